@@ -1,0 +1,141 @@
+//! The one error type: what was expected and what came.
+
+use std::{fmt, io, path::PathBuf};
+
+/// Result of every fallible operation of the library.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// Why an operation was refused or failed.
+#[derive(Debug)]
+pub enum Error {
+    /// Two things that must agree in size do not.
+    Shape {
+        /// The thing that has the wrong shape.
+        what: String,
+        /// The shape that would have been accepted.
+        expected: String,
+        /// The shape that came.
+        found: String,
+    },
+    /// A parameter is outside the range in which it means anything.
+    Parameter {
+        /// Name of the parameter, as in the API and on the command line.
+        name: String,
+        /// The values that would have been accepted.
+        expected: String,
+        /// The value that came.
+        found: String,
+    },
+    /// A file is not what it should be.
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What the file should have held.
+        expected: String,
+        /// What it held.
+        found: String,
+    },
+    /// The operating system refused a file operation.
+    Io {
+        /// The file or directory.
+        path: PathBuf,
+        /// What was being done.
+        action: &'static str,
+        /// The system's reason.
+        source: io::Error,
+    },
+    /// A parameter or state of a model became NaN or infinite.
+    NotFinite {
+        /// Where the value was found.
+        what: String,
+    },
+}
+
+impl Error {
+    /// [`Error::Shape`] from anything printable.
+    pub fn shape(
+        what: impl Into<String>,
+        expected: impl fmt::Display,
+        found: impl fmt::Display,
+    ) -> Self {
+        Self::Shape {
+            what: what.into(),
+            expected: expected.to_string(),
+            found: found.to_string(),
+        }
+    }
+
+    /// [`Error::Parameter`] from anything printable.
+    pub fn parameter(
+        name: impl Into<String>,
+        expected: impl fmt::Display,
+        found: impl fmt::Display,
+    ) -> Self {
+        Self::Parameter {
+            name: name.into(),
+            expected: expected.to_string(),
+            found: found.to_string(),
+        }
+    }
+
+    /// [`Error::File`] from anything printable.
+    pub fn file(
+        path: impl Into<PathBuf>,
+        expected: impl fmt::Display,
+        found: impl fmt::Display,
+    ) -> Self {
+        Self::File {
+            path: path.into(),
+            expected: expected.to_string(),
+            found: found.to_string(),
+        }
+    }
+
+    /// [`Error::Io`] with the path that [`io::Error`] leaves out.
+    pub fn io(path: impl Into<PathBuf>, action: &'static str, source: io::Error) -> Self {
+        Self::Io {
+            path: path.into(),
+            action,
+            source,
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Shape {
+                what,
+                expected,
+                found,
+            } => write!(f, "{what}: expected {expected}, found {found}"),
+            Self::Parameter {
+                name,
+                expected,
+                found,
+            } => write!(f, "{name}: expected {expected}, found {found}"),
+            Self::File {
+                path,
+                expected,
+                found,
+            } => write!(f, "{}: expected {expected}, found {found}", path.display()),
+            Self::Io {
+                path,
+                action,
+                source,
+            } => write!(f, "{}: cannot {action}: {source}", path.display()),
+            Self::NotFinite { what } => {
+                write!(f, "{what}: expected finite numbers, found NaN or infinity")
+            }
+        }
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Io { source, .. } => Some(source),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,9 @@
+//! harmonium
+pub mod bits;
+pub mod dataset;
+pub mod error;
+pub mod matrix;
+pub mod rng;
+pub use bits::{BitMatrix, BitView};
+pub use error::{Error, Result};
+pub use matrix::{Matrix, MatrixView};

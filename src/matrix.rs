@@ -1,0 +1,351 @@
+//! Row-major f32 matrices whose rows start on a cache line, and their views.
+
+use crate::error::{Error, Result};
+use aligned_vec::{AVec, ConstAlign};
+use std::{marker::PhantomData, ops::Range, ptr::NonNull};
+
+/// Alignment of every row of a [`Matrix`] and of every row of packed bits.
+pub const ROW_ALIGN_BYTES: usize = 64;
+
+/// Floats a row is padded to.
+pub(crate) const ROW_ALIGN_FLOATS: usize = ROW_ALIGN_BYTES / size_of::<f32>();
+
+/// A 64-byte-aligned buffer.
+pub(crate) type Aligned<T> = AVec<T, ConstAlign<ROW_ALIGN_BYTES>>;
+
+/// `n` copies of `value` that start on a cache line.
+pub(crate) fn aligned<T: Copy>(n: usize, value: T) -> Aligned<T> {
+    AVec::from_iter(ROW_ALIGN_BYTES, std::iter::repeat_n(value, n))
+}
+
+/// A row-major f32 matrix. Row `i` is `columns` floats long, starts on a 64-byte boundary, and is followed by zeros up
+/// to the next boundary, so that element-wise work may run over whole rows with padding.
+#[derive(Clone, Debug)]
+pub struct Matrix {
+    data: Aligned<f32>,
+    rows: usize,
+    columns: usize,
+    stride: usize,
+}
+
+impl Matrix {
+    /// `[rows x columns]` zeros.
+    pub fn zeros(rows: usize, columns: usize) -> Self {
+        let stride = columns.next_multiple_of(ROW_ALIGN_FLOATS);
+        Self {
+            data: aligned(rows * stride, 0.0),
+            rows,
+            columns,
+            stride,
+        }
+    }
+
+    /// `[rows x columns]` with element `f(row, column)`.
+    pub fn from_fn(rows: usize, columns: usize, mut f: impl FnMut(usize, usize) -> f32) -> Self {
+        let mut matrix = Self::zeros(rows, columns);
+        for i in 0..rows {
+            for (j, x) in matrix.row_mut(i).iter_mut().enumerate() {
+                *x = f(i, j);
+            }
+        }
+        matrix
+    }
+
+    /// `[rows x columns]` from its elements in row-major order.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] unless `elements` holds `rows * columns` numbers.
+    pub fn from_slice(rows: usize, columns: usize, elements: &[f32]) -> Result<Self> {
+        if rows.checked_mul(columns) != Some(elements.len()) {
+            return Err(Error::shape(
+                "matrix elements",
+                format!("{rows} x {columns}"),
+                elements.len(),
+            ));
+        }
+        Ok(Self::from_fn(rows, columns, |i, j| {
+            elements[i * columns + j]
+        }))
+    }
+
+    /// Number of rows.
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// Number of columns.
+    pub fn columns(&self) -> usize {
+        self.columns
+    }
+
+    /// Floats from the start of one row to the start of the next.
+    pub fn stride(&self) -> usize {
+        self.stride
+    }
+
+    /// Row `i`, without padding.
+    pub fn row(&self, i: usize) -> &[f32] {
+        &self.data[i * self.stride..][..self.columns]
+    }
+
+    /// Row `i`, without padding.
+    pub fn row_mut(&mut self, i: usize) -> &mut [f32] {
+        &mut self.data[i * self.stride..][..self.columns]
+    }
+
+    /// All rows with their padding, which is zero and must stay so.
+    pub fn padded(&self) -> &[f32] {
+        &self.data
+    }
+
+    /// All rows with their padding, which is zero and must stay so.
+    pub fn padded_mut(&mut self) -> &mut [f32] {
+        &mut self.data
+    }
+
+    /// The elements in row-major order, without padding.
+    pub fn elements(&self) -> impl Iterator<Item = f32> + '_ {
+        (0..self.rows).flat_map(|i| self.row(i).iter().copied())
+    }
+
+    /// The whole matrix.
+    pub fn view(&self) -> MatrixView<'_> {
+        MatrixView {
+            data: &self.data,
+            rows: self.rows,
+            columns: self.columns,
+            stride: self.stride,
+        }
+    }
+
+    /// Rows `range` without a copy.
+    pub fn view_rows(&self, range: Range<usize>) -> MatrixView<'_> {
+        assert!(range.start <= range.end && range.end <= self.rows);
+        MatrixView {
+            data: &self.data[range.start * self.stride..range.end * self.stride],
+            rows: range.len(),
+            columns: self.columns,
+            stride: self.stride,
+        }
+    }
+
+    /// The whole matrix, writable.
+    pub fn view_mut(&mut self) -> MatrixViewMut<'_> {
+        let rows = self.rows;
+        self.view_rows_mut(0..rows)
+    }
+
+    /// Rows `range`, writable.
+    pub fn view_rows_mut(&mut self, range: Range<usize>) -> MatrixViewMut<'_> {
+        assert!(range.start <= range.end && range.end <= self.rows);
+        let data = &mut self.data[range.start * self.stride..range.end * self.stride];
+        MatrixViewMut {
+            // SAFETY: the pointer of a slice is never null.
+            data: unsafe { NonNull::new_unchecked(data.as_mut_ptr()) },
+            rows: range.len(),
+            columns: self.columns,
+            stride: self.stride,
+            lifetime: PhantomData,
+        }
+    }
+
+    /// The transpose, `[columns x rows]`.
+    pub fn transposed(&self) -> Self {
+        Self::from_fn(self.columns, self.rows, |i, j| self.row(j)[i])
+    }
+
+    /// Whether every element is finite.
+    pub fn is_finite(&self) -> bool {
+        self.data.iter().all(|x| x.is_finite())
+    }
+}
+
+impl PartialEq for Matrix {
+    fn eq(&self, other: &Self) -> bool {
+        (self.rows, self.columns) == (other.rows, other.columns)
+            && self.elements().eq(other.elements())
+    }
+}
+
+/// A read-only window on consecutive rows.
+#[derive(Clone, Copy, Debug)]
+pub struct MatrixView<'a> {
+    data: &'a [f32],
+    rows: usize,
+    columns: usize,
+    stride: usize,
+}
+
+impl<'a> MatrixView<'a> {
+    /// Number of rows.
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// Number of columns.
+    pub fn columns(&self) -> usize {
+        self.columns
+    }
+
+    /// Floats from the start of one row to the start of the next.
+    pub fn stride(&self) -> usize {
+        self.stride
+    }
+
+    /// Row `i`, without padding.
+    pub fn row(&self, i: usize) -> &'a [f32] {
+        &self.data[i * self.stride..][..self.columns]
+    }
+
+    /// Rows with their padding.
+    pub fn padded(&self) -> &'a [f32] {
+        self.data
+    }
+
+    /// Rows `range` of this view.
+    pub fn view_rows(&self, range: Range<usize>) -> MatrixView<'a> {
+        assert!(range.start <= range.end && range.end <= self.rows);
+        MatrixView {
+            data: &self.data[range.start * self.stride..range.end * self.stride],
+            rows: range.len(),
+            ..*self
+        }
+    }
+}
+
+/// A writable window on a rectangle of a matrix. Windows split from one another never overlap, so that threads may fill
+/// the tiles of one matrix.
+#[derive(Debug)]
+pub struct MatrixViewMut<'a> {
+    data: NonNull<f32>,
+    rows: usize,
+    columns: usize,
+    stride: usize,
+    lifetime: PhantomData<&'a mut [f32]>,
+}
+
+// SAFETY: a view is the only way to its rectangle, like the `&mut [f32]` rows that it stands for.
+unsafe impl Send for MatrixViewMut<'_> {}
+// SAFETY: `&MatrixViewMut` gives no access to the elements.
+unsafe impl Sync for MatrixViewMut<'_> {}
+
+impl<'a> MatrixViewMut<'a> {
+    /// Number of rows.
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// Number of columns.
+    pub fn columns(&self) -> usize {
+        self.columns
+    }
+
+    /// Row `i`, without padding.
+    pub fn row_mut(&mut self, i: usize) -> &mut [f32] {
+        assert!(i < self.rows);
+        // SAFETY: row `i` of the rectangle lies in the matrix, and `self` is borrowed exclusively.
+        unsafe {
+            std::slice::from_raw_parts_mut(self.data.as_ptr().add(i * self.stride), self.columns)
+        }
+    }
+
+    /// The same window for a shorter time.
+    pub fn reborrow(&mut self) -> MatrixViewMut<'_> {
+        MatrixViewMut {
+            lifetime: PhantomData,
+            ..*self
+        }
+    }
+
+    /// The columns before and from `column` on.
+    pub fn split_at_column(self, column: usize) -> (MatrixViewMut<'a>, MatrixViewMut<'a>) {
+        assert!(column <= self.columns);
+        let right = MatrixViewMut {
+            // SAFETY: at most one past the end of the first row, inside the allocation or at its end.
+            data: unsafe { self.data.add(if self.rows == 0 { 0 } else { column }) },
+            columns: self.columns - column,
+            ..self
+        };
+        (
+            MatrixViewMut {
+                columns: column,
+                ..self
+            },
+            right,
+        )
+    }
+
+    /// The rows before and from `row` on.
+    pub fn split_at_row(self, row: usize) -> (MatrixViewMut<'a>, MatrixViewMut<'a>) {
+        assert!(row <= self.rows);
+        // The last row of a column window may end before its stride does.
+        let offset = if row == self.rows {
+            0
+        } else {
+            row * self.stride
+        };
+        let below = MatrixViewMut {
+            // SAFETY: the start of an existing row, or of this window when nothing is left below.
+            data: unsafe { self.data.add(offset) },
+            rows: self.rows - row,
+            ..self
+        };
+        (MatrixViewMut { rows: row, ..self }, below)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_are_aligned_and_padding_is_zero() {
+        for columns in [0, 1, 15, 16, 17, 63, 64, 65] {
+            let m = Matrix::from_fn(3, columns, |i, j| (i * 100 + j) as f32 + 1.0);
+            for i in 0..3 {
+                assert_eq!(m.row(i).as_ptr() as usize % ROW_ALIGN_BYTES, 0);
+                let end = i * m.stride() + columns;
+                assert!(
+                    m.padded()[end..(i + 1) * m.stride()]
+                        .iter()
+                        .all(|&x| x == 0.0)
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn split_views_fill_disjoint_rectangles() {
+        let mut m = Matrix::zeros(5, 20);
+        let (left, right) = m.view_mut().split_at_column(7);
+        let (upper, lower) = right.split_at_row(2);
+        for (mut tile, value) in [(left, 1.0), (upper, 2.0), (lower, 3.0)] {
+            for i in 0..tile.rows() {
+                tile.row_mut(i).fill(value);
+            }
+        }
+        for i in 0..5 {
+            for j in 0..20 {
+                let expected = if j < 7 {
+                    1.0
+                } else if i < 2 {
+                    2.0
+                } else {
+                    3.0
+                };
+                assert_eq!(m.row(i)[j], expected);
+            }
+        }
+        assert_eq!(m.view_rows(2..5).row(0)[10], 3.0);
+        assert_eq!(m.transposed().row(19)[1], 2.0);
+    }
+
+    #[test]
+    fn from_slice_refuses_another_length() {
+        assert!(Matrix::from_slice(2, 3, &[0.0; 5]).is_err());
+        assert_eq!(
+            Matrix::from_slice(1, 2, &[1.0, 2.0]).unwrap().row(0),
+            [1.0, 2.0]
+        );
+    }
+}
