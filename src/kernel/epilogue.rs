@@ -1,0 +1,229 @@
+//! What follows a product, fused over a tile while it is in cache: `x = beta * (product + bias)`, the mean `sigma(x)`, a Bernoulli
+//! sample of it, column sums of the means, row sums of softplus.
+
+use super::{
+    activation::{sigmoid_lanes, softplus_lanes},
+    bernoulli::{UNIFORM_SCALE, Uniforms},
+};
+use crate::{
+    bits::{BitViewMut, WORD_BITS, last_word_mask},
+    matrix::MatrixViewMut,
+    rng::Draws,
+    simd::{Operation, Simd},
+};
+
+/// Row sums of `softplus(beta * y) - softplus(minus_beta * y)`, `y = product + bias`; the second term only if asked for.
+#[derive(Debug)]
+pub(crate) struct SoftplusSums<'a> {
+    pub(crate) minus_beta: Option<f32>,
+    /// `[groups of 64 columns x rows]`: one partial sum a row and group.
+    pub(crate) partial: &'a mut [f64],
+}
+
+/// One tile: `rows` rows of products, `stride` floats apart (a multiple of 64), of columns `first_column ..` (a multiple of 64).
+pub(crate) struct Epilogue<'a> {
+    pub(crate) product: &'a [f32],
+    pub(crate) stride: usize,
+    pub(crate) rows: usize,
+    pub(crate) columns: usize,
+    pub(crate) first_column: usize,
+    /// `[stride]`, anything beyond `columns`.
+    pub(crate) bias: &'a [f32],
+    pub(crate) beta: f32,
+    pub(crate) input: Option<MatrixViewMut<'a>>,
+    pub(crate) mean: Option<MatrixViewMut<'a>>,
+    pub(crate) sample: Option<(BitViewMut<'a>, Draws)>,
+    /// `[columns]`, added to.
+    pub(crate) column_sums: Option<&'a mut [f32]>,
+    pub(crate) softplus: Option<SoftplusSums<'a>>,
+}
+
+/// Stores the lanes of `x` that have a column.
+#[inline(always)]
+fn store_columns<S: Simd>(s: S, row: &mut [f32], column: usize, x: S::F) {
+    if column + S::LANES <= row.len() {
+        s.store(&mut row[column..], x);
+    } else if column < row.len() {
+        let mut buffer = [0.0; 16];
+        s.store(&mut buffer, x);
+        let rest = &mut row[column..];
+        let n = rest.len();
+        rest.copy_from_slice(&buffer[..n]);
+    }
+}
+
+/// The sum of the lanes of `x` that have a column, in f64.
+#[inline(always)]
+fn sum_columns<S: Simd>(s: S, x: S::F, columns: usize) -> f64 {
+    let mut buffer = [0.0; 16];
+    s.store(&mut buffer, x);
+    buffer[..S::LANES.min(columns)].iter().map(|&x| f64::from(x)).sum()
+}
+
+impl Operation for Epilogue<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(mut self, s: S) {
+        assert!(self.stride.is_multiple_of(WORD_BITS) && self.columns <= self.stride);
+        assert!(self.first_column.is_multiple_of(WORD_BITS));
+        let beta = s.splat(self.beta);
+        let scale = s.splat(UNIFORM_SCALE);
+        let wants_mean = self.mean.is_some() || self.sample.is_some() || self.column_sums.is_some();
+        let uniforms = self.sample.as_ref().map(|(_, draws)| Uniforms::new(s, *draws));
+        let vectors = WORD_BITS / S::LANES;
+        for group in 0..self.columns.div_ceil(WORD_BITS) {
+            let start = group * WORD_BITS;
+            let columns = (self.columns - start).min(WORD_BITS);
+            let bias = &self.bias[start..start + WORD_BITS];
+            let mut sums = [0.0_f32; WORD_BITS];
+            for i in 0..self.rows {
+                let product = &self.product[i * self.stride + start..][..WORD_BITS];
+                let mut word = 0_u64;
+                let mut softplus = s.splat(0.0);
+                let mut softplus_last = 0.0_f64;
+                let mut drawn = [s.splat(0.0); 2];
+                for v in 0..vectors {
+                    let at = v * S::LANES;
+                    if at >= columns {
+                        break;
+                    }
+                    let y = s.add(s.load(&product[at..]), s.load(&bias[at..]));
+                    let x = s.mul(beta, y);
+                    if let Some(input) = &mut self.input {
+                        store_columns(s, input.row_mut(i), start + at, x);
+                    }
+                    if let Some(softplus_sums) = &self.softplus {
+                        let mut p = softplus_lanes(s, x);
+                        if let Some(minus_beta) = softplus_sums.minus_beta {
+                            p = s.sub(p, softplus_lanes(s, s.mul(s.splat(minus_beta), y)));
+                        }
+                        if at + S::LANES <= columns {
+                            softplus = s.add(softplus, p);
+                        } else {
+                            softplus_last = sum_columns(s, p, columns - at);
+                        }
+                    }
+                    if wants_mean {
+                        let mean = sigmoid_lanes(s, x);
+                        if let Some(out) = &mut self.mean {
+                            store_columns(s, out.row_mut(i), start + at, mean);
+                        }
+                        if self.column_sums.is_some() {
+                            let sums = &mut sums[at..at + S::LANES];
+                            s.store(sums, s.add(s.load(sums), mean));
+                        }
+                        if let Some(uniforms) = &uniforms {
+                            if v % 2 == 0 {
+                                drawn = uniforms.two_vectors(s, i, self.first_column + start + at);
+                            }
+                            let below = s.less(drawn[v % 2], s.mul(mean, scale));
+                            word |= u64::from(below) << at;
+                        }
+                    }
+                }
+                if let Some((bits, _)) = &mut self.sample {
+                    bits.row_mut(i)[group] = word & last_word_mask(columns);
+                }
+                if let Some(sums) = &mut self.softplus {
+                    sums.partial[group * self.rows + i] =
+                        sum_columns(s, softplus, S::LANES) + softplus_last;
+                }
+            }
+            if let Some(out) = &mut self.column_sums {
+                for (out, &sum) in out[start..start + columns].iter_mut().zip(&sums) {
+                    *out += sum;
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        bits::BitMatrix,
+        kernel::reference,
+        matrix::Matrix,
+        rng::Site,
+        simd::{Isa, dispatch_on},
+    };
+    use proptest::prelude::*;
+
+    fn compare(isa: Isa, rows: usize, columns: usize, first_column: usize, beta: f32) {
+        let stride = columns.next_multiple_of(WORD_BITS).max(WORD_BITS);
+        // Garbage, even NaN, may stand beyond the columns.
+        let element = |i: usize, j: usize| (((i * 37 + j * 101) % 211) as f32 / 20.0) - 5.0;
+        let product: Vec<f32> = (0..rows * stride)
+            .map(|k| if k % stride < columns { element(k / stride, k % stride) } else { f32::NAN })
+            .collect();
+        let bias: Vec<f32> = (0..stride)
+            .map(|j| if j < columns { (j % 13) as f32 * 0.1 - 0.6 } else { f32::NAN })
+            .collect();
+        let draws = Draws::new(9, Site::Gibbs, 5);
+        let nan = Matrix::from_fn(rows, columns, |_, _| f32::NAN);
+        let (mut input, mut mean) = (nan.clone(), nan);
+        let mut sample = BitMatrix::zeros(rows, columns);
+        for i in 0..rows {
+            sample.view_mut().row_mut(i).fill(u64::MAX); // dirt, padding included
+        }
+        let mut sums = vec![1.0; columns];
+        let groups = columns.div_ceil(WORD_BITS);
+        let mut partial = vec![f64::NAN; groups * rows];
+        dispatch_on(
+            isa,
+            Epilogue {
+                product: &product,
+                stride,
+                rows,
+                columns,
+                first_column,
+                bias: &bias,
+                beta,
+                input: Some(input.view_mut()),
+                mean: Some(mean.view_mut()),
+                sample: Some((sample.view_mut(), draws)),
+                column_sums: Some(&mut sums),
+                softplus: Some(SoftplusSums { minus_beta: Some(0.25), partial: &mut partial }),
+            },
+        );
+        assert!(sample.padding_is_zero());
+        let mut column = vec![1.0_f64; columns];
+        for i in 0..rows {
+            let mut softplus = 0.0;
+            for j in 0..columns {
+                let y = f64::from(product[i * stride + j]) + f64::from(bias[j]);
+                let x = f64::from(beta) * y;
+                assert!((f64::from(input.row(i)[j]) - x).abs() <= 1e-5);
+                let p = reference::sigmoid(x);
+                let got = mean.row(i)[j];
+                assert!((f64::from(got) - p).abs() < 2e-6, "{isa}: mean {got} for {p}");
+                column[j] += p;
+                softplus += reference::softplus(x) - reference::softplus(0.25 * y);
+                // The draw compares with the very mean that was stored.
+                assert_eq!(sample.get(i, j), draws.uniform(i, first_column + j) < got);
+            }
+            let got: f64 = (0..groups).map(|g| partial[g * rows + i]).sum();
+            assert!((got - softplus).abs() < 1e-6 * (10.0 + columns as f64 * 20.0));
+        }
+        for (got, expected) in sums.iter().zip(column) {
+            assert!((f64::from(*got) - expected).abs() < 1e-5 * (1.0 + rows as f64));
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(40))]
+        #[test]
+        fn matches_plain_loops(
+            rows in 0_usize..9,
+            columns in prop::sample::select(vec![0_usize, 1, 7, 8, 9, 15, 16, 17, 31, 33, 63, 64, 65, 127, 128]),
+            first in 0_usize..4,
+            beta in 0.1_f32..3.0,
+        ) {
+            for isa in Isa::available() {
+                compare(isa, rows, columns, first * WORD_BITS, beta);
+            }
+        }
+    }
+}

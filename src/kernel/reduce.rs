@@ -1,0 +1,150 @@
+//! Sums: log-sum-exp, column sums, means with their errors. Orders are fixed by shape.
+
+use crate::{bits::BitView, matrix::MatrixView};
+
+/// `ln sum_i e^(x_i)`, exact to a few rounding errors of f64; minus infinity for nothing, infinity or NaN if one is among them.
+pub fn log_sum_exp(x: &[f64]) -> f64 {
+    let mut sum = LogSum::default();
+    for &x in x {
+        sum.add(x);
+    }
+    sum.value()
+}
+
+/// A running `ln sum e^x` that never overflows.
+#[derive(Clone, Copy, Debug)]
+pub struct LogSum {
+    max: f64,
+    /// `sum e^(x - max)`
+    sum: f64,
+}
+
+impl Default for LogSum {
+    fn default() -> Self {
+        Self {
+            max: f64::NEG_INFINITY,
+            sum: 0.0,
+        }
+    }
+}
+
+impl LogSum {
+    /// Adds the term `e^x`.
+    pub fn add(&mut self, x: f64) {
+        if x > self.max {
+            self.sum = self.sum * (self.max - x).exp() + 1.0;
+            self.max = x;
+        } else if x != f64::NEG_INFINITY {
+            self.sum += (x - self.max).exp();
+        }
+    }
+
+    /// Adds the terms of another sum.
+    pub fn merge(&mut self, other: Self) {
+        let (high, low) = if self.max >= other.max { (*self, other) } else { (other, *self) };
+        *self = high;
+        if low.sum > 0.0 {
+            self.sum += low.sum * (low.max - high.max).exp();
+        }
+    }
+
+    /// `ln sum e^x` of the terms so far.
+    pub fn value(&self) -> f64 {
+        if self.max == f64::INFINITY { self.max } else { self.max + self.sum.ln() }
+    }
+}
+
+/// Mean and standard error of the mean, f64.
+pub fn mean_and_standard_error(x: impl IntoIterator<Item = f64>) -> (f64, f64) {
+    let (mut n, mut mean, mut m2) = (0.0, 0.0, 0.0);
+    // Welford 1962: no cancellation.
+    for x in x {
+        n += 1.0;
+        let d = x - mean;
+        mean += d / n;
+        m2 += d * (x - mean);
+    }
+    if n < 2.0 { (mean, f64::NAN) } else { (mean, (m2 / (n - 1.0) / n).sqrt()) }
+}
+
+/// `sums[j] += scale * sum_i x[i][j]`, rows in order.
+pub fn add_column_sums(x: MatrixView<'_>, scale: f32, sums: &mut [f32]) {
+    assert_eq!(sums.len(), x.columns(), "one sum a column");
+    for i in 0..x.rows() {
+        for (sum, &x) in sums.iter_mut().zip(x.row(i)) {
+            *sum += scale * x;
+        }
+    }
+}
+
+/// `sums[j] += scale * (number of ones in column j)`, exact up to one rounding of the product and one of the sum.
+pub fn add_column_counts(x: BitView<'_>, scale: f32, sums: &mut [f32]) {
+    assert_eq!(sums.len(), x.columns(), "one sum a column");
+    for (k, sums) in sums.chunks_mut(64).enumerate() {
+        // Vertical counters: bit plane p of 64 counters at once.
+        let mut planes = [0_u64; 32];
+        for i in 0..x.rows() {
+            let mut carry = x.row(i)[k];
+            for plane in &mut planes {
+                if carry == 0 {
+                    break;
+                }
+                (*plane, carry) = (*plane ^ carry, *plane & carry);
+            }
+        }
+        for (j, sum) in sums.iter_mut().enumerate() {
+            let count: u32 = planes.iter().enumerate().map(|(p, plane)| ((plane >> j & 1) as u32) << p).sum();
+            *sum += scale * count as f32;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{bits::BitMatrix, kernel::reference};
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn log_sum_matches_its_twin(x in prop::collection::vec(-800.0..800.0_f64, 0..50), cut in 0_usize..50) {
+            let expected = reference::log_sum_exp(&x);
+            let got = log_sum_exp(&x);
+            prop_assert!(got == expected || (got - expected).abs() < 1e-12 * expected.abs().max(1.0));
+            let cut = cut.min(x.len());
+            let mut parts = [LogSum::default(); 2];
+            for (k, &x) in x.iter().enumerate() {
+                parts[usize::from(k >= cut)].add(x);
+            }
+            let [mut a, b] = parts;
+            a.merge(b);
+            prop_assert!(a.value() == expected || (a.value() - expected).abs() < 1e-12 * expected.abs().max(1.0));
+        }
+
+        #[test]
+        fn column_counts_match_column_sums(rows in 0_usize..200, columns in 0_usize..130) {
+            let bits = BitMatrix::from_fn(rows, columns, |i, j| (i * 31 + j * 17) % 7 < 3);
+            let mut a = vec![1.0; columns];
+            let mut b = a.clone();
+            add_column_counts(bits.view(), 0.5, &mut a);
+            add_column_sums(bits.to_matrix().view(), 0.5, &mut b);
+            prop_assert_eq!(a, b);
+        }
+    }
+
+    #[test]
+    fn a_hundred_thousand_scores_do_not_overflow() {
+        // Scores 0, 100, ..., 99900: the greatest dominates by e^100.
+        let x: Vec<f64> = (0..1000).map(|k| f64::from(k) * 100.0).collect();
+        assert_eq!(log_sum_exp(&x), 99_900.0);
+        assert_eq!(log_sum_exp(&[]), f64::NEG_INFINITY);
+        assert_eq!(log_sum_exp(&[f64::INFINITY, 0.0]), f64::INFINITY);
+    }
+
+    #[test]
+    fn standard_error_of_a_small_sample() {
+        let (mean, error) = mean_and_standard_error([1.0, 2.0, 3.0, 4.0]);
+        assert_eq!(mean, 2.5);
+        assert!((error - (5.0_f64 / 12.0).sqrt()).abs() < 1e-15);
+    }
+}

@@ -1,0 +1,183 @@
+//! AVX2 with FMA.
+
+use super::{Operation, Simd};
+use core::arch::x86_64::*;
+
+/// Proof that the CPU has AVX2 and FMA.
+#[derive(Clone, Copy)]
+pub(crate) struct Avx2(());
+
+impl Avx2 {
+    /// The token, if the CPU has the instructions.
+    pub(crate) fn new() -> Option<Self> {
+        (is_x86_feature_detected!("avx2")
+            && is_x86_feature_detected!("fma")
+            && is_x86_feature_detected!("bmi2"))
+        .then_some(Self(()))
+    }
+}
+
+/// Calls an intrinsic of AVX2 or FMA inside a method of the token.
+macro_rules! avx2 {
+    ($e:expr) => {
+        // SAFETY: the token proves that the CPU has AVX2 and FMA.
+        unsafe { $e }
+    };
+}
+
+impl Simd for Avx2 {
+    const LANES: usize = 8;
+    const GEMM_ROWS: usize = 6;
+    type F = __m256;
+    type I = __m256i;
+
+    #[inline(always)]
+    fn vectorize<Op: Operation>(self, op: Op) -> Op::Output {
+        #[target_feature(enable = "avx2,fma,bmi2,popcnt")]
+        fn inner<Op: Operation>(simd: Avx2, op: Op) -> Op::Output {
+            op.run(simd)
+        }
+        avx2!(inner(self, op))
+    }
+    #[inline(always)]
+    fn splat(self, x: f32) -> __m256 {
+        avx2!(_mm256_set1_ps(x))
+    }
+    #[inline(always)]
+    fn load(self, x: &[f32]) -> __m256 {
+        assert!(x.len() >= Self::LANES);
+        avx2!(_mm256_loadu_ps(x.as_ptr()))
+    }
+    #[inline(always)]
+    fn store(self, to: &mut [f32], x: __m256) {
+        assert!(to.len() >= Self::LANES);
+        avx2!(_mm256_storeu_ps(to.as_mut_ptr(), x))
+    }
+    #[inline(always)]
+    unsafe fn load_ptr(self, x: *const f32) -> __m256 {
+        avx2!(_mm256_loadu_ps(x))
+    }
+    #[inline(always)]
+    unsafe fn store_ptr(self, to: *mut f32, x: __m256) {
+        avx2!(_mm256_storeu_ps(to, x))
+    }
+    #[inline(always)]
+    fn add(self, a: __m256, b: __m256) -> __m256 {
+        avx2!(_mm256_add_ps(a, b))
+    }
+    #[inline(always)]
+    fn sub(self, a: __m256, b: __m256) -> __m256 {
+        avx2!(_mm256_sub_ps(a, b))
+    }
+    #[inline(always)]
+    fn mul(self, a: __m256, b: __m256) -> __m256 {
+        avx2!(_mm256_mul_ps(a, b))
+    }
+    #[inline(always)]
+    fn div(self, a: __m256, b: __m256) -> __m256 {
+        avx2!(_mm256_div_ps(a, b))
+    }
+    #[inline(always)]
+    fn mul_add(self, a: __m256, b: __m256, c: __m256) -> __m256 {
+        avx2!(_mm256_fmadd_ps(a, b, c))
+    }
+    #[inline(always)]
+    fn min(self, a: __m256, b: __m256) -> __m256 {
+        avx2!(_mm256_min_ps(a, b))
+    }
+    #[inline(always)]
+    fn max(self, a: __m256, b: __m256) -> __m256 {
+        avx2!(_mm256_max_ps(a, b))
+    }
+    #[inline(always)]
+    fn shift_to_exponent(self, x: __m256) -> __m256 {
+        avx2!(_mm256_castsi256_ps(_mm256_slli_epi32::<23>(_mm256_castps_si256(x))))
+    }
+    #[inline(always)]
+    fn less(self, a: __m256, b: __m256) -> u32 {
+        avx2!(_mm256_movemask_ps(_mm256_cmp_ps::<_CMP_LT_OQ>(a, b))) as u32
+    }
+    #[inline(always)]
+    fn expand(self, mask: u32) -> __m256 {
+        avx2!({
+            let bit = _mm256_setr_epi32(1, 2, 4, 8, 16, 32, 64, 128);
+            let set = _mm256_and_si256(_mm256_set1_epi32(mask as i32), bit);
+            let ones = _mm256_castps_si256(_mm256_set1_ps(1.0));
+            _mm256_castsi256_ps(_mm256_and_si256(_mm256_cmpeq_epi32(set, bit), ones))
+        })
+    }
+    #[inline(always)]
+    fn splat_u64(self, x: u64) -> __m256i {
+        avx2!(_mm256_set1_epi64x(x as i64))
+    }
+    #[inline(always)]
+    fn load_u64(self, x: &[u64]) -> __m256i {
+        assert!(x.len() >= Self::LANES / 2);
+        avx2!(_mm256_loadu_si256(x.as_ptr().cast()))
+    }
+    #[inline(always)]
+    fn mul_u32(self, a: __m256i, b: __m256i) -> __m256i {
+        avx2!(_mm256_mul_epu32(a, b))
+    }
+    #[inline(always)]
+    fn add_u64(self, a: __m256i, b: __m256i) -> __m256i {
+        avx2!(_mm256_add_epi64(a, b))
+    }
+    #[inline(always)]
+    fn xor(self, a: __m256i, b: __m256i) -> __m256i {
+        avx2!(_mm256_xor_si256(a, b))
+    }
+    #[inline(always)]
+    fn upper_half(self, a: __m256i) -> __m256i {
+        avx2!(_mm256_srli_epi64::<32>(a))
+    }
+    #[inline(always)]
+    fn pair(self, a: __m256i, b: __m256i) -> __m256i {
+        avx2!(_mm256_blend_epi32::<0b1010_1010>(a, _mm256_slli_epi64::<32>(b)))
+    }
+    #[inline(always)]
+    fn interleave_lower(self, a: __m256i, b: __m256i) -> __m256i {
+        avx2!(_mm256_unpacklo_epi64(a, b))
+    }
+    #[inline(always)]
+    fn interleave_upper(self, a: __m256i, b: __m256i) -> __m256i {
+        avx2!(_mm256_unpackhi_epi64(a, b))
+    }
+    #[inline(always)]
+    fn upper_24_bits(self, x: __m256i) -> __m256 {
+        avx2!(_mm256_cvtepi32_ps(_mm256_srli_epi32::<8>(x)))
+    }
+    #[inline(always)]
+    unsafe fn transpose(
+        self,
+        from: *const f32,
+        from_stride: usize,
+        to: *mut f32,
+        to_stride: usize,
+    ) {
+        avx2!({
+            let r: [__m256; 8] = std::array::from_fn(|i| _mm256_loadu_ps(from.add(i * from_stride)));
+            // Pairs, then fours within 128 bits, then the two halves.
+            let p: [__m256; 8] = std::array::from_fn(|i| {
+                let (a, b) = (r[i / 2 * 2], r[i / 2 * 2 + 1]);
+                if i % 2 == 0 { _mm256_unpacklo_ps(a, b) } else { _mm256_unpackhi_ps(a, b) }
+            });
+            let q: [__m256; 8] = std::array::from_fn(|i| {
+                let k = i / 4 * 4 + i % 4 / 2;
+                let (a, b) = (p[k], p[k + 2]);
+                if i % 2 == 0 {
+                    _mm256_shuffle_ps::<0b01_00_01_00>(a, b)
+                } else {
+                    _mm256_shuffle_ps::<0b11_10_11_10>(a, b)
+                }
+            });
+            for i in 0..4 {
+                _mm256_storeu_ps(to.add(i * to_stride), _mm256_permute2f128_ps::<0x20>(q[i], q[i + 4]));
+                _mm256_storeu_ps(
+                    to.add((i + 4) * to_stride),
+                    _mm256_permute2f128_ps::<0x31>(q[i], q[i + 4]),
+                );
+            }
+        })
+    }
+}

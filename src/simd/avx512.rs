@@ -1,0 +1,188 @@
+//! AVX-512 F, BW, DQ and VL.
+
+use super::{Operation, Simd};
+use core::arch::x86_64::*;
+
+/// Proof that the CPU has AVX-512 F, BW, DQ and VL.
+#[derive(Clone, Copy)]
+pub(crate) struct Avx512(());
+
+impl Avx512 {
+    /// The token, if the CPU has the instructions.
+    pub(crate) fn new() -> Option<Self> {
+        (is_x86_feature_detected!("avx512f")
+            && is_x86_feature_detected!("avx512bw")
+            && is_x86_feature_detected!("avx512dq")
+            && is_x86_feature_detected!("avx512vl"))
+        .then_some(Self(()))
+    }
+}
+
+/// Calls an intrinsic of AVX-512 inside a method of the token.
+macro_rules! avx512 {
+    ($e:expr) => {
+        // SAFETY: the token proves that the CPU has AVX-512 F, BW, DQ and VL.
+        unsafe { $e }
+    };
+}
+
+impl Simd for Avx512 {
+    const LANES: usize = 16;
+    const GEMM_ROWS: usize = 12;
+    type F = __m512;
+    type I = __m512i;
+
+    #[inline(always)]
+    fn vectorize<Op: Operation>(self, op: Op) -> Op::Output {
+        #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,bmi2,popcnt")]
+        fn inner<Op: Operation>(simd: Avx512, op: Op) -> Op::Output {
+            op.run(simd)
+        }
+        avx512!(inner(self, op))
+    }
+    #[inline(always)]
+    fn splat(self, x: f32) -> __m512 {
+        avx512!(_mm512_set1_ps(x))
+    }
+    #[inline(always)]
+    fn load(self, x: &[f32]) -> __m512 {
+        assert!(x.len() >= Self::LANES);
+        avx512!(_mm512_loadu_ps(x.as_ptr()))
+    }
+    #[inline(always)]
+    fn store(self, to: &mut [f32], x: __m512) {
+        assert!(to.len() >= Self::LANES);
+        avx512!(_mm512_storeu_ps(to.as_mut_ptr(), x))
+    }
+    #[inline(always)]
+    unsafe fn load_ptr(self, x: *const f32) -> __m512 {
+        avx512!(_mm512_loadu_ps(x))
+    }
+    #[inline(always)]
+    unsafe fn store_ptr(self, to: *mut f32, x: __m512) {
+        avx512!(_mm512_storeu_ps(to, x))
+    }
+    #[inline(always)]
+    fn add(self, a: __m512, b: __m512) -> __m512 {
+        avx512!(_mm512_add_ps(a, b))
+    }
+    #[inline(always)]
+    fn sub(self, a: __m512, b: __m512) -> __m512 {
+        avx512!(_mm512_sub_ps(a, b))
+    }
+    #[inline(always)]
+    fn mul(self, a: __m512, b: __m512) -> __m512 {
+        avx512!(_mm512_mul_ps(a, b))
+    }
+    #[inline(always)]
+    fn div(self, a: __m512, b: __m512) -> __m512 {
+        avx512!(_mm512_div_ps(a, b))
+    }
+    #[inline(always)]
+    fn mul_add(self, a: __m512, b: __m512, c: __m512) -> __m512 {
+        avx512!(_mm512_fmadd_ps(a, b, c))
+    }
+    #[inline(always)]
+    fn min(self, a: __m512, b: __m512) -> __m512 {
+        avx512!(_mm512_min_ps(a, b))
+    }
+    #[inline(always)]
+    fn max(self, a: __m512, b: __m512) -> __m512 {
+        avx512!(_mm512_max_ps(a, b))
+    }
+    #[inline(always)]
+    fn shift_to_exponent(self, x: __m512) -> __m512 {
+        avx512!(_mm512_castsi512_ps(_mm512_slli_epi32::<23>(_mm512_castps_si512(x))))
+    }
+    #[inline(always)]
+    fn less(self, a: __m512, b: __m512) -> u32 {
+        u32::from(avx512!(_mm512_cmp_ps_mask::<_CMP_LT_OQ>(a, b)))
+    }
+    #[inline(always)]
+    fn expand(self, mask: u32) -> __m512 {
+        avx512!(_mm512_maskz_mov_ps(mask as u16, _mm512_set1_ps(1.0)))
+    }
+    #[inline(always)]
+    fn splat_u64(self, x: u64) -> __m512i {
+        avx512!(_mm512_set1_epi64(x as i64))
+    }
+    #[inline(always)]
+    fn load_u64(self, x: &[u64]) -> __m512i {
+        assert!(x.len() >= Self::LANES / 2);
+        avx512!(_mm512_loadu_si512(x.as_ptr().cast()))
+    }
+    #[inline(always)]
+    fn mul_u32(self, a: __m512i, b: __m512i) -> __m512i {
+        avx512!(_mm512_mul_epu32(a, b))
+    }
+    #[inline(always)]
+    fn add_u64(self, a: __m512i, b: __m512i) -> __m512i {
+        avx512!(_mm512_add_epi64(a, b))
+    }
+    #[inline(always)]
+    fn xor(self, a: __m512i, b: __m512i) -> __m512i {
+        avx512!(_mm512_xor_si512(a, b))
+    }
+    #[inline(always)]
+    fn upper_half(self, a: __m512i) -> __m512i {
+        avx512!(_mm512_srli_epi64::<32>(a))
+    }
+    #[inline(always)]
+    fn pair(self, a: __m512i, b: __m512i) -> __m512i {
+        avx512!(_mm512_mask_blend_epi32(0xAAAA, a, _mm512_slli_epi64::<32>(b)))
+    }
+    #[inline(always)]
+    fn interleave_lower(self, a: __m512i, b: __m512i) -> __m512i {
+        avx512!(_mm512_unpacklo_epi64(a, b))
+    }
+    #[inline(always)]
+    fn interleave_upper(self, a: __m512i, b: __m512i) -> __m512i {
+        avx512!(_mm512_unpackhi_epi64(a, b))
+    }
+    #[inline(always)]
+    fn upper_24_bits(self, x: __m512i) -> __m512 {
+        avx512!(_mm512_cvtepi32_ps(_mm512_srli_epi32::<8>(x)))
+    }
+    #[inline(always)]
+    unsafe fn transpose(
+        self,
+        from: *const f32,
+        from_stride: usize,
+        to: *mut f32,
+        to_stride: usize,
+    ) {
+        avx512!({
+            let r: [__m512; 16] = std::array::from_fn(|i| _mm512_loadu_ps(from.add(i * from_stride)));
+            // Pairs, then fours within 128 bits: f[4g + c] holds, in 128-bit lane l, rows 4g..4g+4 of column 4l + c.
+            let p: [__m512; 16] = std::array::from_fn(|i| {
+                let (a, b) = (r[i / 2 * 2], r[i / 2 * 2 + 1]);
+                if i % 2 == 0 { _mm512_unpacklo_ps(a, b) } else { _mm512_unpackhi_ps(a, b) }
+            });
+            let f: [__m512; 16] = std::array::from_fn(|i| {
+                let k = i / 4 * 4 + i % 4 / 2;
+                let (a, b) = (p[k], p[k + 2]);
+                if i % 2 == 0 {
+                    _mm512_shuffle_ps::<0b01_00_01_00>(a, b)
+                } else {
+                    _mm512_shuffle_ps::<0b11_10_11_10>(a, b)
+                }
+            });
+            // Then the 4 x 4 transpose of 128-bit lanes.
+            for c in 0..4 {
+                let t0 = _mm512_shuffle_f32x4::<0b10_00_10_00>(f[c], f[4 + c]);
+                let t1 = _mm512_shuffle_f32x4::<0b11_01_11_01>(f[c], f[4 + c]);
+                let t2 = _mm512_shuffle_f32x4::<0b10_00_10_00>(f[8 + c], f[12 + c]);
+                let t3 = _mm512_shuffle_f32x4::<0b11_01_11_01>(f[8 + c], f[12 + c]);
+                let column = [
+                    _mm512_shuffle_f32x4::<0b10_00_10_00>(t0, t2),
+                    _mm512_shuffle_f32x4::<0b10_00_10_00>(t1, t3),
+                    _mm512_shuffle_f32x4::<0b11_01_11_01>(t0, t2),
+                    _mm512_shuffle_f32x4::<0b11_01_11_01>(t1, t3),
+                ];
+                for (l, &x) in column.iter().enumerate() {
+                    _mm512_storeu_ps(to.add((4 * l + c) * to_stride), x);
+                }
+            }
+        })
+    }
+}

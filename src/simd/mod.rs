@@ -1,0 +1,227 @@
+//! The vector operations that the kernels use, one file an instruction set, chosen at run time.
+//!
+//! A token (a value of a type that implements [`Simd`]) proves that the CPU has the instruction set, so kernels written over
+//! `S: Simd` are safe functions. [`dispatch`] picks the token once an operation:
+//!
+//! ```text
+//! dispatch(op) -> isa() -> Avx512.vectorize(op)   x86-64 with AVX-512 F, BW, DQ, VL
+//!                          Avx2.vectorize(op)     x86-64 with AVX2 and FMA
+//!                          Portable.vectorize(op) anything, through the crate `wide`
+//! ```
+//!
+//! `HARMONIUM_ISA=portable|avx2|avx512` forces one. `HARMONIUM_REQUIRE_ISA` makes the test-suite fail where it could not run on that
+//! instruction set.
+
+#[cfg(target_arch = "x86_64")]
+pub(crate) mod avx2;
+#[cfg(target_arch = "x86_64")]
+pub(crate) mod avx512;
+pub(crate) mod portable;
+
+use crate::error::{Error, Result};
+use std::{fmt, str::FromStr, sync::OnceLock};
+
+/// An instruction set for which the kernels are compiled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Isa {
+    /// Whatever the compiler's target has, through `wide`.
+    Portable,
+    /// AVX2 with FMA: 8 floats.
+    Avx2,
+    /// AVX-512 F, BW, DQ and VL: 16 floats.
+    Avx512,
+}
+
+impl Isa {
+    /// Every instruction set, slowest first.
+    pub const ALL: [Self; 3] = [Self::Portable, Self::Avx2, Self::Avx512];
+
+    /// The name used in `HARMONIUM_ISA`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Portable => "portable",
+            Self::Avx2 => "avx2",
+            Self::Avx512 => "avx512",
+        }
+    }
+
+    /// Whether this CPU has it.
+    pub fn is_available(self) -> bool {
+        match self {
+            Self::Portable => true,
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2 => avx2::Avx2::new().is_some(),
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512 => avx512::Avx512::new().is_some(),
+            #[cfg(not(target_arch = "x86_64"))]
+            _ => false,
+        }
+    }
+
+    /// Those that this CPU has, slowest first.
+    pub fn available() -> impl Iterator<Item = Self> {
+        Self::ALL.into_iter().filter(|isa| isa.is_available())
+    }
+
+    /// The instruction set that `HARMONIUM_ISA` asks for, or the best that the CPU has.
+    ///
+    /// # Errors
+    /// [`Error::Parameter`] for an unknown name or an instruction set that the CPU lacks.
+    pub fn from_environment() -> Result<Self> {
+        let Ok(name) = std::env::var("HARMONIUM_ISA") else {
+            return Ok(Self::available().last().unwrap_or(Self::Portable));
+        };
+        let isa: Self = name.parse()?;
+        if isa.is_available() {
+            Ok(isa)
+        } else {
+            let have: Vec<_> = Self::available().map(Self::name).collect();
+            Err(Error::parameter(
+                "HARMONIUM_ISA",
+                format!("an instruction set of this CPU ({})", have.join(", ")),
+                name,
+            ))
+        }
+    }
+}
+
+impl fmt::Display for Isa {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for Isa {
+    type Err = Error;
+    fn from_str(name: &str) -> Result<Self> {
+        Self::ALL
+            .into_iter()
+            .find(|isa| isa.name() == name)
+            .ok_or_else(|| Error::parameter("HARMONIUM_ISA", "portable, avx2 or avx512", name))
+    }
+}
+
+/// The instruction set in use: that of [`Isa::from_environment`], found once.
+///
+/// # Panics
+/// When `HARMONIUM_ISA` names one that does not exist here; a program can ask [`Isa::from_environment`] first.
+pub fn isa() -> Isa {
+    static ISA: OnceLock<Isa> = OnceLock::new();
+    *ISA.get_or_init(|| Isa::from_environment().unwrap_or_else(|e| panic!("{e}")))
+}
+
+/// Something to compute with vectors. `run` and all that it calls must be `#[inline(always)]`, so that the whole operation is
+/// compiled for the instruction set of the token.
+pub(crate) trait Operation {
+    /// What it returns.
+    type Output;
+    /// Computes with the vectors of `simd`.
+    fn run<S: Simd>(self, simd: S) -> Self::Output;
+}
+
+/// Runs `op` with the instruction set in use.
+pub(crate) fn dispatch<Op: Operation>(op: Op) -> Op::Output {
+    dispatch_on(isa(), op)
+}
+
+/// Runs `op` with `isa`, which the CPU must have.
+pub(crate) fn dispatch_on<Op: Operation>(isa: Isa, op: Op) -> Op::Output {
+    match isa {
+        Isa::Portable => portable::Portable.vectorize(op),
+        #[cfg(target_arch = "x86_64")]
+        Isa::Avx2 => avx2::Avx2::new().expect("AVX2").vectorize(op),
+        #[cfg(target_arch = "x86_64")]
+        Isa::Avx512 => avx512::Avx512::new().expect("AVX-512").vectorize(op),
+        #[cfg(not(target_arch = "x86_64"))]
+        _ => unreachable!("an x86 instruction set on another CPU"),
+    }
+}
+
+/// Vector operations. `F` holds `LANES` floats; `I` is the same register seen as `LANES` 32-bit or `LANES / 2` 64-bit
+/// integers.
+pub(crate) trait Simd: Copy + Send + Sync + 'static {
+    /// Floats in a vector.
+    const LANES: usize;
+    /// Rows of the register tile of the dense product.
+    const GEMM_ROWS: usize;
+    /// `LANES` floats.
+    type F: Copy;
+    /// The register as integers.
+    type I: Copy;
+
+    /// Calls `op.run(self)` compiled for this instruction set.
+    fn vectorize<Op: Operation>(self, op: Op) -> Op::Output;
+
+    /// All lanes `x`.
+    fn splat(self, x: f32) -> Self::F;
+    /// The first `LANES` floats of `x`.
+    fn load(self, x: &[f32]) -> Self::F;
+    /// Writes the first `LANES` floats of `to`.
+    fn store(self, to: &mut [f32], x: Self::F);
+    /// `LANES` floats at `x`.
+    ///
+    /// # Safety
+    /// `x` must be readable for `LANES` floats.
+    unsafe fn load_ptr(self, x: *const f32) -> Self::F;
+    /// Writes `LANES` floats at `to`.
+    ///
+    /// # Safety
+    /// `to` must be writable for `LANES` floats.
+    unsafe fn store_ptr(self, to: *mut f32, x: Self::F);
+    /// `a + b`.
+    fn add(self, a: Self::F, b: Self::F) -> Self::F;
+    /// `a - b`.
+    fn sub(self, a: Self::F, b: Self::F) -> Self::F;
+    /// `a * b`.
+    fn mul(self, a: Self::F, b: Self::F) -> Self::F;
+    /// `a / b`.
+    fn div(self, a: Self::F, b: Self::F) -> Self::F;
+    /// `a * b + c`, with one rounding where the CPU can, else with two.
+    fn mul_add(self, a: Self::F, b: Self::F, c: Self::F) -> Self::F;
+    /// The lesser lanes.
+    fn min(self, a: Self::F, b: Self::F) -> Self::F;
+    /// The greater lanes.
+    fn max(self, a: Self::F, b: Self::F) -> Self::F;
+    /// Lanes as 32-bit integers, shifted left by 23: puts a small integer into the exponent.
+    fn shift_to_exponent(self, x: Self::F) -> Self::F;
+    /// Bit `k` tells whether lane `k` of `a` is less than that of `b`.
+    fn less(self, a: Self::F, b: Self::F) -> u32;
+    /// Lane `k` is 1 where bit `k` of `mask` is one, else 0.
+    fn expand(self, mask: u32) -> Self::F;
+
+    /// All 64-bit lanes `x`.
+    fn splat_u64(self, x: u64) -> Self::I;
+    /// The first `LANES / 2` of `x`.
+    fn load_u64(self, x: &[u64]) -> Self::I;
+    /// Products of the low halves of the 64-bit lanes.
+    fn mul_u32(self, a: Self::I, b: Self::I) -> Self::I;
+    /// Sums of 64-bit lanes.
+    fn add_u64(self, a: Self::I, b: Self::I) -> Self::I;
+    /// Exclusive or.
+    fn xor(self, a: Self::I, b: Self::I) -> Self::I;
+    /// The upper half of each 64-bit lane, in the lower half.
+    fn upper_half(self, a: Self::I) -> Self::I;
+    /// Lower halves of `a` in the lower, lower halves of `b` in the upper halves of 64-bit lanes.
+    fn pair(self, a: Self::I, b: Self::I) -> Self::I;
+    /// Per 128 bits, the lower 64-bit lane of `a`, then that of `b`.
+    fn interleave_lower(self, a: Self::I, b: Self::I) -> Self::I;
+    /// Per 128 bits, the upper 64-bit lane of `a`, then that of `b`.
+    fn interleave_upper(self, a: Self::I, b: Self::I) -> Self::I;
+    /// The upper 24 bits of each 32-bit lane as a float, 0 ..= 2^24 - 1.
+    fn upper_24_bits(self, x: Self::I) -> Self::F;
+
+    /// Writes the transpose of the `LANES x LANES` floats at `from` (rows `from_stride` apart) to `to` (rows `to_stride` apart).
+    ///
+    /// # Safety
+    /// `LANES` rows of `LANES` floats must be readable at `from` and writable at `to`.
+    unsafe fn transpose(
+        self,
+        from: *const f32,
+        from_stride: usize,
+        to: *mut f32,
+        to_stride: usize,
+    );
+}
+
+#[cfg(test)]
+mod tests;

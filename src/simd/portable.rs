@@ -1,0 +1,140 @@
+//! Any CPU, through the crate `wide`.
+
+use super::{Operation, Simd};
+use wide::f32x8;
+
+/// Needs no proof.
+#[derive(Clone, Copy)]
+pub(crate) struct Portable;
+
+impl Simd for Portable {
+    const LANES: usize = 8;
+    const GEMM_ROWS: usize = 3;
+    type F = f32x8;
+    type I = [u64; 4];
+
+    #[inline(always)]
+    fn vectorize<Op: Operation>(self, op: Op) -> Op::Output {
+        op.run(self)
+    }
+    #[inline(always)]
+    fn splat(self, x: f32) -> f32x8 {
+        f32x8::splat(x)
+    }
+    #[inline(always)]
+    fn load(self, x: &[f32]) -> f32x8 {
+        let lanes: [f32; 8] = x[..8].try_into().expect("eight floats");
+        f32x8::from(lanes)
+    }
+    #[inline(always)]
+    fn store(self, to: &mut [f32], x: f32x8) {
+        to[..8].copy_from_slice(&x.to_array());
+    }
+    #[inline(always)]
+    unsafe fn load_ptr(self, x: *const f32) -> f32x8 {
+        // SAFETY: the caller vouches for eight floats; an array of floats has their alignment.
+        f32x8::from(unsafe { *x.cast::<[f32; 8]>() })
+    }
+    #[inline(always)]
+    unsafe fn store_ptr(self, to: *mut f32, x: f32x8) {
+        // SAFETY: as above, for writing.
+        unsafe { *to.cast::<[f32; 8]>() = x.to_array() }
+    }
+    #[inline(always)]
+    fn add(self, a: f32x8, b: f32x8) -> f32x8 {
+        a + b
+    }
+    #[inline(always)]
+    fn sub(self, a: f32x8, b: f32x8) -> f32x8 {
+        a - b
+    }
+    #[inline(always)]
+    fn mul(self, a: f32x8, b: f32x8) -> f32x8 {
+        a * b
+    }
+    #[inline(always)]
+    fn div(self, a: f32x8, b: f32x8) -> f32x8 {
+        a / b
+    }
+    #[inline(always)]
+    fn mul_add(self, a: f32x8, b: f32x8, c: f32x8) -> f32x8 {
+        a.mul_add(b, c)
+    }
+    #[inline(always)]
+    fn min(self, a: f32x8, b: f32x8) -> f32x8 {
+        a.fast_min(b)
+    }
+    #[inline(always)]
+    fn max(self, a: f32x8, b: f32x8) -> f32x8 {
+        a.fast_max(b)
+    }
+    #[inline(always)]
+    fn shift_to_exponent(self, x: f32x8) -> f32x8 {
+        f32x8::from(x.to_array().map(|lane| f32::from_bits(lane.to_bits() << 23)))
+    }
+    #[inline(always)]
+    fn less(self, a: f32x8, b: f32x8) -> u32 {
+        a.simd_lt(b).to_bitmask() as u32
+    }
+    #[inline(always)]
+    fn expand(self, mask: u32) -> f32x8 {
+        f32x8::from(std::array::from_fn(|k| (mask >> k & 1) as f32))
+    }
+    #[inline(always)]
+    fn splat_u64(self, x: u64) -> [u64; 4] {
+        [x; 4]
+    }
+    #[inline(always)]
+    fn load_u64(self, x: &[u64]) -> [u64; 4] {
+        x[..4].try_into().expect("four integers")
+    }
+    #[inline(always)]
+    fn mul_u32(self, a: [u64; 4], b: [u64; 4]) -> [u64; 4] {
+        std::array::from_fn(|k| u64::from(a[k] as u32) * u64::from(b[k] as u32))
+    }
+    #[inline(always)]
+    fn add_u64(self, a: [u64; 4], b: [u64; 4]) -> [u64; 4] {
+        std::array::from_fn(|k| a[k].wrapping_add(b[k]))
+    }
+    #[inline(always)]
+    fn xor(self, a: [u64; 4], b: [u64; 4]) -> [u64; 4] {
+        std::array::from_fn(|k| a[k] ^ b[k])
+    }
+    #[inline(always)]
+    fn upper_half(self, a: [u64; 4]) -> [u64; 4] {
+        a.map(|x| x >> 32)
+    }
+    #[inline(always)]
+    fn pair(self, a: [u64; 4], b: [u64; 4]) -> [u64; 4] {
+        std::array::from_fn(|k| u64::from(a[k] as u32) | b[k] << 32)
+    }
+    #[inline(always)]
+    fn interleave_lower(self, a: [u64; 4], b: [u64; 4]) -> [u64; 4] {
+        [a[0], b[0], a[2], b[2]]
+    }
+    #[inline(always)]
+    fn interleave_upper(self, a: [u64; 4], b: [u64; 4]) -> [u64; 4] {
+        [a[1], b[1], a[3], b[3]]
+    }
+    #[inline(always)]
+    fn upper_24_bits(self, x: [u64; 4]) -> f32x8 {
+        f32x8::from(std::array::from_fn(|k| {
+            ((x[k / 2] >> (32 * (k % 2))) as u32 >> 8) as f32
+        }))
+    }
+    #[inline(always)]
+    unsafe fn transpose(
+        self,
+        from: *const f32,
+        from_stride: usize,
+        to: *mut f32,
+        to_stride: usize,
+    ) {
+        for i in 0..8 {
+            for j in 0..8 {
+                // SAFETY: within the eight rows of eight floats that the caller vouches for.
+                unsafe { *to.add(j * to_stride + i) = *from.add(i * from_stride + j) }
+            }
+        }
+    }
+}

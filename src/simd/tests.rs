@@ -1,0 +1,104 @@
+//! Every operation of every instruction set against its definition, one lane at a time.
+
+use super::*;
+
+/// The environment asked for an instruction set; this run must have used it.
+#[test]
+fn required_isa_is_in_use() {
+    if let Ok(name) = std::env::var("HARMONIUM_REQUIRE_ISA") {
+        let required: Isa = name.parse().unwrap();
+        assert!(required.is_available(), "this CPU lacks {required}");
+        assert_eq!(isa(), required, "HARMONIUM_ISA must force {required}");
+    }
+}
+
+#[test]
+fn names_parse_back_and_others_are_refused() {
+    for isa in Isa::ALL {
+        assert_eq!(isa.name().parse::<Isa>().unwrap(), isa);
+    }
+    assert!("avx".parse::<Isa>().is_err());
+}
+
+struct Definitions;
+impl Operation for Definitions {
+    type Output = ();
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        let a: Vec<f32> = (0..S::LANES).map(|k| k as f32 * 0.75 - 3.0).collect();
+        let b: Vec<f32> = (0..S::LANES).map(|k| 5.0 - k as f32 * 0.5).collect();
+        let (va, vb) = (s.load(&a), s.load(&b));
+        let lanes = |x: S::F| {
+            let mut out = vec![f32::NAN; S::LANES];
+            s.store(&mut out, x);
+            out
+        };
+        let check = |x: S::F, f: &dyn Fn(f32, f32) -> f32| {
+            for (k, lane) in lanes(x).into_iter().enumerate() {
+                assert_eq!(lane, f(a[k], b[k]), "lane {k}");
+            }
+        };
+        check(s.add(va, vb), &|a, b| a + b);
+        check(s.sub(va, vb), &|a, b| a - b);
+        check(s.mul(va, vb), &|a, b| a * b);
+        check(s.div(va, vb), &|a, b| a / b);
+        check(s.mul_add(va, vb, va), &|a, b| a * b + a);
+        check(s.min(va, vb), &f32::min);
+        check(s.max(va, vb), &f32::max);
+        check(s.splat(2.5), &|_, _| 2.5);
+        let exponent: Vec<f32> = (0..S::LANES).map(|k| f32::from_bits(120 + k as u32)).collect();
+        for (k, x) in lanes(s.shift_to_exponent(s.load(&exponent))).into_iter().enumerate() {
+            assert_eq!(x, 2_f32.powi(k as i32 - 7));
+        }
+        let less = s.less(va, vb);
+        for k in 0..S::LANES {
+            assert_eq!(less >> k & 1 == 1, a[k] < b[k]);
+        }
+        let mask = 0b1011_0010_1100_1001_u32;
+        for (k, x) in lanes(s.expand(mask)).into_iter().enumerate() {
+            assert_eq!(x, (mask >> k & 1) as f32);
+        }
+
+        let half = S::LANES / 2;
+        let x: Vec<u64> = (1..=half as u64).map(|k| k.wrapping_mul(0x9E37_79B9_7F4A_7C15)).collect();
+        let y: Vec<u64> = (1..=half as u64).map(|k| k.wrapping_mul(0xD1B5_4A32_D192_ED03)).collect();
+        let (vx, vy) = (s.load_u64(&x), s.load_u64(&y));
+        // A register of integers is read back through the exact upper 24 bits of its halves.
+        let check = |v: S::I, f: &dyn Fn(usize) -> u64| {
+            for (k, lane) in lanes(s.upper_24_bits(v)).into_iter().enumerate() {
+                let word = (f(k / 2) >> (32 * (k % 2))) as u32;
+                assert_eq!(lane, (word >> 8) as f32, "word {k}");
+            }
+        };
+        let low = |x: u64| x & 0xffff_ffff;
+        check(vx, &|k| x[k]);
+        check(s.splat_u64(x[0]), &|_| x[0]);
+        check(s.mul_u32(vx, vy), &|k| low(x[k]) * low(y[k]));
+        check(s.add_u64(vx, vy), &|k| x[k].wrapping_add(y[k]));
+        check(s.xor(vx, vy), &|k| x[k] ^ y[k]);
+        check(s.upper_half(vx), &|k| x[k] >> 32);
+        check(s.pair(vx, vy), &|k| low(x[k]) | y[k] << 32);
+        check(s.interleave_lower(vx, vy), &|k| if k % 2 == 0 { x[k] } else { y[k - 1] });
+        check(s.interleave_upper(vx, vy), &|k| if k % 2 == 0 { x[k + 1] } else { y[k] });
+
+        let n = S::LANES;
+        let stride = n + 3;
+        let from: Vec<f32> = (0..n * stride).map(|k| k as f32).collect();
+        let mut to = vec![-1.0; n * stride];
+        // SAFETY: both buffers hold `n` rows of `stride >= n` floats.
+        unsafe { s.transpose(from.as_ptr(), stride, to.as_mut_ptr(), stride) };
+        for i in 0..n {
+            for j in 0..stride {
+                let expected = if j < n { from[j * stride + i] } else { -1.0 };
+                assert_eq!(to[i * stride + j], expected);
+            }
+        }
+    }
+}
+
+#[test]
+fn operations_match_their_definitions_on_every_isa() {
+    for isa in Isa::available() {
+        dispatch_on(isa, Definitions);
+    }
+}
