@@ -4,6 +4,7 @@ pub mod dataset;
 pub mod error;
 pub mod kernel;
 pub mod matrix;
+pub mod product;
 pub mod rng;
 pub mod simd;
 pub use bits::{BitMatrix, BitView};

@@ -1,0 +1,48 @@
+//! Likelihoods in f64 throughout, for machines whose `ln Z` can be enumerated.
+
+use crate::{
+    error::{Error, Result},
+    kernel::{reduce::mean_and_standard_error, reference::softplus},
+    model::{Rbm, dot},
+    product::Input,
+};
+use rayon::prelude::*;
+
+/// `F(v)` of each row at `beta = 1`, every sum in f64. Cost: a dense product in f64, several times that of
+/// [`Rbm::free_energy_v`].
+///
+/// # Errors
+/// [`Error::Shape`] unless `v` has the machine's visible units.
+pub fn exact_free_energies<'a>(rbm: &Rbm, v: impl Into<Input<'a>>) -> Result<Vec<f64>> {
+    let v = v.into();
+    if v.columns() != rbm.n_visible() {
+        return Err(Error::shape("units of the input", rbm.n_visible(), v.columns()));
+    }
+    Ok((0..v.rows())
+        .into_par_iter()
+        .map(|s| {
+            let mut input: Vec<f64> = rbm.hidden().bias.iter().map(|&c| f64::from(c)).collect();
+            let mut add = |i: usize, x: f64| {
+                for (y, &w) in input.iter_mut().zip(rbm.weights().row(i)) {
+                    *y += x * f64::from(w);
+                }
+            };
+            match v {
+                Input::Bits(v) => v.ones(s).for_each(|i| add(i, 1.0)),
+                Input::Real(v) => v.row(s).iter().enumerate().for_each(|(i, &x)| add(i, f64::from(x))),
+            }
+            -dot(v, s, &rbm.visible().bias) - input.into_iter().map(softplus).sum::<f64>()
+        })
+        .collect())
+}
+
+/// Mean and standard error over the rows of `ln p(v) = -F(v) - ln Z`, with `ln Z` enumerated: `(mean, standard error, ln Z)`.
+///
+/// # Errors
+/// Those of [`Rbm::log_z`] and [`exact_free_energies`].
+pub fn exact_mean_log_likelihood<'a>(rbm: &Rbm, v: impl Into<Input<'a>>) -> Result<(f64, f64, f64)> {
+    let log_z = rbm.log_z()?;
+    let free = exact_free_energies(rbm, v)?;
+    let (mean, error) = mean_and_standard_error(free.into_iter().map(|f| -f - log_z));
+    Ok((mean, error, log_z))
+}

@@ -1,0 +1,52 @@
+//! Cheap figures to watch while training.
+
+use crate::{
+    error::Result,
+    kernel::reduce::mean_and_standard_error,
+    model::Rbm,
+    product::Input,
+};
+
+/// Mean over samples and visible units of `(v - E[v | E[h | v]])^2`: how well one deterministic step up and down returns the data. No
+/// likelihood: it falls when chains mix badly.
+///
+/// # Errors
+/// [`crate::Error::Shape`] unless `v` has the machine's visible units.
+pub fn reconstruction_error<'a>(rbm: &Rbm, v: impl Into<Input<'a>>) -> Result<f64> {
+    /// Rows at a time, so that memory does not grow with the data.
+    const ROWS: usize = 1000;
+    let v = v.into();
+    let mut sum = 0.0;
+    for start in (0..v.rows()).step_by(ROWS) {
+        let part = v.view_rows(start..(start + ROWS).min(v.rows()));
+        let h = rbm.mean_h_from_v(part, 1.0)?;
+        let p = rbm.mean_v_from_h(&h, 1.0)?;
+        for s in 0..part.rows() {
+            let p = p.row(s);
+            sum += match part {
+                Input::Bits(v) => p
+                    .iter()
+                    .enumerate()
+                    .map(|(i, &p)| f64::from(f32::from(v.get(s, i)) - p).powi(2))
+                    .sum::<f64>(),
+                Input::Real(v) => v.row(s).iter().zip(p).map(|(&v, &p)| f64::from(v - p).powi(2)).sum(),
+            };
+        }
+    }
+    Ok(sum / (v.rows() * v.columns()).max(1) as f64)
+}
+
+/// `mean F(validation) - mean F(training)`: near zero while the machine does not overfit, growing when it does (Hinton's practical guide,
+/// section 6). Compare it over time, not between machines.
+///
+/// # Errors
+/// As [`reconstruction_error`].
+pub fn free_energy_gap<'a>(
+    rbm: &Rbm,
+    training: impl Into<Input<'a>>,
+    validation: impl Into<Input<'a>>,
+) -> Result<f64> {
+    let (train, _) = mean_and_standard_error(rbm.free_energy_v(training, 1.0)?);
+    let (validation, _) = mean_and_standard_error(rbm.free_energy_v(validation, 1.0)?);
+    Ok(validation - train)
+}

@@ -1,0 +1,364 @@
+//! The panel loop: a tile of products into scratch, its tail while it is in cache; tiles on rayon.
+
+use super::{
+    Direction, Input, Term,
+    provider::{Operand, multiply, provider},
+};
+use crate::{
+    bits::{BitView, BitViewMut, WORD_BITS},
+    error::{Error, Result},
+    kernel::epilogue::{Epilogue, SoftplusSums},
+    matrix::{Aligned, MatrixViewMut, aligned},
+    rng::Draws,
+    simd::{Operation, Simd, dispatch},
+};
+use std::{cell::RefCell, ops::Range};
+
+/// Rows of a tile: with 128 columns, 128 KiB of products.
+const PANEL_ROWS: usize = 256;
+/// Columns of a tile: two words of bits.
+const TILE_COLUMNS: usize = 2 * WORD_BITS;
+/// Inputs that are expanded from bits at a time: a multiple of a word.
+const EXPAND_COLUMNS: usize = 4 * WORD_BITS;
+
+/// What becomes of a layer's input `y = sum of products + bias`: `x = beta * y`, and any of the outputs. An output that is not asked
+/// for costs nothing.
+#[derive(Debug, Default)]
+pub struct Tail<'a> {
+    /// Inverse temperature.
+    pub beta: f32,
+    /// Receives `x`.
+    pub input: Option<MatrixViewMut<'a>>,
+    /// Receives `sigma(x)`.
+    pub mean: Option<MatrixViewMut<'a>>,
+    /// Receives bits that are one with probability `sigma(x)`.
+    pub sample: Option<(BitViewMut<'a>, Draws)>,
+    /// `[columns]`, overwritten with the sums of `sigma(x)` over the rows.
+    pub column_sums: Option<&'a mut [f32]>,
+    /// `[rows]`, overwritten with `sum_j ln(1 + e^(x_j))`.
+    pub softplus_sums: Option<&'a mut [f64]>,
+    /// With `softplus_sums`: subtract the same sum at this inverse temperature.
+    pub minus_beta: Option<f32>,
+}
+
+impl Tail<'_> {
+    /// No output at `beta`.
+    pub fn new(beta: f32) -> Self {
+        Self { beta, ..Self::default() }
+    }
+}
+
+/// Buffers of [`propagate`] that are kept between calls, so that a call allocates nothing once they have grown.
+#[derive(Clone, Debug, Default)]
+pub struct Propagation {
+    softplus: Vec<f64>,
+    columns: Vec<f32>,
+}
+
+/// Scratch of one thread.
+struct Scratch {
+    product: Aligned<f32>,
+    expanded: Aligned<f32>,
+    bias: [f32; TILE_COLUMNS],
+}
+
+thread_local! {
+    static SCRATCH: RefCell<Scratch> = RefCell::new(Scratch {
+        product: aligned(0, 0.0),
+        expanded: aligned(0, 0.0),
+        bias: [0.0; TILE_COLUMNS],
+    });
+}
+
+/// The operands that all tiles share.
+struct Job<'a> {
+    terms: &'a [Term<'a>],
+    bias: &'a [f32],
+    beta: f32,
+    minus_beta: Option<f32>,
+}
+
+/// What one tile, or a rectangle of tiles, writes.
+struct Region<'a> {
+    rows: Range<usize>,
+    columns: Range<usize>,
+    input: Option<MatrixViewMut<'a>>,
+    mean: Option<MatrixViewMut<'a>>,
+    sample: Option<(BitViewMut<'a>, Draws)>,
+    /// A row of `groups * WORD_BITS` floats a panel.
+    column_sums: Option<&'a mut [f32]>,
+    /// A panel after the other: `[groups x rows of the panel]`.
+    softplus: Option<&'a mut [f64]>,
+}
+
+/// Computes a layer from its neighbours: `tail(sum_t X_t op(W_t) + bias)`. Cost: one dense product a term.
+///
+/// # Errors
+/// [`Error::Shape`] where terms, bias and outputs disagree.
+pub fn propagate(
+    terms: &[Term<'_>],
+    bias: &[f32],
+    tail: Tail<'_>,
+    buffers: &mut Propagation,
+) -> Result<()> {
+    let columns = bias.len();
+    let Some(rows) = terms.first().map(|t| t.input.rows()) else {
+        return Err(Error::shape("terms of a product", "at least one", 0));
+    };
+    for term in terms {
+        term.check(rows, columns)?;
+    }
+    let shape = |what: &str, r: usize, c: usize| {
+        if (r, c) == (rows, columns) {
+            return Ok(());
+        }
+        Err(Error::shape(what, format!("{rows} x {columns}"), format!("{r} x {c}")))
+    };
+    if let Some(x) = &tail.input {
+        shape("inputs", x.rows(), x.columns())?;
+    }
+    if let Some(x) = &tail.mean {
+        shape("means", x.rows(), x.columns())?;
+    }
+    if let Some((x, _)) = &tail.sample {
+        shape("samples", x.rows(), x.columns())?;
+    }
+    if let Some(x) = &tail.column_sums {
+        shape("column sums", rows, x.len())?;
+    }
+    if let Some(x) = &tail.softplus_sums {
+        shape("softplus sums", x.len(), columns)?;
+    }
+    let groups = columns.div_ceil(WORD_BITS);
+    let panels = rows.div_ceil(PANEL_ROWS);
+    if tail.softplus_sums.is_some() {
+        buffers.softplus.resize(groups * rows, 0.0);
+    }
+    if tail.column_sums.is_some() {
+        buffers.columns.clear();
+        buffers.columns.resize(panels * groups * WORD_BITS, 0.0);
+    }
+    let job = Job { terms, bias, beta: tail.beta, minus_beta: tail.minus_beta };
+    job.fill(Region {
+        rows: 0..rows,
+        columns: 0..columns,
+        input: tail.input,
+        mean: tail.mean,
+        sample: tail.sample,
+        column_sums: tail.column_sums.is_some().then_some(&mut *buffers.columns),
+        softplus: tail.softplus_sums.is_some().then_some(&mut *buffers.softplus),
+    });
+    // Partial sums are added in the order of panels and groups, whoever computed them.
+    if let Some(out) = tail.column_sums {
+        out.fill(0.0);
+        for panel in buffers.columns.chunks_exact(groups.max(1) * WORD_BITS) {
+            for (out, x) in out.iter_mut().zip(panel) {
+                *out += x;
+            }
+        }
+    }
+    if let Some(out) = tail.softplus_sums {
+        out.fill(0.0);
+        for (out, partial) in out
+            .chunks_mut(PANEL_ROWS)
+            .zip(buffers.softplus.chunks(groups.max(1) * PANEL_ROWS))
+        {
+            for group in partial.chunks_exact(out.len()) {
+                for (out, x) in out.iter_mut().zip(group) {
+                    *out += x;
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Cuts an optional slice.
+fn cut<T>(x: Option<&mut [T]>, at: usize) -> (Option<&mut [T]>, Option<&mut [T]>) {
+    x.map(|x| x.split_at_mut(at)).unzip()
+}
+
+impl<'a> Region<'a> {
+    fn split_rows(self, panels: usize) -> (Self, Self) {
+        let groups = self.columns.len().div_ceil(WORD_BITS);
+        let at = panels * PANEL_ROWS;
+        let middle = self.rows.start + at;
+        let (input, input2) = self.input.map(|x| x.split_at_row(at)).unzip();
+        let (mean, mean2) = self.mean.map(|x| x.split_at_row(at)).unzip();
+        let (sample, sample2) = self
+            .sample
+            .map(|(x, draws)| {
+                let (upper, lower) = x.split_at_row(at);
+                ((upper, draws), (lower, draws))
+            })
+            .unzip();
+        let (column_sums, column_sums2) = cut(self.column_sums, panels * groups * WORD_BITS);
+        let (softplus, softplus2) = cut(self.softplus, at * groups);
+        let columns = self.columns;
+        (
+            Region { rows: self.rows.start..middle, columns: columns.clone(), input, mean, sample, column_sums, softplus },
+            Region {
+                rows: middle..self.rows.end,
+                columns,
+                input: input2,
+                mean: mean2,
+                sample: sample2,
+                column_sums: column_sums2,
+                softplus: softplus2,
+            },
+        )
+    }
+
+    /// Splits one panel at a multiple of a word.
+    fn split_columns(self, at: usize) -> (Self, Self) {
+        let middle = self.columns.start + at;
+        let (input, input2) = self.input.map(|x| x.split_at_column(at)).unzip();
+        let (mean, mean2) = self.mean.map(|x| x.split_at_column(at)).unzip();
+        let (sample, sample2) = self
+            .sample
+            .map(|(x, draws)| {
+                let (left, right) = x.split_at_column(at);
+                ((left, draws), (right, draws))
+            })
+            .unzip();
+        let (column_sums, column_sums2) = cut(self.column_sums, at);
+        let (softplus, softplus2) = cut(self.softplus, at / WORD_BITS * self.rows.len());
+        let rows = self.rows;
+        (
+            Region { rows: rows.clone(), columns: self.columns.start..middle, input, mean, sample, column_sums, softplus },
+            Region {
+                rows,
+                columns: middle..self.columns.end,
+                input: input2,
+                mean: mean2,
+                sample: sample2,
+                column_sums: column_sums2,
+                softplus: softplus2,
+            },
+        )
+    }
+}
+
+impl Job<'_> {
+    /// Fills a region, halving it between threads until tiles are left.
+    fn fill(&self, region: Region<'_>) {
+        let (rows, columns) = (region.rows.len(), region.columns.len());
+        if rows == 0 || columns == 0 {
+            return;
+        }
+        if rows > PANEL_ROWS {
+            let (a, b) = region.split_rows(rows.div_ceil(PANEL_ROWS) / 2);
+            rayon::join(|| self.fill(a), || self.fill(b));
+        } else if columns > TILE_COLUMNS {
+            let tiles = columns.div_ceil(TILE_COLUMNS);
+            let (a, b) = region.split_columns(tiles / 2 * TILE_COLUMNS);
+            rayon::join(|| self.fill(a), || self.fill(b));
+        } else {
+            SCRATCH.with_borrow_mut(|scratch| self.tile(region, scratch));
+        }
+    }
+
+    fn tile(&self, region: Region<'_>, scratch: &mut Scratch) {
+        let (rows, columns) = (region.rows.len(), region.columns.len());
+        let stride = columns.next_multiple_of(WORD_BITS);
+        scratch.product.resize(PANEL_ROWS * TILE_COLUMNS, 0.0);
+        let product = &mut scratch.product[..rows * stride];
+        product.fill(0.0);
+        for term in self.terms {
+            add_product(term, region.rows.clone(), region.columns.clone(), product, stride, &mut scratch.expanded);
+        }
+        scratch.bias[..columns].copy_from_slice(&self.bias[region.columns.clone()]);
+        dispatch(Epilogue {
+            product,
+            stride,
+            rows,
+            columns,
+            first_column: region.columns.start,
+            bias: &scratch.bias,
+            beta: self.beta,
+            input: region.input,
+            mean: region.mean,
+            sample: region
+                .sample
+                .map(|(bits, draws)| (bits, draws.from_row(region.rows.start))),
+            column_sums: region.column_sums,
+            softplus: region
+                .softplus
+                .map(|partial| SoftplusSums { minus_beta: self.minus_beta, partial }),
+        });
+    }
+}
+
+/// `product += X[rows] op(W)[.., columns]`: the seam where a product of bits with weights may take another way.
+fn add_product(
+    term: &Term<'_>,
+    rows: Range<usize>,
+    columns: Range<usize>,
+    product: &mut [f32],
+    stride: usize,
+    expanded: &mut Aligned<f32>,
+) {
+    let w = term.weights;
+    let w = Operand::row_major(w.padded(), w.rows(), w.columns(), w.stride());
+    let b = match term.direction {
+        Direction::Up => w,
+        Direction::Down => w.transposed(),
+    };
+    let b = b.columns(columns);
+    match term.input {
+        Input::Real(x) => {
+            let a = Operand::row_major(x.padded(), x.rows(), x.columns(), x.stride());
+            multiply(provider(), 1.0, a.rows(rows), b, product, stride);
+        }
+        Input::Bits(x) => {
+            expanded.resize(PANEL_ROWS * EXPAND_COLUMNS, 0.0);
+            let n = rows.len();
+            for k in (0..x.columns()).step_by(EXPAND_COLUMNS) {
+                let part = k..(k + EXPAND_COLUMNS).min(x.columns());
+                expand(x, rows.clone(), part.clone(), 1.0, expanded, EXPAND_COLUMNS);
+                let a = Operand::row_major(expanded, n, part.len(), EXPAND_COLUMNS);
+                multiply(provider(), 1.0, a, b.rows(part), product, stride);
+            }
+        }
+    }
+}
+
+/// Writes bits `rows x columns` of `x` as floats 0 and `one` to `to`, rows `stride` apart; `columns` starts at a word, and up to the next
+/// multiple of a word beyond its end is overwritten.
+pub(super) fn expand(
+    x: BitView<'_>,
+    rows: Range<usize>,
+    columns: Range<usize>,
+    one: f32,
+    to: &mut [f32],
+    stride: usize,
+) {
+    dispatch(Expand { x, rows, columns, one, to, stride });
+}
+
+struct Expand<'a> {
+    x: BitView<'a>,
+    rows: Range<usize>,
+    columns: Range<usize>,
+    one: f32,
+    to: &'a mut [f32],
+    stride: usize,
+}
+
+impl Operation for Expand<'_> {
+    type Output = ();
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        assert!(self.columns.start.is_multiple_of(WORD_BITS));
+        let words = self.columns.start / WORD_BITS..self.columns.end.div_ceil(WORD_BITS);
+        assert!(words.len() * WORD_BITS <= self.stride);
+        let one = s.splat(self.one);
+        for (i, to) in self.rows.zip(self.to.chunks_mut(self.stride)) {
+            for (&word, to) in self.x.row(i)[words.clone()].iter().zip(to.chunks_exact_mut(WORD_BITS)) {
+                for (k, to) in to.chunks_exact_mut(S::LANES).enumerate() {
+                    s.store(to, s.mul(s.expand((word >> (k * S::LANES)) as u32), one));
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,147 @@
+//! Products of states with weights, fused with their tail.
+//!
+//! [`propagate`] computes `tail(sum_t X_t op(W_t))` for one layer, panel by panel; [`outer`] adds `alpha V' H` for statistics. A
+//! [`Term`] says what is multiplied; how is decided here and nowhere else:
+//!
+//! ```text
+//! propagate -> fused (tiles of rows x columns, on rayon) -> dense provider: native | matrixmultiply | blas
+//!                                                        -> kernel::epilogue while the tile is in cache
+//! ```
+//!
+//! Each element is summed in an order that depends on the shapes alone, so tiles and threads do not change a result.
+
+#[cfg(feature = "openblas")]
+mod blas;
+mod fused;
+mod native;
+mod outer;
+mod provider;
+
+pub use fused::{Propagation, Tail, propagate};
+pub use outer::{Phase, Statistics};
+pub(crate) use outer::for_each_tile;
+pub use provider::{Provider, gemm, provider};
+
+use crate::{
+    bits::BitView,
+    error::{Error, Result},
+    matrix::{Matrix, MatrixView},
+};
+
+/// States of one layer, a sample a row.
+#[derive(Clone, Copy, Debug)]
+pub enum Input<'a> {
+    /// Binary states.
+    Bits(BitView<'a>),
+    /// Real values: probabilities, grey pixels, mean-field values.
+    Real(MatrixView<'a>),
+}
+
+impl<'a> Input<'a> {
+    /// Number of samples.
+    pub fn rows(&self) -> usize {
+        match self {
+            Self::Bits(x) => x.rows(),
+            Self::Real(x) => x.rows(),
+        }
+    }
+
+    /// Number of units.
+    pub fn columns(&self) -> usize {
+        match self {
+            Self::Bits(x) => x.columns(),
+            Self::Real(x) => x.columns(),
+        }
+    }
+
+    /// Samples `range`.
+    pub fn view_rows(&self, range: std::ops::Range<usize>) -> Input<'a> {
+        match self {
+            Self::Bits(x) => Input::Bits(x.view_rows(range)),
+            Self::Real(x) => Input::Real(x.view_rows(range)),
+        }
+    }
+
+    /// `sums[j] += scale * sum over the samples of unit j`.
+    pub fn add_column_sums(&self, scale: f32, sums: &mut [f32]) {
+        match self {
+            Self::Bits(x) => crate::kernel::reduce::add_column_counts(*x, scale, sums),
+            Self::Real(x) => crate::kernel::reduce::add_column_sums(*x, scale, sums),
+        }
+    }
+}
+
+impl<'a> From<BitView<'a>> for Input<'a> {
+    fn from(x: BitView<'a>) -> Self {
+        Self::Bits(x)
+    }
+}
+
+impl<'a> From<&'a crate::bits::BitMatrix> for Input<'a> {
+    fn from(x: &'a crate::bits::BitMatrix) -> Self {
+        Self::Bits(x.view())
+    }
+}
+
+impl<'a> From<MatrixView<'a>> for Input<'a> {
+    fn from(x: MatrixView<'a>) -> Self {
+        Self::Real(x)
+    }
+}
+
+impl<'a> From<&'a Matrix> for Input<'a> {
+    fn from(x: &'a Matrix) -> Self {
+        Self::Real(x.view())
+    }
+}
+
+/// Which way a connection is walked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    /// From the layer of the weights' rows to that of its columns: `X W`.
+    Up,
+    /// From the layer of the weights' columns to that of its rows: `X W'`.
+    Down,
+}
+
+/// One product `X W` or `X W'` among those that a layer's input is the sum of.
+#[derive(Clone, Copy, Debug)]
+pub struct Term<'a> {
+    /// `X`.
+    pub input: Input<'a>,
+    /// `W`.
+    pub weights: &'a Matrix,
+    /// `W` or its transpose.
+    pub direction: Direction,
+}
+
+impl Term<'_> {
+    /// Units of the layer that the product goes to.
+    pub fn columns(&self) -> usize {
+        match self.direction {
+            Direction::Up => self.weights.columns(),
+            Direction::Down => self.weights.rows(),
+        }
+    }
+
+    fn check(&self, rows: usize, columns: usize) -> Result<()> {
+        let units = match self.direction {
+            Direction::Up => self.weights.rows(),
+            Direction::Down => self.weights.columns(),
+        };
+        if self.input.columns() != units {
+            return Err(Error::shape("units of the input", units, self.input.columns()));
+        }
+        if self.input.rows() != rows || self.columns() != columns {
+            return Err(Error::shape(
+                "product",
+                format!("{rows} x {columns}"),
+                format!("{} x {}", self.input.rows(), self.columns()),
+            ));
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,175 @@
+//! Statistics: `sum over phases of alpha V' H`, a panel of visible units at a time, handed on while it is in cache.
+
+use super::{
+    Input,
+    fused::expand,
+    provider::{Operand, multiply, provider},
+};
+use crate::{
+    bits::WORD_BITS,
+    error::{Error, Result},
+    matrix::{Aligned, Matrix, MatrixViewMut, aligned},
+};
+use std::{cell::RefCell, ops::Range};
+
+/// Visible units of a panel.
+const PANEL_UNITS: usize = 2 * WORD_BITS;
+
+/// One phase of the learning rule: samples of both layers and their weight.
+#[derive(Clone, Copy, Debug)]
+pub struct Phase<'a> {
+    /// `V` `[samples x n_visible]`.
+    pub visible: Input<'a>,
+    /// `H` `[samples x n_hidden]`.
+    pub hidden: Input<'a>,
+    /// The factor of `V' H`: one over the number of samples, negative for the negative phase.
+    pub weight: f32,
+}
+
+/// `sum_p weight_p V_p' H_p`, not computed until it is asked for.
+#[derive(Clone, Copy, Debug)]
+pub struct Statistics<'a> {
+    phases: &'a [Phase<'a>],
+    n_visible: usize,
+    n_hidden: usize,
+}
+
+impl<'a> Statistics<'a> {
+    /// The statistics of `phases` between layers of the given sizes.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] where samples or units disagree.
+    pub fn new(phases: &'a [Phase<'a>], n_visible: usize, n_hidden: usize) -> Result<Self> {
+        for phase in phases {
+            let (v, h) = (&phase.visible, &phase.hidden);
+            if v.rows() != h.rows() || v.columns() != n_visible || h.columns() != n_hidden {
+                return Err(Error::shape(
+                    "samples of a phase",
+                    format!("n x {n_visible} and n x {n_hidden}"),
+                    format!("{} x {} and {} x {}", v.rows(), v.columns(), h.rows(), h.columns()),
+                ));
+            }
+        }
+        Ok(Self { phases, n_visible, n_hidden })
+    }
+
+    /// `sums[i] += sum_p weight_p sum over samples of V_p[.., i]`.
+    pub fn add_visible_sums(&self, sums: &mut [f32]) {
+        for phase in self.phases {
+            phase.visible.add_column_sums(phase.weight, sums);
+        }
+    }
+
+    /// `sums[j] += sum_p weight_p sum over samples of H_p[.., j]`.
+    pub fn add_hidden_sums(&self, sums: &mut [f32]) {
+        for phase in self.phases {
+            phase.hidden.add_column_sums(phase.weight, sums);
+        }
+    }
+
+    /// The statistics as a matrix `[n_visible x n_hidden]`.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if `out` has another shape.
+    pub fn write_to(&self, out: &mut Matrix) -> Result<()> {
+        if (out.rows(), out.columns()) != (self.n_visible, self.n_hidden) {
+            return Err(Error::shape(
+                "statistics",
+                format!("{} x {}", self.n_visible, self.n_hidden),
+                format!("{} x {}", out.rows(), out.columns()),
+            ));
+        }
+        for_each_tile(self, [out.view_mut()], &|tile, stride, [mut out]| {
+            for i in 0..out.rows() {
+                let row = out.row_mut(i);
+                row.copy_from_slice(&tile[i * stride..][..row.len()]);
+            }
+        });
+        Ok(())
+    }
+}
+
+thread_local! {
+    static SCRATCH: RefCell<(Aligned<f32>, Aligned<f32>)> = RefCell::new((aligned(0, 0.0), aligned(0, 0.0)));
+}
+
+/// Calls `then(tile, stride, rows of each target)` for every panel of visible units: `tile` holds the statistics of those rows of the
+/// targets, which are `[n_visible x n_hidden]` each. Panels run on rayon.
+pub(crate) fn for_each_tile<const N: usize>(
+    statistics: &Statistics<'_>,
+    targets: [MatrixViewMut<'_>; N],
+    then: &(impl Fn(&[f32], usize, [MatrixViewMut<'_>; N]) + Sync),
+) {
+    fill(statistics, 0..statistics.n_visible, targets, then);
+}
+
+fn fill<const N: usize>(
+    statistics: &Statistics<'_>,
+    units: Range<usize>,
+    targets: [MatrixViewMut<'_>; N],
+    then: &(impl Fn(&[f32], usize, [MatrixViewMut<'_>; N]) + Sync),
+) {
+    if units.len() > PANEL_UNITS {
+        let at = units.len().div_ceil(PANEL_UNITS) / 2 * PANEL_UNITS;
+        let middle = units.start + at;
+        let mut lower: [Option<MatrixViewMut<'_>>; N] = std::array::from_fn(|_| None);
+        let mut k = 0;
+        let upper = targets.map(|x| {
+            let (a, b) = x.split_at_row(at);
+            lower[k] = Some(b);
+            k += 1;
+            a
+        });
+        let lower = lower.map(|x| x.expect("every target was split"));
+        rayon::join(
+            || fill(statistics, units.start..middle, upper, then),
+            || fill(statistics, middle..units.end, lower, then),
+        );
+    } else if !units.is_empty() {
+        SCRATCH.with_borrow_mut(|(tile, expanded)| {
+            let stride = statistics.n_hidden.max(1).next_multiple_of(WORD_BITS);
+            if tile.len() < PANEL_UNITS * stride {
+                tile.resize(PANEL_UNITS * stride, 0.0);
+            }
+            let tile = &mut tile[..units.len() * stride];
+            tile.fill(0.0);
+            for phase in statistics.phases {
+                add_phase(phase, units.clone(), tile, stride, expanded);
+            }
+            then(tile, stride, targets);
+        });
+    }
+}
+
+/// `tile += weight V[.., units]' H`.
+fn add_phase(
+    phase: &Phase<'_>,
+    units: Range<usize>,
+    tile: &mut [f32],
+    stride: usize,
+    expanded: &mut Aligned<f32>,
+) {
+    let samples = phase.visible.rows();
+    let hidden_stride = stride;
+    let visible_floats = samples * PANEL_UNITS;
+    let needed = visible_floats + samples * hidden_stride;
+    if expanded.len() < needed {
+        expanded.resize(needed, 0.0);
+    }
+    let (for_visible, for_hidden) = expanded.split_at_mut(visible_floats);
+    let v = match phase.visible {
+        Input::Real(v) => Operand::row_major(v.padded(), samples, v.columns(), v.stride()).columns(units),
+        Input::Bits(v) => {
+            expand(v, 0..samples, units.clone(), 1.0, for_visible, PANEL_UNITS);
+            Operand::row_major(for_visible, samples, units.len(), PANEL_UNITS)
+        }
+    };
+    let h = match phase.hidden {
+        Input::Real(h) => Operand::row_major(h.padded(), samples, h.columns(), h.stride()),
+        Input::Bits(h) => {
+            expand(h, 0..samples, 0..h.columns(), 1.0, for_hidden, hidden_stride);
+            Operand::row_major(for_hidden, samples, h.columns(), hidden_stride)
+        }
+    };
+    multiply(provider(), phase.weight, v.transposed(), h, tile, stride);
+}

@@ -1,0 +1,207 @@
+//! Every provider and the fused panel loop against plain loops, at the edges of tiles, panels and words.
+
+use super::{
+    provider::{Operand, multiply},
+    *,
+};
+use crate::{
+    bits::BitMatrix,
+    kernel::reference,
+    rng::{Draws, HostRng, Site},
+};
+use proptest::prelude::*;
+
+fn random(rows: usize, columns: usize, seed: u64) -> Matrix {
+    let mut rng = HostRng::new(seed, 77);
+    Matrix::from_fn(rows, columns, |_, _| rng.normal() as f32)
+}
+
+fn assert_close(got: &Matrix, expected: &Matrix, terms: usize) {
+    for i in 0..got.rows() {
+        for (j, (a, b)) in got.row(i).iter().zip(expected.row(i)).enumerate() {
+            // Rounding of `terms` products of standard normals, each below 25.
+            let bound = 25.0 * f32::EPSILON * (terms as f32 + 1.0);
+            assert!((a - b).abs() <= bound, "({i}, {j}): {a} for {b}");
+        }
+    }
+}
+
+#[test]
+fn integers_in_floats_are_exact_in_every_provider_and_layout() {
+    // Goto-style tests of matrixmultiply: small integers make every sum exact; what is not C is poisoned.
+    for &provider in Provider::ALL {
+        for (m, n, k) in [(0, 3, 2), (1, 1, 0), (1, 1, 1), (5, 31, 7), (12, 32, 256), (13, 33, 257), (25, 65, 100), (6, 16, 9)] {
+            let at = |i: usize, j: usize| ((i * 5 + j * 3) % 7) as f32 - 3.0;
+            for layout in 0..4 {
+                let (am, ak) = if layout & 1 == 0 { (m, k) } else { (k, m) };
+                let (bm, bk) = if layout & 2 == 0 { (k, n) } else { (n, k) };
+                let a = Matrix::from_fn(am, ak, |i, j| if layout & 1 == 0 { at(i, j) } else { at(j, i) });
+                let b = Matrix::from_fn(bm, bk, |i, j| if layout & 2 == 0 { at(i, j + 1) } else { at(j, i + 1) });
+                let mut oa = Operand::row_major(a.padded(), am, ak, a.stride());
+                let mut ob = Operand::row_major(b.padded(), bm, bk, b.stride());
+                if layout & 1 == 1 {
+                    oa = oa.transposed();
+                }
+                if layout & 2 == 2 {
+                    ob = ob.transposed();
+                }
+                let stride = n + 3;
+                let mut c = vec![f32::NAN; m * stride];
+                for row in c.chunks_mut(stride) {
+                    row[..n].fill(1.0);
+                }
+                multiply(provider, 2.0, oa, ob, &mut c, stride);
+                for i in 0..m {
+                    for j in 0..n {
+                        let sum: f32 = (0..k).map(|x| at(i, x) * at(x, j + 1)).sum();
+                        assert_eq!(c[i * stride + j], 1.0 + 2.0 * sum, "{provider} {m} {n} {k} layout {layout}");
+                    }
+                    assert!(c[i * stride + n..(i + 1) * stride].iter().all(|x| x.is_nan()));
+                }
+            }
+        }
+    }
+}
+
+/// One layer from two neighbours, one of bits and one real: every output against plain loops.
+fn check_propagation(rows: usize, below: usize, columns: usize, above: usize) {
+    let w_below = random(below, columns, 1);
+    let w_above = random(columns, above, 2);
+    let bits = BitMatrix::from_fn(rows, below, |i, j| (i * 3 + j * 7) % 5 < 2);
+    let real = Matrix::from_fn(rows, above, |i, j| ((i * 11 + j * 5) % 17) as f32 / 17.0);
+    let bias: Vec<f32> = (0..columns).map(|j| (j % 9) as f32 * 0.25 - 1.0).collect();
+    let terms = [
+        Term { input: (&bits).into(), weights: &w_below, direction: Direction::Up },
+        Term { input: (&real).into(), weights: &w_above, direction: Direction::Down },
+    ];
+    let draws = Draws::new(3, Site::Gibbs, 4).from_row(10);
+    let nan = Matrix::from_fn(rows, columns, |_, _| f32::NAN);
+    let (mut input, mut mean) = (nan.clone(), nan);
+    let mut sample = BitMatrix::from_fn(rows, columns, |_, _| true);
+    let mut sums = vec![f32::NAN; columns];
+    let mut softplus = vec![f64::NAN; rows];
+    let beta = 0.5;
+    let mut buffers = Propagation::default();
+    let tail = Tail {
+        beta,
+        input: Some(input.view_mut()),
+        mean: Some(mean.view_mut()),
+        sample: Some((sample.view_mut(), draws)),
+        column_sums: Some(&mut sums),
+        softplus_sums: Some(&mut softplus),
+        minus_beta: None,
+    };
+    propagate(&terms, &bias, tail, &mut buffers).unwrap();
+    let a = reference::product(bits.to_matrix().view(), &w_below, false);
+    let b = reference::product(real.view(), &w_above, true);
+    let expected = Matrix::from_fn(rows, columns, |i, j| (a.row(i)[j] + b.row(i)[j] + bias[j]) * beta);
+    assert_close(&input, &expected, below + above + 1);
+    assert_eq!(sample, reference::bernoulli(mean.view(), draws));
+    let mut column = vec![0.0_f64; columns];
+    for i in 0..rows {
+        let mut sum = 0.0;
+        for j in 0..columns {
+            let x = f64::from(input.row(i)[j]);
+            let p = mean.row(i)[j];
+            assert!((f64::from(p) - reference::sigmoid(x)).abs() < 1e-6);
+            column[j] += f64::from(p);
+            sum += reference::softplus(x);
+        }
+        assert!((softplus[i] - sum).abs() < 1e-5 * (1.0 + sum), "{} for {sum}", softplus[i]);
+    }
+    for (got, sum) in sums.iter().zip(column) {
+        assert!((f64::from(*got) - sum).abs() < 1e-5 * (1.0 + sum));
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+    #[test]
+    fn propagation_matches_plain_loops(
+        rows in prop::sample::select(vec![0_usize, 1, 2, 11, 12, 13, 100, 255, 256, 257, 520]),
+        below in prop::sample::select(vec![0_usize, 1, 5, 63, 64, 65, 257]),
+        columns in prop::sample::select(vec![0_usize, 1, 15, 16, 63, 64, 65, 127, 128, 129, 300]),
+        above in prop::sample::select(vec![0_usize, 1, 7, 40]),
+    ) {
+        check_propagation(rows, below, columns, above);
+    }
+
+    #[test]
+    fn statistics_match_plain_loops(
+        samples in prop::sample::select(vec![0_usize, 1, 10, 100, 257]),
+        n_visible in prop::sample::select(vec![0_usize, 1, 63, 64, 65, 128, 129, 300]),
+        n_hidden in prop::sample::select(vec![0_usize, 1, 16, 33, 65]),
+    ) {
+        let v = BitMatrix::from_fn(samples, n_visible, |i, j| (i * 3 + j * 7) % 5 < 2);
+        let h = random(samples, n_hidden, 5);
+        let vm = random(samples, n_visible, 6);
+        let hb = BitMatrix::from_fn(samples, n_hidden, |i, j| (i + j * 5) % 3 == 0);
+        let phases = [
+            Phase { visible: (&v).into(), hidden: (&h).into(), weight: 0.5 },
+            Phase { visible: (&vm).into(), hidden: (&hb).into(), weight: -1.0 },
+        ];
+        let statistics = Statistics::new(&phases, n_visible, n_hidden).unwrap();
+        let mut out = Matrix::from_fn(n_visible, n_hidden, |_, _| f32::NAN);
+        statistics.write_to(&mut out).unwrap();
+        let a = reference::product(v.to_matrix().transposed().view(), &h, false);
+        let b = reference::product(vm.transposed().view(), &hb.to_matrix(), false);
+        let expected = Matrix::from_fn(n_visible, n_hidden, |i, j| 0.5 * a.row(i)[j] - b.row(i)[j]);
+        assert_close(&out, &expected, samples + 1);
+    }
+}
+
+/// v rows 1110, 0101 with h rows 0101, 0110.
+#[test]
+fn outer_product_of_the_literature() {
+    let bits = |rows: [&str; 2]| BitMatrix::from_fn(2, 4, |i, j| rows[i].as_bytes()[j] == b'1');
+    let (v, h) = (bits(["1110", "0101"]), bits(["0101", "0110"]));
+    let phases = [Phase { visible: (&v).into(), hidden: (&h).into(), weight: 1.0 }];
+    let mut out = Matrix::zeros(4, 4);
+    Statistics::new(&phases, 4, 4).unwrap().write_to(&mut out).unwrap();
+    let expected = [0., 1., 0., 1., 0., 2., 1., 1., 0., 1., 0., 1., 0., 1., 1., 0.];
+    assert!(out.elements().eq(expected));
+}
+
+#[test]
+fn threads_do_not_change_a_bit() {
+    let w = random(784, 500, 1);
+    let x = BitMatrix::from_fn(300, 784, |i, j| (i * 3 + j * 7) % 5 < 2);
+    let bias = vec![0.1; 500];
+    let run = |threads| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        pool.install(|| {
+            let mut mean = Matrix::zeros(300, 500);
+            let mut sums = vec![0.0; 500];
+            let mut softplus = vec![0.0; 300];
+            let tail = Tail {
+                mean: Some(mean.view_mut()),
+                column_sums: Some(&mut sums),
+                softplus_sums: Some(&mut softplus),
+                ..Tail::new(1.0)
+            };
+            let term = Term { input: (&x).into(), weights: &w, direction: Direction::Up };
+            propagate(&[term], &bias, tail, &mut Propagation::default()).unwrap();
+            (mean, sums, softplus)
+        })
+    };
+    let one = run(1);
+    assert_eq!(one, run(2));
+    assert_eq!(one, run(7));
+}
+
+#[test]
+fn wrong_shapes_are_refused() {
+    let w = Matrix::zeros(4, 3);
+    let x = BitMatrix::zeros(2, 5);
+    let term = Term { input: (&x).into(), weights: &w, direction: Direction::Up };
+    let mut buffers = Propagation::default();
+    let error = propagate(&[term], &[0.0; 3], Tail::new(1.0), &mut buffers).unwrap_err();
+    assert_eq!(error.to_string(), "units of the input: expected 4, found 5");
+    let x = BitMatrix::zeros(2, 4);
+    let term = Term { input: (&x).into(), ..term };
+    assert!(propagate(&[term], &[0.0; 2], Tail::new(1.0), &mut buffers).is_err());
+    let mut mean = Matrix::zeros(1, 3);
+    let tail = Tail { mean: Some(mean.view_mut()), ..Tail::new(1.0) };
+    assert!(propagate(&[term], &[0.0; 3], tail, &mut buffers).is_err());
+    assert!(propagate(&[], &[0.0; 3], Tail::new(1.0), &mut buffers).is_err());
+}
