@@ -1,12 +1,15 @@
-//! harmonium
 pub mod bits;
+pub mod checkpoint;
 pub mod dataset;
 pub mod error;
+pub mod evaluate;
 pub mod kernel;
 pub mod matrix;
+pub mod model;
 pub mod product;
 pub mod rng;
 pub mod simd;
+pub mod train;
 pub use bits::{BitMatrix, BitView};
 pub use error::{Error, Result};
 pub use matrix::{Matrix, MatrixView};

@@ -1,1 +1,22 @@
-//! Data.
+//! Data sets: examples as packed bits or as numbers in [0, 1], their labels, and where they come from.
+//!
+//! A [`Dataset`] is read from the IDX files of MNIST, from NPY, NPZ or CSV, or made by a generator
+//! ([`bars_and_stripes`], [`shifting_bar`]). Files give [`Values::Real`]; [`Dataset::binarized`] turns those into the
+//! packed [`Values::Bits`] on which the products are fast. Readers accept no more than the format promises: every
+//! refusal names the file, what was expected and what came, and no header can make them allocate more than a small
+//! multiple of the bytes that really are there.
+
+mod binarization;
+mod csv;
+mod examples;
+mod generate;
+mod idx;
+mod load;
+mod npy;
+mod npz;
+mod source;
+
+pub use binarization::Binarization;
+pub use examples::{Examples, Values};
+pub use generate::{bars_and_stripes, shifting_bar};
+pub use load::Dataset;

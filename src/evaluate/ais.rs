@@ -55,7 +55,12 @@ pub struct Ais {
 
 impl Default for Ais {
     fn default() -> Self {
-        Self { chains: 100, betas: 10_000, base: Base::Uniform, seed: 0 }
+        Self {
+            chains: 100,
+            betas: 10_000,
+            base: Base::Uniform,
+            seed: 0,
+        }
     }
 }
 
@@ -109,7 +114,9 @@ impl Ais {
     /// [`Error::Parameter`] without chains or temperatures, [`Error::Shape`] for a base of another size, [`Error::NotFinite`] for NaN or
     /// infinite parameters.
     pub fn log_z(&self, rbm: &Rbm) -> Result<LogZ> {
-        Ok(self.log_z_with(rbm, &mut |_, _| ControlFlow::Continue(()))?.expect("nothing stops it"))
+        Ok(self
+            .log_z_with(rbm, &mut |_, _| ControlFlow::Continue(()))?
+            .expect("nothing stops it"))
     }
 
     /// As [`Self::log_z`], calling `progress(temperatures done, all)` after each temperature; `None` if it breaks.
@@ -133,11 +140,19 @@ impl Ais {
             Base::Biases(b) => return Err(Error::shape("biases of the base", n, b.len())),
         };
         if base.iter().any(|b| !b.is_finite()) {
-            return Err(Error::NotFinite { what: "biases of the base".into() });
+            return Err(Error::NotFinite {
+                what: "biases of the base".into(),
+            });
         }
         rbm.check_finite()?;
         let start = log_z_of_biases(&base) + rbm.n_hidden() as f64 * std::f64::consts::LN_2;
-        let difference: Vec<f32> = rbm.visible().bias.iter().zip(&base).map(|(b, b0)| b - b0).collect();
+        let difference: Vec<f32> = rbm
+            .visible()
+            .bias
+            .iter()
+            .zip(&base)
+            .map(|(b, b0)| b - b0)
+            .collect();
 
         let draws = Draws::new(self.seed, Site::Ais, 0);
         let mean: Vec<f32> = base
@@ -171,7 +186,10 @@ impl Ais {
                     *bias = b + (1.0 - beta) / beta * b0;
                 }
                 let draws = Draws::new(self.seed, Site::Ais, 2 * k as u64 + 1);
-                let tail = Tail { sample: Some((v.view_mut(), draws)), ..Tail::new(beta) };
+                let tail = Tail {
+                    sample: Some((v.view_mut(), draws)),
+                    ..Tail::new(beta)
+                };
                 machine.visible_from_hidden((&h).into(), tail, &mut buffers)?;
             }
             if progress(k, self.betas).is_break() {

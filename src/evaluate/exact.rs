@@ -16,7 +16,11 @@ use rayon::prelude::*;
 pub fn exact_free_energies<'a>(rbm: &Rbm, v: impl Into<Input<'a>>) -> Result<Vec<f64>> {
     let v = v.into();
     if v.columns() != rbm.n_visible() {
-        return Err(Error::shape("units of the input", rbm.n_visible(), v.columns()));
+        return Err(Error::shape(
+            "units of the input",
+            rbm.n_visible(),
+            v.columns(),
+        ));
     }
     Ok((0..v.rows())
         .into_par_iter()
@@ -29,7 +33,11 @@ pub fn exact_free_energies<'a>(rbm: &Rbm, v: impl Into<Input<'a>>) -> Result<Vec
             };
             match v {
                 Input::Bits(v) => v.ones(s).for_each(|i| add(i, 1.0)),
-                Input::Real(v) => v.row(s).iter().enumerate().for_each(|(i, &x)| add(i, f64::from(x))),
+                Input::Real(v) => v
+                    .row(s)
+                    .iter()
+                    .enumerate()
+                    .for_each(|(i, &x)| add(i, f64::from(x))),
             }
             -dot(v, s, &rbm.visible().bias) - input.into_iter().map(softplus).sum::<f64>()
         })
@@ -40,7 +48,10 @@ pub fn exact_free_energies<'a>(rbm: &Rbm, v: impl Into<Input<'a>>) -> Result<Vec
 ///
 /// # Errors
 /// Those of [`Rbm::log_z`] and [`exact_free_energies`].
-pub fn exact_mean_log_likelihood<'a>(rbm: &Rbm, v: impl Into<Input<'a>>) -> Result<(f64, f64, f64)> {
+pub fn exact_mean_log_likelihood<'a>(
+    rbm: &Rbm,
+    v: impl Into<Input<'a>>,
+) -> Result<(f64, f64, f64)> {
     let log_z = rbm.log_z()?;
     let free = exact_free_energies(rbm, v)?;
     let (mean, error) = mean_and_standard_error(free.into_iter().map(|f| -f - log_z));

@@ -1,11 +1,6 @@
 //! Cheap figures to watch while training.
 
-use crate::{
-    error::Result,
-    kernel::reduce::mean_and_standard_error,
-    model::Rbm,
-    product::Input,
-};
+use crate::{error::Result, kernel::reduce::mean_and_standard_error, model::Rbm, product::Input};
 
 /// Mean over samples and visible units of `(v - E[v | E[h | v]])^2`: how well one deterministic step up and down returns the data. No
 /// likelihood: it falls when chains mix badly.
@@ -29,7 +24,12 @@ pub fn reconstruction_error<'a>(rbm: &Rbm, v: impl Into<Input<'a>>) -> Result<f6
                     .enumerate()
                     .map(|(i, &p)| f64::from(f32::from(v.get(s, i)) - p).powi(2))
                     .sum::<f64>(),
-                Input::Real(v) => v.row(s).iter().zip(p).map(|(&v, &p)| f64::from(v - p).powi(2)).sum(),
+                Input::Real(v) => v
+                    .row(s)
+                    .iter()
+                    .zip(p)
+                    .map(|(&v, &p)| f64::from(v - p).powi(2))
+                    .sum(),
             };
         }
     }

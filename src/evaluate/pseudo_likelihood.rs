@@ -47,7 +47,11 @@ impl Operation for Change<'_> {
 /// `ln P(v_i | other visible units) = -ln(1 + e^(F(v) - F(v with unit i flipped)))`, given the inputs of the hidden units.
 fn log_conditional(rbm: &Rbm, input: &[f32], i: usize, v: f32) -> f64 {
     let by = 1.0 - 2.0 * v;
-    let change = dispatch(Change { input, weights: rbm.weights().row(i), by });
+    let change = dispatch(Change {
+        input,
+        weights: rbm.weights().row(i),
+        by,
+    });
     -softplus(change + f64::from(by) * f64::from(rbm.visible().bias[i]))
 }
 
@@ -68,8 +72,10 @@ fn mean_over_rows(rbm: &Rbm, v: Input<'_>, f: impl Fn(usize, &[f32]) -> f64 + Sy
         let part = v.view_rows(start..(start + ROWS).min(v.rows()));
         let input = rbm.input_h_from_v(part, 1.0)?;
         let input: MatrixView<'_> = input.view();
-        let rows: Vec<f64> =
-            (0..part.rows()).into_par_iter().map(|s| f(start + s, input.row(s))).collect();
+        let rows: Vec<f64> = (0..part.rows())
+            .into_par_iter()
+            .map(|s| f(start + s, input.row(s)))
+            .collect();
         sum += rows.into_iter().sum::<f64>();
     }
     Ok(sum / v.rows().max(1) as f64)
@@ -83,7 +89,9 @@ fn mean_over_rows(rbm: &Rbm, v: Input<'_>, f: impl Fn(usize, &[f32]) -> f64 + Sy
 pub fn pseudo_likelihood<'a>(rbm: &Rbm, v: impl Into<Input<'a>>) -> Result<f64> {
     let v = v.into();
     mean_over_rows(rbm, v, |s, input| {
-        (0..rbm.n_visible()).map(|i| log_conditional(rbm, input, i, value(v, s, i))).sum()
+        (0..rbm.n_visible())
+            .map(|i| log_conditional(rbm, input, i, value(v, s, i)))
+            .sum()
     })
 }
 
@@ -91,7 +99,11 @@ pub fn pseudo_likelihood<'a>(rbm: &Rbm, v: impl Into<Input<'a>>) -> Result<f64> 
 ///
 /// # Errors
 /// As [`pseudo_likelihood`].
-pub fn stochastic_pseudo_likelihood<'a>(rbm: &Rbm, v: impl Into<Input<'a>>, seed: u64) -> Result<f64> {
+pub fn stochastic_pseudo_likelihood<'a>(
+    rbm: &Rbm,
+    v: impl Into<Input<'a>>,
+    seed: u64,
+) -> Result<f64> {
     let v = v.into();
     let n = rbm.n_visible();
     if n == 0 {

@@ -21,7 +21,13 @@ fn exp<S: Simd>(s: S, x: S::F) -> S::F {
     let r = s.mul_add(n, s.splat(-0.693_359_4), x);
     let r = s.mul_add(n, s.splat(2.121_944_4e-4), r);
     let mut p = s.splat(1.987_569_1e-4);
-    for c in [1.398_199_9e-3, 8.333_452e-3, 4.166_579_6e-2, 1.666_666_5e-1, 0.5] {
+    for c in [
+        1.398_199_9e-3,
+        8.333_452e-3,
+        4.166_579_6e-2,
+        1.666_666_5e-1,
+        0.5,
+    ] {
         p = s.mul_add(p, r, s.splat(c));
     }
     let p = s.mul_add(s.mul(p, r), r, r);
@@ -60,7 +66,13 @@ impl<const SOFTPLUS: bool> Operation for Map<'_, SOFTPLUS> {
     type Output = ();
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
-        let f = |x| if SOFTPLUS { softplus_lanes(s, x) } else { sigmoid_lanes(s, x) };
+        let f = |x| {
+            if SOFTPLUS {
+                softplus_lanes(s, x)
+            } else {
+                sigmoid_lanes(s, x)
+            }
+        };
         let mut chunks = self.0.chunks_exact_mut(S::LANES);
         for chunk in &mut chunks {
             let y = f(s.load(chunk));
@@ -129,16 +141,32 @@ mod tests {
 
     fn assert_bounds(isa: Isa, inputs: &[f32]) {
         let (sigmoid, softplus) = worst(isa, inputs);
-        assert!(sigmoid <= SIGMOID_MAX_ULP, "{isa}: sigmoid is off by {sigmoid} ULP");
-        assert!(softplus <= SOFTPLUS_MAX_ULP, "{isa}: softplus is off by {softplus} ULP");
+        assert!(
+            sigmoid <= SIGMOID_MAX_ULP,
+            "{isa}: sigmoid is off by {sigmoid} ULP"
+        );
+        assert!(
+            softplus <= SOFTPLUS_MAX_ULP,
+            "{isa}: softplus is off by {softplus} ULP"
+        );
     }
 
     #[test]
     fn errors_stay_within_the_stated_bounds() {
-        let mut inputs: Vec<f32> = (0..(1_u32 << 20)).map(|k| f32::from_bits(k << 12)).collect();
+        let mut inputs: Vec<f32> = (0..(1_u32 << 20))
+            .map(|k| f32::from_bits(k << 12))
+            .collect();
         inputs.extend((-200_000..200_000).map(|k| k as f32 * 5e-4));
         inputs.retain(|x| x.is_finite());
-        inputs.extend([0.0, -0.0, f32::MIN_POSITIVE, f32::MAX, f32::MIN, 1e-45, -1e-45]);
+        inputs.extend([
+            0.0,
+            -0.0,
+            f32::MIN_POSITIVE,
+            f32::MAX,
+            f32::MIN,
+            1e-45,
+            -1e-45,
+        ]);
         for isa in Isa::available() {
             assert_bounds(isa, &inputs);
         }
@@ -160,7 +188,10 @@ mod tests {
                     worst(isa, &inputs)
                 })
                 .reduce(|| (0.0, 0.0), |a, b| (a.0.max(b.0), a.1.max(b.1)));
-            println!("{isa}: sigmoid {:.3} ULP, softplus {:.3} ULP", worst.0, worst.1);
+            println!(
+                "{isa}: sigmoid {:.3} ULP, softplus {:.3} ULP",
+                worst.0, worst.1
+            );
             assert!(worst.0 <= SIGMOID_MAX_ULP && worst.1 <= SOFTPLUS_MAX_ULP);
         }
     }

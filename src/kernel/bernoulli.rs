@@ -19,16 +19,16 @@ pub(crate) struct Uniforms<S: Simd> {
 }
 
 impl<S: Simd> Uniforms<S> {
-    /// Columns that one call of [`Self::two_vectors`] covers.
-    pub(crate) const COLUMNS: usize = 2 * S::LANES;
-
     /// Prepares the round keys of `draws`.
     #[inline(always)]
     pub(crate) fn new(s: S, draws: Draws) -> Self {
         let mut key = draws.key;
         let keys = std::array::from_fn(|_| {
             let now = (s.splat_u64(key[0].into()), s.splat_u64(key[1].into()));
-            key = [key[0].wrapping_add(PHILOX_WEYL[0]), key[1].wrapping_add(PHILOX_WEYL[1])];
+            key = [
+                key[0].wrapping_add(PHILOX_WEYL[0]),
+                key[1].wrapping_add(PHILOX_WEYL[1]),
+            ];
             now
         });
         // The interleave below puts counter 2q + k into 128-bit lane q of vector k.
@@ -45,7 +45,7 @@ impl<S: Simd> Uniforms<S> {
         }
     }
 
-    /// The upper 24 bits, as floats, of the words of `row` in columns `column .. column + COLUMNS`; `column` a multiple of 4.
+    /// The upper 24 bits, as floats, of the words of `row` in columns `column .. column + 2 * LANES`; `column` a multiple of 4.
     #[inline(always)]
     pub(crate) fn two_vectors(&self, s: S, row: usize, column: usize) -> [S::F; 2] {
         debug_assert!(column.is_multiple_of(4));
@@ -66,6 +66,32 @@ impl<S: Simd> Uniforms<S> {
             s.upper_24_bits(s.interleave_lower(low, high)),
             s.upper_24_bits(s.interleave_upper(low, high)),
         ]
+    }
+}
+
+/// Bits `columns` of one row: bit `j` of `words` is one where `draws.uniform(row, j) < mean[j]`.
+#[inline(always)]
+pub(crate) fn draw_row<S: Simd>(s: S, mean: &[f32], draws: Draws, row: usize, words: &mut [u64]) {
+    assert_eq!(
+        words.len(),
+        mean.len().div_ceil(64),
+        "one word for 64 columns"
+    );
+    let uniforms = Uniforms::new(s, draws);
+    let scale = s.splat(UNIFORM_SCALE);
+    for (w, (word, mean)) in words.iter_mut().zip(mean.chunks(64)).enumerate() {
+        // Means of zero beyond the last column draw zeros.
+        let mut buffer = [0.0; 64];
+        buffer[..mean.len()].copy_from_slice(mean);
+        *word = 0;
+        for (k, pair) in buffer.chunks_exact(2 * S::LANES).enumerate() {
+            let at = k * 2 * S::LANES;
+            let drawn = uniforms.two_vectors(s, row, w * 64 + at);
+            for (v, mean) in pair.chunks_exact(S::LANES).enumerate() {
+                let below = s.less(drawn[v], s.mul(s.load(mean), scale));
+                *word |= u64::from(below) << (at + v * S::LANES);
+            }
+        }
     }
 }
 
@@ -102,7 +128,10 @@ mod tests {
     fn vectors_hold_the_words_of_the_definition() {
         for isa in Isa::available() {
             for seed in [0, 1, u64::MAX, 0x0123_4567_89ab_cdef] {
-                dispatch_on(isa, Compare(Draws::new(seed, Site::Chain, 0x1234_5678_9abc)));
+                dispatch_on(
+                    isa,
+                    Compare(Draws::new(seed, Site::Chain, 0x1234_5678_9abc)),
+                );
             }
         }
     }

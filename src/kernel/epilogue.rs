@@ -57,7 +57,10 @@ fn store_columns<S: Simd>(s: S, row: &mut [f32], column: usize, x: S::F) {
 fn sum_columns<S: Simd>(s: S, x: S::F, columns: usize) -> f64 {
     let mut buffer = [0.0; 16];
     s.store(&mut buffer, x);
-    buffer[..S::LANES.min(columns)].iter().map(|&x| f64::from(x)).sum()
+    buffer[..S::LANES.min(columns)]
+        .iter()
+        .map(|&x| f64::from(x))
+        .sum()
 }
 
 impl Operation for Epilogue<'_> {
@@ -70,7 +73,10 @@ impl Operation for Epilogue<'_> {
         let beta = s.splat(self.beta);
         let scale = s.splat(UNIFORM_SCALE);
         let wants_mean = self.mean.is_some() || self.sample.is_some() || self.column_sums.is_some();
-        let uniforms = self.sample.as_ref().map(|(_, draws)| Uniforms::new(s, *draws));
+        let uniforms = self
+            .sample
+            .as_ref()
+            .map(|(_, draws)| Uniforms::new(s, *draws));
         let vectors = WORD_BITS / S::LANES;
         for group in 0..self.columns.div_ceil(WORD_BITS) {
             let start = group * WORD_BITS;
@@ -156,10 +162,22 @@ mod tests {
         // Garbage, even NaN, may stand beyond the columns.
         let element = |i: usize, j: usize| (((i * 37 + j * 101) % 211) as f32 / 20.0) - 5.0;
         let product: Vec<f32> = (0..rows * stride)
-            .map(|k| if k % stride < columns { element(k / stride, k % stride) } else { f32::NAN })
+            .map(|k| {
+                if k % stride < columns {
+                    element(k / stride, k % stride)
+                } else {
+                    f32::NAN
+                }
+            })
             .collect();
         let bias: Vec<f32> = (0..stride)
-            .map(|j| if j < columns { (j % 13) as f32 * 0.1 - 0.6 } else { f32::NAN })
+            .map(|j| {
+                if j < columns {
+                    (j % 13) as f32 * 0.1 - 0.6
+                } else {
+                    f32::NAN
+                }
+            })
             .collect();
         let draws = Draws::new(9, Site::Gibbs, 5);
         let nan = Matrix::from_fn(rows, columns, |_, _| f32::NAN);
@@ -185,7 +203,10 @@ mod tests {
                 mean: Some(mean.view_mut()),
                 sample: Some((sample.view_mut(), draws)),
                 column_sums: Some(&mut sums),
-                softplus: Some(SoftplusSums { minus_beta: Some(0.25), partial: &mut partial }),
+                softplus: Some(SoftplusSums {
+                    minus_beta: Some(0.25),
+                    partial: &mut partial,
+                }),
             },
         );
         assert!(sample.padding_is_zero());
@@ -198,7 +219,10 @@ mod tests {
                 assert!((f64::from(input.row(i)[j]) - x).abs() <= 1e-5);
                 let p = reference::sigmoid(x);
                 let got = mean.row(i)[j];
-                assert!((f64::from(got) - p).abs() < 2e-6, "{isa}: mean {got} for {p}");
+                assert!(
+                    (f64::from(got) - p).abs() < 2e-6,
+                    "{isa}: mean {got} for {p}"
+                );
                 column[j] += p;
                 softplus += reference::softplus(x) - reference::softplus(0.25 * y);
                 // The draw compares with the very mean that was stored.

@@ -41,7 +41,11 @@ impl LogSum {
 
     /// Adds the terms of another sum.
     pub fn merge(&mut self, other: Self) {
-        let (high, low) = if self.max >= other.max { (*self, other) } else { (other, *self) };
+        let (high, low) = if self.max >= other.max {
+            (*self, other)
+        } else {
+            (other, *self)
+        };
         *self = high;
         if low.sum > 0.0 {
             self.sum += low.sum * (low.max - high.max).exp();
@@ -50,7 +54,11 @@ impl LogSum {
 
     /// `ln sum e^x` of the terms so far.
     pub fn value(&self) -> f64 {
-        if self.max == f64::INFINITY { self.max } else { self.max + self.sum.ln() }
+        if self.max == f64::INFINITY {
+            self.max
+        } else {
+            self.max + self.sum.ln()
+        }
     }
 }
 
@@ -64,7 +72,11 @@ pub fn mean_and_standard_error(x: impl IntoIterator<Item = f64>) -> (f64, f64) {
         mean += d / n;
         m2 += d * (x - mean);
     }
-    if n < 2.0 { (mean, f64::NAN) } else { (mean, (m2 / (n - 1.0) / n).sqrt()) }
+    if n < 2.0 {
+        (mean, f64::NAN)
+    } else {
+        (mean, (m2 / (n - 1.0) / n).sqrt())
+    }
 }
 
 /// `sums[j] += scale * sum_i x[i][j]`, rows in order.
@@ -93,7 +105,11 @@ pub fn add_column_counts(x: BitView<'_>, scale: f32, sums: &mut [f32]) {
             }
         }
         for (j, sum) in sums.iter_mut().enumerate() {
-            let count: u32 = planes.iter().enumerate().map(|(p, plane)| ((plane >> j & 1) as u32) << p).sum();
+            let count: u32 = planes
+                .iter()
+                .enumerate()
+                .map(|(p, plane)| ((plane >> j & 1) as u32) << p)
+                .sum();
             *sum += scale * count as f32;
         }
     }

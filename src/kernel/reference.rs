@@ -39,14 +39,22 @@ pub fn bernoulli(mean: MatrixView<'_>, draws: Draws) -> BitMatrix {
 
 /// `X op(W)` in f64, `op` the transpose if `backward`, rounded to f32 at the end.
 pub fn product(x: MatrixView<'_>, weights: &Matrix, backward: bool) -> Matrix {
-    let columns = if backward { weights.rows() } else { weights.columns() };
+    let columns = if backward {
+        weights.rows()
+    } else {
+        weights.columns()
+    };
     Matrix::from_fn(x.rows(), columns, |s, j| {
         let sum: f64 = x
             .row(s)
             .iter()
             .enumerate()
             .map(|(i, &x)| {
-                let w = if backward { weights.row(j)[i] } else { weights.row(i)[j] };
+                let w = if backward {
+                    weights.row(j)[i]
+                } else {
+                    weights.row(i)[j]
+                };
                 f64::from(x) * f64::from(w)
             })
             .sum();

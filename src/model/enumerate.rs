@@ -78,11 +78,21 @@ impl Enumeration {
         let weights = (0..n * m)
             .map(|k| {
                 let (a, b) = (k / m, k % m);
-                f64::from(if side == Side::Visible { w.row(a)[b] } else { w.row(b)[a] })
+                f64::from(if side == Side::Visible {
+                    w.row(a)[b]
+                } else {
+                    w.row(b)[a]
+                })
             })
             .collect();
         let widen = |x: &[f32]| x.iter().map(|&x| f64::from(x)).collect();
-        Ok(Self { n, own_bias: widen(&own.bias), other_bias: widen(&other.bias), weights, beta })
+        Ok(Self {
+            n,
+            own_bias: widen(&own.bias),
+            other_bias: widen(&other.bias),
+            weights,
+            beta,
+        })
     }
 
     fn block_units(&self) -> usize {
@@ -165,7 +175,11 @@ fn duration(seconds: f64) -> String {
 impl Rbm {
     /// The layer with fewer units.
     pub fn smaller_side(&self) -> Side {
-        if self.n_visible() < self.n_hidden() { Side::Visible } else { Side::Hidden }
+        if self.n_visible() < self.n_hidden() {
+            Side::Visible
+        } else {
+            Side::Hidden
+        }
     }
 
     /// Exact `ln Z` at `beta` by enumeration of the states of `side`. Error: a few rounding errors of f64 per unit, below 1e-9 for inputs
@@ -225,11 +239,24 @@ impl Rbm {
             other.iter_mut().zip(c).for_each(|(s, x)| *s += x);
         }
         let weights = Matrix::from_fn(self.n_visible(), self.n_hidden(), |i, j| {
-            let (k, l) = if side == Side::Visible { (i, j) } else { (j, i) };
+            let (k, l) = if side == Side::Visible {
+                (i, j)
+            } else {
+                (j, i)
+            };
             pairs[k * m + l] as f32
         });
-        let (visible, hidden) = if side == Side::Visible { (own, other) } else { (other, own) };
-        Ok(Expectations { log_z, weights, visible, hidden })
+        let (visible, hidden) = if side == Side::Visible {
+            (own, other)
+        } else {
+            (other, own)
+        };
+        Ok(Expectations {
+            log_z,
+            weights,
+            visible,
+            hidden,
+        })
     }
 
     /// `p(v)` at `beta` of all `2^n_visible` visible states, in the order of their index: bit `i` of the index is unit `i`.
@@ -240,7 +267,9 @@ impl Rbm {
         let e = Enumeration::new(self, Side::Visible, beta)?;
         let mut p = vec![0.0; 1 << e.n];
         for block in 0..e.blocks() {
-            e.walk(block, |state, own, input| p[state as usize] = e.log_weight(own, input));
+            e.walk(block, |state, own, input| {
+                p[state as usize] = e.log_weight(own, input)
+            });
         }
         let log_z = crate::kernel::reduce::log_sum_exp(&p);
         p.iter_mut().for_each(|p| *p = (*p - log_z).exp());

@@ -24,7 +24,14 @@ impl GibbsChain {
     /// Chains that start from the visible states `v`.
     pub fn from_visible(v: BitMatrix, n_hidden: usize, seed: u64) -> Self {
         let h = BitMatrix::zeros(v.rows(), n_hidden);
-        Self { v, h, seed, site: Site::Gibbs, half_sweeps: 0, buffers: Propagation::default() }
+        Self {
+            v,
+            h,
+            seed,
+            site: Site::Gibbs,
+            half_sweeps: 0,
+            buffers: Propagation::default(),
+        }
     }
 
     /// Chains that start from the hidden states `h`: the visible states are drawn at once.
@@ -33,7 +40,14 @@ impl GibbsChain {
     /// [`crate::Error::Shape`] unless `h` has the machine's hidden units.
     pub fn from_hidden(rbm: &Rbm, h: BitMatrix, beta: f32, seed: u64) -> Result<Self> {
         let v = BitMatrix::zeros(h.rows(), rbm.n_visible());
-        let mut chain = Self { v, h, seed, site: Site::Gibbs, half_sweeps: 0, buffers: Propagation::default() };
+        let mut chain = Self {
+            v,
+            h,
+            seed,
+            site: Site::Gibbs,
+            half_sweeps: 0,
+            buffers: Propagation::default(),
+        };
         chain.draw_visible(rbm, beta)?;
         Ok(chain)
     }
@@ -46,8 +60,18 @@ impl GibbsChain {
     }
 
     /// The same chains with the draws of another site and position: how training continues chains it stored.
-    pub(crate) fn resumed(v: BitMatrix, n_hidden: usize, seed: u64, site: Site, half_sweeps: u64) -> Self {
-        Self { site, half_sweeps, ..Self::from_visible(v, n_hidden, seed) }
+    pub(crate) fn resumed(
+        v: BitMatrix,
+        n_hidden: usize,
+        seed: u64,
+        site: Site,
+        half_sweeps: u64,
+    ) -> Self {
+        Self {
+            site,
+            half_sweeps,
+            ..Self::from_visible(v, n_hidden, seed)
+        }
     }
 
     /// The visible states.
@@ -71,7 +95,11 @@ impl GibbsChain {
     }
 
     /// Lets `start` write the hidden states from which the chains go on, with visible states drawn at once.
-    pub(crate) fn restart_hidden(&mut self, rbm: &Rbm, start: impl FnOnce(&mut BitMatrix)) -> Result<()> {
+    pub(crate) fn restart_hidden(
+        &mut self,
+        rbm: &Rbm,
+        start: impl FnOnce(&mut BitMatrix),
+    ) -> Result<()> {
         start(&mut self.h);
         self.draw_visible(rbm, 1.0)
     }
@@ -83,7 +111,10 @@ impl GibbsChain {
     pub fn sweep(&mut self, rbm: &Rbm, beta: f32, sweeps: usize) -> Result<()> {
         for _ in 0..sweeps {
             let draws = self.next_draws();
-            let tail = Tail { sample: Some((self.h.view_mut(), draws)), ..Tail::new(beta) };
+            let tail = Tail {
+                sample: Some((self.h.view_mut(), draws)),
+                ..Tail::new(beta)
+            };
             rbm.hidden_from_visible((&self.v).into(), tail, &mut self.buffers)?;
             self.draw_visible(rbm, beta)?;
         }
@@ -92,7 +123,10 @@ impl GibbsChain {
 
     fn draw_visible(&mut self, rbm: &Rbm, beta: f32) -> Result<()> {
         let draws = self.next_draws();
-        let tail = Tail { sample: Some((self.v.view_mut(), draws)), ..Tail::new(beta) };
+        let tail = Tail {
+            sample: Some((self.v.view_mut(), draws)),
+            ..Tail::new(beta)
+        };
         rbm.visible_from_hidden((&self.h).into(), tail, &mut self.buffers)
     }
 

@@ -30,7 +30,11 @@ impl Units {
             }
         }
         if sum != size {
-            return Err(Error::parameter("units", format!("segments of {size} units in all"), text));
+            return Err(Error::parameter(
+                "units",
+                format!("segments of {size} units in all"),
+                text,
+            ));
         }
         Ok(Self::Bernoulli)
     }
@@ -56,7 +60,10 @@ pub struct Layer {
 impl Layer {
     /// `size` Bernoulli units with zero biases.
     pub fn bernoulli(size: usize) -> Self {
-        Self { units: Units::Bernoulli, bias: vec![0.0; size] }
+        Self {
+            units: Units::Bernoulli,
+            bias: vec![0.0; size],
+        }
     }
 
     /// Number of units.
@@ -73,8 +80,17 @@ mod tests {
     fn units_of_the_contract() {
         assert_eq!(Units::parse("bernoulli", 7).unwrap(), Units::Bernoulli);
         assert_eq!(Units::parse("bernoulli:7", 7).unwrap(), Units::Bernoulli);
-        assert_eq!(Units::parse("bernoulli:3+bernoulli:4", 7).unwrap(), Units::Bernoulli);
-        for bad in ["", "gaussian", "bernoulli:6", "bernoulli:x", "bernoulli:3+softmax:4"] {
+        assert_eq!(
+            Units::parse("bernoulli:3+bernoulli:4", 7).unwrap(),
+            Units::Bernoulli
+        );
+        for bad in [
+            "",
+            "gaussian",
+            "bernoulli:6",
+            "bernoulli:x",
+            "bernoulli:3+softmax:4",
+        ] {
             assert!(Units::parse(bad, 7).is_err(), "{bad}");
         }
     }

@@ -2,8 +2,8 @@
 
 use super::Layer;
 use crate::{
-    dataset::Examples,
     bits::BitMatrix,
+    dataset::Examples,
     error::{Error, Result},
     kernel::reference::softplus,
     matrix::Matrix,
@@ -53,8 +53,14 @@ impl Rbm {
             }
         }
         let rbm = Self {
-            visible: Layer { bias: visible, ..Layer::bernoulli(0) },
-            hidden: Layer { bias: hidden, ..Layer::bernoulli(0) },
+            visible: Layer {
+                bias: visible,
+                ..Layer::bernoulli(0)
+            },
+            hidden: Layer {
+                bias: hidden,
+                ..Layer::bernoulli(0)
+            },
             weights,
         };
         rbm.check_finite()?;
@@ -68,7 +74,11 @@ impl Rbm {
     /// [`Error::Shape`] if the examples have another number of columns than the machine has visible units.
     pub fn initialized_from(mut self, data: &Examples, seed: u64) -> Result<Self> {
         if data.columns() != self.n_visible() {
-            return Err(Error::shape("columns of the data", self.n_visible(), data.columns()));
+            return Err(Error::shape(
+                "columns of the data",
+                self.n_visible(),
+                data.columns(),
+            ));
         }
         let mut rng = HostRng::new(seed, 0);
         for i in 0..self.n_visible() {
@@ -108,7 +118,11 @@ impl Rbm {
 
     /// `(W, b, c)` for a learning rule to change.
     pub fn parameters_mut(&mut self) -> (&mut Matrix, &mut [f32], &mut [f32]) {
-        (&mut self.weights, &mut self.visible.bias, &mut self.hidden.bias)
+        (
+            &mut self.weights,
+            &mut self.visible.bias,
+            &mut self.hidden.bias,
+        )
     }
 
     /// Refuses NaN and infinite parameters.
@@ -142,8 +156,17 @@ impl Rbm {
     ///
     /// # Errors
     /// [`Error::Shape`] where `v` or an output does not fit the machine.
-    pub fn hidden_from_visible(&self, v: Input<'_>, tail: Tail<'_>, buffers: &mut Propagation) -> Result<()> {
-        let term = Term { input: v, weights: &self.weights, direction: Direction::Up };
+    pub fn hidden_from_visible(
+        &self,
+        v: Input<'_>,
+        tail: Tail<'_>,
+        buffers: &mut Propagation,
+    ) -> Result<()> {
+        let term = Term {
+            input: v,
+            weights: &self.weights,
+            direction: Direction::Up,
+        };
         propagate(&[term], &self.hidden.bias, tail, buffers)
     }
 
@@ -151,8 +174,17 @@ impl Rbm {
     ///
     /// # Errors
     /// [`Error::Shape`] where `h` or an output does not fit the machine.
-    pub fn visible_from_hidden(&self, h: Input<'_>, tail: Tail<'_>, buffers: &mut Propagation) -> Result<()> {
-        let term = Term { input: h, weights: &self.weights, direction: Direction::Down };
+    pub fn visible_from_hidden(
+        &self,
+        h: Input<'_>,
+        tail: Tail<'_>,
+        buffers: &mut Propagation,
+    ) -> Result<()> {
+        let term = Term {
+            input: h,
+            weights: &self.weights,
+            direction: Direction::Down,
+        };
         propagate(&[term], &self.visible.bias, tail, buffers)
     }
 
@@ -163,7 +195,10 @@ impl Rbm {
     pub fn input_h_from_v<'a>(&self, v: impl Into<Input<'a>>, beta: f32) -> Result<Matrix> {
         let v = v.into();
         let mut out = Matrix::zeros(v.rows(), self.n_hidden());
-        let tail = Tail { input: Some(out.view_mut()), ..Tail::new(beta) };
+        let tail = Tail {
+            input: Some(out.view_mut()),
+            ..Tail::new(beta)
+        };
         self.hidden_from_visible(v, tail, &mut Propagation::default())?;
         Ok(out)
     }
@@ -175,7 +210,10 @@ impl Rbm {
     pub fn input_v_from_h<'a>(&self, h: impl Into<Input<'a>>, beta: f32) -> Result<Matrix> {
         let h = h.into();
         let mut out = Matrix::zeros(h.rows(), self.n_visible());
-        let tail = Tail { input: Some(out.view_mut()), ..Tail::new(beta) };
+        let tail = Tail {
+            input: Some(out.view_mut()),
+            ..Tail::new(beta)
+        };
         self.visible_from_hidden(h, tail, &mut Propagation::default())?;
         Ok(out)
     }
@@ -187,7 +225,10 @@ impl Rbm {
     pub fn mean_h_from_v<'a>(&self, v: impl Into<Input<'a>>, beta: f32) -> Result<Matrix> {
         let v = v.into();
         let mut out = Matrix::zeros(v.rows(), self.n_hidden());
-        let tail = Tail { mean: Some(out.view_mut()), ..Tail::new(beta) };
+        let tail = Tail {
+            mean: Some(out.view_mut()),
+            ..Tail::new(beta)
+        };
         self.hidden_from_visible(v, tail, &mut Propagation::default())?;
         Ok(out)
     }
@@ -199,7 +240,10 @@ impl Rbm {
     pub fn mean_v_from_h<'a>(&self, h: impl Into<Input<'a>>, beta: f32) -> Result<Matrix> {
         let h = h.into();
         let mut out = Matrix::zeros(h.rows(), self.n_visible());
-        let tail = Tail { mean: Some(out.view_mut()), ..Tail::new(beta) };
+        let tail = Tail {
+            mean: Some(out.view_mut()),
+            ..Tail::new(beta)
+        };
         self.visible_from_hidden(h, tail, &mut Propagation::default())?;
         Ok(out)
     }
@@ -208,10 +252,18 @@ impl Rbm {
     ///
     /// # Errors
     /// As [`Self::input_h_from_v`].
-    pub fn sample_h_from_v<'a>(&self, v: impl Into<Input<'a>>, beta: f32, draws: Draws) -> Result<BitMatrix> {
+    pub fn sample_h_from_v<'a>(
+        &self,
+        v: impl Into<Input<'a>>,
+        beta: f32,
+        draws: Draws,
+    ) -> Result<BitMatrix> {
         let v = v.into();
         let mut out = BitMatrix::zeros(v.rows(), self.n_hidden());
-        let tail = Tail { sample: Some((out.view_mut(), draws)), ..Tail::new(beta) };
+        let tail = Tail {
+            sample: Some((out.view_mut(), draws)),
+            ..Tail::new(beta)
+        };
         self.hidden_from_visible(v, tail, &mut Propagation::default())?;
         Ok(out)
     }
@@ -220,10 +272,18 @@ impl Rbm {
     ///
     /// # Errors
     /// As [`Self::input_h_from_v`].
-    pub fn sample_v_from_h<'a>(&self, h: impl Into<Input<'a>>, beta: f32, draws: Draws) -> Result<BitMatrix> {
+    pub fn sample_v_from_h<'a>(
+        &self,
+        h: impl Into<Input<'a>>,
+        beta: f32,
+        draws: Draws,
+    ) -> Result<BitMatrix> {
         let h = h.into();
         let mut out = BitMatrix::zeros(h.rows(), self.n_visible());
-        let tail = Tail { sample: Some((out.view_mut(), draws)), ..Tail::new(beta) };
+        let tail = Tail {
+            sample: Some((out.view_mut(), draws)),
+            ..Tail::new(beta)
+        };
         self.visible_from_hidden(h, tail, &mut Propagation::default())?;
         Ok(out)
     }
@@ -237,8 +297,19 @@ impl Rbm {
         if found != (h.rows(), self.n_visible(), self.n_hidden()) {
             return Err(Error::shape(
                 "states",
-                format!("{0} x {1} and {0} x {2}", v.rows(), self.n_visible(), self.n_hidden()),
-                format!("{} x {} and {} x {}", v.rows(), v.columns(), h.rows(), h.columns()),
+                format!(
+                    "{0} x {1} and {0} x {2}",
+                    v.rows(),
+                    self.n_visible(),
+                    self.n_hidden()
+                ),
+                format!(
+                    "{} x {} and {} x {}",
+                    v.rows(),
+                    v.columns(),
+                    h.rows(),
+                    h.columns()
+                ),
             ));
         }
         Ok((0..v.rows())
@@ -249,7 +320,11 @@ impl Rbm {
                     let row = self.weights.row(i);
                     sum += h.view().ones(s).map(|j| f64::from(row[j])).sum::<f64>();
                 }
-                sum += h.view().ones(s).map(|j| f64::from(self.hidden.bias[j])).sum::<f64>();
+                sum += h
+                    .view()
+                    .ones(s)
+                    .map(|j| f64::from(self.hidden.bias[j]))
+                    .sum::<f64>();
                 -sum
             })
             .collect())
@@ -263,7 +338,10 @@ impl Rbm {
     pub fn free_energy_v<'a>(&self, v: impl Into<Input<'a>>, beta: f32) -> Result<Vec<f64>> {
         let v = v.into();
         let mut out = vec![0.0; v.rows()];
-        let tail = Tail { softplus_sums: Some(&mut out), ..Tail::new(beta) };
+        let tail = Tail {
+            softplus_sums: Some(&mut out),
+            ..Tail::new(beta)
+        };
         self.hidden_from_visible(v, tail, &mut Propagation::default())?;
         for (s, f) in out.iter_mut().enumerate() {
             *f = -*f - f64::from(beta) * dot(v, s, &self.visible.bias);
@@ -278,7 +356,10 @@ impl Rbm {
     pub fn free_energy_h<'a>(&self, h: impl Into<Input<'a>>, beta: f32) -> Result<Vec<f64>> {
         let h = h.into();
         let mut out = vec![0.0; h.rows()];
-        let tail = Tail { softplus_sums: Some(&mut out), ..Tail::new(beta) };
+        let tail = Tail {
+            softplus_sums: Some(&mut out),
+            ..Tail::new(beta)
+        };
         self.visible_from_hidden(h, tail, &mut Propagation::default())?;
         for (s, f) in out.iter_mut().enumerate() {
             *f = -*f - f64::from(beta) * dot(h, s, &self.hidden.bias);
@@ -300,14 +381,21 @@ impl Rbm {
 /// `ln((p + q) / (1 - p + q))` with `q` half of `pseudo` over `count`: the log-odds of means with pseudo-examples, half of them on.
 pub(crate) fn log_odds(mean: &[f64], count: usize, pseudo: f64) -> Vec<f32> {
     let half = 0.5 * pseudo / count.max(1) as f64;
-    mean.iter().map(|&p| ((p + half).ln() - (1.0 - p + half).ln()) as f32).collect()
+    mean.iter()
+        .map(|&p| ((p + half).ln() - (1.0 - p + half).ln()) as f32)
+        .collect()
 }
 
 /// `x[row] . bias` in f64.
 pub(crate) fn dot(x: Input<'_>, row: usize, bias: &[f32]) -> f64 {
     match x {
         Input::Bits(x) => x.ones(row).map(|i| f64::from(bias[i])).sum(),
-        Input::Real(x) => x.row(row).iter().zip(bias).map(|(&x, &b)| f64::from(x) * f64::from(b)).sum(),
+        Input::Real(x) => x
+            .row(row)
+            .iter()
+            .zip(bias)
+            .map(|(&x, &b)| f64::from(x) * f64::from(b))
+            .sum(),
     }
 }
 

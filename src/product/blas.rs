@@ -13,7 +13,10 @@ fn layout(x: Operand<'_>) -> (Transpose, i32) {
         (Transpose::Ordinary, x.column_stride, x.rows)
     };
     let stride = stride.max(least).max(1);
-    (transpose, i32::try_from(stride).expect("strides below 2^31"))
+    (
+        transpose,
+        i32::try_from(stride).expect("strides below 2^31"),
+    )
 }
 
 /// `C += alpha A B`; bounds are checked by the caller.

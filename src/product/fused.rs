@@ -44,7 +44,10 @@ pub struct Tail<'a> {
 impl Tail<'_> {
     /// No output at `beta`.
     pub fn new(beta: f32) -> Self {
-        Self { beta, ..Self::default() }
+        Self {
+            beta,
+            ..Self::default()
+        }
     }
 }
 
@@ -112,7 +115,11 @@ pub fn propagate(
         if (r, c) == (rows, columns) {
             return Ok(());
         }
-        Err(Error::shape(what, format!("{rows} x {columns}"), format!("{r} x {c}")))
+        Err(Error::shape(
+            what,
+            format!("{rows} x {columns}"),
+            format!("{r} x {c}"),
+        ))
     };
     if let Some(x) = &tail.input {
         shape("inputs", x.rows(), x.columns())?;
@@ -138,7 +145,12 @@ pub fn propagate(
         buffers.columns.clear();
         buffers.columns.resize(panels * groups * WORD_BITS, 0.0);
     }
-    let job = Job { terms, bias, beta: tail.beta, minus_beta: tail.minus_beta };
+    let job = Job {
+        terms,
+        bias,
+        beta: tail.beta,
+        minus_beta: tail.minus_beta,
+    };
     job.fill(Region {
         rows: 0..rows,
         columns: 0..columns,
@@ -146,7 +158,10 @@ pub fn propagate(
         mean: tail.mean,
         sample: tail.sample,
         column_sums: tail.column_sums.is_some().then_some(&mut *buffers.columns),
-        softplus: tail.softplus_sums.is_some().then_some(&mut *buffers.softplus),
+        softplus: tail
+            .softplus_sums
+            .is_some()
+            .then_some(&mut *buffers.softplus),
     });
     // Partial sums are added in the order of panels and groups, whoever computed them.
     if let Some(out) = tail.column_sums {
@@ -196,7 +211,15 @@ impl<'a> Region<'a> {
         let (softplus, softplus2) = cut(self.softplus, at * groups);
         let columns = self.columns;
         (
-            Region { rows: self.rows.start..middle, columns: columns.clone(), input, mean, sample, column_sums, softplus },
+            Region {
+                rows: self.rows.start..middle,
+                columns: columns.clone(),
+                input,
+                mean,
+                sample,
+                column_sums,
+                softplus,
+            },
             Region {
                 rows: middle..self.rows.end,
                 columns,
@@ -225,7 +248,15 @@ impl<'a> Region<'a> {
         let (softplus, softplus2) = cut(self.softplus, at / WORD_BITS * self.rows.len());
         let rows = self.rows;
         (
-            Region { rows: rows.clone(), columns: self.columns.start..middle, input, mean, sample, column_sums, softplus },
+            Region {
+                rows: rows.clone(),
+                columns: self.columns.start..middle,
+                input,
+                mean,
+                sample,
+                column_sums,
+                softplus,
+            },
             Region {
                 rows,
                 columns: middle..self.columns.end,
@@ -265,7 +296,14 @@ impl Job<'_> {
         let product = &mut scratch.product[..rows * stride];
         product.fill(0.0);
         for term in self.terms {
-            add_product(term, region.rows.clone(), region.columns.clone(), product, stride, &mut scratch.expanded);
+            add_product(
+                term,
+                region.rows.clone(),
+                region.columns.clone(),
+                product,
+                stride,
+                &mut scratch.expanded,
+            );
         }
         scratch.bias[..columns].copy_from_slice(&self.bias[region.columns.clone()]);
         dispatch(Epilogue {
@@ -282,9 +320,10 @@ impl Job<'_> {
                 .sample
                 .map(|(bits, draws)| (bits, draws.from_row(region.rows.start))),
             column_sums: region.column_sums,
-            softplus: region
-                .softplus
-                .map(|partial| SoftplusSums { minus_beta: self.minus_beta, partial }),
+            softplus: region.softplus.map(|partial| SoftplusSums {
+                minus_beta: self.minus_beta,
+                partial,
+            }),
         });
     }
 }
@@ -333,7 +372,14 @@ pub(super) fn expand(
     to: &mut [f32],
     stride: usize,
 ) {
-    dispatch(Expand { x, rows, columns, one, to, stride });
+    dispatch(Expand {
+        x,
+        rows,
+        columns,
+        one,
+        to,
+        stride,
+    });
 }
 
 struct Expand<'a> {
@@ -354,7 +400,10 @@ impl Operation for Expand<'_> {
         assert!(words.len() * WORD_BITS <= self.stride);
         let one = s.splat(self.one);
         for (i, to) in self.rows.zip(self.to.chunks_mut(self.stride)) {
-            for (&word, to) in self.x.row(i)[words.clone()].iter().zip(to.chunks_exact_mut(WORD_BITS)) {
+            for (&word, to) in self.x.row(i)[words.clone()]
+                .iter()
+                .zip(to.chunks_exact_mut(WORD_BITS))
+            {
                 for (k, to) in to.chunks_exact_mut(S::LANES).enumerate() {
                     s.store(to, s.mul(s.expand((word >> (k * S::LANES)) as u32), one));
                 }

@@ -18,8 +18,8 @@ mod outer;
 mod provider;
 
 pub use fused::{Propagation, Tail, propagate};
-pub use outer::{Phase, Statistics};
 pub(crate) use outer::for_each_tile;
+pub use outer::{Phase, Statistics};
 pub use provider::{Provider, gemm, provider};
 
 use crate::{
@@ -130,7 +130,11 @@ impl Term<'_> {
             Direction::Down => self.weights.columns(),
         };
         if self.input.columns() != units {
-            return Err(Error::shape("units of the input", units, self.input.columns()));
+            return Err(Error::shape(
+                "units of the input",
+                units,
+                self.input.columns(),
+            ));
         }
         if self.input.rows() != rows || self.columns() != columns {
             return Err(Error::shape(

@@ -36,7 +36,16 @@ struct Multiply<'a> {
 
 /// `C += alpha A B`; bounds are checked by the caller.
 pub(super) fn multiply(alpha: f32, a: Operand<'_>, b: Operand<'_>, c: &mut [f32], stride: usize) {
-    STRIP.with_borrow_mut(|strip| dispatch(Multiply { alpha, a, b, c, stride, strip }));
+    STRIP.with_borrow_mut(|strip| {
+        dispatch(Multiply {
+            alpha,
+            a,
+            b,
+            c,
+            stride,
+            strip,
+        })
+    });
 }
 
 impl Operation for Multiply<'_> {
@@ -44,7 +53,14 @@ impl Operation for Multiply<'_> {
 
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
-        let Self { alpha, a, b, c, stride, strip } = self;
+        let Self {
+            alpha,
+            a,
+            b,
+            c,
+            stride,
+            strip,
+        } = self;
         let width = 2 * S::LANES;
         let mut k0 = 0;
         while k0 < a.columns {
@@ -57,7 +73,11 @@ impl Operation for Multiply<'_> {
                     let rows = (a.rows - i0).min(S::GEMM_ROWS);
                     let mut tile = Tile {
                         // SAFETY: row i0 and column k0 exist in A, whose elements lie in its slice.
-                        a: unsafe { a.data.as_ptr().add(i0 * a.row_stride + k0 * a.column_stride) },
+                        a: unsafe {
+                            a.data
+                                .as_ptr()
+                                .add(i0 * a.row_stride + k0 * a.column_stride)
+                        },
                         row_stride: a.row_stride,
                         column_stride: a.column_stride,
                         depth,
@@ -85,7 +105,10 @@ impl Operation for Multiply<'_> {
 
 /// Copies `alpha * B[k0..][j0..]` into `strip` as `[depth][width]`, zeros beyond `columns`.
 #[inline(always)]
-#[allow(clippy::too_many_arguments, reason = "the corner of a matrix and its copy")]
+#[allow(
+    clippy::too_many_arguments,
+    reason = "the corner of a matrix and its copy"
+)]
 fn pack<S: Simd>(
     s: S,
     alpha: f32,
@@ -131,7 +154,11 @@ fn pack<S: Simd>(
             }
             for k in (if full { square_depth } else { 0 })..depth {
                 for l in 0..S::LANES {
-                    strip[k * width + j + l] = if j + l < columns { b.data[at(k, j + l)] } else { 0.0 };
+                    strip[k * width + j + l] = if j + l < columns {
+                        b.data[at(k, j + l)]
+                    } else {
+                        0.0
+                    };
                 }
             }
         }

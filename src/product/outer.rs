@@ -46,11 +46,21 @@ impl<'a> Statistics<'a> {
                 return Err(Error::shape(
                     "samples of a phase",
                     format!("n x {n_visible} and n x {n_hidden}"),
-                    format!("{} x {} and {} x {}", v.rows(), v.columns(), h.rows(), h.columns()),
+                    format!(
+                        "{} x {} and {} x {}",
+                        v.rows(),
+                        v.columns(),
+                        h.rows(),
+                        h.columns()
+                    ),
                 ));
             }
         }
-        Ok(Self { phases, n_visible, n_hidden })
+        Ok(Self {
+            phases,
+            n_visible,
+            n_hidden,
+        })
     }
 
     /// `sums[i] += sum_p weight_p sum over samples of V_p[.., i]`.
@@ -158,7 +168,9 @@ fn add_phase(
     }
     let (for_visible, for_hidden) = expanded.split_at_mut(visible_floats);
     let v = match phase.visible {
-        Input::Real(v) => Operand::row_major(v.padded(), samples, v.columns(), v.stride()).columns(units),
+        Input::Real(v) => {
+            Operand::row_major(v.padded(), samples, v.columns(), v.stride()).columns(units)
+        }
         Input::Bits(v) => {
             expand(v, 0..samples, units.clone(), 1.0, for_visible, PANEL_UNITS);
             Operand::row_major(for_visible, samples, units.len(), PANEL_UNITS)
@@ -167,7 +179,14 @@ fn add_phase(
     let h = match phase.hidden {
         Input::Real(h) => Operand::row_major(h.padded(), samples, h.columns(), h.stride()),
         Input::Bits(h) => {
-            expand(h, 0..samples, 0..h.columns(), 1.0, for_hidden, hidden_stride);
+            expand(
+                h,
+                0..samples,
+                0..h.columns(),
+                1.0,
+                for_hidden,
+                hidden_stride,
+            );
             Operand::row_major(for_hidden, samples, h.columns(), hidden_stride)
         }
     };

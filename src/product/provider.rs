@@ -53,10 +53,14 @@ impl fmt::Display for Provider {
 impl FromStr for Provider {
     type Err = Error;
     fn from_str(name: &str) -> Result<Self> {
-        Self::ALL.iter().copied().find(|p| p.name() == name).ok_or_else(|| {
-            let names: Vec<_> = Self::ALL.iter().map(|p| p.name()).collect();
-            Error::parameter("HARMONIUM_GEMM", names.join(" or "), name)
-        })
+        Self::ALL
+            .iter()
+            .copied()
+            .find(|p| p.name() == name)
+            .ok_or_else(|| {
+                let names: Vec<_> = Self::ALL.iter().map(|p| p.name()).collect();
+                Error::parameter("HARMONIUM_GEMM", names.join(" or "), name)
+            })
     }
 }
 
@@ -82,7 +86,13 @@ pub(crate) struct Operand<'a> {
 impl<'a> Operand<'a> {
     /// A row-major window, `stride` floats a row.
     pub(crate) fn row_major(data: &'a [f32], rows: usize, columns: usize, stride: usize) -> Self {
-        Self { data, rows, columns, row_stride: stride, column_stride: 1 }
+        Self {
+            data,
+            rows,
+            columns,
+            row_stride: stride,
+            column_stride: 1,
+        }
     }
 
     /// The transpose.
@@ -99,7 +109,11 @@ impl<'a> Operand<'a> {
     /// Columns `range`.
     pub(crate) fn columns(self, range: std::ops::Range<usize>) -> Self {
         let start = range.start * self.column_stride;
-        Self { data: self.data.get(start..).unwrap_or(&[]), columns: range.len(), ..self }
+        Self {
+            data: self.data.get(start..).unwrap_or(&[]),
+            columns: range.len(),
+            ..self
+        }
     }
 
     /// Rows `range`.
@@ -165,7 +179,13 @@ pub(crate) fn multiply(
 ///
 /// # Panics
 /// Unless `a` is `[m x k]`, `b` `[k x n]` and `c` `[m x n]`.
-pub fn gemm(provider: Provider, (m, n, k): (usize, usize, usize), a: &[f32], b: &[f32], c: &mut [f32]) {
+pub fn gemm(
+    provider: Provider,
+    (m, n, k): (usize, usize, usize),
+    a: &[f32],
+    b: &[f32],
+    c: &mut [f32],
+) {
     assert!(a.len() == m * k && b.len() == k * n && c.len() == m * n);
     multiply(
         provider,

@@ -30,13 +30,32 @@ fn assert_close(got: &Matrix, expected: &Matrix, terms: usize) {
 fn integers_in_floats_are_exact_in_every_provider_and_layout() {
     // Goto-style tests of matrixmultiply: small integers make every sum exact; what is not C is poisoned.
     for &provider in Provider::ALL {
-        for (m, n, k) in [(0, 3, 2), (1, 1, 0), (1, 1, 1), (5, 31, 7), (12, 32, 256), (13, 33, 257), (25, 65, 100), (6, 16, 9)] {
+        for (m, n, k) in [
+            (0, 3, 2),
+            (1, 1, 0),
+            (1, 1, 1),
+            (5, 31, 7),
+            (12, 32, 256),
+            (13, 33, 257),
+            (25, 65, 100),
+            (6, 16, 9),
+        ] {
             let at = |i: usize, j: usize| ((i * 5 + j * 3) % 7) as f32 - 3.0;
             for layout in 0..4 {
                 let (am, ak) = if layout & 1 == 0 { (m, k) } else { (k, m) };
                 let (bm, bk) = if layout & 2 == 0 { (k, n) } else { (n, k) };
-                let a = Matrix::from_fn(am, ak, |i, j| if layout & 1 == 0 { at(i, j) } else { at(j, i) });
-                let b = Matrix::from_fn(bm, bk, |i, j| if layout & 2 == 0 { at(i, j + 1) } else { at(j, i + 1) });
+                let a = Matrix::from_fn(
+                    am,
+                    ak,
+                    |i, j| if layout & 1 == 0 { at(i, j) } else { at(j, i) },
+                );
+                let b = Matrix::from_fn(bm, bk, |i, j| {
+                    if layout & 2 == 0 {
+                        at(i, j + 1)
+                    } else {
+                        at(j, i + 1)
+                    }
+                });
                 let mut oa = Operand::row_major(a.padded(), am, ak, a.stride());
                 let mut ob = Operand::row_major(b.padded(), bm, bk, b.stride());
                 if layout & 1 == 1 {
@@ -54,9 +73,17 @@ fn integers_in_floats_are_exact_in_every_provider_and_layout() {
                 for i in 0..m {
                     for j in 0..n {
                         let sum: f32 = (0..k).map(|x| at(i, x) * at(x, j + 1)).sum();
-                        assert_eq!(c[i * stride + j], 1.0 + 2.0 * sum, "{provider} {m} {n} {k} layout {layout}");
+                        assert_eq!(
+                            c[i * stride + j],
+                            1.0 + 2.0 * sum,
+                            "{provider} {m} {n} {k} layout {layout}"
+                        );
                     }
-                    assert!(c[i * stride + n..(i + 1) * stride].iter().all(|x| x.is_nan()));
+                    assert!(
+                        c[i * stride + n..(i + 1) * stride]
+                            .iter()
+                            .all(|x| x.is_nan())
+                    );
                 }
             }
         }
@@ -71,8 +98,16 @@ fn check_propagation(rows: usize, below: usize, columns: usize, above: usize) {
     let real = Matrix::from_fn(rows, above, |i, j| ((i * 11 + j * 5) % 17) as f32 / 17.0);
     let bias: Vec<f32> = (0..columns).map(|j| (j % 9) as f32 * 0.25 - 1.0).collect();
     let terms = [
-        Term { input: (&bits).into(), weights: &w_below, direction: Direction::Up },
-        Term { input: (&real).into(), weights: &w_above, direction: Direction::Down },
+        Term {
+            input: (&bits).into(),
+            weights: &w_below,
+            direction: Direction::Up,
+        },
+        Term {
+            input: (&real).into(),
+            weights: &w_above,
+            direction: Direction::Down,
+        },
     ];
     let draws = Draws::new(3, Site::Gibbs, 4).from_row(10);
     let nan = Matrix::from_fn(rows, columns, |_, _| f32::NAN);
@@ -94,7 +129,9 @@ fn check_propagation(rows: usize, below: usize, columns: usize, above: usize) {
     propagate(&terms, &bias, tail, &mut buffers).unwrap();
     let a = reference::product(bits.to_matrix().view(), &w_below, false);
     let b = reference::product(real.view(), &w_above, true);
-    let expected = Matrix::from_fn(rows, columns, |i, j| (a.row(i)[j] + b.row(i)[j] + bias[j]) * beta);
+    let expected = Matrix::from_fn(rows, columns, |i, j| {
+        (a.row(i)[j] + b.row(i)[j] + bias[j]) * beta
+    });
     assert_close(&input, &expected, below + above + 1);
     assert_eq!(sample, reference::bernoulli(mean.view(), draws));
     let mut column = vec![0.0_f64; columns];
@@ -107,7 +144,11 @@ fn check_propagation(rows: usize, below: usize, columns: usize, above: usize) {
             column[j] += f64::from(p);
             sum += reference::softplus(x);
         }
-        assert!((softplus[i] - sum).abs() < 1e-5 * (1.0 + sum), "{} for {sum}", softplus[i]);
+        assert!(
+            (softplus[i] - sum).abs() < 1e-5 * (1.0 + sum),
+            "{} for {sum}",
+            softplus[i]
+        );
     }
     for (got, sum) in sums.iter().zip(column) {
         assert!((f64::from(*got) - sum).abs() < 1e-5 * (1.0 + sum));
@@ -155,10 +196,19 @@ proptest! {
 fn outer_product_of_the_literature() {
     let bits = |rows: [&str; 2]| BitMatrix::from_fn(2, 4, |i, j| rows[i].as_bytes()[j] == b'1');
     let (v, h) = (bits(["1110", "0101"]), bits(["0101", "0110"]));
-    let phases = [Phase { visible: (&v).into(), hidden: (&h).into(), weight: 1.0 }];
+    let phases = [Phase {
+        visible: (&v).into(),
+        hidden: (&h).into(),
+        weight: 1.0,
+    }];
     let mut out = Matrix::zeros(4, 4);
-    Statistics::new(&phases, 4, 4).unwrap().write_to(&mut out).unwrap();
-    let expected = [0., 1., 0., 1., 0., 2., 1., 1., 0., 1., 0., 1., 0., 1., 1., 0.];
+    Statistics::new(&phases, 4, 4)
+        .unwrap()
+        .write_to(&mut out)
+        .unwrap();
+    let expected = [
+        0., 1., 0., 1., 0., 2., 1., 1., 0., 1., 0., 1., 0., 1., 1., 0.,
+    ];
     assert!(out.elements().eq(expected));
 }
 
@@ -168,7 +218,10 @@ fn threads_do_not_change_a_bit() {
     let x = BitMatrix::from_fn(300, 784, |i, j| (i * 3 + j * 7) % 5 < 2);
     let bias = vec![0.1; 500];
     let run = |threads| {
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(threads)
+            .build()
+            .unwrap();
         pool.install(|| {
             let mut mean = Matrix::zeros(300, 500);
             let mut sums = vec![0.0; 500];
@@ -179,7 +232,11 @@ fn threads_do_not_change_a_bit() {
                 softplus_sums: Some(&mut softplus),
                 ..Tail::new(1.0)
             };
-            let term = Term { input: (&x).into(), weights: &w, direction: Direction::Up };
+            let term = Term {
+                input: (&x).into(),
+                weights: &w,
+                direction: Direction::Up,
+            };
             propagate(&[term], &bias, tail, &mut Propagation::default()).unwrap();
             (mean, sums, softplus)
         })
@@ -193,15 +250,25 @@ fn threads_do_not_change_a_bit() {
 fn wrong_shapes_are_refused() {
     let w = Matrix::zeros(4, 3);
     let x = BitMatrix::zeros(2, 5);
-    let term = Term { input: (&x).into(), weights: &w, direction: Direction::Up };
+    let term = Term {
+        input: (&x).into(),
+        weights: &w,
+        direction: Direction::Up,
+    };
     let mut buffers = Propagation::default();
     let error = propagate(&[term], &[0.0; 3], Tail::new(1.0), &mut buffers).unwrap_err();
     assert_eq!(error.to_string(), "units of the input: expected 4, found 5");
     let x = BitMatrix::zeros(2, 4);
-    let term = Term { input: (&x).into(), ..term };
+    let term = Term {
+        input: (&x).into(),
+        ..term
+    };
     assert!(propagate(&[term], &[0.0; 2], Tail::new(1.0), &mut buffers).is_err());
     let mut mean = Matrix::zeros(1, 3);
-    let tail = Tail { mean: Some(mean.view_mut()), ..Tail::new(1.0) };
+    let tail = Tail {
+        mean: Some(mean.view_mut()),
+        ..Tail::new(1.0)
+    };
     assert!(propagate(&[term], &[0.0; 3], tail, &mut buffers).is_err());
     assert!(propagate(&[], &[0.0; 3], Tail::new(1.0), &mut buffers).is_err());
 }

@@ -58,10 +58,6 @@ impl Simd for Avx2 {
         avx2!(_mm256_loadu_ps(x))
     }
     #[inline(always)]
-    unsafe fn store_ptr(self, to: *mut f32, x: __m256) {
-        avx2!(_mm256_storeu_ps(to, x))
-    }
-    #[inline(always)]
     fn add(self, a: __m256, b: __m256) -> __m256 {
         avx2!(_mm256_add_ps(a, b))
     }
@@ -91,7 +87,9 @@ impl Simd for Avx2 {
     }
     #[inline(always)]
     fn shift_to_exponent(self, x: __m256) -> __m256 {
-        avx2!(_mm256_castsi256_ps(_mm256_slli_epi32::<23>(_mm256_castps_si256(x))))
+        avx2!(_mm256_castsi256_ps(_mm256_slli_epi32::<23>(
+            _mm256_castps_si256(x)
+        )))
     }
     #[inline(always)]
     fn less(self, a: __m256, b: __m256) -> u32 {
@@ -133,7 +131,10 @@ impl Simd for Avx2 {
     }
     #[inline(always)]
     fn pair(self, a: __m256i, b: __m256i) -> __m256i {
-        avx2!(_mm256_blend_epi32::<0b1010_1010>(a, _mm256_slli_epi64::<32>(b)))
+        avx2!(_mm256_blend_epi32::<0b1010_1010>(
+            a,
+            _mm256_slli_epi64::<32>(b)
+        ))
     }
     #[inline(always)]
     fn interleave_lower(self, a: __m256i, b: __m256i) -> __m256i {
@@ -156,11 +157,16 @@ impl Simd for Avx2 {
         to_stride: usize,
     ) {
         avx2!({
-            let r: [__m256; 8] = std::array::from_fn(|i| _mm256_loadu_ps(from.add(i * from_stride)));
+            let r: [__m256; 8] =
+                std::array::from_fn(|i| _mm256_loadu_ps(from.add(i * from_stride)));
             // Pairs, then fours within 128 bits, then the two halves.
             let p: [__m256; 8] = std::array::from_fn(|i| {
                 let (a, b) = (r[i / 2 * 2], r[i / 2 * 2 + 1]);
-                if i % 2 == 0 { _mm256_unpacklo_ps(a, b) } else { _mm256_unpackhi_ps(a, b) }
+                if i % 2 == 0 {
+                    _mm256_unpacklo_ps(a, b)
+                } else {
+                    _mm256_unpackhi_ps(a, b)
+                }
             });
             let q: [__m256; 8] = std::array::from_fn(|i| {
                 let k = i / 4 * 4 + i % 4 / 2;
@@ -172,7 +178,10 @@ impl Simd for Avx2 {
                 }
             });
             for i in 0..4 {
-                _mm256_storeu_ps(to.add(i * to_stride), _mm256_permute2f128_ps::<0x20>(q[i], q[i + 4]));
+                _mm256_storeu_ps(
+                    to.add(i * to_stride),
+                    _mm256_permute2f128_ps::<0x20>(q[i], q[i + 4]),
+                );
                 _mm256_storeu_ps(
                     to.add((i + 4) * to_stride),
                     _mm256_permute2f128_ps::<0x31>(q[i], q[i + 4]),

@@ -59,10 +59,6 @@ impl Simd for Avx512 {
         avx512!(_mm512_loadu_ps(x))
     }
     #[inline(always)]
-    unsafe fn store_ptr(self, to: *mut f32, x: __m512) {
-        avx512!(_mm512_storeu_ps(to, x))
-    }
-    #[inline(always)]
     fn add(self, a: __m512, b: __m512) -> __m512 {
         avx512!(_mm512_add_ps(a, b))
     }
@@ -92,7 +88,9 @@ impl Simd for Avx512 {
     }
     #[inline(always)]
     fn shift_to_exponent(self, x: __m512) -> __m512 {
-        avx512!(_mm512_castsi512_ps(_mm512_slli_epi32::<23>(_mm512_castps_si512(x))))
+        avx512!(_mm512_castsi512_ps(_mm512_slli_epi32::<23>(
+            _mm512_castps_si512(x)
+        )))
     }
     #[inline(always)]
     fn less(self, a: __m512, b: __m512) -> u32 {
@@ -129,7 +127,11 @@ impl Simd for Avx512 {
     }
     #[inline(always)]
     fn pair(self, a: __m512i, b: __m512i) -> __m512i {
-        avx512!(_mm512_mask_blend_epi32(0xAAAA, a, _mm512_slli_epi64::<32>(b)))
+        avx512!(_mm512_mask_blend_epi32(
+            0xAAAA,
+            a,
+            _mm512_slli_epi64::<32>(b)
+        ))
     }
     #[inline(always)]
     fn interleave_lower(self, a: __m512i, b: __m512i) -> __m512i {
@@ -152,11 +154,16 @@ impl Simd for Avx512 {
         to_stride: usize,
     ) {
         avx512!({
-            let r: [__m512; 16] = std::array::from_fn(|i| _mm512_loadu_ps(from.add(i * from_stride)));
+            let r: [__m512; 16] =
+                std::array::from_fn(|i| _mm512_loadu_ps(from.add(i * from_stride)));
             // Pairs, then fours within 128 bits: f[4g + c] holds, in 128-bit lane l, rows 4g..4g+4 of column 4l + c.
             let p: [__m512; 16] = std::array::from_fn(|i| {
                 let (a, b) = (r[i / 2 * 2], r[i / 2 * 2 + 1]);
-                if i % 2 == 0 { _mm512_unpacklo_ps(a, b) } else { _mm512_unpackhi_ps(a, b) }
+                if i % 2 == 0 {
+                    _mm512_unpacklo_ps(a, b)
+                } else {
+                    _mm512_unpackhi_ps(a, b)
+                }
             });
             let f: [__m512; 16] = std::array::from_fn(|i| {
                 let k = i / 4 * 4 + i % 4 / 2;

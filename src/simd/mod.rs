@@ -163,11 +163,6 @@ pub(crate) trait Simd: Copy + Send + Sync + 'static {
     /// # Safety
     /// `x` must be readable for `LANES` floats.
     unsafe fn load_ptr(self, x: *const f32) -> Self::F;
-    /// Writes `LANES` floats at `to`.
-    ///
-    /// # Safety
-    /// `to` must be writable for `LANES` floats.
-    unsafe fn store_ptr(self, to: *mut f32, x: Self::F);
     /// `a + b`.
     fn add(self, a: Self::F, b: Self::F) -> Self::F;
     /// `a - b`.
@@ -214,13 +209,7 @@ pub(crate) trait Simd: Copy + Send + Sync + 'static {
     ///
     /// # Safety
     /// `LANES` rows of `LANES` floats must be readable at `from` and writable at `to`.
-    unsafe fn transpose(
-        self,
-        from: *const f32,
-        from_stride: usize,
-        to: *mut f32,
-        to_stride: usize,
-    );
+    unsafe fn transpose(self, from: *const f32, from_stride: usize, to: *mut f32, to_stride: usize);
 }
 
 #[cfg(test)]

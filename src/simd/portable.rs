@@ -36,11 +36,6 @@ impl Simd for Portable {
         f32x8::from(unsafe { *x.cast::<[f32; 8]>() })
     }
     #[inline(always)]
-    unsafe fn store_ptr(self, to: *mut f32, x: f32x8) {
-        // SAFETY: as above, for writing.
-        unsafe { *to.cast::<[f32; 8]>() = x.to_array() }
-    }
-    #[inline(always)]
     fn add(self, a: f32x8, b: f32x8) -> f32x8 {
         a + b
     }
@@ -70,7 +65,10 @@ impl Simd for Portable {
     }
     #[inline(always)]
     fn shift_to_exponent(self, x: f32x8) -> f32x8 {
-        f32x8::from(x.to_array().map(|lane| f32::from_bits(lane.to_bits() << 23)))
+        f32x8::from(
+            x.to_array()
+                .map(|lane| f32::from_bits(lane.to_bits() << 23)),
+        )
     }
     #[inline(always)]
     fn less(self, a: f32x8, b: f32x8) -> u32 {

@@ -46,8 +46,13 @@ impl Operation for Definitions {
         check(s.min(va, vb), &f32::min);
         check(s.max(va, vb), &f32::max);
         check(s.splat(2.5), &|_, _| 2.5);
-        let exponent: Vec<f32> = (0..S::LANES).map(|k| f32::from_bits(120 + k as u32)).collect();
-        for (k, x) in lanes(s.shift_to_exponent(s.load(&exponent))).into_iter().enumerate() {
+        let exponent: Vec<f32> = (0..S::LANES)
+            .map(|k| f32::from_bits(120 + k as u32))
+            .collect();
+        for (k, x) in lanes(s.shift_to_exponent(s.load(&exponent)))
+            .into_iter()
+            .enumerate()
+        {
             assert_eq!(x, 2_f32.powi(k as i32 - 7));
         }
         let less = s.less(va, vb);
@@ -60,8 +65,12 @@ impl Operation for Definitions {
         }
 
         let half = S::LANES / 2;
-        let x: Vec<u64> = (1..=half as u64).map(|k| k.wrapping_mul(0x9E37_79B9_7F4A_7C15)).collect();
-        let y: Vec<u64> = (1..=half as u64).map(|k| k.wrapping_mul(0xD1B5_4A32_D192_ED03)).collect();
+        let x: Vec<u64> = (1..=half as u64)
+            .map(|k| k.wrapping_mul(0x9E37_79B9_7F4A_7C15))
+            .collect();
+        let y: Vec<u64> = (1..=half as u64)
+            .map(|k| k.wrapping_mul(0xD1B5_4A32_D192_ED03))
+            .collect();
         let (vx, vy) = (s.load_u64(&x), s.load_u64(&y));
         // A register of integers is read back through the exact upper 24 bits of its halves.
         let check = |v: S::I, f: &dyn Fn(usize) -> u64| {
@@ -78,8 +87,12 @@ impl Operation for Definitions {
         check(s.xor(vx, vy), &|k| x[k] ^ y[k]);
         check(s.upper_half(vx), &|k| x[k] >> 32);
         check(s.pair(vx, vy), &|k| low(x[k]) | y[k] << 32);
-        check(s.interleave_lower(vx, vy), &|k| if k % 2 == 0 { x[k] } else { y[k - 1] });
-        check(s.interleave_upper(vx, vy), &|k| if k % 2 == 0 { x[k + 1] } else { y[k] });
+        check(s.interleave_lower(vx, vy), &|k| {
+            if k % 2 == 0 { x[k] } else { y[k - 1] }
+        });
+        check(s.interleave_upper(vx, vy), &|k| {
+            if k % 2 == 0 { x[k + 1] } else { y[k] }
+        });
 
         let n = S::LANES;
         let stride = n + 3;

@@ -1,0 +1,420 @@
+//! The model file: safetensors with JSON metadata, written whole or not at all.
+//!
+//! # Contract (version 1)
+//! Tensors `weights.{l}` `[n_l x n_{l+1}]` f32 and `bias.{l}` `[n_l]` f32 for every layer `l`, numbered from the visible one. Metadata:
+//! `format` = `harmonium`, `version` = `1`, `kind` = `rbm`, `units` = comma-separated kinds of the layers. A file with exactly
+//! these entries loads. A run in progress adds tensors `training.*` and the metadata `training`; other programs may ignore
+//! them. Any further metadata is kept as notes.
+
+use crate::{
+    bits::BitMatrix,
+    dataset::Examples,
+    error::{Error, Result},
+    matrix::Matrix,
+    model::{Rbm, Units},
+    train::{Optimizer, Options, Training},
+};
+use safetensors::{Dtype, SafeTensors, View, tensor::serialize};
+use serde::{Deserialize, Serialize};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, HashMap},
+    fs,
+    path::Path,
+};
+
+const FORMAT: &str = "harmonium";
+const VERSION: &str = "1";
+/// Metadata keys of the contract and of training; all others are notes.
+const OWN_KEYS: [&str; 5] = ["format", "version", "kind", "units", "training"];
+
+/// A model file in memory.
+#[derive(Clone, Debug)]
+pub struct Checkpoint {
+    /// The machine.
+    pub rbm: Rbm,
+    /// What a run needs to go on, if the file holds it.
+    pub training: Option<TrainingState>,
+    /// Free text by key: provenance, data, figures.
+    pub notes: BTreeMap<String, String>,
+}
+
+/// The state of a run between two updates, apart from the machine.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TrainingState {
+    /// Options of the run.
+    pub options: Options,
+    /// Velocities.
+    pub optimizer: Optimizer,
+    /// Hidden states of the persistent chains.
+    pub chains: Option<BitMatrix>,
+    /// Updates done: with the options and the data, the position of every random choice.
+    pub updates: u64,
+    /// Examples of the data that the run was on.
+    pub examples: usize,
+}
+
+/// The part of [`TrainingState`] that is metadata.
+#[derive(Serialize, Deserialize)]
+struct TrainingHeader {
+    options: Options,
+    updates: u64,
+    examples: usize,
+}
+
+/// One tensor to be written.
+struct Tensor {
+    dtype: Dtype,
+    shape: Vec<usize>,
+    bytes: Vec<u8>,
+}
+
+impl View for Tensor {
+    fn dtype(&self) -> Dtype {
+        self.dtype
+    }
+    fn shape(&self) -> &[usize] {
+        &self.shape
+    }
+    fn data(&self) -> Cow<'_, [u8]> {
+        Cow::Borrowed(&self.bytes)
+    }
+    fn data_len(&self) -> usize {
+        self.bytes.len()
+    }
+}
+
+impl Tensor {
+    fn floats(shape: Vec<usize>, x: impl Iterator<Item = f32>) -> Self {
+        Self {
+            dtype: Dtype::F32,
+            shape,
+            bytes: x.flat_map(f32::to_le_bytes).collect(),
+        }
+    }
+    fn vector(x: &[f32]) -> Self {
+        Self::floats(vec![x.len()], x.iter().copied())
+    }
+    fn matrix(x: &Matrix) -> Self {
+        Self::floats(vec![x.rows(), x.columns()], x.elements())
+    }
+    fn bits(x: &BitMatrix) -> Self {
+        let bytes =
+            (0..x.rows()).flat_map(|i| (0..x.columns()).map(move |j| u8::from(x.get(i, j))));
+        Self {
+            dtype: Dtype::U8,
+            shape: vec![x.rows(), x.columns()],
+            bytes: bytes.collect(),
+        }
+    }
+}
+
+impl From<Rbm> for Checkpoint {
+    fn from(rbm: Rbm) -> Self {
+        Self {
+            rbm,
+            training: None,
+            notes: BTreeMap::new(),
+        }
+    }
+}
+
+impl From<&Training> for Checkpoint {
+    fn from(training: &Training) -> Self {
+        let state = TrainingState {
+            options: training.options().clone(),
+            optimizer: training.optimizer().clone(),
+            chains: training.chains().cloned(),
+            updates: training.position().updates,
+            examples: training.examples(),
+        };
+        Self {
+            training: Some(state),
+            ..training.rbm().clone().into()
+        }
+    }
+}
+
+impl Checkpoint {
+    /// The run that the file was written in the midst of, ready to go on.
+    ///
+    /// # Errors
+    /// [`Error::Parameter`] if the file holds no run, [`Error::Shape`] if `data` is not of the size that the run was on; else as
+    /// [`Training::resumed`].
+    pub fn into_training(self, data: &Examples) -> Result<Training> {
+        let Some(state) = self.training else {
+            return Err(Error::parameter(
+                "model file",
+                "a run in progress",
+                "a finished model",
+            ));
+        };
+        if data.len() != state.examples {
+            return Err(Error::shape(
+                "examples of the data",
+                state.examples,
+                data.len(),
+            ));
+        }
+        Training::resumed(
+            self.rbm,
+            state.options,
+            data,
+            state.optimizer,
+            state.chains,
+            state.updates,
+        )
+    }
+
+    /// Writes the file under a temporary name beside `path`, then renames it: a reader sees the old file or the new one.
+    ///
+    /// # Errors
+    /// [`Error::Io`] with the path.
+    pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
+        let path = path.as_ref();
+        write_atomically(path, &self.to_bytes(path)?)
+    }
+
+    fn to_bytes(&self, path: &Path) -> Result<Vec<u8>> {
+        let rbm = &self.rbm;
+        let mut tensors = vec![
+            ("weights.0", Tensor::matrix(rbm.weights())),
+            ("bias.0", Tensor::vector(&rbm.visible().bias)),
+            ("bias.1", Tensor::vector(&rbm.hidden().bias)),
+        ];
+        let mut metadata: HashMap<String, String> = self
+            .notes
+            .iter()
+            .map(|(k, v)| (k.clone(), v.clone()))
+            .collect();
+        let mut own = |key: &str, value: String| metadata.insert(key.to_owned(), value);
+        own("format", FORMAT.into());
+        own("version", VERSION.into());
+        own("kind", "rbm".into());
+        own(
+            "units",
+            format!("{},{}", rbm.visible().units, rbm.hidden().units),
+        );
+        if let Some(state) = &self.training {
+            let header = TrainingHeader {
+                options: state.options.clone(),
+                updates: state.updates,
+                examples: state.examples,
+            };
+            let json = serde_json::to_string(&header)
+                .map_err(|e| Error::file(path, "options that JSON can hold", e))?;
+            own("training", json);
+            tensors.push((
+                "training.velocity.weights.0",
+                Tensor::matrix(&state.optimizer.weights),
+            ));
+            tensors.push((
+                "training.velocity.bias.0",
+                Tensor::vector(&state.optimizer.visible),
+            ));
+            tensors.push((
+                "training.velocity.bias.1",
+                Tensor::vector(&state.optimizer.hidden),
+            ));
+            if let Some(chains) = &state.chains {
+                tensors.push(("training.chains.1", Tensor::bits(chains)));
+            }
+        }
+        serialize(tensors, Some(metadata))
+            .map_err(|e| Error::file(path, "tensors that safetensors can hold", e))
+    }
+
+    /// Reads a model file.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if it cannot be read; [`Error::File`] if it is foreign, truncated, of another version or kind, or its tensors
+    /// are missing, of the wrong type or shape, or not finite.
+    pub fn load(path: impl AsRef<Path>) -> Result<Self> {
+        let path = path.as_ref();
+        let bytes = fs::read(path).map_err(|e| Error::io(path, "read the model file", e))?;
+        Self::from_bytes(&bytes, path)
+    }
+
+    fn from_bytes(bytes: &[u8], path: &Path) -> Result<Self> {
+        let foreign =
+            |e: &dyn std::fmt::Display| Error::file(path, "a model file (safetensors)", e);
+        let (_, header) = SafeTensors::read_metadata(bytes).map_err(|e| foreign(&e))?;
+        let tensors = SafeTensors::deserialize(bytes).map_err(|e| foreign(&e))?;
+        let metadata = header.metadata().clone().unwrap_or_default();
+        for (key, expected) in [("format", FORMAT), ("version", VERSION), ("kind", "rbm")] {
+            match metadata.get(key) {
+                Some(value) if value == expected => {}
+                Some(value) => {
+                    return Err(Error::file(
+                        path,
+                        format!("{key} \"{expected}\""),
+                        format!("\"{value}\""),
+                    ));
+                }
+                None => {
+                    return Err(Error::file(
+                        path,
+                        format!("metadata {key} = \"{expected}\""),
+                        "no such entry",
+                    ));
+                }
+            }
+        }
+        let reader = Reader {
+            tensors: &tensors,
+            path,
+        };
+        let weights = reader.matrix("weights.0", None)?;
+        let (n, m) = (weights.rows(), weights.columns());
+        let visible = reader.vector("bias.0", n)?;
+        let hidden = reader.vector("bias.1", m)?;
+        let units = metadata
+            .get("units")
+            .ok_or_else(|| Error::file(path, "metadata units", "no such entry"))?;
+        let kinds: Vec<_> = units.split(',').collect();
+        if kinds.len() != 2 {
+            return Err(Error::file(
+                path,
+                "units of 2 layers",
+                format!("\"{units}\""),
+            ));
+        }
+        for (kind, size) in kinds.into_iter().zip([n, m]) {
+            Units::parse(kind, size)
+                .map_err(|e| Error::file(path, "units that this version knows", e))?;
+        }
+        let rbm = Rbm::from_parameters(weights, visible, hidden)
+            .map_err(|e| Error::file(path, "finite parameters", e))?;
+        let training = match metadata.get("training") {
+            None => None,
+            Some(json) => {
+                let header: TrainingHeader = serde_json::from_str(json).map_err(|e| {
+                    Error::file(path, "the options of a run in metadata training", e)
+                })?;
+                Some(TrainingState {
+                    optimizer: Optimizer {
+                        weights: reader.matrix("training.velocity.weights.0", Some((n, m)))?,
+                        visible: reader.vector("training.velocity.bias.0", n)?,
+                        hidden: reader.vector("training.velocity.bias.1", m)?,
+                    },
+                    chains: reader.bits("training.chains.1", m)?,
+                    options: header.options,
+                    updates: header.updates,
+                    examples: header.examples,
+                })
+            }
+        };
+        let notes = metadata
+            .into_iter()
+            .filter(|(k, _)| !OWN_KEYS.contains(&k.as_str()))
+            .collect();
+        Ok(Self {
+            rbm,
+            training,
+            notes,
+        })
+    }
+}
+
+/// Typed access to the tensors of a file, with errors that name it.
+struct Reader<'a> {
+    tensors: &'a SafeTensors<'a>,
+    path: &'a Path,
+}
+
+impl Reader<'_> {
+    fn tensor(&self, name: &str, dtype: Dtype, dimensions: usize) -> Result<(Vec<usize>, &[u8])> {
+        let tensor = self
+            .tensors
+            .tensor(name)
+            .map_err(|_| Error::file(self.path, format!("tensor {name}"), "no such tensor"))?;
+        if tensor.dtype() != dtype || tensor.shape().len() != dimensions {
+            return Err(Error::file(
+                self.path,
+                format!("tensor {name} of {dimensions} dimensions of {dtype:?}"),
+                format!("{:?} of {:?}", tensor.shape(), tensor.dtype()),
+            ));
+        }
+        Ok((tensor.shape().to_vec(), tensor.data()))
+    }
+
+    fn expect(&self, name: &str, expected: &[usize], found: &[usize]) -> Result<()> {
+        if expected == found {
+            return Ok(());
+        }
+        Err(Error::file(
+            self.path,
+            format!("tensor {name} of shape {expected:?}"),
+            format!("{found:?}"),
+        ))
+    }
+
+    fn vector(&self, name: &str, n: usize) -> Result<Vec<f32>> {
+        let (shape, bytes) = self.tensor(name, Dtype::F32, 1)?;
+        self.expect(name, &[n], &shape)?;
+        Ok(floats(bytes).collect())
+    }
+
+    fn matrix(&self, name: &str, expected: Option<(usize, usize)>) -> Result<Matrix> {
+        let (shape, bytes) = self.tensor(name, Dtype::F32, 2)?;
+        if let Some((n, m)) = expected {
+            self.expect(name, &[n, m], &shape)?;
+        }
+        // A matrix without elements may still claim many rows, each of which would be padded.
+        if shape.contains(&0) {
+            return Err(Error::file(
+                self.path,
+                format!("tensor {name} with elements"),
+                format!("shape {shape:?}"),
+            ));
+        }
+        let elements: Vec<f32> = floats(bytes).collect();
+        Matrix::from_slice(shape[0], shape[1], &elements)
+            .map_err(|e| Error::file(self.path, format!("tensor {name}"), e))
+    }
+
+    /// Rows of `n` bits, if there is such a tensor.
+    fn bits(&self, name: &str, n: usize) -> Result<Option<BitMatrix>> {
+        if self.tensors.tensor(name).is_err() {
+            return Ok(None);
+        }
+        let (shape, bytes) = self.tensor(name, Dtype::U8, 2)?;
+        self.expect(name, &[shape[0], n], &shape)?;
+        if let Some(x) = bytes.iter().find(|&&x| x > 1) {
+            return Err(Error::file(
+                self.path,
+                format!("tensor {name} of zeros and ones"),
+                x,
+            ));
+        }
+        Ok(Some(BitMatrix::from_fn(shape[0], n, |i, j| {
+            bytes[i * n + j] == 1
+        })))
+    }
+}
+
+fn floats(bytes: &[u8]) -> impl Iterator<Item = f32> + '_ {
+    bytes
+        .chunks_exact(4)
+        .map(|x| f32::from_le_bytes([x[0], x[1], x[2], x[3]]))
+}
+
+/// Writes `bytes` to a temporary file beside `path`, flushes it to the disk and renames it to `path`; on failure the temporary
+/// file is removed and `path` is as it was.
+///
+/// # Errors
+/// [`Error::Io`] with the path.
+pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
+    use std::io::Write;
+    let mut name = path.file_name().map(ToOwned::to_owned).unwrap_or_default();
+    name.push(format!(".{}.tmp", std::process::id()));
+    let temporary = path.with_file_name(name);
+    let written = fs::File::create(&temporary)
+        .and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()))
+        .and_then(|()| fs::rename(&temporary, path));
+    written.map_err(|e| {
+        // The first error is the one to report.
+        let _ = fs::remove_file(&temporary);
+        Error::io(path, "write the file", e)
+    })
+}

@@ -1,0 +1,232 @@
+//! From numbers in [0, 1] to bits.
+
+use crate::{
+    bits::{BitMatrix, WORD_BITS},
+    error::{Error, Result},
+    matrix::Matrix,
+    rng::{Draws, Site, philox4x32},
+};
+use rayon::prelude::*;
+use std::{fmt, str::FromStr};
+
+/// Rows that one task of the thread pool binarises.
+const ROWS_PER_TASK: usize = 256;
+
+/// How numbers in [0, 1] become bits.
+///
+/// As text: `none`, `threshold:T` (or `threshold`, with T = 0.5), `sample`.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub enum Binarization {
+    /// Grey values stay as they are. Values that are all 0 or 1 become bits, for nothing is lost.
+    #[default]
+    None,
+    /// `bit = x > t`.
+    Threshold(f32),
+    /// `bit = u < x` with `u` the uniform of [`Site::Binarize`], step 0, the example's row and column: x is the
+    /// probability of a one.
+    Sampled,
+}
+
+impl fmt::Display for Binarization {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::None => f.write_str("none"),
+            Self::Threshold(t) => write!(f, "threshold:{t}"),
+            Self::Sampled => f.write_str("sample"),
+        }
+    }
+}
+
+impl FromStr for Binarization {
+    type Err = Error;
+
+    /// # Errors
+    /// [`Error::Parameter`] for other words, and for a threshold outside [0, 1): it would make every bit the same.
+    fn from_str(text: &str) -> Result<Self> {
+        let threshold = match text {
+            "none" => return Ok(Self::None),
+            "sample" => return Ok(Self::Sampled),
+            "threshold" => Some(0.5),
+            _ => text
+                .strip_prefix("threshold:")
+                .and_then(|t| t.parse().ok())
+                .filter(|t| (0.0..1.0).contains(t)),
+        };
+        threshold.map(Self::Threshold).ok_or_else(|| {
+            Error::parameter(
+                "binarization",
+                "none, sample, threshold or threshold:T with 0 <= T < 1",
+                format!("{text:?}"),
+            )
+        })
+    }
+}
+
+/// The bits of `matrix`, or nothing if `how` leaves grey values grey. Row `i` draws as row `first_row + i`.
+pub(super) fn binarize(
+    matrix: &Matrix,
+    how: Binarization,
+    seed: u64,
+    first_row: usize,
+) -> Option<BitMatrix> {
+    match how {
+        Binarization::None => {
+            let binary = (0..matrix.rows())
+                .into_par_iter()
+                .all(|i| matrix.row(i).iter().all(|&x| x == 0.0 || x == 1.0));
+            binary.then(|| pack(matrix, |_, row, words| threshold(row, 0.5, words)))
+        }
+        Binarization::Threshold(t) => Some(pack(matrix, |_, row, words| threshold(row, t, words))),
+        Binarization::Sampled => {
+            assert!(
+                first_row + matrix.rows() <= u32::MAX as usize,
+                "fewer than 2^32 rows"
+            );
+            let draws = Draws::new(seed, Site::Binarize, 0);
+            Some(pack(matrix, |i, row, words| {
+                sample(row, draws, (first_row + i) as u32, words);
+            }))
+        }
+    }
+}
+
+/// Fills each row of a bit matrix from the row of `matrix` by `fill(row, numbers, words)`, in parallel.
+fn pack(matrix: &Matrix, fill: impl Fn(usize, &[f32], &mut [u64]) + Sync) -> BitMatrix {
+    let mut bits = BitMatrix::zeros(matrix.rows(), matrix.columns());
+    let mut tiles = Vec::with_capacity(matrix.rows().div_ceil(ROWS_PER_TASK));
+    let mut rest = bits.view_mut();
+    while rest.rows() > 0 {
+        let n = rest.rows().min(ROWS_PER_TASK);
+        let (tile, below) = rest.split_at_row(n);
+        tiles.push(tile);
+        rest = below;
+    }
+    tiles
+        .into_par_iter()
+        .enumerate()
+        .for_each(|(task, mut tile)| {
+            for k in 0..tile.rows() {
+                let i = task * ROWS_PER_TASK + k;
+                fill(i, matrix.row(i), tile.row_mut(k));
+            }
+        });
+    bits
+}
+
+/// `bit = x > t` for one row.
+fn threshold(row: &[f32], t: f32, words: &mut [u64]) {
+    for (numbers, word) in row.chunks(WORD_BITS).zip(words) {
+        *word = numbers
+            .iter()
+            .enumerate()
+            .fold(0, |bits, (k, &x)| bits | u64::from(x > t) << k);
+    }
+}
+
+/// `bit = draws.uniform(i, column) < x` for one row; one Philox block serves four columns, and none is computed for
+/// four zeros.
+fn sample(row: &[f32], draws: Draws, i: u32, words: &mut [u64]) {
+    const COLUMNS_PER_BLOCK: usize = 4;
+    let uniform = |word: u32| (word >> 8) as f32 * (1.0 / 16_777_216.0);
+    for (k, (numbers, word)) in row.chunks(WORD_BITS).zip(words).enumerate() {
+        let mut bits = 0;
+        for (b, x) in numbers.chunks(COLUMNS_PER_BLOCK).enumerate() {
+            if x.iter().all(|&x| x == 0.0) {
+                continue;
+            }
+            let block = (k * WORD_BITS / COLUMNS_PER_BLOCK + b) as u32;
+            let random = philox4x32([block, i, draws.step[0], draws.step[1]], draws.key);
+            for (j, (&x, u)) in x.iter().zip(random).enumerate() {
+                bits |= u64::from(uniform(u) < x) << (b * COLUMNS_PER_BLOCK + j);
+            }
+        }
+        *word = bits;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn grey(rows: usize, columns: usize) -> Matrix {
+        Matrix::from_fn(rows, columns, |i, j| ((i * 31 + j * 17) % 11) as f32 / 10.0)
+    }
+
+    #[test]
+    fn bits_are_the_definition_of_each_method() {
+        for (rows, columns) in [
+            (1, 1),
+            (3, 63),
+            (5, 64),
+            (600, 67),
+            (257, 130),
+            (2, 0),
+            (0, 5),
+        ] {
+            let x = grey(rows, columns);
+            for (t, seed, first) in [(0.5, 1, 0), (0.0, 2, 1000), (0.3, u64::MAX, 7)] {
+                let bits = binarize(&x, Binarization::Threshold(t), seed, first).unwrap();
+                assert!(bits.padding_is_zero());
+                assert_eq!(
+                    bits,
+                    BitMatrix::from_fn(rows, columns, |i, j| x.row(i)[j] > t)
+                );
+
+                let bits = binarize(&x, Binarization::Sampled, seed, first).unwrap();
+                let draws = Draws::new(seed, Site::Binarize, 0);
+                assert!(bits.padding_is_zero());
+                assert_eq!(
+                    bits,
+                    BitMatrix::from_fn(rows, columns, |i, j| draws.uniform(first + i, j)
+                        < x.row(i)[j])
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn sampling_keeps_zeros_and_ones_and_hits_the_mean() {
+        let x = Matrix::from_fn(4000, 3, |_, j| [0.0, 0.3, 1.0][j]);
+        let bits = binarize(&x, Binarization::Sampled, 5, 0).unwrap();
+        let mut counts = [0; 3];
+        bits.column_counts_into(&mut counts);
+        assert_eq!((counts[0], counts[2]), (0, 4000));
+        // Five standard deviations of a binomial with n = 4000, p = 0.3.
+        assert!((f64::from(counts[1]) - 1200.0).abs() < 5.0 * (4000.0_f64 * 0.3 * 0.7).sqrt());
+    }
+
+    #[test]
+    fn none_turns_only_binary_values_into_bits() {
+        assert!(binarize(&grey(3, 20), Binarization::None, 0, 0).is_none());
+        let x = Matrix::from_fn(3, 70, |i, j| ((i + j) % 2) as f32);
+        let bits = binarize(&x, Binarization::None, 0, 0).unwrap();
+        assert_eq!(bits, BitMatrix::from_matrix(&x).unwrap());
+    }
+
+    #[test]
+    fn text_round_trips_and_nonsense_is_refused() {
+        for how in [
+            Binarization::None,
+            Binarization::Threshold(0.25),
+            Binarization::Sampled,
+        ] {
+            assert_eq!(how.to_string().parse::<Binarization>().unwrap(), how);
+        }
+        assert_eq!(
+            "threshold".parse::<Binarization>().unwrap(),
+            Binarization::Threshold(0.5)
+        );
+        for text in [
+            "",
+            "sampled",
+            "threshold:",
+            "threshold:1",
+            "threshold:-1",
+            "threshold:nan",
+            "threshold:x",
+        ] {
+            let message = text.parse::<Binarization>().unwrap_err().to_string();
+            assert!(message.contains(&format!("{text:?}")), "{message}");
+        }
+    }
+}

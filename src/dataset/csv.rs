@@ -1,0 +1,192 @@
+//! CSV: one example a line, values separated by commas.
+
+use super::{
+    examples::Examples,
+    source::{Source, broken_stream},
+};
+use crate::{
+    error::{Error, Result},
+    matrix::Matrix,
+};
+use csv::{ByteRecord, ErrorKind, ReaderBuilder, Trim};
+use std::path::{Path, PathBuf};
+
+/// Name of the column of labels.
+const LABEL: &str = "label";
+
+/// Examples of a CSV file. A first line in which any field is not a number is a header; its column `label`, if there is
+/// one, holds labels from 0 to 255. All other fields must be numbers in [0, 1], and all lines equally wide.
+pub(super) fn examples(source: Source<'_>) -> Result<Examples> {
+    if source.is_compressed() {
+        return Err(source.error("an uncompressed CSV file", "gzip"));
+    }
+    let path = source.path().to_owned();
+    let mut reader = ReaderBuilder::new()
+        .has_headers(false)
+        .trim(Trim::All)
+        .from_reader(source.into_reader());
+    let mut table = Table {
+        path,
+        label: None,
+        rows: 0,
+        elements: Vec::new(),
+        labels: Vec::new(),
+    };
+    let mut record = ByteRecord::new();
+    let mut first = true;
+    loop {
+        let more = reader
+            .read_byte_record(&mut record)
+            .map_err(|e| refused(&table.path, e))?;
+        if !more {
+            break;
+        }
+        let line = record.position().map_or(0, csv::Position::line);
+        if first && record.iter().any(|field| number(field).is_none()) {
+            table.header(&record)?;
+        } else {
+            table.push(&record, line)?;
+        }
+        first = false;
+    }
+    table.finish()
+}
+
+/// What has been read of a file.
+struct Table {
+    path: PathBuf,
+    /// The column of labels.
+    label: Option<usize>,
+    rows: usize,
+    elements: Vec<f32>,
+    labels: Vec<u8>,
+}
+
+impl Table {
+    fn header(&mut self, record: &ByteRecord) -> Result<()> {
+        let mut named = (0..record.len()).filter(|&j| &record[j] == LABEL.as_bytes());
+        self.label = named.next();
+        match named.next() {
+            Some(_) => Err(Error::file(
+                &self.path,
+                "at most one column label",
+                "two of them",
+            )),
+            None => Ok(()),
+        }
+    }
+
+    fn push(&mut self, record: &ByteRecord, line: u64) -> Result<()> {
+        for (j, field) in record.iter().enumerate() {
+            let refused = |expected: &str| {
+                let field = String::from_utf8_lossy(field);
+                let place = format!("{field:?} in line {line}, field {}", j + 1);
+                Error::file(&self.path, expected, place)
+            };
+            if self.label == Some(j) {
+                let label = str::from_utf8(field)
+                    .ok()
+                    .and_then(|text| text.parse().ok());
+                self.labels
+                    .push(label.ok_or_else(|| refused("a label from 0 to 255"))?);
+            } else {
+                let x = number(field).filter(|x| (0.0..=1.0).contains(x));
+                self.elements
+                    .push(x.ok_or_else(|| refused("a number in [0, 1]"))?);
+            }
+        }
+        self.rows += 1;
+        Ok(())
+    }
+
+    fn finish(self) -> Result<Examples> {
+        if self.rows == 0 || self.elements.is_empty() {
+            return Err(Error::file(
+                &self.path,
+                "at least one example of at least one value",
+                format!("{} lines with {} values", self.rows, self.elements.len()),
+            ));
+        }
+        let columns = self.elements.len() / self.rows;
+        let examples =
+            Examples::from_checked(Matrix::from_slice(self.rows, columns, &self.elements)?);
+        match self.label {
+            Some(_) => examples.labelled(self.labels),
+            None => Ok(examples),
+        }
+    }
+}
+
+/// The number that a field holds; NaN and infinities count as numbers, to be refused as values.
+fn number(field: &[u8]) -> Option<f32> {
+    str::from_utf8(field).ok()?.parse().ok()
+}
+
+fn refused(path: &Path, e: csv::Error) -> Error {
+    let message = e.to_string();
+    match e.into_kind() {
+        ErrorKind::Io(e) => broken_stream(path, 0, e),
+        ErrorKind::UnequalLengths {
+            pos,
+            expected_len,
+            len,
+        } => {
+            let line = pos.map_or(0, |pos| pos.line());
+            Error::file(
+                path,
+                format!("{expected_len} fields in line {line}, as in the first"),
+                format!("{len}"),
+            )
+        }
+        _ => Error::file(path, "comma-separated values", message),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::examples::Values, *};
+    use std::io::Write;
+
+    fn read(text: &str) -> Result<Examples> {
+        examples(Source::new("some.csv", text.as_bytes())?)
+    }
+
+    #[test]
+    fn header_and_labels_are_optional() {
+        let plain = read("0,0.5\n1,0.25\n").unwrap();
+        let expected = Matrix::from_slice(2, 2, &[0.0, 0.5, 1.0, 0.25]).unwrap();
+        assert_eq!(plain.values(), &Values::Real(expected));
+        assert_eq!(plain.labels(), None);
+        assert_eq!(read("a,b\r\n 0 ,5e-1\r\n1,.25").unwrap(), plain);
+        let labelled = read("a,label,b\n0,7,0.5\n\n1,255,0.25\n").unwrap();
+        assert_eq!(labelled.values(), plain.values());
+        assert_eq!(labelled.labels(), Some(&[7, 255][..]));
+    }
+
+    #[test]
+    fn refusals_say_what_came() {
+        for (text, words) in [
+            ("", "0 lines"),
+            ("a,b\n", "0 lines"),
+            ("label\n3\n", "1 lines with 0 values"),
+            ("0,1\n0,1\n1\n", "expected 2 fields in line 3"),
+            ("0,1\n0,x\n", "\"x\" in line 2, field 2"),
+            ("0,1\n0,nan\n", "\"nan\" in line 2, field 2"),
+            ("0,1.5\n", "\"1.5\" in line 1, field 2"),
+            ("-0.5\n", "\"-0.5\" in line 1, field 1"),
+            ("label,a\n256,0\n", "\"256\" in line 2, field 1"),
+            ("label,label\n1,0\n", "two of them"),
+        ] {
+            let message = read(text).unwrap_err().to_string();
+            assert!(
+                message.contains(words) && message.contains("some.csv"),
+                "{message}"
+            );
+        }
+        let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        gzip.write_all(b"0,1\n").unwrap();
+        let gzip = gzip.finish().unwrap();
+        let refused = examples(Source::new("some.csv", &gzip[..]).unwrap()).unwrap_err();
+        assert!(refused.to_string().contains("found gzip"));
+    }
+}

@@ -1,0 +1,164 @@
+//! NPZ, the archive of NPY arrays that NumPy writes.
+
+use super::{
+    examples::Examples,
+    load::{Dataset, name_of},
+    npy,
+    source::{Source, hex},
+};
+use crate::error::{Error, Result};
+use npyz::{
+    npz::NpzArchive,
+    zip::{CompressionMethod, ZipArchive},
+};
+use std::{
+    fs,
+    io::Cursor,
+    path::{Path, PathBuf},
+};
+
+/// Names of the training values, test values, training labels and test labels; the first that is there is read.
+const TRAIN: &[&str] = &["train", "x_train", "data", "x"];
+const TEST: &[&str] = &["test", "x_test"];
+const TRAIN_LABELS: &[&str] = &["y_train", "y"];
+const TEST_LABELS: &[&str] = &["y_test"];
+
+const LOCAL_HEADER: [u8; 4] = *b"PK\x03\x04";
+const END_OF_DIRECTORY: [u8; 4] = *b"PK\x05\x06";
+const ZIP64_LOCATOR: [u8; 4] = *b"PK\x06\x07";
+
+/// Whether a file that starts with `head` is an archive.
+pub(super) fn recognises(head: &[u8]) -> bool {
+    head.starts_with(&LOCAL_HEADER) || head.starts_with(&END_OF_DIRECTORY)
+}
+
+/// The data set in the archive at `path`.
+pub(super) fn read(path: &Path) -> Result<Dataset> {
+    let bytes = fs::read(path).map_err(|e| Error::io(path, "read", e))?;
+    let mut archive = Archive::new(path, bytes)?;
+    let train = match archive.first_of(TRAIN) {
+        Some(name) => name,
+        None => archive.only_table()?,
+    };
+    let train = archive.examples(&train, TRAIN_LABELS)?;
+    let test = match archive.first_of(TEST) {
+        Some(name) => Some(archive.examples(&name, TEST_LABELS)?),
+        None => None,
+    };
+    Dataset::checked(path, name_of(path), train, test)
+}
+
+struct Archive<'a> {
+    path: &'a Path,
+    zip: NpzArchive<Cursor<Vec<u8>>>,
+}
+
+impl<'a> Archive<'a> {
+    fn new(path: &'a Path, bytes: Vec<u8>) -> Result<Self> {
+        if !recognises(&bytes) {
+            let head = &bytes[..bytes.len().min(4)];
+            return Err(Error::file(path, "an NPZ archive (50 4b 03 04)", hex(head)));
+        }
+        if has_zip64_directory(&bytes) {
+            return Err(Error::file(
+                path,
+                "an archive of less than 4 GB",
+                "a ZIP64 directory",
+            ));
+        }
+        let zip = NpzArchive::new(Cursor::new(bytes))
+            .map_err(|e| Error::file(path, "an intact NPZ archive", e))?;
+        Ok(Self { path, zip })
+    }
+
+    /// The first of `names` that the archive holds.
+    fn first_of(&self, names: &[&str]) -> Option<String> {
+        let held = |name: &&&str| self.zip.array_names().any(|n| n == **name);
+        names.iter().find(held).map(ToString::to_string)
+    }
+
+    /// The array `name` with the first of the arrays `labels` that is there.
+    fn examples(&mut self, name: &str, labels: &[&str]) -> Result<Examples> {
+        let examples = Examples::from_checked(self.array(name, npy::values)?);
+        let Some(label) = self.first_of(labels) else {
+            return Ok(examples);
+        };
+        let numbers = self.array(&label, npy::labels)?;
+        let (expected, found) = (examples.len(), numbers.len());
+        examples.labelled(numbers).map_err(|_| {
+            Error::file(
+                self.inside(&label),
+                format!("{expected} labels, one for each example of {name}"),
+                found,
+            )
+        })
+    }
+
+    /// The name of the only array of two or more dimensions.
+    fn only_table(&mut self) -> Result<String> {
+        let mut names: Vec<String> = self.zip.array_names().map(Into::into).collect();
+        names.sort_unstable();
+        let mut tables = Vec::new();
+        for name in &names {
+            let header = self.array(name, |mut source| npy::Header::read(&mut source))?;
+            if header.dimensions() >= 2 {
+                tables.push(name);
+            }
+        }
+        match tables[..] {
+            [name] => Ok(name.clone()),
+            _ => Err(Error::file(
+                self.path,
+                format!("one of the arrays {} or a single table", TRAIN.join(", ")),
+                format!("the arrays [{}]", names.join(", ")),
+            )),
+        }
+    }
+
+    /// What `read` makes of the array `name`.
+    fn array<T>(&mut self, name: &str, read: impl FnOnce(Source<'_>) -> Result<T>) -> Result<T> {
+        let inside = self.inside(name);
+        let refused = |found: &dyn std::fmt::Display| {
+            Error::file(&inside, "an array that is stored or deflated", found)
+        };
+        // With a password, even an empty one, an encrypted member is an error and not a panic of the zip reader.
+        let zip: &mut ZipArchive<_> = self.zip.zip_archive();
+        let member = zip
+            .by_name_decrypt(&format!("{name}.npy"), b"")
+            .map_err(|e| refused(&e))?
+            .map_err(|_| refused(&"an encrypted one"))?;
+        match member.compression() {
+            CompressionMethod::Stored | CompressionMethod::Deflated => {}
+            other => return Err(refused(&format!("compression {other}"))),
+        }
+        read(Source::new(&inside, member)?)
+    }
+
+    /// `archive.npz/name.npy`.
+    fn inside(&self, name: &str) -> PathBuf {
+        self.path.join(format!("{name}.npy"))
+    }
+}
+
+/// Whether the end of the archive points to a ZIP64 directory. The zip reader would reserve memory for as many members
+/// as that claims; a plain directory claims at most 65535.
+fn has_zip64_directory(bytes: &[u8]) -> bool {
+    const END_BYTES: usize = 22;
+    const LOCATOR_BYTES: usize = 20;
+    let Some(last) = bytes.len().checked_sub(END_BYTES) else {
+        return false;
+    };
+    let first = last.saturating_sub(usize::from(u16::MAX));
+    let Some(end) = (first..=last)
+        .rev()
+        .find(|&i| bytes[i..].starts_with(&END_OF_DIRECTORY))
+    else {
+        return false;
+    };
+    // The zip reader measures from the end of the file, by the length of the comment.
+    let comment = usize::from(u16::from_le_bytes([bytes[end + 20], bytes[end + 21]]));
+    bytes
+        .len()
+        .checked_sub(LOCATOR_BYTES + END_BYTES + comment)
+        .is_some_and(|i| bytes[i..].starts_with(&ZIP64_LOCATOR))
+}

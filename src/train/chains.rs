@@ -1,0 +1,316 @@
+//! The negative phase: where samples of the model come from.
+
+use crate::{
+    bits::BitMatrix,
+    dataset::{Examples, Values},
+    error::{Error, Result},
+    matrix::Matrix,
+    model::{Expectations, Rbm},
+    product::{Input, Propagation, Tail},
+    rng::{Draws, HostRng, Site},
+};
+use serde::{Deserialize, Serialize};
+
+/// Streams of [`HostRng`]: the examples at which persistent chains start.
+const START_STREAM: u64 = 2 << 32;
+
+/// How contrastive divergence reconstructs visible states.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reconstruction {
+    /// Binary states drawn from `P(v | h)`, as in Algorithm 18.2 of Goodfellow, Bengio, Courville, Deep Learning (2016).
+    #[default]
+    Sampled,
+    /// Their means, `v_1 = E[v | h_0]`: less noise, a slightly different objective (Hinton's practical guide, section 3).
+    Smoothed,
+}
+
+/// Where the samples of the negative phase come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Negative {
+    /// The exact gradient: expectations under the model by enumeration of the smaller layer.
+    Exact,
+    /// Algorithm 18.1 of Goodfellow, Bengio, Courville: chains from fair coins at each update, burnt in for `steps` sweeps.
+    Mcmc {
+        /// Chains.
+        chains: usize,
+        /// Sweeps at each update.
+        steps: usize,
+    },
+    /// Contrastive divergence, CD-k (Hinton 2002; Algorithm 18.2): chains from the minibatch at each update.
+    ContrastiveDivergence {
+        /// Sweeps at each update, `k`.
+        steps: usize,
+        /// Drawn or expected reconstructions.
+        reconstruction: Reconstruction,
+    },
+    /// Persistent contrastive divergence, PCD-k (Younes 1998; Tieleman 2008; Algorithm 18.3): chains that go on between updates.
+    Persistent {
+        /// Chains.
+        chains: usize,
+        /// Sweeps at each update, `k`.
+        steps: usize,
+    },
+}
+
+impl Negative {
+    pub(super) fn check(&self) -> Result<()> {
+        let (chains, steps) = match *self {
+            Self::Exact => return Ok(()),
+            Self::ContrastiveDivergence { steps, .. } => (1, steps),
+            Self::Mcmc { chains, steps } | Self::Persistent { chains, steps } => (chains, steps),
+        };
+        for (name, x) in [("chains", chains), ("steps", steps)] {
+            if x == 0 {
+                return Err(Error::parameter(name, "at least 1", x));
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the positive phase must draw hidden states.
+    pub(super) fn starts_at_data(&self) -> bool {
+        matches!(self, Self::ContrastiveDivergence { .. })
+    }
+
+    /// Connection updates of the negative phase of one update, statistics included, in units of `n_visible x n_hidden`.
+    pub(super) fn passes(&self, batch: usize) -> u64 {
+        let (rows, passes) = match *self {
+            Self::Exact => (0, 0),
+            Self::ContrastiveDivergence { steps, .. } => (batch, 2 * steps + 1),
+            Self::Mcmc { chains, steps } => (chains, 2 * steps + 2),
+            Self::Persistent { chains, steps } => (chains, 2 * steps + 1),
+        };
+        (rows * passes) as u64
+    }
+}
+
+/// The chains of a run and their buffers.
+#[derive(Clone, Debug)]
+pub(super) struct Chains {
+    negative: Negative,
+    seed: u64,
+    v: BitMatrix,
+    h: BitMatrix,
+    /// Smoothed reconstructions; empty unless asked for.
+    v_mean: Matrix,
+    h_mean: Matrix,
+    rows: usize,
+}
+
+/// What a negative phase yields.
+pub(super) enum Sampled<'a> {
+    States {
+        visible: Input<'a>,
+        hidden: Input<'a>,
+    },
+    Exact(Box<Expectations>),
+}
+
+impl Chains {
+    /// Fresh chains; persistent ones start at examples drawn with replacement.
+    pub(super) fn new(
+        negative: Negative,
+        seed: u64,
+        batch_size: usize,
+        rbm: &Rbm,
+        data: &Examples,
+        buffers: &mut Propagation,
+    ) -> Result<Self> {
+        let rows = match negative {
+            Negative::Exact => 0,
+            Negative::ContrastiveDivergence { .. } => batch_size,
+            Negative::Mcmc { chains, .. } | Negative::Persistent { chains, .. } => chains,
+        };
+        let smoothed = matches!(
+            negative,
+            Negative::ContrastiveDivergence {
+                reconstruction: Reconstruction::Smoothed,
+                ..
+            }
+        );
+        let (n_visible, n_hidden) = (rbm.n_visible(), rbm.n_hidden());
+        let mut chains = Self {
+            negative,
+            seed,
+            v: BitMatrix::zeros(rows, n_visible),
+            h: BitMatrix::zeros(rows, n_hidden),
+            v_mean: Matrix::zeros(if smoothed { rows } else { 0 }, n_visible),
+            h_mean: Matrix::zeros(rows, n_hidden),
+            rows,
+        };
+        if let Negative::Persistent { .. } = negative {
+            let mut rng = HostRng::new(seed, START_STREAM);
+            let draws = Draws::new(seed, Site::Start, 0);
+            for k in 0..rows {
+                let i = rng.below(data.len());
+                match data.values() {
+                    Values::Bits(x) => chains.v.copy_row(k, x.view(), i),
+                    Values::Real(x) => {
+                        for (j, &p) in x.row(i).iter().enumerate() {
+                            chains.v.set(k, j, draws.uniform(k, j) < p);
+                        }
+                    }
+                }
+            }
+            let tail = Tail {
+                sample: Some((chains.h.view_mut(), Draws::new(seed, Site::Start, 1))),
+                ..Tail::new(1.0)
+            };
+            rbm.hidden_from_visible((&chains.v).into(), tail, buffers)?;
+        }
+        Ok(chains)
+    }
+
+    /// Persistent hidden states, which are all that a resumed run needs.
+    pub(super) fn persistent(&self) -> Option<&BitMatrix> {
+        matches!(self.negative, Negative::Persistent { .. }).then_some(&self.h)
+    }
+
+    pub(super) fn set_persistent(&mut self, h: BitMatrix) -> Result<()> {
+        if (h.rows(), h.columns()) != (self.h.rows(), self.h.columns()) {
+            return Err(Error::shape(
+                "stored chains",
+                format!("{} x {}", self.h.rows(), self.h.columns()),
+                format!("{} x {}", h.rows(), h.columns()),
+            ));
+        }
+        self.h = h;
+        Ok(())
+    }
+
+    /// Where the positive phase puts its hidden states if [`Negative::starts_at_data`].
+    pub(super) fn hidden_mut(&mut self, rows: usize) -> crate::bits::BitViewMut<'_> {
+        self.rows = rows;
+        self.h.view_rows_mut(0..rows)
+    }
+
+    /// Samples of the model for update `update`.
+    pub(super) fn run(
+        &mut self,
+        rbm: &Rbm,
+        update: u64,
+        buffers: &mut Propagation,
+    ) -> Result<Sampled<'_>> {
+        match self.negative {
+            Negative::Exact => return Ok(Sampled::Exact(Box::new(rbm.expectations()?))),
+            Negative::Mcmc { steps, .. } => {
+                let start = Draws::new(self.seed, Site::Start, update);
+                let tail = Tail {
+                    sample: Some((self.v.view_mut(), start)),
+                    ..Tail::new(0.0) // beta = 0: fair coins
+                };
+                rbm.visible_from_hidden((&self.h).into(), tail, buffers)?;
+                let half = 2 * steps as u64 * update;
+                for k in 0..steps as u64 {
+                    self.draw_hidden(rbm, half + 2 * k, buffers)?;
+                    self.draw_visible(rbm, half + 2 * k + 1, buffers)?;
+                }
+                self.mean_hidden(rbm, None, buffers)?;
+            }
+            Negative::ContrastiveDivergence {
+                steps,
+                reconstruction,
+            } => {
+                let half = 2 * steps as u64 * update;
+                for k in 0..steps as u64 {
+                    if k > 0 {
+                        self.draw_hidden(rbm, half + 2 * k, buffers)?;
+                    }
+                    match reconstruction {
+                        Reconstruction::Sampled => {
+                            self.draw_visible(rbm, half + 2 * k + 1, buffers)?
+                        }
+                        Reconstruction::Smoothed => {
+                            let tail = Tail {
+                                mean: Some(self.v_mean.view_rows_mut(0..self.rows)),
+                                ..Tail::new(1.0)
+                            };
+                            let h = self.h.view_rows(0..self.rows);
+                            rbm.visible_from_hidden(h.into(), tail, buffers)?;
+                        }
+                    }
+                }
+                self.mean_hidden(rbm, None, buffers)?;
+            }
+            Negative::Persistent { steps, .. } => {
+                let half = 2 * steps as u64 * update;
+                for k in 0..steps as u64 {
+                    self.draw_visible(rbm, half + 2 * k, buffers)?;
+                    if k + 1 < steps as u64 {
+                        self.draw_hidden(rbm, half + 2 * k + 1, buffers)?;
+                    }
+                }
+                // Means for the statistics and states for the next update come from one product.
+                self.mean_hidden(rbm, Some(half + 2 * steps as u64 - 1), buffers)?;
+            }
+        }
+        Ok(Sampled::States {
+            visible: self.visible(),
+            hidden: Input::Real(self.h_mean.view_rows(0..self.rows)),
+        })
+    }
+
+    fn visible(&self) -> Input<'_> {
+        if self.v_mean.rows() > 0 {
+            Input::Real(self.v_mean.view_rows(0..self.rows))
+        } else {
+            Input::Bits(self.v.view_rows(0..self.rows))
+        }
+    }
+
+    fn draws(&self, half_sweep: u64) -> Draws {
+        Draws::new(self.seed, Site::Chain, half_sweep)
+    }
+
+    fn draw_visible(
+        &mut self,
+        rbm: &Rbm,
+        half_sweep: u64,
+        buffers: &mut Propagation,
+    ) -> Result<()> {
+        let draws = self.draws(half_sweep);
+        let tail = Tail {
+            sample: Some((self.v.view_rows_mut(0..self.rows), draws)),
+            ..Tail::new(1.0)
+        };
+        rbm.visible_from_hidden(self.h.view_rows(0..self.rows).into(), tail, buffers)
+    }
+
+    fn draw_hidden(&mut self, rbm: &Rbm, half_sweep: u64, buffers: &mut Propagation) -> Result<()> {
+        let draws = self.draws(half_sweep);
+        let visible = if self.v_mean.rows() > 0 {
+            Input::Real(self.v_mean.view_rows(0..self.rows))
+        } else {
+            Input::Bits(self.v.view_rows(0..self.rows))
+        };
+        let tail = Tail {
+            sample: Some((self.h.view_rows_mut(0..self.rows), draws)),
+            ..Tail::new(1.0)
+        };
+        rbm.hidden_from_visible(visible, tail, buffers)
+    }
+
+    /// `h_mean = E[h | v]`, and the states too if a half sweep is given.
+    fn mean_hidden(
+        &mut self,
+        rbm: &Rbm,
+        half_sweep: Option<u64>,
+        buffers: &mut Propagation,
+    ) -> Result<()> {
+        let draws = half_sweep.map(|t| self.draws(t));
+        let visible = if self.v_mean.rows() > 0 {
+            Input::Real(self.v_mean.view_rows(0..self.rows))
+        } else {
+            Input::Bits(self.v.view_rows(0..self.rows))
+        };
+        let rows = self.rows;
+        let tail = Tail {
+            mean: Some(self.h_mean.view_rows_mut(0..rows)),
+            sample: draws.map(|draws| (self.h.view_rows_mut(0..rows), draws)),
+            ..Tail::new(1.0)
+        };
+        rbm.hidden_from_visible(visible, tail, buffers)
+    }
+}

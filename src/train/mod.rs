@@ -1,0 +1,18 @@
+//! Learning: one readable loop over minibatches with a pluggable negative phase.
+//!
+//! ```text
+//! minibatch -> positive phase -> negative phase (chains) -> statistics -> optimizer -> observer
+//! ```
+
+mod chains;
+mod minibatch;
+mod optimizer;
+mod options;
+mod schedule;
+mod trainer;
+
+pub use chains::{Negative, Reconstruction};
+pub use optimizer::Optimizer;
+pub use options::Options;
+pub use schedule::Schedule;
+pub use trainer::{Event, Position, Trainer, Training};

@@ -1,0 +1,87 @@
+//! What a training run is told, checked once at the door.
+
+use super::{Negative, Schedule};
+use crate::error::{Error, Result};
+use serde::{Deserialize, Serialize};
+
+/// Options of a training run; [`Default`] is persistent contrastive divergence as the command line runs it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Options {
+    /// Where the samples of the negative phase come from.
+    pub negative: Negative,
+    /// Passes over the data.
+    pub epochs: usize,
+    /// Examples an update; the last minibatch of an epoch may be shorter and is weighted by its own size.
+    pub batch_size: usize,
+    /// Step size.
+    pub learning_rate: Schedule,
+    /// Share of the last step that is repeated.
+    pub momentum: Schedule,
+    /// Factor of `-W` in the gradient of the weights (L2).
+    pub weight_decay: f32,
+    /// Factor of `-sign(W)` in the gradient of the weights (L1).
+    pub l1_decay: f32,
+    /// Longest gradient (Euclidean norm over all parameters); longer ones are shortened to it.
+    pub gradient_clip: Option<f32>,
+    /// Real-valued data: draw binary states anew at each visit instead of taking the values as probabilities.
+    pub resample_data: bool,
+    /// Seed of every choice and draw.
+    pub seed: u64,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            negative: Negative::Persistent {
+                chains: 100,
+                steps: 1,
+            },
+            epochs: 20,
+            batch_size: 100,
+            learning_rate: Schedule::Linear {
+                from: 0.05,
+                to: 0.0,
+            },
+            momentum: Schedule::Constant(0.0),
+            weight_decay: 0.0,
+            l1_decay: 0.0,
+            gradient_clip: None,
+            resample_data: false,
+            seed: 0,
+        }
+    }
+}
+
+impl Options {
+    /// Refuses what cannot work.
+    ///
+    /// # Errors
+    /// [`Error::Parameter`] with the name of the option.
+    pub fn check(&self) -> Result<()> {
+        self.negative.check()?;
+        if self.batch_size == 0 {
+            return Err(Error::parameter("batch size", "at least 1", 0));
+        }
+        self.learning_rate.check("learning rate", f32::INFINITY)?;
+        self.momentum.check("momentum", 1.0)?;
+        for (name, x) in [
+            ("weight decay", self.weight_decay),
+            ("L1 decay", self.l1_decay),
+        ] {
+            if !(x >= 0.0 && x.is_finite()) {
+                return Err(Error::parameter(name, "a finite number of at least 0", x));
+            }
+        }
+        if let Some(clip) = self.gradient_clip
+            && !(clip > 0.0 && clip.is_finite())
+        {
+            return Err(Error::parameter(
+                "gradient clip",
+                "a finite number above 0",
+                clip,
+            ));
+        }
+        Ok(())
+    }
+}

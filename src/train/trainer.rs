@@ -1,0 +1,445 @@
+//! The training loop.
+
+use super::{
+    Negative, Options, Schedule,
+    chains::{Chains, Sampled},
+    minibatch::{Minibatch, order_into},
+    optimizer::{Gradient, Optimizer, Rates},
+};
+use crate::{
+    bits::BitMatrix,
+    dataset::Examples,
+    error::{Error, Result},
+    matrix::Matrix,
+    model::Rbm,
+    product::{Phase, Propagation, Statistics, Tail},
+    rng::{Draws, Site},
+};
+use std::ops::ControlFlow;
+
+/// Where a run stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Position {
+    /// Epochs completed.
+    pub epoch: usize,
+    /// Minibatches of the current epoch that are done.
+    pub batch: usize,
+    /// Minibatches of an epoch.
+    pub batches: usize,
+    /// Updates in all.
+    pub updates: u64,
+}
+
+/// What the observer of a run is told; it stops the run by breaking.
+#[derive(Debug)]
+pub enum Event<'a> {
+    /// An update is done.
+    Update(&'a Training),
+    /// An epoch is done, after its last [`Event::Update`].
+    Epoch(&'a Training),
+}
+
+/// Options of a run, set one by one.
+///
+/// ```
+/// # use harmonium::{dataset, model::Rbm, train::{Negative, Trainer}};
+/// let data = dataset::bars_and_stripes(3);
+/// let mut rbm = Rbm::bernoulli(9, 8).initialized_from(&data, 1)?;
+/// Trainer::new(Negative::Persistent { chains: 16, steps: 1 })
+///     .epochs(10)
+///     .batch_size(16)
+///     .learning_rate(0.1)
+///     .train(&mut rbm, &data, |_| std::ops::ControlFlow::Continue(()))?;
+/// # Ok::<(), harmonium::Error>(())
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct Trainer {
+    options: Options,
+}
+
+impl Trainer {
+    /// The default options with this negative phase.
+    pub fn new(negative: Negative) -> Self {
+        Self {
+            options: Options {
+                negative,
+                ..Options::default()
+            },
+        }
+    }
+
+    /// Given options.
+    pub fn with_options(options: Options) -> Self {
+        Self { options }
+    }
+
+    /// Passes over the data.
+    #[must_use]
+    pub fn epochs(mut self, epochs: usize) -> Self {
+        self.options.epochs = epochs;
+        self
+    }
+
+    /// Examples an update.
+    #[must_use]
+    pub fn batch_size(mut self, batch_size: usize) -> Self {
+        self.options.batch_size = batch_size;
+        self
+    }
+
+    /// Step size, constant or scheduled.
+    #[must_use]
+    pub fn learning_rate(mut self, rate: impl Into<Schedule>) -> Self {
+        self.options.learning_rate = rate.into();
+        self
+    }
+
+    /// Momentum, constant or scheduled.
+    #[must_use]
+    pub fn momentum(mut self, momentum: impl Into<Schedule>) -> Self {
+        self.options.momentum = momentum.into();
+        self
+    }
+
+    /// L2 decay of the weights.
+    #[must_use]
+    pub fn weight_decay(mut self, decay: f32) -> Self {
+        self.options.weight_decay = decay;
+        self
+    }
+
+    /// Seed of every choice and draw.
+    #[must_use]
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.options.seed = seed;
+        self
+    }
+
+    /// Trains `rbm` on `data`, telling `observer` after each update and each epoch. A run that the observer stops leaves what was
+    /// learned so far in `rbm`.
+    ///
+    /// # Errors
+    /// [`Error::Parameter`] for options out of range or no data, [`Error::Shape`] for data of another width than the machine,
+    /// [`Error::NotFinite`] when a parameter became NaN or infinite (learning rate too large); `rbm` then is as it was.
+    pub fn train(
+        &self,
+        rbm: &mut Rbm,
+        data: &Examples,
+        observer: impl FnMut(Event<'_>) -> ControlFlow<()>,
+    ) -> Result<()> {
+        let mut training = Training::new(rbm.clone(), self.options.clone(), data)?;
+        let _ = training.run(data, observer)?;
+        *rbm = training.into_rbm();
+        Ok(())
+    }
+}
+
+/// A run: the machine and all that its future depends on.
+#[derive(Clone, Debug)]
+pub struct Training {
+    rbm: Rbm,
+    options: Options,
+    optimizer: Optimizer,
+    chains: Chains,
+    updates: u64,
+    examples: usize,
+    minibatch: Minibatch,
+    h_mean: Matrix,
+    order: Vec<u32>,
+    /// Epoch that `order` is of.
+    ordered: Option<u64>,
+    gradient: Gradient,
+    buffers: Propagation,
+}
+
+impl Training {
+    /// A run of `rbm` on `data`, before its first update.
+    ///
+    /// # Errors
+    /// As [`Trainer::train`].
+    pub fn new(rbm: Rbm, options: Options, data: &Examples) -> Result<Self> {
+        options.check()?;
+        rbm.check_finite()?;
+        if data.is_empty() {
+            return Err(Error::parameter("training data", "at least one example", 0));
+        }
+        if data.columns() != rbm.n_visible() {
+            return Err(Error::shape(
+                "columns of the data",
+                rbm.n_visible(),
+                data.columns(),
+            ));
+        }
+        if options.negative == Negative::Exact {
+            let n = rbm.n_visible().min(rbm.n_hidden());
+            if n > crate::model::MAX_EXACT_UNITS {
+                let most = format!("a layer of at most {} units", crate::model::MAX_EXACT_UNITS);
+                return Err(Error::parameter("exact gradient", most, n));
+            }
+        }
+        let batch = options.batch_size.min(data.len());
+        let mut buffers = Propagation::default();
+        let chains = Chains::new(
+            options.negative,
+            options.seed,
+            batch,
+            &rbm,
+            data,
+            &mut buffers,
+        )?;
+        Ok(Self {
+            optimizer: Optimizer::new(rbm.n_visible(), rbm.n_hidden()),
+            chains,
+            updates: 0,
+            examples: data.len(),
+            minibatch: Minibatch::new(batch, data, options.resample_data),
+            h_mean: Matrix::zeros(batch, rbm.n_hidden()),
+            order: Vec::new(),
+            ordered: None,
+            gradient: Gradient::default(),
+            buffers,
+            rbm,
+            options,
+        })
+    }
+
+    /// A run that goes on where another was stored: `new`, then its velocities, chains and number of updates.
+    ///
+    /// # Errors
+    /// As [`Self::new`], and [`Error::Shape`] where the stored parts do not fit.
+    pub fn resumed(
+        rbm: Rbm,
+        options: Options,
+        data: &Examples,
+        optimizer: Optimizer,
+        chains: Option<BitMatrix>,
+        updates: u64,
+    ) -> Result<Self> {
+        let mut training = Self::new(rbm, options, data)?;
+        let shape = |x: &Optimizer| {
+            (
+                x.weights.rows(),
+                x.weights.columns(),
+                x.visible.len(),
+                x.hidden.len(),
+            )
+        };
+        if shape(&optimizer) != shape(&training.optimizer) {
+            return Err(Error::shape(
+                "stored velocities",
+                format!("{:?}", shape(&training.optimizer)),
+                format!("{:?}", shape(&optimizer)),
+            ));
+        }
+        training.optimizer = optimizer;
+        match chains {
+            Some(h) => training.chains.set_persistent(h)?,
+            None if training.chains.persistent().is_some() => {
+                return Err(Error::shape(
+                    "stored chains",
+                    "hidden states of every chain",
+                    "none",
+                ));
+            }
+            None => {}
+        }
+        training.updates = updates;
+        Ok(training)
+    }
+
+    /// The machine as it is now.
+    pub fn rbm(&self) -> &Rbm {
+        &self.rbm
+    }
+
+    /// The machine at the end.
+    pub fn into_rbm(self) -> Rbm {
+        self.rbm
+    }
+
+    /// The options of the run.
+    pub fn options(&self) -> &Options {
+        &self.options
+    }
+
+    /// The velocities.
+    pub fn optimizer(&self) -> &Optimizer {
+        &self.optimizer
+    }
+
+    /// Hidden states of the persistent chains, if there are any.
+    pub fn chains(&self) -> Option<&BitMatrix> {
+        self.chains.persistent()
+    }
+
+    /// Examples of the data that the run is on.
+    pub fn examples(&self) -> usize {
+        self.examples
+    }
+
+    /// Where the run stands.
+    pub fn position(&self) -> Position {
+        let batches = self.examples.div_ceil(self.options.batch_size);
+        Position {
+            epoch: (self.updates / batches as u64) as usize,
+            batch: (self.updates % batches as u64) as usize,
+            batches,
+            updates: self.updates,
+        }
+    }
+
+    /// Learning rate of the next update.
+    pub fn learning_rate(&self) -> f32 {
+        self.options
+            .learning_rate
+            .at(self.time(), self.options.epochs)
+    }
+
+    /// Connection updates of a whole epoch: `n_visible x n_hidden x` rows `x` passes, both phases and their statistics.
+    pub fn connection_updates_per_epoch(&self) -> u64 {
+        let (size, n) = (self.options.batch_size, self.examples);
+        let of_batch = |rows: usize| 2 * rows as u64 + self.options.negative.passes(rows);
+        let rows = (n / size) as u64 * of_batch(size)
+            + if n.is_multiple_of(size) {
+                0
+            } else {
+                of_batch(n % size)
+            };
+        rows * (self.rbm.n_visible() * self.rbm.n_hidden()) as u64
+    }
+
+    /// Epochs so far, with fractions.
+    fn time(&self) -> f64 {
+        let position = self.position();
+        position.epoch as f64 + position.batch as f64 / position.batches as f64
+    }
+
+    /// Runs until all epochs are done or the observer breaks.
+    ///
+    /// # Errors
+    /// As [`Trainer::train`].
+    pub fn run(
+        &mut self,
+        data: &Examples,
+        mut observer: impl FnMut(Event<'_>) -> ControlFlow<()>,
+    ) -> Result<ControlFlow<()>> {
+        while self.position().epoch < self.options.epochs {
+            self.update(data)?;
+            if observer(Event::Update(self)).is_break() {
+                return Ok(ControlFlow::Break(()));
+            }
+            if self.position().batch == 0 {
+                self.rbm.check_finite()?;
+                if observer(Event::Epoch(self)).is_break() {
+                    return Ok(ControlFlow::Break(()));
+                }
+            }
+        }
+        Ok(ControlFlow::Continue(()))
+    }
+
+    /// One update. Allocates nothing once the buffers have grown in the first.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if `data` is not of the size that the run was started with.
+    pub fn update(&mut self, data: &Examples) -> Result<()> {
+        if data.len() != self.examples || data.columns() != self.rbm.n_visible() {
+            return Err(Error::shape(
+                "training data",
+                format!("{} x {}", self.examples, self.rbm.n_visible()),
+                format!("{} x {}", data.len(), data.columns()),
+            ));
+        }
+        let rates = self.rates();
+        let rows = self.gather(data);
+        self.positive_phase(rows)?;
+        let sampled = self
+            .chains
+            .run(&self.rbm, self.updates, &mut self.buffers)?;
+
+        let positive = Phase {
+            visible: self.minibatch.input(),
+            hidden: self.h_mean.view_rows(0..rows).into(),
+            weight: 1.0 / rows as f32,
+        };
+        let (phases, exact) = match sampled {
+            Sampled::Exact(expectations) => ([positive, positive], Some(expectations)),
+            Sampled::States { visible, hidden } => {
+                let weight = -1.0 / visible.rows() as f32;
+                (
+                    [
+                        positive,
+                        Phase {
+                            visible,
+                            hidden,
+                            weight,
+                        },
+                    ],
+                    None,
+                )
+            }
+        };
+        let phases = if exact.is_some() {
+            &phases[..1]
+        } else {
+            &phases
+        };
+        let statistics = Statistics::new(phases, self.rbm.n_visible(), self.rbm.n_hidden())?;
+        self.optimizer.step(
+            &mut self.rbm,
+            &statistics,
+            exact.as_deref(),
+            rates,
+            &mut self.gradient,
+        )?;
+        self.updates += 1;
+        Ok(())
+    }
+
+    fn rates(&self) -> Rates {
+        let options = &self.options;
+        Rates {
+            learning_rate: self.learning_rate(),
+            momentum: options.momentum.at(self.time(), options.epochs),
+            weight_decay: options.weight_decay,
+            l1_decay: options.l1_decay,
+            gradient_clip: options.gradient_clip,
+        }
+    }
+
+    /// Fills the minibatch and returns its size.
+    fn gather(&mut self, data: &Examples) -> usize {
+        let Position { epoch, batch, .. } = self.position();
+        if self.ordered != Some(epoch as u64) {
+            order_into(
+                self.options.seed,
+                epoch as u64,
+                self.examples,
+                &mut self.order,
+            );
+            self.ordered = Some(epoch as u64);
+        }
+        let start = batch * self.options.batch_size;
+        let end = (start + self.options.batch_size).min(self.examples);
+        let draws = Draws::new(self.options.seed, Site::Data, self.updates);
+        self.minibatch.fill(data, &self.order[start..end], draws);
+        end - start
+    }
+
+    /// `E[h | v]` of the minibatch, and states where the chains start from them.
+    fn positive_phase(&mut self, rows: usize) -> Result<()> {
+        let draws = Draws::new(self.options.seed, Site::Positive, self.updates);
+        let sample = self
+            .options
+            .negative
+            .starts_at_data()
+            .then(|| (self.chains.hidden_mut(rows), draws));
+        let tail = Tail {
+            mean: Some(self.h_mean.view_rows_mut(0..rows)),
+            sample,
+            ..Tail::new(1.0)
+        };
+        self.rbm
+            .hidden_from_visible(self.minibatch.input(), tail, &mut self.buffers)
+    }
+}
