@@ -4,6 +4,7 @@ use super::{
     examples::Examples,
     load::{Dataset, name_of},
     npy,
+    npy_header::Header,
     source::{Source, hex},
 };
 use crate::error::{Error, Result};
@@ -100,7 +101,7 @@ impl<'a> Archive<'a> {
         names.sort_unstable();
         let mut tables = Vec::new();
         for name in &names {
-            let header = self.array(name, |mut source| npy::Header::read(&mut source))?;
+            let header = self.array(name, |mut source| Header::read(&mut source))?;
             if header.dimensions() >= 2 {
                 tables.push(name);
             }
