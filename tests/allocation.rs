@@ -1,8 +1,8 @@
 //! A training update allocates nothing once the buffers have grown. Its own test binary: the allocator counts all threads.
 
 use harmonium::{
-    dataset::{Examples, Values},
     bits::BitMatrix,
+    dataset::{Examples, Values},
     model::Rbm,
     product::{Provider, provider},
     train::{Negative, Options, Reconstruction, Schedule, Training},
@@ -39,12 +39,19 @@ static ALLOCATOR: Counting = Counting;
 /// One test, so that no other thread allocates meanwhile.
 #[test]
 fn an_update_allocates_nothing_after_the_first() {
-    assert_eq!(provider(), Provider::Native, "other providers allocate their packing buffers");
+    assert_eq!(
+        provider(),
+        Provider::Native,
+        "other providers allocate their packing buffers"
+    );
     let bits = BitMatrix::from_fn(1000, 300, |i, j| (i * 3 + j * 7) % 5 < 2);
     let grey = bits.to_matrix();
     let smoothed = Reconstruction::Smoothed;
     for threads in [1, 2] {
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(threads)
+            .build()
+            .unwrap();
         for (values, resample_data) in [
             (Values::Bits(bits.clone()), false),
             (Values::Real(grey.clone()), false),
@@ -52,10 +59,34 @@ fn an_update_allocates_nothing_after_the_first() {
         ] {
             let data = Examples::new(values, None).unwrap();
             for (negative, gradient_clip) in [
-                (Negative::Persistent { chains: 100, steps: 2 }, None),
-                (Negative::ContrastiveDivergence { steps: 2, reconstruction: Reconstruction::Sampled }, Some(1.0)),
-                (Negative::ContrastiveDivergence { steps: 1, reconstruction: smoothed }, None),
-                (Negative::Mcmc { chains: 50, steps: 2 }, None),
+                (
+                    Negative::Persistent {
+                        chains: 100,
+                        steps: 2,
+                    },
+                    None,
+                ),
+                (
+                    Negative::ContrastiveDivergence {
+                        steps: 2,
+                        reconstruction: Reconstruction::Sampled,
+                    },
+                    Some(1.0),
+                ),
+                (
+                    Negative::ContrastiveDivergence {
+                        steps: 1,
+                        reconstruction: smoothed,
+                    },
+                    None,
+                ),
+                (
+                    Negative::Mcmc {
+                        chains: 50,
+                        steps: 2,
+                    },
+                    None,
+                ),
             ] {
                 let options = Options {
                     negative,

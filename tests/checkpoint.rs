@@ -14,20 +14,30 @@ use safetensors::{Dtype, SafeTensors, tensor::TensorView};
 use std::{collections::HashMap, fs, path::Path};
 
 fn contract() -> HashMap<String, String> {
-    [("format", "harmonium"), ("version", "1"), ("kind", "rbm"), ("units", "bernoulli,bernoulli:2")]
-        .map(|(k, v)| (k.to_owned(), v.to_owned()))
-        .into()
+    [
+        ("format", "harmonium"),
+        ("version", "1"),
+        ("kind", "rbm"),
+        ("units", "bernoulli,bernoulli:2"),
+    ]
+    .map(|(k, v)| (k.to_owned(), v.to_owned()))
+    .into()
 }
 
 /// Writes tensors of f32 and metadata with the safetensors crate alone, as another program would.
 fn write(path: &Path, tensors: &[(&str, &[usize], &[f32])], metadata: HashMap<String, String>) {
-    let bytes: Vec<Vec<u8>> =
-        tensors.iter().map(|(.., x)| x.iter().flat_map(|x| x.to_le_bytes()).collect()).collect();
+    let bytes: Vec<Vec<u8>> = tensors
+        .iter()
+        .map(|(.., x)| x.iter().flat_map(|x| x.to_le_bytes()).collect())
+        .collect();
     let views: Vec<_> = tensors
         .iter()
         .zip(&bytes)
         .map(|((name, shape, _), bytes)| {
-            (*name, TensorView::new(Dtype::F32, shape.to_vec(), bytes).unwrap())
+            (
+                *name,
+                TensorView::new(Dtype::F32, shape.to_vec(), bytes).unwrap(),
+            )
         })
         .collect();
     fs::write(path, safetensors::serialize(views, Some(metadata)).unwrap()).unwrap();
@@ -45,7 +55,10 @@ fn a_file_with_exactly_the_contract_loads() {
     let checkpoint = Checkpoint::load(&path).unwrap();
     let rbm = checkpoint.rbm;
     assert!(rbm.weights().elements().eq(W.2.iter().copied()));
-    assert_eq!((&rbm.visible().bias[..], &rbm.hidden().bias[..]), (B.2, C.2));
+    assert_eq!(
+        (&rbm.visible().bias[..], &rbm.hidden().bias[..]),
+        (B.2, C.2)
+    );
     assert!(checkpoint.training.is_none() && checkpoint.notes.is_empty());
 }
 
@@ -67,12 +80,21 @@ fn what_is_written_is_what_the_contract_says() {
     assert_eq!(w.data()[..4], rbm.weights().row(0)[0].to_le_bytes());
     let (_, header) = SafeTensors::read_metadata(&bytes).unwrap();
     let metadata = header.metadata().clone().unwrap();
-    for (key, value) in [("format", "harmonium"), ("version", "1"), ("kind", "rbm"), ("units", "bernoulli,bernoulli")] {
+    for (key, value) in [
+        ("format", "harmonium"),
+        ("version", "1"),
+        ("kind", "rbm"),
+        ("units", "bernoulli,bernoulli"),
+    ] {
         assert_eq!(metadata[key], value);
     }
     let read = Checkpoint::load(&path).unwrap();
     assert_eq!((read.rbm, read.notes), (rbm, checkpoint.notes));
-    assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1, "no temporary file is left");
+    assert_eq!(
+        fs::read_dir(directory.path()).unwrap().count(),
+        1,
+        "no temporary file is left"
+    );
 }
 
 #[test]
@@ -81,7 +103,10 @@ fn refusals_name_the_file_and_the_reason() {
     let path = directory.path().join("bad.safetensors");
     let refuse = |expected: &str| {
         let error = Checkpoint::load(&path).unwrap_err().to_string();
-        assert!(error.contains("bad.safetensors") && error.contains(expected), "{error}");
+        assert!(
+            error.contains("bad.safetensors") && error.contains(expected),
+            "{error}"
+        );
     };
     refuse("cannot read the model file");
     fs::write(&path, b"").unwrap();
@@ -112,9 +137,17 @@ fn refusals_name_the_file_and_the_reason() {
     refuse("tensor bias.0 of shape [3], found [2]");
     write(&path, &[("weights.0", &[6], W.2), B, C], contract());
     refuse("tensor weights.0 of 2 dimensions");
-    write(&path, &[("weights.0", &[0, 2], &[]), ("bias.0", &[0], &[]), C], contract());
+    write(
+        &path,
+        &[("weights.0", &[0, 2], &[]), ("bias.0", &[0], &[]), C],
+        contract(),
+    );
     refuse("with elements");
-    write(&path, &[W, B, ("bias.1", &[2], &[f32::NAN, 0.0])], contract());
+    write(
+        &path,
+        &[W, B, ("bias.1", &[2], &[f32::NAN, 0.0])],
+        contract(),
+    );
     refuse("finite parameters");
     write(&path, &[W, B, C], contract());
     let whole = fs::read(&path).unwrap();
@@ -126,7 +159,13 @@ fn refusals_name_the_file_and_the_reason() {
 
 fn a_run() -> Checkpoint {
     let data = bars_and_stripes(2).binarized(Binarization::None, 0, 0);
-    let options = Options { negative: Negative::Persistent { chains: 3, steps: 1 }, ..Options::default() };
+    let options = Options {
+        negative: Negative::Persistent {
+            chains: 3,
+            steps: 1,
+        },
+        ..Options::default()
+    };
     let mut training = Training::new(Rbm::bernoulli(4, 3), options, &data).unwrap();
     training.update(&data).unwrap();
     Checkpoint::from(&training)
@@ -143,7 +182,11 @@ fn a_run_is_stored_whole_and_other_data_refused() {
     let other = bars_and_stripes(3).binarized(Binarization::None, 0, 0);
     let error = read.into_training(&other).unwrap_err().to_string();
     assert_eq!(error, "examples of the data: expected 8, found 16");
-    assert!(Checkpoint::from(Rbm::bernoulli(9, 2)).into_training(&other).is_err());
+    assert!(
+        Checkpoint::from(Rbm::bernoulli(9, 2))
+            .into_training(&other)
+            .is_err()
+    );
 }
 
 #[test]
@@ -154,9 +197,16 @@ fn a_failed_write_leaves_the_old_file_and_no_other() {
     fs::write(target.join("inside"), b"x").unwrap();
     // A directory stands where the file should go: the rename fails.
     let error = a_run().save(&target).unwrap_err().to_string();
-    assert!(error.contains("there") && error.contains("cannot write"), "{error}");
+    assert!(
+        error.contains("there") && error.contains("cannot write"),
+        "{error}"
+    );
     assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
-    assert!(a_run().save(directory.path().join("no/such/directory/x")).is_err());
+    assert!(
+        a_run()
+            .save(directory.path().join("no/such/directory/x"))
+            .is_err()
+    );
 }
 
 proptest! {

@@ -20,10 +20,24 @@ fn ais_interval_holds_the_exact_value() {
     for seed in 0..20 {
         let rbm = normal_rbm(12, 9, 1.0, seed);
         let exact = rbm.log_z().unwrap();
-        let ais = Ais { chains: 200, betas: 300, seed, ..Ais::default() };
+        let ais = Ais {
+            chains: 200,
+            betas: 300,
+            seed,
+            ..Ais::default()
+        };
         let z = ais.log_z(&rbm).unwrap();
-        assert!(z.low <= exact && exact <= z.high, "seed {seed}: {exact} outside {} .. {}", z.low, z.high);
-        assert!((z.estimate - exact).abs() < 0.2, "seed {seed}: {} for {exact}", z.estimate);
+        assert!(
+            z.low <= exact && exact <= z.high,
+            "seed {seed}: {exact} outside {} .. {}",
+            z.low,
+            z.high
+        );
+        assert!(
+            (z.estimate - exact).abs() < 0.2,
+            "seed {seed}: {} for {exact}",
+            z.estimate
+        );
         assert!(z.effective_sample_size > 20.0 && z.effective_sample_size <= 200.0 + 1e-9);
         assert_eq!(z.log_weights.len(), 200);
     }
@@ -46,7 +60,14 @@ fn ais_converges_on_a_machine_with_large_weights() {
     .unwrap();
     let exact = rbm.log_z().unwrap();
     for (betas, bound) in [(100, 0.5), (1000, 0.05), (10_000, 0.005)] {
-        let z = Ais { chains: 100, betas, seed: 1, ..Ais::default() }.log_z(&rbm).unwrap();
+        let z = Ais {
+            chains: 100,
+            betas,
+            seed: 1,
+            ..Ais::default()
+        }
+        .log_z(&rbm)
+        .unwrap();
         let error = (z.estimate - exact).abs();
         assert!(error < bound, "{betas} betas: error {error}");
     }
@@ -58,23 +79,61 @@ fn ais_without_weights_is_analytic() {
     let rbm = Rbm::from_parameters(Matrix::zeros(3, 2), bias.clone(), vec![0.0, 0.0]).unwrap();
     let exact = rbm.log_z().unwrap();
     // From its own biases every weight is the analytic ratio.
-    let z = Ais { chains: 5, betas: 10, base: Base::Biases(bias), ..Ais::default() }.log_z(&rbm).unwrap();
+    let z = Ais {
+        chains: 5,
+        betas: 10,
+        base: Base::Biases(bias),
+        ..Ais::default()
+    }
+    .log_z(&rbm)
+    .unwrap();
     assert!((z.estimate - exact).abs() < 1e-5 && z.high - z.low < 1e-4);
     assert!((z.effective_sample_size - 5.0).abs() < 1e-4);
-    let z = Ais { chains: 2000, betas: 20, ..Ais::default() }.log_z(&rbm).unwrap();
+    let z = Ais {
+        chains: 2000,
+        betas: 20,
+        ..Ais::default()
+    }
+    .log_z(&rbm)
+    .unwrap();
     assert!(z.low <= exact && exact <= z.high);
 }
 
 #[test]
 fn ais_refuses_nonsense_and_can_be_stopped() {
     let rbm = normal_rbm(4, 3, 1.0, 0);
-    assert!(Ais { chains: 0, ..Ais::default() }.log_z(&rbm).is_err());
-    assert!(Ais { betas: 0, ..Ais::default() }.log_z(&rbm).is_err());
-    assert!(Ais { base: Base::Biases(vec![0.0; 5]), ..Ais::default() }.log_z(&rbm).is_err());
+    assert!(
+        Ais {
+            chains: 0,
+            ..Ais::default()
+        }
+        .log_z(&rbm)
+        .is_err()
+    );
+    assert!(
+        Ais {
+            betas: 0,
+            ..Ais::default()
+        }
+        .log_z(&rbm)
+        .is_err()
+    );
+    assert!(
+        Ais {
+            base: Base::Biases(vec![0.0; 5]),
+            ..Ais::default()
+        }
+        .log_z(&rbm)
+        .is_err()
+    );
     let mut calls = 0;
     let stopped = Ais::default().log_z_with(&rbm, &mut |_, _| {
         calls += 1;
-        if calls == 3 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        if calls == 3 {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
+        }
     });
     assert!(stopped.unwrap().is_none() && calls == 3);
 }
@@ -82,7 +141,9 @@ fn ais_refuses_nonsense_and_can_be_stopped() {
 #[test]
 fn base_rate_is_the_smoothed_log_odds() {
     let data = Examples::new(Values::Bits(rows("110 100 100 100")), None).unwrap();
-    let Base::Biases(b) = Base::rate_of(&data) else { panic!("biases") };
+    let Base::Biases(b) = Base::rate_of(&data) else {
+        panic!("biases")
+    };
     // Four examples and 0.4 pseudo-examples, half of them on.
     for (b, on) in b.iter().zip([4.0, 1.0, 0.0_f64]) {
         let p = (on + 0.2) / 4.4;
@@ -97,7 +158,11 @@ fn pseudo_likelihood_equals_its_definition() {
         let v = all_states(n);
         let free = exact_free_energies(&rbm, &v).unwrap();
         let expected: f64 = (0..v.rows())
-            .map(|s| (0..n).map(|i| sigmoid(free[s ^ 1 << i] - free[s]).ln()).sum::<f64>())
+            .map(|s| {
+                (0..n)
+                    .map(|i| sigmoid(free[s ^ 1 << i] - free[s]).ln())
+                    .sum::<f64>()
+            })
             .sum::<f64>()
             / v.rows() as f64;
         let got = pseudo_likelihood(&rbm, &v).unwrap();
@@ -105,11 +170,15 @@ fn pseudo_likelihood_equals_its_definition() {
         let real = pseudo_likelihood(&rbm, &v.to_matrix()).unwrap();
         assert!((real - expected).abs() < 1e-5);
         // The stochastic estimate: each row is within a few nats, so 400 seeds of 2^n rows average to it.
-        let estimates: Vec<f64> =
-            (0..400).map(|seed| stochastic_pseudo_likelihood(&rbm, &v, seed).unwrap()).collect();
+        let estimates: Vec<f64> = (0..400)
+            .map(|seed| stochastic_pseudo_likelihood(&rbm, &v, seed).unwrap())
+            .collect();
         let mean = estimates.iter().sum::<f64>() / 400.0;
         let variance = estimates.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / 399.0;
-        assert!((mean - expected).abs() < 4.0 * (variance / 400.0).sqrt(), "{mean} for {expected}");
+        assert!(
+            (mean - expected).abs() < 4.0 * (variance / 400.0).sqrt(),
+            "{mean} for {expected}"
+        );
     }
 }
 

@@ -44,21 +44,44 @@ fn known_machine_of_the_literature() {
     let rbm = known();
     let log_z = 59.6749019726;
     assert_all_close(
-        &[rbm.log_z_over(Side::Visible, 1.0).unwrap(), rbm.log_z_over(Side::Hidden, 1.0).unwrap()],
+        &[
+            rbm.log_z_over(Side::Visible, 1.0).unwrap(),
+            rbm.log_z_over(Side::Hidden, 1.0).unwrap(),
+        ],
         &[log_z, log_z],
         ROUNDING,
     );
     let v = rows("0000 0000 1010 0101 1100 0011 1111 1111");
     let minus_f = [
-        58.28860656, 58.28860656, 57.59545755, 57.59545757, 57.59545753, 57.59545756, 58.28860656, 58.28860656,
+        58.28860656,
+        58.28860656,
+        57.59545755,
+        57.59545757,
+        57.59545753,
+        57.59545756,
+        58.28860656,
+        58.28860656,
     ];
     let expected: Vec<f64> = minus_f.iter().map(|f| -f).collect();
     assert_all_close(&rbm.free_energy_v(&v, 1.0).unwrap(), &expected, ROUNDING);
     assert_all_close(&exact_free_energies(&rbm, &v).unwrap(), &expected, ROUNDING);
     let (mean, _, z) = exact_mean_log_likelihood(&rbm, &v).unwrap();
     assert_all_close(&[mean, z], &[-1.7328699078, log_z], ROUNDING);
-    assert_all_close(&[rbm.mean_log_likelihood(&v, z).unwrap()], &[mean], ROUNDING);
-    let energies = [0.0, 0.0, 32.49137574, 32.50603837, 0.93641873, 0.91694445, 0.03276686, 0.03276686];
+    assert_all_close(
+        &[rbm.mean_log_likelihood(&v, z).unwrap()],
+        &[mean],
+        ROUNDING,
+    );
+    let energies = [
+        0.0,
+        0.0,
+        32.49137574,
+        32.50603837,
+        0.93641873,
+        0.91694445,
+        0.03276686,
+        0.03276686,
+    ];
     assert_all_close(&rbm.energy(&v, &v).unwrap(), &energies, ROUNDING);
     let p = rbm.mean_h_from_v(&rows("0000"), 1.0).unwrap();
     let p: Vec<f64> = p.row(0).iter().map(|&x| f64::from(x)).collect();
@@ -75,18 +98,36 @@ fn two_layer_numbers() {
 /// Every pair of states by its energy: log Z, free energies of both sides, conditionals.
 #[test]
 fn factorised_formulas_equal_brute_force() {
-    for (n, m, beta, seed) in [(1, 1, 1.0, 0), (3, 5, 1.0, 1), (6, 4, 0.5, 2), (5, 5, 2.0, 3), (7, 2, 1.0, 4)] {
+    for (n, m, beta, seed) in [
+        (1, 1, 1.0, 0),
+        (3, 5, 1.0, 1),
+        (6, 4, 0.5, 2),
+        (5, 5, 2.0, 3),
+        (7, 2, 1.0, 4),
+    ] {
         let rbm = normal_rbm(n, m, 0.8, seed);
         let (v, h) = (all_states(n), all_states(m));
         let pair_v = BitMatrix::from_fn(v.rows() * h.rows(), n, |k, i| v.get(k / h.rows(), i));
         let pair_h = BitMatrix::from_fn(v.rows() * h.rows(), m, |k, j| h.get(k % h.rows(), j));
-        let minus_e: Vec<f64> = rbm.energy(&pair_v, &pair_h).unwrap().iter().map(|e| -beta * e).collect();
+        let minus_e: Vec<f64> = rbm
+            .energy(&pair_v, &pair_h)
+            .unwrap()
+            .iter()
+            .map(|e| -beta * e)
+            .collect();
         let log_z = log_sum_exp(&minus_e);
         for side in [Side::Visible, Side::Hidden] {
             assert_all_close(&[rbm.log_z_over(side, beta).unwrap()], &[log_z], 1e-10);
         }
         let of_v: Vec<f64> = minus_e.chunks(h.rows()).map(|x| -log_sum_exp(x)).collect();
-        let column = |j: usize| minus_e.iter().skip(j).step_by(h.rows()).copied().collect::<Vec<_>>();
+        let column = |j: usize| {
+            minus_e
+                .iter()
+                .skip(j)
+                .step_by(h.rows())
+                .copied()
+                .collect::<Vec<_>>()
+        };
         let of_h: Vec<f64> = (0..h.rows()).map(|j| -log_sum_exp(&column(j))).collect();
         assert_all_close(&rbm.free_energy_v(&v, beta as f32).unwrap(), &of_v, 1e-5);
         assert_all_close(&rbm.free_energy_h(&h, beta as f32).unwrap(), &of_h, 1e-5);
@@ -99,15 +140,21 @@ fn factorised_formulas_equal_brute_force() {
         let h_given_v = rbm.mean_h_from_v(&v, beta as f32).unwrap();
         for (s, x) in minus_e.chunks(h.rows()).enumerate() {
             for j in 0..m {
-                let p: f64 = (0..h.rows()).filter(|&k| h.get(k, j)).map(|k| (x[k] + of_v[s]).exp()).sum();
+                let p: f64 = (0..h.rows())
+                    .filter(|&k| h.get(k, j))
+                    .map(|k| (x[k] + of_v[s]).exp())
+                    .sum();
                 assert!((f64::from(h_given_v.row(s)[j]) - p).abs() < 1e-6);
             }
         }
         let v_given_h = rbm.mean_v_from_h(&h, beta as f32).unwrap();
-        for k in 0..h.rows() {
+        for (k, free) in of_h.iter().enumerate() {
             let x = column(k);
             for i in 0..n {
-                let p: f64 = (0..v.rows()).filter(|&s| v.get(s, i)).map(|s| (x[s] + of_h[k]).exp()).sum();
+                let p: f64 = (0..v.rows())
+                    .filter(|&s| v.get(s, i))
+                    .map(|s| (x[s] + free).exp())
+                    .sum();
                 assert!((f64::from(v_given_h.row(k)[i]) - p).abs() < 1e-6);
             }
         }
@@ -141,7 +188,10 @@ fn expectations_equal_brute_force() {
 #[test]
 fn zero_weights_give_the_base_rate() {
     let mean = [0.1, 0.5, 0.73, 0.999, 0.2];
-    let bias: Vec<f32> = mean.iter().map(|p: &f64| (p / (1.0 - p)).ln() as f32).collect();
+    let bias: Vec<f32> = mean
+        .iter()
+        .map(|p: &f64| (p / (1.0 - p)).ln() as f32)
+        .collect();
     let rbm = Rbm::from_parameters(Matrix::zeros(5, 3), bias.clone(), vec![0.0; 3]).unwrap();
     let v = all_states(5);
     let (got, ..) = exact_mean_log_likelihood(&rbm, &v).unwrap();
@@ -182,7 +232,14 @@ fn joined_independent_machines_add_their_log_z() {
 #[test]
 fn too_many_units_are_refused_with_an_estimate() {
     let error = Rbm::bernoulli(40, 35).log_z().unwrap_err().to_string();
-    assert!(error.contains("at most 30") && error.contains("2^35 states would take about"), "{error}");
-    let nan = Rbm::from_parameters(Matrix::from_fn(2, 2, |_, _| f32::NAN), vec![0.0; 2], vec![0.0; 2]);
+    assert!(
+        error.contains("at most 30") && error.contains("2^35 states would take about"),
+        "{error}"
+    );
+    let nan = Rbm::from_parameters(
+        Matrix::from_fn(2, 2, |_, _| f32::NAN),
+        vec![0.0; 2],
+        vec![0.0; 2],
+    );
     assert!(nan.unwrap_err().to_string().contains("weights"));
 }

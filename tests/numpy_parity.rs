@@ -16,8 +16,18 @@ fn array(name: &str) -> Vec<f64> {
     let npy = archive.by_name(name).unwrap().expect(name);
     match npy.dtype().descr().as_str() {
         "'<f8'" => npy.into_vec::<f64>().unwrap(),
-        "'<f4'" => npy.into_vec::<f32>().unwrap().into_iter().map(f64::from).collect(),
-        "'|u1'" => npy.into_vec::<u8>().unwrap().into_iter().map(f64::from).collect(),
+        "'<f4'" => npy
+            .into_vec::<f32>()
+            .unwrap()
+            .into_iter()
+            .map(f64::from)
+            .collect(),
+        "'|u1'" => npy
+            .into_vec::<u8>()
+            .unwrap()
+            .into_iter()
+            .map(f64::from)
+            .collect(),
         other => panic!("{name} is of type {other}"),
     }
 }
@@ -30,15 +40,18 @@ fn training_reproduces_the_numpy_run() {
     let w0 = array("w0");
     let weights = Matrix::from_fn(20, 13, |i, j| w0[i * 13 + j] as f32);
     let mut rbm = Rbm::from_parameters(weights, vec![0.0; 20], vec![0.0; 13]).unwrap();
-    Trainer::new(Negative::ContrastiveDivergence { steps: 2, reconstruction: Reconstruction::Sampled })
-        .epochs(3)
-        .batch_size(10)
-        .learning_rate(0.1)
-        .momentum(0.5)
-        .weight_decay(1e-3)
-        .seed(12_345_678_901)
-        .train(&mut rbm, &examples, |_| ControlFlow::Continue(()))
-        .unwrap();
+    Trainer::new(Negative::ContrastiveDivergence {
+        steps: 2,
+        reconstruction: Reconstruction::Sampled,
+    })
+    .epochs(3)
+    .batch_size(10)
+    .learning_rate(0.1)
+    .momentum(0.5)
+    .weight_decay(1e-3)
+    .seed(12_345_678_901)
+    .train(&mut rbm, &examples, |_| ControlFlow::Continue(()))
+    .unwrap();
     // f32 against f64 over nine updates of sums of twenty terms of order one.
     let assert_close = |what: &str, got: Vec<f64>, bound: f64| {
         let expected = array(what);

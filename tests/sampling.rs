@@ -13,7 +13,10 @@ const CHAINS: usize = 20_000;
 
 fn assert_in_distribution(v: &BitMatrix, p: &[f64], what: &str) {
     let (distance, floor) = (total_variation(v, p), total_variation_floor(p, v.rows()));
-    assert!(distance < 4.0 * floor, "{what}: total variation {distance}, Monte-Carlo floor {floor}");
+    assert!(
+        distance < 4.0 * floor,
+        "{what}: total variation {distance}, Monte-Carlo floor {floor}"
+    );
 }
 
 #[test]
@@ -33,7 +36,10 @@ fn sweeps_leave_the_distribution_alone() {
             for (mut chain, start) in chains.into_iter().zip(["v", "h"]) {
                 for sweeps in [1, 3, 12] {
                     chain.sweep(&rbm, beta, sweeps).unwrap();
-                    let what = format!("{n}-{m}, beta {beta}, from {start}, {} half sweeps", chain.half_sweeps());
+                    let what = format!(
+                        "{n}-{m}, beta {beta}, from {start}, {} half sweeps",
+                        chain.half_sweeps()
+                    );
                     assert_in_distribution(chain.visible(), &p, &what);
                     assert_in_distribution(chain.hidden(), &q, &what);
                 }
@@ -50,7 +56,9 @@ fn conditional_samples_follow_the_conditional() {
     for s in 0..v.rows() {
         let one = v.view_rows(s..s + 1).to_owned();
         let many = BitMatrix::from_fn(CHAINS, 4, |_, i| one.get(0, i));
-        let h = rbm.sample_h_from_v(&many, 1.0, Draws::new(3, Site::Gibbs, s as u64)).unwrap();
+        let h = rbm
+            .sample_h_from_v(&many, 1.0, Draws::new(3, Site::Gibbs, s as u64))
+            .unwrap();
         let mean = rbm.mean_h_from_v(&one, 1.0).unwrap();
         let p: Vec<f64> = (0..8)
             .map(|k| {
@@ -72,7 +80,10 @@ fn uniform_start_and_reproducible_chains() {
     let chain = GibbsChain::uniform(&rbm, CHAINS, 3);
     assert_in_distribution(chain.visible(), &[1.0 / 32.0; 32], "fair coins");
     let run = |threads: usize, rbm: &Rbm| {
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(threads)
+            .build()
+            .unwrap();
         pool.install(|| {
             let mut chain = GibbsChain::uniform(rbm, 300, 3);
             chain.sweep(rbm, 1.0, 5).unwrap();

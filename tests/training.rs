@@ -25,15 +25,29 @@ fn data(rows: usize, columns: usize) -> Examples {
 }
 
 fn grey(rows: usize, columns: usize) -> Examples {
-    let x = Matrix::from_fn(rows, columns, |i, j| ((i * i * 31 + j * 17 + i * j) % 11) as f32 / 10.0);
+    let x = Matrix::from_fn(rows, columns, |i, j| {
+        ((i * i * 31 + j * 17 + i * j) % 11) as f32 / 10.0
+    });
     Examples::new(Values::Real(x), None).unwrap()
 }
 
 const METHODS: [Negative; 5] = [
-    Negative::Persistent { chains: 30, steps: 2 },
-    Negative::Mcmc { chains: 30, steps: 2 },
-    Negative::ContrastiveDivergence { steps: 2, reconstruction: Reconstruction::Sampled },
-    Negative::ContrastiveDivergence { steps: 2, reconstruction: Reconstruction::Smoothed },
+    Negative::Persistent {
+        chains: 30,
+        steps: 2,
+    },
+    Negative::Mcmc {
+        chains: 30,
+        steps: 2,
+    },
+    Negative::ContrastiveDivergence {
+        steps: 2,
+        reconstruction: Reconstruction::Sampled,
+    },
+    Negative::ContrastiveDivergence {
+        steps: 2,
+        reconstruction: Reconstruction::Smoothed,
+    },
     Negative::Exact,
 ];
 
@@ -51,10 +65,17 @@ fn options(negative: Negative) -> Options {
 }
 
 fn train(options: Options, data: &Examples, hidden: usize, threads: usize) -> Rbm {
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+    let pool = rayon::ThreadPoolBuilder::new()
+        .num_threads(threads)
+        .build()
+        .unwrap();
     pool.install(|| {
-        let mut rbm = Rbm::bernoulli(data.columns(), hidden).initialized_from(data, 1).unwrap();
-        Trainer::with_options(options).train(&mut rbm, data, go).unwrap();
+        let mut rbm = Rbm::bernoulli(data.columns(), hidden)
+            .initialized_from(data, 1)
+            .unwrap();
+        Trainer::with_options(options)
+            .train(&mut rbm, data, go)
+            .unwrap();
         rbm
     })
 }
@@ -66,11 +87,26 @@ fn same_seed_same_model_at_any_thread_count() {
             for resample_data in [false, true] {
                 // The exact gradient needs a small layer.
                 let hidden = if negative == Negative::Exact { 3 } else { 200 };
-                let options = Options { resample_data, ..options(negative) };
+                let options = Options {
+                    resample_data,
+                    ..options(negative)
+                };
                 let one = train(options.clone(), &data, hidden, 1);
-                assert_eq!(one, train(options.clone(), &data, hidden, 2), "{negative:?}");
-                assert_eq!(one, train(options.clone(), &data, hidden, 7), "{negative:?}");
-                assert_ne!(one, train(Options { seed: 6, ..options }, &data, hidden, 2), "{negative:?}");
+                assert_eq!(
+                    one,
+                    train(options.clone(), &data, hidden, 2),
+                    "{negative:?}"
+                );
+                assert_eq!(
+                    one,
+                    train(options.clone(), &data, hidden, 7),
+                    "{negative:?}"
+                );
+                assert_ne!(
+                    one,
+                    train(Options { seed: 6, ..options }, &data, hidden, 2),
+                    "{negative:?}"
+                );
             }
         }
     }
@@ -87,17 +123,26 @@ fn save_load_train_on_equals_never_interrupted() {
             let whole = train(options.clone(), &data, hidden, 2);
             // Stops in the middle of an epoch, at its end, and before the first update.
             for stop in [0, 5, 8] {
-                let rbm = Rbm::bernoulli(70, hidden).initialized_from(&data, 1).unwrap();
+                let rbm = Rbm::bernoulli(70, hidden)
+                    .initialized_from(&data, 1)
+                    .unwrap();
                 let mut training = Training::new(rbm, options.clone(), &data).unwrap();
                 for _ in 0..stop {
                     training.update(&data).unwrap();
                 }
                 Checkpoint::from(&training).save(&path).unwrap();
                 drop(training);
-                let mut training = Checkpoint::load(&path).unwrap().into_training(&data).unwrap();
+                let mut training = Checkpoint::load(&path)
+                    .unwrap()
+                    .into_training(&data)
+                    .unwrap();
                 assert_eq!(training.position().updates, stop as u64);
                 let _ = training.run(&data, go).unwrap();
-                assert_eq!(training.rbm(), &whole, "{negative:?} stopped after {stop} updates");
+                assert_eq!(
+                    training.rbm(),
+                    &whole,
+                    "{negative:?} stopped after {stop} updates"
+                );
             }
         }
     }
@@ -120,7 +165,11 @@ fn observer_sees_every_update_and_can_stop() {
                     assert_eq!((t.position().epoch, t.position().batch), (epochs, 0));
                 }
             }
-            if updates == 10 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            if updates == 10 {
+                ControlFlow::Break(())
+            } else {
+                ControlFlow::Continue(())
+            }
         })
         .unwrap();
     assert_eq!((updates, epochs), (10, 2));
@@ -144,7 +193,15 @@ fn a_short_last_batch_is_weighted_by_its_own_size() {
         let mut norms = Vec::new();
         for _ in 0..2 {
             training.update(&data).unwrap();
-            norms.push(training.optimizer().visible.iter().map(|x| f64::from(*x).abs()).sum::<f64>() / 1e-6);
+            norms.push(
+                training
+                    .optimizer()
+                    .visible
+                    .iter()
+                    .map(|x| f64::from(*x).abs())
+                    .sum::<f64>()
+                    / 1e-6,
+            );
         }
         assert_eq!(training.position().epoch, 1);
         if negative == Negative::Exact {
@@ -152,7 +209,10 @@ fn a_short_last_batch_is_weighted_by_its_own_size() {
             assert!((norms[0] - norms[1]).abs() < 1e-4 * norms[0], "{norms:?}");
         } else {
             // Noisy, but a sum over 3 divided by 4 (or 4 by 3) would be off by a quarter everywhere.
-            assert!(norms[1] < 2.0 * norms[0] && norms[1] > 0.5 * norms[0], "{norms:?}");
+            assert!(
+                norms[1] < 2.0 * norms[0] && norms[1] > 0.5 * norms[0],
+                "{norms:?}"
+            );
         }
     }
 }
@@ -162,7 +222,16 @@ fn input_is_never_modified_and_batches_larger_than_the_data_work() {
     let data = grey(10, 9);
     let before = data.clone();
     for negative in METHODS {
-        train(Options { batch_size: 64, resample_data: true, ..options(negative) }, &data, 4, 2);
+        train(
+            Options {
+                batch_size: 64,
+                resample_data: true,
+                ..options(negative)
+            },
+            &data,
+            4,
+            2,
+        );
     }
     assert_eq!(data, before);
 }
@@ -172,21 +241,84 @@ fn options_are_checked_at_the_door() {
     let data = data(10, 9);
     let good = options(METHODS[0]);
     for (bad, name) in [
-        (Options { batch_size: 0, ..good.clone() }, "batch size"),
-        (Options { learning_rate: Schedule::Constant(-1.0), ..good.clone() }, "learning rate"),
-        (Options { learning_rate: Schedule::Constant(f32::NAN), ..good.clone() }, "learning rate"),
-        (Options { momentum: Schedule::Constant(1.0), ..good.clone() }, "momentum"),
-        (Options { weight_decay: f32::INFINITY, ..good.clone() }, "weight decay"),
-        (Options { gradient_clip: Some(0.0), ..good.clone() }, "gradient clip"),
-        (Options { negative: Negative::Persistent { chains: 0, steps: 1 }, ..good.clone() }, "chains"),
-        (Options { negative: Negative::Mcmc { chains: 1, steps: 0 }, ..good.clone() }, "steps"),
+        (
+            Options {
+                batch_size: 0,
+                ..good.clone()
+            },
+            "batch size",
+        ),
+        (
+            Options {
+                learning_rate: Schedule::Constant(-1.0),
+                ..good.clone()
+            },
+            "learning rate",
+        ),
+        (
+            Options {
+                learning_rate: Schedule::Constant(f32::NAN),
+                ..good.clone()
+            },
+            "learning rate",
+        ),
+        (
+            Options {
+                momentum: Schedule::Constant(1.0),
+                ..good.clone()
+            },
+            "momentum",
+        ),
+        (
+            Options {
+                weight_decay: f32::INFINITY,
+                ..good.clone()
+            },
+            "weight decay",
+        ),
+        (
+            Options {
+                gradient_clip: Some(0.0),
+                ..good.clone()
+            },
+            "gradient clip",
+        ),
+        (
+            Options {
+                negative: Negative::Persistent {
+                    chains: 0,
+                    steps: 1,
+                },
+                ..good.clone()
+            },
+            "chains",
+        ),
+        (
+            Options {
+                negative: Negative::Mcmc {
+                    chains: 1,
+                    steps: 0,
+                },
+                ..good.clone()
+            },
+            "steps",
+        ),
     ] {
         let error = Training::new(Rbm::bernoulli(9, 3), bad, &data).unwrap_err();
-        assert!(matches!(&error, Error::Parameter { name: n, .. } if n == name), "{error}");
+        assert!(
+            matches!(&error, Error::Parameter { name: n, .. } if n == name),
+            "{error}"
+        );
     }
     let error = Training::new(Rbm::bernoulli(8, 3), good.clone(), &data).unwrap_err();
-    assert_eq!(error.to_string(), "columns of the data: expected 8, found 9");
-    let exact = Options { negative: Negative::Exact, ..good.clone() };
+    assert_eq!(
+        error.to_string(),
+        "columns of the data: expected 8, found 9"
+    );
+    let exact = Options {
+        negative: Negative::Exact,
+        ..good.clone()
+    };
     assert!(Training::new(Rbm::bernoulli(9, 3), exact.clone(), &data).is_ok());
     let wide = Examples::new(Values::Bits(BitMatrix::zeros(3, 40)), None).unwrap();
     assert!(Training::new(Rbm::bernoulli(40, 31), exact, &wide).is_err());
@@ -198,7 +330,9 @@ fn options_are_checked_at_the_door() {
         epochs: 50,
         ..good
     };
-    let error = Trainer::with_options(blow_up).train(&mut rbm, &data, go).unwrap_err();
+    let error = Trainer::with_options(blow_up)
+        .train(&mut rbm, &data, go)
+        .unwrap_err();
     assert!(matches!(error, Error::NotFinite { .. }), "{error}");
     assert_eq!(rbm, Rbm::bernoulli(9, 3));
 }
@@ -210,14 +344,19 @@ fn digits_as_scikit_learn_tests_them() {
     let digits = Dataset::open(file).unwrap().train;
     assert_eq!((digits.len(), digits.columns()), (1797, 64));
     let mut rbm = Rbm::bernoulli(64, 64).initialized_from(&digits, 9).unwrap();
-    Trainer::new(Negative::Persistent { chains: 10, steps: 1 })
-        .epochs(7)
-        .batch_size(10)
-        .learning_rate(0.1)
-        .seed(9)
-        .train(&mut rbm, &digits, go)
-        .unwrap();
-    let Values::Real(x) = digits.values() else { panic!("grey digits") };
+    Trainer::new(Negative::Persistent {
+        chains: 10,
+        steps: 1,
+    })
+    .epochs(7)
+    .batch_size(10)
+    .learning_rate(0.1)
+    .seed(9)
+    .train(&mut rbm, &digits, go)
+    .unwrap();
+    let Values::Real(x) = digits.values() else {
+        panic!("grey digits")
+    };
     let score = pseudo_likelihood(&rbm, x).unwrap();
     assert!((score + 21.0).abs() < 1.5, "{score}");
 }
@@ -227,14 +366,19 @@ fn digits_as_scikit_learn_tests_them() {
 fn rows_of_all_zeros_and_all_ones() {
     let bits = BitMatrix::from_fn(2, 1000, |i, _| i == 1);
     let data = Examples::new(Values::Bits(bits), None).unwrap();
-    let mut rbm = Rbm::bernoulli(1000, 10).initialized_from(&data, 42).unwrap();
-    Trainer::new(Negative::Persistent { chains: 2, steps: 1 })
-        .epochs(10)
-        .batch_size(2)
-        .learning_rate(0.1)
-        .seed(42)
-        .train(&mut rbm, &data, go)
+    let mut rbm = Rbm::bernoulli(1000, 10)
+        .initialized_from(&data, 42)
         .unwrap();
+    Trainer::new(Negative::Persistent {
+        chains: 2,
+        steps: 1,
+    })
+    .epochs(10)
+    .batch_size(2)
+    .learning_rate(0.1)
+    .seed(42)
+    .train(&mut rbm, &data, go)
+    .unwrap();
     for row in 0..2 {
         let one = data.bits().unwrap().view_rows(row..row + 1);
         for seed in 0..10 {
@@ -248,7 +392,9 @@ fn rows_of_all_zeros_and_all_ones() {
 #[test]
 fn grey_data_either_way() {
     let grey = Examples::new(
-        Values::Real(Matrix::from_fn(200, 6, |i, j| if (i + j) % 2 == 0 { 0.9 } else { 0.2 })),
+        Values::Real(Matrix::from_fn(200, 6, |i, j| {
+            if (i + j) % 2 == 0 { 0.9 } else { 0.2 }
+        })),
         None,
     )
     .unwrap();
@@ -259,13 +405,23 @@ fn grey_data_either_way() {
             epochs: 100,
             batch_size: 20,
             resample_data,
-            ..options(Negative::Persistent { chains: 100, steps: 1 })
+            ..options(Negative::Persistent {
+                chains: 100,
+                steps: 1,
+            })
         };
         let rbm = train(options, &grey, 3, 2);
         let (mean, ..) = exact_mean_log_likelihood(&rbm, bits).unwrap();
         // The entropy of the mixture of the two rows bounds what can be reached; independent units reach some -4.1.
-        let rate = 3.0 * (0.9_f64 * 0.9_f64.ln() + 0.1 * 0.1_f64.ln() + 0.2 * 0.2_f64.ln() + 0.8 * 0.8_f64.ln());
+        let rate = 3.0
+            * (0.9_f64 * 0.9_f64.ln()
+                + 0.1 * 0.1_f64.ln()
+                + 0.2 * 0.2_f64.ln()
+                + 0.8 * 0.8_f64.ln());
         let best = rate - std::f64::consts::LN_2;
-        assert!(mean > best - 0.35, "resampled {resample_data}: {mean}, best {best}");
+        assert!(
+            mean > best - 0.35,
+            "resampled {resample_data}: {mean}, best {best}"
+        );
     }
 }

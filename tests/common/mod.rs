@@ -1,12 +1,7 @@
 //! Small machines and counts that several test files share.
 #![allow(dead_code, reason = "each test file uses its own part")]
 
-use harmonium::{
-    bits::BitMatrix,
-    matrix::Matrix,
-    model::Rbm,
-    rng::HostRng,
-};
+use harmonium::{bits::BitMatrix, matrix::Matrix, model::Rbm, rng::HostRng};
 
 /// An RBM whose parameters are drawn by `draw`.
 pub fn random_rbm(n_visible: usize, n_hidden: usize, mut draw: impl FnMut() -> f64) -> Rbm {
@@ -41,7 +36,9 @@ pub fn states(rows: usize, n: usize, mut state: impl FnMut(usize) -> usize) -> B
 
 /// The index of row `i`.
 pub fn index_of(bits: &BitMatrix, i: usize) -> usize {
-    (0..bits.columns()).map(|j| usize::from(bits.get(i, j)) << j).sum()
+    (0..bits.columns())
+        .map(|j| usize::from(bits.get(i, j)) << j)
+        .sum()
 }
 
 /// `count` states drawn from a distribution over the indices of `n` units.
@@ -66,12 +63,19 @@ pub fn total_variation(rows: &BitMatrix, p: &[f64]) -> f64 {
     for i in 0..rows.rows() {
         counts[index_of(rows, i)] += 1.0 / rows.rows() as f64;
     }
-    0.5 * counts.iter().zip(p).map(|(a, b)| (a - b).abs()).sum::<f64>()
+    0.5 * counts
+        .iter()
+        .zip(p)
+        .map(|(a, b)| (a - b).abs())
+        .sum::<f64>()
 }
 
 /// The Monte-Carlo floor of [`total_variation`] of `n` independent rows: half the sum of the standard errors.
 pub fn total_variation_floor(p: &[f64], n: usize) -> f64 {
-    0.5 * p.iter().map(|p| (p * (1.0 - p) / n as f64).sqrt()).sum::<f64>()
+    0.5 * p
+        .iter()
+        .map(|p| (p * (1.0 - p) / n as f64).sqrt())
+        .sum::<f64>()
 }
 
 /// The bits of a string of zeros and ones, a row a word.
