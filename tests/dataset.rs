@@ -229,7 +229,7 @@ fn npz_names_are_read_in_both_compressions() {
 
 #[test]
 fn zip_tricks_are_refused() {
-    // A ZIP64 directory that claims 2^60 members; an encrypted member and one with an AES field.
+    // A ZIP64 directory that claims 2^60 members; an encrypted member; one with an AES field that is not encrypted.
     let plain = npz(
         &[("x", &[1, 1], &[0])],
         npyz::zip::CompressionMethod::Stored,
@@ -261,7 +261,10 @@ fn zip_tricks_are_refused() {
     aes.splice(name_end..name_end, field);
     let end = aes.len() - 22;
     aes[end + 12] += field.len() as u8;
-    assert_names_file(&open("a.npz", &aes).unwrap_err(), "x.npy");
+    assert!(
+        open("a.npz", &aes).is_ok(),
+        "a field alone encrypts nothing"
+    );
 }
 
 #[test]
