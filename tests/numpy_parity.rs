@@ -5,6 +5,7 @@ use harmonium::{
     dataset::{Examples, Values},
     matrix::Matrix,
     model::Rbm,
+    product::{Route, route},
     train::{Negative, Reconstruction, Trainer},
 };
 use std::{ops::ControlFlow, path::Path};
@@ -34,6 +35,9 @@ fn array(name: &str) -> Vec<f64> {
 
 #[test]
 fn training_reproduces_the_numpy_run() {
+    if route() == Route::LookUp {
+        return; // forced onto fixed-point weights, which NumPy does not have
+    }
     let data = array("data");
     let bits = BitMatrix::from_fn(25, 20, |i, j| data[i * 20 + j] == 1.0);
     let examples = Examples::new(Values::Bits(bits.clone()), None).unwrap();

@@ -181,7 +181,7 @@ impl Ais {
             }
             if k < self.betas {
                 // beta (h W' + b) + (1 - beta) b0, with the base's share put into the bias.
-                let (_, bias, _) = machine.parameters_mut();
+                let (bias, _) = machine.biases_mut();
                 for ((bias, b), b0) in bias.iter_mut().zip(&rbm.visible().bias).zip(&base) {
                     *bias = b + (1.0 - beta) / beta * b0;
                 }

@@ -7,7 +7,7 @@ use crate::{
     error::{Error, Result},
     kernel::reference::softplus,
     matrix::Matrix,
-    product::{Direction, Input, Propagation, Tail, Term, propagate},
+    product::{Connection, Direction, Input, Propagation, Tail, propagate},
     rng::{Draws, HostRng},
 };
 
@@ -26,7 +26,7 @@ const INITIAL_PSEUDO_EXAMPLES: f64 = 1.0;
 pub struct Rbm {
     visible: Layer,
     hidden: Layer,
-    weights: Matrix,
+    connection: Connection,
 }
 
 impl Rbm {
@@ -35,7 +35,7 @@ impl Rbm {
         Self {
             visible: Layer::bernoulli(n_visible),
             hidden: Layer::bernoulli(n_hidden),
-            weights: Matrix::zeros(n_visible, n_hidden),
+            connection: Connection::new(Matrix::zeros(n_visible, n_hidden)),
         }
     }
 
@@ -61,7 +61,7 @@ impl Rbm {
                 bias: hidden,
                 ..Layer::bernoulli(0)
             },
-            weights,
+            connection: Connection::new(weights),
         };
         rbm.check_finite()?;
         Ok(rbm)
@@ -82,7 +82,7 @@ impl Rbm {
         }
         let mut rng = HostRng::new(seed, 0);
         for i in 0..self.n_visible() {
-            for w in self.weights.row_mut(i) {
+            for w in self.connection.weights_mut().row_mut(i) {
                 *w = (INITIAL_WEIGHT_DEVIATION * rng.normal()) as f32;
             }
         }
@@ -113,16 +113,27 @@ impl Rbm {
 
     /// `W`.
     pub fn weights(&self) -> &Matrix {
-        &self.weights
+        self.connection.weights()
     }
 
     /// `(W, b, c)` for a learning rule to change.
     pub fn parameters_mut(&mut self) -> (&mut Matrix, &mut [f32], &mut [f32]) {
         (
-            &mut self.weights,
+            self.connection.weights_mut(),
             &mut self.visible.bias,
             &mut self.hidden.bias,
         )
+    }
+
+    /// `(b, c)` for a learning rule or an annealing schedule to change; the weights' fast copies stay.
+    pub fn biases_mut(&mut self) -> (&mut [f32], &mut [f32]) {
+        (&mut self.visible.bias, &mut self.hidden.bias)
+    }
+
+    /// After a change of the weights, renews the copies that fast products use, in place. Without it they are made, in new memory, at
+    /// the next product that wants them.
+    pub fn refresh(&mut self) {
+        self.connection.refresh();
     }
 
     /// Refuses NaN and infinite parameters.
@@ -132,7 +143,7 @@ impl Rbm {
     pub fn check_finite(&self) -> Result<()> {
         let finite = |x: &[f32]| x.iter().all(|x| x.is_finite());
         for (what, ok) in [
-            ("weights", self.weights.is_finite()),
+            ("weights", self.weights().is_finite()),
             ("visible bias", finite(&self.visible.bias)),
             ("hidden bias", finite(&self.hidden.bias)),
         ] {
@@ -148,7 +159,7 @@ impl Rbm {
         Self {
             visible: self.hidden.clone(),
             hidden: self.visible.clone(),
-            weights: self.weights.transposed(),
+            connection: Connection::new(self.weights().transposed()),
         }
     }
 
@@ -162,11 +173,7 @@ impl Rbm {
         tail: Tail<'_>,
         buffers: &mut Propagation,
     ) -> Result<()> {
-        let term = Term {
-            input: v,
-            weights: &self.weights,
-            direction: Direction::Up,
-        };
+        let term = self.connection.term(v, Direction::Up, tail.precise);
         propagate(&[term], &self.hidden.bias, tail, buffers)
     }
 
@@ -180,11 +187,7 @@ impl Rbm {
         tail: Tail<'_>,
         buffers: &mut Propagation,
     ) -> Result<()> {
-        let term = Term {
-            input: h,
-            weights: &self.weights,
-            direction: Direction::Down,
-        };
+        let term = self.connection.term(h, Direction::Down, tail.precise);
         propagate(&[term], &self.visible.bias, tail, buffers)
     }
 
@@ -197,6 +200,7 @@ impl Rbm {
         let mut out = Matrix::zeros(v.rows(), self.n_hidden());
         let tail = Tail {
             input: Some(out.view_mut()),
+            precise: true,
             ..Tail::new(beta)
         };
         self.hidden_from_visible(v, tail, &mut Propagation::default())?;
@@ -212,6 +216,7 @@ impl Rbm {
         let mut out = Matrix::zeros(h.rows(), self.n_visible());
         let tail = Tail {
             input: Some(out.view_mut()),
+            precise: true,
             ..Tail::new(beta)
         };
         self.visible_from_hidden(h, tail, &mut Propagation::default())?;
@@ -227,6 +232,7 @@ impl Rbm {
         let mut out = Matrix::zeros(v.rows(), self.n_hidden());
         let tail = Tail {
             mean: Some(out.view_mut()),
+            precise: true,
             ..Tail::new(beta)
         };
         self.hidden_from_visible(v, tail, &mut Propagation::default())?;
@@ -242,6 +248,7 @@ impl Rbm {
         let mut out = Matrix::zeros(h.rows(), self.n_visible());
         let tail = Tail {
             mean: Some(out.view_mut()),
+            precise: true,
             ..Tail::new(beta)
         };
         self.visible_from_hidden(h, tail, &mut Propagation::default())?;
@@ -317,7 +324,7 @@ impl Rbm {
                 let mut sum = 0.0;
                 for i in v.view().ones(s) {
                     sum += f64::from(self.visible.bias[i]);
-                    let row = self.weights.row(i);
+                    let row = self.weights().row(i);
                     sum += h.view().ones(s).map(|j| f64::from(row[j])).sum::<f64>();
                 }
                 sum += h
@@ -340,6 +347,7 @@ impl Rbm {
         let mut out = vec![0.0; v.rows()];
         let tail = Tail {
             softplus_sums: Some(&mut out),
+            precise: true,
             ..Tail::new(beta)
         };
         self.hidden_from_visible(v, tail, &mut Propagation::default())?;
@@ -358,6 +366,7 @@ impl Rbm {
         let mut out = vec![0.0; h.rows()];
         let tail = Tail {
             softplus_sums: Some(&mut out),
+            precise: true,
             ..Tail::new(beta)
         };
         self.visible_from_hidden(h, tail, &mut Propagation::default())?;

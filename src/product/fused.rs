@@ -27,6 +27,8 @@ const EXPAND_COLUMNS: usize = 4 * WORD_BITS;
 pub struct Tail<'a> {
     /// Inverse temperature.
     pub beta: f32,
+    /// Whether products must be exact to f32 where a faster way is off by a known step.
+    pub precise: bool,
     /// Receives `x`.
     pub input: Option<MatrixViewMut<'a>>,
     /// Receives `sigma(x)`.
@@ -328,7 +330,7 @@ impl Job<'_> {
     }
 }
 
-/// `product += X[rows] op(W)[.., columns]`: the seam where a product of bits with weights may take another way.
+/// `product += X[rows] op(W)[.., columns]`, by look-up or dense.
 fn add_product(
     term: &Term<'_>,
     rows: Range<usize>,
@@ -337,6 +339,10 @@ fn add_product(
     stride: usize,
     expanded: &mut Aligned<f32>,
 ) {
+    if let (Input::Bits(x), Some(fixed)) = (term.input, term.fixed) {
+        fixed.add_product(term.direction, x, rows, columns, product, stride);
+        return;
+    }
     let w = term.weights;
     let w = Operand::row_major(w.padded(), w.rows(), w.columns(), w.stride());
     let b = match term.direction {

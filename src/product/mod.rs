@@ -4,7 +4,8 @@
 //! [`Term`] says what is multiplied; how is decided here and nowhere else:
 //!
 //! ```text
-//! propagate -> fused (tiles of rows x columns, on rayon) -> dense provider: native | matrixmultiply | blas
+//! propagate -> fused (tiles of rows x columns, on rayon) -> look-up (bits, where a Connection chose it)
+//!                                                        -> dense provider: native | matrixmultiply | blas
 //!                                                        -> kernel::epilogue while the tile is in cache
 //! ```
 //!
@@ -12,12 +13,16 @@
 
 #[cfg(feature = "openblas")]
 mod blas;
+mod connection;
 mod fused;
+mod lookup;
 mod native;
 mod outer;
 mod provider;
 
+pub use connection::{Connection, Route, route};
 pub use fused::{Propagation, Tail, propagate};
+pub use lookup::{FixedPoint, LARGEST_STEP};
 pub(crate) use outer::for_each_tile;
 pub use outer::{Phase, Statistics};
 pub use provider::{Provider, gemm, provider};
@@ -113,6 +118,8 @@ pub struct Term<'a> {
     pub weights: &'a Matrix,
     /// `W` or its transpose.
     pub direction: Direction,
+    /// Fixed-point copies of `W` for a product of bits by look-up; without them it is dense.
+    pub fixed: Option<&'a FixedPoint>,
 }
 
 impl Term<'_> {

@@ -102,11 +102,13 @@ fn check_propagation(rows: usize, below: usize, columns: usize, above: usize) {
             input: (&bits).into(),
             weights: &w_below,
             direction: Direction::Up,
+            fixed: None,
         },
         Term {
             input: (&real).into(),
             weights: &w_above,
             direction: Direction::Down,
+            fixed: None,
         },
     ];
     let draws = Draws::new(3, Site::Gibbs, 4).from_row(10);
@@ -118,6 +120,7 @@ fn check_propagation(rows: usize, below: usize, columns: usize, above: usize) {
     let beta = 0.5;
     let mut buffers = Propagation::default();
     let tail = Tail {
+        precise: false,
         beta,
         input: Some(input.view_mut()),
         mean: Some(mean.view_mut()),
@@ -235,6 +238,7 @@ fn threads_do_not_change_a_bit() {
                 input: (&x).into(),
                 weights: &w,
                 direction: Direction::Up,
+                fixed: None,
             };
             propagate(&[term], &bias, tail, &mut Propagation::default()).unwrap();
             (mean, sums, softplus)
@@ -253,6 +257,7 @@ fn wrong_shapes_are_refused() {
         input: (&x).into(),
         weights: &w,
         direction: Direction::Up,
+        fixed: None,
     };
     let mut buffers = Propagation::default();
     let error = propagate(&[term], &[0.0; 3], Tail::new(1.0), &mut buffers).unwrap_err();

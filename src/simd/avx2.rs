@@ -30,6 +30,7 @@ impl Simd for Avx2 {
     const GEMM_ROWS: usize = 6;
     type F = __m256;
     type I = __m256i;
+    type W = __m256i;
 
     #[inline(always)]
     fn vectorize<Op: Operation>(self, op: Op) -> Op::Output {
@@ -147,6 +148,32 @@ impl Simd for Avx2 {
     #[inline(always)]
     fn upper_24_bits(self, x: __m256i) -> __m256 {
         avx2!(_mm256_cvtepi32_ps(_mm256_srli_epi32::<8>(x)))
+    }
+    #[inline(always)]
+    unsafe fn load_words(self, x: *const i16) -> __m256i {
+        avx2!(_mm256_loadu_si256(x.cast()))
+    }
+    #[inline(always)]
+    unsafe fn store_words(self, to: *mut i16, x: __m256i) {
+        avx2!(_mm256_storeu_si256(to.cast(), x))
+    }
+    #[inline(always)]
+    fn add_words(self, a: __m256i, b: __m256i) -> __m256i {
+        avx2!(_mm256_add_epi16(a, b))
+    }
+    #[inline(always)]
+    fn widen(self, x: __m256i) -> [__m256; 2] {
+        avx2!([
+            _mm256_cvtepi32_ps(_mm256_cvtepi16_epi32(_mm256_castsi256_si128(x))),
+            _mm256_cvtepi32_ps(_mm256_cvtepi16_epi32(_mm256_extracti128_si256::<1>(x))),
+        ])
+    }
+    #[inline(always)]
+    fn narrow(self, x: [__m256; 2]) -> __m256i {
+        avx2!({
+            let [low, high] = x.map(|x| _mm256_cvtps_epi32(x));
+            _mm256_permute4x64_epi64::<0b11_01_10_00>(_mm256_packs_epi32(low, high))
+        })
     }
     #[inline(always)]
     unsafe fn transpose(

@@ -31,6 +31,7 @@ impl Simd for Avx512 {
     const GEMM_ROWS: usize = 12;
     type F = __m512;
     type I = __m512i;
+    type W = __m512i;
 
     #[inline(always)]
     fn vectorize<Op: Operation>(self, op: Op) -> Op::Output {
@@ -144,6 +145,32 @@ impl Simd for Avx512 {
     #[inline(always)]
     fn upper_24_bits(self, x: __m512i) -> __m512 {
         avx512!(_mm512_cvtepi32_ps(_mm512_srli_epi32::<8>(x)))
+    }
+    #[inline(always)]
+    unsafe fn load_words(self, x: *const i16) -> __m512i {
+        avx512!(_mm512_loadu_si512(x.cast()))
+    }
+    #[inline(always)]
+    unsafe fn store_words(self, to: *mut i16, x: __m512i) {
+        avx512!(_mm512_storeu_si512(to.cast(), x))
+    }
+    #[inline(always)]
+    fn add_words(self, a: __m512i, b: __m512i) -> __m512i {
+        avx512!(_mm512_add_epi16(a, b))
+    }
+    #[inline(always)]
+    fn widen(self, x: __m512i) -> [__m512; 2] {
+        avx512!([
+            _mm512_cvtepi32_ps(_mm512_cvtepi16_epi32(_mm512_castsi512_si256(x))),
+            _mm512_cvtepi32_ps(_mm512_cvtepi16_epi32(_mm512_extracti64x4_epi64::<1>(x))),
+        ])
+    }
+    #[inline(always)]
+    fn narrow(self, x: [__m512; 2]) -> __m512i {
+        avx512!({
+            let [low, high] = x.map(|x| _mm512_cvtepi32_epi16(_mm512_cvtps_epi32(x)));
+            _mm512_inserti64x4::<1>(_mm512_castsi256_si512(low), high)
+        })
     }
     #[inline(always)]
     unsafe fn transpose(

@@ -148,6 +148,8 @@ pub(crate) trait Simd: Copy + Send + Sync + 'static {
     type F: Copy;
     /// The register as integers.
     type I: Copy;
+    /// `2 * LANES` 16-bit integers.
+    type W: Copy;
 
     /// Calls `op.run(self)` compiled for this instruction set.
     fn vectorize<Op: Operation>(self, op: Op) -> Op::Output;
@@ -204,6 +206,23 @@ pub(crate) trait Simd: Copy + Send + Sync + 'static {
     fn interleave_upper(self, a: Self::I, b: Self::I) -> Self::I;
     /// The upper 24 bits of each 32-bit lane as a float, 0 ..= 2^24 - 1.
     fn upper_24_bits(self, x: Self::I) -> Self::F;
+
+    /// `2 * LANES` 16-bit integers at `x`.
+    ///
+    /// # Safety
+    /// `x` must be readable for `2 * LANES` integers.
+    unsafe fn load_words(self, x: *const i16) -> Self::W;
+    /// Writes `2 * LANES` 16-bit integers at `to`.
+    ///
+    /// # Safety
+    /// `to` must be writable for `2 * LANES` integers.
+    unsafe fn store_words(self, to: *mut i16, x: Self::W);
+    /// Sums of 16-bit lanes, wrapping.
+    fn add_words(self, a: Self::W, b: Self::W) -> Self::W;
+    /// 16-bit lanes as floats, in order.
+    fn widen(self, x: Self::W) -> [Self::F; 2];
+    /// Floats of magnitude below 2^15, rounded to the nearest integer, ties to even.
+    fn narrow(self, x: [Self::F; 2]) -> Self::W;
 
     /// Writes the transpose of the `LANES x LANES` floats at `from` (rows `from_stride` apart) to `to` (rows `to_stride` apart).
     ///

@@ -1,7 +1,7 @@
 //! Any CPU, through the crate `wide`.
 
 use super::{Operation, Simd};
-use wide::f32x8;
+use wide::{f32x8, i16x16};
 
 /// Needs no proof.
 #[derive(Clone, Copy)]
@@ -12,6 +12,7 @@ impl Simd for Portable {
     const GEMM_ROWS: usize = 3;
     type F = f32x8;
     type I = [u64; 4];
+    type W = i16x16;
 
     #[inline(always)]
     fn vectorize<Op: Operation>(self, op: Op) -> Op::Output {
@@ -118,6 +119,32 @@ impl Simd for Portable {
     fn upper_24_bits(self, x: [u64; 4]) -> f32x8 {
         f32x8::from(std::array::from_fn(|k| {
             ((x[k / 2] >> (32 * (k % 2))) as u32 >> 8) as f32
+        }))
+    }
+    #[inline(always)]
+    unsafe fn load_words(self, x: *const i16) -> i16x16 {
+        // SAFETY: the caller vouches for sixteen integers; an array of them has their alignment.
+        i16x16::new(unsafe { *x.cast::<[i16; 16]>() })
+    }
+    #[inline(always)]
+    unsafe fn store_words(self, to: *mut i16, x: i16x16) {
+        // SAFETY: as above, for writing.
+        unsafe { *to.cast::<[i16; 16]>() = x.to_array() }
+    }
+    #[inline(always)]
+    fn add_words(self, a: i16x16, b: i16x16) -> i16x16 {
+        a + b
+    }
+    #[inline(always)]
+    fn widen(self, x: i16x16) -> [f32x8; 2] {
+        let x = x.to_array();
+        [0, 8].map(|at| f32x8::from(std::array::from_fn(|k| f32::from(x[at + k]))))
+    }
+    #[inline(always)]
+    fn narrow(self, x: [f32x8; 2]) -> i16x16 {
+        let x = x.map(|x| x.to_array());
+        i16x16::new(std::array::from_fn(|k| {
+            x[k / 8][k % 8].round_ties_even() as i16
         }))
     }
     #[inline(always)]

@@ -94,6 +94,29 @@ impl Operation for Definitions {
             if k % 2 == 0 { x[k + 1] } else { y[k] }
         });
 
+        // 16-bit words, through floats and back.
+        let wide: Vec<f32> = (0..2 * S::LANES)
+            .map(|k| (k as f32 - 9.0) * 1010.5)
+            .collect();
+        let words = s.narrow([s.load(&wide), s.load(&wide[S::LANES..])]);
+        let mut stored = vec![0_i16; 2 * S::LANES];
+        // SAFETY: the buffer holds 2 * LANES integers.
+        let (words, twice) = unsafe {
+            s.store_words(stored.as_mut_ptr(), words);
+            let words = s.load_words(stored.as_ptr());
+            (words, s.add_words(words, words))
+        };
+        let [low, high] = s.widen(words);
+        let [low2, high2] = s.widen(twice);
+        let both = [lanes(low), lanes(high)].concat();
+        let doubled = [lanes(low2), lanes(high2)].concat();
+        for (k, &x) in wide.iter().enumerate() {
+            let rounded = x.round_ties_even();
+            assert_eq!(f32::from(stored[k]), rounded);
+            assert_eq!(both[k], rounded);
+            assert_eq!(doubled[k], f32::from((rounded as i16).wrapping_mul(2)));
+        }
+
         let n = S::LANES;
         let stride = n + 3;
         let from: Vec<f32> = (0..n * stride).map(|k| k as f32).collect();

@@ -131,6 +131,7 @@ impl Optimizer {
             parameter: hidden,
             rates,
         });
+        rbm.refresh();
         Ok(())
     }
 }

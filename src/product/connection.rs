@@ -1,0 +1,153 @@
+//! The weights between two layers, with the copies that fast products need.
+
+use super::{
+    Direction, Input, Term,
+    lookup::{FixedPoint, LARGEST_STEP},
+};
+use crate::{
+    error::{Error, Result},
+    matrix::Matrix,
+};
+use std::{fmt, str::FromStr, sync::OnceLock};
+
+/// Which way a product of bits with weights is computed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Route {
+    /// By the rule of [`Route::takes_look_up`].
+    #[default]
+    Automatic,
+    /// Always f32.
+    Dense,
+    /// By look-up wherever its precision allows, however small the product.
+    LookUp,
+}
+
+impl Route {
+    /// Fewest samples for which building tables pays: a table of 128 inputs costs as much as some five dense rows.
+    const FEWEST_ROWS: usize = 8;
+    /// Fewest units of either layer: tables are 32 outputs wide, and narrow products cost little anyway.
+    const FEWEST_UNITS: usize = 32;
+
+    /// The route that `HARMONIUM_PRODUCT` asks for: `automatic` (the default), `dense` or `lookup`.
+    ///
+    /// # Errors
+    /// [`Error::Parameter`] for any other name.
+    pub fn from_environment() -> Result<Self> {
+        std::env::var("HARMONIUM_PRODUCT").map_or(Ok(Self::Automatic), |name| name.parse())
+    }
+
+    /// Whether `rows` samples of `inputs` bits meet `outputs` units by look-up. Measured: see the benchmark `product`.
+    pub fn takes_look_up(self, rows: usize, inputs: usize, outputs: usize) -> bool {
+        match self {
+            Self::Dense => false,
+            Self::LookUp => true,
+            Self::Automatic => {
+                rows >= Self::FEWEST_ROWS && inputs.min(outputs) >= Self::FEWEST_UNITS
+            }
+        }
+    }
+}
+
+impl FromStr for Route {
+    type Err = Error;
+    fn from_str(name: &str) -> Result<Self> {
+        match name {
+            "automatic" => Ok(Self::Automatic),
+            "dense" => Ok(Self::Dense),
+            "lookup" => Ok(Self::LookUp),
+            _ => Err(Error::parameter(
+                "HARMONIUM_PRODUCT",
+                "automatic, dense or lookup",
+                name,
+            )),
+        }
+    }
+}
+
+impl fmt::Display for Route {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Automatic => "automatic",
+            Self::Dense => "dense",
+            Self::LookUp => "lookup",
+        })
+    }
+}
+
+/// The route in use: that of [`Route::from_environment`], found once.
+///
+/// # Panics
+/// When `HARMONIUM_PRODUCT` names none; a program can ask [`Route::from_environment`] first.
+pub fn route() -> Route {
+    static ROUTE: OnceLock<Route> = OnceLock::new();
+    *ROUTE.get_or_init(|| Route::from_environment().unwrap_or_else(|e| panic!("{e}")))
+}
+
+/// Weights `[n_l x n_{l+1}]` and their fixed-point copies, made when they are first needed.
+#[derive(Debug, Default)]
+pub struct Connection {
+    weights: Matrix,
+    fixed: OnceLock<FixedPoint>,
+    /// Copies of earlier weights, whose memory the next ones take.
+    spare: Option<FixedPoint>,
+}
+
+impl Connection {
+    /// A connection of these weights.
+    pub fn new(weights: Matrix) -> Self {
+        Self {
+            weights,
+            ..Self::default()
+        }
+    }
+
+    /// The weights.
+    pub fn weights(&self) -> &Matrix {
+        &self.weights
+    }
+
+    /// The weights, to be changed; copies become stale.
+    pub fn weights_mut(&mut self) -> &mut Matrix {
+        if let Some(fixed) = self.fixed.take() {
+            self.spare = Some(fixed);
+        }
+        &mut self.weights
+    }
+
+    /// Makes the copies anew, without an allocation, if they were in use before the weights changed.
+    pub fn refresh(&mut self) {
+        if let Some(mut fixed) = self.spare.take() {
+            fixed.refresh(&self.weights);
+            self.fixed = OnceLock::from(fixed);
+        }
+    }
+
+    /// The product of `input` with the weights: exact to f32 if `precise`, else by whatever is fastest.
+    pub fn term<'a>(&'a self, input: Input<'a>, direction: Direction, precise: bool) -> Term<'a> {
+        let (n, m) = (self.weights.rows(), self.weights.columns());
+        let fast = !precise
+            && matches!(input, Input::Bits(_))
+            && route().takes_look_up(input.rows(), n, m);
+        let fixed = fast
+            .then(|| self.fixed.get_or_init(|| FixedPoint::new(&self.weights)))
+            .filter(|fixed| fixed.largest_step() <= LARGEST_STEP);
+        Term {
+            input,
+            weights: &self.weights,
+            direction,
+            fixed,
+        }
+    }
+}
+
+impl Clone for Connection {
+    fn clone(&self) -> Self {
+        Self::new(self.weights.clone())
+    }
+}
+
+impl PartialEq for Connection {
+    fn eq(&self, other: &Self) -> bool {
+        self.weights == other.weights
+    }
+}

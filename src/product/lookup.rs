@@ -1,0 +1,507 @@
+//! The product of bits with weights, by look-up: nobody multiplies by a bit.
+//!
+//! Inputs are taken four at a time. For a block of 32 outputs the sum of four weights has 16 values, a row of 32 integers each; four
+//! bits of a sample choose the row, and one load and one addition do 128 multiply-adds (the method of the four Russians: Arlazarov,
+//! Dinic, Kronrod, Faradzev 1970). Tables of 128 inputs fit the first-level cache and are shared by all samples of a panel.
+//!
+//! # Fixed point
+//! Within a block of 128 x 128 weights, `q = round(w / step)` with one step for both directions, chosen so that no sum over any subset
+//! of a row or column of the block leaves 16 bits: `step = max over rows and columns of max(sum of positive w, sum of |negative w|) /`
+//! [`LARGEST_SUM`]. From there integer addition is exact: order, tile, thread and instruction set cannot change it. Blocks are
+//! added in f32 in order.
+//!
+//! # Precision
+//! Sampling by look-up is sampling the machine of weights `q step`, the same in both directions, so the stationary distribution of
+//! Gibbs sampling is exactly that machine's; `|w - q step| <= step / 2`, and an input of `n` active units is off by at
+//! most `n step / 2` (and f32 rounding). Where a step would exceed [`LARGEST_STEP`] the dense product is used instead.
+
+use crate::{
+    bits::BitView,
+    matrix::{Aligned, Matrix, MatrixView, aligned},
+    product::Direction,
+    simd::{Operation, Simd, dispatch},
+};
+use rayon::prelude::*;
+use std::{cell::RefCell, ops::Range};
+
+/// Side of a block of weights with one step.
+pub(super) const BLOCK: usize = 128;
+/// Outputs of a table row: 64 bytes.
+pub(super) const WIDTH: usize = 32;
+/// Inputs that are looked up at once.
+const GROUP: usize = 4;
+/// Most that the integers of one row or column of a block may add up to before rounding: rounding adds up to half for each of 128, and
+/// the f32 sums that choose the step are off by less than 1e-4 of themselves.
+pub const LARGEST_SUM: f32 = 32_700.0;
+/// Largest step that is taken: weights are then off by at most 2^-9.
+pub const LARGEST_STEP: f32 = 1.0 / 256.0;
+/// Sums below this are as good as zero.
+const SMALLEST_SUM: f32 = 1e-30;
+
+/// Integers of one block of outputs over one block of inputs, `[BLOCK inputs][WIDTH outputs]`.
+const SLAB: usize = BLOCK * WIDTH;
+/// Slabs of `WIDTH` outputs in a block.
+const SLABS: usize = BLOCK / WIDTH;
+
+/// Fixed-point copies of the weights of a connection, one for each direction.
+#[derive(Clone, Debug)]
+pub struct FixedPoint {
+    /// `[block of rows][slab of columns]` slabs: inputs are rows.
+    up: Aligned<i16>,
+    /// `[block of rows][block of columns][slab of rows in the block]` slabs: inputs are columns.
+    down: Aligned<i16>,
+    /// `[block of rows][block of columns]`.
+    steps: Vec<f32>,
+    row_blocks: usize,
+    column_blocks: usize,
+}
+
+impl FixedPoint {
+    /// The copies of `weights`.
+    pub fn new(weights: &Matrix) -> Self {
+        let row_blocks = weights.rows().div_ceil(BLOCK);
+        let column_blocks = weights.columns().div_ceil(BLOCK);
+        let size = row_blocks * column_blocks * SLABS * SLAB;
+        let mut fixed = Self {
+            up: aligned(size, 0),
+            down: aligned(size, 0),
+            steps: vec![0.0; row_blocks * column_blocks],
+            row_blocks,
+            column_blocks,
+        };
+        fixed.refresh(weights);
+        fixed
+    }
+
+    /// Copies weights of the same shape anew. Blocks of rows run on rayon.
+    pub fn refresh(&mut self, weights: &Matrix) {
+        assert_eq!(self.row_blocks, weights.rows().div_ceil(BLOCK));
+        assert_eq!(self.column_blocks, weights.columns().div_ceil(BLOCK));
+        if self.steps.is_empty() {
+            return;
+        }
+        let size = self.column_blocks * SLABS * SLAB;
+        self.up
+            .par_chunks_mut(size)
+            .zip(self.down.par_chunks_mut(size))
+            .zip(self.steps.par_chunks_mut(self.column_blocks))
+            .enumerate()
+            .for_each(|(block, ((up, down), steps))| {
+                let rows = block * BLOCK..((block + 1) * BLOCK).min(weights.rows());
+                let weights = weights.view_rows(rows);
+                SCRATCH.with_borrow_mut(|scratch| {
+                    dispatch(Quantize {
+                        weights,
+                        up,
+                        down,
+                        steps,
+                        scratch,
+                    });
+                });
+            });
+    }
+
+    /// The largest step of any block; infinite if a weight is.
+    pub fn largest_step(&self) -> f32 {
+        self.steps.iter().fold(
+            0.0,
+            |a, &b| if b.is_nan() { f32::INFINITY } else { a.max(b) },
+        )
+    }
+
+    /// The weights that look-ups see, `q step`.
+    pub fn weights(&self, rows: usize, columns: usize) -> Matrix {
+        Matrix::from_fn(rows, columns, |i, j| {
+            let slab = (i / BLOCK * self.column_blocks * SLABS + j / WIDTH) * SLAB;
+            let q = self.up[slab + i % BLOCK * WIDTH + j % WIDTH];
+            f32::from(q) * self.steps[i / BLOCK * self.column_blocks + j / BLOCK]
+        })
+    }
+
+    /// The slab of `outputs / WIDTH` over a block of inputs, with its step.
+    fn slab(&self, direction: Direction, output: usize, input_block: usize) -> (&[i16], f32) {
+        let (at, step) = match direction {
+            Direction::Up => (
+                input_block * self.column_blocks * SLABS + output / WIDTH,
+                input_block * self.column_blocks + output / BLOCK,
+            ),
+            Direction::Down => {
+                let block = output / BLOCK * self.column_blocks + input_block;
+                (block * SLABS + output % BLOCK / WIDTH, block)
+            }
+        };
+        let slabs = if direction == Direction::Up {
+            &self.up
+        } else {
+            &self.down
+        };
+        (&slabs[at * SLAB..(at + 1) * SLAB], self.steps[step])
+    }
+
+    /// `product += X[rows] op(W)[.., columns]`, rows of `product` `stride` apart; `columns` starts at a multiple of `WIDTH`, and up to the
+    /// next multiple beyond its end `product` may be overwritten with finite numbers.
+    pub(super) fn add_product(
+        &self,
+        direction: Direction,
+        x: BitView<'_>,
+        rows: Range<usize>,
+        columns: Range<usize>,
+        product: &mut [f32],
+        stride: usize,
+    ) {
+        assert!(columns.start.is_multiple_of(WIDTH));
+        assert!(columns.len().next_multiple_of(WIDTH) <= stride);
+        TABLES.with_borrow_mut(|tables| {
+            for (k, output) in columns.step_by(WIDTH).enumerate() {
+                for block in 0..x.columns().div_ceil(BLOCK) {
+                    let (slab, step) = self.slab(direction, output, block);
+                    let inputs = (x.columns() - block * BLOCK).min(BLOCK);
+                    let product = &mut product[k * WIDTH..];
+                    dispatch(LookUp {
+                        slab,
+                        step,
+                        inputs,
+                        block,
+                        x,
+                        rows: rows.clone(),
+                        product,
+                        stride,
+                        tables,
+                    });
+                }
+            }
+        });
+    }
+}
+
+/// A block of weights and its transpose.
+type Scratch = Box<([f32; BLOCK * BLOCK], [f32; BLOCK * BLOCK])>;
+
+thread_local! {
+    static SCRATCH: RefCell<Scratch> = RefCell::new(Box::new(([0.0; BLOCK * BLOCK], [0.0; BLOCK * BLOCK])));
+    static TABLES: RefCell<Aligned<i16>> = RefCell::new(aligned(BLOCK / GROUP * 16 * WIDTH, 0));
+}
+
+/// Fixed-point copies of one block of rows.
+struct Quantize<'a> {
+    weights: MatrixView<'a>,
+    up: &'a mut [i16],
+    down: &'a mut [i16],
+    steps: &'a mut [f32],
+    scratch: &'a mut Scratch,
+}
+
+impl Operation for Quantize<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        let (block, turned) = &mut **self.scratch;
+        for (j, step) in self.steps.iter_mut().enumerate() {
+            let columns = j * BLOCK..((j + 1) * BLOCK).min(self.weights.columns());
+            for (i, row) in block.chunks_exact_mut(BLOCK).enumerate() {
+                if i < self.weights.rows() {
+                    let from = &self.weights.row(i)[columns.clone()];
+                    row[..from.len()].copy_from_slice(from);
+                    row[from.len()..].fill(0.0);
+                } else {
+                    row.fill(0.0);
+                }
+            }
+            for i in (0..BLOCK).step_by(S::LANES) {
+                for k in (0..BLOCK).step_by(S::LANES) {
+                    // SAFETY: both squares lie within the BLOCK x BLOCK buffers, whose side is a multiple of LANES.
+                    unsafe {
+                        s.transpose(
+                            block.as_ptr().add(i * BLOCK + k),
+                            BLOCK,
+                            turned.as_mut_ptr().add(k * BLOCK + i),
+                            BLOCK,
+                        );
+                    }
+                }
+            }
+            let sum = largest_sum(s, block).max(largest_sum(s, turned));
+            *step = if sum < SMALLEST_SUM {
+                0.0
+            } else {
+                sum / LARGEST_SUM
+            };
+            let inverse = if *step > 0.0 && step.is_finite() {
+                1.0 / *step
+            } else {
+                0.0
+            };
+            let slabs = j * SLABS * SLAB..(j + 1) * SLABS * SLAB;
+            quantize(s, block, inverse, &mut self.up[slabs.clone()]);
+            quantize(s, turned, inverse, &mut self.down[slabs]);
+        }
+    }
+}
+
+/// Over the columns of a block, the largest sum of the positive or of the negative elements' magnitudes. NaN and infinite elements
+/// make it NaN or infinite.
+#[inline(always)]
+fn largest_sum<S: Simd>(s: S, block: &[f32; BLOCK * BLOCK]) -> f32 {
+    let zero = s.splat(0.0);
+    let mut largest = 0.0_f32;
+    for j in (0..BLOCK).step_by(S::LANES) {
+        let (mut sum, mut magnitude) = (zero, zero);
+        for row in block.chunks_exact(BLOCK) {
+            let w = s.load(&row[j..]);
+            sum = s.add(sum, w);
+            magnitude = s.add(magnitude, s.max(w, s.sub(zero, w)));
+        }
+        let mut lanes = [0.0_f32; 32];
+        s.store(&mut lanes, sum);
+        s.store(&mut lanes[16..], magnitude);
+        for k in 0..S::LANES {
+            let one_sided = 0.5 * (lanes[16 + k] + lanes[k].abs());
+            largest = if one_sided.is_nan() {
+                f32::NAN
+            } else {
+                largest.max(one_sided)
+            };
+            if largest.is_nan() {
+                return largest;
+            }
+        }
+    }
+    largest
+}
+
+/// `round(block * inverse)`, cut into slabs of `WIDTH` columns.
+#[inline(always)]
+fn quantize<S: Simd>(s: S, block: &[f32; BLOCK * BLOCK], inverse: f32, slabs: &mut [i16]) {
+    let inverse = s.splat(inverse);
+    for (k, slab) in slabs.chunks_exact_mut(SLAB).enumerate() {
+        for (row, to) in block.chunks_exact(BLOCK).zip(slab.chunks_exact_mut(WIDTH)) {
+            let from = &row[k * WIDTH..];
+            for (v, to) in to.chunks_exact_mut(2 * S::LANES).enumerate() {
+                let from = &from[v * 2 * S::LANES..];
+                let w = [s.load(from), s.load(&from[S::LANES..])].map(|w| s.mul(w, inverse));
+                // SAFETY: the chunk is of 2 * LANES integers.
+                unsafe { s.store_words(to.as_mut_ptr(), s.narrow(w)) };
+            }
+        }
+    }
+}
+
+/// Tables of one slab, then every row of the panel through them.
+struct LookUp<'a> {
+    slab: &'a [i16],
+    step: f32,
+    inputs: usize,
+    block: usize,
+    x: BitView<'a>,
+    rows: Range<usize>,
+    product: &'a mut [f32],
+    stride: usize,
+    tables: &'a mut Aligned<i16>,
+}
+
+impl Operation for LookUp<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        let groups = self.inputs.div_ceil(GROUP);
+        let words = self.block * BLOCK / 64..(self.block * BLOCK + self.inputs).div_ceil(64);
+        build(s, self.slab, groups, self.tables);
+        let full = groups == BLOCK / GROUP;
+        let tables: &[i16] = self.tables;
+        let words_of = |row: usize| {
+            let words = &self.x.row(row)[words.clone()];
+            [words[0], words.get(1).copied().unwrap_or(0)]
+        };
+        let mut rows = self.rows.clone();
+        let n = rows.len();
+        assert!(n == 0 || self.product.len() >= (n - 1) * self.stride + WIDTH);
+        let mut at = 0;
+        while n - at >= 2 {
+            let pair = [words_of(rows.start), words_of(rows.start + 1)];
+            let product = &mut self.product[at * self.stride..];
+            if full {
+                gather::<S, 2>(
+                    s,
+                    tables,
+                    BLOCK / GROUP,
+                    pair,
+                    self.step,
+                    product,
+                    self.stride,
+                );
+            } else {
+                gather::<S, 2>(s, tables, groups, pair, self.step, product, self.stride);
+            }
+            rows.start += 2;
+            at += 2;
+        }
+        if n > at {
+            let product = &mut self.product[at * self.stride..];
+            gather::<S, 1>(
+                s,
+                tables,
+                groups,
+                [words_of(rows.start)],
+                self.step,
+                product,
+                self.stride,
+            );
+        }
+    }
+}
+
+/// The 16 sums of every group of four inputs: `[groups][16][WIDTH]`.
+#[inline(always)]
+fn build<S: Simd>(s: S, slab: &[i16], groups: usize, tables: &mut [i16]) {
+    assert!(groups * GROUP * WIDTH <= slab.len() && groups * 16 * WIDTH <= tables.len());
+    for group in 0..groups {
+        for v in (0..WIDTH).step_by(2 * S::LANES) {
+            // SAFETY: the assert covers GROUP rows of the slab and 16 rows of the table, each WIDTH wide.
+            unsafe {
+                let from = slab.as_ptr().add(group * GROUP * WIDTH + v);
+                let to = tables.as_mut_ptr().add(group * 16 * WIDTH + v);
+                let mut sums = [s.narrow([s.splat(0.0); 2]); 16];
+                for k in 0..GROUP {
+                    let w = s.load_words(from.add(k * WIDTH));
+                    for i in 0..1 << k {
+                        sums[(1 << k) + i] = s.add_words(sums[i], w);
+                    }
+                }
+                for (i, &sum) in sums.iter().enumerate() {
+                    s.store_words(to.add(i * WIDTH), sum);
+                }
+            }
+        }
+    }
+}
+
+/// Adds `step *` the looked-up sums of `N` rows to their products.
+#[inline(always)]
+fn gather<S: Simd, const N: usize>(
+    s: S,
+    tables: &[i16],
+    groups: usize,
+    words: [[u64; 2]; N],
+    step: f32,
+    product: &mut [f32],
+    stride: usize,
+) {
+    /// Bytes of a table row, a power of two: four bits are shifted to an offset.
+    const SHIFT: u32 = (WIDTH * size_of::<i16>()).trailing_zeros();
+    assert!(groups * 16 * WIDTH <= tables.len());
+    assert!(product.len() >= (N - 1) * stride + WIDTH);
+    let step = s.splat(step);
+    for v in (0..WIDTH).step_by(2 * S::LANES) {
+        let mut sums = [s.narrow([s.splat(0.0); 2]); N];
+        for half in 0..2 {
+            let mut rest: [u64; N] = std::array::from_fn(|n| words[n][half].rotate_left(SHIFT));
+            for group in half * 16..(half * 16 + 16).min(groups) {
+                for (sum, rest) in sums.iter_mut().zip(&mut rest) {
+                    let offset = (*rest & (15 << SHIFT)) as usize / size_of::<i16>();
+                    *rest = rest.rotate_right(GROUP as u32);
+                    // SAFETY: offset selects one of the 16 rows of a group below `groups`.
+                    let row = unsafe {
+                        s.load_words(tables.as_ptr().add(group * 16 * WIDTH + v + offset))
+                    };
+                    *sum = s.add_words(*sum, row);
+                }
+            }
+        }
+        for (n, sum) in sums.into_iter().enumerate() {
+            let to = &mut product[n * stride + v..][..2 * S::LANES];
+            for (sum, to) in s.widen(sum).into_iter().zip(to.chunks_exact_mut(S::LANES)) {
+                let total = s.mul_add(sum, step, s.load(to));
+                s.store(to, total);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{bits::BitMatrix, kernel::reference, rng::HostRng};
+    use proptest::prelude::*;
+
+    /// Products by look-up against f64 sums of the same fixed-point weights (exact) and of the true ones (within the bound).
+    fn check(weights: &Matrix, rows: usize) {
+        let fixed = FixedPoint::new(weights);
+        let seen = fixed.weights(weights.rows(), weights.columns());
+        for (a, b) in seen.elements().zip(weights.elements()) {
+            assert!(
+                (a - b).abs()
+                    <= 0.5001 * fixed.largest_step() + f32::EPSILON * b.abs() + SMALLEST_SUM,
+                "{a} for {b}"
+            );
+        }
+        for direction in [Direction::Up, Direction::Down] {
+            let backward = direction == Direction::Down;
+            let (inputs, outputs) = if backward {
+                (weights.columns(), weights.rows())
+            } else {
+                (weights.rows(), weights.columns())
+            };
+            let x = BitMatrix::from_fn(rows, inputs, |i, j| {
+                i % 7 == 3 || (i * 31 + j * 17 + i * j) % 5 < 2
+            });
+            let stride = outputs.next_multiple_of(WIDTH);
+            let mut product = vec![0.0; rows * stride];
+            fixed.add_product(
+                direction,
+                x.view(),
+                0..rows,
+                0..outputs,
+                &mut product,
+                stride,
+            );
+            let expected = reference::product(x.to_matrix().view(), &seen, backward);
+            let largest = seen.elements().fold(0.0_f32, |a, b| a.max(b.abs()));
+            for i in 0..rows {
+                for (j, &e) in expected.row(i).iter().enumerate() {
+                    let got = product[i * stride + j];
+                    let rounding =
+                        largest * inputs as f32 * f32::EPSILON * (2 + inputs / BLOCK) as f32;
+                    assert!(
+                        (got - e).abs() <= rounding,
+                        "{direction:?} ({i}, {j}): {got} for {e}"
+                    );
+                }
+            }
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(40))]
+        #[test]
+        fn look_ups_are_sums_of_the_fixed_point_weights(
+            rows in prop::sample::select(vec![1_usize, 2, 3, 8, 9]),
+            n in prop::sample::select(vec![1_usize, 3, 4, 5, 31, 63, 64, 65, 127, 128, 129, 260]),
+            m in prop::sample::select(vec![1_usize, 4, 31, 32, 33, 127, 128, 129, 200]),
+            seed in 0_u64..100,
+            kind in 0..6,
+        ) {
+            let mut rng = HostRng::new(seed, 1);
+            let weights = Matrix::from_fn(n, m, |i, j| match kind {
+                0 => rng.normal() as f32,
+                1 => 1.0,                                                  // all of one sign
+                2 => -0.37,
+                3 => 0.0,
+                4 => f32::MIN_POSITIVE * 0.01 * rng.normal() as f32,       // denormals
+                _ => if (i, j) == (n / 2, m / 2) { 1e4 } else { rng.normal() as f32 }, // one huge among small
+            });
+            check(&weights, rows);
+        }
+    }
+
+    #[test]
+    fn weights_that_are_not_finite_make_the_step_unusable() {
+        for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+            let weights =
+                Matrix::from_fn(140, 3, |i, j| if (i, j) == (130, 1) { bad } else { 1.0 });
+            let step = FixedPoint::new(&weights).largest_step();
+            assert!(!(step <= LARGEST_STEP), "{bad}: {step}");
+        }
+    }
+}
