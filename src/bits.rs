@@ -421,7 +421,7 @@ mod tests {
         let (mut upper, mut lower) = right.split_at_row(1);
         upper.row_mut(0)[0] = u64::MAX;
         lower.row_mut(2)[1] = 3;
-        drop(left);
+        assert_eq!(left.columns(), 64);
         assert_eq!(bits.count_ones(), 66);
         assert!(bits.get(3, 129) && bits.padding_is_zero());
         assert_eq!(bits.view_rows(3..4).to_owned().count_ones(), 2);

@@ -1,3 +1,45 @@
+//! **harmonium**: a CPU engine for Boltzmann machines. States are packed bits, kernels are chosen for the CPU at run time, every
+//! conditional, gradient, sampler and estimator is held against exact enumeration, and the same seed gives the same model,
+//! bit for bit, at any number of threads.
+//!
+//! ```
+//! use harmonium::{Binarization, Dataset, Rbm, Trainer, evaluate::{Ais, Base}, train::Negative};
+//! use std::ops::ControlFlow;
+//!
+//! # fn main() -> harmonium::Result<()> {
+//! let data = Dataset::idx("data/mnist")?.binarized(Binarization::Sampled, 1);
+//! let mut rbm = Rbm::bernoulli(784, 25).initialized_from(&data.train, 1)?;
+//! Trainer::new(Negative::Persistent { chains: 100, steps: 1 })
+//!     .epochs(2)
+//!     .learning_rate(0.05)
+//!     .seed(1)
+//!     .train(&mut rbm, &data.train, |_event| ControlFlow::Continue(()))?;
+//!
+//! let ais = Ais { chains: 50, betas: 500, base: Base::rate_of(&data.train), seed: 1 };
+//! let log_z = ais.log_z(&rbm)?;
+//! let test = data.test.expect("MNIST has a test part");
+//! let likelihood = rbm.mean_log_likelihood(test.bits().expect("binary"), log_z.estimate)?;
+//! println!("test log-likelihood {likelihood:.2} nats, ln Z in {:.2} .. {:.2}", log_z.low, log_z.high);
+//! # assert!((-175.0..-140.0).contains(&likelihood), "{likelihood}");
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # The way of the data
+//! [`Dataset`] -> minibatch -> layer inputs -> fused [`product`] -> states ([`BitMatrix`]) -> statistics -> optimizer -> [`Rbm`].
+//! [`evaluate`] reads a model from the side; [`checkpoint`] stores it.
+//!
+//! # Floors
+//! Each module knows only those below it: [`train`], [`evaluate`], [`checkpoint`]; [`model`]; [`product`]; [`kernel`]; [`matrix`], [`bits`],
+//! [`rng`], [`dataset`]; [`simd`]; [`error`].
+//!
+//! # Notation
+//! `v` visible, `h` hidden, `W` `[n_visible x n_hidden]` row-major, `b` visible bias, `c` hidden bias, `beta` inverse temperature,
+//! `sigma` the logistic function. Layers are numbered from the visible one. Logarithms are natural, likelihoods in nats.
+//!
+//! # Threads
+//! Work runs on the rayon pool of the calling thread; `rayon::ThreadPool::install` chooses another.
+
 pub mod bits;
 pub mod checkpoint;
 pub mod dataset;
@@ -10,6 +52,16 @@ pub mod product;
 pub mod rng;
 pub mod simd;
 pub mod train;
+
 pub use bits::{BitMatrix, BitView};
+pub use checkpoint::Checkpoint;
+pub use dataset::{Binarization, Dataset, Examples, Values};
 pub use error::{Error, Result};
 pub use matrix::{Matrix, MatrixView};
+pub use model::{GibbsChain, Rbm};
+pub use train::{Trainer, Training};
+
+/// The examples of the README are compiled and run.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

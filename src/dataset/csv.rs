@@ -8,8 +8,8 @@ use crate::{
     error::{Error, Result},
     matrix::Matrix,
 };
-use csv::{ByteRecord, ErrorKind, ReaderBuilder, Trim};
-use std::path::{Path, PathBuf};
+use csv::{ByteRecord, ErrorKind, Position, ReaderBuilder, Trim};
+use std::{io::Read, path::PathBuf};
 
 /// Name of the column of labels.
 const LABEL: &str = "label";
@@ -21,12 +21,18 @@ pub(super) fn examples(source: Source<'_>) -> Result<Examples> {
         return Err(source.error("an uncompressed CSV file", "gzip"));
     }
     let path = source.path().to_owned();
+    let mut text = Vec::new();
+    source
+        .into_reader()
+        .read_to_end(&mut text)
+        .map_err(|e| broken_stream(&path, text.len(), e))?;
     let mut reader = ReaderBuilder::new()
         .has_headers(false)
         .trim(Trim::All)
-        .from_reader(source.into_reader());
+        .from_reader(&text[..]);
     let mut table = Table {
         path,
+        text: &text,
         label: None,
         rows: 0,
         elements: Vec::new(),
@@ -34,18 +40,14 @@ pub(super) fn examples(source: Source<'_>) -> Result<Examples> {
     };
     let mut record = ByteRecord::new();
     let mut first = true;
-    loop {
-        let more = reader
-            .read_byte_record(&mut record)
-            .map_err(|e| refused(&table.path, e))?;
-        if !more {
-            break;
-        }
-        let line = record.position().map_or(0, csv::Position::line);
+    while reader
+        .read_byte_record(&mut record)
+        .map_err(|e| table.refused(e))?
+    {
         if first && record.iter().any(|field| number(field).is_none()) {
             table.header(&record)?;
         } else {
-            table.push(&record, line)?;
+            table.push(&record)?;
         }
         first = false;
     }
@@ -53,8 +55,9 @@ pub(super) fn examples(source: Source<'_>) -> Result<Examples> {
 }
 
 /// What has been read of a file.
-struct Table {
+struct Table<'a> {
     path: PathBuf,
+    text: &'a [u8],
     /// The column of labels.
     label: Option<usize>,
     rows: usize,
@@ -62,7 +65,7 @@ struct Table {
     labels: Vec<u8>,
 }
 
-impl Table {
+impl Table<'_> {
     fn header(&mut self, record: &ByteRecord) -> Result<()> {
         let mut named = (0..record.len()).filter(|&j| &record[j] == LABEL.as_bytes());
         self.label = named.next();
@@ -76,10 +79,11 @@ impl Table {
         }
     }
 
-    fn push(&mut self, record: &ByteRecord, line: u64) -> Result<()> {
+    fn push(&mut self, record: &ByteRecord) -> Result<()> {
         for (j, field) in record.iter().enumerate() {
             let refused = |expected: &str| {
                 let field = String::from_utf8_lossy(field);
+                let line = self.line(record.position());
                 let place = format!("{field:?} in line {line}, field {}", j + 1);
                 Error::file(&self.path, expected, place)
             };
@@ -97,6 +101,34 @@ impl Table {
         }
         self.rows += 1;
         Ok(())
+    }
+
+    /// Line of the record that starts at `position`, or after empty lines that start there.
+    fn line(&self, position: Option<&Position>) -> usize {
+        let start = position
+            .map_or(0, |p| p.byte() as usize)
+            .min(self.text.len());
+        let (before, rest) = self.text.split_at(start);
+        let empty = rest.iter().take_while(|b| matches!(b, b'\r' | b'\n'));
+        1 + before.iter().chain(empty).filter(|&&b| b == b'\n').count()
+    }
+
+    /// What the CSV reader complains about.
+    fn refused(&self, e: csv::Error) -> Error {
+        if let ErrorKind::UnequalLengths {
+            pos,
+            expected_len,
+            len,
+        } = e.kind()
+        {
+            let line = self.line(pos.as_ref());
+            return Error::file(
+                &self.path,
+                format!("{expected_len} fields in line {line}, as in the first"),
+                len,
+            );
+        }
+        Error::file(&self.path, "comma-separated values", e)
     }
 
     fn finish(self) -> Result<Examples> {
@@ -120,26 +152,6 @@ impl Table {
 /// The number that a field holds; NaN and infinities count as numbers, to be refused as values.
 fn number(field: &[u8]) -> Option<f32> {
     str::from_utf8(field).ok()?.parse().ok()
-}
-
-fn refused(path: &Path, e: csv::Error) -> Error {
-    let message = e.to_string();
-    match e.into_kind() {
-        ErrorKind::Io(e) => broken_stream(path, 0, e),
-        ErrorKind::UnequalLengths {
-            pos,
-            expected_len,
-            len,
-        } => {
-            let line = pos.map_or(0, |pos| pos.line());
-            Error::file(
-                path,
-                format!("{expected_len} fields in line {line}, as in the first"),
-                format!("{len}"),
-            )
-        }
-        _ => Error::file(path, "comma-separated values", message),
-    }
 }
 
 #[cfg(test)]
@@ -171,6 +183,9 @@ mod tests {
             ("label\n3\n", "1 lines with 0 values"),
             ("0,1\n0,1\n1\n", "expected 2 fields in line 3"),
             ("0,1\n0,x\n", "\"x\" in line 2, field 2"),
+            ("0,1\n\n0,x\n", "\"x\" in line 3, field 2"),
+            ("\r\n0,1\r\n\r\n0,1\r\n0,y\r\n", "\"y\" in line 5, field 2"),
+            ("0,1\n\n0", "fields in line 3"),
             ("0,1\n0,nan\n", "\"nan\" in line 2, field 2"),
             ("0,1.5\n", "\"1.5\" in line 1, field 2"),
             ("-0.5\n", "\"-0.5\" in line 1, field 1"),

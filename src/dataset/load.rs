@@ -4,7 +4,7 @@ use super::{
     binarization::Binarization,
     csv,
     examples::Examples,
-    idx, npy, npz,
+    idx, npy, npy_header, npz,
     source::{Source, hex},
 };
 use crate::error::{Error, Result};
@@ -64,7 +64,7 @@ impl Dataset {
     ///
     /// # Errors
     /// [`Error::File`] if the file is none of these or breaks a rule above; [`Error::Io`] if the system refuses to read.
-    /// Memory stays within a small multiple of the (decompressed) bytes that are there, whatever a header claims.
+    /// Memory follows the (decompressed) bytes that are there, whatever a header claims.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
         if path.is_dir() {
@@ -77,7 +77,7 @@ impl Dataset {
             Some("csv") => csv::examples(source)?,
             Some("npy") => Examples::from_checked(npy::values(source)?),
             Some("npz") => return npz::read(path),
-            _ if npy::recognises(head) => Examples::from_checked(npy::values(source)?),
+            _ if npy_header::recognises(head) => Examples::from_checked(npy::values(source)?),
             _ if idx::recognises(head) => Examples::from_checked(idx::images(source)?),
             _ if npz::recognises(head) && !source.is_compressed() => return npz::read(path),
             _ => {

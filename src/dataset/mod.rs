@@ -3,8 +3,8 @@
 //! A [`Dataset`] is read from the IDX files of MNIST, from NPY, NPZ or CSV, or made by a generator
 //! ([`bars_and_stripes`], [`shifting_bar`]). Files give [`Values::Real`]; [`Dataset::binarized`] turns those into the
 //! packed [`Values::Bits`] on which the products are fast. Readers accept no more than the format promises: every
-//! refusal names the file, what was expected and what came, and no header can make them allocate more than a small
-//! multiple of the bytes that really are there.
+//! refusal names the file, what was expected and what came. No header can make them allocate more than the bytes that
+//! really are there justify: those bytes, and their rows as floats padded to 64 bytes.
 
 mod binarization;
 mod csv;
@@ -13,6 +13,7 @@ mod generate;
 mod idx;
 mod load;
 mod npy;
+mod npy_header;
 mod npz;
 mod source;
 

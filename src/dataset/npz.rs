@@ -4,18 +4,16 @@ use super::{
     examples::Examples,
     load::{Dataset, name_of},
     npy,
+    npy_header::Header,
     source::{Source, hex},
 };
 use crate::error::{Error, Result};
-use npyz::{
-    npz::NpzArchive,
-    zip::{CompressionMethod, ZipArchive},
-};
 use std::{
     fs,
     io::Cursor,
     path::{Path, PathBuf},
 };
+use zip::{CompressionMethod, ZipArchive};
 
 /// Names of the training values, test values, training labels and test labels; the first that is there is read.
 const TRAIN: &[&str] = &["train", "x_train", "data", "x"];
@@ -50,7 +48,7 @@ pub(super) fn read(path: &Path) -> Result<Dataset> {
 
 struct Archive<'a> {
     path: &'a Path,
-    zip: NpzArchive<Cursor<Vec<u8>>>,
+    zip: ZipArchive<Cursor<Vec<u8>>>,
 }
 
 impl<'a> Archive<'a> {
@@ -66,15 +64,21 @@ impl<'a> Archive<'a> {
                 "a ZIP64 directory",
             ));
         }
-        let zip = NpzArchive::new(Cursor::new(bytes))
+        let zip = ZipArchive::new(Cursor::new(bytes))
             .map_err(|e| Error::file(path, "an intact NPZ archive", e))?;
         Ok(Self { path, zip })
     }
 
     /// The first of `names` that the archive holds.
     fn first_of(&self, names: &[&str]) -> Option<String> {
-        let held = |name: &&&str| self.zip.array_names().any(|n| n == **name);
+        let held = |name: &&&str| self.array_names().any(|n| n == **name);
         names.iter().find(held).map(ToString::to_string)
+    }
+
+    /// Members that end in `.npy`, without that ending.
+    fn array_names(&self) -> impl Iterator<Item = String> {
+        let names = self.zip.file_names().filter_map(|name| name.ok());
+        names.filter_map(|name| Some(name.strip_suffix(".npy")?.to_owned()))
     }
 
     /// The array `name` with the first of the arrays `labels` that is there.
@@ -96,11 +100,11 @@ impl<'a> Archive<'a> {
 
     /// The name of the only array of two or more dimensions.
     fn only_table(&mut self) -> Result<String> {
-        let mut names: Vec<String> = self.zip.array_names().map(Into::into).collect();
+        let mut names: Vec<String> = self.array_names().collect();
         names.sort_unstable();
         let mut tables = Vec::new();
         for name in &names {
-            let header = self.array(name, |mut source| npy::Header::read(&mut source))?;
+            let header = self.array(name, |mut source| Header::read(&mut source))?;
             if header.dimensions() >= 2 {
                 tables.push(name);
             }
@@ -121,12 +125,10 @@ impl<'a> Archive<'a> {
         let refused = |found: &dyn std::fmt::Display| {
             Error::file(&inside, "an array that is stored or deflated", found)
         };
-        // With a password, even an empty one, an encrypted member is an error and not a panic of the zip reader.
-        let zip: &mut ZipArchive<_> = self.zip.zip_archive();
-        let member = zip
-            .by_name_decrypt(&format!("{name}.npy"), b"")
-            .map_err(|e| refused(&e))?
-            .map_err(|_| refused(&"an encrypted one"))?;
+        let member = self
+            .zip
+            .by_name(&format!("{name}.npy"))
+            .map_err(|e| refused(&e))?;
         match member.compression() {
             CompressionMethod::Stored | CompressionMethod::Deflated => {}
             other => return Err(refused(&format!("compression {other}"))),

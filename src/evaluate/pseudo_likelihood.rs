@@ -111,7 +111,7 @@ pub fn stochastic_pseudo_likelihood<'a>(
     }
     let draws = Draws::new(seed, Site::PseudoLikelihood, 0);
     mean_over_rows(rbm, v, |s, input| {
-        let i = (u64::from(draws.bits(s, 0)) * n as u64 >> 32) as usize;
+        let i = ((u64::from(draws.bits(s, 0)) * n as u64) >> 32) as usize;
         n as f64 * log_conditional(rbm, input, i, value(v, s, i))
     })
 }

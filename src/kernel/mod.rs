@@ -7,7 +7,7 @@
 //! - Aliasing: none; the borrow checker sees to it.
 //! - Rounding: stated with each kernel as a constant, which its test asserts. A fused multiply-add may round once where the
 //!   portable code rounds twice, so floats may differ by the stated error between instruction sets; random words never.
-//! - [`reference`] holds the plain-loop twin that specifies each kernel.
+//! - [`mod@reference`] holds the plain-loop twin that specifies each kernel.
 
 pub mod activation;
 pub(crate) mod bernoulli;

@@ -15,7 +15,6 @@ pub struct GibbsChain {
     v: BitMatrix,
     h: BitMatrix,
     seed: u64,
-    site: Site,
     half_sweeps: u64,
     buffers: Propagation,
 }
@@ -28,7 +27,6 @@ impl GibbsChain {
             v,
             h,
             seed,
-            site: Site::Gibbs,
             half_sweeps: 0,
             buffers: Propagation::default(),
         }
@@ -44,7 +42,6 @@ impl GibbsChain {
             v,
             h,
             seed,
-            site: Site::Gibbs,
             half_sweeps: 0,
             buffers: Propagation::default(),
         };
@@ -57,21 +54,6 @@ impl GibbsChain {
         let draws = Draws::new(seed, Site::Start, 0);
         let v = BitMatrix::from_fn(count, rbm.n_visible(), |i, j| draws.bits(i, j) >> 31 == 1);
         Self::from_visible(v, rbm.n_hidden(), seed)
-    }
-
-    /// The same chains with the draws of another site and position: how training continues chains it stored.
-    pub(crate) fn resumed(
-        v: BitMatrix,
-        n_hidden: usize,
-        seed: u64,
-        site: Site,
-        half_sweeps: u64,
-    ) -> Self {
-        Self {
-            site,
-            half_sweeps,
-            ..Self::from_visible(v, n_hidden, seed)
-        }
     }
 
     /// The visible states.
@@ -87,21 +69,6 @@ impl GibbsChain {
     /// Half sweeps so far.
     pub fn half_sweeps(&self) -> u64 {
         self.half_sweeps
-    }
-
-    /// Lets `start` write the visible states from which the chains go on.
-    pub(crate) fn restart(&mut self, start: impl FnOnce(&mut BitMatrix)) {
-        start(&mut self.v);
-    }
-
-    /// Lets `start` write the hidden states from which the chains go on, with visible states drawn at once.
-    pub(crate) fn restart_hidden(
-        &mut self,
-        rbm: &Rbm,
-        start: impl FnOnce(&mut BitMatrix),
-    ) -> Result<()> {
-        start(&mut self.h);
-        self.draw_visible(rbm, 1.0)
     }
 
     /// `sweeps` sweeps at inverse temperature `beta`.
@@ -132,6 +99,6 @@ impl GibbsChain {
 
     fn next_draws(&mut self) -> Draws {
         self.half_sweeps += 1;
-        Draws::new(self.seed, self.site, self.half_sweeps)
+        Draws::new(self.seed, Site::Gibbs, self.half_sweeps)
     }
 }

@@ -1,6 +1,6 @@
 //! Products of states with weights, fused with their tail.
 //!
-//! [`propagate`] computes `tail(sum_t X_t op(W_t))` for one layer, panel by panel; [`outer`] adds `alpha V' H` for statistics. A
+//! [`propagate`] computes `tail(sum_t X_t op(W_t))` for one layer, panel by panel; [`Statistics`] are `sum alpha V' H`. A
 //! [`Term`] says what is multiplied; how is decided here and nowhere else:
 //!
 //! ```text

@@ -135,19 +135,18 @@ fn check_propagation(rows: usize, below: usize, columns: usize, above: usize) {
     assert_close(&input, &expected, below + above + 1);
     assert_eq!(sample, reference::bernoulli(mean.view(), draws));
     let mut column = vec![0.0_f64; columns];
-    for i in 0..rows {
+    for (i, softplus) in softplus.iter().enumerate() {
         let mut sum = 0.0;
-        for j in 0..columns {
-            let x = f64::from(input.row(i)[j]);
-            let p = mean.row(i)[j];
+        let units = input.row(i).iter().zip(mean.row(i)).zip(&mut column);
+        for ((&x, &p), column) in units {
+            let x = f64::from(x);
             assert!((f64::from(p) - reference::sigmoid(x)).abs() < 1e-6);
-            column[j] += f64::from(p);
+            *column += f64::from(p);
             sum += reference::softplus(x);
         }
         assert!(
-            (softplus[i] - sum).abs() < 1e-5 * (1.0 + sum),
-            "{} for {sum}",
-            softplus[i]
+            (softplus - sum).abs() < 1e-5 * (1.0 + sum),
+            "{softplus} for {sum}"
         );
     }
     for (got, sum) in sums.iter().zip(column) {

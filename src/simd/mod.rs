@@ -1,7 +1,7 @@
 //! The vector operations that the kernels use, one file an instruction set, chosen at run time.
 //!
-//! A token (a value of a type that implements [`Simd`]) proves that the CPU has the instruction set, so kernels written over
-//! `S: Simd` are safe functions. [`dispatch`] picks the token once an operation:
+//! A token (a value of a type that implements `Simd`) proves that the CPU has the instruction set, so kernels written over
+//! `S: Simd` are safe functions. `dispatch` picks the token once an operation:
 //!
 //! ```text
 //! dispatch(op) -> isa() -> Avx512.vectorize(op)   x86-64 with AVX-512 F, BW, DQ, VL

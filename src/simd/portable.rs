@@ -72,7 +72,7 @@ impl Simd for Portable {
     }
     #[inline(always)]
     fn less(self, a: f32x8, b: f32x8) -> u32 {
-        a.simd_lt(b).to_bitmask() as u32
+        a.simd_lt(b).to_bitmask()
     }
     #[inline(always)]
     fn expand(self, mask: u32) -> f32x8 {

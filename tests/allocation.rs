@@ -1,0 +1,117 @@
+//! A training update allocates nothing once the buffers have grown. Its own test binary: the allocator counts all threads.
+
+use harmonium::{
+    bits::BitMatrix,
+    dataset::{Examples, Values},
+    model::Rbm,
+    product::{Provider, provider},
+    train::{Negative, Options, Reconstruction, Schedule, Training},
+};
+use std::{
+    alloc::{GlobalAlloc, Layout, System},
+    sync::atomic::{AtomicUsize, Ordering},
+};
+
+struct Counting;
+static ALLOCATIONS: AtomicUsize = AtomicUsize::new(0);
+
+// SAFETY: every call goes to the system's allocator unchanged.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
+        // SAFETY: the caller's promises are passed on.
+        unsafe { System.alloc(layout) }
+    }
+    unsafe fn dealloc(&self, ptr: *mut u8, layout: Layout) {
+        // SAFETY: the caller's promises are passed on.
+        unsafe { System.dealloc(ptr, layout) }
+    }
+    unsafe fn realloc(&self, ptr: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
+        // SAFETY: the caller's promises are passed on.
+        unsafe { System.realloc(ptr, layout, size) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// One test, so that no other thread allocates meanwhile.
+#[test]
+fn an_update_allocates_nothing_after_the_first() {
+    assert_eq!(
+        provider(),
+        Provider::Native,
+        "other providers allocate their packing buffers"
+    );
+    let bits = BitMatrix::from_fn(1000, 300, |i, j| (i * 3 + j * 7) % 5 < 2);
+    let grey = bits.to_matrix();
+    let smoothed = Reconstruction::Smoothed;
+    for threads in [1, 2] {
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(threads)
+            .build()
+            .unwrap();
+        for (values, resample_data) in [
+            (Values::Bits(bits.clone()), false),
+            (Values::Real(grey.clone()), false),
+            (Values::Real(grey.clone()), true),
+        ] {
+            let data = Examples::new(values, None).unwrap();
+            for (negative, gradient_clip) in [
+                (
+                    Negative::Persistent {
+                        chains: 100,
+                        steps: 2,
+                    },
+                    None,
+                ),
+                (
+                    Negative::ContrastiveDivergence {
+                        steps: 2,
+                        reconstruction: Reconstruction::Sampled,
+                    },
+                    Some(1.0),
+                ),
+                (
+                    Negative::ContrastiveDivergence {
+                        steps: 1,
+                        reconstruction: smoothed,
+                    },
+                    None,
+                ),
+                (
+                    Negative::Mcmc {
+                        chains: 50,
+                        steps: 2,
+                    },
+                    None,
+                ),
+            ] {
+                let options = Options {
+                    negative,
+                    gradient_clip,
+                    resample_data,
+                    batch_size: 96, // a short last batch within the counted updates
+                    momentum: Schedule::Constant(0.5),
+                    ..Options::default()
+                };
+                let rbm = Rbm::bernoulli(300, 200).initialized_from(&data, 1).unwrap();
+                let mut training = Training::new(rbm, options, &data).unwrap();
+                let count = pool.install(|| {
+                    // Which thread meets which tile is chance: let every thread's scratch grow.
+                    rayon::broadcast(|_| {});
+                    for _ in 0..30 {
+                        training.update(&data).unwrap();
+                    }
+                    let before = ALLOCATIONS.load(Ordering::Relaxed);
+                    for _ in 0..30 {
+                        training.update(&data).unwrap();
+                    }
+                    ALLOCATIONS.load(Ordering::Relaxed) - before
+                });
+                assert_eq!(count, 0, "{negative:?} on {threads} threads");
+            }
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! Small machines and counts that several test files share.
+#![allow(dead_code, reason = "each test file uses its own part")]
+
+use harmonium::{bits::BitMatrix, matrix::Matrix, model::Rbm, rng::HostRng};
+
+/// An RBM whose parameters are drawn by `draw`.
+pub fn random_rbm(n_visible: usize, n_hidden: usize, mut draw: impl FnMut() -> f64) -> Rbm {
+    let weights = Matrix::from_fn(n_visible, n_hidden, |_, _| draw() as f32);
+    let visible = (0..n_visible).map(|_| draw() as f32).collect();
+    let hidden = (0..n_hidden).map(|_| draw() as f32).collect();
+    Rbm::from_parameters(weights, visible, hidden).unwrap()
+}
+
+/// All parameters `deviation * N(0, 1)`.
+pub fn normal_rbm(n_visible: usize, n_hidden: usize, deviation: f64, seed: u64) -> Rbm {
+    let mut rng = HostRng::new(seed, 99);
+    random_rbm(n_visible, n_hidden, || deviation * rng.normal())
+}
+
+/// Every state of `n` units, in the order of its index.
+pub fn all_states(n: usize) -> BitMatrix {
+    BitMatrix::from_fn(1 << n, n, |i, j| i >> j & 1 == 1)
+}
+
+/// `rows` states of `n` units, each row the number `state(row)`.
+pub fn states(rows: usize, n: usize, mut state: impl FnMut(usize) -> usize) -> BitMatrix {
+    let mut out = BitMatrix::zeros(rows, n);
+    for i in 0..rows {
+        let index = state(i);
+        for j in 0..n {
+            out.set(i, j, index >> j & 1 == 1);
+        }
+    }
+    out
+}
+
+/// The index of row `i`.
+pub fn index_of(bits: &BitMatrix, i: usize) -> usize {
+    (0..bits.columns())
+        .map(|j| usize::from(bits.get(i, j)) << j)
+        .sum()
+}
+
+/// `count` states drawn from a distribution over the indices of `n` units.
+pub fn draw_states(p: &[f64], n: usize, count: usize, seed: u64) -> BitMatrix {
+    let mut rng = HostRng::new(seed, 98);
+    let cumulated: Vec<f64> = p
+        .iter()
+        .scan(0.0, |sum, p| {
+            *sum += p;
+            Some(*sum)
+        })
+        .collect();
+    states(count, n, |_| {
+        let u = rng.uniform();
+        cumulated.partition_point(|&c| c < u).min(p.len() - 1)
+    })
+}
+
+/// Total variation distance between the rows and `p`.
+pub fn total_variation(rows: &BitMatrix, p: &[f64]) -> f64 {
+    let mut counts = vec![0.0; p.len()];
+    for i in 0..rows.rows() {
+        counts[index_of(rows, i)] += 1.0 / rows.rows() as f64;
+    }
+    0.5 * counts
+        .iter()
+        .zip(p)
+        .map(|(a, b)| (a - b).abs())
+        .sum::<f64>()
+}
+
+/// The Monte-Carlo floor of [`total_variation`] of `n` independent rows: half the sum of the standard errors.
+pub fn total_variation_floor(p: &[f64], n: usize) -> f64 {
+    0.5 * p
+        .iter()
+        .map(|p| (p * (1.0 - p) / n as f64).sqrt())
+        .sum::<f64>()
+}
+
+/// The bits of a string of zeros and ones, a row a word.
+pub fn rows(text: &str) -> BitMatrix {
+    let rows: Vec<&[u8]> = text.split_whitespace().map(str::as_bytes).collect();
+    BitMatrix::from_fn(rows.len(), rows[0].len(), |i, j| rows[i][j] == b'1')
+}

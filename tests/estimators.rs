@@ -1,0 +1,193 @@
+//! AIS against enumeration, pseudo-likelihood against its definition.
+
+mod common;
+
+use common::{all_states, normal_rbm, rows};
+use harmonium::{
+    dataset::{Examples, Values},
+    evaluate::{
+        Ais, Base, exact_free_energies, free_energy_gap, pseudo_likelihood, reconstruction_error,
+        stochastic_pseudo_likelihood,
+    },
+    kernel::reference::sigmoid,
+    matrix::Matrix,
+    model::Rbm,
+};
+use std::ops::ControlFlow;
+
+#[test]
+fn ais_interval_holds_the_exact_value() {
+    for seed in 0..20 {
+        let rbm = normal_rbm(12, 9, 1.0, seed);
+        let exact = rbm.log_z().unwrap();
+        let ais = Ais {
+            chains: 200,
+            betas: 300,
+            seed,
+            ..Ais::default()
+        };
+        let z = ais.log_z(&rbm).unwrap();
+        assert!(
+            z.low <= exact && exact <= z.high,
+            "seed {seed}: {exact} outside {} .. {}",
+            z.low,
+            z.high
+        );
+        assert!(
+            (z.estimate - exact).abs() < 0.2,
+            "seed {seed}: {} for {exact}",
+            z.estimate
+        );
+        assert!(z.effective_sample_size > 20.0 && z.effective_sample_size <= 200.0 + 1e-9);
+        assert_eq!(z.log_weights.len(), 200);
+    }
+}
+
+/// More temperatures, smaller error, as the literature found for its 4 x 4 machine.
+#[test]
+fn ais_converges_on_a_machine_with_large_weights() {
+    let weights = [
+        [0.12179488, 2.95950177, 0.33513356, 35.05380642],
+        [0.20318085, -28.62372894, 26.52611278, 28.41793445],
+        [-0.19105386, -28.58530584, -26.52747507, 28.78447320],
+        [0.08953740, -59.82556859, -0.06665933, -27.71723459_f64],
+    ];
+    let rbm = Rbm::from_parameters(
+        Matrix::from_fn(4, 4, |i, j| weights[i][j] as f32),
+        vec![-19.243_996, -13.262_587, 13.259_099, 43.744_085],
+        vec![-0.111_559_58, 57.020_977, -0.133_317_58, -32.259_914],
+    )
+    .unwrap();
+    let exact = rbm.log_z().unwrap();
+    for (betas, bound) in [(100, 0.5), (1000, 0.05), (10_000, 0.005)] {
+        let z = Ais {
+            chains: 100,
+            betas,
+            seed: 1,
+            ..Ais::default()
+        }
+        .log_z(&rbm)
+        .unwrap();
+        let error = (z.estimate - exact).abs();
+        assert!(error < bound, "{betas} betas: error {error}");
+    }
+}
+
+#[test]
+fn ais_without_weights_is_analytic() {
+    let bias = vec![0.5, -1.0, 2.0];
+    let rbm = Rbm::from_parameters(Matrix::zeros(3, 2), bias.clone(), vec![0.0, 0.0]).unwrap();
+    let exact = rbm.log_z().unwrap();
+    // From its own biases every weight is the analytic ratio.
+    let z = Ais {
+        chains: 5,
+        betas: 10,
+        base: Base::Biases(bias),
+        ..Ais::default()
+    }
+    .log_z(&rbm)
+    .unwrap();
+    assert!((z.estimate - exact).abs() < 1e-5 && z.high - z.low < 1e-4);
+    assert!((z.effective_sample_size - 5.0).abs() < 1e-4);
+    let z = Ais {
+        chains: 2000,
+        betas: 20,
+        ..Ais::default()
+    }
+    .log_z(&rbm)
+    .unwrap();
+    assert!(z.low <= exact && exact <= z.high);
+}
+
+#[test]
+fn ais_refuses_nonsense_and_can_be_stopped() {
+    let rbm = normal_rbm(4, 3, 1.0, 0);
+    assert!(
+        Ais {
+            chains: 0,
+            ..Ais::default()
+        }
+        .log_z(&rbm)
+        .is_err()
+    );
+    assert!(
+        Ais {
+            betas: 0,
+            ..Ais::default()
+        }
+        .log_z(&rbm)
+        .is_err()
+    );
+    assert!(
+        Ais {
+            base: Base::Biases(vec![0.0; 5]),
+            ..Ais::default()
+        }
+        .log_z(&rbm)
+        .is_err()
+    );
+    let mut calls = 0;
+    let stopped = Ais::default().log_z_with(&rbm, &mut |_, _| {
+        calls += 1;
+        if calls == 3 {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
+        }
+    });
+    assert!(stopped.unwrap().is_none() && calls == 3);
+}
+
+#[test]
+fn base_rate_is_the_smoothed_log_odds() {
+    let data = Examples::new(Values::Bits(rows("110 100 100 100")), None).unwrap();
+    let Base::Biases(b) = Base::rate_of(&data) else {
+        panic!("biases")
+    };
+    // Four examples and 0.4 pseudo-examples, half of them on.
+    for (b, on) in b.iter().zip([4.0, 1.0, 0.0_f64]) {
+        let p = (on + 0.2) / 4.4;
+        assert!((f64::from(*b) - (p / (1.0 - p)).ln()).abs() < 1e-5);
+    }
+}
+
+#[test]
+fn pseudo_likelihood_equals_its_definition() {
+    for (n, m) in [(5, 3), (4, 40)] {
+        let rbm = normal_rbm(n, m, 0.8, 2);
+        let v = all_states(n);
+        let free = exact_free_energies(&rbm, &v).unwrap();
+        let expected: f64 = (0..v.rows())
+            .map(|s| {
+                (0..n)
+                    .map(|i| sigmoid(free[s ^ 1 << i] - free[s]).ln())
+                    .sum::<f64>()
+            })
+            .sum::<f64>()
+            / v.rows() as f64;
+        let got = pseudo_likelihood(&rbm, &v).unwrap();
+        assert!((got - expected).abs() < 1e-5, "{got} for {expected}");
+        let real = pseudo_likelihood(&rbm, &v.to_matrix()).unwrap();
+        assert!((real - expected).abs() < 1e-5);
+        // The stochastic estimate: each row is within a few nats, so 400 seeds of 2^n rows average to it.
+        let estimates: Vec<f64> = (0..400)
+            .map(|seed| stochastic_pseudo_likelihood(&rbm, &v, seed).unwrap())
+            .collect();
+        let mean = estimates.iter().sum::<f64>() / 400.0;
+        let variance = estimates.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / 399.0;
+        assert!(
+            (mean - expected).abs() < 4.0 * (variance / 400.0).sqrt(),
+            "{mean} for {expected}"
+        );
+    }
+}
+
+#[test]
+fn reconstruction_error_and_free_energy_gap_by_hand() {
+    let rbm = Rbm::bernoulli(3, 2);
+    // Without parameters every unit is reconstructed as one half.
+    assert!((reconstruction_error(&rbm, &rows("101 000")).unwrap() - 0.25).abs() < 1e-7);
+    let rbm = Rbm::from_parameters(Matrix::zeros(3, 2), vec![1.0, 2.0, 4.0], vec![0.0; 2]).unwrap();
+    let gap = free_energy_gap(&rbm, &rows("111"), &rows("100 010")).unwrap();
+    assert!((gap - (7.0 - 1.5)).abs() < 1e-5);
+}

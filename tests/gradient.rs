@@ -1,0 +1,281 @@
+//! Gradients: exact against finite differences, CD against its enumerated expectation, and learning that reaches the ceiling.
+
+mod common;
+
+use common::{all_states, draw_states, normal_rbm, random_rbm, states};
+use harmonium::{
+    dataset::{Binarization, Examples, Values, bars_and_stripes, shifting_bar},
+    evaluate::exact_mean_log_likelihood,
+    model::Rbm,
+    rng::HostRng,
+    train::{Negative, Options, Reconstruction, Schedule, Trainer, Training},
+};
+use std::ops::ControlFlow;
+
+/// Rate at which one update leaves the machine where it was, so that the step divided by it is the gradient.
+const TINY_RATE: f32 = 1e-6;
+
+/// The gradients (W, b, c) of the first `updates` updates, in f64.
+fn gradients(rbm: &Rbm, data: &Examples, options: Options, updates: usize) -> Vec<Vec<f64>> {
+    let options = Options {
+        learning_rate: Schedule::Constant(TINY_RATE),
+        epochs: 1,
+        ..options
+    };
+    let mut training = Training::new(rbm.clone(), options, data).unwrap();
+    (0..updates)
+        .map(|_| {
+            training.update(data).unwrap();
+            let o = training.optimizer();
+            let all = o
+                .weights
+                .elements()
+                .chain(o.visible.iter().copied())
+                .chain(o.hidden.iter().copied());
+            all.map(|x| f64::from(x) / f64::from(TINY_RATE)).collect()
+        })
+        .collect()
+}
+
+fn with_parameter(rbm: &Rbm, k: usize, change: f32) -> Rbm {
+    let mut rbm = rbm.clone();
+    let (n, m) = (rbm.n_visible(), rbm.n_hidden());
+    let (w, b, c) = rbm.parameters_mut();
+    match k {
+        k if k < n * m => w.row_mut(k / m)[k % m] += change,
+        k if k < n * m + n => b[k - n * m] += change,
+        k => c[k - n * m - n] += change,
+    }
+    rbm
+}
+
+#[test]
+fn exact_gradient_equals_finite_differences() {
+    let rbm = normal_rbm(5, 3, 0.7, 1);
+    let data = Examples::new(Values::Bits(states(20, 5, |i| (i * 7 + 3) % 32)), None).unwrap();
+    let options = Options {
+        negative: Negative::Exact,
+        batch_size: 20,
+        ..Options::default()
+    };
+    let gradient = &gradients(&rbm, &data, options, 1)[0];
+    let likelihood = |rbm: &Rbm| {
+        exact_mean_log_likelihood(rbm, data.bits().unwrap())
+            .unwrap()
+            .0
+    };
+    // A power of two is added exactly to parameters of order one, so the differences are clean to h^2.
+    let h = 2_f32.powi(-10);
+    for (k, g) in gradient.iter().enumerate() {
+        let difference =
+            likelihood(&with_parameter(&rbm, k, h)) - likelihood(&with_parameter(&rbm, k, -h));
+        let expected = difference / (2.0 * f64::from(h));
+        assert!(
+            (g - expected).abs() < 2e-5,
+            "parameter {k}: {g} for {expected}"
+        );
+    }
+}
+
+/// The expected CD-1 gradient by enumeration of h0 and v1.
+fn expected_cd1(rbm: &Rbm, data: &Examples, smoothed: bool) -> Vec<f64> {
+    let (n, m) = (rbm.n_visible(), rbm.n_hidden());
+    let v0 = data.bits().unwrap();
+    let p0 = rbm.mean_h_from_v(v0, 1.0).unwrap();
+    let mut gradient = vec![0.0; n * m + n + m];
+    let mut add = |weight: f64, v: &dyn Fn(usize) -> f64, h: &dyn Fn(usize) -> f64| {
+        for i in 0..n {
+            for j in 0..m {
+                gradient[i * m + j] += weight * v(i) * h(j);
+            }
+            gradient[n * m + i] += weight * v(i);
+        }
+        for j in 0..m {
+            gradient[n * m + n + j] += weight * h(j);
+        }
+    };
+    let count = v0.rows() as f64;
+    for s in 0..v0.rows() {
+        add(1.0 / count, &|i| f64::from(u8::from(v0.get(s, i))), &|j| {
+            f64::from(p0.row(s)[j])
+        });
+    }
+    let h0 = all_states(m);
+    let v1_given = rbm.mean_v_from_h(&h0, 1.0).unwrap();
+    let v1 = all_states(n);
+    let p1 = rbm.mean_h_from_v(&v1, 1.0).unwrap();
+    let smoothed_h = rbm.mean_h_from_v(&v1_given, 1.0).unwrap();
+    for k in 0..h0.rows() {
+        let bernoulli = |p: f32, on: bool| f64::from(if on { p } else { 1.0 - p });
+        let weight: f64 = (0..v0.rows())
+            .map(|s| {
+                (0..m)
+                    .map(|j| bernoulli(p0.row(s)[j], h0.get(k, j)))
+                    .product::<f64>()
+                    / count
+            })
+            .sum();
+        let mean = v1_given.row(k);
+        if smoothed {
+            add(-weight, &|i| f64::from(mean[i]), &|j| {
+                f64::from(smoothed_h.row(k)[j])
+            });
+            continue;
+        }
+        for s in 0..v1.rows() {
+            let p: f64 = (0..n).map(|i| bernoulli(mean[i], v1.get(s, i))).product();
+            add(-weight * p, &|i| f64::from(u8::from(v1.get(s, i))), &|j| {
+                f64::from(p1.row(s)[j])
+            });
+        }
+    }
+    gradient
+}
+
+#[test]
+fn cd1_gradients_average_to_their_enumerated_expectation() {
+    let mut rng = HostRng::new(4, 0);
+    let (n, m) = (16, 4);
+    let rbm = random_rbm(n, m, || 2.0 * rng.uniform() - 1.0);
+    let data = Examples::new(Values::Bits(states(32, n, |_| rng.below(1 << n))), None).unwrap();
+    for reconstruction in [Reconstruction::Sampled, Reconstruction::Smoothed] {
+        let expected = expected_cd1(&rbm, &data, reconstruction == Reconstruction::Smoothed);
+        for minibatches in [1, 2] {
+            let mut mean = vec![0.0; expected.len()];
+            let runs = 5000 / minibatches;
+            for seed in 0..runs {
+                let options = Options {
+                    negative: Negative::ContrastiveDivergence {
+                        steps: 1,
+                        reconstruction,
+                    },
+                    batch_size: 32 / minibatches,
+                    seed: seed as u64,
+                    ..Options::default()
+                };
+                for gradient in gradients(&rbm, &data, options, minibatches) {
+                    let share = 1.0 / (runs * minibatches) as f64;
+                    mean.iter_mut()
+                        .zip(gradient)
+                        .for_each(|(m, g)| *m += share * g);
+                }
+            }
+            for (k, (got, expected)) in mean.iter().zip(&expected).enumerate() {
+                let bound = if k < n * m + n { 5e-2 } else { 5e-3 };
+                assert!(
+                    (got - expected).abs() < bound,
+                    "{reconstruction:?}, parameter {k}: {got} for {expected}"
+                );
+                // Each of 5000 x 32 samples deviates by at most 1: five standard errors are far tighter.
+                assert!((got - expected).abs() < 5.0 / f64::sqrt(5000.0 * 32.0 / 2.0));
+            }
+        }
+    }
+}
+
+fn train_exactly(data: &Examples, hidden: usize, epochs: usize, rate: f32) -> f64 {
+    let mut rbm = Rbm::bernoulli(data.columns(), hidden)
+        .initialized_from(data, 3)
+        .unwrap();
+    // Small weights are a saddle of symmetric data: start further out.
+    let mut rng = HostRng::new(5, 0);
+    for i in 0..data.columns() {
+        rbm.parameters_mut()
+            .0
+            .row_mut(i)
+            .iter_mut()
+            .for_each(|w| *w = 0.3 * rng.normal() as f32);
+    }
+    Trainer::new(Negative::Exact)
+        .epochs(epochs)
+        .batch_size(data.len())
+        .learning_rate(rate)
+        .momentum(0.9)
+        .train(&mut rbm, data, |_| ControlFlow::Continue(()))
+        .unwrap();
+    exact_mean_log_likelihood(&rbm, data.bits().unwrap())
+        .unwrap()
+        .0
+        * data.len() as f64
+}
+
+#[test]
+fn exact_gradient_learns_bars_and_stripes_to_the_ceiling() {
+    for (n, hidden, ceiling) in [
+        (2, 4, -13.862943611),
+        (3, 9, -41.588830834),
+        (4, 12, -108.130960167),
+    ] {
+        let data = bars_and_stripes(n).binarized(Binarization::None, 0, 0);
+        let sum = train_exactly(&data, hidden, 3000, 0.3);
+        let gap = (ceiling - sum) / data.len() as f64;
+        assert!(
+            (-1e-6..0.1).contains(&gap),
+            "{n} x {n}: {gap} nats a row below the ceiling"
+        );
+    }
+    let data = shifting_bar(9, 1).binarized(Binarization::None, 0, 0);
+    let gap = (-19.775 - train_exactly(&data, 6, 3000, 0.3)) / 9.0;
+    assert!(
+        (-1e-3..0.1).contains(&gap),
+        "shifting bar: {gap} nats a row below the ceiling"
+    );
+}
+
+/// Data of a known machine that mixes well: every sampler must find the student that the exact gradient finds.
+#[test]
+fn every_method_learns_what_a_teacher_made() {
+    let (n, examples) = (8, 4000);
+    // Centred units: biases that cancel half of the weights.
+    let mut teacher = normal_rbm(n, 4, 1.5, 3);
+    let (w, b, c) = teacher.parameters_mut();
+    for (i, b) in b.iter_mut().enumerate() {
+        *b = -0.5 * w.row(i).iter().sum::<f32>();
+    }
+    for (j, c) in c.iter_mut().enumerate() {
+        *c = -0.5 * (0..n).map(|i| w.row(i)[j]).sum::<f32>();
+    }
+    let v = draw_states(&teacher.visible_distribution(1.0).unwrap(), n, examples, 1);
+    let data = Examples::new(Values::Bits(v), None).unwrap();
+    let likelihood = |rbm: &Rbm| exact_mean_log_likelihood(rbm, data.bits().unwrap()).unwrap();
+    let (of_teacher, ..) = likelihood(&teacher);
+    let (of_biases, ..) = likelihood(&Rbm::bernoulli(n, 6).initialized_from(&data, 1).unwrap());
+    assert!(
+        of_teacher - of_biases > 0.3,
+        "the data must have something to learn"
+    );
+    let learned = |negative| {
+        let mut rbm = Rbm::bernoulli(n, 6).initialized_from(&data, 1).unwrap();
+        Trainer::new(negative)
+            .epochs(200)
+            .learning_rate(Schedule::Linear { from: 0.2, to: 0.0 })
+            .train(&mut rbm, &data, |_| ControlFlow::Continue(()))
+            .unwrap();
+        likelihood(&rbm).0
+    };
+    let exactly = learned(Negative::Exact);
+    assert!(
+        exactly > of_teacher - 0.05,
+        "{exactly}, the teacher {of_teacher}"
+    );
+    for negative in [
+        Negative::Persistent {
+            chains: 100,
+            steps: 1,
+        },
+        Negative::Mcmc {
+            chains: 100,
+            steps: 20,
+        },
+        Negative::ContrastiveDivergence {
+            steps: 5,
+            reconstruction: Reconstruction::Sampled,
+        },
+    ] {
+        let mean = learned(negative);
+        assert!(
+            (mean - exactly).abs() < 0.03,
+            "{negative:?}: {mean}, by the exact gradient {exactly}"
+        );
+    }
+}

@@ -1,0 +1,68 @@
+//! Golden parity with an independent program: `tests/golden/numpy_rbm.py` trained the same machine in NumPy.
+
+use harmonium::{
+    bits::BitMatrix,
+    dataset::{Examples, Values},
+    matrix::Matrix,
+    model::Rbm,
+    train::{Negative, Reconstruction, Trainer},
+};
+use std::{ops::ControlFlow, path::Path};
+
+/// An array of the golden file, as f64 whatever its type.
+fn array(name: &str) -> Vec<f64> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/numpy_rbm.npz");
+    let mut archive = npyz::npz::NpzArchive::open(path).unwrap();
+    let npy = archive.by_name(name).unwrap().expect(name);
+    match npy.dtype().descr().as_str() {
+        "'<f8'" => npy.into_vec::<f64>().unwrap(),
+        "'<f4'" => npy
+            .into_vec::<f32>()
+            .unwrap()
+            .into_iter()
+            .map(f64::from)
+            .collect(),
+        "'|u1'" => npy
+            .into_vec::<u8>()
+            .unwrap()
+            .into_iter()
+            .map(f64::from)
+            .collect(),
+        other => panic!("{name} is of type {other}"),
+    }
+}
+
+#[test]
+fn training_reproduces_the_numpy_run() {
+    let data = array("data");
+    let bits = BitMatrix::from_fn(25, 20, |i, j| data[i * 20 + j] == 1.0);
+    let examples = Examples::new(Values::Bits(bits.clone()), None).unwrap();
+    let w0 = array("w0");
+    let weights = Matrix::from_fn(20, 13, |i, j| w0[i * 13 + j] as f32);
+    let mut rbm = Rbm::from_parameters(weights, vec![0.0; 20], vec![0.0; 13]).unwrap();
+    Trainer::new(Negative::ContrastiveDivergence {
+        steps: 2,
+        reconstruction: Reconstruction::Sampled,
+    })
+    .epochs(3)
+    .batch_size(10)
+    .learning_rate(0.1)
+    .momentum(0.5)
+    .weight_decay(1e-3)
+    .seed(12_345_678_901)
+    .train(&mut rbm, &examples, |_| ControlFlow::Continue(()))
+    .unwrap();
+    // f32 against f64 over nine updates of sums of twenty terms of order one.
+    let assert_close = |what: &str, got: Vec<f64>, bound: f64| {
+        let expected = array(what);
+        assert_eq!(got.len(), expected.len());
+        for (k, (a, b)) in got.iter().zip(&expected).enumerate() {
+            assert!((a - b).abs() < bound, "{what}[{k}]: {a} for {b}");
+        }
+    };
+    let widen = |x: &[f32]| x.iter().map(|&x| f64::from(x)).collect();
+    assert_close("w", rbm.weights().elements().map(f64::from).collect(), 2e-6);
+    assert_close("b", widen(&rbm.visible().bias), 2e-6);
+    assert_close("c", widen(&rbm.hidden().bias), 2e-6);
+    assert_close("free", rbm.free_energy_v(&bits, 1.0).unwrap(), 2e-5);
+}

@@ -1,0 +1,427 @@
+//! What a run promises: reproducible, resumable, fair to short batches, gentle with its input.
+
+mod common;
+
+use common::normal_rbm;
+use harmonium::{
+    bits::BitMatrix,
+    checkpoint::Checkpoint,
+    dataset::{Binarization, Dataset, Examples, Values},
+    error::Error,
+    evaluate::{exact_mean_log_likelihood, pseudo_likelihood, stochastic_pseudo_likelihood},
+    matrix::Matrix,
+    model::Rbm,
+    train::{Event, Negative, Options, Reconstruction, Schedule, Trainer, Training},
+};
+use std::{ops::ControlFlow, path::Path};
+
+fn go(_: Event<'_>) -> ControlFlow<()> {
+    ControlFlow::Continue(())
+}
+
+fn data(rows: usize, columns: usize) -> Examples {
+    let bits = BitMatrix::from_fn(rows, columns, |i, j| (i * i * 31 + j * 17 + i * j) % 11 < 4);
+    Examples::new(Values::Bits(bits), None).unwrap()
+}
+
+fn grey(rows: usize, columns: usize) -> Examples {
+    let x = Matrix::from_fn(rows, columns, |i, j| {
+        ((i * i * 31 + j * 17 + i * j) % 11) as f32 / 10.0
+    });
+    Examples::new(Values::Real(x), None).unwrap()
+}
+
+const METHODS: [Negative; 5] = [
+    Negative::Persistent {
+        chains: 30,
+        steps: 2,
+    },
+    Negative::Mcmc {
+        chains: 30,
+        steps: 2,
+    },
+    Negative::ContrastiveDivergence {
+        steps: 2,
+        reconstruction: Reconstruction::Sampled,
+    },
+    Negative::ContrastiveDivergence {
+        steps: 2,
+        reconstruction: Reconstruction::Smoothed,
+    },
+    Negative::Exact,
+];
+
+fn options(negative: Negative) -> Options {
+    Options {
+        negative,
+        epochs: 4,
+        batch_size: 30,
+        momentum: "at:0=0.5,2=0.9".parse().unwrap(),
+        weight_decay: 1e-3,
+        learning_rate: Schedule::Linear { from: 0.1, to: 0.0 },
+        seed: 5,
+        ..Options::default()
+    }
+}
+
+fn train(options: Options, data: &Examples, hidden: usize, threads: usize) -> Rbm {
+    let pool = rayon::ThreadPoolBuilder::new()
+        .num_threads(threads)
+        .build()
+        .unwrap();
+    pool.install(|| {
+        let mut rbm = Rbm::bernoulli(data.columns(), hidden)
+            .initialized_from(data, 1)
+            .unwrap();
+        Trainer::with_options(options)
+            .train(&mut rbm, data, go)
+            .unwrap();
+        rbm
+    })
+}
+
+#[test]
+fn same_seed_same_model_at_any_thread_count() {
+    for data in [data(100, 300), grey(100, 300)] {
+        for negative in METHODS {
+            for resample_data in [false, true] {
+                // The exact gradient needs a small layer.
+                let hidden = if negative == Negative::Exact { 3 } else { 200 };
+                let options = Options {
+                    resample_data,
+                    ..options(negative)
+                };
+                let one = train(options.clone(), &data, hidden, 1);
+                assert_eq!(
+                    one,
+                    train(options.clone(), &data, hidden, 2),
+                    "{negative:?}"
+                );
+                assert_eq!(
+                    one,
+                    train(options.clone(), &data, hidden, 7),
+                    "{negative:?}"
+                );
+                assert_ne!(
+                    one,
+                    train(Options { seed: 6, ..options }, &data, hidden, 2),
+                    "{negative:?}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn save_load_train_on_equals_never_interrupted() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("model.safetensors");
+    for data in [data(100, 70), grey(100, 70)] {
+        for negative in METHODS {
+            let options = options(negative);
+            let hidden = if negative == Negative::Exact { 4 } else { 33 };
+            let whole = train(options.clone(), &data, hidden, 2);
+            // Stops in the middle of an epoch, at its end, and before the first update.
+            for stop in [0, 5, 8] {
+                let rbm = Rbm::bernoulli(70, hidden)
+                    .initialized_from(&data, 1)
+                    .unwrap();
+                let mut training = Training::new(rbm, options.clone(), &data).unwrap();
+                for _ in 0..stop {
+                    training.update(&data).unwrap();
+                }
+                Checkpoint::from(&training).save(&path).unwrap();
+                drop(training);
+                let mut training = Checkpoint::load(&path)
+                    .unwrap()
+                    .into_training(&data)
+                    .unwrap();
+                assert_eq!(training.position().updates, stop as u64);
+                let _ = training.run(&data, go).unwrap();
+                assert_eq!(
+                    training.rbm(),
+                    &whole,
+                    "{negative:?} stopped after {stop} updates"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn observer_sees_every_update_and_can_stop() {
+    let data = data(100, 20);
+    let mut rbm = Rbm::bernoulli(20, 10);
+    let (mut updates, mut epochs) = (0, 0);
+    Trainer::with_options(options(METHODS[0]))
+        .train(&mut rbm, &data, |event| {
+            match event {
+                Event::Update(t) => {
+                    updates += 1;
+                    assert_eq!(t.position().updates, updates);
+                }
+                Event::Epoch(t) => {
+                    epochs += 1;
+                    assert_eq!((t.position().epoch, t.position().batch), (epochs, 0));
+                }
+            }
+            if updates == 10 {
+                ControlFlow::Break(())
+            } else {
+                ControlFlow::Continue(())
+            }
+        })
+        .unwrap();
+    assert_eq!((updates, epochs), (10, 2));
+    assert_ne!(rbm, Rbm::bernoulli(20, 10), "what was learned is kept");
+}
+
+/// The short last batch counts by its own size: with a batch of 3 of the same rows, the mean gradient is that of one row.
+#[test]
+fn a_short_last_batch_is_weighted_by_its_own_size() {
+    let row = BitMatrix::from_fn(7, 12, |_, j| j % 3 == 0);
+    let data = Examples::new(Values::Bits(row), None).unwrap();
+    let rbm = normal_rbm(12, 5, 0.3, 1);
+    for negative in [Negative::Exact, METHODS[3]] {
+        let options = Options {
+            negative,
+            batch_size: 4,
+            learning_rate: Schedule::Constant(1e-6),
+            ..Options::default()
+        };
+        let mut training = Training::new(rbm.clone(), options, &data).unwrap();
+        let mut norms = Vec::new();
+        for _ in 0..2 {
+            training.update(&data).unwrap();
+            norms.push(
+                training
+                    .optimizer()
+                    .visible
+                    .iter()
+                    .map(|x| f64::from(*x).abs())
+                    .sum::<f64>()
+                    / 1e-6,
+            );
+        }
+        assert_eq!(training.position().epoch, 1);
+        if negative == Negative::Exact {
+            // All rows are equal, so the full batch and the short one have the same gradient.
+            assert!((norms[0] - norms[1]).abs() < 1e-4 * norms[0], "{norms:?}");
+        } else {
+            // Noisy, but a sum over 3 divided by 4 (or 4 by 3) would be off by a quarter everywhere.
+            assert!(
+                norms[1] < 2.0 * norms[0] && norms[1] > 0.5 * norms[0],
+                "{norms:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn input_is_never_modified_and_batches_larger_than_the_data_work() {
+    let data = grey(10, 9);
+    let before = data.clone();
+    for negative in METHODS {
+        train(
+            Options {
+                batch_size: 64,
+                resample_data: true,
+                ..options(negative)
+            },
+            &data,
+            4,
+            2,
+        );
+    }
+    assert_eq!(data, before);
+}
+
+#[test]
+fn options_are_checked_at_the_door() {
+    let data = data(10, 9);
+    let good = options(METHODS[0]);
+    for (bad, name) in [
+        (
+            Options {
+                batch_size: 0,
+                ..good.clone()
+            },
+            "batch size",
+        ),
+        (
+            Options {
+                learning_rate: Schedule::Constant(-1.0),
+                ..good.clone()
+            },
+            "learning rate",
+        ),
+        (
+            Options {
+                learning_rate: Schedule::Constant(f32::NAN),
+                ..good.clone()
+            },
+            "learning rate",
+        ),
+        (
+            Options {
+                momentum: Schedule::Constant(1.0),
+                ..good.clone()
+            },
+            "momentum",
+        ),
+        (
+            Options {
+                weight_decay: f32::INFINITY,
+                ..good.clone()
+            },
+            "weight decay",
+        ),
+        (
+            Options {
+                gradient_clip: Some(0.0),
+                ..good.clone()
+            },
+            "gradient clip",
+        ),
+        (
+            Options {
+                negative: Negative::Persistent {
+                    chains: 0,
+                    steps: 1,
+                },
+                ..good.clone()
+            },
+            "chains",
+        ),
+        (
+            Options {
+                negative: Negative::Mcmc {
+                    chains: 1,
+                    steps: 0,
+                },
+                ..good.clone()
+            },
+            "steps",
+        ),
+    ] {
+        let error = Training::new(Rbm::bernoulli(9, 3), bad, &data).unwrap_err();
+        assert!(
+            matches!(&error, Error::Parameter { name: n, .. } if n == name),
+            "{error}"
+        );
+    }
+    let error = Training::new(Rbm::bernoulli(8, 3), good.clone(), &data).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "columns of the data: expected 8, found 9"
+    );
+    let exact = Options {
+        negative: Negative::Exact,
+        ..good.clone()
+    };
+    assert!(Training::new(Rbm::bernoulli(9, 3), exact.clone(), &data).is_ok());
+    let wide = Examples::new(Values::Bits(BitMatrix::zeros(3, 40)), None).unwrap();
+    assert!(Training::new(Rbm::bernoulli(40, 31), exact, &wide).is_err());
+    // A rate that blows up is an error that leaves the machine as it was.
+    let mut rbm = Rbm::bernoulli(9, 3);
+    let blow_up = Options {
+        learning_rate: Schedule::Constant(1e38),
+        momentum: Schedule::Constant(0.9),
+        epochs: 50,
+        ..good
+    };
+    let error = Trainer::with_options(blow_up)
+        .train(&mut rbm, &data, go)
+        .unwrap_err();
+    assert!(matches!(error, Error::NotFinite { .. }), "{error}");
+    assert_eq!(rbm, Rbm::bernoulli(9, 3));
+}
+
+/// scikit-learn's test of its BernoulliRBM on the digits: mean pseudo-likelihood about -21.
+#[test]
+fn digits_as_scikit_learn_tests_them() {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/digits.npz");
+    let digits = Dataset::open(file).unwrap().train;
+    assert_eq!((digits.len(), digits.columns()), (1797, 64));
+    let mut rbm = Rbm::bernoulli(64, 64).initialized_from(&digits, 9).unwrap();
+    Trainer::new(Negative::Persistent {
+        chains: 10,
+        steps: 1,
+    })
+    .epochs(7)
+    .batch_size(10)
+    .learning_rate(0.1)
+    .seed(9)
+    .train(&mut rbm, &digits, go)
+    .unwrap();
+    let Values::Real(x) = digits.values() else {
+        panic!("grey digits")
+    };
+    let score = pseudo_likelihood(&rbm, x).unwrap();
+    assert!((score + 21.0).abs() < 1.5, "{score}");
+}
+
+/// scikit-learn's test of extreme rows: every score under -300.
+#[test]
+fn rows_of_all_zeros_and_all_ones() {
+    let bits = BitMatrix::from_fn(2, 1000, |i, _| i == 1);
+    let data = Examples::new(Values::Bits(bits), None).unwrap();
+    let mut rbm = Rbm::bernoulli(1000, 10)
+        .initialized_from(&data, 42)
+        .unwrap();
+    Trainer::new(Negative::Persistent {
+        chains: 2,
+        steps: 1,
+    })
+    .epochs(10)
+    .batch_size(2)
+    .learning_rate(0.1)
+    .seed(42)
+    .train(&mut rbm, &data, go)
+    .unwrap();
+    for row in 0..2 {
+        let one = data.bits().unwrap().view_rows(row..row + 1);
+        for seed in 0..10 {
+            let score = stochastic_pseudo_likelihood(&rbm, one, seed).unwrap();
+            assert!(score < -300.0, "row {row}: {score}");
+        }
+    }
+}
+
+/// Real-valued data as probabilities and data drawn anew teach the same machine.
+#[test]
+fn grey_data_either_way() {
+    let grey = Examples::new(
+        Values::Real(Matrix::from_fn(200, 6, |i, j| {
+            if (i + j) % 2 == 0 { 0.9 } else { 0.2 }
+        })),
+        None,
+    )
+    .unwrap();
+    let bits = grey.clone().binarized(Binarization::Sampled, 3, 0);
+    let bits = bits.bits().unwrap();
+    for resample_data in [false, true] {
+        let options = Options {
+            epochs: 100,
+            batch_size: 20,
+            resample_data,
+            ..options(Negative::Persistent {
+                chains: 100,
+                steps: 1,
+            })
+        };
+        let rbm = train(options, &grey, 3, 2);
+        let (mean, ..) = exact_mean_log_likelihood(&rbm, bits).unwrap();
+        // The entropy of the mixture of the two rows bounds what can be reached; independent units reach some -4.1.
+        let rate = 3.0
+            * (0.9_f64 * 0.9_f64.ln()
+                + 0.1 * 0.1_f64.ln()
+                + 0.2 * 0.2_f64.ln()
+                + 0.8 * 0.8_f64.ln());
+        let best = rate - std::f64::consts::LN_2;
+        assert!(
+            mean > best - 0.35,
+            "resampled {resample_data}: {mean}, best {best}"
+        );
+    }
+}
