@@ -45,7 +45,8 @@ Schedules of rates, with times t in epochs and T the number of --epochs:
 
 Files in the output directory:
   model.safetensors     the machine, the state of the run, and notes on where it comes from
-  metrics.csv           epoch, seconds of training, learning rate, speed, and the figures that were watched
+  metrics.csv           epoch, seconds of training, learning rate, speed, and the figures that were watched; a row an
+                        epoch, or up to 1000 rows in all
   filters.png           weights of the hidden units with the largest weights
   samples.png           fantasies of the machine beside training examples
   curves.png            metrics.csv as a picture";

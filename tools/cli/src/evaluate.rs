@@ -5,6 +5,7 @@ use crate::{
     data::{MNIST, Source, resolved},
     failure::{Failure, Outcome, note},
     likelihood::{self, Likelihood, Way},
+    plan::MOST_ELEMENTS,
     progress::Bar,
     report,
 };
@@ -60,6 +61,13 @@ pub fn run(args: &EvaluateArgs) -> Outcome<()> {
         }
     })?;
     likelihood::check_width(rbm, &data)?;
+    let most = MOST_ELEMENTS / rbm.n_visible().max(rbm.n_hidden()).max(1);
+    if args.chains > most {
+        return Err(Failure::usage(format!(
+            "--chains {}: expected at most {most} of a machine of this size",
+            args.chains
+        )));
+    }
     if args.binarize.is_none() && likelihood::is_grey(&data) {
         note("grey values are drawn once as bits (--binarize sample)");
         data = likelihood::drawn(data, source.seed);

@@ -26,6 +26,13 @@ const TILES_PER_ROW: usize = 10;
 /// Pixels of a tile, about.
 const TILE_PIXELS: usize = 84;
 const MAX_SCALE: usize = 16;
+/// Values of all tiles of a grid: examples too wide for that are shown in smaller numbers.
+const MOST_VALUES: usize = 1 << 25;
+
+/// `wanted` tiles, or as many as make a picture of bearable size.
+fn number(wanted: usize, n_units: usize) -> usize {
+    wanted.min(MOST_VALUES / n_units.max(1)).max(1)
+}
 
 /// A grid of tiles of `n_units` values each, at a scale that makes them about as large as one another's.
 pub fn grid(tiles: &[Vec<f32>], n_units: usize, per_row: usize, colour: Colour) -> Outcome<Sheet> {
@@ -51,7 +58,7 @@ pub fn filters(path: &Path, title: &str, rbm: &Rbm) -> Outcome<()> {
     let mut tiles = rows(rbm.transposed().weights());
     let norm = |w: &[f32]| w.iter().map(|&w| f64::from(w).powi(2)).sum::<f64>();
     tiles.sort_by(|a, b| norm(b).total_cmp(&norm(a)));
-    tiles.truncate(FILTERS);
+    tiles.truncate(number(FILTERS, rbm.n_visible()));
     let limit = diverging_limit(&tiles);
     let caption = if tiles.len() < rbm.n_hidden() {
         format!(
@@ -77,7 +84,8 @@ pub fn filters(path: &Path, title: &str, rbm: &Rbm) -> Outcome<()> {
 
 /// Fantasies beside training examples. The chains start at the first training examples (grey ones at `x > 0.5`).
 pub fn samples(path: &Path, title: &str, rbm: &Rbm, train: &Examples, seed: u64) -> Outcome<()> {
-    let start = train.head(FANTASIES);
+    let n = rbm.n_visible();
+    let start = train.head(number(FANTASIES, n));
     let start = match start.values() {
         Values::Bits(bits) => bits.clone(),
         Values::Real(matrix) => {
@@ -89,12 +97,11 @@ pub fn samples(path: &Path, title: &str, rbm: &Rbm, train: &Examples, seed: u64)
     let mut chains = GibbsChain::from_visible(start, rbm.n_hidden(), seed);
     chains.sweep(rbm, 1.0, SWEEPS)?;
     let fantasies = rows(&rbm.mean_v_from_h(chains.hidden(), 1.0)?);
-    let examples = data::rows(train, EXAMPLES);
+    let examples = data::rows(train, number(EXAMPLES, n));
     let caption = format!(
         "P(v = 1 | h) of {} chains after {SWEEPS} Gibbs sweeps from training examples",
         fantasies.len()
     );
-    let n = rbm.n_visible();
     let pages = [
         grid(&fantasies, n, TILES_PER_ROW, Colour::Grey)?.headed("fantasies", &caption),
         grid(&examples, n, EXAMPLES_PER_ROW, Colour::Grey)?
@@ -122,7 +129,6 @@ pub fn curves(path: &Path, title: &str, rows: &[Row]) -> Outcome<()> {
         ),
         ("free-energy gap (nats)", curve(&|row| row.free_energy_gap)),
         ("learning rate", curve(&|row| Some(row.learning_rate))),
-        ("speed (GCU/s)", curve(&|row| Some(row.gcu_per_second))),
     ];
     let series: Vec<_> = measured
         .into_iter()

@@ -22,7 +22,7 @@ const DEFAULT_STEPS: usize = 1;
 const DEFAULT_MCMC_STEPS: usize = 100;
 
 /// Largest number of weights or of states in all chains: 2^31, which as f32 takes 8 GiB.
-const MOST_ELEMENTS: usize = 1 << 31;
+pub const MOST_ELEMENTS: usize = 1 << 31;
 
 /// What a run is on and how it learns.
 #[derive(Clone, Debug)]
@@ -208,7 +208,8 @@ fn negative(args: &TrainArgs, method: Method) -> Outcome<Negative> {
         if given {
             Err(Failure::usage(format!(
                 "{flag} belongs to --method {methods}, not to the method of this run"
-            )))
+            ))
+            .hint("leave the flag out, or choose another --method"))
         } else {
             Ok(())
         }

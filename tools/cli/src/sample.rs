@@ -6,6 +6,7 @@ use crate::{
     failure::{Failure, Outcome, note},
     picture::{Colour, Sheet},
     pictures,
+    plan::MOST_ELEMENTS,
     progress::Bar,
 };
 use harmonium::{
@@ -16,8 +17,6 @@ use harmonium::{
 use npyz::WriterBuilder;
 use std::{io, path::Path};
 
-/// Most states of all chains, 2^31.
-const MOST_STATES: usize = 1 << 31;
 /// Tiles beside one another on a sheet, at most.
 const TILES_PER_ROW: usize = 20;
 
@@ -46,7 +45,7 @@ pub fn run(args: &SampleArgs) -> Outcome<()> {
         )));
     }
     let rbm = load_model(&args.model)?.rbm;
-    let most = MOST_STATES / rbm.n_visible().max(rbm.n_hidden()).max(1);
+    let most = MOST_ELEMENTS / rbm.n_visible().max(rbm.n_hidden()).max(1);
     if args.count > most {
         return Err(Failure::usage(format!(
             "--count {}: expected at most {most} chains of a machine of this size",
