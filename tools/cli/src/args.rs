@@ -28,13 +28,17 @@ HARMONIUM_ISA=portable|avx2|avx512 forces an instruction set.
 const TRAIN_EXAMPLES: &str = "\
 Examples:
   harmonium train
-      RBM 784-500 on the MNIST that the program carries, persistent contrastive divergence; writes ./run
-  harmonium train --data patterns.csv --binarize none --hidden 16 --method exact --learning-rate 0.5 --epochs 2000
+      RBM 784-500 on the MNIST that the program carries; writes ./run
+  harmonium train --data patterns.csv --hidden 16 --method exact --learning-rate 0.5 --epochs 2000
       the exact gradient, for machines with a layer of at most 30 units
-  harmonium train --method cd --steps 1 --reconstruction smoothed --momentum at:0=0.5,5=0.9 --weight-decay 2e-4
-      the recipe of Hinton's practical guide
+  harmonium train --method cd --momentum at:0=0.5,5=0.9 --weight-decay 2e-4 --out cd
+      contrastive divergence after Hinton's practical guide
   harmonium train --resume --epochs 100
       go on in ./run, and up to 100 epochs
+
+While it runs: epoch, share done, time to go, speed in GCU/s, and of some training examples the mean
+square reconstruction error (recon) and the stochastic pseudo-likelihood (PL, nats); with --validation
+the free-energy gap (gap, nats). Ctrl-C saves the run and stops; a second one stops at once.
 
 Schedules of rates, with times t in epochs and T the number of --epochs:
   0.05                  always
@@ -45,8 +49,8 @@ Schedules of rates, with times t in epochs and T the number of --epochs:
 
 Files in the output directory:
   model.safetensors     the machine, the state of the run, and notes on where it comes from
-  metrics.csv           epoch, seconds of training, learning rate, speed, and the figures that were watched; a row an
-                        epoch, or up to 1000 rows in all
+  metrics.csv           epoch, seconds of training, learning rate, speed and the figures watched;
+                        one row an epoch, or up to 1000 rows in all
   filters.png           weights of the hidden units with the largest weights
   samples.png           fantasies of the machine beside training examples
   curves.png            metrics.csv as a picture";
@@ -56,7 +60,7 @@ Files in the output directory:
 /// Units: log-likelihoods are in nats per example; GCU/s are 10^9 connection updates a second, a connection being one
 /// weight met by one example or chain in one product.
 #[derive(Debug, Parser)]
-#[command(name = "harmonium", version, after_help = EXAMPLES, propagate_version = true)]
+#[command(name = "harmonium", version, after_help = EXAMPLES)]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]

@@ -92,7 +92,7 @@ pub fn run(args: &EvaluateArgs) -> Outcome<()> {
         return report::json(measured.json());
     }
     let title = format!(
-        "{}: RBM {}-{} on {} ({})",
+        "{}: RBM {}-{} on {}, binarisation {}",
         args.model.display(),
         rbm.n_visible(),
         rbm.n_hidden(),

@@ -1,6 +1,6 @@
 //! `harmonium inspect`: what a model file holds.
 
-use crate::{args::InspectArgs, evaluate::load_model, failure::Outcome, report};
+use crate::{args::InspectArgs, evaluate::load_model, failure::Outcome, plan::describe, report};
 use harmonium::checkpoint::Checkpoint;
 use serde_json::{Map, Value, json};
 
@@ -125,36 +125,34 @@ fn rows(checkpoint: &Checkpoint) -> Vec<[String; 3]> {
             if let Some(chains) = &state.chains {
                 rows.push(row("stored chains", chains.rows().to_string()));
             }
-            let Value::Object(options) = json!(state.options) else {
-                unreachable!("options are a struct");
-            };
-            for (name, value) in options {
-                if name != "epochs" {
-                    rows.push(row(&name.replace('_', " "), plain(&value)));
-                }
-            }
+            let options = &state.options;
+            let clip = options
+                .gradient_clip
+                .map_or_else(|| "none".into(), |clip| clip.to_string());
+            rows.extend([
+                row("method", describe(options.negative)),
+                row("batch size", options.batch_size.to_string()),
+                row("learning rate", options.learning_rate.to_string()),
+                row("momentum", options.momentum.to_string()),
+                row("weight decay (L2)", options.weight_decay.to_string()),
+                row("weight decay (L1)", options.l1_decay.to_string()),
+                row("gradient clip", clip),
+                row(
+                    "grey data",
+                    if options.resample_data {
+                        "drawn anew at each visit".into()
+                    } else {
+                        "as they are".into()
+                    },
+                ),
+                row("seed", options.seed.to_string()),
+            ]);
         }
     }
     for (key, value) in &checkpoint.notes {
         rows.push(row(&format!("note {key}"), value.clone()));
     }
     rows
-}
-
-/// JSON as one reads it aloud: without braces and quotes.
-fn plain(value: &Value) -> String {
-    match value {
-        Value::String(text) => text.clone(),
-        Value::Null => "none".into(),
-        Value::Object(map) => {
-            let parts = map.iter().map(|(k, v)| match v {
-                Value::Object(_) => format!("{k} ({})", plain(v)),
-                _ => format!("{k} {}", plain(v)),
-            });
-            parts.collect::<Vec<_>>().join(", ")
-        }
-        other => other.to_string(),
-    }
 }
 
 fn as_json(checkpoint: &Checkpoint) -> Map<String, Value> {
@@ -180,7 +178,7 @@ fn as_json(checkpoint: &Checkpoint) -> Map<String, Value> {
             "updates": state.updates,
             "examples": state.examples,
             "chains": state.chains.as_ref().map(|chains| chains.rows()),
-            "options": state.options,
+            "options": report::options(&state.options),
         })
     });
     put("training", json!(training));

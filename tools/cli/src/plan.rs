@@ -181,24 +181,24 @@ impl Plan {
         }
         Ok(())
     }
+}
 
-    /// The method in a few words.
-    pub fn method(&self) -> String {
-        match self.options.negative {
-            Negative::Exact => "exact gradient".into(),
-            Negative::Mcmc { chains, steps } => {
-                format!("{chains} chains of {steps} sweeps from fair coins")
-            }
-            Negative::ContrastiveDivergence {
-                steps,
-                reconstruction: Reconstruction::Sampled,
-            } => format!("CD-{steps}"),
-            Negative::ContrastiveDivergence {
-                steps,
-                reconstruction: Reconstruction::Smoothed,
-            } => format!("CD-{steps}, smoothed reconstructions"),
-            Negative::Persistent { chains, steps } => format!("PCD-{steps}, {chains} chains"),
+/// A negative phase in a few words.
+pub fn describe(negative: Negative) -> String {
+    match negative {
+        Negative::Exact => "exact gradient".into(),
+        Negative::Mcmc { chains, steps } => {
+            format!("{chains} chains of {steps} sweeps from fair coins")
         }
+        Negative::ContrastiveDivergence {
+            steps,
+            reconstruction: Reconstruction::Sampled,
+        } => format!("CD-{steps}"),
+        Negative::ContrastiveDivergence {
+            steps,
+            reconstruction: Reconstruction::Smoothed,
+        } => format!("CD-{steps}, smoothed reconstructions"),
+        Negative::Persistent { chains, steps } => format!("PCD-{steps}, {chains} chains"),
     }
 }
 

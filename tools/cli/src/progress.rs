@@ -19,7 +19,7 @@ impl Bar {
     /// A bar of `length` steps of `what`.
     pub fn new(length: u64, what: &str) -> Self {
         let style = ProgressStyle::with_template(
-            "{prefix} {bar:24} {percent:>3}%  ETA {eta:<4} {wide_msg}",
+            "{prefix} {bar:16} {percent:>3}%  ETA {eta:<4} {wide_msg}",
         )
         .expect("the template is valid");
         // Indicatif hides a bar that is not on a terminal.
@@ -52,11 +52,10 @@ impl TrainingProgress {
     pub fn new(training: &Training) -> Self {
         let position = training.position();
         let epochs = training.options().epochs;
-        let bar = Bar::new(epochs as u64 * position.batches as u64, "training");
+        let steps = epochs as u64 * position.batches as u64;
+        let bar = Bar::new(steps, &format!("epoch {}/{epochs}", position.epoch));
         bar.set(position.updates);
         bar.0.reset_eta();
-        bar.0
-            .set_message(format!("epoch {}/{epochs}", position.epoch));
         Self {
             bar,
             plain: !io::stderr().is_terminal(),
@@ -72,27 +71,38 @@ impl TrainingProgress {
     /// An epoch is done, after which `row` was measured.
     pub fn epoch(&mut self, training: &Training, row: &Row) {
         let (epoch, epochs) = (training.position().epoch, training.options().epochs);
-        let gap = row
-            .free_energy_gap
-            .map_or(String::new(), |gap| format!("  gap {gap:.2}"));
-        let message = format!(
-            "epoch {epoch}/{epochs}  {:.1} GCU/s  reconstruction {:.4}  pseudo-likelihood {:.1}{gap}",
-            row.gcu_per_second, row.reconstruction_error, row.pseudo_likelihood,
-        );
         let due = epoch % epochs.div_ceil(LINES).max(1) == 0
             || epoch == epochs
             || self.last_line.elapsed() >= LINE_EVERY;
         if self.plain && due {
             let rate = row.seconds / epoch.max(1) as f64;
-            let left = rate * (epochs - epoch.min(epochs)) as f64;
-            let _ = writeln!(io::stderr(), "{message}  ETA {left:.0} s");
+            let left = rate * epochs.saturating_sub(epoch) as f64;
+            let message = figures(row, "reconstruction", "pseudo-likelihood");
+            let _ = writeln!(
+                io::stderr(),
+                "epoch {epoch}/{epochs}  {message}  ETA {left:.0} s"
+            );
             self.last_line = Instant::now();
         }
-        self.bar.0.set_message(message);
+        // A terminal is often no wider than 80 columns.
+        self.bar.0.set_prefix(format!("epoch {epoch}/{epochs}"));
+        self.bar.0.set_message(figures(row, "recon", "PL"));
     }
 
     /// Removes the bar.
     pub fn clear(&self) {
         self.bar.clear();
     }
+}
+
+/// The figures of an epoch in one line.
+fn figures(row: &Row, reconstruction: &str, pseudo_likelihood: &str) -> String {
+    let mut text = format!(
+        "{:.1} GCU/s  {reconstruction} {:.4}  {pseudo_likelihood} {:.1}",
+        row.gcu_per_second, row.reconstruction_error, row.pseudo_likelihood
+    );
+    if let Some(gap) = row.free_energy_gap {
+        text.push_str(&format!("  gap {gap:.2}"));
+    }
+    text
 }

@@ -1,6 +1,7 @@
 //! What a command prints on stdout: an aligned table, or one JSON object.
 
 use crate::failure::{Failure, Outcome};
+use harmonium::train::Options;
 use serde_json::{Map, Value};
 use std::io::{self, ErrorKind, Write};
 
@@ -26,6 +27,13 @@ pub fn table(title: &str, rows: &[[String; 3]]) -> Outcome<()> {
 /// Prints one JSON object.
 pub fn json(object: Map<String, Value>) -> Outcome<()> {
     print(&format!("{:#}\n", Value::Object(object)))
+}
+
+/// Options of a run, with numbers as short as they were written: f32 widened to f64 shows its rounding.
+pub fn options(options: &Options) -> Value {
+    serde_json::to_string(options)
+        .and_then(|text| serde_json::from_str(&text))
+        .unwrap_or(Value::Null)
 }
 
 fn print(text: &str) -> Outcome<()> {

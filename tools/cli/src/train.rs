@@ -9,7 +9,7 @@ use crate::{
     likelihood::{self, DEFAULT_BETAS, DEFAULT_CHAINS, Likelihood, Way},
     metrics::{Metrics, Row},
     pictures,
-    plan::Plan,
+    plan::{Plan, describe},
     progress::{Bar, TrainingProgress},
     report,
 };
@@ -257,7 +257,7 @@ impl<'a> Run<'a> {
             "{}, {} training and {test} test examples; {}, batches of {}, learning rate {}, {} epochs; {} threads, {}",
             self.name(),
             self.data.train.len(),
-            self.plan.method(),
+            describe(options.negative),
             options.batch_size,
             options.learning_rate,
             options.epochs,
@@ -419,7 +419,7 @@ impl<'a> Run<'a> {
             object.insert("data".into(), json!(self.data.name));
             object.insert("n_visible".into(), json!(rbm.n_visible()));
             object.insert("n_hidden".into(), json!(rbm.n_hidden()));
-            object.insert("options".into(), json!(self.plan.options));
+            object.insert("options".into(), report::options(&self.plan.options));
             let files = self.files.named();
             object.insert(
                 "files".into(),
@@ -459,7 +459,7 @@ impl<'a> Run<'a> {
             "{}, {} epochs of {}",
             self.name(),
             position.epoch,
-            self.plan.method()
+            describe(self.plan.options.negative)
         );
         report::table(&title, &rows)
     }

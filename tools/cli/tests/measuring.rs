@@ -168,8 +168,8 @@ fn inspect_tells_shapes_parameters_and_provenance() {
     let text = bench.ok("inspect run/model.safetensors");
     for words in [
         "epoch 2.00 of 2",
-        "persistent (chains 12, steps 1)",
-        "constant 0.5",
+        "PCD-1, 12 chains",
+        "0.5",
         "bars.csv",
         "note command",
     ] {
