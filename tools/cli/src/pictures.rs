@@ -82,10 +82,12 @@ pub fn filters(path: &Path, title: &str, rbm: &Rbm) -> Outcome<()> {
     Ok(())
 }
 
-/// Fantasies beside training examples. The chains start at the first training examples (grey ones at `x > 0.5`).
+/// Fantasies beside training examples. The chains start at the first training examples, over and over if there are
+/// few (grey ones at `x > 0.5`).
 pub fn samples(path: &Path, title: &str, rbm: &Rbm, train: &Examples, seed: u64) -> Outcome<()> {
     let n = rbm.n_visible();
-    let start = train.head(number(FANTASIES, n));
+    let starts = (0..number(FANTASIES, n)).map(|k| k % train.len());
+    let start = train.take(&starts.collect::<Vec<_>>());
     let start = match start.values() {
         Values::Bits(bits) => bits.clone(),
         Values::Real(matrix) => {
