@@ -8,6 +8,7 @@ mod curves;
 mod data;
 mod evaluate;
 mod failure;
+mod files;
 mod inspect;
 mod interrupt;
 mod likelihood;
@@ -19,6 +20,7 @@ mod progress;
 mod report;
 mod sample;
 mod train;
+mod watch;
 
 use args::{Cli, Command, Threads};
 use clap::Parser;

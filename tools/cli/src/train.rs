@@ -5,21 +5,21 @@ use crate::{
     data::{Data, input},
     evaluate::load_model,
     failure::{Failure, Outcome, note},
+    files::Files,
     interrupt::Interrupt,
     likelihood::{self, DEFAULT_BETAS, DEFAULT_CHAINS, Likelihood, Way},
-    metrics::{Metrics, Row},
+    metrics::Metrics,
     pictures,
     plan::{Plan, describe},
     progress::{Bar, TrainingProgress},
     report,
+    watch::{Clock, Watch, row},
 };
 use harmonium::{
     Error,
     checkpoint::Checkpoint,
     dataset::Examples,
-    evaluate::{
-        free_energy_gap, pseudo_likelihood, reconstruction_error, stochastic_pseudo_likelihood,
-    },
+    evaluate::{pseudo_likelihood, reconstruction_error},
     model::Rbm,
     train::{Event, Training},
 };
@@ -28,53 +28,16 @@ use std::{
     collections::BTreeMap,
     fs,
     ops::ControlFlow,
-    path::{Path, PathBuf},
+    path::Path,
     time::{Duration, Instant},
 };
 
 /// A run is saved after an epoch if the last time is longer ago than this.
 const SAVE_EVERY: Duration = Duration::from_secs(10);
-/// Examples on which figures are watched. On MNIST that is less than 2% of the work of an epoch.
-const WATCHED: usize = 1000;
-/// The stochastic pseudo-likelihood is cheaper and needs more.
-const WATCHED_STOCHASTICALLY: usize = 3000;
-/// Runs of more epochs than this are not watched at each of them.
-const MOST_ROWS: usize = 1000;
 /// Examples of the exact pseudo-likelihood at the end.
 const PSEUDO_LIKELIHOOD_EXAMPLES: usize = 1000;
 /// Machines whose smaller layer is at most this large are measured exactly at the end.
 const EXACT_UNITS: usize = 20;
-
-/// Where the results go.
-struct Files {
-    model: PathBuf,
-    metrics: PathBuf,
-    filters: PathBuf,
-    samples: PathBuf,
-    curves: PathBuf,
-}
-
-impl Files {
-    fn in_directory(out: &Path) -> Self {
-        Self {
-            model: out.join("model.safetensors"),
-            metrics: out.join("metrics.csv"),
-            filters: out.join("filters.png"),
-            samples: out.join("samples.png"),
-            curves: out.join("curves.png"),
-        }
-    }
-
-    fn named(&self) -> [(&'static str, &Path); 5] {
-        [
-            ("model", &self.model),
-            ("metrics", &self.metrics),
-            ("filters", &self.filters),
-            ("samples", &self.samples),
-            ("curves", &self.curves),
-        ]
-    }
-}
 
 /// Runs the command.
 pub fn run(args: &TrainArgs) -> Outcome<()> {
@@ -115,43 +78,6 @@ struct Run<'a> {
     metrics: Metrics,
     watch: Watch,
     clock: Clock,
-}
-
-/// The examples that are watched while the machine learns.
-struct Watch {
-    train: Examples,
-    /// More of them, for the pseudo-likelihood.
-    stochastic: Examples,
-    validation: Option<Examples>,
-    /// Epochs from one time to the next.
-    every: usize,
-}
-
-impl Watch {
-    fn new(data: &Data, epochs: usize) -> Self {
-        Self {
-            train: data.train.head(WATCHED),
-            stochastic: data.train.head(WATCHED_STOCHASTICALLY),
-            validation: data.validation.as_ref().map(|part| part.head(WATCHED)),
-            every: epochs.div_ceil(MOST_ROWS).max(1),
-        }
-    }
-}
-
-/// Seconds of training, without measuring and writing.
-struct Clock {
-    /// Up to the last stop of the clock.
-    trained: f64,
-    running_since: Instant,
-    last_save: Instant,
-    /// Seconds and updates at the last row of metrics.
-    last_row: (f64, u64),
-}
-
-impl Clock {
-    fn seconds(&self) -> f64 {
-        self.trained + self.running_since.elapsed().as_secs_f64()
-    }
 }
 
 impl<'a> Run<'a> {
@@ -463,36 +389,6 @@ impl<'a> Run<'a> {
         );
         report::table(&title, &rows)
     }
-}
-
-/// The figures after an epoch.
-fn row(training: &Training, watch: &Watch, clock: &mut Clock) -> Outcome<Row> {
-    let rbm = training.rbm();
-    let position = training.position();
-    let options = training.options();
-    let (seconds, updates) = clock.last_row;
-    let done = (position.updates - updates) as f64 / position.batches as f64;
-    let speed =
-        training.connection_updates_per_epoch() as f64 * done / (clock.trained - seconds) / 1e9;
-    clock.last_row = (clock.trained, position.updates);
-    let last_update = (position.updates - 1) as f64 / position.batches as f64;
-    let train = input(&watch.train);
-    // The same units of the same examples each time: the curve shows the machine and not the choice.
-    let pseudo_likelihood =
-        stochastic_pseudo_likelihood(rbm, input(&watch.stochastic), options.seed)?;
-    Ok(Row {
-        epoch: position.epoch,
-        seconds: clock.trained,
-        learning_rate: options.learning_rate.at(last_update, options.epochs).into(),
-        gcu_per_second: speed,
-        reconstruction_error: reconstruction_error(rbm, train)?,
-        pseudo_likelihood,
-        free_energy_gap: watch
-            .validation
-            .as_ref()
-            .map(|validation| free_energy_gap(rbm, train, input(validation)))
-            .transpose()?,
-    })
 }
 
 /// Writes the machine with the state of its run.
