@@ -1,17 +1,9 @@
 //! A canvas of RGB pixels: boxes, smooth lines, text in a font that the program carries, and a PNG file at the end.
 
 use ab_glyph::{Font, FontRef, PxScale, ScaleFont};
-use harmonium::{Error, Result};
+use harmonium::{Error, Result, checkpoint::write_atomically};
 use image::{ExtendedColorType, ImageEncoder, RgbImage, codecs::png::PngEncoder, imageops};
-use std::{
-    fs,
-    io::{self, Write},
-    path::Path,
-    sync::{
-        LazyLock,
-        atomic::{AtomicU64, Ordering},
-    },
-};
+use std::{io, path::Path, sync::LazyLock};
 
 /// Red, green, blue.
 pub type Rgb = [u8; 3];
@@ -294,7 +286,7 @@ impl Canvas {
     /// stays until the new one is complete.
     ///
     /// # Errors
-    /// [`Error::Io`] when the system refuses; [`Error::File`] when `path` ends in no file name.
+    /// [`Error::Io`] when the system refuses.
     pub fn write_png(&self, path: &Path) -> Result<()> {
         let mut bytes = Vec::new();
         PngEncoder::new(&mut bytes)
@@ -309,42 +301,10 @@ impl Canvas {
     }
 }
 
-/// Writes to a new file beside `path`, then renames it.
-fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
-    static WRITES: AtomicU64 = AtomicU64::new(0);
-    let Some(name) = path.file_name() else {
-        return Err(Error::file(
-            path,
-            "a path that ends in a file name",
-            "none at its end",
-        ));
-    };
-    let mut temporary_name = std::ffi::OsString::from(".");
-    temporary_name.push(name);
-    temporary_name.push(format!(
-        ".{}-{}.tmp",
-        std::process::id(),
-        WRITES.fetch_add(1, Ordering::Relaxed)
-    ));
-    let temporary = path.with_file_name(temporary_name);
-    let write = || {
-        let mut file =
-            fs::File::create(&temporary).map_err(|e| Error::io(&temporary, "create", e))?;
-        file.write_all(bytes)
-            .and_then(|()| file.sync_all())
-            .map_err(|e| Error::io(&temporary, "write", e))?;
-        drop(file);
-        fs::rename(&temporary, path).map_err(|e| Error::io(path, "replace the file", e))
-    };
-    write().inspect_err(|_| {
-        // What matters is why the picture could not be written, not whether the remains could be removed.
-        let _ = fs::remove_file(&temporary);
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
 
     const TEXT: Style = Style::regular(16.0, INK);
 
@@ -459,10 +419,6 @@ mod tests {
         let occupied = directory.path().join("folder");
         fs::create_dir(&occupied).unwrap();
         assert!(matches!(canvas.write_png(&occupied), Err(Error::Io { .. })));
-        assert!(matches!(
-            canvas.write_png(Path::new("/")),
-            Err(Error::File { .. })
-        ));
         assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
     }
 }

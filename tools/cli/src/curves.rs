@@ -60,7 +60,7 @@ pub struct Panel<'a> {
 /// appears whole or not at all. A panel without any finite point says so.
 ///
 /// # Errors
-/// [`harmonium::Error::Io`] when the system refuses; [`harmonium::Error::File`] when `path` ends in no file name;
+/// [`harmonium::Error::Io`] when the system refuses;
 /// [`harmonium::Error::Parameter`] if there are so many panels that the picture would have more than 2^27 pixels.
 pub fn draw(path: &Path, title: &str, panels: &[Panel<'_>]) -> Result<()> {
     picture(title, panels)?.write_png(path)

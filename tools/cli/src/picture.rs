@@ -256,7 +256,7 @@ impl Sheet {
     /// Writes the sheet as a PNG file, which appears whole or not at all. A sheet with a heading is written as a page.
     ///
     /// # Errors
-    /// [`Error::Io`] when the system refuses; [`Error::File`] when `path` ends in no file name; [`Error::Parameter`] if
+    /// [`Error::Io`] when the system refuses; [`Error::Parameter`] if
     /// the picture would have more than 2^27 pixels.
     pub fn write_png(&self, path: &Path) -> Result<()> {
         if self.heading.is_empty() {

@@ -1,0 +1,338 @@
+//! The commands and their options, as clap reads them and `--help` explains them.
+
+use crate::{likelihood, plan::DEFAULT_EPOCHS};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use harmonium::{
+    dataset::Binarization,
+    train::{Reconstruction, Schedule},
+};
+use std::path::PathBuf;
+
+/// No number of things on the command line may be larger.
+const MOST: usize = 1_000_000_000;
+const MOST_THREADS: usize = 1024;
+
+const EXAMPLES: &str = "\
+Examples:
+  harmonium train                                 an RBM 784-500 on MNIST, about a minute; see ./run
+  harmonium train --data digits.npy --hidden 64 --epochs 100 --out digits
+  harmonium train --out digits --resume           go on after Ctrl-C
+  harmonium evaluate run/model.safetensors        test log-likelihood with its interval
+  harmonium sample run/model.safetensors --out fantasies.png
+  harmonium inspect run/model.safetensors
+
+Results go to stdout, progress and messages to stderr. Exit codes: 0 done, 1 failed, 2 used wrongly.
+HARMONIUM_ISA=portable|avx2|avx512 forces an instruction set.
+`harmonium COMMAND --help` explains the options of a command.";
+
+const TRAIN_EXAMPLES: &str = "\
+Examples:
+  harmonium train
+      RBM 784-500 on the MNIST that the program carries; writes ./run
+  harmonium train --data patterns.csv --hidden 16 --method exact --learning-rate 0.5 --epochs 2000
+      the exact gradient, for machines with a layer of at most 30 units
+  harmonium train --method cd --momentum at:0=0.5,5=0.9 --weight-decay 2e-4 --out cd
+      contrastive divergence after Hinton's practical guide
+  harmonium train --resume --epochs 100
+      go on in ./run, and up to 100 epochs
+
+While it runs: epoch, share done, time to go, speed in GCU/s, and of some training examples the mean
+square reconstruction error (recon) and the stochastic pseudo-likelihood (PL, nats); with --validation
+the free-energy gap (gap, nats). Ctrl-C saves the run and stops; a second one stops at once.
+
+Schedules of rates, with times t in epochs and T the number of --epochs:
+  0.05                  always
+  linear:0.05:0.001     from 0.05 at t = 0 to 0.001 at t = T, in a straight line
+  step:0.05:0.5:10      halved every 10 epochs
+  inverse:0.05:20       0.05 / (1 + t / 20)
+  at:0=0.5,5=0.9        0.5, and 0.9 from epoch 5 on
+
+Files in the output directory:
+  model.safetensors     the machine, the state of the run, and notes on where it comes from
+  metrics.csv           epoch, seconds of training, learning rate, speed and the figures watched;
+                        one row an epoch, or up to 1000 rows in all
+  filters.png           weights of the hidden units with the largest weights
+  samples.png           fantasies of the machine beside training examples
+  curves.png            metrics.csv as a picture";
+
+/// Boltzmann machines: train, evaluate and sample them on a CPU.
+///
+/// Units: log-likelihoods are in nats per example; GCU/s are 10^9 connection updates a second, a connection being one
+/// weight met by one example or chain in one product.
+#[derive(Debug, Parser)]
+#[command(name = "harmonium", version, after_help = EXAMPLES)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Train a machine and show what it learned; without options, an RBM on MNIST.
+    Train(Box<TrainArgs>),
+    /// Measure the log-likelihood of data under a model.
+    Evaluate(EvaluateArgs),
+    /// Draw states from a model.
+    Sample(SampleArgs),
+    /// Show what a model file holds.
+    Inspect(InspectArgs),
+}
+
+/// Kinds of machines.
+#[derive(Clone, Copy, Debug, PartialEq, ValueEnum)]
+pub enum Kind {
+    /// Restricted Boltzmann machine: binary visible and hidden units.
+    Rbm,
+}
+
+/// Where the samples of the negative phase come from.
+#[derive(Clone, Copy, Debug, PartialEq, ValueEnum)]
+pub enum Method {
+    /// Persistent contrastive divergence: chains that go on between updates.
+    Pcd,
+    /// Contrastive divergence: chains from the minibatch.
+    Cd,
+    /// Chains from fair coins at each update.
+    Mcmc,
+    /// The exact gradient, by enumeration of the smaller layer (at most 30 units).
+    Exact,
+}
+
+/// How contrastive divergence reconstructs.
+#[derive(Clone, Copy, Debug, PartialEq, ValueEnum)]
+pub enum ReconstructionArg {
+    /// Binary states drawn from P(v | h).
+    Sampled,
+    /// Their means E[v | h].
+    Smoothed,
+}
+
+impl From<ReconstructionArg> for Reconstruction {
+    fn from(arg: ReconstructionArg) -> Self {
+        match arg {
+            ReconstructionArg::Sampled => Self::Sampled,
+            ReconstructionArg::Smoothed => Self::Smoothed,
+        }
+    }
+}
+
+/// A part of a data set.
+#[derive(Clone, Copy, Debug, PartialEq, ValueEnum)]
+pub enum Split {
+    /// Examples that nothing was learned from.
+    Test,
+    /// Examples that were learned from.
+    Train,
+}
+
+impl Split {
+    /// As in text and JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Test => "test",
+            Self::Train => "train",
+        }
+    }
+}
+
+/// Threads of a command.
+#[derive(Args, Debug)]
+pub struct Threads {
+    /// Threads [default: one a core]. Results do not depend on it, bit for bit.
+    #[arg(long, value_name = "N", value_parser = threads)]
+    pub threads: Option<usize>,
+}
+
+/// Options of `harmonium train`.
+#[derive(Args, Debug)]
+#[command(after_help = TRAIN_EXAMPLES)]
+pub struct TrainArgs {
+    /// Kind of machine.
+    #[arg(
+        value_name = "KIND",
+        default_value = "rbm",
+        hide_possible_values = true
+    )]
+    pub kind: Kind,
+
+    /// `mnist` (in the program), a directory of MNIST-named IDX files, or a file: IDX, NPY, NPZ, CSV of numbers in [0, 1]
+    /// [default: mnist].
+    #[arg(long, value_name = "mnist|DIR|FILE", help_heading = "Data")]
+    pub data: Option<String>,
+    /// How grey values become bits, once: `sample` draws each with its value as the probability of a one, `threshold:T` is
+    /// x > T (T = 0.5 if left out), `none` keeps them as probabilities [default: sample; none with --resample].
+    #[arg(long, value_name = "HOW", help_heading = "Data")]
+    pub binarize: Option<Binarization>,
+    /// Draw the bits of grey data anew at each visit of an example.
+    #[arg(long, help_heading = "Data")]
+    pub resample: bool,
+    /// Hold N examples of the training part out, to watch the free-energy gap for overfitting [default: 0].
+    #[arg(long, value_name = "N", value_parser = count, help_heading = "Data")]
+    pub validation: Option<usize>,
+
+    /// Hidden units [default: 500].
+    #[arg(long, value_name = "N", value_parser = positive, help_heading = "Machine and method")]
+    pub hidden: Option<usize>,
+    /// Where the samples of the negative phase come from [default: pcd].
+    #[arg(long, help_heading = "Machine and method")]
+    pub method: Option<Method>,
+    /// Gibbs sweeps an update [default: 1; 100 with mcmc].
+    #[arg(long, value_name = "K", value_parser = steps, help_heading = "Machine and method")]
+    pub steps: Option<usize>,
+    /// Chains of pcd and mcmc [default: 100].
+    #[arg(long, value_name = "N", value_parser = positive, help_heading = "Machine and method")]
+    pub chains: Option<usize>,
+    /// Reconstructions of cd [default: sampled].
+    #[arg(long, help_heading = "Machine and method")]
+    pub reconstruction: Option<ReconstructionArg>,
+
+    #[arg(long, value_name = "N", value_parser = count, help_heading = "Learning",
+        help = format!("Passes over the training examples [default: {DEFAULT_EPOCHS}]"))]
+    pub epochs: Option<usize>,
+    /// Examples an update [default: 100].
+    #[arg(long, value_name = "N", value_parser = positive, help_heading = "Learning")]
+    pub batch_size: Option<usize>,
+    /// Step size, constant or a schedule (below) [default: linear:0.05:0].
+    #[arg(long, value_name = "SCHEDULE", help_heading = "Learning")]
+    pub learning_rate: Option<Schedule>,
+    /// Share of the last step that is repeated, constant or a schedule [default: 0].
+    #[arg(long, value_name = "SCHEDULE", help_heading = "Learning")]
+    pub momentum: Option<Schedule>,
+    /// L2 decay of the weights, in the gradient [default: 0].
+    #[arg(long, value_name = "X", help_heading = "Learning")]
+    pub weight_decay: Option<f32>,
+    /// L1 decay of the weights, in the gradient [default: 0].
+    #[arg(long, value_name = "X", help_heading = "Learning")]
+    pub l1_decay: Option<f32>,
+    /// Longest gradient; longer ones are shortened to it [default: none].
+    #[arg(long, value_name = "X", help_heading = "Learning")]
+    pub gradient_clip: Option<f32>,
+    /// Seed of every choice and draw [default: 0]. The same seed gives the same model, bit for bit.
+    #[arg(long, value_name = "N", help_heading = "Learning")]
+    pub seed: Option<u64>,
+
+    /// Directory of the results. A run that is there is replaced, unless --resume.
+    #[arg(
+        long,
+        value_name = "DIR",
+        default_value = "./run",
+        help_heading = "Output"
+    )]
+    pub out: PathBuf,
+    /// Go on with the run in --out, bit for bit as if it had never stopped. Options come from its file; a larger --epochs
+    /// extends it (a schedule that depends on T is then that of the new T, from here on).
+    #[arg(long, help_heading = "Output")]
+    pub resume: bool,
+    /// One JSON object on stdout in place of the table.
+    #[arg(long, help_heading = "Output")]
+    pub json: bool,
+    /// Threads of the command.
+    #[command(flatten)]
+    pub threads: Threads,
+}
+
+/// Options of `harmonium evaluate`.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+The standard error is that of the mean over the examples; with AIS, that of ln Z is added in quadrature. The interval is that \
+of ln Z: three standard errors of the mean weight to either side. AIS tends to underestimate ln Z, and so to \
+overestimate likelihoods; a small effective sample size or a wide interval asks for more --betas.
+
+JSON: log_z, log_z_low, log_z_high, method (exact or ais), mean_log_likelihood, standard_error, count, split, and with ais \
+effective_sample_size.")]
+pub struct EvaluateArgs {
+    /// Model file.
+    pub model: PathBuf,
+    /// Data, as in `train` [default: what the model was trained on, else mnist].
+    #[arg(long, value_name = "mnist|DIR|FILE")]
+    pub data: Option<String>,
+    /// How grey values become bits, as in `train` [default: as in training; sample if they were left grey].
+    #[arg(long, value_name = "HOW")]
+    pub binarize: Option<Binarization>,
+    /// Part of the data; data without a test part have `train` only.
+    #[arg(long, default_value = "test")]
+    pub split: Split,
+    /// Enumerate the smaller layer (at most 30 units) in place of annealed importance sampling.
+    #[arg(long, conflicts_with_all = ["chains", "betas"])]
+    pub exact: bool,
+    /// Chains of annealed importance sampling.
+    #[arg(long, value_name = "N", value_parser = positive, default_value_t = likelihood::DEFAULT_CHAINS)]
+    pub chains: usize,
+    /// Inverse temperatures of annealed importance sampling, one sweep each.
+    #[arg(long, value_name = "N", value_parser = positive, default_value_t = likelihood::DEFAULT_BETAS)]
+    pub betas: usize,
+    /// Seed of annealed importance sampling, and of --binarize sample where the model's notes tell none [default: that of
+    /// the training, else 0].
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+    /// One JSON object on stdout in place of the table.
+    #[arg(long)]
+    pub json: bool,
+    /// Threads of the command.
+    #[command(flatten)]
+    pub threads: Threads,
+}
+
+/// Options of `harmonium sample`.
+#[derive(Args, Debug)]
+#[command(
+    after_help = "Chains start from fair coins and are independent. Few steps show chains that are still on their way."
+)]
+pub struct SampleArgs {
+    /// Model file.
+    pub model: PathBuf,
+    /// Chains, of which each gives one sample.
+    #[arg(long, value_name = "N", value_parser = positive, default_value_t = 100)]
+    pub count: usize,
+    /// Gibbs sweeps of each chain.
+    #[arg(long, value_name = "K", value_parser = count, default_value_t = 1000)]
+    pub steps: usize,
+    /// Inverse temperature: 0 is fair coins, 1 is the model, more is bolder.
+    #[arg(long, value_name = "X", default_value_t = 1.0)]
+    pub beta: f32,
+    /// Seed of every draw.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub seed: u64,
+    /// `.png`: a sheet of the probabilities P(v = 1 | h) of the last sweep; `.npy`: the binary states, u8 [count x visible].
+    #[arg(long, value_name = "FILE.png|FILE.npy")]
+    pub out: PathBuf,
+    /// Threads of the command.
+    #[command(flatten)]
+    pub threads: Threads,
+}
+
+/// Options of `harmonium inspect`.
+#[derive(Args, Debug)]
+pub struct InspectArgs {
+    /// Model file.
+    pub model: PathBuf,
+    /// One JSON object on stdout in place of the table.
+    #[arg(long)]
+    pub json: bool,
+}
+
+fn number(text: &str, least: usize, most: usize) -> Result<usize, String> {
+    text.parse()
+        .ok()
+        .filter(|n| (least..=most).contains(n))
+        .ok_or_else(|| format!("expected a whole number from {least} to {most}"))
+}
+
+fn count(text: &str) -> Result<usize, String> {
+    number(text, 0, MOST)
+}
+
+fn positive(text: &str) -> Result<usize, String> {
+    number(text, 1, MOST)
+}
+
+/// Sweeps an update: draws are numbered by 48 bits, which is enough for a million of them in 10^8 updates.
+fn steps(text: &str) -> Result<usize, String> {
+    number(text, 1, 1_000_000)
+}
+
+fn threads(text: &str) -> Result<usize, String> {
+    number(text, 1, MOST_THREADS)
+}

@@ -1,0 +1,160 @@
+//! What is watched while a machine learns, as rows of `metrics.csv`.
+
+use crate::failure::Outcome;
+use harmonium::{Error, checkpoint::write_atomically};
+use std::{
+    fs::{self, File, OpenOptions},
+    io::{self, Write},
+    path::{Path, PathBuf},
+};
+
+const HEADER: &str = "epoch,seconds,learning_rate,gcu_per_second,reconstruction_error,pseudo_likelihood,free_energy_gap";
+
+/// The figures after an epoch.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Row {
+    /// Epochs done.
+    pub epoch: usize,
+    /// Seconds of training since the start of the run, without measuring and writing.
+    pub seconds: f64,
+    /// Of the epoch's last update.
+    pub learning_rate: f64,
+    /// Connection updates a second in this epoch, 10^9.
+    pub gcu_per_second: f64,
+    /// Of a part of the training examples.
+    pub reconstruction_error: f64,
+    /// Stochastic, of a part of the training examples, in nats.
+    pub pseudo_likelihood: f64,
+    /// Between held-out and training examples, in nats, if examples are held out.
+    pub free_energy_gap: Option<f64>,
+}
+
+impl Row {
+    fn line(&self) -> String {
+        let gap = self
+            .free_energy_gap
+            .map_or(String::new(), |gap| format!("{gap:.6}"));
+        format!(
+            "{},{:.3},{},{:.3},{:.8},{:.6},{gap}",
+            self.epoch,
+            self.seconds,
+            self.learning_rate as f32,
+            self.gcu_per_second,
+            self.reconstruction_error,
+            self.pseudo_likelihood,
+        )
+    }
+
+    /// `None` for a line that is no row of figures.
+    fn parse(line: &str) -> Option<Self> {
+        let mut fields = line.split(',');
+        let epoch = fields.next()?.parse().ok()?;
+        let mut number = || fields.next()?.parse().ok();
+        let row = Self {
+            epoch,
+            seconds: number()?,
+            learning_rate: number()?,
+            gcu_per_second: number()?,
+            reconstruction_error: number()?,
+            pseudo_likelihood: number()?,
+            free_energy_gap: None,
+        };
+        let gap = fields.next()?;
+        let free_energy_gap = if gap.is_empty() {
+            None
+        } else {
+            Some(gap.parse().ok()?)
+        };
+        fields.next().is_none().then_some(Self {
+            free_energy_gap,
+            ..row
+        })
+    }
+}
+
+/// `metrics.csv` and its rows.
+#[derive(Debug)]
+pub struct Metrics {
+    path: PathBuf,
+    file: File,
+    rows: Vec<Row>,
+}
+
+impl Metrics {
+    /// Starts the file at `path` anew; if `resumed`, with the rows of the first `epochs` epochs that are there.
+    pub fn open(path: &Path, resumed: bool, epochs: usize) -> Outcome<Self> {
+        let mut rows: Vec<Row> = Vec::new();
+        if resumed {
+            match fs::read_to_string(path) {
+                Ok(text) => {
+                    let known = text.lines().filter_map(Row::parse);
+                    rows.extend(known.filter(|row| row.epoch <= epochs));
+                }
+                // A run can go on without the figures of its past.
+                Err(e) if e.kind() == io::ErrorKind::NotFound => {}
+                Err(e) => return Err(Error::io(path, "read", e).into()),
+            }
+        }
+        let mut text = format!("{HEADER}\n");
+        for row in &rows {
+            text.push_str(&row.line());
+            text.push('\n');
+        }
+        write_atomically(path, text.as_bytes())?;
+        let file = OpenOptions::new()
+            .append(true)
+            .open(path)
+            .map_err(|e| Error::io(path, "open", e))?;
+        Ok(Self {
+            path: path.to_owned(),
+            file,
+            rows,
+        })
+    }
+
+    /// Adds a row to the file.
+    pub fn push(&mut self, row: Row) -> Outcome<()> {
+        let line = row.line() + "\n";
+        self.file
+            .write_all(line.as_bytes())
+            .map_err(|e| Error::io(&self.path, "write", e))?;
+        self.rows.push(row);
+        Ok(())
+    }
+
+    /// All rows, in the order of epochs.
+    pub fn rows(&self) -> &[Row] {
+        &self.rows
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_round_trip_and_others_are_no_rows() {
+        for free_energy_gap in [None, Some(-0.25)] {
+            let row = Row {
+                epoch: 3,
+                seconds: 1.5,
+                learning_rate: 0.125,
+                gcu_per_second: 20.25,
+                reconstruction_error: 0.0625,
+                pseudo_likelihood: -80.5,
+                free_energy_gap,
+            };
+            assert_eq!(Row::parse(&row.line()), Some(row));
+        }
+        for line in [
+            "",
+            HEADER,
+            "1,2,3",
+            "1,2,3,4,5,6",
+            "1,2,3,4,5,6,,",
+            "x,2,3,4,5,6,",
+        ] {
+            assert_eq!(Row::parse(line), None, "{line}");
+        }
+    }
+}

@@ -1,0 +1,288 @@
+//! What a training run is to do: from the command line alone, or from the file of a run that goes on.
+
+use crate::{
+    args::{Method, TrainArgs},
+    data::{MNIST, Source, resolved},
+    failure::{Failure, Outcome},
+};
+use harmonium::{
+    checkpoint::Checkpoint,
+    dataset::Binarization,
+    train::{Negative, Options, Reconstruction},
+};
+use std::{fmt::Display, path::Path};
+
+/// Passes over the data unless told otherwise: on MNIST, what fits into a minute on two cores.
+pub const DEFAULT_EPOCHS: usize = 60;
+/// Hidden units unless told otherwise.
+pub const DEFAULT_HIDDEN: usize = 500;
+const DEFAULT_CHAINS: usize = 100;
+const DEFAULT_STEPS: usize = 1;
+/// Chains of `mcmc` start at fair coins and need some time.
+const DEFAULT_MCMC_STEPS: usize = 100;
+
+/// Largest number of weights or of states in all chains: 2^31, which as f32 takes 8 GiB.
+pub const MOST_ELEMENTS: usize = 1 << 31;
+
+/// What a run is on and how it learns.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// The data.
+    pub source: Source,
+    /// Hidden units.
+    pub hidden: usize,
+    /// How it learns.
+    pub options: Options,
+}
+
+impl Plan {
+    /// A new run.
+    ///
+    /// # Errors
+    /// Flags that contradict each other, and numbers out of range.
+    pub fn fresh(args: &TrainArgs) -> Outcome<Self> {
+        let seed = args.seed.unwrap_or(0);
+        let binarize = match (args.binarize, args.resample) {
+            (None, false) => Binarization::Sampled,
+            (None | Some(Binarization::None), true) => Binarization::None,
+            (Some(how), false) => how,
+            (Some(how), true) => {
+                return Err(Failure::usage(format!(
+                    "--binarize {how} and --resample exclude each other"
+                ))
+                .hint("--resample draws grey data at each visit: leave --binarize out"));
+            }
+        };
+        let default = Options::default();
+        let plan = Self {
+            source: Source {
+                data: resolved(args.data.as_deref().unwrap_or(MNIST)),
+                binarize,
+                seed,
+                validation: args.validation.unwrap_or(0),
+            },
+            hidden: args.hidden.unwrap_or(DEFAULT_HIDDEN),
+            options: Options {
+                negative: negative(args, args.method.unwrap_or(Method::Pcd))?,
+                epochs: args.epochs.unwrap_or(DEFAULT_EPOCHS),
+                batch_size: args.batch_size.unwrap_or(default.batch_size),
+                learning_rate: args.learning_rate.clone().unwrap_or(default.learning_rate),
+                momentum: args.momentum.clone().unwrap_or(default.momentum),
+                weight_decay: args.weight_decay.unwrap_or(default.weight_decay),
+                l1_decay: args.l1_decay.unwrap_or(default.l1_decay),
+                gradient_clip: args.gradient_clip.or(default.gradient_clip),
+                resample_data: args.resample,
+                seed,
+            },
+        };
+        plan.options.check()?;
+        Ok(plan)
+    }
+
+    /// The run in `checkpoint`, read from `path`, with the `--epochs` of the command line if it has any.
+    ///
+    /// # Errors
+    /// A file without a run, and flags that contradict it.
+    pub fn resumed(args: &TrainArgs, checkpoint: &Checkpoint, path: &Path) -> Outcome<Self> {
+        let Some(state) = &checkpoint.training else {
+            return Err(Failure::failed(format!(
+                "{}: holds a machine, but no run that could go on",
+                path.display()
+            ))
+            .hint("only models that `harmonium train` has written can be resumed"));
+        };
+        let Some(source) = Source::from_notes(&checkpoint.notes)? else {
+            return Err(Failure::failed(format!(
+                "{}: its notes do not say which data the run is on",
+                path.display()
+            )));
+        };
+        let mut options = state.options.clone();
+        let data = args.data.as_deref().map(resolved);
+        agree("data", data.as_ref(), Some(&source.data))?;
+        agree("binarize", args.binarize.as_ref(), Some(&source.binarize))?;
+        agree(
+            "validation",
+            args.validation.as_ref(),
+            Some(&source.validation),
+        )?;
+        agree(
+            "hidden",
+            args.hidden.as_ref(),
+            Some(&checkpoint.rbm.n_hidden()),
+        )?;
+        agree(
+            "batch-size",
+            args.batch_size.as_ref(),
+            Some(&options.batch_size),
+        )?;
+        agree(
+            "learning-rate",
+            args.learning_rate.as_ref(),
+            Some(&options.learning_rate),
+        )?;
+        agree("momentum", args.momentum.as_ref(), Some(&options.momentum))?;
+        agree(
+            "weight-decay",
+            args.weight_decay.as_ref(),
+            Some(&options.weight_decay),
+        )?;
+        agree("l1-decay", args.l1_decay.as_ref(), Some(&options.l1_decay))?;
+        agree(
+            "gradient-clip",
+            args.gradient_clip.as_ref(),
+            options.gradient_clip.as_ref(),
+        )?;
+        agree("seed", args.seed.as_ref(), Some(&options.seed))?;
+        if args.resample && !options.resample_data {
+            return Err(contradiction("--resample", "draws its data once"));
+        }
+        agree_on_negative(args, options.negative)?;
+
+        if let Some(epochs) = args.epochs {
+            let batches = state.examples.div_ceil(options.batch_size.max(1)).max(1) as u64;
+            let done = state.updates.div_ceil(batches);
+            if (epochs as u64) < done {
+                return Err(contradiction(
+                    &format!("--epochs {epochs}"),
+                    format!("is in epoch {done} already"),
+                ));
+            }
+            options.epochs = epochs;
+        }
+        Ok(Self {
+            source,
+            hidden: checkpoint.rbm.n_hidden(),
+            options,
+        })
+    }
+
+    /// Refuses what would not fit into memory.
+    ///
+    /// # Errors
+    /// The flag that asks for too much.
+    pub fn check_size(&self, n_visible: usize) -> Outcome<()> {
+        let most = MOST_ELEMENTS / n_visible.max(1);
+        if self.hidden > most {
+            return Err(Failure::usage(format!(
+                "--hidden {}: expected at most {most} units beside {n_visible} visible ones",
+                self.hidden
+            )));
+        }
+        if let Negative::Persistent { chains, .. } | Negative::Mcmc { chains, .. } =
+            self.options.negative
+        {
+            let most = MOST_ELEMENTS / n_visible.max(self.hidden).max(1);
+            if chains > most {
+                return Err(Failure::usage(format!(
+                    "--chains {chains}: expected at most {most} for a machine of this size"
+                )));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A negative phase in a few words.
+pub fn describe(negative: Negative) -> String {
+    match negative {
+        Negative::Exact => "exact gradient".into(),
+        Negative::Mcmc { chains, steps } => {
+            format!("{chains} chains of {steps} sweeps from fair coins")
+        }
+        Negative::ContrastiveDivergence {
+            steps,
+            reconstruction: Reconstruction::Sampled,
+        } => format!("CD-{steps}"),
+        Negative::ContrastiveDivergence {
+            steps,
+            reconstruction: Reconstruction::Smoothed,
+        } => format!("CD-{steps}, smoothed reconstructions"),
+        Negative::Persistent { chains, steps } => format!("PCD-{steps}, {chains} chains"),
+    }
+}
+
+/// The negative phase that the flags describe.
+fn negative(args: &TrainArgs, method: Method) -> Outcome<Negative> {
+    let meaningless = |flag: &str, given: bool, methods: &str| {
+        if given {
+            Err(Failure::usage(format!(
+                "{flag} belongs to --method {methods}, not to the method of this run"
+            ))
+            .hint("leave the flag out, or choose another --method"))
+        } else {
+            Ok(())
+        }
+    };
+    if method != Method::Cd {
+        meaningless("--reconstruction", args.reconstruction.is_some(), "cd")?;
+    }
+    if matches!(method, Method::Cd | Method::Exact) {
+        meaningless("--chains", args.chains.is_some(), "pcd and mcmc")?;
+    }
+    if method == Method::Exact {
+        meaningless("--steps", args.steps.is_some(), "pcd, cd and mcmc")?;
+    }
+    let chains = args.chains.unwrap_or(DEFAULT_CHAINS);
+    let steps = args.steps.unwrap_or(DEFAULT_STEPS);
+    Ok(match method {
+        Method::Exact => Negative::Exact,
+        Method::Mcmc => Negative::Mcmc {
+            chains,
+            steps: args.steps.unwrap_or(DEFAULT_MCMC_STEPS),
+        },
+        Method::Cd => Negative::ContrastiveDivergence {
+            steps,
+            reconstruction: args.reconstruction.map(Into::into).unwrap_or_default(),
+        },
+        Method::Pcd => Negative::Persistent { chains, steps },
+    })
+}
+
+/// Refuses flags about the negative phase that contradict that of the run.
+fn agree_on_negative(args: &TrainArgs, stored: Negative) -> Outcome<()> {
+    let (method, name) = match stored {
+        Negative::Exact => (Method::Exact, "exact"),
+        Negative::Mcmc { .. } => (Method::Mcmc, "mcmc"),
+        Negative::ContrastiveDivergence { .. } => (Method::Cd, "cd"),
+        Negative::Persistent { .. } => (Method::Pcd, "pcd"),
+    };
+    if args.method.is_some_and(|asked| asked != method) {
+        return Err(contradiction("--method", format!("has {name}")));
+    }
+    // Flags that have no meaning for the method are refused here.
+    negative(args, method)?;
+    let (chains, steps, reconstruction) = match stored {
+        Negative::Exact => (None, None, None),
+        Negative::Mcmc { chains, steps } | Negative::Persistent { chains, steps } => {
+            (Some(chains), Some(steps), None)
+        }
+        Negative::ContrastiveDivergence {
+            steps,
+            reconstruction,
+        } => (None, Some(steps), Some(reconstruction)),
+    };
+    agree("chains", args.chains.as_ref(), chains.as_ref())?;
+    agree("steps", args.steps.as_ref(), steps.as_ref())?;
+    let asked = args.reconstruction.map(Reconstruction::from);
+    if asked.is_some() && asked != reconstruction {
+        return Err(contradiction("--reconstruction", "has the other kind"));
+    }
+    Ok(())
+}
+
+/// Refuses a flag that was given with another value than the run has.
+fn agree<T: PartialEq + Display>(flag: &str, given: Option<&T>, stored: Option<&T>) -> Outcome<()> {
+    match given {
+        Some(x) if given != stored => {
+            let has = stored.map_or_else(|| "has none".into(), |stored| format!("has {stored}"));
+            Err(contradiction(&format!("--{flag} {x}"), has))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn contradiction(flag: &str, has: impl Display) -> Failure {
+    Failure::usage(format!("{flag}: the run to resume {has}"))
+        .hint("leave the flag out, or start a new run in another --out without --resume")
+}

@@ -1,0 +1,48 @@
+//! What a command prints on stdout: an aligned table, or one JSON object.
+
+use crate::failure::{Failure, Outcome};
+use harmonium::train::Options;
+use serde_json::{Map, Value};
+use std::io::{self, ErrorKind, Write};
+
+/// Prints rows of name, value and remark, each column as wide as its widest cell.
+pub fn table(title: &str, rows: &[[String; 3]]) -> Outcome<()> {
+    let width = |column: usize| {
+        rows.iter()
+            .filter(|row| column == 0 || !row[column + 1].is_empty())
+            .map(|row| row[column].chars().count())
+            .max()
+            .unwrap_or(0)
+    };
+    let (names, values) = (width(0), width(1));
+    let mut text = format!("{title}\n");
+    for [name, value, remark] in rows {
+        let line = format!("  {name:<names$}  {value:<values$}  {remark}");
+        text.push_str(line.trim_end());
+        text.push('\n');
+    }
+    print(&text)
+}
+
+/// Prints one JSON object.
+pub fn json(object: Map<String, Value>) -> Outcome<()> {
+    print(&format!("{:#}\n", Value::Object(object)))
+}
+
+/// Options of a run, with numbers as short as they were written: f32 widened to f64 shows its rounding.
+pub fn options(options: &Options) -> Value {
+    serde_json::to_string(options)
+        .and_then(|text| serde_json::from_str(&text))
+        .unwrap_or(Value::Null)
+}
+
+fn print(text: &str) -> Outcome<()> {
+    let mut stdout = io::stdout().lock();
+    stdout
+        .write_all(text.as_bytes())
+        .and_then(|()| stdout.flush())
+        .map_err(|e| match e.kind() {
+            ErrorKind::BrokenPipe => Failure::BrokenPipe,
+            _ => Failure::failed(format!("cannot write to stdout: {e}")),
+        })
+}

@@ -1,0 +1,409 @@
+//! `harmonium train`: trains a machine, shows what it learned, and can be stopped and resumed at any update.
+
+use crate::{
+    args::{Kind, Split, TrainArgs},
+    data::{Data, input},
+    evaluate::load_model,
+    failure::{Failure, Outcome, note},
+    files::Files,
+    interrupt::Interrupt,
+    likelihood::{self, DEFAULT_BETAS, DEFAULT_CHAINS, Likelihood, Way},
+    metrics::Metrics,
+    pictures,
+    plan::{Plan, describe},
+    progress::{Bar, TrainingProgress},
+    report,
+    watch::{Clock, Watch, row},
+};
+use harmonium::{
+    Error,
+    checkpoint::Checkpoint,
+    dataset::Examples,
+    evaluate::{pseudo_likelihood, reconstruction_error},
+    model::Rbm,
+    train::{Event, Training},
+};
+use serde_json::json;
+use std::{
+    collections::BTreeMap,
+    fs,
+    ops::ControlFlow,
+    path::Path,
+    time::{Duration, Instant},
+};
+
+/// A run is saved after an epoch if the last time is longer ago than this.
+const SAVE_EVERY: Duration = Duration::from_secs(10);
+/// Examples of the exact pseudo-likelihood at the end.
+const PSEUDO_LIKELIHOOD_EXAMPLES: usize = 1000;
+/// Machines whose smaller layer is at most this large are measured exactly at the end.
+const EXACT_UNITS: usize = 20;
+
+/// Runs the command.
+pub fn run(args: &TrainArgs) -> Outcome<()> {
+    let Kind::Rbm = args.kind;
+    let interrupt = Interrupt::listen()?;
+    let files = Files::in_directory(&args.out);
+    let stored = if args.resume {
+        Some(load_model(&files.model).map_err(|failure| {
+            failure.hint(
+                "leave --resume out to start a new run, or name the directory of a run with --out",
+            )
+        })?)
+    } else {
+        None
+    };
+    let plan = match &stored {
+        Some(checkpoint) => Plan::resumed(args, checkpoint, &files.model)?,
+        None => Plan::fresh(args)?,
+    };
+    let data = plan.source.load()?;
+    plan.check_size(data.train.columns())?;
+    if stored.is_none() && files.model.exists() {
+        note(format!("replacing the run in {}", args.out.display()));
+    }
+    fs::create_dir_all(&args.out).map_err(|e| Error::io(&args.out, "create the directory", e))?;
+    Run::new(args, plan, data, files, stored, interrupt)?.run()
+}
+
+/// A run with everything around it.
+struct Run<'a> {
+    args: &'a TrainArgs,
+    plan: Plan,
+    data: Data,
+    files: Files,
+    interrupt: Interrupt,
+    training: Training,
+    notes: BTreeMap<String, String>,
+    metrics: Metrics,
+    watch: Watch,
+    clock: Clock,
+}
+
+impl<'a> Run<'a> {
+    fn new(
+        args: &'a TrainArgs,
+        plan: Plan,
+        data: Data,
+        files: Files,
+        stored: Option<Checkpoint>,
+        interrupt: Interrupt,
+    ) -> Outcome<Self> {
+        let mut notes = BTreeMap::new();
+        plan.source.note(&mut notes);
+        notes.insert("harmonium".into(), env!("CARGO_PKG_VERSION").into());
+        let command: Vec<String> = std::env::args_os()
+            .map(|x| x.to_string_lossy().into_owned())
+            .collect();
+        let mut command = command.join(" ");
+        let mut trained = 0.0;
+        let resumed = stored.is_some();
+        let training = match stored {
+            None => {
+                let rbm = Rbm::bernoulli(data.train.columns(), plan.hidden)
+                    .initialized_from(&data.train, plan.options.seed)?;
+                Training::new(rbm, plan.options.clone(), &data.train)?
+            }
+            Some(mut checkpoint) => {
+                if let Some(first) = checkpoint.notes.remove("command") {
+                    command = first;
+                }
+                let seconds = checkpoint.notes.get("seconds");
+                trained = seconds.and_then(|s| s.parse().ok()).unwrap_or(0.0);
+                if let Some(state) = &mut checkpoint.training {
+                    state.options = plan.options.clone();
+                }
+                checkpoint.into_training(&data.train)?
+            }
+        };
+        notes.insert("command".into(), command);
+        let position = training.position();
+        let now = Instant::now();
+        Ok(Self {
+            metrics: Metrics::open(&files.metrics, resumed, position.epoch)?,
+            watch: Watch::new(&data, plan.options.epochs),
+            clock: Clock {
+                trained,
+                running_since: now,
+                last_save: now,
+                last_row: (trained, position.updates),
+            },
+            args,
+            plan,
+            data,
+            files,
+            interrupt,
+            training,
+            notes,
+        })
+    }
+
+    fn run(mut self) -> Outcome<()> {
+        self.announce();
+        self.train()?;
+        let position = self.training.position();
+        self.save(&[])?;
+        if position.epoch < self.plan.options.epochs {
+            let saved = self.files.model.display();
+            return Err(Failure::failed(format!(
+                "interrupted in epoch {} of {}; the run is saved in {saved}",
+                position.epoch + 1,
+                self.plan.options.epochs
+            ))
+            .hint(format!("go on with `{}`", self.resume_command())));
+        }
+        self.draw()?;
+        self.conclude()
+    }
+
+    fn resume_command(&self) -> String {
+        let out = self.args.out.display().to_string();
+        if out == "./run" {
+            "harmonium train --resume".into()
+        } else {
+            format!("harmonium train --resume --out {out}")
+        }
+    }
+
+    fn name(&self) -> String {
+        let rbm = self.training.rbm();
+        format!(
+            "RBM {}-{} on {}",
+            rbm.n_visible(),
+            rbm.n_hidden(),
+            self.data.name
+        )
+    }
+
+    /// Says on stderr what is going to happen.
+    fn announce(&self) {
+        let options = &self.plan.options;
+        let test = self.data.test.as_ref().map_or(0, Examples::len);
+        note(format!(
+            "{}, {} training and {test} test examples; {}, batches of {}, learning rate {}, {} epochs; {} threads, {}",
+            self.name(),
+            self.data.train.len(),
+            describe(options.negative),
+            options.batch_size,
+            options.learning_rate,
+            options.epochs,
+            rayon::current_num_threads(),
+            harmonium::simd::isa(),
+        ));
+    }
+
+    /// Trains until all epochs are done or the user asks to stop.
+    fn train(&mut self) -> Outcome<()> {
+        let Self {
+            plan,
+            data,
+            files,
+            interrupt,
+            training,
+            notes,
+            metrics,
+            watch,
+            clock,
+            ..
+        } = self;
+        let mut progress = TrainingProgress::new(training);
+        let mut failure = None;
+        clock.running_since = Instant::now();
+        let outcome = training.run(&data.train, |event| match event {
+            Event::Update(training) => {
+                progress.update(training);
+                // The last update of an epoch is followed by the event of the epoch.
+                if interrupt.asked() && training.position().batch != 0 {
+                    return ControlFlow::Break(());
+                }
+                ControlFlow::Continue(())
+            }
+            Event::Epoch(training) => {
+                clock.trained = clock.seconds();
+                let epoch = training.position().epoch;
+                let mut work = || -> Outcome<()> {
+                    if epoch % watch.every == 0 || epoch == plan.options.epochs {
+                        let row = row(training, watch, clock)?;
+                        progress.epoch(training, &row);
+                        metrics.push(row)?;
+                    }
+                    // The end of a run and an interrupt save it in any case.
+                    let due = clock.last_save.elapsed() >= SAVE_EVERY;
+                    if due && epoch < plan.options.epochs && !interrupt.asked() {
+                        save(training, notes, clock.trained, &[], &files.model)?;
+                        clock.last_save = Instant::now();
+                    }
+                    Ok(())
+                };
+                let done = work();
+                clock.running_since = Instant::now();
+                match done {
+                    Ok(()) if interrupt.asked() => ControlFlow::Break(()),
+                    Ok(()) => ControlFlow::Continue(()),
+                    Err(e) => {
+                        failure = Some(e);
+                        ControlFlow::Break(())
+                    }
+                }
+            }
+        });
+        clock.trained = clock.seconds();
+        progress.clear();
+        let _stopped = outcome?;
+        failure.map_or(Ok(()), Err)
+    }
+
+    fn save(&self, figures: &[(String, String)]) -> Outcome<()> {
+        let seconds = self.clock.trained;
+        save(
+            &self.training,
+            &self.notes,
+            seconds,
+            figures,
+            &self.files.model,
+        )
+    }
+
+    fn draw(&self) -> Outcome<()> {
+        let rbm = self.training.rbm();
+        let title = format!("{}, {} epochs", self.name(), self.training.position().epoch);
+        pictures::filters(&self.files.filters, &title, rbm)?;
+        pictures::samples(
+            &self.files.samples,
+            &title,
+            rbm,
+            &self.data.train,
+            self.plan.options.seed,
+        )?;
+        pictures::curves(&self.files.curves, &title, self.metrics.rows())
+    }
+
+    /// Measures the machine, stores the figures with it and reports.
+    fn conclude(mut self) -> Outcome<()> {
+        let started = Instant::now();
+        let seed = self.plan.options.seed;
+        if likelihood::is_grey(&self.data) {
+            note("grey values are drawn once as bits to measure the likelihood");
+            self.data = likelihood::drawn(self.data, seed);
+        }
+        let rbm = self.training.rbm();
+        let (examples, split) = likelihood::examples(&self.data, Split::Test);
+        let way = if rbm.n_visible().min(rbm.n_hidden()) <= EXACT_UNITS {
+            Way::Exact
+        } else {
+            Way::ais(&self.data.train, DEFAULT_CHAINS, DEFAULT_BETAS, seed)
+        };
+        let bar = Bar::new(DEFAULT_BETAS as u64, "annealing");
+        let measured = Likelihood::measure(rbm, examples, split, &way, &mut |done, _| {
+            bar.set(done as u64);
+            if self.interrupt.asked() {
+                ControlFlow::Break(())
+            } else {
+                ControlFlow::Continue(())
+            }
+        })?;
+        bar.clear();
+        let Some(measured) = measured else {
+            return Err(Failure::failed(format!(
+                "interrupted while measuring; the trained model is in {}",
+                self.files.model.display()
+            ))
+            .hint(format!("measure it with `{}`", self.resume_command())));
+        };
+        let some = examples.head(PSEUDO_LIKELIHOOD_EXAMPLES);
+        let pseudo = pseudo_likelihood(rbm, input(&some))?;
+        let reconstruction = reconstruction_error(rbm, input(examples))?;
+        let seconds = self.clock.trained;
+        let position = self.training.position();
+        let batches = position.batches.max(1) as f64;
+        let done = position.updates as f64 / batches;
+        let speed = self.training.connection_updates_per_epoch() as f64 * done / seconds / 1e9;
+
+        let mut object = measured.json();
+        object.insert("pseudo_likelihood".into(), json!(pseudo));
+        object.insert("reconstruction_error".into(), json!(reconstruction));
+        let figures: Vec<(String, String)> = object
+            .iter()
+            .map(|(key, value)| {
+                let text = value
+                    .as_str()
+                    .map_or_else(|| value.to_string(), ToOwned::to_owned);
+                (format!("figure.{key}"), text)
+            })
+            .collect();
+        self.save(&figures)?;
+
+        if self.args.json {
+            object.insert("epochs".into(), json!(position.epoch));
+            object.insert("updates".into(), json!(position.updates));
+            object.insert("seconds".into(), json!(seconds));
+            object.insert(
+                "evaluation_seconds".into(),
+                json!(started.elapsed().as_secs_f64()),
+            );
+            object.insert("gcu_per_second".into(), json!(speed));
+            object.insert("data".into(), json!(self.data.name));
+            object.insert("n_visible".into(), json!(rbm.n_visible()));
+            object.insert("n_hidden".into(), json!(rbm.n_hidden()));
+            object.insert("options".into(), report::options(&self.plan.options));
+            let files = self.files.named();
+            object.insert(
+                "files".into(),
+                files
+                    .into_iter()
+                    .map(|(name, path)| (name.to_owned(), json!(path.to_string_lossy())))
+                    .collect::<serde_json::Map<_, _>>()
+                    .into(),
+            );
+            return report::json(object);
+        }
+        let mut rows = measured.rows();
+        rows.push([
+            "pseudo-likelihood".into(),
+            format!("{pseudo:.2} nats"),
+            format!("of {} {} examples", some.len(), split.name()),
+        ]);
+        rows.push([
+            "reconstruction error".into(),
+            format!("{reconstruction:.4}"),
+            "mean square a unit".into(),
+        ]);
+        rows.push([
+            "training time".into(),
+            format!("{seconds:.1} s"),
+            format!("{:.1} s more to measure", started.elapsed().as_secs_f64()),
+        ]);
+        rows.push([
+            "throughput".into(),
+            format!("{speed:.1} GCU/s"),
+            "10^9 connection updates a second".into(),
+        ]);
+        for (name, path) in self.files.named() {
+            rows.push([name.into(), path.display().to_string(), String::new()]);
+        }
+        let title = format!(
+            "{}, {} epochs of {}",
+            self.name(),
+            position.epoch,
+            describe(self.plan.options.negative)
+        );
+        report::table(&title, &rows)
+    }
+}
+
+/// Writes the machine with the state of its run.
+fn save(
+    training: &Training,
+    notes: &BTreeMap<String, String>,
+    seconds: f64,
+    figures: &[(String, String)],
+    path: &Path,
+) -> Outcome<()> {
+    let mut checkpoint = Checkpoint::from(training);
+    checkpoint.notes = notes.clone();
+    checkpoint
+        .notes
+        .insert("seconds".into(), format!("{seconds:.3}"));
+    checkpoint.notes.extend(figures.iter().cloned());
+    Ok(checkpoint.save(path)?)
+}

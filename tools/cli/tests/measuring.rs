@@ -1,0 +1,182 @@
+//! `evaluate`, `sample` and `inspect` from outside.
+
+mod common;
+
+use common::Bench;
+use harmonium::{
+    Matrix,
+    checkpoint::Checkpoint,
+    dataset::bars_and_stripes,
+    evaluate::exact_mean_log_likelihood,
+    model::{GibbsChain, Rbm},
+};
+use serde_json::Value;
+use std::fs;
+
+const KEYS: [&str; 8] = [
+    "count",
+    "log_z",
+    "log_z_high",
+    "log_z_low",
+    "mean_log_likelihood",
+    "method",
+    "split",
+    "standard_error",
+];
+
+/// A machine of 9 and 4 units as another program would write it: no notes, no run.
+fn foreign_model(bench: &Bench) -> Rbm {
+    let weights = Matrix::from_fn(9, 4, |i, j| ((i * 7 + j * 5) % 11) as f32 / 5.0 - 1.0);
+    let rbm = Rbm::from_parameters(weights, vec![-0.25; 9], vec![0.5; 4]).unwrap();
+    Checkpoint::from(rbm.clone())
+        .save(bench.path("model.safetensors"))
+        .unwrap();
+    rbm
+}
+
+fn number(value: &Value, key: &str) -> f64 {
+    value[key]
+        .as_f64()
+        .unwrap_or_else(|| panic!("{key} in {value:#}"))
+}
+
+#[test]
+fn exact_figures_are_those_of_the_library() {
+    let bench = Bench::new();
+    let rbm = foreign_model(&bench);
+    let measured = bench.json("evaluate model.safetensors --data bars.csv --exact --json");
+    let examples = bars_and_stripes(3);
+    let (mean, error, log_z) = exact_mean_log_likelihood(&rbm, examples.bits().unwrap()).unwrap();
+    let keys: Vec<&String> = measured.as_object().unwrap().keys().collect();
+    assert_eq!(keys, KEYS);
+    assert_eq!(number(&measured, "mean_log_likelihood"), mean);
+    assert_eq!(number(&measured, "standard_error"), error);
+    for key in ["log_z", "log_z_low", "log_z_high"] {
+        assert_eq!(number(&measured, key), log_z);
+    }
+    assert_eq!(
+        (&measured["method"], &measured["count"]),
+        (&"exact".into(), &16.into())
+    );
+    // There is no test part, and that is said.
+    assert_eq!(measured["split"], "train");
+    let ran = bench.run("evaluate model.safetensors --data bars.csv --exact");
+    assert!(ran.stderr.contains("no test part"), "{}", ran.stderr);
+    assert!(
+        ran.stdout.contains("train log-likelihood"),
+        "{}",
+        ran.stdout
+    );
+}
+
+#[test]
+fn annealed_figures_surround_the_exact_ones() {
+    let bench = Bench::new();
+    let log_z = foreign_model(&bench).log_z().unwrap();
+    let line =
+        "evaluate model.safetensors --data bars.csv --split train --chains 200 --betas 500 --json";
+    let measured = bench.json(line);
+    assert_eq!(measured["method"], "ais");
+    let keys: Vec<&String> = measured.as_object().unwrap().keys().collect();
+    let mut expected = KEYS.to_vec();
+    expected.insert(1, "effective_sample_size");
+    assert_eq!(keys, expected);
+    let (low, high) = (
+        number(&measured, "log_z_low"),
+        number(&measured, "log_z_high"),
+    );
+    assert!(low <= log_z && log_z <= high, "{low} .. {high}, {log_z}");
+    assert!(low < number(&measured, "log_z") && number(&measured, "log_z") < high);
+    assert_eq!(measured, bench.json(&format!("{line} --threads 1")));
+    assert_ne!(measured, bench.json(&format!("{line} --seed 1")));
+}
+
+#[test]
+fn grey_data_need_to_become_bits() {
+    let bench = Bench::new();
+    foreign_model(&bench);
+    let rows = (0..20).map(|i| (0..9).map(|j| ((i + j) % 5) as f32 / 4.0).collect());
+    bench.csv("grey.csv", rows);
+    let line = "evaluate model.safetensors --data grey.csv --exact --json";
+    bench.refused(
+        &format!("{line} --binarize none"),
+        2,
+        &["--binarize none", "--binarize sample"],
+    );
+    let sampled = bench.json(line);
+    let thresholded = bench.json(&format!("{line} --binarize threshold:0.3"));
+    assert_ne!(
+        sampled["mean_log_likelihood"],
+        thresholded["mean_log_likelihood"]
+    );
+    // A model of grey data is measured on bits drawn from them, by both commands alike.
+    let trained = bench.json("train --data grey.csv --binarize none --hidden 4 --epochs 2 --json");
+    let measured = bench.json("evaluate run/model.safetensors --exact --json");
+    assert_eq!(
+        measured["mean_log_likelihood"],
+        trained["mean_log_likelihood"]
+    );
+}
+
+#[test]
+fn samples_are_those_of_the_library() {
+    let bench = Bench::new();
+    let rbm = foreign_model(&bench);
+    bench.ok("sample model.safetensors --count 50 --steps 7 --beta 0.5 --seed 3 --out states.npy");
+    let bytes = fs::read(bench.path("states.npy")).unwrap();
+    let npy = npyz::NpyFile::new(&bytes[..]).unwrap();
+    assert_eq!(npy.shape(), [50, 9]);
+    let states: Vec<u8> = npy.into_vec().unwrap();
+    let mut chains = GibbsChain::uniform(&rbm, 50, 3);
+    chains.sweep(&rbm, 0.5, 7).unwrap();
+    for (k, &state) in states.iter().enumerate() {
+        assert_eq!(state, u8::from(chains.visible().get(k / 9, k % 9)), "{k}");
+    }
+    // The states are data that the program reads.
+    bench.ok("evaluate model.safetensors --data states.npy --exact");
+
+    for (steps, name) in [(0, "coins.png"), (5, "samples.png")] {
+        bench.ok(&format!(
+            "sample model.safetensors --count 30 --steps {steps} --out {name}"
+        ));
+        let picture = image::open(bench.path(name)).unwrap();
+        assert!(picture.width() > 200 && picture.height() > 200);
+    }
+}
+
+#[test]
+fn inspect_tells_shapes_parameters_and_provenance() {
+    let bench = Bench::new();
+    foreign_model(&bench);
+    let text = bench.ok("inspect model.safetensors");
+    for words in [
+        "RBM 9-4",
+        "bernoulli",
+        "9 x 4",
+        "-1.0000 .. 1.0000",
+        "none in the file",
+    ] {
+        assert!(text.contains(words), "{words}:\n{text}");
+    }
+    let json = bench.json("inspect model.safetensors --json");
+    assert_eq!(json["shape"], serde_json::json!([9, 4]));
+    assert_eq!(json["units"], serde_json::json!(["bernoulli", "bernoulli"]));
+    assert_eq!(json["training"], Value::Null);
+    assert_eq!(number(&json["parameters"]["bias.0"], "norm"), 0.75);
+
+    bench.ok("train --data bars.csv --hidden 4 --epochs 2 --chains 12 --momentum 0.5");
+    let text = bench.ok("inspect run/model.safetensors");
+    for words in [
+        "epoch 2.00 of 2",
+        "PCD-1, 12 chains",
+        "0.5",
+        "bars.csv",
+        "note command",
+    ] {
+        assert!(text.contains(words), "{words}:\n{text}");
+    }
+    let json = bench.json("inspect run/model.safetensors --json");
+    assert_eq!(json["training"]["updates"], 2);
+    assert_eq!(json["training"]["chains"], 12);
+    assert_eq!(json["notes"]["binarize"], "sample");
+}
