@@ -214,7 +214,7 @@ pub(crate) fn last_word_mask(columns: usize) -> u64 {
 }
 
 /// Transposes 64 x 64 bits in place by swapping ever smaller off-diagonal squares (Hacker's Delight, 2nd ed., 7-3).
-fn transpose_block(block: &mut [u64; WORD_BITS]) {
+pub(crate) fn transpose_block(block: &mut [u64; WORD_BITS]) {
     let mut width = 32;
     let mut mask = 0x0000_0000_ffff_ffff_u64;
     while width > 0 {
@@ -254,6 +254,11 @@ impl<'a> BitView<'a> {
     pub fn get(&self, i: usize, j: usize) -> bool {
         assert!(i < self.rows && j < self.columns);
         self.words[i * self.stride + j / WORD_BITS] >> (j % WORD_BITS) & 1 == 1
+    }
+
+    /// All words from the first row on, and those from the start of one row to the start of the next.
+    pub(crate) fn words(&self) -> (&'a [u64], usize) {
+        (self.words, self.stride)
     }
 
     /// The words of row `i` that hold its columns.

@@ -75,6 +75,18 @@ thread_local! {
     });
 }
 
+/// Grows this thread's buffers.
+pub(super) fn warm_up() {
+    SCRATCH.with_borrow_mut(Scratch::grow);
+}
+
+impl Scratch {
+    fn grow(&mut self) {
+        self.product.resize(PANEL_ROWS * TILE_COLUMNS, 0.0);
+        self.expanded.resize(PANEL_ROWS * EXPAND_COLUMNS, 0.0);
+    }
+}
+
 /// The operands that all tiles share.
 struct Job<'a> {
     terms: &'a [Term<'a>],
@@ -294,7 +306,7 @@ impl Job<'_> {
     fn tile(&self, region: Region<'_>, scratch: &mut Scratch) {
         let (rows, columns) = (region.rows.len(), region.columns.len());
         let stride = columns.next_multiple_of(WORD_BITS);
-        scratch.product.resize(PANEL_ROWS * TILE_COLUMNS, 0.0);
+        scratch.grow();
         let product = &mut scratch.product[..rows * stride];
         product.fill(0.0);
         for term in self.terms {
@@ -337,7 +349,7 @@ fn add_product(
     columns: Range<usize>,
     product: &mut [f32],
     stride: usize,
-    expanded: &mut Aligned<f32>,
+    expanded: &mut [f32],
 ) {
     if let (Input::Bits(x), Some(fixed)) = (term.input, term.fixed) {
         fixed.add_product(term.direction, x, rows, columns, product, stride);
@@ -356,7 +368,6 @@ fn add_product(
             multiply(provider(), 1.0, a.rows(rows), b, product, stride);
         }
         Input::Bits(x) => {
-            expanded.resize(PANEL_ROWS * EXPAND_COLUMNS, 0.0);
             let n = rows.len();
             for k in (0..x.columns()).step_by(EXPAND_COLUMNS) {
                 let part = k..(k + EXPAND_COLUMNS).min(x.columns());

@@ -151,26 +151,22 @@ impl FixedPoint {
     ) {
         assert!(columns.start.is_multiple_of(WIDTH));
         assert!(columns.len().next_multiple_of(WIDTH) <= stride);
-        TABLES.with_borrow_mut(|tables| {
-            for (k, output) in columns.step_by(WIDTH).enumerate() {
-                for block in 0..x.columns().div_ceil(BLOCK) {
-                    let (slab, step) = self.slab(direction, output, block);
-                    let inputs = (x.columns() - block * BLOCK).min(BLOCK);
-                    let product = &mut product[k * WIDTH..];
-                    dispatch(LookUp {
-                        slab,
-                        step,
-                        inputs,
-                        block,
-                        x,
-                        rows: rows.clone(),
-                        product,
-                        stride,
-                        tables,
-                    });
-                }
+        let (words, words_stride) = x.view_rows(rows.clone()).words();
+        for (k, output) in columns.step_by(WIDTH).enumerate() {
+            for block in 0..x.columns().div_ceil(BLOCK) {
+                let (slab, step) = self.slab(direction, output, block);
+                look_up(LookUp {
+                    slab,
+                    step,
+                    inputs: (x.columns() - block * BLOCK).min(BLOCK),
+                    words: &words[block * BLOCK / 64..],
+                    words_stride,
+                    rows: rows.len(),
+                    product: &mut product[k * WIDTH..],
+                    stride,
+                });
             }
-        });
+        }
     }
 }
 
@@ -180,6 +176,12 @@ type Scratch = Box<([f32; BLOCK * BLOCK], [f32; BLOCK * BLOCK])>;
 thread_local! {
     static SCRATCH: RefCell<Scratch> = RefCell::new(Box::new(([0.0; BLOCK * BLOCK], [0.0; BLOCK * BLOCK])));
     static TABLES: RefCell<Aligned<i16>> = RefCell::new(aligned(BLOCK / GROUP * 16 * WIDTH, 0));
+}
+
+/// Makes this thread's buffers.
+pub(super) fn warm_up() {
+    SCRATCH.with_borrow(|_| ());
+    TABLES.with_borrow(|_| ());
 }
 
 /// Fixed-point copies of one block of rows.
@@ -287,66 +289,80 @@ fn quantize<S: Simd>(s: S, block: &[f32; BLOCK * BLOCK], inverse: f32, slabs: &m
     }
 }
 
-/// Tables of one slab, then every row of the panel through them.
-struct LookUp<'a> {
-    slab: &'a [i16],
-    step: f32,
-    inputs: usize,
-    block: usize,
-    x: BitView<'a>,
-    rows: Range<usize>,
-    product: &'a mut [f32],
-    stride: usize,
+/// One slab against the rows of a panel: tables first, then every row through them.
+pub(super) struct LookUp<'a> {
+    /// `[BLOCK][WIDTH]`.
+    pub(super) slab: &'a [i16],
+    pub(super) step: f32,
+    /// Inputs of the slab that exist.
+    pub(super) inputs: usize,
+    /// Bits of the inputs, from the first row's first word of this block on.
+    pub(super) words: &'a [u64],
+    pub(super) words_stride: usize,
+    pub(super) rows: usize,
+    /// `step *` the sums is added to `WIDTH` floats of each row.
+    pub(super) product: &'a mut [f32],
+    pub(super) stride: usize,
+}
+
+/// Does it with the instruction set in use.
+pub(super) fn look_up(job: LookUp<'_>) {
+    TABLES.with_borrow_mut(|tables| dispatch(WithTables { job, tables }));
+}
+
+struct WithTables<'a> {
+    job: LookUp<'a>,
     tables: &'a mut Aligned<i16>,
 }
 
-impl Operation for LookUp<'_> {
+impl Operation for WithTables<'_> {
     type Output = ();
 
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
-        let groups = self.inputs.div_ceil(GROUP);
-        let words = self.block * BLOCK / 64..(self.block * BLOCK + self.inputs).div_ceil(64);
-        build(s, self.slab, groups, self.tables);
-        let full = groups == BLOCK / GROUP;
-        let tables: &[i16] = self.tables;
-        let words_of = |row: usize| {
-            let words = &self.x.row(row)[words.clone()];
-            [words[0], words.get(1).copied().unwrap_or(0)]
-        };
-        let mut rows = self.rows.clone();
-        let n = rows.len();
-        assert!(n == 0 || self.product.len() >= (n - 1) * self.stride + WIDTH);
-        let mut at = 0;
-        while n - at >= 2 {
-            let pair = [words_of(rows.start), words_of(rows.start + 1)];
-            let product = &mut self.product[at * self.stride..];
-            if full {
-                gather::<S, 2>(
-                    s,
-                    tables,
-                    BLOCK / GROUP,
-                    pair,
-                    self.step,
-                    product,
-                    self.stride,
-                );
-            } else {
-                gather::<S, 2>(s, tables, groups, pair, self.step, product, self.stride);
-            }
-            rows.start += 2;
-            at += 2;
+        let LookUp {
+            slab,
+            step,
+            inputs,
+            words,
+            words_stride,
+            rows,
+            product,
+            stride,
+        } = self.job;
+        if rows == 0 || inputs == 0 {
+            return;
         }
-        if n > at {
-            let product = &mut self.product[at * self.stride..];
+        assert!(inputs <= BLOCK && product.len() >= (rows - 1) * stride + WIDTH);
+        let groups = inputs.div_ceil(GROUP);
+        build(s, slab, groups, self.tables);
+        let tables: &[i16] = self.tables;
+        let two = inputs > 64;
+        let words_of = |row: usize| {
+            let words = &words[row * words_stride..];
+            [words[0], if two { words[1] } else { 0 }]
+        };
+        let mut row = 0;
+        while rows - row >= 2 {
+            let pair = [words_of(row), words_of(row + 1)];
+            let product = &mut product[row * stride..];
+            if groups == BLOCK / GROUP {
+                // The usual depth as a constant, so that the loop over groups unrolls.
+                gather::<S, 2>(s, tables, BLOCK / GROUP, pair, step, product, stride);
+            } else {
+                gather::<S, 2>(s, tables, groups, pair, step, product, stride);
+            }
+            row += 2;
+        }
+        if row < rows {
             gather::<S, 1>(
                 s,
                 tables,
                 groups,
-                [words_of(rows.start)],
-                self.step,
-                product,
-                self.stride,
+                [words_of(row)],
+                step,
+                &mut product[row * stride..],
+                stride,
             );
         }
     }

@@ -19,6 +19,7 @@ mod lookup;
 mod native;
 mod outer;
 mod provider;
+mod samples;
 
 pub use connection::{Connection, Route, route};
 pub use fused::{Propagation, Tail, propagate};
@@ -26,12 +27,24 @@ pub use lookup::{FixedPoint, LARGEST_STEP};
 pub(crate) use outer::for_each_tile;
 pub use outer::{Phase, Statistics};
 pub use provider::{Provider, gemm, provider};
+pub(crate) use samples::Samples;
 
 use crate::{
     bits::BitView,
     error::{Error, Result},
     matrix::{Matrix, MatrixView},
 };
+
+/// Grows the scratch of every thread of the pool to what products of `samples` with `n_hidden` units need, so that later ones allocate
+/// nothing whichever thread meets them.
+pub(crate) fn warm_up(samples: usize, n_hidden: usize) {
+    rayon::broadcast(|_| {
+        fused::warm_up();
+        lookup::warm_up();
+        native::warm_up();
+        outer::warm_up(samples, n_hidden);
+    });
+}
 
 /// States of one layer, a sample a row.
 #[derive(Clone, Copy, Debug)]

@@ -25,6 +25,11 @@ thread_local! {
     static STRIP: RefCell<Aligned<f32>> = RefCell::new(aligned(K_BLOCK * MAX_STRIP, 0.0));
 }
 
+/// Makes this thread's strip.
+pub(super) fn warm_up() {
+    STRIP.with_borrow(|_| ());
+}
+
 struct Multiply<'a> {
     alpha: f32,
     a: Operand<'a>,

@@ -1,7 +1,8 @@
 //! Statistics: `sum over phases of alpha V' H`, a panel of visible units at a time, handed on while it is in cache.
 
 use super::{
-    Input,
+    Input, Samples,
+    connection::route,
     fused::expand,
     provider::{Operand, multiply, provider},
 };
@@ -30,6 +31,8 @@ pub struct Phase<'a> {
 #[derive(Clone, Copy, Debug)]
 pub struct Statistics<'a> {
     phases: &'a [Phase<'a>],
+    /// Hidden states of each phase in fixed point; none are dense.
+    samples: &'a [Samples],
     n_visible: usize,
     n_hidden: usize,
 }
@@ -58,9 +61,34 @@ impl<'a> Statistics<'a> {
         }
         Ok(Self {
             phases,
+            samples: &[],
             n_visible,
             n_hidden,
         })
+    }
+
+    /// Phases of binary visible states by look-up, where that is faster; `samples` is kept between calls.
+    #[must_use]
+    pub(crate) fn by_look_up(self, samples: &'a mut [Samples; 2]) -> Self {
+        let all_bits = self
+            .phases
+            .iter()
+            .all(|p| matches!(p.visible, Input::Bits(_)));
+        let rows = self
+            .phases
+            .iter()
+            .map(|p| p.visible.rows())
+            .min()
+            .unwrap_or(0);
+        // The product's inputs are samples, its rows visible units.
+        let fits = self.phases.len() <= samples.len() && rows > 0;
+        if !all_bits || !fits || !route().takes_look_up(self.n_visible, rows, self.n_hidden) {
+            return self;
+        }
+        for (samples, phase) in samples.iter_mut().zip(self.phases) {
+            samples.fill(phase.hidden);
+        }
+        Self { samples, ..self }
     }
 
     /// `sums[i] += sum_p weight_p sum over samples of V_p[.., i]`.
@@ -99,8 +127,43 @@ impl<'a> Statistics<'a> {
     }
 }
 
+/// Scratch of one thread: a tile of statistics, and states expanded from bits.
+struct Scratch {
+    tile: Aligned<f32>,
+    visible: Aligned<f32>,
+    hidden: Aligned<f32>,
+}
+
 thread_local! {
-    static SCRATCH: RefCell<(Aligned<f32>, Aligned<f32>)> = RefCell::new((aligned(0, 0.0), aligned(0, 0.0)));
+    static SCRATCH: RefCell<Scratch> = RefCell::new(Scratch {
+        tile: aligned(0, 0.0),
+        visible: aligned(0, 0.0),
+        hidden: aligned(0, 0.0),
+    });
+}
+
+/// Grows this thread's buffers.
+pub(super) fn warm_up(samples: usize, n_hidden: usize) {
+    SCRATCH.with_borrow_mut(|scratch| scratch.grow(samples, hidden_stride(n_hidden)));
+}
+
+impl Scratch {
+    fn grow(&mut self, samples: usize, stride: usize) {
+        for (buffer, size) in [
+            (&mut self.tile, PANEL_UNITS * stride),
+            (&mut self.visible, samples * PANEL_UNITS),
+            (&mut self.hidden, samples * stride),
+        ] {
+            if buffer.len() < size {
+                buffer.resize(size, 0.0);
+            }
+        }
+    }
+}
+
+/// Floats of a row of a tile.
+fn hidden_stride(n_hidden: usize) -> usize {
+    n_hidden.max(1).next_multiple_of(WORD_BITS)
 }
 
 /// Calls `then(tile, stride, rows of each target)` for every panel of visible units: `tile` holds the statistics of those rows of the
@@ -136,58 +199,54 @@ fn fill<const N: usize>(
             || fill(statistics, middle..units.end, lower, then),
         );
     } else if !units.is_empty() {
-        SCRATCH.with_borrow_mut(|(tile, expanded)| {
-            let stride = statistics.n_hidden.max(1).next_multiple_of(WORD_BITS);
-            if tile.len() < PANEL_UNITS * stride {
-                tile.resize(PANEL_UNITS * stride, 0.0);
-            }
+        SCRATCH.with_borrow_mut(|scratch| {
+            let stride = hidden_stride(statistics.n_hidden);
+            let samples = statistics.phases.iter().map(|p| p.visible.rows()).max();
+            scratch.grow(samples.unwrap_or(0), stride);
+            let Scratch {
+                tile,
+                visible,
+                hidden,
+            } = scratch;
             let tile = &mut tile[..units.len() * stride];
             tile.fill(0.0);
-            for phase in statistics.phases {
-                add_phase(phase, units.clone(), tile, stride, expanded);
+            for (k, phase) in statistics.phases.iter().enumerate() {
+                match (phase.visible, statistics.samples.get(k)) {
+                    (Input::Bits(v), Some(samples)) => {
+                        samples.add_outer(v, units.start, units.len(), phase.weight, tile, stride);
+                    }
+                    _ => add_phase(phase, units.clone(), tile, stride, visible, hidden),
+                }
             }
             then(tile, stride, targets);
         });
     }
 }
 
-/// `tile += weight V[.., units]' H`.
+/// `tile += weight V[.., units]' H`, dense; bits are expanded into the buffers.
 fn add_phase(
     phase: &Phase<'_>,
     units: Range<usize>,
     tile: &mut [f32],
     stride: usize,
-    expanded: &mut Aligned<f32>,
+    visible: &mut [f32],
+    hidden: &mut [f32],
 ) {
     let samples = phase.visible.rows();
-    let hidden_stride = stride;
-    let visible_floats = samples * PANEL_UNITS;
-    let needed = visible_floats + samples * hidden_stride;
-    if expanded.len() < needed {
-        expanded.resize(needed, 0.0);
-    }
-    let (for_visible, for_hidden) = expanded.split_at_mut(visible_floats);
     let v = match phase.visible {
         Input::Real(v) => {
             Operand::row_major(v.padded(), samples, v.columns(), v.stride()).columns(units)
         }
         Input::Bits(v) => {
-            expand(v, 0..samples, units.clone(), 1.0, for_visible, PANEL_UNITS);
-            Operand::row_major(for_visible, samples, units.len(), PANEL_UNITS)
+            expand(v, 0..samples, units.clone(), 1.0, visible, PANEL_UNITS);
+            Operand::row_major(visible, samples, units.len(), PANEL_UNITS)
         }
     };
     let h = match phase.hidden {
         Input::Real(h) => Operand::row_major(h.padded(), samples, h.columns(), h.stride()),
         Input::Bits(h) => {
-            expand(
-                h,
-                0..samples,
-                0..h.columns(),
-                1.0,
-                for_hidden,
-                hidden_stride,
-            );
-            Operand::row_major(for_hidden, samples, h.columns(), hidden_stride)
+            expand(h, 0..samples, 0..h.columns(), 1.0, hidden, stride);
+            Operand::row_major(hidden, samples, h.columns(), stride)
         }
     };
     multiply(provider(), phase.weight, v.transposed(), h, tile, stride);

@@ -163,6 +163,11 @@ impl Chains {
         Ok(chains)
     }
 
+    /// Most chains at once.
+    pub(super) fn rows(&self) -> usize {
+        self.h.rows()
+    }
+
     /// Persistent hidden states, which are all that a resumed run needs.
     pub(super) fn persistent(&self) -> Option<&BitMatrix> {
         matches!(self.negative, Negative::Persistent { .. }).then_some(&self.h)

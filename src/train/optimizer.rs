@@ -4,7 +4,7 @@ use crate::{
     error::Result,
     matrix::Matrix,
     model::{Expectations, Rbm},
-    product::{Statistics, for_each_tile},
+    product::{Samples, Statistics, for_each_tile},
     simd::{Operation, Simd, dispatch},
 };
 
@@ -36,6 +36,7 @@ pub(super) struct Gradient {
     weights: Option<Matrix>,
     visible: Vec<f32>,
     hidden: Vec<f32>,
+    samples: [Samples; 2],
 }
 
 impl Optimizer {
@@ -65,6 +66,11 @@ impl Optimizer {
         gradient.hidden.resize(hidden.len(), 0.0);
         statistics.add_visible_sums(&mut gradient.visible);
         statistics.add_hidden_sums(&mut gradient.hidden);
+        // The exact gradient is for machines so small that f32 is fast enough.
+        let statistics = &match exact {
+            Some(_) => *statistics,
+            None => statistics.by_look_up(&mut gradient.samples),
+        };
         if exact.is_none() && rates.gradient_clip.is_none() {
             let targets = [weights.view_mut(), self.weights.view_mut()];
             for_each_tile(statistics, targets, &|tile, stride, [mut w, mut step]| {

@@ -12,7 +12,7 @@ use crate::{
     error::{Error, Result},
     matrix::Matrix,
     model::Rbm,
-    product::{Phase, Propagation, Statistics, Tail},
+    product::{Phase, Propagation, Statistics, Tail, warm_up},
     rng::{Draws, Site},
 };
 use std::ops::ControlFlow;
@@ -150,6 +150,7 @@ pub struct Training {
     ordered: Option<u64>,
     gradient: Gradient,
     buffers: Propagation,
+    warm: bool,
 }
 
 impl Training {
@@ -198,6 +199,7 @@ impl Training {
             ordered: None,
             gradient: Gradient::default(),
             buffers,
+            warm: false,
             rbm,
             options,
         })
@@ -349,6 +351,11 @@ impl Training {
                 format!("{} x {}", self.examples, self.rbm.n_visible()),
                 format!("{} x {}", data.len(), data.columns()),
             ));
+        }
+        if !self.warm {
+            let chains = self.chains.rows().max(self.h_mean.rows());
+            warm_up(chains, self.rbm.n_hidden());
+            self.warm = true;
         }
         let rates = self.rates();
         let rows = self.gather(data);
