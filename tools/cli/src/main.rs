@@ -1,17 +1,41 @@
 //! Draws demonstration pictures from an unpacked IDX file of images; the command line takes its place.
 
+mod bench;
 mod canvas;
 mod curves;
 mod picture;
 
+use clap::Parser;
 use picture::{Colour, Sheet, diverging_limit, tile_shape};
-use std::{error::Error, f64::consts::TAU, fs, path::PathBuf};
+use std::{
+    error::Error,
+    f64::consts::TAU,
+    fs,
+    path::{Path, PathBuf},
+};
+
+/// Boltzmann machines on the CPU
+#[derive(Parser)]
+#[command(version)]
+enum Command {
+    Bench(bench::BenchArgs),
+    /// Draws demonstration pictures
+    Pictures {
+        /// Unpacked IDX file
+        images: PathBuf,
+        /// Where the pictures go
+        directory: PathBuf,
+    },
+}
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let arguments: Vec<PathBuf> = std::env::args_os().skip(1).map(PathBuf::from).collect();
-    let [images, directory] = arguments.as_slice() else {
-        return Err("usage: harmonium IMAGES DIRECTORY".into());
-    };
+    match Command::parse() {
+        Command::Bench(args) => Ok(bench::run(&args)?),
+        Command::Pictures { images, directory } => pictures(&images, &directory),
+    }
+}
+
+fn pictures(images: &Path, directory: &Path) -> Result<(), Box<dyn Error>> {
     let (width, height) = tile_shape(784);
     let file = fs::read(images)?;
     let digits: Vec<Vec<f32>> = file[16..]
