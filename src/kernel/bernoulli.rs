@@ -1,8 +1,10 @@
 //! Uniforms by position, in vectors: the same words as [`Draws::bits`].
 
 use crate::{
+    bits::BitViewMut,
+    matrix::MatrixView,
     rng::{Draws, PHILOX_MULTIPLIERS, PHILOX_ROUNDS, PHILOX_WEYL},
-    simd::Simd,
+    simd::{Operation, Simd, dispatch},
 };
 
 /// 2^24: [`Uniforms`] come as integers below it.
@@ -95,12 +97,45 @@ pub(crate) fn draw_row<S: Simd>(s: S, mean: &[f32], draws: Draws, row: usize, wo
     }
 }
 
+/// [`draw`] as an operation.
+struct Draw<'a> {
+    mean: MatrixView<'a>,
+    draws: Draws,
+    out: BitViewMut<'a>,
+}
+
+impl Operation for Draw<'_> {
+    type Output = ();
+    #[inline(always)]
+    fn run<S: Simd>(mut self, s: S) {
+        for i in 0..self.mean.rows() {
+            draw_row(s, self.mean.row(i), self.draws, i, self.out.row_mut(i));
+        }
+    }
+}
+
+/// Bit `(i, j)` of `out` is one where `draws.uniform(i, j) < mean(i, j)`, so with probability `mean(i, j)` rounded up to a multiple of
+/// 2^-24. On the calling thread.
+///
+/// # Panics
+/// Unless `mean` and `out` have one shape.
+pub fn draw(mean: MatrixView<'_>, draws: Draws, out: BitViewMut<'_>) {
+    assert!(
+        mean.rows() == out.rows() && mean.columns() == out.columns(),
+        "one bit a mean"
+    );
+    dispatch(Draw { mean, draws, out });
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::{
+        bits::BitMatrix,
+        kernel::reference,
+        matrix::Matrix,
         rng::Site,
-        simd::{Isa, Operation, dispatch_on},
+        simd::{Isa, dispatch_on},
     };
 
     struct Compare(Draws);
@@ -132,6 +167,26 @@ mod tests {
                     isa,
                     Compare(Draws::new(seed, Site::Chain, 0x1234_5678_9abc)),
                 );
+            }
+        }
+    }
+
+    #[test]
+    fn draw_matches_its_twin() {
+        let draws = Draws::new(5, Site::Gibbs, 6);
+        for (rows, columns) in [(0, 3), (3, 0), (1, 1), (3, 63), (2, 64), (5, 500)] {
+            let mean = Matrix::from_fn(rows, columns, |i, j| ((i * 7 + j) % 11) as f32 / 10.0);
+            let expected = reference::bernoulli(mean.view(), draws);
+            for isa in Isa::available() {
+                let mut out = BitMatrix::from_fn(rows, columns, |i, j| (i + j) % 2 == 0);
+                let draw = Draw {
+                    mean: mean.view(),
+                    draws,
+                    out: out.view_mut(),
+                };
+                dispatch_on(isa, draw);
+                assert_eq!(out, expected, "{isa}, {rows} x {columns}");
+                assert!(out.padding_is_zero());
             }
         }
     }

@@ -10,7 +10,8 @@
 //! - [`mod@reference`] holds the plain-loop twin that specifies each kernel.
 
 pub mod activation;
-pub(crate) mod bernoulli;
+pub mod bernoulli;
 pub(crate) mod epilogue;
+pub mod peak;
 pub mod reduce;
 pub mod reference;

@@ -1,5 +1,6 @@
 //! The commands and their options, as clap reads them and `--help` explains them.
 
+use crate::bench::BenchArgs;
 use crate::{likelihood, plan::DEFAULT_EPOCHS};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use harmonium::{
@@ -78,6 +79,7 @@ pub enum Command {
     Sample(SampleArgs),
     /// Show what a model file holds.
     Inspect(InspectArgs),
+    Bench(BenchArgs),
 }
 
 /// Kinds of machines.

@@ -1,8 +1,9 @@
-//! The command line of harmonium: train, evaluate, sample and inspect Boltzmann machines.
+//! The command line of harmonium: train, evaluate, sample and inspect Boltzmann machines, and measure this one.
 //!
 //! Exit codes: 0 done, 1 failed, 2 used wrongly. Results go to stdout, everything else to stderr.
 
 mod args;
+mod bench;
 mod canvas;
 mod curves;
 mod data;
@@ -49,6 +50,7 @@ fn run(cli: Cli) -> Outcome<()> {
         Command::Evaluate(args) => on_threads(&args.threads, || evaluate::run(args)),
         Command::Sample(args) => on_threads(&args.threads, || sample::run(args)),
         Command::Inspect(args) => inspect::run(args),
+        Command::Bench(args) => Ok(bench::run(args)?),
     }
 }
 
