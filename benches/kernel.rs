@@ -87,6 +87,7 @@ fn epilogues(c: &mut Criterion) {
         input: (&v).into(),
         weights: &weights,
         direction: Direction::Up,
+        fixed: None,
     };
     let mut buffers = Propagation::default();
     let (mut input, mut mean) = (Matrix::zeros(ROWS, N_HIDDEN), Matrix::zeros(ROWS, N_HIDDEN));

@@ -5,7 +5,8 @@ use harmonium::{
     BitMatrix, Matrix,
     kernel::reference,
     product::{
-        Direction, Input, Phase, Propagation, Provider, Statistics, Tail, Term, gemm, propagate,
+        Direction, FixedPoint, Input, Phase, Propagation, Provider, Statistics, Tail, Term, gemm,
+        propagate,
     },
     rng::{Draws, Site},
 };
@@ -33,6 +34,8 @@ fn states(rows: usize, columns: usize) -> (BitMatrix, Matrix) {
 fn propagations(c: &mut Criterion) {
     let mut group = c.benchmark_group("propagate");
     let weights = weights();
+    let fixed = FixedPoint::new(&weights);
+    let seen = fixed.weights(N_VISIBLE, N_HIDDEN);
     let mut buffers = Propagation::default();
     for rows in BATCHES {
         let updates = (rows * N_VISIBLE * N_HIDDEN) as u64;
@@ -42,15 +45,20 @@ fn propagations(c: &mut Criterion) {
             ("down", Direction::Down, N_HIDDEN, N_VISIBLE),
         ] {
             let (bits, real) = states(rows, from);
-            let inputs: [(&str, Input<'_>); 2] =
-                [("bits", (&bits).into()), ("real", (&real).into())];
+            // What look-ups see of the weights is what their products must equal.
+            let inputs: [(&str, Input<'_>, _, _); 3] = [
+                ("bits", (&bits).into(), None, &weights),
+                ("real", (&real).into(), None, &weights),
+                ("look-up", (&bits).into(), Some(&fixed), &seen),
+            ];
             let bias = vec![0.0; to];
             let mut out = Matrix::zeros(rows, to);
-            for (kind, input) in inputs {
+            for (kind, input, fixed, seen) in inputs {
                 let term = Term {
                     input,
                     weights: &weights,
                     direction,
+                    fixed,
                 };
                 let mut run = |out: &mut Matrix| {
                     let tail = Tail {
@@ -60,7 +68,7 @@ fn propagations(c: &mut Criterion) {
                     propagate(black_box(&[term]), &bias, tail, &mut buffers).unwrap();
                 };
                 run(&mut out);
-                assert_first_rows(input, &weights, direction, &out);
+                assert_first_rows(input, seen, direction, &out);
                 let id = BenchmarkId::new(format!("{way} {kind}"), rows);
                 group.bench_function(id, |b| b.iter(|| run(&mut out)));
             }
