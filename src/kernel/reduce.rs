@@ -92,12 +92,14 @@ pub fn add_column_sums(x: MatrixView<'_>, scale: f32, sums: &mut [f32]) {
 /// `sums[j] += scale * (number of ones in column j)`, exact up to one rounding of the product and one of the sum.
 pub fn add_column_counts(x: BitView<'_>, scale: f32, sums: &mut [f32]) {
     assert_eq!(sums.len(), x.columns(), "one sum a column");
+    let digits = usize::BITS - x.rows().leading_zeros();
     for (k, sums) in sums.chunks_mut(64).enumerate() {
         // Vertical counters: bit plane p of 64 counters at once.
-        let mut planes = [0_u64; 32];
+        let mut planes = [0_u64; usize::BITS as usize];
+        let planes = &mut planes[..digits as usize];
         for i in 0..x.rows() {
             let mut carry = x.row(i)[k];
-            for plane in &mut planes {
+            for plane in planes.iter_mut() {
                 if carry == 0 {
                     break;
                 }

@@ -2,7 +2,7 @@
 
 use crate::{
     error::Result,
-    matrix::Matrix,
+    matrix::{Matrix, MatrixViewMut},
     model::{Expectations, Rbm},
     product::{Samples, Statistics, for_each_tile},
     simd::{Operation, Simd, dispatch},
@@ -64,27 +64,33 @@ impl Optimizer {
         gradient.visible.resize(visible.len(), 0.0);
         gradient.hidden.clear();
         gradient.hidden.resize(hidden.len(), 0.0);
-        statistics.add_visible_sums(&mut gradient.visible);
-        statistics.add_hidden_sums(&mut gradient.hidden);
         // The exact gradient is for machines so small that f32 is fast enough.
         let statistics = &match exact {
             Some(_) => *statistics,
             None => statistics.by_look_up(&mut gradient.samples),
         };
+        let (of_visible, of_hidden) = (&mut gradient.visible, &mut gradient.hidden);
+        let mut sums = || {
+            statistics.add_visible_sums(of_visible);
+            statistics.add_hidden_sums(of_hidden);
+        };
         if exact.is_none() && rates.gradient_clip.is_none() {
             let targets = [weights.view_mut(), self.weights.view_mut()];
-            for_each_tile(statistics, targets, &|tile, stride, [mut w, mut step]| {
-                for i in 0..w.rows() {
-                    let gradient = &tile[i * stride..][..w.columns()];
-                    dispatch(Step {
-                        gradient,
-                        step: step.row_mut(i),
-                        parameter: w.row_mut(i),
-                        rates,
-                    });
-                }
-            });
+            let update =
+                |tile: &[f32], stride: usize, [mut w, mut step]: [MatrixViewMut<'_>; 2]| {
+                    for i in 0..w.rows() {
+                        let gradient = &tile[i * stride..][..w.columns()];
+                        dispatch(Step {
+                            gradient,
+                            step: step.row_mut(i),
+                            parameter: w.row_mut(i),
+                            rates,
+                        });
+                    }
+                };
+            rayon::join(|| for_each_tile(statistics, targets, &update), sums);
         } else {
+            sums();
             let shape = (weights.rows(), weights.columns());
             let whole = gradient
                 .weights
