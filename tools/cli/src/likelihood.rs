@@ -18,7 +18,7 @@ use std::ops::ControlFlow;
 /// Chains of annealed importance sampling unless told otherwise.
 pub const DEFAULT_CHAINS: usize = 100;
 /// Inverse temperatures of annealed importance sampling unless told otherwise.
-pub const DEFAULT_BETAS: usize = 5000;
+pub const DEFAULT_BETAS: usize = 10_000;
 
 /// How `ln Z` is found.
 #[derive(Clone, Debug)]

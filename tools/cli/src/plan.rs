@@ -13,7 +13,7 @@ use harmonium::{
 use std::{fmt::Display, path::Path};
 
 /// Passes over the data unless told otherwise: on MNIST, what fits into a minute on two cores.
-pub const DEFAULT_EPOCHS: usize = 60;
+pub const DEFAULT_EPOCHS: usize = 100;
 /// Hidden units unless told otherwise.
 pub const DEFAULT_HIDDEN: usize = 500;
 const DEFAULT_CHAINS: usize = 100;

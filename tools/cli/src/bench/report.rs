@@ -227,7 +227,7 @@ mod tests {
     #[test]
     fn table_is_aligned_and_sections_stand_apart() {
         let expected = "\
-An \"odd\" name, 4 cores, portable, products by native, 1 thread
+An \"odd\" name, 4 cores, portable, dense products by native, of bits automatic, 1 thread
 
             threads  ms  GCU/s  ns/element  of FMA peak  of best sgemm  over its product
 one               2       12.2                    50.0%
@@ -256,10 +256,10 @@ three             2       12.2                    50.0%
         let csv = report().csv();
         let mut lines = csv.lines();
         let columns = lines.next().map(|line| line.split(',').count());
-        assert_eq!(columns, Some(12));
+        assert_eq!(columns, Some(13));
         assert_eq!(lines.clone().count(), 3);
         for line in lines {
-            assert!(line.starts_with("\"An \"\"odd\"\" name\",portable,native,"));
+            assert!(line.starts_with("\"An \"\"odd\"\" name\",portable,native,automatic,"));
             assert_eq!(Some(line.split(',').count()), columns);
         }
     }
