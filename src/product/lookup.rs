@@ -343,18 +343,18 @@ impl Operation for WithTables<'_> {
             [words[0], if two { words[1] } else { 0 }]
         };
         let mut row = 0;
-        while rows - row >= 2 {
-            let pair = [words_of(row), words_of(row + 1)];
+        while rows - row >= 4 {
+            let four = [0, 1, 2, 3].map(|k| words_of(row + k));
             let product = &mut product[row * stride..];
             if groups == BLOCK / GROUP {
                 // The usual depth as a constant, so that the loop over groups unrolls.
-                gather::<S, 2>(s, tables, BLOCK / GROUP, pair, step, product, stride);
+                gather::<S, 4>(s, tables, BLOCK / GROUP, four, step, product, stride);
             } else {
-                gather::<S, 2>(s, tables, groups, pair, step, product, stride);
+                gather::<S, 4>(s, tables, groups, four, step, product, stride);
             }
-            row += 2;
+            row += 4;
         }
-        if row < rows {
+        while row < rows {
             gather::<S, 1>(
                 s,
                 tables,
@@ -364,6 +364,7 @@ impl Operation for WithTables<'_> {
                 &mut product[row * stride..],
                 stride,
             );
+            row += 1;
         }
     }
 }
