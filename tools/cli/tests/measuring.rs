@@ -9,6 +9,7 @@ use harmonium::{
     dataset::bars_and_stripes,
     evaluate::exact_mean_log_likelihood,
     model::{GibbsChain, Rbm},
+    simd::Isa,
 };
 use serde_json::Value;
 use std::fs;
@@ -179,4 +180,33 @@ fn inspect_tells_shapes_parameters_and_provenance() {
     assert_eq!(json["training"]["updates"], 2);
     assert_eq!(json["training"]["chains"], 12);
     assert_eq!(json["notes"]["binarize"], "sample");
+}
+
+/// Products by look-up are the same integers on AVX2 and AVX-512, and so are the draws: the same states, bit for bit.
+#[test]
+fn instruction_sets_with_fused_multiply_add_draw_the_same_states() {
+    let bench = Bench::new();
+    let weights = Matrix::from_fn(300, 170, |i, j| {
+        ((i * 7 + j * 5) % 23) as f32 / 40.0 - 0.275
+    });
+    let rbm = Rbm::from_parameters(weights, vec![-0.25; 300], vec![0.5; 170]).unwrap();
+    Checkpoint::from(rbm)
+        .save(bench.path("model.safetensors"))
+        .unwrap();
+    let mut states = Vec::new();
+    for isa in [Isa::Avx2, Isa::Avx512] {
+        if isa.is_available() {
+            let out = format!("{isa}.npy");
+            let line = format!("sample model.safetensors --count 64 --steps 20 --out {out}");
+            let done = bench
+                .command(&line)
+                .env("HARMONIUM_ISA", isa.name())
+                .env("HARMONIUM_PRODUCT", "lookup")
+                .output()
+                .unwrap();
+            assert!(done.status.success(), "{done:?}");
+            states.push(fs::read(bench.path(&out)).unwrap());
+        }
+    }
+    assert!(states.windows(2).all(|pair| pair[0] == pair[1]));
 }
