@@ -99,14 +99,6 @@ impl BitMatrix {
         self.view().row(i)
     }
 
-    /// Sets row `i` to the lowest `columns` bits of `state`; for machines of at most 64 units.
-    pub fn set_row_from_index(&mut self, i: usize, state: u64) {
-        assert!(i < self.rows && self.columns <= WORD_BITS);
-        if self.columns > 0 {
-            self.words[i * self.stride] = state & last_word_mask(self.columns);
-        }
-    }
-
     /// The whole matrix.
     pub fn view(&self) -> BitView<'_> {
         BitView {
@@ -336,14 +328,6 @@ impl<'a> BitViewMut<'a> {
                 self.words.as_ptr().add(i * self.stride),
                 self.columns.div_ceil(WORD_BITS),
             )
-        }
-    }
-
-    /// The same window for a shorter time.
-    pub fn reborrow(&mut self) -> BitViewMut<'_> {
-        BitViewMut {
-            lifetime: PhantomData,
-            ..*self
         }
     }
 

@@ -255,14 +255,6 @@ impl<'a> MatrixViewMut<'a> {
         }
     }
 
-    /// The same window for a shorter time.
-    pub fn reborrow(&mut self) -> MatrixViewMut<'_> {
-        MatrixViewMut {
-            lifetime: PhantomData,
-            ..*self
-        }
-    }
-
     /// The columns before and from `column` on.
     pub fn split_at_column(self, column: usize) -> (MatrixViewMut<'a>, MatrixViewMut<'a>) {
         assert!(column <= self.columns);

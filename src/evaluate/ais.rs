@@ -14,8 +14,8 @@ use std::ops::ControlFlow;
 /// Half width of the interval of [`LogZ`] in standard errors of the mean weight, as in Salakhutdinov and Murray (2008).
 pub const INTERVAL_STANDARD_ERRORS: f64 = 3.0;
 
-/// Pseudo-examples, half of them on, in the base rate of `n` examples: `2 x 5 x n / 100`, that is 5 of 600 a mini-batch in the published
-/// schedule of Salakhutdinov and Murray (2008).
+/// Pseudo-examples of the base rate, half of them on, as a share of the examples. Salakhutdinov and Murray (2008) smooth as strongly, by
+/// 3000 that are on among 63,000; half on and half off favours neither polarity.
 const BASE_RATE_PSEUDO_SHARE: f64 = 0.1;
 
 /// The machine without connections that annealing starts from.

@@ -252,17 +252,9 @@ impl Chains {
             }
         }
         Ok(Sampled::States {
-            visible: self.visible(),
+            visible: visible(&self.v, &self.v_mean, self.rows),
             hidden: Input::Real(self.h_mean.view_rows(0..self.rows)),
         })
-    }
-
-    fn visible(&self) -> Input<'_> {
-        if self.v_mean.rows() > 0 {
-            Input::Real(self.v_mean.view_rows(0..self.rows))
-        } else {
-            Input::Bits(self.v.view_rows(0..self.rows))
-        }
     }
 
     fn draws(&self, half_sweep: u64) -> Draws {
@@ -285,11 +277,7 @@ impl Chains {
 
     fn draw_hidden(&mut self, rbm: &Rbm, half_sweep: u64, buffers: &mut Propagation) -> Result<()> {
         let draws = self.draws(half_sweep);
-        let visible = if self.v_mean.rows() > 0 {
-            Input::Real(self.v_mean.view_rows(0..self.rows))
-        } else {
-            Input::Bits(self.v.view_rows(0..self.rows))
-        };
+        let visible = visible(&self.v, &self.v_mean, self.rows);
         let tail = Tail {
             sample: Some((self.h.view_rows_mut(0..self.rows), draws)),
             ..Tail::new(1.0)
@@ -305,11 +293,7 @@ impl Chains {
         buffers: &mut Propagation,
     ) -> Result<()> {
         let draws = half_sweep.map(|t| self.draws(t));
-        let visible = if self.v_mean.rows() > 0 {
-            Input::Real(self.v_mean.view_rows(0..self.rows))
-        } else {
-            Input::Bits(self.v.view_rows(0..self.rows))
-        };
+        let visible = visible(&self.v, &self.v_mean, self.rows);
         let rows = self.rows;
         let tail = Tail {
             mean: Some(self.h_mean.view_rows_mut(0..rows)),
@@ -317,5 +301,14 @@ impl Chains {
             ..Tail::new(1.0)
         };
         rbm.hidden_from_visible(visible, tail, buffers)
+    }
+}
+
+/// The visible states of the first `rows` chains: reconstructions' means where those are kept.
+fn visible<'a>(v: &'a BitMatrix, v_mean: &'a Matrix, rows: usize) -> Input<'a> {
+    if v_mean.rows() > 0 {
+        Input::Real(v_mean.view_rows(0..rows))
+    } else {
+        Input::Bits(v.view_rows(0..rows))
     }
 }
