@@ -3,7 +3,7 @@
 
 use super::{
     activation::{sigmoid_lanes, softplus_lanes},
-    bernoulli::{UNIFORM_SCALE, Uniforms},
+    bernoulli::Uniforms,
 };
 use crate::{
     bits::{BitViewMut, WORD_BITS, last_word_mask},
@@ -71,7 +71,6 @@ impl Operation for Epilogue<'_> {
         assert!(self.stride.is_multiple_of(WORD_BITS) && self.columns <= self.stride);
         assert!(self.first_column.is_multiple_of(WORD_BITS));
         let beta = s.splat(self.beta);
-        let scale = s.splat(UNIFORM_SCALE);
         let wants_mean = self.mean.is_some() || self.sample.is_some() || self.column_sums.is_some();
         let uniforms = self
             .sample
@@ -83,12 +82,22 @@ impl Operation for Epilogue<'_> {
             let columns = (self.columns - start).min(WORD_BITS);
             let bias = &self.bias[start..start + WORD_BITS];
             let mut sums = [0.0_f32; WORD_BITS];
+            // Two rows share their random words.
+            let mut words = [[s.splat_u64(0); 2]; 4];
             for i in 0..self.rows {
+                let upper = uniforms.as_ref().is_some_and(|u| u.is_upper(i));
+                if let Some(uniforms) = uniforms.as_ref().filter(|_| !upper || i == 0) {
+                    for (k, words) in words.iter_mut().enumerate() {
+                        let at = k * 2 * S::LANES;
+                        if at < columns {
+                            *words = uniforms.of_row(s, i, self.first_column + start + at);
+                        }
+                    }
+                }
                 let product = &self.product[i * self.stride + start..][..WORD_BITS];
                 let mut word = 0_u64;
                 let mut softplus = s.splat(0.0);
                 let mut softplus_last = 0.0_f64;
-                let mut drawn = [s.splat(0.0); 2];
                 for v in 0..vectors {
                     let at = v * S::LANES;
                     if at >= columns {
@@ -120,11 +129,11 @@ impl Operation for Epilogue<'_> {
                             s.store(sums, s.add(s.load(sums), mean));
                         }
                         if let Some(uniforms) = &uniforms {
-                            if v % 2 == 0 {
-                                drawn = uniforms.two_vectors(s, i, self.first_column + start + at);
-                            }
-                            let below = s.less(drawn[v % 2], s.mul(mean, scale));
-                            word |= u64::from(below) << at;
+                            let first = self.first_column + start + at;
+                            let words = words[v / 2][v % 2];
+                            let bits =
+                                uniforms.draw(s, words, upper, mean, |lane| (i, first + lane));
+                            word |= u64::from(bits) << at;
                         }
                     }
                 }
@@ -226,7 +235,7 @@ mod tests {
                 column[j] += p;
                 softplus += reference::softplus(x) - reference::softplus(0.25 * y);
                 // The draw compares with the very mean that was stored.
-                assert_eq!(sample.get(i, j), draws.uniform(i, first_column + j) < got);
+                assert_eq!(sample.get(i, j), draws.bernoulli(i, first_column + j, got));
             }
             let got: f64 = (0..groups).map(|g| partial[g * rows + i]).sum();
             assert!((got - softplus).abs() < 1e-6 * (10.0 + columns as f64 * 20.0));

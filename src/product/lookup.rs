@@ -18,7 +18,7 @@
 use crate::{
     bits::BitView,
     matrix::{Aligned, Matrix, MatrixView, aligned},
-    product::Direction,
+    product::{Direction, registers::Slab},
     simd::{Operation, Simd, dispatch},
 };
 use rayon::prelude::*;
@@ -136,6 +136,22 @@ impl FixedPoint {
             &self.down
         };
         (&slabs[at * SLAB..(at + 1) * SLAB], self.steps[step])
+    }
+
+    /// The slab of `outputs ..` over a block of inputs, of which `inputs` exist in all blocks.
+    pub(super) fn slab_of(
+        &self,
+        direction: Direction,
+        output: usize,
+        block: usize,
+        inputs: usize,
+    ) -> Slab<'_> {
+        let (weights, step) = self.slab(direction, output, block);
+        Slab {
+            weights,
+            step,
+            inputs: (inputs - block * BLOCK).min(BLOCK),
+        }
     }
 
     /// `product += X[rows] op(W)[.., columns]`, rows of `product` `stride` apart; `columns` starts at a multiple of `WIDTH`, and up to the

@@ -19,6 +19,7 @@ mod lookup;
 mod native;
 mod outer;
 mod provider;
+mod registers;
 mod samples;
 
 pub use connection::{Connection, Route, route};
@@ -141,6 +142,14 @@ impl Term<'_> {
         match self.direction {
             Direction::Up => self.weights.columns(),
             Direction::Down => self.weights.rows(),
+        }
+    }
+
+    /// The bits and the weights of a product by look-up.
+    fn looked_up(&self) -> Option<(BitView<'_>, &FixedPoint)> {
+        match (self.input, self.fixed) {
+            (Input::Bits(x), Some(fixed)) => Some((x, fixed)),
+            _ => None,
         }
     }
 

@@ -146,8 +146,15 @@ impl Simd for Avx2 {
         avx2!(_mm256_unpackhi_epi64(a, b))
     }
     #[inline(always)]
-    fn upper_24_bits(self, x: __m256i) -> __m256 {
-        avx2!(_mm256_cvtepi32_ps(_mm256_srli_epi32::<8>(x)))
+    fn lower_16_bits(self, x: __m256i) -> __m256 {
+        avx2!(_mm256_cvtepi32_ps(_mm256_and_si256(
+            x,
+            _mm256_set1_epi32(0xFFFF)
+        )))
+    }
+    #[inline(always)]
+    fn upper_16_bits(self, x: __m256i) -> __m256 {
+        avx2!(_mm256_cvtepi32_ps(_mm256_srli_epi32::<16>(x)))
     }
     #[inline(always)]
     unsafe fn load_words(self, x: *const i16) -> __m256i {

@@ -143,8 +143,15 @@ impl Simd for Avx512 {
         avx512!(_mm512_unpackhi_epi64(a, b))
     }
     #[inline(always)]
-    fn upper_24_bits(self, x: __m512i) -> __m512 {
-        avx512!(_mm512_cvtepi32_ps(_mm512_srli_epi32::<8>(x)))
+    fn lower_16_bits(self, x: __m512i) -> __m512 {
+        avx512!(_mm512_cvtepi32_ps(_mm512_and_si512(
+            x,
+            _mm512_set1_epi32(0xFFFF)
+        )))
+    }
+    #[inline(always)]
+    fn upper_16_bits(self, x: __m512i) -> __m512 {
+        avx512!(_mm512_cvtepi32_ps(_mm512_srli_epi32::<16>(x)))
     }
     #[inline(always)]
     unsafe fn load_words(self, x: *const i16) -> __m512i {

@@ -204,8 +204,10 @@ pub(crate) trait Simd: Copy + Send + Sync + 'static {
     fn interleave_lower(self, a: Self::I, b: Self::I) -> Self::I;
     /// Per 128 bits, the upper 64-bit lane of `a`, then that of `b`.
     fn interleave_upper(self, a: Self::I, b: Self::I) -> Self::I;
-    /// The upper 24 bits of each 32-bit lane as a float, 0 ..= 2^24 - 1.
-    fn upper_24_bits(self, x: Self::I) -> Self::F;
+    /// The lower 16 bits of each 32-bit lane as a float.
+    fn lower_16_bits(self, x: Self::I) -> Self::F;
+    /// The upper 16 bits of each 32-bit lane as a float.
+    fn upper_16_bits(self, x: Self::I) -> Self::F;
 
     /// `2 * LANES` 16-bit integers at `x`.
     ///

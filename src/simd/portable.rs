@@ -116,9 +116,15 @@ impl Simd for Portable {
         [a[1], b[1], a[3], b[3]]
     }
     #[inline(always)]
-    fn upper_24_bits(self, x: [u64; 4]) -> f32x8 {
+    fn lower_16_bits(self, x: [u64; 4]) -> f32x8 {
         f32x8::from(std::array::from_fn(|k| {
-            ((x[k / 2] >> (32 * (k % 2))) as u32 >> 8) as f32
+            f32::from((x[k / 2] >> (32 * (k % 2))) as u16)
+        }))
+    }
+    #[inline(always)]
+    fn upper_16_bits(self, x: [u64; 4]) -> f32x8 {
+        f32x8::from(std::array::from_fn(|k| {
+            f32::from((x[k / 2] >> (32 * (k % 2) + 16)) as u16)
         }))
     }
     #[inline(always)]

@@ -74,9 +74,11 @@ impl Operation for Definitions {
         let (vx, vy) = (s.load_u64(&x), s.load_u64(&y));
         // A register of integers is read back through the exact upper 24 bits of its halves.
         let check = |v: S::I, f: &dyn Fn(usize) -> u64| {
-            for (k, lane) in lanes(s.upper_24_bits(v)).into_iter().enumerate() {
+            let (low, high) = (lanes(s.lower_16_bits(v)), lanes(s.upper_16_bits(v)));
+            for (k, (low, high)) in low.into_iter().zip(high).enumerate() {
                 let word = (f(k / 2) >> (32 * (k % 2))) as u32;
-                assert_eq!(lane, (word >> 8) as f32, "word {k}");
+                assert_eq!(low, (word & 0xFFFF) as f32, "word {k}");
+                assert_eq!(high, (word >> 16) as f32, "word {k}");
             }
         };
         let low = |x: u64| x & 0xffff_ffff;
