@@ -97,7 +97,7 @@ impl<S: Simd> Uniforms<S> {
     /// Draws with probabilities `mean` from halves of `words`: bit `k` is one where lane `k` is drawn. `at(k)` gives the row and column of
     /// a lane, for ties.
     #[inline(always)]
-    pub(crate) fn draw(
+    fn draw(
         &self,
         s: S,
         words: S::I,
@@ -105,21 +105,38 @@ impl<S: Simd> Uniforms<S> {
         mean: S::F,
         at: impl Fn(usize) -> (usize, usize),
     ) -> u32 {
-        let uniform = if upper {
-            s.upper_16_bits(words)
-        } else {
-            s.lower_16_bits(words)
-        };
-        let rest = s.sub(s.mul(mean, s.splat(SCALE)), uniform);
+        let rest = s.sub(s.mul(mean, s.splat(SCALE)), first_uniform(s, words, upper));
+        self.settle(s, rest, s.splat(1.0), at)
+    }
+
+    /// Draws with probabilities `1 / inverse`, which saves the division: `u < 2^16 / d` where `2^16 - u d > 0`, rounded once.
+    #[inline(always)]
+    pub(crate) fn draw_inverse(
+        &self,
+        s: S,
+        words: S::I,
+        upper: bool,
+        inverse: S::F,
+        at: impl Fn(usize) -> (usize, usize),
+    ) -> u32 {
+        let minus = s.sub(s.splat(0.0), inverse);
+        let rest = s.mul_add(first_uniform(s, words, upper), minus, s.splat(SCALE));
+        self.settle(s, rest, inverse, at)
+    }
+
+    /// Lanes whose `rest` is positive, but where it is less than `one` only with probability `rest / one`.
+    #[inline(always)]
+    fn settle(&self, s: S, rest: S::F, one: S::F, at: impl Fn(usize) -> (usize, usize)) -> u32 {
         let mut drawn = s.less(s.splat(0.0), rest);
-        let mut ties = drawn & s.less(rest, s.splat(1.0));
+        let mut ties = drawn & s.less(rest, one);
         if ties != 0 {
-            let mut rests = [0.0; 16];
+            let (mut rests, mut ones) = ([0.0; 16], [0.0; 16]);
             s.store(&mut rests, rest);
+            s.store(&mut ones, one);
             while ties != 0 {
-                let k = ties.trailing_zeros();
-                let (row, column) = at(k as usize);
-                if !self.settles(row, column, rests[k as usize]) {
+                let k = ties.trailing_zeros() as usize;
+                let (row, column) = at(k);
+                if !self.settles(row, column, rests[k], ones[k]) {
                     drawn ^= 1 << k;
                 }
                 ties &= ties - 1;
@@ -130,9 +147,20 @@ impl<S: Simd> Uniforms<S> {
 
     #[cold]
     #[inline(never)]
-    fn settles(&self, row: usize, column: usize, rest: f32) -> bool {
+    fn settles(&self, row: usize, column: usize, rest: f32, one: f32) -> bool {
         let row = self.draws.first_row.wrapping_add(row as u32);
-        self.draws.settles(row, column, f64::from(rest))
+        self.draws
+            .settles(row, column, f64::from(rest) / f64::from(one))
+    }
+}
+
+/// The first 16 bits of the draws.
+#[inline(always)]
+fn first_uniform<S: Simd>(s: S, words: S::I, upper: bool) -> S::F {
+    if upper {
+        s.upper_16_bits(words)
+    } else {
+        s.lower_16_bits(words)
     }
 }
 

@@ -2,7 +2,7 @@
 //! sample of it, column sums of the means, row sums of softplus.
 
 use super::{
-    activation::{sigmoid_lanes, softplus_lanes},
+    activation::{inverse_sigmoid_lanes, softplus_lanes},
     bernoulli::Uniforms,
 };
 use crate::{
@@ -71,7 +71,8 @@ impl Operation for Epilogue<'_> {
         assert!(self.stride.is_multiple_of(WORD_BITS) && self.columns <= self.stride);
         assert!(self.first_column.is_multiple_of(WORD_BITS));
         let beta = s.splat(self.beta);
-        let wants_mean = self.mean.is_some() || self.sample.is_some() || self.column_sums.is_some();
+        let wants_mean = self.mean.is_some() || self.column_sums.is_some();
+        let wants_any = wants_mean || self.sample.is_some();
         let uniforms = self
             .sample
             .as_ref()
@@ -119,20 +120,23 @@ impl Operation for Epilogue<'_> {
                             softplus_last = sum_columns(s, p, columns - at);
                         }
                     }
-                    if wants_mean {
-                        let mean = sigmoid_lanes(s, x);
-                        if let Some(out) = &mut self.mean {
-                            store_columns(s, out.row_mut(i), start + at, mean);
-                        }
-                        if self.column_sums.is_some() {
-                            let sums = &mut sums[at..at + S::LANES];
-                            s.store(sums, s.add(s.load(sums), mean));
+                    if wants_any {
+                        let inverse = inverse_sigmoid_lanes(s, x);
+                        if wants_mean {
+                            let mean = s.div(s.splat(1.0), inverse);
+                            if let Some(out) = &mut self.mean {
+                                store_columns(s, out.row_mut(i), start + at, mean);
+                            }
+                            if self.column_sums.is_some() {
+                                let sums = &mut sums[at..at + S::LANES];
+                                s.store(sums, s.add(s.load(sums), mean));
+                            }
                         }
                         if let Some(uniforms) = &uniforms {
                             let first = self.first_column + start + at;
                             let words = words[v / 2][v % 2];
-                            let bits =
-                                uniforms.draw(s, words, upper, mean, |lane| (i, first + lane));
+                            let bits = uniforms
+                                .draw_inverse(s, words, upper, inverse, |lane| (i, first + lane));
                             word |= u64::from(bits) << at;
                         }
                     }
@@ -234,7 +238,7 @@ mod tests {
                 );
                 column[j] += p;
                 softplus += reference::softplus(x) - reference::softplus(0.25 * y);
-                // The draw compares with the very mean that was stored.
+                // The mean is the probability of the draw, rounded.
                 assert_eq!(sample.get(i, j), draws.bernoulli(i, first_column + j, got));
             }
             let got: f64 = (0..groups).map(|g| partial[g * rows + i]).sum();

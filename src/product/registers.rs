@@ -8,7 +8,7 @@
 use super::lookup::{BLOCK, WIDTH};
 use crate::{
     bits::{BitView, BitViewMut, WORD_BITS, last_word_mask, transpose_block},
-    kernel::{activation::sigmoid_lanes, bernoulli::Uniforms},
+    kernel::{activation::inverse_sigmoid_lanes, bernoulli::Uniforms},
     matrix::{Aligned, aligned},
     rng::Draws,
     simd::{Isa, Operation, Simd, dispatch, isa},
@@ -389,8 +389,8 @@ impl Operation for DrawQuad<'_> {
                 let mut bits = 0_u32;
                 for half in [0, 1] {
                     let sum = s.load(&self.sums[o * rows + row + half * S::LANES..]);
-                    let mean = sigmoid_lanes(s, s.mul(beta, s.add(sum, bias)));
-                    let drawn = uniforms.draw(s, words, half == 1, mean, |lane| {
+                    let inverse = inverse_sigmoid_lanes(s, s.mul(beta, s.add(sum, bias)));
+                    let drawn = uniforms.draw_inverse(s, words, half == 1, inverse, |lane| {
                         (row + 2 * lane + half, self.column + o)
                     });
                     bits |= spread(drawn) << half;
