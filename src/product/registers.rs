@@ -384,32 +384,29 @@ impl Operation for DrawQuad<'_> {
         let uniforms = Uniforms::new(s, self.draws);
         for row in (0..rows).step_by(2 * S::LANES) {
             let words = uniforms.of_columns(s, row, self.column);
-            for (o, &words) in words.iter().enumerate() {
+            let columns = &mut self.columns[row / WORD_BITS][self.output..][..OUTPUTS];
+            for o in 0..OUTPUTS {
                 let bias = s.splat(self.bias[o]);
-                let mut bits = 0_u32;
-                for half in [0, 1] {
-                    let sum = s.load(&self.sums[o * rows + row + half * S::LANES..]);
-                    let inverse = inverse_sigmoid_lanes(s, s.mul(beta, s.add(sum, bias)));
-                    let drawn = uniforms.draw_inverse(s, words, half == 1, inverse, |lane| {
-                        (row + 2 * lane + half, self.column + o)
-                    });
-                    bits |= spread(drawn) << half;
+                let sums = &self.sums[o * rows + row..][..2 * S::LANES];
+                let mut halves = [0; 2];
+                for (half, bits) in halves.iter_mut().enumerate() {
+                    let x = s.mul(beta, s.add(s.load(&sums[half * S::LANES..]), bias));
+                    let at = |lane| (row + 2 * lane + half, self.column + o);
+                    *bits = uniforms.draw_inverse(
+                        s,
+                        words[o],
+                        half == 1,
+                        inverse_sigmoid_lanes(s, x),
+                        at,
+                    );
                 }
-                let word = &mut self.columns[row / WORD_BITS][self.output + o];
+                let bits = s.interleave_bits(halves[0], halves[1]);
                 let shift = row % WORD_BITS;
-                *word = *word & !(u64::from(u32::MAX) << shift) | u64::from(bits) << shift;
+                let others = columns[o] & !(u64::from(u32::MAX) << shift);
+                columns[o] = others | u64::from(bits) << shift;
             }
         }
     }
-}
-
-/// Moves bit `k` of 16 to bit `2 k`.
-#[inline(always)]
-fn spread(x: u32) -> u32 {
-    let x = (x | x << 8) & 0x00FF_00FF;
-    let x = (x | x << 4) & 0x0F0F_0F0F;
-    let x = (x | x << 2) & 0x3333_3333;
-    (x | x << 1) & 0x5555_5555
 }
 
 #[cfg(target_arch = "x86_64")]

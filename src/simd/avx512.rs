@@ -1,9 +1,9 @@
-//! AVX-512 F, BW, DQ and VL.
+//! AVX-512 F, BW, DQ and VL, with BMI2.
 
 use super::{Operation, Simd};
 use core::arch::x86_64::*;
 
-/// Proof that the CPU has AVX-512 F, BW, DQ and VL.
+/// Proof that the CPU has AVX-512 F, BW, DQ and VL, and BMI2.
 #[derive(Clone, Copy)]
 pub(crate) struct Avx512(());
 
@@ -13,7 +13,8 @@ impl Avx512 {
         (is_x86_feature_detected!("avx512f")
             && is_x86_feature_detected!("avx512bw")
             && is_x86_feature_detected!("avx512dq")
-            && is_x86_feature_detected!("avx512vl"))
+            && is_x86_feature_detected!("avx512vl")
+            && is_x86_feature_detected!("bmi2"))
         .then_some(Self(()))
     }
 }
@@ -21,7 +22,7 @@ impl Avx512 {
 /// Calls an intrinsic of AVX-512 inside a method of the token.
 macro_rules! avx512 {
     ($e:expr) => {
-        // SAFETY: the token proves that the CPU has AVX-512 F, BW, DQ and VL.
+        // SAFETY: the token proves that the CPU has AVX-512 F, BW, DQ and VL, and BMI2.
         unsafe { $e }
     };
 }
@@ -96,6 +97,10 @@ impl Simd for Avx512 {
     #[inline(always)]
     fn less(self, a: __m512, b: __m512) -> u32 {
         u32::from(avx512!(_mm512_cmp_ps_mask::<_CMP_LT_OQ>(a, b)))
+    }
+    #[inline(always)]
+    fn interleave_bits(self, even: u32, odd: u32) -> u32 {
+        avx512!(_pdep_u32(even, 0x5555_5555) | _pdep_u32(odd, 0xAAAA_AAAA))
     }
     #[inline(always)]
     fn expand(self, mask: u32) -> __m512 {

@@ -183,6 +183,17 @@ pub(crate) trait Simd: Copy + Send + Sync + 'static {
     fn shift_to_exponent(self, x: Self::F) -> Self::F;
     /// Bit `k` tells whether lane `k` of `a` is less than that of `b`.
     fn less(self, a: Self::F, b: Self::F) -> u32;
+    /// Bits 0 .. 16 of `even` and of `odd` in turns.
+    #[inline(always)]
+    fn interleave_bits(self, even: u32, odd: u32) -> u32 {
+        let spread = |x: u32| {
+            let x = (x | x << 8) & 0x00FF_00FF;
+            let x = (x | x << 4) & 0x0F0F_0F0F;
+            let x = (x | x << 2) & 0x3333_3333;
+            (x | x << 1) & 0x5555_5555
+        };
+        spread(even) | spread(odd) << 1
+    }
     /// Lane `k` is 1 where bit `k` of `mask` is one, else 0.
     fn expand(self, mask: u32) -> Self::F;
 

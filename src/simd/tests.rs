@@ -64,6 +64,12 @@ impl Operation for Definitions {
             assert_eq!(x, (mask >> k & 1) as f32);
         }
 
+        let mixed = s.interleave_bits(0b1000_0000_0000_0001, 0b1100_0000_0000_0010);
+        assert_eq!(
+            mixed, 0b1110_0000_0000_0000_0000_0000_0000_1001,
+            "{mixed:b}"
+        );
+
         let half = S::LANES / 2;
         let x: Vec<u64> = (1..=half as u64)
             .map(|k| k.wrapping_mul(0x9E37_79B9_7F4A_7C15))
