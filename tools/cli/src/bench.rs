@@ -549,13 +549,14 @@ mod tests {
         n_hidden: 20,
         batch: 10,
         chains: [3, 300],
+        exact_hidden: 10,
         elements: 50,
     };
 
     #[test]
     fn every_figure_is_a_positive_number() {
         let rows = measure(2, &TINY, 1e-3).unwrap();
-        let expected = 2 + 2 * 4 * Provider::ALL.len() + 3 + 12 + 4 + 3 + 2;
+        let expected = 2 + 2 * 4 * Provider::ALL.len() + 3 + 12 + 4 + 3 + 2 + 1;
         assert_eq!(rows.len(), expected);
         for row in &rows {
             assert!(!row.name.contains([',', '"']), "{row:?}");
