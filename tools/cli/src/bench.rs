@@ -328,7 +328,7 @@ fn measure(threads: usize, size: &Size, seconds: f64) -> Result<Vec<Row>> {
         rows.push(all.row("sampling", &name, time, updates as f64));
     }
     say("ln Z by enumeration");
-    let (n, name) = (size.exact_hidden, "ln Z by enumeration, a factor");
+    let (n, name) = (size.exact_hidden, "ln Z by enumeration: a factor");
     let weights = Matrix::from_fn(size.n_visible, n, |i, j| {
         ((i * 7 + j * 3) % 13) as f32 / 64.0 - 0.1
     });
