@@ -2,6 +2,7 @@
 
 mod enumerate;
 mod gibbs;
+mod gray;
 mod layer;
 mod rbm;
 

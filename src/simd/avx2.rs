@@ -31,6 +31,7 @@ impl Simd for Avx2 {
     type F = __m256;
     type I = __m256i;
     type W = __m256i;
+    type D = __m256d;
 
     #[inline(always)]
     fn vectorize<Op: Operation>(self, op: Op) -> Op::Output {
@@ -181,6 +182,28 @@ impl Simd for Avx2 {
             let [low, high] = x.map(|x| _mm256_cvtps_epi32(x));
             _mm256_permute4x64_epi64::<0b11_01_10_00>(_mm256_packs_epi32(low, high))
         })
+    }
+    #[inline(always)]
+    fn splat_f64(self, x: f64) -> __m256d {
+        avx2!(_mm256_set1_pd(x))
+    }
+    #[inline(always)]
+    fn load_f64(self, x: &[f64]) -> __m256d {
+        assert!(x.len() >= Self::LANES / 2);
+        avx2!(_mm256_loadu_pd(x.as_ptr()))
+    }
+    #[inline(always)]
+    fn store_f64(self, to: &mut [f64], x: __m256d) {
+        assert!(to.len() >= Self::LANES / 2);
+        avx2!(_mm256_storeu_pd(to.as_mut_ptr(), x))
+    }
+    #[inline(always)]
+    fn add_f64(self, a: __m256d, b: __m256d) -> __m256d {
+        avx2!(_mm256_add_pd(a, b))
+    }
+    #[inline(always)]
+    fn mul_f64(self, a: __m256d, b: __m256d) -> __m256d {
+        avx2!(_mm256_mul_pd(a, b))
     }
     #[inline(always)]
     unsafe fn transpose(

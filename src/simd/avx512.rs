@@ -33,6 +33,7 @@ impl Simd for Avx512 {
     type F = __m512;
     type I = __m512i;
     type W = __m512i;
+    type D = __m512d;
 
     #[inline(always)]
     fn vectorize<Op: Operation>(self, op: Op) -> Op::Output {
@@ -183,6 +184,28 @@ impl Simd for Avx512 {
             let [low, high] = x.map(|x| _mm512_cvtepi32_epi16(_mm512_cvtps_epi32(x)));
             _mm512_inserti64x4::<1>(_mm512_castsi256_si512(low), high)
         })
+    }
+    #[inline(always)]
+    fn splat_f64(self, x: f64) -> __m512d {
+        avx512!(_mm512_set1_pd(x))
+    }
+    #[inline(always)]
+    fn load_f64(self, x: &[f64]) -> __m512d {
+        assert!(x.len() >= Self::LANES / 2);
+        avx512!(_mm512_loadu_pd(x.as_ptr()))
+    }
+    #[inline(always)]
+    fn store_f64(self, to: &mut [f64], x: __m512d) {
+        assert!(to.len() >= Self::LANES / 2);
+        avx512!(_mm512_storeu_pd(to.as_mut_ptr(), x))
+    }
+    #[inline(always)]
+    fn add_f64(self, a: __m512d, b: __m512d) -> __m512d {
+        avx512!(_mm512_add_pd(a, b))
+    }
+    #[inline(always)]
+    fn mul_f64(self, a: __m512d, b: __m512d) -> __m512d {
+        avx512!(_mm512_mul_pd(a, b))
     }
     #[inline(always)]
     unsafe fn transpose(

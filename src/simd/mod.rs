@@ -150,6 +150,8 @@ pub(crate) trait Simd: Copy + Send + Sync + 'static {
     type I: Copy;
     /// `2 * LANES` 16-bit integers.
     type W: Copy;
+    /// `LANES / 2` doubles.
+    type D: Copy;
 
     /// Calls `op.run(self)` compiled for this instruction set.
     fn vectorize<Op: Operation>(self, op: Op) -> Op::Output;
@@ -236,6 +238,17 @@ pub(crate) trait Simd: Copy + Send + Sync + 'static {
     fn widen(self, x: Self::W) -> [Self::F; 2];
     /// Floats of magnitude below 2^15, rounded to the nearest integer, ties to even.
     fn narrow(self, x: [Self::F; 2]) -> Self::W;
+
+    /// All lanes `x`.
+    fn splat_f64(self, x: f64) -> Self::D;
+    /// The first `LANES / 2` doubles of `x`.
+    fn load_f64(self, x: &[f64]) -> Self::D;
+    /// Writes the first `LANES / 2` doubles of `to`.
+    fn store_f64(self, to: &mut [f64], x: Self::D);
+    /// `a + b`.
+    fn add_f64(self, a: Self::D, b: Self::D) -> Self::D;
+    /// `a * b`.
+    fn mul_f64(self, a: Self::D, b: Self::D) -> Self::D;
 
     /// Writes the transpose of the `LANES x LANES` floats at `from` (rows `from_stride` apart) to `to` (rows `to_stride` apart).
     ///

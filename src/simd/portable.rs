@@ -1,7 +1,7 @@
 //! Any CPU, through the crate `wide`.
 
 use super::{Operation, Simd};
-use wide::{f32x8, i16x16};
+use wide::{f32x8, f64x4, i16x16};
 
 /// Needs no proof.
 #[derive(Clone, Copy)]
@@ -13,6 +13,7 @@ impl Simd for Portable {
     type F = f32x8;
     type I = [u64; 4];
     type W = i16x16;
+    type D = f64x4;
 
     #[inline(always)]
     fn vectorize<Op: Operation>(self, op: Op) -> Op::Output {
@@ -152,6 +153,27 @@ impl Simd for Portable {
         i16x16::new(std::array::from_fn(|k| {
             x[k / 8][k % 8].round_ties_even() as i16
         }))
+    }
+    #[inline(always)]
+    fn splat_f64(self, x: f64) -> f64x4 {
+        f64x4::splat(x)
+    }
+    #[inline(always)]
+    fn load_f64(self, x: &[f64]) -> f64x4 {
+        let lanes: [f64; 4] = x[..4].try_into().expect("four doubles");
+        f64x4::from(lanes)
+    }
+    #[inline(always)]
+    fn store_f64(self, to: &mut [f64], x: f64x4) {
+        to[..4].copy_from_slice(&x.to_array());
+    }
+    #[inline(always)]
+    fn add_f64(self, a: f64x4, b: f64x4) -> f64x4 {
+        a + b
+    }
+    #[inline(always)]
+    fn mul_f64(self, a: f64x4, b: f64x4) -> f64x4 {
+        a * b
     }
     #[inline(always)]
     unsafe fn transpose(

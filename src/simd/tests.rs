@@ -102,6 +102,22 @@ impl Operation for Definitions {
             if k % 2 == 0 { x[k + 1] } else { y[k] }
         });
 
+        // Doubles, which have one rounding everywhere.
+        let x: Vec<f64> = (0..half).map(|k| k as f64 / 3.0 - 0.7).collect();
+        let y: Vec<f64> = (0..half).map(|k| 5.0 - k as f64 / 7.0).collect();
+        let (vx, vy) = (s.load_f64(&x), s.load_f64(&y));
+        let check = |v: S::D, f: &dyn Fn(usize) -> f64| {
+            let mut lanes = vec![f64::NAN; half];
+            s.store_f64(&mut lanes, v);
+            for (k, lane) in lanes.into_iter().enumerate() {
+                assert_eq!(lane, f(k), "double {k}");
+            }
+        };
+        check(vx, &|k| x[k]);
+        check(s.splat_f64(0.1), &|_| 0.1);
+        check(s.add_f64(vx, vy), &|k| x[k] + y[k]);
+        check(s.mul_f64(vx, vy), &|k| x[k] * y[k]);
+
         // 16-bit words, through floats and back.
         let wide: Vec<f32> = (0..2 * S::LANES)
             .map(|k| (k as f32 - 9.0) * 1010.5)

@@ -79,9 +79,9 @@ pub fn run(args: &EvaluateArgs) -> Outcome<()> {
     } else {
         Way::ais(&data.train, args.chains, args.betas, seed)
     };
-    let bar = Bar::new(args.betas as u64, "annealing");
-    let measured = Likelihood::measure(rbm, examples, split, &way, &mut |done, _| {
-        bar.set(done as u64);
+    let bar = Bar::new(1, way.activity());
+    let measured = Likelihood::measure(rbm, examples, split, &way, &mut |done, all| {
+        bar.set_of(done, all);
         ControlFlow::Continue(())
     })?;
     bar.clear();

@@ -8,7 +8,7 @@ use crate::{
 use harmonium::{
     Error,
     dataset::{Binarization, Examples},
-    evaluate::{Ais, Base, exact_mean_log_likelihood},
+    evaluate::{Ais, Base, exact_mean_log_likelihood_with},
     kernel::reduce::mean_and_standard_error,
     model::{MAX_EXACT_UNITS, Rbm},
 };
@@ -39,6 +39,14 @@ impl Way {
             seed,
         })
     }
+
+    /// What goes on meanwhile.
+    pub fn activity(&self) -> &'static str {
+        match self {
+            Self::Exact => "enumerating",
+            Self::Ais(_) => "annealing",
+        }
+    }
 }
 
 /// A log-likelihood with its uncertainty, in nats.
@@ -61,7 +69,7 @@ pub struct Likelihood {
 }
 
 impl Likelihood {
-    /// Measures binary `examples`, telling `progress(done, all)` of the temperatures; `None` if it breaks.
+    /// Measures binary `examples`, telling `progress(done, all)` of the temperatures or blocks of states; `None` if it breaks.
     ///
     /// # Errors
     /// Those of the library, and grey examples.
@@ -81,8 +89,8 @@ impl Likelihood {
         let count = examples.len();
         match way {
             Way::Exact => {
-                let (mean, standard_error, log_z) =
-                    exact_mean_log_likelihood(rbm, bits).map_err(|error| {
+                let measured =
+                    exact_mean_log_likelihood_with(rbm, bits, progress).map_err(|error| {
                         let too_large = matches!(error, Error::Parameter { .. });
                         let failure = Failure::from(error);
                         if too_large {
@@ -93,6 +101,9 @@ impl Likelihood {
                             failure
                         }
                     })?;
+                let Some((mean, standard_error, log_z)) = measured else {
+                    return Ok(None);
+                };
                 Ok(Some(Self {
                     log_z,
                     interval: (log_z, log_z),

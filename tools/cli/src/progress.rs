@@ -34,6 +34,12 @@ impl Bar {
         self.0.set_position(done);
     }
 
+    /// `done` of `all` steps are done.
+    pub fn set_of(&self, done: usize, all: usize) {
+        self.0.set_length(all as u64);
+        self.set(done as u64);
+    }
+
     /// Removes the bar.
     pub fn clear(&self) {
         self.0.finish_and_clear();

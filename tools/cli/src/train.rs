@@ -37,7 +37,7 @@ const SAVE_EVERY: Duration = Duration::from_secs(10);
 /// Examples of the exact pseudo-likelihood at the end.
 const PSEUDO_LIKELIHOOD_EXAMPLES: usize = 1000;
 /// Machines whose smaller layer is at most this large are measured exactly at the end.
-const EXACT_UNITS: usize = 20;
+const EXACT_UNITS: usize = 25;
 
 /// Runs the command.
 pub fn run(args: &TrainArgs) -> Outcome<()> {
@@ -293,9 +293,9 @@ impl<'a> Run<'a> {
         } else {
             Way::ais(&self.data.train, DEFAULT_CHAINS, DEFAULT_BETAS, seed)
         };
-        let bar = Bar::new(DEFAULT_BETAS as u64, "annealing");
-        let measured = Likelihood::measure(rbm, examples, split, &way, &mut |done, _| {
-            bar.set(done as u64);
+        let bar = Bar::new(1, way.activity());
+        let measured = Likelihood::measure(rbm, examples, split, &way, &mut |done, all| {
+            bar.set_of(done, all);
             if self.interrupt.asked() {
                 ControlFlow::Break(())
             } else {
