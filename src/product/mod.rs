@@ -28,7 +28,7 @@ pub use lookup::{FixedPoint, LARGEST_STEP};
 pub(crate) use outer::for_each_tile;
 pub use outer::{Phase, Statistics};
 pub use provider::{Provider, gemm, provider};
-pub(crate) use samples::Samples;
+pub(crate) use samples::PhaseTables;
 
 use crate::{
     bits::BitView,

@@ -365,3 +365,53 @@ fn many_rows_and_few_give_the_same_bits() {
         }
     }
 }
+
+/// The same for statistics: many visible units at once, or few.
+#[test]
+fn statistics_of_many_units_and_few_are_the_same_bits() {
+    for (samples, units, hidden, binary) in [
+        (100, 260, 70, false),
+        (130, 1100, 33, false),
+        (37, 200, 128, true),
+    ] {
+        let mut rng = HostRng::new(samples as u64, 11);
+        let mut states = |columns| BitMatrix::from_fn(samples, columns, |_, _| rng.uniform() < 0.3);
+        let v = [states(units), states(units)];
+        let bits = [states(hidden), states(hidden)];
+        let h: [Matrix; 2] =
+            std::array::from_fn(|_| Matrix::from_fn(samples, hidden, |_, _| rng.uniform() as f32));
+        let run = |range: std::ops::Range<usize>| {
+            let part = |v: &BitMatrix| {
+                BitMatrix::from_fn(samples, range.len(), |i, j| v.get(i, range.start + j))
+            };
+            let v = [part(&v[0]), part(&v[1])];
+            let phases: [Phase<'_>; 2] = std::array::from_fn(|k| Phase {
+                visible: (&v[k]).into(),
+                hidden: if binary {
+                    (&bits[k]).into()
+                } else {
+                    (&h[k]).into()
+                },
+                weight: [0.01, -0.01][k],
+            });
+            let mut tables = PhaseTables::default();
+            let statistics = Statistics::new(&phases, range.len(), hidden)
+                .unwrap()
+                .by_look_up(&mut tables);
+            let mut out = Matrix::zeros(range.len(), hidden);
+            statistics.write_to(&mut out).unwrap();
+            out
+        };
+        let many = run(0..units);
+        for first in (0..units).step_by(90) {
+            let few = run(first..(first + 90).min(units));
+            for i in 0..few.rows() {
+                assert_eq!(
+                    few.row(i),
+                    many.row(first + i),
+                    "{samples} x {units} x {hidden}: {i}"
+                );
+            }
+        }
+    }
+}

@@ -4,7 +4,7 @@ use crate::{
     error::Result,
     matrix::{Matrix, MatrixViewMut},
     model::{Expectations, Rbm},
-    product::{Samples, Statistics, for_each_tile},
+    product::{PhaseTables, Statistics, for_each_tile},
     simd::{Operation, Simd, dispatch},
 };
 
@@ -36,7 +36,7 @@ pub(super) struct Gradient {
     weights: Option<Matrix>,
     visible: Vec<f32>,
     hidden: Vec<f32>,
-    samples: [Samples; 2],
+    tables: PhaseTables,
 }
 
 impl Optimizer {
@@ -67,7 +67,7 @@ impl Optimizer {
         // The exact gradient is for machines so small that f32 is fast enough.
         let statistics = &match exact {
             Some(_) => *statistics,
-            None => statistics.by_look_up(&mut gradient.samples),
+            None => statistics.by_look_up(&mut gradient.tables),
         };
         let (of_visible, of_hidden) = (&mut gradient.visible, &mut gradient.hidden);
         let mut sums = || {
@@ -76,18 +76,15 @@ impl Optimizer {
         };
         if exact.is_none() && rates.gradient_clip.is_none() {
             let targets = [weights.view_mut(), self.weights.view_mut()];
-            let update =
-                |tile: &[f32], stride: usize, [mut w, mut step]: [MatrixViewMut<'_>; 2]| {
-                    for i in 0..w.rows() {
-                        let gradient = &tile[i * stride..][..w.columns()];
-                        dispatch(Step {
-                            gradient,
-                            step: step.row_mut(i),
-                            parameter: w.row_mut(i),
-                            rates,
-                        });
-                    }
-                };
+            let update = |tile: &[f32], stride: usize, [w, step]: [MatrixViewMut<'_>; 2]| {
+                dispatch(StepTile {
+                    gradient: tile,
+                    stride,
+                    step,
+                    parameter: w,
+                    rates,
+                });
+            };
             rayon::join(|| for_each_tile(statistics, targets, &update), sums);
         } else {
             sums();
@@ -152,6 +149,33 @@ fn subtract(from: &mut [f32], x: &[f64]) {
     from.iter_mut()
         .zip(x)
         .for_each(|(a, b)| *a = (f64::from(*a) - b) as f32);
+}
+
+/// The rule on a rectangle of weights.
+struct StepTile<'a> {
+    gradient: &'a [f32],
+    /// Floats between the gradient's rows.
+    stride: usize,
+    step: MatrixViewMut<'a>,
+    parameter: MatrixViewMut<'a>,
+    rates: Rates,
+}
+
+impl Operation for StepTile<'_> {
+    type Output = ();
+    #[inline(always)]
+    fn run<S: Simd>(mut self, s: S) {
+        for i in 0..self.parameter.rows() {
+            let parameter = self.parameter.row_mut(i);
+            let step = Step {
+                gradient: &self.gradient[i * self.stride..][..parameter.len()],
+                step: self.step.row_mut(i),
+                parameter,
+                rates: self.rates,
+            };
+            step.run(s);
+        }
+    }
 }
 
 /// The rule on a slice of parameters. Multiplications and additions round separately, so every instruction set gives the same
