@@ -254,4 +254,64 @@ impl Simd for Avx512 {
             }
         })
     }
+    #[inline(always)]
+    unsafe fn transpose_words(
+        self,
+        from: *const i16,
+        from_stride: usize,
+        to: *mut i16,
+        to_stride: usize,
+    ) {
+        avx512!({
+            // 8 x 8 within 128 bits of each eight rows: e[8g + c] holds, in 128-bit lane l, rows 8g..8g+8 of column 8l + c.
+            let mut e = [_mm512_setzero_si512(); 32];
+            for g in 0..4 {
+                let r = |k: usize| _mm512_loadu_si512(from.add((8 * g + k) * from_stride).cast());
+                let (a0, a1) = (
+                    _mm512_unpacklo_epi16(r(0), r(1)),
+                    _mm512_unpackhi_epi16(r(0), r(1)),
+                );
+                let (a2, a3) = (
+                    _mm512_unpacklo_epi16(r(2), r(3)),
+                    _mm512_unpackhi_epi16(r(2), r(3)),
+                );
+                let (a4, a5) = (
+                    _mm512_unpacklo_epi16(r(4), r(5)),
+                    _mm512_unpackhi_epi16(r(4), r(5)),
+                );
+                let (a6, a7) = (
+                    _mm512_unpacklo_epi16(r(6), r(7)),
+                    _mm512_unpackhi_epi16(r(6), r(7)),
+                );
+                let (b0, b1) = (_mm512_unpacklo_epi32(a0, a2), _mm512_unpackhi_epi32(a0, a2));
+                let (b2, b3) = (_mm512_unpacklo_epi32(a1, a3), _mm512_unpackhi_epi32(a1, a3));
+                let (b4, b5) = (_mm512_unpacklo_epi32(a4, a6), _mm512_unpackhi_epi32(a4, a6));
+                let (b6, b7) = (_mm512_unpacklo_epi32(a5, a7), _mm512_unpackhi_epi32(a5, a7));
+                e[8 * g] = _mm512_unpacklo_epi64(b0, b4);
+                e[8 * g + 1] = _mm512_unpackhi_epi64(b0, b4);
+                e[8 * g + 2] = _mm512_unpacklo_epi64(b1, b5);
+                e[8 * g + 3] = _mm512_unpackhi_epi64(b1, b5);
+                e[8 * g + 4] = _mm512_unpacklo_epi64(b2, b6);
+                e[8 * g + 5] = _mm512_unpackhi_epi64(b2, b6);
+                e[8 * g + 6] = _mm512_unpacklo_epi64(b3, b7);
+                e[8 * g + 7] = _mm512_unpackhi_epi64(b3, b7);
+            }
+            // Then the 4 x 4 transpose of 128-bit lanes.
+            for c in 0..8 {
+                let t0 = _mm512_shuffle_i32x4::<0b10_00_10_00>(e[c], e[8 + c]);
+                let t1 = _mm512_shuffle_i32x4::<0b11_01_11_01>(e[c], e[8 + c]);
+                let t2 = _mm512_shuffle_i32x4::<0b10_00_10_00>(e[16 + c], e[24 + c]);
+                let t3 = _mm512_shuffle_i32x4::<0b11_01_11_01>(e[16 + c], e[24 + c]);
+                let columns = [
+                    _mm512_shuffle_i32x4::<0b10_00_10_00>(t0, t2),
+                    _mm512_shuffle_i32x4::<0b10_00_10_00>(t1, t3),
+                    _mm512_shuffle_i32x4::<0b11_01_11_01>(t0, t2),
+                    _mm512_shuffle_i32x4::<0b11_01_11_01>(t1, t3),
+                ];
+                for (l, &x) in columns.iter().enumerate() {
+                    _mm512_storeu_si512(to.add((8 * l + c) * to_stride).cast(), x);
+                }
+            }
+        })
+    }
 }

@@ -255,6 +255,17 @@ pub(crate) trait Simd: Copy + Send + Sync + 'static {
     /// # Safety
     /// `LANES` rows of `LANES` floats must be readable at `from` and writable at `to`.
     unsafe fn transpose(self, from: *const f32, from_stride: usize, to: *mut f32, to_stride: usize);
+    /// Writes the transpose of the `2 LANES x 2 LANES` 16-bit integers at `from` (rows `from_stride` apart) to `to` (rows `to_stride` apart).
+    ///
+    /// # Safety
+    /// `2 * LANES` rows of `2 * LANES` integers must be readable at `from` and writable at `to`.
+    unsafe fn transpose_words(
+        self,
+        from: *const i16,
+        from_stride: usize,
+        to: *mut i16,
+        to_stride: usize,
+    );
 }
 
 #[cfg(test)]

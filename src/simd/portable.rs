@@ -190,4 +190,19 @@ impl Simd for Portable {
             }
         }
     }
+    #[inline(always)]
+    unsafe fn transpose_words(
+        self,
+        from: *const i16,
+        from_stride: usize,
+        to: *mut i16,
+        to_stride: usize,
+    ) {
+        for i in 0..16 {
+            for j in 0..16 {
+                // SAFETY: the caller vouches for both squares.
+                unsafe { *to.add(j * to_stride + i) = *from.add(i * from_stride + j) };
+            }
+        }
+    }
 }

@@ -153,6 +153,18 @@ impl Operation for Definitions {
                 assert_eq!(to[i * stride + j], expected);
             }
         }
+        let n = 2 * S::LANES;
+        let stride = n + 5;
+        let from: Vec<i16> = (0..n * stride).map(|k| k as i16).collect();
+        let mut to = vec![-1_i16; n * stride];
+        // SAFETY: both buffers hold `n` rows of `stride >= n` integers.
+        unsafe { s.transpose_words(from.as_ptr(), stride, to.as_mut_ptr(), stride) };
+        for i in 0..n {
+            for j in 0..stride {
+                let expected = if j < n { from[j * stride + i] } else { -1 };
+                assert_eq!(to[i * stride + j], expected);
+            }
+        }
     }
 }
 
