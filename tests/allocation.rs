@@ -1,8 +1,9 @@
-//! A training update allocates nothing once the buffers have grown. Its own test binary: the allocator counts all threads.
+//! A training update and a temperature of annealing allocate nothing once the buffers have grown. Its own test binary: the allocator counts all threads.
 
 use harmonium::{
     bits::BitMatrix,
     dataset::{Examples, Values},
+    evaluate::{Ais, Betas, ReverseStart},
     model::Rbm,
     product::{Provider, provider},
     train::{Negative, Options, Reconstruction, Schedule, Training},
@@ -38,7 +39,7 @@ static ALLOCATOR: Counting = Counting;
 
 /// One test, so that no other thread allocates meanwhile.
 #[test]
-fn an_update_allocates_nothing_after_the_first() {
+fn updates_and_temperatures_allocate_nothing_after_the_first() {
     assert_eq!(
         provider(),
         Provider::Native,
@@ -113,5 +114,37 @@ fn an_update_allocates_nothing_after_the_first() {
                 assert_eq!(count, 0, "{negative:?} on {threads} threads");
             }
         }
+    }
+    annealing();
+}
+
+/// However many temperatures there are, annealing allocates as often.
+fn annealing() {
+    let bits = BitMatrix::from_fn(100, 300, |i, j| (i * 3 + j * 7) % 5 < 2);
+    let data = Examples::new(Values::Bits(bits.clone()), None).unwrap();
+    let rbm = Rbm::bernoulli(300, 200).initialized_from(&data, 1).unwrap();
+    let allocations = |betas: usize| {
+        let ais = Ais {
+            betas: Betas::Linear(betas),
+            ..Ais::default()
+        };
+        let before = ALLOCATIONS.load(Ordering::Relaxed);
+        let start = ReverseStart::Gibbs {
+            states: bits.clone(),
+            burn_in: betas,
+        };
+        ais.bracket(&rbm, &start).unwrap();
+        ais.raise(&rbm, &bits).unwrap();
+        ALLOCATIONS.load(Ordering::Relaxed) - before
+    };
+    for threads in [1, 2] {
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(threads)
+            .build()
+            .unwrap();
+        pool.install(|| {
+            allocations(100); // every thread's scratch grows
+            assert_eq!(allocations(10), allocations(60), "{threads} threads");
+        });
     }
 }

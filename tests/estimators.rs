@@ -6,8 +6,8 @@ use common::{all_states, normal_rbm, rows};
 use harmonium::{
     dataset::{Examples, Values},
     evaluate::{
-        Ais, Base, Betas, exact_free_energies, free_energy_gap, pseudo_likelihood, reconstruction_error,
-        stochastic_pseudo_likelihood,
+        Ais, Base, Betas, exact_free_energies, free_energy_gap, pseudo_likelihood,
+        reconstruction_error, stochastic_pseudo_likelihood,
     },
     kernel::reference::sigmoid,
     matrix::Matrix,

@@ -110,7 +110,8 @@ mod tests {
                     (got.time - expected).abs() < 4.0 * got.standard_error + 0.01 * expected,
                     "{phi}: {got:?} for {expected}"
                 );
-                assert!(got.long_enough && got.standard_error < 0.1 * expected);
+                // At the longest time, 99 of 200,000 steps, the window is some 500: sqrt(2 x 1001 / 200,000) = 0.1.
+                assert!(got.long_enough && got.standard_error < 0.12 * expected);
             }
         }
     }

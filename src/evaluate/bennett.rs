@@ -109,7 +109,9 @@ mod tests {
             let scores: Vec<f64> = (0..400)
                 .map(|_| {
                     let mut draw = |mean: f64, count: usize| -> Vec<f64> {
-                        (0..count).map(|_| mean + deviation * rng.normal()).collect()
+                        (0..count)
+                            .map(|_| mean + deviation * rng.normal())
+                            .collect()
                     };
                     let z = bennett(&draw(log_z - half, n), &draw(log_z + half, m));
                     (z.estimate - log_z) / z.standard_error

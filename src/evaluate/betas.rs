@@ -146,12 +146,12 @@ mod tests {
         let ladder = salakhutdinov_murray();
         assert_eq!(ladder.len(), 14_503);
         assert_eq!(Betas::SalakhutdinovMurray.steps(), 14_502);
-        assert_eq!(
-            (ladder[0], ladder[1], ladder[14_502]),
-            (0.0, 0.001, 1.0)
-        );
+        assert_eq!((ladder[0], ladder[1], ladder[14_502]), (0.0, 0.001, 1.0));
         assert_eq!((ladder[500], ladder[501], ladder[502]), (0.5, 0.5, 0.5001));
-        assert_eq!((ladder[4501], ladder[4502], ladder[4503]), (0.9, 0.9, 0.90001));
+        assert_eq!(
+            (ladder[4501], ladder[4502], ladder[4503]),
+            (0.9, 0.9, 0.90001)
+        );
         assert!(ladder.windows(2).all(|pair| pair[0] <= pair[1]));
     }
 

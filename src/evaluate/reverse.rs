@@ -59,7 +59,13 @@ impl ReverseStart {
         let chosen = data.take(&order).binarized(Binarization::Sampled, seed, 0);
         let states = match chosen.bits() {
             Some(bits) => bits.clone(),
-            None => return Err(Error::parameter("data", "binary or grey examples", "others")),
+            None => {
+                return Err(Error::parameter(
+                    "data",
+                    "binary or grey examples",
+                    "others",
+                ));
+            }
         };
         Ok(Self::Gibbs { states, burn_in })
     }
@@ -102,9 +108,9 @@ impl Ais {
         let all = burn_in + ladder.len() - 1;
         let v = match start {
             ReverseStart::Exact => Some(exact_samples(rbm, self.chains, self.seed)?),
-            ReverseStart::Gibbs { states, .. } => self.burnt_in(rbm, states, burn_in, &mut |k| {
-                progress(k, all)
-            })?,
+            ReverseStart::Gibbs { states, .. } => {
+                self.burnt_in(rbm, states, burn_in, &mut |k| progress(k, all))?
+            }
         };
         let Some(v) = v else { return Ok(None) };
         let weights = Anneal::new(Way::Reverse, self.seed, rbm, &base, &ladder, v)
@@ -121,7 +127,11 @@ impl Ais {
     ) -> Result<Option<BitMatrix>> {
         if states.columns() != rbm.n_visible() {
             let (expected, found) = (rbm.n_visible(), states.columns());
-            return Err(Error::shape("units of the starting states", expected, found));
+            return Err(Error::shape(
+                "units of the starting states",
+                expected,
+                found,
+            ));
         }
         if states.rows() == 0 {
             return Err(Error::parameter("starting states", "at least 1", 0));

@@ -37,7 +37,9 @@ pub fn load_model(path: &Path) -> Outcome<Checkpoint> {
 
 /// Runs the command.
 pub fn run(args: &EvaluateArgs) -> Outcome<()> {
-    args.save_weights.as_deref().map_or(Ok(()), check_extension)?;
+    args.save_weights
+        .as_deref()
+        .map_or(Ok(()), check_extension)?;
     let checkpoint = load_model(&args.model)?;
     let rbm = &checkpoint.rbm;
     let noted = Source::from_notes(&checkpoint.notes)?;
@@ -158,7 +160,10 @@ fn annealing(
 
 /// Refuses a file name of another kind.
 fn check_extension(path: &Path) -> Outcome<()> {
-    if path.extension().is_some_and(|e| e.eq_ignore_ascii_case("npy")) {
+    if path
+        .extension()
+        .is_some_and(|e| e.eq_ignore_ascii_case("npy"))
+    {
         return Ok(());
     }
     Err(Failure::usage(format!(

@@ -291,8 +291,17 @@ impl Likelihood {
         put("betas", json!(annealed.ais.betas.steps()));
         put("seed", json!(annealed.ais.seed));
         let forward = &annealed.forward;
-        put("effective_sample_size", json!(forward.effective_sample_size));
-        if let Some((start, Bracket { reverse, bennett, .. })) = &annealed.reverse {
+        put(
+            "effective_sample_size",
+            json!(forward.effective_sample_size),
+        );
+        if let Some((
+            start,
+            Bracket {
+                reverse, bennett, ..
+            },
+        )) = &annealed.reverse
+        {
             put("log_z_forward", json!(forward.estimate));
             put("log_z_forward_error", json!(forward.standard_error));
             put("log_z_reverse", json!(reverse.estimate));
@@ -343,13 +352,10 @@ impl Likelihood {
         }
         rows.push([
             "hidden units".into(),
+            format!("{} dead", self.activity.dead(DEAD_BELOW)),
             format!(
-                "{} dead, {} saturated",
-                self.activity.dead(DEAD_BELOW),
-                self.activity.saturated(SATURATED_ABOVE)
-            ),
-            format!(
-                "of {}: on for less than {DEAD_BELOW} or more than {SATURATED_ABOVE} of the data",
+                "and {} saturated of {}: on for less than {DEAD_BELOW} or more than {SATURATED_ABOVE} of the data",
+                self.activity.saturated(SATURATED_ABOVE),
                 self.activity.mean.len()
             ),
         ]);

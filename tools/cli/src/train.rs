@@ -292,12 +292,7 @@ impl<'a> Run<'a> {
             Way::Exact
         } else {
             let betas = Betas::Linear(DEFAULT_BETAS);
-            Way::Annealing(Annealing::of(
-                &self.data.train,
-                DEFAULT_CHAINS,
-                betas,
-                seed,
-            ))
+            Way::Annealing(Annealing::of(&self.data.train, DEFAULT_CHAINS, betas, seed))
         };
         let mut bar = Stages::new();
         let measured = Likelihood::measure(rbm, examples, split, &way, &mut |stage, done, all| {
