@@ -225,9 +225,9 @@ fn reverse_from_gibbs_chains_and_look_up_products() {
 /// pair of weight 100, always off, makes round down by nearly half a step of 100 / 32,700 each.
 #[test]
 fn log_z_is_that_of_the_weights_and_not_of_their_rounding() {
-    let step = 100.0 / 32_700.0;
+    let step = 100.0 / 32_700.0_f64;
     let n = 101;
-    let weight = ((1.0 / step as f64).floor() + 0.45) * step as f64;
+    let weight = ((1.0 / step).floor() + 0.45) * step;
     let weights = Matrix::from_fn(n, n, |i, j| match (i == j, i) {
         (true, 0) => 100.0,
         (true, _) => weight as f32,
@@ -240,7 +240,7 @@ fn log_z_is_that_of_the_weights_and_not_of_their_rounding() {
     let exact = 100.0 * pair.ln();
     // Each pair is on at the same time with this probability; ln Z of the rounded machine is lower by about as many times 0.45 steps.
     let both = (1.0 + weight).exp() / pair;
-    let rounding = 100.0 * both * 0.45 * step as f64;
+    let rounding = 100.0 * both * 0.45 * step;
     let start = ReverseStart::Gibbs {
         states: BitMatrix::zeros(1, n),
         burn_in: 100,

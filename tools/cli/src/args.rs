@@ -18,7 +18,7 @@ Examples:
   harmonium train                                 an RBM 784-500 on MNIST, about a minute; see ./run
   harmonium train --data digits.npy --hidden 64 --epochs 100 --out digits
   harmonium train --out digits --resume           go on after Ctrl-C
-  harmonium evaluate run/model.safetensors        test log-likelihood with its interval
+  harmonium evaluate run/model.safetensors        test log-likelihood with its interval; --reverse: from both sides
   harmonium sample run/model.safetensors --out fantasies.png
   harmonium inspect run/model.safetensors
 
