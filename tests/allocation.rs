@@ -10,6 +10,7 @@ use harmonium::{
 };
 use std::{
     alloc::{GlobalAlloc, Layout, System},
+    ops::ControlFlow,
     sync::atomic::{AtomicUsize, Ordering},
 };
 
@@ -118,33 +119,38 @@ fn updates_and_temperatures_allocate_nothing_after_the_first() {
     annealing();
 }
 
-/// However many temperatures there are, annealing allocates as often.
+/// From the first temperature to the last, each way.
 fn annealing() {
     let bits = BitMatrix::from_fn(100, 300, |i, j| (i * 3 + j * 7) % 5 < 2);
     let data = Examples::new(Values::Bits(bits.clone()), None).unwrap();
     let rbm = Rbm::bernoulli(300, 200).initialized_from(&data, 1).unwrap();
-    let allocations = |betas: usize| {
-        let ais = Ais {
-            betas: Betas::Linear(betas),
-            ..Ais::default()
-        };
-        let before = ALLOCATIONS.load(Ordering::Relaxed);
-        let start = ReverseStart::Gibbs {
-            states: bits.clone(),
-            burn_in: betas,
-        };
-        ais.bracket(&rbm, &start).unwrap();
-        ais.raise(&rbm, &bits).unwrap();
-        ALLOCATIONS.load(Ordering::Relaxed) - before
+    let ais = Ais {
+        betas: Betas::Linear(60),
+        ..Ais::default()
+    };
+    let start = ReverseStart::Gibbs {
+        states: bits.clone(),
+        burn_in: 0,
     };
     for threads in [1, 2] {
         let pool = rayon::ThreadPoolBuilder::new()
             .num_threads(threads)
             .build()
             .unwrap();
+        let mut counts = Vec::with_capacity(3 * 60);
+        let mut progress = |_, _| {
+            counts.push(ALLOCATIONS.load(Ordering::Relaxed));
+            ControlFlow::Continue(())
+        };
         pool.install(|| {
-            allocations(100); // every thread's scratch grows
-            assert_eq!(allocations(10), allocations(60), "{threads} threads");
+            // The pool's own threads and queues come up, those of earlier pools end.
+            ais.log_z(&rbm).unwrap();
+            ais.log_z_with(&rbm, &mut progress).unwrap();
+            ais.reverse_log_z_with(&rbm, &start, &mut progress).unwrap();
+            ais.raise_with(&rbm, &bits, &mut progress).unwrap();
         });
+        for (way, counts) in counts.chunks(60).enumerate() {
+            assert_eq!(counts[59] - counts[0], 0, "way {way} on {threads} threads");
+        }
     }
 }

@@ -15,7 +15,7 @@ use crate::{
     error::{Error, Result},
     kernel::reference::sigmoid,
     model::{Rbm, dot, log_z_of_biases},
-    product::{Propagation, Tail},
+    product::{Propagation, Tail, warm_up},
     rng::{Draws, Site},
 };
 use rayon::prelude::*;
@@ -81,6 +81,8 @@ impl<'a> Anneal<'a> {
         ladder: &'a [f32],
         v: BitMatrix,
     ) -> Self {
+        // Without statistics: which thread meets which tile is chance.
+        warm_up(0, 0);
         let chains = v.rows();
         let start = log_z_of_biases(base) + model.n_hidden() as f64 * std::f64::consts::LN_2;
         let bias = &model.visible().bias;
