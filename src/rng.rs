@@ -63,7 +63,7 @@ pub enum Site {
     Start = 5,
     /// Half sweeps of a user's Gibbs chain.
     Gibbs = 6,
-    /// Annealed importance sampling.
+    /// Annealing: forward, reverse, from examples, and what goes before it.
     Ais = 7,
     /// Which unit the stochastic pseudo-likelihood flips.
     PseudoLikelihood = 8,

@@ -4,7 +4,7 @@ use super::Rbm;
 use crate::{
     bits::BitMatrix,
     error::Result,
-    product::{Propagation, Tail},
+    product::{Propagation, Tail, in_pool},
     rng::{Draws, Site},
 };
 
@@ -76,6 +76,10 @@ impl GibbsChain {
     /// # Errors
     /// [`crate::Error::Shape`] if the chains belong to a machine of another size.
     pub fn sweep(&mut self, rbm: &Rbm, beta: f32, sweeps: usize) -> Result<()> {
+        in_pool(|| self.sweep_in_pool(rbm, beta, sweeps))
+    }
+
+    fn sweep_in_pool(&mut self, rbm: &Rbm, beta: f32, sweeps: usize) -> Result<()> {
         for _ in 0..sweeps {
             let draws = self.next_draws();
             let tail = Tail {

@@ -1,7 +1,7 @@
 //! The panel loop: a tile of products into scratch, its tail while it is in cache; tiles on rayon.
 
 use super::{
-    Direction, Input, Term,
+    Direction, Input, Term, in_pool,
     lookup::{BLOCK, WIDTH},
     provider::{Operand, multiply, provider},
     registers::{self, Indices},
@@ -123,6 +123,15 @@ struct Region<'a> {
 /// # Errors
 /// [`Error::Shape`] where terms, bias and outputs disagree.
 pub fn propagate(
+    terms: &[Term<'_>],
+    bias: &[f32],
+    tail: Tail<'_>,
+    buffers: &mut Propagation,
+) -> Result<()> {
+    in_pool(|| propagate_in_pool(terms, bias, tail, buffers))
+}
+
+fn propagate_in_pool(
     terms: &[Term<'_>],
     bias: &[f32],
     tail: Tail<'_>,

@@ -47,6 +47,11 @@ pub(crate) fn warm_up(samples: usize, n_hidden: usize) {
     });
 }
 
+/// Runs `f` on a thread of the pool: the products within then meet it without a handover each.
+pub(crate) fn in_pool<R: Send>(f: impl FnOnce() -> R + Send) -> R {
+    rayon::scope(|_| f())
+}
+
 /// States of one layer, a sample a row.
 #[derive(Clone, Copy, Debug)]
 pub enum Input<'a> {

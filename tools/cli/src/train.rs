@@ -7,11 +7,11 @@ use crate::{
     failure::{Failure, Outcome, note},
     files::Files,
     interrupt::Interrupt,
-    likelihood::{self, DEFAULT_BETAS, DEFAULT_CHAINS, Likelihood, Way},
+    likelihood::{self, Annealing, DEFAULT_BETAS, DEFAULT_CHAINS, Likelihood, Way},
     metrics::Metrics,
     pictures,
     plan::{Plan, describe},
-    progress::{Bar, TrainingProgress},
+    progress::{Stages, TrainingProgress},
     report,
     watch::{Clock, Watch, row},
 };
@@ -19,7 +19,7 @@ use harmonium::{
     Error,
     checkpoint::Checkpoint,
     dataset::Examples,
-    evaluate::{pseudo_likelihood, reconstruction_error},
+    evaluate::{Betas, pseudo_likelihood, reconstruction_error},
     model::Rbm,
     train::{Event, Training},
 };
@@ -291,11 +291,12 @@ impl<'a> Run<'a> {
         let way = if rbm.n_visible().min(rbm.n_hidden()) <= EXACT_UNITS {
             Way::Exact
         } else {
-            Way::ais(&self.data.train, DEFAULT_CHAINS, DEFAULT_BETAS, seed)
+            let betas = Betas::Linear(DEFAULT_BETAS);
+            Way::Annealing(Annealing::of(&self.data.train, DEFAULT_CHAINS, betas, seed))
         };
-        let bar = Bar::new(1, way.activity());
-        let measured = Likelihood::measure(rbm, examples, split, &way, &mut |done, all| {
-            bar.set_of(done, all);
+        let mut bar = Stages::new();
+        let measured = Likelihood::measure(rbm, examples, split, &way, &mut |stage, done, all| {
+            bar.set(stage, done, all);
             if self.interrupt.asked() {
                 ControlFlow::Break(())
             } else {
