@@ -87,7 +87,7 @@ impl<'a> Statistics<'a> {
             .unwrap_or(0);
         // The product's inputs are samples, its rows visible units.
         let fits = self.phases.len() <= tables.samples.len() && rows > 0;
-        if !all_bits || !fits || !route().takes_look_up(self.n_visible, rows, self.n_hidden) {
+        if !all_bits || !fits || !route().takes_look_up(rows, self.n_hidden) {
             return self;
         }
         let PhaseTables { samples, indices } = tables;

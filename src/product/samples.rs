@@ -6,7 +6,7 @@
 
 use super::{
     Input,
-    lookup::{BLOCK, LookUp, WIDTH, look_up},
+    lookup::{BLOCK, Bits, WIDTH, add_block},
     registers::{Indices, Slab},
 };
 use crate::{
@@ -146,19 +146,23 @@ impl Samples {
                     }
                 }
             }
-            for k in 0..slabs {
-                let slab = self.slab(k * WIDTH, block, weight);
-                look_up(LookUp {
-                    slab: slab.weights,
-                    step: slab.step,
-                    inputs: slab.inputs,
+            let size = BLOCK * WIDTH;
+            let slabs = &self.slabs[block * slabs * size..][..slabs * size];
+            add_block(
+                |unit, count| {
+                    let slabs = &slabs[unit / WIDTH * size..][..count * size];
+                    (slabs, weight * self.step)
+                },
+                0..self.units,
+                Bits {
                     words: words.as_flattened(),
-                    words_stride: 2,
+                    stride: 2,
+                    inputs: samples,
                     rows: units,
-                    product: &mut tile[k * WIDTH..],
-                    stride,
-                });
-            }
+                },
+                tile,
+                stride,
+            );
         }
     }
 }
