@@ -19,6 +19,7 @@ mod fused;
 mod lookup;
 mod native;
 mod outer;
+mod popcount;
 mod provider;
 mod registers;
 mod samples;

@@ -7,6 +7,7 @@
 use super::{
     Input,
     lookup::{BLOCK, Bits, WIDTH, add_block},
+    popcount::ByUnit,
     registers::{Indices, Slab},
 };
 use crate::{
@@ -61,11 +62,13 @@ impl Default for Samples {
     }
 }
 
-/// Buffers of statistics by look-up, kept between calls: the phases' hidden states, and their visible ones as indices.
+/// Buffers of statistics by look-up or by counting, kept between calls.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct PhaseTables {
     pub(super) samples: [Samples; 2],
     pub(super) indices: Indices,
+    /// Visible and hidden states of each phase by unit, where both are binary.
+    pub(super) by_unit: [[ByUnit; 2]; 2],
 }
 
 impl Samples {
