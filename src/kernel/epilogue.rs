@@ -78,6 +78,25 @@ impl Operation for Epilogue<'_> {
             .as_ref()
             .map(|(_, draws)| Uniforms::new(s, *draws));
         let vectors = WORD_BITS / S::LANES;
+        if self.input.is_none() && self.column_sums.is_none() && self.softplus.is_none() {
+            if let (Some((bits, _)), Some(uniforms)) = (&mut self.sample, uniforms) {
+                let tile = Samples {
+                    product: self.product,
+                    stride: self.stride,
+                    rows: self.rows,
+                    columns: self.columns,
+                    first_column: self.first_column,
+                    bias: self.bias,
+                    beta,
+                    uniforms,
+                };
+                match &mut self.mean {
+                    Some(mean) => tile.draw::<true>(s, bits, Some(mean)),
+                    None => tile.draw::<false>(s, bits, None),
+                }
+                return;
+            }
+        }
         for group in 0..self.columns.div_ceil(WORD_BITS) {
             let start = group * WORD_BITS;
             let columns = (self.columns - start).min(WORD_BITS);
@@ -158,6 +177,68 @@ impl Operation for Epilogue<'_> {
     }
 }
 
+/// The usual case, a loop without choices: samples, and means if `MEAN`.
+struct Samples<'a, S: Simd> {
+    product: &'a [f32],
+    stride: usize,
+    rows: usize,
+    columns: usize,
+    first_column: usize,
+    bias: &'a [f32],
+    beta: S::F,
+    uniforms: Uniforms<S>,
+}
+
+impl<S: Simd> Samples<'_, S> {
+    #[inline(always)]
+    fn draw<const MEAN: bool>(
+        self,
+        s: S,
+        bits: &mut BitViewMut<'_>,
+        mut means: Option<&mut MatrixViewMut<'_>>,
+    ) {
+        let one = s.splat(1.0);
+        for start in (0..self.columns).step_by(WORD_BITS) {
+            let columns = (self.columns - start).min(WORD_BITS);
+            let bias = &self.bias[start..start + WORD_BITS];
+            let first = self.first_column + start;
+            // Two rows share their random words.
+            let mut words = [[s.splat_u64(0); 2]; 4];
+            for i in 0..self.rows {
+                let upper = self.uniforms.is_upper(i);
+                if !upper || i == 0 {
+                    for (k, words) in words
+                        .iter_mut()
+                        .enumerate()
+                        .take(WORD_BITS / (2 * S::LANES))
+                    {
+                        *words = self.uniforms.of_row(s, i, first + k * 2 * S::LANES);
+                    }
+                }
+                let product = &self.product[i * self.stride + start..][..WORD_BITS];
+                let mut word = 0_u64;
+                for v in 0..WORD_BITS / S::LANES {
+                    let at = v * S::LANES;
+                    let y = s.add(s.load(&product[at..]), s.load(&bias[at..]));
+                    let inverse = inverse_sigmoid_lanes(s, s.mul(self.beta, y));
+                    if MEAN && let Some(means) = &mut means {
+                        store_columns(s, means.row_mut(i), start + at, s.div(one, inverse));
+                    }
+                    let drawn = self.uniforms.draw_inverse(
+                        s,
+                        words[v / 2][v % 2],
+                        upper,
+                        inverse,
+                        |lane| (i, first + at + lane),
+                    );
+                    word |= u64::from(drawn) << at;
+                }
+                bits.row_mut(i)[start / WORD_BITS] = word & last_word_mask(columns);
+            }
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -223,6 +304,29 @@ mod tests {
             },
         );
         assert!(sample.padding_is_zero());
+        for with_mean in [false, true] {
+            let mut alone = BitMatrix::zeros(rows, columns);
+            let mut mean_too = Matrix::zeros(rows, columns);
+            dispatch_on(
+                isa,
+                Epilogue {
+                    product: &product,
+                    stride,
+                    rows,
+                    columns,
+                    first_column,
+                    bias: &bias,
+                    beta,
+                    input: None,
+                    mean: with_mean.then(|| mean_too.view_mut()),
+                    sample: Some((alone.view_mut(), draws)),
+                    column_sums: None,
+                    softplus: None,
+                },
+            );
+            assert_eq!(alone, sample);
+            assert!(!with_mean || mean_too == mean);
+        }
         let mut column = vec![1.0_f64; columns];
         for i in 0..rows {
             let mut softplus = 0.0;

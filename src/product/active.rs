@@ -14,15 +14,26 @@ const FEW_ROWS: usize = 8;
 
 /// Whether adding active inputs is the faster way for a block of inputs.
 pub(super) fn takes(bits: Bits<'_>) -> bool {
-    let used = bits.inputs.div_ceil(WORD_BITS);
-    let active: usize = (0..bits.rows)
-        .map(|row| ones(&bits.words[row * bits.stride..][..used]))
-        .sum();
-    bits.rows < FEW_ROWS || active <= bits.rows * MOST_ACTIVE
+    bits.rows < FEW_ROWS || dispatch(CountActive(bits)) <= bits.rows * MOST_ACTIVE
 }
 
-fn ones(words: &[u64]) -> usize {
-    words.iter().map(|w| w.count_ones() as usize).sum()
+struct CountActive<'a>(Bits<'a>);
+
+impl Operation for CountActive<'_> {
+    type Output = usize;
+
+    #[inline(always)]
+    fn run<S: Simd>(self, _: S) -> usize {
+        let bits = self.0;
+        let used = bits.inputs.div_ceil(WORD_BITS);
+        let mut count = 0;
+        for row in 0..bits.rows {
+            for word in &bits.words[row * bits.stride..][..used] {
+                count += word.count_ones() as usize;
+            }
+        }
+        count
+    }
 }
 
 /// `product += step * (bits x slabs)`.
