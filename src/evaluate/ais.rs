@@ -5,8 +5,8 @@ use crate::{
     dataset::Examples,
     error::{Error, Result},
     kernel::reduce::{log_sum_exp, mean_and_standard_error},
-    model::{Rbm, dot, log_odds, log_z_of_biases},
-    product::{Propagation, Tail},
+    model::{Rbm, log_odds, log_z_of_biases},
+    product::{Input, Propagation, Tail},
     rng::{Draws, Site},
 };
 use std::ops::ControlFlow;
@@ -111,7 +111,7 @@ impl Ais {
     /// Estimates `ln Z`. Cost: `2 x chains x betas` rows of products.
     ///
     /// # Errors
-    /// [`Error::Parameter`] without chains or temperatures, [`Error::Shape`] for a base of another size, [`Error::NotFinite`] for NaN or
+    /// [`Error::Parameter`] without chains or temperatures and for machines of other than Bernoulli units, [`Error::Shape`] for a base of another size, [`Error::NotFinite`] for NaN or
     /// infinite parameters.
     pub fn log_z(&self, rbm: &Rbm) -> Result<LogZ> {
         Ok(self
@@ -128,6 +128,7 @@ impl Ais {
         rbm: &Rbm,
         progress: &mut dyn FnMut(usize, usize) -> ControlFlow<()>,
     ) -> Result<Option<LogZ>> {
+        rbm.expect_bernoulli("annealed importance sampling")?;
         let n = rbm.n_visible();
         for (name, value) in [("chains", self.chains), ("betas", self.betas)] {
             if value == 0 {
@@ -146,13 +147,10 @@ impl Ais {
         }
         rbm.check_finite()?;
         let start = log_z_of_biases(&base) + rbm.n_hidden() as f64 * std::f64::consts::LN_2;
-        let difference: Vec<f32> = rbm
-            .visible()
-            .bias
-            .iter()
-            .zip(&base)
-            .map(|(b, b0)| b - b0)
-            .collect();
+        let mut difference = rbm.visible().clone();
+        for (b, b0) in difference.bias.iter_mut().zip(&base) {
+            *b -= b0;
+        }
 
         let draws = Draws::new(self.seed, Site::Ais, 0);
         let mean: Vec<f32> = base
@@ -177,7 +175,7 @@ impl Ais {
             };
             rbm.hidden_from_visible((&v).into(), tail, &mut buffers)?;
             for (s, (weight, sum)) in log_weights.iter_mut().zip(&sums).enumerate() {
-                *weight += sum + f64::from(beta - last) * dot((&v).into(), s, &difference);
+                *weight += sum + f64::from(beta - last) * difference.own_term(Input::from(&v), s);
             }
             if k < self.betas {
                 // beta (h W' + b) + (1 - beta) b0, with the base's share put into the bias.

@@ -11,6 +11,7 @@
 
 pub mod activation;
 pub mod bernoulli;
+pub mod normal;
 pub(crate) mod epilogue;
 pub mod peak;
 pub mod reduce;

@@ -4,7 +4,7 @@
 //! in one unit, so a step adds or subtracts one row of weights. Blocks of states start from scratch, so rounding does not pile up, and
 //! are combined in order, so threads do not change the result.
 
-use super::Rbm;
+use super::{Rbm, enumerate_general as general};
 use crate::{
     error::{Error, Result},
     kernel::{reduce::LogSum, reference::sigmoid},
@@ -44,6 +44,10 @@ pub struct Expectations {
     pub visible: Vec<f64>,
     /// `E[h]`.
     pub hidden: Vec<f64>,
+    /// `E[v_i^2]` if there are Gaussian visible units, else empty.
+    pub visible_squares: Vec<f64>,
+    /// `E[h_j^2]` if there are Gaussian hidden units, else empty.
+    pub hidden_squares: Vec<f64>,
 }
 
 /// An RBM seen from the enumerated layer: row `k` of `weights` is what unit `k` adds to the inputs of the other layer.
@@ -173,8 +177,11 @@ fn duration(seconds: f64) -> String {
 }
 
 impl Rbm {
-    /// The layer with fewer units.
+    /// The layer with fewer units; for machines of other than Bernoulli units the discrete layer with fewer states.
     pub fn smaller_side(&self) -> Side {
+        if !self.is_bernoulli() {
+            return general::smaller_side(self);
+        }
         if self.n_visible() < self.n_hidden() {
             Side::Visible
         } else {
@@ -186,8 +193,12 @@ impl Rbm {
     /// below 1000. Cost: `2^n x` the units of the other side, exponentials.
     ///
     /// # Errors
-    /// [`Error::Parameter`] beyond [`MAX_EXACT_UNITS`] units, [`Error::NotFinite`] for NaN or infinite parameters.
+    /// [`Error::Parameter`] beyond [`MAX_EXACT_UNITS`] units or for a side with continuous units, [`Error::NotFinite`] for NaN or infinite
+    /// parameters.
     pub fn log_z_over(&self, side: Side, beta: f64) -> Result<f64> {
+        if !self.is_bernoulli() {
+            return general::log_z_over(self, side, beta);
+        }
         Ok(Enumeration::new(self, side, beta)?.log_z())
     }
 
@@ -204,6 +215,9 @@ impl Rbm {
     /// # Errors
     /// As [`Self::log_z_over`].
     pub fn expectations(&self) -> Result<Expectations> {
+        if !self.is_bernoulli() {
+            return general::expectations(self);
+        }
         let side = self.smaller_side();
         let e = Enumeration::new(self, side, 1.0)?;
         let log_z = e.log_z();
@@ -256,14 +270,20 @@ impl Rbm {
             weights,
             visible,
             hidden,
+            visible_squares: Vec::new(),
+            hidden_squares: Vec::new(),
         })
     }
 
-    /// `p(v)` at `beta` of all `2^n_visible` visible states, in the order of their index: bit `i` of the index is unit `i`.
+    /// `p(v)` at `beta` of all `2^n_visible` visible states, in the order of their index: bit `i` of the index is unit `i`; for other
+    /// discrete units the index is that of [`super::Layer::state`].
     ///
     /// # Errors
     /// As [`Self::log_z_over`].
     pub fn visible_distribution(&self, beta: f64) -> Result<Vec<f64>> {
+        if !self.is_bernoulli() {
+            return general::visible_distribution(self, beta);
+        }
         let e = Enumeration::new(self, Side::Visible, beta)?;
         let mut p = vec![0.0; 1 << e.n];
         for block in 0..e.blocks() {

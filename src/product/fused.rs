@@ -8,7 +8,7 @@ use crate::{
     bits::{BitView, BitViewMut, WORD_BITS},
     error::{Error, Result},
     kernel::epilogue::{Epilogue, SoftplusSums},
-    matrix::{Aligned, MatrixViewMut, aligned},
+    matrix::{Aligned, Matrix, MatrixViewMut, aligned},
     rng::Draws,
     simd::{Operation, Simd, dispatch},
 };
@@ -31,10 +31,14 @@ pub struct Tail<'a> {
     pub precise: bool,
     /// Receives `x`.
     pub input: Option<MatrixViewMut<'a>>,
+    /// The first column whose `x` is wanted; earlier ones may stay as they are.
+    pub input_from: usize,
     /// Receives `sigma(x)`.
     pub mean: Option<MatrixViewMut<'a>>,
     /// Receives bits that are one with probability `sigma(x)`.
     pub sample: Option<(BitViewMut<'a>, Draws)>,
+    /// Receives the states of a layer of real-valued units; [`propagate`], whose units are binary, takes none.
+    pub real_sample: Option<(MatrixViewMut<'a>, Draws)>,
     /// `[columns]`, overwritten with the sums of `sigma(x)` over the rows.
     pub column_sums: Option<&'a mut [f32]>,
     /// `[rows]`, overwritten with `sum_j ln(1 + e^(x_j))`.
@@ -58,6 +62,10 @@ impl Tail<'_> {
 pub struct Propagation {
     softplus: Vec<f64>,
     columns: Vec<f32>,
+    /// Inputs of a layer that needs a pass of its own over them.
+    pub(crate) input: Option<Matrix>,
+    /// What neighbours receive of states whose variance is not 1.
+    pub(crate) scaled: Option<Matrix>,
 }
 
 /// Scratch of one thread.
@@ -92,6 +100,7 @@ struct Job<'a> {
     terms: &'a [Term<'a>],
     bias: &'a [f32],
     beta: f32,
+    input_from: usize,
     minus_beta: Option<f32>,
 }
 
@@ -163,6 +172,7 @@ pub fn propagate(
         terms,
         bias,
         beta: tail.beta,
+        input_from: tail.input_from,
         minus_beta: tail.minus_beta,
     };
     job.fill(Region {
@@ -328,7 +338,9 @@ impl Job<'_> {
             first_column: region.columns.start,
             bias: &scratch.bias,
             beta: self.beta,
-            input: region.input,
+            input: region
+                .input
+                .filter(|_| region.columns.end > self.input_from),
             mean: region.mean,
             sample: region
                 .sample
