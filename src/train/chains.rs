@@ -199,11 +199,6 @@ impl Chains {
         self.h.sampled(0..rows, draws, tail)
     }
 
-    /// Whether visible states are means.
-    pub(super) fn are_smoothed(&self) -> bool {
-        self.v_mean.rows() > 0
-    }
-
     /// Samples of the model for update `update`.
     pub(super) fn run(
         &mut self,

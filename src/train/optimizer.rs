@@ -43,8 +43,6 @@ pub(super) struct Beside<'a> {
     pub(super) exact: Option<(&'a Expectations, f32)>,
     /// What the discriminative gradient adds to the weights and biases of the labels.
     pub(super) labels: Option<&'a LabelGradient>,
-    /// Whether the visible states of the negative phase are means: their variance counts as well.
-    pub(super) smoothed: bool,
 }
 
 /// A gradient of the rows of the weights and of the biases from unit `first` on.
@@ -281,11 +279,7 @@ impl Gradient {
                 subtract_squares(sums, weight, bias, &exact.hidden_squares, &exact.hidden);
             }
         });
-        // The variance itself is 1/2 relative to 2 s^2.
-        if beside.smoothed {
-            of_visible.gradient.iter_mut().for_each(|g| *g -= 0.5);
-        }
-        // Hidden states of the data are means; against samples' means the variance cancels, against exact squares it does not.
+        // Hidden states are means: the variance, 1/2 relative to 2 s^2, cancels between phases but not against exact squares.
         if let Some((_, weight)) = exact {
             let gradient = of_hidden.gradient.iter_mut();
             gradient.for_each(|g| *g += 0.5 * weight);

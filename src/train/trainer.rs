@@ -1,7 +1,7 @@
 //! The training loop.
 
 use super::{
-    Negative, Objective, Options, Schedule,
+    Negative, Objective, Options, Reconstruction, Schedule,
     chains::{Chains, Sampled},
     discriminative::Discriminative,
     minibatch::{Minibatch, order_into},
@@ -202,6 +202,20 @@ impl Training {
         }
         let batch = options.batch_size.min(data.len());
         let mut buffers = Propagation::default();
+        let smoothed = matches!(
+            options.negative,
+            Negative::ContrastiveDivergence {
+                reconstruction: Reconstruction::Smoothed,
+                ..
+            }
+        );
+        if smoothed && options.variance_rate > 0.0 {
+            return Err(Error::parameter(
+                "variance rate with smoothed reconstructions, which have no variance",
+                0,
+                options.variance_rate,
+            ));
+        }
         let bits = options.resample_data || matches!(values, Input::Bits(_));
         let discriminative = match options.objective {
             Objective::Generative => None,
@@ -420,7 +434,6 @@ impl Training {
         }
         let expectations;
         if self.options.objective != Objective::Discriminative {
-            beside.smoothed = self.chains.are_smoothed();
             match self.chains.run(&self.rbm, self.updates, &mut self.buffers)? {
                 Sampled::Exact(exact) => {
                     expectations = exact;

@@ -72,13 +72,26 @@ impl Likelihood {
         way: &Way,
         progress: &mut dyn FnMut(usize, usize) -> ControlFlow<()>,
     ) -> Outcome<Option<Self>> {
+        let count = examples.len();
+        if !rbm.is_bernoulli() {
+            let Way::Exact = way else {
+                return Err(Failure::usage(format!(
+                    "annealed importance sampling is for Bernoulli units, not for {}, {}",
+                    rbm.visible().units,
+                    rbm.hidden().units
+                ))
+                .hint("--exact enumerates the layer with fewer states, at most 2^30"));
+            };
+            let (mean, standard_error, log_z) =
+                exact_mean_log_likelihood(rbm, data::input(examples))?;
+            return Ok(Some(Self::exact(mean, standard_error, log_z, count, split)));
+        }
         let Some(bits) = examples.bits() else {
             return Err(Failure::usage(
                 "--binarize none: a machine of binary units gives grey values no likelihood",
             )
             .hint("choose --binarize sample or --binarize threshold"));
         };
-        let count = examples.len();
         match way {
             Way::Exact => {
                 let (mean, standard_error, log_z) =
@@ -93,15 +106,7 @@ impl Likelihood {
                             failure
                         }
                     })?;
-                Ok(Some(Self {
-                    log_z,
-                    interval: (log_z, log_z),
-                    mean,
-                    standard_error,
-                    count,
-                    split,
-                    effective_sample_size: None,
-                }))
+                Ok(Some(Self::exact(mean, standard_error, log_z, count, split)))
             }
             Way::Ais(ais) => {
                 let Some(log_z) = ais.log_z_with(rbm, progress)? else {
@@ -119,6 +124,18 @@ impl Likelihood {
                     effective_sample_size: Some(log_z.effective_sample_size),
                 }))
             }
+        }
+    }
+
+    fn exact(mean: f64, standard_error: f64, log_z: f64, count: usize, split: Split) -> Self {
+        Self {
+            log_z,
+            interval: (log_z, log_z),
+            mean,
+            standard_error,
+            count,
+            split,
+            effective_sample_size: None,
         }
     }
 
@@ -197,6 +214,15 @@ pub fn examples(data: &Data, split: Split) -> (&Examples, Split) {
         }
         (_, Split::Train) => (&data.train, Split::Train),
     }
+}
+
+/// Whether `ln Z` can be enumerated over at most `2^units` states.
+pub fn is_small(rbm: &Rbm, units: usize) -> bool {
+    let fewest = [rbm.visible(), rbm.hidden()]
+        .into_iter()
+        .filter_map(|layer| layer.states())
+        .fold(f64::INFINITY, f64::min);
+    fewest <= (units as f64).exp2()
 }
 
 /// Grey examples drawn once as bits, which a likelihood needs; bits stay as they are.
