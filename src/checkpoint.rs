@@ -338,10 +338,14 @@ impl Checkpoint {
                         weights: reader.matrix("training.velocity.weights.0", Some((n, m)))?,
                         visible: reader.vector("training.velocity.bias.0", n)?,
                         hidden: reader.vector("training.velocity.bias.1", m)?,
-                        visible_log_variance: reader
-                            .log_variance("training.velocity.log_variance.0", &rbm.visible().units)?,
-                        hidden_log_variance: reader
-                            .log_variance("training.velocity.log_variance.1", &rbm.hidden().units)?,
+                        visible_log_variance: reader.log_variance(
+                            "training.velocity.log_variance.0",
+                            &rbm.visible().units,
+                        )?,
+                        hidden_log_variance: reader.log_variance(
+                            "training.velocity.log_variance.1",
+                            &rbm.hidden().units,
+                        )?,
                     },
                     chains: reader.states("training.chains.1", rbm.hidden())?,
                     options: header.options,

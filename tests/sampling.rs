@@ -79,7 +79,11 @@ fn conditional_samples_follow_the_conditional() {
 fn uniform_start_and_reproducible_chains() {
     let rbm = normal_rbm(5, 4, 0.6, 1);
     let chain = GibbsChain::uniform(&rbm, CHAINS, 3);
-    assert_in_distribution(chain.visible().bits().unwrap(), &[1.0 / 32.0; 32], "fair coins");
+    assert_in_distribution(
+        chain.visible().bits().unwrap(),
+        &[1.0 / 32.0; 32],
+        "fair coins",
+    );
     let run = |threads: usize, rbm: &Rbm| {
         let pool = rayon::ThreadPoolBuilder::new()
             .num_threads(threads)

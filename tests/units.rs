@@ -87,14 +87,22 @@ fn free_energies_and_means_are_sums_over_the_energies() {
                         .collect();
                     let z: f64 = p.iter().sum();
                     let what = format!("{visible:?}, {hidden:?}, beta {beta}");
-                    assert!((free[s] + z.ln()).abs() < 2e-5, "{what}: {} for {}", free[s], -z.ln());
+                    assert!(
+                        (free[s] + z.ln()).abs() < 2e-5,
+                        "{what}: {} for {}",
+                        free[s],
+                        -z.ln()
+                    );
                     for j in 0..h.columns() {
                         let expected = (0..h.rows())
                             .map(|k| p[k] * f64::from(h.row(k)[j]))
                             .sum::<f64>()
                             / z;
                         let got = f64::from(mean.row(s)[j]);
-                        assert!((got - expected).abs() < 1e-5, "{what}: {got} for {expected}");
+                        assert!(
+                            (got - expected).abs() < 1e-5,
+                            "{what}: {got} for {expected}"
+                        );
                     }
                     if hidden.0 == "gaussian" {
                         let x = f64::from(beta * mean.row(s)[0]);
@@ -137,7 +145,10 @@ fn samples_follow_the_conditional() {
             if rbm.hidden().states().is_some() {
                 let distance = states_variation(rbm.hidden(), &sample, &p);
                 let floor = total_variation_floor(&p, n);
-                assert!(distance < 4.0 * floor, "{hidden:?}: {distance}, floor {floor}");
+                assert!(
+                    distance < 4.0 * floor,
+                    "{hidden:?}: {distance}, floor {floor}"
+                );
                 continue;
             }
             let mut x: Vec<f32> = sample.to_matrix().elements().collect();
@@ -150,7 +161,10 @@ fn samples_follow_the_conditional() {
                 // Simpson's alternating weights are off by one node's mass.
                 worst = worst.max((share - below).abs() - p);
             }
-            assert!(worst * (n as f64).sqrt() < KOLMOGOROV, "{hidden:?}: {worst}");
+            assert!(
+                worst * (n as f64).sqrt() < KOLMOGOROV,
+                "{hidden:?}: {worst}"
+            );
         }
     }
 }
@@ -190,7 +204,12 @@ fn log_z_from_both_sides_and_by_brute_force() {
 /// More states than one block: the walk's incremental sums against single states.
 #[test]
 fn walks_over_several_blocks_stay_exact() {
-    let rbm = normal_machine(("softmax:5+spin:6+softmax:7+bernoulli:4", 22), ("relu", 2), 0.5, 3);
+    let rbm = normal_machine(
+        ("softmax:5+spin:6+softmax:7+bernoulli:4", 22),
+        ("relu", 2),
+        0.5,
+        3,
+    );
     let states = 5.0 * 64.0 * 7.0 * 16.0;
     assert_eq!(rbm.visible().states(), Some(states));
     let v = layer_states(rbm.visible());
@@ -240,11 +259,20 @@ fn a_softmax_group_of_two_is_a_bernoulli_unit() {
     for i in 0..3 {
         visible.bias[2 * i + 1] = one.visible().bias[i];
     }
-    let w = Matrix::from_fn(6, 2, |i, j| if i % 2 == 1 { one.weights().row(i / 2)[j] } else { 0.0 });
+    let w = Matrix::from_fn(6, 2, |i, j| {
+        if i % 2 == 1 {
+            one.weights().row(i / 2)[j]
+        } else {
+            0.0
+        }
+    });
     let two = Rbm::from_layers(visible, one.hidden().clone(), w).unwrap();
     assert!((one.log_z().unwrap() - two.log_z().unwrap()).abs() < 1e-12);
     let h = common::all_states(2);
-    let (p, q) = (one.mean_v_from_h(&h, 1.0).unwrap(), two.mean_v_from_h(&h, 1.0).unwrap());
+    let (p, q) = (
+        one.mean_v_from_h(&h, 1.0).unwrap(),
+        two.mean_v_from_h(&h, 1.0).unwrap(),
+    );
     for s in 0..4 {
         for i in 0..3 {
             assert!((p.row(s)[i] - q.row(s)[2 * i + 1]).abs() < 1e-6);
@@ -252,8 +280,13 @@ fn a_softmax_group_of_two_is_a_bernoulli_unit() {
         }
     }
     // Units in index order: the first unit of each pair is "off".
-    let (p, q) = (one.visible_distribution(1.0).unwrap(), two.visible_distribution(1.0).unwrap());
-    p.iter().zip(&q).for_each(|(p, q)| assert!((p - q).abs() < 1e-12));
+    let (p, q) = (
+        one.visible_distribution(1.0).unwrap(),
+        two.visible_distribution(1.0).unwrap(),
+    );
+    p.iter()
+        .zip(&q)
+        .for_each(|(p, q)| assert!((p - q).abs() < 1e-12));
 }
 
 /// With `s = 2 u - 1`: `E_spin(W, b, c) = E_bernoulli(4 W, 2 b - 2 W 1, 2 c - 2 W' 1) - sum W + sum b + sum c`.
@@ -291,7 +324,10 @@ fn sweeps_of_mixed_machines_leave_the_distribution_alone() {
         (("spin", 4), ("spin:2+bernoulli:1", 3)),
         (("spin", 4), ("gaussian", 2)),
         (("bernoulli", 4), ("relu", 2)),
-        (("bernoulli:2+spin:2", 4), ("gaussian:1+softmax:3+relu:1", 5)),
+        (
+            ("bernoulli:2+spin:2", 4),
+            ("gaussian:1+softmax:3+relu:1", 5),
+        ),
     ]
     .into_iter()
     .enumerate()
@@ -330,7 +366,8 @@ fn the_bimodal_machine_has_the_mode_weight_of_its_magnetisation() {
     let (mut up, mut all) = (0.0, 0.0);
     for k in 0..=10 {
         let m = 2.0 * f64::from(k) - 10.0;
-        let weight = binomial * (f64::from(0.03_f32) * m + 0.5 * f64::from(0.8_f32).powi(2) * m * m).exp();
+        let weight =
+            binomial * (f64::from(0.03_f32) * m + 0.5 * f64::from(0.8_f32).powi(2) * m * m).exp();
         binomial *= f64::from(10 - k) / f64::from(k + 1);
         all += weight;
         up += if m > 0.0 { weight } else { 0.0 };
@@ -356,11 +393,15 @@ fn groups_leave_the_bits_of_their_neighbours_alone() {
     let units = "bernoulli:130+softmax:10+bernoulli:120+softmax:40";
     let mut visible = Layer::new(harmonium::model::Units::parse(units, 300).unwrap());
     visible.bias.copy_from_slice(&plain.visible().bias);
-    let mixed =
-        Rbm::from_layers(visible, plain.hidden().clone(), plain.weights().clone()).unwrap();
+    let mixed = Rbm::from_layers(visible, plain.hidden().clone(), plain.weights().clone()).unwrap();
     let h = BitMatrix::from_fn(700, 100, |i, j| (i % 7 + j) % 3 == 0);
     let draws = Draws::new(4, Site::Gibbs, 2);
-    let sample = |rbm: &Rbm| rbm.sample_v_from_h(&h, 1.0, draws).unwrap().into_bits().unwrap();
+    let sample = |rbm: &Rbm| {
+        rbm.sample_v_from_h(&h, 1.0, draws)
+            .unwrap()
+            .into_bits()
+            .unwrap()
+    };
     let (a, b) = (sample(&plain), sample(&mixed));
     assert!(b.padding_is_zero());
     let mean = mixed.mean_v_from_h(&h, 1.0).unwrap();
@@ -390,15 +431,26 @@ fn groups_leave_the_bits_of_their_neighbours_alone() {
 /// Real-valued chains at 1, 2 and 7 threads.
 #[test]
 fn results_do_not_depend_on_threads() {
-    let rbm = normal_machine(("gaussian:90+spin:40", 130), ("softmax:7+relu:60", 67), 0.02, 2);
+    let rbm = normal_machine(
+        ("gaussian:90+spin:40", 130),
+        ("softmax:7+relu:60", 67),
+        0.02,
+        2,
+    );
     let mut rng = HostRng::new(1, 1);
     let start = Matrix::from_fn(200, 130, |_, _| rng.normal().signum() as f32);
     let run = |threads| {
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(threads)
+            .build()
+            .unwrap();
         pool.install(|| {
             let mut chain = GibbsChain::from_visible(start.clone(), 67, 3);
             chain.sweep(&rbm, 1.0, 3).unwrap();
-            (chain.visible().clone(), rbm.free_energy_v(chain.visible(), 1.0).unwrap())
+            (
+                chain.visible().clone(),
+                rbm.free_energy_v(chain.visible(), 1.0).unwrap(),
+            )
         })
     };
     let one = run(1);
@@ -434,11 +486,27 @@ fn what_has_no_normal_form_or_no_meaning_is_refused() {
     layer.log_variance[1] = 1.0;
     assert!(Rbm::unconnected(layer, Layer::bernoulli(1)).is_err());
     // Values that are no states.
-    for (kind, x) in [(Bernoulli, 1.5), (Spin, -1.5), (Relu, -0.1), (Gaussian, f32::NAN), (Softmax, 0.3)] {
+    for (kind, x) in [
+        (Bernoulli, 1.5),
+        (Spin, -1.5),
+        (Relu, -0.1),
+        (Gaussian, f32::NAN),
+        (Softmax, 0.3),
+    ] {
         let values = Matrix::from_fn(1, 2, |_, _| x);
-        let message = Layer::of(kind, 2).check_values((&values).into()).unwrap_err().to_string();
-        assert!(message.contains("row 0") && message.contains(kind.name()), "{message}");
+        let message = Layer::of(kind, 2)
+            .check_values((&values).into())
+            .unwrap_err()
+            .to_string();
+        assert!(
+            message.contains("row 0") && message.contains(kind.name()),
+            "{message}"
+        );
     }
-    assert!(Layer::of(Spin, 2).check_values((&BitMatrix::zeros(1, 2)).into()).is_err());
+    assert!(
+        Layer::of(Spin, 2)
+            .check_values((&BitMatrix::zeros(1, 2)).into())
+            .is_err()
+    );
     let _ = as_states(&Layer::of(Spin, 2), v);
 }

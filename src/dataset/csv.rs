@@ -163,7 +163,10 @@ mod tests {
     use std::io::Write;
 
     fn read(text: &str) -> Result<Examples> {
-        examples(Source::new("some.csv", text.as_bytes())?, Accepted::UnitInterval)
+        examples(
+            Source::new("some.csv", text.as_bytes())?,
+            Accepted::UnitInterval,
+        )
     }
 
     #[test]
@@ -204,7 +207,11 @@ mod tests {
         let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
         gzip.write_all(b"0,1\n").unwrap();
         let gzip = gzip.finish().unwrap();
-        let refused = examples(Source::new("some.csv", &gzip[..]).unwrap(), Accepted::UnitInterval).unwrap_err();
+        let refused = examples(
+            Source::new("some.csv", &gzip[..]).unwrap(),
+            Accepted::UnitInterval,
+        )
+        .unwrap_err();
         assert!(refused.to_string().contains("found gzip"));
     }
 }

@@ -80,7 +80,11 @@ impl Examples {
         let n = self.columns();
         if (offset.len(), scale.len()) != (n, n) {
             let found = format!("{} and {}", offset.len(), scale.len());
-            return Err(Error::shape("offsets and scales", format!("{n} each"), found));
+            return Err(Error::shape(
+                "offsets and scales",
+                format!("{n} each"),
+                found,
+            ));
         }
         let value = |i: usize, j: usize| match &self.values {
             Values::Bits(x) => f64::from(u8::from(x.get(i, j))),
@@ -416,7 +420,9 @@ mod tests {
         let (mean, deviation) = (real.mean(), real.deviation());
         let standard = real.shifted(&mean, &deviation).unwrap();
         for j in 0..70 {
-            assert!(standard.mean()[j].abs() < 1e-6 && (standard.deviation()[j] - 1.0).abs() < 1e-5);
+            assert!(
+                standard.mean()[j].abs() < 1e-6 && (standard.deviation()[j] - 1.0).abs() < 1e-5
+            );
         }
         let spins = bits.shifted(&[0.5; 70], &[0.5; 70]).unwrap();
         let Values::Real(spins) = spins.values() else {

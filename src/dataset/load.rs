@@ -114,7 +114,9 @@ impl Dataset {
             Some("csv") => csv::examples(source, range)?,
             Some("npy") => Examples::from_checked(npy::values(source, range)?),
             Some("npz") => return npz::read(path, range),
-            _ if npy_header::recognises(head) => Examples::from_checked(npy::values(source, range)?),
+            _ if npy_header::recognises(head) => {
+                Examples::from_checked(npy::values(source, range)?)
+            }
             _ if idx::recognises(head) => Examples::from_checked(idx::images(source)?),
             _ if npz::recognises(head) && !source.is_compressed() => return npz::read(path, range),
             _ => {

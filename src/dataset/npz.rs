@@ -85,7 +85,8 @@ impl<'a> Archive<'a> {
     /// The array `name` with the first of the arrays `labels` that is there.
     fn examples(&mut self, name: &str, labels: &[&str]) -> Result<Examples> {
         let range = self.range;
-        let examples = Examples::from_checked(self.array(name, |source| npy::values(source, range))?);
+        let examples =
+            Examples::from_checked(self.array(name, |source| npy::values(source, range))?);
         let Some(label) = self.first_of(labels) else {
             return Ok(examples);
         };

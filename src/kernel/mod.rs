@@ -11,8 +11,8 @@
 
 pub mod activation;
 pub mod bernoulli;
-pub mod normal;
 pub(crate) mod epilogue;
+pub mod normal;
 pub mod peak;
 pub mod reduce;
 pub mod reference;

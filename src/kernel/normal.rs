@@ -277,7 +277,11 @@ mod tests {
             // Rounding of p moves the quantile by 1e-16 p / phi; the exponential of the logarithm adds |ln p| more.
             let slope = p * (0.5 * x * x).exp() * 2.51;
             let bound = 1e-14 * (1.0 + x.abs()) + 3e-16 * slope * (1.0 + 0.5 * x * x);
-            assert!((quantile(p) - x).abs() < bound, "{x}: {:e}", quantile(p) - x);
+            assert!(
+                (quantile(p) - x).abs() < bound,
+                "{x}: {:e}",
+                quantile(p) - x
+            );
         }
     }
 

@@ -34,7 +34,9 @@ impl Operation for SoftplusSum<'_> {
             let mut sum = s.splat(0.0);
             let (base, u) = (base.chunks_exact(S::LANES), u.chunks_exact(S::LANES));
             let rest = base.remainder().iter().zip(u.remainder());
-            total += rest.map(|(&x, &y)| softplus(f64::from(x) + f64::from(y))).sum::<f64>();
+            total += rest
+                .map(|(&x, &y)| softplus(f64::from(x) + f64::from(y)))
+                .sum::<f64>();
             for (x, y) in base.zip(u) {
                 sum = s.add(sum, softplus_lanes(s, s.add(s.load(x), s.load(y))));
             }
@@ -74,7 +76,11 @@ impl Rbm {
         let v = v.into();
         let group = self.expect_label_group()?;
         if v.columns() != group.first {
-            return Err(Error::shape("units before the label", group.first, v.columns()));
+            return Err(Error::shape(
+                "units before the label",
+                group.first,
+                v.columns(),
+            ));
         }
         let mut out = Matrix::zeros(v.rows(), group.size);
         let mut buffers = Propagation::default();
@@ -146,7 +152,8 @@ impl Rbm {
                 *out = x as f32;
             }
             let sum = sum.value();
-            out.iter_mut().for_each(|x| *x = (f64::from(*x) - sum) as f32);
+            out.iter_mut()
+                .for_each(|x| *x = (f64::from(*x) - sum) as f32);
         }
     }
 }

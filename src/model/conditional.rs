@@ -92,7 +92,11 @@ impl Layer {
     ) -> Result<()> {
         let binary = self.units.are_binary();
         if binary && tail.real_sample.is_some() || !binary && tail.sample.is_some() {
-            let (expected, found) = if binary { ("bits", "reals") } else { ("reals", "bits") };
+            let (expected, found) = if binary {
+                ("bits", "reals")
+            } else {
+                ("reals", "bits")
+            };
             return Err(Error::parameter(
                 format!("states of a layer of {}", self.units),
                 expected,
@@ -105,7 +109,10 @@ impl Layer {
         let rows = terms.first().map_or(0, |term| term.input.rows());
         let n = self.size();
         let sums = tail.softplus_sums.as_deref().map_or(rows, <[f64]>::len);
-        let means = tail.mean.as_ref().map_or((rows, n), |x| (x.rows(), x.columns()));
+        let means = tail
+            .mean
+            .as_ref()
+            .map_or((rows, n), |x| (x.rows(), x.columns()));
         let reals = tail.real_sample.as_ref();
         let reals = reals.map_or((rows, n), |(x, _)| (x.rows(), x.columns()));
         if (sums, means, reals) != (rows, (rows, n), (rows, n)) {
@@ -142,7 +149,11 @@ impl Layer {
         buffers: &mut Propagation,
         input: &mut Matrix,
     ) -> Result<()> {
-        let groups = self.units.segments().iter().filter(|s| s.kind == Kind::Softmax);
+        let groups = self
+            .units
+            .segments()
+            .iter()
+            .filter(|s| s.kind == Kind::Softmax);
         let first = groups.clone().next().map_or(0, |s| s.first);
         let asked = tail.input.take();
         let fused = Tail {
@@ -242,7 +253,10 @@ fn copy(from: &Matrix, to: Option<MatrixViewMut<'_>>, scale: f32) {
 fn add_means(means: &Matrix, columns: std::ops::Range<usize>, sums: &mut [f32]) {
     sums[columns.clone()].fill(0.0);
     for i in 0..means.rows() {
-        for (sum, x) in sums[columns.clone()].iter_mut().zip(&means.row(i)[columns.clone()]) {
+        for (sum, x) in sums[columns.clone()]
+            .iter_mut()
+            .zip(&means.row(i)[columns.clone()])
+        {
             *sum += x;
         }
     }
@@ -335,7 +349,10 @@ impl Row<'_> {
             self.sum += most + sum.ln();
             if self.pass.groups_only {
                 // The fused pass has added these.
-                self.sum -= range.clone().map(|i| reference::softplus(x(self, i))).sum::<f64>();
+                self.sum -= range
+                    .clone()
+                    .map(|i| reference::softplus(x(self, i)))
+                    .sum::<f64>();
             }
             if let Some(minus) = self.pass.minus_beta {
                 let x = |i: usize| minus / given * f64::from(self.input[i]);
@@ -343,7 +360,10 @@ impl Row<'_> {
                 range.clone().for_each(|i| of_group.add(x(i)));
                 self.sum -= of_group.value();
                 if self.pass.groups_only {
-                    self.sum += range.clone().map(|i| reference::softplus(x(i))).sum::<f64>();
+                    self.sum += range
+                        .clone()
+                        .map(|i| reference::softplus(x(i)))
+                        .sum::<f64>();
                 }
             }
         }
@@ -383,7 +403,11 @@ impl Row<'_> {
         let disconnected = self.pass.beta == 0.0 && kind.is_continuous();
         let beta = if disconnected { 1.0 } else { self.pass.beta };
         for i in range {
-            let y = f64::from(if disconnected { layer.bias[i] } else { self.input[i] });
+            let y = f64::from(if disconnected {
+                layer.bias[i]
+            } else {
+                self.input[i]
+            });
             if self.wants_sum {
                 self.sum += layer.log_partition_of_unit(kind, i, y, beta);
                 if let Some(minus) = self.pass.minus_beta {

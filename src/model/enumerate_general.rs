@@ -32,9 +32,17 @@ fn digits(layer: &Layer) -> Vec<Digit> {
         let (kind, first) = (s.kind, s.first);
         if kind == Kind::Softmax {
             let values = s.size as u64;
-            digits.push(Digit { kind, first, values });
+            digits.push(Digit {
+                kind,
+                first,
+                values,
+            });
         } else {
-            let unit = |first| Digit { kind, first, values: 2 };
+            let unit = |first| Digit {
+                kind,
+                first,
+                values: 2,
+            };
             digits.extend(s.range().map(unit));
         }
     }
@@ -54,7 +62,10 @@ impl Layer {
     /// # Panics
     /// For a layer with continuous units.
     pub fn state(&self, mut index: u64) -> Vec<f32> {
-        assert!(self.units.are_discrete(), "states of continuous units have no index");
+        assert!(
+            self.units.are_discrete(),
+            "states of continuous units have no index"
+        );
         let mut state = vec![0.0; self.size()];
         for d in digits(self) {
             let value = index % d.values;
@@ -266,7 +277,10 @@ pub(super) fn expectations(rbm: &Rbm) -> Result<Expectations> {
                     for (j, sum) in sums.squares.iter_mut().enumerate() {
                         *sum += p * (mean[j].powi(2) + walk.other.conditional_variance(j, 1.0));
                     }
-                    sums.other.iter_mut().zip(&mean).for_each(|(s, x)| *s += p * x);
+                    sums.other
+                        .iter_mut()
+                        .zip(&mean)
+                        .for_each(|(s, x)| *s += p * x);
                     for (k, &x) in state.units.iter().enumerate().filter(|(_, x)| **x != 0.0) {
                         sums.own[k] += p * x;
                         let row = &mut sums.pairs[k * m..][..m];
@@ -286,7 +300,11 @@ pub(super) fn expectations(rbm: &Rbm) -> Result<Expectations> {
         add(&mut total.squares, &part.squares);
     }
     let weights = Matrix::from_fn(rbm.n_visible(), rbm.n_hidden(), |i, j| {
-        let (k, l) = if side == Side::Visible { (i, j) } else { (j, i) };
+        let (k, l) = if side == Side::Visible {
+            (i, j)
+        } else {
+            (j, i)
+        };
         total.pairs[k * m + l] as f32
     });
     // A discrete layer that also has Gaussian units does not exist: the enumerated side has no squares.
@@ -309,7 +327,9 @@ pub(super) fn visible_distribution(rbm: &Rbm, beta: f64) -> Result<Vec<f64>> {
     let walk = Walk::new(rbm, Side::Visible, beta)?;
     let mut p = vec![0.0; walk.states as usize];
     for block in 0..walk.blocks() {
-        walk.walk(block, |index, state| p[index as usize] = walk.log_weight(state));
+        walk.walk(block, |index, state| {
+            p[index as usize] = walk.log_weight(state)
+        });
     }
     let log_z = log_sum_exp(&p);
     p.iter_mut().for_each(|p| *p = (*p - log_z).exp());

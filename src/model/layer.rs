@@ -56,7 +56,11 @@ impl Layer {
             return Err(Error::shape(format!("{name} bias"), n, self.bias.len()));
         }
         let what = || format!("{name} log-variances");
-        let variances = if self.units.have(Kind::Gaussian) { n } else { 0 };
+        let variances = if self.units.have(Kind::Gaussian) {
+            n
+        } else {
+            0
+        };
         if self.log_variance.len() != variances {
             return Err(Error::shape(what(), variances, self.log_variance.len()));
         }
@@ -164,9 +168,7 @@ impl Layer {
                 let b = f64::from(self.bias[i]);
                 0.5 * (precision * (y - b) * (y + b) + (TAU / precision).ln())
             }
-            Kind::Relu => {
-                0.5 * (x * y + (TAU / beta).ln()) + normal::log_cdf(y * beta.sqrt())
-            }
+            Kind::Relu => 0.5 * (x * y + (TAU / beta).ln()) + normal::log_cdf(y * beta.sqrt()),
         }
     }
 

@@ -58,7 +58,10 @@ pub(super) fn check_normalisable(visible: &Layer, hidden: &Layer, weights: &Matr
         return Ok(());
     }
     Err(Error::parameter(
-        format!("weights between {} and {} units", visible.units, hidden.units),
+        format!(
+            "weights between {} and {} units",
+            visible.units, hidden.units
+        ),
         "small enough that the energy grows in every direction (I - D'D positive definite with D_ij = W_ij / (s_i t_j))",
         "weights that leave the machine without a guaranteed normal form",
     ))
@@ -91,7 +94,10 @@ mod tests {
 
     fn check(visible: Kind, hidden: Kind, weights: &[f32], variance: f32) -> bool {
         let mut visible = Layer::of(visible, 2);
-        visible.log_variance.iter_mut().for_each(|x| *x = variance.ln());
+        visible
+            .log_variance
+            .iter_mut()
+            .for_each(|x| *x = variance.ln());
         let w = Matrix::from_slice(2, weights.len() / 2, weights).unwrap();
         check_normalisable(&visible, &Layer::of(hidden, weights.len() / 2), &w).is_ok()
     }

@@ -355,11 +355,7 @@ impl Rbm {
     ///
     /// # Errors
     /// [`Error::Shape`] unless `v` and `h` are `[n x n_visible]` and `[n x n_hidden]`.
-    pub fn energy<'a>(
-        &self,
-        v: impl Into<Input<'a>>,
-        h: impl Into<Input<'a>>,
-    ) -> Result<Vec<f64>> {
+    pub fn energy<'a>(&self, v: impl Into<Input<'a>>, h: impl Into<Input<'a>>) -> Result<Vec<f64>> {
         let (v, h) = (v.into(), h.into());
         let found = (v.rows(), v.columns(), h.columns());
         if found != (h.rows(), self.n_visible(), self.n_hidden()) {

@@ -80,7 +80,12 @@ impl States {
     }
 
     /// `tail` with samples into the rows `range`.
-    pub fn sampled<'a>(&'a mut self, range: Range<usize>, draws: Draws, tail: Tail<'a>) -> Tail<'a> {
+    pub fn sampled<'a>(
+        &'a mut self,
+        range: Range<usize>,
+        draws: Draws,
+        tail: Tail<'a>,
+    ) -> Tail<'a> {
         match self {
             Self::Bits(x) => Tail {
                 sample: Some((x.view_rows_mut(range), draws)),

@@ -150,11 +150,9 @@ impl Units {
         if untold > 1 || (untold == 0) != (rest == 0) && size > 0 {
             return Err(wrong());
         }
-        Ok(parts
-            .into_iter()
-            .fold(Self::default(), |units, (kind, n)| {
-                units.and(kind, n.unwrap_or(rest))
-            }))
+        Ok(parts.into_iter().fold(Self::default(), |units, (kind, n)| {
+            units.and(kind, n.unwrap_or(rest))
+        }))
     }
 
     /// The segments in order.

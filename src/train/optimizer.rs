@@ -291,7 +291,8 @@ impl Variances {
     fn begin(&mut self, layer: &Layer, squares: impl FnOnce(&[f32], &mut [f32])) {
         let n = layer.log_variance.len();
         self.precision.clear();
-        self.precision.extend(layer.log_variance.iter().map(|x| (-x).exp()));
+        self.precision
+            .extend(layer.log_variance.iter().map(|x| (-x).exp()));
         self.gradient.clear();
         self.gradient.resize(n, 0.0);
         if n == 0 {
@@ -304,7 +305,8 @@ impl Variances {
         self.gaussian.clear();
         for s in layer.units.segments() {
             let is_gaussian = f32::from(s.kind == Kind::Gaussian);
-            self.gaussian.extend(std::iter::repeat_n(is_gaussian, s.size));
+            self.gaussian
+                .extend(std::iter::repeat_n(is_gaussian, s.size));
         }
     }
 

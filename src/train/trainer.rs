@@ -434,7 +434,10 @@ impl Training {
         }
         let expectations;
         if self.options.objective != Objective::Discriminative {
-            match self.chains.run(&self.rbm, self.updates, &mut self.buffers)? {
+            match self
+                .chains
+                .run(&self.rbm, self.updates, &mut self.buffers)?
+            {
                 Sampled::Exact(exact) => {
                     expectations = exact;
                     beside.exact = Some((&expectations, generative));
@@ -486,7 +489,8 @@ impl Training {
         let end = (start + self.options.batch_size).min(self.examples);
         let draws = Draws::new(self.options.seed, Site::Data, self.updates);
         let indices = &self.order[start..end];
-        self.minibatch.fill(data, indices, draws, self.rbm.visible());
+        self.minibatch
+            .fill(data, indices, draws, self.rbm.visible());
         end - start
     }
 

@@ -143,7 +143,8 @@ pub fn draw_layer_states(layer: &Layer, p: &[f64], count: usize, seed: u64) -> S
             u -= p;
             u < 0.0
         });
-        rows.row_mut(i).copy_from_slice(all.row(k.unwrap_or(p.len() - 1)));
+        rows.row_mut(i)
+            .copy_from_slice(all.row(k.unwrap_or(p.len() - 1)));
     }
     as_states(layer, rows)
 }

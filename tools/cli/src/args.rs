@@ -227,7 +227,12 @@ pub struct TrainArgs {
     #[arg(long, requires = "labels", help_heading = "Machine and method")]
     pub objective: Option<ObjectiveArg>,
     /// Weight of ln p(v, y) beside ln p(y | v) in the hybrid objective [default: 0.01].
-    #[arg(long, value_name = "X", requires = "objective", help_heading = "Machine and method")]
+    #[arg(
+        long,
+        value_name = "X",
+        requires = "objective",
+        help_heading = "Machine and method"
+    )]
     pub generative_weight: Option<f32>,
     /// Hidden units [default: 500].
     #[arg(long, value_name = "N", value_parser = positive, help_heading = "Machine and method")]
@@ -251,7 +256,7 @@ pub struct TrainArgs {
     /// Examples an update [default: 100].
     #[arg(long, value_name = "N", value_parser = positive, help_heading = "Learning")]
     pub batch_size: Option<usize>,
-    /// Step size, constant or a schedule (below) [default: linear:0.05:0].
+    /// Step size, constant or a schedule (below) [default: linear:0.05:0; linear:1:0 with a discriminative or hybrid objective].
     #[arg(long, value_name = "SCHEDULE", help_heading = "Learning")]
     pub learning_rate: Option<Schedule>,
     /// Share of the last step that is repeated, constant or a schedule [default: 0].

@@ -62,7 +62,9 @@ impl Treatment {
         match self {
             Self::Unit | Self::Real => None,
             Self::Spin => Some((vec![0.5; columns], vec![0.5; columns])),
-            Self::Standardized(mean, _) if mean.is_empty() => Some((train.mean(), train.deviation())),
+            Self::Standardized(mean, _) if mean.is_empty() => {
+                Some((train.mean(), train.deviation()))
+            }
             Self::Standardized(mean, deviation) => Some((mean.clone(), deviation.clone())),
         }
     }

@@ -1,6 +1,8 @@
 //! `harmonium inspect`: what a model file holds.
 
-use crate::{args::InspectArgs, evaluate::load_model, failure::Outcome, plan::describe_run, report};
+use crate::{
+    args::InspectArgs, evaluate::load_model, failure::Outcome, plan::describe_run, report,
+};
 use harmonium::checkpoint::Checkpoint;
 use serde_json::{Map, Value, json};
 
@@ -165,7 +167,11 @@ fn rows(checkpoint: &Checkpoint) -> Vec<[String; 3]> {
     for (key, value) in &checkpoint.notes {
         // Lists of numbers, such as the means of a standardisation, are long: --json has them whole.
         let shown: String = value.chars().take(MOST_CHARACTERS).collect();
-        let more = if shown.len() < value.len() { " ..." } else { "" };
+        let more = if shown.len() < value.len() {
+            " ..."
+        } else {
+            ""
+        };
         rows.push(row(&format!("note {key}"), format!("{shown}{more}")));
     }
     rows

@@ -68,7 +68,10 @@ pub fn grey(mut tiles: Vec<Vec<f32>>, rbm: &Rbm, n: usize) -> Vec<Vec<f32>> {
         return tiles;
     }
     let all = || tiles.iter().flatten().copied().filter(|x| x.is_finite());
-    let (low, high) = (all().fold(f32::MAX, f32::min), all().fold(f32::MIN, f32::max));
+    let (low, high) = (
+        all().fold(f32::MAX, f32::min),
+        all().fold(f32::MIN, f32::max),
+    );
     let width = if high > low { high - low } else { 1.0 };
     let scaled = |tile: Vec<f32>| tile.into_iter().map(|x| (x - low) / width).collect();
     tiles.into_iter().map(scaled).collect()
@@ -95,12 +98,7 @@ pub fn filters(path: &Path, title: &str, rbm: &Rbm) -> Outcome<()> {
             tiles.len()
         )
     };
-    let sheet = grid(
-        &tiles,
-        n,
-        TILES_PER_ROW,
-        Colour::Diverging { limit },
-    )?;
+    let sheet = grid(&tiles, n, TILES_PER_ROW, Colour::Diverging { limit })?;
     Sheet::page(title, &[sheet.headed("filters", &caption)])?.write_png(path)?;
     Ok(())
 }

@@ -9,7 +9,7 @@ use harmonium::{
     checkpoint::Checkpoint,
     dataset::Binarization,
     model::{Kind, Layer, Rbm, Units},
-    train::{Negative, Objective, Options, Reconstruction},
+    train::{Negative, Objective, Options, Reconstruction, Schedule},
 };
 use std::{fmt::Display, path::Path};
 
@@ -80,11 +80,18 @@ impl Plan {
             ))
             .hint("leave --binarize and --resample out"));
         }
-        let binarize = if is_real { Binarization::None } else { binarize };
+        let binarize = if is_real {
+            Binarization::None
+        } else {
+            binarize
+        };
         let default = Options::default();
         let plan = Self {
             visible_units: visible_units.into(),
-            hidden_units: args.hidden_units.clone().unwrap_or_else(|| "bernoulli".into()),
+            hidden_units: args
+                .hidden_units
+                .clone()
+                .unwrap_or_else(|| "bernoulli".into()),
             source: Source {
                 data: resolved(args.data.as_deref().unwrap_or(MNIST)),
                 binarize,
@@ -98,7 +105,11 @@ impl Plan {
                 negative: negative(args, args.method.unwrap_or(Method::Pcd))?,
                 epochs: args.epochs.unwrap_or(DEFAULT_EPOCHS),
                 batch_size: args.batch_size.unwrap_or(default.batch_size),
-                learning_rate: args.learning_rate.clone().unwrap_or(default.learning_rate),
+                learning_rate: args.learning_rate.clone().unwrap_or(match args.objective {
+                    None | Some(ObjectiveArg::Generative) => default.learning_rate,
+                    // Gradients of ln p(y | v) are far smaller.
+                    Some(_) => Schedule::Linear { from: 1.0, to: 0.0 },
+                }),
                 momentum: args.momentum.clone().unwrap_or(default.momentum),
                 weight_decay: args.weight_decay.unwrap_or(default.weight_decay),
                 l1_decay: args.l1_decay.unwrap_or(default.l1_decay),
@@ -201,7 +212,10 @@ impl Plan {
             return Err(contradiction("--labels", "has none"));
         }
         if args.standardize && !matches!(source.values, Treatment::Standardized(..)) {
-            return Err(contradiction("--standardize", "takes its values as they are"));
+            return Err(contradiction(
+                "--standardize",
+                "takes its values as they are",
+            ));
         }
         agree(
             "variance-rate",
@@ -233,8 +247,8 @@ impl Plan {
         let visible = Units::parse(&self.visible_units, n_visible.saturating_sub(classes))
             .map_err(refused("--visible-units"))?
             .and(Kind::Softmax, classes);
-        let hidden = Units::parse(&self.hidden_units, self.hidden)
-            .map_err(refused("--hidden-units"))?;
+        let hidden =
+            Units::parse(&self.hidden_units, self.hidden).map_err(refused("--hidden-units"))?;
         Ok(Rbm::unconnected(Layer::new(visible), Layer::new(hidden))?)
     }
 
