@@ -83,7 +83,7 @@ impl Layer {
     ///
     /// # Errors
     /// [`Error::Shape`] where terms and outputs disagree; [`Error::Parameter`] for samples of the wrong type (bits of a real-valued
-    /// layer or the reverse), and for a log-partition of continuous units at `beta = 0`.
+    /// layer or the reverse), and for a log-partition of continuous units, or of groups against another temperature, at `beta = 0`.
     pub fn propagate(
         &self,
         terms: &[Term<'_>],
@@ -122,8 +122,11 @@ impl Layer {
                 format!("{sums} sums, means {means:?}, samples {reals:?}"),
             ));
         }
+        // Inputs of bits come multiplied by beta: from zero there is no way to another temperature.
+        let lost = binary && tail.beta == 0.0 && tail.minus_beta.is_some();
         let improper = tail.beta == 0.0 || tail.minus_beta == Some(0.0);
-        if improper && tail.softplus_sums.is_some() && !self.units.are_discrete() {
+        let improper = improper && !self.units.are_discrete();
+        if tail.softplus_sums.is_some() && (improper || lost) {
             return Err(Error::parameter(
                 format!("inverse temperature of a log-partition of {}", self.units),
                 "above 0",
