@@ -1,5 +1,10 @@
 //! The normal distribution in f64: what rectified units need of its tails, and the quantile that turns a uniform word into a draw.
 
+#![allow(
+    clippy::excessive_precision,
+    reason = "coefficients as their authors printed them"
+)]
+
 use std::f64::consts::{FRAC_1_SQRT_2, SQRT_2};
 
 /// Beyond this the upper tail leaves the normal floats.
@@ -256,8 +261,8 @@ mod tests {
             let x = f64::from(k) * 0.05;
             let expected = erfcx_by_continued_fraction(x);
             let error = (erfcx(x) / expected - 1.0).abs();
-            // The fraction itself converges as e^(-x sqrt(8 n)).
-            let bound = 1e-14 + (-x * (8.0_f64 * 20_000.0).sqrt()).exp();
+            // The fraction itself converges as e^(-x sqrt(8 n)), up to a small factor.
+            let bound = 1e-14 + 10.0 * (-x * (8.0_f64 * 20_000.0).sqrt()).exp();
             assert!(error < bound, "{x}: {error:e}");
         }
         assert_eq!(erfcx(0.0), 1.0);

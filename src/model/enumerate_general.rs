@@ -119,7 +119,7 @@ impl<'a> Walk<'a> {
                 format!("2^{:.1} of {} units", states.log2(), own.size()),
             ));
         }
-        if !(beta > 0.0) && !other.units.are_discrete() {
+        if (beta.is_nan() || beta <= 0.0) && !other.units.are_discrete() {
             return Err(Error::parameter(
                 "inverse temperature of continuous units",
                 "above 0",

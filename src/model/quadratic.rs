@@ -78,7 +78,7 @@ fn is_positive_definite(a: &mut [f64], n: usize) -> bool {
             let rest = row_i[j] - dot;
             let pivot = if i == j { rest.sqrt() } else { row_j[j] };
             // NaN is not positive either.
-            if i == j && !(rest > 0.0) {
+            if i == j && (rest.is_nan() || rest <= 0.0) {
                 return false;
             }
             a[i * n + j] = if i == j { pivot } else { rest / pivot };

@@ -125,6 +125,8 @@ fn check_propagation(rows: usize, below: usize, columns: usize, above: usize) {
         input: Some(input.view_mut()),
         mean: Some(mean.view_mut()),
         sample: Some((sample.view_mut(), draws)),
+        input_from: 0,
+        real_sample: None,
         column_sums: Some(&mut sums),
         softplus_sums: Some(&mut softplus),
         minus_beta: None,
