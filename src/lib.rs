@@ -3,7 +3,7 @@
 //! bit for bit, at any number of threads.
 //!
 //! ```
-//! use harmonium::{Binarization, Dataset, Rbm, Trainer, evaluate::{Ais, Base}, train::Negative};
+//! use harmonium::{Binarization, Dataset, Rbm, Trainer, evaluate::{Ais, Base, Betas}, train::Negative};
 //! use std::ops::ControlFlow;
 //!
 //! # fn main() -> harmonium::Result<()> {
@@ -15,7 +15,7 @@
 //!     .seed(1)
 //!     .train(&mut rbm, &data.train, |_event| ControlFlow::Continue(()))?;
 //!
-//! let ais = Ais { chains: 50, betas: 500, base: Base::rate_of(&data.train), seed: 1 };
+//! let ais = Ais { chains: 50, betas: Betas::Linear(500), base: Base::rate_of(&data.train), seed: 1 };
 //! let log_z = ais.log_z(&rbm)?;
 //! let test = data.test.expect("MNIST has a test part");
 //! let likelihood = rbm.mean_log_likelihood(test.bits().expect("binary"), log_z.estimate)?;

@@ -4,7 +4,12 @@
 //! The draw of `column` in `row` is word `column % 4` of Philox4x32-10 with
 //! key = the two halves of the seed (low first) and
 //! counter = `[column / 4, row, low half of step, high half of step (16 bits) + site * 2^16]`.
-//! Thread count, tile size and instruction set cannot change it. A Bernoulli draw uses the upper 24 bits of the word.
+//! Thread count, tile size and instruction set cannot change it.
+//!
+//! A Bernoulli draw ([`Draws::bernoulli`]) takes 16 bits first, and more only where those do not decide, once in 2^16 draws: half
+//! `row % 2` (low, high) of word `column % 4` of the block with `row / 2` in place of the row; where they tie with the probability, the 32
+//! bits of word `column % 4` of the block whose first counter is `column / 4 + 2^31`. Together a uniform of 48 bits. A column of
+//! a use (a [`Site`]) takes either whole words or Bernoulli draws, not both.
 //!
 //! # Source
 //! J. K. Salmon, M. A. Moraes, R. O. Dror, D. E. Shaw: Parallel random numbers: as easy as 1, 2, 3, SC 2011; the tests hold
@@ -58,7 +63,7 @@ pub enum Site {
     Start = 5,
     /// Half sweeps of a user's Gibbs chain.
     Gibbs = 6,
-    /// Annealed importance sampling.
+    /// Annealing: forward, reverse, from examples, and what goes before it.
     Ais = 7,
     /// Which unit the stochastic pseudo-likelihood flips.
     PseudoLikelihood = 8,
@@ -92,11 +97,42 @@ impl Draws {
         }
     }
 
+    /// Whether the first row is the first of the two that share words.
+    pub(crate) fn starts_even(&self) -> bool {
+        self.first_row.is_multiple_of(2)
+    }
+
     /// The 32 bits of `row` and `column`.
     pub fn bits(&self, row: usize, column: usize) -> u32 {
         let row = self.first_row + row as u32;
         let counter = [(column / 4) as u32, row, self.step[0], self.step[1]];
         philox4x32(counter, self.key)[column % 4]
+    }
+
+    /// A bit that is one with probability `p`, within 2^-48: whether `u < p` for a uniform multiple `u` of 2^-48. See the definition above.
+    pub fn bernoulli(&self, row: usize, column: usize, p: f32) -> bool {
+        let row = self.first_row + row as u32;
+        let counter = [(column / 4) as u32, row / 2, self.step[0], self.step[1]];
+        let word = philox4x32(counter, self.key)[column % 4];
+        self.decide(word, row, column, p)
+    }
+
+    /// The Bernoulli draw of the absolute `row`, whose pair of rows has this word.
+    pub(crate) fn decide(&self, word: u32, row: u32, column: usize, p: f32) -> bool {
+        let first = f64::from(word >> (16 * (row % 2)) & 0xFFFF);
+        let rest = 65_536.0 * f64::from(p) - first;
+        rest >= 1.0 || rest > 0.0 && self.settles(row, column, rest)
+    }
+
+    /// Whether the second uniform, of 32 bits, of the absolute `row` is below `rest`.
+    pub(crate) fn settles(&self, row: u32, column: usize, rest: f64) -> bool {
+        let counter = [
+            (column / 4) as u32 | 1 << 31,
+            row,
+            self.step[0],
+            self.step[1],
+        ];
+        f64::from(philox4x32(counter, self.key)[column % 4]) < rest * 4_294_967_296.0
     }
 
     /// A uniform number in [0, 1): a multiple of 2^-24.
@@ -198,6 +234,41 @@ mod tests {
         assert_ne!(x, draws.bits(4, 4));
         assert_ne!(x, draws.bits(3, 5));
         assert_eq!(x, draws.from_row(3).bits(0, 4));
+    }
+
+    /// Frequencies of Bernoulli draws, ties included, and their independence between the two rows that share a word.
+    #[test]
+    fn bernoulli_frequencies() {
+        let draws = Draws::new(7, Site::Chain, 3);
+        let n = 40_000;
+        for p in [0.0, 1e-4, 0.25, 0.5, 0.9, 1.0_f32] {
+            let (mut ones, mut both) = (0, 0);
+            for row in (0..n).step_by(2) {
+                let pair = [row, row + 1].map(|row| draws.bernoulli(row, 5, p));
+                ones += pair.iter().filter(|&&x| x).count();
+                both += usize::from(pair == [true, true]);
+            }
+            let p = f64::from(p);
+            // Five standard deviations of binomial counts.
+            let (n, half) = (n as f64, n as f64 / 2.0);
+            assert!(
+                (ones as f64 - n * p).abs() <= 5.0 * (n * p * (1.0 - p)).sqrt(),
+                "{p}: {ones}"
+            );
+            let q = p * p;
+            assert!(
+                (both as f64 - half * q).abs() <= 5.0 * (half * q * (1.0 - q)).sqrt(),
+                "{p}: {both}"
+            );
+        }
+        // A probability of half a step of the first 16 bits is settled by the others.
+        let n = 4_000_000;
+        let ones = (0..n)
+            .filter(|&row| draws.bernoulli(row, 9, 0.5 / 65_536.0))
+            .count();
+        // Five standard deviations of a Poisson count.
+        let mean = n as f64 * 0.5 / 65_536.0;
+        assert!((ones as f64 - mean).abs() < 5.0 * mean.sqrt(), "{ones}");
     }
 
     #[test]

@@ -1,14 +1,16 @@
-//! A training update allocates nothing once the buffers have grown. Its own test binary: the allocator counts all threads.
+//! A training update and a temperature of annealing allocate nothing once the buffers have grown. Its own test binary: the allocator counts all threads.
 
 use harmonium::{
     bits::BitMatrix,
     dataset::{Examples, Values},
+    evaluate::{Ais, Betas, ReverseStart},
     model::{Kind, Layer, Rbm, Units},
     product::{Provider, provider},
     train::{Negative, Objective, Options, Reconstruction, Schedule, Training},
 };
 use std::{
     alloc::{GlobalAlloc, Layout, System},
+    ops::ControlFlow,
     sync::atomic::{AtomicUsize, Ordering},
 };
 
@@ -38,7 +40,7 @@ static ALLOCATOR: Counting = Counting;
 
 /// One test, so that no other thread allocates meanwhile.
 #[test]
-fn an_update_allocates_nothing_after_the_first() {
+fn updates_and_temperatures_allocate_nothing_after_the_first() {
     assert_eq!(
         provider(),
         Provider::Native,
@@ -138,6 +140,43 @@ fn an_update_allocates_nothing_after_the_first() {
             let training = Training::new(rbm, options, &data).unwrap();
             let count = pool.install(|| allocations(training, &data));
             assert_eq!(count, 0, "{units} on {threads} threads");
+        }
+    }
+    annealing();
+}
+
+/// From the first temperature to the last, each way.
+fn annealing() {
+    let bits = BitMatrix::from_fn(100, 300, |i, j| (i * 3 + j * 7) % 5 < 2);
+    let data = Examples::new(Values::Bits(bits.clone()), None).unwrap();
+    let rbm = Rbm::bernoulli(300, 200).initialized_from(&data, 1).unwrap();
+    let ais = Ais {
+        betas: Betas::Linear(60),
+        ..Ais::default()
+    };
+    let start = ReverseStart::Gibbs {
+        states: bits.clone(),
+        burn_in: 0,
+    };
+    for threads in [1, 2] {
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(threads)
+            .build()
+            .unwrap();
+        let mut counts = Vec::with_capacity(3 * 60);
+        let mut progress = |_, _| {
+            counts.push(ALLOCATIONS.load(Ordering::Relaxed));
+            ControlFlow::Continue(())
+        };
+        pool.install(|| {
+            // The pool's own threads and queues come up, those of earlier pools end.
+            ais.log_z(&rbm).unwrap();
+            ais.log_z_with(&rbm, &mut progress).unwrap();
+            ais.reverse_log_z_with(&rbm, &start, &mut progress).unwrap();
+            ais.raise_with(&rbm, &bits, &mut progress).unwrap();
+        });
+        for (way, counts) in counts.chunks(60).enumerate() {
+            assert_eq!(counts[59] - counts[0], 0, "way {way} on {threads} threads");
         }
     }
 }

@@ -6,8 +6,8 @@ use common::{all_states, normal_rbm, rows};
 use harmonium::{
     dataset::{Examples, Values},
     evaluate::{
-        Ais, Base, exact_free_energies, free_energy_gap, pseudo_likelihood, reconstruction_error,
-        stochastic_pseudo_likelihood,
+        Ais, Base, Betas, exact_free_energies, free_energy_gap, pseudo_likelihood,
+        reconstruction_error, stochastic_pseudo_likelihood,
     },
     kernel::reference::sigmoid,
     matrix::Matrix,
@@ -22,7 +22,7 @@ fn ais_interval_holds_the_exact_value() {
         let exact = rbm.log_z().unwrap();
         let ais = Ais {
             chains: 200,
-            betas: 300,
+            betas: Betas::Linear(300),
             seed,
             ..Ais::default()
         };
@@ -62,7 +62,7 @@ fn ais_converges_on_a_machine_with_large_weights() {
     for (betas, bound) in [(100, 0.5), (1000, 0.05), (10_000, 0.005)] {
         let z = Ais {
             chains: 100,
-            betas,
+            betas: Betas::Linear(betas),
             seed: 1,
             ..Ais::default()
         }
@@ -81,7 +81,7 @@ fn ais_without_weights_is_analytic() {
     // From its own biases every weight is the analytic ratio.
     let z = Ais {
         chains: 5,
-        betas: 10,
+        betas: Betas::Linear(10),
         base: Base::Biases(bias),
         ..Ais::default()
     }
@@ -91,7 +91,7 @@ fn ais_without_weights_is_analytic() {
     assert!((z.effective_sample_size - 5.0).abs() < 1e-4);
     let z = Ais {
         chains: 2000,
-        betas: 20,
+        betas: Betas::Linear(20),
         ..Ais::default()
     }
     .log_z(&rbm)
@@ -112,7 +112,7 @@ fn ais_refuses_nonsense_and_can_be_stopped() {
     );
     assert!(
         Ais {
-            betas: 0,
+            betas: Betas::Linear(0),
             ..Ais::default()
         }
         .log_z(&rbm)

@@ -10,6 +10,8 @@ use harmonium::{
     matrix::Matrix,
     model::{Rbm, Side},
 };
+use rayon::ThreadPoolBuilder;
+use std::ops::ControlFlow;
 
 /// A 4 x 4 machine of the literature with large weights, rounded to f32 (errors of some 2e-6 in the largest).
 fn known() -> Rbm {
@@ -86,6 +88,72 @@ fn known_machine_of_the_literature() {
     let p = rbm.mean_h_from_v(&rows("0000"), 1.0).unwrap();
     let p: Vec<f64> = p.row(0).iter().map(|&x| f64::from(x)).collect();
     assert_all_close(&p, &[0.472138994, 1.0, 0.466719883, 9.77e-15], 1e-6);
+}
+
+/// With units that are connected to nothing, each of which doubles Z, the machine is large enough for the walk without exponentials.
+#[test]
+fn known_machine_with_idle_units() {
+    for idle in [5, 6, 9, 12] {
+        let rbm = known();
+        let weights = Matrix::from_fn(4, 4 + idle, |i, j| {
+            if j < idle {
+                0.0
+            } else {
+                rbm.weights().row(i)[j - idle]
+            }
+        });
+        let hidden = [&vec![0.0; idle], rbm.hidden().bias.as_slice()].concat();
+        let wide = Rbm::from_parameters(weights, rbm.visible().bias.clone(), hidden).unwrap();
+        let log_z = rbm.log_z().unwrap();
+        assert_all_close(&[log_z], &[59.6749019726], ROUNDING);
+        let expected = log_z + idle as f64 * std::f64::consts::LN_2;
+        for side in [Side::Visible, Side::Hidden] {
+            let got = wide.log_z_over(side, 1.0).unwrap();
+            assert_all_close(&[got], &[expected], 1e-11);
+        }
+        let e = wide.transposed().expectations().unwrap();
+        let narrow = rbm.transposed().expectations().unwrap();
+        assert_all_close(&e.visible[idle..], &narrow.visible, 1e-11);
+        assert_all_close(&e.visible[..idle], &vec![0.5; idle], 1e-11);
+        assert_all_close(&e.hidden, &narrow.hidden, 1e-11);
+    }
+}
+
+/// 2^17 states have 16 blocks, and with inputs beyond the range of the fast walk 32.
+#[test]
+fn threads_do_not_change_a_bit_and_progress_is_told() {
+    for (deviation, blocks) in [(0.3, 16), (300.0, 32)] {
+        let rbm = normal_rbm(18, 17, deviation, 3);
+        let expected = rbm.log_z().unwrap();
+        let expectations = rbm.expectations().unwrap();
+        for threads in [1, 2, 3] {
+            let pool = ThreadPoolBuilder::new()
+                .num_threads(threads)
+                .build()
+                .unwrap();
+            pool.install(|| {
+                let mut told = Vec::new();
+                let got = rbm.log_z_with(&mut |done, all| {
+                    told.push((done, all));
+                    ControlFlow::Continue(())
+                });
+                assert_eq!(got.unwrap(), Some(expected));
+                assert!(told.is_sorted_by(|a, b| a.0 < b.0 && a.1 == b.1));
+                assert_eq!(told.last(), Some(&(blocks, blocks)));
+                assert!(told.len() > 1);
+                let e = rbm.expectations().unwrap();
+                assert_eq!(e.visible, expectations.visible);
+                assert_eq!(e.hidden, expectations.hidden);
+                assert_eq!(e.weights, expectations.weights);
+                let mut calls = 0;
+                let stopped = rbm.log_z_with(&mut |_, _| {
+                    calls += 1;
+                    ControlFlow::Break(())
+                });
+                assert_eq!((stopped.unwrap(), calls), (None, 1));
+            });
+        }
+    }
 }
 
 #[test]

@@ -34,13 +34,18 @@ fn exp<S: Simd>(s: S, x: S::F) -> S::F {
     s.mul(s.add(p, s.splat(1.0)), s.shift_to_exponent(rounded))
 }
 
+/// `1 / sigma(x) = 1 + e^(-x)`, between 1 and e^87.3.
+#[inline(always)]
+pub(crate) fn inverse_sigmoid_lanes<S: Simd>(s: S, x: S::F) -> S::F {
+    let minus = s.sub(s.splat(0.0), x);
+    let minus = s.max(s.splat(-EXP_LIMIT), s.min(s.splat(EXP_LIMIT), minus));
+    s.add(s.splat(1.0), exp(s, minus))
+}
+
 /// The vector body of [`sigmoid`].
 #[inline(always)]
 pub(crate) fn sigmoid_lanes<S: Simd>(s: S, x: S::F) -> S::F {
-    let minus = s.sub(s.splat(0.0), x);
-    let minus = s.max(s.splat(-EXP_LIMIT), s.min(s.splat(EXP_LIMIT), minus));
-    let one = s.splat(1.0);
-    s.div(one, s.add(one, exp(s, minus)))
+    s.div(s.splat(1.0), inverse_sigmoid_lanes(s, x))
 }
 
 /// The vector body of [`softplus`]: `max(x, 0) + ln(1 + z)` with `z = e^-|x|` and `ln(1 + z) = 2 artanh(z / (2 + z))`.

@@ -1,4 +1,4 @@
-//! Uniforms by position, in vectors: the same words as [`Draws::bits`].
+//! Bernoulli draws by position, in vectors: the bits of [`Draws::bernoulli`].
 
 use crate::{
     bits::BitViewMut,
@@ -7,17 +7,20 @@ use crate::{
     simd::{Operation, Simd, dispatch},
 };
 
-/// 2^24: [`Uniforms`] come as integers below it.
-pub(crate) const UNIFORM_SCALE: f32 = 16_777_216.0;
+/// 2^16: the first uniform of a draw is an integer below it.
+const SCALE: f32 = 65_536.0;
 
-/// A prepared source of the uniforms of one operation.
+/// A prepared source of the draws of one operation.
 #[derive(Clone, Copy)]
 pub(crate) struct Uniforms<S: Simd> {
     keys: [(S::I, S::I); PHILOX_ROUNDS],
     multipliers: [S::I; 2],
     step: [S::I; 2],
+    /// Block of columns of each counter, relative to the first.
     lane_blocks: S::I,
-    first_row: u32,
+    /// Even pairs of rows of each counter, relative to the first; the odd ones follow.
+    lane_pairs: S::I,
+    draws: Draws,
 }
 
 impl<S: Simd> Uniforms<S> {
@@ -43,17 +46,20 @@ impl<S: Simd> Uniforms<S> {
             multipliers: PHILOX_MULTIPLIERS.map(|m| s.splat_u64(m.into())),
             step: draws.step.map(|x| s.splat_u64(x.into())),
             lane_blocks: s.load_u64(&blocks),
-            first_row: draws.first_row,
+            lane_pairs: s.load_u64(&[0, 2, 4, 6, 8, 10, 12, 14]),
+            draws,
         }
     }
 
-    /// The upper 24 bits, as floats, of the words of `row` in columns `column .. column + 2 * LANES`; `column` a multiple of 4.
+    /// Whether `row` takes the upper halves of its words.
     #[inline(always)]
-    pub(crate) fn two_vectors(&self, s: S, row: usize, column: usize) -> [S::F; 2] {
-        debug_assert!(column.is_multiple_of(4));
-        // Words live in the lower halves of 64-bit lanes; upper halves are ignored by every multiplication.
-        let mut x0 = s.add_u64(s.splat_u64((column / 4) as u64), self.lane_blocks);
-        let mut x1 = s.splat_u64(u64::from(self.first_row.wrapping_add(row as u32)));
+    pub(crate) fn is_upper(&self, row: usize) -> bool {
+        self.draws.first_row.wrapping_add(row as u32) % 2 == 1
+    }
+
+    /// Ten rounds on counters whose words live in the lower halves of 64-bit lanes; upper halves are ignored by every multiplication.
+    #[inline(always)]
+    fn words(&self, s: S, mut x0: S::I, mut x1: S::I) -> [S::I; 4] {
         let [mut x2, mut x3] = self.step;
         for (k0, k1) in self.keys {
             let p0 = s.mul_u32(x0, self.multipliers[0]);
@@ -63,15 +69,102 @@ impl<S: Simd> Uniforms<S> {
             x1 = p1;
             x3 = p0;
         }
+        [x0, x1, x2, x3]
+    }
+
+    /// The words of `row` and the other row of its pair in columns `column .. column + 2 * LANES`; `column` a multiple of 4.
+    #[inline(always)]
+    pub(crate) fn of_row(&self, s: S, row: usize, column: usize) -> [S::I; 2] {
+        debug_assert!(column.is_multiple_of(4));
+        let block = s.add_u64(s.splat_u64((column / 4) as u64), self.lane_blocks);
+        let pair = s.splat_u64(u64::from(self.draws.first_row.wrapping_add(row as u32) / 2));
+        let [x0, x1, x2, x3] = self.words(s, block, pair);
         let (low, high) = (s.pair(x0, x1), s.pair(x2, x3));
-        [
-            s.upper_24_bits(s.interleave_lower(low, high)),
-            s.upper_24_bits(s.interleave_upper(low, high)),
-        ]
+        [s.interleave_lower(low, high), s.interleave_upper(low, high)]
+    }
+
+    /// The words of columns `column .. column + 4`, a vector each, of `LANES` pairs of rows from the even row `row` on.
+    #[inline(always)]
+    pub(crate) fn of_columns(&self, s: S, row: usize, column: usize) -> [S::I; 4] {
+        debug_assert!(column.is_multiple_of(4) && !self.is_upper(row));
+        let block = s.splat_u64((column / 4) as u64);
+        let first = u64::from(self.draws.first_row.wrapping_add(row as u32) / 2);
+        let even = self.words(s, block, s.add_u64(s.splat_u64(first), self.lane_pairs));
+        let odd = self.words(s, block, s.add_u64(s.splat_u64(first + 1), self.lane_pairs));
+        std::array::from_fn(|w| s.pair(even[w], odd[w]))
+    }
+
+    /// Draws with probabilities `mean` from halves of `words`: bit `k` is one where lane `k` is drawn. `at(k)` gives the row and column of
+    /// a lane, for ties.
+    #[inline(always)]
+    fn draw(
+        &self,
+        s: S,
+        words: S::I,
+        upper: bool,
+        mean: S::F,
+        at: impl Fn(usize) -> (usize, usize),
+    ) -> u32 {
+        let rest = s.sub(s.mul(mean, s.splat(SCALE)), first_uniform(s, words, upper));
+        self.settle(s, rest, s.splat(1.0), at)
+    }
+
+    /// Draws with probabilities `1 / inverse`, which saves the division: `u < 2^16 / d` where `2^16 - u d > 0`, rounded once.
+    #[inline(always)]
+    pub(crate) fn draw_inverse(
+        &self,
+        s: S,
+        words: S::I,
+        upper: bool,
+        inverse: S::F,
+        at: impl Fn(usize) -> (usize, usize),
+    ) -> u32 {
+        let minus = s.sub(s.splat(0.0), inverse);
+        let rest = s.mul_add(first_uniform(s, words, upper), minus, s.splat(SCALE));
+        self.settle(s, rest, inverse, at)
+    }
+
+    /// Lanes whose `rest` is positive, but where it is less than `one` only with probability `rest / one`.
+    #[inline(always)]
+    fn settle(&self, s: S, rest: S::F, one: S::F, at: impl Fn(usize) -> (usize, usize)) -> u32 {
+        let mut drawn = s.less(s.splat(0.0), rest);
+        let mut ties = drawn & s.less(rest, one);
+        if ties != 0 {
+            let (mut rests, mut ones) = ([0.0; 16], [0.0; 16]);
+            s.store(&mut rests, rest);
+            s.store(&mut ones, one);
+            while ties != 0 {
+                let k = ties.trailing_zeros() as usize;
+                let (row, column) = at(k);
+                if !self.settles(row, column, rests[k], ones[k]) {
+                    drawn ^= 1 << k;
+                }
+                ties &= ties - 1;
+            }
+        }
+        drawn
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn settles(&self, row: usize, column: usize, rest: f32, one: f32) -> bool {
+        let row = self.draws.first_row.wrapping_add(row as u32);
+        self.draws
+            .settles(row, column, f64::from(rest) / f64::from(one))
     }
 }
 
-/// Bits `columns` of one row: bit `j` of `words` is one where `draws.uniform(row, j) < mean[j]`.
+/// The first 16 bits of the draws.
+#[inline(always)]
+fn first_uniform<S: Simd>(s: S, words: S::I, upper: bool) -> S::F {
+    if upper {
+        s.upper_16_bits(words)
+    } else {
+        s.lower_16_bits(words)
+    }
+}
+
+/// Bits `columns` of one row: bit `j` of `words` is `draws.bernoulli(row, j, mean[j])`.
 #[inline(always)]
 pub(crate) fn draw_row<S: Simd>(s: S, mean: &[f32], draws: Draws, row: usize, words: &mut [u64]) {
     assert_eq!(
@@ -80,7 +173,7 @@ pub(crate) fn draw_row<S: Simd>(s: S, mean: &[f32], draws: Draws, row: usize, wo
         "one word for 64 columns"
     );
     let uniforms = Uniforms::new(s, draws);
-    let scale = s.splat(UNIFORM_SCALE);
+    let upper = uniforms.is_upper(row);
     for (w, (word, mean)) in words.iter_mut().zip(mean.chunks(64)).enumerate() {
         // Means of zero beyond the last column draw zeros.
         let mut buffer = [0.0; 64];
@@ -88,10 +181,13 @@ pub(crate) fn draw_row<S: Simd>(s: S, mean: &[f32], draws: Draws, row: usize, wo
         *word = 0;
         for (k, pair) in buffer.chunks_exact(2 * S::LANES).enumerate() {
             let at = k * 2 * S::LANES;
-            let drawn = uniforms.two_vectors(s, row, w * 64 + at);
+            let drawn = uniforms.of_row(s, row, w * 64 + at);
             for (v, mean) in pair.chunks_exact(S::LANES).enumerate() {
-                let below = s.less(drawn[v], s.mul(s.load(mean), scale));
-                *word |= u64::from(below) << (at + v * S::LANES);
+                let first = at + v * S::LANES;
+                let bits = uniforms.draw(s, drawn[v], upper, s.load(mean), |lane| {
+                    (row, w * 64 + first + lane)
+                });
+                *word |= u64::from(bits) << first;
             }
         }
     }
@@ -114,8 +210,7 @@ impl Operation for Draw<'_> {
     }
 }
 
-/// Bit `(i, j)` of `out` is one where `draws.uniform(i, j) < mean(i, j)`, so with probability `mean(i, j)` rounded up to a multiple of
-/// 2^-24. On the calling thread.
+/// Bit `(i, j)` of `out` is `draws.bernoulli(i, j, mean(i, j))`. On the calling thread.
 ///
 /// # Panics
 /// Unless `mean` and `out` have one shape.
@@ -146,13 +241,27 @@ mod tests {
             let uniforms = Uniforms::new(s, self.0);
             for row in [0, 1, 99, 4_000_000_000] {
                 for column in [0, 4, 60, 64, 1 << 20] {
-                    for (k, x) in uniforms.two_vectors(s, row, column).into_iter().enumerate() {
-                        let mut lanes = [0.0; 16];
-                        s.store(&mut lanes, x);
-                        for (l, &lane) in lanes[..S::LANES].iter().enumerate() {
-                            let word = self.0.bits(row, column + k * S::LANES + l);
-                            assert_eq!(lane, (word >> 8) as f32);
+                    // The pair of rows `row / 2` has the words that `bits` gives row `row / 2`.
+                    let check = |x: S::I, at: &dyn Fn(usize) -> (usize, usize)| {
+                        let (mut low, mut high) = ([0.0; 16], [0.0; 16]);
+                        s.store(&mut low, s.lower_16_bits(x));
+                        s.store(&mut high, s.upper_16_bits(x));
+                        for k in 0..S::LANES {
+                            let (pair, column) = at(k);
+                            let word = self.0.bits(pair, column);
+                            assert_eq!(low[k], (word & 0xFFFF) as f32);
+                            assert_eq!(high[k], (word >> 16) as f32);
                         }
+                    };
+                    for (k, x) in uniforms.of_row(s, row, column).into_iter().enumerate() {
+                        check(x, &|l| (row / 2, column + k * S::LANES + l));
+                    }
+                    for (k, x) in uniforms
+                        .of_columns(s, row & !1, column)
+                        .into_iter()
+                        .enumerate()
+                    {
+                        check(x, &|l| (row / 2 + l, column + k));
                     }
                 }
             }
@@ -175,7 +284,16 @@ mod tests {
     fn draw_matches_its_twin() {
         let draws = Draws::new(5, Site::Gibbs, 6);
         for (rows, columns) in [(0, 3), (3, 0), (1, 1), (3, 63), (2, 64), (5, 500)] {
-            let mean = Matrix::from_fn(rows, columns, |i, j| ((i * 7 + j) % 11) as f32 / 10.0);
+            // Multiples of a tenth, and probabilities that tie with the first 16 bits.
+            let mean = Matrix::from_fn(rows, columns, |i, j| {
+                let k = i * 7 + j;
+                if k % 3 > 0 {
+                    (k % 11) as f32 / 10.0
+                } else {
+                    let u = (draws.bits(i / 2, j) >> (16 * (i % 2)) & 0xFFFF) as f32;
+                    (u + (k % 5) as f32 / 4.0) / 65_536.0
+                }
+            });
             let expected = reference::bernoulli(mean.view(), draws);
             for isa in Isa::available() {
                 let mut out = BitMatrix::from_fn(rows, columns, |i, j| (i + j) % 2 == 0);

@@ -2,8 +2,8 @@
 //! sample of it, column sums of the means, row sums of softplus.
 
 use super::{
-    activation::{sigmoid_lanes, softplus_lanes},
-    bernoulli::{UNIFORM_SCALE, Uniforms},
+    activation::{inverse_sigmoid_lanes, softplus_lanes},
+    bernoulli::Uniforms,
 };
 use crate::{
     bits::{BitViewMut, WORD_BITS, last_word_mask},
@@ -71,8 +71,8 @@ impl Operation for Epilogue<'_> {
         assert!(self.stride.is_multiple_of(WORD_BITS) && self.columns <= self.stride);
         assert!(self.first_column.is_multiple_of(WORD_BITS));
         let beta = s.splat(self.beta);
-        let scale = s.splat(UNIFORM_SCALE);
-        let wants_mean = self.mean.is_some() || self.sample.is_some() || self.column_sums.is_some();
+        let wants_mean = self.mean.is_some() || self.column_sums.is_some();
+        let wants_any = wants_mean || self.sample.is_some();
         let uniforms = self
             .sample
             .as_ref()
@@ -83,12 +83,22 @@ impl Operation for Epilogue<'_> {
             let columns = (self.columns - start).min(WORD_BITS);
             let bias = &self.bias[start..start + WORD_BITS];
             let mut sums = [0.0_f32; WORD_BITS];
+            // Two rows share their random words.
+            let mut words = [[s.splat_u64(0); 2]; 4];
             for i in 0..self.rows {
+                let upper = uniforms.as_ref().is_some_and(|u| u.is_upper(i));
+                if let Some(uniforms) = uniforms.as_ref().filter(|_| !upper || i == 0) {
+                    for (k, words) in words.iter_mut().enumerate() {
+                        let at = k * 2 * S::LANES;
+                        if at < columns {
+                            *words = uniforms.of_row(s, i, self.first_column + start + at);
+                        }
+                    }
+                }
                 let product = &self.product[i * self.stride + start..][..WORD_BITS];
                 let mut word = 0_u64;
                 let mut softplus = s.splat(0.0);
                 let mut softplus_last = 0.0_f64;
-                let mut drawn = [s.splat(0.0); 2];
                 for v in 0..vectors {
                     let at = v * S::LANES;
                     if at >= columns {
@@ -110,21 +120,24 @@ impl Operation for Epilogue<'_> {
                             softplus_last = sum_columns(s, p, columns - at);
                         }
                     }
-                    if wants_mean {
-                        let mean = sigmoid_lanes(s, x);
-                        if let Some(out) = &mut self.mean {
-                            store_columns(s, out.row_mut(i), start + at, mean);
-                        }
-                        if self.column_sums.is_some() {
-                            let sums = &mut sums[at..at + S::LANES];
-                            s.store(sums, s.add(s.load(sums), mean));
+                    if wants_any {
+                        let inverse = inverse_sigmoid_lanes(s, x);
+                        if wants_mean {
+                            let mean = s.div(s.splat(1.0), inverse);
+                            if let Some(out) = &mut self.mean {
+                                store_columns(s, out.row_mut(i), start + at, mean);
+                            }
+                            if self.column_sums.is_some() {
+                                let sums = &mut sums[at..at + S::LANES];
+                                s.store(sums, s.add(s.load(sums), mean));
+                            }
                         }
                         if let Some(uniforms) = &uniforms {
-                            if v % 2 == 0 {
-                                drawn = uniforms.two_vectors(s, i, self.first_column + start + at);
-                            }
-                            let below = s.less(drawn[v % 2], s.mul(mean, scale));
-                            word |= u64::from(below) << at;
+                            let first = self.first_column + start + at;
+                            let words = words[v / 2][v % 2];
+                            let bits = uniforms
+                                .draw_inverse(s, words, upper, inverse, |lane| (i, first + lane));
+                            word |= u64::from(bits) << at;
                         }
                     }
                 }
@@ -225,8 +238,8 @@ mod tests {
                 );
                 column[j] += p;
                 softplus += reference::softplus(x) - reference::softplus(0.25 * y);
-                // The draw compares with the very mean that was stored.
-                assert_eq!(sample.get(i, j), draws.uniform(i, first_column + j) < got);
+                // The mean is the probability of the draw, rounded.
+                assert_eq!(sample.get(i, j), draws.bernoulli(i, first_column + j, got));
             }
             let got: f64 = (0..groups).map(|g| partial[g * rows + i]).sum();
             assert!((got - softplus).abs() < 1e-6 * (10.0 + columns as f64 * 20.0));

@@ -30,10 +30,10 @@ pub fn log_sum_exp(x: &[f64]) -> f64 {
     max + x.iter().map(|&x| (x - max).exp()).sum::<f64>().ln()
 }
 
-/// Bits `[rows x columns]`: bit (i, j) is one where `draws.uniform(i, j) < mean(i, j)`.
+/// Bits `[rows x columns]`: bit (i, j) is `draws.bernoulli(i, j, mean(i, j))`.
 pub fn bernoulli(mean: MatrixView<'_>, draws: Draws) -> BitMatrix {
     BitMatrix::from_fn(mean.rows(), mean.columns(), |i, j| {
-        draws.uniform(i, j) < mean.row(i)[j]
+        draws.bernoulli(i, j, mean.row(i)[j])
     })
 }
 

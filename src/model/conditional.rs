@@ -5,10 +5,10 @@
 //! from the fused pass. The second pass is in f64, row by row, so threads do not change it.
 //!
 //! # Draws
-//! Each unit draws from its own word of [`Draws`], by inversion. With `u` the middle of the word's interval of length 2^-32: a softmax
-//! group takes the word of its first unit and is on at the first unit at which the running sum of the means exceeds `u`; a Gaussian unit
-//! is `y + Phi^-1(u) s / sqrt(beta)`, a rectified one the same normal truncated at zero. Bernoulli and spin units are on where the uniform
-//! of 24 bits is below `P(1)` in f32.
+//! Bernoulli and spin units are [`Draws::bernoulli`] with `P(1)` in f32. Others draw from a whole word of [`Draws`], by inversion. With `u`
+//! the middle of the word's interval of length 2^-32: a softmax group takes the word of its first unit and is on at the first unit at which
+//! the running sum of the means exceeds `u`; a Gaussian unit is `y + Phi^-1(u) s / sqrt(beta)`, a rectified one the same normal truncated
+//! at zero. A column has either whole words or Bernoulli draws, so no two draws share bits.
 
 use super::{Layer, units::Kind};
 use crate::{
@@ -16,7 +16,7 @@ use crate::{
     error::{Error, Result},
     kernel::{normal, reduce::LogSum, reference},
     matrix::{Matrix, MatrixViewMut},
-    product::{Propagation, Tail, Term, propagate},
+    product::{Propagation, Tail, Term, in_pool, propagate},
     rng::{Draws, philox4x32},
 };
 
@@ -51,7 +51,8 @@ struct Region<'a> {
 struct Words {
     draws: Draws,
     row: u32,
-    block: usize,
+    /// Block of columns and row that `words` are of.
+    block: (usize, u32),
     words: [u32; 4],
 }
 
@@ -60,17 +61,27 @@ impl Words {
         Self {
             draws,
             row: draws.first_row + row as u32,
-            block: usize::MAX,
+            block: (usize::MAX, 0),
             words: [0; 4],
         }
     }
 
     /// `draws.bits(row, column)`.
     fn word(&mut self, column: usize) -> u32 {
-        if column / 4 != self.block {
-            self.block = column / 4;
+        self.of_block(column, self.row)
+    }
+
+    /// `draws.bernoulli(row, column, p)`.
+    fn bernoulli(&mut self, column: usize, p: f32) -> bool {
+        let word = self.of_block(column, self.row / 2);
+        self.draws.decide(word, self.row, column, p)
+    }
+
+    fn of_block(&mut self, column: usize, row: u32) -> u32 {
+        if (column / 4, row) != self.block {
+            self.block = (column / 4, row);
             let [low, high] = self.draws.step;
-            self.words = philox4x32([self.block as u32, self.row, low, high], self.draws.key);
+            self.words = philox4x32([(column / 4) as u32, row, low, high], self.draws.key);
         }
         self.words[column % 4]
     }
@@ -135,11 +146,13 @@ impl Layer {
         }
         let mut input = buffers.input.take().unwrap_or_default();
         input.reset(rows, n);
-        let done = if binary {
-            self.binary(terms, tail, buffers, &mut input)
-        } else {
-            self.real(terms, tail, buffers, &mut input)
-        };
+        let done = in_pool(|| {
+            if binary {
+                self.binary(terms, tail, buffers, &mut input)
+            } else {
+                self.real(terms, tail, buffers, &mut input)
+            }
+        });
         buffers.input = Some(input);
         done
     }
@@ -418,19 +431,18 @@ impl Row<'_> {
                 }
             }
             if let (Some(words), Some(real)) = (&mut self.words, &mut self.real) {
-                let word = words.word(i);
-                let below = |p: f64| ((word >> 8) as f32) < p as f32 * 16_777_216.0;
+                let mut on = |x: f64| f32::from(words.bernoulli(i, reference::sigmoid(x) as f32));
                 real[i] = match kind {
-                    Kind::Bernoulli => f32::from(below(reference::sigmoid(beta * y))),
-                    Kind::Spin if below(reference::sigmoid(2.0 * beta * y)) => 1.0,
-                    Kind::Spin => -1.0,
+                    Kind::Bernoulli => on(beta * y),
+                    Kind::Spin => 2.0 * on(2.0 * beta * y) - 1.0,
                     Kind::Gaussian => {
                         let deviation = layer.conditional_variance(i, beta).sqrt();
-                        (y + deviation * normal::quantile(normal::uniform(word))) as f32
+                        let u = normal::uniform(words.word(i));
+                        (y + deviation * normal::quantile(u)) as f32
                     }
                     Kind::Relu => {
                         let least = -y * beta.sqrt();
-                        let t = normal::truncated(least, normal::uniform(word));
+                        let t = normal::truncated(least, normal::uniform(words.word(i)));
                         ((t - least) / beta.sqrt()) as f32
                     }
                     Kind::Softmax => unreachable!("groups are drawn as a whole"),

@@ -1,16 +1,22 @@
 //! Exact sums over all states of the smaller layer of an RBM, in f64, in Gray-code order, on all cores.
 //!
 //! With the other layer summed in closed form, `ln Z = ln sum_h e^(c.h + sum_i ln(1 + e^(b_i + (W h)_i)))`. Consecutive Gray codes differ
-//! in one unit, so a step adds or subtracts one row of weights. Blocks of states start from scratch, so rounding does not pile up, and
-//! are combined in order, so threads do not change the result.
+//! in one unit, so a step adds or subtracts one row of weights: [`Gray`] does so without exponentials, and the plain walk here is for
+//! machines of fewer than nine units or of inputs beyond its range. Blocks of states start from scratch, so rounding does not pile up,
+//! and are combined in order, so threads do not change the result.
 
-use super::{Rbm, enumerate_general as general};
+use super::{
+    Rbm, enumerate_general as general,
+    gray::{Gray, LOW, Lines, Row, sum_of},
+};
 use crate::{
     error::{Error, Result},
     kernel::{reduce::LogSum, reference::sigmoid},
     matrix::Matrix,
+    simd::{Isa, isa},
 };
 use rayon::prelude::*;
+use std::ops::ControlFlow;
 
 /// Most units of the smaller layer that are enumerated: 2^30 states.
 pub const MAX_EXACT_UNITS: usize = 30;
@@ -18,11 +24,20 @@ pub const MAX_EXACT_UNITS: usize = 30;
 /// Units of one block: 2^12 states are walked between fresh starts.
 const BLOCK_UNITS: usize = 12;
 /// Blocks are dealt to at most this many accumulators of expectations.
-const MAX_ACCUMULATORS: usize = 64;
+const MAX_ACCUMULATORS: u64 = 64;
 /// Factors of `1 + e^-|x| <= 2` multiplied before a logarithm is taken: 2^512 is far from overflow.
 const FACTORS_PER_LOG: usize = 512;
-/// Rough cost of one unit of one state on one core, for the estimate in the refusal.
-const NANOSECONDS_A_UNIT: f64 = 5.0;
+/// A long enumeration tells of its progress about so often.
+const REPORTS: u64 = 200;
+
+/// Rough cost of one unit of one state on one core of about 4 GHz, for the estimate in the refusal.
+fn nanoseconds_a_unit(isa: Isa) -> f64 {
+    match isa {
+        Isa::Avx512 => 0.02,
+        Isa::Avx2 => 0.04,
+        Isa::Portable => 0.1,
+    }
+}
 
 /// Which layer's states are enumerated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,25 +65,24 @@ pub struct Expectations {
     pub hidden_squares: Vec<f64>,
 }
 
-/// An RBM seen from the enumerated layer: row `k` of `weights` is what unit `k` adds to the inputs of the other layer.
-struct Enumeration {
-    n: usize,
-    own_bias: Vec<f64>,
-    other_bias: Vec<f64>,
+/// An RBM at an inverse temperature, which multiplies all parameters, seen from the enumerated layer.
+pub(super) struct Enumeration {
+    pub(super) n: usize,
+    pub(super) own_bias: Vec<f64>,
+    pub(super) other_bias: Vec<f64>,
     /// `[n x other]`
     weights: Vec<f64>,
-    beta: f64,
 }
 
 impl Enumeration {
-    fn new(rbm: &Rbm, side: Side, beta: f64) -> Result<Self> {
+    pub(super) fn new(rbm: &Rbm, side: Side, beta: f64) -> Result<Self> {
         let (own, other) = match side {
             Side::Visible => (rbm.visible(), rbm.hidden()),
             Side::Hidden => (rbm.hidden(), rbm.visible()),
         };
         let (n, m) = (own.size(), other.size());
         if n > MAX_EXACT_UNITS {
-            let seconds = (n as f64).exp2() * m as f64 * NANOSECONDS_A_UNIT
+            let seconds = (n as f64).exp2() * m as f64 * nanoseconds_a_unit(isa())
                 / 1e9
                 / rayon::current_num_threads() as f64;
             return Err(Error::parameter(
@@ -82,21 +96,26 @@ impl Enumeration {
         let weights = (0..n * m)
             .map(|k| {
                 let (a, b) = (k / m, k % m);
-                f64::from(if side == Side::Visible {
+                beta * f64::from(if side == Side::Visible {
                     w.row(a)[b]
                 } else {
                     w.row(b)[a]
                 })
             })
             .collect();
-        let widen = |x: &[f32]| x.iter().map(|&x| f64::from(x)).collect();
+        let widen = |x: &[f32]| x.iter().map(|&x| beta * f64::from(x)).collect();
         Ok(Self {
             n,
             own_bias: widen(&own.bias),
             other_bias: widen(&other.bias),
             weights,
-            beta,
         })
+    }
+
+    /// What unit `k` adds to the inputs of the other layer.
+    pub(super) fn row(&self, k: usize) -> &[f64] {
+        let m = self.other_bias.len();
+        &self.weights[k * m..][..m]
     }
 
     fn block_units(&self) -> usize {
@@ -109,21 +128,18 @@ impl Enumeration {
 
     /// Calls `visit(state, own_bias . state, inputs of the other layer)` for every state of a block.
     fn walk(&self, block: u64, mut visit: impl FnMut(u64, f64, &[f64])) {
-        let m = self.other_bias.len();
         let mut state = block << self.block_units();
         let mut own = 0.0;
         let mut input = self.other_bias.clone();
         for k in (0..self.n).filter(|&k| state >> k & 1 == 1) {
             own += self.own_bias[k];
-            for (x, w) in input.iter_mut().zip(&self.weights[k * m..][..m]) {
-                *x += w;
-            }
+            input.iter_mut().zip(self.row(k)).for_each(|(x, w)| *x += w);
         }
         visit(state, own, &input);
         for step in 1_u64..1 << self.block_units() {
             let k = step.trailing_zeros() as usize;
             state ^= 1 << k;
-            let row = &self.weights[k * m..][..m];
+            let row = self.row(k);
             if state >> k & 1 == 1 {
                 own += self.own_bias[k];
                 input.iter_mut().zip(row).for_each(|(x, w)| *x += w);
@@ -136,12 +152,11 @@ impl Enumeration {
     }
 
     /// `ln` of the unnormalised probability of a state of the enumerated layer.
-    fn log_weight(&self, own: f64, input: &[f64]) -> f64 {
-        let mut sum = own * self.beta;
+    fn log_weight(own: f64, input: &[f64]) -> f64 {
+        let mut sum = own;
         for chunk in input.chunks(FACTORS_PER_LOG) {
             let mut product = 1.0;
             for &x in chunk {
-                let x = x * self.beta;
                 sum += x.max(0.0);
                 product *= 1.0 + (-x.abs()).exp();
             }
@@ -150,18 +165,178 @@ impl Enumeration {
         sum
     }
 
+    fn log_sum(&self, block: u64) -> LogSum {
+        let mut sum = LogSum::default();
+        self.walk(block, |_, own, input| sum.add(Self::log_weight(own, input)));
+        sum
+    }
+
+    /// `ln Z`; `None` if `progress` breaks.
+    pub(super) fn log_z_on(
+        &self,
+        isa: Isa,
+        progress: &mut dyn FnMut(usize, usize) -> ControlFlow<()>,
+    ) -> Option<f64> {
+        let mut total = LogSum::default();
+        let sums = match Gray::new(self, isa) {
+            Some(gray) => by_block(gray.blocks(), |block| gray.log_sum(block), progress),
+            None => by_block(self.blocks(), |block| self.log_sum(block), progress),
+        };
+        sums?.into_iter().for_each(|sum| total.merge(sum));
+        Some(total.value())
+    }
+
     fn log_z(&self) -> f64 {
-        let sums: Vec<LogSum> = (0..self.blocks())
+        self.log_z_on(isa(), &mut |_, _| ControlFlow::Continue(()))
+            .expect("nothing stops it")
+    }
+
+    /// `E[own x other]`, `E[own]` and `E[other]`.
+    pub(super) fn expectations_on(&self, isa: Isa, log_z: f64) -> Sums {
+        let gray = Gray::new(self, isa);
+        let blocks = gray.as_ref().map_or(self.blocks(), Gray::blocks);
+        let accumulators = blocks.min(MAX_ACCUMULATORS);
+        let parts: Vec<Sums> = (0..accumulators)
             .into_par_iter()
-            .map(|block| {
-                let mut sum = LogSum::default();
-                self.walk(block, |_, own, input| sum.add(self.log_weight(own, input)));
-                sum
+            .map(|part| {
+                let mut sums = Sums::new(self.n, self.other_bias.len());
+                for block in (part..blocks).step_by(accumulators as usize) {
+                    match &gray {
+                        Some(gray) => sums.add_rows(gray, block, log_z),
+                        None => sums.add_states(self, block, log_z),
+                    }
+                }
+                sums
             })
             .collect();
-        let mut total = LogSum::default();
-        sums.into_iter().for_each(|sum| total.merge(sum));
-        total.value()
+        let mut total = Sums::new(self.n, self.other_bias.len());
+        parts.iter().for_each(|part| total.merge(part));
+        total
+    }
+
+    /// `ln` of the unnormalised probability of every state.
+    pub(super) fn log_weights_on(&self, isa: Isa) -> Vec<f64> {
+        let mut log_p = vec![0.0; 1 << self.n];
+        if let Some(gray) = Gray::new(self, isa) {
+            for block in 0..gray.blocks() {
+                gray.walk(block, |row| {
+                    let to = &mut log_p[row.state as usize..][..LOW];
+                    for (to, w) in to.iter_mut().zip(row.weights) {
+                        *to = row.scale + w.ln();
+                    }
+                });
+            }
+        } else {
+            for block in 0..self.blocks() {
+                self.walk(block, |state, own, input| {
+                    log_p[state as usize] = Self::log_weight(own, input);
+                });
+            }
+        }
+        log_p
+    }
+}
+
+/// `f` of every block, in order, on all cores, telling `progress(blocks done, all)` now and then; `None` if it breaks.
+pub(super) fn by_block<T: Send>(
+    blocks: u64,
+    f: impl Fn(u64) -> T + Sync,
+    progress: &mut dyn FnMut(usize, usize) -> ControlFlow<()>,
+) -> Option<Vec<T>> {
+    let at_once = (blocks / REPORTS).max(4 * rayon::current_num_threads() as u64);
+    let mut all = Vec::with_capacity(blocks as usize);
+    while (all.len() as u64) < blocks {
+        let first = all.len() as u64;
+        all.par_extend((first..blocks.min(first + at_once)).into_par_iter().map(&f));
+        if progress(all.len(), blocks as usize).is_break() {
+            return None;
+        }
+    }
+    Some(all)
+}
+
+/// Sums of states, each times its probability.
+pub(super) struct Sums {
+    n: usize,
+    /// `[n x other]`
+    pub(super) pairs: Vec<f64>,
+    pub(super) own: Vec<f64>,
+    pub(super) other: Vec<f64>,
+}
+
+impl Sums {
+    fn new(n: usize, m: usize) -> Self {
+        Self {
+            n,
+            pairs: vec![0.0; n * m],
+            own: vec![0.0; n],
+            other: vec![0.0; m],
+        }
+    }
+
+    /// Adds a state set of total probability `p`, in all of which the units `k` are on that are bits of `state`; `mean` is its sum of
+    /// `p sigma(x)`.
+    #[inline(always)]
+    fn add(&mut self, state: u64, p: f64, mean: &[f64]) {
+        let m = mean.len();
+        for k in (0..self.n).filter(|&k| state >> k & 1 == 1) {
+            self.own[k] += p;
+            let row = &mut self.pairs[k * m..][..m];
+            row.iter_mut().zip(mean).for_each(|(s, x)| *s += x);
+        }
+    }
+
+    fn add_states(&mut self, machine: &Enumeration, block: u64, log_z: f64) {
+        let mut mean = vec![0.0; self.other.len()];
+        machine.walk(block, |state, own, input| {
+            let p = (Enumeration::log_weight(own, input) - log_z).exp();
+            for (mean, &x) in mean.iter_mut().zip(input) {
+                *mean = p * sigmoid(x);
+            }
+            self.other.iter_mut().zip(&mean).for_each(|(s, x)| *s += x);
+            self.add(state, p, &mean);
+        });
+    }
+
+    /// As [`Self::add_states`], with `sigma(a + d) = l / (g + l)`. The low units' share is sorted out at the end of the block.
+    fn add_rows(&mut self, gray: &Gray<'_>, block: u64, log_z: f64) {
+        let m = self.other.len();
+        let mut mean = vec![0.0; m];
+        let (mut p_low, mut means_low) = ([0.0; LOW], vec![[0.0; LOW]; m]);
+        gray.walk(
+            block,
+            #[inline(always)]
+            |row: Row<'_>| {
+                let scale = (row.scale - log_z).exp();
+                let p = row.weights.map(|w| w * scale);
+                p_low.iter_mut().zip(&p).for_each(|(s, p)| *s += p);
+                let units = row.g.iter().zip(gray.low()).zip(&mut means_low);
+                for (((Lines(g), Lines(l)), sums), mean) in units.zip(&mut mean) {
+                    let g = g[row.row];
+                    let mut x = [0.0; LOW];
+                    for s in 0..LOW {
+                        x[s] = p[s] * l[s] / (g + l[s]);
+                        sums[s] += x[s];
+                    }
+                    *mean = sum_of(&x);
+                }
+                self.add(row.state, sum_of(&p), &mean);
+            },
+        );
+        for (state, &p) in p_low.iter().enumerate() {
+            for (mean, sums) in mean.iter_mut().zip(&means_low) {
+                *mean = sums[state];
+            }
+            self.other.iter_mut().zip(&mean).for_each(|(s, x)| *s += x);
+            self.add(state as u64, p, &mean);
+        }
+    }
+
+    fn merge(&mut self, other: &Self) {
+        let add = |to: &mut [f64], from: &[f64]| to.iter_mut().zip(from).for_each(|(s, x)| *s += x);
+        add(&mut self.pairs, &other.pairs);
+        add(&mut self.own, &other.own);
+        add(&mut self.other, &other.other);
     }
 }
 
@@ -189,8 +364,10 @@ impl Rbm {
         }
     }
 
-    /// Exact `ln Z` at `beta` by enumeration of the states of `side`. Error: a few rounding errors of f64 per unit, below 1e-9 for inputs
-    /// below 1000. Cost: `2^n x` the units of the other side, exponentials.
+    /// Exact `ln Z` at `beta` by enumeration of the states of `side`. Error: rounding of f64, provably below 2e-8 for inputs below 100 and
+    /// a thousand units, and in practice below 1e-10 (derived in `src/model/gray.rs`); the same bits with every instruction set and number of threads. Cost: an addition and a
+    /// multiplication for each unit of the other side and each of the `2^n` states; an exponential instead where some input can exceed
+    /// 700, or the biases of the first five units 300.
     ///
     /// # Errors
     /// [`Error::Parameter`] beyond [`MAX_EXACT_UNITS`] units or for a side with continuous units, [`Error::NotFinite`] for NaN or infinite
@@ -210,7 +387,22 @@ impl Rbm {
         self.log_z_over(self.smaller_side(), 1.0)
     }
 
-    /// Exact expectations by enumeration of the smaller layer. Cost: some `n_visible x n_hidden / 2` additions for each of its states.
+    /// As [`Self::log_z`], calling `progress(blocks of states done, all)` now and then; `None` if it breaks.
+    ///
+    /// # Errors
+    /// As [`Self::log_z_over`].
+    pub fn log_z_with(
+        &self,
+        progress: &mut dyn FnMut(usize, usize) -> ControlFlow<()>,
+    ) -> Result<Option<f64>> {
+        if !self.is_bernoulli() {
+            return general::log_z_with(self, progress);
+        }
+        Ok(Enumeration::new(self, self.smaller_side(), 1.0)?.log_z_on(isa(), progress))
+    }
+
+    /// Exact expectations by enumeration of the smaller layer. Cost: a division and a few additions for each unit of the other layer and
+    /// each of its states, beside that of [`Self::log_z`].
     ///
     /// # Errors
     /// As [`Self::log_z_over`].
@@ -222,48 +414,19 @@ impl Rbm {
         let e = Enumeration::new(self, side, 1.0)?;
         let log_z = e.log_z();
         let m = e.other_bias.len();
-        let accumulators = e.blocks().min(MAX_ACCUMULATORS as u64);
-        // Per accumulator: E[own x other], E[own], E[other].
-        let parts: Vec<(Vec<f64>, Vec<f64>, Vec<f64>)> = (0..accumulators)
-            .into_par_iter()
-            .map(|part| {
-                let mut sums = (vec![0.0; e.n * m], vec![0.0; e.n], vec![0.0; m]);
-                let mut mean = vec![0.0; m];
-                for block in (part..e.blocks()).step_by(accumulators as usize) {
-                    e.walk(block, |state, own, input| {
-                        let p = (e.log_weight(own, input) - log_z).exp();
-                        for (mean, &x) in mean.iter_mut().zip(input) {
-                            *mean = p * sigmoid(x);
-                        }
-                        sums.2.iter_mut().zip(&mean).for_each(|(s, x)| *s += x);
-                        for k in (0..e.n).filter(|&k| state >> k & 1 == 1) {
-                            sums.1[k] += p;
-                            let row = &mut sums.0[k * m..][..m];
-                            row.iter_mut().zip(&mean).for_each(|(s, x)| *s += x);
-                        }
-                    });
-                }
-                sums
-            })
-            .collect();
-        let (mut pairs, mut own, mut other) = (vec![0.0; e.n * m], vec![0.0; e.n], vec![0.0; m]);
-        for (a, b, c) in parts {
-            pairs.iter_mut().zip(a).for_each(|(s, x)| *s += x);
-            own.iter_mut().zip(b).for_each(|(s, x)| *s += x);
-            other.iter_mut().zip(c).for_each(|(s, x)| *s += x);
-        }
+        let sums = e.expectations_on(isa(), log_z);
         let weights = Matrix::from_fn(self.n_visible(), self.n_hidden(), |i, j| {
             let (k, l) = if side == Side::Visible {
                 (i, j)
             } else {
                 (j, i)
             };
-            pairs[k * m + l] as f32
+            sums.pairs[k * m + l] as f32
         });
         let (visible, hidden) = if side == Side::Visible {
-            (own, other)
+            (sums.own, sums.other)
         } else {
-            (other, own)
+            (sums.other, sums.own)
         };
         Ok(Expectations {
             log_z,
@@ -284,13 +447,7 @@ impl Rbm {
         if !self.is_bernoulli() {
             return general::visible_distribution(self, beta);
         }
-        let e = Enumeration::new(self, Side::Visible, beta)?;
-        let mut p = vec![0.0; 1 << e.n];
-        for block in 0..e.blocks() {
-            e.walk(block, |state, own, input| {
-                p[state as usize] = e.log_weight(own, input)
-            });
-        }
+        let mut p = Enumeration::new(self, Side::Visible, beta)?.log_weights_on(isa());
         let log_z = crate::kernel::reduce::log_sum_exp(&p);
         p.iter_mut().for_each(|p| *p = (*p - log_z).exp());
         Ok(p)

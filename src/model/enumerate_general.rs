@@ -5,13 +5,14 @@
 //! is on), the first unit being the lowest digit. Consecutive indices differ in two digits on average, so a state costs some two rows of
 //! weights and one log-partition. Blocks start from scratch and are combined in order.
 
-use super::{Expectations, Layer, MAX_EXACT_UNITS, Rbm, Side, units::Kind};
+use super::{Expectations, Layer, MAX_EXACT_UNITS, Rbm, Side, enumerate::by_block, units::Kind};
 use crate::{
     error::{Error, Result},
     kernel::reduce::{LogSum, log_sum_exp},
     matrix::Matrix,
 };
 use rayon::prelude::*;
+use std::ops::ControlFlow;
 
 /// States that are walked between fresh starts.
 const BLOCK: u64 = 1 << 12;
@@ -214,18 +215,22 @@ impl<'a> Walk<'a> {
         self.beta * state.own + self.other.log_partition(&state.input, self.beta)
     }
 
-    fn log_z(&self) -> f64 {
-        let sums: Vec<LogSum> = (0..self.blocks())
-            .into_par_iter()
-            .map(|block| {
-                let mut sum = LogSum::default();
-                self.walk(block, |_, state| sum.add(self.log_weight(state)));
-                sum
-            })
-            .collect();
+    /// `ln Z`; `None` if `progress` breaks.
+    fn log_z_with(&self, progress: &mut dyn FnMut(usize, usize) -> ControlFlow<()>) -> Option<f64> {
+        let of_block = |block| {
+            let mut sum = LogSum::default();
+            self.walk(block, |_, state| sum.add(self.log_weight(state)));
+            sum
+        };
         let mut total = LogSum::default();
-        sums.into_iter().for_each(|sum| total.merge(sum));
-        total.value()
+        let sums = by_block(self.blocks(), of_block, progress);
+        sums?.into_iter().for_each(|sum| total.merge(sum));
+        Some(total.value())
+    }
+
+    fn log_z(&self) -> f64 {
+        self.log_z_with(&mut |_, _| ControlFlow::Continue(()))
+            .expect("nothing stops it")
     }
 }
 
@@ -241,6 +246,13 @@ pub(super) fn smaller_side(rbm: &Rbm) -> Side {
 
 pub(super) fn log_z_over(rbm: &Rbm, side: Side, beta: f64) -> Result<f64> {
     Ok(Walk::new(rbm, side, beta)?.log_z())
+}
+
+pub(super) fn log_z_with(
+    rbm: &Rbm,
+    progress: &mut dyn FnMut(usize, usize) -> ControlFlow<()>,
+) -> Result<Option<f64>> {
+    Ok(Walk::new(rbm, smaller_side(rbm), 1.0)?.log_z_with(progress))
 }
 
 /// Sums of one accumulator: `E[own other']`, `E[own]`, `E[other]`, `E[other^2]`.

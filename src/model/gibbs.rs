@@ -4,7 +4,7 @@ use super::{Kind, Rbm, States};
 use crate::{
     bits::BitMatrix,
     error::Result,
-    product::{Propagation, Tail},
+    product::{Propagation, Tail, in_pool},
     rng::{Draws, Site},
 };
 
@@ -87,6 +87,10 @@ impl GibbsChain {
     /// # Errors
     /// [`crate::Error::Shape`] if the chains belong to a machine of another size.
     pub fn sweep(&mut self, rbm: &Rbm, beta: f32, sweeps: usize) -> Result<()> {
+        in_pool(|| self.sweep_in_pool(rbm, beta, sweeps))
+    }
+
+    fn sweep_in_pool(&mut self, rbm: &Rbm, beta: f32, sweeps: usize) -> Result<()> {
         let rows = self.v.rows();
         if self.h.bits().is_some() != rbm.hidden().units.are_binary() {
             self.h = States::zeros(rows, rbm.hidden());

@@ -307,7 +307,7 @@ fn log_partition_of_group(y: &[f64], beta: f64) -> f64 {
 }
 
 /// `x[row] . bias` in f64.
-fn dot(x: Input<'_>, row: usize, bias: &[f32]) -> f64 {
+pub(crate) fn dot(x: Input<'_>, row: usize, bias: &[f32]) -> f64 {
     match x {
         Input::Bits(x) => x.ones(row).map(|i| f64::from(bias[i])).sum(),
         Input::Real(x) => x

@@ -1,8 +1,10 @@
 //! The panel loop: a tile of products into scratch, its tail while it is in cache; tiles on rayon.
 
 use super::{
-    Direction, Input, Term,
+    Direction, Input, Term, in_pool,
+    lookup::{BLOCK, WIDTH},
     provider::{Operand, multiply, provider},
+    registers::{self, Indices},
 };
 use crate::{
     bits::{BitView, BitViewMut, WORD_BITS},
@@ -62,6 +64,7 @@ impl Tail<'_> {
 pub struct Propagation {
     softplus: Vec<f64>,
     columns: Vec<f32>,
+    indices: Indices,
     /// Inputs of a layer that needs a pass of its own over them.
     pub(crate) input: Option<Matrix>,
     /// What neighbours receive of states whose variance is not 1.
@@ -73,6 +76,7 @@ struct Scratch {
     product: Aligned<f32>,
     expanded: Aligned<f32>,
     bias: [f32; TILE_COLUMNS],
+    registers: registers::Scratch,
 }
 
 thread_local! {
@@ -80,6 +84,7 @@ thread_local! {
         product: aligned(0, 0.0),
         expanded: aligned(0, 0.0),
         bias: [0.0; TILE_COLUMNS],
+        registers: registers::Scratch::new(),
     });
 }
 
@@ -90,7 +95,10 @@ pub(super) fn warm_up() {
 
 impl Scratch {
     fn grow(&mut self) {
-        self.product.resize(PANEL_ROWS * TILE_COLUMNS, 0.0);
+        self.product.resize(
+            (PANEL_ROWS * TILE_COLUMNS).max(registers::MAX_ROWS * WORD_BITS),
+            0.0,
+        );
         self.expanded.resize(PANEL_ROWS * EXPAND_COLUMNS, 0.0);
     }
 }
@@ -102,6 +110,8 @@ struct Job<'a> {
     beta: f32,
     input_from: usize,
     minus_beta: Option<f32>,
+    /// The inputs of all terms, if they are looked up in registers.
+    indices: Option<&'a Indices>,
 }
 
 /// What one tile, or a rectangle of tiles, writes.
@@ -111,9 +121,9 @@ struct Region<'a> {
     input: Option<MatrixViewMut<'a>>,
     mean: Option<MatrixViewMut<'a>>,
     sample: Option<(BitViewMut<'a>, Draws)>,
-    /// A row of `groups * WORD_BITS` floats a panel.
+    /// `[panels][groups][WORD_BITS]` where rows are split first, `[groups][panels][WORD_BITS]` where columns are.
     column_sums: Option<&'a mut [f32]>,
-    /// A panel after the other: `[groups x rows of the panel]`.
+    /// `[panels][groups][rows of the panel]`, or `[groups][rows]`.
     softplus: Option<&'a mut [f64]>,
 }
 
@@ -122,6 +132,15 @@ struct Region<'a> {
 /// # Errors
 /// [`Error::Shape`] where terms, bias and outputs disagree.
 pub fn propagate(
+    terms: &[Term<'_>],
+    bias: &[f32],
+    tail: Tail<'_>,
+    buffers: &mut Propagation,
+) -> Result<()> {
+    in_pool(|| propagate_in_pool(terms, bias, tail, buffers))
+}
+
+fn propagate_in_pool(
     terms: &[Term<'_>],
     bias: &[f32],
     tail: Tail<'_>,
@@ -168,12 +187,18 @@ pub fn propagate(
         buffers.columns.clear();
         buffers.columns.resize(panels * groups * WORD_BITS, 0.0);
     }
+    let wide = registers::takes(rows) && terms.iter().all(|t| t.looked_up().is_some());
+    if wide {
+        let inputs = terms.iter().filter_map(|t| t.looked_up());
+        buffers.indices.fill(inputs.map(|(x, _)| x));
+    }
     let job = Job {
         terms,
         bias,
         beta: tail.beta,
         input_from: tail.input_from,
         minus_beta: tail.minus_beta,
+        indices: wide.then_some(&buffers.indices),
     };
     job.fill(Region {
         rows: 0..rows,
@@ -190,17 +215,19 @@ pub fn propagate(
     // Partial sums are added in the order of panels and groups, whoever computed them.
     if let Some(out) = tail.column_sums {
         out.fill(0.0);
-        for panel in buffers.columns.chunks_exact(groups.max(1) * WORD_BITS) {
-            for (out, x) in out.iter_mut().zip(panel) {
+        for (k, partial) in buffers.columns.chunks_exact(WORD_BITS).enumerate() {
+            let group = if wide { k / panels } else { k % groups };
+            for (out, x) in out[group * WORD_BITS..].iter_mut().zip(partial) {
                 *out += x;
             }
         }
     }
     if let Some(out) = tail.softplus_sums {
         out.fill(0.0);
+        let panel = if wide { rows } else { PANEL_ROWS };
         for (out, partial) in out
-            .chunks_mut(PANEL_ROWS)
-            .zip(buffers.softplus.chunks(groups.max(1) * PANEL_ROWS))
+            .chunks_mut(panel.max(1))
+            .zip(buffers.softplus.chunks((groups * panel).max(1)))
         {
             for group in partial.chunks_exact(out.len()) {
                 for (out, x) in out.iter_mut().zip(group) {
@@ -218,6 +245,16 @@ fn cut<T>(x: Option<&mut [T]>, at: usize) -> (Option<&mut [T]>, Option<&mut [T]>
 }
 
 impl<'a> Region<'a> {
+    /// The draws of its rows, if a sample is all that is asked for.
+    fn only_sample(&self) -> Option<Draws> {
+        let others = self.input.is_some()
+            || self.mean.is_some()
+            || self.column_sums.is_some()
+            || self.softplus.is_some();
+        let (_, draws) = self.sample.as_ref().filter(|_| !others)?;
+        Some(draws.from_row(self.rows.start))
+    }
+
     fn split_rows(self, panels: usize) -> (Self, Self) {
         let groups = self.columns.len().div_ceil(WORD_BITS);
         let at = panels * PANEL_ROWS;
@@ -256,7 +293,7 @@ impl<'a> Region<'a> {
         )
     }
 
-    /// Splits one panel at a multiple of a word.
+    /// Splits at a multiple of a word.
     fn split_columns(self, at: usize) -> (Self, Self) {
         let middle = self.columns.start + at;
         let (input, input2) = self.input.map(|x| x.split_at_column(at)).unzip();
@@ -268,7 +305,8 @@ impl<'a> Region<'a> {
                 ((left, draws), (right, draws))
             })
             .unzip();
-        let (column_sums, column_sums2) = cut(self.column_sums, at);
+        let panels = self.rows.len().div_ceil(PANEL_ROWS);
+        let (column_sums, column_sums2) = cut(self.column_sums, at * panels);
         let (softplus, softplus2) = cut(self.softplus, at / WORD_BITS * self.rows.len());
         let rows = self.rows;
         (
@@ -301,12 +339,19 @@ impl Job<'_> {
         if rows == 0 || columns == 0 {
             return;
         }
-        if rows > PANEL_ROWS {
-            let (a, b) = region.split_rows(rows.div_ceil(PANEL_ROWS) / 2);
+        let (most_rows, most_columns) = match self.indices {
+            // Tables of a few outputs meet as many rows as possible.
+            Some(_) => (registers::MAX_ROWS, WORD_BITS),
+            None => (PANEL_ROWS, TILE_COLUMNS),
+        };
+        let columns_first = self.indices.is_some();
+        if columns > most_columns && (columns_first || rows <= most_rows) {
+            let tiles = columns.div_ceil(most_columns);
+            let (a, b) = region.split_columns(tiles / 2 * most_columns);
             rayon::join(|| self.fill(a), || self.fill(b));
-        } else if columns > TILE_COLUMNS {
-            let tiles = columns.div_ceil(TILE_COLUMNS);
-            let (a, b) = region.split_columns(tiles / 2 * TILE_COLUMNS);
+        } else if rows > most_rows {
+            let tiles = rows.div_ceil(most_rows);
+            let (a, b) = region.split_rows(tiles / 2 * (most_rows / PANEL_ROWS));
             rayon::join(|| self.fill(a), || self.fill(b));
         } else {
             SCRATCH.with_borrow_mut(|scratch| self.tile(region, scratch));
@@ -318,25 +363,81 @@ impl Job<'_> {
         let stride = columns.next_multiple_of(WORD_BITS);
         scratch.grow();
         let product = &mut scratch.product[..rows * stride];
-        product.fill(0.0);
-        for term in self.terms {
-            add_product(
-                term,
-                region.rows.clone(),
-                region.columns.clone(),
-                product,
-                stride,
-                &mut scratch.expanded,
-            );
+        if let Some(indices) = self.indices {
+            let tile = registers::Tile {
+                indices,
+                rows: region.rows.clone(),
+                outputs: columns,
+                slab: |k, block| self.slab(region.columns.start + k * WIDTH, block),
+            };
+            match region.only_sample() {
+                Some(draws) if draws.starts_even() => {
+                    let (sample, _) = region.sample.expect("the only output");
+                    let bias = &self.bias[region.columns.clone()];
+                    let first = region.columns.start;
+                    tile.sample(
+                        bias,
+                        self.beta,
+                        first,
+                        sample,
+                        draws,
+                        &mut scratch.registers,
+                    );
+                    return;
+                }
+                _ => tile.write(product, stride, &mut scratch.registers),
+            }
+        } else {
+            product.fill(0.0);
+            for term in self.terms {
+                add_product(
+                    term,
+                    region.rows.clone(),
+                    region.columns.clone(),
+                    product,
+                    stride,
+                    &mut scratch.expanded,
+                );
+            }
         }
         scratch.bias[..columns].copy_from_slice(&self.bias[region.columns.clone()]);
+        self.finish(
+            region,
+            &scratch.product[..rows * stride],
+            stride,
+            &scratch.bias,
+        );
+    }
+
+    /// The slab of `output ..` over a block of the inputs of all terms.
+    fn slab(&self, output: usize, mut block: usize) -> registers::Slab<'_> {
+        for term in self.terms {
+            let (x, fixed) = term.looked_up().expect("every term is looked up");
+            let blocks = x.columns().div_ceil(BLOCK);
+            if block < blocks {
+                return fixed.slab_of(term.direction, output, block, x.columns());
+            }
+            block -= blocks;
+        }
+        unreachable!("a block of no term");
+    }
+
+    /// The tail of a tile, panel by panel.
+    fn finish(&self, region: Region<'_>, product: &[f32], stride: usize, bias: &[f32]) {
+        if region.rows.len() > PANEL_ROWS {
+            let (upper, lower) = region.split_rows(1);
+            let (first, rest) = product.split_at(PANEL_ROWS * stride);
+            self.finish(upper, first, stride, bias);
+            return self.finish(lower, rest, stride, bias);
+        }
+        let (rows, columns) = (region.rows.len(), region.columns.len());
         dispatch(Epilogue {
             product,
             stride,
             rows,
             columns,
             first_column: region.columns.start,
-            bias: &scratch.bias,
+            bias,
             beta: self.beta,
             input: region
                 .input
@@ -363,7 +464,7 @@ fn add_product(
     stride: usize,
     expanded: &mut [f32],
 ) {
-    if let (Input::Bits(x), Some(fixed)) = (term.input, term.fixed) {
+    if let Some((x, fixed)) = term.looked_up() {
         fixed.add_product(term.direction, x, rows, columns, product, stride);
         return;
     }

@@ -18,7 +18,7 @@
 use crate::{
     bits::BitView,
     matrix::{Aligned, Matrix, MatrixView, aligned},
-    product::Direction,
+    product::{Direction, registers::Slab},
     simd::{Operation, Simd, dispatch},
 };
 use rayon::prelude::*;
@@ -89,14 +89,11 @@ impl FixedPoint {
             .for_each(|(block, ((up, down), steps))| {
                 let rows = block * BLOCK..((block + 1) * BLOCK).min(weights.rows());
                 let weights = weights.view_rows(rows);
-                SCRATCH.with_borrow_mut(|scratch| {
-                    dispatch(Quantize {
-                        weights,
-                        up,
-                        down,
-                        steps,
-                        scratch,
-                    });
+                dispatch(Quantize {
+                    weights,
+                    up,
+                    down,
+                    steps,
                 });
             });
     }
@@ -138,6 +135,22 @@ impl FixedPoint {
         (&slabs[at * SLAB..(at + 1) * SLAB], self.steps[step])
     }
 
+    /// The slab of `outputs ..` over a block of inputs, of which `inputs` exist in all blocks.
+    pub(super) fn slab_of(
+        &self,
+        direction: Direction,
+        output: usize,
+        block: usize,
+        inputs: usize,
+    ) -> Slab<'_> {
+        let (weights, step) = self.slab(direction, output, block);
+        Slab {
+            weights,
+            step,
+            inputs: (inputs - block * BLOCK).min(BLOCK),
+        }
+    }
+
     /// `product += X[rows] op(W)[.., columns]`, rows of `product` `stride` apart; `columns` starts at a multiple of `WIDTH`, and up to the
     /// next multiple beyond its end `product` may be overwritten with finite numbers.
     pub(super) fn add_product(
@@ -170,17 +183,12 @@ impl FixedPoint {
     }
 }
 
-/// A block of weights and its transpose.
-type Scratch = Box<([f32; BLOCK * BLOCK], [f32; BLOCK * BLOCK])>;
-
 thread_local! {
-    static SCRATCH: RefCell<Scratch> = RefCell::new(Box::new(([0.0; BLOCK * BLOCK], [0.0; BLOCK * BLOCK])));
     static TABLES: RefCell<Aligned<i16>> = RefCell::new(aligned(BLOCK / GROUP * 16 * WIDTH, 0));
 }
 
 /// Makes this thread's buffers.
 pub(super) fn warm_up() {
-    SCRATCH.with_borrow(|_| ());
     TABLES.with_borrow(|_| ());
 }
 
@@ -190,7 +198,6 @@ struct Quantize<'a> {
     up: &'a mut [i16],
     down: &'a mut [i16],
     steps: &'a mut [f32],
-    scratch: &'a mut Scratch,
 }
 
 impl Operation for Quantize<'_> {
@@ -198,95 +205,128 @@ impl Operation for Quantize<'_> {
 
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
-        let (block, turned) = &mut **self.scratch;
+        let rows = self.weights.rows();
+        let stride = self.weights.stride();
+        let padded = self.weights.padded();
         for (j, step) in self.steps.iter_mut().enumerate() {
-            let columns = j * BLOCK..((j + 1) * BLOCK).min(self.weights.columns());
-            for (i, row) in block.chunks_exact_mut(BLOCK).enumerate() {
-                if i < self.weights.rows() {
-                    let from = &self.weights.row(i)[columns.clone()];
-                    row[..from.len()].copy_from_slice(from);
-                    row[from.len()..].fill(0.0);
-                } else {
-                    row.fill(0.0);
-                }
-            }
-            for i in (0..BLOCK).step_by(S::LANES) {
-                for k in (0..BLOCK).step_by(S::LANES) {
-                    // SAFETY: both squares lie within the BLOCK x BLOCK buffers, whose side is a multiple of LANES.
-                    unsafe {
-                        s.transpose(
-                            block.as_ptr().add(i * BLOCK + k),
-                            BLOCK,
-                            turned.as_mut_ptr().add(k * BLOCK + i),
-                            BLOCK,
-                        );
-                    }
-                }
-            }
-            let sum = largest_sum(s, block).max(largest_sum(s, turned));
+            let columns = (self.weights.columns() - j * BLOCK).min(BLOCK);
+            let vectors = columns.div_ceil(S::LANES);
+            let block = &padded[(j * BLOCK).min(padded.len())..];
+            // The last row ends with its padding.
+            assert!(rows == 0 || block.len() >= (rows - 1) * stride + vectors * S::LANES);
+            let sum = largest_sum(s, block, stride, rows, vectors);
             *step = if sum < SMALLEST_SUM {
                 0.0
             } else {
                 sum / LARGEST_SUM
             };
-            let inverse = if *step > 0.0 && step.is_finite() {
+            let inverse = s.splat(if *step > 0.0 && step.is_finite() {
                 1.0 / *step
             } else {
                 0.0
-            };
+            });
             let slabs = j * SLABS * SLAB..(j + 1) * SLABS * SLAB;
-            quantize(s, block, inverse, &mut self.up[slabs.clone()]);
-            quantize(s, turned, inverse, &mut self.down[slabs]);
+            let (up, down) = (&mut self.up[slabs.clone()], &mut self.down[slabs]);
+            let zero = s.narrow([s.splat(0.0); 2]);
+            for (k, slab) in up.chunks_exact_mut(SLAB).enumerate() {
+                for v in 0..WIDTH / (2 * S::LANES) {
+                    let first = k * WIDTH / S::LANES + 2 * v;
+                    for i in 0..BLOCK {
+                        let mut words = zero;
+                        if i < rows && first < vectors {
+                            let from = &block[i * stride + first * S::LANES..];
+                            let low = s.mul(s.load(from), inverse);
+                            let high = if first + 1 < vectors {
+                                s.mul(s.load(&from[S::LANES..]), inverse)
+                            } else {
+                                s.splat(0.0)
+                            };
+                            words = s.narrow([low, high]);
+                        }
+                        let to = &mut slab[i * WIDTH + v * 2 * S::LANES..][..2 * S::LANES];
+                        // SAFETY: the slice is of 2 * LANES integers.
+                        unsafe { s.store_words(to.as_mut_ptr(), words) };
+                    }
+                }
+            }
+            for (k, from) in up.chunks_exact(SLAB).enumerate() {
+                for (l, to) in down.chunks_exact_mut(SLAB).enumerate() {
+                    let (side, rows, columns) = (2 * S::LANES, l * WIDTH, k * WIDTH);
+                    for (i, j) in [(0, 0), (0, side), (side, 0), (side, side)] {
+                        if i < WIDTH && j < WIDTH {
+                            // SAFETY: squares of `side` within the WIDTH x WIDTH squares at these rows of the slabs.
+                            unsafe {
+                                s.transpose_words(
+                                    from.as_ptr().add((rows + i) * WIDTH + j),
+                                    WIDTH,
+                                    to.as_mut_ptr().add((columns + j) * WIDTH + i),
+                                    WIDTH,
+                                );
+                            }
+                        }
+                    }
+                }
+            }
         }
     }
 }
 
-/// Over the columns of a block, the largest sum of the positive or of the negative elements' magnitudes. NaN and infinite elements
-/// make it NaN or infinite.
+/// Over the rows and the columns of a block, the largest sum of the positive or of the negative elements' magnitudes: half of the
+/// magnitudes' sum and the sum's magnitude. NaN and infinite elements make it NaN or infinite.
 #[inline(always)]
-fn largest_sum<S: Simd>(s: S, block: &[f32; BLOCK * BLOCK]) -> f32 {
+fn largest_sum<S: Simd>(s: S, block: &[f32], stride: usize, rows: usize, vectors: usize) -> f32 {
+    /// Vectors of a block with the fewest lanes.
+    const MOST: usize = BLOCK / 8;
     let zero = s.splat(0.0);
+    let magnitude = |x| s.max(x, s.sub(zero, x));
+    let mut columns = [[zero; 2]; MOST];
+    let columns = &mut columns[..vectors];
+    // NaN survives an addition, not a maximum.
+    let (mut largest, mut all) = (zero, zero);
+    for first in (0..rows).step_by(S::LANES) {
+        // Partial sums of LANES rows, a row each, then turned so that rows are lanes.
+        let mut partial = [[0.0_f32; 16 * 16]; 2];
+        for k in 0..S::LANES.min(rows - first) {
+            let row = &block[(first + k) * stride..];
+            let (mut sum, mut size) = (zero, zero);
+            for (v, column) in columns.iter_mut().enumerate() {
+                let w = s.load(&row[v * S::LANES..]);
+                let m = magnitude(w);
+                sum = s.add(sum, w);
+                size = s.add(size, m);
+                column[0] = s.add(column[0], w);
+                column[1] = s.add(column[1], m);
+            }
+            s.store(&mut partial[0][k * S::LANES..], sum);
+            s.store(&mut partial[1][k * S::LANES..], size);
+        }
+        let mut sums = [zero; 2];
+        for (partial, sum) in partial.iter().zip(&mut sums) {
+            let mut turned = [0.0_f32; 16 * 16];
+            // SAFETY: squares of LANES x LANES floats.
+            unsafe { s.transpose(partial.as_ptr(), S::LANES, turned.as_mut_ptr(), S::LANES) };
+            for lane in turned[..S::LANES * S::LANES].chunks_exact(S::LANES) {
+                *sum = s.add(*sum, s.load(lane));
+            }
+        }
+        all = s.add(all, sums[1]);
+        largest = s.max(largest, s.add(magnitude(sums[0]), sums[1]));
+    }
+    for column in columns.iter() {
+        largest = s.max(largest, s.add(magnitude(column[0]), column[1]));
+    }
+    let mut lanes = [[0.0_f32; 16]; 2];
+    s.store(&mut lanes[0], largest);
+    s.store(&mut lanes[1], all);
     let mut largest = 0.0_f32;
-    for j in (0..BLOCK).step_by(S::LANES) {
-        let (mut sum, mut magnitude) = (zero, zero);
-        for row in block.chunks_exact(BLOCK) {
-            let w = s.load(&row[j..]);
-            sum = s.add(sum, w);
-            magnitude = s.add(magnitude, s.max(w, s.sub(zero, w)));
+    let [of_rows, sums] = &lanes;
+    for (x, sum) in of_rows.iter().zip(sums).take(S::LANES) {
+        if !sum.is_finite() {
+            return f32::INFINITY;
         }
-        let mut lanes = [0.0_f32; 32];
-        s.store(&mut lanes, sum);
-        s.store(&mut lanes[16..], magnitude);
-        for k in 0..S::LANES {
-            let one_sided = 0.5 * (lanes[16 + k] + lanes[k].abs());
-            largest = if one_sided.is_nan() {
-                f32::NAN
-            } else {
-                largest.max(one_sided)
-            };
-            if largest.is_nan() {
-                return largest;
-            }
-        }
+        largest = largest.max(*x);
     }
-    largest
-}
-
-/// `round(block * inverse)`, cut into slabs of `WIDTH` columns.
-#[inline(always)]
-fn quantize<S: Simd>(s: S, block: &[f32; BLOCK * BLOCK], inverse: f32, slabs: &mut [i16]) {
-    let inverse = s.splat(inverse);
-    for (k, slab) in slabs.chunks_exact_mut(SLAB).enumerate() {
-        for (row, to) in block.chunks_exact(BLOCK).zip(slab.chunks_exact_mut(WIDTH)) {
-            let from = &row[k * WIDTH..];
-            for (v, to) in to.chunks_exact_mut(2 * S::LANES).enumerate() {
-                let from = &from[v * 2 * S::LANES..];
-                let w = [s.load(from), s.load(&from[S::LANES..])].map(|w| s.mul(w, inverse));
-                // SAFETY: the chunk is of 2 * LANES integers.
-                unsafe { s.store_words(to.as_mut_ptr(), s.narrow(w)) };
-            }
-        }
-    }
+    0.5 * largest
 }
 
 /// One slab against the rows of a panel: tables first, then every row through them.

@@ -19,6 +19,7 @@ mod lookup;
 mod native;
 mod outer;
 mod provider;
+mod registers;
 mod samples;
 
 pub use connection::{Connection, Route, route};
@@ -27,7 +28,7 @@ pub use lookup::{FixedPoint, LARGEST_STEP};
 pub(crate) use outer::for_each_tile;
 pub use outer::{Phase, Statistics};
 pub use provider::{Provider, gemm, provider};
-pub(crate) use samples::Samples;
+pub(crate) use samples::PhaseTables;
 
 use crate::{
     bits::BitView,
@@ -44,6 +45,11 @@ pub(crate) fn warm_up(samples: usize, n_hidden: usize) {
         native::warm_up();
         outer::warm_up(samples, n_hidden);
     });
+}
+
+/// Runs `f` on a thread of the pool: the products within then meet it without a handover each.
+pub(crate) fn in_pool<R: Send>(f: impl FnOnce() -> R + Send) -> R {
+    rayon::scope(|_| f())
 }
 
 /// States of one layer, a sample a row.
@@ -141,6 +147,14 @@ impl Term<'_> {
         match self.direction {
             Direction::Up => self.weights.columns(),
             Direction::Down => self.weights.rows(),
+        }
+    }
+
+    /// The bits and the weights of a product by look-up.
+    fn looked_up(&self) -> Option<(BitView<'_>, &FixedPoint)> {
+        match (self.input, self.fixed) {
+            (Input::Bits(x), Some(fixed)) => Some((x, fixed)),
+            _ => None,
         }
     }
 

@@ -1,10 +1,12 @@
 //! Statistics: `sum over phases of alpha V' H`, a panel of visible units at a time, handed on while it is in cache.
 
 use super::{
-    Input, Samples,
+    Input, PhaseTables,
     connection::route,
     fused::expand,
+    lookup::WIDTH,
     provider::{Operand, multiply, provider},
+    registers,
 };
 use crate::{
     bits::WORD_BITS,
@@ -31,8 +33,10 @@ pub struct Phase<'a> {
 #[derive(Clone, Copy, Debug)]
 pub struct Statistics<'a> {
     phases: &'a [Phase<'a>],
-    /// Hidden states of each phase in fixed point; none are dense.
-    samples: &'a [Samples],
+    /// Hidden states of each phase in fixed point; without them statistics are dense.
+    tables: Option<&'a PhaseTables>,
+    /// Whether tables are looked up in registers.
+    wide: bool,
     n_visible: usize,
     n_hidden: usize,
 }
@@ -61,15 +65,16 @@ impl<'a> Statistics<'a> {
         }
         Ok(Self {
             phases,
-            samples: &[],
+            tables: None,
+            wide: false,
             n_visible,
             n_hidden,
         })
     }
 
-    /// Phases of binary visible states by look-up, where that is faster; `samples` is kept between calls.
+    /// Phases of binary visible states by look-up, where that is faster; `tables` are kept between calls.
     #[must_use]
-    pub(crate) fn by_look_up(self, samples: &'a mut [Samples; 3]) -> Self {
+    pub(crate) fn by_look_up(self, tables: &'a mut PhaseTables) -> Self {
         let all_bits = self
             .phases
             .iter()
@@ -81,14 +86,33 @@ impl<'a> Statistics<'a> {
             .min()
             .unwrap_or(0);
         // The product's inputs are samples, its rows visible units.
-        let fits = self.phases.len() <= samples.len() && rows > 0;
+        let fits = self.phases.len() <= tables.samples.len() && rows > 0;
         if !all_bits || !fits || !route().takes_look_up(self.n_visible, rows, self.n_hidden) {
             return self;
         }
-        for (samples, phase) in samples.iter_mut().zip(self.phases) {
-            samples.fill(phase.hidden);
+        let PhaseTables { samples, indices } = tables;
+        let wide = registers::takes(self.n_visible);
+        rayon::join(
+            || {
+                for (samples, phase) in samples.iter_mut().zip(self.phases) {
+                    samples.fill(phase.hidden);
+                }
+            },
+            || {
+                if wide {
+                    let visible = self.phases.iter().filter_map(|p| match p.visible {
+                        Input::Bits(v) => Some(v),
+                        Input::Real(_) => None,
+                    });
+                    indices.fill_transposed(self.n_visible, visible);
+                }
+            },
+        );
+        Self {
+            tables: Some(tables),
+            wide,
+            ..self
         }
-        Self { samples, ..self }
     }
 
     /// `sums[i] += sum_p weight_p sum over samples of V_p[.., i]`.
@@ -160,6 +184,7 @@ struct Scratch {
     tile: Aligned<f32>,
     visible: Aligned<f32>,
     hidden: Aligned<f32>,
+    registers: registers::Scratch,
 }
 
 thread_local! {
@@ -167,6 +192,7 @@ thread_local! {
         tile: aligned(0, 0.0),
         visible: aligned(0, 0.0),
         hidden: aligned(0, 0.0),
+        registers: registers::Scratch::new(),
     });
 }
 
@@ -178,7 +204,10 @@ pub(super) fn warm_up(samples: usize, n_hidden: usize) {
 impl Scratch {
     fn grow(&mut self, samples: usize, stride: usize) {
         for (buffer, size) in [
-            (&mut self.tile, PANEL_UNITS * stride),
+            (
+                &mut self.tile,
+                (PANEL_UNITS * stride).max(registers::MAX_ROWS * WORD_BITS),
+            ),
             (&mut self.visible, samples * PANEL_UNITS),
             (&mut self.hidden, samples * stride),
         ] {
@@ -194,16 +223,91 @@ fn hidden_stride(n_hidden: usize) -> usize {
     n_hidden.max(1).next_multiple_of(WORD_BITS)
 }
 
-/// Calls `then(tile, stride, rows of each target)` for every panel of visible units: `tile` holds the statistics of those rows of the
-/// targets, which are `[n_visible x n_hidden]` each. Panels run on rayon.
+/// Calls `then(tile, stride, the same rectangle of each target)` for rectangles that cover the targets, which are
+/// `[n_visible x n_hidden]` each: `tile` holds the statistics of the rectangle. Rectangles run on rayon.
 pub(crate) fn for_each_tile<const N: usize>(
     statistics: &Statistics<'_>,
     targets: [MatrixViewMut<'_>; N],
     then: &(impl Fn(&[f32], usize, [MatrixViewMut<'_>; N]) + Sync),
 ) {
-    fill(statistics, 0..statistics.n_visible, targets, then);
+    let (units, hidden) = (0..statistics.n_visible, 0..statistics.n_hidden);
+    if statistics.wide {
+        fill_wide(statistics, units, hidden, targets, then);
+    } else {
+        fill(statistics, units, targets, then);
+    }
 }
 
+/// Both parts of every target.
+fn split<'a, const N: usize>(
+    targets: [MatrixViewMut<'a>; N],
+    at: impl Fn(MatrixViewMut<'a>) -> (MatrixViewMut<'a>, MatrixViewMut<'a>),
+) -> ([MatrixViewMut<'a>; N], [MatrixViewMut<'a>; N]) {
+    let mut second: [Option<MatrixViewMut<'a>>; N] = std::array::from_fn(|_| None);
+    let mut k = 0;
+    let first = targets.map(|x| {
+        let (a, b) = at(x);
+        second[k] = Some(b);
+        k += 1;
+        a
+    });
+    (first, second.map(|x| x.expect("every target was split")))
+}
+
+/// Rectangles of many visible and few hidden units, by look-ups in registers.
+fn fill_wide<const N: usize>(
+    statistics: &Statistics<'_>,
+    units: Range<usize>,
+    hidden: Range<usize>,
+    targets: [MatrixViewMut<'_>; N],
+    then: &(impl Fn(&[f32], usize, [MatrixViewMut<'_>; N]) + Sync),
+) {
+    if hidden.len() > WORD_BITS {
+        let at = hidden.len().div_ceil(WORD_BITS) / 2 * WORD_BITS;
+        let middle = hidden.start + at;
+        let (left, right) = split(targets, |x| x.split_at_column(at));
+        rayon::join(
+            || fill_wide(statistics, units.clone(), hidden.start..middle, left, then),
+            || fill_wide(statistics, units.clone(), middle..hidden.end, right, then),
+        );
+    } else if units.len() > registers::MAX_ROWS {
+        let at = units.len().div_ceil(registers::MAX_ROWS) / 2 * registers::MAX_ROWS;
+        let middle = units.start + at;
+        let (upper, lower) = split(targets, |x| x.split_at_row(at));
+        rayon::join(
+            || fill_wide(statistics, units.start..middle, hidden.clone(), upper, then),
+            || fill_wide(statistics, middle..units.end, hidden.clone(), lower, then),
+        );
+    } else if !units.is_empty() && !hidden.is_empty() {
+        SCRATCH.with_borrow_mut(|scratch| {
+            let samples = statistics.phases.iter().map(|p| p.visible.rows()).max();
+            scratch.grow(samples.unwrap_or(0), hidden_stride(statistics.n_hidden));
+            let Scratch {
+                tile, registers, ..
+            } = scratch;
+            let tile = &mut tile[..units.len() * WORD_BITS];
+            let tables = statistics.tables.expect("wide statistics have tables");
+            let lookup = registers::Tile {
+                indices: &tables.indices,
+                rows: units,
+                outputs: hidden.len(),
+                slab: |k, mut block| {
+                    for (samples, phase) in tables.samples.iter().zip(statistics.phases) {
+                        if block < samples.blocks() {
+                            return samples.slab(hidden.start + k * WIDTH, block, phase.weight);
+                        }
+                        block -= samples.blocks();
+                    }
+                    unreachable!("a block of no phase")
+                },
+            };
+            lookup.write(tile, WORD_BITS, registers);
+            then(tile, WORD_BITS, targets);
+        });
+    }
+}
+
+/// Panels of visible units with all hidden ones.
 fn fill<const N: usize>(
     statistics: &Statistics<'_>,
     units: Range<usize>,
@@ -213,15 +317,7 @@ fn fill<const N: usize>(
     if units.len() > PANEL_UNITS {
         let at = units.len().div_ceil(PANEL_UNITS) / 2 * PANEL_UNITS;
         let middle = units.start + at;
-        let mut lower: [Option<MatrixViewMut<'_>>; N] = std::array::from_fn(|_| None);
-        let mut k = 0;
-        let upper = targets.map(|x| {
-            let (a, b) = x.split_at_row(at);
-            lower[k] = Some(b);
-            k += 1;
-            a
-        });
-        let lower = lower.map(|x| x.expect("every target was split"));
+        let (upper, lower) = split(targets, |x| x.split_at_row(at));
         rayon::join(
             || fill(statistics, units.start..middle, upper, then),
             || fill(statistics, middle..units.end, lower, then),
@@ -235,12 +331,14 @@ fn fill<const N: usize>(
                 tile,
                 visible,
                 hidden,
+                ..
             } = scratch;
             let tile = &mut tile[..units.len() * stride];
             tile.fill(0.0);
             for (k, phase) in statistics.phases.iter().enumerate() {
-                match (phase.visible, statistics.samples.get(k)) {
-                    (Input::Bits(v), Some(samples)) => {
+                match (phase.visible, statistics.tables) {
+                    (Input::Bits(v), Some(tables)) => {
+                        let samples = &tables.samples[k];
                         samples.add_outer(v, units.start, units.len(), phase.weight, tile, stride);
                     }
                     _ => add_phase(phase, units.clone(), tile, stride, visible, hidden),

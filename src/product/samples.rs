@@ -7,6 +7,7 @@
 use super::{
     Input,
     lookup::{BLOCK, LookUp, WIDTH, look_up},
+    registers::{Indices, Slab},
 };
 use crate::{
     bits::{WORD_BITS, transpose_block},
@@ -60,6 +61,13 @@ impl Default for Samples {
     }
 }
 
+/// Buffers of statistics by look-up, kept between calls: the phases' hidden states, and their visible ones as indices.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct PhaseTables {
+    pub(super) samples: [Samples; 3],
+    pub(super) indices: Indices,
+}
+
 impl Samples {
     /// Takes the states of a phase; allocates only to grow.
     pub(crate) fn fill(&mut self, h: Input<'_>) {
@@ -91,6 +99,22 @@ impl Samples {
             });
     }
 
+    /// Blocks of samples.
+    pub(super) fn blocks(&self) -> usize {
+        self.samples.div_ceil(BLOCK)
+    }
+
+    /// The slab of units `first ..`, a multiple of [`WIDTH`], over a block of samples of a phase of this weight.
+    pub(super) fn slab(&self, first: usize, block: usize, weight: f32) -> Slab<'_> {
+        let size = BLOCK * WIDTH;
+        let at = block * self.units.div_ceil(WIDTH) + first / WIDTH;
+        Slab {
+            weights: &self.slabs[at * size..][..size],
+            step: weight * self.step,
+            inputs: (self.samples - block * BLOCK).min(BLOCK),
+        }
+    }
+
     /// `tile += weight V[.., first_unit .. first_unit + units]' H`, the tile's rows `stride` apart; `first_unit` starts a word of `v`.
     pub(super) fn add_outer(
         &self,
@@ -103,7 +127,7 @@ impl Samples {
     ) {
         assert!(v.rows() == self.samples && first_unit.is_multiple_of(WORD_BITS) && units <= BLOCK);
         let slabs = self.units.div_ceil(WIDTH);
-        for block in 0..self.samples.div_ceil(BLOCK) {
+        for block in 0..self.blocks() {
             let first = block * BLOCK;
             let samples = (self.samples - first).min(BLOCK);
             // Bits of the samples by unit.
@@ -123,11 +147,11 @@ impl Samples {
                 }
             }
             for k in 0..slabs {
-                let size = BLOCK * WIDTH;
+                let slab = self.slab(k * WIDTH, block, weight);
                 look_up(LookUp {
-                    slab: &self.slabs[(block * slabs + k) * size..][..size],
-                    step: weight * self.step,
-                    inputs: samples,
+                    slab: slab.weights,
+                    step: slab.step,
+                    inputs: slab.inputs,
                     words: words.as_flattened(),
                     words_stride: 2,
                     rows: units,

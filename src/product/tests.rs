@@ -278,3 +278,142 @@ fn wrong_shapes_are_refused() {
     assert!(propagate(&[term], &[0.0; 3], tail, &mut buffers).is_err());
     assert!(propagate(&[], &[0.0; 3], Tail::new(1.0), &mut buffers).is_err());
 }
+
+/// Many rows take look-ups in registers where the CPU has them; few take tables in memory. Every output is the same to the bit.
+#[test]
+fn many_rows_and_few_give_the_same_bits() {
+    for (rows, n, m, other) in [
+        (192, 1, 33, 0),
+        (200, 129, 70, 0),
+        (257, 784, 500, 0),
+        (1030, 131, 65, 0),
+        (1500, 260, 40, 77),
+        (200, 2000, 34, 300),
+    ] {
+        let mut rng = HostRng::new(rows as u64, 9);
+        let mut make = |inputs: usize| {
+            let w = Matrix::from_fn(inputs, m, |_, _| 0.2 * rng.normal() as f32);
+            let x = BitMatrix::from_fn(rows, inputs, |_, _| rng.uniform() < 0.3);
+            (FixedPoint::new(&w), w, x)
+        };
+        // Several bit inputs into one layer: one pass over their blocks.
+        let sources: Vec<_> = [n, other]
+            .into_iter()
+            .filter(|&k| k > 0)
+            .map(&mut make)
+            .collect();
+        let bias: Vec<f32> = (0..m).map(|j| j as f32 * 0.01 - 0.3).collect();
+        let draws = Draws::new(rows as u64, Site::Gibbs, 4);
+        let run = |range: std::ops::Range<usize>| {
+            let terms: Vec<_> = sources
+                .iter()
+                .map(|(fixed, weights, x)| Term {
+                    input: Input::Bits(x.view_rows(range.clone())),
+                    weights,
+                    direction: Direction::Up,
+                    fixed: Some(fixed),
+                })
+                .collect();
+            let k = range.len();
+            let mut alone = BitMatrix::zeros(k, m);
+            let mut sample = BitMatrix::zeros(k, m);
+            let (mut input, mut mean) = (Matrix::zeros(k, m), Matrix::zeros(k, m));
+            let mut columns = vec![0.0; m];
+            let mut softplus = vec![0.0; k];
+            let buffers = &mut Propagation::default();
+            let draws = draws.from_row(range.start);
+            let tail = Tail {
+                sample: Some((alone.view_mut(), draws)),
+                ..Tail::new(0.75)
+            };
+            propagate(&terms, &bias, tail, buffers).unwrap();
+            let tail = Tail {
+                input: Some(input.view_mut()),
+                mean: Some(mean.view_mut()),
+                sample: Some((sample.view_mut(), draws)),
+                column_sums: Some(&mut columns),
+                softplus_sums: Some(&mut softplus),
+                ..Tail::new(0.75)
+            };
+            propagate(&terms, &bias, tail, buffers).unwrap();
+            assert_eq!(alone, sample);
+            assert!(alone.padding_is_zero());
+            (sample, input, mean, columns, softplus)
+        };
+        let many = run(0..rows);
+        let mut sums = vec![0.0_f64; m];
+        for first in (0..rows).step_by(101) {
+            let range = first..(first + 101).min(rows);
+            let few = run(range.clone());
+            for (k, i) in range.enumerate() {
+                assert_eq!(
+                    many.0.view().row(i),
+                    few.0.view().row(k),
+                    "{rows} x {n} x {m}: sample {i}"
+                );
+                assert_eq!(many.1.row(i), few.1.row(k), "{rows} x {n} x {m}: input {i}");
+                assert_eq!(many.2.row(i), few.2.row(k), "{rows} x {n} x {m}: mean {i}");
+                assert_eq!(many.4[i], few.4[k], "{rows} x {n} x {m}: softplus {i}");
+            }
+            sums.iter_mut()
+                .zip(&few.3)
+                .for_each(|(s, &x)| *s += f64::from(x));
+        }
+        for (sum, &many) in sums.iter().zip(&many.3) {
+            assert!(
+                (sum - f64::from(many)).abs() < 1e-5 * (1.0 + rows as f64),
+                "{sum} {many}"
+            );
+        }
+    }
+}
+
+/// The same for statistics: many visible units at once, or few.
+#[test]
+fn statistics_of_many_units_and_few_are_the_same_bits() {
+    for (samples, units, hidden, binary) in [
+        (100, 260, 70, false),
+        (130, 1100, 33, false),
+        (37, 200, 128, true),
+    ] {
+        let mut rng = HostRng::new(samples as u64, 11);
+        let mut states = |columns| BitMatrix::from_fn(samples, columns, |_, _| rng.uniform() < 0.3);
+        let v = [states(units), states(units)];
+        let bits = [states(hidden), states(hidden)];
+        let h: [Matrix; 2] =
+            std::array::from_fn(|_| Matrix::from_fn(samples, hidden, |_, _| rng.uniform() as f32));
+        let run = |range: std::ops::Range<usize>| {
+            let part = |v: &BitMatrix| {
+                BitMatrix::from_fn(samples, range.len(), |i, j| v.get(i, range.start + j))
+            };
+            let v = [part(&v[0]), part(&v[1])];
+            let phases: [Phase<'_>; 2] = std::array::from_fn(|k| Phase {
+                visible: (&v[k]).into(),
+                hidden: if binary {
+                    (&bits[k]).into()
+                } else {
+                    (&h[k]).into()
+                },
+                weight: [0.01, -0.01][k],
+            });
+            let mut tables = PhaseTables::default();
+            let statistics = Statistics::new(&phases, range.len(), hidden)
+                .unwrap()
+                .by_look_up(&mut tables);
+            let mut out = Matrix::zeros(range.len(), hidden);
+            statistics.write_to(&mut out).unwrap();
+            out
+        };
+        let many = run(0..units);
+        for first in (0..units).step_by(90) {
+            let few = run(first..(first + 90).min(units));
+            for i in 0..few.rows() {
+                assert_eq!(
+                    few.row(i),
+                    many.row(first + i),
+                    "{samples} x {units} x {hidden}: {i}"
+                );
+            }
+        }
+    }
+}

@@ -31,6 +31,7 @@ impl Simd for Avx2 {
     type F = __m256;
     type I = __m256i;
     type W = __m256i;
+    type D = __m256d;
 
     #[inline(always)]
     fn vectorize<Op: Operation>(self, op: Op) -> Op::Output {
@@ -146,8 +147,15 @@ impl Simd for Avx2 {
         avx2!(_mm256_unpackhi_epi64(a, b))
     }
     #[inline(always)]
-    fn upper_24_bits(self, x: __m256i) -> __m256 {
-        avx2!(_mm256_cvtepi32_ps(_mm256_srli_epi32::<8>(x)))
+    fn lower_16_bits(self, x: __m256i) -> __m256 {
+        avx2!(_mm256_cvtepi32_ps(_mm256_and_si256(
+            x,
+            _mm256_set1_epi32(0xFFFF)
+        )))
+    }
+    #[inline(always)]
+    fn upper_16_bits(self, x: __m256i) -> __m256 {
+        avx2!(_mm256_cvtepi32_ps(_mm256_srli_epi32::<16>(x)))
     }
     #[inline(always)]
     unsafe fn load_words(self, x: *const i16) -> __m256i {
@@ -174,6 +182,28 @@ impl Simd for Avx2 {
             let [low, high] = x.map(|x| _mm256_cvtps_epi32(x));
             _mm256_permute4x64_epi64::<0b11_01_10_00>(_mm256_packs_epi32(low, high))
         })
+    }
+    #[inline(always)]
+    fn splat_f64(self, x: f64) -> __m256d {
+        avx2!(_mm256_set1_pd(x))
+    }
+    #[inline(always)]
+    fn load_f64(self, x: &[f64]) -> __m256d {
+        assert!(x.len() >= Self::LANES / 2);
+        avx2!(_mm256_loadu_pd(x.as_ptr()))
+    }
+    #[inline(always)]
+    fn store_f64(self, to: &mut [f64], x: __m256d) {
+        assert!(to.len() >= Self::LANES / 2);
+        avx2!(_mm256_storeu_pd(to.as_mut_ptr(), x))
+    }
+    #[inline(always)]
+    fn add_f64(self, a: __m256d, b: __m256d) -> __m256d {
+        avx2!(_mm256_add_pd(a, b))
+    }
+    #[inline(always)]
+    fn mul_f64(self, a: __m256d, b: __m256d) -> __m256d {
+        avx2!(_mm256_mul_pd(a, b))
     }
     #[inline(always)]
     unsafe fn transpose(
@@ -213,6 +243,56 @@ impl Simd for Avx2 {
                     to.add((i + 4) * to_stride),
                     _mm256_permute2f128_ps::<0x31>(q[i], q[i + 4]),
                 );
+            }
+        })
+    }
+    #[inline(always)]
+    unsafe fn transpose_words(
+        self,
+        from: *const i16,
+        from_stride: usize,
+        to: *mut i16,
+        to_stride: usize,
+    ) {
+        avx2!({
+            // 8 x 8 within 128 bits of each eight rows, then the halves.
+            let mut e = [_mm256_setzero_si256(); 16];
+            for g in 0..2 {
+                let r = |k: usize| _mm256_loadu_si256(from.add((8 * g + k) * from_stride).cast());
+                let (a0, a1) = (
+                    _mm256_unpacklo_epi16(r(0), r(1)),
+                    _mm256_unpackhi_epi16(r(0), r(1)),
+                );
+                let (a2, a3) = (
+                    _mm256_unpacklo_epi16(r(2), r(3)),
+                    _mm256_unpackhi_epi16(r(2), r(3)),
+                );
+                let (a4, a5) = (
+                    _mm256_unpacklo_epi16(r(4), r(5)),
+                    _mm256_unpackhi_epi16(r(4), r(5)),
+                );
+                let (a6, a7) = (
+                    _mm256_unpacklo_epi16(r(6), r(7)),
+                    _mm256_unpackhi_epi16(r(6), r(7)),
+                );
+                let (b0, b1) = (_mm256_unpacklo_epi32(a0, a2), _mm256_unpackhi_epi32(a0, a2));
+                let (b2, b3) = (_mm256_unpacklo_epi32(a1, a3), _mm256_unpackhi_epi32(a1, a3));
+                let (b4, b5) = (_mm256_unpacklo_epi32(a4, a6), _mm256_unpackhi_epi32(a4, a6));
+                let (b6, b7) = (_mm256_unpacklo_epi32(a5, a7), _mm256_unpackhi_epi32(a5, a7));
+                e[8 * g] = _mm256_unpacklo_epi64(b0, b4);
+                e[8 * g + 1] = _mm256_unpackhi_epi64(b0, b4);
+                e[8 * g + 2] = _mm256_unpacklo_epi64(b1, b5);
+                e[8 * g + 3] = _mm256_unpackhi_epi64(b1, b5);
+                e[8 * g + 4] = _mm256_unpacklo_epi64(b2, b6);
+                e[8 * g + 5] = _mm256_unpackhi_epi64(b2, b6);
+                e[8 * g + 6] = _mm256_unpacklo_epi64(b3, b7);
+                e[8 * g + 7] = _mm256_unpackhi_epi64(b3, b7);
+            }
+            for c in 0..8 {
+                let low = _mm256_permute2x128_si256::<0x20>(e[c], e[8 + c]);
+                let high = _mm256_permute2x128_si256::<0x31>(e[c], e[8 + c]);
+                _mm256_storeu_si256(to.add(c * to_stride).cast(), low);
+                _mm256_storeu_si256(to.add((8 + c) * to_stride).cast(), high);
             }
         })
     }

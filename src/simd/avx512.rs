@@ -1,9 +1,9 @@
-//! AVX-512 F, BW, DQ and VL.
+//! AVX-512 F, BW, DQ and VL, with BMI2.
 
 use super::{Operation, Simd};
 use core::arch::x86_64::*;
 
-/// Proof that the CPU has AVX-512 F, BW, DQ and VL.
+/// Proof that the CPU has AVX-512 F, BW, DQ and VL, and BMI2.
 #[derive(Clone, Copy)]
 pub(crate) struct Avx512(());
 
@@ -13,7 +13,8 @@ impl Avx512 {
         (is_x86_feature_detected!("avx512f")
             && is_x86_feature_detected!("avx512bw")
             && is_x86_feature_detected!("avx512dq")
-            && is_x86_feature_detected!("avx512vl"))
+            && is_x86_feature_detected!("avx512vl")
+            && is_x86_feature_detected!("bmi2"))
         .then_some(Self(()))
     }
 }
@@ -21,7 +22,7 @@ impl Avx512 {
 /// Calls an intrinsic of AVX-512 inside a method of the token.
 macro_rules! avx512 {
     ($e:expr) => {
-        // SAFETY: the token proves that the CPU has AVX-512 F, BW, DQ and VL.
+        // SAFETY: the token proves that the CPU has AVX-512 F, BW, DQ and VL, and BMI2.
         unsafe { $e }
     };
 }
@@ -32,6 +33,7 @@ impl Simd for Avx512 {
     type F = __m512;
     type I = __m512i;
     type W = __m512i;
+    type D = __m512d;
 
     #[inline(always)]
     fn vectorize<Op: Operation>(self, op: Op) -> Op::Output {
@@ -98,6 +100,10 @@ impl Simd for Avx512 {
         u32::from(avx512!(_mm512_cmp_ps_mask::<_CMP_LT_OQ>(a, b)))
     }
     #[inline(always)]
+    fn interleave_bits(self, even: u32, odd: u32) -> u32 {
+        avx512!(_pdep_u32(even, 0x5555_5555) | _pdep_u32(odd, 0xAAAA_AAAA))
+    }
+    #[inline(always)]
     fn expand(self, mask: u32) -> __m512 {
         avx512!(_mm512_maskz_mov_ps(mask as u16, _mm512_set1_ps(1.0)))
     }
@@ -143,8 +149,15 @@ impl Simd for Avx512 {
         avx512!(_mm512_unpackhi_epi64(a, b))
     }
     #[inline(always)]
-    fn upper_24_bits(self, x: __m512i) -> __m512 {
-        avx512!(_mm512_cvtepi32_ps(_mm512_srli_epi32::<8>(x)))
+    fn lower_16_bits(self, x: __m512i) -> __m512 {
+        avx512!(_mm512_cvtepi32_ps(_mm512_and_si512(
+            x,
+            _mm512_set1_epi32(0xFFFF)
+        )))
+    }
+    #[inline(always)]
+    fn upper_16_bits(self, x: __m512i) -> __m512 {
+        avx512!(_mm512_cvtepi32_ps(_mm512_srli_epi32::<16>(x)))
     }
     #[inline(always)]
     unsafe fn load_words(self, x: *const i16) -> __m512i {
@@ -171,6 +184,28 @@ impl Simd for Avx512 {
             let [low, high] = x.map(|x| _mm512_cvtepi32_epi16(_mm512_cvtps_epi32(x)));
             _mm512_inserti64x4::<1>(_mm512_castsi256_si512(low), high)
         })
+    }
+    #[inline(always)]
+    fn splat_f64(self, x: f64) -> __m512d {
+        avx512!(_mm512_set1_pd(x))
+    }
+    #[inline(always)]
+    fn load_f64(self, x: &[f64]) -> __m512d {
+        assert!(x.len() >= Self::LANES / 2);
+        avx512!(_mm512_loadu_pd(x.as_ptr()))
+    }
+    #[inline(always)]
+    fn store_f64(self, to: &mut [f64], x: __m512d) {
+        assert!(to.len() >= Self::LANES / 2);
+        avx512!(_mm512_storeu_pd(to.as_mut_ptr(), x))
+    }
+    #[inline(always)]
+    fn add_f64(self, a: __m512d, b: __m512d) -> __m512d {
+        avx512!(_mm512_add_pd(a, b))
+    }
+    #[inline(always)]
+    fn mul_f64(self, a: __m512d, b: __m512d) -> __m512d {
+        avx512!(_mm512_mul_pd(a, b))
     }
     #[inline(always)]
     unsafe fn transpose(
@@ -215,6 +250,66 @@ impl Simd for Avx512 {
                 ];
                 for (l, &x) in column.iter().enumerate() {
                     _mm512_storeu_ps(to.add((4 * l + c) * to_stride), x);
+                }
+            }
+        })
+    }
+    #[inline(always)]
+    unsafe fn transpose_words(
+        self,
+        from: *const i16,
+        from_stride: usize,
+        to: *mut i16,
+        to_stride: usize,
+    ) {
+        avx512!({
+            // 8 x 8 within 128 bits of each eight rows: e[8g + c] holds, in 128-bit lane l, rows 8g..8g+8 of column 8l + c.
+            let mut e = [_mm512_setzero_si512(); 32];
+            for g in 0..4 {
+                let r = |k: usize| _mm512_loadu_si512(from.add((8 * g + k) * from_stride).cast());
+                let (a0, a1) = (
+                    _mm512_unpacklo_epi16(r(0), r(1)),
+                    _mm512_unpackhi_epi16(r(0), r(1)),
+                );
+                let (a2, a3) = (
+                    _mm512_unpacklo_epi16(r(2), r(3)),
+                    _mm512_unpackhi_epi16(r(2), r(3)),
+                );
+                let (a4, a5) = (
+                    _mm512_unpacklo_epi16(r(4), r(5)),
+                    _mm512_unpackhi_epi16(r(4), r(5)),
+                );
+                let (a6, a7) = (
+                    _mm512_unpacklo_epi16(r(6), r(7)),
+                    _mm512_unpackhi_epi16(r(6), r(7)),
+                );
+                let (b0, b1) = (_mm512_unpacklo_epi32(a0, a2), _mm512_unpackhi_epi32(a0, a2));
+                let (b2, b3) = (_mm512_unpacklo_epi32(a1, a3), _mm512_unpackhi_epi32(a1, a3));
+                let (b4, b5) = (_mm512_unpacklo_epi32(a4, a6), _mm512_unpackhi_epi32(a4, a6));
+                let (b6, b7) = (_mm512_unpacklo_epi32(a5, a7), _mm512_unpackhi_epi32(a5, a7));
+                e[8 * g] = _mm512_unpacklo_epi64(b0, b4);
+                e[8 * g + 1] = _mm512_unpackhi_epi64(b0, b4);
+                e[8 * g + 2] = _mm512_unpacklo_epi64(b1, b5);
+                e[8 * g + 3] = _mm512_unpackhi_epi64(b1, b5);
+                e[8 * g + 4] = _mm512_unpacklo_epi64(b2, b6);
+                e[8 * g + 5] = _mm512_unpackhi_epi64(b2, b6);
+                e[8 * g + 6] = _mm512_unpacklo_epi64(b3, b7);
+                e[8 * g + 7] = _mm512_unpackhi_epi64(b3, b7);
+            }
+            // Then the 4 x 4 transpose of 128-bit lanes.
+            for c in 0..8 {
+                let t0 = _mm512_shuffle_i32x4::<0b10_00_10_00>(e[c], e[8 + c]);
+                let t1 = _mm512_shuffle_i32x4::<0b11_01_11_01>(e[c], e[8 + c]);
+                let t2 = _mm512_shuffle_i32x4::<0b10_00_10_00>(e[16 + c], e[24 + c]);
+                let t3 = _mm512_shuffle_i32x4::<0b11_01_11_01>(e[16 + c], e[24 + c]);
+                let columns = [
+                    _mm512_shuffle_i32x4::<0b10_00_10_00>(t0, t2),
+                    _mm512_shuffle_i32x4::<0b10_00_10_00>(t1, t3),
+                    _mm512_shuffle_i32x4::<0b11_01_11_01>(t0, t2),
+                    _mm512_shuffle_i32x4::<0b11_01_11_01>(t1, t3),
+                ];
+                for (l, &x) in columns.iter().enumerate() {
+                    _mm512_storeu_si512(to.add((8 * l + c) * to_stride).cast(), x);
                 }
             }
         })

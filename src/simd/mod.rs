@@ -150,6 +150,8 @@ pub(crate) trait Simd: Copy + Send + Sync + 'static {
     type I: Copy;
     /// `2 * LANES` 16-bit integers.
     type W: Copy;
+    /// `LANES / 2` doubles.
+    type D: Copy;
 
     /// Calls `op.run(self)` compiled for this instruction set.
     fn vectorize<Op: Operation>(self, op: Op) -> Op::Output;
@@ -183,6 +185,17 @@ pub(crate) trait Simd: Copy + Send + Sync + 'static {
     fn shift_to_exponent(self, x: Self::F) -> Self::F;
     /// Bit `k` tells whether lane `k` of `a` is less than that of `b`.
     fn less(self, a: Self::F, b: Self::F) -> u32;
+    /// Bits 0 .. 16 of `even` and of `odd` in turns.
+    #[inline(always)]
+    fn interleave_bits(self, even: u32, odd: u32) -> u32 {
+        let spread = |x: u32| {
+            let x = (x | x << 8) & 0x00FF_00FF;
+            let x = (x | x << 4) & 0x0F0F_0F0F;
+            let x = (x | x << 2) & 0x3333_3333;
+            (x | x << 1) & 0x5555_5555
+        };
+        spread(even) | spread(odd) << 1
+    }
     /// Lane `k` is 1 where bit `k` of `mask` is one, else 0.
     fn expand(self, mask: u32) -> Self::F;
 
@@ -204,8 +217,10 @@ pub(crate) trait Simd: Copy + Send + Sync + 'static {
     fn interleave_lower(self, a: Self::I, b: Self::I) -> Self::I;
     /// Per 128 bits, the upper 64-bit lane of `a`, then that of `b`.
     fn interleave_upper(self, a: Self::I, b: Self::I) -> Self::I;
-    /// The upper 24 bits of each 32-bit lane as a float, 0 ..= 2^24 - 1.
-    fn upper_24_bits(self, x: Self::I) -> Self::F;
+    /// The lower 16 bits of each 32-bit lane as a float.
+    fn lower_16_bits(self, x: Self::I) -> Self::F;
+    /// The upper 16 bits of each 32-bit lane as a float.
+    fn upper_16_bits(self, x: Self::I) -> Self::F;
 
     /// `2 * LANES` 16-bit integers at `x`.
     ///
@@ -224,11 +239,33 @@ pub(crate) trait Simd: Copy + Send + Sync + 'static {
     /// Floats of magnitude below 2^15, rounded to the nearest integer, ties to even.
     fn narrow(self, x: [Self::F; 2]) -> Self::W;
 
+    /// All lanes `x`.
+    fn splat_f64(self, x: f64) -> Self::D;
+    /// The first `LANES / 2` doubles of `x`.
+    fn load_f64(self, x: &[f64]) -> Self::D;
+    /// Writes the first `LANES / 2` doubles of `to`.
+    fn store_f64(self, to: &mut [f64], x: Self::D);
+    /// `a + b`.
+    fn add_f64(self, a: Self::D, b: Self::D) -> Self::D;
+    /// `a * b`.
+    fn mul_f64(self, a: Self::D, b: Self::D) -> Self::D;
+
     /// Writes the transpose of the `LANES x LANES` floats at `from` (rows `from_stride` apart) to `to` (rows `to_stride` apart).
     ///
     /// # Safety
     /// `LANES` rows of `LANES` floats must be readable at `from` and writable at `to`.
     unsafe fn transpose(self, from: *const f32, from_stride: usize, to: *mut f32, to_stride: usize);
+    /// Writes the transpose of the `2 LANES x 2 LANES` 16-bit integers at `from` (rows `from_stride` apart) to `to` (rows `to_stride` apart).
+    ///
+    /// # Safety
+    /// `2 * LANES` rows of `2 * LANES` integers must be readable at `from` and writable at `to`.
+    unsafe fn transpose_words(
+        self,
+        from: *const i16,
+        from_stride: usize,
+        to: *mut i16,
+        to_stride: usize,
+    );
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Any CPU, through the crate `wide`.
 
 use super::{Operation, Simd};
-use wide::{f32x8, i16x16};
+use wide::{f32x8, f64x4, i16x16};
 
 /// Needs no proof.
 #[derive(Clone, Copy)]
@@ -13,6 +13,7 @@ impl Simd for Portable {
     type F = f32x8;
     type I = [u64; 4];
     type W = i16x16;
+    type D = f64x4;
 
     #[inline(always)]
     fn vectorize<Op: Operation>(self, op: Op) -> Op::Output {
@@ -116,9 +117,15 @@ impl Simd for Portable {
         [a[1], b[1], a[3], b[3]]
     }
     #[inline(always)]
-    fn upper_24_bits(self, x: [u64; 4]) -> f32x8 {
+    fn lower_16_bits(self, x: [u64; 4]) -> f32x8 {
         f32x8::from(std::array::from_fn(|k| {
-            ((x[k / 2] >> (32 * (k % 2))) as u32 >> 8) as f32
+            f32::from((x[k / 2] >> (32 * (k % 2))) as u16)
+        }))
+    }
+    #[inline(always)]
+    fn upper_16_bits(self, x: [u64; 4]) -> f32x8 {
+        f32x8::from(std::array::from_fn(|k| {
+            f32::from((x[k / 2] >> (32 * (k % 2) + 16)) as u16)
         }))
     }
     #[inline(always)]
@@ -148,6 +155,27 @@ impl Simd for Portable {
         }))
     }
     #[inline(always)]
+    fn splat_f64(self, x: f64) -> f64x4 {
+        f64x4::splat(x)
+    }
+    #[inline(always)]
+    fn load_f64(self, x: &[f64]) -> f64x4 {
+        let lanes: [f64; 4] = x[..4].try_into().expect("four doubles");
+        f64x4::from(lanes)
+    }
+    #[inline(always)]
+    fn store_f64(self, to: &mut [f64], x: f64x4) {
+        to[..4].copy_from_slice(&x.to_array());
+    }
+    #[inline(always)]
+    fn add_f64(self, a: f64x4, b: f64x4) -> f64x4 {
+        a + b
+    }
+    #[inline(always)]
+    fn mul_f64(self, a: f64x4, b: f64x4) -> f64x4 {
+        a * b
+    }
+    #[inline(always)]
     unsafe fn transpose(
         self,
         from: *const f32,
@@ -159,6 +187,21 @@ impl Simd for Portable {
             for j in 0..8 {
                 // SAFETY: within the eight rows of eight floats that the caller vouches for.
                 unsafe { *to.add(j * to_stride + i) = *from.add(i * from_stride + j) }
+            }
+        }
+    }
+    #[inline(always)]
+    unsafe fn transpose_words(
+        self,
+        from: *const i16,
+        from_stride: usize,
+        to: *mut i16,
+        to_stride: usize,
+    ) {
+        for i in 0..16 {
+            for j in 0..16 {
+                // SAFETY: the caller vouches for both squares.
+                unsafe { *to.add(j * to_stride + i) = *from.add(i * from_stride + j) };
             }
         }
     }

@@ -64,6 +64,12 @@ impl Operation for Definitions {
             assert_eq!(x, (mask >> k & 1) as f32);
         }
 
+        let mixed = s.interleave_bits(0b1000_0000_0000_0001, 0b1100_0000_0000_0010);
+        assert_eq!(
+            mixed, 0b1110_0000_0000_0000_0000_0000_0000_1001,
+            "{mixed:b}"
+        );
+
         let half = S::LANES / 2;
         let x: Vec<u64> = (1..=half as u64)
             .map(|k| k.wrapping_mul(0x9E37_79B9_7F4A_7C15))
@@ -74,9 +80,11 @@ impl Operation for Definitions {
         let (vx, vy) = (s.load_u64(&x), s.load_u64(&y));
         // A register of integers is read back through the exact upper 24 bits of its halves.
         let check = |v: S::I, f: &dyn Fn(usize) -> u64| {
-            for (k, lane) in lanes(s.upper_24_bits(v)).into_iter().enumerate() {
+            let (low, high) = (lanes(s.lower_16_bits(v)), lanes(s.upper_16_bits(v)));
+            for (k, (low, high)) in low.into_iter().zip(high).enumerate() {
                 let word = (f(k / 2) >> (32 * (k % 2))) as u32;
-                assert_eq!(lane, (word >> 8) as f32, "word {k}");
+                assert_eq!(low, (word & 0xFFFF) as f32, "word {k}");
+                assert_eq!(high, (word >> 16) as f32, "word {k}");
             }
         };
         let low = |x: u64| x & 0xffff_ffff;
@@ -93,6 +101,22 @@ impl Operation for Definitions {
         check(s.interleave_upper(vx, vy), &|k| {
             if k % 2 == 0 { x[k + 1] } else { y[k] }
         });
+
+        // Doubles, which have one rounding everywhere.
+        let x: Vec<f64> = (0..half).map(|k| k as f64 / 3.0 - 0.7).collect();
+        let y: Vec<f64> = (0..half).map(|k| 5.0 - k as f64 / 7.0).collect();
+        let (vx, vy) = (s.load_f64(&x), s.load_f64(&y));
+        let check = |v: S::D, f: &dyn Fn(usize) -> f64| {
+            let mut lanes = vec![f64::NAN; half];
+            s.store_f64(&mut lanes, v);
+            for (k, lane) in lanes.into_iter().enumerate() {
+                assert_eq!(lane, f(k), "double {k}");
+            }
+        };
+        check(vx, &|k| x[k]);
+        check(s.splat_f64(0.1), &|_| 0.1);
+        check(s.add_f64(vx, vy), &|k| x[k] + y[k]);
+        check(s.mul_f64(vx, vy), &|k| x[k] * y[k]);
 
         // 16-bit words, through floats and back.
         let wide: Vec<f32> = (0..2 * S::LANES)
@@ -126,6 +150,18 @@ impl Operation for Definitions {
         for i in 0..n {
             for j in 0..stride {
                 let expected = if j < n { from[j * stride + i] } else { -1.0 };
+                assert_eq!(to[i * stride + j], expected);
+            }
+        }
+        let n = 2 * S::LANES;
+        let stride = n + 5;
+        let from: Vec<i16> = (0..n * stride).map(|k| k as i16).collect();
+        let mut to = vec![-1_i16; n * stride];
+        // SAFETY: both buffers hold `n` rows of `stride >= n` integers.
+        unsafe { s.transpose_words(from.as_ptr(), stride, to.as_mut_ptr(), stride) };
+        for i in 0..n {
+            for j in 0..stride {
+                let expected = if j < n { from[j * stride + i] } else { -1 };
                 assert_eq!(to[i * stride + j], expected);
             }
         }

@@ -134,7 +134,7 @@ mod tests {
         assert_eq!(bits.rows(), 2);
         for (k, i) in [4, 0].into_iter().enumerate() {
             for j in 0..70 {
-                assert_eq!(bits.get(k, j), draws.uniform(k, j) < grey.row(i)[j]);
+                assert_eq!(bits.get(k, j), draws.bernoulli(k, j, grey.row(i)[j]));
             }
         }
         let mut batch = Minibatch::new(3, &data, false);

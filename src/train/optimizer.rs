@@ -4,7 +4,7 @@ use crate::{
     error::Result,
     matrix::{Matrix, MatrixViewMut},
     model::{Expectations, Kind, Layer, Rbm},
-    product::{Samples, Statistics, for_each_tile},
+    product::{PhaseTables, Statistics, for_each_tile},
     simd::{Operation, Simd, dispatch},
 };
 
@@ -60,7 +60,7 @@ pub(super) struct Gradient {
     visible: Vec<f32>,
     hidden: Vec<f32>,
     variances: [Variances; 2],
-    samples: [Samples; 3],
+    tables: PhaseTables,
 }
 
 /// Of the Gaussian units of a layer.
@@ -120,7 +120,7 @@ impl Optimizer {
         gradient.hidden.clear();
         gradient.hidden.resize(hidden.len(), 0.0);
         let statistics = &if by_look_up {
-            statistics.by_look_up(&mut gradient.samples)
+            statistics.by_look_up(&mut gradient.tables)
         } else {
             *statistics
         };
@@ -136,18 +136,15 @@ impl Optimizer {
             || learns_variances;
         if !whole {
             let targets = [weights.view_mut(), self.weights.view_mut()];
-            let update =
-                |tile: &[f32], stride: usize, [mut w, mut step]: [MatrixViewMut<'_>; 2]| {
-                    for i in 0..w.rows() {
-                        let gradient = &tile[i * stride..][..w.columns()];
-                        dispatch(Step {
-                            gradient,
-                            step: step.row_mut(i),
-                            parameter: w.row_mut(i),
-                            rates,
-                        });
-                    }
-                };
+            let update = |tile: &[f32], stride: usize, [w, step]: [MatrixViewMut<'_>; 2]| {
+                dispatch(StepTile {
+                    gradient: tile,
+                    stride,
+                    step,
+                    parameter: w,
+                    rates,
+                });
+            };
             rayon::join(|| for_each_tile(statistics, targets, &update), sums);
         } else {
             sums();
@@ -334,6 +331,33 @@ fn subtract(from: &mut [f32], weight: f32, x: &[f64]) {
     from.iter_mut()
         .zip(x)
         .for_each(|(a, b)| *a = (f64::from(*a) - f64::from(weight) * b) as f32);
+}
+
+/// The rule on a rectangle of weights.
+struct StepTile<'a> {
+    gradient: &'a [f32],
+    /// Floats between the gradient's rows.
+    stride: usize,
+    step: MatrixViewMut<'a>,
+    parameter: MatrixViewMut<'a>,
+    rates: Rates,
+}
+
+impl Operation for StepTile<'_> {
+    type Output = ();
+    #[inline(always)]
+    fn run<S: Simd>(mut self, s: S) {
+        for i in 0..self.parameter.rows() {
+            let parameter = self.parameter.row_mut(i);
+            let step = Step {
+                gradient: &self.gradient[i * self.stride..][..parameter.len()],
+                step: self.step.row_mut(i),
+                parameter,
+                rates: self.rates,
+            };
+            step.run(s);
+        }
+    }
 }
 
 /// The rule on a slice of parameters. Multiplications and additions round separately, so every instruction set gives the same

@@ -12,7 +12,7 @@ use crate::{
     error::{Error, Result},
     matrix::Matrix,
     model::{Rbm, States},
-    product::{Input, Phase, Propagation, Statistics, Tail, warm_up},
+    product::{Input, Phase, Propagation, Statistics, Tail, in_pool, warm_up},
     rng::{Draws, Site},
 };
 use std::ops::ControlFlow;
@@ -412,6 +412,10 @@ impl Training {
             warm_up(chains, self.rbm.n_hidden());
             self.warm = true;
         }
+        in_pool(|| self.update_in_pool(data))
+    }
+
+    fn update_in_pool(&mut self, data: &Examples) -> Result<()> {
         let rates = self.rates();
         let rows = self.gather(data);
         self.positive_phase(rows)?;

@@ -16,13 +16,14 @@ def philox(c, k):
 
 
 def draws(seed, site, step, shape):
-    """The uniforms of rows and columns, as src/rng.rs defines them."""
+    """The 48-bit uniforms of the Bernoulli draws of rows and columns, as src/rng.rs defines them."""
     u = np.empty(shape)
+    block = lambda column, row: philox([column, row, step & 0xFFFFFFFF, step >> 32 | site << 16], [seed & 0xFFFFFFFF, seed >> 32])
     for row in range(shape[0]):
-        for block in range(-(-shape[1] // 4)):
-            words = philox([block, row, step & 0xFFFFFFFF, step >> 32 | site << 16], [seed & 0xFFFFFFFF, seed >> 32])
-            for k, word in enumerate(words[: shape[1] - 4 * block]):
-                u[row, 4 * block + k] = (word >> 8) / 2**24
+        for column in range(shape[1]):
+            first = block(column // 4, row // 2)[column % 4] >> 16 * (row % 2) & 0xFFFF
+            second = block(column // 4 + 2**31, row)[column % 4]
+            u[row, column] = (first * 2**32 + second) / 2**48
     return u
 
 

@@ -35,7 +35,7 @@ use std::{
     time::Instant,
 };
 
-/// Measures this machine and the engine on it: the f32 peak, products, activations, draws, epochs, Gibbs sweeps
+/// Measures this machine and the engine on it: the f32 peak, products, activations, draws, epochs, Gibbs sweeps, exact ln Z
 ///
 /// Speeds are in GCU/s, 10^9 connection updates a second. A connection update is one visible-hidden pair of one sample in one matrix
 /// pass; in a dense product it costs one multiply-add, so GCU/s compare with the f32 FMA peak. A Gibbs sweep has 2 passes, CD-1 and
@@ -122,6 +122,8 @@ struct Size {
     batch: usize,
     /// Numbers of chains of the sweeps, and of rows of the epilogue.
     chains: [usize; 2],
+    /// Hidden units of which all states are enumerated.
+    exact_hidden: usize,
     /// Numbers that an activation works on: they stay in the first-level cache.
     elements: usize,
 }
@@ -142,6 +144,7 @@ impl Size {
         n_hidden: 500,
         batch: 100,
         chains: [100, 1000],
+        exact_hidden: 18,
         elements: 4096,
     };
     const QUICK: Self = Self {
@@ -324,6 +327,27 @@ fn measure(threads: usize, size: &Size, seconds: f64) -> Result<Vec<Row>> {
         let updates = 2 * n * size.n_visible * size.n_hidden;
         rows.push(all.row("sampling", &name, time, updates as f64));
     }
+    say("ln Z by enumeration");
+    let (n, name) = (size.exact_hidden, "ln Z by enumeration: a factor");
+    let weights = Matrix::from_fn(size.n_visible, n, |i, j| {
+        ((i * 7 + j * 3) % 13) as f32 / 64.0 - 0.1
+    });
+    let small = Rbm::from_parameters(weights, vec![-1.0; size.n_visible], vec![0.0; n])?;
+    let [time] = pool.install(|| {
+        median_seconds(
+            seconds,
+            [&mut || {
+                black_box(small.log_z()?);
+                Ok(())
+            }],
+        )
+    })?;
+    let factors = (size.n_visible << n) as f64;
+    rows.push(Row {
+        seconds: Some(time),
+        nanoseconds_per_element: Some(time * 1e9 / factors),
+        ..Row::new("likelihood", name, threads)
+    });
     progress.finish_and_clear();
     Ok(rows)
 }
@@ -525,13 +549,14 @@ mod tests {
         n_hidden: 20,
         batch: 10,
         chains: [3, 300],
+        exact_hidden: 10,
         elements: 50,
     };
 
     #[test]
     fn every_figure_is_a_positive_number() {
         let rows = measure(2, &TINY, 1e-3).unwrap();
-        let expected = 2 + 2 * 4 * Provider::ALL.len() + 3 + 12 + 4 + 3 + 2;
+        let expected = 2 + 2 * 4 * Provider::ALL.len() + 3 + 12 + 4 + 3 + 2 + 1;
         assert_eq!(rows.len(), expected);
         for row in &rows {
             assert!(!row.name.contains([',', '"']), "{row:?}");

@@ -1,16 +1,21 @@
 //! `harmonium evaluate`: the log-likelihood of data under a model.
 
 use crate::{
-    args::EvaluateArgs,
+    args::{EvaluateArgs, ScheduleArg},
     classify::{Classification, name},
     data::{Source, resolved},
     failure::{Failure, Outcome, note},
-    likelihood::{self, Likelihood, Way},
+    likelihood::{self, DEFAULT_BETAS, Likelihood, Way},
     plan::MOST_ELEMENTS,
-    progress::Bar,
+    progress::Stages,
     report,
 };
-use harmonium::{Error, checkpoint::Checkpoint};
+use harmonium::{
+    Error, Examples, Rbm,
+    checkpoint::{Checkpoint, write_atomically},
+    evaluate::{Betas, ReverseStart},
+};
+use npyz::WriterBuilder;
 use std::{io, ops::ControlFlow, path::Path};
 
 /// Reads a model file, with advice if there is none.
@@ -32,6 +37,9 @@ pub fn load_model(path: &Path) -> Outcome<Checkpoint> {
 
 /// Runs the command.
 pub fn run(args: &EvaluateArgs) -> Outcome<()> {
+    args.save_weights
+        .as_deref()
+        .map_or(Ok(()), check_extension)?;
     let checkpoint = load_model(&args.model)?;
     let rbm = &checkpoint.rbm;
     let noted = Source::from_notes(&checkpoint.notes)?;
@@ -61,11 +69,20 @@ pub fn run(args: &EvaluateArgs) -> Outcome<()> {
     })?;
     likelihood::check_width(rbm, &data)?;
     let most = MOST_ELEMENTS / rbm.n_visible().max(rbm.n_hidden()).max(1);
-    if args.chains > most {
-        return Err(Failure::usage(format!(
-            "--chains {}: expected at most {most} of a machine of this size",
-            args.chains
-        )));
+    let rows = if args.raise {
+        args.raise_examples.saturating_mul(args.raise_chains)
+    } else {
+        0
+    };
+    for (name, chains) in [
+        ("--chains", args.chains),
+        ("--raise-examples times --raise-chains", rows),
+    ] {
+        if chains > most {
+            return Err(Failure::usage(format!(
+                "{name} {chains}: expected at most {most} of a machine of this size"
+            )));
+        }
     }
     if args.binarize.is_none() && rbm.is_bernoulli() && likelihood::is_grey(&data) {
         note("grey values are drawn once as bits (--binarize sample)");
@@ -85,7 +102,7 @@ pub fn run(args: &EvaluateArgs) -> Outcome<()> {
         None => None,
     };
     if let Some(classified) = &classified
-        && !args.exact
+        && !(args.exact || args.reverse || args.raise || args.save_weights.is_some())
     {
         note("the likelihood of a machine with labels is enumerated alone: --exact");
         if args.json {
@@ -97,17 +114,21 @@ pub fn run(args: &EvaluateArgs) -> Outcome<()> {
     let way = if args.exact {
         Way::Exact
     } else {
-        Way::ais(&data.train, args.chains, args.betas, seed)
+        Way::Annealing(annealing(args, rbm, &data.train, seed)?)
     };
-    let bar = Bar::new(args.betas as u64, "annealing");
-    let measured = Likelihood::measure(rbm, examples, split, &way, &mut |done, _| {
-        bar.set(done as u64);
+    let mut bar = Stages::new();
+    let measured = Likelihood::measure(rbm, examples, split, &way, &mut |stage, done, all| {
+        bar.set(stage, done, all);
         ControlFlow::Continue(())
     })?;
     bar.clear();
     let Some(measured) = measured else {
         return Err(Failure::failed("interrupted"));
     };
+    if let Some(path) = &args.save_weights {
+        write_weights(path, &measured.log_weights())?;
+        note(format!("log weights in {}", path.display()));
+    }
     if args.json {
         let mut object = measured.json();
         object.extend(classified.map(|c| c.json()).unwrap_or_default());
@@ -119,4 +140,74 @@ pub fn run(args: &EvaluateArgs) -> Outcome<()> {
         rows.extend(classified.confusion_rows());
     }
     report::table(&title, &rows)
+}
+
+/// What the options ask for.
+fn annealing(
+    args: &EvaluateArgs,
+    rbm: &Rbm,
+    train: &Examples,
+    seed: u64,
+) -> Outcome<likelihood::Annealing> {
+    if !rbm.is_bernoulli() {
+        return Err(likelihood::not_annealed(rbm));
+    }
+    let steps = args.betas.unwrap_or(DEFAULT_BETAS);
+    let betas = match (args.schedule, args.betas) {
+        (ScheduleArg::Linear, _) => Betas::Linear(steps),
+        (ScheduleArg::Adaptive, _) => Betas::Adaptive(steps),
+        (ScheduleArg::SalakhutdinovMurray, None) => Betas::SalakhutdinovMurray,
+        (ScheduleArg::SalakhutdinovMurray, Some(steps)) => {
+            return Err(Failure::usage(format!(
+                "--betas {steps}: --schedule salakhutdinov-murray has 14503 of its own"
+            )));
+        }
+    };
+    let mut annealing = likelihood::Annealing::of(train, args.chains, betas, seed);
+    if args.reverse {
+        annealing.reverse = Some(ReverseStart::suited_to(
+            rbm,
+            train,
+            args.chains,
+            args.burn_in,
+            seed,
+        )?);
+    }
+    if args.raise {
+        annealing.raise = Some((args.raise_examples, args.raise_chains));
+    }
+    Ok(annealing)
+}
+
+/// Refuses a file name of another kind.
+fn check_extension(path: &Path) -> Outcome<()> {
+    if path
+        .extension()
+        .is_some_and(|e| e.eq_ignore_ascii_case("npy"))
+    {
+        return Ok(());
+    }
+    Err(Failure::usage(format!(
+        "--save-weights {}: expected a file name that ends in .npy",
+        path.display()
+    )))
+}
+
+/// Writes log weights, f64 `[directions x chains]`.
+fn write_weights(path: &Path, directions: &[&[f64]]) -> Outcome<()> {
+    let mut bytes = Vec::new();
+    let write = |bytes: &mut Vec<u8>| -> io::Result<()> {
+        let chains = directions.first().map_or(0, |w| w.len());
+        let mut writer = npyz::WriteOptions::new()
+            .default_dtype()
+            .shape(&[directions.len() as u64, chains as u64])
+            .writer(bytes)
+            .begin_nd()?;
+        for weights in directions {
+            writer.extend(weights.iter().copied())?;
+        }
+        writer.finish()
+    };
+    write(&mut bytes).map_err(|e| Error::io(path, "encode the log weights", e))?;
+    Ok(write_atomically(path, &bytes)?)
 }

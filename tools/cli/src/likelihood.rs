@@ -6,11 +6,15 @@ use crate::{
     failure::{Failure, Outcome, note},
 };
 use harmonium::{
-    Error,
+    BitMatrix, Error,
     dataset::{Binarization, Examples},
-    evaluate::{Ais, Base, exact_mean_log_likelihood},
+    evaluate::{
+        Ais, Base, Betas, Bracket, DEAD_BELOW, HiddenActivity, LogZ, Raise, ReverseStart,
+        SATURATED_ABOVE, Warning, exact_mean_log_likelihood_with,
+    },
     kernel::reduce::mean_and_standard_error,
     model::{MAX_EXACT_UNITS, Rbm},
+    product::Input,
 };
 use serde_json::{Map, Value, json};
 use std::ops::ControlFlow;
@@ -19,6 +23,15 @@ use std::ops::ControlFlow;
 pub const DEFAULT_CHAINS: usize = 100;
 /// Inverse temperatures of annealed importance sampling unless told otherwise.
 pub const DEFAULT_BETAS: usize = 10_000;
+/// Gibbs sweeps before reverse annealing unless told otherwise.
+pub const DEFAULT_BURN_IN: usize = 1000;
+/// Examples of RAISE unless told otherwise.
+pub const DEFAULT_RAISE_EXAMPLES: usize = 100;
+/// Chains an example of RAISE unless told otherwise.
+pub const DEFAULT_RAISE_CHAINS: usize = 10;
+
+/// Called with the stage of the work, and its steps done and all; stops if it breaks.
+pub type Progress<'a> = dyn FnMut(&'static str, usize, usize) -> ControlFlow<()> + 'a;
 
 /// How `ln Z` is found.
 #[derive(Clone, Debug)]
@@ -26,18 +39,59 @@ pub enum Way {
     /// By enumeration.
     Exact,
     /// By annealed importance sampling.
-    Ais(Ais),
+    Annealing(Annealing),
 }
 
-impl Way {
-    /// Annealed importance sampling from the base rate of `train`.
-    pub fn ais(train: &Examples, chains: usize, betas: usize, seed: u64) -> Self {
-        Self::Ais(Ais {
-            chains,
-            betas,
-            base: Base::rate_of(train),
-            seed,
-        })
+/// What is annealed.
+#[derive(Clone, Debug)]
+pub struct Annealing {
+    ais: Ais,
+    /// Start of the reverse direction, if it is wanted.
+    pub reverse: Option<ReverseStart>,
+    /// Examples of RAISE and chains of each, if it is wanted.
+    pub raise: Option<(usize, usize)>,
+}
+
+impl Annealing {
+    /// Forward from the base rate of `train`.
+    pub fn of(train: &Examples, chains: usize, betas: Betas, seed: u64) -> Self {
+        Self {
+            ais: Ais {
+                chains,
+                betas,
+                base: Base::rate_of(train),
+                seed,
+            },
+            reverse: None,
+            raise: None,
+        }
+    }
+}
+
+/// What annealing found.
+#[derive(Clone, Debug)]
+struct Annealed {
+    ais: Ais,
+    forward: LogZ,
+    reverse: Option<(ReverseStart, Bracket)>,
+    raise: Option<Raised>,
+}
+
+/// RAISE beside AIS of the same examples.
+#[derive(Clone, Debug)]
+struct Raised {
+    raise: Raise,
+    chains: usize,
+    /// Mean and standard error of what AIS says more.
+    gap: (f64, f64),
+}
+
+impl Annealed {
+    fn warnings(&self) -> Vec<Warning> {
+        match &self.reverse {
+            Some((_, bracket)) => bracket.warnings(),
+            None => self.forward.warning().into_iter().collect(),
+        }
     }
 }
 
@@ -45,23 +99,25 @@ impl Way {
 #[derive(Clone, Debug)]
 pub struct Likelihood {
     /// `ln Z`.
-    pub log_z: f64,
+    log_z: f64,
     /// Interval of `ln Z`; both ends are `log_z` if that is exact.
-    pub interval: (f64, f64),
+    interval: (f64, f64),
     /// Mean over the examples.
-    pub mean: f64,
+    mean: f64,
     /// Of the mean, that of `ln Z` included.
-    pub standard_error: f64,
+    standard_error: f64,
     /// Examples.
-    pub count: usize,
+    count: usize,
     /// The part of the data that they are.
-    pub split: Split,
-    /// Of the chains; `None` if `ln Z` is exact.
-    pub effective_sample_size: Option<f64>,
+    split: Split,
+    /// Of the hidden units on the examples, if they are on or off.
+    activity: Option<HiddenActivity>,
+    /// `None` if `ln Z` is exact.
+    annealed: Option<Annealed>,
 }
 
 impl Likelihood {
-    /// Measures binary `examples`, telling `progress(done, all)` of the temperatures; `None` if it breaks.
+    /// Measures binary `examples`, telling `progress` of the temperatures or blocks of states; `None` if it breaks.
     ///
     /// # Errors
     /// Those of the library, and grey examples.
@@ -70,21 +126,13 @@ impl Likelihood {
         examples: &Examples,
         split: Split,
         way: &Way,
-        progress: &mut dyn FnMut(usize, usize) -> ControlFlow<()>,
+        progress: &mut Progress<'_>,
     ) -> Outcome<Option<Self>> {
-        let count = examples.len();
         if !rbm.is_bernoulli() {
             let Way::Exact = way else {
-                return Err(Failure::usage(format!(
-                    "annealed importance sampling is for Bernoulli units, not for {}, {}",
-                    rbm.visible().units,
-                    rbm.hidden().units
-                ))
-                .hint("--exact enumerates the layer with fewer states, at most 2^30"));
+                return Err(not_annealed(rbm));
             };
-            let (mean, standard_error, log_z) =
-                exact_mean_log_likelihood(rbm, data::input(examples))?;
-            return Ok(Some(Self::exact(mean, standard_error, log_z, count, split)));
+            return Self::exact(rbm, data::input(examples), split, progress);
         }
         let Some(bits) = examples.bits() else {
             return Err(Failure::usage(
@@ -93,64 +141,142 @@ impl Likelihood {
             .hint("choose --binarize sample or --binarize threshold"));
         };
         match way {
-            Way::Exact => {
-                let (mean, standard_error, log_z) =
-                    exact_mean_log_likelihood(rbm, bits).map_err(|error| {
-                        let too_large = matches!(error, Error::Parameter { .. });
-                        let failure = Failure::from(error);
-                        if too_large {
-                            failure.hint(format!(
-                                "--exact is for machines with a layer of at most {MAX_EXACT_UNITS} units; leave it out for AIS"
-                            ))
-                        } else {
-                            failure
-                        }
-                    })?;
-                Ok(Some(Self::exact(mean, standard_error, log_z, count, split)))
-            }
-            Way::Ais(ais) => {
-                let Some(log_z) = ais.log_z_with(rbm, progress)? else {
-                    return Ok(None);
-                };
-                let free = rbm.free_energy_v(bits, 1.0)?;
-                let (free, error) = mean_and_standard_error(free);
-                Ok(Some(Self {
-                    log_z: log_z.estimate,
-                    interval: (log_z.low, log_z.high),
-                    mean: -free - log_z.estimate,
-                    standard_error: error.hypot(log_z.standard_error),
-                    count,
-                    split,
-                    effective_sample_size: Some(log_z.effective_sample_size),
-                }))
+            Way::Exact => Self::exact(rbm, bits.into(), split, progress),
+            Way::Annealing(annealing) => {
+                Self::annealed(rbm, examples, bits, split, annealing, progress)
             }
         }
     }
 
-    fn exact(mean: f64, standard_error: f64, log_z: f64, count: usize, split: Split) -> Self {
-        Self {
+    fn exact(
+        rbm: &Rbm,
+        v: Input<'_>,
+        split: Split,
+        progress: &mut Progress<'_>,
+    ) -> Outcome<Option<Self>> {
+        let mut progress = |done, all| progress("enumerating", done, all);
+        let measured = exact_mean_log_likelihood_with(rbm, v, &mut progress).map_err(|error| {
+                let too_large = rbm.is_bernoulli() && matches!(error, Error::Parameter { .. });
+                let failure = Failure::from(error);
+                if too_large {
+                    failure.hint(format!(
+                        "--exact is for machines with a layer of at most {MAX_EXACT_UNITS} units; leave it out for AIS"
+                    ))
+                } else {
+                    failure
+                }
+            })?;
+        let Some((mean, standard_error, log_z)) = measured else {
+            return Ok(None);
+        };
+        Ok(Some(Self {
             log_z,
             interval: (log_z, log_z),
             mean,
             standard_error,
-            count,
+            count: v.rows(),
             split,
-            effective_sample_size: None,
-        }
+            activity: activity(rbm, v)?,
+            annealed: None,
+        }))
+    }
+
+    fn annealed(
+        rbm: &Rbm,
+        examples: &Examples,
+        bits: &BitMatrix,
+        split: Split,
+        annealing: &Annealing,
+        progress: &mut Progress<'_>,
+    ) -> Outcome<Option<Self>> {
+        let ais = Ais {
+            // The same temperatures every way.
+            betas: Betas::Given(annealing.ais.ladder(rbm)?),
+            ..annealing.ais.clone()
+        };
+        let forward = ais.log_z_with(rbm, &mut |done, all| progress("annealing", done, all))?;
+        let Some(forward) = forward else {
+            return Ok(None);
+        };
+        let reverse = match &annealing.reverse {
+            None => None,
+            Some(start) => {
+                let reverse = ais.reverse_log_z_with(rbm, start, &mut |done, all| {
+                    progress("annealing back", done, all)
+                })?;
+                let Some(reverse) = reverse else {
+                    return Ok(None);
+                };
+                Some((start.clone(), Bracket::new(forward.clone(), reverse)))
+            }
+        };
+        let free = rbm.free_energy_v(bits, 1.0)?;
+        let raise = match annealing.raise {
+            None => None,
+            Some((count, chains)) => {
+                let some = bits.view_rows(0..count.min(bits.rows())).to_owned();
+                let ais = Ais {
+                    chains,
+                    ..ais.clone()
+                };
+                let raise = ais.raise_with(rbm, &some, &mut |done, all| {
+                    progress("annealing examples", done, all)
+                })?;
+                let Some(raise) = raise else { return Ok(None) };
+                let gap = free
+                    .iter()
+                    .zip(&raise.log_likelihoods)
+                    .map(|(free, raised)| -free - forward.estimate - raised);
+                let gap = mean_and_standard_error(gap);
+                Some(Raised { raise, chains, gap })
+            }
+        };
+        let (free, error) = mean_and_standard_error(free);
+        let interval = match &reverse {
+            None => (forward.low, forward.high),
+            Some((_, bracket)) => (bracket.low(), bracket.high()),
+        };
+        Ok(Some(Self {
+            log_z: forward.estimate,
+            interval,
+            mean: -free - forward.estimate,
+            standard_error: error.hypot(forward.standard_error),
+            count: examples.len(),
+            split,
+            activity: activity(rbm, bits.into())?,
+            annealed: Some(Annealed {
+                ais,
+                forward,
+                reverse,
+                raise,
+            }),
+        }))
     }
 
     /// `exact` or `ais`.
-    pub fn method(&self) -> &'static str {
-        match self.effective_sample_size {
+    fn method(&self) -> &'static str {
+        match self.annealed {
             None => "exact",
             Some(_) => "ais",
         }
     }
 
     /// The mean with the ends of the interval of `ln Z` in place of its estimate.
-    pub fn mean_interval(&self) -> (f64, f64) {
+    fn mean_interval(&self) -> (f64, f64) {
         let (low, high) = self.interval;
         (self.mean + self.log_z - high, self.mean + self.log_z - low)
+    }
+
+    /// `ln w` of the chains of every direction, forward first.
+    pub fn log_weights(&self) -> Vec<&[f64]> {
+        let mut weights: Vec<&[f64]> = Vec::new();
+        if let Some(annealed) = &self.annealed {
+            weights.push(&annealed.forward.log_weights);
+            if let Some((_, bracket)) = &annealed.reverse {
+                weights.push(&bracket.reverse.log_weights);
+            }
+        }
+        weights
     }
 
     /// As `evaluate --json` and `train --json` print it.
@@ -165,8 +291,52 @@ impl Likelihood {
         put("standard_error", json!(self.standard_error));
         put("count", json!(self.count));
         put("split", json!(self.split.name()));
-        if let Some(size) = self.effective_sample_size {
-            put("effective_sample_size", json!(size));
+        if let Some(activity) = &self.activity {
+            put("dead_hidden_units", json!(activity.dead(DEAD_BELOW)));
+            let saturated = activity.saturated(SATURATED_ABOVE);
+            put("saturated_hidden_units", json!(saturated));
+        }
+        let Some(annealed) = &self.annealed else {
+            return map;
+        };
+        let warnings = annealed.warnings();
+        let warnings: Vec<String> = warnings.iter().map(ToString::to_string).collect();
+        put("warnings", json!(warnings));
+        put("chains", json!(annealed.ais.chains));
+        put("betas", json!(annealed.ais.betas.steps()));
+        put("seed", json!(annealed.ais.seed));
+        let forward = &annealed.forward;
+        put(
+            "effective_sample_size",
+            json!(forward.effective_sample_size),
+        );
+        if let Some((
+            start,
+            Bracket {
+                reverse, bennett, ..
+            },
+        )) = &annealed.reverse
+        {
+            put("log_z_forward", json!(forward.estimate));
+            put("log_z_forward_error", json!(forward.standard_error));
+            put("log_z_reverse", json!(reverse.estimate));
+            put("log_z_reverse_error", json!(reverse.standard_error));
+            put("log_z_bar", json!(bennett.estimate));
+            put("log_z_bar_error", json!(bennett.standard_error));
+            put("log_z_overlap", json!(bennett.overlap));
+            let size = reverse.effective_sample_size;
+            put("reverse_effective_sample_size", json!(size));
+            put("reverse_start", json!(name_of(start)));
+            put("burn_in", json!(start.burn_in()));
+        }
+        if let Some(Raised { raise, chains, gap }) = &annealed.raise {
+            let (mean, error) = raise.mean();
+            put("raise_mean_log_likelihood", json!(mean));
+            put("raise_standard_error", json!(error));
+            put("raise_gap", json!(gap.0));
+            put("raise_gap_error", json!(gap.1));
+            put("raise_count", json!(raise.log_likelihoods.len()));
+            put("raise_chains", json!(chains));
         }
         map
     }
@@ -174,30 +344,133 @@ impl Likelihood {
     /// The rows of a table.
     pub fn rows(&self) -> Vec<[String; 3]> {
         let (low, high) = self.mean_interval();
-        let interval = match self.effective_sample_size {
+        let nats = |x: f64| format!("{x:.2} nats");
+        let interval = match &self.annealed {
             None => "exact".to_owned(),
             Some(_) => format!("interval {low:.2} .. {high:.2}"),
         };
-        let log_z = match self.effective_sample_size {
-            None => "by enumeration".to_owned(),
-            Some(size) => format!(
-                "AIS, interval {:.2} .. {:.2}, effective sample size {size:.0}",
-                self.interval.0, self.interval.1
-            ),
-        };
-        vec![
+        let mut rows = vec![
             [
                 format!("{} log-likelihood", self.split.name()),
-                format!("{:.2} nats", self.mean),
+                nats(self.mean),
                 interval,
             ],
             [
                 "standard error".into(),
-                format!("{:.2} nats", self.standard_error),
+                nats(self.standard_error),
                 format!("of the mean over {} examples and of ln Z", self.count),
             ],
-            ["ln Z".into(), format!("{:.2} nats", self.log_z), log_z],
-        ]
+        ];
+        match &self.annealed {
+            None => rows.push(["ln Z".into(), nats(self.log_z), "by enumeration".into()]),
+            Some(annealed) => rows.extend(annealed.rows(self.split)),
+        }
+        let row = |activity: &HiddenActivity| {
+            [
+                "hidden units".into(),
+                format!("{} dead", activity.dead(DEAD_BELOW)),
+                format!(
+                    "and {} saturated of {}: on for less than {DEAD_BELOW} or more than {SATURATED_ABOVE} of the data",
+                    activity.saturated(SATURATED_ABOVE),
+                    activity.mean.len()
+                ),
+            ]
+        };
+        rows.extend(self.activity.as_ref().map(row));
+        if let Some(annealed) = &self.annealed {
+            let warnings = annealed.warnings();
+            let row = |w: &Warning| ["warning".into(), w.to_string(), String::new()];
+            rows.extend(warnings.iter().map(row));
+        }
+        rows
+    }
+}
+
+impl Annealed {
+    /// Rows of `ln Z` and RAISE.
+    fn rows(&self, split: Split) -> Vec<[String; 3]> {
+        let nats = |x: f64| format!("{x:.2} nats");
+        let of = |z: &LogZ| {
+            format!(
+                "interval {:.2} .. {:.2}, effective sample size {:.0}",
+                z.low, z.high, z.effective_sample_size
+            )
+        };
+        let forward = &self.forward;
+        let mut rows = vec![[
+            "ln Z".to_owned(),
+            nats(forward.estimate),
+            format!("AIS, {}", of(forward)),
+        ]];
+        if let Some((start, bracket)) = &self.reverse {
+            let start = match start {
+                ReverseStart::Exact => "from exact draws".to_owned(),
+                ReverseStart::Gibbs { burn_in, .. } => {
+                    format!("from data after {burn_in} sweeps")
+                }
+            };
+            let Bracket {
+                reverse, bennett, ..
+            } = bracket;
+            rows.push([
+                "ln Z, reverse".into(),
+                nats(reverse.estimate),
+                format!("{start}, {}", of(reverse)),
+            ]);
+            rows.push([
+                "ln Z, Bennett".into(),
+                nats(bennett.estimate),
+                format!(
+                    "standard error {:.3}, overlap {:.2}",
+                    bennett.standard_error, bennett.overlap
+                ),
+            ]);
+            rows.push([
+                "bracket".into(),
+                format!("{:.2} .. {:.2}", bracket.low(), bracket.high()),
+                "of ln Z: forward low .. reverse high".into(),
+            ]);
+        }
+        if let Some(Raised { raise, chains, gap }) = &self.raise {
+            rows.push([
+                "RAISE".into(),
+                nats(raise.mean().0),
+                format!(
+                    "conservative, of {} {} examples, {chains} chains each; AIS says {:.2} +- {:.2} more of them",
+                    raise.log_likelihoods.len(),
+                    split.name(),
+                    gap.0,
+                    gap.1
+                ),
+            ]);
+        }
+        rows
+    }
+}
+
+/// Why a machine of other than Bernoulli units has no annealed likelihood.
+pub fn not_annealed(rbm: &Rbm) -> Failure {
+    Failure::usage(format!(
+        "annealed importance sampling is for Bernoulli units, not for {}, {}",
+        rbm.visible().units,
+        rbm.hidden().units
+    ))
+    .hint("--exact enumerates the layer with fewer states, at most 2^30")
+}
+
+/// Of hidden units that are on or off.
+fn activity(rbm: &Rbm, v: Input<'_>) -> Outcome<Option<HiddenActivity>> {
+    if !rbm.hidden().units.are_binary() {
+        return Ok(None);
+    }
+    Ok(Some(HiddenActivity::new(rbm, v)?))
+}
+
+/// As in JSON.
+fn name_of(start: &ReverseStart) -> &'static str {
+    match start {
+        ReverseStart::Exact => "exact",
+        ReverseStart::Gibbs { .. } => "gibbs",
     }
 }
 

@@ -15,6 +15,38 @@ const LINES: usize = 10;
 /// A bar that counts steps; nothing without a terminal.
 pub struct Bar(ProgressBar);
 
+/// A bar of work in stages, each with its own name and length.
+pub struct Stages {
+    bar: Bar,
+    stage: &'static str,
+}
+
+impl Stages {
+    /// Before the first stage.
+    pub fn new() -> Self {
+        Self {
+            bar: Bar::new(1, ""),
+            stage: "",
+        }
+    }
+
+    /// `done` of `all` steps of a stage are done.
+    pub fn set(&mut self, stage: &'static str, done: usize, all: usize) {
+        if self.stage != stage {
+            self.stage = stage;
+            self.bar.0.set_prefix(stage);
+            self.bar.0.set_length(all as u64);
+            self.bar.0.reset_eta();
+        }
+        self.bar.set(done as u64);
+    }
+
+    /// Removes the bar.
+    pub fn clear(&self) {
+        self.bar.clear();
+    }
+}
+
 impl Bar {
     /// A bar of `length` steps of `what`.
     pub fn new(length: u64, what: &str) -> Self {

@@ -8,11 +8,11 @@ use crate::{
     failure::{Failure, Outcome, note},
     files::Files,
     interrupt::Interrupt,
-    likelihood::{self, DEFAULT_BETAS, DEFAULT_CHAINS, Likelihood, Way},
+    likelihood::{self, Annealing, DEFAULT_BETAS, DEFAULT_CHAINS, Likelihood, Way},
     metrics::Metrics,
     pictures,
     plan::{Plan, describe_run},
-    progress::{Bar, TrainingProgress},
+    progress::{Stages, TrainingProgress},
     report,
     watch::{Clock, Watch, row},
 };
@@ -20,7 +20,7 @@ use harmonium::{
     Error,
     checkpoint::Checkpoint,
     dataset::Examples,
-    evaluate::{pseudo_likelihood, reconstruction_error},
+    evaluate::{Betas, pseudo_likelihood, reconstruction_error},
     train::{Event, Training},
 };
 use serde_json::json;
@@ -37,7 +37,7 @@ const SAVE_EVERY: Duration = Duration::from_secs(10);
 /// Examples of the exact pseudo-likelihood at the end.
 const PSEUDO_LIKELIHOOD_EXAMPLES: usize = 1000;
 /// Machines whose smaller layer is at most this large are measured exactly at the end.
-const EXACT_UNITS: usize = 20;
+const EXACT_UNITS: usize = 25;
 
 /// Runs the command.
 pub fn run(args: &TrainArgs) -> Outcome<()> {
@@ -288,20 +288,23 @@ impl<'a> Run<'a> {
         let way = if likelihood::is_small(rbm, EXACT_UNITS) {
             Some(Way::Exact)
         } else {
-            bernoulli.then(|| Way::ais(&self.data.train, DEFAULT_CHAINS, DEFAULT_BETAS, seed))
+            let betas = Betas::Linear(DEFAULT_BETAS);
+            let annealing = || Annealing::of(&self.data.train, DEFAULT_CHAINS, betas, seed);
+            bernoulli.then(|| Way::Annealing(annealing()))
         };
         let mut object = serde_json::Map::new();
         let mut rows = Vec::new();
         if let Some(way) = way {
-            let bar = Bar::new(DEFAULT_BETAS as u64, "annealing");
-            let measured = Likelihood::measure(rbm, examples, split, &way, &mut |done, _| {
-                bar.set(done as u64);
-                if self.interrupt.asked() {
-                    ControlFlow::Break(())
-                } else {
-                    ControlFlow::Continue(())
-                }
-            })?;
+            let mut bar = Stages::new();
+            let measured =
+                Likelihood::measure(rbm, examples, split, &way, &mut |stage, done, all| {
+                    bar.set(stage, done, all);
+                    if self.interrupt.asked() {
+                        ControlFlow::Break(())
+                    } else {
+                        ControlFlow::Continue(())
+                    }
+                })?;
             bar.clear();
             let Some(measured) = measured else {
                 return Err(Failure::failed(format!(

@@ -7,20 +7,22 @@ use harmonium::{
     Matrix,
     checkpoint::Checkpoint,
     dataset::bars_and_stripes,
-    evaluate::exact_mean_log_likelihood,
+    evaluate::{Ais, Base, Betas, ReverseStart, exact_mean_log_likelihood},
     model::{GibbsChain, Rbm},
     simd::Isa,
 };
 use serde_json::Value;
 use std::fs;
 
-const KEYS: [&str; 8] = [
+const KEYS: [&str; 10] = [
     "count",
+    "dead_hidden_units",
     "log_z",
     "log_z_high",
     "log_z_low",
     "mean_log_likelihood",
     "method",
+    "saturated_hidden_units",
     "split",
     "standard_error",
 ];
@@ -79,9 +81,15 @@ fn annealed_figures_surround_the_exact_ones() {
     let measured = bench.json(line);
     assert_eq!(measured["method"], "ais");
     let keys: Vec<&String> = measured.as_object().unwrap().keys().collect();
-    let mut expected = KEYS.to_vec();
-    expected.insert(1, "effective_sample_size");
-    assert_eq!(keys, expected);
+    let own = [
+        "betas",
+        "chains",
+        "effective_sample_size",
+        "seed",
+        "warnings",
+    ];
+    assert_eq!(keys, sorted(&[&KEYS[..], &own].concat()));
+    assert_eq!(measured["warnings"], serde_json::json!([]));
     let (low, high) = (
         number(&measured, "log_z_low"),
         number(&measured, "log_z_high"),
@@ -90,6 +98,125 @@ fn annealed_figures_surround_the_exact_ones() {
     assert!(low < number(&measured, "log_z") && number(&measured, "log_z") < high);
     assert_eq!(measured, bench.json(&format!("{line} --threads 1")));
     assert_ne!(measured, bench.json(&format!("{line} --seed 1")));
+}
+
+fn sorted<'a>(keys: &[&'a str]) -> Vec<&'a str> {
+    let mut keys = keys.to_vec();
+    keys.sort_unstable();
+    keys
+}
+
+#[test]
+fn both_directions_and_raise_are_those_of_the_library() {
+    let bench = Bench::new();
+    let rbm = foreign_model(&bench);
+    let exact = rbm.log_z().unwrap();
+    let line = "evaluate model.safetensors --data bars.csv --split train --chains 150 --betas 400 --seed 4 \
+        --reverse --raise --raise-examples 7 --raise-chains 3 --save-weights weights.npy";
+    let measured = bench.json(&format!("{line} --json"));
+    let keys: Vec<&String> = measured.as_object().unwrap().keys().collect();
+    let own = "betas chains effective_sample_size seed warnings burn_in reverse_start reverse_effective_sample_size \
+        log_z_forward log_z_forward_error log_z_reverse log_z_reverse_error log_z_bar log_z_bar_error log_z_overlap \
+        raise_mean_log_likelihood raise_standard_error raise_gap raise_gap_error raise_count raise_chains";
+    let own: Vec<&str> = own.split_whitespace().collect();
+    assert_eq!(keys, sorted(&[&KEYS[..], &own].concat()));
+
+    let data = bars_and_stripes(3);
+    let ais = Ais {
+        chains: 150,
+        betas: Betas::Linear(400),
+        base: Base::rate_of(&data),
+        seed: 4,
+    };
+    let bracket = ais.bracket(&rbm, &ReverseStart::Exact).unwrap();
+    for (key, value) in [
+        ("log_z", bracket.forward.estimate),
+        ("log_z_forward", bracket.forward.estimate),
+        ("log_z_low", bracket.forward.low),
+        ("log_z_reverse", bracket.reverse.estimate),
+        ("log_z_high", bracket.reverse.high),
+        ("log_z_bar", bracket.bennett.estimate),
+        ("log_z_bar_error", bracket.bennett.standard_error),
+    ] {
+        assert_eq!(number(&measured, key), value, "{key}");
+    }
+    assert!(bracket.low() < exact && exact < bracket.high());
+    assert_eq!(measured["reverse_start"], "exact");
+    let some = data.head(7);
+    let raised = Ais { chains: 3, ..ais }
+        .raise(&rbm, some.bits().unwrap())
+        .unwrap();
+    assert_eq!(
+        number(&measured, "raise_mean_log_likelihood"),
+        raised.mean().0
+    );
+    let npy = fs::read(bench.path("weights.npy")).unwrap();
+    let npy = npyz::NpyFile::new(&npy[..]).unwrap();
+    assert_eq!(npy.shape(), [2, 150]);
+    let weights: Vec<f64> = npy.into_vec().unwrap();
+    let expected = [bracket.forward.log_weights, bracket.reverse.log_weights].concat();
+    assert_eq!(weights, expected);
+
+    let text = bench.ok(line);
+    for words in [
+        "ln Z, reverse",
+        "exact draws",
+        "Bennett",
+        "bracket",
+        "RAISE",
+        "dead",
+        "saturated",
+    ] {
+        assert!(text.contains(words), "{words}:\n{text}");
+    }
+    assert!(!text.contains("warning"), "{text}");
+}
+
+#[test]
+fn schedules_and_warnings_of_evaluate() {
+    let bench = Bench::new();
+    let log_z = foreign_model(&bench).log_z().unwrap();
+    let line = "evaluate model.safetensors --data bars.csv --split train --json";
+    for (schedule, betas) in [
+        ("salakhutdinov-murray", 14_502),
+        ("adaptive --betas 300", 300),
+    ] {
+        let measured = bench.json(&format!("{line} --schedule {schedule} --reverse"));
+        assert_eq!(measured["betas"], betas);
+        assert!((number(&measured, "log_z_bar") - log_z).abs() < 0.1);
+    }
+    // Weights that one step cannot bridge.
+    let weights = Matrix::from_fn(9, 4, |i, j| ((i * 7 + j * 5) % 11) as f32 - 5.0);
+    let rbm = Rbm::from_parameters(weights, vec![0.0; 9], vec![0.0; 4]).unwrap();
+    Checkpoint::from(rbm)
+        .save(bench.path("strong.safetensors"))
+        .unwrap();
+    let strong = line.replace("model", "strong");
+    let measured = bench.json(&format!("{strong} --betas 1 --reverse"));
+    let warnings = measured["warnings"].as_array().unwrap();
+    assert!(!warnings.is_empty(), "{measured:#}");
+    let text = bench.ok(&strong.replace(" --json", " --betas 1"));
+    assert!(
+        text.contains("warning") && text.contains("more betas"),
+        "{text}"
+    );
+
+    bench.refused(
+        &format!("{line} --schedule salakhutdinov-murray --betas 7"),
+        2,
+        &["--betas 7", "14503"],
+    );
+    bench.refused(
+        &format!("{line} --save-weights w.txt"),
+        2,
+        &["--save-weights w.txt", ".npy"],
+    );
+    bench.refused(
+        &format!("{line} --exact --reverse"),
+        2,
+        &["--exact", "--reverse"],
+    );
+    bench.refused(&format!("{line} --burn-in 5"), 2, &["--reverse"]);
 }
 
 #[test]

@@ -1,0 +1,163 @@
+//! Reverse annealed importance sampling: an estimate of `ln Z` from the other side.
+
+use super::{
+    Ais, Annealing, LogZ, MAX_SAMPLED_UNITS,
+    anneal::{Anneal, Progress, Way},
+    exact_samples,
+};
+use crate::{
+    bits::BitMatrix,
+    dataset::{Binarization, Examples},
+    error::{Error, Result},
+    model::Rbm,
+    product::{Propagation, Tail},
+    rng::HostRng,
+};
+use std::ops::ControlFlow;
+
+const STREAM: u64 = 0x7265_7665_7273; // "revers"
+
+/// Where the states of the model come from that reverse annealing starts at.
+#[derive(Clone, Debug)]
+pub enum ReverseStart {
+    /// Independent exact draws, see [`exact_samples`]: the estimate is then an upper bound of `ln Z` on average.
+    Exact,
+    /// Gibbs chains from `states`, which are used in turn if there are fewer than chains, after `burn_in` sweeps at `beta = 1`. An upper bound only as
+    /// far as the burn-in reaches the model's distribution: modes that no chain is in are missed, and a bound may be too low by up to the
+    /// log share of those that are found.
+    Gibbs {
+        /// `[any number x n_visible]`.
+        states: BitMatrix,
+        /// Sweeps before annealing.
+        burn_in: usize,
+    },
+}
+
+impl ReverseStart {
+    /// [`Self::Exact`] if the machine can be enumerated, else [`Self::Gibbs`] from `chains` examples that `seed` chooses, each once while
+    /// they last. Grey examples are drawn as bits.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] for examples of another width.
+    pub fn suited_to(
+        rbm: &Rbm,
+        data: &Examples,
+        chains: usize,
+        burn_in: usize,
+        seed: u64,
+    ) -> Result<Self> {
+        if data.columns() != rbm.n_visible() {
+            let (expected, found) = (rbm.n_visible(), data.columns());
+            return Err(Error::shape("columns of the data", expected, found));
+        }
+        if rbm.n_visible().min(rbm.n_hidden()) <= MAX_SAMPLED_UNITS {
+            return Ok(Self::Exact);
+        }
+        let mut order: Vec<usize> = (0..data.len()).collect();
+        HostRng::new(seed, STREAM).shuffle(&mut order);
+        order.truncate(chains);
+        let chosen = data.take(&order).binarized(Binarization::Sampled, seed, 0);
+        let states = match chosen.bits() {
+            Some(bits) => bits.clone(),
+            None => {
+                return Err(Error::parameter(
+                    "data",
+                    "binary or grey examples",
+                    "others",
+                ));
+            }
+        };
+        Ok(Self::Gibbs { states, burn_in })
+    }
+
+    /// Sweeps before annealing.
+    pub fn burn_in(&self) -> usize {
+        match self {
+            Self::Exact => 0,
+            Self::Gibbs { burn_in, .. } => *burn_in,
+        }
+    }
+}
+
+impl Ais {
+    /// Estimates `ln Z`, on average from above: chains start from states of the model and anneal to the base, along the way of
+    /// [`Self::log_z`] backwards, and `1 / Z` is the mean of `1 / w`. It relies on `start`. Cost: as [`Self::log_z`], and the start.
+    ///
+    /// # Errors
+    /// As [`Self::log_z`]; [`Error::Parameter`] for exact draws from a machine that is too large or without states to start at,
+    /// [`Error::Shape`] for states of another size.
+    pub fn reverse_log_z(&self, rbm: &Rbm, start: &ReverseStart) -> Result<LogZ> {
+        Ok(self
+            .reverse_log_z_with(rbm, start, &mut |_, _| ControlFlow::Continue(()))?
+            .expect("nothing stops it"))
+    }
+
+    /// As [`Self::reverse_log_z`], calling `progress(sweeps of burn-in and temperatures done, all)`; `None` if it breaks.
+    ///
+    /// # Errors
+    /// As [`Self::reverse_log_z`].
+    pub fn reverse_log_z_with(
+        &self,
+        rbm: &Rbm,
+        start: &ReverseStart,
+        progress: &mut Progress<'_>,
+    ) -> Result<Option<LogZ>> {
+        let base = self.checked_base(rbm)?;
+        let ladder = self.ladder_from(rbm, &base)?;
+        let burn_in = start.burn_in();
+        let all = burn_in + ladder.len() - 1;
+        let v = match start {
+            ReverseStart::Exact => Some(exact_samples(rbm, self.chains, self.seed)?),
+            ReverseStart::Gibbs { states, .. } => {
+                self.burnt_in(rbm, states, burn_in, &mut |k| progress(k, all))?
+            }
+        };
+        let Some(v) = v else { return Ok(None) };
+        let weights = Anneal::new(Way::Reverse, self.seed, rbm, &base, &ladder, v)
+            .descend(&mut |k, _| progress(burn_in + k, all))?;
+        Ok(weights.map(|weights| LogZ::new(Annealing::Reverse, weights)))
+    }
+
+    fn burnt_in(
+        &self,
+        rbm: &Rbm,
+        states: &BitMatrix,
+        sweeps: usize,
+        progress: &mut dyn FnMut(usize) -> ControlFlow<()>,
+    ) -> Result<Option<BitMatrix>> {
+        if states.columns() != rbm.n_visible() {
+            let (expected, found) = (rbm.n_visible(), states.columns());
+            return Err(Error::shape(
+                "units of the starting states",
+                expected,
+                found,
+            ));
+        }
+        if states.rows() == 0 {
+            return Err(Error::parameter("starting states", "at least 1", 0));
+        }
+        let mut v = BitMatrix::zeros(self.chains, rbm.n_visible());
+        for s in 0..self.chains {
+            v.copy_row(s, states.view(), s % states.rows());
+        }
+        let mut h = BitMatrix::zeros(self.chains, rbm.n_hidden());
+        let mut buffers = Propagation::default();
+        for k in 0..sweeps {
+            let draws = |half| Way::BurnIn.draws(self.seed, 2 * k as u64 + half);
+            let tail = Tail {
+                sample: Some((h.view_mut(), draws(0))),
+                ..Tail::new(1.0)
+            };
+            rbm.hidden_from_visible((&v).into(), tail, &mut buffers)?;
+            let tail = Tail {
+                sample: Some((v.view_mut(), draws(1))),
+                ..Tail::new(1.0)
+            };
+            rbm.visible_from_hidden((&h).into(), tail, &mut buffers)?;
+            if progress(k + 1).is_break() {
+                return Ok(None);
+            }
+        }
+        Ok(Some(v))
+    }
+}
