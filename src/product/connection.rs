@@ -23,9 +23,7 @@ pub enum Route {
 }
 
 impl Route {
-    /// Fewest samples for which building tables pays: a table of 128 inputs costs as much as some five dense rows.
-    const FEWEST_ROWS: usize = 8;
-    /// Fewest units of either layer: tables are 32 outputs wide, and narrow products cost little anyway.
+    /// Fewest units of either layer: look-ups are 32 outputs wide, and narrow products cost little anyway.
     const FEWEST_UNITS: usize = 32;
 
     /// The route that `HARMONIUM_PRODUCT` asks for: `automatic` (the default), `dense` or `lookup`.
@@ -36,14 +34,14 @@ impl Route {
         std::env::var("HARMONIUM_PRODUCT").map_or(Ok(Self::Automatic), |name| name.parse())
     }
 
-    /// Whether `rows` samples of `inputs` bits meet `outputs` units by look-up. Measured: see the benchmark `product`.
-    pub fn takes_look_up(self, rows: usize, inputs: usize, outputs: usize) -> bool {
+    /// Whether samples of `inputs` bits meet `outputs` units by look-up: measured to be faster from a single sample on (see the benchmark
+    /// `product`). Which kind of look-up is decided where blocks meet, by their rows and density: active inputs, tables in memory, or tables
+    /// in registers; all give the same bits.
+    pub fn takes_look_up(self, inputs: usize, outputs: usize) -> bool {
         match self {
             Self::Dense => false,
             Self::LookUp => true,
-            Self::Automatic => {
-                rows >= Self::FEWEST_ROWS && inputs.min(outputs) >= Self::FEWEST_UNITS
-            }
+            Self::Automatic => inputs.min(outputs) >= Self::FEWEST_UNITS,
         }
     }
 }
@@ -125,9 +123,7 @@ impl Connection {
     /// The product of `input` with the weights: exact to f32 if `precise`, else by whatever is fastest.
     pub fn term<'a>(&'a self, input: Input<'a>, direction: Direction, precise: bool) -> Term<'a> {
         let (n, m) = (self.weights.rows(), self.weights.columns());
-        let fast = !precise
-            && matches!(input, Input::Bits(_))
-            && route().takes_look_up(input.rows(), n, m);
+        let fast = !precise && matches!(input, Input::Bits(_)) && route().takes_look_up(n, m);
         let fixed = fast
             .then(|| self.fixed.get_or_init(|| FixedPoint::new(&self.weights)))
             .filter(|fixed| fixed.largest_step() <= LARGEST_STEP);

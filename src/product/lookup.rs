@@ -16,9 +16,9 @@
 //! most `n step / 2` (and f32 rounding). Where a step would exceed [`LARGEST_STEP`] the dense product is used instead.
 
 use crate::{
-    bits::BitView,
+    bits::{BitView, WORD_BITS},
     matrix::{Aligned, Matrix, MatrixView, aligned},
-    product::{Direction, registers::Slab},
+    product::{Direction, active, registers::Slab},
     simd::{Operation, Simd, dispatch},
 };
 use rayon::prelude::*;
@@ -39,9 +39,9 @@ pub const LARGEST_STEP: f32 = 1.0 / 256.0;
 const SMALLEST_SUM: f32 = 1e-30;
 
 /// Integers of one block of outputs over one block of inputs, `[BLOCK inputs][WIDTH outputs]`.
-const SLAB: usize = BLOCK * WIDTH;
+pub(super) const SLAB: usize = BLOCK * WIDTH;
 /// Slabs of `WIDTH` outputs in a block.
-const SLABS: usize = BLOCK / WIDTH;
+pub(super) const SLABS: usize = BLOCK / WIDTH;
 
 /// Fixed-point copies of the weights of a connection, one for each direction.
 #[derive(Clone, Debug)]
@@ -115,8 +115,14 @@ impl FixedPoint {
         })
     }
 
-    /// The slab of `outputs / WIDTH` over a block of inputs, with its step.
-    fn slab(&self, direction: Direction, output: usize, input_block: usize) -> (&[i16], f32) {
+    /// `count` slabs from that of `output` on, of one block of outputs, over a block of inputs, with their step.
+    fn slabs(
+        &self,
+        direction: Direction,
+        output: usize,
+        input_block: usize,
+        count: usize,
+    ) -> (&[i16], f32) {
         let (at, step) = match direction {
             Direction::Up => (
                 input_block * self.column_blocks * SLABS + output / WIDTH,
@@ -132,7 +138,7 @@ impl FixedPoint {
         } else {
             &self.down
         };
-        (&slabs[at * SLAB..(at + 1) * SLAB], self.steps[step])
+        (&slabs[at * SLAB..(at + count) * SLAB], self.steps[step])
     }
 
     /// The slab of `outputs ..` over a block of inputs, of which `inputs` exist in all blocks.
@@ -143,7 +149,7 @@ impl FixedPoint {
         block: usize,
         inputs: usize,
     ) -> Slab<'_> {
-        let (weights, step) = self.slab(direction, output, block);
+        let (weights, step) = self.slabs(direction, output, block, 1);
         Slab {
             weights,
             step,
@@ -165,21 +171,68 @@ impl FixedPoint {
         assert!(columns.start.is_multiple_of(WIDTH));
         assert!(columns.len().next_multiple_of(WIDTH) <= stride);
         let (words, words_stride) = x.view_rows(rows.clone()).words();
-        for (k, output) in columns.step_by(WIDTH).enumerate() {
-            for block in 0..x.columns().div_ceil(BLOCK) {
-                let (slab, step) = self.slab(direction, output, block);
-                look_up(LookUp {
-                    slab,
-                    step,
+        let rows = rows.len();
+        for block in 0..x.columns().div_ceil(BLOCK) {
+            add_block(
+                |output, count| self.slabs(direction, output, block, count),
+                columns.clone(),
+                Bits {
+                    words: &words[(block * BLOCK / WORD_BITS).min(words.len())..],
+                    stride: words_stride,
                     inputs: (x.columns() - block * BLOCK).min(BLOCK),
-                    words: &words[block * BLOCK / 64..],
-                    words_stride,
-                    rows: rows.len(),
-                    product: &mut product[k * WIDTH..],
-                    stride,
-                });
-            }
+                    rows,
+                },
+                product,
+                stride,
+            );
         }
+    }
+}
+
+/// The bits of a block of inputs.
+#[derive(Clone, Copy)]
+pub(super) struct Bits<'a> {
+    /// From the first row's first word of the block on.
+    pub(super) words: &'a [u64],
+    /// Words from one row to the next.
+    pub(super) stride: usize,
+    /// Inputs that exist; bits beyond are zero.
+    pub(super) inputs: usize,
+    pub(super) rows: usize,
+}
+
+/// Adds the products of a block of inputs with `outputs`: `slabs(output, count)` gives `count` slabs of one block of outputs from that of
+/// `output` on, and their step. Tables or active inputs, whichever is faster: they give the same bits.
+pub(super) fn add_block<'a>(
+    slabs: impl Fn(usize, usize) -> (&'a [i16], f32),
+    outputs: Range<usize>,
+    bits: Bits<'_>,
+    product: &mut [f32],
+    stride: usize,
+) {
+    let sparse = active::takes(bits);
+    let mut output = outputs.start;
+    while output < outputs.end {
+        // Tables for one slab, active inputs for all slabs of a block of outputs.
+        let width = if sparse {
+            (BLOCK - output % BLOCK).min((outputs.end - output).next_multiple_of(WIDTH))
+        } else {
+            WIDTH
+        };
+        let (slabs, step) = slabs(output, width / WIDTH);
+        let job = LookUp {
+            slabs,
+            step,
+            bits,
+            product: &mut product[output - outputs.start..],
+            stride,
+        };
+        if sparse {
+            active::add(job);
+        } else {
+            look_up(job);
+        }
+        output += width;
     }
 }
 
@@ -331,22 +384,17 @@ fn largest_sum<S: Simd>(s: S, block: &[f32], stride: usize, rows: usize, vectors
 
 /// One slab against the rows of a panel: tables first, then every row through them.
 pub(super) struct LookUp<'a> {
-    /// `[BLOCK][WIDTH]`.
-    pub(super) slab: &'a [i16],
+    /// `[BLOCK][WIDTH]`, or several of them.
+    pub(super) slabs: &'a [i16],
     pub(super) step: f32,
-    /// Inputs of the slab that exist.
-    pub(super) inputs: usize,
-    /// Bits of the inputs, from the first row's first word of this block on.
-    pub(super) words: &'a [u64],
-    pub(super) words_stride: usize,
-    pub(super) rows: usize,
-    /// `step *` the sums is added to `WIDTH` floats of each row.
+    pub(super) bits: Bits<'a>,
+    /// `step *` the sums is added to `WIDTH` floats of each row for each slab.
     pub(super) product: &'a mut [f32],
     pub(super) stride: usize,
 }
 
 /// Does it with the instruction set in use.
-pub(super) fn look_up(job: LookUp<'_>) {
+fn look_up(job: LookUp<'_>) {
     TABLES.with_borrow_mut(|tables| dispatch(WithTables { job, tables }));
 }
 
@@ -361,12 +409,15 @@ impl Operation for WithTables<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
         let LookUp {
-            slab,
+            slabs: slab,
             step,
-            inputs,
-            words,
-            words_stride,
-            rows,
+            bits:
+                Bits {
+                    words,
+                    stride: words_stride,
+                    inputs,
+                    rows,
+                },
             product,
             stride,
         } = self.job;

@@ -11,6 +11,7 @@
 //!
 //! Each element is summed in an order that depends on the shapes alone, so tiles and threads do not change a result.
 
+mod active;
 #[cfg(feature = "openblas")]
 mod blas;
 mod connection;
@@ -18,6 +19,7 @@ mod fused;
 mod lookup;
 mod native;
 mod outer;
+mod popcount;
 mod provider;
 mod registers;
 mod samples;

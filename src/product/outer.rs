@@ -5,6 +5,7 @@ use super::{
     connection::route,
     fused::expand,
     lookup::WIDTH,
+    popcount,
     provider::{Operand, multiply, provider},
     registers,
 };
@@ -37,6 +38,8 @@ pub struct Statistics<'a> {
     tables: Option<&'a PhaseTables>,
     /// Whether tables are looked up in registers.
     wide: bool,
+    /// Whether both layers of every phase are binary, so that pairs are counted.
+    counted: bool,
     n_visible: usize,
     n_hidden: usize,
 }
@@ -67,6 +70,7 @@ impl<'a> Statistics<'a> {
             phases,
             tables: None,
             wide: false,
+            counted: false,
             n_visible,
             n_hidden,
         })
@@ -87,10 +91,32 @@ impl<'a> Statistics<'a> {
             .unwrap_or(0);
         // The product's inputs are samples, its rows visible units.
         let fits = self.phases.len() <= tables.samples.len() && rows > 0;
-        if !all_bits || !fits || !route().takes_look_up(self.n_visible, rows, self.n_hidden) {
+        if !all_bits || !fits || !route().takes_look_up(rows, self.n_hidden) {
             return self;
         }
-        let PhaseTables { samples, indices } = tables;
+        let PhaseTables {
+            samples,
+            indices,
+            by_unit,
+        } = tables;
+        if self
+            .phases
+            .iter()
+            .all(|p| matches!(p.hidden, Input::Bits(_)))
+        {
+            for (by_unit, phase) in by_unit.iter_mut().zip(self.phases) {
+                for (by_unit, states) in by_unit.iter_mut().zip([phase.visible, phase.hidden]) {
+                    if let Input::Bits(x) = states {
+                        by_unit.fill(x);
+                    }
+                }
+            }
+            return Self {
+                tables: Some(tables),
+                counted: true,
+                ..self
+            };
+        }
         let wide = registers::takes(self.n_visible);
         rayon::join(
             || {
@@ -337,6 +363,10 @@ fn fill<const N: usize>(
             tile.fill(0.0);
             for (k, phase) in statistics.phases.iter().enumerate() {
                 match (phase.visible, statistics.tables) {
+                    (_, Some(tables)) if statistics.counted => {
+                        let [v, h] = &tables.by_unit[k];
+                        popcount::add_outer(v, h, units.clone(), phase.weight, tile, stride);
+                    }
                     (Input::Bits(v), Some(tables)) => {
                         let samples = &tables.samples[k];
                         samples.add_outer(v, units.start, units.len(), phase.weight, tile, stride);

@@ -6,7 +6,8 @@
 
 use super::{
     Input,
-    lookup::{BLOCK, LookUp, WIDTH, look_up},
+    lookup::{BLOCK, Bits, WIDTH, add_block},
+    popcount::ByUnit,
     registers::{Indices, Slab},
 };
 use crate::{
@@ -61,11 +62,13 @@ impl Default for Samples {
     }
 }
 
-/// Buffers of statistics by look-up, kept between calls: the phases' hidden states, and their visible ones as indices.
+/// Buffers of statistics by look-up or by counting, kept between calls.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct PhaseTables {
     pub(super) samples: [Samples; 3],
     pub(super) indices: Indices,
+    /// Visible and hidden states of each phase by unit, where both are binary.
+    pub(super) by_unit: [[ByUnit; 2]; 2],
 }
 
 impl Samples {
@@ -146,19 +149,23 @@ impl Samples {
                     }
                 }
             }
-            for k in 0..slabs {
-                let slab = self.slab(k * WIDTH, block, weight);
-                look_up(LookUp {
-                    slab: slab.weights,
-                    step: slab.step,
-                    inputs: slab.inputs,
+            let size = BLOCK * WIDTH;
+            let slabs = &self.slabs[block * slabs * size..][..slabs * size];
+            add_block(
+                |unit, count| {
+                    let slabs = &slabs[unit / WIDTH * size..][..count * size];
+                    (slabs, weight * self.step)
+                },
+                0..self.units,
+                Bits {
                     words: words.as_flattened(),
-                    words_stride: 2,
+                    stride: 2,
+                    inputs: samples,
                     rows: units,
-                    product: &mut tile[k * WIDTH..],
-                    stride,
-                });
-            }
+                },
+                tile,
+                stride,
+            );
         }
     }
 }

@@ -371,15 +371,10 @@ fn many_rows_and_few_give_the_same_bits() {
 /// The same for statistics: many visible units at once, or few.
 #[test]
 fn statistics_of_many_units_and_few_are_the_same_bits() {
-    for (samples, units, hidden, binary) in [
-        (100, 260, 70, false),
-        (130, 1100, 33, false),
-        (37, 200, 128, true),
-    ] {
+    for (samples, units, hidden) in [(100, 260, 70), (130, 1100, 33), (37, 200, 128)] {
         let mut rng = HostRng::new(samples as u64, 11);
         let mut states = |columns| BitMatrix::from_fn(samples, columns, |_, _| rng.uniform() < 0.3);
         let v = [states(units), states(units)];
-        let bits = [states(hidden), states(hidden)];
         let h: [Matrix; 2] =
             std::array::from_fn(|_| Matrix::from_fn(samples, hidden, |_, _| rng.uniform() as f32));
         let run = |range: std::ops::Range<usize>| {
@@ -389,11 +384,7 @@ fn statistics_of_many_units_and_few_are_the_same_bits() {
             let v = [part(&v[0]), part(&v[1])];
             let phases: [Phase<'_>; 2] = std::array::from_fn(|k| Phase {
                 visible: (&v[k]).into(),
-                hidden: if binary {
-                    (&bits[k]).into()
-                } else {
-                    (&h[k]).into()
-                },
+                hidden: (&h[k]).into(),
                 weight: [0.01, -0.01][k],
             });
             let mut tables = PhaseTables::default();
@@ -413,6 +404,42 @@ fn statistics_of_many_units_and_few_are_the_same_bits() {
                     many.row(first + i),
                     "{samples} x {units} x {hidden}: {i}"
                 );
+            }
+        }
+    }
+}
+
+/// Pairs of binary layers are counted: exactly, whatever the phase's weight.
+#[test]
+fn statistics_of_binary_layers_are_counts() {
+    for (samples, units, hidden) in [(1, 1, 1), (63, 130, 65), (100, 300, 70), (130, 64, 200)] {
+        let mut rng = HostRng::new(samples as u64, 12);
+        let mut states = |columns| BitMatrix::from_fn(samples, columns, |_, _| rng.uniform() < 0.4);
+        let (v, h) = (
+            [states(units), states(units)],
+            [states(hidden), states(hidden)],
+        );
+        let phases: [Phase<'_>; 2] = std::array::from_fn(|k| Phase {
+            visible: (&v[k]).into(),
+            hidden: (&h[k]).into(),
+            weight: [0.25, -0.5][k],
+        });
+        let mut out = Matrix::zeros(units, hidden);
+        let mut tables = PhaseTables::default();
+        let statistics = Statistics::new(&phases, units, hidden).unwrap();
+        statistics
+            .by_look_up(&mut tables)
+            .write_to(&mut out)
+            .unwrap();
+        let count = |k: usize, i, j| {
+            (0..samples)
+                .filter(|&s| v[k].get(s, i) && h[k].get(s, j))
+                .count()
+        };
+        for i in 0..units {
+            for j in 0..hidden {
+                let expected = 0.25 * count(0, i, j) as f32 - 0.5 * count(1, i, j) as f32;
+                assert_eq!(out.row(i)[j], expected, "{samples} samples, ({i}, {j})");
             }
         }
     }

@@ -1,0 +1,101 @@
+//! Products of sparse bits: the fixed-point weights of the inputs that are on, added up. The same integers as the tables of
+//! [`super::lookup`] give, so which of the two computes a block never shows.
+
+use super::lookup::{Bits, LookUp, SLAB, SLABS, WIDTH};
+use crate::{
+    bits::WORD_BITS,
+    simd::{Operation, Simd, dispatch},
+};
+
+/// Most active inputs of a row and block, on average, for which adding them one by one is as fast as tables. Measured on Zen 5.
+const MOST_ACTIVE: usize = 36;
+/// With fewer rows than this tables are not worth building at any density.
+const FEW_ROWS: usize = 8;
+
+/// Whether adding active inputs is the faster way for a block of inputs.
+pub(super) fn takes(bits: Bits<'_>) -> bool {
+    let used = bits.inputs.div_ceil(WORD_BITS);
+    let active: usize = (0..bits.rows)
+        .map(|row| ones(&bits.words[row * bits.stride..][..used]))
+        .sum();
+    bits.rows < FEW_ROWS || active <= bits.rows * MOST_ACTIVE
+}
+
+fn ones(words: &[u64]) -> usize {
+    words.iter().map(|w| w.count_ones() as usize).sum()
+}
+
+/// `product += step * (bits x slabs)`.
+pub(super) fn add(job: LookUp<'_>) {
+    dispatch(AddActive(job));
+}
+
+struct AddActive<'a>(LookUp<'a>);
+
+impl Operation for AddActive<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        match self.0.slabs.len() / SLAB {
+            1 => add_slabs::<S, 1>(s, self.0),
+            2 => add_slabs::<S, 2>(s, self.0),
+            3 => add_slabs::<S, 3>(s, self.0),
+            4 => add_slabs::<S, SLABS>(s, self.0),
+            n => unreachable!("{n} slabs of a block"),
+        }
+    }
+}
+
+/// All rows through `N` slabs.
+#[inline(always)]
+fn add_slabs<S: Simd, const N: usize>(s: S, job: LookUp<'_>) {
+    let LookUp {
+        slabs,
+        step,
+        bits,
+        product,
+        stride,
+    } = job;
+    let Bits {
+        words,
+        stride: words_stride,
+        inputs,
+        rows,
+    } = bits;
+    assert!(slabs.len() == N * SLAB && inputs <= SLAB / WIDTH);
+    // One vector or two cover the width.
+    let vectors = WIDTH / (2 * S::LANES);
+    let step = s.splat(step);
+    for row in 0..rows {
+        let mut sums = [[s.narrow([s.splat(0.0); 2]); 2]; N];
+        for (k, &word) in words[row * words_stride..][..inputs.div_ceil(WORD_BITS)]
+            .iter()
+            .enumerate()
+        {
+            let mut rest = word;
+            while rest != 0 {
+                let input = k * WORD_BITS + rest.trailing_zeros() as usize;
+                rest &= rest - 1;
+                for (n, sums) in sums.iter_mut().enumerate() {
+                    for (v, sum) in sums.iter_mut().enumerate().take(vectors) {
+                        let at = n * SLAB + input * WIDTH + v * 2 * S::LANES;
+                        // SAFETY: bits beyond the inputs are zero, so `input` is a row of a slab, of which there are N.
+                        let weights = unsafe { s.load_words(slabs.as_ptr().add(at)) };
+                        *sum = s.add_words(*sum, weights);
+                    }
+                }
+            }
+        }
+        let product = &mut product[row * stride..][..N * WIDTH];
+        for (n, sums) in sums.into_iter().enumerate() {
+            for (v, sum) in sums.into_iter().enumerate().take(vectors) {
+                for (k, sum) in s.widen(sum).into_iter().enumerate() {
+                    let to = &mut product[n * WIDTH + (2 * v + k) * S::LANES..];
+                    let total = s.mul_add(sum, step, s.load(to));
+                    s.store(to, total);
+                }
+            }
+        }
+    }
+}
