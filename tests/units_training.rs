@@ -224,8 +224,8 @@ fn chains_learn_what_a_teacher_made() {
             let mut rbm = start.clone();
             Trainer::with_options(Options {
                 negative,
-                epochs: 150,
-                learning_rate: Schedule::Linear { from: 0.2, to: 0.0 },
+                epochs: 30,
+                learning_rate: Schedule::Linear { from: 0.4, to: 0.0 },
                 ..Options::default()
             })
             .train(&mut rbm, &data, |_| ControlFlow::Continue(()))
@@ -244,7 +244,7 @@ fn chains_learn_what_a_teacher_made() {
             },
             Negative::Mcmc {
                 chains: 100,
-                steps: 20,
+                steps: 10,
             },
             Negative::ContrastiveDivergence {
                 steps: 5,

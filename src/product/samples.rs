@@ -68,7 +68,7 @@ pub(crate) struct PhaseTables {
     pub(super) samples: [Samples; 3],
     pub(super) indices: Indices,
     /// Visible and hidden states of each phase by unit, where both are binary.
-    pub(super) by_unit: [[ByUnit; 2]; 2],
+    pub(super) by_unit: [[ByUnit; 2]; 3],
 }
 
 impl Samples {
