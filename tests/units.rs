@@ -8,7 +8,9 @@ use common::{
 };
 use harmonium::{
     bits::BitMatrix,
-    evaluate::{Ais, exact_free_energies, pseudo_likelihood},
+    evaluate::{
+        Ais, HiddenActivity, ReverseStart, exact_free_energies, exact_samples, pseudo_likelihood,
+    },
     matrix::Matrix,
     model::{GibbsChain, Kind, Layer, Rbm, Side, States},
     rng::{Draws, HostRng, Site},
@@ -475,7 +477,15 @@ fn what_has_no_normal_form_or_no_meaning_is_refused() {
     assert!(message.contains("gaussian"), "{message}");
     let mixed = machine(Gaussian, Bernoulli, 0.1).unwrap();
     let v = Matrix::zeros(1, 2);
-    assert!(Ais::default().log_z(&mixed).is_err());
+    let ais = Ais::default();
+    assert!(ais.log_z(&mixed).is_err() && ais.ladder(&mixed).is_err());
+    assert!(ais.reverse_log_z(&mixed, &ReverseStart::Exact).is_err());
+    let bits = BitMatrix::zeros(1, mixed.n_visible());
+    assert!(ais.raise(&mixed, &bits).is_err());
+    assert!(exact_samples(&mixed, 1, 0).is_err());
+    assert!(HiddenActivity::new(&mixed, &v).is_ok());
+    let spins = machine(Gaussian, Spin, 0.1).unwrap();
+    assert!(HiddenActivity::new(&spins, &v).is_err());
     assert!(pseudo_likelihood(&mixed, &v).is_err());
     assert!(mixed.log_z_over(Side::Visible, 1.0).is_err());
     assert!(mixed.free_energy_h(&v, 0.0).is_err());

@@ -79,27 +79,32 @@ fn gaussian_units_learn_standardised_numbers() {
 #[test]
 fn spins_and_other_kinds_train_from_bits() {
     let bench = Bench::new();
-    // Nine uniform bits have -6.24 nats; two Gaussian hidden units can hardly tell bars from them.
+    // Nine uniform bits have -6.24 nats. With Gaussian hidden units the exact gradient reaches -5.15; a constant rate would keep the noise of
+    // chains that seldom change sides, so theirs falls to zero, and half of the way is asked for.
     for (line, units, least) in [
         (
-            "--visible-units spin --hidden-units spin --hidden 4",
+            "--visible-units spin --hidden-units spin --hidden 4 --learning-rate 0.05",
             "spin,spin",
             -5.2,
         ),
         (
-            "--visible-units spin --hidden-units gaussian --hidden 2",
+            "--visible-units spin --hidden-units gaussian --hidden 2 --learning-rate linear:0.05:0",
             "spin,gaussian",
-            -6.6,
+            -5.7,
         ),
-        ("--hidden-units relu --hidden 3", "bernoulli,relu", -6.0),
         (
-            "--hidden-units bernoulli:2+softmax:3 --hidden 5",
+            "--hidden-units relu --hidden 3 --learning-rate 0.05",
+            "bernoulli,relu",
+            -6.0,
+        ),
+        (
+            "--hidden-units bernoulli:2+softmax:3 --hidden 5 --learning-rate 0.05",
             "bernoulli,bernoulli:2+softmax:3",
             -6.0,
         ),
     ] {
         let trained = bench.json(&format!(
-            "train --data bars.csv {line} --epochs 2000 --learning-rate 0.05 --json"
+            "train --data bars.csv {line} --epochs 2000 --json"
         ));
         let likelihood = trained["mean_log_likelihood"].as_f64().unwrap();
         assert!(likelihood > least, "{line}: {likelihood}");
