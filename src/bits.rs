@@ -331,6 +331,11 @@ impl<'a> BitViewMut<'a> {
         }
     }
 
+    /// The same window for a shorter time.
+    pub(crate) fn reborrow(&mut self) -> BitViewMut<'_> {
+        BitViewMut { ..*self }
+    }
+
     /// The columns before and from `column` on, a multiple of 64.
     pub fn split_at_column(self, column: usize) -> (BitViewMut<'a>, BitViewMut<'a>) {
         assert!(column <= self.columns && column.is_multiple_of(WORD_BITS));

@@ -3,7 +3,8 @@
 //! # Contract (version 1)
 //! Tensors `weights.{l}` `[n_l x n_{l+1}]` f32 and `bias.{l}` `[n_l]` f32 for every layer `l`, numbered from the visible one. Metadata:
 //! `format` = `harmonium`, `version` = `1`, `kind` = `rbm`, `units` = comma-separated kinds of the layers. A file with exactly
-//! these entries loads. A run in progress adds tensors `training.*` and the metadata `training`; other programs may ignore
+//! these entries loads. `log_variance.{l}` `[n_l]` f32, optional and zero if it is not there, are the log-variances of a layer with Gaussian
+//! units. A run in progress adds tensors `training.*` and the metadata `training`; other programs may ignore
 //! them. Any further metadata is kept as notes.
 
 use crate::{
@@ -11,7 +12,7 @@ use crate::{
     dataset::Examples,
     error::{Error, Result},
     matrix::Matrix,
-    model::{Rbm, Units},
+    model::{Kind, Layer, Rbm, States, Units},
     train::{Optimizer, Options, Training},
 };
 use safetensors::{Dtype, SafeTensors, View, tensor::serialize};
@@ -47,7 +48,7 @@ pub struct TrainingState {
     /// Velocities.
     pub optimizer: Optimizer,
     /// Hidden states of the persistent chains.
-    pub chains: Option<BitMatrix>,
+    pub chains: Option<States>,
     /// Updates done: with the options and the data, the position of every random choice.
     pub updates: u64,
     /// Examples of the data that the run was on.
@@ -97,6 +98,12 @@ impl Tensor {
     }
     fn matrix(x: &Matrix) -> Self {
         Self::floats(vec![x.rows(), x.columns()], x.elements())
+    }
+    fn states(x: &States) -> Self {
+        match x {
+            States::Bits(x) => Self::bits(x),
+            States::Real(x) => Self::matrix(x),
+        }
     }
     fn bits(x: &BitMatrix) -> Self {
         let bytes =
@@ -182,6 +189,24 @@ impl Checkpoint {
             ("bias.0", Tensor::vector(&rbm.visible().bias)),
             ("bias.1", Tensor::vector(&rbm.hidden().bias)),
         ];
+        let mut variances = |name, x: &[f32]| {
+            if !x.is_empty() {
+                tensors.push((name, Tensor::vector(x)));
+            }
+        };
+        variances("log_variance.0", &rbm.visible().log_variance);
+        variances("log_variance.1", &rbm.hidden().log_variance);
+        if let Some(state) = &self.training {
+            let optimizer = &state.optimizer;
+            variances(
+                "training.velocity.log_variance.0",
+                &optimizer.visible_log_variance,
+            );
+            variances(
+                "training.velocity.log_variance.1",
+                &optimizer.hidden_log_variance,
+            );
+        }
         let mut metadata: HashMap<String, String> = self
             .notes
             .iter()
@@ -217,7 +242,7 @@ impl Checkpoint {
                 Tensor::vector(&state.optimizer.hidden),
             ));
             if let Some(chains) = &state.chains {
-                tensors.push(("training.chains.1", Tensor::bits(chains)));
+                tensors.push(("training.chains.1", Tensor::states(chains)));
             }
         }
         serialize(tensors, Some(metadata))
@@ -279,12 +304,29 @@ impl Checkpoint {
                 format!("\"{units}\""),
             ));
         }
-        for (kind, size) in kinds.into_iter().zip([n, m]) {
-            Units::parse(kind, size)
+        let mut layers = Vec::with_capacity(2);
+        for (l, (kind, bias)) in kinds.into_iter().zip([visible, hidden]).enumerate() {
+            let size = bias.len();
+            let units = Units::parse(kind, size)
                 .map_err(|e| Error::file(path, "units that this version knows", e))?;
+            let log_variance = reader.log_variance(&format!("log_variance.{l}"), &units)?;
+            layers.push(Layer {
+                units,
+                bias,
+                log_variance,
+            });
         }
-        let rbm = Rbm::from_parameters(weights, visible, hidden)
-            .map_err(|e| Error::file(path, "finite parameters", e))?;
+        let hidden = layers.pop().unwrap_or_default();
+        let visible = layers.pop().unwrap_or_default();
+        let rbm = Rbm::from_layers(visible, hidden, weights).map_err(|e| {
+            let finite = matches!(e, Error::NotFinite { .. });
+            let expected = if finite {
+                "finite parameters"
+            } else {
+                "parameters of a machine"
+            };
+            Error::file(path, expected, e)
+        })?;
         let training = match metadata.get("training") {
             None => None,
             Some(json) => {
@@ -296,8 +338,16 @@ impl Checkpoint {
                         weights: reader.matrix("training.velocity.weights.0", Some((n, m)))?,
                         visible: reader.vector("training.velocity.bias.0", n)?,
                         hidden: reader.vector("training.velocity.bias.1", m)?,
+                        visible_log_variance: reader.log_variance(
+                            "training.velocity.log_variance.0",
+                            &rbm.visible().units,
+                        )?,
+                        hidden_log_variance: reader.log_variance(
+                            "training.velocity.log_variance.1",
+                            &rbm.hidden().units,
+                        )?,
                     },
-                    chains: reader.bits("training.chains.1", m)?,
+                    chains: reader.states("training.chains.1", rbm.hidden())?,
                     options: header.options,
                     updates: header.updates,
                     examples: header.examples,
@@ -371,6 +421,34 @@ impl Reader<'_> {
         let elements: Vec<f32> = floats(bytes).collect();
         Matrix::from_slice(shape[0], shape[1], &elements)
             .map_err(|e| Error::file(self.path, format!("tensor {name}"), e))
+    }
+
+    /// One number a unit of a layer with Gaussian units, zeros if there is no such tensor; nothing for other layers.
+    fn log_variance(&self, name: &str, units: &Units) -> Result<Vec<f32>> {
+        let there = self.tensors.tensor(name).is_ok();
+        match (units.have(Kind::Gaussian), there) {
+            (true, true) => self.vector(name, units.size()),
+            (true, false) => Ok(vec![0.0; units.size()]),
+            (false, false) => Ok(Vec::new()),
+            (false, true) => Err(Error::file(
+                self.path,
+                format!("no tensor {name} beside units {units}"),
+                "one",
+            )),
+        }
+    }
+
+    /// States of `layer`, if there is such a tensor.
+    fn states(&self, name: &str, layer: &Layer) -> Result<Option<States>> {
+        let n = layer.size();
+        if layer.units.are_binary() {
+            return Ok(self.bits(name, n)?.map(States::Bits));
+        }
+        let Ok(tensor) = self.tensors.tensor(name) else {
+            return Ok(None);
+        };
+        let rows = tensor.shape().first().copied().unwrap_or(0);
+        Ok(Some(States::Real(self.matrix(name, Some((rows, n)))?)))
     }
 
     /// Rows of `n` bits, if there is such a tensor.

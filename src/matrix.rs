@@ -40,6 +40,17 @@ impl Matrix {
         }
     }
 
+    /// Becomes `[rows x columns]` with elements of any value, without an allocation where the memory suffices; the padding is zero.
+    pub(crate) fn reset(&mut self, rows: usize, columns: usize) {
+        if self.columns != columns {
+            self.columns = columns;
+            self.stride = columns.next_multiple_of(ROW_ALIGN_FLOATS);
+            self.data.fill(0.0);
+        }
+        self.rows = rows;
+        self.data.resize(rows * self.stride, 0.0);
+    }
+
     /// `[rows x columns]` with element `f(row, column)`.
     pub fn from_fn(rows: usize, columns: usize, mut f: impl FnMut(usize, usize) -> f32) -> Self {
         let mut matrix = Self::zeros(rows, columns);
@@ -253,6 +264,11 @@ impl<'a> MatrixViewMut<'a> {
         unsafe {
             std::slice::from_raw_parts_mut(self.data.as_ptr().add(i * self.stride), self.columns)
         }
+    }
+
+    /// The same window for a shorter time.
+    pub(crate) fn reborrow(&mut self) -> MatrixViewMut<'_> {
+        MatrixViewMut { ..*self }
     }
 
     /// The columns before and from `column` on.

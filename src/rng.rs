@@ -8,8 +8,8 @@
 //!
 //! A Bernoulli draw ([`Draws::bernoulli`]) takes 16 bits first, and more only where those do not decide, once in 2^16 draws: half
 //! `row % 2` (low, high) of word `column % 4` of the block with `row / 2` in place of the row; where they tie with the probability, the 32
-//! bits of word `column % 4` of the block whose first counter is `column / 4 + 2^31`. Together a uniform of 48 bits. A use (a [`Site`]) takes either
-//! whole words or Bernoulli draws, not both.
+//! bits of word `column % 4` of the block whose first counter is `column / 4 + 2^31`. Together a uniform of 48 bits. A column of
+//! a use (a [`Site`]) takes either whole words or Bernoulli draws, not both.
 //!
 //! # Source
 //! J. K. Salmon, M. A. Moraes, R. O. Dror, D. E. Shaw: Parallel random numbers: as easy as 1, 2, 3, SC 2011; the tests hold
@@ -114,6 +114,11 @@ impl Draws {
         let row = self.first_row + row as u32;
         let counter = [(column / 4) as u32, row / 2, self.step[0], self.step[1]];
         let word = philox4x32(counter, self.key)[column % 4];
+        self.decide(word, row, column, p)
+    }
+
+    /// The Bernoulli draw of the absolute `row`, whose pair of rows has this word.
+    pub(crate) fn decide(&self, word: u32, row: u32, column: usize, p: f32) -> bool {
         let first = f64::from(word >> (16 * (row % 2)) & 0xFFFF);
         let rest = 65_536.0 * f64::from(p) - first;
         rest >= 1.0 || rest > 0.0 && self.settles(row, column, rest)

@@ -4,9 +4,9 @@ use harmonium::{
     bits::BitMatrix,
     dataset::{Examples, Values},
     evaluate::{Ais, Betas, ReverseStart},
-    model::Rbm,
+    model::{Kind, Layer, Rbm, Units},
     product::{Provider, provider},
-    train::{Negative, Options, Reconstruction, Schedule, Training},
+    train::{Negative, Objective, Options, Reconstruction, Schedule, Training},
 };
 use std::{
     alloc::{GlobalAlloc, Layout, System},
@@ -99,21 +99,47 @@ fn updates_and_temperatures_allocate_nothing_after_the_first() {
                     ..Options::default()
                 };
                 let rbm = Rbm::bernoulli(300, 200).initialized_from(&data, 1).unwrap();
-                let mut training = Training::new(rbm, options, &data).unwrap();
-                let count = pool.install(|| {
-                    // Which thread meets which tile is chance: let every thread's scratch grow.
-                    rayon::broadcast(|_| {});
-                    for _ in 0..30 {
-                        training.update(&data).unwrap();
-                    }
-                    let before = ALLOCATIONS.load(Ordering::Relaxed);
-                    for _ in 0..30 {
-                        training.update(&data).unwrap();
-                    }
-                    ALLOCATIONS.load(Ordering::Relaxed) - before
-                });
+                let training = Training::new(rbm, options, &data).unwrap();
+                let count = pool.install(|| allocations(training, &data));
                 assert_eq!(count, 0, "{negative:?} on {threads} threads");
             }
+        }
+        for (visible, hidden, objective, variance_rate) in OTHER_UNITS {
+            let layer = |text, n| Layer::new(Units::parse(text, n).unwrap());
+            let (visible, hidden) = (layer(visible, 300), layer(hidden, 200));
+            let group = visible
+                .units
+                .segments()
+                .iter()
+                .find(|s| s.kind == Kind::Softmax);
+            let first = group.map_or(300, |s| s.first);
+            let value = |i, j| {
+                f32::from(if j < first {
+                    bits.get(i, j)
+                } else {
+                    j == first + i % 10
+                })
+            };
+            let values = harmonium::Matrix::from_fn(1000, 300, value);
+            let data = if visible.units.are_binary() {
+                let bits = BitMatrix::from_matrix(&values).unwrap();
+                Examples::new(Values::Bits(bits), None).unwrap()
+            } else {
+                Examples::real(values, None).unwrap()
+            };
+            let rbm = Rbm::unconnected(visible, hidden).unwrap();
+            let rbm = rbm.initialized_from(&data, 1).unwrap();
+            let options = Options {
+                objective,
+                variance_rate,
+                batch_size: 96,
+                learning_rate: Schedule::Constant(1e-3),
+                ..Options::default()
+            };
+            let units = format!("{}, {}", rbm.visible().units, rbm.hidden().units);
+            let training = Training::new(rbm, options, &data).unwrap();
+            let count = pool.install(|| allocations(training, &data));
+            assert_eq!(count, 0, "{units} on {threads} threads");
         }
     }
     annealing();
@@ -153,4 +179,37 @@ fn annealing() {
             assert_eq!(counts[59] - counts[0], 0, "way {way} on {threads} threads");
         }
     }
+}
+
+const OTHER_UNITS: [(&str, &str, Objective, f32); 4] = [
+    ("gaussian", "bernoulli", Objective::Generative, 0.1),
+    ("spin", "relu:100+spin:100", Objective::Generative, 0.0),
+    (
+        "bernoulli+softmax:10",
+        "bernoulli",
+        Objective::Discriminative,
+        0.0,
+    ),
+    (
+        "bernoulli+softmax:10",
+        "bernoulli",
+        Objective::Hybrid {
+            generative_weight: 0.1,
+        },
+        0.0,
+    ),
+];
+
+/// Allocations of thirty updates after the first thirty.
+fn allocations(mut training: Training, data: &Examples) -> usize {
+    // Which thread meets which tile is chance: let every thread's scratch grow.
+    rayon::broadcast(|_| {});
+    for _ in 0..30 {
+        training.update(data).unwrap();
+    }
+    let before = ALLOCATIONS.load(Ordering::Relaxed);
+    for _ in 0..30 {
+        training.update(data).unwrap();
+    }
+    ALLOCATIONS.load(Ordering::Relaxed) - before
 }

@@ -123,7 +123,7 @@ fn refusals_name_the_file_and_the_reason() {
         ("version", "2", "version \"1\", found \"2\""),
         ("kind", "vae", "kind \"rbm\", found \"vae\""),
         ("units", "bernoulli", "units of 2 layers"),
-        ("units", "bernoulli,spin", "units that this version knows"),
+        ("units", "bernoulli,gauss", "units that this version knows"),
         ("units", "bernoulli:4,bernoulli", "segments of 3 units"),
     ] {
         let mut metadata = contract();

@@ -40,8 +40,8 @@ fn sweeps_leave_the_distribution_alone() {
                         "{n}-{m}, beta {beta}, from {start}, {} half sweeps",
                         chain.half_sweeps()
                     );
-                    assert_in_distribution(chain.visible(), &p, &what);
-                    assert_in_distribution(chain.hidden(), &q, &what);
+                    assert_in_distribution(chain.visible().bits().unwrap(), &p, &what);
+                    assert_in_distribution(chain.hidden().bits().unwrap(), &q, &what);
                 }
             }
         }
@@ -58,6 +58,7 @@ fn conditional_samples_follow_the_conditional() {
         let many = BitMatrix::from_fn(CHAINS, 4, |_, i| one.get(0, i));
         let h = rbm
             .sample_h_from_v(&many, 1.0, Draws::new(3, Site::Gibbs, s as u64))
+            .and_then(|h| h.into_bits())
             .unwrap();
         let mean = rbm.mean_h_from_v(&one, 1.0).unwrap();
         let p: Vec<f64> = (0..8)
@@ -78,7 +79,11 @@ fn conditional_samples_follow_the_conditional() {
 fn uniform_start_and_reproducible_chains() {
     let rbm = normal_rbm(5, 4, 0.6, 1);
     let chain = GibbsChain::uniform(&rbm, CHAINS, 3);
-    assert_in_distribution(chain.visible(), &[1.0 / 32.0; 32], "fair coins");
+    assert_in_distribution(
+        chain.visible().bits().unwrap(),
+        &[1.0 / 32.0; 32],
+        "fair coins",
+    );
     let run = |threads: usize, rbm: &Rbm| {
         let pool = rayon::ThreadPoolBuilder::new()
             .num_threads(threads)

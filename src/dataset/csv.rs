@@ -2,6 +2,7 @@
 
 use super::{
     examples::Examples,
+    load::Accepted,
     source::{Source, broken_stream},
 };
 use crate::{
@@ -15,8 +16,8 @@ use std::{io::Read, path::PathBuf};
 const LABEL: &str = "label";
 
 /// Examples of a CSV file. A first line in which any field is not a number is a header; its column `label`, if there is
-/// one, holds labels from 0 to 255. All other fields must be numbers in [0, 1], and all lines equally wide.
-pub(super) fn examples(source: Source<'_>) -> Result<Examples> {
+/// one, holds labels from 0 to 255. All other fields must be numbers in `range`, and all lines equally wide.
+pub(super) fn examples(source: Source<'_>, range: Accepted) -> Result<Examples> {
     if source.is_compressed() {
         return Err(source.error("an uncompressed CSV file", "gzip"));
     }
@@ -32,6 +33,7 @@ pub(super) fn examples(source: Source<'_>) -> Result<Examples> {
         .from_reader(&text[..]);
     let mut table = Table {
         path,
+        range,
         text: &text,
         label: None,
         rows: 0,
@@ -57,6 +59,7 @@ pub(super) fn examples(source: Source<'_>) -> Result<Examples> {
 /// What has been read of a file.
 struct Table<'a> {
     path: PathBuf,
+    range: Accepted,
     text: &'a [u8],
     /// The column of labels.
     label: Option<usize>,
@@ -94,9 +97,9 @@ impl Table<'_> {
                 self.labels
                     .push(label.ok_or_else(|| refused("a label from 0 to 255"))?);
             } else {
-                let x = number(field).filter(|x| (0.0..=1.0).contains(x));
+                let x = number(field).filter(|&x| self.range.contains(x.into()));
                 self.elements
-                    .push(x.ok_or_else(|| refused("a number in [0, 1]"))?);
+                    .push(x.ok_or_else(|| refused(&format!("a number{}", self.range.phrase())))?);
             }
         }
         self.rows += 1;
@@ -160,7 +163,10 @@ mod tests {
     use std::io::Write;
 
     fn read(text: &str) -> Result<Examples> {
-        examples(Source::new("some.csv", text.as_bytes())?)
+        examples(
+            Source::new("some.csv", text.as_bytes())?,
+            Accepted::UnitInterval,
+        )
     }
 
     #[test]
@@ -201,7 +207,11 @@ mod tests {
         let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
         gzip.write_all(b"0,1\n").unwrap();
         let gzip = gzip.finish().unwrap();
-        let refused = examples(Source::new("some.csv", &gzip[..]).unwrap()).unwrap_err();
+        let refused = examples(
+            Source::new("some.csv", &gzip[..]).unwrap(),
+            Accepted::UnitInterval,
+        )
+        .unwrap_err();
         assert!(refused.to_string().contains("found gzip"));
     }
 }

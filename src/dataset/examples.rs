@@ -17,7 +17,8 @@ const SPLIT_STREAM: u64 = 0x0073_706c_6974; // "split"
 pub enum Values {
     /// Packed zeros and ones.
     Bits(BitMatrix),
-    /// Numbers in [0, 1].
+    /// Numbers: in [0, 1], or any finite ones if they came through [`Examples::real`], [`Examples::shifted`] or
+    /// [`super::Dataset::open_real`].
     Real(Matrix),
 }
 
@@ -51,6 +52,123 @@ impl Examples {
         match labels {
             Some(labels) => examples.labelled(labels),
             None => Ok(examples),
+        }
+    }
+
+    /// Examples of any finite numbers, for units that are not binary.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] unless there are as many labels as rows; [`Error::NotFinite`] for NaN or infinity.
+    pub fn real(matrix: Matrix, labels: Option<Vec<u8>>) -> Result<Self> {
+        if !matrix.is_finite() {
+            return Err(Error::NotFinite {
+                what: "values of the examples".into(),
+            });
+        }
+        let examples = Self::from_checked(matrix);
+        match labels {
+            Some(labels) => examples.labelled(labels),
+            None => Ok(examples),
+        }
+    }
+
+    /// The examples with values `(x - offset_j) / scale_j`: standardised ones, or -1 and 1 from bits with 0.5 and 0.5.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] unless there is one offset and one scale a column; [`Error::NotFinite`] where a result is not finite.
+    pub fn shifted(&self, offset: &[f64], scale: &[f64]) -> Result<Self> {
+        let n = self.columns();
+        if (offset.len(), scale.len()) != (n, n) {
+            let found = format!("{} and {}", offset.len(), scale.len());
+            return Err(Error::shape(
+                "offsets and scales",
+                format!("{n} each"),
+                found,
+            ));
+        }
+        let value = |i: usize, j: usize| match &self.values {
+            Values::Bits(x) => f64::from(u8::from(x.get(i, j))),
+            Values::Real(x) => f64::from(x.row(i)[j]),
+        };
+        let shifted = |i: usize, j: usize| ((value(i, j) - offset[j]) / scale[j]) as f32;
+        let matrix = Matrix::from_fn(self.len(), n, shifted);
+        Self::real(matrix, self.labels.clone())
+    }
+
+    /// Standard deviation of every column `[columns]`, not below a tenth of the root mean variance (so that a pixel that is hardly ever on
+    /// does not dwarf the others), 1 if no column varies.
+    pub fn deviation(&self) -> Vec<f64> {
+        let mean = self.mean();
+        let n = self.len().max(1) as f64;
+        let mut variance = vec![0.0; self.columns()];
+        for i in 0..self.len() {
+            for (j, sum) in variance.iter_mut().enumerate() {
+                let x = match &self.values {
+                    Values::Bits(x) => f64::from(u8::from(x.get(i, j))),
+                    Values::Real(x) => f64::from(x.row(i)[j]),
+                };
+                *sum += (x - mean[j]).powi(2) / n;
+            }
+        }
+        let least = (variance.iter().sum::<f64>() / variance.len().max(1) as f64).sqrt() / 10.0;
+        let deviation = variance.iter().map(|v| v.sqrt().max(least));
+        deviation.map(|s| if s > 0.0 { s } else { 1.0 }).collect()
+    }
+
+    /// Number of classes: one more than the greatest label; `None` without labels.
+    pub fn classes(&self) -> Option<usize> {
+        let most = self.labels.as_ref()?.iter().max()?;
+        Some(usize::from(*most) + 1)
+    }
+
+    /// The examples with their labels as `classes` further columns, of which one is 1: the visible states of a machine that learns them.
+    ///
+    /// # Errors
+    /// [`Error::Parameter`] without labels or for a label from `classes` on.
+    pub fn with_label_units(&self, classes: usize) -> Result<Self> {
+        let Some(labels) = &self.labels else {
+            return Err(Error::parameter("data", "examples with labels", "none"));
+        };
+        if let Some(label) = labels.iter().find(|&&y| usize::from(y) >= classes) {
+            return Err(Error::parameter("label", format!("below {classes}"), label));
+        }
+        let n = self.columns();
+        let values = match &self.values {
+            Values::Bits(x) => {
+                let mut joint = BitMatrix::zeros(x.rows(), n + classes);
+                for (i, &label) in labels.iter().enumerate() {
+                    let mut view = joint.view_mut();
+                    view.row_mut(i)[..x.row(i).len()].copy_from_slice(x.row(i));
+                    joint.set(i, n + usize::from(label), true);
+                }
+                Values::Bits(joint)
+            }
+            Values::Real(x) => {
+                let mut joint = Matrix::zeros(x.rows(), n + classes);
+                for (i, &label) in labels.iter().enumerate() {
+                    let row = joint.row_mut(i);
+                    row[..n].copy_from_slice(x.row(i));
+                    row[n + usize::from(label)] = 1.0;
+                }
+                Values::Real(joint)
+            }
+        };
+        Ok(Self {
+            values,
+            labels: self.labels.clone(),
+        })
+    }
+
+    /// The first `n` columns, or all if there are fewer.
+    pub fn first_columns(&self, n: usize) -> Self {
+        let n = n.min(self.columns());
+        let values = match &self.values {
+            Values::Bits(x) => Values::Bits(BitMatrix::from_fn(x.rows(), n, |i, j| x.get(i, j))),
+            Values::Real(x) => Values::Real(Matrix::from_fn(x.rows(), n, |i, j| x.row(i)[j])),
+        };
+        Self {
+            values,
+            labels: self.labels.clone(),
         }
     }
 
@@ -284,6 +402,36 @@ mod tests {
         for n in [0, 40, 41] {
             assert!(all.clone().split(n, 3).is_err());
         }
+    }
+
+    #[test]
+    fn labels_become_units_and_values_are_standardised() {
+        let real = grey(5, 70);
+        let bits = real.clone().binarized(Binarization::Sampled, 1, 0);
+        for examples in [&real, &bits] {
+            assert_eq!(examples.classes(), Some(5));
+            let joint = examples.with_label_units(7).unwrap();
+            assert_eq!((joint.columns(), joint.labels()), (77, examples.labels()));
+            assert_eq!(&joint.first_columns(70), examples);
+            let mean = joint.mean();
+            assert!(mean[70..75].iter().all(|&m| m == 0.2) && mean[75..] == [0.0; 2]);
+            assert!(examples.with_label_units(4).is_err());
+        }
+        let (mean, deviation) = (real.mean(), real.deviation());
+        let standard = real.shifted(&mean, &deviation).unwrap();
+        for j in 0..70 {
+            assert!(
+                standard.mean()[j].abs() < 1e-6 && (standard.deviation()[j] - 1.0).abs() < 1e-5
+            );
+        }
+        let spins = bits.shifted(&[0.5; 70], &[0.5; 70]).unwrap();
+        let Values::Real(spins) = spins.values() else {
+            panic!("numbers")
+        };
+        assert!(spins.elements().all(|x| x == 1.0 || x == -1.0));
+        assert_eq!(grey(1, 3).deviation(), [1.0; 3]);
+        assert!(Examples::real(Matrix::from_fn(1, 1, |_, _| f32::NAN), None).is_err());
+        assert!(real.shifted(&[0.0; 3], &deviation).is_err());
     }
 
     #[test]

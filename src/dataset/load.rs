@@ -14,6 +14,32 @@ use std::path::{Path, PathBuf};
 const TRAIN_FILES: [&str; 2] = ["train-images-idx3-ubyte", "train-labels-idx1-ubyte"];
 const TEST_FILES: [&str; 2] = ["t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"];
 
+/// Numbers that a reader accepts as values.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Accepted {
+    /// Those in [0, 1].
+    UnitInterval,
+    /// Any that are finite as f32.
+    Finite,
+}
+
+impl Accepted {
+    pub(super) fn contains(self, x: f64) -> bool {
+        match self {
+            Self::UnitInterval => (0.0..=1.0).contains(&x),
+            Self::Finite => (x as f32).is_finite(),
+        }
+    }
+
+    /// What follows "a number" in a refusal.
+    pub(super) fn phrase(self) -> &'static str {
+        match self {
+            Self::UnitInterval => " in [0, 1]",
+            Self::Finite => " of finite size",
+        }
+    }
+}
+
 /// Training examples and perhaps test examples of the same width.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Dataset {
@@ -66,7 +92,18 @@ impl Dataset {
     /// [`Error::File`] if the file is none of these or breaks a rule above; [`Error::Io`] if the system refuses to read.
     /// Memory follows the (decompressed) bytes that are there, whatever a header claims.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
-        let path = path.as_ref();
+        Self::open_accepting(path.as_ref(), Accepted::UnitInterval)
+    }
+
+    /// As [`Dataset::open`], with any finite numbers in NPY, NPZ and CSV in place of those in [0, 1]: data for Gaussian and rectified units.
+    ///
+    /// # Errors
+    /// As [`Dataset::open`].
+    pub fn open_real(path: impl AsRef<Path>) -> Result<Self> {
+        Self::open_accepting(path.as_ref(), Accepted::Finite)
+    }
+
+    fn open_accepting(path: &Path, range: Accepted) -> Result<Self> {
         if path.is_dir() {
             return Self::idx(path);
         }
@@ -74,12 +111,14 @@ impl Dataset {
         let source = Source::open(path)?;
         let head = source.peek();
         let train = match extension.as_ref().and_then(|e| e.to_str()) {
-            Some("csv") => csv::examples(source)?,
-            Some("npy") => Examples::from_checked(npy::values(source)?),
-            Some("npz") => return npz::read(path),
-            _ if npy_header::recognises(head) => Examples::from_checked(npy::values(source)?),
+            Some("csv") => csv::examples(source, range)?,
+            Some("npy") => Examples::from_checked(npy::values(source, range)?),
+            Some("npz") => return npz::read(path, range),
+            _ if npy_header::recognises(head) => {
+                Examples::from_checked(npy::values(source, range)?)
+            }
             _ if idx::recognises(head) => Examples::from_checked(idx::images(source)?),
-            _ if npz::recognises(head) && !source.is_compressed() => return npz::read(path),
+            _ if npz::recognises(head) && !source.is_compressed() => return npz::read(path, range),
             _ => {
                 return Err(source.error("a file of IDX, NPY, NPZ or (named .csv) CSV", hex(head)));
             }

@@ -2,15 +2,16 @@
 
 use super::{
     idx,
+    load::Accepted,
     npy_header::{Header, Kind},
     source::Source,
 };
 use crate::{error::Result, matrix::Matrix};
 
-/// Values in [0, 1] of an array with two or more dimensions, the first of which counts the examples; the others become
+/// Values in `range` of an array with two or more dimensions, the first of which counts the examples; the others become
 /// the columns, in row-major order whatever the order of the file. An array of uint8 with a value above 1 is divided by
-/// 255; every other array must already be in [0, 1].
-pub(super) fn values(mut source: Source<'_>) -> Result<Matrix> {
+/// 255; every other array must already be in the range.
+pub(super) fn values(mut source: Source<'_>, range: Accepted) -> Result<Matrix> {
     let header = Header::read(&mut source)?;
     if header.dimensions() < 2 {
         return Err(source.error("an array of two or more dimensions", header.describe()));
@@ -33,9 +34,9 @@ pub(super) fn values(mut source: Source<'_>) -> Result<Matrix> {
     for i in 0..rows {
         for (j, x) in matrix.row_mut(i).iter_mut().enumerate() {
             let value = header.number(&data, element(i, j));
-            if !(0.0..=1.0).contains(&value) {
+            if !range.contains(value) {
                 return Err(source.error(
-                    "numbers in [0, 1]",
+                    format!("numbers{}", range.phrase()),
                     format!("{value} in row {i}, column {j} of {}", header.describe()),
                 ));
             }
@@ -72,7 +73,7 @@ mod tests {
     use npyz::WriterBuilder;
 
     fn read(bytes: &[u8]) -> Result<Matrix> {
-        values(Source::new("some.npy", bytes)?)
+        values(Source::new("some.npy", bytes)?, Accepted::UnitInterval)
     }
 
     fn file(header: &str, data: &[u8]) -> Vec<u8> {

@@ -2,7 +2,7 @@
 
 use super::{
     examples::Examples,
-    load::{Dataset, name_of},
+    load::{Accepted, Dataset, name_of},
     npy,
     npy_header::Header,
     source::{Source, hex},
@@ -31,9 +31,9 @@ pub(super) fn recognises(head: &[u8]) -> bool {
 }
 
 /// The data set in the archive at `path`.
-pub(super) fn read(path: &Path) -> Result<Dataset> {
+pub(super) fn read(path: &Path, range: Accepted) -> Result<Dataset> {
     let bytes = fs::read(path).map_err(|e| Error::io(path, "read", e))?;
-    let mut archive = Archive::new(path, bytes)?;
+    let mut archive = Archive::new(path, bytes, range)?;
     let train = match archive.first_of(TRAIN) {
         Some(name) => name,
         None => archive.only_table()?,
@@ -49,10 +49,11 @@ pub(super) fn read(path: &Path) -> Result<Dataset> {
 struct Archive<'a> {
     path: &'a Path,
     zip: ZipArchive<Cursor<Vec<u8>>>,
+    range: Accepted,
 }
 
 impl<'a> Archive<'a> {
-    fn new(path: &'a Path, bytes: Vec<u8>) -> Result<Self> {
+    fn new(path: &'a Path, bytes: Vec<u8>, range: Accepted) -> Result<Self> {
         if !recognises(&bytes) {
             let head = &bytes[..bytes.len().min(4)];
             return Err(Error::file(path, "an NPZ archive (50 4b 03 04)", hex(head)));
@@ -66,7 +67,7 @@ impl<'a> Archive<'a> {
         }
         let zip = ZipArchive::new(Cursor::new(bytes))
             .map_err(|e| Error::file(path, "an intact NPZ archive", e))?;
-        Ok(Self { path, zip })
+        Ok(Self { path, zip, range })
     }
 
     /// The first of `names` that the archive holds.
@@ -83,7 +84,9 @@ impl<'a> Archive<'a> {
 
     /// The array `name` with the first of the arrays `labels` that is there.
     fn examples(&mut self, name: &str, labels: &[&str]) -> Result<Examples> {
-        let examples = Examples::from_checked(self.array(name, npy::values)?);
+        let range = self.range;
+        let examples =
+            Examples::from_checked(self.array(name, |source| npy::values(source, range))?);
         let Some(label) = self.first_of(labels) else {
             return Ok(examples);
         };

@@ -75,8 +75,8 @@ impl Ais {
     /// allocated.
     ///
     /// # Errors
-    /// [`crate::Error::Parameter`] without chains or temperatures, [`crate::Error::Shape`] for a base of another size,
-    /// [`crate::Error::NotFinite`] for NaN or infinite parameters.
+    /// [`crate::Error::Parameter`] without chains or temperatures and for machines of other than Bernoulli units,
+    /// [`crate::Error::Shape`] for a base of another size, [`crate::Error::NotFinite`] for NaN or infinite parameters.
     pub fn log_z(&self, rbm: &Rbm) -> Result<LogZ> {
         Ok(self
             .log_z_with(rbm, &mut |_, _| ControlFlow::Continue(()))?

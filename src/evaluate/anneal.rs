@@ -265,6 +265,7 @@ impl<'a> Anneal<'a> {
 impl Ais {
     /// Refuses what cannot be annealed; the biases of the base.
     pub(super) fn checked_base(&self, rbm: &Rbm) -> Result<Vec<f32>> {
+        rbm.expect_bernoulli("annealed importance sampling")?;
         let n = rbm.n_visible();
         if self.chains == 0 {
             return Err(Error::parameter("chains", "at least 1", 0));

@@ -2,8 +2,8 @@
 
 use crate::{
     error::{Error, Result},
-    kernel::{reduce::mean_and_standard_error, reference::softplus},
-    model::{Rbm, dot},
+    kernel::reduce::mean_and_standard_error,
+    model::{Rbm, for_each_sent},
     product::Input,
 };
 use rayon::prelude::*;
@@ -27,20 +27,12 @@ pub fn exact_free_energies<'a>(rbm: &Rbm, v: impl Into<Input<'a>>) -> Result<Vec
         .into_par_iter()
         .map(|s| {
             let mut input: Vec<f64> = rbm.hidden().bias.iter().map(|&c| f64::from(c)).collect();
-            let mut add = |i: usize, x: f64| {
+            for_each_sent(rbm.visible(), v, s, |i, x| {
                 for (y, &w) in input.iter_mut().zip(rbm.weights().row(i)) {
                     *y += x * f64::from(w);
                 }
-            };
-            match v {
-                Input::Bits(v) => v.ones(s).for_each(|i| add(i, 1.0)),
-                Input::Real(v) => v
-                    .row(s)
-                    .iter()
-                    .enumerate()
-                    .for_each(|(i, &x)| add(i, f64::from(x))),
-            }
-            -dot(v, s, &rbm.visible().bias) - input.into_iter().map(softplus).sum::<f64>()
+            });
+            -rbm.visible().own_term(v, s) - rbm.hidden().log_partition(&input, 1.0)
         })
         .collect())
 }

@@ -18,8 +18,9 @@ const STREAM: u64 = 0x0065_7861_6374; // "exact"
 /// layer for each of the `2^n` states of the smaller one.
 ///
 /// # Errors
-/// [`Error::Parameter`] beyond [`MAX_SAMPLED_UNITS`] units, [`Error::NotFinite`] for NaN or infinite parameters.
+/// [`Error::Parameter`] beyond [`MAX_SAMPLED_UNITS`] units and for machines of other than Bernoulli units, [`Error::NotFinite`] for NaN or infinite parameters.
 pub fn exact_samples(rbm: &Rbm, count: usize, seed: u64) -> Result<BitMatrix> {
+    rbm.expect_bernoulli("exact sampling")?;
     let n = rbm.n_visible().min(rbm.n_hidden());
     if n > MAX_SAMPLED_UNITS {
         return Err(Error::parameter(

@@ -1,7 +1,7 @@
 //! Hidden units that do nothing.
 
 use crate::{
-    error::Result,
+    error::{Error, Result},
     model::Rbm,
     product::{Input, Propagation, Tail},
 };
@@ -22,11 +22,18 @@ impl HiddenActivity {
     /// Of `rbm` on the rows of `v`. Precision: sums in f32 over 256 rows, in f64 beyond. Cost: one dense product.
     ///
     /// # Errors
-    /// [`crate::Error::Shape`] unless `v` has the machine's visible units.
+    /// [`Error::Shape`] unless `v` has the machine's visible units, [`Error::Parameter`] for hidden units that are not on or off.
     pub fn new<'a>(rbm: &Rbm, v: impl Into<Input<'a>>) -> Result<Self> {
         /// Rows at a time, those of one panel.
         const ROWS: usize = 256;
         let v = v.into();
+        if !rbm.hidden().units.are_binary() {
+            return Err(Error::parameter(
+                "hidden units whose activity is counted",
+                "units that are on or off",
+                &rbm.hidden().units,
+            ));
+        }
         let mut mean = vec![0.0; rbm.n_hidden()];
         let mut sums = vec![0.0; rbm.n_hidden()];
         let mut buffers = Propagation::default();

@@ -85,8 +85,9 @@ fn mean_over_rows(rbm: &Rbm, v: Input<'_>, f: impl Fn(usize, &[f32]) -> f64 + Sy
 /// `2 n_visible n_hidden` softplus a row.
 ///
 /// # Errors
-/// [`crate::Error::Shape`] unless `v` has the machine's visible units.
+/// [`crate::Error::Shape`] unless `v` has the machine's visible units; [`crate::Error::Parameter`] for other than Bernoulli units.
 pub fn pseudo_likelihood<'a>(rbm: &Rbm, v: impl Into<Input<'a>>) -> Result<f64> {
+    rbm.expect_bernoulli("pseudo-likelihood")?;
     let v = v.into();
     mean_over_rows(rbm, v, |s, input| {
         (0..rbm.n_visible())
@@ -104,6 +105,7 @@ pub fn stochastic_pseudo_likelihood<'a>(
     v: impl Into<Input<'a>>,
     seed: u64,
 ) -> Result<f64> {
+    rbm.expect_bernoulli("pseudo-likelihood")?;
     let v = v.into();
     let n = rbm.n_visible();
     if n == 0 {

@@ -12,6 +12,7 @@
 pub mod activation;
 pub mod bernoulli;
 pub(crate) mod epilogue;
+pub mod normal;
 pub mod peak;
 pub mod reduce;
 pub mod reference;

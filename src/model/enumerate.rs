@@ -6,7 +6,7 @@
 //! and are combined in order, so threads do not change the result.
 
 use super::{
-    Rbm,
+    Rbm, enumerate_general as general,
     gray::{Gray, LOW, Lines, Row, sum_of},
 };
 use crate::{
@@ -59,6 +59,10 @@ pub struct Expectations {
     pub visible: Vec<f64>,
     /// `E[h]`.
     pub hidden: Vec<f64>,
+    /// `E[v_i^2]` if there are Gaussian visible units, else empty.
+    pub visible_squares: Vec<f64>,
+    /// `E[h_j^2]` if there are Gaussian hidden units, else empty.
+    pub hidden_squares: Vec<f64>,
 }
 
 /// An RBM at an inverse temperature, which multiplies all parameters, seen from the enumerated layer.
@@ -234,7 +238,7 @@ impl Enumeration {
 }
 
 /// `f` of every block, in order, on all cores, telling `progress(blocks done, all)` now and then; `None` if it breaks.
-fn by_block<T: Send>(
+pub(super) fn by_block<T: Send>(
     blocks: u64,
     f: impl Fn(u64) -> T + Sync,
     progress: &mut dyn FnMut(usize, usize) -> ControlFlow<()>,
@@ -348,8 +352,11 @@ fn duration(seconds: f64) -> String {
 }
 
 impl Rbm {
-    /// The layer with fewer units.
+    /// The layer with fewer units; for machines of other than Bernoulli units the discrete layer with fewer states.
     pub fn smaller_side(&self) -> Side {
+        if !self.is_bernoulli() {
+            return general::smaller_side(self);
+        }
         if self.n_visible() < self.n_hidden() {
             Side::Visible
         } else {
@@ -363,8 +370,12 @@ impl Rbm {
     /// 700, or the biases of the first five units 300.
     ///
     /// # Errors
-    /// [`Error::Parameter`] beyond [`MAX_EXACT_UNITS`] units, [`Error::NotFinite`] for NaN or infinite parameters.
+    /// [`Error::Parameter`] beyond [`MAX_EXACT_UNITS`] units or for a side with continuous units, [`Error::NotFinite`] for NaN or infinite
+    /// parameters.
     pub fn log_z_over(&self, side: Side, beta: f64) -> Result<f64> {
+        if !self.is_bernoulli() {
+            return general::log_z_over(self, side, beta);
+        }
         Ok(Enumeration::new(self, side, beta)?.log_z())
     }
 
@@ -384,6 +395,9 @@ impl Rbm {
         &self,
         progress: &mut dyn FnMut(usize, usize) -> ControlFlow<()>,
     ) -> Result<Option<f64>> {
+        if !self.is_bernoulli() {
+            return general::log_z_with(self, progress);
+        }
         Ok(Enumeration::new(self, self.smaller_side(), 1.0)?.log_z_on(isa(), progress))
     }
 
@@ -393,6 +407,9 @@ impl Rbm {
     /// # Errors
     /// As [`Self::log_z_over`].
     pub fn expectations(&self) -> Result<Expectations> {
+        if !self.is_bernoulli() {
+            return general::expectations(self);
+        }
         let side = self.smaller_side();
         let e = Enumeration::new(self, side, 1.0)?;
         let log_z = e.log_z();
@@ -416,14 +433,20 @@ impl Rbm {
             weights,
             visible,
             hidden,
+            visible_squares: Vec::new(),
+            hidden_squares: Vec::new(),
         })
     }
 
-    /// `p(v)` at `beta` of all `2^n_visible` visible states, in the order of their index: bit `i` of the index is unit `i`.
+    /// `p(v)` at `beta` of all `2^n_visible` visible states, in the order of their index: bit `i` of the index is unit `i`; for other
+    /// discrete units the index is that of [`super::Layer::state`].
     ///
     /// # Errors
     /// As [`Self::log_z_over`].
     pub fn visible_distribution(&self, beta: f64) -> Result<Vec<f64>> {
+        if !self.is_bernoulli() {
+            return general::visible_distribution(self, beta);
+        }
         let mut p = Enumeration::new(self, Side::Visible, beta)?.log_weights_on(isa());
         let log_z = crate::kernel::reduce::log_sum_exp(&p);
         p.iter_mut().for_each(|p| *p = (*p - log_z).exp());

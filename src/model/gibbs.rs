@@ -1,6 +1,6 @@
 //! Block Gibbs sampling of an RBM.
 
-use super::Rbm;
+use super::{Kind, Rbm, States};
 use crate::{
     bits::BitMatrix,
     error::Result,
@@ -12,8 +12,8 @@ use crate::{
 /// given the hidden ones. Draws depend on the seed, the chain's row and the number of half sweeps so far alone.
 #[derive(Clone, Debug)]
 pub struct GibbsChain {
-    v: BitMatrix,
-    h: BitMatrix,
+    v: States,
+    h: States,
     seed: u64,
     half_sweeps: u64,
     buffers: Propagation,
@@ -21,11 +21,12 @@ pub struct GibbsChain {
 
 impl GibbsChain {
     /// Chains that start from the visible states `v`.
-    pub fn from_visible(v: BitMatrix, n_hidden: usize, seed: u64) -> Self {
+    pub fn from_visible(v: impl Into<States>, n_hidden: usize, seed: u64) -> Self {
+        let v = v.into();
         let h = BitMatrix::zeros(v.rows(), n_hidden);
         Self {
             v,
-            h,
+            h: h.into(),
             seed,
             half_sweeps: 0,
             buffers: Propagation::default(),
@@ -36,8 +37,9 @@ impl GibbsChain {
     ///
     /// # Errors
     /// [`crate::Error::Shape`] unless `h` has the machine's hidden units.
-    pub fn from_hidden(rbm: &Rbm, h: BitMatrix, beta: f32, seed: u64) -> Result<Self> {
-        let v = BitMatrix::zeros(h.rows(), rbm.n_visible());
+    pub fn from_hidden(rbm: &Rbm, h: impl Into<States>, beta: f32, seed: u64) -> Result<Self> {
+        let h = h.into();
+        let v = States::zeros(h.rows(), rbm.visible());
         let mut chain = Self {
             v,
             h,
@@ -49,20 +51,29 @@ impl GibbsChain {
         Ok(chain)
     }
 
-    /// `count` chains whose visible units are fair coins.
+    /// `count` chains whose visible units are fair coins; softmax groups are uniform, continuous units those of a machine without
+    /// connections.
     pub fn uniform(rbm: &Rbm, count: usize, seed: u64) -> Self {
         let draws = Draws::new(seed, Site::Start, 0);
-        let v = BitMatrix::from_fn(count, rbm.n_visible(), |i, j| draws.bits(i, j) >> 31 == 1);
+        if rbm.visible().units.are(Kind::Bernoulli) {
+            let v = BitMatrix::from_fn(count, rbm.n_visible(), |i, j| draws.bits(i, j) >> 31 == 1);
+            return Self::from_visible(v, rbm.n_hidden(), seed);
+        }
+        let h = States::zeros(count, rbm.hidden());
+        let mut v = States::zeros(count, rbm.visible());
+        let tail = v.sampled(0..count, draws, Tail::new(0.0));
+        rbm.visible_from_hidden(h.view(), tail, &mut Propagation::default())
+            .expect("a machine's own states fit it");
         Self::from_visible(v, rbm.n_hidden(), seed)
     }
 
     /// The visible states.
-    pub fn visible(&self) -> &BitMatrix {
+    pub fn visible(&self) -> &States {
         &self.v
     }
 
     /// The hidden states from which the visible ones were last drawn; zeros before the first sweep.
-    pub fn hidden(&self) -> &BitMatrix {
+    pub fn hidden(&self) -> &States {
         &self.h
     }
 
@@ -80,13 +91,14 @@ impl GibbsChain {
     }
 
     fn sweep_in_pool(&mut self, rbm: &Rbm, beta: f32, sweeps: usize) -> Result<()> {
+        let rows = self.v.rows();
+        if self.h.bits().is_some() != rbm.hidden().units.are_binary() {
+            self.h = States::zeros(rows, rbm.hidden());
+        }
         for _ in 0..sweeps {
             let draws = self.next_draws();
-            let tail = Tail {
-                sample: Some((self.h.view_mut(), draws)),
-                ..Tail::new(beta)
-            };
-            rbm.hidden_from_visible((&self.v).into(), tail, &mut self.buffers)?;
+            let tail = self.h.sampled(0..rows, draws, Tail::new(beta));
+            rbm.hidden_from_visible(self.v.view(), tail, &mut self.buffers)?;
             self.draw_visible(rbm, beta)?;
         }
         Ok(())
@@ -94,11 +106,8 @@ impl GibbsChain {
 
     fn draw_visible(&mut self, rbm: &Rbm, beta: f32) -> Result<()> {
         let draws = self.next_draws();
-        let tail = Tail {
-            sample: Some((self.v.view_mut(), draws)),
-            ..Tail::new(beta)
-        };
-        rbm.visible_from_hidden((&self.h).into(), tail, &mut self.buffers)
+        let tail = self.v.sampled(0..self.h.rows(), draws, Tail::new(beta));
+        rbm.visible_from_hidden(self.h.view(), tail, &mut self.buffers)
     }
 
     fn next_draws(&mut self) -> Draws {

@@ -1,97 +1,320 @@
-//! A layer: its biases and the kinds of its units.
+//! A layer: the kinds of its units, their biases and variances, and what follows from these in f64.
 
-use crate::error::{Error, Result};
-use std::fmt;
+use super::units::{Kind, Segment, Units};
+use crate::{
+    error::{Error, Result},
+    kernel::{normal, reduce::log_sum_exp, reference},
+    product::Input,
+};
+use std::f64::consts::TAU;
 
-/// The kinds of units that a layer is made of, as the model file names them: `bernoulli`, or segments joined by `+`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Units {
-    /// Binary units, `P(1) = sigma(x)`.
-    #[default]
-    Bernoulli,
-}
+/// Pseudo-examples, half on and half off, added to the data for the initial biases: a pixel that is never on gets a finite log-odds.
+pub(super) const INITIAL_PSEUDO_EXAMPLES: f64 = 1.0;
 
-impl Units {
-    /// Reads one layer's part of a model file's `units`, for a layer of `size` units.
-    ///
-    /// # Errors
-    /// [`Error::Parameter`] for kinds that this version does not know or sizes that do not add up.
-    pub fn parse(text: &str, size: usize) -> Result<Self> {
-        let mut sum = 0;
-        for segment in text.split('+') {
-            let (kind, n) = match segment.split_once(':') {
-                None => (segment, Ok(size)),
-                Some((kind, n)) => (kind, n.parse::<usize>()),
-            };
-            match (kind, n) {
-                ("bernoulli", Ok(n)) => sum += n,
-                _ => return Err(Error::parameter("units", "bernoulli", text)),
-            }
-        }
-        if sum != size {
-            return Err(Error::parameter(
-                "units",
-                format!("segments of {size} units in all"),
-                text,
-            ));
-        }
-        Ok(Self::Bernoulli)
-    }
-}
-
-impl fmt::Display for Units {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Bernoulli => f.write_str("bernoulli"),
-        }
-    }
-}
-
-/// One layer of a machine.
-#[derive(Clone, Debug, PartialEq)]
+/// One layer of a machine. The formulas are in the table of [`Units`]'s module.
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Layer {
     /// Kinds of the units.
     pub units: Units,
     /// One bias a unit.
     pub bias: Vec<f32>,
+    /// `ln s^2`, one a unit, zero for units that are not Gaussian; empty for a layer without Gaussian units.
+    pub log_variance: Vec<f32>,
 }
 
 impl Layer {
+    /// Units with zero biases and unit variances.
+    pub fn new(units: Units) -> Self {
+        let n = units.size();
+        let variances = if units.have(Kind::Gaussian) { n } else { 0 };
+        Self {
+            bias: vec![0.0; n],
+            log_variance: vec![0.0; variances],
+            units,
+        }
+    }
+
+    /// `size` units of one kind.
+    pub fn of(kind: Kind, size: usize) -> Self {
+        Self::new(Units::of(kind, size))
+    }
+
     /// `size` Bernoulli units with zero biases.
     pub fn bernoulli(size: usize) -> Self {
-        Self {
-            units: Units::Bernoulli,
-            bias: vec![0.0; size],
-        }
+        Self::of(Kind::Bernoulli, size)
     }
 
     /// Number of units.
     pub fn size(&self) -> usize {
         self.bias.len()
     }
+
+    /// Refuses biases and variances that do not fit the units. `name` is that of the layer.
+    pub(super) fn check(&self, name: &str) -> Result<()> {
+        let n = self.units.size();
+        if self.bias.len() != n {
+            return Err(Error::shape(format!("{name} bias"), n, self.bias.len()));
+        }
+        let what = || format!("{name} log-variances");
+        let variances = if self.units.have(Kind::Gaussian) {
+            n
+        } else {
+            0
+        };
+        if self.log_variance.len() != variances {
+            return Err(Error::shape(what(), variances, self.log_variance.len()));
+        }
+        for segment in self.units.segments() {
+            let variances = self.log_variance.get(segment.range()).unwrap_or(&[]);
+            if segment.kind != Kind::Gaussian
+                && let Some(x) = variances.iter().find(|&&x| x != 0.0)
+            {
+                let expected = format!("0 for units of kind {}", segment.kind);
+                return Err(Error::parameter(what(), expected, x));
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn check_finite(&self, name: &str) -> Result<()> {
+        for (what, x) in [("bias", &self.bias), ("log-variances", &self.log_variance)] {
+            if !x.iter().all(|x| x.is_finite()) {
+                return Err(Error::NotFinite {
+                    what: format!("{name} {what}"),
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether neighbours receive something else than the states: a variance is not 1.
+    pub(crate) fn is_scaled(&self) -> bool {
+        self.log_variance.iter().any(|&x| x != 0.0)
+    }
+
+    /// `1 / s_i^2`, 1 for units that are not Gaussian.
+    pub(crate) fn precision(&self, i: usize) -> f64 {
+        self.log_variance
+            .get(i)
+            .map_or(1.0, |&x| (-f64::from(x)).exp())
+    }
+
+    /// Biases (and no variances) from the means of data of `count` examples: those of a machine without connections, smoothed by half a
+    /// pseudo-example in each state.
+    pub(super) fn set_bias_from_means(&mut self, mean: &[f64], count: usize) {
+        let n = count.max(1) as f64;
+        for segment in self.units.segments() {
+            let range = segment.range();
+            let mean = &mean[range.clone()];
+            let bias = &mut self.bias[range];
+            let log_odds = |mean: &[f64]| super::log_odds(mean, count, INITIAL_PSEUDO_EXAMPLES);
+            match segment.kind {
+                Kind::Bernoulli => bias.copy_from_slice(&log_odds(mean)),
+                Kind::Spin => {
+                    let p: Vec<f64> = mean.iter().map(|m| 0.5 * (1.0 + m)).collect();
+                    for (bias, x) in bias.iter_mut().zip(log_odds(&p)) {
+                        *bias = 0.5 * x;
+                    }
+                }
+                Kind::Softmax => {
+                    for (bias, p) in bias.iter_mut().zip(mean) {
+                        *bias = (p + 0.5 * INITIAL_PSEUDO_EXAMPLES / n).ln() as f32;
+                    }
+                }
+                Kind::Gaussian | Kind::Relu => {
+                    for (bias, &m) in bias.iter_mut().zip(mean) {
+                        *bias = m as f32;
+                    }
+                }
+            }
+        }
+    }
+
+    /// What the states of `row` contribute to `-E` by themselves. Terms in the order of the units, f64.
+    pub(crate) fn own_term(&self, states: Input<'_>, row: usize) -> f64 {
+        if self.units.are_discrete() {
+            return dot(states, row, &self.bias);
+        }
+        let of_unit = |kind: Kind, i: usize, x: f64| {
+            let b = f64::from(self.bias[i]);
+            match kind {
+                Kind::Gaussian => -0.5 * (x - b).powi(2) * self.precision(i),
+                Kind::Relu => b * x - 0.5 * x * x,
+                _ => b * x,
+            }
+        };
+        let segments = self.units.segments().iter();
+        segments
+            .flat_map(|s| s.range().map(|i| (s.kind, i)))
+            .map(|(kind, i)| {
+                let x = match states {
+                    Input::Bits(v) => f64::from(u8::from(v.get(row, i))),
+                    Input::Real(v) => f64::from(v.row(row)[i]),
+                };
+                of_unit(kind, i, x)
+            })
+            .sum()
+    }
+
+    /// `ln` of the sum or integral over the states of unit `i`, not of a softmax group, with input `y`.
+    pub(crate) fn log_partition_of_unit(&self, kind: Kind, i: usize, y: f64, beta: f64) -> f64 {
+        let x = beta * y;
+        match kind {
+            Kind::Bernoulli => reference::softplus(x),
+            Kind::Softmax => unreachable!("a softmax group is summed as a whole"),
+            Kind::Spin => x.abs() + (-2.0 * x.abs()).exp().ln_1p(),
+            Kind::Gaussian => {
+                let precision = beta * self.precision(i);
+                let b = f64::from(self.bias[i]);
+                0.5 * (precision * (y - b) * (y + b) + (TAU / precision).ln())
+            }
+            Kind::Relu => 0.5 * (x * y + (TAU / beta).ln()) + normal::log_cdf(y * beta.sqrt()),
+        }
+    }
+
+    /// `E` of unit `i`, not of a softmax group, with input `y`.
+    pub(crate) fn mean_of_unit(&self, kind: Kind, y: f64, beta: f64) -> f64 {
+        match kind {
+            Kind::Bernoulli => reference::sigmoid(beta * y),
+            Kind::Softmax => unreachable!("a softmax group is summed as a whole"),
+            Kind::Spin => (beta * y).tanh(),
+            Kind::Gaussian => y,
+            Kind::Relu => {
+                let root = beta.sqrt();
+                let least = -y * root;
+                // Far out hazard and bound cancel: 1 / a - 2 / a^3.
+                let excess = if least > 1e4 {
+                    1.0 / least
+                } else {
+                    normal::hazard(least) - least
+                };
+                excess / root
+            }
+        }
+    }
+
+    /// Variance of unit `i` given its neighbours, if it is Gaussian.
+    pub(crate) fn conditional_variance(&self, i: usize, beta: f64) -> f64 {
+        1.0 / (beta * self.precision(i))
+    }
+
+    /// `ln` of the sum or integral over all states of the layer, whose inputs are `y`.
+    pub(crate) fn log_partition(&self, y: &[f64], beta: f64) -> f64 {
+        let mut sum = 0.0;
+        for s in self.units.segments() {
+            if s.kind == Kind::Softmax {
+                sum += log_partition_of_group(&y[s.range()], beta);
+            } else {
+                for i in s.range() {
+                    sum += self.log_partition_of_unit(s.kind, i, y[i], beta);
+                }
+            }
+        }
+        sum
+    }
+
+    /// `E` of every unit, given the inputs `y`.
+    pub(crate) fn mean_into(&self, y: &[f64], beta: f64, mean: &mut [f64]) {
+        for s in self.units.segments() {
+            if s.kind == Kind::Softmax {
+                let log_sum = log_partition_of_group(&y[s.range()], beta);
+                for i in s.range() {
+                    mean[i] = (beta * y[i] - log_sum).exp();
+                }
+            } else {
+                for i in s.range() {
+                    mean[i] = self.mean_of_unit(s.kind, y[i], beta);
+                }
+            }
+        }
+    }
+
+    /// Refuses values that no state of the layer, and no mean of states, can have.
+    ///
+    /// # Errors
+    /// [`Error::Parameter`] with row, column and value; [`Error::Shape`] for another number of columns.
+    pub fn check_values(&self, values: Input<'_>) -> Result<()> {
+        if values.columns() != self.size() {
+            return Err(Error::shape(
+                "columns of the data",
+                self.size(),
+                values.columns(),
+            ));
+        }
+        for s in self.units.segments() {
+            self.check_segment(values, s)?;
+        }
+        Ok(())
+    }
+
+    fn check_segment(&self, values: Input<'_>, s: &Segment) -> Result<()> {
+        let (least, most) = match s.kind {
+            Kind::Bernoulli | Kind::Softmax => (0.0, 1.0),
+            Kind::Spin => (-1.0, 1.0),
+            Kind::Gaussian => (f32::MIN, f32::MAX),
+            Kind::Relu => (0.0, f32::MAX),
+        };
+        let refused = |row: usize, what: String, expected: String, found: f32| {
+            Err(Error::parameter(
+                format!("{what} in row {row} for units of kind {}", s.kind),
+                expected,
+                found,
+            ))
+        };
+        for row in 0..values.rows() {
+            let mut sum = 0.0;
+            match values {
+                Input::Bits(_) if s.kind == Kind::Spin => {
+                    let what = format!("bits of columns {} to {}", s.first, s.range().end - 1);
+                    return refused(row, what, "the numbers -1 and 1".into(), 0.0);
+                }
+                Input::Bits(_) if s.kind != Kind::Softmax => return Ok(()),
+                Input::Bits(v) => {
+                    sum = s.range().map(|i| f32::from(v.get(row, i))).sum();
+                }
+                Input::Real(v) => {
+                    for (k, &x) in v.row(row)[s.range()].iter().enumerate() {
+                        if !(least..=most).contains(&x) {
+                            let column = s.first + k;
+                            return refused(
+                                row,
+                                format!("value of column {column}"),
+                                format!("a number in [{least}, {most}]"),
+                                x,
+                            );
+                        }
+                        sum += x;
+                    }
+                }
+            }
+            if s.kind == Kind::Softmax && (sum - 1.0).abs() > 1e-4 {
+                let what = format!("sum of columns {} to {}", s.first, s.range().end - 1);
+                return refused(row, what, "1".into(), sum);
+            }
+        }
+        Ok(())
+    }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// `ln sum_k e^(beta y_k)`.
+fn log_partition_of_group(y: &[f64], beta: f64) -> f64 {
+    if beta == 1.0 {
+        return log_sum_exp(y);
+    }
+    let mut sum = crate::kernel::reduce::LogSum::default();
+    y.iter().for_each(|y| sum.add(beta * y));
+    sum.value()
+}
 
-    #[test]
-    fn units_of_the_contract() {
-        assert_eq!(Units::parse("bernoulli", 7).unwrap(), Units::Bernoulli);
-        assert_eq!(Units::parse("bernoulli:7", 7).unwrap(), Units::Bernoulli);
-        assert_eq!(
-            Units::parse("bernoulli:3+bernoulli:4", 7).unwrap(),
-            Units::Bernoulli
-        );
-        for bad in [
-            "",
-            "gaussian",
-            "bernoulli:6",
-            "bernoulli:x",
-            "bernoulli:3+softmax:4",
-        ] {
-            assert!(Units::parse(bad, 7).is_err(), "{bad}");
-        }
+/// `x[row] . bias` in f64.
+pub(crate) fn dot(x: Input<'_>, row: usize, bias: &[f32]) -> f64 {
+    match x {
+        Input::Bits(x) => x.ones(row).map(|i| f64::from(bias[i])).sum(),
+        Input::Real(x) => x
+            .row(row)
+            .iter()
+            .zip(bias)
+            .map(|(&x, &b)| f64::from(x) * f64::from(b))
+            .sum(),
     }
 }

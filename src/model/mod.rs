@@ -1,13 +1,24 @@
 //! Machines: parameters and conditionals, no learning.
 
+mod classify;
+mod conditional;
 mod enumerate;
+mod enumerate_general;
 mod gibbs;
 mod gray;
 mod layer;
+mod quadratic;
 mod rbm;
+mod states;
+pub mod units;
 
+pub(crate) use classify::clear_group;
+pub use classify::most_probable;
 pub use enumerate::{Expectations, MAX_EXACT_UNITS, Side};
 pub use gibbs::GibbsChain;
-pub use layer::{Layer, Units};
+pub use layer::Layer;
+pub(crate) use layer::dot;
 pub use rbm::Rbm;
-pub(crate) use rbm::{dot, log_odds, log_z_of_biases};
+pub(crate) use rbm::{for_each_sent, log_odds, log_z_of_biases};
+pub use states::States;
+pub use units::{Kind, Units};

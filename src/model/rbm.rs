@@ -1,24 +1,21 @@
 //! The restricted Boltzmann machine.
 
-use super::Layer;
+use super::{Kind, Layer, States, Units, quadratic::check_normalisable};
 use crate::{
-    bits::BitMatrix,
     dataset::Examples,
     error::{Error, Result},
     kernel::reference::softplus,
     matrix::Matrix,
-    product::{Connection, Direction, Input, Propagation, Tail, propagate},
+    product::{Connection, Direction, Input, Propagation, Tail},
     rng::{Draws, HostRng},
 };
 
 /// Standard deviation of the initial weights (Hinton, A practical guide to training restricted Boltzmann machines, section 8).
 pub const INITIAL_WEIGHT_DEVIATION: f64 = 0.01;
-/// Pseudo-examples, half on and half off, added to the data for the initial visible biases: a pixel that is never on gets a finite
-/// log-odds.
-const INITIAL_PSEUDO_EXAMPLES: f64 = 1.0;
 
-/// A restricted Boltzmann machine over binary states:
-/// `E(v, h) = -b.v - c.h - v'Wh`, `P(v, h) = e^-E / Z` (Smolensky 1986).
+/// A restricted Boltzmann machine: `P(v, h) = e^-E / Z` with `E(v, h) = -b.v - c.h - v'Wh` for binary states (Smolensky 1986). For
+/// units of other kinds, see [`super::units`]: `E` is the sum of the units' own energies and of `-v~'Wh~`, where `v~` and `h~` are the
+/// states, those of Gaussian units divided by their variances.
 ///
 /// `W` is `[n_visible x n_hidden]`, `b` the visible and `c` the hidden bias. Conditionals take an inverse temperature
 /// `beta`, which multiplies the energy. Parameters and products are f32, energies and free energies of states f64.
@@ -52,23 +49,52 @@ impl Rbm {
                 return Err(Error::shape(what, n, bias.len()));
             }
         }
+        let layer = |bias: Vec<f32>| Layer {
+            bias,
+            ..Layer::bernoulli(0)
+        };
+        let (mut visible, mut hidden) = (layer(visible), layer(hidden));
+        visible.units = Units::of(Kind::Bernoulli, visible.size());
+        hidden.units = Units::of(Kind::Bernoulli, hidden.size());
+        Self::from_layers(visible, hidden, weights)
+    }
+
+    /// A machine of two layers of any kinds of units.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] where parameters disagree, [`Error::NotFinite`] where one is NaN or infinite, [`Error::Parameter`] for weights
+    /// between continuous units that leave the machine without a guaranteed normal form.
+    pub fn from_layers(visible: Layer, hidden: Layer, weights: Matrix) -> Result<Self> {
+        visible.check("visible")?;
+        hidden.check("hidden")?;
+        let shape = (weights.rows(), weights.columns());
+        if shape != (visible.size(), hidden.size()) {
+            return Err(Error::shape(
+                "weights",
+                format!("{} x {}", visible.size(), hidden.size()),
+                format!("{} x {}", shape.0, shape.1),
+            ));
+        }
         let rbm = Self {
-            visible: Layer {
-                bias: visible,
-                ..Layer::bernoulli(0)
-            },
-            hidden: Layer {
-                bias: hidden,
-                ..Layer::bernoulli(0)
-            },
+            visible,
+            hidden,
             connection: Connection::new(weights),
         };
-        rbm.check_finite()?;
+        rbm.check()?;
         Ok(rbm)
     }
 
+    /// A machine of two layers without connections.
+    ///
+    /// # Errors
+    /// As [`Self::from_layers`].
+    pub fn unconnected(visible: Layer, hidden: Layer) -> Result<Self> {
+        let weights = Matrix::zeros(visible.size(), hidden.size());
+        Self::from_layers(visible, hidden, weights)
+    }
+
     /// The usual start of learning: `W` normal with deviation 0.01, `c` zero, `b_i = ln(p_i / (1 - p_i))` where `p_i` is the mean of
-    /// unit `i` over the data and two half pseudo-examples.
+    /// unit `i` over the data and two half pseudo-examples; for other kinds of units likewise the biases of a machine without connections.
     ///
     /// # Errors
     /// [`Error::Shape`] if the examples have another number of columns than the machine has visible units.
@@ -86,7 +112,7 @@ impl Rbm {
                 *w = (INITIAL_WEIGHT_DEVIATION * rng.normal()) as f32;
             }
         }
-        self.visible.bias = log_odds(&data.mean(), data.len(), INITIAL_PSEUDO_EXAMPLES);
+        self.visible.set_bias_from_means(&data.mean(), data.len());
         self.hidden.bias.fill(0.0);
         Ok(self)
     }
@@ -130,6 +156,32 @@ impl Rbm {
         (&mut self.visible.bias, &mut self.hidden.bias)
     }
 
+    /// `ln s^2` of the visible and hidden units for a learning rule to change; empty for layers without Gaussian units. Those of other units
+    /// must stay 0.
+    pub fn log_variances_mut(&mut self) -> (&mut [f32], &mut [f32]) {
+        (
+            &mut self.visible.log_variance,
+            &mut self.hidden.log_variance,
+        )
+    }
+
+    /// Whether all units are Bernoulli units.
+    pub fn is_bernoulli(&self) -> bool {
+        self.visible.units.are(Kind::Bernoulli) && self.hidden.units.are(Kind::Bernoulli)
+    }
+
+    /// Refuses machines of other than Bernoulli units for `what`, which is not defined or not implemented for them.
+    pub(crate) fn expect_bernoulli(&self, what: &str) -> Result<()> {
+        if self.is_bernoulli() {
+            return Ok(());
+        }
+        Err(Error::parameter(
+            what,
+            "a machine of Bernoulli units",
+            format!("{},{}", self.visible.units, self.hidden.units),
+        ))
+    }
+
     /// After a change of the weights, renews the copies that fast products use, in place. Without it they are made, in new memory, at
     /// the next product that wants them.
     pub fn refresh(&mut self) {
@@ -141,17 +193,22 @@ impl Rbm {
     /// # Errors
     /// [`Error::NotFinite`] with the name of the parameter.
     pub fn check_finite(&self) -> Result<()> {
-        let finite = |x: &[f32]| x.iter().all(|x| x.is_finite());
-        for (what, ok) in [
-            ("weights", self.weights().is_finite()),
-            ("visible bias", finite(&self.visible.bias)),
-            ("hidden bias", finite(&self.hidden.bias)),
-        ] {
-            if !ok {
-                return Err(Error::NotFinite { what: what.into() });
-            }
+        if !self.weights().is_finite() {
+            return Err(Error::NotFinite {
+                what: "weights".into(),
+            });
         }
-        Ok(())
+        self.visible.check_finite("visible")?;
+        self.hidden.check_finite("hidden")
+    }
+
+    /// Refuses NaN and infinite parameters, and machines of continuous units without a guaranteed normal form.
+    ///
+    /// # Errors
+    /// [`Error::NotFinite`] with the name of the parameter; [`Error::Parameter`] for the weights between continuous units.
+    pub fn check(&self) -> Result<()> {
+        self.check_finite()?;
+        check_normalisable(&self.visible, &self.hidden, self.weights())
     }
 
     /// The machine with its layers exchanged: `W'`, `b` and `c` swapped. The same distribution of (h, v).
@@ -163,32 +220,37 @@ impl Rbm {
         }
     }
 
-    /// Whatever `tail` asks for of the hidden layer given `v` `[samples x n_visible]`: `x = beta (v W + c)`.
+    /// Whatever `tail` asks for of the hidden layer given `v` `[samples x n_visible]`: `x = beta (v W + c)`. Units other than Bernoulli
+    /// as [`Layer::propagate`] says.
     ///
     /// # Errors
-    /// [`Error::Shape`] where `v` or an output does not fit the machine.
+    /// [`Error::Shape`] where `v` or an output does not fit the machine; those of [`Layer::propagate`].
     pub fn hidden_from_visible(
         &self,
         v: Input<'_>,
         tail: Tail<'_>,
         buffers: &mut Propagation,
     ) -> Result<()> {
-        let term = self.connection.term(v, Direction::Up, tail.precise);
-        propagate(&[term], &self.hidden.bias, tail, buffers)
+        between(&self.visible, v, buffers, |v, buffers| {
+            let term = self.connection.term(v, Direction::Up, tail.precise);
+            self.hidden.propagate(&[term], tail, buffers)
+        })
     }
 
     /// Whatever `tail` asks for of the visible layer given `h` `[samples x n_hidden]`: `x = beta (h W' + b)`.
     ///
     /// # Errors
-    /// [`Error::Shape`] where `h` or an output does not fit the machine.
+    /// As [`Self::hidden_from_visible`].
     pub fn visible_from_hidden(
         &self,
         h: Input<'_>,
         tail: Tail<'_>,
         buffers: &mut Propagation,
     ) -> Result<()> {
-        let term = self.connection.term(h, Direction::Down, tail.precise);
-        propagate(&[term], &self.visible.bias, tail, buffers)
+        between(&self.hidden, h, buffers, |h, buffers| {
+            let term = self.connection.term(h, Direction::Down, tail.precise);
+            self.visible.propagate(&[term], tail, buffers)
+        })
     }
 
     /// `beta (v W + c)`, `[samples x n_hidden]`.
@@ -223,7 +285,7 @@ impl Rbm {
         Ok(out)
     }
 
-    /// `P(h = 1 | v) = sigma(beta (v W + c))`, `[samples x n_hidden]`.
+    /// `E[h | v]`, of Bernoulli units `P(h = 1 | v) = sigma(beta (v W + c))`, `[samples x n_hidden]`.
     ///
     /// # Errors
     /// As [`Self::input_h_from_v`].
@@ -239,7 +301,7 @@ impl Rbm {
         Ok(out)
     }
 
-    /// `P(v = 1 | h) = sigma(beta (h W' + b))`, `[samples x n_visible]`.
+    /// `E[v | h]`, of Bernoulli units `P(v = 1 | h) = sigma(beta (h W' + b))`, `[samples x n_visible]`.
     ///
     /// # Errors
     /// As [`Self::input_h_from_v`].
@@ -264,13 +326,10 @@ impl Rbm {
         v: impl Into<Input<'a>>,
         beta: f32,
         draws: Draws,
-    ) -> Result<BitMatrix> {
+    ) -> Result<States> {
         let v = v.into();
-        let mut out = BitMatrix::zeros(v.rows(), self.n_hidden());
-        let tail = Tail {
-            sample: Some((out.view_mut(), draws)),
-            ..Tail::new(beta)
-        };
+        let mut out = States::zeros(v.rows(), &self.hidden);
+        let tail = out.sampled(0..v.rows(), draws, Tail::new(beta));
         self.hidden_from_visible(v, tail, &mut Propagation::default())?;
         Ok(out)
     }
@@ -284,13 +343,10 @@ impl Rbm {
         h: impl Into<Input<'a>>,
         beta: f32,
         draws: Draws,
-    ) -> Result<BitMatrix> {
+    ) -> Result<States> {
         let h = h.into();
-        let mut out = BitMatrix::zeros(h.rows(), self.n_visible());
-        let tail = Tail {
-            sample: Some((out.view_mut(), draws)),
-            ..Tail::new(beta)
-        };
+        let mut out = States::zeros(h.rows(), &self.visible);
+        let tail = out.sampled(0..h.rows(), draws, Tail::new(beta));
         self.visible_from_hidden(h, tail, &mut Propagation::default())?;
         Ok(out)
     }
@@ -299,7 +355,8 @@ impl Rbm {
     ///
     /// # Errors
     /// [`Error::Shape`] unless `v` and `h` are `[n x n_visible]` and `[n x n_hidden]`.
-    pub fn energy(&self, v: &BitMatrix, h: &BitMatrix) -> Result<Vec<f64>> {
+    pub fn energy<'a>(&self, v: impl Into<Input<'a>>, h: impl Into<Input<'a>>) -> Result<Vec<f64>> {
+        let (v, h) = (v.into(), h.into());
         let found = (v.rows(), v.columns(), h.columns());
         if found != (h.rows(), self.n_visible(), self.n_hidden()) {
             return Err(Error::shape(
@@ -319,26 +376,24 @@ impl Rbm {
                 ),
             ));
         }
+        let mut sent = vec![0.0; self.n_hidden()];
         Ok((0..v.rows())
             .map(|s| {
-                let mut sum = 0.0;
-                for i in v.view().ones(s) {
-                    sum += f64::from(self.visible.bias[i]);
-                    let row = self.weights().row(i);
-                    sum += h.view().ones(s).map(|j| f64::from(row[j])).sum::<f64>();
-                }
-                sum += h
-                    .view()
-                    .ones(s)
-                    .map(|j| f64::from(self.hidden.bias[j]))
-                    .sum::<f64>();
+                sent.fill(0.0);
+                for_each_sent(&self.hidden, h, s, |j, x| sent[j] = x);
+                let mut sum = self.visible.own_term(v, s) + self.hidden.own_term(h, s);
+                for_each_sent(&self.visible, v, s, |i, x| {
+                    let row = self.weights().row(i).iter().zip(&sent);
+                    sum += x * row.map(|(&w, h)| f64::from(w) * h).sum::<f64>();
+                });
                 -sum
             })
             .collect())
     }
 
-    /// `F(v) = -beta b.v - sum_j ln(1 + e^(beta (v W + c)_j))` of each row, so that `p(v) = e^-F(v) / Z`. Inputs are f32 products, sums
-    /// f64: the error is some 1e-4 for 784 x 500. For real-valued rows the same formula.
+    /// `F(v) = -beta b.v - sum_j ln(1 + e^(beta (v W + c)_j))` of each row, so that `p(v) = e^-F(v) / Z`; of other kinds of units, their own
+    /// energies and log-partitions. Inputs are f32 products, sums f64: the error is some 1e-4 for 784 x 500. Real-valued rows of a binary
+    /// layer: the same formula.
     ///
     /// # Errors
     /// As [`Self::input_h_from_v`].
@@ -352,7 +407,7 @@ impl Rbm {
         };
         self.hidden_from_visible(v, tail, &mut Propagation::default())?;
         for (s, f) in out.iter_mut().enumerate() {
-            *f = -*f - f64::from(beta) * dot(v, s, &self.visible.bias);
+            *f = -*f - f64::from(beta) * self.visible.own_term(v, s);
         }
         Ok(out)
     }
@@ -371,7 +426,7 @@ impl Rbm {
         };
         self.visible_from_hidden(h, tail, &mut Propagation::default())?;
         for (s, f) in out.iter_mut().enumerate() {
-            *f = -*f - f64::from(beta) * dot(h, s, &self.hidden.bias);
+            *f = -*f - f64::from(beta) * self.hidden.own_term(h, s);
         }
         Ok(out)
     }
@@ -395,16 +450,47 @@ pub(crate) fn log_odds(mean: &[f64], count: usize, pseudo: f64) -> Vec<f32> {
         .collect()
 }
 
-/// `x[row] . bias` in f64.
-pub(crate) fn dot(x: Input<'_>, row: usize, bias: &[f32]) -> f64 {
-    match x {
-        Input::Bits(x) => x.ones(row).map(|i| f64::from(bias[i])).sum(),
-        Input::Real(x) => x
-            .row(row)
-            .iter()
-            .zip(bias)
-            .map(|(&x, &b)| f64::from(x) * f64::from(b))
-            .sum(),
+/// `then(what neighbours of `layer` receive of its `states`)`: the states themselves unless a Gaussian unit's variance is not 1.
+fn between(
+    layer: &Layer,
+    states: Input<'_>,
+    buffers: &mut Propagation,
+    then: impl FnOnce(Input<'_>, &mut Propagation) -> Result<()>,
+) -> Result<()> {
+    if !layer.is_scaled() || states.columns() != layer.size() {
+        return then(states, buffers);
+    }
+    let mut scaled = buffers.scaled.take().unwrap_or_default();
+    scaled.reset(states.rows(), layer.size());
+    for s in 0..states.rows() {
+        let row = scaled.row_mut(s);
+        match states {
+            Input::Bits(v) => (0..row.len()).for_each(|i| row[i] = f32::from(v.get(s, i))),
+            Input::Real(v) => row.copy_from_slice(v.row(s)),
+        }
+        for (x, log_variance) in row.iter_mut().zip(&layer.log_variance) {
+            *x *= (-log_variance).exp();
+        }
+    }
+    let done = then((&scaled).into(), buffers);
+    buffers.scaled = Some(scaled);
+    done
+}
+
+/// `f(unit, what its neighbours receive)` of the units of sample `s` that are not zero.
+pub(crate) fn for_each_sent(
+    layer: &Layer,
+    states: Input<'_>,
+    s: usize,
+    mut f: impl FnMut(usize, f64),
+) {
+    match states {
+        Input::Bits(v) => v.ones(s).for_each(|i| f(i, layer.precision(i))),
+        Input::Real(v) => {
+            for (i, &x) in v.row(s).iter().enumerate().filter(|(_, x)| **x != 0.0) {
+                f(i, f64::from(x) * layer.precision(i));
+            }
+        }
     }
 }
 

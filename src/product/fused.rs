@@ -10,7 +10,7 @@ use crate::{
     bits::{BitView, BitViewMut, WORD_BITS},
     error::{Error, Result},
     kernel::epilogue::{Epilogue, SoftplusSums},
-    matrix::{Aligned, MatrixViewMut, aligned},
+    matrix::{Aligned, Matrix, MatrixViewMut, aligned},
     rng::Draws,
     simd::{Operation, Simd, dispatch},
 };
@@ -33,10 +33,14 @@ pub struct Tail<'a> {
     pub precise: bool,
     /// Receives `x`.
     pub input: Option<MatrixViewMut<'a>>,
+    /// The first column whose `x` is wanted; earlier ones may stay as they are.
+    pub input_from: usize,
     /// Receives `sigma(x)`.
     pub mean: Option<MatrixViewMut<'a>>,
     /// Receives bits that are one with probability `sigma(x)`.
     pub sample: Option<(BitViewMut<'a>, Draws)>,
+    /// Receives the states of a layer of real-valued units; [`propagate`], whose units are binary, takes none.
+    pub real_sample: Option<(MatrixViewMut<'a>, Draws)>,
     /// `[columns]`, overwritten with the sums of `sigma(x)` over the rows.
     pub column_sums: Option<&'a mut [f32]>,
     /// `[rows]`, overwritten with `sum_j ln(1 + e^(x_j))`.
@@ -61,6 +65,10 @@ pub struct Propagation {
     softplus: Vec<f64>,
     columns: Vec<f32>,
     indices: Indices,
+    /// Inputs of a layer that needs a pass of its own over them.
+    pub(crate) input: Option<Matrix>,
+    /// What neighbours receive of states whose variance is not 1.
+    pub(crate) scaled: Option<Matrix>,
 }
 
 /// Scratch of one thread.
@@ -100,6 +108,7 @@ struct Job<'a> {
     terms: &'a [Term<'a>],
     bias: &'a [f32],
     beta: f32,
+    input_from: usize,
     minus_beta: Option<f32>,
     /// The inputs of all terms, if they are looked up in registers.
     indices: Option<&'a Indices>,
@@ -187,6 +196,7 @@ fn propagate_in_pool(
         terms,
         bias,
         beta: tail.beta,
+        input_from: tail.input_from,
         minus_beta: tail.minus_beta,
         indices: wide.then_some(&buffers.indices),
     };
@@ -429,7 +439,9 @@ impl Job<'_> {
             first_column: region.columns.start,
             bias,
             beta: self.beta,
-            input: region.input,
+            input: region
+                .input
+                .filter(|_| region.columns.end > self.input_from),
             mean: region.mean,
             sample: region
                 .sample

@@ -372,11 +372,12 @@ fn largest_sum<S: Simd>(s: S, block: &[f32], stride: usize, rows: usize, vectors
     s.store(&mut lanes[0], largest);
     s.store(&mut lanes[1], all);
     let mut largest = 0.0_f32;
-    for k in 0..S::LANES {
-        if !lanes[1][k].is_finite() {
+    let [of_rows, sums] = &lanes;
+    for (x, sum) in of_rows.iter().zip(sums).take(S::LANES) {
+        if !sum.is_finite() {
             return f32::INFINITY;
         }
-        largest = largest.max(lanes[0][k]);
+        largest = largest.max(*x);
     }
     0.5 * largest
 }

@@ -148,6 +148,20 @@ impl<'a> Statistics<'a> {
         }
     }
 
+    /// `sums[i] += sum_p weight_p sum over samples of (V_p[.., i] - center[i])^2`.
+    pub(crate) fn add_visible_squares(&self, center: &[f32], sums: &mut [f32]) {
+        for phase in self.phases {
+            add_squares(phase.visible, center, phase.weight, sums);
+        }
+    }
+
+    /// `sums[j] += sum_p weight_p sum over samples of (H_p[.., j] - center[j])^2`.
+    pub(crate) fn add_hidden_squares(&self, center: &[f32], sums: &mut [f32]) {
+        for phase in self.phases {
+            add_squares(phase.hidden, center, phase.weight, sums);
+        }
+    }
+
     /// `sums[j] += sum_p weight_p sum over samples of H_p[.., j]`.
     pub fn add_hidden_sums(&self, sums: &mut [f32]) {
         for phase in self.phases {
@@ -174,6 +188,20 @@ impl<'a> Statistics<'a> {
             }
         });
         Ok(())
+    }
+}
+
+fn add_squares(x: Input<'_>, center: &[f32], weight: f32, sums: &mut [f32]) {
+    for s in 0..x.rows() {
+        let of = |x: f32, center: f32| weight * (x - center) * (x - center);
+        let all = sums.iter_mut().zip(center).enumerate();
+        match x {
+            Input::Bits(x) => all.for_each(|(i, (sum, c))| *sum += of(f32::from(x.get(s, i)), *c)),
+            Input::Real(x) => {
+                let row = x.row(s);
+                all.for_each(|(i, (sum, c))| *sum += of(row[i], *c));
+            }
+        }
     }
 }
 

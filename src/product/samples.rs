@@ -65,10 +65,10 @@ impl Default for Samples {
 /// Buffers of statistics by look-up or by counting, kept between calls.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct PhaseTables {
-    pub(super) samples: [Samples; 2],
+    pub(super) samples: [Samples; 3],
     pub(super) indices: Indices,
     /// Visible and hidden states of each phase by unit, where both are binary.
-    pub(super) by_unit: [[ByUnit; 2]; 2],
+    pub(super) by_unit: [[ByUnit; 2]; 3],
 }
 
 impl Samples {

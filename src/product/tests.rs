@@ -125,6 +125,8 @@ fn check_propagation(rows: usize, below: usize, columns: usize, above: usize) {
         input: Some(input.view_mut()),
         mean: Some(mean.view_mut()),
         sample: Some((sample.view_mut(), draws)),
+        input_from: 0,
+        real_sample: None,
         column_sums: Some(&mut sums),
         softplus_sums: Some(&mut softplus),
         minus_beta: None,
@@ -372,18 +374,19 @@ fn statistics_of_many_units_and_few_are_the_same_bits() {
     for (samples, units, hidden) in [(100, 260, 70), (130, 1100, 33), (37, 200, 128)] {
         let mut rng = HostRng::new(samples as u64, 11);
         let mut states = |columns| BitMatrix::from_fn(samples, columns, |_, _| rng.uniform() < 0.3);
-        let v = [states(units), states(units)];
-        let h: [Matrix; 2] =
+        let v = [states(units), states(units), states(units)];
+        let h: [Matrix; 3] =
             std::array::from_fn(|_| Matrix::from_fn(samples, hidden, |_, _| rng.uniform() as f32));
         let run = |range: std::ops::Range<usize>| {
             let part = |v: &BitMatrix| {
                 BitMatrix::from_fn(samples, range.len(), |i, j| v.get(i, range.start + j))
             };
-            let v = [part(&v[0]), part(&v[1])];
-            let phases: [Phase<'_>; 2] = std::array::from_fn(|k| Phase {
+            let v = [part(&v[0]), part(&v[1]), part(&v[2])];
+            // Three phases, as a hybrid objective has.
+            let phases: [Phase<'_>; 3] = std::array::from_fn(|k| Phase {
                 visible: (&v[k]).into(),
                 hidden: (&h[k]).into(),
-                weight: [0.01, -0.01][k],
+                weight: [0.01, -0.01, -0.005][k],
             });
             let mut tables = PhaseTables::default();
             let statistics = Statistics::new(&phases, range.len(), hidden)
@@ -391,6 +394,15 @@ fn statistics_of_many_units_and_few_are_the_same_bits() {
                 .by_look_up(&mut tables);
             let mut out = Matrix::zeros(range.len(), hidden);
             statistics.write_to(&mut out).unwrap();
+            let mut dense = Matrix::zeros(range.len(), hidden);
+            let statistics = Statistics::new(&phases, range.len(), hidden).unwrap();
+            statistics.write_to(&mut dense).unwrap();
+            // Each state is off by less than a step of fixed point: one over what samples of a block of 128 may add up to.
+            let step = samples.min(128) as f32 / 32_700.0 * 1.01;
+            let bound = samples as f32 * step * 0.025 + 1e-5;
+            for (got, expected) in out.elements().zip(dense.elements()) {
+                assert!((got - expected).abs() <= bound, "{got} for {expected}");
+            }
             out
         };
         let many = run(0..units);
@@ -414,13 +426,13 @@ fn statistics_of_binary_layers_are_counts() {
         let mut rng = HostRng::new(samples as u64, 12);
         let mut states = |columns| BitMatrix::from_fn(samples, columns, |_, _| rng.uniform() < 0.4);
         let (v, h) = (
-            [states(units), states(units)],
-            [states(hidden), states(hidden)],
+            [states(units), states(units), states(units)],
+            [states(hidden), states(hidden), states(hidden)],
         );
-        let phases: [Phase<'_>; 2] = std::array::from_fn(|k| Phase {
+        let phases: [Phase<'_>; 3] = std::array::from_fn(|k| Phase {
             visible: (&v[k]).into(),
             hidden: (&h[k]).into(),
-            weight: [0.25, -0.5][k],
+            weight: [0.25, -0.5, -0.125][k],
         });
         let mut out = Matrix::zeros(units, hidden);
         let mut tables = PhaseTables::default();
@@ -436,7 +448,8 @@ fn statistics_of_binary_layers_are_counts() {
         };
         for i in 0..units {
             for j in 0..hidden {
-                let expected = 0.25 * count(0, i, j) as f32 - 0.5 * count(1, i, j) as f32;
+                let counts = [0, 1, 2].map(|k| count(k, i, j) as f32);
+                let expected = 0.25 * counts[0] - 0.5 * counts[1] - 0.125 * counts[2];
                 assert_eq!(out.row(i)[j], expected, "{samples} samples, ({i}, {j})");
             }
         }

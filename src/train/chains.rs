@@ -1,11 +1,10 @@
 //! The negative phase: where samples of the model come from.
 
 use crate::{
-    bits::BitMatrix,
     dataset::{Examples, Values},
     error::{Error, Result},
     matrix::Matrix,
-    model::{Expectations, Rbm},
+    model::{Expectations, Kind, Layer, Rbm, States},
     product::{Input, Propagation, Tail},
     rng::{Draws, HostRng, Site},
 };
@@ -91,8 +90,8 @@ impl Negative {
 pub(super) struct Chains {
     negative: Negative,
     seed: u64,
-    v: BitMatrix,
-    h: BitMatrix,
+    v: States,
+    h: States,
     /// Smoothed reconstructions; empty unless asked for.
     v_mean: Matrix,
     h_mean: Matrix,
@@ -134,8 +133,8 @@ impl Chains {
         let mut chains = Self {
             negative,
             seed,
-            v: BitMatrix::zeros(rows, n_visible),
-            h: BitMatrix::zeros(rows, n_hidden),
+            v: States::zeros(rows, rbm.visible()),
+            h: States::zeros(rows, rbm.hidden()),
             v_mean: Matrix::zeros(if smoothed { rows } else { 0 }, n_visible),
             h_mean: Matrix::zeros(rows, n_hidden),
             rows,
@@ -145,20 +144,22 @@ impl Chains {
             let draws = Draws::new(seed, Site::Start, 0);
             for k in 0..rows {
                 let i = rng.below(data.len());
-                match data.values() {
-                    Values::Bits(x) => chains.v.copy_row(k, x.view(), i),
-                    Values::Real(x) => {
-                        for (j, &p) in x.row(i).iter().enumerate() {
-                            chains.v.set(k, j, draws.uniform(k, j) < p);
+                match (data.values(), &mut chains.v) {
+                    (Values::Bits(x), States::Bits(v)) => v.copy_row(k, x.view(), i),
+                    (Values::Real(x), States::Real(v)) => v.row_mut(k).copy_from_slice(x.row(i)),
+                    (Values::Real(x), States::Bits(v)) => {
+                        draw_row(rbm.visible(), x.row(i), draws, k, v.view_mut().row_mut(k));
+                    }
+                    (Values::Bits(x), States::Real(v)) => {
+                        for (j, to) in v.row_mut(k).iter_mut().enumerate() {
+                            *to = f32::from(x.get(i, j));
                         }
                     }
                 }
             }
-            let tail = Tail {
-                sample: Some((chains.h.view_mut(), Draws::new(seed, Site::Start, 1))),
-                ..Tail::new(1.0)
-            };
-            rbm.hidden_from_visible((&chains.v).into(), tail, buffers)?;
+            let start = Draws::new(seed, Site::Start, 1);
+            let tail = chains.h.sampled(0..rows, start, Tail::new(1.0));
+            rbm.hidden_from_visible(chains.v.view(), tail, buffers)?;
         }
         Ok(chains)
     }
@@ -169,12 +170,14 @@ impl Chains {
     }
 
     /// Persistent hidden states, which are all that a resumed run needs.
-    pub(super) fn persistent(&self) -> Option<&BitMatrix> {
+    pub(super) fn persistent(&self) -> Option<&States> {
         matches!(self.negative, Negative::Persistent { .. }).then_some(&self.h)
     }
 
-    pub(super) fn set_persistent(&mut self, h: BitMatrix) -> Result<()> {
-        if (h.rows(), h.columns()) != (self.h.rows(), self.h.columns()) {
+    pub(super) fn set_persistent(&mut self, h: States) -> Result<()> {
+        if (h.rows(), h.columns()) != (self.h.rows(), self.h.columns())
+            || h.bits().is_some() != self.h.bits().is_some()
+        {
             return Err(Error::shape(
                 "stored chains",
                 format!("{} x {}", self.h.rows(), self.h.columns()),
@@ -186,9 +189,14 @@ impl Chains {
     }
 
     /// Where the positive phase puts its hidden states if [`Negative::starts_at_data`].
-    pub(super) fn hidden_mut(&mut self, rows: usize) -> crate::bits::BitViewMut<'_> {
+    pub(super) fn sampled_hidden<'a>(
+        &'a mut self,
+        rows: usize,
+        draws: Draws,
+        tail: Tail<'a>,
+    ) -> Tail<'a> {
         self.rows = rows;
-        self.h.view_rows_mut(0..rows)
+        self.h.sampled(0..rows, draws, tail)
     }
 
     /// Samples of the model for update `update`.
@@ -202,11 +210,9 @@ impl Chains {
             Negative::Exact => return Ok(Sampled::Exact(Box::new(rbm.expectations()?))),
             Negative::Mcmc { steps, .. } => {
                 let start = Draws::new(self.seed, Site::Start, update);
-                let tail = Tail {
-                    sample: Some((self.v.view_mut(), start)),
-                    ..Tail::new(0.0) // beta = 0: fair coins
-                };
-                rbm.visible_from_hidden((&self.h).into(), tail, buffers)?;
+                // beta = 0: fair coins
+                let tail = self.v.sampled(0..self.rows, start, Tail::new(0.0));
+                rbm.visible_from_hidden(self.h.view(), tail, buffers)?;
                 let half = 2 * steps as u64 * update;
                 for k in 0..steps as u64 {
                     self.draw_hidden(rbm, half + 2 * k, buffers)?;
@@ -233,7 +239,7 @@ impl Chains {
                                 ..Tail::new(1.0)
                             };
                             let h = self.h.view_rows(0..self.rows);
-                            rbm.visible_from_hidden(h.into(), tail, buffers)?;
+                            rbm.visible_from_hidden(h, tail, buffers)?;
                         }
                     }
                 }
@@ -268,20 +274,14 @@ impl Chains {
         buffers: &mut Propagation,
     ) -> Result<()> {
         let draws = self.draws(half_sweep);
-        let tail = Tail {
-            sample: Some((self.v.view_rows_mut(0..self.rows), draws)),
-            ..Tail::new(1.0)
-        };
-        rbm.visible_from_hidden(self.h.view_rows(0..self.rows).into(), tail, buffers)
+        let tail = self.v.sampled(0..self.rows, draws, Tail::new(1.0));
+        rbm.visible_from_hidden(self.h.view_rows(0..self.rows), tail, buffers)
     }
 
     fn draw_hidden(&mut self, rbm: &Rbm, half_sweep: u64, buffers: &mut Propagation) -> Result<()> {
         let draws = self.draws(half_sweep);
         let visible = visible(&self.v, &self.v_mean, self.rows);
-        let tail = Tail {
-            sample: Some((self.h.view_rows_mut(0..self.rows), draws)),
-            ..Tail::new(1.0)
-        };
+        let tail = self.h.sampled(0..self.rows, draws, Tail::new(1.0));
         rbm.hidden_from_visible(visible, tail, buffers)
     }
 
@@ -295,20 +295,58 @@ impl Chains {
         let draws = half_sweep.map(|t| self.draws(t));
         let visible = visible(&self.v, &self.v_mean, self.rows);
         let rows = self.rows;
-        let tail = Tail {
+        let mut tail = Tail {
             mean: Some(self.h_mean.view_rows_mut(0..rows)),
-            sample: draws.map(|draws| (self.h.view_rows_mut(0..rows), draws)),
             ..Tail::new(1.0)
         };
+        if let Some(draws) = draws {
+            tail = self.h.sampled(0..rows, draws, tail);
+        }
         rbm.hidden_from_visible(visible, tail, buffers)
     }
 }
 
 /// The visible states of the first `rows` chains: reconstructions' means where those are kept.
-fn visible<'a>(v: &'a BitMatrix, v_mean: &'a Matrix, rows: usize) -> Input<'a> {
+fn visible<'a>(v: &'a States, v_mean: &'a Matrix, rows: usize) -> Input<'a> {
     if v_mean.rows() > 0 {
         Input::Real(v_mean.view_rows(0..rows))
     } else {
-        Input::Bits(v.view_rows(0..rows))
+        v.view_rows(0..rows)
+    }
+}
+
+/// Bits `words` of row `row` drawn with `means` as probabilities: each on its own, of a softmax group exactly one.
+pub(super) fn draw_row(layer: &Layer, means: &[f32], draws: Draws, row: usize, words: &mut [u64]) {
+    for (j, &p) in means.iter().enumerate() {
+        let bit = 1 << (j % 64);
+        if draws.uniform(row, j) < p {
+            words[j / 64] |= bit;
+        } else {
+            words[j / 64] &= !bit;
+        }
+    }
+    redraw_groups(layer, means, draws, row, words);
+}
+
+/// The softmax groups of a row whose bits were drawn each on its own.
+pub(super) fn redraw_groups(
+    layer: &Layer,
+    means: &[f32],
+    draws: Draws,
+    row: usize,
+    words: &mut [u64],
+) {
+    let groups = layer.units.segments().iter();
+    for group in groups.filter(|s| s.kind == Kind::Softmax) {
+        let u = draws.uniform(row, group.first);
+        let (mut running, mut chosen) = (0.0, group.first);
+        for j in group.range() {
+            words[j / 64] &= !(1 << (j % 64));
+            if means[j] > 0.0 && running <= u {
+                chosen = j;
+            }
+            running += means[j];
+        }
+        words[chosen / 64] |= 1 << (chosen % 64);
     }
 }

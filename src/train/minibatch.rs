@@ -1,9 +1,11 @@
 //! Minibatches: examples in shuffled order, gathered row by row.
 
+use super::chains::redraw_groups;
 use crate::{
     bits::BitMatrix,
     dataset::{Examples, Values},
     matrix::{Matrix, MatrixView},
+    model::Layer,
     product::Input,
     rng::{Draws, HostRng},
     simd::{Operation, Simd, dispatch},
@@ -40,8 +42,8 @@ impl Minibatch {
         }
     }
 
-    /// Gathers the examples `indices`; grey ones are drawn with `draws` if the batch holds bits.
-    pub(super) fn fill(&mut self, data: &Examples, indices: &[u32], draws: Draws) {
+    /// Gathers the examples `indices`; grey ones are drawn with `draws`, as states of `layer`, if the batch holds bits.
+    pub(super) fn fill(&mut self, data: &Examples, indices: &[u32], draws: Draws, layer: &Layer) {
         self.rows = indices.len();
         match data.values() {
             Values::Bits(x) => {
@@ -58,6 +60,8 @@ impl Minibatch {
                         at: k,
                         draws,
                     });
+                    let mut bits = self.bits.view_mut();
+                    redraw_groups(layer, x.row(i as usize), draws, k, bits.row_mut(k));
                 }
             }
             Values::Real(x) => {
@@ -123,7 +127,7 @@ mod tests {
         let data = Examples::new(Values::Real(grey.clone()), None).unwrap();
         let mut batch = Minibatch::new(3, &data, true);
         let draws = Draws::new(1, Site::Data, 2);
-        batch.fill(&data, &[4, 0], draws);
+        batch.fill(&data, &[4, 0], draws, &Layer::bernoulli(70));
         let Input::Bits(bits) = batch.input() else {
             panic!("bits were asked for")
         };
@@ -134,7 +138,7 @@ mod tests {
             }
         }
         let mut batch = Minibatch::new(3, &data, false);
-        batch.fill(&data, &[4, 0], draws);
+        batch.fill(&data, &[4, 0], draws, &Layer::bernoulli(70));
         assert!(matches!(batch.input(), Input::Real(x) if x.row(1) == grey.row(0)));
     }
 }

@@ -5,6 +5,7 @@
 //! ```
 
 mod chains;
+mod discriminative;
 mod minibatch;
 mod optimizer;
 mod options;
@@ -13,6 +14,6 @@ mod trainer;
 
 pub use chains::{Negative, Reconstruction};
 pub use optimizer::Optimizer;
-pub use options::Options;
+pub use options::{Objective, Options};
 pub use schedule::Schedule;
 pub use trainer::{Event, Position, Trainer, Training};

@@ -4,6 +4,38 @@ use super::{Negative, Schedule};
 use crate::error::{Error, Result};
 use serde::{Deserialize, Serialize};
 
+/// What is learned.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Objective {
+    /// The likelihood of the visible states, labels included: `ln p(v, y)`.
+    #[default]
+    Generative,
+    /// The conditional likelihood of the label alone, `ln p(y | v)`, by its exact gradient. For machines whose visible layer ends in a
+    /// softmax group, with Bernoulli hidden units (Larochelle and Bengio 2008).
+    Discriminative,
+    /// `ln p(y | v) + generative_weight ln p(v, y)` (Larochelle, Mandel, Pascanu and Bengio 2012).
+    Hybrid {
+        /// Weight of the generative part.
+        generative_weight: f32,
+    },
+}
+
+impl Objective {
+    /// The weight of the generative part.
+    pub(super) fn generative_weight(self) -> f32 {
+        match self {
+            Self::Generative => 1.0,
+            Self::Discriminative => 0.0,
+            Self::Hybrid { generative_weight } => generative_weight,
+        }
+    }
+
+    pub(super) fn is_generative(&self) -> bool {
+        *self == Self::Generative
+    }
+}
+
 /// Options of a training run; [`Default`] is persistent contrastive divergence as the command line runs it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -28,6 +60,16 @@ pub struct Options {
     pub resample_data: bool,
     /// Seed of every choice and draw.
     pub seed: u64,
+    /// What is learned.
+    #[serde(skip_serializing_if = "Objective::is_generative")]
+    pub objective: Objective,
+    /// Step size of the log-variances of Gaussian units as a share of the learning rate; 0 keeps them.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub variance_rate: f32,
+}
+
+fn is_zero(x: &f32) -> bool {
+    *x == 0.0
 }
 
 impl Default for Options {
@@ -49,6 +91,8 @@ impl Default for Options {
             gradient_clip: None,
             resample_data: false,
             seed: 0,
+            objective: Objective::Generative,
+            variance_rate: 0.0,
         }
     }
 }
@@ -68,6 +112,8 @@ impl Options {
         for (name, x) in [
             ("weight decay", self.weight_decay),
             ("L1 decay", self.l1_decay),
+            ("variance rate", self.variance_rate),
+            ("generative weight", self.objective.generative_weight()),
         ] {
             if !(x >= 0.0 && x.is_finite()) {
                 return Err(Error::parameter(name, "a finite number of at least 0", x));

@@ -1,18 +1,18 @@
 //! The training loop.
 
 use super::{
-    Negative, Options, Schedule,
+    Negative, Objective, Options, Reconstruction, Schedule,
     chains::{Chains, Sampled},
+    discriminative::Discriminative,
     minibatch::{Minibatch, order_into},
-    optimizer::{Gradient, Optimizer, Rates},
+    optimizer::{Beside, Gradient, Optimizer, Rates},
 };
 use crate::{
-    bits::BitMatrix,
-    dataset::Examples,
+    dataset::{Examples, Values},
     error::{Error, Result},
     matrix::Matrix,
-    model::Rbm,
-    product::{Phase, Propagation, Statistics, Tail, in_pool, warm_up},
+    model::{Rbm, States},
+    product::{Input, Phase, Propagation, Statistics, Tail, in_pool, warm_up},
     rng::{Draws, Site},
 };
 use std::ops::ControlFlow;
@@ -101,6 +101,13 @@ impl Trainer {
         self
     }
 
+    /// What is learned.
+    #[must_use]
+    pub fn objective(mut self, objective: Objective) -> Self {
+        self.options.objective = objective;
+        self
+    }
+
     /// L2 decay of the weights.
     #[must_use]
     pub fn weight_decay(mut self, decay: f32) -> Self {
@@ -150,6 +157,8 @@ pub struct Training {
     ordered: Option<u64>,
     gradient: Gradient,
     buffers: Propagation,
+    /// If the objective has a discriminative part.
+    discriminative: Option<Discriminative>,
     warm: bool,
 }
 
@@ -160,7 +169,7 @@ impl Training {
     /// As [`Trainer::train`].
     pub fn new(rbm: Rbm, options: Options, data: &Examples) -> Result<Self> {
         options.check()?;
-        rbm.check_finite()?;
+        rbm.check()?;
         if data.is_empty() {
             return Err(Error::parameter("training data", "at least one example", 0));
         }
@@ -171,7 +180,20 @@ impl Training {
                 data.columns(),
             ));
         }
-        if options.negative == Negative::Exact {
+        let values: Input<'_> = match data.values() {
+            Values::Bits(x) => x.into(),
+            Values::Real(x) => x.into(),
+        };
+        rbm.visible().check_values(values)?;
+        let resampled = options.resample_data && matches!(values, Input::Real(_));
+        if resampled && !rbm.visible().units.are_binary() {
+            return Err(Error::parameter(
+                "data drawn anew at each visit",
+                "visible units with binary states",
+                &rbm.visible().units,
+            ));
+        }
+        if options.negative == Negative::Exact && rbm.is_bernoulli() {
             let n = rbm.n_visible().min(rbm.n_hidden());
             if n > crate::model::MAX_EXACT_UNITS {
                 let most = format!("a layer of at most {} units", crate::model::MAX_EXACT_UNITS);
@@ -180,8 +202,31 @@ impl Training {
         }
         let batch = options.batch_size.min(data.len());
         let mut buffers = Propagation::default();
-        let chains = Chains::new(
+        let smoothed = matches!(
             options.negative,
+            Negative::ContrastiveDivergence {
+                reconstruction: Reconstruction::Smoothed,
+                ..
+            }
+        );
+        if smoothed && options.variance_rate > 0.0 {
+            return Err(Error::parameter(
+                "variance rate with smoothed reconstructions, which have no variance",
+                0,
+                options.variance_rate,
+            ));
+        }
+        let bits = options.resample_data || matches!(values, Input::Bits(_));
+        let discriminative = match options.objective {
+            Objective::Generative => None,
+            _ => Some(Discriminative::new(&rbm, batch, bits)?),
+        };
+        let chains = Chains::new(
+            if options.objective == Objective::Discriminative {
+                Negative::Exact // no chains
+            } else {
+                options.negative
+            },
             options.seed,
             batch,
             &rbm,
@@ -189,7 +234,8 @@ impl Training {
             &mut buffers,
         )?;
         Ok(Self {
-            optimizer: Optimizer::new(rbm.n_visible(), rbm.n_hidden()),
+            optimizer: Optimizer::of(&rbm),
+            discriminative,
             chains,
             updates: 0,
             examples: data.len(),
@@ -214,7 +260,7 @@ impl Training {
         options: Options,
         data: &Examples,
         optimizer: Optimizer,
-        chains: Option<BitMatrix>,
+        chains: Option<States>,
         updates: u64,
     ) -> Result<Self> {
         let mut training = Self::new(rbm, options, data)?;
@@ -224,6 +270,8 @@ impl Training {
                 x.weights.columns(),
                 x.visible.len(),
                 x.hidden.len(),
+                x.visible_log_variance.len(),
+                x.hidden_log_variance.len(),
             )
         };
         if shape(&optimizer) != shape(&training.optimizer) {
@@ -270,7 +318,7 @@ impl Training {
     }
 
     /// Hidden states of the persistent chains, if there are any.
-    pub fn chains(&self) -> Option<&BitMatrix> {
+    pub fn chains(&self) -> Option<&States> {
         self.chains.persistent()
     }
 
@@ -300,7 +348,14 @@ impl Training {
     /// Connection updates of a whole epoch: `n_visible x n_hidden x` rows `x` passes, both phases and their statistics.
     pub fn connection_updates_per_epoch(&self) -> u64 {
         let (size, n) = (self.options.batch_size, self.examples);
-        let of_batch = |rows: usize| 2 * rows as u64 + self.options.negative.passes(rows);
+        let (generative, discriminative) = match self.options.objective {
+            Objective::Generative => (1, 0),
+            Objective::Discriminative => (0, 2),
+            Objective::Hybrid { .. } => (1, 2),
+        };
+        let of_batch = |rows: usize| {
+            (2 + discriminative) * rows as u64 + generative * self.options.negative.passes(rows)
+        };
         let rows = (n / size) as u64 * of_batch(size)
             + if n.is_multiple_of(size) {
                 0
@@ -331,7 +386,7 @@ impl Training {
                 return Ok(ControlFlow::Break(()));
             }
             if self.position().batch == 0 {
-                self.rbm.check_finite()?;
+                self.rbm.check()?;
                 if observer(Event::Epoch(self)).is_break() {
                     return Ok(ControlFlow::Break(()));
                 }
@@ -364,45 +419,48 @@ impl Training {
         let rates = self.rates();
         let rows = self.gather(data);
         self.positive_phase(rows)?;
-        let sampled = self
-            .chains
-            .run(&self.rbm, self.updates, &mut self.buffers)?;
-
-        let positive = Phase {
+        let of_example = 1.0 / rows as f32;
+        let generative = self.options.objective.generative_weight();
+        let mut phases = [Phase {
             visible: self.minibatch.input(),
             hidden: self.h_mean.view_rows(0..rows).into(),
-            weight: 1.0 / rows as f32,
-        };
-        let (phases, exact) = match sampled {
-            Sampled::Exact(expectations) => ([positive, positive], Some(expectations)),
-            Sampled::States { visible, hidden } => {
-                let weight = -1.0 / visible.rows() as f32;
-                (
-                    [
-                        positive,
-                        Phase {
-                            visible,
-                            hidden,
-                            weight,
-                        },
-                    ],
-                    None,
-                )
+            weight: of_example,
+        }; 3];
+        let mut n_phases = 1;
+        let mut beside = Beside::default();
+        if let Some(part) = &mut self.discriminative {
+            let v = self.minibatch.input();
+            part.run(&self.rbm, v, of_example, &mut self.buffers)?;
+            phases[0].weight *= 1.0 + generative;
+            phases[1] = part.phase(of_example);
+            n_phases = 2;
+            beside.labels = Some(part.labels());
+        }
+        let expectations;
+        if self.options.objective != Objective::Discriminative {
+            match self
+                .chains
+                .run(&self.rbm, self.updates, &mut self.buffers)?
+            {
+                Sampled::Exact(exact) => {
+                    expectations = exact;
+                    beside.exact = Some((&expectations, generative));
+                }
+                Sampled::States { visible, hidden } => {
+                    phases[n_phases] = Phase {
+                        visible,
+                        hidden,
+                        weight: -generative / visible.rows() as f32,
+                    };
+                    n_phases += 1;
+                }
             }
-        };
-        let phases = if exact.is_some() {
-            &phases[..1]
-        } else {
-            &phases
-        };
+        }
+        let phases = &phases[..n_phases];
         let statistics = Statistics::new(phases, self.rbm.n_visible(), self.rbm.n_hidden())?;
-        self.optimizer.step(
-            &mut self.rbm,
-            &statistics,
-            exact.as_deref(),
-            rates,
-            &mut self.gradient,
-        )?;
+        let gradient = &mut self.gradient;
+        self.optimizer
+            .step(&mut self.rbm, &statistics, beside, rates, gradient)?;
         self.updates += 1;
         Ok(())
     }
@@ -415,6 +473,7 @@ impl Training {
             weight_decay: options.weight_decay,
             l1_decay: options.l1_decay,
             gradient_clip: options.gradient_clip,
+            variance_rate: options.variance_rate,
         }
     }
 
@@ -433,23 +492,22 @@ impl Training {
         let start = batch * self.options.batch_size;
         let end = (start + self.options.batch_size).min(self.examples);
         let draws = Draws::new(self.options.seed, Site::Data, self.updates);
-        self.minibatch.fill(data, &self.order[start..end], draws);
+        let indices = &self.order[start..end];
+        self.minibatch
+            .fill(data, indices, draws, self.rbm.visible());
         end - start
     }
 
     /// `E[h | v]` of the minibatch, and states where the chains start from them.
     fn positive_phase(&mut self, rows: usize) -> Result<()> {
         let draws = Draws::new(self.options.seed, Site::Positive, self.updates);
-        let sample = self
-            .options
-            .negative
-            .starts_at_data()
-            .then(|| (self.chains.hidden_mut(rows), draws));
-        let tail = Tail {
+        let mut tail = Tail {
             mean: Some(self.h_mean.view_rows_mut(0..rows)),
-            sample,
             ..Tail::new(1.0)
         };
+        if self.options.negative.starts_at_data() && self.chains.rows() > 0 {
+            tail = self.chains.sampled_hidden(rows, draws, tail);
+        }
         self.rbm
             .hidden_from_visible(self.minibatch.input(), tail, &mut self.buffers)
     }

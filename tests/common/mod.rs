@@ -1,7 +1,12 @@
 //! Small machines and counts that several test files share.
 #![allow(dead_code, reason = "each test file uses its own part")]
 
-use harmonium::{bits::BitMatrix, matrix::Matrix, model::Rbm, rng::HostRng};
+use harmonium::{
+    bits::BitMatrix,
+    matrix::Matrix,
+    model::{Kind, Layer, Rbm, States, Units},
+    rng::HostRng,
+};
 
 /// An RBM whose parameters are drawn by `draw`.
 pub fn random_rbm(n_visible: usize, n_hidden: usize, mut draw: impl FnMut() -> f64) -> Rbm {
@@ -82,4 +87,77 @@ pub fn total_variation_floor(p: &[f64], n: usize) -> f64 {
 pub fn rows(text: &str) -> BitMatrix {
     let rows: Vec<&[u8]> = text.split_whitespace().map(str::as_bytes).collect();
     BitMatrix::from_fn(rows.len(), rows[0].len(), |i, j| rows[i][j] == b'1')
+}
+
+/// A machine of any units, as a model file names them, with parameters `deviation * N(0, 1)`, log-variances included.
+pub fn normal_machine(
+    (visible, n): (&str, usize),
+    (hidden, m): (&str, usize),
+    deviation: f64,
+    seed: u64,
+) -> Rbm {
+    let mut rng = HostRng::new(seed, 97);
+    let mut layer = |text: &str, n: usize| {
+        let mut layer = Layer::new(Units::parse(text, n).unwrap());
+        for x in &mut layer.bias {
+            *x = (deviation * rng.normal()) as f32;
+        }
+        for s in layer.units.segments().to_vec() {
+            if s.kind == Kind::Gaussian {
+                for x in &mut layer.log_variance[s.range()] {
+                    *x = (deviation * rng.normal()) as f32;
+                }
+            }
+        }
+        layer
+    };
+    let (visible, hidden) = (layer(visible, n), layer(hidden, m));
+    let weights = Matrix::from_fn(n, m, |_, _| (deviation * rng.normal()) as f32);
+    Rbm::from_layers(visible, hidden, weights).unwrap()
+}
+
+/// Every state of a discrete layer, in the order of its index.
+pub fn layer_states(layer: &Layer) -> Matrix {
+    let count = layer.states().unwrap() as usize;
+    let states: Vec<f32> = (0..count).flat_map(|k| layer.state(k as u64)).collect();
+    Matrix::from_slice(count, layer.size(), &states).unwrap()
+}
+
+/// `rows` as the layer keeps its states.
+pub fn as_states(layer: &Layer, rows: Matrix) -> States {
+    if layer.units.are_binary() {
+        BitMatrix::from_matrix(&rows).unwrap().into()
+    } else {
+        rows.into()
+    }
+}
+
+/// `count` states of a discrete layer, drawn from `p` by index.
+pub fn draw_layer_states(layer: &Layer, p: &[f64], count: usize, seed: u64) -> States {
+    let mut rng = HostRng::new(seed, 96);
+    let all = layer_states(layer);
+    let mut rows = Matrix::zeros(count, layer.size());
+    for i in 0..count {
+        let mut u = rng.uniform();
+        let k = p.iter().position(|p| {
+            u -= p;
+            u < 0.0
+        });
+        rows.row_mut(i)
+            .copy_from_slice(all.row(k.unwrap_or(p.len() - 1)));
+    }
+    as_states(layer, rows)
+}
+
+/// Total variation distance between the rows, states of `layer`, and `p` by index.
+pub fn states_variation(layer: &Layer, rows: &States, p: &[f64]) -> f64 {
+    let all = layer_states(layer);
+    let rows = rows.to_matrix();
+    let mut share = vec![0.0; p.len()];
+    for i in 0..rows.rows() {
+        let k = (0..all.rows()).position(|k| all.row(k) == rows.row(i));
+        share[k.expect("a state of the layer")] += 1.0 / rows.rows() as f64;
+    }
+    let distance: f64 = share.iter().zip(p).map(|(a, b)| (a - b).abs()).sum();
+    0.5 * distance
 }

@@ -5,7 +5,7 @@ use crate::{likelihood, plan::DEFAULT_EPOCHS};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use harmonium::{
     dataset::Binarization,
-    train::{Reconstruction, Schedule},
+    train::{Objective, Reconstruction, Schedule},
 };
 use std::path::PathBuf;
 
@@ -19,6 +19,9 @@ Examples:
   harmonium train --data digits.npy --hidden 64 --epochs 100 --out digits
   harmonium train --out digits --resume           go on after Ctrl-C
   harmonium evaluate run/model.safetensors        test log-likelihood with its interval; --reverse: from both sides
+  harmonium train --labels --objective hybrid     an RBM that classifies digits
+  harmonium classify run/model.safetensors        its error on the test examples
+  harmonium train --data table.csv --visible-units gaussian --standardize --learning-rate 0.001 --method cd
   harmonium sample run/model.safetensors --out fantasies.png
   harmonium inspect run/model.safetensors
 
@@ -75,6 +78,8 @@ pub enum Command {
     Train(Box<TrainArgs>),
     /// Measure the log-likelihood of data under a model.
     Evaluate(EvaluateArgs),
+    /// Classify data with a model that was trained with --labels.
+    Classify(ClassifyArgs),
     /// Draw states from a model.
     Sample(SampleArgs),
     /// Show what a model file holds.
@@ -85,7 +90,7 @@ pub enum Command {
 /// Kinds of machines.
 #[derive(Clone, Copy, Debug, PartialEq, ValueEnum)]
 pub enum Kind {
-    /// Restricted Boltzmann machine: binary visible and hidden units.
+    /// Restricted Boltzmann machine.
     Rbm,
 }
 
@@ -116,6 +121,33 @@ impl From<ReconstructionArg> for Reconstruction {
         match arg {
             ReconstructionArg::Sampled => Self::Sampled,
             ReconstructionArg::Smoothed => Self::Smoothed,
+        }
+    }
+}
+
+/// What a machine with labels learns.
+#[derive(Clone, Copy, Debug, PartialEq, ValueEnum)]
+pub enum ObjectiveArg {
+    /// ln p(v, y), by the negative phase of --method.
+    Generative,
+    /// ln p(y | v), by its exact gradient.
+    Discriminative,
+    /// ln p(y | v) + W ln p(v, y), with W the --generative-weight.
+    Hybrid,
+}
+
+/// Weight of the generative part unless told otherwise, of the order that Larochelle et al. (2012) chose by validation.
+pub const DEFAULT_GENERATIVE_WEIGHT: f32 = 0.01;
+
+impl ObjectiveArg {
+    /// With the weight that `hybrid` takes.
+    pub fn objective(self, generative_weight: Option<f32>) -> Objective {
+        match self {
+            Self::Generative => Objective::Generative,
+            Self::Discriminative => Objective::Discriminative,
+            Self::Hybrid => Objective::Hybrid {
+                generative_weight: generative_weight.unwrap_or(DEFAULT_GENERATIVE_WEIGHT),
+            },
         }
     }
 }
@@ -174,6 +206,34 @@ pub struct TrainArgs {
     #[arg(long, value_name = "N", value_parser = count, help_heading = "Data")]
     pub validation: Option<usize>,
 
+    /// Kind of the visible units: bernoulli, spin, gaussian, relu, softmax, or segments such as bernoulli:64+gaussian:10. Spins learn bits as
+    /// -1 and 1; gaussian and relu units take any numbers as they are [default: bernoulli].
+    #[arg(long, value_name = "KINDS", help_heading = "Machine and method")]
+    pub visible_units: Option<String>,
+    /// Kind of the hidden units, likewise [default: bernoulli].
+    #[arg(long, value_name = "KINDS", help_heading = "Machine and method")]
+    pub hidden_units: Option<String>,
+    /// Subtract each column's mean over the training examples and divide by its deviation (at least a tenth of that of all columns
+    /// together), for gaussian visible units. The numbers are kept with the model.
+    #[arg(long, help_heading = "Data")]
+    pub standardize: bool,
+    /// Learn the variances of gaussian units too, at this share of the learning rate [default: 0, they stay 1].
+    #[arg(long, value_name = "X", help_heading = "Machine and method")]
+    pub variance_rate: Option<f32>,
+    /// Labels of the data become visible units, a softmax group: the machine learns to classify.
+    #[arg(long, help_heading = "Machine and method")]
+    pub labels: bool,
+    /// What a machine with --labels learns [default: generative].
+    #[arg(long, requires = "labels", help_heading = "Machine and method")]
+    pub objective: Option<ObjectiveArg>,
+    /// Weight of ln p(v, y) beside ln p(y | v) in the hybrid objective [default: 0.01].
+    #[arg(
+        long,
+        value_name = "X",
+        requires = "objective",
+        help_heading = "Machine and method"
+    )]
+    pub generative_weight: Option<f32>,
     /// Hidden units [default: 500].
     #[arg(long, value_name = "N", value_parser = positive, help_heading = "Machine and method")]
     pub hidden: Option<usize>,
@@ -196,7 +256,7 @@ pub struct TrainArgs {
     /// Examples an update [default: 100].
     #[arg(long, value_name = "N", value_parser = positive, help_heading = "Learning")]
     pub batch_size: Option<usize>,
-    /// Step size, constant or a schedule (below) [default: linear:0.05:0].
+    /// Step size, constant or a schedule (below) [default: linear:0.05:0; linear:1:0 with a discriminative or hybrid objective].
     #[arg(long, value_name = "SCHEDULE", help_heading = "Learning")]
     pub learning_rate: Option<Schedule>,
     /// Share of the last step that is repeated, constant or a schedule [default: 0].
@@ -318,6 +378,36 @@ pub struct EvaluateArgs {
     pub threads: Threads,
 }
 
+/// Options of `harmonium classify`.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Prints the share of wrong classes where the data have labels. Probabilities p(y | v) are exact; --out writes them, one row an \
+example and one column a class.
+
+JSON: count, classes, split, and with labels error, wrong, mean_log_probability, confusion (rows: labels, columns: classes found).")]
+pub struct ClassifyArgs {
+    /// Model file.
+    pub model: PathBuf,
+    /// Data, as in `train` [default: what the model was trained on].
+    #[arg(long, value_name = "mnist|DIR|FILE")]
+    pub data: Option<String>,
+    /// How grey values become bits, as in `train` [default: as in training].
+    #[arg(long, value_name = "HOW")]
+    pub binarize: Option<Binarization>,
+    /// Part of the data; data without a test part have `train` only.
+    #[arg(long, default_value = "test")]
+    pub split: Split,
+    /// Write the class probabilities.
+    #[arg(long, value_name = "FILE.npy|FILE.csv")]
+    pub out: Option<PathBuf>,
+    /// One JSON object on stdout in place of the table.
+    #[arg(long)]
+    pub json: bool,
+    /// Threads of the command.
+    #[command(flatten)]
+    pub threads: Threads,
+}
+
 /// Options of `harmonium sample`.
 #[derive(Args, Debug)]
 #[command(
@@ -338,7 +428,7 @@ pub struct SampleArgs {
     /// Seed of every draw.
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub seed: u64,
-    /// `.png`: a sheet of the probabilities P(v = 1 | h) of the last sweep; `.npy`: the binary states, u8 [count x visible].
+    /// `.png`: a sheet of the means E[v | h] of the last sweep; `.npy`: the states [count x visible], binary ones as u8, others as f32.
     #[arg(long, value_name = "FILE.png|FILE.npy")]
     pub out: PathBuf,
     /// Threads of the command.

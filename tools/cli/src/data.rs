@@ -27,6 +27,60 @@ pub struct Source {
     pub seed: u64,
     /// Examples of the training part that are held out.
     pub validation: usize,
+    /// What the values become after that.
+    pub values: Treatment,
+    /// With `labels`, the classes whose units join the visible ones; found from the training examples if that is 0.
+    pub labels: Option<usize>,
+}
+
+/// What becomes of values.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub enum Treatment {
+    /// Bits, or numbers in [0, 1].
+    #[default]
+    Unit,
+    /// Bits as -1 and 1.
+    Spin,
+    /// Any numbers.
+    Real,
+    /// Any numbers, minus the first list and over the second; those of the training examples if the lists are empty.
+    Standardized(Vec<f64>, Vec<f64>),
+}
+
+impl Treatment {
+    /// As the note `values` has it.
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Unit => "unit",
+            Self::Spin => "spin",
+            Self::Real => "real",
+            Self::Standardized(..) => "standardized",
+        }
+    }
+
+    fn shifts(&self, columns: usize, train: &Examples) -> Option<(Vec<f64>, Vec<f64>)> {
+        match self {
+            Self::Unit | Self::Real => None,
+            Self::Spin => Some((vec![0.5; columns], vec![0.5; columns])),
+            Self::Standardized(mean, _) if mean.is_empty() => {
+                Some((train.mean(), train.deviation()))
+            }
+            Self::Standardized(mean, deviation) => Some((mean.clone(), deviation.clone())),
+        }
+    }
+}
+
+impl Default for Source {
+    fn default() -> Self {
+        Self {
+            data: MNIST.into(),
+            binarize: Binarization::Sampled,
+            seed: 0,
+            validation: 0,
+            values: Treatment::Unit,
+            labels: None,
+        }
+    }
 }
 
 /// Loaded data.
@@ -74,7 +128,25 @@ impl Source {
                 })
             })
         }
+        let list = |key: &str| -> Outcome<Vec<f64>> {
+            let text = notes.get(key).map_or("[]", String::as_str);
+            serde_json::from_str(text)
+                .map_err(|e| Failure::failed(format!("the model's note `{key}` is foreign: {e}")))
+        };
+        let values = match notes.get("values").map(String::as_str) {
+            None | Some("unit") => Treatment::Unit,
+            Some("spin") => Treatment::Spin,
+            Some("real") => Treatment::Real,
+            Some("standardized") => Treatment::Standardized(list("mean")?, list("deviation")?),
+            Some(text) => {
+                let message = format!("the model's note `values` is foreign: {text:?}");
+                return Err(Failure::failed(message));
+            }
+        };
+        let classes = read(notes, "classes", 0)?;
         Ok(Some(Self {
+            values,
+            labels: (classes > 0).then_some(classes),
             data: data.clone(),
             binarize: read(notes, "binarize", Binarization::Sampled)?,
             seed: read(notes, "seed", 0)?,
@@ -88,6 +160,67 @@ impl Source {
         notes.insert("binarize".into(), self.binarize.to_string());
         notes.insert("seed".into(), self.seed.to_string());
         notes.insert("validation".into(), self.validation.to_string());
+        if self.values != Treatment::Unit {
+            notes.insert("values".into(), self.values.name().into());
+        }
+        if let Treatment::Standardized(mean, deviation) = &self.values {
+            notes.insert("mean".into(), format!("{mean:?}"));
+            notes.insert("deviation".into(), format!("{deviation:?}"));
+        }
+        if let Some(classes) = self.labels {
+            notes.insert("classes".into(), classes.to_string());
+        }
+    }
+
+    /// Loads the data and settles what was left to them: the means of a standardisation, the number of classes.
+    ///
+    /// # Errors
+    /// As [`Self::load`].
+    pub fn settle(&mut self) -> Outcome<Data> {
+        let plain = Self {
+            values: match self.values {
+                Treatment::Unit | Treatment::Spin => Treatment::Unit,
+                _ => Treatment::Real,
+            },
+            labels: None,
+            ..self.clone()
+        };
+        let data = plain.load()?;
+        if let Treatment::Standardized(mean, deviation) = &mut self.values
+            && mean.is_empty()
+        {
+            *mean = data.train.mean();
+            *deviation = data.train.deviation();
+        }
+        if self.labels == Some(0) {
+            let classes = data.train.classes().ok_or_else(|| {
+                Failure::usage(format!("--labels: {} has no labels", data.name))
+                    .hint("labels come from IDX files, a column `label` of CSV, or y_train of NPZ")
+            })?;
+            self.labels = Some(classes);
+        }
+        self.treat(data)
+    }
+
+    /// Shifts the values and joins the labels.
+    fn treat(&self, data: Data) -> Outcome<Data> {
+        let shifts = self.values.shifts(data.train.columns(), &data.train);
+        let treat = |part: Examples| -> Outcome<Examples> {
+            let part = match &shifts {
+                Some((offset, scale)) => part.shifted(offset, scale)?,
+                None => part,
+            };
+            Ok(match self.labels {
+                Some(classes) => part.with_label_units(classes)?,
+                None => part,
+            })
+        };
+        Ok(Data {
+            name: data.name,
+            train: treat(data.train)?,
+            validation: data.validation.map(treat).transpose()?,
+            test: data.test.map(treat).transpose()?,
+        })
     }
 
     /// Loads the data.
@@ -98,9 +231,13 @@ impl Source {
         let dataset = if self.data == MNIST {
             Dataset::mnist_from_bytes(TRAIN_IMAGES, TRAIN_LABELS, TEST_IMAGES, TEST_LABELS)?
         } else {
-            open(&self.data)?
+            let is_real = matches!(self.values, Treatment::Real | Treatment::Standardized(..));
+            open(&self.data, is_real)?
         };
-        let dataset = dataset.binarized(self.binarize, self.seed);
+        let dataset = match self.values {
+            Treatment::Unit | Treatment::Spin => dataset.binarized(self.binarize, self.seed),
+            _ => dataset,
+        };
         let (train, validation) = if self.validation == 0 {
             (dataset.train, None)
         } else {
@@ -114,7 +251,7 @@ impl Source {
             let (train, validation) = dataset.train.split(self.validation, self.seed)?;
             (train, Some(validation))
         };
-        Ok(Data {
+        self.treat(Data {
             name: dataset.name,
             train,
             validation,
@@ -123,8 +260,14 @@ impl Source {
     }
 }
 
-fn open(path: &str) -> Outcome<Dataset> {
-    Dataset::open(Path::new(path)).map_err(|error| {
+fn open(path: &str, is_real: bool) -> Outcome<Dataset> {
+    let path = Path::new(path);
+    let dataset = if is_real {
+        Dataset::open_real(path)
+    } else {
+        Dataset::open(path)
+    };
+    dataset.map_err(|error| {
         let missing =
             matches!(&error, Error::Io { source, .. } if source.kind() == io::ErrorKind::NotFound);
         let failure = Failure::from(error);

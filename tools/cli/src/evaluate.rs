@@ -2,7 +2,8 @@
 
 use crate::{
     args::{EvaluateArgs, ScheduleArg},
-    data::{MNIST, Source, resolved},
+    classify::{Classification, name},
+    data::{Source, resolved},
     failure::{Failure, Outcome, note},
     likelihood::{self, DEFAULT_BETAS, Likelihood, Way},
     plan::MOST_ELEMENTS,
@@ -12,7 +13,6 @@ use crate::{
 use harmonium::{
     Error, Examples, Rbm,
     checkpoint::{Checkpoint, write_atomically},
-    dataset::Binarization,
     evaluate::{Betas, ReverseStart},
 };
 use npyz::WriterBuilder;
@@ -48,10 +48,8 @@ pub fn run(args: &EvaluateArgs) -> Outcome<()> {
         .or(noted.as_ref().map(|source| source.seed))
         .unwrap_or(0);
     let mut source = noted.unwrap_or(Source {
-        data: MNIST.into(),
-        binarize: Binarization::Sampled,
         seed,
-        validation: 0,
+        ..Source::default()
     });
     if let Some(data) = args.data.as_deref().map(resolved)
         && data != source.data
@@ -86,12 +84,33 @@ pub fn run(args: &EvaluateArgs) -> Outcome<()> {
             )));
         }
     }
-    if args.binarize.is_none() && likelihood::is_grey(&data) {
+    if args.binarize.is_none() && rbm.is_bernoulli() && likelihood::is_grey(&data) {
         note("grey values are drawn once as bits (--binarize sample)");
         data = likelihood::drawn(data, source.seed);
     }
 
     let (examples, split) = likelihood::examples(&data, args.split);
+    let title = format!(
+        "{}: {} on {}, binarisation {}",
+        args.model.display(),
+        name(rbm),
+        data.name,
+        source.binarize
+    );
+    let classified = match rbm.label_group() {
+        Some(group) => Classification::measure(rbm, &examples.first_columns(group.first), split)?,
+        None => None,
+    };
+    if let Some(classified) = &classified
+        && !(args.exact || args.reverse || args.raise || args.save_weights.is_some())
+    {
+        note("the likelihood of a machine with labels is enumerated alone: --exact");
+        if args.json {
+            return report::json(classified.json());
+        }
+        let rows = [classified.rows(), classified.confusion_rows()].concat();
+        return report::table(&title, &rows);
+    }
     let way = if args.exact {
         Way::Exact
     } else {
@@ -111,17 +130,16 @@ pub fn run(args: &EvaluateArgs) -> Outcome<()> {
         note(format!("log weights in {}", path.display()));
     }
     if args.json {
-        return report::json(measured.json());
+        let mut object = measured.json();
+        object.extend(classified.map(|c| c.json()).unwrap_or_default());
+        return report::json(object);
     }
-    let title = format!(
-        "{}: RBM {}-{} on {}, binarisation {}",
-        args.model.display(),
-        rbm.n_visible(),
-        rbm.n_hidden(),
-        data.name,
-        source.binarize
-    );
-    report::table(&title, &measured.rows())
+    let mut rows = measured.rows();
+    if let Some(classified) = &classified {
+        rows.extend(classified.rows());
+        rows.extend(classified.confusion_rows());
+    }
+    report::table(&title, &rows)
 }
 
 /// What the options ask for.
@@ -131,6 +149,9 @@ fn annealing(
     train: &Examples,
     seed: u64,
 ) -> Outcome<likelihood::Annealing> {
+    if !rbm.is_bernoulli() {
+        return Err(likelihood::not_annealed(rbm));
+    }
     let steps = args.betas.unwrap_or(DEFAULT_BETAS);
     let betas = match (args.schedule, args.betas) {
         (ScheduleArg::Linear, _) => Betas::Linear(steps),

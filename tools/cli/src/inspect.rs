@@ -1,8 +1,13 @@
 //! `harmonium inspect`: what a model file holds.
 
-use crate::{args::InspectArgs, evaluate::load_model, failure::Outcome, plan::describe, report};
+use crate::{
+    args::InspectArgs, evaluate::load_model, failure::Outcome, plan::describe_run, report,
+};
 use harmonium::checkpoint::Checkpoint;
 use serde_json::{Map, Value, json};
+
+/// Of a note, in the table.
+const MOST_CHARACTERS: usize = 300;
 
 /// Size, range and norm of a set of parameters.
 struct Summary {
@@ -79,17 +84,27 @@ pub fn run(args: &InspectArgs) -> Outcome<()> {
     }
 }
 
-fn summaries(checkpoint: &Checkpoint) -> [(&'static str, Vec<usize>, Summary); 3] {
+fn summaries(checkpoint: &Checkpoint) -> Vec<(&'static str, Vec<usize>, Summary)> {
     let rbm = &checkpoint.rbm;
     let bias = |x: &[f32]| (vec![x.len()], Summary::of(x.iter().copied()));
     let (visible, b) = bias(&rbm.visible().bias);
     let (hidden, c) = bias(&rbm.hidden().bias);
     let weights = vec![rbm.n_visible(), rbm.n_hidden()];
-    [
+    let mut all = vec![
         ("weights.0", weights, Summary::of(rbm.weights().elements())),
         ("bias.0", visible, b),
         ("bias.1", hidden, c),
-    ]
+    ];
+    for (name, layer) in [
+        ("log_variance.0", rbm.visible()),
+        ("log_variance.1", rbm.hidden()),
+    ] {
+        if !layer.log_variance.is_empty() {
+            let (shape, summary) = bias(&layer.log_variance);
+            all.push((name, shape, summary));
+        }
+    }
+    all
 }
 
 fn rows(checkpoint: &Checkpoint) -> Vec<[String; 3]> {
@@ -130,7 +145,7 @@ fn rows(checkpoint: &Checkpoint) -> Vec<[String; 3]> {
                 .gradient_clip
                 .map_or_else(|| "none".into(), |clip| clip.to_string());
             rows.extend([
-                row("method", describe(options.negative)),
+                row("method", describe_run(options)),
                 row("batch size", options.batch_size.to_string()),
                 row("learning rate", options.learning_rate.to_string()),
                 row("momentum", options.momentum.to_string()),
@@ -150,7 +165,14 @@ fn rows(checkpoint: &Checkpoint) -> Vec<[String; 3]> {
         }
     }
     for (key, value) in &checkpoint.notes {
-        rows.push(row(&format!("note {key}"), value.clone()));
+        // Lists of numbers, such as the means of a standardisation, are long: --json has them whole.
+        let shown: String = value.chars().take(MOST_CHARACTERS).collect();
+        let more = if shown.len() < value.len() {
+            " ..."
+        } else {
+            ""
+        };
+        rows.push(row(&format!("note {key}"), format!("{shown}{more}")));
     }
     rows
 }

@@ -14,6 +14,7 @@ use harmonium::{
     },
     kernel::reduce::mean_and_standard_error,
     model::{MAX_EXACT_UNITS, Rbm},
+    product::Input,
 };
 use serde_json::{Map, Value, json};
 use std::ops::ControlFlow;
@@ -109,8 +110,8 @@ pub struct Likelihood {
     count: usize,
     /// The part of the data that they are.
     split: Split,
-    /// Of the hidden units on the examples.
-    activity: HiddenActivity,
+    /// Of the hidden units on the examples, if they are on or off.
+    activity: Option<HiddenActivity>,
     /// `None` if `ln Z` is exact.
     annealed: Option<Annealed>,
 }
@@ -127,6 +128,12 @@ impl Likelihood {
         way: &Way,
         progress: &mut Progress<'_>,
     ) -> Outcome<Option<Self>> {
+        if !rbm.is_bernoulli() {
+            let Way::Exact = way else {
+                return Err(not_annealed(rbm));
+            };
+            return Self::exact(rbm, data::input(examples), split, progress);
+        }
         let Some(bits) = examples.bits() else {
             return Err(Failure::usage(
                 "--binarize none: a machine of binary units gives grey values no likelihood",
@@ -134,7 +141,7 @@ impl Likelihood {
             .hint("choose --binarize sample or --binarize threshold"));
         };
         match way {
-            Way::Exact => Self::exact(rbm, examples, bits, split, progress),
+            Way::Exact => Self::exact(rbm, bits.into(), split, progress),
             Way::Annealing(annealing) => {
                 Self::annealed(rbm, examples, bits, split, annealing, progress)
             }
@@ -143,14 +150,13 @@ impl Likelihood {
 
     fn exact(
         rbm: &Rbm,
-        examples: &Examples,
-        bits: &BitMatrix,
+        v: Input<'_>,
         split: Split,
         progress: &mut Progress<'_>,
     ) -> Outcome<Option<Self>> {
         let mut progress = |done, all| progress("enumerating", done, all);
-        let measured = exact_mean_log_likelihood_with(rbm, bits, &mut progress).map_err(|error| {
-                let too_large = matches!(error, Error::Parameter { .. });
+        let measured = exact_mean_log_likelihood_with(rbm, v, &mut progress).map_err(|error| {
+                let too_large = rbm.is_bernoulli() && matches!(error, Error::Parameter { .. });
                 let failure = Failure::from(error);
                 if too_large {
                     failure.hint(format!(
@@ -168,9 +174,9 @@ impl Likelihood {
             interval: (log_z, log_z),
             mean,
             standard_error,
-            count: examples.len(),
+            count: v.rows(),
             split,
-            activity: HiddenActivity::new(rbm, bits)?,
+            activity: activity(rbm, v)?,
             annealed: None,
         }))
     }
@@ -237,7 +243,7 @@ impl Likelihood {
             standard_error: error.hypot(forward.standard_error),
             count: examples.len(),
             split,
-            activity: HiddenActivity::new(rbm, bits)?,
+            activity: activity(rbm, bits.into())?,
             annealed: Some(Annealed {
                 ais,
                 forward,
@@ -285,11 +291,11 @@ impl Likelihood {
         put("standard_error", json!(self.standard_error));
         put("count", json!(self.count));
         put("split", json!(self.split.name()));
-        put("dead_hidden_units", json!(self.activity.dead(DEAD_BELOW)));
-        put(
-            "saturated_hidden_units",
-            json!(self.activity.saturated(SATURATED_ABOVE)),
-        );
+        if let Some(activity) = &self.activity {
+            put("dead_hidden_units", json!(activity.dead(DEAD_BELOW)));
+            let saturated = activity.saturated(SATURATED_ABOVE);
+            put("saturated_hidden_units", json!(saturated));
+        }
         let Some(annealed) = &self.annealed else {
             return map;
         };
@@ -359,15 +365,18 @@ impl Likelihood {
             None => rows.push(["ln Z".into(), nats(self.log_z), "by enumeration".into()]),
             Some(annealed) => rows.extend(annealed.rows(self.split)),
         }
-        rows.push([
-            "hidden units".into(),
-            format!("{} dead", self.activity.dead(DEAD_BELOW)),
-            format!(
-                "and {} saturated of {}: on for less than {DEAD_BELOW} or more than {SATURATED_ABOVE} of the data",
-                self.activity.saturated(SATURATED_ABOVE),
-                self.activity.mean.len()
-            ),
-        ]);
+        let row = |activity: &HiddenActivity| {
+            [
+                "hidden units".into(),
+                format!("{} dead", activity.dead(DEAD_BELOW)),
+                format!(
+                    "and {} saturated of {}: on for less than {DEAD_BELOW} or more than {SATURATED_ABOVE} of the data",
+                    activity.saturated(SATURATED_ABOVE),
+                    activity.mean.len()
+                ),
+            ]
+        };
+        rows.extend(self.activity.as_ref().map(row));
         if let Some(annealed) = &self.annealed {
             let warnings = annealed.warnings();
             let row = |w: &Warning| ["warning".into(), w.to_string(), String::new()];
@@ -439,6 +448,24 @@ impl Annealed {
     }
 }
 
+/// Why a machine of other than Bernoulli units has no annealed likelihood.
+pub fn not_annealed(rbm: &Rbm) -> Failure {
+    Failure::usage(format!(
+        "annealed importance sampling is for Bernoulli units, not for {}, {}",
+        rbm.visible().units,
+        rbm.hidden().units
+    ))
+    .hint("--exact enumerates the layer with fewer states, at most 2^30")
+}
+
+/// Of hidden units that are on or off.
+fn activity(rbm: &Rbm, v: Input<'_>) -> Outcome<Option<HiddenActivity>> {
+    if !rbm.hidden().units.are_binary() {
+        return Ok(None);
+    }
+    Ok(Some(HiddenActivity::new(rbm, v)?))
+}
+
 /// As in JSON.
 fn name_of(start: &ReverseStart) -> &'static str {
     match start {
@@ -460,6 +487,15 @@ pub fn examples(data: &Data, split: Split) -> (&Examples, Split) {
         }
         (_, Split::Train) => (&data.train, Split::Train),
     }
+}
+
+/// Whether `ln Z` can be enumerated over at most `2^units` states.
+pub fn is_small(rbm: &Rbm, units: usize) -> bool {
+    let fewest = [rbm.visible(), rbm.hidden()]
+        .into_iter()
+        .filter_map(|layer| layer.states())
+        .fold(f64::INFINITY, f64::min);
+    fewest <= (units as f64).exp2()
 }
 
 /// Grey examples drawn once as bits, which a likelihood needs; bits stay as they are.

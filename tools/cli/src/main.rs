@@ -5,6 +5,7 @@
 mod args;
 mod bench;
 mod canvas;
+mod classify;
 mod curves;
 mod data;
 mod evaluate;
@@ -48,6 +49,7 @@ fn run(cli: Cli) -> Outcome<()> {
     match &cli.command {
         Command::Train(args) => on_threads(&args.threads, || train::run(args)),
         Command::Evaluate(args) => on_threads(&args.threads, || evaluate::run(args)),
+        Command::Classify(args) => on_threads(&args.threads, || classify::run(args)),
         Command::Sample(args) => on_threads(&args.threads, || sample::run(args)),
         Command::Inspect(args) => inspect::run(args),
         Command::Bench(args) => Ok(bench::run(args)?),

@@ -23,25 +23,24 @@ pub struct Row {
     pub gcu_per_second: f64,
     /// Of a part of the training examples.
     pub reconstruction_error: f64,
-    /// Stochastic, of a part of the training examples, in nats.
-    pub pseudo_likelihood: f64,
+    /// Stochastic, of a part of the training examples, in nats; for Bernoulli units alone.
+    pub pseudo_likelihood: Option<f64>,
     /// Between held-out and training examples, in nats, if examples are held out.
     pub free_energy_gap: Option<f64>,
 }
 
 impl Row {
     fn line(&self) -> String {
-        let gap = self
-            .free_energy_gap
-            .map_or(String::new(), |gap| format!("{gap:.6}"));
+        let optional = |x: Option<f64>| x.map_or(String::new(), |x| format!("{x:.6}"));
         format!(
-            "{},{:.3},{},{:.3},{:.8},{:.6},{gap}",
+            "{},{:.3},{},{:.3},{:.8},{},{}",
             self.epoch,
             self.seconds,
             self.learning_rate as f32,
             self.gcu_per_second,
             self.reconstruction_error,
-            self.pseudo_likelihood,
+            optional(self.pseudo_likelihood),
+            optional(self.free_energy_gap),
         )
     }
 
@@ -56,16 +55,16 @@ impl Row {
             learning_rate: number()?,
             gcu_per_second: number()?,
             reconstruction_error: number()?,
-            pseudo_likelihood: number()?,
+            pseudo_likelihood: None,
             free_energy_gap: None,
         };
-        let gap = fields.next()?;
-        let free_energy_gap = if gap.is_empty() {
-            None
-        } else {
-            Some(gap.parse().ok()?)
+        let mut optional = || match fields.next()? {
+            "" => Some(None),
+            text => text.parse().ok().map(Some),
         };
+        let (pseudo_likelihood, free_energy_gap) = (optional()?, optional()?);
         fields.next().is_none().then_some(Self {
+            pseudo_likelihood,
             free_energy_gap,
             ..row
         })
@@ -134,14 +133,16 @@ mod tests {
 
     #[test]
     fn lines_round_trip_and_others_are_no_rows() {
-        for free_energy_gap in [None, Some(-0.25)] {
+        for (pseudo_likelihood, free_energy_gap) in
+            [(Some(-80.5), None), (None, Some(-0.25)), (None, None)]
+        {
             let row = Row {
                 epoch: 3,
                 seconds: 1.5,
                 learning_rate: 0.125,
                 gcu_per_second: 20.25,
                 reconstruction_error: 0.0625,
-                pseudo_likelihood: -80.5,
+                pseudo_likelihood,
                 free_energy_gap,
             };
             assert_eq!(Row::parse(&row.line()), Some(row));

@@ -10,7 +10,7 @@ use crate::{
 use harmonium::{
     Matrix,
     dataset::{Examples, Values},
-    model::{GibbsChain, Rbm},
+    model::{GibbsChain, Rbm, States},
 };
 use std::path::Path;
 
@@ -53,12 +53,38 @@ pub fn rows(matrix: &Matrix) -> Vec<Vec<f32>> {
     (0..matrix.rows()).map(|i| matrix.row(i).to_vec()).collect()
 }
 
+/// Visible units without those of a label.
+fn shown(rbm: &Rbm) -> usize {
+    match rbm.label_group() {
+        Some(group) if group.first > 0 => group.first,
+        _ => rbm.n_visible(),
+    }
+}
+
+/// The first `n` values of each tile, brought to [0, 1] if the machine's states are not.
+pub fn grey(mut tiles: Vec<Vec<f32>>, rbm: &Rbm, n: usize) -> Vec<Vec<f32>> {
+    tiles.iter_mut().for_each(|tile| tile.truncate(n));
+    if rbm.visible().units.are_binary() {
+        return tiles;
+    }
+    let all = || tiles.iter().flatten().copied().filter(|x| x.is_finite());
+    let (low, high) = (
+        all().fold(f32::MAX, f32::min),
+        all().fold(f32::MIN, f32::max),
+    );
+    let width = if high > low { high - low } else { 1.0 };
+    let scaled = |tile: Vec<f32>| tile.into_iter().map(|x| (x - low) / width).collect();
+    tiles.into_iter().map(scaled).collect()
+}
+
 /// Weights of the hidden units with the largest weights, strongest first.
 pub fn filters(path: &Path, title: &str, rbm: &Rbm) -> Outcome<()> {
+    let n = shown(rbm);
     let mut tiles = rows(rbm.transposed().weights());
+    tiles.iter_mut().for_each(|tile| tile.truncate(n));
     let norm = |w: &[f32]| w.iter().map(|&w| f64::from(w).powi(2)).sum::<f64>();
     tiles.sort_by(|a, b| norm(b).total_cmp(&norm(a)));
-    tiles.truncate(number(FILTERS, rbm.n_visible()));
+    tiles.truncate(number(FILTERS, n));
     let limit = diverging_limit(&tiles);
     let caption = if tiles.len() < rbm.n_hidden() {
         format!(
@@ -72,12 +98,7 @@ pub fn filters(path: &Path, title: &str, rbm: &Rbm) -> Outcome<()> {
             tiles.len()
         )
     };
-    let sheet = grid(
-        &tiles,
-        rbm.n_visible(),
-        TILES_PER_ROW,
-        Colour::Diverging { limit },
-    )?;
+    let sheet = grid(&tiles, n, TILES_PER_ROW, Colour::Diverging { limit })?;
     Sheet::page(title, &[sheet.headed("filters", &caption)])?.write_png(path)?;
     Ok(())
 }
@@ -85,23 +106,25 @@ pub fn filters(path: &Path, title: &str, rbm: &Rbm) -> Outcome<()> {
 /// Fantasies beside training examples. The chains start at the first training examples, over and over if there are
 /// few (grey ones at `x > 0.5`).
 pub fn samples(path: &Path, title: &str, rbm: &Rbm, train: &Examples, seed: u64) -> Outcome<()> {
-    let n = rbm.n_visible();
+    let n = shown(rbm);
     let starts = (0..number(FANTASIES, n)).map(|k| k % train.len());
     let start = train.take(&starts.collect::<Vec<_>>());
-    let start = match start.values() {
-        Values::Bits(bits) => bits.clone(),
+    let start: States = match start.values() {
+        Values::Bits(bits) => bits.clone().into(),
+        Values::Real(matrix) if !rbm.visible().units.are_binary() => matrix.clone().into(),
         Values::Real(matrix) => {
             harmonium::BitMatrix::from_fn(matrix.rows(), matrix.columns(), |i, j| {
                 matrix.row(i)[j] > 0.5
             })
+            .into()
         }
     };
     let mut chains = GibbsChain::from_visible(start, rbm.n_hidden(), seed);
     chains.sweep(rbm, 1.0, SWEEPS)?;
-    let fantasies = rows(&rbm.mean_v_from_h(chains.hidden(), 1.0)?);
-    let examples = data::rows(train, number(EXAMPLES, n));
+    let fantasies = grey(rows(&rbm.mean_v_from_h(chains.hidden(), 1.0)?), rbm, n);
+    let examples = grey(data::rows(train, number(EXAMPLES, n)), rbm, n);
     let caption = format!(
-        "P(v = 1 | h) of {} chains after {SWEEPS} Gibbs sweeps from training examples",
+        "E[v | h] of {} chains after {SWEEPS} Gibbs sweeps from training examples",
         fantasies.len()
     );
     let pages = [
@@ -123,7 +146,7 @@ pub fn curves(path: &Path, title: &str, rows: &[Row]) -> Outcome<()> {
     let measured = [
         (
             "pseudo-likelihood (nats)",
-            curve(&|row| Some(row.pseudo_likelihood)),
+            curve(&|row| row.pseudo_likelihood),
         ),
         (
             "reconstruction error",
@@ -134,7 +157,7 @@ pub fn curves(path: &Path, title: &str, rows: &[Row]) -> Outcome<()> {
     ];
     let series: Vec<_> = measured
         .into_iter()
-        .filter(|(label, points)| !points.is_empty() || !label.starts_with("free"))
+        .filter(|(label, points)| !points.is_empty() || label.starts_with("learning"))
         .map(|(label, points)| (label, [("", points)]))
         .collect();
     let panels: Vec<Panel<'_>> = series

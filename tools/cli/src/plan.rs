@@ -1,14 +1,15 @@
 //! What a training run is to do: from the command line alone, or from the file of a run that goes on.
 
 use crate::{
-    args::{Method, TrainArgs},
-    data::{MNIST, Source, resolved},
+    args::{Method, ObjectiveArg, TrainArgs},
+    data::{MNIST, Source, Treatment, resolved},
     failure::{Failure, Outcome},
 };
 use harmonium::{
     checkpoint::Checkpoint,
     dataset::Binarization,
-    train::{Negative, Options, Reconstruction},
+    model::{Kind, Layer, Rbm, Units},
+    train::{Negative, Objective, Options, Reconstruction, Schedule},
 };
 use std::{fmt::Display, path::Path};
 
@@ -29,8 +30,12 @@ pub const MOST_ELEMENTS: usize = 1 << 31;
 pub struct Plan {
     /// The data.
     pub source: Source,
+    /// Kinds of the visible units, without those of labels.
+    pub visible_units: String,
     /// Hidden units.
     pub hidden: usize,
+    /// Their kinds.
+    pub hidden_units: String,
     /// How it learns.
     pub options: Options,
 }
@@ -53,26 +58,66 @@ impl Plan {
                 .hint("--resample draws grey data at each visit: leave --binarize out"));
             }
         };
+        let visible_units = args.visible_units.as_deref().unwrap_or("bernoulli");
+        let has = |kind: Kind| visible_units.split('+').any(|s| s.starts_with(kind.name()));
+        let is_real = has(Kind::Gaussian) || has(Kind::Relu);
+        let values = match (args.standardize, is_real, has(Kind::Spin)) {
+            (true, true, _) => Treatment::Standardized(Vec::new(), Vec::new()),
+            (true, false, _) => {
+                return Err(Failure::usage(
+                    "--standardize: standardised values are states of gaussian units alone",
+                )
+                .hint("choose --visible-units gaussian"));
+            }
+            (false, true, _) => Treatment::Real,
+            (false, false, true) => Treatment::Spin,
+            (false, false, false) => Treatment::Unit,
+        };
+        let bits_asked = args.resample || args.binarize.is_some_and(|b| b != Binarization::None);
+        if is_real && bits_asked || args.resample && values == Treatment::Spin {
+            return Err(Failure::usage(format!(
+                "--visible-units {visible_units}: such units take numbers, not bits drawn from them"
+            ))
+            .hint("leave --binarize and --resample out"));
+        }
+        let binarize = if is_real {
+            Binarization::None
+        } else {
+            binarize
+        };
         let default = Options::default();
         let plan = Self {
+            visible_units: visible_units.into(),
+            hidden_units: args
+                .hidden_units
+                .clone()
+                .unwrap_or_else(|| "bernoulli".into()),
             source: Source {
                 data: resolved(args.data.as_deref().unwrap_or(MNIST)),
                 binarize,
                 seed,
                 validation: args.validation.unwrap_or(0),
+                values,
+                labels: args.labels.then_some(0),
             },
             hidden: args.hidden.unwrap_or(DEFAULT_HIDDEN),
             options: Options {
                 negative: negative(args, args.method.unwrap_or(Method::Pcd))?,
                 epochs: args.epochs.unwrap_or(DEFAULT_EPOCHS),
                 batch_size: args.batch_size.unwrap_or(default.batch_size),
-                learning_rate: args.learning_rate.clone().unwrap_or(default.learning_rate),
+                learning_rate: args.learning_rate.clone().unwrap_or(match args.objective {
+                    None | Some(ObjectiveArg::Generative) => default.learning_rate,
+                    // Gradients of ln p(y | v) are far smaller.
+                    Some(_) => Schedule::Linear { from: 1.0, to: 0.0 },
+                }),
                 momentum: args.momentum.clone().unwrap_or(default.momentum),
                 weight_decay: args.weight_decay.unwrap_or(default.weight_decay),
                 l1_decay: args.l1_decay.unwrap_or(default.l1_decay),
                 gradient_clip: args.gradient_clip.or(default.gradient_clip),
                 resample_data: args.resample,
                 seed,
+                objective: objective(args)?.unwrap_or_default(),
+                variance_rate: args.variance_rate.unwrap_or(default.variance_rate),
             },
         };
         plan.options.check()?;
@@ -150,11 +195,61 @@ impl Plan {
             }
             options.epochs = epochs;
         }
+        let units = |given: &Option<String>, stored: &Units| match given {
+            Some(text) if Units::parse(text, stored.size()).ok().as_ref() != Some(stored) => Err(
+                contradiction(&format!("units {text}"), format!("has {stored}")),
+            ),
+            _ => Ok(stored.to_string()),
+        };
+        let rbm = &checkpoint.rbm;
+        let mut visible = rbm.visible().units.clone();
+        if source.labels.is_some() {
+            let segments = visible.segments().split_last().map_or(&[][..], |(_, s)| s);
+            visible = segments
+                .iter()
+                .fold(Units::default(), |units, s| units.and(s.kind, s.size));
+        } else if args.labels {
+            return Err(contradiction("--labels", "has none"));
+        }
+        if args.standardize && !matches!(source.values, Treatment::Standardized(..)) {
+            return Err(contradiction(
+                "--standardize",
+                "takes its values as they are",
+            ));
+        }
+        agree(
+            "variance-rate",
+            args.variance_rate.as_ref(),
+            Some(&options.variance_rate),
+        )?;
+        if objective(args)?.is_some_and(|asked| asked != options.objective) {
+            return Err(contradiction("--objective", "has another"));
+        }
         Ok(Self {
+            visible_units: units(&args.visible_units, &visible)?,
+            hidden_units: units(&args.hidden_units, &rbm.hidden().units)?,
             source,
-            hidden: checkpoint.rbm.n_hidden(),
+            hidden: rbm.n_hidden(),
             options,
         })
+    }
+
+    /// The machine before learning, for `n_visible` visible units, those of labels included.
+    ///
+    /// # Errors
+    /// Kinds of units that do not exist or do not add up, and pairs of kinds that are no machine.
+    pub fn machine(&self, n_visible: usize) -> Outcome<Rbm> {
+        let classes = self.source.labels.unwrap_or(0);
+        let refused = |flag: &str| {
+            let flag = flag.to_owned();
+            move |e: harmonium::Error| Failure::usage(format!("{flag}: {e}"))
+        };
+        let visible = Units::parse(&self.visible_units, n_visible.saturating_sub(classes))
+            .map_err(refused("--visible-units"))?
+            .and(Kind::Softmax, classes);
+        let hidden =
+            Units::parse(&self.hidden_units, self.hidden).map_err(refused("--hidden-units"))?;
+        Ok(Rbm::unconnected(Layer::new(visible), Layer::new(hidden))?)
     }
 
     /// Refuses what would not fit into memory.
@@ -180,6 +275,30 @@ impl Plan {
             }
         }
         Ok(())
+    }
+}
+
+/// The objective that the flags ask for.
+fn objective(args: &TrainArgs) -> Outcome<Option<Objective>> {
+    if args.generative_weight.is_some() && args.objective != Some(ObjectiveArg::Hybrid) {
+        return Err(Failure::usage(
+            "--generative-weight belongs to --objective hybrid",
+        ));
+    }
+    Ok(args
+        .objective
+        .map(|objective| objective.objective(args.generative_weight)))
+}
+
+/// What a run learns and how, in a few words.
+pub fn describe_run(options: &Options) -> String {
+    let negative = describe(options.negative);
+    match options.objective {
+        Objective::Generative => negative,
+        Objective::Discriminative => "discriminative gradient".into(),
+        Objective::Hybrid { generative_weight } => {
+            format!("discriminative gradient and {generative_weight} x {negative}")
+        }
     }
 }
 

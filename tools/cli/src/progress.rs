@@ -130,9 +130,12 @@ impl TrainingProgress {
 /// The figures of an epoch in one line.
 fn figures(row: &Row, reconstruction: &str, pseudo_likelihood: &str) -> String {
     let mut text = format!(
-        "{:.1} GCU/s  {reconstruction} {:.4}  {pseudo_likelihood} {:.1}",
-        row.gcu_per_second, row.reconstruction_error, row.pseudo_likelihood
+        "{:.1} GCU/s  {reconstruction} {:.4}",
+        row.gcu_per_second, row.reconstruction_error
     );
+    if let Some(x) = row.pseudo_likelihood {
+        text.push_str(&format!("  {pseudo_likelihood} {x:.1}"));
+    }
     if let Some(gap) = row.free_energy_gap {
         text.push_str(&format!("  gap {gap:.2}"));
     }

@@ -10,9 +10,9 @@ use crate::{
     progress::Bar,
 };
 use harmonium::{
-    BitMatrix, Error,
+    Error,
     checkpoint::write_atomically,
-    model::{GibbsChain, Rbm},
+    model::{GibbsChain, Rbm, States},
 };
 use npyz::WriterBuilder;
 use std::{io, path::Path};
@@ -83,12 +83,12 @@ fn picture(args: &SampleArgs, rbm: &Rbm, chains: &GibbsChain) -> Outcome<()> {
     let mut per_row = args.count.isqrt();
     per_row += usize::from(per_row * per_row < args.count);
     let caption = format!(
-        "P(v = 1 | h) of {} chains after {} Gibbs sweeps at β = {} from fair coins",
+        "E[v | h] of {} chains after {} Gibbs sweeps at β = {} from fair coins",
         args.count, args.steps, args.beta
     );
     let per_row = per_row.min(TILES_PER_ROW);
     let sheet = pictures::grid(
-        &pictures::rows(&means),
+        &pictures::grey(pictures::rows(&means), rbm, rbm.n_visible()),
         rbm.n_visible(),
         per_row,
         Colour::Grey,
@@ -98,20 +98,30 @@ fn picture(args: &SampleArgs, rbm: &Rbm, chains: &GibbsChain) -> Outcome<()> {
     Ok(())
 }
 
-/// Writes states as zeros and ones, u8 `[rows x columns]`.
-fn write_npy(path: &Path, states: &BitMatrix) -> Outcome<()> {
-    let mut bytes = Vec::new();
-    let write = |bytes: &mut Vec<u8>| -> io::Result<()> {
+/// Writes states `[rows x columns]`: bits as zeros and ones, u8, others as f32.
+fn write_npy(path: &Path, states: &States) -> Outcome<()> {
+    fn write<T: npyz::AutoSerialize>(
+        bytes: &mut Vec<u8>,
+        states: &States,
+        elements: impl Iterator<Item = T>,
+    ) -> io::Result<()> {
         let mut writer = npyz::WriteOptions::new()
             .default_dtype()
             .shape(&[states.rows() as u64, states.columns() as u64])
             .writer(bytes)
             .begin_nd()?;
-        for i in 0..states.rows() {
-            writer.extend((0..states.columns()).map(|j| u8::from(states.get(i, j))))?;
-        }
+        writer.extend(elements)?;
         writer.finish()
+    }
+    let mut bytes = Vec::new();
+    let written = match states {
+        States::Bits(x) => {
+            let columns = x.columns();
+            let all = (0..x.rows()).flat_map(|i| (0..columns).map(move |j| u8::from(x.get(i, j))));
+            write(&mut bytes, states, all)
+        }
+        States::Real(x) => write(&mut bytes, states, x.elements()),
     };
-    write(&mut bytes).map_err(|e| Error::io(path, "encode the states", e))?;
+    written.map_err(|e| Error::io(path, "encode the states", e))?;
     Ok(write_atomically(path, &bytes)?)
 }

@@ -2,6 +2,7 @@
 
 use crate::{
     args::{Kind, Split, TrainArgs},
+    classify::{self, Classification},
     data::{Data, input},
     evaluate::load_model,
     failure::{Failure, Outcome, note},
@@ -10,7 +11,7 @@ use crate::{
     likelihood::{self, Annealing, DEFAULT_BETAS, DEFAULT_CHAINS, Likelihood, Way},
     metrics::Metrics,
     pictures,
-    plan::{Plan, describe},
+    plan::{Plan, describe_run},
     progress::{Stages, TrainingProgress},
     report,
     watch::{Clock, Watch, row},
@@ -20,7 +21,6 @@ use harmonium::{
     checkpoint::Checkpoint,
     dataset::Examples,
     evaluate::{Betas, pseudo_likelihood, reconstruction_error},
-    model::Rbm,
     train::{Event, Training},
 };
 use serde_json::json;
@@ -53,11 +53,11 @@ pub fn run(args: &TrainArgs) -> Outcome<()> {
     } else {
         None
     };
-    let plan = match &stored {
+    let mut plan = match &stored {
         Some(checkpoint) => Plan::resumed(args, checkpoint, &files.model)?,
         None => Plan::fresh(args)?,
     };
-    let data = plan.source.load()?;
+    let data = plan.source.settle()?;
     plan.check_size(data.train.columns())?;
     if stored.is_none() && files.model.exists() {
         note(format!("replacing the run in {}", args.out.display()));
@@ -100,7 +100,8 @@ impl<'a> Run<'a> {
         let resumed = stored.is_some();
         let training = match stored {
             None => {
-                let rbm = Rbm::bernoulli(data.train.columns(), plan.hidden)
+                let rbm = plan
+                    .machine(data.train.columns())?
                     .initialized_from(&data.train, plan.options.seed)?;
                 Training::new(rbm, plan.options.clone(), &data.train)?
             }
@@ -167,12 +168,7 @@ impl<'a> Run<'a> {
 
     fn name(&self) -> String {
         let rbm = self.training.rbm();
-        format!(
-            "RBM {}-{} on {}",
-            rbm.n_visible(),
-            rbm.n_hidden(),
-            self.data.name
-        )
+        format!("{} on {}", classify::name(rbm), self.data.name)
     }
 
     /// Says on stderr what is going to happen.
@@ -183,7 +179,7 @@ impl<'a> Run<'a> {
             "{}, {} training and {test} test examples; {}, batches of {}, learning rate {}, {} epochs; {} threads, {}",
             self.name(),
             self.data.train.len(),
-            describe(options.negative),
+            describe_run(options),
             options.batch_size,
             options.learning_rate,
             options.epochs,
@@ -282,47 +278,69 @@ impl<'a> Run<'a> {
     fn conclude(mut self) -> Outcome<()> {
         let started = Instant::now();
         let seed = self.plan.options.seed;
-        if likelihood::is_grey(&self.data) {
+        let bernoulli = self.training.rbm().is_bernoulli();
+        if bernoulli && likelihood::is_grey(&self.data) {
             note("grey values are drawn once as bits to measure the likelihood");
             self.data = likelihood::drawn(self.data, seed);
         }
         let rbm = self.training.rbm();
         let (examples, split) = likelihood::examples(&self.data, Split::Test);
-        let way = if rbm.n_visible().min(rbm.n_hidden()) <= EXACT_UNITS {
-            Way::Exact
+        let way = if likelihood::is_small(rbm, EXACT_UNITS) {
+            Some(Way::Exact)
         } else {
             let betas = Betas::Linear(DEFAULT_BETAS);
-            Way::Annealing(Annealing::of(&self.data.train, DEFAULT_CHAINS, betas, seed))
+            let annealing = || Annealing::of(&self.data.train, DEFAULT_CHAINS, betas, seed);
+            bernoulli.then(|| Way::Annealing(annealing()))
         };
-        let mut bar = Stages::new();
-        let measured = Likelihood::measure(rbm, examples, split, &way, &mut |stage, done, all| {
-            bar.set(stage, done, all);
-            if self.interrupt.asked() {
-                ControlFlow::Break(())
-            } else {
-                ControlFlow::Continue(())
+        let mut object = serde_json::Map::new();
+        let mut rows = Vec::new();
+        if let Some(way) = way {
+            let mut bar = Stages::new();
+            let measured =
+                Likelihood::measure(rbm, examples, split, &way, &mut |stage, done, all| {
+                    bar.set(stage, done, all);
+                    if self.interrupt.asked() {
+                        ControlFlow::Break(())
+                    } else {
+                        ControlFlow::Continue(())
+                    }
+                })?;
+            bar.clear();
+            let Some(measured) = measured else {
+                return Err(Failure::failed(format!(
+                    "interrupted while measuring; the trained model is in {}",
+                    self.files.model.display()
+                ))
+                .hint(format!("measure it with `{}`", self.resume_command())));
+            };
+            object.extend(measured.json());
+            rows.extend(measured.rows());
+        }
+        if let Some(group) = rbm.label_group() {
+            let pixels = examples.first_columns(group.first);
+            if let Some(classified) = Classification::measure(rbm, &pixels, split)? {
+                object.extend(classified.json());
+                rows.extend(classified.rows());
             }
-        })?;
-        bar.clear();
-        let Some(measured) = measured else {
-            return Err(Failure::failed(format!(
-                "interrupted while measuring; the trained model is in {}",
-                self.files.model.display()
-            ))
-            .hint(format!("measure it with `{}`", self.resume_command())));
-        };
-        let some = examples.head(PSEUDO_LIKELIHOOD_EXAMPLES);
-        let pseudo = pseudo_likelihood(rbm, input(&some))?;
+        }
+        if bernoulli {
+            let some = examples.head(PSEUDO_LIKELIHOOD_EXAMPLES);
+            let pseudo = pseudo_likelihood(rbm, input(&some))?;
+            object.insert("pseudo_likelihood".into(), json!(pseudo));
+            rows.push([
+                "pseudo-likelihood".into(),
+                format!("{pseudo:.2} nats"),
+                format!("of {} {} examples", some.len(), split.name()),
+            ]);
+        }
         let reconstruction = reconstruction_error(rbm, input(examples))?;
+        object.insert("reconstruction_error".into(), json!(reconstruction));
         let seconds = self.clock.trained;
         let position = self.training.position();
         let batches = position.batches.max(1) as f64;
         let done = position.updates as f64 / batches;
         let speed = self.training.connection_updates_per_epoch() as f64 * done / seconds / 1e9;
 
-        let mut object = measured.json();
-        object.insert("pseudo_likelihood".into(), json!(pseudo));
-        object.insert("reconstruction_error".into(), json!(reconstruction));
         let figures: Vec<(String, String)> = object
             .iter()
             .map(|(key, value)| {
@@ -358,12 +376,6 @@ impl<'a> Run<'a> {
             );
             return report::json(object);
         }
-        let mut rows = measured.rows();
-        rows.push([
-            "pseudo-likelihood".into(),
-            format!("{pseudo:.2} nats"),
-            format!("of {} {} examples", some.len(), split.name()),
-        ]);
         rows.push([
             "reconstruction error".into(),
             format!("{reconstruction:.4}"),
@@ -386,7 +398,7 @@ impl<'a> Run<'a> {
             "{}, {} epochs of {}",
             self.name(),
             position.epoch,
-            describe(self.plan.options.negative)
+            describe_run(&self.plan.options)
         );
         report::table(&title, &rows)
     }

@@ -73,8 +73,10 @@ pub fn row(training: &Training, watch: &Watch, clock: &mut Clock) -> Outcome<Row
     let last_update = (position.updates - 1) as f64 / position.batches as f64;
     let train = input(&watch.train);
     // The same units of the same examples each time: the curve shows the machine and not the choice.
-    let pseudo_likelihood =
-        stochastic_pseudo_likelihood(rbm, input(&watch.stochastic), options.seed)?;
+    let pseudo_likelihood = rbm
+        .is_bernoulli()
+        .then(|| stochastic_pseudo_likelihood(rbm, input(&watch.stochastic), options.seed))
+        .transpose()?;
     Ok(Row {
         epoch: position.epoch,
         seconds: clock.trained,

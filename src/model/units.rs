@@ -1,0 +1,249 @@
+//! Kinds of units, and how a layer is made of segments of them.
+//!
+//! With `x = beta y` the layer's input at inverse temperature `beta` (`y` = bias + what its neighbours send) and `s^2` the variance of a
+//! Gaussian unit:
+//!
+//! | kind | states | own energy | mean | log-partition | what neighbours receive |
+//! |---|---|---|---|---|---|
+//! | `bernoulli` | 0, 1 | `-b v` | `sigma(x)` | `ln(1 + e^x)` | `v` |
+//! | `softmax:K` | one of K units is 1 | `-b.v` | `e^(x_k) / sum e^x` | `ln sum e^x` | `v` |
+//! | `spin` | -1, 1 | `-b v` | `tanh x`, so `P(1) = sigma(2 x)` | `ln(2 cosh x)` | `v` |
+//! | `gaussian` | reals | `(v - b)^2 / (2 s^2)` | `y`, variance `s^2 / beta` | `beta (y^2 - b^2) / (2 s^2) + ln(2 pi s^2 / beta) / 2` | `v / s^2` |
+//! | `relu` | reals from 0 | `v^2 / 2 - b v` | `y + phi(a) / ((1 - Phi(a)) sqrt(beta))`, `a = -y sqrt(beta)` | `beta y^2 / 2 + ln(2 pi / beta) / 2 + ln Phi(-a)` | `v` |
+//!
+//! The Gaussian unit is that of Cho, Ilin and Raiko (ICANN 2011); `ln s^2` is stored, so a variance is positive whatever it is. `relu` is
+//! the exactly normalised rectified unit, a normal variable truncated to the positive half line; it stands for the noisy rectifier of Nair
+//! and Hinton (2010), `max(0, y + N(0, sigma(y)))`, which approximates a sum of binary units and has no normal form.
+
+use crate::error::{Error, Result};
+use std::{fmt, ops::Range};
+
+/// A kind of unit; see the table of this module.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Kind {
+    /// Binary: 0 or 1.
+    #[default]
+    Bernoulli,
+    /// A group of binary units of which exactly one is on: a Potts variable, a class.
+    Softmax,
+    /// -1 or 1.
+    Spin,
+    /// Real, normally distributed.
+    Gaussian,
+    /// Real and not negative: a truncated normal.
+    Relu,
+}
+
+impl Kind {
+    /// Every kind.
+    pub const ALL: [Self; 5] = [
+        Self::Bernoulli,
+        Self::Softmax,
+        Self::Spin,
+        Self::Gaussian,
+        Self::Relu,
+    ];
+
+    /// The name in model files.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Bernoulli => "bernoulli",
+            Self::Softmax => "softmax",
+            Self::Spin => "spin",
+            Self::Gaussian => "gaussian",
+            Self::Relu => "relu",
+        }
+    }
+
+    /// Whether states are bits.
+    pub fn is_binary(self) -> bool {
+        matches!(self, Self::Bernoulli | Self::Softmax)
+    }
+
+    /// Whether states are a continuum, which no enumeration covers.
+    pub fn is_continuous(self) -> bool {
+        matches!(self, Self::Gaussian | Self::Relu)
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// Consecutive units of one kind; of `softmax`, one group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Segment {
+    /// Their kind.
+    pub kind: Kind,
+    /// The first of them.
+    pub first: usize,
+    /// How many they are.
+    pub size: usize,
+}
+
+impl Segment {
+    /// The units.
+    pub fn range(&self) -> Range<usize> {
+        self.first..self.first + self.size
+    }
+}
+
+/// The kinds of units that a layer is made of. As text: `bernoulli`, `gaussian` and so on for a layer of one kind, else segments joined by
+/// `+`, as in `bernoulli:784+softmax:10`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Units {
+    /// In order; neighbours of one kind are one segment, apart from `softmax`.
+    segments: Vec<Segment>,
+}
+
+impl Units {
+    /// `size` units of one kind: of `softmax`, one group.
+    pub fn of(kind: Kind, size: usize) -> Self {
+        Self::default().and(kind, size)
+    }
+
+    /// These units followed by `size` more of a kind.
+    #[must_use]
+    pub fn and(mut self, kind: Kind, size: usize) -> Self {
+        let first = self.size();
+        match self.segments.last_mut() {
+            _ if size == 0 => {}
+            Some(last) if last.kind == kind && kind != Kind::Softmax => last.size += size,
+            _ => self.segments.push(Segment { kind, first, size }),
+        }
+        self
+    }
+
+    /// Reads one layer's part of a model file's `units`, for a layer of `size` units; one segment may leave its size out.
+    ///
+    /// # Errors
+    /// [`Error::Parameter`] for kinds that do not exist or sizes that do not add up.
+    pub fn parse(text: &str, size: usize) -> Result<Self> {
+        let mut parts = Vec::new();
+        for segment in text.split('+') {
+            let (name, n) = match segment.split_once(':') {
+                None => (segment, None),
+                Some((name, n)) => (name, Some(n.parse::<usize>())),
+            };
+            let kind = Kind::ALL.into_iter().find(|kind| kind.name() == name);
+            match (kind, n.transpose()) {
+                (Some(kind), Ok(n)) if n != Some(0) => parts.push((kind, n)),
+                _ => {
+                    let names = Kind::ALL.map(Kind::name).join(", ");
+                    return Err(Error::parameter(
+                        "units",
+                        format!("{names}, or segments such as bernoulli:500+softmax:10"),
+                        text,
+                    ));
+                }
+            }
+        }
+        let wrong = || Error::parameter("units", format!("segments of {size} units in all"), text);
+        let told = parts
+            .iter()
+            .try_fold(0_usize, |sum, (_, n)| sum.checked_add(n.unwrap_or(0)))
+            .ok_or_else(wrong)?;
+        let untold = parts.iter().filter(|(_, n)| n.is_none()).count();
+        let rest = size.checked_sub(told).ok_or_else(wrong)?;
+        if untold > 1 || (untold == 0) != (rest == 0) && size > 0 {
+            return Err(wrong());
+        }
+        Ok(parts.into_iter().fold(Self::default(), |units, (kind, n)| {
+            units.and(kind, n.unwrap_or(rest))
+        }))
+    }
+
+    /// The segments in order.
+    pub fn segments(&self) -> &[Segment] {
+        &self.segments
+    }
+
+    /// Number of units.
+    pub fn size(&self) -> usize {
+        self.segments.last().map_or(0, |last| last.range().end)
+    }
+
+    /// Whether all units are of `kind`; so of no units.
+    pub fn are(&self, kind: Kind) -> bool {
+        self.segments.iter().all(|s| s.kind == kind)
+    }
+
+    /// Whether a unit is of `kind`.
+    pub fn have(&self, kind: Kind) -> bool {
+        self.segments.iter().any(|s| s.kind == kind)
+    }
+
+    /// Whether the layer's states are bits: Bernoulli and softmax units alone.
+    pub fn are_binary(&self) -> bool {
+        self.segments.iter().all(|s| s.kind.is_binary())
+    }
+
+    /// Whether the layer has finitely many states.
+    pub fn are_discrete(&self) -> bool {
+        !self.segments.iter().any(|s| s.kind.is_continuous())
+    }
+
+    /// The last segment if it is a softmax group: the classes of a layer of data and labels.
+    pub fn last_group(&self) -> Option<Segment> {
+        self.segments
+            .last()
+            .copied()
+            .filter(|s| s.kind == Kind::Softmax)
+    }
+}
+
+impl fmt::Display for Units {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.segments[..] {
+            [] => f.write_str(Kind::Bernoulli.name()),
+            [one] if one.kind != Kind::Softmax => f.write_str(one.kind.name()),
+            many => {
+                for (k, s) in many.iter().enumerate() {
+                    let plus = if k == 0 { "" } else { "+" };
+                    write!(f, "{plus}{}:{}", s.kind, s.size)?;
+                }
+                Ok(())
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn units_of_the_contract() {
+        let bernoulli = Units::of(Kind::Bernoulli, 7);
+        for text in ["bernoulli", "bernoulli:7", "bernoulli:3+bernoulli:4"] {
+            assert_eq!(Units::parse(text, 7).unwrap(), bernoulli);
+        }
+        assert_eq!(bernoulli.to_string(), "bernoulli");
+        let joint = Units::of(Kind::Bernoulli, 5).and(Kind::Softmax, 2);
+        for text in ["bernoulli:5+softmax:2", "bernoulli+softmax:2"] {
+            assert_eq!(Units::parse(text, 7).unwrap(), joint);
+        }
+        assert_eq!(joint.to_string(), "bernoulli:5+softmax:2");
+        assert_eq!(joint.last_group().unwrap().range(), 5..7);
+        let potts = Units::parse("softmax:3+softmax:4", 7).unwrap();
+        assert_eq!(potts.segments().len(), 2);
+        for text in ["softmax:7", "spin", "gaussian", "relu", "spin:3+gaussian:4"] {
+            assert_eq!(Units::parse(text, 7).unwrap().to_string(), text);
+        }
+        for bad in [
+            "",
+            "gauss",
+            "bernoulli:6",
+            "bernoulli:x",
+            "bernoulli:7+softmax:0",
+            "bernoulli:3+softmax:5",
+            "bernoulli+spin",
+            "bernoulli:7+spin",
+            "bernoulli:18446744073709551615+spin:18446744073709551615",
+        ] {
+            assert!(Units::parse(bad, 7).is_err(), "{bad}");
+        }
+    }
+}

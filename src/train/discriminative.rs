@@ -1,0 +1,233 @@
+//! The exact gradient of `ln p(y | v)` of a machine with labels (Larochelle and Bengio 2008).
+//!
+//! With `o_yj = c_j + U_yj + (v W)_j` and `t` the label of an example, the gradient of one example is
+//!
+//! ```text
+//! W, c:   v_i D_j, D_j       D_j = sigma(o_tj) - S_j,  S_j = sum_y p(y | v) sigma(o_yj)
+//! U:      (1[y = t] - p(y | v)) sigma(o_yj)
+//! d:      1[y = t] - p(y | v)                          nothing for the other visible biases
+//! ```
+//!
+//! The first halves are the positive phase of the generative gradient, with states `(v, t)` and `E[h | v, t]`; `v` without its label and
+//! `S` are a negative phase; what `p(y | v)` takes from `U` and `d` goes beside the statistics.
+
+use super::optimizer::LabelGradient;
+use crate::{
+    dataset::Values,
+    error::Result,
+    kernel::activation::sigmoid_lanes,
+    matrix::{Matrix, MatrixView, MatrixViewMut},
+    model::{Rbm, clear_group, units::Segment},
+    product::{Input, Phase, Propagation, Tail},
+    simd::{Operation, Simd, dispatch},
+};
+
+/// Hidden units of one task.
+const TASK_UNITS: usize = 64;
+
+/// Buffers of the gradient.
+#[derive(Clone, Debug)]
+pub(super) struct Discriminative {
+    group: Segment,
+    /// Visible states without their labels.
+    unlabelled: Values,
+    /// `c + v W`.
+    base: Matrix,
+    /// `ln p(y | v)`, then `p(y | v)`.
+    p: Matrix,
+    /// `S`.
+    expected: Matrix,
+    labels: LabelGradient,
+    rows: usize,
+}
+
+impl Discriminative {
+    /// For batches of up to `batch_size` rows of bits or reals.
+    ///
+    /// # Errors
+    /// [`crate::Error::Parameter`] for a machine without a label.
+    pub(super) fn new(rbm: &Rbm, batch_size: usize, bits: bool) -> Result<Self> {
+        let group = rbm.expect_label_group()?;
+        let n = rbm.n_visible();
+        Ok(Self {
+            group,
+            unlabelled: if bits {
+                Values::Bits(crate::bits::BitMatrix::zeros(batch_size, n))
+            } else {
+                Values::Real(Matrix::zeros(batch_size, n))
+            },
+            base: Matrix::zeros(batch_size, rbm.n_hidden()),
+            p: Matrix::zeros(batch_size, group.size),
+            expected: Matrix::zeros(batch_size, rbm.n_hidden()),
+            labels: LabelGradient {
+                first: group.first,
+                weights: Matrix::zeros(group.size, rbm.n_hidden()),
+                bias: vec![0.0; group.size],
+            },
+            rows: 0,
+        })
+    }
+
+    /// Computes everything for the labelled states `v`, whose examples weigh `weight` each.
+    pub(super) fn run(
+        &mut self,
+        rbm: &Rbm,
+        v: Input<'_>,
+        weight: f32,
+        buffers: &mut Propagation,
+    ) -> Result<()> {
+        let rows = v.rows();
+        self.rows = rows;
+        match (&mut self.unlabelled, v) {
+            (Values::Bits(to), Input::Bits(v)) => {
+                for i in 0..rows {
+                    to.copy_row(i, v, i);
+                    clear_group(self.group, to.view_mut().row_mut(i));
+                }
+            }
+            (Values::Real(to), Input::Real(v)) => {
+                for i in 0..rows {
+                    to.row_mut(i).copy_from_slice(v.row(i));
+                    to.row_mut(i)[self.group.range()].fill(0.0);
+                }
+            }
+            _ => unreachable!("a run's batches are all bits or all reals"),
+        }
+        let tail = Tail {
+            input: Some(self.base.view_rows_mut(0..rows)),
+            ..Tail::new(1.0)
+        };
+        rbm.hidden_from_visible(unlabelled(&self.unlabelled, rows), tail, buffers)?;
+        let base = self.base.view_rows(0..rows);
+        rbm.fill_log_p(self.group, base, self.p.view_rows_mut(0..rows));
+        self.labels.bias.fill(0.0);
+        for s in 0..rows {
+            for (p, bias) in self.p.row_mut(s).iter_mut().zip(&mut self.labels.bias) {
+                *p = p.exp();
+                *bias -= weight * *p;
+            }
+        }
+        let job = Job {
+            rbm,
+            group: self.group,
+            base,
+            p: self.p.view_rows(0..rows),
+            weight,
+        };
+        job.fill(
+            0,
+            self.expected.view_rows_mut(0..rows),
+            self.labels.weights.view_mut(),
+        );
+        Ok(())
+    }
+
+    /// The negative phase of [`Self::run`], of weight `-weight`.
+    pub(super) fn phase(&self, weight: f32) -> Phase<'_> {
+        Phase {
+            visible: unlabelled(&self.unlabelled, self.rows),
+            hidden: self.expected.view_rows(0..self.rows).into(),
+            weight: -weight,
+        }
+    }
+
+    /// What the weights and biases of the labels receive beside the phases.
+    pub(super) fn labels(&self) -> &LabelGradient {
+        &self.labels
+    }
+}
+
+fn unlabelled(values: &Values, rows: usize) -> Input<'_> {
+    match values {
+        Values::Bits(x) => x.view_rows(0..rows).into(),
+        Values::Real(x) => x.view_rows(0..rows).into(),
+    }
+}
+
+/// What does not depend on the hidden units.
+struct Job<'a> {
+    rbm: &'a Rbm,
+    group: Segment,
+    base: MatrixView<'a>,
+    p: MatrixView<'a>,
+    weight: f32,
+}
+
+impl Job<'_> {
+    /// `S` and the labels' gradient of the hidden units from `first` on; tasks split the units, so sums over the examples keep their order.
+    fn fill(&self, first: usize, mut expected: MatrixViewMut<'_>, mut labels: MatrixViewMut<'_>) {
+        let n = labels.columns();
+        if n > TASK_UNITS {
+            let at = n.div_ceil(TASK_UNITS) / 2 * TASK_UNITS;
+            let (expected, expected2) = expected.split_at_column(at);
+            let (labels, labels2) = labels.split_at_column(at);
+            rayon::join(
+                || self.fill(first, expected, labels),
+                || self.fill(first + at, expected2, labels2),
+            );
+            return;
+        }
+        let mut u = [0.0; TASK_UNITS];
+        let mut sums = [0.0; TASK_UNITS];
+        for s in 0..self.base.rows() {
+            expected.row_mut(s).fill(0.0);
+        }
+        for y in 0..self.group.size {
+            let row = self.rbm.weights().row(self.group.first + y);
+            u[..n].copy_from_slice(&row[first..first + n]);
+            sums.fill(0.0);
+            for s in 0..self.base.rows() {
+                dispatch(AddClass {
+                    base: &self.base.row(s)[first..first + n],
+                    u: &u,
+                    p: self.p.row(s)[y],
+                    expected: expected.row_mut(s),
+                    sums: &mut sums,
+                });
+            }
+            for (to, sum) in labels.row_mut(y).iter_mut().zip(&sums) {
+                *to = -self.weight * sum;
+            }
+        }
+    }
+}
+
+/// `p sigma(base + u)` of up to 64 units, added to `expected` and `sums`.
+struct AddClass<'a> {
+    base: &'a [f32],
+    u: &'a [f32; TASK_UNITS],
+    p: f32,
+    expected: &'a mut [f32],
+    sums: &'a mut [f32; TASK_UNITS],
+}
+
+impl Operation for AddClass<'_> {
+    type Output = ();
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        let p = s.splat(self.p);
+        let n = self.base.len();
+        for at in (0..n).step_by(S::LANES) {
+            let sums = &mut self.sums[at..];
+            let u = s.load(&self.u[at..]);
+            let whole = at + S::LANES <= n;
+            let mut buffers = [[0.0; 16]; 2];
+            let (base, expected) = if whole {
+                (s.load(&self.base[at..]), s.load(&self.expected[at..]))
+            } else {
+                buffers[0][..n - at].copy_from_slice(&self.base[at..]);
+                buffers[1][..n - at].copy_from_slice(&self.expected[at..]);
+                (s.load(&buffers[0]), s.load(&buffers[1]))
+            };
+            let x = s.mul(p, sigmoid_lanes(s, s.add(base, u)));
+            s.store(sums, s.add(s.load(sums), x));
+            let expected = s.add(expected, x);
+            if whole {
+                s.store(&mut self.expected[at..], expected);
+            } else {
+                s.store(&mut buffers[1], expected);
+                self.expected[at..].copy_from_slice(&buffers[1][..n - at]);
+            }
+        }
+    }
+}
