@@ -78,24 +78,23 @@ impl Operation for Epilogue<'_> {
             .as_ref()
             .map(|(_, draws)| Uniforms::new(s, *draws));
         let vectors = WORD_BITS / S::LANES;
-        if self.input.is_none() && self.column_sums.is_none() && self.softplus.is_none() {
-            if let (Some((bits, _)), Some(uniforms)) = (&mut self.sample, uniforms) {
-                let tile = Samples {
-                    product: self.product,
-                    stride: self.stride,
-                    rows: self.rows,
-                    columns: self.columns,
-                    first_column: self.first_column,
-                    bias: self.bias,
-                    beta,
-                    uniforms,
-                };
-                match &mut self.mean {
-                    Some(mean) => tile.draw::<true>(s, bits, Some(mean)),
-                    None => tile.draw::<false>(s, bits, None),
-                }
-                return;
+        let others = self.input.is_some() || self.column_sums.is_some() || self.softplus.is_some();
+        if let (Some((bits, _)), Some(uniforms), false) = (&mut self.sample, uniforms, others) {
+            let tile = Samples {
+                product: self.product,
+                stride: self.stride,
+                rows: self.rows,
+                columns: self.columns,
+                first_column: self.first_column,
+                bias: self.bias,
+                beta,
+                uniforms,
+            };
+            match &mut self.mean {
+                Some(mean) => tile.draw::<true>(s, bits, Some(mean)),
+                None => tile.draw::<false>(s, bits, None),
             }
+            return;
         }
         for group in 0..self.columns.div_ceil(WORD_BITS) {
             let start = group * WORD_BITS;
