@@ -156,11 +156,7 @@ impl<'a> Statistics<'a> {
         hidden: &mut [f32],
     ) -> f32 {
         let mut total = 0.0;
-        for phase in self
-            .phases
-            .iter()
-            .filter(|p| (p.weight > 0.0) == positive)
-        {
+        for phase in self.phases.iter().filter(|p| (p.weight > 0.0) == positive) {
             phase.visible.add_column_sums(phase.weight, visible);
             phase.hidden.add_column_sums(phase.weight, hidden);
             total += phase.weight * phase.visible.rows() as f32;

@@ -130,9 +130,20 @@ mod tests {
     #[test]
     fn text_there_and_back() {
         for averaging in [Averaging::Last(0.25), Averaging::Exponential(0.999)] {
-            assert_eq!(averaging.to_string().parse::<Averaging>().unwrap(), averaging);
+            assert_eq!(
+                averaging.to_string().parse::<Averaging>().unwrap(),
+                averaging
+            );
         }
-        for text in ["", "last", "last:0", "last:2", "exponential:1", "mean:0.5", "last:x"] {
+        for text in [
+            "",
+            "last",
+            "last:0",
+            "last:2",
+            "exponential:1",
+            "mean:0.5",
+            "last:x",
+        ] {
             assert!(text.parse::<Averaging>().is_err(), "{text}");
         }
     }

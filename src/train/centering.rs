@@ -14,8 +14,15 @@
 //! gradient; Cho, Raiko and Ilin 2011 have the same with other offsets). So the machine stays an ordinary one, offsets may move freely, and learning does
 //! not depend on which of two states is called 1.
 
-use crate::{error::{Error, Result}, model::Rbm, product::Statistics};
-use super::{gradient::Beside, rule::{BLOCK, STRIP}};
+use super::{
+    gradient::Beside,
+    rule::{BLOCK, STRIP},
+};
+use crate::{
+    error::{Error, Result},
+    model::Rbm,
+    product::Statistics,
+};
 use serde::{Deserialize, Serialize};
 use std::{
     fmt,
@@ -94,7 +101,11 @@ impl FromStr for Offset {
             "average" => Ok(Self::Average),
             _ => match text.parse::<f32>() {
                 Ok(x) if x.is_finite() => Ok(Self::Fixed(x)),
-                _ => Err(Error::parameter("offset", "data, average or a number", text)),
+                _ => Err(Error::parameter(
+                    "offset",
+                    "data, average or a number",
+                    text,
+                )),
             },
         }
     }
@@ -158,7 +169,13 @@ pub(super) struct PhaseMeans {
 
 impl PhaseMeans {
     /// Computes the means, and writes the ordinary gradients of the biases, statistics and exact expectations alone.
-    pub(super) fn fill(&mut self, statistics: &Statistics<'_>, beside: Beside<'_>, visible: &mut [f32], hidden: &mut [f32]) {
+    pub(super) fn fill(
+        &mut self,
+        statistics: &Statistics<'_>,
+        beside: Beside<'_>,
+        visible: &mut [f32],
+        hidden: &mut [f32],
+    ) {
         let of_sign = |positive: bool, v: &mut Vec<f32>, h: &mut Vec<f32>| {
             let sign = if positive { 1.0 } else { -1.0 };
             v.clear();
@@ -179,8 +196,7 @@ impl PhaseMeans {
             if total == 0.0 { sign } else { total }
         };
         let ([vp, vn], [hp, hn]) = (&mut self.visible, &mut self.hidden);
-        let (positive, negative) =
-            rayon::join(|| of_sign(true, vp, hp), || of_sign(false, vn, hn));
+        let (positive, negative) = rayon::join(|| of_sign(true, vp, hp), || of_sign(false, vn, hn));
         for (gradient, [p, n]) in [(visible, &mut self.visible), (hidden, &mut self.hidden)] {
             for ((g, p), n) in gradient.iter_mut().zip(p).zip(n) {
                 *g = *p + *n;
@@ -243,11 +259,20 @@ pub(super) struct TileCentre<'a> {
 impl TileCentre<'_> {
     /// Centres the gradients of row `i` of the rectangle and the hidden units `strip` of it; adds their part of `dW'' mu` to `sums`.
     #[inline(always)]
-    pub(super) fn row(&self, i: usize, strip: Range<usize>, gradient: &mut [f32], sums: &mut [f32]) {
+    pub(super) fn row(
+        &self,
+        i: usize,
+        strip: Range<usize>,
+        gradient: &mut [f32],
+        sums: &mut [f32],
+    ) {
         let i = self.at[0] + i;
         let strip = self.at[1] + strip.start..self.at[1] + strip.end;
         let (db, mu) = (self.visible[i], self.offsets.visible[i]);
-        let (dc, lambda) = (&self.hidden[strip.clone()], &self.offsets.hidden[strip.clone()]);
+        let (dc, lambda) = (
+            &self.hidden[strip.clone()],
+            &self.offsets.hidden[strip.clone()],
+        );
         centre_row(gradient, db, mu, dc, lambda);
         let product = dot(gradient, lambda);
         for (sum, g) in sums.iter_mut().zip(&*gradient) {
@@ -261,7 +286,10 @@ impl TileCentre<'_> {
     #[inline(always)]
     pub(super) fn store(&self, first: usize, strip: Range<usize>, sums: &[f32]) {
         let at = (self.at[0] + first) / BLOCK * self.hidden.len() + self.at[1] + strip.start;
-        for (to, sum) in self.corrections.hidden[at..][..strip.len()].iter().zip(sums) {
+        for (to, sum) in self.corrections.hidden[at..][..strip.len()]
+            .iter()
+            .zip(sums)
+        {
             to.store(sum.to_bits(), Relaxed);
         }
     }

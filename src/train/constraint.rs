@@ -56,7 +56,13 @@ impl Sparsity {
     }
 
     /// Moves the running means and adds the penalty's gradient.
-    pub(super) fn add(&self, mean: &[f32], running: &mut [f32], gradient: &mut [f32], is_first: bool) {
+    pub(super) fn add(
+        &self,
+        mean: &[f32],
+        running: &mut [f32],
+        gradient: &mut [f32],
+        is_first: bool,
+    ) {
         let decay = if is_first { 0.0 } else { self.decay };
         for ((q, p), g) in running.iter_mut().zip(mean).zip(gradient) {
             *q = decay * *q + (1.0 - decay) * p;
@@ -78,7 +84,11 @@ pub(super) fn limit_norms(weights: &mut Matrix, most: f32, norms: &mut Vec<f32>)
         return;
     }
     for norm in norms.iter_mut() {
-        *norm = if *norm > most * most { most / norm.sqrt() } else { 1.0 };
+        *norm = if *norm > most * most {
+            most / norm.sqrt()
+        } else {
+            1.0
+        };
     }
     for i in 0..weights.rows() {
         let row = weights.row_mut(i).iter_mut().zip(&*norms);

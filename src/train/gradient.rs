@@ -74,7 +74,12 @@ impl Whole {
 
     /// Precisions, and `sum (v - b)^2 / (2 s^2)` over the phases, which is what the gradient of `ln s^2` starts from:
     /// `-dE / d ln s_i^2 = (v_i - b_i)^2 / (2 s_i^2) - v_i / s_i^2 (W h~)_i`. The second part is the row sum of `W` times the gradient of `W`.
-    pub(super) fn begin_variances(&mut self, rbm: &Rbm, statistics: &Statistics<'_>, beside: Beside<'_>) {
+    pub(super) fn begin_variances(
+        &mut self,
+        rbm: &Rbm,
+        statistics: &Statistics<'_>,
+        beside: Beside<'_>,
+    ) {
         let exact = beside.exact;
         let [of_visible, of_hidden] = &mut self.variances;
         of_visible.begin(rbm.visible(), |bias, sums| {
@@ -252,7 +257,6 @@ fn subtract(from: &mut [f32], weight: f32, x: &[f64]) {
         .zip(x)
         .for_each(|(a, b)| *a = (f64::from(*a) - f64::from(weight) * b) as f32);
 }
-
 
 #[cfg(test)]
 mod tests {

@@ -192,7 +192,9 @@ impl Optimizer {
             corrections.begin(visible.len(), hidden.len());
             let (first, second) = (&mut self.first.weights, &mut self.second);
             match &self.offsets {
-                None if needs_means => update_weights(statistics, weights, first, second, None, rates),
+                None if needs_means => {
+                    update_weights(statistics, weights, first, second, None, rates)
+                }
                 None => {
                     let update = || update_weights(statistics, weights, first, second, None, rates);
                     let sums = || {
@@ -216,7 +218,12 @@ impl Optimizer {
         }
         if let Some(sparsity) = shaping.sparsity {
             let [positive, _] = &means.hidden;
-            sparsity.add(positive, &mut self.activity, &mut whole.hidden, rates.update == 1);
+            sparsity.add(
+                positive,
+                &mut self.activity,
+                &mut whole.hidden,
+                rates.update == 1,
+            );
         }
         let of_variances = Rates {
             learning_rate: rates.learning_rate * rates.variance_rate,
@@ -224,7 +231,10 @@ impl Optimizer {
         };
         let [visible_variances, hidden_variances] = &whole.variances;
         let (first, mut second) = (&mut self.first, self.second.as_mut());
-        let mut step = |gradient: &[f32], parameter: &mut [f32], rates: Rates, part: fn(&mut Parameters) -> &mut [f32]| {
+        let mut step = |gradient: &[f32],
+                        parameter: &mut [f32],
+                        rates: Rates,
+                        part: fn(&mut Parameters) -> &mut [f32]| {
             dispatch(Step {
                 gradient,
                 first: part(first),
@@ -238,8 +248,12 @@ impl Optimizer {
         step(&whole.hidden, hidden, rates, |x| &mut x.hidden);
         if learns_variances {
             let (visible, hidden) = rbm.log_variances_mut();
-            step(&visible_variances.gradient, visible, of_variances, |x| &mut x.visible_log_variance);
-            step(&hidden_variances.gradient, hidden, of_variances, |x| &mut x.hidden_log_variance);
+            step(&visible_variances.gradient, visible, of_variances, |x| {
+                &mut x.visible_log_variance
+            });
+            step(&hidden_variances.gradient, hidden, of_variances, |x| {
+                &mut x.hidden_log_variance
+            });
         }
         if let Some(most) = shaping.max_norm {
             constraint::limit_norms(rbm.parameters_mut().0, most, &mut whole.norms);
@@ -261,7 +275,9 @@ fn update_weights(
     centre: Option<TileCentre<'_>>,
     rates: Rates,
 ) {
-    let update = |tile: Tile<'_>, [parameter, first]: [MatrixViewMut<'_>; 2], second: Option<MatrixViewMut<'_>>| {
+    let update = |tile: Tile<'_>,
+                  [parameter, first]: [MatrixViewMut<'_>; 2],
+                  second: Option<MatrixViewMut<'_>>| {
         dispatch(StepTile {
             gradient: tile.values,
             stride: tile.stride,
@@ -356,11 +372,12 @@ mod tests {
             let model_v = Matrix::from_fn(samples, n, |i, j| f32::from((i + j * 2) % 5 < 2));
             let model_h = Matrix::from_fn(samples, m, |i, j| ((i * 2 + j) % 9) as f32 / 9.0);
             let weight = 1.0 / samples as f32;
-            let phases = [(&v, &h, weight), (&model_v, &model_h, -weight)].map(|(v, h, weight)| Phase {
-                visible: v.into(),
-                hidden: h.into(),
-                weight,
-            });
+            let phases =
+                [(&v, &h, weight), (&model_v, &model_h, -weight)].map(|(v, h, weight)| Phase {
+                    visible: v.into(),
+                    hidden: h.into(),
+                    weight,
+                });
             let statistics = Statistics::new(&phases, n, m).unwrap();
             let offsets = Offsets {
                 visible: (0..n).map(|i| 0.3 + 0.01 * (i % 50) as f32).collect(),
@@ -413,9 +430,20 @@ mod tests {
                 // Sums of some hundred terms of order one in f32; fixed point of hidden means adds 1e-4 a sample.
                 let close = |a: f32, b: f32| (a - b).abs() < 2e-3;
                 let step = &optimizer.first;
-                assert!(step.weights.elements().zip(expected.elements()).all(|(a, b)| close(a, b)));
-                assert!(step.visible.iter().zip(&db).all(|(a, b)| close(*a, *b)), "{n} x {m}");
-                assert!(step.hidden.iter().zip(&dc).all(|(a, b)| close(*a, *b)), "{n} x {m}");
+                assert!(
+                    step.weights
+                        .elements()
+                        .zip(expected.elements())
+                        .all(|(a, b)| close(a, b))
+                );
+                assert!(
+                    step.visible.iter().zip(&db).all(|(a, b)| close(*a, *b)),
+                    "{n} x {m}"
+                );
+                assert!(
+                    step.hidden.iter().zip(&dc).all(|(a, b)| close(*a, *b)),
+                    "{n} x {m}"
+                );
             }
         }
     }

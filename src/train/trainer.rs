@@ -2,11 +2,11 @@
 
 use super::{
     Negative, Objective, Options, Reconstruction, Schedule,
+    centering::Offsets,
     chains::{Chains, Sampled},
     discriminative::Discriminative,
-    minibatch::{Minibatch, order_into},
-    centering::Offsets,
     gradient::{Beside, Gradient},
+    minibatch::{Minibatch, order_into},
     optimizer::{Optimizer, Parameters, Shaping},
     rule::Rates,
 };
@@ -283,7 +283,9 @@ impl Training {
             (
                 x.first.shape(),
                 x.second.as_ref().map(Parameters::shape),
-                x.offsets.as_ref().map(|x| (x.visible.len(), x.hidden.len())),
+                x.offsets
+                    .as_ref()
+                    .map(|x| (x.visible.len(), x.hidden.len())),
                 x.activity.len(),
                 x.average.as_ref().map(Parameters::shape),
             )

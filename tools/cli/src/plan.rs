@@ -449,7 +449,10 @@ fn agree_on_learning(args: &TrainArgs, stored: &Options) -> Outcome<()> {
     if said && asked != stored.centering {
         return Err(contradiction("--centering", "has another"));
     }
-    if args.optimizer.is_some_and(|x| Rule::from(x) != stored.optimizer) {
+    if args
+        .optimizer
+        .is_some_and(|x| Rule::from(x) != stored.optimizer)
+    {
         return Err(contradiction("--optimizer", "has another"));
     }
     let asked = sparsity(args)?;

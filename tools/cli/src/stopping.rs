@@ -1,6 +1,10 @@
 //! When to stop before the last epoch, and which machine was the best.
 
-use crate::{data::input, failure::{Failure, Outcome}, watch::Watch};
+use crate::{
+    data::input,
+    failure::{Failure, Outcome},
+    watch::Watch,
+};
 use harmonium::{
     evaluate::{reconstruction_error, stochastic_pseudo_likelihood},
     model::Rbm,
@@ -34,7 +38,11 @@ impl Stopping {
     ///
     /// # Errors
     /// Without held-out examples.
-    pub fn new(patience: usize, validation: usize, notes: &BTreeMap<String, String>) -> Outcome<Self> {
+    pub fn new(
+        patience: usize,
+        validation: usize,
+        notes: &BTreeMap<String, String>,
+    ) -> Outcome<Self> {
         if validation == 0 {
             return Err(Failure::usage("--early-stopping watches held-out examples")
                 .hint("hold some out with --validation, such as --validation 5000"));
@@ -63,7 +71,12 @@ impl Stopping {
     }
 
     /// Takes the score of an epoch.
-    pub fn judge(&mut self, score: f64, epoch: usize, notes: &mut BTreeMap<String, String>) -> Verdict {
+    pub fn judge(
+        &mut self,
+        score: f64,
+        epoch: usize,
+        notes: &mut BTreeMap<String, String>,
+    ) -> Verdict {
         match self.best {
             Some((best, at)) if score <= best || score.is_nan() => {
                 if epoch >= at + self.patience {

@@ -284,7 +284,11 @@ impl<'a> Run<'a> {
             };
             let diverged = matches!(e, Error::NotFinite { .. });
             let failure = Failure::from(e);
-            if diverged { failure.hint(kept) } else { failure }
+            if diverged {
+                failure.hint(kept)
+            } else {
+                failure
+            }
         })?;
         failure.map_or(Ok(()), Err)
     }
