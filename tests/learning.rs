@@ -244,7 +244,7 @@ fn constraints_hold() {
         h.elements().sum::<f32>() / (h.rows() * h.columns()) as f32
     };
     let norm = |rbm: &Rbm| {
-        let square = |j| (0..6).map(|i| rbm.weights().row(i)[j].powi(2)).sum::<f32>();
+        let square = |j: usize| (0..6).map(|i| rbm.weights().row(i)[j].powi(2)).sum::<f32>();
         (0..4).map(square).fold(0.0, f32::max).sqrt()
     };
     let start = normal_rbm(6, 4, 0.3, 2);

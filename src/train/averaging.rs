@@ -41,7 +41,7 @@ impl Averaging {
     fn weight(self, update: u64, updates: u64) -> f32 {
         match self {
             Self::Last(share) => {
-                let counted = (f64::from(share) * updates as f64).ceil() as u64;
+                let counted = (f64::from(share) * updates as f64).round() as u64;
                 let before = updates.saturating_sub(counted);
                 1.0 / update.saturating_sub(before).max(1) as f32
             }

@@ -18,6 +18,8 @@ pub const DEFAULT_EPOCHS: usize = 100;
 /// Passes of `--preset fast` and of `--preset best`.
 const FAST_EPOCHS: usize = 20;
 const BEST_EPOCHS: usize = 500;
+/// Learning rate at the start, with the centred gradient.
+const CENTRED_RATE: f32 = 0.1;
 /// Hidden units unless told otherwise.
 pub const DEFAULT_HIDDEN: usize = 500;
 const DEFAULT_CHAINS: usize = 100;
@@ -89,12 +91,14 @@ impl Plan {
             binarize
         };
         let default = Options::default();
+        let hidden_units = args.hidden_units.as_deref().unwrap_or("bernoulli");
+        let objective = objective(args)?.unwrap_or_default();
+        // What was measured (docs/training.md); other machines keep the ordinary gradient unless told otherwise.
+        let measured =
+            [visible_units, hidden_units] == ["bernoulli"; 2] && objective == Objective::Generative;
         let plan = Self {
             visible_units: visible_units.into(),
-            hidden_units: args
-                .hidden_units
-                .clone()
-                .unwrap_or_else(|| "bernoulli".into()),
+            hidden_units: hidden_units.into(),
             source: Source {
                 data: resolved(args.data.as_deref().unwrap_or(MNIST)),
                 binarize,
@@ -113,6 +117,16 @@ impl Plan {
                 }),
                 batch_size: args.batch_size.unwrap_or(default.batch_size),
                 learning_rate: args.learning_rate.clone().unwrap_or(match args.objective {
+                    None | Some(ObjectiveArg::Generative)
+                        if measured
+                            && args.centering.is_none_or(|x| x.0.is_some())
+                            && !args.no_centering =>
+                    {
+                        Schedule::Linear {
+                            from: CENTRED_RATE,
+                            to: 0.0,
+                        }
+                    }
                     None | Some(ObjectiveArg::Generative) => default.learning_rate,
                     // Gradients of ln p(y | v) are far smaller.
                     Some(_) => Schedule::Linear { from: 1.0, to: 0.0 },
@@ -123,10 +137,10 @@ impl Plan {
                 gradient_clip: args.gradient_clip.or(default.gradient_clip),
                 resample_data: args.resample,
                 seed,
-                objective: objective(args)?.unwrap_or_default(),
+                objective,
                 variance_rate: args.variance_rate.unwrap_or(default.variance_rate),
                 optimizer: args.optimizer.map_or(default.optimizer, Rule::from),
-                centering: centering(args, default.centering)?,
+                centering: centering(args, measured.then(Centering::default))?,
                 sparsity: sparsity(args)?,
                 max_norm: args.max_norm,
                 averaging: args.averaging.map_or(default.averaging, |x| x.0),
