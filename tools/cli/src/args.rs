@@ -53,6 +53,7 @@ Schedules of rates, with times t in epochs and T the number of --epochs:
 
 Files in the output directory:
   model.safetensors     the machine, the state of the run, and notes on where it comes from
+  best.safetensors      with --early-stopping: the same of the best epoch
   metrics.csv           epoch, seconds of training, learning rate, speed and the figures watched;
                         one row an epoch, or up to 1000 rows in all
   filters.png           weights of the hidden units with the largest weights
