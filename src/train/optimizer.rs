@@ -387,8 +387,8 @@ mod tests {
             let (mut db, mut dc) = (vec![0.0; n], vec![0.0; m]);
             for (v, h, weight) in [(&v, &h, weight), (&model_v, &model_h, -weight)] {
                 for s in 0..samples {
-                    for i in 0..n {
-                        db[i] += weight * v.row(s)[i];
+                    for (i, db) in db.iter_mut().enumerate() {
+                        *db += weight * v.row(s)[i];
                         let centred = weight * (v.row(s)[i] - offsets.visible[i]);
                         for j in 0..m {
                             expected.row_mut(i)[j] += centred * (h.row(s)[j] - offsets.hidden[j]);
@@ -399,10 +399,10 @@ mod tests {
                     }
                 }
             }
-            for i in 0..n {
-                for j in 0..m {
-                    db[i] -= expected.row(i)[j] * offsets.hidden[j];
-                    dc[j] -= expected.row(i)[j] * offsets.visible[i];
+            for (i, db) in db.iter_mut().enumerate() {
+                for (j, dc) in dc.iter_mut().enumerate() {
+                    *db -= expected.row(i)[j] * offsets.hidden[j];
+                    *dc -= expected.row(i)[j] * offsets.visible[i];
                 }
             }
             for gradient_clip in [None, Some(1e9)] {
