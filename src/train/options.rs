@@ -1,6 +1,6 @@
 //! What a training run is told, checked once at the door.
 
-use super::{Negative, Schedule};
+use super::{Averaging, Centering, Negative, Rule, Schedule, Sparsity};
 use crate::error::{Error, Result};
 use serde::{Deserialize, Serialize};
 
@@ -36,7 +36,8 @@ impl Objective {
     }
 }
 
-/// Options of a training run; [`Default`] is persistent contrastive divergence as the command line runs it.
+/// Options of a training run; [`Default`] is persistent contrastive divergence by the ordinary gradient. The command line centres the gradient of
+/// machines of Bernoulli units and learns them twice as fast.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Options {
@@ -66,6 +67,26 @@ pub struct Options {
     /// Step size of the log-variances of Gaussian units as a share of the learning rate; 0 keeps them.
     #[serde(skip_serializing_if = "is_zero")]
     pub variance_rate: f32,
+    /// How gradients become steps.
+    #[serde(default)]
+    pub optimizer: Rule,
+    /// Offsets of the centred gradient; none for the ordinary one, as in files that do not say.
+    #[serde(default = "none")]
+    pub centering: Option<Centering>,
+    /// A target for the activity of hidden units.
+    #[serde(default)]
+    pub sparsity: Option<Sparsity>,
+    /// Longest vector of weights of a hidden unit (Euclidean norm of a column of `W`); longer ones are shortened to it.
+    #[serde(default)]
+    pub max_norm: Option<f32>,
+    /// The average of the parameters that is the result of the run.
+    #[serde(default)]
+    pub averaging: Option<Averaging>,
+}
+
+/// For options whose default is not what files without them mean.
+fn none<T>() -> Option<T> {
+    None
 }
 
 fn is_zero(x: &f32) -> bool {
@@ -93,6 +114,11 @@ impl Default for Options {
             seed: 0,
             objective: Objective::Generative,
             variance_rate: 0.0,
+            optimizer: Rule::Momentum,
+            centering: None,
+            sparsity: None,
+            max_norm: None,
+            averaging: None,
         }
     }
 }
@@ -119,14 +145,25 @@ impl Options {
                 return Err(Error::parameter(name, "a finite number of at least 0", x));
             }
         }
-        if let Some(clip) = self.gradient_clip
-            && !(clip > 0.0 && clip.is_finite())
-        {
-            return Err(Error::parameter(
-                "gradient clip",
-                "a finite number above 0",
-                clip,
-            ));
+        for (name, x) in [
+            ("gradient clip", self.gradient_clip),
+            ("largest norm of weights", self.max_norm),
+        ] {
+            if let Some(x) = x
+                && !(x > 0.0 && x.is_finite())
+            {
+                return Err(Error::parameter(name, "a finite number above 0", x));
+            }
+        }
+        self.optimizer.check()?;
+        if let Some(centering) = &self.centering {
+            centering.check()?;
+        }
+        if let Some(sparsity) = &self.sparsity {
+            sparsity.check()?;
+        }
+        if let Some(averaging) = self.averaging {
+            averaging.check()?;
         }
         Ok(())
     }

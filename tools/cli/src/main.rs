@@ -21,6 +21,7 @@ mod plan;
 mod progress;
 mod report;
 mod sample;
+mod stopping;
 mod train;
 mod watch;
 

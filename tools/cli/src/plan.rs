@@ -1,7 +1,7 @@
 //! What a training run is to do: from the command line alone, or from the file of a run that goes on.
 
 use crate::{
-    args::{Method, ObjectiveArg, TrainArgs},
+    args::{Method, ObjectiveArg, Preset, TrainArgs},
     data::{MNIST, Source, Treatment, resolved},
     failure::{Failure, Outcome},
 };
@@ -9,12 +9,17 @@ use harmonium::{
     checkpoint::Checkpoint,
     dataset::Binarization,
     model::{Kind, Layer, Rbm, Units},
-    train::{Negative, Objective, Options, Reconstruction, Schedule},
+    train::{Centering, Negative, Objective, Options, Reconstruction, Rule, Schedule, Sparsity},
 };
 use std::{fmt::Display, path::Path};
 
 /// Passes over the data unless told otherwise: on MNIST, what fits into a minute on two cores.
 pub const DEFAULT_EPOCHS: usize = 100;
+/// Passes of `--preset fast` and of `--preset best`.
+const FAST_EPOCHS: usize = 20;
+const BEST_EPOCHS: usize = 500;
+/// Learning rate at the start, with the centred gradient.
+const CENTRED_RATE: f32 = 0.1;
 /// Hidden units unless told otherwise.
 pub const DEFAULT_HIDDEN: usize = 500;
 const DEFAULT_CHAINS: usize = 100;
@@ -86,12 +91,14 @@ impl Plan {
             binarize
         };
         let default = Options::default();
+        let hidden_units = args.hidden_units.as_deref().unwrap_or("bernoulli");
+        let objective = objective(args)?.unwrap_or_default();
+        // What was measured (docs/training.md); other machines keep the ordinary gradient unless told otherwise.
+        let measured =
+            [visible_units, hidden_units] == ["bernoulli"; 2] && objective == Objective::Generative;
         let plan = Self {
             visible_units: visible_units.into(),
-            hidden_units: args
-                .hidden_units
-                .clone()
-                .unwrap_or_else(|| "bernoulli".into()),
+            hidden_units: hidden_units.into(),
             source: Source {
                 data: resolved(args.data.as_deref().unwrap_or(MNIST)),
                 binarize,
@@ -103,9 +110,23 @@ impl Plan {
             hidden: args.hidden.unwrap_or(DEFAULT_HIDDEN),
             options: Options {
                 negative: negative(args, args.method.unwrap_or(Method::Pcd))?,
-                epochs: args.epochs.unwrap_or(DEFAULT_EPOCHS),
+                epochs: args.epochs.unwrap_or(match args.preset {
+                    Some(Preset::Fast) => FAST_EPOCHS,
+                    Some(Preset::Best) => BEST_EPOCHS,
+                    Some(Preset::Good) | None => DEFAULT_EPOCHS,
+                }),
                 batch_size: args.batch_size.unwrap_or(default.batch_size),
                 learning_rate: args.learning_rate.clone().unwrap_or(match args.objective {
+                    None | Some(ObjectiveArg::Generative)
+                        if measured
+                            && args.centering.is_none_or(|x| x.0.is_some())
+                            && !args.no_centering =>
+                    {
+                        Schedule::Linear {
+                            from: CENTRED_RATE,
+                            to: 0.0,
+                        }
+                    }
                     None | Some(ObjectiveArg::Generative) => default.learning_rate,
                     // Gradients of ln p(y | v) are far smaller.
                     Some(_) => Schedule::Linear { from: 1.0, to: 0.0 },
@@ -116,8 +137,13 @@ impl Plan {
                 gradient_clip: args.gradient_clip.or(default.gradient_clip),
                 resample_data: args.resample,
                 seed,
-                objective: objective(args)?.unwrap_or_default(),
+                objective,
                 variance_rate: args.variance_rate.unwrap_or(default.variance_rate),
+                optimizer: args.optimizer.map_or(default.optimizer, Rule::from),
+                centering: centering(args, measured.then(Centering::default))?,
+                sparsity: sparsity(args)?,
+                max_norm: args.max_norm,
+                averaging: args.averaging.map_or(default.averaging, |x| x.0),
             },
         };
         plan.options.check()?;
@@ -179,6 +205,7 @@ impl Plan {
             options.gradient_clip.as_ref(),
         )?;
         agree("seed", args.seed.as_ref(), Some(&options.seed))?;
+        agree_on_learning(args, &options)?;
         if args.resample && !options.resample_data {
             return Err(contradiction("--resample", "draws its data once"));
         }
@@ -290,6 +317,42 @@ fn objective(args: &TrainArgs) -> Outcome<Option<Objective>> {
         .map(|objective| objective.objective(args.generative_weight)))
 }
 
+/// The centred gradient that the flags ask for.
+fn centering(args: &TrainArgs, default: Option<Centering>) -> Outcome<Option<Centering>> {
+    let mut centering = match args.centering {
+        Some(asked) => asked.0.map(|(visible, hidden)| Centering {
+            visible,
+            hidden,
+            ..default.unwrap_or_default()
+        }),
+        None if args.no_centering => None,
+        None => default,
+    };
+    match (&mut centering, args.centering_rate) {
+        (Some(centering), Some(rate)) => centering.rate = rate,
+        (None, Some(_)) => {
+            return Err(Failure::usage(
+                "--centering-rate belongs to the centred gradient, which is off",
+            ));
+        }
+        _ => {}
+    }
+    Ok(centering)
+}
+
+/// The target for hidden units that the flags ask for.
+fn sparsity(args: &TrainArgs) -> Outcome<Option<Sparsity>> {
+    let default = Sparsity::default();
+    match (args.sparsity, args.sparsity_cost) {
+        (None, Some(_)) => Err(Failure::usage("--sparsity-cost belongs to --sparsity")),
+        (target, cost) => Ok(target.map(|target| Sparsity {
+            target,
+            cost: cost.unwrap_or(default.cost),
+            ..default
+        })),
+    }
+}
+
 /// What a run learns and how, in a few words.
 pub fn describe_run(options: &Options) -> String {
     let negative = describe(options.negative);
@@ -388,6 +451,32 @@ fn agree_on_negative(args: &TrainArgs, stored: Negative) -> Outcome<()> {
         return Err(contradiction("--reconstruction", "has the other kind"));
     }
     Ok(())
+}
+
+/// Refuses flags about the way of learning that contradict that of the run.
+fn agree_on_learning(args: &TrainArgs, stored: &Options) -> Outcome<()> {
+    if args.preset.is_some() {
+        return Err(contradiction("--preset", "has its own options"));
+    }
+    let asked = centering(args, stored.centering.or(Some(Centering::default())))?;
+    let said = args.centering.is_some() || args.no_centering || args.centering_rate.is_some();
+    if said && asked != stored.centering {
+        return Err(contradiction("--centering", "has another"));
+    }
+    if args
+        .optimizer
+        .is_some_and(|x| Rule::from(x) != stored.optimizer)
+    {
+        return Err(contradiction("--optimizer", "has another"));
+    }
+    let asked = sparsity(args)?;
+    if asked.is_some() && asked != stored.sparsity {
+        return Err(contradiction("--sparsity", "has another"));
+    }
+    if args.averaging.is_some_and(|x| x.0 != stored.averaging) {
+        return Err(contradiction("--averaging", "has another"));
+    }
+    agree("max-norm", args.max_norm.as_ref(), stored.max_norm.as_ref())
 }
 
 /// Refuses a flag that was given with another value than the run has.
