@@ -47,6 +47,8 @@ pub struct TrainingState {
     pub options: Options,
     /// Velocities.
     pub optimizer: Optimizer,
+    /// Fast weights of [`crate::train::Negative::FastPersistent`].
+    pub fast: Option<Optimizer>,
     /// Hidden states of the persistent chains.
     pub chains: Option<States>,
     /// Updates done: with the options and the data, the position of every random choice.
@@ -131,6 +133,7 @@ impl From<&Training> for Checkpoint {
         let state = TrainingState {
             options: training.options().clone(),
             optimizer: training.optimizer().clone(),
+            fast: training.fast_weights().cloned(),
             chains: training.chains().cloned(),
             updates: training.position().updates,
             examples: training.examples(),
@@ -163,14 +166,16 @@ impl Checkpoint {
                 data.len(),
             ));
         }
-        Training::resumed(
+        let mut training = Training::resumed(
             self.rbm,
             state.options,
             data,
             state.optimizer,
             state.chains,
             state.updates,
-        )
+        )?;
+        training.set_fast_weights(state.fast)?;
+        Ok(training)
     }
 
     /// Writes the file under a temporary name beside `path`, then renames it: a reader sees the old file or the new one.
@@ -241,6 +246,11 @@ impl Checkpoint {
                 "training.velocity.bias.1",
                 Tensor::vector(&state.optimizer.hidden),
             ));
+            if let Some(fast) = &state.fast {
+                tensors.push(("training.fast.weights.0", Tensor::matrix(&fast.weights)));
+                tensors.push(("training.fast.bias.0", Tensor::vector(&fast.visible)));
+                tensors.push(("training.fast.bias.1", Tensor::vector(&fast.hidden)));
+            }
             if let Some(chains) = &state.chains {
                 tensors.push(("training.chains.1", Tensor::states(chains)));
             }
@@ -347,6 +357,7 @@ impl Checkpoint {
                             &rbm.hidden().units,
                         )?,
                     },
+                    fast: reader.fast(&rbm)?,
                     chains: reader.states("training.chains.1", rbm.hidden())?,
                     options: header.options,
                     updates: header.updates,
@@ -386,6 +397,21 @@ impl Reader<'_> {
             ));
         }
         Ok((tensor.shape().to_vec(), tensor.data()))
+    }
+
+    /// Fast weights, if there are any.
+    fn fast(&self, rbm: &Rbm) -> Result<Option<Optimizer>> {
+        const WEIGHTS: &str = "training.fast.weights.0";
+        if self.tensors.tensor(WEIGHTS).is_err() {
+            return Ok(None);
+        }
+        let (n, m) = (rbm.n_visible(), rbm.n_hidden());
+        Ok(Some(Optimizer {
+            weights: self.matrix(WEIGHTS, Some((n, m)))?,
+            visible: self.vector("training.fast.bias.0", n)?,
+            hidden: self.vector("training.fast.bias.1", m)?,
+            ..Optimizer::of(rbm)
+        }))
     }
 
     fn expect(&self, name: &str, expected: &[usize], found: &[usize]) -> Result<()> {

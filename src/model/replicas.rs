@@ -1,7 +1,7 @@
 //! Replicas of chains at several levels, and the swaps between neighbouring levels.
 
 use super::States;
-use crate::{error::Result, product::Input, rng::Draws};
+use crate::{error::{Error, Result}, product::Input, rng::Draws};
 use std::ops::Range;
 
 /// How often replicas of two neighbouring levels changed places.
@@ -54,6 +54,22 @@ impl Replicas {
 
     pub(super) fn rows(&self, level: usize) -> Range<usize> {
         level * self.chains..(level + 1) * self.chains
+    }
+
+    pub(super) fn set_visible(&mut self, level: usize, v: &States) -> Result<()> {
+        let own = (self.chains, self.v.columns(), self.v.bits().is_some());
+        let found = (v.rows(), v.columns(), v.bits().is_some());
+        if level >= self.levels || own != found {
+            let name = |(rows, columns, bits): (usize, usize, bool)| {
+                format!("{rows} x {columns} {}", if bits { "bits" } else { "numbers" })
+            };
+            let what = format!("states of level {level} of {}", self.levels);
+            return Err(Error::shape(what, name(own), name(found)));
+        }
+        for row in 0..self.chains {
+            self.v.copy_row(level * self.chains + row, v, row);
+        }
+        Ok(())
     }
 
     pub(super) fn reset_rates(&mut self) {

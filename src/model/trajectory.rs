@@ -107,6 +107,14 @@ impl Trajectory {
         self.replicas.v.rows_to_owned(self.replicas.rows(level))
     }
 
+    /// Puts the visible states at `models()[level]` in place of what is there: a start for each level.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] and [`Error::Parameter`] for states of another layer or number of chains.
+    pub fn set_visible_at(&mut self, level: usize, v: &States) -> Result<()> {
+        self.replicas.set_visible(level, v)
+    }
+
     /// A copy of the hidden states at the last model as they were before the last swaps.
     pub fn hidden(&self) -> States {
         self.replicas.h.rows_to_owned(self.replicas.rows(0))

@@ -6,6 +6,7 @@
 
 mod chains;
 mod discriminative;
+mod fast;
 mod minibatch;
 mod optimizer;
 mod options;

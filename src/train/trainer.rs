@@ -4,6 +4,7 @@ use super::{
     Negative, Objective, Options, Reconstruction, Schedule,
     chains::{Chains, Sampled},
     discriminative::Discriminative,
+    fast::Fast,
     minibatch::{Minibatch, order_into},
     optimizer::{Beside, Gradient, Optimizer, Rates},
 };
@@ -159,6 +160,8 @@ pub struct Training {
     buffers: Propagation,
     /// If the objective has a discriminative part.
     discriminative: Option<Discriminative>,
+    /// If the chains move under fast weights.
+    fast: Option<Fast>,
     warm: bool,
 }
 
@@ -233,8 +236,19 @@ impl Training {
             data,
             &mut buffers,
         )?;
+        let fast = match options.negative {
+            Negative::FastPersistent {
+                fast_rate,
+                fast_decay,
+                ..
+            } if options.objective != Objective::Discriminative => {
+                Some(Fast::new(&rbm, fast_rate, fast_decay))
+            }
+            _ => None,
+        };
         Ok(Self {
             optimizer: Optimizer::of(&rbm),
+            fast,
             discriminative,
             chains,
             updates: 0,
@@ -295,6 +309,27 @@ impl Training {
         }
         training.updates = updates;
         Ok(training)
+    }
+
+    /// Puts back the fast weights of a stored run of [`Negative::FastPersistent`].
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if they are of another machine, [`Error::Parameter`] if the run has none or `fast` is missing.
+    pub fn set_fast_weights(&mut self, fast: Option<Optimizer>) -> Result<()> {
+        match (&mut self.fast, fast) {
+            (None, None) => Ok(()),
+            (Some(own), Some(fast)) => own.restore(&self.rbm, fast),
+            (own, fast) => {
+                let name = |is: bool| if is { "fast weights" } else { "none" };
+                let (expected, found) = (name(own.is_some()), name(fast.is_some()));
+                Err(Error::parameter("stored fast weights", expected, found))
+            }
+        }
+    }
+
+    /// The fast weights, if the chains move under any: `F` in the places of the last steps.
+    pub fn fast_weights(&self) -> Option<&Optimizer> {
+        self.fast.as_ref().map(Fast::weights)
     }
 
     /// The machine as it is now.
@@ -438,9 +473,10 @@ impl Training {
         }
         let expectations;
         if self.options.objective != Objective::Discriminative {
+            let machine = self.fast.as_ref().map_or(&self.rbm, Fast::machine);
             match self
                 .chains
-                .run(&self.rbm, self.updates, &mut self.buffers)?
+                .run(machine, self.updates, &mut self.buffers)?
             {
                 Sampled::Exact(exact) => {
                     expectations = exact;
@@ -461,6 +497,9 @@ impl Training {
         let gradient = &mut self.gradient;
         self.optimizer
             .step(&mut self.rbm, &statistics, beside, rates, gradient)?;
+        if let Some(fast) = &mut self.fast {
+            fast.step(&self.rbm, &statistics, beside, gradient)?;
+        }
         self.updates += 1;
         Ok(())
     }
