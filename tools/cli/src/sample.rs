@@ -8,6 +8,7 @@ use crate::{
     pictures,
     plan::MOST_ELEMENTS,
     progress::Bar,
+    report::table,
 };
 use harmonium::{
     BitMatrix, Error, Matrix,
@@ -260,8 +261,7 @@ fn tempered(
     }
     bar.clear();
     let levels: Vec<String> = replicas.betas().iter().map(|b| format!("β {b:.4}")).collect();
-    report(&levels, replicas.swap_rates());
-    compare(args, rbm, count, seed, burn_in, &series, "tempering")?;
+    report(args, rbm, seed, &series, &levels, replicas.swap_rates())?;
     Ok(Samples {
         visible: replicas.visible(),
         hidden: replicas.hidden(),
@@ -312,8 +312,7 @@ fn along_trajectory(args: &SampleArgs, rbm: &Rbm, seed: u64) -> Outcome<Samples>
     bar.clear();
     let n = replicas.models().len();
     let levels: Vec<String> = (0..n).map(|k| format!("model {}", n - 1 - k)).collect();
-    report(&levels, replicas.swap_rates());
-    compare(args, rbm, count, seed, burn_in, &series, "trajectory")?;
+    report(args, rbm, seed, &series, &levels, replicas.swap_rates())?;
     Ok(Samples {
         visible: replicas.visible(),
         hidden: replicas.hidden(),
@@ -338,33 +337,25 @@ impl Series {
     /// Autocorrelation time, and a remark where the series is too short for it.
     fn time(&self) -> String {
         match integrated_autocorrelation_time(&self.0) {
-            Ok(t) if t.long_enough => format!("{:.1} ± {:.1} sweeps", t.time, t.standard_error),
-            Ok(t) => format!("at least {:.1} sweeps (more --steps would tell)", t.time),
-            Err(_) => "not to be told from so few sweeps".into(),
+            Ok(t) if t.long_enough => format!("{:.1} ± {:.1}", t.time, t.standard_error),
+            Ok(t) => format!("at least {:.1}", t.time),
+            Err(_) => "unknown".into(),
         }
     }
 }
 
-/// Swap rates on stdout.
-fn report(levels: &[String], rates: &[SwapRate]) {
-    for (pair, rate) in levels.windows(2).zip(rates) {
-        println!("{:>10} <-> {:<10} swap rate {:.3}", pair[0], pair[1], rate.rate());
-    }
-}
-
-/// Autocorrelation times of these chains and of plain Gibbs chains on stdout.
-fn compare(
+/// On stdout: swap rates, and the autocorrelation times of these chains and of as many sweeps of plain Gibbs chains.
+fn report(
     args: &SampleArgs,
     rbm: &Rbm,
-    count: usize,
     seed: u64,
-    burn_in: usize,
     series: &Series,
-    name: &str,
+    levels: &[String],
+    rates: &[SwapRate],
 ) -> Outcome<()> {
-    let mut chains = GibbsChain::uniform(rbm, count, seed);
-    chains.sweep(rbm, 1.0, burn_in)?;
-    let mut plain = Series::new(count);
+    let mut chains = GibbsChain::uniform(rbm, series.0.len(), seed);
+    chains.sweep(rbm, 1.0, args.burn_in.unwrap_or(DEFAULT_BURN_IN))?;
+    let mut plain = Series::new(series.0.len());
     let bar = Bar::new(args.steps as u64, "plain Gibbs, to compare");
     for k in 0..args.steps {
         chains.sweep(rbm, 1.0, 1)?;
@@ -372,9 +363,16 @@ fn compare(
         bar.set(k as u64 + 1);
     }
     bar.clear();
-    println!("IAT of the free energy, {name}: {}", series.time());
-    println!("IAT of the free energy, plain Gibbs: {}", plain.time());
-    Ok(())
+    let mut rows = Vec::new();
+    for (pair, rate) in levels.windows(2).zip(rates) {
+        let name = format!("swaps {} - {}", pair[0], pair[1]);
+        rows.push([name, format!("{:.3}", rate.rate()), String::new()]);
+    }
+    for (name, series) in [("IAT", series), ("IAT, plain Gibbs", &plain)] {
+        let remark = "of the free energy, in sweeps".to_owned();
+        rows.push([name.to_owned(), series.time(), remark]);
+    }
+    table("Replicas", &rows)
 }
 
 /// A sheet of probabilities; before the first sweep there are only coins to show.

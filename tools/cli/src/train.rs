@@ -213,6 +213,9 @@ impl<'a> Run<'a> {
         if args.trajectory.is_some() {
             fs::create_dir_all(&directory)
                 .map_err(|e| Error::io(&directory, "create the directory", e))?;
+            if !args.resume {
+                forget(&directory)?;
+            }
         }
         clock.running_since = Instant::now();
         let outcome = training.run(&data.train, |event| match event {
@@ -447,6 +450,19 @@ fn logarithmic(n: usize, all: u64) -> Vec<u64> {
         .collect();
     out.dedup();
     out
+}
+
+/// Removes the models that an earlier run kept: what is there is one trajectory.
+fn forget(directory: &Path) -> Outcome<()> {
+    let entries = fs::read_dir(directory);
+    let entries = entries.map_err(|e| Error::io(directory, "read the directory", e))?;
+    for path in entries.filter_map(|entry| Some(entry.ok()?.path())) {
+        let name = path.file_name().and_then(|name| name.to_str());
+        if name.is_some_and(|x| x.starts_with("update-") && x.ends_with(".safetensors")) {
+            fs::remove_file(&path).map_err(|e| Error::io(&path, "remove the file", e))?;
+        }
+    }
+    Ok(())
 }
 
 /// Writes the machine alone; names sort in the order of training.
