@@ -451,7 +451,10 @@ mod tests {
         let mut bits = BitMatrix::from_fn(5, 130, pattern);
         bits.swap_rows(1, 4);
         let swapped = |i| [0, 4, 2, 3, 1][i];
-        assert_eq!(bits, BitMatrix::from_fn(5, 130, |i, j| pattern(swapped(i), j)));
+        assert_eq!(
+            bits,
+            BitMatrix::from_fn(5, 130, |i, j| pattern(swapped(i), j))
+        );
         let mask = BitMatrix::from_fn(1, 130, |_, j| j % 3 == 0);
         let values = BitMatrix::from_fn(5, 130, |i, j| (i + j) % 2 == 0);
         bits.assign_masked(values.view(), mask.view());

@@ -8,7 +8,10 @@ use crate::{
     matrix::Matrix,
     model::{GibbsChain, States},
 };
-use safetensors::{Dtype, SafeTensors, tensor::{TensorView, serialize}};
+use safetensors::{
+    Dtype, SafeTensors,
+    tensor::{TensorView, serialize},
+};
 use std::{collections::HashMap, fmt::Display, fs, path::Path};
 
 const FORMAT: &str = "harmonium-chains";
@@ -26,7 +29,10 @@ pub fn save_chains(chains: &GibbsChain, path: impl AsRef<Path>) -> Result<()> {
                 let row = |i| (0..x.columns()).map(move |j| u8::from(x.get(i, j)));
                 (Dtype::U8, (0..x.rows()).flat_map(row).collect())
             }
-            States::Real(x) => (Dtype::F32, x.elements().flat_map(f32::to_le_bytes).collect()),
+            States::Real(x) => (
+                Dtype::F32,
+                x.elements().flat_map(f32::to_le_bytes).collect(),
+            ),
         }
     };
     let refused = |e: &dyn Display| Error::file(path, "states that safetensors can hold", e);
@@ -69,7 +75,9 @@ pub fn load_chains(path: impl AsRef<Path>) -> Result<GibbsChain> {
     let number = |key: &str| {
         let found = metadata.get(key).map_or("no such entry", String::as_str);
         let expected = format!("a number in metadata {key}");
-        found.parse::<u64>().map_err(|_| Error::file(path, expected, found))
+        found
+            .parse::<u64>()
+            .map_err(|_| Error::file(path, expected, found))
     };
     let (seed, half_sweeps) = (number("seed")?, number("half_sweeps")?);
     // Far more sweeps than anyone makes, and far fewer than draws can number.
@@ -99,7 +107,11 @@ pub fn load_chains(path: impl AsRef<Path>) -> Result<GibbsChain> {
                     .map(|x| f32::from_le_bytes([x[0], x[1], x[2], x[3]]))
                     .collect();
                 if all.iter().any(|x| !x.is_finite()) {
-                    return Err(Error::file(path, format!("finite numbers in {name}"), "others"));
+                    return Err(Error::file(
+                        path,
+                        format!("finite numbers in {name}"),
+                        "others",
+                    ));
                 }
                 Ok(Matrix::from_slice(rows, columns, &all)?.into())
             }

@@ -3,15 +3,17 @@
 mod common;
 
 use common::{
-    draw_states, index_of, normal_machine, normal_rbm, total_variation,
-    total_variation_floor,
+    draw_states, index_of, normal_machine, normal_rbm, total_variation, total_variation_floor,
 };
 use harmonium::{
     bits::BitMatrix,
     chain_file::{load_chains, save_chains},
     dataset::{Examples, Values},
     matrix::Matrix,
-    model::{Clamp, GibbsChain, Kind, Layer, Rbm, States, SwapRate, Tempering, Trajectory, Units, even_ladder},
+    model::{
+        Clamp, GibbsChain, Kind, Layer, Rbm, States, SwapRate, Tempering, Trajectory, Units,
+        even_ladder,
+    },
     train::{Negative, Options, Schedule, Training},
 };
 
@@ -31,7 +33,9 @@ fn annealed(rbm: &Rbm, base: &[f32], beta: f32) -> Rbm {
     let (n, m) = (rbm.n_visible(), rbm.n_hidden());
     let weights = Matrix::from_fn(n, m, |i, j| beta * rbm.weights().row(i)[j]);
     let visible = rbm.visible().bias.iter().zip(base);
-    let visible = visible.map(|(b, b0)| beta * b + (1.0 - beta) * b0).collect();
+    let visible = visible
+        .map(|(b, b0)| beta * b + (1.0 - beta) * b0)
+        .collect();
     let hidden = rbm.hidden().bias.iter().map(|c| beta * c).collect();
     Rbm::from_parameters(weights, visible, hidden).unwrap()
 }
@@ -51,7 +55,11 @@ fn tempered_replicas_stay_in_their_distributions() {
         }
         let p: Vec<Vec<f64>> = betas
             .iter()
-            .map(|&beta| annealed(&rbm, base, beta).visible_distribution(1.0).unwrap())
+            .map(|&beta| {
+                annealed(&rbm, base, beta)
+                    .visible_distribution(1.0)
+                    .unwrap()
+            })
             .collect();
         for (k, p) in p.iter().enumerate() {
             let exact = draw_states(p, 5, CHAINS, k as u64);
@@ -142,19 +150,31 @@ fn tempering_finds_the_weights_of_two_modes_of_spins() {
     let mut replicas = Tempering::from_visible(&rbm, even_ladder(8, 0.02), ones(), 1).unwrap();
     replicas.burn_in(&rbm, 128).unwrap();
     replicas.sweep(&rbm, 200).unwrap();
-    assert_weight(upper(&replicas.visible()), chains, up / all, "spins, tempering");
+    assert_weight(
+        upper(&replicas.visible()),
+        chains,
+        up / all,
+        "spins, tempering",
+    );
     assert!(Tempering::from_visible(&rbm, even_ladder(8, 0.0), ones(), 1).is_err());
 }
 
 /// Modes at all zeros and all ones, with most mass on the latter.
 fn two_modes(scale: f32) -> Rbm {
     let weights = Matrix::from_fn(12, 4, |_, _| 1.5 * scale);
-    Rbm::from_parameters(weights, vec![-3.0 * scale + 0.05; 12], vec![-9.0 * scale; 4]).unwrap()
+    Rbm::from_parameters(
+        weights,
+        vec![-3.0 * scale + 0.05; 12],
+        vec![-9.0 * scale; 4],
+    )
+    .unwrap()
 }
 
 fn mostly_ones(v: &States) -> usize {
     let v = v.bits().unwrap();
-    (0..v.rows()).filter(|&i| index_of(v, i).count_ones() > 6).count()
+    (0..v.rows())
+        .filter(|&i| index_of(v, i).count_ones() > 6)
+        .count()
 }
 
 #[test]
@@ -170,12 +190,20 @@ fn tempering_and_trajectories_find_the_weights_of_two_modes_of_bits() {
     let stayed = mostly_ones(gibbs.visible());
     println!("bits, Gibbs: {stayed} of {chains} stayed, exact {upper:.4}");
     let floor = (upper * (1.0 - upper) * chains as f64).sqrt();
-    assert!(stayed as f64 - upper * chains as f64 > 10.0 * floor, "Gibbs mixes: {stayed}");
+    assert!(
+        stayed as f64 - upper * chains as f64 > 10.0 * floor,
+        "Gibbs mixes: {stayed}"
+    );
 
     let mut replicas = Tempering::from_visible(&rbm, even_ladder(8, 0.0), ones(), 1).unwrap();
     replicas.burn_in(&rbm, 128).unwrap();
     replicas.sweep(&rbm, 200).unwrap();
-    assert_weight(mostly_ones(&replicas.visible()), chains, upper, "bits, tempering");
+    assert_weight(
+        mostly_ones(&replicas.visible()),
+        chains,
+        upper,
+        "bits, tempering",
+    );
 
     let models = (0..8).map(|t| two_modes(t as f32 / 7.0)).collect();
     let mut replicas = Trajectory::new(models, chains, 1).unwrap();
@@ -183,7 +211,12 @@ fn tempering_and_trajectories_find_the_weights_of_two_modes_of_bits() {
         replicas.set_visible_at(k, &ones().into()).unwrap();
     }
     replicas.sweep(300).unwrap();
-    assert_weight(mostly_ones(&replicas.visible()), chains, upper, "bits, trajectory");
+    assert_weight(
+        mostly_ones(&replicas.visible()),
+        chains,
+        upper,
+        "bits, trajectory",
+    );
 }
 
 #[test]
@@ -213,10 +246,18 @@ fn replicas_are_the_same_at_any_number_of_threads() {
         let rbm = if bernoulli {
             normal_rbm(300, 200, 0.1, 1)
         } else {
-            normal_machine(("spin:100+gaussian:20", 120), ("bernoulli:70+softmax:10", 80), 0.05, 1)
+            normal_machine(
+                ("spin:100+gaussian:20", 120),
+                ("bernoulli:70+softmax:10", 80),
+                0.05,
+                1,
+            )
         };
         let run = |threads: usize| {
-            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            let pool = rayon::ThreadPoolBuilder::new()
+                .num_threads(threads)
+                .build()
+                .unwrap();
             pool.install(|| {
                 let mut t = Tempering::uniform(&rbm, even_ladder(3, 0.9), 35, 3).unwrap();
                 t.burn_in(&rbm, 9).unwrap();
@@ -224,7 +265,12 @@ fn replicas_are_the_same_at_any_number_of_threads() {
                 let models = vec![rbm.clone()];
                 let mut along = Trajectory::new(models, 35, 3).unwrap();
                 along.sweep(5).unwrap();
-                (t.visible(), t.betas().to_vec(), t.swap_rates().to_vec(), along.visible())
+                (
+                    t.visible(),
+                    t.betas().to_vec(),
+                    t.swap_rates().to_vec(),
+                    along.visible(),
+                )
             })
         };
         let one = run(1);
@@ -269,7 +315,10 @@ fn what_cannot_be_held_is_refused() {
     let visible = Layer::new(Units::of(Kind::Bernoulli, 3).and(Kind::Softmax, 2));
     let bits = |text: &str| common::rows(text);
     assert!(Clamp::new(&visible, bits("00010"), bits("10011")).is_ok());
-    assert!(Clamp::new(&visible, bits("00011"), bits("10000")).is_ok(), "free values are ignored");
+    assert!(
+        Clamp::new(&visible, bits("00011"), bits("10000")).is_ok(),
+        "free values are ignored"
+    );
     for (values, mask) in [
         ("00010", "00010"),
         ("00000", "00011"),
@@ -277,12 +326,24 @@ fn what_cannot_be_held_is_refused() {
         ("0001", "0001"),
         ("00010 00010 00010", "10000 10000"),
     ] {
-        assert!(Clamp::new(&visible, bits(values), bits(mask)).is_err(), "{values} {mask}");
+        assert!(
+            Clamp::new(&visible, bits(values), bits(mask)).is_err(),
+            "{values} {mask}"
+        );
     }
     assert!(Clamp::new(&visible, Matrix::zeros(1, 5), bits("10000")).is_err());
     let rbm = normal_rbm(5, 4, 0.5, 1);
-    let three = Clamp::new(rbm.visible(), BitMatrix::zeros(3, 5), BitMatrix::zeros(1, 5)).unwrap();
-    assert!(GibbsChain::uniform(&rbm, 2, 0).clamped_visible(three).is_err());
+    let three = Clamp::new(
+        rbm.visible(),
+        BitMatrix::zeros(3, 5),
+        BitMatrix::zeros(1, 5),
+    )
+    .unwrap();
+    assert!(
+        GibbsChain::uniform(&rbm, 2, 0)
+            .clamped_visible(three)
+            .is_err()
+    );
     // Real states: spins.
     let spins = Layer::of(Kind::Spin, 2);
     let x = |a: f32| Matrix::from_fn(1, 2, |_, _| a);
@@ -290,7 +351,9 @@ fn what_cannot_be_held_is_refused() {
     assert!(Clamp::new(&spins, x(0.5), bits("10")).is_err());
     let rbm = Rbm::unconnected(spins.clone(), Layer::bernoulli(1)).unwrap();
     let clamp = Clamp::new(&spins, x(-1.0), bits("10")).unwrap();
-    let mut chain = GibbsChain::uniform(&rbm, 200, 0).clamped_visible(clamp).unwrap();
+    let mut chain = GibbsChain::uniform(&rbm, 200, 0)
+        .clamped_visible(clamp)
+        .unwrap();
     chain.sweep(&rbm, 1.0, 2).unwrap();
     let v = chain.visible().to_matrix();
     assert!((0..200).all(|i| v.row(i)[0] == -1.0));
@@ -356,7 +419,12 @@ fn fast_weights_follow_their_recurrence() {
         // Without momentum and decay the last step is the rate times the gradient.
         let step = &training.optimizer().weights;
         let f = &training.fast_weights().unwrap().weights;
-        for ((e, s), f) in expected.padded_mut().iter_mut().zip(step.padded()).zip(f.padded()) {
+        for ((e, s), f) in expected
+            .padded_mut()
+            .iter_mut()
+            .zip(step.padded())
+            .zip(f.padded())
+        {
             *e = fast_decay * *e + fast_rate / rate * s;
             // A few roundings of numbers below 0.1.
             assert!((*e - f).abs() < 1e-6, "{e} for {f}");
@@ -364,7 +432,10 @@ fn fast_weights_follow_their_recurrence() {
     }
     assert!(expected.elements().any(|x| x.abs() > 1e-3));
     // At rate 0 they are PCD, to the bit; else they are not.
-    let mut plain = run(Negative::Persistent { chains: 20, steps: 2 });
+    let mut plain = run(Negative::Persistent {
+        chains: 20,
+        steps: 2,
+    });
     let mut still = run(fast(0.0));
     for _ in 0..8 {
         plain.update(&data).unwrap();
@@ -373,12 +444,38 @@ fn fast_weights_follow_their_recurrence() {
     assert_eq!(plain.rbm(), still.rbm());
     assert_ne!(plain.rbm(), training.rbm());
     for bad in [
-        Negative::FastPersistent { chains: 1, steps: 1, fast_rate: -0.1, fast_decay: 0.5 },
-        Negative::FastPersistent { chains: 1, steps: 1, fast_rate: 0.1, fast_decay: 1.0 },
-        Negative::Tempered { chains: 1, steps: 1, temperatures: 1, lowest: 0.5 },
-        Negative::Tempered { chains: 1, steps: 1, temperatures: 2, lowest: 1.0 },
+        Negative::FastPersistent {
+            chains: 1,
+            steps: 1,
+            fast_rate: -0.1,
+            fast_decay: 0.5,
+        },
+        Negative::FastPersistent {
+            chains: 1,
+            steps: 1,
+            fast_rate: 0.1,
+            fast_decay: 1.0,
+        },
+        Negative::Tempered {
+            chains: 1,
+            steps: 1,
+            temperatures: 1,
+            lowest: 0.5,
+        },
+        Negative::Tempered {
+            chains: 1,
+            steps: 1,
+            temperatures: 2,
+            lowest: 1.0,
+        },
     ] {
-        let options = Options { negative: bad, ..Options::default() };
-        assert!(Training::new(Rbm::bernoulli(40, 5), options, &data).is_err(), "{bad:?}");
+        let options = Options {
+            negative: bad,
+            ..Options::default()
+        };
+        assert!(
+            Training::new(Rbm::bernoulli(40, 5), options, &data).is_err(),
+            "{bad:?}"
+        );
     }
 }

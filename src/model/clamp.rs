@@ -66,7 +66,11 @@ impl Clamp {
                     return refused("held units of a group", "all or none", found);
                 }
                 if ones != 1.0 || s.range().any(|i| value(i) != 0.0 && value(i) != 1.0) {
-                    return refused("held units of a group", "exactly one that is 1", ones.to_string());
+                    return refused(
+                        "held units of a group",
+                        "exactly one that is 1",
+                        ones.to_string(),
+                    );
                 }
             }
             for i in s.range().filter(|&i| is_held(i)) {

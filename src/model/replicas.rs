@@ -1,7 +1,11 @@
 //! Replicas of chains at several levels, and the swaps between neighbouring levels.
 
 use super::States;
-use crate::{error::{Error, Result}, product::Input, rng::Draws};
+use crate::{
+    error::{Error, Result},
+    product::Input,
+    rng::Draws,
+};
 use std::ops::Range;
 
 /// How often replicas of two neighbouring levels changed places.
@@ -61,7 +65,10 @@ impl Replicas {
         let found = (v.rows(), v.columns(), v.bits().is_some());
         if level >= self.levels || own != found {
             let name = |(rows, columns, bits): (usize, usize, bool)| {
-                format!("{rows} x {columns} {}", if bits { "bits" } else { "numbers" })
+                format!(
+                    "{rows} x {columns} {}",
+                    if bits { "bits" } else { "numbers" }
+                )
             };
             let what = format!("states of level {level} of {}", self.levels);
             return Err(Error::shape(what, name(own), name(found)));

@@ -131,7 +131,11 @@ impl Tempering {
         }
         if !layer.units.are_discrete() {
             let expected = "discrete visible units";
-            return Err(Error::parameter("biases of the base", expected, &layer.units));
+            return Err(Error::parameter(
+                "biases of the base",
+                expected,
+                &layer.units,
+            ));
         }
         let mut alone = layer.clone();
         alone.bias.copy_from_slice(bias);
@@ -391,7 +395,10 @@ mod tests {
         assert_eq!(equal_shares(&[1.0, 0.5, 0.0], &[0.0, 0.0, 0.0])[1], 0.5);
         let rbm = Rbm::bernoulli(2, 2);
         for bad in [&[][..], &[0.5], &[1.0, 1.0], &[1.0, -0.1], &[1.0, f32::NAN]] {
-            assert!(Tempering::uniform(&rbm, bad.to_vec(), 1, 0).is_err(), "{bad:?}");
+            assert!(
+                Tempering::uniform(&rbm, bad.to_vec(), 1, 0).is_err(),
+                "{bad:?}"
+            );
         }
         assert!(Tempering::uniform(&rbm, vec![1.0], 0, 0).is_err());
     }

@@ -179,12 +179,7 @@ impl Trajectory {
 }
 
 /// `-F(v)` of each row, by the products that the draws use.
-fn log_weights(
-    rbm: &Rbm,
-    v: Input<'_>,
-    out: &mut [f64],
-    buffers: &mut Propagation,
-) -> Result<()> {
+fn log_weights(rbm: &Rbm, v: Input<'_>, out: &mut [f64], buffers: &mut Propagation) -> Result<()> {
     let tail = Tail {
         softplus_sums: Some(&mut *out),
         ..Tail::new(1.0)

@@ -112,7 +112,11 @@ impl Negative {
                 }
                 if !(0.0..1.0).contains(&lowest) {
                     let expected = "a number of at least 0 and below 1";
-                    return Err(Error::parameter("lowest inverse temperature", expected, lowest));
+                    return Err(Error::parameter(
+                        "lowest inverse temperature",
+                        expected,
+                        lowest,
+                    ));
                 }
             }
             _ => {}

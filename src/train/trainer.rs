@@ -474,10 +474,7 @@ impl Training {
         let expectations;
         if self.options.objective != Objective::Discriminative {
             let machine = self.fast.as_ref().map_or(&self.rbm, Fast::machine);
-            match self
-                .chains
-                .run(machine, self.updates, &mut self.buffers)?
-            {
+            match self.chains.run(machine, self.updates, &mut self.buffers)? {
                 Sampled::Exact(exact) => {
                     expectations = exact;
                     beside.exact = Some((&expectations, generative));

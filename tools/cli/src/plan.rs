@@ -378,7 +378,11 @@ fn negative(args: &TrainArgs, method: Method) -> Outcome<Negative> {
         meaningless("--lowest-beta", args.lowest_beta.is_some(), "tempered")?;
     }
     if method == Method::Exact {
-        meaningless("--steps", args.steps.is_some(), "pcd, fpcd, tempered, cd and mcmc")?;
+        meaningless(
+            "--steps",
+            args.steps.is_some(),
+            "pcd, fpcd, tempered, cd and mcmc",
+        )?;
     }
     let chains = args.chains.unwrap_or(DEFAULT_CHAINS);
     let steps = args.steps.unwrap_or(DEFAULT_STEPS);

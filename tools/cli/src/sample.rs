@@ -260,7 +260,11 @@ fn tempered(
         bar.set(k as u64 + 1);
     }
     bar.clear();
-    let levels: Vec<String> = replicas.betas().iter().map(|b| format!("β {b:.4}")).collect();
+    let levels: Vec<String> = replicas
+        .betas()
+        .iter()
+        .map(|b| format!("β {b:.4}"))
+        .collect();
     report(args, rbm, seed, &series, &levels, replicas.swap_rates())?;
     Ok(Samples {
         visible: replicas.visible(),

@@ -445,7 +445,11 @@ fn save(
 fn logarithmic(n: usize, all: u64) -> Vec<u64> {
     let last = n.saturating_sub(1).max(1) as f64;
     let mut out: Vec<u64> = (0..n)
-        .map(|k| (all as f64).powf(if n == 1 { 1.0 } else { k as f64 / last }).round() as u64)
+        .map(|k| {
+            (all as f64)
+                .powf(if n == 1 { 1.0 } else { k as f64 / last })
+                .round() as u64
+        })
         .filter(|&x| x > 0)
         .collect();
     out.dedup();

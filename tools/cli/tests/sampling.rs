@@ -44,14 +44,25 @@ fn tempering_and_trajectories_report_their_swaps() {
             assert!(out.contains(word), "{how}: {out}");
         }
     }
-    bench.refused("sample run/model.safetensors --out x.npy --burn-in 3", 2, &["--burn-in"]);
+    bench.refused(
+        "sample run/model.safetensors --out x.npy --burn-in 3",
+        2,
+        &["--burn-in"],
+    );
     // A new run leaves nothing of the old trajectory.
     bench.ok(&format!("{train} --trajectory 2"));
-    assert_eq!(fs::read_dir(bench.path("run/trajectory")).unwrap().count(), 2);
+    assert_eq!(
+        fs::read_dir(bench.path("run/trajectory")).unwrap().count(),
+        2
+    );
     for method in ["fpcd --fast-rate 0.02", "tempered --temperatures 3"] {
         bench.ok(&format!("{train} --method {method}"));
     }
-    bench.refused(&format!("{train} --fast-rate 0.1"), 2, &["--fast-rate", "fpcd"]);
+    bench.refused(
+        &format!("{train} --fast-rate 0.1"),
+        2,
+        &["--fast-rate", "fpcd"],
+    );
 }
 
 #[test]
@@ -70,7 +81,11 @@ fn held_units_stay() {
         bytes.extend(x);
         fs::write(bench.path(name), bytes).unwrap();
     };
-    npy("values.npy", "(2, 9)", &[1, 0, 1, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0]);
+    npy(
+        "values.npy",
+        "(2, 9)",
+        &[1, 0, 1, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0],
+    );
     npy("mask.npy", "(9,)", &[1, 1, 1, 0, 0, 0, 0, 0, 0]);
     let line = "sample model.safetensors --steps 5 --clamp values.npy --mask mask.npy";
     bench.ok(&format!("{line} --out held.npy"));
@@ -82,5 +97,9 @@ fn held_units_stay() {
     npy("short.npy", "(8,)", &[1; 8]);
     let line = "sample model.safetensors --clamp values.npy --mask short.npy --out x.npy";
     bench.refused(line, 1, &["mask", "9", "8"]);
-    bench.refused("sample model.safetensors --label 3 --out x.npy", 2, &["--label"]);
+    bench.refused(
+        "sample model.safetensors --label 3 --out x.npy",
+        2,
+        &["--label"],
+    );
 }
