@@ -142,6 +142,31 @@ impl BitMatrix {
         self.words[to * self.stride..][..n].copy_from_slice(source.row(from));
     }
 
+    /// Exchanges rows `a` and `b`.
+    pub fn swap_rows(&mut self, a: usize, b: usize) {
+        assert!(a < self.rows && b < self.rows);
+        for k in 0..self.columns.div_ceil(WORD_BITS) {
+            self.words.swap(a * self.stride + k, b * self.stride + k);
+        }
+    }
+
+    /// `x = (x & !mask) | (values & mask)`, word by word: the bits of `values` where `mask` is one. `values` and `mask` have as many rows as this
+    /// matrix, or one for all rows; the columns must agree.
+    pub fn assign_masked(&mut self, values: BitView<'_>, mask: BitView<'_>) {
+        for x in [values, mask] {
+            assert_eq!(self.columns, x.columns, "columns of the matrices");
+            assert!(x.rows == 1 || x.rows == self.rows, "one row, or all");
+        }
+        let n = self.columns.div_ceil(WORD_BITS);
+        for i in 0..self.rows {
+            let row = |x: BitView<'_>| if x.rows == 1 { 0 } else { i };
+            let given = values.row(row(values)).iter().zip(mask.row(row(mask)));
+            for (x, (value, mask)) in self.words[i * self.stride..][..n].iter_mut().zip(given) {
+                *x = (*x & !mask) | (value & mask);
+            }
+        }
+    }
+
     /// Number of ones in each column, added to `counts` `[columns]`.
     pub fn column_counts_into(&self, counts: &mut [u32]) {
         assert_eq!(counts.len(), self.columns, "one count a column");
@@ -419,6 +444,26 @@ mod tests {
         assert_eq!(bits.count_ones(), 66);
         assert!(bits.get(3, 129) && bits.padding_is_zero());
         assert_eq!(bits.view_rows(3..4).to_owned().count_ones(), 2);
+    }
+
+    #[test]
+    fn rows_swap_and_masked_bits_are_assigned() {
+        let mut bits = BitMatrix::from_fn(5, 130, pattern);
+        bits.swap_rows(1, 4);
+        let swapped = |i| [0, 4, 2, 3, 1][i];
+        assert_eq!(
+            bits,
+            BitMatrix::from_fn(5, 130, |i, j| pattern(swapped(i), j))
+        );
+        let mask = BitMatrix::from_fn(1, 130, |_, j| j % 3 == 0);
+        let values = BitMatrix::from_fn(5, 130, |i, j| (i + j) % 2 == 0);
+        bits.assign_masked(values.view(), mask.view());
+        let expected = |i: usize, j: usize| match j % 3 {
+            0 => (i + j) % 2 == 0,
+            _ => pattern(swapped(i), j),
+        };
+        assert_eq!(bits, BitMatrix::from_fn(5, 130, expected));
+        assert!(bits.padding_is_zero());
     }
 
     #[test]

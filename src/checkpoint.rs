@@ -55,6 +55,14 @@ const PARAMETERS: Names = [
     "training.parameters.log_variance.0",
     "training.parameters.log_variance.1",
 ];
+/// Fast weights.
+const FAST: Names = [
+    "training.fast.weights.0",
+    "training.fast.bias.0",
+    "training.fast.bias.1",
+    "training.fast.log_variance.0",
+    "training.fast.log_variance.1",
+];
 const OFFSETS: [&str; 2] = ["training.offset.0", "training.offset.1"];
 const ACTIVITY: &str = "training.activity.1";
 
@@ -78,6 +86,8 @@ pub struct TrainingState {
     pub optimizer: Optimizer,
     /// The parameters where learning goes on, if the machine of the file is their average.
     pub parameters: Option<Parameters>,
+    /// Fast weights of [`crate::train::Negative::FastPersistent`].
+    pub fast: Option<Parameters>,
     /// Hidden states of the persistent chains.
     pub chains: Option<States>,
     /// Updates done: with the options and the data, the position of every random choice.
@@ -164,6 +174,7 @@ impl From<&Training> for Checkpoint {
             options: options.clone(),
             optimizer: training.optimizer().clone(),
             parameters: options.averaging.map(|_| Parameters::of(training.rbm())),
+            fast: training.fast_weights().cloned(),
             chains: training.chains().cloned(),
             updates: training.position().updates,
             examples: training.examples(),
@@ -200,14 +211,16 @@ impl Checkpoint {
             Some(parameters) => parameters.placed_in(&self.rbm),
             None => self.rbm,
         };
-        Training::resumed(
+        let mut training = Training::resumed(
             rbm,
             state.options,
             data,
             state.optimizer,
             state.chains,
             state.updates,
-        )
+        )?;
+        training.set_fast_weights(state.fast)?;
+        Ok(training)
     }
 
     /// Writes the file under a temporary name beside `path`, then renames it: a reader sees the old file or the new one.
@@ -261,6 +274,7 @@ impl Checkpoint {
                 (&FIRST, Some(&optimizer.first)),
                 (&SECOND, optimizer.second.as_ref()),
                 (&PARAMETERS, state.parameters.as_ref()),
+                (&FAST, state.fast.as_ref()),
             ] {
                 if let Some(parameters) = parameters {
                     tensors.push((names[0], Tensor::matrix(&parameters.weights)));
@@ -399,6 +413,7 @@ impl Checkpoint {
                         Some(_) => Some(reader.parameters(&PARAMETERS, &rbm)?),
                         None => None,
                     },
+                    fast: reader.fast(&rbm)?,
                     chains: reader.states("training.chains.1", rbm.hidden())?,
                     options: header.options,
                     updates: header.updates,
@@ -438,6 +453,14 @@ impl Reader<'_> {
             ));
         }
         Ok((tensor.shape().to_vec(), tensor.data()))
+    }
+
+    /// Fast weights, if there are any.
+    fn fast(&self, rbm: &Rbm) -> Result<Option<Parameters>> {
+        if self.tensors.tensor(FAST[0]).is_err() {
+            return Ok(None);
+        }
+        self.parameters(&FAST, rbm).map(Some)
     }
 
     fn expect(&self, name: &str, expected: &[usize], found: &[usize]) -> Result<()> {

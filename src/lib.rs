@@ -41,6 +41,7 @@
 //! Work runs on the rayon pool of the calling thread; `rayon::ThreadPool::install` chooses another.
 
 pub mod bits;
+pub mod chain_file;
 pub mod checkpoint;
 pub mod dataset;
 pub mod error;
@@ -58,7 +59,7 @@ pub use checkpoint::Checkpoint;
 pub use dataset::{Binarization, Dataset, Examples, Values};
 pub use error::{Error, Result};
 pub use matrix::{Matrix, MatrixView};
-pub use model::{GibbsChain, Rbm};
+pub use model::{GibbsChain, Rbm, Tempering, Trajectory};
 pub use train::{Trainer, Training};
 
 /// The examples of the README are compiled and run.

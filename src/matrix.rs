@@ -104,6 +104,14 @@ impl Matrix {
         &mut self.data[i * self.stride..][..self.columns]
     }
 
+    /// Exchanges rows `a` and `b`.
+    pub fn swap_rows(&mut self, a: usize, b: usize) {
+        assert!(a < self.rows && b < self.rows);
+        for j in 0..self.columns {
+            self.data.swap(a * self.stride + j, b * self.stride + j);
+        }
+    }
+
     /// All rows with their padding, which is zero and must stay so.
     pub fn padded(&self) -> &[f32] {
         &self.data

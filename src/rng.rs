@@ -67,6 +67,10 @@ pub enum Site {
     Ais = 7,
     /// Which unit the stochastic pseudo-likelihood flips.
     PseudoLikelihood = 8,
+    /// Half sweeps of tempered replicas, and of those along a trajectory.
+    Tempering = 9,
+    /// Whether two neighbouring replicas change places: row = chain, column = pair.
+    Swap = 10,
 }
 
 /// The draws of one operation: a matrix of uniforms, indexed by row and column.

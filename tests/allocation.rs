@@ -72,6 +72,24 @@ fn updates_and_temperatures_allocate_nothing_after_the_first() {
                     None,
                 ),
                 (
+                    Negative::FastPersistent {
+                        chains: 100,
+                        steps: 1,
+                        fast_rate: 0.01,
+                        fast_decay: 0.95,
+                    },
+                    None,
+                ),
+                (
+                    Negative::Tempered {
+                        chains: 25,
+                        steps: 1,
+                        temperatures: 4,
+                        lowest: 0.5,
+                    },
+                    None,
+                ),
+                (
                     Negative::ContrastiveDivergence {
                         steps: 2,
                         reconstruction: Reconstruction::Sampled,

@@ -31,7 +31,19 @@ fn grey(rows: usize, columns: usize) -> Examples {
     Examples::new(Values::Real(x), None).unwrap()
 }
 
-const METHODS: [Negative; 5] = [
+const METHODS: [Negative; 7] = [
+    Negative::FastPersistent {
+        chains: 30,
+        steps: 2,
+        fast_rate: 0.05,
+        fast_decay: 0.95,
+    },
+    Negative::Tempered {
+        chains: 15,
+        steps: 2,
+        temperatures: 3,
+        lowest: 0.5,
+    },
     Negative::Persistent {
         chains: 30,
         steps: 2,

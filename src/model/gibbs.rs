@@ -1,9 +1,9 @@
 //! Block Gibbs sampling of an RBM.
 
-use super::{Kind, Rbm, States};
+use super::{Clamp, Kind, Rbm, States};
 use crate::{
     bits::BitMatrix,
-    error::Result,
+    error::{Error, Result},
     product::{Propagation, Tail, in_pool},
     rng::{Draws, Site},
 };
@@ -16,6 +16,8 @@ pub struct GibbsChain {
     h: States,
     seed: u64,
     half_sweeps: u64,
+    clamp_v: Option<Clamp>,
+    clamp_h: Option<Clamp>,
     buffers: Propagation,
 }
 
@@ -29,6 +31,8 @@ impl GibbsChain {
             h: h.into(),
             seed,
             half_sweeps: 0,
+            clamp_v: None,
+            clamp_h: None,
             buffers: Propagation::default(),
         }
     }
@@ -45,6 +49,8 @@ impl GibbsChain {
             h,
             seed,
             half_sweeps: 0,
+            clamp_v: None,
+            clamp_h: None,
             buffers: Propagation::default(),
         };
         chain.draw_visible(rbm, beta)?;
@@ -65,6 +71,49 @@ impl GibbsChain {
         rbm.visible_from_hidden(h.view(), tail, &mut Propagation::default())
             .expect("a machine's own states fit it");
         Self::from_visible(v, rbm.n_hidden(), seed)
+    }
+
+    /// Chains in the midst of a run: what [`Self::visible`], [`Self::hidden`], [`Self::seed`] and [`Self::half_sweeps`] told. They go on as if never
+    /// interrupted, bit for bit. Held units are to be held again.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] for different numbers of chains.
+    pub fn restored(v: States, h: States, seed: u64, half_sweeps: u64) -> Result<Self> {
+        if v.rows() != h.rows() {
+            return Err(Error::shape("chains of hidden states", v.rows(), h.rows()));
+        }
+        Ok(Self {
+            h,
+            half_sweeps,
+            ..Self::from_visible(v, 0, seed)
+        })
+    }
+
+    /// The same chains with visible units held at given values, from now on: a sweep then is one of block Gibbs sampling of
+    /// `p(free units, h | held units)`.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] unless `clamp` is of this layer and of one row or as many as there are chains.
+    pub fn clamped_visible(mut self, clamp: Clamp) -> Result<Self> {
+        clamp.check_fits(&self.v)?;
+        clamp.restore(&mut self.v);
+        self.clamp_v = Some(clamp);
+        Ok(self)
+    }
+
+    /// The same chains with hidden units held at given values, from the next sweep on.
+    ///
+    /// # Errors
+    /// As [`Self::clamped_visible`].
+    pub fn clamped_hidden(mut self, clamp: Clamp) -> Result<Self> {
+        clamp.check_fits(&self.h)?;
+        self.clamp_h = Some(clamp);
+        Ok(self)
+    }
+
+    /// Seed of the draws.
+    pub fn seed(&self) -> u64 {
+        self.seed
     }
 
     /// The visible states.
@@ -99,6 +148,9 @@ impl GibbsChain {
             let draws = self.next_draws();
             let tail = self.h.sampled(0..rows, draws, Tail::new(beta));
             rbm.hidden_from_visible(self.v.view(), tail, &mut self.buffers)?;
+            if let Some(clamp) = &self.clamp_h {
+                clamp.restore(&mut self.h);
+            }
             self.draw_visible(rbm, beta)?;
         }
         Ok(())
@@ -107,7 +159,11 @@ impl GibbsChain {
     fn draw_visible(&mut self, rbm: &Rbm, beta: f32) -> Result<()> {
         let draws = self.next_draws();
         let tail = self.v.sampled(0..self.h.rows(), draws, Tail::new(beta));
-        rbm.visible_from_hidden(self.h.view(), tail, &mut self.buffers)
+        rbm.visible_from_hidden(self.h.view(), tail, &mut self.buffers)?;
+        if let Some(clamp) = &self.clamp_v {
+            clamp.restore(&mut self.v);
+        }
+        Ok(())
     }
 
     fn next_draws(&mut self) -> Draws {

@@ -253,6 +253,20 @@ impl Rbm {
         })
     }
 
+    /// [`Self::visible_from_hidden`] with `layer` in place of the visible layer, of the same units.
+    pub(super) fn layer_from_hidden(
+        &self,
+        layer: &Layer,
+        h: Input<'_>,
+        tail: Tail<'_>,
+        buffers: &mut Propagation,
+    ) -> Result<()> {
+        between(&self.hidden, h, buffers, |h, buffers| {
+            let term = self.connection.term(h, Direction::Down, tail.precise);
+            layer.propagate(&[term], tail, buffers)
+        })
+    }
+
     /// `beta (v W + c)`, `[samples x n_hidden]`.
     ///
     /// # Errors

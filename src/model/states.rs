@@ -71,6 +71,51 @@ impl States {
         }
     }
 
+    /// A copy of the samples `range`.
+    pub fn rows_to_owned(&self, range: Range<usize>) -> Self {
+        match self {
+            Self::Bits(x) => Self::Bits(x.view_rows(range).to_owned()),
+            Self::Real(x) => {
+                let (first, n) = (range.start, range.len());
+                Self::Real(Matrix::from_fn(n, x.columns(), |i, j| x.row(first + i)[j]))
+            }
+        }
+    }
+
+    /// Exchanges samples `a` and `b`.
+    pub(crate) fn swap_rows(&mut self, a: usize, b: usize) {
+        match self {
+            Self::Bits(x) => x.swap_rows(a, b),
+            Self::Real(x) => x.swap_rows(a, b),
+        }
+    }
+
+    /// Sample `to = ` sample `from` of `source`, of the same kind of states.
+    pub(crate) fn copy_row(&mut self, to: usize, source: &Self, from: usize) {
+        match (self, source) {
+            (Self::Bits(x), Self::Bits(source)) => x.copy_row(to, source.view(), from),
+            (Self::Real(x), Self::Real(source)) => x.row_mut(to).copy_from_slice(source.row(from)),
+            _ => unreachable!("bits and reals were told apart at the door"),
+        }
+    }
+
+    /// Refuses states that `layer` does not keep: of another width, bits for reals or the reverse.
+    pub(crate) fn check_layer(&self, what: &str, layer: &Layer) -> Result<()> {
+        if self.columns() != layer.size() {
+            return Err(Error::shape(
+                format!("columns of {what}"),
+                layer.size(),
+                self.columns(),
+            ));
+        }
+        let (expected, found) = (layer.units.are_binary(), self.bits().is_some());
+        if expected != found {
+            let name = |bits| if bits { "bits" } else { "real numbers" };
+            return Err(Error::parameter(what, name(expected), name(found)));
+        }
+        Ok(())
+    }
+
     /// A copy as numbers.
     pub fn to_matrix(&self) -> Matrix {
         match self {

@@ -4,7 +4,7 @@ use crate::{
     dataset::{Examples, Values},
     error::{Error, Result},
     matrix::Matrix,
-    model::{Expectations, Kind, Layer, Rbm, States},
+    model::{Expectations, Kind, Layer, Rbm, States, Tempering, even_ladder},
     product::{Input, Propagation, Tail},
     rng::{Draws, HostRng, Site},
 };
@@ -25,7 +25,7 @@ pub enum Reconstruction {
 }
 
 /// Where the samples of the negative phase come from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Negative {
     /// The exact gradient: expectations under the model by enumeration of the smaller layer.
@@ -51,6 +51,30 @@ pub enum Negative {
         /// Sweeps at each update, `k`.
         steps: usize,
     },
+    /// PCD whose chains move under `W + F` (and likewise biases), with fast weights `F <- fast_decay F + fast_rate gradient` that drive them on
+    /// (FPCD; Tieleman and Hinton 2009). Statistics of the negative phase are those of the chains under `W + F`, data see `W` alone.
+    FastPersistent {
+        /// Chains.
+        chains: usize,
+        /// Sweeps at each update, `k`.
+        steps: usize,
+        /// Step size of the fast weights.
+        fast_rate: f32,
+        /// What is left of the fast weights after an update, in [0, 1): 0.95 in the paper.
+        fast_decay: f32,
+    },
+    /// PCD whose chains have replicas at evenly spaced inverse temperatures from 1 to `lowest`, with swaps after each sweep
+    /// ([`Tempering`]; Desjardins et al. 2010). Statistics are those of the replicas at 1.
+    Tempered {
+        /// Chains.
+        chains: usize,
+        /// Sweeps at each update, `k`, each with a round of swaps.
+        steps: usize,
+        /// Temperatures, and so replicas of a chain.
+        temperatures: usize,
+        /// Lowest inverse temperature, at least 0 and below 1.
+        lowest: f32,
+    },
 }
 
 impl Negative {
@@ -58,8 +82,45 @@ impl Negative {
         let (chains, steps) = match *self {
             Self::Exact => return Ok(()),
             Self::ContrastiveDivergence { steps, .. } => (1, steps),
-            Self::Mcmc { chains, steps } | Self::Persistent { chains, steps } => (chains, steps),
+            Self::Mcmc { chains, steps }
+            | Self::Persistent { chains, steps }
+            | Self::FastPersistent { chains, steps, .. }
+            | Self::Tempered { chains, steps, .. } => (chains, steps),
         };
+        match *self {
+            Self::FastPersistent {
+                fast_rate,
+                fast_decay,
+                ..
+            } => {
+                if !(fast_rate >= 0.0 && fast_rate.is_finite()) {
+                    let expected = "a finite number of at least 0";
+                    return Err(Error::parameter("fast rate", expected, fast_rate));
+                }
+                if !(0.0..1.0).contains(&fast_decay) {
+                    let expected = "a number of at least 0 and below 1";
+                    return Err(Error::parameter("fast decay", expected, fast_decay));
+                }
+            }
+            Self::Tempered {
+                temperatures,
+                lowest,
+                ..
+            } => {
+                if temperatures < 2 {
+                    return Err(Error::parameter("temperatures", "at least 2", temperatures));
+                }
+                if !(0.0..1.0).contains(&lowest) {
+                    let expected = "a number of at least 0 and below 1";
+                    return Err(Error::parameter(
+                        "lowest inverse temperature",
+                        expected,
+                        lowest,
+                    ));
+                }
+            }
+            _ => {}
+        }
         for (name, x) in [("chains", chains), ("steps", steps)] {
             if x == 0 {
                 return Err(Error::parameter(name, "at least 1", x));
@@ -73,6 +134,14 @@ impl Negative {
         matches!(self, Self::ContrastiveDivergence { .. })
     }
 
+    /// Whether chains go on between updates.
+    fn persists(&self) -> bool {
+        matches!(
+            self,
+            Self::Persistent { .. } | Self::FastPersistent { .. } | Self::Tempered { .. }
+        )
+    }
+
     /// Connection updates of the negative phase of one update, statistics included, in units of `n_visible x n_hidden`.
     pub(super) fn passes(&self, batch: usize) -> u64 {
         let (rows, passes) = match *self {
@@ -80,6 +149,14 @@ impl Negative {
             Self::ContrastiveDivergence { steps, .. } => (batch, 2 * steps + 1),
             Self::Mcmc { chains, steps } => (chains, 2 * steps + 2),
             Self::Persistent { chains, steps } => (chains, 2 * steps + 1),
+            // The statistics a second time.
+            Self::FastPersistent { chains, steps, .. } => (chains, 2 * steps + 2),
+            Self::Tempered {
+                chains,
+                steps,
+                temperatures,
+                ..
+            } => (chains, 3 * steps * temperatures + 1),
         };
         (rows * passes) as u64
     }
@@ -96,6 +173,8 @@ pub(super) struct Chains {
     v_mean: Matrix,
     h_mean: Matrix,
     rows: usize,
+    /// The states of [`Negative::Tempered`], in place of `v` and `h`.
+    tempering: Option<Tempering>,
 }
 
 /// What a negative phase yields.
@@ -120,7 +199,10 @@ impl Chains {
         let rows = match negative {
             Negative::Exact => 0,
             Negative::ContrastiveDivergence { .. } => batch_size,
-            Negative::Mcmc { chains, .. } | Negative::Persistent { chains, .. } => chains,
+            Negative::Mcmc { chains, .. }
+            | Negative::Persistent { chains, .. }
+            | Negative::FastPersistent { chains, .. }
+            | Negative::Tempered { chains, .. } => chains,
         };
         let smoothed = matches!(
             negative,
@@ -138,8 +220,9 @@ impl Chains {
             v_mean: Matrix::zeros(if smoothed { rows } else { 0 }, n_visible),
             h_mean: Matrix::zeros(rows, n_hidden),
             rows,
+            tempering: None,
         };
-        if let Negative::Persistent { .. } = negative {
+        if negative.persists() {
             let mut rng = HostRng::new(seed, START_STREAM);
             let draws = Draws::new(seed, Site::Start, 0);
             for k in 0..rows {
@@ -157,6 +240,20 @@ impl Chains {
                     }
                 }
             }
+            if let Negative::Tempered {
+                temperatures,
+                lowest,
+                ..
+            } = negative
+            {
+                let ladder = even_ladder(temperatures, lowest);
+                let mut tempering = Tempering::from_visible(rbm, ladder, chains.v, seed)?;
+                tempering.draw_hidden(rbm, None)?;
+                chains.v = States::zeros(0, rbm.visible());
+                chains.h = States::zeros(0, rbm.hidden());
+                chains.tempering = Some(tempering);
+                return Ok(chains);
+            }
             let start = Draws::new(seed, Site::Start, 1);
             let tail = chains.h.sampled(0..rows, start, Tail::new(1.0));
             rbm.hidden_from_visible(chains.v.view(), tail, buffers)?;
@@ -166,25 +263,34 @@ impl Chains {
 
     /// Most chains at once.
     pub(super) fn rows(&self) -> usize {
-        self.h.rows()
+        self.hidden().rows()
+    }
+
+    /// Hidden states of all chains, replicas included, temperature by temperature.
+    fn hidden(&self) -> &States {
+        self.tempering.as_ref().map_or(&self.h, |t| t.states().1)
     }
 
     /// Persistent hidden states, which are all that a resumed run needs.
     pub(super) fn persistent(&self) -> Option<&States> {
-        matches!(self.negative, Negative::Persistent { .. }).then_some(&self.h)
+        self.negative.persists().then(|| self.hidden())
     }
 
     pub(super) fn set_persistent(&mut self, h: States) -> Result<()> {
-        if (h.rows(), h.columns()) != (self.h.rows(), self.h.columns())
-            || h.bits().is_some() != self.h.bits().is_some()
+        let own = self.hidden();
+        if (h.rows(), h.columns()) != (own.rows(), own.columns())
+            || h.bits().is_some() != own.bits().is_some()
         {
             return Err(Error::shape(
                 "stored chains",
-                format!("{} x {}", self.h.rows(), self.h.columns()),
+                format!("{} x {}", own.rows(), own.columns()),
                 format!("{} x {}", h.rows(), h.columns()),
             ));
         }
-        self.h = h;
+        match &mut self.tempering {
+            Some(tempering) => tempering.set_hidden(h),
+            None => self.h = h,
+        }
         Ok(())
     }
 
@@ -245,7 +351,25 @@ impl Chains {
                 }
                 self.mean_hidden(rbm, None, buffers)?;
             }
-            Negative::Persistent { steps, .. } => {
+            Negative::Tempered { steps, .. } => {
+                let Some(tempering) = &mut self.tempering else {
+                    unreachable!("tempered chains were started so");
+                };
+                let done = steps as u64 * update;
+                // The first half sweep was the start's.
+                tempering.set_position(1 + 2 * done, done);
+                for k in 0..steps {
+                    tempering.draw_visible(rbm)?;
+                    tempering.swap(rbm)?;
+                    let mean = (k + 1 == steps).then_some(&mut self.h_mean);
+                    tempering.draw_hidden(rbm, mean)?;
+                }
+                return Ok(Sampled::States {
+                    visible: tempering.states().0.view_rows(0..self.rows),
+                    hidden: Input::Real(self.h_mean.view_rows(0..self.rows)),
+                });
+            }
+            Negative::Persistent { steps, .. } | Negative::FastPersistent { steps, .. } => {
                 let half = 2 * steps as u64 * update;
                 for k in 0..steps as u64 {
                     self.draw_visible(rbm, half + 2 * k, buffers)?;

@@ -9,6 +9,7 @@ mod centering;
 mod chains;
 mod constraint;
 mod discriminative;
+mod fast;
 mod gradient;
 mod minibatch;
 mod optimizer;

@@ -5,6 +5,7 @@ use super::{
     centering::Offsets,
     chains::{Chains, Sampled},
     discriminative::Discriminative,
+    fast::Fast,
     gradient::{Beside, Gradient},
     minibatch::{Minibatch, order_into},
     optimizer::{Optimizer, Parameters, Shaping},
@@ -162,6 +163,8 @@ pub struct Training {
     buffers: Propagation,
     /// If the objective has a discriminative part.
     discriminative: Option<Discriminative>,
+    /// If the chains move under fast weights.
+    fast: Option<Fast>,
     warm: bool,
 }
 
@@ -236,6 +239,16 @@ impl Training {
             data,
             &mut buffers,
         )?;
+        let fast = match options.negative {
+            Negative::FastPersistent {
+                fast_rate,
+                fast_decay,
+                ..
+            } if options.objective != Objective::Discriminative => {
+                Some(Fast::new(&rbm, fast_rate, fast_decay))
+            }
+            _ => None,
+        };
         let optimizer = Optimizer {
             second: options
                 .optimizer
@@ -250,6 +263,7 @@ impl Training {
         };
         Ok(Self {
             optimizer,
+            fast,
             discriminative,
             chains,
             updates: 0,
@@ -311,6 +325,27 @@ impl Training {
         }
         training.updates = updates;
         Ok(training)
+    }
+
+    /// Puts back the fast weights of a stored run of [`Negative::FastPersistent`].
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if they are of another machine, [`Error::Parameter`] if the run has none or `fast` is missing.
+    pub fn set_fast_weights(&mut self, fast: Option<Parameters>) -> Result<()> {
+        match (&mut self.fast, fast) {
+            (None, None) => Ok(()),
+            (Some(own), Some(fast)) => own.restore(&self.rbm, fast),
+            (own, fast) => {
+                let name = |is: bool| if is { "fast weights" } else { "none" };
+                let (expected, found) = (name(own.is_some()), name(fast.is_some()));
+                Err(Error::parameter("stored fast weights", expected, found))
+            }
+        }
+    }
+
+    /// The fast weights, if the chains move under any.
+    pub fn fast_weights(&self) -> Option<&Parameters> {
+        self.fast.as_ref().map(Fast::weights)
     }
 
     /// The machine as it is now.
@@ -469,10 +504,8 @@ impl Training {
         }
         let expectations;
         if self.options.objective != Objective::Discriminative {
-            match self
-                .chains
-                .run(&self.rbm, self.updates, &mut self.buffers)?
-            {
+            let machine = self.fast.as_ref().map_or(&self.rbm, Fast::machine);
+            match self.chains.run(machine, self.updates, &mut self.buffers)? {
                 Sampled::Exact(exact) => {
                     expectations = exact;
                     beside.exact = Some((&expectations, generative));
@@ -499,6 +532,9 @@ impl Training {
         let (rbm, gradient) = (&mut self.rbm, &mut self.gradient);
         self.optimizer
             .step(rbm, &statistics, beside, rates, shaping, gradient)?;
+        if let Some(fast) = &mut self.fast {
+            fast.step(&self.rbm, &statistics, beside, &mut self.gradient)?;
+        }
         self.updates += 1;
         self.check_biases()
     }

@@ -26,6 +26,13 @@ const DEFAULT_CHAINS: usize = 100;
 const DEFAULT_STEPS: usize = 1;
 /// Chains of `mcmc` start at fair coins and need some time.
 const DEFAULT_MCMC_STEPS: usize = 100;
+/// Step size of fast weights.
+const DEFAULT_FAST_RATE: f32 = 0.01;
+/// What is left of fast weights after an update, as in Tieleman and Hinton (2009).
+const DEFAULT_FAST_DECAY: f32 = 0.95;
+/// Temperatures of tempered training and the lowest inverse one.
+const DEFAULT_TEMPERATURES: usize = 10;
+const DEFAULT_LOWEST_BETA: f32 = 0.9;
 
 /// Largest number of weights or of states in all chains: 2^31, which as f32 takes 8 GiB.
 pub const MOST_ELEMENTS: usize = 1 << 31;
@@ -291,10 +298,16 @@ impl Plan {
                 self.hidden
             )));
         }
-        if let Negative::Persistent { chains, .. } | Negative::Mcmc { chains, .. } =
-            self.options.negative
+        let replicas = match self.options.negative {
+            Negative::Tempered { temperatures, .. } => temperatures,
+            _ => 1,
+        };
+        if let Negative::Persistent { chains, .. }
+        | Negative::FastPersistent { chains, .. }
+        | Negative::Tempered { chains, .. }
+        | Negative::Mcmc { chains, .. } = self.options.negative
         {
-            let most = MOST_ELEMENTS / n_visible.max(self.hidden).max(1);
+            let most = MOST_ELEMENTS / n_visible.max(self.hidden).max(1) / replicas;
             if chains > most {
                 return Err(Failure::usage(format!(
                     "--chains {chains}: expected at most {most} for a machine of this size"
@@ -381,6 +394,22 @@ pub fn describe(negative: Negative) -> String {
             reconstruction: Reconstruction::Smoothed,
         } => format!("CD-{steps}, smoothed reconstructions"),
         Negative::Persistent { chains, steps } => format!("PCD-{steps}, {chains} chains"),
+        Negative::FastPersistent {
+            chains,
+            steps,
+            fast_rate,
+            fast_decay,
+        } => format!(
+            "FPCD-{steps}, {chains} chains, fast weights of rate {fast_rate} and decay {fast_decay}"
+        ),
+        Negative::Tempered {
+            chains,
+            steps,
+            temperatures,
+            lowest,
+        } => format!(
+            "tempered PCD-{steps}, {chains} chains at {temperatures} temperatures down to β = {lowest}"
+        ),
     }
 }
 
@@ -400,10 +429,23 @@ fn negative(args: &TrainArgs, method: Method) -> Outcome<Negative> {
         meaningless("--reconstruction", args.reconstruction.is_some(), "cd")?;
     }
     if matches!(method, Method::Cd | Method::Exact) {
-        meaningless("--chains", args.chains.is_some(), "pcd and mcmc")?;
+        let methods = "pcd, fpcd, tempered and mcmc";
+        meaningless("--chains", args.chains.is_some(), methods)?;
+    }
+    if method != Method::Fpcd {
+        meaningless("--fast-rate", args.fast_rate.is_some(), "fpcd")?;
+        meaningless("--fast-decay", args.fast_decay.is_some(), "fpcd")?;
+    }
+    if method != Method::Tempered {
+        meaningless("--temperatures", args.temperatures.is_some(), "tempered")?;
+        meaningless("--lowest-beta", args.lowest_beta.is_some(), "tempered")?;
     }
     if method == Method::Exact {
-        meaningless("--steps", args.steps.is_some(), "pcd, cd and mcmc")?;
+        meaningless(
+            "--steps",
+            args.steps.is_some(),
+            "pcd, fpcd, tempered, cd and mcmc",
+        )?;
     }
     let chains = args.chains.unwrap_or(DEFAULT_CHAINS);
     let steps = args.steps.unwrap_or(DEFAULT_STEPS);
@@ -418,6 +460,18 @@ fn negative(args: &TrainArgs, method: Method) -> Outcome<Negative> {
             reconstruction: args.reconstruction.map(Into::into).unwrap_or_default(),
         },
         Method::Pcd => Negative::Persistent { chains, steps },
+        Method::Fpcd => Negative::FastPersistent {
+            chains,
+            steps,
+            fast_rate: args.fast_rate.unwrap_or(DEFAULT_FAST_RATE),
+            fast_decay: args.fast_decay.unwrap_or(DEFAULT_FAST_DECAY),
+        },
+        Method::Tempered => Negative::Tempered {
+            chains,
+            steps,
+            temperatures: args.temperatures.unwrap_or(DEFAULT_TEMPERATURES),
+            lowest: args.lowest_beta.unwrap_or(DEFAULT_LOWEST_BETA),
+        },
     })
 }
 
@@ -428,6 +482,8 @@ fn agree_on_negative(args: &TrainArgs, stored: Negative) -> Outcome<()> {
         Negative::Mcmc { .. } => (Method::Mcmc, "mcmc"),
         Negative::ContrastiveDivergence { .. } => (Method::Cd, "cd"),
         Negative::Persistent { .. } => (Method::Pcd, "pcd"),
+        Negative::FastPersistent { .. } => (Method::Fpcd, "fpcd"),
+        Negative::Tempered { .. } => (Method::Tempered, "tempered"),
     };
     if args.method.is_some_and(|asked| asked != method) {
         return Err(contradiction("--method", format!("has {name}")));
@@ -436,9 +492,10 @@ fn agree_on_negative(args: &TrainArgs, stored: Negative) -> Outcome<()> {
     negative(args, method)?;
     let (chains, steps, reconstruction) = match stored {
         Negative::Exact => (None, None, None),
-        Negative::Mcmc { chains, steps } | Negative::Persistent { chains, steps } => {
-            (Some(chains), Some(steps), None)
-        }
+        Negative::Mcmc { chains, steps }
+        | Negative::Persistent { chains, steps }
+        | Negative::FastPersistent { chains, steps, .. }
+        | Negative::Tempered { chains, steps, .. } => (Some(chains), Some(steps), None),
         Negative::ContrastiveDivergence {
             steps,
             reconstruction,
@@ -446,6 +503,25 @@ fn agree_on_negative(args: &TrainArgs, stored: Negative) -> Outcome<()> {
     };
     agree("chains", args.chains.as_ref(), chains.as_ref())?;
     agree("steps", args.steps.as_ref(), steps.as_ref())?;
+    if let Negative::FastPersistent {
+        fast_rate,
+        fast_decay,
+        ..
+    } = stored
+    {
+        agree("fast-rate", args.fast_rate.as_ref(), Some(&fast_rate))?;
+        agree("fast-decay", args.fast_decay.as_ref(), Some(&fast_decay))?;
+    }
+    if let Negative::Tempered {
+        temperatures,
+        lowest,
+        ..
+    } = stored
+    {
+        let asked = args.temperatures.as_ref();
+        agree("temperatures", asked, Some(&temperatures))?;
+        agree("lowest-beta", args.lowest_beta.as_ref(), Some(&lowest))?;
+    }
     let asked = args.reconstruction.map(Reconstruction::from);
     if asked.is_some() && asked != reconstruction {
         return Err(contradiction("--reconstruction", "has the other kind"));

@@ -1,4 +1,4 @@
-//! `harmonium sample`: states of a model from independent Gibbs chains.
+//! `harmonium sample`: states of a model from Gibbs chains: plain, tempered, along a trajectory, or with held units.
 
 use crate::{
     args::SampleArgs,
@@ -8,21 +8,40 @@ use crate::{
     pictures,
     plan::MOST_ELEMENTS,
     progress::Bar,
+    report::table,
 };
 use harmonium::{
-    Error,
+    BitMatrix, Error, Matrix,
+    chain_file::{load_chains, save_chains},
     checkpoint::write_atomically,
-    model::{GibbsChain, Rbm, States},
+    evaluate::integrated_autocorrelation_time,
+    model::{Clamp, GibbsChain, Rbm, States, SwapRate, Tempering, Trajectory, even_ladder},
 };
 use npyz::WriterBuilder;
 use std::{io, path::Path};
 
+/// Chains unless told otherwise.
+const DEFAULT_COUNT: usize = 100;
 /// Tiles beside one another on a sheet, at most.
 const TILES_PER_ROW: usize = 20;
 
 enum Format {
     Picture,
     States,
+}
+
+/// Sweeps before those that are measured.
+const DEFAULT_BURN_IN: usize = 256;
+/// Lowest inverse temperature for units that have no distribution at 0.
+const LOWEST_OF_CONTINUOUS: f32 = 0.1;
+
+/// Samples and how they came about.
+struct Samples {
+    visible: States,
+    /// From which the visible means are.
+    hidden: States,
+    /// For the picture.
+    origin: String,
 }
 
 /// Runs the command.
@@ -44,47 +63,339 @@ pub fn run(args: &SampleArgs) -> Outcome<()> {
             args.beta
         )));
     }
+    if args.burn_in.is_some() && args.tempering.is_none() && args.trajectory.is_empty() {
+        return Err(Failure::usage(
+            "--burn-in belongs to --tempering and --trajectory",
+        ));
+    }
     let rbm = load_model(&args.model)?.rbm;
-    let most = MOST_ELEMENTS / rbm.n_visible().max(rbm.n_hidden()).max(1);
-    if args.count > most {
-        return Err(Failure::usage(format!(
-            "--count {}: expected at most {most} chains of a machine of this size",
-            args.count
-        )));
-    }
-
-    let mut chains = GibbsChain::uniform(&rbm, args.count, args.seed);
-    let bar = Bar::new(args.steps as u64, "sampling");
-    for k in 0..args.steps {
-        chains.sweep(&rbm, args.beta, 1)?;
-        bar.set(k as u64 + 1);
-    }
-    bar.clear();
+    let seed = args.seed.unwrap_or(0);
+    let samples = if let Some(temperatures) = args.tempering {
+        let count = checked_count(args, &rbm, temperatures, None)?;
+        tempered(args, &rbm, temperatures, count, seed)?
+    } else if !args.trajectory.is_empty() {
+        along_trajectory(args, &rbm, seed)?
+    } else {
+        gibbs(args, &rbm, seed)?
+    };
     match format {
-        Format::Picture => picture(args, &rbm, &chains)?,
-        Format::States => write_npy(&args.out, chains.visible())?,
+        Format::Picture => picture(args, &rbm, &samples)?,
+        Format::States => write_npy(&args.out, &samples.visible)?,
     }
     note(format!(
         "{} samples after {} sweeps in {}",
-        args.count,
+        samples.visible.rows(),
         args.steps,
         args.out.display()
     ));
     Ok(())
 }
 
-/// A sheet of probabilities; before the first sweep there are only coins to show.
-fn picture(args: &SampleArgs, rbm: &Rbm, chains: &GibbsChain) -> Outcome<()> {
-    let means = if args.steps == 0 {
-        chains.visible().to_matrix()
-    } else {
-        rbm.mean_v_from_h(chains.hidden(), args.beta)?
+/// The number of chains: `--count`, else what the files hold, else 100.
+fn checked_count(
+    args: &SampleArgs,
+    rbm: &Rbm,
+    levels: usize,
+    held: Option<usize>,
+) -> Outcome<usize> {
+    let count = args.count.or(held).unwrap_or(DEFAULT_COUNT);
+    let most = MOST_ELEMENTS / rbm.n_visible().max(rbm.n_hidden()).max(1) / levels.max(1);
+    if count > most {
+        return Err(Failure::usage(format!(
+            "--count {count}: expected at most {most} chains of a machine of this size"
+        )));
+    }
+    Ok(count)
+}
+
+/// Block Gibbs sampling, perhaps with held units, perhaps going on with stored chains.
+fn gibbs(args: &SampleArgs, rbm: &Rbm, seed: u64) -> Outcome<Samples> {
+    let held = held_units(args, rbm)?;
+    let mut chains = match &args.continue_from {
+        Some(path) => {
+            let chains = load_chains(path)?;
+            let (v, h) = (chains.visible(), chains.hidden());
+            let fits = v.columns() == rbm.n_visible()
+                && v.bits().is_some() == rbm.visible().units.are_binary()
+                && (chains.half_sweeps() == 0 || h.columns() == rbm.n_hidden());
+            if !fits {
+                return Err(Failure::failed(format!(
+                    "--continue {}: chains of {} and {} units are not those of a machine of {} and {}",
+                    path.display(),
+                    v.columns(),
+                    h.columns(),
+                    rbm.n_visible(),
+                    rbm.n_hidden()
+                )));
+            }
+            chains
+        }
+        None => {
+            let rows = held.as_ref().map(|(_, rows)| *rows).filter(|&n| n > 1);
+            GibbsChain::uniform(rbm, checked_count(args, rbm, 1, rows)?, seed)
+        }
     };
-    let mut per_row = args.count.isqrt();
-    per_row += usize::from(per_row * per_row < args.count);
+    let held = held.map(|(clamp, _)| clamp);
+    if let Some(clamp) = &held {
+        chains = chains.clamped_visible(clamp.clone())?;
+    }
+    let bar = Bar::new(args.steps as u64, "sampling");
+    for k in 0..args.steps {
+        chains.sweep(rbm, args.beta, 1)?;
+        bar.set(k as u64 + 1);
+    }
+    bar.clear();
+    if let Some(path) = &args.save_chains {
+        save_chains(&chains, path)?;
+    }
+    let start = match (&args.continue_from, &held) {
+        (Some(_), _) => "from stored chains",
+        (None, Some(_)) => "with held units",
+        (None, None) => "from fair coins",
+    };
+    Ok(Samples {
+        visible: chains.visible().clone(),
+        hidden: chains.hidden().clone(),
+        origin: format!("Gibbs sweeps at β = {} {start}", args.beta),
+    })
+}
+
+/// What --clamp and --mask or --label hold, and for how many chains.
+fn held_units(args: &SampleArgs, rbm: &Rbm) -> Outcome<Option<(Clamp, usize)>> {
+    let binary = rbm.visible().units.are_binary();
+    let n = rbm.n_visible();
+    if let Some(class) = args.label {
+        let Some(group) = rbm.visible().units.last_group() else {
+            return Err(Failure::usage("--label: the machine has no labels")
+                .hint("`harmonium train --labels` makes one that has"));
+        };
+        if class >= group.size {
+            return Err(Failure::usage(format!(
+                "--label {class}: expected a class below {}",
+                group.size
+            )));
+        }
+        let mask = BitMatrix::from_fn(1, n, |_, j| group.range().contains(&j));
+        let one = |j: usize| j == group.first + class;
+        let values: States = if binary {
+            BitMatrix::from_fn(1, n, |_, j| one(j)).into()
+        } else {
+            Matrix::from_fn(1, n, |_, j| f32::from(one(j))).into()
+        };
+        return Ok(Some((Clamp::new(rbm.visible(), values, mask)?, 1)));
+    }
+    let (Some(values), Some(mask)) = (&args.clamp, &args.mask) else {
+        return Ok(None);
+    };
+    let bits = |path: &Path, x: &Matrix| {
+        BitMatrix::from_matrix(x).map_err(|e| Failure::failed(format!("{}: {e}", path.display())))
+    };
+    let (x, m) = (read_npy(values)?, bits(mask, &read_npy(mask)?)?);
+    let rows = x.rows().max(m.rows());
+    let x: States = if binary {
+        bits(values, &x)?.into()
+    } else {
+        x.into()
+    };
+    let clamp = Clamp::new(rbm.visible(), x, m)
+        .map_err(|e| Failure::failed(format!("--clamp {}: {e}", values.display())))?;
+    Ok(Some((clamp, rows)))
+}
+
+/// A matrix of numbers; one axis is one row.
+fn read_npy(path: &Path) -> Outcome<Matrix> {
+    let bytes = std::fs::read(path).map_err(|e| Error::io(path, "read the array", e))?;
+    let wrong = |e: &dyn std::fmt::Display| Error::file(path, "an NPY array of numbers", e);
+    let open = || npyz::NpyFile::new(&bytes[..]);
+    let file = open().map_err(|e| wrong(&e))?;
+    let shape = file.shape().to_vec();
+    let (rows, columns) = match shape[..] {
+        [n] => (1, n as usize),
+        [rows, columns] => (rows as usize, columns as usize),
+        _ => {
+            let found = format!("{} axes", shape.len());
+            return Err(Error::file(path, "an array of 1 or 2 axes", found).into());
+        }
+    };
+    let fits = rows.checked_mul(columns).is_some_and(|n| n <= bytes.len());
+    if !fits || file.order() != npyz::Order::C {
+        return Err(wrong(&"a truncated one, or one in Fortran order").into());
+    }
+    let x: Vec<f32> = if let Ok(x) = open().and_then(|f| f.into_vec::<u8>()) {
+        x.into_iter().map(f32::from).collect()
+    } else if let Ok(x) = open().and_then(|f| f.into_vec::<bool>()) {
+        x.into_iter().map(f32::from).collect()
+    } else if let Ok(x) = open().and_then(|f| f.into_vec::<f64>()) {
+        x.into_iter().map(|x| x as f32).collect()
+    } else if let Ok(x) = open().and_then(|f| f.into_vec::<i64>()) {
+        x.into_iter().map(|x| x as f32).collect()
+    } else {
+        open()
+            .and_then(|f| f.into_vec::<f32>())
+            .map_err(|e| wrong(&format!("{e}; expected u8, bool, i64, f32 or f64")))?
+    };
+    Ok(Matrix::from_slice(rows, columns, &x)?)
+}
+
+/// Parallel tempering.
+fn tempered(
+    args: &SampleArgs,
+    rbm: &Rbm,
+    temperatures: usize,
+    count: usize,
+    seed: u64,
+) -> Outcome<Samples> {
+    let discrete = rbm.visible().units.are_discrete() && rbm.hidden().units.are_discrete();
+    let lowest = args
+        .lowest_beta
+        .unwrap_or(if discrete { 0.0 } else { LOWEST_OF_CONTINUOUS });
+    let mut replicas = Tempering::uniform(rbm, even_ladder(temperatures, lowest), count, seed)?;
+    let burn_in = args.burn_in.unwrap_or(DEFAULT_BURN_IN);
+    replicas.burn_in(rbm, burn_in)?;
+    let mut series = Series::new(count);
+    let bar = Bar::new(args.steps as u64, "tempering");
+    for k in 0..args.steps {
+        replicas.sweep(rbm, 1)?;
+        series.observe(rbm, &replicas.visible())?;
+        bar.set(k as u64 + 1);
+    }
+    bar.clear();
+    let levels: Vec<String> = replicas
+        .betas()
+        .iter()
+        .map(|b| format!("β {b:.4}"))
+        .collect();
+    report(args, rbm, seed, &series, &levels, replicas.swap_rates())?;
+    Ok(Samples {
+        visible: replicas.visible(),
+        hidden: replicas.hidden(),
+        origin: format!("sweeps of parallel tempering with {temperatures} temperatures"),
+    })
+}
+
+/// Swaps between the models of a training run.
+fn along_trajectory(args: &SampleArgs, rbm: &Rbm, seed: u64) -> Outcome<Samples> {
+    let mut files = Vec::new();
+    for path in &args.trajectory {
+        if path.is_dir() {
+            let entries = std::fs::read_dir(path);
+            let entries = entries.map_err(|e| Error::io(path, "read the directory", e))?;
+            let mut found: Vec<_> = entries
+                .filter_map(|entry| Some(entry.ok()?.path()))
+                .filter(|p| p.extension().is_some_and(|e| e == "safetensors"))
+                .collect();
+            found.sort();
+            files.extend(found);
+        } else {
+            files.push(path.clone());
+        }
+    }
+    if files.is_empty() {
+        return Err(Failure::failed("--trajectory: there are no models")
+            .hint("`harmonium train --trajectory N` keeps N models in DIR/trajectory"));
+    }
+    let mut models = Vec::with_capacity(files.len() + 1);
+    for file in &files {
+        models.push(load_model(file)?.rbm);
+    }
+    if models.last() != Some(rbm) {
+        models.push(rbm.clone());
+    }
+    let count = checked_count(args, rbm, models.len() + 1, None)?;
+    let mut replicas = Trajectory::new(models, count, seed)?;
+    let burn_in = args.burn_in.unwrap_or(DEFAULT_BURN_IN);
+    replicas.sweep(burn_in)?;
+    replicas.reset_swap_rates();
+    let mut series = Series::new(count);
+    let bar = Bar::new(args.steps as u64, "sampling along the trajectory");
+    for k in 0..args.steps {
+        replicas.sweep(1)?;
+        series.observe(rbm, &replicas.visible())?;
+        bar.set(k as u64 + 1);
+    }
+    bar.clear();
+    let n = replicas.models().len();
+    let levels: Vec<String> = (0..n).map(|k| format!("model {}", n - 1 - k)).collect();
+    report(args, rbm, seed, &series, &levels, replicas.swap_rates())?;
+    Ok(Samples {
+        visible: replicas.visible(),
+        hidden: replicas.hidden(),
+        origin: format!("sweeps of trajectory tempering through {n} models"),
+    })
+}
+
+/// Free energies of every chain, sweep by sweep.
+struct Series(Vec<Vec<f64>>);
+
+impl Series {
+    fn new(chains: usize) -> Self {
+        Self(vec![Vec::new(); chains])
+    }
+
+    fn observe(&mut self, rbm: &Rbm, v: &States) -> Outcome<()> {
+        let free = rbm.free_energy_v(v, 1.0)?;
+        self.0.iter_mut().zip(free).for_each(|(to, x)| to.push(x));
+        Ok(())
+    }
+
+    /// Autocorrelation time, and a remark where the series is too short for it.
+    fn time(&self) -> String {
+        match integrated_autocorrelation_time(&self.0) {
+            Ok(t) if t.long_enough => format!("{:.1} ± {:.1}", t.time, t.standard_error),
+            Ok(t) => format!("at least {:.1}", t.time),
+            Err(_) => "unknown".into(),
+        }
+    }
+}
+
+/// On stdout: swap rates, and the autocorrelation times of these chains and of as many sweeps of plain Gibbs chains.
+fn report(
+    args: &SampleArgs,
+    rbm: &Rbm,
+    seed: u64,
+    series: &Series,
+    levels: &[String],
+    rates: &[SwapRate],
+) -> Outcome<()> {
+    let mut chains = GibbsChain::uniform(rbm, series.0.len(), seed);
+    chains.sweep(rbm, 1.0, args.burn_in.unwrap_or(DEFAULT_BURN_IN))?;
+    let mut plain = Series::new(series.0.len());
+    let bar = Bar::new(args.steps as u64, "plain Gibbs, to compare");
+    for k in 0..args.steps {
+        chains.sweep(rbm, 1.0, 1)?;
+        plain.observe(rbm, chains.visible())?;
+        bar.set(k as u64 + 1);
+    }
+    bar.clear();
+    let mut rows = Vec::new();
+    for (pair, rate) in levels.windows(2).zip(rates) {
+        let name = format!("swaps {} - {}", pair[0], pair[1]);
+        rows.push([name, format!("{:.3}", rate.rate()), String::new()]);
+    }
+    for (name, series) in [("IAT", series), ("IAT, plain Gibbs", &plain)] {
+        let remark = "of the free energy, in sweeps".to_owned();
+        rows.push([name.to_owned(), series.time(), remark]);
+    }
+    table("Replicas", &rows)
+}
+
+/// A sheet of probabilities; before the first sweep there are only coins to show.
+fn picture(args: &SampleArgs, rbm: &Rbm, samples: &Samples) -> Outcome<()> {
+    // Of held units the means say nothing.
+    let held = args.clamp.is_some();
+    let means = if args.steps == 0 || held {
+        samples.visible.to_matrix()
+    } else {
+        rbm.mean_v_from_h(&samples.hidden, args.beta)?
+    };
+    let count = samples.visible.rows();
+    let mut per_row = count.isqrt();
+    per_row += usize::from(per_row * per_row < count);
     let caption = format!(
-        "E[v | h] of {} chains after {} Gibbs sweeps at β = {} from fair coins",
-        args.count, args.steps, args.beta
+        "{} of {count} chains after {} {}",
+        if held { "States" } else { "E[v | h]" },
+        args.steps,
+        samples.origin
     );
     let per_row = per_row.min(TILES_PER_ROW);
     let sheet = pictures::grid(

@@ -22,6 +22,7 @@ use harmonium::{
     checkpoint::Checkpoint,
     dataset::Examples,
     evaluate::{Betas, pseudo_likelihood, reconstruction_error},
+    model::Rbm,
     train::{Event, Training},
 };
 use serde_json::json;
@@ -204,6 +205,7 @@ impl<'a> Run<'a> {
     /// Trains until all epochs are done or the user asks to stop.
     fn train(&mut self) -> Outcome<()> {
         let Self {
+            args,
             plan,
             data,
             files,
@@ -219,10 +221,28 @@ impl<'a> Run<'a> {
         } = self;
         let mut progress = TrainingProgress::new(training);
         let mut failure = None;
+        let batches = training.position().batches as u64;
+        let all = batches * plan.options.epochs as u64;
+        let kept = args.trajectory.map_or(Vec::new(), |n| logarithmic(n, all));
+        let directory = args.out.join("trajectory");
+        if args.trajectory.is_some() {
+            fs::create_dir_all(&directory)
+                .map_err(|e| Error::io(&directory, "create the directory", e))?;
+            if !args.resume {
+                forget(&directory)?;
+            }
+        }
         clock.running_since = Instant::now();
         let outcome = training.run(&data.train, |event| match event {
             Event::Update(training) => {
                 progress.update(training);
+                let updates = training.position().updates;
+                if kept.binary_search(&updates).is_ok()
+                    && let Err(e) = keep(training.rbm(), &directory, updates)
+                {
+                    failure = Some(e);
+                    return ControlFlow::Break(());
+                }
                 // The last update of an epoch is followed by the event of the epoch.
                 if interrupt.asked() && training.position().batch != 0 {
                     return ControlFlow::Break(());
@@ -470,4 +490,38 @@ fn save(
         .insert("seconds".into(), format!("{seconds:.3}"));
     checkpoint.notes.extend(figures.iter().cloned());
     Ok(checkpoint.save(path)?)
+}
+
+/// `n` numbers of updates, evenly spaced in the logarithm from 1 to `all`; fewer where they would coincide.
+fn logarithmic(n: usize, all: u64) -> Vec<u64> {
+    let last = n.saturating_sub(1).max(1) as f64;
+    let mut out: Vec<u64> = (0..n)
+        .map(|k| {
+            (all as f64)
+                .powf(if n == 1 { 1.0 } else { k as f64 / last })
+                .round() as u64
+        })
+        .filter(|&x| x > 0)
+        .collect();
+    out.dedup();
+    out
+}
+
+/// Removes the models that an earlier run kept: what is there is one trajectory.
+fn forget(directory: &Path) -> Outcome<()> {
+    let entries = fs::read_dir(directory);
+    let entries = entries.map_err(|e| Error::io(directory, "read the directory", e))?;
+    for path in entries.filter_map(|entry| Some(entry.ok()?.path())) {
+        let name = path.file_name().and_then(|name| name.to_str());
+        if name.is_some_and(|x| x.starts_with("update-") && x.ends_with(".safetensors")) {
+            fs::remove_file(&path).map_err(|e| Error::io(&path, "remove the file", e))?;
+        }
+    }
+    Ok(())
+}
+
+/// Writes the machine alone; names sort in the order of training.
+fn keep(rbm: &Rbm, directory: &Path, updates: u64) -> Outcome<()> {
+    let path = directory.join(format!("update-{updates:010}.safetensors"));
+    Ok(Checkpoint::from(rbm.clone()).save(path)?)
 }
