@@ -101,8 +101,9 @@ impl Plan {
         let hidden_units = args.hidden_units.as_deref().unwrap_or("bernoulli");
         let objective = objective(args)?.unwrap_or_default();
         // What was measured (docs/training.md); other machines keep the ordinary gradient unless told otherwise.
-        let measured =
-            [visible_units, hidden_units] == ["bernoulli"; 2] && objective == Objective::Generative;
+        let measured = !args.labels
+            && [visible_units, hidden_units] == ["bernoulli"; 2]
+            && objective == Objective::Generative;
         let plan = Self {
             visible_units: visible_units.into(),
             hidden_units: hidden_units.into(),
