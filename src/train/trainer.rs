@@ -345,17 +345,22 @@ impl Training {
             .at(self.time(), self.options.epochs)
     }
 
-    /// Connection updates of a whole epoch: `n_visible x n_hidden x` rows `x` passes, both phases and their statistics.
+    /// Connection updates of the epoch that is going on.
     pub fn connection_updates_per_epoch(&self) -> u64 {
+        self.connection_updates_in_epoch(self.position().epoch)
+    }
+
+    /// Connection updates of the whole epoch `epoch`: `n_visible x n_hidden x` rows `x` passes, both phases and their statistics.
+    pub fn connection_updates_in_epoch(&self, epoch: usize) -> u64 {
+        let negative = self.options.negative_at(epoch as f64);
         let (size, n) = (self.options.batch_size, self.examples);
         let (generative, discriminative) = match self.options.objective {
             Objective::Generative => (1, 0),
             Objective::Discriminative => (0, 2),
             Objective::Hybrid { .. } => (1, 2),
         };
-        let of_batch = |rows: usize| {
-            (2 + discriminative) * rows as u64 + generative * self.options.negative.passes(rows)
-        };
+        let of_batch =
+            |rows: usize| (2 + discriminative) * rows as u64 + generative * negative.passes(rows);
         let rows = (n / size) as u64 * of_batch(size)
             + if n.is_multiple_of(size) {
                 0
@@ -417,6 +422,7 @@ impl Training {
 
     fn update_in_pool(&mut self, data: &Examples) -> Result<()> {
         let rates = self.rates();
+        let negative = self.options.negative_at(self.time());
         let rows = self.gather(data);
         self.positive_phase(rows)?;
         let of_example = 1.0 / rows as f32;
@@ -440,7 +446,7 @@ impl Training {
         if self.options.objective != Objective::Discriminative {
             match self
                 .chains
-                .run(&self.rbm, self.updates, &mut self.buffers)?
+                .run(&self.rbm, negative, self.updates, &mut self.buffers)?
             {
                 Sampled::Exact(exact) => {
                     expectations = exact;
