@@ -10,6 +10,7 @@ mod minibatch;
 mod optimizer;
 mod options;
 mod schedule;
+mod stream;
 mod trainer;
 
 pub use chains::{Negative, Reconstruction};

@@ -144,14 +144,14 @@ impl Trainer {
 /// A run: the machine and all that its future depends on.
 #[derive(Clone, Debug)]
 pub struct Training {
-    rbm: Rbm,
+    pub(super) rbm: Rbm,
     options: Options,
     optimizer: Optimizer,
     chains: Chains,
     updates: u64,
-    examples: usize,
-    minibatch: Minibatch,
-    h_mean: Matrix,
+    pub(super) examples: usize,
+    pub(super) minibatch: Minibatch,
+    pub(super) h_mean: Matrix,
     order: Vec<u32>,
     /// Epoch that `order` is of.
     ordered: Option<u64>,
@@ -322,7 +322,7 @@ impl Training {
         self.chains.persistent()
     }
 
-    /// Examples of the data that the run is on.
+    /// Examples of the data that the run is on, or that an epoch has if it is fed.
     pub fn examples(&self) -> usize {
         self.examples
     }
@@ -412,18 +412,28 @@ impl Training {
                 format!("{} x {}", data.len(), data.columns()),
             ));
         }
+        self.warm_up();
+        in_pool(|| self.update_in_pool(data, false))
+    }
+
+    /// Lets every thread grow its buffers, once.
+    pub(super) fn warm_up(&mut self) {
         if !self.warm {
             let chains = self.chains.rows().max(self.h_mean.rows());
             warm_up(chains, self.rbm.n_hidden());
             self.warm = true;
         }
-        in_pool(|| self.update_in_pool(data))
     }
 
-    fn update_in_pool(&mut self, data: &Examples) -> Result<()> {
+    /// An update on the minibatch of the run's own order, or on all of `data` in its order.
+    pub(super) fn update_in_pool(&mut self, data: &Examples, whole: bool) -> Result<()> {
         let rates = self.rates();
         let negative = self.options.negative_at(self.time());
-        let rows = self.gather(data);
+        let rows = if whole {
+            self.gather_all(data)
+        } else {
+            self.gather(data)
+        };
         self.positive_phase(rows)?;
         let of_example = 1.0 / rows as f32;
         let generative = self.options.objective.generative_weight();
@@ -502,6 +512,17 @@ impl Training {
         self.minibatch
             .fill(data, indices, draws, self.rbm.visible());
         end - start
+    }
+
+    /// Fills the minibatch with all of `data` and returns its size.
+    fn gather_all(&mut self, data: &Examples) -> usize {
+        self.order.clear();
+        self.order.extend(0..data.len() as u32);
+        self.ordered = None;
+        let draws = Draws::new(self.options.seed, Site::Data, self.updates);
+        self.minibatch
+            .fill(data, &self.order, draws, self.rbm.visible());
+        data.len()
     }
 
     /// `E[h | v]` of the minibatch, and states where the chains start from them.
