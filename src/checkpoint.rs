@@ -13,7 +13,7 @@ use crate::{
     error::{Error, Result},
     matrix::Matrix,
     model::{Kind, Layer, Rbm, States, Units},
-    train::{Optimizer, Options, Training},
+    train::{Offsets, Optimizer, Options, Parameters, Training},
 };
 use safetensors::{Dtype, SafeTensors, View, tensor::serialize};
 use serde::{Deserialize, Serialize};
@@ -28,6 +28,35 @@ const FORMAT: &str = "harmonium";
 const VERSION: &str = "1";
 /// Metadata keys of the contract and of training; all others are notes.
 const OWN_KEYS: [&str; 5] = ["format", "version", "kind", "units", "training"];
+
+/// Tensors with a number for each parameter: weights, both biases, both log-variances.
+type Names = [&'static str; 5];
+/// The first memory of the optimizer: velocities, of the rule that has them.
+const FIRST: Names = [
+    "training.velocity.weights.0",
+    "training.velocity.bias.0",
+    "training.velocity.bias.1",
+    "training.velocity.log_variance.0",
+    "training.velocity.log_variance.1",
+];
+/// The second memory, of adaptive rules.
+const SECOND: Names = [
+    "training.second.weights.0",
+    "training.second.bias.0",
+    "training.second.bias.1",
+    "training.second.log_variance.0",
+    "training.second.log_variance.1",
+];
+/// The parameters where learning goes on, if the machine is their average.
+const PARAMETERS: Names = [
+    "training.parameters.weights.0",
+    "training.parameters.bias.0",
+    "training.parameters.bias.1",
+    "training.parameters.log_variance.0",
+    "training.parameters.log_variance.1",
+];
+const OFFSETS: [&str; 2] = ["training.offset.0", "training.offset.1"];
+const ACTIVITY: &str = "training.activity.1";
 
 /// A model file in memory.
 #[derive(Clone, Debug)]
@@ -45,8 +74,10 @@ pub struct Checkpoint {
 pub struct TrainingState {
     /// Options of the run.
     pub options: Options,
-    /// Velocities.
+    /// What updates remember.
     pub optimizer: Optimizer,
+    /// The parameters where learning goes on, if the machine of the file is their average.
+    pub parameters: Option<Parameters>,
     /// Hidden states of the persistent chains.
     pub chains: Option<States>,
     /// Updates done: with the options and the data, the position of every random choice.
@@ -128,16 +159,18 @@ impl From<Rbm> for Checkpoint {
 
 impl From<&Training> for Checkpoint {
     fn from(training: &Training) -> Self {
+        let options = training.options();
         let state = TrainingState {
-            options: training.options().clone(),
+            options: options.clone(),
             optimizer: training.optimizer().clone(),
+            parameters: options.averaging.map(|_| Parameters::of(training.rbm())),
             chains: training.chains().cloned(),
             updates: training.position().updates,
             examples: training.examples(),
         };
         Self {
             training: Some(state),
-            ..training.rbm().clone().into()
+            ..training.averaged().into()
         }
     }
 }
@@ -173,9 +206,13 @@ impl Checkpoint {
                 "a finished model",
             ));
         };
+        let rbm = match &state.parameters {
+            Some(parameters) => parameters.placed_in(&self.rbm),
+            None => self.rbm,
+        };
         let examples = state.examples;
         let training = Training::resumed(
-            self.rbm,
+            rbm,
             state.options,
             start,
             state.optimizer,
@@ -208,17 +245,6 @@ impl Checkpoint {
         };
         variances("log_variance.0", &rbm.visible().log_variance);
         variances("log_variance.1", &rbm.hidden().log_variance);
-        if let Some(state) = &self.training {
-            let optimizer = &state.optimizer;
-            variances(
-                "training.velocity.log_variance.0",
-                &optimizer.visible_log_variance,
-            );
-            variances(
-                "training.velocity.log_variance.1",
-                &optimizer.hidden_log_variance,
-            );
-        }
         let mut metadata: HashMap<String, String> = self
             .notes
             .iter()
@@ -241,18 +267,34 @@ impl Checkpoint {
             let json = serde_json::to_string(&header)
                 .map_err(|e| Error::file(path, "options that JSON can hold", e))?;
             own("training", json);
-            tensors.push((
-                "training.velocity.weights.0",
-                Tensor::matrix(&state.optimizer.weights),
-            ));
-            tensors.push((
-                "training.velocity.bias.0",
-                Tensor::vector(&state.optimizer.visible),
-            ));
-            tensors.push((
-                "training.velocity.bias.1",
-                Tensor::vector(&state.optimizer.hidden),
-            ));
+            let optimizer = &state.optimizer;
+            // The average is the machine itself.
+            for (names, parameters) in [
+                (&FIRST, Some(&optimizer.first)),
+                (&SECOND, optimizer.second.as_ref()),
+                (&PARAMETERS, state.parameters.as_ref()),
+            ] {
+                if let Some(parameters) = parameters {
+                    tensors.push((names[0], Tensor::matrix(&parameters.weights)));
+                    for (name, x) in names[1..].iter().zip([
+                        &parameters.visible,
+                        &parameters.hidden,
+                        &parameters.visible_log_variance,
+                        &parameters.hidden_log_variance,
+                    ]) {
+                        if !x.is_empty() {
+                            tensors.push((name, Tensor::vector(x)));
+                        }
+                    }
+                }
+            }
+            if let Some(offsets) = &optimizer.offsets {
+                tensors.push((OFFSETS[0], Tensor::vector(&offsets.visible)));
+                tensors.push((OFFSETS[1], Tensor::vector(&offsets.hidden)));
+            }
+            if !optimizer.activity.is_empty() {
+                tensors.push((ACTIVITY, Tensor::vector(&optimizer.activity)));
+            }
             if let Some(chains) = &state.chains {
                 tensors.push(("training.chains.1", Tensor::states(chains)));
             }
@@ -347,17 +389,27 @@ impl Checkpoint {
                 })?;
                 Some(TrainingState {
                     optimizer: Optimizer {
-                        weights: reader.matrix("training.velocity.weights.0", Some((n, m)))?,
-                        visible: reader.vector("training.velocity.bias.0", n)?,
-                        hidden: reader.vector("training.velocity.bias.1", m)?,
-                        visible_log_variance: reader.log_variance(
-                            "training.velocity.log_variance.0",
-                            &rbm.visible().units,
-                        )?,
-                        hidden_log_variance: reader.log_variance(
-                            "training.velocity.log_variance.1",
-                            &rbm.hidden().units,
-                        )?,
+                        first: reader.parameters(&FIRST, &rbm)?,
+                        second: match header.options.optimizer.is_adaptive() {
+                            true => Some(reader.parameters(&SECOND, &rbm)?),
+                            false => None,
+                        },
+                        offsets: match header.options.centering {
+                            Some(_) => Some(Offsets {
+                                visible: reader.vector(OFFSETS[0], n)?,
+                                hidden: reader.vector(OFFSETS[1], m)?,
+                            }),
+                            None => None,
+                        },
+                        activity: match header.options.sparsity {
+                            Some(_) => reader.vector(ACTIVITY, m)?,
+                            None => Vec::new(),
+                        },
+                        average: header.options.averaging.map(|_| Parameters::of(&rbm)),
+                    },
+                    parameters: match header.options.averaging {
+                        Some(_) => Some(reader.parameters(&PARAMETERS, &rbm)?),
+                        None => None,
                     },
                     chains: reader.states("training.chains.1", rbm.hidden())?,
                     options: header.options,
@@ -448,6 +500,19 @@ impl Reader<'_> {
                 "one",
             )),
         }
+    }
+
+    /// One number for each parameter of `rbm`, finite all of them.
+    fn parameters(&self, names: &[&str; 5], rbm: &Rbm) -> Result<Parameters> {
+        let (n, m) = (rbm.n_visible(), rbm.n_hidden());
+        let parameters = Parameters {
+            weights: self.matrix(names[0], Some((n, m)))?,
+            visible: self.vector(names[1], n)?,
+            hidden: self.vector(names[2], m)?,
+            visible_log_variance: self.log_variance(names[3], &rbm.visible().units)?,
+            hidden_log_variance: self.log_variance(names[4], &rbm.hidden().units)?,
+        };
+        Ok(parameters)
     }
 
     /// States of `layer`, if there is such a tensor.

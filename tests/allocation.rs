@@ -6,7 +6,10 @@ use harmonium::{
     evaluate::{Ais, Betas, ReverseStart},
     model::{Kind, Layer, Rbm, Units},
     product::{Provider, provider},
-    train::{Negative, Objective, Options, Reconstruction, Schedule, Training},
+    train::{
+        Averaging, Centering, Negative, Objective, Options, Reconstruction, Rule, Schedule,
+        Sparsity, Training,
+    },
 };
 use std::{
     alloc::{GlobalAlloc, Layout, System},
@@ -103,6 +106,23 @@ fn updates_and_temperatures_allocate_nothing_after_the_first() {
                 let count = pool.install(|| allocations(training, &data));
                 assert_eq!(count, 0, "{negative:?} on {threads} threads");
             }
+        }
+        for (optimizer, gradient_clip) in [(Rule::Nesterov, Some(1.0)), (Rule::ADAM, None)] {
+            let data = Examples::new(Values::Bits(bits.clone()), None).unwrap();
+            let options = Options {
+                optimizer,
+                gradient_clip,
+                centering: Some(Centering::default()),
+                sparsity: Some(Sparsity::default()),
+                max_norm: Some(0.1),
+                averaging: Some(Averaging::Exponential(0.99)),
+                batch_size: 96,
+                ..Options::default()
+            };
+            let rbm = Rbm::bernoulli(300, 200).initialized_from(&data, 1).unwrap();
+            let training = Training::new(rbm, options, &data).unwrap();
+            let count = pool.install(|| allocations(training, &data));
+            assert_eq!(count, 0, "{optimizer:?} on {threads} threads");
         }
         for (visible, hidden, objective, variance_rate) in OTHER_UNITS {
             let layer = |text, n| Layer::new(Units::parse(text, n).unwrap());

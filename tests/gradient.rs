@@ -20,13 +20,14 @@ fn gradients(rbm: &Rbm, data: &Examples, options: Options, updates: usize) -> Ve
     let options = Options {
         learning_rate: Schedule::Constant(TINY_RATE),
         epochs: 1,
+        centering: None,
         ..options
     };
     let mut training = Training::new(rbm.clone(), options, data).unwrap();
     (0..updates)
         .map(|_| {
             training.update(data).unwrap();
-            let o = training.optimizer();
+            let o = &training.optimizer().first;
             let all = o
                 .weights
                 .elements()

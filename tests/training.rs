@@ -196,6 +196,7 @@ fn a_short_last_batch_is_weighted_by_its_own_size() {
             norms.push(
                 training
                     .optimizer()
+                    .first
                     .visible
                     .iter()
                     .map(|x| f64::from(*x).abs())

@@ -34,7 +34,7 @@ fn gradient(rbm: &Rbm, data: &Examples, options: Options) -> Vec<f64> {
     };
     let mut training = Training::new(rbm.clone(), options, data).unwrap();
     training.update(data).unwrap();
-    let o = training.optimizer();
+    let o = &training.optimizer().first;
     let all = o
         .weights
         .elements()

@@ -27,8 +27,8 @@ mod samples;
 pub use connection::{Connection, Route, route};
 pub use fused::{Propagation, Tail, propagate};
 pub use lookup::{FixedPoint, LARGEST_STEP};
-pub(crate) use outer::for_each_tile;
 pub use outer::{Phase, Statistics};
+pub(crate) use outer::{Tile, for_each_tile};
 pub use provider::{Provider, gemm, provider};
 pub(crate) use samples::PhaseTables;
 

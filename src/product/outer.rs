@@ -148,6 +148,22 @@ impl<'a> Statistics<'a> {
         }
     }
 
+    /// The phases of positive or of negative weight alone: how much they weigh in all, and their part of both sums.
+    pub(crate) fn add_signed_sums(
+        &self,
+        positive: bool,
+        visible: &mut [f32],
+        hidden: &mut [f32],
+    ) -> f32 {
+        let mut total = 0.0;
+        for phase in self.phases.iter().filter(|p| (p.weight > 0.0) == positive) {
+            phase.visible.add_column_sums(phase.weight, visible);
+            phase.hidden.add_column_sums(phase.weight, hidden);
+            total += phase.weight * phase.visible.rows() as f32;
+        }
+        total
+    }
+
     /// `sums[i] += sum_p weight_p sum over samples of (V_p[.., i] - center[i])^2`.
     pub(crate) fn add_visible_squares(&self, center: &[f32], sums: &mut [f32]) {
         for phase in self.phases {
@@ -181,10 +197,10 @@ impl<'a> Statistics<'a> {
                 format!("{} x {}", out.rows(), out.columns()),
             ));
         }
-        for_each_tile(self, [out.view_mut()], &|tile, stride, [mut out]| {
+        for_each_tile(self, [out.view_mut()], &|tile, [mut out]| {
             for i in 0..out.rows() {
                 let row = out.row_mut(i);
-                row.copy_from_slice(&tile[i * stride..][..row.len()]);
+                row.copy_from_slice(&tile.values[i * tile.stride..][..row.len()]);
             }
         });
         Ok(())
@@ -249,12 +265,22 @@ fn hidden_stride(n_hidden: usize) -> usize {
     n_hidden.max(1).next_multiple_of(WORD_BITS)
 }
 
-/// Calls `then(tile, stride, the same rectangle of each target)` for rectangles that cover the targets, which are
-/// `[n_visible x n_hidden]` each: `tile` holds the statistics of the rectangle. Rectangles run on rayon.
+/// A rectangle of statistics, for the taker to read or to change.
+pub(crate) struct Tile<'a> {
+    /// First visible and first hidden unit; a function of the shapes and of the route alone.
+    pub(crate) at: [usize; 2],
+    /// The statistics.
+    pub(crate) values: &'a mut [f32],
+    /// Floats between rows.
+    pub(crate) stride: usize,
+}
+
+/// Calls `then(tile, the same rectangle of each target)` for rectangles that cover the targets, which are `[n_visible x n_hidden]`
+/// each: `tile` holds the statistics of the rectangle. Rectangles run on rayon.
 pub(crate) fn for_each_tile<const N: usize>(
     statistics: &Statistics<'_>,
     targets: [MatrixViewMut<'_>; N],
-    then: &(impl Fn(&[f32], usize, [MatrixViewMut<'_>; N]) + Sync),
+    then: &(impl Fn(Tile<'_>, [MatrixViewMut<'_>; N]) + Sync),
 ) {
     let (units, hidden) = (0..statistics.n_visible, 0..statistics.n_hidden);
     if statistics.wide {
@@ -286,7 +312,7 @@ fn fill_wide<const N: usize>(
     units: Range<usize>,
     hidden: Range<usize>,
     targets: [MatrixViewMut<'_>; N],
-    then: &(impl Fn(&[f32], usize, [MatrixViewMut<'_>; N]) + Sync),
+    then: &(impl Fn(Tile<'_>, [MatrixViewMut<'_>; N]) + Sync),
 ) {
     if hidden.len() > WORD_BITS {
         let at = hidden.len().div_ceil(WORD_BITS) / 2 * WORD_BITS;
@@ -312,6 +338,7 @@ fn fill_wide<const N: usize>(
                 tile, registers, ..
             } = scratch;
             let tile = &mut tile[..units.len() * WORD_BITS];
+            let at = [units.start, hidden.start];
             let tables = statistics.tables.expect("wide statistics have tables");
             let lookup = registers::Tile {
                 indices: &tables.indices,
@@ -328,7 +355,12 @@ fn fill_wide<const N: usize>(
                 },
             };
             lookup.write(tile, WORD_BITS, registers);
-            then(tile, WORD_BITS, targets);
+            let tile = Tile {
+                at,
+                values: tile,
+                stride: WORD_BITS,
+            };
+            then(tile, targets);
         });
     }
 }
@@ -338,7 +370,7 @@ fn fill<const N: usize>(
     statistics: &Statistics<'_>,
     units: Range<usize>,
     targets: [MatrixViewMut<'_>; N],
-    then: &(impl Fn(&[f32], usize, [MatrixViewMut<'_>; N]) + Sync),
+    then: &(impl Fn(Tile<'_>, [MatrixViewMut<'_>; N]) + Sync),
 ) {
     if units.len() > PANEL_UNITS {
         let at = units.len().div_ceil(PANEL_UNITS) / 2 * PANEL_UNITS;
@@ -374,7 +406,12 @@ fn fill<const N: usize>(
                     _ => add_phase(phase, units.clone(), tile, stride, visible, hidden),
                 }
             }
-            then(tile, stride, targets);
+            let tile = Tile {
+                at: [units.start, 0],
+                values: tile,
+                stride,
+            };
+            then(tile, targets);
         });
     }
 }

@@ -11,7 +11,7 @@
 //! The first halves are the positive phase of the generative gradient, with states `(v, t)` and `E[h | v, t]`; `v` without its label and
 //! `S` are a negative phase; what `p(y | v)` takes from `U` and `d` goes beside the statistics.
 
-use super::optimizer::LabelGradient;
+use super::gradient::LabelGradient;
 use crate::{
     dataset::Values,
     error::Result,

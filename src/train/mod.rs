@@ -4,17 +4,26 @@
 //! minibatch -> positive phase -> negative phase (chains) -> statistics -> optimizer -> observer
 //! ```
 
+mod averaging;
+mod centering;
 mod chains;
+mod constraint;
 mod discriminative;
+mod gradient;
 mod minibatch;
 mod optimizer;
 mod options;
+mod rule;
 mod schedule;
 mod stream;
 mod trainer;
 
+pub use averaging::Averaging;
+pub use centering::{Centering, Offset, Offsets};
 pub use chains::{Negative, Reconstruction};
-pub use optimizer::Optimizer;
+pub use constraint::Sparsity;
+pub use optimizer::{Optimizer, Parameters};
 pub use options::{Objective, Options};
+pub use rule::Rule;
 pub use schedule::Schedule;
 pub use trainer::{Event, Position, Trainer, Training};

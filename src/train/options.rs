@@ -1,6 +1,6 @@
 //! What a training run is told, checked once at the door.
 
-use super::{Negative, Schedule};
+use super::{Averaging, Centering, Negative, Rule, Schedule, Sparsity};
 use crate::error::{Error, Result};
 use serde::{Deserialize, Serialize};
 
@@ -70,6 +70,26 @@ pub struct Options {
     /// Step size of the log-variances of Gaussian units as a share of the learning rate; 0 keeps them.
     #[serde(skip_serializing_if = "is_zero")]
     pub variance_rate: f32,
+    /// How gradients become steps.
+    #[serde(default)]
+    pub optimizer: Rule,
+    /// Offsets of the centred gradient; none for the ordinary one, as in files that do not say.
+    #[serde(default = "none")]
+    pub centering: Option<Centering>,
+    /// A target for the activity of hidden units.
+    #[serde(default)]
+    pub sparsity: Option<Sparsity>,
+    /// Longest vector of weights of a hidden unit (Euclidean norm of a column of `W`); longer ones are shortened to it.
+    #[serde(default)]
+    pub max_norm: Option<f32>,
+    /// The average of the parameters that is the result of the run.
+    #[serde(default)]
+    pub averaging: Option<Averaging>,
+}
+
+/// For options whose default is not what files without them mean.
+fn none<T>() -> Option<T> {
+    None
 }
 
 fn is_zero(x: &f32) -> bool {
@@ -98,6 +118,11 @@ impl Default for Options {
             seed: 0,
             objective: Objective::Generative,
             variance_rate: 0.0,
+            optimizer: Rule::Momentum,
+            centering: None,
+            sparsity: None,
+            max_norm: None,
+            averaging: None,
         }
     }
 }
@@ -152,14 +177,25 @@ impl Options {
                 ));
             }
         }
-        if let Some(clip) = self.gradient_clip
-            && !(clip > 0.0 && clip.is_finite())
-        {
-            return Err(Error::parameter(
-                "gradient clip",
-                "a finite number above 0",
-                clip,
-            ));
+        for (name, x) in [
+            ("gradient clip", self.gradient_clip),
+            ("largest norm of weights", self.max_norm),
+        ] {
+            if let Some(x) = x
+                && !(x > 0.0 && x.is_finite())
+            {
+                return Err(Error::parameter(name, "a finite number above 0", x));
+            }
+        }
+        self.optimizer.check()?;
+        if let Some(centering) = &self.centering {
+            centering.check()?;
+        }
+        if let Some(sparsity) = &self.sparsity {
+            sparsity.check()?;
+        }
+        if let Some(averaging) = self.averaging {
+            averaging.check()?;
         }
         Ok(())
     }

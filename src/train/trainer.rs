@@ -2,10 +2,13 @@
 
 use super::{
     Negative, Objective, Options, Reconstruction, Schedule,
+    centering::Offsets,
     chains::{Chains, Sampled},
     discriminative::Discriminative,
+    gradient::{Beside, Gradient},
     minibatch::{Minibatch, order_into},
-    optimizer::{Beside, Gradient, Optimizer, Rates},
+    optimizer::{Optimizer, Parameters, Shaping},
+    rule::Rates,
 };
 use crate::{
     dataset::{Examples, Values},
@@ -233,8 +236,20 @@ impl Training {
             data,
             &mut buffers,
         )?;
+        let optimizer = Optimizer {
+            second: options
+                .optimizer
+                .is_adaptive()
+                .then(|| Parameters::zeros(&rbm)),
+            offsets: options
+                .centering
+                .map(|centering| Offsets::new(centering, &rbm, &data.mean())),
+            activity: vec![0.0; options.sparsity.map_or(0, |_| rbm.n_hidden())],
+            average: options.averaging.map(|_| Parameters::of(&rbm)),
+            ..Optimizer::new(&rbm)
+        };
         Ok(Self {
-            optimizer: Optimizer::of(&rbm),
+            optimizer,
             discriminative,
             chains,
             updates: 0,
@@ -266,17 +281,18 @@ impl Training {
         let mut training = Self::new(rbm, options, data)?;
         let shape = |x: &Optimizer| {
             (
-                x.weights.rows(),
-                x.weights.columns(),
-                x.visible.len(),
-                x.hidden.len(),
-                x.visible_log_variance.len(),
-                x.hidden_log_variance.len(),
+                x.first.shape(),
+                x.second.as_ref().map(Parameters::shape),
+                x.offsets
+                    .as_ref()
+                    .map(|x| (x.visible.len(), x.hidden.len())),
+                x.activity.len(),
+                x.average.as_ref().map(Parameters::shape),
             )
         };
         if shape(&optimizer) != shape(&training.optimizer) {
             return Err(Error::shape(
-                "stored velocities",
+                "stored state of the optimizer",
                 format!("{:?}", shape(&training.optimizer)),
                 format!("{:?}", shape(&optimizer)),
             ));
@@ -302,9 +318,20 @@ impl Training {
         &self.rbm
     }
 
-    /// The machine at the end.
+    /// The result of the run as it is now: the averaged machine if the options ask for one, else the machine itself. Costs a copy.
+    pub fn averaged(&self) -> Rbm {
+        match &self.optimizer.average {
+            Some(average) => average.placed_in(&self.rbm),
+            None => self.rbm.clone(),
+        }
+    }
+
+    /// The result at the end, as [`Self::averaged`].
     pub fn into_rbm(self) -> Rbm {
-        self.rbm
+        match &self.optimizer.average {
+            Some(average) => average.placed_in(&self.rbm),
+            None => self.rbm,
+        }
     }
 
     /// The options of the run.
@@ -312,7 +339,7 @@ impl Training {
         &self.options
     }
 
-    /// The velocities.
+    /// What updates remember.
     pub fn optimizer(&self) -> &Optimizer {
         &self.optimizer
     }
@@ -391,7 +418,10 @@ impl Training {
                 return Ok(ControlFlow::Break(()));
             }
             if self.position().batch == 0 {
-                self.rbm.check()?;
+                self.rbm.check().map_err(|e| match e {
+                    Error::NotFinite { what } => self.not_finite(&what),
+                    e => e,
+                })?;
                 if observer(Event::Epoch(self)).is_break() {
                     return Ok(ControlFlow::Break(()));
                 }
@@ -434,6 +464,7 @@ impl Training {
         } else {
             self.gather(data)
         };
+        let updates = (self.options.epochs * self.position().batches) as u64;
         self.positive_phase(rows)?;
         let of_example = 1.0 / rows as f32;
         let generative = self.options.objective.generative_weight();
@@ -474,11 +505,18 @@ impl Training {
         }
         let phases = &phases[..n_phases];
         let statistics = Statistics::new(phases, self.rbm.n_visible(), self.rbm.n_hidden())?;
-        let gradient = &mut self.gradient;
+        let shaping = Shaping {
+            centering: self.options.centering,
+            sparsity: self.options.sparsity,
+            max_norm: self.options.max_norm,
+            averaging: self.options.averaging,
+            updates,
+        };
+        let (rbm, gradient) = (&mut self.rbm, &mut self.gradient);
         self.optimizer
-            .step(&mut self.rbm, &statistics, beside, rates, gradient)?;
+            .step(rbm, &statistics, beside, rates, shaping, gradient)?;
         self.updates += 1;
-        Ok(())
+        self.check_biases()
     }
 
     fn rates(&self) -> Rates {
@@ -490,6 +528,32 @@ impl Training {
             l1_decay: options.l1_decay,
             gradient_clip: options.gradient_clip,
             variance_rate: options.variance_rate,
+            rule: options.optimizer,
+            update: self.updates + 1,
+        }
+    }
+
+    /// Parameters that are no numbers reach the biases within an update or two: looking there costs nothing.
+    fn check_biases(&self) -> Result<()> {
+        let (visible, hidden) = (&self.rbm.visible().bias, &self.rbm.hidden().bias);
+        let sum: f32 = visible.iter().chain(hidden).map(|x| x * 0.0).sum();
+        if sum == 0.0 {
+            Ok(())
+        } else {
+            Err(self.not_finite("biases"))
+        }
+    }
+
+    fn not_finite(&self, what: &str) -> Error {
+        let position = self.position();
+        // The update that has just been done may have been the last of its epoch.
+        let epoch = (self.updates.max(1) - 1) / position.batches as u64 + 1;
+        Error::NotFinite {
+            what: format!(
+                "{what} after update {} (epoch {epoch}, learning rate {})",
+                self.updates,
+                self.learning_rate()
+            ),
         }
     }
 

@@ -5,9 +5,9 @@ use crate::{likelihood, plan::DEFAULT_EPOCHS};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use harmonium::{
     dataset::Binarization,
-    train::{Objective, Reconstruction, Schedule},
+    train::{Averaging, Objective, Offset, Reconstruction, Rule, Schedule},
 };
-use std::path::PathBuf;
+use std::{path::PathBuf, str::FromStr};
 
 /// No number of things on the command line may be larger.
 const MOST: usize = 1_000_000_000;
@@ -155,6 +155,68 @@ impl ObjectiveArg {
     }
 }
 
+/// How gradients become steps.
+#[derive(Clone, Copy, Debug, PartialEq, ValueEnum)]
+pub enum OptimizerArg {
+    /// Gradient ascent with the --momentum.
+    Momentum,
+    /// Nesterov's momentum.
+    Nesterov,
+    /// Adam with decay rates 0.9 and 0.999.
+    Adam,
+    /// Adam with the largest norm.
+    Adamax,
+}
+
+impl From<OptimizerArg> for Rule {
+    fn from(arg: OptimizerArg) -> Self {
+        match arg {
+            OptimizerArg::Momentum => Self::Momentum,
+            OptimizerArg::Nesterov => Self::Nesterov,
+            OptimizerArg::Adam => Self::ADAM,
+            OptimizerArg::Adamax => Self::ADAMAX,
+        }
+    }
+}
+
+/// Recipes.
+#[derive(Clone, Copy, Debug, PartialEq, ValueEnum)]
+pub enum Preset {
+    /// A fifth of the time of the default.
+    Fast,
+    /// The default.
+    Good,
+    /// Five times the default.
+    Best,
+}
+
+/// Offsets of the visible and of the hidden units, or none.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct CenteringArg(pub Option<(Offset, Offset)>);
+
+impl FromStr for CenteringArg {
+    type Err = harmonium::Error;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text == "none" {
+            return Ok(Self(None));
+        }
+        let (visible, hidden) = text.split_once(',').unwrap_or((text, text));
+        Ok(Self(Some((visible.parse()?, hidden.parse()?))))
+    }
+}
+
+/// An average of the parameters, or none.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct AveragingArg(pub Option<Averaging>);
+
+fn averaging(text: &str) -> Result<AveragingArg, harmonium::Error> {
+    if text == "none" {
+        return Ok(AveragingArg(None));
+    }
+    text.parse().map(|x| AveragingArg(Some(x)))
+}
+
 /// A part of a data set.
 #[derive(Clone, Copy, Debug, PartialEq, ValueEnum)]
 pub enum Split {
@@ -274,6 +336,40 @@ pub struct TrainArgs {
     /// Longest gradient; longer ones are shortened to it [default: none].
     #[arg(long, value_name = "X", help_heading = "Learning")]
     pub gradient_clip: Option<f32>,
+    /// Offsets of the centred gradient: `none` for the ordinary one, `data` for means under the data, `average` for the average of both phases (the
+    /// enhanced gradient), a number such as 0.5, or two of these for visible and hidden units, `data,0.5` [default: data].
+    #[arg(long, value_name = "HOW", help_heading = "Learning")]
+    pub centering: Option<CenteringArg>,
+    /// The ordinary gradient: --centering none.
+    #[arg(long, conflicts_with = "centering", help_heading = "Learning")]
+    pub no_centering: bool,
+    /// Share of the way to the means of a minibatch that offsets go at each update, 0 to 1 [default: 0.01].
+    #[arg(long, value_name = "X", help_heading = "Learning")]
+    pub centering_rate: Option<f32>,
+    /// How gradients become steps; adam and adamax decay weights on their own, by the learning rate times --weight-decay, and want smaller learning
+    /// rates, such as linear:0.001:0 [default: momentum].
+    #[arg(long, help_heading = "Learning")]
+    pub optimizer: Option<OptimizerArg>,
+    /// Mean activity that hidden units are drawn to, between 0 and 1 [default: none].
+    #[arg(long, value_name = "P", help_heading = "Learning")]
+    pub sparsity: Option<f32>,
+    /// Weight of --sparsity in the gradient of the hidden biases [default: 0.1].
+    #[arg(long, value_name = "X", help_heading = "Learning")]
+    pub sparsity_cost: Option<f32>,
+    /// Longest vector of weights of a hidden unit; longer ones are shortened to it [default: none].
+    #[arg(long, value_name = "X", help_heading = "Learning")]
+    pub max_norm: Option<f32>,
+    /// The result is an average of the parameters: `last:SHARE` over the last share of the updates, `exponential:DECAY` a decayed one, `none`
+    /// [default: none].
+    #[arg(long, value_name = "HOW", value_parser = averaging, help_heading = "Learning")]
+    pub averaging: Option<AveragingArg>,
+    /// Stop after this many epochs in which held-out examples (--validation) have not become likelier, by pseudo-likelihood in nats, or by
+    /// reconstruction error for units other than bernoulli; the best machine is kept in best.safetensors [default: never].
+    #[arg(long, value_name = "EPOCHS", value_parser = positive, help_heading = "Learning")]
+    pub early_stopping: Option<usize>,
+    /// Recipes for machines of bernoulli units, which other options override: `fast` 20 epochs, `good` the default, `best` 500 epochs.
+    #[arg(long, help_heading = "Learning")]
+    pub preset: Option<Preset>,
     /// Seed of every choice and draw [default: 0]. The same seed gives the same model, bit for bit.
     #[arg(long, value_name = "N", help_heading = "Learning")]
     pub seed: Option<u64>,

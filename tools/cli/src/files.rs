@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 pub struct Files {
     /// The machine and the run.
     pub model: PathBuf,
+    /// The best machine, of a run that may stop early.
+    pub best: PathBuf,
     /// What was watched.
     pub metrics: PathBuf,
     /// Weights.
@@ -21,6 +23,7 @@ impl Files {
     pub fn in_directory(out: &Path) -> Self {
         Self {
             model: out.join("model.safetensors"),
+            best: out.join("best.safetensors"),
             metrics: out.join("metrics.csv"),
             filters: out.join("filters.png"),
             samples: out.join("samples.png"),

@@ -22,6 +22,7 @@ mod progress;
 mod report;
 mod reproduce;
 mod sample;
+mod stopping;
 mod train;
 mod watch;
 

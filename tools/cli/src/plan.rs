@@ -1,7 +1,7 @@
 //! What a training run is to do: from the command line alone, or from the file of a run that goes on.
 
 use crate::{
-    args::{Method, ObjectiveArg, TrainArgs},
+    args::{Method, ObjectiveArg, Preset, TrainArgs},
     data::{MNIST, Source, Treatment, resolved},
     failure::{Failure, Outcome},
 };
@@ -9,12 +9,15 @@ use harmonium::{
     checkpoint::Checkpoint,
     dataset::Binarization,
     model::{Kind, Layer, Rbm, Units},
-    train::{Negative, Objective, Options, Reconstruction, Schedule},
+    train::{Centering, Negative, Objective, Options, Reconstruction, Rule, Schedule, Sparsity},
 };
 use std::{fmt::Display, path::Path};
 
 /// Passes over the data unless told otherwise: on MNIST, what fits into a minute on two cores.
 pub const DEFAULT_EPOCHS: usize = 100;
+/// Passes of `--preset fast` and of `--preset best`.
+const FAST_EPOCHS: usize = 20;
+const BEST_EPOCHS: usize = 500;
 /// Hidden units unless told otherwise.
 pub const DEFAULT_HIDDEN: usize = 500;
 const DEFAULT_CHAINS: usize = 100;
@@ -103,7 +106,11 @@ impl Plan {
             hidden: args.hidden.unwrap_or(DEFAULT_HIDDEN),
             options: Options {
                 negative: negative(args, args.method.unwrap_or(Method::Pcd))?,
-                epochs: args.epochs.unwrap_or(DEFAULT_EPOCHS),
+                epochs: args.epochs.unwrap_or(match args.preset {
+                    Some(Preset::Fast) => FAST_EPOCHS,
+                    Some(Preset::Best) => BEST_EPOCHS,
+                    Some(Preset::Good) | None => DEFAULT_EPOCHS,
+                }),
                 batch_size: args.batch_size.unwrap_or(default.batch_size),
                 learning_rate: args.learning_rate.clone().unwrap_or(match args.objective {
                     None | Some(ObjectiveArg::Generative) => default.learning_rate,
@@ -119,6 +126,11 @@ impl Plan {
                 seed,
                 objective: objective(args)?.unwrap_or_default(),
                 variance_rate: args.variance_rate.unwrap_or(default.variance_rate),
+                optimizer: args.optimizer.map_or(default.optimizer, Rule::from),
+                centering: centering(args, default.centering)?,
+                sparsity: sparsity(args)?,
+                max_norm: args.max_norm,
+                averaging: args.averaging.map_or(default.averaging, |x| x.0),
             },
         };
         plan.options.check()?;
@@ -180,6 +192,7 @@ impl Plan {
             options.gradient_clip.as_ref(),
         )?;
         agree("seed", args.seed.as_ref(), Some(&options.seed))?;
+        agree_on_learning(args, &options)?;
         if args.resample && !options.resample_data {
             return Err(contradiction("--resample", "draws its data once"));
         }
@@ -289,6 +302,42 @@ fn objective(args: &TrainArgs) -> Outcome<Option<Objective>> {
     Ok(args
         .objective
         .map(|objective| objective.objective(args.generative_weight)))
+}
+
+/// The centred gradient that the flags ask for.
+fn centering(args: &TrainArgs, default: Option<Centering>) -> Outcome<Option<Centering>> {
+    let mut centering = match args.centering {
+        Some(asked) => asked.0.map(|(visible, hidden)| Centering {
+            visible,
+            hidden,
+            ..default.unwrap_or_default()
+        }),
+        None if args.no_centering => None,
+        None => default,
+    };
+    match (&mut centering, args.centering_rate) {
+        (Some(centering), Some(rate)) => centering.rate = rate,
+        (None, Some(_)) => {
+            return Err(Failure::usage(
+                "--centering-rate belongs to the centred gradient, which is off",
+            ));
+        }
+        _ => {}
+    }
+    Ok(centering)
+}
+
+/// The target for hidden units that the flags ask for.
+fn sparsity(args: &TrainArgs) -> Outcome<Option<Sparsity>> {
+    let default = Sparsity::default();
+    match (args.sparsity, args.sparsity_cost) {
+        (None, Some(_)) => Err(Failure::usage("--sparsity-cost belongs to --sparsity")),
+        (target, cost) => Ok(target.map(|target| Sparsity {
+            target,
+            cost: cost.unwrap_or(default.cost),
+            ..default
+        })),
+    }
 }
 
 /// What a run learns and how, in a few words.
@@ -403,6 +452,32 @@ fn agree_on_negative(args: &TrainArgs, options: &Options) -> Outcome<()> {
         return Err(contradiction("--reconstruction", "has the other kind"));
     }
     Ok(())
+}
+
+/// Refuses flags about the way of learning that contradict that of the run.
+fn agree_on_learning(args: &TrainArgs, stored: &Options) -> Outcome<()> {
+    if args.preset.is_some() {
+        return Err(contradiction("--preset", "has its own options"));
+    }
+    let asked = centering(args, stored.centering.or(Some(Centering::default())))?;
+    let said = args.centering.is_some() || args.no_centering || args.centering_rate.is_some();
+    if said && asked != stored.centering {
+        return Err(contradiction("--centering", "has another"));
+    }
+    if args
+        .optimizer
+        .is_some_and(|x| Rule::from(x) != stored.optimizer)
+    {
+        return Err(contradiction("--optimizer", "has another"));
+    }
+    let asked = sparsity(args)?;
+    if asked.is_some() && asked != stored.sparsity {
+        return Err(contradiction("--sparsity", "has another"));
+    }
+    if args.averaging.is_some_and(|x| x.0 != stored.averaging) {
+        return Err(contradiction("--averaging", "has another"));
+    }
+    agree("max-norm", args.max_norm.as_ref(), stored.max_norm.as_ref())
 }
 
 /// Refuses a flag that was given with another value than the run has.

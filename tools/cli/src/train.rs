@@ -14,6 +14,7 @@ use crate::{
     plan::{Plan, describe_run},
     progress::{Stages, TrainingProgress},
     report,
+    stopping::{Stopping, Verdict},
     watch::{Clock, Watch, row},
 };
 use harmonium::{
@@ -78,6 +79,9 @@ struct Run<'a> {
     metrics: Metrics,
     watch: Watch,
     clock: Clock,
+    /// If the run may stop early.
+    stopping: Option<Stopping>,
+    stopped_early: bool,
 }
 
 impl<'a> Run<'a> {
@@ -111,6 +115,9 @@ impl<'a> Run<'a> {
                 }
                 let seconds = checkpoint.notes.get("seconds");
                 trained = seconds.and_then(|s| s.parse().ok()).unwrap_or(0.0);
+                if let Some(best) = checkpoint.notes.remove("early_stopping") {
+                    notes.insert("early_stopping".into(), best);
+                }
                 if let Some(state) = &mut checkpoint.training {
                     state.options = plan.options.clone();
                 }
@@ -119,6 +126,10 @@ impl<'a> Run<'a> {
         };
         notes.insert("command".into(), command);
         let position = training.position();
+        let patience = args.early_stopping;
+        let stopping = patience
+            .map(|patience| Stopping::new(patience, plan.source.validation, &notes))
+            .transpose()?;
         let now = Instant::now();
         Ok(Self {
             metrics: Metrics::open(&files.metrics, resumed, position.epoch)?,
@@ -136,6 +147,8 @@ impl<'a> Run<'a> {
             interrupt,
             training,
             notes,
+            stopping,
+            stopped_early: false,
         })
     }
 
@@ -144,7 +157,7 @@ impl<'a> Run<'a> {
         self.train()?;
         let position = self.training.position();
         self.save(&[])?;
-        if position.epoch < self.plan.options.epochs {
+        if position.epoch < self.plan.options.epochs && !self.stopped_early {
             let saved = self.files.model.display();
             return Err(Failure::failed(format!(
                 "interrupted in epoch {} of {}; the run is saved in {saved}",
@@ -167,7 +180,7 @@ impl<'a> Run<'a> {
     }
 
     fn name(&self) -> String {
-        let rbm = self.training.rbm();
+        let rbm = &self.training.averaged();
         format!("{} on {}", classify::name(rbm), self.data.name)
     }
 
@@ -200,6 +213,8 @@ impl<'a> Run<'a> {
             metrics,
             watch,
             clock,
+            stopping,
+            stopped_early,
             ..
         } = self;
         let mut progress = TrainingProgress::new(training);
@@ -223,6 +238,19 @@ impl<'a> Run<'a> {
                         progress.epoch(training, &row);
                         metrics.push(row)?;
                     }
+                    if let Some(stopping) = stopping {
+                        let averaged = training.averaged();
+                        let seed = plan.options.seed;
+                        if let Some(score) = Stopping::score(&averaged, watch, seed)? {
+                            match stopping.judge(score, epoch, notes) {
+                                Verdict::Best => {
+                                    save(training, notes, clock.trained, &[], &files.best)?;
+                                }
+                                Verdict::Worse => {}
+                                Verdict::Stop => *stopped_early = true,
+                            }
+                        }
+                    }
                     // The end of a run and an interrupt save it in any case.
                     let due = clock.last_save.elapsed() >= SAVE_EVERY;
                     if due && epoch < plan.options.epochs && !interrupt.asked() {
@@ -234,7 +262,7 @@ impl<'a> Run<'a> {
                 let done = work();
                 clock.running_since = Instant::now();
                 match done {
-                    Ok(()) if interrupt.asked() => ControlFlow::Break(()),
+                    Ok(()) if interrupt.asked() || *stopped_early => ControlFlow::Break(()),
                     Ok(()) => ControlFlow::Continue(()),
                     Err(e) => {
                         failure = Some(e);
@@ -245,7 +273,23 @@ impl<'a> Run<'a> {
         });
         clock.trained = clock.seconds();
         progress.clear();
-        let _stopped = outcome?;
+        let _stopped = outcome.map_err(|e| {
+            let kept = if files.model.exists() {
+                format!(
+                    "{} holds the run as it was last saved; try a smaller --learning-rate",
+                    files.model.display()
+                )
+            } else {
+                "try a smaller --learning-rate".into()
+            };
+            let diverged = matches!(e, Error::NotFinite { .. });
+            let failure = Failure::from(e);
+            if diverged {
+                failure.hint(kept)
+            } else {
+                failure
+            }
+        })?;
         failure.map_or(Ok(()), Err)
     }
 
@@ -261,7 +305,7 @@ impl<'a> Run<'a> {
     }
 
     fn draw(&self) -> Outcome<()> {
-        let rbm = self.training.rbm();
+        let rbm = &self.training.averaged();
         let title = format!("{}, {} epochs", self.name(), self.training.position().epoch);
         pictures::filters(&self.files.filters, &title, rbm)?;
         pictures::samples(
@@ -283,7 +327,7 @@ impl<'a> Run<'a> {
             note("grey values are drawn once as bits to measure the likelihood");
             self.data = likelihood::drawn(self.data, seed);
         }
-        let rbm = self.training.rbm();
+        let rbm = &self.training.averaged();
         let (examples, split) = likelihood::examples(&self.data, Split::Test);
         let way = if likelihood::is_small(rbm, EXACT_UNITS) {
             Some(Way::Exact)
@@ -382,6 +426,13 @@ impl<'a> Run<'a> {
             format!("{reconstruction:.4}"),
             "mean square a unit".into(),
         ]);
+        if let Some((score, epoch)) = self.stopping.as_ref().and_then(Stopping::best) {
+            rows.push([
+                "best epoch".into(),
+                epoch.to_string(),
+                format!("{score:.4} held out; {}", self.files.best.display()),
+            ]);
+        }
         rows.push([
             "training time".into(),
             format!("{seconds:.1} s"),

@@ -25,6 +25,8 @@ pub struct Watch {
     /// More of them, for the pseudo-likelihood.
     stochastic: Examples,
     validation: Option<Examples>,
+    /// All that are held out.
+    pub validation_whole: Option<Examples>,
     /// Epochs from one time to the next.
     pub every: usize,
 }
@@ -36,6 +38,7 @@ impl Watch {
             train: data.train.head(WATCHED),
             stochastic: data.train.head(WATCHED_STOCHASTICALLY),
             validation: data.validation.as_ref().map(|part| part.head(WATCHED)),
+            validation_whole: data.validation.clone(),
             every: epochs.div_ceil(MOST_ROWS).max(1),
         }
     }
@@ -62,7 +65,13 @@ impl Clock {
 
 /// The figures after an epoch.
 pub fn row(training: &Training, watch: &Watch, clock: &mut Clock) -> Outcome<Row> {
-    let rbm = training.rbm();
+    let averaged;
+    let rbm = if training.options().averaging.is_some() {
+        averaged = training.averaged();
+        &averaged
+    } else {
+        training.rbm()
+    };
     let position = training.position();
     let options = training.options();
     let (seconds, updates) = clock.last_row;

@@ -1,0 +1,326 @@
+//! The centred gradient: learning as if every unit's state were measured from an offset.
+//!
+//! With offsets `mu` of the visible and `lambda` of the hidden units, the energy of a centred machine is
+//! `-(v - mu)'W(h - lambda) - b.(v - mu) - c.(h - lambda)`. It is the ordinary machine with biases `b - W lambda` and `c - W' mu`, so any offsets leave the
+//! distributions that can be learned as they are; what changes is the way there. A step of the centred parameters, told in ordinary ones, is
+//!
+//! ```text
+//! dW' = dW - db lambda' - mu dc'      = <(v - mu)(h - lambda)'>_data - <(v - mu)(h - lambda)'>_model
+//! db' = db - dW' lambda
+//! dc' = dc - dW'' mu                  (dW'' the transpose of dW')
+//! ```
+//!
+//! where `dW`, `db`, `dc` are the ordinary gradient (Montavon and Mueller 2012; Melchior, Fischer and Wiskott 2016, who call it the centred
+//! gradient; Cho, Raiko and Ilin 2011 have the same with other offsets). So the machine stays an ordinary one, offsets may move freely, and learning does
+//! not depend on which of two states is called 1.
+
+use super::{
+    gradient::Beside,
+    rule::{BLOCK, STRIP},
+};
+use crate::{
+    error::{Error, Result},
+    model::Rbm,
+    product::Statistics,
+};
+use serde::{Deserialize, Serialize};
+use std::{
+    fmt,
+    ops::Range,
+    str::FromStr,
+    sync::atomic::{AtomicU32, Ordering::Relaxed},
+};
+
+/// Where the states of a layer are measured from.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Offset {
+    /// A fixed number: 0 leaves the layer uncentred, 0.5 is the middle of a bit.
+    Fixed(f32),
+    /// The mean under the data: for visible units that of the training examples at the start, for hidden ones that of the first minibatch; then moved
+    /// towards the mean of each positive phase.
+    Data,
+    /// Likewise, but moved towards the average of the positive and the negative phase: the enhanced gradient (Cho, Raiko and Ilin 2011).
+    Average,
+}
+
+/// Options of the centred gradient.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Centering {
+    /// Of visible units.
+    pub visible: Offset,
+    /// Of hidden units.
+    pub hidden: Offset,
+    /// Share of the way to the means of a minibatch that the offsets go at each update, from 0 to 1.
+    pub rate: f32,
+}
+
+impl Default for Centering {
+    /// Means under the data, moved by 0.01.
+    fn default() -> Self {
+        Self {
+            visible: Offset::Data,
+            hidden: Offset::Data,
+            rate: 0.01,
+        }
+    }
+}
+
+impl Centering {
+    pub(super) fn check(&self) -> Result<()> {
+        if !(0.0..=1.0).contains(&self.rate) {
+            return Err(Error::parameter("centering rate", "0 to 1", self.rate));
+        }
+        for x in [self.visible, self.hidden] {
+            if let Offset::Fixed(x) = x
+                && !x.is_finite()
+            {
+                return Err(Error::parameter("offset", "a finite number", x));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Offset {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Fixed(x) => write!(f, "{x}"),
+            Self::Data => f.write_str("data"),
+            Self::Average => f.write_str("average"),
+        }
+    }
+}
+
+impl FromStr for Offset {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        match text {
+            "data" => Ok(Self::Data),
+            "average" => Ok(Self::Average),
+            _ => match text.parse::<f32>() {
+                Ok(x) if x.is_finite() => Ok(Self::Fixed(x)),
+                _ => Err(Error::parameter(
+                    "offset",
+                    "data, average or a number",
+                    text,
+                )),
+            },
+        }
+    }
+}
+
+/// Offsets as they are now.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Offsets {
+    /// `mu`.
+    pub visible: Vec<f32>,
+    /// `lambda`.
+    pub hidden: Vec<f32>,
+}
+
+impl Offsets {
+    /// At the start, with the means of the training examples.
+    pub(super) fn new(centering: Centering, rbm: &Rbm, mean: &[f64]) -> Self {
+        let visible = match centering.visible {
+            Offset::Fixed(x) => vec![x; rbm.n_visible()],
+            _ => mean.iter().map(|&x| x as f32).collect(),
+        };
+        let hidden = match centering.hidden {
+            Offset::Fixed(x) => vec![x; rbm.n_hidden()],
+            // The first update sets them.
+            _ => vec![0.0; rbm.n_hidden()],
+        };
+        Self { visible, hidden }
+    }
+
+    /// Moves towards the means of a minibatch.
+    pub(super) fn follow(&mut self, centering: Centering, means: &PhaseMeans, is_first: bool) {
+        let layers = [
+            (&mut self.visible, centering.visible, &means.visible, false),
+            (&mut self.hidden, centering.hidden, &means.hidden, is_first),
+        ];
+        for (offsets, offset, [positive, negative], jump) in layers {
+            let rate = if jump { 1.0 } else { centering.rate };
+            match offset {
+                Offset::Fixed(_) => {}
+                Offset::Data => {
+                    for (x, p) in offsets.iter_mut().zip(positive) {
+                        *x += rate * (p - *x);
+                    }
+                }
+                Offset::Average => {
+                    for ((x, p), n) in offsets.iter_mut().zip(positive).zip(negative) {
+                        *x += rate * (0.5 * (p + n) - *x);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Means of both layers in the positive and in the negative phase; buffers kept between updates.
+#[derive(Clone, Debug, Default)]
+pub(super) struct PhaseMeans {
+    pub(super) visible: [Vec<f32>; 2],
+    pub(super) hidden: [Vec<f32>; 2],
+}
+
+impl PhaseMeans {
+    /// Computes the means, and writes the ordinary gradients of the biases, statistics and exact expectations alone.
+    pub(super) fn fill(
+        &mut self,
+        statistics: &Statistics<'_>,
+        beside: Beside<'_>,
+        visible: &mut [f32],
+        hidden: &mut [f32],
+    ) {
+        let of_sign = |positive: bool, v: &mut Vec<f32>, h: &mut Vec<f32>| {
+            let sign = if positive { 1.0 } else { -1.0 };
+            v.clear();
+            v.resize(visible.len(), 0.0);
+            h.clear();
+            h.resize(hidden.len(), 0.0);
+            let mut total = statistics.add_signed_sums(positive, v, h);
+            if let Some((exact, weight)) = beside.exact.filter(|_| !positive) {
+                total -= weight;
+                let subtract = |sums: &mut [f32], x: &[f64]| {
+                    for (sum, x) in sums.iter_mut().zip(x) {
+                        *sum -= weight * *x as f32;
+                    }
+                };
+                subtract(v, &exact.visible);
+                subtract(h, &exact.hidden);
+            }
+            if total == 0.0 { sign } else { total }
+        };
+        let ([vp, vn], [hp, hn]) = (&mut self.visible, &mut self.hidden);
+        let (positive, negative) = rayon::join(|| of_sign(true, vp, hp), || of_sign(false, vn, hn));
+        for (gradient, [p, n]) in [(visible, &mut self.visible), (hidden, &mut self.hidden)] {
+            for ((g, p), n) in gradient.iter_mut().zip(p).zip(n) {
+                *g = *p + *n;
+                *p /= positive;
+                *n /= negative;
+            }
+        }
+    }
+}
+
+/// What centring does to the gradient of the weights and, in parts that are summed in fixed order, to those of the biases.
+#[derive(Debug, Default)]
+pub(super) struct Corrections {
+    /// `dW' lambda` by strip of hidden units, `[strips x n_visible]`; floats as bits, so that rectangles can write side by side.
+    visible: Vec<AtomicU32>,
+    /// `dW'' mu` by block of visible units, `[blocks x n_hidden]`.
+    hidden: Vec<AtomicU32>,
+}
+
+impl Clone for Corrections {
+    /// They hold nothing between updates.
+    fn clone(&self) -> Self {
+        Self::default()
+    }
+}
+
+impl Corrections {
+    /// Grows the buffers, in the first update.
+    pub(super) fn begin(&mut self, n_visible: usize, n_hidden: usize) {
+        let zeros = |x: &mut Vec<AtomicU32>, n| x.resize_with(n, AtomicU32::default);
+        zeros(&mut self.visible, n_hidden.div_ceil(STRIP) * n_visible);
+        zeros(&mut self.hidden, n_visible.div_ceil(BLOCK) * n_hidden);
+    }
+
+    /// `db - dW' lambda` and `dc - dW'' mu`, once all blocks are done.
+    pub(super) fn finish(&self, visible: &mut [f32], hidden: &mut [f32]) {
+        for (parts, gradient) in [(&self.visible, visible), (&self.hidden, hidden)] {
+            for part in parts.chunks_exact(gradient.len()) {
+                for (g, x) in gradient.iter_mut().zip(part) {
+                    *g -= f32::from_bits(x.load(Relaxed));
+                }
+            }
+        }
+    }
+}
+
+/// The centring of one rectangle.
+#[derive(Clone, Copy)]
+pub(super) struct TileCentre<'a> {
+    pub(super) offsets: &'a Offsets,
+    /// `db`.
+    pub(super) visible: &'a [f32],
+    /// `dc`.
+    pub(super) hidden: &'a [f32],
+    pub(super) corrections: &'a Corrections,
+    /// First visible and hidden unit.
+    pub(super) at: [usize; 2],
+}
+
+impl TileCentre<'_> {
+    /// Centres the gradients of row `i` of the rectangle and the hidden units `strip` of it; adds their part of `dW'' mu` to `sums`.
+    #[inline(always)]
+    pub(super) fn row(
+        &self,
+        i: usize,
+        strip: Range<usize>,
+        gradient: &mut [f32],
+        sums: &mut [f32],
+    ) {
+        let i = self.at[0] + i;
+        let strip = self.at[1] + strip.start..self.at[1] + strip.end;
+        let (db, mu) = (self.visible[i], self.offsets.visible[i]);
+        let (dc, lambda) = (
+            &self.hidden[strip.clone()],
+            &self.offsets.hidden[strip.clone()],
+        );
+        centre_row(gradient, db, mu, dc, lambda);
+        let product = dot(gradient, lambda);
+        for (sum, g) in sums.iter_mut().zip(&*gradient) {
+            *sum += mu * g;
+        }
+        let at = strip.start / STRIP * self.visible.len() + i;
+        self.corrections.visible[at].store(product.to_bits(), Relaxed);
+    }
+
+    /// Keeps the sums over the rows from `first` on of a strip.
+    #[inline(always)]
+    pub(super) fn store(&self, first: usize, strip: Range<usize>, sums: &[f32]) {
+        let at = (self.at[0] + first) / BLOCK * self.hidden.len() + self.at[1] + strip.start;
+        for (to, sum) in self.corrections.hidden[at..][..strip.len()]
+            .iter()
+            .zip(sums)
+        {
+            to.store(sum.to_bits(), Relaxed);
+        }
+    }
+}
+
+/// `g -= db lambda' + mu dc'`, of one visible unit.
+#[inline(always)]
+pub(super) fn centre_row(gradient: &mut [f32], db: f32, mu: f32, dc: &[f32], lambda: &[f32]) {
+    for ((g, dc), lambda) in gradient.iter_mut().zip(dc).zip(lambda) {
+        *g -= db * lambda + mu * dc;
+    }
+}
+
+/// `x . y` in sixteen sums, whose order is the same on every instruction set.
+#[inline(always)]
+pub(super) fn dot(x: &[f32], y: &[f32]) -> f32 {
+    let mut sums = [0.0_f32; 16];
+    let (xs, ys) = (x.chunks_exact(16), y.chunks_exact(16));
+    let rest = xs.remainder().iter().zip(ys.remainder());
+    let rest: f32 = rest.map(|(x, y)| x * y).sum();
+    for (x, y) in xs.zip(ys) {
+        for k in 0..16 {
+            sums[k] += x[k] * y[k];
+        }
+    }
+    let mut n = 8;
+    while n > 0 {
+        for k in 0..n {
+            sums[k] += sums[k + n];
+        }
+        n /= 2;
+    }
+    sums[0] + rest
+}
