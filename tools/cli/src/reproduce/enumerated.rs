@@ -7,12 +7,12 @@ use crate::{
     likelihood::{Likelihood, Way},
 };
 use harmonium::{
-    Rbm,
-    dataset::Binarization,
+    BitMatrix, Rbm,
+    dataset::{Binarization, Examples, Values},
     train::{Negative, Options, Reconstruction, Schedule},
 };
 use serde_json::json;
-use std::ops::ControlFlow;
+use std::{borrow::Cow, ops::ControlFlow};
 
 /// Name, hidden units, negative phase and published log-likelihood of a machine.
 type Machine = (&'static str, usize, Negative, f64);
@@ -53,9 +53,7 @@ pub fn small(setting: &Setting) -> Outcome<Vec<Part>> {
             .initialized_from(&data.train, setting.seed)?;
         let recipe = recipe(&rbm, &options, json!({"binarization": "sample"}));
         let (rbm, seconds) = setting.train(name, rbm, options, &data.train, |_| Ok(None))?;
-        let mut progress = |_: &'static str, _: usize, _: usize| ControlFlow::Continue(());
-        let test = test_part(&data)?;
-        let measured = Likelihood::measure(&rbm, test, Split::Test, &Way::Exact, &mut progress)?;
+        let measured = measure(&rbm, test_part(&data)?)?;
         let figures = measured.map(|x| x.figure("test log-likelihood", Some(published)));
         parts.push(Part {
             name: name.into(),
@@ -65,4 +63,63 @@ pub fn small(setting: &Setting) -> Outcome<Vec<Part>> {
         });
     }
     Ok(parts)
+}
+
+/// The plain RBM 784-16 of the studies of centring, on MNIST and on its negative: the ordinary gradient depends on which of two states is called 1.
+pub fn plain_16(setting: &Setting) -> Outcome<Vec<Part>> {
+    let data = setting.data(Binarization::Threshold(0.5), 0)?;
+    let mut parts = Vec::new();
+    for (name, is_flipped, published) in
+        [("plain", false, -149.05), ("plain flipped", true, -183.36)]
+    {
+        if !setting.wants(name) {
+            continue;
+        }
+        let treated = |part| {
+            if is_flipped {
+                flipped(part)
+            } else {
+                Cow::Borrowed(part)
+            }
+        };
+        let (train, test) = (treated(&data.train), treated(test_part(&data)?));
+        let options = Options {
+            negative: Negative::Persistent {
+                chains: 100,
+                steps: 1,
+            },
+            learning_rate: Schedule::Constant(0.01),
+            batch_size: 100,
+            epochs: 50,
+            ..Options::default()
+        };
+        let rbm = Rbm::bernoulli(train.columns(), setting.at_most(16, 12))
+            .initialized_from(&train, setting.seed)?;
+        let beside = json!({"binarization": "threshold:0.5", "flipped": is_flipped});
+        let recipe = recipe(&rbm, &options, beside);
+        let (rbm, seconds) = setting.train(name, rbm, options, &train, |_| Ok(None))?;
+        let figures = measure(&rbm, &test)?;
+        let figures = figures.map(|x| x.figure("test log-likelihood", Some(published)));
+        parts.push(Part {
+            name: name.into(),
+            recipe,
+            figures: figures.into_iter().collect(),
+            seconds,
+        });
+    }
+    Ok(parts)
+}
+
+/// `1 - v`.
+fn flipped(examples: &Examples) -> Cow<'_, Examples> {
+    let Some(bits) = examples.bits() else {
+        return Cow::Borrowed(examples); // thresholded data are bits
+    };
+    let bits = BitMatrix::from_fn(bits.rows(), bits.columns(), |i, j| !bits.get(i, j));
+    Examples::new(Values::Bits(bits), None).map_or(Cow::Borrowed(examples), Cow::Owned)
+}
+
+fn measure(rbm: &Rbm, test: &Examples) -> Outcome<Option<Likelihood>> {
+    let mut progress = |_: &'static str, _: usize, _: usize| ControlFlow::Continue(());
+    Likelihood::measure(rbm, test, Split::Test, &Way::Exact, &mut progress)
 }
