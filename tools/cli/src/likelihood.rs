@@ -294,7 +294,11 @@ impl Likelihood {
     /// The mean with the ends of the interval of `ln Z` in place of its estimate.
     pub fn mean_interval(&self) -> (f64, f64) {
         let (low, high) = self.interval;
-        (self.mean + self.log_z - high, self.mean + self.log_z - low)
+        // In this order an exact `ln Z` leaves no rounding.
+        (
+            self.mean + (self.log_z - high),
+            self.mean + (self.log_z - low),
+        )
     }
 
     /// `ln w` of the chains of every direction, forward first.

@@ -106,7 +106,14 @@ pub fn centered(setting: &Setting) -> Outcome<Vec<Part>> {
         betas: Betas::Linear(10_000),
     };
     let how = Binarization::Threshold(0.5);
-    part(setting, "784-500 centred", how, options, estimator, [Some(-84.86), None])
+    part(
+        setting,
+        "784-500 centred",
+        how,
+        options,
+        estimator,
+        [Some(-84.86), None],
+    )
 }
 
 /// Trains and measures one machine; `published` are the log-likelihoods of the test and the training part.

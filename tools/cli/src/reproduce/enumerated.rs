@@ -79,7 +79,13 @@ pub fn centered_16(setting: &Setting) -> Outcome<Vec<Part>> {
         if !setting.wants(name) {
             continue;
         }
-        let treated = |part| if is_flipped { flipped(part) } else { Cow::Borrowed(part) };
+        let treated = |part| {
+            if is_flipped {
+                flipped(part)
+            } else {
+                Cow::Borrowed(part)
+            }
+        };
         let (train, test) = (treated(&data.train), treated(test_part(&data)?));
         let options = Options {
             negative: Negative::Persistent {
