@@ -193,6 +193,23 @@ impl Checkpoint {
     /// [`Error::Parameter`] if the file holds no run, [`Error::Shape`] if `data` is not of the size that the run was on; else as
     /// [`Training::resumed`].
     pub fn into_training(self, data: &Examples) -> Result<Training> {
+        if let Some(state) = &self.training
+            && data.len() != state.examples
+        {
+            return Err(Error::shape(
+                "examples of the data",
+                state.examples,
+                data.len(),
+            ));
+        }
+        self.into_fed_training(data)
+    }
+
+    /// As [`Self::into_training`], for a run that is fed: `start` is what it was started with, see [`Training::fed`].
+    ///
+    /// # Errors
+    /// As [`Training::resumed`]; [`Error::Parameter`] if the file holds no run.
+    pub fn into_fed_training(self, start: &Examples) -> Result<Training> {
         let Some(state) = self.training else {
             return Err(Error::parameter(
                 "model file",
@@ -200,27 +217,21 @@ impl Checkpoint {
                 "a finished model",
             ));
         };
-        if data.len() != state.examples {
-            return Err(Error::shape(
-                "examples of the data",
-                state.examples,
-                data.len(),
-            ));
-        }
         let rbm = match &state.parameters {
             Some(parameters) => parameters.placed_in(&self.rbm),
             None => self.rbm,
         };
+        let examples = state.examples;
         let mut training = Training::resumed(
             rbm,
             state.options,
-            data,
+            start,
             state.optimizer,
             state.chains,
             state.updates,
         )?;
         training.set_fast_weights(state.fast)?;
-        Ok(training)
+        Ok(training.fed(examples))
     }
 
     /// Writes the file under a temporary name beside `path`, then renames it: a reader sees the old file or the new one.

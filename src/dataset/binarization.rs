@@ -90,6 +90,29 @@ pub(super) fn binarize(
     }
 }
 
+/// Whether `how` makes bits of any numbers.
+pub(super) fn fills(how: Binarization) -> bool {
+    how != Binarization::None
+}
+
+/// The bits of example `index`, in `words`, on the calling thread; none with [`Binarization::None`].
+pub(super) fn binarize_row(
+    row: &[f32],
+    how: Binarization,
+    seed: u64,
+    index: usize,
+    words: &mut [u64],
+) {
+    match how {
+        Binarization::None => {}
+        Binarization::Threshold(t) => threshold(row, t, words),
+        Binarization::Sampled => {
+            let index = u32::try_from(index).expect("fewer than 2^32 rows");
+            sample(row, Draws::new(seed, Site::Binarize, 0), index, words);
+        }
+    }
+}
+
 /// Fills each row of a bit matrix from the row of `matrix` by `fill(row, numbers, words)`, in parallel.
 fn pack(matrix: &Matrix, fill: impl Fn(usize, &[f32], &mut [u64]) + Sync) -> BitMatrix {
     let mut bits = BitMatrix::zeros(matrix.rows(), matrix.columns());

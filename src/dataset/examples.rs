@@ -180,6 +180,14 @@ impl Examples {
         }
     }
 
+    /// Unlabelled examples of values that come from others.
+    pub(super) fn from_values(values: Values) -> Self {
+        Self {
+            values,
+            labels: None,
+        }
+    }
+
     /// The same examples with `labels`.
     pub(super) fn labelled(self, labels: Vec<u8>) -> Result<Self> {
         if labels.len() != self.len() {

@@ -27,6 +27,13 @@ pub(super) fn images(mut source: Source<'_>) -> Result<Matrix> {
     Ok(from_bytes(rows, columns, &pixels))
 }
 
+/// Rows and columns of images, of which nothing but the header is read.
+pub(super) fn layout(source: &mut Source<'_>) -> Result<(usize, usize)> {
+    let sizes = sizes(source, 2..=u8::MAX, "two or more dimensions")?;
+    let (rows, columns, _) = volume(source, &sizes)?;
+    Ok((rows, columns))
+}
+
 /// Labels: unsigned bytes in one dimension.
 pub(super) fn labels(mut source: Source<'_>) -> Result<Vec<u8>> {
     let sizes = sizes(&mut source, 1..=1, "one dimension")?;

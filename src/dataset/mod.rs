@@ -16,8 +16,10 @@ mod npy;
 mod npy_header;
 mod npz;
 mod source;
+mod stream;
 
 pub use binarization::Binarization;
 pub use examples::{Examples, Values};
 pub use generate::{bars_and_stripes, shifting_bar};
 pub use load::Dataset;
+pub use stream::{BLOCK_ROWS, Batches, ExampleStream, WINDOW_BLOCKS};

@@ -121,6 +121,11 @@ impl Header {
         })
     }
 
+    /// Whether the most significant byte of an element comes first.
+    pub(super) fn is_big_endian(&self) -> bool {
+        self.big_endian
+    }
+
     /// Number of dimensions.
     pub(super) fn dimensions(&self) -> usize {
         self.shape.len()

@@ -129,6 +129,32 @@ impl Negative {
         Ok(())
     }
 
+    /// Sweeps at each update, if there are any.
+    pub fn steps(&self) -> Option<usize> {
+        match *self {
+            Self::Exact => None,
+            Self::ContrastiveDivergence { steps, .. }
+            | Self::Mcmc { steps, .. }
+            | Self::Persistent { steps, .. }
+            | Self::FastPersistent { steps, .. }
+            | Self::Tempered { steps, .. } => Some(steps),
+        }
+    }
+
+    /// The same with another number of sweeps at each update, if there are any.
+    #[must_use]
+    pub fn with_steps(mut self, n: usize) -> Self {
+        match &mut self {
+            Self::Exact => {}
+            Self::ContrastiveDivergence { steps, .. }
+            | Self::Mcmc { steps, .. }
+            | Self::Persistent { steps, .. }
+            | Self::FastPersistent { steps, .. }
+            | Self::Tempered { steps, .. } => *steps = n,
+        }
+        self
+    }
+
     /// Whether the positive phase must draw hidden states.
     pub(super) fn starts_at_data(&self) -> bool {
         matches!(self, Self::ContrastiveDivergence { .. })
@@ -305,21 +331,23 @@ impl Chains {
         self.h.sampled(0..rows, draws, tail)
     }
 
-    /// Samples of the model for update `update`.
+    /// Samples of the model for update `update`, by `negative` as it is now: that of the run with at most as many steps.
     pub(super) fn run(
         &mut self,
         rbm: &Rbm,
+        negative: Negative,
         update: u64,
         buffers: &mut Propagation,
     ) -> Result<Sampled<'_>> {
-        match self.negative {
+        // By the most steps of an update, so that no two updates of a schedule share a draw.
+        let half = 2 * self.negative.steps().unwrap_or(0) as u64 * update;
+        match negative {
             Negative::Exact => return Ok(Sampled::Exact(Box::new(rbm.expectations()?))),
             Negative::Mcmc { steps, .. } => {
                 let start = Draws::new(self.seed, Site::Start, update);
                 // beta = 0: fair coins
                 let tail = self.v.sampled(0..self.rows, start, Tail::new(0.0));
                 rbm.visible_from_hidden(self.h.view(), tail, buffers)?;
-                let half = 2 * steps as u64 * update;
                 for k in 0..steps as u64 {
                     self.draw_hidden(rbm, half + 2 * k, buffers)?;
                     self.draw_visible(rbm, half + 2 * k + 1, buffers)?;
@@ -330,7 +358,6 @@ impl Chains {
                 steps,
                 reconstruction,
             } => {
-                let half = 2 * steps as u64 * update;
                 for k in 0..steps as u64 {
                     if k > 0 {
                         self.draw_hidden(rbm, half + 2 * k, buffers)?;
@@ -355,7 +382,7 @@ impl Chains {
                 let Some(tempering) = &mut self.tempering else {
                     unreachable!("tempered chains were started so");
                 };
-                let done = steps as u64 * update;
+                let done = half / 2;
                 // The first half sweep was the start's.
                 tempering.set_position(1 + 2 * done, done);
                 for k in 0..steps {
@@ -370,7 +397,6 @@ impl Chains {
                 });
             }
             Negative::Persistent { steps, .. } | Negative::FastPersistent { steps, .. } => {
-                let half = 2 * steps as u64 * update;
                 for k in 0..steps as u64 {
                     self.draw_visible(rbm, half + 2 * k, buffers)?;
                     if k + 1 < steps as u64 {

@@ -28,6 +28,8 @@ pub(super) struct Minibatch {
     real: Matrix,
     rows: usize,
     is_bits: bool,
+    /// Whether bits are drawn of numbers.
+    draws: bool,
 }
 
 impl Minibatch {
@@ -39,6 +41,7 @@ impl Minibatch {
             real: Matrix::zeros(if is_bits { 0 } else { batch_size }, n),
             rows: 0,
             is_bits,
+            draws: resample,
         }
     }
 
@@ -70,6 +73,16 @@ impl Minibatch {
                 }
             }
         }
+    }
+
+    /// Most examples of a minibatch.
+    pub(super) fn most(&self) -> usize {
+        self.bits.rows().max(self.real.rows())
+    }
+
+    /// Whether examples with these values fit the buffers.
+    pub(super) fn takes(&self, values: &Values) -> bool {
+        self.is_bits && self.draws || self.is_bits == matches!(values, Values::Bits(_))
     }
 
     pub(super) fn input(&self) -> Input<'_> {

@@ -16,6 +16,7 @@ mod optimizer;
 mod options;
 mod rule;
 mod schedule;
+mod stream;
 mod trainer;
 
 pub use averaging::Averaging;

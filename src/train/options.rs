@@ -59,6 +59,10 @@ pub struct Options {
     pub gradient_clip: Option<f32>,
     /// Real-valued data: draw binary states anew at each visit instead of taking the values as probabilities.
     pub resample_data: bool,
+    /// Gibbs sweeps of the negative phase as a function of the epoch, rounded up to whole ones and at least 1; at most those of `negative`, by
+    /// which draws are numbered. Without it there are always that many.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub steps: Option<Schedule>,
     /// Seed of every choice and draw.
     pub seed: u64,
     /// What is learned.
@@ -111,6 +115,7 @@ impl Default for Options {
             l1_decay: 0.0,
             gradient_clip: None,
             resample_data: false,
+            steps: None,
             seed: 0,
             objective: Objective::Generative,
             variance_rate: 0.0,
@@ -124,6 +129,17 @@ impl Default for Options {
 }
 
 impl Options {
+    /// The negative phase at `epoch` (with fractions): `negative` with its scheduled number of steps.
+    pub fn negative_at(&self, epoch: f64) -> Negative {
+        match &self.steps {
+            None => self.negative,
+            Some(steps) => {
+                let steps = steps.at(epoch, self.epochs).ceil();
+                self.negative.with_steps((steps as usize).max(1))
+            }
+        }
+    }
+
     /// Refuses what cannot work.
     ///
     /// # Errors
@@ -143,6 +159,23 @@ impl Options {
         ] {
             if !(x >= 0.0 && x.is_finite()) {
                 return Err(Error::parameter(name, "a finite number of at least 0", x));
+            }
+        }
+        if let Some(steps) = &self.steps {
+            let Some(most) = self.negative.steps() else {
+                return Err(Error::parameter(
+                    "scheduled steps",
+                    "a negative phase of Gibbs sweeps",
+                    "the exact gradient",
+                ));
+            };
+            steps.check("steps", f32::INFINITY)?;
+            if steps.most().ceil() > most as f32 {
+                return Err(Error::parameter(
+                    "scheduled steps",
+                    format!("at most the {most} of the negative phase"),
+                    steps,
+                ));
             }
         }
         for (name, x) in [

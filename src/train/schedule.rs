@@ -64,6 +64,16 @@ impl Schedule {
         }
     }
 
+    /// The greatest rate that it ever gives.
+    pub fn most(&self) -> f32 {
+        match self {
+            Self::Constant(x) => *x,
+            Self::Linear { from, to } => from.max(*to),
+            Self::Step { initial, .. } | Self::Inverse { initial, .. } => *initial,
+            Self::Pieces(pieces) => pieces.iter().fold(0.0, |most, (_, x)| x.max(most)),
+        }
+    }
+
     /// Refuses rates that are not finite, negative, or not below `limit`.
     pub(crate) fn check(&self, name: &str, limit: f32) -> Result<()> {
         let ok = |x: f32| x >= 0.0 && x < limit;
@@ -186,6 +196,28 @@ mod tests {
         assert_eq!(at("inverse:1:4", 4.0), 0.5);
         assert_eq!(at("at:0=0.5,5=0.9", 4.99), 0.5);
         assert_eq!(at("at:0=0.5,5=0.9", 5.0), 0.9);
+    }
+
+    #[test]
+    fn no_rate_is_above_the_greatest() {
+        for (text, most) in [
+            ("0.5", 0.5),
+            ("linear:1:0", 1.0),
+            ("linear:0:2", 2.0),
+            ("step:1:0.5:2", 1.0),
+            ("inverse:3:4", 3.0),
+            ("at:0=1,3=5,7=2", 5.0),
+        ] {
+            let schedule: Schedule = text.parse().unwrap();
+            assert_eq!(schedule.most(), most);
+            let rates: Vec<f32> = (0..=100)
+                .map(|t| schedule.at(f64::from(t) / 10.0, 10))
+                .collect();
+            assert!(
+                rates.iter().all(|&x| x <= most) && rates.contains(&most),
+                "{text}"
+            );
+        }
     }
 
     #[test]

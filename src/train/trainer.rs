@@ -148,14 +148,14 @@ impl Trainer {
 /// A run: the machine and all that its future depends on.
 #[derive(Clone, Debug)]
 pub struct Training {
-    rbm: Rbm,
+    pub(super) rbm: Rbm,
     options: Options,
     optimizer: Optimizer,
     chains: Chains,
     updates: u64,
-    examples: usize,
-    minibatch: Minibatch,
-    h_mean: Matrix,
+    pub(super) examples: usize,
+    pub(super) minibatch: Minibatch,
+    pub(super) h_mean: Matrix,
     order: Vec<u32>,
     /// Epoch that `order` is of.
     ordered: Option<u64>,
@@ -384,7 +384,7 @@ impl Training {
         self.chains.persistent()
     }
 
-    /// Examples of the data that the run is on.
+    /// Examples of the data that the run is on, or that an epoch has if it is fed.
     pub fn examples(&self) -> usize {
         self.examples
     }
@@ -407,17 +407,22 @@ impl Training {
             .at(self.time(), self.options.epochs)
     }
 
-    /// Connection updates of a whole epoch: `n_visible x n_hidden x` rows `x` passes, both phases and their statistics.
+    /// Connection updates of the epoch that is going on.
     pub fn connection_updates_per_epoch(&self) -> u64 {
+        self.connection_updates_in_epoch(self.position().epoch)
+    }
+
+    /// Connection updates of the whole epoch `epoch`: `n_visible x n_hidden x` rows `x` passes, both phases and their statistics.
+    pub fn connection_updates_in_epoch(&self, epoch: usize) -> u64 {
+        let negative = self.options.negative_at(epoch as f64);
         let (size, n) = (self.options.batch_size, self.examples);
         let (generative, discriminative) = match self.options.objective {
             Objective::Generative => (1, 0),
             Objective::Discriminative => (0, 2),
             Objective::Hybrid { .. } => (1, 2),
         };
-        let of_batch = |rows: usize| {
-            (2 + discriminative) * rows as u64 + generative * self.options.negative.passes(rows)
-        };
+        let of_batch =
+            |rows: usize| (2 + discriminative) * rows as u64 + generative * negative.passes(rows);
         let rows = (n / size) as u64 * of_batch(size)
             + if n.is_multiple_of(size) {
                 0
@@ -472,18 +477,29 @@ impl Training {
                 format!("{} x {}", data.len(), data.columns()),
             ));
         }
+        self.warm_up();
+        in_pool(|| self.update_in_pool(data, false))
+    }
+
+    /// Lets every thread grow its buffers, once.
+    pub(super) fn warm_up(&mut self) {
         if !self.warm {
             let chains = self.chains.rows().max(self.h_mean.rows());
             warm_up(chains, self.rbm.n_hidden());
             self.warm = true;
         }
-        in_pool(|| self.update_in_pool(data))
     }
 
-    fn update_in_pool(&mut self, data: &Examples) -> Result<()> {
+    /// An update on the minibatch of the run's own order, or on all of `data` in its order.
+    pub(super) fn update_in_pool(&mut self, data: &Examples, whole: bool) -> Result<()> {
         let rates = self.rates();
+        let negative = self.options.negative_at(self.time());
+        let rows = if whole {
+            self.gather_all(data)
+        } else {
+            self.gather(data)
+        };
         let updates = (self.options.epochs * self.position().batches) as u64;
-        let rows = self.gather(data);
         self.positive_phase(rows)?;
         let of_example = 1.0 / rows as f32;
         let generative = self.options.objective.generative_weight();
@@ -505,7 +521,10 @@ impl Training {
         let expectations;
         if self.options.objective != Objective::Discriminative {
             let machine = self.fast.as_ref().map_or(&self.rbm, Fast::machine);
-            match self.chains.run(machine, self.updates, &mut self.buffers)? {
+            match self
+                .chains
+                .run(machine, negative, self.updates, &mut self.buffers)?
+            {
                 Sampled::Exact(exact) => {
                     expectations = exact;
                     beside.exact = Some((&expectations, generative));
@@ -596,6 +615,17 @@ impl Training {
         self.minibatch
             .fill(data, indices, draws, self.rbm.visible());
         end - start
+    }
+
+    /// Fills the minibatch with all of `data` and returns its size.
+    fn gather_all(&mut self, data: &Examples) -> usize {
+        self.order.clear();
+        self.order.extend(0..data.len() as u32);
+        self.ordered = None;
+        let draws = Draws::new(self.options.seed, Site::Data, self.updates);
+        self.minibatch
+            .fill(data, &self.order, draws, self.rbm.visible());
+        data.len()
     }
 
     /// `E[h | v]` of the minibatch, and states where the chains start from them.

@@ -24,6 +24,7 @@ Examples:
   harmonium train --data table.csv --visible-units gaussian --standardize --learning-rate 0.001 --method cd
   harmonium sample run/model.safetensors --out fantasies.png
   harmonium inspect run/model.safetensors
+  harmonium reproduce rbm-small                   published figures beside those of this program
 
 Results go to stdout, progress and messages to stderr. Exit codes: 0 done, 1 failed, 2 used wrongly.
 HARMONIUM_ISA=portable|avx2|avx512 forces an instruction set.
@@ -49,7 +50,7 @@ Schedules of rates, with times t in epochs and T the number of --epochs:
   linear:0.05:0.001     from 0.05 at t = 0 to 0.001 at t = T, in a straight line
   step:0.05:0.5:10      halved every 10 epochs
   inverse:0.05:20       0.05 / (1 + t / 20)
-  at:0=0.5,5=0.9        0.5, and 0.9 from epoch 5 on
+  at:0=0.5,5=0.9        0.5, and 0.9 from epoch 5 on (--steps at:0=1,10=2: CD-1, then CD-2)
 
 Files in the output directory:
   model.safetensors     the machine, the state of the run, and notes on where it comes from
@@ -85,6 +86,8 @@ pub enum Command {
     Sample(SampleArgs),
     /// Show what a model file holds.
     Inspect(InspectArgs),
+    /// Repeat a published experiment by its recipe, and show published and measured figures side by side.
+    Reproduce(ReproduceArgs),
     Bench(BenchArgs),
 }
 
@@ -307,9 +310,9 @@ pub struct TrainArgs {
     /// Where the samples of the negative phase come from [default: pcd].
     #[arg(long, help_heading = "Machine and method")]
     pub method: Option<Method>,
-    /// Gibbs sweeps an update [default: 1; 100 with mcmc].
+    /// Gibbs sweeps an update, a number or a schedule (below) whose rates are rounded up [default: 1; 100 with mcmc].
     #[arg(long, value_name = "K", value_parser = steps, help_heading = "Machine and method")]
-    pub steps: Option<usize>,
+    pub steps: Option<Schedule>,
     /// Chains of pcd, fpcd, tempered and mcmc [default: 100].
     #[arg(long, value_name = "N", value_parser = positive, help_heading = "Machine and method")]
     pub chains: Option<usize>,
@@ -584,6 +587,42 @@ pub struct SampleArgs {
     pub threads: Threads,
 }
 
+/// Options of `harmonium reproduce`.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Full experiments take minutes to hours; `--quick` goes the same way with few examples in seconds, and its figures mean nothing. \
+The interval of a likelihood is that of ln Z (exact, or forward low to reverse high), of an error rate three binomial \
+standard errors to either side. docs/results.md has figures of full runs.")]
+pub struct ReproduceArgs {
+    /// Which experiment; --list shows all.
+    #[arg(required_unless_present = "list")]
+    pub name: Option<String>,
+    /// Show the experiments, one a line.
+    #[arg(long)]
+    pub list: bool,
+    /// Data in place of the MNIST that the program carries, as in `train`.
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<String>,
+    /// A smoke test: few examples, few epochs.
+    #[arg(long)]
+    pub quick: bool,
+    /// One machine of an experiment that has several, by its name in the table.
+    #[arg(long, value_name = "PART")]
+    pub only: Option<String>,
+    /// Seed of every choice and draw.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub seed: u64,
+    /// Directory for the record NAME.json and the models.
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// The record on stdout in place of the table.
+    #[arg(long)]
+    pub json: bool,
+    /// Threads of the command.
+    #[command(flatten)]
+    pub threads: Threads,
+}
+
 /// Options of `harmonium inspect`.
 #[derive(Args, Debug)]
 pub struct InspectArgs {
@@ -610,8 +649,16 @@ fn positive(text: &str) -> Result<usize, String> {
 }
 
 /// Sweeps an update: draws are numbered by 48 bits, which is enough for a million of them in 10^8 updates.
-fn steps(text: &str) -> Result<usize, String> {
-    number(text, 1, 1_000_000)
+fn steps(text: &str) -> Result<Schedule, String> {
+    const MOST: usize = 1_000_000;
+    if !text.contains(':') {
+        return number(text, 1, MOST).map(|k| Schedule::Constant(k as f32));
+    }
+    let schedule: Schedule = text.parse().map_err(|e: harmonium::Error| e.to_string())?;
+    if schedule.most() > MOST as f32 {
+        return Err(format!("expected at most {MOST} steps"));
+    }
+    Ok(schedule)
 }
 
 fn threads(text: &str) -> Result<usize, String> {

@@ -161,7 +161,7 @@ const LEAST_RUNS: usize = 3;
 const RUNS: f64 = 15.0;
 
 /// The CPU's name as Linux tells it, else its architecture.
-fn cpu_model() -> String {
+pub fn cpu_model() -> String {
     let info = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let model = info.lines().find_map(|line| {
         let (key, value) = line.split_once(':')?;

@@ -261,10 +261,44 @@ impl Likelihood {
         }
     }
 
+    /// Mean over the examples.
+    pub fn mean(&self) -> f64 {
+        self.mean
+    }
+
+    /// What the interval is, and every warning.
+    pub fn remark(&self) -> String {
+        let mut text = match &self.annealed {
+            None => format!("exact ln Z, standard error {:.2}", self.standard_error),
+            Some(x) => {
+                let sizes = match &x.reverse {
+                    None => format!("{:.0}", x.forward.effective_sample_size),
+                    Some((_, bracket)) => format!(
+                        "{:.0} and {:.0}",
+                        x.forward.effective_sample_size, bracket.reverse.effective_sample_size
+                    ),
+                };
+                let chains = x.ais.chains;
+                format!(
+                    "ln Z {:.2}, effective sample size {sizes} of {chains}",
+                    self.log_z
+                )
+            }
+        };
+        for warning in self.annealed.iter().flat_map(Annealed::warnings) {
+            text.push_str(&format!("; {warning}"));
+        }
+        text
+    }
+
     /// The mean with the ends of the interval of `ln Z` in place of its estimate.
-    fn mean_interval(&self) -> (f64, f64) {
+    pub fn mean_interval(&self) -> (f64, f64) {
         let (low, high) = self.interval;
-        (self.mean + self.log_z - high, self.mean + self.log_z - low)
+        // In this order an exact `ln Z` leaves no rounding.
+        (
+            self.mean + (self.log_z - high),
+            self.mean + (self.log_z - low),
+        )
     }
 
     /// `ln w` of the chains of every direction, forward first.

@@ -20,6 +20,7 @@ mod pictures;
 mod plan;
 mod progress;
 mod report;
+mod reproduce;
 mod sample;
 mod stopping;
 mod train;
@@ -52,6 +53,7 @@ fn run(cli: Cli) -> Outcome<()> {
         Command::Evaluate(args) => on_threads(&args.threads, || evaluate::run(args)),
         Command::Classify(args) => on_threads(&args.threads, || classify::run(args)),
         Command::Sample(args) => on_threads(&args.threads, || sample::run(args)),
+        Command::Reproduce(args) => on_threads(&args.threads, || reproduce::run(args)),
         Command::Inspect(args) => inspect::run(args),
         Command::Bench(args) => Ok(bench::run(args)?),
     }

@@ -144,6 +144,7 @@ impl Plan {
                 l1_decay: args.l1_decay.unwrap_or(default.l1_decay),
                 gradient_clip: args.gradient_clip.or(default.gradient_clip),
                 resample_data: args.resample,
+                steps: scheduled_steps(args),
                 seed,
                 objective,
                 variance_rate: args.variance_rate.unwrap_or(default.variance_rate),
@@ -217,7 +218,7 @@ impl Plan {
         if args.resample && !options.resample_data {
             return Err(contradiction("--resample", "draws its data once"));
         }
-        agree_on_negative(args, options.negative)?;
+        agree_on_negative(args, &options)?;
 
         if let Some(epochs) = args.epochs {
             let batches = state.examples.div_ceil(options.batch_size.max(1)).max(1) as u64;
@@ -414,6 +415,12 @@ pub fn describe(negative: Negative) -> String {
     }
 }
 
+/// The schedule of `--steps`, if it is not one number.
+fn scheduled_steps(args: &TrainArgs) -> Option<Schedule> {
+    let steps = args.steps.clone()?;
+    (!matches!(steps, Schedule::Constant(_))).then_some(steps)
+}
+
 /// The negative phase that the flags describe.
 fn negative(args: &TrainArgs, method: Method) -> Outcome<Negative> {
     let meaningless = |flag: &str, given: bool, methods: &str| {
@@ -449,12 +456,17 @@ fn negative(args: &TrainArgs, method: Method) -> Outcome<Negative> {
         )?;
     }
     let chains = args.chains.unwrap_or(DEFAULT_CHAINS);
-    let steps = args.steps.unwrap_or(DEFAULT_STEPS);
+    // Of a schedule the most.
+    let given = args
+        .steps
+        .as_ref()
+        .map(|steps| steps.most().ceil() as usize);
+    let steps = given.unwrap_or(DEFAULT_STEPS);
     Ok(match method {
         Method::Exact => Negative::Exact,
         Method::Mcmc => Negative::Mcmc {
             chains,
-            steps: args.steps.unwrap_or(DEFAULT_MCMC_STEPS),
+            steps: given.unwrap_or(DEFAULT_MCMC_STEPS),
         },
         Method::Cd => Negative::ContrastiveDivergence {
             steps,
@@ -477,7 +489,8 @@ fn negative(args: &TrainArgs, method: Method) -> Outcome<Negative> {
 }
 
 /// Refuses flags about the negative phase that contradict that of the run.
-fn agree_on_negative(args: &TrainArgs, stored: Negative) -> Outcome<()> {
+fn agree_on_negative(args: &TrainArgs, options: &Options) -> Outcome<()> {
+    let stored = options.negative;
     let (method, name) = match stored {
         Negative::Exact => (Method::Exact, "exact"),
         Negative::Mcmc { .. } => (Method::Mcmc, "mcmc"),
@@ -503,6 +516,8 @@ fn agree_on_negative(args: &TrainArgs, stored: Negative) -> Outcome<()> {
         } => (None, Some(steps), Some(reconstruction)),
     };
     agree("chains", args.chains.as_ref(), chains.as_ref())?;
+    let scheduled = options.steps.clone();
+    let steps = scheduled.or(steps.map(|k| Schedule::Constant(k as f32)));
     agree("steps", args.steps.as_ref(), steps.as_ref())?;
     if let Negative::FastPersistent {
         fast_rate,

@@ -24,6 +24,28 @@ pub fn table(title: &str, rows: &[[String; 3]]) -> Outcome<()> {
     print(&text)
 }
 
+/// Prints rows of `N` cells under `heads`, each column as wide as its widest cell.
+pub fn columns<const N: usize>(
+    title: &str,
+    heads: &[&str; N],
+    rows: &[[String; N]],
+) -> Outcome<()> {
+    let heads = heads.map(str::to_owned);
+    let all = || std::iter::once(&heads).chain(rows);
+    let width = |k: usize| all().map(|row| row[k].chars().count()).max().unwrap_or(0);
+    let widths: [usize; N] = std::array::from_fn(width);
+    let mut text = format!("{title}\n");
+    for row in all() {
+        let cells = row
+            .iter()
+            .zip(widths)
+            .map(|(x, width)| format!("  {x:<width$}"));
+        text.push_str(cells.collect::<String>().trim_end());
+        text.push('\n');
+    }
+    print(&text)
+}
+
 /// Prints one JSON object.
 pub fn json(object: Map<String, Value>) -> Outcome<()> {
     print(&format!("{:#}\n", Value::Object(object)))

@@ -401,9 +401,10 @@ impl<'a> Run<'a> {
         object.insert("reconstruction_error".into(), json!(reconstruction));
         let seconds = self.clock.trained;
         let position = self.training.position();
-        let batches = position.batches.max(1) as f64;
-        let done = position.updates as f64 / batches;
-        let speed = self.training.connection_updates_per_epoch() as f64 * done / seconds / 1e9;
+        let done: u64 = (0..position.epoch)
+            .map(|epoch| self.training.connection_updates_in_epoch(epoch))
+            .sum();
+        let speed = done as f64 / seconds / 1e9;
 
         let figures: Vec<(String, String)> = object
             .iter()

@@ -1,0 +1,348 @@
+//! `harmonium reproduce`: published experiments by their recipes, with published and measured figures side by side.
+//!
+//! Each family of experiments is one file below, and each experiment a function from a [`Setting`] to [`Part`]s; what all share, from training
+//! to the record, is here. `--quick` goes the same way with fewer examples and epochs, so that a test can.
+
+mod annealed;
+mod classification;
+mod enumerated;
+
+use crate::{
+    args::ReproduceArgs,
+    bench::cpu_model,
+    data::{Data, Source, resolved},
+    failure::{Failure, Outcome, note},
+    interrupt::Interrupt,
+    report,
+};
+use harmonium::{
+    Checkpoint, Error, Rbm, Training,
+    checkpoint::write_atomically,
+    dataset::{Binarization, Examples},
+    train::{Event, Options},
+};
+use serde_json::{Map, Value, json};
+use std::{
+    fs,
+    io::{self, Write},
+    ops::ControlFlow,
+    path::PathBuf,
+    time::{Duration, Instant},
+};
+
+/// Examples and epochs of `--quick`.
+const QUICK_EXAMPLES: usize = 1000;
+const QUICK_EPOCHS: usize = 2;
+/// Time between lines about a run.
+const LINE_EVERY: Duration = Duration::from_secs(10);
+
+/// A published experiment.
+struct Experiment {
+    name: &'static str,
+    about: &'static str,
+    run: fn(&Setting) -> Outcome<Vec<Part>>,
+}
+
+const EXPERIMENTS: [Experiment; 6] = [
+    Experiment {
+        name: "rbm-cd25",
+        about: "RBM 784-500, CD with 1 to 25 steps (Salakhutdinov and Murray 2008): test -86.34 nats; --data takes their binarised MNIST",
+        run: annealed::cd25,
+    },
+    Experiment {
+        name: "rbm-pcd",
+        about: "RBM 784-500, PCD-25, 250 epochs (natural_bm): validation -86.5 nats",
+        run: annealed::pcd,
+    },
+    Experiment {
+        name: "rbm-small",
+        about: "RBMs 784-20 and 784-25 with exact ln Z (Salakhutdinov and Murray 2008): -164.52, -151.57, -143.03, -150.11 nats",
+        run: enumerated::small,
+    },
+    Experiment {
+        name: "rbm-16-centered",
+        about: "RBM 784-16, PCD-1, 50 epochs, centred and plain: -142.56, -149.05 nats; on the negative of MNIST -142.09, -183.36",
+        run: enumerated::centered_16,
+    },
+    Experiment {
+        name: "rbm-500-centered",
+        about: "RBM 784-500, centred PCD-1, 200 epochs: -84.86 nats",
+        run: annealed::centered,
+    },
+    Experiment {
+        name: "rbm-classification",
+        about: "RBMs with labels, generative, discriminative and hybrid (Larochelle and Bengio 2008): 3.39, 1.81, 1.28 % test error",
+        run: classification::run,
+    },
+];
+
+/// What a run is told.
+struct Setting {
+    data: Option<String>,
+    quick: bool,
+    seed: u64,
+    out: Option<PathBuf>,
+    only: Option<String>,
+    interrupt: Interrupt,
+}
+
+/// A machine of an experiment.
+struct Part {
+    name: String,
+    recipe: Value,
+    figures: Vec<Figure>,
+    /// Of training.
+    seconds: f64,
+}
+
+/// A figure and what it is published as.
+struct Figure {
+    what: &'static str,
+    published: Option<f64>,
+    measured: f64,
+    /// Ends of the interval of `measured`.
+    interval: (f64, f64),
+    unit: &'static str,
+    /// What the interval is, and what else to know.
+    remark: String,
+}
+
+/// Runs the command.
+pub fn run(args: &ReproduceArgs) -> Outcome<()> {
+    if args.list {
+        let rows = EXPERIMENTS.map(|x| [x.name.to_owned(), x.about.to_owned(), String::new()]);
+        return report::table("Published experiments", &rows);
+    }
+    let name = args.name.as_deref().unwrap_or_default();
+    let Some(experiment) = EXPERIMENTS.iter().find(|x| x.name == name) else {
+        let names: Vec<&str> = EXPERIMENTS.iter().map(|x| x.name).collect();
+        return Err(
+            Failure::usage(format!("{name:?}: expected one of {}", names.join(", ")))
+                .hint("`harmonium reproduce --list` says what they are"),
+        );
+    };
+    let setting = Setting {
+        data: args.data.as_deref().map(resolved),
+        quick: args.quick,
+        seed: args.seed,
+        out: args.out.clone(),
+        only: args.only.clone(),
+        interrupt: Interrupt::listen()?,
+    };
+    if let Some(out) = &setting.out {
+        fs::create_dir_all(out).map_err(|e| Error::io(out, "create the directory", e))?;
+    }
+    let started = Instant::now();
+    let parts = (experiment.run)(&setting)?;
+    if parts.is_empty() {
+        let only = setting.only.unwrap_or_default();
+        return Err(Failure::usage(format!(
+            "--only {only:?}: {name} has no such part"
+        )));
+    }
+    let record = record(experiment, args, &parts, started.elapsed().as_secs_f64());
+    if let Some(out) = &setting.out {
+        let text = format!("{:#}\n", Value::Object(record.clone()));
+        write_atomically(&out.join(format!("{name}.json")), text.as_bytes())?;
+    }
+    if args.json {
+        return report::json(record);
+    }
+    let quick = if args.quick {
+        " --quick: no result"
+    } else {
+        ""
+    };
+    report::columns(
+        &format!("{name}, seed {}{quick}", args.seed),
+        &["", "published", "measured", "interval", "", ""],
+        &parts.iter().flat_map(Part::rows).collect::<Vec<_>>(),
+    )
+}
+
+/// Everything about a run.
+fn record(
+    experiment: &Experiment,
+    args: &ReproduceArgs,
+    parts: &[Part],
+    seconds: f64,
+) -> Map<String, Value> {
+    let record = json!({
+        "experiment": experiment.name,
+        "about": experiment.about,
+        "quick": args.quick,
+        "seed": args.seed,
+        "data": args.data.as_deref().unwrap_or(crate::data::MNIST),
+        "seconds": seconds,
+        "parts": parts.iter().map(Part::json).collect::<Vec<_>>(),
+        "machine": {
+            "cpu": cpu_model(),
+            "threads": rayon::current_num_threads(),
+            "instruction_set": harmonium::simd::isa().to_string(),
+        },
+        "harmonium": env!("CARGO_PKG_VERSION"),
+    });
+    match record {
+        Value::Object(map) => map,
+        _ => unreachable!("it is written as an object above"),
+    }
+}
+
+impl Part {
+    fn json(&self) -> Value {
+        let figures = self.figures.iter().map(|x| {
+            json!({
+                "what": x.what,
+                "published": x.published,
+                "measured": x.measured,
+                "low": x.interval.0,
+                "high": x.interval.1,
+                "unit": x.unit,
+                "remark": x.remark,
+            })
+        });
+        json!({
+            "name": self.name,
+            "recipe": self.recipe,
+            "seconds": self.seconds,
+            "figures": figures.collect::<Vec<_>>(),
+        })
+    }
+
+    /// One row a figure: machine and figure, published, measured, interval, unit, remark.
+    fn rows(&self) -> Vec<[String; 6]> {
+        let number = |x: f64| format!("{x:.2}");
+        let rows = self.figures.iter().map(|x| {
+            let (low, high) = x.interval;
+            [
+                format!("{}, {}", self.name, x.what),
+                x.published.map_or_else(|| "-".into(), number),
+                number(x.measured),
+                format!("{} .. {}", number(low), number(high)),
+                x.unit.into(),
+                x.remark.clone(),
+            ]
+        });
+        let time = [
+            format!("{}, training", self.name),
+            String::new(),
+            format!("{:.1}", self.seconds),
+            String::new(),
+            "s".into(),
+            String::new(),
+        ];
+        rows.chain([time]).collect()
+    }
+}
+
+impl Setting {
+    /// Whether the part `name` is wanted.
+    fn wants(&self, name: &str) -> bool {
+        self.only.as_ref().is_none_or(|only| only == name)
+    }
+
+    /// The data, binarised by `binarize` unless they are bits, with `validation` examples held out.
+    fn data(&self, binarize: Binarization, validation: usize) -> Outcome<Data> {
+        let mut source = Source {
+            binarize,
+            seed: self.seed,
+            validation,
+            ..Source::default()
+        };
+        if let Some(data) = &self.data {
+            source.data.clone_from(data);
+        }
+        let data = source.load()?;
+        if !self.quick {
+            return Ok(data);
+        }
+        let few = |x: Examples| x.head(QUICK_EXAMPLES);
+        Ok(Data {
+            name: data.name,
+            train: few(data.train),
+            validation: data.validation.map(few),
+            test: data.test.map(few),
+        })
+    }
+
+    /// `n`, or the few of a quick run.
+    fn at_most<T: PartialOrd>(&self, n: T, quick: T) -> T {
+        if self.quick && n > quick { quick } else { n }
+    }
+
+    /// Trains `rbm`, telling `watch` of every epoch: what it says goes to stderr now and then. Returns the machine and the seconds of training alone.
+    fn train(
+        &self,
+        name: &str,
+        rbm: Rbm,
+        mut options: Options,
+        data: &Examples,
+        mut watch: impl FnMut(&Rbm) -> Outcome<Option<String>>,
+    ) -> Outcome<(Rbm, f64)> {
+        options.epochs = self.at_most(options.epochs, QUICK_EPOCHS);
+        options.seed = self.seed;
+        let mut training = Training::new(rbm, options, data)?;
+        let mut last = Instant::now();
+        let mut seconds = 0.0;
+        let mut since = Instant::now();
+        let mut failure = None;
+        let done = training.run(data, |event| {
+            if self.interrupt.asked() {
+                return ControlFlow::Break(());
+            }
+            let Event::Epoch(training) = event else {
+                return ControlFlow::Continue(());
+            };
+            seconds += since.elapsed().as_secs_f64();
+            let (epoch, epochs) = (training.position().epoch, training.options().epochs);
+            if epoch == epochs || last.elapsed() >= LINE_EVERY {
+                match watch(training.rbm()) {
+                    Err(e) => failure = Some(e),
+                    Ok(text) => {
+                        let text = text.map_or_else(String::new, |t| format!("  {t}"));
+                        let line = format!("{name}: epoch {epoch}/{epochs}, {seconds:.0} s{text}");
+                        let _ = writeln!(io::stderr(), "{line}");
+                    }
+                }
+                last = Instant::now();
+            }
+            since = Instant::now();
+            if failure.is_some() {
+                return ControlFlow::Break(());
+            }
+            ControlFlow::Continue(())
+        })?;
+        if let Some(failure) = failure {
+            return Err(failure);
+        }
+        if done.is_break() {
+            return Err(Failure::failed(format!(
+                "interrupted while training {name}"
+            )));
+        }
+        if let Some(out) = &self.out {
+            let path = out.join(format!("{}.safetensors", name.replace([' ', '/'], "-")));
+            Checkpoint::from(&training).save(&path)?;
+            note(format!("{name}: model in {}", path.display()));
+        }
+        Ok((training.into_rbm(), seconds))
+    }
+}
+
+/// The test part, which every experiment measures.
+fn test_part(data: &Data) -> Outcome<&Examples> {
+    data.test
+        .as_ref()
+        .ok_or_else(|| Failure::failed(format!("{} has no test part", data.name)))
+}
+
+/// The recipe of a part: options of training and what goes beside them.
+fn recipe(rbm: &Rbm, options: &Options, beside: Value) -> Value {
+    json!({
+        "n_visible": rbm.n_visible(),
+        "n_hidden": rbm.n_hidden(),
+        "units": format!("{},{}", rbm.visible().units, rbm.hidden().units),
+        "options": report::options(options),
+        "beside": beside,
+    })
+}
