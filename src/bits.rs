@@ -459,7 +459,7 @@ mod tests {
         let values = BitMatrix::from_fn(5, 130, |i, j| (i + j) % 2 == 0);
         bits.assign_masked(values.view(), mask.view());
         let expected = |i: usize, j: usize| match j % 3 {
-            0 => (i + j) % 2 == 0,
+            0 => (i + j).is_multiple_of(2),
             _ => pattern(swapped(i), j),
         };
         assert_eq!(bits, BitMatrix::from_fn(5, 130, expected));
