@@ -100,3 +100,20 @@ fn uniform_start_and_reproducible_chains() {
     assert_eq!(one, run(2, &wide));
     assert_eq!(one, run(7, &wide));
 }
+
+/// NaN and infinite weights are an error and not a sample, by look-up and by dense products, in large machines and small ones.
+#[test]
+fn weights_that_are_not_finite_are_not_sampled_from() {
+    for (n, m) in [(5, 3), (200, 40)] {
+        for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+            let mut rbm = Rbm::bernoulli(n, m);
+            let mut chain = GibbsChain::uniform(&rbm, 4, 1);
+            chain.sweep(&rbm, 1.0, 1).unwrap();
+            rbm.parameters_mut().0.row_mut(n / 2)[m / 2] = bad;
+            let error = chain.sweep(&rbm, 1.0, 1).unwrap_err().to_string();
+            assert!(error.contains("weights"), "{error}");
+            rbm.parameters_mut().0.row_mut(n / 2)[m / 2] = 0.5;
+            chain.sweep(&rbm, 1.0, 1).unwrap();
+        }
+    }
+}

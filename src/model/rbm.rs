@@ -232,7 +232,7 @@ impl Rbm {
         buffers: &mut Propagation,
     ) -> Result<()> {
         between(&self.visible, v, buffers, |v, buffers| {
-            let term = self.connection.term(v, Direction::Up, tail.precise);
+            let term = self.connection.term(v, Direction::Up, tail.precise)?;
             self.hidden.propagate(&[term], tail, buffers)
         })
     }
@@ -248,7 +248,7 @@ impl Rbm {
         buffers: &mut Propagation,
     ) -> Result<()> {
         between(&self.hidden, h, buffers, |h, buffers| {
-            let term = self.connection.term(h, Direction::Down, tail.precise);
+            let term = self.connection.term(h, Direction::Down, tail.precise)?;
             self.visible.propagate(&[term], tail, buffers)
         })
     }
@@ -262,7 +262,7 @@ impl Rbm {
         buffers: &mut Propagation,
     ) -> Result<()> {
         between(&self.hidden, h, buffers, |h, buffers| {
-            let term = self.connection.term(h, Direction::Down, tail.precise);
+            let term = self.connection.term(h, Direction::Down, tail.precise)?;
             layer.propagate(&[term], tail, buffers)
         })
     }

@@ -85,6 +85,8 @@ pub fn route() -> Route {
 #[derive(Debug, Default)]
 pub struct Connection {
     weights: Matrix,
+    /// Whether all weights are finite, once somebody asked.
+    finite: OnceLock<bool>,
     fixed: OnceLock<FixedPoint>,
     /// Copies of earlier weights, whose memory the next ones take.
     spare: Option<FixedPoint>,
@@ -109,6 +111,7 @@ impl Connection {
         if let Some(fixed) = self.fixed.take() {
             self.spare = Some(fixed);
         }
+        self.finite.take();
         &mut self.weights
     }
 
@@ -121,18 +124,32 @@ impl Connection {
     }
 
     /// The product of `input` with the weights: exact to f32 if `precise`, else by whatever is fastest.
-    pub fn term<'a>(&'a self, input: Input<'a>, direction: Direction, precise: bool) -> Term<'a> {
+    ///
+    /// # Errors
+    /// Unless `precise`, [`Error::NotFinite`] for NaN or infinite weights: states must not be drawn from them.
+    pub fn term<'a>(
+        &'a self,
+        input: Input<'a>,
+        direction: Direction,
+        precise: bool,
+    ) -> Result<Term<'a>> {
         let (n, m) = (self.weights.rows(), self.weights.columns());
         let fast = !precise && matches!(input, Input::Bits(_)) && route().takes_look_up(n, m);
         let fixed = fast
             .then(|| self.fixed.get_or_init(|| FixedPoint::new(&self.weights)))
             .filter(|fixed| fixed.largest_step() <= LARGEST_STEP);
-        Term {
+        // Copies of a step below the largest are of finite weights.
+        if !precise && fixed.is_none() && !*self.finite.get_or_init(|| self.weights.is_finite()) {
+            return Err(Error::NotFinite {
+                what: "weights".into(),
+            });
+        }
+        Ok(Term {
             input,
             weights: &self.weights,
             direction,
             fixed,
-        }
+        })
     }
 }
 
