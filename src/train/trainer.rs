@@ -492,6 +492,14 @@ impl Training {
 
     /// An update on the minibatch of the run's own order, or on all of `data` in its order.
     pub(super) fn update_in_pool(&mut self, data: &Examples, whole: bool) -> Result<()> {
+        self.try_update(data, whole).map_err(|e| match e {
+            // A product met them before the biases showed them.
+            Error::NotFinite { what } if what == "weights" => self.not_finite(&what),
+            e => e,
+        })
+    }
+
+    fn try_update(&mut self, data: &Examples, whole: bool) -> Result<()> {
         let rates = self.rates();
         let negative = self.options.negative_at(self.time());
         let rows = if whole {
