@@ -4,7 +4,10 @@
 //! [`Term`] says what is multiplied; how is decided here and nowhere else:
 //!
 //! ```text
-//! propagate -> fused (tiles of rows x columns, on rayon) -> look-up (bits, where a Connection chose it)
+//! propagate -> fused (tiles of rows x columns, on rayon) -> look-up (bits, where a Connection chose it), the same bits by
+//!                                                             registers: many rows, AVX-512
+//!                                                             active: few bits on, or few rows
+//!                                                             lookup: tables in memory, else
 //!                                                        -> dense provider: native | matrixmultiply | blas
 //!                                                        -> kernel::epilogue while the tile is in cache
 //! ```
