@@ -14,10 +14,7 @@ pub use classify::ClassifyArgs;
 pub use evaluate::{EvaluateArgs, ScheduleArg};
 pub use reproduce::ReproduceArgs;
 pub use sample::SampleArgs;
-pub use train::{
-    AveragingArg, CenteringArg, DEFAULT_GENERATIVE_WEIGHT, Kind, Method, ObjectiveArg,
-    OptimizerArg, Preset, ReconstructionArg, TrainArgs,
-};
+pub use train::{CriterionArg, Kind, Method, ObjectiveArg, Preset, TrainArgs};
 
 /// No number of things on the command line may be larger.
 const MOST: usize = 1_000_000_000;

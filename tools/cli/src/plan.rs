@@ -97,6 +97,12 @@ impl Plan {
         } else {
             binarize
         };
+        if args.stream && values != Treatment::Unit {
+            return Err(Failure::usage(format!(
+                "--stream: examples are bits or numbers in [0, 1], not states of {visible_units} units"
+            ))
+            .hint("leave --stream out to load the data"));
+        }
         let default = Options::default();
         let hidden_units = args.hidden_units.as_deref().unwrap_or("bernoulli");
         let objective = objective(args)?.unwrap_or_default();
@@ -112,6 +118,7 @@ impl Plan {
                 binarize,
                 seed,
                 validation: args.validation.unwrap_or(0),
+                stream: args.stream,
                 values,
                 labels: args.labels.then_some(0),
             },
@@ -181,6 +188,9 @@ impl Plan {
         let data = args.data.as_deref().map(resolved);
         agree("data", data.as_ref(), Some(&source.data))?;
         agree("binarize", args.binarize.as_ref(), Some(&source.binarize))?;
+        if args.stream && !source.stream {
+            return Err(contradiction("--stream", "has its data in memory"));
+        }
         agree(
             "validation",
             args.validation.as_ref(),

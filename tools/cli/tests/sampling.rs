@@ -69,18 +69,7 @@ fn tempering_and_trajectories_report_their_swaps() {
 fn held_units_stay() {
     let bench = Bench::new();
     model(&bench);
-    let npy = |name: &str, shape: &str, x: &[u8]| {
-        let mut header = format!("{{'descr': '|u1', 'fortran_order': False, 'shape': {shape}, }}");
-        while (10 + header.len() + 1) % 64 != 0 {
-            header.push(' ');
-        }
-        header.push('\n');
-        let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
-        bytes.extend((header.len() as u16).to_le_bytes());
-        bytes.extend(header.as_bytes());
-        bytes.extend(x);
-        fs::write(bench.path(name), bytes).unwrap();
-    };
+    let npy = |name: &str, shape: &str, x: &[u8]| bench.npy(name, shape, x);
     npy(
         "values.npy",
         "(2, 9)",

@@ -29,11 +29,15 @@ from the low end of the forward interval to the high end of the reverse one. War
 --raise needs no ln Z: it is a lower bound, on average, of the likelihood of the annealed model (Burda, Grosse and \
 Salakhutdinov 2015). The gap is what AIS says more of the same examples.
 
+--diagnose tells the integrated autocorrelation time of the free energy, in sweeps, and how often chains jump between modes: for binary visible units, \
+between the means of classes if the data have labels, else between ten examples far from one another, whichever is nearest.
+
 JSON: log_z, log_z_low, log_z_high, method (exact or ais), mean_log_likelihood, standard_error, count, split, \
-dead_hidden_units, saturated_hidden_units; with ais effective_sample_size, chains, betas, seed, warnings; with --reverse log_z_low and log_z_high are \
+dead_hidden_units, saturated_hidden_units; of a test part beside a training part free_energy_gap; with ais effective_sample_size, chains, betas, seed, warnings; with --reverse log_z_low and log_z_high are \
 those of the bracket (forward low .. reverse high), and there are log_z_forward, log_z_reverse and log_z_bar (Bennett's acceptance \
 ratio), each with its _error, log_z_overlap, reverse_effective_sample_size, reverse_start (exact or gibbs), burn_in; with --raise \
-raise_mean_log_likelihood, raise_standard_error, raise_gap, raise_gap_error, raise_count, raise_chains. log_z and \
+raise_mean_log_likelihood, raise_standard_error, raise_gap, raise_gap_error, raise_count, raise_chains; with --diagnose autocorrelation_time (null if unknown), its _error, autocorrelation_long_enough, \
+mode_jumps, mode_jump_rate (a chain and sweep), stuck_chains, modes, diagnosed_chains, diagnosed_sweeps, diagnosed_burn_in. log_z and \
 mean_log_likelihood are always those of the forward chains. An error without bound is null.")]
 pub struct EvaluateArgs {
     /// Model file.
@@ -62,9 +66,12 @@ pub struct EvaluateArgs {
     /// Anneal from the model to the base too: ln Z from both sides, and Bennett's estimate from both.
     #[arg(long)]
     pub reverse: bool,
-    /// Gibbs sweeps before reverse annealing.
-    #[arg(long, value_name = "N", value_parser = count, default_value_t = likelihood::DEFAULT_BURN_IN, requires = "reverse")]
-    pub burn_in: usize,
+    #[arg(long, value_name = "N", value_parser = count,
+        help = format!("Gibbs sweeps before reverse annealing, and before chains are watched by --diagnose [default: {}]", likelihood::DEFAULT_BURN_IN))]
+    pub burn_in: Option<usize>,
+    /// Watch 100 Gibbs chains from data for N sweeps: how long they remember, and how often they jump between modes.
+    #[arg(long, value_name = "N", value_parser = positive)]
+    pub diagnose: Option<usize>,
     /// A conservative log-likelihood without ln Z, of the first examples.
     #[arg(long)]
     pub raise: bool,

@@ -7,7 +7,7 @@ use harmonium::{
     dataset::Binarization,
     train::{Averaging, Objective, Offset, Reconstruction, Rule, Schedule},
 };
-use std::{path::PathBuf, str::FromStr};
+use std::{fmt, path::PathBuf, str::FromStr};
 
 const TRAIN_EXAMPLES: &str = "\
 Examples:
@@ -19,6 +19,8 @@ Examples:
       contrastive divergence after Hinton's practical guide
   harmonium train --resume --epochs 100
       go on in ./run, and up to 100 epochs
+  harmonium train --data huge.npy --stream --epochs 5 --out huge
+      examples that stay in their file
 
 While it runs: epoch, share done, time to go, speed in GCU/s, and of some training examples the mean
 square reconstruction error (recon) and the stochastic pseudo-likelihood (PL, nats); with --validation
@@ -171,6 +173,58 @@ fn averaging(text: &str) -> Result<AveragingArg, harmonium::Error> {
     text.parse().map(|x| AveragingArg(Some(x)))
 }
 
+/// What early stopping judges machines by.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum CriterionArg {
+    /// Mean log-likelihood of the held-out examples.
+    Likelihood,
+    /// Their stochastic pseudo-likelihood.
+    PseudoLikelihood,
+    /// Their reconstruction error.
+    ReconstructionError,
+    /// Whether they have at most this much more free energy than training examples.
+    FreeEnergyGap(f64),
+}
+
+/// Largest free-energy gap unless told otherwise.
+const DEFAULT_GAP: f64 = 1.0;
+
+impl FromStr for CriterionArg {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text.split_once(':') {
+            None => match text {
+                "likelihood" => return Ok(Self::Likelihood),
+                "pseudo-likelihood" => return Ok(Self::PseudoLikelihood),
+                "reconstruction-error" => return Ok(Self::ReconstructionError),
+                "free-energy-gap" => return Ok(Self::FreeEnergyGap(DEFAULT_GAP)),
+                _ => {}
+            },
+            Some(("free-energy-gap", nats)) => match nats.parse() {
+                Ok(x) if x >= 0.0 && f64::is_finite(x) => return Ok(Self::FreeEnergyGap(x)),
+                _ => return Err("expected free-energy-gap:NATS with NATS of at least 0".into()),
+            },
+            Some(_) => {}
+        }
+        Err(
+            "expected likelihood, pseudo-likelihood, reconstruction-error or free-energy-gap:NATS"
+                .into(),
+        )
+    }
+}
+
+impl fmt::Display for CriterionArg {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Likelihood => f.write_str("likelihood"),
+            Self::PseudoLikelihood => f.write_str("pseudo-likelihood"),
+            Self::ReconstructionError => f.write_str("reconstruction-error"),
+            Self::FreeEnergyGap(nats) => write!(f, "free-energy-gap:{nats}"),
+        }
+    }
+}
+
 /// Options of `harmonium train`.
 #[derive(Args, Debug)]
 #[command(after_help = TRAIN_EXAMPLES)]
@@ -191,6 +245,10 @@ pub struct TrainArgs {
     /// x > T (T = 0.5 if left out), `none` keeps them as probabilities [default: sample; none with --resample].
     #[arg(long, value_name = "HOW", help_heading = "Data")]
     pub binarize: Option<Binarization>,
+    /// Read the examples from an uncompressed IDX or NPY file as training needs them, for data that do not fit into memory. Start and
+    /// figures are those of some 10,000 examples spread over the file.
+    #[arg(long, conflicts_with_all = ["validation", "labels", "standardize", "early_stopping"], help_heading = "Data")]
+    pub stream: bool,
     /// Draw the bits of grey data anew at each visit of an example.
     #[arg(long, help_heading = "Data")]
     pub resample: bool,
@@ -302,10 +360,21 @@ pub struct TrainArgs {
     /// [default: none].
     #[arg(long, value_name = "HOW", value_parser = averaging, help_heading = "Learning")]
     pub averaging: Option<AveragingArg>,
-    /// Stop after this many epochs in which held-out examples (--validation) have not become likelier, by pseudo-likelihood in nats, or by
-    /// reconstruction error for units other than bernoulli; the best machine is kept in best.safetensors [default: never].
+    /// Stop after this many epochs in which held-out examples (--validation) have not become likelier, by the --early-stopping-by; the best
+    /// machine is kept in best.safetensors [default: never].
     #[arg(long, value_name = "EPOCHS", value_parser = positive, help_heading = "Learning")]
     pub early_stopping: Option<usize>,
+    /// What tells how good a machine is: `likelihood` (exact up to 20 units in the smaller layer, else by AIS, which costs seconds an epoch),
+    /// `pseudo-likelihood`, `reconstruction-error`, or `free-energy-gap:NATS`, by which an epoch is good while held-out examples have at most NATS
+    /// (1 if left out) more free energy than training examples, and the last good one is the best [default: likelihood up to 16 units,
+    /// else pseudo-likelihood for bernoulli units, else reconstruction-error].
+    #[arg(
+        long,
+        value_name = "WHAT",
+        requires = "early_stopping",
+        help_heading = "Learning"
+    )]
+    pub early_stopping_by: Option<CriterionArg>,
     /// Recipes for machines of bernoulli units, which other options override: `fast` 20 epochs, `good` the default, `best` 500 epochs.
     #[arg(long, help_heading = "Learning")]
     pub preset: Option<Preset>,
