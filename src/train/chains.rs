@@ -32,7 +32,7 @@ pub(super) struct Chains {
 #[derive(Clone, Debug)]
 enum Replicated {
     /// Of [`Negative::Tempered`].
-    Tempering(Tempering),
+    Tempering(Box<Tempering>),
     /// Of [`Negative::Trajectory`].
     Trail(Trail),
 }
@@ -121,7 +121,7 @@ impl Chains {
                     let mut tempering =
                         Tempering::from_visible(rbm, ladder, chains.v.clone(), seed)?;
                     tempering.draw_hidden(rbm, None)?;
-                    Some(Replicated::Tempering(tempering))
+                    Some(Replicated::Tempering(Box::new(tempering)))
                 }
                 Negative::Trajectory {
                     acceptance,

@@ -238,7 +238,7 @@ fn check_extension(path: &Path) -> Outcome<()> {
 }
 
 /// Writes log weights, f64 `[directions x chains]`.
-fn write_weights(path: &Path, directions: &[&[f64]]) -> Outcome<()> {
+pub fn write_weights(path: &Path, directions: &[&[f64]]) -> Outcome<()> {
     let mut bytes = Vec::new();
     let write = |bytes: &mut Vec<u8>| -> io::Result<()> {
         let chains = directions.first().map_or(0, |w| w.len());

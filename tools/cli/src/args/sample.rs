@@ -1,6 +1,7 @@
 //! Options of `harmonium sample`.
 
 use super::{Threads, count, positive};
+use crate::likelihood::DEFAULT_BETAS;
 use clap::Args;
 use std::path::PathBuf;
 
@@ -12,6 +13,9 @@ modes may never leave theirs. --tempering and --trajectory let them: replicas of
 `train --trajectory` kept, change places with those at the model. Both sample the model exactly after burn-in; swap rates below some 10% \
 call for more levels. They print swap rates, and the integrated autocorrelation time (IAT) of the free energy in sweeps beside that of plain \
 Gibbs chains of the same number of sweeps. See docs/sampling.md.
+
+--weighted does not rest on mixing: the mean of any figure g under the model is about sum w g(v). It prints ln Z and the effective sample size; where \
+that is small, a few samples carry all the weight.
 
 --clamp holds units at given values and samples the others given them: missing values, or one class with --label.")]
 pub struct SampleArgs {
@@ -27,14 +31,21 @@ pub struct SampleArgs {
     #[arg(long, value_name = "X", default_value_t = 1.0, conflicts_with_all = ["tempering", "trajectory"])]
     pub beta: f32,
     /// Parallel tempering with K temperatures, adapted during burn-in to equal swap rates.
-    #[arg(long, value_name = "K", value_parser = positive, conflicts_with_all = ["trajectory", "clamp", "label", "save_chains", "continue_from"])]
+    #[arg(long, value_name = "K", value_parser = positive, conflicts_with_all = ["trajectory", "save_chains", "continue_from"])]
     pub tempering: Option<usize>,
     /// Lowest inverse temperature of --tempering [default: 0, or 0.1 with gaussian and relu units].
     #[arg(long, value_name = "X", requires = "tempering")]
     pub lowest_beta: Option<f32>,
     /// Swaps between the models that training kept: a directory, or files in the order of training.
-    #[arg(long, value_name = "DIR|FILES", num_args = 1.., conflicts_with_all = ["clamp", "label", "save_chains", "continue_from"])]
+    #[arg(long, value_name = "DIR|FILES", num_args = 1.., conflicts_with_all = ["save_chains", "continue_from"])]
     pub trajectory: Vec<PathBuf>,
+    /// Samples with weights, by annealed importance sampling from the base rate of the data that the model was trained on (uniform if they are not
+    /// known): OUT.npy has the states, OUT.weights.npy the ln w, which add up to 1 as w.
+    #[arg(long, conflicts_with_all = ["steps", "beta", "tempering", "trajectory", "clamp", "label", "save_chains", "continue_from"])]
+    pub weighted: bool,
+    #[arg(long, value_name = "N", value_parser = positive, requires = "weighted",
+        help = format!("Inverse temperatures of --weighted, one sweep each [default: {DEFAULT_BETAS}]"))]
+    pub betas: Option<usize>,
     /// Sweeps of --tempering and --trajectory before the --steps sweeps that are measured [default: 256].
     #[arg(long, value_name = "N", value_parser = count)]
     pub burn_in: Option<usize>,

@@ -58,6 +58,8 @@ pub enum Method {
     Fpcd,
     /// PCD whose chains are tempered: replicas at several temperatures change places (Desjardins et al. 2010).
     Tempered,
+    /// PCD whose chains have replicas at snapshots of the machine along its training, which change places (Bereux et al. 2025).
+    Trajectory,
     /// Contrastive divergence: chains from the minibatch.
     Cd,
     /// Chains from fair coins at each update.
@@ -293,7 +295,7 @@ pub struct TrainArgs {
     /// Gibbs sweeps an update, a number or a schedule (below) whose rates are rounded up [default: 1; 100 with mcmc].
     #[arg(long, value_name = "K", value_parser = steps, help_heading = "Machine and method")]
     pub steps: Option<Schedule>,
-    /// Chains of pcd, fpcd, tempered and mcmc [default: 100].
+    /// Chains of pcd, fpcd, tempered, trajectory and mcmc [default: 100].
     #[arg(long, value_name = "N", value_parser = positive, help_heading = "Machine and method")]
     pub chains: Option<usize>,
     /// Step size of the fast weights of fpcd [default: 0.01].
@@ -308,6 +310,12 @@ pub struct TrainArgs {
     /// Lowest inverse temperature of tempered; the others are evenly spaced up to 1 [default: 0.9].
     #[arg(long, value_name = "X", help_heading = "Machine and method")]
     pub lowest_beta: Option<f32>,
+    /// Share of accepted swaps with the newest snapshot of trajectory below which it takes another [default: 0.25].
+    #[arg(long, value_name = "X", help_heading = "Machine and method")]
+    pub acceptance: Option<f32>,
+    /// Most snapshots of trajectory, each with a replica of every chain [default: 10].
+    #[arg(long, value_name = "N", value_parser = positive, help_heading = "Machine and method")]
+    pub snapshots: Option<usize>,
     /// Reconstructions of cd [default: sampled].
     #[arg(long, help_heading = "Machine and method")]
     pub reconstruction: Option<ReconstructionArg>,
