@@ -248,7 +248,8 @@ fn held_units_of_replicas_leave_the_conditional_of_the_others() {
 fn weighted_samples_have_the_means_of_the_model() {
     let rbm = normal_rbm(6, 5, 1.5, 11);
     let p = rbm.visible_distribution(1.0).unwrap();
-    let figures: [(&str, fn(usize) -> f64); 3] = [
+    type Figure = fn(usize) -> f64;
+    let figures: [(&str, Figure); 3] = [
         ("ones", |k| f64::from(k.count_ones())),
         ("parity", |k| f64::from(k.count_ones() % 2)),
         ("a pair", |k| f64::from(u8::from(k & 0b10010 == 0b10010))),

@@ -34,7 +34,7 @@ enum Replicated {
     /// Of [`Negative::Tempered`].
     Tempering(Box<Tempering>),
     /// Of [`Negative::Trajectory`].
-    Trail(Trail),
+    Trail(Box<Trail>),
 }
 
 impl Replicated {
@@ -129,7 +129,7 @@ impl Chains {
                     ..
                 } => {
                     let trail = Trail::new(rbm, &chains.v, acceptance, snapshots, seed)?;
-                    Some(Replicated::Trail(trail))
+                    Some(Replicated::Trail(Box::new(trail)))
                 }
                 _ => None,
             };
