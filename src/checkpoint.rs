@@ -7,13 +7,15 @@
 //! units. A run in progress adds tensors `training.*` and the metadata `training`; other programs may ignore
 //! them. Any further metadata is kept as notes.
 
+mod snapshots;
+
 use crate::{
     bits::BitMatrix,
     dataset::Examples,
     error::{Error, Result},
     matrix::Matrix,
     model::{Kind, Layer, Rbm, States, Units},
-    train::{Offsets, Optimizer, Options, Parameters, Training},
+    train::{Offsets, Optimizer, Options, Parameters, Snapshots, Training},
 };
 use safetensors::{Dtype, SafeTensors, View, tensor::serialize};
 use serde::{Deserialize, Serialize};
@@ -88,6 +90,8 @@ pub struct TrainingState {
     pub parameters: Option<Parameters>,
     /// Fast weights of [`crate::train::Negative::FastPersistent`].
     pub fast: Option<Parameters>,
+    /// Snapshots of the machine, of [`crate::train::Negative::Trajectory`].
+    pub snapshots: Option<Snapshots>,
     /// Hidden states of the persistent chains.
     pub chains: Option<States>,
     /// Updates done: with the options and the data, the position of every random choice.
@@ -175,6 +179,7 @@ impl From<&Training> for Checkpoint {
             optimizer: training.optimizer().clone(),
             parameters: options.averaging.map(|_| Parameters::of(training.rbm())),
             fast: training.fast_weights().cloned(),
+            snapshots: training.snapshots(),
             chains: training.chains().cloned(),
             updates: training.position().updates,
             examples: training.examples(),
@@ -231,6 +236,7 @@ impl Checkpoint {
             state.updates,
         )?;
         training.set_fast_weights(state.fast)?;
+        training.set_snapshots(state.snapshots.as_ref())?;
         Ok(training.fed(examples))
     }
 
@@ -307,6 +313,9 @@ impl Checkpoint {
             }
             if !optimizer.activity.is_empty() {
                 tensors.push((ACTIVITY, Tensor::vector(&optimizer.activity)));
+            }
+            if let Some(snapshots) = &state.snapshots {
+                tensors.extend(snapshots::tensors(snapshots));
             }
             if let Some(chains) = &state.chains {
                 tensors.push(("training.chains.1", Tensor::states(chains)));
@@ -425,6 +434,7 @@ impl Checkpoint {
                         None => None,
                     },
                     fast: reader.fast(&rbm)?,
+                    snapshots: snapshots::read(&reader, &rbm)?,
                     chains: reader.states("training.chains.1", rbm.hidden())?,
                     options: header.options,
                     updates: header.updates,

@@ -90,6 +90,16 @@ fn updates_and_temperatures_allocate_nothing_after_the_first() {
                     None,
                 ),
                 (
+                    // Without a snapshot on the way, which would be new memory.
+                    Negative::Trajectory {
+                        chains: 25,
+                        steps: 1,
+                        acceptance: f32::MIN_POSITIVE,
+                        snapshots: 4,
+                    },
+                    None,
+                ),
+                (
                     Negative::ContrastiveDivergence {
                         steps: 2,
                         reconstruction: Reconstruction::Sampled,

@@ -128,10 +128,20 @@ impl<'a> Anneal<'a> {
 
     /// From base to model: `ln w` of every chain, or `None` if `progress` breaks. `observe(k, increments)` sees every step.
     pub(super) fn ascend(
+        self,
+        progress: &mut Progress<'_>,
+        observe: impl FnMut(usize, &[f64]),
+    ) -> Result<Option<Vec<f64>>> {
+        let arrived = self.ascend_to_states(progress, observe)?;
+        Ok(arrived.map(|(weights, _)| weights))
+    }
+
+    /// As [`Self::ascend`], with the last states.
+    pub(super) fn ascend_to_states(
         mut self,
         progress: &mut Progress<'_>,
         mut observe: impl FnMut(usize, &[f64]),
-    ) -> Result<Option<Vec<f64>>> {
+    ) -> Result<Option<(Vec<f64>, BitMatrix)>> {
         let steps = self.steps();
         for k in 0..steps {
             let draw = (k + 1 < steps).then(|| (End::High, self.draws(k + 1, 0)));
@@ -144,7 +154,7 @@ impl<'a> Anneal<'a> {
                 return Ok(None);
             }
         }
-        Ok(Some(self.log_weights))
+        Ok(Some((self.log_weights, self.v)))
     }
 
     /// From states of the model to the base: `ln w` of every chain.

@@ -1,7 +1,7 @@
 //! Measuring a machine: exactly where it is small, by annealed importance sampling where it is not, and by what training can afford.
 //!
 //! `ln Z`: [`Ais::log_z`] from below, [`Ais::reverse_log_z`] from above, [`Ais::bracket`] both with [`bennett`]'s estimate and [`Warning`]s; without
-//! `ln Z` the conservative likelihood of [`Ais::raise`]. Chains: [`integrated_autocorrelation_time`], [`ModeJumps`]. Units:
+//! `ln Z` the conservative likelihood of [`Ais::raise`]; samples with weights by [`Ais::weighted_samples`]. Chains: [`integrated_autocorrelation_time`], [`ModeJumps`]. Units:
 //! [`HiddenActivity`]. While training: [`pseudo_likelihood`], [`reconstruction_error`], [`free_energy_gap`].
 
 mod ais;
@@ -19,6 +19,7 @@ mod monitor;
 mod pseudo_likelihood;
 mod raise;
 mod reverse;
+mod weighted;
 
 pub use ais::{Ais, Base};
 pub use autocorrelation::{AutocorrelationTime, integrated_autocorrelation_time};
@@ -34,3 +35,4 @@ pub use monitor::{free_energy_gap, reconstruction_error};
 pub use pseudo_likelihood::{pseudo_likelihood, stochastic_pseudo_likelihood};
 pub use raise::Raise;
 pub use reverse::ReverseStart;
+pub use weighted::WeightedSamples;

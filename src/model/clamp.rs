@@ -4,6 +4,7 @@ use super::{Kind, Layer, States};
 use crate::{
     bits::BitMatrix,
     error::{Error, Result},
+    matrix::Matrix,
 };
 
 /// Units of a layer that keep given values: missing values, inpainting, a class. Each half sweep of block Gibbs sampling draws the whole layer
@@ -93,7 +94,8 @@ impl Clamp {
     pub(super) fn check_fits(&self, states: &States) -> Result<()> {
         let rows = self.values.rows().max(self.mask.rows());
         let fits = rows == 1 || rows == states.rows();
-        if fits && self.mask.columns() == states.columns() {
+        let kind = self.values.bits().is_some() == states.bits().is_some();
+        if fits && kind && self.mask.columns() == states.columns() {
             return Ok(());
         }
         Err(Error::shape(
@@ -101,6 +103,26 @@ impl Clamp {
             format!("1 or {} x {}", states.rows(), states.columns()),
             format!("{rows} x {}", self.mask.columns()),
         ))
+    }
+
+    /// The same for chains that stand `times` times below one another.
+    pub(super) fn repeated(&self, times: usize) -> Self {
+        let rows = |n: usize| if n == 1 { 1 } else { n * times };
+        let values = match &self.values {
+            States::Bits(x) => {
+                let (n, columns) = (x.rows(), x.columns());
+                BitMatrix::from_fn(rows(n), columns, |i, j| x.get(i % n, j)).into()
+            }
+            States::Real(x) => {
+                let (n, columns) = (x.rows(), x.columns());
+                Matrix::from_fn(rows(n), columns, |i, j| x.row(i % n)[j]).into()
+            }
+        };
+        let (mask, n) = (&self.mask, self.mask.rows());
+        Self {
+            values,
+            mask: BitMatrix::from_fn(rows(n), mask.columns(), |i, j| mask.get(i % n, j)),
+        }
     }
 
     /// Puts the held units back.

@@ -29,4 +29,5 @@ pub use replicas::SwapRate;
 pub use states::States;
 pub use tempering::{Tempering, even_ladder};
 pub use trajectory::Trajectory;
+pub(crate) use trajectory::{Models, Rungs};
 pub use units::{Kind, Units};

@@ -1,12 +1,11 @@
 //! Parallel tempering: replicas at several temperatures that change places.
 
-use super::{Layer, Rbm, States, SwapRate, layer::dot, replicas::Replicas};
+use super::{Clamp, Layer, Rbm, States, SwapRate, layer::dot, replicas::Replicas};
 use crate::{
     bits::BitMatrix,
     error::{Error, Result},
     matrix::Matrix,
-    product::{Propagation, Tail, in_pool},
-    rng::{Draws, Site},
+    product::{Tail, in_pool},
 };
 use rayon::prelude::*;
 
@@ -47,10 +46,6 @@ pub struct Tempering {
     replicas: Replicas,
     betas: Vec<f32>,
     base: Option<Base>,
-    seed: u64,
-    half_sweeps: u64,
-    rounds: u64,
-    buffers: Propagation,
 }
 
 /// Independent visible units at `beta = 0`.
@@ -80,9 +75,8 @@ impl Tempering {
         let v = v.into();
         v.check_layer("visible states", rbm.visible())?;
         let mut tempering = Self::new(rbm, betas, v.rows(), seed)?;
-        let chains = v.rows();
-        for row in 0..tempering.replicas.v.rows() {
-            tempering.replicas.v.copy_row(row, &v, row % chains);
+        for level in 0..tempering.betas.len() {
+            tempering.replicas.set_visible(level, &v)?;
         }
         Ok(tempering)
     }
@@ -93,29 +87,16 @@ impl Tempering {
     /// As [`Self::from_visible`].
     pub fn uniform(rbm: &Rbm, betas: Vec<f32>, chains: usize, seed: u64) -> Result<Self> {
         let mut tempering = Self::new(rbm, betas, chains, seed)?;
-        let Replicas { v, h, .. } = &mut tempering.replicas;
-        let rows = v.rows();
-        let tail = v.sampled(0..rows, Draws::new(seed, Site::Start, 0), Tail::new(0.0));
-        rbm.visible_from_hidden(h.view(), tail, &mut tempering.buffers)?;
+        tempering.replicas.start(rbm, 0.0)?;
         Ok(tempering)
     }
 
     fn new(rbm: &Rbm, betas: Vec<f32>, chains: usize, seed: u64) -> Result<Self> {
         check_ladder(rbm, &betas)?;
-        if chains == 0 {
-            return Err(Error::parameter("chains", "at least 1", 0));
-        }
-        let rows = betas.len() * chains;
-        let v = States::zeros(rows, rbm.visible());
-        let h = States::zeros(rows, rbm.hidden());
         Ok(Self {
-            replicas: Replicas::new(v, h, betas.len()),
+            replicas: Replicas::new(rbm, betas.len(), chains, seed)?,
             betas,
             base: None,
-            seed,
-            half_sweeps: 0,
-            rounds: 0,
-            buffers: Propagation::default(),
         })
     }
 
@@ -148,6 +129,15 @@ impl Tempering {
         Ok(self)
     }
 
+    /// The same with visible units held at given values, at every temperature: replicas at 1 then sample `p(free units | held units)`.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] unless `clamp` is of this layer and of one row or as many as there are chains.
+    pub fn clamped_visible(mut self, clamp: &Clamp) -> Result<Self> {
+        self.replicas.hold(clamp)?;
+        Ok(self)
+    }
+
     /// The inverse temperatures, from 1 down.
     pub fn betas(&self) -> &[f32] {
         &self.betas
@@ -165,7 +155,7 @@ impl Tempering {
 
     /// A copy of the visible states at temperature `level`.
     pub fn visible_at(&self, level: usize) -> States {
-        self.replicas.v.rows_to_owned(self.replicas.rows(level))
+        self.replicas.visible_at(level)
     }
 
     /// Puts the visible states at temperature `level` in place of what is there: a start for each level.
@@ -178,12 +168,12 @@ impl Tempering {
 
     /// A copy of the hidden states at `beta = 1` as they were before the last swaps: with respect to themselves samples of the model.
     pub fn hidden(&self) -> States {
-        self.replicas.h.rows_to_owned(self.replicas.rows(0))
+        self.replicas.hidden_at(0)
     }
 
     /// Swaps between temperatures `k` and `k + 1`, for each `k`, since the start or the end of burn-in.
     pub fn swap_rates(&self) -> &[SwapRate] {
-        &self.replicas.rates
+        self.replicas.rates()
     }
 
     /// `sweeps` sweeps of all replicas, each with a round of swaps.
@@ -222,7 +212,7 @@ impl Tempering {
 
     /// Equal shares of the rejections since the last time.
     fn adapt(&mut self) {
-        let rates = &self.replicas.rates;
+        let rates = self.replicas.rates();
         if rates.iter().any(|rate| rate.attempts == 0) {
             return;
         }
@@ -236,75 +226,51 @@ impl Tempering {
 
     /// Continues the numbering of draws as after so many half sweeps and swap rounds.
     pub(crate) fn set_position(&mut self, half_sweeps: u64, rounds: u64) {
-        self.half_sweeps = half_sweeps;
-        self.rounds = rounds;
+        self.replicas.set_position(half_sweeps, rounds);
     }
 
     /// All replicas, temperature by temperature.
     pub(crate) fn states(&self) -> (&States, &States) {
-        (&self.replicas.v, &self.replicas.h)
+        self.replicas.states()
     }
 
     pub(crate) fn set_hidden(&mut self, h: States) {
-        self.replicas.h = h;
+        self.replicas.set_hidden(h);
     }
 
     /// `h ~ P_k(h | v)` of every replica; and `E[h | v]` at `beta = 1` into `mean` `[chains x n_hidden]`.
-    pub(crate) fn draw_hidden(&mut self, rbm: &Rbm, mut mean: Option<&mut Matrix>) -> Result<()> {
-        let draws = self.next_draws();
-        for (k, &beta) in self.betas.iter().enumerate() {
-            let rows = self.replicas.rows(k);
-            let Replicas { v, h, .. } = &mut self.replicas;
-            let mean = if k == 0 { mean.take() } else { None };
-            let tail = Tail {
-                mean: mean.map(|mean| mean.view_mut()),
-                ..Tail::new(beta)
-            };
-            let tail = h.sampled(rows.clone(), draws.from_row(rows.start), tail);
-            rbm.hidden_from_visible(v.view_rows(rows), tail, &mut self.buffers)?;
-        }
-        Ok(())
+    pub(crate) fn draw_hidden(&mut self, rbm: &Rbm, mean: Option<&mut Matrix>) -> Result<()> {
+        let betas = &self.betas;
+        self.replicas.draw_hidden(mean, |k| (rbm, betas[k]))
     }
 
     /// `v ~ P_k(v | h)` of every replica.
     pub(crate) fn draw_visible(&mut self, rbm: &Rbm) -> Result<()> {
-        let draws = self.next_draws();
-        for (k, &beta) in self.betas.iter().enumerate() {
-            let rows = self.replicas.rows(k);
-            let Replicas { v, h, .. } = &mut self.replicas;
-            let draws = draws.from_row(rows.start);
-            let h = h.view_rows(rows.clone());
-            let buffers = &mut self.buffers;
-            match &mut self.base {
-                None => {
-                    let tail = v.sampled(rows, draws, Tail::new(beta));
-                    rbm.visible_from_hidden(h, tail, buffers)?;
-                }
+        let (betas, base) = (&self.betas, &mut self.base);
+        self.replicas.draw_visible(|k, h, tail, buffers| {
+            let beta = betas[k];
+            match base {
+                None => rbm.visible_from_hidden(h, Tail { beta, ..tail }, buffers),
                 Some(base) if beta == 0.0 => {
-                    let tail = v.sampled(rows, draws, Tail::new(1.0));
                     let nothing = (&base.nothing).into();
-                    base.machine.visible_from_hidden(nothing, tail, buffers)?;
+                    base.machine.visible_from_hidden(nothing, tail, buffers)
                 }
                 Some(base) => {
                     let biases = rbm.visible().bias.iter().zip(&base.bias);
                     for (to, (b, b0)) in base.mixed.bias.iter_mut().zip(biases) {
                         *to = b + (1.0 - beta) / beta * b0;
                     }
-                    let tail = v.sampled(rows, draws, Tail::new(beta));
-                    rbm.layer_from_hidden(&base.mixed, h, tail, buffers)?;
+                    rbm.layer_from_hidden(&base.mixed, h, Tail { beta, ..tail }, buffers)
                 }
             }
-        }
-        Ok(())
+        })
     }
 
     /// A round of swaps of visible states.
     pub(crate) fn swap(&mut self, rbm: &Rbm) -> Result<()> {
-        self.rounds += 1;
-        let draws = Draws::new(self.seed, Site::Swap, self.rounds);
-        let (betas, buffers) = (&self.betas, &mut self.buffers);
+        let betas = &self.betas;
         let base = self.base.as_ref().map(|base| &base.bias[..]);
-        self.replicas.swap(self.rounds, draws, |k, v, scores| {
+        self.replicas.swap(|k, v, scores, buffers| {
             let (high, low) = (betas[k], betas[k + 1]);
             let tail = Tail {
                 softplus_sums: Some(&mut *scores),
@@ -323,11 +289,6 @@ impl Tempering {
                 });
             Ok(())
         })
-    }
-
-    fn next_draws(&mut self) -> Draws {
-        self.half_sweeps += 1;
-        Draws::new(self.seed, Site::Tempering, self.half_sweeps)
     }
 }
 

@@ -1,10 +1,10 @@
 //! Sampling along the trajectory of training: swaps between models of different ages.
 
-use super::{Rbm, States, SwapRate, replicas::Replicas};
+use super::{Clamp, Rbm, States, SwapRate, replicas::Replicas};
 use crate::{
     error::{Error, Result},
+    matrix::Matrix,
     product::{Input, Propagation, Tail, in_pool},
-    rng::{Draws, Site},
 };
 use rayon::prelude::*;
 
@@ -29,13 +29,7 @@ const ROWS_A_TASK: usize = 16;
 pub struct Trajectory {
     /// The last first.
     models: Vec<Rbm>,
-    replicas: Replicas,
-    /// `-F` under the older of two models.
-    older: Vec<f64>,
-    seed: u64,
-    half_sweeps: u64,
-    rounds: u64,
-    buffers: Propagation,
+    rungs: Rungs,
 }
 
 impl Trajectory {
@@ -50,9 +44,6 @@ impl Trajectory {
         let Some(first) = models.last() else {
             return Err(Error::parameter("models of a trajectory", "at least 1", 0));
         };
-        if chains == 0 {
-            return Err(Error::parameter("chains", "at least 1", 0));
-        }
         let units = |rbm: &Rbm| (rbm.visible().units.clone(), rbm.hidden().units.clone());
         let named = |rbm: &Rbm| {
             let (n, m) = (rbm.n_visible(), rbm.n_hidden());
@@ -69,22 +60,22 @@ impl Trajectory {
             let alone = Rbm::unconnected(first.visible().clone(), first.hidden().clone())?;
             models.push(alone);
         }
-        let rows = models.len() * chains;
         let first = &models[models.len() - 1];
-        let h = States::zeros(rows, first.hidden());
-        let mut v = States::zeros(rows, first.visible());
-        let mut buffers = Propagation::default();
-        let tail = v.sampled(0..rows, Draws::new(seed, Site::Start, 0), Tail::new(1.0));
-        first.visible_from_hidden(h.view(), tail, &mut buffers)?;
+        let mut replicas = Replicas::new(first, models.len(), chains, seed)?;
+        replicas.start(first, 1.0)?;
         Ok(Self {
-            replicas: Replicas::new(v, h, models.len()),
+            rungs: Rungs::of(replicas),
             models,
-            older: vec![0.0; 2 * chains],
-            seed,
-            half_sweeps: 0,
-            rounds: 0,
-            buffers,
         })
+    }
+
+    /// The same with visible units held at given values, at every model: replicas at the last one then sample its `p(free units | held units)`.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] unless `clamp` is of this layer and of one row or as many as there are chains.
+    pub fn clamped_visible(mut self, clamp: &Clamp) -> Result<Self> {
+        self.rungs.replicas.hold(clamp)?;
+        Ok(self)
     }
 
     /// The models, from the one to be sampled back to the independent one.
@@ -94,7 +85,7 @@ impl Trajectory {
 
     /// Chains, each with a replica at every model.
     pub fn chains(&self) -> usize {
-        self.replicas.chains()
+        self.rungs.chains()
     }
 
     /// A copy of the visible states at the last model, a chain a row: samples of it.
@@ -104,7 +95,7 @@ impl Trajectory {
 
     /// A copy of the visible states at `models()[level]`.
     pub fn visible_at(&self, level: usize) -> States {
-        self.replicas.v.rows_to_owned(self.replicas.rows(level))
+        self.rungs.replicas.visible_at(level)
     }
 
     /// Puts the visible states at `models()[level]` in place of what is there: a start for each level.
@@ -112,22 +103,22 @@ impl Trajectory {
     /// # Errors
     /// [`Error::Shape`] and [`Error::Parameter`] for states of another layer or number of chains.
     pub fn set_visible_at(&mut self, level: usize, v: &States) -> Result<()> {
-        self.replicas.set_visible(level, v)
+        self.rungs.replicas.set_visible(level, v)
     }
 
     /// A copy of the hidden states at the last model as they were before the last swaps.
     pub fn hidden(&self) -> States {
-        self.replicas.h.rows_to_owned(self.replicas.rows(0))
+        self.rungs.replicas.hidden_at(0)
     }
 
     /// Swaps between `models()[k]` and `models()[k + 1]`, for each `k`.
     pub fn swap_rates(&self) -> &[SwapRate] {
-        &self.replicas.rates
+        self.rungs.swap_rates()
     }
 
     /// Counts swaps from zero.
     pub fn reset_swap_rates(&mut self) {
-        self.replicas.reset_rates();
+        self.rungs.reset_swap_rates();
     }
 
     /// `sweeps` sweeps of all replicas, each with a round of swaps.
@@ -137,39 +128,118 @@ impl Trajectory {
     pub fn sweep(&mut self, sweeps: usize) -> Result<()> {
         in_pool(|| {
             for _ in 0..sweeps {
-                self.half_sweep(true)?;
-                self.half_sweep(false)?;
-                self.swap()?;
+                let models = Models::of(&self.models);
+                self.rungs.draw_hidden(models, None)?;
+                self.rungs.draw_visible(models)?;
+                self.rungs.swap(models)?;
             }
             Ok(())
         })
     }
+}
 
-    fn half_sweep(&mut self, hidden: bool) -> Result<()> {
-        self.half_sweeps += 1;
-        let draws = Draws::new(self.seed, Site::Tempering, self.half_sweeps);
-        for (k, rbm) in self.models.iter().enumerate() {
-            let rows = self.replicas.rows(k);
-            let draws = draws.from_row(rows.start);
-            let Replicas { v, h, .. } = &mut self.replicas;
-            if hidden {
-                let tail = h.sampled(rows.clone(), draws, Tail::new(1.0));
-                rbm.hidden_from_visible(v.view_rows(rows), tail, &mut self.buffers)?;
-            } else {
-                let tail = v.sampled(rows.clone(), draws, Tail::new(1.0));
-                rbm.visible_from_hidden(h.view_rows(rows), tail, &mut self.buffers)?;
-            }
+/// A machine and those before it, the newest of them first.
+#[derive(Clone, Copy)]
+pub(crate) struct Models<'a> {
+    pub(crate) last: &'a Rbm,
+    pub(crate) older: &'a [Rbm],
+}
+
+impl<'a> Models<'a> {
+    fn of(models: &'a [Rbm]) -> Self {
+        Self {
+            last: &models[0],
+            older: &models[1..],
         }
-        Ok(())
     }
 
-    fn swap(&mut self) -> Result<()> {
-        self.rounds += 1;
-        let draws = Draws::new(self.seed, Site::Swap, self.rounds);
-        let (models, older, buffers) = (&self.models, &mut self.older, &mut self.buffers);
-        self.replicas.swap(self.rounds, draws, |k, v, scores| {
-            log_weights(&models[k], v, scores, buffers)?;
-            log_weights(&models[k + 1], v, older, buffers)?;
+    fn level(self, k: usize) -> &'a Rbm {
+        k.checked_sub(1).map_or(self.last, |k| &self.older[k])
+    }
+}
+
+/// The replicas at every model, whoever keeps the models.
+#[derive(Clone, Debug)]
+pub(crate) struct Rungs {
+    replicas: Replicas,
+    /// `-F` under the older of two models.
+    older: Vec<f64>,
+}
+
+impl Rungs {
+    fn of(replicas: Replicas) -> Self {
+        Self {
+            older: vec![0.0; 2 * replicas.chains()],
+            replicas,
+        }
+    }
+
+    /// Replicas of `chains` chains at each of `levels` models like `rbm`, all of them from the visible states `v`, a chain a row.
+    pub(crate) fn from_visible(rbm: &Rbm, levels: usize, v: &States, seed: u64) -> Result<Self> {
+        let mut replicas = Replicas::new(rbm, levels, v.rows(), seed)?;
+        for level in 0..levels {
+            replicas.set_visible(level, v)?;
+        }
+        Ok(Self::of(replicas))
+    }
+
+    pub(crate) fn levels(&self) -> usize {
+        self.replicas.levels()
+    }
+
+    pub(crate) fn chains(&self) -> usize {
+        self.replicas.chains()
+    }
+
+    /// All states, level by level.
+    pub(crate) fn states(&self) -> (&States, &States) {
+        self.replicas.states()
+    }
+
+    pub(crate) fn set_hidden(&mut self, h: States) {
+        self.replicas.set_hidden(h);
+    }
+
+    pub(crate) fn set_position(&mut self, half_sweeps: u64, rounds: u64) {
+        self.replicas.set_position(half_sweeps, rounds);
+    }
+
+    /// See [`Replicas::rearrange`].
+    pub(crate) fn rearrange(&mut self, of: &[usize]) {
+        self.replicas.rearrange(of);
+    }
+
+    /// As [`Trajectory::swap_rates`].
+    pub(crate) fn swap_rates(&self) -> &[SwapRate] {
+        self.replicas.rates()
+    }
+
+    pub(crate) fn reset_swap_rates(&mut self) {
+        self.replicas.reset_rates();
+    }
+
+    /// `h ~ P_k(h | v)` of every replica; and `E[h | v]` at the last model into `mean` `[chains x n_hidden]`.
+    pub(crate) fn draw_hidden(
+        &mut self,
+        models: Models<'_>,
+        mean: Option<&mut Matrix>,
+    ) -> Result<()> {
+        self.replicas.draw_hidden(mean, |k| (models.level(k), 1.0))
+    }
+
+    /// `v ~ P_k(v | h)` of every replica.
+    pub(crate) fn draw_visible(&mut self, models: Models<'_>) -> Result<()> {
+        self.replicas.draw_visible(|k, h, tail, buffers| {
+            models.level(k).visible_from_hidden(h, tail, buffers)
+        })
+    }
+
+    /// A round of swaps of visible states.
+    pub(crate) fn swap(&mut self, models: Models<'_>) -> Result<()> {
+        let older = &mut self.older;
+        self.replicas.swap(|k, v, scores, buffers| {
+            log_weights(models.level(k), v, scores, buffers)?;
+            log_weights(models.level(k + 1), v, older, buffers)?;
             for (score, older) in scores.iter_mut().zip(older.iter()) {
                 *score -= older;
             }

@@ -1,5 +1,6 @@
-//! The negative phase: where samples of the model come from.
+//! The chains of the negative phase.
 
+use super::{Negative, Reconstruction, snapshots::Trail};
 use crate::{
     dataset::{Examples, Values},
     error::{Error, Result},
@@ -8,185 +9,9 @@ use crate::{
     product::{Input, Propagation, Tail},
     rng::{Draws, HostRng, Site},
 };
-use serde::{Deserialize, Serialize};
 
 /// Streams of [`HostRng`]: the examples at which persistent chains start.
 const START_STREAM: u64 = 2 << 32;
-
-/// How contrastive divergence reconstructs visible states.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Reconstruction {
-    /// Binary states drawn from `P(v | h)`, as in Algorithm 18.2 of Goodfellow, Bengio, Courville, Deep Learning (2016).
-    #[default]
-    Sampled,
-    /// Their means, `v_1 = E[v | h_0]`: less noise, a slightly different objective (Hinton's practical guide, section 3).
-    Smoothed,
-}
-
-/// Where the samples of the negative phase come from.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Negative {
-    /// The exact gradient: expectations under the model by enumeration of the smaller layer.
-    Exact,
-    /// Algorithm 18.1 of Goodfellow, Bengio, Courville: chains from fair coins at each update, burnt in for `steps` sweeps.
-    Mcmc {
-        /// Chains.
-        chains: usize,
-        /// Sweeps at each update.
-        steps: usize,
-    },
-    /// Contrastive divergence, CD-k (Hinton 2002; Algorithm 18.2): chains from the minibatch at each update.
-    ContrastiveDivergence {
-        /// Sweeps at each update, `k`.
-        steps: usize,
-        /// Drawn or expected reconstructions.
-        reconstruction: Reconstruction,
-    },
-    /// Persistent contrastive divergence, PCD-k (Younes 1998; Tieleman 2008; Algorithm 18.3): chains that go on between updates.
-    Persistent {
-        /// Chains.
-        chains: usize,
-        /// Sweeps at each update, `k`.
-        steps: usize,
-    },
-    /// PCD whose chains move under `W + F` (and likewise biases), with fast weights `F <- fast_decay F + fast_rate gradient` that drive them on
-    /// (FPCD; Tieleman and Hinton 2009). Statistics of the negative phase are those of the chains under `W + F`, data see `W` alone.
-    FastPersistent {
-        /// Chains.
-        chains: usize,
-        /// Sweeps at each update, `k`.
-        steps: usize,
-        /// Step size of the fast weights.
-        fast_rate: f32,
-        /// What is left of the fast weights after an update, in [0, 1): 0.95 in the paper.
-        fast_decay: f32,
-    },
-    /// PCD whose chains have replicas at evenly spaced inverse temperatures from 1 to `lowest`, with swaps after each sweep
-    /// ([`Tempering`]; Desjardins et al. 2010). Statistics are those of the replicas at 1.
-    Tempered {
-        /// Chains.
-        chains: usize,
-        /// Sweeps at each update, `k`, each with a round of swaps.
-        steps: usize,
-        /// Temperatures, and so replicas of a chain.
-        temperatures: usize,
-        /// Lowest inverse temperature, at least 0 and below 1.
-        lowest: f32,
-    },
-}
-
-impl Negative {
-    pub(super) fn check(&self) -> Result<()> {
-        let (chains, steps) = match *self {
-            Self::Exact => return Ok(()),
-            Self::ContrastiveDivergence { steps, .. } => (1, steps),
-            Self::Mcmc { chains, steps }
-            | Self::Persistent { chains, steps }
-            | Self::FastPersistent { chains, steps, .. }
-            | Self::Tempered { chains, steps, .. } => (chains, steps),
-        };
-        match *self {
-            Self::FastPersistent {
-                fast_rate,
-                fast_decay,
-                ..
-            } => {
-                if !(fast_rate >= 0.0 && fast_rate.is_finite()) {
-                    let expected = "a finite number of at least 0";
-                    return Err(Error::parameter("fast rate", expected, fast_rate));
-                }
-                if !(0.0..1.0).contains(&fast_decay) {
-                    let expected = "a number of at least 0 and below 1";
-                    return Err(Error::parameter("fast decay", expected, fast_decay));
-                }
-            }
-            Self::Tempered {
-                temperatures,
-                lowest,
-                ..
-            } => {
-                if temperatures < 2 {
-                    return Err(Error::parameter("temperatures", "at least 2", temperatures));
-                }
-                if !(0.0..1.0).contains(&lowest) {
-                    let expected = "a number of at least 0 and below 1";
-                    return Err(Error::parameter(
-                        "lowest inverse temperature",
-                        expected,
-                        lowest,
-                    ));
-                }
-            }
-            _ => {}
-        }
-        for (name, x) in [("chains", chains), ("steps", steps)] {
-            if x == 0 {
-                return Err(Error::parameter(name, "at least 1", x));
-            }
-        }
-        Ok(())
-    }
-
-    /// Sweeps at each update, if there are any.
-    pub fn steps(&self) -> Option<usize> {
-        match *self {
-            Self::Exact => None,
-            Self::ContrastiveDivergence { steps, .. }
-            | Self::Mcmc { steps, .. }
-            | Self::Persistent { steps, .. }
-            | Self::FastPersistent { steps, .. }
-            | Self::Tempered { steps, .. } => Some(steps),
-        }
-    }
-
-    /// The same with another number of sweeps at each update, if there are any.
-    #[must_use]
-    pub fn with_steps(mut self, n: usize) -> Self {
-        match &mut self {
-            Self::Exact => {}
-            Self::ContrastiveDivergence { steps, .. }
-            | Self::Mcmc { steps, .. }
-            | Self::Persistent { steps, .. }
-            | Self::FastPersistent { steps, .. }
-            | Self::Tempered { steps, .. } => *steps = n,
-        }
-        self
-    }
-
-    /// Whether the positive phase must draw hidden states.
-    pub(super) fn starts_at_data(&self) -> bool {
-        matches!(self, Self::ContrastiveDivergence { .. })
-    }
-
-    /// Whether chains go on between updates.
-    fn persists(&self) -> bool {
-        matches!(
-            self,
-            Self::Persistent { .. } | Self::FastPersistent { .. } | Self::Tempered { .. }
-        )
-    }
-
-    /// Connection updates of the negative phase of one update, statistics included, in units of `n_visible x n_hidden`.
-    pub(super) fn passes(&self, batch: usize) -> u64 {
-        let (rows, passes) = match *self {
-            Self::Exact => (0, 0),
-            Self::ContrastiveDivergence { steps, .. } => (batch, 2 * steps + 1),
-            Self::Mcmc { chains, steps } => (chains, 2 * steps + 2),
-            Self::Persistent { chains, steps } => (chains, 2 * steps + 1),
-            // The statistics a second time.
-            Self::FastPersistent { chains, steps, .. } => (chains, 2 * steps + 2),
-            Self::Tempered {
-                chains,
-                steps,
-                temperatures,
-                ..
-            } => (chains, 3 * steps * temperatures + 1),
-        };
-        (rows * passes) as u64
-    }
-}
 
 /// The chains of a run and their buffers.
 #[derive(Clone, Debug)]
@@ -199,8 +24,27 @@ pub(super) struct Chains {
     v_mean: Matrix,
     h_mean: Matrix,
     rows: usize,
-    /// The states of [`Negative::Tempered`], in place of `v` and `h`.
-    tempering: Option<Tempering>,
+    /// In place of `v` and `h`.
+    replicated: Option<Replicated>,
+}
+
+/// Chains with replicas.
+#[derive(Clone, Debug)]
+enum Replicated {
+    /// Of [`Negative::Tempered`].
+    Tempering(Box<Tempering>),
+    /// Of [`Negative::Trajectory`].
+    Trail(Box<Trail>),
+}
+
+impl Replicated {
+    /// Visible and hidden states, level by level.
+    fn states(&self) -> (&States, &States) {
+        match self {
+            Self::Tempering(x) => x.states(),
+            Self::Trail(x) => x.states(),
+        }
+    }
 }
 
 /// What a negative phase yields.
@@ -228,7 +72,8 @@ impl Chains {
             Negative::Mcmc { chains, .. }
             | Negative::Persistent { chains, .. }
             | Negative::FastPersistent { chains, .. }
-            | Negative::Tempered { chains, .. } => chains,
+            | Negative::Tempered { chains, .. }
+            | Negative::Trajectory { chains, .. } => chains,
         };
         let smoothed = matches!(
             negative,
@@ -246,7 +91,7 @@ impl Chains {
             v_mean: Matrix::zeros(if smoothed { rows } else { 0 }, n_visible),
             h_mean: Matrix::zeros(rows, n_hidden),
             rows,
-            tempering: None,
+            replicated: None,
         };
         if negative.persists() {
             let mut rng = HostRng::new(seed, START_STREAM);
@@ -266,18 +111,32 @@ impl Chains {
                     }
                 }
             }
-            if let Negative::Tempered {
-                temperatures,
-                lowest,
-                ..
-            } = negative
-            {
-                let ladder = even_ladder(temperatures, lowest);
-                let mut tempering = Tempering::from_visible(rbm, ladder, chains.v, seed)?;
-                tempering.draw_hidden(rbm, None)?;
+            let replicated = match negative {
+                Negative::Tempered {
+                    temperatures,
+                    lowest,
+                    ..
+                } => {
+                    let ladder = even_ladder(temperatures, lowest);
+                    let mut tempering =
+                        Tempering::from_visible(rbm, ladder, chains.v.clone(), seed)?;
+                    tempering.draw_hidden(rbm, None)?;
+                    Some(Replicated::Tempering(Box::new(tempering)))
+                }
+                Negative::Trajectory {
+                    acceptance,
+                    snapshots,
+                    ..
+                } => {
+                    let trail = Trail::new(rbm, &chains.v, acceptance, snapshots, seed)?;
+                    Some(Replicated::Trail(Box::new(trail)))
+                }
+                _ => None,
+            };
+            if replicated.is_some() {
                 chains.v = States::zeros(0, rbm.visible());
                 chains.h = States::zeros(0, rbm.hidden());
-                chains.tempering = Some(tempering);
+                chains.replicated = replicated;
                 return Ok(chains);
             }
             let start = Draws::new(seed, Site::Start, 1);
@@ -292,9 +151,25 @@ impl Chains {
         self.hidden().rows()
     }
 
-    /// Hidden states of all chains, replicas included, temperature by temperature.
+    /// Hidden states of all chains, replicas included, level by level.
     fn hidden(&self) -> &States {
-        self.tempering.as_ref().map_or(&self.h, |t| t.states().1)
+        self.replicated.as_ref().map_or(&self.h, |r| r.states().1)
+    }
+
+    /// The machine along its training, if chains are at snapshots of it.
+    pub(super) fn trail(&self) -> Option<&Trail> {
+        match &self.replicated {
+            Some(Replicated::Trail(trail)) => Some(trail),
+            _ => None,
+        }
+    }
+
+    /// The same, to be restored.
+    pub(super) fn trail_mut(&mut self) -> Option<&mut Trail> {
+        match &mut self.replicated {
+            Some(Replicated::Trail(trail)) => Some(trail),
+            _ => None,
+        }
     }
 
     /// Persistent hidden states, which are all that a resumed run needs.
@@ -303,6 +178,9 @@ impl Chains {
     }
 
     pub(super) fn set_persistent(&mut self, h: States) -> Result<()> {
+        if let Some(Replicated::Trail(trail)) = &mut self.replicated {
+            return trail.set_hidden(h);
+        }
         let own = self.hidden();
         if (h.rows(), h.columns()) != (own.rows(), own.columns())
             || h.bits().is_some() != own.bits().is_some()
@@ -313,9 +191,9 @@ impl Chains {
                 format!("{} x {}", h.rows(), h.columns()),
             ));
         }
-        match &mut self.tempering {
-            Some(tempering) => tempering.set_hidden(h),
-            None => self.h = h,
+        match &mut self.replicated {
+            Some(Replicated::Tempering(tempering)) => tempering.set_hidden(h),
+            _ => self.h = h,
         }
         Ok(())
     }
@@ -378,21 +256,26 @@ impl Chains {
                 }
                 self.mean_hidden(rbm, None, buffers)?;
             }
-            Negative::Tempered { steps, .. } => {
-                let Some(tempering) = &mut self.tempering else {
-                    unreachable!("tempered chains were started so");
-                };
+            Negative::Tempered { steps, .. } | Negative::Trajectory { steps, .. } => {
                 let done = half / 2;
-                // The first half sweep was the start's.
-                tempering.set_position(1 + 2 * done, done);
-                for k in 0..steps {
-                    tempering.draw_visible(rbm)?;
-                    tempering.swap(rbm)?;
-                    let mean = (k + 1 == steps).then_some(&mut self.h_mean);
-                    tempering.draw_hidden(rbm, mean)?;
+                let replicated = self.replicated.as_mut().expect("started so");
+                match replicated {
+                    Replicated::Tempering(tempering) => {
+                        // The first half sweep was the start's.
+                        tempering.set_position(1 + 2 * done, done);
+                        for k in 0..steps {
+                            tempering.draw_visible(rbm)?;
+                            tempering.swap(rbm)?;
+                            let mean = (k + 1 == steps).then_some(&mut self.h_mean);
+                            tempering.draw_hidden(rbm, mean)?;
+                        }
+                    }
+                    Replicated::Trail(trail) => {
+                        trail.advance(rbm, steps, done, &mut self.h_mean)?;
+                    }
                 }
                 return Ok(Sampled::States {
-                    visible: tempering.states().0.view_rows(0..self.rows),
+                    visible: replicated.states().0.view_rows(0..self.rows),
                     hidden: Input::Real(self.h_mean.view_rows(0..self.rows)),
                 });
             }

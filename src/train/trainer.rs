@@ -10,6 +10,7 @@ use super::{
     minibatch::{Minibatch, order_into},
     optimizer::{Optimizer, Parameters, Shaping},
     rule::Rates,
+    snapshots::Trail,
 };
 use crate::{
     dataset::{Examples, Values},
@@ -151,7 +152,7 @@ pub struct Training {
     pub(super) rbm: Rbm,
     options: Options,
     optimizer: Optimizer,
-    chains: Chains,
+    pub(super) chains: Chains,
     updates: u64,
     pub(super) examples: usize,
     pub(super) minibatch: Minibatch,
@@ -412,7 +413,8 @@ impl Training {
         self.connection_updates_in_epoch(self.position().epoch)
     }
 
-    /// Connection updates of the whole epoch `epoch`: `n_visible x n_hidden x` rows `x` passes, both phases and their statistics.
+    /// Connection updates of the whole epoch `epoch`: `n_visible x n_hidden x` rows `x` passes, both phases and their statistics; those of
+    /// [`Negative::Trajectory`] with as many snapshots as there are now.
     pub fn connection_updates_in_epoch(&self, epoch: usize) -> u64 {
         let negative = self.options.negative_at(epoch as f64);
         let (size, n) = (self.options.batch_size, self.examples);
@@ -421,8 +423,10 @@ impl Training {
             Objective::Discriminative => (0, 2),
             Objective::Hybrid { .. } => (1, 2),
         };
-        let of_batch =
-            |rows: usize| (2 + discriminative) * rows as u64 + generative * negative.passes(rows);
+        let models = self.chains.trail().map_or(1, Trail::levels);
+        let of_batch = |rows: usize| {
+            (2 + discriminative) * rows as u64 + generative * negative.passes(rows, models)
+        };
         let rows = (n / size) as u64 * of_batch(size)
             + if n.is_multiple_of(size) {
                 0

@@ -136,6 +136,7 @@ pub fn run(args: &ClassifyArgs) -> Outcome<()> {
     {
         source.data = data;
         source.validation = 0;
+        source.stream = false;
     }
     if let Some(binarize) = args.binarize {
         source.binarize = binarize;

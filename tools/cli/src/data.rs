@@ -3,13 +3,17 @@
 use crate::failure::{Failure, Outcome};
 use harmonium::{
     Error,
-    dataset::{Binarization, Dataset, Examples, Values},
+    dataset::{Binarization, Dataset, ExampleStream, Examples, Values},
     product::Input,
 };
 use std::{collections::BTreeMap, io, path::Path};
 
 /// Name of the data set that the program carries.
 pub const MNIST: &str = "mnist";
+
+/// Examples of a stream that are loaded, and the most values of them.
+const SAMPLED: usize = 10_000;
+const MOST_SAMPLED_VALUES: usize = 1 << 28;
 
 static TRAIN_IMAGES: &[u8] = include_bytes!("../../../data/mnist/train-images-idx3-ubyte.gz");
 static TRAIN_LABELS: &[u8] = include_bytes!("../../../data/mnist/train-labels-idx1-ubyte.gz");
@@ -27,6 +31,8 @@ pub struct Source {
     pub seed: u64,
     /// Examples of the training part that are held out.
     pub validation: usize,
+    /// Whether the examples stay in their file, and only some are loaded.
+    pub stream: bool,
     /// What the values become after that.
     pub values: Treatment,
     /// With `labels`, the classes whose units join the visible ones; found from the training examples if that is 0.
@@ -77,6 +83,7 @@ impl Default for Source {
             binarize: Binarization::Sampled,
             seed: 0,
             validation: 0,
+            stream: false,
             values: Treatment::Unit,
             labels: None,
         }
@@ -88,8 +95,10 @@ impl Default for Source {
 pub struct Data {
     /// Name for people.
     pub name: String,
-    /// Examples to learn from.
+    /// Examples to learn from; with a `stream`, some of its examples.
     pub train: Examples,
+    /// All examples to learn from, if they stay in their file.
+    pub stream: Option<ExampleStream>,
     /// Examples held out of the training part.
     pub validation: Option<Examples>,
     /// Examples held out by those who published the data.
@@ -151,6 +160,7 @@ impl Source {
             binarize: read(notes, "binarize", Binarization::Sampled)?,
             seed: read(notes, "seed", 0)?,
             validation: read(notes, "validation", 0)?,
+            stream: read(notes, "stream", false)?,
         }))
     }
 
@@ -166,6 +176,9 @@ impl Source {
         if let Treatment::Standardized(mean, deviation) = &self.values {
             notes.insert("mean".into(), format!("{mean:?}"));
             notes.insert("deviation".into(), format!("{deviation:?}"));
+        }
+        if self.stream {
+            notes.insert("stream".into(), "true".into());
         }
         if let Some(classes) = self.labels {
             notes.insert("classes".into(), classes.to_string());
@@ -217,6 +230,7 @@ impl Source {
         };
         Ok(Data {
             name: data.name,
+            stream: data.stream,
             train: treat(data.train)?,
             validation: data.validation.map(treat).transpose()?,
             test: data.test.map(treat).transpose()?,
@@ -228,6 +242,9 @@ impl Source {
     /// # Errors
     /// Those of [`Dataset::open`]; a validation part that leaves nothing to train on.
     pub fn load(&self) -> Outcome<Data> {
+        if self.stream {
+            return self.sampled();
+        }
         let dataset = if self.data == MNIST {
             Dataset::mnist_from_bytes(TRAIN_IMAGES, TRAIN_LABELS, TEST_IMAGES, TEST_LABELS)?
         } else {
@@ -253,9 +270,35 @@ impl Source {
         };
         self.treat(Data {
             name: dataset.name,
+            stream: None,
             train,
             validation,
             test: dataset.test,
+        })
+    }
+}
+
+impl Source {
+    /// Some of the examples of a stream, and the stream.
+    fn sampled(&self) -> Outcome<Data> {
+        if self.data == MNIST {
+            return Err(
+                Failure::usage(format!("--stream: {MNIST} is in the program"))
+                    .hint("name an IDX or NPY file with --data"),
+            );
+        }
+        let stream = ExampleStream::open(&self.data)
+            .map_err(|error| missing(error, "--stream takes an uncompressed IDX or NPY file"))?
+            .binarized(self.binarize, self.seed);
+        let most = (MOST_SAMPLED_VALUES / stream.columns()).max(1);
+        let train = stream.sample(SAMPLED.min(most))?;
+        let name = Path::new(&self.data).file_name().unwrap_or_default();
+        Ok(Data {
+            name: name.to_string_lossy().into_owned(),
+            train,
+            stream: Some(stream),
+            validation: None,
+            test: None,
         })
     }
 }
@@ -268,17 +311,21 @@ fn open(path: &str, is_real: bool) -> Outcome<Dataset> {
         Dataset::open(path)
     };
     dataset.map_err(|error| {
-        let missing =
-            matches!(&error, Error::Io { source, .. } if source.kind() == io::ErrorKind::NotFound);
-        let failure = Failure::from(error);
-        if missing {
-            failure.hint(format!(
-                "--data takes {MNIST}, a directory of IDX files, or an IDX, NPY, NPZ or CSV file"
-            ))
-        } else {
-            failure
-        }
+        let takes = "--data takes mnist, a directory of IDX files, or an IDX, NPY, NPZ or CSV file";
+        missing(error, takes)
     })
+}
+
+/// An error with advice if a file is not there.
+fn missing(error: Error, advice: &str) -> Failure {
+    let missing =
+        matches!(&error, Error::Io { source, .. } if source.kind() == io::ErrorKind::NotFound);
+    let failure = Failure::from(error);
+    if missing {
+        failure.hint(advice)
+    } else {
+        failure
+    }
 }
 
 /// The values of examples as the products take them.

@@ -1,11 +1,12 @@
 //! `harmonium evaluate`: the log-likelihood of data under a model.
 
 use crate::{
-    args::{EvaluateArgs, ScheduleArg},
+    args::{EvaluateArgs, ScheduleArg, Split},
     classify::{Classification, name},
-    data::{Source, resolved},
+    data::{Data, Source, input, resolved},
+    diagnose::Diagnosis,
     failure::{Failure, Outcome, note},
-    likelihood::{self, DEFAULT_BETAS, Likelihood, Way},
+    likelihood::{self, DEFAULT_BETAS, DEFAULT_BURN_IN, DEFAULT_CHAINS, Likelihood, Way},
     plan::MOST_ELEMENTS,
     progress::Stages,
     report,
@@ -13,10 +14,13 @@ use crate::{
 use harmonium::{
     Error, Examples, Rbm,
     checkpoint::{Checkpoint, write_atomically},
-    evaluate::{Betas, ReverseStart},
+    evaluate::{Betas, ReverseStart, free_energy_gap},
 };
 use npyz::WriterBuilder;
 use std::{io, ops::ControlFlow, path::Path};
+
+/// Training examples of the free-energy gap.
+const GAP_EXAMPLES: usize = 10_000;
 
 /// Reads a model file, with advice if there is none.
 pub fn load_model(path: &Path) -> Outcome<Checkpoint> {
@@ -40,6 +44,11 @@ pub fn run(args: &EvaluateArgs) -> Outcome<()> {
     args.save_weights
         .as_deref()
         .map_or(Ok(()), check_extension)?;
+    if args.burn_in.is_some() && !args.reverse && args.diagnose.is_none() {
+        return Err(Failure::usage(
+            "--burn-in belongs to --reverse and --diagnose",
+        ));
+    }
     let checkpoint = load_model(&args.model)?;
     let rbm = &checkpoint.rbm;
     let noted = Source::from_notes(&checkpoint.notes)?;
@@ -56,6 +65,7 @@ pub fn run(args: &EvaluateArgs) -> Outcome<()> {
     {
         source.data = data;
         source.validation = 0;
+        source.stream = false;
     }
     if let Some(binarize) = args.binarize {
         source.binarize = binarize;
@@ -101,14 +111,16 @@ pub fn run(args: &EvaluateArgs) -> Outcome<()> {
         Some(group) => Classification::measure(rbm, &examples.first_columns(group.first), split)?,
         None => None,
     };
+    let (mut object, mut rows) = mixing(args, rbm, &data, examples, split, seed)?;
     if let Some(classified) = &classified
         && !(args.exact || args.reverse || args.raise || args.save_weights.is_some())
     {
         note("the likelihood of a machine with labels is enumerated alone: --exact");
+        object.extend(classified.json());
         if args.json {
-            return report::json(classified.json());
+            return report::json(object);
         }
-        let rows = [classified.rows(), classified.confusion_rows()].concat();
+        let rows = [classified.rows(), classified.confusion_rows(), rows].concat();
         return report::table(&title, &rows);
     }
     let way = if args.exact {
@@ -130,16 +142,48 @@ pub fn run(args: &EvaluateArgs) -> Outcome<()> {
         note(format!("log weights in {}", path.display()));
     }
     if args.json {
-        let mut object = measured.json();
+        object.extend(measured.json());
         object.extend(classified.map(|c| c.json()).unwrap_or_default());
         return report::json(object);
     }
-    let mut rows = measured.rows();
+    rows.splice(..0, measured.rows());
     if let Some(classified) = &classified {
         rows.extend(classified.rows());
         rows.extend(classified.confusion_rows());
     }
     report::table(&title, &rows)
+}
+
+/// What needs no likelihood: the free-energy gap between the test and the training part, and what chains do.
+#[allow(clippy::type_complexity)]
+fn mixing(
+    args: &EvaluateArgs,
+    rbm: &Rbm,
+    data: &Data,
+    examples: &Examples,
+    split: Split,
+    seed: u64,
+) -> Outcome<(serde_json::Map<String, serde_json::Value>, Vec<[String; 3]>)> {
+    let (mut object, mut rows) = (serde_json::Map::new(), Vec::new());
+    // Of data with labels, the machine's visible units are known with them alone.
+    if split == Split::Test && data.train.columns() == rbm.n_visible() {
+        let train = data.train.head(GAP_EXAMPLES);
+        let gap = free_energy_gap(rbm, input(&train), input(examples))?;
+        object.insert("free_energy_gap".into(), gap.into());
+        rows.push([
+            "free-energy gap".into(),
+            format!("{gap:.2} nats"),
+            format!("of the test part over {} training examples", train.len()),
+        ]);
+    }
+    if let Some(sweeps) = args.diagnose {
+        let burn_in = args.burn_in.unwrap_or(DEFAULT_BURN_IN);
+        let size = (DEFAULT_CHAINS, burn_in, sweeps);
+        let found = Diagnosis::measure(rbm, examples, size, seed)?;
+        object.extend(found.json());
+        rows.extend(found.rows());
+    }
+    Ok((object, rows))
 }
 
 /// What the options ask for.
@@ -169,7 +213,7 @@ fn annealing(
             rbm,
             train,
             args.chains,
-            args.burn_in,
+            args.burn_in.unwrap_or(DEFAULT_BURN_IN),
             seed,
         )?);
     }
@@ -194,7 +238,7 @@ fn check_extension(path: &Path) -> Outcome<()> {
 }
 
 /// Writes log weights, f64 `[directions x chains]`.
-fn write_weights(path: &Path, directions: &[&[f64]]) -> Outcome<()> {
+pub fn write_weights(path: &Path, directions: &[&[f64]]) -> Outcome<()> {
     let mut bytes = Vec::new();
     let write = |bytes: &mut Vec<u8>| -> io::Result<()> {
         let chains = directions.first().map_or(0, |w| w.len());

@@ -562,6 +562,7 @@ pub fn drawn(data: Data, seed: u64) -> Data {
     let draw = |part: Examples, first: usize| part.binarized(Binarization::Sampled, seed, first);
     Data {
         name: data.name,
+        stream: data.stream,
         train: draw(data.train, 0),
         validation: data.validation.map(|part| draw(part, first_validation)),
         test: data.test.map(|part| draw(part, first_test)),

@@ -8,6 +8,7 @@ mod canvas;
 mod classify;
 mod curves;
 mod data;
+mod diagnose;
 mod evaluate;
 mod failure;
 mod files;

@@ -33,6 +33,9 @@ const DEFAULT_FAST_DECAY: f32 = 0.95;
 /// Temperatures of tempered training and the lowest inverse one.
 const DEFAULT_TEMPERATURES: usize = 10;
 const DEFAULT_LOWEST_BETA: f32 = 0.9;
+/// Share of accepted swaps of trajectory training, as in Bereux et al. (2025), and most snapshots.
+const DEFAULT_ACCEPTANCE: f32 = 0.25;
+const DEFAULT_SNAPSHOTS: usize = 10;
 
 /// Largest number of weights or of states in all chains: 2^31, which as f32 takes 8 GiB.
 pub const MOST_ELEMENTS: usize = 1 << 31;
@@ -97,6 +100,12 @@ impl Plan {
         } else {
             binarize
         };
+        if args.stream && values != Treatment::Unit {
+            return Err(Failure::usage(format!(
+                "--stream: examples are bits or numbers in [0, 1], not states of {visible_units} units"
+            ))
+            .hint("leave --stream out to load the data"));
+        }
         let default = Options::default();
         let hidden_units = args.hidden_units.as_deref().unwrap_or("bernoulli");
         let objective = objective(args)?.unwrap_or_default();
@@ -112,6 +121,7 @@ impl Plan {
                 binarize,
                 seed,
                 validation: args.validation.unwrap_or(0),
+                stream: args.stream,
                 values,
                 labels: args.labels.then_some(0),
             },
@@ -181,6 +191,9 @@ impl Plan {
         let data = args.data.as_deref().map(resolved);
         agree("data", data.as_ref(), Some(&source.data))?;
         agree("binarize", args.binarize.as_ref(), Some(&source.binarize))?;
+        if args.stream && !source.stream {
+            return Err(contradiction("--stream", "has its data in memory"));
+        }
         agree(
             "validation",
             args.validation.as_ref(),
@@ -302,11 +315,13 @@ impl Plan {
         }
         let replicas = match self.options.negative {
             Negative::Tempered { temperatures, .. } => temperatures,
+            Negative::Trajectory { snapshots, .. } => snapshots.saturating_add(2),
             _ => 1,
         };
         if let Negative::Persistent { chains, .. }
         | Negative::FastPersistent { chains, .. }
         | Negative::Tempered { chains, .. }
+        | Negative::Trajectory { chains, .. }
         | Negative::Mcmc { chains, .. } = self.options.negative
         {
             let most = MOST_ELEMENTS / n_visible.max(self.hidden).max(1) / replicas;
@@ -412,6 +427,14 @@ pub fn describe(negative: Negative) -> String {
         } => format!(
             "tempered PCD-{steps}, {chains} chains at {temperatures} temperatures down to β = {lowest}"
         ),
+        Negative::Trajectory {
+            chains,
+            steps,
+            acceptance,
+            snapshots,
+        } => format!(
+            "trajectory PCD-{steps}, {chains} chains at up to {snapshots} snapshots, taken when fewer than {acceptance} of the swaps are accepted"
+        ),
     }
 }
 
@@ -437,7 +460,7 @@ fn negative(args: &TrainArgs, method: Method) -> Outcome<Negative> {
         meaningless("--reconstruction", args.reconstruction.is_some(), "cd")?;
     }
     if matches!(method, Method::Cd | Method::Exact) {
-        let methods = "pcd, fpcd, tempered and mcmc";
+        let methods = "pcd, fpcd, tempered, trajectory and mcmc";
         meaningless("--chains", args.chains.is_some(), methods)?;
     }
     if method != Method::Fpcd {
@@ -448,11 +471,15 @@ fn negative(args: &TrainArgs, method: Method) -> Outcome<Negative> {
         meaningless("--temperatures", args.temperatures.is_some(), "tempered")?;
         meaningless("--lowest-beta", args.lowest_beta.is_some(), "tempered")?;
     }
+    if method != Method::Trajectory {
+        meaningless("--acceptance", args.acceptance.is_some(), "trajectory")?;
+        meaningless("--snapshots", args.snapshots.is_some(), "trajectory")?;
+    }
     if method == Method::Exact {
         meaningless(
             "--steps",
             args.steps.is_some(),
-            "pcd, fpcd, tempered, cd and mcmc",
+            "pcd, fpcd, tempered, trajectory, cd and mcmc",
         )?;
     }
     let chains = args.chains.unwrap_or(DEFAULT_CHAINS);
@@ -485,6 +512,12 @@ fn negative(args: &TrainArgs, method: Method) -> Outcome<Negative> {
             temperatures: args.temperatures.unwrap_or(DEFAULT_TEMPERATURES),
             lowest: args.lowest_beta.unwrap_or(DEFAULT_LOWEST_BETA),
         },
+        Method::Trajectory => Negative::Trajectory {
+            chains,
+            steps,
+            acceptance: args.acceptance.unwrap_or(DEFAULT_ACCEPTANCE),
+            snapshots: args.snapshots.unwrap_or(DEFAULT_SNAPSHOTS),
+        },
     })
 }
 
@@ -498,6 +531,7 @@ fn agree_on_negative(args: &TrainArgs, options: &Options) -> Outcome<()> {
         Negative::Persistent { .. } => (Method::Pcd, "pcd"),
         Negative::FastPersistent { .. } => (Method::Fpcd, "fpcd"),
         Negative::Tempered { .. } => (Method::Tempered, "tempered"),
+        Negative::Trajectory { .. } => (Method::Trajectory, "trajectory"),
     };
     if args.method.is_some_and(|asked| asked != method) {
         return Err(contradiction("--method", format!("has {name}")));
@@ -509,7 +543,8 @@ fn agree_on_negative(args: &TrainArgs, options: &Options) -> Outcome<()> {
         Negative::Mcmc { chains, steps }
         | Negative::Persistent { chains, steps }
         | Negative::FastPersistent { chains, steps, .. }
-        | Negative::Tempered { chains, steps, .. } => (Some(chains), Some(steps), None),
+        | Negative::Tempered { chains, steps, .. }
+        | Negative::Trajectory { chains, steps, .. } => (Some(chains), Some(steps), None),
         Negative::ContrastiveDivergence {
             steps,
             reconstruction,
@@ -537,6 +572,15 @@ fn agree_on_negative(args: &TrainArgs, options: &Options) -> Outcome<()> {
         let asked = args.temperatures.as_ref();
         agree("temperatures", asked, Some(&temperatures))?;
         agree("lowest-beta", args.lowest_beta.as_ref(), Some(&lowest))?;
+    }
+    if let Negative::Trajectory {
+        acceptance,
+        snapshots,
+        ..
+    } = stored
+    {
+        agree("acceptance", args.acceptance.as_ref(), Some(&acceptance))?;
+        agree("snapshots", args.snapshots.as_ref(), Some(&snapshots))?;
     }
     let asked = args.reconstruction.map(Reconstruction::from);
     if asked.is_some() && asked != reconstruction {

@@ -307,6 +307,7 @@ impl Setting {
         Ok(Data {
             name: data.name,
             train: few(data.train),
+            stream: None,
             validation: data.validation.map(few),
             test: data.test.map(few),
         })

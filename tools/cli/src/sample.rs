@@ -1,4 +1,6 @@
-//! `harmonium sample`: states of a model from Gibbs chains: plain, tempered, along a trajectory, or with held units.
+//! `harmonium sample`: states of a model from Gibbs chains: plain, tempered, along a trajectory, with held units, or with weights.
+
+mod weighted;
 
 use crate::{
     args::SampleArgs,
@@ -68,11 +70,20 @@ pub fn run(args: &SampleArgs) -> Outcome<()> {
             "--burn-in belongs to --tempering and --trajectory",
         ));
     }
-    let rbm = load_model(&args.model)?.rbm;
+    let checkpoint = load_model(&args.model)?;
     let seed = args.seed.unwrap_or(0);
+    if args.weighted {
+        let Format::States = format else {
+            return Err(Failure::usage(
+                "--weighted: expected an --out that ends in .npy, beside which weights are written",
+            ));
+        };
+        let count = checked_count(args, &checkpoint.rbm, 1, None)?;
+        return weighted::run(args, &checkpoint, count, seed);
+    }
+    let rbm = checkpoint.rbm;
     let samples = if let Some(temperatures) = args.tempering {
-        let count = checked_count(args, &rbm, temperatures, None)?;
-        tempered(args, &rbm, temperatures, count, seed)?
+        tempered(args, &rbm, temperatures, seed)?
     } else if !args.trajectory.is_empty() {
         along_trajectory(args, &rbm, seed)?
     } else {
@@ -96,8 +107,9 @@ fn checked_count(
     args: &SampleArgs,
     rbm: &Rbm,
     levels: usize,
-    held: Option<usize>,
+    held: Option<&(Clamp, usize)>,
 ) -> Outcome<usize> {
+    let held = held.map(|(_, rows)| *rows).filter(|&n| n > 1);
     let count = args.count.or(held).unwrap_or(DEFAULT_COUNT);
     let most = MOST_ELEMENTS / rbm.n_visible().max(rbm.n_hidden()).max(1) / levels.max(1);
     if count > most {
@@ -130,10 +142,7 @@ fn gibbs(args: &SampleArgs, rbm: &Rbm, seed: u64) -> Outcome<Samples> {
             }
             chains
         }
-        None => {
-            let rows = held.as_ref().map(|(_, rows)| *rows).filter(|&n| n > 1);
-            GibbsChain::uniform(rbm, checked_count(args, rbm, 1, rows)?, seed)
-        }
+        None => GibbsChain::uniform(rbm, checked_count(args, rbm, 1, held.as_ref())?, seed),
     };
     let held = held.map(|(clamp, _)| clamp);
     if let Some(clamp) = &held {
@@ -238,18 +247,18 @@ fn read_npy(path: &Path) -> Outcome<Matrix> {
 }
 
 /// Parallel tempering.
-fn tempered(
-    args: &SampleArgs,
-    rbm: &Rbm,
-    temperatures: usize,
-    count: usize,
-    seed: u64,
-) -> Outcome<Samples> {
+fn tempered(args: &SampleArgs, rbm: &Rbm, temperatures: usize, seed: u64) -> Outcome<Samples> {
+    let held = held_units(args, rbm)?;
+    let count = checked_count(args, rbm, temperatures, held.as_ref())?;
+    let clamp = held.map(|(clamp, _)| clamp);
     let discrete = rbm.visible().units.are_discrete() && rbm.hidden().units.are_discrete();
     let lowest = args
         .lowest_beta
         .unwrap_or(if discrete { 0.0 } else { LOWEST_OF_CONTINUOUS });
     let mut replicas = Tempering::uniform(rbm, even_ladder(temperatures, lowest), count, seed)?;
+    if let Some(clamp) = &clamp {
+        replicas = replicas.clamped_visible(clamp)?;
+    }
     let burn_in = args.burn_in.unwrap_or(DEFAULT_BURN_IN);
     replicas.burn_in(rbm, burn_in)?;
     let mut series = Series::new(count);
@@ -265,7 +274,15 @@ fn tempered(
         .iter()
         .map(|b| format!("β {b:.4}"))
         .collect();
-    report(args, rbm, seed, &series, &levels, replicas.swap_rates())?;
+    report(
+        args,
+        rbm,
+        seed,
+        clamp,
+        &series,
+        &levels,
+        replicas.swap_rates(),
+    )?;
     Ok(Samples {
         visible: replicas.visible(),
         hidden: replicas.hidden(),
@@ -301,8 +318,13 @@ fn along_trajectory(args: &SampleArgs, rbm: &Rbm, seed: u64) -> Outcome<Samples>
     if models.last() != Some(rbm) {
         models.push(rbm.clone());
     }
-    let count = checked_count(args, rbm, models.len() + 1, None)?;
+    let held = held_units(args, rbm)?;
+    let count = checked_count(args, rbm, models.len() + 1, held.as_ref())?;
+    let clamp = held.map(|(clamp, _)| clamp);
     let mut replicas = Trajectory::new(models, count, seed)?;
+    if let Some(clamp) = &clamp {
+        replicas = replicas.clamped_visible(clamp)?;
+    }
     let burn_in = args.burn_in.unwrap_or(DEFAULT_BURN_IN);
     replicas.sweep(burn_in)?;
     replicas.reset_swap_rates();
@@ -316,7 +338,15 @@ fn along_trajectory(args: &SampleArgs, rbm: &Rbm, seed: u64) -> Outcome<Samples>
     bar.clear();
     let n = replicas.models().len();
     let levels: Vec<String> = (0..n).map(|k| format!("model {}", n - 1 - k)).collect();
-    report(args, rbm, seed, &series, &levels, replicas.swap_rates())?;
+    report(
+        args,
+        rbm,
+        seed,
+        clamp,
+        &series,
+        &levels,
+        replicas.swap_rates(),
+    )?;
     Ok(Samples {
         visible: replicas.visible(),
         hidden: replicas.hidden(),
@@ -353,11 +383,15 @@ fn report(
     args: &SampleArgs,
     rbm: &Rbm,
     seed: u64,
+    clamp: Option<Clamp>,
     series: &Series,
     levels: &[String],
     rates: &[SwapRate],
 ) -> Outcome<()> {
     let mut chains = GibbsChain::uniform(rbm, series.0.len(), seed);
+    if let Some(clamp) = clamp {
+        chains = chains.clamped_visible(clamp)?;
+    }
     chains.sweep(rbm, 1.0, args.burn_in.unwrap_or(DEFAULT_BURN_IN))?;
     let mut plain = Series::new(series.0.len());
     let bar = Bar::new(args.steps as u64, "plain Gibbs, to compare");

@@ -1,23 +1,35 @@
 //! When to stop before the last epoch, and which machine was the best.
 
 use crate::{
+    args::CriterionArg,
     data::input,
     failure::{Failure, Outcome},
+    likelihood::{self, DEFAULT_BETAS, DEFAULT_CHAINS},
     watch::Watch,
 };
 use harmonium::{
-    evaluate::{reconstruction_error, stochastic_pseudo_likelihood},
+    dataset::{Binarization, Examples},
+    evaluate::{
+        Ais, Base, Betas, exact_mean_log_likelihood, free_energy_gap, reconstruction_error,
+        stochastic_pseudo_likelihood,
+    },
     model::Rbm,
+    train::Objective,
 };
 use std::collections::BTreeMap;
 
 const NOTE: &str = "early_stopping";
+/// Machines whose smaller layer has at most this many units are judged by their exact likelihood: cheap beside an epoch.
+const CHEAP_UNITS: usize = 16;
+/// Up to this many, likelihoods that are asked for are exact.
+const EXACT_UNITS: usize = 20;
 
 /// Epochs are watched by how well they tell held-out examples.
 #[derive(Debug)]
 pub struct Stopping {
     /// Epochs without a better one after which a run stops.
     patience: usize,
+    by: CriterionArg,
     /// The best score so far and its epoch.
     best: Option<(f64, usize)>,
 }
@@ -37,9 +49,11 @@ impl Stopping {
     /// With this patience, and what the notes of a resumed run say.
     ///
     /// # Errors
-    /// Without held-out examples.
+    /// Without held-out examples, and for a criterion that `machine` does not have.
     pub fn new(
         patience: usize,
+        by: Option<CriterionArg>,
+        machine: (&Rbm, Objective),
         validation: usize,
         notes: &BTreeMap<String, String>,
     ) -> Outcome<Self> {
@@ -47,27 +61,46 @@ impl Stopping {
             return Err(Failure::usage("--early-stopping watches held-out examples")
                 .hint("hold some out with --validation, such as --validation 5000"));
         }
+        let by = criterion(by, machine)?;
         let best = notes.get(NOTE).and_then(|text| {
-            let (score, epoch) = text.split_once(" epoch ")?;
+            let (score, rest) = text.split_once(" epoch ")?;
+            // The best by another criterion says nothing.
+            let epoch = match rest.split_once(" by ") {
+                Some((epoch, of)) if of == by.to_string() => epoch,
+                Some(_) => return None,
+                None => rest,
+            };
             Some((score.parse().ok()?, epoch.parse().ok()?))
         });
-        Ok(Self { patience, best })
+        Ok(Self { patience, by, best })
     }
 
-    /// Pseudo-likelihood of the held-out examples, nats; for other units than Bernoulli less their reconstruction error. The same units of the same
-    /// examples each time.
+    /// The figure of the held-out examples, the larger the better (errors and gaps less than 0). The same draws each time.
     ///
     /// # Errors
     /// As the measures.
-    pub fn score(rbm: &Rbm, watch: &Watch, seed: u64) -> Outcome<Option<f64>> {
+    pub fn score(&self, rbm: &Rbm, watch: &Watch, seed: u64) -> Outcome<Option<f64>> {
         let Some(validation) = &watch.validation_whole else {
             return Ok(None);
         };
-        Ok(Some(if rbm.is_bernoulli() {
-            stochastic_pseudo_likelihood(rbm, input(validation), seed)?
-        } else {
-            -reconstruction_error(rbm, input(validation))?
+        Ok(Some(match self.by {
+            CriterionArg::PseudoLikelihood => {
+                stochastic_pseudo_likelihood(rbm, input(validation), seed)?
+            }
+            CriterionArg::ReconstructionError => -reconstruction_error(rbm, input(validation))?,
+            CriterionArg::FreeEnergyGap(_) => {
+                -free_energy_gap(rbm, input(&watch.stochastic), input(validation))?
+            }
+            CriterionArg::Likelihood => log_likelihood(rbm, &watch.stochastic, validation, seed)?,
         }))
+    }
+
+    /// Whether `score` is better than the `best` so far.
+    fn is_better(&self, score: f64, best: f64) -> bool {
+        match self.by {
+            CriterionArg::FreeEnergyGap(nats) => -score <= nats,
+            _ => score > best,
+        }
     }
 
     /// Takes the score of an epoch.
@@ -78,7 +111,7 @@ impl Stopping {
         notes: &mut BTreeMap<String, String>,
     ) -> Verdict {
         match self.best {
-            Some((best, at)) if score <= best || score.is_nan() => {
+            Some((best, at)) if !self.is_better(score, best) => {
                 if epoch >= at + self.patience {
                     Verdict::Stop
                 } else {
@@ -87,16 +120,75 @@ impl Stopping {
             }
             _ => {
                 self.best = Some((score, epoch));
-                notes.insert(NOTE.into(), format!("{score} epoch {epoch}"));
+                let note = format!("{score} epoch {epoch} by {}", self.by);
+                notes.insert(NOTE.into(), note);
                 Verdict::Best
             }
         }
     }
 
-    /// The best score and its epoch.
+    /// The figure of the best epoch, and which it is.
     pub fn best(&self) -> Option<(f64, usize)> {
-        self.best
+        let sign = match self.by {
+            CriterionArg::Likelihood | CriterionArg::PseudoLikelihood => 1.0,
+            CriterionArg::ReconstructionError | CriterionArg::FreeEnergyGap(_) => -1.0,
+        };
+        self.best.map(|(score, epoch)| (sign * score, epoch))
     }
+}
+
+/// The criterion that is asked for, if the machine has it, or the one that suits it.
+fn criterion(
+    asked: Option<CriterionArg>,
+    (rbm, objective): (&Rbm, Objective),
+) -> Outcome<CriterionArg> {
+    let refused = |by: CriterionArg, what: &str| {
+        let message = format!("--early-stopping-by {by}: {what}");
+        Err(Failure::usage(message).hint("choose reconstruction-error or free-energy-gap"))
+    };
+    let bernoulli = rbm.is_bernoulli();
+    match asked {
+        Some(by @ CriterionArg::PseudoLikelihood) if !bernoulli => {
+            refused(by, "expected a machine of bernoulli units")
+        }
+        Some(by @ CriterionArg::Likelihood)
+            if !bernoulli && !likelihood::is_small(rbm, EXACT_UNITS) =>
+        {
+            refused(
+                by,
+                "this machine has units that are not annealed, and too many to enumerate",
+            )
+        }
+        Some(by) => Ok(by),
+        // What discriminates need not be likely.
+        None if objective == Objective::Generative && likelihood::is_small(rbm, CHEAP_UNITS) => {
+            Ok(CriterionArg::Likelihood)
+        }
+        None if bernoulli => Ok(CriterionArg::PseudoLikelihood),
+        None => Ok(CriterionArg::ReconstructionError),
+    }
+}
+
+/// Mean over `held_out`, whose grey values are drawn once; `ln Z` exact, or by annealing from the base rate of `train`.
+fn log_likelihood(rbm: &Rbm, train: &Examples, held_out: &Examples, seed: u64) -> Outcome<f64> {
+    let drawn;
+    let held_out = if rbm.is_bernoulli() && held_out.bits().is_none() {
+        drawn = held_out.clone().binarized(Binarization::Sampled, seed, 0);
+        &drawn
+    } else {
+        held_out
+    };
+    if likelihood::is_small(rbm, EXACT_UNITS) {
+        return Ok(exact_mean_log_likelihood(rbm, input(held_out))?.0);
+    }
+    let ais = Ais {
+        chains: DEFAULT_CHAINS,
+        betas: Betas::Linear(DEFAULT_BETAS),
+        base: Base::rate_of(train),
+        seed,
+    };
+    let log_z = ais.log_z(rbm)?.estimate;
+    Ok(rbm.mean_log_likelihood(input(held_out), log_z)?)
 }
 
 #[cfg(test)]
@@ -106,7 +198,9 @@ mod tests {
     #[test]
     fn patience_is_counted_from_the_best_epoch() {
         let mut notes = BTreeMap::new();
-        let mut stopping = Stopping::new(2, 10, &notes).unwrap();
+        let small = Rbm::bernoulli(9, 4);
+        let machine = (&small, Objective::Generative);
+        let mut stopping = Stopping::new(2, None, machine, 10, &notes).unwrap();
         let verdicts: Vec<_> = [1.0, 3.0, 2.0, 4.0, 4.0, 3.0]
             .into_iter()
             .enumerate()
@@ -114,8 +208,50 @@ mod tests {
             .collect();
         use Verdict::{Best, Stop, Worse};
         assert_eq!(verdicts, [Best, Best, Worse, Best, Worse, Stop]);
-        let resumed = Stopping::new(2, 10, &notes).unwrap();
+        let resumed = Stopping::new(2, None, machine, 10, &notes).unwrap();
         assert_eq!(resumed.best(), Some((4.0, 4)));
-        assert!(Stopping::new(2, 0, &notes).is_err());
+        let other = Some(CriterionArg::PseudoLikelihood);
+        let other = Stopping::new(2, other, machine, 10, &notes).unwrap();
+        assert_eq!(other.best(), None, "by another criterion");
+        assert!(Stopping::new(2, None, machine, 0, &notes).is_err());
+    }
+
+    #[test]
+    fn the_last_epoch_within_the_gap_is_the_best() {
+        let mut notes = BTreeMap::new();
+        let small = Rbm::bernoulli(9, 4);
+        let machine = (&small, Objective::Generative);
+        let by = Some(CriterionArg::FreeEnergyGap(0.5));
+        let mut stopping = Stopping::new(2, by, machine, 10, &notes).unwrap();
+        let verdicts: Vec<_> = [0.1, 0.6, 0.4, 0.5, 0.7, 0.6]
+            .into_iter()
+            .enumerate()
+            .map(|(k, gap)| stopping.judge(-gap, k + 1, &mut notes))
+            .collect();
+        use Verdict::{Best, Stop, Worse};
+        assert_eq!(verdicts, [Best, Worse, Best, Best, Worse, Stop]);
+        assert_eq!(stopping.best(), Some((0.5, 4)));
+    }
+
+    #[test]
+    fn machines_have_criteria_that_suit_them() {
+        use CriterionArg::{Likelihood, PseudoLikelihood, ReconstructionError};
+        let generative = Objective::Generative;
+        let (small, large) = (Rbm::bernoulli(40, 16), Rbm::bernoulli(40, 17));
+        let layer = |kind, n| harmonium::model::Layer::of(kind, n);
+        let spins = layer(harmonium::model::Kind::Spin, 40);
+        let spins = Rbm::unconnected(spins.clone(), spins).unwrap();
+        for (rbm, objective, expected) in [
+            (&small, generative, Likelihood),
+            (&large, generative, PseudoLikelihood),
+            (&small, Objective::Discriminative, PseudoLikelihood),
+            (&spins, generative, ReconstructionError),
+        ] {
+            assert_eq!(criterion(None, (rbm, objective)).unwrap(), expected);
+        }
+        assert!(criterion(Some(Likelihood), (&large, generative)).is_ok());
+        for asked in [Likelihood, PseudoLikelihood] {
+            assert!(criterion(Some(asked), (&spins, generative)).is_err());
+        }
     }
 }

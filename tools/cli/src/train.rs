@@ -61,6 +61,15 @@ pub fn run(args: &TrainArgs) -> Outcome<()> {
     };
     let data = plan.source.settle()?;
     plan.check_size(data.train.columns())?;
+    if let Some(stream) = &data.stream
+        && plan.options.batch_size.min(stream.len()) > data.train.len()
+    {
+        return Err(Failure::usage(format!(
+            "--batch-size {}: expected at most {} with --stream",
+            plan.options.batch_size,
+            data.train.len()
+        )));
+    }
     if stored.is_none() && files.model.exists() {
         note(format!("replacing the run in {}", args.out.display()));
     }
@@ -108,7 +117,11 @@ impl<'a> Run<'a> {
                 let rbm = plan
                     .machine(data.train.columns())?
                     .initialized_from(&data.train, plan.options.seed)?;
-                Training::new(rbm, plan.options.clone(), &data.train)?
+                let training = Training::new(rbm, plan.options.clone(), &data.train)?;
+                match &data.stream {
+                    Some(stream) => training.fed(stream.len()),
+                    None => training,
+                }
             }
             Some(mut checkpoint) => {
                 if let Some(first) = checkpoint.notes.remove("command") {
@@ -122,14 +135,22 @@ impl<'a> Run<'a> {
                 if let Some(state) = &mut checkpoint.training {
                     state.options = plan.options.clone();
                 }
-                checkpoint.into_training(&data.train)?
+                if data.stream.is_some() {
+                    checkpoint.into_fed_training(&data.train)?
+                } else {
+                    checkpoint.into_training(&data.train)?
+                }
             }
         };
         notes.insert("command".into(), command);
         let position = training.position();
         let patience = args.early_stopping;
         let stopping = patience
-            .map(|patience| Stopping::new(patience, plan.source.validation, &notes))
+            .map(|patience| {
+                let machine = (training.rbm(), plan.options.objective);
+                let by = args.early_stopping_by;
+                Stopping::new(patience, by, machine, plan.source.validation, &notes)
+            })
             .transpose()?;
         let now = Instant::now();
         Ok(Self {
@@ -189,10 +210,14 @@ impl<'a> Run<'a> {
     fn announce(&self) {
         let options = &self.plan.options;
         let test = self.data.test.as_ref().map_or(0, Examples::len);
+        let (mut examples, mut from) = (self.data.train.len(), String::new());
+        if let Some(stream) = &self.data.stream {
+            from = format!(" (in their file; figures are of {examples} of them)");
+            examples = stream.len();
+        }
         note(format!(
-            "{}, {} training and {test} test examples; {}, batches of {}, learning rate {}, {} epochs; {} threads, {}",
+            "{}, {examples} training{from} and {test} test examples; {}, batches of {}, learning rate {}, {} epochs; {} threads, {}",
             self.name(),
-            self.data.train.len(),
             describe_run(options),
             options.batch_size,
             options.learning_rate,
@@ -233,7 +258,7 @@ impl<'a> Run<'a> {
             }
         }
         clock.running_since = Instant::now();
-        let outcome = training.run(&data.train, |event| match event {
+        let observer = |event: Event<'_>| match event {
             Event::Update(training) => {
                 progress.update(training);
                 let updates = training.position().updates;
@@ -261,7 +286,7 @@ impl<'a> Run<'a> {
                     if let Some(stopping) = stopping {
                         let averaged = training.averaged();
                         let seed = plan.options.seed;
-                        if let Some(score) = Stopping::score(&averaged, watch, seed)? {
+                        if let Some(score) = stopping.score(&averaged, watch, seed)? {
                             match stopping.judge(score, epoch, notes) {
                                 Verdict::Best => {
                                     save(training, notes, clock.trained, &[], &files.best)?;
@@ -290,7 +315,11 @@ impl<'a> Run<'a> {
                     }
                 }
             }
-        });
+        };
+        let outcome = match &data.stream {
+            Some(stream) => training.run_stream(stream, observer),
+            None => training.run(&data.train, observer),
+        };
         clock.trained = clock.seconds();
         progress.clear();
         let _stopped = outcome.map_err(|e| {

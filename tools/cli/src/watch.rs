@@ -23,7 +23,7 @@ const MOST_ROWS: usize = 1000;
 pub struct Watch {
     train: Examples,
     /// More of them, for the pseudo-likelihood.
-    stochastic: Examples,
+    pub stochastic: Examples,
     validation: Option<Examples>,
     /// All that are held out.
     pub validation_whole: Option<Examples>,

@@ -82,6 +82,44 @@ fn early_stopping_keeps_the_best_machine() {
 }
 
 #[test]
+fn early_stopping_by_a_criterion() {
+    let bench = Bench::new();
+    let line = format!("{BARS} --validation 6 --learning-rate 0.5 --early-stopping 5 --epochs 400");
+    for by in [
+        "likelihood",
+        "pseudo-likelihood",
+        "reconstruction-error",
+        "free-energy-gap:0.5",
+    ] {
+        let report = bench.json(&format!("{line} --early-stopping-by {by} --json"));
+        let epochs = report["epochs"].as_u64().unwrap();
+        let best = bench.model("run/best.safetensors").training.unwrap();
+        assert!(epochs < 400, "{by}: {epochs}");
+        assert_eq!(best.updates / 3 + 5, epochs, "{by}");
+        let note = &bench.model("run/model.safetensors").notes["early_stopping"];
+        assert!(note.ends_with(&format!("by {by}")), "{note}");
+    }
+    let spins =
+        "train --data bars.csv --visible-units spin --hidden 21 --validation 4 --early-stopping 2";
+    for (flags, words) in [
+        (" --early-stopping-by pseudo-likelihood", "bernoulli"),
+        (
+            " --hidden-units gaussian --early-stopping-by nonsense",
+            "free-energy-gap:NATS",
+        ),
+        (" --early-stopping-by free-energy-gap:-1", "at least 0"),
+    ] {
+        let line = spins.to_owned() + flags;
+        bench.refused(&line, 2, &["--early-stopping-by", words]);
+    }
+    bench.refused(
+        "train --data bars.csv --early-stopping-by likelihood",
+        2,
+        &["--early-stopping"],
+    );
+}
+
+#[test]
 fn a_run_that_diverges_says_where_and_leaves_no_bad_file() {
     let bench = Bench::new();
     let line = format!("{BARS} --learning-rate 1e38 --weight-decay 1e5 --epochs 50");

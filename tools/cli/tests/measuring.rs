@@ -44,6 +44,48 @@ fn number(value: &Value, key: &str) -> f64 {
 }
 
 #[test]
+fn chains_are_diagnosed() {
+    let bench = Bench::new();
+    foreign_model(&bench);
+    let line = "evaluate model.safetensors --data bars.csv --exact --diagnose 3000 --burn-in 10";
+    let found = bench.json(&format!("{line} --json"));
+    assert_eq!(found["diagnosed_chains"], 100);
+    assert_eq!(
+        (&found["diagnosed_sweeps"], &found["diagnosed_burn_in"]),
+        (&3000.into(), &10.into())
+    );
+    assert_eq!(found["autocorrelation_long_enough"], true);
+    let time = number(&found, "autocorrelation_time");
+    assert!((0.9..60.0).contains(&time), "{time}");
+    let rate = number(&found, "mode_jumps") / (100.0 * 2999.0);
+    assert!((number(&found, "mode_jump_rate") - rate).abs() < 1e-12 && rate > 0.0);
+    assert!(
+        found["modes"]
+            .as_str()
+            .unwrap()
+            .contains("examples far from one another")
+    );
+    let table = bench.ok(line);
+    assert!(
+        table.contains("autocorrelation time") && table.contains("mode jumps"),
+        "{table}"
+    );
+}
+
+#[test]
+fn a_test_part_beside_a_training_part_has_a_free_energy_gap() {
+    let bench = Bench::new();
+    let found = bench.json("train --hidden 3 --epochs 0 --json --out mnist");
+    assert!(found.get("free_energy_gap").is_none());
+    let line = "evaluate mnist/model.safetensors --exact --json";
+    // Hardly trained: a fraction of a nat.
+    let gap = number(&bench.json(line), "free_energy_gap");
+    assert!(gap != 0.0 && gap.abs() < 3.0, "{gap}");
+    let train = bench.json(&format!("{line} --split train"));
+    assert!(train.get("free_energy_gap").is_none());
+}
+
+#[test]
 fn exact_figures_are_those_of_the_library() {
     let bench = Bench::new();
     let rbm = foreign_model(&bench);

@@ -2,8 +2,13 @@
 
 mod common;
 
-use common::Bench;
-use harmonium::{Matrix, checkpoint::Checkpoint, model::Rbm};
+use common::{Bench, assert_same};
+use harmonium::{
+    Matrix,
+    checkpoint::Checkpoint,
+    evaluate::{Ais, Base, Betas},
+    model::Rbm,
+};
 use std::fs;
 
 fn model(bench: &Bench) {
@@ -55,9 +60,31 @@ fn tempering_and_trajectories_report_their_swaps() {
         fs::read_dir(bench.path("run/trajectory")).unwrap().count(),
         2
     );
-    for method in ["fpcd --fast-rate 0.02", "tempered --temperatures 3"] {
-        bench.ok(&format!("{train} --method {method}"));
+    for method in [
+        "fpcd --fast-rate 0.02",
+        "tempered --temperatures 3",
+        "trajectory --acceptance 0.999 --snapshots 3",
+    ] {
+        bench.ok(&format!("{train} --method {method} --learning-rate 0.5"));
+        let whole = bench.model("run/model.safetensors");
+        bench.ok(
+            &format!("{train} --method {method} --learning-rate 0.5 --epochs 8")
+                .replace("--epochs 20 ", ""),
+        );
+        bench.ok("train --resume --epochs 20");
+        assert_same(&whole, &bench.model("run/model.safetensors"));
+        if method.starts_with("trajectory") {
+            let snapshots = whole.training.unwrap().snapshots.unwrap();
+            assert!((2..=4).contains(&snapshots.models.len()));
+            let line = "train --resume --acceptance 0.5 --epochs 21";
+            bench.refused(line, 2, &["--acceptance 0.5", "0.999"]);
+        }
     }
+    bench.refused(
+        &format!("{train} --snapshots 4"),
+        2,
+        &["--snapshots", "trajectory"],
+    );
     bench.refused(
         &format!("{train} --fast-rate 0.1"),
         2,
@@ -66,21 +93,57 @@ fn tempering_and_trajectories_report_their_swaps() {
 }
 
 #[test]
+fn weighted_samples_are_those_of_the_library() {
+    let bench = Bench::new();
+    model(&bench);
+    let line = "sample model.safetensors --weighted --betas 20 --count 30 --seed 5";
+    let table = bench.ok(&format!("{line} --out x.npy"));
+    assert!(table.contains("effective sample size"), "{table}");
+    let ais = Ais {
+        chains: 30,
+        betas: Betas::Linear(20),
+        base: Base::Uniform,
+        seed: 5,
+    };
+    let rbm = bench.model("model.safetensors").rbm;
+    let expected = ais.weighted_samples(&rbm).unwrap();
+    let read = |name: &str| {
+        npyz::NpyFile::new(&fs::read(bench.path(name)).unwrap()[..])
+            .unwrap()
+            .shape()
+            .to_vec()
+    };
+    assert_eq!(
+        (read("x.npy"), read("x.weights.npy")),
+        (vec![30, 9], vec![1, 30])
+    );
+    let bytes = fs::read(bench.path("x.weights.npy")).unwrap();
+    let weights = npyz::NpyFile::new(&bytes[..])
+        .unwrap()
+        .into_vec::<f64>()
+        .unwrap();
+    assert_eq!(weights, expected.log_weights);
+    let bytes = fs::read(bench.path("x.npy")).unwrap();
+    let states = npyz::NpyFile::new(&bytes[..])
+        .unwrap()
+        .into_vec::<u8>()
+        .unwrap();
+    assert!((0..270).all(|k| (states[k] == 1) == expected.visible.get(k / 9, k % 9)));
+    bench.refused(&format!("{line} --out x.png"), 2, &["--weighted", ".npy"]);
+    for flag in ["--steps 3", "--tempering 3"] {
+        bench.refused(&format!("{line} {flag} --out x.npy"), 2, &["--weighted"]);
+    }
+    // With the data of the run there are their base rates.
+    bench.ok("train --data bars.csv --hidden 4 --epochs 10 --batch-size 8 --out run");
+    let line = "sample run/model.safetensors --weighted --betas 20 --out y.npy";
+    assert!(!bench.run(line).stderr.contains("uniform"));
+}
+
+#[test]
 fn held_units_stay() {
     let bench = Bench::new();
     model(&bench);
-    let npy = |name: &str, shape: &str, x: &[u8]| {
-        let mut header = format!("{{'descr': '|u1', 'fortran_order': False, 'shape': {shape}, }}");
-        while (10 + header.len() + 1) % 64 != 0 {
-            header.push(' ');
-        }
-        header.push('\n');
-        let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
-        bytes.extend((header.len() as u16).to_le_bytes());
-        bytes.extend(header.as_bytes());
-        bytes.extend(x);
-        fs::write(bench.path(name), bytes).unwrap();
-    };
+    let npy = |name: &str, shape: &str, x: &[u8]| bench.npy(name, shape, x);
     npy(
         "values.npy",
         "(2, 9)",
@@ -94,6 +157,23 @@ fn held_units_stay() {
     let states = &bytes[bytes.len() - 18..];
     assert_eq!(states[..3], [1, 0, 1]);
     assert_eq!(states[9..12], [0, 1, 0]);
+    // The same with replicas, a chain for each row.
+    let train = "train --data bars.csv --hidden 4 --epochs 10 --batch-size 8 --out run";
+    bench.ok(&format!("{train} --trajectory 3"));
+    for how in ["--tempering 3", "--trajectory run/trajectory"] {
+        let line =
+            "sample run/model.safetensors --steps 5 --burn-in 8 --clamp values.npy --mask mask.npy";
+        bench.ok(&format!("{line} {how} --out replicas.npy"));
+        let bytes = fs::read(bench.path("replicas.npy")).unwrap();
+        let states = &bytes[bytes.len() - 18..];
+        assert_eq!(
+            (&states[..3], &states[9..12]),
+            (&[1, 0, 1][..], &[0, 1, 0][..]),
+            "{how}"
+        );
+        let line = format!("{line} {how} --count 3 --out x.npy");
+        bench.refused(&line, 1, &["held units", "3 x 9"]);
+    }
     npy("short.npy", "(8,)", &[1; 8]);
     let line = "sample model.safetensors --clamp values.npy --mask short.npy --out x.npy";
     bench.refused(line, 1, &["mask", "9", "8"]);

@@ -37,6 +37,20 @@ impl Bench {
         fs::write(self.path(name), lines.collect::<String>()).unwrap();
     }
 
+    /// Writes an array of bytes of a shape such as `(2, 9)`.
+    pub fn npy(&self, name: &str, shape: &str, x: &[u8]) {
+        let mut header = format!("{{'descr': '|u1', 'fortran_order': False, 'shape': {shape}, }}");
+        while (10 + header.len() + 1) % 64 != 0 {
+            header.push(' ');
+        }
+        header.push('\n');
+        let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
+        bytes.extend((header.len() as u16).to_le_bytes());
+        bytes.extend(header.as_bytes());
+        bytes.extend(x);
+        fs::write(self.path(name), bytes).unwrap();
+    }
+
     /// The program with the words of `line` as arguments, in this directory.
     pub fn command(&self, line: &str) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_harmonium"));

@@ -1,0 +1,55 @@
+//! Samples of a model with weights, from annealed importance sampling.
+
+use super::{
+    Ais, Annealing, LogZ,
+    anneal::{Anneal, Progress, Way},
+};
+use crate::{bits::BitMatrix, error::Result, kernel::reduce::log_sum_exp, model::Rbm};
+use std::ops::ControlFlow;
+
+/// States with weights: of any figure `g`, `sum_s w_s g(v_s)` over the normalised weights `w` estimates its mean under the model, consistently as the
+/// number of chains grows, whether or not chains mix. (Bias of order 1 / effective sample size; modes that no chain has found are missing.)
+#[derive(Clone, Debug)]
+pub struct WeightedSamples {
+    /// `[chains x n_visible]`: independent draws.
+    pub visible: BitMatrix,
+    /// `ln w` of each, so that the `w` add up to 1.
+    pub log_weights: Vec<f64>,
+    /// The estimate of `ln Z` from the same weights, with their effective sample size.
+    pub log_z: LogZ,
+}
+
+impl Ais {
+    /// The last states of the chains of [`Self::log_z`] with their weights (Neal 2001): the same draws, temperatures and cost.
+    ///
+    /// # Errors
+    /// As [`Self::log_z`].
+    pub fn weighted_samples(&self, rbm: &Rbm) -> Result<WeightedSamples> {
+        Ok(self
+            .weighted_samples_with(rbm, &mut |_, _| ControlFlow::Continue(()))?
+            .expect("nothing stops it"))
+    }
+
+    /// As [`Self::weighted_samples`], calling `progress(temperatures done, all)` after each temperature; `None` if it breaks.
+    ///
+    /// # Errors
+    /// As [`Self::log_z`].
+    pub fn weighted_samples_with(
+        &self,
+        rbm: &Rbm,
+        progress: &mut Progress<'_>,
+    ) -> Result<Option<WeightedSamples>> {
+        let base = self.checked_base(rbm)?;
+        let ladder = self.ladder_from(rbm, &base)?;
+        let anneal = Anneal::from_base(Way::Forward, self.seed, rbm, &base, &ladder, self.chains);
+        let arrived = anneal.ascend_to_states(progress, |_, _| ())?;
+        Ok(arrived.map(|(weights, visible)| {
+            let all = log_sum_exp(&weights);
+            WeightedSamples {
+                visible,
+                log_weights: weights.iter().map(|w| w - all).collect(),
+                log_z: LogZ::new(Annealing::Forward, weights),
+            }
+        }))
+    }
+}

@@ -1,0 +1,97 @@
+//! Options of `harmonium evaluate`.
+
+use super::{Split, Threads, count, positive};
+use crate::likelihood;
+use clap::{Args, ValueEnum};
+use harmonium::dataset::Binarization;
+use std::path::PathBuf;
+
+/// Temperatures of annealing.
+#[derive(Clone, Copy, Debug, PartialEq, ValueEnum)]
+pub enum ScheduleArg {
+    /// Evenly spaced.
+    Linear,
+    /// The 14,503 of Salakhutdinov and Murray (2008).
+    SalakhutdinovMurray,
+    /// Spaced so that each step's log weight has the same variance over the chains of a pilot run.
+    Adaptive,
+}
+
+/// Options of `harmonium evaluate`.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+The standard error is that of the mean over the examples; with AIS, that of ln Z is added in quadrature. The interval is that \
+of ln Z: three standard errors of the mean weight to either side. AIS tends to underestimate ln Z, and so to \
+overestimate likelihoods; --reverse tends to overestimate ln Z, as far as its chains start from the model's distribution: exact \
+draws if the smaller layer has at most 20 units, else Gibbs chains from training examples after --burn-in sweeps. The interval is then \
+from the low end of the forward interval to the high end of the reverse one. Warnings say when chains disagree.
+
+--raise needs no ln Z: it is a lower bound, on average, of the likelihood of the annealed model (Burda, Grosse and \
+Salakhutdinov 2015). The gap is what AIS says more of the same examples.
+
+--diagnose tells the integrated autocorrelation time of the free energy, in sweeps, and how often chains jump between modes: for binary visible units, \
+between the means of classes if the data have labels, else between ten examples far from one another, whichever is nearest.
+
+JSON: log_z, log_z_low, log_z_high, method (exact or ais), mean_log_likelihood, standard_error, count, split, \
+dead_hidden_units, saturated_hidden_units; of a test part beside a training part free_energy_gap; with ais effective_sample_size, chains, betas, seed, warnings; with --reverse log_z_low and log_z_high are \
+those of the bracket (forward low .. reverse high), and there are log_z_forward, log_z_reverse and log_z_bar (Bennett's acceptance \
+ratio), each with its _error, log_z_overlap, reverse_effective_sample_size, reverse_start (exact or gibbs), burn_in; with --raise \
+raise_mean_log_likelihood, raise_standard_error, raise_gap, raise_gap_error, raise_count, raise_chains; with --diagnose autocorrelation_time (null if unknown), its _error, autocorrelation_long_enough, \
+mode_jumps, mode_jump_rate (a chain and sweep), stuck_chains, modes, diagnosed_chains, diagnosed_sweeps, diagnosed_burn_in. log_z and \
+mean_log_likelihood are those of Bennett's estimate with --reverse, else of the forward chains. An error without bound is null.")]
+pub struct EvaluateArgs {
+    /// Model file.
+    pub model: PathBuf,
+    /// Data, as in `train` [default: what the model was trained on, else mnist].
+    #[arg(long, value_name = "mnist|DIR|FILE")]
+    pub data: Option<String>,
+    /// How grey values become bits, as in `train` [default: as in training; sample if they were left grey].
+    #[arg(long, value_name = "HOW")]
+    pub binarize: Option<Binarization>,
+    /// Part of the data; data without a test part have `train` only.
+    #[arg(long, default_value = "test")]
+    pub split: Split,
+    /// Enumerate the smaller layer (at most 30 units) in place of annealed importance sampling.
+    #[arg(long, conflicts_with_all = ["chains", "betas", "schedule", "reverse", "raise", "save_weights"])]
+    pub exact: bool,
+    /// Chains of annealed importance sampling, in each direction.
+    #[arg(long, value_name = "N", value_parser = positive, default_value_t = likelihood::DEFAULT_CHAINS)]
+    pub chains: usize,
+    #[arg(long, value_name = "N", value_parser = positive,
+        help = format!("Inverse temperatures of annealing, one sweep each [default: the 14503 of salakhutdinov-murray; {} with another schedule]", likelihood::DEFAULT_BETAS))]
+    pub betas: Option<usize>,
+    /// How the inverse temperatures are spaced [default: salakhutdinov-murray; linear with --betas].
+    #[arg(long, value_name = "HOW")]
+    pub schedule: Option<ScheduleArg>,
+    /// Anneal from the model to the base too: ln Z from both sides, and Bennett's estimate from both.
+    #[arg(long)]
+    pub reverse: bool,
+    #[arg(long, value_name = "N", value_parser = count,
+        help = format!("Gibbs sweeps before reverse annealing, and before chains are watched by --diagnose [default: {}]", likelihood::DEFAULT_BURN_IN))]
+    pub burn_in: Option<usize>,
+    /// Watch 100 Gibbs chains from data for N sweeps: how long they remember, and how often they jump between modes.
+    #[arg(long, value_name = "N", value_parser = positive)]
+    pub diagnose: Option<usize>,
+    /// A conservative log-likelihood without ln Z, of the first examples.
+    #[arg(long)]
+    pub raise: bool,
+    /// Examples of --raise.
+    #[arg(long, value_name = "N", value_parser = positive, default_value_t = likelihood::DEFAULT_RAISE_EXAMPLES, requires = "raise")]
+    pub raise_examples: usize,
+    /// Chains of each example of --raise.
+    #[arg(long, value_name = "N", value_parser = positive, default_value_t = likelihood::DEFAULT_RAISE_CHAINS, requires = "raise")]
+    pub raise_chains: usize,
+    /// Write the log weights ln w of the chains, f64 [directions x chains], forward first.
+    #[arg(long, value_name = "FILE.npy")]
+    pub save_weights: Option<PathBuf>,
+    /// Seed of annealed importance sampling, and of --binarize sample where the model's notes tell none [default: that of
+    /// the training, else 0].
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+    /// One JSON object on stdout in place of the table.
+    #[arg(long)]
+    pub json: bool,
+    /// Threads of the command.
+    #[command(flatten)]
+    pub threads: Threads,
+}

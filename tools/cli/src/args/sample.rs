@@ -1,0 +1,76 @@
+//! Options of `harmonium sample`.
+
+use super::{Threads, count, positive};
+use crate::likelihood::DEFAULT_BETAS;
+use clap::Args;
+use std::path::PathBuf;
+
+/// Options of `harmonium sample`.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Chains start from fair coins and are independent. Few steps show chains that are still on their way; chains of a machine with separate \
+modes may never leave theirs. --tempering and --trajectory let them: replicas of each chain at other temperatures, or at the models that \
+`train --trajectory` kept, change places with those at the model. Both sample the model exactly after burn-in; swap rates below some 10% \
+call for more levels. They print swap rates, and the integrated autocorrelation time (IAT) of the free energy in sweeps beside that of plain \
+Gibbs chains of the same number of sweeps. See docs/sampling.md.
+
+--weighted does not rest on mixing: the mean of any figure g under the model is about sum w g(v). It prints ln Z and the effective sample size; where \
+that is small, a few samples carry all the weight.
+
+--clamp holds units at given values and samples the others given them: missing values, or one class with --label.")]
+pub struct SampleArgs {
+    /// Model file.
+    pub model: PathBuf,
+    /// Chains, of which each gives one sample [default: 100, or as many as the file of --clamp or --continue has rows].
+    #[arg(long, value_name = "N", value_parser = positive)]
+    pub count: Option<usize>,
+    /// Gibbs sweeps of each chain.
+    #[arg(long, value_name = "K", value_parser = count, default_value_t = 1000)]
+    pub steps: usize,
+    /// Inverse temperature: 0 is fair coins, 1 is the model, more is bolder.
+    #[arg(long, value_name = "X", default_value_t = 1.0, conflicts_with_all = ["tempering", "trajectory"])]
+    pub beta: f32,
+    /// Parallel tempering with K temperatures, adapted during burn-in to equal swap rates.
+    #[arg(long, value_name = "K", value_parser = positive, conflicts_with_all = ["trajectory", "save_chains", "continue_from"])]
+    pub tempering: Option<usize>,
+    /// Lowest inverse temperature of --tempering [default: 0, or 0.1 with gaussian and relu units].
+    #[arg(long, value_name = "X", requires = "tempering")]
+    pub lowest_beta: Option<f32>,
+    /// Swaps between the models that training kept: a directory, or files in the order of training.
+    #[arg(long, value_name = "DIR|FILES", num_args = 1.., conflicts_with_all = ["save_chains", "continue_from"])]
+    pub trajectory: Vec<PathBuf>,
+    /// Samples with weights, by annealed importance sampling from the base rate of the data that the model was trained on (uniform if they are not
+    /// known): OUT.npy has the states, OUT.weights.npy the ln w, which add up to 1 as w.
+    #[arg(long, conflicts_with_all = ["steps", "beta", "tempering", "trajectory", "clamp", "label", "save_chains", "continue_from"])]
+    pub weighted: bool,
+    #[arg(long, value_name = "N", value_parser = positive, requires = "weighted",
+        help = format!("Inverse temperatures of --weighted, one sweep each [default: {DEFAULT_BETAS}]"))]
+    pub betas: Option<usize>,
+    /// Sweeps of --tempering and --trajectory before the --steps sweeps that are measured [default: 256].
+    #[arg(long, value_name = "N", value_parser = count)]
+    pub burn_in: Option<usize>,
+    /// Values of held visible units, `.npy` [n x visible] or [1 x visible].
+    #[arg(long, value_name = "FILE.npy", requires = "mask")]
+    pub clamp: Option<PathBuf>,
+    /// Which visible units are held: 1, and 0 for those that are sampled, `.npy` [n x visible] or [1 x visible].
+    #[arg(long, value_name = "FILE.npy", requires = "clamp")]
+    pub mask: Option<PathBuf>,
+    /// Hold the label of a machine with labels at this class.
+    #[arg(long, value_name = "CLASS", conflicts_with = "clamp")]
+    pub label: Option<usize>,
+    /// Write the chains, to go on with.
+    #[arg(long, value_name = "FILE")]
+    pub save_chains: Option<PathBuf>,
+    /// Go on with chains that --save-chains wrote, as if never interrupted, to the bit; held units are to be told again.
+    #[arg(long = "continue", value_name = "FILE", conflicts_with_all = ["seed", "count"])]
+    pub continue_from: Option<PathBuf>,
+    /// Seed of every draw [default: 0].
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+    /// `.png`: a sheet of the means E[v | h] of the last sweep; `.npy`: the states [count x visible], binary ones as u8, others as f32.
+    #[arg(long, value_name = "FILE.png|FILE.npy")]
+    pub out: PathBuf,
+    /// Threads of the command.
+    #[command(flatten)]
+    pub threads: Threads,
+}
