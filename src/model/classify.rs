@@ -17,7 +17,7 @@ use crate::{
 /// Rows whose inputs are held at a time.
 const ROWS: usize = 1000;
 /// Rows of one task.
-const TASK_ROWS: usize = 16;
+const TASK_ROWS: usize = 4;
 
 /// `sum_j ln(1 + e^(base_j + u_j))`: f32 within 64 units, f64 between.
 struct SoftplusSum<'a> {

@@ -4,7 +4,7 @@ use super::{
     averaging::Averaging,
     centering::{Centering, Offsets, TileCentre},
     constraint::{self, Sparsity},
-    gradient::{Beside, Gradient},
+    gradient::{Beside, Gradient, LabelGradient},
     rule::{Rates, Step, StepTile},
 };
 use crate::{
@@ -157,7 +157,6 @@ impl Optimizer {
             offsets.follow(centering, means, rates.update == 1);
         }
         let in_one_piece = beside.exact.is_some()
-            || beside.labels.is_some()
             || rates.gradient_clip.is_some()
             || scaled
             || learns_variances;
@@ -191,17 +190,24 @@ impl Optimizer {
             let (weights, visible, hidden) = rbm.parameters_mut();
             corrections.begin(visible.len(), hidden.len());
             let (first, second) = (&mut self.first.weights, &mut self.second);
+            let labels = beside.labels;
+            let mut update = |centre| {
+                update_weights(statistics, labels, weights, first, second, centre, rates);
+            };
+            if let Some(labels) = labels.filter(|_| needs_means) {
+                labels.add_bias(&mut whole.visible);
+            }
             match &self.offsets {
-                None if needs_means => {
-                    update_weights(statistics, weights, first, second, None, rates)
-                }
+                None if needs_means => update(None),
                 None => {
-                    let update = || update_weights(statistics, weights, first, second, None, rates);
                     let sums = || {
                         statistics.add_visible_sums(&mut whole.visible);
                         statistics.add_hidden_sums(&mut whole.hidden);
+                        if let Some(labels) = labels {
+                            labels.add_bias(&mut whole.visible);
+                        }
                     };
-                    rayon::join(update, sums);
+                    rayon::join(|| update(None), sums);
                 }
                 Some(offsets) => {
                     let centre = TileCentre {
@@ -211,7 +217,7 @@ impl Optimizer {
                         corrections,
                         at: [0, 0],
                     };
-                    update_weights(statistics, weights, first, second, Some(centre), rates);
+                    update(Some(centre));
                     corrections.finish(&mut whole.visible, &mut whole.hidden);
                 }
             }
@@ -266,18 +272,22 @@ impl Optimizer {
     }
 }
 
-/// Steps the weights rectangle by rectangle.
+/// Steps the weights rectangle by rectangle; the gradient of those of labels comes on top where rectangles meet them.
 fn update_weights(
     statistics: &Statistics<'_>,
+    labels: Option<&LabelGradient>,
     weights: &mut Matrix,
     first: &mut Matrix,
     second: &mut Option<Parameters>,
     centre: Option<TileCentre<'_>>,
     rates: Rates,
 ) {
-    let update = |tile: Tile<'_>,
+    let update = |mut tile: Tile<'_>,
                   [parameter, first]: [MatrixViewMut<'_>; 2],
                   second: Option<MatrixViewMut<'_>>| {
+        if let Some(labels) = labels {
+            labels.add_to_tile(&mut tile, [parameter.rows(), parameter.columns()]);
+        }
         dispatch(StepTile {
             gradient: tile.values,
             stride: tile.stride,
