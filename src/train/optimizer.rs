@@ -156,10 +156,8 @@ impl Optimizer {
         if let (Some(centering), Some(offsets)) = (shaping.centering, &mut self.offsets) {
             offsets.follow(centering, means, rates.update == 1);
         }
-        let in_one_piece = beside.exact.is_some()
-            || rates.gradient_clip.is_some()
-            || scaled
-            || learns_variances;
+        let in_one_piece =
+            beside.exact.is_some() || rates.gradient_clip.is_some() || scaled || learns_variances;
         if in_one_piece {
             if !needs_means {
                 statistics.add_visible_sums(&mut whole.visible);
