@@ -371,6 +371,66 @@ mod tests {
         );
     }
 
+    /// What is beside the statistics of labels goes into rectangles as into the whole gradient, also where labels lie in two rectangles,
+    /// centred or not. Sums of the centred biases have another order: 2^-24 of sums below 2^7, times some tens of additions.
+    #[test]
+    fn label_gradients_are_the_same_by_rectangles_and_in_one_piece() {
+        let (n, m, samples) = (270, 200, 40);
+        let v = crate::bits::BitMatrix::from_fn(samples, n, |i, j| (i * 5 + j * 3) % 7 < 3);
+        let h = Matrix::from_fn(samples, m, |i, j| ((i * 3 + j) % 5) as f32 / 5.0);
+        let dense = Matrix::from_fn(samples, n, |i, j| f32::from(v.get(i, j)));
+        let labels = LabelGradient {
+            first: 250,
+            weights: Matrix::from_fn(20, m, |i, j| (i * 7 + j) as f32 / 100.0),
+            bias: (0..20).map(|i| i as f32 / 10.0 - 0.7).collect(),
+        };
+        for visible in [(&v).into(), (&dense).into()] {
+            for centering in [None, Some(Centering::default())] {
+                let phases = [Phase {
+                    visible,
+                    hidden: (&h).into(),
+                    weight: 1.0 / samples as f32,
+                }];
+                let statistics = Statistics::new(&phases, n, m).unwrap();
+                let run = |gradient_clip, labels| {
+                    let mut rbm = Rbm::bernoulli(n, m);
+                    let mut optimizer = Optimizer::new(&rbm);
+                    optimizer.offsets = centering.map(|c| Offsets::new(c, &rbm, &vec![0.4; n]));
+                    let rates = Rates {
+                        gradient_clip,
+                        ..RATES
+                    };
+                    let beside = Beside {
+                        labels,
+                        ..Beside::default()
+                    };
+                    let shaping = Shaping {
+                        centering,
+                        ..Shaping::default()
+                    };
+                    let gradient = &mut Gradient::default();
+                    optimizer
+                        .step(&mut rbm, &statistics, beside, rates, shaping, gradient)
+                        .unwrap();
+                    rbm
+                };
+                let distance = |a: &Rbm, b: &Rbm| {
+                    let all = |x: &Rbm| {
+                        let biases = x.visible().bias.iter().chain(&x.hidden().bias);
+                        biases.copied().chain(x.weights().elements()).collect()
+                    };
+                    let (a, b): (Vec<f32>, Vec<f32>) = (all(a), all(b));
+                    let gaps = a.iter().zip(&b).map(|(a, b)| (a - b).abs());
+                    gaps.fold(0.0, f32::max)
+                };
+                let by_rectangles = run(None, Some(&labels));
+                let in_one_piece = run(Some(1e9), Some(&labels));
+                assert!(distance(&by_rectangles, &in_one_piece) < 1e-3);
+                assert!(distance(&by_rectangles, &run(None, None)) > 0.1);
+            }
+        }
+    }
+
     /// Both ways, by rectangles and in one piece, against the definition `sum_p weight_p (V_p - mu)'(H_p - lambda)` and what follows for biases.
     #[test]
     fn centred_steps_are_those_of_the_definition() {
