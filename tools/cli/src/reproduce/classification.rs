@@ -62,7 +62,8 @@ fn machines() -> [Machine; 3] {
             hidden: 1500,
             options: Options {
                 learning_rate: falling(0.1),
-                epochs: 20,
+                momentum: Schedule::Constant(0.9),
+                epochs: 40,
                 ..shared
             },
             published: 3.39,
