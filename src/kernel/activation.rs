@@ -48,12 +48,18 @@ pub(crate) fn sigmoid_lanes<S: Simd>(s: S, x: S::F) -> S::F {
     s.div(s.splat(1.0), inverse_sigmoid_lanes(s, x))
 }
 
+/// `e^-|x|`, at least `e^-EXP_LIMIT`.
+#[inline(always)]
+pub(crate) fn exp_minus_abs<S: Simd>(s: S, x: S::F) -> S::F {
+    let minus_abs = s.min(x, s.sub(s.splat(0.0), x));
+    exp(s, s.max(s.splat(-EXP_LIMIT), minus_abs))
+}
+
 /// The vector body of [`softplus`]: `max(x, 0) + ln(1 + z)` with `z = e^-|x|` and `ln(1 + z) = 2 artanh(z / (2 + z))`.
 #[inline(always)]
 pub(crate) fn softplus_lanes<S: Simd>(s: S, x: S::F) -> S::F {
     let zero = s.splat(0.0);
-    let minus_abs = s.min(x, s.sub(zero, x));
-    let z = exp(s, s.max(s.splat(-EXP_LIMIT), minus_abs));
+    let z = exp_minus_abs(s, x);
     let t = s.div(z, s.add(z, s.splat(2.0)));
     let w = s.mul(t, t);
     // The series of artanh; t <= 1/3, so the first term left out is below 2^-26 of the sum.

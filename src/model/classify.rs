@@ -8,7 +8,7 @@ use super::{Kind, Rbm, units::Segment};
 use crate::{
     bits::{BitMatrix, WORD_BITS},
     error::{Error, Result},
-    kernel::{activation::softplus_lanes, reduce::LogSum, reference::softplus},
+    kernel::{activation::exp_minus_abs, reduce::LogSum},
     matrix::{Matrix, MatrixView, MatrixViewMut},
     product::{Input, Propagation, Tail},
     simd::{Operation, Simd, dispatch},
@@ -17,9 +17,13 @@ use crate::{
 /// Rows whose inputs are held at a time.
 const ROWS: usize = 1000;
 /// Rows of one task.
-const TASK_ROWS: usize = 16;
+const TASK_ROWS: usize = 4;
 
-/// `sum_j ln(1 + e^(base_j + u_j))`: f32 within 64 units, f64 between.
+/// Units whose factors are multiplied in f32: at most 2^64 a lane, and 2^256 all together.
+const FACTORS: usize = 256;
+
+/// `sum_j ln(1 + e^(x_j))`, `x = base + u`, as the sum of `max(x, 0)` and the logarithm of the product of `1 + e^-|x|`: one exponential a
+/// unit and one logarithm for 256. Within 64 units f32, f64 between.
 struct SoftplusSum<'a> {
     base: &'a [f32],
     u: &'a [f32],
@@ -29,20 +33,40 @@ impl Operation for SoftplusSum<'_> {
     type Output = f64;
     #[inline(always)]
     fn run<S: Simd>(self, s: S) -> f64 {
+        let (zero, one) = (s.splat(0.0), s.splat(1.0));
         let mut total = 0.0;
-        for (base, u) in self.base.chunks(64).zip(self.u.chunks(64)) {
-            let mut sum = s.splat(0.0);
-            let (base, u) = (base.chunks_exact(S::LANES), u.chunks_exact(S::LANES));
-            let rest = base.remainder().iter().zip(u.remainder());
-            total += rest
-                .map(|(&x, &y)| softplus(f64::from(x) + f64::from(y)))
-                .sum::<f64>();
-            for (x, y) in base.zip(u) {
-                sum = s.add(sum, softplus_lanes(s, s.add(s.load(x), s.load(y))));
+        let mut lanes = [0.0; 16];
+        for (base, u) in self.base.chunks(FACTORS).zip(self.u.chunks(FACTORS)) {
+            let mut product = one;
+            for (base, u) in base.chunks(64).zip(u.chunks(64)) {
+                let mut sum = zero;
+                let mut add = |x| {
+                    sum = s.add(sum, s.max(x, zero));
+                    product = s.mul(product, s.add(one, exp_minus_abs(s, x)));
+                };
+                let (base, u) = (base.chunks_exact(S::LANES), u.chunks_exact(S::LANES));
+                let rest = [base.remainder(), u.remainder()];
+                for (x, y) in base.zip(u) {
+                    add(s.add(s.load(x), s.load(y)));
+                }
+                let n = rest[0].len();
+                if n > 0 {
+                    // Units that are not there: no part of the sum, and factors of 1.
+                    let mut x = [-1e4; 16];
+                    for (x, (base, u)) in x.iter_mut().zip(rest[0].iter().zip(rest[1])) {
+                        *x = base + u;
+                    }
+                    add(s.load(&x));
+                }
+                s.store(&mut lanes, sum);
+                total += lanes[..S::LANES].iter().map(|&x| f64::from(x)).sum::<f64>();
             }
-            let mut lanes = [0.0; 16];
-            s.store(&mut lanes, sum);
-            total += lanes.iter().map(|&x| f64::from(x)).sum::<f64>();
+            s.store(&mut lanes, product);
+            total += lanes[..S::LANES]
+                .iter()
+                .map(|&x| f64::from(x))
+                .product::<f64>()
+                .ln();
         }
         total
     }

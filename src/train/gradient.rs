@@ -8,7 +8,7 @@ use crate::{
     error::Result,
     matrix::Matrix,
     model::{Expectations, Kind, Layer, Rbm},
-    product::{PhaseTables, Statistics},
+    product::{PhaseTables, Statistics, Tile},
 };
 
 /// Parts of a gradient beside the statistics.
@@ -26,6 +26,24 @@ pub(super) struct LabelGradient {
     pub(super) first: usize,
     pub(super) weights: Matrix,
     pub(super) bias: Vec<f32>,
+}
+
+impl LabelGradient {
+    pub(super) fn add_bias(&self, visible: &mut [f32]) {
+        let own = visible[self.first..].iter_mut().zip(&self.bias);
+        own.for_each(|(g, x)| *g += x);
+    }
+
+    /// Adds the weights' part to a rectangle of `[rows, columns]`.
+    pub(super) fn add_to_tile(&self, tile: &mut Tile<'_>, [rows, columns]: [usize; 2]) {
+        let [top, left] = tile.at;
+        let end = (self.first + self.bias.len()).min(top + rows);
+        for i in self.first.max(top)..end {
+            let x = &self.weights.row(i - self.first)[left..left + columns];
+            let row = tile.values[(i - top) * tile.stride..].iter_mut();
+            row.zip(x).for_each(|(g, x)| *g += x);
+        }
+    }
 }
 
 /// Buffers kept between updates.
@@ -123,10 +141,9 @@ impl Whole {
             }
         }
         if let Some(labels) = beside.labels {
-            for (k, bias) in labels.bias.iter().enumerate() {
-                let i = labels.first + k;
-                self.visible[i] += bias;
-                let row = self.weights.row_mut(i).iter_mut();
+            labels.add_bias(&mut self.visible);
+            for k in 0..labels.bias.len() {
+                let row = self.weights.row_mut(labels.first + k).iter_mut();
                 row.zip(labels.weights.row(k)).for_each(|(g, x)| *g += x);
             }
         }

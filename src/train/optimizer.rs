@@ -4,7 +4,7 @@ use super::{
     averaging::Averaging,
     centering::{Centering, Offsets, TileCentre},
     constraint::{self, Sparsity},
-    gradient::{Beside, Gradient},
+    gradient::{Beside, Gradient, LabelGradient},
     rule::{Rates, Step, StepTile},
 };
 use crate::{
@@ -156,11 +156,8 @@ impl Optimizer {
         if let (Some(centering), Some(offsets)) = (shaping.centering, &mut self.offsets) {
             offsets.follow(centering, means, rates.update == 1);
         }
-        let in_one_piece = beside.exact.is_some()
-            || beside.labels.is_some()
-            || rates.gradient_clip.is_some()
-            || scaled
-            || learns_variances;
+        let in_one_piece =
+            beside.exact.is_some() || rates.gradient_clip.is_some() || scaled || learns_variances;
         if in_one_piece {
             if !needs_means {
                 statistics.add_visible_sums(&mut whole.visible);
@@ -191,17 +188,24 @@ impl Optimizer {
             let (weights, visible, hidden) = rbm.parameters_mut();
             corrections.begin(visible.len(), hidden.len());
             let (first, second) = (&mut self.first.weights, &mut self.second);
+            let labels = beside.labels;
+            let mut update = |centre| {
+                update_weights(statistics, labels, weights, first, second, centre, rates);
+            };
+            if let Some(labels) = labels.filter(|_| needs_means) {
+                labels.add_bias(&mut whole.visible);
+            }
             match &self.offsets {
-                None if needs_means => {
-                    update_weights(statistics, weights, first, second, None, rates)
-                }
+                None if needs_means => update(None),
                 None => {
-                    let update = || update_weights(statistics, weights, first, second, None, rates);
                     let sums = || {
                         statistics.add_visible_sums(&mut whole.visible);
                         statistics.add_hidden_sums(&mut whole.hidden);
+                        if let Some(labels) = labels {
+                            labels.add_bias(&mut whole.visible);
+                        }
                     };
-                    rayon::join(update, sums);
+                    rayon::join(|| update(None), sums);
                 }
                 Some(offsets) => {
                     let centre = TileCentre {
@@ -211,7 +215,7 @@ impl Optimizer {
                         corrections,
                         at: [0, 0],
                     };
-                    update_weights(statistics, weights, first, second, Some(centre), rates);
+                    update(Some(centre));
                     corrections.finish(&mut whole.visible, &mut whole.hidden);
                 }
             }
@@ -266,18 +270,22 @@ impl Optimizer {
     }
 }
 
-/// Steps the weights rectangle by rectangle.
+/// Steps the weights rectangle by rectangle; the gradient of those of labels comes on top where rectangles meet them.
 fn update_weights(
     statistics: &Statistics<'_>,
+    labels: Option<&LabelGradient>,
     weights: &mut Matrix,
     first: &mut Matrix,
     second: &mut Option<Parameters>,
     centre: Option<TileCentre<'_>>,
     rates: Rates,
 ) {
-    let update = |tile: Tile<'_>,
+    let update = |mut tile: Tile<'_>,
                   [parameter, first]: [MatrixViewMut<'_>; 2],
                   second: Option<MatrixViewMut<'_>>| {
+        if let Some(labels) = labels {
+            labels.add_to_tile(&mut tile, [parameter.rows(), parameter.columns()]);
+        }
         dispatch(StepTile {
             gradient: tile.values,
             stride: tile.stride,
@@ -361,6 +369,66 @@ mod tests {
             (norm - 0.5 * 2.0).abs() < 1e-5,
             "learning rate 0.5 x clipped norm 2, not {norm}"
         );
+    }
+
+    /// What is beside the statistics of labels goes into rectangles as into the whole gradient, also where labels lie in two rectangles,
+    /// centred or not. Sums of the centred biases have another order: 2^-24 of sums below 2^7, times some tens of additions.
+    #[test]
+    fn label_gradients_are_the_same_by_rectangles_and_in_one_piece() {
+        let (n, m, samples) = (270, 200, 40);
+        let v = crate::bits::BitMatrix::from_fn(samples, n, |i, j| (i * 5 + j * 3) % 7 < 3);
+        let h = Matrix::from_fn(samples, m, |i, j| ((i * 3 + j) % 5) as f32 / 5.0);
+        let dense = Matrix::from_fn(samples, n, |i, j| f32::from(v.get(i, j)));
+        let labels = LabelGradient {
+            first: 250,
+            weights: Matrix::from_fn(20, m, |i, j| (i * 7 + j) as f32 / 100.0),
+            bias: (0..20).map(|i| i as f32 / 10.0 - 0.7).collect(),
+        };
+        for visible in [(&v).into(), (&dense).into()] {
+            for centering in [None, Some(Centering::default())] {
+                let phases = [Phase {
+                    visible,
+                    hidden: (&h).into(),
+                    weight: 1.0 / samples as f32,
+                }];
+                let statistics = Statistics::new(&phases, n, m).unwrap();
+                let run = |gradient_clip, labels| {
+                    let mut rbm = Rbm::bernoulli(n, m);
+                    let mut optimizer = Optimizer::new(&rbm);
+                    optimizer.offsets = centering.map(|c| Offsets::new(c, &rbm, &vec![0.4; n]));
+                    let rates = Rates {
+                        gradient_clip,
+                        ..RATES
+                    };
+                    let beside = Beside {
+                        labels,
+                        ..Beside::default()
+                    };
+                    let shaping = Shaping {
+                        centering,
+                        ..Shaping::default()
+                    };
+                    let gradient = &mut Gradient::default();
+                    optimizer
+                        .step(&mut rbm, &statistics, beside, rates, shaping, gradient)
+                        .unwrap();
+                    rbm
+                };
+                let distance = |a: &Rbm, b: &Rbm| {
+                    let all = |x: &Rbm| {
+                        let biases = x.visible().bias.iter().chain(&x.hidden().bias);
+                        biases.copied().chain(x.weights().elements()).collect()
+                    };
+                    let (a, b): (Vec<f32>, Vec<f32>) = (all(a), all(b));
+                    let gaps = a.iter().zip(&b).map(|(a, b)| (a - b).abs());
+                    gaps.fold(0.0, f32::max)
+                };
+                let by_rectangles = run(None, Some(&labels));
+                let in_one_piece = run(Some(1e9), Some(&labels));
+                assert!(distance(&by_rectangles, &in_one_piece) < 1e-3);
+                assert!(distance(&by_rectangles, &run(None, None)) > 0.1);
+            }
+        }
     }
 
     /// Both ways, by rectangles and in one piece, against the definition `sum_p weight_p (V_p - mu)'(H_p - lambda)` and what follows for biases.

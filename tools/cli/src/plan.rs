@@ -20,6 +20,10 @@ const FAST_EPOCHS: usize = 20;
 const BEST_EPOCHS: usize = 500;
 /// Learning rate at the start, with the centred gradient.
 const CENTRED_RATE: f32 = 0.1;
+/// Learning rate at the start and momentum of `ln p(y | v)`, with the centred gradient, and the rate without it.
+const CLASSIFIER_RATE: f32 = 0.5;
+const CLASSIFIER_MOMENTUM: f32 = 0.9;
+const UNCENTRED_CLASSIFIER_RATE: f32 = 1.0;
 /// Hidden units unless told otherwise.
 pub const DEFAULT_HIDDEN: usize = 500;
 const DEFAULT_CHAINS: usize = 100;
@@ -110,9 +114,11 @@ impl Plan {
         let hidden_units = args.hidden_units.as_deref().unwrap_or("bernoulli");
         let objective = objective(args)?.unwrap_or_default();
         // What was measured (docs/training.md); other machines keep the ordinary gradient unless told otherwise.
-        let measured = !args.labels
-            && [visible_units, hidden_units] == ["bernoulli"; 2]
-            && objective == Objective::Generative;
+        let bernoulli = [visible_units, hidden_units] == ["bernoulli"; 2];
+        let classifies = objective != Objective::Generative;
+        let measured = bernoulli && args.labels == classifies;
+        let centred =
+            measured && args.centering.is_none_or(|x| x.0.is_some()) && !args.no_centering;
         let plan = Self {
             visible_units: visible_units.into(),
             hidden_units: hidden_units.into(),
@@ -134,22 +140,21 @@ impl Plan {
                     Some(Preset::Good) | None => DEFAULT_EPOCHS,
                 }),
                 batch_size: args.batch_size.unwrap_or(default.batch_size),
-                learning_rate: args.learning_rate.clone().unwrap_or(match args.objective {
-                    None | Some(ObjectiveArg::Generative)
-                        if measured
-                            && args.centering.is_none_or(|x| x.0.is_some())
-                            && !args.no_centering =>
-                    {
-                        Schedule::Linear {
-                            from: CENTRED_RATE,
-                            to: 0.0,
-                        }
-                    }
-                    None | Some(ObjectiveArg::Generative) => default.learning_rate,
-                    // Gradients of ln p(y | v) are far smaller.
-                    Some(_) => Schedule::Linear { from: 1.0, to: 0.0 },
+                learning_rate: args
+                    .learning_rate
+                    .clone()
+                    .unwrap_or(match (classifies, centred) {
+                        (true, true) => falling(CLASSIFIER_RATE),
+                        // One step must not move all inputs of a label past each other.
+                        (true, false) => falling(UNCENTRED_CLASSIFIER_RATE),
+                        (false, true) => falling(CENTRED_RATE),
+                        (false, false) => default.learning_rate,
+                    }),
+                momentum: args.momentum.clone().unwrap_or(if classifies && centred {
+                    Schedule::Constant(CLASSIFIER_MOMENTUM)
+                } else {
+                    default.momentum
                 }),
-                momentum: args.momentum.clone().unwrap_or(default.momentum),
                 weight_decay: args.weight_decay.unwrap_or(default.weight_decay),
                 l1_decay: args.l1_decay.unwrap_or(default.l1_decay),
                 gradient_clip: args.gradient_clip.or(default.gradient_clip),
@@ -333,6 +338,11 @@ impl Plan {
         }
         Ok(())
     }
+}
+
+/// A rate that falls to 0 in a straight line.
+fn falling(from: f32) -> Schedule {
+    Schedule::Linear { from, to: 0.0 }
 }
 
 /// The objective that the flags ask for.

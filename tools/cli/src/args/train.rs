@@ -326,10 +326,10 @@ pub struct TrainArgs {
     /// Examples an update [default: 100].
     #[arg(long, value_name = "N", value_parser = positive, help_heading = "Learning")]
     pub batch_size: Option<usize>,
-    /// Step size, constant or a schedule (below) [default: linear:0.1:0; linear:0.05:0 without centering; linear:1:0 with a discriminative or hybrid objective].
+    /// Step size, constant or a schedule (below) [default: linear:0.1:0; linear:0.05:0 without centering; with a discriminative or hybrid objective linear:0.5:0, and linear:1:0 without centering].
     #[arg(long, value_name = "SCHEDULE", help_heading = "Learning")]
     pub learning_rate: Option<Schedule>,
-    /// Share of the last step that is repeated, constant or a schedule [default: 0].
+    /// Share of the last step that is repeated, constant or a schedule [default: 0; 0.9 with a discriminative or hybrid objective and centering].
     #[arg(long, value_name = "SCHEDULE", help_heading = "Learning")]
     pub momentum: Option<Schedule>,
     /// L2 decay of the weights, in the gradient [default: 0].
@@ -342,7 +342,7 @@ pub struct TrainArgs {
     #[arg(long, value_name = "X", help_heading = "Learning")]
     pub gradient_clip: Option<f32>,
     /// Offsets of the centred gradient: `none` for the ordinary one, `data` for means under the data, `average` for the average of both phases (the
-    /// enhanced gradient), a number such as 0.5, or two of these for visible and hidden units, `data,0.5` [default: data for bernoulli units and the generative objective, else none].
+    /// enhanced gradient), a number such as 0.5, or two of these for visible and hidden units, `data,0.5` [default: data for bernoulli units, except with --labels and the generative objective; else none].
     #[arg(long, value_name = "HOW", help_heading = "Learning")]
     pub centering: Option<CenteringArg>,
     /// The ordinary gradient: --centering none.
