@@ -255,6 +255,64 @@ fn log_z_is_that_of_the_weights_and_not_of_their_rounding() {
     }
 }
 
+/// Two modes, all units off and all on, between which chains do not jump; the second has `e^1.6` times the mass. Chains from the first alone find `ln Z` too low;
+/// those from annealed states do not.
+#[test]
+fn annealed_starts_find_modes_that_examples_do_not_show() {
+    let (n, a) = (16, 0.75);
+    let weights = Matrix::from_fn(n, n, |_, _| a);
+    let middle = -a * n as f32 / 2.0;
+    let rbm = Rbm::from_parameters(weights, vec![middle + 0.1; n], vec![middle; n]).unwrap();
+    let exact = rbm.log_z().unwrap();
+    let ais = linear(2000, 1000, 3);
+    let [from_off, annealed] = [
+        ReverseStart::Gibbs {
+            states: BitMatrix::zeros(1, n),
+            burn_in: 50,
+        },
+        ReverseStart::Annealed { burn_in: 50 },
+    ]
+    .map(|start| ais.bracket(&rbm, &start).unwrap());
+    let samples = ais.weighted_samples(&rbm).unwrap();
+    let is_on = |s: usize| samples.visible.get(s, 0) && samples.visible.get(s, n - 1);
+    let on = (0..2000).filter(|&s| is_on(s)).count() as f64 / 2000.0;
+    // E[1 / w] from the mode alone is the share of forward chains that end there over its mass: the binomial error of the share is below 0.05 of it.
+    let expected = exact - 1.6_f64.exp().ln_1p() - (1.0 - on).ln();
+    let error = from_off.reverse.standard_error.hypot(0.05);
+    assert!((from_off.reverse.estimate - expected).abs() < 4.0 * error);
+    let inverted = |w: &Warning| matches!(w, Warning::Inverted { .. });
+    assert!(from_off.warnings().iter().any(inverted));
+    assert!(annealed.warnings().is_empty(), "{:?}", annealed.warnings());
+    // Where the chains start is drawn too: 2000 of them in the second mode with its probability, by a comb that leaves hardly any error beside that
+    // of the forward weights.
+    let forward = annealed.forward.standard_error;
+    for (estimate, error) in [
+        (annealed.forward.estimate, forward),
+        (
+            annealed.reverse.estimate,
+            annealed.reverse.standard_error.hypot(forward),
+        ),
+        (
+            annealed.bennett.estimate,
+            annealed.bennett.standard_error.hypot(forward),
+        ),
+    ] {
+        assert!(
+            (estimate - exact).abs() < 4.0 * error,
+            "{estimate} {exact} {error}"
+        );
+    }
+    let drawn = samples.resampled(500, 1);
+    let share = (0..500).filter(|&s| drawn.get(s, 0) && drawn.get(s, n - 1));
+    let share = share.count() as f64 / 500.0;
+    let expected: f64 = (0..2000)
+        .filter(|&s| is_on(s))
+        .map(|s| samples.log_weights[s].exp())
+        .sum();
+    // Each run of like states along the comb is off by less than a tooth; a few hundred runs of random sign leave some tens of teeth.
+    assert!((share - expected).abs() < 0.1, "{share} {expected}");
+}
+
 /// `p_ann` by matrices: the base, then a sweep at each temperature.
 fn annealed_distribution(rbm: &Rbm, base: &[f32], betas: &[f64]) -> Vec<f64> {
     let (n, m) = (rbm.n_visible(), rbm.n_hidden());

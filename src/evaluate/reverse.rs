@@ -1,7 +1,7 @@
 //! Reverse annealed importance sampling: an estimate of `ln Z` from the other side.
 
 use super::{
-    Ais, Annealing, LogZ, MAX_SAMPLED_UNITS,
+    Ais, Annealing, Betas, LogZ, MAX_SAMPLED_UNITS,
     anneal::{Anneal, Progress, Way},
     exact_samples,
 };
@@ -29,6 +29,15 @@ pub enum ReverseStart {
         /// `[any number x n_visible]`.
         states: BitMatrix,
         /// Sweeps before annealing.
+        burn_in: usize,
+    },
+    /// Gibbs chains from states that forward annealing of as many other chains has drawn by their weights ([`WeightedSamples::resampled`]), after `burn_in` sweeps at
+    /// `beta = 1`. Finds modes far from the data by their mass, where [`Self::Gibbs`] from examples cannot; an upper bound only as far as that
+    /// annealing finds all of them. Cost: forward annealing once more.
+    ///
+    /// [`WeightedSamples::resampled`]: super::WeightedSamples::resampled
+    Annealed {
+        /// Sweeps before annealing back.
         burn_in: usize,
     },
 }
@@ -74,7 +83,7 @@ impl ReverseStart {
     pub fn burn_in(&self) -> usize {
         match self {
             Self::Exact => 0,
-            Self::Gibbs { burn_in, .. } => *burn_in,
+            Self::Gibbs { burn_in, .. } | Self::Annealed { burn_in } => *burn_in,
         }
     }
 }
@@ -105,16 +114,32 @@ impl Ais {
         let base = self.checked_base(rbm)?;
         let ladder = self.ladder_from(rbm, &base)?;
         let burn_in = start.burn_in();
-        let all = burn_in + ladder.len() - 1;
+        let way = ladder.len() - 1;
+        let before = match start {
+            ReverseStart::Annealed { .. } => way,
+            _ => 0,
+        };
+        let all = before + burn_in + way;
         let v = match start {
             ReverseStart::Exact => Some(exact_samples(rbm, self.chains, self.seed)?),
             ReverseStart::Gibbs { states, .. } => {
                 self.burnt_in(rbm, states, burn_in, &mut |k| progress(k, all))?
             }
+            ReverseStart::Annealed { .. } => {
+                let other = Self {
+                    seed: self.seed.wrapping_add(STREAM),
+                    betas: Betas::Given(ladder.clone()),
+                    ..self.clone()
+                };
+                let found = other.weighted_samples_with(rbm, &mut |k, _| progress(k, all))?;
+                let Some(found) = found else { return Ok(None) };
+                let states = found.resampled(self.chains, other.seed);
+                self.burnt_in(rbm, &states, burn_in, &mut |k| progress(before + k, all))?
+            }
         };
         let Some(v) = v else { return Ok(None) };
         let weights = Anneal::new(Way::Reverse, self.seed, rbm, &base, &ladder, v)
-            .descend(&mut |k, _| progress(burn_in + k, all))?;
+            .descend(&mut |k, _| progress(before + burn_in + k, all))?;
         Ok(weights.map(|weights| LogZ::new(Annealing::Reverse, weights)))
     }
 

@@ -11,7 +11,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
 pub use classify::ClassifyArgs;
-pub use evaluate::{EvaluateArgs, ScheduleArg};
+pub use evaluate::{EvaluateArgs, ReverseFrom, ScheduleArg};
 pub use reproduce::ReproduceArgs;
 pub use sample::SampleArgs;
 pub use train::{CriterionArg, Kind, Method, ObjectiveArg, Preset, TrainArgs};

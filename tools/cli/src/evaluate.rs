@@ -1,7 +1,7 @@
 //! `harmonium evaluate`: the log-likelihood of data under a model.
 
 use crate::{
-    args::{EvaluateArgs, ScheduleArg, Split},
+    args::{EvaluateArgs, ReverseFrom, ScheduleArg, Split},
     classify::{Classification, name},
     data::{Data, Source, input, resolved},
     diagnose::Diagnosis,
@@ -209,13 +209,19 @@ fn annealing(
     };
     let mut annealing = likelihood::Annealing::of(train, args.chains, betas, seed);
     if args.reverse {
-        annealing.reverse = Some(ReverseStart::suited_to(
+        let start = ReverseStart::suited_to(
             rbm,
             train,
             args.chains,
             args.burn_in.unwrap_or(DEFAULT_BURN_IN),
             seed,
-        )?);
+        )?;
+        annealing.reverse = Some(match (start, args.reverse_from) {
+            (ReverseStart::Gibbs { burn_in, .. }, ReverseFrom::Annealing) => {
+                ReverseStart::Annealed { burn_in }
+            }
+            (start, _) => start,
+        });
     }
     if args.raise {
         annealing.raise = Some((args.raise_examples, args.raise_chains));

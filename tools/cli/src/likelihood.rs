@@ -465,6 +465,9 @@ impl Annealed {
                 ReverseStart::Gibbs { burn_in, .. } => {
                     format!("from data after {burn_in} sweeps")
                 }
+                ReverseStart::Annealed { burn_in } => {
+                    format!("from annealed states after {burn_in} sweeps")
+                }
             };
             let Bracket {
                 reverse, bennett, ..
@@ -528,6 +531,7 @@ fn name_of(start: &ReverseStart) -> &'static str {
     match start {
         ReverseStart::Exact => "exact",
         ReverseStart::Gibbs { .. } => "gibbs",
+        ReverseStart::Annealed { .. } => "annealed",
     }
 }
 

@@ -17,13 +17,22 @@ pub enum ScheduleArg {
     Adaptive,
 }
 
+/// Start of reverse annealing.
+#[derive(Clone, Copy, Debug, PartialEq, ValueEnum)]
+pub enum ReverseFrom {
+    /// Training examples.
+    Data,
+    /// What forward annealing reaches, by weight.
+    Annealing,
+}
+
 /// Options of `harmonium evaluate`.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 The standard error is that of the mean over the examples; with AIS, that of ln Z is added in quadrature. The interval is that \
 of ln Z: three standard errors of the mean weight to either side. AIS tends to underestimate ln Z, and so to \
 overestimate likelihoods; --reverse tends to overestimate ln Z, as far as its chains start from the model's distribution: exact \
-draws if the smaller layer has at most 20 units, else Gibbs chains from training examples after --burn-in sweeps. The interval is then \
+draws if the smaller layer has at most 20 units, else Gibbs chains after --burn-in sweeps from training examples or, with --reverse-from annealing, from what forward annealing finds. The interval is then \
 from the low end of the forward interval to the high end of the reverse one. Warnings say when chains disagree.
 
 --raise needs no ln Z: it is a lower bound, on average, of the likelihood of the annealed model (Burda, Grosse and \
@@ -35,7 +44,7 @@ between the means of classes if the data have labels, else between ten examples 
 JSON: log_z, log_z_low, log_z_high, method (exact or ais), mean_log_likelihood, standard_error, count, split, \
 dead_hidden_units, saturated_hidden_units; of a test part beside a training part free_energy_gap; with ais effective_sample_size, chains, betas, seed, warnings; with --reverse log_z_low and log_z_high are \
 those of the bracket (forward low .. reverse high), and there are log_z_forward, log_z_reverse and log_z_bar (Bennett's acceptance \
-ratio), each with its _error, log_z_overlap, reverse_effective_sample_size, reverse_start (exact or gibbs), burn_in; with --raise \
+ratio), each with its _error, log_z_overlap, reverse_effective_sample_size, reverse_start (exact, gibbs or annealed), burn_in; with --raise \
 raise_mean_log_likelihood, raise_standard_error, raise_gap, raise_gap_error, raise_count, raise_chains; with --diagnose autocorrelation_time (null if unknown), its _error, autocorrelation_long_enough, \
 mode_jumps, mode_jump_rate (a chain and sweep), stuck_chains, modes, diagnosed_chains, diagnosed_sweeps, diagnosed_burn_in. log_z and \
 mean_log_likelihood are those of Bennett's estimate with --reverse, else of the forward chains. An error without bound is null.")]
@@ -66,6 +75,15 @@ pub struct EvaluateArgs {
     /// Anneal from the model to the base too: ln Z from both sides, and Bennett's estimate from both.
     #[arg(long)]
     pub reverse: bool,
+    /// Where the chains of --reverse start: at training examples, or at states that other chains reach by annealing forward, which also finds modes far
+    /// from the data; exact draws if the smaller layer has at most 20 units.
+    #[arg(
+        long,
+        value_name = "WHERE",
+        default_value = "data",
+        requires = "reverse"
+    )]
+    pub reverse_from: ReverseFrom,
     #[arg(long, value_name = "N", value_parser = count,
         help = format!("Gibbs sweeps before reverse annealing, and before chains are watched by --diagnose [default: {}]", likelihood::DEFAULT_BURN_IN))]
     pub burn_in: Option<usize>,
