@@ -1,8 +1,11 @@
 //! Machines: parameters and conditionals, no learning.
 
+mod any;
 mod clamp;
 mod classify;
 mod conditional;
+mod dbn;
+mod directed;
 mod enumerate;
 mod enumerate_general;
 mod gibbs;
@@ -16,9 +19,12 @@ mod tempering;
 mod trajectory;
 pub mod units;
 
+pub use any::Model;
 pub use clamp::Clamp;
 pub(crate) use classify::clear_group;
 pub use classify::most_probable;
+pub use dbn::Dbn;
+pub use directed::Directed;
 pub use enumerate::{Expectations, MAX_EXACT_UNITS, Side};
 pub use gibbs::GibbsChain;
 pub use layer::Layer;
