@@ -13,17 +13,19 @@ mod atomic;
 mod dbn;
 mod rbm;
 mod reader;
+mod stage;
 mod tensor;
 mod training;
 
 pub use atomic::write_atomically;
+pub use stage::Stage;
 pub use training::TrainingState;
 
 use crate::{
     dataset::Examples,
     error::{Error, Result},
     model::{Dbn, Model, Rbm},
-    train::Training,
+    train::{Greedy, Training, UpDown},
 };
 use reader::Reader;
 use safetensors::SafeTensors;
@@ -33,7 +35,7 @@ use tensor::Writer;
 const FORMAT: &str = "harmonium";
 const VERSION: &str = "1";
 /// Metadata keys of the contract and of training; all others are notes.
-const OWN_KEYS: [&str; 5] = ["format", "version", "kind", "units", "training"];
+const OWN_KEYS: [&str; 6] = ["format", "version", "kind", "units", "training", "stage"];
 
 /// A model file in memory.
 #[derive(Clone, Debug)]
@@ -42,6 +44,8 @@ pub struct Checkpoint {
     pub model: Model,
     /// What a run needs to go on, if the file holds it: of the machine if it is an RBM, of its top if it is a deep belief network.
     pub training: Option<TrainingState>,
+    /// Where the training of a deep belief network stands, if the file holds it.
+    pub stage: Option<Stage>,
     /// Free text by key: provenance, data, figures.
     pub notes: BTreeMap<String, String>,
 }
@@ -51,6 +55,7 @@ impl From<Model> for Checkpoint {
         Self {
             model,
             training: None,
+            stage: None,
             notes: BTreeMap::new(),
         }
     }
@@ -77,7 +82,71 @@ impl From<&Training> for Checkpoint {
     }
 }
 
+impl From<&UpDown> for Checkpoint {
+    fn from(run: &UpDown) -> Self {
+        Self {
+            stage: Some(Stage::UpDown(run.state().clone())),
+            ..run.dbn().clone().into()
+        }
+    }
+}
+
 impl Checkpoint {
+    /// The network of a greedy run as it is now, with all that the run needs to go on.
+    ///
+    /// # Errors
+    /// As [`Greedy::dbn`].
+    pub fn of_greedy(run: &Greedy) -> Result<Self> {
+        Ok(Self {
+            training: Some(run.training().into()),
+            stage: Some(Stage::Greedy(run.plan().clone())),
+            ..run.dbn()?.into()
+        })
+    }
+
+    /// The greedy run that the file was written in the midst of, ready to go on.
+    ///
+    /// # Errors
+    /// [`Error::Parameter`] if the file holds no such run, [`Error::Shape`] if `data` is not of the size that the run was on; else as
+    /// [`Greedy::resumed`].
+    pub fn into_greedy(mut self, data: &Examples) -> Result<Greedy> {
+        let (Some(Stage::Greedy(plan)), Some(state)) = (self.stage.take(), &self.training) else {
+            let found = "none";
+            return Err(Error::parameter(
+                "model file",
+                "a greedy run in progress",
+                found,
+            ));
+        };
+        if data.len() != state.examples {
+            return Err(Error::shape(
+                "examples of the data",
+                state.examples,
+                data.len(),
+            ));
+        }
+        let dbn = self.model.into_dbn()?;
+        let top = dbn.top().clone();
+        let run = Self {
+            training: self.training,
+            ..top.into()
+        };
+        let below = dbn.without_top()?;
+        Greedy::resumed(plan, below, data, |start| run.into_fed_training(start))
+    }
+
+    /// The run of the up-down algorithm that the file was written in the midst of, ready to go on.
+    ///
+    /// # Errors
+    /// [`Error::Parameter`] if the file holds no such run; else as [`UpDown::resumed`].
+    pub fn into_up_down(self, data: &Examples) -> Result<UpDown> {
+        let Some(Stage::UpDown(state)) = self.stage else {
+            let expected = "a run of the up-down algorithm in progress";
+            return Err(Error::parameter("model file", expected, "none"));
+        };
+        UpDown::resumed(self.model.into_dbn()?, state, data)
+    }
+
     /// The machine of a file of kind `rbm`.
     ///
     /// # Errors
@@ -165,6 +234,9 @@ impl Checkpoint {
         if let Some(state) = &self.training {
             state.write(&mut file, path)?;
         }
+        if let Some(stage) = &self.stage {
+            stage.write(&mut file, path)?;
+        }
         file.into_bytes(path)
     }
 
@@ -217,6 +289,10 @@ impl Checkpoint {
             Model::Dbn(dbn) => dbn.top(),
         };
         let training = TrainingState::read(&reader, trained)?;
+        let stage = match &model {
+            Model::Dbn(dbn) => Stage::read(&reader, dbn)?,
+            Model::Rbm(_) => None,
+        };
         let notes = metadata
             .into_iter()
             .filter(|(k, _)| !OWN_KEYS.contains(&k.as_str()))
@@ -224,6 +300,7 @@ impl Checkpoint {
         Ok(Self {
             model,
             training,
+            stage,
             notes,
         })
     }

@@ -13,9 +13,9 @@ use serde::{Deserialize, Serialize};
 use std::path::Path;
 
 /// Tensors with a number for each parameter: weights, both biases, both log-variances.
-type Names = [&'static str; 5];
+pub(super) type Names = [&'static str; 5];
 /// The first memory of the optimizer: velocities, of the rule that has them.
-const FIRST: Names = [
+pub(super) const FIRST: Names = [
     "training.velocity.weights.0",
     "training.velocity.bias.0",
     "training.velocity.bias.1",
@@ -110,11 +110,7 @@ impl TrainingState {
             (&FAST, self.fast.as_ref()),
         ] {
             if let Some(parameters) = parameters {
-                file.tensor(names[0], Tensor::matrix(&parameters.weights));
-                file.vector(names[1], &parameters.visible);
-                file.vector(names[2], &parameters.hidden);
-                file.vector(names[3], &parameters.visible_log_variance);
-                file.vector(names[4], &parameters.hidden_log_variance);
+                write_parameters(file, names, parameters);
             }
         }
         if let Some(offsets) = &optimizer.offsets {
@@ -174,8 +170,16 @@ impl TrainingState {
     }
 }
 
+pub(super) fn write_parameters(file: &mut Writer, names: &Names, parameters: &Parameters) {
+    file.tensor(names[0], Tensor::matrix(&parameters.weights));
+    file.vector(names[1], &parameters.visible);
+    file.vector(names[2], &parameters.hidden);
+    file.vector(names[3], &parameters.visible_log_variance);
+    file.vector(names[4], &parameters.hidden_log_variance);
+}
+
 /// One number for each parameter of `rbm`.
-fn parameters(reader: &Reader<'_>, names: &Names, rbm: &Rbm) -> Result<Parameters> {
+pub(super) fn parameters(reader: &Reader<'_>, names: &Names, rbm: &Rbm) -> Result<Parameters> {
     let (n, m) = (rbm.n_visible(), rbm.n_hidden());
     Ok(Parameters {
         weights: reader.matrix(names[0], Some((n, m)))?,

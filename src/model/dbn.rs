@@ -106,6 +106,17 @@ impl Dbn {
         Self::new(self.directed, top)
     }
 
+    /// The network without its top: the uppermost directed pair is the top again, as before [`Self::stacked`]. Nothing without directed pairs.
+    ///
+    /// # Errors
+    /// [`Error::Parameter`] if that pair is untied.
+    pub fn without_top(mut self) -> Result<Option<Self>> {
+        let Some(last) = self.directed.pop() else {
+            return Ok(None);
+        };
+        Self::new(self.directed, last.to_rbm()?).map(Some)
+    }
+
     /// The top pair upside down, `W'` with visible bias `c` and hidden bias `b`: [`Self::stacked`] upon the network it leaves the distribution of
     /// `v` as it was, since `sum_h p(v | h) p(h)` of the RBM is `p(v)` (the tied infinite network of Hinton, Osindero and Teh).
     pub fn transposed_top(&self) -> Rbm {

@@ -83,6 +83,18 @@ impl Directed {
         Self::new(below, above, rbm.weights().clone(), None)
     }
 
+    /// The RBM of which [`Self::from_rbm`] makes this pair: that of tied weights.
+    ///
+    /// # Errors
+    /// [`Error::Parameter`] for untied weights, which are no RBM's.
+    pub fn to_rbm(&self) -> Result<Rbm> {
+        if !self.is_tied() {
+            return Err(Error::parameter("weights of an RBM", "tied", "untied"));
+        }
+        let weights = self.recognition.weights().clone();
+        Rbm::from_layers(self.below.clone(), self.above.clone(), weights)
+    }
+
     /// The lower layer with its generative bias.
     pub fn below(&self) -> &Layer {
         &self.below

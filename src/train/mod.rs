@@ -8,9 +8,11 @@ mod averaging;
 mod centering;
 mod chains;
 mod constraint;
+mod delta;
 mod discriminative;
 mod fast;
 mod gradient;
+mod greedy;
 mod minibatch;
 mod optimizer;
 mod options;
@@ -18,13 +20,19 @@ mod rule;
 mod schedule;
 mod stream;
 mod trainer;
+mod wake_sleep;
 
 pub use averaging::Averaging;
 pub use centering::{Centering, Offset, Offsets};
 pub use chains::{Negative, Reconstruction};
 pub use constraint::Sparsity;
+pub use delta::Velocity;
+pub use greedy::{Greedy, GreedyEvent, GreedyLayer, GreedyPlan, Posterior};
 pub use optimizer::{Optimizer, Parameters};
 pub use options::{Objective, Options};
 pub use rule::Rule;
 pub use schedule::Schedule;
 pub use trainer::{Event, Position, Trainer, Training};
+pub use wake_sleep::{
+    MAX_MEMORY_STEPS, PairVelocity, UpDown, UpDownEvent, UpDownOptions, UpDownState,
+};
