@@ -13,7 +13,7 @@ use crate::{
 use serde::{Deserialize, Serialize};
 use std::ops::ControlFlow;
 
-/// Examples from which a higher layer's biases and persistent chains start.
+/// Fewest examples from which a higher layer's biases and persistent chains start.
 const START_EXAMPLES: usize = 1000;
 
 /// What higher layers learn.
@@ -138,7 +138,7 @@ impl Greedy {
             below.as_ref(),
             layer,
             data,
-            &start_indices(data, layer),
+            &start_indices(&plan, data, layer),
             0,
         )?;
         let training = training(&first)?.fed(data.len());
@@ -294,12 +294,12 @@ impl Greedy {
     }
 }
 
-fn start_indices(data: &Examples, layer: usize) -> Vec<usize> {
+fn start_indices(plan: &GreedyPlan, data: &Examples, layer: usize) -> Vec<usize> {
     // The first layer starts as a run of its own would.
     let n = if layer == 0 {
         data.len()
     } else {
-        START_EXAMPLES
+        START_EXAMPLES.max(plan.layers[layer].options.batch_size)
     };
     (0..n.min(data.len())).collect()
 }
@@ -352,7 +352,14 @@ fn start(
         options,
         transposed,
     } = &plan.layers[layer];
-    let first = examples_of(plan, below, layer, data, &start_indices(data, layer), 0)?;
+    let first = examples_of(
+        plan,
+        below,
+        layer,
+        data,
+        &start_indices(plan, data, layer),
+        0,
+    )?;
     let units = match below {
         None => visible.clone(),
         Some(dbn) => Units::of(Kind::Bernoulli, dbn.layer(dbn.n_layers() - 1).size()),

@@ -589,3 +589,119 @@ fn mean(x: &mut Matrix, rows: usize) -> Tail<'_> {
         ..Tail::new(1.0)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Directed, Layer, Rbm};
+
+    /// Steps by look-up against plain sums over the states that were drawn.
+    #[test]
+    fn steps_are_those_of_the_states_at_hand() {
+        let sizes = [130, 70, 64, 90];
+        let weight = |i: usize, j: usize| ((i * 7 + j * 13) % 19) as f32 / 60.0 - 0.15;
+        let pair = |l: usize| {
+            let layer = |n: usize| Layer {
+                bias: (0..n).map(|i| weight(i, l)).collect(),
+                ..Layer::bernoulli(n)
+            };
+            let weights = Matrix::from_fn(sizes[l], sizes[l + 1], weight);
+            let (below, above) = (layer(sizes[l]), layer(sizes[l + 1]));
+            Directed::new(below, above, weights, None).unwrap()
+        };
+        let top = Rbm::from_parameters(
+            Matrix::from_fn(64, 90, weight),
+            vec![0.1; 64],
+            vec![-0.1; 90],
+        );
+        let dbn = Dbn::new(vec![pair(0), pair(1)], top.unwrap()).unwrap();
+        let bits = BitMatrix::from_fn(200, 130, |i, j| (i * 3 + j * 5 + i * j) % 7 < 3);
+        let data = Examples::new(Values::Bits(bits), None).unwrap();
+        let one = || Schedule::Constant(1.0);
+        let options = UpDownOptions {
+            batch_size: 200,
+            generative_rate: one(),
+            recognition_rate: one(),
+            top_rate: one(),
+            ..UpDownOptions::default()
+        };
+        let mut run = UpDown::new(dbn.clone(), options, &data).unwrap();
+        run.update(&data).unwrap();
+        let v = run.minibatch.input();
+        let numbers = |x: Input<'_>| match x {
+            Input::Bits(x) => x.to_owned().to_matrix(),
+            Input::Real(_) => unreachable!("bits"),
+        };
+        // Predictions by look-up are off by up to half a step of each active input, 70 of 2^-14 or so; sums in fixed point by less than 2^-8
+        // of an example each, without bias.
+        let close = |velocity: &Velocity, source: &Matrix, target: &Matrix, mean: &Matrix| {
+            for i in 0..source.columns() {
+                for j in 0..target.columns() {
+                    let sum: f32 = (0..200)
+                        .map(|s| source.row(s)[i] * (target.row(s)[j] - mean.row(s)[j]))
+                        .sum();
+                    let found = velocity.weights.row(i)[j];
+                    assert!(
+                        (found - sum / 200.0).abs() < 2e-3,
+                        "{found} for {}",
+                        sum / 200.0
+                    );
+                }
+            }
+            for (j, found) in velocity.bias.iter().enumerate() {
+                let sum: f32 = (0..200).map(|s| target.row(s)[j] - mean.row(s)[j]).sum();
+                assert!((found - sum / 200.0).abs() < 2e-3);
+            }
+        };
+        for (l, pair) in dbn.directed().iter().enumerate() {
+            let mean_of = |x: &Matrix, up: bool| {
+                let n = if up { sizes[l + 1] } else { sizes[l] };
+                let mut out = Matrix::zeros(200, n);
+                let tail = Tail {
+                    mean: Some(out.view_mut()),
+                    precise: true,
+                    ..Tail::new(1.0)
+                };
+                let buffers = &mut Propagation::default();
+                match up {
+                    true => pair.above_from_below(x.into(), tail, buffers).unwrap(),
+                    false => pair.below_from_above(x.into(), tail, buffers).unwrap(),
+                }
+                out
+            };
+            let target = if l == 0 {
+                numbers(v)
+            } else {
+                run.wake[l - 1].to_matrix()
+            };
+            let source = run.wake[l].to_matrix();
+            let velocity = &run.state.pairs[l];
+            close(
+                &velocity.generative,
+                &source,
+                &target,
+                &mean_of(&source, false),
+            );
+            let (source, target) = (run.sleep[l].to_matrix(), run.sleep[l + 1].to_matrix());
+            close(
+                &velocity.recognition,
+                &source,
+                &target,
+                &mean_of(&source, true),
+            );
+        }
+        let [positive, negative] =
+            [&run.positive, &run.negative].map(|x| [x[0].to_matrix(), x[1].to_matrix()]);
+        for i in 0..64 {
+            for j in 0..90 {
+                let of =
+                    |[v, h]: &[Matrix; 2]| (0..200).map(|s| v.row(s)[i] * h.row(s)[j]).sum::<f32>();
+                let expected = (of(&positive) - of(&negative)) / 200.0;
+                let found = run.state.top.first.weights.row(i)[j];
+                assert!((found - expected).abs() < 1e-5);
+            }
+        }
+        assert_eq!(run.sleep[2], run.negative[0]);
+        assert_eq!(run.wake[1], run.positive[0]);
+    }
+}
