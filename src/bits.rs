@@ -142,6 +142,20 @@ impl BitMatrix {
         self.words[to * self.stride..][..n].copy_from_slice(source.row(from));
     }
 
+    /// Copies the first columns of row `from` of `source` to row `to`: as many as both have; columns beyond become zero.
+    pub(crate) fn copy_first_columns(&mut self, to: usize, source: BitView<'_>, from: usize) {
+        assert!(to < self.rows);
+        let n = self.columns.min(source.columns);
+        let words = n.div_ceil(WORD_BITS);
+        let all = self.columns.div_ceil(WORD_BITS);
+        let row = &mut self.words[to * self.stride..][..all];
+        row[..words].copy_from_slice(&source.row(from)[..words]);
+        row[words..].fill(0);
+        if words > 0 {
+            row[words - 1] &= last_word_mask(n);
+        }
+    }
+
     /// Exchanges rows `a` and `b`.
     pub fn swap_rows(&mut self, a: usize, b: usize) {
         assert!(a < self.rows && b < self.rows);

@@ -71,6 +71,16 @@ pub enum Site {
     Tempering = 9,
     /// Whether two neighbouring replicas change places: row = chain, column = pair.
     Swap = 10,
+    /// States of a recognition pass of a deep belief network; step = pass and layer.
+    Recognition = 20,
+    /// States of a generative pass of a deep belief network; step = pass and layer.
+    Generation = 21,
+    /// States of the wake phase; step = update and layer.
+    Wake = 22,
+    /// States of the sleep phase; step = update and layer.
+    Sleep = 23,
+    /// Half sweeps of the associative memory between wake and sleep.
+    Memory = 24,
 }
 
 /// The draws of one operation: a matrix of uniforms, indexed by row and column.

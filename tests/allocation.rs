@@ -4,11 +4,11 @@ use harmonium::{
     bits::BitMatrix,
     dataset::{Examples, Values},
     evaluate::{Ais, Betas, ReverseStart},
-    model::{Kind, Layer, Rbm, Units},
+    model::{Dbn, Directed, Kind, Layer, Rbm, Units},
     product::{Provider, provider},
     train::{
         Averaging, Centering, Negative, Objective, Options, Reconstruction, Rule, Schedule,
-        Sparsity, Training,
+        Sparsity, Training, UpDown, UpDownOptions,
     },
 };
 use std::{
@@ -191,6 +191,44 @@ fn updates_and_temperatures_allocate_nothing_after_the_first() {
         }
     }
     annealing();
+    up_down();
+}
+
+/// Updates of both phases of a network with a label.
+fn up_down() {
+    let bits = BitMatrix::from_fn(1000, 300, |i, j| (i * 3 + j * 7) % 5 < 2);
+    let labels = (0..1000).map(|i| (i % 10) as u8).collect();
+    let data = Examples::new(Values::Bits(bits), Some(labels)).unwrap();
+    let joint = Layer::new(Units::parse("bernoulli+softmax:10", 110).unwrap());
+    let top = Rbm::unconnected(joint, Layer::bernoulli(200)).unwrap();
+    let pair = |n, m| {
+        let weights = harmonium::Matrix::zeros(n, m);
+        Directed::new(Layer::bernoulli(n), Layer::bernoulli(m), weights, None).unwrap()
+    };
+    let dbn = Dbn::new(vec![pair(300, 150), pair(150, 100)], top).unwrap();
+    for threads in [1, 2] {
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(threads)
+            .build()
+            .unwrap();
+        let options = UpDownOptions {
+            batch_size: 96,
+            ..UpDownOptions::default()
+        };
+        let mut run = UpDown::new(dbn.clone(), options, &data).unwrap();
+        let count = pool.install(|| {
+            rayon::broadcast(|_| {});
+            for _ in 0..30 {
+                run.update(&data).unwrap();
+            }
+            let before = ALLOCATIONS.load(Ordering::Relaxed);
+            for _ in 0..30 {
+                run.update(&data).unwrap();
+            }
+            ALLOCATIONS.load(Ordering::Relaxed) - before
+        });
+        assert_eq!(count, 0, "the up-down algorithm on {threads} threads");
+    }
 }
 
 /// From the first temperature to the last, each way.

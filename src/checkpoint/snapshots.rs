@@ -1,6 +1,9 @@
 //! Snapshots of a machine along its training, in the model file: each parameter of all of them in one tensor, the newest first.
 
-use super::{Reader, Tensor, floats};
+use super::{
+    reader::{Reader, floats},
+    tensor::{Tensor, Writer},
+};
 use crate::{
     error::Result,
     matrix::Matrix,
@@ -28,31 +31,28 @@ fn vectors(parameters: &Parameters) -> [&[f32]; 4] {
     ]
 }
 
-/// The tensors of `snapshots`, without those that would be empty.
-pub(super) fn tensors(snapshots: &Snapshots) -> Vec<(&'static str, Tensor)> {
+/// Writes `snapshots`, without tensors that would be empty.
+pub(super) fn write(snapshots: &Snapshots, file: &mut Writer) {
     let models = &snapshots.models;
     let Some(first) = models.first() else {
-        return Vec::new();
+        return;
     };
     let shape = vec![models.len(), first.weights.rows(), first.weights.columns()];
     let weights = models.iter().flat_map(|x| x.weights.elements());
-    let mut out = vec![
-        (WEIGHTS, Tensor::floats(shape, weights)),
-        (ACCEPTANCE, Tensor::vector(&snapshots.acceptance)),
-    ];
+    file.tensor(WEIGHTS, Tensor::floats(shape, weights));
+    file.tensor(ACCEPTANCE, Tensor::vector(&snapshots.acceptance));
     for (k, name) in VECTORS.into_iter().enumerate() {
         let n = vectors(first)[k].len();
         let all = models.iter().flat_map(|x| vectors(x)[k].iter().copied());
         if n > 0 {
-            out.push((name, Tensor::floats(vec![models.len(), n], all)));
+            file.tensor(name, Tensor::floats(vec![models.len(), n], all));
         }
     }
-    out
 }
 
 /// The snapshots of a machine like `rbm`, if there are any.
 pub(super) fn read(reader: &Reader<'_>, rbm: &Rbm) -> Result<Option<Snapshots>> {
-    if reader.tensors.tensor(WEIGHTS).is_err() {
+    if !reader.has(WEIGHTS) {
         return Ok(None);
     }
     let (n, m) = (rbm.n_visible(), rbm.n_hidden());

@@ -1,8 +1,14 @@
 //! Machines: parameters and conditionals, no learning.
 
+mod any;
 mod clamp;
 mod classify;
 mod conditional;
+mod dbn;
+mod dbn_classify;
+mod dbn_exact;
+mod dbn_pass;
+mod directed;
 mod enumerate;
 mod enumerate_general;
 mod gibbs;
@@ -16,9 +22,14 @@ mod tempering;
 mod trajectory;
 pub mod units;
 
+pub use any::Model;
 pub use clamp::Clamp;
 pub(crate) use classify::clear_group;
 pub use classify::most_probable;
+pub use dbn::{Dbn, MAX_LAYERS};
+pub use dbn_exact::MAX_EXACT_LAYER_PAIR;
+pub(crate) use dbn_pass::layer_draws;
+pub use directed::Directed;
 pub use enumerate::{Expectations, MAX_EXACT_UNITS, Side};
 pub use gibbs::GibbsChain;
 pub use layer::Layer;

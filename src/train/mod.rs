@@ -8,9 +8,11 @@ mod averaging;
 mod centering;
 mod chains;
 mod constraint;
+mod delta;
 mod discriminative;
 mod fast;
 mod gradient;
+mod greedy;
 mod minibatch;
 mod negative;
 mod optimizer;
@@ -20,10 +22,13 @@ mod schedule;
 mod snapshots;
 mod stream;
 mod trainer;
+mod wake_sleep;
 
 pub use averaging::Averaging;
 pub use centering::{Centering, Offset, Offsets};
 pub use constraint::Sparsity;
+pub use delta::Velocity;
+pub use greedy::{Greedy, GreedyEvent, GreedyLayer, GreedyPlan, Posterior};
 pub use negative::{Negative, Reconstruction};
 pub use optimizer::{Optimizer, Parameters};
 pub use options::{Objective, Options};
@@ -31,3 +36,6 @@ pub use rule::Rule;
 pub use schedule::Schedule;
 pub use snapshots::Snapshots;
 pub use trainer::{Event, Position, Trainer, Training};
+pub use wake_sleep::{
+    MAX_MEMORY_STEPS, PairVelocity, UpDown, UpDownEvent, UpDownOptions, UpDownState,
+};

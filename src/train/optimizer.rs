@@ -271,7 +271,7 @@ impl Optimizer {
 }
 
 /// Steps the weights rectangle by rectangle; the gradient of those of labels comes on top where rectangles meet them.
-fn update_weights(
+pub(super) fn update_weights(
     statistics: &Statistics<'_>,
     labels: Option<&LabelGradient>,
     weights: &mut Matrix,

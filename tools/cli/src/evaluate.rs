@@ -50,7 +50,7 @@ pub fn run(args: &EvaluateArgs) -> Outcome<()> {
         ));
     }
     let checkpoint = load_model(&args.model)?;
-    let rbm = &checkpoint.rbm;
+    let rbm = checkpoint.rbm()?;
     let noted = Source::from_notes(&checkpoint.notes)?;
     let seed = args
         .seed

@@ -78,10 +78,10 @@ pub fn run(args: &SampleArgs) -> Outcome<()> {
                 "--weighted: expected an --out that ends in .npy, beside which weights are written",
             ));
         };
-        let count = checked_count(args, &checkpoint.rbm, 1, None)?;
+        let count = checked_count(args, checkpoint.rbm()?, 1, None)?;
         return weighted::run(args, &checkpoint, count, seed);
     }
-    let rbm = checkpoint.rbm;
+    let rbm = checkpoint.into_rbm()?;
     let samples = if let Some(temperatures) = args.tempering {
         tempered(args, &rbm, temperatures, seed)?
     } else if !args.trajectory.is_empty() {
@@ -313,7 +313,7 @@ fn along_trajectory(args: &SampleArgs, rbm: &Rbm, seed: u64) -> Outcome<Samples>
     }
     let mut models = Vec::with_capacity(files.len() + 1);
     for file in &files {
-        models.push(load_model(file)?.rbm);
+        models.push(load_model(file)?.into_rbm()?);
     }
     if models.last() != Some(rbm) {
         models.push(rbm.clone());

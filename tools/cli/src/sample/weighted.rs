@@ -18,7 +18,7 @@ use std::ops::ControlFlow;
 
 /// Writes states and log weights, and prints what they are worth.
 pub fn run(args: &SampleArgs, checkpoint: &Checkpoint, count: usize, seed: u64) -> Outcome<()> {
-    let rbm = &checkpoint.rbm;
+    let rbm = checkpoint.rbm()?;
     if !rbm.is_bernoulli() {
         return Err(likelihood::not_annealed(rbm));
     }

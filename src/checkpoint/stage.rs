@@ -1,0 +1,114 @@
+//! Stages of a deep belief network's training: metadata `stage`, and of the up-down algorithm the tensors
+//! `training.velocity.{generative,recognition}.{weights,bias}.{l}` beside those of the top pair.
+
+use super::{
+    reader::Reader,
+    tensor::{Tensor, Writer},
+    training,
+};
+use crate::{
+    error::{Error, Result},
+    model::Dbn,
+    train::{GreedyPlan, Optimizer, PairVelocity, UpDownOptions, UpDownState, Velocity},
+};
+use serde::{Deserialize, Serialize};
+use std::path::Path;
+
+/// Where the training of a deep belief network stands.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Stage {
+    /// Layer by layer: the top pair learns, its run is [`super::Checkpoint::training`].
+    Greedy(GreedyPlan),
+    /// The up-down algorithm.
+    UpDown(UpDownState),
+}
+
+/// The part of [`Stage`] that is metadata.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Header {
+    Greedy(GreedyPlan),
+    UpDown {
+        options: UpDownOptions,
+        updates: u64,
+        examples: usize,
+    },
+}
+
+impl Stage {
+    pub(super) fn write(&self, file: &mut Writer, path: &Path) -> Result<()> {
+        let header = match self {
+            Self::Greedy(plan) => Header::Greedy(plan.clone()),
+            Self::UpDown(state) => {
+                for (l, pair) in state.pairs.iter().enumerate() {
+                    for (name, velocity) in [
+                        ("generative", &pair.generative),
+                        ("recognition", &pair.recognition),
+                    ] {
+                        let [weights, bias] = names(name, l);
+                        file.tensor(weights, Tensor::matrix(&velocity.weights));
+                        file.vector(bias, &velocity.bias);
+                    }
+                }
+                training::write_parameters(file, &training::FIRST, &state.top.first);
+                Header::UpDown {
+                    options: state.options.clone(),
+                    updates: state.updates,
+                    examples: state.examples,
+                }
+            }
+        };
+        let json = serde_json::to_string(&header)
+            .map_err(|e| Error::file(path, "options that JSON can hold", e))?;
+        file.metadata("stage", json);
+        Ok(())
+    }
+
+    /// The stage that the file holds, if it holds one.
+    pub(super) fn read(reader: &Reader<'_>, dbn: &Dbn) -> Result<Option<Self>> {
+        let Some(json) = reader.metadata.get("stage") else {
+            return Ok(None);
+        };
+        let header: Header = serde_json::from_str(json)
+            .map_err(|e| Error::file(reader.path, "a stage of training in metadata stage", e))?;
+        Ok(Some(match header {
+            Header::Greedy(plan) => Self::Greedy(plan),
+            Header::UpDown {
+                options,
+                updates,
+                examples,
+            } => {
+                let mut pairs = Vec::with_capacity(dbn.directed().len());
+                for (l, pair) in dbn.directed().iter().enumerate() {
+                    let (n, m) = (pair.below().size(), pair.above().size());
+                    let read = |name, senders, receivers| -> Result<Velocity> {
+                        let [weights, bias] = names(name, l);
+                        Ok(Velocity {
+                            weights: reader.matrix(&weights, Some((senders, receivers)))?,
+                            bias: reader.vector(&bias, receivers)?,
+                        })
+                    };
+                    pairs.push(PairVelocity {
+                        generative: read("generative", m, n)?,
+                        recognition: read("recognition", n, m)?,
+                    });
+                }
+                let top = Optimizer {
+                    first: training::parameters(reader, &training::FIRST, dbn.top())?,
+                    ..Optimizer::new(dbn.top())
+                };
+                Self::UpDown(UpDownState {
+                    options,
+                    pairs,
+                    top,
+                    updates,
+                    examples,
+                })
+            }
+        }))
+    }
+}
+
+fn names(direction: &str, l: usize) -> [String; 2] {
+    ["weights", "bias"].map(|part| format!("training.velocity.{direction}.{part}.{l}"))
+}

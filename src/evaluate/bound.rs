@@ -1,0 +1,201 @@
+//! The variational lower bound of a deep belief network's likelihood.
+
+use super::Bracket;
+use crate::{
+    bits::BitMatrix,
+    error::{Error, Result},
+    kernel::reduce::mean_and_standard_error,
+    matrix::Matrix,
+    model::{Dbn, Layer, States, layer_draws},
+    product::{Input, Propagation, Tail},
+    rng::Site,
+};
+
+/// Rows that are measured at a time.
+const ROWS: usize = 1000;
+
+/// Monte Carlo over the recognition distribution of
+/// `E_q[ln p(v | h_1) + ... + ln p(h_{L-2} | h_{L-1}) + ln p*(h_{L-1})] + H(q) - ln Z`. The entropy of a layer given the states below is exact, only the states are
+/// drawn; `p*` sums the top hidden layer, and the label if it is not given, in closed form.
+#[derive(Clone, Copy, Debug)]
+pub struct Bound {
+    /// Samples of the recognition distribution for each example.
+    pub samples: usize,
+    /// Seed of the draws.
+    pub seed: u64,
+}
+
+impl Default for Bound {
+    fn default() -> Self {
+        Self {
+            samples: 1,
+            seed: 0,
+        }
+    }
+}
+
+/// What [`Bound::measure`] found.
+#[derive(Clone, Debug)]
+pub struct BoundEstimate {
+    /// The bound of every example plus `ln Z` of the top pair, the mean over the samples.
+    pub with_log_z: Vec<f64>,
+    /// Standard error of the mean over the examples that is due to the samples of the recognition distribution; NaN of a single sample.
+    pub sampling_error: f64,
+}
+
+impl BoundEstimate {
+    /// Mean and standard error over the examples of the bound, for a given `ln Z`.
+    pub fn mean(&self, log_z: f64) -> (f64, f64) {
+        mean_and_standard_error(self.with_log_z.iter().map(|x| x - log_z))
+    }
+
+    /// Mean of the bound at the upper end, the best estimate and the lower end of what is known of `ln Z`: worst, estimate, best. As `ln Z` is
+    /// underestimated from below, the first is the one to report.
+    pub fn bracket(&self, log_z: &Bracket) -> [f64; 3] {
+        [
+            log_z.reverse.high,
+            log_z.bennett.estimate,
+            log_z.forward.low,
+        ]
+        .map(|z| self.mean(z).0)
+    }
+}
+
+impl Bound {
+    /// Measures the bound of every row of `v`, with `labels` that of `ln p(v, y)`. Cost: one pass up and one down a sample, exact f32 products.
+    ///
+    /// # Errors
+    /// [`Error::Parameter`] without samples and for labels that do not exist, [`Error::Shape`] for another number of columns or labels.
+    pub fn measure<'a>(
+        &self,
+        dbn: &Dbn,
+        v: impl Into<Input<'a>>,
+        labels: Option<&[u8]>,
+    ) -> Result<BoundEstimate> {
+        let v = v.into();
+        if self.samples == 0 {
+            return Err(Error::parameter("samples of the bound", "at least 1", 0));
+        }
+        if v.columns() != dbn.n_visible() {
+            return Err(Error::shape(
+                "columns of the data",
+                dbn.n_visible(),
+                v.columns(),
+            ));
+        }
+        if let Some(labels) = labels {
+            dbn.check_labels(labels)?;
+            if labels.len() != v.rows() {
+                return Err(Error::shape("labels", v.rows(), labels.len()));
+            }
+        }
+        let n = v.rows();
+        let mut all = vec![Vec::with_capacity(self.samples); n];
+        let mut buffers = Propagation::default();
+        for start in (0..n).step_by(ROWS) {
+            let rows = start..(start + ROWS).min(n);
+            for sample in 0..self.samples {
+                let labels = labels.map(|labels| &labels[rows.clone()]);
+                let x = v.view_rows(rows.clone());
+                let values = self.sample(dbn, x, labels, start, sample as u64, &mut buffers)?;
+                let to = all[rows.clone()].iter_mut();
+                to.zip(values).for_each(|(all, x)| all.push(x));
+            }
+        }
+        let errors = all
+            .iter()
+            .map(|x| mean_and_standard_error(x.iter().copied()));
+        let (means, errors): (Vec<f64>, Vec<f64>) = errors.unzip();
+        let squares: f64 = errors.iter().map(|e| e * e).sum();
+        Ok(BoundEstimate {
+            with_log_z: means,
+            sampling_error: squares.sqrt() / n.max(1) as f64,
+        })
+    }
+
+    /// One sample of each row.
+    fn sample(
+        &self,
+        dbn: &Dbn,
+        v: Input<'_>,
+        labels: Option<&[u8]>,
+        first_row: usize,
+        step: u64,
+        buffers: &mut Propagation,
+    ) -> Result<Vec<f64>> {
+        let rows = v.rows();
+        let mut sum = vec![0.0; rows];
+        let mut below: Option<States> = None;
+        for (l, pair) in dbn.directed().iter().enumerate() {
+            let x = below.as_ref().map_or(v, States::view);
+            let mut h = States::zeros(rows, pair.above());
+            let [mut input, mut mean] = [(); 2].map(|()| Matrix::zeros(rows, pair.above().size()));
+            let mut softplus = vec![0.0; rows];
+            let draws = layer_draws(self.seed, Site::Recognition, step, l).from_row(first_row);
+            let tail = Tail {
+                input: Some(input.view_mut()),
+                mean: Some(mean.view_mut()),
+                softplus_sums: Some(&mut softplus),
+                precise: true,
+                ..Tail::new(1.0)
+            };
+            pair.above_from_below(x, h.sampled(0..rows, draws, tail), buffers)?;
+            // H = sum of ln(1 + e^y) - y sigma(y).
+            for (s, (sum, softplus)) in sum.iter_mut().zip(softplus).enumerate() {
+                let units = input.row(s).iter().zip(mean.row(s));
+                *sum += softplus
+                    - units
+                        .map(|(&y, &p)| f64::from(y) * f64::from(p))
+                        .sum::<f64>();
+            }
+            pair.add_log_p_below(x, h.view(), &mut sum, buffers)?;
+            below = Some(h);
+        }
+        let features = below.as_ref().map_or(v, States::view);
+        for (sum, x) in sum.iter_mut().zip(log_weights(dbn, features, labels)?) {
+            *sum += x;
+        }
+        Ok(sum)
+    }
+}
+
+/// `ln p*(features, y)`, or of the features alone.
+fn log_weights(dbn: &Dbn, features: Input<'_>, labels: Option<&[u8]>) -> Result<Vec<f64>> {
+    let top = dbn.top();
+    let minus = |f: Vec<f64>| f.into_iter().map(|f| -f).collect();
+    let Some(group) = dbn.label_group() else {
+        return Ok(minus(top.free_energy_v(features, 1.0)?));
+    };
+    let class = |s: usize| labels.map_or(0, |labels| usize::from(labels[s]));
+    let joint = with_label(top.visible(), features, |s| group.first + class(s));
+    let mut all: Vec<f64> = minus(top.free_energy_v(&joint, 1.0)?);
+    if labels.is_none() {
+        // ln p*(x) = ln p*(x, y) - ln p(y | x) for any y.
+        let log_p = top.log_p_y_from_v(features)?;
+        let rows = all.iter_mut().enumerate();
+        rows.for_each(|(s, x)| *x -= f64::from(log_p.row(s)[0]));
+    }
+    Ok(all)
+}
+
+/// Rows of `features` with one more unit on.
+fn with_label(layer: &Layer, features: Input<'_>, unit: impl Fn(usize) -> usize) -> States {
+    match features {
+        Input::Bits(x) => {
+            let mut joint = BitMatrix::zeros(x.rows(), layer.size());
+            for s in 0..x.rows() {
+                joint.copy_first_columns(s, x, s);
+                joint.set(s, unit(s), true);
+            }
+            joint.into()
+        }
+        Input::Real(x) => {
+            let mut joint = Matrix::zeros(x.rows(), layer.size());
+            for s in 0..x.rows() {
+                joint.row_mut(s)[..x.columns()].copy_from_slice(x.row(s));
+                joint.row_mut(s)[unit(s)] = 1.0;
+            }
+            joint.into()
+        }
+    }
+}
