@@ -1,5 +1,6 @@
 //! Machines: parameters and conditionals, no learning.
 
+pub mod boltzmann;
 mod clamp;
 mod classify;
 mod conditional;
@@ -16,6 +17,7 @@ mod tempering;
 mod trajectory;
 pub mod units;
 
+pub use boltzmann::{BoltzmannChain, BoltzmannMachine};
 pub use clamp::Clamp;
 pub(crate) use classify::clear_group;
 pub use classify::most_probable;
