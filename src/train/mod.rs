@@ -5,6 +5,7 @@
 //! ```
 
 mod averaging;
+mod boltzmann;
 mod centering;
 mod chains;
 mod constraint;
@@ -20,6 +21,7 @@ mod stream;
 mod trainer;
 
 pub use averaging::Averaging;
+pub use boltzmann::{BoltzmannNegative, BoltzmannOptions, BoltzmannPositive, BoltzmannTraining};
 pub use centering::{Centering, Offset, Offsets};
 pub use chains::{Negative, Reconstruction};
 pub use constraint::Sparsity;

@@ -58,8 +58,13 @@ impl Couplings {
         }
     }
 
+    /// `a`, to be changed.
+    pub(crate) fn bias_mut(&mut self) -> &mut [f32] {
+        &mut self.bias
+    }
+
     pub(crate) fn units(&self) -> usize {
-        self.bias.len()
+        self.starts.len() - 1
     }
 
     /// Couplings, each counted from both sides.

@@ -14,6 +14,7 @@ mod unit_chain;
 pub use chain::{BoltzmannChain, Sweep};
 pub use exact::BoltzmannExpectations;
 pub use mean_field::{BoltzmannMeanField, MeanField};
+pub(crate) use couplings::Couplings;
 pub(crate) use unit_chain::UnitChain;
 
 use super::{Layer, Rbm, rbm::INITIAL_WEIGHT_DEVIATION};

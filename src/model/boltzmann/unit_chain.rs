@@ -39,16 +39,8 @@ impl UnitChain {
         self.couplings.units()
     }
 
-    pub(crate) fn chains(&self) -> usize {
-        self.chains
-    }
-
     pub(crate) fn refresh(&mut self, machine: &BoltzmannMachine) {
         self.couplings.refresh(machine);
-    }
-
-    pub(super) fn couplings(&self) -> &Couplings {
-        &self.couplings
     }
 
     /// Changes the number of chains; what states they have is then for the caller to say. Allocates only to grow.
@@ -109,8 +101,9 @@ impl UnitChain {
 
     /// Every unit of every chain a fair coin: row = unit, column = chain of `draws`.
     pub(crate) fn draw_uniform(&mut self, draws: Draws) {
-        let bias = vec![0.0; self.units()];
-        self.draw_independent(&bias, draws);
+        let bias = std::mem::take(&mut self.couplings.bias);
+        self.run(&bias, 0.0, draws, false);
+        self.couplings.bias = bias;
     }
 
     /// Every unit of every chain drawn with probability `sigma(bias)`.
