@@ -10,6 +10,7 @@
 
 use harmonium::{
     BitMatrix, BoltzmannMachine, Examples, Result, Values,
+    rng::HostRng,
     train::{BoltzmannNegative, BoltzmannOptions, BoltzmannPositive, BoltzmannTraining, Rule},
 };
 use std::ops::ControlFlow;
@@ -33,7 +34,7 @@ fn main() -> Result<()> {
             optimizer: Rule::ADAM,
             ..BoltzmannOptions::default()
         };
-        let start = BoltzmannMachine::bernoulli(BITS, latent).initialized_from(&data, 1)?;
+        let start = random_machine(latent)?;
         let mut run = BoltzmannTraining::new(start, options, &data)?;
         let _ = run.run(&data, |_| ControlFlow::Continue(()))?;
         let p = run.machine().visible_distribution(1.0)?;
@@ -50,4 +51,15 @@ fn main() -> Result<()> {
         println!("{x:04b}   {share:.4}  {without:.4}    {with:.4}");
     }
     Ok(())
+}
+
+/// All pairs coupled at random: near zero weights the gradient of what pairs cannot express vanishes.
+fn random_machine(latent: usize) -> Result<BoltzmannMachine> {
+    let mut rng = HostRng::new(1, 0);
+    let units = BITS + latent;
+    let pairs = (0..units).flat_map(|i| (i + 1..units).map(move |j| (i, j)));
+    let edges: Vec<_> = pairs
+        .map(|(i, j)| (i, j, (0.5 * rng.normal()) as f32))
+        .collect();
+    BoltzmannMachine::from_edges(BITS, latent, &edges)
 }

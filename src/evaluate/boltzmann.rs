@@ -15,7 +15,7 @@ use crate::{
         BoltzmannMachine,
         boltzmann::{Couplings, UnitChain},
     },
-    product::{Input, in_pool},
+    product::Input,
 };
 use std::ops::ControlFlow;
 
@@ -124,7 +124,7 @@ impl<'a> Run<'a> {
         for (k, pair) in ladder.windows(2).enumerate() {
             let (low, high) = (pair[0], pair[1]);
             let rise = f64::from(high) - f64::from(low);
-            in_pool(|| self.chain.negative_energies_into(&mut self.increments));
+            self.chain.negative_energies_into(&mut self.increments);
             for (weight, increment) in self.log_weights.iter_mut().zip(&mut self.increments) {
                 *increment *= rise;
                 *weight += *increment;
@@ -137,7 +137,7 @@ impl<'a> Run<'a> {
                     *bias = a + (1.0 - high) / high * b0;
                 }
                 let draws = self.way.draws(self.seed, k as u64 + 1);
-                in_pool(|| self.chain.sweep_with_bias(&self.bias, high, draws));
+                self.chain.sweep_with_bias(&self.bias, high, draws);
             }
             if progress(k + 1, steps).is_break() {
                 return None;

@@ -12,6 +12,11 @@ use crate::{
 };
 use rayon::prelude::*;
 
+/// Couplings that cost about as much as the draw of a unit.
+const DRAW_COST: usize = 32;
+/// Couplings and draws (some nanoseconds each) that one thread does alone: some 20 microseconds.
+const LITTLE_WORK: usize = 8192;
+
 /// Chains whose units are drawn one after the other, in order of their number.
 #[derive(Clone, Debug)]
 pub(crate) struct UnitChain {
@@ -129,23 +134,33 @@ impl UnitChain {
         if n == 0 {
             return;
         }
+        let few = self.is_little_work();
         let (couplings, held, chains) = (&self.couplings, &self.held, self.chains);
-        self.states
-            .par_chunks_exact_mut(n)
-            .enumerate()
-            .for_each(|(chunk, x)| {
-                dispatch(SweepWord {
-                    couplings,
-                    is_coupled,
-                    bias,
-                    x,
-                    held: held.get(chunk * n..(chunk + 1) * n).unwrap_or(&[]),
-                    first_chain: chunk * WORD_BITS,
-                    lanes: lanes_of(chunk, chains),
-                    beta,
-                    draws,
-                });
+        let sweep = |(chunk, x): (usize, &mut [u64])| {
+            dispatch(SweepWord {
+                couplings,
+                is_coupled,
+                bias,
+                x,
+                held: held.get(chunk * n..(chunk + 1) * n).unwrap_or(&[]),
+                first_chain: chunk * WORD_BITS,
+                lanes: lanes_of(chunk, chains),
+                beta,
+                draws,
             });
+        };
+        if few {
+            self.states.chunks_exact_mut(n).enumerate().for_each(sweep);
+        } else {
+            let words = self.states.par_chunks_exact_mut(n);
+            words.enumerate().for_each(sweep);
+        }
+    }
+
+    /// Whether a sweep is over before another thread would have begun.
+    fn is_little_work(&self) -> bool {
+        let of_word = self.couplings.len() + DRAW_COST * self.units();
+        self.chains.div_ceil(WORD_BITS) * of_word <= LITTLE_WORK
     }
 
     /// `-E = sum_i x_i (a_i + sum_{j<i} A_ij x_j)` of every chain, inputs in f32 and their sum in f64. Costs half a sweep.
@@ -154,15 +169,20 @@ impl UnitChain {
         if n == 0 {
             return out.fill(0.0);
         }
-        out.par_chunks_mut(WORD_BITS)
-            .zip(self.states.par_chunks_exact(n))
-            .for_each(|(out, x)| {
-                dispatch(EnergyOfWord {
-                    couplings: &self.couplings,
-                    x,
-                    out,
-                });
+        let add = |(out, x): (&mut [f64], &[u64])| {
+            dispatch(EnergyOfWord {
+                couplings: &self.couplings,
+                x,
+                out,
             });
+        };
+        if self.is_little_work() {
+            let words = self.states.chunks_exact(n);
+            out.chunks_mut(WORD_BITS).zip(words).for_each(add);
+        } else {
+            let words = self.states.par_chunks_exact(n);
+            out.par_chunks_mut(WORD_BITS).zip(words).for_each(add);
+        }
     }
 }
 
