@@ -17,6 +17,7 @@ mod optimizer;
 mod options;
 mod rule;
 mod schedule;
+mod spurious;
 mod stream;
 mod trainer;
 
@@ -29,4 +30,5 @@ pub use optimizer::{Optimizer, Parameters};
 pub use options::{Objective, Options};
 pub use rule::Rule;
 pub use schedule::Schedule;
+pub use spurious::{SpuriousModel, SpuriousModes, SpuriousReport};
 pub use trainer::{Event, Position, Trainer, Training};
