@@ -53,7 +53,7 @@ fn a_file_with_exactly_the_contract_loads() {
     let path = directory.path().join("model.safetensors");
     write(&path, &[W, B, C], contract());
     let checkpoint = Checkpoint::load(&path).unwrap();
-    let rbm = checkpoint.rbm;
+    let rbm = checkpoint.rbm().unwrap();
     assert!(rbm.weights().elements().eq(W.2.iter().copied()));
     assert_eq!(
         (&rbm.visible().bias[..], &rbm.hidden().bias[..]),
@@ -89,7 +89,10 @@ fn what_is_written_is_what_the_contract_says() {
         assert_eq!(metadata[key], value);
     }
     let read = Checkpoint::load(&path).unwrap();
-    assert_eq!((read.rbm, read.notes), (rbm, checkpoint.notes));
+    assert_eq!(
+        (read.rbm().unwrap(), &read.notes),
+        (&rbm, &checkpoint.notes)
+    );
     assert_eq!(
         fs::read_dir(directory.path()).unwrap().count(),
         1,
@@ -121,7 +124,7 @@ fn refusals_name_the_file_and_the_reason() {
     for (key, value, expected) in [
         ("format", "pt", "format \"harmonium\", found \"pt\""),
         ("version", "2", "version \"1\", found \"2\""),
-        ("kind", "vae", "kind \"rbm\", found \"vae\""),
+        ("kind", "vae", "kind \"rbm\" or \"dbn\", found \"vae\""),
         ("units", "bernoulli", "units of 2 layers"),
         ("units", "bernoulli,gauss", "units that this version knows"),
         ("units", "bernoulli:4,bernoulli", "segments of 3 units"),
@@ -154,6 +157,178 @@ fn refusals_name_the_file_and_the_reason() {
     for n in 0..whole.len() {
         fs::write(&path, &whole[..n]).unwrap();
         refuse("a model file (safetensors)");
+    }
+}
+
+/// A network of 3, 2, 2 + 2 labels and 2 units, as another program would write it.
+fn contract_of_a_dbn() -> HashMap<String, String> {
+    let mut metadata = contract();
+    metadata.insert("kind".into(), "dbn".into());
+    let units = "bernoulli,bernoulli,bernoulli:2+softmax:2,bernoulli";
+    metadata.insert("units".into(), units.into());
+    metadata
+}
+
+const NARROW: (&str, &[usize], &[f32]) = ("weights.1", &[2, 2], &[1., 2., 3., 4.]);
+const WIDE: (&str, &[usize], &[f32]) = ("weights.1", &[2, 4], &[1., 2., 0., 0., 3., 4., 0., 0.]);
+const TOP: (&str, &[usize], &[f32]) = ("weights.2", &[4, 2], &[1., 2., 3., 4., 5., 6., 7., 8.]);
+const B2: (&str, &[usize], &[f32]) = ("bias.2", &[4], &[0.1, 0.2, 0.3, 0.4]);
+const B3: (&str, &[usize], &[f32]) = ("bias.3", &[2], &[0.5, 0.6]);
+
+#[test]
+fn a_deep_belief_network_of_exactly_the_contract_loads() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("dbn.safetensors");
+    for second in [NARROW, WIDE] {
+        write(&path, &[W, B, C, second, TOP, B2, B3], contract_of_a_dbn());
+        let dbn = Checkpoint::load(&path).unwrap().model.into_dbn().unwrap();
+        assert_eq!(
+            (dbn.n_layers(), dbn.n_visible(), dbn.n_features()),
+            (4, 3, 2)
+        );
+        assert_eq!(dbn.label_group().unwrap().range(), 2..4);
+        assert!(dbn.is_tied());
+        assert!(
+            dbn.directed()[0]
+                .generative_weights()
+                .elements()
+                .eq(W.2.iter().copied())
+        );
+        assert!(
+            dbn.directed()[1]
+                .generative_weights()
+                .elements()
+                .eq(NARROW.2.iter().copied())
+        );
+        assert!(dbn.top().weights().elements().eq(TOP.2.iter().copied()));
+        // Tied: recognition takes the generative biases, without those of the label.
+        assert_eq!(dbn.directed()[0].above().bias, C.2);
+        assert_eq!(dbn.directed()[1].above().bias, B2.2[..2]);
+        assert_eq!(
+            (&dbn.layer(0).bias[..], &dbn.layer(3).bias[..]),
+            (B.2, B3.2)
+        );
+    }
+    // Untied here, and tied there.
+    let recognition = ("recognition.weights.0", W.1, &[6., 5., 4., 3., 2., 1.][..]);
+    let bias = ("recognition.bias.2", &[2][..], &[-1., -2.][..]);
+    let tensors = [W, B, C, NARROW, TOP, B2, B3, recognition, bias];
+    write(&path, &tensors, contract_of_a_dbn());
+    let read = Checkpoint::load(&path).unwrap();
+    let dbn = read.model.dbn().unwrap();
+    assert_eq!(dbn.directed()[1].above().bias, [-1., -2.]);
+    assert!(!dbn.directed()[0].is_tied() && dbn.directed()[1].is_tied());
+    assert!(
+        dbn.directed()[0]
+            .recognition_weights()
+            .elements()
+            .eq(recognition.2.iter().copied())
+    );
+    // What is written is what was read, name by name.
+    let copy = directory.path().join("copy.safetensors");
+    read.save(&copy).unwrap();
+    let bytes = [&path, &copy].map(|path| fs::read(path).unwrap());
+    let [a, b] = [0, 1].map(|k| SafeTensors::deserialize(&bytes[k]).unwrap());
+    for (name, x) in a.tensors() {
+        let y = b.tensor(&name).unwrap();
+        assert_eq!((x.shape(), x.data()), (y.shape(), y.data()), "{name}");
+    }
+    assert_eq!(a.len(), b.len());
+    assert_eq!(Checkpoint::load(&copy).unwrap().model, read.model);
+    let error = read.rbm().unwrap_err().to_string();
+    assert!(
+        error.contains("kind rbm") && error.contains("kind dbn"),
+        "{error}"
+    );
+}
+
+#[test]
+fn deep_belief_networks_that_do_not_fit_are_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("bad.safetensors");
+    let all = [W, B, C, NARROW, TOP, B2, B3];
+    let refuse = |tensors: &[_], metadata, expected: &str| {
+        write(&path, tensors, metadata);
+        let error = Checkpoint::load(&path).unwrap_err().to_string();
+        assert!(
+            error.contains("bad.safetensors") && error.contains(expected),
+            "{error} for {expected}"
+        );
+    };
+    for k in 0..all.len() {
+        let mut some = all.to_vec();
+        let (name, ..) = some.remove(k);
+        let expected = format!("tensor {name}, found no such tensor");
+        refuse(&some, contract_of_a_dbn(), &expected);
+    }
+    let with = |tensor: (&'static str, &'static [usize], &'static [f32])| {
+        let mut some: Vec<_> = all
+            .into_iter()
+            .filter(|(name, ..)| *name != tensor.0)
+            .collect();
+        some.push(tensor);
+        some
+    };
+    let no_label = [1., 2., 0., 1., 3., 4., 0., 0.];
+    for (tensor, expected) in [
+        (
+            ("weights.1", &[2, 3][..], &[0.; 6][..]),
+            "tensor weights.1 of shape [2, 2], found [2, 3]",
+        ),
+        (("weights.1", &[2, 4], &no_label), "where the label"),
+        (
+            ("bias.2", &[2], &[0.; 2]),
+            "tensor bias.2 of shape [4], found [2]",
+        ),
+        (
+            ("recognition.bias.2", &[4], &[0.; 4]),
+            "tensor recognition.bias.2 of shape [2]",
+        ),
+        (
+            ("recognition.weights.0", &[2, 2], &[0.; 4]),
+            "tensor recognition.weights.0 of shape [3, 2]",
+        ),
+        (
+            ("recognition.weights.0", &[3, 2], &[f32::NAN; 6]),
+            "finite parameters",
+        ),
+    ] {
+        let tensor: (&'static str, &'static [usize], &[f32]) = tensor;
+        let tensor = (tensor.0, tensor.1, &*tensor.2.to_vec().leak());
+        refuse(&with(tensor), contract_of_a_dbn(), expected);
+    }
+    for (units, expected) in [
+        ("bernoulli", "units of at least 2 layers"),
+        (
+            "bernoulli,bernoulli,bernoulli,bernoulli,bernoulli",
+            "tensor weights.3",
+        ),
+        (
+            "bernoulli,gaussian,bernoulli:2+softmax:2,bernoulli",
+            "parameters of a machine",
+        ),
+        (
+            "bernoulli,bernoulli,bernoulli:2+softmax:2,spin",
+            "parameters of a machine",
+        ),
+        (
+            "bernoulli,bernoulli,softmax:4,bernoulli",
+            "where the label",
+        ),
+    ] {
+        let mut metadata = contract_of_a_dbn();
+        metadata.insert("units".into(), units.into());
+        let mut tensors = all.to_vec();
+        if units.contains("softmax:4") {
+            tensors = with(WIDE);
+        }
+        refuse(&tensors, metadata, expected);
+    }
+    write(&path, &all, contract_of_a_dbn());
+    let whole = fs::read(&path).unwrap();
+    for n in 0..whole.len() {
+        fs::write(&path, &whole[..n]).unwrap();
+        assert!(Checkpoint::load(&path).is_err());
     }
 }
 

@@ -185,12 +185,12 @@ fn resumed_runs_are_the_same_to_the_bit() {
                 half.update(&data).unwrap();
             }
             let written = Checkpoint::from(&half);
-            assert_eq!(written.rbm, half.averaged());
+            assert_eq!(*written.rbm().unwrap(), half.averaged());
             written.save(&path).unwrap();
             let read = Checkpoint::load(&path).unwrap();
             assert_eq!(
-                (&read.rbm, &read.training),
-                (&written.rbm, &written.training)
+                (&read.model, &read.training),
+                (&written.model, &written.training)
             );
             let mut resumed = read.into_training(&data).unwrap();
             assert_eq!(resumed.rbm(), half.rbm());

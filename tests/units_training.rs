@@ -547,12 +547,12 @@ fn files_of_every_kind_round_trip_and_runs_resume_to_the_bit() {
         let checkpoint = Checkpoint::from(&straight);
         checkpoint.save(&path).unwrap();
         let loaded = Checkpoint::load(&path).unwrap();
-        assert_eq!(loaded.rbm, checkpoint.rbm);
+        assert_eq!(loaded.model, checkpoint.model);
         assert_eq!(loaded.training, checkpoint.training);
         let kinds = format!(
             "{},{}",
-            loaded.rbm.visible().units,
-            loaded.rbm.hidden().units
+            loaded.rbm().unwrap().visible().units,
+            loaded.rbm().unwrap().hidden().units
         );
         assert_eq!(kinds, units);
         let mut resumed = loaded.into_training(&data).unwrap();

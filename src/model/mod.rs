@@ -1,9 +1,12 @@
 //! Machines: parameters and conditionals, no learning.
 
+mod any;
 pub mod boltzmann;
 mod clamp;
 mod classify;
 mod conditional;
+mod dbn;
+mod directed;
 mod enumerate;
 mod enumerate_general;
 mod gibbs;
@@ -17,10 +20,13 @@ mod tempering;
 mod trajectory;
 pub mod units;
 
+pub use any::Model;
 pub use boltzmann::{BoltzmannChain, BoltzmannMachine};
 pub use clamp::Clamp;
 pub(crate) use classify::clear_group;
 pub use classify::most_probable;
+pub use dbn::Dbn;
+pub use directed::Directed;
 pub use enumerate::{Expectations, MAX_EXACT_UNITS, Side};
 pub use gibbs::GibbsChain;
 pub use layer::Layer;

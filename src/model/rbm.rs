@@ -465,7 +465,7 @@ pub(crate) fn log_odds(mean: &[f64], count: usize, pseudo: f64) -> Vec<f32> {
 }
 
 /// `then(what neighbours of `layer` receive of its `states`)`: the states themselves unless a Gaussian unit's variance is not 1.
-fn between(
+pub(super) fn between(
     layer: &Layer,
     states: Input<'_>,
     buffers: &mut Propagation,

@@ -229,6 +229,37 @@ impl BoltzmannMachine {
         i != j && self.connectivity.as_ref().is_none_or(|x| x.get(i, j))
     }
 
+    /// Which pairs may be coupled, `[units x units]`, if not all.
+    pub(crate) fn connectivity(&self) -> Option<&BitMatrix> {
+        self.connectivity.as_ref()
+    }
+
+    /// The same machine with these pairs.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] unless `mask` is `[units x units]`; [`Error::Parameter`] if it is not symmetric or leaves out a pair that is coupled.
+    pub(crate) fn with_connectivity(mut self, mask: BitMatrix) -> Result<Self> {
+        let n = self.units();
+        if (mask.rows(), mask.columns()) != (n, n) {
+            let found = format!("{} x {}", mask.rows(), mask.columns());
+            return Err(Error::shape("connectivity", format!("{n} x {n}"), found));
+        }
+        for i in 0..n {
+            for j in 0..n {
+                let (may, is) = (mask.get(i, j), i != j && self.coupling(i, j) != 0.0);
+                if may != mask.get(j, i) || is && !may || may && i == j {
+                    return Err(Error::parameter(
+                        "connectivity",
+                        "every coupled pair, from both sides, and no unit with itself",
+                        format!("{} at ({i}, {j})", u8::from(may)),
+                    ));
+                }
+            }
+        }
+        self.connectivity = Some(mask);
+        Ok(self)
+    }
+
     /// `A_ij`, twice `R` or `S` within a layer.
     pub(crate) fn coupling(&self, i: usize, j: usize) -> f32 {
         let n = self.n_visible();

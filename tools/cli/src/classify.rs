@@ -120,7 +120,7 @@ impl Classification {
 /// Runs the command.
 pub fn run(args: &ClassifyArgs) -> Outcome<()> {
     let checkpoint = load_model(&args.model)?;
-    let rbm = &checkpoint.rbm;
+    let rbm = checkpoint.rbm()?;
     let Some(group) = rbm.label_group() else {
         return Err(Failure::failed(format!(
             "{}: its visible units {} do not end in labels",

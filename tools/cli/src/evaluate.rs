@@ -41,7 +41,7 @@ pub fn run(args: &EvaluateArgs) -> Outcome<()> {
         .as_deref()
         .map_or(Ok(()), check_extension)?;
     let checkpoint = load_model(&args.model)?;
-    let rbm = &checkpoint.rbm;
+    let rbm = checkpoint.rbm()?;
     let noted = Source::from_notes(&checkpoint.notes)?;
     let seed = args
         .seed

@@ -3,7 +3,7 @@
 use crate::{
     args::InspectArgs, evaluate::load_model, failure::Outcome, plan::describe_run, report,
 };
-use harmonium::checkpoint::Checkpoint;
+use harmonium::{Rbm, checkpoint::Checkpoint};
 use serde_json::{Map, Value, json};
 
 /// Of a note, in the table.
@@ -71,21 +71,20 @@ impl Summary {
 pub fn run(args: &InspectArgs) -> Outcome<()> {
     let checkpoint = load_model(&args.model)?;
     if args.json {
-        report::json(as_json(&checkpoint))
+        report::json(as_json(&checkpoint, checkpoint.rbm()?))
     } else {
-        let rbm = &checkpoint.rbm;
+        let rbm = checkpoint.rbm()?;
         let title = format!(
             "{}: RBM {}-{}",
             args.model.display(),
             rbm.n_visible(),
             rbm.n_hidden()
         );
-        report::table(&title, &rows(&checkpoint))
+        report::table(&title, &rows(&checkpoint, rbm))
     }
 }
 
-fn summaries(checkpoint: &Checkpoint) -> Vec<(&'static str, Vec<usize>, Summary)> {
-    let rbm = &checkpoint.rbm;
+fn summaries(rbm: &Rbm) -> Vec<(&'static str, Vec<usize>, Summary)> {
     let bias = |x: &[f32]| (vec![x.len()], Summary::of(x.iter().copied()));
     let (visible, b) = bias(&rbm.visible().bias);
     let (hidden, c) = bias(&rbm.hidden().bias);
@@ -107,8 +106,7 @@ fn summaries(checkpoint: &Checkpoint) -> Vec<(&'static str, Vec<usize>, Summary)
     all
 }
 
-fn rows(checkpoint: &Checkpoint) -> Vec<[String; 3]> {
-    let rbm = &checkpoint.rbm;
+fn rows(checkpoint: &Checkpoint, rbm: &Rbm) -> Vec<[String; 3]> {
     let row = |name: &str, value: String| [name.to_owned(), value, String::new()];
     let mut rows = vec![
         row("kind", "rbm".into()),
@@ -123,7 +121,7 @@ fn rows(checkpoint: &Checkpoint) -> Vec<[String; 3]> {
             ),
         ),
     ];
-    for (name, shape, summary) in summaries(checkpoint) {
+    for (name, shape, summary) in summaries(rbm) {
         rows.push(summary.row(name, &shape));
     }
     match &checkpoint.training {
@@ -177,8 +175,7 @@ fn rows(checkpoint: &Checkpoint) -> Vec<[String; 3]> {
     rows
 }
 
-fn as_json(checkpoint: &Checkpoint) -> Map<String, Value> {
-    let rbm = &checkpoint.rbm;
+fn as_json(checkpoint: &Checkpoint, rbm: &Rbm) -> Map<String, Value> {
     let mut object = Map::new();
     let mut put = |key: &str, value: Value| object.insert(key.into(), value);
     put("kind", json!("rbm"));
@@ -190,7 +187,7 @@ fn as_json(checkpoint: &Checkpoint) -> Map<String, Value> {
             rbm.hidden().units.to_string()
         ]),
     );
-    let parameters: Map<String, Value> = summaries(checkpoint)
+    let parameters: Map<String, Value> = summaries(rbm)
         .into_iter()
         .map(|(name, shape, summary)| (name.into(), summary.json(&shape)))
         .collect();

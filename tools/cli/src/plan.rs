@@ -189,7 +189,7 @@ impl Plan {
         agree(
             "hidden",
             args.hidden.as_ref(),
-            Some(&checkpoint.rbm.n_hidden()),
+            Some(&checkpoint.rbm()?.n_hidden()),
         )?;
         agree(
             "batch-size",
@@ -237,7 +237,7 @@ impl Plan {
             ),
             _ => Ok(stored.to_string()),
         };
-        let rbm = &checkpoint.rbm;
+        let rbm = checkpoint.rbm()?;
         let mut visible = rbm.visible().units.clone();
         if source.labels.is_some() {
             let segments = visible.segments().split_last().map_or(&[][..], |(_, s)| s);

@@ -68,7 +68,7 @@ pub fn run(args: &SampleArgs) -> Outcome<()> {
             "--burn-in belongs to --tempering and --trajectory",
         ));
     }
-    let rbm = load_model(&args.model)?.rbm;
+    let rbm = load_model(&args.model)?.into_rbm()?;
     let seed = args.seed.unwrap_or(0);
     let samples = if let Some(temperatures) = args.tempering {
         let count = checked_count(args, &rbm, temperatures, None)?;
@@ -296,7 +296,7 @@ fn along_trajectory(args: &SampleArgs, rbm: &Rbm, seed: u64) -> Outcome<Samples>
     }
     let mut models = Vec::with_capacity(files.len() + 1);
     for file in &files {
-        models.push(load_model(file)?.rbm);
+        models.push(load_model(file)?.into_rbm()?);
     }
     if models.last() != Some(rbm) {
         models.push(rbm.clone());

@@ -45,7 +45,7 @@ fn gaussian_units_learn_standardised_numbers() {
         "{trained}"
     );
     let model = bench.model("run/model.safetensors");
-    assert_eq!(model.rbm.visible().units.to_string(), "gaussian");
+    assert_eq!(model.rbm().unwrap().visible().units.to_string(), "gaussian");
     let mean: Vec<f64> = serde_json::from_str(&model.notes["mean"]).unwrap();
     assert!((mean[0] - 10.0).abs() < 1.0, "{mean:?}");
     // The standardisation is part of the model: other commands see the same numbers.

@@ -114,12 +114,18 @@ impl Ran {
 pub fn assert_same(a: &Checkpoint, b: &Checkpoint) {
     let bits = |x: &[f32]| x.iter().map(|x| x.to_bits()).collect::<Vec<_>>();
     let elements = |c: &Checkpoint| {
-        let weights: Vec<f32> = c.rbm.weights().elements().collect();
+        let weights: Vec<f32> = c.rbm().unwrap().weights().elements().collect();
         bits(&weights)
     };
     assert_eq!(elements(a), elements(b));
-    assert_eq!(bits(&a.rbm.visible().bias), bits(&b.rbm.visible().bias));
-    assert_eq!(bits(&a.rbm.hidden().bias), bits(&b.rbm.hidden().bias));
+    assert_eq!(
+        bits(&a.rbm().unwrap().visible().bias),
+        bits(&b.rbm().unwrap().visible().bias)
+    );
+    assert_eq!(
+        bits(&a.rbm().unwrap().hidden().bias),
+        bits(&b.rbm().unwrap().hidden().bias)
+    );
     assert_eq!(a.training, b.training);
 }
 

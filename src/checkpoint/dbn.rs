@@ -1,0 +1,121 @@
+//! `kind` = `dbn`: `weights.{l}` and `bias.{l}` generate, `recognition.weights.{l}` and `recognition.bias.{l}` infer.
+//!
+//! Layers `0 ..= L`, connections `0 .. L`; the last connection is the undirected top pair. The layer below the top may end in a softmax group, the
+//! label: then `bias.{L-1}` and the rows of `weights.{L-1}` include it, and as the label gets nothing from below, the columns of `weights.{L-2}`
+//! are the other units of that layer alone. (Columns of zeros for the label are taken too.)
+//!
+//! `recognition.weights.{l}` `[n_l x n_{l+1}]`, `l < L-1`, is there where it is not `weights.{l}`; `recognition.bias.{l}`, of layers `0 < l < L`
+//! without the label, where it is not `bias.{l}`.
+
+use super::{
+    reader::Reader,
+    tensor::{Tensor, Writer},
+};
+use crate::{
+    error::{Error, Result},
+    matrix::Matrix,
+    model::{Dbn, Directed, Layer, Rbm},
+};
+
+pub(super) fn write(dbn: &Dbn, file: &mut Writer) {
+    let last = dbn.directed().len();
+    for (l, pair) in dbn.directed().iter().enumerate() {
+        file.tensor(
+            format!("weights.{l}"),
+            Tensor::matrix(&pair.generative_weights()),
+        );
+        file.layer(l, pair.below());
+        if !pair.is_tied() {
+            let recognition = Tensor::matrix(pair.recognition_weights());
+            file.tensor(format!("recognition.weights.{l}"), recognition);
+        }
+        let (generative, recognition) = (&dbn.layer(l + 1).bias, &pair.above().bias);
+        if generative[..recognition.len()] != recognition[..] {
+            file.vector(format!("recognition.bias.{}", l + 1), recognition);
+        }
+    }
+    file.tensor(
+        format!("weights.{last}"),
+        Tensor::matrix(dbn.top().weights()),
+    );
+    file.layer(last, dbn.top().visible());
+    file.layer(last + 1, dbn.top().hidden());
+    let units: Vec<String> = (0..dbn.n_layers())
+        .map(|l| dbn.layer(l).units.to_string())
+        .collect();
+    file.metadata("units", units.join(","));
+}
+
+pub(super) fn read(reader: &Reader<'_>) -> Result<Dbn> {
+    let units = reader.units()?;
+    let Some(last) = units.len().checked_sub(2) else {
+        let expected = "units of at least 2 layers";
+        return Err(Error::file(
+            reader.path,
+            expected,
+            format!("\"{}\"", units.join(",")),
+        ));
+    };
+    // Sizes come from the weights' rows, so nothing is allocated that the file does not hold.
+    let mut weights = Vec::new();
+    let mut layers: Vec<Layer> = Vec::new();
+    for l in 0..=last {
+        let w = reader.matrix(&format!("weights.{l}"), None)?;
+        layers.push(reader.layer(l, units[l], w.rows())?);
+        weights.push(w);
+    }
+    let Some(of_top) = weights.pop() else {
+        unreachable!("there is a last connection");
+    };
+    let hidden = reader.layer(last + 1, units[last + 1], of_top.columns())?;
+    let visible = layers.pop().unwrap_or_default();
+    let top = Rbm::from_layers(visible, hidden, of_top).map_err(|e| reader.no_machine(e))?;
+    let mut directed = Vec::with_capacity(last);
+    for (l, (below, w)) in layers.iter().zip(weights).enumerate() {
+        let above = layers.get(l + 1).unwrap_or(top.visible());
+        let labels = above.units.last_group().map_or(0, |group| group.size);
+        let m = above.size() - labels;
+        let fits =
+            |w: Matrix, name: &str| without_labels(reader, w, name, (below.size(), m), labels);
+        let w = fits(w, &format!("weights.{l}"))?;
+        let mut bias = above.bias[..m].to_vec();
+        let name = format!("recognition.bias.{}", l + 1);
+        if reader.has(&name) {
+            bias = reader.vector(&name, m)?;
+        }
+        let name = format!("recognition.weights.{l}");
+        let recognition = match reader.has(&name) {
+            true => Some(fits(reader.matrix(&name, None)?, &name)?),
+            false => None,
+        };
+        let above = Layer {
+            bias,
+            ..Layer::bernoulli(m)
+        };
+        let pair = Directed::new(below.clone(), above, w, recognition);
+        directed.push(pair.map_err(|e| reader.no_machine(e))?);
+    }
+    Dbn::new(directed, top).map_err(|e| reader.no_machine(e))
+}
+
+/// `w` without the columns of the label, which must be zero if they are there.
+fn without_labels(
+    reader: &Reader<'_>,
+    w: Matrix,
+    name: &str,
+    (n, m): (usize, usize),
+    labels: usize,
+) -> Result<Matrix> {
+    let whole = labels > 0 && w.columns() == m + labels && w.rows() == n;
+    if !whole {
+        reader.expect(name, &[n, m], &[w.rows(), w.columns()])?;
+        return Ok(w);
+    }
+    if let Some(x) = (0..n).find_map(|i| w.row(i)[m..].iter().find(|&&x| x != 0.0)) {
+        let expected = format!(
+            "tensor {name} of zeros where the label, which gets nothing from below, has columns"
+        );
+        return Err(Error::file(reader.path, expected, x));
+    }
+    Ok(Matrix::from_fn(n, m, |i, j| w.row(i)[j]))
+}

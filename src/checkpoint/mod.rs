@@ -1,0 +1,243 @@
+//! The model file: safetensors with JSON metadata, written whole or not at all.
+//!
+//! # Contract (version 1)
+//! Tensors `weights.{l}` `[n_l x n_{l+1}]` f32 and `bias.{l}` `[n_l]` f32 for every layer `l`, numbered from the visible one. Metadata:
+//! `format` = `harmonium`, `version` = `1`, `kind` = the machine, `units` = comma-separated kinds of the layers. A file with exactly
+//! these entries loads. `log_variance.{l}` `[n_l]` f32, optional and zero if it is not there, are the log-variances of a layer with Gaussian
+//! units. A run in progress adds tensors `training.*` and the metadata `training`; other programs may ignore
+//! them. Any further metadata is kept as notes.
+//!
+//! What each kind of machine adds is told, written and read in a file of its own.
+
+mod atomic;
+mod boltzmann;
+mod dbn;
+mod rbm;
+mod reader;
+mod tensor;
+mod training;
+
+pub use atomic::write_atomically;
+pub use training::TrainingState;
+
+use crate::{
+    dataset::Examples,
+    error::{Error, Result},
+    model::{BoltzmannMachine, Dbn, Model, Rbm},
+    train::Training,
+};
+use reader::Reader;
+use safetensors::SafeTensors;
+use std::{collections::BTreeMap, fs, path::Path};
+use tensor::Writer;
+
+const FORMAT: &str = "harmonium";
+const VERSION: &str = "1";
+/// Metadata keys of the contract and of training; all others are notes.
+const OWN_KEYS: [&str; 5] = ["format", "version", "kind", "units", "training"];
+
+/// A model file in memory.
+#[derive(Clone, Debug)]
+pub struct Checkpoint {
+    /// The machine.
+    pub model: Model,
+    /// What a run needs to go on, if the file holds it: of the machine if it is an RBM, of its top if it is a deep belief network.
+    pub training: Option<TrainingState>,
+    /// Free text by key: provenance, data, figures.
+    pub notes: BTreeMap<String, String>,
+}
+
+impl From<Model> for Checkpoint {
+    fn from(model: Model) -> Self {
+        Self {
+            model,
+            training: None,
+            notes: BTreeMap::new(),
+        }
+    }
+}
+
+impl From<Rbm> for Checkpoint {
+    fn from(rbm: Rbm) -> Self {
+        Model::from(rbm).into()
+    }
+}
+
+impl From<Dbn> for Checkpoint {
+    fn from(dbn: Dbn) -> Self {
+        Model::from(dbn).into()
+    }
+}
+
+impl From<BoltzmannMachine> for Checkpoint {
+    fn from(machine: BoltzmannMachine) -> Self {
+        Model::from(machine).into()
+    }
+}
+
+impl From<&Training> for Checkpoint {
+    fn from(training: &Training) -> Self {
+        Self {
+            training: Some(training.into()),
+            ..training.averaged().into()
+        }
+    }
+}
+
+impl Checkpoint {
+    /// The machine of a file of kind `rbm`.
+    ///
+    /// # Errors
+    /// [`Error::Parameter`] if it is of another kind.
+    pub fn rbm(&self) -> Result<&Rbm> {
+        self.model.rbm()
+    }
+
+    /// The machine of a file of kind `rbm`.
+    ///
+    /// # Errors
+    /// As [`Self::rbm`].
+    pub fn into_rbm(self) -> Result<Rbm> {
+        self.model.into_rbm()
+    }
+
+    /// The run that the file was written in the midst of, ready to go on.
+    ///
+    /// # Errors
+    /// [`Error::Parameter`] if the file holds no run or is not of kind `rbm`, [`Error::Shape`] if `data` is not of the size that the run was on; else as
+    /// [`Training::resumed`].
+    pub fn into_training(self, data: &Examples) -> Result<Training> {
+        if let Some(state) = &self.training
+            && data.len() != state.examples
+        {
+            return Err(Error::shape(
+                "examples of the data",
+                state.examples,
+                data.len(),
+            ));
+        }
+        self.into_fed_training(data)
+    }
+
+    /// As [`Self::into_training`], for a run that is fed: `start` is what it was started with, see [`Training::fed`].
+    ///
+    /// # Errors
+    /// As [`Training::resumed`]; [`Error::Parameter`] if the file holds no run or is not of kind `rbm`.
+    pub fn into_fed_training(self, start: &Examples) -> Result<Training> {
+        let Some(state) = self.training else {
+            return Err(Error::parameter(
+                "model file",
+                "a run in progress",
+                "a finished model",
+            ));
+        };
+        let mut rbm = self.model.into_rbm()?;
+        if let Some(parameters) = &state.parameters {
+            rbm = parameters.placed_in(&rbm);
+        }
+        let examples = state.examples;
+        let mut training = Training::resumed(
+            rbm,
+            state.options,
+            start,
+            state.optimizer,
+            state.chains,
+            state.updates,
+        )?;
+        training.set_fast_weights(state.fast)?;
+        Ok(training.fed(examples))
+    }
+
+    /// Writes the file under a temporary name beside `path`, then renames it: a reader sees the old file or the new one.
+    ///
+    /// # Errors
+    /// [`Error::Io`] with the path.
+    pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
+        let path = path.as_ref();
+        write_atomically(path, &self.to_bytes(path)?)
+    }
+
+    fn to_bytes(&self, path: &Path) -> Result<Vec<u8>> {
+        let mut file = Writer::default();
+        for (key, value) in &self.notes {
+            file.metadata(key, value);
+        }
+        file.metadata("format", FORMAT);
+        file.metadata("version", VERSION);
+        file.metadata("kind", self.model.kind());
+        match &self.model {
+            Model::Rbm(rbm) => rbm::write(rbm, &mut file),
+            Model::Dbn(dbn) => dbn::write(dbn, &mut file),
+            Model::Boltzmann(machine) => boltzmann::write(machine, &mut file),
+        }
+        if let Some(state) = &self.training {
+            state.write(&mut file, path)?;
+        }
+        file.into_bytes(path)
+    }
+
+    /// Reads a model file.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if it cannot be read; [`Error::File`] if it is foreign, truncated, of another version or kind, or its tensors
+    /// are missing, of the wrong type or shape, or not finite.
+    pub fn load(path: impl AsRef<Path>) -> Result<Self> {
+        let path = path.as_ref();
+        let bytes = fs::read(path).map_err(|e| Error::io(path, "read the model file", e))?;
+        Self::from_bytes(&bytes, path)
+    }
+
+    fn from_bytes(bytes: &[u8], path: &Path) -> Result<Self> {
+        let foreign =
+            |e: &dyn std::fmt::Display| Error::file(path, "a model file (safetensors)", e);
+        let (_, header) = SafeTensors::read_metadata(bytes).map_err(|e| foreign(&e))?;
+        let tensors = SafeTensors::deserialize(bytes).map_err(|e| foreign(&e))?;
+        let metadata = header.metadata().clone().unwrap_or_default();
+        let kinds = Model::KINDS.map(|kind| format!("\"{kind}\"")).join(" or ");
+        for (key, expected, fits) in [
+            ("format", format!("\"{FORMAT}\""), &[FORMAT][..]),
+            ("version", format!("\"{VERSION}\""), &[VERSION]),
+            ("kind", kinds, &Model::KINDS),
+        ] {
+            match metadata.get(key) {
+                Some(value) if fits.contains(&value.as_str()) => {}
+                Some(value) => {
+                    let expected = format!("{key} {expected}");
+                    return Err(Error::file(path, expected, format!("\"{value}\"")));
+                }
+                None => {
+                    let expected = format!("metadata {key} = {expected}");
+                    return Err(Error::file(path, expected, "no such entry"));
+                }
+            }
+        }
+        let reader = Reader {
+            tensors: &tensors,
+            metadata: &metadata,
+            path,
+        };
+        let model: Model = match metadata["kind"].as_str() {
+            "rbm" => rbm::read(&reader)?.into(),
+            "dbn" => dbn::read(&reader)?.into(),
+            _ => boltzmann::read(&reader)?.into(),
+        };
+        let trained = match &model {
+            Model::Rbm(rbm) => Some(rbm),
+            Model::Dbn(dbn) => Some(dbn.top()),
+            Model::Boltzmann(_) => None,
+        };
+        let training = match trained {
+            Some(rbm) => TrainingState::read(&reader, rbm)?,
+            None => None,
+        };
+        let notes = metadata
+            .into_iter()
+            .filter(|(k, _)| !OWN_KEYS.contains(&k.as_str()))
+            .collect();
+        Ok(Self {
+            model,
+            training,
+            notes,
+        })
+    }
+}

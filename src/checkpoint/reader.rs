@@ -1,0 +1,175 @@
+//! Typed access to a file, with errors that name it.
+
+use crate::{
+    bits::BitMatrix,
+    error::{Error, Result},
+    matrix::Matrix,
+    model::{Kind, Layer, States, Units},
+};
+use safetensors::{Dtype, SafeTensors};
+use std::{collections::HashMap, path::Path};
+
+/// Typed access to the tensors of a file, with errors that name it.
+pub(super) struct Reader<'a> {
+    pub(super) tensors: &'a SafeTensors<'a>,
+    pub(super) metadata: &'a HashMap<String, String>,
+    pub(super) path: &'a Path,
+}
+
+impl Reader<'_> {
+    /// Whether there is such a tensor.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.tensors.tensor(name).is_ok()
+    }
+
+    /// The kinds of units of the layers, as text.
+    pub(super) fn units(&self) -> Result<Vec<&str>> {
+        let units = self.metadata.get("units");
+        let units =
+            units.ok_or_else(|| Error::file(self.path, "metadata units", "no such entry"))?;
+        Ok(units.split(',').collect())
+    }
+
+    /// The kinds of units of exactly `n` layers.
+    pub(super) fn units_of(&self, n: usize) -> Result<Vec<&str>> {
+        let units = self.units()?;
+        if units.len() == n {
+            return Ok(units);
+        }
+        let expected = format!("units of {n} layers");
+        Err(Error::file(
+            self.path,
+            expected,
+            format!("\"{}\"", units.join(",")),
+        ))
+    }
+
+    /// Layer `l` of `size` units of these kinds.
+    pub(super) fn layer(&self, l: usize, units: &str, size: usize) -> Result<Layer> {
+        let bias = self.vector(&format!("bias.{l}"), size)?;
+        let units = Units::parse(units, size)
+            .map_err(|e| Error::file(self.path, "units that this version knows", e))?;
+        let log_variance = self.log_variance(&format!("log_variance.{l}"), &units)?;
+        Ok(Layer {
+            units,
+            bias,
+            log_variance,
+        })
+    }
+
+    /// The file's error for what parameters that were read one by one do not make together.
+    pub(super) fn no_machine(&self, error: Error) -> Error {
+        let expected = match error {
+            Error::NotFinite { .. } => "finite parameters",
+            _ => "parameters of a machine",
+        };
+        Error::file(self.path, expected, error)
+    }
+
+    pub(super) fn tensor(
+        &self,
+        name: &str,
+        dtype: Dtype,
+        dimensions: usize,
+    ) -> Result<(Vec<usize>, &[u8])> {
+        let tensor = self
+            .tensors
+            .tensor(name)
+            .map_err(|_| Error::file(self.path, format!("tensor {name}"), "no such tensor"))?;
+        if tensor.dtype() != dtype || tensor.shape().len() != dimensions {
+            return Err(Error::file(
+                self.path,
+                format!("tensor {name} of {dimensions} dimensions of {dtype:?}"),
+                format!("{:?} of {:?}", tensor.shape(), tensor.dtype()),
+            ));
+        }
+        Ok((tensor.shape().to_vec(), tensor.data()))
+    }
+
+    pub(super) fn expect(&self, name: &str, expected: &[usize], found: &[usize]) -> Result<()> {
+        if expected == found {
+            return Ok(());
+        }
+        Err(Error::file(
+            self.path,
+            format!("tensor {name} of shape {expected:?}"),
+            format!("{found:?}"),
+        ))
+    }
+
+    pub(super) fn vector(&self, name: &str, n: usize) -> Result<Vec<f32>> {
+        let (shape, bytes) = self.tensor(name, Dtype::F32, 1)?;
+        self.expect(name, &[n], &shape)?;
+        Ok(floats(bytes).collect())
+    }
+
+    pub(super) fn matrix(&self, name: &str, expected: Option<(usize, usize)>) -> Result<Matrix> {
+        let (shape, bytes) = self.tensor(name, Dtype::F32, 2)?;
+        if let Some((n, m)) = expected {
+            self.expect(name, &[n, m], &shape)?;
+        }
+        // A matrix without elements may still claim many rows, each of which would be padded.
+        if shape.contains(&0) {
+            return Err(Error::file(
+                self.path,
+                format!("tensor {name} with elements"),
+                format!("shape {shape:?}"),
+            ));
+        }
+        let elements: Vec<f32> = floats(bytes).collect();
+        Matrix::from_slice(shape[0], shape[1], &elements)
+            .map_err(|e| Error::file(self.path, format!("tensor {name}"), e))
+    }
+
+    /// One number a unit of a layer with Gaussian units, zeros if there is no such tensor; nothing for other layers.
+    pub(super) fn log_variance(&self, name: &str, units: &Units) -> Result<Vec<f32>> {
+        let there = self.has(name);
+        match (units.have(Kind::Gaussian), there) {
+            (true, true) => self.vector(name, units.size()),
+            (true, false) => Ok(vec![0.0; units.size()]),
+            (false, false) => Ok(Vec::new()),
+            (false, true) => Err(Error::file(
+                self.path,
+                format!("no tensor {name} beside units {units}"),
+                "one",
+            )),
+        }
+    }
+
+    /// States of `layer`, if there is such a tensor.
+    pub(super) fn states(&self, name: &str, layer: &Layer) -> Result<Option<States>> {
+        let n = layer.size();
+        if layer.units.are_binary() {
+            return Ok(self.bits(name, n)?.map(States::Bits));
+        }
+        let Ok(tensor) = self.tensors.tensor(name) else {
+            return Ok(None);
+        };
+        let rows = tensor.shape().first().copied().unwrap_or(0);
+        Ok(Some(States::Real(self.matrix(name, Some((rows, n)))?)))
+    }
+
+    /// Rows of `n` bits, if there is such a tensor.
+    pub(super) fn bits(&self, name: &str, n: usize) -> Result<Option<BitMatrix>> {
+        if !self.has(name) {
+            return Ok(None);
+        }
+        let (shape, bytes) = self.tensor(name, Dtype::U8, 2)?;
+        self.expect(name, &[shape[0], n], &shape)?;
+        if let Some(x) = bytes.iter().find(|&&x| x > 1) {
+            return Err(Error::file(
+                self.path,
+                format!("tensor {name} of zeros and ones"),
+                x,
+            ));
+        }
+        Ok(Some(BitMatrix::from_fn(shape[0], n, |i, j| {
+            bytes[i * n + j] == 1
+        })))
+    }
+}
+fn floats(bytes: &[u8]) -> impl Iterator<Item = f32> + '_ {
+    bytes
+        .chunks_exact(4)
+        .map(|x| f32::from_le_bytes([x[0], x[1], x[2], x[3]]))
+}

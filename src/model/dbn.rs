@@ -1,0 +1,218 @@
+//! The deep belief network: directed layers below an undirected top pair (Hinton, Osindero and Teh 2006).
+
+use super::{Directed, Kind, Layer, Rbm, units::Segment};
+use crate::{
+    error::{Error, Result},
+    matrix::Matrix,
+};
+
+/// Most layers: draws of a pass number their layer in a byte.
+pub const MAX_LAYERS: usize = 255;
+
+/// A deep belief network of layers `0 ..= L`: `p(h_0, ..., h_L) = p(h_0 | h_1) ... p(h_{L-2} | h_{L-1}) p*(h_{L-1}, h_L) / Z`, `p*/Z` an RBM, the
+/// top. Layer 0 is the visible one, `v`.
+///
+/// Each [`Directed`] pair has recognition parameters too, which approximate the posterior from below: `q(h_1 | v) q(h_2 | h_1) ...` up to layer
+/// `L-1`; the top hidden layer's posterior is the RBM's, exactly. The layer below the top may end in a softmax group, the label, which only the top RBM
+/// sees: its visible layer then is the features of the layers below and the label. Without directed pairs the network is its top.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Dbn {
+    directed: Vec<Directed>,
+    top: Rbm,
+}
+
+impl Dbn {
+    /// A network of given parts, lowest first.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] where layers disagree, [`Error::Parameter`] for hidden layers of other than Bernoulli units, apart from the label, and for
+    /// more than [`MAX_LAYERS`] layers.
+    pub fn new(directed: Vec<Directed>, top: Rbm) -> Result<Self> {
+        let dbn = Self { directed, top };
+        if dbn.n_layers() > MAX_LAYERS {
+            let most = format!("at most {MAX_LAYERS}");
+            return Err(Error::parameter("layers", most, dbn.n_layers()));
+        }
+        for (l, pair) in dbn.directed.iter().enumerate() {
+            let (next, size) = match dbn.directed.get(l + 1) {
+                Some(next) => (next.below(), next.below().size()),
+                None => (dbn.top.visible(), dbn.n_features()),
+            };
+            if pair.above().size() != size {
+                let what = format!("units of layer {}", l + 1);
+                return Err(Error::shape(what, pair.above().size(), size));
+            }
+            let segments = next.units.segments();
+            let features = segments.iter().filter(|s| s.first < size);
+            if features.clone().any(|s| s.kind != Kind::Bernoulli) || size == 0 {
+                let what = format!("units of layer {}", l + 1);
+                return Err(Error::parameter(
+                    what,
+                    "bernoulli, at the end of the last a label",
+                    &next.units,
+                ));
+            }
+        }
+        if !dbn.directed.is_empty() && !dbn.top.hidden().units.are(Kind::Bernoulli) {
+            let units = &dbn.top.hidden().units;
+            return Err(Error::parameter(
+                "units of the top layer",
+                "bernoulli",
+                units,
+            ));
+        }
+        Ok(dbn)
+    }
+
+    /// A network of Bernoulli layers of these sizes, lowest first, all parameters zero.
+    ///
+    /// # Errors
+    /// [`Error::Parameter`] for fewer than two layers, more than [`MAX_LAYERS`] and layers without units.
+    pub fn bernoulli(sizes: &[usize]) -> Result<Self> {
+        if sizes.len() < 2 || sizes.contains(&0) {
+            let expected = "sizes of at least two layers, none of them 0";
+            return Err(Error::parameter("layers", expected, format!("{sizes:?}")));
+        }
+        let (pairs, last) = (sizes.len() - 2, sizes.len() - 1);
+        let pair = |l: usize| {
+            let [below, above] = [sizes[l], sizes[l + 1]];
+            let weights = Matrix::zeros(below, above);
+            Directed::new(
+                Layer::bernoulli(below),
+                Layer::bernoulli(above),
+                weights,
+                None,
+            )
+        };
+        let directed = (0..pairs).map(pair).collect::<Result<_>>()?;
+        Self::new(directed, Rbm::bernoulli(sizes[last - 1], sizes[last]))
+    }
+
+    /// The network with `top` put upon it: what was the top pair becomes directed, its hidden layer the visible one of `top`, apart from a label at
+    /// its end.
+    ///
+    /// # Errors
+    /// As [`Self::new`]; [`Error::Parameter`] if the label is below already.
+    pub fn stacked(mut self, top: Rbm) -> Result<Self> {
+        if let Some(group) = self.label_group() {
+            let found = format!("a label of {} classes", group.size);
+            return Err(Error::parameter(
+                "layer to put another upon",
+                "no label",
+                found,
+            ));
+        }
+        self.directed.push(Directed::from_rbm(&self.top)?);
+        Self::new(self.directed, top)
+    }
+
+    /// The top pair upside down, `W'` with visible bias `c` and hidden bias `b`: [`Self::stacked`] upon the network it leaves the distribution of
+    /// `v` as it was, since `sum_h p(v | h) p(h)` of the RBM is `p(v)` (the tied infinite network of Hinton, Osindero and Teh).
+    pub fn transposed_top(&self) -> Rbm {
+        self.top.transposed()
+    }
+
+    /// Number of layers, `L + 1`.
+    pub fn n_layers(&self) -> usize {
+        self.directed.len() + 2
+    }
+
+    /// Layer `l` with its generative bias; that of the top pair includes the label.
+    ///
+    /// # Panics
+    /// Unless `l < n_layers`.
+    pub fn layer(&self, l: usize) -> &Layer {
+        let pairs = self.directed.len();
+        match l {
+            l if l < pairs => self.directed[l].below(),
+            l if l == pairs => self.top.visible(),
+            l if l == pairs + 1 => self.top.hidden(),
+            _ => panic!("layer {l} of {}", self.n_layers()),
+        }
+    }
+
+    /// The directed pairs, lowest first.
+    pub fn directed(&self) -> &[Directed] {
+        &self.directed
+    }
+
+    /// The undirected pair at the top.
+    pub fn top(&self) -> &Rbm {
+        &self.top
+    }
+
+    /// All parts for a learning rule to change; sizes and units must stay.
+    pub(crate) fn parts_mut(&mut self) -> (&mut [Directed], &mut Rbm) {
+        (&mut self.directed, &mut self.top)
+    }
+
+    /// The same network with another top pair.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub fn with_top(self, top: Rbm) -> Result<Self> {
+        Self::new(self.directed, top)
+    }
+
+    /// Visible units, without a label.
+    pub fn n_visible(&self) -> usize {
+        match self.directed.first() {
+            Some(pair) => pair.below().size(),
+            None => self.n_features(),
+        }
+    }
+
+    /// Units of the layer below the top that are not the label: what the top pair sees of the data.
+    pub fn n_features(&self) -> usize {
+        let all = self.top.n_visible();
+        self.label_group().map_or(all, |group| group.first)
+    }
+
+    /// The label: the softmax group at the end of the layer below the top, behind other units.
+    pub fn label_group(&self) -> Option<Segment> {
+        self.top
+            .visible()
+            .units
+            .last_group()
+            .filter(|group| group.first > 0)
+    }
+
+    /// Gives generation weights of its own in every directed pair.
+    pub fn untie(&mut self) {
+        self.directed.iter_mut().for_each(Directed::untie);
+    }
+
+    /// Whether recognition and generation share their weights in every directed pair.
+    pub fn is_tied(&self) -> bool {
+        self.directed.iter().all(Directed::is_tied)
+    }
+
+    /// Refuses NaN and infinite parameters.
+    ///
+    /// # Errors
+    /// [`Error::NotFinite`] with the name of the parameter.
+    pub fn check_finite(&self) -> Result<()> {
+        self.directed.iter().try_for_each(Directed::check_finite)?;
+        self.top.check_finite()
+    }
+
+    /// Refuses all layers but those of binary units, for `what`.
+    pub(crate) fn expect_binary(&self, what: &str) -> Result<()> {
+        match (0..self.n_layers()).find(|&l| !self.layer(l).units.are_binary()) {
+            None => Ok(()),
+            Some(l) => {
+                let found = format!("{} in layer {l}", self.layer(l).units);
+                Err(Error::parameter(what, "a network of binary units", found))
+            }
+        }
+    }
+}
+
+impl From<Rbm> for Dbn {
+    fn from(top: Rbm) -> Self {
+        Self {
+            directed: Vec::new(),
+            top,
+        }
+    }
+}
