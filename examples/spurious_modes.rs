@@ -13,7 +13,10 @@ const SHOWN: f64 = 0.01;
 
 fn main() -> Result<()> {
     let report = SpuriousModes::default().run()?;
-    println!("{:12} {:>14} {:>18}", "", "spurious mass", "KL(data || model)");
+    println!(
+        "{:12} {:>14} {:>18}",
+        "", "spurious mass", "KL(data || model)"
+    );
     for model in &report.models {
         let (mass, divergence) = (model.spurious_mass, model.divergence);
         println!("{:12} {mass:14.4} {divergence:18.4}", model.name);

@@ -7,8 +7,9 @@ use harmonium::{
     model::{BoltzmannMachine, Kind, Layer, Rbm, Units, boltzmann::MeanField},
     product::{Provider, provider},
     train::{
-        Averaging, BoltzmannNegative, BoltzmannOptions, BoltzmannPositive, BoltzmannTraining, Centering, Negative, Objective, Options, Reconstruction, Rule, Schedule,
-        Sparsity, Training,
+        Averaging, BoltzmannNegative, BoltzmannOptions, BoltzmannPositive, BoltzmannTraining,
+        Centering, Negative, Objective, Options, Reconstruction, Rule, Schedule, Sparsity,
+        Training,
     },
 };
 use std::{

@@ -8,10 +8,7 @@ use harmonium::{
     bits::BitMatrix,
     kernel::reference::{log_sum_exp, sigmoid},
     matrix::Matrix,
-    model::{
-        BoltzmannMachine, Side,
-        boltzmann::MeanField,
-    },
+    model::{BoltzmannMachine, Side, boltzmann::MeanField},
 };
 
 /// f64 rounding of sums of a few thousand terms.
@@ -135,7 +132,11 @@ fn conditionals_are_those_of_the_energies() {
                 let on = energy(&machine, state | 1 << i);
                 let off = energy(&machine, state & !(1 << i));
                 let p = sigmoid(f64::from(beta) * (off - on));
-                let got = if i < n { of_v.row(state)[i] } else { of_h.row(state)[i - n] };
+                let got = if i < n {
+                    of_v.row(state)[i]
+                } else {
+                    of_h.row(state)[i - n]
+                };
                 // f32 sums of seven numbers of order one.
                 assert_close(got.into(), p, 2e-6, "P(x_i | rest)");
             }
@@ -143,7 +144,9 @@ fn conditionals_are_those_of_the_energies() {
     }
     let fully = normal_boltzmann(5, 0, 0.8, 2);
     let v = all_states(5);
-    let means = fully.mean_v_from_rest(&v, &BitMatrix::zeros(32, 0), 1.0).unwrap();
+    let means = fully
+        .mean_v_from_rest(&v, &BitMatrix::zeros(32, 0), 1.0)
+        .unwrap();
     for state in 0..32 {
         let p = sigmoid(energy(&fully, state & !1) - energy(&fully, state | 1));
         assert_close(means.row(state)[0].into(), p, 2e-6, "P(x_0 | rest)");
@@ -156,19 +159,40 @@ fn expectations_given_held_units() {
     let machine = normal_boltzmann(n, m, 0.7, 5);
     let p = machine.joint_distribution(1.0).unwrap();
     let log_z = machine.log_z().unwrap();
-    let held = [Some(true), None, Some(false), None, None, Some(true), None, None];
+    let held = [
+        Some(true),
+        None,
+        Some(false),
+        None,
+        None,
+        Some(true),
+        None,
+        None,
+    ];
     let fits = |state: usize| {
         let bit = |i: usize| state >> i & 1 == 1;
-        held.iter().enumerate().all(|(i, x)| x.is_none_or(|x| x == bit(i)))
+        held.iter()
+            .enumerate()
+            .all(|(i, x)| x.is_none_or(|x| x == bit(i)))
     };
     let total: f64 = (0..256).filter(|&s| fits(s)).map(|s| p[s]).sum();
     let given = machine.expectations_given(&held).unwrap();
-    assert_close(given.log_z, total.ln() + log_z, ROUNDING, "ln Z of free units");
+    assert_close(
+        given.log_z,
+        total.ln() + log_z,
+        ROUNDING,
+        "ln Z of free units",
+    );
     for i in 0..8 {
         for j in 0..8 {
             let on = |s: usize| fits(s) && s >> i & 1 == 1 && s >> j & 1 == 1;
             let pair: f64 = (0..256).filter(|&s| on(s)).map(|s| p[s]).sum();
-            assert_close(given.pairs[i * 8 + j], pair / total, ROUNDING, "E[x x | held]");
+            assert_close(
+                given.pairs[i * 8 + j],
+                pair / total,
+                ROUNDING,
+                "E[x x | held]",
+            );
         }
     }
     let v = BitMatrix::from_fn(1, n, |_, i| i == 1);
@@ -189,12 +213,19 @@ fn an_rbm_is_a_general_machine() {
             let expected = rbm.log_z_over(Side::Visible, beta).unwrap();
             assert_close(machine.log_z_at(beta).unwrap(), expected, ROUNDING, "ln Z");
             let pairs = machine.visible_distribution(beta).unwrap();
-            let pairs = pairs.into_iter().zip(rbm.visible_distribution(beta).unwrap());
+            let pairs = pairs
+                .into_iter()
+                .zip(rbm.visible_distribution(beta).unwrap());
             pairs.for_each(|(a, b)| assert_close(a, b, ROUNDING, "p(v)"));
         }
         let v = all_states(n);
         let exact = harmonium::evaluate::exact_free_energies(&rbm, &v).unwrap();
-        for (a, b) in machine.free_energy_v(&v, 1.0).unwrap().into_iter().zip(exact) {
+        for (a, b) in machine
+            .free_energy_v(&v, 1.0)
+            .unwrap()
+            .into_iter()
+            .zip(exact)
+        {
             assert_close(a, b, ROUNDING, "F(v)");
         }
         let (a, b) = (machine.expectations().unwrap(), rbm.expectations().unwrap());
@@ -210,7 +241,9 @@ fn an_rbm_is_a_general_machine() {
         assert_eq!(machine.energy(&v, &h).unwrap(), rbm.energy(&v, &h).unwrap());
         let a = machine.mean_h_from_rest(&v, &h, 1.0).unwrap();
         let b = rbm.mean_h_from_v(&v, 1.0).unwrap();
-        a.elements().zip(b.elements()).for_each(|(a, b)| assert_close(a.into(), b.into(), 1e-6, "E[h | v]"));
+        a.elements()
+            .zip(b.elements())
+            .for_each(|(a, b)| assert_close(a.into(), b.into(), 1e-6, "E[h | v]"));
     }
     let spins = common::normal_machine(("spin", 3), ("bernoulli", 2), 0.5, 1);
     assert!(BoltzmannMachine::try_from(&spins).is_err());
@@ -224,7 +257,11 @@ fn mean_field_bound_grows() {
     for (seed, damping) in [(0, 0.0), (1, 0.5), (2, 0.0), (3, 0.9)] {
         let machine = normal_boltzmann(n, m, 0.8, seed);
         let exact = machine.free_energy_v(&v, 1.0).unwrap();
-        let one = MeanField { passes: 1, damping, ..MeanField::default() };
+        let one = MeanField {
+            passes: 1,
+            damping,
+            ..MeanField::default()
+        };
         let mut last = vec![f64::NEG_INFINITY; v.rows()];
         let mut q = None;
         for _ in 0..30 {
@@ -237,7 +274,11 @@ fn mean_field_bound_grows() {
             last = step.bounds;
             q = Some(step.means);
         }
-        let options = MeanField { passes: 2000, damping, ..MeanField::default() };
+        let options = MeanField {
+            passes: 2000,
+            damping,
+            ..MeanField::default()
+        };
         let settled = machine.mean_field(&v, options, None).unwrap();
         assert!(settled.converged && settled.passes < 2000);
         // A fixed point: every mean is that of its input from all others.
@@ -245,9 +286,16 @@ fn mean_field_bound_grows() {
             let q = settled.means.row(k);
             for j in 0..m {
                 let mut y = f64::from(machine.hidden().bias[j]);
-                y += (0..n).filter(|&i| v.get(k, i)).map(|i| f64::from(machine.weights().row(i)[j])).sum::<f64>();
+                y += (0..n)
+                    .filter(|&i| v.get(k, i))
+                    .map(|i| f64::from(machine.weights().row(i)[j]))
+                    .sum::<f64>();
                 let s = machine.hidden_weights().row(j);
-                y += s.iter().zip(q).map(|(s, q)| 2.0 * f64::from(s * q)).sum::<f64>();
+                y += s
+                    .iter()
+                    .zip(q)
+                    .map(|(s, q)| 2.0 * f64::from(s * q))
+                    .sum::<f64>();
                 // A move of the tolerance in each of seven units, through couplings of up to 4 and a slope of 1/4; damping shrinks moves tenfold.
                 assert_close(q[j].into(), sigmoid(y), 7.0 * 1e-5 * 10.0, "fixed point");
             }
@@ -273,17 +321,37 @@ fn what_is_refused() {
     assert!(message(shape).contains("2 x 2"));
     let bias = BoltzmannMachine::fully_visible(Matrix::zeros(1, 1), vec![f32::INFINITY]);
     assert!(message(bias).contains("bias"));
-    for edges in [&[(0, 0, 1.0)][..], &[(0, 3, 1.0)], &[(0, 1, 1.0), (1, 0, 2.0)]] {
+    for edges in [
+        &[(0, 0, 1.0)][..],
+        &[(0, 3, 1.0)],
+        &[(0, 1, 1.0), (1, 0, 2.0)],
+    ] {
         assert!(message(BoltzmannMachine::from_edges(2, 1, edges)).contains("edge"));
     }
     let machine = BoltzmannMachine::bernoulli(40, 0);
     assert!(machine.visible_distribution(1.0).is_err());
     // Without couplings everything is summed in closed form.
-    assert_close(machine.log_z().unwrap(), 40.0 * std::f64::consts::LN_2, ROUNDING, "ln Z");
+    assert_close(
+        machine.log_z().unwrap(),
+        40.0 * std::f64::consts::LN_2,
+        ROUNDING,
+        "ln Z",
+    );
     let dense = normal_boltzmann(40, 0, 0.1, 1);
     assert!(dense.log_z().unwrap_err().to_string().contains("39"));
-    assert!(dense.energy(&BitMatrix::zeros(2, 39), &BitMatrix::zeros(2, 0)).is_err());
+    assert!(
+        dense
+            .energy(&BitMatrix::zeros(2, 39), &BitMatrix::zeros(2, 0))
+            .is_err()
+    );
     assert!(dense.expectations_given(&[None; 39]).is_err());
-    let bad = MeanField { damping: 1.0, ..MeanField::default() };
-    assert!(dense.mean_field(&BitMatrix::zeros(1, 40), bad, None).is_err());
+    let bad = MeanField {
+        damping: 1.0,
+        ..MeanField::default()
+    };
+    assert!(
+        dense
+            .mean_field(&BitMatrix::zeros(1, 40), bad, None)
+            .is_err()
+    );
 }

@@ -4,7 +4,10 @@ mod common;
 
 use common::normal_boltzmann;
 use harmonium::{BoltzmannMachine, Checkpoint, Error};
-use safetensors::{Dtype, tensor::{TensorView, serialize}};
+use safetensors::{
+    Dtype,
+    tensor::{TensorView, serialize},
+};
 use std::collections::HashMap;
 
 #[test]
@@ -12,7 +15,11 @@ fn machines_come_back_to_the_bit() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("machine.safetensors");
     let sparse = BoltzmannMachine::from_edges(3, 2, &[(0, 1, 0.5), (1, 3, 0.0), (3, 4, -1.0)]);
-    for machine in [normal_boltzmann(5, 0, 1.0, 1), normal_boltzmann(4, 3, 1.0, 2), sparse.unwrap()] {
+    for machine in [
+        normal_boltzmann(5, 0, 1.0, 1),
+        normal_boltzmann(4, 3, 1.0, 2),
+        sparse.unwrap(),
+    ] {
         Checkpoint::from(machine.clone()).save(&path).unwrap();
         let file = Checkpoint::load(&path).unwrap();
         assert_eq!(file.model.kind(), "boltzmann");
@@ -26,13 +33,25 @@ fn machines_come_back_to_the_bit() {
 fn files_of_other_programs() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("machine.safetensors");
-    let load = |tensors: &[(&str, &[usize], &[f32])], units: &str| -> Result<BoltzmannMachine, Error> {
-        let bytes: Vec<Vec<u8>> =
-            tensors.iter().map(|(_, _, x)| x.iter().flat_map(|x| x.to_le_bytes()).collect()).collect();
+    let load = |tensors: &[(&str, &[usize], &[f32])],
+                units: &str|
+     -> Result<BoltzmannMachine, Error> {
+        let bytes: Vec<Vec<u8>> = tensors
+            .iter()
+            .map(|(_, _, x)| x.iter().flat_map(|x| x.to_le_bytes()).collect())
+            .collect();
         let views = tensors.iter().zip(&bytes).map(|((name, shape, _), bytes)| {
-            (*name, TensorView::new(Dtype::F32, shape.to_vec(), bytes).unwrap())
+            (
+                *name,
+                TensorView::new(Dtype::F32, shape.to_vec(), bytes).unwrap(),
+            )
         });
-        let metadata = [("format", "harmonium"), ("version", "1"), ("kind", "boltzmann"), ("units", units)];
+        let metadata = [
+            ("format", "harmonium"),
+            ("version", "1"),
+            ("kind", "boltzmann"),
+            ("units", units),
+        ];
         let metadata: HashMap<_, _> = metadata.map(|(a, b)| (a.to_string(), b.to_string())).into();
         std::fs::write(&path, serialize(views, Some(metadata)).unwrap()).unwrap();
         Checkpoint::load(&path)?.model.into_boltzmann()

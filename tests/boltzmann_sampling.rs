@@ -7,17 +7,16 @@ use common::{
 };
 use harmonium::{
     bits::BitMatrix,
-    model::{
-        BoltzmannChain, BoltzmannMachine, Clamp,
-        boltzmann::Sweep,
-    },
+    model::{BoltzmannChain, BoltzmannMachine, Clamp, boltzmann::Sweep},
 };
 
 const CHAINS: usize = 20_000;
 
 /// A ring of eight units with chords, three classes.
 fn sparse() -> BoltzmannMachine {
-    let mut edges: Vec<_> = (0..8).map(|i| (i, (i + 1) % 8, 0.4 - 0.1 * i as f32)).collect();
+    let mut edges: Vec<_> = (0..8)
+        .map(|i| (i, (i + 1) % 8, 0.4 - 0.1 * i as f32))
+        .collect();
     edges.push((0, 2, -0.5));
     edges.push((3, 5, 0.6));
     let mut machine = BoltzmannMachine::from_edges(5, 3, &edges).unwrap();
@@ -45,15 +44,24 @@ fn joined(chain: &BoltzmannChain) -> BitMatrix {
 /// Four times the Monte-Carlo floor of the total variation of 20,000 independent chains.
 fn assert_in_distribution(x: &BitMatrix, p: &[f64], what: &str) {
     let (distance, floor) = (total_variation(x, p), total_variation_floor(p, x.rows()));
-    assert!(distance < 4.0 * floor, "{what}: total variation {distance}, floor {floor}");
+    assert!(
+        distance < 4.0 * floor,
+        "{what}: total variation {distance}, floor {floor}"
+    );
 }
 
 #[test]
 fn sweeps_leave_the_distribution_alone() {
     let rbm = BoltzmannMachine::try_from(&normal_rbm(5, 3, 0.6, 1)).unwrap();
     let machines = [
-        (normal_boltzmann(6, 0, 0.6, 1), [Sweep::Units, Sweep::Blocks]),
-        (normal_boltzmann(4, 4, 0.6, 2), [Sweep::Units, Sweep::Blocks]),
+        (
+            normal_boltzmann(6, 0, 0.6, 1),
+            [Sweep::Units, Sweep::Blocks],
+        ),
+        (
+            normal_boltzmann(4, 4, 0.6, 2),
+            [Sweep::Units, Sweep::Blocks],
+        ),
         (sparse(), [Sweep::Units, Sweep::Blocks]),
         (rbm, [Sweep::Units, Sweep::Automatic]),
     ];
@@ -68,7 +76,10 @@ fn sweeps_leave_the_distribution_alone() {
                 assert_eq!(joined(&chain), start);
                 for sweeps in [1, 3, 12] {
                     chain.sweep(beta as f32, sweeps).unwrap();
-                    let what = format!("machine {k}, {sweep:?}, beta {beta}, {} sweeps", chain.sweeps());
+                    let what = format!(
+                        "machine {k}, {sweep:?}, beta {beta}, {} sweeps",
+                        chain.sweeps()
+                    );
                     assert_in_distribution(&joined(&chain), &p, &what);
                 }
             }
@@ -113,8 +124,9 @@ fn held_units_condition_the_rest() {
                     bit(1) && bit(4) == (half == 0) && (half == 1 || bit(5))
                 };
                 let total: f64 = (0..256).filter(|&s| fits(s)).map(|s| p[s]).sum();
-                let given: Vec<f64> =
-                    (0..256).map(|s| if fits(s) { p[s] / total } else { 0.0 }).collect();
+                let given: Vec<f64> = (0..256)
+                    .map(|s| if fits(s) { p[s] / total } else { 0.0 })
+                    .collect();
                 let rows = BitMatrix::from_fn(CHAINS / 2, 8, |k, i| x.get(2 * k + half, i));
                 assert!((0..rows.rows()).all(|k| fits(index_of(&rows, k))));
                 assert_in_distribution(&rows, &given, "given held units");
@@ -134,9 +146,13 @@ fn the_same_bits_at_any_number_of_threads() {
     let rbm = BoltzmannMachine::try_from(&normal_rbm(150, 90, 0.1, 1)).unwrap();
     for machine in [dense, rbm] {
         let run = |threads: usize| {
-            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            let pool = rayon::ThreadPoolBuilder::new()
+                .num_threads(threads)
+                .build()
+                .unwrap();
             pool.install(|| {
-                let mut chain = BoltzmannChain::uniform(&machine, 300, Sweep::Automatic, 3).unwrap();
+                let mut chain =
+                    BoltzmannChain::uniform(&machine, 300, Sweep::Automatic, 3).unwrap();
                 chain.sweep(1.0, 5).unwrap();
                 joined(&chain)
             })
@@ -154,9 +170,13 @@ fn the_automatic_choice_and_what_is_refused() {
         chain.is_by_blocks()
     };
     assert!(!by_blocks(&normal_boltzmann(12, 0, 0.1, 1)));
-    assert!(by_blocks(&BoltzmannMachine::try_from(&normal_rbm(9, 5, 0.1, 1)).unwrap()));
+    assert!(by_blocks(
+        &BoltzmannMachine::try_from(&normal_rbm(9, 5, 0.1, 1)).unwrap()
+    ));
     let edges: Vec<_> = (1..100).map(|i| (i - 1, i, 1.0)).collect();
-    assert!(!by_blocks(&BoltzmannMachine::from_edges(100, 0, &edges).unwrap()));
+    assert!(!by_blocks(
+        &BoltzmannMachine::from_edges(100, 0, &edges).unwrap()
+    ));
     assert!(!by_blocks(&BoltzmannMachine::bernoulli(5, 2)));
     let dense = normal_boltzmann(9, 0, 0.1, 1);
     assert!(BoltzmannChain::uniform(&dense, 1, Sweep::Blocks, 1).is_err());

@@ -311,10 +311,7 @@ fn deep_belief_networks_that_do_not_fit_are_refused() {
             "bernoulli,bernoulli,bernoulli:2+softmax:2,spin",
             "parameters of a machine",
         ),
-        (
-            "bernoulli,bernoulli,softmax:4,bernoulli",
-            "where the label",
-        ),
+        ("bernoulli,bernoulli,softmax:4,bernoulli", "where the label"),
     ] {
         let mut metadata = contract_of_a_dbn();
         metadata.insert("units".into(), units.into());

@@ -211,14 +211,20 @@ fn ais_of_general_machines_holds_the_exact_value() {
                 (Betas::Linear(300), biases),
                 (Betas::Adaptive(300), Base::Uniform),
             ] {
-                let z = ais(betas.clone(), base, seed).boltzmann_log_z(&machine).unwrap();
+                let z = ais(betas.clone(), base, seed)
+                    .boltzmann_log_z(&machine)
+                    .unwrap();
                 assert!(
                     z.low <= exact && exact <= z.high,
                     "seed {seed}, {n}-{m}, {betas:?}: {exact} outside {} .. {}",
                     z.low,
                     z.high
                 );
-                assert!((z.estimate - exact).abs() < 0.2, "{} for {exact}", z.estimate);
+                assert!(
+                    (z.estimate - exact).abs() < 0.2,
+                    "{} for {exact}",
+                    z.estimate
+                );
             }
         }
     }
@@ -229,8 +235,16 @@ fn ais_of_general_machines_holds_the_exact_value() {
     let z = z.boltzmann_log_z(&machine).unwrap();
     assert!((z.estimate - machine.log_z().unwrap()).abs() < 1e-9);
     assert!(z.standard_error < 1e-9);
-    assert!(ais(Betas::Linear(0), Base::Uniform, 1).boltzmann_log_z(&machine).is_err());
-    assert!(ais(Betas::Linear(9), Base::Biases(vec![0.0; 4]), 1).boltzmann_log_z(&machine).is_err());
+    assert!(
+        ais(Betas::Linear(0), Base::Uniform, 1)
+            .boltzmann_log_z(&machine)
+            .is_err()
+    );
+    assert!(
+        ais(Betas::Linear(9), Base::Biases(vec![0.0; 4]), 1)
+            .boltzmann_log_z(&machine)
+            .is_err()
+    );
     let stopped = ais(Betas::Linear(9), Base::Uniform, 1)
         .boltzmann_log_z_with(&machine, &mut |_, _| ControlFlow::Break(()));
     assert!(stopped.unwrap().is_none());

@@ -49,7 +49,12 @@ pub(super) fn read(reader: &Reader<'_>) -> Result<BoltzmannMachine> {
     let all = [
         ("visible.weights", &visible_weights, n, n),
         ("weights.0", &weights, n, hidden.len()),
-        ("hidden.weights", &hidden_weights, hidden.len(), hidden.len()),
+        (
+            "hidden.weights",
+            &hidden_weights,
+            hidden.len(),
+            hidden.len(),
+        ),
     ];
     for (name, x, rows, columns) in all {
         reader.expect(name, &[rows, columns], &[x.rows(), x.columns()])?;

@@ -7,10 +7,7 @@ use super::{
 };
 use crate::{
     error::{Error, Result},
-    kernel::{
-        reduce::mean_and_standard_error,
-        reference::softplus,
-    },
+    kernel::{reduce::mean_and_standard_error, reference::softplus},
     model::{
         BoltzmannMachine,
         boltzmann::{Couplings, UnitChain},
@@ -175,7 +172,9 @@ pub fn boltzmann_pseudo_likelihood<'a>(
     let mut total = 0.0;
     let mut row = vec![0.0; n];
     for s in 0..x.rows() {
-        row.iter_mut().enumerate().for_each(|(i, x)| *x = value(s, i));
+        row.iter_mut()
+            .enumerate()
+            .for_each(|(i, x)| *x = value(s, i));
         for i in 0..n {
             let weights = machine.visible_weights().row(i).iter().zip(&row);
             let y = f64::from(machine.visible().bias[i])

@@ -174,7 +174,11 @@ pub fn normal_boltzmann(
     let mut edges = Vec::new();
     for i in 0..n {
         for j in i + 1..n {
-            let half = if (i < n_visible) == (j < n_visible) { 0.5 } else { 1.0 };
+            let half = if (i < n_visible) == (j < n_visible) {
+                0.5
+            } else {
+                1.0
+            };
             edges.push((i, j, (half * deviation * rng.normal()) as f32));
         }
     }

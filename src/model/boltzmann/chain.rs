@@ -237,9 +237,8 @@ impl Blocks {
         let mut connections = Vec::new();
         for (a, upper) in classes.iter().enumerate() {
             for (b, lower) in classes.iter().enumerate().skip(a + 1) {
-                let coupling = |i: usize, j: usize| {
-                    machine.coupling(upper[i] as usize, lower[j] as usize)
-                };
+                let coupling =
+                    |i: usize, j: usize| machine.coupling(upper[i] as usize, lower[j] as usize);
                 let weights = Matrix::from_fn(upper.len(), lower.len(), coupling);
                 if weights.elements().any(|w| w != 0.0) {
                     connections.push((a, b, Connection::new(weights)));

@@ -16,10 +16,7 @@ pub(crate) struct Couplings {
 
 impl Couplings {
     /// The couplings of the pairs for which `is_edge(i, j)`, a symmetric relation.
-    pub(crate) fn new(
-        machine: &BoltzmannMachine,
-        is_edge: impl Fn(usize, usize) -> bool,
-    ) -> Self {
+    pub(crate) fn new(machine: &BoltzmannMachine, is_edge: impl Fn(usize, usize) -> bool) -> Self {
         let n = machine.units();
         let mut couplings = Self {
             starts: Vec::with_capacity(n + 1),
@@ -146,7 +143,10 @@ mod tests {
             (i / side + i % side) % 2 == 0
         }));
         // An odd ring needs three, a complete graph as many as it has units.
-        assert_eq!(classes_of(3, &[(0, 1, 1.0), (1, 2, 1.0), (2, 0, 1.0)]).len(), 3);
+        assert_eq!(
+            classes_of(3, &[(0, 1, 1.0), (1, 2, 1.0), (2, 0, 1.0)]).len(),
+            3
+        );
         assert_eq!(classes_of(4, &[]), [vec![0, 1, 2, 3]]);
         let mut rbm = Rbm::bernoulli(5, 3);
         rbm.parameters_mut().0.padded_mut().fill(1.0);

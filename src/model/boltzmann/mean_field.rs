@@ -45,11 +45,19 @@ impl MeanField {
         }
         if !(self.tolerance >= 0.0 && self.tolerance.is_finite()) {
             let expected = "a finite number of at least 0";
-            return Err(Error::parameter("mean-field tolerance", expected, self.tolerance));
+            return Err(Error::parameter(
+                "mean-field tolerance",
+                expected,
+                self.tolerance,
+            ));
         }
         if !(0.0..1.0).contains(&self.damping) {
             let expected = "at least 0 and below 1";
-            return Err(Error::parameter("mean-field damping", expected, self.damping));
+            return Err(Error::parameter(
+                "mean-field damping",
+                expected,
+                self.damping,
+            ));
         }
         Ok(())
     }

@@ -12,9 +12,9 @@ mod mean_field;
 mod unit_chain;
 
 pub use chain::{BoltzmannChain, Sweep};
+pub(crate) use couplings::Couplings;
 pub use exact::BoltzmannExpectations;
 pub use mean_field::{BoltzmannMeanField, MeanField};
-pub(crate) use couplings::Couplings;
 pub(crate) use unit_chain::UnitChain;
 
 use super::{Layer, Rbm, rbm::INITIAL_WEIGHT_DEVIATION};

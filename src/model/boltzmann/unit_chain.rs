@@ -63,9 +63,14 @@ impl UnitChain {
     /// The units from `first` on get the states `x` `[chains x units]`.
     pub(crate) fn set_units(&mut self, first: usize, x: BitView<'_>) {
         let n = self.units();
-        write_words(&mut self.states, n, first, self.chains, |chain, word| {
-            x.row(chain)[word]
-        }, x.columns());
+        write_words(
+            &mut self.states,
+            n,
+            first,
+            self.chains,
+            |chain, word| x.row(chain)[word],
+            x.columns(),
+        );
     }
 
     /// The states of the units from `first` on into `x` `[chains x units]`.
@@ -94,9 +99,14 @@ impl UnitChain {
         let n = self.units();
         let mut held = vec![0; self.states.len()];
         let of = |chain: usize| if mask.rows() == 1 { 0 } else { chain };
-        write_words(&mut held, n, first, self.chains, |chain, word| {
-            mask.row(of(chain))[word]
-        }, mask.columns());
+        write_words(
+            &mut held,
+            n,
+            first,
+            self.chains,
+            |chain, word| mask.row(of(chain))[word],
+            mask.columns(),
+        );
         if self.held.is_empty() {
             self.held = held;
         } else {
@@ -267,8 +277,8 @@ impl SweepWord<'_> {
                 for (v, &y) in y.iter().enumerate() {
                     let first = column + v * S::LANES;
                     let inverse = inverse_sigmoid_lanes(s, s.mul(beta, y));
-                    let bits =
-                        uniforms.draw_inverse(s, words[v], upper, inverse, |lane| (i, first + lane));
+                    let bits = uniforms
+                        .draw_inverse(s, words[v], upper, inverse, |lane| (i, first + lane));
                     word |= u64::from(bits) << (first - self.first_chain);
                 }
             }
@@ -364,7 +374,10 @@ mod tests {
         chain.negative_energies_into(&mut energies);
         for (a, b) in energies.iter().zip(machine.energy(&v, &h).unwrap()) {
             // Some 80 f32 additions of magnitude up to 8, 80 times.
-            assert!((a + b).abs() < 80.0 * 80.0 * 8.0 * f64::from(f32::EPSILON), "{a} {b}");
+            assert!(
+                (a + b).abs() < 80.0 * 80.0 * 8.0 * f64::from(f32::EPSILON),
+                "{a} {b}"
+            );
         }
     }
 }

@@ -70,7 +70,9 @@ impl Gradient {
         for s in 0..v.rows() {
             for i in v.ones(s) {
                 let row = &mut self.pairs.row_mut(i)[n..];
-                row.iter_mut().zip(q.row(s)).for_each(|(g, q)| *g += weight * q);
+                row.iter_mut()
+                    .zip(q.row(s))
+                    .for_each(|(g, q)| *g += weight * q);
             }
         }
         for i in 0..n {

@@ -288,7 +288,8 @@ impl BoltzmannTraining {
                 self.positive.units_into(n, &mut self.batch_hidden);
                 let first = self.position().batch * self.options.batch_size;
                 for (k, &i) in self.order[first..first + rows].iter().enumerate() {
-                    self.hidden.copy_row(i as usize, self.batch_hidden.view(), k);
+                    self.hidden
+                        .copy_row(i as usize, self.batch_hidden.view(), k);
                 }
                 self.gradient.add_counts(&self.positive, weight);
             }
