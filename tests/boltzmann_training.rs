@@ -330,26 +330,27 @@ fn fully_visible_machines_match_moments() {
     );
 }
 
-/// Parity of three bits, as below: at KL = ln 2 fully visible machines end. Sampled learning of latent units goes below half of that.
+/// Examples of a machine with latent units: learning by samples from nothing comes to the likelihood of that machine, which maximum likelihood exceeds by
+/// some 23 parameters / (2 x 500) nats; the bound leaves as much below it for noise and mean field.
 #[test]
 fn latent_units_learn_by_samples() {
-    let even = [0b000_usize, 0b011, 0b101, 0b110];
-    let data = examples(BitMatrix::from_fn(200, 3, |k, i| even[k % 4] >> i & 1 == 1));
+    let teacher = normal_boltzmann(5, 3, 1.0, 8);
+    let p = teacher.visible_distribution(1.0).unwrap();
+    let data = examples(draw_states(&p, 5, 500, 2));
+    let expected = mean_log_likelihood(&teacher, &data);
     for (positive, negative) in SAMPLED {
         let options = BoltzmannOptions {
             positive,
             negative,
-            epochs: 3000,
+            epochs: 2000,
             learning_rate: harmonium::train::Schedule::Linear { from: 0.1, to: 0.0 },
             ..EXACT
         };
-        let learned = run(&normal_boltzmann(3, 3, 0.5, 1), &options, &data);
-        let kl = -(4.0_f64.ln()) - mean_log_likelihood(learned.machine(), &data);
-        println!("{positive:?} {negative:?}: {kl}");
-        assert!(
-            (0.0..LN_2 / 2.0).contains(&kl),
-            "{positive:?} {negative:?}: {kl}"
-        );
+        let start = normal_boltzmann(5, 3, 0.1, 1);
+        assert!(mean_log_likelihood(&start, &data) < expected - 0.2);
+        let learned = mean_log_likelihood(run(&start, &options, &data).machine(), &data);
+        println!("{positive:?} {negative:?}: {learned} for {expected}");
+        assert!(learned > expected - 0.025, "{learned} for {expected}");
     }
 }
 

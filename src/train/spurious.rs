@@ -1,10 +1,10 @@
 //! The demonstration of spurious modes: contrastive divergence leaves a mode that the data do not have, because its chains start at the data and never get
 //! there; chains that go their own way find it and remove it (Goodfellow, Bengio and Courville 2016, section 18.2 and figure 18.1).
 //!
-//! A machine that first learned three patterns goes on learning from two of them, by each way of training, until all have converged. Everything is enumerated, so
+//! A machine that first learned three patterns goes on learning from two of them, by each way of training, for as many updates. Everything is enumerated, so
 //! the figures are exact: what contrastive divergence leaves is no noise of an estimate.
 
-use super::{Negative, Reconstruction, Trainer};
+use super::{Negative, Reconstruction, Schedule, Trainer};
 use crate::{
     bits::BitMatrix,
     dataset::{Examples, Values},
@@ -30,7 +30,7 @@ pub struct SpuriousModes {
     pub n_hidden: usize,
     /// Updates of either stage, each by all data.
     pub updates: usize,
-    /// Step size.
+    /// Step size at the start of a stage; it falls to 0 in a straight line, so that chains of their own come to rest.
     pub learning_rate: f32,
     /// Chains of the ways that have their own.
     pub chains: usize,
@@ -42,7 +42,7 @@ impl Default for SpuriousModes {
     fn default() -> Self {
         Self {
             n_hidden: 8,
-            updates: 1500,
+            updates: 3000,
             learning_rate: 0.2,
             chains: 100,
             seed: 0,
@@ -136,7 +136,10 @@ impl SpuriousModes {
         Trainer::new(negative)
             .epochs(self.updates)
             .batch_size(data.len())
-            .learning_rate(self.learning_rate)
+            .learning_rate(Schedule::Linear {
+                from: self.learning_rate,
+                to: 0.0,
+            })
             .seed(self.seed)
             .train(&mut rbm, data, |_| ControlFlow::Continue(()))?;
         Ok(rbm)
