@@ -18,8 +18,6 @@ const UNITS: usize = 9;
 /// The patterns of the data, and the one that they no longer have.
 const PATTERNS: [usize; 2] = [0b000_000_111, 0b000_111_000];
 const FORMER: usize = 0b111_000_000;
-/// Examples that are a pattern itself; for each of its units there is one with that unit flipped.
-const COPIES: usize = 100;
 /// States that differ from every pattern of the data in more units than this are counted as spurious. The data reach to one.
 const NEAR: u32 = 2;
 
@@ -28,6 +26,8 @@ const NEAR: u32 = 2;
 pub struct SpuriousModes {
     /// Hidden units.
     pub n_hidden: usize,
+    /// Examples that are a pattern itself; for each of its units there is one with that unit flipped.
+    pub copies: usize,
     /// Updates of either stage, each by all data.
     pub updates: usize,
     /// Step size at the start of a stage; it falls to 0 in a straight line, so that chains of their own come to rest.
@@ -42,8 +42,9 @@ impl Default for SpuriousModes {
     fn default() -> Self {
         Self {
             n_hidden: 8,
+            copies: 40,
             updates: 3000,
-            learning_rate: 0.2,
+            learning_rate: 0.1,
             chains: 100,
             seed: 0,
         }
@@ -89,8 +90,8 @@ impl SpuriousModes {
                 return Err(Error::parameter(name, "at least 1", 0));
             }
         }
-        let former = examples(&[PATTERNS[0], PATTERNS[1], FORMER])?;
-        let data = examples(&PATTERNS)?;
+        let former = examples(&[PATTERNS[0], PATTERNS[1], FORMER], self.copies)?;
+        let data = examples(&PATTERNS, self.copies)?;
         let target = distribution(&data);
         let start = Rbm::bernoulli(UNITS, self.n_hidden).initialized_from(&former, self.seed)?;
         let start = self.trained(&start, Negative::Exact, &former)?;
@@ -147,10 +148,10 @@ impl SpuriousModes {
 }
 
 /// Copies of each pattern, and the pattern with each of its units flipped.
-fn examples(patterns: &[usize]) -> Result<Examples> {
+fn examples(patterns: &[usize], copies: usize) -> Result<Examples> {
     let of_pattern = |&pattern: &usize| {
         let flipped = (0..UNITS).map(move |i| pattern ^ 1 << i);
-        std::iter::repeat_n(pattern, COPIES).chain(flipped)
+        std::iter::repeat_n(pattern, copies).chain(flipped)
     };
     let states: Vec<usize> = patterns.iter().flat_map(of_pattern).collect();
     let bits = BitMatrix::from_fn(states.len(), UNITS, |k, i| states[k] >> i & 1 == 1);
