@@ -102,13 +102,13 @@ fn assert_gradient(
     f: impl Fn(&BoltzmannMachine) -> f64,
 ) {
     let n = machine.n_visible();
-    for i in 0..machine.units() {
+    for (i, &of_bias) in bias.iter().enumerate() {
         for j in i..machine.units() {
             let (up, x) = moved(machine, i, j, 1.0 / 128.0);
             let (down, y) = moved(machine, i, j, -1.0 / 128.0);
             let expected = (f(&up) - f(&down)) / (x - y);
             let got = match (i == j, (i < n) == (j < n)) {
-                (true, _) => f64::from(bias[i]),
+                (true, _) => f64::from(of_bias),
                 (_, within) => f64::from(pairs.row(i)[j]) * if within { 2.0 } else { 1.0 },
             };
             assert!(

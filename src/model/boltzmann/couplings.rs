@@ -140,7 +140,7 @@ mod tests {
         assert_eq!(classes.len(), 2);
         assert!(classes[0].iter().all(|&i| {
             let i = i as usize;
-            (i / side + i % side) % 2 == 0
+            (i / side + i % side).is_multiple_of(2)
         }));
         // An odd ring needs three, a complete graph as many as it has units.
         assert_eq!(
