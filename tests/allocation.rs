@@ -4,11 +4,12 @@ use harmonium::{
     bits::BitMatrix,
     dataset::{Examples, Values},
     evaluate::{Ais, Betas, ReverseStart},
-    model::{Dbn, Directed, Kind, Layer, Rbm, Units},
+    model::{BoltzmannMachine, Dbn, Directed, Kind, Layer, Rbm, Units, boltzmann::MeanField},
     product::{Provider, provider},
     train::{
-        Averaging, Centering, Negative, Objective, Options, Reconstruction, Rule, Schedule,
-        Sparsity, Training, UpDown, UpDownOptions,
+        Averaging, BoltzmannNegative, BoltzmannOptions, BoltzmannPositive, BoltzmannTraining,
+        Centering, Negative, Objective, Options, Reconstruction, Rule, Schedule, Sparsity,
+        Training, UpDown, UpDownOptions,
     },
 };
 use std::{
@@ -192,6 +193,7 @@ fn updates_and_temperatures_allocate_nothing_after_the_first() {
     }
     annealing();
     up_down();
+    general_machines();
 }
 
 /// Updates of both phases of a network with a label.
@@ -298,4 +300,70 @@ fn allocations(mut training: Training, data: &Examples) -> usize {
         training.update(data).unwrap();
     }
     ALLOCATIONS.load(Ordering::Relaxed) - before
+}
+
+/// Updates of general machines by every way of sampling, and their annealing.
+fn general_machines() {
+    let bits = BitMatrix::from_fn(1000, 90, |i, j| (i * 3 + j * 7) % 5 < 2);
+    let data = Examples::new(Values::Bits(bits), None).unwrap();
+    let (gibbs, mean_field) = (
+        BoltzmannPositive::Gibbs { steps: 2 },
+        BoltzmannPositive::MeanField(MeanField::default()),
+    );
+    let persistent = BoltzmannNegative::Persistent {
+        chains: 100,
+        steps: 2,
+    };
+    let mcmc = BoltzmannNegative::Mcmc {
+        chains: 50,
+        steps: 2,
+    };
+    for threads in [1, 2] {
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(threads)
+            .build()
+            .unwrap();
+        for (n_hidden, positive, negative) in [
+            (40, gibbs, persistent),
+            (40, mean_field, persistent),
+            (40, gibbs, mcmc),
+            (0, gibbs, persistent),
+            (0, gibbs, BoltzmannNegative::PseudoLikelihood),
+        ] {
+            let options = BoltzmannOptions {
+                positive,
+                negative,
+                batch_size: 96,
+                optimizer: Rule::ADAM,
+                ..BoltzmannOptions::default()
+            };
+            let machine = BoltzmannMachine::bernoulli(90, n_hidden);
+            let machine = machine.initialized_from(&data, 1).unwrap();
+            let mut training = BoltzmannTraining::new(machine, options, &data).unwrap();
+            let count = pool.install(|| {
+                rayon::broadcast(|_| {});
+                (0..30).for_each(|_| training.update(&data).unwrap());
+                let before = ALLOCATIONS.load(Ordering::Relaxed);
+                (0..30).for_each(|_| training.update(&data).unwrap());
+                ALLOCATIONS.load(Ordering::Relaxed) - before
+            });
+            assert_eq!(count, 0, "{positive:?}, {negative:?} on {threads} threads");
+        }
+        let machine = BoltzmannMachine::bernoulli(90, 40);
+        let machine = machine.initialized_from(&data, 1).unwrap();
+        let ais = Ais {
+            betas: Betas::Linear(60),
+            ..Ais::default()
+        };
+        let mut counts = Vec::with_capacity(60);
+        let mut progress = |_, _| {
+            counts.push(ALLOCATIONS.load(Ordering::Relaxed));
+            ControlFlow::Continue(())
+        };
+        pool.install(|| {
+            ais.boltzmann_log_z(&machine).unwrap();
+            ais.boltzmann_log_z_with(&machine, &mut progress).unwrap();
+        });
+        assert_eq!(counts[59] - counts[0], 0, "annealing on {threads} threads");
+    }
 }

@@ -191,3 +191,61 @@ fn reconstruction_error_and_free_energy_gap_by_hand() {
     let gap = free_energy_gap(&rbm, &rows("111"), &rows("100 010")).unwrap();
     assert!((gap - (7.0 - 1.5)).abs() < 1e-5);
 }
+
+/// AIS over all units of general machines, fully visible and with coupled latent units, whatever the base and the schedule.
+#[test]
+fn ais_of_general_machines_holds_the_exact_value() {
+    let ais = |betas, base, seed| Ais {
+        chains: 200,
+        betas,
+        base,
+        seed,
+    };
+    for seed in 0..6 {
+        for (n, m) in [(9, 0), (6, 6)] {
+            let machine = common::normal_boltzmann(n, m, 0.6, seed);
+            let exact = machine.log_z().unwrap();
+            let biases = Base::Biases((0..n).map(|i| 0.3 * i as f32 - 1.0).collect());
+            for (betas, base) in [
+                (Betas::Linear(300), Base::Uniform),
+                (Betas::Linear(300), biases),
+                (Betas::Adaptive(300), Base::Uniform),
+            ] {
+                let z = ais(betas.clone(), base, seed)
+                    .boltzmann_log_z(&machine)
+                    .unwrap();
+                assert!(
+                    z.low <= exact && exact <= z.high,
+                    "seed {seed}, {n}-{m}, {betas:?}: {exact} outside {} .. {}",
+                    z.low,
+                    z.high
+                );
+                assert!(
+                    (z.estimate - exact).abs() < 0.2,
+                    "{} for {exact}",
+                    z.estimate
+                );
+            }
+        }
+    }
+    // Without couplings every weight is the exact value, whatever the base.
+    let mut machine = harmonium::BoltzmannMachine::bernoulli(3, 2);
+    machine.biases_mut().0.copy_from_slice(&[0.5, -1.0, 2.0]);
+    let z = ais(Betas::Linear(50), Base::Biases(vec![0.5, -1.0, 2.0]), 1);
+    let z = z.boltzmann_log_z(&machine).unwrap();
+    assert!((z.estimate - machine.log_z().unwrap()).abs() < 1e-9);
+    assert!(z.standard_error < 1e-9);
+    assert!(
+        ais(Betas::Linear(0), Base::Uniform, 1)
+            .boltzmann_log_z(&machine)
+            .is_err()
+    );
+    assert!(
+        ais(Betas::Linear(9), Base::Biases(vec![0.0; 4]), 1)
+            .boltzmann_log_z(&machine)
+            .is_err()
+    );
+    let stopped = ais(Betas::Linear(9), Base::Uniform, 1)
+        .boltzmann_log_z_with(&machine, &mut |_, _| ControlFlow::Break(()));
+    assert!(stopped.unwrap().is_none());
+}

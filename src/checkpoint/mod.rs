@@ -10,6 +10,7 @@
 //! What each kind of machine adds is told, written and read in a file of its own.
 
 mod atomic;
+mod boltzmann;
 mod dbn;
 mod rbm;
 mod reader;
@@ -25,7 +26,7 @@ pub use training::TrainingState;
 use crate::{
     dataset::Examples,
     error::{Error, Result},
-    model::{Dbn, Model, Rbm},
+    model::{BoltzmannMachine, Dbn, Model, Rbm},
     train::{Greedy, Training, UpDown},
 };
 use reader::Reader;
@@ -71,6 +72,12 @@ impl From<Rbm> for Checkpoint {
 impl From<Dbn> for Checkpoint {
     fn from(dbn: Dbn) -> Self {
         Model::from(dbn).into()
+    }
+}
+
+impl From<BoltzmannMachine> for Checkpoint {
+    fn from(machine: BoltzmannMachine) -> Self {
+        Model::from(machine).into()
     }
 }
 
@@ -232,6 +239,7 @@ impl Checkpoint {
         match &self.model {
             Model::Rbm(rbm) => rbm::write(rbm, &mut file),
             Model::Dbn(dbn) => dbn::write(dbn, &mut file),
+            Model::Boltzmann(machine) => boltzmann::write(machine, &mut file),
         }
         if let Some(state) = &self.training {
             state.write(&mut file, path)?;
@@ -284,16 +292,21 @@ impl Checkpoint {
         };
         let model: Model = match metadata["kind"].as_str() {
             "rbm" => rbm::read(&reader)?.into(),
-            _ => dbn::read(&reader)?.into(),
+            "dbn" => dbn::read(&reader)?.into(),
+            _ => boltzmann::read(&reader)?.into(),
         };
         let trained = match &model {
-            Model::Rbm(rbm) => rbm,
-            Model::Dbn(dbn) => dbn.top(),
+            Model::Rbm(rbm) => Some(rbm),
+            Model::Dbn(dbn) => Some(dbn.top()),
+            Model::Boltzmann(_) => None,
         };
-        let training = TrainingState::read(&reader, trained)?;
+        let training = match trained {
+            Some(rbm) => TrainingState::read(&reader, rbm)?,
+            None => None,
+        };
         let stage = match &model {
             Model::Dbn(dbn) => Stage::read(&reader, dbn)?,
-            Model::Rbm(_) => None,
+            Model::Rbm(_) | Model::Boltzmann(_) => None,
         };
         let notes = metadata
             .into_iter()

@@ -78,13 +78,21 @@ impl Ais {
     }
 
     pub(super) fn ladder_from(&self, rbm: &Rbm, base: &[f32]) -> Result<Vec<f32>> {
+        self.ladder_with(|steps| adapted(rbm, base, steps, self.seed))
+    }
+
+    /// The temperatures, those of [`Betas::Adaptive`] from `adapted(steps)`.
+    pub(super) fn ladder_with(
+        &self,
+        adapted: impl FnOnce(usize) -> Result<Vec<f32>>,
+    ) -> Result<Vec<f32>> {
         if self.betas.steps() == 0 {
             return Err(Error::parameter("betas", "at least 1", 0));
         }
         match &self.betas {
             Betas::Linear(steps) => Ok(even(*steps)),
             Betas::SalakhutdinovMurray => Ok(salakhutdinov_murray()),
-            Betas::Adaptive(steps) => adapted(rbm, base, *steps, self.seed),
+            Betas::Adaptive(steps) => adapted(*steps),
             Betas::Given(ladder) => {
                 let rising = ladder.windows(2).all(|pair| pair[0] <= pair[1]);
                 let (first, last) = (ladder[0], ladder[ladder.len() - 1]);
@@ -102,8 +110,13 @@ impl Ais {
     }
 }
 
+/// The temperatures of the pilot run for `steps` steps.
+pub(super) fn pilot_ladder(steps: usize) -> Vec<f32> {
+    even((steps / 10).clamp(PILOT_STEPS[0], PILOT_STEPS[1]))
+}
+
 fn adapted(rbm: &Rbm, base: &[f32], steps: usize, seed: u64) -> Result<Vec<f32>> {
-    let pilot = even((steps / 10).clamp(PILOT_STEPS[0], PILOT_STEPS[1]));
+    let pilot = pilot_ladder(steps);
     let mut deviations = vec![0.0; pilot.len() - 1];
     Anneal::from_base(Way::Pilot, seed, rbm, base, &pilot, PILOT_CHAINS).ascend(
         &mut |_, _| ControlFlow::Continue(()),
@@ -116,7 +129,7 @@ fn adapted(rbm: &Rbm, base: &[f32], steps: usize, seed: u64) -> Result<Vec<f32>>
 }
 
 /// `steps` steps that divide the sum of `lengths` of the steps of `pilot` evenly, but for [`EVEN_SHARE`] of them.
-fn divided(pilot: &[f32], lengths: &[f64], steps: usize) -> Vec<f32> {
+pub(super) fn divided(pilot: &[f32], lengths: &[f64], steps: usize) -> Vec<f32> {
     let mean = lengths.iter().sum::<f64>() / lengths.len() as f64;
     // Without any spread every schedule is as good.
     let least = if mean > 0.0 { EVEN_SHARE * mean } else { 1.0 };

@@ -125,6 +125,11 @@ impl Clamp {
         }
     }
 
+    /// Ones where a unit is held.
+    pub(super) fn mask(&self) -> &BitMatrix {
+        &self.mask
+    }
+
     /// Puts the held units back.
     pub(super) fn restore(&self, states: &mut States) {
         match (&self.values, states) {

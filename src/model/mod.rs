@@ -1,6 +1,7 @@
 //! Machines: parameters and conditionals, no learning.
 
 mod any;
+pub mod boltzmann;
 mod clamp;
 mod classify;
 mod conditional;
@@ -23,6 +24,7 @@ mod trajectory;
 pub mod units;
 
 pub use any::Model;
+pub use boltzmann::{BoltzmannChain, BoltzmannMachine};
 pub use clamp::Clamp;
 pub(crate) use classify::clear_group;
 pub use classify::most_probable;

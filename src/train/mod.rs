@@ -5,6 +5,7 @@
 //! ```
 
 mod averaging;
+mod boltzmann;
 mod centering;
 mod chains;
 mod constraint;
@@ -20,11 +21,13 @@ mod options;
 mod rule;
 mod schedule;
 mod snapshots;
+mod spurious;
 mod stream;
 mod trainer;
 mod wake_sleep;
 
 pub use averaging::Averaging;
+pub use boltzmann::{BoltzmannNegative, BoltzmannOptions, BoltzmannPositive, BoltzmannTraining};
 pub use centering::{Centering, Offset, Offsets};
 pub use constraint::Sparsity;
 pub use delta::Velocity;
@@ -35,6 +38,7 @@ pub use options::{Objective, Options};
 pub use rule::Rule;
 pub use schedule::Schedule;
 pub use snapshots::Snapshots;
+pub use spurious::{SpuriousModel, SpuriousModes, SpuriousReport};
 pub use trainer::{Event, Position, Trainer, Training};
 pub use wake_sleep::{
     MAX_MEMORY_STEPS, PairVelocity, UpDown, UpDownEvent, UpDownOptions, UpDownState,

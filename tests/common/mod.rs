@@ -4,7 +4,7 @@
 use harmonium::{
     bits::BitMatrix,
     matrix::Matrix,
-    model::{Kind, Layer, Rbm, States, Units},
+    model::{BoltzmannMachine, Kind, Layer, Rbm, States, Units},
     rng::HostRng,
 };
 
@@ -160,4 +160,32 @@ pub fn states_variation(layer: &Layer, rows: &States, p: &[f64]) -> f64 {
     }
     let distance: f64 = share.iter().zip(p).map(|(a, b)| (a - b).abs()).sum();
     0.5 * distance
+}
+
+/// A general machine with all couplings, `A` and the biases `deviation * N(0, 1)`: `R` and `S` are half of `A`.
+pub fn normal_boltzmann(
+    n_visible: usize,
+    n_hidden: usize,
+    deviation: f64,
+    seed: u64,
+) -> BoltzmannMachine {
+    let mut rng = HostRng::new(seed, 95);
+    let n = n_visible + n_hidden;
+    let mut edges = Vec::new();
+    for i in 0..n {
+        for j in i + 1..n {
+            let half = if (i < n_visible) == (j < n_visible) {
+                0.5
+            } else {
+                1.0
+            };
+            edges.push((i, j, (half * deviation * rng.normal()) as f32));
+        }
+    }
+    let mut machine = BoltzmannMachine::from_edges(n_visible, n_hidden, &edges).unwrap();
+    let (b, c) = machine.biases_mut();
+    for x in b.iter_mut().chain(c) {
+        *x = (deviation * rng.normal()) as f32;
+    }
+    machine
 }

@@ -105,7 +105,7 @@ fn weighted_samples_are_those_of_the_library() {
         base: Base::Uniform,
         seed: 5,
     };
-    let rbm = bench.model("model.safetensors").rbm;
+    let rbm = bench.model("model.safetensors").into_rbm().unwrap();
     let expected = ais.weighted_samples(&rbm).unwrap();
     let read = |name: &str| {
         npyz::NpyFile::new(&fs::read(bench.path(name)).unwrap()[..])

@@ -1,0 +1,87 @@
+//! `kind` = `boltzmann`: `visible.weights` (`R`), `bias.0`, and with latent units `weights.0` (`W`), `hidden.weights` (`S`), `bias.1`. `units` names one layer or two.
+//!
+//! `connectivity` `[units x units]` of zeros and ones, optional, tells which pairs learning may couple.
+
+use super::{
+    reader::Reader,
+    tensor::{Tensor, Writer},
+};
+use crate::{
+    error::{Error, Result},
+    matrix::Matrix,
+    model::{BoltzmannMachine, Kind, Layer},
+};
+
+pub(super) fn write(machine: &BoltzmannMachine, file: &mut Writer) {
+    file.tensor("visible.weights", Tensor::matrix(machine.visible_weights()));
+    file.layer(0, machine.visible());
+    let mut units = machine.visible().units.to_string();
+    if machine.n_hidden() > 0 {
+        file.tensor("weights.0", Tensor::matrix(machine.weights()));
+        file.tensor("hidden.weights", Tensor::matrix(machine.hidden_weights()));
+        file.layer(1, machine.hidden());
+        units = format!("{units},{}", machine.hidden().units);
+    }
+    if let Some(mask) = machine.connectivity() {
+        file.tensor("connectivity", Tensor::bits(mask));
+    }
+    file.metadata("units", units);
+}
+
+pub(super) fn read(reader: &Reader<'_>) -> Result<BoltzmannMachine> {
+    let units = reader.units()?;
+    let visible_weights = reader.matrix("visible.weights", None)?;
+    let n = visible_weights.rows();
+    let visible = layer(reader, 0, units[0], n)?;
+    let (weights, hidden_weights, hidden) = match units[..] {
+        [_] => (Matrix::zeros(n, 0), Matrix::zeros(0, 0), Vec::new()),
+        [_, hidden] => {
+            let weights = reader.matrix("weights.0", None)?;
+            let m = weights.columns();
+            let hidden = layer(reader, 1, hidden, m)?;
+            (weights, reader.matrix("hidden.weights", None)?, hidden)
+        }
+        _ => {
+            let found = format!("\"{}\"", units.join(","));
+            return Err(Error::file(reader.path, "units of 1 or 2 layers", found));
+        }
+    };
+    let all = [
+        ("visible.weights", &visible_weights, n, n),
+        ("weights.0", &weights, n, hidden.len()),
+        (
+            "hidden.weights",
+            &hidden_weights,
+            hidden.len(),
+            hidden.len(),
+        ),
+    ];
+    for (name, x, rows, columns) in all {
+        reader.expect(name, &[rows, columns], &[x.rows(), x.columns()])?;
+    }
+    let total = n + hidden.len();
+    let machine = BoltzmannMachine::from_parameters(
+        visible_weights,
+        weights,
+        hidden_weights,
+        visible,
+        hidden,
+    );
+    let machine = machine.map_err(|e| reader.no_machine(e))?;
+    match reader.bits("connectivity", total)? {
+        None => Ok(machine),
+        Some(mask) => machine
+            .with_connectivity(mask)
+            .map_err(|e| reader.no_machine(e)),
+    }
+}
+
+/// The biases of a layer of Bernoulli units.
+fn layer(reader: &Reader<'_>, l: usize, units: &str, size: usize) -> Result<Vec<f32>> {
+    let Layer { units, bias, .. } = reader.layer(l, units, size)?;
+    if !units.are(Kind::Bernoulli) {
+        let expected = "units bernoulli of a general Boltzmann machine";
+        return Err(Error::file(reader.path, expected, units));
+    }
+    Ok(bias)
+}

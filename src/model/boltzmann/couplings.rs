@@ -1,0 +1,157 @@
+//! Who is coupled with whom, and how strongly: the couplings of a general machine as lists of neighbours.
+
+use super::BoltzmannMachine;
+use std::collections::VecDeque;
+
+/// `A` without its zeros, and `a`.
+#[derive(Clone, Debug)]
+pub(crate) struct Couplings {
+    /// Where the neighbours of each unit start; one more for the end.
+    starts: Vec<usize>,
+    /// Neighbours, rising.
+    neighbours: Vec<u32>,
+    values: Vec<f32>,
+    pub(super) bias: Vec<f32>,
+}
+
+impl Couplings {
+    /// The couplings of the pairs for which `is_edge(i, j)`, a symmetric relation.
+    pub(crate) fn new(machine: &BoltzmannMachine, is_edge: impl Fn(usize, usize) -> bool) -> Self {
+        let n = machine.units();
+        let mut couplings = Self {
+            starts: Vec::with_capacity(n + 1),
+            neighbours: Vec::new(),
+            values: Vec::new(),
+            bias: vec![0.0; n],
+        };
+        couplings.starts.push(0);
+        for i in 0..n {
+            let neighbours = (0..n).filter(|&j| j != i && is_edge(i, j));
+            couplings.neighbours.extend(neighbours.map(|j| j as u32));
+            couplings.starts.push(couplings.neighbours.len());
+        }
+        couplings.values = vec![0.0; couplings.neighbours.len()];
+        couplings.refresh(machine);
+        couplings
+    }
+
+    /// The pairs whose coupling is not zero.
+    pub(crate) fn present(machine: &BoltzmannMachine) -> Self {
+        Self::new(machine, |i, j| machine.coupling(i, j) != 0.0)
+    }
+
+    /// The pairs that learning may couple.
+    pub(crate) fn allowed(machine: &BoltzmannMachine) -> Self {
+        Self::new(machine, |i, j| machine.may_couple(i, j))
+    }
+
+    /// Takes the parameters of `machine`, which has the same edges. Allocates nothing.
+    pub(crate) fn refresh(&mut self, machine: &BoltzmannMachine) {
+        for i in 0..self.units() {
+            self.bias[i] = machine.bias(i);
+            for k in self.starts[i]..self.starts[i + 1] {
+                self.values[k] = machine.coupling(i, self.neighbours[k] as usize);
+            }
+        }
+    }
+
+    /// `a`, to be changed.
+    pub(crate) fn bias_mut(&mut self) -> &mut [f32] {
+        &mut self.bias
+    }
+
+    pub(crate) fn units(&self) -> usize {
+        self.starts.len() - 1
+    }
+
+    /// Couplings, each counted from both sides.
+    pub(super) fn len(&self) -> usize {
+        self.values.len()
+    }
+
+    /// Neighbours of unit `i`, rising, and the couplings with them.
+    pub(super) fn of(&self, i: usize) -> (&[u32], &[f32]) {
+        let range = self.starts[i]..self.starts[i + 1];
+        (&self.neighbours[range.clone()], &self.values[range])
+    }
+
+    /// Classes of units no two of which are coupled, by greedy colouring in breadth-first order: two classes whenever two suffice. A unit without
+    /// couplings is in the first class. Units of a class are rising.
+    pub(super) fn classes(&self) -> Vec<Vec<u32>> {
+        const NONE: usize = usize::MAX;
+        let n = self.units();
+        let mut colour = vec![NONE; n];
+        let mut classes: Vec<Vec<u32>> = Vec::new();
+        let mut queue = VecDeque::new();
+        let mut is_queued = vec![false; n];
+        let mut is_taken = Vec::new();
+        for root in 0..n {
+            if is_queued[root] {
+                continue;
+            }
+            is_queued[root] = true;
+            queue.push_back(root);
+            while let Some(i) = queue.pop_front() {
+                is_taken.clear();
+                is_taken.resize(classes.len() + 1, false);
+                for &j in self.of(i).0 {
+                    let j = j as usize;
+                    if colour[j] != NONE {
+                        is_taken[colour[j]] = true;
+                    }
+                    if !is_queued[j] {
+                        is_queued[j] = true;
+                        queue.push_back(j);
+                    }
+                }
+                let free = is_taken.iter().position(|taken| !taken);
+                colour[i] = free.expect("one more colour than there are");
+                if colour[i] == classes.len() {
+                    classes.push(Vec::new());
+                }
+                classes[colour[i]].push(i as u32);
+            }
+        }
+        classes.iter_mut().for_each(|class| class.sort_unstable());
+        classes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Rbm;
+
+    fn classes_of(n: usize, edges: &[(usize, usize, f32)]) -> Vec<Vec<u32>> {
+        let machine = BoltzmannMachine::from_edges(n, 0, edges).unwrap();
+        Couplings::allowed(&machine).classes()
+    }
+
+    #[test]
+    fn two_colours_where_two_suffice() {
+        let side = 6;
+        let mut edges = Vec::new();
+        for i in 0..side * side {
+            let (row, column) = (i / side, i % side);
+            edges.push((i, row * side + (column + 1) % side, 1.0));
+            edges.push((i, (row + 1) % side * side + column, 1.0));
+        }
+        let classes = classes_of(side * side, &edges);
+        assert_eq!(classes.len(), 2);
+        assert!(classes[0].iter().all(|&i| {
+            let i = i as usize;
+            (i / side + i % side).is_multiple_of(2)
+        }));
+        // An odd ring needs three, a complete graph as many as it has units.
+        assert_eq!(
+            classes_of(3, &[(0, 1, 1.0), (1, 2, 1.0), (2, 0, 1.0)]).len(),
+            3
+        );
+        assert_eq!(classes_of(4, &[]), [vec![0, 1, 2, 3]]);
+        let mut rbm = Rbm::bernoulli(5, 3);
+        rbm.parameters_mut().0.padded_mut().fill(1.0);
+        let machine = BoltzmannMachine::try_from(&rbm).unwrap();
+        let classes = Couplings::present(&machine).classes();
+        assert_eq!(classes, [vec![0, 1, 2, 3, 4], vec![5, 6, 7]]);
+    }
+}

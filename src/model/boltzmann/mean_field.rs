@@ -1,0 +1,192 @@
+//! Mean-field inference of latent units.
+//!
+//! With `Q(h) = prod q_j^h_j (1 - q_j)^(1 - h_j)`, `-F(v) >= L(q) = b.v + v'Rv + q.(c + W'v) + q'Sq + H(q)` (Goodfellow, Bengio and Courville 2016,
+//! section 19.4). One unit at a time, `q_j <- sigma(c_j + (v W)_j + 2 S_j q)` is the maximum of `L` over `q_j`, and `L` is concave in `q_j`, so every
+//! update, damped or not, raises the bound.
+
+use super::{BoltzmannMachine, append, term};
+use crate::{
+    error::{Error, Result},
+    kernel::reference::sigmoid,
+    matrix::Matrix,
+    product::{Direction, Input, Propagation, Tail},
+};
+use rayon::prelude::*;
+
+/// How far mean-field inference goes.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct MeanField {
+    /// Most passes over the hidden units.
+    pub passes: usize,
+    /// A row has converged when no mean moved by more than this in a pass.
+    pub tolerance: f32,
+    /// Share of the old value that is kept, in [0, 1).
+    pub damping: f32,
+}
+
+impl Default for MeanField {
+    fn default() -> Self {
+        Self {
+            passes: 100,
+            tolerance: 1e-5,
+            damping: 0.0,
+        }
+    }
+}
+
+impl MeanField {
+    /// Refuses options out of range.
+    ///
+    /// # Errors
+    /// [`Error::Parameter`] with the name of the option.
+    pub fn check(&self) -> Result<()> {
+        if self.passes == 0 {
+            return Err(Error::parameter("mean-field passes", "at least 1", 0));
+        }
+        if !(self.tolerance >= 0.0 && self.tolerance.is_finite()) {
+            let expected = "a finite number of at least 0";
+            return Err(Error::parameter(
+                "mean-field tolerance",
+                expected,
+                self.tolerance,
+            ));
+        }
+        if !(0.0..1.0).contains(&self.damping) {
+            let expected = "at least 0 and below 1";
+            return Err(Error::parameter(
+                "mean-field damping",
+                expected,
+                self.damping,
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// Means of the hidden units of each row.
+#[derive(Clone, Debug)]
+pub struct BoltzmannMeanField {
+    /// `q`, `[rows x n_hidden]`.
+    pub means: Matrix,
+    /// `L(q) <= -F(v)` of each row; minus `ln Z` a lower bound of `ln p(v)`.
+    pub bounds: Vec<f64>,
+    /// Passes of the row that took the most.
+    pub passes: usize,
+    /// Whether every row has converged.
+    pub converged: bool,
+}
+
+impl BoltzmannMachine {
+    /// Mean-field means of the hidden units given each row of `v`, from `start` (`[rows x n_hidden]`, 1/2 without it). Rows in parallel. Cost: a product
+    /// `v W`, then `n_hidden^2` a row and pass.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] unless `v` and `start` fit the machine; those of [`MeanField::check`].
+    pub fn mean_field<'a>(
+        &self,
+        v: impl Into<Input<'a>>,
+        options: MeanField,
+        start: Option<&Matrix>,
+    ) -> Result<BoltzmannMeanField> {
+        let v = v.into();
+        options.check()?;
+        let (rows, m) = (v.rows(), self.n_hidden());
+        let mut means = start
+            .cloned()
+            .unwrap_or_else(|| Matrix::from_fn(rows, m, |_, _| 0.5));
+        self.check_states(v, (&means).into())?;
+        let mut inputs = Matrix::zeros(rows, m);
+        let mut buffers = Propagation::default();
+        let (passes, converged) =
+            self.mean_field_into(v, options, &mut means, &mut inputs, &mut buffers)?;
+        Ok(BoltzmannMeanField {
+            bounds: self.mean_field_bound(v, &means)?,
+            means,
+            passes,
+            converged,
+        })
+    }
+
+    /// As [`Self::mean_field`] from what is in `means`, of which the first rows are used, with buffers that are kept: the most passes of a row, and
+    /// whether all have converged.
+    pub(crate) fn mean_field_into(
+        &self,
+        v: Input<'_>,
+        options: MeanField,
+        means: &mut Matrix,
+        inputs: &mut Matrix,
+        buffers: &mut Propagation,
+    ) -> Result<(usize, bool)> {
+        let (rows, m) = (v.rows(), self.n_hidden());
+        if m == 0 || rows == 0 {
+            return Ok((0, true));
+        }
+        let tail = Tail {
+            input: Some(inputs.view_rows_mut(0..rows)),
+            precise: true,
+            ..Tail::new(1.0)
+        };
+        self.hidden
+            .propagate(&[term(v, &self.weights, Direction::Up)], tail, buffers)?;
+        let stride = means.stride();
+        let s = &self.hidden_weights;
+        Ok(means.padded_mut()[..rows * stride]
+            .par_chunks_mut(stride)
+            .zip(inputs.padded_mut()[..rows * stride].par_chunks_mut(stride))
+            .map(|(q, y)| settle(&mut q[..m], &mut y[..m], s, options))
+            .reduce(|| (0, true), |a, b| (a.0.max(b.0), a.1 && b.1)))
+    }
+
+    /// `L(q)` of each row in f64, for any means in [0, 1].
+    ///
+    /// # Errors
+    /// [`Error::Shape`] unless `v` and `q` are `[rows x n_visible]` and `[rows x n_hidden]`.
+    pub fn mean_field_bound<'a>(
+        &self,
+        v: impl Into<Input<'a>>,
+        q: impl Into<Input<'a>>,
+    ) -> Result<Vec<f64>> {
+        let (v, q) = (v.into(), q.into());
+        let mut bounds = self.energy(v, q)?;
+        let mut row = Vec::with_capacity(self.n_hidden());
+        for (k, bound) in bounds.iter_mut().enumerate() {
+            row.clear();
+            append(&mut row, q, k);
+            let entropy = |&q: &f64| {
+                let term = |p: f64| if p > 0.0 { -p * p.ln() } else { 0.0 };
+                term(q) + term(1.0 - q)
+            };
+            *bound = -*bound + row.iter().map(entropy).sum::<f64>();
+        }
+        Ok(bounds)
+    }
+}
+
+/// Passes over the units of one row until none moves: `q` are the means, `y` the inputs from visible units and biases, then from all.
+fn settle(q: &mut [f32], y: &mut [f32], s: &Matrix, options: MeanField) -> (usize, bool) {
+    let send = |y: &mut [f32], j: usize, d: f32| {
+        for (y, s) in y.iter_mut().zip(s.row(j)) {
+            *y += 2.0 * d * s;
+        }
+    };
+    for (j, &q) in q.iter().enumerate() {
+        send(y, j, q);
+    }
+    for pass in 1..=options.passes {
+        let mut most = 0.0_f32;
+        for j in 0..q.len() {
+            let best = sigmoid(f64::from(y[j])) as f32;
+            let new = best + options.damping * (q[j] - best);
+            let d = new - q[j];
+            if d != 0.0 {
+                send(y, j, d);
+                q[j] = new;
+                most = most.max(d.abs());
+            }
+        }
+        if most <= options.tolerance {
+            return (pass, true);
+        }
+    }
+    (options.passes, false)
+}

@@ -1,0 +1,495 @@
+//! The general Boltzmann machine: every pair of units may be coupled.
+//!
+//! `E(v, h) = -v'Rv - v'Wh - h'Sh - b.v - c.h`, literally, with `R` and `S` symmetric and zero on the diagonal, so that a pair within a layer counts
+//! twice; fully visible `E(x) = -x'Ux - b.x` (Ackley, Hinton and Sejnowski 1985; Goodfellow, Bengio and Courville 2016, equations 20.1 and 20.2).
+//! Over all units `x = (v, h)` with `a = (b, c)` this is `-E = sum_{i<j} A_ij x_i x_j + a.x` with the couplings `A = [2R W; W' 2S]`, which is what
+//! enumeration, sampling and learning work with: `P(x_i = 1 | rest) = sigma(beta (A_i x + a_i))`.
+
+mod chain;
+mod couplings;
+mod exact;
+mod mean_field;
+mod unit_chain;
+
+pub use chain::{BoltzmannChain, Sweep};
+pub(crate) use couplings::Couplings;
+pub use exact::BoltzmannExpectations;
+pub use mean_field::{BoltzmannMeanField, MeanField};
+pub(crate) use unit_chain::UnitChain;
+
+use super::{Layer, Rbm, rbm::INITIAL_WEIGHT_DEVIATION};
+use crate::{
+    bits::BitMatrix,
+    dataset::Examples,
+    error::{Error, Result},
+    matrix::Matrix,
+    product::{Direction, Input, Propagation, Tail, Term},
+    rng::HostRng,
+};
+
+/// A general Boltzmann machine of Bernoulli units, fully visible or with latent units; see the formulas of its module in `docs/boltzmann.md`:
+/// `E(v, h) = -v'Rv - v'Wh - h'Sh - b.v - c.h`, `P(v_i = 1 | rest) = sigma(2 R_i v + W_i h + b_i)`.
+///
+/// `R` is `[n_visible x n_visible]`, `W` `[n_visible x n_hidden]`, `S` `[n_hidden x n_hidden]`. Units are numbered visible ones first. Parameters are
+/// f32, energies, enumeration and bounds f64.
+///
+/// ```
+/// use harmonium::{BoltzmannMachine, Matrix};
+/// // Two coupled units: a pair counts twice, so Z = 1 + 1 + 1 + e^2.
+/// let u = Matrix::from_slice(2, 2, &[0.0, 1.0, 1.0, 0.0])?;
+/// let machine = BoltzmannMachine::fully_visible(u, vec![0.0; 2])?;
+/// assert!((machine.log_z()? - (3.0 + 2_f64.exp()).ln()).abs() < 1e-12);
+/// # Ok::<(), harmonium::Error>(())
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+pub struct BoltzmannMachine {
+    visible: Layer,
+    hidden: Layer,
+    visible_weights: Matrix,
+    weights: Matrix,
+    hidden_weights: Matrix,
+    /// `[units x units]`: which pairs may be coupled; all of them without it.
+    connectivity: Option<BitMatrix>,
+}
+
+impl BoltzmannMachine {
+    /// A machine with all parameters zero; fully visible with `n_hidden = 0`.
+    pub fn bernoulli(n_visible: usize, n_hidden: usize) -> Self {
+        Self {
+            visible: Layer::bernoulli(n_visible),
+            hidden: Layer::bernoulli(n_hidden),
+            visible_weights: Matrix::zeros(n_visible, n_visible),
+            weights: Matrix::zeros(n_visible, n_hidden),
+            hidden_weights: Matrix::zeros(n_hidden, n_hidden),
+            connectivity: None,
+        }
+    }
+
+    /// `E(x) = -x'Ux - b.x`.
+    ///
+    /// # Errors
+    /// As [`Self::from_parameters`].
+    pub fn fully_visible(visible_weights: Matrix, bias: Vec<f32>) -> Result<Self> {
+        let weights = Matrix::zeros(bias.len(), 0);
+        Self::from_parameters(
+            visible_weights,
+            weights,
+            Matrix::zeros(0, 0),
+            bias,
+            Vec::new(),
+        )
+    }
+
+    /// A machine of given `R`, `W`, `S`, `b`, `c`.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] where they disagree; [`Error::NotFinite`] where one is NaN or infinite; [`Error::Parameter`] for `R` or `S` that is not
+    /// exactly symmetric or not zero on the diagonal.
+    pub fn from_parameters(
+        visible_weights: Matrix,
+        weights: Matrix,
+        hidden_weights: Matrix,
+        visible: Vec<f32>,
+        hidden: Vec<f32>,
+    ) -> Result<Self> {
+        let mut machine = Self::bernoulli(0, 0);
+        machine.visible = Layer::bernoulli(visible.len());
+        machine.visible.bias = visible;
+        machine.hidden = Layer::bernoulli(hidden.len());
+        machine.hidden.bias = hidden;
+        machine.visible_weights = visible_weights;
+        machine.weights = weights;
+        machine.hidden_weights = hidden_weights;
+        machine.check()?;
+        Ok(machine)
+    }
+
+    /// A machine of given couplings alone, `(i, j, weight)` over units numbered visible ones first: `weight` is `R_ij = R_ji` between visible units, `W`
+    /// between a visible and a hidden one, `S_ij = S_ji` between hidden ones. Biases are zero ([`Self::biases_mut`]). The machine remembers its edges,
+    /// those of weight 0 too: learning touches no other pair.
+    ///
+    /// # Errors
+    /// [`Error::Parameter`] for an edge that joins a unit to itself, repeats a pair, or names a unit that does not exist; [`Error::NotFinite`] for
+    /// a weight that is NaN or infinite.
+    pub fn from_edges(
+        n_visible: usize,
+        n_hidden: usize,
+        edges: &[(usize, usize, f32)],
+    ) -> Result<Self> {
+        let mut machine = Self::bernoulli(n_visible, n_hidden);
+        let n = machine.units();
+        let mut mask = BitMatrix::zeros(n, n);
+        for &(i, j, weight) in edges {
+            let found = format!("({i}, {j})");
+            if i >= n || j >= n || i == j {
+                let expected = format!("two different units below {n}");
+                return Err(Error::parameter("edge", expected, found));
+            }
+            if mask.get(i, j) {
+                return Err(Error::parameter("edge", "each pair once", found));
+            }
+            mask.set(i, j, true);
+            mask.set(j, i, true);
+            machine.set_weight(i, j, weight);
+        }
+        machine.connectivity = Some(mask);
+        machine.check()?;
+        Ok(machine)
+    }
+
+    /// The same machine, of which learning changes only the pairs that are coupled now (weight not zero).
+    pub fn with_present_edges_only(mut self) -> Self {
+        let n = self.units();
+        self.connectivity = Some(BitMatrix::from_fn(n, n, |i, j| self.coupling(i, j) != 0.0));
+        self
+    }
+
+    /// The usual start of learning: couplings that may exist normal with deviation 0.01 (Hinton's practical guide, section 8), `c` zero, `b_i` the
+    /// log-odds of unit `i` over the data and two half pseudo-examples.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if the examples have another number of columns than the machine has visible units.
+    pub fn initialized_from(mut self, data: &Examples, seed: u64) -> Result<Self> {
+        if data.columns() != self.n_visible() {
+            return Err(Error::shape(
+                "columns of the data",
+                self.n_visible(),
+                data.columns(),
+            ));
+        }
+        let mut rng = HostRng::new(seed, 0);
+        for i in 0..self.units() {
+            for j in i + 1..self.units() {
+                if self.may_couple(i, j) {
+                    self.set_weight(i, j, (INITIAL_WEIGHT_DEVIATION * rng.normal()) as f32);
+                }
+            }
+        }
+        self.visible.set_bias_from_means(&data.mean(), data.len());
+        self.hidden.bias.fill(0.0);
+        Ok(self)
+    }
+
+    /// Number of visible units.
+    pub fn n_visible(&self) -> usize {
+        self.visible.size()
+    }
+
+    /// Number of hidden units.
+    pub fn n_hidden(&self) -> usize {
+        self.hidden.size()
+    }
+
+    /// Number of all units.
+    pub fn units(&self) -> usize {
+        self.n_visible() + self.n_hidden()
+    }
+
+    /// The visible layer.
+    pub fn visible(&self) -> &Layer {
+        &self.visible
+    }
+
+    /// The hidden layer.
+    pub fn hidden(&self) -> &Layer {
+        &self.hidden
+    }
+
+    /// `R`; `U` of a fully visible machine.
+    pub fn visible_weights(&self) -> &Matrix {
+        &self.visible_weights
+    }
+
+    /// `W`.
+    pub fn weights(&self) -> &Matrix {
+        &self.weights
+    }
+
+    /// `S`.
+    pub fn hidden_weights(&self) -> &Matrix {
+        &self.hidden_weights
+    }
+
+    /// `(b, c)`, to be changed.
+    pub fn biases_mut(&mut self) -> (&mut [f32], &mut [f32]) {
+        (&mut self.visible.bias, &mut self.hidden.bias)
+    }
+
+    /// `(R, W, S, b, c)` for a learning rule, which must keep `R` and `S` symmetric and zero on the diagonal.
+    pub(crate) fn parameters_mut(&mut self) -> [&mut Matrix; 3] {
+        [
+            &mut self.visible_weights,
+            &mut self.weights,
+            &mut self.hidden_weights,
+        ]
+    }
+
+    /// Whether learning may couple units `i` and `j`, numbered visible ones first.
+    pub fn may_couple(&self, i: usize, j: usize) -> bool {
+        i != j && self.connectivity.as_ref().is_none_or(|x| x.get(i, j))
+    }
+
+    /// Which pairs may be coupled, `[units x units]`, if not all.
+    pub(crate) fn connectivity(&self) -> Option<&BitMatrix> {
+        self.connectivity.as_ref()
+    }
+
+    /// The same machine with these pairs.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] unless `mask` is `[units x units]`; [`Error::Parameter`] if it is not symmetric or leaves out a pair that is coupled.
+    pub(crate) fn with_connectivity(mut self, mask: BitMatrix) -> Result<Self> {
+        let n = self.units();
+        if (mask.rows(), mask.columns()) != (n, n) {
+            let found = format!("{} x {}", mask.rows(), mask.columns());
+            return Err(Error::shape("connectivity", format!("{n} x {n}"), found));
+        }
+        for i in 0..n {
+            for j in 0..n {
+                let (may, is) = (mask.get(i, j), i != j && self.coupling(i, j) != 0.0);
+                if may != mask.get(j, i) || is && !may || may && i == j {
+                    return Err(Error::parameter(
+                        "connectivity",
+                        "every coupled pair, from both sides, and no unit with itself",
+                        format!("{} at ({i}, {j})", u8::from(may)),
+                    ));
+                }
+            }
+        }
+        self.connectivity = Some(mask);
+        Ok(self)
+    }
+
+    /// `A_ij`, twice `R` or `S` within a layer.
+    pub(crate) fn coupling(&self, i: usize, j: usize) -> f32 {
+        let n = self.n_visible();
+        match (i < n, j < n) {
+            (true, true) => 2.0 * self.visible_weights.row(i)[j],
+            (true, false) => self.weights.row(i)[j - n],
+            (false, true) => self.weights.row(j)[i - n],
+            (false, false) => 2.0 * self.hidden_weights.row(i - n)[j - n],
+        }
+    }
+
+    /// `a_i`.
+    pub(crate) fn bias(&self, i: usize) -> f32 {
+        let n = self.n_visible();
+        if i < n {
+            self.visible.bias[i]
+        } else {
+            self.hidden.bias[i - n]
+        }
+    }
+
+    /// Sets the number that is stored of a pair, on both sides of a diagonal.
+    pub(crate) fn set_weight(&mut self, i: usize, j: usize, weight: f32) {
+        let n = self.n_visible();
+        let (i, j) = (i.min(j), i.max(j));
+        match (i < n, j < n) {
+            (true, true) => {
+                self.visible_weights.row_mut(i)[j] = weight;
+                self.visible_weights.row_mut(j)[i] = weight;
+            }
+            (true, false) => self.weights.row_mut(i)[j - n] = weight,
+            _ => {
+                self.hidden_weights.row_mut(i - n)[j - n] = weight;
+                self.hidden_weights.row_mut(j - n)[i - n] = weight;
+            }
+        }
+    }
+
+    /// Refuses parameters of shapes that disagree, that are not finite, and `R` or `S` that is not symmetric with a zero diagonal.
+    ///
+    /// # Errors
+    /// As [`Self::from_parameters`].
+    pub fn check(&self) -> Result<()> {
+        let (n, m) = (self.n_visible(), self.n_hidden());
+        for (what, x, rows, columns) in [
+            ("visible weights", &self.visible_weights, n, n),
+            ("weights", &self.weights, n, m),
+            ("hidden weights", &self.hidden_weights, m, m),
+        ] {
+            if (x.rows(), x.columns()) != (rows, columns) {
+                return Err(Error::shape(
+                    what,
+                    format!("{rows} x {columns}"),
+                    format!("{} x {}", x.rows(), x.columns()),
+                ));
+            }
+            if !x.is_finite() {
+                return Err(Error::NotFinite { what: what.into() });
+            }
+        }
+        self.visible.check_finite("visible")?;
+        self.hidden.check_finite("hidden")?;
+        for (what, x) in [
+            ("visible weights", &self.visible_weights),
+            ("hidden weights", &self.hidden_weights),
+        ] {
+            for i in 0..x.rows() {
+                if x.row(i)[i] != 0.0 {
+                    let what = format!("{what}, diagonal element {i}");
+                    return Err(Error::parameter(what, 0, x.row(i)[i]));
+                }
+                for j in 0..i {
+                    let (lower, upper) = (x.row(i)[j], x.row(j)[i]);
+                    if lower != upper {
+                        let what = format!("{what}, element ({i}, {j})");
+                        let expected = format!("{upper}, that of ({j}, {i})");
+                        return Err(Error::parameter(what, expected, lower));
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Refuses states of other widths than the layers.
+    fn check_states(&self, v: Input<'_>, h: Input<'_>) -> Result<()> {
+        let (n, m) = (self.n_visible(), self.n_hidden());
+        if (v.columns(), h.rows(), h.columns()) == (n, v.rows(), m) {
+            return Ok(());
+        }
+        Err(Error::shape(
+            "states",
+            format!("{0} x {n} and {0} x {m}", v.rows()),
+            format!(
+                "{} x {} and {} x {}",
+                v.rows(),
+                v.columns(),
+                h.rows(),
+                h.columns()
+            ),
+        ))
+    }
+
+    /// `E(v, h)` of each pair of rows, in f64; fully visible with an `h` of no columns. Cost: `units^2` a row.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] unless `v` and `h` are `[rows x n_visible]` and `[rows x n_hidden]`.
+    pub fn energy<'a>(&self, v: impl Into<Input<'a>>, h: impl Into<Input<'a>>) -> Result<Vec<f64>> {
+        let (v, h) = (v.into(), h.into());
+        self.check_states(v, h)?;
+        let mut x = Vec::with_capacity(self.units());
+        Ok((0..v.rows())
+            .map(|s| {
+                x.clear();
+                append(&mut x, v, s);
+                append(&mut x, h, s);
+                let (v, h) = x.split_at(self.n_visible());
+                let bilinear = |left: &[f64], w: &Matrix, right: &[f64]| -> f64 {
+                    let rows = left.iter().enumerate().filter(|(_, x)| **x != 0.0);
+                    rows.map(|(i, x)| x * dot(w.row(i), right)).sum()
+                };
+                -bilinear(v, &self.visible_weights, v)
+                    - bilinear(v, &self.weights, h)
+                    - bilinear(h, &self.hidden_weights, h)
+                    - dot(&self.visible.bias, v)
+                    - dot(&self.hidden.bias, h)
+            })
+            .collect())
+    }
+
+    /// `P(v_i = 1 | v without v_i, h) = sigma(beta (2 R_i v + W_i h + b_i))` of each row, `[rows x n_visible]`.
+    ///
+    /// # Errors
+    /// As [`Self::energy`].
+    pub fn mean_v_from_rest<'a>(
+        &self,
+        v: impl Into<Input<'a>>,
+        h: impl Into<Input<'a>>,
+        beta: f32,
+    ) -> Result<Matrix> {
+        let (v, h) = (v.into(), h.into());
+        self.check_states(v, h)?;
+        let twice = doubled(&self.visible_weights);
+        let terms = [
+            term(v, &twice, Direction::Up),
+            term(h, &self.weights, Direction::Down),
+        ];
+        mean_of(&self.visible, &terms, self.n_hidden(), beta)
+    }
+
+    /// `P(h_j = 1 | v, h without h_j) = sigma(beta (2 S_j h + v W_j + c_j))` of each row, `[rows x n_hidden]`.
+    ///
+    /// # Errors
+    /// As [`Self::energy`].
+    pub fn mean_h_from_rest<'a>(
+        &self,
+        v: impl Into<Input<'a>>,
+        h: impl Into<Input<'a>>,
+        beta: f32,
+    ) -> Result<Matrix> {
+        let (v, h) = (v.into(), h.into());
+        self.check_states(v, h)?;
+        let twice = doubled(&self.hidden_weights);
+        let terms = [
+            term(h, &twice, Direction::Up),
+            term(v, &self.weights, Direction::Up),
+        ];
+        mean_of(&self.hidden, &terms, self.n_visible(), beta)
+    }
+}
+
+/// A term without fast copies: exact to f32.
+fn term<'a>(input: Input<'a>, weights: &'a Matrix, direction: Direction) -> Term<'a> {
+    Term {
+        input,
+        weights,
+        direction,
+        fixed: None,
+    }
+}
+
+/// Means of `layer` from terms of which the second is left out without neighbours.
+fn mean_of(layer: &Layer, terms: &[Term<'_>; 2], neighbours: usize, beta: f32) -> Result<Matrix> {
+    let mut out = Matrix::zeros(terms[0].input.rows(), layer.size());
+    let tail = Tail {
+        mean: Some(out.view_mut()),
+        precise: true,
+        ..Tail::new(beta)
+    };
+    let terms = if neighbours == 0 {
+        &terms[..1]
+    } else {
+        &terms[..]
+    };
+    layer.propagate(terms, tail, &mut Propagation::default())?;
+    Ok(out)
+}
+
+fn doubled(x: &Matrix) -> Matrix {
+    Matrix::from_fn(x.rows(), x.columns(), |i, j| 2.0 * x.row(i)[j])
+}
+
+/// Appends sample `s` as f64.
+fn append(to: &mut Vec<f64>, x: Input<'_>, s: usize) {
+    match x {
+        Input::Bits(x) => to.extend((0..x.columns()).map(|i| f64::from(u8::from(x.get(s, i))))),
+        Input::Real(x) => to.extend(x.row(s).iter().map(|&x| f64::from(x))),
+    }
+}
+
+fn dot(a: &[f32], b: &[f64]) -> f64 {
+    a.iter().zip(b).map(|(&a, b)| f64::from(a) * b).sum()
+}
+
+impl TryFrom<&Rbm> for BoltzmannMachine {
+    type Error = Error;
+
+    /// The RBM as a general machine with `R = S = 0`: the same energies.
+    ///
+    /// # Errors
+    /// [`Error::Parameter`] for an RBM of other than Bernoulli units, [`Error::NotFinite`] for parameters that are NaN or infinite.
+    fn try_from(rbm: &Rbm) -> Result<Self> {
+        rbm.expect_bernoulli("conversion to a general Boltzmann machine")?;
+        let (n, m) = (rbm.n_visible(), rbm.n_hidden());
+        Self::from_parameters(
+            Matrix::zeros(n, n),
+            rbm.weights().clone(),
+            Matrix::zeros(m, m),
+            rbm.visible().bias.clone(),
+            rbm.hidden().bias.clone(),
+        )
+    }
+}

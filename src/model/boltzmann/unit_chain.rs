@@ -1,0 +1,383 @@
+//! Gibbs sampling unit by unit, 64 chains a word.
+//!
+//! The bits of 64 chains are one word a unit, so that the input of a unit in 64 chains is a sum of as many vector additions as it has neighbours, masked by
+//! their words: nothing is multiplied, and one pass over the couplings serves 64 chains. Words of different chains never meet: threads share nothing.
+
+use super::{BoltzmannMachine, couplings::Couplings};
+use crate::{
+    bits::{BitMatrix, BitView, WORD_BITS, last_word_mask, transpose_block},
+    kernel::{activation::inverse_sigmoid_lanes, bernoulli::Uniforms},
+    rng::Draws,
+    simd::{Operation, Simd, dispatch},
+};
+use rayon::prelude::*;
+
+/// Couplings that cost about as much as the draw of a unit.
+const DRAW_COST: usize = 32;
+/// Couplings and draws (some nanoseconds each) that one thread does alone: some 20 microseconds.
+const LITTLE_WORK: usize = 8192;
+
+/// Chains whose units are drawn one after the other, in order of their number.
+#[derive(Clone, Debug)]
+pub(crate) struct UnitChain {
+    couplings: Couplings,
+    chains: usize,
+    /// `[words of chains][units]`
+    states: Vec<u64>,
+    /// Likewise, ones where a unit of a chain is held; empty if none is.
+    held: Vec<u64>,
+}
+
+impl UnitChain {
+    /// `chains` chains at zero.
+    pub(crate) fn new(couplings: Couplings, chains: usize) -> Self {
+        let words = chains.div_ceil(WORD_BITS) * couplings.units();
+        Self {
+            couplings,
+            chains,
+            states: vec![0; words],
+            held: Vec::new(),
+        }
+    }
+
+    pub(crate) fn units(&self) -> usize {
+        self.couplings.units()
+    }
+
+    pub(crate) fn refresh(&mut self, machine: &BoltzmannMachine) {
+        self.couplings.refresh(machine);
+    }
+
+    /// Changes the number of chains; what states they have is then for the caller to say. Allocates only to grow.
+    pub(crate) fn set_chains(&mut self, chains: usize) {
+        self.chains = chains;
+        self.states
+            .resize(chains.div_ceil(WORD_BITS) * self.units(), 0);
+    }
+
+    /// States by unit: `[words of chains][units]`, zero beyond the last chain.
+    pub(crate) fn words(&self) -> &[u64] {
+        &self.states
+    }
+
+    /// The units from `first` on get the states `x` `[chains x units]`.
+    pub(crate) fn set_units(&mut self, first: usize, x: BitView<'_>) {
+        let n = self.units();
+        write_words(
+            &mut self.states,
+            n,
+            first,
+            self.chains,
+            |chain, word| x.row(chain)[word],
+            x.columns(),
+        );
+    }
+
+    /// The states of the units from `first` on into `x` `[chains x units]`.
+    pub(crate) fn units_into(&self, first: usize, x: &mut BitMatrix) {
+        let n = self.units();
+        let columns = x.columns();
+        let mut x = x.view_mut();
+        for (chunk, words) in self.states.chunks_exact(n.max(1)).enumerate() {
+            for column in (0..columns).step_by(WORD_BITS) {
+                let mut square = [0; WORD_BITS];
+                let units = column..columns.min(column + WORD_BITS);
+                for (to, i) in square.iter_mut().zip(units) {
+                    *to = words[first + i];
+                }
+                transpose_block(&mut square);
+                let chains = chunk * WORD_BITS..self.chains.min((chunk + 1) * WORD_BITS);
+                for (row, chain) in square.iter().zip(chains) {
+                    x.row_mut(chain)[column / WORD_BITS] = *row;
+                }
+            }
+        }
+    }
+
+    /// Holds units from `first` on where `mask` `[1 or chains x units]` is one, beside those that are held already.
+    pub(crate) fn hold(&mut self, first: usize, mask: BitView<'_>) {
+        let n = self.units();
+        let mut held = vec![0; self.states.len()];
+        let of = |chain: usize| if mask.rows() == 1 { 0 } else { chain };
+        write_words(
+            &mut held,
+            n,
+            first,
+            self.chains,
+            |chain, word| mask.row(of(chain))[word],
+            mask.columns(),
+        );
+        if self.held.is_empty() {
+            self.held = held;
+        } else {
+            self.held.iter_mut().zip(held).for_each(|(a, b)| *a |= b);
+        }
+    }
+
+    /// Every unit of every chain a fair coin: row = unit, column = chain of `draws`.
+    pub(crate) fn draw_uniform(&mut self, draws: Draws) {
+        let bias = std::mem::take(&mut self.couplings.bias);
+        self.run(&bias, 0.0, draws, false);
+        self.couplings.bias = bias;
+    }
+
+    /// Every unit of every chain drawn with probability `sigma(bias)`.
+    pub(crate) fn draw_independent(&mut self, bias: &[f32], draws: Draws) {
+        self.run(bias, 1.0, draws, false);
+    }
+
+    /// One sweep at inverse temperature `beta`: every unit that is not held is drawn from `sigma(beta (A_i x + a_i))`. Row = unit, column = chain
+    /// of `draws`.
+    pub(crate) fn sweep(&mut self, beta: f32, draws: Draws) {
+        let bias = std::mem::take(&mut self.couplings.bias);
+        self.run(&bias, beta, draws, true);
+        self.couplings.bias = bias;
+    }
+
+    /// As [`Self::sweep`] with `bias` in place of the machine's.
+    pub(crate) fn sweep_with_bias(&mut self, bias: &[f32], beta: f32, draws: Draws) {
+        self.run(bias, beta, draws, true);
+    }
+
+    fn run(&mut self, bias: &[f32], beta: f32, draws: Draws, is_coupled: bool) {
+        let n = self.units();
+        if n == 0 {
+            return;
+        }
+        let few = self.is_little_work();
+        let (couplings, held, chains) = (&self.couplings, &self.held, self.chains);
+        let sweep = |(chunk, x): (usize, &mut [u64])| {
+            dispatch(SweepWord {
+                couplings,
+                is_coupled,
+                bias,
+                x,
+                held: held.get(chunk * n..(chunk + 1) * n).unwrap_or(&[]),
+                first_chain: chunk * WORD_BITS,
+                lanes: lanes_of(chunk, chains),
+                beta,
+                draws,
+            });
+        };
+        if few {
+            self.states.chunks_exact_mut(n).enumerate().for_each(sweep);
+        } else {
+            let words = self.states.par_chunks_exact_mut(n);
+            words.enumerate().for_each(sweep);
+        }
+    }
+
+    /// Whether a sweep is over before another thread would have begun.
+    fn is_little_work(&self) -> bool {
+        let of_word = self.couplings.len() + DRAW_COST * self.units();
+        self.chains.div_ceil(WORD_BITS) * of_word <= LITTLE_WORK
+    }
+
+    /// `-E = sum_i x_i (a_i + sum_{j<i} A_ij x_j)` of every chain, inputs in f32 and their sum in f64. Costs half a sweep.
+    pub(crate) fn negative_energies_into(&self, out: &mut [f64]) {
+        let n = self.units();
+        if n == 0 {
+            return out.fill(0.0);
+        }
+        let add = |(out, x): (&mut [f64], &[u64])| {
+            dispatch(EnergyOfWord {
+                couplings: &self.couplings,
+                x,
+                out,
+            });
+        };
+        if self.is_little_work() {
+            let words = self.states.chunks_exact(n);
+            out.chunks_mut(WORD_BITS).zip(words).for_each(add);
+        } else {
+            let words = self.states.par_chunks_exact(n);
+            out.par_chunks_mut(WORD_BITS).zip(words).for_each(add);
+        }
+    }
+}
+
+/// Ones where word `chunk` has chains.
+fn lanes_of(chunk: usize, chains: usize) -> u64 {
+    if (chunk + 1) * WORD_BITS <= chains {
+        u64::MAX
+    } else {
+        last_word_mask(chains)
+    }
+}
+
+/// Transposes `columns` columns of rows of words into words by unit, from unit `first` on.
+fn write_words(
+    words: &mut [u64],
+    n: usize,
+    first: usize,
+    chains: usize,
+    row: impl Fn(usize, usize) -> u64,
+    columns: usize,
+) {
+    for (chunk, words) in words.chunks_exact_mut(n.max(1)).enumerate() {
+        for column in (0..columns).step_by(WORD_BITS) {
+            let mut square = [0; WORD_BITS];
+            let samples = chunk * WORD_BITS..chains.min((chunk + 1) * WORD_BITS);
+            for (to, chain) in square.iter_mut().zip(samples) {
+                *to = row(chain, column / WORD_BITS);
+            }
+            transpose_block(&mut square);
+            let units = columns.min(column + WORD_BITS) - column;
+            words[first + column..][..units].copy_from_slice(&square[..units]);
+        }
+    }
+}
+
+/// One sweep over the units of 64 chains.
+struct SweepWord<'a> {
+    couplings: &'a Couplings,
+    is_coupled: bool,
+    bias: &'a [f32],
+    x: &'a mut [u64],
+    held: &'a [u64],
+    first_chain: usize,
+    lanes: u64,
+    beta: f32,
+    draws: Draws,
+}
+
+impl Operation for SweepWord<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        match S::LANES {
+            16 => self.sweep::<S, 4>(s),
+            8 => self.sweep::<S, 8>(s),
+            lanes => unreachable!("{lanes} lanes"),
+        }
+    }
+}
+
+impl SweepWord<'_> {
+    /// `V` vectors are 64 floats.
+    #[inline(always)]
+    fn sweep<S: Simd, const V: usize>(self, s: S) {
+        let uniforms = Uniforms::new(s, self.draws);
+        let beta = s.splat(self.beta);
+        for i in 0..self.x.len() {
+            let held = self.held.get(i).copied().unwrap_or(0);
+            if held & self.lanes == self.lanes {
+                continue;
+            }
+            let mut y = [s.splat(self.bias[i]); V];
+            if self.is_coupled {
+                add_couplings(s, self.couplings.of(i), self.x, &mut y);
+            }
+            let upper = uniforms.is_upper(i);
+            let mut word = 0;
+            for (k, y) in y.chunks_exact(2).enumerate() {
+                let column = self.first_chain + 2 * k * S::LANES;
+                let words = uniforms.of_row(s, i, column);
+                for (v, &y) in y.iter().enumerate() {
+                    let first = column + v * S::LANES;
+                    let inverse = inverse_sigmoid_lanes(s, s.mul(beta, y));
+                    let bits = uniforms
+                        .draw_inverse(s, words[v], upper, inverse, |lane| (i, first + lane));
+                    word |= u64::from(bits) << (first - self.first_chain);
+                }
+            }
+            self.x[i] = (self.x[i] & held) | (word & !held & self.lanes);
+        }
+    }
+}
+
+/// `y += A_i x` in 64 chains, neighbours in order.
+#[inline(always)]
+fn add_couplings<S: Simd, const V: usize>(
+    s: S,
+    (neighbours, values): (&[u32], &[f32]),
+    x: &[u64],
+    y: &mut [S::F; V],
+) {
+    for (&j, &a) in neighbours.iter().zip(values) {
+        let (word, a) = (x[j as usize], s.splat(a));
+        for (v, y) in y.iter_mut().enumerate() {
+            *y = s.mul_add(a, s.expand((word >> (v * S::LANES)) as u32), *y);
+        }
+    }
+}
+
+struct EnergyOfWord<'a> {
+    couplings: &'a Couplings,
+    x: &'a [u64],
+    out: &'a mut [f64],
+}
+
+impl Operation for EnergyOfWord<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        match S::LANES {
+            16 => self.add::<S, 4>(s),
+            8 => self.add::<S, 8>(s),
+            lanes => unreachable!("{lanes} lanes"),
+        }
+    }
+}
+
+impl EnergyOfWord<'_> {
+    #[inline(always)]
+    fn add<S: Simd, const V: usize>(self, s: S) {
+        self.out.fill(0.0);
+        let mut buffer = [0.0; WORD_BITS];
+        for i in 0..self.x.len() {
+            let (neighbours, values) = self.couplings.of(i);
+            let below = neighbours.partition_point(|&j| (j as usize) < i);
+            let mut y = [s.splat(self.couplings.bias[i]); V];
+            add_couplings(s, (&neighbours[..below], &values[..below]), self.x, &mut y);
+            for (to, y) in buffer.chunks_exact_mut(S::LANES).zip(y) {
+                s.store(to, y);
+            }
+            let word = self.x[i];
+            for (lane, (sum, y)) in self.out.iter_mut().zip(buffer).enumerate() {
+                if word >> lane & 1 == 1 {
+                    *sum += f64::from(y);
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// States go in and come out, and energies are those of the definition, for counts of chains and units that fill no word.
+    #[test]
+    fn transposed_states_and_energies() {
+        let (n, m, chains) = (70, 9, 131);
+        let mut machine = BoltzmannMachine::bernoulli(n, m);
+        for i in 0..n + m {
+            for j in 0..i {
+                machine.set_weight(i, j, ((i * 7 + j * 3) % 11) as f32 / 50.0 - 0.1);
+            }
+        }
+        machine.biases_mut().0[3] = 0.5;
+        let v = BitMatrix::from_fn(chains, n, |i, j| (i * 5 + j * 3) % 7 < 3);
+        let h = BitMatrix::from_fn(chains, m, |i, j| (i + j * 3) % 5 < 2);
+        let mut chain = UnitChain::new(Couplings::allowed(&machine), chains);
+        chain.set_units(0, v.view());
+        chain.set_units(n, h.view());
+        let (mut v2, mut h2) = (BitMatrix::zeros(chains, n), BitMatrix::zeros(chains, m));
+        chain.units_into(0, &mut v2);
+        chain.units_into(n, &mut h2);
+        assert_eq!((&v2, &h2), (&v, &h));
+        assert!(v2.padding_is_zero() && h2.padding_is_zero());
+        let mut energies = vec![0.0; chains];
+        chain.negative_energies_into(&mut energies);
+        for (a, b) in energies.iter().zip(machine.energy(&v, &h).unwrap()) {
+            // Some 80 f32 additions of magnitude up to 8, 80 times.
+            assert!(
+                (a + b).abs() < 80.0 * 80.0 * 8.0 * f64::from(f32::EPSILON),
+                "{a} {b}"
+            );
+        }
+    }
+}

@@ -1,0 +1,200 @@
+//! The gradient of a general machine: pairs of all units, `[units x units]`, symmetric to the bit.
+
+use crate::{
+    bits::{BitView, WORD_BITS},
+    matrix::Matrix,
+    model::{
+        BoltzmannMachine,
+        boltzmann::{BoltzmannExpectations, UnitChain},
+    },
+    simd::{Operation, Simd, dispatch},
+};
+use rayon::prelude::*;
+
+/// `dL / dA_ij`-like sums `E[x_i x_j]` of one phase minus the other, biases beside them. With respect to an element of `R`, `W` or `S` taken by itself the
+/// gradient of the likelihood is exactly this difference; along a pair `R_ij = R_ji` it is twice that.
+#[derive(Clone, Debug)]
+pub(super) struct Gradient {
+    /// `[units x units]`; while sums are collected, `E[x_i]` is on the diagonal.
+    pub(super) pairs: Matrix,
+    pub(super) bias: Vec<f32>,
+}
+
+impl Gradient {
+    pub(super) fn zeros(units: usize) -> Self {
+        Self {
+            pairs: Matrix::zeros(units, units),
+            bias: vec![0.0; units],
+        }
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.pairs.padded_mut().fill(0.0);
+        self.bias.fill(0.0);
+    }
+
+    /// `+= weight` times how many chains have both units on.
+    pub(super) fn add_counts(&mut self, chain: &UnitChain, weight: f32) {
+        let n = chain.units();
+        let stride = self.pairs.stride().max(1);
+        let words = chain.words();
+        self.pairs
+            .padded_mut()
+            .par_chunks_mut(stride)
+            .enumerate()
+            .for_each(|(i, row)| {
+                dispatch(CountRow {
+                    words,
+                    n,
+                    i,
+                    weight,
+                    row: &mut row[..n],
+                });
+            });
+    }
+
+    /// `+= weight` times expectations.
+    pub(super) fn add_expectations(&mut self, expected: &BoltzmannExpectations, weight: f64) {
+        let n = self.bias.len();
+        for i in 0..n {
+            let row = self.pairs.row_mut(i).iter_mut();
+            for (to, x) in row.zip(&expected.pairs[i * n..]) {
+                *to += (weight * x) as f32;
+            }
+        }
+    }
+
+    /// `+= weight sum_s x_s x_s'` over rows `(v_s, q_s)`, but for the pairs of visible units; the hidden units of a row are independent.
+    pub(super) fn add_means(&mut self, v: BitView<'_>, q: &Matrix, weight: f32) {
+        let (n, m) = (v.columns(), q.columns());
+        for s in 0..v.rows() {
+            for i in v.ones(s) {
+                let row = &mut self.pairs.row_mut(i)[n..];
+                row.iter_mut()
+                    .zip(q.row(s))
+                    .for_each(|(g, q)| *g += weight * q);
+            }
+        }
+        for i in 0..n {
+            for j in 0..m {
+                self.pairs.row_mut(n + j)[i] = self.pairs.row(i)[n + j];
+            }
+        }
+        for j in 0..m {
+            for s in 0..v.rows() {
+                let own = q.row(s)[j];
+                let row = &mut self.pairs.row_mut(n + j)[n..];
+                for (k, (g, q)) in row.iter_mut().zip(q.row(s)).enumerate() {
+                    // E[h_j^2] is E[h_j].
+                    *g += weight * if k == j { own } else { own * q };
+                }
+            }
+        }
+    }
+
+    /// Moves the diagonal to the biases, and forgets the pairs that may not be coupled.
+    pub(super) fn finish(&mut self, machine: &BoltzmannMachine) {
+        for i in 0..self.bias.len() {
+            let row = self.pairs.row_mut(i);
+            self.bias[i] += row[i];
+            for (j, g) in row.iter_mut().enumerate() {
+                if !machine.may_couple(i, j) {
+                    *g = 0.0;
+                }
+            }
+        }
+    }
+}
+
+/// One row of the counts of pairs.
+struct CountRow<'a> {
+    words: &'a [u64],
+    n: usize,
+    i: usize,
+    weight: f32,
+    row: &'a mut [f32],
+}
+
+impl Operation for CountRow<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, _: S) {
+        for (block, row) in self.row.chunks_mut(WORD_BITS).enumerate() {
+            let mut counts = [0_u32; WORD_BITS];
+            for words in self.words.chunks_exact(self.n) {
+                let x = words[self.i];
+                let others = &words[block * WORD_BITS..][..row.len()];
+                for (count, y) in counts.iter_mut().zip(others) {
+                    *count += (x & y).count_ones();
+                }
+            }
+            for (to, count) in row.iter_mut().zip(counts) {
+                *to += self.weight * count as f32;
+            }
+        }
+    }
+}
+
+/// Buffers of the gradient of the pseudo-likelihood.
+#[derive(Clone, Debug, Default)]
+pub(super) struct PseudoLikelihood {
+    /// `2 U`.
+    pub(super) twice: Matrix,
+    /// `P(x_i = 1 | rest)`, then `x - P`.
+    pub(super) rest: Matrix,
+    /// `X' (X - P)`.
+    products: Matrix,
+}
+
+impl PseudoLikelihood {
+    pub(super) fn new(units: usize, batch: usize) -> Self {
+        Self {
+            twice: Matrix::zeros(units, units),
+            rest: Matrix::zeros(batch, units),
+            products: Matrix::zeros(units, units),
+        }
+    }
+
+    /// Takes the weights of `machine`.
+    pub(super) fn refresh(&mut self, machine: &BoltzmannMachine) {
+        let from = machine.visible_weights().padded();
+        let to = self.twice.padded_mut().iter_mut();
+        to.zip(from).for_each(|(to, u)| *to = 2.0 * u);
+    }
+
+    /// The gradient of the mean over the rows `x` of `sum_i ln P(x_i | rest)`, from the means in `rest`: with `D = X - P`,
+    /// `(X'D + D'X) / rows` with respect to an element of `U`, the mean of `D` with respect to the biases.
+    pub(super) fn gradient_into(&mut self, x: BitView<'_>, gradient: &mut Gradient) {
+        let weight = 1.0 / x.rows() as f32;
+        for s in 0..x.rows() {
+            let row = self.rest.row_mut(s);
+            row.iter_mut().for_each(|p| *p = -*p);
+            x.ones(s).for_each(|i| row[i] += 1.0);
+            for (bias, d) in gradient.bias.iter_mut().zip(row) {
+                *bias += weight * *d;
+            }
+        }
+        let rest = &self.rest;
+        let stride = self.products.stride().max(1);
+        self.products
+            .padded_mut()
+            .par_chunks_mut(stride)
+            .enumerate()
+            .for_each(|(j, to)| {
+                to.fill(0.0);
+                for s in (0..x.rows()).filter(|&s| x.get(s, j)) {
+                    let row = to.iter_mut().zip(rest.row(s));
+                    row.for_each(|(to, d)| *to += weight * d);
+                }
+            });
+        for i in 0..self.products.rows() {
+            let row = gradient.pairs.row_mut(i);
+            for (j, g) in row.iter_mut().enumerate() {
+                *g = self.products.row(i)[j] + self.products.row(j)[i];
+            }
+            // The diagonal goes to the biases, which are done.
+            row[i] = 0.0;
+        }
+    }
+}
