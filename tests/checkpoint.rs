@@ -124,7 +124,11 @@ fn refusals_name_the_file_and_the_reason() {
     for (key, value, expected) in [
         ("format", "pt", "format \"harmonium\", found \"pt\""),
         ("version", "2", "version \"1\", found \"2\""),
-        ("kind", "vae", "kind \"rbm\" or \"dbn\", found \"vae\""),
+        (
+            "kind",
+            "vae",
+            "kind \"rbm\" or \"dbn\" or \"boltzmann\", found \"vae\"",
+        ),
         ("units", "bernoulli", "units of 2 layers"),
         ("units", "bernoulli,gauss", "units that this version knows"),
         ("units", "bernoulli:4,bernoulli", "segments of 3 units"),
