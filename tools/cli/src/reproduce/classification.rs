@@ -83,7 +83,7 @@ fn machines() -> [Machine; 3] {
                 objective: Objective::Hybrid {
                     generative_weight: 0.05,
                 },
-                epochs: 20,
+                epochs: 60,
                 ..classifier
             },
             published: 1.28,
