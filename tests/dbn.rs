@@ -532,8 +532,8 @@ fn three_ways_to_classify() {
         };
         let all: Vec<f64> = (0..3).map(log_weight).collect();
         let sum = all.iter().map(|x| x.exp()).sum::<f64>().ln();
-        for y in 0..3 {
-            assert!((f64::from(found.row(s)[y]) - (all[y] - sum)).abs() < 1e-5);
+        for (x, found) in all.iter().zip(found.row(s)) {
+            assert!((f64::from(*found) - (x - sum)).abs() < 1e-5);
         }
     }
     // Averaged: E_q p(y | features).
@@ -549,9 +549,9 @@ fn three_ways_to_classify() {
                 (0..3).for_each(|y| expected[y] += q * p(h, y));
             }
         }
-        for y in 0..3 {
+        for (expected, found) in expected.iter().zip(found.row(s)) {
             // Five standard deviations of a mean of numbers in [0, 1].
-            let off = (f64::from(found.row(s)[y]).exp() - expected[y]).abs();
+            let off = (f64::from(*found).exp() - expected).abs();
             assert!(off < 2.5 / (passes as f64).sqrt(), "{off}");
         }
     }
@@ -638,8 +638,8 @@ fn expected_updates_of_both_phases() {
             (&recognition, &velocity.recognition),
         ] {
             let senders = expected.len() - 1;
-            for k in 0..senders {
-                for (e, f) in expected[k].iter().zip(found.weights.row(k)) {
+            for (k, expected) in expected.iter().take(senders).enumerate() {
+                for (e, f) in expected.iter().zip(found.weights.row(k)) {
                     assert!((e - f64::from(*f)).abs() < allowed, "pair {l}: {f} for {e}");
                 }
             }
@@ -928,7 +928,7 @@ fn greedy_and_up_down_learn() {
     let v = patterns.bits().unwrap();
     // Rows equal: bars; the two plain patterns are left out, they are both.
     let kept: Vec<usize> = (0..v.rows())
-        .filter(|&s| v.view().ones(s).count() % 9 != 0)
+        .filter(|&s| !v.view().ones(s).count().is_multiple_of(9))
         .collect();
     let class = |s: usize| {
         let x = index_of(v, s);
