@@ -93,7 +93,7 @@ impl From<&Training> for Checkpoint {
 impl From<&UpDown> for Checkpoint {
     fn from(run: &UpDown) -> Self {
         Self {
-            stage: Some(Stage::UpDown(run.state().clone())),
+            stage: Some(Stage::UpDown(Box::new(run.state().clone()))),
             ..run.dbn().clone().into()
         }
     }
@@ -152,7 +152,7 @@ impl Checkpoint {
             let expected = "a run of the up-down algorithm in progress";
             return Err(Error::parameter("model file", expected, "none"));
         };
-        UpDown::resumed(self.model.into_dbn()?, state, data)
+        UpDown::resumed(self.model.into_dbn()?, *state, data)
     }
 
     /// The machine of a file of kind `rbm`.
