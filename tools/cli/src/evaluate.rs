@@ -154,10 +154,10 @@ fn annealing(
     }
     let steps = args.betas.unwrap_or(DEFAULT_BETAS);
     let betas = match (args.schedule, args.betas) {
-        (ScheduleArg::Linear, _) => Betas::Linear(steps),
-        (ScheduleArg::Adaptive, _) => Betas::Adaptive(steps),
-        (ScheduleArg::SalakhutdinovMurray, None) => Betas::SalakhutdinovMurray,
-        (ScheduleArg::SalakhutdinovMurray, Some(steps)) => {
+        (Some(ScheduleArg::Linear), _) | (None, Some(_)) => Betas::Linear(steps),
+        (Some(ScheduleArg::Adaptive), _) => Betas::Adaptive(steps),
+        (Some(ScheduleArg::SalakhutdinovMurray) | None, None) => Betas::SalakhutdinovMurray,
+        (Some(ScheduleArg::SalakhutdinovMurray), Some(steps)) => {
             return Err(Failure::usage(format!(
                 "--betas {steps}: --schedule salakhutdinov-murray has 14503 of its own"
             )));

@@ -66,6 +66,18 @@ impl Annealing {
             raise: None,
         }
     }
+
+    /// Forward and back, as [`Bracket`] needs it, with the temperatures that do best at their number (docs/likelihood.md).
+    ///
+    /// # Errors
+    /// Examples of another width than the machine.
+    pub fn both_ways(rbm: &Rbm, train: &Examples, seed: u64) -> Outcome<Self> {
+        let (chains, burn_in) = (DEFAULT_CHAINS, DEFAULT_BURN_IN);
+        Ok(Self {
+            reverse: Some(ReverseStart::suited_to(rbm, train, chains, burn_in, seed)?),
+            ..Self::of(train, chains, Betas::SalakhutdinovMurray, seed)
+        })
+    }
 }
 
 /// What annealing found.
@@ -232,15 +244,23 @@ impl Likelihood {
             }
         };
         let (free, error) = mean_and_standard_error(free);
-        let interval = match &reverse {
-            None => (forward.low, forward.high),
-            Some((_, bracket)) => (bracket.low(), bracket.high()),
+        let (log_z, log_z_error, interval) = match &reverse {
+            None => (
+                forward.estimate,
+                forward.standard_error,
+                (forward.low, forward.high),
+            ),
+            Some((_, bracket)) => (
+                bracket.bennett.estimate,
+                bracket.bennett.standard_error,
+                (bracket.low(), bracket.high()),
+            ),
         };
         Ok(Some(Self {
-            log_z: forward.estimate,
+            log_z,
             interval,
-            mean: -free - forward.estimate,
-            standard_error: error.hypot(forward.standard_error),
+            mean: -free - log_z,
+            standard_error: error.hypot(log_z_error),
             count: examples.len(),
             split,
             activity: activity(rbm, bits.into())?,
@@ -271,18 +291,21 @@ impl Likelihood {
         let mut text = match &self.annealed {
             None => format!("exact ln Z, standard error {:.2}", self.standard_error),
             Some(x) => {
-                let sizes = match &x.reverse {
-                    None => format!("{:.0}", x.forward.effective_sample_size),
-                    Some((_, bracket)) => format!(
-                        "{:.0} and {:.0}",
-                        x.forward.effective_sample_size, bracket.reverse.effective_sample_size
-                    ),
-                };
                 let chains = x.ais.chains;
-                format!(
-                    "ln Z {:.2}, effective sample size {sizes} of {chains}",
-                    self.log_z
-                )
+                let size = x.forward.effective_sample_size;
+                match &x.reverse {
+                    None => format!(
+                        "ln Z {:.2}, effective sample size {size:.0} of {chains}",
+                        self.log_z
+                    ),
+                    Some((_, bracket)) => format!(
+                        "ln Z {:.2} by Bennett; by forward AIS {:.2} and in reverse {:.2}, effective sample sizes {size:.0} and {:.0} of {chains}",
+                        self.log_z,
+                        self.mean + (self.log_z - bracket.forward.estimate),
+                        self.mean + (self.log_z - bracket.reverse.estimate),
+                        bracket.reverse.effective_sample_size
+                    ),
+                }
             }
         };
         for warning in self.annealed.iter().flat_map(Annealed::warnings) {

@@ -19,6 +19,7 @@ use harmonium::{
     Checkpoint, Error, Rbm, Training,
     checkpoint::write_atomically,
     dataset::{Binarization, Examples},
+    kernel::reduce::mean_and_standard_error,
     train::{Event, Options},
 };
 use serde_json::{Map, Value, json};
@@ -33,6 +34,8 @@ use std::{
 /// Examples and epochs of `--quick`.
 const QUICK_EXAMPLES: usize = 1000;
 const QUICK_EPOCHS: usize = 2;
+/// Standard errors to either side of a mean over seeds or of an error rate.
+const DEVIATIONS: f64 = 3.0;
 /// Time between lines about a run.
 const LINE_EVERY: Duration = Duration::from_secs(10);
 
@@ -105,6 +108,8 @@ struct Figure {
     unit: &'static str,
     /// What the interval is, and what else to know.
     remark: String,
+    /// Of each seed, if there are several.
+    of_seeds: Vec<f64>,
 }
 
 /// Runs the command.
@@ -121,7 +126,7 @@ pub fn run(args: &ReproduceArgs) -> Outcome<()> {
                 .hint("`harmonium reproduce --list` says what they are"),
         );
     };
-    let setting = Setting {
+    let mut setting = Setting {
         data: args.data.as_deref().map(resolved),
         quick: args.quick,
         seed: args.seed,
@@ -133,13 +138,22 @@ pub fn run(args: &ReproduceArgs) -> Outcome<()> {
         fs::create_dir_all(out).map_err(|e| Error::io(out, "create the directory", e))?;
     }
     let started = Instant::now();
-    let parts = (experiment.run)(&setting)?;
-    if parts.is_empty() {
-        let only = setting.only.unwrap_or_default();
-        return Err(Failure::usage(format!(
-            "--only {only:?}: {name} has no such part"
-        )));
+    let mut runs = Vec::new();
+    for seed in (0..args.seeds as u64).map(|k| args.seed.wrapping_add(k)) {
+        setting.seed = seed;
+        if args.seeds > 1 {
+            note(format!("seed {seed}"));
+        }
+        let parts = (experiment.run)(&setting)?;
+        if parts.is_empty() {
+            let only = setting.only.unwrap_or_default();
+            return Err(Failure::usage(format!(
+                "--only {only:?}: {name} has no such part"
+            )));
+        }
+        runs.push(parts);
     }
+    let parts = averaged(runs);
     let record = record(experiment, args, &parts, started.elapsed().as_secs_f64());
     if let Some(out) = &setting.out {
         let text = format!("{:#}\n", Value::Object(record.clone()));
@@ -153,8 +167,12 @@ pub fn run(args: &ReproduceArgs) -> Outcome<()> {
     } else {
         ""
     };
+    let seeds = match args.seeds {
+        1 => format!("seed {}", args.seed),
+        n => format!("{n} seeds from {}", args.seed),
+    };
     report::columns(
-        &format!("{name}, seed {}{quick}", args.seed),
+        &format!("{name}, {seeds}{quick}"),
         &["", "published", "measured", "interval", "", ""],
         &parts.iter().flat_map(Part::rows).collect::<Vec<_>>(),
     )
@@ -172,6 +190,7 @@ fn record(
         "about": experiment.about,
         "quick": args.quick,
         "seed": args.seed,
+        "seeds": args.seeds,
         "data": args.data.as_deref().unwrap_or(crate::data::MNIST),
         "seconds": seconds,
         "parts": parts.iter().map(Part::json).collect::<Vec<_>>(),
@@ -188,6 +207,33 @@ fn record(
     }
 }
 
+/// Parts of runs that differ in their seeds alone as one: means of the figures, with three standard errors of the mean to either side.
+fn averaged(mut runs: Vec<Vec<Part>>) -> Vec<Part> {
+    if runs.len() == 1 {
+        return runs.remove(0);
+    }
+    let count = runs.len();
+    let mut parts = runs.remove(0);
+    for (i, part) in parts.iter_mut().enumerate() {
+        part.seconds += runs.iter().map(|run| run[i].seconds).sum::<f64>();
+        for (k, figure) in part.figures.iter_mut().enumerate() {
+            let others = runs.iter().map(|run| run[i].figures[k].measured);
+            let all: Vec<f64> = std::iter::once(figure.measured).chain(others).collect();
+            let (mean, error) = mean_and_standard_error(all.iter().copied());
+            let [least, most] = [f64::min, f64::max].map(|of| all.iter().copied().reduce(of));
+            figure.measured = mean;
+            figure.interval = (mean - DEVIATIONS * error, mean + DEVIATIONS * error);
+            figure.remark = format!(
+                "mean of {count} seeds, 3 standard errors; {:.2} .. {:.2}",
+                least.unwrap_or(mean),
+                most.unwrap_or(mean)
+            );
+            figure.of_seeds = all;
+        }
+    }
+    parts
+}
+
 impl Part {
     fn json(&self) -> Value {
         let figures = self.figures.iter().map(|x| {
@@ -199,6 +245,7 @@ impl Part {
                 "high": x.interval.1,
                 "unit": x.unit,
                 "remark": x.remark,
+                "of_seeds": x.of_seeds,
             })
         });
         json!({

@@ -8,7 +8,7 @@ use crate::{
     failure::{Failure, Outcome, note},
     files::Files,
     interrupt::Interrupt,
-    likelihood::{self, Annealing, DEFAULT_BETAS, DEFAULT_CHAINS, Likelihood, Way},
+    likelihood::{self, Annealing, Likelihood, Way},
     metrics::Metrics,
     pictures,
     plan::{Plan, describe_run},
@@ -21,7 +21,7 @@ use harmonium::{
     Error,
     checkpoint::Checkpoint,
     dataset::Examples,
-    evaluate::{Betas, pseudo_likelihood, reconstruction_error},
+    evaluate::{pseudo_likelihood, reconstruction_error},
     model::Rbm,
     train::{Event, Training},
 };
@@ -352,9 +352,10 @@ impl<'a> Run<'a> {
         let way = if likelihood::is_small(rbm, EXACT_UNITS) {
             Some(Way::Exact)
         } else {
-            let betas = Betas::Linear(DEFAULT_BETAS);
-            let annealing = || Annealing::of(&self.data.train, DEFAULT_CHAINS, betas, seed);
-            bernoulli.then(|| Way::Annealing(annealing()))
+            bernoulli
+                .then(|| Annealing::both_ways(rbm, &self.data.train, seed))
+                .transpose()?
+                .map(Way::Annealing)
         };
         let mut object = serde_json::Map::new();
         let mut rows = Vec::new();

@@ -130,7 +130,7 @@ fn both_directions_and_raise_are_those_of_the_library() {
     };
     let bracket = ais.bracket(&rbm, &ReverseStart::Exact).unwrap();
     for (key, value) in [
-        ("log_z", bracket.forward.estimate),
+        ("log_z", bracket.bennett.estimate),
         ("log_z_forward", bracket.forward.estimate),
         ("log_z_low", bracket.forward.low),
         ("log_z_reverse", bracket.reverse.estimate),

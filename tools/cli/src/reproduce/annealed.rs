@@ -10,7 +10,7 @@ use harmonium::{
     Rbm,
     dataset::{Binarization, Examples},
     evaluate::{Betas, ReverseStart},
-    train::{Centering, Negative, Options, Reconstruction, Schedule},
+    train::{Centering, Negative, Options, Reconstruction, Rule, Schedule},
 };
 use serde_json::json;
 use std::ops::ControlFlow;
@@ -57,7 +57,7 @@ pub fn cd25(setting: &Setting) -> Outcome<Vec<Part>> {
     )
 }
 
-/// The PCD-25 of natural_bm with 250 epochs. Its Nesterov momentum is ordinary momentum here, and the test part takes the place of its validation part.
+/// The PCD-25 of natural_bm with 250 epochs; the test part takes the place of its validation part.
 pub fn pcd(setting: &Setting) -> Outcome<Vec<Part>> {
     let options = Options {
         negative: Negative::Persistent {
@@ -69,6 +69,7 @@ pub fn pcd(setting: &Setting) -> Outcome<Vec<Part>> {
             to: 0.001,
         },
         momentum: Schedule::Constant(0.9),
+        optimizer: Rule::Nesterov,
         weight_decay: 2e-4,
         batch_size: 100,
         epochs: 250,
@@ -182,6 +183,7 @@ impl Likelihood {
             interval: self.mean_interval(),
             unit: "nats",
             remark,
+            of_seeds: Vec::new(),
         }
     }
 }

@@ -3,7 +3,7 @@
 //! As published, 10,000 of the training images are held out for the choice of rates and epochs, and nothing is chosen by the test images. Pixels are
 //! probabilities. Where the published machines learn from one example at a time, these take minibatches at larger rates.
 
-use super::{Figure, Part, Setting, recipe, test_part};
+use super::{DEVIATIONS, Figure, Part, Setting, recipe, test_part};
 use crate::{args::Split, classify::Classification, data::Data, failure::Outcome};
 use harmonium::{
     Error, Rbm,
@@ -15,8 +15,6 @@ use serde_json::json;
 
 const CLASSES: usize = 10;
 const VALIDATION: usize = 10_000;
-/// Standard errors to either side of an error rate.
-const DEVIATIONS: f64 = 3.0;
 
 /// A machine, how it learns, and its published error in percent.
 struct Machine {
@@ -128,6 +126,7 @@ fn part(setting: &Setting, data: &Data, labelled: &Examples, machine: Machine) -
             interval: (low.max(0.0), high),
             unit: "%",
             remark: format!("{} examples, 3 binomial standard errors", examples.len()),
+            of_seeds: Vec::new(),
         })
     };
     let mut figures = vec![figure("test error", Some(published), test_part(data)?)?];
