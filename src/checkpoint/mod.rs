@@ -10,6 +10,7 @@
 //! What each kind of machine adds is told, written and read in a file of its own.
 
 mod atomic;
+mod dbm;
 mod dbn;
 mod rbm;
 mod reader;
@@ -17,13 +18,14 @@ mod tensor;
 mod training;
 
 pub use atomic::write_atomically;
+pub use dbm::DbmTrainingState;
 pub use training::TrainingState;
 
 use crate::{
     dataset::Examples,
     error::{Error, Result},
-    model::{Dbn, Model, Rbm},
-    train::Training,
+    model::{Dbm, Dbn, Model, Rbm},
+    train::{DbmTraining, Training},
 };
 use reader::Reader;
 use safetensors::SafeTensors;
@@ -42,6 +44,8 @@ pub struct Checkpoint {
     pub model: Model,
     /// What a run needs to go on, if the file holds it: of the machine if it is an RBM, of its top if it is a deep belief network.
     pub training: Option<TrainingState>,
+    /// What a run of a deep Boltzmann machine needs to go on, if the file holds it.
+    pub dbm_training: Option<DbmTrainingState>,
     /// Free text by key: provenance, data, figures.
     pub notes: BTreeMap<String, String>,
 }
@@ -51,6 +55,7 @@ impl From<Model> for Checkpoint {
         Self {
             model,
             training: None,
+            dbm_training: None,
             notes: BTreeMap::new(),
         }
     }
@@ -65,6 +70,21 @@ impl From<Rbm> for Checkpoint {
 impl From<Dbn> for Checkpoint {
     fn from(dbn: Dbn) -> Self {
         Model::from(dbn).into()
+    }
+}
+
+impl From<Dbm> for Checkpoint {
+    fn from(dbm: Dbm) -> Self {
+        Model::from(dbm).into()
+    }
+}
+
+impl From<&DbmTraining> for Checkpoint {
+    fn from(training: &DbmTraining) -> Self {
+        Self {
+            dbm_training: Some(training.into()),
+            ..training.dbm().clone().into()
+        }
     }
 }
 
@@ -110,6 +130,32 @@ impl Checkpoint {
             ));
         }
         self.into_fed_training(data)
+    }
+
+    /// The run of a deep Boltzmann machine that the file was written in the midst of, ready to go on.
+    ///
+    /// # Errors
+    /// [`Error::Parameter`] if the file holds no run or is not of kind `dbm`; as [`DbmTraining::resumed`], and [`Error::Shape`] if `data` is not of the size
+    /// that the run was on.
+    pub fn into_dbm_training(self, data: &Examples) -> Result<DbmTraining> {
+        let dbm = self.model.into_dbm()?;
+        let Some(state) = self.dbm_training else {
+            let expected = "a run in progress";
+            return Err(Error::parameter("model file", expected, "a finished model"));
+        };
+        if data.len() != state.examples {
+            let (expected, found) = (state.examples, data.len());
+            return Err(Error::shape("examples of the data", expected, found));
+        }
+        DbmTraining::resumed(
+            dbm,
+            state.options,
+            data,
+            state.optimizer,
+            state.chains,
+            state.last_means,
+            state.updates,
+        )
     }
 
     /// As [`Self::into_training`], for a run that is fed: `start` is what it was started with, see [`Training::fed`].
@@ -161,6 +207,10 @@ impl Checkpoint {
         match &self.model {
             Model::Rbm(rbm) => rbm::write(rbm, &mut file),
             Model::Dbn(dbn) => dbn::write(dbn, &mut file),
+            Model::Dbm(dbm) => dbm::write(dbm, &mut file),
+        }
+        if let Some(state) = &self.dbm_training {
+            state.write(&mut file, path)?;
         }
         if let Some(state) = &self.training {
             state.write(&mut file, path)?;
@@ -210,13 +260,15 @@ impl Checkpoint {
         };
         let model: Model = match metadata["kind"].as_str() {
             "rbm" => rbm::read(&reader)?.into(),
+            "dbm" => dbm::read(&reader)?.into(),
             _ => dbn::read(&reader)?.into(),
         };
-        let trained = match &model {
-            Model::Rbm(rbm) => rbm,
-            Model::Dbn(dbn) => dbn.top(),
-        };
-        let training = TrainingState::read(&reader, trained)?;
+        let (mut training, mut dbm_training) = (None, None);
+        match &model {
+            Model::Rbm(rbm) => training = TrainingState::read(&reader, rbm)?,
+            Model::Dbn(dbn) => training = TrainingState::read(&reader, dbn.top())?,
+            Model::Dbm(dbm) => dbm_training = DbmTrainingState::read(&reader, dbm)?,
+        }
         let notes = metadata
             .into_iter()
             .filter(|(k, _)| !OWN_KEYS.contains(&k.as_str()))
@@ -224,6 +276,7 @@ impl Checkpoint {
         Ok(Self {
             model,
             training,
+            dbm_training,
             notes,
         })
     }

@@ -1,6 +1,6 @@
 //! A machine of any kind.
 
-use super::{Dbn, Rbm};
+use super::{Dbm, Dbn, Rbm};
 use crate::error::{Error, Result};
 
 /// A machine of any kind, as a model file holds it.
@@ -11,17 +11,20 @@ pub enum Model {
     Rbm(Rbm),
     /// A deep belief network.
     Dbn(Dbn),
+    /// A deep Boltzmann machine.
+    Dbm(Dbm),
 }
 
 impl Model {
     /// The names of all kinds in model files.
-    pub const KINDS: [&'static str; 2] = ["rbm", "dbn"];
+    pub const KINDS: [&'static str; 3] = ["rbm", "dbn", "dbm"];
 
     /// The name of the kind in model files.
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Rbm(_) => "rbm",
             Self::Dbn(_) => "dbn",
+            Self::Dbm(_) => "dbm",
         }
     }
 
@@ -69,6 +72,28 @@ impl Model {
         }
     }
 
+    /// The deep Boltzmann machine.
+    ///
+    /// # Errors
+    /// As [`Self::rbm`].
+    pub fn dbm(&self) -> Result<&Dbm> {
+        match self {
+            Self::Dbm(dbm) => Ok(dbm),
+            _ => Err(self.is_no("dbm")),
+        }
+    }
+
+    /// The deep Boltzmann machine.
+    ///
+    /// # Errors
+    /// As [`Self::rbm`].
+    pub fn into_dbm(self) -> Result<Dbm> {
+        match self {
+            Self::Dbm(dbm) => Ok(dbm),
+            _ => Err(self.is_no("dbm")),
+        }
+    }
+
     fn is_no(&self, kind: &str) -> Error {
         let name = |kind: &str| format!("a model of kind {kind}");
         Error::parameter("model", name(kind), name(self.kind()))
@@ -84,5 +109,11 @@ impl From<Rbm> for Model {
 impl From<Dbn> for Model {
     fn from(dbn: Dbn) -> Self {
         Self::Dbn(dbn)
+    }
+}
+
+impl From<Dbm> for Model {
+    fn from(dbm: Dbm) -> Self {
+        Self::Dbm(dbm)
     }
 }

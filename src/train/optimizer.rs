@@ -267,7 +267,7 @@ impl Optimizer {
 }
 
 /// Steps the weights rectangle by rectangle.
-fn update_weights(
+pub(super) fn update_weights(
     statistics: &Statistics<'_>,
     weights: &mut Matrix,
     first: &mut Matrix,
