@@ -7,8 +7,8 @@ use harmonium::{
     model::{Dbm, Kind, Layer, Rbm, Units},
     product::{Provider, provider},
     train::{
-        Averaging, Centering, DbmOptions, DbmTraining, Negative, Objective, Options, Reconstruction, Rule, Schedule,
-        Sparsity, Training,
+        Averaging, Centering, DbmOptions, DbmTraining, Negative, Objective, Options,
+        Reconstruction, Rule, Schedule, Sparsity, Training,
     },
 };
 use std::{

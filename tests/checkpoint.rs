@@ -124,7 +124,11 @@ fn refusals_name_the_file_and_the_reason() {
     for (key, value, expected) in [
         ("format", "pt", "format \"harmonium\", found \"pt\""),
         ("version", "2", "version \"1\", found \"2\""),
-        ("kind", "vae", "kind \"rbm\" or \"dbn\", found \"vae\""),
+        (
+            "kind",
+            "vae",
+            "kind \"rbm\" or \"dbn\" or \"dbm\", found \"vae\"",
+        ),
         ("units", "bernoulli", "units of 2 layers"),
         ("units", "bernoulli,gauss", "units that this version knows"),
         ("units", "bernoulli:4,bernoulli", "segments of 3 units"),
@@ -311,10 +315,7 @@ fn deep_belief_networks_that_do_not_fit_are_refused() {
             "bernoulli,bernoulli,bernoulli:2+softmax:2,spin",
             "parameters of a machine",
         ),
-        (
-            "bernoulli,bernoulli,softmax:4,bernoulli",
-            "where the label",
-        ),
+        ("bernoulli,bernoulli,softmax:4,bernoulli", "where the label"),
     ] {
         let mut metadata = contract_of_a_dbn();
         metadata.insert("units".into(), units.into());

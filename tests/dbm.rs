@@ -1,5 +1,10 @@
 //! Deep Boltzmann machines against the sum over all joint states, in f64, written here once more.
 
+#![allow(
+    clippy::needless_range_loop,
+    reason = "indices are those of the formulas"
+)]
+
 mod common;
 
 use common::{total_variation, total_variation_floor};
@@ -143,7 +148,10 @@ fn block(dbm: &Dbm, states: &[States], p: &[(usize, f64)], parity: usize) -> (Bi
     let layers: Vec<usize> = (parity..dbm.n_layers()).step_by(2).collect();
     let place = |l: usize| -> (usize, usize) {
         let below = layers.iter().filter(|&&k| k < l);
-        (below.map(|&k| dbm.layer(k).size()).sum(), dbm.layer(l).size())
+        (
+            below.map(|&k| dbm.layer(k).size()).sum(),
+            dbm.layer(l).size(),
+        )
     };
     let n = layers.iter().map(|&l| dbm.layer(l).size()).sum();
     let mut bits = BitMatrix::zeros(states[0].rows(), n);
@@ -251,7 +259,9 @@ fn check_exact(dbm: &Dbm) {
                 let mean: f64 = p.iter().map(|x| x.1 * unit(x.0, l, i)).sum();
                 close("mean", got.layers[l][i], mean, 1e-9);
                 for j in 0..(dbm.layers().get(l + 1).map_or(0, Layer::size)) {
-                    let pair = p.iter().map(|x| x.1 * unit(x.0, l, i) * unit(x.0, l + 1, j));
+                    let pair = p
+                        .iter()
+                        .map(|x| x.1 * unit(x.0, l, i) * unit(x.0, l + 1, j));
                     let got = f64::from(got.connections[l].row(i)[j]);
                     close("pair", got, pair.sum(), 1e-7);
                 }
@@ -285,7 +295,12 @@ fn check_exact(dbm: &Dbm) {
             .copied()
             .filter(|x| visible(x.0) == row)
             .collect();
-        close("sum over h", sums[s], log_sum(given.iter().map(|x| x.1)), 1e-10);
+        close(
+            "sum over h",
+            sums[s],
+            log_sum(given.iter().map(|x| x.1)),
+            1e-10,
+        );
         if s % 7 == 0 {
             let posterior = dbm.posterior_expectations(&v, s).unwrap();
             check_means(&posterior, &probabilities(&given, 1.0));
@@ -454,7 +469,10 @@ fn inputs_that_were_multiplied_before_are_added() {
             }
             // Draws differ from those by the exact p with probability below 1.1e-3; mean and five deviations.
             let expected = 1.1e-3 * (rows * 150) as f64;
-            assert!((differ as f64) < expected + 5.0 * expected.sqrt() + 1.0, "{differ}");
+            assert!(
+                (differ as f64) < expected + 5.0 * expected.sqrt() + 1.0,
+                "{differ}"
+            );
         }
     }
 }
@@ -531,7 +549,10 @@ fn mean_field_climbs_to_a_fixed_point_and_its_bound_is_exact() {
                 let bounds = posterior.bounds(&dbm, (&v).into()).unwrap();
                 for s in 0..v.rows() {
                     // f32 means and products of at most 12 terms of order one.
-                    assert!(bounds[s] >= last[s] - 2e-5, "round {round}, layer {l}, row {s}");
+                    assert!(
+                        bounds[s] >= last[s] - 2e-5,
+                        "round {round}, layer {l}, row {s}"
+                    );
                     assert!(bounds[s] <= sums[s] + 2e-5);
                     let expected = field(&dbm, &before[s], l);
                     for (&got, expected) in posterior.mean(l).row(s).iter().zip(expected) {
@@ -642,7 +663,7 @@ fn annealing_brackets_ln_z() {
                 seed: 3,
             };
             let bracket = ais.dbm_bracket(&dbm, &ReverseStart::Exact).unwrap();
-            assert_eq!(bracket.warnings(), []);
+            assert!(bracket.warnings().is_empty(), "{:?}", bracket.warnings());
             // Four standard errors, and the 2^-9 that weights in fixed point may be off are not met: these machines are too narrow for look-ups.
             for (estimate, error) in [
                 (bracket.forward.estimate, bracket.forward.standard_error),
@@ -657,18 +678,23 @@ fn annealing_brackets_ln_z() {
             let (mean, error) = bound.mean(log_z);
             assert!(within.low < mean && mean < within.high);
             close("estimate", within.estimate, mean, 0.05);
-            assert_eq!(error, within.standard_error);
+            close("error", within.standard_error, error, 1e-9);
             let (likelihood, _, _) = dbm.exact_mean_log_likelihood(&v).unwrap();
             assert!(mean <= likelihood + 1e-5);
         }
         // The other way of summing out, and chains that do not start from exact states.
         let ais = Ais {
-            betas: Betas::SalakhutdinovMurray,
+            betas: Betas::Linear(1000),
             ..Ais::default()
         };
         let (rbm, ais) = ais.for_dbm(&dbm).unwrap();
         let other = ais.log_z(&rbm.transposed()).unwrap();
-        close("odd", other.estimate, log_z, 4.0 * other.standard_error + 1e-6);
+        close(
+            "odd",
+            other.estimate,
+            log_z,
+            4.0 * other.standard_error + 1e-6,
+        );
     }
     let wide = bernoulli(&[30, 25, 22], 0.1, 1);
     let data = Examples::new(
@@ -778,7 +804,8 @@ fn an_update_is_the_enumerated_gradient() {
             let weights: Vec<Vec<Vec<f64>>> = (0..layers - 1)
                 .map(|l| {
                     let pair = |i: usize, j: usize| {
-                        mean(&|q| q[l][i] * q[l + 1][j]) - f64::from(exact.connections[l].row(i)[j])
+                        mean(&|q| q[l][i] * q[l + 1][j])
+                            - f64::from(exact.connections[l].row(i)[j])
                             - biases[l][i] * mu(l + 1)
                             - mu(l) * biases[l + 1][j]
                     };
@@ -797,7 +824,8 @@ fn an_update_is_the_enumerated_gradient() {
                         }
                     }
                     if l > 0 {
-                        expected -= mu(l - 1) * weights[l - 1].iter().map(|row| row[i]).sum::<f64>();
+                        expected -=
+                            mu(l - 1) * weights[l - 1].iter().map(|row| row[i]).sum::<f64>();
                     }
                     let b = training.dbm().layer(l).bias[i] - dbm.layer(l).bias[i];
                     close("db", b.into(), expected, tolerance);
@@ -819,10 +847,7 @@ fn centred_training_learns_bars_and_stripes() {
     let options = DbmOptions {
         epochs: 1500,
         batch_size: 16,
-        learning_rate: Schedule::Linear {
-            from: 0.1,
-            to: 0.0,
-        },
+        learning_rate: Schedule::Linear { from: 0.1, to: 0.0 },
         momentum: Schedule::Constant(0.5),
         weight_decay: 0.0,
         sweeps: 2,
@@ -840,7 +865,10 @@ fn centred_training_learns_bars_and_stripes() {
     let (bound, _) = bound.mean(log_z);
     // The best possible is -41.588830834 / 16 = -2.599; independent units have about -6.2.
     assert!(before < -6.0 && after > -3.3, "{before} -> {after}");
-    assert!(bound <= after + 1e-5 && bound > after - 0.5, "{bound} of {after}");
+    assert!(
+        bound <= after + 1e-5 && bound > after - 0.5,
+        "{bound} of {after}"
+    );
 }
 
 fn a_run(updates: usize, threads: usize, data: &Examples) -> DbmTraining {
@@ -921,15 +949,33 @@ fn pretraining_doubles_the_inputs() {
         let [up, down] = doubled.factors().map(f64::from);
         let on = |state: usize, k: usize| (state >> k & 1) as f64;
         let h_given = |v: usize| -> Vec<f64> {
-            let y = |j: usize| (0..n).map(|i| on(v, i) * f64::from(w.row(i)[j])).sum::<f64>();
-            (0..m).map(|j| logistic(up * (y(j) + f64::from(c[j])))).collect()
+            let y = |j: usize| {
+                (0..n)
+                    .map(|i| on(v, i) * f64::from(w.row(i)[j]))
+                    .sum::<f64>()
+            };
+            (0..m)
+                .map(|j| logistic(up * (y(j) + f64::from(c[j]))))
+                .collect()
         };
         let v_given = |h: usize| -> Vec<f64> {
-            let y = |i: usize| (0..m).map(|j| on(h, j) * f64::from(w.row(i)[j])).sum::<f64>();
-            (0..n).map(|i| logistic(down * (y(i) + f64::from(b[i])))).collect()
+            let y = |i: usize| {
+                (0..m)
+                    .map(|j| on(h, j) * f64::from(w.row(i)[j]))
+                    .sum::<f64>()
+            };
+            (0..n)
+                .map(|i| logistic(down * (y(i) + f64::from(b[i]))))
+                .collect()
         };
         let probability = |mean: &[f64], state: usize| -> f64 {
-            let factor = |k: usize| if on(state, k) == 1.0 { mean[k] } else { 1.0 - mean[k] };
+            let factor = |k: usize| {
+                if on(state, k) == 1.0 {
+                    mean[k]
+                } else {
+                    1.0 - mean[k]
+                }
+            };
             (0..mean.len()).map(factor).product()
         };
         let q0 = h_given(v0);
@@ -990,7 +1036,7 @@ fn pretrained_machines_are_joined() {
         ..Options::default()
     };
     let mut levels = Vec::new();
-    let rbms = pretrained(&data, &[8, 6, 5], Some(2), &[options.clone()], |l, _| {
+    let rbms = pretrained(&data, &[8, 6, 5], Some(3), &[options.clone()], |l, _| {
         levels.push(l);
         ControlFlow::Continue(())
     })
@@ -998,7 +1044,7 @@ fn pretrained_machines_are_joined() {
     .unwrap();
     levels.dedup();
     assert_eq!(levels, [0, 1, 2]);
-    assert_eq!(rbms[2].n_visible(), 6 + 2);
+    assert_eq!(rbms[2].n_visible(), 6 + 3);
     let dbm = Dbm::joined(&rbms).unwrap();
     let sizes: Vec<usize> = dbm.layers().iter().map(Layer::size).collect();
     assert_eq!(sizes, [9, 8, 6, 5]);
@@ -1012,7 +1058,9 @@ fn pretrained_machines_are_joined() {
     assert_eq!(dbm.layer(3).bias, rbms[2].hidden().bias);
     let (after, _, _) = dbm.exact_mean_log_likelihood(data.bits().unwrap()).unwrap();
     assert!(after > -6.0, "no better than independent units: {after}");
-    let stopped = pretrained(&data, &[8, 6], None, &[options], |_, _| ControlFlow::Break(()));
+    let stopped = pretrained(&data, &[8, 6], None, &[options], |_, _| {
+        ControlFlow::Break(())
+    });
     assert!(stopped.unwrap().is_none());
     assert!(Dbm::joined(&rbms[1..2]).is_ok() && Dbm::joined(&[]).is_err());
     assert!(Dbm::joined(&[rbms[0].clone(), rbms[2].clone()]).is_err());
@@ -1054,7 +1102,13 @@ fn bad_input_is_refused_with_names() {
     told(dbm.posterior_means(&three, &wrong).unwrap_err(), "damping");
     let data = Examples::new(Values::Bits(three.clone()), None).unwrap();
     for (options, part) in [
-        (DbmOptions { chains: 0, ..DbmOptions::default() }, "chains"),
+        (
+            DbmOptions {
+                chains: 0,
+                ..DbmOptions::default()
+            },
+            "chains",
+        ),
         (
             DbmOptions {
                 optimizer: harmonium::train::Rule::ADAM,

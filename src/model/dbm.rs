@@ -101,10 +101,17 @@ impl Dbm {
             };
             let below: &mut Layer = below;
             let n = below.size();
-            let labels = rbm.visible().units.last_group().map_or(0, |g| g.size);
-            if rbm.n_visible() != n && rbm.n_visible() != n + labels {
+            let units = &rbm.visible().units;
+            let labels = units.last_group().filter(|_| *units != below.units);
+            let all = units.segments();
+            let kept = &all[..all.len() - usize::from(labels.is_some())];
+            let features = kept
+                .iter()
+                .fold(Units::default(), |all, s| all.and(s.kind, s.size));
+            if features != below.units {
                 let what = format!("visible units of machine {l}, labels left out");
-                return Err(Error::shape(what, n, rbm.n_visible() - labels));
+                let name = |units: &Units| format!("{} of {units}", units.size());
+                return Err(Error::shape(what, name(&below.units), name(&features)));
             }
             let own = below.bias.iter_mut().zip(&rbm.visible().bias);
             own.for_each(|(b, upper)| *b += upper);

@@ -136,7 +136,12 @@ impl DbmChain {
             return Err(Error::shape(
                 "layers of the chains",
                 name(dbm.layers().iter().map(|x| x.size().to_string()).collect()),
-                name(self.layers.iter().map(|x| x.columns().to_string()).collect()),
+                name(
+                    self.layers
+                        .iter()
+                        .map(|x| x.columns().to_string())
+                        .collect(),
+                ),
             ));
         }
         in_pool(|| {

@@ -106,6 +106,8 @@ pub struct Posterior {
     means: Vec<Matrix>,
     /// `v W_0`; not used by machines of one hidden layer.
     sent: Matrix,
+    /// Whether only the even layers hold means, after a warm start.
+    half: bool,
     zeros: Vec<f32>,
     scratch: Vec<Matrix>,
     buffers: Propagation,
@@ -153,6 +155,7 @@ impl Posterior {
                 self.means[l].row_mut(row).copy_from_slice(means(l, row));
             }
         }
+        self.half = true;
         if dbm.n_layers() == 2 {
             self.start(dbm, v)?;
         }
@@ -160,6 +163,7 @@ impl Posterior {
     }
 
     fn begin(&mut self, dbm: &Dbm, v: Input<'_>) -> Result<()> {
+        self.half = false;
         if v.columns() != dbm.n_visible() {
             let (expected, found) = (dbm.n_visible(), v.columns());
             return Err(Error::shape("units of the input", expected, found));
@@ -196,9 +200,22 @@ impl Posterior {
             done.iterations += 1;
             done.change = 0.0;
             let compare = !quick || done.iterations == options.iterations;
-            for l in dbm.hidden_of(1).chain(dbm.hidden_of(0)) {
-                let change = self.update(dbm, l, options.damping, compare)?;
-                done.change = done.change.max(change);
+            // After a warm start the odd layers have nothing to compare with: they follow from the even ones.
+            if std::mem::take(&mut self.half) {
+                for l in dbm.hidden_of(1) {
+                    self.update(dbm, l, 0.0, false)?;
+                }
+            } else {
+                for l in dbm.hidden_of(1) {
+                    done.change = done
+                        .change
+                        .max(self.update(dbm, l, options.damping, compare)?);
+                }
+            }
+            for l in dbm.hidden_of(0) {
+                done.change = done
+                    .change
+                    .max(self.update(dbm, l, options.damping, compare)?);
             }
             if compare && done.change <= options.tolerance {
                 break;

@@ -150,7 +150,12 @@ impl Offsets {
 
 impl Offset {
     /// Moves the offsets of a layer towards its means in the positive and the negative phase.
-    pub(super) fn follow(self, offsets: &mut [f32], [positive, negative]: &[Vec<f32>; 2], rate: f32) {
+    pub(super) fn follow(
+        self,
+        offsets: &mut [f32],
+        [positive, negative]: &[Vec<f32>; 2],
+        rate: f32,
+    ) {
         match self {
             Self::Fixed(_) => {}
             Self::Data => {

@@ -99,12 +99,7 @@ impl DbmTraining {
             chains: DbmChain::started(&dbm, v.into(), options.seed, Site::Chain)?,
             chain_means: by_layer(&|l| options.chains * (l % 2)),
             last_means: by_layer(&|l| if keeps(l) { data.len() } else { 0 }),
-            optimizer: DbmOptimizer::new(
-                &dbm,
-                options.centering,
-                &options.sparsity,
-                &data.mean(),
-            ),
+            optimizer: DbmOptimizer::new(&dbm, options.centering, &options.sparsity, &data.mean()),
             posterior: Posterior::default(),
             convergence: Convergence::default(),
             updates: 0,
@@ -136,11 +131,7 @@ impl DbmTraining {
         let (own, found) = (training.optimizer.shape(), optimizer.shape());
         if own != found {
             let what = "stored state of the optimizer";
-            return Err(Error::shape(
-                what,
-                format!("{own:?}"),
-                format!("{found:?}"),
-            ));
+            return Err(Error::shape(what, format!("{own:?}"), format!("{found:?}")));
         }
         training.optimizer = optimizer;
         let layers = |x: &mut dyn Iterator<Item = usize>| format!("{:?}", x.collect::<Vec<_>>());
@@ -233,7 +224,10 @@ impl DbmTraining {
 
     /// Learning rate of the next update.
     pub fn learning_rate(&self) -> f32 {
-        let rate = self.options.learning_rate.at(self.time(), self.options.epochs);
+        let rate = self
+            .options
+            .learning_rate
+            .at(self.time(), self.options.epochs);
         rate.max(self.options.least_rate)
     }
 
@@ -379,8 +373,7 @@ impl DbmTraining {
         let range = start..(start + self.options.batch_size).min(self.examples);
         let draws = Draws::new(seed, Site::Data, self.updates);
         let indices = &self.order[range.clone()];
-        self.minibatch
-            .fill(data, indices, draws, self.dbm.layer(0));
+        self.minibatch.fill(data, indices, draws, self.dbm.layer(0));
         range
     }
 

@@ -126,9 +126,7 @@ impl DbmOptimizer {
         let sizes = |x: &[Vec<f32>]| x.iter().map(Vec::len).collect::<Vec<_>>();
         let weights = self.velocity.weights.iter();
         (
-            weights
-                .map(|w| [w.rows(), w.columns()])
-                .collect::<Vec<_>>(),
+            weights.map(|w| [w.rows(), w.columns()]).collect::<Vec<_>>(),
             sizes(&self.velocity.biases),
             sizes(&self.offsets),
             sizes(&self.activity),
