@@ -845,7 +845,7 @@ fn centred_training_learns_bars_and_stripes() {
         .unwrap();
     let (before, _, _) = dbm.exact_mean_log_likelihood(v).unwrap();
     let options = DbmOptions {
-        epochs: 1500,
+        epochs: 4000,
         batch_size: 16,
         learning_rate: Schedule::Linear { from: 0.1, to: 0.0 },
         momentum: Schedule::Constant(0.5),
@@ -864,9 +864,9 @@ fn centred_training_learns_bars_and_stripes() {
     let bound = DbmBound::new(training.dbm(), v, &MeanField::default()).unwrap();
     let (bound, _) = bound.mean(log_z);
     // The best possible is -41.588830834 / 16 = -2.599; independent units have about -6.2.
-    assert!(before < -6.0 && after > -3.3, "{before} -> {after}");
+    assert!(before < -6.0 && after > -3.0, "{before} -> {after}");
     assert!(
-        bound <= after + 1e-5 && bound > after - 0.5,
+        bound <= after + 1e-5 && bound > after - 0.1,
         "{bound} of {after}"
     );
 }
@@ -1031,8 +1031,10 @@ fn pretrained_machines_are_joined() {
             steps: 1,
             reconstruction: Reconstruction::Sampled,
         },
-        epochs: 200,
-        batch_size: 8,
+        epochs: 1000,
+        batch_size: 16,
+        learning_rate: Schedule::Linear { from: 0.3, to: 0.0 },
+        momentum: Schedule::Constant(0.5),
         ..Options::default()
     };
     let mut levels = Vec::new();
@@ -1057,7 +1059,8 @@ fn pretrained_machines_are_joined() {
     }
     assert_eq!(dbm.layer(3).bias, rbms[2].hidden().bias);
     let (after, _, _) = dbm.exact_mean_log_likelihood(data.bits().unwrap()).unwrap();
-    assert!(after > -6.0, "no better than independent units: {after}");
+    // Independent units have -6.24, the best machine -2.599.
+    assert!(after > -4.6, "{after}");
     let stopped = pretrained(&data, &[8, 6], None, &[options], |_, _| {
         ControlFlow::Break(())
     });
