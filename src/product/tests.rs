@@ -122,6 +122,7 @@ fn check_propagation(rows: usize, below: usize, columns: usize, above: usize) {
     let tail = Tail {
         precise: false,
         beta,
+        added: None,
         input: Some(input.view_mut()),
         mean: Some(mean.view_mut()),
         sample: Some((sample.view_mut(), draws)),

@@ -165,6 +165,7 @@ impl Plan {
                 }),
                 l1_decay: args.l1_decay.unwrap_or(default.l1_decay),
                 gradient_clip: args.gradient_clip.or(default.gradient_clip),
+                doubled: default.doubled,
                 resample_data: args.resample,
                 steps: scheduled_steps(args),
                 seed,
