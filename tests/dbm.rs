@@ -1038,10 +1038,16 @@ fn pretrained_machines_are_joined() {
         ..Options::default()
     };
     let mut levels = Vec::new();
-    let rbms = pretrained(&data, &[8, 6, 5], Some(3), &[options.clone()], |l, _| {
-        levels.push(l);
-        ControlFlow::Continue(())
-    })
+    let rbms = pretrained(
+        &data,
+        &[8, 6, 5],
+        Some(3),
+        std::slice::from_ref(&options),
+        |l, _| {
+            levels.push(l);
+            ControlFlow::Continue(())
+        },
+    )
     .unwrap()
     .unwrap();
     levels.dedup();

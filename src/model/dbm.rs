@@ -364,7 +364,7 @@ impl Dbm {
             let (rows, columns) = (self.place(l), self.place(l + 1));
             for (i, a) in rows.enumerate() {
                 for (j, b) in columns.clone().enumerate() {
-                    let (even, odd) = if l % 2 == 0 { (a, b) } else { (b, a) };
+                    let (even, odd) = if l.is_multiple_of(2) { (a, b) } else { (b, a) };
                     weights.row_mut(even)[odd] = w.row(i)[j];
                 }
             }

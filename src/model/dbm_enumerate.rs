@@ -55,7 +55,7 @@ impl Dbm {
     pub fn expectations(&self) -> Result<DbmExpectations> {
         let all = self.checked()?.expectations()?;
         let layer = |l: usize| {
-            let side = if l % 2 == 0 {
+            let side = if l.is_multiple_of(2) {
                 &all.visible
             } else {
                 &all.hidden
@@ -66,7 +66,7 @@ impl Dbm {
             let (below, above) = (self.place(l), self.place(l + 1));
             Matrix::from_fn(below.len(), above.len(), |i, j| {
                 let (a, b) = (below.start + i, above.start + j);
-                let (even, odd) = if l % 2 == 0 { (a, b) } else { (b, a) };
+                let (even, odd) = if l.is_multiple_of(2) { (a, b) } else { (b, a) };
                 all.weights.row(even)[odd]
             })
         };

@@ -291,11 +291,11 @@ impl Posterior {
         }
         let of_row = |row: usize| {
             let mut sum = dbm.layer(0).own_term(v, row);
-            for l in 1..dbm.n_layers() {
+            for (l, &states) in states.iter().enumerate().skip(1) {
                 let (layer, q) = (dbm.layer(l), self.means[l].row(row));
                 sum += entropy(layer, q);
-                sum += if l % 2 == 0 {
-                    layer.own_term(states[l], row)
+                sum += if l.is_multiple_of(2) {
+                    layer.own_term(states, row)
                 } else {
                     let pairs = q.iter().zip(self.scratch[l].row(row));
                     pairs.map(|(&q, &x)| f64::from(q) * f64::from(x)).sum()

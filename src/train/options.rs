@@ -241,7 +241,8 @@ impl Options {
                 | Negative::Persistent { .. }
                 | Negative::Mcmc { .. }
         );
-        if !self.doubled.is_neither() && !(simple && self.objective.is_generative()) {
+        let takes_doubled = simple && self.objective.is_generative();
+        if !takes_doubled && !self.doubled.is_neither() {
             return Err(Error::parameter(
                 "doubled inputs",
                 "contrastive divergence, plain persistent chains or naive MCMC, and the generative objective",
