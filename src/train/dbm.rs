@@ -41,11 +41,17 @@ pub enum DbmEvent<'a> {
 /// # use harmonium::{Dbm, dataset, train::{DbmOptions, DbmTraining}};
 /// let data = dataset::bars_and_stripes(3);
 /// let dbm = Dbm::bernoulli(&[9, 8, 4])?.initialized_from(&data, 1)?;
-/// let options = DbmOptions { epochs: 10, batch_size: 16, ..DbmOptions::default() };
+/// let options = DbmOptions {
+///     epochs: 1000,
+///     batch_size: 16,
+///     learning_rate: 0.1.into(),
+///     momentum: 0.5.into(),
+///     ..DbmOptions::default()
+/// };
 /// let mut training = DbmTraining::new(dbm, options, &data)?;
 /// let _ = training.run(&data, |_| std::ops::ControlFlow::Continue(()))?;
 /// let (likelihood, _, log_z) = training.dbm().exact_mean_log_likelihood(data.bits().unwrap())?;
-/// # assert!(likelihood > -9.0 * std::f64::consts::LN_2 && log_z.is_finite());
+/// # assert!(likelihood > -5.0 && log_z.is_finite(), "{likelihood}");
 /// # Ok::<(), harmonium::Error>(())
 /// ```
 #[derive(Clone, Debug)]
