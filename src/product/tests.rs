@@ -121,6 +121,7 @@ fn check_propagation(rows: usize, below: usize, columns: usize, above: usize) {
     let mut buffers = Propagation::default();
     let tail = Tail {
         precise: false,
+        added: None,
         beta,
         added: None,
         input: Some(input.view_mut()),
