@@ -25,10 +25,10 @@ use std::ops::ControlFlow;
 const CLASSES: usize = 10;
 const VALIDATION: usize = 10_000;
 const FIRST_IMAGES: usize = 44_000;
-const UP_DOWN_EPOCHS: usize = 150;
+const UP_DOWN_EPOCHS: usize = 300;
 /// Most epochs on all images.
-const LAST_EPOCHS: usize = 50;
-const LAST_RATE: f32 = 0.02;
+const LAST_EPOCHS: usize = 100;
+const LAST_RATE: f32 = 0.05;
 
 /// Runs the experiment.
 pub fn run(setting: &Setting) -> Outcome<Vec<Part>> {
@@ -50,6 +50,7 @@ pub fn run(setting: &Setting) -> Outcome<Vec<Part>> {
         Ok(format!("validation error {:.2} %", 100.0 * found))
     })?;
     let mut out = vec![clock.part("layer by layer", 2.49, parts(&dbn)?, options)];
+    keep(setting, "greedy", &dbn)?;
 
     let options = UpDownOptions {
         epochs: setting.at_most(UP_DOWN_EPOCHS, 2),
@@ -67,13 +68,20 @@ pub fn run(setting: &Setting) -> Outcome<Vec<Part>> {
     })?;
     let dbn = best.1;
     out.push(clock.part("up-down", 1.39, parts(&dbn)?, json!(options)));
+    keep(setting, "up-down", &dbn)?;
 
     let enough = error(&dbn, &first)?;
     let all = setting.data(Binarization::None, 0)?.train;
     let options = UpDownOptions {
         epochs: setting.at_most(LAST_EPOCHS, 2),
         steps: Schedule::Constant(10.0),
-        ..rates(setting, Schedule::Constant(LAST_RATE))
+        ..rates(
+            setting,
+            Schedule::Linear {
+                from: LAST_RATE,
+                to: 0.0,
+            },
+        )
     };
     let dbn = up_down(&mut clock, dbn, &all, options.clone(), |dbn| {
         let found = error(dbn, &all)?;
@@ -86,12 +94,18 @@ pub fn run(setting: &Setting) -> Outcome<Vec<Part>> {
     })?;
     let test_only = [(error(&dbn, test)?, test.len())];
     out.push(clock.part("all images", 1.25, test_only, json!(options)));
+    keep(setting, "all", &dbn)?;
+    Ok(out)
+}
+
+/// Stores the network of a stage beside the record.
+fn keep(setting: &Setting, stage: &str, dbn: &Dbn) -> Outcome<()> {
     if let Some(out) = &setting.out {
-        let path = out.join("dbn-2006.safetensors");
-        Checkpoint::from(dbn).save(&path)?;
+        let path = out.join(format!("dbn-2006-{stage}.safetensors"));
+        Checkpoint::from(dbn.clone()).save(&path)?;
         note(format!("model in {}", path.display()));
     }
-    Ok(out)
+    Ok(())
 }
 
 /// `at:0=a,T/3=b,2T/3=c` of the epochs of the run.
