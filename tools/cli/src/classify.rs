@@ -2,13 +2,15 @@
 
 use crate::{
     args::{ClassifyArgs, Split},
-    data::{Source, input, resolved},
+    confusion,
+    data::{Source, input},
+    deep,
     evaluate::load_model,
     failure::{Failure, Outcome, note},
     likelihood, report,
 };
 use harmonium::{
-    Error, Matrix,
+    Error, Matrix, Model,
     checkpoint::write_atomically,
     dataset::Examples,
     model::{Rbm, most_probable},
@@ -44,7 +46,11 @@ impl Classification {
         Self::of(&rbm.log_p_y_from_v(input(examples))?, labels, split).map(Some)
     }
 
-    fn of(log_p: &Matrix, labels: &[u8], split: Split) -> Outcome<Self> {
+    /// Of the labels of the rows of `ln p(y)`.
+    ///
+    /// # Errors
+    /// A label that is no class.
+    pub fn of(log_p: &Matrix, labels: &[u8], split: Split) -> Outcome<Self> {
         let classes = log_p.columns();
         if let Some(label) = labels.iter().find(|&&y| usize::from(y) >= classes) {
             return Err(Failure::failed(format!(
@@ -120,53 +126,74 @@ impl Classification {
 /// Runs the command.
 pub fn run(args: &ClassifyArgs) -> Outcome<()> {
     let checkpoint = load_model(&args.model)?;
-    let rbm = checkpoint.rbm()?;
-    let Some(group) = rbm.label_group() else {
+    let kind = checkpoint.model.kind();
+    let (group, units) = match &checkpoint.model {
+        Model::Rbm(rbm) => (rbm.label_group(), rbm.visible().units.to_string()),
+        Model::Dbn(dbn) => (dbn.label_group(), dbn.top().visible().units.to_string()),
+        _ => {
+            let message = format!("a model of kind {kind} does not classify");
+            return Err(Failure::usage(message).hint("`harmonium train --labels` makes models that do"));
+        }
+    };
+    let Some(group) = group else {
         return Err(Failure::failed(format!(
-            "{}: its visible units {} do not end in labels",
+            "{}: its units {units} do not end in labels",
             args.model.display(),
-            rbm.visible().units
         ))
         .hint("`harmonium train --labels` makes models that classify"));
     };
-    let mut source = Source::from_notes(&checkpoint.notes)?.unwrap_or_default();
+    let (mut source, _) =
+        Source::of_model(&checkpoint.notes, args.data.as_deref(), args.binarize, None)?;
     source.labels = None;
-    if let Some(data) = args.data.as_deref().map(resolved)
-        && data != source.data
-    {
-        source.data = data;
-        source.validation = 0;
-        source.stream = false;
-    }
-    if let Some(binarize) = args.binarize {
-        source.binarize = binarize;
-    }
     let data = source.load()?;
     let columns = data.train.columns();
-    if columns != group.first {
+    let expected = match &checkpoint.model {
+        Model::Dbn(dbn) => dbn.n_visible(),
+        _ => group.first,
+    };
+    if columns != expected {
         return Err(Failure::failed(format!(
-            "the model has {} visible units beside its labels, but {} has {columns} values an example",
-            group.first, data.name
+            "the model has {expected} visible units beside its labels, but {} has {columns} values an example",
+            data.name
         )));
     }
     let (examples, split) = likelihood::examples(&data, args.split);
-    let log_p = rbm.log_p_y_from_v(input(examples))?;
+    let (log_p, way, title) = match &checkpoint.model {
+        Model::Dbn(dbn) => {
+            let (log_p, way) = deep::classify(args, dbn, examples)?;
+            (log_p, Some(way), deep::name(dbn))
+        }
+        other => {
+            deep::WayOptions::refuse(args, kind)?;
+            let rbm = other.rbm()?;
+            (rbm.log_p_y_from_v(input(examples))?, None, name(rbm))
+        }
+    };
     if let Some(path) = &args.out {
-        write(path, &log_p)?;
+        let p = Matrix::from_fn(log_p.rows(), log_p.columns(), |i, j| log_p.row(i)[j].exp());
+        write_matrix(path, &p)?;
         note(format!("probabilities in {}", path.display()));
     }
     let measured = examples
         .labels()
         .map(|labels| Classification::of(&log_p, labels, split))
         .transpose()?;
+    let title = format!("{}: {title} on {}", args.model.display(), data.name);
+    if let Some(path) = &args.confusion {
+        let measured = measured.as_ref();
+        confusion::draw(path, &title, measured.ok_or_else(confusion::without_labels)?)?;
+        note(format!("confusion table in {}", path.display()));
+    }
     if args.json {
         let mut object = measured.map(|m| m.json()).unwrap_or_default();
         object.insert("count".into(), json!(examples.len()));
         object.insert("classes".into(), json!(group.size));
         object.insert("split".into(), json!(split.name()));
+        if let Some(way) = way {
+            object.insert("way".into(), json!(way));
+        }
         return report::json(object);
     }
-    let title = format!("{}: {} on {}", args.model.display(), name(rbm), data.name);
     let rows = match &measured {
         None => vec![[
             "examples".into(),
@@ -187,8 +214,11 @@ pub fn name(rbm: &Rbm) -> String {
     format!("{sizes} ({}, {})", rbm.visible().units, rbm.hidden().units)
 }
 
-/// Writes `p(y | v)`.
-fn write(path: &Path, log_p: &Matrix) -> Outcome<()> {
+/// Writes rows of numbers, `.npy` (f32) or `.csv`.
+///
+/// # Errors
+/// A name of another kind; a file that cannot be written.
+pub fn write_matrix(path: &Path, x: &Matrix) -> Outcome<()> {
     let extension = path.extension().map(|e| e.to_ascii_lowercase());
     let mut bytes = Vec::new();
     match extension.as_ref().and_then(|e| e.to_str()) {
@@ -196,18 +226,17 @@ fn write(path: &Path, log_p: &Matrix) -> Outcome<()> {
             let write = |bytes: &mut Vec<u8>| -> io::Result<()> {
                 let mut writer = npyz::WriteOptions::new()
                     .default_dtype()
-                    .shape(&[log_p.rows() as u64, log_p.columns() as u64])
+                    .shape(&[x.rows() as u64, x.columns() as u64])
                     .writer(bytes)
                     .begin_nd()?;
-                writer.extend(log_p.elements().map(f32::exp))?;
+                writer.extend(x.elements())?;
                 writer.finish()
             };
-            write(&mut bytes).map_err(|e| Error::io(path, "encode the probabilities", e))?;
+            write(&mut bytes).map_err(|e| Error::io(path, "encode the numbers", e))?;
         }
         Some("csv") => {
-            for s in 0..log_p.rows() {
-                let fields: Vec<String> =
-                    log_p.row(s).iter().map(|x| x.exp().to_string()).collect();
+            for s in 0..x.rows() {
+                let fields: Vec<String> = x.row(s).iter().map(ToString::to_string).collect();
                 bytes.extend((fields.join(",") + "\n").into_bytes());
             }
         }

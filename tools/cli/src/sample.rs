@@ -4,6 +4,7 @@ mod weighted;
 
 use crate::{
     args::SampleArgs,
+    deep,
     evaluate::load_model,
     failure::{Failure, Outcome, note},
     picture::{Colour, Sheet},
@@ -13,7 +14,7 @@ use crate::{
     report::table,
 };
 use harmonium::{
-    BitMatrix, Error, Matrix,
+    BitMatrix, Error, Matrix, Model,
     chain_file::{load_chains, save_chains},
     checkpoint::write_atomically,
     evaluate::integrated_autocorrelation_time,
@@ -27,8 +28,12 @@ const DEFAULT_COUNT: usize = 100;
 /// Tiles beside one another on a sheet, at most.
 const TILES_PER_ROW: usize = 20;
 
-enum Format {
+/// What is written.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Format {
+    /// A sheet of means.
     Picture,
+    /// States.
     States,
 }
 
@@ -71,6 +76,18 @@ pub fn run(args: &SampleArgs) -> Outcome<()> {
         ));
     }
     let checkpoint = load_model(&args.model)?;
+    match &checkpoint.model {
+        Model::Dbn(dbn) => return deep::sample(args, dbn, format),
+        Model::Rbm(_) => {}
+        other => {
+            let message = format!("sample: a model of kind {} is not sampled here", other.kind());
+            return Err(Failure::usage(message).hint("the library does: BoltzmannChain"));
+        }
+    }
+    if args.every_label {
+        return Err(Failure::usage("--every-label is for deep belief networks, not for RBMs")
+            .hint("choose a class with --label"));
+    }
     let seed = args.seed.unwrap_or(0);
     if args.weighted {
         let Format::States = format else {
@@ -444,7 +461,7 @@ fn picture(args: &SampleArgs, rbm: &Rbm, samples: &Samples) -> Outcome<()> {
 }
 
 /// Writes states `[rows x columns]`: bits as zeros and ones, u8, others as f32.
-fn write_npy(path: &Path, states: &States) -> Outcome<()> {
+pub fn write_npy(path: &Path, states: &States) -> Outcome<()> {
     fn write<T: npyz::AutoSerialize>(
         bytes: &mut Vec<u8>,
         states: &States,

@@ -295,7 +295,7 @@ fn conclude(
             ("layers", json!(sizes)),
             ("classes", json!(plan.greedy.classes)),
             ("greedy", json!(greedy)),
-            ("up_down", serde_json::to_string(&plan.up_down).ok().and_then(|x| serde_json::from_str(&x).ok()).unwrap_or(Value::Null)),
+            ("up_down", report::short(&plan.up_down)),
             ("files", files.collect::<Map<_, _>>().into()),
         ] {
             object.insert(key.into(), value);
