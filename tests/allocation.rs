@@ -4,12 +4,12 @@ use harmonium::{
     bits::BitMatrix,
     dataset::{Examples, Values},
     evaluate::{Ais, Betas, ReverseStart},
-    model::{BoltzmannMachine, Dbn, Directed, Kind, Layer, Rbm, Units, boltzmann::MeanField},
+    model::{BoltzmannMachine, Dbm, Dbn, Directed, Kind, Layer, Rbm, Units, boltzmann::MeanField},
     product::{Provider, provider},
     train::{
         Averaging, BoltzmannNegative, BoltzmannOptions, BoltzmannPositive, BoltzmannTraining,
-        Centering, Negative, Objective, Options, Reconstruction, Rule, Schedule, Sparsity,
-        Training, UpDown, UpDownOptions,
+        Centering, DbmOptions, DbmTraining, Negative, Objective, Options, Reconstruction, Rule,
+        Schedule, Sparsity, Training, UpDown, UpDownOptions,
     },
 };
 use std::{
@@ -191,6 +191,7 @@ fn updates_and_temperatures_allocate_nothing_after_the_first() {
             assert_eq!(count, 0, "{units} on {threads} threads");
         }
     }
+    deep_boltzmann_machines(&bits);
     annealing();
     up_down();
     general_machines();
@@ -230,6 +231,39 @@ fn up_down() {
             ALLOCATIONS.load(Ordering::Relaxed) - before
         });
         assert_eq!(count, 0, "the up-down algorithm on {threads} threads");
+    }
+}
+
+fn deep_boltzmann_machines(bits: &BitMatrix) {
+    let data = Examples::new(Values::Bits(bits.clone()), None).unwrap();
+    for threads in [1, 2] {
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(threads)
+            .build()
+            .unwrap();
+        for (sizes, centering) in [
+            (&[300, 200, 150][..], Some(Centering::default())),
+            (&[300, 90, 200, 40], None),
+        ] {
+            let dbm = Dbm::bernoulli(sizes).unwrap();
+            let dbm = dbm.initialized_from(&data, 1).unwrap();
+            let options = DbmOptions {
+                centering,
+                sparsity: vec![Sparsity::default(); sizes.len() - 1],
+                warm_start: true,
+                batch_size: 96,
+                ..DbmOptions::default()
+            };
+            let mut training = DbmTraining::new(dbm, options, &data).unwrap();
+            let count = pool.install(|| {
+                rayon::broadcast(|_| {});
+                (0..30).for_each(|_| training.update(&data).unwrap());
+                let before = ALLOCATIONS.load(Ordering::Relaxed);
+                (0..30).for_each(|_| training.update(&data).unwrap());
+                ALLOCATIONS.load(Ordering::Relaxed) - before
+            });
+            assert_eq!(count, 0, "{sizes:?} on {threads} threads");
+        }
     }
 }
 

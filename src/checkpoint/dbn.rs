@@ -59,9 +59,9 @@ pub(super) fn read(reader: &Reader<'_>) -> Result<Dbn> {
     // Sizes come from the weights' rows, so nothing is allocated that the file does not hold.
     let mut weights = Vec::new();
     let mut layers: Vec<Layer> = Vec::new();
-    for l in 0..=last {
+    for (l, units) in units.iter().enumerate().take(last + 1) {
         let w = reader.matrix(&format!("weights.{l}"), None)?;
-        layers.push(reader.layer(l, units[l], w.rows())?);
+        layers.push(reader.layer(l, units, w.rows())?);
         weights.push(w);
     }
     let Some(of_top) = weights.pop() else {

@@ -11,6 +11,7 @@
 
 mod atomic;
 mod boltzmann;
+mod dbm;
 mod dbn;
 mod rbm;
 mod reader;
@@ -20,14 +21,15 @@ mod tensor;
 mod training;
 
 pub use atomic::write_atomically;
+pub use dbm::DbmTrainingState;
 pub use stage::Stage;
 pub use training::TrainingState;
 
 use crate::{
     dataset::Examples,
     error::{Error, Result},
-    model::{BoltzmannMachine, Dbn, Model, Rbm},
-    train::{Greedy, Training, UpDown},
+    model::{BoltzmannMachine, Dbm, Dbn, Model, Rbm},
+    train::{DbmTraining, Greedy, Training, UpDown},
 };
 use reader::Reader;
 use safetensors::SafeTensors;
@@ -48,6 +50,8 @@ pub struct Checkpoint {
     pub training: Option<TrainingState>,
     /// Where the training of a deep belief network stands, if the file holds it.
     pub stage: Option<Stage>,
+    /// What a run of a deep Boltzmann machine needs to go on, if the file holds it.
+    pub dbm_training: Option<DbmTrainingState>,
     /// Free text by key: provenance, data, figures.
     pub notes: BTreeMap<String, String>,
 }
@@ -58,6 +62,7 @@ impl From<Model> for Checkpoint {
             model,
             training: None,
             stage: None,
+            dbm_training: None,
             notes: BTreeMap::new(),
         }
     }
@@ -81,6 +86,21 @@ impl From<BoltzmannMachine> for Checkpoint {
     }
 }
 
+impl From<Dbm> for Checkpoint {
+    fn from(dbm: Dbm) -> Self {
+        Model::from(dbm).into()
+    }
+}
+
+impl From<&DbmTraining> for Checkpoint {
+    fn from(training: &DbmTraining) -> Self {
+        Self {
+            dbm_training: Some(training.into()),
+            ..training.dbm().clone().into()
+        }
+    }
+}
+
 impl From<&Training> for Checkpoint {
     fn from(training: &Training) -> Self {
         Self {
@@ -93,7 +113,7 @@ impl From<&Training> for Checkpoint {
 impl From<&UpDown> for Checkpoint {
     fn from(run: &UpDown) -> Self {
         Self {
-            stage: Some(Stage::UpDown(run.state().clone())),
+            stage: Some(Stage::UpDown(Box::new(run.state().clone()))),
             ..run.dbn().clone().into()
         }
     }
@@ -152,7 +172,7 @@ impl Checkpoint {
             let expected = "a run of the up-down algorithm in progress";
             return Err(Error::parameter("model file", expected, "none"));
         };
-        UpDown::resumed(self.model.into_dbn()?, state, data)
+        UpDown::resumed(self.model.into_dbn()?, *state, data)
     }
 
     /// The machine of a file of kind `rbm`.
@@ -187,6 +207,32 @@ impl Checkpoint {
             ));
         }
         self.into_fed_training(data)
+    }
+
+    /// The run of a deep Boltzmann machine that the file was written in the midst of, ready to go on.
+    ///
+    /// # Errors
+    /// [`Error::Parameter`] if the file holds no run or is not of kind `dbm`; as [`DbmTraining::resumed`], and [`Error::Shape`] if `data` is not of the size
+    /// that the run was on.
+    pub fn into_dbm_training(self, data: &Examples) -> Result<DbmTraining> {
+        let dbm = self.model.into_dbm()?;
+        let Some(state) = self.dbm_training else {
+            let expected = "a run in progress";
+            return Err(Error::parameter("model file", expected, "a finished model"));
+        };
+        if data.len() != state.examples {
+            let (expected, found) = (state.examples, data.len());
+            return Err(Error::shape("examples of the data", expected, found));
+        }
+        DbmTraining::resumed(
+            dbm,
+            state.options,
+            data,
+            state.optimizer,
+            state.chains,
+            state.last_means,
+            state.updates,
+        )
     }
 
     /// As [`Self::into_training`], for a run that is fed: `start` is what it was started with, see [`Training::fed`].
@@ -240,6 +286,10 @@ impl Checkpoint {
             Model::Rbm(rbm) => rbm::write(rbm, &mut file),
             Model::Dbn(dbn) => dbn::write(dbn, &mut file),
             Model::Boltzmann(machine) => boltzmann::write(machine, &mut file),
+            Model::Dbm(dbm) => dbm::write(dbm, &mut file),
+        }
+        if let Some(state) = &self.dbm_training {
+            state.write(&mut file, path)?;
         }
         if let Some(state) = &self.training {
             state.write(&mut file, path)?;
@@ -293,21 +343,19 @@ impl Checkpoint {
         let model: Model = match metadata["kind"].as_str() {
             "rbm" => rbm::read(&reader)?.into(),
             "dbn" => dbn::read(&reader)?.into(),
+            "dbm" => dbm::read(&reader)?.into(),
             _ => boltzmann::read(&reader)?.into(),
         };
-        let trained = match &model {
-            Model::Rbm(rbm) => Some(rbm),
-            Model::Dbn(dbn) => Some(dbn.top()),
-            Model::Boltzmann(_) => None,
-        };
-        let training = match trained {
-            Some(rbm) => TrainingState::read(&reader, rbm)?,
-            None => None,
-        };
-        let stage = match &model {
-            Model::Dbn(dbn) => Stage::read(&reader, dbn)?,
-            Model::Rbm(_) | Model::Boltzmann(_) => None,
-        };
+        let (mut training, mut stage, mut dbm_training) = (None, None, None);
+        match &model {
+            Model::Rbm(rbm) => training = TrainingState::read(&reader, rbm)?,
+            Model::Dbn(dbn) => {
+                training = TrainingState::read(&reader, dbn.top())?;
+                stage = Stage::read(&reader, dbn)?;
+            }
+            Model::Dbm(dbm) => dbm_training = DbmTrainingState::read(&reader, dbm)?,
+            Model::Boltzmann(_) => {}
+        }
         let notes = metadata
             .into_iter()
             .filter(|(k, _)| !OWN_KEYS.contains(&k.as_str()))
@@ -316,6 +364,7 @@ impl Checkpoint {
             model,
             training,
             stage,
+            dbm_training,
             notes,
         })
     }

@@ -20,7 +20,7 @@ pub enum Stage {
     /// Layer by layer: the top pair learns, its run is [`super::Checkpoint::training`].
     Greedy(GreedyPlan),
     /// The up-down algorithm.
-    UpDown(UpDownState),
+    UpDown(Box<UpDownState>),
 }
 
 /// The part of [`Stage`] that is metadata.
@@ -97,13 +97,13 @@ impl Stage {
                     first: training::parameters(reader, &training::FIRST, dbn.top())?,
                     ..Optimizer::new(dbn.top())
                 };
-                Self::UpDown(UpDownState {
+                Self::UpDown(Box::new(UpDownState {
                     options,
                     pairs,
                     top,
                     updates,
                     examples,
-                })
+                }))
             }
         }))
     }

@@ -1,7 +1,8 @@
 //! Measuring a machine: exactly where it is small, by annealed importance sampling where it is not, and by what training can afford.
 //!
 //! `ln Z`: [`Ais::log_z`] from below, [`Ais::reverse_log_z`] from above, [`Ais::bracket`] both with [`bennett`]'s estimate and [`Warning`]s; without
-//! `ln Z` the conservative likelihood of [`Ais::raise`]; samples with weights by [`Ais::weighted_samples`]. Chains: [`integrated_autocorrelation_time`], [`ModeJumps`]. Units:
+//! `ln Z` the conservative likelihood of [`Ais::raise`]; samples with weights by [`Ais::weighted_samples`]. Deep Boltzmann machines: [`Ais::for_dbm`] and
+//! [`DbmBound`]. Chains: [`integrated_autocorrelation_time`], [`ModeJumps`]. Units:
 //! [`HiddenActivity`]. While training: [`pseudo_likelihood`], [`reconstruction_error`], [`free_energy_gap`].
 
 mod ais;
@@ -12,6 +13,8 @@ mod betas;
 mod boltzmann;
 mod bound;
 mod bracket;
+mod dbm;
+mod dbm_bound;
 mod exact;
 mod exact_samples;
 mod hidden_activity;
@@ -30,6 +33,7 @@ pub use betas::{Betas, PILOT_CHAINS};
 pub use boltzmann::boltzmann_pseudo_likelihood;
 pub use bound::{Bound, BoundEstimate};
 pub use bracket::{Bracket, SMALLEST_EFFECTIVE_SHARE, SMALLEST_OVERLAP, Warning};
+pub use dbm_bound::{DbmBound, DbmLikelihood};
 pub use exact::{exact_free_energies, exact_mean_log_likelihood, exact_mean_log_likelihood_with};
 pub use exact_samples::{MAX_SAMPLED_UNITS, exact_samples};
 pub use hidden_activity::{DEAD_BELOW, HiddenActivity, SATURATED_ABOVE};

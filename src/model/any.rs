@@ -1,6 +1,6 @@
 //! A machine of any kind.
 
-use super::{BoltzmannMachine, Dbn, Rbm};
+use super::{BoltzmannMachine, Dbm, Dbn, Rbm};
 use crate::error::{Error, Result};
 
 /// A machine of any kind, as a model file holds it.
@@ -13,11 +13,13 @@ pub enum Model {
     Dbn(Dbn),
     /// A general Boltzmann machine.
     Boltzmann(BoltzmannMachine),
+    /// A deep Boltzmann machine.
+    Dbm(Dbm),
 }
 
 impl Model {
     /// The names of all kinds in model files.
-    pub const KINDS: [&'static str; 3] = ["rbm", "dbn", "boltzmann"];
+    pub const KINDS: [&'static str; 4] = ["rbm", "dbn", "dbm", "boltzmann"];
 
     /// The name of the kind in model files.
     pub fn kind(&self) -> &'static str {
@@ -25,6 +27,7 @@ impl Model {
             Self::Rbm(_) => "rbm",
             Self::Dbn(_) => "dbn",
             Self::Boltzmann(_) => "boltzmann",
+            Self::Dbm(_) => "dbm",
         }
     }
 
@@ -72,6 +75,28 @@ impl Model {
         }
     }
 
+    /// The deep Boltzmann machine.
+    ///
+    /// # Errors
+    /// As [`Self::rbm`].
+    pub fn dbm(&self) -> Result<&Dbm> {
+        match self {
+            Self::Dbm(dbm) => Ok(dbm),
+            _ => Err(self.is_no("dbm")),
+        }
+    }
+
+    /// The deep Boltzmann machine.
+    ///
+    /// # Errors
+    /// As [`Self::rbm`].
+    pub fn into_dbm(self) -> Result<Dbm> {
+        match self {
+            Self::Dbm(dbm) => Ok(dbm),
+            _ => Err(self.is_no("dbm")),
+        }
+    }
+
     /// The general Boltzmann machine.
     ///
     /// # Errors
@@ -115,5 +140,11 @@ impl From<Dbn> for Model {
 impl From<BoltzmannMachine> for Model {
     fn from(machine: BoltzmannMachine) -> Self {
         Self::Boltzmann(machine)
+    }
+}
+
+impl From<Dbm> for Model {
+    fn from(dbm: Dbm) -> Self {
+        Self::Dbm(dbm)
     }
 }

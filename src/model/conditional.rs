@@ -175,6 +175,7 @@ impl Layer {
         let fused = Tail {
             beta: tail.beta,
             precise: tail.precise,
+            added: tail.added,
             input: Some(input.view_mut()),
             input_from: if asked.is_some() { 0 } else { first },
             mean: tail.mean.as_mut().map(MatrixViewMut::reborrow),
@@ -225,6 +226,7 @@ impl Layer {
     ) -> Result<()> {
         let fused = Tail {
             precise: tail.precise,
+            added: tail.added,
             input: Some(input.view_mut()),
             ..Tail::new(1.0)
         };

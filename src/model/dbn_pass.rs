@@ -63,9 +63,7 @@ impl Dbn {
     /// [`Error::Shape`] for another number of columns, [`Error::Parameter`] for layers that are not inferred.
     pub fn mean_h_from_v<'a>(&self, v: impl Into<Input<'a>>, layer: usize) -> Result<Matrix> {
         self.check_inferred(layer)?;
-        Ok(self
-            .inferred(v.into(), layer, Way::Mean)?
-            .to_matrix_or_self())
+        Ok(self.inferred(v.into(), layer, Way::Mean)?.into_matrix())
     }
 
     /// The stochastic recognition pass: states of layer `layer`, drawn layer by layer. Row `i` of the same seed and step (below 2^40) always draws
@@ -100,7 +98,7 @@ impl Dbn {
         let v = v.into();
         Ok(self
             .inferred(v, self.directed().len(), Way::Mean)?
-            .to_matrix_or_self())
+            .into_matrix())
     }
 
     /// As [`Self::features`] by a stochastic pass.
@@ -238,7 +236,7 @@ impl Dbn {
             step,
             mean_last: true,
         };
-        Ok(self.generated(features.into(), way)?.to_matrix_or_self())
+        Ok(self.generated(features.into(), way)?.into_matrix())
     }
 
     fn generated(&self, features: Input<'_>, way: Way) -> Result<States> {
@@ -387,7 +385,7 @@ impl Directed {
 
 impl States {
     /// The matrix of reals, without a copy; bits as numbers.
-    fn to_matrix_or_self(self) -> Matrix {
+    fn into_matrix(self) -> Matrix {
         match self {
             Self::Real(x) => x,
             Self::Bits(x) => x.to_matrix(),

@@ -10,7 +10,7 @@ use crate::{
     bits::{BitView, BitViewMut, WORD_BITS},
     error::{Error, Result},
     kernel::epilogue::{Epilogue, SoftplusSums},
-    matrix::{Aligned, Matrix, MatrixViewMut, aligned},
+    matrix::{Aligned, Matrix, MatrixView, MatrixViewMut, aligned},
     rng::Draws,
     simd::{Operation, Simd, dispatch},
 };
@@ -31,6 +31,8 @@ pub struct Tail<'a> {
     pub beta: f32,
     /// Whether products must be exact to f32 where a faster way is off by a known step.
     pub precise: bool,
+    /// Added to the products, `[rows x columns]`: what neighbours send that stay as they are was multiplied before.
+    pub added: Option<MatrixView<'a>>,
     /// Receives `x`.
     pub input: Option<MatrixViewMut<'a>>,
     /// The first column whose `x` is wanted; earlier ones may stay as they are.
@@ -110,6 +112,7 @@ struct Job<'a> {
     beta: f32,
     input_from: usize,
     minus_beta: Option<f32>,
+    added: Option<MatrixView<'a>>,
     /// The inputs of all terms, if they are looked up in registers.
     indices: Option<&'a Indices>,
 }
@@ -127,7 +130,7 @@ struct Region<'a> {
     softplus: Option<&'a mut [f64]>,
 }
 
-/// Computes a layer from its neighbours: `tail(sum_t X_t op(W_t) + bias)`. Cost: one dense product a term.
+/// Computes a layer from its neighbours: `tail(sum_t X_t op(W_t) + added + bias)`. Cost: one dense product a term.
 ///
 /// # Errors
 /// [`Error::Shape`] where terms, bias and outputs disagree.
@@ -163,6 +166,9 @@ fn propagate_in_pool(
             format!("{r} x {c}"),
         ))
     };
+    if let Some(x) = &tail.added {
+        shape("added inputs", x.rows(), x.columns())?;
+    }
     if let Some(x) = &tail.input {
         shape("inputs", x.rows(), x.columns())?;
     }
@@ -198,6 +204,7 @@ fn propagate_in_pool(
         beta: tail.beta,
         input_from: tail.input_from,
         minus_beta: tail.minus_beta,
+        added: tail.added,
         indices: wide.then_some(&buffers.indices),
     };
     job.fill(Region {
@@ -371,7 +378,7 @@ impl Job<'_> {
                 slab: |k, block| self.slab(region.columns.start + k * WIDTH, block),
             };
             match region.only_sample() {
-                Some(draws) if draws.starts_even() => {
+                Some(draws) if draws.starts_even() && self.added.is_none() => {
                     let (sample, _) = region.sample.expect("the only output");
                     let bias = &self.bias[region.columns.clone()];
                     let first = region.columns.start;
@@ -398,6 +405,12 @@ impl Job<'_> {
                     stride,
                     &mut scratch.expanded,
                 );
+            }
+        }
+        if let Some(added) = self.added {
+            for (i, sums) in region.rows.clone().zip(product.chunks_exact_mut(stride)) {
+                let row = &added.row(i)[region.columns.clone()];
+                sums.iter_mut().zip(row).for_each(|(sum, x)| *sum += x);
             }
         }
         scratch.bias[..columns].copy_from_slice(&self.bias[region.columns.clone()]);

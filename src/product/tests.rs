@@ -121,6 +121,7 @@ fn check_propagation(rows: usize, below: usize, columns: usize, above: usize) {
     let mut buffers = Propagation::default();
     let tail = Tail {
         precise: false,
+        added: None,
         beta,
         input: Some(input.view_mut()),
         mean: Some(mean.view_mut()),

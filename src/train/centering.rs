@@ -141,19 +141,31 @@ impl Offsets {
             (&mut self.visible, centering.visible, &means.visible, false),
             (&mut self.hidden, centering.hidden, &means.hidden, is_first),
         ];
-        for (offsets, offset, [positive, negative], jump) in layers {
+        for (offsets, offset, means, jump) in layers {
             let rate = if jump { 1.0 } else { centering.rate };
-            match offset {
-                Offset::Fixed(_) => {}
-                Offset::Data => {
-                    for (x, p) in offsets.iter_mut().zip(positive) {
-                        *x += rate * (p - *x);
-                    }
+            offset.follow(offsets, means, rate);
+        }
+    }
+}
+
+impl Offset {
+    /// Moves the offsets of a layer towards its means in the positive and the negative phase.
+    pub(super) fn follow(
+        self,
+        offsets: &mut [f32],
+        [positive, negative]: &[Vec<f32>; 2],
+        rate: f32,
+    ) {
+        match self {
+            Self::Fixed(_) => {}
+            Self::Data => {
+                for (x, p) in offsets.iter_mut().zip(positive) {
+                    *x += rate * (p - *x);
                 }
-                Offset::Average => {
-                    for ((x, p), n) in offsets.iter_mut().zip(positive).zip(negative) {
-                        *x += rate * (0.5 * (p + n) - *x);
-                    }
+            }
+            Self::Average => {
+                for ((x, p), n) in offsets.iter_mut().zip(positive).zip(negative) {
+                    *x += rate * (0.5 * (p + n) - *x);
                 }
             }
         }

@@ -24,6 +24,8 @@ pub(super) struct Chains {
     v_mean: Matrix,
     h_mean: Matrix,
     rows: usize,
+    /// Factors of the inputs of the hidden and the visible layer.
+    factors: [f32; 2],
     /// In place of `v` and `h`.
     replicated: Option<Replicated>,
 }
@@ -60,6 +62,7 @@ impl Chains {
     /// Fresh chains; persistent ones start at examples drawn with replacement.
     pub(super) fn new(
         negative: Negative,
+        factors: [f32; 2],
         seed: u64,
         batch_size: usize,
         rbm: &Rbm,
@@ -92,6 +95,7 @@ impl Chains {
             h_mean: Matrix::zeros(rows, n_hidden),
             rows,
             replicated: None,
+            factors,
         };
         if negative.persists() {
             let mut rng = HostRng::new(seed, START_STREAM);
@@ -140,7 +144,7 @@ impl Chains {
                 return Ok(chains);
             }
             let start = Draws::new(seed, Site::Start, 1);
-            let tail = chains.h.sampled(0..rows, start, Tail::new(1.0));
+            let tail = chains.h.sampled(0..rows, start, Tail::new(factors[0]));
             rbm.hidden_from_visible(chains.v.view(), tail, buffers)?;
         }
         Ok(chains)
@@ -247,7 +251,7 @@ impl Chains {
                         Reconstruction::Smoothed => {
                             let tail = Tail {
                                 mean: Some(self.v_mean.view_rows_mut(0..self.rows)),
-                                ..Tail::new(1.0)
+                                ..Tail::new(self.factors[1])
                             };
                             let h = self.h.view_rows(0..self.rows);
                             rbm.visible_from_hidden(h, tail, buffers)?;
@@ -307,14 +311,18 @@ impl Chains {
         buffers: &mut Propagation,
     ) -> Result<()> {
         let draws = self.draws(half_sweep);
-        let tail = self.v.sampled(0..self.rows, draws, Tail::new(1.0));
+        let tail = self
+            .v
+            .sampled(0..self.rows, draws, Tail::new(self.factors[1]));
         rbm.visible_from_hidden(self.h.view_rows(0..self.rows), tail, buffers)
     }
 
     fn draw_hidden(&mut self, rbm: &Rbm, half_sweep: u64, buffers: &mut Propagation) -> Result<()> {
         let draws = self.draws(half_sweep);
         let visible = visible(&self.v, &self.v_mean, self.rows);
-        let tail = self.h.sampled(0..self.rows, draws, Tail::new(1.0));
+        let tail = self
+            .h
+            .sampled(0..self.rows, draws, Tail::new(self.factors[0]));
         rbm.hidden_from_visible(visible, tail, buffers)
     }
 
@@ -330,7 +338,7 @@ impl Chains {
         let rows = self.rows;
         let mut tail = Tail {
             mean: Some(self.h_mean.view_rows_mut(0..rows)),
-            ..Tail::new(1.0)
+            ..Tail::new(self.factors[0])
         };
         if let Some(draws) = draws {
             tail = self.h.sampled(0..rows, draws, tail);

@@ -36,6 +36,48 @@ impl Objective {
     }
 }
 
+/// Conditionals of an RBM that is to become part of a deep Boltzmann machine, in which layers between two others receive input from both sides
+/// (Salakhutdinov and Hinton 2009): the missing half is made up for by counting the other one twice, `P(h | v) = sigma(2 (v W + c))` or `P(v | h) = sigma(2 (h W' + b))`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Doubled {
+    /// An ordinary RBM.
+    #[default]
+    Neither,
+    /// The input of the hidden layer: the lowest RBM.
+    Hidden,
+    /// The input of the visible layer, its labels included: the highest RBM.
+    Visible,
+    /// Both, an ordinary RBM of twice the parameters: those between.
+    Both,
+}
+
+impl Doubled {
+    /// That of connection `l` of `connections`.
+    pub fn of(l: usize, connections: usize) -> Self {
+        match (l == 0, l + 1 == connections) {
+            (true, true) => Self::Neither,
+            (true, false) => Self::Hidden,
+            (false, true) => Self::Visible,
+            (false, false) => Self::Both,
+        }
+    }
+
+    /// Factors of the inputs of the hidden and of the visible layer.
+    pub fn factors(self) -> [f32; 2] {
+        match self {
+            Self::Neither => [1.0, 1.0],
+            Self::Hidden => [2.0, 1.0],
+            Self::Visible => [1.0, 2.0],
+            Self::Both => [2.0, 2.0],
+        }
+    }
+
+    fn is_neither(&self) -> bool {
+        *self == Self::Neither
+    }
+}
+
 /// Options of a training run; [`Default`] is persistent contrastive divergence by the ordinary gradient. The command line centres the gradient of
 /// machines of Bernoulli units and learns them twice as fast.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -71,6 +113,9 @@ pub struct Options {
     /// Step size of the log-variances of Gaussian units as a share of the learning rate; 0 keeps them.
     #[serde(skip_serializing_if = "is_zero")]
     pub variance_rate: f32,
+    /// Inputs that count twice, for the RBMs that a deep Boltzmann machine starts from.
+    #[serde(skip_serializing_if = "Doubled::is_neither")]
+    pub doubled: Doubled,
     /// How gradients become steps.
     #[serde(default)]
     pub optimizer: Rule,
@@ -119,6 +164,7 @@ impl Default for Options {
             seed: 0,
             objective: Objective::Generative,
             variance_rate: 0.0,
+            doubled: Doubled::Neither,
             optimizer: Rule::Momentum,
             centering: None,
             sparsity: None,
@@ -189,6 +235,20 @@ impl Options {
             }
         }
         self.optimizer.check()?;
+        let simple = matches!(
+            self.negative,
+            Negative::ContrastiveDivergence { .. }
+                | Negative::Persistent { .. }
+                | Negative::Mcmc { .. }
+        );
+        let takes_doubled = simple && self.objective.is_generative();
+        if !takes_doubled && !self.doubled.is_neither() {
+            return Err(Error::parameter(
+                "doubled inputs",
+                "contrastive divergence, plain persistent chains or naive MCMC, and the generative objective",
+                "another negative phase or objective",
+            ));
+        }
         if let Some(centering) = &self.centering {
             centering.check()?;
         }

@@ -234,6 +234,7 @@ impl Training {
             } else {
                 options.negative
             },
+            options.doubled.factors(),
             options.seed,
             batch,
             &rbm,
@@ -645,7 +646,7 @@ impl Training {
         let draws = Draws::new(self.options.seed, Site::Positive, self.updates);
         let mut tail = Tail {
             mean: Some(self.h_mean.view_rows_mut(0..rows)),
-            ..Tail::new(1.0)
+            ..Tail::new(self.options.doubled.factors()[0])
         };
         if self.options.negative.starts_at_data() && self.chains.rows() > 0 {
             tail = self.chains.sampled_hidden(rows, draws, tail);

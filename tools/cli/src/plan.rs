@@ -17,7 +17,10 @@ use std::{fmt::Display, path::Path};
 pub const DEFAULT_EPOCHS: usize = 100;
 /// Passes of `--preset fast` and of `--preset best`.
 const FAST_EPOCHS: usize = 20;
-const BEST_EPOCHS: usize = 500;
+const BEST_EPOCHS: usize = 300;
+/// Gibbs sweeps an update and decay of the weights with `--preset best`.
+const BEST_STEPS: usize = 5;
+const BEST_DECAY: f32 = 2e-4;
 /// Learning rate at the start, with the centred gradient.
 const CENTRED_RATE: f32 = 0.1;
 /// Learning rate at the start and momentum of `ln p(y | v)`, with the centred gradient, and the rate without it.
@@ -155,9 +158,14 @@ impl Plan {
                 } else {
                     default.momentum
                 }),
-                weight_decay: args.weight_decay.unwrap_or(default.weight_decay),
+                weight_decay: args.weight_decay.unwrap_or(if is_best(args) {
+                    BEST_DECAY
+                } else {
+                    default.weight_decay
+                }),
                 l1_decay: args.l1_decay.unwrap_or(default.l1_decay),
                 gradient_clip: args.gradient_clip.or(default.gradient_clip),
+                doubled: default.doubled,
                 resample_data: args.resample,
                 steps: scheduled_steps(args),
                 seed,
@@ -454,6 +462,10 @@ fn scheduled_steps(args: &TrainArgs) -> Option<Schedule> {
     (!matches!(steps, Schedule::Constant(_))).then_some(steps)
 }
 
+fn is_best(args: &TrainArgs) -> bool {
+    args.preset == Some(Preset::Best)
+}
+
 /// The negative phase that the flags describe.
 fn negative(args: &TrainArgs, method: Method) -> Outcome<Negative> {
     let meaningless = |flag: &str, given: bool, methods: &str| {
@@ -498,7 +510,11 @@ fn negative(args: &TrainArgs, method: Method) -> Outcome<Negative> {
         .steps
         .as_ref()
         .map(|steps| steps.most().ceil() as usize);
-    let steps = given.unwrap_or(DEFAULT_STEPS);
+    let steps = given.unwrap_or(if is_best(args) {
+        BEST_STEPS
+    } else {
+        DEFAULT_STEPS
+    });
     Ok(match method {
         Method::Exact => Negative::Exact,
         Method::Mcmc => Negative::Mcmc {

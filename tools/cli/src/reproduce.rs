@@ -5,6 +5,7 @@
 
 mod annealed;
 mod classification;
+mod dbn;
 mod enumerated;
 
 use crate::{
@@ -46,7 +47,7 @@ struct Experiment {
     run: fn(&Setting) -> Outcome<Vec<Part>>,
 }
 
-const EXPERIMENTS: [Experiment; 6] = [
+const EXPERIMENTS: [Experiment; 7] = [
     Experiment {
         name: "rbm-cd25",
         about: "RBM 784-500, CD with 1 to 25 steps (Salakhutdinov and Murray 2008): test -86.34 nats; --data takes their binarised MNIST",
@@ -76,6 +77,11 @@ const EXPERIMENTS: [Experiment; 6] = [
         name: "rbm-classification",
         about: "RBMs with labels, generative, discriminative and hybrid (Larochelle and Bengio 2008): 3.39, 1.81, 1.28 % test error",
         run: classification::run,
+    },
+    Experiment {
+        name: "dbn-2006",
+        about: "DBN 784-500-500-2000 with 10 labels (Hinton, Osindero and Teh 2006): 2.49, 1.39, 1.25 % test error",
+        run: dbn::run,
     },
 ];
 

@@ -89,32 +89,46 @@ pub fn pcd(setting: &Setting) -> Outcome<Vec<Part>> {
     )
 }
 
-/// Centred PCD-1 of 200 epochs with a constant rate, on pixels cut at 0.5.
+/// Centred PCD-1 of 200 epochs on pixels cut at 0.5: with the published constant rate, and with the rates of `train`.
 pub fn centered(setting: &Setting) -> Outcome<Vec<Part>> {
-    let options = Options {
-        negative: Negative::Persistent {
+    let rates = [
+        ("784-500 centred", Schedule::Constant(0.01)),
+        (
+            "784-500 centred, rate from 0.1",
+            Schedule::Linear { from: 0.1, to: 0.0 },
+        ),
+    ];
+    let mut parts = Vec::new();
+    for (name, learning_rate) in rates {
+        if !setting.wants(name) {
+            continue;
+        }
+        let options = Options {
+            negative: Negative::Persistent {
+                chains: 100,
+                steps: 1,
+            },
+            learning_rate,
+            batch_size: 100,
+            epochs: 200,
+            centering: Some(Centering::default()),
+            ..Options::default()
+        };
+        let estimator = Estimator {
             chains: 100,
-            steps: 1,
-        },
-        learning_rate: Schedule::Constant(0.01),
-        batch_size: 100,
-        epochs: 200,
-        centering: Some(Centering::default()),
-        ..Options::default()
-    };
-    let estimator = Estimator {
-        chains: 100,
-        betas: Betas::Linear(10_000),
-    };
-    let how = Binarization::Threshold(0.5);
-    part(
-        setting,
-        "784-500 centred",
-        how,
-        options,
-        estimator,
-        [Some(-84.86), None],
-    )
+            betas: Betas::Linear(10_000),
+        };
+        let how = Binarization::Threshold(0.5);
+        parts.extend(part(
+            setting,
+            name,
+            how,
+            options,
+            estimator,
+            [Some(-84.86), None],
+        )?);
+    }
+    Ok(parts)
 }
 
 /// Trains and measures one machine; `published` are the log-likelihoods of the test and the training part.
