@@ -13,7 +13,7 @@ use harmonium::{
     Error, Matrix, Model,
     checkpoint::write_atomically,
     dataset::Examples,
-    model::{Rbm, most_probable},
+    model::{Dbn, Rbm, most_probable},
 };
 use npyz::WriterBuilder;
 use serde_json::{Map, Value, json};
@@ -44,6 +44,17 @@ impl Classification {
             return Ok(None);
         };
         Self::of(&rbm.log_p_y_from_v(input(examples))?, labels, split).map(Some)
+    }
+
+    /// As [`Self::measure`], by the deterministic pass of a deep belief network; nothing of one without a label.
+    ///
+    /// # Errors
+    /// As [`Self::measure`].
+    pub fn of_dbn(dbn: &Dbn, examples: &Examples, split: Split) -> Outcome<Option<Self>> {
+        let (Some(labels), Some(_)) = (examples.labels(), dbn.label_group()) else {
+            return Ok(None);
+        };
+        Self::of(&dbn.log_p_y_from_v(input(examples))?, labels, split).map(Some)
     }
 
     /// Of the labels of the rows of `ln p(y)`.
@@ -160,18 +171,24 @@ pub fn run(args: &ClassifyArgs) -> Outcome<()> {
     let (examples, split) = likelihood::examples(&data, args.split);
     let (log_p, way, title) = match &checkpoint.model {
         Model::Dbn(dbn) => {
-            let (log_p, way) = deep::classify(args, dbn, examples)?;
+            if args.compare {
+                return deep::classify::compare(args, dbn, &data.name, examples, split);
+            }
+            let (log_p, way) = deep::classify::log_p_y(args, dbn, examples)?;
             (log_p, Some(way), deep::name(dbn))
         }
         other => {
-            deep::WayOptions::refuse(args, kind)?;
+            deep::classify::refuse_options(args, kind)?;
             let rbm = other.rbm()?;
             (rbm.log_p_y_from_v(input(examples))?, None, name(rbm))
         }
     };
     if let Some(path) = &args.out {
         let p = Matrix::from_fn(log_p.rows(), log_p.columns(), |i, j| log_p.row(i)[j].exp());
-        write_matrix(path, &p)?;
+        match is_json(path) {
+            true => write_json(path, &p, examples)?,
+            false => write_matrix(path, &p)?,
+        }
         note(format!("probabilities in {}", path.display()));
     }
     let measured = examples
@@ -214,6 +231,23 @@ pub fn name(rbm: &Rbm) -> String {
     format!("{sizes} ({}, {})", rbm.visible().units, rbm.hidden().units)
 }
 
+fn is_json(path: &Path) -> bool {
+    path.extension()
+        .is_some_and(|e| e.eq_ignore_ascii_case("json"))
+}
+
+/// Writes the probabilities, the classes found and the labels, if there are any.
+fn write_json(path: &Path, p: &Matrix, examples: &Examples) -> Outcome<()> {
+    let rows: Vec<&[f32]> = (0..p.rows()).map(|i| p.row(i)).collect();
+    let object = json!({
+        "classes": p.columns(),
+        "probabilities": rows,
+        "found": most_probable(p),
+        "labels": examples.labels(),
+    });
+    Ok(write_atomically(path, format!("{object}\n").as_bytes())?)
+}
+
 /// Writes rows of numbers, `.npy` (f32) or `.csv`.
 ///
 /// # Errors
@@ -242,7 +276,7 @@ pub fn write_matrix(path: &Path, x: &Matrix) -> Outcome<()> {
         }
         _ => {
             return Err(Failure::usage(format!(
-                "--out {}: expected a file name that ends in .npy or .csv",
+                "--out {}: expected a file name that ends in .npy or .csv (or .json, of `classify`)",
                 path.display()
             )));
         }

@@ -1,5 +1,7 @@
 //! Deep belief networks: training in stages, and what is measured of them.
 
+mod agree;
+pub mod classify;
 mod evaluate;
 mod measure;
 mod metrics;
@@ -8,16 +10,18 @@ mod record;
 mod sample;
 mod train;
 
-pub use evaluate::{WayOptions, classify, run as evaluate};
+pub use evaluate::run as evaluate;
 pub use sample::run as sample;
 pub use train::run as train;
 
 use harmonium::model::Dbn;
 
-/// Hidden layers, and epochs of either stage, unless told otherwise.
+/// Hidden layers unless told otherwise, and epochs of the greedy stages, of the last of them, and of the up-down algorithm: what `reproduce
+/// dbn-2006` was measured with.
 pub const DEFAULT_LAYERS: [usize; 3] = [500, 500, 2000];
-pub const DEFAULT_GREEDY_EPOCHS: usize = 30;
-pub const DEFAULT_UP_DOWN_EPOCHS: usize = 100;
+pub const DEFAULT_LOWER_EPOCHS: usize = 20;
+pub const DEFAULT_TOP_EPOCHS: usize = 40;
+pub const DEFAULT_UP_DOWN_EPOCHS: usize = 150;
 
 /// A network in a few words: sizes from the visible layer up, the label beside the layer that it belongs to.
 pub fn name(dbn: &Dbn) -> String {

@@ -2,12 +2,12 @@
 
 use crate::{
     args::{EvaluateArgs, ReverseFrom, ScheduleArg, Split},
-    boltzmann,
     classify::{Classification, name},
     confusion,
     data::{Data, Source, input},
     deep,
     diagnose::Diagnosis,
+    enumerated,
     failure::{Failure, Outcome, note},
     likelihood::{self, DEFAULT_BETAS, DEFAULT_BURN_IN, DEFAULT_CHAINS, Likelihood, Way},
     plan::MOST_ELEMENTS,
@@ -55,17 +55,14 @@ pub fn run(args: &EvaluateArgs) -> Outcome<()> {
     let checkpoint = load_model(&args.model)?;
     let rbm = match &checkpoint.model {
         Model::Dbn(dbn) => return deep::evaluate(args, &checkpoint, dbn),
-        Model::Boltzmann(machine) => return boltzmann::evaluate(args, &checkpoint, machine),
+        Model::Boltzmann(machine) => return enumerated::evaluate(args, &checkpoint, machine),
+        Model::Dbm(dbm) => return enumerated::evaluate(args, &checkpoint, dbm),
         other => other.rbm()?,
     };
-    for (flag, given) in [
-        ("--bound-samples", args.bound_samples.is_some()),
-        ("--passes", args.passes.is_some()),
-        ("--sweeps", args.sweeps.is_some()),
-    ] {
-        if given {
-            return Err(Failure::usage(format!("{flag} is for deep belief networks")));
-        }
+    if args.bound_samples.is_some() {
+        return Err(Failure::usage(
+            "--bound-samples is for deep belief networks",
+        ));
     }
     let (source, seed) =
         Source::of_model(&checkpoint.notes, args.data.as_deref(), args.binarize, args.seed)?;

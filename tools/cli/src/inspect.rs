@@ -1,7 +1,7 @@
 //! `harmonium inspect`: what a model file holds.
 
 use crate::{
-    args::InspectArgs, boltzmann, deep, evaluate::load_model, failure::Outcome,
+    args::InspectArgs, deep, enumerated::Enumerated, evaluate::load_model, failure::Outcome,
     plan::describe_run, report,
 };
 use harmonium::{
@@ -87,7 +87,8 @@ fn name(model: &Model) -> String {
     match model {
         Model::Rbm(rbm) => format!("RBM {}-{}", rbm.n_visible(), rbm.n_hidden()),
         Model::Dbn(dbn) => deep::name(dbn),
-        Model::Boltzmann(machine) => boltzmann::name(machine),
+        Model::Boltzmann(machine) => machine.name(),
+        Model::Dbm(dbm) => dbm.name(),
         other => other.kind().into(),
     }
 }
@@ -97,7 +98,9 @@ fn layers(model: &Model) -> Vec<&Layer> {
     match model {
         Model::Rbm(rbm) => vec![rbm.visible(), rbm.hidden()],
         Model::Dbn(dbn) => (0..dbn.n_layers()).map(|l| dbn.layer(l)).collect(),
+        Model::Boltzmann(machine) if machine.n_hidden() == 0 => vec![machine.visible()],
         Model::Boltzmann(machine) => vec![machine.visible(), machine.hidden()],
+        Model::Dbm(dbm) => dbm.layers().iter().collect(),
         _ => Vec::new(),
     }
 }
@@ -123,9 +126,14 @@ fn summaries(model: &Model) -> Vec<(String, Vec<usize>, Summary)> {
             matrix(format!("weights.{}", dbn.directed().len()), dbn.top().weights());
         }
         Model::Boltzmann(machine) => {
+            matrix("visible.weights".into(), machine.visible_weights());
             matrix("weights.0".into(), machine.weights());
-            matrix("lateral.0".into(), machine.visible_weights());
-            matrix("lateral.1".into(), machine.hidden_weights());
+            matrix("hidden.weights".into(), machine.hidden_weights());
+        }
+        Model::Dbm(dbm) => {
+            for l in 0..dbm.n_layers() - 1 {
+                matrix(format!("weights.{l}"), dbm.weights(l));
+            }
         }
         _ => {}
     }

@@ -4,7 +4,6 @@
 
 mod args;
 mod bench;
-mod boltzmann;
 mod canvas;
 mod classify;
 mod confusion;
@@ -13,6 +12,7 @@ mod data;
 mod deep;
 mod demo;
 mod diagnose;
+mod enumerated;
 mod evaluate;
 mod failure;
 mod files;

@@ -20,9 +20,10 @@ pub enum WayArg {
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Prints the share of wrong classes where the data have labels. Probabilities p(y | v) of an RBM are exact, those of a deep belief network given what --way infers; --out writes them, one row an \
-example and one column a class.
+example and one column a class; .json has probabilities, found (the most probable classes) and labels.
 
-JSON: count, classes, split, of a deep belief network way; and with labels error, wrong, mean_log_probability, confusion (rows: labels, columns: classes found).")]
+JSON: count, classes, split, of a deep belief network way; and with labels error, wrong, mean_log_probability, confusion (rows: labels, columns: classes found); with \
+--compare count, split, ways: each with the keys of labels and seconds.")]
 pub struct ClassifyArgs {
     /// Model file.
     pub model: PathBuf,
@@ -36,11 +37,14 @@ pub struct ClassifyArgs {
     #[arg(long, default_value = "test")]
     pub split: Split,
     /// Write the class probabilities.
-    #[arg(long, value_name = "FILE.npy|FILE.csv")]
+    #[arg(long, value_name = "FILE.npy|FILE.csv|FILE.json")]
     pub out: Option<PathBuf>,
     /// How a deep belief network classifies [default: deterministic].
     #[arg(long)]
     pub way: Option<WayArg>,
+    /// Show the error by each of the three ways of a deep belief network.
+    #[arg(long, conflicts_with_all = ["way", "out", "confusion"])]
+    pub compare: bool,
     /// Stochastic passes of --way averaged [default: 20].
     #[arg(long, value_name = "N", value_parser = positive)]
     pub passes: Option<usize>,

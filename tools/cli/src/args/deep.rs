@@ -1,7 +1,7 @@
 //! Options of `harmonium train dbn` beside those of all machines.
 
 use super::count;
-use crate::deep::{DEFAULT_GREEDY_EPOCHS, DEFAULT_LAYERS, DEFAULT_UP_DOWN_EPOCHS};
+use crate::deep::{DEFAULT_LAYERS, DEFAULT_TOP_EPOCHS, DEFAULT_LOWER_EPOCHS, DEFAULT_UP_DOWN_EPOCHS};
 use clap::{Args, ValueEnum};
 use harmonium::train::{Posterior, Schedule};
 
@@ -34,9 +34,13 @@ pub struct DeepArgs {
         help = format!("Hidden units of each layer, the lowest first [default: {}]", list(&DEFAULT_LAYERS)))]
     pub layers: Option<Vec<usize>>,
     #[arg(long, value_name = "N[,N,...]", value_delimiter = ',', value_parser = count,
-        help = format!("Epochs of greedy training, of each layer or one number for each [default: {DEFAULT_GREEDY_EPOCHS}]"))]
+        help = format!("Epochs of greedy training, of each layer or one number for each [default: {DEFAULT_LOWER_EPOCHS}, of the last layer {DEFAULT_TOP_EPOCHS}]"))]
     pub greedy_epochs: Option<Vec<usize>>,
-    /// What a layer learns of those below [default: means].
+    /// Step size of a greedy stage; given once for all layers, or once for each, the lowest first
+    /// [default: --learning-rate].
+    #[arg(long, value_name = "SCHEDULE", conflicts_with = "learning_rate")]
+    pub greedy_rate: Vec<Schedule>,
+    /// What a layer learns of those below [default: samples].
     #[arg(long)]
     pub posterior: Option<PosteriorArg>,
     /// Start a layer from the one below upside down where their sizes fit.
@@ -45,10 +49,11 @@ pub struct DeepArgs {
     #[arg(long, value_name = "N", value_parser = count,
         help = format!("Epochs of the up-down algorithm, which follows; 0 for none [default: {DEFAULT_UP_DOWN_EPOCHS}]"))]
     pub up_down_epochs: Option<usize>,
-    /// Gibbs sweeps of the top pair in an update, a number or a schedule such as at:0=3,100=6,200=10 [default: 3].
+    /// Gibbs sweeps of the top pair in an update, a number or a schedule such as at:0=3,100=6,200=10 [default: 3, 6 and 10 in thirds of the
+    /// epochs].
     #[arg(long, value_name = "SCHEDULE")]
     pub up_down_steps: Option<Schedule>,
-    /// Step size of all weights in the up-down algorithm [default: linear:0.05:0].
+    /// Step size of all weights in the up-down algorithm [default: linear:0.1:0].
     #[arg(long, value_name = "SCHEDULE")]
     pub up_down_rate: Option<Schedule>,
     /// That of the generative weights alone [default: --up-down-rate].
@@ -74,6 +79,7 @@ impl DeepArgs {
         [
             ("--layers", self.layers.is_some()),
             ("--greedy-epochs", self.greedy_epochs.is_some()),
+            ("--greedy-rate", !self.greedy_rate.is_empty()),
             ("--posterior", self.posterior.is_some()),
             ("--transposed", self.transposed),
             ("--up-down-epochs", self.up_down_epochs.is_some()),

@@ -41,15 +41,15 @@ Salakhutdinov 2015). The gap is what AIS says more of the same examples.
 --diagnose tells the integrated autocorrelation time of the free energy, in sweeps, and how often chains jump between modes: for binary visible units, \
 between the means of classes if the data have labels, else between ten examples far from one another, whichever is nearest.
 
-Of a deep belief network: its error by each of three ways (as `classify --way`), the confusion table of the first, and the variational lower bound of the mean
-log-likelihood with ln Z of the top pair from annealing both ways, worst to best of that bracket; ln Z is enumerated where a layer of the top has at most 25
-units; no bound if the top pair is neither small nor of bernoulli units alone, as with labels. --exact enumerates all layers of a tiny network. Of a general Boltzmann machine
+Of a deep belief network: its error and confusion table (deterministic pass; `classify --compare` has the other ways), and the variational lower bound of \
+the mean log-likelihood with ln Z of the top pair from annealing both ways, worst to best of that bracket; ln Z is enumerated where a layer of the top has at \
+most 25 units. A larger top pair with labels has no bound. --exact enumerates all layers of a tiny network. Deep Boltzmann machines and general ones: \
 --exact alone.
 
-JSON of a deep belief network: count, split, seed; with labels classification (deterministic, averaged, gibbs: error, wrong, mean_log_probability, confusion), error (that of
-deterministic), passes, sweeps; lower_bound, lower_bound_low, lower_bound_high, lower_bound_error (of the mean over the examples), bound_samples, log_z, log_z_low,
-log_z_high, method (exact or ais), with ais warnings, chains, betas, log_z_forward, log_z_reverse, log_z_bar; mean_log_likelihood, standard_error with --exact alone. Of a general Boltzmann
-machine: log_z, mean_log_likelihood, standard_error, count, split, method.
+JSON of a deep belief network: count, split, seed; with labels error, wrong, mean_log_probability, confusion; lower_bound, lower_bound_low, \
+lower_bound_high, lower_bound_error (of the mean over the examples), bound_samples, log_z, log_z_low, log_z_high, method (exact or ais), with ais warnings, \
+chains, betas, log_z_forward, log_z_reverse, log_z_bar; mean_log_likelihood, standard_error with --exact alone. Of a deep or general Boltzmann machine: log_z, \
+log_z_low, log_z_high, mean_log_likelihood, standard_error, count, split, method.
 
 JSON of an RBM: log_z, log_z_low, log_z_high, method (exact or ais), mean_log_likelihood, standard_error, count, split, \
 dead_hidden_units, saturated_hidden_units; of a test part beside a training part free_energy_gap; with ais effective_sample_size, chains, betas, seed, warnings; with --reverse log_z_low and log_z_high are \
@@ -122,12 +122,6 @@ pub struct EvaluateArgs {
     /// Samples of the recognition distribution for each example, of the bound of a deep belief network [default: 5].
     #[arg(long, value_name = "N", value_parser = positive)]
     pub bound_samples: Option<usize>,
-    /// Stochastic passes of a deep belief network's averaged classes [default: 20].
-    #[arg(long, value_name = "N", value_parser = positive)]
-    pub passes: Option<usize>,
-    /// Sweeps of a deep belief network's label Gibbs sampling [default: 100].
-    #[arg(long, value_name = "N", value_parser = positive)]
-    pub sweeps: Option<usize>,
     /// One JSON object on stdout in place of the table.
     #[arg(long)]
     pub json: bool,

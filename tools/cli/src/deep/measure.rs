@@ -1,7 +1,7 @@
 //! How well a deep belief network classifies, and the variational lower bound of its likelihood.
 
 use crate::{
-    args::{Split, WayArg},
+    args::Split,
     classify::Classification,
     data::input,
     failure::{Failure, Outcome, note},
@@ -10,10 +10,11 @@ use crate::{
     progress::Stages,
 };
 use harmonium::{
-    Examples, Matrix, Values,
+    Examples, Values,
     evaluate::{Ais, Base, Betas, Bound, BoundEstimate, Bracket, ReverseStart},
     kernel::reduce::mean_and_standard_error,
     model::{Dbn, States},
+    product::Input,
 };
 use serde_json::{Map, Value, json};
 use std::ops::ControlFlow;
@@ -22,95 +23,6 @@ use std::ops::ControlFlow;
 const EXACT_UNITS: usize = 25;
 /// Training examples whose features are the base rate of annealing, and from which chains start.
 const FEATURES: usize = 10_000;
-
-/// How much work the ways of classifying take.
-#[derive(Clone, Copy, Debug)]
-pub struct Effort {
-    /// Stochastic passes that are averaged.
-    pub passes: usize,
-    /// Sweeps of label Gibbs sampling.
-    pub sweeps: usize,
-}
-
-impl Default for Effort {
-    fn default() -> Self {
-        Self {
-            passes: 20,
-            sweeps: 100,
-        }
-    }
-}
-
-/// `ln p(y)` of each row of `examples` by a way.
-///
-/// # Errors
-/// As the ways.
-pub fn log_p_y(dbn: &Dbn, examples: &Examples, way: WayArg, effort: &Effort, seed: u64) -> Outcome<Matrix> {
-    let v = input(examples);
-    Ok(match way {
-        WayArg::Deterministic => dbn.log_p_y_from_v(v)?,
-        WayArg::Averaged => dbn.averaged_log_p_y_from_v(v, effort.passes, seed)?,
-        WayArg::Gibbs => dbn.gibbs_log_p_y_from_v(v, effort.sweeps, seed)?,
-    })
-}
-
-/// The ways in the order of reports, with their names.
-pub const WAYS: [(WayArg, &str); 3] = [
-    (WayArg::Deterministic, "deterministic"),
-    (WayArg::Averaged, "averaged"),
-    (WayArg::Gibbs, "gibbs"),
-];
-
-/// What the classes are by each way, in the order of [`WAYS`].
-#[derive(Clone, Debug)]
-pub struct Classes {
-    ways: Vec<(&'static str, Classification)>,
-    effort: Effort,
-}
-
-impl Classes {
-    /// Of labelled examples and a network with a label; else nothing.
-    ///
-    /// # Errors
-    /// Those of the library; a label that is no class of the network.
-    pub fn measure(dbn: &Dbn, examples: &Examples, split: Split, effort: &Effort, seed: u64) -> Outcome<Option<Self>> {
-        let (Some(labels), Some(_)) = (examples.labels(), dbn.label_group()) else {
-            return Ok(None);
-        };
-        let mut ways = Vec::new();
-        for (way, name) in WAYS {
-            // Label Gibbs sampling is of binary units.
-            let binary = (0..dbn.n_layers()).all(|l| dbn.layer(l).units.are_binary());
-            if way == WayArg::Gibbs && !binary {
-                continue;
-            }
-            let log_p = log_p_y(dbn, examples, way, effort, seed)?;
-            ways.push((name, Classification::of(&log_p, labels, split)?));
-        }
-        Ok(Some(Self { ways, effort: *effort }))
-    }
-
-    /// That of the deterministic pass.
-    pub fn first(&self) -> &Classification {
-        &self.ways[0].1
-    }
-
-    fn rows(&self) -> Vec<[String; 3]> {
-        let row = |(name, x): &(&str, Classification)| {
-            let how = match *name {
-                "averaged" => format!("{} stochastic passes", self.effort.passes),
-                "gibbs" => format!("label Gibbs, {} sweeps", self.effort.sweeps),
-                _ => "deterministic pass".into(),
-            };
-            [
-                format!("{} error, {name}", x.split.name()),
-                format!("{:.2} %", 100.0 * x.error()),
-                format!("{} of {} wrong, mean ln p(label) {:.4}; {how}", x.wrong, x.count, x.mean_log_probability),
-            ]
-        };
-        self.ways.iter().map(row).collect()
-    }
-}
 
 /// What is known of `ln Z` of the top pair.
 enum TopLogZ {
@@ -137,12 +49,11 @@ impl LowerBound {
         dbn: &Dbn,
         train: &Examples,
         examples: &Examples,
-        split: Split,
-        (samples, annealing): (usize, Option<(usize, Betas)>),
+        samples: usize,
+        annealing: Option<(usize, Betas)>,
         seed: u64,
         interrupt: &Interrupt,
     ) -> Outcome<Option<Self>> {
-        let _ = split;
         let top = dbn.top();
         let log_z = if annealing.is_none() && likelihood::is_small(top, EXACT_UNITS) {
             TopLogZ::Exact(top.log_z()?)
@@ -169,8 +80,7 @@ impl LowerBound {
     ///
     /// # Errors
     /// Those of the library: layers that are too large.
-    pub fn exact(dbn: &Dbn, examples: &Examples, seed: u64) -> Outcome<Self> {
-        let v = input(examples);
+    pub fn exact(dbn: &Dbn, v: Input<'_>, seed: u64) -> Outcome<Self> {
         let of = |x: Vec<f64>| mean_and_standard_error(x);
         let likelihood = of(dbn.exact_log_p_v(v, None)?);
         let bound = of(dbn.exact_bound(v, None)?);
@@ -328,7 +238,7 @@ pub struct Measures {
     /// Of all draws.
     pub seed: u64,
     /// With labels.
-    pub classes: Option<Classes>,
+    pub classes: Option<Classification>,
     /// Where it can be had.
     pub bound: Option<LowerBound>,
 }
@@ -341,11 +251,7 @@ impl Measures {
         map.insert("split".into(), json!(self.split.name()));
         map.insert("seed".into(), json!(self.seed));
         if let Some(classes) = &self.classes {
-            let ways = classes.ways.iter().map(|(name, x)| ((*name).to_owned(), x.json().into()));
-            map.insert("classification".into(), ways.collect::<Map<_, _>>().into());
-            map.insert("error".into(), json!(classes.first().error()));
-            map.insert("passes".into(), json!(classes.effort.passes));
-            map.insert("sweeps".into(), json!(classes.effort.sweeps));
+            map.extend(classes.json());
         }
         if let Some(bound) = &self.bound {
             bound.put(&mut map);
@@ -356,7 +262,7 @@ impl Measures {
     /// The rows of a table.
     pub fn rows(&self) -> Vec<[String; 3]> {
         let mut rows = Vec::new();
-        rows.extend(self.classes.iter().flat_map(Classes::rows));
+        rows.extend(self.classes.iter().flat_map(Classification::rows));
         rows.extend(self.bound.iter().flat_map(|bound| bound.rows(self.split)));
         rows
     }

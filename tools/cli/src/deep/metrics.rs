@@ -1,14 +1,11 @@
-//! What is watched while a deep belief network learns, as rows of `metrics.csv`.
+//! What is watched while a machine learns in stages, as rows of `metrics.csv`.
 
 use crate::metrics::Record;
-
-/// The name of the last stage.
-pub const UP_DOWN: &str = "up-down";
 
 /// The figures after an epoch of a stage.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DeepRow {
-    /// `layer 1`, ..., [`UP_DOWN`].
+    /// The name of the stage.
     pub stage: String,
     /// Epochs of the stage that are done.
     pub epoch: usize,
@@ -20,16 +17,6 @@ pub struct DeepRow {
     pub reconstruction_error: f64,
     /// Share of wrong classes among the held-out examples, once the labels are learned.
     pub validation_error: Option<f64>,
-}
-
-impl DeepRow {
-    /// Where the stage comes among all: the number of its layer, the last after all of them. Nothing for a name that is none.
-    pub fn rank(stage: &str) -> Option<usize> {
-        match stage.strip_prefix("layer ") {
-            Some(layer) => layer.parse().ok(),
-            None => (stage == UP_DOWN).then_some(usize::MAX),
-        }
-    }
 }
 
 impl Record for DeepRow {
@@ -54,7 +41,6 @@ impl Record for DeepRow {
         let [stage, epoch, seconds, rate, reconstruction, validation] = fields[..] else {
             return None;
         };
-        Self::rank(stage)?;
         Some(Self {
             stage: stage.into(),
             epoch: epoch.parse().ok()?,
@@ -75,7 +61,7 @@ mod tests {
 
     #[test]
     fn lines_round_trip_and_others_are_no_rows() {
-        for (stage, validation_error) in [("layer 2", None), (UP_DOWN, Some(0.25))] {
+        for (stage, validation_error) in [("layer 2", None), ("up-down", Some(0.25))] {
             let row = DeepRow {
                 stage: stage.into(),
                 epoch: 3,
@@ -86,7 +72,7 @@ mod tests {
             };
             assert_eq!(DeepRow::parse(&row.line()), Some(row));
         }
-        for line in ["", DeepRow::HEADER, "layer x,1,2,3,4,", "up-down,1,2,3,4", "layer 1,x,2,3,4,"] {
+        for line in ["", DeepRow::HEADER, "up-down,1,2,3,4", "layer 1,x,2,3,4,"] {
             assert_eq!(DeepRow::parse(line), None, "{line}");
         }
     }

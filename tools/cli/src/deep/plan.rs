@@ -1,8 +1,10 @@
 //! What the training of a deep belief network is to do: from the command line alone, or from the file of a run that goes on.
 
-use super::{DEFAULT_GREEDY_EPOCHS, DEFAULT_LAYERS, DEFAULT_UP_DOWN_EPOCHS};
+use super::{
+    DEFAULT_LAYERS, DEFAULT_LOWER_EPOCHS, DEFAULT_TOP_EPOCHS, DEFAULT_UP_DOWN_EPOCHS, agree::agree,
+};
 use crate::{
-    args::{DeepArgs, TrainArgs},
+    args::{Method, TrainArgs},
     data::{Data, Source},
     failure::{Failure, Outcome},
     plan::{MOST_ELEMENTS, Plan, contradiction},
@@ -10,12 +12,26 @@ use crate::{
 use harmonium::{
     checkpoint::{Checkpoint, Stage},
     model::{Kind, MAX_LAYERS, Units},
-    train::{GreedyLayer, GreedyPlan, Negative, Options, Schedule, UpDownOptions},
+    train::{GreedyLayer, GreedyPlan, Negative, Options, Posterior, Schedule, UpDownOptions},
 };
 use std::{collections::BTreeMap, path::Path};
 
 const GREEDY: &str = "greedy";
 const UP_DOWN: &str = "up_down";
+const DEFAULT_WEIGHT_DECAY: f32 = 2e-4;
+/// Of greedy stages, without the centred gradient.
+const GREEDY_RATE: f32 = 0.1;
+/// Of units whose states are any numbers.
+const REAL_RATE: f32 = 0.001;
+const UP_DOWN_RATE: Schedule = Schedule::Linear { from: 0.1, to: 0.0 };
+
+/// The name of the last stage.
+pub const UP_DOWN_STAGE: &str = "up-down";
+
+/// The name of the stage in which layer `l`, from 0 on, learns.
+pub fn layer_name(l: usize) -> String {
+    format!("layer {}", l + 1)
+}
 
 /// The stages of a run and the data that it is on.
 #[derive(Clone, Debug)]
@@ -23,7 +39,7 @@ pub struct DeepPlan {
     /// The data; their labels stay beside the values.
     pub source: Source,
     /// Kinds of the visible units.
-    visible_units: String,
+    pub visible_units: String,
     /// The greedy stages; of a new run the number of `classes` is 0 until [`Self::settle`].
     pub greedy: GreedyPlan,
     /// The last stage.
@@ -47,21 +63,42 @@ impl DeepPlan {
             ))
             .hint("one layer is an RBM: `harmonium train rbm`"));
         }
-        let epochs = match deep.greedy_epochs.as_deref() {
-            None => vec![DEFAULT_GREEDY_EPOCHS; sizes.len()],
+        let last = sizes.len() - 1;
+        let of_layers = |flag: &str, found: usize| {
+            Failure::usage(format!(
+                "{flag}: expected one, or one for each of the {} layers, found {found}",
+                sizes.len()
+            ))
+        };
+        let epochs: Vec<usize> = match deep.greedy_epochs.as_deref() {
+            None => (0..=last)
+                .map(|l| if l < last { DEFAULT_LOWER_EPOCHS } else { DEFAULT_TOP_EPOCHS })
+                .collect(),
             Some(&[n]) => vec![n; sizes.len()],
             Some(all) if all.len() == sizes.len() => all.to_vec(),
-            Some(all) => {
-                return Err(Failure::usage(format!(
-                    "--greedy-epochs: expected one number or one of each of the {} layers, found {}",
-                    sizes.len(),
-                    all.len()
-                )));
-            }
+            Some(all) => return Err(of_layers("--greedy-epochs", all.len())),
+        };
+        let is_bits = args.visible_units.as_deref().is_none_or(|x| x == "bernoulli");
+        let kinds = args.visible_units.as_deref().unwrap_or_default();
+        let is_real = kinds
+            .split('+')
+            .any(|s| s.starts_with("gaussian") || s.starts_with("relu"));
+        let rates: Vec<Schedule> = match (&args.learning_rate, &deep.greedy_rate[..]) {
+            (Some(rate), _) => vec![rate.clone(); sizes.len()],
+            (None, []) => (0..=last).map(|l| default_rate(l, last, is_real)).collect(),
+            (None, [rate]) => vec![rate.clone(); sizes.len()],
+            (None, all) if all.len() == sizes.len() => all.to_vec(),
+            (None, all) => return Err(of_layers("--greedy-rate", all.len())),
         };
         // The options of each layer are those of an RBM that learns such data.
         let rbm = TrainArgs {
             labels: false,
+            method: args.method.or(Some(Method::Cd)),
+            momentum: args.momentum.clone().or(Some(default_momentum())),
+            weight_decay: args.weight_decay.or(Some(DEFAULT_WEIGHT_DECAY)),
+            no_centering: args.no_centering || args.centering.is_none(),
+            // Bits are drawn anew at each visit unless they are wanted otherwise.
+            resample: args.resample || args.binarize.is_none() && is_bits,
             ..args.clone()
         };
         let first = Plan::fresh(&rbm)?;
@@ -69,28 +106,18 @@ impl DeepPlan {
             visible_units: None,
             standardize: false,
             binarize: None,
-            resample: false,
             variance_rate: None,
             ..rbm
         };
-        let labelled = TrainArgs {
-            labels: true,
-            ..upper.clone()
-        };
-        let of_upper = Plan::fresh(&upper)?.options;
-        let of_labelled = Plan::fresh(&labelled)?.options;
-        let last = sizes.len() - 1;
-        let layers = sizes.iter().zip(epochs).enumerate();
-        let layers = layers.map(|(l, (&hidden, epochs))| {
-            let options = match l {
-                0 => &first.options,
-                l if l == last && args.labels => &of_labelled,
-                _ => &of_upper,
-            };
+        let upper = Plan::fresh(&upper)?.options;
+        let layers = sizes.iter().zip(epochs).zip(rates).enumerate();
+        let layers = layers.map(|(l, ((&hidden, epochs), learning_rate))| {
+            let options = if l == 0 { &first.options } else { &upper };
             GreedyLayer {
                 hidden,
                 options: Options {
                     epochs,
+                    learning_rate,
                     ..options.clone()
                 },
                 transposed: deep.transposed,
@@ -98,28 +125,28 @@ impl DeepPlan {
         });
         let greedy = GreedyPlan {
             layers: layers.collect(),
-            posterior: deep.posterior.map(Into::into).unwrap_or_default(),
+            posterior: deep.posterior.map_or(Posterior::Samples, Into::into),
             classes: args.labels.then_some(0),
         };
         let default = UpDownOptions::default();
-        let rate = |own: &Option<Schedule>, default: &Schedule| {
+        let rate = |own: &Option<Schedule>| {
             let given = own.clone().or_else(|| deep.up_down_rate.clone());
-            given.unwrap_or(default.clone())
+            given.unwrap_or(UP_DOWN_RATE)
         };
+        let epochs = deep.up_down_epochs.unwrap_or(DEFAULT_UP_DOWN_EPOCHS);
         let up_down = UpDownOptions {
-            epochs: deep.up_down_epochs.unwrap_or(DEFAULT_UP_DOWN_EPOCHS),
+            epochs,
             batch_size: first.options.batch_size,
-            steps: deep.up_down_steps.clone().unwrap_or(default.steps),
-            generative_rate: rate(&deep.generative_rate, &default.generative_rate),
-            recognition_rate: rate(&deep.recognition_rate, &default.recognition_rate),
-            top_rate: rate(&deep.top_rate, &default.top_rate),
+            steps: deep.up_down_steps.clone().unwrap_or_else(|| thirds(epochs)),
+            generative_rate: rate(&deep.generative_rate),
+            recognition_rate: rate(&deep.recognition_rate),
+            top_rate: rate(&deep.top_rate),
             momentum: deep.up_down_momentum.clone().unwrap_or(default.momentum),
             weight_decay: deep.up_down_weight_decay.unwrap_or(default.weight_decay),
-            resample_data: args.resample,
+            resample_data: first.options.resample_data,
             seed: first.options.seed,
         };
         up_down.check()?;
-        let is_bits = first.visible_units == "bernoulli";
         if !is_bits && up_down.epochs > 0 {
             return Err(Failure::usage(format!(
                 "--visible-units {}: the up-down algorithm is for bernoulli units",
@@ -133,6 +160,16 @@ impl DeepPlan {
             greedy,
             up_down,
         })
+    }
+
+    /// The names of the stages with their epochs, in the order of training.
+    pub fn stages(&self) -> Vec<(String, usize)> {
+        let layers = self.greedy.layers.iter().enumerate();
+        let layers = layers.map(|(l, layer)| (layer_name(l), layer.options.epochs));
+        let last = (UP_DOWN_STAGE.to_owned(), self.up_down.epochs);
+        layers
+            .chain((self.up_down.epochs > 0).then_some(last))
+            .collect()
     }
 
     /// The run in `checkpoint`, read from `path`, with the `--up-down-epochs` of the command line if it has any.
@@ -186,91 +223,8 @@ impl DeepPlan {
             greedy,
             up_down,
         };
-        plan.agree(args)?;
+        agree(&plan, args)?;
         Ok(plan)
-    }
-
-    /// Refuses flags that a new run with them would not have in common with this one.
-    fn agree(&self, args: &TrainArgs) -> Outcome<()> {
-        let sizes = self.greedy.layers.iter().map(|x| x.hidden).collect();
-        let asked = Self::fresh(&TrainArgs {
-            // A run that has labels keeps them.
-            labels: args.labels || self.greedy.classes.is_some(),
-            visible_units: args
-                .visible_units
-                .clone()
-                .or(Some(self.visible_units.clone())),
-            deep: DeepArgs {
-                layers: args.deep.layers.clone().or(Some(sizes)),
-                up_down_epochs: Some(self.up_down.epochs),
-                ..args.deep.clone()
-            },
-            ..args.clone()
-        })?;
-        let deep = &args.deep;
-        let (a, b) = (&asked.source, &self.source);
-        let layers = |of: &dyn Fn(&GreedyLayer, &GreedyLayer) -> bool| {
-            let (a, b) = (&asked.greedy.layers, &self.greedy.layers);
-            a.len() == b.len() && a.iter().zip(b).all(|(a, b)| of(a, b))
-        };
-        let all = |of: &dyn Fn(&Options, &Options) -> bool| {
-            let (a, b) = (&asked.greedy.layers, &self.greedy.layers);
-            a.iter().zip(b).all(|(a, b)| of(&a.options, &b.options))
-        };
-        let (x, y) = (&asked.up_down, &self.up_down);
-        let of_negative = args.method.is_some()
-            || args.steps.is_some()
-            || args.chains.is_some()
-            || args.fast_rate.is_some()
-            || args.fast_decay.is_some()
-            || args.temperatures.is_some()
-            || args.lowest_beta.is_some()
-            || args.acceptance.is_some()
-            || args.snapshots.is_some()
-            || args.reconstruction.is_some();
-        let centres = args.centering.is_some() || args.no_centering || args.centering_rate.is_some();
-        let rates = deep.up_down_rate.is_some();
-        let is_labelled = self.greedy.classes.is_some();
-        for (flag, given, same) in [
-            ("--data", args.data.is_some(), a.data == b.data),
-            ("--binarize", args.binarize.is_some(), a.binarize == b.binarize),
-            ("--validation", args.validation.is_some(), a.validation == b.validation),
-            ("--seed", args.seed.is_some(), a.seed == b.seed),
-            ("--resample", args.resample, y.resample_data),
-            ("--labels", args.labels, is_labelled),
-            ("--layers", deep.layers.is_some(), layers(&|a, b| a.hidden == b.hidden)),
-            (
-                "--greedy-epochs",
-                deep.greedy_epochs.is_some(),
-                layers(&|a, b| a.options.epochs == b.options.epochs),
-            ),
-            ("--visible-units", args.visible_units.is_some(), asked.visible_units == self.visible_units),
-            ("--transposed", deep.transposed, layers(&|_, b| b.transposed)),
-            ("--posterior", deep.posterior.is_some(), asked.greedy.posterior == self.greedy.posterior),
-            ("--batch-size", args.batch_size.is_some(), x.batch_size == y.batch_size),
-            ("--learning-rate", args.learning_rate.is_some(), all(&|a, b| a.learning_rate == b.learning_rate)),
-            ("--momentum", args.momentum.is_some(), all(&|a, b| a.momentum == b.momentum)),
-            ("--weight-decay", args.weight_decay.is_some(), all(&|a, b| a.weight_decay == b.weight_decay)),
-            ("--l1-decay", args.l1_decay.is_some(), all(&|a, b| a.l1_decay == b.l1_decay)),
-            ("--gradient-clip", args.gradient_clip.is_some(), all(&|a, b| a.gradient_clip == b.gradient_clip)),
-            ("--method and its options", of_negative, all(&|a, b| a.negative == b.negative && a.steps == b.steps)),
-            ("--centering", centres, all(&|a, b| a.centering == b.centering)),
-            ("--optimizer", args.optimizer.is_some(), all(&|a, b| a.optimizer == b.optimizer)),
-            ("--sparsity", args.sparsity.is_some(), all(&|a, b| a.sparsity == b.sparsity)),
-            ("--max-norm", args.max_norm.is_some(), all(&|a, b| a.max_norm == b.max_norm)),
-            ("--averaging", args.averaging.is_some(), all(&|a, b| a.averaging == b.averaging)),
-            ("--up-down-steps", deep.up_down_steps.is_some(), x.steps == y.steps),
-            ("--generative-rate", rates || deep.generative_rate.is_some(), x.generative_rate == y.generative_rate),
-            ("--recognition-rate", rates || deep.recognition_rate.is_some(), x.recognition_rate == y.recognition_rate),
-            ("--top-rate", rates || deep.top_rate.is_some(), x.top_rate == y.top_rate),
-            ("--up-down-momentum", deep.up_down_momentum.is_some(), x.momentum == y.momentum),
-            ("--up-down-weight-decay", deep.up_down_weight_decay.is_some(), x.weight_decay == y.weight_decay),
-        ] {
-            if given && !same {
-                return Err(contradiction(flag, "has another"));
-            }
-        }
-        Ok(())
     }
 
     /// Loads the data and settles what was left to them: the number of classes.
@@ -344,6 +298,28 @@ impl DeepPlan {
             notes.insert(key.into(), json.unwrap_or_default());
         }
     }
+}
+
+fn default_momentum() -> Schedule {
+    Schedule::Pieces(vec![(0.0, 0.5), (5.0, 0.9)])
+}
+
+/// Of layer `l`: constant, and that of the last layer falls.
+fn default_rate(l: usize, last: usize, is_real: bool) -> Schedule {
+    match l {
+        0 if is_real => Schedule::Constant(REAL_RATE),
+        l if l == last => Schedule::Linear {
+            from: GREEDY_RATE,
+            to: GREEDY_RATE / 5.0,
+        },
+        _ => Schedule::Constant(GREEDY_RATE),
+    }
+}
+
+/// 3, 6 and 10 sweeps in thirds of the epochs.
+fn thirds(epochs: usize) -> Schedule {
+    let third = epochs.max(1) as f32 / 3.0;
+    Schedule::Pieces(vec![(0.0, 3.0), (third, 6.0), (2.0 * third, 10.0)])
 }
 
 /// Refuses options that mean nothing for a network of several layers.

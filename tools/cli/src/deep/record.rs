@@ -1,8 +1,8 @@
 //! What a run of several stages leaves behind while it goes on: progress, metrics, and files that it can go on from.
 
 use super::{
-    metrics::{DeepRow, UP_DOWN},
-    plan::DeepPlan,
+    metrics::DeepRow,
+    plan::{UP_DOWN_STAGE, layer_name},
 };
 use crate::{
     data::{Data, input},
@@ -42,7 +42,7 @@ pub trait Stage {
 
 impl Stage for Greedy {
     fn name(&self) -> String {
-        format!("layer {}", self.layer() + 1)
+        layer_name(self.layer())
     }
 
     fn position(&self) -> Position {
@@ -87,7 +87,7 @@ impl Stage for Greedy {
 
 impl Stage for UpDown {
     fn name(&self) -> String {
-        UP_DOWN.into()
+        UP_DOWN_STAGE.into()
     }
 
     fn position(&self) -> Position {
@@ -118,6 +118,11 @@ impl Stage for UpDown {
         };
         Ok((error, wrong))
     }
+}
+
+/// Where a stage comes among all.
+fn rank(stages: &[(String, usize)], name: &str) -> Option<usize> {
+    stages.iter().position(|(x, _)| x == name)
 }
 
 /// Epochs, with fractions, at the last update that was done.
@@ -158,6 +163,8 @@ pub struct Watch {
 pub struct Record<'a> {
     files: &'a Files,
     interrupt: &'a Interrupt,
+    /// Names and epochs, in the order of training.
+    pub stages: Vec<(String, usize)>,
     watch: Watch,
     /// Written with every file.
     pub notes: BTreeMap<String, String>,
@@ -173,20 +180,19 @@ pub struct Record<'a> {
 }
 
 impl<'a> Record<'a> {
-    /// Of a run that goes on at `stage` where there was one before.
+    /// Of a run of `stages`, with `notes` that tell what it is; it goes on where there was one before, with those notes, at that stage.
     ///
     /// # Errors
     /// A file that cannot be written.
     pub fn new(
         files: &'a Files,
         interrupt: &'a Interrupt,
-        plan: &DeepPlan,
+        stages: Vec<(String, usize)>,
+        mut notes: BTreeMap<String, String>,
         data: &Data,
         resumed: Option<(&BTreeMap<String, String>, &dyn Stage)>,
     ) -> Outcome<Self> {
-        let mut notes = BTreeMap::new();
         let mut seconds = BTreeMap::new();
-        plan.note(&mut notes);
         notes.insert("harmonium".into(), env!("CARGO_PKG_VERSION").into());
         let command: Vec<String> = std::env::args_os()
             .map(|x| x.to_string_lossy().into_owned())
@@ -202,7 +208,7 @@ impl<'a> Record<'a> {
         notes.insert("command".into(), command);
         let kept = |row: &DeepRow| {
             resumed.is_some_and(|(_, stage)| {
-                let (now, then) = (DeepRow::rank(&stage.name()), DeepRow::rank(&row.stage));
+                let (now, then) = (rank(&stages, &stage.name()), rank(&stages, &row.stage));
                 then < now || then == now && row.epoch <= stage.position().epoch
             })
         };
@@ -211,6 +217,7 @@ impl<'a> Record<'a> {
         Ok(Self {
             files,
             interrupt,
+            stages,
             watch: Watch {
                 train: data.train.head(WATCHED),
                 validation: data.validation.clone(),
@@ -256,7 +263,12 @@ impl<'a> Record<'a> {
     pub fn update(&mut self, stage: &dyn Stage) -> ControlFlow<()> {
         let position = stage.position();
         let progress = self.progress.get_or_insert_with(|| {
-            StageProgress::new(&stage.name(), stage.epochs(), position)
+            let (name, all) = (stage.name(), self.stages.len());
+            let name = match rank(&self.stages, &name) {
+                Some(k) => format!("{name} (stage {} of {all})", k + 1),
+                None => name,
+            };
+            StageProgress::new(&name, stage.epochs(), position)
         });
         progress.update(position.updates);
         // The last update of an epoch is followed by the event of the epoch.

@@ -1,8 +1,8 @@
 //! `harmonium train dbn`: greedy stages, then the up-down algorithm; can be stopped and resumed at any update of any stage.
 
 use super::{
-    measure::{Classes, LowerBound, Measures},
-    metrics::{DeepRow, UP_DOWN},
+    measure::{LowerBound, Measures},
+    metrics::DeepRow,
     name,
     plan::DeepPlan,
     record::{Record, Stage},
@@ -10,6 +10,7 @@ use super::{
 };
 use crate::{
     args::{Split, TrainArgs},
+    classify::Classification,
     curves::{self, Panel},
     data::Data,
     failure::{Failure, Outcome, note},
@@ -86,7 +87,9 @@ pub fn run(args: &TrainArgs, stored: Option<Checkpoint>) -> Outcome<()> {
     let run = Run::new(&plan, &data, stored)?;
     fs::create_dir_all(&args.out).map_err(|e| Error::io(&args.out, "create the directory", e))?;
     let resumed = old_notes.as_ref().map(|notes| (notes, run.stage()));
-    let mut record = Record::new(&files, &interrupt, &plan, &data, resumed)?;
+    let mut notes = BTreeMap::new();
+    plan.note(&mut notes);
+    let mut record = Record::new(&files, &interrupt, plan.stages(), notes, &data, resumed)?;
     announce(&plan, &data);
     let run = learn(args, &plan, &data, run, &mut record, &interrupt, &files)?;
     record.save(run.stage(), &[])?;
@@ -252,14 +255,22 @@ fn conclude(
     let seed = plan.up_down.seed;
     let classes = {
         let (examples, split) = likelihood::examples(&data, Split::Test);
-        Classes::measure(dbn, examples, split, &Default::default(), seed)?
+        Classification::of_dbn(dbn, examples, split)?
     };
     if dbn.layer(0).units.are_binary() && likelihood::is_grey(&data) {
         note("grey values are drawn once as bits to measure the bound");
         data = likelihood::drawn(data, seed);
     }
     let (examples, split) = likelihood::examples(&data, Split::Test);
-    let measured = LowerBound::measure(dbn, &data.train, examples, split, (BOUND_SAMPLES, None), seed, interrupt)?;
+    let measured = LowerBound::measure(
+        dbn,
+        &data.train,
+        examples,
+        BOUND_SAMPLES,
+        None,
+        seed,
+        interrupt,
+    )?;
     let measures = Measures {
         count: examples.len(),
         split,
@@ -279,14 +290,14 @@ fn conclude(
     record.save(run.stage(), &figures)?;
     let seconds: f64 = record.seconds.values().sum();
     let more = started.elapsed().as_secs_f64();
-    let stages = in_order(&record.seconds);
+    let stages = in_order(&record);
     if args.json {
         let sizes: Vec<usize> = (0..dbn.n_layers()).map(|l| dbn.layer(l).size()).collect();
         let of_layers = plan.greedy.layers.iter();
         let greedy: Vec<Value> = of_layers.map(|x| report::options(&x.options)).collect();
         let files = files.named().into_iter();
         let files = files.map(|(name, path)| (name.to_owned(), json!(path.to_string_lossy())));
-        let stages = stages.iter().map(|(stage, s)| ((*stage).to_owned(), json!(s)));
+        let stages = stages.iter().map(|(stage, _, s)| ((*stage).to_owned(), json!(s)));
         for (key, value) in [
             ("stages", stages.collect::<Map<_, _>>().into()),
             ("seconds", json!(seconds)),
@@ -303,14 +314,12 @@ fn conclude(
         return report::json(object);
     }
     let mut rows = measures.rows();
-    for (stage, s) in stages {
-        let epochs = match stage {
-            UP_DOWN => plan.up_down.epochs,
-            _ => DeepRow::rank(stage)
-                .and_then(|l| plan.greedy.layers.get(l.checked_sub(1)?))
-                .map_or(0, |x| x.options.epochs),
-        };
-        rows.push([format!("time of {stage}"), format!("{s:.1} s"), format!("{epochs} epochs")]);
+    for (stage, epochs, s) in stages {
+        rows.push([
+            format!("time of {stage}"),
+            format!("{s:.1} s"),
+            format!("{epochs} epochs"),
+        ]);
     }
     rows.push(["training time".into(), format!("{seconds:.1} s"), format!("{more:.1} s more to measure")]);
     for (name, path) in files.named() {
@@ -319,9 +328,11 @@ fn conclude(
     report::table(&format!("{} on {}", name(dbn), data.name), &rows)
 }
 
-/// Stages with their seconds, in the order of training.
-fn in_order(seconds: &BTreeMap<String, f64>) -> Vec<(&str, f64)> {
-    let mut stages: Vec<(&str, f64)> = seconds.iter().map(|(k, &s)| (k.as_str(), s)).collect();
-    stages.sort_by_key(|(stage, _)| DeepRow::rank(stage));
+/// Stages with their epochs and seconds, in the order of training.
+fn in_order<'a>(record: &'a Record<'_>) -> Vec<(&'a str, usize, f64)> {
+    let seconds = |stage: &str| record.seconds.get(stage).copied().unwrap_or(0.0);
+    let stages = record.stages.iter();
     stages
+        .map(|(stage, epochs)| (stage.as_str(), *epochs, seconds(stage)))
+        .collect()
 }
