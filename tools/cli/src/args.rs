@@ -20,7 +20,7 @@ pub use evaluate::{EvaluateArgs, ReverseFrom, ScheduleArg};
 pub use reproduce::ReproduceArgs;
 pub use sample::SampleArgs;
 pub use train::{CriterionArg, Kind, Method, ObjectiveArg, Preset, TrainArgs};
-pub use transform::TransformArgs;
+pub use transform::{PassArg, TransformArgs};
 
 /// No number of things on the command line may be larger.
 const MOST: usize = 1_000_000_000;

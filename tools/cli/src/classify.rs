@@ -143,7 +143,9 @@ pub fn run(args: &ClassifyArgs) -> Outcome<()> {
         Model::Dbn(dbn) => (dbn.label_group(), dbn.top().visible().units.to_string()),
         _ => {
             let message = format!("a model of kind {kind} does not classify");
-            return Err(Failure::usage(message).hint("`harmonium train --labels` makes models that do"));
+            return Err(
+                Failure::usage(message).hint("`harmonium train --labels` makes models that do")
+            );
         }
     };
     let Some(group) = group else {
@@ -198,7 +200,11 @@ pub fn run(args: &ClassifyArgs) -> Outcome<()> {
     let title = format!("{}: {title} on {}", args.model.display(), data.name);
     if let Some(path) = &args.confusion {
         let measured = measured.as_ref();
-        confusion::draw(path, &title, measured.ok_or_else(confusion::without_labels)?)?;
+        confusion::draw(
+            path,
+            &title,
+            measured.ok_or_else(confusion::without_labels)?,
+        )?;
         note(format!("confusion table in {}", path.display()));
     }
     if args.json {

@@ -32,7 +32,10 @@ pub fn without_labels() -> Failure {
 /// # Errors
 /// A name that does not end in `.png`; a file that cannot be written.
 pub fn draw(path: &Path, title: &str, found: &Classification) -> Outcome<()> {
-    if !path.extension().is_some_and(|e| e.eq_ignore_ascii_case("png")) {
+    if !path
+        .extension()
+        .is_some_and(|e| e.eq_ignore_ascii_case("png"))
+    {
         return Err(Failure::usage(format!(
             "--confusion {}: expected a file name that ends in .png",
             path.display()
@@ -51,12 +54,24 @@ pub fn draw(path: &Path, title: &str, found: &Classification) -> Outcome<()> {
     }
     let left = MARGIN + EDGE;
     let half = CELL / 2;
-    canvas.text(left as f32, top - EDGE + 12, Anchor::Left, TEXT, "class found");
+    canvas.text(
+        left as f32,
+        top - EDGE + 12,
+        Anchor::Left,
+        TEXT,
+        "class found",
+    );
     canvas.text(MARGIN as f32, top - 30, Anchor::Left, TEXT, "label");
     for (y, counts) in found.confusion.iter().enumerate() {
         let all = counts.iter().sum::<usize>().max(1) as f64;
         let row = top + y as u32 * CELL;
-        canvas.text((left - 12) as f32, row + half - 10, Anchor::Right, TEXT, &y.to_string());
+        canvas.text(
+            (left - 12) as f32,
+            row + half - 10,
+            Anchor::Right,
+            TEXT,
+            &y.to_string(),
+        );
         let column = (left + y as u32 * CELL + half) as f32;
         canvas.text(column, top - 30, Anchor::Middle, TEXT, &y.to_string());
         for (x, &count) in counts.iter().enumerate() {
@@ -72,7 +87,13 @@ pub fn draw(path: &Path, title: &str, found: &Classification) -> Outcome<()> {
             let style = if strength > 0.6 { LIGHT } else { NUMBER };
             if count > 0 {
                 let text = count.to_string();
-                canvas.text((cell + half) as f32, row + half - 10, Anchor::Middle, style, &text);
+                canvas.text(
+                    (cell + half) as f32,
+                    row + half - 10,
+                    Anchor::Middle,
+                    style,
+                    &text,
+                );
             }
         }
     }

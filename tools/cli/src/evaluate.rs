@@ -64,8 +64,12 @@ pub fn run(args: &EvaluateArgs) -> Outcome<()> {
             "--bound-samples is for deep belief networks",
         ));
     }
-    let (source, seed) =
-        Source::of_model(&checkpoint.notes, args.data.as_deref(), args.binarize, args.seed)?;
+    let (source, seed) = Source::of_model(
+        &checkpoint.notes,
+        args.data.as_deref(),
+        args.binarize,
+        args.seed,
+    )?;
     let mut data = source.load().map_err(|failure| {
         if args.data.is_some() {
             failure
@@ -109,7 +113,11 @@ pub fn run(args: &EvaluateArgs) -> Outcome<()> {
     };
     if let Some(path) = &args.confusion {
         let classified = classified.as_ref();
-        confusion::draw(path, &title, classified.ok_or_else(confusion::without_labels)?)?;
+        confusion::draw(
+            path,
+            &title,
+            classified.ok_or_else(confusion::without_labels)?,
+        )?;
         note(format!("confusion table in {}", path.display()));
     }
     let (mut object, mut rows) = mixing(args, rbm, &data, examples, split, seed)?;

@@ -120,10 +120,16 @@ fn summaries(model: &Model) -> Vec<(String, Vec<usize>, Summary)> {
             for (l, pair) in dbn.directed().iter().enumerate() {
                 matrix(format!("weights.{l}"), &pair.generative_weights());
                 if !pair.is_tied() {
-                    matrix(format!("recognition.weights.{l}"), pair.recognition_weights());
+                    matrix(
+                        format!("recognition.weights.{l}"),
+                        pair.recognition_weights(),
+                    );
                 }
             }
-            matrix(format!("weights.{}", dbn.directed().len()), dbn.top().weights());
+            matrix(
+                format!("weights.{}", dbn.directed().len()),
+                dbn.top().weights(),
+            );
         }
         Model::Boltzmann(machine) => {
             matrix("visible.weights".into(), machine.visible_weights());
@@ -165,8 +171,14 @@ fn stage_rows(checkpoint: &Checkpoint) -> Vec<[String; 3]> {
         Some(Stage::Greedy(plan)) => {
             let learns = layers(&checkpoint.model).len() - 1;
             vec![
-                row("stage", format!("greedy, layer {learns} of {}", plan.layers.len())),
-                row("classes", plan.classes.map_or("none".into(), |n| n.to_string())),
+                row(
+                    "stage",
+                    format!("greedy, layer {learns} of {}", plan.layers.len()),
+                ),
+                row(
+                    "classes",
+                    plan.classes.map_or("none".into(), |n| n.to_string()),
+                ),
             ]
         }
         Some(Stage::UpDown(state)) => {
@@ -174,7 +186,10 @@ fn stage_rows(checkpoint: &Checkpoint) -> Vec<[String; 3]> {
             let batches = state.examples.div_ceil(options.batch_size.max(1));
             let epoch = state.updates as f64 / batches.max(1) as f64;
             vec![
-                row("stage", format!("up-down, epoch {epoch:.2} of {}", options.epochs)),
+                row(
+                    "stage",
+                    format!("up-down, epoch {epoch:.2} of {}", options.epochs),
+                ),
                 row("updates", state.updates.to_string()),
                 row("training examples", state.examples.to_string()),
                 row("batch size", options.batch_size.to_string()),
@@ -283,15 +298,21 @@ fn as_json(checkpoint: &Checkpoint) -> Map<String, Value> {
         None => {}
         Some(Stage::Greedy(plan)) => {
             let learns = layers.len() - 1;
-            put("stage", json!({"name": "greedy", "layer": learns, "layers": plan.layers.len(), "classes": plan.classes}));
+            put(
+                "stage",
+                json!({"name": "greedy", "layer": learns, "layers": plan.layers.len(), "classes": plan.classes}),
+            );
         }
         Some(Stage::UpDown(state)) => {
-            put("stage", json!({
-                "name": "up-down",
-                "updates": state.updates,
-                "examples": state.examples,
-                "options": report::short(&state.options),
-            }));
+            put(
+                "stage",
+                json!({
+                    "name": "up-down",
+                    "updates": state.updates,
+                    "examples": state.examples,
+                    "options": report::short(&state.options),
+                }),
+            );
         }
     }
     put("notes", json!(checkpoint.notes));

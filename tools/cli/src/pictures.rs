@@ -54,7 +54,7 @@ pub fn rows(matrix: &Matrix) -> Vec<Vec<f32>> {
 }
 
 /// Visible units without those of a label.
-fn shown(rbm: &Rbm) -> usize {
+pub fn shown(rbm: &Rbm) -> usize {
     match rbm.label_group() {
         Some(group) if group.first > 0 => group.first,
         _ => rbm.n_visible(),

@@ -64,7 +64,10 @@ fn stored(args: &TrainArgs) -> Outcome<Option<Checkpoint>> {
     })?;
     let (found, asked) = (checkpoint.model.kind(), args.kind.name());
     if found != asked {
-        let message = format!("{}: holds a model of kind {found}, not {asked}", path.display());
+        let message = format!(
+            "{}: holds a model of kind {found}, not {asked}",
+            path.display()
+        );
         return Err(Failure::usage(message).hint(match found {
             "rbm" | "dbn" => format!("go on with `harmonium train {found} --resume`"),
             _ => "machines of this kind are trained with the library".into(),
@@ -75,8 +78,10 @@ fn stored(args: &TrainArgs) -> Outcome<Option<Checkpoint>> {
 
 fn train_rbm(args: &TrainArgs, stored: Option<Checkpoint>) -> Outcome<()> {
     if let Some(flag) = args.deep.given() {
-        return Err(Failure::usage(format!("{flag} is an option of `train dbn`"))
-            .hint("name the kind of machine: `harmonium train dbn`"));
+        return Err(
+            Failure::usage(format!("{flag} is an option of `train dbn`"))
+                .hint("name the kind of machine: `harmonium train dbn`"),
+        );
     }
     let interrupt = Interrupt::listen()?;
     let files = Files::in_directory(&args.out);

@@ -1,7 +1,9 @@
 //! Options of `harmonium train dbn` beside those of all machines.
 
 use super::count;
-use crate::deep::{DEFAULT_LAYERS, DEFAULT_TOP_EPOCHS, DEFAULT_LOWER_EPOCHS, DEFAULT_UP_DOWN_EPOCHS};
+use crate::deep::{
+    DEFAULT_LAYERS, DEFAULT_LOWER_EPOCHS, DEFAULT_TOP_EPOCHS, DEFAULT_UP_DOWN_EPOCHS,
+};
 use clap::{Args, ValueEnum};
 use harmonium::train::{Posterior, Schedule};
 
@@ -89,7 +91,10 @@ impl DeepArgs {
             ("--recognition-rate", self.recognition_rate.is_some()),
             ("--top-rate", self.top_rate.is_some()),
             ("--up-down-momentum", self.up_down_momentum.is_some()),
-            ("--up-down-weight-decay", self.up_down_weight_decay.is_some()),
+            (
+                "--up-down-weight-decay",
+                self.up_down_weight_decay.is_some(),
+            ),
         ]
         .into_iter()
         .find_map(|(flag, given)| given.then_some(flag))

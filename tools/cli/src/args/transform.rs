@@ -1,16 +1,27 @@
 //! Options of `harmonium transform`.
 
 use super::{Split, Threads};
-use clap::Args;
+use clap::{Args, ValueEnum};
 use harmonium::dataset::Binarization;
 use std::path::PathBuf;
+
+/// How layers are inferred.
+#[derive(Clone, Copy, Debug, Default, PartialEq, ValueEnum)]
+pub enum PassArg {
+    /// Deterministic: means of means.
+    #[default]
+    Means,
+    /// Stochastic: states.
+    Samples,
+}
 
 /// Options of `harmonium transform`.
 #[derive(Args, Debug)]
 #[command(after_help = "\
-Features of an RBM are E[h | v]. Of a deep belief network they are means of a layer, each layer inferred from the means of the one below.
+Features of an RBM are E[h | v]; the labels of one that has learned labels are summed out. Of a deep belief network they are means of a layer, each layer \
+inferred from the means of the one below. With --pass samples they are states drawn given v, layer by layer.
 
-JSON: count, split, layer, columns, out.")]
+JSON: count, split, layer, pass, columns, out.")]
 pub struct TransformArgs {
     /// Model file.
     pub model: PathBuf,
@@ -26,7 +37,13 @@ pub struct TransformArgs {
     /// Layer, 1 being the lowest hidden one [default: the highest, or with labels the one that they are beside].
     #[arg(long, value_name = "L", value_parser = super::positive)]
     pub layer: Option<usize>,
-    /// Features, one row an example, f32.
+    /// Pass up.
+    #[arg(long, default_value = "means")]
+    pub pass: PassArg,
+    /// Seed of --pass samples [default: 0].
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+    /// Features, one row an example, f32; states of --pass samples in .npy as u8.
     #[arg(long, value_name = "FILE.npy|FILE.csv")]
     pub out: PathBuf,
     /// One JSON object on stdout in place of the table.

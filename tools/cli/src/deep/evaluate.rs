@@ -32,10 +32,10 @@ pub fn run(args: &EvaluateArgs, checkpoint: &Checkpoint, dbn: &Dbn) -> Outcome<(
         ("--save-weights", args.save_weights.is_some()),
     ] {
         if given {
-            return Err(Failure::usage(format!(
-                "{flag} is for RBMs, not for a model of kind dbn"
-            ))
-            .hint("the bound of a deep belief network always anneals both ways"));
+            return Err(
+                Failure::usage(format!("{flag} is for RBMs, not for a model of kind dbn"))
+                    .hint("the bound of a deep belief network always anneals both ways"),
+            );
         }
     }
     let annealing = annealing(args)?;

@@ -64,7 +64,9 @@ impl LowerBound {
                 None => return Err(Failure::failed("interrupted while measuring")),
             }
         } else {
-            note("no lower bound: ln Z of a top pair with labels is enumerated alone, up to 25 units in a layer");
+            note(
+                "no lower bound: ln Z of a top pair with labels is enumerated alone, up to 25 units in a layer",
+            );
             return Ok(None);
         };
         let bound = Bound { samples, seed };
@@ -131,7 +133,8 @@ impl LowerBound {
                 }
             }
             TopLogZ::Annealed(bracket, ais) => {
-                let warnings: Vec<String> = bracket.warnings().iter().map(ToString::to_string).collect();
+                let warnings: Vec<String> =
+                    bracket.warnings().iter().map(ToString::to_string).collect();
                 put("method", json!("ais"));
                 put("log_z", json!(bracket.bennett.estimate));
                 put("log_z_low", json!(bracket.low()));
@@ -167,7 +170,9 @@ impl LowerBound {
             format!("{interval}, standard error over the examples {error:.2}"),
         ]);
         match &self.log_z {
-            TopLogZ::Exact(z) => rows.push(["ln Z of the top".into(), nats(*z), "by enumeration".into()]),
+            TopLogZ::Exact(z) => {
+                rows.push(["ln Z of the top".into(), nats(*z), "by enumeration".into()])
+            }
             TopLogZ::Annealed(bracket, _) => {
                 rows.push([
                     "ln Z of the top".into(),
@@ -181,7 +186,11 @@ impl LowerBound {
                     ),
                 ]);
                 let warnings = bracket.warnings();
-                rows.extend(warnings.iter().map(|w| ["warning".into(), w.to_string(), String::new()]));
+                rows.extend(
+                    warnings
+                        .iter()
+                        .map(|w| ["warning".into(), w.to_string(), String::new()]),
+                );
             }
         }
         rows

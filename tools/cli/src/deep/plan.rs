@@ -72,13 +72,22 @@ impl DeepPlan {
         };
         let epochs: Vec<usize> = match deep.greedy_epochs.as_deref() {
             None => (0..=last)
-                .map(|l| if l < last { DEFAULT_LOWER_EPOCHS } else { DEFAULT_TOP_EPOCHS })
+                .map(|l| {
+                    if l < last {
+                        DEFAULT_LOWER_EPOCHS
+                    } else {
+                        DEFAULT_TOP_EPOCHS
+                    }
+                })
                 .collect(),
             Some(&[n]) => vec![n; sizes.len()],
             Some(all) if all.len() == sizes.len() => all.to_vec(),
             Some(all) => return Err(of_layers("--greedy-epochs", all.len())),
         };
-        let is_bits = args.visible_units.as_deref().is_none_or(|x| x == "bernoulli");
+        let is_bits = args
+            .visible_units
+            .as_deref()
+            .is_none_or(|x| x == "bernoulli");
         let kinds = args.visible_units.as_deref().unwrap_or_default();
         let is_real = kinds
             .split('+')
@@ -241,7 +250,9 @@ impl DeepPlan {
             self.greedy.classes = Some(classes);
         }
         let hidden = self.greedy.layers.iter().map(|layer| layer.hidden);
-        let sizes: Vec<usize> = std::iter::once(data.train.columns()).chain(hidden).collect();
+        let sizes: Vec<usize> = std::iter::once(data.train.columns())
+            .chain(hidden)
+            .collect();
         for pair in sizes.windows(2) {
             let most = MOST_ELEMENTS / pair[0].max(1);
             if pair[1] > most {
@@ -325,14 +336,46 @@ fn thirds(epochs: usize) -> Schedule {
 /// Refuses options that mean nothing for a network of several layers.
 fn refuse_foreign(args: &TrainArgs) -> Outcome<()> {
     for (flag, given, advice) in [
-        ("--hidden", args.hidden.is_some(), "name the sizes of the layers with --layers"),
-        ("--epochs", args.epochs.is_some(), "choose --greedy-epochs and --up-down-epochs"),
-        ("--preset", args.preset.is_some(), "choose --greedy-epochs and --up-down-epochs"),
-        ("--hidden-units", args.hidden_units.is_some(), "hidden layers are of bernoulli units"),
-        ("--objective", args.objective.is_some(), "the top pair learns ln p(features, label)"),
-        ("--stream", args.stream, "data of a deep belief network are in memory"),
-        ("--early-stopping", args.early_stopping.is_some(), "metrics.csv has the validation error of every epoch"),
-        ("--trajectory", args.trajectory.is_some(), "sampling along a trajectory is for RBMs"),
+        (
+            "--hidden",
+            args.hidden.is_some(),
+            "name the sizes of the layers with --layers",
+        ),
+        (
+            "--epochs",
+            args.epochs.is_some(),
+            "choose --greedy-epochs and --up-down-epochs",
+        ),
+        (
+            "--preset",
+            args.preset.is_some(),
+            "choose --greedy-epochs and --up-down-epochs",
+        ),
+        (
+            "--hidden-units",
+            args.hidden_units.is_some(),
+            "hidden layers are of bernoulli units",
+        ),
+        (
+            "--objective",
+            args.objective.is_some(),
+            "the top pair learns ln p(features, label)",
+        ),
+        (
+            "--stream",
+            args.stream,
+            "data of a deep belief network are in memory",
+        ),
+        (
+            "--early-stopping",
+            args.early_stopping.is_some(),
+            "metrics.csv has the validation error of every epoch",
+        ),
+        (
+            "--trajectory",
+            args.trajectory.is_some(),
+            "sampling along a trajectory is for RBMs",
+        ),
     ] {
         if given {
             return Err(Failure::usage(format!("{flag} is no option of `train dbn`")).hint(advice));

@@ -100,7 +100,10 @@ impl Stage for UpDown {
 
     fn learning_rate(&self) -> f64 {
         let time = last_update(UpDown::position(self));
-        self.options().top_rate.at(time, self.options().epochs).into()
+        self.options()
+            .top_rate
+            .at(time, self.options().epochs)
+            .into()
     }
 
     fn checkpoint(&self) -> Outcome<Checkpoint> {
@@ -136,7 +139,10 @@ fn wrong(dbn: &Dbn, examples: &Examples) -> Outcome<Option<f64>> {
         return Ok(None);
     };
     let found = most_probable(&dbn.log_p_y_from_v(input(examples))?);
-    let wrong = labels.iter().zip(found).filter(|(y, x)| usize::from(**y) != *x);
+    let wrong = labels
+        .iter()
+        .zip(found)
+        .filter(|(y, x)| usize::from(**y) != *x);
     Ok(Some(wrong.count() as f64 / labels.len().max(1) as f64))
 }
 

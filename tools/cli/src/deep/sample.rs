@@ -9,7 +9,7 @@ use crate::{
     pictures,
     plan::MOST_ELEMENTS,
     progress::Bar,
-    sample::{Format, write_npy},
+    sample::{Format, PER_CLASS, held_classes, write_npy},
 };
 use harmonium::{
     Examples, Matrix,
@@ -17,8 +17,7 @@ use harmonium::{
 };
 use std::path::Path;
 
-/// Chains of a class, and chains without one.
-const PER_CLASS: usize = 10;
+/// Chains without a class.
 const FREE: usize = 100;
 /// Sweeps of the picture that training leaves.
 const SWEEPS: usize = 1000;
@@ -37,7 +36,9 @@ pub fn run(args: &SampleArgs, dbn: &Dbn, format: Format) -> Outcome<()> {
         ("--continue", args.continue_from.is_some()),
     ] {
         if given {
-            return Err(Failure::usage(format!("{flag} is for RBMs, not for a model of kind dbn")));
+            return Err(Failure::usage(format!(
+                "{flag} is for RBMs, not for a model of kind dbn"
+            )));
         }
     }
     let seed = args.seed.unwrap_or(0);
@@ -46,21 +47,17 @@ pub fn run(args: &SampleArgs, dbn: &Dbn, format: Format) -> Outcome<()> {
         Failure::usage("--label and --every-label: the network has no labels")
             .hint("`harmonium train dbn --labels` makes one that has")
     };
-    let mut per_row = None;
-    let labels: Option<Vec<u8>> = if args.every_label {
-        let classes = classes.ok_or_else(no_labels)?;
-        let each = args.count.map_or(PER_CLASS, |n| n.div_ceil(classes));
-        per_row = Some(each);
-        Some((0..classes * each).map(|k| (k / each) as u8).collect())
-    } else if let Some(class) = args.label {
-        let classes = classes.ok_or_else(no_labels)?;
-        if class >= classes {
-            return Err(Failure::usage(format!("--label {class}: expected a class below {classes}")));
+    let labels = if args.label.is_some() || args.every_label {
+        let mut held = held_classes(args, classes.ok_or_else(no_labels)?)?;
+        if !args.every_label {
+            held = vec![held[0]; args.count.unwrap_or(FREE)];
         }
-        Some(vec![class as u8; args.count.unwrap_or(FREE)])
+        Some(held)
     } else {
         None
     };
+    let per_row = classes.filter(|_| args.every_label);
+    let per_row = per_row.zip(labels.as_ref()).map(|(n, held)| held.len() / n);
     let count = labels.as_ref().map_or(args.count.unwrap_or(FREE), Vec::len);
     let widest = (0..dbn.n_layers()).map(|l| dbn.layer(l).size()).max();
     let most = MOST_ELEMENTS / widest.unwrap_or(1).max(1);
@@ -83,13 +80,21 @@ pub fn run(args: &SampleArgs, dbn: &Dbn, format: Format) -> Outcome<()> {
                 (None, true) => "labels held, a row a class".into(),
                 (None, false) => "label free".into(),
             };
-            let per_row = per_row.unwrap_or_else(|| (count as f64).sqrt().ceil().min(20.0) as usize);
+            let per_row =
+                per_row.unwrap_or_else(|| (count as f64).sqrt().ceil().min(20.0) as usize);
             let sheet = sheet(dbn, &means, per_row)?;
-            let caption = format!("E[v | h] after {} Gibbs sweeps of the top pair, {what}", args.steps);
+            let caption = format!(
+                "E[v | h] after {} Gibbs sweeps of the top pair, {what}",
+                args.steps
+            );
             Sheet::page(&name(dbn), &[sheet.headed("samples", &caption)])?.write_png(&args.out)?;
         }
     }
-    note(format!("{count} samples after {} sweeps in {}", args.steps, args.out.display()));
+    note(format!(
+        "{count} samples after {} sweeps in {}",
+        args.steps,
+        args.out.display()
+    ));
     Ok(())
 }
 
@@ -116,13 +121,21 @@ fn sheet(dbn: &Dbn, means: &Matrix, per_row: usize) -> Outcome<Sheet> {
 pub fn pictures(path: &Path, title: &str, dbn: &Dbn, train: &Examples, seed: u64) -> Outcome<()> {
     let (mut chains, what) = match dbn.label_group() {
         Some(group) => {
-            let labels: Vec<u8> = (0..group.size * PER_CLASS).map(|k| (k / PER_CLASS) as u8).collect();
-            (dbn.chains(labels.len(), Some(&labels), seed)?, "from fair coins, labels held: a row a class")
+            let labels: Vec<u8> = (0..group.size * PER_CLASS)
+                .map(|k| (k / PER_CLASS) as u8)
+                .collect();
+            (
+                dbn.chains(labels.len(), Some(&labels), seed)?,
+                "from fair coins, labels held: a row a class",
+            )
         }
         None => {
             let starts: Vec<usize> = (0..FREE).map(|k| k % train.len()).collect();
             let states = dbn.sample_features(input(&train.take(&starts)), seed, 0)?;
-            (GibbsChain::from_visible(states, dbn.top().n_hidden(), seed), "from training examples")
+            (
+                GibbsChain::from_visible(states, dbn.top().n_hidden(), seed),
+                "from training examples",
+            )
         }
     };
     sweep(dbn, &mut chains, SWEEPS)?;
@@ -132,7 +145,8 @@ pub fn pictures(path: &Path, title: &str, dbn: &Dbn, train: &Examples, seed: u64
     let examples = pictures::scaled(data::rows(train, EXAMPLES), binary, n);
     let pages = [
         sheet(dbn, &means, PER_CLASS)?.headed("fantasies", &caption),
-        pictures::grid(&examples, n, 4, Colour::Grey)?.headed("training examples", "as the network sees them"),
+        pictures::grid(&examples, n, 4, Colour::Grey)?
+            .headed("training examples", "as the network sees them"),
     ];
     Sheet::page(title, &pages)?.write_png(path)?;
     Ok(())

@@ -108,9 +108,19 @@ fn announce(plan: &DeepPlan, data: &Data) {
         .greedy
         .layers
         .iter()
-        .map(|x| format!("{} ({} epochs of {})", x.hidden, x.options.epochs, describe_run(&x.options)))
+        .map(|x| {
+            format!(
+                "{} ({} epochs of {})",
+                x.hidden,
+                x.options.epochs,
+                describe_run(&x.options)
+            )
+        })
         .collect();
-    let label = plan.greedy.classes.map_or(String::new(), |n| format!(", {n} classes"));
+    let label = plan
+        .greedy
+        .classes
+        .map_or(String::new(), |n| format!(", {n} classes"));
     note(format!(
         "deep belief network of {} visible units{label}, layers of {}; up-down: {} epochs, {} sweeps; {} training, {} validation and {} test examples; {} threads, {}",
         data.train.columns(),
@@ -188,7 +198,9 @@ fn diverged(error: Error, model: &Path) -> Failure {
     let rates = "try a smaller --learning-rate or --up-down-rate";
     if model.exists() {
         let model = model.display();
-        failure.hint(format!("{model} holds the run as it was last saved; {rates}"))
+        failure.hint(format!(
+            "{model} holds the run as it was last saved; {rates}"
+        ))
     } else {
         failure.hint(rates)
     }
@@ -226,8 +238,14 @@ fn draw_curves(path: &Path, title: &str, rows: &[DeepRow]) -> Outcome<()> {
         all.filter(|(_, points)| !points.is_empty()).collect()
     };
     let measured = [
-        ("validation error (%)", curves_of(&|row| row.validation_error.map(|x| 100.0 * x))),
-        ("reconstruction error", curves_of(&|row| Some(row.reconstruction_error))),
+        (
+            "validation error (%)",
+            curves_of(&|row| row.validation_error.map(|x| 100.0 * x)),
+        ),
+        (
+            "reconstruction error",
+            curves_of(&|row| Some(row.reconstruction_error)),
+        ),
         ("learning rate", curves_of(&|row| Some(row.learning_rate))),
     ];
     let panels: Vec<Panel<'_>> = measured
@@ -283,7 +301,9 @@ fn conclude(
         .iter()
         .filter(|(_, value)| !value.is_object() && !value.is_array())
         .map(|(key, value)| {
-            let text = value.as_str().map_or_else(|| value.to_string(), ToOwned::to_owned);
+            let text = value
+                .as_str()
+                .map_or_else(|| value.to_string(), ToOwned::to_owned);
             (format!("figure.{key}"), text)
         })
         .collect();
@@ -297,7 +317,9 @@ fn conclude(
         let greedy: Vec<Value> = of_layers.map(|x| report::options(&x.options)).collect();
         let files = files.named().into_iter();
         let files = files.map(|(name, path)| (name.to_owned(), json!(path.to_string_lossy())));
-        let stages = stages.iter().map(|(stage, _, s)| ((*stage).to_owned(), json!(s)));
+        let stages = stages
+            .iter()
+            .map(|(stage, _, s)| ((*stage).to_owned(), json!(s)));
         for (key, value) in [
             ("stages", stages.collect::<Map<_, _>>().into()),
             ("seconds", json!(seconds)),
@@ -321,7 +343,11 @@ fn conclude(
             format!("{epochs} epochs"),
         ]);
     }
-    rows.push(["training time".into(), format!("{seconds:.1} s"), format!("{more:.1} s more to measure")]);
+    rows.push([
+        "training time".into(),
+        format!("{seconds:.1} s"),
+        format!("{more:.1} s more to measure"),
+    ]);
     for (name, path) in files.named() {
         rows.push([name.into(), path.display().to_string(), String::new()]);
     }
