@@ -101,7 +101,7 @@ fn draw(path: &Path, found: &SpuriousReport) -> Outcome<()> {
     let height = head + panel * found.models.len() as u32 + 2 * TEXT.line_height() + MARGIN;
     let mut canvas = Canvas::new((left + width + MARGIN).into(), height.into(), WHITE)?;
     let mut y = MARGIN;
-    let title = "Spurious modes: contrastive divergence leaves one";
+    let title = "Spurious modes: contrastive divergence leaves one, chains of their own remove it";
     canvas.text(left as f32, y, Anchor::Left, TITLE, title);
     y += TITLE.line_height() + 4;
     let caption = format!(
@@ -160,11 +160,11 @@ fn draw(path: &Path, found: &SpuriousReport) -> Outcome<()> {
             bars.filter(|(_, bar, _)| *bar > 0).collect()
         };
         for (x, bar, _) in bars(&found.data) {
-            canvas.fill(x - 2, base - bar, STATE + 4, bar, DATA);
+            canvas.fill(x - 4, base - bar, STATE + 8, bar, DATA);
         }
         for (x, bar, state) in bars(&model.distribution) {
             let colour = if is_far(state) { FAR } else { NEAR };
-            canvas.fill(x, base - bar, STATE, bar, colour);
+            canvas.fill(x - 1, base - bar, STATE + 2, bar, colour);
         }
         canvas.fill(left, base, width, 1, AXIS);
     }

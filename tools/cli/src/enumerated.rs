@@ -30,6 +30,9 @@ pub trait Enumerated {
 impl Enumerated for BoltzmannMachine {
     fn name(&self) -> String {
         let (n, m) = (self.n_visible(), self.n_hidden());
+        if m == 0 {
+            return format!("fully visible Boltzmann machine of {n} units");
+        }
         format!("Boltzmann machine of {n} visible and {m} hidden units")
     }
 

@@ -327,10 +327,12 @@ fn default_rate(l: usize, last: usize, is_real: bool) -> Schedule {
     }
 }
 
-/// 3, 6 and 10 sweeps in thirds of the epochs.
+/// 3, 6 and 10 sweeps in thirds of the epochs, as far as these are whole.
 fn thirds(epochs: usize) -> Schedule {
-    let third = epochs.max(1) as f32 / 3.0;
-    Schedule::Pieces(vec![(0.0, 3.0), (third, 6.0), (2.0 * third, 10.0)])
+    let start = |k: usize| (k as f32 * epochs as f32 / 3.0).round();
+    let mut pieces = vec![(0.0, 3.0), (start(1), 6.0), (start(2), 10.0)];
+    pieces.dedup_by_key(|(start, _)| *start);
+    Schedule::Pieces(pieces)
 }
 
 /// Refuses options that mean nothing for a network of several layers.

@@ -217,7 +217,7 @@ fn filters(path: &Path, title: &str, dbn: &Dbn) -> Outcome<()> {
     };
     let (below, above) = (pair.below().clone(), pair.above().clone());
     let first = Rbm::from_layers(below, above, pair.recognition_weights().clone())?;
-    pictures::filters(path, title, &first)
+    pictures::filters(path, &format!("{title}, lowest layer"), &first)
 }
 
 /// The metrics over the epochs of each stage.
