@@ -19,8 +19,8 @@ Examples:
       contrastive divergence after Hinton's practical guide
   harmonium train --resume --epochs 100
       go on in ./run, and up to 100 epochs
-  harmonium train dbn --layers 500,500,2000 --labels --greedy-epochs 30 --up-down-epochs 100 --up-down-steps at:0=3,100=6 --out deep
-      a deep belief network: one RBM upon the other, then the up-down algorithm; --out deep --resume goes on in any stage
+  harmonium train dbn --layers 500,500,2000 --labels --validation 10000 --out deep
+      a deep belief network: one RBM upon the other, then the up-down algorithm; --resume goes on in any stage
   harmonium train --data huge.npy --stream --epochs 5 --out huge
       examples that stay in their file
 
@@ -44,7 +44,9 @@ Files in the output directory:
   samples.png           fantasies of the machine beside training examples
   curves.png            metrics.csv as a picture
 
-Of `train dbn` the options of an RBM are those of every greedy stage; --labels joins the labels to the layer below the top. metrics.csv
+Of `train dbn` the options of an RBM are those of every greedy stage; --labels joins the labels to the layer below the top. Its defaults are
+--method cd, --momentum at:0=0.5,5=0.9, --weight-decay 2e-4, --centering none, --resample and a rate of 0.1 (last layer linear:0.1:0.02; 0.001 for
+gaussian and relu units); no --epochs, --hidden, --preset, --objective, --stream, --early-stopping, --trajectory. metrics.csv
 has the stage (layer 1, ..., up-down), epoch, seconds, learning rate (of up-down that of the top pair), reconstruction error (of what the
 stage learns; of up-down that of a pass up and down) and, with labels and --validation, the share of wrong classes. --json of a finished
 run: the keys of `evaluate` without --exact, stages (seconds of each), seconds, evaluation_seconds, data, layers, classes, greedy, up_down
