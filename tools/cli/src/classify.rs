@@ -197,14 +197,10 @@ pub fn run(args: &ClassifyArgs) -> Outcome<()> {
         .labels()
         .map(|labels| Classification::of(&log_p, labels, split))
         .transpose()?;
-    let title = format!("{}: {title} on {}", args.model.display(), data.name);
+    let what = format!("{title} on {}", data.name);
     if let Some(path) = &args.confusion {
         let measured = measured.as_ref();
-        confusion::draw(
-            path,
-            &title,
-            measured.ok_or_else(confusion::without_labels)?,
-        )?;
+        confusion::draw(path, &what, measured.ok_or_else(confusion::without_labels)?)?;
         note(format!("confusion table in {}", path.display()));
     }
     if args.json {
@@ -225,7 +221,7 @@ pub fn run(args: &ClassifyArgs) -> Outcome<()> {
         ]],
         Some(measured) => [measured.rows(), measured.confusion_rows()].concat(),
     };
-    report::table(&title, &rows)
+    report::table(&format!("{}: {what}", args.model.display()), &rows)
 }
 
 /// A machine in a few words.

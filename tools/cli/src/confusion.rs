@@ -15,6 +15,8 @@ const TITLE: Style = Style::bold(20.0, INK);
 const TEXT: Style = Style::regular(15.0, FAINT_INK);
 const NUMBER: Style = Style::regular(14.0, INK);
 const LIGHT: Style = Style::regular(14.0, WHITE);
+/// Lines between cells.
+const LINES: Rgb = [222, 225, 229];
 /// Cells of the diagonal and of mistakes at full strength.
 const RIGHT: Rgb = [33, 102, 172];
 const WRONG: Rgb = [178, 24, 43];
@@ -54,6 +56,7 @@ pub fn draw(path: &Path, title: &str, found: &Classification) -> Outcome<()> {
     }
     let left = MARGIN + EDGE;
     let half = CELL / 2;
+    canvas.fill(left - 1, top - 1, n * CELL + 1, n * CELL + 1, LINES);
     canvas.text(
         left as f32,
         top - EDGE + 12,

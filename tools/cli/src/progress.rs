@@ -103,7 +103,7 @@ impl TrainingProgress {
     /// An epoch is done, after which `row` was measured.
     pub fn epoch(&mut self, training: &Training, row: &Row) {
         let (epoch, epochs) = (training.position().epoch, training.options().epochs);
-        let due = epoch % epochs.div_ceil(LINES).max(1) == 0
+        let due = epoch.is_multiple_of(epochs.div_ceil(LINES).max(1))
             || epoch == epochs
             || self.last_line.elapsed() >= LINE_EVERY;
         if self.plain && due {
@@ -160,7 +160,7 @@ impl StageProgress {
     /// An epoch is done, after `seconds` of this stage.
     pub fn epoch(&mut self, epoch: usize, seconds: f64, figures: &str) {
         let (stage, epochs) = (&self.stage, self.epochs);
-        let due = epoch % epochs.div_ceil(LINES).max(1) == 0
+        let due = epoch.is_multiple_of(epochs.div_ceil(LINES).max(1))
             || epoch == epochs
             || self.last_line.elapsed() >= LINE_EVERY;
         if self.plain && due {

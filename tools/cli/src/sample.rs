@@ -175,8 +175,8 @@ fn gibbs(args: &SampleArgs, rbm: &Rbm, seed: u64) -> Outcome<Samples> {
     }
     let start = match (&args.continue_from, &held) {
         (Some(_), _) => "from stored chains",
-        (None, Some(_)) => "with held units",
-        (None, None) => "from fair coins",
+        (None, Some(_)) if args.clamp.is_some() => "with held units",
+        (None, _) => "from fair coins",
     };
     Ok(Samples {
         visible: chains.visible().clone(),

@@ -26,7 +26,7 @@ fn pictures() -> Vec<(Vec<bool>, u8)> {
         let on = 1 + (k / 2) % 14;
         let unit = move |i: usize| {
             let line = if class == 0 { i / 4 } else { i % 4 };
-            (on >> line & 1 == 1) != ((k * 16 + i) % 29 == 0)
+            (on >> line & 1 == 1) != (k * 16 + i).is_multiple_of(29)
         };
         ((0..16).map(unit).collect(), class as u8)
     };
