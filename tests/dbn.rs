@@ -272,6 +272,25 @@ fn a_transposed_layer_leaves_the_distribution_and_makes_the_bound_tight() {
     }
 }
 
+/// More hidden units than the transpose has, of zero weights: the same distribution; of small ones: the same up to second order, `sum_k (h' w_k)^2 / 8`.
+#[test]
+fn a_wider_transposed_layer_leaves_the_distribution_too() {
+    let rbm = normal_machine(("bernoulli", 5), ("bernoulli", 4), 1.0, 3);
+    let v = all_states(5);
+    let one = Dbn::from(rbm);
+    let log_p = one.exact_log_p_v(&v, None).unwrap();
+    for (weights, tolerance) in [(0.0, 1e-6), (0.01, 1e-3)] {
+        let wide = normal_machine(("bernoulli", 4), ("bernoulli", 8), weights, 1);
+        let top = one.transposed_within(wide).unwrap();
+        let bound = one.clone().stacked(top).unwrap().exact_bound(&v, None);
+        for (bound, log_p) in bound.unwrap().iter().zip(&log_p) {
+            assert!((bound - log_p).abs() < tolerance, "{bound} for {log_p}");
+        }
+    }
+    let narrow = normal_machine(("bernoulli", 4), ("bernoulli", 3), 0.0, 1);
+    assert!(one.transposed_within(narrow).is_err());
+}
+
 /// Exact training of a new layer, upside down at first, on what the layer below infers from the data raises the bound: `ln p(v)` of what was there is
 /// the bound at its start, and the only part of it that changes is `E_q ln p(h)`, which the exact gradient climbs.
 #[test]

@@ -123,6 +123,39 @@ impl Dbn {
         self.top.transposed()
     }
 
+    /// [`Self::transposed_top`] within `top`, a machine of more hidden units, and maybe a label behind its visible ones: weights and biases of the
+    /// units that both have are those of the transpose, the mean input `W_ik / 2` of each other hidden unit `k` is taken off visible bias `i`. So small weights
+    /// of the others change the distribution in second order alone, and zero weights not at all.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if `top` has fewer units, [`Error::Parameter`] for layers of other than Bernoulli units.
+    pub fn transposed_within(&self, mut top: Rbm) -> Result<Rbm> {
+        let transposed = self.transposed_top();
+        let [n, m] = [transposed.n_visible(), transposed.n_hidden()];
+        if top.n_visible() < n || top.n_hidden() < m {
+            let found = format!("{} x {}", top.n_visible(), top.n_hidden());
+            let expected = format!("at least {n} x {m}");
+            return Err(Error::shape(
+                "layer to start from the transpose",
+                expected,
+                found,
+            ));
+        }
+        let units = &transposed.hidden().units;
+        if !units.are(Kind::Bernoulli) {
+            let what = "units two layers below a transposed start";
+            return Err(Error::parameter(what, "bernoulli", units));
+        }
+        let (weights, visible, hidden) = top.parameters_mut();
+        for (i, visible) in visible[..n].iter_mut().enumerate() {
+            let (same, others) = weights.row_mut(i).split_at_mut(m);
+            same.copy_from_slice(transposed.weights().row(i));
+            *visible = transposed.visible().bias[i] - 0.5 * others.iter().sum::<f32>();
+        }
+        hidden[..m].copy_from_slice(&transposed.hidden().bias);
+        Ok(top)
+    }
+
     /// Number of layers, `L + 1`.
     pub fn n_layers(&self) -> usize {
         self.directed.len() + 2

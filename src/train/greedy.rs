@@ -35,7 +35,8 @@ pub struct GreedyLayer {
     pub hidden: usize,
     /// How it is trained.
     pub options: Options,
-    /// Start from the layer below upside down, `W'` with its biases exchanged, where that fits: then the network's distribution is at first what it was.
+    /// Start from the layer below upside down, `W'` with its biases exchanged ([`Dbn::transposed_within`], which `hidden` units must suffice for): then the
+    /// network's distribution is at first what it was. Has no meaning in the lowest layer.
     #[serde(default)]
     pub transposed: bool,
 }
@@ -366,13 +367,11 @@ fn start(
     };
     let labels = first.columns().saturating_sub(units.size());
     let units = units.and(Kind::Softmax, labels);
-    let upside_down = below.map(Dbn::transposed_top);
-    let rbm = match upside_down {
-        Some(rbm) if *transposed && labels == 0 && rbm.n_hidden() == *hidden => rbm,
-        _ => {
-            let rbm = Rbm::unconnected(Layer::new(units), Layer::bernoulli(*hidden))?;
-            rbm.initialized_from(&first, options.seed)?
-        }
+    let rbm = Rbm::unconnected(Layer::new(units), Layer::bernoulli(*hidden))?;
+    let rbm = rbm.initialized_from(&first, options.seed)?;
+    let rbm = match below {
+        Some(dbn) if *transposed => dbn.transposed_within(rbm)?,
+        _ => rbm,
     };
     Ok(Training::new(rbm, options.clone(), &first)?.fed(data.len()))
 }

@@ -4,10 +4,10 @@
 //! the network; at last it learns from all 60,000 until it makes as few errors on them as it made on the 44,000. Rates are not published: these were
 //! chosen by the 10,000 (docs/results.md). Pixels are bits drawn of the grey values at each visit while it learns, and grey values when it classifies.
 
-use super::{DEVIATIONS, Figure, LINE_EVERY, Part, Setting, test_part};
+use super::{Part, Setting, clock::Clock, test_part};
 use crate::{
     data::input,
-    failure::{Failure, Outcome, note},
+    failure::{Outcome, note},
     report,
 };
 use harmonium::{
@@ -20,11 +20,7 @@ use harmonium::{
     },
 };
 use serde_json::{Value, json};
-use std::{
-    io::{self, Write},
-    ops::ControlFlow,
-    time::{Duration, Instant},
-};
+use std::ops::ControlFlow;
 
 const CLASSES: usize = 10;
 const VALIDATION: usize = 10_000;
@@ -49,7 +45,10 @@ pub fn run(setting: &Setting) -> Outcome<Vec<Part>> {
     };
     let mut clock = Clock::new(setting);
 
-    let (dbn, options) = greedy(&mut clock, &first, held_out)?;
+    let (dbn, options) = greedy(&mut clock, plan(setting), &first, |dbn| {
+        let found = error(dbn, held_out)?;
+        Ok(format!("validation error {:.2} %", 100.0 * found))
+    })?;
     let mut out = vec![clock.part("layer by layer", 2.49, parts(&dbn)?, options)];
 
     let options = UpDownOptions {
@@ -112,9 +111,8 @@ fn rates(setting: &Setting, rate: Schedule) -> UpDownOptions {
     }
 }
 
-/// Layer by layer; returns the options too.
-fn greedy(clock: &mut Clock<'_>, data: &Examples, held_out: &Examples) -> Outcome<(Dbn, Value)> {
-    let setting = clock.setting;
+/// The plan of the first stage.
+fn plan(setting: &Setting) -> GreedyPlan {
     let layer = |hidden, epochs, learning_rate| GreedyLayer {
         hidden: setting.at_most(hidden, 50),
         transposed: false,
@@ -137,7 +135,7 @@ fn greedy(clock: &mut Clock<'_>, data: &Examples, held_out: &Examples) -> Outcom
         from: 0.1,
         to: 0.02,
     };
-    let plan = GreedyPlan {
+    GreedyPlan {
         layers: vec![
             layer(500, 20, rate()),
             layer(500, 20, rate()),
@@ -145,12 +143,22 @@ fn greedy(clock: &mut Clock<'_>, data: &Examples, held_out: &Examples) -> Outcom
         ],
         posterior: Posterior::Samples,
         classes: Some(CLASSES),
-    };
+    }
+}
+
+/// Layer by layer; `judge` says what to tell of the last layer now and then. Returns the options too.
+pub(super) fn greedy(
+    clock: &mut Clock<'_>,
+    plan: GreedyPlan,
+    data: &Examples,
+    judge: impl Fn(&Dbn) -> Outcome<String>,
+) -> Outcome<(Dbn, Value)> {
     let options = json!({
         "batch_size": plan.layers[0].options.batch_size,
         "layers": plan.layers.iter().map(|x| report::options(&x.options)).collect::<Vec<_>>(),
         "hidden": plan.layers.iter().map(|x| x.hidden).collect::<Vec<_>>(),
-        "posterior": "samples",
+        "transposed": plan.layers.iter().map(|x| x.transposed).collect::<Vec<_>>(),
+        "posterior": plan.posterior,
     });
     let last = plan.layers.len() - 1;
     let mut run = Greedy::new(plan, Units::default(), data)?;
@@ -171,8 +179,7 @@ fn greedy(clock: &mut Clock<'_>, data: &Examples, held_out: &Examples) -> Outcom
             if run.layer() < last {
                 return Ok(String::new());
             }
-            let found = error(&run.dbn()?, held_out)?;
-            Ok(format!("validation error {:.2} %", 100.0 * found))
+            judge(&run.dbn()?)
         });
         match told {
             Ok(()) => clock.flow(),
@@ -240,106 +247,4 @@ fn error(dbn: &Dbn, examples: &Examples) -> Outcome<f64> {
         .zip(labels)
         .filter(|(y, l)| **y != usize::from(**l));
     Ok(wrong.count() as f64 / labels.len().max(1) as f64)
-}
-
-/// Seconds of learning, and lines about it.
-struct Clock<'a> {
-    setting: &'a Setting,
-    seconds: f64,
-    since: Option<Instant>,
-    told: Instant,
-}
-
-impl<'a> Clock<'a> {
-    fn new(setting: &'a Setting) -> Self {
-        let told = Instant::now();
-        Self {
-            setting,
-            seconds: 0.0,
-            since: None,
-            told,
-        }
-    }
-
-    fn go(&mut self) {
-        self.since = Some(Instant::now());
-    }
-
-    fn stop(&mut self) {
-        let spent = self
-            .since
-            .take()
-            .as_ref()
-            .map_or(Duration::ZERO, Instant::elapsed);
-        self.seconds += spent.as_secs_f64();
-    }
-
-    fn flow(&self) -> ControlFlow<()> {
-        if self.setting.interrupt.asked() {
-            ControlFlow::Break(())
-        } else {
-            ControlFlow::Continue(())
-        }
-    }
-
-    /// Writes a line now and then, and if it is `due`; `more` costs no time of learning.
-    fn tell(
-        &mut self,
-        due: bool,
-        text: &str,
-        more: impl FnOnce() -> Outcome<String>,
-    ) -> Outcome<()> {
-        if !due && self.told.elapsed() < LINE_EVERY {
-            return Ok(());
-        }
-        self.stop();
-        let line = format!("{text}, {:.0} s  {}", self.seconds, more()?);
-        let _ = writeln!(io::stderr(), "{}", line.trim_end());
-        self.told = Instant::now();
-        self.go();
-        Ok(())
-    }
-
-    fn check(&self, done: ControlFlow<()>, failure: Option<Failure>) -> Outcome<()> {
-        if let Some(failure) = failure {
-            return Err(failure);
-        }
-        if done.is_break() {
-            return Err(Failure::failed("interrupted while training"));
-        }
-        Ok(())
-    }
-
-    /// Test error, beside the published one, and held-out error if there is one; shares and numbers of examples.
-    fn part(
-        &mut self,
-        name: &str,
-        published: f64,
-        errors: impl IntoIterator<Item = (f64, usize)>,
-        options: Value,
-    ) -> Part {
-        let names = [("test error", Some(published)), ("validation error", None)];
-        let figures = names
-            .into_iter()
-            .zip(errors)
-            .map(|((what, published), (p, n))| {
-                let deviation = (p * (1.0 - p) / n.max(1) as f64).sqrt();
-                let [low, high] = [-1.0, 1.0].map(|s| 100.0 * (p + s * DEVIATIONS * deviation));
-                Figure {
-                    what,
-                    published,
-                    measured: 100.0 * p,
-                    interval: (low.max(0.0), high),
-                    unit: "%",
-                    remark: format!("{n} examples, 3 binomial standard errors"),
-                    of_seeds: Vec::new(),
-                }
-            });
-        Part {
-            name: name.into(),
-            recipe: json!({"options": options}),
-            figures: figures.collect(),
-            seconds: std::mem::take(&mut self.seconds),
-        }
-    }
 }
