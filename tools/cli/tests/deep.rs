@@ -275,6 +275,16 @@ fn networks_without_labels_and_of_numbers_have_a_bound() {
     // A top of 20 weights that hardly differ from 0: annealing is as good as exact.
     assert!(of("log_z_low") - 0.05 < exact && exact < of("log_z_high") + 0.05);
     assert!(of("lower_bound_low") <= of("lower_bound_high"));
+    // Layer 2 is smaller than the visible one, layer 3 as large as layer 1: it alone starts from layer 2 upside down.
+    let line = "train dbn --data bars.csv --layers 6,5,6 --transposed --greedy-epochs 1 --up-down-epochs 0";
+    let report = bench.json(&format!("{line} --out upside --json"));
+    assert_eq!(report["layers"], json!([9, 6, 5, 6]));
+    let Some(Stage::Greedy(plan)) = bench.model("upside/model.safetensors").stage else {
+        panic!("greedy alone")
+    };
+    let transposed: Vec<bool> = plan.layers.iter().map(|x| x.transposed).collect();
+    assert_eq!(transposed, [false, false, true]);
+    bench.ok("train dbn --resume --transposed --out upside");
     let rows = (0..40_u16).map(|k| {
         (0..5_u16)
             .map(|j| f32::from((k * 7 + j * 3) % 11) / 5.0 - 1.0)
@@ -307,6 +317,8 @@ fn what_makes_no_sense_is_refused_in_one_line() {
     ] {
         bench.refused(&format!("{NET} {flags}"), 2, &[words]);
     }
+    let narrow = "train dbn --data bars.csv --layers 6,5 --transposed";
+    bench.refused(narrow, 2, &["--transposed"]);
     bench.refused("train dbn --layers 5", 2, &["--layers", "train rbm"]);
     bench.refused("train --layers 5,6", 2, &["--layers", "train dbn"]);
     let unlabelled = "train dbn --data bars.csv --labels --layers 4,3";

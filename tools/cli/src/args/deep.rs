@@ -45,7 +45,8 @@ pub struct DeepArgs {
     /// What a layer learns of those below [default: samples].
     #[arg(long)]
     pub posterior: Option<PosteriorArg>,
-    /// Start a layer from the one below upside down where their sizes fit.
+    /// Start layers from the one below upside down, so that the network is at first what it was: those with at least as many units as the layer two
+    /// below.
     #[arg(long)]
     pub transposed: bool,
     #[arg(long, value_name = "N", value_parser = count,

@@ -96,7 +96,7 @@ pub fn agree(plan: &DeepPlan, args: &TrainArgs) -> Outcome<()> {
         (
             "--transposed",
             deep.transposed,
-            layers(&|_, b| b.transposed),
+            plan.greedy.layers.iter().any(|x| x.transposed),
         ),
         (
             "--posterior",

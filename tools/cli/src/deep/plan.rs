@@ -129,7 +129,7 @@ impl DeepPlan {
                     learning_rate,
                     ..options.clone()
                 },
-                transposed: deep.transposed,
+                transposed: deep.transposed && l > 0,
             }
         });
         let greedy = GreedyPlan {
@@ -253,6 +253,7 @@ impl DeepPlan {
         let sizes: Vec<usize> = std::iter::once(data.train.columns())
             .chain(hidden)
             .collect();
+        self.settle_transposed(&sizes)?;
         for pair in sizes.windows(2) {
             let most = MOST_ELEMENTS / pair[0].max(1);
             if pair[1] > most {
@@ -285,6 +286,21 @@ impl DeepPlan {
             }
         }
         Ok(data)
+    }
+
+    /// A layer starts from the one below upside down where it is at least as large as the layer two below.
+    fn settle_transposed(&mut self, sizes: &[usize]) -> Outcome<()> {
+        let asked = self.greedy.layers.iter().any(|layer| layer.transposed);
+        let is_bits = self.visible_units == "bernoulli";
+        for (l, layer) in self.greedy.layers.iter_mut().enumerate().skip(1) {
+            layer.transposed &= layer.hidden >= sizes[l - 1] && (l > 1 || is_bits);
+        }
+        if asked && !self.greedy.layers.iter().any(|layer| layer.transposed) {
+            return Err(Failure::usage(
+                "--transposed: no layer has as many units as the one two below it",
+            ));
+        }
+        Ok(())
     }
 
     /// The visible units.
