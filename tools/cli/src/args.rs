@@ -1,20 +1,26 @@
 //! The commands and their options, as clap reads them and `--help` explains them: a file for each command.
 
 mod classify;
+mod deep;
+mod demo;
 mod evaluate;
 mod reproduce;
 mod sample;
 mod train;
+mod transform;
 
 use crate::bench::BenchArgs;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
-pub use classify::ClassifyArgs;
+pub use classify::{ClassifyArgs, WayArg};
+pub use deep::DeepArgs;
+pub use demo::{DemoArgs, DemoName};
 pub use evaluate::{EvaluateArgs, ReverseFrom, ScheduleArg};
 pub use reproduce::ReproduceArgs;
 pub use sample::SampleArgs;
 pub use train::{CriterionArg, Kind, Method, ObjectiveArg, Preset, TrainArgs};
+pub use transform::{PassArg, TransformArgs};
 
 /// No number of things on the command line may be larger.
 const MOST: usize = 1_000_000_000;
@@ -30,6 +36,9 @@ Examples:
   harmonium classify run/model.safetensors        its error on the test examples
   harmonium train --data table.csv --visible-units gaussian --standardize --learning-rate 0.001 --method cd
   harmonium sample run/model.safetensors --out fantasies.png
+  harmonium train dbn --labels --out deep         a deep belief network 784-500-500-(2000, labels), layer by layer, then up-down
+  harmonium sample deep/model.safetensors --every-label --out digits.png
+  harmonium transform run/model.safetensors --out features.npy
   harmonium inspect run/model.safetensors
   harmonium reproduce rbm-small                   published figures beside those of this program
 
@@ -60,10 +69,14 @@ pub enum Command {
     Classify(ClassifyArgs),
     /// Draw states from a model.
     Sample(SampleArgs),
+    /// Write what a layer of a model makes of data, for use in other tools.
+    Transform(TransformArgs),
     /// Show what a model file holds.
     Inspect(InspectArgs),
     /// Repeat a published experiment by its recipe, and show published and measured figures side by side.
     Reproduce(ReproduceArgs),
+    /// Show what a demonstration shows, with exact figures and a picture.
+    Demo(DemoArgs),
     Bench(BenchArgs),
 }
 
@@ -87,7 +100,7 @@ impl Split {
 }
 
 /// Threads of a command.
-#[derive(Args, Debug)]
+#[derive(Args, Clone, Debug)]
 pub struct Threads {
     /// Threads [default: one a core]. Results do not depend on it, bit for bit.
     #[arg(long, value_name = "N", value_parser = threads)]

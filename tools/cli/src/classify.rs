@@ -2,16 +2,18 @@
 
 use crate::{
     args::{ClassifyArgs, Split},
-    data::{Source, input, resolved},
+    confusion,
+    data::{Source, input},
+    deep,
     evaluate::load_model,
     failure::{Failure, Outcome, note},
     likelihood, report,
 };
 use harmonium::{
-    Error, Matrix,
+    Error, Matrix, Model,
     checkpoint::write_atomically,
     dataset::Examples,
-    model::{Rbm, most_probable},
+    model::{Dbn, Rbm, most_probable},
 };
 use npyz::WriterBuilder;
 use serde_json::{Map, Value, json};
@@ -44,7 +46,22 @@ impl Classification {
         Self::of(&rbm.log_p_y_from_v(input(examples))?, labels, split).map(Some)
     }
 
-    fn of(log_p: &Matrix, labels: &[u8], split: Split) -> Outcome<Self> {
+    /// As [`Self::measure`], by the deterministic pass of a deep belief network; nothing of one without a label.
+    ///
+    /// # Errors
+    /// As [`Self::measure`].
+    pub fn of_dbn(dbn: &Dbn, examples: &Examples, split: Split) -> Outcome<Option<Self>> {
+        let (Some(labels), Some(_)) = (examples.labels(), dbn.label_group()) else {
+            return Ok(None);
+        };
+        Self::of(&dbn.log_p_y_from_v(input(examples))?, labels, split).map(Some)
+    }
+
+    /// Of the labels of the rows of `ln p(y)`.
+    ///
+    /// # Errors
+    /// A label that is no class.
+    pub fn of(log_p: &Matrix, labels: &[u8], split: Split) -> Outcome<Self> {
         let classes = log_p.columns();
         if let Some(label) = labels.iter().find(|&&y| usize::from(y) >= classes) {
             return Err(Failure::failed(format!(
@@ -120,53 +137,82 @@ impl Classification {
 /// Runs the command.
 pub fn run(args: &ClassifyArgs) -> Outcome<()> {
     let checkpoint = load_model(&args.model)?;
-    let rbm = checkpoint.rbm()?;
-    let Some(group) = rbm.label_group() else {
+    let kind = checkpoint.model.kind();
+    let (group, units) = match &checkpoint.model {
+        Model::Rbm(rbm) => (rbm.label_group(), rbm.visible().units.to_string()),
+        Model::Dbn(dbn) => (dbn.label_group(), dbn.top().visible().units.to_string()),
+        _ => {
+            let message = format!("a model of kind {kind} does not classify");
+            return Err(
+                Failure::usage(message).hint("`harmonium train --labels` makes models that do")
+            );
+        }
+    };
+    let Some(group) = group else {
         return Err(Failure::failed(format!(
-            "{}: its visible units {} do not end in labels",
+            "{}: its units {units} do not end in labels",
             args.model.display(),
-            rbm.visible().units
         ))
         .hint("`harmonium train --labels` makes models that classify"));
     };
-    let mut source = Source::from_notes(&checkpoint.notes)?.unwrap_or_default();
+    let (mut source, _) =
+        Source::of_model(&checkpoint.notes, args.data.as_deref(), args.binarize, None)?;
     source.labels = None;
-    if let Some(data) = args.data.as_deref().map(resolved)
-        && data != source.data
-    {
-        source.data = data;
-        source.validation = 0;
-        source.stream = false;
-    }
-    if let Some(binarize) = args.binarize {
-        source.binarize = binarize;
-    }
     let data = source.load()?;
     let columns = data.train.columns();
-    if columns != group.first {
+    let expected = match &checkpoint.model {
+        Model::Dbn(dbn) => dbn.n_visible(),
+        _ => group.first,
+    };
+    if columns != expected {
         return Err(Failure::failed(format!(
-            "the model has {} visible units beside its labels, but {} has {columns} values an example",
-            group.first, data.name
+            "the model has {expected} visible units beside its labels, but {} has {columns} values an example",
+            data.name
         )));
     }
     let (examples, split) = likelihood::examples(&data, args.split);
-    let log_p = rbm.log_p_y_from_v(input(examples))?;
+    let (log_p, way, title) = match &checkpoint.model {
+        Model::Dbn(dbn) => {
+            if args.compare {
+                return deep::classify::compare(args, dbn, &data.name, examples, split);
+            }
+            let (log_p, way) = deep::classify::log_p_y(args, dbn, examples)?;
+            (log_p, Some(way), deep::name(dbn))
+        }
+        other => {
+            deep::classify::refuse_options(args, kind)?;
+            let rbm = other.rbm()?;
+            (rbm.log_p_y_from_v(input(examples))?, None, name(rbm))
+        }
+    };
     if let Some(path) = &args.out {
-        write(path, &log_p)?;
+        let p = Matrix::from_fn(log_p.rows(), log_p.columns(), |i, j| log_p.row(i)[j].exp());
+        match is_json(path) {
+            true => write_json(path, &p, examples)?,
+            false => write_matrix(path, &p)?,
+        }
         note(format!("probabilities in {}", path.display()));
     }
     let measured = examples
         .labels()
         .map(|labels| Classification::of(&log_p, labels, split))
         .transpose()?;
+    let what = format!("{title} on {}", data.name);
+    if let Some(path) = &args.confusion {
+        let measured = measured.as_ref();
+        confusion::draw(path, &what, measured.ok_or_else(confusion::without_labels)?)?;
+        note(format!("confusion table in {}", path.display()));
+    }
     if args.json {
         let mut object = measured.map(|m| m.json()).unwrap_or_default();
         object.insert("count".into(), json!(examples.len()));
         object.insert("classes".into(), json!(group.size));
         object.insert("split".into(), json!(split.name()));
+        if let Some(way) = way {
+            object.insert("way".into(), json!(way));
+        }
         return report::json(object);
     }
-    let title = format!("{}: {} on {}", args.model.display(), name(rbm), data.name);
     let rows = match &measured {
         None => vec![[
             "examples".into(),
@@ -175,7 +221,7 @@ pub fn run(args: &ClassifyArgs) -> Outcome<()> {
         ]],
         Some(measured) => [measured.rows(), measured.confusion_rows()].concat(),
     };
-    report::table(&title, &rows)
+    report::table(&format!("{}: {what}", args.model.display()), &rows)
 }
 
 /// A machine in a few words.
@@ -187,8 +233,28 @@ pub fn name(rbm: &Rbm) -> String {
     format!("{sizes} ({}, {})", rbm.visible().units, rbm.hidden().units)
 }
 
-/// Writes `p(y | v)`.
-fn write(path: &Path, log_p: &Matrix) -> Outcome<()> {
+fn is_json(path: &Path) -> bool {
+    path.extension()
+        .is_some_and(|e| e.eq_ignore_ascii_case("json"))
+}
+
+/// Writes the probabilities, the classes found and the labels, if there are any.
+fn write_json(path: &Path, p: &Matrix, examples: &Examples) -> Outcome<()> {
+    let rows: Vec<&[f32]> = (0..p.rows()).map(|i| p.row(i)).collect();
+    let object = json!({
+        "classes": p.columns(),
+        "probabilities": rows,
+        "found": most_probable(p),
+        "labels": examples.labels(),
+    });
+    Ok(write_atomically(path, format!("{object}\n").as_bytes())?)
+}
+
+/// Writes rows of numbers, `.npy` (f32) or `.csv`.
+///
+/// # Errors
+/// A name of another kind; a file that cannot be written.
+pub fn write_matrix(path: &Path, x: &Matrix) -> Outcome<()> {
     let extension = path.extension().map(|e| e.to_ascii_lowercase());
     let mut bytes = Vec::new();
     match extension.as_ref().and_then(|e| e.to_str()) {
@@ -196,24 +262,23 @@ fn write(path: &Path, log_p: &Matrix) -> Outcome<()> {
             let write = |bytes: &mut Vec<u8>| -> io::Result<()> {
                 let mut writer = npyz::WriteOptions::new()
                     .default_dtype()
-                    .shape(&[log_p.rows() as u64, log_p.columns() as u64])
+                    .shape(&[x.rows() as u64, x.columns() as u64])
                     .writer(bytes)
                     .begin_nd()?;
-                writer.extend(log_p.elements().map(f32::exp))?;
+                writer.extend(x.elements())?;
                 writer.finish()
             };
-            write(&mut bytes).map_err(|e| Error::io(path, "encode the probabilities", e))?;
+            write(&mut bytes).map_err(|e| Error::io(path, "encode the numbers", e))?;
         }
         Some("csv") => {
-            for s in 0..log_p.rows() {
-                let fields: Vec<String> =
-                    log_p.row(s).iter().map(|x| x.exp().to_string()).collect();
+            for s in 0..x.rows() {
+                let fields: Vec<String> = x.row(s).iter().map(ToString::to_string).collect();
                 bytes.extend((fields.join(",") + "\n").into_bytes());
             }
         }
         _ => {
             return Err(Failure::usage(format!(
-                "--out {}: expected a file name that ends in .npy or .csv",
+                "--out {}: expected a file name that ends in .npy or .csv (or .json, of `classify`)",
                 path.display()
             )));
         }

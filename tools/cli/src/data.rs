@@ -164,6 +164,36 @@ impl Source {
         }))
     }
 
+    /// What a model was trained on, by its notes, with other data, binarisation or seed where these are given; and the seed to measure with.
+    ///
+    /// # Errors
+    /// As [`Self::from_notes`].
+    pub fn of_model(
+        notes: &BTreeMap<String, String>,
+        data: Option<&str>,
+        binarize: Option<Binarization>,
+        seed: Option<u64>,
+    ) -> Outcome<(Self, u64)> {
+        let noted = Self::from_notes(notes)?;
+        let seed = seed.or(noted.as_ref().map(|source| source.seed));
+        let seed = seed.unwrap_or(0);
+        let mut source = noted.unwrap_or(Self {
+            seed,
+            ..Self::default()
+        });
+        if let Some(data) = data.map(resolved)
+            && data != source.data
+        {
+            source.data = data;
+            source.validation = 0;
+            source.stream = false;
+        }
+        if let Some(binarize) = binarize {
+            source.binarize = binarize;
+        }
+        Ok((source, seed))
+    }
+
     /// Writes what [`Self::from_notes`] reads.
     pub fn note(&self, notes: &mut BTreeMap<String, String>) {
         notes.insert("data".into(), self.data.clone());
@@ -326,6 +356,19 @@ fn missing(error: Error, advice: &str) -> Failure {
     } else {
         failure
     }
+}
+
+/// Refuses data of another width than a model of `units` visible units.
+pub fn check_columns(units: usize, data: &Data) -> Outcome<()> {
+    let columns = data.train.columns();
+    if units == columns {
+        return Ok(());
+    }
+    Err(Failure::failed(format!(
+        "the model has {units} visible units, but {} has {columns} values an example",
+        data.name
+    ))
+    .hint("name the kind of data that the model was trained on with --data"))
 }
 
 /// The values of examples as the products take them.

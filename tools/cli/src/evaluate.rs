@@ -3,8 +3,11 @@
 use crate::{
     args::{EvaluateArgs, ReverseFrom, ScheduleArg, Split},
     classify::{Classification, name},
-    data::{Data, Source, input, resolved},
+    confusion,
+    data::{Data, Source, input},
+    deep,
     diagnose::Diagnosis,
+    enumerated,
     failure::{Failure, Outcome, note},
     likelihood::{self, DEFAULT_BETAS, DEFAULT_BURN_IN, DEFAULT_CHAINS, Likelihood, Way},
     plan::MOST_ELEMENTS,
@@ -12,7 +15,7 @@ use crate::{
     report,
 };
 use harmonium::{
-    Error, Examples, Rbm,
+    Error, Examples, Model, Rbm,
     checkpoint::{Checkpoint, write_atomically},
     evaluate::{Betas, ReverseStart, free_energy_gap},
 };
@@ -50,26 +53,23 @@ pub fn run(args: &EvaluateArgs) -> Outcome<()> {
         ));
     }
     let checkpoint = load_model(&args.model)?;
-    let rbm = checkpoint.rbm()?;
-    let noted = Source::from_notes(&checkpoint.notes)?;
-    let seed = args
-        .seed
-        .or(noted.as_ref().map(|source| source.seed))
-        .unwrap_or(0);
-    let mut source = noted.unwrap_or(Source {
-        seed,
-        ..Source::default()
-    });
-    if let Some(data) = args.data.as_deref().map(resolved)
-        && data != source.data
-    {
-        source.data = data;
-        source.validation = 0;
-        source.stream = false;
+    let rbm = match &checkpoint.model {
+        Model::Dbn(dbn) => return deep::evaluate(args, &checkpoint, dbn),
+        Model::Boltzmann(machine) => return enumerated::evaluate(args, &checkpoint, machine),
+        Model::Dbm(dbm) => return enumerated::evaluate(args, &checkpoint, dbm),
+        other => other.rbm()?,
+    };
+    if args.bound_samples.is_some() {
+        return Err(Failure::usage(
+            "--bound-samples is for deep belief networks",
+        ));
     }
-    if let Some(binarize) = args.binarize {
-        source.binarize = binarize;
-    }
+    let (source, seed) = Source::of_model(
+        &checkpoint.notes,
+        args.data.as_deref(),
+        args.binarize,
+        args.seed,
+    )?;
     let mut data = source.load().map_err(|failure| {
         if args.data.is_some() {
             failure
@@ -111,6 +111,15 @@ pub fn run(args: &EvaluateArgs) -> Outcome<()> {
         Some(group) => Classification::measure(rbm, &examples.first_columns(group.first), split)?,
         None => None,
     };
+    if let Some(path) = &args.confusion {
+        let classified = classified.as_ref();
+        confusion::draw(
+            path,
+            &title,
+            classified.ok_or_else(confusion::without_labels)?,
+        )?;
+        note(format!("confusion table in {}", path.display()));
+    }
     let (mut object, mut rows) = mixing(args, rbm, &data, examples, split, seed)?;
     if let Some(classified) = &classified
         && !(args.exact || args.reverse || args.raise || args.save_weights.is_some())

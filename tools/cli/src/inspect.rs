@@ -1,9 +1,14 @@
 //! `harmonium inspect`: what a model file holds.
 
 use crate::{
-    args::InspectArgs, evaluate::load_model, failure::Outcome, plan::describe_run, report,
+    args::InspectArgs, deep, enumerated::Enumerated, evaluate::load_model, failure::Outcome,
+    plan::describe_run, report,
 };
-use harmonium::{Rbm, checkpoint::Checkpoint};
+use harmonium::{
+    Matrix, Model,
+    checkpoint::{Checkpoint, Stage},
+    model::Layer,
+};
 use serde_json::{Map, Value, json};
 
 /// Of a note, in the table.
@@ -71,60 +76,151 @@ impl Summary {
 pub fn run(args: &InspectArgs) -> Outcome<()> {
     let checkpoint = load_model(&args.model)?;
     if args.json {
-        report::json(as_json(&checkpoint, checkpoint.rbm()?))
-    } else {
-        let rbm = checkpoint.rbm()?;
-        let title = format!(
-            "{}: RBM {}-{}",
-            args.model.display(),
-            rbm.n_visible(),
-            rbm.n_hidden()
-        );
-        report::table(&title, &rows(&checkpoint, rbm))
+        return report::json(as_json(&checkpoint));
+    }
+    let title = format!("{}: {}", args.model.display(), name(&checkpoint.model));
+    report::table(&title, &rows(&checkpoint))
+}
+
+/// A machine of any kind in a few words.
+fn name(model: &Model) -> String {
+    match model {
+        Model::Rbm(rbm) => format!("RBM {}-{}", rbm.n_visible(), rbm.n_hidden()),
+        Model::Dbn(dbn) => deep::name(dbn),
+        Model::Boltzmann(machine) => machine.name(),
+        Model::Dbm(dbm) => dbm.name(),
+        other => other.kind().into(),
     }
 }
 
-fn summaries(rbm: &Rbm) -> Vec<(&'static str, Vec<usize>, Summary)> {
-    let bias = |x: &[f32]| (vec![x.len()], Summary::of(x.iter().copied()));
-    let (visible, b) = bias(&rbm.visible().bias);
-    let (hidden, c) = bias(&rbm.hidden().bias);
-    let weights = vec![rbm.n_visible(), rbm.n_hidden()];
-    let mut all = vec![
-        ("weights.0", weights, Summary::of(rbm.weights().elements())),
-        ("bias.0", visible, b),
-        ("bias.1", hidden, c),
-    ];
-    for (name, layer) in [
-        ("log_variance.0", rbm.visible()),
-        ("log_variance.1", rbm.hidden()),
-    ] {
-        if !layer.log_variance.is_empty() {
-            let (shape, summary) = bias(&layer.log_variance);
-            all.push((name, shape, summary));
+/// The layers from the visible one up.
+fn layers(model: &Model) -> Vec<&Layer> {
+    match model {
+        Model::Rbm(rbm) => vec![rbm.visible(), rbm.hidden()],
+        Model::Dbn(dbn) => (0..dbn.n_layers()).map(|l| dbn.layer(l)).collect(),
+        Model::Boltzmann(machine) if machine.n_hidden() == 0 => vec![machine.visible()],
+        Model::Boltzmann(machine) => vec![machine.visible(), machine.hidden()],
+        Model::Dbm(dbm) => dbm.layers().iter().collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// All parameters, by their names in the file.
+fn summaries(model: &Model) -> Vec<(String, Vec<usize>, Summary)> {
+    let mut all = Vec::new();
+    let mut matrix = |name: String, x: &Matrix| {
+        if x.rows() * x.columns() > 0 {
+            let summary = Summary::of(x.elements());
+            all.push((name, vec![x.rows(), x.columns()], summary));
         }
+    };
+    match model {
+        Model::Rbm(rbm) => matrix("weights.0".into(), rbm.weights()),
+        Model::Dbn(dbn) => {
+            for (l, pair) in dbn.directed().iter().enumerate() {
+                matrix(format!("weights.{l}"), &pair.generative_weights());
+                if !pair.is_tied() {
+                    matrix(
+                        format!("recognition.weights.{l}"),
+                        pair.recognition_weights(),
+                    );
+                }
+            }
+            matrix(
+                format!("weights.{}", dbn.directed().len()),
+                dbn.top().weights(),
+            );
+        }
+        Model::Boltzmann(machine) => {
+            matrix("visible.weights".into(), machine.visible_weights());
+            matrix("weights.0".into(), machine.weights());
+            matrix("hidden.weights".into(), machine.hidden_weights());
+        }
+        Model::Dbm(dbm) => {
+            for l in 0..dbm.n_layers() - 1 {
+                matrix(format!("weights.{l}"), dbm.weights(l));
+            }
+        }
+        _ => {}
+    }
+    let mut vector = |name: String, x: &[f32]| {
+        if !x.is_empty() {
+            all.push((name, vec![x.len()], Summary::of(x.iter().copied())));
+        }
+    };
+    let layers = layers(model);
+    for (l, layer) in layers.iter().enumerate() {
+        vector(format!("bias.{l}"), &layer.bias);
+    }
+    if let Model::Dbn(dbn) = model {
+        for (l, pair) in dbn.directed().iter().enumerate() {
+            vector(format!("recognition.bias.{}", l + 1), &pair.above().bias);
+        }
+    }
+    for (l, layer) in layers.iter().enumerate() {
+        vector(format!("log_variance.{l}"), &layer.log_variance);
     }
     all
 }
 
-fn rows(checkpoint: &Checkpoint, rbm: &Rbm) -> Vec<[String; 3]> {
+/// Where the training of a deep belief network stands.
+fn stage_rows(checkpoint: &Checkpoint) -> Vec<[String; 3]> {
     let row = |name: &str, value: String| [name.to_owned(), value, String::new()];
-    let mut rows = vec![
-        row("kind", "rbm".into()),
-        row(
-            "units",
-            format!(
-                "{} {}, {} {}",
-                rbm.n_visible(),
-                rbm.visible().units,
-                rbm.n_hidden(),
-                rbm.hidden().units
-            ),
-        ),
-    ];
-    for (name, shape, summary) in summaries(rbm) {
-        rows.push(summary.row(name, &shape));
+    match &checkpoint.stage {
+        None => Vec::new(),
+        Some(Stage::Greedy(plan)) => {
+            let learns = layers(&checkpoint.model).len() - 1;
+            vec![
+                row(
+                    "stage",
+                    format!("greedy, layer {learns} of {}", plan.layers.len()),
+                ),
+                row(
+                    "classes",
+                    plan.classes.map_or("none".into(), |n| n.to_string()),
+                ),
+            ]
+        }
+        Some(Stage::UpDown(state)) => {
+            let options = &state.options;
+            let batches = state.examples.div_ceil(options.batch_size.max(1));
+            let epoch = state.updates as f64 / batches.max(1) as f64;
+            vec![
+                row(
+                    "stage",
+                    format!("up-down, epoch {epoch:.2} of {}", options.epochs),
+                ),
+                row("updates", state.updates.to_string()),
+                row("training examples", state.examples.to_string()),
+                row("batch size", options.batch_size.to_string()),
+                row("sweeps of the top", options.steps.to_string()),
+                row("generative rate", options.generative_rate.to_string()),
+                row("recognition rate", options.recognition_rate.to_string()),
+                row("top rate", options.top_rate.to_string()),
+                row("momentum", options.momentum.to_string()),
+                row("weight decay (L2)", options.weight_decay.to_string()),
+                row("seed", options.seed.to_string()),
+            ]
+        }
     }
+}
+
+fn rows(checkpoint: &Checkpoint) -> Vec<[String; 3]> {
+    let row = |name: &str, value: String| [name.to_owned(), value, String::new()];
+    let model = &checkpoint.model;
+    let units = layers(model)
+        .into_iter()
+        .map(|layer| format!("{} {}", layer.size(), layer.units));
+    let mut rows = vec![
+        row("kind", model.kind().into()),
+        row("units", units.collect::<Vec<_>>().join(", ")),
+    ];
+    for (name, shape, summary) in summaries(model) {
+        rows.push(summary.row(&name, &shape));
+    }
+    rows.extend(stage_rows(checkpoint));
     match &checkpoint.training {
+        None if checkpoint.stage.is_some() => {}
         None => rows.push(row("training", "none in the file".into())),
         Some(state) => {
             let batches = state.examples.div_ceil(state.options.batch_size.max(1));
@@ -175,21 +271,18 @@ fn rows(checkpoint: &Checkpoint, rbm: &Rbm) -> Vec<[String; 3]> {
     rows
 }
 
-fn as_json(checkpoint: &Checkpoint, rbm: &Rbm) -> Map<String, Value> {
+fn as_json(checkpoint: &Checkpoint) -> Map<String, Value> {
     let mut object = Map::new();
     let mut put = |key: &str, value: Value| object.insert(key.into(), value);
-    put("kind", json!("rbm"));
-    put("shape", json!([rbm.n_visible(), rbm.n_hidden()]));
-    put(
-        "units",
-        json!([
-            rbm.visible().units.to_string(),
-            rbm.hidden().units.to_string()
-        ]),
-    );
-    let parameters: Map<String, Value> = summaries(rbm)
+    let layers = layers(&checkpoint.model);
+    let sizes: Vec<usize> = layers.iter().map(|layer| layer.size()).collect();
+    let units: Vec<String> = layers.iter().map(|layer| layer.units.to_string()).collect();
+    put("kind", json!(checkpoint.model.kind()));
+    put("shape", json!(sizes));
+    put("units", json!(units));
+    let parameters: Map<String, Value> = summaries(&checkpoint.model)
         .into_iter()
-        .map(|(name, shape, summary)| (name.into(), summary.json(&shape)))
+        .map(|(name, shape, summary)| (name, summary.json(&shape)))
         .collect();
     put("parameters", parameters.into());
     let training = checkpoint.training.as_ref().map(|state| {
@@ -201,6 +294,27 @@ fn as_json(checkpoint: &Checkpoint, rbm: &Rbm) -> Map<String, Value> {
         })
     });
     put("training", json!(training));
+    match &checkpoint.stage {
+        None => {}
+        Some(Stage::Greedy(plan)) => {
+            let learns = layers.len() - 1;
+            put(
+                "stage",
+                json!({"name": "greedy", "layer": learns, "layers": plan.layers.len(), "classes": plan.classes}),
+            );
+        }
+        Some(Stage::UpDown(state)) => {
+            put(
+                "stage",
+                json!({
+                    "name": "up-down",
+                    "updates": state.updates,
+                    "examples": state.examples,
+                    "options": report::short(&state.options),
+                }),
+            );
+        }
+    }
     put("notes", json!(checkpoint.notes));
     object
 }

@@ -580,13 +580,5 @@ pub fn is_grey(data: &Data) -> bool {
 
 /// Refuses data of another width than the machine.
 pub fn check_width(rbm: &Rbm, data: &Data) -> Outcome<()> {
-    let (units, columns) = (rbm.n_visible(), data::input(&data.train).columns());
-    if units == columns {
-        return Ok(());
-    }
-    Err(Failure::failed(format!(
-        "the model has {units} visible units, but {} has {columns} values an example",
-        data.name
-    ))
-    .hint("name the kind of data that the model was trained on with --data"))
+    data::check_columns(rbm.n_visible(), data)
 }

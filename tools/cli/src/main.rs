@@ -6,9 +6,13 @@ mod args;
 mod bench;
 mod canvas;
 mod classify;
+mod confusion;
 mod curves;
 mod data;
+mod deep;
+mod demo;
 mod diagnose;
+mod enumerated;
 mod evaluate;
 mod failure;
 mod files;
@@ -25,6 +29,7 @@ mod reproduce;
 mod sample;
 mod stopping;
 mod train;
+mod transform;
 mod watch;
 
 use args::{Cli, Command, Threads};
@@ -54,6 +59,8 @@ fn run(cli: Cli) -> Outcome<()> {
         Command::Evaluate(args) => on_threads(&args.threads, || evaluate::run(args)),
         Command::Classify(args) => on_threads(&args.threads, || classify::run(args)),
         Command::Sample(args) => on_threads(&args.threads, || sample::run(args)),
+        Command::Transform(args) => on_threads(&args.threads, || transform::run(args)),
+        Command::Demo(args) => on_threads(&args.threads, || demo::run(args)),
         Command::Reproduce(args) => on_threads(&args.threads, || reproduce::run(args)),
         Command::Inspect(args) => inspect::run(args),
         Command::Bench(args) => Ok(bench::run(args)?),

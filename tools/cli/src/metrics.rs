@@ -8,7 +8,15 @@ use std::{
     path::{Path, PathBuf},
 };
 
-const HEADER: &str = "epoch,seconds,learning_rate,gcu_per_second,reconstruction_error,pseudo_likelihood,free_energy_gap";
+/// A line of a `metrics.csv`.
+pub trait Record: Sized {
+    /// The names of the columns.
+    const HEADER: &'static str;
+    /// The line without its end.
+    fn line(&self) -> String;
+    /// `None` for a line that is no row of figures.
+    fn parse(line: &str) -> Option<Self>;
+}
 
 /// The figures after an epoch.
 #[derive(Clone, Debug, PartialEq)]
@@ -29,7 +37,9 @@ pub struct Row {
     pub free_energy_gap: Option<f64>,
 }
 
-impl Row {
+impl Record for Row {
+    const HEADER: &'static str = "epoch,seconds,learning_rate,gcu_per_second,reconstruction_error,pseudo_likelihood,free_energy_gap";
+
     fn line(&self) -> String {
         let optional = |x: Option<f64>| x.map_or(String::new(), |x| format!("{x:.6}"));
         format!(
@@ -44,7 +54,6 @@ impl Row {
         )
     }
 
-    /// `None` for a line that is no row of figures.
     fn parse(line: &str) -> Option<Self> {
         let mut fields = line.split(',');
         let epoch = fields.next()?.parse().ok()?;
@@ -73,28 +82,28 @@ impl Row {
 
 /// `metrics.csv` and its rows.
 #[derive(Debug)]
-pub struct Metrics {
+pub struct Metrics<R> {
     path: PathBuf,
     file: File,
-    rows: Vec<Row>,
+    rows: Vec<R>,
 }
 
-impl Metrics {
-    /// Starts the file at `path` anew; if `resumed`, with the rows of the first `epochs` epochs that are there.
-    pub fn open(path: &Path, resumed: bool, epochs: usize) -> Outcome<Self> {
-        let mut rows: Vec<Row> = Vec::new();
+impl<R: Record> Metrics<R> {
+    /// Starts the file at `path` anew; if `resumed`, with the rows that are there and are to be `kept`.
+    pub fn open(path: &Path, resumed: bool, kept: impl Fn(&R) -> bool) -> Outcome<Self> {
+        let mut rows: Vec<R> = Vec::new();
         if resumed {
             match fs::read_to_string(path) {
                 Ok(text) => {
-                    let known = text.lines().filter_map(Row::parse);
-                    rows.extend(known.filter(|row| row.epoch <= epochs));
+                    let known = text.lines().filter_map(R::parse);
+                    rows.extend(known.filter(kept));
                 }
                 // A run can go on without the figures of its past.
                 Err(e) if e.kind() == io::ErrorKind::NotFound => {}
                 Err(e) => return Err(Error::io(path, "read", e).into()),
             }
         }
-        let mut text = format!("{HEADER}\n");
+        let mut text = format!("{}\n", R::HEADER);
         for row in &rows {
             text.push_str(&row.line());
             text.push('\n');
@@ -112,7 +121,7 @@ impl Metrics {
     }
 
     /// Adds a row to the file.
-    pub fn push(&mut self, row: Row) -> Outcome<()> {
+    pub fn push(&mut self, row: R) -> Outcome<()> {
         let line = row.line() + "\n";
         self.file
             .write_all(line.as_bytes())
@@ -122,7 +131,7 @@ impl Metrics {
     }
 
     /// All rows, in the order of epochs.
-    pub fn rows(&self) -> &[Row] {
+    pub fn rows(&self) -> &[R] {
         &self.rows
     }
 }
@@ -149,7 +158,7 @@ mod tests {
         }
         for line in [
             "",
-            HEADER,
+            Row::HEADER,
             "1,2,3",
             "1,2,3,4,5,6",
             "1,2,3,4,5,6,,",

@@ -54,7 +54,7 @@ pub fn rows(matrix: &Matrix) -> Vec<Vec<f32>> {
 }
 
 /// Visible units without those of a label.
-fn shown(rbm: &Rbm) -> usize {
+pub fn shown(rbm: &Rbm) -> usize {
     match rbm.label_group() {
         Some(group) if group.first > 0 => group.first,
         _ => rbm.n_visible(),
@@ -62,9 +62,14 @@ fn shown(rbm: &Rbm) -> usize {
 }
 
 /// The first `n` values of each tile, brought to [0, 1] if the machine's states are not.
-pub fn grey(mut tiles: Vec<Vec<f32>>, rbm: &Rbm, n: usize) -> Vec<Vec<f32>> {
+pub fn grey(tiles: Vec<Vec<f32>>, rbm: &Rbm, n: usize) -> Vec<Vec<f32>> {
+    scaled(tiles, rbm.visible().units.are_binary(), n)
+}
+
+/// As [`grey`], of states that are `binary` or not.
+pub fn scaled(mut tiles: Vec<Vec<f32>>, binary: bool, n: usize) -> Vec<Vec<f32>> {
     tiles.iter_mut().for_each(|tile| tile.truncate(n));
-    if rbm.visible().units.are_binary() {
+    if binary {
         return tiles;
     }
     let all = || tiles.iter().flatten().copied().filter(|x| x.is_finite());

@@ -652,7 +652,8 @@ fn agree<T: PartialEq + Display>(flag: &str, given: Option<&T>, stored: Option<&
     }
 }
 
-fn contradiction(flag: &str, has: impl Display) -> Failure {
+/// What refuses a flag of a run to go on with.
+pub fn contradiction(flag: &str, has: impl Display) -> Failure {
     Failure::usage(format!("{flag}: the run to resume {has}"))
         .hint("leave the flag out, or start a new run in another --out without --resume")
 }

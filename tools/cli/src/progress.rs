@@ -1,7 +1,7 @@
 //! Progress on stderr: a bar on a terminal, a plain line now and then elsewhere.
 
 use crate::metrics::Row;
-use harmonium::train::Training;
+use harmonium::train::{Position, Training};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::{
     io::{self, IsTerminal, Write},
@@ -103,7 +103,7 @@ impl TrainingProgress {
     /// An epoch is done, after which `row` was measured.
     pub fn epoch(&mut self, training: &Training, row: &Row) {
         let (epoch, epochs) = (training.position().epoch, training.options().epochs);
-        let due = epoch % epochs.div_ceil(LINES).max(1) == 0
+        let due = epoch.is_multiple_of(epochs.div_ceil(LINES).max(1))
             || epoch == epochs
             || self.last_line.elapsed() >= LINE_EVERY;
         if self.plain && due {
@@ -119,6 +119,60 @@ impl TrainingProgress {
         // A terminal is often no wider than 80 columns.
         self.bar.0.set_prefix(format!("epoch {epoch}/{epochs}"));
         self.bar.0.set_message(figures(row, "recon", "PL"));
+    }
+
+    /// Removes the bar.
+    pub fn clear(&self) {
+        self.bar.clear();
+    }
+}
+
+/// Progress of one stage of a run of several.
+pub struct StageProgress {
+    bar: Bar,
+    stage: String,
+    epochs: usize,
+    plain: bool,
+    last_line: Instant,
+}
+
+impl StageProgress {
+    /// Of a stage of `epochs` epochs of which `position` is done.
+    pub fn new(stage: &str, epochs: usize, position: Position) -> Self {
+        let steps = epochs as u64 * position.batches as u64;
+        let bar = Bar::new(steps, &format!("{stage} {}/{epochs}", position.epoch));
+        bar.set(position.updates);
+        bar.0.reset_eta();
+        Self {
+            bar,
+            stage: stage.into(),
+            epochs,
+            plain: !io::stderr().is_terminal(),
+            last_line: Instant::now(),
+        }
+    }
+
+    /// `updates` are done.
+    pub fn update(&self, updates: u64) {
+        self.bar.set(updates);
+    }
+
+    /// An epoch is done, after `seconds` of this stage.
+    pub fn epoch(&mut self, epoch: usize, seconds: f64, figures: &str) {
+        let (stage, epochs) = (&self.stage, self.epochs);
+        let due = epoch.is_multiple_of(epochs.div_ceil(LINES).max(1))
+            || epoch == epochs
+            || self.last_line.elapsed() >= LINE_EVERY;
+        if self.plain && due {
+            let left = seconds / epoch.max(1) as f64 * epochs.saturating_sub(epoch) as f64;
+            let _ = writeln!(
+                io::stderr(),
+                "{stage} epoch {epoch}/{epochs}  {figures}  ETA {left:.0} s"
+            );
+            self.last_line = Instant::now();
+        }
+        self.bar.0.set_prefix(format!("{stage} {epoch}/{epochs}"));
+        self.bar.0.set_message(figures.to_owned());
     }
 
     /// Removes the bar.

@@ -1,7 +1,7 @@
 //! What a command prints on stdout: an aligned table, or one JSON object.
 
 use crate::failure::{Failure, Outcome};
-use harmonium::train::Options;
+use harmonium::train::{Options, UpDownOptions};
 use serde_json::{Map, Value};
 use std::io::{self, ErrorKind, Write};
 
@@ -53,8 +53,16 @@ pub fn json(object: Map<String, Value>) -> Outcome<()> {
 
 /// Options of a run, with numbers as short as they were written: f32 widened to f64 shows its rounding.
 pub fn options(options: &Options) -> Value {
-    serde_json::to_string(options)
-        .and_then(|text| serde_json::from_str(&text))
+    read(serde_json::to_string(options))
+}
+
+/// As [`options`], of the up-down algorithm.
+pub fn short(options: &UpDownOptions) -> Value {
+    read(serde_json::to_string(options))
+}
+
+fn read(text: serde_json::Result<String>) -> Value {
+    text.and_then(|text| serde_json::from_str(&text))
         .unwrap_or(Value::Null)
 }
 

@@ -4,6 +4,7 @@ mod weighted;
 
 use crate::{
     args::SampleArgs,
+    deep,
     evaluate::load_model,
     failure::{Failure, Outcome, note},
     picture::{Colour, Sheet},
@@ -13,7 +14,7 @@ use crate::{
     report::table,
 };
 use harmonium::{
-    BitMatrix, Error, Matrix,
+    BitMatrix, Error, Matrix, Model,
     chain_file::{load_chains, save_chains},
     checkpoint::write_atomically,
     evaluate::integrated_autocorrelation_time,
@@ -27,8 +28,12 @@ const DEFAULT_COUNT: usize = 100;
 /// Tiles beside one another on a sheet, at most.
 const TILES_PER_ROW: usize = 20;
 
-enum Format {
+/// What is written.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Format {
+    /// A sheet of means.
     Picture,
+    /// States.
     States,
 }
 
@@ -71,6 +76,15 @@ pub fn run(args: &SampleArgs) -> Outcome<()> {
         ));
     }
     let checkpoint = load_model(&args.model)?;
+    match &checkpoint.model {
+        Model::Dbn(dbn) => return deep::sample(args, dbn, format),
+        Model::Rbm(_) => {}
+        other => {
+            let kind = other.kind();
+            let message = format!("sample: a model of kind {kind} is not sampled here");
+            return Err(Failure::usage(message).hint("the library samples machines of all kinds"));
+        }
+    }
     let seed = args.seed.unwrap_or(0);
     if args.weighted {
         let Format::States = format else {
@@ -110,7 +124,9 @@ fn checked_count(
     held: Option<&(Clamp, usize)>,
 ) -> Outcome<usize> {
     let held = held.map(|(_, rows)| *rows).filter(|&n| n > 1);
-    let count = args.count.or(held).unwrap_or(DEFAULT_COUNT);
+    // With a row a class, whole rows.
+    let rows = held.filter(|_| args.every_label);
+    let count = rows.or(args.count).or(held).unwrap_or(DEFAULT_COUNT);
     let most = MOST_ELEMENTS / rbm.n_visible().max(rbm.n_hidden()).max(1) / levels.max(1);
     if count > most {
         return Err(Failure::usage(format!(
@@ -159,8 +175,8 @@ fn gibbs(args: &SampleArgs, rbm: &Rbm, seed: u64) -> Outcome<Samples> {
     }
     let start = match (&args.continue_from, &held) {
         (Some(_), _) => "from stored chains",
-        (None, Some(_)) => "with held units",
-        (None, None) => "from fair coins",
+        (None, Some(_)) if args.clamp.is_some() => "with held units",
+        (None, _) => "from fair coins",
     };
     Ok(Samples {
         visible: chains.visible().clone(),
@@ -169,29 +185,50 @@ fn gibbs(args: &SampleArgs, rbm: &Rbm, seed: u64) -> Outcome<Samples> {
     })
 }
 
-/// What --clamp and --mask or --label hold, and for how many chains.
+/// Chains of a class, of `--every-label`.
+pub const PER_CLASS: usize = 10;
+
+/// The class that each chain is held at, by `--label` (the first one alone, for all chains) or `--every-label`.
+///
+/// # Errors
+/// A class that does not exist.
+pub fn held_classes(args: &SampleArgs, classes: usize) -> Outcome<Vec<u8>> {
+    if let Some(class) = args.label {
+        if class >= classes {
+            return Err(Failure::usage(format!(
+                "--label {class}: expected a class below {classes}"
+            )));
+        }
+        return Ok(vec![class as u8]);
+    }
+    let each = args
+        .count
+        .map_or(PER_CLASS, |n| n.div_ceil(classes))
+        .min(MOST_ELEMENTS / classes);
+    Ok((0..classes * each).map(|k| (k / each) as u8).collect())
+}
+
+/// What --clamp and --mask, --label or --every-label hold, and for how many chains.
 fn held_units(args: &SampleArgs, rbm: &Rbm) -> Outcome<Option<(Clamp, usize)>> {
     let binary = rbm.visible().units.are_binary();
     let n = rbm.n_visible();
-    if let Some(class) = args.label {
+    if args.label.is_some() || args.every_label {
         let Some(group) = rbm.visible().units.last_group() else {
-            return Err(Failure::usage("--label: the machine has no labels")
-                .hint("`harmonium train --labels` makes one that has"));
+            return Err(
+                Failure::usage("--label and --every-label: the machine has no labels")
+                    .hint("`harmonium train --labels` makes one that has"),
+            );
         };
-        if class >= group.size {
-            return Err(Failure::usage(format!(
-                "--label {class}: expected a class below {}",
-                group.size
-            )));
-        }
+        let classes = held_classes(args, group.size)?;
+        let count = classes.len();
         let mask = BitMatrix::from_fn(1, n, |_, j| group.range().contains(&j));
-        let one = |j: usize| j == group.first + class;
+        let one = |i: usize, j: usize| j == group.first + usize::from(classes[i]);
         let values: States = if binary {
-            BitMatrix::from_fn(1, n, |_, j| one(j)).into()
+            BitMatrix::from_fn(count, n, one).into()
         } else {
-            Matrix::from_fn(1, n, |_, j| f32::from(one(j))).into()
+            Matrix::from_fn(count, n, |i, j| f32::from(one(i, j))).into()
         };
-        return Ok(Some((Clamp::new(rbm.visible(), values, mask)?, 1)));
+        return Ok(Some((Clamp::new(rbm.visible(), values, mask)?, count)));
     }
     let (Some(values), Some(mask)) = (&args.clamp, &args.mask) else {
         return Ok(None);
@@ -426,15 +463,25 @@ fn picture(args: &SampleArgs, rbm: &Rbm, samples: &Samples) -> Outcome<()> {
     let mut per_row = count.isqrt();
     per_row += usize::from(per_row * per_row < count);
     let caption = format!(
-        "{} of {count} chains after {} {}",
+        "{} of {count} chains after {} {}{}",
         if held { "States" } else { "E[v | h]" },
         args.steps,
-        samples.origin
+        samples.origin,
+        match (args.label, args.every_label) {
+            (Some(class), _) => format!(", label held at {class}"),
+            (None, true) => ", labels held, a row a class".into(),
+            (None, false) => String::new(),
+        }
     );
     let per_row = per_row.min(TILES_PER_ROW);
+    let per_row = match rbm.label_group() {
+        Some(group) if args.every_label => count / group.size,
+        _ => per_row,
+    };
+    let n = pictures::shown(rbm);
     let sheet = pictures::grid(
-        &pictures::grey(pictures::rows(&means), rbm, rbm.n_visible()),
-        rbm.n_visible(),
+        &pictures::grey(pictures::rows(&means), rbm, n),
+        n,
         per_row,
         Colour::Grey,
     )?;
@@ -444,7 +491,7 @@ fn picture(args: &SampleArgs, rbm: &Rbm, samples: &Samples) -> Outcome<()> {
 }
 
 /// Writes states `[rows x columns]`: bits as zeros and ones, u8, others as f32.
-fn write_npy(path: &Path, states: &States) -> Outcome<()> {
+pub fn write_npy(path: &Path, states: &States) -> Outcome<()> {
     fn write<T: npyz::AutoSerialize>(
         bytes: &mut Vec<u8>,
         states: &States,

@@ -4,12 +4,13 @@ use crate::{
     args::{Kind, Split, TrainArgs},
     classify::{self, Classification},
     data::{Data, input},
+    deep,
     evaluate::load_model,
     failure::{Failure, Outcome, note},
     files::Files,
     interrupt::Interrupt,
     likelihood::{self, Annealing, Likelihood, Way},
-    metrics::Metrics,
+    metrics::{Metrics, Row},
     pictures,
     plan::{Plan, describe_run},
     progress::{Stages, TrainingProgress},
@@ -35,7 +36,7 @@ use std::{
 };
 
 /// A run is saved after an epoch if the last time is longer ago than this.
-const SAVE_EVERY: Duration = Duration::from_secs(10);
+pub const SAVE_EVERY: Duration = Duration::from_secs(10);
 /// Examples of the exact pseudo-likelihood at the end.
 const PSEUDO_LIKELIHOOD_EXAMPLES: usize = 1000;
 /// Machines whose smaller layer is at most this large are measured exactly at the end.
@@ -43,18 +44,47 @@ const EXACT_UNITS: usize = 25;
 
 /// Runs the command.
 pub fn run(args: &TrainArgs) -> Outcome<()> {
-    let Kind::Rbm = args.kind;
+    let stored = stored(args)?;
+    match args.kind {
+        Kind::Dbn => deep::train(args, stored),
+        Kind::Rbm => train_rbm(args, stored),
+    }
+}
+
+/// The run to go on with, if one is asked for, which must be of the kind that is asked for.
+fn stored(args: &TrainArgs) -> Outcome<Option<Checkpoint>> {
+    if !args.resume {
+        return Ok(None);
+    }
+    let path = Files::in_directory(&args.out).model;
+    let checkpoint = load_model(&path).map_err(|failure| {
+        failure.hint(
+            "leave --resume out to start a new run, or name the directory of a run with --out",
+        )
+    })?;
+    let (found, asked) = (checkpoint.model.kind(), args.kind.name());
+    if found != asked {
+        let message = format!(
+            "{}: holds a model of kind {found}, not {asked}",
+            path.display()
+        );
+        return Err(Failure::usage(message).hint(match found {
+            "rbm" | "dbn" => format!("go on with `harmonium train {found} --resume`"),
+            _ => "machines of this kind are trained with the library".into(),
+        }));
+    }
+    Ok(Some(checkpoint))
+}
+
+fn train_rbm(args: &TrainArgs, stored: Option<Checkpoint>) -> Outcome<()> {
+    if let Some(flag) = args.deep.given() {
+        return Err(
+            Failure::usage(format!("{flag} is an option of `train dbn`"))
+                .hint("name the kind of machine: `harmonium train dbn`"),
+        );
+    }
     let interrupt = Interrupt::listen()?;
     let files = Files::in_directory(&args.out);
-    let stored = if args.resume {
-        Some(load_model(&files.model).map_err(|failure| {
-            failure.hint(
-                "leave --resume out to start a new run, or name the directory of a run with --out",
-            )
-        })?)
-    } else {
-        None
-    };
     let mut plan = match &stored {
         Some(checkpoint) => Plan::resumed(args, checkpoint, &files.model)?,
         None => Plan::fresh(args)?,
@@ -86,7 +116,7 @@ struct Run<'a> {
     interrupt: Interrupt,
     training: Training,
     notes: BTreeMap<String, String>,
-    metrics: Metrics,
+    metrics: Metrics<Row>,
     watch: Watch,
     clock: Clock,
     /// If the run may stop early.
@@ -154,7 +184,9 @@ impl<'a> Run<'a> {
             .transpose()?;
         let now = Instant::now();
         Ok(Self {
-            metrics: Metrics::open(&files.metrics, resumed, position.epoch)?,
+            metrics: Metrics::open(&files.metrics, resumed, |row: &Row| {
+                row.epoch <= position.epoch
+            })?,
             watch: Watch::new(&data, plan.options.epochs),
             clock: Clock {
                 trained,

@@ -3,6 +3,7 @@
 mod common;
 
 use common::{Bench, assert_same};
+use harmonium::Matrix;
 use serde_json::json;
 
 /// Two clusters in three columns, far outside [0, 1].
@@ -156,6 +157,52 @@ fn labels_are_learned_and_classified() {
     let text = bench.ok("evaluate run/model.safetensors --exact");
     for words in ["train error", "0.00 %", "label 1", "by enumeration"] {
         assert!(text.contains(words), "{words}:\n{text}");
+    }
+    bench.ok("classify run/model.safetensors --confusion c.png");
+    assert!(bench.path("c.png").is_file());
+    // Features do not know the labels: E[h | v] is the mean of E[h | v, y] over p(y | v).
+    bench.ok("transform run/model.safetensors --out features.csv");
+    let text = std::fs::read_to_string(bench.path("features.csv")).unwrap();
+    let rbm = bench.model("run/model.safetensors");
+    let rbm = rbm.rbm().unwrap();
+    let first: Vec<f32> = std::fs::read_to_string(bench.path("labelled.csv"))
+        .unwrap()
+        .lines()
+        .nth(1)
+        .unwrap()
+        .split(',')
+        .map(|x| x.parse().unwrap())
+        .collect();
+    let n = rbm.label_group().unwrap().first;
+    let v = |y: usize| {
+        Matrix::from_fn(1, n + 2, |_, j| {
+            if j < n {
+                first[j]
+            } else {
+                f32::from(j - n == y)
+            }
+        })
+    };
+    let pixels = Matrix::from_fn(1, n, |_, j| first[j]);
+    let log_p = rbm.log_p_y_from_v(&pixels).unwrap();
+    for (j, x) in text.lines().next().unwrap().split(',').enumerate() {
+        let mean = |y: usize| rbm.mean_h_from_v(&v(y), 1.0).unwrap().row(0)[j];
+        let expected: f32 = (0..2).map(|y| log_p.row(0)[y].exp() * mean(y)).sum();
+        assert!((x.parse::<f32>().unwrap() - expected).abs() < 1e-5);
+    }
+    bench.refused(
+        "transform run/model.safetensors --pass samples --out f.npy",
+        2,
+        &["labels"],
+    );
+    bench.ok("sample run/model.safetensors --every-label --count 6 --steps 5 --out every.png");
+    bench.ok("sample run/model.safetensors --every-label --count 6 --steps 5 --out every.npy");
+    let states = std::fs::read(bench.path("every.npy")).unwrap();
+    for (k, row) in states[states.len() - 6 * (n + 2)..]
+        .chunks(n + 2)
+        .enumerate()
+    {
+        assert_eq!(row[n + k / 3], 1, "three of each class, in order");
     }
     bench.ok("classify run/model.safetensors --out p.csv");
     bench.ok("classify run/model.safetensors --out p.npy");

@@ -41,7 +41,17 @@ Salakhutdinov 2015). The gap is what AIS says more of the same examples.
 --diagnose tells the integrated autocorrelation time of the free energy, in sweeps, and how often chains jump between modes: for binary visible units, \
 between the means of classes if the data have labels, else between ten examples far from one another, whichever is nearest.
 
-JSON: log_z, log_z_low, log_z_high, method (exact or ais), mean_log_likelihood, standard_error, count, split, \
+Of a deep belief network: its error and confusion table (deterministic pass; `classify --compare` has the other ways), and the variational lower bound of \
+the mean log-likelihood with ln Z of the top pair from annealing both ways, worst to best of that bracket; ln Z is enumerated where a layer of the top has at \
+most 25 units. A larger top pair with labels has no bound. --exact enumerates all layers of a tiny network. Deep Boltzmann machines and general ones: \
+--exact alone.
+
+JSON of a deep belief network: count, split, seed; with labels error, wrong, mean_log_probability, confusion; lower_bound, lower_bound_low, \
+lower_bound_high, lower_bound_error (of the mean over the examples), bound_samples, log_z, log_z_low, log_z_high, method (exact or ais), with ais warnings, \
+chains, betas, log_z_forward, log_z_reverse, log_z_bar; mean_log_likelihood, standard_error with --exact alone. Of a deep or general Boltzmann machine: log_z, \
+log_z_low, log_z_high, mean_log_likelihood, standard_error, count, split, method.
+
+JSON of an RBM: log_z, log_z_low, log_z_high, method (exact or ais), mean_log_likelihood, standard_error, count, split, \
 dead_hidden_units, saturated_hidden_units; of a test part beside a training part free_energy_gap; with ais effective_sample_size, chains, betas, seed, warnings; with --reverse log_z_low and log_z_high are \
 those of the bracket (forward low .. reverse high), and there are log_z_forward, log_z_reverse and log_z_bar (Bennett's acceptance \
 ratio), each with its _error, log_z_overlap, reverse_effective_sample_size, reverse_start (exact, gibbs or annealed), burn_in; with --raise \
@@ -106,6 +116,12 @@ pub struct EvaluateArgs {
     /// the training, else 0].
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
+    /// Draw the confusion table of a model with labels.
+    #[arg(long, value_name = "FILE.png")]
+    pub confusion: Option<PathBuf>,
+    /// Samples of the recognition distribution for each example, of the bound of a deep belief network [default: 5].
+    #[arg(long, value_name = "N", value_parser = positive)]
+    pub bound_samples: Option<usize>,
     /// One JSON object on stdout in place of the table.
     #[arg(long)]
     pub json: bool,

@@ -17,6 +17,9 @@ Gibbs chains of the same number of sweeps. See docs/sampling.md.
 --weighted does not rest on mixing: the mean of any figure g under the model is about sum w g(v). It prints ln Z and the effective sample size; where \
 that is small, a few samples carry all the weight.
 
+A deep belief network is sampled by chains of its top pair and one pass down; free ones start from fair coins (free association). Of the options here it \
+has --count, --steps, --label, --every-label, --seed and --out.
+
 --clamp holds units at given values and samples the others given them: missing values, or one class with --label.")]
 pub struct SampleArgs {
     /// Model file.
@@ -58,6 +61,9 @@ pub struct SampleArgs {
     /// Hold the label of a machine with labels at this class.
     #[arg(long, value_name = "CLASS", conflicts_with = "clamp")]
     pub label: Option<usize>,
+    /// Hold the label at every class in turn, with the same number of chains, on a sheet a row a class [default of --count: 10 a class].
+    #[arg(long, conflicts_with_all = ["label", "clamp", "weighted", "continue_from"])]
+    pub every_label: bool,
     /// Write the chains, to go on with.
     #[arg(long, value_name = "FILE")]
     pub save_chains: Option<PathBuf>,

@@ -1,6 +1,6 @@
 //! Options of `harmonium train`.
 
-use super::{Threads, count, number, positive};
+use super::{DeepArgs, Threads, count, number, positive};
 use crate::plan::DEFAULT_EPOCHS;
 use clap::{Args, ValueEnum};
 use harmonium::{
@@ -19,6 +19,8 @@ Examples:
       contrastive divergence after Hinton's practical guide
   harmonium train --resume --epochs 100
       go on in ./run, and up to 100 epochs
+  harmonium train dbn --layers 500,500,2000 --labels --validation 10000 --out deep
+      a deep belief network: one RBM upon the other, then the up-down algorithm; --resume goes on in any stage
   harmonium train --data huge.npy --stream --epochs 5 --out huge
       examples that stay in their file
 
@@ -40,13 +42,33 @@ Files in the output directory:
                         one row an epoch, or up to 1000 rows in all
   filters.png           weights of the hidden units with the largest weights
   samples.png           fantasies of the machine beside training examples
-  curves.png            metrics.csv as a picture";
+  curves.png            metrics.csv as a picture
+
+Of `train dbn` the options of an RBM are those of every greedy stage; --labels joins the labels to the layer below the top. Its defaults are
+--method cd, --momentum at:0=0.5,5=0.9, --weight-decay 2e-4, --centering none, --resample and a rate of 0.1 (last layer linear:0.1:0.02; 0.001 for
+gaussian and relu units); no --epochs, --hidden, --preset, --objective, --stream, --early-stopping, --trajectory. metrics.csv
+has the stage (layer 1, ..., up-down), epoch, seconds, learning rate (of up-down that of the top pair), reconstruction error (of what the
+stage learns; of up-down that of a pass up and down) and, with labels and --validation, the share of wrong classes. --json of a finished
+run: the keys of `evaluate` without --exact, stages (seconds of each), seconds, evaluation_seconds, data, layers, classes, greedy, up_down
+(options), files.";
 
 /// Kinds of machines.
 #[derive(Clone, Copy, Debug, PartialEq, ValueEnum)]
 pub enum Kind {
     /// Restricted Boltzmann machine.
     Rbm,
+    /// Deep belief network.
+    Dbn,
+}
+
+impl Kind {
+    /// As in model files.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Rbm => "rbm",
+            Self::Dbn => "dbn",
+        }
+    }
 }
 
 /// Where the samples of the negative phase come from.
@@ -228,10 +250,10 @@ impl fmt::Display for CriterionArg {
 }
 
 /// Options of `harmonium train`.
-#[derive(Args, Debug)]
+#[derive(Args, Clone, Debug)]
 #[command(after_help = TRAIN_EXAMPLES)]
 pub struct TrainArgs {
-    /// Kind of machine.
+    /// Kind of machine: `rbm` or `dbn`, a deep belief network.
     #[arg(
         value_name = "KIND",
         default_value = "rbm",
@@ -408,6 +430,9 @@ pub struct TrainArgs {
     /// One JSON object on stdout in place of the table.
     #[arg(long, help_heading = "Output")]
     pub json: bool,
+    /// Options of deep belief networks.
+    #[command(flatten)]
+    pub deep: DeepArgs,
     /// Threads of the command.
     #[command(flatten)]
     pub threads: Threads,

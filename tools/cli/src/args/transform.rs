@@ -1,0 +1,55 @@
+//! Options of `harmonium transform`.
+
+use super::{Split, Threads};
+use clap::{Args, ValueEnum};
+use harmonium::dataset::Binarization;
+use std::path::PathBuf;
+
+/// How layers are inferred.
+#[derive(Clone, Copy, Debug, Default, PartialEq, ValueEnum)]
+pub enum PassArg {
+    /// Deterministic: means of means.
+    #[default]
+    Means,
+    /// Stochastic: states.
+    Samples,
+}
+
+/// Options of `harmonium transform`.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Features of an RBM are E[h | v]; the labels of one that has learned labels are summed out. Of a deep belief network they are means of a layer, each layer \
+inferred from the means of the one below. With --pass samples they are states drawn given v, layer by layer.
+
+JSON: count, split, layer, pass, columns, out.")]
+pub struct TransformArgs {
+    /// Model file.
+    pub model: PathBuf,
+    /// Data, as in `train` [default: what the model was trained on].
+    #[arg(long, value_name = "mnist|DIR|FILE")]
+    pub data: Option<String>,
+    /// How grey values become bits, as in `train` [default: as in training].
+    #[arg(long, value_name = "HOW")]
+    pub binarize: Option<Binarization>,
+    /// Part of the data; data without a test part have `train` only.
+    #[arg(long, default_value = "test")]
+    pub split: Split,
+    /// Layer, 1 being the lowest hidden one [default: the highest, or with labels the one that they are beside].
+    #[arg(long, value_name = "L", value_parser = super::positive)]
+    pub layer: Option<usize>,
+    /// Pass up.
+    #[arg(long, default_value = "means")]
+    pub pass: PassArg,
+    /// Seed of --pass samples [default: 0].
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+    /// Features, one row an example, f32; states of --pass samples in .npy as u8.
+    #[arg(long, value_name = "FILE.npy|FILE.csv")]
+    pub out: PathBuf,
+    /// One JSON object on stdout in place of the table.
+    #[arg(long)]
+    pub json: bool,
+    /// Threads of the command.
+    #[command(flatten)]
+    pub threads: Threads,
+}

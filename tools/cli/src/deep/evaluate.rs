@@ -1,0 +1,117 @@
+//! `harmonium evaluate` of a deep belief network.
+
+use super::{
+    measure::{LowerBound, Measures},
+    name,
+};
+use crate::{
+    args::{EvaluateArgs, ScheduleArg},
+    classify::Classification,
+    confusion,
+    data::{Source, check_columns, input},
+    failure::{Failure, Outcome, note},
+    interrupt::Interrupt,
+    likelihood::{self, DEFAULT_BETAS, DEFAULT_CHAINS},
+    report,
+};
+use harmonium::{checkpoint::Checkpoint, evaluate::Betas, model::Dbn};
+
+/// Samples of each example's recognition distribution unless told otherwise.
+const BOUND_SAMPLES: usize = 5;
+
+/// Runs the command.
+///
+/// # Errors
+/// Options of other kinds; data of another width; those of the library.
+pub fn run(args: &EvaluateArgs, checkpoint: &Checkpoint, dbn: &Dbn) -> Outcome<()> {
+    for (flag, given) in [
+        ("--reverse", args.reverse),
+        ("--burn-in", args.burn_in.is_some()),
+        ("--diagnose", args.diagnose.is_some()),
+        ("--raise", args.raise),
+        ("--save-weights", args.save_weights.is_some()),
+    ] {
+        if given {
+            return Err(
+                Failure::usage(format!("{flag} is for RBMs, not for a model of kind dbn"))
+                    .hint("the bound of a deep belief network always anneals both ways"),
+            );
+        }
+    }
+    let annealing = annealing(args)?;
+    let (source, seed) = Source::of_model(
+        &checkpoint.notes,
+        args.data.as_deref(),
+        args.binarize,
+        args.seed,
+    )?;
+    let mut data = source.load()?;
+    check_columns(dbn.n_visible(), &data)?;
+    let classes = {
+        let (examples, split) = likelihood::examples(&data, args.split);
+        Classification::of_dbn(dbn, examples, split)?
+    };
+    if let Some(path) = &args.confusion {
+        let classes = classes.as_ref().ok_or_else(confusion::without_labels)?;
+        confusion::draw(path, &format!("{} on {}", name(dbn), data.name), classes)?;
+        note(format!("confusion table in {}", path.display()));
+    }
+    if dbn.layer(0).units.are_binary() && likelihood::is_grey(&data) {
+        note("grey values are drawn once as bits (--binarize sample) for the bound");
+        data = likelihood::drawn(data, source.seed);
+    }
+    let (examples, split) = likelihood::examples(&data, args.split);
+    let bound = if args.exact {
+        Some(LowerBound::exact(dbn, input(examples), seed)?)
+    } else {
+        let samples = args.bound_samples.unwrap_or(BOUND_SAMPLES);
+        let interrupt = Interrupt::listen()?;
+        LowerBound::measure(
+            dbn,
+            &data.train,
+            examples,
+            samples,
+            annealing,
+            seed,
+            &interrupt,
+        )?
+    };
+    let measures = Measures {
+        count: examples.len(),
+        split,
+        seed,
+        classes,
+        bound,
+    };
+    if args.json {
+        return report::json(measures.json());
+    }
+    let mut rows = measures.rows();
+    let classes = measures.classes.iter();
+    rows.extend(classes.flat_map(Classification::confusion_rows));
+    let title = format!(
+        "{}: {} on {}, binarisation {}",
+        args.model.display(),
+        name(dbn),
+        data.name,
+        source.binarize
+    );
+    report::table(&title, &rows)
+}
+
+/// Chains and temperatures, if they are to be others than those of the end of training.
+fn annealing(args: &EvaluateArgs) -> Outcome<Option<(usize, Betas)>> {
+    let steps = args.betas.unwrap_or(DEFAULT_BETAS);
+    let betas = match (args.schedule, args.betas) {
+        (Some(ScheduleArg::Linear), _) | (None, Some(_)) => Some(Betas::Linear(steps)),
+        (Some(ScheduleArg::Adaptive), _) => Some(Betas::Adaptive(steps)),
+        (Some(ScheduleArg::SalakhutdinovMurray), Some(steps)) => {
+            return Err(Failure::usage(format!(
+                "--betas {steps}: --schedule salakhutdinov-murray has 14503 of its own"
+            )));
+        }
+        (Some(ScheduleArg::SalakhutdinovMurray), None) => Some(Betas::SalakhutdinovMurray),
+        (None, None) => (args.chains != DEFAULT_CHAINS).then_some(Betas::SalakhutdinovMurray),
+    };
+    Ok(betas.map(|betas| (args.chains, betas)))
+}

@@ -1,0 +1,79 @@
+//! What is watched while a machine learns in stages, as rows of `metrics.csv`.
+
+use crate::metrics::Record;
+
+/// The figures after an epoch of a stage.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DeepRow {
+    /// The name of the stage.
+    pub stage: String,
+    /// Epochs of the stage that are done.
+    pub epoch: usize,
+    /// Seconds of training since the start of the run, without measuring and writing.
+    pub seconds: f64,
+    /// Of the epoch's last update; in the last stage that of the top pair.
+    pub learning_rate: f64,
+    /// Of a part of the training examples.
+    pub reconstruction_error: f64,
+    /// Share of wrong classes among the held-out examples, once the labels are learned.
+    pub validation_error: Option<f64>,
+}
+
+impl Record for DeepRow {
+    const HEADER: &'static str =
+        "stage,epoch,seconds,learning_rate,reconstruction_error,validation_error";
+
+    fn line(&self) -> String {
+        format!(
+            "{},{},{:.3},{},{:.8},{}",
+            self.stage,
+            self.epoch,
+            self.seconds,
+            self.learning_rate as f32,
+            self.reconstruction_error,
+            self.validation_error
+                .map_or(String::new(), |x| format!("{x:.6}")),
+        )
+    }
+
+    fn parse(line: &str) -> Option<Self> {
+        let fields: Vec<&str> = line.split(',').collect();
+        let [stage, epoch, seconds, rate, reconstruction, validation] = fields[..] else {
+            return None;
+        };
+        Some(Self {
+            stage: stage.into(),
+            epoch: epoch.parse().ok()?,
+            seconds: seconds.parse().ok()?,
+            learning_rate: rate.parse().ok()?,
+            reconstruction_error: reconstruction.parse().ok()?,
+            validation_error: match validation {
+                "" => None,
+                text => Some(text.parse().ok()?),
+            },
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_round_trip_and_others_are_no_rows() {
+        for (stage, validation_error) in [("layer 2", None), ("up-down", Some(0.25))] {
+            let row = DeepRow {
+                stage: stage.into(),
+                epoch: 3,
+                seconds: 1.5,
+                learning_rate: 0.125,
+                reconstruction_error: 0.0625,
+                validation_error,
+            };
+            assert_eq!(DeepRow::parse(&row.line()), Some(row));
+        }
+        for line in ["", DeepRow::HEADER, "up-down,1,2,3,4", "layer 1,x,2,3,4,"] {
+            assert_eq!(DeepRow::parse(line), None, "{line}");
+        }
+    }
+}

@@ -1,0 +1,403 @@
+//! What the training of a deep belief network is to do: from the command line alone, or from the file of a run that goes on.
+
+use super::{
+    DEFAULT_LAYERS, DEFAULT_LOWER_EPOCHS, DEFAULT_TOP_EPOCHS, DEFAULT_UP_DOWN_EPOCHS, agree::agree,
+};
+use crate::{
+    args::{Method, TrainArgs},
+    data::{Data, Source},
+    failure::{Failure, Outcome},
+    plan::{MOST_ELEMENTS, Plan, contradiction},
+};
+use harmonium::{
+    checkpoint::{Checkpoint, Stage},
+    model::{Kind, MAX_LAYERS, Units},
+    train::{GreedyLayer, GreedyPlan, Negative, Options, Posterior, Schedule, UpDownOptions},
+};
+use std::{collections::BTreeMap, path::Path};
+
+const GREEDY: &str = "greedy";
+const UP_DOWN: &str = "up_down";
+const DEFAULT_WEIGHT_DECAY: f32 = 2e-4;
+/// Of greedy stages, without the centred gradient.
+const GREEDY_RATE: f32 = 0.1;
+/// Of units whose states are any numbers.
+const REAL_RATE: f32 = 0.001;
+const UP_DOWN_RATE: Schedule = Schedule::Linear { from: 0.1, to: 0.0 };
+
+/// The name of the last stage.
+pub const UP_DOWN_STAGE: &str = "up-down";
+
+/// The name of the stage in which layer `l`, from 0 on, learns.
+pub fn layer_name(l: usize) -> String {
+    format!("layer {}", l + 1)
+}
+
+/// The stages of a run and the data that it is on.
+#[derive(Clone, Debug)]
+pub struct DeepPlan {
+    /// The data; their labels stay beside the values.
+    pub source: Source,
+    /// Kinds of the visible units.
+    pub visible_units: String,
+    /// The greedy stages; of a new run the number of `classes` is 0 until [`Self::settle`].
+    pub greedy: GreedyPlan,
+    /// The last stage.
+    pub up_down: UpDownOptions,
+}
+
+impl DeepPlan {
+    /// A new run.
+    ///
+    /// # Errors
+    /// Flags that contradict each other or belong to other machines, and numbers out of range.
+    pub fn fresh(args: &TrainArgs) -> Outcome<Self> {
+        refuse_foreign(args)?;
+        let deep = &args.deep;
+        let sizes = deep.layers.clone().unwrap_or(DEFAULT_LAYERS.to_vec());
+        if !(2..MAX_LAYERS).contains(&sizes.len()) {
+            let most = MAX_LAYERS - 1;
+            return Err(Failure::usage(format!(
+                "--layers: expected 2 to {most} hidden layers, found {}",
+                sizes.len()
+            ))
+            .hint("one layer is an RBM: `harmonium train rbm`"));
+        }
+        let last = sizes.len() - 1;
+        let of_layers = |flag: &str, found: usize| {
+            Failure::usage(format!(
+                "{flag}: expected one, or one for each of the {} layers, found {found}",
+                sizes.len()
+            ))
+        };
+        let epochs: Vec<usize> = match deep.greedy_epochs.as_deref() {
+            None => (0..=last)
+                .map(|l| {
+                    if l < last {
+                        DEFAULT_LOWER_EPOCHS
+                    } else {
+                        DEFAULT_TOP_EPOCHS
+                    }
+                })
+                .collect(),
+            Some(&[n]) => vec![n; sizes.len()],
+            Some(all) if all.len() == sizes.len() => all.to_vec(),
+            Some(all) => return Err(of_layers("--greedy-epochs", all.len())),
+        };
+        let is_bits = args
+            .visible_units
+            .as_deref()
+            .is_none_or(|x| x == "bernoulli");
+        let kinds = args.visible_units.as_deref().unwrap_or_default();
+        let is_real = kinds
+            .split('+')
+            .any(|s| s.starts_with("gaussian") || s.starts_with("relu"));
+        let rates: Vec<Schedule> = match (&args.learning_rate, &deep.greedy_rate[..]) {
+            (Some(rate), _) => vec![rate.clone(); sizes.len()],
+            (None, []) => (0..=last).map(|l| default_rate(l, last, is_real)).collect(),
+            (None, [rate]) => vec![rate.clone(); sizes.len()],
+            (None, all) if all.len() == sizes.len() => all.to_vec(),
+            (None, all) => return Err(of_layers("--greedy-rate", all.len())),
+        };
+        // The options of each layer are those of an RBM that learns such data.
+        let rbm = TrainArgs {
+            labels: false,
+            method: args.method.or(Some(Method::Cd)),
+            momentum: args.momentum.clone().or(Some(default_momentum())),
+            weight_decay: args.weight_decay.or(Some(DEFAULT_WEIGHT_DECAY)),
+            no_centering: args.no_centering || args.centering.is_none(),
+            // Bits are drawn anew at each visit unless they are wanted otherwise.
+            resample: args.resample || args.binarize.is_none() && is_bits,
+            ..args.clone()
+        };
+        let first = Plan::fresh(&rbm)?;
+        let upper = TrainArgs {
+            visible_units: None,
+            standardize: false,
+            binarize: None,
+            variance_rate: None,
+            ..rbm
+        };
+        let upper = Plan::fresh(&upper)?.options;
+        let layers = sizes.iter().zip(epochs).zip(rates).enumerate();
+        let layers = layers.map(|(l, ((&hidden, epochs), learning_rate))| {
+            let options = if l == 0 { &first.options } else { &upper };
+            GreedyLayer {
+                hidden,
+                options: Options {
+                    epochs,
+                    learning_rate,
+                    ..options.clone()
+                },
+                transposed: deep.transposed && l > 0,
+            }
+        });
+        let greedy = GreedyPlan {
+            layers: layers.collect(),
+            posterior: deep.posterior.map_or(Posterior::Samples, Into::into),
+            classes: args.labels.then_some(0),
+        };
+        let default = UpDownOptions::default();
+        let rate = |own: &Option<Schedule>| {
+            let given = own.clone().or_else(|| deep.up_down_rate.clone());
+            given.unwrap_or(UP_DOWN_RATE)
+        };
+        let epochs = deep.up_down_epochs.unwrap_or(DEFAULT_UP_DOWN_EPOCHS);
+        let up_down = UpDownOptions {
+            epochs,
+            batch_size: first.options.batch_size,
+            steps: deep.up_down_steps.clone().unwrap_or_else(|| thirds(epochs)),
+            generative_rate: rate(&deep.generative_rate),
+            recognition_rate: rate(&deep.recognition_rate),
+            top_rate: rate(&deep.top_rate),
+            momentum: deep.up_down_momentum.clone().unwrap_or(default.momentum),
+            weight_decay: deep.up_down_weight_decay.unwrap_or(default.weight_decay),
+            resample_data: first.options.resample_data,
+            seed: first.options.seed,
+        };
+        up_down.check()?;
+        if !is_bits && up_down.epochs > 0 {
+            return Err(Failure::usage(format!(
+                "--visible-units {}: the up-down algorithm is for bernoulli units",
+                first.visible_units
+            ))
+            .hint("train such a network greedily alone: --up-down-epochs 0"));
+        }
+        Ok(Self {
+            source: first.source,
+            visible_units: first.visible_units,
+            greedy,
+            up_down,
+        })
+    }
+
+    /// The names of the stages with their epochs, in the order of training.
+    pub fn stages(&self) -> Vec<(String, usize)> {
+        let layers = self.greedy.layers.iter().enumerate();
+        let layers = layers.map(|(l, layer)| (layer_name(l), layer.options.epochs));
+        let last = (UP_DOWN_STAGE.to_owned(), self.up_down.epochs);
+        layers
+            .chain((self.up_down.epochs > 0).then_some(last))
+            .collect()
+    }
+
+    /// The run in `checkpoint`, read from `path`, with the `--up-down-epochs` of the command line if it has any.
+    ///
+    /// # Errors
+    /// A file without a run, and flags that contradict it.
+    pub fn resumed(args: &TrainArgs, checkpoint: &Checkpoint, path: &Path) -> Outcome<Self> {
+        let foreign = |what: &str| {
+            Failure::failed(format!("{}: {what}", path.display()))
+                .hint("only models that `harmonium train` has written can be resumed")
+        };
+        let none = || foreign("holds a network, but no run that could go on");
+        let stage = checkpoint.stage.as_ref().ok_or_else(none)?;
+        let source = Source::from_notes(&checkpoint.notes)?
+            .ok_or_else(|| foreign("its notes do not say which data the run is on"))?;
+        let note = |key: &str| checkpoint.notes.get(key).map(String::as_str);
+        let read = |key: &str| note(key).ok_or_else(|| foreign(&format!("has no note `{key}`")));
+        let wrong = |key: &str, e: serde_json::Error| foreign(&format!("its note `{key}`: {e}"));
+        let greedy = match stage {
+            Stage::Greedy(plan) => plan.clone(),
+            Stage::UpDown(_) => {
+                serde_json::from_str(read(GREEDY)?).map_err(|e| wrong(GREEDY, e))?
+            }
+        };
+        let mut up_down: UpDownOptions = match stage {
+            Stage::UpDown(state) => state.options.clone(),
+            Stage::Greedy(_) => {
+                serde_json::from_str(read(UP_DOWN)?).map_err(|e| wrong(UP_DOWN, e))?
+            }
+        };
+        if let Some(epochs) = args.deep.up_down_epochs {
+            let done = match stage {
+                Stage::UpDown(state) => {
+                    let batches = state.examples.div_ceil(up_down.batch_size.max(1)).max(1);
+                    state.updates.div_ceil(batches as u64)
+                }
+                Stage::Greedy(_) => 0,
+            };
+            if (epochs as u64) < done {
+                return Err(contradiction(
+                    &format!("--up-down-epochs {epochs}"),
+                    format!("is in epoch {done} already"),
+                ));
+            }
+            up_down.epochs = epochs;
+        }
+        let visible = checkpoint.model.dbn()?.layer(0).units.clone();
+        let plan = Self {
+            source,
+            visible_units: visible.to_string(),
+            greedy,
+            up_down,
+        };
+        agree(&plan, args)?;
+        Ok(plan)
+    }
+
+    /// Loads the data and settles what was left to them: the number of classes.
+    ///
+    /// # Errors
+    /// Those of the data; labels that are not there; layers that would not fit into memory.
+    pub fn settle(&mut self) -> Outcome<Data> {
+        let data = self.source.settle()?;
+        if self.greedy.classes == Some(0) {
+            let classes = data.train.classes().ok_or_else(|| {
+                Failure::usage(format!("--labels: {} has no labels", data.name))
+                    .hint("labels come from IDX files, a column `label` of CSV, or y_train of NPZ")
+            })?;
+            self.greedy.classes = Some(classes);
+        }
+        let hidden = self.greedy.layers.iter().map(|layer| layer.hidden);
+        let sizes: Vec<usize> = std::iter::once(data.train.columns())
+            .chain(hidden)
+            .collect();
+        self.settle_transposed(&sizes)?;
+        for pair in sizes.windows(2) {
+            let most = MOST_ELEMENTS / pair[0].max(1);
+            if pair[1] > most {
+                return Err(Failure::usage(format!(
+                    "--layers: expected at most {most} units above {} others, found {}",
+                    pair[0], pair[1]
+                )));
+            }
+        }
+        let widest = sizes.iter().copied().max().unwrap_or(1).max(1);
+        for layer in &self.greedy.layers {
+            let replicas = match layer.options.negative {
+                Negative::Tempered { temperatures, .. } => temperatures,
+                Negative::Trajectory { snapshots, .. } => snapshots.saturating_add(2),
+                _ => 1,
+            };
+            let chains = match layer.options.negative {
+                Negative::Persistent { chains, .. }
+                | Negative::FastPersistent { chains, .. }
+                | Negative::Tempered { chains, .. }
+                | Negative::Trajectory { chains, .. }
+                | Negative::Mcmc { chains, .. } => chains,
+                Negative::Exact | Negative::ContrastiveDivergence { .. } => 0,
+            };
+            let most = MOST_ELEMENTS / widest / replicas;
+            if chains > most {
+                return Err(Failure::usage(format!(
+                    "--chains {chains}: expected at most {most} for a machine of this size"
+                )));
+            }
+        }
+        Ok(data)
+    }
+
+    /// A layer starts from the one below upside down where it is at least as large as the layer two below.
+    fn settle_transposed(&mut self, sizes: &[usize]) -> Outcome<()> {
+        let asked = self.greedy.layers.iter().any(|layer| layer.transposed);
+        let is_bits = self.visible_units == "bernoulli";
+        for (l, layer) in self.greedy.layers.iter_mut().enumerate().skip(1) {
+            layer.transposed &= layer.hidden >= sizes[l - 1] && (l > 1 || is_bits);
+        }
+        if asked && !self.greedy.layers.iter().any(|layer| layer.transposed) {
+            return Err(Failure::usage(
+                "--transposed: no layer has as many units as the one two below it",
+            ));
+        }
+        Ok(())
+    }
+
+    /// The visible units.
+    ///
+    /// # Errors
+    /// Kinds that do not exist or do not add up.
+    pub fn visible(&self, columns: usize) -> Outcome<Units> {
+        if self.visible_units == "bernoulli" {
+            return Ok(Units::of(Kind::Bernoulli, columns));
+        }
+        Units::parse(&self.visible_units, columns)
+            .map_err(|e| Failure::usage(format!("--visible-units: {e}")))
+    }
+
+    /// Writes what [`Self::resumed`] reads.
+    pub fn note(&self, notes: &mut BTreeMap<String, String>) {
+        self.source.note(notes);
+        for (key, json) in [
+            (GREEDY, serde_json::to_string(&self.greedy)),
+            (UP_DOWN, serde_json::to_string(&self.up_down)),
+        ] {
+            notes.insert(key.into(), json.unwrap_or_default());
+        }
+    }
+}
+
+fn default_momentum() -> Schedule {
+    Schedule::Pieces(vec![(0.0, 0.5), (5.0, 0.9)])
+}
+
+/// Of layer `l`: constant, and that of the last layer falls.
+fn default_rate(l: usize, last: usize, is_real: bool) -> Schedule {
+    match l {
+        0 if is_real => Schedule::Constant(REAL_RATE),
+        l if l == last => Schedule::Linear {
+            from: GREEDY_RATE,
+            to: GREEDY_RATE / 5.0,
+        },
+        _ => Schedule::Constant(GREEDY_RATE),
+    }
+}
+
+/// 3, 6 and 10 sweeps in thirds of the epochs, as far as these are whole.
+fn thirds(epochs: usize) -> Schedule {
+    let start = |k: usize| (k as f32 * epochs as f32 / 3.0).round();
+    let mut pieces = vec![(0.0, 3.0), (start(1), 6.0), (start(2), 10.0)];
+    pieces.dedup_by_key(|(start, _)| *start);
+    Schedule::Pieces(pieces)
+}
+
+/// Refuses options that mean nothing for a network of several layers.
+fn refuse_foreign(args: &TrainArgs) -> Outcome<()> {
+    for (flag, given, advice) in [
+        (
+            "--hidden",
+            args.hidden.is_some(),
+            "name the sizes of the layers with --layers",
+        ),
+        (
+            "--epochs",
+            args.epochs.is_some(),
+            "choose --greedy-epochs and --up-down-epochs",
+        ),
+        (
+            "--preset",
+            args.preset.is_some(),
+            "choose --greedy-epochs and --up-down-epochs",
+        ),
+        (
+            "--hidden-units",
+            args.hidden_units.is_some(),
+            "hidden layers are of bernoulli units",
+        ),
+        (
+            "--objective",
+            args.objective.is_some(),
+            "the top pair learns ln p(features, label)",
+        ),
+        (
+            "--stream",
+            args.stream,
+            "data of a deep belief network are in memory",
+        ),
+        (
+            "--early-stopping",
+            args.early_stopping.is_some(),
+            "metrics.csv has the validation error of every epoch",
+        ),
+        (
+            "--trajectory",
+            args.trajectory.is_some(),
+            "sampling along a trajectory is for RBMs",
+        ),
+    ] {
+        if given {
+            return Err(Failure::usage(format!("{flag} is no option of `train dbn`")).hint(advice));
+        }
+    }
+    Ok(())
+}

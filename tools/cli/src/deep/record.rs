@@ -1,0 +1,366 @@
+//! What a run of several stages leaves behind while it goes on: progress, metrics, and files that it can go on from.
+
+use super::{
+    metrics::DeepRow,
+    plan::{UP_DOWN_STAGE, layer_name},
+};
+use crate::{
+    data::{Data, input},
+    failure::{Failure, Outcome},
+    files::Files,
+    interrupt::Interrupt,
+    metrics::Metrics,
+    progress::StageProgress,
+    train::SAVE_EVERY,
+};
+use harmonium::{
+    Examples, Matrix, Values,
+    checkpoint::Checkpoint,
+    evaluate::reconstruction_error,
+    model::{Dbn, most_probable},
+    train::{Greedy, Position, UpDown},
+};
+use std::{collections::BTreeMap, ops::ControlFlow, time::Instant};
+
+/// Examples of the reconstruction error.
+const WATCHED: usize = 1000;
+/// Notes of the seconds of each stage begin with this.
+const SECONDS: &str = "seconds.";
+
+/// Either way to learn.
+pub trait Stage {
+    /// As in metrics.
+    fn name(&self) -> String;
+    fn position(&self) -> Position;
+    fn epochs(&self) -> usize;
+    /// Of the update before.
+    fn learning_rate(&self) -> f64;
+    fn checkpoint(&self) -> Outcome<Checkpoint>;
+    /// Reconstruction error and, with labels and held-out examples, the share of wrong classes.
+    fn figures(&self, watch: &Watch) -> Outcome<(f64, Option<f64>)>;
+}
+
+impl Stage for Greedy {
+    fn name(&self) -> String {
+        layer_name(self.layer())
+    }
+
+    fn position(&self) -> Position {
+        Greedy::position(self)
+    }
+
+    fn epochs(&self) -> usize {
+        self.training().options().epochs
+    }
+
+    fn learning_rate(&self) -> f64 {
+        let options = self.training().options();
+        let time = last_update(Greedy::position(self));
+        options.learning_rate.at(time, options.epochs).into()
+    }
+
+    fn checkpoint(&self) -> Outcome<Checkpoint> {
+        Ok(Checkpoint::of_greedy(self)?)
+    }
+
+    fn figures(&self, watch: &Watch) -> Outcome<(f64, Option<f64>)> {
+        let mut learned = match self.below() {
+            None => watch.train.clone(),
+            Some(dbn) => {
+                let means = dbn.mean_h_from_v(input(&watch.train), dbn.n_layers() - 1)?;
+                Examples::real(means, watch.train.labels().map(<[u8]>::to_vec))?
+            }
+        };
+        let is_last = self.layer() + 1 == self.plan().layers.len();
+        let classes = self.plan().classes.filter(|_| is_last);
+        if let Some(classes) = classes {
+            learned = learned.with_label_units(classes)?;
+        }
+        let error = reconstruction_error(&self.training().averaged(), input(&learned))?;
+        let wrong = match (classes, &watch.validation) {
+            (Some(_), Some(part)) => wrong(&self.dbn()?, part)?,
+            _ => None,
+        };
+        Ok((error, wrong))
+    }
+}
+
+impl Stage for UpDown {
+    fn name(&self) -> String {
+        UP_DOWN_STAGE.into()
+    }
+
+    fn position(&self) -> Position {
+        UpDown::position(self)
+    }
+
+    fn epochs(&self) -> usize {
+        self.options().epochs
+    }
+
+    fn learning_rate(&self) -> f64 {
+        let time = last_update(UpDown::position(self));
+        self.options()
+            .top_rate
+            .at(time, self.options().epochs)
+            .into()
+    }
+
+    fn checkpoint(&self) -> Outcome<Checkpoint> {
+        Ok(Checkpoint::from(self))
+    }
+
+    fn figures(&self, watch: &Watch) -> Outcome<(f64, Option<f64>)> {
+        let dbn = self.dbn();
+        let features = dbn.features(input(&watch.train))?;
+        let means = dbn.mean_v_from_features(&features, self.options().seed, 0)?;
+        let error = mean_square(&watch.train, &means);
+        let wrong = match (&dbn.label_group(), &watch.validation) {
+            (Some(_), Some(part)) => wrong(dbn, part)?,
+            _ => None,
+        };
+        Ok((error, wrong))
+    }
+}
+
+/// Where a stage comes among all.
+fn rank(stages: &[(String, usize)], name: &str) -> Option<usize> {
+    stages.iter().position(|(x, _)| x == name)
+}
+
+/// Epochs, with fractions, at the last update that was done.
+fn last_update(position: Position) -> f64 {
+    position.updates.saturating_sub(1) as f64 / position.batches as f64
+}
+
+/// Share of examples whose most probable class is not the label.
+fn wrong(dbn: &Dbn, examples: &Examples) -> Outcome<Option<f64>> {
+    let Some(labels) = examples.labels() else {
+        return Ok(None);
+    };
+    let found = most_probable(&dbn.log_p_y_from_v(input(examples))?);
+    let wrong = labels
+        .iter()
+        .zip(found)
+        .filter(|(y, x)| usize::from(**y) != *x);
+    Ok(Some(wrong.count() as f64 / labels.len().max(1) as f64))
+}
+
+fn mean_square(examples: &Examples, means: &Matrix) -> f64 {
+    let (n, columns) = (examples.len(), examples.columns());
+    let of_row = |i: usize| -> f64 {
+        let value = |j: usize| match examples.values() {
+            Values::Bits(x) => f32::from(x.get(i, j)),
+            Values::Real(x) => x.row(i)[j],
+        };
+        let squares = (0..columns).map(|j| f64::from(value(j) - means.row(i)[j]).powi(2));
+        squares.sum()
+    };
+    (0..n).map(of_row).sum::<f64>() / (n * columns).max(1) as f64
+}
+
+/// The examples that are watched.
+pub struct Watch {
+    train: Examples,
+    validation: Option<Examples>,
+}
+
+/// The record of a run.
+pub struct Record<'a> {
+    files: &'a Files,
+    interrupt: &'a Interrupt,
+    /// Names and epochs, in the order of training.
+    pub stages: Vec<(String, usize)>,
+    watch: Watch,
+    /// Written with every file.
+    pub notes: BTreeMap<String, String>,
+    /// `metrics.csv`.
+    pub metrics: Metrics<DeepRow>,
+    /// Of each stage, without measuring and writing.
+    pub seconds: BTreeMap<String, f64>,
+    running_since: Instant,
+    last_save: Instant,
+    progress: Option<StageProgress>,
+    /// Why the run was stopped, if it was not the user.
+    failure: Option<Failure>,
+}
+
+impl<'a> Record<'a> {
+    /// Of a run of `stages`, with `notes` that tell what it is; it goes on where there was one before, with those notes, at that stage.
+    ///
+    /// # Errors
+    /// A file that cannot be written.
+    pub fn new(
+        files: &'a Files,
+        interrupt: &'a Interrupt,
+        stages: Vec<(String, usize)>,
+        mut notes: BTreeMap<String, String>,
+        data: &Data,
+        resumed: Option<(&BTreeMap<String, String>, &dyn Stage)>,
+    ) -> Outcome<Self> {
+        let mut seconds = BTreeMap::new();
+        notes.insert("harmonium".into(), env!("CARGO_PKG_VERSION").into());
+        let command: Vec<String> = std::env::args_os()
+            .map(|x| x.to_string_lossy().into_owned())
+            .collect();
+        let mut command = command.join(" ");
+        if let Some((old, _)) = resumed {
+            command = old.get("command").cloned().unwrap_or(command);
+            let stages = old.iter().filter_map(|(key, text)| {
+                Some((key.strip_prefix(SECONDS)?.to_owned(), text.parse().ok()?))
+            });
+            seconds.extend(stages);
+        }
+        notes.insert("command".into(), command);
+        let kept = |row: &DeepRow| {
+            resumed.is_some_and(|(_, stage)| {
+                let (now, then) = (rank(&stages, &stage.name()), rank(&stages, &row.stage));
+                then < now || then == now && row.epoch <= stage.position().epoch
+            })
+        };
+        let metrics = Metrics::open(&files.metrics, resumed.is_some(), kept)?;
+        let now = Instant::now();
+        Ok(Self {
+            files,
+            interrupt,
+            stages,
+            watch: Watch {
+                train: data.train.head(WATCHED),
+                validation: data.validation.clone(),
+            },
+            notes,
+            metrics,
+            seconds,
+            running_since: now,
+            last_save: now,
+            progress: None,
+            failure: None,
+        })
+    }
+
+    /// Starts the clock.
+    pub fn start(&mut self) {
+        self.running_since = Instant::now();
+    }
+
+    /// Stops the clock of a stage and its progress.
+    pub fn stop(&mut self, stage: &dyn Stage) {
+        self.count(stage);
+        if let Some(progress) = self.progress.take() {
+            progress.clear();
+        }
+    }
+
+    fn count(&mut self, stage: &dyn Stage) {
+        let seconds = self.running_since.elapsed().as_secs_f64();
+        *self.seconds.entry(stage.name()).or_default() += seconds;
+        self.start();
+    }
+
+    /// Why the run was stopped, if it was not the user.
+    ///
+    /// # Errors
+    /// That.
+    pub fn check(&mut self) -> Outcome<()> {
+        self.failure.take().map_or(Ok(()), Err)
+    }
+
+    /// An update is done.
+    pub fn update(&mut self, stage: &dyn Stage) -> ControlFlow<()> {
+        let position = stage.position();
+        let progress = self.progress.get_or_insert_with(|| {
+            let (name, all) = (stage.name(), self.stages.len());
+            let name = match rank(&self.stages, &name) {
+                Some(k) => format!("{name} (stage {} of {all})", k + 1),
+                None => name,
+            };
+            StageProgress::new(&name, stage.epochs(), position)
+        });
+        progress.update(position.updates);
+        // The last update of an epoch is followed by the event of the epoch.
+        if position.batch == 0 {
+            return ControlFlow::Continue(());
+        }
+        if self.interrupt.asked() {
+            return ControlFlow::Break(());
+        }
+        if self.last_save.elapsed() >= SAVE_EVERY {
+            self.count(stage);
+            let saved = self.save(stage, &[]);
+            self.start();
+            return self.go_on(saved);
+        }
+        ControlFlow::Continue(())
+    }
+
+    /// An epoch is done.
+    pub fn epoch(&mut self, stage: &dyn Stage) -> ControlFlow<()> {
+        self.count(stage);
+        let done = self.epoch_done(stage);
+        self.start();
+        match self.go_on(done) {
+            ControlFlow::Continue(()) if self.interrupt.asked() => ControlFlow::Break(()),
+            flow => flow,
+        }
+    }
+
+    /// A stage is done: the next one has progress of its own.
+    pub fn stage(&mut self) -> ControlFlow<()> {
+        if let Some(progress) = self.progress.take() {
+            progress.clear();
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn epoch_done(&mut self, stage: &dyn Stage) -> Outcome<()> {
+        let (error, wrong) = stage.figures(&self.watch)?;
+        let epoch = stage.position().epoch;
+        let mut figures = format!("reconstruction {error:.4}");
+        if let Some(wrong) = wrong {
+            figures.push_str(&format!("  validation error {:.2} %", 100.0 * wrong));
+        }
+        let seconds = self.seconds.get(&stage.name()).copied().unwrap_or(0.0);
+        if let Some(progress) = &mut self.progress {
+            progress.epoch(epoch, seconds, &figures);
+        }
+        self.metrics.push(DeepRow {
+            stage: stage.name(),
+            epoch,
+            seconds: self.seconds.values().sum(),
+            learning_rate: stage.learning_rate(),
+            reconstruction_error: error,
+            validation_error: wrong,
+        })?;
+        if self.last_save.elapsed() >= SAVE_EVERY {
+            self.save(stage, &[])?;
+        }
+        Ok(())
+    }
+
+    fn go_on(&mut self, done: Outcome<()>) -> ControlFlow<()> {
+        match done {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(failure) => {
+                self.failure = Some(failure);
+                ControlFlow::Break(())
+            }
+        }
+    }
+
+    /// Writes the network with the state of its run.
+    ///
+    /// # Errors
+    /// A file that cannot be written.
+    pub fn save(&mut self, stage: &dyn Stage, figures: &[(String, String)]) -> Outcome<()> {
+        let mut checkpoint = stage.checkpoint()?;
+        checkpoint.notes = self.notes.clone();
+        let seconds = self.seconds.iter();
+        checkpoint
+            .notes
+            .extend(seconds.map(|(stage, s)| (format!("{SECONDS}{stage}"), format!("{s:.3}"))));
+        checkpoint.notes.extend(figures.iter().cloned());
+        checkpoint.save(&self.files.model)?;
+        self.last_save = Instant::now();
+        Ok(())
+    }
+}

@@ -1,0 +1,153 @@
+//! `harmonium sample` of a deep belief network: Gibbs chains of its top pair, the label held or free, and one pass down.
+
+use super::name;
+use crate::{
+    args::SampleArgs,
+    data::{self, input},
+    failure::{Failure, Outcome, note},
+    picture::{Colour, Sheet},
+    pictures,
+    plan::MOST_ELEMENTS,
+    progress::Bar,
+    sample::{Format, PER_CLASS, held_classes, write_npy},
+};
+use harmonium::{
+    Examples, Matrix,
+    model::{Dbn, GibbsChain},
+};
+use std::path::Path;
+
+/// Chains without a class.
+const FREE: usize = 100;
+/// Sweeps of the picture that training leaves.
+const SWEEPS: usize = 1000;
+/// Training examples beside it.
+const EXAMPLES: usize = 40;
+
+/// Runs the command; the format and the temperature have been checked.
+pub fn run(args: &SampleArgs, dbn: &Dbn, format: Format) -> Outcome<()> {
+    for (flag, given) in [
+        ("--beta", args.beta != 1.0),
+        ("--tempering", args.tempering.is_some()),
+        ("--trajectory", !args.trajectory.is_empty()),
+        ("--weighted", args.weighted),
+        ("--clamp", args.clamp.is_some()),
+        ("--save-chains", args.save_chains.is_some()),
+        ("--continue", args.continue_from.is_some()),
+    ] {
+        if given {
+            return Err(Failure::usage(format!(
+                "{flag} is for RBMs, not for a model of kind dbn"
+            )));
+        }
+    }
+    let seed = args.seed.unwrap_or(0);
+    let classes = dbn.label_group().map(|group| group.size);
+    let no_labels = || {
+        Failure::usage("--label and --every-label: the network has no labels")
+            .hint("`harmonium train dbn --labels` makes one that has")
+    };
+    let labels = if args.label.is_some() || args.every_label {
+        let mut held = held_classes(args, classes.ok_or_else(no_labels)?)?;
+        if !args.every_label {
+            held = vec![held[0]; args.count.unwrap_or(FREE)];
+        }
+        Some(held)
+    } else {
+        None
+    };
+    let per_row = classes.filter(|_| args.every_label);
+    let per_row = per_row.zip(labels.as_ref()).map(|(n, held)| held.len() / n);
+    let count = labels.as_ref().map_or(args.count.unwrap_or(FREE), Vec::len);
+    let widest = (0..dbn.n_layers()).map(|l| dbn.layer(l).size()).max();
+    let most = MOST_ELEMENTS / widest.unwrap_or(1).max(1);
+    if count > most {
+        return Err(Failure::usage(format!(
+            "--count {count}: expected at most {most} chains of a network of this size"
+        )));
+    }
+    let mut chains = dbn.chains(count, labels.as_deref(), seed)?;
+    sweep(dbn, &mut chains, args.steps)?;
+    match format {
+        Format::States => {
+            let states = dbn.sample_v_from_features(chains.visible().view(), seed, 0)?;
+            write_npy(&args.out, &states)?;
+        }
+        Format::Picture => {
+            let means = dbn.mean_v_from_features(chains.visible().view(), seed, 0)?;
+            let what = match (args.label, args.every_label) {
+                (Some(class), _) => format!("label held at {class}"),
+                (None, true) => "labels held, a row a class".into(),
+                (None, false) => "label free".into(),
+            };
+            let per_row =
+                per_row.unwrap_or_else(|| (count as f64).sqrt().ceil().min(20.0) as usize);
+            let sheet = sheet(dbn, &means, per_row)?;
+            let caption = format!(
+                "E[v | h] after {} Gibbs sweeps of the top pair, {what}",
+                args.steps
+            );
+            Sheet::page(&name(dbn), &[sheet.headed("samples", &caption)])?.write_png(&args.out)?;
+        }
+    }
+    note(format!(
+        "{count} samples after {} sweeps in {}",
+        args.steps,
+        args.out.display()
+    ));
+    Ok(())
+}
+
+fn sweep(dbn: &Dbn, chains: &mut GibbsChain, steps: usize) -> Outcome<()> {
+    let bar = Bar::new(steps as u64, "sampling");
+    for k in 0..steps {
+        chains.sweep(dbn.top(), 1.0, 1)?;
+        bar.set(k as u64 + 1);
+    }
+    bar.clear();
+    Ok(())
+}
+
+fn sheet(dbn: &Dbn, means: &Matrix, per_row: usize) -> Outcome<Sheet> {
+    let n = dbn.n_visible();
+    let tiles = pictures::scaled(pictures::rows(means), dbn.layer(0).units.are_binary(), n);
+    pictures::grid(&tiles, n, per_row, Colour::Grey)
+}
+
+/// The picture that training leaves: with labels a row a class, else chains from features of training examples; beside training examples.
+///
+/// # Errors
+/// Those of the library; a file that cannot be written.
+pub fn pictures(path: &Path, title: &str, dbn: &Dbn, train: &Examples, seed: u64) -> Outcome<()> {
+    let (mut chains, what) = match dbn.label_group() {
+        Some(group) => {
+            let labels: Vec<u8> = (0..group.size * PER_CLASS)
+                .map(|k| (k / PER_CLASS) as u8)
+                .collect();
+            (
+                dbn.chains(labels.len(), Some(&labels), seed)?,
+                "from fair coins, labels held: a row a class",
+            )
+        }
+        None => {
+            let starts: Vec<usize> = (0..FREE).map(|k| k % train.len()).collect();
+            let states = dbn.sample_features(input(&train.take(&starts)), seed, 0)?;
+            (
+                GibbsChain::from_visible(states, dbn.top().n_hidden(), seed),
+                "from training examples",
+            )
+        }
+    };
+    sweep(dbn, &mut chains, SWEEPS)?;
+    let means = dbn.mean_v_from_features(chains.visible().view(), seed, 0)?;
+    let (n, binary) = (dbn.n_visible(), dbn.layer(0).units.are_binary());
+    let caption = format!("E[v | h] after {SWEEPS} Gibbs sweeps of the top pair {what}");
+    let examples = pictures::scaled(data::rows(train, EXAMPLES), binary, n);
+    let pages = [
+        sheet(dbn, &means, PER_CLASS)?.headed("fantasies", &caption),
+        pictures::grid(&examples, n, 4, Colour::Grey)?
+            .headed("training examples", "as the network sees them"),
+    ];
+    Sheet::page(title, &pages)?.write_png(path)?;
+    Ok(())
+}

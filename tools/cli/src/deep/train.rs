@@ -1,0 +1,364 @@
+//! `harmonium train dbn`: greedy stages, then the up-down algorithm; can be stopped and resumed at any update of any stage.
+
+use super::{
+    measure::{LowerBound, Measures},
+    metrics::DeepRow,
+    name,
+    plan::DeepPlan,
+    record::{Record, Stage},
+    sample,
+};
+use crate::{
+    args::{Split, TrainArgs},
+    classify::Classification,
+    curves::{self, Panel},
+    data::Data,
+    failure::{Failure, Outcome, note},
+    files::Files,
+    interrupt::Interrupt,
+    likelihood, pictures,
+    plan::describe_run,
+    report,
+};
+use harmonium::{
+    Error,
+    checkpoint::{self, Checkpoint},
+    dataset::Examples,
+    model::{Dbn, Rbm},
+    train::{Greedy, GreedyEvent, UpDown, UpDownEvent},
+};
+use serde_json::{Map, Value, json};
+use std::{collections::BTreeMap, fs, path::Path, time::Instant};
+
+/// Samples of each example's recognition distribution, of the bound at the end.
+const BOUND_SAMPLES: usize = 2;
+
+/// Where a run stands.
+enum Run {
+    Greedy(Box<Greedy>),
+    UpDown(Box<UpDown>),
+}
+
+impl Run {
+    fn stage(&self) -> &dyn Stage {
+        match self {
+            Self::Greedy(run) => &**run,
+            Self::UpDown(run) => &**run,
+        }
+    }
+
+    fn dbn(&self) -> Outcome<Dbn> {
+        Ok(match self {
+            Self::Greedy(run) => run.dbn()?,
+            Self::UpDown(run) => run.dbn().clone(),
+        })
+    }
+
+    /// A new run, or the one that is stored.
+    fn new(plan: &DeepPlan, data: &Data, stored: Option<Checkpoint>) -> Outcome<Self> {
+        let train = &data.train;
+        let Some(mut checkpoint) = stored else {
+            let units = plan.visible(train.columns())?;
+            let run = Greedy::new(plan.greedy.clone(), units, train)?;
+            return Ok(Self::Greedy(Box::new(run)));
+        };
+        if let Some(checkpoint::Stage::UpDown(state)) = &mut checkpoint.stage {
+            state.options = plan.up_down.clone();
+            return Ok(Self::UpDown(Box::new(checkpoint.into_up_down(train)?)));
+        }
+        Ok(Self::Greedy(Box::new(checkpoint.into_greedy(train)?)))
+    }
+}
+
+/// Runs the command; `stored` is the run to go on with.
+pub fn run(args: &TrainArgs, stored: Option<Checkpoint>) -> Outcome<()> {
+    let interrupt = Interrupt::listen()?;
+    let files = Files::in_directory(&args.out);
+    let mut plan = match &stored {
+        Some(checkpoint) => DeepPlan::resumed(args, checkpoint, &files.model)?,
+        None => DeepPlan::fresh(args)?,
+    };
+    let data = plan.settle()?;
+    let is_new = stored.is_none();
+    if is_new && files.model.exists() {
+        note(format!("replacing the run in {}", args.out.display()));
+    }
+    let old_notes = stored.as_ref().map(|checkpoint| checkpoint.notes.clone());
+    let run = Run::new(&plan, &data, stored)?;
+    fs::create_dir_all(&args.out).map_err(|e| Error::io(&args.out, "create the directory", e))?;
+    let resumed = old_notes.as_ref().map(|notes| (notes, run.stage()));
+    let mut notes = BTreeMap::new();
+    plan.note(&mut notes);
+    let mut record = Record::new(&files, &interrupt, plan.stages(), notes, &data, resumed)?;
+    announce(&plan, &data);
+    let run = learn(args, &plan, &data, run, &mut record, &interrupt, &files)?;
+    record.save(run.stage(), &[])?;
+    let dbn = run.dbn()?;
+    let title = format!("{} on {}", name(&dbn), data.name);
+    let seed = plan.up_down.seed;
+    filters(&files.filters, &title, &dbn)?;
+    sample::pictures(&files.samples, &title, &dbn, &data.train, seed)?;
+    draw_curves(&files.curves, &title, record.metrics.rows())?;
+    conclude(args, &plan, data, &run, &dbn, record, &interrupt, &files)
+}
+
+/// Says on stderr what is going to happen.
+fn announce(plan: &DeepPlan, data: &Data) {
+    let layers: Vec<String> = plan
+        .greedy
+        .layers
+        .iter()
+        .map(|x| {
+            format!(
+                "{} ({} epochs of {})",
+                x.hidden,
+                x.options.epochs,
+                describe_run(&x.options)
+            )
+        })
+        .collect();
+    let label = plan
+        .greedy
+        .classes
+        .map_or(String::new(), |n| format!(", {n} classes"));
+    note(format!(
+        "deep belief network of {} visible units{label}, layers of {}; up-down: {} epochs, {} sweeps; {} training, {} validation and {} test examples; {} threads, {}",
+        data.train.columns(),
+        layers.join(", "),
+        plan.up_down.epochs,
+        plan.up_down.steps,
+        data.train.len(),
+        data.validation.as_ref().map_or(0, Examples::len),
+        data.test.as_ref().map_or(0, Examples::len),
+        rayon::current_num_threads(),
+        harmonium::simd::isa(),
+    ));
+}
+
+/// Runs all stages that are left.
+fn learn(
+    args: &TrainArgs,
+    plan: &DeepPlan,
+    data: &Data,
+    mut run: Run,
+    record: &mut Record<'_>,
+    interrupt: &Interrupt,
+    files: &Files,
+) -> Outcome<Run> {
+    loop {
+        record.start();
+        let outcome = match &mut run {
+            Run::Greedy(greedy) => greedy.run(&data.train, |event| match event {
+                GreedyEvent::Update(run) => record.update(run),
+                GreedyEvent::Epoch(run) => record.epoch(run),
+                GreedyEvent::Layer(_) => record.stage(),
+            }),
+            Run::UpDown(up_down) => up_down.run(&data.train, |event| match event {
+                UpDownEvent::Update(run) => record.update(run),
+                UpDownEvent::Epoch(run) => record.epoch(run),
+            }),
+        };
+        record.stop(run.stage());
+        let flow = outcome.map_err(|e| diverged(e, &files.model))?;
+        record.check()?;
+        let position = run.stage().position();
+        let is_done = match &run {
+            Run::Greedy(run) => run.is_done(),
+            Run::UpDown(_) => position.epoch >= run.stage().epochs(),
+        };
+        if !is_done || flow.is_break() && interrupt.asked() {
+            record.save(run.stage(), &[])?;
+            let (stage, saved) = (run.stage().name(), files.model.display());
+            return Err(Failure::failed(format!(
+                "interrupted in {stage} after {} of {} epochs; the run is saved in {saved}",
+                position.epoch,
+                run.stage().epochs()
+            ))
+            .hint(format!("go on with `{}`", resume_command(args))));
+        }
+        let Run::Greedy(greedy) = run else {
+            return Ok(run);
+        };
+        if plan.up_down.epochs == 0 {
+            return Ok(Run::Greedy(greedy));
+        }
+        let dbn = greedy.into_dbn()?;
+        let options = plan.up_down.clone();
+        run = Run::UpDown(Box::new(UpDown::new(dbn, options, &data.train)?));
+        record.save(run.stage(), &[])?;
+    }
+}
+
+fn diverged(error: Error, model: &Path) -> Failure {
+    let diverged = matches!(error, Error::NotFinite { .. });
+    let failure = Failure::from(error);
+    if !diverged {
+        return failure;
+    }
+    let rates = "try a smaller --learning-rate or --up-down-rate";
+    if model.exists() {
+        let model = model.display();
+        failure.hint(format!(
+            "{model} holds the run as it was last saved; {rates}"
+        ))
+    } else {
+        failure.hint(rates)
+    }
+}
+
+fn resume_command(args: &TrainArgs) -> String {
+    format!("harmonium train dbn --resume --out {}", args.out.display())
+}
+
+/// Weights of the first layer, as it infers.
+fn filters(path: &Path, title: &str, dbn: &Dbn) -> Outcome<()> {
+    let Some(pair) = dbn.directed().first() else {
+        return pictures::filters(path, title, dbn.top());
+    };
+    let (below, above) = (pair.below().clone(), pair.above().clone());
+    let first = Rbm::from_layers(below, above, pair.recognition_weights().clone())?;
+    pictures::filters(path, &format!("{title}, lowest layer"), &first)
+}
+
+/// The metrics over the epochs of each stage.
+fn draw_curves(path: &Path, title: &str, rows: &[DeepRow]) -> Outcome<()> {
+    let mut stages: Vec<&str> = Vec::new();
+    for row in rows {
+        if stages.last() != Some(&row.stage.as_str()) {
+            stages.push(&row.stage);
+        }
+    }
+    let curves_of = |value: &dyn Fn(&DeepRow) -> Option<f64>| -> Vec<(&str, Vec<(f64, f64)>)> {
+        let points = |stage: &str| {
+            let rows = rows.iter().filter(|row| row.stage == stage);
+            let points = rows.filter_map(|row| Some((row.epoch as f64, value(row)?)));
+            points.collect::<Vec<_>>()
+        };
+        let all = stages.iter().map(|&stage| (stage, points(stage)));
+        all.filter(|(_, points)| !points.is_empty()).collect()
+    };
+    let measured = [
+        (
+            "validation error (%)",
+            curves_of(&|row| row.validation_error.map(|x| 100.0 * x)),
+        ),
+        (
+            "reconstruction error",
+            curves_of(&|row| Some(row.reconstruction_error)),
+        ),
+        ("learning rate", curves_of(&|row| Some(row.learning_rate))),
+    ];
+    let panels: Vec<Panel<'_>> = measured
+        .iter()
+        .filter(|(label, series)| !series.is_empty() || label.starts_with("learning"))
+        .map(|(y_label, series)| Panel { y_label, series })
+        .collect();
+    curves::draw(path, title, &panels)?;
+    Ok(())
+}
+
+/// Measures the network, stores the figures with it and reports.
+#[allow(clippy::too_many_arguments)]
+fn conclude(
+    args: &TrainArgs,
+    plan: &DeepPlan,
+    mut data: Data,
+    run: &Run,
+    dbn: &Dbn,
+    mut record: Record<'_>,
+    interrupt: &Interrupt,
+    files: &Files,
+) -> Outcome<()> {
+    let started = Instant::now();
+    let seed = plan.up_down.seed;
+    let classes = {
+        let (examples, split) = likelihood::examples(&data, Split::Test);
+        Classification::of_dbn(dbn, examples, split)?
+    };
+    if dbn.layer(0).units.are_binary() && likelihood::is_grey(&data) {
+        note("grey values are drawn once as bits to measure the bound");
+        data = likelihood::drawn(data, seed);
+    }
+    let (examples, split) = likelihood::examples(&data, Split::Test);
+    let measured = LowerBound::measure(
+        dbn,
+        &data.train,
+        examples,
+        BOUND_SAMPLES,
+        None,
+        seed,
+        interrupt,
+    )?;
+    let measures = Measures {
+        count: examples.len(),
+        split,
+        seed,
+        classes,
+        bound: measured,
+    };
+    let mut object = measures.json();
+    let figures: Vec<(String, String)> = object
+        .iter()
+        .filter(|(_, value)| !value.is_object() && !value.is_array())
+        .map(|(key, value)| {
+            let text = value
+                .as_str()
+                .map_or_else(|| value.to_string(), ToOwned::to_owned);
+            (format!("figure.{key}"), text)
+        })
+        .collect();
+    record.save(run.stage(), &figures)?;
+    let seconds: f64 = record.seconds.values().sum();
+    let more = started.elapsed().as_secs_f64();
+    let stages = in_order(&record);
+    if args.json {
+        let sizes: Vec<usize> = (0..dbn.n_layers()).map(|l| dbn.layer(l).size()).collect();
+        let of_layers = plan.greedy.layers.iter();
+        let greedy: Vec<Value> = of_layers.map(|x| report::options(&x.options)).collect();
+        let files = files.named().into_iter();
+        let files = files.map(|(name, path)| (name.to_owned(), json!(path.to_string_lossy())));
+        let stages = stages
+            .iter()
+            .map(|(stage, _, s)| ((*stage).to_owned(), json!(s)));
+        for (key, value) in [
+            ("stages", stages.collect::<Map<_, _>>().into()),
+            ("seconds", json!(seconds)),
+            ("evaluation_seconds", json!(more)),
+            ("data", json!(data.name)),
+            ("layers", json!(sizes)),
+            ("classes", json!(plan.greedy.classes)),
+            ("greedy", json!(greedy)),
+            ("up_down", report::short(&plan.up_down)),
+            ("files", files.collect::<Map<_, _>>().into()),
+        ] {
+            object.insert(key.into(), value);
+        }
+        return report::json(object);
+    }
+    let mut rows = measures.rows();
+    for (stage, epochs, s) in stages {
+        rows.push([
+            format!("time of {stage}"),
+            format!("{s:.1} s"),
+            format!("{epochs} epochs"),
+        ]);
+    }
+    rows.push([
+        "training time".into(),
+        format!("{seconds:.1} s"),
+        format!("{more:.1} s more to measure"),
+    ]);
+    for (name, path) in files.named() {
+        rows.push([name.into(), path.display().to_string(), String::new()]);
+    }
+    report::table(&format!("{} on {}", name(dbn), data.name), &rows)
+}
+
+/// Stages with their epochs and seconds, in the order of training.
+fn in_order<'a>(record: &'a Record<'_>) -> Vec<(&'a str, usize, f64)> {
+    let seconds = |stage: &str| record.seconds.get(stage).copied().unwrap_or(0.0);
+    let stages = record.stages.iter();
+    stages
+        .map(|(stage, epochs)| (stage.as_str(), *epochs, seconds(stage)))
+        .collect()
+}

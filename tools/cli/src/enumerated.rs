@@ -1,0 +1,151 @@
+//! Machines whose likelihood the command line enumerates alone: general Boltzmann machines and deep Boltzmann machines.
+
+use crate::{
+    args::EvaluateArgs,
+    data::{Source, check_columns, input},
+    failure::{Failure, Outcome, note},
+    likelihood, report,
+};
+use harmonium::{
+    BoltzmannMachine, Examples,
+    checkpoint::Checkpoint,
+    kernel::reduce::mean_and_standard_error,
+    model::{Dbm, Layer},
+};
+use serde_json::{Map, json};
+
+/// A machine that can be enumerated if it is small.
+pub trait Enumerated {
+    /// The machine in a few words.
+    fn name(&self) -> String;
+    /// The layer of the data.
+    fn visible(&self) -> &Layer;
+    /// Mean and standard error of `ln p(v)` over the examples, and `ln Z`.
+    ///
+    /// # Errors
+    /// Those of the library: too many units.
+    fn measure(&self, examples: &Examples) -> Outcome<(f64, f64, f64)>;
+}
+
+impl Enumerated for BoltzmannMachine {
+    fn name(&self) -> String {
+        let (n, m) = (self.n_visible(), self.n_hidden());
+        if m == 0 {
+            return format!("fully visible Boltzmann machine of {n} units");
+        }
+        format!("Boltzmann machine of {n} visible and {m} hidden units")
+    }
+
+    fn visible(&self) -> &Layer {
+        self.visible()
+    }
+
+    fn measure(&self, examples: &Examples) -> Outcome<(f64, f64, f64)> {
+        let log_z = self.log_z()?;
+        let free = self.free_energy_v(input(examples), 1.0)?;
+        let (mean, error) = mean_and_standard_error(free.into_iter().map(|f| -f - log_z));
+        Ok((mean, error, log_z))
+    }
+}
+
+impl Enumerated for Dbm {
+    fn name(&self) -> String {
+        let sizes: Vec<String> = self.layers().iter().map(|x| x.size().to_string()).collect();
+        format!("DBM {}", sizes.join("-"))
+    }
+
+    fn visible(&self) -> &Layer {
+        self.layer(0)
+    }
+
+    fn measure(&self, examples: &Examples) -> Outcome<(f64, f64, f64)> {
+        Ok(self.exact_mean_log_likelihood(input(examples))?)
+    }
+}
+
+/// Runs `harmonium evaluate`.
+///
+/// # Errors
+/// Without `--exact`, with options of other kinds; data of another width, or grey where states are bits; too many units.
+pub fn evaluate(
+    args: &EvaluateArgs,
+    checkpoint: &Checkpoint,
+    machine: &dyn Enumerated,
+) -> Outcome<()> {
+    let kind = checkpoint.model.kind();
+    if !args.exact {
+        return Err(Failure::usage(format!(
+            "evaluate: the likelihood of a model of kind {kind} is enumerated alone"
+        ))
+        .hint("--exact, for small machines; the library anneals larger ones"));
+    }
+    for (flag, given) in [
+        ("--diagnose", args.diagnose.is_some()),
+        ("--confusion", args.confusion.is_some()),
+        ("--bound-samples", args.bound_samples.is_some()),
+    ] {
+        if given {
+            return Err(Failure::usage(format!(
+                "{flag} is not for a model of kind {kind}"
+            )));
+        }
+    }
+    let (source, _) = Source::of_model(
+        &checkpoint.notes,
+        args.data.as_deref(),
+        args.binarize,
+        args.seed,
+    )?;
+    let mut data = source.load()?;
+    let visible = machine.visible();
+    check_columns(visible.size(), &data)?;
+    let binary = visible.units.are_binary();
+    if binary && args.binarize.is_none() && likelihood::is_grey(&data) {
+        note("grey values are drawn once as bits (--binarize sample)");
+        data = likelihood::drawn(data, source.seed);
+    }
+    let (examples, split) = likelihood::examples(&data, args.split);
+    if binary && examples.bits().is_none() {
+        return Err(Failure::usage(
+            "--binarize none: a machine of binary units gives grey values no likelihood",
+        )
+        .hint("choose --binarize sample or --binarize threshold"));
+    }
+    let (mean, error, log_z) = machine.measure(examples)?;
+    if args.json {
+        let mut object = Map::new();
+        for (key, value) in [
+            ("log_z", json!(log_z)),
+            ("log_z_low", json!(log_z)),
+            ("log_z_high", json!(log_z)),
+            ("mean_log_likelihood", json!(mean)),
+            ("standard_error", json!(error)),
+            ("count", json!(examples.len())),
+            ("split", json!(split.name())),
+            ("method", json!("exact")),
+        ] {
+            object.insert(key.into(), value);
+        }
+        return report::json(object);
+    }
+    let title = format!(
+        "{}: {} on {}",
+        args.model.display(),
+        machine.name(),
+        data.name
+    );
+    let nats = |x: f64| format!("{x:.2} nats");
+    let remark = format!("of the mean over {} examples", examples.len());
+    report::table(
+        &title,
+        &[
+            [
+                format!("{} log-likelihood", split.name()),
+                nats(mean),
+                "exact".into(),
+            ],
+            ["standard error".into(), nats(error), remark],
+            ["ln Z".into(), nats(log_z), "by enumeration".into()],
+        ],
+    )
+}

@@ -1,0 +1,149 @@
+//! `harmonium transform`: what a layer of a model makes of data.
+
+use crate::{
+    args::{PassArg, TransformArgs},
+    classify::{name, write_matrix},
+    data::{Source, check_columns, input},
+    deep,
+    evaluate::load_model,
+    failure::{Failure, Outcome},
+    likelihood, report,
+    sample::write_npy,
+};
+use harmonium::{
+    Examples, Matrix, Model, Rbm,
+    dataset::Values,
+    model::States,
+    rng::{Draws, Site},
+};
+use serde_json::{Map, json};
+
+/// Runs the command.
+pub fn run(args: &TransformArgs) -> Outcome<()> {
+    let checkpoint = load_model(&args.model)?;
+    let (most, columns, title) = match &checkpoint.model {
+        Model::Rbm(rbm) => {
+            let pixels = rbm.label_group().map_or(rbm.n_visible(), |x| x.first);
+            (1, pixels, name(rbm))
+        }
+        Model::Dbn(dbn) => {
+            // The top layer of a network with a label is not inferred from the data alone.
+            let most = dbn.n_layers() - 1 - usize::from(dbn.label_group().is_some());
+            (most, dbn.n_visible(), deep::name(dbn))
+        }
+        other => {
+            let message = format!(
+                "transform: a model of kind {} has no layer of features",
+                other.kind()
+            );
+            return Err(Failure::usage(message));
+        }
+    };
+    let layer = args.layer.unwrap_or(most);
+    if layer > most {
+        return Err(Failure::usage(format!(
+            "--layer {layer}: expected 1 to {most} of this model"
+        )));
+    }
+    if args.seed.is_some() && args.pass == PassArg::Means {
+        return Err(Failure::usage("--seed belongs to --pass samples"));
+    }
+    let (mut source, _) =
+        Source::of_model(&checkpoint.notes, args.data.as_deref(), args.binarize, None)?;
+    source.labels = None;
+    let data = source.load()?;
+    check_columns(columns, &data)?;
+    let (examples, split) = likelihood::examples(&data, args.split);
+    let seed = args.seed.unwrap_or(0);
+    let features: States = match (&checkpoint.model, args.pass) {
+        (Model::Dbn(dbn), PassArg::Means) => dbn.mean_h_from_v(input(examples), layer)?.into(),
+        (Model::Dbn(dbn), PassArg::Samples) => {
+            dbn.sample_h_from_v(input(examples), layer, seed, 0)?
+        }
+        (other, pass) => of_rbm(other.rbm()?, examples, pass, seed)?,
+    };
+    match (&features, args.out.extension()) {
+        (States::Bits(_), Some(npy)) if npy.eq_ignore_ascii_case("npy") => {
+            write_npy(&args.out, &features)?;
+        }
+        _ => write_matrix(&args.out, &features.to_matrix())?,
+    }
+    let pass = match args.pass {
+        PassArg::Means => "means",
+        PassArg::Samples => "samples",
+    };
+    let (rows, columns, out) = (
+        features.rows(),
+        features.columns(),
+        args.out.display().to_string(),
+    );
+    if args.json {
+        let mut object = Map::new();
+        for (key, value) in [
+            ("count", json!(rows)),
+            ("split", json!(split.name())),
+            ("layer", json!(layer)),
+            ("pass", json!(pass)),
+            ("columns", json!(columns)),
+            ("out", json!(out)),
+        ] {
+            object.insert(key.into(), value);
+        }
+        return report::json(object);
+    }
+    let title = format!("{}: {title} on {}", args.model.display(), data.name);
+    report::table(
+        &title,
+        &[
+            [
+                "layer".into(),
+                layer.to_string(),
+                format!("{columns} units"),
+            ],
+            [
+                "features".into(),
+                out,
+                format!("{pass} of {rows} {} examples", split.name()),
+            ],
+        ],
+    )
+}
+
+/// Hidden means or states of examples without labels.
+fn of_rbm(rbm: &Rbm, examples: &Examples, pass: PassArg, seed: u64) -> Outcome<States> {
+    let v = input(examples);
+    match (rbm.label_group(), pass) {
+        (None, PassArg::Means) => Ok(rbm.mean_h_from_v(v, 1.0)?.into()),
+        (None, PassArg::Samples) => {
+            Ok(rbm.sample_h_from_v(v, 1.0, Draws::new(seed, Site::Gibbs, 0))?)
+        }
+        (Some(_), PassArg::Samples) => Err(Failure::usage(
+            "--pass samples: the hidden units of an RBM with labels depend on the label",
+        )
+        .hint("--pass means sums the labels out")),
+        // E[h | v] = sum_y p(y | v) E[h | v, y]
+        (Some(group), PassArg::Means) => {
+            let log_p = rbm.log_p_y_from_v(v)?;
+            let value = |i: usize, j: usize| match examples.values() {
+                Values::Bits(x) => f32::from(x.get(i, j)),
+                Values::Real(x) => x.row(i)[j],
+            };
+            let mut sum = Matrix::zeros(examples.len(), rbm.n_hidden());
+            for class in 0..group.size {
+                let labelled = Matrix::from_fn(examples.len(), rbm.n_visible(), |i, j| {
+                    match j.checked_sub(group.first) {
+                        None => value(i, j),
+                        Some(y) => f32::from(y == class),
+                    }
+                });
+                let means = rbm.mean_h_from_v(&labelled, 1.0)?;
+                for i in 0..sum.rows() {
+                    let p = log_p.row(i)[class].exp();
+                    let to = sum.row_mut(i).iter_mut().zip(means.row(i));
+                    to.for_each(|(to, x)| *to += p * x);
+                }
+            }
+            Ok(sum.into())
+        }
+    }
+}
