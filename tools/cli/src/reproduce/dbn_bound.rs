@@ -86,7 +86,7 @@ fn plan(setting: &Setting) -> GreedyPlan {
     GreedyPlan {
         layers: vec![
             layer(500, 300, 0.1, false),
-            layer(2000, 100, 0.01, !setting.quick),
+            layer(2000, 60, 0.002, !setting.quick),
         ],
         posterior: Posterior::Samples,
         classes: None,
