@@ -224,8 +224,13 @@ fn mean(x: &mut Matrix, rows: usize) -> Tail<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::model::{Directed, Layer, Rbm};
+    use super::{super::UpDownOptions, *};
+    use crate::{
+        dataset::Values,
+        model::{Dbn, Directed, Layer, Rbm},
+        product::Propagation,
+        train::Velocity,
+    };
 
     /// Steps by look-up against plain sums over the states that were drawn.
     #[test]
