@@ -66,8 +66,8 @@ impl Directed {
             Some(recognition) => Self {
                 below,
                 above,
-                recognition: Connection::new(recognition),
-                generative: Some(Connection::new(weights.transposed())),
+                recognition: Connection::one_way(recognition),
+                generative: Some(Connection::one_way(weights.transposed())),
             },
         };
         pair.check_finite()?;
@@ -113,7 +113,9 @@ impl Directed {
     /// Gives generation weights of its own, equal at first.
     pub fn untie(&mut self) {
         if self.is_tied() {
-            self.generative = Some(Connection::new(self.recognition.weights().transposed()));
+            let weights = std::mem::take(&mut self.recognition).into_weights();
+            self.generative = Some(Connection::one_way(weights.transposed()));
+            self.recognition = Connection::one_way(weights);
         }
     }
 

@@ -90,6 +90,8 @@ pub struct Connection {
     fixed: OnceLock<FixedPoint>,
     /// Copies of earlier weights, whose memory the next ones take.
     spare: Option<FixedPoint>,
+    /// Whether products of bits are looked up on the way up alone.
+    one_way: bool,
 }
 
 impl Connection {
@@ -101,9 +103,22 @@ impl Connection {
         }
     }
 
+    /// A connection that is walked up: copies for the way down are not made, products that way are dense.
+    pub fn one_way(weights: Matrix) -> Self {
+        Self {
+            one_way: true,
+            ..Self::new(weights)
+        }
+    }
+
     /// The weights.
     pub fn weights(&self) -> &Matrix {
         &self.weights
+    }
+
+    /// The weights alone.
+    pub fn into_weights(self) -> Matrix {
+        self.weights
     }
 
     /// The weights, to be changed; copies become stale.
@@ -135,9 +150,13 @@ impl Connection {
     ) -> Result<Term<'a>> {
         let (n, m) = (self.weights.rows(), self.weights.columns());
         let fast = !precise && matches!(input, Input::Bits(_)) && route().takes_look_up(n, m);
+        let copies = || match self.one_way {
+            false => FixedPoint::new(&self.weights),
+            true => FixedPoint::one_way(&self.weights),
+        };
         let fixed = fast
-            .then(|| self.fixed.get_or_init(|| FixedPoint::new(&self.weights)))
-            .filter(|fixed| fixed.largest_step() <= LARGEST_STEP);
+            .then(|| self.fixed.get_or_init(copies))
+            .filter(|fixed| fixed.largest_step() <= LARGEST_STEP && fixed.walks(direction));
         // Copies of a step below the largest are of finite weights.
         if !precise && fixed.is_none() && !*self.finite.get_or_init(|| self.weights.is_finite()) {
             return Err(Error::NotFinite {
@@ -155,7 +174,10 @@ impl Connection {
 
 impl Clone for Connection {
     fn clone(&self) -> Self {
-        Self::new(self.weights.clone())
+        Self {
+            one_way: self.one_way,
+            ..Self::new(self.weights.clone())
+        }
     }
 }
 

@@ -43,12 +43,12 @@ pub(super) const SLAB: usize = BLOCK * WIDTH;
 /// Slabs of `WIDTH` outputs in a block.
 pub(super) const SLABS: usize = BLOCK / WIDTH;
 
-/// Fixed-point copies of the weights of a connection, one for each direction.
+/// Fixed-point copies of the weights of a connection, one for each direction that is walked.
 #[derive(Clone, Debug)]
 pub struct FixedPoint {
     /// `[block of rows][slab of columns]` slabs: inputs are rows.
     up: Aligned<i16>,
-    /// `[block of rows][block of columns][slab of rows in the block]` slabs: inputs are columns.
+    /// `[block of rows][block of columns][slab of rows in the block]` slabs: inputs are columns. Empty if nobody walks down.
     down: Aligned<i16>,
     /// `[block of rows][block of columns]`.
     steps: Vec<f32>,
@@ -57,14 +57,23 @@ pub struct FixedPoint {
 }
 
 impl FixedPoint {
-    /// The copies of `weights`.
+    /// The copies of `weights` for both directions.
     pub fn new(weights: &Matrix) -> Self {
+        Self::of(weights, true)
+    }
+
+    /// The copy of `weights` for the way up alone: half the work and the memory.
+    pub fn one_way(weights: &Matrix) -> Self {
+        Self::of(weights, false)
+    }
+
+    fn of(weights: &Matrix, both: bool) -> Self {
         let row_blocks = weights.rows().div_ceil(BLOCK);
         let column_blocks = weights.columns().div_ceil(BLOCK);
         let size = row_blocks * column_blocks * SLABS * SLAB;
         let mut fixed = Self {
             up: aligned(size, 0),
-            down: aligned(size, 0),
+            down: aligned(if both { size } else { 0 }, 0),
             steps: vec![0.0; row_blocks * column_blocks],
             row_blocks,
             column_blocks,
@@ -81,21 +90,30 @@ impl FixedPoint {
             return;
         }
         let size = self.column_blocks * SLABS * SLAB;
-        self.up
-            .par_chunks_mut(size)
-            .zip(self.down.par_chunks_mut(size))
-            .zip(self.steps.par_chunks_mut(self.column_blocks))
-            .enumerate()
-            .for_each(|(block, ((up, down), steps))| {
-                let rows = block * BLOCK..((block + 1) * BLOCK).min(weights.rows());
-                let weights = weights.view_rows(rows);
-                dispatch(Quantize {
-                    weights,
-                    up,
-                    down,
-                    steps,
-                });
+        let up = self.up.par_chunks_mut(size);
+        let blocks = up.zip(self.steps.par_chunks_mut(self.column_blocks));
+        let quantize = |block: usize, up: &mut [i16], down: &mut [i16], steps: &mut [f32]| {
+            let rows = block * BLOCK..((block + 1) * BLOCK).min(weights.rows());
+            let weights = weights.view_rows(rows);
+            dispatch(Quantize {
+                weights,
+                up,
+                down,
+                steps,
             });
+        };
+        if self.down.is_empty() {
+            let blocks = blocks.enumerate();
+            blocks.for_each(|(block, (up, steps))| quantize(block, up, &mut [], steps));
+        } else {
+            let blocks = blocks.zip(self.down.par_chunks_mut(size)).enumerate();
+            blocks.for_each(|(block, ((up, steps), down))| quantize(block, up, down, steps));
+        }
+    }
+
+    /// Whether there is a copy for this direction.
+    pub fn walks(&self, direction: Direction) -> bool {
+        direction == Direction::Up || !self.down.is_empty()
     }
 
     /// The largest step of any block; infinite if a weight is.
@@ -249,6 +267,7 @@ pub(super) fn warm_up() {
 struct Quantize<'a> {
     weights: MatrixView<'a>,
     up: &'a mut [i16],
+    /// Empty if it is not wanted.
     down: &'a mut [i16],
     steps: &'a mut [f32],
 }
@@ -279,7 +298,8 @@ impl Operation for Quantize<'_> {
                 0.0
             });
             let slabs = j * SLABS * SLAB..(j + 1) * SLABS * SLAB;
-            let (up, down) = (&mut self.up[slabs.clone()], &mut self.down[slabs]);
+            let up = &mut self.up[slabs.clone()];
+            let down = self.down.get_mut(slabs).unwrap_or_default();
             let zero = s.narrow([s.splat(0.0); 2]);
             for (k, slab) in up.chunks_exact_mut(SLAB).enumerate() {
                 for v in 0..WIDTH / (2 * S::LANES) {
@@ -601,6 +621,16 @@ mod tests {
             });
             check(&weights, rows);
         }
+    }
+
+    #[test]
+    fn a_copy_for_one_way_is_that_of_both() {
+        let weights = Matrix::from_fn(300, 170, |i, j| ((i * 7 + j * 3) % 23) as f32 / 9.0 - 1.0);
+        let (both, mut one) = (FixedPoint::new(&weights), FixedPoint::one_way(&weights));
+        one.refresh(&weights);
+        assert_eq!((&both.up[..], &both.steps), (&one.up[..], &one.steps));
+        assert!(both.walks(Direction::Down) && both.walks(Direction::Up));
+        assert!(!one.walks(Direction::Down) && one.walks(Direction::Up));
     }
 
     #[test]

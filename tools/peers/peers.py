@@ -1,7 +1,8 @@
 """harmonium beside PyTorch, JAX and scikit-learn: the same work on the bundled MNIST, the same threads, runs in turns, medians.
 
 Each peer is written as its experts would: one fused matrix product with bias a pass, in-place updates, no copies, whole epochs jitted
-where the library can. Work: RBM 784-500 on MNIST thresholded at 0.5, 60,000 examples, batches of 100, plain SGD.
+where the library can. Work: RBM 784-500 on MNIST thresholded at 0.5, 60,000 examples, batches of 100, plain SGD; with --only deep the
+deep machines of deep.py and of `harmonium bench --only deep`, a tenth of an epoch times ten. Ratios are medians over the rounds.
 """
 import argparse, csv, gzip, json, os, pathlib, statistics, subprocess, sys, tempfile, time
 
@@ -9,6 +10,7 @@ arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argpars
 arguments.add_argument("--harmonium", required=True)
 arguments.add_argument("--threads", type=int, default=2)
 arguments.add_argument("--rounds", type=int, default=5)
+arguments.add_argument("--only", choices=("rbm", "deep"))
 arguments.add_argument("--out", default=".")
 options = arguments.parse_args()
 for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
@@ -27,7 +29,17 @@ data = (images > 127).astype(np.float32)
 start = (0.01 * np.random.default_rng(0).standard_normal((N, M))).astype(np.float32)
 EPOCH = 5 * len(data) * N * M
 GIBBS = 2 * CHAINS * SWEEPS * N * M
-
+LOWER, UPPER = 784 * 500, 500 * 1000
+UPDATES = {  # connection updates, as `harmonium bench` counts them
+    "CD-1 epoch": EPOCH,
+    "smoothed CD-1 epoch": EPOCH,
+    "PCD-1 epoch": EPOCH,
+    "Gibbs sweeps": GIBBS,
+    "up-down epoch": len(data) * (6 * (784 * 500 + 500 * 500) + 9 * 510 * 2000),
+    "Algorithm 20.1 epoch": len(data) * (2 * LOWER + 21 * UPPER + 12 * (LOWER + UPPER)),
+    "DBM Gibbs sweeps": 2 * CHAINS * SWEEPS * (LOWER + UPPER),
+}
+TENTHS = ("up-down epoch", "Algorithm 20.1 epoch")  # timed on a tenth of the examples
 
 def timed(work):
     begin = time.perf_counter()
@@ -152,6 +164,18 @@ def jax_peers():
     yield "Gibbs sweeps", "JAX, sweeps jitted", lambda: sweeps(w, v, jax.random.PRNGKey(1)).block_until_ready()
 
 
+def deep_peers():
+    import torch
+    import deep
+
+    torch.set_num_threads(options.threads)
+    torch.set_grad_enabled(False)
+    with gzip.open(root / "data/mnist/train-labels-idx1-ubyte.gz") as file:
+        labels = np.frombuffer(file.read(), np.uint8, offset=8)[: len(data) // 10]
+    one_hot = torch.nn.functional.one_hot(torch.from_numpy(labels.astype(np.int64)), 10).float()
+    yield from deep.peers(torch.from_numpy(data[: len(data) // 10]), one_hot, BATCH, CHAINS, SWEEPS)
+
+
 def sklearn_peers():
     from sklearn.neural_network import BernoulliRBM
 
@@ -169,44 +193,65 @@ def harmonium_epoch(*method):
     return statistics.median(np.diff(seconds))
 
 
-def harmonium_bench():
-    command = [options.harmonium, "bench", "--quick", "--json", "--seconds", "0.3", "--threads", str(options.threads)]
+def harmonium_bench(section):
+    command = [options.harmonium, "bench", "--quick", "--only", section, "--json", "--seconds", "0.3", "--threads", str(options.threads)]
     rows = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)["measurements"]
     find = lambda name: [row for row in rows if row["name"].startswith(name) and row["threads"] == options.threads][0]
-    return SWEEPS * find(f"Gibbs sweep: {CHAINS}")["seconds"], find("f32 FMA peak")["gcu_per_second"]
+    return lambda name: find(name)["seconds"], find("f32 FMA peak")["gcu_per_second"]
 
 
-peers = [*torch_peers(), *jax_peers(), *sklearn_peers()]
-results, peaks = {}, []
-for work, name, run in peers:  # compilation and first touches are not counted
-    run()
-for round in range(options.rounds):
-    print(f"round {round + 1} of {options.rounds}", file=sys.stderr)
-    for work, name, run in peers:
-        results.setdefault((work, name), []).append(timed(run))
+def harmonium_rbm():
     for work, method in {
         "CD-1 epoch": ["--method", "cd"],
         "smoothed CD-1 epoch": ["--method", "cd", "--reconstruction", "smoothed"],
         "PCD-1 epoch": ["--method", "pcd"],
     }.items():
-        results.setdefault((work, "harmonium"), []).append(harmonium_epoch(*method))
-    sweeps, peak = harmonium_bench()
-    results.setdefault(("Gibbs sweeps", "harmonium"), []).append(sweeps)
+        yield work, "harmonium", harmonium_epoch(*method)
+    seconds, peak = harmonium_bench("sampling")
+    yield "Gibbs sweeps", "harmonium", SWEEPS * seconds(f"Gibbs sweep: {CHAINS}")
     peaks.append(peak)
 
+
+def harmonium_deep():
+    seconds, peak = harmonium_bench("deep")
+    yield "up-down epoch", "harmonium", 10 * seconds("up-down epoch")
+    yield "Algorithm 20.1 epoch", "harmonium", 10 * seconds("Algorithm 20.1 epoch:")
+    yield "Algorithm 20.1 epoch", "harmonium, mean field to 0.001", 10 * seconds("Algorithm 20.1 epoch to 0.001")
+    yield "DBM Gibbs sweeps", "harmonium", SWEEPS * seconds(f"Gibbs sweep of {CHAINS} chains")
+    peaks.append(peak)
+
+
+groups = {
+    "rbm": (lambda: [*torch_peers(), *jax_peers(), *sklearn_peers()], harmonium_rbm),
+    "deep": (lambda: [*deep_peers()], harmonium_deep),
+}
+groups = [(peers(), own) for name, (peers, own) in groups.items() if options.only in (None, name)]
+results, peaks = {}, []
+for peers, _ in groups:
+    for work, name, run in peers:  # compilation and first touches are not counted
+        run()
+for round in range(options.rounds):
+    print(f"round {round + 1} of {options.rounds}", file=sys.stderr)
+    for peers, own in groups:
+        for work, name, run in peers:
+            results.setdefault((work, name), []).append((10 if work in TENTHS else 1) * timed(run))
+        for work, name, seconds in own():
+            results.setdefault((work, name), []).append(seconds)
+
 peak = max(peaks)
+works = [work for work in UPDATES if (work, "harmonium") in results]
 lines = [f"{options.threads} threads, medians of {options.rounds} runs in turns; f32 FMA peak {peak:.0f} G multiply-adds/s", ""]
-lines.append(f"{'work':<21}{'program':<27}{'s':>8}{'min':>8}{'max':>8}{'GCU/s':>8}{'of peak':>9}{'harmonium is faster by':>25}")
+lines.append(f"{'work':<22}{'program':<32}{'s':>8}{'min':>8}{'max':>8}{'GCU/s':>8}{'of peak':>9}{'harmonium is faster by':>25}")
 table = []
-for work in ("CD-1 epoch", "smoothed CD-1 epoch", "PCD-1 epoch", "Gibbs sweeps"):
-    ours = statistics.median(results[work, "harmonium"])
+for work in works:
     for name, seconds in sorted((k[1], v) for k, v in results.items() if k[0] == work):
         median = statistics.median(seconds)
-        rate = (GIBBS if work == "Gibbs sweeps" else EPOCH) / median / 1e9
+        ratio = statistics.median(peer / ours for peer, ours in zip(seconds, results[work, "harmonium"]))
+        rate = UPDATES[work] / median / 1e9
         table.append((work, name, median, rate))
         lines.append(
-            f"{work:<21}{name:<27}{median:8.3f}{min(seconds):8.3f}{max(seconds):8.3f}{rate:8.1f}{rate / peak:9.0%}"
-            f"{median / ours:24.1f}x"
+            f"{work:<22}{name:<32}{median:8.3f}{min(seconds):8.3f}{max(seconds):8.3f}{rate:8.1f}{rate / peak:9.0%}"
+            f"{ratio:24.1f}x"
         )
 text = "\n".join(lines) + "\n"
 print(text, end="")
@@ -219,15 +264,18 @@ import matplotlib
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 
-figure, axes = plt.subplots(2, 2, figsize=(13, 8), constrained_layout=True)
-for axis, work in zip(axes.flat, ("CD-1 epoch", "smoothed CD-1 epoch", "PCD-1 epoch", "Gibbs sweeps")):
+rows = -(-len(works) // 2)
+figure, axes = plt.subplots(rows, 2, figsize=(13, 4 * rows), constrained_layout=True)
+for axis in axes.flat[len(works) :]:
+    axis.axis("off")
+for axis, work in zip(axes.flat, works):
     rows = sorted(((name, rate) for w, name, _, rate in table if w == work), key=lambda x: x[1])
-    bars = axis.barh([r[0] for r in rows], [r[1] for r in rows], color=["#b2182b" if r[0] == "harmonium" else "#92a5b8" for r in rows])
+    bars = axis.barh([r[0] for r in rows], [r[1] for r in rows], color=["#b2182b" if r[0].startswith("harmonium") else "#92a5b8" for r in rows])
     axis.bar_label(bars, fmt="%.0f", padding=3)
     axis.axvline(peak, color="black", linestyle="--", linewidth=1)
     axis.text(peak, -0.62, " f32 FMA peak", fontsize=8, va="center")
     axis.set(title=work, xlabel="GCU/s (10^9 connection updates a second)", ylim=(-0.9, len(rows) - 0.4))
     axis.set_xlim(right=1.12 * max(peak * 1.1, max(r[1] for r in rows)))
     axis.spines[["top", "right"]].set_visible(False)
-figure.suptitle(f"RBM 784-500, {options.threads} threads")
+figure.suptitle(f"RBM 784-500, DBN 784-500-500-2000 with 10 labels, DBM 784-500-1000; {options.threads} threads")
 figure.savefig(out / "peers.png", dpi=110)

@@ -8,6 +8,7 @@
 //!
 //! A figure is the median of several runs after a warm-up (the peak: the best run). Two figures whose ratio matters are measured in turns.
 
+mod deep;
 mod report;
 
 use clap::Args;
@@ -35,7 +36,7 @@ use std::{
     time::Instant,
 };
 
-/// Measures this machine and the engine on it: the f32 peak, products, activations, draws, epochs, Gibbs sweeps, exact ln Z
+/// Measures this machine and the engine on it: the f32 peak, products, activations, draws, epochs, Gibbs sweeps, deep machines, exact ln Z
 ///
 /// Speeds are in GCU/s, 10^9 connection updates a second. A connection update is one visible-hidden pair of one sample in one matrix
 /// pass; in a dense product it costs one multiply-add, so GCU/s compare with the f32 FMA peak. A Gibbs sweep has 2 passes, CD-1 and
@@ -51,6 +52,9 @@ pub struct BenchArgs {
     /// Epochs of 6000 examples instead of 60000, short measurements: some seconds instead of about a minute
     #[arg(long)]
     quick: bool,
+    /// Only these figures, beside the ceilings
+    #[arg(long, value_name = "SECTION", value_parser = SECTIONS)]
+    only: Option<String>,
     /// Print one JSON object instead of the table
     #[arg(long, conflicts_with = "csv")]
     json: bool,
@@ -61,6 +65,17 @@ pub struct BenchArgs {
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
 }
+
+/// What can be measured alone, in the order of the table.
+const SECTIONS: [&str; 7] = [
+    "kernel",
+    "pass",
+    "epilogue",
+    "training",
+    "sampling",
+    "deep",
+    "likelihood",
+];
 
 fn positive(text: &str) -> std::result::Result<f64, String> {
     match text.parse() {
@@ -88,7 +103,7 @@ pub fn run(args: &BenchArgs) -> Result<()> {
         threads,
         seconds,
         examples: size.examples,
-        rows: measure(threads, &size, seconds)?,
+        rows: measure(threads, &size, seconds, args.only.as_deref())?,
     };
     let text = if args.json {
         format!("{:#}\n", report.json())
@@ -122,6 +137,11 @@ struct Size {
     batch: usize,
     /// Numbers of chains of the sweeps, and of rows of the epilogue.
     chains: [usize; 2],
+    /// Layers of a deep belief network, the top pair last, and classes of its label.
+    network: [usize; 4],
+    classes: usize,
+    /// Layers of a deep Boltzmann machine.
+    machine: [usize; 3],
     /// Hidden units of which all states are enumerated.
     exact_hidden: usize,
     /// Numbers that an activation works on: they stay in the first-level cache.
@@ -144,6 +164,9 @@ impl Size {
         n_hidden: 500,
         batch: 100,
         chains: [100, 1000],
+        network: [784, 500, 500, 2000],
+        classes: 10,
+        machine: [784, 500, 1000],
         exact_hidden: 18,
         elements: 4096,
     };
@@ -229,8 +252,9 @@ fn on_threads(threads: usize, rate: impl Fn(&Barrier) -> Result<f64> + Sync) -> 
     })
 }
 
-/// Everything, in the order of the table.
-fn measure(threads: usize, size: &Size, seconds: f64) -> Result<Vec<Row>> {
+/// Everything, or one section beside the ceilings, in the order of the table.
+fn measure(threads: usize, size: &Size, seconds: f64, only: Option<&str>) -> Result<Vec<Row>> {
+    let wanted = |section: &str| only.is_none_or(|only| only == section);
     let (one, pool) = (pool(1)?, pool(threads)?);
     let progress = ProgressBar::new_spinner();
     let say = |what: &str| {
@@ -276,18 +300,20 @@ fn measure(threads: usize, size: &Size, seconds: f64) -> Result<Vec<Row>> {
             }
         }
     }
-    say("activations and draws");
-    rows.extend(kernels(size, seconds)?);
+    if wanted("kernel") {
+        say("activations and draws");
+        rows.extend(kernels(size, seconds)?);
+    }
     say("data");
     let data = synthetic(size)?;
     let rbm = Rbm::bernoulli(size.n_visible, size.n_hidden).initialized_from(&data, 0)?;
-    for shape in size.passes {
+    for shape in size.passes.into_iter().filter(|_| wanted("pass")) {
         for n in size.pass_rows {
             say("passes");
             rows.push(pool.install(|| pass(shape, n, seconds, ceilings.last().expect("one")))?);
         }
     }
-    for n in size.chains {
+    for n in size.chains.into_iter().filter(|_| wanted("epilogue")) {
         say("epilogue");
         rows.extend(one.install(|| epilogue(&rbm, n, seconds, &ceilings[0]))?);
     }
@@ -312,12 +338,15 @@ fn measure(threads: usize, size: &Size, seconds: f64) -> Result<Vec<Row>> {
                 steps: 1,
             },
         ),
-    ] {
+    ]
+    .into_iter()
+    .filter(|_| wanted("training"))
+    {
         say(name);
         let (time, updates) = pool.install(|| epoch(&rbm, &data, negative, size.batch, seconds))?;
         rows.push(all.row("training", name, time, updates));
     }
-    for n in size.chains {
+    for n in size.chains.into_iter().filter(|_| wanted("sampling")) {
         let name = format!("Gibbs sweep: {n} chains");
         say(&name);
         let [time] = pool.install(|| {
@@ -327,27 +356,14 @@ fn measure(threads: usize, size: &Size, seconds: f64) -> Result<Vec<Row>> {
         let updates = 2 * n * size.n_visible * size.n_hidden;
         rows.push(all.row("sampling", &name, time, updates as f64));
     }
-    say("ln Z by enumeration");
-    let (n, name) = (size.exact_hidden, "ln Z by enumeration: a factor");
-    let weights = Matrix::from_fn(size.n_visible, n, |i, j| {
-        ((i * 7 + j * 3) % 13) as f32 / 64.0 - 0.1
-    });
-    let small = Rbm::from_parameters(weights, vec![-1.0; size.n_visible], vec![0.0; n])?;
-    let [time] = pool.install(|| {
-        median_seconds(
-            seconds,
-            [&mut || {
-                black_box(small.log_z()?);
-                Ok(())
-            }],
-        )
-    })?;
-    let factors = (size.n_visible << n) as f64;
-    rows.push(Row {
-        seconds: Some(time),
-        nanoseconds_per_element: Some(time * 1e9 / factors),
-        ..Row::new("likelihood", name, threads)
-    });
+    if wanted("deep") {
+        say("deep machines");
+        rows.extend(pool.install(|| deep::measure(size, &data, seconds, all))?);
+    }
+    if wanted("likelihood") {
+        say("ln Z by enumeration");
+        rows.push(pool.install(|| log_z(size, seconds, threads))?);
+    }
     progress.finish_and_clear();
     Ok(rows)
 }
@@ -505,13 +521,34 @@ fn epilogue(rbm: &Rbm, n: usize, seconds: f64, ceiling: &Ceiling) -> Result<[Row
     Ok([bare, full])
 }
 
+/// `ln Z` of a machine with few hidden units, all of whose states are summed.
+fn log_z(size: &Size, seconds: f64, threads: usize) -> Result<Row> {
+    let (n, name) = (size.exact_hidden, "ln Z by enumeration: a factor");
+    let weights = Matrix::from_fn(size.n_visible, n, |i, j| {
+        ((i * 7 + j * 3) % 13) as f32 / 64.0 - 0.1
+    });
+    let small = Rbm::from_parameters(weights, vec![-1.0; size.n_visible], vec![0.0; n])?;
+    let mut call = || {
+        black_box(small.log_z()?);
+        Ok(())
+    };
+    let [time] = median_seconds(seconds, [&mut call])?;
+    let factors = (size.n_visible << n) as f64;
+    Ok(Row {
+        seconds: Some(time),
+        nanoseconds_per_element: Some(time * 1e9 / factors),
+        ..Row::new("likelihood", name, threads)
+    })
+}
+
 /// Random bits with the size and density of binarised MNIST.
 fn synthetic(size: &Size) -> Result<Examples> {
     let draws = Draws::new(0, Site::Binarize, 0);
     let bits = BitMatrix::from_fn(size.examples, size.n_visible, |i, j| {
         draws.uniform(i, j) < DENSITY
     });
-    Examples::new(Values::Bits(bits), None)
+    let labels = (0..size.examples).map(|i| (i % size.classes) as u8);
+    Examples::new(Values::Bits(bits), Some(labels.collect()))
 }
 
 /// Median seconds and connection updates of an epoch.
@@ -549,14 +586,17 @@ mod tests {
         n_hidden: 20,
         batch: 10,
         chains: [3, 300],
+        network: [70, 20, 30, 40],
+        classes: 3,
+        machine: [70, 20, 30],
         exact_hidden: 10,
         elements: 50,
     };
 
     #[test]
     fn every_figure_is_a_positive_number() {
-        let rows = measure(2, &TINY, 1e-3).unwrap();
-        let expected = 2 + 2 * 4 * Provider::ALL.len() + 3 + 12 + 4 + 3 + 2 + 1;
+        let rows = measure(2, &TINY, 1e-3, None).unwrap();
+        let expected = 2 + 2 * 4 * Provider::ALL.len() + 3 + 12 + 4 + 3 + 2 + 4 + 1;
         assert_eq!(rows.len(), expected);
         for row in &rows {
             assert!(!row.name.contains([',', '"']), "{row:?}");
@@ -567,9 +607,20 @@ mod tests {
             }
         }
         assert_eq!(
-            measure(1, &TINY, 1e-3).unwrap().len(),
+            measure(1, &TINY, 1e-3, None).unwrap().len(),
             expected - 1 - 4 * Provider::ALL.len()
         );
+    }
+
+    #[test]
+    fn sections_add_up() {
+        let ceilings = 1 + 4 * Provider::ALL.len();
+        let counts = SECTIONS.map(|section| {
+            let rows = measure(1, &TINY, 1e-3, Some(section)).unwrap();
+            assert!(rows[ceilings..].iter().all(|row| row.section == section));
+            rows.len() - ceilings
+        });
+        assert_eq!(counts, [3, 12, 4, 3, 2, 4, 1]);
     }
 
     #[test]

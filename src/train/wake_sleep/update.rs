@@ -1,0 +1,344 @@
+//! One update of the up-down algorithm: wake, sweeps of the top pair, sleep, steps.
+
+use super::{
+    super::{
+        Schedule,
+        delta::to_error,
+        gradient::Beside,
+        minibatch::order_into,
+        optimizer::Shaping,
+        rule::{Rates, Rule},
+        trainer::Position,
+    },
+    UpDown, UpDownState,
+};
+use crate::{
+    bits::BitMatrix,
+    dataset::Examples,
+    error::Result,
+    matrix::Matrix,
+    model::layer_draws,
+    product::{Input, Phase, Statistics, Tail},
+    rng::{Draws, MAX_STEP, Site},
+};
+
+impl UpDown {
+    pub(super) fn try_update(&mut self, data: &Examples) -> Result<()> {
+        let rows = self.gather(data);
+        self.wake_phase(rows)?;
+        self.memory(rows)?;
+        self.sleep_phase(rows)?;
+        self.learn(rows)?;
+        self.state.updates += 1;
+        Ok(())
+    }
+
+    fn gather(&mut self, data: &Examples) -> usize {
+        let Position { epoch, batch, .. } = self.position();
+        let UpDownState {
+            options,
+            examples,
+            updates,
+            ..
+        } = &self.state;
+        if self.ordered != Some(epoch as u64) {
+            order_into(options.seed, epoch as u64, *examples, &mut self.order);
+            self.ordered = Some(epoch as u64);
+        }
+        let start = batch * options.batch_size;
+        let indices = &self.order[start..(start + options.batch_size).min(*examples)];
+        let draws = Draws::new(options.seed, Site::Data, *updates);
+        self.minibatch.fill(data, indices, draws, self.dbn.layer(0));
+        self.labels.clear();
+        if let Some(labels) = data.labels() {
+            self.labels
+                .extend(indices.iter().map(|&i| labels[i as usize]));
+        }
+        indices.len()
+    }
+
+    /// States of every layer given the data.
+    fn wake_phase(&mut self, rows: usize) -> Result<()> {
+        let (seed, update) = (self.state.options.seed, self.state.updates);
+        for (l, pair) in self.dbn.directed().iter().enumerate() {
+            let (below, above) = self.wake.split_at_mut(l);
+            let x = match below.last() {
+                Some(x) => x.view_rows(0..rows).into(),
+                None => self.minibatch.input(),
+            };
+            let draws = layer_draws(seed, Site::Wake, update, l + 1);
+            let tail = sampled(&mut above[0], rows, draws);
+            pair.above_from_below(x, tail, &mut self.buffers)?;
+        }
+        let [v, h] = &mut self.positive;
+        let features = &self.wake[self.wake.len() - 1];
+        for s in 0..rows {
+            v.copy_first_columns(s, features.view(), s);
+            if let Some(group) = self.dbn.label_group() {
+                v.set(s, group.first + usize::from(self.labels[s]), true);
+            }
+        }
+        let draws = layer_draws(seed, Site::Wake, update, self.wake.len() + 1);
+        let tail = sampled(h, rows, draws);
+        let v = v.view_rows(0..rows);
+        self.dbn
+            .top()
+            .hidden_from_visible(v.into(), tail, &mut self.buffers)
+    }
+
+    /// The sweeps of the top pair.
+    fn memory(&mut self, rows: usize) -> Result<()> {
+        let UpDownState {
+            options, updates, ..
+        } = &self.state;
+        let steps = options
+            .steps
+            .at(self.time(), options.epochs)
+            .ceil()
+            .max(1.0) as u64;
+        let (first, seed) = (updates << 12, options.seed);
+        debug_assert!(first + 2 * steps <= MAX_STEP);
+        let top = self.dbn.top();
+        let [v, h] = &mut self.negative;
+        for k in 0..steps {
+            let from = if k == 0 { &self.positive[1] } else { &*h };
+            let draws = Draws::new(seed, Site::Memory, first + 2 * k);
+            let tail = sampled(v, rows, draws);
+            top.visible_from_hidden(from.view_rows(0..rows).into(), tail, &mut self.buffers)?;
+            let draws = Draws::new(seed, Site::Memory, first + 2 * k + 1);
+            let tail = sampled(h, rows, draws);
+            top.hidden_from_visible(v.view_rows(0..rows).into(), tail, &mut self.buffers)?;
+        }
+        Ok(())
+    }
+
+    /// States of every layer given the end of the sweeps.
+    fn sleep_phase(&mut self, rows: usize) -> Result<()> {
+        let (seed, update) = (self.state.options.seed, self.state.updates);
+        let last = self.dbn.directed().len();
+        for s in 0..rows {
+            self.sleep[last].copy_first_columns(s, self.negative[0].view(), s);
+        }
+        for (l, pair) in self.dbn.directed().iter().enumerate().rev() {
+            let (below, above) = self.sleep.split_at_mut(l + 1);
+            let draws = layer_draws(seed, Site::Sleep, update, l);
+            let tail = sampled(&mut below[l], rows, draws);
+            let h = above[0].view_rows(0..rows);
+            pair.below_from_above(h.into(), tail, &mut self.buffers)?;
+        }
+        Ok(())
+    }
+
+    /// Steps of all parameters; those of the states' own directions stayed as they were until here.
+    fn learn(&mut self, rows: usize) -> Result<()> {
+        let [generative, recognition, of_top] = self.rates();
+        let (pairs, top) = self.dbn.parts_mut();
+        for (l, pair) in pairs.iter_mut().enumerate() {
+            let velocity = &mut self.state.pairs[l];
+            // Wake: the lower layer predicted from the upper one.
+            let target = match l {
+                0 => self.minibatch.input(),
+                _ => self.wake[l - 1].view_rows(0..rows).into(),
+            };
+            let source: Input<'_> = self.wake[l].view_rows(0..rows).into();
+            let error = &mut self.errors[l];
+            pair.below_from_above(source, mean(error, rows), &mut self.buffers)?;
+            to_error(target, error);
+            if let Some(parameters) = pair.generative_mut() {
+                let velocity = &mut velocity.generative;
+                self.delta
+                    .step(source, error, parameters, velocity, generative)?;
+            }
+            // Sleep: the upper layer predicted from the lower one.
+            let [source, target] =
+                [l, l + 1].map(|l| Input::from(self.sleep[l].view_rows(0..rows)));
+            let error = &mut self.errors[l + 1];
+            pair.above_from_below(source, mean(error, rows), &mut self.buffers)?;
+            to_error(target, error);
+            let (parameters, velocity) = (pair.recognition_mut(), &mut velocity.recognition);
+            self.delta
+                .step(source, error, parameters, velocity, recognition)?;
+            pair.refresh();
+        }
+        let weight = 1.0 / rows as f32;
+        let phases = [(&self.positive, weight), (&self.negative, -weight)];
+        let phases = phases.map(|([v, h], weight)| Phase {
+            visible: v.view_rows(0..rows).into(),
+            hidden: h.view_rows(0..rows).into(),
+            weight,
+        });
+        let statistics = Statistics::new(&phases, top.n_visible(), top.n_hidden())?;
+        let (shaping, gradient) = (Shaping::default(), &mut self.gradient);
+        let optimizer = &mut self.state.top;
+        optimizer.step(
+            top,
+            &statistics,
+            Beside::default(),
+            of_top,
+            shaping,
+            gradient,
+        )
+    }
+
+    /// Epochs so far, with fractions.
+    fn time(&self) -> f64 {
+        let position = self.position();
+        position.epoch as f64 + position.batch as f64 / position.batches as f64
+    }
+
+    /// Of the generative, the recognition and the top weights.
+    fn rates(&self) -> [Rates; 3] {
+        let options = &self.state.options;
+        let at = |rate: &Schedule| rate.at(self.time(), options.epochs);
+        let rates = [
+            &options.generative_rate,
+            &options.recognition_rate,
+            &options.top_rate,
+        ];
+        rates.map(|rate| Rates {
+            rule: Rule::Momentum,
+            learning_rate: at(rate),
+            momentum: at(&options.momentum),
+            weight_decay: options.weight_decay,
+            l1_decay: 0.0,
+            gradient_clip: None,
+            variance_rate: 0.0,
+            update: self.state.updates + 1,
+        })
+    }
+}
+
+fn sampled(x: &mut BitMatrix, rows: usize, draws: Draws) -> Tail<'_> {
+    Tail {
+        sample: Some((x.view_rows_mut(0..rows), draws)),
+        ..Tail::new(1.0)
+    }
+}
+
+fn mean(x: &mut Matrix, rows: usize) -> Tail<'_> {
+    Tail {
+        mean: Some(x.view_rows_mut(0..rows)),
+        ..Tail::new(1.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::UpDownOptions, *};
+    use crate::{
+        dataset::Values,
+        model::{Dbn, Directed, Layer, Rbm},
+        product::Propagation,
+        train::Velocity,
+    };
+
+    /// Steps by look-up against plain sums over the states that were drawn.
+    #[test]
+    fn steps_are_those_of_the_states_at_hand() {
+        let sizes = [130, 70, 64, 90];
+        let weight = |i: usize, j: usize| ((i * 7 + j * 13) % 19) as f32 / 60.0 - 0.15;
+        let pair = |l: usize| {
+            let layer = |n: usize| Layer {
+                bias: (0..n).map(|i| weight(i, l)).collect(),
+                ..Layer::bernoulli(n)
+            };
+            let weights = Matrix::from_fn(sizes[l], sizes[l + 1], weight);
+            let (below, above) = (layer(sizes[l]), layer(sizes[l + 1]));
+            Directed::new(below, above, weights, None).unwrap()
+        };
+        let top = Rbm::from_parameters(
+            Matrix::from_fn(64, 90, weight),
+            vec![0.1; 64],
+            vec![-0.1; 90],
+        );
+        let dbn = Dbn::new(vec![pair(0), pair(1)], top.unwrap()).unwrap();
+        let bits = BitMatrix::from_fn(200, 130, |i, j| (i * 3 + j * 5 + i * j) % 7 < 3);
+        let data = Examples::new(Values::Bits(bits), None).unwrap();
+        let one = || Schedule::Constant(1.0);
+        let options = UpDownOptions {
+            batch_size: 200,
+            generative_rate: one(),
+            recognition_rate: one(),
+            top_rate: one(),
+            ..UpDownOptions::default()
+        };
+        let mut run = UpDown::new(dbn.clone(), options, &data).unwrap();
+        run.update(&data).unwrap();
+        let v = run.minibatch.input();
+        let numbers = |x: Input<'_>| match x {
+            Input::Bits(x) => x.to_owned().to_matrix(),
+            Input::Real(_) => unreachable!("bits"),
+        };
+        // Predictions by look-up are off by up to half a step of each active input, 70 of 2^-14 or so; sums in fixed point by less than 2^-8
+        // of an example each, without bias.
+        let close = |velocity: &Velocity, source: &Matrix, target: &Matrix, mean: &Matrix| {
+            for i in 0..source.columns() {
+                for j in 0..target.columns() {
+                    let sum: f32 = (0..200)
+                        .map(|s| source.row(s)[i] * (target.row(s)[j] - mean.row(s)[j]))
+                        .sum();
+                    let found = velocity.weights.row(i)[j];
+                    assert!(
+                        (found - sum / 200.0).abs() < 2e-3,
+                        "{found} for {}",
+                        sum / 200.0
+                    );
+                }
+            }
+            for (j, found) in velocity.bias.iter().enumerate() {
+                let sum: f32 = (0..200).map(|s| target.row(s)[j] - mean.row(s)[j]).sum();
+                assert!((found - sum / 200.0).abs() < 2e-3);
+            }
+        };
+        for (l, pair) in dbn.directed().iter().enumerate() {
+            let mean_of = |x: &Matrix, up: bool| {
+                let n = if up { sizes[l + 1] } else { sizes[l] };
+                let mut out = Matrix::zeros(200, n);
+                let tail = Tail {
+                    mean: Some(out.view_mut()),
+                    precise: true,
+                    ..Tail::new(1.0)
+                };
+                let buffers = &mut Propagation::default();
+                match up {
+                    true => pair.above_from_below(x.into(), tail, buffers).unwrap(),
+                    false => pair.below_from_above(x.into(), tail, buffers).unwrap(),
+                }
+                out
+            };
+            let target = if l == 0 {
+                numbers(v)
+            } else {
+                run.wake[l - 1].to_matrix()
+            };
+            let source = run.wake[l].to_matrix();
+            let velocity = &run.state.pairs[l];
+            close(
+                &velocity.generative,
+                &source,
+                &target,
+                &mean_of(&source, false),
+            );
+            let (source, target) = (run.sleep[l].to_matrix(), run.sleep[l + 1].to_matrix());
+            close(
+                &velocity.recognition,
+                &source,
+                &target,
+                &mean_of(&source, true),
+            );
+        }
+        let [positive, negative] =
+            [&run.positive, &run.negative].map(|x| [x[0].to_matrix(), x[1].to_matrix()]);
+        for i in 0..64 {
+            for j in 0..90 {
+                let of =
+                    |[v, h]: &[Matrix; 2]| (0..200).map(|s| v.row(s)[i] * h.row(s)[j]).sum::<f32>();
+                let expected = (of(&positive) - of(&negative)) / 200.0;
+                let found = run.state.top.first.weights.row(i)[j];
+                assert!((found - expected).abs() < 1e-5);
+            }
+        }
+        assert_eq!(run.sleep[2], run.negative[0]);
+        assert_eq!(run.wake[1], run.positive[0]);
+    }
+}
