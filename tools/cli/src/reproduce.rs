@@ -5,6 +5,7 @@
 
 mod annealed;
 mod classification;
+mod dbm;
 mod dbn;
 mod enumerated;
 
@@ -47,7 +48,7 @@ struct Experiment {
     run: fn(&Setting) -> Outcome<Vec<Part>>,
 }
 
-const EXPERIMENTS: [Experiment; 7] = [
+const EXPERIMENTS: [Experiment; 8] = [
     Experiment {
         name: "rbm-cd25",
         about: "RBM 784-500, CD with 1 to 25 steps (Salakhutdinov and Murray 2008): test -86.34 nats; --data takes their binarised MNIST",
@@ -82,6 +83,11 @@ const EXPERIMENTS: [Experiment; 7] = [
         name: "dbn-2006",
         about: "DBN 784-500-500-2000 with 10 labels (Hinton, Osindero and Teh 2006): 2.49, 1.39, 1.25 % test error",
         run: dbn::run,
+    },
+    Experiment {
+        name: "dbm-2009",
+        about: "DBM 784-500-1000 (Salakhutdinov and Hinton 2009): test lower bound -84.62 nats",
+        run: dbm::run,
     },
 ];
 

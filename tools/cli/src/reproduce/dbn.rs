@@ -243,7 +243,7 @@ fn error(dbn: &Dbn, examples: &Examples) -> Outcome<f64> {
 }
 
 /// Seconds of learning, and lines about it.
-struct Clock<'a> {
+pub(super) struct Clock<'a> {
     setting: &'a Setting,
     seconds: f64,
     since: Option<Instant>,
@@ -251,7 +251,7 @@ struct Clock<'a> {
 }
 
 impl<'a> Clock<'a> {
-    fn new(setting: &'a Setting) -> Self {
+    pub(super) fn new(setting: &'a Setting) -> Self {
         let told = Instant::now();
         Self {
             setting,
@@ -261,11 +261,15 @@ impl<'a> Clock<'a> {
         }
     }
 
-    fn go(&mut self) {
+    pub(super) fn setting(&self) -> &'a Setting {
+        self.setting
+    }
+
+    pub(super) fn go(&mut self) {
         self.since = Some(Instant::now());
     }
 
-    fn stop(&mut self) {
+    pub(super) fn stop(&mut self) {
         let spent = self
             .since
             .take()
@@ -274,7 +278,7 @@ impl<'a> Clock<'a> {
         self.seconds += spent.as_secs_f64();
     }
 
-    fn flow(&self) -> ControlFlow<()> {
+    pub(super) fn flow(&self) -> ControlFlow<()> {
         if self.setting.interrupt.asked() {
             ControlFlow::Break(())
         } else {
@@ -283,7 +287,7 @@ impl<'a> Clock<'a> {
     }
 
     /// Writes a line now and then, and if it is `due`; `more` costs no time of learning.
-    fn tell(
+    pub(super) fn tell(
         &mut self,
         due: bool,
         text: &str,
@@ -300,7 +304,12 @@ impl<'a> Clock<'a> {
         Ok(())
     }
 
-    fn check(&self, done: ControlFlow<()>, failure: Option<Failure>) -> Outcome<()> {
+    /// Seconds of learning since the last call.
+    pub(super) fn take_seconds(&mut self) -> f64 {
+        std::mem::take(&mut self.seconds)
+    }
+
+    pub(super) fn check(&self, done: ControlFlow<()>, failure: Option<Failure>) -> Outcome<()> {
         if let Some(failure) = failure {
             return Err(failure);
         }
@@ -339,7 +348,7 @@ impl<'a> Clock<'a> {
             name: name.into(),
             recipe: json!({"options": options}),
             figures: figures.collect(),
-            seconds: std::mem::take(&mut self.seconds),
+            seconds: self.take_seconds(),
         }
     }
 }
