@@ -156,12 +156,7 @@ fn joint_options(setting: &Setting, examples: usize) -> DbmOptions {
     }
 }
 
-fn together(
-    clock: &mut Clock<'_>,
-    dbm: Dbm,
-    options: DbmOptions,
-    data: &Examples,
-) -> Outcome<Dbm> {
+fn together(clock: &mut Clock<'_>, dbm: Dbm, options: DbmOptions, data: &Examples) -> Outcome<Dbm> {
     let mut run = DbmTraining::new(dbm, options, data)?;
     clock.go();
     let mut failure = None;
@@ -173,7 +168,10 @@ fn together(
         let text = format!("joint learning: epoch {epoch}/{epochs}");
         let told = clock.tell(epoch == epochs, &text, || {
             let mean_field = run.convergence();
-            Ok(format!("{} iterations of mean field", mean_field.iterations))
+            Ok(format!(
+                "{} iterations of mean field",
+                mean_field.iterations
+            ))
         });
         if let Err(e) = told {
             failure = Some(e);
@@ -222,13 +220,8 @@ impl Annealing {
             base: Base::rate_of_dbm(dbm, &self.start, &MeanField::default())?,
             seed: self.seed,
         };
-        let start = ReverseStart::suited_to_dbm(
-            dbm,
-            &self.start,
-            self.chains,
-            self.burn_in,
-            self.seed,
-        )?;
+        let start =
+            ReverseStart::suited_to_dbm(dbm, &self.start, self.chains, self.burn_in, self.seed)?;
         Ok(ais.dbm_bracket(dbm, &start)?)
     }
 
@@ -252,7 +245,10 @@ impl Annealing {
         for warning in log_z.warnings() {
             remark.push_str(&format!("; {warning}"));
         }
-        let (least, most) = (within.low.min(within.estimate), within.high.max(within.estimate));
+        let (least, most) = (
+            within.low.min(within.estimate),
+            within.high.max(within.estimate),
+        );
         Ok(Figure {
             what: "test lower bound",
             published,
