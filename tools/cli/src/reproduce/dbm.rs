@@ -133,7 +133,7 @@ fn joint_options(setting: &Setting, examples: usize) -> DbmOptions {
     DbmOptions {
         mean_field: MeanField {
             iterations: 30,
-            tolerance: 1e-3,
+            tolerance: 1e-2,
             damping: 0.0,
         },
         chains: 100,
