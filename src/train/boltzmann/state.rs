@@ -89,9 +89,8 @@ impl BoltzmannTraining {
             };
             same(what, shape(own), shape(found))?;
         }
-        let memory = |(pairs, bias): PairMemory| Gradient { pairs, bias };
-        training.first = memory(state.first);
-        training.second = state.second.map(memory);
+        training.first = remembered(state.first);
+        training.second = state.second.map(remembered);
         if let Some(hidden) = state.hidden {
             training.hidden = hidden;
         }
@@ -101,6 +100,10 @@ impl BoltzmannTraining {
         training.updates = state.updates;
         Ok(training)
     }
+}
+
+fn remembered((pairs, bias): PairMemory) -> Gradient {
+    Gradient { pairs, bias }
 }
 
 fn same(what: &str, own: String, found: String) -> Result<()> {
