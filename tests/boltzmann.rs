@@ -355,3 +355,42 @@ fn what_is_refused() {
             .is_err()
     );
 }
+
+#[test]
+fn edges_come_from_a_text_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("edges.txt");
+    let load = |text: &str| {
+        std::fs::write(&path, text).unwrap();
+        BoltzmannMachine::from_edge_file(&path, 3, 2)
+    };
+    let machine =
+        load("# five units\n0 1 0.5\n\n4 1 -1e-1 # one hidden\n3\t4  2\n2 2 0.25\n4 4 -3\n1 3 0\n");
+    let machine = machine.unwrap();
+    let edges = [(0, 1, 0.5), (1, 4, -0.1), (3, 4, 2.0), (1, 3, 0.0)];
+    let mut expected = BoltzmannMachine::from_edges(3, 2, &edges).unwrap();
+    expected.biases_mut().0[2] = 0.25;
+    expected.biases_mut().1[1] = -3.0;
+    assert_eq!(machine, expected);
+    assert!(machine.may_couple(1, 3) && !machine.may_couple(0, 3));
+    assert_eq!(load("").unwrap().units(), 5);
+    for (text, words) in [
+        ("0 1 1\n0 5 1\n", ["below 5", "line 2"]),
+        ("0 1\n", ["finite number", "line 1"]),
+        ("0 1 1 1\n", ["finite number", "0 1 1 1"]),
+        ("0 1 inf\n", ["finite number", "inf"]),
+        ("0 -1 1\n", ["two units", "0 -1 1"]),
+        ("\n0 1 1\n1 0 2\n", ["line 3", "line 2"]),
+        ("2 2 1\n2 2 1\n", ["line 2", "line 1"]),
+    ] {
+        let error = load(text).unwrap_err().to_string();
+        for word in words.into_iter().chain(["edges.txt"]) {
+            assert!(error.contains(word), "{error} should tell of {word}");
+        }
+    }
+    std::fs::write(&path, [0xff, 0xfe]).unwrap();
+    assert!(BoltzmannMachine::from_edge_file(&path, 3, 2).is_err());
+    std::fs::remove_file(&path).unwrap();
+    let missing = BoltzmannMachine::from_edge_file(&path, 3, 2).unwrap_err();
+    assert!(matches!(missing, Error::Io { .. }), "{missing}");
+}

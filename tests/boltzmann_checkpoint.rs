@@ -3,7 +3,11 @@
 mod common;
 
 use common::normal_boltzmann;
-use harmonium::{BoltzmannMachine, Checkpoint, Error};
+use harmonium::{
+    BitMatrix, BoltzmannMachine, Checkpoint, Error, Examples, Values,
+    model::boltzmann::MeanField,
+    train::{BoltzmannNegative, BoltzmannOptions, BoltzmannPositive, BoltzmannTraining, Rule},
+};
 use safetensors::{
     Dtype,
     tensor::{TensorView, serialize},
@@ -88,4 +92,82 @@ fn files_of_other_programs() {
         assert!(error.contains(word), "{error} should tell of {word}");
         assert!(error.contains("machine.safetensors"), "{error}");
     }
+}
+
+/// Stored in the midst of an epoch and resumed: the run that was never interrupted, to the bit.
+#[test]
+fn runs_go_on_as_if_never_interrupted() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("run.safetensors");
+    let bits = BitMatrix::from_fn(37, 6, |i, j| (i * 5 + j * 3) % 7 < 3);
+    let data = Examples::new(Values::Bits(bits), None).unwrap();
+    let persistent = BoltzmannNegative::Persistent {
+        chains: 70,
+        steps: 2,
+    };
+    let mcmc = BoltzmannNegative::Mcmc {
+        chains: 20,
+        steps: 3,
+    };
+    let gibbs = BoltzmannPositive::Gibbs { steps: 2 };
+    let mean_field = BoltzmannPositive::MeanField(MeanField::default());
+    for (hidden, positive, negative, optimizer) in [
+        (3, gibbs, persistent, Rule::Nesterov),
+        (3, mean_field, persistent, Rule::ADAM),
+        (3, gibbs, mcmc, Rule::Momentum),
+        (0, gibbs, persistent, Rule::ADAMAX),
+        (
+            0,
+            gibbs,
+            BoltzmannNegative::PseudoLikelihood,
+            Rule::Momentum,
+        ),
+        (
+            3,
+            BoltzmannPositive::Exact,
+            BoltzmannNegative::Exact,
+            Rule::Momentum,
+        ),
+    ] {
+        let options = BoltzmannOptions {
+            positive,
+            negative,
+            epochs: 5,
+            batch_size: 10,
+            momentum: 0.5.into(),
+            optimizer,
+            seed: 3,
+            ..BoltzmannOptions::default()
+        };
+        let machine = BoltzmannMachine::bernoulli(6, hidden);
+        let machine = machine.initialized_from(&data, 1).unwrap();
+        let mut whole = BoltzmannTraining::new(machine, options, &data).unwrap();
+        for _ in 0..6 {
+            whole.update(&data).unwrap();
+        }
+        Checkpoint::from(&whole).save(&path).unwrap();
+        let stored = Checkpoint::load(&path).unwrap();
+        assert_eq!(
+            stored.boltzmann_training.as_ref().unwrap().state,
+            whole.state()
+        );
+        let mut resumed = stored.clone().into_boltzmann_training(&data).unwrap();
+        assert_eq!(resumed.position(), whole.position());
+        for _ in 0..7 {
+            whole.update(&data).unwrap();
+            resumed.update(&data).unwrap();
+        }
+        assert_eq!(resumed.machine(), whole.machine());
+        assert_eq!(resumed.state(), whole.state());
+        let other = data.head(36);
+        assert!(stored.clone().into_boltzmann_training(&other).is_err());
+        let mut foreign = stored;
+        let state = &mut foreign.boltzmann_training.as_mut().unwrap().state;
+        state.chains = Some(BitMatrix::zeros(5, 4));
+        let error = foreign.into_boltzmann_training(&data).unwrap_err();
+        assert!(error.to_string().contains("chains"), "{error}");
+    }
+    let finished = Checkpoint::from(BoltzmannMachine::bernoulli(6, 2));
+    let error = finished.into_boltzmann_training(&data).unwrap_err();
+    assert!(error.to_string().contains("finished"), "{error}");
 }

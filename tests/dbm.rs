@@ -14,7 +14,10 @@ use harmonium::{
     dataset::{self, Examples, Values},
     evaluate::{Ais, Base, Betas, DbmBound, ReverseStart},
     matrix::Matrix,
-    model::{Clamp, Dbm, DbmChain, Kind, Layer, MeanField, Posterior, Rbm, States, Units},
+    model::{
+        BoltzmannMachine, Clamp, Dbm, DbmChain, Kind, Layer, MeanField, Posterior, Rbm, States,
+        Units,
+    },
     product::{Input, Propagation, Tail},
     rng::HostRng,
     train::{
@@ -607,6 +610,22 @@ fn mean_field_climbs_to_a_fixed_point_and_its_bound_is_exact() {
             .unwrap();
         let done = posterior.iterate(&small, &exact).unwrap();
         assert!(done.iterations <= 2, "{done:?}");
+        // A row ends where it would by itself: a mean that is one iteration off differs by some 1e-3 here.
+        let coarse = MeanField {
+            tolerance: 1e-2,
+            ..exact
+        };
+        let (together, worst) = dbm.posterior_means(&v, &coarse).unwrap();
+        let mut most = 0;
+        for s in 0..v.rows() {
+            let (alone, done) = dbm.posterior_means(v.view_rows(s..s + 1), &coarse).unwrap();
+            most = most.max(done.iterations);
+            for (all, own) in together.iter().zip(&alone) {
+                let pairs = all.row(s).iter().zip(own.row(0));
+                pairs.for_each(|(a, b)| close("row", (*a).into(), (*b).into(), 1e-6));
+            }
+        }
+        assert_eq!(most, worst.iterations);
         let both = small.with_posterior(&v, 2, &exact).unwrap();
         for s in 0..v.rows() {
             assert!((0..n).all(|i| both.row(s)[i] == f32::from(v.get(s, i))));
@@ -939,13 +958,23 @@ fn threads_and_interruptions_change_no_bit() {
 #[test]
 fn pretraining_doubles_the_inputs() {
     const ROWS: usize = 20_000;
-    let (n, m) = (4, 3);
-    let rbm = common::normal_rbm(n, m, 0.7, 90);
-    let v0 = 0b0110;
-    let v = common::states(ROWS, n, |_| v0);
-    let data = Examples::new(Values::Bits(v), None).unwrap();
-    let (b, c, w) = (&rbm.visible().bias, &rbm.hidden().bias, rbm.weights());
-    for doubled in [Doubled::Hidden, Doubled::Visible, Doubled::Both] {
+    for (doubled, labels) in [
+        (Doubled::Hidden, 0),
+        (Doubled::Visible, 0),
+        (Doubled::Both, 0),
+        (Doubled::Visible, 3),
+    ] {
+        let m = 3;
+        let n = 4 + labels;
+        let units = match labels {
+            0 => "bernoulli",
+            _ => "bernoulli:4+softmax:3",
+        };
+        let rbm = common::normal_machine((units, n), ("bernoulli", m), 0.7, 90);
+        let v0 = if labels == 0 { 0b0110 } else { 0b010_0110 };
+        let v = common::states(ROWS, n, |_| v0);
+        let data = Examples::new(Values::Bits(v), None).unwrap();
+        let (b, c, w) = (&rbm.visible().bias, &rbm.hidden().bias, rbm.weights());
         let [up, down] = doubled.factors().map(f64::from);
         let on = |state: usize, k: usize| (state >> k & 1) as f64;
         let h_given = |v: usize| -> Vec<f64> {
@@ -958,15 +987,25 @@ fn pretraining_doubles_the_inputs() {
                 .map(|j| logistic(up * (y(j) + f64::from(c[j]))))
                 .collect()
         };
-        let v_given = |h: usize| -> Vec<f64> {
-            let y = |i: usize| {
-                (0..m)
-                    .map(|j| on(h, j) * f64::from(w.row(i)[j]))
-                    .sum::<f64>()
-            };
-            (0..n)
-                .map(|i| logistic(down * (y(i) + f64::from(b[i]))))
-                .collect()
+        let input = |h: usize, i: usize| {
+            let products = (0..m).map(|j| on(h, j) * f64::from(w.row(i)[j]));
+            products.sum::<f64>() + f64::from(b[i])
+        };
+        let v_given =
+            |h: usize| -> Vec<f64> { (0..4).map(|i| logistic(down * input(h, i))).collect() };
+        // Of one label, whose input counts once.
+        let label_given = |h: usize, state: usize| -> f64 {
+            if labels == 0 {
+                return 1.0;
+            }
+            let weights: Vec<f64> = (4..n).map(|i| input(h, i).exp()).collect();
+            match (0..labels)
+                .filter(|k| state >> (4 + k) & 1 == 1)
+                .collect::<Vec<_>>()[..]
+            {
+                [k] => weights[k] / weights.iter().sum::<f64>(),
+                _ => 0.0,
+            }
         };
         let probability = |mean: &[f64], state: usize| -> f64 {
             let factor = |k: usize| {
@@ -983,7 +1022,7 @@ fn pretraining_doubles_the_inputs() {
         for h in 0..1 << m {
             let means = v_given(h);
             for v1 in 0..1 << n {
-                let p = probability(&q0, h) * probability(&means, v1);
+                let p = probability(&q0, h) * probability(&means, v1) * label_given(h, v1);
                 let q1 = h_given(v1);
                 for i in 0..n {
                     for j in 0..m {
@@ -1019,6 +1058,76 @@ fn pretraining_doubles_the_inputs() {
         ..Options::default()
     };
     assert!(fails.check().is_err());
+}
+
+/// Energies, `ln Z`, likelihood and conditionals of a deep machine and of the general machine that it is.
+#[test]
+fn a_deep_machine_is_a_general_one() {
+    for (k, sizes) in SIZES.into_iter().chain([&[4, 3][..]]).enumerate() {
+        let dbm = bernoulli(sizes, 1.0, 120 + k as u64);
+        let machine = BoltzmannMachine::try_from(&dbm).unwrap();
+        let (n, total) = (sizes[0], sizes.iter().sum::<usize>());
+        assert_eq!((machine.n_visible(), machine.units()), (n, total));
+        // f64 sums of some thousand f32 numbers that both machines have to the bit.
+        close(
+            "ln Z",
+            machine.log_z().unwrap(),
+            dbm.log_z().unwrap(),
+            1e-10,
+        );
+        let v = common::all_states(n);
+        let (mean, _, _) = dbm.exact_mean_log_likelihood(&v).unwrap();
+        let all = machine.log_likelihood(&v).unwrap();
+        let general = all.iter().sum::<f64>() / all.len() as f64;
+        close("likelihood", general, mean, 1e-10);
+        let rows = 64;
+        let mut rng = HostRng::new(7, k as u64);
+        let x = BitMatrix::from_fn(rows, total, |_, _| rng.uniform() < 0.5);
+        let part =
+            |first: usize, size: usize| BitMatrix::from_fn(rows, size, |i, j| x.get(i, first + j));
+        let firsts = firsts(&dbm);
+        let layers: Vec<BitMatrix> = (0..sizes.len())
+            .map(|l| part(firsts[l], sizes[l]))
+            .collect();
+        let states: Vec<Input<'_>> = layers.iter().map(Input::from).collect();
+        let (v, h) = (part(0, n), part(n, total - n));
+        let energies = dbm.energy(&states).unwrap();
+        for (a, b) in machine.energy(&v, &h).unwrap().iter().zip(energies) {
+            close("energy", *a, b, 1e-10);
+        }
+        let of_v = machine.mean_v_from_rest(&v, &h, 1.0).unwrap();
+        let of_h = machine.mean_h_from_rest(&v, &h, 1.0).unwrap();
+        let mut buffers = Propagation::default();
+        for l in 0..sizes.len() {
+            let mut means = Matrix::zeros(rows, sizes[l]);
+            let tail = Tail {
+                mean: Some(means.view_mut()),
+                precise: true,
+                ..Tail::new(1.0)
+            };
+            let below = (l > 0).then(|| states[l - 1]);
+            let above = states.get(l + 1).copied();
+            dbm.layer_from_neighbours(l, below, above, tail, &mut buffers)
+                .unwrap();
+            for s in 0..rows {
+                for (j, &mean) in means.row(s).iter().enumerate() {
+                    let i = firsts[l] + j;
+                    let got = if i < n {
+                        of_v.row(s)[i]
+                    } else {
+                        of_h.row(s)[i - n]
+                    };
+                    // f32 sums of some ten terms of order one.
+                    close("conditional", got.into(), mean.into(), 2e-6);
+                }
+            }
+        }
+        let sparse = machine.with_present_edges_only();
+        assert!(sparse.may_couple(0, n) && !sparse.may_couple(0, 1));
+    }
+    let labels = vec![Layer::of(Kind::Softmax, 3), Layer::bernoulli(2)];
+    let error = BoltzmannMachine::try_from(&random(labels, 1.0, 1)).unwrap_err();
+    assert!(error.to_string().contains("softmax"), "{error}");
 }
 
 #[test]

@@ -21,6 +21,7 @@ mod tensor;
 mod training;
 
 pub use atomic::write_atomically;
+pub use boltzmann::BoltzmannTrainingState;
 pub use dbm::DbmTrainingState;
 pub use stage::Stage;
 pub use training::TrainingState;
@@ -29,7 +30,7 @@ use crate::{
     dataset::Examples,
     error::{Error, Result},
     model::{BoltzmannMachine, Dbm, Dbn, Model, Rbm},
-    train::{DbmTraining, Greedy, Training, UpDown},
+    train::{BoltzmannTraining, DbmTraining, Greedy, Training, UpDown},
 };
 use reader::Reader;
 use safetensors::SafeTensors;
@@ -52,6 +53,8 @@ pub struct Checkpoint {
     pub stage: Option<Stage>,
     /// What a run of a deep Boltzmann machine needs to go on, if the file holds it.
     pub dbm_training: Option<DbmTrainingState>,
+    /// What a run of a general Boltzmann machine needs to go on, if the file holds it.
+    pub boltzmann_training: Option<BoltzmannTrainingState>,
     /// Free text by key: provenance, data, figures.
     pub notes: BTreeMap<String, String>,
 }
@@ -63,6 +66,7 @@ impl From<Model> for Checkpoint {
             training: None,
             stage: None,
             dbm_training: None,
+            boltzmann_training: None,
             notes: BTreeMap::new(),
         }
     }
@@ -97,6 +101,15 @@ impl From<&DbmTraining> for Checkpoint {
         Self {
             dbm_training: Some(training.into()),
             ..training.dbm().clone().into()
+        }
+    }
+}
+
+impl From<&BoltzmannTraining> for Checkpoint {
+    fn from(training: &BoltzmannTraining) -> Self {
+        Self {
+            boltzmann_training: Some(training.into()),
+            ..training.machine().clone().into()
         }
     }
 }
@@ -235,6 +248,19 @@ impl Checkpoint {
         )
     }
 
+    /// The run of a general Boltzmann machine that the file was written in the midst of, ready to go on.
+    ///
+    /// # Errors
+    /// [`Error::Parameter`] if the file holds no run or is not of kind `boltzmann`; else as [`BoltzmannTraining::resumed`].
+    pub fn into_boltzmann_training(self, data: &Examples) -> Result<BoltzmannTraining> {
+        let machine = self.model.into_boltzmann()?;
+        let Some(run) = self.boltzmann_training else {
+            let expected = "a run in progress";
+            return Err(Error::parameter("model file", expected, "a finished model"));
+        };
+        BoltzmannTraining::resumed(machine, run.options, data, run.state)
+    }
+
     /// As [`Self::into_training`], for a run that is fed: `start` is what it was started with, see [`Training::fed`].
     ///
     /// # Errors
@@ -289,6 +315,9 @@ impl Checkpoint {
             Model::Dbm(dbm) => dbm::write(dbm, &mut file),
         }
         if let Some(state) = &self.dbm_training {
+            state.write(&mut file, path)?;
+        }
+        if let Some(state) = &self.boltzmann_training {
             state.write(&mut file, path)?;
         }
         if let Some(state) = &self.training {
@@ -346,7 +375,8 @@ impl Checkpoint {
             "dbm" => dbm::read(&reader)?.into(),
             _ => boltzmann::read(&reader)?.into(),
         };
-        let (mut training, mut stage, mut dbm_training) = (None, None, None);
+        let (mut training, mut stage) = (None, None);
+        let (mut dbm_training, mut boltzmann_training) = (None, None);
         match &model {
             Model::Rbm(rbm) => training = TrainingState::read(&reader, rbm)?,
             Model::Dbn(dbn) => {
@@ -354,7 +384,9 @@ impl Checkpoint {
                 stage = Stage::read(&reader, dbn)?;
             }
             Model::Dbm(dbm) => dbm_training = DbmTrainingState::read(&reader, dbm)?,
-            Model::Boltzmann(_) => {}
+            Model::Boltzmann(machine) => {
+                boltzmann_training = BoltzmannTrainingState::read(&reader, machine)?;
+            }
         }
         let notes = metadata
             .into_iter()
@@ -365,6 +397,7 @@ impl Checkpoint {
             training,
             stage,
             dbm_training,
+            boltzmann_training,
             notes,
         })
     }

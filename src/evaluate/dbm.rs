@@ -2,7 +2,8 @@
 //!
 //! A deep Boltzmann machine is an RBM of its even and its odd layers ([`Dbm::bipartite`]), so annealed importance sampling with every other layer summed in closed
 //! form is that of this RBM: chains are states of the even layers, the odd ones are summed out. Base rates, schedules, both directions, Bennett's estimate and their
-//! warnings are those of RBMs. (Salakhutdinov and Hinton 2009 keep the layer between and sum out the other two.)
+//! warnings are those of RBMs. Salakhutdinov and Hinton (2009) keep the layer between and sum out the other two, as the RBM [transposed](Rbm::transposed) does; on
+//! machines that were trained as a whole that lost many nats where the even layers kept gave a narrow bracket (docs/dbm.md).
 
 use super::{Ais, Base, Bracket, LogZ, MAX_SAMPLED_UNITS, ReverseStart};
 use crate::{

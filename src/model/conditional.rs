@@ -29,6 +29,8 @@ struct Pass<'a> {
     /// Softmax groups alone, in a layer of bits; else every unit.
     groups_only: bool,
     beta: f64,
+    /// That of softmax groups.
+    group_beta: f64,
     /// The inputs at hand are this times `y`.
     given: f64,
     minus_beta: Option<f64>,
@@ -95,6 +97,7 @@ impl Layer {
     /// # Errors
     /// [`Error::Shape`] where terms and outputs disagree; [`Error::Parameter`] for samples of the wrong type (bits of a real-valued
     /// layer or the reverse), and for a log-partition of continuous units, or of groups against another temperature, at `beta = 0`.
+    /// Likewise for groups with another temperature than `beta = 0` beside bits.
     pub fn propagate(
         &self,
         terms: &[Term<'_>],
@@ -135,6 +138,11 @@ impl Layer {
         }
         // Inputs of bits come multiplied by beta: from zero there is no way to another temperature.
         let lost = binary && tail.beta == 0.0 && tail.minus_beta.is_some();
+        let groups_lost = binary && tail.beta == 0.0 && tail.group_beta.is_some_and(|x| x != 0.0);
+        if groups_lost {
+            let what = format!("inverse temperature of {} beside one of groups", self.units);
+            return Err(Error::parameter(what, "above 0", 0));
+        }
         let improper = tail.beta == 0.0 || tail.minus_beta == Some(0.0);
         let improper = improper && !self.units.are_discrete();
         if tail.softplus_sums.is_some() && (improper || lost) {
@@ -174,6 +182,7 @@ impl Layer {
         let asked = tail.input.take();
         let fused = Tail {
             beta: tail.beta,
+            group_beta: None,
             precise: tail.precise,
             added: tail.added,
             input: Some(input.view_mut()),
@@ -195,6 +204,7 @@ impl Layer {
             layer: self,
             groups_only: true,
             beta: f64::from(tail.beta),
+            group_beta: f64::from(tail.group_beta.unwrap_or(tail.beta)),
             given: f64::from(tail.beta),
             minus_beta: tail.minus_beta.map(f64::from),
             draws,
@@ -237,6 +247,7 @@ impl Layer {
             layer: self,
             groups_only: false,
             beta: f64::from(tail.beta),
+            group_beta: f64::from(tail.group_beta.unwrap_or(tail.beta)),
             given: 1.0,
             minus_beta: tail.minus_beta.map(f64::from),
             draws,
@@ -358,7 +369,11 @@ struct Row<'a> {
 impl Row<'_> {
     /// One softmax group.
     fn group(&mut self, range: std::ops::Range<usize>) {
-        let Pass { beta, given, .. } = *self.pass;
+        let Pass {
+            group_beta: beta,
+            given,
+            ..
+        } = *self.pass;
         let factor = if given == beta { 1.0 } else { beta / given };
         let x = |row: &Self, i: usize| factor * f64::from(row.input[i]);
         let most = range.clone().map(|i| x(self, i)).fold(f64::MIN, f64::max);
@@ -369,7 +384,7 @@ impl Row<'_> {
                 // The fused pass has added these.
                 self.sum -= range
                     .clone()
-                    .map(|i| reference::softplus(x(self, i)))
+                    .map(|i| reference::softplus(f64::from(self.input[i])))
                     .sum::<f64>();
             }
             if let Some(minus) = self.pass.minus_beta {

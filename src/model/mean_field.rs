@@ -19,6 +19,8 @@ use serde::{Deserialize, Serialize};
 
 /// Rows of a task of what is done beside products.
 const ROWS: usize = 16;
+/// Numbers of a row that are compared side by side.
+const LANES: usize = 16;
 /// Rows that [`Dbm::posterior_means`] and the bound take at a time.
 const ROWS_AT_ONCE: usize = 1000;
 
@@ -28,7 +30,7 @@ const ROWS_AT_ONCE: usize = 1000;
 pub struct MeanField {
     /// Most iterations.
     pub iterations: usize,
-    /// Iterations end when no mean has changed by more than this; 0 does them all, without looking before the last.
+    /// Those of a row end when none of its means has changed by more than this; 0 does them all, without looking before the last.
     pub tolerance: f32,
     /// Share of the old mean that stays at each update, from 0 to below 1.
     pub damping: f32,
@@ -77,9 +79,9 @@ impl MeanField {
 /// How mean field ended.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Convergence {
-    /// Iterations done.
+    /// Iterations done, of the row that took most.
     pub iterations: usize,
-    /// The largest change of a mean in the last of them.
+    /// The largest change of a mean in the last of each row.
     pub change: f32,
 }
 
@@ -108,6 +110,10 @@ pub struct Posterior {
     sent: Matrix,
     /// Whether only the even layers hold means, after a warm start.
     half: bool,
+    /// Which row of `v` the means in each place are of, while rows that are done are set aside.
+    order: Vec<usize>,
+    /// The largest change of a mean of each row that is left.
+    changes: Vec<f32>,
     zeros: Vec<f32>,
     scratch: Vec<Matrix>,
     buffers: Propagation,
@@ -184,8 +190,9 @@ impl Posterior {
         Ok(())
     }
 
-    /// Iterates until the means change no more, or `options` say so. A machine of one hidden layer has its exact posterior from the start. Cost: an iteration
-    /// is two dense products for each connection but the lowest.
+    /// Iterates each row until its means change no more, or `options` say so: rows that are done cost nothing further, and where a row ends does not depend on
+    /// the others. A machine of one hidden layer has its exact posterior from the start. Cost: an iteration is two dense products for each connection
+    /// but the lowest, of the rows that are left.
     ///
     /// # Errors
     /// [`Error::Parameter`] for options out of range, [`Error::Shape`] for another machine than that of the start.
@@ -195,33 +202,54 @@ impl Posterior {
         if dbm.n_layers() == 2 {
             return Ok(done);
         }
+        let rows = self.sent.rows();
+        self.order.clear();
+        self.order.extend(0..rows);
+        let (mut left, mut settled) = (rows, 0.0_f32);
         let quick = options.tolerance == 0.0 && options.damping == 0.0;
-        while done.iterations < options.iterations {
+        while left > 0 && done.iterations < options.iterations {
             done.iterations += 1;
-            done.change = 0.0;
+            self.changes.clear();
+            self.changes.resize(left, 0.0);
             let compare = !quick || done.iterations == options.iterations;
             // After a warm start the odd layers have nothing to compare with: they follow from the even ones.
-            if std::mem::take(&mut self.half) {
-                for l in dbm.hidden_of(1) {
-                    self.update(dbm, l, 0.0, false)?;
-                }
-            } else {
-                for l in dbm.hidden_of(1) {
-                    done.change = done
-                        .change
-                        .max(self.update(dbm, l, options.damping, compare)?);
-                }
+            let follows = std::mem::take(&mut self.half);
+            for l in dbm.hidden_of(1) {
+                let damping = if follows { 0.0 } else { options.damping };
+                self.update(dbm, l, left, damping, compare && !follows)?;
             }
             for l in dbm.hidden_of(0) {
-                done.change = done
-                    .change
-                    .max(self.update(dbm, l, options.damping, compare)?);
+                self.update(dbm, l, left, options.damping, compare)?;
             }
-            if compare && done.change <= options.tolerance {
-                break;
+            let most = self.changes.iter().fold(0.0, |a: f32, &b| a.max(b));
+            done.change = settled.max(most);
+            if compare {
+                for k in (0..left).rev() {
+                    if self.changes[k] <= options.tolerance {
+                        settled = settled.max(self.changes[k]);
+                        left -= 1;
+                        self.swap_rows(k, left);
+                        self.changes.swap(k, left);
+                    }
+                }
+            }
+        }
+        for k in 0..rows {
+            while self.order[k] != k {
+                self.swap_rows(k, self.order[k]);
             }
         }
         Ok(done)
+    }
+
+    /// Rows that are done go behind those that are left.
+    fn swap_rows(&mut self, a: usize, b: usize) {
+        if a != b {
+            let means = self.means.iter_mut().skip(1);
+            means.for_each(|x| x.swap_rows(a, b));
+            self.sent.swap_rows(a, b);
+            self.order.swap(a, b);
+        }
     }
 
     /// Sets the means of layer `l` to the best given those of its neighbours.
@@ -232,33 +260,40 @@ impl Posterior {
     /// # Panics
     /// Unless `l` is a hidden layer of a machine of at least two.
     pub fn update_layer(&mut self, dbm: &Dbm, l: usize) -> Result<()> {
-        self.update(dbm, l, 0.0, false).map(|_| ())
+        self.update(dbm, l, self.sent.rows(), 0.0, false)
     }
 
-    /// The largest change if it is to `compare`.
-    fn update(&mut self, dbm: &Dbm, l: usize, damping: f32, compare: bool) -> Result<f32> {
+    /// Of the first `left` rows; if it is to `compare`, raises their `changes` to the largest of this layer.
+    fn update(
+        &mut self,
+        dbm: &Dbm,
+        l: usize,
+        left: usize,
+        damping: f32,
+        compare: bool,
+    ) -> Result<()> {
         let (lower, rest) = self.means.split_at_mut(l);
         let (own, upper) = rest.split_at_mut(1);
         let own = &mut own[0];
-        let rows = own.rows();
         let out = if compare {
-            self.scratch[l].reset(rows, own.columns());
+            self.scratch[l].reset(left, own.columns());
             &mut self.scratch[l]
         } else {
             &mut *own
         };
         let tail = Tail {
-            mean: Some(out.view_mut()),
-            added: (l == 1).then(|| self.sent.view()),
+            mean: Some(out.view_rows_mut(0..left)),
+            added: (l == 1).then(|| self.sent.view_rows(0..left)),
             ..Tail::new(1.0)
         };
-        let below = (l > 1).then(|| Input::from(&lower[l - 1]));
-        let above = upper.first().map(Input::from);
+        let below = (l > 1).then(|| Input::Real(lower[l - 1].view_rows(0..left)));
+        let above = upper.first().map(|x| Input::Real(x.view_rows(0..left)));
         dbm.layer_from_neighbours(l, below, above, tail, &mut self.buffers)?;
-        if !compare {
-            return Ok(0.0);
+        if compare {
+            let own = own.view_rows_mut(0..left);
+            moved(own, self.scratch[l].view(), damping, &mut self.changes);
         }
-        Ok(moved(own.view_mut(), self.scratch[l].view(), damping))
+        Ok(())
     }
 
     /// `E_Q` of layer `l`, `[rows x n_l]`; of layer 0 it is empty.
@@ -307,27 +342,40 @@ impl Posterior {
     }
 }
 
-/// `own <- new + damping (own - new)`; the largest change.
-fn moved(mut own: MatrixViewMut<'_>, new: MatrixView<'_>, damping: f32) -> f32 {
+/// `own <- new + damping (own - new)`; raises the change of each row to its largest.
+fn moved(mut own: MatrixViewMut<'_>, new: MatrixView<'_>, damping: f32, changes: &mut [f32]) {
     let rows = own.rows();
     if rows > ROWS {
         let at = rows / 2;
         let (upper, lower) = own.split_at_row(at);
-        let (a, b) = rayon::join(
-            || moved(upper, new.view_rows(0..at), damping),
-            || moved(lower, new.view_rows(at..rows), damping),
+        let (first, second) = changes.split_at_mut(at);
+        rayon::join(
+            || moved(upper, new.view_rows(0..at), damping, first),
+            || moved(lower, new.view_rows(at..rows), damping, second),
         );
-        return a.max(b);
+        return;
     }
-    let mut most = 0.0_f32;
-    for i in 0..rows {
-        for (old, &new) in own.row_mut(i).iter_mut().zip(new.row(i)) {
+    for (i, change) in changes.iter_mut().enumerate() {
+        // Maxima of lanes: the compiler makes vectors of them.
+        let mut most = [0.0_f32; LANES];
+        let (own, rest) = own.row_mut(i).as_chunks_mut::<LANES>();
+        let (new, new_rest) = new.row(i).as_chunks::<LANES>();
+        let step = |old: &mut f32, new: f32, most: &mut f32| {
             let next = new + damping * (*old - new);
-            most = most.max((next - *old).abs());
+            let change = (next - *old).abs();
+            *most = if change > *most { change } else { *most };
             *old = next;
+        };
+        for (own, new) in own.iter_mut().zip(new) {
+            for k in 0..LANES {
+                step(&mut own[k], new[k], &mut most[k]);
+            }
         }
+        for (old, &new) in rest.iter_mut().zip(new_rest) {
+            step(old, new, &mut most[0]);
+        }
+        *change = most.iter().fold(*change, |a, &b| a.max(b));
     }
-    most
 }
 
 /// The entropy of independent units with means `q`.

@@ -29,6 +29,8 @@ const EXPAND_COLUMNS: usize = 4 * WORD_BITS;
 pub struct Tail<'a> {
     /// Inverse temperature.
     pub beta: f32,
+    /// That of softmax groups, where it is another.
+    pub group_beta: Option<f32>,
     /// Whether products must be exact to f32 where a faster way is off by a known step.
     pub precise: bool,
     /// Added to the products, `[rows x columns]`: what neighbours send that stay as they are was multiplied before.

@@ -123,6 +123,7 @@ fn check_propagation(rows: usize, below: usize, columns: usize, above: usize) {
         precise: false,
         added: None,
         beta,
+        group_beta: None,
         input: Some(input.view_mut()),
         mean: Some(mean.view_mut()),
         sample: Some((sample.view_mut(), draws)),

@@ -251,7 +251,7 @@ impl Chains {
                         Reconstruction::Smoothed => {
                             let tail = Tail {
                                 mean: Some(self.v_mean.view_rows_mut(0..self.rows)),
-                                ..Tail::new(self.factors[1])
+                                ..visible_tail(self.factors)
                             };
                             let h = self.h.view_rows(0..self.rows);
                             rbm.visible_from_hidden(h, tail, buffers)?;
@@ -311,9 +311,8 @@ impl Chains {
         buffers: &mut Propagation,
     ) -> Result<()> {
         let draws = self.draws(half_sweep);
-        let tail = self
-            .v
-            .sampled(0..self.rows, draws, Tail::new(self.factors[1]));
+        let tail = visible_tail(self.factors);
+        let tail = self.v.sampled(0..self.rows, draws, tail);
         rbm.visible_from_hidden(self.h.view_rows(0..self.rows), tail, buffers)
     }
 
@@ -344,6 +343,14 @@ impl Chains {
             tail = self.h.sampled(0..rows, draws, tail);
         }
         rbm.hidden_from_visible(visible, tail, buffers)
+    }
+}
+
+/// Of the visible layer. Labels are joined to the hidden layer alone, so their inputs count once.
+fn visible_tail<'a>([_, factor]: [f32; 2]) -> Tail<'a> {
+    Tail {
+        group_beta: Some(1.0),
+        ..Tail::new(factor)
     }
 }
 

@@ -47,13 +47,13 @@ pub struct DbmOptions {
 }
 
 impl Default for DbmOptions {
-    /// 100 chains, 5 sweeps, at most 10 iterations of mean field, rate 0.005 falling to zero in a straight line, momentum 0.5, from the fifth epoch 0.9, decay
+    /// 100 chains, 5 sweeps, at most 10 iterations of mean field until changes are below 0.01, rate 0.005 falling to zero in a straight line, momentum 0.5, from the fifth epoch 0.9, decay
     /// 2e-4, the centred gradient.
     fn default() -> Self {
         Self {
             mean_field: MeanField {
                 iterations: 10,
-                tolerance: 1e-3,
+                tolerance: 1e-2,
                 damping: 0.0,
             },
             warm_start: false,

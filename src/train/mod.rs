@@ -31,7 +31,10 @@ mod trainer;
 mod wake_sleep;
 
 pub use averaging::Averaging;
-pub use boltzmann::{BoltzmannNegative, BoltzmannOptions, BoltzmannPositive, BoltzmannTraining};
+pub use boltzmann::{
+    BoltzmannNegative, BoltzmannOptions, BoltzmannPositive, BoltzmannState, BoltzmannTraining,
+    PairMemory,
+};
 pub use centering::{Centering, Offset, Offsets};
 pub use constraint::Sparsity;
 pub use dbm::{DbmEvent, DbmTraining};

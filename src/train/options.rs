@@ -46,9 +46,9 @@ pub enum Doubled {
     Neither,
     /// The input of the hidden layer: the lowest RBM.
     Hidden,
-    /// The input of the visible layer, its labels included: the highest RBM.
+    /// The input of the visible layer, but for softmax groups, the labels, which have no other neighbour than the highest hidden layer: the highest RBM.
     Visible,
-    /// Both, an ordinary RBM of twice the parameters: those between.
+    /// Both, but for softmax groups among the visible units; without these an ordinary RBM of twice the parameters: those between.
     Both,
 }
 
@@ -63,7 +63,7 @@ impl Doubled {
         }
     }
 
-    /// Factors of the inputs of the hidden and of the visible layer.
+    /// Factors of the inputs of the hidden and of the visible layer; that of softmax groups among the visible units is 1.
     pub fn factors(self) -> [f32; 2] {
         match self {
             Self::Neither => [1.0, 1.0],

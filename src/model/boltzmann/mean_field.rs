@@ -12,9 +12,11 @@ use crate::{
     product::{Direction, Input, Propagation, Tail},
 };
 use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
 
 /// How far mean-field inference goes.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct MeanField {
     /// Most passes over the hidden units.
     pub passes: usize,

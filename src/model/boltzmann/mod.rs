@@ -6,7 +6,9 @@
 //! enumeration, sampling and learning work with: `P(x_i = 1 | rest) = sigma(beta (A_i x + a_i))`.
 
 mod chain;
+mod conversion;
 mod couplings;
+mod edge_list;
 mod exact;
 mod mean_field;
 mod unit_chain;
@@ -17,7 +19,7 @@ pub use exact::BoltzmannExpectations;
 pub use mean_field::{BoltzmannMeanField, MeanField};
 pub(crate) use unit_chain::UnitChain;
 
-use super::{Layer, Rbm, rbm::INITIAL_WEIGHT_DEVIATION};
+use super::{Layer, rbm::INITIAL_WEIGHT_DEVIATION};
 use crate::{
     bits::BitMatrix,
     dataset::Examples,
@@ -472,24 +474,4 @@ fn append(to: &mut Vec<f64>, x: Input<'_>, s: usize) {
 
 fn dot(a: &[f32], b: &[f64]) -> f64 {
     a.iter().zip(b).map(|(&a, b)| f64::from(a) * b).sum()
-}
-
-impl TryFrom<&Rbm> for BoltzmannMachine {
-    type Error = Error;
-
-    /// The RBM as a general machine with `R = S = 0`: the same energies.
-    ///
-    /// # Errors
-    /// [`Error::Parameter`] for an RBM of other than Bernoulli units, [`Error::NotFinite`] for parameters that are NaN or infinite.
-    fn try_from(rbm: &Rbm) -> Result<Self> {
-        rbm.expect_bernoulli("conversion to a general Boltzmann machine")?;
-        let (n, m) = (rbm.n_visible(), rbm.n_hidden());
-        Self::from_parameters(
-            Matrix::zeros(n, n),
-            rbm.weights().clone(),
-            Matrix::zeros(m, m),
-            rbm.visible().bias.clone(),
-            rbm.hidden().bias.clone(),
-        )
-    }
 }

@@ -8,8 +8,10 @@
 
 mod gradient;
 mod options;
+mod state;
 
 pub use options::{BoltzmannNegative, BoltzmannOptions, BoltzmannPositive};
+pub use state::{BoltzmannState, PairMemory};
 
 use super::{
     Position,

@@ -5,9 +5,11 @@ use crate::{
     model::boltzmann::MeanField,
     train::{Rule, Schedule},
 };
+use serde::{Deserialize, Serialize};
 
 /// Where the expectations of the data come from if there are hidden units: `E[x x']` over data and `P(h | v)`. Without hidden units it makes no difference.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum BoltzmannPositive {
     /// The posterior by enumeration.
     Exact,
@@ -21,7 +23,8 @@ pub enum BoltzmannPositive {
 }
 
 /// Where the expectations of the model come from.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum BoltzmannNegative {
     /// Enumeration.
     Exact,
@@ -44,7 +47,8 @@ pub enum BoltzmannNegative {
 }
 
 /// Options of a training run of a general machine.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct BoltzmannOptions {
     /// Expectations of the data.
     pub positive: BoltzmannPositive,

@@ -6,6 +6,7 @@
 mod annealed;
 mod classification;
 mod clock;
+mod dbm;
 mod dbn;
 mod dbn_bound;
 mod enumerated;
@@ -49,7 +50,7 @@ struct Experiment {
     run: fn(&Setting) -> Outcome<Vec<Part>>,
 }
 
-const EXPERIMENTS: [Experiment; 8] = [
+const EXPERIMENTS: [Experiment; 9] = [
     Experiment {
         name: "rbm-cd25",
         about: "RBM 784-500, CD with 1 to 25 steps (Salakhutdinov and Murray 2008): test -86.34 nats; --data takes their binarised MNIST",
@@ -89,6 +90,11 @@ const EXPERIMENTS: [Experiment; 8] = [
         name: "dbn-bound",
         about: "DBN 784-500-2000 (Salakhutdinov and Murray 2008): test lower bound -86.22 nats; --data takes their binarised MNIST",
         run: dbn_bound::run,
+    },
+    Experiment {
+        name: "dbm-2009",
+        about: "DBM 784-500-1000 (Salakhutdinov and Hinton 2009): test lower bound -84.62 nats",
+        run: dbm::run,
     },
 ];
 

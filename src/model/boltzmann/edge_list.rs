@@ -1,0 +1,79 @@
+//! Couplings from a text file.
+
+use super::BoltzmannMachine;
+use crate::error::{Error, Result};
+use std::{collections::HashMap, fs, path::Path};
+
+impl BoltzmannMachine {
+    /// A machine of the couplings in a text file, one a line: `i j weight`, separated by white space, units numbered from 0, visible ones first. `weight` is what
+    /// [`Self::from_edges`] takes: `R_ij = R_ji`, `W` or `S_ij = S_ji`, so that a pair within a layer counts twice. A line `i i bias` is the bias of a unit: in
+    /// `-x'Ux` the diagonal is one, because `x_i^2 = x_i`. Empty lines and what follows `#` are passed over. The machine remembers its edges, those of
+    /// weight 0 too: learning touches no other pair.
+    ///
+    /// ```
+    /// # use harmonium::BoltzmannMachine;
+    /// # let folder = tempfile::tempdir().unwrap();
+    /// # let path = folder.path().join("edges.txt");
+    /// std::fs::write(&path, "# a triangle with a field\n0 1 0.5\n1 2 -0.5\n2 0 1\n0 0 0.25\n").unwrap();
+    /// let machine = BoltzmannMachine::from_edge_file(&path, 3, 0)?;
+    /// assert_eq!(machine.visible_weights().row(0), [0.0, 0.5, 1.0]);
+    /// assert_eq!(machine.visible().bias, [0.25, 0.0, 0.0]);
+    /// # Ok::<(), harmonium::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Io`] if the file cannot be read; [`Error::File`] with the line for one that is not two units below `n_visible + n_hidden` and a finite number, or
+    /// that repeats a pair or a bias.
+    pub fn from_edge_file(
+        path: impl AsRef<Path>,
+        n_visible: usize,
+        n_hidden: usize,
+    ) -> Result<Self> {
+        let path = path.as_ref();
+        let bytes = fs::read(path).map_err(|e| Error::io(path, "read the edges", e))?;
+        let text = String::from_utf8(bytes)
+            .map_err(|e| Error::file(path, "text", format!("other bytes ({e})")))?;
+        let units = n_visible + n_hidden;
+        let (mut edges, mut biases) = (Vec::new(), Vec::new());
+        let mut lines = HashMap::new();
+        for (k, line) in text.lines().enumerate() {
+            let line_number = k + 1;
+            let line = line.split('#').next().unwrap_or_default().trim();
+            if line.is_empty() {
+                continue;
+            }
+            let Some((i, j, weight)) = edge(line, units) else {
+                let expected =
+                    format!("two units below {units} and a finite number in line {line_number}");
+                return Err(Error::file(path, expected, format!("{line:?}")));
+            };
+            if let Some(earlier) = lines.insert((i.min(j), i.max(j)), line_number) {
+                let expected = format!("each pair and each bias once, also in line {line_number}");
+                let found = format!("{line:?}, which line {earlier} has");
+                return Err(Error::file(path, expected, found));
+            }
+            match i == j {
+                true => biases.push((i, weight)),
+                false => edges.push((i, j, weight)),
+            }
+        }
+        let mut machine = Self::from_edges(n_visible, n_hidden, &edges)?;
+        let (b, c) = machine.biases_mut();
+        for (i, bias) in biases {
+            match i.checked_sub(n_visible) {
+                None => b[i] = bias,
+                Some(j) => c[j] = bias,
+            }
+        }
+        Ok(machine)
+    }
+}
+
+fn edge(line: &str, units: usize) -> Option<(usize, usize, f32)> {
+    let mut fields = line.split_whitespace();
+    let mut unit = || fields.next()?.parse().ok().filter(|&i: &usize| i < units);
+    let (i, j) = (unit()?, unit()?);
+    let weight: f32 = fields.next()?.parse().ok()?;
+    let is_whole = fields.next().is_none();
+    (is_whole && weight.is_finite()).then_some((i, j, weight))
+}

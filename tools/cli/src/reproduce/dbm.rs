@@ -1,0 +1,262 @@
+//! The deep Boltzmann machine of Salakhutdinov and Hinton (2009): 784-500-1000, two RBMs one upon the other with inputs doubled, then both layers together.
+//!
+//! Learning sees grey values, of which it draws bits at each visit; the bound is measured on bits drawn of the test images once, with [`TEST_BITS_SEED`], whatever the
+//! seed of the run is.
+
+use super::{Figure, Part, Setting, clock::Clock, test_part};
+use crate::{
+    data::Data,
+    failure::{Failure, Outcome, note},
+    likelihood::{DEFAULT_BURN_IN, DEFAULT_CHAINS},
+    report,
+};
+use harmonium::{
+    Checkpoint, Dbm, Examples,
+    dataset::Binarization,
+    evaluate::{Ais, Base, Betas, Bracket, DbmBound, ReverseStart},
+    model::MeanField,
+    train::{
+        DbmEvent, DbmOptions, DbmTraining, Event, Negative, Options, Reconstruction, Schedule,
+        Sparsity, pretrained,
+    },
+};
+use serde_json::{Value, json};
+use std::ops::ControlFlow;
+
+const NAME: &str = "784-500-1000";
+const HIDDEN: [usize; 2] = [500, 1000];
+/// Of the test images' bits and those of the training images that annealing starts from.
+const TEST_BITS_SEED: u64 = 1;
+/// Training images that the base of annealing is taken from.
+const BASE_IMAGES: usize = 10_000;
+const PRETRAINING_EPOCHS: usize = 100;
+const JOINT_EPOCHS: usize = 500;
+const BETAS: usize = 20_000;
+
+/// Runs the experiment.
+pub fn run(setting: &Setting) -> Outcome<Vec<Part>> {
+    let data = setting.data(Binarization::None, 0)?;
+    let annealing = Annealing::new(setting, &data)?;
+    let mut clock = Clock::new(setting);
+
+    let (dbm, options) = layer_by_layer(&mut clock, &data.train)?;
+    let figures = vec![annealing.test_bound(&dbm, None)?];
+    let mut parts = vec![part(&mut clock, "layer by layer", figures, options)];
+
+    let options = joint_options(setting, data.train.len());
+    let dbm = together(&mut clock, dbm, options.clone(), &data.train)?;
+    let figures = vec![annealing.test_bound(&dbm, Some(-84.62))?];
+    parts.push(part(&mut clock, "joint learning", figures, json!(options)));
+    Ok(parts)
+}
+
+fn part(clock: &mut Clock<'_>, stage: &str, figures: Vec<Figure>, options: Value) -> Part {
+    Part {
+        name: format!("{NAME} {stage}"),
+        recipe: json!({"hidden": HIDDEN, "options": options, "test_bits_seed": TEST_BITS_SEED}),
+        figures,
+        seconds: clock.take_seconds(),
+    }
+}
+
+/// RBM upon RBM, labels beside the second one; returns the options too.
+fn layer_by_layer(clock: &mut Clock<'_>, data: &Examples) -> Outcome<(Dbm, Value)> {
+    let setting = clock.setting;
+    let sizes = HIDDEN.map(|n| setting.at_most(n, n / 10));
+    // One step more every 20 epochs, and the rate divided by it.
+    let growing = |at: &dyn Fn(f32) -> f32| {
+        let pieces = (0..5).map(|k| (20.0 * k as f32, at(k as f32 + 1.0)));
+        Schedule::Pieces(pieces.collect())
+    };
+    let contrastive = |steps| Negative::ContrastiveDivergence {
+        steps,
+        reconstruction: Reconstruction::Sampled,
+    };
+    let first = Options {
+        negative: contrastive(1),
+        epochs: setting.at_most(PRETRAINING_EPOCHS, 2),
+        learning_rate: Schedule::Constant(0.05),
+        momentum: momentum(),
+        weight_decay: 0.001,
+        resample_data: true,
+        seed: setting.seed,
+        ..Options::default()
+    };
+    let second = Options {
+        negative: contrastive(5),
+        steps: Some(growing(&|k| k)),
+        learning_rate: growing(&|k| 0.05 / k),
+        ..first.clone()
+    };
+    let all = [first, second];
+    let classes = data.classes();
+    clock.go();
+    let mut failure = None;
+    let rbms = pretrained(data, &sizes, classes, &all, |l, event| {
+        let Event::Epoch(training) = event else {
+            return clock.flow();
+        };
+        let (epoch, epochs) = (training.position().epoch, training.options().epochs);
+        let text = format!("RBM {} of {}: epoch {epoch}/{epochs}", l + 1, HIDDEN.len());
+        if let Err(e) = clock.tell(epoch == epochs, &text, || Ok(String::new())) {
+            failure = Some(e);
+            return ControlFlow::Break(());
+        }
+        clock.flow()
+    })?;
+    clock.stop();
+    if let Some(failure) = failure {
+        return Err(failure);
+    }
+    let rbms = rbms.ok_or_else(|| Failure::failed("interrupted while training the RBMs"))?;
+    let options = json!({
+        "batch_size": all[0].batch_size,
+        "layers": all.iter().map(report::options).collect::<Vec<_>>(),
+        "classes": classes,
+    });
+    Ok((Dbm::joined(&rbms)?, options))
+}
+
+fn momentum() -> Schedule {
+    Schedule::Pieces(vec![(0.0, 0.5), (5.0, 0.9)])
+}
+
+/// Algorithm 20.1 with the published constants; the rate, which falls at each update there, falls at each epoch by as much.
+fn joint_options(setting: &Setting, examples: usize) -> DbmOptions {
+    let batch_size = 100;
+    let updates = examples.div_ceil(batch_size);
+    let sparsity = |target| Sparsity {
+        target,
+        cost: 0.001,
+        decay: 0.9,
+    };
+    DbmOptions {
+        mean_field: MeanField {
+            iterations: 30,
+            tolerance: 1e-2,
+            damping: 0.0,
+        },
+        chains: 100,
+        sweeps: 5,
+        epochs: setting.at_most(JOINT_EPOCHS, 2),
+        batch_size,
+        learning_rate: Schedule::Step {
+            initial: 0.001,
+            factor: 1.000_015_f64.powf(-(updates as f64)) as f32,
+            every: 1.0,
+        },
+        least_rate: 1e-4,
+        momentum: momentum(),
+        weight_decay: 2e-4,
+        centering: None,
+        sparsity: vec![sparsity(0.2), sparsity(0.1)],
+        resample_data: true,
+        seed: setting.seed,
+        ..DbmOptions::default()
+    }
+}
+
+fn together(clock: &mut Clock<'_>, dbm: Dbm, options: DbmOptions, data: &Examples) -> Outcome<Dbm> {
+    let mut run = DbmTraining::new(dbm, options, data)?;
+    clock.go();
+    let mut failure = None;
+    let done = run.run(data, |event| {
+        let DbmEvent::Epoch(run) = event else {
+            return clock.flow();
+        };
+        let (epoch, epochs) = (run.position().epoch, run.options().epochs);
+        let text = format!("joint learning: epoch {epoch}/{epochs}");
+        let told = clock.tell(epoch == epochs, &text, || {
+            let mean_field = run.convergence();
+            Ok(format!(
+                "{} iterations of mean field",
+                mean_field.iterations
+            ))
+        });
+        if let Err(e) = told {
+            failure = Some(e);
+            return ControlFlow::Break(());
+        }
+        clock.flow()
+    })?;
+    clock.stop();
+    clock.check(done, failure)?;
+    if let Some(out) = &clock.setting.out {
+        let path = out.join("dbm-2009.safetensors");
+        Checkpoint::from(&run).save(&path)?;
+        note(format!("model in {}", path.display()));
+    }
+    Ok(run.into_dbm())
+}
+
+/// How `ln Z` is bracketed, and the images that the bound is of.
+struct Annealing {
+    chains: usize,
+    betas: usize,
+    burn_in: usize,
+    seed: u64,
+    /// Bits of training images, from which annealing takes its base and reverse chains start.
+    start: Examples,
+    test: Examples,
+}
+
+impl Annealing {
+    fn new(setting: &Setting, data: &Data) -> Outcome<Self> {
+        let bits = |x: Examples| x.binarized(Binarization::Sampled, TEST_BITS_SEED, 0);
+        Ok(Self {
+            chains: setting.at_most(DEFAULT_CHAINS, 20),
+            betas: setting.at_most(BETAS, 200),
+            burn_in: setting.at_most(DEFAULT_BURN_IN, 50),
+            seed: setting.seed,
+            start: bits(data.train.head(BASE_IMAGES)),
+            test: bits(test_part(data)?.clone()),
+        })
+    }
+
+    fn bracket(&self, dbm: &Dbm) -> Outcome<Bracket> {
+        let ais = Ais {
+            chains: self.chains,
+            betas: Betas::Linear(self.betas),
+            base: Base::rate_of_dbm(dbm, &self.start, &MeanField::default())?,
+            seed: self.seed,
+        };
+        let start =
+            ReverseStart::suited_to_dbm(dbm, &self.start, self.chains, self.burn_in, self.seed)?;
+        Ok(ais.dbm_bracket(dbm, &start)?)
+    }
+
+    /// The mean lower bound on the test images, beside the `published` one.
+    fn test_bound(&self, dbm: &Dbm, published: Option<f64>) -> Outcome<Figure> {
+        let log_z = self.bracket(dbm)?;
+        let bound = DbmBound::new(dbm, crate::data::input(&self.test), &MeanField::default())?;
+        let within = bound.within(&log_z);
+        let (forward, reverse) = (&log_z.forward, &log_z.reverse);
+        let mut remark = format!(
+            "ln Z {:.2} by Bennett; by forward AIS {:.2} and in reverse {:.2}, effective sample sizes {:.0} and {:.0} of {}; mean field: {} iterations at most, last change {:.0e}",
+            log_z.bennett.estimate,
+            bound.mean(forward.estimate).0,
+            bound.mean(reverse.estimate).0,
+            forward.effective_sample_size,
+            reverse.effective_sample_size,
+            self.chains,
+            bound.convergence.iterations,
+            bound.convergence.change,
+        );
+        for warning in log_z.warnings() {
+            remark.push_str(&format!("; {warning}"));
+        }
+        let (least, most) = (
+            within.low.min(within.estimate),
+            within.high.max(within.estimate),
+        );
+        Ok(Figure {
+            what: "test lower bound",
+            published,
+            measured: within.estimate,
+            interval: (least, most),
+            unit: "nats",
+            remark,
+            of_seeds: Vec::new(),
+        })
+    }
+}
