@@ -4,9 +4,12 @@
 //! to the record, is here. `--quick` goes the same way with fewer examples and epochs, so that a test can.
 
 mod annealed;
+mod autoencoder;
+mod backprop;
 mod classification;
 mod dbn;
 mod enumerated;
+mod stack;
 
 use crate::{
     args::ReproduceArgs,
@@ -47,7 +50,7 @@ struct Experiment {
     run: fn(&Setting) -> Outcome<Vec<Part>>,
 }
 
-const EXPERIMENTS: [Experiment; 7] = [
+const EXPERIMENTS: [Experiment; 9] = [
     Experiment {
         name: "rbm-cd25",
         about: "RBM 784-500, CD with 1 to 25 steps (Salakhutdinov and Murray 2008): test -86.34 nats; --data takes their binarised MNIST",
@@ -82,6 +85,16 @@ const EXPERIMENTS: [Experiment; 7] = [
         name: "dbn-2006",
         about: "DBN 784-500-500-2000 with 10 labels (Hinton, Osindero and Teh 2006): 2.49, 1.39, 1.25 % test error",
         run: dbn::run,
+    },
+    Experiment {
+        name: "dbn-backprop",
+        about: "DBN 784-500-500-2000-10 fine-tuned by conjugate gradients (Hinton and Salakhutdinov 2006), and with dropout: 1.2, 0.92 % test error",
+        run: backprop::run,
+    },
+    Experiment {
+        name: "autoencoder",
+        about: "deep autoencoder 784-1000-500-250-30 (Hinton and Salakhutdinov 2006): squared error 3.00 an image of the test part",
+        run: autoencoder::run,
     },
 ];
 
