@@ -7,7 +7,7 @@ use harmonium::{
     BitMatrix, Checkpoint, Dbm, Dbn, Error, Examples, Matrix, Network, Values, dataset,
     model::{Activation, Directed, Kind, Layer, MeanField, NetworkLayer, Rbm, Units},
     rng::{Draws, HostRng, Site},
-    train::{Backprop, BackpropOptions, Descent, NetworkParameters, Rule, Schedule},
+    train::{Backprop, BackpropEvent, BackpropOptions, Descent, NetworkParameters, Rule, Schedule},
 };
 use std::ops::ControlFlow;
 
@@ -419,10 +419,10 @@ fn conjugate_gradients_find_the_optimum_of_a_convex_problem() {
     let network = network(&[n, classes], &[SOFTMAX], 1.0, 4);
     let (x, labels) = (rows_of(&data), data.labels().unwrap().to_vec());
     let mut twin = Twin::new(&network, samples);
-    twin.decay = f64::from(0.01_f32);
+    twin.decay = f64::from(0.05_f32);
     let mut p = Twin::parameters(&network);
-    // The Hessian's largest eigenvalue is below (|x|^2 + 1) / 2 + decay < 3.5.
-    for _ in 0..6000 {
+    // The Hessian's largest eigenvalue is below (|x|^2 + 1) / 2 + decay < 4, its least above the decay: an error shrinks by (1 - 0.25 0.05)^3000 = e^-37.
+    for _ in 0..3000 {
         let (_, gradient) = twin.loss_and_gradient(&p, &x, &labels);
         p.iter_mut()
             .zip(&gradient)
@@ -435,22 +435,31 @@ fn conjugate_gradients_find_the_optimum_of_a_convex_problem() {
         epochs: 25,
         batch_size: samples,
         output_epochs: 0,
-        weight_decay: 0.01,
+        weight_decay: 0.05,
         ..BackpropOptions::conjugate_gradients()
     };
     let mut run = Backprop::new(network.clone(), options, &data).unwrap();
-    let mut losses = Vec::new();
-    let _ = run.run(&data, |_| ControlFlow::Continue(())).unwrap();
-    losses.push(run.loss());
+    let mut evaluations = None;
+    let done = run.run(&data, |event| {
+        if let BackpropEvent::Epoch(run) = event
+            && run.loss() < optimum + 1e-5
+        {
+            evaluations.get_or_insert(run.evaluations());
+        }
+        ControlFlow::Continue(())
+    });
+    assert!(done.unwrap().is_continue());
     let found = Twin::parameters(run.network());
     let (loss, gradient) = twin.loss_and_gradient(&found, &x, &labels);
-    // The loss is flat at the optimum: what f32 leaves of the gradient, 1e-5 or so, over twice the least curvature 0.01.
+    // The loss is flat at the optimum: what f32 leaves of the gradient, 1e-5 or so, squared over twice the least curvature, 0.05.
     assert!(norm(&gradient) < 1e-4, "{}", norm(&gradient));
     assert!(loss - optimum < 1e-6, "{loss} for {optimum}");
     assert!((run.loss() - loss).abs() < 1e-6);
-    // A search takes a few evaluations.
-    let evaluations = run.evaluations();
-    assert!(evaluations <= 25 * (1 + 3 * 4), "{evaluations}");
+    // Ten restarts of three searches, of which each takes a few evaluations, are plenty for 39 parameters.
+    assert!(
+        evaluations.is_some_and(|n| n <= 10 * (1 + 3 * 3)),
+        "{evaluations:?}"
+    );
 }
 
 #[test]
@@ -530,9 +539,6 @@ fn resumed_is_never_interrupted_at_any_number_of_threads() {
                 });
             }
             assert!(finished.iter().all(|x| *x == finished[0]), "{options:?}");
-            let mut run = Backprop::new(network.clone(), options.clone(), &data).unwrap();
-            let stopped = run.run(&data, |_| ControlFlow::Continue(()));
-            assert!(stopped.unwrap().is_continue());
             for stop in [1, 6] {
                 let mut run = Backprop::new(network.clone(), options.clone(), &data).unwrap();
                 for _ in 0..stop {
@@ -735,8 +741,9 @@ fn fine_tuning_learns() {
     let dbn = Dbn::from(Rbm::bernoulli(16, 20).initialized_from(&data, 1).unwrap());
     let network = Network::classifier_from_dbn(&dbn, 2, 1).unwrap();
     let options = BackpropOptions {
-        epochs: 300,
-        batch_size: labelled.len(),
+        epochs: 600,
+        batch_size: 7,
+        learning_rate: Schedule::Linear { from: 0.5, to: 0.0 },
         ..BackpropOptions::default()
     };
     let mut run = Backprop::new(network, options, &labelled).unwrap();

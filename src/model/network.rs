@@ -170,17 +170,12 @@ impl Network {
         self.connections[l].weights()
     }
 
-    /// `(W_l, b_{l+1})` for a learning rule to change. Then [`Self::refresh`].
+    /// `(W_l, b_{l+1})` for a learning rule to change.
     ///
     /// # Panics
     /// As [`Self::weights`].
     pub fn parameters_mut(&mut self, l: usize) -> (&mut Matrix, &mut [f32]) {
         (self.connections[l].weights_mut(), &mut self.bias[l])
-    }
-
-    /// After a change of the weights, renews the copies that fast products use, in place.
-    pub fn refresh(&mut self) {
-        self.connections.iter_mut().for_each(Connection::refresh);
     }
 
     /// Number of weights and biases.

@@ -327,7 +327,7 @@ impl Backprop {
         let x = self.minibatch.input();
         let target = target(network, x, &self.labels);
         let last = network.n_layers() - 1;
-        pass.forward(network, x, 1..=last, dropout, false)?;
+        pass.forward(network, x, 1..=last, dropout)?;
         self.loss = pass.loss(network, target) / x.rows() as f64;
         self.evaluations += 1;
         pass.backward(network, learned.start + 1)?;
@@ -368,7 +368,6 @@ impl Backprop {
                 constraint::limit_norms(weights, most, &mut self.sums);
             }
         }
-        network.refresh();
         Ok(())
     }
 
@@ -385,7 +384,7 @@ impl Backprop {
         let first = learned.start + 1;
         // Layers that stay as they are pass once.
         if first > 1 {
-            pass.forward(network, x, 1..=learned.start, None, true)?;
+            pass.forward(network, x, 1..=learned.start, None)?;
         }
         let share = 1.0 / x.rows() as f32;
         let sums = &mut self.squares;
@@ -394,7 +393,7 @@ impl Backprop {
             learned.clone(),
             line_searches,
             |network, gradient| {
-                pass.forward(network, x, first..=last, None, true)?;
+                pass.forward(network, x, first..=last, None)?;
                 let mut loss = pass.loss(network, target) / x.rows() as f64;
                 pass.backward(network, first)?;
                 for l in learned.clone() {
@@ -417,7 +416,6 @@ impl Backprop {
         )?;
         self.loss = loss;
         self.evaluations += evaluations;
-        network.refresh();
         Ok(())
     }
 }

@@ -73,14 +73,13 @@ impl Pass {
     }
 
     /// Layers `first ..= last`, given the data `x` or what an earlier call left in layer `first - 1`; of the output layer, its inputs and what its loss needs.
-    /// Products of bits take look-ups unless `precise`.
+    /// Products are exact to f32, also those of bits: tables for look-ups would have to be made anew in every update, which takes longer than they save.
     pub(super) fn forward(
         &mut self,
         network: &Network,
         x: Input<'_>,
         layers: std::ops::RangeInclusive<usize>,
         dropout: Option<Dropout>,
-        precise: bool,
     ) -> Result<()> {
         self.rows = x.rows();
         let rows = 0..self.rows;
@@ -100,7 +99,7 @@ impl Pass {
             };
             let (to, delta) = (&mut above[0], &mut self.deltas[l]);
             let mut tail = Tail {
-                precise: precise || matches!(below, Input::Real(_)),
+                precise: true,
                 ..Tail::new(1.0)
             };
             let activation = network.activation(l);
