@@ -174,8 +174,8 @@ impl Twin {
                 delta = below;
             }
         }
-        for l in 0..last {
-            for k in first[l]..first[l] + self.sizes[l] * self.sizes[l + 1] {
+        for (l, &at) in first.iter().enumerate() {
+            for k in at..at + self.sizes[l] * self.sizes[l + 1] {
                 loss += 0.5 * self.decay * p[k] * p[k];
                 gradient[k] += self.decay * p[k];
             }
@@ -341,11 +341,11 @@ fn dropout_is_by_the_definition_of_its_draws() {
             ..plain_options(samples)
         };
         let mut twin = Twin::new(&network, samples);
-        for l in 0..3 {
+        for (l, &n) in sizes.iter().enumerate().take(3) {
             let keep = if l == 0 { 1.0 - 0.2_f32 } else { 1.0 - 0.5_f32 };
             let draws = Draws::new(9, Site::Dropout, l as u64);
             for s in 0..samples {
-                for i in 0..sizes[l] {
+                for i in 0..n {
                     let kept = draws.bernoulli(s, i, keep);
                     twin.masks[s][l][i] = if kept { 1.0 / f64::from(keep) } else { 0.0 };
                 }

@@ -22,7 +22,7 @@ use std::{
 /// Standard deviation of the first weights.
 const DEVIATION: f64 = 0.1;
 /// Stream of the first weights of the lowest machine.
-const WEIGHTS_STREAM: u64 = 0x7374_6163_6b; // "stack"
+const WEIGHTS_STREAM: u64 = 0x0073_7461_636b; // "stack"
 
 /// CD-1 of 50 epochs on minibatches of 100; hidden states drawn, reconstructions as probabilities.
 pub fn options(rate: f32) -> Options {
