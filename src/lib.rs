@@ -59,7 +59,9 @@ pub use checkpoint::Checkpoint;
 pub use dataset::{Binarization, Dataset, Examples, Values};
 pub use error::{Error, Result};
 pub use matrix::{Matrix, MatrixView};
-pub use model::{BoltzmannMachine, Dbm, Dbn, GibbsChain, Model, Rbm, Tempering, Trajectory};
+pub use model::{
+    BoltzmannMachine, Dbm, Dbn, GibbsChain, Model, Network, Rbm, Tempering, Trajectory,
+};
 pub use train::{Trainer, Training};
 
 /// The examples of the README are compiled and run.

@@ -81,6 +81,8 @@ pub enum Site {
     Sleep = 23,
     /// Half sweeps of the associative memory between wake and sleep.
     Memory = 24,
+    /// Units that stay in an update of backpropagation; step = update and layer.
+    Dropout = 40,
 }
 
 /// The draws of one operation: a matrix of uniforms, indexed by row and column.

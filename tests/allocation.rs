@@ -4,12 +4,16 @@ use harmonium::{
     bits::BitMatrix,
     dataset::{Examples, Values},
     evaluate::{Ais, Betas, ReverseStart},
-    model::{BoltzmannMachine, Dbm, Dbn, Directed, Kind, Layer, Rbm, Units, boltzmann::MeanField},
+    model::{
+        BoltzmannMachine, Dbm, Dbn, Directed, Kind, Layer, Network, Rbm, Units,
+        boltzmann::MeanField,
+    },
     product::{Provider, provider},
     train::{
-        Averaging, BoltzmannNegative, BoltzmannOptions, BoltzmannPositive, BoltzmannTraining,
-        Centering, DbmOptions, DbmTraining, Negative, Objective, Options, Reconstruction, Rule,
-        Schedule, Sparsity, Training, UpDown, UpDownOptions,
+        Averaging, Backprop, BackpropOptions, BoltzmannNegative, BoltzmannOptions,
+        BoltzmannPositive, BoltzmannTraining, Centering, DbmOptions, DbmTraining, Descent,
+        Negative, Objective, Options, Reconstruction, Rule, Schedule, Sparsity, Training, UpDown,
+        UpDownOptions,
     },
 };
 use std::{
@@ -194,6 +198,7 @@ fn updates_and_temperatures_allocate_nothing_after_the_first() {
     deep_boltzmann_machines(&bits);
     annealing();
     up_down();
+    backpropagation(&bits);
     general_machines();
 }
 
@@ -231,6 +236,57 @@ fn up_down() {
             ALLOCATIONS.load(Ordering::Relaxed) - before
         });
         assert_eq!(count, 0, "the up-down algorithm on {threads} threads");
+    }
+}
+
+/// Backpropagation by a rule with dropout, by an adaptive rule, and by conjugate gradients; classes and reconstructions.
+fn backpropagation(bits: &BitMatrix) {
+    let labels = (0..bits.rows()).map(|i| (i % 5) as u8).collect();
+    let bits = Values::Bits(bits.clone());
+    let bits = Examples::new(bits, Some(labels)).unwrap();
+    let grey = match bits.values() {
+        Values::Bits(x) => Values::Real(x.to_matrix()),
+        Values::Real(_) => unreachable!(),
+    };
+    let grey = Examples::new(grey, bits.labels().map(<[u8]>::to_vec)).unwrap();
+    let rbm = Rbm::bernoulli(300, 70).initialized_from(&bits, 1).unwrap();
+    let dbn = Dbn::from(rbm);
+    for threads in [1, 2] {
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(threads)
+            .build()
+            .unwrap();
+        for (descent, dropout) in [
+            (Descent::Steps(Rule::Momentum), 0.5),
+            (Descent::Steps(Rule::ADAM), 0.0),
+            (Descent::ConjugateGradients { line_searches: 2 }, 0.0),
+        ] {
+            let options = BackpropOptions {
+                descent,
+                batch_size: 96,
+                input_dropout: dropout,
+                hidden_dropout: dropout,
+                max_norm: (dropout > 0.0).then_some(1.0),
+                weight_decay: 1e-4,
+                ..BackpropOptions::default()
+            };
+            for data in [&bits, &grey] {
+                for network in [
+                    Network::classifier_from_dbn(&dbn, 5, 1).unwrap(),
+                    Network::autoencoder_from_dbn(&dbn).unwrap(),
+                ] {
+                    let mut run = Backprop::new(network, options.clone(), data).unwrap();
+                    let count = pool.install(|| {
+                        rayon::broadcast(|_| {});
+                        (0..15).for_each(|_| run.update(data).unwrap());
+                        let before = ALLOCATIONS.load(Ordering::Relaxed);
+                        (0..15).for_each(|_| run.update(data).unwrap());
+                        ALLOCATIONS.load(Ordering::Relaxed) - before
+                    });
+                    assert_eq!(count, 0, "{descent:?} on {threads} threads");
+                }
+            }
+        }
     }
 }
 

@@ -13,6 +13,7 @@ mod atomic;
 mod boltzmann;
 mod dbm;
 mod dbn;
+mod network;
 mod rbm;
 mod reader;
 mod snapshots;
@@ -29,8 +30,8 @@ pub use training::TrainingState;
 use crate::{
     dataset::Examples,
     error::{Error, Result},
-    model::{BoltzmannMachine, Dbm, Dbn, Model, Rbm},
-    train::{BoltzmannTraining, DbmTraining, Greedy, Training, UpDown},
+    model::{BoltzmannMachine, Dbm, Dbn, Model, Network, Rbm},
+    train::{Backprop, BackpropState, BoltzmannTraining, DbmTraining, Greedy, Training, UpDown},
 };
 use reader::Reader;
 use safetensors::SafeTensors;
@@ -55,6 +56,8 @@ pub struct Checkpoint {
     pub dbm_training: Option<DbmTrainingState>,
     /// What a run of a general Boltzmann machine needs to go on, if the file holds it.
     pub boltzmann_training: Option<BoltzmannTrainingState>,
+    /// What a run of backpropagation needs to go on, if the file holds it.
+    pub backprop: Option<BackpropState>,
     /// Free text by key: provenance, data, figures.
     pub notes: BTreeMap<String, String>,
 }
@@ -67,6 +70,7 @@ impl From<Model> for Checkpoint {
             stage: None,
             dbm_training: None,
             boltzmann_training: None,
+            backprop: None,
             notes: BTreeMap::new(),
         }
     }
@@ -93,6 +97,21 @@ impl From<BoltzmannMachine> for Checkpoint {
 impl From<Dbm> for Checkpoint {
     fn from(dbm: Dbm) -> Self {
         Model::from(dbm).into()
+    }
+}
+
+impl From<Network> for Checkpoint {
+    fn from(network: Network) -> Self {
+        Model::from(network).into()
+    }
+}
+
+impl From<&Backprop> for Checkpoint {
+    fn from(run: &Backprop) -> Self {
+        Self {
+            backprop: Some(run.state().clone()),
+            ..run.network().clone().into()
+        }
     }
 }
 
@@ -186,6 +205,18 @@ impl Checkpoint {
             return Err(Error::parameter("model file", expected, "none"));
         };
         UpDown::resumed(self.model.into_dbn()?, *state, data)
+    }
+
+    /// The run of backpropagation that the file was written in the midst of, ready to go on.
+    ///
+    /// # Errors
+    /// [`Error::Parameter`] if the file holds no such run; else as [`Backprop::resumed`].
+    pub fn into_backprop(self, data: &Examples) -> Result<Backprop> {
+        let Some(state) = self.backprop else {
+            let expected = "a run of backpropagation in progress";
+            return Err(Error::parameter("model file", expected, "none"));
+        };
+        Backprop::resumed(self.model.into_network()?, state, data)
     }
 
     /// The machine of a file of kind `rbm`.
@@ -313,6 +344,10 @@ impl Checkpoint {
             Model::Dbn(dbn) => dbn::write(dbn, &mut file),
             Model::Boltzmann(machine) => boltzmann::write(machine, &mut file),
             Model::Dbm(dbm) => dbm::write(dbm, &mut file),
+            Model::Network(network) => network::write(network, &mut file),
+        }
+        if let Some(state) = &self.backprop {
+            network::write_run(state, &mut file, path)?;
         }
         if let Some(state) = &self.dbm_training {
             state.write(&mut file, path)?;
@@ -373,10 +408,11 @@ impl Checkpoint {
             "rbm" => rbm::read(&reader)?.into(),
             "dbn" => dbn::read(&reader)?.into(),
             "dbm" => dbm::read(&reader)?.into(),
+            "network" => network::read(&reader)?.into(),
             _ => boltzmann::read(&reader)?.into(),
         };
         let (mut training, mut stage) = (None, None);
-        let (mut dbm_training, mut boltzmann_training) = (None, None);
+        let (mut dbm_training, mut boltzmann_training, mut backprop) = (None, None, None);
         match &model {
             Model::Rbm(rbm) => training = TrainingState::read(&reader, rbm)?,
             Model::Dbn(dbn) => {
@@ -387,6 +423,7 @@ impl Checkpoint {
             Model::Boltzmann(machine) => {
                 boltzmann_training = BoltzmannTrainingState::read(&reader, machine)?;
             }
+            Model::Network(network) => backprop = network::read_run(&reader, network)?,
         }
         let notes = metadata
             .into_iter()
@@ -398,6 +435,7 @@ impl Checkpoint {
             stage,
             dbm_training,
             boltzmann_training,
+            backprop,
             notes,
         })
     }

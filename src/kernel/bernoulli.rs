@@ -193,6 +193,51 @@ pub(crate) fn draw_row<S: Simd>(s: S, mean: &[f32], draws: Draws, row: usize, wo
     }
 }
 
+/// `x_j <- x_j / keep` where `draws.bernoulli(row, j, keep)`, else 0. On the calling thread.
+pub(crate) fn drop_row(x: &mut [f32], keep: f32, draws: Draws, row: usize) {
+    dispatch(DropRow {
+        x,
+        keep,
+        draws,
+        row,
+    });
+}
+
+/// [`drop_row`] as an operation.
+struct DropRow<'a> {
+    x: &'a mut [f32],
+    keep: f32,
+    draws: Draws,
+    row: usize,
+}
+
+impl Operation for DropRow<'_> {
+    type Output = ();
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        let uniforms = Uniforms::new(s, self.draws);
+        let upper = uniforms.is_upper(self.row);
+        let (mean, scale) = (s.splat(self.keep), s.splat(1.0 / self.keep));
+        for (k, pair) in self.x.chunks_mut(2 * S::LANES).enumerate() {
+            let at = k * 2 * S::LANES;
+            let drawn = uniforms.of_row(s, self.row, at);
+            for (v, x) in pair.chunks_mut(S::LANES).enumerate() {
+                let first = at + v * S::LANES;
+                let bits = uniforms.draw(s, drawn[v], upper, mean, |lane| (self.row, first + lane));
+                let factor = s.mul(s.expand(bits), scale);
+                if x.len() == S::LANES {
+                    let y = s.mul(s.load(x), factor);
+                    s.store(x, y);
+                } else {
+                    let mut factors = [0.0; 16];
+                    s.store(&mut factors, factor);
+                    x.iter_mut().zip(factors).for_each(|(x, f)| *x *= f);
+                }
+            }
+        }
+    }
+}
+
 /// [`draw`] as an operation.
 struct Draw<'a> {
     mean: MatrixView<'a>,
@@ -276,6 +321,28 @@ mod tests {
                     isa,
                     Compare(Draws::new(seed, Site::Chain, 0x1234_5678_9abc)),
                 );
+            }
+        }
+    }
+
+    #[test]
+    fn dropped_rows_are_those_of_the_definition() {
+        let draws = Draws::new(5, Site::Dropout, 77);
+        for n in [1, 15, 16, 17, 31, 32, 33, 100] {
+            for row in 0..3 {
+                for keep in [0.2_f32, 0.5, 0.999] {
+                    let mut x: Vec<f32> = (0..n).map(|j| j as f32 - 3.5).collect();
+                    drop_row(&mut x, keep, draws, row);
+                    for (j, x) in x.into_iter().enumerate() {
+                        let kept = draws.bernoulli(row, j, keep);
+                        let expected = if kept {
+                            (j as f32 - 3.5) * (1.0 / keep)
+                        } else {
+                            0.0
+                        };
+                        assert_eq!(x, expected);
+                    }
+                }
             }
         }
     }

@@ -1,6 +1,6 @@
 //! A machine of any kind.
 
-use super::{BoltzmannMachine, Dbm, Dbn, Rbm};
+use super::{BoltzmannMachine, Dbm, Dbn, Network, Rbm};
 use crate::error::{Error, Result};
 
 /// A machine of any kind, as a model file holds it.
@@ -15,11 +15,13 @@ pub enum Model {
     Boltzmann(BoltzmannMachine),
     /// A deep Boltzmann machine.
     Dbm(Dbm),
+    /// A feed-forward network, made of one of these.
+    Network(Network),
 }
 
 impl Model {
     /// The names of all kinds in model files.
-    pub const KINDS: [&'static str; 4] = ["rbm", "dbn", "dbm", "boltzmann"];
+    pub const KINDS: [&'static str; 5] = ["rbm", "dbn", "dbm", "boltzmann", "network"];
 
     /// The name of the kind in model files.
     pub fn kind(&self) -> &'static str {
@@ -28,6 +30,7 @@ impl Model {
             Self::Dbn(_) => "dbn",
             Self::Boltzmann(_) => "boltzmann",
             Self::Dbm(_) => "dbm",
+            Self::Network(_) => "network",
         }
     }
 
@@ -119,6 +122,28 @@ impl Model {
         }
     }
 
+    /// The feed-forward network.
+    ///
+    /// # Errors
+    /// As [`Self::rbm`].
+    pub fn network(&self) -> Result<&Network> {
+        match self {
+            Self::Network(network) => Ok(network),
+            _ => Err(self.is_no("network")),
+        }
+    }
+
+    /// The feed-forward network.
+    ///
+    /// # Errors
+    /// As [`Self::rbm`].
+    pub fn into_network(self) -> Result<Network> {
+        match self {
+            Self::Network(network) => Ok(network),
+            _ => Err(self.is_no("network")),
+        }
+    }
+
     fn is_no(&self, kind: &str) -> Error {
         let name = |kind: &str| format!("a model of kind {kind}");
         Error::parameter("model", name(kind), name(self.kind()))
@@ -146,5 +171,11 @@ impl From<BoltzmannMachine> for Model {
 impl From<Dbm> for Model {
     fn from(dbm: Dbm) -> Self {
         Self::Dbm(dbm)
+    }
+}
+
+impl From<Network> for Model {
+    fn from(network: Network) -> Self {
+        Self::Network(network)
     }
 }

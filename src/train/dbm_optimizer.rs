@@ -171,7 +171,7 @@ impl DbmOptimizer {
             let velocity = &mut self.velocity.weights[l];
             let weights = connection.weights_mut();
             if self.offsets.is_empty() {
-                update_weights(&statistics, None, weights, velocity, &mut None, None, rates);
+                update_weights(&statistics, None, weights, velocity, None, None, rates);
                 continue;
             }
             for (to, from) in [
@@ -194,7 +194,7 @@ impl DbmOptimizer {
                 None,
                 weights,
                 velocity,
-                &mut None,
+                None,
                 Some(centre),
                 rates,
             );

@@ -64,7 +64,7 @@ impl Delta {
             None,
             weights,
             &mut velocity.weights,
-            &mut None,
+            None,
             None,
             rates,
         );

@@ -5,6 +5,7 @@
 //! ```
 
 mod averaging;
+mod backprop;
 mod boltzmann;
 mod centering;
 mod chains;
@@ -31,6 +32,9 @@ mod trainer;
 mod wake_sleep;
 
 pub use averaging::Averaging;
+pub use backprop::{
+    Backprop, BackpropEvent, BackpropOptions, BackpropState, Descent, NetworkParameters,
+};
 pub use boltzmann::{
     BoltzmannNegative, BoltzmannOptions, BoltzmannPositive, BoltzmannState, BoltzmannTraining,
     PairMemory,

@@ -190,6 +190,7 @@ impl Optimizer {
             let (first, second) = (&mut self.first.weights, &mut self.second);
             let labels = beside.labels;
             let mut update = |centre| {
+                let second = second.as_mut().map(|x| &mut x.weights);
                 update_weights(statistics, labels, weights, first, second, centre, rates);
             };
             if let Some(labels) = labels.filter(|_| needs_means) {
@@ -276,7 +277,7 @@ pub(super) fn update_weights(
     labels: Option<&LabelGradient>,
     weights: &mut Matrix,
     first: &mut Matrix,
-    second: &mut Option<Parameters>,
+    second: Option<&mut Matrix>,
     centre: Option<TileCentre<'_>>,
     rates: Rates,
 ) {
@@ -305,7 +306,7 @@ pub(super) fn update_weights(
             update(tile, [w, s], None);
         }),
         Some(second) => {
-            let second = second.weights.view_mut();
+            let second = second.view_mut();
             for_each_tile(statistics, [weights, first, second], &|tile, [w, s, q]| {
                 update(tile, [w, s], Some(q));
             });

@@ -4,12 +4,15 @@
 //! to the record, is here. `--quick` goes the same way with fewer examples and epochs, so that a test can.
 
 mod annealed;
+mod autoencoder;
+mod backprop;
 mod classification;
 mod clock;
 mod dbm;
 mod dbn;
 mod dbn_bound;
 mod enumerated;
+mod stack;
 
 use crate::{
     args::ReproduceArgs,
@@ -50,7 +53,7 @@ struct Experiment {
     run: fn(&Setting) -> Outcome<Vec<Part>>,
 }
 
-const EXPERIMENTS: [Experiment; 9] = [
+const EXPERIMENTS: [Experiment; 11] = [
     Experiment {
         name: "rbm-cd25",
         about: "RBM 784-500, CD with 1 to 25 steps (Salakhutdinov and Murray 2008): test -86.34 nats; --data takes their binarised MNIST",
@@ -95,6 +98,16 @@ const EXPERIMENTS: [Experiment; 9] = [
         name: "dbm-2009",
         about: "DBM 784-500-1000 (Salakhutdinov and Hinton 2009): test lower bound -84.62 nats",
         run: dbm::run,
+    },
+    Experiment {
+        name: "dbn-backprop",
+        about: "DBN 784-500-500-2000-10 fine-tuned by conjugate gradients (Hinton and Salakhutdinov 2006), and with dropout: 1.2, 0.92 % test error",
+        run: backprop::run,
+    },
+    Experiment {
+        name: "autoencoder",
+        about: "deep autoencoder 784-1000-500-250-30 (Hinton and Salakhutdinov 2006): squared error 3.00 an image of the test part",
+        run: autoencoder::run,
     },
 ];
 
