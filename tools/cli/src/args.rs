@@ -14,7 +14,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
 pub use classify::{ClassifyArgs, WayArg};
-pub use deep::DeepArgs;
+pub use deep::{DeepArgs, FineTuneArg};
 pub use demo::{DemoArgs, DemoName};
 pub use evaluate::{EvaluateArgs, ReverseFrom, ScheduleArg};
 pub use reproduce::ReproduceArgs;

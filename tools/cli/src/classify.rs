@@ -13,7 +13,7 @@ use harmonium::{
     Error, Matrix, Model,
     checkpoint::write_atomically,
     dataset::Examples,
-    model::{Dbn, Rbm, most_probable},
+    model::{Dbn, Rbm, Units, most_probable},
 };
 use npyz::WriterBuilder;
 use serde_json::{Map, Value, json};
@@ -141,6 +141,12 @@ pub fn run(args: &ClassifyArgs) -> Outcome<()> {
     let (group, units) = match &checkpoint.model {
         Model::Rbm(rbm) => (rbm.label_group(), rbm.visible().units.to_string()),
         Model::Dbn(dbn) => (dbn.label_group(), dbn.top().visible().units.to_string()),
+        Model::Network(_) => {
+            let network = deep::fine_tune::classifier(&checkpoint)?;
+            let output = network.activation(network.n_layers() - 1).kind();
+            let units = Units::of(output, network.n_outputs());
+            (units.last_group(), units.to_string())
+        }
         _ => {
             let message = format!("a model of kind {kind} does not classify");
             return Err(
@@ -162,6 +168,7 @@ pub fn run(args: &ClassifyArgs) -> Outcome<()> {
     let columns = data.train.columns();
     let expected = match &checkpoint.model {
         Model::Dbn(dbn) => dbn.n_visible(),
+        Model::Network(network) => network.n_inputs(),
         _ => group.first,
     };
     if columns != expected {
@@ -178,6 +185,11 @@ pub fn run(args: &ClassifyArgs) -> Outcome<()> {
             }
             let (log_p, way) = deep::classify::log_p_y(args, dbn, examples)?;
             (log_p, Some(way), deep::name(dbn))
+        }
+        Model::Network(network) => {
+            deep::classify::refuse_options(args, kind)?;
+            let log_p = network.log_p_y_from_v(input(examples))?;
+            (log_p, None, deep::fine_tune::name(network))
         }
         other => {
             deep::classify::refuse_options(args, kind)?;

@@ -3,6 +3,7 @@
 mod agree;
 pub mod classify;
 mod evaluate;
+pub mod fine_tune;
 mod measure;
 mod metrics;
 mod plan;
@@ -21,7 +22,7 @@ use harmonium::model::Dbn;
 pub const DEFAULT_LAYERS: [usize; 3] = [500, 500, 2000];
 pub const DEFAULT_LOWER_EPOCHS: usize = 20;
 pub const DEFAULT_TOP_EPOCHS: usize = 40;
-pub const DEFAULT_UP_DOWN_EPOCHS: usize = 150;
+pub const DEFAULT_UP_DOWN_EPOCHS: usize = 300;
 
 /// A network in a few words: sizes from the visible layer up, the label beside the layer that it belongs to.
 pub fn name(dbn: &Dbn) -> String {

@@ -57,6 +57,10 @@ pub fn run(args: &EvaluateArgs) -> Outcome<()> {
         Model::Dbn(dbn) => return deep::evaluate(args, &checkpoint, dbn),
         Model::Boltzmann(machine) => return enumerated::evaluate(args, &checkpoint, machine),
         Model::Dbm(dbm) => return enumerated::evaluate(args, &checkpoint, dbm),
+        Model::Network(_) => {
+            return Err(Failure::usage("a model of kind network has no likelihood")
+                .hint("`harmonium classify` measures its errors"));
+        }
         other => other.rbm()?,
     };
     if args.bound_samples.is_some() {

@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 pub struct Files {
     /// The machine and the run.
     pub model: PathBuf,
+    /// The network that a deep belief network was fine-tuned to.
+    pub network: PathBuf,
     /// The best machine, of a run that may stop early.
     pub best: PathBuf,
     /// What was watched.
@@ -23,6 +25,7 @@ impl Files {
     pub fn in_directory(out: &Path) -> Self {
         Self {
             model: out.join("model.safetensors"),
+            network: out.join("network.safetensors"),
             best: out.join("best.safetensors"),
             metrics: out.join("metrics.csv"),
             filters: out.join("filters.png"),

@@ -310,7 +310,7 @@ fn as_json(checkpoint: &Checkpoint) -> Map<String, Value> {
                     "name": "up-down",
                     "updates": state.updates,
                     "examples": state.examples,
-                    "options": report::short(&state.options),
+                    "options": report::read(serde_json::to_string(&state.options)),
                 }),
             );
         }

@@ -1,7 +1,7 @@
 //! What a command prints on stdout: an aligned table, or one JSON object.
 
 use crate::failure::{Failure, Outcome};
-use harmonium::train::{Options, UpDownOptions};
+use harmonium::train::Options;
 use serde_json::{Map, Value};
 use std::io::{self, ErrorKind, Write};
 
@@ -56,12 +56,8 @@ pub fn options(options: &Options) -> Value {
     read(serde_json::to_string(options))
 }
 
-/// As [`options`], of the up-down algorithm.
-pub fn short(options: &UpDownOptions) -> Value {
-    read(serde_json::to_string(options))
-}
-
-fn read(text: serde_json::Result<String>) -> Value {
+/// What was written as JSON, as a value: numbers keep the digits of f32.
+pub fn read(text: serde_json::Result<String>) -> Value {
     text.and_then(|text| serde_json::from_str(&text))
         .unwrap_or(Value::Null)
 }

@@ -31,6 +31,10 @@ pub fn run(args: &TransformArgs) -> Outcome<()> {
             let most = dbn.n_layers() - 1 - usize::from(dbn.label_group().is_some());
             (most, dbn.n_visible(), deep::name(dbn))
         }
+        Model::Network(network) => {
+            let most = network.n_layers() - 1;
+            (most, network.n_inputs(), deep::fine_tune::name(network))
+        }
         other => {
             let message = format!(
                 "transform: a model of kind {} has no layer of features",
@@ -39,7 +43,13 @@ pub fn run(args: &TransformArgs) -> Outcome<()> {
             return Err(Failure::usage(message));
         }
     };
-    let layer = args.layer.unwrap_or(most);
+    let default = match &checkpoint.model {
+        // What a classifier's output layer sees, and the codes of an autoencoder.
+        Model::Network(network) if network.is_classifier() => most - 1,
+        Model::Network(_) => most / 2,
+        _ => most,
+    };
+    let layer = args.layer.unwrap_or(default);
     if layer > most {
         return Err(Failure::usage(format!(
             "--layer {layer}: expected 1 to {most} of this model"
@@ -59,6 +69,12 @@ pub fn run(args: &TransformArgs) -> Outcome<()> {
         (Model::Dbn(dbn), PassArg::Means) => dbn.mean_h_from_v(input(examples), layer)?.into(),
         (Model::Dbn(dbn), PassArg::Samples) => {
             dbn.sample_h_from_v(input(examples), layer, seed, 0)?
+        }
+        (Model::Network(network), PassArg::Means) => network.values(input(examples), layer)?.into(),
+        (Model::Network(_), PassArg::Samples) => {
+            return Err(Failure::usage(
+                "--pass samples: the units of a network have values, not states",
+            ));
         }
         (other, pass) => of_rbm(other.rbm()?, examples, pass, seed)?,
     };

@@ -393,3 +393,63 @@ fn the_demonstration_of_spurious_modes_leaves_a_figure() {
     let picture = fs::read(bench.path("modes.png")).unwrap();
     assert_eq!(picture[..4], *b"\x89PNG");
 }
+
+#[test]
+fn a_fine_tuned_network_classifies_and_goes_on_to_the_bit() {
+    let bench = bench();
+    let tune = "--fine-tune backprop --fine-tune-rate 0.2 --input-dropout 0.1";
+    let line = format!("{NET} --validation 40 {SHORT} {tune}");
+    let report = bench.json(&format!("{line} --fine-tune-epochs 60 --json --out whole"));
+    // Rows that are all on or off look like columns, as above.
+    let error = report["fine_tuned"]["error"].as_f64().unwrap();
+    assert!(error < 0.25, "{error}");
+    let metrics = fs::read_to_string(bench.path("whole/metrics.csv")).unwrap();
+    let rows: Vec<Vec<&str>> = metrics.lines().map(|l| l.split(',').collect()).collect();
+    assert_eq!(rows.len(), 1 + 15 + 15 + 10 + 60);
+    assert_eq!(rows[100][..2], ["backprop", "60"]);
+    assert!(
+        rows[100][6].parse::<f64>().unwrap() < 0.6,
+        "{:?}",
+        rows[100]
+    );
+
+    // Begun later than the rest, stopped and gone on.
+    bench.ok(&format!("{NET} --validation 40 {SHORT} --out parts"));
+    for epochs in [20, 60] {
+        bench.ok(&format!(
+            "train dbn --resume --out parts {tune} --fine-tune-epochs {epochs}"
+        ));
+    }
+    let [a, b] = ["whole", "parts"].map(|x| bench.model(&format!("{x}/network.safetensors")));
+    assert_eq!(a.model, b.model);
+    assert_eq!(a.backprop, b.backprop);
+    let parts = fs::read_to_string(bench.path("parts/metrics.csv")).unwrap();
+    assert_eq!(parts.lines().count(), rows.len());
+    let other = "train dbn --resume --out parts --fine-tune backprop";
+    bench.refused(other, 2, &["--fine-tune", "other options"]);
+
+    let model = "whole/network.safetensors";
+    let network = a.model.network().unwrap();
+    let classified = bench.json(&format!("classify {model} --split train --json"));
+    assert_eq!(classified["confusion"], report["fine_tuned"]["confusion"]);
+    bench.ok(&format!(
+        "transform {model} --data striped.csv --out features.csv"
+    ));
+    let text = fs::read_to_string(bench.path("features.csv")).unwrap();
+    let features = network.features(&bits()).unwrap();
+    let lines: Vec<&str> = text.lines().collect();
+    for i in 0..160 {
+        let row: Vec<f32> = lines[lines.len() - 160 + i]
+            .split(',')
+            .map(|x| x.parse().unwrap())
+            .collect();
+        assert_eq!(row, features.row(i));
+    }
+    bench.refused(&format!("evaluate {model}"), 2, &["network", "likelihood"]);
+    for flags in [
+        "--fine-tune conjugate-gradients --hidden-dropout 0.5",
+        "--fine-tune backprop --hidden-dropout 1",
+    ] {
+        bench.refused(&format!("{NET} {flags}"), 2, &["dropout"]);
+    }
+}

@@ -2,7 +2,7 @@
 
 use super::count;
 use crate::deep::{
-    DEFAULT_LAYERS, DEFAULT_LOWER_EPOCHS, DEFAULT_TOP_EPOCHS, DEFAULT_UP_DOWN_EPOCHS,
+    DEFAULT_LAYERS, DEFAULT_LOWER_EPOCHS, DEFAULT_TOP_EPOCHS, DEFAULT_UP_DOWN_EPOCHS, fine_tune,
 };
 use clap::{Args, ValueEnum};
 use harmonium::train::{Posterior, Schedule};
@@ -26,6 +26,15 @@ impl From<PosteriorArg> for Posterior {
             PosteriorArg::Samples => Self::Samples,
         }
     }
+}
+
+/// How a network is fine-tuned.
+#[derive(Clone, Copy, Debug, PartialEq, ValueEnum)]
+pub enum FineTuneArg {
+    /// Backpropagation: steps with momentum and dropout.
+    Backprop,
+    /// Conjugate gradients on minibatches of 1000, as Hinton and Salakhutdinov (2006).
+    ConjugateGradients,
 }
 
 /// Options of `harmonium train dbn` alone.
@@ -74,6 +83,21 @@ pub struct DeepArgs {
     /// L2 decay of all weights in the up-down algorithm [default: 0].
     #[arg(long, value_name = "X")]
     pub up_down_weight_decay: Option<f32>,
+    /// At last a feed-forward network that starts from the layers learns the labels; it goes to network.safetensors in --out.
+    #[arg(long, value_name = "HOW")]
+    pub fine_tune: Option<FineTuneArg>,
+    #[arg(long, value_name = "N", value_parser = count, requires = "fine_tune",
+        help = format!("Epochs of --fine-tune [default: {}, of conjugate gradients 37]", fine_tune::EPOCHS))]
+    pub fine_tune_epochs: Option<usize>,
+    #[arg(long, value_name = "SCHEDULE", requires = "fine_tune",
+        help = format!("Step size of --fine-tune backprop [default: linear:{}:0]", fine_tune::RATE))]
+    pub fine_tune_rate: Option<Schedule>,
+    #[arg(long, value_name = "P", requires = "fine_tune",
+        help = format!("Share of pixels left out of an update of --fine-tune backprop [default: {}]", fine_tune::INPUT_DROPOUT))]
+    pub input_dropout: Option<f32>,
+    #[arg(long, value_name = "P", requires = "fine_tune",
+        help = format!("The same of hidden units [default: {}]", fine_tune::HIDDEN_DROPOUT))]
+    pub hidden_dropout: Option<f32>,
 }
 
 impl DeepArgs {
@@ -96,6 +120,7 @@ impl DeepArgs {
                 "--up-down-weight-decay",
                 self.up_down_weight_decay.is_some(),
             ),
+            ("--fine-tune", self.fine_tune.is_some()),
         ]
         .into_iter()
         .find_map(|(flag, given)| given.then_some(flag))

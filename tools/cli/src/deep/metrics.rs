@@ -14,43 +14,57 @@ pub struct DeepRow {
     /// Of the epoch's last update; in the last stage that of the top pair.
     pub learning_rate: f64,
     /// Of a part of the training examples.
-    pub reconstruction_error: f64,
+    pub reconstruction_error: Option<f64>,
     /// Share of wrong classes among the held-out examples, once the labels are learned.
     pub validation_error: Option<f64>,
+    /// Of the last minibatch, of a network that backpropagation trains.
+    pub loss: Option<f64>,
 }
 
 impl Record for DeepRow {
     const HEADER: &'static str =
-        "stage,epoch,seconds,learning_rate,reconstruction_error,validation_error";
+        "stage,epoch,seconds,learning_rate,reconstruction_error,validation_error,loss";
 
     fn line(&self) -> String {
+        let text = |x: Option<f64>| x.map_or(String::new(), |x| format!("{x:.8}"));
         format!(
-            "{},{},{:.3},{},{:.8},{}",
+            "{},{},{:.3},{},{},{},{}",
             self.stage,
             self.epoch,
             self.seconds,
             self.learning_rate as f32,
-            self.reconstruction_error,
-            self.validation_error
-                .map_or(String::new(), |x| format!("{x:.6}")),
+            text(self.reconstruction_error),
+            text(self.validation_error),
+            text(self.loss),
         )
     }
 
     fn parse(line: &str) -> Option<Self> {
         let fields: Vec<&str> = line.split(',').collect();
-        let [stage, epoch, seconds, rate, reconstruction, validation] = fields[..] else {
+        let [
+            stage,
+            epoch,
+            seconds,
+            rate,
+            reconstruction,
+            validation,
+            loss,
+        ] = fields[..]
+        else {
             return None;
+        };
+        let number = |text: &str| match text {
+            "" => Some(None),
+            text => text.parse().ok().map(Some),
         };
         Some(Self {
             stage: stage.into(),
             epoch: epoch.parse().ok()?,
             seconds: seconds.parse().ok()?,
             learning_rate: rate.parse().ok()?,
-            reconstruction_error: reconstruction.parse().ok()?,
-            validation_error: match validation {
-                "" => None,
-                text => Some(text.parse().ok()?),
-            },
+            reconstruction_error: number(reconstruction)?,
+            validation_error: number(validation)?,
+            loss: number(loss)?,
         })
     }
 }
@@ -61,18 +75,24 @@ mod tests {
 
     #[test]
     fn lines_round_trip_and_others_are_no_rows() {
-        for (stage, validation_error) in [("layer 2", None), ("up-down", Some(0.25))] {
+        let rows = [
+            ("layer 2", None, None),
+            ("up-down", Some(0.25), None),
+            ("backprop", None, Some(0.5)),
+        ];
+        for (stage, validation_error, loss) in rows {
             let row = DeepRow {
                 stage: stage.into(),
                 epoch: 3,
                 seconds: 1.5,
                 learning_rate: 0.125,
-                reconstruction_error: 0.0625,
+                reconstruction_error: Some(0.0625),
                 validation_error,
+                loss,
             };
             assert_eq!(DeepRow::parse(&row.line()), Some(row));
         }
-        for line in ["", DeepRow::HEADER, "up-down,1,2,3,4", "layer 1,x,2,3,4,"] {
+        for line in ["", DeepRow::HEADER, "up-down,1,2,3,4", "layer 1,x,2,3,4,,"] {
             assert_eq!(DeepRow::parse(line), None, "{line}");
         }
     }

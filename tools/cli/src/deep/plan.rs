@@ -2,6 +2,7 @@
 
 use super::{
     DEFAULT_LAYERS, DEFAULT_LOWER_EPOCHS, DEFAULT_TOP_EPOCHS, DEFAULT_UP_DOWN_EPOCHS, agree::agree,
+    fine_tune,
 };
 use crate::{
     args::{Method, TrainArgs},
@@ -12,12 +13,16 @@ use crate::{
 use harmonium::{
     checkpoint::{Checkpoint, Stage},
     model::{Kind, MAX_LAYERS, Units},
-    train::{GreedyLayer, GreedyPlan, Negative, Options, Posterior, Schedule, UpDownOptions},
+    train::{
+        BackpropOptions, GreedyLayer, GreedyPlan, Negative, Options, Posterior, Schedule,
+        UpDownOptions,
+    },
 };
 use std::{collections::BTreeMap, path::Path};
 
 const GREEDY: &str = "greedy";
 const UP_DOWN: &str = "up_down";
+const FINE_TUNE: &str = "fine_tune";
 const DEFAULT_WEIGHT_DECAY: f32 = 2e-4;
 /// Of greedy stages, without the centred gradient.
 const GREEDY_RATE: f32 = 0.1;
@@ -27,6 +32,9 @@ const UP_DOWN_RATE: Schedule = Schedule::Linear { from: 0.1, to: 0.0 };
 
 /// The name of the last stage.
 pub const UP_DOWN_STAGE: &str = "up-down";
+
+/// The name of the stage after that, if there is one.
+pub const FINE_TUNE_STAGE: &str = "backprop";
 
 /// The name of the stage in which layer `l`, from 0 on, learns.
 pub fn layer_name(l: usize) -> String {
@@ -42,8 +50,10 @@ pub struct DeepPlan {
     pub visible_units: String,
     /// The greedy stages; of a new run the number of `classes` is 0 until [`Self::settle`].
     pub greedy: GreedyPlan,
-    /// The last stage.
+    /// The stage that learns all layers together.
     pub up_down: UpDownOptions,
+    /// The last stage, in which a network that starts from this one learns the labels by backpropagation.
+    pub fine_tune: Option<BackpropOptions>,
 }
 
 impl DeepPlan {
@@ -166,6 +176,7 @@ impl DeepPlan {
         Ok(Self {
             source: first.source,
             visible_units: first.visible_units,
+            fine_tune: fine_tune::options(args, up_down.seed)?,
             greedy,
             up_down,
         })
@@ -176,8 +187,10 @@ impl DeepPlan {
         let layers = self.greedy.layers.iter().enumerate();
         let layers = layers.map(|(l, layer)| (layer_name(l), layer.options.epochs));
         let last = (UP_DOWN_STAGE.to_owned(), self.up_down.epochs);
+        let tuned = self.fine_tune.as_ref();
         layers
             .chain((self.up_down.epochs > 0).then_some(last))
+            .chain(tuned.map(|options| (FINE_TUNE_STAGE.to_owned(), options.epochs)))
             .collect()
     }
 
@@ -226,11 +239,19 @@ impl DeepPlan {
             up_down.epochs = epochs;
         }
         let visible = checkpoint.model.dbn()?.layer(0).units.clone();
+        let fine_tune = match (note(FINE_TUNE), args.deep.fine_tune) {
+            (_, Some(_)) => fine_tune::options(args, up_down.seed)?,
+            (Some(text), None) => {
+                Some(serde_json::from_str(text).map_err(|e| wrong(FINE_TUNE, e))?)
+            }
+            (None, None) => None,
+        };
         let plan = Self {
             source,
             visible_units: visible.to_string(),
             greedy,
             up_down,
+            fine_tune,
         };
         agree(&plan, args)?;
         Ok(plan)
@@ -323,6 +344,10 @@ impl DeepPlan {
             (UP_DOWN, serde_json::to_string(&self.up_down)),
         ] {
             notes.insert(key.into(), json.unwrap_or_default());
+        }
+        if let Some(options) = &self.fine_tune {
+            let json = serde_json::to_string(options);
+            notes.insert(FINE_TUNE.into(), json.unwrap_or_default());
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{
     metrics::DeepRow,
-    plan::{UP_DOWN_STAGE, layer_name},
+    plan::{FINE_TUNE_STAGE, UP_DOWN_STAGE, layer_name},
 };
 use crate::{
     data::{Data, input},
@@ -18,9 +18,9 @@ use harmonium::{
     checkpoint::Checkpoint,
     evaluate::reconstruction_error,
     model::{Dbn, most_probable},
-    train::{Greedy, Position, UpDown},
+    train::{Backprop, Descent, Greedy, Position, UpDown},
 };
-use std::{collections::BTreeMap, ops::ControlFlow, time::Instant};
+use std::{collections::BTreeMap, ops::ControlFlow, path::Path, time::Instant};
 
 /// Examples of the reconstruction error.
 const WATCHED: usize = 1000;
@@ -36,8 +36,28 @@ pub trait Stage {
     /// Of the update before.
     fn learning_rate(&self) -> f64;
     fn checkpoint(&self) -> Outcome<Checkpoint>;
-    /// Reconstruction error and, with labels and held-out examples, the share of wrong classes.
-    fn figures(&self, watch: &Watch) -> Outcome<(f64, Option<f64>)>;
+    /// After an epoch.
+    fn figures(&self, watch: &Watch) -> Outcome<Figures>;
+}
+
+/// What is measured after an epoch.
+pub struct Figures {
+    /// Of a machine that reconstructs.
+    reconstruction: Option<f64>,
+    /// Of a network that backpropagation trains: of the last minibatch.
+    loss: Option<f64>,
+    /// With labels and held-out examples, the share of wrong classes.
+    wrong: Option<f64>,
+}
+
+impl Figures {
+    fn of_machine(reconstruction: f64, wrong: Option<f64>) -> Self {
+        Self {
+            reconstruction: Some(reconstruction),
+            loss: None,
+            wrong,
+        }
+    }
 }
 
 impl Stage for Greedy {
@@ -63,7 +83,7 @@ impl Stage for Greedy {
         Ok(Checkpoint::of_greedy(self)?)
     }
 
-    fn figures(&self, watch: &Watch) -> Outcome<(f64, Option<f64>)> {
+    fn figures(&self, watch: &Watch) -> Outcome<Figures> {
         let mut learned = match self.below() {
             None => watch.train.clone(),
             Some(dbn) => {
@@ -78,10 +98,10 @@ impl Stage for Greedy {
         }
         let error = reconstruction_error(&self.training().averaged(), input(&learned))?;
         let wrong = match (classes, &watch.validation) {
-            (Some(_), Some(part)) => wrong(&self.dbn()?, part)?,
+            (Some(_), Some(part)) => of_dbn(&self.dbn()?, part)?,
             _ => None,
         };
-        Ok((error, wrong))
+        Ok(Figures::of_machine(error, wrong))
     }
 }
 
@@ -110,16 +130,56 @@ impl Stage for UpDown {
         Ok(Checkpoint::from(self))
     }
 
-    fn figures(&self, watch: &Watch) -> Outcome<(f64, Option<f64>)> {
+    fn figures(&self, watch: &Watch) -> Outcome<Figures> {
         let dbn = self.dbn();
         let features = dbn.features(input(&watch.train))?;
         let means = dbn.mean_v_from_features(&features, self.options().seed, 0)?;
         let error = mean_square(&watch.train, &means);
         let wrong = match (&dbn.label_group(), &watch.validation) {
-            (Some(_), Some(part)) => wrong(dbn, part)?,
+            (Some(_), Some(part)) => of_dbn(dbn, part)?,
             _ => None,
         };
-        Ok((error, wrong))
+        Ok(Figures::of_machine(error, wrong))
+    }
+}
+
+impl Stage for Backprop {
+    fn name(&self) -> String {
+        FINE_TUNE_STAGE.into()
+    }
+
+    fn position(&self) -> Position {
+        Backprop::position(self)
+    }
+
+    fn epochs(&self) -> usize {
+        self.options().epochs
+    }
+
+    fn learning_rate(&self) -> f64 {
+        let time = last_update(Backprop::position(self));
+        let (options, epochs) = (self.options(), self.options().epochs);
+        match options.descent {
+            Descent::Steps(_) => options.learning_rate.at(time, epochs).into(),
+            Descent::ConjugateGradients { .. } => 0.0,
+        }
+    }
+
+    fn checkpoint(&self) -> Outcome<Checkpoint> {
+        Ok(Checkpoint::from(self))
+    }
+
+    fn figures(&self, watch: &Watch) -> Outcome<Figures> {
+        let part = watch.validation.as_ref();
+        let log_p = part.map(|x| self.network().log_p_y_from_v(input(x)));
+        Ok(Figures {
+            reconstruction: None,
+            loss: Some(self.loss()),
+            wrong: match (part, log_p.transpose()?) {
+                (Some(part), Some(log_p)) => wrong(&log_p, part),
+                _ => None,
+            },
+        })
     }
 }
 
@@ -134,16 +194,18 @@ fn last_update(position: Position) -> f64 {
 }
 
 /// Share of examples whose most probable class is not the label.
-fn wrong(dbn: &Dbn, examples: &Examples) -> Outcome<Option<f64>> {
-    let Some(labels) = examples.labels() else {
-        return Ok(None);
-    };
-    let found = most_probable(&dbn.log_p_y_from_v(input(examples))?);
+fn wrong(log_p: &Matrix, examples: &Examples) -> Option<f64> {
+    let labels = examples.labels()?;
+    let found = most_probable(log_p);
     let wrong = labels
         .iter()
         .zip(found)
         .filter(|(y, x)| usize::from(**y) != *x);
-    Ok(Some(wrong.count() as f64 / labels.len().max(1) as f64))
+    Some(wrong.count() as f64 / labels.len().max(1) as f64)
+}
+
+fn of_dbn(dbn: &Dbn, examples: &Examples) -> Outcome<Option<f64>> {
+    Ok(wrong(&dbn.log_p_y_from_v(input(examples))?, examples))
 }
 
 fn mean_square(examples: &Examples, means: &Matrix) -> f64 {
@@ -167,7 +229,8 @@ pub struct Watch {
 
 /// The record of a run.
 pub struct Record<'a> {
-    files: &'a Files,
+    /// Where the run is stored.
+    model: &'a Path,
     interrupt: &'a Interrupt,
     /// Names and epochs, in the order of training.
     pub stages: Vec<(String, usize)>,
@@ -221,7 +284,7 @@ impl<'a> Record<'a> {
         let metrics = Metrics::open(&files.metrics, resumed.is_some(), kept)?;
         let now = Instant::now();
         Ok(Self {
-            files,
+            model: &files.model,
             interrupt,
             stages,
             watch: Watch {
@@ -236,6 +299,11 @@ impl<'a> Record<'a> {
             progress: None,
             failure: None,
         })
+    }
+
+    /// From now on the run is stored in `path`.
+    pub fn store_in(&mut self, path: &'a Path) {
+        self.model = path;
     }
 
     /// Starts the clock.
@@ -313,23 +381,30 @@ impl<'a> Record<'a> {
     }
 
     fn epoch_done(&mut self, stage: &dyn Stage) -> Outcome<()> {
-        let (error, wrong) = stage.figures(&self.watch)?;
+        let figures = stage.figures(&self.watch)?;
         let epoch = stage.position().epoch;
-        let mut figures = format!("reconstruction {error:.4}");
-        if let Some(wrong) = wrong {
-            figures.push_str(&format!("  validation error {:.2} %", 100.0 * wrong));
-        }
+        let texts = [
+            figures
+                .reconstruction
+                .map(|x| format!("reconstruction {x:.4}")),
+            figures.loss.map(|x| format!("loss {x:.4}")),
+            figures
+                .wrong
+                .map(|x| format!("validation error {:.2} %", 100.0 * x)),
+        ];
+        let text = texts.into_iter().flatten().collect::<Vec<_>>().join("  ");
         let seconds = self.seconds.get(&stage.name()).copied().unwrap_or(0.0);
         if let Some(progress) = &mut self.progress {
-            progress.epoch(epoch, seconds, &figures);
+            progress.epoch(epoch, seconds, &text);
         }
         self.metrics.push(DeepRow {
             stage: stage.name(),
             epoch,
             seconds: self.seconds.values().sum(),
             learning_rate: stage.learning_rate(),
-            reconstruction_error: error,
-            validation_error: wrong,
+            reconstruction_error: figures.reconstruction,
+            validation_error: figures.wrong,
+            loss: figures.loss,
         })?;
         if self.last_save.elapsed() >= SAVE_EVERY {
             self.save(stage, &[])?;
@@ -359,7 +434,7 @@ impl<'a> Record<'a> {
             .notes
             .extend(seconds.map(|(stage, s)| (format!("{SECONDS}{stage}"), format!("{s:.3}"))));
         checkpoint.notes.extend(figures.iter().cloned());
-        checkpoint.save(&self.files.model)?;
+        checkpoint.save(self.model)?;
         self.last_save = Instant::now();
         Ok(())
     }

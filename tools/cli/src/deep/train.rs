@@ -1,6 +1,7 @@
 //! `harmonium train dbn`: greedy stages, then the up-down algorithm; can be stopped and resumed at any update of any stage.
 
 use super::{
+    fine_tune,
     measure::{LowerBound, Measures},
     metrics::DeepRow,
     name,
@@ -21,7 +22,7 @@ use crate::{
     report,
 };
 use harmonium::{
-    Error,
+    Error, Network,
     checkpoint::{self, Checkpoint},
     dataset::Examples,
     model::{Dbn, Rbm},
@@ -86,7 +87,11 @@ pub fn run(args: &TrainArgs, stored: Option<Checkpoint>) -> Outcome<()> {
     let old_notes = stored.as_ref().map(|checkpoint| checkpoint.notes.clone());
     let run = Run::new(&plan, &data, stored)?;
     fs::create_dir_all(&args.out).map_err(|e| Error::io(&args.out, "create the directory", e))?;
-    let resumed = old_notes.as_ref().map(|notes| (notes, run.stage()));
+    let tuned = fine_tune::stored(args, &plan, &data, &files)?;
+    let resumed = match (&tuned, &old_notes) {
+        (Some((run, notes)), _) => Some((notes, run as &dyn Stage)),
+        (None, notes) => notes.as_ref().map(|notes| (notes, run.stage())),
+    };
     let mut notes = BTreeMap::new();
     plan.note(&mut notes);
     let mut record = Record::new(&files, &interrupt, plan.stages(), notes, &data, resumed)?;
@@ -99,7 +104,28 @@ pub fn run(args: &TrainArgs, stored: Option<Checkpoint>) -> Outcome<()> {
     filters(&files.filters, &title, &dbn)?;
     sample::pictures(&files.samples, &title, &dbn, &data.train, seed)?;
     draw_curves(&files.curves, &title, record.metrics.rows())?;
-    conclude(args, &plan, data, &run, &dbn, record, &interrupt, &files)
+    let tuned = tuned.map(|(run, _)| run);
+    let network = match &plan.fine_tune {
+        None => None,
+        Some(options) => {
+            let resume = resume_command(args);
+            let tuned = fine_tune::run(
+                options,
+                &data,
+                &dbn,
+                tuned,
+                &mut record,
+                &interrupt,
+                (&files, &resume),
+            )?;
+            draw_curves(&files.curves, &title, record.metrics.rows())?;
+            Some(tuned)
+        }
+    };
+    record.store_in(&files.model);
+    conclude(
+        args, &plan, data, &run, &dbn, network, record, &interrupt, &files,
+    )
 }
 
 /// Says on stderr what is going to happen.
@@ -244,8 +270,9 @@ fn draw_curves(path: &Path, title: &str, rows: &[DeepRow]) -> Outcome<()> {
         ),
         (
             "reconstruction error",
-            curves_of(&|row| Some(row.reconstruction_error)),
+            curves_of(&|row| row.reconstruction_error),
         ),
+        ("loss", curves_of(&|row| row.loss)),
         ("learning rate", curves_of(&|row| Some(row.learning_rate))),
     ];
     let panels: Vec<Panel<'_>> = measured
@@ -265,6 +292,7 @@ fn conclude(
     mut data: Data,
     run: &Run,
     dbn: &Dbn,
+    tuned: Option<(Network, Classification)>,
     mut record: Record<'_>,
     interrupt: &Interrupt,
     files: &Files,
@@ -328,7 +356,18 @@ fn conclude(
             ("layers", json!(sizes)),
             ("classes", json!(plan.greedy.classes)),
             ("greedy", json!(greedy)),
-            ("up_down", report::short(&plan.up_down)),
+            (
+                "up_down",
+                report::read(serde_json::to_string(&plan.up_down)),
+            ),
+            (
+                "fine_tune",
+                report::read(serde_json::to_string(&plan.fine_tune)),
+            ),
+            (
+                "fine_tuned",
+                json!(tuned.as_ref().map(|(_, measured)| measured.json())),
+            ),
             ("files", files.collect::<Map<_, _>>().into()),
         ] {
             object.insert(key.into(), value);
@@ -336,6 +375,15 @@ fn conclude(
         return report::json(object);
     }
     let mut rows = measures.rows();
+    if let Some((network, measured)) = &tuned {
+        let [error, log_p]: [[String; 3]; 2] =
+            measured.rows().try_into().expect("an error and ln p");
+        for [what, figure, remark] in [error, log_p] {
+            rows.push([format!("fine-tuned, {what}"), figure, remark]);
+        }
+        let path = files.network.display().to_string();
+        rows.push(["fine-tuned".into(), path, fine_tune::name(network)]);
+    }
     for (stage, epochs, s) in stages {
         rows.push([
             format!("time of {stage}"),

@@ -1,0 +1,195 @@
+//! The last stage of `train dbn --fine-tune`: a feed-forward network that starts from the recognition of the layers learns the labels by backpropagation.
+
+use super::{
+    plan::{DeepPlan, FINE_TUNE_STAGE},
+    record::{Record, Stage},
+};
+use crate::{
+    args::{FineTuneArg, Split, TrainArgs},
+    classify::Classification,
+    data::{Data, input},
+    evaluate::load_model,
+    failure::{Failure, Outcome},
+    files::Files,
+    interrupt::Interrupt,
+    likelihood,
+};
+use harmonium::{
+    Examples, Network,
+    checkpoint::Checkpoint,
+    model::Dbn,
+    train::{Backprop, BackpropEvent, BackpropOptions, Schedule},
+};
+use std::collections::BTreeMap;
+
+/// Of steps with dropout, unless told otherwise: those of `reproduce dbn-backprop`.
+pub const EPOCHS: usize = 100;
+pub const RATE: f32 = 0.2;
+pub const INPUT_DROPOUT: f32 = 0.2;
+pub const HIDDEN_DROPOUT: f32 = 0.5;
+
+/// What the command line asks for, if it does.
+///
+/// # Errors
+/// Numbers out of range, labels that are not wanted, options of steps with conjugate gradients.
+pub fn options(args: &TrainArgs, seed: u64) -> Outcome<Option<BackpropOptions>> {
+    let deep = &args.deep;
+    let Some(how) = deep.fine_tune else {
+        return Ok(None);
+    };
+    let mut options = match how {
+        FineTuneArg::Backprop => BackpropOptions {
+            epochs: EPOCHS,
+            learning_rate: Schedule::Linear {
+                from: RATE,
+                to: 0.0,
+            },
+            momentum: Schedule::Pieces(vec![(0.0, 0.5), (5.0, 0.9)]),
+            input_dropout: deep.input_dropout.unwrap_or(INPUT_DROPOUT),
+            hidden_dropout: deep.hidden_dropout.unwrap_or(HIDDEN_DROPOUT),
+            ..BackpropOptions::default()
+        },
+        FineTuneArg::ConjugateGradients => {
+            for (flag, given) in [
+                ("--fine-tune-rate", deep.fine_tune_rate.is_some()),
+                ("--input-dropout", deep.input_dropout.is_some()),
+                ("--hidden-dropout", deep.hidden_dropout.is_some()),
+            ] {
+                if given {
+                    let message = format!("{flag} belongs to --fine-tune backprop");
+                    return Err(Failure::usage(message));
+                }
+            }
+            BackpropOptions::conjugate_gradients()
+        }
+    };
+    if let Some(rate) = &deep.fine_tune_rate {
+        options.learning_rate = rate.clone();
+    }
+    options.epochs = deep.fine_tune_epochs.unwrap_or(options.epochs);
+    options.output_epochs = options.output_epochs.min(options.epochs);
+    options.seed = seed;
+    options.check()?;
+    Ok(Some(options))
+}
+
+/// A network in a few words.
+pub fn name(network: &Network) -> String {
+    let sizes = (0..network.n_layers()).map(|l| network.size(l).to_string());
+    format!("network {}", sizes.collect::<Vec<_>>().join("-"))
+}
+
+/// Of labelled `examples`.
+///
+/// # Errors
+/// A label that is no class.
+pub fn classification(
+    network: &Network,
+    examples: &Examples,
+    split: Split,
+) -> Outcome<Option<Classification>> {
+    let Some(labels) = examples.labels() else {
+        return Ok(None);
+    };
+    Classification::of(&network.log_p_y_from_v(input(examples))?, labels, split).map(Some)
+}
+
+/// The stored run that `train --resume` goes on with, and its notes.
+///
+/// # Errors
+/// A file that is there and holds no such run, or one of other options.
+pub fn stored(
+    args: &TrainArgs,
+    plan: &DeepPlan,
+    data: &Data,
+    files: &Files,
+) -> Outcome<Option<(Backprop, BTreeMap<String, String>)>> {
+    let Some(options) = &plan.fine_tune else {
+        return Ok(None);
+    };
+    if !args.resume || !files.network.exists() {
+        return Ok(None);
+    }
+    let path = files.network.display();
+    let mut checkpoint = load_model(&files.network)?;
+    let notes = checkpoint.notes.clone();
+    let Some(state) = &mut checkpoint.backprop else {
+        return Err(Failure::failed(format!(
+            "{path}: holds a network, but no run that could go on"
+        )));
+    };
+    let asked = BackpropOptions {
+        epochs: state.options.epochs,
+        output_epochs: state.options.output_epochs,
+        ..options.clone()
+    };
+    if asked != state.options {
+        return Err(Failure::usage(format!(
+            "--fine-tune: the run in {path} has other options"
+        )));
+    }
+    state.options.epochs = options.epochs;
+    Ok(Some((checkpoint.into_backprop(&data.train)?, notes)))
+}
+
+/// Runs the stage from its start at `dbn`, or on from `stored`; the network and what it makes of the test part.
+///
+/// # Errors
+/// Data without labels, those of the library, an interrupt.
+pub fn run<'a>(
+    options: &BackpropOptions,
+    data: &Data,
+    dbn: &Dbn,
+    stored: Option<Backprop>,
+    record: &mut Record<'a>,
+    interrupt: &Interrupt,
+    (files, resume): (&'a Files, &str),
+) -> Outcome<(Network, Classification)> {
+    let mut run = match stored {
+        Some(run) => run,
+        None => {
+            let classes = data.train.classes().ok_or_else(|| {
+                Failure::usage(format!("--fine-tune: {} has no labels", data.name))
+            })?;
+            let network = Network::classifier_from_dbn(dbn, classes, options.seed)?;
+            Backprop::new(network, options.clone(), &data.train)?
+        }
+    };
+    record.store_in(&files.network);
+    record.start();
+    let outcome = run.run(&data.train, |event| match event {
+        BackpropEvent::Update(run) => record.update(run),
+        BackpropEvent::Epoch(run) => record.epoch(run),
+    });
+    record.stop(&run);
+    let flow = outcome.map_err(|e| Failure::from(e).hint("try a smaller --fine-tune-rate"))?;
+    record.check()?;
+    record.save(&run, &[])?;
+    let (epoch, epochs) = (run.position().epoch, Stage::epochs(&run));
+    if epoch < epochs || flow.is_break() && interrupt.asked() {
+        return Err(Failure::failed(format!(
+            "interrupted in {FINE_TUNE_STAGE} after {epoch} of {epochs} epochs; the run is saved in {}",
+            files.network.display()
+        ))
+        .hint(format!("go on with `{resume}`")));
+    }
+    let network = run.into_network();
+    let (examples, split) = likelihood::examples(data, Split::Test);
+    let measured = classification(&network, examples, split)?;
+    let measured = measured.ok_or_else(|| Failure::failed("the test part has no labels"))?;
+    Ok((network, measured))
+}
+
+/// A network file as data of other commands: refuses autoencoders.
+///
+/// # Errors
+/// That.
+pub fn classifier(checkpoint: &Checkpoint) -> Outcome<&Network> {
+    let network = checkpoint.model.network()?;
+    match network.is_classifier() {
+        true => Ok(network),
+        false => Err(Failure::failed(
+            "the network is an autoencoder: it has no classes",
+        )),
+    }
+}
