@@ -127,7 +127,7 @@ fn refusals_name_the_file_and_the_reason() {
         (
             "kind",
             "vae",
-            "kind \"rbm\" or \"dbn\" or \"dbm\" or \"boltzmann\", found \"vae\"",
+            "kind \"rbm\" or \"dbn\" or \"dbm\" or \"boltzmann\" or \"network\", found \"vae\"",
         ),
         ("units", "bernoulli", "units of 2 layers"),
         ("units", "bernoulli,gauss", "units that this version knows"),

@@ -13,7 +13,7 @@ use harmonium::{
     product::Input,
     rng::HostRng,
     train::{
-        Event, Greedy, GreedyEvent, GreedyLayer, GreedyPlan, Negative, Options, Posterior,
+        Aggregated, Event, Greedy, GreedyEvent, GreedyLayer, GreedyPlan, Negative, Options,
         Reconstruction, Schedule, Training, UpDown, UpDownEvent, UpDownOptions,
     },
 };
@@ -847,7 +847,7 @@ fn up_down_refuses_what_cannot_work() {
     assert!(run.run(&data, |_| ControlFlow::Continue(())).is_err());
 }
 
-fn greedy_plan(posterior: Posterior) -> GreedyPlan {
+fn greedy_plan(posterior: Aggregated) -> GreedyPlan {
     let layer = |hidden, negative| GreedyLayer {
         hidden,
         options: Options {
@@ -884,7 +884,7 @@ fn greedy_training_resumes_within_any_layer() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("run.safetensors");
     let data = labelled_data(100, 70, false);
-    for posterior in [Posterior::Means, Posterior::Samples] {
+    for posterior in [Aggregated::Means, Aggregated::Samples] {
         let plan = greedy_plan(posterior);
         let mut whole = Greedy::new(plan.clone(), Default::default(), &data).unwrap();
         let mut layers = 0;
@@ -973,7 +973,7 @@ fn greedy_and_up_down_learn() {
     };
     let plan = GreedyPlan {
         layers: vec![layer(8), layer(10)],
-        posterior: Posterior::Means,
+        posterior: Aggregated::Means,
         classes: Some(2),
     };
     let mut greedy = Greedy::new(plan, Default::default(), &data).unwrap();

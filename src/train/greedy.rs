@@ -16,10 +16,10 @@ use std::ops::ControlFlow;
 /// Fewest examples from which a higher layer's biases and persistent chains start.
 const START_EXAMPLES: usize = 1000;
 
-/// What higher layers learn.
+/// What higher layers learn of the aggregated posterior, the distribution of the layer below over all examples.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Posterior {
+pub enum Aggregated {
     /// Probabilities: means of the deterministic pass.
     #[default]
     Means,
@@ -49,7 +49,7 @@ pub struct GreedyPlan {
     pub layers: Vec<GreedyLayer>,
     /// What higher layers learn.
     #[serde(default)]
-    pub posterior: Posterior,
+    pub posterior: Aggregated,
     /// Classes of a label that joins the visible layer of the last RBM.
     #[serde(default)]
     pub classes: Option<usize>,
@@ -325,8 +325,8 @@ fn examples_of(
             let top = dbn.n_layers() - 1;
             let seed = plan.layers[layer].options.seed;
             let values = match plan.posterior {
-                Posterior::Means => Values::Real(dbn.mean_h_from_v(v, top)?),
-                Posterior::Samples => match dbn.sample_h_from_v(v, top, seed, pass)? {
+                Aggregated::Means => Values::Real(dbn.mean_h_from_v(v, top)?),
+                Aggregated::Samples => match dbn.sample_h_from_v(v, top, seed, pass)? {
                     States::Bits(x) => Values::Bits(x),
                     States::Real(x) => Values::Real(x),
                 },

@@ -45,7 +45,7 @@ pub use dbm::{DbmEvent, DbmTraining};
 pub use dbm_optimizer::{DbmOptimizer, DbmParameters};
 pub use dbm_options::DbmOptions;
 pub use delta::Velocity;
-pub use greedy::{Greedy, GreedyEvent, GreedyLayer, GreedyPlan, Posterior};
+pub use greedy::{Aggregated, Greedy, GreedyEvent, GreedyLayer, GreedyPlan};
 pub use negative::{Negative, Reconstruction};
 pub use optimizer::{Optimizer, Parameters};
 pub use options::{Doubled, Objective, Options};

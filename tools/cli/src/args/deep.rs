@@ -5,7 +5,7 @@ use crate::deep::{
     DEFAULT_LAYERS, DEFAULT_LOWER_EPOCHS, DEFAULT_TOP_EPOCHS, DEFAULT_UP_DOWN_EPOCHS, fine_tune,
 };
 use clap::{Args, ValueEnum};
-use harmonium::train::{Posterior, Schedule};
+use harmonium::train::{Aggregated, Schedule};
 
 /// Heading of these options in `--help`.
 const HEADING: &str = "Deep belief network (train dbn)";
@@ -19,7 +19,7 @@ pub enum PosteriorArg {
     Samples,
 }
 
-impl From<PosteriorArg> for Posterior {
+impl From<PosteriorArg> for Aggregated {
     fn from(arg: PosteriorArg) -> Self {
         match arg {
             PosteriorArg::Means => Self::Means,

@@ -14,7 +14,7 @@ use harmonium::{
     checkpoint::{Checkpoint, Stage},
     model::{Kind, MAX_LAYERS, Units},
     train::{
-        BackpropOptions, GreedyLayer, GreedyPlan, Negative, Options, Posterior, Schedule,
+        Aggregated, BackpropOptions, GreedyLayer, GreedyPlan, Negative, Options, Schedule,
         UpDownOptions,
     },
 };
@@ -144,7 +144,7 @@ impl DeepPlan {
         });
         let greedy = GreedyPlan {
             layers: layers.collect(),
-            posterior: deep.posterior.map_or(Posterior::Samples, Into::into),
+            posterior: deep.posterior.map_or(Aggregated::Samples, Into::into),
             classes: args.labels.then_some(0),
         };
         let default = UpDownOptions::default();

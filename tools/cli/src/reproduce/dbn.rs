@@ -15,8 +15,8 @@ use harmonium::{
     dataset::Binarization,
     model::{Dbn, Units, most_probable},
     train::{
-        Greedy, GreedyEvent, GreedyLayer, GreedyPlan, Negative, Options, Posterior, Reconstruction,
-        Schedule, UpDown, UpDownEvent, UpDownOptions,
+        Aggregated, Greedy, GreedyEvent, GreedyLayer, GreedyPlan, Negative, Options,
+        Reconstruction, Schedule, UpDown, UpDownEvent, UpDownOptions,
     },
 };
 use serde_json::{Value, json};
@@ -155,7 +155,7 @@ fn plan(setting: &Setting) -> GreedyPlan {
             layer(500, 20, rate()),
             layer(2000, 40, falling),
         ],
-        posterior: Posterior::Samples,
+        posterior: Aggregated::Samples,
         classes: Some(CLASSES),
     }
 }

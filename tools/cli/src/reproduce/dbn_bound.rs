@@ -12,7 +12,7 @@ use harmonium::{
     dataset::{Binarization, Values},
     evaluate::{Ais, Base, Betas, Bound, Bracket, ReverseStart},
     model::States,
-    train::{Centering, GreedyLayer, GreedyPlan, Negative, Options, Posterior, Schedule},
+    train::{Aggregated, Centering, GreedyLayer, GreedyPlan, Negative, Options, Schedule},
 };
 use serde_json::json;
 
@@ -88,7 +88,7 @@ fn plan(setting: &Setting) -> GreedyPlan {
             layer(500, 300, 0.1, false),
             layer(2000, 60, 0.002, !setting.quick),
         ],
-        posterior: Posterior::Samples,
+        posterior: Aggregated::Samples,
         classes: None,
     }
 }
