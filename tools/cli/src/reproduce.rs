@@ -320,8 +320,8 @@ impl Setting {
         self.only.as_ref().is_none_or(|only| only == name)
     }
 
-    /// The data, binarised by `binarize` unless they are bits, with `validation` examples held out.
-    fn data(&self, binarize: Binarization, validation: usize) -> Outcome<Data> {
+    /// Where the data come from.
+    fn source(&self, binarize: Binarization, validation: usize) -> Source {
         let mut source = Source {
             binarize,
             seed: self.seed,
@@ -331,7 +331,12 @@ impl Setting {
         if let Some(data) = &self.data {
             source.data.clone_from(data);
         }
-        let data = source.load()?;
+        source
+    }
+
+    /// The data, binarised by `binarize` unless they are bits, with `validation` examples held out.
+    fn data(&self, binarize: Binarization, validation: usize) -> Outcome<Data> {
+        let data = self.source(binarize, validation).load()?;
         if !self.quick {
             return Ok(data);
         }

@@ -102,7 +102,11 @@ pub fn run(setting: &Setting) -> Outcome<Vec<Part>> {
 fn keep(setting: &Setting, stage: &str, dbn: &Dbn) -> Outcome<()> {
     if let Some(out) = &setting.out {
         let path = out.join(format!("dbn-2006-{stage}.safetensors"));
-        Checkpoint::from(dbn.clone()).save(&path)?;
+        let mut checkpoint = Checkpoint::from(dbn.clone());
+        setting
+            .source(Binarization::None, 0)
+            .note(&mut checkpoint.notes);
+        checkpoint.save(&path)?;
         note(format!("model in {}", path.display()));
     }
     Ok(())

@@ -36,7 +36,11 @@ pub fn run(setting: &Setting) -> Outcome<Vec<Part>> {
     let seconds = clock.take_seconds();
     if let Some(out) = &setting.out {
         let path = out.join("dbn-bound.safetensors");
-        Checkpoint::from(dbn.clone()).save(&path)?;
+        let mut checkpoint = Checkpoint::from(dbn.clone());
+        setting
+            .source(Binarization::Sampled, 0)
+            .note(&mut checkpoint.notes);
+        checkpoint.save(&path)?;
         note(format!("model in {}", path.display()));
     }
     let one = dbn.clone().without_top()?.unwrap_or_else(|| dbn.clone());
