@@ -651,8 +651,31 @@ fn a_classifier_starts_as_the_mean_field_of_a_deep_boltzmann_machine() {
     // Two more half iterations at the fixed point move means by less than the tolerance and roundings.
     close(&network.values(&x, 1).unwrap(), &means[0], 2e-6);
     close(&network.values(&x, 2).unwrap(), &means[1], 2e-6);
-    let deep = Dbm::bernoulli(&[4, 3, 3, 2]).unwrap();
-    assert!(Network::classifier_from_dbm(&deep, 3, 1).is_err());
+    let shallow = Dbm::bernoulli(&[4, 3]).unwrap();
+    assert!(Network::classifier_from_dbm(&shallow, 3, 1).is_err());
+
+    // A third hidden layer: the second has its input from below twice.
+    let mut rng = HostRng::new(6, 0);
+    let third = Matrix::from_fn(5, 4, |_, _| rng.normal() as f32);
+    let deep = Dbm::new(
+        [dbm.layers(), &[Layer::bernoulli(4)]].concat(),
+        vec![dbm.weights(0).clone(), dbm.weights(1).clone(), third],
+    )
+    .unwrap();
+    let x = deep.with_posterior(&v, 2, &mean_field).unwrap();
+    let network = Network::classifier_from_dbm(&deep, 3, 1).unwrap();
+    let (below, found) = (
+        network.values(&x, 1).unwrap(),
+        network.values(&x, 2).unwrap(),
+    );
+    let expected = Matrix::from_fn(v.rows(), 5, |i, j| {
+        let sum: f32 = (0..6)
+            .map(|k| below.row(i)[k] * deep.weights(1).row(k)[j])
+            .sum();
+        1.0 / (1.0 + (-2.0 * sum - deep.layer(2).bias[j]).exp())
+    });
+    close(&found, &expected, 2e-6);
+    assert_eq!(network.values(&x, 3).unwrap().columns(), 4);
 }
 
 /// An autoencoder is the way up through the machines and down again.

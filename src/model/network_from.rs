@@ -25,18 +25,23 @@ impl Network {
         Self::new(data_units(dbn), layers)
     }
 
-    /// The network of Salakhutdinov and Hinton (2009, section 3.3) from a deep Boltzmann machine of two hidden layers: its data are
+    /// The network of Salakhutdinov and Hinton (2009, section 3.3) from a deep Boltzmann machine of two hidden layers or more: its data are
     /// [`Dbm::with_posterior`]`(v, 2, ..)`, that is `[v, q(h_2)]`; hidden layers are `h_1 = sigma(v W_0 + q(h_2) W_1' + b_1)` and
-    /// `h_2 = sigma(h_1 W_1 + b_2)`, under a new softmax layer of `classes`, whose weights are `0.1 N(0, 1)`.
+    /// `h_l = sigma(h_{l-1} W_{l-1} + b_l)`, under a new softmax layer of `classes`, whose weights are `0.1 N(0, 1)`. Layers that have another above them in the machine
+    /// miss its input here: from the second on, that from below counts twice in its place, as in pretraining.
     ///
     /// # Errors
-    /// [`Error::Parameter`] for other numbers of hidden layers, hidden units that are not Bernoulli, fewer than two classes.
+    /// [`Error::Parameter`] for one hidden layer alone, hidden units that are not Bernoulli, fewer than two classes.
     pub fn classifier_from_dbm(dbm: &Dbm, classes: usize, seed: u64) -> Result<Self> {
-        if dbm.n_layers() != 3 {
-            let found = dbm.n_layers() - 1;
-            return Err(Error::parameter("hidden layers of the machine", 2, found));
+        let top = dbm.n_layers() - 1;
+        if top < 2 {
+            return Err(Error::parameter(
+                "hidden layers of the machine",
+                "at least 2",
+                top,
+            ));
         }
-        for l in 1..3 {
+        for l in 1..=top {
             if !dbm.layer(l).units.are(Kind::Bernoulli) {
                 let what = format!("units of layer {l}");
                 return Err(Error::parameter(what, "bernoulli", &dbm.layer(l).units));
@@ -49,11 +54,14 @@ impl Network {
             None => up.row(i)[j],
             Some(k) => down.row(j)[k],
         });
-        let layers = vec![
-            logistic(both, &h1.bias),
-            logistic(dbm.weights(1).clone(), &h2.bias),
-            class_layer(h2.size(), classes, seed)?,
-        ];
+        let mut layers = vec![logistic(both, &h1.bias)];
+        for l in 2..=top {
+            let w = dbm.weights(l - 1);
+            let times = if l < top { 2.0 } else { 1.0 };
+            let w = Matrix::from_fn(w.rows(), w.columns(), |i, j| times * w.row(i)[j]);
+            layers.push(logistic(w, &dbm.layer(l).bias));
+        }
+        layers.push(class_layer(dbm.layer(top).size(), classes, seed)?);
         let units = visible.units.segments().iter();
         let units = units.fold(Units::default(), |units, s| units.and(s.kind, s.size));
         Self::new(units.and(Kind::Bernoulli, h2.size()), layers)

@@ -50,12 +50,7 @@ pub fn run(setting: &Setting) -> Outcome<Vec<Part>> {
         let (network, seconds) =
             stack::fine_tuned(setting, name, start, options.clone(), train, watch)?;
         let figures = [
-            (
-                "test error",
-                Some(0.92),
-                stack::error(&network, test)?,
-                test,
-            ),
+            ("test error", None, stack::error(&network, test)?, test),
             (
                 "training error",
                 None,

@@ -67,6 +67,11 @@ impl<'a> Clock<'a> {
         Ok(())
     }
 
+    /// Seconds of learning that were measured elsewhere.
+    pub(super) fn add_seconds(&mut self, seconds: f64) {
+        self.seconds += seconds;
+    }
+
     /// Seconds of learning since the last call.
     pub(super) fn take_seconds(&mut self) -> f64 {
         std::mem::take(&mut self.seconds)

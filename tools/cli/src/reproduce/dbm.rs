@@ -1,68 +1,153 @@
-//! The deep Boltzmann machine of Salakhutdinov and Hinton (2009): 784-500-1000, two RBMs one upon the other with inputs doubled, then both layers together.
+//! The deep Boltzmann machines of Salakhutdinov and Hinton (2009): RBMs one upon the other with the inputs of inner layers doubled, then all layers together, at last a network that
+//! starts from the machine and learns the classes. And one that does without the RBMs, by the centred gradient (Montavon and Mueller 2012).
 //!
 //! Learning sees grey values, of which it draws bits at each visit; the bound is measured on bits drawn of the test images once, with [`TEST_BITS_SEED`], whatever the
-//! seed of the run is.
+//! seed of the run is. The network sees grey values.
 
-use super::{Figure, Part, Setting, clock::Clock, test_part};
+use super::{Figure, Part, Setting, clock::Clock, stack, test_part};
 use crate::{
-    data::Data,
+    data::{Data, input},
     failure::{Failure, Outcome, note},
     likelihood::{DEFAULT_BURN_IN, DEFAULT_CHAINS},
     report,
 };
 use harmonium::{
-    Checkpoint, Dbm, Examples,
+    Checkpoint, Dbm, Examples, Network, Values,
     dataset::Binarization,
     evaluate::{Ais, Base, Betas, Bracket, DbmBound, ReverseStart},
     model::MeanField,
     train::{
-        DbmEvent, DbmOptions, DbmTraining, Event, Negative, Options, Reconstruction, Schedule,
-        Sparsity, pretrained,
+        BackpropOptions, DbmEvent, DbmOptions, DbmTraining, Event, Negative, Options,
+        Reconstruction, Schedule, Sparsity, pretrained,
     },
 };
 use serde_json::{Value, json};
 use std::ops::ControlFlow;
 
-const NAME: &str = "784-500-1000";
-const HIDDEN: [usize; 2] = [500, 1000];
 /// Of the test images' bits and those of the training images that annealing starts from.
 const TEST_BITS_SEED: u64 = 1;
 /// Training images that the base of annealing is taken from.
 const BASE_IMAGES: usize = 10_000;
+const CLASSES: usize = 10;
 const PRETRAINING_EPOCHS: usize = 100;
 const JOINT_EPOCHS: usize = 500;
+const CENTERED_EPOCHS: usize = 200;
+const NETWORK_EPOCHS: usize = 100;
 const BETAS: usize = 20_000;
+/// Iterations of mean field for the network's data, as published.
+const FEATURE_ITERATIONS: usize = 50;
 
-/// Runs the experiment.
-pub fn run(setting: &Setting) -> Outcome<Vec<Part>> {
+/// A machine and what is published of it: test lower bound in nats and test error in percent.
+struct Published {
+    /// Of the experiment, and the beginning of the names of its files.
+    name: &'static str,
+    hidden: &'static [usize],
+    bound: Option<f64>,
+    error: Option<f64>,
+}
+
+/// Two hidden layers.
+pub fn two_layers(setting: &Setting) -> Outcome<Vec<Part>> {
+    let machine = Published {
+        name: "dbm-2009",
+        hidden: &[500, 1000],
+        bound: Some(-84.62),
+        error: Some(0.95),
+    };
+    machine.pretrained(setting)
+}
+
+/// Three hidden layers.
+pub fn three_layers(setting: &Setting) -> Outcome<Vec<Part>> {
+    let machine = Published {
+        name: "dbm-2009-three",
+        hidden: &[500, 500, 1000],
+        bound: Some(-85.18),
+        error: Some(1.01),
+    };
+    machine.pretrained(setting)
+}
+
+/// Without pretraining.
+pub fn centered(setting: &Setting) -> Outcome<Vec<Part>> {
+    let machine = Published {
+        name: "dbm-centered",
+        hidden: &[500, 500],
+        bound: None,
+        error: None,
+    };
     let data = setting.data(Binarization::None, 0)?;
     let annealing = Annealing::new(setting, &data)?;
     let mut clock = Clock::new(setting);
-
-    let (dbm, options) = layer_by_layer(&mut clock, &data.train)?;
-    let figures = vec![annealing.test_bound(&dbm, None)?];
-    let mut parts = vec![part(&mut clock, "layer by layer", figures, options)];
-
-    let options = joint_options(setting, data.train.len());
-    let dbm = together(&mut clock, dbm, options.clone(), &data.train)?;
-    let figures = vec![annealing.test_bound(&dbm, Some(-84.62))?];
-    parts.push(part(&mut clock, "joint learning", figures, json!(options)));
-    Ok(parts)
+    let sizes: Vec<usize> = [&[data.train.columns()], &machine.sizes(setting)[..]].concat();
+    let dbm = Dbm::bernoulli(&sizes)?.initialized_from(&data.train, setting.seed)?;
+    let options = DbmOptions {
+        epochs: setting.at_most(CENTERED_EPOCHS, 2),
+        resample_data: true,
+        seed: setting.seed,
+        ..DbmOptions::default()
+    };
+    let dbm = together(&mut clock, machine.name, dbm, options.clone(), &data.train)?;
+    let figures = vec![annealing.test_bound(&dbm, machine.bound)?];
+    Ok(vec![machine.part(
+        &mut clock,
+        "centred",
+        figures,
+        json!(options),
+    )])
 }
 
-fn part(clock: &mut Clock<'_>, stage: &str, figures: Vec<Figure>, options: Value) -> Part {
-    Part {
-        name: format!("{NAME} {stage}"),
-        recipe: json!({"hidden": HIDDEN, "options": options, "test_bits_seed": TEST_BITS_SEED}),
-        figures,
-        seconds: clock.take_seconds(),
+impl Published {
+    /// All stages.
+    fn pretrained(&self, setting: &Setting) -> Outcome<Vec<Part>> {
+        let data = setting.data(Binarization::None, 0)?;
+        let annealing = Annealing::new(setting, &data)?;
+        let mut clock = Clock::new(setting);
+
+        let sizes = self.sizes(setting);
+        let (dbm, options) = layer_by_layer(&mut clock, &sizes, &data.train)?;
+        let figures = vec![annealing.test_bound(&dbm, None)?];
+        let mut parts = vec![self.part(&mut clock, "layer by layer", figures, options)];
+
+        let options = joint_options(setting, sizes.len(), data.train.len());
+        let dbm = together(&mut clock, self.name, dbm, options.clone(), &data.train)?;
+        let figures = vec![annealing.test_bound(&dbm, self.bound)?];
+        parts.push(self.part(&mut clock, "joint learning", figures, json!(options)));
+
+        let (figures, options) = classifier(&mut clock, self, &dbm, &data)?;
+        parts.push(self.part(&mut clock, "network", figures, options));
+        Ok(parts)
+    }
+
+    fn sizes(&self, setting: &Setting) -> Vec<usize> {
+        let hidden = self.hidden.iter();
+        hidden.map(|&n| setting.at_most(n, n / 10)).collect()
+    }
+
+    fn part(
+        &self,
+        clock: &mut Clock<'_>,
+        stage: &str,
+        figures: Vec<Figure>,
+        options: Value,
+    ) -> Part {
+        let sizes: Vec<String> = self.hidden.iter().map(ToString::to_string).collect();
+        Part {
+            name: format!("784-{} {stage}", sizes.join("-")),
+            recipe: json!({"hidden": self.hidden, "options": options, "test_bits_seed": TEST_BITS_SEED}),
+            figures,
+            seconds: clock.take_seconds(),
+        }
     }
 }
 
-/// RBM upon RBM, labels beside the second one; returns the options too.
-fn layer_by_layer(clock: &mut Clock<'_>, data: &Examples) -> Outcome<(Dbm, Value)> {
+/// RBM upon RBM, labels beside the last one; returns the options too.
+fn layer_by_layer(
+    clock: &mut Clock<'_>,
+    sizes: &[usize],
+    data: &Examples,
+) -> Outcome<(Dbm, Value)> {
     let setting = clock.setting;
-    let sizes = HIDDEN.map(|n| setting.at_most(n, n / 10));
     // One step more every 20 epochs, and the rate divided by it.
     let growing = |at: &dyn Fn(f32) -> f32| {
         let pieces = (0..5).map(|k| (20.0 * k as f32, at(k as f32 + 1.0)));
@@ -82,22 +167,23 @@ fn layer_by_layer(clock: &mut Clock<'_>, data: &Examples) -> Outcome<(Dbm, Value
         seed: setting.seed,
         ..Options::default()
     };
-    let second = Options {
+    let upper = Options {
         negative: contrastive(5),
         steps: Some(growing(&|k| k)),
         learning_rate: growing(&|k| 0.05 / k),
         ..first.clone()
     };
-    let all = [first, second];
+    let mut all = vec![upper; sizes.len()];
+    all[0] = first;
     let classes = data.classes();
     clock.go();
     let mut failure = None;
-    let rbms = pretrained(data, &sizes, classes, &all, |l, event| {
+    let rbms = pretrained(data, sizes, classes, &all, |l, event| {
         let Event::Epoch(training) = event else {
             return clock.flow();
         };
         let (epoch, epochs) = (training.position().epoch, training.options().epochs);
-        let text = format!("RBM {} of {}: epoch {epoch}/{epochs}", l + 1, HIDDEN.len());
+        let text = format!("RBM {} of {}: epoch {epoch}/{epochs}", l + 1, sizes.len());
         if let Err(e) = clock.tell(epoch == epochs, &text, || Ok(String::new())) {
             failure = Some(e);
             return ControlFlow::Break(());
@@ -122,7 +208,7 @@ fn momentum() -> Schedule {
 }
 
 /// Algorithm 20.1 with the published constants; the rate, which falls at each update there, falls at each epoch by as much.
-fn joint_options(setting: &Setting, examples: usize) -> DbmOptions {
+fn joint_options(setting: &Setting, layers: usize, examples: usize) -> DbmOptions {
     let batch_size = 100;
     let updates = examples.div_ceil(batch_size);
     let sparsity = |target| Sparsity {
@@ -149,14 +235,23 @@ fn joint_options(setting: &Setting, examples: usize) -> DbmOptions {
         momentum: momentum(),
         weight_decay: 2e-4,
         centering: None,
-        sparsity: vec![sparsity(0.2), sparsity(0.1)],
+        // 0.2 for the first hidden layer, 0.1 for those above.
+        sparsity: (0..layers)
+            .map(|l| sparsity(if l == 0 { 0.2 } else { 0.1 }))
+            .collect(),
         resample_data: true,
         seed: setting.seed,
         ..DbmOptions::default()
     }
 }
 
-fn together(clock: &mut Clock<'_>, dbm: Dbm, options: DbmOptions, data: &Examples) -> Outcome<Dbm> {
+fn together(
+    clock: &mut Clock<'_>,
+    name: &str,
+    dbm: Dbm,
+    options: DbmOptions,
+    data: &Examples,
+) -> Outcome<Dbm> {
     let mut run = DbmTraining::new(dbm, options, data)?;
     clock.go();
     let mut failure = None;
@@ -182,11 +277,69 @@ fn together(clock: &mut Clock<'_>, dbm: Dbm, options: DbmOptions, data: &Example
     clock.stop();
     clock.check(done, failure)?;
     if let Some(out) = &clock.setting.out {
-        let path = out.join("dbm-2009.safetensors");
-        Checkpoint::from(&run).save(&path)?;
+        let path = out.join(format!("{name}.safetensors"));
+        let mut checkpoint = Checkpoint::from(&run);
+        let source = clock.setting.source(Binarization::None, 0);
+        source.note(&mut checkpoint.notes);
+        checkpoint.save(&path)?;
         note(format!("model in {}", path.display()));
     }
     Ok(run.into_dbm())
+}
+
+/// The network that starts from the machine, its test error and its options: data are `[v, q(h_2)]`, learned by steps with dropout.
+fn classifier(
+    clock: &mut Clock<'_>,
+    machine: &Published,
+    dbm: &Dbm,
+    data: &Data,
+) -> Outcome<(Vec<Figure>, Value)> {
+    let setting = clock.setting;
+    let options = BackpropOptions {
+        epochs: setting.at_most(NETWORK_EPOCHS, 2),
+        learning_rate: Schedule::Linear { from: 0.2, to: 0.0 },
+        momentum: momentum(),
+        input_dropout: 0.2,
+        hidden_dropout: 0.5,
+        seed: setting.seed,
+        ..BackpropOptions::default()
+    };
+    let mean_field = MeanField {
+        iterations: FEATURE_ITERATIONS,
+        ..MeanField::default()
+    };
+    clock.go();
+    let with_features = |x: &Examples| -> Outcome<Examples> {
+        let both = dbm.with_posterior(input(x), 2, &mean_field)?;
+        Ok(Examples::new(
+            Values::Real(both),
+            x.labels().map(<[u8]>::to_vec),
+        )?)
+    };
+    let (train, test) = (
+        with_features(&data.train)?,
+        with_features(test_part(data)?)?,
+    );
+    clock.stop();
+    let start = Network::classifier_from_dbm(dbm, CLASSES, setting.seed)?;
+    let name = format!("{} network", machine.name);
+    let quiet = |_: &_| Ok(String::new());
+    let (network, seconds) =
+        stack::fine_tuned(setting, &name, start, options.clone(), &train, quiet)?;
+    clock.add_seconds(seconds);
+    let rate = |what, published, x: &Examples| -> Outcome<_> {
+        Ok(stack::rate(
+            what,
+            published,
+            stack::error(&network, x)?,
+            x.len(),
+        ))
+    };
+    let figures = vec![
+        rate("test error", machine.error, &test)?,
+        rate("training error", None, &train)?,
+    ];
+    Ok((figures, json!(options)))
 }
 
 /// How `ln Z` is bracketed, and the images that the bound is of.
@@ -228,7 +381,7 @@ impl Annealing {
     /// The mean lower bound on the test images, beside the `published` one.
     fn test_bound(&self, dbm: &Dbm, published: Option<f64>) -> Outcome<Figure> {
         let log_z = self.bracket(dbm)?;
-        let bound = DbmBound::new(dbm, crate::data::input(&self.test), &MeanField::default())?;
+        let bound = DbmBound::new(dbm, input(&self.test), &MeanField::default())?;
         let within = bound.within(&log_z);
         let (forward, reverse) = (&log_z.forward, &log_z.reverse);
         let mut remark = format!(
