@@ -75,7 +75,7 @@ impl Ais {
     /// allocated.
     ///
     /// # Errors
-    /// [`crate::Error::Parameter`] without chains or temperatures and for machines of other than Bernoulli units,
+    /// [`crate::Error::Parameter`] without chains or temperatures and for machines of other than Bernoulli units and softmax groups,
     /// [`crate::Error::Shape`] for a base of another size, [`crate::Error::NotFinite`] for NaN or infinite parameters.
     pub fn log_z(&self, rbm: &Rbm) -> Result<LogZ> {
         Ok(self

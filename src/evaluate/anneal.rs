@@ -1,7 +1,7 @@
 //! Annealing between a base machine and a model, in either direction, with the log weights of the way: what AIS, reverse AIS and RAISE
 //! share.
 //!
-//! With `f_k(v) = e^((1 - beta_k) b0.v + beta_k b.v) prod_j (1 + e^(beta_k (v W + c)_j))` and states `v_0, ..., v_{K-1}` on the way, the weight is
+//! With `f_k(v) = e^((1 - beta_k) b0.v + beta_k b.v) prod_j (1 + e^(beta_k (v W + c)_j))`, a softmax group's factor `sum_j e^(beta_k (v W + c)_j)`, and states `v_0, ..., v_{K-1}` on the way, the weight is
 //! `ln w = ln Z_0 + sum_{k=0}^{K-1} ln f_{k+1}(v_k) - ln f_k(v_k)` whichever end the way began at. A Gibbs sweep at `beta_k` joins `v_{k-1}` and
 //! `v_k`. It satisfies detailed balance with respect to `f_k`, so the same sweep is its own reverse.
 //!
@@ -14,7 +14,7 @@ use crate::{
     bits::BitMatrix,
     error::{Error, Result},
     kernel::reference::sigmoid,
-    model::{Rbm, dot, log_z_of_biases},
+    model::{Kind, Layer, Rbm, dot},
     product::{Propagation, Tail, warm_up},
     rng::{Draws, Site},
 };
@@ -84,7 +84,10 @@ impl<'a> Anneal<'a> {
         // Without statistics: which thread meets which tile is chance.
         warm_up(0, 0);
         let chains = v.rows();
-        let start = log_z_of_biases(base) + model.n_hidden() as f64 * std::f64::consts::LN_2;
+        let (visible, hidden) = (model.visible(), model.hidden());
+        let own: Vec<f64> = base.iter().map(|&b| b.into()).collect();
+        let start =
+            visible.log_partition(&own, 1.0) + hidden.log_partition(&vec![0.0; hidden.size()], 1.0);
         let bias = &model.visible().bias;
         Self {
             way,
@@ -112,9 +115,7 @@ impl<'a> Anneal<'a> {
         ladder: &'a [f32],
         chains: usize,
     ) -> Self {
-        let draws = way.draws(seed, 0);
-        let mean: Vec<f32> = base.iter().map(|&b| sigmoid(b.into()) as f32).collect();
-        let v = BitMatrix::from_fn(chains, base.len(), |s, i| draws.uniform(s, i) < mean[i]);
+        let v = base_states(model.visible(), base, chains, way.draws(seed, 0));
         Self::new(way, seed, model, base, ladder, v)
     }
 
@@ -272,10 +273,47 @@ impl<'a> Anneal<'a> {
     }
 }
 
+/// `chains` states of the units of `layer` with the biases `base` and no connections. A softmax group takes the draw of its first unit.
+fn base_states(layer: &Layer, base: &[f32], chains: usize, draws: Draws) -> BitMatrix {
+    let mut v = BitMatrix::zeros(chains, base.len());
+    for segment in layer.units.segments() {
+        if segment.kind != Kind::Softmax {
+            for i in segment.range() {
+                let mean = sigmoid(base[i].into()) as f32;
+                (0..chains).for_each(|s| v.set(s, i, draws.uniform(s, i) < mean));
+            }
+            continue;
+        }
+        let most = segment.range().map(|i| base[i]).fold(f32::MIN, f32::max);
+        let cumulated: Vec<f64> = segment
+            .range()
+            .scan(0.0, |sum, i| {
+                *sum += f64::from(base[i] - most).exp();
+                Some(*sum)
+            })
+            .collect();
+        let all = cumulated[segment.size - 1];
+        for s in 0..chains {
+            let u = all * f64::from(draws.uniform(s, segment.first));
+            let chosen = cumulated.partition_point(|&c| c <= u);
+            v.set(s, segment.first + chosen.min(segment.size - 1), true);
+        }
+    }
+    v
+}
+
 impl Ais {
     /// Refuses what cannot be annealed; the biases of the base.
     pub(super) fn checked_base(&self, rbm: &Rbm) -> Result<Vec<f32>> {
-        rbm.expect_bernoulli("annealed importance sampling")?;
+        for layer in [rbm.visible(), rbm.hidden()] {
+            if !layer.units.are_binary() {
+                return Err(Error::parameter(
+                    "annealed importance sampling",
+                    "a machine of Bernoulli units and softmax groups",
+                    format!("{},{}", rbm.visible().units, rbm.hidden().units),
+                ));
+            }
+        }
         let n = rbm.n_visible();
         if self.chains == 0 {
             return Err(Error::parameter("chains", "at least 1", 0));

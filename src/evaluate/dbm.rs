@@ -21,10 +21,9 @@ impl Ais {
     /// completed with zeros for the even hidden layers.
     ///
     /// # Errors
-    /// [`Error::Parameter`] for machines of other than Bernoulli units, [`Error::Shape`] for a base of another size than the visible layer or all even
+    /// [`Error::Parameter`] without chains, [`Error::Shape`] for a base of another size than the visible layer or all even
     /// layers, [`Error::NotFinite`] for NaN or infinite parameters.
     pub fn for_dbm(&self, dbm: &Dbm) -> Result<(Rbm, Self)> {
-        dbm.expect_bernoulli("annealed importance sampling")?;
         dbm.check_finite()?;
         let rbm = dbm.bipartite();
         let base = match &self.base {
@@ -112,7 +111,7 @@ impl ReverseStart {
             let layers = dbm.layers().iter().skip(parity).step_by(2);
             layers.map(crate::model::Layer::size).sum()
         };
-        if units(0).min(units(1)) <= MAX_SAMPLED_UNITS {
+        if dbm.is_bernoulli() && units(0).min(units(1)) <= MAX_SAMPLED_UNITS {
             return Ok(Self::Exact);
         }
         let mut order: Vec<usize> = (0..data.len()).collect();

@@ -43,7 +43,7 @@ pub enum ReverseStart {
 }
 
 impl ReverseStart {
-    /// [`Self::Exact`] if the machine can be enumerated, else [`Self::Gibbs`] from `chains` examples that `seed` chooses, each once while
+    /// [`Self::Exact`] if the machine is of Bernoulli units and can be enumerated, else [`Self::Gibbs`] from `chains` examples that `seed` chooses, each once while
     /// they last. Grey examples are drawn as bits.
     ///
     /// # Errors
@@ -59,7 +59,7 @@ impl ReverseStart {
             let (expected, found) = (rbm.n_visible(), data.columns());
             return Err(Error::shape("columns of the data", expected, found));
         }
-        if rbm.n_visible().min(rbm.n_hidden()) <= MAX_SAMPLED_UNITS {
+        if rbm.is_bernoulli() && rbm.n_visible().min(rbm.n_hidden()) <= MAX_SAMPLED_UNITS {
             return Ok(Self::Exact);
         }
         let mut order: Vec<usize> = (0..data.len()).collect();

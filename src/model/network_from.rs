@@ -28,11 +28,13 @@ impl Network {
     /// The network of Salakhutdinov and Hinton (2009, section 3.3) from a deep Boltzmann machine of two hidden layers or more: its data are
     /// [`Dbm::with_posterior`]`(v, 2, ..)`, that is `[v, q(h_2)]`; hidden layers are `h_1 = sigma(v W_0 + q(h_2) W_1' + b_1)` and
     /// `h_l = sigma(h_{l-1} W_{l-1} + b_l)`, under a new softmax layer of `classes`, whose weights are `0.1 N(0, 1)`. Layers that have another above them in the machine
-    /// miss its input here: from the second on, that from below counts twice in its place, as in pretraining.
+    /// miss its input here: from the second on, that from below counts twice in its place, as in pretraining. A label layer is left out, so the data of a machine with
+    /// labels are those of [`Dbm::without_labels`]`().with_posterior(v, 2, ..)`.
     ///
     /// # Errors
     /// [`Error::Parameter`] for one hidden layer alone, hidden units that are not Bernoulli, fewer than two classes.
     pub fn classifier_from_dbm(dbm: &Dbm, classes: usize, seed: u64) -> Result<Self> {
+        let dbm = &dbm.without_labels();
         let top = dbm.n_layers() - 1;
         if top < 2 {
             return Err(Error::parameter(

@@ -4,7 +4,6 @@ use super::{Kind, Layer, States, Units, quadratic::check_normalisable};
 use crate::{
     dataset::Examples,
     error::{Error, Result},
-    kernel::reference::softplus,
     matrix::Matrix,
     product::{Connection, Direction, Input, Propagation, Tail},
     rng::{Draws, HostRng},
@@ -506,9 +505,4 @@ pub(crate) fn for_each_sent(
             }
         }
     }
-}
-
-/// `ln Z` of independent units with these biases: `sum ln(1 + e^b)`.
-pub(crate) fn log_z_of_biases(bias: &[f32]) -> f64 {
-    bias.iter().map(|&b| softplus(f64::from(b))).sum()
 }

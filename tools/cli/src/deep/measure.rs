@@ -57,17 +57,15 @@ impl LowerBound {
         let top = dbn.top();
         let log_z = if annealing.is_none() && likelihood::is_small(top, EXACT_UNITS) {
             TopLogZ::Exact(top.log_z()?)
-        } else if top.is_bernoulli() {
+        } else if let Some(missing) = not_annealed(dbn, train) {
+            note(format!("no lower bound: {missing}"));
+            return Ok(None);
+        } else {
             let (chains, betas) = annealing.unwrap_or((DEFAULT_CHAINS, Betas::SalakhutdinovMurray));
             match annealed(dbn, train, chains, betas, seed, interrupt)? {
                 Some((bracket, ais)) => TopLogZ::Annealed(Box::new(bracket), ais),
                 None => return Err(Failure::failed("interrupted while measuring")),
             }
-        } else {
-            note(
-                "no lower bound: ln Z of a top pair with labels is enumerated alone, up to 25 units in a layer",
-            );
-            return Ok(None);
         };
         let bound = Bound { samples, seed };
         Ok(Some(Self {
@@ -197,7 +195,22 @@ impl LowerBound {
     }
 }
 
-/// Annealing of the top pair both ways, from the base rate of the features of training examples; nothing if interrupted.
+/// Why the top pair cannot be annealed from the training examples, if so.
+fn not_annealed(dbn: &Dbn, train: &Examples) -> Option<String> {
+    let top = dbn.top();
+    if !top.visible().units.are_binary() || !top.hidden().units.are_binary() {
+        let (visible, hidden) = (&top.visible().units, &top.hidden().units);
+        return Some(format!(
+            "ln Z of a top pair of {visible}, {hidden} is out of reach"
+        ));
+    }
+    if dbn.label_group().is_some() && train.labels().is_none() {
+        return Some("ln Z of a top pair with labels wants training examples with labels".into());
+    }
+    None
+}
+
+/// Annealing of the top pair both ways, from the base rate of the features of training examples, labels beside them; nothing if interrupted.
 fn annealed(
     dbn: &Dbn,
     train: &Examples,
@@ -206,10 +219,15 @@ fn annealed(
     seed: u64,
     interrupt: &Interrupt,
 ) -> Outcome<Option<(Bracket, Ais)>> {
-    let features = match dbn.sample_features(input(&train.head(FEATURES)), seed, 0)? {
-        States::Bits(x) => Examples::new(Values::Bits(x), None)?,
-        States::Real(x) => Examples::real(x, None)?,
+    let some = train.head(FEATURES);
+    let labels = some.labels().map(<[u8]>::to_vec);
+    let mut features = match dbn.sample_features(input(&some), seed, 0)? {
+        States::Bits(x) => Examples::new(Values::Bits(x), labels)?,
+        States::Real(x) => Examples::real(x, labels)?,
     };
+    if let Some(group) = dbn.label_group() {
+        features = features.with_label_units(group.size)?;
+    }
     let top = dbn.top();
     let mut ais = Ais {
         chains,
