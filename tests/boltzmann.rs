@@ -118,6 +118,24 @@ fn sparse_and_larger_machines() {
     }
 }
 
+/// A walk leaves out units that are not coupled with one another: of a grid about half, of a fully connected machine one, of hidden units without couplings all.
+#[test]
+fn units_that_enumeration_walks() {
+    let mut edges = Vec::new();
+    for i in 0..9 {
+        edges.extend((i % 3 < 2).then_some((i, i + 1, 0.5)));
+        edges.extend((i < 6).then_some((i, i + 3, 0.5)));
+    }
+    let grid = BoltzmannMachine::from_edges(9, 0, &edges).unwrap();
+    assert_eq!(grid.enumerated_units().unwrap(), (4, 0));
+    assert_eq!(
+        normal_boltzmann(5, 4, 0.5, 1).enumerated_units().unwrap(),
+        (8, 3)
+    );
+    let rbm = BoltzmannMachine::try_from(&normal_rbm(9, 5, 0.1, 1)).unwrap();
+    assert_eq!(rbm.enumerated_units().unwrap(), (5, 0));
+}
+
 #[test]
 fn conditionals_are_those_of_the_energies() {
     let (n, m) = (4, 3);
@@ -374,6 +392,18 @@ fn edges_come_from_a_text_file() {
     assert_eq!(machine, expected);
     assert!(machine.may_couple(1, 3) && !machine.may_couple(0, 3));
     assert_eq!(load("").unwrap().units(), 5);
+    let units = |text: &str| {
+        std::fs::write(&path, text).unwrap();
+        BoltzmannMachine::units_of_edge_file(&path)
+    };
+    assert_eq!(units("# 7 8 9\n0 1 1\n4 4 0.5\n").unwrap(), 5);
+    for (text, word) in [("# none\n", "i j weight"), ("0 1 1\n0 x 1\n", "line 2")] {
+        let error = units(text).unwrap_err().to_string();
+        assert!(
+            error.contains(word) && error.contains("edges.txt"),
+            "{error}"
+        );
+    }
     for (text, words) in [
         ("0 1 1\n0 5 1\n", ["below 5", "line 2"]),
         ("0 1\n", ["finite number", "line 1"]),

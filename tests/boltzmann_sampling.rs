@@ -101,6 +101,23 @@ fn chains_reach_the_distribution() {
     }
 }
 
+/// A chain's energies are those of its states, for counts of chains that fill no word.
+#[test]
+fn energies_are_those_of_the_states() {
+    for machine in [normal_boltzmann(5, 3, 0.6, 4), sparse()] {
+        for sweep in [Sweep::Units, Sweep::Blocks] {
+            let mut chain = BoltzmannChain::uniform(&machine, 131, sweep, 5).unwrap();
+            chain.sweep(1.0, 3).unwrap();
+            let expected = machine.energy(&chain.visible(), &chain.hidden()).unwrap();
+            for (x, expected) in chain.energies().iter().zip(expected) {
+                // 36 terms below 2 each, in f32.
+                let bound = 36.0 * 36.0 * 2.0 * f64::from(f32::EPSILON);
+                assert!((x - expected).abs() < bound, "{x}, not {expected}");
+            }
+        }
+    }
+}
+
 /// Units held at other values in every other chain: each half samples its own conditional distribution.
 #[test]
 fn held_units_condition_the_rest() {

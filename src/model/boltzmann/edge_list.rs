@@ -30,18 +30,11 @@ impl BoltzmannMachine {
         n_hidden: usize,
     ) -> Result<Self> {
         let path = path.as_ref();
-        let bytes = fs::read(path).map_err(|e| Error::io(path, "read the edges", e))?;
-        let text = String::from_utf8(bytes)
-            .map_err(|e| Error::file(path, "text", format!("other bytes ({e})")))?;
+        let text = text_of(path)?;
         let units = n_visible + n_hidden;
         let (mut edges, mut biases) = (Vec::new(), Vec::new());
         let mut lines = HashMap::new();
-        for (k, line) in text.lines().enumerate() {
-            let line_number = k + 1;
-            let line = line.split('#').next().unwrap_or_default().trim();
-            if line.is_empty() {
-                continue;
-            }
+        for (line_number, line) in lines_of(&text) {
             let Some((i, j, weight)) = edge(line, units) else {
                 let expected =
                     format!("two units below {units} and a finite number in line {line_number}");
@@ -67,6 +60,39 @@ impl BoltzmannMachine {
         }
         Ok(machine)
     }
+
+    /// How many units a text file of couplings names: one more than the largest number, for [`Self::from_edge_file`].
+    ///
+    /// # Errors
+    /// [`Error::Io`] if the file cannot be read; [`Error::File`] with the line for one that is not two numbers of units and a finite number, or a file without edges.
+    pub fn units_of_edge_file(path: impl AsRef<Path>) -> Result<usize> {
+        let path = path.as_ref();
+        let text = text_of(path)?;
+        let mut units = 0;
+        for (line_number, line) in lines_of(&text) {
+            let Some((i, j, _)) = edge(line, usize::MAX) else {
+                let expected = format!("two units and a finite number in line {line_number}");
+                return Err(Error::file(path, expected, format!("{line:?}")));
+            };
+            units = units.max(i.max(j) + 1);
+        }
+        if units == 0 {
+            return Err(Error::file(path, "lines `i j weight`", "none"));
+        }
+        Ok(units)
+    }
+}
+
+fn text_of(path: &Path) -> Result<String> {
+    let bytes = fs::read(path).map_err(|e| Error::io(path, "read the edges", e))?;
+    String::from_utf8(bytes).map_err(|e| Error::file(path, "text", format!("other bytes ({e})")))
+}
+
+/// Numbered from 1, without comments and empty ones.
+fn lines_of(text: &str) -> impl Iterator<Item = (usize, &str)> {
+    let lines = text.lines().enumerate();
+    let lines = lines.map(|(k, line)| (k + 1, line.split('#').next().unwrap_or_default().trim()));
+    lines.filter(|(_, line)| !line.is_empty())
 }
 
 fn edge(line: &str, units: usize) -> Option<(usize, usize, f32)> {

@@ -85,6 +85,18 @@ impl Joint {
     /// The units in the order in which they are walked: the enumerated ones, of which there are as many as told, then an independent set, chosen greedily
     /// by rising degree.
     fn order(&self) -> Result<(Vec<usize>, usize)> {
+        let (order, enumerated) = self.split();
+        if enumerated > MAX_EXACT_UNITS {
+            return Err(Error::parameter(
+                "units to enumerate",
+                format!("at most {MAX_EXACT_UNITS} beside a set without couplings"),
+                enumerated,
+            ));
+        }
+        Ok((order, enumerated))
+    }
+
+    fn split(&self) -> (Vec<usize>, usize) {
         let degree = |i: usize| self.row(i).iter().filter(|a| **a != 0.0).count();
         let mut by_degree: Vec<usize> = (0..self.n).collect();
         by_degree.sort_by_key(|&i| degree(i));
@@ -99,15 +111,8 @@ impl Joint {
             .filter(|i| independent.binary_search(i).is_err())
             .collect();
         let enumerated = order.len();
-        if enumerated > MAX_EXACT_UNITS {
-            return Err(Error::parameter(
-                "units to enumerate",
-                format!("at most {MAX_EXACT_UNITS} beside a set without couplings"),
-                enumerated,
-            ));
-        }
         order.extend(independent);
-        Ok((order, enumerated))
+        (order, enumerated)
     }
 
     fn walk(&self) -> Result<Walk> {
@@ -298,6 +303,18 @@ impl BoltzmannMachine {
         progress: &mut dyn FnMut(usize, usize) -> ControlFlow<()>,
     ) -> Result<Option<f64>> {
         Joint::of(self, 1.0)?.log_z_with(progress)
+    }
+
+    /// How many units enumeration walks: `2^k` states for [`Self::log_z`] and [`Self::expectations`], and `2^l` for each row of [`Self::free_energy_v`]; both in
+    /// `(k, l)`. Either must be at most [`MAX_EXACT_UNITS`]. Cost: `units^2` for each walked unit.
+    ///
+    /// # Errors
+    /// Those of [`Self::check`].
+    pub fn enumerated_units(&self) -> Result<(usize, usize)> {
+        let joint = Joint::of(self, 1.0)?;
+        let n = self.n_visible();
+        let hidden = joint.given(|i| i < n, &vec![0.0; self.units()]);
+        Ok((joint.split().1, hidden.split().1))
     }
 
     /// Exact expectations of all units and pairs. Cost: `units^2` additions a state beside that of [`Self::log_z_at`].

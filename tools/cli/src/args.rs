@@ -4,6 +4,7 @@ mod classify;
 mod deep;
 mod demo;
 mod evaluate;
+mod general;
 mod reproduce;
 mod sample;
 mod train;
@@ -17,6 +18,7 @@ pub use classify::{ClassifyArgs, WayArg};
 pub use deep::{DeepArgs, FineTuneArg};
 pub use demo::{DemoArgs, DemoName};
 pub use evaluate::{EvaluateArgs, ReverseFrom, ScheduleArg};
+pub use general::{GeneralArgs, GeneralSampleArgs, PositiveArg};
 pub use reproduce::ReproduceArgs;
 pub use sample::SampleArgs;
 pub use train::{CriterionArg, Kind, Method, ObjectiveArg, Preset, TrainArgs};
@@ -38,6 +40,9 @@ Examples:
   harmonium sample run/model.safetensors --out fantasies.png
   harmonium train dbn --labels --out deep         a deep belief network 784-500-500-(2000, labels), layer by layer, then up-down
   harmonium sample deep/model.safetensors --every-label --out digits.png
+  harmonium train boltzmann --data spins.npy --connectivity lattice.txt --method pseudo-likelihood --out couplings
+  harmonium sample lattice.txt --spins --beta 0.4407 --out spins.png
+                                                  an Ising model: energy, magnetisation and states
   harmonium transform run/model.safetensors --out features.npy
   harmonium inspect run/model.safetensors
   harmonium reproduce rbm-small                   published figures beside those of this program

@@ -9,6 +9,7 @@ use crate::{
     diagnose::Diagnosis,
     enumerated,
     failure::{Failure, Outcome, note},
+    general,
     likelihood::{self, DEFAULT_BETAS, DEFAULT_BURN_IN, DEFAULT_CHAINS, Likelihood, Way},
     plan::MOST_ELEMENTS,
     progress::Stages,
@@ -27,6 +28,9 @@ const GAP_EXAMPLES: usize = 10_000;
 
 /// Reads a model file, with advice if there is none.
 pub fn load_model(path: &Path) -> Outcome<Checkpoint> {
+    if general::is_edge_file(path) {
+        return general::load_edges(path);
+    }
     Checkpoint::load(path).map_err(|error| {
         let missing =
             matches!(&error, Error::Io { source, .. } if source.kind() == io::ErrorKind::NotFound);
@@ -55,7 +59,7 @@ pub fn run(args: &EvaluateArgs) -> Outcome<()> {
     let checkpoint = load_model(&args.model)?;
     let rbm = match &checkpoint.model {
         Model::Dbn(dbn) => return deep::evaluate(args, &checkpoint, dbn),
-        Model::Boltzmann(machine) => return enumerated::evaluate(args, &checkpoint, machine),
+        Model::Boltzmann(machine) => return general::evaluate(args, &checkpoint, machine),
         Model::Dbm(dbm) => return enumerated::evaluate(args, &checkpoint, dbm),
         Model::Network(_) => {
             return Err(Failure::usage("a model of kind network has no likelihood")

@@ -2,7 +2,7 @@
 
 use crate::{
     args::InspectArgs, deep, enumerated::Enumerated, evaluate::load_model, failure::Outcome,
-    plan::describe_run, report,
+    general, plan::describe_run, report,
 };
 use harmonium::{
     Matrix, Model,
@@ -221,6 +221,9 @@ fn rows(checkpoint: &Checkpoint) -> Vec<[String; 3]> {
     rows.extend(stage_rows(checkpoint));
     match &checkpoint.training {
         None if checkpoint.stage.is_some() => {}
+        None if checkpoint.boltzmann_training.is_some() => {
+            rows.extend(general::inspected(checkpoint));
+        }
         None => rows.push(row("training", "none in the file".into())),
         Some(state) => {
             let batches = state.examples.div_ceil(state.options.batch_size.max(1));
@@ -293,7 +296,10 @@ fn as_json(checkpoint: &Checkpoint) -> Map<String, Value> {
             "options": report::options(&state.options),
         })
     });
-    put("training", json!(training));
+    put(
+        "training",
+        json!(training.or_else(|| general::inspected_json(checkpoint))),
+    );
     match &checkpoint.stage {
         None => {}
         Some(Stage::Greedy(plan)) => {

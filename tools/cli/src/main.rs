@@ -16,6 +16,7 @@ mod enumerated;
 mod evaluate;
 mod failure;
 mod files;
+mod general;
 mod inspect;
 mod interrupt;
 mod likelihood;

@@ -68,6 +68,12 @@ impl Plan {
     /// # Errors
     /// Flags that contradict each other, and numbers out of range.
     pub fn fresh(args: &TrainArgs) -> Outcome<Self> {
+        if args.hidden == Some(0) {
+            return Err(
+                Failure::usage("--hidden 0: expected at least 1 hidden unit")
+                    .hint("a machine without hidden units: `harmonium train boltzmann`"),
+            );
+        }
         let seed = args.seed.unwrap_or(0);
         let binarize = match (args.binarize, args.resample) {
             (None, false) => Binarization::Sampled,
@@ -516,6 +522,12 @@ fn negative(args: &TrainArgs, method: Method) -> Outcome<Negative> {
         DEFAULT_STEPS
     });
     Ok(match method {
+        Method::PseudoLikelihood => {
+            return Err(Failure::usage(
+                "--method pseudo-likelihood is for machines without hidden units",
+            )
+            .hint("name the kind of machine: `harmonium train boltzmann`"));
+        }
         Method::Exact => Negative::Exact,
         Method::Mcmc => Negative::Mcmc {
             chains,
@@ -642,7 +654,11 @@ fn agree_on_learning(args: &TrainArgs, stored: &Options) -> Outcome<()> {
 }
 
 /// Refuses a flag that was given with another value than the run has.
-fn agree<T: PartialEq + Display>(flag: &str, given: Option<&T>, stored: Option<&T>) -> Outcome<()> {
+pub fn agree<T: PartialEq + Display>(
+    flag: &str,
+    given: Option<&T>,
+    stored: Option<&T>,
+) -> Outcome<()> {
     match given {
         Some(x) if given != stored => {
             let has = stored.map_or_else(|| "has none".into(), |stored| format!("has {stored}"));

@@ -7,6 +7,7 @@ use crate::{
     deep,
     evaluate::load_model,
     failure::{Failure, Outcome, note},
+    general,
     picture::{Colour, Sheet},
     pictures,
     plan::MOST_ELEMENTS,
@@ -18,7 +19,7 @@ use harmonium::{
     chain_file::{load_chains, save_chains},
     checkpoint::write_atomically,
     evaluate::integrated_autocorrelation_time,
-    model::{Clamp, GibbsChain, Rbm, States, SwapRate, Tempering, Trajectory, even_ladder},
+    model::{Clamp, GibbsChain, Layer, Rbm, States, SwapRate, Tempering, Trajectory, even_ladder},
 };
 use npyz::WriterBuilder;
 use std::{io, path::Path};
@@ -56,10 +57,10 @@ pub fn run(args: &SampleArgs) -> Outcome<()> {
     let extension = args.out.extension().map(|e| e.to_ascii_lowercase());
     let format = match extension.as_ref().and_then(|e| e.to_str()) {
         Some("png") => Format::Picture,
-        Some("npy") => Format::States,
+        Some("npy" | "csv") => Format::States,
         _ => {
             return Err(Failure::usage(format!(
-                "--out {}: expected a file name that ends in .png or .npy",
+                "--out {}: expected a file name that ends in .png, .npy or .csv",
                 args.out.display()
             )));
         }
@@ -70,12 +71,26 @@ pub fn run(args: &SampleArgs) -> Outcome<()> {
             args.beta
         )));
     }
+    let checkpoint = load_model(&args.model)?;
+    if let Model::Boltzmann(machine) = &checkpoint.model {
+        return general::sample(args, &checkpoint, machine, format);
+    }
+    if extension.is_some_and(|e| e == "csv") {
+        return Err(Failure::usage(
+            "--out: .csv is for general Boltzmann machines; expected .png or .npy",
+        ));
+    }
+    if let Some(flag) = args.general.given() {
+        return Err(Failure::usage(format!(
+            "{flag} is for general Boltzmann machines, not for a model of kind {}",
+            checkpoint.model.kind()
+        )));
+    }
     if args.burn_in.is_some() && args.tempering.is_none() && args.trajectory.is_empty() {
         return Err(Failure::usage(
             "--burn-in belongs to --tempering and --trajectory",
         ));
     }
-    let checkpoint = load_model(&args.model)?;
     match &checkpoint.model {
         Model::Dbn(dbn) => return deep::sample(args, dbn, format),
         Model::Rbm(_) => {}
@@ -230,9 +245,18 @@ fn held_units(args: &SampleArgs, rbm: &Rbm) -> Outcome<Option<(Clamp, usize)>> {
         };
         return Ok(Some((Clamp::new(rbm.visible(), values, mask)?, count)));
     }
+    held_in_files(args, rbm.visible())
+}
+
+/// What --clamp and --mask hold of a layer, and for how many chains.
+///
+/// # Errors
+/// Files that cannot be read, or are not of this layer.
+pub fn held_in_files(args: &SampleArgs, layer: &Layer) -> Outcome<Option<(Clamp, usize)>> {
     let (Some(values), Some(mask)) = (&args.clamp, &args.mask) else {
         return Ok(None);
     };
+    let binary = layer.units.are_binary();
     let bits = |path: &Path, x: &Matrix| {
         BitMatrix::from_matrix(x).map_err(|e| Failure::failed(format!("{}: {e}", path.display())))
     };
@@ -243,7 +267,7 @@ fn held_units(args: &SampleArgs, rbm: &Rbm) -> Outcome<Option<(Clamp, usize)>> {
     } else {
         x.into()
     };
-    let clamp = Clamp::new(rbm.visible(), x, m)
+    let clamp = Clamp::new(layer, x, m)
         .map_err(|e| Failure::failed(format!("--clamp {}: {e}", values.display())))?;
     Ok(Some((clamp, rows)))
 }

@@ -8,6 +8,7 @@ use crate::{
     evaluate::load_model,
     failure::{Failure, Outcome, note},
     files::Files,
+    general,
     interrupt::Interrupt,
     likelihood::{self, Annealing, Likelihood, Way},
     metrics::{Metrics, Row},
@@ -47,6 +48,7 @@ pub fn run(args: &TrainArgs) -> Outcome<()> {
     let stored = stored(args)?;
     match args.kind {
         Kind::Dbn => deep::train(args, stored),
+        Kind::Boltzmann => general::train(args, stored),
         Kind::Rbm => train_rbm(args, stored),
     }
 }
@@ -69,7 +71,7 @@ fn stored(args: &TrainArgs) -> Outcome<Option<Checkpoint>> {
             path.display()
         );
         return Err(Failure::usage(message).hint(match found {
-            "rbm" | "dbn" => format!("go on with `harmonium train {found} --resume`"),
+            "rbm" | "dbn" | "boltzmann" => format!("go on with `harmonium train {found} --resume`"),
             _ => "machines of this kind are trained with the library".into(),
         }));
     }
@@ -81,6 +83,12 @@ fn train_rbm(args: &TrainArgs, stored: Option<Checkpoint>) -> Outcome<()> {
         return Err(
             Failure::usage(format!("{flag} is an option of `train dbn`"))
                 .hint("name the kind of machine: `harmonium train dbn`"),
+        );
+    }
+    if let Some(flag) = args.general.given() {
+        return Err(
+            Failure::usage(format!("{flag} is an option of `train boltzmann`"))
+                .hint("name the kind of machine: `harmonium train boltzmann`"),
         );
     }
     let interrupt = Interrupt::listen()?;

@@ -43,13 +43,14 @@ between the means of classes if the data have labels, else between ten examples 
 
 Of a deep belief network: its error and confusion table (deterministic pass; `classify --compare` has the other ways), and the variational lower bound of \
 the mean log-likelihood with ln Z of the top pair from annealing both ways, worst to best of that bracket; ln Z is enumerated where a layer of the top has at \
-most 25 units. A larger top pair with labels has no bound. --exact enumerates all layers of a tiny network. Deep Boltzmann machines and general ones: \
---exact alone.
+most 25 units. A larger top pair with labels has no bound. --exact enumerates all layers of a tiny network. Deep Boltzmann machines: --exact alone.
+
+Of a general Boltzmann machine: ln Z by annealing of all units, or --exact (at most 30 enumerated units beside those that are not coupled with one another), with --chains, --betas, --schedule, --save-weights; the free energy of examples by enumeration of the hidden units where that is cheap, else the mean-field lower bound; the pseudo-likelihood of a fully visible machine. Without data, named or in the notes of the model, ln Z alone. In place of a model a text file of couplings will do (.txt or .edges).
 
 JSON of a deep belief network: count, split, seed; with labels error, wrong, mean_log_probability, confusion; lower_bound, lower_bound_low, \
 lower_bound_high, lower_bound_error (of the mean over the examples), bound_samples, log_z, log_z_low, log_z_high, method (exact or ais), with ais warnings, \
-chains, betas, log_z_forward, log_z_reverse, log_z_bar; mean_log_likelihood, standard_error with --exact alone. Of a deep or general Boltzmann machine: log_z, \
-log_z_low, log_z_high, mean_log_likelihood, standard_error, count, split, method.
+chains, betas, log_z_forward, log_z_reverse, log_z_bar; mean_log_likelihood, standard_error with --exact alone. Of a deep Boltzmann machine: log_z, \
+log_z_low, log_z_high, mean_log_likelihood, standard_error, count, split, method. Of a general one: log_z, log_z_low, log_z_high, method; with data mean_log_likelihood and standard_error, or lower_bound and lower_bound_error, count, split, pseudo_likelihood; with ais effective_sample_size, chains, betas, seed, warnings.
 
 JSON of an RBM: log_z, log_z_low, log_z_high, method (exact or ais), mean_log_likelihood, standard_error, count, split, \
 dead_hidden_units, saturated_hidden_units; of a test part beside a training part free_energy_gap; with ais effective_sample_size, chains, betas, seed, warnings; with --reverse log_z_low and log_z_high are \

@@ -1,6 +1,6 @@
 //! Options of `harmonium sample`.
 
-use super::{Threads, count, positive};
+use super::{GeneralSampleArgs, Threads, count, positive};
 use crate::likelihood::DEFAULT_BETAS;
 use clap::Args;
 use std::path::PathBuf;
@@ -20,9 +20,11 @@ that is small, a few samples carry all the weight.
 A deep belief network is sampled by chains of its top pair and one pass down; free ones start from fair coins (free association). Of the options here it \
 has --count, --steps, --label, --every-label, --seed and --out.
 
+A general Boltzmann machine is sampled by sweeps over all units, one unit after the other or by blocks, whichever suits its couplings. Of the options here it has --count, --steps, --beta, --burn-in, --clamp, --mask, --seed, --out, --spins, --from-data and --json. It tells means of its energy and its units over the --steps sweeps after --burn-in, with standard errors between chains. MODEL may be a text file of couplings (.txt or .edges, a line `i j weight` for each pair), which with --spins is an Ising model.
+
 --clamp holds units at given values and samples the others given them: missing values, or one class with --label.")]
 pub struct SampleArgs {
-    /// Model file.
+    /// Model file, or a text file of couplings that ends in .txt or .edges.
     pub model: PathBuf,
     /// Chains, of which each gives one sample [default: 100, or as many as the file of --clamp or --continue has rows].
     #[arg(long, value_name = "N", value_parser = positive)]
@@ -49,7 +51,7 @@ pub struct SampleArgs {
     #[arg(long, value_name = "N", value_parser = positive, requires = "weighted",
         help = format!("Inverse temperatures of --weighted, one sweep each [default: {DEFAULT_BETAS}]"))]
     pub betas: Option<usize>,
-    /// Sweeps of --tempering and --trajectory before the --steps sweeps that are measured [default: 256].
+    /// Sweeps of --tempering, --trajectory and general Boltzmann machines before the --steps sweeps that are measured [default: 256].
     #[arg(long, value_name = "N", value_parser = count)]
     pub burn_in: Option<usize>,
     /// Values of held visible units, `.npy` [n x visible] or [1 x visible].
@@ -73,9 +75,12 @@ pub struct SampleArgs {
     /// Seed of every draw [default: 0].
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
-    /// `.png`: a sheet of the means E[v | h] of the last sweep; `.npy`: the states [count x visible], binary ones as u8, others as f32.
-    #[arg(long, value_name = "FILE.png|FILE.npy")]
+    /// `.png`: a sheet of the means E[v | h] of the last sweep; `.npy`: the states [count x visible], binary ones as u8, others as f32; `.csv`, of general Boltzmann machines: a line a state.
+    #[arg(long, value_name = "FILE.png|FILE.npy|FILE.csv")]
     pub out: PathBuf,
+    /// Options of general Boltzmann machines.
+    #[command(flatten)]
+    pub general: GeneralSampleArgs,
     /// Threads of the command.
     #[command(flatten)]
     pub threads: Threads,

@@ -1,6 +1,6 @@
 //! Options of `harmonium train`.
 
-use super::{DeepArgs, Threads, count, number, positive};
+use super::{DeepArgs, GeneralArgs, Threads, count, number, positive};
 use crate::plan::DEFAULT_EPOCHS;
 use clap::{Args, ValueEnum};
 use harmonium::{
@@ -21,6 +21,8 @@ Examples:
       go on in ./run, and up to 100 epochs
   harmonium train dbn --layers 500,500,2000 --labels --validation 10000 --out deep
       a deep belief network: one RBM upon the other, then the up-down algorithm; --resume goes on in any stage
+  harmonium train boltzmann --data spins.npy --connectivity lattice.txt --method pseudo-likelihood --out couplings
+      couplings of the pairs in a file, from states of spins
   harmonium train --data huge.npy --stream --epochs 5 --out huge
       examples that stay in their file
 
@@ -44,6 +46,13 @@ Files in the output directory:
   samples.png           fantasies of the machine beside training examples
   curves.png            metrics.csv as a picture
 
+Of `train boltzmann`, a general Boltzmann machine of which any two units may be coupled, there are --data, --binarize, --validation, --hidden [default: 0, fully
+visible], --method pcd, mcmc, exact or pseudo-likelihood, --chains [default: 128], --steps, --epochs [default: 20], --batch-size, --learning-rate [default:
+linear:0.05:0], --momentum, --weight-decay, --l1-decay, --optimizer, --seed, --connectivity, --positive, --positive-steps. metrics.csv has epoch, seconds, learning
+rate, the root mean square of the gradient's elements in the last update, the mean square error of each visible unit's mean given all other units, and the mean
+log-likelihood (machines of at most 12 enumerated units) or, fully visible, pseudo-likelihood of training and held-out examples. couplings.png takes the place of
+filters.png. --json of a finished run: the keys of `evaluate`, epochs, updates, seconds, evaluation_seconds, data, n_visible, n_hidden, options, files.
+
 Of `train dbn` the options of an RBM are those of every greedy stage; --labels joins the labels to the layer below the top. Its defaults are
 --method cd, --momentum at:0=0.5,5=0.9, --weight-decay 2e-4, --centering none, --resample and a rate of 0.1 (last layer linear:0.1:0.02; 0.001 for
 gaussian and relu units); no --epochs, --hidden, --preset, --objective, --stream, --early-stopping, --trajectory. metrics.csv
@@ -59,6 +68,8 @@ pub enum Kind {
     Rbm,
     /// Deep belief network.
     Dbn,
+    /// General Boltzmann machine.
+    Boltzmann,
 }
 
 impl Kind {
@@ -67,6 +78,7 @@ impl Kind {
         match self {
             Self::Rbm => "rbm",
             Self::Dbn => "dbn",
+            Self::Boltzmann => "boltzmann",
         }
     }
 }
@@ -88,6 +100,8 @@ pub enum Method {
     Mcmc,
     /// The exact gradient, by enumeration of the smaller layer (at most 30 units).
     Exact,
+    /// The exact gradient of the pseudo-likelihood, of a fully visible machine (train boltzmann).
+    PseudoLikelihood,
 }
 
 /// How contrastive divergence reconstructs.
@@ -253,7 +267,7 @@ impl fmt::Display for CriterionArg {
 #[derive(Args, Clone, Debug)]
 #[command(after_help = TRAIN_EXAMPLES)]
 pub struct TrainArgs {
-    /// Kind of machine: `rbm` or `dbn`, a deep belief network.
+    /// Kind of machine: `rbm`, `dbn`, a deep belief network, or `boltzmann`, a general Boltzmann machine.
     #[arg(
         value_name = "KIND",
         default_value = "rbm",
@@ -308,8 +322,8 @@ pub struct TrainArgs {
         help_heading = "Machine and method"
     )]
     pub generative_weight: Option<f32>,
-    /// Hidden units [default: 500].
-    #[arg(long, value_name = "N", value_parser = positive, help_heading = "Machine and method")]
+    /// Hidden units [default: 500; 0 of train boltzmann].
+    #[arg(long, value_name = "N", value_parser = count, help_heading = "Machine and method")]
     pub hidden: Option<usize>,
     /// Where the samples of the negative phase come from [default: pcd].
     #[arg(long, help_heading = "Machine and method")]
@@ -433,6 +447,9 @@ pub struct TrainArgs {
     /// Options of deep belief networks.
     #[command(flatten)]
     pub deep: DeepArgs,
+    /// Options of general Boltzmann machines.
+    #[command(flatten)]
+    pub general: GeneralArgs,
     /// Threads of the command.
     #[command(flatten)]
     pub threads: Threads,

@@ -424,5 +424,10 @@ fn refuse_foreign(args: &TrainArgs) -> Outcome<()> {
             return Err(Failure::usage(format!("{flag} is no option of `train dbn`")).hint(advice));
         }
     }
+    if let Some(flag) = args.general.given() {
+        return Err(Failure::usage(format!(
+            "{flag} is an option of `train boltzmann`"
+        )));
+    }
     Ok(())
 }

@@ -1,0 +1,230 @@
+//! `harmonium sample` of a general Boltzmann machine: Gibbs chains, their last states, and what was observed on the way.
+
+use super::{
+    edges::is_of_spins,
+    observe::Observed,
+    pictures::{chains_from, shown, tiles},
+};
+use crate::{
+    args::SampleArgs,
+    data::{Source, check_columns},
+    enumerated::Enumerated,
+    failure::{Failure, Outcome, note},
+    likelihood,
+    picture::{Colour, Sheet},
+    pictures,
+    plan::MOST_ELEMENTS,
+    progress::Bar,
+    report,
+    sample::{Format, held_in_files, write_npy},
+};
+use harmonium::{
+    BitMatrix, BoltzmannMachine, Error,
+    checkpoint::{Checkpoint, write_atomically},
+    model::{BoltzmannChain, boltzmann::Sweep},
+};
+use npyz::WriterBuilder;
+use serde_json::{Value, json};
+use std::{io, path::Path};
+
+const DEFAULT_COUNT: usize = 100;
+const DEFAULT_BURN_IN: usize = 256;
+const TILES_PER_ROW: usize = 20;
+/// Energies that are kept for their autocorrelation.
+const MOST_ENERGIES: usize = 1 << 28;
+
+/// Runs the command; the file name and the temperature have been checked.
+///
+/// # Errors
+/// Options of other kinds; files that do not fit the machine; those of the library.
+pub fn run(
+    args: &SampleArgs,
+    checkpoint: &Checkpoint,
+    machine: &BoltzmannMachine,
+    format: Format,
+) -> Outcome<()> {
+    for (flag, given) in [
+        ("--tempering", args.tempering.is_some()),
+        ("--trajectory", !args.trajectory.is_empty()),
+        ("--weighted", args.weighted),
+        ("--label", args.label.is_some()),
+        ("--every-label", args.every_label),
+        ("--save-chains", args.save_chains.is_some()),
+        ("--continue", args.continue_from.is_some()),
+    ] {
+        if given {
+            return Err(Failure::usage(format!(
+                "{flag} is for RBMs, not for a model of kind boltzmann"
+            )));
+        }
+    }
+    let spins = args.general.spins || is_of_spins(&args.model);
+    let seed = args.seed.unwrap_or(0);
+    let held = held_in_files(args, machine.visible())?;
+    let rows = held.as_ref().map(|(_, rows)| *rows).filter(|&n| n > 1);
+    let count = args.count.or(rows).unwrap_or(DEFAULT_COUNT);
+    let most = MOST_ELEMENTS / machine.units().max(1);
+    if count > most {
+        return Err(Failure::usage(format!(
+            "--count {count}: expected at most {most} chains of a machine of this size"
+        )));
+    }
+    if args.steps > MOST_ENERGIES / count {
+        return Err(Failure::usage(format!(
+            "--steps {}: expected at most {} sweeps of {count} chains",
+            args.steps,
+            MOST_ENERGIES / count
+        )));
+    }
+    let mut chains = if args.general.from_data {
+        from_data(checkpoint, machine, count, seed)?
+    } else {
+        BoltzmannChain::uniform(machine, count, Sweep::Automatic, seed)?
+    };
+    let is_held = held.is_some();
+    if let Some((clamp, _)) = held {
+        chains = chains.clamped_visible(&clamp)?;
+    }
+    let default = if args.steps == 0 { 0 } else { DEFAULT_BURN_IN };
+    let burn_in = args.burn_in.unwrap_or(default);
+    let mut observed = Observed::new(machine, count, spins);
+    let bar = Bar::new((burn_in + args.steps) as u64, "sampling");
+    for k in 0..burn_in + args.steps {
+        chains.sweep(args.beta, 1)?;
+        if k >= burn_in {
+            observed.add(&chains);
+        }
+        bar.set(k as u64 + 1);
+    }
+    bar.clear();
+    if args.steps == 0 {
+        observed.add(&chains);
+    }
+    let (v, h) = (chains.visible(), chains.hidden());
+    let sweeps = burn_in + args.steps;
+    let start = match (args.general.from_data, is_held) {
+        (false, false) => "fair coins",
+        (false, true) => "fair coins, with held units",
+        (true, false) => "training examples",
+        (true, true) => "training examples, with held units",
+    };
+    let is_table = args
+        .out
+        .extension()
+        .is_some_and(|e| e.eq_ignore_ascii_case("csv"));
+    match format {
+        Format::Picture => {
+            // Of held units the means say nothing.
+            let tiles = if is_held {
+                pictures::rows(&v.to_matrix())
+            } else {
+                tiles(machine, &v, &h)?
+            };
+            let what = if is_held { "states" } else { shown(machine) };
+            let per_row = (count as f64).sqrt().ceil() as usize;
+            let n = machine.n_visible();
+            let sheet = pictures::grid(&tiles, n, per_row.clamp(1, TILES_PER_ROW), Colour::Grey)?;
+            let caption = format!(
+                "{what} of {count} chains after {sweeps} Gibbs sweeps at β = {} from {start}",
+                args.beta
+            );
+            Sheet::page(&machine.name(), &[sheet.headed("samples", &caption)])?
+                .write_png(&args.out)?;
+        }
+        Format::States if is_table => write_csv(&args.out, &v, spins)?,
+        Format::States if spins => write_spins(&args.out, &v)?,
+        Format::States => write_npy(&args.out, &v.into())?,
+    }
+    let order = if chains.is_by_blocks() {
+        "blocks"
+    } else {
+        "units"
+    };
+    note(format!(
+        "{count} samples after {sweeps} sweeps by {order} in {}",
+        args.out.display()
+    ));
+    if args.general.json {
+        let mut object = observed.json();
+        for (key, value) in [
+            ("units", json!(machine.units())),
+            ("count", json!(count)),
+            ("steps", json!(args.steps)),
+            ("burn_in", json!(burn_in)),
+            // As it was written: f32 widened to f64 shows its rounding.
+            ("beta", report::read(serde_json::to_string(&args.beta))),
+            ("seed", json!(seed)),
+            ("sweep", json!(order)),
+            ("spins", Value::Bool(spins)),
+            ("out", json!(args.out.to_string_lossy())),
+        ] {
+            object.insert(key.into(), value);
+        }
+        return report::json(object);
+    }
+    let title = format!(
+        "{}: {}, β = {}, {count} chains, {} sweeps after {burn_in}",
+        args.model.display(),
+        machine.name(),
+        args.beta,
+        args.steps
+    );
+    report::table(&title, &observed.rows())
+}
+
+fn from_data(
+    checkpoint: &Checkpoint,
+    machine: &BoltzmannMachine,
+    count: usize,
+    seed: u64,
+) -> Outcome<BoltzmannChain> {
+    let Some(source) = Source::from_notes(&checkpoint.notes)? else {
+        return Err(Failure::usage(
+            "--from-data: the notes of the model do not say which data it was trained on",
+        ));
+    };
+    let mut data = source.load()?;
+    check_columns(machine.n_visible(), &data)?;
+    if likelihood::is_grey(&data) {
+        data = likelihood::drawn(data, source.seed);
+    }
+    let bits = data.train.bits().expect("drawn as bits");
+    chains_from(machine, bits, count, seed)
+}
+
+/// -1 and 1.
+fn spin(x: bool) -> i8 {
+    if x { 1 } else { -1 }
+}
+
+/// `[chains x visible]`, i8.
+fn write_spins(path: &Path, v: &BitMatrix) -> Outcome<()> {
+    let mut bytes = Vec::new();
+    let write = |bytes: &mut Vec<u8>| -> io::Result<()> {
+        let mut writer = npyz::WriteOptions::new()
+            .default_dtype()
+            .shape(&[v.rows() as u64, v.columns() as u64])
+            .writer(bytes)
+            .begin_nd()?;
+        for i in 0..v.rows() {
+            writer.extend((0..v.columns()).map(|j| spin(v.get(i, j))))?;
+        }
+        writer.finish()
+    };
+    write(&mut bytes).map_err(|e| Error::io(path, "encode the states", e))?;
+    Ok(write_atomically(path, &bytes)?)
+}
+
+/// A line a state.
+fn write_csv(path: &Path, v: &BitMatrix, spins: bool) -> Outcome<()> {
+    let text = |x: bool| match (spins, x) {
+        (true, x) => spin(x).to_string(),
+        (false, x) => u8::from(x).to_string(),
+    };
+    let mut lines = String::new();
+    for i in 0..v.rows() {
+        let fields: Vec<String> = (0..v.columns()).map(|j| text(v.get(i, j))).collect();
+        lines += &(fields.join(",") + "\n");
+    }
+    Ok(write_atomically(path, lines.as_bytes())?)
+}
