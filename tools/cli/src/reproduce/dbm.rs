@@ -22,7 +22,7 @@ use harmonium::{
     },
 };
 use serde_json::{Value, json};
-use std::ops::ControlFlow;
+use std::{ops::ControlFlow, path::PathBuf};
 
 /// Of the test images' bits and those of the training images that annealing starts from.
 const TEST_BITS_SEED: u64 = 1;
@@ -34,6 +34,8 @@ const JOINT_EPOCHS: usize = 500;
 const CENTERED_EPOCHS: usize = 200;
 const NETWORK_EPOCHS: usize = 100;
 const BETAS: usize = 20_000;
+/// Name of the last stage.
+const NETWORK: &str = "network";
 /// Iterations of mean field for the network's data, as published.
 const FEATURE_ITERATIONS: usize = 50;
 
@@ -87,7 +89,13 @@ pub fn centered(setting: &Setting) -> Outcome<Vec<Part>> {
         seed: setting.seed,
         ..DbmOptions::default()
     };
-    let dbm = together(&mut clock, machine.name, dbm, options.clone(), &data.train)?;
+    let dbm = together(
+        &mut clock,
+        machine.file(setting),
+        dbm,
+        options.clone(),
+        &data.train,
+    )?;
     let figures = vec![annealing.test_bound(&dbm, machine.bound)?];
     Ok(vec![machine.part(
         &mut clock,
@@ -98,11 +106,18 @@ pub fn centered(setting: &Setting) -> Outcome<Vec<Part>> {
 }
 
 impl Published {
-    /// All stages.
+    /// All stages; with `--only network` the last one alone, from the machine that an earlier run left.
     fn pretrained(&self, setting: &Setting) -> Outcome<Vec<Part>> {
+        if setting.only.is_some() && !setting.wants(NETWORK) {
+            return Ok(Vec::new());
+        }
         let data = setting.data(Binarization::None, 0)?;
-        let annealing = Annealing::new(setting, &data)?;
         let mut clock = Clock::new(setting);
+        if setting.only.is_some() {
+            let dbm = self.stored(setting)?;
+            return Ok(vec![self.network(&mut clock, &dbm, &data)?]);
+        }
+        let annealing = Annealing::new(setting, &data)?;
 
         let sizes = self.sizes(setting);
         let (dbm, options) = layer_by_layer(&mut clock, &sizes, &data.train)?;
@@ -110,18 +125,87 @@ impl Published {
         let mut parts = vec![self.part(&mut clock, "layer by layer", figures, options)];
 
         let options = joint_options(setting, sizes.len(), data.train.len());
-        let dbm = together(&mut clock, self.name, dbm, options.clone(), &data.train)?;
+        let dbm = together(
+            &mut clock,
+            self.file(setting),
+            dbm,
+            options.clone(),
+            &data.train,
+        )?;
         let figures = vec![annealing.test_bound(&dbm, self.bound)?];
         parts.push(self.part(&mut clock, "joint learning", figures, json!(options)));
-
-        let (figures, options) = classifier(&mut clock, self, &dbm, &data)?;
-        parts.push(self.part(&mut clock, "network", figures, options));
+        parts.push(self.network(&mut clock, &dbm, &data)?);
         Ok(parts)
+    }
+
+    /// The machine in `--out`.
+    fn stored(&self, setting: &Setting) -> Outcome<Dbm> {
+        let Some(path) = self.file(setting) else {
+            return Err(Failure::usage(format!(
+                "--only {NETWORK}: starts from the machine of an earlier run, in the directory --out"
+            )));
+        };
+        Ok(Checkpoint::load(&path)?.model.into_dbm()?)
+    }
+
+    fn file(&self, setting: &Setting) -> Option<PathBuf> {
+        let out = setting.out.as_ref()?;
+        Some(out.join(format!("{}.safetensors", self.name)))
     }
 
     fn sizes(&self, setting: &Setting) -> Vec<usize> {
         let hidden = self.hidden.iter();
         hidden.map(|&n| setting.at_most(n, n / 10)).collect()
+    }
+
+    /// The network that starts from the machine: data are `[v, q(h_2)]`, learned by steps with dropout.
+    fn network(&self, clock: &mut Clock<'_>, dbm: &Dbm, data: &Data) -> Outcome<Part> {
+        let setting = clock.setting;
+        let options = BackpropOptions {
+            epochs: setting.at_most(NETWORK_EPOCHS, 2),
+            learning_rate: Schedule::Linear { from: 0.2, to: 0.0 },
+            momentum: momentum(),
+            input_dropout: 0.2,
+            hidden_dropout: 0.5,
+            seed: setting.seed,
+            ..BackpropOptions::default()
+        };
+        let mean_field = MeanField {
+            iterations: FEATURE_ITERATIONS,
+            ..MeanField::default()
+        };
+        clock.go();
+        let with_features = |x: &Examples| -> Outcome<Examples> {
+            let both = dbm.with_posterior(input(x), 2, &mean_field)?;
+            Ok(Examples::new(
+                Values::Real(both),
+                x.labels().map(<[u8]>::to_vec),
+            )?)
+        };
+        let (train, test) = (
+            with_features(&data.train)?,
+            with_features(test_part(data)?)?,
+        );
+        clock.stop();
+        let start = Network::classifier_from_dbm(dbm, CLASSES, setting.seed)?;
+        let name = format!("{} {NETWORK}", self.name);
+        let quiet = |_: &_| Ok(String::new());
+        let (network, seconds) =
+            stack::fine_tuned(setting, &name, start, options.clone(), &train, quiet)?;
+        clock.add_seconds(seconds);
+        let rate = |what, published, x: &Examples| -> Outcome<_> {
+            Ok(stack::rate(
+                what,
+                published,
+                stack::error(&network, x)?,
+                x.len(),
+            ))
+        };
+        let figures = vec![
+            rate("test error", self.error, &test)?,
+            rate("training error", None, &train)?,
+        ];
+        Ok(self.part(clock, NETWORK, figures, json!(options)))
     }
 
     fn part(
@@ -247,7 +331,7 @@ fn joint_options(setting: &Setting, layers: usize, examples: usize) -> DbmOption
 
 fn together(
     clock: &mut Clock<'_>,
-    name: &str,
+    file: Option<PathBuf>,
     dbm: Dbm,
     options: DbmOptions,
     data: &Examples,
@@ -276,8 +360,7 @@ fn together(
     })?;
     clock.stop();
     clock.check(done, failure)?;
-    if let Some(out) = &clock.setting.out {
-        let path = out.join(format!("{name}.safetensors"));
+    if let Some(path) = file {
         let mut checkpoint = Checkpoint::from(&run);
         let source = clock.setting.source(Binarization::None, 0);
         source.note(&mut checkpoint.notes);
@@ -285,61 +368,6 @@ fn together(
         note(format!("model in {}", path.display()));
     }
     Ok(run.into_dbm())
-}
-
-/// The network that starts from the machine, its test error and its options: data are `[v, q(h_2)]`, learned by steps with dropout.
-fn classifier(
-    clock: &mut Clock<'_>,
-    machine: &Published,
-    dbm: &Dbm,
-    data: &Data,
-) -> Outcome<(Vec<Figure>, Value)> {
-    let setting = clock.setting;
-    let options = BackpropOptions {
-        epochs: setting.at_most(NETWORK_EPOCHS, 2),
-        learning_rate: Schedule::Linear { from: 0.2, to: 0.0 },
-        momentum: momentum(),
-        input_dropout: 0.2,
-        hidden_dropout: 0.5,
-        seed: setting.seed,
-        ..BackpropOptions::default()
-    };
-    let mean_field = MeanField {
-        iterations: FEATURE_ITERATIONS,
-        ..MeanField::default()
-    };
-    clock.go();
-    let with_features = |x: &Examples| -> Outcome<Examples> {
-        let both = dbm.with_posterior(input(x), 2, &mean_field)?;
-        Ok(Examples::new(
-            Values::Real(both),
-            x.labels().map(<[u8]>::to_vec),
-        )?)
-    };
-    let (train, test) = (
-        with_features(&data.train)?,
-        with_features(test_part(data)?)?,
-    );
-    clock.stop();
-    let start = Network::classifier_from_dbm(dbm, CLASSES, setting.seed)?;
-    let name = format!("{} network", machine.name);
-    let quiet = |_: &_| Ok(String::new());
-    let (network, seconds) =
-        stack::fine_tuned(setting, &name, start, options.clone(), &train, quiet)?;
-    clock.add_seconds(seconds);
-    let rate = |what, published, x: &Examples| -> Outcome<_> {
-        Ok(stack::rate(
-            what,
-            published,
-            stack::error(&network, x)?,
-            x.len(),
-        ))
-    };
-    let figures = vec![
-        rate("test error", machine.error, &test)?,
-        rate("training error", None, &train)?,
-    ];
-    Ok((figures, json!(options)))
 }
 
 /// How `ln Z` is bracketed, and the images that the bound is of.
