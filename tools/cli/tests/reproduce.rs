@@ -80,6 +80,22 @@ fn the_table_has_published_and_measured_figures_and_refusals_say_what_there_is()
 }
 
 #[test]
+fn the_network_of_a_stored_machine_is_that_of_the_whole_run() {
+    let bench = Bench::new();
+    let line = "reproduce dbm-2009 --quick --seed 3 --json --out out";
+    let whole = bench.json(line);
+    let alone = bench.json(&format!("{line} --only network"));
+    let [whole, alone] = [&whole, &alone].map(|x| x["parts"].as_array().unwrap().clone());
+    assert_eq!((whole.len(), alone.len()), (3, 1));
+    assert_eq!(whole[2]["figures"], alone[0]["figures"]);
+    bench.refused(
+        "reproduce dbm-2009 --quick --only network",
+        2,
+        &["--only network", "--out"],
+    );
+}
+
+#[test]
 fn steps_may_grow_over_the_epochs() {
     let bench = Bench::new();
     let run = "train --data bars.csv --hidden 4 --method cd --batch-size 4 --seed 1";
