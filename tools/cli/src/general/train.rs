@@ -35,10 +35,10 @@ const WATCHED_WITH_HIDDEN: usize = 250;
 /// Passes of mean field that are watched.
 const PASSES: usize = 10;
 /// Most units that are enumerated after each epoch, and most hidden ones for each example.
-const ENUMERATED: usize = 12;
-const ENUMERATED_HIDDEN: usize = 6;
+const ENUMERATED: usize = 16;
+const ENUMERATED_HIDDEN: usize = 8;
 /// Most units that are enumerated at the end.
-const ENUMERATED_AT_THE_END: usize = 22;
+const ENUMERATED_AT_THE_END: usize = 24;
 /// Runs of more epochs than this are not watched at each of them.
 const MOST_ROWS: usize = 1000;
 
@@ -443,7 +443,7 @@ impl Watch {
 
 /// The figures of an epoch in one line.
 fn figures(row: &GeneralRow) -> String {
-    let mut text = format!("prediction error {:.4}", row.prediction_error);
+    let mut text = format!("prediction error {:.2e}", row.prediction_error);
     if let Some(x) = row.log_likelihood {
         text.push_str(&format!("  log-likelihood {x:.3}"));
     } else if let Some(x) = row.pseudo_likelihood {
