@@ -18,8 +18,11 @@ const ROWS: usize = 3;
 const COLUMNS: usize = 4;
 const N: usize = ROWS * COLUMNS;
 
-/// `(i, j, J)` of a lattice with open ends whose couplings differ, and fields of two of its spins.
-fn lattice() -> (Vec<(usize, usize, f64)>, Vec<(usize, f64)>) {
+/// `(i, j, J)` of pairs and `(i, f)` of spins.
+type Ising = (Vec<(usize, usize, f64)>, Vec<(usize, f64)>);
+
+/// A lattice with open ends whose couplings differ, and fields of two of its spins.
+fn lattice() -> Ising {
     let mut edges = Vec::new();
     for i in 0..N {
         let coupling = 0.3 + 0.25 * ((i * 5) % 7) as f64 / 7.0;
