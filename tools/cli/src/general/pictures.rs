@@ -221,7 +221,10 @@ pub fn draw_curves(path: &Path, title: &str, rows: &[GeneralRow]) -> Outcome<()>
         ),
         (
             "prediction error of visible units",
-            both(curve(&|row| Some(row.prediction_error)), Vec::new()),
+            both(
+                curve(&|row| Some(row.prediction_error)),
+                curve(&|row| row.validation_prediction_error),
+            ),
         ),
         (
             "gradient (root mean square)",
