@@ -172,7 +172,7 @@ impl Likelihood {
             interval: z
                 .annealed
                 .is_some()
-                .then(|| (mean + (z.log_z - high), mean + (z.log_z - low))),
+                .then_some((mean + (z.log_z - high), mean + (z.log_z - low))),
         })
     }
 
