@@ -40,8 +40,8 @@ Examples:
   harmonium sample run/model.safetensors --out fantasies.png
   harmonium train dbn --labels --out deep         a deep belief network 784-500-500-(2000, labels), layer by layer, then up-down
   harmonium sample deep/model.safetensors --every-label --out digits.png
-  harmonium train boltzmann --data spins.npy --connectivity lattice.txt --method pseudo-likelihood --out couplings
-  harmonium sample lattice.txt --spins --beta 0.4407 --out spins.png
+  harmonium train boltzmann --data spins.npy --connectivity lattice.ising --method pseudo-likelihood --out couplings
+  harmonium sample lattice.ising --beta 0.4407 --out spins.png
                                                   an Ising model: energy, magnetisation and states
   harmonium transform run/model.safetensors --out features.npy
   harmonium inspect run/model.safetensors

@@ -60,7 +60,7 @@ pub fn run(args: &SampleArgs) -> Outcome<()> {
         Some("npy" | "csv") => Format::States,
         _ => {
             return Err(Failure::usage(format!(
-                "--out {}: expected a file name that ends in .png, .npy or .csv",
+                "--out {}: expected a file name that ends in .png or .npy (or .csv, of general Boltzmann machines)",
                 args.out.display()
             )));
         }

@@ -45,7 +45,8 @@ Of a deep belief network: its error and confusion table (deterministic pass; `cl
 the mean log-likelihood with ln Z of the top pair from annealing both ways, worst to best of that bracket; ln Z is enumerated where a layer of the top has at \
 most 25 units. A larger top pair with labels has no bound. --exact enumerates all layers of a tiny network. Deep Boltzmann machines: --exact alone.
 
-Of a general Boltzmann machine: ln Z by annealing of all units, or --exact (at most 30 enumerated units beside those that are not coupled with one another), with --chains, --betas, --schedule, --save-weights; the free energy of examples by enumeration of the hidden units where that is cheap, else the mean-field lower bound; the pseudo-likelihood of a fully visible machine. Without data, named or in the notes of the model, ln Z alone. In place of a model a text file of couplings will do (.txt or .edges).
+Of a general Boltzmann machine: ln Z by annealing of all units, or --exact (at most 30 enumerated units beside those that are not coupled with one another), with --chains, --betas, --schedule, --save-weights; the free energy of examples by enumeration of the hidden units where that is cheap, else the mean-field lower bound; the pseudo-likelihood of a fully visible machine. Without data, named or in the notes of the model, ln Z alone. In place of a model a text file of couplings will do, \
+as in `sample`; of an .ising file ln Z is that of the energy of spins.
 
 JSON of a deep belief network: count, split, seed; with labels error, wrong, mean_log_probability, confusion; lower_bound, lower_bound_low, \
 lower_bound_high, lower_bound_error (of the mean over the examples), bound_samples, log_z, log_z_low, log_z_high, method (exact or ais), with ais warnings, \

@@ -51,7 +51,7 @@ impl GeneralArgs {
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "General Boltzmann machine")]
 pub struct GeneralSampleArgs {
-    /// States are spins, -1 and 1: so they are written, and so energy and magnetisation are told, as always of an .ising file.
+    /// States are spins: they are written as -1 and 1, and energy and magnetisation are those of spins, as they always are of an .ising file.
     #[arg(long)]
     pub spins: bool,
     /// Chains start at the examples that the model was trained on, over and over if there are few, and hidden units at fair coins.

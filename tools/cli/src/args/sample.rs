@@ -20,11 +20,15 @@ that is small, a few samples carry all the weight.
 A deep belief network is sampled by chains of its top pair and one pass down; free ones start from fair coins (free association). Of the options here it \
 has --count, --steps, --label, --every-label, --seed and --out.
 
-A general Boltzmann machine is sampled by sweeps over all units, one unit after the other or by blocks, whichever suits its couplings. Of the options here it has --count, --steps, --beta, --burn-in, --clamp, --mask, --seed, --out, --spins, --from-data and --json. It tells means of its energy and its units over the --steps sweeps after --burn-in, with standard errors between chains. MODEL may be a text file of couplings (.txt or .edges, a line `i j weight` for each pair), which with --spins is an Ising model.
+A general Boltzmann machine is sampled by sweeps over all units, one unit after the other or by blocks, whichever suits its couplings. Of the options here it has --count, --steps, --beta, --burn-in, --clamp, --mask, --seed, --out, --spins, --from-data and --json. It tells means of its energy and its units over the --steps sweeps after --burn-in, with standard errors between chains. MODEL may be a text file of couplings: a line `i j weight` for each pair and \
+`i i bias` (.txt or .edges), or of an Ising model a line `i j J` for each term -J s_i s_j of the energy, once a pair, and `i i f` for a field -f s_i (.ising). \
+JSON: energy (a unit), magnetisation and absolute_magnetisation (mean spin; with spins) or activity (share of units that are on), each with its _error (null of one \
+chain), autocorrelation_time (of the energy, in sweeps; null if unknown), autocorrelation_long_enough, units, count, steps, burn_in, beta, seed, sweep (units or \
+blocks), spins, out.
 
 --clamp holds units at given values and samples the others given them: missing values, or one class with --label.")]
 pub struct SampleArgs {
-    /// Model file, or a text file of couplings that ends in .txt or .edges.
+    /// Model file, or a text file of couplings: .txt, .edges or, of spins, .ising.
     pub model: PathBuf,
     /// Chains, of which each gives one sample [default: 100, or as many as the file of --clamp or --continue has rows].
     #[arg(long, value_name = "N", value_parser = positive)]

@@ -21,7 +21,7 @@ Examples:
       go on in ./run, and up to 100 epochs
   harmonium train dbn --layers 500,500,2000 --labels --validation 10000 --out deep
       a deep belief network: one RBM upon the other, then the up-down algorithm; --resume goes on in any stage
-  harmonium train boltzmann --data spins.npy --connectivity lattice.txt --method pseudo-likelihood --out couplings
+  harmonium train boltzmann --data spins.npy --connectivity lattice.ising --method pseudo-likelihood --out couplings
       couplings of the pairs in a file, from states of spins
   harmonium train --data huge.npy --stream --epochs 5 --out huge
       examples that stay in their file
@@ -49,8 +49,8 @@ Files in the output directory:
 Of `train boltzmann`, a general Boltzmann machine of which any two units may be coupled, there are --data, --binarize, --validation, --hidden [default: 0, fully
 visible], --method pcd, mcmc, exact or pseudo-likelihood, --chains [default: 128], --steps, --epochs [default: 20], --batch-size, --learning-rate [default:
 linear:0.05:0], --momentum, --weight-decay, --l1-decay, --optimizer, --seed, --connectivity, --positive, --positive-steps. metrics.csv has epoch, seconds, learning
-rate, the root mean square of the gradient's elements in the last update, the mean square error of each visible unit's mean given all other units, and the mean
-log-likelihood (machines of at most 12 enumerated units) or, fully visible, pseudo-likelihood of training and held-out examples. couplings.png takes the place of
+rate, the root mean square of the gradient's elements in the last update, the mean square error of each visible unit's mean given all other units of training and held-out examples, and their mean
+log-likelihood (machines of at most 16 enumerated units) or, fully visible, pseudo-likelihood. couplings.png takes the place of
 filters.png. --json of a finished run: the keys of `evaluate`, epochs, updates, seconds, evaluation_seconds, data, n_visible, n_hidden, options, files.
 
 Of `train dbn` the options of an RBM are those of every greedy stage; --labels joins the labels to the layer below the top. Its defaults are

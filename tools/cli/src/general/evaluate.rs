@@ -52,14 +52,18 @@ pub fn run(
         args.binarize,
         args.seed,
     )?;
-    let mut data = is_known.then(|| source.load()).transpose()?;
-    if let Some(data) = &mut data {
-        check_columns(machine.n_visible(), data)?;
-        if args.binarize.is_none() && likelihood::is_grey(data) {
+    let data = if is_known {
+        let data = source.load()?;
+        check_columns(machine.n_visible(), &data)?;
+        if args.binarize.is_none() && likelihood::is_grey(&data) {
             note("grey values are drawn once as bits (--binarize sample)");
-            *data = likelihood::drawn(source.load()?, source.seed);
+            Some(likelihood::drawn(data, source.seed))
+        } else {
+            Some(data)
         }
-    }
+    } else {
+        None
+    };
     let ais = if args.exact {
         None
     } else {

@@ -15,7 +15,7 @@ use serde_json::{Map, Value, json};
 use std::ops::ControlFlow;
 
 /// Free energies are enumerated if that takes at most this many states of the hidden units of all examples together.
-const MOST_STATES: u64 = 1 << 28;
+const MOST_STATES: u64 = 1 << 25;
 /// Examples of the pseudo-likelihood.
 const PSEUDO_LIKELIHOOD_EXAMPLES: usize = 1000;
 
@@ -145,7 +145,7 @@ impl Likelihood {
         }
         let v = input(examples);
         let (_, hidden) = machine.enumerated_units()?;
-        let is_bound = hidden > 20 || (examples.len() as u64) << hidden > MOST_STATES;
+        let is_bound = examples.len() as u64 > MOST_STATES >> hidden.min(63);
         // ln of sums over hidden units, or less.
         let log_sums = if is_bound {
             machine.mean_field(v, MeanField::default(), None)?.bounds

@@ -15,6 +15,8 @@ pub struct GeneralRow {
     pub gradient: f64,
     /// Mean square of what visible units differ from their means given all other units, hidden ones by mean field.
     pub prediction_error: f64,
+    /// The same of held-out examples.
+    pub validation_prediction_error: Option<f64>,
     /// Mean over training examples, of machines that are enumerated at once.
     pub log_likelihood: Option<f64>,
     /// The same of held-out examples.
@@ -26,17 +28,18 @@ pub struct GeneralRow {
 }
 
 impl Record for GeneralRow {
-    const HEADER: &'static str = "epoch,seconds,learning_rate,gradient,prediction_error,log_likelihood,validation_log_likelihood,pseudo_likelihood,validation_pseudo_likelihood";
+    const HEADER: &'static str = "epoch,seconds,learning_rate,gradient,prediction_error,validation_prediction_error,log_likelihood,validation_log_likelihood,pseudo_likelihood,validation_pseudo_likelihood";
 
     fn line(&self) -> String {
         let text = |x: Option<f64>| x.map_or(String::new(), |x| format!("{x:.6}"));
         format!(
-            "{},{:.3},{},{:.6e},{:.8},{},{},{},{}",
+            "{},{:.3},{},{:.6e},{:.8},{},{},{},{},{}",
             self.epoch,
             self.seconds,
             self.learning_rate as f32,
             self.gradient,
             self.prediction_error,
+            text(self.validation_prediction_error),
             text(self.log_likelihood),
             text(self.validation_log_likelihood),
             text(self.pseudo_likelihood),
@@ -46,7 +49,7 @@ impl Record for GeneralRow {
 
     fn parse(line: &str) -> Option<Self> {
         let fields: Vec<&str> = line.split(',').collect();
-        let [epoch, seconds, rate, gradient, error, a, b, c, d] = fields[..] else {
+        let [epoch, seconds, rate, gradient, error, held_out, a, b, c, d] = fields[..] else {
             return None;
         };
         let number = |text: &str| match text {
@@ -59,6 +62,7 @@ impl Record for GeneralRow {
             learning_rate: rate.parse().ok()?,
             gradient: gradient.parse().ok()?,
             prediction_error: error.parse().ok()?,
+            validation_prediction_error: number(held_out)?,
             log_likelihood: number(a)?,
             validation_log_likelihood: number(b)?,
             pseudo_likelihood: number(c)?,
@@ -80,6 +84,7 @@ mod tests {
                 learning_rate: 0.125,
                 gradient: 0.03125,
                 prediction_error: 0.0625,
+                validation_prediction_error: a,
                 log_likelihood: a,
                 validation_log_likelihood: b,
                 pseudo_likelihood: b,
@@ -87,7 +92,7 @@ mod tests {
             };
             assert_eq!(GeneralRow::parse(&row.line()), Some(row));
         }
-        for line in ["", GeneralRow::HEADER, "1,2,3,4", "x,2,3,4,5,,,,"] {
+        for line in ["", GeneralRow::HEADER, "1,2,3,4", "x,2,3,4,5,,,,,"] {
             assert_eq!(GeneralRow::parse(line), None, "{line}");
         }
     }

@@ -59,27 +59,39 @@ pub fn draw_couplings(path: &Path, title: &str, machine: &BoltzmannMachine) -> O
         let row = |i: usize| all.row(i)[..n].to_vec();
         let mut of_hidden: Vec<Vec<f32>> = (n..units).map(row).collect();
         of_hidden.sort_by(|a, b| norm(b).total_cmp(&norm(a)));
-        // Evenly over the picture: neighbours look alike.
-        let shown = n.min(TILES);
-        let of_visible: Vec<Vec<f32>> = (0..shown).map(|k| row(k * n / shown)).collect();
-        for (name, mut tiles, caption) in [
+        // A picture of pictures: all units, or a grid of them.
+        let (across, down) = if n <= TILES {
+            (width, height)
+        } else {
+            (TILES_PER_ROW.min(width), TILES_PER_ROW.min(height))
+        };
+        let middle = |k: usize, of: usize, size: usize| (2 * k + 1) * size / (2 * of);
+        let places = (0..across * down).map(|k| {
+            let (y, x) = (k / across, k % across);
+            middle(y, down, height) * width + middle(x, across, width)
+        });
+        let of_visible: Vec<Vec<f32>> = places.map(row).collect();
+        let which = if across * down == n {
+            "a unit"
+        } else {
+            "some units"
+        };
+        let of_each = format!("couplings of {which} with the others, each at its place");
+        for (name, mut tiles, per_row, caption) in [
             (
                 "hidden units",
                 of_hidden,
+                TILES_PER_ROW,
                 "couplings with the visible units, the strongest first",
             ),
-            (
-                "visible units",
-                of_visible,
-                "couplings of a unit with the others, in the order of units",
-            ),
+            ("visible units", of_visible, across, &of_each),
         ] {
             tiles.truncate(TILES);
             if tiles.iter().flatten().all(|&w| w == 0.0) {
                 continue;
             }
             let limit = diverging_limit(&tiles);
-            let sheet = grid(&tiles, n, TILES_PER_ROW, Colour::Diverging { limit })?;
+            let sheet = grid(&tiles, n, per_row, Colour::Diverging { limit })?;
             blocks.push(sheet.headed(name, caption));
         }
     }
@@ -209,7 +221,10 @@ pub fn draw_curves(path: &Path, title: &str, rows: &[GeneralRow]) -> Outcome<()>
         ),
         (
             "prediction error of visible units",
-            both(curve(&|row| Some(row.prediction_error)), Vec::new()),
+            both(
+                curve(&|row| Some(row.prediction_error)),
+                curve(&|row| row.validation_prediction_error),
+            ),
         ),
         (
             "gradient (root mean square)",

@@ -131,8 +131,8 @@ pub fn run(
             Sheet::page(&machine.name(), &[sheet.headed("samples", &caption)])?
                 .write_png(&args.out)?;
         }
-        Format::States if is_table => write_csv(&args.out, &v, spins)?,
-        Format::States if spins => write_spins(&args.out, &v)?,
+        Format::States if is_table => write_csv(&args.out, &v, args.general.spins)?,
+        Format::States if args.general.spins => write_spins(&args.out, &v)?,
         Format::States => write_npy(&args.out, &v.into())?,
     }
     let order = if chains.is_by_blocks() {

@@ -35,10 +35,10 @@ const WATCHED_WITH_HIDDEN: usize = 250;
 /// Passes of mean field that are watched.
 const PASSES: usize = 10;
 /// Most units that are enumerated after each epoch, and most hidden ones for each example.
-const ENUMERATED: usize = 12;
-const ENUMERATED_HIDDEN: usize = 6;
+const ENUMERATED: usize = 16;
+const ENUMERATED_HIDDEN: usize = 8;
 /// Most units that are enumerated at the end.
-const ENUMERATED_AT_THE_END: usize = 22;
+const ENUMERATED_AT_THE_END: usize = 24;
 /// Runs of more epochs than this are not watched at each of them.
 const MOST_ROWS: usize = 1000;
 
@@ -369,7 +369,7 @@ struct Watch {
     train: Examples,
     validation: Option<Examples>,
     /// Of the prediction error.
-    predicted: BitMatrix,
+    predicted: [Option<BitMatrix>; 2],
     is_enumerated: bool,
 }
 
@@ -394,11 +394,14 @@ impl Watch {
         } else {
             WATCHED_WITH_HIDDEN
         };
-        let predicted = data.train.head(watched);
+        let predicted = |part: &Examples| part.head(watched).bits().cloned();
         Ok(Self {
             train: data.train.head(WATCHED),
             validation: data.validation.as_ref().map(|part| part.head(WATCHED)),
-            predicted: predicted.bits().expect("training takes bits alone").clone(),
+            predicted: [
+                predicted(&data.train),
+                data.validation.as_ref().and_then(predicted),
+            ],
             is_enumerated,
         })
     }
@@ -427,12 +430,17 @@ impl Watch {
                 pseudo_likelihood[k] = Some(boltzmann_pseudo_likelihood(machine, input(part))?);
             }
         }
+        let error = |v: &Option<BitMatrix>| {
+            let v = v.as_ref();
+            v.map(|v| prediction_error(machine, v)).transpose()
+        };
         Ok(GeneralRow {
             epoch: position.epoch,
             seconds,
             learning_rate: rate.into(),
             gradient: (sum / (pairs.rows() * (pairs.rows() + 1)).max(1) as f64).sqrt(),
-            prediction_error: prediction_error(machine, &self.predicted)?,
+            prediction_error: error(&self.predicted[0])?.expect("training takes bits alone"),
+            validation_prediction_error: error(&self.predicted[1])?,
             log_likelihood: log_likelihood[0],
             validation_log_likelihood: log_likelihood[1],
             pseudo_likelihood: pseudo_likelihood[0],
@@ -443,7 +451,7 @@ impl Watch {
 
 /// The figures of an epoch in one line.
 fn figures(row: &GeneralRow) -> String {
-    let mut text = format!("prediction error {:.4}", row.prediction_error);
+    let mut text = format!("prediction error {:.2e}", row.prediction_error);
     if let Some(x) = row.log_likelihood {
         text.push_str(&format!("  log-likelihood {x:.3}"));
     } else if let Some(x) = row.pseudo_likelihood {
