@@ -37,7 +37,7 @@ pub fn run(args: &TransformArgs) -> Outcome<()> {
             let most = network.n_layers() - 1;
             (most, network.n_inputs(), deep::fine_tune::name(network))
         }
-        Model::Dbm(dbm) => (dbm.n_layers() - 1, dbm.n_visible(), dbm.name()),
+        Model::Dbm(dbm) => (dbm.n_hidden_layers(), dbm.n_visible(), dbm.name()),
         other => {
             let message = format!(
                 "transform: a model of kind {} has no layer of features",
