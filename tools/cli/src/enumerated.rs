@@ -1,7 +1,7 @@
 //! Machines whose likelihood the command line enumerates alone: general Boltzmann machines and deep Boltzmann machines.
 
 use crate::{
-    args::EvaluateArgs,
+    args::{EvaluateArgs, ReverseFrom},
     data::{Data, Source, check_columns, input},
     failure::{Failure, Outcome, note},
     likelihood, report,
@@ -80,6 +80,11 @@ pub fn evaluate(
         .hint("--exact, for small machines; the library anneals larger ones"));
     }
     for (flag, given) in [
+        ("--burn-in", args.burn_in.is_some()),
+        (
+            "--reverse-from",
+            args.reverse_from == ReverseFrom::Annealing,
+        ),
         ("--diagnose", args.diagnose.is_some()),
         ("--confusion", args.confusion.is_some()),
         ("--bound-samples", args.bound_samples.is_some()),
