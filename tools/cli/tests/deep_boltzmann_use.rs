@@ -306,7 +306,8 @@ fn labels_are_found_and_held() {
     let p: Vec<f32> = file(&bench, "p.npy");
     assert!(p.into_iter().eq(log_p.elements().map(f32::exp)));
     assert!(bench.path("c.png").exists());
-    assert!(bench.ok(classify).contains("label 2"));
+    let table = bench.ok(classify);
+    assert!(table.contains("label 2") && table.contains("DBM 9-6-4 with 3 classes"));
     for option in ["--compare", "--way gibbs", "--sweeps 3"] {
         let flag = option.split(' ').next().unwrap();
         bench.refused(&format!("{classify} {option}"), 2, &[flag, "kind dbm"]);
