@@ -1,8 +1,8 @@
 //! `harmonium inspect`: what a model file holds.
 
 use crate::{
-    args::InspectArgs, deep, enumerated::Enumerated, evaluate::load_model, failure::Outcome,
-    general, plan::describe_run, report,
+    args::InspectArgs, deep, evaluate::load_model, failure::Outcome, general, named::Named,
+    plan::describe_run, report,
 };
 use harmonium::{
     Matrix, Model,

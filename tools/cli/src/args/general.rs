@@ -54,9 +54,6 @@ pub struct GeneralSampleArgs {
     /// States are spins: they are written as -1 and 1, and energy and magnetisation are those of spins, as they always are of an .ising file.
     #[arg(long)]
     pub spins: bool,
-    /// Chains start at the examples that the model was trained on, over and over if there are few, and hidden units at fair coins.
-    #[arg(long)]
-    pub from_data: bool,
     /// What was observed as one JSON object in place of the table.
     #[arg(long)]
     pub json: bool,
@@ -65,12 +62,8 @@ pub struct GeneralSampleArgs {
 impl GeneralSampleArgs {
     /// The first of these options that was given.
     pub fn given(&self) -> Option<&'static str> {
-        [
-            ("--spins", self.spins),
-            ("--from-data", self.from_data),
-            ("--json", self.json),
-        ]
-        .into_iter()
-        .find_map(|(flag, given)| given.then_some(flag))
+        [("--spins", self.spins), ("--json", self.json)]
+            .into_iter()
+            .find_map(|(flag, given)| given.then_some(flag))
     }
 }

@@ -7,10 +7,10 @@ use super::{
 use crate::{
     args::{EvaluateArgs, ScheduleArg},
     data::{Source, check_columns},
-    enumerated::Enumerated,
     evaluate::write_weights,
     failure::{Failure, Outcome, note},
     likelihood::{self, DEFAULT_BETAS},
+    named::Named,
     plan::MOST_ELEMENTS,
     progress::Bar,
     report,

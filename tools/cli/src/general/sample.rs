@@ -7,19 +7,20 @@ use super::{
 };
 use crate::{
     args::SampleArgs,
-    data::{Source, check_columns},
-    enumerated::Enumerated,
+    classify::write_matrix,
     failure::{Failure, Outcome, note},
-    likelihood,
+    named::Named,
     picture::{Colour, Sheet},
     pictures,
-    plan::MOST_ELEMENTS,
     progress::Bar,
     report,
-    sample::{Format, held_in_files, write_npy},
+    sample::{
+        held::{self, Held, checked_count},
+        sheet::{Format, write_states},
+    },
 };
 use harmonium::{
-    BitMatrix, BoltzmannMachine, Error,
+    BitMatrix, BoltzmannMachine, Error, Matrix,
     checkpoint::{Checkpoint, write_atomically},
     model::{BoltzmannChain, boltzmann::Sweep},
 };
@@ -27,7 +28,6 @@ use npyz::WriterBuilder;
 use serde_json::{Value, json};
 use std::{io, path::Path};
 
-const DEFAULT_COUNT: usize = 100;
 const DEFAULT_BURN_IN: usize = 256;
 const TILES_PER_ROW: usize = 20;
 /// Energies that are kept for their autocorrelation.
@@ -51,24 +51,25 @@ pub fn run(
         ("--every-label", args.every_label),
         ("--save-chains", args.save_chains.is_some()),
         ("--continue", args.continue_from.is_some()),
+        ("--over-time", args.over_time),
+        ("--values", args.values.is_some()),
     ] {
         if given {
             return Err(Failure::usage(format!(
-                "{flag} is for RBMs, not for a model of kind boltzmann"
+                "{flag} is not for a model of kind boltzmann"
             )));
         }
     }
     let spins = args.general.spins || is_of_spins(&args.model);
     let seed = args.seed.unwrap_or(0);
-    let held = held_in_files(args, machine.visible())?;
-    let rows = held.as_ref().map(|(_, rows)| *rows).filter(|&n| n > 1);
-    let count = args.count.or(rows).unwrap_or(DEFAULT_COUNT);
-    let most = MOST_ELEMENTS / machine.units().max(1);
-    if count > most {
-        return Err(Failure::usage(format!(
-            "--count {count}: expected at most {most} chains of a machine of this size"
-        )));
-    }
+    let held = Held::clamped(
+        args,
+        &checkpoint.notes,
+        machine.visible(),
+        machine.n_visible(),
+    )?;
+    let rows = held.as_ref().map(|held| held.rows);
+    let count = checked_count(args, machine.units(), 1, rows)?;
     if args.steps > MOST_ENERGIES / count {
         return Err(Failure::usage(format!(
             "--steps {}: expected at most {} sweeps of {count} chains",
@@ -76,14 +77,17 @@ pub fn run(
             MOST_ENERGIES / count
         )));
     }
-    let mut chains = if args.general.from_data {
-        from_data(checkpoint, machine, count, seed)?
+    let mut chains = if args.from_data {
+        let notes = &checkpoint.notes;
+        let v = held::start(args, notes, machine.visible(), held.as_ref(), count)?;
+        let v = v.bits().expect("states of binary units");
+        chains_from(machine, v, count, seed)?
     } else {
         BoltzmannChain::uniform(machine, count, Sweep::Automatic, seed)?
     };
     let is_held = held.is_some();
-    if let Some((clamp, _)) = held {
-        chains = chains.clamped_visible(&clamp)?;
+    if let Some(held) = held {
+        chains = chains.clamped_visible(&held.clamp)?;
     }
     let default = if args.steps == 0 { 0 } else { DEFAULT_BURN_IN };
     let burn_in = args.burn_in.unwrap_or(default);
@@ -102,16 +106,12 @@ pub fn run(
     }
     let (v, h) = (chains.visible(), chains.hidden());
     let sweeps = burn_in + args.steps;
-    let start = match (args.general.from_data, is_held) {
+    let start = match (args.from_data, is_held) {
         (false, false) => "fair coins",
         (false, true) => "fair coins, with held units",
         (true, false) => "training examples",
         (true, true) => "training examples, with held units",
     };
-    let is_table = args
-        .out
-        .extension()
-        .is_some_and(|e| e.eq_ignore_ascii_case("csv"));
     match format {
         Format::Picture => {
             // Of held units the means say nothing.
@@ -131,9 +131,8 @@ pub fn run(
             Sheet::page(&machine.name(), &[sheet.headed("samples", &caption)])?
                 .write_png(&args.out)?;
         }
-        Format::States if is_table => write_csv(&args.out, &v, args.general.spins)?,
         Format::States if args.general.spins => write_spins(&args.out, &v)?,
-        Format::States => write_npy(&args.out, &v.into())?,
+        Format::States => write_states(&args.out, &v.into())?,
     }
     let order = if chains.is_by_blocks() {
         "blocks"
@@ -172,33 +171,21 @@ pub fn run(
     report::table(&title, &observed.rows())
 }
 
-fn from_data(
-    checkpoint: &Checkpoint,
-    machine: &BoltzmannMachine,
-    count: usize,
-    seed: u64,
-) -> Outcome<BoltzmannChain> {
-    let Some(source) = Source::from_notes(&checkpoint.notes)? else {
-        return Err(Failure::usage(
-            "--from-data: the notes of the model do not say which data it was trained on",
-        ));
-    };
-    let mut data = source.load()?;
-    check_columns(machine.n_visible(), &data)?;
-    if likelihood::is_grey(&data) {
-        data = likelihood::drawn(data, source.seed);
-    }
-    let bits = data.train.bits().expect("drawn as bits");
-    chains_from(machine, bits, count, seed)
-}
-
 /// -1 and 1.
 fn spin(x: bool) -> i8 {
     if x { 1 } else { -1 }
 }
 
-/// `[chains x visible]`, i8.
+/// `[chains x visible]`: `.npy` of i8, or `.csv`.
 fn write_spins(path: &Path, v: &BitMatrix) -> Outcome<()> {
+    if path
+        .extension()
+        .is_some_and(|e| e.eq_ignore_ascii_case("csv"))
+    {
+        let (n, m) = (v.rows(), v.columns());
+        let spins = Matrix::from_fn(n, m, |i, j| spin(v.get(i, j)).into());
+        return write_matrix(path, &spins);
+    }
     let mut bytes = Vec::new();
     let write = |bytes: &mut Vec<u8>| -> io::Result<()> {
         let mut writer = npyz::WriteOptions::new()
@@ -213,18 +200,4 @@ fn write_spins(path: &Path, v: &BitMatrix) -> Outcome<()> {
     };
     write(&mut bytes).map_err(|e| Error::io(path, "encode the states", e))?;
     Ok(write_atomically(path, &bytes)?)
-}
-
-/// A line a state.
-fn write_csv(path: &Path, v: &BitMatrix, spins: bool) -> Outcome<()> {
-    let text = |x: bool| match (spins, x) {
-        (true, x) => spin(x).to_string(),
-        (false, x) => u8::from(x).to_string(),
-    };
-    let mut lines = String::new();
-    for i in 0..v.rows() {
-        let fields: Vec<String> = (0..v.columns()).map(|j| text(v.get(i, j))).collect();
-        lines += &(fields.join(",") + "\n");
-    }
-    Ok(write_atomically(path, lines.as_bytes())?)
 }

@@ -9,12 +9,12 @@ use super::{
 use crate::{
     args::{Split, TrainArgs},
     data::{Data, input},
-    enumerated::Enumerated,
     failure::{Failure, Outcome, note},
     files::Files,
     interrupt::Interrupt,
     likelihood::{self, DEFAULT_BETAS, DEFAULT_CHAINS},
     metrics::Metrics,
+    named::Named,
     progress::{Bar, StageProgress},
     report,
     train::SAVE_EVERY,
