@@ -163,10 +163,10 @@ impl Published {
         let setting = clock.setting;
         let options = BackpropOptions {
             epochs: setting.at_most(NETWORK_EPOCHS, 2),
-            learning_rate: Schedule::Linear { from: 0.2, to: 0.0 },
+            learning_rate: Schedule::Linear { from: 0.3, to: 0.0 },
             momentum: momentum(),
             input_dropout: 0.2,
-            hidden_dropout: 0.5,
+            hidden_dropout: 0.3,
             seed: setting.seed,
             ..BackpropOptions::default()
         };
