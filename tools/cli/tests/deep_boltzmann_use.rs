@@ -321,6 +321,28 @@ fn labels_are_found_and_held() {
         assert_eq!(all["mean_log_likelihood"].is_null(), exact.is_empty());
     }
     assert!(bench.ok(evaluate).contains("ln p(label)"));
+    // Annealed given each class.
+    let annealed = "--reverse --chains 200 --betas 500 --seed 3 --save-weights w.npy";
+    let found = bench.json(&format!("{evaluate} {annealed} --json"));
+    let of = |key: &str| found[key].as_f64().unwrap();
+    let exact = dbm.log_z().unwrap();
+    assert!(
+        of("log_z_low") <= exact && exact <= of("log_z_high"),
+        "{found}"
+    );
+    // The relative variance of the mean weight of 200 chains that are worth 150 or more is at most 1/150 - 1/200; Bennett's estimate is no worse than one direction,
+    // and ln Z averages the errors of the classes.
+    assert!(of("effective_sample_size") > 150.0 && of("reverse_effective_sample_size") > 150.0);
+    let error = (1.0 / 150.0 - 1.0 / 200.0_f64).sqrt();
+    assert!((of("log_z") - exact).abs() < 5.0 * error);
+    let bound = DbmBound::new(&dbm, &bars(), &MeanField::default()).unwrap();
+    assert_eq!(of("lower_bound"), bound.mean(of("log_z")).0);
+    assert_eq!(file::<f64>(&bench, "w.npy").len(), 2 * 3 * 200);
+    assert!(
+        bench
+            .ok(&format!("{evaluate} {annealed}"))
+            .contains("from 3 classes")
+    );
 
     let sample = format!("sample m.safetensors --steps 60 --seed 5 --count {CHAINS}");
     bench.ok(&format!("{sample} --label 2 --out x.npy"));

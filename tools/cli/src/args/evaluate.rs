@@ -47,12 +47,12 @@ most 25 units. A larger top pair with labels has no bound. --exact enumerates al
 
 Of a deep Boltzmann machine: the mean-field lower bound of the mean log-likelihood with ln Z from annealing both ways, which is always done: --chains, --betas, --schedule, --burn-in, \
 --reverse-from, --save-weights as of an RBM. Chains are states of the even layers. --exact enumerates the even or the odd layers (at most 30 units) and gives the likelihood beside the bound. With \
-labels there is the error, and a bound where one of these has at most 25 units. General Boltzmann machines: --exact alone.
+labels there is the error, and a bound where one of these has at most 25 units, or with --reverse, which anneals the machine given each class (ln Z = ln sum_y e^(d_y + ln Z_y)). General Boltzmann machines: --exact alone.
 
 JSON of a deep belief network: count, split, seed; with labels error, wrong, mean_log_probability, confusion; lower_bound, lower_bound_low, \
 lower_bound_high, lower_bound_error (of the mean over the examples), bound_samples, log_z, log_z_low, log_z_high, method (exact or ais), with ais warnings, \
 chains, betas, log_z_forward, log_z_reverse, log_z_bar; mean_log_likelihood, standard_error with --exact alone. Of a deep Boltzmann machine: the same without bound_samples, and \
-mean_field_iterations (of the slowest example), mean_field_change (of its last one); with ais the keys of an RBM with --reverse. Of a general Boltzmann machine: log_z, \
+mean_field_iterations (of the slowest example), mean_field_change (of its last one); with ais the keys of an RBM with --reverse (with labels, of ln Z and effective sample sizes alone, the least of a class). Of a general Boltzmann machine: log_z, \
 log_z_low, log_z_high, mean_log_likelihood, standard_error, count, split, method.
 
 JSON of an RBM: log_z, log_z_low, log_z_high, method (exact or ais), mean_log_likelihood, standard_error, count, split, \

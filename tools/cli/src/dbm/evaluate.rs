@@ -73,7 +73,7 @@ pub fn run(args: &EvaluateArgs, checkpoint: &Checkpoint, dbm: &Dbm) -> Outcome<(
     }
     let bound = if args.exact {
         Some(LowerBound::enumerated(dbm, examples, true)?)
-    } else if dbm.is_bernoulli() {
+    } else if dbm.without_labels().is_bernoulli() && (args.reverse || dbm.classes().is_none()) {
         let annealing = Annealing {
             chains: args.chains,
             betas,
@@ -98,7 +98,7 @@ pub fn run(args: &EvaluateArgs, checkpoint: &Checkpoint, dbm: &Dbm) -> Outcome<(
         Some(LowerBound::enumerated(dbm, examples, false)?)
     } else if classes.is_some() {
         note(format!(
-            "no lower bound: ln Z of a machine with labels is enumerated alone, up to {EXACT_UNITS} units in every other layer"
+            "no lower bound: ln Z of a machine with labels and more than {EXACT_UNITS} units in every other layer takes an annealing for each class: --reverse"
         ));
         None
     } else {

@@ -10,7 +10,7 @@ use crate::{
 use harmonium::{
     Examples,
     evaluate::{Ais, Base, Betas, Bracket, DbmBound, ReverseStart},
-    kernel::reduce::mean_and_standard_error,
+    kernel::reduce::{log_sum_exp, mean_and_standard_error},
     model::{Convergence, Dbm, MeanField},
 };
 use serde_json::{Map, Value, json};
@@ -53,6 +53,75 @@ enum LogZ {
         ais: Ais,
         start: ReverseStart,
     },
+    /// Of the machine given each class, with the bias of the class: `ln Z = ln sum_y e^(d_y + ln Z_y)`.
+    ByClass {
+        parts: Vec<(f64, Bracket)>,
+        ais: Ais,
+    },
+}
+
+impl LogZ {
+    /// Low end, estimate, high end.
+    fn known(&self) -> [f64; 3] {
+        match self {
+            Self::Exact(z) => [*z; 3],
+            Self::Annealed { bracket, .. } => of_bracket(bracket),
+            Self::ByClass { parts, .. } => [0, 1, 2].map(|k| {
+                let terms = parts.iter().map(|(bias, part)| bias + of_bracket(part)[k]);
+                log_sum_exp(&terms.collect::<Vec<_>>())
+            }),
+        }
+    }
+
+    /// All that speaks against the estimates.
+    fn warnings(&self) -> Vec<String> {
+        let told = |bracket: &Bracket, whose: &str| -> Vec<String> {
+            let warnings = bracket.warnings();
+            warnings.iter().map(|w| format!("{whose}{w}")).collect()
+        };
+        match self {
+            Self::Exact(_) => Vec::new(),
+            Self::Annealed { bracket, .. } => told(bracket, ""),
+            Self::ByClass { parts, .. } => {
+                let parts = parts.iter().enumerate();
+                parts
+                    .flat_map(|(y, (_, part))| told(part, &format!("class {y}: ")))
+                    .collect()
+            }
+        }
+    }
+}
+
+fn of_bracket(bracket: &Bracket) -> [f64; 3] {
+    [bracket.low(), bracket.bennett.estimate, bracket.high()]
+}
+
+/// Annealing of a machine of Bernoulli units, both ways; `None` if `progress` breaks.
+fn bracket(
+    dbm: &Dbm,
+    train: &Examples,
+    annealing: &Annealing,
+    progress: &mut Progress<'_>,
+) -> Outcome<Option<(Bracket, Ais, ReverseStart)>> {
+    let train = train.head(BASE_EXAMPLES);
+    let (chains, seed) = (annealing.chains, annealing.seed);
+    let ais = Ais {
+        chains,
+        betas: annealing.betas.clone(),
+        base: Base::rate_of_dbm(dbm, &train, &MeanField::default())?,
+        seed,
+    };
+    let start = ReverseStart::suited_to_dbm(dbm, &train, chains, annealing.burn_in, seed)?;
+    let start = match start {
+        ReverseStart::Gibbs { burn_in, .. } if annealing.from_annealed => {
+            ReverseStart::Annealed { burn_in }
+        }
+        start => start,
+    };
+    let (rbm, ais) = ais.for_dbm(dbm)?;
+    let ais = annealed::with_ladder(&ais, &rbm)?;
+    let bracket = annealed::both_ways(&ais, &rbm, &start, progress)?;
+    Ok(bracket.map(|bracket| (bracket, ais, start)))
 }
 
 /// The bound of some examples, and their likelihood where it is known.
@@ -65,7 +134,8 @@ pub struct LowerBound {
 }
 
 impl LowerBound {
-    /// Of binary `examples`, with the base of annealing and the starts of its reverse chains from the first of `train`; `None` if `progress` breaks.
+    /// Of binary `examples`, with the base of annealing and the starts of its reverse chains from the first of `train`; of a machine with labels there is an annealing for
+    /// each class. `None` if `progress` breaks.
     ///
     /// # Errors
     /// Those of the library: units of other kinds, examples of another width.
@@ -76,39 +146,33 @@ impl LowerBound {
         annealing: &Annealing,
         progress: &mut Progress<'_>,
     ) -> Outcome<Option<Self>> {
-        let options = MeanField::default();
-        let train = train.head(BASE_EXAMPLES);
-        let ais = Ais {
-            chains: annealing.chains,
-            betas: annealing.betas.clone(),
-            base: Base::rate_of_dbm(dbm, &train, &options)?,
-            seed: annealing.seed,
-        };
-        let start = ReverseStart::suited_to_dbm(
-            dbm,
-            &train,
-            annealing.chains,
-            annealing.burn_in,
-            annealing.seed,
-        )?;
-        let start = match start {
-            ReverseStart::Gibbs { burn_in, .. } if annealing.from_annealed => {
-                ReverseStart::Annealed { burn_in }
+        let log_z = if let Some(classes) = dbm.classes() {
+            let mut parts = Vec::with_capacity(classes);
+            let mut of_all = None;
+            for y in 0..classes {
+                let part = dbm.given_class(y)?;
+                let bias = f64::from(dbm.layer(dbm.n_layers() - 1).bias[y]);
+                let Some((found, ais, _)) = bracket(&part, train, annealing, progress)? else {
+                    return Ok(None);
+                };
+                parts.push((bias, found));
+                of_all = Some(ais);
             }
-            start => start,
-        };
-        let (rbm, ais) = ais.for_dbm(dbm)?;
-        let ais = annealed::with_ladder(&ais, &rbm)?;
-        let Some(bracket) = annealed::both_ways(&ais, &rbm, &start, progress)? else {
-            return Ok(None);
-        };
-        Ok(Some(Self {
-            bound: DbmBound::new(dbm, input(examples), &options)?,
-            log_z: LogZ::Annealed {
-                bracket: Box::new(bracket),
+            let ais = of_all.expect("a softmax group has a class");
+            LogZ::ByClass { parts, ais }
+        } else {
+            let Some((found, ais, start)) = bracket(dbm, train, annealing, progress)? else {
+                return Ok(None);
+            };
+            LogZ::Annealed {
+                bracket: Box::new(found),
                 ais,
                 start,
-            },
+            }
+        };
+        Ok(Some(Self {
+            bound: DbmBound::new(dbm, input(examples), &MeanField::default())?,
+            log_z,
             exact: None,
             split,
         }))
@@ -142,12 +206,7 @@ impl LowerBound {
     /// The mean with the upper end of what is known of `ln Z`, the best estimate and the lower end: worst, estimate, best. And the standard error over the
     /// examples.
     pub fn ends(&self) -> ([f64; 3], f64) {
-        let (log_z, low, high) = match &self.log_z {
-            LogZ::Exact(z) => (*z, *z, *z),
-            LogZ::Annealed { bracket, .. } => {
-                (bracket.bennett.estimate, bracket.low(), bracket.high())
-            }
-        };
+        let [low, log_z, high] = self.log_z.known();
         let error = self.bound.mean(log_z).1;
         ([high, log_z, low].map(|z| self.bound.mean(z).0), error)
     }
@@ -158,6 +217,11 @@ impl LowerBound {
             LogZ::Exact(_) => Vec::new(),
             LogZ::Annealed { bracket, .. } => {
                 vec![&bracket.forward.log_weights, &bracket.reverse.log_weights]
+            }
+            LogZ::ByClass { parts, .. } => {
+                let of = |x: fn(&Bracket) -> &[f64]| parts.iter().map(move |(_, part)| x(part));
+                let forward = of(|x| &x.forward.log_weights);
+                forward.chain(of(|x| &x.reverse.log_weights)).collect()
             }
         }
     }
@@ -178,30 +242,33 @@ impl LowerBound {
         let convergence = self.bound.convergence;
         put("mean_field_iterations", json!(convergence.iterations));
         put("mean_field_change", json!(convergence.change));
+        let [low, log_z, high] = self.log_z.known();
+        put("log_z", json!(log_z));
+        put("log_z_low", json!(low));
+        put("log_z_high", json!(high));
+        let (LogZ::Annealed { ais, .. } | LogZ::ByClass { ais, .. }) = &self.log_z else {
+            put("method", json!("exact"));
+            return map;
+        };
+        put("method", json!("ais"));
+        put("chains", json!(ais.chains));
+        put("betas", json!(ais.betas.steps()));
+        put("warnings", json!(self.log_z.warnings()));
         match &self.log_z {
-            LogZ::Exact(z) => {
-                put("method", json!("exact"));
-                for key in ["log_z", "log_z_low", "log_z_high"] {
-                    put(key, json!(z));
-                }
-            }
-            LogZ::Annealed {
-                bracket,
-                ais,
-                start,
-            } => {
-                let warnings = bracket.warnings();
-                let warnings: Vec<String> = warnings.iter().map(ToString::to_string).collect();
+            LogZ::Exact(_) => {}
+            LogZ::Annealed { bracket, start, .. } => {
                 let size = bracket.forward.effective_sample_size;
-                put("method", json!("ais"));
-                put("log_z", json!(bracket.bennett.estimate));
-                put("log_z_low", json!(bracket.low()));
-                put("log_z_high", json!(bracket.high()));
                 put("effective_sample_size", json!(size));
-                put("chains", json!(ais.chains));
-                put("betas", json!(ais.betas.steps()));
-                put("warnings", json!(warnings));
                 map.extend(annealed::json(start, bracket));
+            }
+            LogZ::ByClass { parts, .. } => {
+                // Of the class whose chains are worth least.
+                for (key, of) in [
+                    ("effective_sample_size", forward_size as fn(&Bracket) -> f64),
+                    ("reverse_effective_sample_size", reverse_size),
+                ] {
+                    put(key, json!(least(parts, of)));
+                }
             }
         }
         map
@@ -222,7 +289,7 @@ impl LowerBound {
         }
         let interval = match &self.log_z {
             LogZ::Exact(_) => "exact ln Z".to_owned(),
-            LogZ::Annealed { .. } => format!("interval {low:.2} .. {high:.2}"),
+            _ => format!("interval {low:.2} .. {high:.2}"),
         };
         rows.push([format!("{name} lower bound"), nats(mean), interval]);
         rows.push([
@@ -238,13 +305,43 @@ impl LowerBound {
             LogZ::Exact(z) => rows.push(["ln Z".into(), nats(*z), "by enumeration".into()]),
             LogZ::Annealed { bracket, start, .. } => {
                 rows.extend(annealed::rows(&bracket.forward, Some((start, bracket))));
-                let warnings = bracket.warnings();
-                let row = |w: &_| ["warning".into(), format!("{w}"), String::new()];
-                rows.extend(warnings.iter().map(row));
+            }
+            LogZ::ByClass { parts, .. } => {
+                let [low, log_z, high] = self.log_z.known();
+                rows.push([
+                    "ln Z".into(),
+                    nats(log_z),
+                    format!(
+                        "Bennett, from {} classes; effective sample sizes at least {:.0} and in reverse {:.0}",
+                        parts.len(),
+                        least(parts, forward_size),
+                        least(parts, reverse_size)
+                    ),
+                ]);
+                rows.push([
+                    "bracket".into(),
+                    format!("{low:.2} .. {high:.2}"),
+                    "of ln Z: forward low .. reverse high".into(),
+                ]);
             }
         }
+        let warnings = self.log_z.warnings().into_iter();
+        rows.extend(warnings.map(|w| ["warning".into(), w, String::new()]));
         rows
     }
+}
+
+fn forward_size(bracket: &Bracket) -> f64 {
+    bracket.forward.effective_sample_size
+}
+
+fn reverse_size(bracket: &Bracket) -> f64 {
+    bracket.reverse.effective_sample_size
+}
+
+fn least(parts: &[(f64, Bracket)], of: fn(&Bracket) -> f64) -> f64 {
+    let sizes = parts.iter().map(|(_, part)| of(part));
+    sizes.fold(f64::INFINITY, f64::min)
 }
 
 /// How mean field with its defaults ended, as the row of a table.
