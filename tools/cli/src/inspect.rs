@@ -163,7 +163,7 @@ fn summaries(model: &Model) -> Vec<(String, Vec<usize>, Summary)> {
     all
 }
 
-/// Where the training of a deep belief network stands.
+/// Where the training of a deep machine stands.
 fn stage_rows(checkpoint: &Checkpoint) -> Vec<[String; 3]> {
     let row = |name: &str, value: String| [name.to_owned(), value, String::new()];
     match &checkpoint.stage {
@@ -181,6 +181,16 @@ fn stage_rows(checkpoint: &Checkpoint) -> Vec<[String; 3]> {
                 ),
             ]
         }
+        Some(Stage::Pretraining { plan, rbms }) => vec![
+            row(
+                "stage",
+                format!("pretraining, RBM {} of {}", rbms.len(), plan.hidden.len()),
+            ),
+            row(
+                "classes",
+                plan.classes.map_or("none".into(), |n| n.to_string()),
+            ),
+        ],
         Some(Stage::UpDown(state)) => {
             let options = &state.options;
             let batches = state.examples.div_ceil(options.batch_size.max(1));
@@ -301,6 +311,12 @@ fn as_json(checkpoint: &Checkpoint) -> Map<String, Value> {
             put(
                 "stage",
                 json!({"name": "greedy", "layer": learns, "layers": plan.layers.len(), "classes": plan.classes}),
+            );
+        }
+        Some(Stage::Pretraining { plan, rbms }) => {
+            put(
+                "stage",
+                json!({"name": "pretraining", "layer": rbms.len(), "layers": plan.hidden.len(), "classes": plan.classes}),
             );
         }
         Some(Stage::UpDown(state)) => {

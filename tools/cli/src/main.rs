@@ -2,6 +2,7 @@
 //!
 //! Exit codes: 0 done, 1 failed, 2 used wrongly. Results go to stdout, everything else to stderr.
 
+mod annealed;
 mod args;
 mod bench;
 mod canvas;
@@ -9,6 +10,7 @@ mod classify;
 mod confusion;
 mod curves;
 mod data;
+mod dbm;
 mod deep;
 mod demo;
 mod diagnose;

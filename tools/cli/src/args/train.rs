@@ -1,7 +1,7 @@
 //! Options of `harmonium train`.
 
-use super::{DeepArgs, Threads, count, number, positive};
-use crate::plan::DEFAULT_EPOCHS;
+use super::{DbmArgs, DeepArgs, Threads, count, number, positive};
+use crate::{deep::boltzmann, plan::DEFAULT_EPOCHS};
 use clap::{Args, ValueEnum};
 use harmonium::{
     dataset::Binarization,
@@ -21,6 +21,8 @@ Examples:
       go on in ./run, and up to 100 epochs
   harmonium train dbn --layers 500,500,2000 --labels --validation 10000 --out deep
       a deep belief network: one RBM upon the other, then the up-down algorithm; --resume goes on in any stage
+  harmonium train dbm --layers 500,1000 --validation 10000 --out boltzmann
+      a deep Boltzmann machine: RBMs one upon the other, then all layers together; --no-pretraining leaves the RBMs out
   harmonium train --data huge.npy --stream --epochs 5 --out huge
       examples that stay in their file
 
@@ -50,7 +52,15 @@ gaussian and relu units); no --epochs, --hidden, --preset, --objective, --stream
 has the stage (layer 1, ..., up-down), epoch, seconds, learning rate (of up-down that of the top pair), reconstruction error (of what the
 stage learns; of up-down that of a pass up and down) and, with labels and --validation, the share of wrong classes. --json of a finished
 run: the keys of `evaluate` without --exact, stages (seconds of each), seconds, evaluation_seconds, data, layers, classes, greedy, up_down
-(options), files.";
+(options), files.
+
+`train dbm` has two stages. In pretraining RBMs learn one upon the other by contrastive divergence with the --pretraining-... options, then all layers learn together: --epochs,
+--learning-rate, --momentum, --weight-decay, --l1-decay, --centering, --optimizer momentum or nesterov, --sparsity, --chains and --steps (Gibbs sweeps an update, a number)
+are those of this joint stage, --batch-size is that of both. Defaults of the joint stage: rate linear:0.005:0, --momentum at:0=0.5,5=0.9, --weight-decay 2e-4,
+5 steps, --resample, the ordinary gradient after pretraining and the centred one without. Data are bits or numbers in [0, 1]. No --hidden, --preset, --method, --objective,
+--visible-units, --stream, --early-stopping, --averaging and their like. metrics.csv is that of train dbn, with the iterations of mean field (of the slowest watched
+example) and, with --validation, the variational free-energy gap: how much lower the mean bound of held-out examples is than that of training examples (nats). --json of
+a finished run: as for train dbn, with pretraining and joint (options) in place of greedy and up_down.";
 
 /// Kinds of machines.
 #[derive(Clone, Copy, Debug, PartialEq, ValueEnum)]
@@ -59,6 +69,8 @@ pub enum Kind {
     Rbm,
     /// Deep belief network.
     Dbn,
+    /// Deep Boltzmann machine.
+    Dbm,
 }
 
 impl Kind {
@@ -67,6 +79,7 @@ impl Kind {
         match self {
             Self::Rbm => "rbm",
             Self::Dbn => "dbn",
+            Self::Dbm => "dbm",
         }
     }
 }
@@ -253,7 +266,7 @@ impl fmt::Display for CriterionArg {
 #[derive(Args, Clone, Debug)]
 #[command(after_help = TRAIN_EXAMPLES)]
 pub struct TrainArgs {
-    /// Kind of machine: `rbm` or `dbn`, a deep belief network.
+    /// Kind of machine: `rbm`, `dbn`, a deep belief network, or `dbm`, a deep Boltzmann machine.
     #[arg(
         value_name = "KIND",
         default_value = "rbm",
@@ -343,7 +356,7 @@ pub struct TrainArgs {
     pub reconstruction: Option<ReconstructionArg>,
 
     #[arg(long, value_name = "N", value_parser = count, help_heading = "Learning",
-        help = format!("Passes over the training examples [default: {DEFAULT_EPOCHS}]"))]
+        help = format!("Passes over the training examples [default: {DEFAULT_EPOCHS}; of train dbm, in the joint stage, {}]", boltzmann::DEFAULT_EPOCHS))]
     pub epochs: Option<usize>,
     /// Examples an update [default: 100].
     #[arg(long, value_name = "N", value_parser = positive, help_heading = "Learning")]
@@ -377,9 +390,15 @@ pub struct TrainArgs {
     /// rates, such as linear:0.001:0 [default: momentum].
     #[arg(long, help_heading = "Learning")]
     pub optimizer: Option<OptimizerArg>,
-    /// Mean activity that hidden units are drawn to, between 0 and 1 [default: none].
-    #[arg(long, value_name = "P", help_heading = "Learning")]
-    pub sparsity: Option<f32>,
+    /// Mean activity that hidden units are drawn to, between 0 and 1; with train dbm one for all hidden layers, or one for each, the lowest first
+    /// [default: none].
+    #[arg(
+        long,
+        value_name = "P[,P,...]",
+        value_delimiter = ',',
+        help_heading = "Learning"
+    )]
+    pub sparsity: Option<Vec<f32>>,
     /// Weight of --sparsity in the gradient of the hidden biases [default: 0.1].
     #[arg(long, value_name = "X", help_heading = "Learning")]
     pub sparsity_cost: Option<f32>,
@@ -433,13 +452,16 @@ pub struct TrainArgs {
     /// Options of deep belief networks.
     #[command(flatten)]
     pub deep: DeepArgs,
+    /// Options of deep Boltzmann machines.
+    #[command(flatten)]
+    pub dbm: DbmArgs,
     /// Threads of the command.
     #[command(flatten)]
     pub threads: Threads,
 }
 
 /// Sweeps an update: draws are numbered by 48 bits, which is enough for a million of them in 10^8 updates.
-fn steps(text: &str) -> Result<Schedule, String> {
+pub(super) fn steps(text: &str) -> Result<Schedule, String> {
     const MOST: usize = 1_000_000;
     if !text.contains(':') {
         return number(text, 1, MOST).map(|k| Schedule::Constant(k as f32));

@@ -87,7 +87,10 @@ pub fn run(args: &TrainArgs, stored: Option<Checkpoint>) -> Outcome<()> {
     let old_notes = stored.as_ref().map(|checkpoint| checkpoint.notes.clone());
     let run = Run::new(&plan, &data, stored)?;
     fs::create_dir_all(&args.out).map_err(|e| Error::io(&args.out, "create the directory", e))?;
-    let tuned = fine_tune::stored(args, &plan, &data, &files)?;
+    if is_new {
+        fine_tune::forget(&files)?;
+    }
+    let tuned = fine_tune::stored(args, plan.fine_tune.as_ref(), &data, &files)?;
     let resumed = match (&tuned, &old_notes) {
         (Some((run, notes)), _) => Some((notes, run as &dyn Stage)),
         (None, notes) => notes.as_ref().map(|notes| (notes, run.stage())),
@@ -112,7 +115,7 @@ pub fn run(args: &TrainArgs, stored: Option<Checkpoint>) -> Outcome<()> {
             let tuned = fine_tune::run(
                 options,
                 &data,
-                &dbn,
+                |classes| Network::classifier_from_dbn(&dbn, classes, options.seed),
                 tuned,
                 &mut record,
                 &interrupt,
@@ -247,7 +250,7 @@ fn filters(path: &Path, title: &str, dbn: &Dbn) -> Outcome<()> {
 }
 
 /// The metrics over the epochs of each stage.
-fn draw_curves(path: &Path, title: &str, rows: &[DeepRow]) -> Outcome<()> {
+pub fn draw_curves(path: &Path, title: &str, rows: &[DeepRow]) -> Outcome<()> {
     let mut stages: Vec<&str> = Vec::new();
     for row in rows {
         if stages.last() != Some(&row.stage.as_str()) {
@@ -273,6 +276,14 @@ fn draw_curves(path: &Path, title: &str, rows: &[DeepRow]) -> Outcome<()> {
             curves_of(&|row| row.reconstruction_error),
         ),
         ("loss", curves_of(&|row| row.loss)),
+        (
+            "free-energy gap (nats)",
+            curves_of(&|row| row.free_energy_gap),
+        ),
+        (
+            "mean-field iterations",
+            curves_of(&|row| row.mean_field_iterations.map(|n| n as f64)),
+        ),
         ("learning rate", curves_of(&|row| Some(row.learning_rate))),
     ];
     let panels: Vec<Panel<'_>> = measured
@@ -403,7 +414,7 @@ fn conclude(
 }
 
 /// Stages with their epochs and seconds, in the order of training.
-fn in_order<'a>(record: &'a Record<'_>) -> Vec<(&'a str, usize, f64)> {
+pub fn in_order<'a>(record: &'a Record<'_>) -> Vec<(&'a str, usize, f64)> {
     let seconds = |stage: &str| record.seconds.get(stage).copied().unwrap_or(0.0);
     let stages = record.stages.iter();
     stages
