@@ -205,21 +205,23 @@ fn without_pretraining_the_gradient_is_centred_and_large_machines_are_annealed()
 #[test]
 fn a_fine_tuned_network_goes_on_to_the_bit() {
     let bench = bench();
-    let tune = "--fine-tune backprop --fine-tune-rate 0.3 --input-dropout 0 --hidden-dropout 0";
-    let line = format!("{MACHINE} --validation 40 {SHORT}");
+    let tune = "--fine-tune backprop --fine-tune-rate 0.5 --input-dropout 0 --hidden-dropout 0";
+    let line = format!(
+        "{MACHINE} --validation 40 --pretraining-epochs 60 --pretraining-rate 0.2 --pretraining-weight-decay 0 --epochs 8"
+    );
     let report = bench.json(&format!(
-        "{line} {tune} --fine-tune-epochs 200 --json --out whole"
+        "{line} {tune} --fine-tune-epochs 400 --json --out whole"
     ));
     // Far from the half of guessing, at which so small a network before this stage still is.
     let error = report["fine_tuned"]["error"].as_f64().unwrap();
     assert!(error < 0.15, "{error}");
     let written = rows(&bench, "whole");
-    assert_eq!(written.len(), 1 + 6 + 4 + 8 + 200);
-    assert_eq!(written[218][..2], ["backprop", "200"]);
-    assert!(written[218][5].parse::<f64>().unwrap() < 0.3);
+    assert_eq!(written.len(), 1 + 60 + 60 + 8 + 400);
+    assert_eq!(written[528][..2], ["backprop", "400"]);
+    assert!(written[528][5].parse::<f64>().unwrap() < 0.3);
     // Begun later than the rest, stopped and gone on.
     bench.ok(&format!("{line} --out parts"));
-    for epochs in [20, 200] {
+    for epochs in [20, 400] {
         bench.ok(&format!(
             "train dbm --resume --out parts {tune} --fine-tune-epochs {epochs}"
         ));
