@@ -2,7 +2,7 @@
 //!
 //! A run in progress adds, by layer or connection, `training.velocity.weights.{l}`, `training.velocity.bias.{l}`, `training.offset.{l}` if it is centred,
 //! `training.activity.{l}` of hidden layers if there are sparsity targets, `training.chains.{l}` of odd layers, and `training.mean_field.{l}` of even hidden layers if mean
-//! field starts where it ended before.
+//! field starts where it ended before. A label is no hidden layer.
 
 use super::{
     reader::Reader,
@@ -15,7 +15,7 @@ use crate::{
     train::{DbmOptimizer, DbmOptions, DbmParameters, DbmTraining},
 };
 use serde::{Deserialize, Serialize};
-use std::path::Path;
+use std::{ops::Range, path::Path};
 
 /// The state of a run between two updates, apart from the machine.
 #[derive(Clone, Debug, PartialEq)]
@@ -100,8 +100,9 @@ impl DbmTrainingState {
             Error::file(reader.path, "the options of a run in metadata training", e)
         })?;
         let (options, n) = (header.options, dbm.n_layers());
-        let vectors = |name: &str, first: usize| -> Result<Vec<Vec<f32>>> {
-            (first..n)
+        let hidden = dbm.n_hidden_layers();
+        let vectors = |name: &str, layers: Range<usize>| -> Result<Vec<Vec<f32>>> {
+            layers
                 .map(|l| reader.vector(&format!("training.{name}.{l}"), dbm.layer(l).size()))
                 .collect()
         };
@@ -115,7 +116,7 @@ impl DbmTrainingState {
             chains.extend(states.map(|states| (l, states)));
         }
         let mut last_means = Vec::new();
-        for l in (2..n).step_by(2).filter(|_| options.warm_start) {
+        for l in dbm.unlabelled_hidden_of(0).filter(|_| options.warm_start) {
             let shape = (header.examples, dbm.layer(l).size());
             let name = format!("training.mean_field.{l}");
             last_means.push((l, reader.matrix(&name, Some(shape))?));
@@ -124,15 +125,15 @@ impl DbmTrainingState {
             optimizer: DbmOptimizer {
                 velocity: DbmParameters {
                     weights: weights.collect::<Result<_>>()?,
-                    biases: vectors("velocity.bias", 0)?,
+                    biases: vectors("velocity.bias", 0..n)?,
                 },
                 offsets: match options.centering {
-                    Some(_) => vectors("offset", 0)?,
+                    Some(_) => vectors("offset", 0..n)?,
                     None => Vec::new(),
                 },
                 activity: match options.sparsity.is_empty() {
                     true => Vec::new(),
-                    false => vectors("activity", 1)?,
+                    false => vectors("activity", 1..hidden + 1)?,
                 },
             },
             chains,

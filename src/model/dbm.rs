@@ -86,7 +86,7 @@ impl Dbm {
 
     /// The joint machine of RBMs that were trained one upon the other with the inputs of inner layers doubled
     /// ([`crate::train::Doubled`]): weights as they are, the bias of an inner layer the sum of those that the RBMs below and above gave it. A softmax group at the end of an
-    /// upper RBM's visible layer, the label, is left out.
+    /// upper RBM's visible layer, the label, is left out; [`Self::joined_with_labels`] keeps it.
     ///
     /// # Errors
     /// As [`Self::new`]; [`Error::Shape`] where RBMs do not fit upon each other.
@@ -122,11 +122,12 @@ impl Dbm {
         Self::new(layers, weights)
     }
 
-    /// A start of learning without pretraining: weights normal with deviation 0.01, hidden biases zero, visible ones those of a machine without
-    /// connections.
+    /// A start of learning without pretraining: weights normal with deviation 0.01, hidden biases zero, visible ones, and those of the label layer if there are labels, those of a
+    /// machine without connections.
     ///
     /// # Errors
-    /// [`Error::Shape`] if the examples have another number of columns than the machine has visible units.
+    /// [`Error::Shape`] if the examples have another number of columns than the machine has visible units, [`Error::Parameter`] for a label that is none of the machine's
+    /// classes.
     pub fn initialized_from(mut self, data: &Examples, seed: u64) -> Result<Self> {
         if data.columns() != self.n_visible() {
             let (expected, found) = (self.n_visible(), data.columns());
@@ -144,6 +145,14 @@ impl Dbm {
         self.layers[0].set_bias_from_means(&data.mean(), data.len());
         for layer in &mut self.layers[1..] {
             layer.bias.fill(0.0);
+        }
+        if let (Some(classes), Some(labels)) = (self.classes(), data.labels()) {
+            let mut counts = vec![0; classes];
+            self.label_states(labels)?.column_counts_into(&mut counts);
+            let n = data.len().max(1) as f64;
+            let mean: Vec<f64> = counts.into_iter().map(|c| f64::from(c) / n).collect();
+            let last = self.layers.last_mut().expect("that of the label");
+            last.set_bias_from_means(&mean, data.len());
         }
         Ok(self)
     }
@@ -262,8 +271,8 @@ impl Dbm {
         }
     }
 
-    /// As [`Self::layer_from_neighbours`] without a layer above, whose input is made up for by that from below a second time if there is one: the
-    /// up-pass that mean field and chains start from.
+    /// As [`Self::layer_from_neighbours`] without a layer above, whose input is made up for by that from below a second time if it is a hidden one: the
+    /// up-pass that mean field and chains start from. A label sends little, and pretraining counts the input of the highest hidden layer once.
     pub(crate) fn layer_from_below(
         &self,
         l: usize,
@@ -273,7 +282,7 @@ impl Dbm {
     ) -> Result<()> {
         let term = self.connections[l - 1].term(below, Direction::Up, tail.precise)?;
         let terms = [term, term];
-        let times = if l + 1 == self.n_layers() { 1 } else { 2 };
+        let times = if l < self.n_hidden_layers() { 2 } else { 1 };
         self.layers[l].propagate(&terms[..times], tail, buffers)
     }
 
@@ -283,13 +292,15 @@ impl Dbm {
         v: Input<'_>,
         out: &mut Matrix,
         zeros: &[f32],
+        precise: bool,
         buffers: &mut Propagation,
     ) -> Result<()> {
         let tail = Tail {
             input: Some(out.view_mut()),
+            precise,
             ..Tail::new(1.0)
         };
-        let term = self.connections[0].term(v, Direction::Up, false)?;
+        let term = self.connections[0].term(v, Direction::Up, precise)?;
         crate::product::propagate(&[term], zeros, tail, buffers)
     }
 

@@ -2,6 +2,7 @@
 
 use super::{Clamp, Dbm, States};
 use crate::{
+    bits::BitMatrix,
     error::{Error, Result},
     matrix::{Matrix, MatrixViewMut},
     product::{Input, Propagation, Tail, in_pool},
@@ -22,12 +23,12 @@ pub struct DbmChain {
 
 impl DbmChain {
     /// Chains that start from the visible states `v`; hidden layers are drawn upwards, each from the one below with its input doubled where there is a
-    /// layer above too, at `beta = 1`.
+    /// hidden layer above too, at `beta = 1`; labels from the highest hidden layer.
     ///
     /// # Errors
     /// [`Error::Shape`] and [`Error::Parameter`] for states of another layer.
     pub fn from_visible(dbm: &Dbm, v: impl Into<States>, seed: u64) -> Result<Self> {
-        Self::started(dbm, v.into(), seed, Site::Gibbs)
+        Self::started(dbm, v.into(), None, seed, Site::Gibbs)
     }
 
     /// `count` chains whose units are all drawn with inputs of zero: fair coins, uniform groups.
@@ -75,18 +76,46 @@ impl DbmChain {
         }
     }
 
-    pub(crate) fn started(dbm: &Dbm, v: States, seed: u64, site: Site) -> Result<Self> {
+    /// Chains that start from visible states, and from labels if they are given, one a chain: the highest hidden layer is drawn given both.
+    pub(crate) fn started(
+        dbm: &Dbm,
+        v: States,
+        labels: Option<&[u8]>,
+        seed: u64,
+        site: Site,
+    ) -> Result<Self> {
         v.check_layer("visible states of the chains", dbm.layer(0))?;
         let rows = v.rows();
         let mut chain = Self::at(dbm, rows, seed, site);
         chain.layers[0] = v;
-        for l in 1..dbm.n_layers() {
-            let draws = Draws::new(seed, Site::Start, l as u64);
+        let draws = |l: usize| Draws::new(seed, Site::Start, l as u64);
+        let mut upwards = 1..dbm.n_layers();
+        if let Some(labels) = labels {
+            upwards.end = dbm.n_hidden_layers();
+            chain.layers[upwards.end + 1] = dbm.label_states(labels)?.into();
+        }
+        let top = upwards.end;
+        for l in upwards {
             let (lower, rest) = chain.layers.split_at_mut(l);
-            let tail = rest[0].sampled(0..rows, draws, Tail::new(1.0));
+            let tail = rest[0].sampled(0..rows, draws(l), Tail::new(1.0));
             dbm.layer_from_below(l, lower[l - 1].view(), tail, &mut chain.buffers)?;
         }
+        if labels.is_some() {
+            chain.draw(dbm, top, 1.0, draws(top), None)?;
+        }
         Ok(chain)
+    }
+
+    /// The same chains with the label layer held at these classes, from now on, one a chain or one for all: a sweep then is one of block Gibbs sampling of
+    /// `P(v, h | y)`.
+    ///
+    /// # Errors
+    /// [`Error::Parameter`] for a machine without labels and a class that is not there, [`Error::Shape`] for another number of labels.
+    pub fn with_labels(self, dbm: &Dbm, labels: &[u8]) -> Result<Self> {
+        let values = dbm.label_states(labels)?;
+        let last = dbm.n_layers() - 1;
+        let mask = BitMatrix::from_fn(1, values.columns(), |_, _| true);
+        self.clamped(last, Clamp::new(dbm.layer(last), values, mask)?)
     }
 
     /// The same chains with units of layer `l` held at given values, from now on: a sweep then is one of block Gibbs sampling of the rest given them.

@@ -12,17 +12,16 @@ use super::{Dbm, Kind, Layer};
 use crate::{
     error::{Error, Result},
     matrix::{Matrix, MatrixView, MatrixViewMut},
-    product::{Input, Propagation, Tail, in_pool},
+    product::{Input, Propagation, Tail},
 };
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
+use std::ops::Range;
 
 /// Rows of a task of what is done beside products.
 const ROWS: usize = 16;
 /// Numbers of a row that are compared side by side.
 const LANES: usize = 16;
-/// Rows that [`Dbm::posterior_means`] and the bound take at a time.
-const ROWS_AT_ONCE: usize = 1000;
 
 /// How far mean field goes.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -110,6 +109,12 @@ pub struct Posterior {
     sent: Matrix,
     /// Whether only the even layers hold means, after a warm start.
     half: bool,
+    /// Whether the last layer is a label that is held.
+    held: bool,
+    /// Whether `v W_0` is precise enough for bounds.
+    precise: bool,
+    /// Means of the layers that start alike whatever the label.
+    starts: Vec<Matrix>,
     /// Which row of `v` the means in each place are of, while rows that are done are set aside.
     order: Vec<usize>,
     /// The largest change of a mean of each row that is left.
@@ -120,26 +125,49 @@ pub struct Posterior {
 }
 
 impl Posterior {
-    /// Starts at `v` by an up-pass: each layer from the one below alone, whose input counts twice where a layer above is still missing.
+    /// Starts at `v` by an up-pass: each layer from the one below alone, whose input counts twice where a hidden layer above is still missing.
     ///
     /// # Errors
     /// [`Error::Shape`] unless `v` has the machine's visible units; [`Error::NotFinite`] for NaN or infinite weights.
     pub fn start(&mut self, dbm: &Dbm, v: Input<'_>) -> Result<()> {
-        self.begin(dbm, v)?;
-        for l in 1..dbm.n_layers() {
-            let (lower, rest) = self.means.split_at_mut(l);
-            let tail = Tail {
-                mean: Some(rest[0].view_mut()),
-                ..Tail::new(1.0)
-            };
-            let below = if l == 1 {
-                v
-            } else {
-                Input::from(&lower[l - 1])
-            };
-            dbm.layer_from_below(l, below, tail, &mut self.buffers)?;
-        }
+        self.begin(dbm, v, false)?;
+        self.up(dbm, v, 1..dbm.n_layers())
+    }
+
+    /// As [`Self::start`], with the label layer held at the class `label(row)` until the next start: what follows is `Q(h | v, y)`, and bounds are those of
+    /// `ln sum_h e^-E(v, h, y)`. The highest hidden layer starts from the layer below and the label.
+    ///
+    /// # Errors
+    /// As [`Self::start`]; [`Error::Parameter`] for a machine without labels and a class that is not there.
+    pub fn start_with_labels(
+        &mut self,
+        dbm: &Dbm,
+        v: Input<'_>,
+        label: impl Fn(usize) -> usize,
+    ) -> Result<()> {
+        self.begin(dbm, v, false)?;
+        self.hold(dbm, label)?;
+        let top = dbm.n_hidden_layers();
+        self.up(dbm, v, 1..top)?;
+        self.update_layer(dbm, top)
+    }
+
+    /// Starts at `v` for every class in turn, each to be held by [`Self::start_class`]: what does not depend on the class is computed here.
+    pub(super) fn start_classes(&mut self, dbm: &Dbm, v: Input<'_>) -> Result<()> {
+        self.begin(dbm, v, true)?;
+        let top = dbm.n_hidden_layers();
+        self.up(dbm, v, 1..top)?;
+        self.starts.resize_with(top, Matrix::default);
+        self.starts.clone_from_slice(&self.means[..top]);
         Ok(())
+    }
+
+    /// Starts with `class` held in all rows.
+    pub(super) fn start_class(&mut self, dbm: &Dbm, class: usize) -> Result<()> {
+        let top = dbm.n_hidden_layers();
+        self.means[..top].clone_from_slice(&self.starts);
+        self.hold(dbm, |_| class)?;
+        self.update_layer(dbm, top)
     }
 
     /// Starts at `v` with the even hidden layers at `means(layer, row)`, the values that an earlier run for the same rows ended with. Odd layers follow from them.
@@ -155,21 +183,51 @@ impl Posterior {
         v: Input<'_>,
         means: impl Fn(usize, usize) -> &'a [f32],
     ) -> Result<()> {
-        self.begin(dbm, v)?;
-        for l in dbm.hidden_of(0) {
-            for row in 0..v.rows() {
+        if dbm.n_layers() == 2 {
+            return self.start(dbm, v);
+        }
+        self.begin(dbm, v, false)?;
+        self.take_even(dbm, means);
+        Ok(())
+    }
+
+    /// As [`Self::start_warm`], with the label layer, which `means` is not asked for, held at the class `label(row)`.
+    ///
+    /// # Errors
+    /// As [`Self::start_with_labels`].
+    ///
+    /// # Panics
+    /// As [`Self::start_warm`].
+    pub fn start_warm_with_labels<'a>(
+        &mut self,
+        dbm: &Dbm,
+        v: Input<'_>,
+        label: impl Fn(usize) -> usize,
+        means: impl Fn(usize, usize) -> &'a [f32],
+    ) -> Result<()> {
+        self.begin(dbm, v, false)?;
+        self.hold(dbm, label)?;
+        self.take_even(dbm, means);
+        Ok(())
+    }
+
+    fn take_even<'a>(&mut self, dbm: &Dbm, means: impl Fn(usize, usize) -> &'a [f32]) {
+        for l in self.free(dbm, 0) {
+            for row in 0..self.means[l].rows() {
                 self.means[l].row_mut(row).copy_from_slice(means(l, row));
             }
         }
         self.half = true;
-        if dbm.n_layers() == 2 {
-            self.start(dbm, v)?;
-        }
-        Ok(())
     }
 
-    fn begin(&mut self, dbm: &Dbm, v: Input<'_>) -> Result<()> {
-        self.half = false;
+    /// Hidden layers of a parity whose means are looked for: not a label that is held.
+    fn free(&self, dbm: &Dbm, parity: usize) -> impl Iterator<Item = usize> + use<> {
+        let last = dbm.n_layers() - usize::from(self.held);
+        (1..last).filter(move |l| l % 2 == parity)
+    }
+
+    fn begin(&mut self, dbm: &Dbm, v: Input<'_>, precise: bool) -> Result<()> {
+        (self.half, self.held, self.precise) = (false, false, precise);
         if v.columns() != dbm.n_visible() {
             let (expected, found) = (dbm.n_visible(), v.columns());
             return Err(Error::shape("units of the input", expected, found));
@@ -185,8 +243,42 @@ impl Posterior {
             self.sent.reset(v.rows(), m);
             self.zeros.resize(m, 0.0);
             let (sent, zeros) = (&mut self.sent, &self.zeros);
-            dbm.visible_product(v, sent, zeros, &mut self.buffers)?;
+            dbm.visible_product(v, sent, zeros, precise, &mut self.buffers)?;
         }
+        Ok(())
+    }
+
+    /// The up-pass of some layers.
+    fn up(&mut self, dbm: &Dbm, v: Input<'_>, layers: Range<usize>) -> Result<()> {
+        for l in layers {
+            let (lower, rest) = self.means.split_at_mut(l);
+            let tail = Tail {
+                mean: Some(rest[0].view_mut()),
+                ..Tail::new(1.0)
+            };
+            let below = if l == 1 {
+                v
+            } else {
+                Input::from(&lower[l - 1])
+            };
+            dbm.layer_from_below(l, below, tail, &mut self.buffers)?;
+        }
+        Ok(())
+    }
+
+    /// Holds the label layer.
+    fn hold(&mut self, dbm: &Dbm, label: impl Fn(usize) -> usize) -> Result<()> {
+        let classes = dbm.expect_classes()?;
+        let means = &mut self.means[dbm.n_layers() - 1];
+        for row in 0..means.rows() {
+            let (y, means) = (label(row), means.row_mut(row));
+            if y >= classes {
+                return Err(Error::parameter("label", format!("below {classes}"), y));
+            }
+            means.fill(0.0);
+            means[y] = 1.0;
+        }
+        self.held = true;
         Ok(())
     }
 
@@ -214,11 +306,11 @@ impl Posterior {
             let compare = !quick || done.iterations == options.iterations;
             // After a warm start the odd layers have nothing to compare with: they follow from the even ones.
             let follows = std::mem::take(&mut self.half);
-            for l in dbm.hidden_of(1) {
+            for l in self.free(dbm, 1) {
                 let damping = if follows { 0.0 } else { options.damping };
                 self.update(dbm, l, left, damping, compare && !follows)?;
             }
-            for l in dbm.hidden_of(0) {
+            for l in self.free(dbm, 0) {
                 self.update(dbm, l, left, options.damping, compare)?;
             }
             let most = self.changes.iter().fold(0.0, |a: f32, &b| a.max(b));
@@ -321,8 +413,13 @@ impl Posterior {
                 precise: true,
                 ..Tail::new(1.0)
             };
+            let (mut tail, mut below) = (tail, Some(states[l - 1]));
+            if l == 1 && self.precise && dbm.n_layers() > 2 {
+                tail.added = Some(self.sent.view());
+                below = None;
+            }
             let above = states.get(l + 1).copied();
-            dbm.layer_from_neighbours(l, Some(states[l - 1]), above, tail, &mut self.buffers)?;
+            dbm.layer_from_neighbours(l, below, above, tail, &mut self.buffers)?;
         }
         let of_row = |row: usize| {
             let mut sum = dbm.layer(0).own_term(v, row);
@@ -389,102 +486,4 @@ fn entropy(layer: &Layer, q: &[f32]) -> f64 {
         }
     };
     layer.units.segments().iter().map(of).sum()
-}
-
-impl Dbm {
-    /// The mean-field means of all hidden layers for each row of `v`, from layer 1 on, and how the worst minibatch of rows ended.
-    ///
-    /// # Errors
-    /// As [`Posterior::start`] and [`Posterior::iterate`].
-    pub fn posterior_means<'a>(
-        &self,
-        v: impl Into<Input<'a>>,
-        options: &MeanField,
-    ) -> Result<(Vec<Matrix>, Convergence)> {
-        let v = v.into();
-        let layers = 1..self.n_layers();
-        let zeros = |l: usize| Matrix::zeros(v.rows(), self.layer(l).size());
-        let mut all: Vec<Matrix> = layers.map(zeros).collect();
-        let worst = self.for_each_posterior(v, options, |first, _, posterior| {
-            for (l, all) in all.iter_mut().enumerate() {
-                let means = posterior.mean(l + 1);
-                for i in 0..means.rows() {
-                    all.row_mut(first + i).copy_from_slice(means.row(i));
-                }
-            }
-            Ok(())
-        })?;
-        Ok((all, worst))
-    }
-
-    /// `[v, q(h_l)]` for each row of `v`, `[rows x (n_0 + n_l)]`: the input of a net that is trained to classify, whose first layer has the weights `W_0` from the data and
-    /// `W_1'` from the means of layer 2 (Salakhutdinov and Hinton 2009, section 3.3).
-    ///
-    /// # Errors
-    /// As [`Self::posterior_means`]; [`Error::Parameter`] unless `l` is a hidden layer.
-    pub fn with_posterior<'a>(
-        &self,
-        v: impl Into<Input<'a>>,
-        l: usize,
-        options: &MeanField,
-    ) -> Result<Matrix> {
-        let v = v.into();
-        if !(1..self.n_layers()).contains(&l) {
-            let expected = format!("1 to {}", self.n_layers() - 1);
-            return Err(Error::parameter("hidden layer", expected, l));
-        }
-        let n = self.n_visible();
-        let mut out = Matrix::zeros(v.rows(), n + self.layer(l).size());
-        self.for_each_posterior(v, options, |first, v, posterior| {
-            let means = posterior.mean(l);
-            for i in 0..means.rows() {
-                let row = out.row_mut(first + i);
-                match v {
-                    Input::Bits(v) => v.ones(i).for_each(|j| row[j] = 1.0),
-                    Input::Real(v) => row[..n].copy_from_slice(v.row(i)),
-                }
-                row[n..].copy_from_slice(means.row(i));
-            }
-            Ok(())
-        })?;
-        Ok(out)
-    }
-
-    /// `L(Q)` at the mean-field posterior of each row of `v`, see [`Posterior::bounds`], and how the worst minibatch of rows ended.
-    ///
-    /// # Errors
-    /// As [`Self::posterior_means`].
-    pub fn mean_field_bounds<'a>(
-        &self,
-        v: impl Into<Input<'a>>,
-        options: &MeanField,
-    ) -> Result<(Vec<f64>, Convergence)> {
-        let v = v.into();
-        let mut all = Vec::with_capacity(v.rows());
-        let worst = self.for_each_posterior(v, options, |_, v, posterior| {
-            all.extend(posterior.bounds(self, v)?);
-            Ok(())
-        })?;
-        Ok((all, worst))
-    }
-
-    /// Calls `f(first row, rows of v, their posterior)` for some rows at a time.
-    fn for_each_posterior(
-        &self,
-        v: Input<'_>,
-        options: &MeanField,
-        mut f: impl FnMut(usize, Input<'_>, &mut Posterior) -> Result<()> + Send,
-    ) -> Result<Convergence> {
-        in_pool(|| {
-            let mut posterior = Posterior::default();
-            let mut worst = Convergence::default();
-            for first in (0..v.rows()).step_by(ROWS_AT_ONCE) {
-                let part = v.view_rows(first..(first + ROWS_AT_ONCE).min(v.rows()));
-                posterior.start(self, part)?;
-                worst = worst.worse(posterior.iterate(self, options)?);
-                f(first, part, &mut posterior)?;
-            }
-            Ok(worst)
-        })
-    }
 }

@@ -8,6 +8,8 @@ mod conditional;
 mod dbm;
 mod dbm_enumerate;
 mod dbm_gibbs;
+mod dbm_inference;
+mod dbm_labels;
 mod dbn;
 mod dbn_classify;
 mod dbn_exact;

@@ -27,11 +27,13 @@ impl Network {
 
     /// The network of Salakhutdinov and Hinton (2009, section 3.3) from a deep Boltzmann machine of two hidden layers: its data are
     /// [`Dbm::with_posterior`]`(v, 2, ..)`, that is `[v, q(h_2)]`; hidden layers are `h_1 = sigma(v W_0 + q(h_2) W_1' + b_1)` and
-    /// `h_2 = sigma(h_1 W_1 + b_2)`, under a new softmax layer of `classes`, whose weights are `0.1 N(0, 1)`.
+    /// `h_2 = sigma(h_1 W_1 + b_2)`, under a new softmax layer of `classes`, whose weights are `0.1 N(0, 1)`. A label layer is left out, so the data of a machine with
+    /// labels are those of [`Dbm::without_labels`]`().with_posterior(v, 2, ..)`.
     ///
     /// # Errors
     /// [`Error::Parameter`] for other numbers of hidden layers, hidden units that are not Bernoulli, fewer than two classes.
     pub fn classifier_from_dbm(dbm: &Dbm, classes: usize, seed: u64) -> Result<Self> {
+        let dbm = &dbm.without_labels();
         if dbm.n_layers() != 3 {
             let found = dbm.n_layers() - 1;
             return Err(Error::parameter("hidden layers of the machine", 2, found));

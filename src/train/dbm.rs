@@ -77,13 +77,14 @@ pub struct DbmTraining {
 }
 
 impl DbmTraining {
-    /// A run of `dbm` on `data`, before its first update. Chains start at examples drawn with replacement.
+    /// A run of `dbm` on `data`, before its first update. Chains start at examples drawn with replacement. A machine with labels ([`Dbm::classes`]) learns `ln p(v, y)` of
+    /// examples with labels: mean field is that of the hidden layers given both.
     ///
     /// # Errors
-    /// [`Error::Parameter`] for options out of range, no data, or values that the visible units cannot have; [`Error::Shape`] for data of another width;
-    /// [`Error::NotFinite`] for NaN or infinite parameters.
+    /// [`Error::Parameter`] for options out of range, no data, values that the visible units cannot have, and for a machine with labels data without, or with a
+    /// label that is none of its classes; [`Error::Shape`] for data of another width; [`Error::NotFinite`] for NaN or infinite parameters.
     pub fn new(dbm: Dbm, options: DbmOptions, data: &Examples) -> Result<Self> {
-        options.check(dbm.n_layers() - 1)?;
+        options.check(dbm.n_hidden_layers())?;
         dbm.check_finite()?;
         if data.is_empty() {
             return Err(Error::parameter("training data", "at least one example", 0));
@@ -92,9 +93,14 @@ impl DbmTraining {
             Values::Bits(x) => x.into(),
             Values::Real(x) => x.into(),
         })?;
+        if let Some(labels) = labels_for(&dbm, data)? {
+            dbm.label_states(labels)?;
+        }
         let batch = options.batch_size.min(data.len());
-        let v = start(dbm.layer(0), data, options.chains, options.seed);
-        let keeps = |l: usize| options.warm_start && l > 0 && l.is_multiple_of(2);
+        let (v, labels) = start(&dbm, data, options.chains, options.seed);
+        let (seed, labels) = (options.seed, labels.as_deref());
+        let kept: Vec<usize> = dbm.unlabelled_hidden_of(0).collect();
+        let keeps = |l: usize| options.warm_start && kept.contains(&l);
         let by_layer = |rows: &dyn Fn(usize) -> usize| -> Vec<Matrix> {
             let layers = dbm.layers().iter().enumerate();
             layers
@@ -102,7 +108,7 @@ impl DbmTraining {
                 .collect()
         };
         Ok(Self {
-            chains: DbmChain::started(&dbm, v.into(), options.seed, Site::Chain)?,
+            chains: DbmChain::started(&dbm, v.into(), labels, seed, Site::Chain)?,
             chain_means: by_layer(&|l| options.chains * (l % 2)),
             last_means: by_layer(&|l| if keeps(l) { data.len() } else { 0 }),
             optimizer: DbmOptimizer::new(&dbm, options.centering, &options.sparsity, &data.mean()),
@@ -270,7 +276,8 @@ impl DbmTraining {
     /// One update. Allocates nothing once the buffers have grown in the first.
     ///
     /// # Errors
-    /// [`Error::Shape`] if `data` is not of the size that the run was started with, [`Error::Parameter`] for data of another type;
+    /// [`Error::Shape`] if `data` is not of the size that the run was started with, [`Error::Parameter`] for data of another type, and without the labels that
+    /// the machine has;
     /// [`Error::NotFinite`] when a parameter became NaN or infinite (learning rate too large).
     pub fn update(&mut self, data: &Examples) -> Result<()> {
         if data.len() != self.examples || data.columns() != self.dbm.n_visible() {
@@ -280,6 +287,7 @@ impl DbmTraining {
                 format!("{} x {}", data.len(), data.columns()),
             ));
         }
+        labels_for(&self.dbm, data)?;
         if !self.minibatch.takes(data.values()) {
             let expected = "of the type that the run was started with";
             return Err(Error::parameter("training data", expected, "another"));
@@ -297,7 +305,7 @@ impl DbmTraining {
         let rates = self.rates();
         let batch = self.gather(data);
         let examples = batch.len();
-        self.positive_phase(batch)?;
+        self.positive_phase(batch, data)?;
         let sweeps = self.options.sweeps;
         let first = self.updates * sweeps as u64;
         self.chains
@@ -383,22 +391,30 @@ impl DbmTraining {
         range
     }
 
-    /// Mean field of the minibatch, which is these examples of the order.
-    fn positive_phase(&mut self, batch: std::ops::Range<usize>) -> Result<()> {
+    /// Mean field of the minibatch, which is these examples of the order, with labels held if the machine has them.
+    fn positive_phase(&mut self, batch: std::ops::Range<usize>, data: &Examples) -> Result<()> {
         let (dbm, posterior) = (&self.dbm, &mut self.posterior);
         let v = self.minibatch.input();
         let indices = &self.order[batch];
         let visited = self.updates >= self.examples.div_ceil(self.options.batch_size) as u64;
         let keeps = self.options.warm_start;
-        if keeps && visited {
-            let last = &self.last_means;
-            posterior.start_warm(dbm, v, |l, row| last[l].row(indices[row] as usize))?;
-        } else {
-            posterior.start(dbm, v)?;
+        let last = &self.last_means;
+        let means = |l: usize, row: usize| last[l].row(indices[row] as usize);
+        match labels_for(dbm, data)? {
+            None if keeps && visited => posterior.start_warm(dbm, v, means)?,
+            None => posterior.start(dbm, v)?,
+            Some(labels) => {
+                let label = |row: usize| usize::from(labels[indices[row] as usize]);
+                if keeps && visited {
+                    posterior.start_warm_with_labels(dbm, v, label, means)?;
+                } else {
+                    posterior.start_with_labels(dbm, v, label)?;
+                }
+            }
         }
         self.convergence = posterior.iterate(dbm, &self.options.mean_field)?;
         if keeps {
-            for l in dbm.hidden_of(0) {
+            for l in dbm.unlabelled_hidden_of(0) {
                 for (row, &i) in indices.iter().enumerate() {
                     let to = self.last_means[l].row_mut(i as usize);
                     to.copy_from_slice(posterior.mean(l).row(row));
@@ -409,17 +425,36 @@ impl DbmTraining {
     }
 }
 
-/// States of the visible layer at examples drawn with replacement.
-fn start(layer: &Layer, data: &Examples, chains: usize, seed: u64) -> BitMatrix {
+/// The labels that the machine learns: those of the data, if it has labels itself.
+fn labels_for<'a>(dbm: &Dbm, data: &'a Examples) -> Result<Option<&'a [u8]>> {
+    match (dbm.classes(), data.labels()) {
+        (None, _) => Ok(None),
+        (Some(_), Some(labels)) => Ok(Some(labels)),
+        (Some(classes), None) => Err(Error::parameter(
+            format!("training data of a machine with labels of {classes} classes"),
+            "examples with labels",
+            "none",
+        )),
+    }
+}
+
+/// States of the visible layer at examples drawn with replacement, and their labels if the machine has some.
+fn start(dbm: &Dbm, data: &Examples, chains: usize, seed: u64) -> (BitMatrix, Option<Vec<u8>>) {
+    let layer = dbm.layer(0);
     let mut v = BitMatrix::zeros(chains, layer.size());
     let mut rng = HostRng::new(seed, START_STREAM);
     let draws = Draws::new(seed, Site::Start, 0);
+    let all = data.labels().filter(|_| dbm.classes().is_some());
+    let mut labels = all.map(|_| Vec::with_capacity(chains));
     for k in 0..chains {
         let i = rng.below(data.len());
         match data.values() {
             Values::Bits(x) => v.copy_row(k, x.view(), i),
             Values::Real(x) => draw_row(layer, x.row(i), draws, k, v.view_mut().row_mut(k)),
         }
+        if let (Some(labels), Some(all)) = (&mut labels, all) {
+            labels.push(all[i]);
+        }
     }
-    v
+    (v, labels)
 }

@@ -107,7 +107,7 @@ impl DbmOptimizer {
             // The first update sets them.
             _ => vec![0.0; dbm.layer(l).size()],
         };
-        let layers = dbm.layers().iter();
+        let hidden = dbm.layers()[1..].iter().take(dbm.n_hidden_layers());
         Self {
             velocity: DbmParameters::zeros(dbm),
             offsets: match centering {
@@ -116,7 +116,7 @@ impl DbmOptimizer {
             },
             activity: match sparsity {
                 [] => Vec::new(),
-                _ => layers.skip(1).map(|x| vec![0.0; x.size()]).collect(),
+                _ => hidden.map(|x| vec![0.0; x.size()]).collect(),
             },
         }
     }

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 pub struct DbmOptions {
     /// How far mean field goes at each update.
     pub mean_field: MeanField,
-    /// Mean field starts where it ended at the last visit to the same example. Keeps 4 bytes for each example and unit of the even hidden layers.
+    /// Mean field starts where it ended at the last visit to the same example. Keeps 4 bytes for each example and unit of the even hidden layers, a label left out.
     pub warm_start: bool,
     /// Persistent chains.
     pub chains: usize,
@@ -38,7 +38,7 @@ pub struct DbmOptions {
     pub optimizer: Rule,
     /// Offsets of the centred gradient, for all layers; none for the ordinary one. Without pretraining the ordinary one hardly learns (Montavon and Mueller 2012).
     pub centering: Option<Centering>,
-    /// Targets for the activity of hidden units, one a hidden layer, lowest first, or none at all.
+    /// Targets for the activity of hidden units, one a hidden layer, lowest first, or none at all; a label is no hidden layer.
     pub sparsity: Vec<Sparsity>,
     /// Real-valued data: draw binary states anew at each visit instead of taking the values as probabilities.
     pub resample_data: bool,

@@ -1,0 +1,110 @@
+//! What mean field tells of examples: features and bounds.
+
+use super::{Convergence, Dbm, MeanField, Posterior};
+use crate::{
+    error::{Error, Result},
+    matrix::Matrix,
+    product::{Input, in_pool},
+};
+
+/// Rows that are taken at a time.
+const ROWS_AT_ONCE: usize = 1000;
+
+impl Dbm {
+    /// The mean-field means of all hidden layers for each row of `v`, from layer 1 on, and how the worst minibatch of rows ended.
+    ///
+    /// # Errors
+    /// As [`Posterior::start`] and [`Posterior::iterate`].
+    pub fn posterior_means<'a>(
+        &self,
+        v: impl Into<Input<'a>>,
+        options: &MeanField,
+    ) -> Result<(Vec<Matrix>, Convergence)> {
+        let v = v.into();
+        let layers = 1..self.n_layers();
+        let zeros = |l: usize| Matrix::zeros(v.rows(), self.layer(l).size());
+        let mut all: Vec<Matrix> = layers.map(zeros).collect();
+        let worst = self.for_each_posterior(v, options, |first, _, posterior| {
+            for (l, all) in all.iter_mut().enumerate() {
+                let means = posterior.mean(l + 1);
+                for i in 0..means.rows() {
+                    all.row_mut(first + i).copy_from_slice(means.row(i));
+                }
+            }
+            Ok(())
+        })?;
+        Ok((all, worst))
+    }
+
+    /// `[v, q(h_l)]` for each row of `v`, `[rows x (n_0 + n_l)]`: the input of a net that is trained to classify, whose first layer has the weights `W_0` from the data and
+    /// `W_1'` from the means of layer 2 (Salakhutdinov and Hinton 2009, section 3.3). Here, and wherever it is not held, a label layer is one more hidden layer of mean field;
+    /// [`Self::without_labels`] leaves it out.
+    ///
+    /// # Errors
+    /// As [`Self::posterior_means`]; [`Error::Parameter`] unless `l` is a hidden layer.
+    pub fn with_posterior<'a>(
+        &self,
+        v: impl Into<Input<'a>>,
+        l: usize,
+        options: &MeanField,
+    ) -> Result<Matrix> {
+        let v = v.into();
+        if !(1..self.n_layers()).contains(&l) {
+            let expected = format!("1 to {}", self.n_layers() - 1);
+            return Err(Error::parameter("hidden layer", expected, l));
+        }
+        let n = self.n_visible();
+        let mut out = Matrix::zeros(v.rows(), n + self.layer(l).size());
+        self.for_each_posterior(v, options, |first, v, posterior| {
+            let means = posterior.mean(l);
+            for i in 0..means.rows() {
+                let row = out.row_mut(first + i);
+                match v {
+                    Input::Bits(v) => v.ones(i).for_each(|j| row[j] = 1.0),
+                    Input::Real(v) => row[..n].copy_from_slice(v.row(i)),
+                }
+                row[n..].copy_from_slice(means.row(i));
+            }
+            Ok(())
+        })?;
+        Ok(out)
+    }
+
+    /// `L(Q)` at the mean-field posterior of each row of `v`, see [`Posterior::bounds`], and how the worst minibatch of rows ended.
+    ///
+    /// # Errors
+    /// As [`Self::posterior_means`].
+    pub fn mean_field_bounds<'a>(
+        &self,
+        v: impl Into<Input<'a>>,
+        options: &MeanField,
+    ) -> Result<(Vec<f64>, Convergence)> {
+        let v = v.into();
+        let mut all = Vec::with_capacity(v.rows());
+        let worst = self.for_each_posterior(v, options, |_, v, posterior| {
+            all.extend(posterior.bounds(self, v)?);
+            Ok(())
+        })?;
+        Ok((all, worst))
+    }
+
+    /// Calls `f(first row, rows of v, their posterior)` for some rows at a time.
+    fn for_each_posterior(
+        &self,
+        v: Input<'_>,
+        options: &MeanField,
+        mut f: impl FnMut(usize, Input<'_>, &mut Posterior) -> Result<()> + Send,
+    ) -> Result<Convergence> {
+        in_pool(|| {
+            let mut posterior = Posterior::default();
+            let mut worst = Convergence::default();
+            for first in (0..v.rows()).step_by(ROWS_AT_ONCE) {
+                let part = v.view_rows(first..(first + ROWS_AT_ONCE).min(v.rows()));
+                posterior.start(self, part)?;
+                worst = worst.worse(posterior.iterate(self, options)?);
+                f(first, part, &mut posterior)?;
+            }
+            Ok(worst)
+        })
+    }
+}
