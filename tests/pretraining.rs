@@ -108,7 +108,11 @@ fn stopped_after_every_update_and_stored_is_one_run() {
             }
             assert_eq!(stops, 36 / stride, "{classes:?}");
             assert!(run.is_done());
-            assert_eq!(run.dbm().unwrap(), Dbm::joined(&expected).unwrap());
+            let joined = match classes {
+                None => Dbm::joined(&expected),
+                Some(_) => Dbm::joined_with_labels(&expected),
+            };
+            assert_eq!(run.dbm().unwrap(), joined.unwrap());
             assert_eq!(run.into_rbms(), expected);
         }
     }

@@ -199,19 +199,24 @@ impl Pretraining {
         rbms
     }
 
-    /// The RBMs at the end, to be put together by [`Dbm::joined`].
+    /// The RBMs at the end, to be put together by [`Dbm::joined`] or [`Dbm::joined_with_labels`].
     pub fn into_rbms(self) -> Vec<Rbm> {
         let mut rbms = self.done;
         rbms.push(self.training.into_rbm());
         rbms
     }
 
-    /// The machine of the RBMs that there are, [`Dbm::joined`]; that of the run once it is [done](Self::is_done).
+    /// The machine of the RBMs that there are, [`Dbm::joined`]; with the label above the highest hidden layer ([`Dbm::joined_with_labels`]) once the RBM that has it learns.
+    /// That of the run when it is [done](Self::is_done).
     ///
     /// # Errors
     /// As [`Dbm::joined`].
     pub fn dbm(&self) -> Result<Dbm> {
-        Dbm::joined(&self.rbms())
+        let is_highest = self.layer() + 1 == self.plan.hidden.len();
+        match self.plan.classes.filter(|_| is_highest) {
+            Some(_) => Dbm::joined_with_labels(&self.rbms()),
+            None => Dbm::joined(&self.rbms()),
+        }
     }
 
     /// Runs until all RBMs are done or the observer breaks. `data` has labels if the plan has classes.

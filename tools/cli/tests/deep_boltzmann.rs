@@ -7,7 +7,7 @@ use harmonium::{
     BitMatrix,
     checkpoint::{Checkpoint, Stage},
     evaluate::DbmBound,
-    model::MeanField,
+    model::{MeanField, most_probable},
 };
 use serde_json::{Value, json};
 use std::fs;
@@ -200,6 +200,57 @@ fn without_pretraining_the_gradient_is_centred_and_large_machines_are_annealed()
         "{line} --no-pretraining --no-centering --out x --json"
     ));
     assert_eq!(told["joint"]["centering"], Value::Null);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_machine_with_labels_classifies_and_goes_on_to_the_bit() {
+    let bench = bench();
+    let line = format!(
+        "{MACHINE} --labels --validation 40 --pretraining-epochs 200 --pretraining-rate 0.1 --epochs 200 --learning-rate linear:0.05:0"
+    );
+    let report = bench.json(&format!("{line} --json --out whole"));
+    assert_eq!(report["layers"], json!([16, 8, 6, 2]));
+    assert_eq!(report["classes"], 2);
+    assert_eq!(report["method"], "exact");
+    let of = |key: &str| report[key].as_f64().unwrap();
+    // What the library says of the examples that the run learned from: all but the held-out ones.
+    let checkpoint = bench.model("whole/model.safetensors");
+    let dbm = checkpoint.model.dbm().unwrap();
+    assert!((of("log_z") - dbm.log_z().unwrap()).abs() < 1e-9);
+    let log_p = dbm.log_p_y_from_v(&bits(), &MeanField::default()).unwrap();
+    let labels = striped_pictures().into_iter().map(|(_, y)| usize::from(y));
+    let wrong = labels.zip(most_probable(&log_p)).filter(|(y, x)| y != x);
+    let wrong = wrong.count() as f64;
+    assert!((0.0..=40.0).contains(&(wrong - of("wrong"))), "{wrong}");
+    // A half is guessing.
+    assert!(of("error") < 0.3, "{}", of("error"));
+    let written = rows(&bench, "whole");
+    assert_eq!(written[400][5], "", "no label can be told yet");
+    assert!(written[600][5].parse::<f64>().unwrap() < 0.4);
+    assert!(fs::metadata(bench.path("whole/samples.png")).unwrap().len() > 100);
+
+    for (stage, words) in [("RBM 2", line.as_str()), ("joint", "train dbm --resume")] {
+        let resume = "harmonium train dbm --resume --out stopped";
+        stopped_in(&bench, stage, words, resume);
+    }
+    bench.ok("train dbm --resume --labels --layers 8,6 --out stopped");
+    assert_same(&checkpoint, &bench.model("stopped/model.safetensors"));
+    // From the start together.
+    let together = format!("{MACHINE} --labels --no-pretraining --epochs 2 --out together");
+    let report = bench.json(&format!("{together} --json"));
+    assert_eq!(report["layers"], json!([16, 8, 6, 2]));
+    let unlabelled = "train dbm --data bars.csv --layers 4,3 --labels";
+    bench.refused(unlabelled, 2, &["--labels", "no labels"]);
+    bench.ok(&format!("{MACHINE} {SHORT} --out plain"));
+    let refused = "train dbm --resume --out plain --labels";
+    bench.refused(refused, 2, &["--labels", "the run to resume"]);
+    // Of large machines with labels there is no ln Z, but the share of wrong classes.
+    let large = "train dbm --data striped.csv --layers 40,30 --labels --pretraining-epochs 1 --epochs 1 --fine-tune conjugate-gradients --fine-tune-epochs 1";
+    let report = bench.json(&format!("{large} --json --out large"));
+    assert!(report.get("lower_bound").is_none() && report["error"].is_number());
+    let network = bench.model("large/network.safetensors");
+    assert_eq!(network.model.network().unwrap().n_inputs(), 16 + 30);
 }
 
 #[test]

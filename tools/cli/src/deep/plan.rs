@@ -253,11 +253,7 @@ impl DeepPlan {
     pub fn settle(&mut self) -> Outcome<Data> {
         let data = self.source.settle()?;
         if self.greedy.classes == Some(0) {
-            let classes = data.train.classes().ok_or_else(|| {
-                Failure::usage(format!("--labels: {} has no labels", data.name))
-                    .hint("labels come from IDX files, a column `label` of CSV, or y_train of NPZ")
-            })?;
-            self.greedy.classes = Some(classes);
+            self.greedy.classes = Some(data.classes()?);
         }
         let hidden = self.greedy.layers.iter().map(|layer| layer.hidden);
         let sizes: Vec<usize> = std::iter::once(data.train.columns())

@@ -199,7 +199,7 @@ pub fn last_update(position: Position) -> f64 {
 }
 
 /// Share of examples whose most probable class is not the label.
-fn wrong(log_p: &Matrix, examples: &Examples) -> Option<f64> {
+pub fn wrong(log_p: &Matrix, examples: &Examples) -> Option<f64> {
     let labels = examples.labels()?;
     let found = most_probable(log_p);
     let wrong = labels

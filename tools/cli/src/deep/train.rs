@@ -257,14 +257,17 @@ pub fn draw_curves(path: &Path, title: &str, rows: &[DeepRow]) -> Outcome<()> {
             stages.push(&row.stage);
         }
     }
+    // A stage has its colour in all panels: where it has no points it is there without a name.
     let curves_of = |value: &dyn Fn(&DeepRow) -> Option<f64>| -> Vec<(&str, Vec<(f64, f64)>)> {
-        let points = |stage: &str| {
+        let series = stages.iter().map(|&stage| {
             let rows = rows.iter().filter(|row| row.stage == stage);
-            let points = rows.filter_map(|row| Some((row.epoch as f64, value(row)?)));
-            points.collect::<Vec<_>>()
-        };
-        let all = stages.iter().map(|&stage| (stage, points(stage)));
-        all.filter(|(_, points)| !points.is_empty()).collect()
+            let points: Vec<_> = rows
+                .filter_map(|row| Some((row.epoch as f64, value(row)?)))
+                .collect();
+            let name = if points.is_empty() { "" } else { stage };
+            (name, points)
+        });
+        series.collect()
     };
     let measured = [
         (
@@ -288,7 +291,9 @@ pub fn draw_curves(path: &Path, title: &str, rows: &[DeepRow]) -> Outcome<()> {
     ];
     let panels: Vec<Panel<'_>> = measured
         .iter()
-        .filter(|(label, series)| !series.is_empty() || label.starts_with("learning"))
+        .filter(|(label, series)| {
+            label.starts_with("learning") || series.iter().any(|(_, points)| !points.is_empty())
+        })
         .map(|(y_label, series)| Panel { y_label, series })
         .collect();
     curves::draw(path, title, &panels)?;

@@ -16,6 +16,8 @@ pub fn agree(plan: &DbmPlan, args: &TrainArgs) -> Outcome<()> {
     let flags = &args.dbm;
     let asked = DbmPlan::fresh(&TrainArgs {
         epochs: Some(plan.joint.epochs),
+        // A run that has labels keeps them.
+        labels: args.labels || plan.classes.is_some(),
         deep: DeepArgs {
             layers: args.deep.layers.clone().or(Some(plan.hidden.clone())),
             ..args.deep.clone()
@@ -50,6 +52,7 @@ pub fn agree(plan: &DbmPlan, args: &TrainArgs) -> Outcome<()> {
         ),
         ("--seed", args.seed.is_some(), a.seed == b.seed),
         ("--resample", args.resample, y.resample_data),
+        ("--labels", args.labels, plan.classes.is_some()),
         (
             "--layers",
             args.deep.layers.is_some(),

@@ -23,10 +23,11 @@ use crate::{
     pictures,
     progress::{Bar, Stages},
     report,
+    sample::PER_CLASS,
 };
 use harmonium::{
     Binarization, Examples, Network, Rbm, Values,
-    model::{Dbm, DbmChain},
+    model::{Dbm, DbmChain, MeanField},
 };
 use serde_json::{Map, Value, json};
 use std::{ops::ControlFlow, path::Path, time::Instant};
@@ -34,8 +35,7 @@ use std::{ops::ControlFlow, path::Path, time::Instant};
 /// Machines of which the smaller of even and odd layers has at most this many units have an enumerated `ln Z`.
 const EXACT_UNITS: usize = 25;
 /// Chains of the picture, their sweeps, and training examples beside them.
-const CHAINS: usize = 100;
-const CHAINS_PER_ROW: usize = 10;
+const FREE: usize = 100;
 const SWEEPS: usize = 1000;
 const EXAMPLES: usize = 40;
 const EXAMPLES_PER_ROW: usize = 4;
@@ -50,18 +50,31 @@ pub fn filters(path: &Path, title: &str, dbm: &Dbm) -> Outcome<()> {
     pictures::filters(path, &format!("{title}, layer 1"), &first)
 }
 
-/// Chains that start at training examples beside these.
-///
-/// # Errors
-/// Those of the library; a file that cannot be written.
-pub fn samples(path: &Path, title: &str, dbm: &Dbm, train: &Examples, seed: u64) -> Outcome<()> {
-    let starts: Vec<usize> = (0..CHAINS).map(|k| k % train.len()).collect();
+/// The states of chains, and how they came about.
+fn chains(dbm: &Dbm, train: &Examples, seed: u64) -> Outcome<(DbmChain, &'static str)> {
+    if let Some(classes) = dbm.classes() {
+        let labels: Vec<u8> = (0..classes * PER_CLASS)
+            .map(|k| (k / PER_CLASS) as u8)
+            .collect();
+        let chains = DbmChain::uniform(dbm, labels.len(), seed).with_labels(dbm, &labels)?;
+        return Ok((chains, "from fair coins, labels held: a row a class"));
+    }
+    let starts: Vec<usize> = (0..FREE).map(|k| k % train.len()).collect();
     let start = train.take(&starts);
     let start = start.binarized(Binarization::Sampled, seed, 0);
     let Values::Bits(start) = start.values() else {
         return Err(Failure::failed("training examples have no bits"));
     };
-    let mut chains = DbmChain::from_visible(dbm, start.clone(), seed)?;
+    let chains = DbmChain::from_visible(dbm, start.clone(), seed)?;
+    Ok((chains, "from training examples"))
+}
+
+/// Chains, with labels a row a class, beside training examples.
+///
+/// # Errors
+/// Those of the library; a file that cannot be written.
+pub fn samples(path: &Path, title: &str, dbm: &Dbm, train: &Examples, seed: u64) -> Outcome<()> {
+    let (mut chains, what) = chains(dbm, train, seed)?;
     let bar = Bar::new(SWEEPS as u64, "sampling");
     for k in 0..SWEEPS {
         chains.sweep(dbm, 1.0, 1)?;
@@ -70,11 +83,9 @@ pub fn samples(path: &Path, title: &str, dbm: &Dbm, train: &Examples, seed: u64)
     bar.clear();
     let means = mean_v(dbm, chains.states()[1].view())?;
     let n = dbm.n_visible();
-    let caption = format!(
-        "E[v | h] of {CHAINS} chains after {SWEEPS} Gibbs sweeps of all layers from training examples"
-    );
+    let caption = format!("E[v | h] after {SWEEPS} Gibbs sweeps of all layers {what}");
     let pages = [
-        pictures::grid(&pictures::rows(&means), n, CHAINS_PER_ROW, Colour::Grey)?
+        pictures::grid(&pictures::rows(&means), n, PER_CLASS, Colour::Grey)?
             .headed("fantasies", &caption),
         pictures::grid(
             &data::rows(train, EXAMPLES),
@@ -116,17 +127,31 @@ impl Conclusion<'_> {
     ) -> Outcome<()> {
         let started = Instant::now();
         let seed = self.plan.joint.seed;
+        let (examples, split) = likelihood::examples(&data, Split::Test);
+        let classes = match (self.dbm.classes(), examples.labels()) {
+            (Some(_), Some(labels)) => {
+                let log_p = self
+                    .dbm
+                    .log_p_y_from_v(data::input(examples), &MeanField::default())?;
+                Some(Classification::of(&log_p, labels, split)?)
+            }
+            _ => None,
+        };
         if likelihood::is_grey(&data) {
             note("grey values are drawn once as bits to measure the bound");
             data = likelihood::drawn(data, seed);
         }
-        let (examples, split) = likelihood::examples(&data, Split::Test);
+        let examples = match split {
+            Split::Test => data.test.as_ref().unwrap_or(&data.train),
+            Split::Train => &data.train,
+        };
         let bound = bound(self.dbm, &data.train, (examples, split), seed, interrupt)?;
         let mut object = Map::new();
         object.insert("count".into(), json!(examples.len()));
         object.insert("split".into(), json!(split.name()));
         object.insert("seed".into(), json!(seed));
-        object.extend(bound.json());
+        object.extend(classes.iter().flat_map(Classification::json));
+        object.extend(bound.iter().flat_map(LowerBound::json));
         let figures = object.iter();
         let figures = figures.filter(|(_, value)| !value.is_object() && !value.is_array());
         let figures: Vec<(String, String)> = figures
@@ -145,7 +170,9 @@ impl Conclusion<'_> {
             self.put(&mut object, &data, &record, seconds, more);
             return report::json(object);
         }
-        let mut rows = bound.rows();
+        let mut rows: Vec<[String; 3]> = Vec::new();
+        rows.extend(classes.iter().flat_map(Classification::rows));
+        rows.extend(bound.iter().flat_map(LowerBound::rows));
         if let Some((network, measured)) = &self.network {
             for [what, figure, remark] in measured.rows() {
                 rows.push([format!("fine-tuned, {what}"), figure, remark]);
@@ -185,7 +212,6 @@ impl Conclusion<'_> {
             let of = |l: usize| report::options(&plan.options_of(l));
             (0..plan.hidden.len()).map(of).collect::<Vec<_>>()
         });
-        let classes = self.plan.pretraining.as_ref().and_then(|x| x.classes);
         let fine_tuned = self.network.as_ref().map(|(_, measured)| measured.json());
         let stages = in_order(record).into_iter();
         let stages = stages.map(|(stage, _, s)| (stage.to_owned(), json!(s)));
@@ -197,7 +223,7 @@ impl Conclusion<'_> {
             ("evaluation_seconds", json!(more)),
             ("data", json!(data.name)),
             ("layers", json!(sizes)),
-            ("classes", json!(classes)),
+            ("classes", json!(self.dbm.classes())),
             ("pretraining", json!(pretraining)),
             (
                 "joint",
@@ -215,16 +241,22 @@ impl Conclusion<'_> {
     }
 }
 
-/// The mean lower bound of binary `examples`.
+/// The mean lower bound of binary `examples`; nothing, and a note, where `ln Z` is out of reach.
 fn bound(
     dbm: &Dbm,
     train: &Examples,
     examples: (&Examples, Split),
     seed: u64,
     interrupt: &Interrupt,
-) -> Outcome<LowerBound> {
+) -> Outcome<Option<LowerBound>> {
     if likelihood::is_small(&dbm.bipartite(), EXACT_UNITS) {
-        return LowerBound::enumerated(dbm, examples, false);
+        return LowerBound::enumerated(dbm, examples, false).map(Some);
+    }
+    if !dbm.is_bernoulli() {
+        note(
+            "no lower bound: ln Z of a machine with labels is enumerated alone, up to 25 units in its even or its odd layers",
+        );
+        return Ok(None);
     }
     let annealing = Annealing {
         seed,
@@ -240,5 +272,6 @@ fn bound(
             }
         })?;
     bar.clear();
-    measured.ok_or_else(|| Failure::failed("interrupted while measuring"))
+    let interrupted = || Failure::failed("interrupted while measuring");
+    measured.ok_or_else(interrupted).map(Some)
 }

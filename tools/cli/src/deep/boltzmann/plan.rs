@@ -18,7 +18,7 @@ use crate::{
 };
 use harmonium::{
     checkpoint::{Checkpoint, Stage},
-    model::{Dbm, MeanField},
+    model::{Dbm, Layer, MeanField},
     train::{
         BackpropOptions, Centering, DbmOptions, Options, PretrainingPlan, Rule, Schedule, Sparsity,
     },
@@ -36,6 +36,8 @@ pub struct DbmPlan {
     pub source: Source,
     /// Sizes of the hidden layers, lowest first.
     pub hidden: Vec<usize>,
+    /// Classes of the label above them, if the machine learns labels; of a new run 0 until [`Self::settle`].
+    pub classes: Option<usize>,
     /// RBM upon RBM, unless all layers learn together from the start.
     pub pretraining: Option<PretrainingPlan>,
     /// All layers together.
@@ -88,6 +90,7 @@ impl DbmPlan {
         Ok(Self {
             source: rbm.source,
             hidden,
+            classes: args.labels.then_some(0),
             pretraining,
             joint,
             fine_tune,
@@ -123,19 +126,21 @@ impl DbmPlan {
         let wrong = |key: &str, e: serde_json::Error| foreign(&format!("its note `{key}`: {e}"));
         let stored = |text| serde_json::from_str(text).map_err(|e| wrong(PRETRAINING, e));
         let dbm = checkpoint.model.dbm()?;
-        let (hidden, pretraining, mut joint, done) =
+        let (hidden, classes, pretraining, mut joint, done) =
             match (&checkpoint.stage, &checkpoint.dbm_training) {
                 (Some(Stage::Pretraining { plan, .. }), _) => {
                     let text =
                         note(JOINT).ok_or_else(|| foreign(&format!("has no note `{JOINT}`")))?;
                     let joint = serde_json::from_str(text).map_err(|e| wrong(JOINT, e))?;
-                    (plan.hidden.clone(), Some(plan.clone()), joint, 0)
+                    let classes = plan.classes;
+                    (plan.hidden.clone(), classes, Some(plan.clone()), joint, 0)
                 }
                 (_, Some(state)) => {
                     let batches = state.examples.div_ceil(state.options.batch_size.max(1));
                     let done = state.updates.div_ceil(batches.max(1) as u64);
                     let pretraining = note(PRETRAINING).map(stored).transpose()?;
-                    (hidden_of(dbm), pretraining, state.options.clone(), done)
+                    let options = state.options.clone();
+                    (hidden_of(dbm), dbm.classes(), pretraining, options, done)
                 }
                 _ => return Err(foreign("holds a machine, but no run that could go on")),
             };
@@ -156,6 +161,7 @@ impl DbmPlan {
         let plan = Self {
             source,
             hidden,
+            classes,
             pretraining,
             joint,
             fine_tune,
@@ -164,12 +170,18 @@ impl DbmPlan {
         Ok(plan)
     }
 
-    /// Loads the data.
+    /// Loads the data and settles what was left to them: the number of classes.
     ///
     /// # Errors
-    /// Those of the data; layers and chains that would not fit into memory.
+    /// Those of the data; labels that are not there; layers and chains that would not fit into memory.
     pub fn settle(&mut self) -> Outcome<Data> {
         let data = self.source.settle()?;
+        if self.classes == Some(0) {
+            self.classes = Some(data.classes()?);
+            if let Some(plan) = &mut self.pretraining {
+                plan.classes = self.classes;
+            }
+        }
         let sizes: Vec<usize> = std::iter::once(data.train.columns())
             .chain(self.hidden.iter().copied())
             .collect();
@@ -210,7 +222,8 @@ impl DbmPlan {
 
 /// Sizes of the hidden layers.
 fn hidden_of(dbm: &Dbm) -> Vec<usize> {
-    dbm.layers().iter().skip(1).map(|x| x.size()).collect()
+    let hidden = dbm.layers().iter().skip(1).take(dbm.n_hidden_layers());
+    hidden.map(Layer::size).collect()
 }
 
 fn momentum() -> Schedule {

@@ -1,6 +1,6 @@
 //! Both stages as a record watches them: pretraining, RBM by RBM, and the joint one.
 
-use super::super::record::{Figures, Stage, WATCHED, Watch, last_update, mean_square};
+use super::super::record::{Figures, Stage, WATCHED, Watch, last_update, mean_square, wrong};
 use crate::{data::input, failure::Outcome};
 use harmonium::{
     Examples, Matrix,
@@ -48,7 +48,10 @@ impl Stage for Pretraining {
         let rbm = self.training().averaged();
         let [up, down] = self.training().options().doubled.factors();
         let h = rbm.mean_h_from_v(input(seen), up)?;
-        let error = mean_square(seen, &rbm.mean_v_from_h(&h, down)?);
+        // Without the units of a label, whose input counts once.
+        let labels = rbm.label_group().map_or(0, |group| group.size);
+        let features = seen.first_columns(seen.columns() - labels);
+        let error = mean_square(&features, &rbm.mean_v_from_h(&h, down)?);
         Ok(Figures {
             reconstruction: Some(error),
             ..Figures::default()
@@ -86,14 +89,18 @@ impl Stage for DbmTraining {
             let (bounds, _) = dbm.mean_field_bounds(input(part), options)?;
             Ok(-bounds.iter().sum::<f64>() / bounds.len().max(1) as f64)
         };
-        let held_out = watch.validation.as_ref();
-        let held_out = held_out.map(|part| free_energy(&part.head(WATCHED)));
-        let gap = match held_out.transpose()? {
-            Some(held_out) => Some(held_out - free_energy(&watch.train)?),
-            None => None,
-        };
+        let (mut gap, mut error_rate) = (None, None);
+        // Mean field of every class is dear: a part of the held-out examples has to do.
+        if let Some(held_out) = watch.validation.as_ref().map(|x| x.head(WATCHED)) {
+            gap = Some(free_energy(&held_out)? - free_energy(&watch.train)?);
+            if dbm.classes().is_some() {
+                let log_p = dbm.log_p_y_from_v(input(&held_out), options)?;
+                error_rate = wrong(&log_p, &held_out);
+            }
+        }
         Ok(Figures {
             reconstruction: Some(error),
+            wrong: error_rate,
             mean_field: Some(mean_field),
             gap,
             ..Figures::default()

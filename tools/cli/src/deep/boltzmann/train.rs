@@ -19,9 +19,9 @@ use crate::{
     plan::{contradiction, describe_run},
 };
 use harmonium::{
-    Error, Examples, Network, Values,
+    Error, Examples, Matrix, Network, Values,
     checkpoint::{self, Checkpoint},
-    model::{Dbm, MeanField},
+    model::{Dbm, Kind, Layer, MeanField, Units},
     train::{DbmEvent, DbmTraining, Pretraining, PretrainingEvent},
 };
 use std::{collections::BTreeMap, fs, path::Path};
@@ -67,9 +67,7 @@ impl Run {
                     Ok(Self::Pretraining(Box::new(run)))
                 }
                 None => {
-                    let mut sizes = vec![data.columns()];
-                    sizes.extend(&plan.hidden);
-                    let dbm = Dbm::bernoulli(&sizes)?;
+                    let dbm = unconnected(plan, data.columns())?;
                     Self::joint(plan, dbm.initialized_from(data, plan.joint.seed)?, data)
                 }
             };
@@ -183,6 +181,18 @@ pub fn run(args: &TrainArgs, stored: Option<Checkpoint>) -> Outcome<()> {
     conclusion.report(args.json, data, record, &interrupt)
 }
 
+/// The machine of a run without pretraining, all parameters zero.
+fn unconnected(plan: &DbmPlan, n_visible: usize) -> Outcome<Dbm> {
+    let sizes = std::iter::once(n_visible).chain(plan.hidden.iter().copied());
+    let mut layers: Vec<Layer> = sizes.map(Layer::bernoulli).collect();
+    let label = |classes| Layer::new(Units::of(Kind::Softmax, classes));
+    layers.extend(plan.classes.map(label));
+    let weights = layers.windows(2);
+    let weights = weights.map(|x| Matrix::zeros(x[0].size(), x[1].size()));
+    let weights = weights.collect();
+    Ok(Dbm::new(layers, weights)?)
+}
+
 /// Says on stderr what is going to happen.
 fn announce(plan: &DbmPlan, data: &Data) {
     let sizes: Vec<String> = plan.hidden.iter().map(ToString::to_string).collect();
@@ -201,8 +211,11 @@ fn announce(plan: &DbmPlan, data: &Data) {
         Some(_) => "the centred gradient",
         None => "the ordinary gradient",
     };
+    let label = plan
+        .classes
+        .map_or(String::new(), |n| format!(", {n} classes"));
     note(format!(
-        "deep Boltzmann machine of {} visible units, layers of {}; pretraining: {pretraining}; together: {} epochs by {gradient}, {} chains of {} sweeps; {} training, {} validation and {} test examples; {} threads, {}",
+        "deep Boltzmann machine of {} visible units{label}, layers of {}; pretraining: {pretraining}; together: {} epochs by {gradient}, {} chains of {} sweeps; {} training, {} validation and {} test examples; {} threads, {}",
         data.train.columns(),
         sizes.join(", "),
         joint.epochs,
@@ -279,8 +292,9 @@ fn diverged(error: Error, model: &Path) -> Failure {
     }
 }
 
-/// The data of a network that starts from `dbm`: `[v, q(h_2)]` of every example.
+/// The data of a network that starts from `dbm`: `[v, q(h_2)]` of every example, without what a label adds.
 fn with_posterior(dbm: &Dbm, data: &Data) -> Outcome<Data> {
+    let dbm = dbm.without_labels();
     let of = |part: &Examples| -> Outcome<Examples> {
         let both = dbm.with_posterior(input(part), 2, &MeanField::default())?;
         let labels = part.labels().map(<[u8]>::to_vec);
