@@ -1,6 +1,8 @@
 //! Small machines and counts that several test files share.
 #![allow(dead_code, reason = "each test file uses its own part")]
 
+pub mod deep;
+
 use harmonium::{
     bits::BitMatrix,
     matrix::Matrix,
