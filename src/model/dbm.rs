@@ -271,6 +271,22 @@ impl Dbm {
         }
     }
 
+    /// `E[v | h_1] = sigma(beta (h_1 W_0' + b_0))` of each row, `[rows x n_0]`.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] unless `h_1` has the units of layer 1; [`Error::NotFinite`] for NaN or infinite weights.
+    pub fn mean_v_from_h<'a>(&self, h_1: impl Into<Input<'a>>, beta: f32) -> Result<Matrix> {
+        let h_1 = h_1.into();
+        let mut means = Matrix::zeros(h_1.rows(), self.n_visible());
+        let tail = Tail {
+            mean: Some(means.view_mut()),
+            precise: true,
+            ..Tail::new(beta)
+        };
+        self.layer_from_neighbours(0, None, Some(h_1), tail, &mut Propagation::default())?;
+        Ok(means)
+    }
+
     /// As [`Self::layer_from_neighbours`] without a layer above, whose input is made up for by that from below a second time if it is a hidden one: the
     /// up-pass that mean field and chains start from. A label sends little, and pretraining counts the input of the highest hidden layer once.
     pub(crate) fn layer_from_below(

@@ -20,7 +20,7 @@ pub use deep::{DeepArgs, FineTuneArg};
 pub use demo::{DemoArgs, DemoName};
 pub use evaluate::{EvaluateArgs, ReverseFrom, ScheduleArg};
 pub use reproduce::ReproduceArgs;
-pub use sample::SampleArgs;
+pub use sample::{SampleArgs, ValuesArg};
 pub use train::{CriterionArg, Kind, Method, ObjectiveArg, Preset, TrainArgs};
 pub use transform::{PassArg, TransformArgs};
 

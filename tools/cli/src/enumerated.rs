@@ -2,7 +2,7 @@
 
 use crate::{
     args::EvaluateArgs,
-    data::{Source, check_columns, input},
+    data::{Data, Source, check_columns, input},
     failure::{Failure, Outcome, note},
     likelihood, report,
 };
@@ -90,27 +90,8 @@ pub fn evaluate(
             )));
         }
     }
-    let (source, _) = Source::of_model(
-        &checkpoint.notes,
-        args.data.as_deref(),
-        args.binarize,
-        args.seed,
-    )?;
-    let mut data = source.load()?;
-    let visible = machine.visible();
-    check_columns(visible.size(), &data)?;
-    let binary = visible.units.are_binary();
-    if binary && args.binarize.is_none() && likelihood::is_grey(&data) {
-        note("grey values are drawn once as bits (--binarize sample)");
-        data = likelihood::drawn(data, source.seed);
-    }
+    let (data, ..) = load(args, checkpoint, machine.visible())?;
     let (examples, split) = likelihood::examples(&data, args.split);
-    if binary && examples.bits().is_none() {
-        return Err(Failure::usage(
-            "--binarize none: a machine of binary units gives grey values no likelihood",
-        )
-        .hint("choose --binarize sample or --binarize threshold"));
-    }
     let (mean, error, log_z) = machine.measure(examples)?;
     if args.json {
         let mut object = Map::new();
@@ -148,4 +129,34 @@ pub fn evaluate(
             ["ln Z".into(), nats(log_z), "by enumeration".into()],
         ],
     )
+}
+
+/// The data of the command, as bits where the layer of the data is binary; where they come from, and the seed to measure with.
+///
+/// # Errors
+/// Data of another width, or grey where states are bits.
+pub fn load(
+    args: &EvaluateArgs,
+    checkpoint: &Checkpoint,
+    visible: &Layer,
+) -> Outcome<(Data, Source, u64)> {
+    let (source, seed) = Source::of_model(
+        &checkpoint.notes,
+        args.data.as_deref(),
+        args.binarize,
+        args.seed,
+    )?;
+    let mut data = source.load()?;
+    check_columns(visible.size(), &data)?;
+    if visible.units.are_binary() && likelihood::is_grey(&data) {
+        if args.binarize.is_some() {
+            return Err(Failure::usage(
+                "--binarize none: a machine of binary units gives grey values no likelihood",
+            )
+            .hint("choose --binarize sample or --binarize threshold"));
+        }
+        note("grey values are drawn once as bits (--binarize sample)");
+        data = likelihood::drawn(data, source.seed);
+    }
+    Ok((data, source, seed))
 }

@@ -5,7 +5,7 @@ use crate::{
     classify::{Classification, name},
     confusion,
     data::{Data, Source, input},
-    deep,
+    dbm, deep,
     diagnose::Diagnosis,
     enumerated,
     failure::{Failure, Outcome, note},
@@ -47,22 +47,22 @@ pub fn run(args: &EvaluateArgs) -> Outcome<()> {
     args.save_weights
         .as_deref()
         .map_or(Ok(()), check_extension)?;
-    if args.burn_in.is_some() && !args.reverse && args.diagnose.is_none() {
-        return Err(Failure::usage(
-            "--burn-in belongs to --reverse and --diagnose",
-        ));
-    }
     let checkpoint = load_model(&args.model)?;
     let rbm = match &checkpoint.model {
         Model::Dbn(dbn) => return deep::evaluate(args, &checkpoint, dbn),
         Model::Boltzmann(machine) => return enumerated::evaluate(args, &checkpoint, machine),
-        Model::Dbm(dbm) => return enumerated::evaluate(args, &checkpoint, dbm),
+        Model::Dbm(dbm) => return dbm::evaluate(args, &checkpoint, dbm),
         Model::Network(_) => {
             return Err(Failure::usage("a model of kind network has no likelihood")
                 .hint("`harmonium classify` measures its errors"));
         }
         other => other.rbm()?,
     };
+    if args.burn_in.is_some() && !args.reverse && args.diagnose.is_none() {
+        return Err(Failure::usage(
+            "--burn-in belongs to --reverse and --diagnose",
+        ));
+    }
     if args.bound_samples.is_some() {
         return Err(Failure::usage(
             "--bound-samples is for deep belief networks",
@@ -199,6 +199,22 @@ fn mixing(
     Ok((object, rows))
 }
 
+/// The temperatures that the options ask for.
+///
+/// # Errors
+/// A number of temperatures for a schedule that has its own.
+pub fn betas(args: &EvaluateArgs) -> Outcome<Betas> {
+    let steps = args.betas.unwrap_or(DEFAULT_BETAS);
+    match (args.schedule, args.betas) {
+        (Some(ScheduleArg::Linear), _) | (None, Some(_)) => Ok(Betas::Linear(steps)),
+        (Some(ScheduleArg::Adaptive), _) => Ok(Betas::Adaptive(steps)),
+        (Some(ScheduleArg::SalakhutdinovMurray) | None, None) => Ok(Betas::SalakhutdinovMurray),
+        (Some(ScheduleArg::SalakhutdinovMurray), Some(steps)) => Err(Failure::usage(format!(
+            "--betas {steps}: --schedule salakhutdinov-murray has 14503 of its own"
+        ))),
+    }
+}
+
 /// What the options ask for.
 fn annealing(
     args: &EvaluateArgs,
@@ -209,17 +225,7 @@ fn annealing(
     if !rbm.is_bernoulli() {
         return Err(likelihood::not_annealed(rbm));
     }
-    let steps = args.betas.unwrap_or(DEFAULT_BETAS);
-    let betas = match (args.schedule, args.betas) {
-        (Some(ScheduleArg::Linear), _) | (None, Some(_)) => Betas::Linear(steps),
-        (Some(ScheduleArg::Adaptive), _) => Betas::Adaptive(steps),
-        (Some(ScheduleArg::SalakhutdinovMurray) | None, None) => Betas::SalakhutdinovMurray,
-        (Some(ScheduleArg::SalakhutdinovMurray), Some(steps)) => {
-            return Err(Failure::usage(format!(
-                "--betas {steps}: --schedule salakhutdinov-murray has 14503 of its own"
-            )));
-        }
-    };
+    let betas = betas(args)?;
     let mut annealing = likelihood::Annealing::of(train, args.chains, betas, seed);
     if args.reverse {
         let start = ReverseStart::suited_to(

@@ -1,6 +1,7 @@
 //! The log-likelihood of examples: exact, or with `ln Z` from annealed importance sampling.
 
 use crate::{
+    annealed::{self, Progress},
     args::Split,
     data::{self, Data},
     failure::{Failure, Outcome, note},
@@ -17,7 +18,6 @@ use harmonium::{
     product::Input,
 };
 use serde_json::{Map, Value, json};
-use std::ops::ControlFlow;
 
 /// Chains of annealed importance sampling unless told otherwise.
 pub const DEFAULT_CHAINS: usize = 100;
@@ -29,9 +29,6 @@ pub const DEFAULT_BURN_IN: usize = 1000;
 pub const DEFAULT_RAISE_EXAMPLES: usize = 100;
 /// Chains an example of RAISE unless told otherwise.
 pub const DEFAULT_RAISE_CHAINS: usize = 10;
-
-/// Called with the stage of the work, and its steps done and all; stops if it breaks.
-pub type Progress<'a> = dyn FnMut(&'static str, usize, usize) -> ControlFlow<()> + 'a;
 
 /// How `ln Z` is found.
 #[derive(Clone, Debug)]
@@ -201,11 +198,7 @@ impl Likelihood {
         annealing: &Annealing,
         progress: &mut Progress<'_>,
     ) -> Outcome<Option<Self>> {
-        let ais = Ais {
-            // The same temperatures every way.
-            betas: Betas::Given(annealing.ais.ladder(rbm)?),
-            ..annealing.ais.clone()
-        };
+        let ais = annealed::with_ladder(&annealing.ais, rbm)?;
         let forward = ais.log_z_with(rbm, &mut |done, all| progress("annealing", done, all))?;
         let Some(forward) = forward else {
             return Ok(None);
@@ -213,13 +206,9 @@ impl Likelihood {
         let reverse = match &annealing.reverse {
             None => None,
             Some(start) => {
-                let reverse = ais.reverse_log_z_with(rbm, start, &mut |done, all| {
-                    progress("annealing back", done, all)
-                })?;
-                let Some(reverse) = reverse else {
-                    return Ok(None);
-                };
-                Some((start.clone(), Bracket::new(forward.clone(), reverse)))
+                let both = annealed::back(&ais, rbm, start, forward.clone(), progress)?;
+                let Some(both) = both else { return Ok(None) };
+                Some((start.clone(), both))
             }
         };
         let free = rbm.free_energy_v(bits, 1.0)?;
@@ -367,25 +356,10 @@ impl Likelihood {
             "effective_sample_size",
             json!(forward.effective_sample_size),
         );
-        if let Some((
-            start,
-            Bracket {
-                reverse, bennett, ..
-            },
-        )) = &annealed.reverse
-        {
-            put("log_z_forward", json!(forward.estimate));
-            put("log_z_forward_error", json!(forward.standard_error));
-            put("log_z_reverse", json!(reverse.estimate));
-            put("log_z_reverse_error", json!(reverse.standard_error));
-            put("log_z_bar", json!(bennett.estimate));
-            put("log_z_bar_error", json!(bennett.standard_error));
-            put("log_z_overlap", json!(bennett.overlap));
-            let size = reverse.effective_sample_size;
-            put("reverse_effective_sample_size", json!(size));
-            put("reverse_start", json!(name_of(start)));
-            put("burn_in", json!(start.burn_in()));
+        if let Some((start, bracket)) = &annealed.reverse {
+            map.extend(annealed::json(start, bracket));
         }
+        let mut put = |key: &str, value: Value| map.insert(key.into(), value);
         if let Some(Raised { raise, chains, gap }) = &annealed.raise {
             let (mean, error) = raise.mean();
             put("raise_mean_log_likelihood", json!(mean));
@@ -446,55 +420,12 @@ impl Likelihood {
 impl Annealed {
     /// Rows of `ln Z` and RAISE.
     fn rows(&self, split: Split) -> Vec<[String; 3]> {
-        let nats = |x: f64| format!("{x:.2} nats");
-        let of = |z: &LogZ| {
-            format!(
-                "interval {:.2} .. {:.2}, effective sample size {:.0}",
-                z.low, z.high, z.effective_sample_size
-            )
-        };
-        let forward = &self.forward;
-        let mut rows = vec![[
-            "ln Z".to_owned(),
-            nats(forward.estimate),
-            format!("AIS, {}", of(forward)),
-        ]];
-        if let Some((start, bracket)) = &self.reverse {
-            let start = match start {
-                ReverseStart::Exact => "from exact draws".to_owned(),
-                ReverseStart::Gibbs { burn_in, .. } => {
-                    format!("from data after {burn_in} sweeps")
-                }
-                ReverseStart::Annealed { burn_in } => {
-                    format!("from annealed states after {burn_in} sweeps")
-                }
-            };
-            let Bracket {
-                reverse, bennett, ..
-            } = bracket;
-            rows.push([
-                "ln Z, reverse".into(),
-                nats(reverse.estimate),
-                format!("{start}, {}", of(reverse)),
-            ]);
-            rows.push([
-                "ln Z, Bennett".into(),
-                nats(bennett.estimate),
-                format!(
-                    "standard error {:.3}, overlap {:.2}",
-                    bennett.standard_error, bennett.overlap
-                ),
-            ]);
-            rows.push([
-                "bracket".into(),
-                format!("{:.2} .. {:.2}", bracket.low(), bracket.high()),
-                "of ln Z: forward low .. reverse high".into(),
-            ]);
-        }
+        let reverse = self.reverse.as_ref().map(|(start, both)| (start, both));
+        let mut rows = annealed::rows(&self.forward, reverse);
         if let Some(Raised { raise, chains, gap }) = &self.raise {
             rows.push([
                 "RAISE".into(),
-                nats(raise.mean().0),
+                format!("{:.2} nats", raise.mean().0),
                 format!(
                     "conservative, of {} {} examples, {chains} chains each; AIS says {:.2} +- {:.2} more of them",
                     raise.log_likelihoods.len(),
@@ -524,15 +455,6 @@ fn activity(rbm: &Rbm, v: Input<'_>) -> Outcome<Option<HiddenActivity>> {
         return Ok(None);
     }
     Ok(Some(HiddenActivity::new(rbm, v)?))
-}
-
-/// As in JSON.
-fn name_of(start: &ReverseStart) -> &'static str {
-    match start {
-        ReverseStart::Exact => "exact",
-        ReverseStart::Gibbs { .. } => "gibbs",
-        ReverseStart::Annealed { .. } => "annealed",
-    }
 }
 
 /// The examples to measure: the test part if it is asked for and there, else the training part.

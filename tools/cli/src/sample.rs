@@ -1,69 +1,39 @@
 //! `harmonium sample`: states of a model from Gibbs chains: plain, tempered, along a trajectory, with held units, or with weights.
 
+pub mod chains;
+pub mod held;
+pub mod sheet;
 mod weighted;
 
 use crate::{
-    args::SampleArgs,
-    deep,
+    args::{SampleArgs, ValuesArg},
+    dbm, deep,
     evaluate::load_model,
     failure::{Failure, Outcome, note},
-    picture::{Colour, Sheet},
     pictures,
-    plan::MOST_ELEMENTS,
     progress::Bar,
     report::table,
 };
+use chains::{Of, Samples};
 use harmonium::{
-    BitMatrix, Error, Matrix, Model,
+    Error, Model,
     chain_file::{load_chains, save_chains},
-    checkpoint::write_atomically,
+    checkpoint::Checkpoint,
     evaluate::integrated_autocorrelation_time,
     model::{Clamp, GibbsChain, Rbm, States, SwapRate, Tempering, Trajectory, even_ladder},
 };
-use npyz::WriterBuilder;
-use std::{io, path::Path};
-
-/// Chains unless told otherwise.
-const DEFAULT_COUNT: usize = 100;
-/// Tiles beside one another on a sheet, at most.
-const TILES_PER_ROW: usize = 20;
-
-/// What is written.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Format {
-    /// A sheet of means.
-    Picture,
-    /// States.
-    States,
-}
+use held::{Held, checked_count};
+use sheet::{Format, Shown};
+use std::path::Path;
 
 /// Sweeps before those that are measured.
 const DEFAULT_BURN_IN: usize = 256;
 /// Lowest inverse temperature for units that have no distribution at 0.
 const LOWEST_OF_CONTINUOUS: f32 = 0.1;
 
-/// Samples and how they came about.
-struct Samples {
-    visible: States,
-    /// From which the visible means are.
-    hidden: States,
-    /// For the picture.
-    origin: String,
-}
-
 /// Runs the command.
 pub fn run(args: &SampleArgs) -> Outcome<()> {
-    let extension = args.out.extension().map(|e| e.to_ascii_lowercase());
-    let format = match extension.as_ref().and_then(|e| e.to_str()) {
-        Some("png") => Format::Picture,
-        Some("npy") => Format::States,
-        _ => {
-            return Err(Failure::usage(format!(
-                "--out {}: expected a file name that ends in .png or .npy",
-                args.out.display()
-            )));
-        }
-    };
+    let format = Format::of(&args.out)?;
     if !(args.beta >= 0.0 && args.beta.is_finite()) {
         return Err(Failure::usage(format!(
             "--beta {}: expected a finite number of at least 0",
@@ -78,6 +48,7 @@ pub fn run(args: &SampleArgs) -> Outcome<()> {
     let checkpoint = load_model(&args.model)?;
     match &checkpoint.model {
         Model::Dbn(dbn) => return deep::sample(args, dbn, format),
+        Model::Dbm(machine) => return dbm::sample(args, &checkpoint, machine, format),
         Model::Rbm(_) => {}
         other => {
             let kind = other.kind();
@@ -87,58 +58,79 @@ pub fn run(args: &SampleArgs) -> Outcome<()> {
     }
     let seed = args.seed.unwrap_or(0);
     if args.weighted {
-        let Format::States = format else {
+        if !args
+            .out
+            .extension()
+            .is_some_and(|e| e.eq_ignore_ascii_case("npy"))
+        {
             return Err(Failure::usage(
                 "--weighted: expected an --out that ends in .npy, beside which weights are written",
             ));
-        };
-        let count = checked_count(args, checkpoint.rbm()?, 1, None)?;
+        }
+        let count = checked_count(args, widest(checkpoint.rbm()?), 1, None)?;
         return weighted::run(args, &checkpoint, count, seed);
     }
-    let rbm = checkpoint.into_rbm()?;
-    let samples = if let Some(temperatures) = args.tempering {
-        tempered(args, &rbm, temperatures, seed)?
-    } else if !args.trajectory.is_empty() {
-        along_trajectory(args, &rbm, seed)?
-    } else {
-        gibbs(args, &rbm, seed)?
-    };
-    match format {
-        Format::Picture => picture(args, &rbm, &samples)?,
-        Format::States => write_npy(&args.out, &samples.visible)?,
+    if args.over_time && format != Format::Picture {
+        return Err(picture_alone(&args.out));
     }
-    note(format!(
-        "{} samples after {} sweeps in {}",
-        samples.visible.rows(),
-        args.steps,
-        args.out.display()
-    ));
+    let rbm = checkpoint.rbm()?;
+    // Before anything is made of the number.
+    checked_count(args, widest(rbm), 1, None)?;
+    let pixels = pictures::shown(rbm);
+    let held = match Held::clamped(args, &checkpoint.notes, rbm.visible(), pixels)? {
+        None => Held::label(args, rbm.visible())?,
+        held => held,
+    };
+    let values = format.values(args);
+    let samples = if let Some(temperatures) = args.tempering {
+        tempered(args, rbm, temperatures, held.as_ref(), values, seed)?
+    } else if !args.trajectory.is_empty() {
+        along_trajectory(args, rbm, held.as_ref(), values, seed)?
+    } else {
+        gibbs(args, &checkpoint, held.as_ref(), values, seed)?
+    };
+    let title = format!("RBM {}-{}", rbm.n_visible(), rbm.n_hidden());
+    let shown = Shown {
+        title: &title,
+        pixels,
+        binary: rbm.visible().units.are_binary(),
+        classes: rbm.label_group().map(|group| group.size),
+    };
+    sheet::write(args, format, &shown, held.as_ref(), &samples)?;
+    note(told(args, samples.visible.rows()));
     Ok(())
 }
 
-/// The number of chains: `--count`, else what the files hold, else 100.
-fn checked_count(
-    args: &SampleArgs,
-    rbm: &Rbm,
-    levels: usize,
-    held: Option<&(Clamp, usize)>,
-) -> Outcome<usize> {
-    let held = held.map(|(_, rows)| *rows).filter(|&n| n > 1);
-    // With a row a class, whole rows.
-    let rows = held.filter(|_| args.every_label);
-    let count = rows.or(args.count).or(held).unwrap_or(DEFAULT_COUNT);
-    let most = MOST_ELEMENTS / rbm.n_visible().max(rbm.n_hidden()).max(1) / levels.max(1);
-    if count > most {
-        return Err(Failure::usage(format!(
-            "--count {count}: expected at most {most} chains of a machine of this size"
-        )));
-    }
-    Ok(count)
+/// What was done, in a line.
+pub fn told(args: &SampleArgs, count: usize) -> String {
+    format!(
+        "{count} samples after {} sweeps in {}",
+        args.steps,
+        args.out.display()
+    )
+}
+
+/// Why `--over-time` cannot be written as numbers.
+pub fn picture_alone(out: &Path) -> Failure {
+    Failure::usage(format!(
+        "--over-time: expected an --out that ends in .png, not {}",
+        out.display()
+    ))
+}
+
+fn widest(rbm: &Rbm) -> usize {
+    rbm.n_visible().max(rbm.n_hidden())
 }
 
 /// Block Gibbs sampling, perhaps with held units, perhaps going on with stored chains.
-fn gibbs(args: &SampleArgs, rbm: &Rbm, seed: u64) -> Outcome<Samples> {
-    let held = held_units(args, rbm)?;
+fn gibbs(
+    args: &SampleArgs,
+    checkpoint: &Checkpoint,
+    held: Option<&Held>,
+    values: ValuesArg,
+    seed: u64,
+) -> Outcome<Samples> {
+    let rbm = checkpoint.rbm()?;
     let mut chains = match &args.continue_from {
         Some(path) => {
             let chains = load_chains(path)?;
@@ -158,136 +150,57 @@ fn gibbs(args: &SampleArgs, rbm: &Rbm, seed: u64) -> Outcome<Samples> {
             }
             chains
         }
-        None => GibbsChain::uniform(rbm, checked_count(args, rbm, 1, held.as_ref())?, seed),
+        None => {
+            // Of chains over time there is a copy at each time.
+            let levels = match args.over_time {
+                true => chains::times(args.steps).len(),
+                false => 1,
+            };
+            let count = checked_count(args, widest(rbm), levels, held.map(|held| held.rows))?;
+            if args.from_data {
+                let v = held::start(args, &checkpoint.notes, rbm.visible(), held, count)?;
+                GibbsChain::from_visible(v, rbm.n_hidden(), seed)
+            } else {
+                GibbsChain::uniform(rbm, count, seed)
+            }
+        }
     };
-    let held = held.map(|(clamp, _)| clamp);
-    if let Some(clamp) = &held {
-        chains = chains.clamped_visible(clamp.clone())?;
+    if let Some(held) = held {
+        chains = chains.clamped_visible(held.clamp.clone())?;
     }
-    let bar = Bar::new(args.steps as u64, "sampling");
-    for k in 0..args.steps {
-        chains.sweep(rbm, args.beta, 1)?;
-        bar.set(k as u64 + 1);
-    }
-    bar.clear();
+    let origin = format!("Gibbs sweeps at β = {} {}", args.beta, origin(args));
+    let mut chains = Of {
+        machine: rbm,
+        chains,
+    };
+    let samples = chains::run(args, &mut chains, held, values, origin)?;
     if let Some(path) = &args.save_chains {
-        save_chains(&chains, path)?;
+        save_chains(&chains.chains, path)?;
     }
-    let start = match (&args.continue_from, &held) {
+    Ok(samples)
+}
+
+/// Where the chains come from.
+pub fn origin(args: &SampleArgs) -> &'static str {
+    match (&args.continue_from, args.from_data) {
         (Some(_), _) => "from stored chains",
-        (None, Some(_)) if args.clamp.is_some() => "with held units",
-        (None, _) => "from fair coins",
-    };
-    Ok(Samples {
-        visible: chains.visible().clone(),
-        hidden: chains.hidden().clone(),
-        origin: format!("Gibbs sweeps at β = {} {start}", args.beta),
-    })
-}
-
-/// Chains of a class, of `--every-label`.
-pub const PER_CLASS: usize = 10;
-
-/// The class that each chain is held at, by `--label` (the first one alone, for all chains) or `--every-label`.
-///
-/// # Errors
-/// A class that does not exist.
-pub fn held_classes(args: &SampleArgs, classes: usize) -> Outcome<Vec<u8>> {
-    if let Some(class) = args.label {
-        if class >= classes {
-            return Err(Failure::usage(format!(
-                "--label {class}: expected a class below {classes}"
-            )));
-        }
-        return Ok(vec![class as u8]);
+        (None, true) => "from training examples",
+        (None, false) if args.clamp.is_some() => "with held units",
+        (None, false) => "from fair coins",
     }
-    let each = args
-        .count
-        .map_or(PER_CLASS, |n| n.div_ceil(classes))
-        .min(MOST_ELEMENTS / classes);
-    Ok((0..classes * each).map(|k| (k / each) as u8).collect())
-}
-
-/// What --clamp and --mask, --label or --every-label hold, and for how many chains.
-fn held_units(args: &SampleArgs, rbm: &Rbm) -> Outcome<Option<(Clamp, usize)>> {
-    let binary = rbm.visible().units.are_binary();
-    let n = rbm.n_visible();
-    if args.label.is_some() || args.every_label {
-        let Some(group) = rbm.visible().units.last_group() else {
-            return Err(
-                Failure::usage("--label and --every-label: the machine has no labels")
-                    .hint("`harmonium train --labels` makes one that has"),
-            );
-        };
-        let classes = held_classes(args, group.size)?;
-        let count = classes.len();
-        let mask = BitMatrix::from_fn(1, n, |_, j| group.range().contains(&j));
-        let one = |i: usize, j: usize| j == group.first + usize::from(classes[i]);
-        let values: States = if binary {
-            BitMatrix::from_fn(count, n, one).into()
-        } else {
-            Matrix::from_fn(count, n, |i, j| f32::from(one(i, j))).into()
-        };
-        return Ok(Some((Clamp::new(rbm.visible(), values, mask)?, count)));
-    }
-    let (Some(values), Some(mask)) = (&args.clamp, &args.mask) else {
-        return Ok(None);
-    };
-    let bits = |path: &Path, x: &Matrix| {
-        BitMatrix::from_matrix(x).map_err(|e| Failure::failed(format!("{}: {e}", path.display())))
-    };
-    let (x, m) = (read_npy(values)?, bits(mask, &read_npy(mask)?)?);
-    let rows = x.rows().max(m.rows());
-    let x: States = if binary {
-        bits(values, &x)?.into()
-    } else {
-        x.into()
-    };
-    let clamp = Clamp::new(rbm.visible(), x, m)
-        .map_err(|e| Failure::failed(format!("--clamp {}: {e}", values.display())))?;
-    Ok(Some((clamp, rows)))
-}
-
-/// A matrix of numbers; one axis is one row.
-fn read_npy(path: &Path) -> Outcome<Matrix> {
-    let bytes = std::fs::read(path).map_err(|e| Error::io(path, "read the array", e))?;
-    let wrong = |e: &dyn std::fmt::Display| Error::file(path, "an NPY array of numbers", e);
-    let open = || npyz::NpyFile::new(&bytes[..]);
-    let file = open().map_err(|e| wrong(&e))?;
-    let shape = file.shape().to_vec();
-    let (rows, columns) = match shape[..] {
-        [n] => (1, n as usize),
-        [rows, columns] => (rows as usize, columns as usize),
-        _ => {
-            let found = format!("{} axes", shape.len());
-            return Err(Error::file(path, "an array of 1 or 2 axes", found).into());
-        }
-    };
-    let fits = rows.checked_mul(columns).is_some_and(|n| n <= bytes.len());
-    if !fits || file.order() != npyz::Order::C {
-        return Err(wrong(&"a truncated one, or one in Fortran order").into());
-    }
-    let x: Vec<f32> = if let Ok(x) = open().and_then(|f| f.into_vec::<u8>()) {
-        x.into_iter().map(f32::from).collect()
-    } else if let Ok(x) = open().and_then(|f| f.into_vec::<bool>()) {
-        x.into_iter().map(f32::from).collect()
-    } else if let Ok(x) = open().and_then(|f| f.into_vec::<f64>()) {
-        x.into_iter().map(|x| x as f32).collect()
-    } else if let Ok(x) = open().and_then(|f| f.into_vec::<i64>()) {
-        x.into_iter().map(|x| x as f32).collect()
-    } else {
-        open()
-            .and_then(|f| f.into_vec::<f32>())
-            .map_err(|e| wrong(&format!("{e}; expected u8, bool, i64, f32 or f64")))?
-    };
-    Ok(Matrix::from_slice(rows, columns, &x)?)
 }
 
 /// Parallel tempering.
-fn tempered(args: &SampleArgs, rbm: &Rbm, temperatures: usize, seed: u64) -> Outcome<Samples> {
-    let held = held_units(args, rbm)?;
-    let count = checked_count(args, rbm, temperatures, held.as_ref())?;
-    let clamp = held.map(|(clamp, _)| clamp);
+fn tempered(
+    args: &SampleArgs,
+    rbm: &Rbm,
+    temperatures: usize,
+    held: Option<&Held>,
+    values: ValuesArg,
+    seed: u64,
+) -> Outcome<Samples> {
+    let count = checked_count(args, widest(rbm), temperatures, held.map(|held| held.rows))?;
+    let clamp = held.map(|held| held.clamp.clone());
     let discrete = rbm.visible().units.are_discrete() && rbm.hidden().units.are_discrete();
     let lowest = args
         .lowest_beta
@@ -320,15 +233,19 @@ fn tempered(args: &SampleArgs, rbm: &Rbm, temperatures: usize, seed: u64) -> Out
         &levels,
         replicas.swap_rates(),
     )?;
-    Ok(Samples {
-        visible: replicas.visible(),
-        hidden: replicas.hidden(),
-        origin: format!("sweeps of parallel tempering with {temperatures} temperatures"),
-    })
+    let origin = format!("sweeps of parallel tempering with {temperatures} temperatures");
+    let (visible, hidden) = (replicas.visible(), replicas.hidden());
+    finished(args, rbm, (visible, hidden), held, values, origin)
 }
 
 /// Swaps between the models of a training run.
-fn along_trajectory(args: &SampleArgs, rbm: &Rbm, seed: u64) -> Outcome<Samples> {
+fn along_trajectory(
+    args: &SampleArgs,
+    rbm: &Rbm,
+    held: Option<&Held>,
+    values: ValuesArg,
+    seed: u64,
+) -> Outcome<Samples> {
     let mut files = Vec::new();
     for path in &args.trajectory {
         if path.is_dir() {
@@ -355,9 +272,9 @@ fn along_trajectory(args: &SampleArgs, rbm: &Rbm, seed: u64) -> Outcome<Samples>
     if models.last() != Some(rbm) {
         models.push(rbm.clone());
     }
-    let held = held_units(args, rbm)?;
-    let count = checked_count(args, rbm, models.len() + 1, held.as_ref())?;
-    let clamp = held.map(|(clamp, _)| clamp);
+    let levels = models.len() + 1;
+    let count = checked_count(args, widest(rbm), levels, held.map(|held| held.rows))?;
+    let clamp = held.map(|held| held.clamp.clone());
     let mut replicas = Trajectory::new(models, count, seed)?;
     if let Some(clamp) = &clamp {
         replicas = replicas.clamped_visible(clamp)?;
@@ -384,10 +301,34 @@ fn along_trajectory(args: &SampleArgs, rbm: &Rbm, seed: u64) -> Outcome<Samples>
         &levels,
         replicas.swap_rates(),
     )?;
+    let origin = format!("sweeps of trajectory tempering through {n} models");
+    let (visible, hidden) = (replicas.visible(), replicas.hidden());
+    finished(args, rbm, (visible, hidden), held, values, origin)
+}
+
+/// Samples of replicas at the model.
+fn finished(
+    args: &SampleArgs,
+    rbm: &Rbm,
+    (visible, hidden): (States, States),
+    held: Option<&Held>,
+    values: ValuesArg,
+    origin: String,
+) -> Outcome<Samples> {
+    let means = if values == ValuesArg::States || args.steps == 0 {
+        None
+    } else {
+        let mut means = rbm.mean_v_from_h(&hidden, 1.0)?;
+        if let Some(held) = held {
+            held.put(&visible, &mut means);
+        }
+        Some(means)
+    };
     Ok(Samples {
-        visible: replicas.visible(),
-        hidden: replicas.hidden(),
-        origin: format!("sweeps of trajectory tempering through {n} models"),
+        visible,
+        means,
+        frames: Vec::new(),
+        origin,
     })
 }
 
@@ -448,72 +389,4 @@ fn report(
         rows.push([name.to_owned(), series.time(), remark]);
     }
     table("Replicas", &rows)
-}
-
-/// A sheet of probabilities; before the first sweep there are only coins to show.
-fn picture(args: &SampleArgs, rbm: &Rbm, samples: &Samples) -> Outcome<()> {
-    // Of held units the means say nothing.
-    let held = args.clamp.is_some();
-    let means = if args.steps == 0 || held {
-        samples.visible.to_matrix()
-    } else {
-        rbm.mean_v_from_h(&samples.hidden, args.beta)?
-    };
-    let count = samples.visible.rows();
-    let mut per_row = count.isqrt();
-    per_row += usize::from(per_row * per_row < count);
-    let caption = format!(
-        "{} of {count} chains after {} {}{}",
-        if held { "States" } else { "E[v | h]" },
-        args.steps,
-        samples.origin,
-        match (args.label, args.every_label) {
-            (Some(class), _) => format!(", label held at {class}"),
-            (None, true) => ", labels held, a row a class".into(),
-            (None, false) => String::new(),
-        }
-    );
-    let per_row = per_row.min(TILES_PER_ROW);
-    let per_row = match rbm.label_group() {
-        Some(group) if args.every_label => count / group.size,
-        _ => per_row,
-    };
-    let n = pictures::shown(rbm);
-    let sheet = pictures::grid(
-        &pictures::grey(pictures::rows(&means), rbm, n),
-        n,
-        per_row,
-        Colour::Grey,
-    )?;
-    let title = format!("RBM {}-{}", rbm.n_visible(), rbm.n_hidden());
-    Sheet::page(&title, &[sheet.headed("samples", &caption)])?.write_png(&args.out)?;
-    Ok(())
-}
-
-/// Writes states `[rows x columns]`: bits as zeros and ones, u8, others as f32.
-pub fn write_npy(path: &Path, states: &States) -> Outcome<()> {
-    fn write<T: npyz::AutoSerialize>(
-        bytes: &mut Vec<u8>,
-        states: &States,
-        elements: impl Iterator<Item = T>,
-    ) -> io::Result<()> {
-        let mut writer = npyz::WriteOptions::new()
-            .default_dtype()
-            .shape(&[states.rows() as u64, states.columns() as u64])
-            .writer(bytes)
-            .begin_nd()?;
-        writer.extend(elements)?;
-        writer.finish()
-    }
-    let mut bytes = Vec::new();
-    let written = match states {
-        States::Bits(x) => {
-            let columns = x.columns();
-            let all = (0..x.rows()).flat_map(|i| (0..columns).map(move |j| u8::from(x.get(i, j))));
-            write(&mut bytes, states, all)
-        }
-        States::Real(x) => write(&mut bytes, states, x.elements()),
-    };
-    written.map_err(|e| Error::io(path, "encode the states", e))?;
-    Ok(write_atomically(path, &bytes)?)
 }

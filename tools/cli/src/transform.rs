@@ -8,7 +8,7 @@ use crate::{
     evaluate::load_model,
     failure::{Failure, Outcome},
     likelihood, report,
-    sample::write_npy,
+    sample::sheet::write_npy,
 };
 use harmonium::{
     Examples, Matrix, Model, Rbm,

@@ -2,8 +2,17 @@
 
 use super::{Threads, count, positive};
 use crate::likelihood::DEFAULT_BETAS;
-use clap::Args;
+use clap::{Args, ValueEnum};
 use std::path::PathBuf;
+
+/// What is shown or written of the visible units.
+#[derive(Clone, Copy, Debug, PartialEq, ValueEnum)]
+pub enum ValuesArg {
+    /// Means E[v | h] of the last sweep, held units at their values.
+    Means,
+    /// States.
+    States,
+}
 
 /// Options of `harmonium sample`.
 #[derive(Args, Debug)]
@@ -18,9 +27,13 @@ Gibbs chains of the same number of sweeps. See docs/sampling.md.
 that is small, a few samples carry all the weight.
 
 A deep belief network is sampled by chains of its top pair and one pass down; free ones start from fair coins (free association). Of the options here it \
-has --count, --steps, --label, --every-label, --seed and --out.
+has --count, --steps, --label, --every-label, --values, --seed and --out.
 
---clamp holds units at given values and samples the others given them: missing values, or one class with --label.")]
+A deep Boltzmann machine is sampled by block Gibbs sweeps over all its layers, odd ones, then even ones. Of the options here it has all but --tempering, --trajectory, --weighted, \
+--save-chains and --continue.
+
+--clamp holds units at given values and samples the others given them: missing values, or one class with --label. Inpainting of the first examples of the test part:
+  harmonium sample run/model.safetensors --clamp data --mask upper --over-time --out completed.png")]
 pub struct SampleArgs {
     /// Model file.
     pub model: PathBuf,
@@ -52,12 +65,28 @@ pub struct SampleArgs {
     /// Sweeps of --tempering and --trajectory before the --steps sweeps that are measured [default: 256].
     #[arg(long, value_name = "N", value_parser = count)]
     pub burn_in: Option<usize>,
-    /// Values of held visible units, `.npy` [n x visible] or [1 x visible].
-    #[arg(long, value_name = "FILE.npy", requires = "mask")]
+    /// Values of held visible units, `.npy` [n x visible] or [1 x visible]; `data` takes the first --count test examples (of the training part if there is no other).
+    #[arg(long, value_name = "FILE.npy|data", requires = "mask")]
     pub clamp: Option<PathBuf>,
-    /// Which visible units are held: 1, and 0 for those that are sampled, `.npy` [n x visible] or [1 x visible].
-    #[arg(long, value_name = "FILE.npy", requires = "clamp")]
+    /// Which visible units are held: 1, and 0 for those that are sampled, `.npy` [n x visible] or [1 x visible]; or a half of the picture.
+    #[arg(
+        long,
+        value_name = "FILE.npy|upper|lower|left|right",
+        requires = "clamp"
+    )]
     pub mask: Option<PathBuf>,
+    /// Chains start at training examples, over and over if there are few, in place of fair coins; with --clamp data at the examples that are held in part.
+    #[arg(long, conflicts_with_all = ["continue_from", "tempering", "trajectory", "weighted"])]
+    pub from_data: bool,
+    /// Data of --from-data and --clamp data, as in `train` [default: what the model was trained on].
+    #[arg(long, value_name = "mnist|DIR|FILE")]
+    pub data: Option<String>,
+    /// A sheet of chains over Gibbs time: a row a chain, columns after 0, 1, 2, 5, 10, ... sweeps [default of --count: 10].
+    #[arg(long, conflicts_with_all = ["tempering", "trajectory", "weighted"])]
+    pub over_time: bool,
+    /// Means or states [default: means on a sheet, states as numbers; states before the first sweep].
+    #[arg(long, value_name = "WHAT", conflicts_with = "weighted")]
+    pub values: Option<ValuesArg>,
     /// Hold the label of a machine with labels at this class.
     #[arg(long, value_name = "CLASS", conflicts_with = "clamp")]
     pub label: Option<usize>,
@@ -73,8 +102,8 @@ pub struct SampleArgs {
     /// Seed of every draw [default: 0].
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
-    /// `.png`: a sheet of the means E[v | h] of the last sweep; `.npy`: the states [count x visible], binary ones as u8, others as f32.
-    #[arg(long, value_name = "FILE.png|FILE.npy")]
+    /// `.png`: a sheet; `.npy`: states or means [count x visible], binary states as u8, others as f32; `.csv`: the same, a line each.
+    #[arg(long, value_name = "FILE.png|FILE.npy|FILE.csv")]
     pub out: PathBuf,
     /// Threads of the command.
     #[command(flatten)]

@@ -5,16 +5,17 @@ use super::{
     name,
 };
 use crate::{
-    args::{EvaluateArgs, ScheduleArg},
+    args::EvaluateArgs,
     classify::Classification,
     confusion,
     data::{Source, check_columns, input},
+    evaluate::betas,
     failure::{Failure, Outcome, note},
     interrupt::Interrupt,
-    likelihood::{self, DEFAULT_BETAS, DEFAULT_CHAINS},
+    likelihood::{self, DEFAULT_CHAINS},
     report,
 };
-use harmonium::{checkpoint::Checkpoint, evaluate::Betas, model::Dbn};
+use harmonium::{checkpoint::Checkpoint, model::Dbn};
 
 /// Samples of each example's recognition distribution unless told otherwise.
 const BOUND_SAMPLES: usize = 5;
@@ -38,7 +39,10 @@ pub fn run(args: &EvaluateArgs, checkpoint: &Checkpoint, dbn: &Dbn) -> Outcome<(
             );
         }
     }
-    let annealing = annealing(args)?;
+    // If they are to be others than those of the end of training.
+    let own = args.schedule.is_some() || args.betas.is_some() || args.chains != DEFAULT_CHAINS;
+    let betas = betas(args)?;
+    let annealing = own.then_some((args.chains, betas));
     let (source, seed) = Source::of_model(
         &checkpoint.notes,
         args.data.as_deref(),
@@ -97,21 +101,4 @@ pub fn run(args: &EvaluateArgs, checkpoint: &Checkpoint, dbn: &Dbn) -> Outcome<(
         source.binarize
     );
     report::table(&title, &rows)
-}
-
-/// Chains and temperatures, if they are to be others than those of the end of training.
-fn annealing(args: &EvaluateArgs) -> Outcome<Option<(usize, Betas)>> {
-    let steps = args.betas.unwrap_or(DEFAULT_BETAS);
-    let betas = match (args.schedule, args.betas) {
-        (Some(ScheduleArg::Linear), _) | (None, Some(_)) => Some(Betas::Linear(steps)),
-        (Some(ScheduleArg::Adaptive), _) => Some(Betas::Adaptive(steps)),
-        (Some(ScheduleArg::SalakhutdinovMurray), Some(steps)) => {
-            return Err(Failure::usage(format!(
-                "--betas {steps}: --schedule salakhutdinov-murray has 14503 of its own"
-            )));
-        }
-        (Some(ScheduleArg::SalakhutdinovMurray), None) => Some(Betas::SalakhutdinovMurray),
-        (None, None) => (args.chains != DEFAULT_CHAINS).then_some(Betas::SalakhutdinovMurray),
-    };
-    Ok(betas.map(|betas| (args.chains, betas)))
 }

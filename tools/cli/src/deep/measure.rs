@@ -1,6 +1,7 @@
 //! How well a deep belief network classifies, and the variational lower bound of its likelihood.
 
 use crate::{
+    annealed,
     args::Split,
     classify::Classification,
     data::input,
@@ -59,7 +60,7 @@ impl LowerBound {
             TopLogZ::Exact(top.log_z()?)
         } else if top.is_bernoulli() {
             let (chains, betas) = annealing.unwrap_or((DEFAULT_CHAINS, Betas::SalakhutdinovMurray));
-            match annealed(dbn, train, chains, betas, seed, interrupt)? {
+            match anneal_top(dbn, train, chains, betas, seed, interrupt)? {
                 Some((bracket, ais)) => TopLogZ::Annealed(Box::new(bracket), ais),
                 None => return Err(Failure::failed("interrupted while measuring")),
             }
@@ -198,7 +199,7 @@ impl LowerBound {
 }
 
 /// Annealing of the top pair both ways, from the base rate of the features of training examples; nothing if interrupted.
-fn annealed(
+fn anneal_top(
     dbn: &Dbn,
     train: &Examples,
     chains: usize,
@@ -211,31 +212,24 @@ fn annealed(
         States::Real(x) => Examples::real(x, None)?,
     };
     let top = dbn.top();
-    let mut ais = Ais {
+    let ais = Ais {
         chains,
         betas,
         base: Base::rate_of(&features),
         seed,
     };
-    // The same temperatures both ways.
-    ais.betas = Betas::Given(ais.ladder(top)?);
+    let ais = annealed::with_ladder(&ais, top)?;
     let start = ReverseStart::suited_to(top, &features, chains, DEFAULT_BURN_IN, seed)?;
     let mut bar = Stages::new();
-    let mut progress = |stage, done, all| {
+    let bracket = annealed::both_ways(&ais, top, &start, &mut |stage, done, all| {
         bar.set(stage, done, all);
         match interrupt.asked() {
             true => ControlFlow::Break(()),
             false => ControlFlow::Continue(()),
         }
-    };
-    let forward = ais.log_z_with(top, &mut |done, all| progress("annealing", done, all))?;
-    let Some(forward) = forward else {
-        return Ok(None);
-    };
-    let back = &mut |done, all| progress("annealing back", done, all);
-    let reverse = ais.reverse_log_z_with(top, &start, back)?;
+    })?;
     bar.clear();
-    Ok(reverse.map(|reverse| (Bracket::new(forward, reverse), ais)))
+    Ok(bracket.map(|bracket| (bracket, ais)))
 }
 
 /// All that is measured of a network.

@@ -2,14 +2,19 @@
 
 use super::name;
 use crate::{
-    args::SampleArgs,
+    args::{SampleArgs, ValuesArg},
     data::{self, input},
     failure::{Failure, Outcome, note},
     picture::{Colour, Sheet},
     pictures,
     plan::MOST_ELEMENTS,
     progress::Bar,
-    sample::{Format, PER_CLASS, held_classes, write_npy},
+    sample::{
+        chains::Samples,
+        held::{PER_CLASS, held_classes},
+        sheet::{self, Format, Shown},
+        told,
+    },
 };
 use harmonium::{
     Examples, Matrix,
@@ -32,6 +37,8 @@ pub fn run(args: &SampleArgs, dbn: &Dbn, format: Format) -> Outcome<()> {
         ("--trajectory", !args.trajectory.is_empty()),
         ("--weighted", args.weighted),
         ("--clamp", args.clamp.is_some()),
+        ("--from-data", args.from_data),
+        ("--over-time", args.over_time),
         ("--save-chains", args.save_chains.is_some()),
         ("--continue", args.continue_from.is_some()),
     ] {
@@ -56,8 +63,6 @@ pub fn run(args: &SampleArgs, dbn: &Dbn, format: Format) -> Outcome<()> {
     } else {
         None
     };
-    let per_row = classes.filter(|_| args.every_label);
-    let per_row = per_row.zip(labels.as_ref()).map(|(n, held)| held.len() / n);
     let count = labels.as_ref().map_or(args.count.unwrap_or(FREE), Vec::len);
     let widest = (0..dbn.n_layers()).map(|l| dbn.layer(l).size()).max();
     let most = MOST_ELEMENTS / widest.unwrap_or(1).max(1);
@@ -68,33 +73,25 @@ pub fn run(args: &SampleArgs, dbn: &Dbn, format: Format) -> Outcome<()> {
     }
     let mut chains = dbn.chains(count, labels.as_deref(), seed)?;
     sweep(dbn, &mut chains, args.steps)?;
-    match format {
-        Format::States => {
-            let states = dbn.sample_v_from_features(chains.visible().view(), seed, 0)?;
-            write_npy(&args.out, &states)?;
-        }
-        Format::Picture => {
-            let means = dbn.mean_v_from_features(chains.visible().view(), seed, 0)?;
-            let what = match (args.label, args.every_label) {
-                (Some(class), _) => format!("label held at {class}"),
-                (None, true) => "labels held, a row a class".into(),
-                (None, false) => "label free".into(),
-            };
-            let per_row =
-                per_row.unwrap_or_else(|| (count as f64).sqrt().ceil().min(20.0) as usize);
-            let sheet = sheet(dbn, &means, per_row)?;
-            let caption = format!(
-                "E[v | h] after {} Gibbs sweeps of the top pair, {what}",
-                args.steps
-            );
-            Sheet::page(&name(dbn), &[sheet.headed("samples", &caption)])?.write_png(&args.out)?;
-        }
-    }
-    note(format!(
-        "{count} samples after {} sweeps in {}",
-        args.steps,
-        args.out.display()
-    ));
+    let features = chains.visible().view();
+    let means = match format.values(args) {
+        ValuesArg::Means => Some(dbn.mean_v_from_features(features, seed, 0)?),
+        ValuesArg::States => None,
+    };
+    let samples = Samples {
+        visible: dbn.sample_v_from_features(features, seed, 0)?,
+        means,
+        frames: Vec::new(),
+        origin: "Gibbs sweeps of the top pair".into(),
+    };
+    let shown = Shown {
+        title: &name(dbn),
+        pixels: dbn.n_visible(),
+        binary: dbn.layer(0).units.are_binary(),
+        classes,
+    };
+    sheet::write(args, format, &shown, None, &samples)?;
+    note(told(args, count));
     Ok(())
 }
 
@@ -108,10 +105,10 @@ fn sweep(dbn: &Dbn, chains: &mut GibbsChain, steps: usize) -> Outcome<()> {
     Ok(())
 }
 
-fn sheet(dbn: &Dbn, means: &Matrix, per_row: usize) -> Outcome<Sheet> {
+fn fantasies(dbn: &Dbn, means: &Matrix) -> Outcome<Sheet> {
     let n = dbn.n_visible();
     let tiles = pictures::scaled(pictures::rows(means), dbn.layer(0).units.are_binary(), n);
-    pictures::grid(&tiles, n, per_row, Colour::Grey)
+    pictures::grid(&tiles, n, PER_CLASS, Colour::Grey)
 }
 
 /// The picture that training leaves: with labels a row a class, else chains from features of training examples; beside training examples.
@@ -144,7 +141,7 @@ pub fn pictures(path: &Path, title: &str, dbn: &Dbn, train: &Examples, seed: u64
     let caption = format!("E[v | h] after {SWEEPS} Gibbs sweeps of the top pair {what}");
     let examples = pictures::scaled(data::rows(train, EXAMPLES), binary, n);
     let pages = [
-        sheet(dbn, &means, PER_CLASS)?.headed("fantasies", &caption),
+        fantasies(dbn, &means)?.headed("fantasies", &caption),
         pictures::grid(&examples, n, 4, Colour::Grey)?
             .headed("training examples", "as the network sees them"),
     ];

@@ -1,6 +1,6 @@
 //! `harmonium sample --weighted`: samples with weights, by annealed importance sampling.
 
-use super::write_npy;
+use super::sheet::write_npy;
 use crate::{
     args::SampleArgs,
     data::Source,

@@ -7,7 +7,6 @@ use super::{
         train::in_order,
     },
     plan::DbmPlan,
-    stage::mean_v,
 };
 use crate::{
     args::Split,
@@ -23,7 +22,7 @@ use crate::{
     pictures,
     progress::{Bar, Stages},
     report,
-    sample::PER_CLASS,
+    sample::held::PER_CLASS,
 };
 use harmonium::{
     Binarization, Examples, Network, Rbm, Values,
@@ -81,7 +80,7 @@ pub fn samples(path: &Path, title: &str, dbm: &Dbm, train: &Examples, seed: u64)
         bar.set(k as u64 + 1);
     }
     bar.clear();
-    let means = mean_v(dbm, chains.states()[1].view())?;
+    let means = dbm.mean_v_from_h(chains.states()[1].view(), 1.0)?;
     let n = dbm.n_visible();
     let caption = format!("E[v | h] after {SWEEPS} Gibbs sweeps of all layers {what}");
     let pages = [

@@ -3,10 +3,9 @@
 use super::super::record::{Figures, Stage, WATCHED, Watch, last_update, mean_square, wrong};
 use crate::{data::input, failure::Outcome};
 use harmonium::{
-    Examples, Matrix,
+    Examples,
     checkpoint::Checkpoint,
     model::{Convergence, Dbm, MeanField},
-    product::{Propagation, Tail},
     train::{DbmTraining, Position, Pretraining},
 };
 
@@ -115,18 +114,6 @@ fn reconstruction(
     options: &MeanField,
 ) -> Outcome<(f64, Convergence)> {
     let (means, convergence) = dbm.posterior_means(input(examples), options)?;
-    let v = mean_v(dbm, &means[0])?;
+    let v = dbm.mean_v_from_h(&means[0], 1.0)?;
     Ok((mean_square(examples, &v), convergence))
-}
-
-/// `E[v | h_1]` of states or means of layer 1.
-pub fn mean_v<'a>(dbm: &Dbm, h: impl Into<harmonium::product::Input<'a>>) -> Outcome<Matrix> {
-    let h = h.into();
-    let mut v = Matrix::zeros(h.rows(), dbm.n_visible());
-    let tail = Tail {
-        mean: Some(v.view_mut()),
-        ..Tail::new(1.0)
-    };
-    dbm.layer_from_neighbours(0, None, Some(h), tail, &mut Propagation::default())?;
-    Ok(v)
 }
