@@ -161,6 +161,10 @@ fn the_same_bits_at_any_number_of_threads_and_the_joint_stage_may_come_later() {
     let shown = bench.json("inspect two/model.safetensors --json");
     assert_eq!(shown["stage"]["name"], "pretraining");
     bench.ok("train dbm --resume --out two --epochs 8 --threads 3");
+    let shown = bench.ok("inspect two/model.safetensors");
+    assert!(shown.contains("joint, epoch 8.00 of 8"), "{shown}");
+    let shown = bench.json("inspect two/model.safetensors --json");
+    assert_eq!(shown["stage"]["options"]["epochs"], 8);
     let [one, two] = ["one", "two"].map(|run| bench.model(&format!("{run}/model.safetensors")));
     assert_same(&one, &two);
 }
