@@ -287,6 +287,13 @@ fn a_fine_tuned_network_goes_on_to_the_bit() {
     assert_eq!(stages(&bench, "whole"), stages(&bench, "parts"));
     let network = a.model.network().unwrap();
     assert_eq!(network.n_inputs(), 16 + 6);
+    // Its data are completed with the means of the machine beside it.
+    let classified = bench.json("classify whole/network.safetensors --split train --json");
+    assert_eq!(classified["confusion"], report["fine_tuned"]["confusion"]);
+    bench.ok("transform whole/network.safetensors --layer 1 --out features.csv");
+    let text = fs::read_to_string(bench.path("features.csv")).unwrap();
+    let widths = text.lines().map(|line| line.split(',').count());
+    assert_eq!(widths.collect::<Vec<_>>(), [8; 120]);
     // The network is made from the machine as it is.
     let refused = "train dbm --resume --out parts --epochs 20";
     bench.refused(refused, 2, &["--epochs 20", "network.safetensors"]);

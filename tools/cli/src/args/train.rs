@@ -46,20 +46,20 @@ Files in the output directory:
   samples.png           fantasies of the machine beside training examples
   curves.png            metrics.csv as a picture
 
-Of `train dbn` the options of an RBM are those of every greedy stage; --labels joins the labels to the layer below the top. Its defaults are
---method cd, --momentum at:0=0.5,5=0.9, --weight-decay 2e-4, --centering none, --resample and a rate of 0.1 (last layer linear:0.1:0.02; 0.001 for
-gaussian and relu units); no --epochs, --hidden, --preset, --objective, --stream, --early-stopping, --trajectory. metrics.csv
-has the stage (layer 1, ..., up-down), epoch, seconds, learning rate (of up-down that of the top pair), reconstruction error (of what the
-stage learns; of up-down that of a pass up and down) and, with labels and --validation, the share of wrong classes. --json of a finished
-run: the keys of `evaluate` without --exact, stages (seconds of each), seconds, evaluation_seconds, data, layers, classes, greedy, up_down
+Of `train dbn` the options of an RBM are those of every greedy stage; --labels joins the labels to the layer below the top. Its defaults are \
+--method cd, --momentum at:0=0.5,5=0.9, --weight-decay 2e-4, --centering none, --resample and a rate of 0.1 (last layer linear:0.1:0.02; 0.001 for \
+gaussian and relu units); no --epochs, --hidden, --preset, --objective, --stream, --early-stopping, --trajectory. metrics.csv \
+has the stage (layer 1, ..., up-down), epoch, seconds, learning rate (of up-down that of the top pair), reconstruction error (of what the \
+stage learns; of up-down that of a pass up and down) and, with labels and --validation, the share of wrong classes. --json of a finished \
+run: the keys of `evaluate` without --exact, stages (seconds of each), seconds, evaluation_seconds, data, layers, classes, greedy, up_down \
 (options), files.
 
-`train dbm` has two stages. In pretraining RBMs learn one upon the other by contrastive divergence with the --pretraining-... options, then all layers learn together: --epochs,
---learning-rate, --momentum, --weight-decay, --l1-decay, --centering, --optimizer momentum or nesterov, --sparsity, --chains and --steps (Gibbs sweeps an update, a number)
-are those of this joint stage, --batch-size is that of both. Defaults of the joint stage: rate linear:0.005:0, --momentum at:0=0.5,5=0.9, --weight-decay 2e-4,
-5 steps, --resample, the ordinary gradient after pretraining and the centred one without. Data are bits or numbers in [0, 1]. No --hidden, --preset, --method, --objective,
---visible-units, --stream, --early-stopping, --averaging and their like. metrics.csv is that of train dbn, with the iterations of mean field (of the slowest watched
-example) and, with --validation, the variational free-energy gap: how much lower the mean bound of held-out examples is than that of training examples (nats). --json of
+`train dbm` has two stages. In pretraining RBMs learn one upon the other by contrastive divergence with the --pretraining-... options, then all layers learn together: --epochs, \
+--learning-rate, --momentum, --weight-decay, --l1-decay, --centering, --optimizer momentum or nesterov, --sparsity, --chains and --steps (Gibbs sweeps an update, a number) \
+are those of this joint stage, --batch-size is that of both. Defaults of the joint stage: rate linear:0.005:0, --momentum at:0=0.5,5=0.9, --weight-decay 2e-4, \
+5 steps, --resample, the ordinary gradient after pretraining and the centred one without. Data are bits or numbers in [0, 1]. No --hidden, --preset, --method, --objective, \
+--visible-units, --stream, --early-stopping, --averaging and their like. metrics.csv is that of train dbn, with the iterations of mean field (of the slowest watched \
+example) and, with --validation, the variational free-energy gap: how much lower the mean bound of held-out examples is than that of training examples (nats). --json of \
 a finished run: as for train dbn, with pretraining and joint (options) in place of greedy and up_down.";
 
 /// Kinds of machines.
@@ -449,15 +449,15 @@ pub struct TrainArgs {
     /// One JSON object on stdout in place of the table.
     #[arg(long, help_heading = "Output")]
     pub json: bool,
+    /// Threads of the command.
+    #[command(flatten)]
+    pub threads: Threads,
     /// Options of deep belief networks.
     #[command(flatten)]
     pub deep: DeepArgs,
     /// Options of deep Boltzmann machines.
     #[command(flatten)]
     pub dbm: DbmArgs,
-    /// Threads of the command.
-    #[command(flatten)]
-    pub threads: Threads,
 }
 
 /// Sweeps an update: draws are numbered by 48 bits, which is enough for a million of them in 10^8 updates.

@@ -3,9 +3,11 @@
 mod agree;
 mod conclude;
 mod plan;
+mod posterior;
 mod stage;
 mod train;
 
+pub use posterior::seen_by;
 pub use train::run as train;
 
 /// Hidden layers unless told otherwise: those of Salakhutdinov and Hinton (2009).

@@ -8,10 +8,11 @@ use super::{
     },
     conclude::{self, Conclusion},
     plan::DbmPlan,
+    posterior::{MACHINE, with_posterior},
 };
 use crate::{
     args::TrainArgs,
-    data::{Data, input},
+    data::Data,
     enumerated::Enumerated,
     failure::{Failure, Outcome, note},
     files::Files,
@@ -19,9 +20,9 @@ use crate::{
     plan::{contradiction, describe_run},
 };
 use harmonium::{
-    Error, Examples, Matrix, Network, Values,
+    Error, Examples, Matrix, Network,
     checkpoint::{self, Checkpoint},
-    model::{Dbm, Kind, Layer, MeanField, Units},
+    model::{Dbm, Kind, Layer, Units},
     train::{DbmEvent, DbmTraining, Pretraining, PretrainingEvent},
 };
 use std::{collections::BTreeMap, fs, path::Path};
@@ -157,6 +158,9 @@ pub fn run(args: &TrainArgs, stored: Option<Checkpoint>) -> Outcome<()> {
             };
             let start = |classes| Network::classifier_from_dbm(&dbm, classes, options.seed);
             let places = (&files, resume.as_str());
+            let machine = files.model.file_name().unwrap_or_default();
+            let machine = machine.to_string_lossy().into_owned();
+            record.notes.insert(MACHINE.into(), machine);
             let tuned = fine_tune::run(
                 options,
                 &features,
@@ -166,6 +170,7 @@ pub fn run(args: &TrainArgs, stored: Option<Checkpoint>) -> Outcome<()> {
                 &interrupt,
                 places,
             )?;
+            record.notes.remove(MACHINE);
             draw_curves(&files.curves, &title, record.metrics.rows())?;
             Some(tuned)
         }
@@ -290,21 +295,4 @@ fn diverged(error: Error, model: &Path) -> Failure {
     } else {
         failure.hint(rates)
     }
-}
-
-/// The data of a network that starts from `dbm`: `[v, q(h_2)]` of every example, without what a label adds.
-fn with_posterior(dbm: &Dbm, data: &Data) -> Outcome<Data> {
-    let dbm = dbm.without_labels();
-    let of = |part: &Examples| -> Outcome<Examples> {
-        let both = dbm.with_posterior(input(part), 2, &MeanField::default())?;
-        let labels = part.labels().map(<[u8]>::to_vec);
-        Ok(Examples::new(Values::Real(both), labels)?)
-    };
-    Ok(Data {
-        name: data.name.clone(),
-        train: of(&data.train)?,
-        stream: None,
-        validation: data.validation.as_ref().map(of).transpose()?,
-        test: data.test.as_ref().map(of).transpose()?,
-    })
 }
