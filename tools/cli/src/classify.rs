@@ -5,6 +5,7 @@ use crate::{
     confusion,
     data::{Source, input},
     deep,
+    enumerated::Enumerated,
     evaluate::load_model,
     failure::{Failure, Outcome, note},
     likelihood, report,
@@ -13,7 +14,7 @@ use harmonium::{
     Error, Matrix, Model,
     checkpoint::write_atomically,
     dataset::Examples,
-    model::{Dbn, Rbm, Units, most_probable},
+    model::{Dbm, Dbn, MeanField, Rbm, Units, most_probable},
 };
 use npyz::WriterBuilder;
 use serde_json::{Map, Value, json};
@@ -55,6 +56,18 @@ impl Classification {
             return Ok(None);
         };
         Self::of(&dbn.log_p_y_from_v(input(examples))?, labels, split).map(Some)
+    }
+
+    /// As [`Self::measure`], by mean field of a deep Boltzmann machine; nothing of one without labels.
+    ///
+    /// # Errors
+    /// As [`Self::measure`].
+    pub fn of_dbm(dbm: &Dbm, examples: &Examples, split: Split) -> Outcome<Option<Self>> {
+        let (Some(labels), Some(_)) = (examples.labels(), dbm.classes()) else {
+            return Ok(None);
+        };
+        let log_p = dbm.log_p_y_from_v(input(examples), &MeanField::default())?;
+        Self::of(&log_p, labels, split).map(Some)
     }
 
     /// Of the labels of the rows of `ln p(y)`.
@@ -141,6 +154,11 @@ pub fn run(args: &ClassifyArgs) -> Outcome<()> {
     let (group, units) = match &checkpoint.model {
         Model::Rbm(rbm) => (rbm.label_group(), rbm.visible().units.to_string()),
         Model::Dbn(dbn) => (dbn.label_group(), dbn.top().visible().units.to_string()),
+        Model::Dbm(dbm) => {
+            let last = &dbm.layer(dbm.n_layers() - 1).units;
+            let group = dbm.classes().and(last.last_group());
+            (group, last.to_string())
+        }
         Model::Network(_) => {
             let network = deep::fine_tune::classifier(&checkpoint)?;
             let output = network.activation(network.n_layers() - 1).kind();
@@ -168,6 +186,7 @@ pub fn run(args: &ClassifyArgs) -> Outcome<()> {
     let columns = data.train.columns();
     let expected = match &checkpoint.model {
         Model::Dbn(dbn) => dbn.n_visible(),
+        Model::Dbm(dbm) => dbm.n_visible(),
         Model::Network(network) => network.n_inputs(),
         _ => group.first,
     };
@@ -190,6 +209,11 @@ pub fn run(args: &ClassifyArgs) -> Outcome<()> {
             deep::classify::refuse_options(args, kind)?;
             let log_p = network.log_p_y_from_v(input(examples))?;
             (log_p, None, deep::fine_tune::name(network))
+        }
+        Model::Dbm(dbm) => {
+            deep::classify::refuse_options(args, kind)?;
+            let log_p = dbm.log_p_y_from_v(input(examples), &MeanField::default())?;
+            (log_p, None, dbm.name())
         }
         other => {
             deep::classify::refuse_options(args, kind)?;

@@ -78,7 +78,10 @@ pub fn run(args: &SampleArgs) -> Outcome<()> {
     checked_count(args, widest(rbm), 1, None)?;
     let pixels = pictures::shown(rbm);
     let held = match Held::clamped(args, &checkpoint.notes, rbm.visible(), pixels)? {
-        None => Held::label(args, rbm.visible())?,
+        None => {
+            let classes = rbm.visible().units.last_group().map(|group| group.size);
+            Held::label(args, rbm.visible(), classes)?
+        }
         held => held,
     };
     let values = format.values(args);

@@ -4,7 +4,9 @@ use crate::{
     args::{PassArg, TransformArgs},
     classify::{name, write_matrix},
     data::{Source, check_columns, input},
+    dbm::measure::mean_field_row,
     deep,
+    enumerated::Enumerated,
     evaluate::load_model,
     failure::{Failure, Outcome},
     likelihood, report,
@@ -13,7 +15,7 @@ use crate::{
 use harmonium::{
     Examples, Matrix, Model, Rbm,
     dataset::Values,
-    model::States,
+    model::{MeanField, States},
     rng::{Draws, Site},
 };
 use serde_json::{Map, json};
@@ -35,6 +37,7 @@ pub fn run(args: &TransformArgs) -> Outcome<()> {
             let most = network.n_layers() - 1;
             (most, network.n_inputs(), deep::fine_tune::name(network))
         }
+        Model::Dbm(dbm) => (dbm.n_hidden_layers(), dbm.n_visible(), dbm.name()),
         other => {
             let message = format!(
                 "transform: a model of kind {} has no layer of features",
@@ -58,6 +61,9 @@ pub fn run(args: &TransformArgs) -> Outcome<()> {
     if args.seed.is_some() && args.pass == PassArg::Means {
         return Err(Failure::usage("--seed belongs to --pass samples"));
     }
+    if args.with_data && args.pass == PassArg::Samples {
+        return Err(Failure::usage("--with-data belongs to --pass means"));
+    }
     let (mut source, _) =
         Source::of_model(&checkpoint.notes, args.data.as_deref(), args.binarize, None)?;
     source.labels = None;
@@ -65,7 +71,8 @@ pub fn run(args: &TransformArgs) -> Outcome<()> {
     check_columns(columns, &data)?;
     let (examples, split) = likelihood::examples(&data, args.split);
     let seed = args.seed.unwrap_or(0);
-    let features: States = match (&checkpoint.model, args.pass) {
+    let mut convergence = None;
+    let mut features: States = match (&checkpoint.model, args.pass) {
         (Model::Dbn(dbn), PassArg::Means) => dbn.mean_h_from_v(input(examples), layer)?.into(),
         (Model::Dbn(dbn), PassArg::Samples) => {
             dbn.sample_h_from_v(input(examples), layer, seed, 0)?
@@ -76,8 +83,21 @@ pub fn run(args: &TransformArgs) -> Outcome<()> {
                 "--pass samples: the units of a network have values, not states",
             ));
         }
+        (Model::Dbm(dbm), PassArg::Means) => {
+            let (mut means, done) = dbm.posterior_means(input(examples), &MeanField::default())?;
+            convergence = Some(done);
+            means.swap_remove(layer - 1).into()
+        }
+        (Model::Dbm(_), PassArg::Samples) => {
+            return Err(Failure::usage(
+                "--pass samples: the hidden layers of a deep Boltzmann machine depend on each other, and mean field has means alone",
+            ));
+        }
         (other, pass) => of_rbm(other.rbm()?, examples, pass, seed)?,
     };
+    if args.with_data {
+        features = beside(examples, &features.to_matrix()).into();
+    }
     match (&features, args.out.extension()) {
         (States::Bits(_), Some(npy)) if npy.eq_ignore_ascii_case("npy") => {
             write_npy(&args.out, &features)?;
@@ -105,24 +125,43 @@ pub fn run(args: &TransformArgs) -> Outcome<()> {
         ] {
             object.insert(key.into(), value);
         }
+        if let Some(done) = convergence {
+            object.insert("mean_field_iterations".into(), json!(done.iterations));
+            object.insert("mean_field_change".into(), json!(done.change));
+        }
         return report::json(object);
     }
     let title = format!("{}: {title} on {}", args.model.display(), data.name);
-    report::table(
-        &title,
-        &[
-            [
-                "layer".into(),
-                layer.to_string(),
-                format!("{columns} units"),
-            ],
-            [
-                "features".into(),
-                out,
-                format!("{pass} of {rows} {} examples", split.name()),
-            ],
+    let data = match args.with_data {
+        true => format!(", {} of them of the data", data.train.columns()),
+        false => String::new(),
+    };
+    let mut rows = vec![
+        [
+            "layer".into(),
+            layer.to_string(),
+            format!("{columns} units{data}"),
         ],
-    )
+        [
+            "features".into(),
+            out,
+            format!("{pass} of {rows} {} examples", split.name()),
+        ],
+    ];
+    rows.extend(convergence.map(mean_field_row));
+    report::table(&title, &rows)
+}
+
+/// `[v, features]` of each example.
+fn beside(examples: &Examples, features: &Matrix) -> Matrix {
+    let n = examples.columns();
+    Matrix::from_fn(features.rows(), n + features.columns(), |i, j| {
+        match (j.checked_sub(n), examples.values()) {
+            (Some(k), _) => features.row(i)[k],
+            (None, Values::Bits(x)) => f32::from(x.get(i, j)),
+            (None, Values::Real(x)) => x.row(i)[j],
+        }
+    })
 }
 
 /// Hidden means or states of examples without labels.

@@ -3,6 +3,7 @@
 use super::measure::{Annealing, LowerBound};
 use crate::{
     args::{EvaluateArgs, ReverseFrom},
+    classify::Classification,
     confusion, enumerated,
     enumerated::Enumerated,
     evaluate::{betas, write_weights},
@@ -15,6 +16,9 @@ use crate::{
 use harmonium::{checkpoint::Checkpoint, model::Dbm};
 use serde_json::{Map, json};
 use std::ops::ControlFlow;
+
+/// Machines with labels whose even or odd layers have at most this many units have an enumerated `ln Z`.
+const EXACT_UNITS: usize = 25;
 
 /// Runs the command.
 ///
@@ -32,9 +36,6 @@ pub fn run(args: &EvaluateArgs, checkpoint: &Checkpoint, dbm: &Dbm) -> Outcome<(
                 .hint("its mean-field bound always comes with ln Z from both sides"));
         }
     }
-    if args.confusion.is_some() {
-        return Err(confusion::without_labels());
-    }
     let betas = betas(args)?;
     let (data, source, seed) = enumerated::load(args, checkpoint, dbm.layer(0))?;
     let examples = likelihood::examples(&data, args.split);
@@ -46,8 +47,21 @@ pub fn run(args: &EvaluateArgs, checkpoint: &Checkpoint, dbm: &Dbm) -> Outcome<(
             args.chains
         )));
     }
+    let title = format!(
+        "{}: {} on {}, binarisation {}",
+        args.model.display(),
+        dbm.name(),
+        data.name,
+        source.binarize
+    );
+    let classes = Classification::of_dbm(dbm, examples.0, examples.1)?;
+    if let Some(path) = &args.confusion {
+        let classes = classes.as_ref().ok_or_else(confusion::without_labels)?;
+        confusion::draw(path, &title, classes)?;
+        note(format!("confusion table in {}", path.display()));
+    }
     let bound = if args.exact {
-        LowerBound::enumerated(dbm, examples, true)?
+        Some(LowerBound::enumerated(dbm, examples, true)?)
     } else if dbm.is_bernoulli() {
         let annealing = Annealing {
             chains: args.chains,
@@ -68,12 +82,24 @@ pub fn run(args: &EvaluateArgs, checkpoint: &Checkpoint, dbm: &Dbm) -> Outcome<(
             },
         )?;
         bar.clear();
-        measured.ok_or_else(|| Failure::failed("interrupted"))?
+        Some(measured.ok_or_else(|| Failure::failed("interrupted"))?)
+    } else if likelihood::is_small(&dbm.bipartite(), EXACT_UNITS) {
+        Some(LowerBound::enumerated(dbm, examples, false)?)
+    } else if classes.is_some() {
+        note(format!(
+            "no lower bound: ln Z of a machine with labels is enumerated alone, up to {EXACT_UNITS} units in every other layer"
+        ));
+        None
     } else {
         return Err(likelihood::not_annealed(&dbm.bipartite()));
     };
     if let Some(path) = &args.save_weights {
-        write_weights(path, &bound.log_weights())?;
+        let weights = bound.as_ref().map(LowerBound::log_weights);
+        let weights = weights.filter(|directions| !directions.is_empty());
+        let weights = weights.ok_or_else(|| {
+            Failure::usage("--save-weights: ln Z of this machine is not annealed")
+        })?;
+        write_weights(path, &weights)?;
         note(format!("log weights in {}", path.display()));
     }
     let (examples, split) = examples;
@@ -82,15 +108,12 @@ pub fn run(args: &EvaluateArgs, checkpoint: &Checkpoint, dbm: &Dbm) -> Outcome<(
         object.insert("count".into(), json!(examples.len()));
         object.insert("split".into(), json!(split.name()));
         object.insert("seed".into(), json!(seed));
-        object.extend(bound.json());
+        object.extend(classes.map(|classes| classes.json()).unwrap_or_default());
+        object.extend(bound.map(|bound| bound.json()).unwrap_or_default());
         return report::json(object);
     }
-    let title = format!(
-        "{}: {} on {}, binarisation {}",
-        args.model.display(),
-        dbm.name(),
-        data.name,
-        source.binarize
-    );
-    report::table(&title, &bound.rows())
+    let mut rows: Vec<_> = bound.iter().flat_map(LowerBound::rows).collect();
+    rows.extend(classes.iter().flat_map(Classification::rows));
+    rows.extend(classes.iter().flat_map(Classification::confusion_rows));
+    report::table(&title, &rows)
 }

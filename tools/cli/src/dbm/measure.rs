@@ -11,7 +11,7 @@ use harmonium::{
     Examples,
     evaluate::{Ais, Base, Betas, Bracket, DbmBound, ReverseStart},
     kernel::reduce::mean_and_standard_error,
-    model::{Dbm, MeanField},
+    model::{Convergence, Dbm, MeanField},
 };
 use serde_json::{Map, Value, json};
 
@@ -233,14 +233,7 @@ impl LowerBound {
                 self.bound.bounds.len()
             ),
         ]);
-        let convergence = self.bound.convergence;
-        let within = convergence.is_within(&MeanField::default());
-        let slowest = if within { "at most" } else { "their limit" };
-        rows.push([
-            "mean field".into(),
-            format!("{} iterations", convergence.iterations),
-            format!("{slowest}, last change {:.0e}", convergence.change),
-        ]);
+        rows.push(mean_field_row(self.bound.convergence));
         match &self.log_z {
             LogZ::Exact(z) => rows.push(["ln Z".into(), nats(*z), "by enumeration".into()]),
             LogZ::Annealed { bracket, start, .. } => {
@@ -252,4 +245,17 @@ impl LowerBound {
         }
         rows
     }
+}
+
+/// How mean field with its defaults ended, as the row of a table.
+pub fn mean_field_row(done: Convergence) -> [String; 3] {
+    let remark = match done.is_within(&MeanField::default()) {
+        true => "at most",
+        false => "the limit",
+    };
+    [
+        "mean field".into(),
+        format!("{} iterations", done.iterations),
+        format!("{remark}, last change {:.0e}", done.change),
+    ]
 }

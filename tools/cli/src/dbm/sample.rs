@@ -46,7 +46,8 @@ pub fn run(args: &SampleArgs, checkpoint: &Checkpoint, dbm: &Dbm, format: Format
     checked_count(args, widest, levels, None)?;
     let visible = dbm.layer(0);
     let held = Held::clamped(args, &checkpoint.notes, visible, dbm.n_visible())?;
-    let label = Held::label(args, dbm.layer(dbm.n_layers() - 1))?;
+    let last = dbm.n_layers() - 1;
+    let label = Held::label(args, dbm.layer(last), dbm.classes())?;
     let rows = held.as_ref().or(label.as_ref()).map(|held| held.rows);
     let count = checked_count(args, widest, levels, rows)?;
     let seed = args.seed.unwrap_or(0);
@@ -65,7 +66,7 @@ pub fn run(args: &SampleArgs, checkpoint: &Checkpoint, dbm: &Dbm, format: Format
         chains = chains.clamped(0, held.clamp.clone())?;
     }
     if let Some(label) = label {
-        chains = chains.clamped(dbm.n_layers() - 1, label.clamp)?;
+        chains = chains.clamped(last, label.clamp)?;
     }
     let mut chains = Of {
         machine: dbm,
@@ -74,12 +75,11 @@ pub fn run(args: &SampleArgs, checkpoint: &Checkpoint, dbm: &Dbm, format: Format
     let origin = format!("block Gibbs sweeps at β = {} {}", args.beta, origin(args));
     let values = format.values(args);
     let samples = chains::run(args, &mut chains, held.as_ref(), values, origin)?;
-    let labels = dbm.layer(dbm.n_layers() - 1).units.last_group();
     let shown = Shown {
         title: &dbm.name(),
         pixels: dbm.n_visible(),
         binary: visible.units.are_binary(),
-        classes: labels.map(|group| group.size),
+        classes: dbm.classes(),
     };
     sheet::write(args, format, &shown, held.as_ref(), &samples)?;
     note(told(args, count));

@@ -47,7 +47,7 @@ pub fn refuse_options(args: &ClassifyArgs, kind: &str) -> Outcome<()> {
     ] {
         if given {
             return Err(Failure::usage(format!(
-                "{flag} is for deep belief networks; classes of a model of kind {kind} are exact"
+                "{flag} is for deep belief networks, not for a model of kind {kind}"
             )));
         }
     }

@@ -82,15 +82,19 @@ impl Held {
         Ok(Some(held))
     }
 
-    /// The label, the last group of `layer`, of each chain at its class.
+    /// The label, which is the last group of `layer` if there are `classes`, of each chain at its class.
     ///
     /// # Errors
     /// A layer without labels; a class that does not exist.
-    pub fn label(args: &SampleArgs, layer: &Layer) -> Outcome<Option<Self>> {
+    pub fn label(
+        args: &SampleArgs,
+        layer: &Layer,
+        classes: Option<usize>,
+    ) -> Outcome<Option<Self>> {
         if args.label.is_none() && !args.every_label {
             return Ok(None);
         }
-        let Some(group) = layer.units.last_group() else {
+        let Some(group) = classes.and(layer.units.last_group()) else {
             return Err(
                 Failure::usage("--label and --every-label: the machine has no labels")
                     .hint("`harmonium train --labels` makes one that has"),
