@@ -227,6 +227,8 @@ fn a_machine_with_labels_classifies_and_goes_on_to_the_bit() {
     let wrong = labels.zip(most_probable(&log_p)).filter(|(y, x)| y != x);
     let wrong = wrong.count() as f64;
     assert!((0.0..=40.0).contains(&(wrong - of("wrong"))), "{wrong}");
+    let classified = bench.json("classify whole/model.safetensors --split train --json");
+    assert_eq!(classified["confusion"], report["confusion"]);
     // A half is guessing.
     assert!(of("error") < 0.3, "{}", of("error"));
     let written = rows(&bench, "whole");

@@ -26,7 +26,7 @@ use crate::{
 };
 use harmonium::{
     Binarization, Examples, Network, Rbm, Values,
-    model::{Dbm, DbmChain, MeanField},
+    model::{Dbm, DbmChain},
 };
 use serde_json::{Map, Value, json};
 use std::{ops::ControlFlow, path::Path, time::Instant};
@@ -127,15 +127,7 @@ impl Conclusion<'_> {
         let started = Instant::now();
         let seed = self.plan.joint.seed;
         let (examples, split) = likelihood::examples(&data, Split::Test);
-        let classes = match (self.dbm.classes(), examples.labels()) {
-            (Some(_), Some(labels)) => {
-                let log_p = self
-                    .dbm
-                    .log_p_y_from_v(data::input(examples), &MeanField::default())?;
-                Some(Classification::of(&log_p, labels, split)?)
-            }
-            _ => None,
-        };
+        let classes = Classification::of_dbm(self.dbm, examples, split)?;
         if likelihood::is_grey(&data) {
             note("grey values are drawn once as bits to measure the bound");
             data = likelihood::drawn(data, seed);
