@@ -159,7 +159,8 @@ fn a_network_learns_in_stages_and_is_measured_from_all_sides() {
 #[test]
 fn a_run_that_is_stopped_in_every_stage_is_an_uninterrupted_one() {
     let bench = bench();
-    let line = format!("{NET} --greedy-epochs 300,300 --up-down-epochs 300 --up-down-momentum 0.5");
+    let line =
+        format!("{NET} --greedy-epochs 1000,1000 --up-down-epochs 1000 --up-down-momentum 0.5");
     bench.ok(&format!("{line} --out whole"));
     for (stage, words) in [
         ("layer 1", line.clone()),
@@ -190,7 +191,7 @@ fn a_run_that_is_stopped_in_every_stage_is_an_uninterrupted_one() {
     };
     assert_eq!(stages("whole"), stages("stopped"));
     // More epochs of the last stage go on from its end.
-    bench.ok("train dbn --resume --out stopped --up-down-epochs 302");
+    bench.ok("train dbn --resume --out stopped --up-down-epochs 1002");
     assert_eq!(stages("stopped").len(), stages("whole").len() + 2);
 }
 

@@ -118,7 +118,7 @@ fn a_machine_learns_in_stages_and_is_measured() {
 fn a_run_that_is_stopped_in_every_stage_is_an_uninterrupted_one() {
     let bench = bench();
     let line = format!(
-        "{MACHINE} --pretraining-epochs 300 --pretraining-steps at:0=1,100=2 --epochs 300 --warm-start --sparsity 0.3,0.2 --optimizer nesterov"
+        "{MACHINE} --pretraining-epochs 1000 --pretraining-steps at:0=1,100=2 --epochs 500 --chains 20 --warm-start --sparsity 0.3,0.2 --optimizer nesterov"
     );
     bench.ok(&format!("{line} --out whole"));
     for (stage, words) in [
@@ -143,7 +143,7 @@ fn a_run_that_is_stopped_in_every_stage_is_an_uninterrupted_one() {
     assert_same(&whole, &stopped);
     assert_eq!(stages(&bench, "whole"), stages(&bench, "stopped"));
     // More epochs of the joint stage go on from its end.
-    bench.ok("train dbm --resume --out stopped --epochs 302");
+    bench.ok("train dbm --resume --out stopped --epochs 502");
     let (whole, stopped) = (stages(&bench, "whole"), stages(&bench, "stopped"));
     assert_eq!(stopped.len(), whole.len() + 2);
 }
@@ -211,7 +211,7 @@ fn without_pretraining_the_gradient_is_centred_and_large_machines_are_annealed()
 fn a_machine_with_labels_classifies_and_goes_on_to_the_bit() {
     let bench = bench();
     let line = format!(
-        "{MACHINE} --labels --validation 40 --pretraining-epochs 200 --pretraining-rate 0.1 --epochs 200 --learning-rate linear:0.05:0"
+        "{MACHINE} --labels --validation 40 --pretraining-epochs 200,800 --pretraining-rate 0.1 --epochs 300 --learning-rate linear:0.05:0"
     );
     let report = bench.json(&format!("{line} --json --out whole"));
     assert_eq!(report["layers"], json!([16, 8, 6, 2]));
@@ -232,14 +232,13 @@ fn a_machine_with_labels_classifies_and_goes_on_to_the_bit() {
     // A half is guessing.
     assert!(of("error") < 0.3, "{}", of("error"));
     let written = rows(&bench, "whole");
-    assert_eq!(written[400][5], "", "no label can be told yet");
-    assert!(written[600][5].parse::<f64>().unwrap() < 0.4);
+    assert_eq!(written[1000][5], "", "no label can be told yet");
+    assert!(written[1300][5].parse::<f64>().unwrap() < 0.4);
     assert!(fs::metadata(bench.path("whole/samples.png")).unwrap().len() > 100);
 
-    for (stage, words) in [("RBM 2", line.as_str()), ("joint", "train dbm --resume")] {
-        let resume = "harmonium train dbm --resume --out stopped";
-        stopped_in(&bench, stage, words, resume);
-    }
+    let resume = "harmonium train dbm --resume --out stopped";
+    stopped_in(&bench, "RBM 2", &line, resume);
+    stopped_in(&bench, "joint", "train dbm --resume", resume);
     bench.ok("train dbm --resume --labels --layers 8,6 --out stopped");
     assert_same(&checkpoint, &bench.model("stopped/model.safetensors"));
     // From the start together.
