@@ -127,18 +127,28 @@ impl Conclusion<'_> {
         let started = Instant::now();
         let seed = self.plan.joint.seed;
         let (examples, split) = likelihood::examples(&data, Split::Test);
+        let count = examples.len();
         let classes = Classification::of_dbm(self.dbm, examples, split)?;
-        if likelihood::is_grey(&data) {
-            note("grey values are drawn once as bits to measure the bound");
-            data = likelihood::drawn(data, seed);
-        }
-        let examples = match split {
-            Split::Test => data.test.as_ref().unwrap_or(&data.train),
-            Split::Train => &data.train,
+        let is_small = likelihood::is_small(&self.dbm.bipartite(), EXACT_UNITS);
+        let bound = if is_small || self.dbm.is_bernoulli() {
+            if likelihood::is_grey(&data) {
+                note("grey values are drawn once as bits to measure the bound");
+                data = likelihood::drawn(data, seed);
+            }
+            let test = data.test.as_ref().filter(|_| split == Split::Test);
+            let examples = (test.unwrap_or(&data.train), split);
+            Some(match is_small {
+                true => LowerBound::enumerated(self.dbm, examples, false)?,
+                false => annealed(self.dbm, &data.train, examples, seed, interrupt)?,
+            })
+        } else {
+            note(format!(
+                "no lower bound: ln Z of a machine with labels is enumerated alone, up to {EXACT_UNITS} units in every other layer"
+            ));
+            None
         };
-        let bound = bound(self.dbm, &data.train, (examples, split), seed, interrupt)?;
         let mut object = Map::new();
-        object.insert("count".into(), json!(examples.len()));
+        object.insert("count".into(), json!(count));
         object.insert("split".into(), json!(split.name()));
         object.insert("seed".into(), json!(seed));
         object.extend(classes.iter().flat_map(Classification::json));
@@ -232,23 +242,14 @@ impl Conclusion<'_> {
     }
 }
 
-/// The mean lower bound of binary `examples`; nothing, and a note, where `ln Z` is out of reach.
-fn bound(
+/// The mean lower bound of binary `examples`, `ln Z` annealed both ways.
+fn annealed(
     dbm: &Dbm,
     train: &Examples,
     examples: (&Examples, Split),
     seed: u64,
     interrupt: &Interrupt,
-) -> Outcome<Option<LowerBound>> {
-    if likelihood::is_small(&dbm.bipartite(), EXACT_UNITS) {
-        return LowerBound::enumerated(dbm, examples, false).map(Some);
-    }
-    if !dbm.is_bernoulli() {
-        note(
-            "no lower bound: ln Z of a machine with labels is enumerated alone, up to 25 units in its even or its odd layers",
-        );
-        return Ok(None);
-    }
+) -> Outcome<LowerBound> {
     let annealing = Annealing {
         seed,
         ..Annealing::default()
@@ -263,6 +264,5 @@ fn bound(
             }
         })?;
     bar.clear();
-    let interrupted = || Failure::failed("interrupted while measuring");
-    measured.ok_or_else(interrupted).map(Some)
+    measured.ok_or_else(|| Failure::failed("interrupted while measuring"))
 }
