@@ -4,6 +4,7 @@ use harmonium::{
     bits::BitMatrix,
     dataset::{Examples, Values},
     evaluate::{Ais, Betas, ReverseStart},
+    matrix::Matrix,
     model::{
         BoltzmannMachine, Dbm, Dbn, Directed, Kind, Layer, Network, Rbm, Units,
         boltzmann::MeanField,
@@ -291,17 +292,25 @@ fn backpropagation(bits: &BitMatrix) {
 }
 
 fn deep_boltzmann_machines(bits: &BitMatrix) {
-    let data = Examples::new(Values::Bits(bits.clone()), None).unwrap();
+    let labels = (0..bits.rows()).map(|i| (i % 10) as u8).collect();
+    let data = Examples::new(Values::Bits(bits.clone()), Some(labels)).unwrap();
+    let label = Layer::of(Kind::Softmax, 10);
     for threads in [1, 2] {
         let pool = rayon::ThreadPoolBuilder::new()
             .num_threads(threads)
             .build()
             .unwrap();
-        for (sizes, centering) in [
-            (&[300, 200, 150][..], Some(Centering::default())),
-            (&[300, 90, 200, 40], None),
+        for (sizes, last, centering) in [
+            (&[300, 200, 150][..], None, Some(Centering::default())),
+            (&[300, 90, 200, 40], None, None),
+            (&[300, 90, 200], Some(&label), Some(Centering::default())),
+            (&[300, 90, 40, 30], Some(&label), None),
         ] {
-            let dbm = Dbm::bernoulli(sizes).unwrap();
+            let layers = sizes.iter().map(|&n| Layer::bernoulli(n));
+            let layers: Vec<Layer> = layers.chain(last.cloned()).collect();
+            let pairs = layers.windows(2);
+            let weights = pairs.map(|x| Matrix::zeros(x[0].size(), x[1].size()));
+            let dbm = Dbm::new(layers.clone(), weights.collect()).unwrap();
             let dbm = dbm.initialized_from(&data, 1).unwrap();
             let options = DbmOptions {
                 centering,

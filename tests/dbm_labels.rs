@@ -325,11 +325,11 @@ fn pretrained_machines_are_joined_with_their_labels() {
     assert!(error.to_string().contains("softmax"), "{error}");
 }
 
-/// 20,000 exact draws of `p(v, h, y)` are still so after sweeps, and chains from anywhere with a class held become draws of `p(v, h | y)`. Four floors are the bound of
+/// 10,000 exact draws of `p(v, h, y)` are still so after sweeps, and chains from anywhere with a class held become draws of `p(v, h | y)`. Four floors are the bound of
 /// the project for all samplers: exact draws have about 0.8 floors with a spread of a few percent.
 #[test]
 fn chains_sample_labels_and_given_labels() {
-    const CHAINS: usize = 20_000;
+    const CHAINS: usize = 10_000;
     for (k, sizes) in SIZES.into_iter().enumerate() {
         let dbm = labelled(sizes, 0.6, 20 + k as u64);
         let all = joint(&dbm);
@@ -356,7 +356,7 @@ fn chains_sample_labels_and_given_labels() {
             let chain = DbmChain::uniform(&dbm, CHAINS, 3 + y as u64);
             let mut chain = chain.with_labels(&dbm, &[y as u8]).unwrap();
             // Mixing times of machines with weights of 0.6 are a few sweeps.
-            chain.sweep(&dbm, 1.0, 40).unwrap();
+            chain.sweep(&dbm, 1.0, 15).unwrap();
             near(&chain, &p);
         }
         // A class for each chain.
@@ -485,11 +485,14 @@ fn mean_of_labels(log_p: &Matrix, labels: &[u8]) -> f64 {
 }
 
 /// The 16 pairs of image and label are equally likely at best: `ln p(v, y) = -ln 16 = -2.77` and, as 4 images of 16 are in doubt, `ln p(y | v) = -ln(2) / 4 = -0.17` on
-/// average. Independent units and labels have about `-6.2 - ln 2` and `-ln 2`; guesses of all 12 labels that are not in doubt are right once in 4096 times.
+/// average. Independent units and labels have about `-6.2 - ln 2` and `-ln 2`: the thresholds are nine tenths and three quarters of the way. Guesses of all 12 labels that are not in
+/// doubt are right once in 4096 times. Decay keeps the chains from sticking to one image.
 #[test]
 fn training_learns_images_and_labels() {
     let data = bars_and_stripes();
     let (v, labels) = (data.bits().unwrap(), data.labels().unwrap());
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build();
+    let pool = pool.unwrap();
     for (k, sizes) in [&[9, 12, 6, 2][..], &[9, 16, 2]].into_iter().enumerate() {
         let dbm = Dbm::new(
             layers(sizes),
@@ -504,23 +507,24 @@ fn training_learns_images_and_labels() {
             (0.5_f64 + 0.5 / 16.0).ln() as f32
         });
         let options = DbmOptions {
-            epochs: 6000,
+            epochs: 8000,
             batch_size: 16,
-            learning_rate: Schedule::Linear { from: 0.1, to: 0.0 },
+            learning_rate: Schedule::Linear { from: 0.2, to: 0.0 },
             momentum: Schedule::Constant(0.5),
-            weight_decay: 0.0,
+            weight_decay: 1e-3,
             sweeps: 2,
             ..DbmOptions::default()
         };
         let mut training = DbmTraining::new(dbm, options, &data).unwrap();
-        let told = training.run(&data, |_| ControlFlow::Continue(()));
+        // Threads gain nothing on so little.
+        let told = pool.install(|| training.run(&data, |_| ControlFlow::Continue(())));
         assert!(told.unwrap().is_continue());
         let dbm = training.dbm();
         let sums = dbm.exact_class_sums(v).unwrap();
         let log_z = dbm.log_z().unwrap();
         let joint = |s: usize| sums[2 * s + usize::from(labels[s])] - log_z;
         let joint = (0..16).map(joint).sum::<f64>() / 16.0;
-        assert!(joint > -3.3, "machine {k}: ln p(v, y) = {joint}");
+        assert!(joint > -3.1, "machine {k}: ln p(v, y) = {joint}");
         let exact = dbm.exact_log_p_y_from_v(v).unwrap();
         let mean = mean_of_labels(&exact, labels);
         assert!(mean > -0.3, "machine {k}: ln p(y | v) = {mean}");
@@ -531,11 +535,13 @@ fn training_learns_images_and_labels() {
                 assert_eq!(best[s], usize::from(labels[s]), "machine {k}, image {s}");
             }
         }
-        // Samples of a class are images of it: at least three of four, where images of the other class and no images at all were equally good guesses.
-        let p = dbm.given_class(0).unwrap().visible_distribution(1.0);
-        let p = p.unwrap();
-        let of_class: f64 = (0..8).map(|s| p[common::index_of(v, s)]).sum();
-        assert!(of_class > 0.6, "machine {k}: {of_class}");
+        // The six bars that are no stripes have 6/8 of `p(v | y)` of their own class and nothing of that of the other; of a label that says nothing 6/16 of both.
+        for (y, expected) in [(0, 6.0 / 8.0), (1, 0.0)] {
+            let of_class = dbm.given_class(y).unwrap();
+            let p = of_class.visible_distribution(1.0).unwrap();
+            let share: f64 = (1..7).map(|s| p[common::index_of(v, s)]).sum();
+            close("share of the six bars", share, expected, 0.25);
+        }
     }
 }
 

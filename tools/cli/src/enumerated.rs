@@ -1,7 +1,7 @@
-//! Machines whose likelihood the command line enumerates alone: general Boltzmann machines and deep Boltzmann machines.
+//! Machines that can be enumerated: their names, and `harmonium evaluate` of general Boltzmann machines, whose likelihood the command line enumerates alone.
 
 use crate::{
-    args::EvaluateArgs,
+    args::{EvaluateArgs, ReverseFrom},
     data::{Data, Source, check_columns, input},
     failure::{Failure, Outcome, note},
     likelihood, report,
@@ -50,8 +50,10 @@ impl Enumerated for BoltzmannMachine {
 
 impl Enumerated for Dbm {
     fn name(&self) -> String {
-        let sizes: Vec<String> = self.layers().iter().map(|x| x.size().to_string()).collect();
-        format!("DBM {}", sizes.join("-"))
+        let layers = self.layers()[..=self.n_hidden_layers()].iter();
+        let sizes: Vec<String> = layers.map(|x| x.size().to_string()).collect();
+        let labels = self.classes().map(|n| format!(" with {n} classes"));
+        format!("DBM {}{}", sizes.join("-"), labels.unwrap_or_default())
     }
 
     fn visible(&self) -> &Layer {
@@ -80,6 +82,11 @@ pub fn evaluate(
         .hint("--exact, for small machines; the library anneals larger ones"));
     }
     for (flag, given) in [
+        ("--burn-in", args.burn_in.is_some()),
+        (
+            "--reverse-from",
+            args.reverse_from == ReverseFrom::Annealing,
+        ),
         ("--diagnose", args.diagnose.is_some()),
         ("--confusion", args.confusion.is_some()),
         ("--bound-samples", args.bound_samples.is_some()),

@@ -58,6 +58,9 @@ pub fn run(args: &EvaluateArgs) -> Outcome<()> {
         }
         other => other.rbm()?,
     };
+    if args.reverse_from == ReverseFrom::Annealing && !args.reverse {
+        return Err(Failure::usage("--reverse-from belongs to --reverse"));
+    }
     if args.burn_in.is_some() && !args.reverse && args.diagnose.is_none() {
         return Err(Failure::usage(
             "--burn-in belongs to --reverse and --diagnose",

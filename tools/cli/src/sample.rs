@@ -187,7 +187,11 @@ fn gibbs(
 pub fn origin(args: &SampleArgs) -> &'static str {
     match (&args.continue_from, args.from_data) {
         (Some(_), _) => "from stored chains",
-        (None, true) => "from training examples",
+        (None, true) => match args.clamp.as_deref() {
+            None => "from training examples",
+            Some(values) if held::is_data(values) => "from the examples whose units are held",
+            Some(_) => "from training examples with held units",
+        },
         (None, false) if args.clamp.is_some() => "with held units",
         (None, false) => "from fair coins",
     }

@@ -70,8 +70,14 @@ fn wrong_use_is_exit_code_2() {
             "evaluate run/model.safetensors --chains 999999999",
             "--chains 999999999",
         ),
-        ("sample run/model.safetensors --out a.jpg", ".png or .npy"),
-        ("sample run/model.safetensors --out png", ".png or .npy"),
+        (
+            "sample run/model.safetensors --out a.jpg",
+            ".png, .npy or .csv",
+        ),
+        (
+            "sample run/model.safetensors --out png",
+            ".png, .npy or .csv",
+        ),
         (
             "sample run/model.safetensors --beta nan --out a.png",
             "--beta",

@@ -43,12 +43,16 @@ between the means of classes if the data have labels, else between ten examples 
 
 Of a deep belief network: its error and confusion table (deterministic pass; `classify --compare` has the other ways), and the variational lower bound of \
 the mean log-likelihood with ln Z of the top pair from annealing both ways, worst to best of that bracket; ln Z is enumerated where a layer of the top has at \
-most 25 units. A larger top pair with labels has no bound. --exact enumerates all layers of a tiny network. Deep Boltzmann machines and general ones: \
---exact alone.
+most 25 units. A larger top pair with labels has no bound. --exact enumerates all layers of a tiny network.
+
+Of a deep Boltzmann machine: the mean-field lower bound of the mean log-likelihood with ln Z from annealing both ways, which is always done: --chains, --betas, --schedule, --burn-in, \
+--reverse-from, --save-weights as of an RBM. Chains are states of the even layers. --exact enumerates the even or the odd layers (at most 30 units) and gives the likelihood beside the bound. With \
+labels there is the error, and a bound where one of these has at most 25 units. General Boltzmann machines: --exact alone.
 
 JSON of a deep belief network: count, split, seed; with labels error, wrong, mean_log_probability, confusion; lower_bound, lower_bound_low, \
 lower_bound_high, lower_bound_error (of the mean over the examples), bound_samples, log_z, log_z_low, log_z_high, method (exact or ais), with ais warnings, \
-chains, betas, log_z_forward, log_z_reverse, log_z_bar; mean_log_likelihood, standard_error with --exact alone. Of a deep or general Boltzmann machine: log_z, \
+chains, betas, log_z_forward, log_z_reverse, log_z_bar; mean_log_likelihood, standard_error with --exact alone. Of a deep Boltzmann machine: the same without bound_samples, and \
+mean_field_iterations (of the slowest example), mean_field_change (of its last one); with ais the keys of an RBM with --reverse. Of a general Boltzmann machine: log_z, \
 log_z_low, log_z_high, mean_log_likelihood, standard_error, count, split, method.
 
 JSON of an RBM: log_z, log_z_low, log_z_high, method (exact or ais), mean_log_likelihood, standard_error, count, split, \
@@ -85,14 +89,9 @@ pub struct EvaluateArgs {
     /// Anneal from the model to the base too: ln Z from both sides, and Bennett's estimate from both.
     #[arg(long)]
     pub reverse: bool,
-    /// Where the chains of --reverse start: at training examples, or at states that other chains reach by annealing forward, which also finds modes far
+    /// Where the chains of --reverse and of deep Boltzmann machines start: at training examples, or at states that other chains reach by annealing forward, which also finds modes far
     /// from the data; exact draws if the smaller layer has at most 20 units.
-    #[arg(
-        long,
-        value_name = "WHERE",
-        default_value = "data",
-        requires = "reverse"
-    )]
+    #[arg(long, value_name = "WHERE", default_value = "data")]
     pub reverse_from: ReverseFrom,
     #[arg(long, value_name = "N", value_parser = count,
         help = format!("Gibbs sweeps before reverse annealing, and before chains are watched by --diagnose [default: {}]", likelihood::DEFAULT_BURN_IN))]

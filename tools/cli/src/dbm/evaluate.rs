@@ -36,6 +36,17 @@ pub fn run(args: &EvaluateArgs, checkpoint: &Checkpoint, dbm: &Dbm) -> Outcome<(
                 .hint("its mean-field bound always comes with ln Z from both sides"));
         }
     }
+    let from_annealed = args.reverse_from == ReverseFrom::Annealing;
+    for (flag, given) in [
+        ("--burn-in", args.burn_in.is_some()),
+        ("--reverse-from", from_annealed),
+    ] {
+        if given && args.exact {
+            return Err(Failure::usage(format!(
+                "{flag} is of annealing, which --exact does without"
+            )));
+        }
+    }
     let betas = betas(args)?;
     let (data, source, seed) = enumerated::load(args, checkpoint, dbm.layer(0))?;
     let examples = likelihood::examples(&data, args.split);
@@ -67,7 +78,7 @@ pub fn run(args: &EvaluateArgs, checkpoint: &Checkpoint, dbm: &Dbm) -> Outcome<(
             chains: args.chains,
             betas,
             burn_in: args.burn_in.unwrap_or(DEFAULT_BURN_IN),
-            from_annealed: args.reverse_from == ReverseFrom::Annealing,
+            from_annealed,
             seed,
         };
         let mut bar = Stages::new();

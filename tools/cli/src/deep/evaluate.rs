@@ -5,7 +5,7 @@ use super::{
     name,
 };
 use crate::{
-    args::EvaluateArgs,
+    args::{EvaluateArgs, ReverseFrom},
     classify::Classification,
     confusion,
     data::{Source, check_columns, input},
@@ -28,6 +28,10 @@ pub fn run(args: &EvaluateArgs, checkpoint: &Checkpoint, dbn: &Dbn) -> Outcome<(
     for (flag, given) in [
         ("--reverse", args.reverse),
         ("--burn-in", args.burn_in.is_some()),
+        (
+            "--reverse-from",
+            args.reverse_from == ReverseFrom::Annealing,
+        ),
         ("--diagnose", args.diagnose.is_some()),
         ("--raise", args.raise),
         ("--save-weights", args.save_weights.is_some()),

@@ -66,7 +66,7 @@ impl Held {
             Some(half) => half,
             None => bits(mask, &read_npy(mask)?)?,
         };
-        if values != Path::new(DATA) {
+        if !is_data(values) {
             let x = read_npy(values)?;
             let x: States = match binary {
                 true => bits(values, &x)?.into(),
@@ -143,6 +143,11 @@ pub fn held_classes(args: &SampleArgs, classes: usize) -> Outcome<Vec<u8>> {
         .map_or(PER_CLASS, |n| n.div_ceil(classes))
         .min(MOST_ELEMENTS / classes);
     Ok((0..classes * each).map(|k| (k / each) as u8).collect())
+}
+
+/// Whether `--clamp` asks for examples of the data in place of a file.
+pub fn is_data(clamp: &Path) -> bool {
+    clamp == Path::new(DATA)
 }
 
 fn default_count(args: &SampleArgs) -> usize {
