@@ -14,6 +14,7 @@ mod boltzmann;
 mod dbm;
 mod dbn;
 mod network;
+mod pretraining;
 mod rbm;
 mod reader;
 mod snapshots;
@@ -31,7 +32,10 @@ use crate::{
     dataset::Examples,
     error::{Error, Result},
     model::{BoltzmannMachine, Dbm, Dbn, Model, Network, Rbm},
-    train::{Backprop, BackpropState, BoltzmannTraining, DbmTraining, Greedy, Training, UpDown},
+    train::{
+        Backprop, BackpropState, BoltzmannTraining, DbmTraining, Greedy, Pretraining, Training,
+        UpDown,
+    },
 };
 use reader::Reader;
 use safetensors::SafeTensors;
@@ -48,9 +52,10 @@ const OWN_KEYS: [&str; 6] = ["format", "version", "kind", "units", "training", "
 pub struct Checkpoint {
     /// The machine.
     pub model: Model,
-    /// What a run needs to go on, if the file holds it: of the machine if it is an RBM, of its top if it is a deep belief network.
+    /// What a run needs to go on, if the file holds it: of the machine if it is an RBM, of its top if it is a deep belief network, of the RBM that learns if it is
+    /// a deep Boltzmann machine that is being pretrained.
     pub training: Option<TrainingState>,
-    /// Where the training of a deep belief network stands, if the file holds it.
+    /// Where the training of a deep machine stands, if the file holds it.
     pub stage: Option<Stage>,
     /// What a run of a deep Boltzmann machine needs to go on, if the file holds it.
     pub dbm_training: Option<DbmTrainingState>,
@@ -193,6 +198,47 @@ impl Checkpoint {
         };
         let below = dbn.without_top()?;
         Greedy::resumed(plan, below, data, |start| run.into_fed_training(start))
+    }
+
+    /// The machine of the RBMs that a run of pretraining has so far, with all that the run needs to go on.
+    ///
+    /// # Errors
+    /// As [`Pretraining::dbm`].
+    pub fn of_pretraining(run: &Pretraining) -> Result<Self> {
+        Ok(Self {
+            training: Some(run.training().into()),
+            stage: Some(Stage::Pretraining {
+                plan: run.plan().clone(),
+                rbms: run.rbms(),
+            }),
+            ..run.dbm()?.into()
+        })
+    }
+
+    /// The run of pretraining that the file was written in the midst of, ready to go on. Computes what the RBM that learns sees.
+    ///
+    /// # Errors
+    /// [`Error::Parameter`] if the file holds no such run, [`Error::Shape`] if `data` is not of the size that the run was on; else as
+    /// [`Pretraining::resumed`].
+    pub fn into_pretraining(self, data: &Examples) -> Result<Pretraining> {
+        let (Some(Stage::Pretraining { plan, mut rbms }), Some(state)) =
+            (self.stage, self.training)
+        else {
+            let expected = "a run of pretraining in progress";
+            return Err(Error::parameter("model file", expected, "none"));
+        };
+        if data.len() != state.examples {
+            let (expected, found) = (state.examples, data.len());
+            return Err(Error::shape("examples of the data", expected, found));
+        }
+        let Some(learning) = rbms.pop() else {
+            return Err(Error::parameter("RBMs of pretraining", "at least 1", 0));
+        };
+        let run = Self {
+            training: Some(state),
+            ..learning.into()
+        };
+        Pretraining::resumed(plan, rbms, data, |seen| run.into_training(seen))
     }
 
     /// The run of the up-down algorithm that the file was written in the midst of, ready to go on.
@@ -419,7 +465,13 @@ impl Checkpoint {
                 training = TrainingState::read(&reader, dbn.top())?;
                 stage = Stage::read(&reader, dbn)?;
             }
-            Model::Dbm(dbm) => dbm_training = DbmTrainingState::read(&reader, dbm)?,
+            Model::Dbm(dbm) => match pretraining::read(&reader)? {
+                Some((plan, rbms)) => {
+                    training = TrainingState::read(&reader, &rbms[rbms.len() - 1])?;
+                    stage = Some(Stage::Pretraining { plan, rbms });
+                }
+                None => dbm_training = DbmTrainingState::read(&reader, dbm)?,
+            },
             Model::Boltzmann(machine) => {
                 boltzmann_training = BoltzmannTrainingState::read(&reader, machine)?;
             }

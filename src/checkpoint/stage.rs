@@ -1,33 +1,47 @@
-//! Stages of a deep belief network's training: metadata `stage`, and of the up-down algorithm the tensors
-//! `training.velocity.{generative,recognition}.{weights,bias}.{l}` beside those of the top pair.
+//! Stages of a deep machine's training: metadata `stage`, and of the up-down algorithm the tensors
+//! `training.velocity.{generative,recognition}.{weights,bias}.{l}` beside those of the top pair. What pretraining adds is in a file of its own.
 
 use super::{
+    pretraining,
     reader::Reader,
     tensor::{Tensor, Writer},
     training,
 };
 use crate::{
     error::{Error, Result},
-    model::Dbn,
-    train::{GreedyPlan, Optimizer, PairVelocity, UpDownOptions, UpDownState, Velocity},
+    model::{Dbn, Rbm},
+    train::{
+        GreedyPlan, Optimizer, PairVelocity, PretrainingPlan, UpDownOptions, UpDownState, Velocity,
+    },
 };
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
-/// Where the training of a deep belief network stands.
+/// Where the training of a deep machine stands, unless all layers of a deep Boltzmann machine learn together ([`super::Checkpoint::dbm_training`]).
 #[derive(Clone, Debug, PartialEq)]
 pub enum Stage {
-    /// Layer by layer: the top pair learns, its run is [`super::Checkpoint::training`].
+    /// Of a deep belief network, layer by layer: the top pair learns, its run is [`super::Checkpoint::training`].
     Greedy(GreedyPlan),
-    /// The up-down algorithm.
+    /// Of a deep belief network, the up-down algorithm.
     UpDown(Box<UpDownState>),
+    /// Of a deep Boltzmann machine, RBM upon RBM, with the inputs of inner layers doubled.
+    Pretraining {
+        /// What is trained.
+        plan: PretrainingPlan,
+        /// The RBMs so far, lowest first: the last learns, its run is [`super::Checkpoint::training`].
+        rbms: Vec<Rbm>,
+    },
 }
 
 /// The part of [`Stage`] that is metadata.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-enum Header {
+pub(super) enum Header {
     Greedy(GreedyPlan),
+    Pretraining {
+        plan: PretrainingPlan,
+        rbms: usize,
+    },
     UpDown {
         options: UpDownOptions,
         updates: u64,
@@ -35,10 +49,28 @@ enum Header {
     },
 }
 
+impl Header {
+    pub(super) fn read(reader: &Reader<'_>) -> Result<Option<Self>> {
+        let Some(json) = reader.metadata.get("stage") else {
+            return Ok(None);
+        };
+        serde_json::from_str(json)
+            .map(Some)
+            .map_err(|e| Error::file(reader.path, "a stage of training in metadata stage", e))
+    }
+}
+
 impl Stage {
     pub(super) fn write(&self, file: &mut Writer, path: &Path) -> Result<()> {
         let header = match self {
             Self::Greedy(plan) => Header::Greedy(plan.clone()),
+            Self::Pretraining { plan, rbms } => {
+                pretraining::write(rbms, file);
+                Header::Pretraining {
+                    plan: plan.clone(),
+                    rbms: rbms.len(),
+                }
+            }
             Self::UpDown(state) => {
                 for (l, pair) in state.pairs.iter().enumerate() {
                     for (name, velocity) in [
@@ -64,14 +96,16 @@ impl Stage {
         Ok(())
     }
 
-    /// The stage that the file holds, if it holds one.
+    /// The stage of a deep belief network that the file holds, if it holds one.
     pub(super) fn read(reader: &Reader<'_>, dbn: &Dbn) -> Result<Option<Self>> {
-        let Some(json) = reader.metadata.get("stage") else {
+        let Some(header) = Header::read(reader)? else {
             return Ok(None);
         };
-        let header: Header = serde_json::from_str(json)
-            .map_err(|e| Error::file(reader.path, "a stage of training in metadata stage", e))?;
         Ok(Some(match header {
+            Header::Pretraining { .. } => {
+                let expected = "a stage of a deep belief network in metadata stage";
+                return Err(Error::file(reader.path, expected, "pretraining"));
+            }
             Header::Greedy(plan) => Self::Greedy(plan),
             Header::UpDown {
                 options,

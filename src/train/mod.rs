@@ -49,7 +49,7 @@ pub use greedy::{Aggregated, Greedy, GreedyEvent, GreedyLayer, GreedyPlan};
 pub use negative::{Negative, Reconstruction};
 pub use optimizer::{Optimizer, Parameters};
 pub use options::{Doubled, Objective, Options};
-pub use pretrain::pretrained;
+pub use pretrain::{Pretraining, PretrainingEvent, PretrainingPlan, pretrained};
 pub use rule::Rule;
 pub use schedule::Schedule;
 pub use snapshots::Snapshots;

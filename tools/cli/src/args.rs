@@ -1,6 +1,7 @@
 //! The commands and their options, as clap reads them and `--help` explains them: a file for each command.
 
 mod classify;
+mod dbm;
 mod deep;
 mod demo;
 mod evaluate;
@@ -15,6 +16,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
 pub use classify::{ClassifyArgs, WayArg};
+pub use dbm::DbmArgs;
 pub use deep::{DeepArgs, FineTuneArg};
 pub use demo::{DemoArgs, DemoName};
 pub use evaluate::{EvaluateArgs, ReverseFrom, ScheduleArg};
@@ -39,6 +41,7 @@ Examples:
   harmonium train --data table.csv --visible-units gaussian --standardize --learning-rate 0.001 --method cd
   harmonium sample run/model.safetensors --out fantasies.png
   harmonium train dbn --labels --out deep         a deep belief network 784-500-500-(2000, labels), layer by layer, then up-down
+  harmonium train dbm --out boltzmann             a deep Boltzmann machine 784-500-1000: RBMs, then both layers together
   harmonium sample deep/model.safetensors --every-label --out digits.png
   harmonium train boltzmann --data spins.npy --connectivity lattice.ising --method pseudo-likelihood --out couplings
   harmonium sample lattice.ising --beta 0.4407 --out spins.png

@@ -183,7 +183,7 @@ pub fn run(args: &ClassifyArgs) -> Outcome<()> {
     let (mut source, _) =
         Source::of_model(&checkpoint.notes, args.data.as_deref(), args.binarize, None)?;
     source.labels = None;
-    let data = source.load()?;
+    let data = deep::boltzmann::seen_by(&args.model, &checkpoint, source.load()?)?;
     let columns = data.train.columns();
     let expected = match &checkpoint.model {
         Model::Dbn(dbn) => dbn.n_visible(),

@@ -105,6 +105,19 @@ pub struct Data {
     pub test: Option<Examples>,
 }
 
+impl Data {
+    /// The number of classes, which `--labels` asks for.
+    ///
+    /// # Errors
+    /// That there are no labels.
+    pub fn classes(&self) -> Outcome<usize> {
+        self.train.classes().ok_or_else(|| {
+            Failure::usage(format!("--labels: {} has no labels", self.name))
+                .hint("labels come from IDX files, a column `label` of CSV, or y_train of NPZ")
+        })
+    }
+}
+
 /// `data` as notes hold it: a path that means the same in every directory.
 pub fn resolved(data: &str) -> String {
     if data == MNIST {
@@ -236,11 +249,7 @@ impl Source {
             *deviation = data.train.deviation();
         }
         if self.labels == Some(0) {
-            let classes = data.train.classes().ok_or_else(|| {
-                Failure::usage(format!("--labels: {} has no labels", data.name))
-                    .hint("labels come from IDX files, a column `label` of CSV, or y_train of NPZ")
-            })?;
-            self.labels = Some(classes);
+            self.labels = Some(data.classes()?);
         }
         self.treat(data)
     }

@@ -1,6 +1,7 @@
-//! Deep belief networks: training in stages, and what is measured of them.
+//! Deep belief networks: training in stages, and what is measured of them; and the training of deep Boltzmann machines.
 
 mod agree;
+pub mod boltzmann;
 pub mod classify;
 mod evaluate;
 pub mod fine_tune;

@@ -6,7 +6,7 @@ use crate::{
 };
 use harmonium::{
     Matrix, Model,
-    checkpoint::{Checkpoint, Stage},
+    checkpoint::{Checkpoint, DbmTrainingState, Stage},
     model::Layer,
 };
 use serde_json::{Map, Value, json};
@@ -163,9 +163,12 @@ fn summaries(model: &Model) -> Vec<(String, Vec<usize>, Summary)> {
     all
 }
 
-/// Where the training of a deep belief network stands.
+/// Where the training of a deep machine stands.
 fn stage_rows(checkpoint: &Checkpoint) -> Vec<[String; 3]> {
     let row = |name: &str, value: String| [name.to_owned(), value, String::new()];
+    if let Some(state) = &checkpoint.dbm_training {
+        return joint_rows(state);
+    }
     match &checkpoint.stage {
         None => Vec::new(),
         Some(Stage::Greedy(plan)) => {
@@ -181,6 +184,16 @@ fn stage_rows(checkpoint: &Checkpoint) -> Vec<[String; 3]> {
                 ),
             ]
         }
+        Some(Stage::Pretraining { plan, rbms }) => vec![
+            row(
+                "stage",
+                format!("pretraining, RBM {} of {}", rbms.len(), plan.hidden.len()),
+            ),
+            row(
+                "classes",
+                plan.classes.map_or("none".into(), |n| n.to_string()),
+            ),
+        ],
         Some(Stage::UpDown(state)) => {
             let options = &state.options;
             let batches = state.examples.div_ceil(options.batch_size.max(1));
@@ -205,6 +218,44 @@ fn stage_rows(checkpoint: &Checkpoint) -> Vec<[String; 3]> {
     }
 }
 
+/// Where the training of all layers of a deep Boltzmann machine stands.
+fn joint_rows(state: &DbmTrainingState) -> Vec<[String; 3]> {
+    let row = |name: &str, value: String| [name.to_owned(), value, String::new()];
+    let options = &state.options;
+    let batches = state.examples.div_ceil(options.batch_size.max(1));
+    let epoch = state.updates as f64 / batches.max(1) as f64;
+    let mean_field = options.mean_field;
+    vec![
+        row(
+            "stage",
+            format!("joint, epoch {epoch:.2} of {}", options.epochs),
+        ),
+        row("updates", state.updates.to_string()),
+        row("training examples", state.examples.to_string()),
+        row("batch size", options.batch_size.to_string()),
+        row("chains", options.chains.to_string()),
+        row("sweeps an update", options.sweeps.to_string()),
+        row(
+            "mean field",
+            format!(
+                "at most {} iterations, to changes of {}",
+                mean_field.iterations, mean_field.tolerance
+            ),
+        ),
+        row("learning rate", options.learning_rate.to_string()),
+        row("momentum", options.momentum.to_string()),
+        row("weight decay (L2)", options.weight_decay.to_string()),
+        row(
+            "gradient",
+            match options.centering {
+                Some(_) => "centred".into(),
+                None => "ordinary".into(),
+            },
+        ),
+        row("seed", options.seed.to_string()),
+    ]
+}
+
 fn rows(checkpoint: &Checkpoint) -> Vec<[String; 3]> {
     let row = |name: &str, value: String| [name.to_owned(), value, String::new()];
     let model = &checkpoint.model;
@@ -220,7 +271,7 @@ fn rows(checkpoint: &Checkpoint) -> Vec<[String; 3]> {
     }
     rows.extend(stage_rows(checkpoint));
     match &checkpoint.training {
-        None if checkpoint.stage.is_some() => {}
+        None if checkpoint.stage.is_some() || checkpoint.dbm_training.is_some() => {}
         None if checkpoint.boltzmann_training.is_some() => {
             rows.extend(general::inspected(checkpoint));
         }
@@ -300,6 +351,17 @@ fn as_json(checkpoint: &Checkpoint) -> Map<String, Value> {
         "training",
         json!(training.or_else(|| general::inspected_json(checkpoint))),
     );
+    if let Some(state) = &checkpoint.dbm_training {
+        put(
+            "stage",
+            json!({
+                "name": "joint",
+                "updates": state.updates,
+                "examples": state.examples,
+                "options": report::read(serde_json::to_string(&state.options)),
+            }),
+        );
+    }
     match &checkpoint.stage {
         None => {}
         Some(Stage::Greedy(plan)) => {
@@ -307,6 +369,12 @@ fn as_json(checkpoint: &Checkpoint) -> Map<String, Value> {
             put(
                 "stage",
                 json!({"name": "greedy", "layer": learns, "layers": plan.layers.len(), "classes": plan.classes}),
+            );
+        }
+        Some(Stage::Pretraining { plan, rbms }) => {
+            put(
+                "stage",
+                json!({"name": "pretraining", "layer": rbms.len(), "layers": plan.hidden.len(), "classes": plan.classes}),
             );
         }
         Some(Stage::UpDown(state)) => {

@@ -372,7 +372,7 @@ fn objective(args: &TrainArgs) -> Outcome<Option<Objective>> {
 }
 
 /// The centred gradient that the flags ask for.
-fn centering(args: &TrainArgs, default: Option<Centering>) -> Outcome<Option<Centering>> {
+pub fn centering(args: &TrainArgs, default: Option<Centering>) -> Outcome<Option<Centering>> {
     let mut centering = match args.centering {
         Some(asked) => asked.0.map(|(visible, hidden)| Centering {
             visible,
@@ -396,15 +396,30 @@ fn centering(args: &TrainArgs, default: Option<Centering>) -> Outcome<Option<Cen
 
 /// The target for hidden units that the flags ask for.
 fn sparsity(args: &TrainArgs) -> Outcome<Option<Sparsity>> {
-    let default = Sparsity::default();
-    match (args.sparsity, args.sparsity_cost) {
-        (None, Some(_)) => Err(Failure::usage("--sparsity-cost belongs to --sparsity")),
-        (target, cost) => Ok(target.map(|target| Sparsity {
-            target,
-            cost: cost.unwrap_or(default.cost),
-            ..default
-        })),
+    let targets = sparsity_targets(args)?;
+    match targets[..] {
+        [] => Ok(None),
+        [one] => Ok(Some(one)),
+        _ => Err(Failure::usage(format!(
+            "--sparsity: expected one target, found {}",
+            targets.len()
+        ))),
     }
+}
+
+/// All targets for hidden units that the flags ask for.
+pub fn sparsity_targets(args: &TrainArgs) -> Outcome<Vec<Sparsity>> {
+    let default = Sparsity::default();
+    let targets = args.sparsity.as_deref().unwrap_or_default();
+    if targets.is_empty() && args.sparsity_cost.is_some() {
+        return Err(Failure::usage("--sparsity-cost belongs to --sparsity"));
+    }
+    let of = |&target: &f32| Sparsity {
+        target,
+        cost: args.sparsity_cost.unwrap_or(default.cost),
+        ..default
+    };
+    Ok(targets.iter().map(of).collect())
 }
 
 /// What a run learns and how, in a few words.

@@ -49,6 +49,7 @@ pub fn run(args: &TrainArgs) -> Outcome<()> {
     match args.kind {
         Kind::Dbn => deep::train(args, stored),
         Kind::Boltzmann => general::train(args, stored),
+        Kind::Dbm => deep::boltzmann::train(args, stored),
         Kind::Rbm => train_rbm(args, stored),
     }
 }
@@ -71,7 +72,9 @@ fn stored(args: &TrainArgs) -> Outcome<Option<Checkpoint>> {
             path.display()
         );
         return Err(Failure::usage(message).hint(match found {
-            "rbm" | "dbn" | "boltzmann" => format!("go on with `harmonium train {found} --resume`"),
+            "rbm" | "dbn" | "dbm" | "boltzmann" => {
+                format!("go on with `harmonium train {found} --resume`")
+            }
             _ => "machines of this kind are trained with the library".into(),
         }));
     }
@@ -79,6 +82,12 @@ fn stored(args: &TrainArgs) -> Outcome<Option<Checkpoint>> {
 }
 
 fn train_rbm(args: &TrainArgs, stored: Option<Checkpoint>) -> Outcome<()> {
+    if let Some(flag) = args.dbm.given() {
+        return Err(
+            Failure::usage(format!("{flag} is an option of `train dbm`"))
+                .hint("name the kind of machine: `harmonium train dbm`"),
+        );
+    }
     if let Some(flag) = args.deep.given() {
         return Err(
             Failure::usage(format!("{flag} is an option of `train dbn`"))

@@ -68,7 +68,7 @@ pub fn run(args: &TransformArgs) -> Outcome<()> {
     let (mut source, _) =
         Source::of_model(&checkpoint.notes, args.data.as_deref(), args.binarize, None)?;
     source.labels = None;
-    let data = source.load()?;
+    let data = deep::boltzmann::seen_by(&args.model, &checkpoint, source.load()?)?;
     check_columns(columns, &data)?;
     let (examples, split) = likelihood::examples(&data, args.split);
     let seed = args.seed.unwrap_or(0);

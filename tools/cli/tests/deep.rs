@@ -2,51 +2,24 @@
 
 mod common;
 
-use common::{Bench, Ran};
+use common::{Bench, stopped_in, striped_pictures, with_striped};
 use harmonium::{
     BitMatrix,
     checkpoint::{Checkpoint, Stage},
     product::Input,
 };
 use serde_json::json;
-use std::{
-    fs,
-    process::{Command, Stdio},
-    thread::sleep,
-    time::{Duration, Instant},
-};
+use std::fs;
 
 const NET: &str = "train dbn --data striped.csv --labels --layers 12,8 --batch-size 10";
 const SHORT: &str = "--greedy-epochs 15,15 --up-down-epochs 10";
 
-/// 160 pictures of 4 x 4 units with their labels: rows that are on or off (0) or columns (1), with every seventh unit flipped.
-fn pictures() -> Vec<(Vec<bool>, u8)> {
-    let picture = |k: usize| {
-        let class = k % 2;
-        let on = 1 + (k / 2) % 14;
-        let unit = move |i: usize| {
-            let line = if class == 0 { i / 4 } else { i % 4 };
-            (on >> line & 1 == 1) != (k * 16 + i).is_multiple_of(29)
-        };
-        ((0..16).map(unit).collect(), class as u8)
-    };
-    (0..160).map(picture).collect()
-}
-
 fn bench() -> Bench {
-    let bench = Bench::new();
-    let head: Vec<String> = (0..16).map(|i| format!("u{i}")).collect();
-    let mut text = head.join(",") + ",label\n";
-    for (bits, label) in pictures() {
-        let fields: Vec<String> = bits.iter().map(|&x| u8::from(x).to_string()).collect();
-        text += &format!("{},{label}\n", fields.join(","));
-    }
-    fs::write(bench.path("striped.csv"), text).unwrap();
-    bench
+    with_striped(Bench::new())
 }
 
 fn bits() -> BitMatrix {
-    let all = pictures();
+    let all = striped_pictures();
     BitMatrix::from_fn(all.len(), 16, |i, j| all[i].0[j])
 }
 
@@ -186,38 +159,20 @@ fn a_network_learns_in_stages_and_is_measured_from_all_sides() {
 #[test]
 fn a_run_that_is_stopped_in_every_stage_is_an_uninterrupted_one() {
     let bench = bench();
-    let line = format!("{NET} --greedy-epochs 300,300 --up-down-epochs 300 --up-down-momentum 0.5");
+    let line =
+        format!("{NET} --greedy-epochs 1000,1000 --up-down-epochs 1000 --up-down-momentum 0.5");
     bench.ok(&format!("{line} --out whole"));
     for (stage, words) in [
         ("layer 1", line.clone()),
         ("layer 2", "train dbn --resume".into()),
         ("up-down", "train dbn --resume".into()),
     ] {
-        let words = format!("{words} --out stopped");
-        let child = bench
-            .command(&words)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let started = Instant::now();
-        let reached = || {
-            let text = fs::read_to_string(bench.path("stopped/metrics.csv"));
-            text.is_ok_and(|text| text.lines().any(|line| line.starts_with(stage)))
-        };
-        while !reached() {
-            assert!(started.elapsed() < Duration::from_secs(60), "no {stage}");
-            sleep(Duration::from_millis(2));
-        }
-        let kill = format!("kill -INT {}", child.id());
-        let killed = Command::new("sh").args(["-c", &kill]).status().unwrap();
-        assert!(killed.success());
-        let ran = Ran::from(child.wait_with_output().unwrap());
-        let told = [
-            &format!("interrupted in {stage}"),
+        stopped_in(
+            &bench,
+            stage,
+            &words,
             "harmonium train dbn --resume --out stopped",
-        ];
-        ran.refused(&words, 1, &told.map(|x| x as &str));
+        );
         let stored = bench.model("stopped/model.safetensors").stage;
         assert_eq!(
             matches!(stored, Some(Stage::UpDown(_))),
@@ -236,7 +191,7 @@ fn a_run_that_is_stopped_in_every_stage_is_an_uninterrupted_one() {
     };
     assert_eq!(stages("whole"), stages("stopped"));
     // More epochs of the last stage go on from its end.
-    bench.ok("train dbn --resume --out stopped --up-down-epochs 302");
+    bench.ok("train dbn --resume --out stopped --up-down-epochs 1002");
     assert_eq!(stages("stopped").len(), stages("whole").len() + 2);
 }
 

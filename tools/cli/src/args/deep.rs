@@ -1,14 +1,16 @@
-//! Options of `harmonium train dbn` beside those of all machines.
+//! Options of `harmonium train dbn` beside those of all machines, some of them of `train dbm` too.
 
 use super::count;
 use crate::deep::{
-    DEFAULT_LAYERS, DEFAULT_LOWER_EPOCHS, DEFAULT_TOP_EPOCHS, DEFAULT_UP_DOWN_EPOCHS, fine_tune,
+    DEFAULT_LAYERS, DEFAULT_LOWER_EPOCHS, DEFAULT_TOP_EPOCHS, DEFAULT_UP_DOWN_EPOCHS, boltzmann,
+    fine_tune,
 };
 use clap::{Args, ValueEnum};
 use harmonium::train::{Aggregated, Schedule};
 
-/// Heading of these options in `--help`.
+/// Headings of these options in `--help`.
 const HEADING: &str = "Deep belief network (train dbn)";
+const BOTH: &str = "Deep machines (train dbn, train dbm)";
 
 /// What higher layers learn.
 #[derive(Clone, Copy, Debug, PartialEq, ValueEnum)]
@@ -37,12 +39,12 @@ pub enum FineTuneArg {
     ConjugateGradients,
 }
 
-/// Options of `harmonium train dbn` alone.
+/// Options of `harmonium train dbn`; layers and fine-tuning are of `train dbm` too.
 #[derive(Args, Clone, Debug, Default)]
 #[command(next_help_heading = HEADING)]
 pub struct DeepArgs {
-    #[arg(long, value_name = "N,N,...", value_delimiter = ',', value_parser = super::positive,
-        help = format!("Hidden units of each layer, the lowest first [default: {}]", list(&DEFAULT_LAYERS)))]
+    #[arg(long, value_name = "N,N,...", value_delimiter = ',', value_parser = super::positive, help_heading = BOTH,
+        help = format!("Hidden units of each layer, the lowest first [default: {}; of train dbm {}]", list(&DEFAULT_LAYERS), list(&boltzmann::DEFAULT_LAYERS)))]
     pub layers: Option<Vec<usize>>,
     #[arg(long, value_name = "N[,N,...]", value_delimiter = ',', value_parser = count,
         help = format!("Epochs of greedy training, of each layer or one number for each [default: {DEFAULT_LOWER_EPOCHS}, of the last layer {DEFAULT_TOP_EPOCHS}]"))]
@@ -83,19 +85,20 @@ pub struct DeepArgs {
     /// L2 decay of all weights in the up-down algorithm [default: 0].
     #[arg(long, value_name = "X")]
     pub up_down_weight_decay: Option<f32>,
-    /// At last a feed-forward network that starts from the layers learns the labels; it goes to network.safetensors in --out.
-    #[arg(long, value_name = "HOW")]
+    /// At last a feed-forward network that starts from the layers learns the labels; it goes to network.safetensors in --out. That of train dbm has two
+    /// hidden layers, and the means of the upper one beside the data as its input.
+    #[arg(long, value_name = "HOW", help_heading = BOTH)]
     pub fine_tune: Option<FineTuneArg>,
-    #[arg(long, value_name = "N", value_parser = count, requires = "fine_tune",
+    #[arg(long, value_name = "N", value_parser = count, requires = "fine_tune", help_heading = BOTH,
         help = format!("Epochs of --fine-tune [default: {}, of conjugate gradients 37]", fine_tune::EPOCHS))]
     pub fine_tune_epochs: Option<usize>,
-    #[arg(long, value_name = "SCHEDULE", requires = "fine_tune",
+    #[arg(long, value_name = "SCHEDULE", requires = "fine_tune", help_heading = BOTH,
         help = format!("Step size of --fine-tune backprop [default: linear:{}:0]", fine_tune::RATE))]
     pub fine_tune_rate: Option<Schedule>,
-    #[arg(long, value_name = "P", requires = "fine_tune",
+    #[arg(long, value_name = "P", requires = "fine_tune", help_heading = BOTH,
         help = format!("Share of pixels left out of an update of --fine-tune backprop [default: {}]", fine_tune::INPUT_DROPOUT))]
     pub input_dropout: Option<f32>,
-    #[arg(long, value_name = "P", requires = "fine_tune",
+    #[arg(long, value_name = "P", requires = "fine_tune", help_heading = BOTH,
         help = format!("The same of hidden units [default: {}]", fine_tune::HIDDEN_DROPOUT))]
     pub hidden_dropout: Option<f32>,
 }
@@ -103,8 +106,17 @@ pub struct DeepArgs {
 impl DeepArgs {
     /// The first of these options that was given.
     pub fn given(&self) -> Option<&'static str> {
-        [
+        let shared = [
             ("--layers", self.layers.is_some()),
+            ("--fine-tune", self.fine_tune.is_some()),
+        ];
+        let shared = shared.into_iter().find(|(_, given)| *given);
+        shared.map(|(flag, _)| flag).or_else(|| self.given_of_dbn())
+    }
+
+    /// The first that was given of those that are for deep belief networks alone.
+    pub fn given_of_dbn(&self) -> Option<&'static str> {
+        [
             ("--greedy-epochs", self.greedy_epochs.is_some()),
             ("--greedy-rate", !self.greedy_rate.is_empty()),
             ("--posterior", self.posterior.is_some()),
@@ -120,7 +132,6 @@ impl DeepArgs {
                 "--up-down-weight-decay",
                 self.up_down_weight_decay.is_some(),
             ),
-            ("--fine-tune", self.fine_tune.is_some()),
         ]
         .into_iter()
         .find_map(|(flag, given)| given.then_some(flag))

@@ -1,7 +1,7 @@
 //! Options of `harmonium train`.
 
-use super::{DeepArgs, GeneralArgs, Threads, count, number, positive};
-use crate::plan::DEFAULT_EPOCHS;
+use super::{DbmArgs, DeepArgs, GeneralArgs, Threads, count, number, positive};
+use crate::{deep::boltzmann, plan::DEFAULT_EPOCHS};
 use clap::{Args, ValueEnum};
 use harmonium::{
     dataset::Binarization,
@@ -21,6 +21,8 @@ Examples:
       go on in ./run, and up to 100 epochs
   harmonium train dbn --layers 500,500,2000 --labels --validation 10000 --out deep
       a deep belief network: one RBM upon the other, then the up-down algorithm; --resume goes on in any stage
+  harmonium train dbm --layers 500,1000 --validation 10000 --out boltzmann
+      a deep Boltzmann machine: RBMs one upon the other, then all layers together; --no-pretraining leaves the RBMs out
   harmonium train boltzmann --data spins.npy --connectivity lattice.ising --method pseudo-likelihood --out couplings
       couplings of the pairs in a file, from states of spins
   harmonium train --data huge.npy --stream --epochs 5 --out huge
@@ -46,20 +48,28 @@ Files in the output directory:
   samples.png           fantasies of the machine beside training examples
   curves.png            metrics.csv as a picture
 
-Of `train boltzmann`, a general Boltzmann machine of which any two units may be coupled, there are --data, --binarize, --validation, --hidden [default: 0, fully
-visible], --method pcd, mcmc, exact or pseudo-likelihood, --chains [default: 128], --steps, --epochs [default: 20], --batch-size, --learning-rate [default:
-linear:0.05:0], --momentum, --weight-decay, --l1-decay, --optimizer, --seed, --connectivity, --positive, --positive-steps. metrics.csv has epoch, seconds, learning
-rate, the root mean square of the gradient's elements in the last update, the mean square error of each visible unit's mean given all other units of training and held-out examples, and their mean
-log-likelihood (machines of at most 16 enumerated units) or, fully visible, pseudo-likelihood. couplings.png takes the place of
-filters.png. --json of a finished run: the keys of `evaluate`, epochs, updates, seconds, evaluation_seconds, data, n_visible, n_hidden, options, files.
+Of `train dbn` the options of an RBM are those of every greedy stage; --labels joins the labels to the layer below the top. Its defaults are \
+--method cd, --momentum at:0=0.5,5=0.9, --weight-decay 2e-4, --centering none, --resample and a rate of 0.1 (last layer linear:0.1:0.02; 0.001 for \
+gaussian and relu units); no --epochs, --hidden, --preset, --objective, --stream, --early-stopping, --trajectory. metrics.csv \
+has the stage (layer 1, ..., up-down), epoch, seconds, learning rate (of up-down that of the top pair), reconstruction error (of what the \
+stage learns; of up-down that of a pass up and down) and, with labels and --validation, the share of wrong classes. --json of a finished \
+run: the keys of `evaluate` without --exact, stages (seconds of each), seconds, evaluation_seconds, data, layers, classes, greedy, up_down \
+(options), files.
 
-Of `train dbn` the options of an RBM are those of every greedy stage; --labels joins the labels to the layer below the top. Its defaults are
---method cd, --momentum at:0=0.5,5=0.9, --weight-decay 2e-4, --centering none, --resample and a rate of 0.1 (last layer linear:0.1:0.02; 0.001 for
-gaussian and relu units); no --epochs, --hidden, --preset, --objective, --stream, --early-stopping, --trajectory. metrics.csv
-has the stage (layer 1, ..., up-down), epoch, seconds, learning rate (of up-down that of the top pair), reconstruction error (of what the
-stage learns; of up-down that of a pass up and down) and, with labels and --validation, the share of wrong classes. --json of a finished
-run: the keys of `evaluate` without --exact, stages (seconds of each), seconds, evaluation_seconds, data, layers, classes, greedy, up_down
-(options), files.";
+`train dbm` has two stages. In pretraining RBMs learn one upon the other by contrastive divergence with the --pretraining-... options, then all layers learn together: --epochs, \
+--learning-rate, --momentum, --weight-decay, --l1-decay, --centering, --optimizer momentum or nesterov, --sparsity, --chains and --steps (Gibbs sweeps an update, a number) \
+are those of this joint stage, --batch-size is that of both. Defaults of the joint stage: rate linear:0.005:0, --momentum at:0=0.5,5=0.9, --weight-decay 2e-4, \
+5 steps, --resample, the ordinary gradient after pretraining and the centred one without. Data are bits or numbers in [0, 1]. No --hidden, --preset, --method, --objective, \
+--visible-units, --stream, --early-stopping, --averaging and their like. metrics.csv is that of train dbn, with the iterations of mean field (of the slowest watched \
+example) and, with --validation, the variational free-energy gap: how much lower the mean bound of held-out examples is than that of training examples (nats). --json of \
+a finished run: as for train dbn, with pretraining and joint (options) in place of greedy and up_down.
+
+Of `train boltzmann`, a general Boltzmann machine of which any two units may be coupled, there are --data, --binarize, --validation, --hidden [default: 0, fully \
+visible], --method pcd, mcmc, exact or pseudo-likelihood, --chains [default: 128], --steps, --epochs [default: 20], --batch-size, --learning-rate [default: \
+linear:0.05:0], --momentum, --weight-decay, --l1-decay, --optimizer, --seed, --connectivity, --positive, --positive-steps. metrics.csv has epoch, seconds, learning \
+rate, the root mean square of the gradient's elements in the last update, the mean square error of each visible unit's mean given all other units of training and held-out examples, and their mean \
+log-likelihood (machines of at most 16 enumerated units) or, fully visible, pseudo-likelihood. couplings.png takes the place of \
+filters.png. --json of a finished run: the keys of `evaluate`, epochs, updates, seconds, evaluation_seconds, data, n_visible, n_hidden, options, files.";
 
 /// Kinds of machines.
 #[derive(Clone, Copy, Debug, PartialEq, ValueEnum)]
@@ -68,6 +78,8 @@ pub enum Kind {
     Rbm,
     /// Deep belief network.
     Dbn,
+    /// Deep Boltzmann machine.
+    Dbm,
     /// General Boltzmann machine.
     Boltzmann,
 }
@@ -78,6 +90,7 @@ impl Kind {
         match self {
             Self::Rbm => "rbm",
             Self::Dbn => "dbn",
+            Self::Dbm => "dbm",
             Self::Boltzmann => "boltzmann",
         }
     }
@@ -267,7 +280,7 @@ impl fmt::Display for CriterionArg {
 #[derive(Args, Clone, Debug)]
 #[command(after_help = TRAIN_EXAMPLES)]
 pub struct TrainArgs {
-    /// Kind of machine: `rbm`, `dbn`, a deep belief network, or `boltzmann`, a general Boltzmann machine.
+    /// Kind of machine: `rbm`, `dbn`, a deep belief network, `dbm`, a deep Boltzmann machine, or `boltzmann`, a general one.
     #[arg(
         value_name = "KIND",
         default_value = "rbm",
@@ -357,7 +370,7 @@ pub struct TrainArgs {
     pub reconstruction: Option<ReconstructionArg>,
 
     #[arg(long, value_name = "N", value_parser = count, help_heading = "Learning",
-        help = format!("Passes over the training examples [default: {DEFAULT_EPOCHS}]"))]
+        help = format!("Passes over the training examples [default: {DEFAULT_EPOCHS}; of train dbm, in the joint stage, {}]", boltzmann::DEFAULT_EPOCHS))]
     pub epochs: Option<usize>,
     /// Examples an update [default: 100].
     #[arg(long, value_name = "N", value_parser = positive, help_heading = "Learning")]
@@ -391,9 +404,15 @@ pub struct TrainArgs {
     /// rates, such as linear:0.001:0 [default: momentum].
     #[arg(long, help_heading = "Learning")]
     pub optimizer: Option<OptimizerArg>,
-    /// Mean activity that hidden units are drawn to, between 0 and 1 [default: none].
-    #[arg(long, value_name = "P", help_heading = "Learning")]
-    pub sparsity: Option<f32>,
+    /// Mean activity that hidden units are drawn to, between 0 and 1; with train dbm one for all hidden layers, or one for each, the lowest first
+    /// [default: none].
+    #[arg(
+        long,
+        value_name = "P[,P,...]",
+        value_delimiter = ',',
+        help_heading = "Learning"
+    )]
+    pub sparsity: Option<Vec<f32>>,
     /// Weight of --sparsity in the gradient of the hidden biases [default: 0.1].
     #[arg(long, value_name = "X", help_heading = "Learning")]
     pub sparsity_cost: Option<f32>,
@@ -444,19 +463,22 @@ pub struct TrainArgs {
     /// One JSON object on stdout in place of the table.
     #[arg(long, help_heading = "Output")]
     pub json: bool,
-    /// Options of deep belief networks.
-    #[command(flatten)]
-    pub deep: DeepArgs,
     /// Options of general Boltzmann machines.
     #[command(flatten)]
     pub general: GeneralArgs,
     /// Threads of the command.
     #[command(flatten)]
     pub threads: Threads,
+    /// Options of deep belief networks.
+    #[command(flatten)]
+    pub deep: DeepArgs,
+    /// Options of deep Boltzmann machines.
+    #[command(flatten)]
+    pub dbm: DbmArgs,
 }
 
 /// Sweeps an update: draws are numbered by 48 bits, which is enough for a million of them in 10^8 updates.
-fn steps(text: &str) -> Result<Schedule, String> {
+pub(super) fn steps(text: &str) -> Result<Schedule, String> {
     const MOST: usize = 1_000_000;
     if !text.contains(':') {
         return number(text, 1, MOST).map(|k| Schedule::Constant(k as f32));

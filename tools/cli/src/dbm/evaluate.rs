@@ -73,7 +73,7 @@ pub fn run(args: &EvaluateArgs, checkpoint: &Checkpoint, dbm: &Dbm) -> Outcome<(
         note(format!("confusion table in {}", path.display()));
     }
     let bound = if args.exact {
-        LowerBound::enumerated(dbm, examples)?
+        LowerBound::enumerated(dbm, examples, true)?
     } else {
         let annealing = Annealing {
             chains: args.chains,

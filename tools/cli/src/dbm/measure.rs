@@ -114,15 +114,23 @@ impl LowerBound {
         }))
     }
 
-    /// With an enumerated `ln Z`, and the likelihood of the `examples`.
+    /// With an enumerated `ln Z`, and the likelihood of the `examples` too if it is asked for.
     ///
     /// # Errors
     /// Those of the library: layers that are too large.
-    pub fn enumerated(dbm: &Dbm, (examples, split): (&Examples, Split)) -> Outcome<Self> {
+    pub fn enumerated(
+        dbm: &Dbm,
+        (examples, split): (&Examples, Split),
+        likelihood: bool,
+    ) -> Outcome<Self> {
         let log_z = dbm.log_z()?;
         let v = input(examples);
-        let sums = dbm.log_sums_over_hidden(v)?.into_iter();
-        let exact = Some(mean_and_standard_error(sums.map(|x| x - log_z)));
+        let exact = if likelihood {
+            let sums = dbm.log_sums_over_hidden(v)?.into_iter();
+            Some(mean_and_standard_error(sums.map(|x| x - log_z)))
+        } else {
+            None
+        };
         Ok(Self {
             bound: DbmBound::new(dbm, v, &MeanField::default())?,
             log_z: LogZ::Exact(log_z),

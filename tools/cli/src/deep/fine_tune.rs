@@ -1,7 +1,7 @@
-//! The last stage of `train dbn --fine-tune`: a feed-forward network that starts from the recognition of the layers learns the labels by backpropagation.
+//! The last stage of `train dbn --fine-tune` and `train dbm --fine-tune`: a feed-forward network that starts from the layers learns the labels by backpropagation.
 
 use super::{
-    plan::{DeepPlan, FINE_TUNE_STAGE},
+    plan::FINE_TUNE_STAGE,
     record::{Record, Stage},
 };
 use crate::{
@@ -15,12 +15,11 @@ use crate::{
     likelihood,
 };
 use harmonium::{
-    Examples, Network,
+    Error, Examples, Network,
     checkpoint::Checkpoint,
-    model::Dbn,
     train::{Backprop, BackpropEvent, BackpropOptions, Schedule},
 };
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fs};
 
 /// Of steps with dropout, unless told otherwise: those of `reproduce dbn-backprop`.
 pub const EPOCHS: usize = 100;
@@ -94,22 +93,36 @@ pub fn classification(
     Classification::of(&network.log_p_y_from_v(input(examples))?, labels, split).map(Some)
 }
 
-/// The stored run that `train --resume` goes on with, and its notes.
+/// Whether `train --resume` finds a stored run.
+pub fn is_stored(args: &TrainArgs, files: &Files) -> bool {
+    args.resume && files.network.exists()
+}
+
+/// Removes the network of another run, which a new one replaces.
+///
+/// # Errors
+/// That it cannot be removed.
+pub fn forget(files: &Files) -> Outcome<()> {
+    if files.network.exists() {
+        let refused = |e| Error::io(&files.network, "remove the file", e);
+        fs::remove_file(&files.network).map_err(refused)?;
+    }
+    Ok(())
+}
+
+/// The stored run that `train --resume` goes on with on its `data`, and its notes, if [there is one](is_stored) and it is wanted.
 ///
 /// # Errors
 /// A file that is there and holds no such run, or one of other options.
 pub fn stored(
     args: &TrainArgs,
-    plan: &DeepPlan,
+    options: Option<&BackpropOptions>,
     data: &Data,
     files: &Files,
 ) -> Outcome<Option<(Backprop, BTreeMap<String, String>)>> {
-    let Some(options) = &plan.fine_tune else {
+    let Some(options) = options.filter(|_| is_stored(args, files)) else {
         return Ok(None);
     };
-    if !args.resume || !files.network.exists() {
-        return Ok(None);
-    }
     let path = files.network.display();
     let mut checkpoint = load_model(&files.network)?;
     let notes = checkpoint.notes.clone();
@@ -132,14 +145,14 @@ pub fn stored(
     Ok(Some((checkpoint.into_backprop(&data.train)?, notes)))
 }
 
-/// Runs the stage from its start at `dbn`, or on from `stored`; the network and what it makes of the test part.
+/// Runs the stage from the network that `start` makes for a number of classes, or on from `stored`; the network and what it makes of the test part.
 ///
 /// # Errors
 /// Data without labels, those of the library, an interrupt.
 pub fn run<'a>(
     options: &BackpropOptions,
     data: &Data,
-    dbn: &Dbn,
+    start: impl FnOnce(usize) -> harmonium::Result<Network>,
     stored: Option<Backprop>,
     record: &mut Record<'a>,
     interrupt: &Interrupt,
@@ -151,11 +164,11 @@ pub fn run<'a>(
             let classes = data.train.classes().ok_or_else(|| {
                 Failure::usage(format!("--fine-tune: {} has no labels", data.name))
             })?;
-            let network = Network::classifier_from_dbn(dbn, classes, options.seed)?;
-            Backprop::new(network, options.clone(), &data.train)?
+            Backprop::new(start(classes)?, options.clone(), &data.train)?
         }
     };
     record.store_in(&files.network);
+    record.watch(data);
     record.start();
     let outcome = run.run(&data.train, |event| match event {
         BackpropEvent::Update(run) => record.update(run),

@@ -19,16 +19,19 @@ pub struct DeepRow {
     pub validation_error: Option<f64>,
     /// Of the last minibatch, of a network that backpropagation trains.
     pub loss: Option<f64>,
+    /// Of mean field, for the slowest of some training examples, of a deep Boltzmann machine.
+    pub mean_field_iterations: Option<usize>,
+    /// The variational free energy of held-out examples less that of training examples, in nats, of a deep Boltzmann machine.
+    pub free_energy_gap: Option<f64>,
 }
 
 impl Record for DeepRow {
-    const HEADER: &'static str =
-        "stage,epoch,seconds,learning_rate,reconstruction_error,validation_error,loss";
+    const HEADER: &'static str = "stage,epoch,seconds,learning_rate,reconstruction_error,validation_error,loss,mean_field_iterations,free_energy_gap";
 
     fn line(&self) -> String {
         let text = |x: Option<f64>| x.map_or(String::new(), |x| format!("{x:.8}"));
         format!(
-            "{},{},{:.3},{},{},{},{}",
+            "{},{},{:.3},{},{},{},{},{},{}",
             self.stage,
             self.epoch,
             self.seconds,
@@ -36,6 +39,9 @@ impl Record for DeepRow {
             text(self.reconstruction_error),
             text(self.validation_error),
             text(self.loss),
+            self.mean_field_iterations
+                .map_or(String::new(), |n| n.to_string()),
+            text(self.free_energy_gap),
         )
     }
 
@@ -49,6 +55,8 @@ impl Record for DeepRow {
             reconstruction,
             validation,
             loss,
+            iterations,
+            gap,
         ] = fields[..]
         else {
             return None;
@@ -65,6 +73,11 @@ impl Record for DeepRow {
             reconstruction_error: number(reconstruction)?,
             validation_error: number(validation)?,
             loss: number(loss)?,
+            mean_field_iterations: match iterations {
+                "" => None,
+                text => Some(text.parse().ok()?),
+            },
+            free_energy_gap: number(gap)?,
         })
     }
 }
@@ -89,10 +102,18 @@ mod tests {
                 reconstruction_error: Some(0.0625),
                 validation_error,
                 loss,
+                mean_field_iterations: loss.map(|_| 7),
+                free_energy_gap: validation_error,
             };
             assert_eq!(DeepRow::parse(&row.line()), Some(row));
         }
-        for line in ["", DeepRow::HEADER, "up-down,1,2,3,4", "layer 1,x,2,3,4,,"] {
+        for line in [
+            "",
+            DeepRow::HEADER,
+            "up-down,1,2,3,4",
+            "layer 1,x,2,3,4,,,,",
+            "layer 1,1,2,3,4,,,x,",
+        ] {
             assert_eq!(DeepRow::parse(line), None, "{line}");
         }
     }

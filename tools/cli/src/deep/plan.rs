@@ -64,15 +64,7 @@ impl DeepPlan {
     pub fn fresh(args: &TrainArgs) -> Outcome<Self> {
         refuse_foreign(args)?;
         let deep = &args.deep;
-        let sizes = deep.layers.clone().unwrap_or(DEFAULT_LAYERS.to_vec());
-        if !(2..MAX_LAYERS).contains(&sizes.len()) {
-            let most = MAX_LAYERS - 1;
-            return Err(Failure::usage(format!(
-                "--layers: expected 2 to {most} hidden layers, found {}",
-                sizes.len()
-            ))
-            .hint("one layer is an RBM: `harmonium train rbm`"));
-        }
+        let sizes = layers_from(args, &DEFAULT_LAYERS)?;
         let last = sizes.len() - 1;
         let of_layers = |flag: &str, found: usize| {
             Failure::usage(format!(
@@ -204,32 +196,29 @@ impl DeepPlan {
                 .hint("only models that `harmonium train` has written can be resumed")
         };
         let none = || foreign("holds a network, but no run that could go on");
-        let stage = checkpoint.stage.as_ref().ok_or_else(none)?;
+        let (layers, together) = match &checkpoint.stage {
+            Some(Stage::Greedy(plan)) => (Some(plan), None),
+            Some(Stage::UpDown(state)) => (None, Some(state)),
+            Some(Stage::Pretraining { .. }) | None => return Err(none()),
+        };
         let source = Source::from_notes(&checkpoint.notes)?
             .ok_or_else(|| foreign("its notes do not say which data the run is on"))?;
         let note = |key: &str| checkpoint.notes.get(key).map(String::as_str);
         let read = |key: &str| note(key).ok_or_else(|| foreign(&format!("has no note `{key}`")));
         let wrong = |key: &str, e: serde_json::Error| foreign(&format!("its note `{key}`: {e}"));
-        let greedy = match stage {
-            Stage::Greedy(plan) => plan.clone(),
-            Stage::UpDown(_) => {
-                serde_json::from_str(read(GREEDY)?).map_err(|e| wrong(GREEDY, e))?
-            }
+        let greedy = match layers {
+            Some(plan) => plan.clone(),
+            None => serde_json::from_str(read(GREEDY)?).map_err(|e| wrong(GREEDY, e))?,
         };
-        let mut up_down: UpDownOptions = match stage {
-            Stage::UpDown(state) => state.options.clone(),
-            Stage::Greedy(_) => {
-                serde_json::from_str(read(UP_DOWN)?).map_err(|e| wrong(UP_DOWN, e))?
-            }
+        let mut up_down: UpDownOptions = match together {
+            Some(state) => state.options.clone(),
+            None => serde_json::from_str(read(UP_DOWN)?).map_err(|e| wrong(UP_DOWN, e))?,
         };
         if let Some(epochs) = args.deep.up_down_epochs {
-            let done = match stage {
-                Stage::UpDown(state) => {
-                    let batches = state.examples.div_ceil(up_down.batch_size.max(1)).max(1);
-                    state.updates.div_ceil(batches as u64)
-                }
-                Stage::Greedy(_) => 0,
-            };
+            let done = together.map_or(0, |state| {
+                let batches = state.examples.div_ceil(up_down.batch_size.max(1)).max(1);
+                state.updates.div_ceil(batches as u64)
+            });
             if (epochs as u64) < done {
                 return Err(contradiction(
                     &format!("--up-down-epochs {epochs}"),
@@ -264,11 +253,7 @@ impl DeepPlan {
     pub fn settle(&mut self) -> Outcome<Data> {
         let data = self.source.settle()?;
         if self.greedy.classes == Some(0) {
-            let classes = data.train.classes().ok_or_else(|| {
-                Failure::usage(format!("--labels: {} has no labels", data.name))
-                    .hint("labels come from IDX files, a column `label` of CSV, or y_train of NPZ")
-            })?;
-            self.greedy.classes = Some(classes);
+            self.greedy.classes = Some(data.classes()?);
         }
         let hidden = self.greedy.layers.iter().map(|layer| layer.hidden);
         let sizes: Vec<usize> = std::iter::once(data.train.columns())
@@ -352,6 +337,23 @@ impl DeepPlan {
     }
 }
 
+/// The sizes of the hidden layers, `default` unless the command line names others.
+///
+/// # Errors
+/// Numbers of layers that are not those of a deep machine.
+pub fn layers_from(args: &TrainArgs, default: &[usize]) -> Outcome<Vec<usize>> {
+    let sizes = args.deep.layers.clone().unwrap_or(default.to_vec());
+    if (2..MAX_LAYERS).contains(&sizes.len()) {
+        return Ok(sizes);
+    }
+    let most = MAX_LAYERS - 1;
+    Err(Failure::usage(format!(
+        "--layers: expected 2 to {most} hidden layers, found {}",
+        sizes.len()
+    ))
+    .hint("one layer is an RBM: `harmonium train rbm`"))
+}
+
 fn default_momentum() -> Schedule {
     Schedule::Pieces(vec![(0.0, 0.5), (5.0, 0.9)])
 }
@@ -378,6 +380,12 @@ fn thirds(epochs: usize) -> Schedule {
 
 /// Refuses options that mean nothing for a network of several layers.
 fn refuse_foreign(args: &TrainArgs) -> Outcome<()> {
+    if let Some(flag) = args.dbm.given() {
+        let message = format!("{flag} is an option of `train dbm`, not of `train dbn`");
+        return Err(Failure::usage(message).hint(
+            "stages of a belief network are set by the --greedy-... and --up-down-... options",
+        ));
+    }
     for (flag, given, advice) in [
         (
             "--hidden",

@@ -17,13 +17,13 @@ use harmonium::{
     Examples, Matrix, Values,
     checkpoint::Checkpoint,
     evaluate::reconstruction_error,
-    model::{Dbn, most_probable},
+    model::{Convergence, Dbn, most_probable},
     train::{Backprop, Descent, Greedy, Position, UpDown},
 };
 use std::{collections::BTreeMap, ops::ControlFlow, path::Path, time::Instant};
 
 /// Examples of the reconstruction error.
-const WATCHED: usize = 1000;
+pub const WATCHED: usize = 1000;
 /// Notes of the seconds of each stage begin with this.
 const SECONDS: &str = "seconds.";
 
@@ -41,21 +41,26 @@ pub trait Stage {
 }
 
 /// What is measured after an epoch.
+#[derive(Default)]
 pub struct Figures {
     /// Of a machine that reconstructs.
-    reconstruction: Option<f64>,
+    pub reconstruction: Option<f64>,
     /// Of a network that backpropagation trains: of the last minibatch.
-    loss: Option<f64>,
+    pub loss: Option<f64>,
     /// With labels and held-out examples, the share of wrong classes.
-    wrong: Option<f64>,
+    pub wrong: Option<f64>,
+    /// Of a machine whose posterior is that of mean field, how it ended for the slowest of the watched examples.
+    pub mean_field: Option<Convergence>,
+    /// The variational free energy of held-out examples less that of watched ones.
+    pub gap: Option<f64>,
 }
 
 impl Figures {
     fn of_machine(reconstruction: f64, wrong: Option<f64>) -> Self {
         Self {
             reconstruction: Some(reconstruction),
-            loss: None,
             wrong,
+            ..Self::default()
         }
     }
 }
@@ -173,12 +178,12 @@ impl Stage for Backprop {
         let part = watch.validation.as_ref();
         let log_p = part.map(|x| self.network().log_p_y_from_v(input(x)));
         Ok(Figures {
-            reconstruction: None,
             loss: Some(self.loss()),
             wrong: match (part, log_p.transpose()?) {
                 (Some(part), Some(log_p)) => wrong(&log_p, part),
                 _ => None,
             },
+            ..Figures::default()
         })
     }
 }
@@ -189,12 +194,12 @@ fn rank(stages: &[(String, usize)], name: &str) -> Option<usize> {
 }
 
 /// Epochs, with fractions, at the last update that was done.
-fn last_update(position: Position) -> f64 {
+pub fn last_update(position: Position) -> f64 {
     position.updates.saturating_sub(1) as f64 / position.batches as f64
 }
 
 /// Share of examples whose most probable class is not the label.
-fn wrong(log_p: &Matrix, examples: &Examples) -> Option<f64> {
+pub fn wrong(log_p: &Matrix, examples: &Examples) -> Option<f64> {
     let labels = examples.labels()?;
     let found = most_probable(log_p);
     let wrong = labels
@@ -208,7 +213,8 @@ fn of_dbn(dbn: &Dbn, examples: &Examples) -> Outcome<Option<f64>> {
     Ok(wrong(&dbn.log_p_y_from_v(input(examples))?, examples))
 }
 
-fn mean_square(examples: &Examples, means: &Matrix) -> f64 {
+/// Mean of the squared differences between examples and the same columns of `means`.
+pub fn mean_square(examples: &Examples, means: &Matrix) -> f64 {
     let (n, columns) = (examples.len(), examples.columns());
     let of_row = |i: usize| -> f64 {
         let value = |j: usize| match examples.values() {
@@ -223,8 +229,19 @@ fn mean_square(examples: &Examples, means: &Matrix) -> f64 {
 
 /// The examples that are watched.
 pub struct Watch {
-    train: Examples,
-    validation: Option<Examples>,
+    /// The first to learn from.
+    pub train: Examples,
+    /// All that are held out.
+    pub validation: Option<Examples>,
+}
+
+impl Watch {
+    fn of(data: &Data) -> Self {
+        Self {
+            train: data.train.head(WATCHED),
+            validation: data.validation.clone(),
+        }
+    }
 }
 
 /// The record of a run.
@@ -287,10 +304,7 @@ impl<'a> Record<'a> {
             model: &files.model,
             interrupt,
             stages,
-            watch: Watch {
-                train: data.train.head(WATCHED),
-                validation: data.validation.clone(),
-            },
+            watch: Watch::of(data),
             notes,
             metrics,
             seconds,
@@ -304,6 +318,11 @@ impl<'a> Record<'a> {
     /// From now on the run is stored in `path`.
     pub fn store_in(&mut self, path: &'a Path) {
         self.model = path;
+    }
+
+    /// From now on these examples are watched.
+    pub fn watch(&mut self, data: &Data) {
+        self.watch = Watch::of(data);
     }
 
     /// Starts the clock.
@@ -388,6 +407,11 @@ impl<'a> Record<'a> {
                 .reconstruction
                 .map(|x| format!("reconstruction {x:.4}")),
             figures.loss.map(|x| format!("loss {x:.4}")),
+            figures.mean_field.map(|x| {
+                let Convergence { iterations, change } = x;
+                format!("mean field {iterations} iterations to {change:.3}")
+            }),
+            figures.gap.map(|x| format!("gap {x:.2} nats")),
             figures
                 .wrong
                 .map(|x| format!("validation error {:.2} %", 100.0 * x)),
@@ -405,6 +429,8 @@ impl<'a> Record<'a> {
             reconstruction_error: figures.reconstruction,
             validation_error: figures.wrong,
             loss: figures.loss,
+            mean_field_iterations: figures.mean_field.map(|x| x.iterations),
+            free_energy_gap: figures.gap,
         })?;
         if self.last_save.elapsed() >= SAVE_EVERY {
             self.save(stage, &[])?;

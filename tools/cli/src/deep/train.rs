@@ -87,7 +87,10 @@ pub fn run(args: &TrainArgs, stored: Option<Checkpoint>) -> Outcome<()> {
     let old_notes = stored.as_ref().map(|checkpoint| checkpoint.notes.clone());
     let run = Run::new(&plan, &data, stored)?;
     fs::create_dir_all(&args.out).map_err(|e| Error::io(&args.out, "create the directory", e))?;
-    let tuned = fine_tune::stored(args, &plan, &data, &files)?;
+    if is_new {
+        fine_tune::forget(&files)?;
+    }
+    let tuned = fine_tune::stored(args, plan.fine_tune.as_ref(), &data, &files)?;
     let resumed = match (&tuned, &old_notes) {
         (Some((run, notes)), _) => Some((notes, run as &dyn Stage)),
         (None, notes) => notes.as_ref().map(|notes| (notes, run.stage())),
@@ -112,7 +115,7 @@ pub fn run(args: &TrainArgs, stored: Option<Checkpoint>) -> Outcome<()> {
             let tuned = fine_tune::run(
                 options,
                 &data,
-                &dbn,
+                |classes| Network::classifier_from_dbn(&dbn, classes, options.seed),
                 tuned,
                 &mut record,
                 &interrupt,
@@ -247,21 +250,24 @@ fn filters(path: &Path, title: &str, dbn: &Dbn) -> Outcome<()> {
 }
 
 /// The metrics over the epochs of each stage.
-fn draw_curves(path: &Path, title: &str, rows: &[DeepRow]) -> Outcome<()> {
+pub fn draw_curves(path: &Path, title: &str, rows: &[DeepRow]) -> Outcome<()> {
     let mut stages: Vec<&str> = Vec::new();
     for row in rows {
         if stages.last() != Some(&row.stage.as_str()) {
             stages.push(&row.stage);
         }
     }
+    // A stage has its colour in all panels: where it has no points it is there without a name.
     let curves_of = |value: &dyn Fn(&DeepRow) -> Option<f64>| -> Vec<(&str, Vec<(f64, f64)>)> {
-        let points = |stage: &str| {
+        let series = stages.iter().map(|&stage| {
             let rows = rows.iter().filter(|row| row.stage == stage);
-            let points = rows.filter_map(|row| Some((row.epoch as f64, value(row)?)));
-            points.collect::<Vec<_>>()
-        };
-        let all = stages.iter().map(|&stage| (stage, points(stage)));
-        all.filter(|(_, points)| !points.is_empty()).collect()
+            let points: Vec<_> = rows
+                .filter_map(|row| Some((row.epoch as f64, value(row)?)))
+                .collect();
+            let name = if points.is_empty() { "" } else { stage };
+            (name, points)
+        });
+        series.collect()
     };
     let measured = [
         (
@@ -273,11 +279,21 @@ fn draw_curves(path: &Path, title: &str, rows: &[DeepRow]) -> Outcome<()> {
             curves_of(&|row| row.reconstruction_error),
         ),
         ("loss", curves_of(&|row| row.loss)),
+        (
+            "free-energy gap (nats)",
+            curves_of(&|row| row.free_energy_gap),
+        ),
+        (
+            "mean-field iterations",
+            curves_of(&|row| row.mean_field_iterations.map(|n| n as f64)),
+        ),
         ("learning rate", curves_of(&|row| Some(row.learning_rate))),
     ];
     let panels: Vec<Panel<'_>> = measured
         .iter()
-        .filter(|(label, series)| !series.is_empty() || label.starts_with("learning"))
+        .filter(|(label, series)| {
+            label.starts_with("learning") || series.iter().any(|(_, points)| !points.is_empty())
+        })
         .map(|(y_label, series)| Panel { y_label, series })
         .collect();
     curves::draw(path, title, &panels)?;
@@ -403,7 +419,7 @@ fn conclude(
 }
 
 /// Stages with their epochs and seconds, in the order of training.
-fn in_order<'a>(record: &'a Record<'_>) -> Vec<(&'a str, usize, f64)> {
+pub fn in_order<'a>(record: &'a Record<'_>) -> Vec<(&'a str, usize, f64)> {
     let seconds = |stage: &str| record.seconds.get(stage).copied().unwrap_or(0.0);
     let stages = record.stages.iter();
     stages

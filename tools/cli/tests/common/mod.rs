@@ -6,8 +6,11 @@ use harmonium::{checkpoint::Checkpoint, dataset::bars_and_stripes};
 use serde_json::Value;
 use std::{
     fs,
+    io::Write,
     path::{Path, PathBuf},
-    process::{Command, Output},
+    process::{Command, Output, Stdio},
+    thread::sleep,
+    time::{Duration, Instant},
 };
 use tempfile::TempDir;
 
@@ -154,4 +157,65 @@ pub fn epochs(path: &Path) -> Vec<usize> {
     lines
         .map(|line| line.split(',').next().unwrap().parse().unwrap())
         .collect()
+}
+
+/// 160 pictures of 4 x 4 units with their labels: rows that are on or off (0) or columns (1), with every seventh unit flipped.
+pub fn striped_pictures() -> Vec<(Vec<bool>, u8)> {
+    let picture = |k: usize| {
+        let class = k % 2;
+        let on = 1 + (k / 2) % 14;
+        let unit = move |i: usize| {
+            let line = if class == 0 { i / 4 } else { i % 4 };
+            (on >> line & 1 == 1) != (k * 16 + i).is_multiple_of(29)
+        };
+        ((0..16).map(unit).collect(), class as u8)
+    };
+    (0..160).map(picture).collect()
+}
+
+/// With [`striped_pictures`] as `striped.csv`.
+pub fn with_striped(bench: Bench) -> Bench {
+    let head: Vec<String> = (0..16).map(|i| format!("u{i}")).collect();
+    let mut text = head.join(",") + ",label\n";
+    for (bits, label) in striped_pictures() {
+        let fields: Vec<String> = bits.iter().map(|&x| u8::from(x).to_string()).collect();
+        text += &format!("{},{label}\n", fields.join(","));
+    }
+    fs::write(bench.path("striped.csv"), text).unwrap();
+    bench
+}
+
+/// Runs `words` in the directory `stopped` until a row of `stage` is written, interrupts it, and asserts that it stops in that stage and says how to `resume`.
+pub fn stopped_in(bench: &Bench, stage: &str, words: &str, resume: &str) {
+    let words = format!("{words} --out stopped");
+    // The run gives way to the test on a busy machine, and what interrupts it is there before it is wanted: stages should last some tenths of a second.
+    let command = bench.command(&words);
+    let child = Command::new("nice")
+        .args(["-n", "19"])
+        .arg(command.get_program())
+        .args(command.get_args())
+        .current_dir(bench.path(""))
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut killer = Command::new("sh")
+        .args(["-c", &format!("read go; kill -INT {}", child.id())])
+        .stdin(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let started = Instant::now();
+    let reached = || {
+        let text = fs::read_to_string(bench.path("stopped/metrics.csv"));
+        text.is_ok_and(|text| text.lines().any(|line| line.starts_with(stage)))
+    };
+    while !reached() {
+        assert!(started.elapsed() < Duration::from_secs(60), "no {stage}");
+        sleep(Duration::from_millis(1));
+    }
+    let go = killer.stdin.take().unwrap().write_all(b"go\n");
+    assert!(go.is_ok() && killer.wait().unwrap().success());
+    let ran = Ran::from(child.wait_with_output().unwrap());
+    let told = [&format!("interrupted in {stage}"), resume];
+    ran.refused(&words, 1, &told.map(|x| x as &str));
 }

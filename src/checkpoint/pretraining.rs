@@ -1,0 +1,65 @@
+//! A deep Boltzmann machine that is being pretrained: the machine of the file is what its RBMs so far make together, and they themselves are
+//! `training.pretraining.{weights,visible,hidden}.{k}`, weights and biases of RBM `k`, lowest first. The last one's run is `training.*`, as that of an RBM.
+
+use super::{
+    reader::Reader,
+    stage::Header,
+    tensor::{Tensor, Writer},
+};
+use crate::{
+    error::{Error, Result},
+    model::{Kind, Layer, Rbm, Units},
+    train::PretrainingPlan,
+};
+
+fn names(k: usize) -> [String; 3] {
+    ["weights", "visible", "hidden"].map(|part| format!("training.pretraining.{part}.{k}"))
+}
+
+pub(super) fn write(rbms: &[Rbm], file: &mut Writer) {
+    for (k, rbm) in rbms.iter().enumerate() {
+        let [weights, visible, hidden] = names(k);
+        file.tensor(weights, Tensor::matrix(rbm.weights()));
+        file.vector(visible, &rbm.visible().bias);
+        file.vector(hidden, &rbm.hidden().bias);
+    }
+}
+
+/// The plan and the RBMs so far, at least one, if the file holds a run of pretraining.
+pub(super) fn read(reader: &Reader<'_>) -> Result<Option<(PretrainingPlan, Vec<Rbm>)>> {
+    let (plan, count) = match Header::read(reader)? {
+        None => return Ok(None),
+        Some(Header::Pretraining { plan, rbms }) => (plan, rbms),
+        Some(_) => {
+            let expected = "a stage of a deep Boltzmann machine in metadata stage";
+            return Err(Error::file(reader.path, expected, "another"));
+        }
+    };
+    let all = plan.hidden.len();
+    if !(1..=all).contains(&count) {
+        let expected = format!("1 to {all} RBMs in metadata stage");
+        return Err(Error::file(reader.path, expected, count));
+    }
+    let mut rbms = Vec::new();
+    for k in 0..count {
+        let [weights, visible, hidden] = names(k);
+        let weights = reader.matrix(&weights, None)?;
+        let (n, m) = (weights.rows(), weights.columns());
+        let labels = plan.classes.filter(|_| k + 1 == all).unwrap_or(0);
+        let Some(features) = n.checked_sub(labels) else {
+            let expected = format!("at least {labels} visible units of RBM {k}");
+            return Err(Error::file(reader.path, expected, n));
+        };
+        let visible = Layer {
+            bias: reader.vector(&visible, n)?,
+            ..Layer::new(Units::of(Kind::Bernoulli, features).and(Kind::Softmax, labels))
+        };
+        let hidden = Layer {
+            bias: reader.vector(&hidden, m)?,
+            ..Layer::bernoulli(m)
+        };
+        let rbm = Rbm::from_layers(visible, hidden, weights);
+        rbms.push(rbm.map_err(|e| reader.no_machine(e))?);
+    }
+    Ok(Some((plan, rbms)))
+}

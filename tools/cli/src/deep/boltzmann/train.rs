@@ -1,0 +1,298 @@
+//! `harmonium train dbm`: pretraining, then all layers together, then perhaps backpropagation; can be stopped and resumed at any update of any stage.
+
+use super::{
+    super::{
+        fine_tune,
+        record::{Record, Stage},
+        train::draw_curves,
+    },
+    conclude::{self, Conclusion},
+    plan::DbmPlan,
+    posterior::{MACHINE, with_posterior},
+};
+use crate::{
+    args::TrainArgs,
+    data::Data,
+    failure::{Failure, Outcome, note},
+    files::Files,
+    interrupt::Interrupt,
+    named::Named,
+    plan::{contradiction, describe_run},
+};
+use harmonium::{
+    Error, Examples, Matrix, Network,
+    checkpoint::{self, Checkpoint},
+    model::{Dbm, Kind, Layer, Units},
+    train::{DbmEvent, DbmTraining, Pretraining, PretrainingEvent},
+};
+use std::{collections::BTreeMap, fs, path::Path};
+
+/// Where a run stands.
+pub enum Run {
+    /// RBM upon RBM.
+    Pretraining(Box<Pretraining>),
+    /// All layers together.
+    Joint(Box<DbmTraining>),
+}
+
+impl Run {
+    /// What learns.
+    pub fn stage(&self) -> &dyn Stage {
+        match self {
+            Self::Pretraining(run) => &**run,
+            Self::Joint(run) => &**run,
+        }
+    }
+
+    fn dbm(&self) -> Outcome<Dbm> {
+        Ok(match self {
+            Self::Pretraining(run) => run.dbm()?,
+            Self::Joint(run) => run.dbm().clone(),
+        })
+    }
+
+    /// Whether there is nothing left to do before backpropagation.
+    fn is_done(&self, plan: &DbmPlan) -> bool {
+        match self {
+            Self::Pretraining(run) => plan.joint.epochs == 0 && run.is_done(),
+            Self::Joint(run) => run.position().epoch >= plan.joint.epochs,
+        }
+    }
+
+    /// A new run, or the one that is stored.
+    fn new(plan: &DbmPlan, data: &Examples, stored: Option<Checkpoint>) -> Outcome<Self> {
+        let Some(mut checkpoint) = stored else {
+            return match &plan.pretraining {
+                Some(pretraining) => {
+                    let run = Pretraining::new(pretraining.clone(), data)?;
+                    Ok(Self::Pretraining(Box::new(run)))
+                }
+                None => {
+                    let dbm = unconnected(plan, data.columns())?;
+                    Self::joint(plan, dbm.initialized_from(data, plan.joint.seed)?, data)
+                }
+            };
+        };
+        if let Some(checkpoint::Stage::Pretraining { .. }) = &checkpoint.stage {
+            let run = checkpoint.into_pretraining(data)?;
+            return Ok(Self::Pretraining(Box::new(run)));
+        }
+        if let Some(state) = &mut checkpoint.dbm_training {
+            state.options = plan.joint.clone();
+        }
+        let run = checkpoint.into_dbm_training(data)?;
+        Ok(Self::Joint(Box::new(run)))
+    }
+
+    /// All layers together, from `dbm` on.
+    fn joint(plan: &DbmPlan, dbm: Dbm, data: &Examples) -> Outcome<Self> {
+        let run = DbmTraining::new(dbm, plan.joint.clone(), data)?;
+        Ok(Self::Joint(Box::new(run)))
+    }
+}
+
+/// Runs the command; `stored` is the run to go on with.
+///
+/// # Errors
+/// Options that are wrong or contradict the stored run, those of the data and of the library, an interrupt.
+pub fn run(args: &TrainArgs, stored: Option<Checkpoint>) -> Outcome<()> {
+    let interrupt = Interrupt::listen()?;
+    let files = Files::in_directory(&args.out);
+    let mut plan = match &stored {
+        Some(checkpoint) => DbmPlan::resumed(args, checkpoint, &files.model)?,
+        None => DbmPlan::fresh(args)?,
+    };
+    let data = plan.settle()?;
+    if stored.is_none() && files.model.exists() {
+        note(format!("replacing the run in {}", args.out.display()));
+    }
+    let is_new = stored.is_none();
+    let old_notes = stored.as_ref().map(|checkpoint| checkpoint.notes.clone());
+    let run = Run::new(&plan, &data.train, stored)?;
+    fs::create_dir_all(&args.out).map_err(|e| Error::io(&args.out, "create the directory", e))?;
+    if is_new {
+        fine_tune::forget(&files)?;
+    }
+    let mut features = None;
+    let mut tuned = None;
+    if plan.fine_tune.is_some() && fine_tune::is_stored(args, &files) {
+        if !run.is_done(&plan) {
+            let flag = format!("--epochs {}", plan.joint.epochs);
+            let has = format!("went on to {}, made from it", files.network.display());
+            return Err(contradiction(&flag, has));
+        }
+        let of_machine = with_posterior(&run.dbm()?, &data)?;
+        tuned = fine_tune::stored(args, plan.fine_tune.as_ref(), &of_machine, &files)?;
+        features = Some(of_machine);
+    }
+    let resumed = match (&tuned, &old_notes) {
+        (Some((run, notes)), _) => Some((notes, run as &dyn Stage)),
+        (None, notes) => notes.as_ref().map(|notes| (notes, run.stage())),
+    };
+    let mut notes = BTreeMap::new();
+    plan.note(&mut notes);
+    let mut record = Record::new(&files, &interrupt, plan.stages(), notes, &data, resumed)?;
+    announce(&plan, &data);
+    let resume = format!("harmonium train dbm --resume --out {}", args.out.display());
+    let run = learn(
+        &plan,
+        &data,
+        run,
+        &mut record,
+        &interrupt,
+        (&files, &resume),
+    )?;
+    record.save(run.stage(), &[])?;
+    let dbm = run.dbm()?;
+    let title = format!("{} on {}", dbm.name(), data.name);
+    conclude::filters(&files.filters, &title, &dbm)?;
+    conclude::samples(&files.samples, &title, &dbm, &data.train, plan.joint.seed)?;
+    draw_curves(&files.curves, &title, record.metrics.rows())?;
+    let tuned = tuned.map(|(run, _)| run);
+    let network = match &plan.fine_tune {
+        None => None,
+        Some(options) => {
+            let features = match features {
+                Some(features) => features,
+                None => with_posterior(&dbm, &data)?,
+            };
+            let start = |classes| Network::classifier_from_dbm(&dbm, classes, options.seed);
+            let places = (&files, resume.as_str());
+            let machine = files.model.file_name().unwrap_or_default();
+            let machine = machine.to_string_lossy().into_owned();
+            record.notes.insert(MACHINE.into(), machine);
+            let tuned = fine_tune::run(
+                options,
+                &features,
+                start,
+                tuned,
+                &mut record,
+                &interrupt,
+                places,
+            )?;
+            record.notes.remove(MACHINE);
+            draw_curves(&files.curves, &title, record.metrics.rows())?;
+            Some(tuned)
+        }
+    };
+    record.store_in(&files.model);
+    let conclusion = Conclusion {
+        plan: &plan,
+        stage: run.stage(),
+        dbm: &dbm,
+        network,
+        files: &files,
+    };
+    conclusion.report(args.json, data, record, &interrupt)
+}
+
+/// The machine of a run without pretraining, all parameters zero.
+fn unconnected(plan: &DbmPlan, n_visible: usize) -> Outcome<Dbm> {
+    let sizes = std::iter::once(n_visible).chain(plan.hidden.iter().copied());
+    let mut layers: Vec<Layer> = sizes.map(Layer::bernoulli).collect();
+    let label = |classes| Layer::new(Units::of(Kind::Softmax, classes));
+    layers.extend(plan.classes.map(label));
+    let weights = layers.windows(2);
+    let weights = weights.map(|x| Matrix::zeros(x[0].size(), x[1].size()));
+    let weights = weights.collect();
+    Ok(Dbm::new(layers, weights)?)
+}
+
+/// Says on stderr what is going to happen.
+fn announce(plan: &DbmPlan, data: &Data) {
+    let sizes: Vec<String> = plan.hidden.iter().map(ToString::to_string).collect();
+    let pretraining = plan.pretraining.as_ref().map_or("none".into(), |plan| {
+        let of = |l: usize| {
+            let options = plan.options_of(l);
+            format!("{} epochs of {}", options.epochs, describe_run(&options))
+        };
+        (0..plan.hidden.len())
+            .map(of)
+            .collect::<Vec<_>>()
+            .join(", ")
+    });
+    let joint = &plan.joint;
+    let gradient = match joint.centering {
+        Some(_) => "the centred gradient",
+        None => "the ordinary gradient",
+    };
+    let label = plan
+        .classes
+        .map_or(String::new(), |n| format!(", {n} classes"));
+    note(format!(
+        "deep Boltzmann machine of {} visible units{label}, layers of {}; pretraining: {pretraining}; together: {} epochs by {gradient}, {} chains of {} sweeps; {} training, {} validation and {} test examples; {} threads, {}",
+        data.train.columns(),
+        sizes.join(", "),
+        joint.epochs,
+        joint.chains,
+        joint.sweeps,
+        data.train.len(),
+        data.validation.as_ref().map_or(0, Examples::len),
+        data.test.as_ref().map_or(0, Examples::len),
+        rayon::current_num_threads(),
+        harmonium::simd::isa(),
+    ));
+}
+
+/// Runs pretraining and the joint stage, or what is left of them.
+fn learn(
+    plan: &DbmPlan,
+    data: &Data,
+    mut run: Run,
+    record: &mut Record<'_>,
+    interrupt: &Interrupt,
+    (files, resume): (&Files, &str),
+) -> Outcome<Run> {
+    loop {
+        record.start();
+        let outcome = match &mut run {
+            Run::Pretraining(run) => run.run(&data.train, |event| match event {
+                PretrainingEvent::Update(run) => record.update(run),
+                PretrainingEvent::Epoch(run) => record.epoch(run),
+                PretrainingEvent::Layer(_) => record.stage(),
+            }),
+            Run::Joint(run) => run.run(&data.train, |event| match event {
+                DbmEvent::Update(run) => record.update(run),
+                DbmEvent::Epoch(run) => record.epoch(run),
+            }),
+        };
+        record.stop(run.stage());
+        let flow = outcome.map_err(|e| diverged(e, &files.model))?;
+        record.check()?;
+        let stage_is_done = match &run {
+            Run::Pretraining(run) => run.is_done(),
+            Run::Joint(_) => run.is_done(plan),
+        };
+        if !stage_is_done || flow.is_break() && interrupt.asked() {
+            record.save(run.stage(), &[])?;
+            let (epoch, epochs) = (run.stage().position().epoch, run.stage().epochs());
+            let (stage, saved) = (run.stage().name(), files.model.display());
+            return Err(Failure::failed(format!(
+                "interrupted in {stage} after {epoch} of {epochs} epochs; the run is saved in {saved}"
+            ))
+            .hint(format!("go on with `{resume}`")));
+        }
+        if run.is_done(plan) {
+            return Ok(run);
+        }
+        run = Run::joint(plan, run.dbm()?, &data.train)?;
+        record.save(run.stage(), &[])?;
+    }
+}
+
+fn diverged(error: Error, model: &Path) -> Failure {
+    let diverged = matches!(error, Error::NotFinite { .. });
+    let failure = Failure::from(error);
+    if !diverged {
+        return failure;
+    }
+    let rates = "try a smaller --learning-rate or --pretraining-rate";
+    if model.exists() {
+        let model = model.display();
+        failure.hint(format!(
+            "{model} holds the run as it was last saved; {rates}"
+        ))
+    } else {
+        failure.hint(rates)
+    }
+}
