@@ -17,6 +17,7 @@ use harmonium::{
         UpDownOptions,
     },
 };
+use rayon::ThreadPool;
 use std::{
     alloc::{GlobalAlloc, Layout, System},
     ops::ControlFlow,
@@ -58,11 +59,13 @@ fn updates_and_temperatures_allocate_nothing_after_the_first() {
     let bits = BitMatrix::from_fn(1000, 300, |i, j| (i * 3 + j * 7) % 5 < 2);
     let grey = bits.to_matrix();
     let smoothed = Reconstruction::Smoothed;
+    // All of them to the end: threads that end allocate, and when they do is chance.
+    let pools = [1, 2].map(|threads| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
+        pool.build().unwrap()
+    });
     for threads in [1, 2] {
-        let pool = rayon::ThreadPoolBuilder::new()
-            .num_threads(threads)
-            .build()
-            .unwrap();
+        let pool = &pools[threads - 1];
         for (values, resample_data) in [
             (Values::Bits(bits.clone()), false),
             (Values::Real(grey.clone()), false),
@@ -196,15 +199,15 @@ fn updates_and_temperatures_allocate_nothing_after_the_first() {
             assert_eq!(count, 0, "{units} on {threads} threads");
         }
     }
-    deep_boltzmann_machines(&bits);
-    annealing();
-    up_down();
-    backpropagation(&bits);
-    general_machines();
+    deep_boltzmann_machines(&bits, &pools);
+    annealing(&pools);
+    up_down(&pools);
+    backpropagation(&bits, &pools);
+    general_machines(&pools);
 }
 
 /// Updates of both phases of a network with a label.
-fn up_down() {
+fn up_down(pools: &[ThreadPool; 2]) {
     let bits = BitMatrix::from_fn(1000, 300, |i, j| (i * 3 + j * 7) % 5 < 2);
     let labels = (0..1000).map(|i| (i % 10) as u8).collect();
     let data = Examples::new(Values::Bits(bits), Some(labels)).unwrap();
@@ -216,10 +219,7 @@ fn up_down() {
     };
     let dbn = Dbn::new(vec![pair(300, 150), pair(150, 100)], top).unwrap();
     for threads in [1, 2] {
-        let pool = rayon::ThreadPoolBuilder::new()
-            .num_threads(threads)
-            .build()
-            .unwrap();
+        let pool = &pools[threads - 1];
         let options = UpDownOptions {
             batch_size: 96,
             ..UpDownOptions::default()
@@ -241,7 +241,7 @@ fn up_down() {
 }
 
 /// Backpropagation by a rule with dropout, by an adaptive rule, and by conjugate gradients; classes and reconstructions.
-fn backpropagation(bits: &BitMatrix) {
+fn backpropagation(bits: &BitMatrix, pools: &[ThreadPool; 2]) {
     let labels = (0..bits.rows()).map(|i| (i % 5) as u8).collect();
     let bits = Values::Bits(bits.clone());
     let bits = Examples::new(bits, Some(labels)).unwrap();
@@ -253,10 +253,7 @@ fn backpropagation(bits: &BitMatrix) {
     let rbm = Rbm::bernoulli(300, 70).initialized_from(&bits, 1).unwrap();
     let dbn = Dbn::from(rbm);
     for threads in [1, 2] {
-        let pool = rayon::ThreadPoolBuilder::new()
-            .num_threads(threads)
-            .build()
-            .unwrap();
+        let pool = &pools[threads - 1];
         for (descent, dropout) in [
             (Descent::Steps(Rule::Momentum), 0.5),
             (Descent::Steps(Rule::ADAM), 0.0),
@@ -291,15 +288,12 @@ fn backpropagation(bits: &BitMatrix) {
     }
 }
 
-fn deep_boltzmann_machines(bits: &BitMatrix) {
+fn deep_boltzmann_machines(bits: &BitMatrix, pools: &[ThreadPool; 2]) {
     let labels = (0..bits.rows()).map(|i| (i % 10) as u8).collect();
     let data = Examples::new(Values::Bits(bits.clone()), Some(labels)).unwrap();
     let label = Layer::of(Kind::Softmax, 10);
     for threads in [1, 2] {
-        let pool = rayon::ThreadPoolBuilder::new()
-            .num_threads(threads)
-            .build()
-            .unwrap();
+        let pool = &pools[threads - 1];
         for (sizes, last, centering) in [
             (&[300, 200, 150][..], None, Some(Centering::default())),
             (&[300, 90, 200, 40], None, None),
@@ -333,7 +327,7 @@ fn deep_boltzmann_machines(bits: &BitMatrix) {
 }
 
 /// From the first temperature to the last, each way.
-fn annealing() {
+fn annealing(pools: &[ThreadPool; 2]) {
     let bits = BitMatrix::from_fn(100, 300, |i, j| (i * 3 + j * 7) % 5 < 2);
     let data = Examples::new(Values::Bits(bits.clone()), None).unwrap();
     let rbm = Rbm::bernoulli(300, 200).initialized_from(&data, 1).unwrap();
@@ -346,17 +340,14 @@ fn annealing() {
         burn_in: 0,
     };
     for threads in [1, 2] {
-        let pool = rayon::ThreadPoolBuilder::new()
-            .num_threads(threads)
-            .build()
-            .unwrap();
+        let pool = &pools[threads - 1];
         let mut counts = Vec::with_capacity(3 * 60);
         let mut progress = |_, _| {
             counts.push(ALLOCATIONS.load(Ordering::Relaxed));
             ControlFlow::Continue(())
         };
         pool.install(|| {
-            // The pool's own threads and queues come up, those of earlier pools end.
+            // The pool's own queues grow.
             ais.log_z(&rbm).unwrap();
             ais.log_z_with(&rbm, &mut progress).unwrap();
             ais.reverse_log_z_with(&rbm, &start, &mut progress).unwrap();
@@ -402,7 +393,7 @@ fn allocations(mut training: Training, data: &Examples) -> usize {
 }
 
 /// Updates of general machines by every way of sampling, and their annealing.
-fn general_machines() {
+fn general_machines(pools: &[ThreadPool; 2]) {
     let bits = BitMatrix::from_fn(1000, 90, |i, j| (i * 3 + j * 7) % 5 < 2);
     let data = Examples::new(Values::Bits(bits), None).unwrap();
     let (gibbs, mean_field) = (
@@ -418,10 +409,7 @@ fn general_machines() {
         steps: 2,
     };
     for threads in [1, 2] {
-        let pool = rayon::ThreadPoolBuilder::new()
-            .num_threads(threads)
-            .build()
-            .unwrap();
+        let pool = &pools[threads - 1];
         for (n_hidden, positive, negative) in [
             (40, gibbs, persistent),
             (40, mean_field, persistent),
