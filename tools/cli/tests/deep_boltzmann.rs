@@ -301,10 +301,12 @@ fn a_fine_tuned_network_goes_on_to_the_bit() {
     bench.ok(&format!("{line} --out parts"));
     assert!(!bench.path("parts/network.safetensors").exists());
     bench.refused(
-        "train dbm --data striped.csv --layers 5,4,3 --fine-tune backprop",
+        "train dbm --data striped.csv --layers 5 --fine-tune backprop",
         2,
         &["--fine-tune", "2 hidden layers"],
     );
+    bench.ok("train dbm --data striped.csv --layers 5,4,3 --pretraining-epochs 1 --epochs 1 --fine-tune backprop --fine-tune-epochs 1 --out three");
+    bench.ok("classify three/network.safetensors --split train");
     bench.refused(
         "train dbm --data bars.csv --layers 4,3 --pretraining-epochs 1 --epochs 1 --fine-tune backprop --out bars",
         2,

@@ -85,8 +85,8 @@ pub struct DeepArgs {
     /// L2 decay of all weights in the up-down algorithm [default: 0].
     #[arg(long, value_name = "X")]
     pub up_down_weight_decay: Option<f32>,
-    /// At last a feed-forward network that starts from the layers learns the labels; it goes to network.safetensors in --out. That of train dbm has two
-    /// hidden layers, and the means of the upper one beside the data as its input.
+    /// At last a feed-forward network that starts from the layers learns the labels; it goes to network.safetensors in --out. That of train dbm, which
+    /// wants two hidden layers or more, has the means of the second beside the data as its input.
     #[arg(long, value_name = "HOW", help_heading = BOTH)]
     pub fine_tune: Option<FineTuneArg>,
     #[arg(long, value_name = "N", value_parser = count, requires = "fine_tune", help_heading = BOTH,

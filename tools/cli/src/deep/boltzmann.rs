@@ -7,7 +7,7 @@ mod posterior;
 mod stage;
 mod train;
 
-pub use posterior::seen_by;
+pub use posterior::{MACHINE, seen_by};
 pub use train::run as train;
 
 /// Hidden layers unless told otherwise: those of Salakhutdinov and Hinton (2009).

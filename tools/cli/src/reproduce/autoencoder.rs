@@ -48,6 +48,7 @@ pub fn run(setting: &Setting) -> Outcome<Vec<Part>> {
     let (network, seconds) = stack::fine_tuned(
         setting,
         "autoencoder fine-tuned",
+        &[],
         start,
         options.clone(),
         train,

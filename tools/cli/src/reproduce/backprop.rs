@@ -48,7 +48,7 @@ pub fn run(setting: &Setting) -> Outcome<Vec<Part>> {
         let name = "dbn-backprop dropout";
         let watch = |_: &_| Ok(String::new());
         let (network, seconds) =
-            stack::fine_tuned(setting, name, start, options.clone(), train, watch)?;
+            stack::fine_tuned(setting, name, &[], start, options.clone(), train, watch)?;
         let figures = [
             ("test error", None, stack::error(&network, test)?, test),
             (
@@ -75,7 +75,7 @@ fn conjugate_gradients(
     let mut softmax_alone = start.clone();
     let name = "dbn-backprop conjugate gradients";
     let (network, seconds) =
-        stack::fine_tuned(setting, name, start, options.clone(), train, |run| {
+        stack::fine_tuned(setting, name, &[], start, options.clone(), train, |run| {
             if run.position().epoch == run.options().output_epochs {
                 softmax_alone = run.network().clone();
             }

@@ -7,6 +7,7 @@
 use super::{Figure, Part, Setting, clock::Clock, stack, test_part};
 use crate::{
     data::{Data, input},
+    deep::boltzmann::MACHINE,
     failure::{Failure, Outcome, note},
     likelihood::{DEFAULT_BURN_IN, DEFAULT_CHAINS},
     report,
@@ -190,8 +191,16 @@ impl Published {
         let start = Network::classifier_from_dbm(dbm, CLASSES, setting.seed)?;
         let name = format!("{} {NETWORK}", self.name);
         let quiet = |_: &_| Ok(String::new());
-        let (network, seconds) =
-            stack::fine_tuned(setting, &name, start, options.clone(), &train, quiet)?;
+        let notes = [(MACHINE, format!("{}.safetensors", self.name))];
+        let (network, seconds) = stack::fine_tuned(
+            setting,
+            &name,
+            &notes,
+            start,
+            options.clone(),
+            &train,
+            quiet,
+        )?;
         clock.add_seconds(seconds);
         let rate = |what, published, x: &Examples| -> Outcome<_> {
             Ok(stack::rate(

@@ -7,6 +7,7 @@ use crate::{
 };
 use harmonium::{
     Checkpoint, Error, Examples, Matrix, Network, Rbm, Values,
+    dataset::Binarization,
     model::{Kind, Layer, most_probable},
     rng::HostRng,
     train::{
@@ -76,10 +77,12 @@ pub fn pretrained(
     Ok((rbms, seconds))
 }
 
-/// Trains `network`; `watch` looks at the run after every epoch, and what it says goes to stderr now and then. Returns the network and the seconds of training alone.
+/// Trains `network`; `watch` looks at the run after every epoch, and what it says goes to stderr now and then. The stored network has `notes` beside that of its data. Returns it and the
+/// seconds of training alone.
 pub fn fine_tuned(
     setting: &Setting,
     name: &str,
+    notes: &[(&str, String)],
     network: Network,
     mut options: BackpropOptions,
     data: &Examples,
@@ -128,7 +131,14 @@ pub fn fine_tuned(
     }
     if let Some(out) = &setting.out {
         let path = out.join(format!("{}.safetensors", name.replace([' ', '/'], "-")));
-        Checkpoint::from(&run).save(&path)?;
+        let mut checkpoint = Checkpoint::from(&run);
+        let source = setting.source(Binarization::None, 0);
+        source.note(&mut checkpoint.notes);
+        let notes = notes
+            .iter()
+            .map(|(key, text)| (key.to_string(), text.clone()));
+        checkpoint.notes.extend(notes);
+        checkpoint.save(&path)?;
         note(format!("{name}: model in {}", path.display()));
     }
     Ok((run.into_network(), seconds))
