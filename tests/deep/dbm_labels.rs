@@ -1,0 +1,691 @@
+//! Labels of deep Boltzmann machines against the sum over all joint states, in f64.
+
+#![allow(
+    clippy::needless_range_loop,
+    reason = "indices are those of the formulas"
+)]
+
+use crate::common;
+use crate::common::{
+    all_states,
+    deep::{block, close, drawn, firsts, joint, log_sum, probabilities, random},
+    normal_machine, total_variation, total_variation_floor,
+};
+use harmonium::{
+    bits::BitMatrix,
+    checkpoint::Checkpoint,
+    dataset::{self, Examples, Values},
+    evaluate::DbmBound,
+    matrix::Matrix,
+    model::{Dbm, DbmChain, Kind, Layer, MeanField, Network, Posterior, Units, most_probable},
+    train::{
+        Centering, DbmOptions, DbmTraining, Negative, Offset, Options, Reconstruction, Schedule,
+        Sparsity, pretrained,
+    },
+};
+use std::ops::ControlFlow;
+
+/// Sizes of all layers, the last that of the label: above an odd and above an even layer, and above one hidden layer.
+const SIZES: [&[usize]; 4] = [&[5, 4, 3, 3], &[4, 3, 2, 3, 3], &[5, 4, 3], &[4, 3, 4, 2]];
+
+/// Mean field to the end.
+const EXACT: MeanField = MeanField {
+    iterations: 2000,
+    tolerance: 1e-6,
+    damping: 0.0,
+};
+
+fn layers(sizes: &[usize]) -> Vec<Layer> {
+    let (classes, below) = sizes.split_last().unwrap();
+    let mut layers: Vec<Layer> = below.iter().map(|&n| Layer::bernoulli(n)).collect();
+    layers.push(Layer::of(Kind::Softmax, *classes));
+    layers
+}
+
+fn labelled(sizes: &[usize], deviation: f64, seed: u64) -> Dbm {
+    random(layers(sizes), deviation, seed)
+}
+
+/// The joint states, with `-E`, whose visible units are `v` and whose class is `y`.
+fn given(dbm: &Dbm, joint: &[(usize, f64)], v: usize, y: usize) -> Vec<(usize, f64)> {
+    let (n, first) = (dbm.n_visible(), firsts(dbm)[dbm.n_layers() - 1]);
+    let fits = |state: usize| state & ((1 << n) - 1) == v && state >> first == 1 << y;
+    joint.iter().copied().filter(|x| fits(x.0)).collect()
+}
+
+/// `ln sum_h e^-E(v, h, y)` of every visible state and class.
+fn class_sums(dbm: &Dbm) -> Vec<Vec<f64>> {
+    let (all, classes) = (joint(dbm), dbm.classes().unwrap());
+    let of = |v, y| log_sum(given(dbm, &all, v, y).iter().map(|x| x.1));
+    (0..1 << dbm.n_visible())
+        .map(|v| (0..classes).map(|y| of(v, y)).collect())
+        .collect()
+}
+
+/// The means of layer `l >= 1` given those of its neighbours, in f64.
+fn field(dbm: &Dbm, q: &[Vec<f64>], l: usize) -> Vec<f64> {
+    let layer = dbm.layer(l);
+    let x: Vec<f64> = (0..layer.size())
+        .map(|j| {
+            let below = q[l - 1].iter().enumerate();
+            let below = below.map(|(i, q)| q * f64::from(dbm.weights(l - 1).row(i)[j]));
+            let above = q.get(l + 1).into_iter().flatten().enumerate();
+            let above = above.map(|(k, q)| q * f64::from(dbm.weights(l).row(j)[k]));
+            f64::from(layer.bias[j]) + below.sum::<f64>() + above.sum::<f64>()
+        })
+        .collect();
+    if layer.units.have(Kind::Softmax) {
+        let sum = log_sum(x.iter().copied());
+        x.iter().map(|x| (x - sum).exp()).collect()
+    } else {
+        x.iter().map(|x| 1.0 / (1.0 + (-x).exp())).collect()
+    }
+}
+
+/// `KL(Q || P)` over hidden states, and labels unless they are held: the states of `p`.
+fn divergence(dbm: &Dbm, p: &[(usize, f64)], q: &[Vec<f64>]) -> f64 {
+    let firsts = firsts(dbm);
+    p.iter()
+        .map(|&(state, p)| {
+            let mut log_q = 0.0;
+            for l in 1..dbm.n_layers() {
+                let groups = dbm.layer(l).units.have(Kind::Softmax);
+                for (i, q) in q[l].iter().enumerate() {
+                    let on = state >> (firsts[l] + i) & 1 == 1;
+                    log_q += match (on, groups) {
+                        (true, _) => q.ln(),
+                        (false, true) => 0.0,
+                        (false, false) => (-q).ln_1p(),
+                    };
+                }
+            }
+            log_q.exp() * (log_q - p.ln())
+        })
+        .sum()
+}
+
+/// The means of all layers at row `s` of the visible states, in f64.
+fn means(dbm: &Dbm, posterior: &Posterior, v: &BitMatrix, s: usize) -> Vec<Vec<f64>> {
+    let layer = |l: usize| match l {
+        0 => (0..v.columns()).map(|i| f64::from(v.get(s, i))).collect(),
+        l => posterior.mean(l).row(s).iter().map(|&x| x.into()).collect(),
+    };
+    (0..dbm.n_layers()).map(layer).collect()
+}
+
+#[test]
+fn which_machines_have_labels() {
+    let dbm = labelled(&[5, 4, 3, 3], 1.0, 1);
+    assert_eq!((dbm.classes(), dbm.n_hidden_layers()), (Some(3), 2));
+    let rest = dbm.without_labels();
+    assert_eq!((rest.classes(), rest.n_hidden_layers()), (None, 2));
+    assert_eq!(rest.layers(), &dbm.layers()[..3]);
+    assert!((0..2).all(|l| rest.weights(l) == dbm.weights(l)));
+    assert_eq!(rest.without_labels(), rest);
+    let two = Units::of(Kind::Softmax, 2).and(Kind::Softmax, 3);
+    let mixed = Units::of(Kind::Bernoulli, 2).and(Kind::Softmax, 3);
+    for last in [Layer::new(two), Layer::new(mixed), Layer::bernoulli(3)] {
+        let layers = vec![Layer::bernoulli(3), Layer::bernoulli(2), last];
+        assert_eq!(random(layers, 1.0, 1).classes(), None);
+    }
+    // A mixture: the group is the hidden layer.
+    let mixture = labelled(&[4, 3], 1.0, 1);
+    assert_eq!((mixture.classes(), mixture.n_hidden_layers()), (None, 1));
+    let path = std::env::temp_dir().join(format!("harmonium-dbm-y-{}", std::process::id()));
+    Checkpoint::from(dbm.clone()).save(&path).unwrap();
+    let loaded = Checkpoint::load(&path).unwrap();
+    assert_eq!(loaded.model.dbm().unwrap(), &dbm);
+    let bytes = std::fs::read(&path).unwrap();
+    std::fs::remove_file(&path).unwrap();
+    let text = String::from_utf8_lossy(&bytes);
+    assert!(text.contains("bernoulli,bernoulli,bernoulli,softmax:3"));
+}
+
+#[test]
+fn exact_sums_of_classes_are_brute_force() {
+    for (k, sizes) in SIZES.into_iter().enumerate() {
+        let dbm = labelled(sizes, 0.9, k as u64);
+        let (n, classes) = (sizes[0], *sizes.last().unwrap());
+        let v = all_states(n);
+        let (sums, got) = (class_sums(&dbm), dbm.exact_class_sums(&v).unwrap());
+        let log_p = dbm.exact_log_p_y_from_v(&v).unwrap();
+        for s in 0..v.rows() {
+            let all = log_sum(sums[s].iter().copied());
+            for y in 0..classes {
+                close("ln p*(v, y)", got[s * classes + y], sums[s][y], 1e-10);
+                // Rounded to f32.
+                let expected = sums[s][y] - all;
+                close("ln p(y | v)", log_p.row(s)[y].into(), expected, 1e-6);
+            }
+        }
+        let log_z = log_sum(sums.iter().flatten().copied());
+        close("ln Z", dbm.log_z().unwrap(), log_z, 1e-10);
+        for y in 0..classes {
+            // Biases of some units are rounded to f32: 6e-8 of numbers of order one, each.
+            let of_class = dbm.given_class(y).unwrap();
+            let d = f64::from(dbm.layer(dbm.n_layers() - 1).bias[y]);
+            let expected = log_sum(sums.iter().map(|x| x[y]));
+            close("ln Z_y", d + of_class.log_z().unwrap(), expected, 1e-6);
+            let p = of_class.visible_distribution(1.0).unwrap();
+            for s in 0..v.rows() {
+                close("p(v | y)", p[s], (sums[s][y] - expected).exp(), 1e-6);
+            }
+        }
+    }
+}
+
+/// Without and with labels held: `L(Q)` is the exact sum less the enumerated divergence, at a fixed point of the equations of mean field.
+#[test]
+fn bounds_are_exact_sums_less_the_divergence() {
+    for (k, sizes) in SIZES.into_iter().enumerate() {
+        let dbm = labelled(sizes, 1.0, 10 + k as u64);
+        let (n, last, classes) = (sizes[0], sizes.len() - 1, *sizes.last().unwrap());
+        let v = all_states(n);
+        let (all, sums) = (joint(&dbm), class_sums(&dbm));
+        let mut posterior = Posterior::default();
+        let fixed = |q: &[Vec<f64>], layers: std::ops::Range<usize>| {
+            for l in layers {
+                for (got, expected) in q[l].iter().zip(field(&dbm, q, l)) {
+                    close("fixed point", *got, expected, 1e-5);
+                }
+            }
+        };
+        // The label is one more hidden layer.
+        posterior.start(&dbm, (&v).into()).unwrap();
+        let done = posterior.iterate(&dbm, &EXACT).unwrap();
+        assert!(done.is_within(&EXACT), "{done:?}");
+        let bounds = posterior.bounds(&dbm, (&v).into()).unwrap();
+        let of_data = DbmBound::new(&dbm, &v, &EXACT).unwrap().bounds;
+        for s in 0..v.rows() {
+            let q = means(&dbm, &posterior, &v, s);
+            fixed(&q, 1..last + 1);
+            let p = (0..classes).flat_map(|y| given(&dbm, &all, s, y));
+            let p = probabilities(&p.collect::<Vec<_>>(), 1.0);
+            let exact = log_sum(sums[s].iter().copied());
+            // f32 means and products of at most 12 terms of order one.
+            let expected = exact - divergence(&dbm, &p, &q);
+            close("L(Q; v)", bounds[s], expected, 2e-5);
+            assert!(bounds[s] <= exact + 2e-5);
+            close("the same", of_data[s], bounds[s], 1e-9);
+        }
+        let (by_class, worst) = dbm.class_bounds(&v, &EXACT).unwrap();
+        assert!(worst.is_within(&EXACT), "{worst:?}");
+        let log_q = dbm.log_p_y_from_v(&v, &EXACT).unwrap();
+        for y in 0..classes {
+            posterior
+                .start_with_labels(&dbm, (&v).into(), |_| y)
+                .unwrap();
+            posterior.iterate(&dbm, &EXACT).unwrap();
+            let bounds = posterior.bounds(&dbm, (&v).into()).unwrap();
+            for s in 0..v.rows() {
+                let q = means(&dbm, &posterior, &v, s);
+                assert!((0..classes).all(|k| q[last][k] == f64::from(u8::from(k == y))));
+                fixed(&q, 1..last);
+                let p = probabilities(&given(&dbm, &all, s, y), 1.0);
+                let exact = sums[s][y];
+                let mut expected = exact - divergence(&dbm, &p, &q);
+                close("L(Q; v, y)", bounds[s], expected, 2e-5);
+                assert!(bounds[s] <= exact + 2e-5);
+                if last == 2 {
+                    close("one hidden layer", bounds[s], exact, 2e-5);
+                    expected = exact;
+                }
+                let bound = by_class[s * classes + y];
+                close("all classes", bound, expected, 2e-5);
+                let row = &by_class[s * classes..(s + 1) * classes];
+                let ratio = bound - log_sum(row.iter().copied());
+                close("ln q(y | v)", log_q.row(s)[y].into(), ratio, 1e-6);
+            }
+            // A warm start at the end of the last run stays there.
+            let kept = posterior.clone();
+            let old = |l: usize, row: usize| kept.mean(l).row(row);
+            posterior
+                .start_warm_with_labels(&dbm, (&v).into(), |_| y, old)
+                .unwrap();
+            let done = posterior.iterate(&dbm, &EXACT).unwrap();
+            assert!(done.iterations <= 3, "{done:?}");
+            let again = posterior.bounds(&dbm, (&v).into()).unwrap();
+            let pairs = again.iter().zip(&bounds);
+            pairs.for_each(|(a, b)| close("warm", *a, *b, 2e-5));
+        }
+        // Small weights have one fixed point: the machine of the class finds it too.
+        let small = labelled(sizes, 0.3, k as u64);
+        let (by_class, _) = small.class_bounds(&v, &EXACT).unwrap();
+        for y in 0..classes {
+            let d = f64::from(small.layer(last).bias[y]);
+            let of_class = small.given_class(y).unwrap();
+            let (bounds, _) = of_class.mean_field_bounds(&v, &EXACT).unwrap();
+            for s in 0..v.rows() {
+                close("class", by_class[s * classes + y], d + bounds[s], 2e-5);
+            }
+        }
+    }
+}
+
+/// With one hidden layer the machine is an RBM of data and label, and its classes are those of the RBM.
+#[test]
+fn one_hidden_layer_classifies_as_the_rbm() {
+    let units = "bernoulli:40+softmax:3";
+    let rbm = normal_machine((units, 43), ("bernoulli", 50), 0.3, 5);
+    let dbm = Dbm::joined_with_labels(std::slice::from_ref(&rbm)).unwrap();
+    let units: Vec<String> = dbm.layers().iter().map(|x| x.units.to_string()).collect();
+    assert_eq!(units.join(","), "bernoulli,bernoulli,softmax:3");
+    // More rows than are taken at a time.
+    let v = BitMatrix::from_fn(1100, 40, |i, j| (i * 7 + j * 13 + i * j) % 5 < 2);
+    let expected = rbm.log_p_y_from_v(&v).unwrap();
+    for v in [(&v).into(), harmonium::product::Input::from(&v.to_matrix())] {
+        let got = dbm.log_p_y_from_v(v, &MeanField::default()).unwrap();
+        for (got, expected) in got.elements().zip(expected.elements()) {
+            // f32 sums of 50 and of 40 terms of order one.
+            close("ln p(y | v)", got.into(), expected.into(), 1e-4);
+        }
+    }
+    let rbm = normal_machine(("bernoulli:4+softmax:3", 7), ("bernoulli", 5), 0.8, 6);
+    let dbm = Dbm::joined_with_labels(std::slice::from_ref(&rbm)).unwrap();
+    close("ln Z", dbm.log_z().unwrap(), rbm.log_z().unwrap(), 1e-10);
+}
+
+#[test]
+fn pretrained_machines_are_joined_with_their_labels() {
+    let data = bars_and_stripes();
+    let options = Options {
+        negative: Negative::ContrastiveDivergence {
+            steps: 1,
+            reconstruction: Reconstruction::Sampled,
+        },
+        epochs: 1000,
+        batch_size: 16,
+        learning_rate: Schedule::Linear { from: 0.3, to: 0.0 },
+        momentum: Schedule::Constant(0.5),
+        ..Options::default()
+    };
+    let rbms = pretrained(&data, &[10, 8], Some(2), &[options], |_, _| {
+        ControlFlow::Continue(())
+    });
+    let rbms = rbms.unwrap().unwrap();
+    let dbm = Dbm::joined_with_labels(&rbms).unwrap();
+    assert_eq!(dbm.without_labels(), Dbm::joined(&rbms).unwrap());
+    let top = &rbms[1];
+    assert_eq!(dbm.layer(3).bias, top.visible().bias[10..]);
+    for (j, y) in (0..8).flat_map(|j| [(j, 0), (j, 1)]) {
+        assert_eq!(dbm.weights(2).row(j)[y], top.weights().row(10 + y)[j]);
+    }
+    // Before any joint training better than classes by chance, which is -ln 2 on average.
+    let log_p = dbm.exact_log_p_y_from_v(data.bits().unwrap()).unwrap();
+    let mean = mean_of_labels(&log_p, data.labels().unwrap());
+    assert!(mean > -std::f64::consts::LN_2, "{mean}");
+    for wrong in [&rbms[..1], &[]] {
+        assert!(Dbm::joined_with_labels(wrong).is_err());
+    }
+    // A group that is part of the layer below is no label.
+    let lower = normal_machine(("bernoulli", 4), ("bernoulli:2+softmax:3", 5), 1.0, 1);
+    let upper = normal_machine(("bernoulli:2+softmax:3", 5), ("bernoulli", 3), 1.0, 1);
+    let error = Dbm::joined_with_labels(&[lower, upper]).unwrap_err();
+    assert!(error.to_string().contains("softmax"), "{error}");
+}
+
+/// 10,000 exact draws of `p(v, h, y)` are still so after sweeps, and chains from anywhere with a class held become draws of `p(v, h | y)`. Four floors are the bound of
+/// the project for all samplers: exact draws have about 0.8 floors with a spread of a few percent.
+#[test]
+fn chains_sample_labels_and_given_labels() {
+    const CHAINS: usize = 10_000;
+    for (k, sizes) in SIZES.into_iter().enumerate() {
+        let dbm = labelled(sizes, 0.6, 20 + k as u64);
+        let all = joint(&dbm);
+        let near = |chain: &DbmChain, p: &[(usize, f64)]| {
+            for parity in [0, 1] {
+                let (bits, marginal) = block(&dbm, chain.states(), p, parity);
+                let distance = total_variation(&bits, &marginal);
+                let floor = total_variation_floor(&marginal, CHAINS);
+                assert!(
+                    distance < 4.0 * floor,
+                    "machine {k}, block {parity}: {distance}, floor {floor}"
+                );
+            }
+        };
+        let p = probabilities(&all, 1.0);
+        let start = drawn(&dbm, &p, CHAINS, k as u64);
+        let mut chain = DbmChain::restored(&dbm, start, 5, 0).unwrap();
+        chain.sweep(&dbm, 1.0, 8).unwrap();
+        near(&chain, &p);
+        let (classes, first) = (*sizes.last().unwrap(), firsts(&dbm)[sizes.len() - 1]);
+        for y in 0..classes {
+            let of_class = all.iter().copied().filter(|x| x.0 >> first == 1 << y);
+            let p = probabilities(&of_class.collect::<Vec<_>>(), 1.0);
+            let chain = DbmChain::uniform(&dbm, CHAINS, 3 + y as u64);
+            let mut chain = chain.with_labels(&dbm, &[y as u8]).unwrap();
+            // Mixing times of machines with weights of 0.6 are a few sweeps.
+            chain.sweep(&dbm, 1.0, 15).unwrap();
+            near(&chain, &p);
+        }
+        // A class for each chain.
+        let labels: Vec<u8> = (0..60).map(|s| (s % classes) as u8).collect();
+        let chain = DbmChain::uniform(&dbm, 60, 1);
+        let mut chain = chain.with_labels(&dbm, &labels).unwrap();
+        chain.sweep(&dbm, 1.0, 3).unwrap();
+        let states = chain.states()[sizes.len() - 1].bits().unwrap();
+        for (s, &y) in labels.iter().enumerate() {
+            assert!((0..classes).all(|k| states.get(s, k) == (k == usize::from(y))));
+        }
+    }
+}
+
+/// One update with chains that are exact draws: means of the data's mean field with labels held, less those of the enumerated model, plain and centred.
+#[test]
+fn an_update_is_the_enumerated_gradient_with_labels() {
+    const CHAINS: usize = 20_000;
+    for (k, sizes) in [&[6, 4, 3, 3][..], &[5, 4, 3], &[3, 2, 3, 2, 2]]
+        .into_iter()
+        .enumerate()
+    {
+        let dbm = labelled(sizes, 0.5, 30 + k as u64);
+        let (n, last) = (sizes.len(), sizes.len() - 1);
+        let v = BitMatrix::from_fn(20, sizes[0], |i, j| (i * 5 + j * 3) % 7 < 3);
+        let labels: Vec<u8> = (0..20).map(|i| (i * i % sizes[last]) as u8).collect();
+        // Mean field in f64, 300 iterations from one half: with weights this small there is one fixed point.
+        let q: Vec<Vec<Vec<f64>>> = (0..20)
+            .map(|s| {
+                let mut q: Vec<Vec<f64>> = sizes.iter().map(|&n| vec![0.5; n]).collect();
+                q[0] = (0..sizes[0]).map(|i| f64::from(v.get(s, i))).collect();
+                q[last] = vec![0.0; sizes[last]];
+                q[last][usize::from(labels[s])] = 1.0;
+                for _ in 0..300 {
+                    (1..last).for_each(|l| q[l] = field(&dbm, &q, l));
+                }
+                q
+            })
+            .collect();
+        let exact = dbm.expectations().unwrap();
+        let mean = |f: &dyn Fn(&Vec<Vec<f64>>) -> f64| q.iter().map(f).sum::<f64>() / 20.0;
+        let bias = |l: usize, i: usize| mean(&|q| q[l][i]) - exact.layers[l][i];
+        let biases: Vec<Vec<f64>> = (0..n)
+            .map(|l| (0..sizes[l]).map(|i| bias(l, i)).collect())
+            .collect();
+        let data = Examples::new(Values::Bits(v), Some(labels)).unwrap();
+        for offset in [None, Some([0.3, 0.6])] {
+            let options = DbmOptions {
+                mean_field: MeanField {
+                    iterations: 300,
+                    tolerance: 0.0,
+                    damping: 0.0,
+                },
+                chains: CHAINS,
+                sweeps: 2,
+                batch_size: 20,
+                learning_rate: Schedule::Constant(1.0),
+                momentum: Schedule::Constant(0.0),
+                weight_decay: 0.0,
+                centering: offset.map(|[v, h]| Centering {
+                    visible: Offset::Fixed(v),
+                    hidden: Offset::Fixed(h),
+                    rate: 0.01,
+                }),
+                ..DbmOptions::default()
+            };
+            let fresh = DbmTraining::new(dbm.clone(), options.clone(), &data).unwrap();
+            let start = drawn(&dbm, &probabilities(&joint(&dbm), 1.0), CHAINS, k as u64);
+            let odd = start.into_iter().enumerate().filter(|(l, _)| l % 2 == 1);
+            let mut training = DbmTraining::resumed(
+                dbm.clone(),
+                options,
+                &data,
+                fresh.optimizer().clone(),
+                odd.collect(),
+                Vec::new(),
+                0,
+            )
+            .unwrap();
+            training.update(&data).unwrap();
+            let mu = |l: usize| offset.map_or(0.0, |x| f64::from(x[l.min(1)]));
+            // A mean over chains of numbers in [0, 1] has a deviation of at most 0.5 / sqrt(CHAINS): five of them, for some 60 numbers. Centred, sums of up to 1 + 2 + 9 such terms
+            // with factors below 0.6: ten times that is far beyond five deviations.
+            let five = 5.0 * 0.5 / (CHAINS as f64).sqrt() + 1e-3;
+            let tolerance = if offset.is_some() { 4.0 * five } else { five };
+            let pair = |l: usize, i: usize, j: usize| {
+                mean(&|q| q[l][i] * q[l + 1][j])
+                    - f64::from(exact.connections[l].row(i)[j])
+                    - biases[l][i] * mu(l + 1)
+                    - mu(l) * biases[l + 1][j]
+            };
+            for l in 0..n {
+                for i in 0..sizes[l] {
+                    let mut expected = biases[l][i];
+                    if l < last {
+                        for j in 0..sizes[l + 1] {
+                            let gradient = pair(l, i, j);
+                            expected -= mu(l + 1) * gradient;
+                            let w = training.dbm().weights(l).row(i)[j] - dbm.weights(l).row(i)[j];
+                            close("dW", w.into(), gradient, tolerance);
+                        }
+                    }
+                    if l > 0 {
+                        let below = (0..sizes[l - 1]).map(|h| pair(l - 1, h, i));
+                        expected -= mu(l - 1) * below.sum::<f64>();
+                    }
+                    let b = training.dbm().layer(l).bias[i] - dbm.layer(l).bias[i];
+                    close("db", b.into(), expected, tolerance);
+                }
+            }
+        }
+    }
+}
+
+/// Bars and stripes of side 3 with the label which of the two they are. The empty and the full image are both, once each.
+fn bars_and_stripes() -> Examples {
+    let data = dataset::bars_and_stripes(3);
+    let labels = (0..16).map(|i| u8::from(i >= 8)).collect();
+    Examples::new(data.values().clone(), Some(labels)).unwrap()
+}
+
+fn mean_of_labels(log_p: &Matrix, labels: &[u8]) -> f64 {
+    let terms = labels.iter().enumerate();
+    let terms = terms.map(|(s, &y)| f64::from(log_p.row(s)[usize::from(y)]));
+    terms.sum::<f64>() / labels.len() as f64
+}
+
+/// The 16 pairs of image and label are equally likely at best: `ln p(v, y) = -ln 16 = -2.77` and, as 4 images of 16 are in doubt, `ln p(y | v) = -ln(2) / 4 = -0.17` on
+/// average. Independent units and labels have about `-6.2 - ln 2` and `-ln 2`: the thresholds are nine tenths and three quarters of the way. Guesses of all 12 labels that are not in
+/// doubt are right once in 4096 times. Decay keeps the chains from sticking to one image.
+#[test]
+fn training_learns_images_and_labels() {
+    let data = bars_and_stripes();
+    let (v, labels) = (data.bits().unwrap(), data.labels().unwrap());
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build();
+    let pool = pool.unwrap();
+    for (k, sizes) in [&[9, 12, 6, 2][..], &[9, 16, 2]].into_iter().enumerate() {
+        let dbm = Dbm::new(
+            layers(sizes),
+            sizes
+                .windows(2)
+                .map(|n| Matrix::zeros(n[0], n[1]))
+                .collect(),
+        );
+        let dbm = dbm.unwrap().initialized_from(&data, 1).unwrap();
+        assert_eq!(dbm.layer(dbm.n_layers() - 1).bias[0], {
+            // ln(8 / 16 + half a pseudo-example of 16).
+            (0.5_f64 + 0.5 / 16.0).ln() as f32
+        });
+        let options = DbmOptions {
+            epochs: 8000,
+            batch_size: 16,
+            learning_rate: Schedule::Linear { from: 0.2, to: 0.0 },
+            momentum: Schedule::Constant(0.5),
+            weight_decay: 1e-3,
+            sweeps: 2,
+            ..DbmOptions::default()
+        };
+        let mut training = DbmTraining::new(dbm, options, &data).unwrap();
+        // Threads gain nothing on so little.
+        let told = pool.install(|| training.run(&data, |_| ControlFlow::Continue(())));
+        assert!(told.unwrap().is_continue());
+        let dbm = training.dbm();
+        let sums = dbm.exact_class_sums(v).unwrap();
+        let log_z = dbm.log_z().unwrap();
+        let joint = |s: usize| sums[2 * s + usize::from(labels[s])] - log_z;
+        let joint = (0..16).map(joint).sum::<f64>() / 16.0;
+        assert!(joint > -3.1, "machine {k}: ln p(v, y) = {joint}");
+        let exact = dbm.exact_log_p_y_from_v(v).unwrap();
+        let mean = mean_of_labels(&exact, labels);
+        assert!(mean > -0.3, "machine {k}: ln p(y | v) = {mean}");
+        let field = dbm.log_p_y_from_v(v, &MeanField::default()).unwrap();
+        for log_p in [exact, field] {
+            let best = most_probable(&log_p);
+            for s in (0..16).filter(|s| ![0, 7, 8, 15].contains(s)) {
+                assert_eq!(best[s], usize::from(labels[s]), "machine {k}, image {s}");
+            }
+        }
+        // The six bars that are no stripes have 6/8 of `p(v | y)` of their own class and nothing of that of the other; of a label that says nothing 6/16 of both.
+        for (y, expected) in [(0, 6.0 / 8.0), (1, 0.0)] {
+            let of_class = dbm.given_class(y).unwrap();
+            let p = of_class.visible_distribution(1.0).unwrap();
+            let share: f64 = (1..7).map(|s| p[common::index_of(v, s)]).sum();
+            close("share of the six bars", share, expected, 0.25);
+        }
+    }
+}
+
+fn a_run(sizes: &[usize], updates: usize, threads: usize, data: &Examples) -> DbmTraining {
+    let weights = sizes.windows(2).map(|n| Matrix::zeros(n[0], n[1]));
+    let dbm = Dbm::new(layers(sizes), weights.collect()).unwrap();
+    let dbm = dbm.initialized_from(data, 3).unwrap();
+    let sparsity = Sparsity {
+        target: 0.2,
+        cost: 0.01,
+        decay: 0.9,
+    };
+    let options = DbmOptions {
+        batch_size: 40,
+        epochs: 4,
+        chains: 30,
+        warm_start: true,
+        sparsity: vec![sparsity; sizes.len() - 2],
+        resample_data: true,
+        seed: 11,
+        ..DbmOptions::default()
+    };
+    let mut training = DbmTraining::new(dbm, options, data).unwrap();
+    let pool = rayon::ThreadPoolBuilder::new()
+        .num_threads(threads)
+        .build()
+        .unwrap();
+    pool.install(|| (0..updates).for_each(|_| training.update(data).unwrap()));
+    training
+}
+
+#[test]
+fn threads_and_interruptions_change_no_bit_of_machines_with_labels() {
+    // 100 examples in batches of 40: a short last one.
+    let grey = Matrix::from_fn(100, 70, |i, j| ((i * 3 + j * 11) % 10) as f32 / 9.0);
+    let labels = (0..100).map(|i| (i * 7 % 10) as u8).collect();
+    let data = Examples::real(grey, Some(labels)).unwrap();
+    for (k, sizes) in [&[70, 40, 50, 10][..], &[70, 40, 10], &[70, 40, 50, 20, 10]]
+        .into_iter()
+        .enumerate()
+    {
+        let whole = a_run(sizes, 9, 1, &data);
+        let start = a_run(sizes, 0, 1, &data);
+        let (u, last) = (sizes.len() - 2, sizes.len() - 1);
+        assert_ne!(whole.dbm().weights(u), start.dbm().weights(u));
+        assert_eq!(whole.optimizer().activity.len(), sizes.len() - 2);
+        // Labels are held, so nothing of them is kept.
+        assert!(whole.last_means().all(|(l, _)| l % 2 == 0 && l < last));
+        for threads in [2, 7] {
+            let other = a_run(sizes, 9, threads, &data);
+            assert_eq!(other.dbm(), whole.dbm(), "{threads} threads");
+        }
+        let name = format!("harmonium-dbm-run-{k}-{}", std::process::id());
+        let path = std::env::temp_dir().join(name);
+        Checkpoint::from(&a_run(sizes, 5, 2, &data))
+            .save(&path)
+            .unwrap();
+        let loaded = Checkpoint::load(&path).unwrap();
+        std::fs::remove_file(&path).unwrap();
+        let mut rest = loaded.into_dbm_training(&data).unwrap();
+        (0..4).for_each(|_| rest.update(&data).unwrap());
+        assert_eq!(rest.dbm(), whole.dbm());
+        assert_eq!(rest.optimizer(), whole.optimizer());
+        assert!(rest.chains().eq(whole.chains()) && rest.last_means().eq(whole.last_means()));
+    }
+}
+
+/// Chains start at examples, labels included.
+#[test]
+fn chains_start_with_the_labels_of_their_examples() {
+    let v = BitMatrix::from_fn(50, 6, |i, j| (i + j) % 3 == 0);
+    let data = Examples::new(Values::Bits(v), Some(vec![2; 50])).unwrap();
+    let dbm = labelled(&[6, 5, 4, 3], 0.1, 1);
+    let training = DbmTraining::new(dbm, DbmOptions::default(), &data).unwrap();
+    let (_, states) = training.chains().find(|(l, _)| *l == 3).unwrap();
+    let states = states.bits().unwrap();
+    assert!((0..100).all(|s| (0..3).all(|y| states.get(s, y) == (y == 2))));
+}
+
+#[test]
+fn networks_leave_the_label_out() {
+    let dbm = labelled(&[6, 5, 4, 3], 0.5, 1);
+    let network = Network::classifier_from_dbm(&dbm, 3, 1).unwrap();
+    let rest = dbm.without_labels();
+    assert_eq!(network, Network::classifier_from_dbm(&rest, 3, 1).unwrap());
+    let v = all_states(6);
+    let x = rest.with_posterior(&v, 2, &EXACT).unwrap();
+    let (means, _) = rest.posterior_means(&v, &EXACT).unwrap();
+    let hidden = network.values(&x, 2).unwrap();
+    for (a, b) in hidden.elements().zip(means[1].elements()) {
+        // At the fixed point further half iterations move means by less than the tolerance and roundings.
+        close("means", a.into(), b.into(), 1e-5);
+    }
+    assert!(Network::classifier_from_dbm(&labelled(&[6, 5, 3], 0.5, 1), 3, 1).is_err());
+}
+
+#[test]
+fn bad_labels_are_refused_with_names() {
+    let told = |e: harmonium::Error, part: &str| {
+        let text = e.to_string();
+        assert!(text.contains(part), "{text} without {part}");
+    };
+    let dbm = labelled(&[3, 2, 2, 2], 1.0, 1);
+    let v = BitMatrix::zeros(4, 3);
+    let data = |labels: Option<Vec<u8>>| Examples::new(Values::Bits(v.clone()), labels).unwrap();
+    let new = |data: &Examples| DbmTraining::new(dbm.clone(), DbmOptions::default(), data);
+    let error = new(&data(None)).unwrap_err();
+    told(error, "machine with labels of 2 classes");
+    told(new(&data(None)).unwrap_err(), "examples with labels");
+    let three = data(Some(vec![0, 1, 2, 0]));
+    told(new(&three).unwrap_err(), "below 2");
+    let error = dbm.clone().initialized_from(&three, 1).unwrap_err();
+    told(error, "below 2");
+    let good = data(Some(vec![0, 1, 1, 0]));
+    let mut training = new(&good).unwrap();
+    training.update(&good).unwrap();
+    told(training.update(&data(None)).unwrap_err(), "labels");
+    told(training.update(&three).unwrap_err(), "below 2");
+    let sparse = DbmOptions {
+        sparsity: vec![Sparsity::default(); 3],
+        ..DbmOptions::default()
+    };
+    let error = DbmTraining::new(dbm.clone(), sparse, &good).unwrap_err();
+    told(error, "none, or 2, one a hidden layer");
+    told(dbm.given_class(2).unwrap_err(), "below 2");
+    let chain = || DbmChain::uniform(&dbm, 3, 1);
+    told(chain().with_labels(&dbm, &[2]).unwrap_err(), "below 2");
+    assert!(chain().with_labels(&dbm, &[0, 1]).is_err());
+    let plain = dbm.without_labels();
+    let options = MeanField::default();
+    told(plain.given_class(0).unwrap_err(), "labels");
+    told(plain.class_bounds(&v, &options).unwrap_err(), "labels");
+    told(plain.log_p_y_from_v(&v, &options).unwrap_err(), "labels");
+    told(plain.exact_log_p_y_from_v(&v).unwrap_err(), "labels");
+    let four = BitMatrix::zeros(1, 4);
+    told(dbm.log_p_y_from_v(&four, &options).unwrap_err(), "units");
+    let mut posterior = Posterior::default();
+    let refused = posterior.start_with_labels(&dbm, (&v).into(), |_| 2);
+    told(refused.unwrap_err(), "below 2");
+    // A plain machine learns of labelled data what it learns without.
+    let run = |data: &Examples| {
+        let options = DbmOptions::default();
+        let mut training = DbmTraining::new(plain.clone(), options, data).unwrap();
+        training.update(data).unwrap();
+        training.into_dbm()
+    };
+    assert_eq!(run(&good), run(&data(None)));
+}

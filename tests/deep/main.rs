@@ -1,0 +1,10 @@
+//! Deep machines and networks. One binary: each of its own would link the library again.
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod dbm;
+mod dbm_labels;
+mod dbn;
+mod network;
+mod pretraining;

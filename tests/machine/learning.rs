@@ -1,0 +1,366 @@
+//! The centred gradient, optimizers, constraints and averages: what they promise, on machines that are enumerated.
+
+use crate::common::{draw_states, normal_rbm, states};
+use harmonium::{
+    Error,
+    bits::BitMatrix,
+    checkpoint::Checkpoint,
+    dataset::{Examples, Values},
+    evaluate::exact_mean_log_likelihood,
+    model::Rbm,
+    train::{Averaging, Centering, Negative, Offset, Options, Rule, Schedule, Sparsity, Training},
+};
+use std::ops::ControlFlow;
+
+fn bits(v: BitMatrix) -> Examples {
+    Examples::new(Values::Bits(v), None).unwrap()
+}
+
+fn some_data(n: usize) -> Examples {
+    bits(states(40, n, |i| (i * i * 7 + 3 * i) % (1 << n)))
+}
+
+fn flipped(data: &Examples) -> Examples {
+    let v = data.bits().unwrap();
+    bits(BitMatrix::from_fn(v.rows(), v.columns(), |i, j| {
+        !v.get(i, j)
+    }))
+}
+
+/// The machine of `1 - v` and `1 - h`: `W`, `-b - W 1`, `-c - W' 1`.
+fn flipped_machine(rbm: &Rbm) -> Rbm {
+    let (w, n, m) = (rbm.weights(), rbm.n_visible(), rbm.n_hidden());
+    let visible = (0..n).map(|i| -rbm.visible().bias[i] - w.row(i).iter().sum::<f32>());
+    let hidden = (0..m).map(|j| -rbm.hidden().bias[j] - (0..n).map(|i| w.row(i)[j]).sum::<f32>());
+    Rbm::from_parameters(w.clone(), visible.collect(), hidden.collect()).unwrap()
+}
+
+fn likelihood(rbm: &Rbm, data: &Examples) -> f64 {
+    exact_mean_log_likelihood(rbm, data.bits().unwrap())
+        .unwrap()
+        .0
+}
+
+fn run(rbm: Rbm, options: Options, data: &Examples) -> Training {
+    let mut training = Training::new(rbm, options, data).unwrap();
+    let flow = training.run(data, |_| ControlFlow::Continue(())).unwrap();
+    assert!(flow.is_continue());
+    training
+}
+
+/// Learning `1 - v` by the flipped machine goes the same way, with the centred gradient alone.
+#[test]
+fn centred_learning_does_not_depend_on_what_is_called_one() {
+    let data = some_data(6);
+    let rbm = normal_rbm(6, 4, 0.5, 1);
+    for (offset, same) in [
+        (Offset::Data, true),
+        (Offset::Average, true),
+        (Offset::Fixed(0.5), true),
+        (Offset::Fixed(0.0), false),
+    ] {
+        let options = Options {
+            negative: Negative::Exact,
+            epochs: 30,
+            batch_size: 16,
+            learning_rate: Schedule::Constant(0.1),
+            momentum: Schedule::Constant(0.5),
+            centering: Some(Centering {
+                visible: offset,
+                hidden: offset,
+                rate: 0.05,
+            }),
+            ..Options::default()
+        };
+        let one = run(rbm.clone(), options.clone(), &data).into_rbm();
+        let other = run(flipped_machine(&rbm), options, &flipped(&data)).into_rbm();
+        let (one, other) = (flipped_machine(&one), other);
+        let far = one
+            .weights()
+            .elements()
+            .zip(other.weights().elements())
+            .map(|(a, b)| (a - b).abs());
+        let biases = |rbm: &Rbm| [rbm.visible().bias.clone(), rbm.hidden().bias.clone()].concat();
+        let far = far.chain(
+            biases(&one)
+                .into_iter()
+                .zip(biases(&other))
+                .map(|(a, b)| (a - b).abs()),
+        );
+        let far = far.fold(0.0, f32::max);
+        // 90 updates in f32, each off by some units in the last place of parameters of order one.
+        assert_eq!(far < 1e-4, same, "{offset:?}: {far}");
+    }
+}
+
+#[test]
+fn every_rule_climbs_the_exact_likelihood() {
+    let teacher = normal_rbm(7, 3, 1.5, 5);
+    let v = draw_states(&teacher.visible_distribution(1.0).unwrap(), 7, 500, 2);
+    let data = bits(v);
+    let start = normal_rbm(7, 4, 0.1, 7);
+    for (optimizer, rate) in [
+        (Rule::Momentum, 0.1),
+        (Rule::Nesterov, 0.1),
+        (Rule::ADAM, 0.02),
+        (Rule::ADAMAX, 0.02),
+    ] {
+        for centering in [None, Some(Centering::default())] {
+            let options = Options {
+                negative: Negative::Exact,
+                epochs: 1,
+                batch_size: 500,
+                learning_rate: Schedule::Constant(rate),
+                momentum: Schedule::Constant(0.5),
+                optimizer,
+                centering,
+                ..Options::default()
+            };
+            let mut training = Training::new(start.clone(), options, &data).unwrap();
+            let mut before = likelihood(training.rbm(), &data);
+            let first = before;
+            for _ in 0..200 {
+                training.update(&data).unwrap();
+                let now = likelihood(training.rbm(), &data);
+                // Adaptive rules may overshoot a little where the gradient turns.
+                assert!(
+                    now > before - 1e-3,
+                    "{optimizer:?}, {centering:?}: {before} to {now}"
+                );
+                before = now;
+            }
+            let of_teacher = likelihood(&teacher, &data);
+            assert!(
+                before > first + 0.75 * (of_teacher - first),
+                "{optimizer:?}, {centering:?}: from {first} to {before}, the teacher {of_teacher}"
+            );
+        }
+    }
+}
+
+/// Options that use every state that a run can have.
+fn everything(optimizer: Rule) -> Options {
+    Options {
+        negative: Negative::Persistent {
+            chains: 7,
+            steps: 1,
+        },
+        epochs: 6,
+        batch_size: 16,
+        optimizer,
+        momentum: Schedule::Constant(0.5),
+        weight_decay: 1e-3,
+        l1_decay: 1e-4,
+        centering: Some(Centering {
+            hidden: Offset::Average,
+            ..Centering::default()
+        }),
+        sparsity: Some(Sparsity::default()),
+        max_norm: Some(2.0),
+        averaging: Some(Averaging::Exponential(0.9)),
+        ..Options::default()
+    }
+}
+
+#[test]
+fn resumed_runs_are_the_same_to_the_bit() {
+    let data = some_data(6);
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("run.safetensors");
+    for optimizer in [Rule::Momentum, Rule::Nesterov, Rule::ADAM, Rule::ADAMAX] {
+        for averaging in [
+            None,
+            Some(Averaging::Last(0.5)),
+            Some(Averaging::Exponential(0.9)),
+        ] {
+            let options = Options {
+                averaging,
+                ..everything(optimizer)
+            };
+            let whole = run(normal_rbm(6, 4, 0.3, 2), options.clone(), &data);
+            let mut half = Training::new(normal_rbm(6, 4, 0.3, 2), options, &data).unwrap();
+            for _ in 0..10 {
+                half.update(&data).unwrap();
+            }
+            let written = Checkpoint::from(&half);
+            assert_eq!(*written.rbm().unwrap(), half.averaged());
+            written.save(&path).unwrap();
+            let read = Checkpoint::load(&path).unwrap();
+            assert_eq!(
+                (&read.model, &read.training),
+                (&written.model, &written.training)
+            );
+            let mut resumed = read.into_training(&data).unwrap();
+            assert_eq!(resumed.rbm(), half.rbm());
+            let _ = resumed.run(&data, |_| ControlFlow::Continue(())).unwrap();
+            assert_eq!(resumed.rbm(), whole.rbm());
+            assert_eq!(resumed.optimizer(), whole.optimizer());
+            assert_eq!(resumed.averaged(), whole.averaged());
+            assert_eq!(whole.averaged() == *whole.rbm(), averaging.is_none());
+        }
+    }
+}
+
+/// Layers of several blocks and strips, whose parts several threads sum.
+#[test]
+fn centred_learning_has_the_same_bits_on_any_number_of_threads() {
+    let data = bits(BitMatrix::from_fn(250, 300, |i, j| {
+        (i * 3 + j * 7 + i * j) % 5 < 2
+    }));
+    let on = |threads| {
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(threads)
+            .build()
+            .unwrap();
+        pool.install(|| {
+            let rbm = Rbm::bernoulli(300, 200).initialized_from(&data, 1).unwrap();
+            let options = Options {
+                epochs: 2,
+                batch_size: 96,
+                ..everything(Rule::ADAM)
+            };
+            run(rbm, options, &data).into_rbm()
+        })
+    };
+    let one = on(1);
+    assert_eq!(on(2), one);
+    assert_eq!(on(7), one);
+}
+
+#[test]
+fn constraints_hold() {
+    let data = some_data(6);
+    let plain = Options {
+        negative: Negative::Exact,
+        epochs: 200,
+        batch_size: 40,
+        learning_rate: Schedule::Constant(0.2),
+        ..Options::default()
+    };
+    let mean = |rbm: &Rbm| {
+        let h = rbm.mean_h_from_v(data.bits().unwrap(), 1.0).unwrap();
+        h.elements().sum::<f32>() / (h.rows() * h.columns()) as f32
+    };
+    let norm = |rbm: &Rbm| {
+        let square = |j: usize| (0..6).map(|i| rbm.weights().row(i)[j].powi(2)).sum::<f32>();
+        (0..4).map(square).fold(0.0, f32::max).sqrt()
+    };
+    let start = normal_rbm(6, 4, 0.3, 2);
+    let free = run(start.clone(), plain.clone(), &data).into_rbm();
+    assert!(
+        norm(&free) > 1.0 && mean(&free) > 0.3,
+        "{} {}",
+        norm(&free),
+        mean(&free)
+    );
+    let limited = Options {
+        max_norm: Some(0.75),
+        ..plain.clone()
+    };
+    assert!(norm(&run(start.clone(), limited, &data).into_rbm()) < 0.75 * 1.00001);
+    let sparse = Options {
+        sparsity: Some(Sparsity {
+            target: 0.1,
+            cost: 3.0,
+            decay: 0.5,
+        }),
+        ..plain
+    };
+    let sparse = mean(&run(start, sparse, &data).into_rbm());
+    assert!((0.07..0.15).contains(&sparse), "{sparse} for 0.1");
+}
+
+#[test]
+fn a_run_that_diverges_says_where() {
+    let data = some_data(6);
+    let options = Options {
+        negative: Negative::ContrastiveDivergence {
+            steps: 1,
+            reconstruction: Default::default(),
+        },
+        learning_rate: Schedule::Constant(1e30),
+        momentum: Schedule::Constant(0.9),
+        weight_decay: 1.0,
+        batch_size: 10,
+        ..Options::default()
+    };
+    let mut training = Training::new(normal_rbm(6, 4, 0.3, 2), options, &data).unwrap();
+    let mut epochs = 0;
+    let error = training.run(&data, |event: harmonium::train::Event<'_>| {
+        if let harmonium::train::Event::Epoch(training) = event {
+            assert!(
+                training.rbm().check_finite().is_ok(),
+                "an observer may save"
+            );
+            epochs += 1;
+        }
+        ControlFlow::Continue(())
+    });
+    let error = error.unwrap_err();
+    assert!(matches!(error, Error::NotFinite { .. }));
+    let text = error.to_string();
+    assert!(
+        text.contains("after update") && text.contains("(epoch"),
+        "{text}"
+    );
+    assert!(epochs < 20);
+}
+
+#[test]
+fn options_out_of_range_are_refused() {
+    let wrong = [
+        Options {
+            centering: Some(Centering {
+                rate: 1.5,
+                ..Centering::default()
+            }),
+            ..Options::default()
+        },
+        Options {
+            centering: Some(Centering {
+                visible: Offset::Fixed(f32::NAN),
+                ..Centering::default()
+            }),
+            ..Options::default()
+        },
+        Options {
+            optimizer: Rule::AdaMax {
+                first: 1.0,
+                second: 0.9,
+            },
+            ..Options::default()
+        },
+        Options {
+            optimizer: Rule::Adam {
+                first: 0.9,
+                second: 0.9,
+                epsilon: 0.0,
+            },
+            ..Options::default()
+        },
+        Options {
+            sparsity: Some(Sparsity {
+                target: 0.0,
+                ..Sparsity::default()
+            }),
+            ..Options::default()
+        },
+        Options {
+            max_norm: Some(0.0),
+            ..Options::default()
+        },
+        Options {
+            averaging: Some(Averaging::Last(0.0)),
+            ..Options::default()
+        },
+    ];
+    for options in wrong {
+        assert!(
+            matches!(options.check(), Err(Error::Parameter { .. })),
+            "{options:?}"
+        );
+    }
+    // Files of runs that did not know of centring go on without it.
+    let old: Options = serde_json::from_str("{}").unwrap();
+    assert_eq!(old.centering, None);
+}

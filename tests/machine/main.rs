@@ -1,0 +1,14 @@
+//! RBMs: kinds of units, samplers, data, files, learning and what is measured. One binary: each of its own would link the library again.
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod checkpoint;
+mod dataset;
+mod learning;
+mod likelihood;
+mod samplers;
+mod stream;
+mod trajectory_training;
+mod units;
+mod units_training;

@@ -1,0 +1,480 @@
+//! Tempered replicas, trajectories, held units and stored chains against enumeration.
+
+use crate::common;
+use crate::common::{
+    draw_states, index_of, normal_machine, normal_rbm, total_variation, total_variation_floor,
+};
+use harmonium::{
+    bits::BitMatrix,
+    chain_file::{load_chains, save_chains},
+    dataset::{Examples, Values},
+    matrix::Matrix,
+    model::{
+        Clamp, GibbsChain, Kind, Layer, Rbm, States, SwapRate, Tempering, Trajectory, Units,
+        even_ladder,
+    },
+    train::{Negative, Options, Schedule, Training},
+};
+
+const CHAINS: usize = 20_000;
+
+fn assert_in_distribution(v: &States, p: &[f64], what: &str) {
+    let v = v.bits().unwrap();
+    let (distance, floor) = (total_variation(v, p), total_variation_floor(p, v.rows()));
+    assert!(
+        distance < 4.0 * floor,
+        "{what}: total variation {distance}, Monte-Carlo floor {floor}"
+    );
+}
+
+/// The machine with parameters `beta W`, `beta b + (1 - beta) b0`, `beta c`: temperature `beta` of annealing towards `b0`.
+fn annealed(rbm: &Rbm, base: &[f32], beta: f32) -> Rbm {
+    let (n, m) = (rbm.n_visible(), rbm.n_hidden());
+    let weights = Matrix::from_fn(n, m, |i, j| beta * rbm.weights().row(i)[j]);
+    let visible = rbm.visible().bias.iter().zip(base);
+    let visible = visible
+        .map(|(b, b0)| beta * b + (1.0 - beta) * b0)
+        .collect();
+    let hidden = rbm.hidden().bias.iter().map(|c| beta * c).collect();
+    Rbm::from_parameters(weights, visible, hidden).unwrap()
+}
+
+#[test]
+fn tempered_replicas_stay_in_their_distributions() {
+    let rbm = normal_rbm(5, 4, 1.0, 3);
+    let base = [0.5, -1.0, 0.0, 1.5, -0.3];
+    let betas = vec![1.0, 0.7, 0.3, 0.0];
+    for with_base in [false, true] {
+        let zeros = [0.0; 5];
+        let base = if with_base { &base } else { &zeros };
+        let start = States::from(BitMatrix::zeros(CHAINS, 5));
+        let mut replicas = Tempering::from_visible(&rbm, betas.clone(), start, 4).unwrap();
+        if with_base {
+            replicas = replicas.towards(&rbm, base).unwrap();
+        }
+        let p: Vec<Vec<f64>> = betas
+            .iter()
+            .map(|&beta| {
+                annealed(&rbm, base, beta)
+                    .visible_distribution(1.0)
+                    .unwrap()
+            })
+            .collect();
+        for (k, p) in p.iter().enumerate() {
+            let exact = draw_states(p, 5, CHAINS, k as u64);
+            replicas.set_visible_at(k, &exact.into()).unwrap();
+        }
+        for sweeps in [1, 3, 12] {
+            replicas.sweep(&rbm, sweeps).unwrap();
+            for (k, p) in p.iter().enumerate() {
+                let what = format!("base {with_base}, level {k}, {sweeps} more sweeps");
+                assert_in_distribution(&replicas.visible_at(k), p, &what);
+            }
+        }
+        for rate in replicas.swap_rates() {
+            assert_eq!(rate.attempts, 8 * CHAINS as u64);
+            // Accepted is a sum of independent draws with the probabilities: 5 standard deviations, at most those of fair coins.
+            let n = rate.attempts as f64;
+            assert!((rate.accepted as f64 - rate.probability).abs() < 2.5 * n.sqrt());
+            assert!(rate.rate() > 0.1 && rate.rate() < 1.0, "{rate:?}");
+        }
+    }
+}
+
+#[test]
+fn replicas_along_a_trajectory_stay_in_their_distributions() {
+    let models: Vec<Rbm> = [0.0, 0.4, 0.8, 1.2]
+        .iter()
+        .map(|&scale| normal_rbm(5, 4, scale, 3))
+        .collect();
+    let mut replicas = Trajectory::new(models, CHAINS, 4).unwrap();
+    let p: Vec<Vec<f64>> = replicas
+        .models()
+        .iter()
+        .map(|rbm| rbm.visible_distribution(1.0).unwrap())
+        .collect();
+    assert_eq!(p.len(), 4);
+    for (k, p) in p.iter().enumerate() {
+        let exact = draw_states(p, 5, CHAINS, k as u64);
+        replicas.set_visible_at(k, &exact.into()).unwrap();
+    }
+    for sweeps in [1, 3, 12] {
+        replicas.sweep(sweeps).unwrap();
+        for (k, p) in p.iter().enumerate() {
+            assert_in_distribution(&replicas.visible_at(k), p, &format!("model {k}"));
+        }
+    }
+    // A first model with connections gets one without before it.
+    let two = vec![normal_rbm(5, 4, 0.4, 3), normal_rbm(5, 4, 0.8, 3)];
+    assert_eq!(Trajectory::new(two, 1, 0).unwrap().models().len(), 3);
+    assert!(Trajectory::new(vec![], 1, 0).is_err());
+    let sizes = vec![Rbm::bernoulli(2, 3), Rbm::bernoulli(3, 2)];
+    assert!(Trajectory::new(sizes, 1, 0).is_err());
+}
+
+/// The share of chains in the upper mode lies within four standard errors of its probability.
+fn assert_weight(upper: usize, chains: usize, p: f64, what: &str) {
+    let share = upper as f64 / chains as f64;
+    let error = (p * (1.0 - p) / chains as f64).sqrt();
+    println!("{what}: upper mode {share:.4}, exact {p:.4}, standard error {error:.4}");
+    assert!((share - p).abs() < 4.0 * error, "{what}: {share} for {p}");
+}
+
+/// Ten spins and a Gaussian unit: p(v) ~ e^(0.03 M + 0.32 M^2) with M the sum of the spins, modes at M = 10 and M = -10.
+#[test]
+fn tempering_finds_the_weights_of_two_modes_of_spins() {
+    let mut spins = Layer::of(Kind::Spin, 10);
+    spins.bias.fill(0.03);
+    let weights = Matrix::from_fn(10, 1, |_, _| 0.8);
+    let rbm = Rbm::from_layers(spins, Layer::of(Kind::Gaussian, 1), weights).unwrap();
+    let mut log_choose = 0.0_f64;
+    let (mut up, mut all) = (0.0, 0.0);
+    for ones in 0..=10 {
+        let m = 2.0 * f64::from(ones) - 10.0;
+        let p = (log_choose + 0.03 * m + 0.32 * m * m).exp();
+        all += p;
+        up += if m > 0.0 { p } else { 0.0 };
+        log_choose += (f64::from(10 - ones) / f64::from(ones + 1)).ln();
+    }
+    let upper = |v: &States| {
+        let v = v.to_matrix();
+        let is_up = |i: &usize| v.row(*i).iter().sum::<f32>() > 0.0;
+        (0..v.rows()).filter(is_up).count()
+    };
+    let chains = 2000;
+    let ones = || States::from(Matrix::from_fn(chains, 10, |_, _| 1.0));
+    let mut gibbs = GibbsChain::from_visible(ones(), 1, 1);
+    gibbs.sweep(&rbm, 1.0, 200).unwrap();
+    assert_eq!(upper(gibbs.visible()), chains, "Gibbs leaves its mode");
+    let mut replicas = Tempering::from_visible(&rbm, even_ladder(8, 0.02), ones(), 1).unwrap();
+    replicas.burn_in(&rbm, 128).unwrap();
+    replicas.sweep(&rbm, 200).unwrap();
+    assert_weight(
+        upper(&replicas.visible()),
+        chains,
+        up / all,
+        "spins, tempering",
+    );
+    assert!(Tempering::from_visible(&rbm, even_ladder(8, 0.0), ones(), 1).is_err());
+}
+
+/// Modes at all zeros and all ones, with most mass on the latter.
+fn two_modes(scale: f32) -> Rbm {
+    let weights = Matrix::from_fn(12, 4, |_, _| 1.5 * scale);
+    Rbm::from_parameters(
+        weights,
+        vec![-3.0 * scale + 0.05; 12],
+        vec![-9.0 * scale; 4],
+    )
+    .unwrap()
+}
+
+fn mostly_ones(v: &States) -> usize {
+    let v = v.bits().unwrap();
+    (0..v.rows())
+        .filter(|&i| index_of(v, i).count_ones() > 6)
+        .count()
+}
+
+#[test]
+fn tempering_and_trajectories_find_the_weights_of_two_modes_of_bits() {
+    let rbm = two_modes(1.0);
+    let p = rbm.visible_distribution(1.0).unwrap();
+    let upper = p.iter().enumerate().filter(|(i, _)| i.count_ones() > 6);
+    let upper: f64 = upper.map(|(_, p)| p).sum();
+    let chains = 2000;
+    let ones = || BitMatrix::from_fn(chains, 12, |_, _| true);
+    let mut gibbs = GibbsChain::from_visible(ones(), 4, 1);
+    gibbs.sweep(&rbm, 1.0, 200).unwrap();
+    let stayed = mostly_ones(gibbs.visible());
+    println!("bits, Gibbs: {stayed} of {chains} stayed, exact {upper:.4}");
+    let floor = (upper * (1.0 - upper) * chains as f64).sqrt();
+    assert!(
+        stayed as f64 - upper * chains as f64 > 10.0 * floor,
+        "Gibbs mixes: {stayed}"
+    );
+
+    let mut replicas = Tempering::from_visible(&rbm, even_ladder(8, 0.0), ones(), 1).unwrap();
+    replicas.burn_in(&rbm, 128).unwrap();
+    replicas.sweep(&rbm, 200).unwrap();
+    assert_weight(
+        mostly_ones(&replicas.visible()),
+        chains,
+        upper,
+        "bits, tempering",
+    );
+
+    let models = (0..8).map(|t| two_modes(t as f32 / 7.0)).collect();
+    let mut replicas = Trajectory::new(models, chains, 1).unwrap();
+    for k in 0..8 {
+        replicas.set_visible_at(k, &ones().into()).unwrap();
+    }
+    replicas.sweep(300).unwrap();
+    assert_weight(
+        mostly_ones(&replicas.visible()),
+        chains,
+        upper,
+        "bits, trajectory",
+    );
+}
+
+#[test]
+fn burn_in_evens_the_swap_rates_out() {
+    let rbm = two_modes(1.0);
+    let ladder = vec![1.0, 0.98, 0.96, 0.9, 0.85, 0.0];
+    let spread = |rates: &[SwapRate]| {
+        let rates = rates.iter().map(SwapRate::rate);
+        rates.clone().fold(0.0, f64::max) - rates.fold(1.0, f64::min)
+    };
+    let mut fixed = Tempering::uniform(&rbm, ladder.clone(), 500, 2).unwrap();
+    fixed.sweep(&rbm, 256).unwrap();
+    let mut adapted = Tempering::uniform(&rbm, ladder, 500, 2).unwrap();
+    adapted.burn_in(&rbm, 256).unwrap();
+    let betas = adapted.betas().to_vec();
+    assert!(adapted.swap_rates().iter().all(|rate| rate.attempts == 0));
+    adapted.sweep(&rbm, 256).unwrap();
+    assert_eq!(adapted.betas(), betas, "frozen after burn-in");
+    let (before, after) = (spread(fixed.swap_rates()), spread(adapted.swap_rates()));
+    println!("spread of swap rates {before:.3} before, {after:.3} after; {betas:?}");
+    assert!(after < 0.5 * before, "{before} -> {after}, {betas:?}");
+}
+
+#[test]
+fn replicas_are_the_same_at_any_number_of_threads() {
+    for bernoulli in [true, false] {
+        let rbm = if bernoulli {
+            normal_rbm(300, 200, 0.1, 1)
+        } else {
+            normal_machine(
+                ("spin:100+gaussian:20", 120),
+                ("bernoulli:70+softmax:10", 80),
+                0.05,
+                1,
+            )
+        };
+        let run = |threads: usize| {
+            let pool = rayon::ThreadPoolBuilder::new()
+                .num_threads(threads)
+                .build()
+                .unwrap();
+            pool.install(|| {
+                let mut t = Tempering::uniform(&rbm, even_ladder(3, 0.9), 35, 3).unwrap();
+                t.burn_in(&rbm, 9).unwrap();
+                t.sweep(&rbm, 5).unwrap();
+                let models = vec![rbm.clone()];
+                let mut along = Trajectory::new(models, 35, 3).unwrap();
+                along.sweep(5).unwrap();
+                (
+                    t.visible(),
+                    t.betas().to_vec(),
+                    t.swap_rates().to_vec(),
+                    along.visible(),
+                )
+            })
+        };
+        let one = run(1);
+        assert_eq!(one, run(2));
+        assert_eq!(one, run(7));
+    }
+}
+
+#[test]
+fn held_units_leave_the_conditional_of_the_others() {
+    let rbm = normal_rbm(5, 4, 0.8, 7);
+    let p = rbm.visible_distribution(1.0).unwrap();
+    let (mask, values) = (0b01001, 0b01000);
+    let one = |k: usize, n: usize| BitMatrix::from_fn(1, n, |_, j| k >> j & 1 == 1);
+    let clamp = Clamp::new(rbm.visible(), one(values, 5), one(mask, 5)).unwrap();
+    let mass: f64 = (0..32).filter(|k| k & mask == values).map(|k| p[k]).sum();
+    let given: Vec<f64> = (0..32)
+        .map(|k| if k & mask == values { p[k] / mass } else { 0.0 })
+        .collect();
+    // Exact starts cannot drift, and starts far away arrive.
+    let exact = GibbsChain::from_visible(draw_states(&given, 5, CHAINS, 1), 4, 2);
+    let coins = GibbsChain::uniform(&rbm, CHAINS, 2);
+    for (chain, sweeps) in [(exact, 1), (coins, 50)] {
+        let mut chain = chain.clamped_visible(clamp.clone()).unwrap();
+        for _ in 0..3 {
+            chain.sweep(&rbm, 1.0, sweeps).unwrap();
+            assert_in_distribution(chain.visible(), &given, "held visible units");
+        }
+    }
+    // Hidden units: the same of the machine with its layers exchanged.
+    let turned = rbm.transposed();
+    let clamp = Clamp::new(turned.hidden(), one(values, 5), one(mask, 5)).unwrap();
+    let mut chain = GibbsChain::uniform(&turned, CHAINS, 2);
+    chain.sweep(&turned, 1.0, 1).unwrap();
+    let mut chain = chain.clamped_hidden(clamp).unwrap();
+    chain.sweep(&turned, 1.0, 50).unwrap();
+    assert_in_distribution(chain.hidden(), &given, "held hidden units");
+}
+
+#[test]
+fn what_cannot_be_held_is_refused() {
+    let visible = Layer::new(Units::of(Kind::Bernoulli, 3).and(Kind::Softmax, 2));
+    let bits = |text: &str| common::rows(text);
+    assert!(Clamp::new(&visible, bits("00010"), bits("10011")).is_ok());
+    assert!(
+        Clamp::new(&visible, bits("00011"), bits("10000")).is_ok(),
+        "free values are ignored"
+    );
+    for (values, mask) in [
+        ("00010", "00010"),
+        ("00000", "00011"),
+        ("00011", "00011"),
+        ("0001", "0001"),
+        ("00010 00010 00010", "10000 10000"),
+    ] {
+        assert!(
+            Clamp::new(&visible, bits(values), bits(mask)).is_err(),
+            "{values} {mask}"
+        );
+    }
+    assert!(Clamp::new(&visible, Matrix::zeros(1, 5), bits("10000")).is_err());
+    let rbm = normal_rbm(5, 4, 0.5, 1);
+    let three = Clamp::new(
+        rbm.visible(),
+        BitMatrix::zeros(3, 5),
+        BitMatrix::zeros(1, 5),
+    )
+    .unwrap();
+    assert!(
+        GibbsChain::uniform(&rbm, 2, 0)
+            .clamped_visible(three)
+            .is_err()
+    );
+    // Real states: spins.
+    let spins = Layer::of(Kind::Spin, 2);
+    let x = |a: f32| Matrix::from_fn(1, 2, |_, _| a);
+    assert!(Clamp::new(&spins, x(-1.0), bits("10")).is_ok());
+    assert!(Clamp::new(&spins, x(0.5), bits("10")).is_err());
+    let rbm = Rbm::unconnected(spins.clone(), Layer::bernoulli(1)).unwrap();
+    let clamp = Clamp::new(&spins, x(-1.0), bits("10")).unwrap();
+    let mut chain = GibbsChain::uniform(&rbm, 200, 0)
+        .clamped_visible(clamp)
+        .unwrap();
+    chain.sweep(&rbm, 1.0, 2).unwrap();
+    let v = chain.visible().to_matrix();
+    assert!((0..200).all(|i| v.row(i)[0] == -1.0));
+    assert!((0..200).any(|i| v.row(i)[1] == 1.0));
+}
+
+#[test]
+fn stored_chains_go_on_as_if_never_interrupted() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("chains.safetensors");
+    for rbm in [
+        normal_rbm(70, 40, 0.3, 1),
+        normal_machine(("spin", 7), ("gaussian", 3), 0.3, 1),
+    ] {
+        let mut whole = GibbsChain::uniform(&rbm, 20, 9);
+        whole.sweep(&rbm, 1.0, 3).unwrap();
+        save_chains(&whole, &path).unwrap();
+        let mut restored = load_chains(&path).unwrap();
+        for chain in [&mut whole, &mut restored] {
+            chain.sweep(&rbm, 1.0, 4).unwrap();
+        }
+        assert_eq!(whole.visible(), restored.visible());
+        assert_eq!(whole.hidden(), restored.hidden());
+        assert_eq!(whole.half_sweeps(), restored.half_sweeps());
+    }
+    let bytes = std::fs::read(&path).unwrap();
+    for cut in [0, 7, bytes.len() / 2, bytes.len() - 1] {
+        std::fs::write(&path, &bytes[..cut]).unwrap();
+        assert!(load_chains(&path).is_err(), "cut at {cut}");
+    }
+}
+
+fn bits(rows: usize, columns: usize) -> Examples {
+    let bits = BitMatrix::from_fn(rows, columns, |i, j| (i * i * 31 + j * 17 + i * j) % 11 < 4);
+    Examples::new(Values::Bits(bits), None).unwrap()
+}
+
+#[test]
+fn fast_weights_follow_their_recurrence() {
+    let data = bits(90, 40);
+    let (rate, fast_rate, fast_decay) = (0.1, 0.05, 0.9);
+    let run = |negative| {
+        let options = Options {
+            negative,
+            batch_size: 30,
+            learning_rate: Schedule::Constant(rate),
+            seed: 3,
+            ..Options::default()
+        };
+        let rbm = Rbm::bernoulli(40, 35).initialized_from(&data, 1).unwrap();
+        Training::new(rbm, options, &data).unwrap()
+    };
+    let fast = |fast_rate| Negative::FastPersistent {
+        chains: 20,
+        steps: 2,
+        fast_rate,
+        fast_decay,
+    };
+    let mut training = run(fast(fast_rate));
+    let mut expected = Matrix::zeros(40, 35);
+    for _ in 0..8 {
+        training.update(&data).unwrap();
+        // Without momentum and decay the last step is the rate times the gradient.
+        let step = &training.optimizer().first.weights;
+        let f = &training.fast_weights().unwrap().weights;
+        for ((e, s), f) in expected
+            .padded_mut()
+            .iter_mut()
+            .zip(step.padded())
+            .zip(f.padded())
+        {
+            *e = fast_decay * *e + fast_rate / rate * s;
+            // A few roundings of numbers below 0.1.
+            assert!((*e - f).abs() < 1e-6, "{e} for {f}");
+        }
+    }
+    assert!(expected.elements().any(|x| x.abs() > 1e-3));
+    // At rate 0 they are PCD, to the bit; else they are not.
+    let mut plain = run(Negative::Persistent {
+        chains: 20,
+        steps: 2,
+    });
+    let mut still = run(fast(0.0));
+    for _ in 0..8 {
+        plain.update(&data).unwrap();
+        still.update(&data).unwrap();
+    }
+    assert_eq!(plain.rbm(), still.rbm());
+    assert_ne!(plain.rbm(), training.rbm());
+    for bad in [
+        Negative::FastPersistent {
+            chains: 1,
+            steps: 1,
+            fast_rate: -0.1,
+            fast_decay: 0.5,
+        },
+        Negative::FastPersistent {
+            chains: 1,
+            steps: 1,
+            fast_rate: 0.1,
+            fast_decay: 1.0,
+        },
+        Negative::Tempered {
+            chains: 1,
+            steps: 1,
+            temperatures: 1,
+            lowest: 0.5,
+        },
+        Negative::Tempered {
+            chains: 1,
+            steps: 1,
+            temperatures: 2,
+            lowest: 1.0,
+        },
+    ] {
+        let options = Options {
+            negative: bad,
+            ..Options::default()
+        };
+        assert!(
+            Training::new(Rbm::bernoulli(40, 5), options, &data).is_err(),
+            "{bad:?}"
+        );
+    }
+}

@@ -1,0 +1,296 @@
+//! Trajectory parallel tempering as the negative phase, weighted samples, and held units of replicas, against enumeration.
+
+use crate::common::{draw_states, index_of, normal_rbm, total_variation, total_variation_floor};
+use harmonium::{
+    bits::BitMatrix,
+    checkpoint::Checkpoint,
+    dataset::{Examples, Values},
+    evaluate::{Ais, Base, Betas},
+    model::{Clamp, GibbsChain, Rbm, States, Tempering, Trajectory, even_ladder},
+    rng::HostRng,
+    train::{Negative, Options, Schedule, Training},
+};
+use std::ops::ControlFlow;
+
+/// 12 bits, each flipped with probability 0.03, all zeros in a third and all ones in the others.
+fn two_clusters() -> Examples {
+    let mut rng = HostRng::new(5, 1);
+    let bits = BitMatrix::from_fn(300, 12, |i, _| (i % 3 > 0) != (rng.uniform() < 0.03));
+    Examples::new(Values::Bits(bits), None).unwrap()
+}
+
+fn run(chains: usize, acceptance: f32, snapshots: usize, rate: Schedule) -> Training {
+    let data = two_clusters();
+    let options = Options {
+        negative: Negative::Trajectory {
+            chains,
+            steps: 1,
+            acceptance,
+            snapshots,
+        },
+        batch_size: 50,
+        epochs: 150,
+        learning_rate: rate,
+        seed: 3,
+        ..Options::default()
+    };
+    let rbm = Rbm::bernoulli(12, 4).initialized_from(&data, 1).unwrap();
+    Training::new(rbm, options, &data).unwrap()
+}
+
+/// The machine learns for 100 epochs; then all chains are put into one mode, and it stands still for 50 epochs, 300 sweeps: the chains sample it,
+/// where Gibbs chains stay in their mode.
+#[test]
+fn chains_of_a_machine_that_stands_still_are_its_samples() {
+    let data = two_clusters();
+    let chains = 2000;
+    let rate = Schedule::Pieces(vec![(0.0, 0.2), (100.0, 0.0)]);
+    let mut training = run(chains, 0.6, 12, rate);
+    while training.position().epoch < 100 {
+        training.update(&data).unwrap();
+    }
+    let mut stored = Checkpoint::from(&training);
+    let state = stored.training.as_mut().unwrap();
+    let h = state.chains.take().unwrap();
+    // The hidden states of all ones, most of the time.
+    let ones = BitMatrix::from_fn(1, 12, |_, _| true);
+    let means = training.rbm().mean_h_from_v(&ones, 1.0).unwrap();
+    let same = BitMatrix::from_fn(h.rows(), 4, |_, j| means.row(0)[j] > 0.5);
+    let gibbs = same.view_rows(0..chains).to_owned();
+    state.chains = Some(same.into());
+    let mut training = stored.into_training(&data).unwrap();
+    let _ = training.run(&data, |_| ControlFlow::Continue(())).unwrap();
+    let snapshots = training.snapshots().unwrap();
+    println!(
+        "{} snapshots, acceptance {:?}",
+        snapshots.models.len(),
+        snapshots.acceptance
+    );
+    assert!((3..=13).contains(&snapshots.models.len()));
+    let rbm = training.rbm();
+    // Separate modes: Gibbs chains stay where they are.
+    let visible = rbm.visible_distribution(1.0).unwrap();
+    let between: f64 = (0..4096_usize)
+        .filter(|k| (4..=8).contains(&k.count_ones()))
+        .map(|k| visible[k])
+        .sum();
+    assert!(between < 0.05, "{between}");
+    let upper: f64 = (0..4096_usize)
+        .filter(|k| k.count_ones() > 6)
+        .map(|k| visible[k])
+        .sum();
+    println!("upper mode {upper:.4}, between the modes {between:.4}");
+    assert!((0.5..0.8).contains(&upper), "{upper}");
+    let mut gibbs = GibbsChain::from_hidden(rbm, gibbs, 1.0, 1).unwrap();
+    gibbs.sweep(rbm, 1.0, 300).unwrap();
+    let v = gibbs.visible().bits().unwrap();
+    let stayed = (0..chains)
+        .filter(|&i| index_of(v, i).count_ones() > 6)
+        .count();
+    let stayed = stayed as f64 / chains as f64;
+    println!("Gibbs chains in the upper mode {stayed:.4}");
+    // Eight standard errors of the right share.
+    assert!(
+        stayed > upper + 8.0 * (0.25 / chains as f64).sqrt(),
+        "{stayed}"
+    );
+    let p = rbm.transposed().visible_distribution(1.0).unwrap();
+    let States::Bits(h) = training.chains().unwrap() else {
+        panic!("bits")
+    };
+    assert_eq!(h.rows(), chains * (snapshots.models.len() + 1));
+    let own = h.view_rows(0..chains).to_owned();
+    let (distance, floor) = (total_variation(&own, &p), total_variation_floor(&p, chains));
+    assert!(
+        distance < 4.0 * floor,
+        "{distance}, Monte-Carlo floor {floor}"
+    );
+    // Those of the start without connections are independent coins.
+    let start = &snapshots.models[snapshots.models.len() - 1];
+    assert!(start.weights.elements().all(|w| w == 0.0));
+}
+
+#[test]
+fn a_resumed_run_is_the_same_to_the_bit() {
+    let data = two_clusters();
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("run.safetensors");
+    // Few snapshots, so that some go.
+    let mut whole = run(20, 0.85, 2, Schedule::Constant(0.2));
+    let mut seen = Vec::new();
+    for k in 0..400 {
+        whole.update(&data).unwrap();
+        seen.push(whole.snapshots().unwrap().models);
+        if k % 67 == 0 {
+            Checkpoint::from(&whole).save(&path).unwrap();
+            let read = Checkpoint::load(&path).unwrap();
+            assert_eq!(read.training, Checkpoint::from(&whole).training);
+            let mut resumed = read.into_training(&data).unwrap();
+            let mut on = whole.clone();
+            for _ in 0..60 {
+                on.update(&data).unwrap();
+                resumed.update(&data).unwrap();
+            }
+            assert_eq!(resumed.rbm(), on.rbm());
+            assert_eq!(resumed.chains(), on.chains());
+            assert_eq!(resumed.snapshots(), on.snapshots());
+        }
+    }
+    seen.dedup();
+    println!("{} times another ladder", seen.len());
+    assert!(seen.len() > 4 && seen.iter().all(|models| models.len() <= 3));
+    // Without its snapshots, or with chains for other numbers of them, a run is refused.
+    let stored = Checkpoint::from(&whole);
+    let mut without = stored.clone();
+    without.training.as_mut().unwrap().snapshots = None;
+    let error = without.into_training(&data).unwrap_err().to_string();
+    assert!(error.contains("stored snapshots"), "{error}");
+    let mut fewer = stored.clone();
+    let state = fewer.training.as_mut().unwrap();
+    state.snapshots.as_mut().unwrap().models.pop();
+    assert!(fewer.into_training(&data).is_err());
+    let mut short = stored;
+    let state = short.training.as_mut().unwrap();
+    state.chains = state.chains.as_ref().map(|h| h.rows_to_owned(0..30));
+    let error = short.into_training(&data).unwrap_err().to_string();
+    assert!(error.contains("stored chains"), "{error}");
+    for (acceptance, snapshots) in [(0.0, 3), (1.0, 3), (f32::NAN, 3), (0.5, 0)] {
+        let options = Options {
+            negative: Negative::Trajectory {
+                chains: 5,
+                steps: 1,
+                acceptance,
+                snapshots,
+            },
+            ..Options::default()
+        };
+        assert!(Training::new(Rbm::bernoulli(12, 4), options, &data).is_err());
+    }
+}
+
+/// Held units at every level: the replicas at the model sample the conditional, from exact starts at once and from others in the end.
+#[test]
+fn held_units_of_replicas_leave_the_conditional_of_the_others() {
+    let chains = 20_000;
+    let rbm = normal_rbm(5, 4, 0.8, 7);
+    let p = rbm.visible_distribution(1.0).unwrap();
+    let (mask, values) = (0b01001, 0b01000);
+    let one = |k: usize, n: usize| BitMatrix::from_fn(1, n, |_, j| k >> j & 1 == 1);
+    let clamp = Clamp::new(rbm.visible(), one(values, 5), one(mask, 5)).unwrap();
+    let mass: f64 = (0..32).filter(|k| k & mask == values).map(|k| p[k]).sum();
+    let given: Vec<f64> = (0..32)
+        .map(|k| if k & mask == values { p[k] / mass } else { 0.0 })
+        .collect();
+    let check = |v: &States, what: &str| {
+        let v = v.bits().unwrap();
+        let (distance, floor) = (
+            total_variation(v, &given),
+            total_variation_floor(&given, chains),
+        );
+        assert!(
+            distance < 4.0 * floor,
+            "{what}: {distance}, Monte-Carlo floor {floor}"
+        );
+    };
+    let betas = even_ladder(4, 0.0);
+    let mut tempered = Tempering::uniform(&rbm, betas.clone(), chains, 1)
+        .unwrap()
+        .clamped_visible(&clamp)
+        .unwrap();
+    let mut towards = Tempering::uniform(&rbm, betas, chains, 1)
+        .unwrap()
+        .towards(&rbm, &[0.5, -1.0, 0.0, 1.5, -0.3])
+        .unwrap()
+        .clamped_visible(&clamp)
+        .unwrap();
+    let models = [0.0, 0.4].map(|scale| normal_rbm(5, 4, scale, 7));
+    let models = [models.to_vec(), vec![rbm.clone()]].concat();
+    let mut along = Trajectory::new(models, chains, 2)
+        .unwrap()
+        .clamped_visible(&clamp)
+        .unwrap();
+    let exact = States::from(draw_states(&given, 5, chains, 1));
+    for _ in 0..3 {
+        tempered.sweep(&rbm, 15).unwrap();
+        check(&tempered.visible(), "tempering");
+        towards.sweep(&rbm, 15).unwrap();
+        check(&towards.visible(), "tempering towards a base");
+        along.sweep(15).unwrap();
+        check(&along.visible(), "trajectory");
+        assert!(tempered.swap_rates().iter().all(|rate| rate.accepted > 0));
+    }
+    // Exact starts at the model alone stay exact within their marginal only if swaps are right: the other levels are in equilibrium by now.
+    tempered.set_visible_at(0, &exact).unwrap();
+    tempered.sweep(&rbm, 1).unwrap();
+    check(&tempered.visible(), "exact starts");
+    // Rows of their own for every chain.
+    let rows = |f: &dyn Fn(usize) -> usize| BitMatrix::from_fn(6, 5, |i, j| f(i) >> j & 1 == 1);
+    let own = Clamp::new(rbm.visible(), rows(&|i| i), one(0b00111, 5)).unwrap();
+    let mut few = Tempering::uniform(&rbm, even_ladder(3, 0.0), 6, 1)
+        .unwrap()
+        .clamped_visible(&own)
+        .unwrap();
+    few.sweep(&rbm, 9).unwrap();
+    for level in 0..3 {
+        let v = few.visible_at(level);
+        let v = v.bits().unwrap();
+        assert!((0..6).all(|i| index_of(v, i) & 0b111 == i), "level {level}");
+    }
+    let seven = Tempering::uniform(&rbm, even_ladder(3, 0.0), 7, 1).unwrap();
+    assert!(seven.clamped_visible(&own).is_err());
+}
+
+/// Weighted means of three figures against enumeration. The standard error of a self-normalised mean is `sqrt(sum w^2 (g - mean)^2)` to first order; its bias is of
+/// the order of the variance over the effective sample size, far below.
+#[test]
+fn weighted_samples_have_the_means_of_the_model() {
+    let rbm = normal_rbm(6, 5, 1.5, 11);
+    let p = rbm.visible_distribution(1.0).unwrap();
+    type Figure = fn(usize) -> f64;
+    let figures: [(&str, Figure); 3] = [
+        ("ones", |k| f64::from(k.count_ones())),
+        ("parity", |k| f64::from(k.count_ones() % 2)),
+        ("a pair", |k| f64::from(u8::from(k & 0b10010 == 0b10010))),
+    ];
+    for (betas, base) in [
+        (4, Base::Uniform),
+        (30, Base::Biases(vec![0.5, -0.5, 1.0, 0.0, 0.2, -1.0])),
+    ] {
+        let ais = Ais {
+            chains: 20_000,
+            betas: Betas::Linear(betas),
+            base,
+            seed: 4,
+        };
+        let samples = ais.weighted_samples(&rbm).unwrap();
+        assert_eq!(
+            samples.log_z.log_weights,
+            ais.log_z(&rbm).unwrap().log_weights
+        );
+        let w: Vec<f64> = samples.log_weights.iter().map(|w| w.exp()).collect();
+        assert!((w.iter().sum::<f64>() - 1.0).abs() < 1e-9);
+        let mut unweighted_fails = false;
+        for (name, figure) in figures {
+            let exact: f64 = p.iter().enumerate().map(|(k, p)| p * figure(k)).sum();
+            let g: Vec<f64> = (0..w.len())
+                .map(|s| figure(index_of(&samples.visible, s)))
+                .collect();
+            let mean: f64 = w.iter().zip(&g).map(|(w, g)| w * g).sum();
+            let error: f64 = w
+                .iter()
+                .zip(&g)
+                .map(|(w, g)| (w * (g - mean)).powi(2))
+                .sum();
+            let error = error.sqrt();
+            println!("{betas} {name}: {mean:.4} +- {error:.4}, exact {exact:.4}");
+            assert!(
+                (mean - exact).abs() < 4.0 * error,
+                "{name}: {mean} {exact} {error}"
+            );
+            let plain = g.iter().sum::<f64>() / g.len() as f64;
+            unweighted_fails |= (plain - exact).abs() > 10.0 * error;
+        }
+        // With few temperatures the weights matter.
+        assert!(unweighted_fails || betas > 4);
+    }
+}

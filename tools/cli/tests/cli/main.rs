@@ -1,0 +1,18 @@
+//! The command line, run as its users do. One binary: each of its own would link the library again.
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod deep;
+mod deep_boltzmann;
+mod deep_boltzmann_use;
+mod enumerated;
+mod general;
+mod learning;
+mod measuring;
+mod refusals;
+mod reproduce;
+mod sampling;
+mod streaming;
+mod training;
+mod units;

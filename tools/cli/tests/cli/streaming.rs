@@ -1,0 +1,121 @@
+//! `train --stream` from outside: data that stay in their file.
+
+use crate::common::{Bench, assert_same};
+use harmonium::dataset::bars_and_stripes;
+
+/// Bars and stripes of side 3, over and over: more than the 10,000 examples that are loaded.
+const ROWS: usize = 12_000;
+const RUN: &str = "train --stream --data bars.npy --hidden 8 --batch-size 100 --chains 50 --seed 2";
+
+fn bars(bench: &Bench) {
+    let examples = bars_and_stripes(3);
+    let bits = examples.bits().unwrap();
+    let bytes: Vec<u8> = (0..ROWS)
+        .flat_map(|i| (0..9).map(move |j| u8::from(bits.get(i * 5 % bits.rows(), j))))
+        .collect();
+    bench.npy("bars.npy", &format!("({ROWS}, 9)"), &bytes);
+}
+
+#[test]
+fn a_stream_is_learned_and_its_figures_are_of_a_sample() {
+    let bench = Bench::new();
+    bars(&bench);
+    let exact = RUN.replace("--chains 50", "--method exact");
+    let before = bench.json(&format!("{exact} --epochs 0 --json"));
+    let after = bench.json(&format!("{exact} --epochs 30 --learning-rate 0.4 --json"));
+    let mean = |report: &serde_json::Value| report["mean_log_likelihood"].as_f64().unwrap();
+    assert!(
+        mean(&after) > mean(&before) + 1.0,
+        "{} {}",
+        mean(&before),
+        mean(&after)
+    );
+    // Every example comes once an epoch, 10,000 of them are measured.
+    assert_eq!(
+        (&after["updates"], &after["count"]),
+        (&3600.into(), &10_000.into())
+    );
+    // The same as learning from memory, up to the order of the examples and to noise: bars have an entropy of at most ln 16 = 2.77 nats, 14 of them
+    // being different (all off and all on come twice).
+    let whole = exact.replace(" --stream", "");
+    let whole = bench.json(&format!(
+        "{whole} --epochs 30 --learning-rate 0.4 --out whole --json"
+    ));
+    assert_eq!(whole["count"], 12_000);
+    assert!(
+        (mean(&after) - mean(&whole)).abs() < 0.3,
+        "{} {}",
+        mean(&after),
+        mean(&whole)
+    );
+    let evaluated = bench.json("evaluate run/model.safetensors --exact --json");
+    assert_eq!(
+        evaluated["mean_log_likelihood"],
+        after["mean_log_likelihood"]
+    );
+}
+
+#[test]
+fn a_resumed_stream_is_the_uninterrupted_one_bit_for_bit() {
+    let bench = Bench::new();
+    bars(&bench);
+    for how in ["", "--resample --method fpcd", "--method cd"] {
+        let chains = if how.contains("cd") && !how.contains("fpcd") {
+            ""
+        } else {
+            "--chains 50"
+        };
+        // A rate that does not depend on the number of epochs.
+        let run = RUN.replace("--chains 50", chains) + " --learning-rate 0.1";
+        bench.ok(&format!("{run} {how} --epochs 3 --out whole"));
+        bench.ok(&format!("{run} {how} --epochs 1 --out parts"));
+        bench.ok("train --resume --epochs 3 --out parts");
+        assert_same(
+            &bench.model("whole/model.safetensors"),
+            &bench.model("parts/model.safetensors"),
+        );
+    }
+}
+
+#[test]
+fn what_a_stream_cannot_be_is_refused() {
+    let bench = Bench::new();
+    bars(&bench);
+    for flag in [
+        "--labels",
+        "--standardize",
+        "--validation 5",
+        "--early-stopping 3",
+    ] {
+        bench.refused(
+            &format!("{RUN} {flag}"),
+            2,
+            &["--stream", flag.split(' ').next().unwrap()],
+        );
+    }
+    for units in ["gaussian", "spin"] {
+        bench.refused(
+            &format!("{RUN} --visible-units {units}"),
+            2,
+            &["--stream", units],
+        );
+    }
+    bench.refused("train --stream", 2, &["--stream", "mnist"]);
+    bench.refused("train --stream --data bars.csv", 1, &["bars.csv"]);
+    bench.refused(
+        "train --stream --data nothing.npy",
+        1,
+        &["nothing.npy", "--stream"],
+    );
+    bench.refused(
+        &format!("{RUN} --batch-size 11000").replace("--batch-size 100 ", ""),
+        2,
+        &["--batch-size", "10000"],
+    );
+    // A run whose file has become another.
+    bench.ok(&format!("{RUN} --epochs 1"));
+    bench.npy("bars.npy", "(11000, 9)", &vec![0; 99_000]);
+    bench.refused("train --resume --epochs 2", 1, &["12000", "11000"]);
+    bench.ok("train --data bars.csv --hidden 3 --epochs 1 --out memory");
+    bench.refused("train --resume --stream --out memory", 2, &["--stream"]);
+}
