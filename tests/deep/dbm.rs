@@ -1106,9 +1106,6 @@ fn bad_input_is_refused_with_names() {
     let (options, none) = (bare(1, 1), Vec::new());
     let resumed = DbmTraining::resumed(dbm.clone(), options, &data, empty, none, Vec::new(), 0);
     told(resumed.unwrap_err(), "optimizer");
-    let groups = vec![Layer::bernoulli(3), Layer::of(Kind::Softmax, 2)];
-    let groups = random(groups, 1.0, 1);
-    told(Ais::default().dbm_log_z(&groups).unwrap_err(), "Bernoulli");
     let rbm: Rbm = dbm.bipartite();
     assert_eq!((rbm.n_visible(), rbm.n_hidden()), (5, 2));
 }

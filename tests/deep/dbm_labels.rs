@@ -15,7 +15,7 @@ use harmonium::{
     bits::BitMatrix,
     checkpoint::Checkpoint,
     dataset::{self, Examples, Values},
-    evaluate::DbmBound,
+    evaluate::{Ais, Base, Betas, DbmBound, ReverseStart},
     matrix::Matrix,
     model::{Dbm, DbmChain, Kind, Layer, MeanField, Network, Posterior, Units, most_probable},
     train::{
@@ -263,6 +263,40 @@ fn bounds_are_exact_sums_less_the_divergence() {
 }
 
 /// With one hidden layer the machine is an RBM of data and label, and its classes are those of the RBM.
+/// The label summed out, above an odd layer, or drawn, above an even one.
+#[test]
+fn annealing_of_machines_with_labels_brackets_ln_z() {
+    for (k, sizes) in SIZES.into_iter().enumerate() {
+        let dbm = labelled(sizes, 0.7, 90 + k as u64);
+        let log_z = log_sum(joint(&dbm).iter().map(|x| x.1));
+        let v = all_states(dbm.n_visible());
+        let data = Examples::new(Values::Bits(v), None).unwrap();
+        let start = ReverseStart::suited_to_dbm(&dbm, &data, 200, 100, 1).unwrap();
+        for base in [
+            Base::Uniform,
+            Base::rate_of_dbm(&dbm, &data, &EXACT).unwrap(),
+        ] {
+            let ais = Ais {
+                chains: 200,
+                betas: Betas::Linear(500),
+                base,
+                seed: 3,
+            };
+            let bracket = ais.dbm_bracket(&dbm, &start).unwrap();
+            assert!(bracket.warnings().is_empty(), "{:?}", bracket.warnings());
+            for (estimate, error) in [
+                (bracket.forward.estimate, bracket.forward.standard_error),
+                (bracket.reverse.estimate, bracket.reverse.standard_error),
+                (bracket.bennett.estimate, bracket.bennett.standard_error),
+            ] {
+                // Four standard errors.
+                close("ln Z", estimate, log_z, 4.0 * error + 1e-6);
+                assert!(error < 0.05);
+            }
+        }
+    }
+}
+
 #[test]
 fn one_hidden_layer_classifies_as_the_rbm() {
     let units = "bernoulli:40+softmax:3";

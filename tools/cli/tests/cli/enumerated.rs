@@ -188,7 +188,6 @@ fn files_of_every_kind_are_enumerated() {
         bench.ok("inspect m.safetensors");
     }
     write(&bench, "dbm.safetensors", "dbm", three, &layers);
-    bench.refused("evaluate dbm.safetensors --data bits.npy", 2, &["--exact"]);
     let line = "evaluate m.safetensors --data bits.npy";
     bench.refused(&format!("{line} --exact --diagnose 5"), 2, &["--diagnose"]);
     bench.refused(

@@ -81,10 +81,6 @@ impl DbmPlan {
         let pretraining = pretraining(args, &hidden, &rbm.options)?;
         let joint = joint(args, &hidden, &rbm.options, pretraining.is_some())?;
         let fine_tune = fine_tune::options(args, joint.seed)?;
-        if fine_tune.is_some() && hidden.len() < 2 {
-            let message = "--fine-tune: expected a machine of at least 2 hidden layers, found 1";
-            return Err(Failure::usage(message));
-        }
         Ok(Self {
             source: rbm.source,
             hidden,
