@@ -18,8 +18,8 @@ pub use train::run as train;
 
 use harmonium::model::Dbn;
 
-/// Hidden layers unless told otherwise, and epochs of the greedy stages, of the last of them, and of the up-down algorithm: what `reproduce
-/// dbn-2006` was measured with.
+/// Hidden layers unless told otherwise, and epochs of the greedy stages, of the last of them, and of the up-down algorithm: those of `reproduce
+/// dbn-2006`, whose up-down stage has three times as many.
 pub const DEFAULT_LAYERS: [usize; 3] = [500, 500, 2000];
 pub const DEFAULT_LOWER_EPOCHS: usize = 20;
 pub const DEFAULT_TOP_EPOCHS: usize = 40;

@@ -108,6 +108,18 @@ fn a_network_learns_in_stages_and_is_measured_from_all_sides() {
     // 200 samples of each of 160 examples, whose terms differ by some nats: an error of the mean of about 0.02.
     let sampled = bound["lower_bound"].as_f64().unwrap();
     assert!((sampled - of("lower_bound")).abs() < 0.1, "{sampled}");
+    // Temperatures ask for annealing, of the top pair with its label too.
+    let annealed = bench.json(&format!(
+        "evaluate {model} --json --split train --betas 1000"
+    ));
+    assert_eq!(annealed["method"], "ais");
+    let [z, low, high] =
+        ["log_z", "log_z_low", "log_z_high"].map(|key| annealed[key].as_f64().unwrap());
+    let known = of("log_z");
+    assert!(
+        low <= known && known <= high && (z - known).abs() < 0.02,
+        "{low} {z} {high}: {known}"
+    );
     assert_eq!(bound["confusion"], exact["confusion"]);
 
     let transform = format!("transform {model} --data all.csv");
