@@ -46,12 +46,39 @@ const EXACT_UNITS: usize = 25;
 /// Runs the command.
 pub fn run(args: &TrainArgs) -> Outcome<()> {
     let stored = stored(args)?;
+    refuse_others(args)?;
     match args.kind {
         Kind::Dbn => deep::train(args, stored),
         Kind::Boltzmann => general::train(args, stored),
         Kind::Dbm => deep::boltzmann::train(args, stored),
         Kind::Rbm => train_rbm(args, stored),
     }
+}
+
+/// Refuses options that machines of other kinds alone have.
+fn refuse_others(args: &TrainArgs) -> Outcome<()> {
+    for (given, kinds) in [
+        (args.deep.given_of_both(), &[Kind::Dbn, Kind::Dbm][..]),
+        (args.deep.given_of_dbn(), &[Kind::Dbn]),
+        (args.dbm.given(), &[Kind::Dbm]),
+        (args.general.given(), &[Kind::Boltzmann]),
+    ] {
+        let Some(flag) = given.filter(|_| !kinds.contains(&args.kind)) else {
+            continue;
+        };
+        let commands: Vec<String> = kinds
+            .iter()
+            .map(|k| format!("`train {}`", k.name()))
+            .collect();
+        let (others, asked) = (commands.join(" and "), args.kind.name());
+        let message = format!("{flag} is an option of {others}, not of `train {asked}`");
+        let hint = format!(
+            "name the kind of machine: `harmonium train {}`",
+            kinds[0].name()
+        );
+        return Err(Failure::usage(message).hint(hint));
+    }
+    Ok(())
 }
 
 /// The run to go on with, if one is asked for, which must be of the kind that is asked for.
@@ -82,24 +109,6 @@ fn stored(args: &TrainArgs) -> Outcome<Option<Checkpoint>> {
 }
 
 fn train_rbm(args: &TrainArgs, stored: Option<Checkpoint>) -> Outcome<()> {
-    if let Some(flag) = args.dbm.given() {
-        return Err(
-            Failure::usage(format!("{flag} is an option of `train dbm`"))
-                .hint("name the kind of machine: `harmonium train dbm`"),
-        );
-    }
-    if let Some(flag) = args.deep.given() {
-        return Err(
-            Failure::usage(format!("{flag} is an option of `train dbn`"))
-                .hint("name the kind of machine: `harmonium train dbn`"),
-        );
-    }
-    if let Some(flag) = args.general.given() {
-        return Err(
-            Failure::usage(format!("{flag} is an option of `train boltzmann`"))
-                .hint("name the kind of machine: `harmonium train boltzmann`"),
-        );
-    }
     let interrupt = Interrupt::listen()?;
     let files = Files::in_directory(&args.out);
     let mut plan = match &stored {

@@ -104,14 +104,14 @@ pub struct DeepArgs {
 }
 
 impl DeepArgs {
-    /// The first of these options that was given.
-    pub fn given(&self) -> Option<&'static str> {
-        let shared = [
+    /// The first that was given of those that deep belief networks share with deep Boltzmann machines.
+    pub fn given_of_both(&self) -> Option<&'static str> {
+        [
             ("--layers", self.layers.is_some()),
             ("--fine-tune", self.fine_tune.is_some()),
-        ];
-        let shared = shared.into_iter().find(|(_, given)| *given);
-        shared.map(|(flag, _)| flag).or_else(|| self.given_of_dbn())
+        ]
+        .into_iter()
+        .find_map(|(flag, given)| given.then_some(flag))
     }
 
     /// The first that was given of those that are for deep belief networks alone.

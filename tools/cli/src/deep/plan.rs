@@ -380,12 +380,6 @@ fn thirds(epochs: usize) -> Schedule {
 
 /// Refuses options that mean nothing for a network of several layers.
 fn refuse_foreign(args: &TrainArgs) -> Outcome<()> {
-    if let Some(flag) = args.dbm.given() {
-        let message = format!("{flag} is an option of `train dbm`, not of `train dbn`");
-        return Err(Failure::usage(message).hint(
-            "stages of a belief network are set by the --greedy-... and --up-down-... options",
-        ));
-    }
     for (flag, given, advice) in [
         (
             "--hidden",
@@ -431,11 +425,6 @@ fn refuse_foreign(args: &TrainArgs) -> Outcome<()> {
         if given {
             return Err(Failure::usage(format!("{flag} is no option of `train dbn`")).hint(advice));
         }
-    }
-    if let Some(flag) = args.general.given() {
-        return Err(Failure::usage(format!(
-            "{flag} is an option of `train boltzmann`"
-        )));
     }
     Ok(())
 }

@@ -14,7 +14,7 @@ use crate::{
     train::SAVE_EVERY,
 };
 use harmonium::{
-    Examples, Matrix, Values,
+    Error, Examples, Matrix, Values,
     checkpoint::Checkpoint,
     evaluate::reconstruction_error,
     model::{Convergence, Dbn, most_probable},
@@ -463,5 +463,23 @@ impl<'a> Record<'a> {
         checkpoint.save(self.model)?;
         self.last_save = Instant::now();
         Ok(())
+    }
+}
+
+/// What a run that ended with `error` leaves; `rate` is the option of the step size beside `--learning-rate`.
+pub fn diverged(error: Error, model: &Path, rate: &str) -> Failure {
+    let diverged = matches!(error, Error::NotFinite { .. });
+    let failure = Failure::from(error);
+    if !diverged {
+        return failure;
+    }
+    let rates = format!("try a smaller --learning-rate or {rate}");
+    if model.exists() {
+        let model = model.display();
+        failure.hint(format!(
+            "{model} holds the run as it was last saved; {rates}"
+        ))
+    } else {
+        failure.hint(rates)
     }
 }

@@ -6,7 +6,7 @@ use super::{
     metrics::DeepRow,
     name,
     plan::DeepPlan,
-    record::{Record, Stage},
+    record::{self, Record, Stage},
     sample,
 };
 use crate::{
@@ -188,7 +188,7 @@ fn learn(
             }),
         };
         record.stop(run.stage());
-        let flow = outcome.map_err(|e| diverged(e, &files.model))?;
+        let flow = outcome.map_err(|e| record::diverged(e, &files.model, "--up-down-rate"))?;
         record.check()?;
         let position = run.stage().position();
         let is_done = match &run {
@@ -215,23 +215,6 @@ fn learn(
         let options = plan.up_down.clone();
         run = Run::UpDown(Box::new(UpDown::new(dbn, options, &data.train)?));
         record.save(run.stage(), &[])?;
-    }
-}
-
-fn diverged(error: Error, model: &Path) -> Failure {
-    let diverged = matches!(error, Error::NotFinite { .. });
-    let failure = Failure::from(error);
-    if !diverged {
-        return failure;
-    }
-    let rates = "try a smaller --learning-rate or --up-down-rate";
-    if model.exists() {
-        let model = model.display();
-        failure.hint(format!(
-            "{model} holds the run as it was last saved; {rates}"
-        ))
-    } else {
-        failure.hint(rates)
     }
 }
 

@@ -402,10 +402,5 @@ fn refuse_foreign(args: &TrainArgs) -> Outcome<()> {
             )));
         }
     }
-    match args.deep.given() {
-        Some(flag) => Err(Failure::usage(format!(
-            "{flag} is an option of `train dbn`"
-        ))),
-        None => Ok(()),
-    }
+    Ok(())
 }

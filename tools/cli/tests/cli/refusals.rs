@@ -114,6 +114,62 @@ fn wrong_use_is_exit_code_2() {
 }
 
 #[test]
+fn options_of_other_kinds_are_refused() {
+    let bench = Bench::new();
+    for (kind, flags, of) in [
+        (
+            "rbm",
+            &[
+                "--pretraining-epochs 3",
+                "--damping 0.5",
+                "--no-pretraining",
+            ][..],
+            "`train dbm`",
+        ),
+        ("dbn", &["--no-pretraining", "--warm-start"], "`train dbm`"),
+        (
+            "boltzmann",
+            &["--pretraining-epochs 3", "--damping 0.5"],
+            "`train dbm`",
+        ),
+        (
+            "rbm",
+            &["--layers 3", "--fine-tune backprop"],
+            "`train dbn`",
+        ),
+        (
+            "boltzmann",
+            &["--layers 3", "--fine-tune backprop"],
+            "`train dbn`",
+        ),
+        ("dbm", &["--up-down-epochs 3"], "`train dbn`"),
+        ("boltzmann", &["--greedy-epochs 3"], "`train dbn`"),
+        (
+            "rbm",
+            &["--connectivity x", "--positive exact"],
+            "`train boltzmann`",
+        ),
+        (
+            "dbn",
+            &["--connectivity x", "--positive exact"],
+            "`train boltzmann`",
+        ),
+        (
+            "dbm",
+            &["--connectivity x", "--positive exact"],
+            "`train boltzmann`",
+        ),
+    ] {
+        for flag in flags {
+            let name = flag.split(' ').next().unwrap();
+            let line = format!("train {kind} {flag} --data bars.csv --epochs 1");
+            bench.refused(&line, 2, &[name, of, &format!("not of `train {kind}`")]);
+        }
+    }
+    assert!(!bench.path("run").exists());
+}
+
+#[test]
 fn the_environment_is_checked_at_the_start() {
     let bench = Bench::new();
     for name in ["HARMONIUM_ISA", "HARMONIUM_GEMM"] {

@@ -414,11 +414,5 @@ fn refuse_foreign(args: &TrainArgs) -> Outcome<()> {
             return Err(Failure::usage(format!("{flag} is no option of `train dbm`")).hint(advice));
         }
     }
-    match args.deep.given_of_dbn() {
-        None => Ok(()),
-        Some(flag) => Err(
-            Failure::usage(format!("{flag} is an option of `train dbn`, not of `train dbm`"))
-                .hint("stages of a deep Boltzmann machine are set by the --pretraining-... options, --epochs and --learning-rate"),
-        ),
-    }
+    Ok(())
 }

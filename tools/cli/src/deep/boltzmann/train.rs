@@ -3,7 +3,7 @@
 use super::{
     super::{
         fine_tune,
-        record::{Record, Stage},
+        record::{self, Record, Stage},
         train::draw_curves,
     },
     conclude::{self, Conclusion},
@@ -25,7 +25,7 @@ use harmonium::{
     model::{Dbm, Kind, Layer, Units},
     train::{DbmEvent, DbmTraining, Pretraining, PretrainingEvent},
 };
-use std::{collections::BTreeMap, fs, path::Path};
+use std::{collections::BTreeMap, fs};
 
 /// Where a run stands.
 pub enum Run {
@@ -257,7 +257,7 @@ fn learn(
             }),
         };
         record.stop(run.stage());
-        let flow = outcome.map_err(|e| diverged(e, &files.model))?;
+        let flow = outcome.map_err(|e| record::diverged(e, &files.model, "--pretraining-rate"))?;
         record.check()?;
         let stage_is_done = match &run {
             Run::Pretraining(run) => run.is_done(),
@@ -277,22 +277,5 @@ fn learn(
         }
         run = Run::joint(plan, run.dbm()?, &data.train)?;
         record.save(run.stage(), &[])?;
-    }
-}
-
-fn diverged(error: Error, model: &Path) -> Failure {
-    let diverged = matches!(error, Error::NotFinite { .. });
-    let failure = Failure::from(error);
-    if !diverged {
-        return failure;
-    }
-    let rates = "try a smaller --learning-rate or --pretraining-rate";
-    if model.exists() {
-        let model = model.display();
-        failure.hint(format!(
-            "{model} holds the run as it was last saved; {rates}"
-        ))
-    } else {
-        failure.hint(rates)
     }
 }
