@@ -1,0 +1,427 @@
+//! Greedy training and the up-down algorithm.
+
+use super::*;
+
+/// The mean update over many copies of the data against the expectation over all joint states: wake under `q`, sleep under `p` (forty sweeps of small
+/// weights forget their start), the top pair's difference of both.
+#[test]
+fn expected_updates_of_both_phases() {
+    let mut dbn = normal_dbn(&[4, 3, 2, 3], 2, 0.5, 77);
+    dbn.untie();
+    let copies = 4000;
+    let patterns = [0b0011, 0b0101, 0b1110, 0b1000];
+    let rows = copies * patterns.len();
+    let v = BitMatrix::from_fn(rows, 4, |s, i| patterns[s % 4] >> i & 1 == 1);
+    let labels: Vec<u8> = (0..rows).map(|s| (s % 4 / 2) as u8).collect();
+    let data = Examples::new(Values::Bits(v), Some(labels)).unwrap();
+    let options = UpDownOptions {
+        batch_size: rows,
+        steps: Schedule::Constant(40.0),
+        generative_rate: Schedule::Constant(1.0),
+        recognition_rate: Schedule::Constant(1.0),
+        top_rate: Schedule::Constant(1.0),
+        seed: 11,
+        ..UpDownOptions::default()
+    };
+    let all = brute(&dbn);
+    let mut run = UpDown::new(dbn.clone(), options, &data).unwrap();
+    run.update(&data).unwrap();
+    let state = run.state();
+    // Five standard deviations: the terms are products of a bit and a difference of at most one.
+    let allowed = 5.0 / (rows as f64).sqrt();
+    let p_of_v: Vec<f64> = (0..16)
+        .map(|v| patterns.iter().filter(|&&x| x == v).count() as f64 / 4.0)
+        .collect();
+    for (l, pair) in dbn.directed().iter().enumerate() {
+        let (n, m) = (pair.below().size(), pair.above().size());
+        let mut generative = vec![vec![0.0; n]; m + 1];
+        let mut recognition = vec![vec![0.0; m]; n + 1];
+        for x in &all {
+            // The top and the label are summed out of q: once each.
+            let (below, above) = (&x.layers[l], &x.layers[l + 1][..m]);
+            let first = x.class == 0 && index(&x.layers[3]) == 0;
+            let weight = if first {
+                p_of_v[index(&x.layers[0])] * x.q
+            } else {
+                0.0
+            };
+            let predicted = generated(pair, above);
+            for i in 0..n {
+                let error = weight * (below[i] - predicted[i]);
+                generative[m][i] += error;
+                (0..m).for_each(|j| generative[j][i] += above[j] * error);
+            }
+            let predicted = inferred(pair, below);
+            for j in 0..m {
+                let error = x.p * (above[j] - predicted[j]);
+                recognition[n][j] += error;
+                (0..n).for_each(|i| recognition[i][j] += below[i] * error);
+            }
+        }
+        let velocity = &state.pairs[l];
+        for (expected, found) in [
+            (&generative, &velocity.generative),
+            (&recognition, &velocity.recognition),
+        ] {
+            let senders = expected.len() - 1;
+            for (k, expected) in expected.iter().take(senders).enumerate() {
+                for (e, f) in expected.iter().zip(found.weights.row(k)) {
+                    assert!((e - f64::from(*f)).abs() < allowed, "pair {l}: {f} for {e}");
+                }
+            }
+            for (e, f) in expected[senders].iter().zip(&found.bias) {
+                assert!(
+                    (e - f64::from(*f)).abs() < allowed,
+                    "bias of pair {l}: {f} for {e}"
+                );
+            }
+        }
+    }
+    // The top: E_q[v h'] with the labels of the data, minus E_p.
+    let (n, m) = (dbn.top().n_visible(), dbn.top().n_hidden());
+    let mut expected = vec![vec![0.0; m]; n];
+    let mut of_bias = vec![0.0; n];
+    let label_of = |v: usize| patterns.iter().position(|&x| x == v).map(|s| s / 2);
+    for x in &all {
+        let visible = &x.layers[2];
+        let at = index(&x.layers[0]);
+        let labelled = label_of(at) == Some(x.class);
+        let hidden = &x.layers[3];
+        let mean: Vec<f64> = (0..m)
+            .map(|j| {
+                let sum: f64 = (0..n)
+                    .map(|i| visible[i] * f64::from(dbn.top().weights().row(i)[j]))
+                    .sum();
+                sigmoid(sum + f64::from(dbn.top().hidden().bias[j]))
+            })
+            .collect();
+        let q = if labelled {
+            p_of_v[at] * x.q * bernoulli(hidden, &mean)
+        } else {
+            0.0
+        };
+        for i in 0..n {
+            of_bias[i] += (q - x.p) * visible[i];
+            (0..m).for_each(|j| expected[i][j] += (q - x.p) * visible[i] * hidden[j]);
+        }
+    }
+    for i in 0..n {
+        let found = state.top.first.weights.row(i);
+        for (e, f) in expected[i].iter().zip(found) {
+            // The difference of two means.
+            assert!(
+                (e - f64::from(*f)).abs() < 1.5 * allowed,
+                "top: {f} for {e}"
+            );
+        }
+        assert!((of_bias[i] - f64::from(state.top.first.visible[i])).abs() < 1.5 * allowed);
+    }
+}
+
+fn labelled_data(rows: usize, columns: usize, grey: bool) -> Examples {
+    let bit = |i: usize, j: usize| (i * 31 + j * 17 + i * j) % 7 < 3;
+    let values = match grey {
+        false => Values::Bits(BitMatrix::from_fn(rows, columns, bit)),
+        true => Values::Real(Matrix::from_fn(rows, columns, |i, j| {
+            ((i * 13 + j * 7) % 11) as f32 / 10.0
+        })),
+    };
+    let labels = (0..rows).map(|i| (i % 3) as u8).collect();
+    Examples::new(values, Some(labels)).unwrap()
+}
+
+fn up_down_options() -> UpDownOptions {
+    UpDownOptions {
+        epochs: 3,
+        batch_size: 32,
+        steps: "at:0=1,1=3".parse().unwrap(),
+        momentum: Schedule::Constant(0.5),
+        weight_decay: 1e-3,
+        seed: 5,
+        ..UpDownOptions::default()
+    }
+}
+
+#[test]
+fn up_down_is_the_same_at_any_thread_count_and_after_a_stop() {
+    let directory = tempfile::tempdir().unwrap();
+    for (grey, resample_data) in [(false, false), (true, false), (true, true)] {
+        let data = labelled_data(100, 70, grey);
+        let dbn = normal_dbn(&[70, 40, 33, 64], 3, 0.1, 6);
+        let options = UpDownOptions {
+            resample_data,
+            ..up_down_options()
+        };
+        let whole = |threads: usize| {
+            let pool = rayon::ThreadPoolBuilder::new()
+                .num_threads(threads)
+                .build()
+                .unwrap();
+            let mut run = UpDown::new(dbn.clone(), options.clone(), &data).unwrap();
+            let done = pool.install(|| run.run(&data, |_| ControlFlow::Continue(())));
+            assert!(done.unwrap().is_continue());
+            run
+        };
+        let one = whole(1);
+        assert_eq!(one.position().updates, 12);
+        for threads in [2, 7] {
+            assert_eq!(whole(threads).dbn(), one.dbn(), "{threads} threads");
+        }
+        let mut stopped = UpDown::new(dbn.clone(), options.clone(), &data).unwrap();
+        let _ = stopped
+            .run(&data, |event| match event {
+                UpDownEvent::Update(run) if run.position().updates == 6 => ControlFlow::Break(()),
+                _ => ControlFlow::Continue(()),
+            })
+            .unwrap();
+        let path = directory.path().join("run.safetensors");
+        let written = Checkpoint::from(&stopped);
+        written.save(&path).unwrap();
+        let read = Checkpoint::load(&path).unwrap();
+        assert_eq!((&read.model, &read.stage), (&written.model, &written.stage));
+        let mut resumed = read.clone().into_up_down(&data).unwrap();
+        let _ = resumed.run(&data, |_| ControlFlow::Continue(())).unwrap();
+        assert_eq!((resumed.dbn(), resumed.state()), (one.dbn(), one.state()));
+        let other = labelled_data(99, 70, grey);
+        assert!(read.clone().into_up_down(&other).is_err() && read.into_greedy(&data).is_err());
+    }
+}
+
+#[test]
+fn up_down_refuses_what_cannot_work() {
+    let data = labelled_data(20, 4, false);
+    let new = |dbn: Dbn, options| {
+        UpDown::new(dbn, options, &data)
+            .err()
+            .map(|e| e.to_string())
+    };
+    let refuse = |dbn: Dbn, options: UpDownOptions, expected: &str| {
+        let message = new(dbn, options).unwrap_or_default();
+        assert!(message.contains(expected), "{message} for {expected}");
+    };
+    let good = || normal_dbn(&[4, 3, 2], 0, 1.0, 1);
+    let defaults = UpDownOptions::default;
+    assert!(new(good(), defaults()).is_none());
+    refuse(Rbm::bernoulli(4, 3).into(), defaults(), "directed pairs");
+    refuse(
+        normal_dbn(&[5, 3, 2], 0, 1.0, 1),
+        defaults(),
+        "columns of the data",
+    );
+    refuse(
+        normal_dbn(&[4, 3, 2], 2, 1.0, 1),
+        defaults(),
+        "label: expected below 2",
+    );
+    refuse(
+        good(),
+        UpDownOptions {
+            batch_size: 0,
+            ..defaults()
+        },
+        "batch size",
+    );
+    refuse(
+        good(),
+        UpDownOptions {
+            steps: Schedule::Constant(1e6),
+            ..defaults()
+        },
+        "steps",
+    );
+    refuse(
+        good(),
+        UpDownOptions {
+            weight_decay: -1.0,
+            ..defaults()
+        },
+        "weight decay",
+    );
+    refuse(
+        good(),
+        UpDownOptions {
+            top_rate: Schedule::Constant(-1.0),
+            ..defaults()
+        },
+        "top rate",
+    );
+    // A rate that explodes is an error, not a panic.
+    let options = UpDownOptions {
+        generative_rate: Schedule::Constant(1.0),
+        weight_decay: 10.0,
+        epochs: 100,
+        ..defaults()
+    };
+    let mut run = UpDown::new(good(), options, &data).unwrap();
+    assert!(run.run(&data, |_| ControlFlow::Continue(())).is_err());
+}
+
+fn greedy_plan(posterior: Aggregated) -> GreedyPlan {
+    let layer = |hidden, negative| GreedyLayer {
+        hidden,
+        options: Options {
+            negative,
+            epochs: 2,
+            batch_size: 32,
+            momentum: Schedule::Constant(0.5),
+            seed: 3,
+            ..Options::default()
+        },
+        transposed: false,
+    };
+    let steps = 1;
+    let reconstruction = Reconstruction::Sampled;
+    GreedyPlan {
+        layers: vec![
+            layer(
+                40,
+                Negative::ContrastiveDivergence {
+                    steps,
+                    reconstruction,
+                },
+            ),
+            layer(33, Negative::Persistent { chains: 10, steps }),
+            layer(64, Negative::Persistent { chains: 10, steps }),
+        ],
+        posterior,
+        classes: Some(3),
+    }
+}
+
+#[test]
+fn greedy_training_resumes_within_any_layer() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("run.safetensors");
+    let data = labelled_data(100, 70, false);
+    for posterior in [Aggregated::Means, Aggregated::Samples] {
+        let plan = greedy_plan(posterior);
+        let mut whole = Greedy::new(plan.clone(), Default::default(), &data).unwrap();
+        let mut layers = 0;
+        let _ = whole
+            .run(&data, |event| {
+                layers += usize::from(matches!(event, GreedyEvent::Layer(_)));
+                ControlFlow::Continue(())
+            })
+            .unwrap();
+        assert!(layers == 3 && whole.is_done());
+        let expected = whole.dbn().unwrap();
+        assert_eq!(
+            (expected.n_layers(), expected.label_group().unwrap().size),
+            (4, 3)
+        );
+        // The first layer is the run of an RBM.
+        let mut rbm = Rbm::bernoulli(70, 40).initialized_from(&data, 3).unwrap();
+        let trainer = harmonium::Trainer::with_options(plan.layers[0].options.clone());
+        trainer
+            .train(&mut rbm, &data, |_| ControlFlow::Continue(()))
+            .unwrap();
+        assert_eq!(expected.directed()[0].to_rbm().unwrap(), rbm);
+        for (layer, updates) in [(0, 3), (1, 5), (2, 1)] {
+            let mut stopped = Greedy::new(plan.clone(), Default::default(), &data).unwrap();
+            let _ = stopped
+                .run(&data, |event| match event {
+                    GreedyEvent::Update(run)
+                        if (run.layer(), run.position().updates) == (layer, updates) =>
+                    {
+                        ControlFlow::Break(())
+                    }
+                    _ => ControlFlow::Continue(()),
+                })
+                .unwrap();
+            Checkpoint::of_greedy(&stopped)
+                .unwrap()
+                .save(&path)
+                .unwrap();
+            let read = Checkpoint::load(&path).unwrap();
+            let mut resumed = read.into_greedy(&data).unwrap();
+            assert_eq!(
+                (resumed.layer(), resumed.position()),
+                (layer, stopped.position())
+            );
+            let _ = resumed.run(&data, |_| ControlFlow::Continue(())).unwrap();
+            assert_eq!(
+                resumed.into_dbn().unwrap(),
+                expected,
+                "{posterior:?}, layer {layer}"
+            );
+        }
+    }
+}
+
+/// The three stages on bars and stripes: exact likelihoods rise, and classes (bars or stripes) are told apart.
+#[test]
+fn greedy_and_up_down_learn() {
+    let patterns = bars_and_stripes(3).binarized(Default::default(), 0, 0);
+    let v = patterns.bits().unwrap();
+    // Rows equal: bars; the two plain patterns are left out, they are both.
+    let kept: Vec<usize> = (0..v.rows())
+        .filter(|&s| !v.view().ones(s).count().is_multiple_of(9))
+        .collect();
+    let class = |s: usize| {
+        let x = index_of(v, s);
+        u8::from([x & 7, x >> 3 & 7, x >> 6].iter().all(|row| *row == x & 7))
+    };
+    let repeated: Vec<usize> = (0..60).flat_map(|_| kept.clone()).collect();
+    let labels: Vec<u8> = repeated.iter().map(|&s| class(s)).collect();
+    let data = Examples::new(patterns.take(&repeated).values().clone(), Some(labels)).unwrap();
+    let layer = |hidden| GreedyLayer {
+        hidden,
+        options: Options {
+            negative: Negative::ContrastiveDivergence {
+                steps: 1,
+                reconstruction: Reconstruction::Sampled,
+            },
+            epochs: 60,
+            batch_size: 36,
+            learning_rate: Schedule::Constant(0.1),
+            momentum: Schedule::Constant(0.5),
+            seed: 1,
+            ..Options::default()
+        },
+        transposed: false,
+    };
+    let plan = GreedyPlan {
+        layers: vec![layer(8), layer(10)],
+        posterior: Aggregated::Means,
+        classes: Some(2),
+    };
+    let mut greedy = Greedy::new(plan, Default::default(), &data).unwrap();
+    let _ = greedy.run(&data, |_| ControlFlow::Continue(())).unwrap();
+    let dbn = greedy.into_dbn().unwrap();
+    let states = patterns.take(&kept);
+    let states = states.bits().unwrap();
+    let classes: Vec<usize> = kept.iter().map(|&s| class(s).into()).collect();
+    let measure = |dbn: &Dbn| {
+        let by_class: Vec<Vec<f64>> = (0..2)
+            .map(|y| dbn.exact_log_p_v(states, Some(y)).unwrap())
+            .collect();
+        let sum: f64 = classes
+            .iter()
+            .enumerate()
+            .map(|(s, &y)| by_class[y][s])
+            .sum();
+        let log_p = dbn.log_p_y_from_v(states).unwrap();
+        let found = harmonium::model::most_probable(&log_p);
+        let errors = found.iter().zip(&classes).filter(|(a, b)| a != b).count();
+        (sum / classes.len() as f64, errors)
+    };
+    let (before, _) = measure(&dbn);
+    let options = UpDownOptions {
+        epochs: 100,
+        batch_size: 36,
+        generative_rate: Schedule::Constant(0.1),
+        recognition_rate: Schedule::Constant(0.1),
+        top_rate: Schedule::Constant(0.1),
+        seed: 2,
+        ..UpDownOptions::default()
+    };
+    let mut run = UpDown::new(dbn, options, &data).unwrap();
+    let _ = run.run(&data, |_| ControlFlow::Continue(())).unwrap();
+    let (after, errors) = measure(run.dbn());
+    // Pixels and labels independent: 10 bits and more.
+    assert!(
+        after > before && after > -10.0 * std::f64::consts::LN_2,
+        "{before}, {after}"
+    );
+    assert_eq!(errors, 0);
+}

@@ -1,0 +1,416 @@
+//! Feed-forward networks: what they start as, and what backpropagation makes of them, against plain loops in f64.
+
+mod machines;
+mod training;
+
+use crate::common;
+use crate::common::{normal_machine, normal_rbm};
+use harmonium::{
+    BitMatrix, Checkpoint, Dbm, Dbn, Error, Examples, Matrix, Network, Values, dataset,
+    model::{Activation, Directed, Kind, Layer, MeanField, NetworkLayer, Rbm, Units},
+    rng::{Draws, HostRng, Site},
+    train::{Backprop, BackpropEvent, BackpropOptions, Descent, NetworkParameters, Rule, Schedule},
+};
+use std::ops::ControlFlow;
+
+const LOGISTIC: Activation = Activation::Logistic;
+
+const LINEAR: Activation = Activation::Linear;
+
+const SOFTMAX: Activation = Activation::Softmax;
+
+/// A network of these sizes whose parameters are `deviation N(0, 1)`.
+fn network(sizes: &[usize], activations: &[Activation], deviation: f64, seed: u64) -> Network {
+    let mut rng = HostRng::new(seed, 90);
+    let mut draw = || (deviation * rng.normal()) as f32;
+    let layers = activations.iter().enumerate().map(|(l, &activation)| {
+        let weights = Matrix::from_fn(sizes[l], sizes[l + 1], |_, _| draw());
+        NetworkLayer {
+            activation,
+            weights,
+            bias: (0..sizes[l + 1]).map(|_| draw()).collect(),
+        }
+    });
+    Network::new(Units::of(Kind::Bernoulli, sizes[0]), layers.collect()).unwrap()
+}
+
+/// Labelled examples, bits or grey.
+fn examples(n: usize, columns: usize, classes: usize, bits: bool, seed: u64) -> Examples {
+    let mut rng = HostRng::new(seed, 91);
+    let x = Matrix::from_fn(n, columns, |_, _| {
+        let u = rng.uniform() as f32;
+        if bits { u.round() } else { u }
+    });
+    let labels = (0..n).map(|_| rng.below(classes) as u8).collect();
+    let values = match bits {
+        true => Values::Bits(BitMatrix::from_matrix(&x).unwrap()),
+        false => Values::Real(x),
+    };
+    Examples::new(values, Some(labels)).unwrap()
+}
+
+fn rows_of(data: &Examples) -> Vec<Vec<f64>> {
+    let matrix = match data.values() {
+        Values::Bits(x) => x.to_matrix(),
+        Values::Real(x) => x.clone(),
+    };
+    (0..data.len())
+        .map(|s| matrix.row(s).iter().map(|&x| f64::from(x)).collect())
+        .collect()
+}
+
+/// The plain twin: parameters of all layers in one vector, layer by layer the weights row by row and then the bias; loops over f64.
+struct Twin {
+    sizes: Vec<usize>,
+    activations: Vec<Activation>,
+    /// Of each sample and layer but the output, the factors of its values: masks of dropout over what they keep.
+    masks: Vec<Vec<Vec<f64>>>,
+    decay: f64,
+}
+
+impl Twin {
+    fn new(network: &Network, samples: usize) -> Self {
+        let layers = network.n_layers();
+        let sizes: Vec<usize> = (0..layers).map(|l| network.size(l)).collect();
+        let ones: Vec<Vec<f64>> = sizes.iter().map(|&n| vec![1.0; n]).collect();
+        Self {
+            activations: (1..layers).map(|l| network.activation(l)).collect(),
+            masks: vec![ones; samples],
+            sizes,
+            decay: 0.0,
+        }
+    }
+
+    fn parameters(network: &Network) -> Vec<f64> {
+        let mut all = Vec::new();
+        for l in 0..network.n_layers() - 1 {
+            all.extend(network.weights(l).elements().map(f64::from));
+            all.extend(network.bias(l + 1).iter().map(|&x| f64::from(x)));
+        }
+        all
+    }
+
+    /// Mean loss over the samples and its gradient.
+    fn loss_and_gradient(&self, p: &[f64], x: &[Vec<f64>], labels: &[u8]) -> (f64, Vec<f64>) {
+        let last = self.activations.len();
+        let first: Vec<usize> = (0..last)
+            .scan(0, |at, l| {
+                let here = *at;
+                *at += (self.sizes[l] + 1) * self.sizes[l + 1];
+                Some(here)
+            })
+            .collect();
+        let (mut loss, mut gradient) = (0.0, vec![0.0; p.len()]);
+        let share = 1.0 / x.len() as f64;
+        for (s, x) in x.iter().enumerate() {
+            let masked = |l: usize, v: &[f64]| -> Vec<f64> {
+                v.iter()
+                    .zip(&self.masks[s][l])
+                    .map(|(v, m)| v * m)
+                    .collect()
+            };
+            let mut sent = vec![masked(0, x)];
+            let mut values = vec![x.clone()];
+            for l in 0..last {
+                let (n, m) = (self.sizes[l], self.sizes[l + 1]);
+                let w = &p[first[l]..];
+                let mut y: Vec<f64> = (0..m).map(|j| w[n * m + j]).collect();
+                for (i, v) in sent[l].iter().enumerate() {
+                    y.iter_mut()
+                        .enumerate()
+                        .for_each(|(j, y)| *y += v * w[i * m + j]);
+                }
+                match self.activations[l] {
+                    Activation::Logistic => {
+                        y.iter_mut().for_each(|y| *y = 1.0 / (1.0 + (-*y).exp()))
+                    }
+                    Activation::Linear => {}
+                    Activation::Softmax => {
+                        let sum: f64 = y.iter().map(|y| y.exp()).sum();
+                        y.iter_mut().for_each(|y| *y = y.exp() / sum);
+                    }
+                }
+                sent.push(masked(l + 1, &y));
+                values.push(y);
+            }
+            let out = values[last].clone();
+            let target: Vec<f64> = match self.activations[last - 1] {
+                Activation::Softmax => (0..out.len())
+                    .map(|k| f64::from(u8::from(k == usize::from(labels[s]))))
+                    .collect(),
+                _ => x.clone(),
+            };
+            for (t, o) in target.iter().zip(&out) {
+                loss += share
+                    * match self.activations[last - 1] {
+                        Activation::Softmax if *t == 0.0 => 0.0,
+                        Activation::Softmax => -o.ln(),
+                        Activation::Logistic => -t * o.ln() - (1.0 - t) * (1.0 - o).ln(),
+                        Activation::Linear => 0.5 * (t - o).powi(2),
+                    };
+            }
+            let mut delta: Vec<f64> = out
+                .iter()
+                .zip(&target)
+                .map(|(o, t)| share * (o - t))
+                .collect();
+            for l in (0..last).rev() {
+                let (n, m) = (self.sizes[l], self.sizes[l + 1]);
+                let at = first[l];
+                let mut below = vec![0.0; n];
+                for i in 0..n {
+                    for j in 0..m {
+                        gradient[at + i * m + j] += sent[l][i] * delta[j];
+                        below[i] += p[at + i * m + j] * delta[j];
+                    }
+                }
+                for j in 0..m {
+                    gradient[at + n * m + j] += delta[j];
+                }
+                if l > 0 {
+                    for i in 0..n {
+                        below[i] *= self.masks[s][l][i];
+                        if self.activations[l - 1] == LOGISTIC {
+                            below[i] *= values[l][i] * (1.0 - values[l][i]);
+                        }
+                    }
+                }
+                delta = below;
+            }
+        }
+        for (l, &at) in first.iter().enumerate() {
+            for k in at..at + self.sizes[l] * self.sizes[l + 1] {
+                loss += 0.5 * self.decay * p[k] * p[k];
+                gradient[k] += self.decay * p[k];
+            }
+        }
+        (loss, gradient)
+    }
+}
+
+/// Minus the gradient that an update of rate 1 without momentum takes, parameters as in [`Twin::parameters`].
+fn step_of(parameters: &NetworkParameters) -> Vec<f64> {
+    let mut all = Vec::new();
+    for (w, b) in parameters.weights.iter().zip(&parameters.bias) {
+        all.extend(w.elements().map(f64::from));
+        all.extend(b.iter().map(|&x| f64::from(x)));
+    }
+    all
+}
+
+fn plain_options(batch_size: usize) -> BackpropOptions {
+    BackpropOptions {
+        epochs: 1,
+        batch_size,
+        learning_rate: Schedule::Constant(1.0),
+        momentum: Schedule::Constant(0.0),
+        ..BackpropOptions::default()
+    }
+}
+
+/// Loss and gradient of one update over all examples, whose order does not matter without dropout.
+fn loss_and_step(network: &Network, data: &Examples, options: BackpropOptions) -> (f64, Vec<f64>) {
+    let mut run = Backprop::new(network.clone(), options, data).unwrap();
+    run.update(data).unwrap();
+    let step = step_of(run.state().first.as_ref().unwrap());
+    (run.loss(), step)
+}
+
+fn classes(network: &Network) -> usize {
+    if network.is_classifier() {
+        network.n_outputs()
+    } else {
+        2
+    }
+}
+
+fn kinds() -> Vec<(Vec<usize>, Vec<Activation>)> {
+    vec![
+        (vec![6, 3], vec![SOFTMAX]),
+        (vec![6, 5, 3], vec![LOGISTIC, SOFTMAX]),
+        (vec![6, 5, 4, 3], vec![LOGISTIC, LINEAR, SOFTMAX]),
+        (vec![6, 6], vec![LOGISTIC]),
+        (
+            vec![6, 4, 2, 4, 6],
+            vec![LOGISTIC, LINEAR, LOGISTIC, LOGISTIC],
+        ),
+        (vec![6, 3, 6], vec![LOGISTIC, LINEAR]),
+        (vec![6, 6], vec![LINEAR]),
+    ]
+}
+
+/// The twin's gradient is that of its loss, by central differences of step h = 1e-4 in f64: off by h^2 f'''/6 with third derivatives of a few, 1e-8, and by the
+/// roundings of the loss over h, 1e-15 / 1e-4.
+#[test]
+fn the_twin_has_the_gradient_of_its_loss() {
+    for (k, (sizes, activations)) in kinds().into_iter().enumerate() {
+        let network = network(&sizes, &activations, 0.7, k as u64);
+        let data = examples(5, 6, classes(&network), false, 3);
+        let (x, labels) = (rows_of(&data), data.labels().unwrap());
+        let mut twin = Twin::new(&network, 5);
+        twin.decay = 0.1;
+        // Any factors will do for the twin itself.
+        for (s, masks) in twin.masks.iter_mut().enumerate() {
+            for (l, mask) in masks.iter_mut().enumerate().take(activations.len()) {
+                mask.iter_mut()
+                    .enumerate()
+                    .for_each(|(i, m)| *m = ((s + l + i) % 3) as f64);
+            }
+        }
+        let p = Twin::parameters(&network);
+        let (_, gradient) = twin.loss_and_gradient(&p, &x, labels);
+        for i in 0..p.len() {
+            let at = |h: f64| {
+                let mut p = p.clone();
+                p[i] += h;
+                twin.loss_and_gradient(&p, &x, labels).0
+            };
+            let difference = (at(1e-4) - at(-1e-4)) / 2e-4;
+            assert!(
+                (difference - gradient[i]).abs() < 1e-6,
+                "{sizes:?} parameter {i}: {difference} for {}",
+                gradient[i]
+            );
+        }
+    }
+}
+
+/// The gradient against central differences of the twin's loss and against the twin's gradient, every kind of layer and loss. Products of up to 200 terms below 1
+/// in f32 are off by 2^-24 of each partial sum, 1e-5 in all.
+#[test]
+fn gradients_are_those_of_the_loss() {
+    let mut cases = kinds();
+    // Sizes beyond tiles and words.
+    cases.push((vec![150, 70, 130, 10], vec![LOGISTIC, LOGISTIC, SOFTMAX]));
+    cases.push((vec![150, 65, 3, 150], vec![LOGISTIC, LINEAR, LOGISTIC]));
+    for (k, (sizes, activations)) in cases.into_iter().enumerate() {
+        let small = sizes[0] < 100;
+        let deviation = if small { 0.7 } else { 0.15 };
+        let network = network(&sizes, &activations, deviation, k as u64);
+        for bits in [false, true] {
+            let samples = if small { 5 } else { 37 };
+            let data = examples(samples, sizes[0], classes(&network), bits, 3);
+            let (x, labels) = (rows_of(&data), data.labels().unwrap());
+            let twin = Twin::new(&network, samples);
+            let p = Twin::parameters(&network);
+            let (expected_loss, gradient) = twin.loss_and_gradient(&p, &x, labels);
+            let (loss, step) = loss_and_step(&network, &data, plain_options(samples));
+            assert!(
+                (loss - expected_loss).abs() < 1e-5 * (1.0 + expected_loss),
+                "{sizes:?}: {loss} for {expected_loss}"
+            );
+            for i in 0..p.len() {
+                assert!(
+                    (step[i] + gradient[i]).abs() < 1e-5,
+                    "{sizes:?} parameter {i}: {} for {}",
+                    step[i],
+                    -gradient[i]
+                );
+            }
+            if small {
+                for i in 0..p.len() {
+                    let at = |h: f64| {
+                        let mut p = p.clone();
+                        p[i] += h;
+                        twin.loss_and_gradient(&p, &x, labels).0
+                    };
+                    let difference = (at(1e-4) - at(-1e-4)) / 2e-4;
+                    assert!((step[i] + difference).abs() < 1e-5);
+                }
+            }
+        }
+    }
+}
+
+/// With dropout the gradient is that of the network whose values have the factors which the definition of the masks gives.
+#[test]
+fn dropout_is_by_the_definition_of_its_draws() {
+    let (sizes, activations) = ([40, 70, 33, 5], [LOGISTIC, LOGISTIC, SOFTMAX]);
+    let network = network(&sizes, &activations, 0.3, 1);
+    let samples = 20;
+    let one = examples(1, 40, 5, false, 2);
+    // Equal examples, so that their order does not matter.
+    let data = one.take(&vec![0; samples]);
+    for bits in [false, true] {
+        let data = match bits {
+            false => data.clone(),
+            true => data
+                .clone()
+                .binarized(dataset::Binarization::Threshold(0.5), 0, 0),
+        };
+        let options = BackpropOptions {
+            input_dropout: 0.2,
+            hidden_dropout: 0.5,
+            seed: 9,
+            ..plain_options(samples)
+        };
+        let mut twin = Twin::new(&network, samples);
+        for (l, &n) in sizes.iter().enumerate().take(3) {
+            let keep = if l == 0 { 1.0 - 0.2_f32 } else { 1.0 - 0.5_f32 };
+            let draws = Draws::new(9, Site::Dropout, l as u64);
+            for s in 0..samples {
+                for i in 0..n {
+                    let kept = draws.bernoulli(s, i, keep);
+                    twin.masks[s][l][i] = if kept { 1.0 / f64::from(keep) } else { 0.0 };
+                }
+            }
+        }
+        let p = Twin::parameters(&network);
+        let labels = data.labels().unwrap();
+        let (expected_loss, gradient) = twin.loss_and_gradient(&p, &rows_of(&data), labels);
+        let (loss, step) = loss_and_step(&network, &data, options);
+        assert!(
+            (loss - expected_loss).abs() < 1e-5,
+            "{loss} for {expected_loss}"
+        );
+        for i in 0..p.len() {
+            assert!((step[i] + gradient[i]).abs() < 1e-5);
+        }
+    }
+}
+
+/// A linear layer with input dropout of `1 - q` has the expected gradient `x'(t - x W - b) - diag(x^2 (1 - q) / q) W` (Wager, Wang and Liang 2013), without bias along its masks.
+#[test]
+fn dropout_keeps_the_expected_gradient() {
+    let n = 4;
+    let network = network(&[n, n], &[LINEAR], 0.5, 5);
+    let data = examples(1, n, 2, false, 6);
+    let x = rows_of(&data).remove(0);
+    let updates = 4000;
+    let options = BackpropOptions {
+        epochs: updates,
+        input_dropout: 0.3,
+        // Steps far below a rounding of the weights: the network stays where it is.
+        learning_rate: Schedule::Constant(1e-25),
+        ..plain_options(1)
+    };
+    let mut run = Backprop::new(network.clone(), options, &data).unwrap();
+    let (mut mean, mut square) = (vec![0.0; n * n], vec![0.0; n * n]);
+    for _ in 0..updates {
+        run.update(&data).unwrap();
+        let step = &run.state().first.as_ref().unwrap().weights[0];
+        for (k, s) in step.elements().enumerate() {
+            let g = f64::from(s) / 1e-25;
+            mean[k] += g / updates as f64;
+            square[k] += g * g / updates as f64;
+        }
+    }
+    assert_eq!(*run.network(), network);
+    let w = network.weights(0);
+    for i in 0..n {
+        for j in 0..n {
+            let y: f64 = (0..n).map(|i| x[i] * f64::from(w.row(i)[j])).sum();
+            let rest = x[j] - y - f64::from(network.bias(1)[j]);
+            let spread = x[i] * x[i] * 0.3 / 0.7 * f64::from(w.row(i)[j]);
+            let expected = x[i] * rest - spread;
+            let k = i * n + j;
+            // Five standard errors.
+            let error = ((square[k] - mean[k] * mean[k]) / updates as f64).sqrt();
+            assert!(
+                (mean[k] - expected).abs() < 5.0 * error,
+                "({i}, {j}): {} for {expected}, {error}",
+                mean[k]
+            );
+        }
+    }
+}

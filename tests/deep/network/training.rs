@@ -1,0 +1,323 @@
+//! Runs of backpropagation: conjugate gradients, largest norms, interruptions, what they learn and what they refuse.
+
+use super::*;
+
+/// Conjugate gradients on a convex problem, softmax regression with decay, end at the optimum that many steps of exact gradient descent in f64 find.
+#[test]
+fn conjugate_gradients_find_the_optimum_of_a_convex_problem() {
+    let (samples, n, classes) = (200, 12, 3);
+    let data = examples(samples, n, classes, false, 8);
+    let network = network(&[n, classes], &[SOFTMAX], 1.0, 4);
+    let (x, labels) = (rows_of(&data), data.labels().unwrap().to_vec());
+    let mut twin = Twin::new(&network, samples);
+    twin.decay = f64::from(0.05_f32);
+    let mut p = Twin::parameters(&network);
+    // The Hessian's largest eigenvalue is below (|x|^2 + 1) / 2 + decay < 4, its least above the decay: an error shrinks by (1 - 0.25 0.05)^3000 = e^-37.
+    for _ in 0..3000 {
+        let (_, gradient) = twin.loss_and_gradient(&p, &x, &labels);
+        p.iter_mut()
+            .zip(&gradient)
+            .for_each(|(p, g)| *p -= 0.25 * g);
+    }
+    let (optimum, gradient) = twin.loss_and_gradient(&p, &x, &labels);
+    let norm = |x: &[f64]| x.iter().map(|x| x * x).sum::<f64>().sqrt();
+    assert!(norm(&gradient) < 1e-8);
+    let options = BackpropOptions {
+        epochs: 25,
+        batch_size: samples,
+        output_epochs: 0,
+        weight_decay: 0.05,
+        ..BackpropOptions::conjugate_gradients()
+    };
+    let mut run = Backprop::new(network.clone(), options, &data).unwrap();
+    let mut evaluations = None;
+    let done = run.run(&data, |event| {
+        if let BackpropEvent::Epoch(run) = event
+            && run.loss() < optimum + 1e-5
+        {
+            evaluations.get_or_insert(run.evaluations());
+        }
+        ControlFlow::Continue(())
+    });
+    assert!(done.unwrap().is_continue());
+    let found = Twin::parameters(run.network());
+    let (loss, gradient) = twin.loss_and_gradient(&found, &x, &labels);
+    // The loss is flat at the optimum: what f32 leaves of the gradient, 1e-5 or so, squared over twice the least curvature, 0.05.
+    assert!(norm(&gradient) < 1e-4, "{}", norm(&gradient));
+    assert!(loss - optimum < 1e-6, "{loss} for {optimum}");
+    assert!((run.loss() - loss).abs() < 1e-6);
+    // Ten restarts of three searches, of which each takes a few evaluations, are plenty for 39 parameters.
+    assert!(
+        evaluations.is_some_and(|n| n <= 10 * (1 + 3 * 3)),
+        "{evaluations:?}"
+    );
+}
+
+#[test]
+fn conjugate_gradients_never_end_higher() {
+    let data = examples(60, 20, 4, true, 1);
+    let network = network(&[20, 15, 4], &[LOGISTIC, SOFTMAX], 0.5, 2);
+    let options = BackpropOptions {
+        epochs: 30,
+        batch_size: 60,
+        output_epochs: 5,
+        ..BackpropOptions::conjugate_gradients()
+    };
+    let (mut last, _) = loss_and_step(&network, &data, plain_options(60));
+    let mut run = Backprop::new(network.clone(), options, &data).unwrap();
+    for epoch in 0..30 {
+        run.update(&data).unwrap();
+        assert!(run.loss() <= last + 1e-7, "{} after {last}", run.loss());
+        last = run.loss();
+        // Lower layers wait until the output has learned.
+        let same = run.network().weights(0) == network.weights(0)
+            && run.network().bias(1) == network.bias(1);
+        assert_eq!(same, epoch < 5);
+    }
+    // Sixty random labels of twenty bits are learned by heart.
+    assert!(last < 0.05, "{last}");
+}
+
+fn run_options() -> Vec<BackpropOptions> {
+    let base = BackpropOptions {
+        epochs: 3,
+        output_epochs: 1,
+        batch_size: 30,
+        seed: 5,
+        ..BackpropOptions::default()
+    };
+    let steps = |rule| BackpropOptions {
+        descent: Descent::Steps(rule),
+        input_dropout: 0.2,
+        hidden_dropout: 0.5,
+        max_norm: Some(2.0),
+        weight_decay: 1e-3,
+        learning_rate: Schedule::Linear {
+            from: 0.05,
+            to: 0.0,
+        },
+        ..base.clone()
+    };
+    vec![
+        base.clone(),
+        steps(Rule::Momentum),
+        steps(Rule::Nesterov),
+        steps(Rule::ADAM),
+        BackpropOptions {
+            descent: Descent::ConjugateGradients { line_searches: 2 },
+            weight_decay: 1e-3,
+            ..base
+        },
+    ]
+}
+
+/// A run stored between two updates and loaded goes on as if nothing had happened, to the bit, at any number of threads.
+#[test]
+fn resumed_is_never_interrupted_at_any_number_of_threads() {
+    let dir = tempfile::tempdir().unwrap();
+    let network = network(&[90, 70, 140, 5], &[LOGISTIC, LOGISTIC, SOFTMAX], 0.2, 7);
+    for bits in [false, true] {
+        let data = examples(100, 90, 5, bits, 8);
+        for options in run_options() {
+            let mut finished = Vec::new();
+            for threads in [1, 2, 7] {
+                let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
+                pool.unwrap().install(|| {
+                    let mut run = Backprop::new(network.clone(), options.clone(), &data).unwrap();
+                    let _ = run.run(&data, |_| ControlFlow::Continue(())).unwrap();
+                    assert_eq!(run.position().updates, 12);
+                    finished.push((run.network().clone(), run.state().clone()));
+                });
+            }
+            assert!(finished.iter().all(|x| *x == finished[0]), "{options:?}");
+            for stop in [1, 6] {
+                let mut run = Backprop::new(network.clone(), options.clone(), &data).unwrap();
+                for _ in 0..stop {
+                    run.update(&data).unwrap();
+                }
+                let path = dir.path().join("run.safetensors");
+                Checkpoint::from(&run).save(&path).unwrap();
+                let loaded = Checkpoint::load(&path).unwrap();
+                assert_eq!(loaded.model.network().unwrap(), run.network());
+                let mut resumed = loaded.into_backprop(&data).unwrap();
+                assert_eq!(resumed.state(), run.state());
+                let _ = resumed.run(&data, |_| ControlFlow::Continue(())).unwrap();
+                let found = (resumed.network().clone(), resumed.state().clone());
+                assert_eq!(found, finished[0]);
+            }
+        }
+    }
+}
+
+#[test]
+fn norms_stay_below_the_largest() {
+    let data = examples(50, 20, 3, false, 8);
+    let options = BackpropOptions {
+        max_norm: Some(0.5),
+        epochs: 2,
+        batch_size: 10,
+        ..BackpropOptions::default()
+    };
+    let mut run = Backprop::new(
+        network(&[20, 9, 3], &[LOGISTIC, SOFTMAX], 1.0, 3),
+        options,
+        &data,
+    );
+    let run = run.as_mut().unwrap();
+    run.update(&data).unwrap();
+    for l in 0..2 {
+        let w = run.network().weights(l);
+        for j in 0..w.columns() {
+            let square: f32 = (0..w.rows()).map(|i| w.row(i)[j].powi(2)).sum();
+            assert!(square.sqrt() <= 0.5 + 1e-6);
+        }
+    }
+}
+
+/// Fine-tuning a pretrained stack reconstructs bars and stripes; a network from a belief network tells bars from stripes.
+#[test]
+fn fine_tuning_learns() {
+    let data = dataset::bars_and_stripes(4);
+    let bits = data.bits().unwrap();
+    let mean = |network: &Network| {
+        let errors = network.squared_errors(bits).unwrap();
+        errors.iter().sum::<f64>() / errors.len() as f64
+    };
+    let start = Network::autoencoder_from_rbms(&[
+        normal_rbm(16, 12, 0.3, 1),
+        normal_machine(("bernoulli", 12), ("gaussian", 4), 0.3, 2),
+    ]);
+    let options = BackpropOptions {
+        epochs: 60,
+        batch_size: data.len(),
+        output_epochs: 0,
+        ..BackpropOptions::conjugate_gradients()
+    };
+    let mut run = Backprop::new(start.unwrap(), options, &data).unwrap();
+    let before = mean(run.network());
+    let _ = run.run(&data, |_| ControlFlow::Continue(())).unwrap();
+    let after = mean(run.network());
+    // The variance of the images is 4; what is left is some pixels of a few images.
+    assert!(before > 2.0 && after < 0.3, "{before} to {after}");
+    // Bars are constant along rows; the two images of one colour are both and out.
+    let bars: Vec<usize> = (0..data.len())
+        .filter(|&s| !(1..16).all(|j| bits.get(s, j) == bits.get(s, 0)))
+        .collect();
+    let labels = bars
+        .iter()
+        .map(|&s| u8::from((0..16).all(|j| bits.get(s, j) == bits.get(s, j / 4 * 4))));
+    let bars_alone = data.take(&bars);
+    let Values::Bits(x) = bars_alone.values().clone() else {
+        panic!("bits");
+    };
+    let labelled = Examples::new(Values::Bits(x.clone()), Some(labels.collect())).unwrap();
+    let dbn = Dbn::from(Rbm::bernoulli(16, 20).initialized_from(&data, 1).unwrap());
+    let network = Network::classifier_from_dbn(&dbn, 2, 1).unwrap();
+    let options = BackpropOptions {
+        epochs: 600,
+        batch_size: 7,
+        learning_rate: Schedule::Linear { from: 0.5, to: 0.0 },
+        ..BackpropOptions::default()
+    };
+    let mut run = Backprop::new(network, options, &labelled).unwrap();
+    let _ = run.run(&labelled, |_| ControlFlow::Continue(())).unwrap();
+    let found = harmonium::model::most_probable(&run.network().log_p_y_from_v(&x).unwrap());
+    let labels = labelled.labels().unwrap();
+    assert!(found.iter().zip(labels).all(|(y, l)| *y == usize::from(*l)));
+}
+
+#[test]
+fn what_cannot_work_is_refused() {
+    let net = || network(&[6, 4, 3], &[LOGISTIC, SOFTMAX], 0.5, 1);
+    let data = examples(10, 6, 3, false, 1);
+    let with = |options: BackpropOptions| Backprop::new(net(), options, &data).err();
+    let said = |error: Option<Error>, words: &[&str]| {
+        let text = error.expect("refused").to_string();
+        assert!(words.iter().all(|w| text.contains(w)), "{text}");
+    };
+    let base = BackpropOptions::default;
+    said(
+        with(BackpropOptions {
+            batch_size: 0,
+            ..base()
+        }),
+        &["batch size"],
+    );
+    said(
+        with(BackpropOptions {
+            hidden_dropout: 1.0,
+            ..base()
+        }),
+        &["hidden dropout", "below 1"],
+    );
+    said(
+        with(BackpropOptions {
+            weight_decay: f32::NAN,
+            ..base()
+        }),
+        &["weight decay"],
+    );
+    said(
+        with(BackpropOptions {
+            max_norm: Some(0.0),
+            ..base()
+        }),
+        &["largest norm"],
+    );
+    said(
+        with(BackpropOptions {
+            momentum: 1.0.into(),
+            ..base()
+        }),
+        &["momentum"],
+    );
+    let cg = BackpropOptions::conjugate_gradients;
+    said(
+        with(BackpropOptions {
+            input_dropout: 0.2,
+            ..cg()
+        }),
+        &["input dropout", "conjugate"],
+    );
+    let none = Descent::ConjugateGradients { line_searches: 0 };
+    said(
+        with(BackpropOptions {
+            descent: none,
+            ..cg()
+        }),
+        &["line searches"],
+    );
+    let refused = |network: Network, data: &Examples| Backprop::new(network, base(), data).err();
+    said(refused(net(), &examples(10, 7, 3, false, 1)), &["7"]);
+    said(
+        refused(net(), &examples(10, 6, 9, false, 1)),
+        &["label", "below 3"],
+    );
+    let unlabelled = Examples::new(data.values().clone(), None).unwrap();
+    said(refused(net(), &unlabelled), &["labels"]);
+    said(
+        refused(network(&[6, 4], &[LOGISTIC], 0.5, 1), &data),
+        &["outputs", "6", "4"],
+    );
+    let layer = |n, m, activation| NetworkLayer {
+        activation,
+        weights: Matrix::zeros(n, m),
+        bias: vec![0.0; m],
+    };
+    let input = || Units::of(Kind::Bernoulli, 6);
+    for layers in [
+        vec![],
+        vec![layer(5, 3, SOFTMAX)],
+        vec![layer(6, 4, SOFTMAX), layer(4, 3, SOFTMAX)],
+        vec![layer(6, 0, LOGISTIC)],
+        vec![NetworkLayer {
+            bias: vec![f32::NAN; 3],
+            ..layer(6, 3, SOFTMAX)
+        }],
+    ] {
+        assert!(Network::new(input(), layers).is_err());
+    }
+    assert!(net().values(&Matrix::zeros(2, 6), 3).is_err());
+    assert!(net().values(&Matrix::zeros(2, 5), 1).is_err());
+    assert!(Network::classifier_from_dbn(&Rbm::bernoulli(4, 3).into(), 1, 0).is_err());
+}
