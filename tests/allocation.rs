@@ -5,10 +5,7 @@ use harmonium::{
     dataset::{Examples, Values},
     evaluate::{Ais, Betas, ReverseStart},
     matrix::Matrix,
-    model::{
-        BoltzmannMachine, Dbm, Dbn, Directed, Kind, Layer, Network, Rbm, Units,
-        boltzmann::MeanField,
-    },
+    model::{BoltzmannMachine, Dbm, Dbn, Directed, Kind, Layer, MeanField, Network, Rbm, Units},
     product::{Provider, provider},
     train::{
         Averaging, Backprop, BackpropOptions, BoltzmannNegative, BoltzmannOptions,

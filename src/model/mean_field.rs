@@ -27,7 +27,7 @@ const LANES: usize = 16;
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct MeanField {
-    /// Most iterations.
+    /// Most iterations: updates of all layers, or of a general machine's hidden units one after the other.
     pub iterations: usize,
     /// Those of a row end when none of its means has changed by more than this; 0 does them all, without looking before the last.
     pub tolerance: f32,

@@ -3,7 +3,7 @@
 use crate::common::normal_boltzmann;
 use harmonium::{
     BitMatrix, BoltzmannMachine, Checkpoint, Error, Examples, Values,
-    model::boltzmann::MeanField,
+    model::MeanField,
     train::{BoltzmannNegative, BoltzmannOptions, BoltzmannPositive, BoltzmannTraining, Rule},
 };
 use safetensors::{

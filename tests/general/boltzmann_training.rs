@@ -7,7 +7,7 @@ use harmonium::{
     dataset::{Examples, Values},
     evaluate::boltzmann_pseudo_likelihood,
     matrix::Matrix,
-    model::{BoltzmannMachine, boltzmann::MeanField},
+    model::{BoltzmannMachine, MeanField},
     train::{BoltzmannNegative, BoltzmannOptions, BoltzmannPositive, BoltzmannTraining, Rule},
 };
 use std::{f64::consts::LN_2, ops::ControlFlow};
@@ -227,7 +227,7 @@ const SAMPLED: [(BoltzmannPositive, BoltzmannNegative); 3] = [
     ),
     (
         BoltzmannPositive::MeanField(MeanField {
-            passes: 10,
+            iterations: 10,
             tolerance: 1e-4,
             damping: 0.0,
         }),

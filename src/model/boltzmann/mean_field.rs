@@ -6,64 +6,13 @@
 
 use super::{BoltzmannMachine, append, term};
 use crate::{
-    error::{Error, Result},
+    error::Result,
     kernel::reference::sigmoid,
     matrix::Matrix,
+    model::{Convergence, MeanField},
     product::{Direction, Input, Propagation, Tail},
 };
 use rayon::prelude::*;
-use serde::{Deserialize, Serialize};
-
-/// How far mean-field inference goes.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct MeanField {
-    /// Most passes over the hidden units.
-    pub passes: usize,
-    /// A row has converged when no mean moved by more than this in a pass.
-    pub tolerance: f32,
-    /// Share of the old value that is kept, in [0, 1).
-    pub damping: f32,
-}
-
-impl Default for MeanField {
-    fn default() -> Self {
-        Self {
-            passes: 100,
-            tolerance: 1e-5,
-            damping: 0.0,
-        }
-    }
-}
-
-impl MeanField {
-    /// Refuses options out of range.
-    ///
-    /// # Errors
-    /// [`Error::Parameter`] with the name of the option.
-    pub fn check(&self) -> Result<()> {
-        if self.passes == 0 {
-            return Err(Error::parameter("mean-field passes", "at least 1", 0));
-        }
-        if !(self.tolerance >= 0.0 && self.tolerance.is_finite()) {
-            let expected = "a finite number of at least 0";
-            return Err(Error::parameter(
-                "mean-field tolerance",
-                expected,
-                self.tolerance,
-            ));
-        }
-        if !(0.0..1.0).contains(&self.damping) {
-            let expected = "at least 0 and below 1";
-            return Err(Error::parameter(
-                "mean-field damping",
-                expected,
-                self.damping,
-            ));
-        }
-        Ok(())
-    }
-}
 
 /// Means of the hidden units of each row.
 #[derive(Clone, Debug)]
@@ -72,10 +21,8 @@ pub struct BoltzmannMeanField {
     pub means: Matrix,
     /// `L(q) <= -F(v)` of each row; minus `ln Z` a lower bound of `ln p(v)`.
     pub bounds: Vec<f64>,
-    /// Passes of the row that took the most.
-    pub passes: usize,
-    /// Whether every row has converged.
-    pub converged: bool,
+    /// How it ended; an iteration is a pass over the hidden units, one after the other.
+    pub convergence: Convergence,
 }
 
 impl BoltzmannMachine {
@@ -99,18 +46,16 @@ impl BoltzmannMachine {
         self.check_states(v, (&means).into())?;
         let mut inputs = Matrix::zeros(rows, m);
         let mut buffers = Propagation::default();
-        let (passes, converged) =
+        let convergence =
             self.mean_field_into(v, options, &mut means, &mut inputs, &mut buffers)?;
         Ok(BoltzmannMeanField {
             bounds: self.mean_field_bound(v, &means)?,
             means,
-            passes,
-            converged,
+            convergence,
         })
     }
 
-    /// As [`Self::mean_field`] from what is in `means`, of which the first rows are used, with buffers that are kept: the most passes of a row, and
-    /// whether all have converged.
+    /// As [`Self::mean_field`] from what is in `means`, of which the first rows are used, with buffers that are kept.
     pub(crate) fn mean_field_into(
         &self,
         v: Input<'_>,
@@ -118,10 +63,10 @@ impl BoltzmannMachine {
         means: &mut Matrix,
         inputs: &mut Matrix,
         buffers: &mut Propagation,
-    ) -> Result<(usize, bool)> {
+    ) -> Result<Convergence> {
         let (rows, m) = (v.rows(), self.n_hidden());
         if m == 0 || rows == 0 {
-            return Ok((0, true));
+            return Ok(Convergence::default());
         }
         let tail = Tail {
             input: Some(inputs.view_rows_mut(0..rows)),
@@ -136,7 +81,7 @@ impl BoltzmannMachine {
             .par_chunks_mut(stride)
             .zip(inputs.padded_mut()[..rows * stride].par_chunks_mut(stride))
             .map(|(q, y)| settle(&mut q[..m], &mut y[..m], s, options))
-            .reduce(|| (0, true), |a, b| (a.0.max(b.0), a.1 && b.1)))
+            .reduce(Convergence::default, Convergence::worse))
     }
 
     /// `L(q)` of each row in f64, for any means in [0, 1].
@@ -165,7 +110,7 @@ impl BoltzmannMachine {
 }
 
 /// Passes over the units of one row until none moves: `q` are the means, `y` the inputs from visible units and biases, then from all.
-fn settle(q: &mut [f32], y: &mut [f32], s: &Matrix, options: MeanField) -> (usize, bool) {
+fn settle(q: &mut [f32], y: &mut [f32], s: &Matrix, options: MeanField) -> Convergence {
     let send = |y: &mut [f32], j: usize, d: f32| {
         for (y, s) in y.iter_mut().zip(s.row(j)) {
             *y += 2.0 * d * s;
@@ -174,7 +119,8 @@ fn settle(q: &mut [f32], y: &mut [f32], s: &Matrix, options: MeanField) -> (usiz
     for (j, &q) in q.iter().enumerate() {
         send(y, j, q);
     }
-    for pass in 1..=options.passes {
+    let mut end = Convergence::default();
+    while end.iterations < options.iterations {
         let mut most = 0.0_f32;
         for j in 0..q.len() {
             let best = sigmoid(f64::from(y[j])) as f32;
@@ -186,9 +132,13 @@ fn settle(q: &mut [f32], y: &mut [f32], s: &Matrix, options: MeanField) -> (usiz
                 most = most.max(d.abs());
             }
         }
-        if most <= options.tolerance {
-            return (pass, true);
+        end = Convergence {
+            iterations: end.iterations + 1,
+            change: most,
+        };
+        if end.is_within(&options) {
+            break;
         }
     }
-    (options.passes, false)
+    end
 }

@@ -2,7 +2,7 @@
 
 use crate::{
     error::{Error, Result},
-    model::boltzmann::MeanField,
+    model::MeanField,
     train::{Rule, Schedule},
 };
 use serde::{Deserialize, Serialize};

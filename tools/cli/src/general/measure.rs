@@ -9,7 +9,7 @@ use harmonium::{
     BoltzmannMachine, Examples,
     evaluate::{Ais, LogZ, boltzmann_pseudo_likelihood},
     kernel::reduce::mean_and_standard_error,
-    model::boltzmann::MeanField,
+    model::MeanField,
 };
 use serde_json::{Map, Value, json};
 use std::ops::ControlFlow;

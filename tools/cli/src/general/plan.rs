@@ -12,7 +12,7 @@ use harmonium::{
     BoltzmannMachine, Examples,
     checkpoint::Checkpoint,
     dataset::Binarization,
-    model::boltzmann::MeanField,
+    model::MeanField,
     train::{BoltzmannNegative, BoltzmannOptions, BoltzmannPositive, Rule, Schedule},
 };
 use serde_json::{Value, json};

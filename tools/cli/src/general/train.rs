@@ -23,7 +23,7 @@ use harmonium::{
     BitMatrix, BoltzmannMachine, Error, Examples, Matrix,
     checkpoint::Checkpoint,
     evaluate::{Ais, Base, Betas, boltzmann_pseudo_likelihood},
-    model::boltzmann::MeanField,
+    model::MeanField,
     train::BoltzmannTraining,
 };
 use serde_json::{Map, json};
@@ -463,7 +463,7 @@ fn figures(row: &GeneralRow) -> String {
 /// `E[v_i | all other units]` of examples, hidden units by mean field of a few passes: mean square distance from the examples.
 fn prediction_error(machine: &BoltzmannMachine, v: &BitMatrix) -> Outcome<f64> {
     let few = MeanField {
-        passes: PASSES,
+        iterations: PASSES,
         ..MeanField::default()
     };
     let h = if machine.n_hidden() == 0 {
