@@ -3,7 +3,6 @@
 use super::count;
 use crate::deep::{
     DEFAULT_LAYERS, DEFAULT_LOWER_EPOCHS, DEFAULT_TOP_EPOCHS, DEFAULT_UP_DOWN_EPOCHS, boltzmann,
-    fine_tune,
 };
 use clap::{Args, ValueEnum};
 use harmonium::train::{Aggregated, Schedule};
@@ -90,16 +89,16 @@ pub struct DeepArgs {
     #[arg(long, value_name = "HOW", help_heading = BOTH)]
     pub fine_tune: Option<FineTuneArg>,
     #[arg(long, value_name = "N", value_parser = count, requires = "fine_tune", help_heading = BOTH,
-        help = format!("Epochs of --fine-tune [default: {}, of conjugate gradients 37]", fine_tune::EPOCHS))]
+        help = "Epochs of --fine-tune; in the first 5, of less than 35 a seventh, the output layer learns alone [default: 100, of conjugate gradients 37]")]
     pub fine_tune_epochs: Option<usize>,
     #[arg(long, value_name = "SCHEDULE", requires = "fine_tune", help_heading = BOTH,
-        help = format!("Step size of --fine-tune backprop [default: linear:{}:0]", fine_tune::RATE))]
+        help = "Step size of --fine-tune backprop [default: linear:0.2:0]")]
     pub fine_tune_rate: Option<Schedule>,
     #[arg(long, value_name = "P", requires = "fine_tune", help_heading = BOTH,
-        help = format!("Share of pixels left out of an update of --fine-tune backprop [default: {}]", fine_tune::INPUT_DROPOUT))]
+        help = "Share of pixels left out of an update of --fine-tune backprop [default: 0.2]")]
     pub input_dropout: Option<f32>,
     #[arg(long, value_name = "P", requires = "fine_tune", help_heading = BOTH,
-        help = format!("The same of hidden units [default: {}]", fine_tune::HIDDEN_DROPOUT))]
+        help = "The same of hidden units [default: 0.5]")]
     pub hidden_dropout: Option<f32>,
 }
 

@@ -17,15 +17,9 @@ use crate::{
 use harmonium::{
     Error, Examples, Network,
     checkpoint::Checkpoint,
-    train::{Backprop, BackpropEvent, BackpropOptions, Schedule},
+    train::{Backprop, BackpropEvent, BackpropOptions},
 };
 use std::{collections::BTreeMap, fs};
-
-/// Of steps with dropout, unless told otherwise: those of `reproduce dbn-backprop`.
-pub const EPOCHS: usize = 100;
-pub const RATE: f32 = 0.2;
-pub const INPUT_DROPOUT: f32 = 0.2;
-pub const HIDDEN_DROPOUT: f32 = 0.5;
 
 /// What the command line asks for, if it does.
 ///
@@ -37,17 +31,14 @@ pub fn options(args: &TrainArgs, seed: u64) -> Outcome<Option<BackpropOptions>> 
         return Ok(None);
     };
     let mut options = match how {
-        FineTuneArg::Backprop => BackpropOptions {
-            epochs: EPOCHS,
-            learning_rate: Schedule::Linear {
-                from: RATE,
-                to: 0.0,
-            },
-            momentum: Schedule::Pieces(vec![(0.0, 0.5), (5.0, 0.9)]),
-            input_dropout: deep.input_dropout.unwrap_or(INPUT_DROPOUT),
-            hidden_dropout: deep.hidden_dropout.unwrap_or(HIDDEN_DROPOUT),
-            ..BackpropOptions::default()
-        },
+        FineTuneArg::Backprop => {
+            let recipe = BackpropOptions::with_dropout();
+            BackpropOptions {
+                input_dropout: deep.input_dropout.unwrap_or(recipe.input_dropout),
+                hidden_dropout: deep.hidden_dropout.unwrap_or(recipe.hidden_dropout),
+                ..recipe
+            }
+        }
         FineTuneArg::ConjugateGradients => {
             for (flag, given) in [
                 ("--fine-tune-rate", deep.fine_tune_rate.is_some()),
@@ -66,7 +57,8 @@ pub fn options(args: &TrainArgs, seed: u64) -> Outcome<Option<BackpropOptions>> 
         options.learning_rate = rate.clone();
     }
     options.epochs = deep.fine_tune_epochs.unwrap_or(options.epochs);
-    options.output_epochs = options.output_epochs.min(options.epochs);
+    // Of a short run not the whole.
+    options.output_epochs = options.output_epochs.min(options.epochs / 7);
     options.seed = seed;
     options.check()?;
     Ok(Some(options))

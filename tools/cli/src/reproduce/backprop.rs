@@ -7,10 +7,7 @@
 use super::{Part, Setting, stack, test_part};
 use crate::{failure::Outcome, report};
 use harmonium::{
-    Dbn, Examples, Network, Rbm,
-    dataset::Binarization,
-    model::Directed,
-    train::{BackpropOptions, Schedule},
+    Dbn, Examples, Network, Rbm, dataset::Binarization, model::Directed, train::BackpropOptions,
 };
 use serde_json::{Value, json};
 
@@ -19,7 +16,6 @@ const HIDDEN: [usize; 3] = [500, 500, 2000];
 const RATE: f32 = 0.1;
 const CONJUGATE: &str = "conjugate gradients";
 const DROPOUT: &str = "dropout";
-const DROPOUT_EPOCHS: usize = 100;
 
 /// Runs the experiment.
 pub fn run(setting: &Setting) -> Outcome<Vec<Part>> {
@@ -44,7 +40,7 @@ pub fn run(setting: &Setting) -> Outcome<Vec<Part>> {
         )?);
     }
     if setting.wants(DROPOUT) {
-        let options = dropout_options();
+        let options = BackpropOptions::with_dropout();
         let name = "dbn-backprop dropout";
         let watch = |_: &_| Ok(String::new());
         let (network, seconds) =
@@ -106,19 +102,6 @@ fn conjugate_gradients(
             &options,
         ),
     ])
-}
-
-/// Steps with dropout of a fifth of the pixels and half of the hidden units.
-fn dropout_options() -> BackpropOptions {
-    BackpropOptions {
-        epochs: DROPOUT_EPOCHS,
-        batch_size: 100,
-        learning_rate: Schedule::Linear { from: 0.2, to: 0.0 },
-        momentum: Schedule::Pieces(vec![(0.0, 0.5), (5.0, 0.9)]),
-        input_dropout: 0.2,
-        hidden_dropout: 0.5,
-        ..BackpropOptions::default()
-    }
 }
 
 /// The deep belief network of these machines.

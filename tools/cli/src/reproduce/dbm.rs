@@ -33,7 +33,7 @@ const CLASSES: usize = 10;
 const PRETRAINING_EPOCHS: usize = 100;
 const JOINT_EPOCHS: usize = 500;
 const CENTERED_EPOCHS: usize = 200;
-const NETWORK_EPOCHS: usize = 100;
+const NETWORK_EPOCHS: usize = 205;
 const BETAS: usize = 20_000;
 /// Name of the last stage.
 const NETWORK: &str = "network";
@@ -164,12 +164,8 @@ impl Published {
         let setting = clock.setting;
         let options = BackpropOptions {
             epochs: setting.at_most(NETWORK_EPOCHS, 2),
-            learning_rate: Schedule::Linear { from: 0.3, to: 0.0 },
-            momentum: momentum(),
-            input_dropout: 0.2,
-            hidden_dropout: 0.3,
             seed: setting.seed,
-            ..BackpropOptions::default()
+            ..BackpropOptions::with_dropout()
         };
         let mean_field = MeanField {
             iterations: FEATURE_ITERATIONS,
