@@ -30,7 +30,7 @@ impl BoltzmannMachine {
     /// `v W`, then `n_hidden^2` a row and pass.
     ///
     /// # Errors
-    /// [`Error::Shape`] unless `v` and `start` fit the machine; those of [`MeanField::check`].
+    /// [`Error::Shape`](crate::Error::Shape) unless `v` and `start` fit the machine; those of [`MeanField::check`].
     pub fn mean_field<'a>(
         &self,
         v: impl Into<Input<'a>>,
@@ -87,7 +87,7 @@ impl BoltzmannMachine {
     /// `L(q)` of each row in f64, for any means in [0, 1].
     ///
     /// # Errors
-    /// [`Error::Shape`] unless `v` and `q` are `[rows x n_visible]` and `[rows x n_hidden]`.
+    /// [`Error::Shape`](crate::Error::Shape) unless `v` and `q` are `[rows x n_visible]` and `[rows x n_hidden]`.
     pub fn mean_field_bound<'a>(
         &self,
         v: impl Into<Input<'a>>,

@@ -89,8 +89,11 @@ pub struct DeepArgs {
     #[arg(long, value_name = "HOW", help_heading = BOTH)]
     pub fine_tune: Option<FineTuneArg>,
     #[arg(long, value_name = "N", value_parser = count, requires = "fine_tune", help_heading = BOTH,
-        help = "Epochs of --fine-tune; in the first 5, of less than 35 a seventh, the output layer learns alone [default: 100, of conjugate gradients 37]")]
+        help = "Epochs of --fine-tune [default: 100, of conjugate gradients 37]")]
     pub fine_tune_epochs: Option<usize>,
+    #[arg(long, value_name = "N", value_parser = count, requires = "fine_tune", help_heading = BOTH,
+        help = "The first of these, in which the output layer learns alone [default: 5]")]
+    pub output_epochs: Option<usize>,
     #[arg(long, value_name = "SCHEDULE", requires = "fine_tune", help_heading = BOTH,
         help = "Step size of --fine-tune backprop [default: linear:0.2:0]")]
     pub fine_tune_rate: Option<Schedule>,

@@ -57,8 +57,7 @@ pub fn options(args: &TrainArgs, seed: u64) -> Outcome<Option<BackpropOptions>> 
         options.learning_rate = rate.clone();
     }
     options.epochs = deep.fine_tune_epochs.unwrap_or(options.epochs);
-    // Of a short run not the whole.
-    options.output_epochs = options.output_epochs.min(options.epochs / 7);
+    options.output_epochs = deep.output_epochs.unwrap_or(options.output_epochs);
     options.seed = seed;
     options.check()?;
     Ok(Some(options))
@@ -125,7 +124,6 @@ pub fn stored(
     };
     let asked = BackpropOptions {
         epochs: state.options.epochs,
-        output_epochs: state.options.output_epochs,
         ..options.clone()
     };
     if asked != state.options {
