@@ -4,7 +4,5 @@
 mod common;
 
 mod dbm;
-mod dbm_labels;
 mod dbn;
 mod network;
-mod pretraining;

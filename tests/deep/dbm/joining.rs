@@ -1,0 +1,175 @@
+//! RBMs with doubled inputs, and the machine that they are joined to.
+
+#![allow(
+    clippy::needless_range_loop,
+    reason = "indices are those of the formulas"
+)]
+
+use super::logistic;
+use crate::common::{self, deep::close};
+use harmonium::{
+    dataset::{self, Examples, Values},
+    model::{Dbm, Layer},
+    train::{Doubled, Negative, Options, Reconstruction, Schedule, Training, pretrained},
+};
+use std::ops::ControlFlow;
+
+/// `E[CD-1]` of an RBM with doubled inputs, by enumeration of its hidden states and reconstructions.
+#[test]
+fn pretraining_doubles_the_inputs() {
+    const ROWS: usize = 20_000;
+    for (doubled, labels) in [
+        (Doubled::Hidden, 0),
+        (Doubled::Visible, 0),
+        (Doubled::Both, 0),
+        (Doubled::Visible, 3),
+    ] {
+        let m = 3;
+        let n = 4 + labels;
+        let units = match labels {
+            0 => "bernoulli",
+            _ => "bernoulli:4+softmax:3",
+        };
+        let rbm = common::normal_machine((units, n), ("bernoulli", m), 0.7, 90);
+        let v0 = if labels == 0 { 0b0110 } else { 0b010_0110 };
+        let v = common::states(ROWS, n, |_| v0);
+        let data = Examples::new(Values::Bits(v), None).unwrap();
+        let (b, c, w) = (&rbm.visible().bias, &rbm.hidden().bias, rbm.weights());
+        let [up, down] = doubled.factors().map(f64::from);
+        let on = |state: usize, k: usize| (state >> k & 1) as f64;
+        let h_given = |v: usize| -> Vec<f64> {
+            let y = |j: usize| {
+                (0..n)
+                    .map(|i| on(v, i) * f64::from(w.row(i)[j]))
+                    .sum::<f64>()
+            };
+            (0..m)
+                .map(|j| logistic(up * (y(j) + f64::from(c[j]))))
+                .collect()
+        };
+        let input = |h: usize, i: usize| {
+            let products = (0..m).map(|j| on(h, j) * f64::from(w.row(i)[j]));
+            products.sum::<f64>() + f64::from(b[i])
+        };
+        let v_given =
+            |h: usize| -> Vec<f64> { (0..4).map(|i| logistic(down * input(h, i))).collect() };
+        // Of one label, whose input counts once.
+        let label_given = |h: usize, state: usize| -> f64 {
+            if labels == 0 {
+                return 1.0;
+            }
+            let weights: Vec<f64> = (4..n).map(|i| input(h, i).exp()).collect();
+            match (0..labels)
+                .filter(|k| state >> (4 + k) & 1 == 1)
+                .collect::<Vec<_>>()[..]
+            {
+                [k] => weights[k] / weights.iter().sum::<f64>(),
+                _ => 0.0,
+            }
+        };
+        let probability = |mean: &[f64], state: usize| -> f64 {
+            let factor = |k: usize| {
+                if on(state, k) == 1.0 {
+                    mean[k]
+                } else {
+                    1.0 - mean[k]
+                }
+            };
+            (0..mean.len()).map(factor).product()
+        };
+        let q0 = h_given(v0);
+        let mut expected = vec![vec![0.0; m]; n];
+        for h in 0..1 << m {
+            let means = v_given(h);
+            for v1 in 0..1 << n {
+                let p = probability(&q0, h) * probability(&means, v1) * label_given(h, v1);
+                let q1 = h_given(v1);
+                for i in 0..n {
+                    for j in 0..m {
+                        expected[i][j] += p * (on(v0, i) * q0[j] - on(v1, i) * q1[j]);
+                    }
+                }
+            }
+        }
+        let options = Options {
+            negative: Negative::ContrastiveDivergence {
+                steps: 1,
+                reconstruction: Reconstruction::Sampled,
+            },
+            doubled,
+            batch_size: ROWS,
+            learning_rate: Schedule::Constant(1.0),
+            ..Options::default()
+        };
+        let mut training = Training::new(rbm.clone(), options, &data).unwrap();
+        training.update(&data).unwrap();
+        for i in 0..n {
+            for j in 0..m {
+                let got = training.rbm().weights().row(i)[j] - w.row(i)[j];
+                // Five deviations of a mean of numbers in [-1, 1] whose spread is at most 1/2.
+                let five = 5.0 * 0.5 / (ROWS as f64).sqrt() + 1e-3;
+                close("dW", got.into(), expected[i][j], five);
+            }
+        }
+    }
+    let fails = Options {
+        doubled: Doubled::Both,
+        negative: Negative::Exact,
+        ..Options::default()
+    };
+    assert!(fails.check().is_err());
+}
+
+#[test]
+fn pretrained_machines_are_joined() {
+    let data = dataset::bars_and_stripes(3);
+    let labels = (0..data.len()).map(|i| (i % 2) as u8).collect();
+    let data = Examples::new(data.values().clone(), Some(labels)).unwrap();
+    let options = Options {
+        negative: Negative::ContrastiveDivergence {
+            steps: 1,
+            reconstruction: Reconstruction::Sampled,
+        },
+        epochs: 1000,
+        batch_size: 16,
+        learning_rate: Schedule::Linear { from: 0.3, to: 0.0 },
+        momentum: Schedule::Constant(0.5),
+        ..Options::default()
+    };
+    let mut levels = Vec::new();
+    let rbms = pretrained(
+        &data,
+        &[8, 6, 5],
+        Some(3),
+        std::slice::from_ref(&options),
+        |l, _| {
+            levels.push(l);
+            ControlFlow::Continue(())
+        },
+    )
+    .unwrap()
+    .unwrap();
+    levels.dedup();
+    assert_eq!(levels, [0, 1, 2]);
+    assert_eq!(rbms[2].n_visible(), 6 + 3);
+    let dbm = Dbm::joined(&rbms).unwrap();
+    let sizes: Vec<usize> = dbm.layers().iter().map(Layer::size).collect();
+    assert_eq!(sizes, [9, 8, 6, 5]);
+    for l in 0..3 {
+        assert!((0..sizes[l]).all(|i| dbm.weights(l).row(i) == rbms[l].weights().row(i)));
+    }
+    for j in 0..8 {
+        let sum = rbms[0].hidden().bias[j] + rbms[1].visible().bias[j];
+        assert_eq!(dbm.layer(1).bias[j], sum);
+    }
+    assert_eq!(dbm.layer(3).bias, rbms[2].hidden().bias);
+    let (after, _, _) = dbm.exact_mean_log_likelihood(data.bits().unwrap()).unwrap();
+    // Independent units have -6.24, the best machine -2.599.
+    assert!(after > -4.6, "{after}");
+    let stopped = pretrained(&data, &[8, 6], None, &[options], |_, _| {
+        ControlFlow::Break(())
+    });
+    assert!(stopped.unwrap().is_none());
+    assert!(Dbm::joined(&rbms[1..2]).is_ok() && Dbm::joined(&[]).is_err());
+    assert!(Dbm::joined(&[rbms[0].clone(), rbms[2].clone()]).is_err());
+}

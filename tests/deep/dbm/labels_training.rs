@@ -1,0 +1,261 @@
+//! Learning of images and labels together.
+
+#![allow(
+    clippy::needless_range_loop,
+    reason = "indices are those of the formulas"
+)]
+
+use super::{
+    field,
+    labels::{bars_and_stripes, labelled, layers, mean_of_labels},
+};
+use crate::common::{
+    self,
+    deep::{close, drawn, joint, probabilities},
+};
+use harmonium::{
+    bits::BitMatrix,
+    checkpoint::Checkpoint,
+    dataset::{Examples, Values},
+    matrix::Matrix,
+    model::{Dbm, MeanField, most_probable},
+    train::{Centering, DbmOptions, DbmTraining, Offset, Schedule, Sparsity},
+};
+use std::ops::ControlFlow;
+
+/// One update with chains that are exact draws: means of the data's mean field with labels held, less those of the enumerated model, plain and centred.
+#[test]
+fn an_update_is_the_enumerated_gradient_with_labels() {
+    const CHAINS: usize = 20_000;
+    for (k, sizes) in [&[6, 4, 3, 3][..], &[5, 4, 3], &[3, 2, 3, 2, 2]]
+        .into_iter()
+        .enumerate()
+    {
+        let dbm = labelled(sizes, 0.5, 30 + k as u64);
+        let (n, last) = (sizes.len(), sizes.len() - 1);
+        let v = BitMatrix::from_fn(20, sizes[0], |i, j| (i * 5 + j * 3) % 7 < 3);
+        let labels: Vec<u8> = (0..20).map(|i| (i * i % sizes[last]) as u8).collect();
+        // Mean field in f64, 300 iterations from one half: with weights this small there is one fixed point.
+        let q: Vec<Vec<Vec<f64>>> = (0..20)
+            .map(|s| {
+                let mut q: Vec<Vec<f64>> = sizes.iter().map(|&n| vec![0.5; n]).collect();
+                q[0] = (0..sizes[0]).map(|i| f64::from(v.get(s, i))).collect();
+                q[last] = vec![0.0; sizes[last]];
+                q[last][usize::from(labels[s])] = 1.0;
+                for _ in 0..300 {
+                    (1..last).for_each(|l| q[l] = field(&dbm, &q, l));
+                }
+                q
+            })
+            .collect();
+        let exact = dbm.expectations().unwrap();
+        let mean = |f: &dyn Fn(&Vec<Vec<f64>>) -> f64| q.iter().map(f).sum::<f64>() / 20.0;
+        let bias = |l: usize, i: usize| mean(&|q| q[l][i]) - exact.layers[l][i];
+        let biases: Vec<Vec<f64>> = (0..n)
+            .map(|l| (0..sizes[l]).map(|i| bias(l, i)).collect())
+            .collect();
+        let data = Examples::new(Values::Bits(v), Some(labels)).unwrap();
+        for offset in [None, Some([0.3, 0.6])] {
+            let options = DbmOptions {
+                mean_field: MeanField {
+                    iterations: 300,
+                    tolerance: 0.0,
+                    damping: 0.0,
+                },
+                chains: CHAINS,
+                sweeps: 2,
+                batch_size: 20,
+                learning_rate: Schedule::Constant(1.0),
+                momentum: Schedule::Constant(0.0),
+                weight_decay: 0.0,
+                centering: offset.map(|[v, h]| Centering {
+                    visible: Offset::Fixed(v),
+                    hidden: Offset::Fixed(h),
+                    rate: 0.01,
+                }),
+                ..DbmOptions::default()
+            };
+            let fresh = DbmTraining::new(dbm.clone(), options.clone(), &data).unwrap();
+            let start = drawn(&dbm, &probabilities(&joint(&dbm), 1.0), CHAINS, k as u64);
+            let odd = start.into_iter().enumerate().filter(|(l, _)| l % 2 == 1);
+            let mut training = DbmTraining::resumed(
+                dbm.clone(),
+                options,
+                &data,
+                fresh.optimizer().clone(),
+                odd.collect(),
+                Vec::new(),
+                0,
+            )
+            .unwrap();
+            training.update(&data).unwrap();
+            let mu = |l: usize| offset.map_or(0.0, |x| f64::from(x[l.min(1)]));
+            // A mean over chains of numbers in [0, 1] has a deviation of at most 0.5 / sqrt(CHAINS): five of them, for some 60 numbers. Centred, sums of up to 1 + 2 + 9 such terms
+            // with factors below 0.6: ten times that is far beyond five deviations.
+            let five = 5.0 * 0.5 / (CHAINS as f64).sqrt() + 1e-3;
+            let tolerance = if offset.is_some() { 4.0 * five } else { five };
+            let pair = |l: usize, i: usize, j: usize| {
+                mean(&|q| q[l][i] * q[l + 1][j])
+                    - f64::from(exact.connections[l].row(i)[j])
+                    - biases[l][i] * mu(l + 1)
+                    - mu(l) * biases[l + 1][j]
+            };
+            for l in 0..n {
+                for i in 0..sizes[l] {
+                    let mut expected = biases[l][i];
+                    if l < last {
+                        for j in 0..sizes[l + 1] {
+                            let gradient = pair(l, i, j);
+                            expected -= mu(l + 1) * gradient;
+                            let w = training.dbm().weights(l).row(i)[j] - dbm.weights(l).row(i)[j];
+                            close("dW", w.into(), gradient, tolerance);
+                        }
+                    }
+                    if l > 0 {
+                        let below = (0..sizes[l - 1]).map(|h| pair(l - 1, h, i));
+                        expected -= mu(l - 1) * below.sum::<f64>();
+                    }
+                    let b = training.dbm().layer(l).bias[i] - dbm.layer(l).bias[i];
+                    close("db", b.into(), expected, tolerance);
+                }
+            }
+        }
+    }
+}
+
+/// The 16 pairs of image and label are equally likely at best: `ln p(v, y) = -ln 16 = -2.77` and, as 4 images of 16 are in doubt, `ln p(y | v) = -ln(2) / 4 = -0.17` on
+/// average. Independent units and labels have about `-6.2 - ln 2` and `-ln 2`: the thresholds are nine tenths and three quarters of the way. Guesses of all 12 labels that are not in
+/// doubt are right once in 4096 times. Decay keeps the chains from sticking to one image.
+#[test]
+fn training_learns_images_and_labels() {
+    let data = bars_and_stripes();
+    let (v, labels) = (data.bits().unwrap(), data.labels().unwrap());
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build();
+    let pool = pool.unwrap();
+    for (k, sizes) in [&[9, 12, 6, 2][..], &[9, 16, 2]].into_iter().enumerate() {
+        let dbm = Dbm::new(
+            layers(sizes),
+            sizes
+                .windows(2)
+                .map(|n| Matrix::zeros(n[0], n[1]))
+                .collect(),
+        );
+        let dbm = dbm.unwrap().initialized_from(&data, 1).unwrap();
+        assert_eq!(dbm.layer(dbm.n_layers() - 1).bias[0], {
+            // ln(8 / 16 + half a pseudo-example of 16).
+            (0.5_f64 + 0.5 / 16.0).ln() as f32
+        });
+        let options = DbmOptions {
+            epochs: 8000,
+            batch_size: 16,
+            learning_rate: Schedule::Linear { from: 0.2, to: 0.0 },
+            momentum: Schedule::Constant(0.5),
+            weight_decay: 1e-3,
+            sweeps: 2,
+            ..DbmOptions::default()
+        };
+        let mut training = DbmTraining::new(dbm, options, &data).unwrap();
+        // Threads gain nothing on so little.
+        let told = pool.install(|| training.run(&data, |_| ControlFlow::Continue(())));
+        assert!(told.unwrap().is_continue());
+        let dbm = training.dbm();
+        let sums = dbm.exact_class_sums(v).unwrap();
+        let log_z = dbm.log_z().unwrap();
+        let joint = |s: usize| sums[2 * s + usize::from(labels[s])] - log_z;
+        let joint = (0..16).map(joint).sum::<f64>() / 16.0;
+        assert!(joint > -3.1, "machine {k}: ln p(v, y) = {joint}");
+        let exact = dbm.exact_log_p_y_from_v(v).unwrap();
+        let mean = mean_of_labels(&exact, labels);
+        assert!(mean > -0.3, "machine {k}: ln p(y | v) = {mean}");
+        let field = dbm.log_p_y_from_v(v, &MeanField::default()).unwrap();
+        for log_p in [exact, field] {
+            let best = most_probable(&log_p);
+            for s in (0..16).filter(|s| ![0, 7, 8, 15].contains(s)) {
+                assert_eq!(best[s], usize::from(labels[s]), "machine {k}, image {s}");
+            }
+        }
+        // The six bars that are no stripes have 6/8 of `p(v | y)` of their own class and nothing of that of the other; of a label that says nothing 6/16 of both.
+        for (y, expected) in [(0, 6.0 / 8.0), (1, 0.0)] {
+            let of_class = dbm.given_class(y).unwrap();
+            let p = of_class.visible_distribution(1.0).unwrap();
+            let share: f64 = (1..7).map(|s| p[common::index_of(v, s)]).sum();
+            close("share of the six bars", share, expected, 0.25);
+        }
+    }
+}
+
+fn a_run(sizes: &[usize], updates: usize, threads: usize, data: &Examples) -> DbmTraining {
+    let weights = sizes.windows(2).map(|n| Matrix::zeros(n[0], n[1]));
+    let dbm = Dbm::new(layers(sizes), weights.collect()).unwrap();
+    let dbm = dbm.initialized_from(data, 3).unwrap();
+    let sparsity = Sparsity {
+        target: 0.2,
+        cost: 0.01,
+        decay: 0.9,
+    };
+    let options = DbmOptions {
+        batch_size: 40,
+        epochs: 4,
+        chains: 30,
+        warm_start: true,
+        sparsity: vec![sparsity; sizes.len() - 2],
+        resample_data: true,
+        seed: 11,
+        ..DbmOptions::default()
+    };
+    let mut training = DbmTraining::new(dbm, options, data).unwrap();
+    let pool = rayon::ThreadPoolBuilder::new()
+        .num_threads(threads)
+        .build()
+        .unwrap();
+    pool.install(|| (0..updates).for_each(|_| training.update(data).unwrap()));
+    training
+}
+
+#[test]
+fn threads_and_interruptions_change_no_bit_of_machines_with_labels() {
+    // 100 examples in batches of 40: a short last one.
+    let grey = Matrix::from_fn(100, 70, |i, j| ((i * 3 + j * 11) % 10) as f32 / 9.0);
+    let labels = (0..100).map(|i| (i * 7 % 10) as u8).collect();
+    let data = Examples::real(grey, Some(labels)).unwrap();
+    for (k, sizes) in [&[70, 40, 50, 10][..], &[70, 40, 10], &[70, 40, 50, 20, 10]]
+        .into_iter()
+        .enumerate()
+    {
+        let whole = a_run(sizes, 9, 1, &data);
+        let start = a_run(sizes, 0, 1, &data);
+        let (u, last) = (sizes.len() - 2, sizes.len() - 1);
+        assert_ne!(whole.dbm().weights(u), start.dbm().weights(u));
+        assert_eq!(whole.optimizer().activity.len(), sizes.len() - 2);
+        // Labels are held, so nothing of them is kept.
+        assert!(whole.last_means().all(|(l, _)| l % 2 == 0 && l < last));
+        for threads in [2, 7] {
+            let other = a_run(sizes, 9, threads, &data);
+            assert_eq!(other.dbm(), whole.dbm(), "{threads} threads");
+        }
+        let name = format!("harmonium-dbm-run-{k}-{}", std::process::id());
+        let path = std::env::temp_dir().join(name);
+        Checkpoint::from(&a_run(sizes, 5, 2, &data))
+            .save(&path)
+            .unwrap();
+        let loaded = Checkpoint::load(&path).unwrap();
+        std::fs::remove_file(&path).unwrap();
+        let mut rest = loaded.into_dbm_training(&data).unwrap();
+        (0..4).for_each(|_| rest.update(&data).unwrap());
+        assert_eq!(rest.dbm(), whole.dbm());
+        assert_eq!(rest.optimizer(), whole.optimizer());
+        assert!(rest.chains().eq(whole.chains()) && rest.last_means().eq(whole.last_means()));
+    }
+}
+
+/// Chains start at examples, labels included.
+#[test]
+fn chains_start_with_the_labels_of_their_examples() {
+    let v = BitMatrix::from_fn(50, 6, |i, j| (i + j) % 3 == 0);
+    let data = Examples::new(Values::Bits(v), Some(vec![2; 50])).unwrap();
+    let dbm = labelled(&[6, 5, 4, 3], 0.1, 1);
+    let training = DbmTraining::new(dbm, DbmOptions::default(), &data).unwrap();
+    let (_, states) = training.chains().find(|(l, _)| *l == 3).unwrap();
+    let states = states.bits().unwrap();
+    assert!((0..100).all(|s| (0..3).all(|y| states.get(s, y) == (y == 2))));
+}

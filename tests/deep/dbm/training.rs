@@ -1,0 +1,216 @@
+//! Learning of all layers together: an update against the enumerated gradient, runs at any number of threads and from files.
+
+#![allow(
+    clippy::needless_range_loop,
+    reason = "indices are those of the formulas"
+)]
+
+use super::{bare, field};
+use crate::common::deep::{bernoulli, close, drawn, joint, probabilities, random};
+use harmonium::{
+    bits::BitMatrix,
+    checkpoint::Checkpoint,
+    dataset::{self, Examples, Values},
+    evaluate::DbmBound,
+    matrix::Matrix,
+    model::{Dbm, Kind, Layer, MeanField, Units},
+    train::{Centering, DbmOptions, DbmTraining, Offset, Schedule, Sparsity},
+};
+use std::ops::ControlFlow;
+
+/// One update with chains that are exact draws: means of the data's mean field less those of the enumerated model, plain and centred.
+#[test]
+fn an_update_is_the_enumerated_gradient() {
+    const CHAINS: usize = 20_000;
+    for (k, sizes) in [&[6, 4, 3][..], &[5, 4, 3, 2], &[3, 2, 3, 2, 2]]
+        .into_iter()
+        .enumerate()
+    {
+        let dbm = bernoulli(sizes, 0.5, 80 + k as u64);
+        let layers = dbm.n_layers();
+        let data = BitMatrix::from_fn(20, sizes[0], |i, j| (i * 5 + j * 3) % 7 < 3);
+        // Mean field in f64, 300 iterations from one half: with weights this small there is one fixed point.
+        let q: Vec<Vec<Vec<f64>>> = (0..20)
+            .map(|s| {
+                let layer = |l: usize| match l {
+                    0 => (0..sizes[0]).map(|i| f64::from(data.get(s, i))).collect(),
+                    l => vec![0.5; sizes[l]],
+                };
+                let mut q: Vec<Vec<f64>> = (0..layers).map(layer).collect();
+                for _ in 0..300 {
+                    (1..layers).for_each(|l| q[l] = field(&dbm, &q, l));
+                }
+                q
+            })
+            .collect();
+        let exact = dbm.expectations().unwrap();
+        let mean = |f: &dyn Fn(&Vec<Vec<f64>>) -> f64| q.iter().map(f).sum::<f64>() / 20.0;
+        let biases: Vec<Vec<f64>> = (0..layers)
+            .map(|l| {
+                (0..sizes[l])
+                    .map(|i| mean(&|q| q[l][i]) - exact.layers[l][i])
+                    .collect()
+            })
+            .collect();
+        let data = Examples::new(Values::Bits(data), None).unwrap();
+        for offset in [None, Some([0.3, 0.6])] {
+            let options = DbmOptions {
+                centering: offset.map(|[v, h]| Centering {
+                    visible: Offset::Fixed(v),
+                    hidden: Offset::Fixed(h),
+                    rate: 0.01,
+                }),
+                ..bare(CHAINS, 20)
+            };
+            let fresh = DbmTraining::new(dbm.clone(), options.clone(), &data).unwrap();
+            let start = drawn(&dbm, &probabilities(&joint(&dbm), 1.0), CHAINS, k as u64);
+            let odd = start.into_iter().enumerate().filter(|(l, _)| l % 2 == 1);
+            let mut training = DbmTraining::resumed(
+                dbm.clone(),
+                options,
+                &data,
+                fresh.optimizer().clone(),
+                odd.collect(),
+                Vec::new(),
+                0,
+            )
+            .unwrap();
+            training.update(&data).unwrap();
+            let mu = |l: usize| offset.map_or(0.0, |x| f64::from(x[l.min(1)]));
+            // A mean over chains of numbers in [0, 1] has a deviation of at most 0.5 / sqrt(CHAINS): five of them, for some 50 numbers. Centred, sums of up to 1 + 2 + 9 such terms with factors
+            // below 0.6: ten times that is far beyond five deviations.
+            let five = 5.0 * 0.5 / (CHAINS as f64).sqrt() + 1e-3;
+            let tolerance = if offset.is_some() { 4.0 * five } else { five };
+            let weights: Vec<Vec<Vec<f64>>> = (0..layers - 1)
+                .map(|l| {
+                    let pair = |i: usize, j: usize| {
+                        mean(&|q| q[l][i] * q[l + 1][j])
+                            - f64::from(exact.connections[l].row(i)[j])
+                            - biases[l][i] * mu(l + 1)
+                            - mu(l) * biases[l + 1][j]
+                    };
+                    let row = |i| (0..sizes[l + 1]).map(|j| pair(i, j)).collect();
+                    (0..sizes[l]).map(row).collect()
+                })
+                .collect();
+            for l in 0..layers {
+                for i in 0..sizes[l] {
+                    let mut expected = biases[l][i];
+                    if l + 1 < layers {
+                        expected -= mu(l + 1) * weights[l][i].iter().sum::<f64>();
+                        for j in 0..sizes[l + 1] {
+                            let w = training.dbm().weights(l).row(i)[j] - dbm.weights(l).row(i)[j];
+                            close("dW", w.into(), weights[l][i][j], tolerance);
+                        }
+                    }
+                    if l > 0 {
+                        expected -=
+                            mu(l - 1) * weights[l - 1].iter().map(|row| row[i]).sum::<f64>();
+                    }
+                    let b = training.dbm().layer(l).bias[i] - dbm.layer(l).bias[i];
+                    close("db", b.into(), expected, tolerance);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn centred_training_learns_bars_and_stripes() {
+    let data = dataset::bars_and_stripes(3);
+    let v = data.bits().unwrap();
+    let dbm = Dbm::bernoulli(&[9, 12, 6])
+        .unwrap()
+        .initialized_from(&data, 1)
+        .unwrap();
+    let (before, _, _) = dbm.exact_mean_log_likelihood(v).unwrap();
+    let options = DbmOptions {
+        epochs: 4000,
+        batch_size: 16,
+        learning_rate: Schedule::Linear { from: 0.1, to: 0.0 },
+        momentum: Schedule::Constant(0.5),
+        weight_decay: 0.0,
+        sweeps: 2,
+        ..DbmOptions::default()
+    };
+    let mut training = DbmTraining::new(dbm, options, &data).unwrap();
+    assert!(
+        training
+            .run(&data, |_| ControlFlow::Continue(()))
+            .unwrap()
+            .is_continue()
+    );
+    let (after, _, log_z) = training.dbm().exact_mean_log_likelihood(v).unwrap();
+    let bound = DbmBound::new(training.dbm(), v, &MeanField::default()).unwrap();
+    let (bound, _) = bound.mean(log_z);
+    // The best possible is -41.588830834 / 16 = -2.599; independent units have about -6.2.
+    assert!(before < -6.0 && after > -3.0, "{before} -> {after}");
+    assert!(
+        bound <= after + 1e-5 && bound > after - 0.1,
+        "{bound} of {after}"
+    );
+}
+
+fn a_run(updates: usize, threads: usize, data: &Examples) -> DbmTraining {
+    let dbm = Dbm::bernoulli(&[70, 40, 50, 20])
+        .unwrap()
+        .initialized_from(data, 3)
+        .unwrap();
+    let sparsity = Sparsity {
+        target: 0.2,
+        cost: 0.01,
+        decay: 0.9,
+    };
+    let options = DbmOptions {
+        batch_size: 40,
+        epochs: 4,
+        chains: 30,
+        warm_start: true,
+        sparsity: vec![sparsity; 3],
+        resample_data: true,
+        seed: 11,
+        ..DbmOptions::default()
+    };
+    let mut training = DbmTraining::new(dbm, options, data).unwrap();
+    let pool = rayon::ThreadPoolBuilder::new()
+        .num_threads(threads)
+        .build()
+        .unwrap();
+    pool.install(|| (0..updates).for_each(|_| training.update(data).unwrap()));
+    training
+}
+
+#[test]
+fn threads_and_interruptions_change_no_bit() {
+    // 100 examples in batches of 40: a short last one.
+    let grey = Matrix::from_fn(100, 70, |i, j| ((i * 3 + j * 11) % 10) as f32 / 9.0);
+    let data = Examples::real(grey, None).unwrap();
+    let whole = a_run(9, 1, &data);
+    for threads in [2, 7] {
+        let other = a_run(9, threads, &data);
+        assert_eq!(other.dbm(), whole.dbm(), "{threads} threads");
+    }
+    let path = std::env::temp_dir().join(format!("harmonium-dbm-{}", std::process::id()));
+    Checkpoint::from(&a_run(5, 2, &data)).save(&path).unwrap();
+    let mut rest = Checkpoint::load(&path)
+        .unwrap()
+        .into_dbm_training(&data)
+        .unwrap();
+    (0..4).for_each(|_| rest.update(&data).unwrap());
+    assert_eq!(rest.dbm(), whole.dbm());
+    assert_eq!(rest.optimizer(), whole.optimizer());
+    assert!(rest.chains().eq(whole.chains()) && rest.last_means().eq(whole.last_means()));
+    // A plain model, its kinds of units, and no run in it.
+    let layers = vec![
+        Layer::bernoulli(4),
+        Layer::new(Units::of(Kind::Bernoulli, 2).and(Kind::Softmax, 3)),
+        Layer::bernoulli(3),
+    ];
+    let dbm = random(layers, 1.0, 5);
+    Checkpoint::from(dbm.clone()).save(&path).unwrap();
+    let loaded = Checkpoint::load(&path).unwrap();
+    assert_eq!(loaded.model.kind(), "dbm");
+    assert_eq!(loaded.model.dbm().unwrap(), &dbm);
+    assert!(loaded.model.rbm().is_err() && loaded.clone().into_dbm_training(&data).is_err());
+    std::fs::remove_file(&path).unwrap();
+}
