@@ -9,6 +9,7 @@
 //! A figure is the median of several runs after a warm-up (the peak: the best run). Two figures whose ratio matters are measured in turns.
 
 mod deep;
+mod pass;
 mod report;
 
 use clap::Args;
@@ -17,7 +18,7 @@ use harmonium::{
     dataset::{Examples, Values},
     kernel::{activation, bernoulli, peak::fma_peak},
     model::{GibbsChain, Rbm},
-    product::{Propagation, Provider, Route, Tail, gemm},
+    product::{Provider, Route, gemm},
     rng::{Draws, HostRng, Site},
     simd::Isa,
     train::{Negative, Options, Reconstruction, Schedule, Training},
@@ -310,12 +311,14 @@ fn measure(threads: usize, size: &Size, seconds: f64, only: Option<&str>) -> Res
     for shape in size.passes.into_iter().filter(|_| wanted("pass")) {
         for n in size.pass_rows {
             say("passes");
-            rows.push(pool.install(|| pass(shape, n, seconds, ceilings.last().expect("one")))?);
+            rows.push(
+                pool.install(|| pass::alone(shape, n, seconds, ceilings.last().expect("one")))?,
+            );
         }
     }
     for n in size.chains.into_iter().filter(|_| wanted("epilogue")) {
         say("epilogue");
-        rows.extend(one.install(|| epilogue(&rbm, n, seconds, &ceilings[0]))?);
+        rows.extend(one.install(|| pass::epilogue(&rbm, n, seconds, &ceilings[0]))?);
     }
     let all = ceilings.last().expect("one thread at least");
     let cd = |reconstruction| Negative::ContrastiveDivergence {
@@ -458,67 +461,6 @@ fn kernels(size: &Size, seconds: f64) -> Result<Vec<Row>> {
         ..Row::new("kernel", name, 1)
     })
     .collect())
-}
-
-/// One pass with its draws: hidden states of `n` rows of visible bits, weights as a trained machine has them in size.
-fn pass(
-    (n_visible, n_hidden): (usize, usize),
-    n: usize,
-    seconds: f64,
-    ceiling: &Ceiling,
-) -> Result<Row> {
-    let mut rng = HostRng::new(0, 0);
-    let weights = Matrix::from_fn(n_visible, n_hidden, |_, _| 0.1 * rng.normal() as f32);
-    let rbm = Rbm::from_parameters(weights, vec![0.0; n_visible], vec![0.0; n_hidden])?;
-    let draws = Draws::new(0, Site::Gibbs, 0);
-    let v = BitMatrix::from_fn(n, n_visible, |i, j| draws.uniform(i, j) < 0.5);
-    let mut h = BitMatrix::zeros(n, n_hidden);
-    let mut buffers = Propagation::default();
-    let mut call = || {
-        let tail = Tail {
-            sample: Some((h.view_mut(), draws)),
-            ..Tail::new(1.0)
-        };
-        rbm.hidden_from_visible((&v).into(), tail, &mut buffers)
-    };
-    let [time] = median_seconds(seconds, [&mut call])?;
-    let name = format!("{n} x {n_visible} bits to {n_hidden}: samples");
-    Ok(ceiling.row("pass", &name, time, (n * n_visible * n_hidden) as f64))
-}
-
-/// The hidden layer from `n` rows of visible bits: the product with its bias alone, and with sigmoid and draw, in turns.
-fn epilogue(rbm: &Rbm, n: usize, seconds: f64, ceiling: &Ceiling) -> Result<[Row; 2]> {
-    let (n_visible, n_hidden) = (rbm.n_visible(), rbm.n_hidden());
-    let draws = Draws::new(0, Site::Gibbs, 0);
-    let v = BitMatrix::from_fn(n, n_visible, |i, j| draws.uniform(i, j) < DENSITY);
-    let mut input = Matrix::zeros(n, n_hidden);
-    let mut sample = BitMatrix::zeros(n, n_hidden);
-    let mut buffers = [Propagation::default(), Propagation::default()];
-    let [for_input, for_sample] = &mut buffers;
-    let mut product = || {
-        let tail = Tail {
-            input: Some(input.view_mut()),
-            ..Tail::new(1.0)
-        };
-        rbm.hidden_from_visible((&v).into(), tail, for_input)
-    };
-    let mut drawn = || {
-        let tail = Tail {
-            sample: Some((sample.view_mut(), draws)),
-            ..Tail::new(1.0)
-        };
-        rbm.hidden_from_visible((&v).into(), tail, for_sample)
-    };
-    let [alone, whole] = median_seconds(seconds, [&mut product, &mut drawn])?;
-    let updates = (n * n_visible * n_hidden) as f64;
-    let name = format!("{n} x {n_visible} bits to {n_hidden}");
-    let bare = ceiling.row("epilogue", &format!("{name}: inputs"), alone, updates);
-    let full = Row {
-        nanoseconds_per_element: Some((whole - alone) * 1e9 / (n * n_hidden) as f64),
-        of_product: Some((whole - alone) / alone),
-        ..ceiling.row("epilogue", &format!("{name}: samples"), whole, updates)
-    };
-    Ok([bare, full])
 }
 
 /// `ln Z` of a machine with few hidden units, all of whose states are summed.
