@@ -31,7 +31,7 @@ const TEST_BITS_SEED: u64 = 1;
 const BASE_IMAGES: usize = 10_000;
 const CLASSES: usize = 10;
 const PRETRAINING_EPOCHS: usize = 100;
-const JOINT_EPOCHS: usize = 100;
+const JOINT_EPOCHS: usize = 500;
 const CENTERED_EPOCHS: usize = 200;
 const NETWORK_EPOCHS: usize = 205;
 const BETAS: usize = 20_000;
@@ -125,7 +125,7 @@ impl Published {
         let figures = vec![annealing.test_bound(&dbm, None)?];
         let mut parts = vec![self.part(&mut clock, "layer by layer", figures, options)];
 
-        let options = joint_options(setting, sizes.len());
+        let options = joint_options(setting, sizes.len(), data.train.len());
         let dbm = together(
             &mut clock,
             self.file(setting),
@@ -296,8 +296,10 @@ fn momentum() -> Schedule {
     Schedule::Pieces(vec![(0.0, 0.5), (5.0, 0.9)])
 }
 
-/// Algorithm 20.1 with the published constants but for the rate: it falls from 0.005 to zero in a straight line in a fifth of the epochs, where the published one falls from 0.001 to 0.0001.
-fn joint_options(setting: &Setting, layers: usize) -> DbmOptions {
+/// Algorithm 20.1 with the published constants; the rate, which falls at each update there, falls at each epoch by as much.
+fn joint_options(setting: &Setting, layers: usize, examples: usize) -> DbmOptions {
+    let batch_size = 100;
+    let updates = examples.div_ceil(batch_size);
     let sparsity = |target| Sparsity {
         target,
         cost: 0.001,
@@ -306,17 +308,19 @@ fn joint_options(setting: &Setting, layers: usize) -> DbmOptions {
     DbmOptions {
         mean_field: MeanField {
             iterations: 30,
-            tolerance: 3e-2,
+            tolerance: 1e-2,
             damping: 0.0,
         },
         chains: 100,
         sweeps: 5,
         epochs: setting.at_most(JOINT_EPOCHS, 2),
-        batch_size: 100,
-        learning_rate: Schedule::Linear {
-            from: 0.005,
-            to: 0.0,
+        batch_size,
+        learning_rate: Schedule::Step {
+            initial: 0.001,
+            factor: 1.000_015_f64.powf(-(updates as f64)) as f32,
+            every: 1.0,
         },
+        least_rate: 1e-4,
         momentum: momentum(),
         weight_decay: 2e-4,
         centering: None,
