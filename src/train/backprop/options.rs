@@ -82,11 +82,10 @@ impl BackpropOptions {
     }
 
     /// Steps with dropout (Hinton et al. 2012) from a pretrained network: a fifth of the inputs and half of the hidden units left out, 100 epochs at a rate
-    /// from 0.2 down to 0, the first 5 of which train the output layer alone: gradients through its random weights would spoil what was learnt before.
+    /// from 0.2 down to 0.
     pub fn with_dropout() -> Self {
         Self {
             epochs: 100,
-            output_epochs: 5,
             learning_rate: Schedule::Linear { from: 0.2, to: 0.0 },
             momentum: Schedule::Pieces(vec![(0.0, 0.5), (5.0, 0.9)]),
             input_dropout: 0.2,

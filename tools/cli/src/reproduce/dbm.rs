@@ -34,6 +34,8 @@ const PRETRAINING_EPOCHS: usize = 100;
 const JOINT_EPOCHS: usize = 500;
 const CENTERED_EPOCHS: usize = 200;
 const NETWORK_EPOCHS: usize = 205;
+/// First of these, in which the output layer learns alone: gradients through its random weights would spoil what the machine has learnt.
+const NETWORK_OUTPUT_EPOCHS: usize = 5;
 const BETAS: usize = 20_000;
 /// Name of the last stage.
 const NETWORK: &str = "network";
@@ -164,6 +166,7 @@ impl Published {
         let setting = clock.setting;
         let options = BackpropOptions {
             epochs: setting.at_most(NETWORK_EPOCHS, 2),
+            output_epochs: NETWORK_OUTPUT_EPOCHS,
             seed: setting.seed,
             ..BackpropOptions::with_dropout()
         };
