@@ -5,7 +5,7 @@
     reason = "indices are those of the formulas"
 )]
 
-use super::field;
+use super::{divergence, field};
 use crate::common::{
     all_states,
     deep::{block, close, drawn, firsts, joint, log_sum, probabilities, random},
@@ -59,28 +59,6 @@ fn class_sums(dbm: &Dbm) -> Vec<Vec<f64>> {
     (0..1 << dbm.n_visible())
         .map(|v| (0..classes).map(|y| of(v, y)).collect())
         .collect()
-}
-
-/// `KL(Q || P)` over hidden states, and labels unless they are held: the states of `p`.
-fn divergence(dbm: &Dbm, p: &[(usize, f64)], q: &[Vec<f64>]) -> f64 {
-    let firsts = firsts(dbm);
-    p.iter()
-        .map(|&(state, p)| {
-            let mut log_q = 0.0;
-            for l in 1..dbm.n_layers() {
-                let groups = dbm.layer(l).units.have(Kind::Softmax);
-                for (i, q) in q[l].iter().enumerate() {
-                    let on = state >> (firsts[l] + i) & 1 == 1;
-                    log_q += match (on, groups) {
-                        (true, _) => q.ln(),
-                        (false, true) => 0.0,
-                        (false, false) => (-q).ln_1p(),
-                    };
-                }
-            }
-            log_q.exp() * (log_q - p.ln())
-        })
-        .sum()
 }
 
 /// The means of all layers at row `s` of the visible states, in f64.

@@ -5,36 +5,15 @@
     reason = "indices are those of the formulas"
 )]
 
-use super::{SIZES, field};
+use super::{SIZES, divergence, field};
 use crate::common::{
     self,
-    deep::{bernoulli, close, firsts, joint, probabilities},
+    deep::{bernoulli, close, joint, probabilities},
 };
 use harmonium::{
     matrix::Matrix,
     model::{Dbm, Kind, Layer, MeanField, Posterior},
 };
-
-/// `KL(Q || P(h | v))` over all hidden states.
-fn divergence(dbm: &Dbm, given: &[(usize, f64)], q: &[Vec<f64>]) -> f64 {
-    let firsts = firsts(dbm);
-    given
-        .iter()
-        .map(|&(state, p)| {
-            let log_q: f64 = (1..dbm.n_layers())
-                .flat_map(|l| q[l].iter().enumerate().map(move |(i, &q)| (l, i, q)))
-                .map(|(l, i, q)| {
-                    if state >> (firsts[l] + i) & 1 == 1 {
-                        q.ln()
-                    } else {
-                        (-q).ln_1p()
-                    }
-                })
-                .sum();
-            log_q.exp() * (log_q - p.ln())
-        })
-        .sum()
-}
 
 #[test]
 fn mean_field_climbs_to_a_fixed_point_and_its_bound_is_exact() {

@@ -62,6 +62,28 @@ fn field(dbm: &Dbm, q: &[Vec<f64>], l: usize) -> Vec<f64> {
     }
 }
 
+/// `KL(Q || P)` over hidden states, and labels unless they are held: the states of `p`.
+fn divergence(dbm: &Dbm, p: &[(usize, f64)], q: &[Vec<f64>]) -> f64 {
+    let firsts = firsts(dbm);
+    p.iter()
+        .map(|&(state, p)| {
+            let mut log_q = 0.0;
+            for l in 1..dbm.n_layers() {
+                let groups = dbm.layer(l).units.have(Kind::Softmax);
+                for (i, q) in q[l].iter().enumerate() {
+                    let on = state >> (firsts[l] + i) & 1 == 1;
+                    log_q += match (on, groups) {
+                        (true, _) => q.ln(),
+                        (false, true) => 0.0,
+                        (false, false) => (-q).ln_1p(),
+                    };
+                }
+            }
+            log_q.exp() * (log_q - p.ln())
+        })
+        .sum()
+}
+
 /// Options of one bare update along the gradient itself.
 fn bare(chains: usize, batch: usize) -> DbmOptions {
     DbmOptions {

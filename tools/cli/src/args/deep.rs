@@ -92,7 +92,7 @@ pub struct DeepArgs {
         help = "Epochs of --fine-tune [default: 100, of conjugate gradients 37]")]
     pub fine_tune_epochs: Option<usize>,
     #[arg(long, value_name = "N", value_parser = count, requires = "fine_tune", help_heading = BOTH,
-        help = "The first of these, in which the output layer learns alone [default: none, of conjugate gradients 5]")]
+        help = "The first of these, in which the output layer learns alone: of no more epochs, all [default: none, of conjugate gradients 5]")]
     pub output_epochs: Option<usize>,
     #[arg(long, value_name = "SCHEDULE", requires = "fine_tune", help_heading = BOTH,
         help = "Step size of --fine-tune backprop [default: linear:0.2:0]")]
