@@ -8,6 +8,9 @@ use crate::{
     product::Input,
 };
 
+/// A hidden unit responds to data if its posterior mean varies over them with a standard deviation of more than this.
+pub const RESPONDING_ABOVE: f64 = 0.03;
+
 /// `L(Q)` of examples, from which `ln p(v) >= L(Q) - ln Z`.
 ///
 /// ```
@@ -25,6 +28,25 @@ pub struct DbmBound {
     pub bounds: Vec<f64>,
     /// How the worst minibatch of mean field ended.
     pub convergence: Convergence,
+    /// The posterior means of the hidden layers over the examples, lowest first; not of a label.
+    pub hidden: Vec<PosteriorActivity>,
+}
+
+/// How the posterior means of a hidden layer's units vary over examples.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct PosteriorActivity {
+    /// Mean over the examples, of each unit.
+    pub mean: Vec<f64>,
+    /// Standard deviation over the examples, of each unit.
+    pub deviation: Vec<f64>,
+}
+
+impl PosteriorActivity {
+    /// Units whose standard deviation is above `threshold`; [`RESPONDING_ABOVE`] is usual. The others do nothing for these data, whether they are always off, always
+    /// on or in between.
+    pub fn responding(&self, threshold: f64) -> usize {
+        self.deviation.iter().filter(|&&d| d > threshold).count()
+    }
 }
 
 /// A mean lower bound under a `ln Z` that is known within a bracket.
@@ -46,10 +68,40 @@ impl DbmBound {
     /// # Errors
     /// As [`Dbm::mean_field_bounds`].
     pub fn new<'a>(dbm: &Dbm, v: impl Into<Input<'a>>, options: &MeanField) -> Result<Self> {
-        let (bounds, convergence) = dbm.mean_field_bounds(v, options)?;
+        let v = v.into();
+        let mut bounds = Vec::with_capacity(v.rows());
+        let hidden = 1..dbm.n_layers() - usize::from(dbm.classes().is_some());
+        // Sums of means and of their squares.
+        let mut sums: Vec<Vec<[f64; 2]>> = hidden
+            .map(|l| vec![[0.0; 2]; dbm.layer(l).size()])
+            .collect();
+        let convergence = dbm.for_each_posterior(v, options, |_, v, posterior| {
+            for (l, sums) in (1..).zip(&mut sums) {
+                let mean = posterior.mean(l);
+                for s in 0..v.rows() {
+                    for (sum, &q) in sums.iter_mut().zip(mean.row(s)) {
+                        let q = f64::from(q);
+                        sum[0] += q;
+                        sum[1] += q * q;
+                    }
+                }
+            }
+            bounds.extend(posterior.bounds(dbm, v)?);
+            Ok(())
+        })?;
+        let n = v.rows().max(1) as f64;
+        let activity = |sums: Vec<[f64; 2]>| {
+            let of = |[sum, squares]: [f64; 2]| {
+                let mean = sum / n;
+                (mean, (squares / n - mean * mean).max(0.0).sqrt())
+            };
+            let (mean, deviation) = sums.into_iter().map(of).unzip();
+            PosteriorActivity { mean, deviation }
+        };
         Ok(Self {
             bounds,
             convergence,
+            hidden: sums.into_iter().map(activity).collect(),
         })
     }
 
@@ -68,5 +120,48 @@ impl DbmBound {
             high: mean - log_z.low() + margin,
             standard_error,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{bits::BitMatrix, kernel::reference::sigmoid, matrix::Matrix, model::Layer};
+
+    #[test]
+    fn units_that_follow_the_data_respond() {
+        // Unit 0 of the first hidden layer follows its visible unit, 1 is off, 2 on, 3 undecided whatever comes; the unit above follows unit 0.
+        let first = Matrix::from_fn(2, 4, |i, j| if (i, j) == (0, 0) { 20.0 } else { 0.0 });
+        let second = Matrix::from_fn(4, 1, |i, _| if i == 0 { 8.0 } else { 0.0 });
+        let mut layers = [2, 4, 1].map(Layer::bernoulli);
+        layers[1].bias = vec![-14.0, -20.0, 20.0, 0.0];
+        layers[2].bias = vec![-4.0];
+        let dbm = Dbm::new(layers.to_vec(), vec![first, second]).unwrap();
+        // More rows than mean field takes at a time, a quarter of them with the first bit.
+        let v = BitMatrix::from_fn(6000, 2, |s, i| i == 0 && s % 4 == 0);
+        let bound = DbmBound::new(&dbm, &v, &MeanField::default()).unwrap();
+        let responding: Vec<usize> = bound
+            .hidden
+            .iter()
+            .map(|x| x.responding(RESPONDING_ABOVE))
+            .collect();
+        assert_eq!(responding, [1, 1]);
+        let on = [sigmoid(4.0), sigmoid(-4.0)];
+        let mean = 0.25 * on[0] + 0.75 * on[1];
+        let deviation = (0.25 * 0.75_f64).sqrt() * (on[0] - on[1]);
+        let top = &bound.hidden[1];
+        assert!(
+            (top.mean[0] - mean).abs() < 1e-3,
+            "{} for {mean}",
+            top.mean[0]
+        );
+        assert!(
+            (top.deviation[0] - deviation).abs() < 1e-3,
+            "{} for {deviation}",
+            top.deviation[0]
+        );
+        assert!((bound.hidden[0].mean[3] - 0.5).abs() < 1e-6);
+        let (bounds, convergence) = dbm.mean_field_bounds(&v, &MeanField::default()).unwrap();
+        assert_eq!((bounds, convergence), (bound.bounds, bound.convergence));
     }
 }

@@ -33,7 +33,7 @@ pub use betas::{Betas, PILOT_CHAINS};
 pub use boltzmann::boltzmann_pseudo_likelihood;
 pub use bound::{Bound, BoundEstimate};
 pub use bracket::{Bracket, SMALLEST_EFFECTIVE_SHARE, SMALLEST_OVERLAP, Warning};
-pub use dbm_bound::{DbmBound, DbmLikelihood};
+pub use dbm_bound::{DbmBound, DbmLikelihood, PosteriorActivity, RESPONDING_ABOVE};
 pub use exact::{exact_free_energies, exact_mean_log_likelihood, exact_mean_log_likelihood_with};
 pub use exact_samples::{MAX_SAMPLED_UNITS, exact_samples};
 pub use hidden_activity::{DEAD_BELOW, HiddenActivity, SATURATED_ABOVE};

@@ -89,7 +89,7 @@ impl Dbm {
     }
 
     /// Calls `f(first row, rows of v, their posterior)` for some rows at a time.
-    fn for_each_posterior(
+    pub(crate) fn for_each_posterior(
         &self,
         v: Input<'_>,
         options: &MeanField,

@@ -292,7 +292,19 @@ fn start(
     let options = plan.options_of(l);
     let rbm = Rbm::unconnected(Layer::new(units), Layer::bernoulli(plan.hidden[l]))?;
     let rbm = rbm.initialized_from(seen, options.seed.wrapping_add(l as u64))?;
-    Training::new(rbm, options, seen)
+    Training::new(halved(rbm, options.doubled, labels)?, options, seen)
+}
+
+/// The start of an RBM whose visible units double their inputs: half the bias has the same means. From other means all weights set out the same way, and as one step of many
+/// hidden units goes too far, hardly any of these would ever be on. The `labels` at the end count once.
+fn halved(rbm: Rbm, doubled: Doubled, labels: usize) -> Result<Rbm> {
+    let [_, factor] = doubled.factors();
+    let mut visible = rbm.visible().clone();
+    let features = visible.size() - labels;
+    visible.bias[..features]
+        .iter_mut()
+        .for_each(|b| *b /= factor);
+    Rbm::from_layers(visible, rbm.hidden().clone(), rbm.weights().clone())
 }
 
 fn check_shape(rbm: &Rbm, n: usize, m: usize) -> Result<()> {

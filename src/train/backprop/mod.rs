@@ -311,7 +311,7 @@ impl Backprop {
         let options = &self.state.options;
         let position = self.position();
         let time = position.epoch as f64 + position.batch as f64 / position.batches as f64;
-        let rates = Rates {
+        let mut rates = Rates {
             rule,
             learning_rate: options.learning_rate.at(time, options.epochs),
             momentum: options.momentum.at(time, options.epochs),
@@ -330,6 +330,11 @@ impl Backprop {
         pass.forward(network, x, 1..=last, dropout)?;
         self.loss = pass.loss(network, target) / x.rows() as f64;
         self.evaluations += 1;
+        if learned.start > 0 && !rule.is_adaptive() {
+            // Rates that suit all layers together can be far beyond what the output layer alone bears.
+            let most = 1.0 / pass.output_curvature(network, x);
+            rates.learning_rate = rates.learning_rate.min(most as f32);
+        }
         pass.backward(network, learned.start + 1)?;
         let weight = 1.0 / x.rows() as f32;
         for l in learned {

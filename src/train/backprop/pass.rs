@@ -205,6 +205,25 @@ impl Pass {
         }
     }
 
+    /// A bound on the curvature of the mean loss along the parameters of the output layer, for this minibatch: `f (1 + mean |x|^2)` with the values `x` that the
+    /// layer gets (1 for its bias) and the largest slope `f` of its means, `1/2` of a softmax layer (its `diag(p) - p p'`), `1/4` of logistic units, 1 of linear ones.
+    /// It is the trace of the values' second moments, which bounds their largest eigenvalue.
+    pub(super) fn output_curvature(&self, network: &Network, x: Input<'_>) -> f64 {
+        let last = network.n_layers() - 1;
+        let slope = match network.activation(last) {
+            Activation::Softmax => 0.5,
+            Activation::Logistic => 0.25,
+            Activation::Linear => 1.0,
+        };
+        let below = self.sent(last - 1, x);
+        let square = |s: usize| match below {
+            Input::Bits(x) => x.ones(s).count() as f64,
+            Input::Real(x) => x.row(s).iter().map(|&x| f64::from(x * x)).sum(),
+        };
+        let squares: f64 = (0..self.rows).map(square).sum();
+        slope * (1.0 + squares / self.rows as f64)
+    }
+
     /// `d_l`.
     pub(super) fn delta(&self, l: usize) -> Input<'_> {
         self.deltas[l].view_rows(0..self.rows).into()

@@ -10,7 +10,10 @@ use crate::common::{self, deep::close};
 use harmonium::{
     dataset::{self, Examples, Values},
     model::{Dbm, Layer},
-    train::{Doubled, Negative, Options, Reconstruction, Schedule, Training, pretrained},
+    train::{
+        Doubled, Negative, Options, Pretraining, PretrainingEvent, PretrainingPlan, Reconstruction,
+        Schedule, Training, pretrained,
+    },
 };
 use std::ops::ControlFlow;
 
@@ -172,4 +175,54 @@ fn pretrained_machines_are_joined() {
     assert!(stopped.unwrap().is_none());
     assert!(Dbm::joined(&rbms[1..2]).is_ok() && Dbm::joined(&[]).is_err());
     assert!(Dbm::joined(&[rbms[0].clone(), rbms[2].clone()]).is_err());
+}
+
+/// Each RBM starts from the means of what it sees, whether its inputs are doubled or not.
+#[test]
+fn upper_rbms_start_from_the_means_of_their_data() {
+    let data = dataset::bars_and_stripes(4);
+    let labels = (0..data.len()).map(|i| (i % 3) as u8).collect();
+    let data = Examples::new(data.values().clone(), Some(labels)).unwrap();
+    let options = |epochs| Options {
+        negative: Negative::ContrastiveDivergence {
+            steps: 1,
+            reconstruction: Reconstruction::Sampled,
+        },
+        epochs,
+        learning_rate: Schedule::Constant(0.1),
+        ..Options::default()
+    };
+    for learned in 1..3 {
+        let options = (0..3).map(|l| options(if l < learned { 40 } else { 0 }));
+        let plan = PretrainingPlan {
+            hidden: vec![12, 10, 8],
+            options: options.collect(),
+            classes: Some(3),
+        };
+        let mut run = Pretraining::new(plan, &data).unwrap();
+        while run.layer() < learned {
+            run.run(&data, |event| match event {
+                PretrainingEvent::Layer(run) if run.layer() == learned => ControlFlow::Break(()),
+                _ => ControlFlow::Continue(()),
+            })
+            .map(|_| ())
+            .unwrap();
+        }
+        let (mean, bias) = (
+            run.seen().unwrap().mean(),
+            &run.training().rbm().visible().bias,
+        );
+        let features = [12, 10][learned - 1];
+        for (m, b) in mean.iter().zip(bias).take(features) {
+            // Half a pseudo-example in each state draws the means to a half.
+            let n = data.len() as f64;
+            let smoothed = (m * n + 0.5) / (n + 1.0);
+            close("mean", logistic(2.0 * f64::from(*b)), smoothed, 1e-6);
+        }
+        let sum: f64 = bias[features..].iter().map(|b| f64::from(*b).exp()).sum();
+        for (m, b) in mean[features..].iter().zip(&bias[features..]) {
+            close("label", f64::from(*b).exp() / sum, *m, 0.02);
+        }
+        assert_eq!(bias.len() - features, if learned == 2 { 3 } else { 0 });
+    }
 }

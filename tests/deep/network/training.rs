@@ -78,6 +78,41 @@ fn conjugate_gradients_never_end_higher() {
     assert!(last < 0.05, "{last}");
 }
 
+/// While it learns alone, the output layer takes no rate at which gradient descent could rise, whatever the schedule says; afterwards it does.
+#[test]
+fn the_output_layer_alone_is_stable_at_any_rate() {
+    let data = examples(60, 20, 4, true, 1);
+    for (output, size) in [(SOFTMAX, 4), (LOGISTIC, 20), (LINEAR, 20)] {
+        let network = network(&[20, 30, size], &[LOGISTIC, output], 1.0, 2);
+        let options = BackpropOptions {
+            epochs: 101,
+            output_epochs: 100,
+            batch_size: 60,
+            learning_rate: 1000.0.into(),
+            momentum: 0.0.into(),
+            ..BackpropOptions::default()
+        };
+        let mut run = Backprop::new(network, options, &data).unwrap();
+        run.update(&data).unwrap();
+        let first = run.loss();
+        let mut last = first;
+        for _ in 1..100 {
+            run.update(&data).unwrap();
+            assert!(run.loss() < last, "{} after {last}", run.loss());
+            last = run.loss();
+        }
+        assert!(last < 0.8 * first, "{last} after {first}");
+        let network = run.network().clone();
+        run.update(&data).unwrap();
+        let far = (0..30).flat_map(|i| {
+            let rows = run.network().weights(1).row(i).iter();
+            rows.zip(network.weights(1).row(i))
+                .map(|(a, b)| (a - b).abs())
+        });
+        assert!(far.fold(0.0, f32::max) > 1.0, "all layers take the rate");
+    }
+}
+
 fn run_options() -> Vec<BackpropOptions> {
     let base = BackpropOptions {
         epochs: 3,

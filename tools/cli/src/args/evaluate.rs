@@ -55,7 +55,7 @@ as in `sample`; of an .ising file ln Z is that of the energy of spins.
 JSON of a deep belief network: count, split, seed; with labels error, wrong, mean_log_probability, confusion; lower_bound, lower_bound_low, \
 lower_bound_high, lower_bound_error (of the mean over the examples), bound_samples, log_z, log_z_low, log_z_high, method (exact or ais), with ais warnings, \
 chains, betas, log_z_forward, log_z_reverse, log_z_bar; mean_log_likelihood, standard_error with --exact alone. Of a deep Boltzmann machine: the same without bound_samples, and \
-mean_field_iterations (of the slowest example), mean_field_change (of its last one); with ais the keys of an RBM with --reverse. Of a general one: log_z, log_z_low, log_z_high, method; with data mean_log_likelihood and standard_error, or lower_bound and lower_bound_error, count, split, pseudo_likelihood; with ais effective_sample_size, chains, betas, seed, warnings.
+mean_field_iterations (of the slowest example), mean_field_change (of its last one), responding_units (of each hidden layer, those whose posterior means vary over the examples); with ais the keys of an RBM with --reverse. Of a general one: log_z, log_z_low, log_z_high, method; with data mean_log_likelihood and standard_error, or lower_bound and lower_bound_error, count, split, pseudo_likelihood; with ais effective_sample_size, chains, betas, seed, warnings.
 
 JSON of an RBM: log_z, log_z_low, log_z_high, method (exact or ais), mean_log_likelihood, standard_error, count, split, \
 dead_hidden_units, saturated_hidden_units; of a test part beside a training part free_energy_gap; with ais effective_sample_size, chains, betas, seed, warnings; with --reverse log_z_low and log_z_high are \

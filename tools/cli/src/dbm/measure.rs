@@ -9,7 +9,7 @@ use crate::{
 };
 use harmonium::{
     Examples,
-    evaluate::{Ais, Base, Betas, Bracket, DbmBound, ReverseStart},
+    evaluate::{Ais, Base, Betas, Bracket, DbmBound, RESPONDING_ABOVE, ReverseStart},
     kernel::reduce::mean_and_standard_error,
     model::{Convergence, Dbm, MeanField},
 };
@@ -178,6 +178,9 @@ impl LowerBound {
         let convergence = self.bound.convergence;
         put("mean_field_iterations", json!(convergence.iterations));
         put("mean_field_change", json!(convergence.change));
+        let hidden = self.bound.hidden.iter();
+        let responding: Vec<usize> = hidden.map(|x| x.responding(RESPONDING_ABOVE)).collect();
+        put("responding_units", json!(responding));
         match &self.log_z {
             LogZ::Exact(z) => {
                 put("method", json!("exact"));
@@ -234,6 +237,16 @@ impl LowerBound {
             ),
         ]);
         rows.push(mean_field_row(self.bound.convergence));
+        for (l, hidden) in (1..).zip(&self.bound.hidden) {
+            rows.push([
+                format!("hidden layer {l}"),
+                format!("{} units respond", hidden.responding(RESPONDING_ABOVE)),
+                format!(
+                    "of {}: posterior means that vary by more than {RESPONDING_ABOVE} over the examples",
+                    hidden.mean.len()
+                ),
+            ]);
+        }
         match &self.log_z {
             LogZ::Exact(z) => rows.push(["ln Z".into(), nats(*z), "by enumeration".into()]),
             LogZ::Annealed { bracket, start, .. } => {

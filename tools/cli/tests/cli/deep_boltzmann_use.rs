@@ -5,7 +5,7 @@ use harmonium::{
     BitMatrix, Dbm, Matrix,
     checkpoint::Checkpoint,
     dataset::bars_and_stripes,
-    evaluate::DbmBound,
+    evaluate::{DbmBound, RESPONDING_ABOVE},
     kernel::reduce::mean_and_standard_error,
     model::{Kind, Layer, MeanField, most_probable},
 };
@@ -120,6 +120,9 @@ fn bounds_come_with_ln_z_from_both_sides() {
     let done = bound.convergence;
     assert_eq!(found["mean_field_iterations"], done.iterations);
     assert_eq!(of("mean_field_change") as f32, done.change);
+    let responding = bound.hidden.iter();
+    let responding: Vec<_> = responding.map(|x| x.responding(RESPONDING_ABOVE)).collect();
+    assert_eq!(found["responding_units"], serde_json::json!(responding));
     for (key, x) in [("count", 16), ("chains", 200), ("betas", 500), ("seed", 3)] {
         assert_eq!(found[key], x, "{key}");
     }
@@ -135,6 +138,8 @@ fn bounds_come_with_ln_z_from_both_sides() {
         "train lower bound",
         "interval",
         "mean field",
+        "hidden layer 2",
+        "units respond",
         "Bennett",
         "bracket",
         "DBM 9-6-4",
