@@ -128,6 +128,7 @@ struct Setting {
     seed: u64,
     out: Option<PathBuf>,
     only: Option<String>,
+    resume: bool,
     interrupt: Interrupt,
 }
 
@@ -168,12 +169,19 @@ pub fn run(args: &ReproduceArgs) -> Outcome<()> {
                 .hint("`harmonium reproduce --list` says what they are"),
         );
     };
+    if args.resume && !dbm::EXPERIMENTS.contains(&name) {
+        return Err(Failure::usage(format!(
+            "--resume: expected one of {}, not {name}",
+            dbm::EXPERIMENTS.join(", ")
+        )));
+    }
     let mut setting = Setting {
         data: args.data.as_deref().map(resolved),
         quick: args.quick,
         seed: args.seed,
         out: args.out.clone(),
         only: args.only.clone(),
+        resume: args.resume,
         interrupt: Interrupt::listen()?,
     };
     if let Some(out) = &setting.out {

@@ -35,6 +35,9 @@ pub struct ReproduceArgs {
     /// Directory for the record NAME.json and the models.
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
+    /// Go on with the joint stage that an earlier run of a DBM, interrupted or not, left in --out after its last epoch.
+    #[arg(long, requires = "out", conflicts_with_all = ["only", "seeds"])]
+    pub resume: bool,
     /// The record on stdout in place of the table.
     #[arg(long)]
     pub json: bool,

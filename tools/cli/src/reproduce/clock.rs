@@ -72,6 +72,11 @@ impl<'a> Clock<'a> {
         self.seconds += seconds;
     }
 
+    /// Seconds of learning up to the last [`Self::stop`].
+    pub(super) fn seconds(&self) -> f64 {
+        self.seconds
+    }
+
     /// Seconds of learning since the last call.
     pub(super) fn take_seconds(&mut self) -> f64 {
         std::mem::take(&mut self.seconds)

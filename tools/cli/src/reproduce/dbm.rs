@@ -15,7 +15,7 @@ use crate::{
 use harmonium::{
     Checkpoint, Dbm, Examples, Network, Values,
     dataset::Binarization,
-    evaluate::{Ais, Base, Betas, Bracket, DbmBound, ReverseStart},
+    evaluate::{Ais, Base, Betas, Bracket, DbmBound, RESPONDING_ABOVE, ReverseStart},
     model::MeanField,
     train::{
         BackpropOptions, DbmEvent, DbmOptions, DbmTraining, Event, Negative, Options,
@@ -23,8 +23,15 @@ use harmonium::{
     },
 };
 use serde_json::{Value, json};
-use std::{ops::ControlFlow, path::PathBuf};
+use std::{
+    ops::ControlFlow,
+    path::{Path, PathBuf},
+};
 
+/// Names of the experiments below, of which an interrupted one can go on.
+pub const EXPERIMENTS: [&str; 3] = ["dbm-2009", "dbm-2009-three", "dbm-centered"];
+/// Note of a stored run: seconds of learning so far.
+const SECONDS: &str = "seconds";
 /// Of the test images' bits and those of the training images that annealing starts from.
 const TEST_BITS_SEED: u64 = 1;
 /// Training images that the base of annealing is taken from.
@@ -84,21 +91,21 @@ pub fn centered(setting: &Setting) -> Outcome<Vec<Part>> {
     let data = setting.data(Binarization::None, 0)?;
     let annealing = Annealing::new(setting, &data)?;
     let mut clock = Clock::new(setting);
-    let sizes: Vec<usize> = [&[data.train.columns()], &machine.sizes(setting)[..]].concat();
-    let dbm = Dbm::bernoulli(&sizes)?.initialized_from(&data.train, setting.seed)?;
     let options = DbmOptions {
         epochs: setting.at_most(CENTERED_EPOCHS, 2),
         resample_data: true,
         seed: setting.seed,
         ..DbmOptions::default()
     };
-    let dbm = together(
-        &mut clock,
-        machine.file(setting),
-        dbm,
-        options.clone(),
-        &data.train,
-    )?;
+    let run = match machine.unfinished(&mut clock, &options, &data.train)? {
+        Some(run) => run,
+        None => {
+            let sizes = [&[data.train.columns()], &machine.sizes(setting)[..]].concat();
+            let dbm = Dbm::bernoulli(&sizes)?.initialized_from(&data.train, setting.seed)?;
+            DbmTraining::new(dbm, options.clone(), &data.train)?
+        }
+    };
+    let dbm = together(&mut clock, machine.file(setting), run, &data.train)?;
     let figures = vec![annealing.test_bound(&dbm, machine.bound)?];
     Ok(vec![machine.part(
         &mut clock,
@@ -123,18 +130,18 @@ impl Published {
         let annealing = Annealing::new(setting, &data)?;
 
         let sizes = self.sizes(setting);
-        let (dbm, options) = layer_by_layer(&mut clock, &sizes, &data.train)?;
-        let figures = vec![annealing.test_bound(&dbm, None)?];
-        let mut parts = vec![self.part(&mut clock, "layer by layer", figures, options)];
-
         let options = joint_options(setting, sizes.len(), data.train.len());
-        let dbm = together(
-            &mut clock,
-            self.file(setting),
-            dbm,
-            options.clone(),
-            &data.train,
-        )?;
+        let mut parts = Vec::new();
+        let run = match self.unfinished(&mut clock, &options, &data.train)? {
+            Some(run) => run,
+            None => {
+                let (dbm, told) = layer_by_layer(&mut clock, &sizes, &data.train)?;
+                let figures = vec![annealing.test_bound(&dbm, None)?];
+                parts.push(self.part(&mut clock, "layer by layer", figures, told));
+                DbmTraining::new(dbm, options.clone(), &data.train)?
+            }
+        };
+        let dbm = together(&mut clock, self.file(setting), run, &data.train)?;
         let figures = vec![annealing.test_bound(&dbm, self.bound)?];
         parts.push(self.part(&mut clock, "joint learning", figures, json!(options)));
         parts.push(self.network(&mut clock, &dbm, &data)?);
@@ -149,6 +156,32 @@ impl Published {
             )));
         };
         Ok(Checkpoint::load(&path)?.model.into_dbm()?)
+    }
+
+    /// With `--resume`, the joint stage that is stored in `--out`.
+    fn unfinished(
+        &self,
+        clock: &mut Clock<'_>,
+        options: &DbmOptions,
+        data: &Examples,
+    ) -> Outcome<Option<DbmTraining>> {
+        let setting = clock.setting;
+        let (true, Some(path)) = (setting.resume, self.file(setting)) else {
+            return Ok(None);
+        };
+        let checkpoint = Checkpoint::load(&path)?;
+        let seconds = checkpoint.notes.get(SECONDS).and_then(|x| x.parse().ok());
+        let run = checkpoint.into_dbm_training(data)?;
+        if run.options() != options {
+            let message = format!("--resume: the run in {} has other options", path.display());
+            return Err(Failure::usage(message).hint("--seed and --quick are those of its start"));
+        }
+        clock.add_seconds(seconds.unwrap_or(0.0));
+        let (epoch, epochs) = (run.position().epoch, options.epochs);
+        note(format!(
+            "goes on after {epoch} of {epochs} epochs of joint learning"
+        ));
+        Ok(Some(run))
     }
 
     fn file(&self, setting: &Setting) -> Option<PathBuf> {
@@ -337,14 +370,13 @@ fn joint_options(setting: &Setting, layers: usize, examples: usize) -> DbmOption
     }
 }
 
+/// Runs the joint stage to its end; `file` holds it after every epoch.
 fn together(
     clock: &mut Clock<'_>,
     file: Option<PathBuf>,
-    dbm: Dbm,
-    options: DbmOptions,
+    mut run: DbmTraining,
     data: &Examples,
 ) -> Outcome<Dbm> {
-    let mut run = DbmTraining::new(dbm, options, data)?;
     clock.go();
     let mut failure = None;
     let done = run.run(data, |event| {
@@ -360,22 +392,39 @@ fn together(
                 mean_field.iterations
             ))
         });
-        if let Err(e) = told {
+        let stored = told.and_then(|()| match &file {
+            Some(path) => store(clock, run, path),
+            None => Ok(()),
+        });
+        if let Err(e) = stored {
             failure = Some(e);
             return ControlFlow::Break(());
         }
         clock.flow()
     })?;
     clock.stop();
-    clock.check(done, failure)?;
-    if let Some(path) = file {
-        let mut checkpoint = Checkpoint::from(&run);
-        let source = clock.setting.source(Binarization::None, 0);
-        source.note(&mut checkpoint.notes);
-        checkpoint.save(&path)?;
+    if let Some(path) = &file {
+        clock.check(done, failure).map_err(|e| {
+            let what = "--resume goes on after the last epoch of joint learning in";
+            e.hint(format!("{what} {}", path.display()))
+        })?;
         note(format!("model in {}", path.display()));
+    } else {
+        clock.check(done, failure)?;
     }
     Ok(run.into_dbm())
+}
+
+fn store(clock: &mut Clock<'_>, run: &DbmTraining, path: &Path) -> Outcome<()> {
+    clock.stop();
+    let mut checkpoint = Checkpoint::from(run);
+    let source = clock.setting.source(Binarization::None, 0);
+    source.note(&mut checkpoint.notes);
+    let seconds = clock.seconds().to_string();
+    checkpoint.notes.insert(SECONDS.into(), seconds);
+    checkpoint.save(path)?;
+    clock.go();
+    Ok(())
 }
 
 /// How `ln Z` is bracketed, and the images that the bound is of.
@@ -420,8 +469,12 @@ impl Annealing {
         let bound = DbmBound::new(dbm, input(&self.test), &MeanField::default())?;
         let within = bound.within(&log_z);
         let (forward, reverse) = (&log_z.forward, &log_z.reverse);
+        let responding = bound.hidden.iter();
+        let responding: Vec<String> = responding
+            .map(|x| format!("{} of {}", x.responding(RESPONDING_ABOVE), x.mean.len()))
+            .collect();
         let mut remark = format!(
-            "ln Z {:.2} by Bennett; by forward AIS {:.2} and in reverse {:.2}, effective sample sizes {:.0} and {:.0} of {}; mean field: {} iterations at most, last change {:.0e}",
+            "ln Z {:.2} by Bennett; by forward AIS {:.2} and in reverse {:.2}, effective sample sizes {:.0} and {:.0} of {}; mean field: {} iterations at most, last change {:.0e}; hidden units that respond, layer by layer: {}",
             log_z.bennett.estimate,
             bound.mean(forward.estimate).0,
             bound.mean(reverse.estimate).0,
@@ -430,6 +483,7 @@ impl Annealing {
             self.chains,
             bound.convergence.iterations,
             bound.convergence.change,
+            responding.join(", "),
         );
         for warning in log_z.warnings() {
             remark.push_str(&format!("; {warning}"));

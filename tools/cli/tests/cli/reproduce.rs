@@ -95,6 +95,36 @@ fn the_network_of_a_stored_machine_is_that_of_the_whole_run() {
 }
 
 #[test]
+fn a_machine_that_learned_goes_on_from_its_file() {
+    let bench = Bench::new();
+    let line = "reproduce dbm-2009 --quick --seed 3 --json --out out";
+    let resume = format!("{line} --resume");
+    bench.refused(&resume, 1, &["dbm-2009.safetensors"]);
+    let whole = bench.json(line);
+    // No epoch of the joint stage is left, so what follows it must be the same to the bit.
+    let rest = bench.json(&resume);
+    let [whole, rest] = [&whole, &rest].map(|x| x["parts"].as_array().unwrap().clone());
+    assert_eq!((whole.len(), rest.len()), (3, 2));
+    for (a, b) in whole[1..].iter().zip(&rest) {
+        assert_eq!(
+            [&a["name"], &a["figures"], &a["recipe"]],
+            [&b["name"], &b["figures"], &b["recipe"]]
+        );
+    }
+    bench.refused(
+        &resume.replace("--seed 3", "--seed 4"),
+        2,
+        &["--resume", "out/dbm-2009.safetensors"],
+    );
+    bench.refused(
+        "reproduce rbm-small --quick --out out --resume",
+        2,
+        &["--resume", "dbm-2009", "rbm-small"],
+    );
+    bench.refused("reproduce dbm-2009 --quick --resume", 2, &["--out"]);
+}
+
+#[test]
 fn steps_may_grow_over_the_epochs() {
     let bench = Bench::new();
     let run = "train --data bars.csv --hidden 4 --method cd --batch-size 4 --seed 1";
