@@ -1,15 +1,10 @@
-//! The native dense product: a few strips of B packed at a time, A broadcast from where it lies, C in registers.
+//! The native dense product: one strip of B packed at a time, A broadcast from where it lies, C in registers.
 //!
 //! ```text
-//! for block of K_BLOCK rows of B
-//!   for GROUP columns                                 pack: [strip][k][2 vectors], transposing if B is column-major
-//!     for ROW_BLOCK rows of A                         (stay in L2)
-//!       for strip of 2 vectors of columns             (stays in L1)
-//!         for GEMM_ROWS rows                          micro: rows x 2 accumulators, one pass over k
+//! for block of K_BLOCK rows of B                      (B's strip stays in L1)
+//!   for strip of 2 vectors of columns                 pack: [k][2 vectors], transposing if B is column-major
+//!     for block of GEMM_ROWS rows of A                micro: rows x 2 accumulators, one pass over k
 //! ```
-//!
-//! Strips are packed side by side because rows of B lie far apart: a whole group of one row comes from memory as neighbours, a single strip would be
-//! a line or two of each.
 //!
 //! After G. Goto and R. van de Geijn, Anatomy of high-performance matrix multiplication, ACM TOMS 34(3), 2008, without the packing of A:
 //! states are few rows, and a broadcast reads a float from any stride.
@@ -21,22 +16,18 @@ use crate::{
 };
 use std::cell::RefCell;
 
-/// Rows of B that are packed at a time.
+/// Rows of B that are packed at a time: with 32 columns, 32 KiB.
 const K_BLOCK: usize = 256;
-/// Columns of B that are packed at a time: 64 KiB.
-const GROUP: usize = 64;
-/// Rows of A that meet all strips of a group before the next rows do, 120 KiB: a multiple of every [`Simd::GEMM_ROWS`].
-const ROW_BLOCK: usize = 120;
 /// Most columns of a strip: two vectors of 16.
 const MAX_STRIP: usize = 32;
 
 thread_local! {
-    static STRIPS: RefCell<Aligned<f32>> = RefCell::new(aligned(K_BLOCK * GROUP, 0.0));
+    static STRIP: RefCell<Aligned<f32>> = RefCell::new(aligned(K_BLOCK * MAX_STRIP, 0.0));
 }
 
-/// Makes this thread's strips.
+/// Makes this thread's strip.
 pub(super) fn warm_up() {
-    STRIPS.with_borrow(|_| ());
+    STRIP.with_borrow(|_| ());
 }
 
 struct Multiply<'a> {
@@ -45,19 +36,19 @@ struct Multiply<'a> {
     b: Operand<'a>,
     c: &'a mut [f32],
     stride: usize,
-    strips: &'a mut [f32],
+    strip: &'a mut [f32],
 }
 
 /// `C += alpha A B`; bounds are checked by the caller.
 pub(super) fn multiply(alpha: f32, a: Operand<'_>, b: Operand<'_>, c: &mut [f32], stride: usize) {
-    STRIPS.with_borrow_mut(|strips| {
+    STRIP.with_borrow_mut(|strip| {
         dispatch(Multiply {
             alpha,
             a,
             b,
             c,
             stride,
-            strips,
+            strip,
         })
     });
 }
@@ -73,46 +64,43 @@ impl Operation for Multiply<'_> {
             b,
             c,
             stride,
-            strips,
+            strip,
         } = self;
         let width = 2 * S::LANES;
         let mut k0 = 0;
         while k0 < a.columns {
             let depth = (a.columns - k0).min(K_BLOCK);
-            for group in (0..b.columns).step_by(GROUP) {
-                let in_group = (b.columns - group).min(GROUP);
-                pack(s, alpha, b, (k0, depth), (group, in_group), strips);
-                for rows in (0..a.rows).step_by(ROW_BLOCK) {
-                    let end = (rows + ROW_BLOCK).min(a.rows);
-                    for strip in (0..in_group).step_by(width) {
-                        let columns = (in_group - strip).min(width);
-                        for i0 in (rows..end).step_by(S::GEMM_ROWS) {
-                            let mut tile = Tile {
-                                // SAFETY: row i0 and column k0 exist in A, whose elements lie in its slice.
-                                a: unsafe {
-                                    a.data
-                                        .as_ptr()
-                                        .add(i0 * a.row_stride + k0 * a.column_stride)
-                                },
-                                row_stride: a.row_stride,
-                                column_stride: a.column_stride,
-                                depth,
-                                b: &strips[strip * depth..],
-                                c: &mut c[i0 * stride + group + strip..],
-                                stride,
-                                columns,
-                            };
-                            macro_rules! by_rows {
-                                ($($m:literal)*) => {
-                                    match (end - i0).min(S::GEMM_ROWS) {
-                                        $($m => tile.micro::<S, $m>(s),)*
-                                        _ => unreachable!("at most twelve rows"),
-                                    }
-                                };
+            for j0 in (0..b.columns).step_by(width) {
+                let columns = (b.columns - j0).min(width);
+                pack(s, alpha, b, k0, depth, j0, columns, strip);
+                let mut i0 = 0;
+                while i0 < a.rows {
+                    let rows = (a.rows - i0).min(S::GEMM_ROWS);
+                    let mut tile = Tile {
+                        // SAFETY: row i0 and column k0 exist in A, whose elements lie in its slice.
+                        a: unsafe {
+                            a.data
+                                .as_ptr()
+                                .add(i0 * a.row_stride + k0 * a.column_stride)
+                        },
+                        row_stride: a.row_stride,
+                        column_stride: a.column_stride,
+                        depth,
+                        b: strip,
+                        c: &mut c[i0 * stride + j0..],
+                        stride,
+                        columns,
+                    };
+                    macro_rules! by_rows {
+                        ($($m:literal)*) => {
+                            match rows {
+                                $($m => tile.micro::<S, $m>(s),)*
+                                _ => unreachable!("at most twelve rows"),
                             }
-                            by_rows!(1 2 3 4 5 6 7 8 9 10 11 12);
-                        }
+                        };
                     }
+                    by_rows!(1 2 3 4 5 6 7 8 9 10 11 12);
+                    i0 += rows;
                 }
             }
             k0 += depth;
@@ -120,85 +108,69 @@ impl Operation for Multiply<'_> {
     }
 }
 
-/// Copies `depth` rows of `alpha * B` from `k0` on, `columns` from `j0` on, as strips `[depth][width]`, zeros beyond the columns.
+/// Copies `alpha * B[k0..][j0..]` into `strip` as `[depth][width]`, zeros beyond `columns`.
 #[inline(always)]
+#[allow(
+    clippy::too_many_arguments,
+    reason = "the corner of a matrix and its copy"
+)]
 fn pack<S: Simd>(
     s: S,
     alpha: f32,
     b: Operand<'_>,
-    (k0, depth): (usize, usize),
-    (j0, columns): (usize, usize),
-    strips: &mut [f32],
-) {
-    let width = 2 * S::LANES;
-    let strips = &mut strips[..columns.next_multiple_of(width) * depth];
-    if b.column_stride == 1 {
-        for k in 0..depth {
-            let from = &b.data[(k0 + k) * b.row_stride + j0..][..columns];
-            for (from, strip) in from
-                .chunks(width)
-                .zip(strips.chunks_exact_mut(width * depth))
-            {
-                let to = &mut strip[k * width..][..width];
-                if from.len() == width {
-                    to.copy_from_slice(from);
-                } else {
-                    to[..from.len()].copy_from_slice(from);
-                    to[from.len()..].fill(0.0);
-                }
-            }
-        }
-    } else {
-        for (i, strip) in strips.chunks_exact_mut(width * depth).enumerate() {
-            let done = i * width;
-            let columns = (columns - done).min(width);
-            transpose(s, b, (k0, depth), (j0 + done, columns), strip);
-        }
-    }
-    if alpha != 1.0 {
-        for x in strips {
-            *x *= alpha;
-        }
-    }
-}
-
-/// One strip of a B whose transpose is row-major: squares are turned in registers, edges one by one.
-#[inline(always)]
-fn transpose<S: Simd>(
-    s: S,
-    b: Operand<'_>,
-    (k0, depth): (usize, usize),
-    (j0, columns): (usize, usize),
+    k0: usize,
+    depth: usize,
+    j0: usize,
+    columns: usize,
     strip: &mut [f32],
 ) {
     let width = 2 * S::LANES;
-    let at = |k: usize, j: usize| (k0 + k) + (j0 + j) * b.column_stride;
-    let square_depth = depth / S::LANES * S::LANES;
-    for j in (0..width).step_by(S::LANES) {
-        let full = j + S::LANES <= columns;
-        if full {
-            for k in (0..square_depth).step_by(S::LANES) {
-                let from = &b.data[at(k, j)..];
-                assert!(from.len() >= (S::LANES - 1) * b.column_stride + S::LANES);
-                // SAFETY: the assert covers the LANES rows read; the strip holds LANES rows of `width` from k.
-                unsafe {
-                    s.transpose(
-                        from.as_ptr(),
-                        b.column_stride,
-                        strip[k * width + j..].as_mut_ptr(),
-                        width,
-                    );
+    let strip = &mut strip[..depth * width];
+    if b.column_stride == 1 {
+        for (k, to) in strip.chunks_exact_mut(width).enumerate() {
+            let from = &b.data[(k0 + k) * b.row_stride + j0..][..columns];
+            if columns == width {
+                to.copy_from_slice(from);
+            } else {
+                to[..columns].copy_from_slice(from);
+                to[columns..].fill(0.0);
+            }
+        }
+    } else {
+        // B' is row-major: squares are transposed in registers, edges one by one.
+        let at = |k: usize, j: usize| (k0 + k) + (j0 + j) * b.column_stride;
+        let square_depth = depth / S::LANES * S::LANES;
+        for j in (0..width).step_by(S::LANES) {
+            let full = j + S::LANES <= columns;
+            if full {
+                for k in (0..square_depth).step_by(S::LANES) {
+                    let from = &b.data[at(k, j)..];
+                    assert!(from.len() >= (S::LANES - 1) * b.column_stride + S::LANES);
+                    // SAFETY: the assert covers the LANES rows read; the strip holds LANES rows of `width` from k.
+                    unsafe {
+                        s.transpose(
+                            from.as_ptr(),
+                            b.column_stride,
+                            strip[k * width + j..].as_mut_ptr(),
+                            width,
+                        );
+                    }
+                }
+            }
+            for k in (if full { square_depth } else { 0 })..depth {
+                for l in 0..S::LANES {
+                    strip[k * width + j + l] = if j + l < columns {
+                        b.data[at(k, j + l)]
+                    } else {
+                        0.0
+                    };
                 }
             }
         }
-        for k in (if full { square_depth } else { 0 })..depth {
-            for l in 0..S::LANES {
-                strip[k * width + j + l] = if j + l < columns {
-                    b.data[at(k, j + l)]
-                } else {
-                    0.0
-                };
-            }
+    }
+    if alpha != 1.0 {
+        for x in strip {
+            *x *= alpha;
         }
     }
 }
