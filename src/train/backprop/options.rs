@@ -29,7 +29,7 @@ pub struct BackpropOptions {
     pub descent: Descent,
     /// Passes over the data.
     pub epochs: usize,
-    /// First of these, in which the output layer learns alone. Steps that are not adaptive then take at most the rate `1 / f (1 + mean |x|^2)`, where the mean is over
+    /// First of these, in which the output layer learns alone. Steps that are not adaptive then take at most the rate `1 / (f (1 + mean |x|^2))`, where the mean is over
     /// the minibatch's values `x` of the layer below, and `f` is 1/2 for a softmax output, 1/4 for a logistic, 1 for a linear one: the inverse of a bound on the
     /// curvature, up to which gradient descent falls.
     pub output_epochs: usize,

@@ -177,7 +177,7 @@ fn pretrained_machines_are_joined() {
     assert!(Dbm::joined(&[rbms[0].clone(), rbms[2].clone()]).is_err());
 }
 
-/// Each RBM starts from the means of what it sees, whether its inputs are doubled or not.
+/// Upper RBMs, whose visible units double their inputs, start from the means of what they see; the label, whose input counts once, too.
 #[test]
 fn upper_rbms_start_from_the_means_of_their_data() {
     let data = dataset::bars_and_stripes(4);
@@ -200,14 +200,11 @@ fn upper_rbms_start_from_the_means_of_their_data() {
             classes: Some(3),
         };
         let mut run = Pretraining::new(plan, &data).unwrap();
-        while run.layer() < learned {
-            run.run(&data, |event| match event {
-                PretrainingEvent::Layer(run) if run.layer() == learned => ControlFlow::Break(()),
-                _ => ControlFlow::Continue(()),
-            })
-            .map(|_| ())
-            .unwrap();
-        }
+        let stopped = run.run(&data, |event| match event {
+            PretrainingEvent::Layer(run) if run.layer() == learned => ControlFlow::Break(()),
+            _ => ControlFlow::Continue(()),
+        });
+        assert!(stopped.unwrap().is_break());
         let (mean, bias) = (
             run.seen().unwrap().mean(),
             &run.training().rbm().visible().bias,

@@ -169,10 +169,10 @@ pub fn run(args: &ReproduceArgs) -> Outcome<()> {
                 .hint("`harmonium reproduce --list` says what they are"),
         );
     };
-    if args.resume && !dbm::EXPERIMENTS.contains(&name) {
+    if args.resume && !dbm::RESUMABLE.contains(&name) {
         return Err(Failure::usage(format!(
             "--resume: expected one of {}, not {name}",
-            dbm::EXPERIMENTS.join(", ")
+            dbm::RESUMABLE.join(", ")
         )));
     }
     let mut setting = Setting {

@@ -6,7 +6,7 @@
 
 use super::{Figure, Part, Setting, clock::Clock, stack, test_part};
 use crate::{
-    data::{Data, input},
+    data::{Data, Source, input},
     deep::boltzmann::MACHINE,
     failure::{Failure, Outcome, note},
     likelihood::{DEFAULT_BURN_IN, DEFAULT_CHAINS},
@@ -29,7 +29,7 @@ use std::{
 };
 
 /// Names of the experiments below, of which an interrupted one can go on.
-pub const EXPERIMENTS: [&str; 3] = ["dbm-2009", "dbm-2009-three", "dbm-centered"];
+pub const RESUMABLE: [&str; 3] = ["dbm-2009", "dbm-2009-three", "dbm-centered"];
 /// Note of a stored run: seconds of learning so far.
 const SECONDS: &str = "seconds";
 /// Of the test images' bits and those of the training images that annealing starts from.
@@ -155,7 +155,15 @@ impl Published {
                 "--only {NETWORK}: starts from the machine of an earlier run, in the directory --out"
             )));
         };
-        Ok(Checkpoint::load(&path)?.model.into_dbm()?)
+        let checkpoint = Checkpoint::load(&path)?;
+        if let Some(state) = &checkpoint.dbm_training {
+            let batches = state.examples.div_ceil(state.options.batch_size.max(1));
+            if state.updates < (batches * state.options.epochs) as u64 {
+                let message = format!("{}: joint learning is not done", path.display());
+                return Err(Failure::failed(message).hint("go on with --resume"));
+            }
+        }
+        Ok(checkpoint.model.into_dbm()?)
     }
 
     /// With `--resume`, the joint stage that is stored in `--out`.
@@ -171,10 +179,15 @@ impl Published {
         };
         let checkpoint = Checkpoint::load(&path)?;
         let seconds = checkpoint.notes.get(SECONDS).and_then(|x| x.parse().ok());
+        let source = Source::from_notes(&checkpoint.notes)?;
         let run = checkpoint.into_dbm_training(data)?;
-        if run.options() != options {
-            let message = format!("--resume: the run in {} has other options", path.display());
-            return Err(Failure::usage(message).hint("--seed and --quick are those of its start"));
+        if run.options() != options || source != Some(setting.source(Binarization::None, 0)) {
+            let message = format!(
+                "--resume: the run in {} has other options or data",
+                path.display()
+            );
+            let hint = "--seed, --quick and --data are those of its start";
+            return Err(Failure::usage(message).hint(hint));
         }
         clock.add_seconds(seconds.unwrap_or(0.0));
         let (epoch, epochs) = (run.position().epoch, options.epochs);
@@ -403,14 +416,13 @@ fn together(
         clock.flow()
     })?;
     clock.stop();
+    let epoch = run.position().epoch;
+    clock.check(done, failure).map_err(|e| match &file {
+        Some(_) if epoch > 0 => e.hint(format!("--resume goes on after {epoch} epochs")),
+        _ => e,
+    })?;
     if let Some(path) = &file {
-        clock.check(done, failure).map_err(|e| {
-            let what = "--resume goes on after the last epoch of joint learning in";
-            e.hint(format!("{what} {}", path.display()))
-        })?;
         note(format!("model in {}", path.display()));
-    } else {
-        clock.check(done, failure)?;
     }
     Ok(run.into_dbm())
 }

@@ -1,6 +1,7 @@
 //! `harmonium reproduce`: every experiment on its short way, and what it says.
 
 use crate::common::Bench;
+use harmonium::Checkpoint;
 
 #[test]
 fn every_experiment_has_a_short_way_with_a_record() {
@@ -115,6 +116,17 @@ fn a_machine_that_learned_goes_on_from_its_file() {
         &resume.replace("--seed 3", "--seed 4"),
         2,
         &["--resume", "out/dbm-2009.safetensors"],
+    );
+    // A network needs the machine at the end of its joint stage.
+    let path = bench.path("out/dbm-2009.safetensors");
+    let mut checkpoint = Checkpoint::load(&path).unwrap();
+    checkpoint.dbm_training.as_mut().unwrap().updates -= 1;
+    checkpoint.save(&path).unwrap();
+    let network = format!("{line} --only network");
+    bench.refused(
+        &network,
+        1,
+        &["dbm-2009.safetensors", "not done", "--resume"],
     );
     bench.refused(
         "reproduce rbm-small --quick --out out --resume",
