@@ -1,25 +1,29 @@
 //! What a training run is to do: from the command line alone, or from the file of a run that goes on.
 
+mod negative;
+mod resumed;
+
+pub use negative::{check_chains, describe};
+pub use resumed::{agree, contradiction};
+
 use crate::{
     args::{Method, ObjectiveArg, Preset, TrainArgs},
     data::{MNIST, Source, Treatment, resolved},
     failure::{Failure, Outcome},
 };
 use harmonium::{
-    checkpoint::Checkpoint,
     dataset::Binarization,
     model::{Kind, Layer, Rbm, Units},
-    train::{Centering, Negative, Objective, Options, Reconstruction, Rule, Schedule, Sparsity},
+    train::{Centering, Objective, Options, Rule, Schedule, Sparsity},
 };
-use std::{fmt::Display, path::Path};
+use negative::negative;
 
 /// Passes over the data unless told otherwise: on MNIST, what fits into a minute on two cores.
 pub const DEFAULT_EPOCHS: usize = 100;
 /// Passes of `--preset fast` and of `--preset best`.
 const FAST_EPOCHS: usize = 20;
 const BEST_EPOCHS: usize = 300;
-/// Gibbs sweeps an update and decay of the weights with `--preset best`.
-const BEST_STEPS: usize = 5;
+/// Decay of the weights with `--preset best`.
 const BEST_DECAY: f32 = 2e-4;
 /// Learning rate at the start, with the centred gradient.
 const CENTRED_RATE: f32 = 0.1;
@@ -29,20 +33,6 @@ const CLASSIFIER_MOMENTUM: f32 = 0.9;
 const UNCENTRED_CLASSIFIER_RATE: f32 = 1.0;
 /// Hidden units unless told otherwise.
 pub const DEFAULT_HIDDEN: usize = 500;
-const DEFAULT_CHAINS: usize = 100;
-const DEFAULT_STEPS: usize = 1;
-/// Chains of `mcmc` start at fair coins and need some time.
-const DEFAULT_MCMC_STEPS: usize = 100;
-/// Step size of fast weights.
-const DEFAULT_FAST_RATE: f32 = 0.01;
-/// What is left of fast weights after an update, as in Tieleman and Hinton (2009).
-const DEFAULT_FAST_DECAY: f32 = 0.95;
-/// Temperatures of tempered training and the lowest inverse one.
-const DEFAULT_TEMPERATURES: usize = 10;
-const DEFAULT_LOWEST_BETA: f32 = 0.9;
-/// Share of accepted swaps of trajectory training, as in Bereux et al. (2025), and most snapshots.
-const DEFAULT_ACCEPTANCE: f32 = 0.25;
-const DEFAULT_SNAPSHOTS: usize = 10;
 
 /// Largest number of weights or of states in all chains: 2^31, which as f32 takes 8 GiB.
 pub const MOST_ELEMENTS: usize = 1 << 31;
@@ -188,120 +178,6 @@ impl Plan {
         Ok(plan)
     }
 
-    /// The run in `checkpoint`, read from `path`, with the `--epochs` of the command line if it has any.
-    ///
-    /// # Errors
-    /// A file without a run, and flags that contradict it.
-    pub fn resumed(args: &TrainArgs, checkpoint: &Checkpoint, path: &Path) -> Outcome<Self> {
-        let Some(state) = &checkpoint.training else {
-            return Err(Failure::failed(format!(
-                "{}: holds a machine, but no run that could go on",
-                path.display()
-            ))
-            .hint("only models that `harmonium train` has written can be resumed"));
-        };
-        let Some(source) = Source::from_notes(&checkpoint.notes)? else {
-            return Err(Failure::failed(format!(
-                "{}: its notes do not say which data the run is on",
-                path.display()
-            )));
-        };
-        let mut options = state.options.clone();
-        let data = args.data.as_deref().map(resolved);
-        agree("data", data.as_ref(), Some(&source.data))?;
-        agree("binarize", args.binarize.as_ref(), Some(&source.binarize))?;
-        if args.stream && !source.stream {
-            return Err(contradiction("--stream", "has its data in memory"));
-        }
-        agree(
-            "validation",
-            args.validation.as_ref(),
-            Some(&source.validation),
-        )?;
-        agree(
-            "hidden",
-            args.hidden.as_ref(),
-            Some(&checkpoint.rbm()?.n_hidden()),
-        )?;
-        agree(
-            "batch-size",
-            args.batch_size.as_ref(),
-            Some(&options.batch_size),
-        )?;
-        agree(
-            "learning-rate",
-            args.learning_rate.as_ref(),
-            Some(&options.learning_rate),
-        )?;
-        agree("momentum", args.momentum.as_ref(), Some(&options.momentum))?;
-        agree(
-            "weight-decay",
-            args.weight_decay.as_ref(),
-            Some(&options.weight_decay),
-        )?;
-        agree("l1-decay", args.l1_decay.as_ref(), Some(&options.l1_decay))?;
-        agree(
-            "gradient-clip",
-            args.gradient_clip.as_ref(),
-            options.gradient_clip.as_ref(),
-        )?;
-        agree("seed", args.seed.as_ref(), Some(&options.seed))?;
-        agree_on_learning(args, &options)?;
-        if args.resample && !options.resample_data {
-            return Err(contradiction("--resample", "draws its data once"));
-        }
-        agree_on_negative(args, &options)?;
-
-        if let Some(epochs) = args.epochs {
-            let batches = state.examples.div_ceil(options.batch_size.max(1)).max(1) as u64;
-            let done = state.updates.div_ceil(batches);
-            if (epochs as u64) < done {
-                return Err(contradiction(
-                    &format!("--epochs {epochs}"),
-                    format!("is in epoch {done} already"),
-                ));
-            }
-            options.epochs = epochs;
-        }
-        let units = |given: &Option<String>, stored: &Units| match given {
-            Some(text) if Units::parse(text, stored.size()).ok().as_ref() != Some(stored) => Err(
-                contradiction(&format!("units {text}"), format!("has {stored}")),
-            ),
-            _ => Ok(stored.to_string()),
-        };
-        let rbm = checkpoint.rbm()?;
-        let mut visible = rbm.visible().units.clone();
-        if source.labels.is_some() {
-            let segments = visible.segments().split_last().map_or(&[][..], |(_, s)| s);
-            visible = segments
-                .iter()
-                .fold(Units::default(), |units, s| units.and(s.kind, s.size));
-        } else if args.labels {
-            return Err(contradiction("--labels", "has none"));
-        }
-        if args.standardize && !matches!(source.values, Treatment::Standardized(..)) {
-            return Err(contradiction(
-                "--standardize",
-                "takes its values as they are",
-            ));
-        }
-        agree(
-            "variance-rate",
-            args.variance_rate.as_ref(),
-            Some(&options.variance_rate),
-        )?;
-        if objective(args)?.is_some_and(|asked| asked != options.objective) {
-            return Err(contradiction("--objective", "has another"));
-        }
-        Ok(Self {
-            visible_units: units(&args.visible_units, &visible)?,
-            hidden_units: units(&args.hidden_units, &rbm.hidden().units)?,
-            source,
-            hidden: rbm.n_hidden(),
-            options,
-        })
-    }
-
     /// The machine before learning, for `n_visible` visible units, those of labels included.
     ///
     /// # Errors
@@ -332,25 +208,7 @@ impl Plan {
                 self.hidden
             )));
         }
-        let replicas = match self.options.negative {
-            Negative::Tempered { temperatures, .. } => temperatures,
-            Negative::Trajectory { snapshots, .. } => snapshots.saturating_add(2),
-            _ => 1,
-        };
-        if let Negative::Persistent { chains, .. }
-        | Negative::FastPersistent { chains, .. }
-        | Negative::Tempered { chains, .. }
-        | Negative::Trajectory { chains, .. }
-        | Negative::Mcmc { chains, .. } = self.options.negative
-        {
-            let most = MOST_ELEMENTS / n_visible.max(self.hidden).max(1) / replicas;
-            if chains > most {
-                return Err(Failure::usage(format!(
-                    "--chains {chains}: expected at most {most} for a machine of this size"
-                )));
-            }
-        }
-        Ok(())
+        check_chains(self.options.negative, n_visible.max(self.hidden))
     }
 }
 
@@ -434,49 +292,6 @@ pub fn describe_run(options: &Options) -> String {
     }
 }
 
-/// A negative phase in a few words.
-pub fn describe(negative: Negative) -> String {
-    match negative {
-        Negative::Exact => "exact gradient".into(),
-        Negative::Mcmc { chains, steps } => {
-            format!("{chains} chains of {steps} sweeps from fair coins")
-        }
-        Negative::ContrastiveDivergence {
-            steps,
-            reconstruction: Reconstruction::Sampled,
-        } => format!("CD-{steps}"),
-        Negative::ContrastiveDivergence {
-            steps,
-            reconstruction: Reconstruction::Smoothed,
-        } => format!("CD-{steps}, smoothed reconstructions"),
-        Negative::Persistent { chains, steps } => format!("PCD-{steps}, {chains} chains"),
-        Negative::FastPersistent {
-            chains,
-            steps,
-            fast_rate,
-            fast_decay,
-        } => format!(
-            "FPCD-{steps}, {chains} chains, fast weights of rate {fast_rate} and decay {fast_decay}"
-        ),
-        Negative::Tempered {
-            chains,
-            steps,
-            temperatures,
-            lowest,
-        } => format!(
-            "tempered PCD-{steps}, {chains} chains at {temperatures} temperatures down to β = {lowest}"
-        ),
-        Negative::Trajectory {
-            chains,
-            steps,
-            acceptance,
-            snapshots,
-        } => format!(
-            "trajectory PCD-{steps}, {chains} chains at up to {snapshots} snapshots, taken when fewer than {acceptance} of the swaps are accepted"
-        ),
-    }
-}
-
 /// The schedule of `--steps`, if it is not one number.
 fn scheduled_steps(args: &TrainArgs) -> Option<Schedule> {
     let steps = args.steps.clone()?;
@@ -485,206 +300,4 @@ fn scheduled_steps(args: &TrainArgs) -> Option<Schedule> {
 
 fn is_best(args: &TrainArgs) -> bool {
     args.preset == Some(Preset::Best)
-}
-
-/// The negative phase that the flags describe.
-fn negative(args: &TrainArgs, method: Method) -> Outcome<Negative> {
-    let meaningless = |flag: &str, given: bool, methods: &str| {
-        if given {
-            Err(Failure::usage(format!(
-                "{flag} belongs to --method {methods}, not to the method of this run"
-            ))
-            .hint("leave the flag out, or choose another --method"))
-        } else {
-            Ok(())
-        }
-    };
-    if method != Method::Cd {
-        meaningless("--reconstruction", args.reconstruction.is_some(), "cd")?;
-    }
-    if matches!(method, Method::Cd | Method::Exact) {
-        let methods = "pcd, fpcd, tempered, trajectory and mcmc";
-        meaningless("--chains", args.chains.is_some(), methods)?;
-    }
-    if method != Method::Fpcd {
-        meaningless("--fast-rate", args.fast_rate.is_some(), "fpcd")?;
-        meaningless("--fast-decay", args.fast_decay.is_some(), "fpcd")?;
-    }
-    if method != Method::Tempered {
-        meaningless("--temperatures", args.temperatures.is_some(), "tempered")?;
-        meaningless("--lowest-beta", args.lowest_beta.is_some(), "tempered")?;
-    }
-    if method != Method::Trajectory {
-        meaningless("--acceptance", args.acceptance.is_some(), "trajectory")?;
-        meaningless("--snapshots", args.snapshots.is_some(), "trajectory")?;
-    }
-    if method == Method::Exact {
-        meaningless(
-            "--steps",
-            args.steps.is_some(),
-            "pcd, fpcd, tempered, trajectory, cd and mcmc",
-        )?;
-    }
-    let chains = args.chains.unwrap_or(DEFAULT_CHAINS);
-    // Of a schedule the most.
-    let given = args
-        .steps
-        .as_ref()
-        .map(|steps| steps.most().ceil() as usize);
-    let steps = given.unwrap_or(if is_best(args) {
-        BEST_STEPS
-    } else {
-        DEFAULT_STEPS
-    });
-    Ok(match method {
-        Method::PseudoLikelihood => {
-            return Err(Failure::usage(
-                "--method pseudo-likelihood is for machines without hidden units",
-            )
-            .hint("name the kind of machine: `harmonium train boltzmann`"));
-        }
-        Method::Exact => Negative::Exact,
-        Method::Mcmc => Negative::Mcmc {
-            chains,
-            steps: given.unwrap_or(DEFAULT_MCMC_STEPS),
-        },
-        Method::Cd => Negative::ContrastiveDivergence {
-            steps,
-            reconstruction: args.reconstruction.map(Into::into).unwrap_or_default(),
-        },
-        Method::Pcd => Negative::Persistent { chains, steps },
-        Method::Fpcd => Negative::FastPersistent {
-            chains,
-            steps,
-            fast_rate: args.fast_rate.unwrap_or(DEFAULT_FAST_RATE),
-            fast_decay: args.fast_decay.unwrap_or(DEFAULT_FAST_DECAY),
-        },
-        Method::Tempered => Negative::Tempered {
-            chains,
-            steps,
-            temperatures: args.temperatures.unwrap_or(DEFAULT_TEMPERATURES),
-            lowest: args.lowest_beta.unwrap_or(DEFAULT_LOWEST_BETA),
-        },
-        Method::Trajectory => Negative::Trajectory {
-            chains,
-            steps,
-            acceptance: args.acceptance.unwrap_or(DEFAULT_ACCEPTANCE),
-            snapshots: args.snapshots.unwrap_or(DEFAULT_SNAPSHOTS),
-        },
-    })
-}
-
-/// Refuses flags about the negative phase that contradict that of the run.
-fn agree_on_negative(args: &TrainArgs, options: &Options) -> Outcome<()> {
-    let stored = options.negative;
-    let (method, name) = match stored {
-        Negative::Exact => (Method::Exact, "exact"),
-        Negative::Mcmc { .. } => (Method::Mcmc, "mcmc"),
-        Negative::ContrastiveDivergence { .. } => (Method::Cd, "cd"),
-        Negative::Persistent { .. } => (Method::Pcd, "pcd"),
-        Negative::FastPersistent { .. } => (Method::Fpcd, "fpcd"),
-        Negative::Tempered { .. } => (Method::Tempered, "tempered"),
-        Negative::Trajectory { .. } => (Method::Trajectory, "trajectory"),
-    };
-    if args.method.is_some_and(|asked| asked != method) {
-        return Err(contradiction("--method", format!("has {name}")));
-    }
-    // Flags that have no meaning for the method are refused here.
-    negative(args, method)?;
-    let (chains, steps, reconstruction) = match stored {
-        Negative::Exact => (None, None, None),
-        Negative::Mcmc { chains, steps }
-        | Negative::Persistent { chains, steps }
-        | Negative::FastPersistent { chains, steps, .. }
-        | Negative::Tempered { chains, steps, .. }
-        | Negative::Trajectory { chains, steps, .. } => (Some(chains), Some(steps), None),
-        Negative::ContrastiveDivergence {
-            steps,
-            reconstruction,
-        } => (None, Some(steps), Some(reconstruction)),
-    };
-    agree("chains", args.chains.as_ref(), chains.as_ref())?;
-    let scheduled = options.steps.clone();
-    let steps = scheduled.or(steps.map(|k| Schedule::Constant(k as f32)));
-    agree("steps", args.steps.as_ref(), steps.as_ref())?;
-    if let Negative::FastPersistent {
-        fast_rate,
-        fast_decay,
-        ..
-    } = stored
-    {
-        agree("fast-rate", args.fast_rate.as_ref(), Some(&fast_rate))?;
-        agree("fast-decay", args.fast_decay.as_ref(), Some(&fast_decay))?;
-    }
-    if let Negative::Tempered {
-        temperatures,
-        lowest,
-        ..
-    } = stored
-    {
-        let asked = args.temperatures.as_ref();
-        agree("temperatures", asked, Some(&temperatures))?;
-        agree("lowest-beta", args.lowest_beta.as_ref(), Some(&lowest))?;
-    }
-    if let Negative::Trajectory {
-        acceptance,
-        snapshots,
-        ..
-    } = stored
-    {
-        agree("acceptance", args.acceptance.as_ref(), Some(&acceptance))?;
-        agree("snapshots", args.snapshots.as_ref(), Some(&snapshots))?;
-    }
-    let asked = args.reconstruction.map(Reconstruction::from);
-    if asked.is_some() && asked != reconstruction {
-        return Err(contradiction("--reconstruction", "has the other kind"));
-    }
-    Ok(())
-}
-
-/// Refuses flags about the way of learning that contradict that of the run.
-fn agree_on_learning(args: &TrainArgs, stored: &Options) -> Outcome<()> {
-    if args.preset.is_some() {
-        return Err(contradiction("--preset", "has its own options"));
-    }
-    let asked = centering(args, stored.centering.or(Some(Centering::default())))?;
-    let said = args.centering.is_some() || args.no_centering || args.centering_rate.is_some();
-    if said && asked != stored.centering {
-        return Err(contradiction("--centering", "has another"));
-    }
-    if args
-        .optimizer
-        .is_some_and(|x| Rule::from(x) != stored.optimizer)
-    {
-        return Err(contradiction("--optimizer", "has another"));
-    }
-    let asked = sparsity(args)?;
-    if asked.is_some() && asked != stored.sparsity {
-        return Err(contradiction("--sparsity", "has another"));
-    }
-    if args.averaging.is_some_and(|x| x.0 != stored.averaging) {
-        return Err(contradiction("--averaging", "has another"));
-    }
-    agree("max-norm", args.max_norm.as_ref(), stored.max_norm.as_ref())
-}
-
-/// Refuses a flag that was given with another value than the run has.
-pub fn agree<T: PartialEq + Display>(
-    flag: &str,
-    given: Option<&T>,
-    stored: Option<&T>,
-) -> Outcome<()> {
-    match given {
-        Some(x) if given != stored => {
-            let has = stored.map_or_else(|| "has none".into(), |stored| format!("has {stored}"));
-            Err(contradiction(&format!("--{flag} {x}"), has))
-        }
-        _ => Ok(()),
-    }
-}
-
-/// What refuses a flag of a run to go on with.
-pub fn contradiction(flag: &str, has: impl Display) -> Failure {
-    Failure::usage(format!("{flag}: the run to resume {has}"))
-        .hint("leave the flag out, or start a new run in another --out without --resume")
 }

@@ -8,14 +8,13 @@ use crate::{
     args::{Method, TrainArgs},
     data::{Data, Source},
     failure::{Failure, Outcome},
-    plan::{MOST_ELEMENTS, Plan, contradiction},
+    plan::{MOST_ELEMENTS, Plan, check_chains, contradiction},
 };
 use harmonium::{
     checkpoint::{Checkpoint, Stage},
     model::{Kind, MAX_LAYERS, Units},
     train::{
-        Aggregated, BackpropOptions, GreedyLayer, GreedyPlan, Negative, Options, Schedule,
-        UpDownOptions,
+        Aggregated, BackpropOptions, GreedyLayer, GreedyPlan, Options, Schedule, UpDownOptions,
     },
 };
 use std::{collections::BTreeMap, path::Path};
@@ -260,36 +259,10 @@ impl DeepPlan {
             .chain(hidden)
             .collect();
         self.settle_transposed(&sizes)?;
-        for pair in sizes.windows(2) {
-            let most = MOST_ELEMENTS / pair[0].max(1);
-            if pair[1] > most {
-                return Err(Failure::usage(format!(
-                    "--layers: expected at most {most} units above {} others, found {}",
-                    pair[0], pair[1]
-                )));
-            }
-        }
-        let widest = sizes.iter().copied().max().unwrap_or(1).max(1);
+        check_layers(&sizes)?;
+        let widest = sizes.iter().copied().max().unwrap_or(1);
         for layer in &self.greedy.layers {
-            let replicas = match layer.options.negative {
-                Negative::Tempered { temperatures, .. } => temperatures,
-                Negative::Trajectory { snapshots, .. } => snapshots.saturating_add(2),
-                _ => 1,
-            };
-            let chains = match layer.options.negative {
-                Negative::Persistent { chains, .. }
-                | Negative::FastPersistent { chains, .. }
-                | Negative::Tempered { chains, .. }
-                | Negative::Trajectory { chains, .. }
-                | Negative::Mcmc { chains, .. } => chains,
-                Negative::Exact | Negative::ContrastiveDivergence { .. } => 0,
-            };
-            let most = MOST_ELEMENTS / widest / replicas;
-            if chains > most {
-                return Err(Failure::usage(format!(
-                    "--chains {chains}: expected at most {most} for a machine of this size"
-                )));
-            }
+            check_chains(layer.options.negative, widest)?;
         }
         Ok(data)
     }
@@ -354,7 +327,25 @@ pub fn layers_from(args: &TrainArgs, default: &[usize]) -> Outcome<Vec<usize>> {
     .hint("one layer is an RBM: `harmonium train rbm`"))
 }
 
-fn default_momentum() -> Schedule {
+/// Refuses layers whose weights would not fit into memory; `sizes` with the visible layer.
+///
+/// # Errors
+/// `--layers`.
+pub fn check_layers(sizes: &[usize]) -> Outcome<()> {
+    for pair in sizes.windows(2) {
+        let most = MOST_ELEMENTS / pair[0].max(1);
+        if pair[1] > most {
+            return Err(Failure::usage(format!(
+                "--layers: expected at most {most} units above {} others, found {}",
+                pair[0], pair[1]
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// Momentum of the textbook recipe: little until the fifth epoch.
+pub fn default_momentum() -> Schedule {
     Schedule::Pieces(vec![(0.0, 0.5), (5.0, 0.9)])
 }
 

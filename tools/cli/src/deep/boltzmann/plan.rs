@@ -3,7 +3,7 @@
 use super::{
     super::{
         fine_tune,
-        plan::{FINE_TUNE_STAGE, layers_from},
+        plan::{FINE_TUNE_STAGE, check_layers, default_momentum, layers_from},
     },
     DEFAULT_EPOCHS, DEFAULT_ITERATIONS, DEFAULT_LAYERS, DEFAULT_PRETRAINING_DECAY,
     DEFAULT_PRETRAINING_EPOCHS, DEFAULT_PRETRAINING_RATE, DEFAULT_TOLERANCE,
@@ -68,7 +68,12 @@ impl DbmPlan {
             centering: None,
             centering_rate: None,
             no_centering: true,
-            momentum: Some(args.dbm.pretraining_momentum.clone().unwrap_or(momentum())),
+            momentum: Some(
+                args.dbm
+                    .pretraining_momentum
+                    .clone()
+                    .unwrap_or(default_momentum()),
+            ),
             weight_decay: Some(
                 args.dbm
                     .pretraining_weight_decay
@@ -179,15 +184,7 @@ impl DbmPlan {
         let sizes: Vec<usize> = std::iter::once(data.train.columns())
             .chain(self.hidden.iter().copied())
             .collect();
-        for pair in sizes.windows(2) {
-            let most = MOST_ELEMENTS / pair[0].max(1);
-            if pair[1] > most {
-                return Err(Failure::usage(format!(
-                    "--layers: expected at most {most} units above {} others, found {}",
-                    pair[0], pair[1]
-                )));
-            }
-        }
+        check_layers(&sizes)?;
         let chains = self.joint.chains;
         let most = MOST_ELEMENTS / sizes.iter().sum::<usize>().max(1);
         if chains > most {
@@ -218,10 +215,6 @@ impl DbmPlan {
 fn hidden_of(dbm: &Dbm) -> Vec<usize> {
     let hidden = dbm.layers().iter().skip(1).take(dbm.n_hidden_layers());
     hidden.map(Layer::size).collect()
-}
-
-fn momentum() -> Schedule {
-    Schedule::Pieces(vec![(0.0, 0.5), (5.0, 0.9)])
 }
 
 /// RBM upon RBM, if any has epochs.

@@ -1,0 +1,251 @@
+//! The negative phase of a run: from the flags, in words, and of a run that goes on.
+
+use super::{MOST_ELEMENTS, agree, contradiction, is_best};
+use crate::{
+    args::{Method, TrainArgs},
+    failure::{Failure, Outcome},
+};
+use harmonium::train::{Negative, Options, Reconstruction, Schedule};
+
+/// Gibbs sweeps an update with `--preset best`.
+const BEST_STEPS: usize = 5;
+const DEFAULT_CHAINS: usize = 100;
+const DEFAULT_STEPS: usize = 1;
+/// Chains of `mcmc` start at fair coins and need some time.
+const DEFAULT_MCMC_STEPS: usize = 100;
+/// Step size of fast weights.
+const DEFAULT_FAST_RATE: f32 = 0.01;
+/// What is left of fast weights after an update, as in Tieleman and Hinton (2009).
+const DEFAULT_FAST_DECAY: f32 = 0.95;
+/// Temperatures of tempered training and the lowest inverse one.
+const DEFAULT_TEMPERATURES: usize = 10;
+const DEFAULT_LOWEST_BETA: f32 = 0.9;
+/// Share of accepted swaps of trajectory training, as in Bereux et al. (2025), and most snapshots.
+const DEFAULT_ACCEPTANCE: f32 = 0.25;
+const DEFAULT_SNAPSHOTS: usize = 10;
+
+/// The negative phase that the flags describe.
+pub(super) fn negative(args: &TrainArgs, method: Method) -> Outcome<Negative> {
+    let meaningless = |flag: &str, given: bool, methods: &str| {
+        if given {
+            Err(Failure::usage(format!(
+                "{flag} belongs to --method {methods}, not to the method of this run"
+            ))
+            .hint("leave the flag out, or choose another --method"))
+        } else {
+            Ok(())
+        }
+    };
+    if method != Method::Cd {
+        meaningless("--reconstruction", args.reconstruction.is_some(), "cd")?;
+    }
+    if matches!(method, Method::Cd | Method::Exact) {
+        let methods = "pcd, fpcd, tempered, trajectory and mcmc";
+        meaningless("--chains", args.chains.is_some(), methods)?;
+    }
+    if method != Method::Fpcd {
+        meaningless("--fast-rate", args.fast_rate.is_some(), "fpcd")?;
+        meaningless("--fast-decay", args.fast_decay.is_some(), "fpcd")?;
+    }
+    if method != Method::Tempered {
+        meaningless("--temperatures", args.temperatures.is_some(), "tempered")?;
+        meaningless("--lowest-beta", args.lowest_beta.is_some(), "tempered")?;
+    }
+    if method != Method::Trajectory {
+        meaningless("--acceptance", args.acceptance.is_some(), "trajectory")?;
+        meaningless("--snapshots", args.snapshots.is_some(), "trajectory")?;
+    }
+    if method == Method::Exact {
+        meaningless(
+            "--steps",
+            args.steps.is_some(),
+            "pcd, fpcd, tempered, trajectory, cd and mcmc",
+        )?;
+    }
+    let chains = args.chains.unwrap_or(DEFAULT_CHAINS);
+    // Of a schedule the most.
+    let given = args
+        .steps
+        .as_ref()
+        .map(|steps| steps.most().ceil() as usize);
+    let steps = given.unwrap_or(if is_best(args) {
+        BEST_STEPS
+    } else {
+        DEFAULT_STEPS
+    });
+    Ok(match method {
+        Method::PseudoLikelihood => {
+            return Err(Failure::usage(
+                "--method pseudo-likelihood is for machines without hidden units",
+            )
+            .hint("name the kind of machine: `harmonium train boltzmann`"));
+        }
+        Method::Exact => Negative::Exact,
+        Method::Mcmc => Negative::Mcmc {
+            chains,
+            steps: given.unwrap_or(DEFAULT_MCMC_STEPS),
+        },
+        Method::Cd => Negative::ContrastiveDivergence {
+            steps,
+            reconstruction: args.reconstruction.map(Into::into).unwrap_or_default(),
+        },
+        Method::Pcd => Negative::Persistent { chains, steps },
+        Method::Fpcd => Negative::FastPersistent {
+            chains,
+            steps,
+            fast_rate: args.fast_rate.unwrap_or(DEFAULT_FAST_RATE),
+            fast_decay: args.fast_decay.unwrap_or(DEFAULT_FAST_DECAY),
+        },
+        Method::Tempered => Negative::Tempered {
+            chains,
+            steps,
+            temperatures: args.temperatures.unwrap_or(DEFAULT_TEMPERATURES),
+            lowest: args.lowest_beta.unwrap_or(DEFAULT_LOWEST_BETA),
+        },
+        Method::Trajectory => Negative::Trajectory {
+            chains,
+            steps,
+            acceptance: args.acceptance.unwrap_or(DEFAULT_ACCEPTANCE),
+            snapshots: args.snapshots.unwrap_or(DEFAULT_SNAPSHOTS),
+        },
+    })
+}
+
+/// A negative phase in a few words.
+pub fn describe(negative: Negative) -> String {
+    match negative {
+        Negative::Exact => "exact gradient".into(),
+        Negative::Mcmc { chains, steps } => {
+            format!("{chains} chains of {steps} sweeps from fair coins")
+        }
+        Negative::ContrastiveDivergence {
+            steps,
+            reconstruction: Reconstruction::Sampled,
+        } => format!("CD-{steps}"),
+        Negative::ContrastiveDivergence {
+            steps,
+            reconstruction: Reconstruction::Smoothed,
+        } => format!("CD-{steps}, smoothed reconstructions"),
+        Negative::Persistent { chains, steps } => format!("PCD-{steps}, {chains} chains"),
+        Negative::FastPersistent {
+            chains,
+            steps,
+            fast_rate,
+            fast_decay,
+        } => format!(
+            "FPCD-{steps}, {chains} chains, fast weights of rate {fast_rate} and decay {fast_decay}"
+        ),
+        Negative::Tempered {
+            chains,
+            steps,
+            temperatures,
+            lowest,
+        } => format!(
+            "tempered PCD-{steps}, {chains} chains at {temperatures} temperatures down to β = {lowest}"
+        ),
+        Negative::Trajectory {
+            chains,
+            steps,
+            acceptance,
+            snapshots,
+        } => format!(
+            "trajectory PCD-{steps}, {chains} chains at up to {snapshots} snapshots, taken when fewer than {acceptance} of the swaps are accepted"
+        ),
+    }
+}
+
+/// Refuses flags about the negative phase that contradict that of the run.
+pub(super) fn agree_on_negative(args: &TrainArgs, options: &Options) -> Outcome<()> {
+    let stored = options.negative;
+    let (method, name) = match stored {
+        Negative::Exact => (Method::Exact, "exact"),
+        Negative::Mcmc { .. } => (Method::Mcmc, "mcmc"),
+        Negative::ContrastiveDivergence { .. } => (Method::Cd, "cd"),
+        Negative::Persistent { .. } => (Method::Pcd, "pcd"),
+        Negative::FastPersistent { .. } => (Method::Fpcd, "fpcd"),
+        Negative::Tempered { .. } => (Method::Tempered, "tempered"),
+        Negative::Trajectory { .. } => (Method::Trajectory, "trajectory"),
+    };
+    if args.method.is_some_and(|asked| asked != method) {
+        return Err(contradiction("--method", format!("has {name}")));
+    }
+    // Flags that have no meaning for the method are refused here.
+    negative(args, method)?;
+    let (chains, steps, reconstruction) = match stored {
+        Negative::Exact => (None, None, None),
+        Negative::Mcmc { chains, steps }
+        | Negative::Persistent { chains, steps }
+        | Negative::FastPersistent { chains, steps, .. }
+        | Negative::Tempered { chains, steps, .. }
+        | Negative::Trajectory { chains, steps, .. } => (Some(chains), Some(steps), None),
+        Negative::ContrastiveDivergence {
+            steps,
+            reconstruction,
+        } => (None, Some(steps), Some(reconstruction)),
+    };
+    agree("chains", args.chains.as_ref(), chains.as_ref())?;
+    let scheduled = options.steps.clone();
+    let steps = scheduled.or(steps.map(|k| Schedule::Constant(k as f32)));
+    agree("steps", args.steps.as_ref(), steps.as_ref())?;
+    if let Negative::FastPersistent {
+        fast_rate,
+        fast_decay,
+        ..
+    } = stored
+    {
+        agree("fast-rate", args.fast_rate.as_ref(), Some(&fast_rate))?;
+        agree("fast-decay", args.fast_decay.as_ref(), Some(&fast_decay))?;
+    }
+    if let Negative::Tempered {
+        temperatures,
+        lowest,
+        ..
+    } = stored
+    {
+        let asked = args.temperatures.as_ref();
+        agree("temperatures", asked, Some(&temperatures))?;
+        agree("lowest-beta", args.lowest_beta.as_ref(), Some(&lowest))?;
+    }
+    if let Negative::Trajectory {
+        acceptance,
+        snapshots,
+        ..
+    } = stored
+    {
+        agree("acceptance", args.acceptance.as_ref(), Some(&acceptance))?;
+        agree("snapshots", args.snapshots.as_ref(), Some(&snapshots))?;
+    }
+    let asked = args.reconstruction.map(Reconstruction::from);
+    if asked.is_some() && asked != reconstruction {
+        return Err(contradiction("--reconstruction", "has the other kind"));
+    }
+    Ok(())
+}
+
+/// Refuses chains that would not fit into memory, of a machine whose widest layer has `widest` units.
+///
+/// # Errors
+/// `--chains`.
+pub fn check_chains(negative: Negative, widest: usize) -> Outcome<()> {
+    let (chains, replicas) = match negative {
+        Negative::Exact | Negative::ContrastiveDivergence { .. } => return Ok(()),
+        Negative::Persistent { chains, .. }
+        | Negative::FastPersistent { chains, .. }
+        | Negative::Mcmc { chains, .. } => (chains, 1),
+        Negative::Tempered {
+            chains,
+            temperatures,
+            ..
+        } => (chains, temperatures),
+        Negative::Trajectory {
+            chains, snapshots, ..
+        } => (chains, snapshots.saturating_add(2)),
+    };
+    let most = MOST_ELEMENTS / widest.max(1) / replicas.max(1);
+    if chains > most {
+        return Err(Failure::usage(format!(
+            "--chains {chains}: expected at most {most} for a machine of this size"
+        )));
+    }
+    Ok(())
+}

@@ -1,0 +1,177 @@
+//! A run that goes on: what its file says, and flags that must not contradict it.
+
+use super::{Plan, centering, negative::agree_on_negative, objective, sparsity};
+use crate::{
+    args::TrainArgs,
+    data::{Source, Treatment, resolved},
+    failure::{Failure, Outcome},
+};
+use harmonium::{
+    checkpoint::Checkpoint,
+    model::Units,
+    train::{Centering, Options, Rule},
+};
+use std::{fmt::Display, path::Path};
+
+impl Plan {
+    /// The run in `checkpoint`, read from `path`, with the `--epochs` of the command line if it has any.
+    ///
+    /// # Errors
+    /// A file without a run, and flags that contradict it.
+    pub fn resumed(args: &TrainArgs, checkpoint: &Checkpoint, path: &Path) -> Outcome<Self> {
+        let Some(state) = &checkpoint.training else {
+            return Err(Failure::failed(format!(
+                "{}: holds a machine, but no run that could go on",
+                path.display()
+            ))
+            .hint("only models that `harmonium train` has written can be resumed"));
+        };
+        let Some(source) = Source::from_notes(&checkpoint.notes)? else {
+            return Err(Failure::failed(format!(
+                "{}: its notes do not say which data the run is on",
+                path.display()
+            )));
+        };
+        let mut options = state.options.clone();
+        let data = args.data.as_deref().map(resolved);
+        agree("data", data.as_ref(), Some(&source.data))?;
+        agree("binarize", args.binarize.as_ref(), Some(&source.binarize))?;
+        if args.stream && !source.stream {
+            return Err(contradiction("--stream", "has its data in memory"));
+        }
+        agree(
+            "validation",
+            args.validation.as_ref(),
+            Some(&source.validation),
+        )?;
+        agree(
+            "hidden",
+            args.hidden.as_ref(),
+            Some(&checkpoint.rbm()?.n_hidden()),
+        )?;
+        agree(
+            "batch-size",
+            args.batch_size.as_ref(),
+            Some(&options.batch_size),
+        )?;
+        agree(
+            "learning-rate",
+            args.learning_rate.as_ref(),
+            Some(&options.learning_rate),
+        )?;
+        agree("momentum", args.momentum.as_ref(), Some(&options.momentum))?;
+        agree(
+            "weight-decay",
+            args.weight_decay.as_ref(),
+            Some(&options.weight_decay),
+        )?;
+        agree("l1-decay", args.l1_decay.as_ref(), Some(&options.l1_decay))?;
+        agree(
+            "gradient-clip",
+            args.gradient_clip.as_ref(),
+            options.gradient_clip.as_ref(),
+        )?;
+        agree("seed", args.seed.as_ref(), Some(&options.seed))?;
+        agree_on_learning(args, &options)?;
+        if args.resample && !options.resample_data {
+            return Err(contradiction("--resample", "draws its data once"));
+        }
+        agree_on_negative(args, &options)?;
+
+        if let Some(epochs) = args.epochs {
+            let batches = state.examples.div_ceil(options.batch_size.max(1)).max(1) as u64;
+            let done = state.updates.div_ceil(batches);
+            if (epochs as u64) < done {
+                return Err(contradiction(
+                    &format!("--epochs {epochs}"),
+                    format!("is in epoch {done} already"),
+                ));
+            }
+            options.epochs = epochs;
+        }
+        let units = |given: &Option<String>, stored: &Units| match given {
+            Some(text) if Units::parse(text, stored.size()).ok().as_ref() != Some(stored) => Err(
+                contradiction(&format!("units {text}"), format!("has {stored}")),
+            ),
+            _ => Ok(stored.to_string()),
+        };
+        let rbm = checkpoint.rbm()?;
+        let mut visible = rbm.visible().units.clone();
+        if source.labels.is_some() {
+            let segments = visible.segments().split_last().map_or(&[][..], |(_, s)| s);
+            visible = segments
+                .iter()
+                .fold(Units::default(), |units, s| units.and(s.kind, s.size));
+        } else if args.labels {
+            return Err(contradiction("--labels", "has none"));
+        }
+        if args.standardize && !matches!(source.values, Treatment::Standardized(..)) {
+            return Err(contradiction(
+                "--standardize",
+                "takes its values as they are",
+            ));
+        }
+        agree(
+            "variance-rate",
+            args.variance_rate.as_ref(),
+            Some(&options.variance_rate),
+        )?;
+        if objective(args)?.is_some_and(|asked| asked != options.objective) {
+            return Err(contradiction("--objective", "has another"));
+        }
+        Ok(Self {
+            visible_units: units(&args.visible_units, &visible)?,
+            hidden_units: units(&args.hidden_units, &rbm.hidden().units)?,
+            source,
+            hidden: rbm.n_hidden(),
+            options,
+        })
+    }
+}
+
+/// Refuses flags about the way of learning that contradict that of the run.
+fn agree_on_learning(args: &TrainArgs, stored: &Options) -> Outcome<()> {
+    if args.preset.is_some() {
+        return Err(contradiction("--preset", "has its own options"));
+    }
+    let asked = centering(args, stored.centering.or(Some(Centering::default())))?;
+    let said = args.centering.is_some() || args.no_centering || args.centering_rate.is_some();
+    if said && asked != stored.centering {
+        return Err(contradiction("--centering", "has another"));
+    }
+    if args
+        .optimizer
+        .is_some_and(|x| Rule::from(x) != stored.optimizer)
+    {
+        return Err(contradiction("--optimizer", "has another"));
+    }
+    let asked = sparsity(args)?;
+    if asked.is_some() && asked != stored.sparsity {
+        return Err(contradiction("--sparsity", "has another"));
+    }
+    if args.averaging.is_some_and(|x| x.0 != stored.averaging) {
+        return Err(contradiction("--averaging", "has another"));
+    }
+    agree("max-norm", args.max_norm.as_ref(), stored.max_norm.as_ref())
+}
+
+/// Refuses a flag that was given with another value than the run has.
+pub fn agree<T: PartialEq + Display>(
+    flag: &str,
+    given: Option<&T>,
+    stored: Option<&T>,
+) -> Outcome<()> {
+    match given {
+        Some(x) if given != stored => {
+            let has = stored.map_or_else(|| "has none".into(), |stored| format!("has {stored}"));
+            Err(contradiction(&format!("--{flag} {x}"), has))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// What refuses a flag of a run to go on with.
+pub fn contradiction(flag: &str, has: impl Display) -> Failure {
+    Failure::usage(format!("{flag}: the run to resume {has}"))
+        .hint("leave the flag out, or start a new run in another --out without --resume")
+}
