@@ -23,7 +23,7 @@ use super::{
 use crate::{
     dataset::{Examples, Values},
     error::{Error, Result},
-    model::{Layer, Network},
+    model::{Kind, Layer, Network},
     product::{Input, Phase, Statistics, in_pool, warm_up},
     rng::{Draws, Site},
     simd::dispatch,
@@ -141,6 +141,11 @@ impl Backprop {
         let input = network.input_layer();
         input.check_values(values(data))?;
         check_target(&network, data)?;
+        let resample = options.resample_data && matches!(data.values(), Values::Real(_));
+        if resample && !input.units.are(Kind::Bernoulli) {
+            let what = "inputs of which bits are drawn at each visit";
+            return Err(Error::parameter(what, "bernoulli", &input.units));
+        }
         let fresh = BackpropState::new(&network, options.clone(), data.len());
         if state.shape() != fresh.shape() {
             let (expected, found) = (fresh.shape(), state.shape());
@@ -154,7 +159,7 @@ impl Backprop {
         let batch = options.batch_size.min(data.len());
         let conjugate = matches!(options.descent, Descent::ConjugateGradients { .. });
         Ok(Self {
-            minibatch: Minibatch::new(batch, data, false),
+            minibatch: Minibatch::new(batch, data, resample),
             labels: Vec::with_capacity(batch),
             order: Vec::new(),
             ordered: None,
@@ -296,7 +301,6 @@ impl Backprop {
         }
         let start = batch * options.batch_size;
         let indices = &self.order[start..(start + options.batch_size).min(*examples)];
-        // Values are taken as they are.
         let draws = Draws::new(options.seed, Site::Data, *updates);
         self.minibatch.fill(data, indices, draws, &self.input);
         self.labels.clear();

@@ -41,6 +41,9 @@ pub struct BackpropOptions {
     pub momentum: Schedule,
     /// Factor of `-W` in the step (L2), and of `|W|^2 / 2` in what conjugate gradients minimise; biases have none.
     pub weight_decay: f32,
+    /// Whether bits are drawn of grey inputs at each visit, as a machine's data are (`resample_data` of its options); else they are taken as they are. The trained network takes
+    /// the grey values themselves, which are the expectation of the bits.
+    pub resample_data: bool,
     /// Probability that an input is left out of an update (Hinton et al. 2012); what stays is divided by the probability to stay.
     pub input_dropout: f32,
     /// The same of each logistic hidden unit.
@@ -62,6 +65,7 @@ impl Default for BackpropOptions {
             learning_rate: Schedule::Linear { from: 0.1, to: 0.0 },
             momentum: Schedule::Constant(0.9),
             weight_decay: 0.0,
+            resample_data: false,
             input_dropout: 0.0,
             hidden_dropout: 0.0,
             max_norm: None,

@@ -369,6 +369,37 @@ fn dropout_is_by_the_definition_of_its_draws() {
     }
 }
 
+/// Grey inputs that are drawn as bits at each visit are those of the definition: a draw for each update, row of the minibatch and unit.
+#[test]
+fn grey_inputs_are_drawn_by_the_definition() {
+    let (sizes, activations) = ([70, 33, 5], [LOGISTIC, SOFTMAX]);
+    let network = network(&sizes, &activations, 0.3, 1);
+    let samples = 20;
+    // Equal examples, so that their order does not matter.
+    let data = examples(1, 70, 5, false, 2).take(&vec![0; samples]);
+    let options = BackpropOptions {
+        resample_data: true,
+        seed: 9,
+        ..plain_options(samples)
+    };
+    let draws = Draws::new(9, Site::Data, 0);
+    let mut rows = rows_of(&data);
+    for (s, row) in rows.iter_mut().enumerate() {
+        for (j, x) in row.iter_mut().enumerate() {
+            *x = f64::from(u8::from(draws.bernoulli(s, j, *x as f32)));
+        }
+    }
+    assert_ne!(rows[0], rows[1]);
+    let twin = Twin::new(&network, samples);
+    let p = Twin::parameters(&network);
+    let (expected_loss, gradient) = twin.loss_and_gradient(&p, &rows, data.labels().unwrap());
+    let (loss, step) = loss_and_step(&network, &data, options);
+    assert!((loss - expected_loss).abs() < 1e-5);
+    for i in 0..p.len() {
+        assert!((step[i] + gradient[i]).abs() < 1e-5);
+    }
+}
+
 /// A linear layer with input dropout of `1 - q` has the expected gradient `x'(t - x W - b) - diag(x^2 (1 - q) / q) W` (Wager, Wang and Liang 2013), without bias along its masks.
 #[test]
 fn dropout_keeps_the_expected_gradient() {

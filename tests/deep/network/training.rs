@@ -127,6 +127,7 @@ fn run_options() -> Vec<BackpropOptions> {
         hidden_dropout: 0.5,
         max_norm: Some(2.0),
         weight_decay: 1e-3,
+        resample_data: rule == Rule::Nesterov,
         learning_rate: Schedule::Linear {
             from: 0.05,
             to: 0.0,
@@ -339,6 +340,15 @@ fn what_cannot_work_is_refused() {
         weights: Matrix::zeros(n, m),
         bias: vec![0.0; m],
     };
+    let of_reals = Network::new(Units::of(Kind::Gaussian, 6), vec![layer(6, 3, SOFTMAX)]);
+    let resampled = BackpropOptions {
+        resample_data: true,
+        ..base()
+    };
+    said(
+        Backprop::new(of_reals.unwrap(), resampled, &data).err(),
+        &["drawn", "bernoulli", "gaussian"],
+    );
     let input = || Units::of(Kind::Bernoulli, 6);
     for layers in [
         vec![],

@@ -103,6 +103,9 @@ pub struct DeepArgs {
     #[arg(long, value_name = "P", requires = "fine_tune", help_heading = BOTH,
         help = "The same of hidden units [default: 0.5]")]
     pub hidden_dropout: Option<f32>,
+    #[arg(long, requires = "fine_tune", help_heading = BOTH,
+        help = "--fine-tune draws bits of grey inputs at each visit [default: takes them as they are]")]
+    pub fine_tune_resample: bool,
 }
 
 impl DeepArgs {

@@ -58,6 +58,7 @@ pub fn options(args: &TrainArgs, seed: u64) -> Outcome<Option<BackpropOptions>> 
     }
     options.epochs = deep.fine_tune_epochs.unwrap_or(options.epochs);
     options.output_epochs = deep.output_epochs.unwrap_or(options.output_epochs);
+    options.resample_data = deep.fine_tune_resample;
     options.seed = seed;
     options.check()?;
     Ok(Some(options))
