@@ -249,12 +249,13 @@ fn a_machine_with_labels_classifies_and_goes_on_to_the_bit() {
     let refused = "train dbm --resume --out plain --labels";
     bench.refused(refused, 2, &["--labels", "the run to resume"]);
     // Too large to enumerate: the bound and the share of wrong classes.
-    let large = "train dbm --data striped.csv --layers 40,30 --labels --pretraining-epochs 1 --epochs 1 --fine-tune conjugate-gradients --fine-tune-epochs 1";
+    let large = "train dbm --data striped.csv --layers 40,30 --labels --pretraining-epochs 1 --epochs 1 --fine-tune conjugate-gradients --fine-tune-epochs 1 --fine-tune-resample";
     let report = bench.json(&format!("{large} --json --out large"));
     assert!(report["lower_bound"].is_number() && report["error"].is_number());
     assert_eq!(report["method"], "ais");
     let network = bench.model("large/network.safetensors");
     assert_eq!(network.model.network().unwrap().n_inputs(), 16 + 30);
+    assert!(network.backprop.unwrap().options.resample_data);
 }
 
 #[test]
