@@ -2,10 +2,10 @@
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use harmonium::{
-    BitMatrix, Matrix,
+    BitMatrix, Input, Matrix,
     kernel::reference,
     product::{
-        Direction, FixedPoint, Input, Phase, Propagation, Provider, Statistics, Tail, Term, gemm,
+        Direction, FixedPoint, Phase, Propagation, Provider, Statistics, Tail, Term, gemm,
         propagate,
     },
     rng::{Draws, Site},

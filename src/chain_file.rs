@@ -6,7 +6,8 @@ use crate::{
     checkpoint::write_atomically,
     error::{Error, Result},
     matrix::Matrix,
-    model::{GibbsChain, States},
+    model::GibbsChain,
+    states::States,
 };
 use safetensors::{
     Dtype, SafeTensors,

@@ -30,8 +30,8 @@
 //! [`evaluate`] reads a model from the side; [`checkpoint`] stores it.
 //!
 //! # Floors
-//! Each module knows only those below it: [`train`], [`evaluate`], [`checkpoint`]; [`model`]; [`product`]; [`kernel`]; [`matrix`], [`bits`],
-//! [`rng`], [`dataset`]; [`simd`]; [`error`].
+//! Each module knows only those below it: [`train`], [`evaluate`], [`checkpoint`]; [`model`]; [`product`]; [`kernel`]; [`states`]; [`matrix`],
+//! [`bits`], [`rng`], [`dataset`]; [`simd`]; [`error`].
 //!
 //! # Notation
 //! `v` visible, `h` hidden, `W` `[n_visible x n_hidden]` row-major, `b` visible bias, `c` hidden bias, `beta` inverse temperature,
@@ -52,6 +52,7 @@ pub mod model;
 pub mod product;
 pub mod rng;
 pub mod simd;
+pub mod states;
 pub mod train;
 
 pub use bits::{BitMatrix, BitView};
@@ -62,6 +63,7 @@ pub use matrix::{Matrix, MatrixView};
 pub use model::{
     BoltzmannMachine, Dbm, Dbn, GibbsChain, Model, Network, Rbm, Tempering, Trajectory,
 };
+pub use states::{Input, States};
 pub use train::{Trainer, Training};
 
 /// The examples of the README are compiled and run.

@@ -11,7 +11,8 @@ use super::{
 use crate::{
     error::{Error, Result},
     matrix::Matrix,
-    model::{Dbm, Layer, States},
+    model::{Dbm, Layer},
+    states::States,
     train::{DbmOptimizer, DbmOptions, DbmParameters, DbmTraining},
 };
 use serde::{Deserialize, Serialize};

@@ -4,7 +4,8 @@ use crate::{
     bits::BitMatrix,
     error::{Error, Result},
     matrix::Matrix,
-    model::{Kind, Layer, States, Units},
+    model::{Kind, Layer, Units},
+    states::States,
 };
 use safetensors::{Dtype, SafeTensors};
 use std::{collections::HashMap, path::Path};

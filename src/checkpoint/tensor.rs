@@ -4,7 +4,8 @@ use crate::{
     bits::BitMatrix,
     error::{Error, Result},
     matrix::Matrix,
-    model::{Layer, States},
+    model::Layer,
+    states::States,
 };
 use safetensors::{Dtype, View, tensor::serialize};
 use std::{borrow::Cow, collections::HashMap, path::Path};

@@ -7,7 +7,8 @@ use super::{
 };
 use crate::{
     error::{Error, Result},
-    model::{Rbm, States},
+    model::Rbm,
+    states::States,
     train::{Offsets, Optimizer, Options, Parameters, Snapshots, Training},
 };
 use serde::{Deserialize, Serialize};

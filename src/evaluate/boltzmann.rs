@@ -12,7 +12,7 @@ use crate::{
         BoltzmannMachine,
         boltzmann::{Couplings, UnitChain},
     },
-    product::Input,
+    states::Input,
 };
 use std::ops::ControlFlow;
 

@@ -6,9 +6,10 @@ use crate::{
     error::{Error, Result},
     kernel::reduce::mean_and_standard_error,
     matrix::Matrix,
-    model::{Dbn, Layer, States, layer_draws},
-    product::{Input, Propagation, Tail},
+    model::{Dbn, Layer, layer_draws},
+    product::{Propagation, Tail},
     rng::Site,
+    states::{Input, States},
 };
 
 /// Rows that are measured at a time.

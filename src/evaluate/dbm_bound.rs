@@ -5,7 +5,7 @@ use crate::{
     error::Result,
     kernel::reduce::mean_and_standard_error,
     model::{Convergence, Dbm, MeanField},
-    product::Input,
+    states::Input,
 };
 
 /// A hidden unit responds to data if its posterior mean varies over them with a standard deviation of more than this.

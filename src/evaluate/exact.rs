@@ -4,7 +4,7 @@ use crate::{
     error::{Error, Result},
     kernel::reduce::mean_and_standard_error,
     model::{Rbm, for_each_sent},
-    product::Input,
+    states::Input,
 };
 use rayon::prelude::*;
 use std::ops::ControlFlow;

@@ -3,7 +3,8 @@
 use crate::{
     error::{Error, Result},
     model::Rbm,
-    product::{Input, Propagation, Tail},
+    product::{Propagation, Tail},
+    states::Input,
 };
 
 /// Hidden units on for less than this share of the data are called dead.

@@ -1,6 +1,6 @@
 //! Cheap figures to watch while training.
 
-use crate::{error::Result, kernel::reduce::mean_and_standard_error, model::Rbm, product::Input};
+use crate::{error::Result, kernel::reduce::mean_and_standard_error, model::Rbm, states::Input};
 
 /// Mean over samples and visible units of `(v - E[v | E[h | v]])^2`: how well one deterministic step up and down returns the data. No
 /// likelihood: it falls when chains mix badly.

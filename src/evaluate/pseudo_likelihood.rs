@@ -5,9 +5,9 @@ use crate::{
     kernel::{activation::softplus_lanes, reference::softplus},
     matrix::MatrixView,
     model::Rbm,
-    product::Input,
     rng::{Draws, Site},
     simd::{Operation, Simd, dispatch},
+    states::Input,
 };
 use rayon::prelude::*;
 

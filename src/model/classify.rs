@@ -10,8 +10,9 @@ use crate::{
     error::{Error, Result},
     kernel::{activation::exp_minus_abs, reduce::LogSum},
     matrix::{Matrix, MatrixView, MatrixViewMut},
-    product::{Input, Propagation, Tail},
+    product::{Propagation, Tail},
     simd::{Operation, Simd, dispatch},
+    states::Input,
 };
 
 /// Rows whose inputs are held at a time.

@@ -5,8 +5,9 @@ use crate::{
     dataset::Examples,
     error::{Error, Result},
     matrix::Matrix,
-    product::{Connection, Direction, Input, Propagation, Tail},
+    product::{Connection, Direction, Propagation, Tail},
     rng::HostRng,
+    states::Input,
 };
 use std::ops::Range;
 

@@ -6,7 +6,7 @@ use super::{Dbm, Rbm};
 use crate::{
     error::{Error, Result},
     matrix::Matrix,
-    product::Input,
+    states::Input,
 };
 use rayon::prelude::*;
 use std::ops::ControlFlow;

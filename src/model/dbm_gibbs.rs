@@ -1,12 +1,13 @@
 //! Block Gibbs sampling of a deep Boltzmann machine.
 
-use super::{Clamp, Dbm, States};
+use super::{Clamp, Dbm};
 use crate::{
     bits::BitMatrix,
     error::{Error, Result},
     matrix::{Matrix, MatrixViewMut},
-    product::{Input, Propagation, Tail, in_pool},
+    product::{Propagation, Tail, in_pool},
     rng::{Draws, Site},
+    states::{Input, States},
 };
 
 /// Parallel Markov chains over the states of a deep Boltzmann machine, one a row. A sweep draws all odd layers given the even ones, then all even layers given the

@@ -4,7 +4,8 @@ use super::{Convergence, Dbm, MeanField, Posterior};
 use crate::{
     error::{Error, Result},
     matrix::Matrix,
-    product::{Input, in_pool},
+    product::in_pool,
+    states::Input,
 };
 
 /// Rows that are taken at a time.

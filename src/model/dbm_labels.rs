@@ -12,7 +12,8 @@ use crate::{
     error::{Error, Result},
     kernel::reduce::log_sum_exp,
     matrix::Matrix,
-    product::{Input, in_pool},
+    product::in_pool,
+    states::Input,
 };
 
 /// Rows whose means are held at a time.

@@ -6,12 +6,13 @@
 //! | [`Dbn::averaged_log_p_y_from_v`] | states of several stochastic passes | exact, probabilities averaged |
 //! | [`Dbn::gibbs_log_p_y_from_v`] | states of one stochastic pass, held | Gibbs sampling in the associative memory |
 
-use super::{Clamp, Dbn, GibbsChain, Kind, Layer, States, Units};
+use super::{Clamp, Dbn, GibbsChain, Kind, Layer, Units};
 use crate::{
     bits::BitMatrix,
     error::{Error, Result},
     matrix::Matrix,
-    product::{Direction, Input, Propagation, Tail, Term},
+    product::{Direction, Propagation, Tail, Term},
+    states::{Input, States},
 };
 
 /// Rows of chains that run at a time.

@@ -11,7 +11,7 @@ use crate::{
         reduce::{LogSum, log_sum_exp},
         reference::{sigmoid, softplus},
     },
-    product::Input,
+    states::Input,
 };
 use rayon::prelude::*;
 

@@ -1,12 +1,13 @@
 //! Passes through a deep belief network: recognition up, generation down, and the probability of all layers together.
 
-use super::{Clamp, Dbn, Directed, GibbsChain, Layer, States, rbm::for_each_sent};
+use super::{Clamp, Dbn, Directed, GibbsChain, Layer, rbm::for_each_sent};
 use crate::{
     bits::BitMatrix,
     error::{Error, Result},
     matrix::Matrix,
-    product::{Input, Propagation, Tail},
+    product::{Propagation, Tail},
     rng::{Draws, MAX_STEP, Site},
+    states::{Input, States},
 };
 
 /// Rows that pass at a time.

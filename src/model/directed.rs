@@ -4,7 +4,8 @@ use super::{Kind, Layer, Rbm, rbm::between};
 use crate::{
     error::{Error, Result},
     matrix::Matrix,
-    product::{Connection, Direction, Input, Propagation, Tail},
+    product::{Connection, Direction, Propagation, Tail},
+    states::Input,
 };
 use std::borrow::Cow;
 

@@ -1,11 +1,12 @@
 //! Block Gibbs sampling of an RBM.
 
-use super::{Clamp, Kind, Rbm, States};
+use super::{Clamp, Kind, Rbm};
 use crate::{
     bits::BitMatrix,
     error::{Error, Result},
     product::{Propagation, Tail, in_pool},
     rng::{Draws, Site},
+    states::States,
 };
 
 /// Parallel Markov chains over the states of an RBM, one a row. A sweep draws all hidden units given the visible ones, then all visible

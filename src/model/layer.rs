@@ -2,9 +2,11 @@
 
 use super::units::{Kind, Segment, Units};
 use crate::{
+    bits::BitMatrix,
     error::{Error, Result},
     kernel::{normal, reduce::log_sum_exp, reference},
-    product::Input,
+    matrix::Matrix,
+    states::{Input, States},
 };
 use std::f64::consts::TAU;
 
@@ -316,5 +318,33 @@ pub(crate) fn dot(x: Input<'_>, row: usize, bias: &[f32]) -> f64 {
             .zip(bias)
             .map(|(&x, &b)| f64::from(x) * f64::from(b))
             .sum(),
+    }
+}
+
+impl States {
+    /// `[rows x units]` zeros as `layer` keeps its states. (Zeros are no states of softmax and spin units: they are to be overwritten.)
+    pub fn zeros(rows: usize, layer: &Layer) -> Self {
+        if layer.units.are_binary() {
+            Self::Bits(BitMatrix::zeros(rows, layer.size()))
+        } else {
+            Self::Real(Matrix::zeros(rows, layer.size()))
+        }
+    }
+
+    /// Refuses states that `layer` does not keep: of another width, bits for reals or the reverse.
+    pub(crate) fn check_layer(&self, what: &str, layer: &Layer) -> Result<()> {
+        if self.columns() != layer.size() {
+            return Err(Error::shape(
+                format!("columns of {what}"),
+                layer.size(),
+                self.columns(),
+            ));
+        }
+        let (expected, found) = (layer.units.are_binary(), self.bits().is_some());
+        if expected != found {
+            let name = |bits| if bits { "bits" } else { "real numbers" };
+            return Err(Error::parameter(what, name(expected), name(found)));
+        }
+        Ok(())
     }
 }

@@ -12,7 +12,8 @@ use super::{Dbm, Kind, Layer};
 use crate::{
     error::{Error, Result},
     matrix::{Matrix, MatrixView, MatrixViewMut},
-    product::{Input, Propagation, Tail},
+    product::{Propagation, Tail},
+    states::Input,
 };
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};

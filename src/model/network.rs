@@ -5,7 +5,8 @@ use crate::{
     error::{Error, Result},
     kernel::reduce::LogSum,
     matrix::Matrix,
-    product::{Connection, Direction, Input, Propagation, Tail, in_pool, propagate},
+    product::{Connection, Direction, Propagation, Tail, in_pool, propagate},
+    states::Input,
 };
 
 /// Rows that a pass through the whole network takes at a time.

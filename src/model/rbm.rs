@@ -1,12 +1,13 @@
 //! The restricted Boltzmann machine.
 
-use super::{Kind, Layer, States, Units, quadratic::check_normalisable};
+use super::{Kind, Layer, Units, quadratic::check_normalisable};
 use crate::{
     dataset::Examples,
     error::{Error, Result},
     matrix::Matrix,
-    product::{Connection, Direction, Input, Propagation, Tail},
+    product::{Connection, Direction, Propagation, Tail},
     rng::{Draws, HostRng},
+    states::{Input, States},
 };
 
 /// Standard deviation of the initial weights (Hinton, A practical guide to training restricted Boltzmann machines, section 8).

@@ -1,11 +1,12 @@
 //! Replicas of chains at several levels, temperatures or models: how they move, and how neighbouring levels change places.
 
-use super::{Clamp, Rbm, States};
+use super::{Clamp, Rbm};
 use crate::{
     error::{Error, Result},
     matrix::Matrix,
-    product::{Input, Propagation, Tail},
+    product::{Propagation, Tail},
     rng::{Draws, Site},
+    states::{Input, States},
 };
 use std::ops::Range;
 

@@ -1,11 +1,12 @@
 //! Parallel tempering: replicas at several temperatures that change places.
 
-use super::{Clamp, Layer, Rbm, States, SwapRate, layer::dot, replicas::Replicas};
+use super::{Clamp, Layer, Rbm, SwapRate, layer::dot, replicas::Replicas};
 use crate::{
     bits::BitMatrix,
     error::{Error, Result},
     matrix::Matrix,
     product::{Tail, in_pool},
+    states::States,
 };
 use rayon::prelude::*;
 

@@ -1,10 +1,11 @@
 //! Sampling along the trajectory of training: swaps between models of different ages.
 
-use super::{Clamp, Rbm, States, SwapRate, replicas::Replicas};
+use super::{Clamp, Rbm, SwapRate, replicas::Replicas};
 use crate::{
     error::{Error, Result},
     matrix::Matrix,
-    product::{Input, Propagation, Tail, in_pool},
+    product::{Propagation, Tail, in_pool},
+    states::{Input, States},
 };
 use rayon::prelude::*;
 

@@ -1,12 +1,13 @@
 //! The weights between two layers, with the copies that fast products need.
 
 use super::{
-    Direction, Input, Term,
+    Direction, Term,
     lookup::{FixedPoint, LARGEST_STEP},
 };
 use crate::{
     error::{Error, Result},
     matrix::Matrix,
+    states::Input,
 };
 use std::{fmt, str::FromStr, sync::OnceLock};
 

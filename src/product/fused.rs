@@ -1,7 +1,7 @@
 //! The panel loop: a tile of products into scratch, its tail while it is in cache; tiles on rayon.
 
 use super::{
-    Direction, Input, Term, in_pool,
+    Direction, Term, in_pool,
     lookup::{BLOCK, WIDTH},
     provider::{Operand, multiply, provider},
     registers::{self, Indices},
@@ -13,6 +13,7 @@ use crate::{
     matrix::{Aligned, Matrix, MatrixView, MatrixViewMut, aligned},
     rng::Draws,
     simd::{Operation, Simd, dispatch},
+    states::Input,
 };
 use std::{cell::RefCell, ops::Range};
 

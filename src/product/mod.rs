@@ -38,8 +38,11 @@ pub(crate) use samples::PhaseTables;
 use crate::{
     bits::BitView,
     error::{Error, Result},
-    matrix::{Matrix, MatrixView},
+    matrix::Matrix,
+    rng::Draws,
+    states::{Input, States},
 };
+use std::ops::Range;
 
 /// Grows the scratch of every thread of the pool to what products of `samples` with `n_hidden` units need, so that later ones allocate
 /// nothing whichever thread meets them.
@@ -57,40 +60,7 @@ pub(crate) fn in_pool<R: Send>(f: impl FnOnce() -> R + Send) -> R {
     rayon::scope(|_| f())
 }
 
-/// States of one layer, a sample a row.
-#[derive(Clone, Copy, Debug)]
-pub enum Input<'a> {
-    /// Binary states.
-    Bits(BitView<'a>),
-    /// Real values: probabilities, grey pixels, mean-field values.
-    Real(MatrixView<'a>),
-}
-
-impl<'a> Input<'a> {
-    /// Number of samples.
-    pub fn rows(&self) -> usize {
-        match self {
-            Self::Bits(x) => x.rows(),
-            Self::Real(x) => x.rows(),
-        }
-    }
-
-    /// Number of units.
-    pub fn columns(&self) -> usize {
-        match self {
-            Self::Bits(x) => x.columns(),
-            Self::Real(x) => x.columns(),
-        }
-    }
-
-    /// Samples `range`.
-    pub fn view_rows(&self, range: std::ops::Range<usize>) -> Input<'a> {
-        match self {
-            Self::Bits(x) => Input::Bits(x.view_rows(range)),
-            Self::Real(x) => Input::Real(x.view_rows(range)),
-        }
-    }
-
+impl Input<'_> {
     /// `sums[j] += scale * sum over the samples of unit j`.
     pub fn add_column_sums(&self, scale: f32, sums: &mut [f32]) {
         match self {
@@ -100,27 +70,24 @@ impl<'a> Input<'a> {
     }
 }
 
-impl<'a> From<BitView<'a>> for Input<'a> {
-    fn from(x: BitView<'a>) -> Self {
-        Self::Bits(x)
-    }
-}
-
-impl<'a> From<&'a crate::bits::BitMatrix> for Input<'a> {
-    fn from(x: &'a crate::bits::BitMatrix) -> Self {
-        Self::Bits(x.view())
-    }
-}
-
-impl<'a> From<MatrixView<'a>> for Input<'a> {
-    fn from(x: MatrixView<'a>) -> Self {
-        Self::Real(x)
-    }
-}
-
-impl<'a> From<&'a Matrix> for Input<'a> {
-    fn from(x: &'a Matrix) -> Self {
-        Self::Real(x.view())
+impl States {
+    /// `tail` with samples into the rows `range`.
+    pub fn sampled<'a>(
+        &'a mut self,
+        range: Range<usize>,
+        draws: Draws,
+        tail: Tail<'a>,
+    ) -> Tail<'a> {
+        match self {
+            Self::Bits(x) => Tail {
+                sample: Some((x.view_rows_mut(range), draws)),
+                ..tail
+            },
+            Self::Real(x) => Tail {
+                real_sample: Some((x.view_rows_mut(range), draws)),
+                ..tail
+            },
+        }
     }
 }
 

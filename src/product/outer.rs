@@ -1,7 +1,7 @@
 //! Statistics: `sum over phases of alpha V' H`, a panel of visible units at a time, handed on while it is in cache.
 
 use super::{
-    Input, PhaseTables,
+    PhaseTables,
     connection::route,
     fused::expand,
     lookup::WIDTH,
@@ -13,6 +13,7 @@ use crate::{
     bits::WORD_BITS,
     error::{Error, Result},
     matrix::{Aligned, Matrix, MatrixViewMut, aligned},
+    states::Input,
 };
 use std::{cell::RefCell, ops::Range};
 

@@ -5,7 +5,6 @@
 //! Binary states are exact.
 
 use super::{
-    Input,
     lookup::{BLOCK, Bits, WIDTH, add_block},
     popcount::ByUnit,
     registers::{Indices, Slab},
@@ -14,6 +13,7 @@ use crate::{
     bits::{WORD_BITS, transpose_block},
     matrix::{Aligned, aligned},
     simd::{Operation, Simd, dispatch},
+    states::Input,
 };
 use rayon::prelude::*;
 

@@ -5,9 +5,10 @@ use crate::{
     dataset::{Examples, Values},
     error::{Error, Result},
     matrix::Matrix,
-    model::{Expectations, Kind, Layer, Rbm, States, Tempering, even_ladder},
-    product::{Input, Propagation, Tail},
+    model::{Expectations, Kind, Layer, Rbm, Tempering, even_ladder},
+    product::{Propagation, Tail},
     rng::{Draws, HostRng, Site},
+    states::{Input, States},
 };
 
 /// Streams of [`HostRng`]: the examples at which persistent chains start.

@@ -17,9 +17,10 @@ use crate::{
     dataset::{Examples, Values},
     error::{Error, Result},
     matrix::Matrix,
-    model::{Convergence, Dbm, DbmChain, Layer, Posterior, States},
-    product::{Input, in_pool, warm_up},
+    model::{Convergence, Dbm, DbmChain, Layer, Posterior},
+    product::{in_pool, warm_up},
     rng::{Draws, HostRng, Site},
+    states::{Input, States},
 };
 use std::ops::ControlFlow;
 

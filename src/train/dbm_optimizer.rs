@@ -18,8 +18,9 @@ use crate::{
     error::Result,
     matrix::Matrix,
     model::Dbm,
-    product::{Input, Phase, PhaseTables, Statistics},
+    product::{Phase, PhaseTables, Statistics},
     simd::dispatch,
+    states::Input,
 };
 
 /// One number for each parameter of a deep Boltzmann machine.

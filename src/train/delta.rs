@@ -8,8 +8,9 @@ use crate::{
     error::Result,
     kernel::reduce::add_column_sums,
     matrix::Matrix,
-    product::{Input, Phase, PhaseTables, Statistics},
+    product::{Phase, PhaseTables, Statistics},
     simd::{Operation, Simd, dispatch},
+    states::Input,
 };
 use rayon::prelude::*;
 

@@ -18,8 +18,9 @@ use crate::{
     kernel::activation::sigmoid_lanes,
     matrix::{Matrix, MatrixView, MatrixViewMut},
     model::{Rbm, clear_group, units::Segment},
-    product::{Input, Phase, Propagation, Tail},
+    product::{Phase, Propagation, Tail},
     simd::{Operation, Simd, dispatch},
+    states::Input,
 };
 
 /// Hidden units of one task.

@@ -7,8 +7,8 @@ use super::{Options, Position, Training, minibatch::order_into};
 use crate::{
     dataset::{Examples, Values},
     error::{Error, Result},
-    model::{Dbn, Kind, Layer, Rbm, States, Units},
-    product::Input,
+    model::{Dbn, Kind, Layer, Rbm, Units},
+    states::{Input, States},
 };
 use serde::{Deserialize, Serialize};
 use std::ops::ControlFlow;

@@ -6,9 +6,9 @@ use crate::{
     dataset::{Examples, Values},
     matrix::{Matrix, MatrixView},
     model::Layer,
-    product::Input,
     rng::{Draws, HostRng},
     simd::{Operation, Simd, dispatch},
+    states::Input,
 };
 
 /// Streams of [`HostRng`]: epoch `e` shuffles with stream `SHUFFLE_STREAM + e`.

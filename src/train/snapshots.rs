@@ -4,7 +4,8 @@ use super::{Parameters, Training};
 use crate::{
     error::{Error, Result},
     matrix::Matrix,
-    model::{Models, Rbm, Rungs, States},
+    model::{Models, Rbm, Rungs},
+    states::States,
 };
 
 /// Share of the way to a round's acceptance that the running mean goes.

@@ -4,7 +4,8 @@ use super::{Event, Training};
 use crate::{
     dataset::{ExampleStream, Examples, Values},
     error::{Error, Result},
-    product::{Input, in_pool},
+    product::in_pool,
+    states::Input,
 };
 use std::ops::ControlFlow;
 

@@ -16,9 +16,10 @@ use crate::{
     dataset::{Examples, Values},
     error::{Error, Result},
     matrix::Matrix,
-    model::{Rbm, States},
-    product::{Input, Phase, Propagation, Statistics, Tail, in_pool, warm_up},
+    model::Rbm,
+    product::{Phase, Propagation, Statistics, Tail, in_pool, warm_up},
     rng::{Draws, Site},
+    states::{Input, States},
 };
 use std::ops::ControlFlow;
 

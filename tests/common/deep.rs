@@ -6,10 +6,10 @@
 )]
 
 use harmonium::{
+    Input, States,
     bits::BitMatrix,
     matrix::Matrix,
-    model::{Dbm, Kind, Layer, States},
-    product::Input,
+    model::{Dbm, Kind, Layer},
     rng::HostRng,
 };
 

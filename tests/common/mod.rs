@@ -4,9 +4,10 @@
 pub mod deep;
 
 use harmonium::{
+    States,
     bits::BitMatrix,
     matrix::Matrix,
-    model::{BoltzmannMachine, Kind, Layer, Rbm, States, Units},
+    model::{BoltzmannMachine, Kind, Layer, Rbm, Units},
     rng::HostRng,
 };
 

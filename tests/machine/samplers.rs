@@ -5,13 +5,13 @@ use crate::common::{
     draw_states, index_of, normal_machine, normal_rbm, total_variation, total_variation_floor,
 };
 use harmonium::{
+    States,
     bits::BitMatrix,
     chain_file::{load_chains, save_chains},
     dataset::{Examples, Values},
     matrix::Matrix,
     model::{
-        Clamp, GibbsChain, Kind, Layer, Rbm, States, SwapRate, Tempering, Trajectory, Units,
-        even_ladder,
+        Clamp, GibbsChain, Kind, Layer, Rbm, SwapRate, Tempering, Trajectory, Units, even_ladder,
     },
     train::{Negative, Options, Schedule, Training},
 };

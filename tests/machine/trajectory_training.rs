@@ -2,11 +2,12 @@
 
 use crate::common::{draw_states, index_of, normal_rbm, total_variation, total_variation_floor};
 use harmonium::{
+    States,
     bits::BitMatrix,
     checkpoint::Checkpoint,
     dataset::{Examples, Values},
     evaluate::{Ais, Base, Betas},
-    model::{Clamp, GibbsChain, Rbm, States, Tempering, Trajectory, even_ladder},
+    model::{Clamp, GibbsChain, Rbm, Tempering, Trajectory, even_ladder},
     rng::HostRng,
     train::{Negative, Options, Schedule, Training},
 };

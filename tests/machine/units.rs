@@ -6,12 +6,13 @@ use crate::common::{
     total_variation_floor,
 };
 use harmonium::{
+    States,
     bits::BitMatrix,
     evaluate::{
         Ais, HiddenActivity, ReverseStart, exact_free_energies, exact_samples, pseudo_likelihood,
     },
     matrix::Matrix,
-    model::{GibbsChain, Kind, Layer, Rbm, Side, States},
+    model::{GibbsChain, Kind, Layer, Rbm, Side},
     rng::{Draws, HostRng, Site},
 };
 

@@ -2,11 +2,10 @@
 
 use crate::common::{draw_layer_states, normal_machine};
 use harmonium::{
-    BitMatrix, Checkpoint, Matrix,
+    BitMatrix, Checkpoint, Input, Matrix, States,
     dataset::{Examples, Values},
     evaluate::exact_mean_log_likelihood,
-    model::{Kind, Layer, Rbm, States, Units, most_probable},
-    product::Input,
+    model::{Kind, Layer, Rbm, Units, most_probable},
     rng::HostRng,
     train::{Negative, Objective, Options, Reconstruction, Schedule, Trainer, Training},
 };

@@ -5,9 +5,10 @@ use crate::{
     bits::BitMatrix,
     error::{Error, Result},
     matrix::Matrix,
-    model::{Clamp, Layer, States},
+    model::{Clamp, Layer},
     product::{Connection, Direction, Propagation, Tail, Term, in_pool},
     rng::{Draws, Site},
+    states::States,
 };
 
 /// Most classes of units that [`Sweep::Blocks`] takes.

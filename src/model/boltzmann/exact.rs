@@ -14,7 +14,7 @@ use crate::{
         reference::{sigmoid, softplus},
     },
     model::{MAX_EXACT_UNITS, enumerate::by_block},
-    product::Input,
+    states::Input,
 };
 use rayon::prelude::*;
 use std::ops::ControlFlow;

@@ -10,7 +10,8 @@ use crate::{
     kernel::reference::sigmoid,
     matrix::Matrix,
     model::{Convergence, MeanField},
-    product::{Direction, Input, Propagation, Tail},
+    product::{Direction, Propagation, Tail},
+    states::Input,
 };
 use rayon::prelude::*;
 

@@ -25,8 +25,9 @@ use crate::{
     dataset::Examples,
     error::{Error, Result},
     matrix::Matrix,
-    product::{Direction, Input, Propagation, Tail, Term},
+    product::{Direction, Propagation, Tail, Term},
     rng::HostRng,
+    states::Input,
 };
 
 /// A general Boltzmann machine of Bernoulli units, fully visible or with latent units; see the formulas of its module in `docs/boltzmann.md`:

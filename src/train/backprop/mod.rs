@@ -24,9 +24,10 @@ use crate::{
     dataset::{Examples, Values},
     error::{Error, Result},
     model::{Kind, Layer, Network},
-    product::{Input, Phase, Statistics, in_pool, warm_up},
+    product::{Phase, Statistics, in_pool, warm_up},
     rng::{Draws, Site},
     simd::dispatch,
+    states::Input,
 };
 use conjugate::ConjugateGradients;
 use dropout::Dropout;

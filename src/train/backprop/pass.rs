@@ -15,8 +15,9 @@ use crate::{
     error::Result,
     matrix::Matrix,
     model::{Activation, Network},
-    product::{Direction, Input, Propagation, Tail, Term, propagate},
+    product::{Direction, Propagation, Tail, Term, propagate},
     simd::{Operation, Simd, dispatch},
+    states::Input,
 };
 use rayon::prelude::*;
 

@@ -26,7 +26,8 @@ use crate::{
     error::{Error, Result},
     matrix::Matrix,
     model::Dbn,
-    product::{Input, Propagation, in_pool, warm_up},
+    product::{Propagation, in_pool, warm_up},
+    states::Input,
 };
 use std::ops::ControlFlow;
 

@@ -18,8 +18,9 @@ use crate::{
     error::Result,
     matrix::Matrix,
     model::layer_draws,
-    product::{Input, Phase, Statistics, Tail},
+    product::{Phase, Statistics, Tail},
     rng::{Draws, MAX_STEP, Site},
+    states::Input,
 };
 
 impl UpDown {

@@ -277,7 +277,7 @@ fn one_hidden_layer_classifies_as_the_rbm() {
     // More rows than are taken at a time.
     let v = BitMatrix::from_fn(1100, 40, |i, j| (i * 7 + j * 13 + i * j) % 5 < 2);
     let expected = rbm.log_p_y_from_v(&v).unwrap();
-    for v in [(&v).into(), harmonium::product::Input::from(&v.to_matrix())] {
+    for v in [(&v).into(), harmonium::Input::from(&v.to_matrix())] {
         let got = dbm.log_p_y_from_v(v, &MeanField::default()).unwrap();
         for (got, expected) in got.elements().zip(expected.elements()) {
             // f32 sums of 50 and of 40 terms of order one.

@@ -21,12 +21,13 @@ use crate::common::{
     total_variation, total_variation_floor,
 };
 use harmonium::{
+    Input, States,
     bits::BitMatrix,
     dataset::{Examples, Values},
     evaluate::{Ais, Base, Betas, DbmBound, ReverseStart},
     matrix::Matrix,
-    model::{BoltzmannMachine, Clamp, Dbm, DbmChain, Kind, Layer, MeanField, Rbm, States, Units},
-    product::{Input, Propagation, Tail},
+    model::{BoltzmannMachine, Clamp, Dbm, DbmChain, Kind, Layer, MeanField, Rbm, Units},
+    product::{Propagation, Tail},
     rng::HostRng,
     train::{DbmOptimizer, DbmOptions, DbmParameters, DbmTraining, Schedule, Sparsity},
 };

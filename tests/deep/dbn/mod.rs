@@ -7,11 +7,10 @@ use crate::common::{
     all_states, draw_states, index_of, normal_machine, total_variation, total_variation_floor,
 };
 use harmonium::{
-    BitMatrix, Checkpoint, Dbn, Examples, Matrix, Rbm, Values,
+    BitMatrix, Checkpoint, Dbn, Examples, Input, Matrix, Rbm, States, Values,
     dataset::bars_and_stripes,
     evaluate::Bound,
-    model::{Directed, Layer, States},
-    product::Input,
+    model::{Directed, Layer},
     rng::HostRng,
     train::{
         Aggregated, Event, Greedy, GreedyEvent, GreedyLayer, GreedyPlan, Negative, Options,

@@ -2,9 +2,8 @@
 
 use crate::failure::{Failure, Outcome};
 use harmonium::{
-    Error,
+    Error, Input,
     dataset::{Binarization, Dataset, ExampleStream, Examples, Values},
-    product::Input,
 };
 use std::{collections::BTreeMap, io, path::Path};
 

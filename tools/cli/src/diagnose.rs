@@ -2,11 +2,11 @@
 
 use crate::{data::rows, failure::Outcome, progress::Bar};
 use harmonium::{
-    BitMatrix, Examples, Rbm,
+    BitMatrix, Examples, Rbm, States,
     evaluate::{
         AutocorrelationTime, ModeJumps, integrated_autocorrelation_time, nearest_templates,
     },
-    model::{GibbsChain, States},
+    model::GibbsChain,
 };
 use serde_json::{Map, Value, json};
 

@@ -7,7 +7,7 @@ use crate::{
     failure::{Failure, Outcome, note},
 };
 use harmonium::{
-    BitMatrix, Error,
+    BitMatrix, Error, Input,
     dataset::{Binarization, Examples},
     evaluate::{
         Ais, Base, Betas, Bracket, DEAD_BELOW, HiddenActivity, LogZ, Raise, ReverseStart,
@@ -15,7 +15,6 @@ use harmonium::{
     },
     kernel::reduce::mean_and_standard_error,
     model::{MAX_EXACT_UNITS, Rbm},
-    product::Input,
 };
 use serde_json::{Map, Value, json};
 

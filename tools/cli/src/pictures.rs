@@ -8,9 +8,9 @@ use crate::{
     picture::{Colour, Sheet, diverging_limit, tile_shape},
 };
 use harmonium::{
-    Matrix,
+    Matrix, States,
     dataset::{Examples, Values},
-    model::{GibbsChain, Rbm, States},
+    model::{GibbsChain, Rbm},
 };
 use std::path::Path;
 

@@ -16,11 +16,11 @@ use crate::{
 };
 use chains::{Of, Samples};
 use harmonium::{
-    Error, Model,
+    Error, Model, States,
     chain_file::{load_chains, save_chains},
     checkpoint::Checkpoint,
     evaluate::integrated_autocorrelation_time,
-    model::{Clamp, GibbsChain, Rbm, States, SwapRate, Tempering, Trajectory, even_ladder},
+    model::{Clamp, GibbsChain, Rbm, SwapRate, Tempering, Trajectory, even_ladder},
 };
 use held::{Held, checked_count};
 use sheet::{Format, Shown};

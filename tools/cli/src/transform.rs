@@ -14,9 +14,9 @@ use crate::{
     sample::sheet::write_npy,
 };
 use harmonium::{
-    Examples, Matrix, Model, Rbm,
+    Examples, Matrix, Model, Rbm, States,
     dataset::Values,
-    model::{MeanField, States},
+    model::MeanField,
     rng::{Draws, Site},
 };
 use serde_json::{Map, json};

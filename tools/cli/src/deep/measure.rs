@@ -11,11 +11,10 @@ use crate::{
     progress::Stages,
 };
 use harmonium::{
-    Examples, Values,
+    Examples, Input, States, Values,
     evaluate::{Ais, Base, Betas, Bound, BoundEstimate, Bracket, ReverseStart},
     kernel::reduce::mean_and_standard_error,
-    model::{Dbn, States},
-    product::Input,
+    model::Dbn,
 };
 use serde_json::{Map, Value, json};
 use std::ops::ControlFlow;

@@ -8,10 +8,9 @@ use crate::{
     likelihood::DEFAULT_BURN_IN,
 };
 use harmonium::{
-    Checkpoint, Dbn, Examples,
+    Checkpoint, Dbn, Examples, States,
     dataset::{Binarization, Values},
     evaluate::{Ais, Base, Betas, Bound, Bracket, ReverseStart},
-    model::States,
     train::{Aggregated, Centering, GreedyLayer, GreedyPlan, Negative, Options, Schedule},
 };
 use serde_json::json;

@@ -7,8 +7,8 @@ use crate::{
     progress::Bar,
 };
 use harmonium::{
-    Matrix,
-    model::{Dbm, DbmChain, GibbsChain, Rbm, States},
+    Matrix, States,
+    model::{Dbm, DbmChain, GibbsChain, Rbm},
 };
 
 /// Chains over the states of a machine, one a row.

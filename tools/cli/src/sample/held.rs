@@ -9,9 +9,9 @@ use crate::{
     plan::MOST_ELEMENTS,
 };
 use harmonium::{
-    BitMatrix, Error, Examples, Matrix,
+    BitMatrix, Error, Examples, Matrix, States,
     dataset::Values,
-    model::{Clamp, Layer, States},
+    model::{Clamp, Layer},
 };
 use std::{collections::BTreeMap, path::Path};
 

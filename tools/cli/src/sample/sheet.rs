@@ -8,7 +8,7 @@ use crate::{
     picture::{Colour, Sheet},
     pictures,
 };
-use harmonium::{Error, Matrix, checkpoint::write_atomically, model::States};
+use harmonium::{Error, Matrix, States, checkpoint::write_atomically};
 use npyz::WriterBuilder;
 use std::{io, path::Path};
 

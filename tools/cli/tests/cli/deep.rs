@@ -2,9 +2,8 @@
 
 use crate::common::{Bench, stopped_in, striped_pictures, with_striped};
 use harmonium::{
-    BitMatrix,
+    BitMatrix, Input,
     checkpoint::{Checkpoint, Stage},
-    product::Input,
 };
 use serde_json::json;
 use std::fs;

@@ -1,14 +1,70 @@
-//! States of a layer, bits or reals as the kinds of its units ask.
+//! States of a layer, bits or reals: [`States`], and [`Input`], a view of them.
 
-use super::Layer;
 use crate::{
-    bits::BitMatrix,
+    bits::{BitMatrix, BitView},
     error::{Error, Result},
-    matrix::Matrix,
-    product::{Input, Tail},
-    rng::Draws,
+    matrix::{Matrix, MatrixView},
 };
 use std::ops::Range;
+
+/// States of one layer, a sample a row.
+#[derive(Clone, Copy, Debug)]
+pub enum Input<'a> {
+    /// Binary states.
+    Bits(BitView<'a>),
+    /// Real values: probabilities, grey pixels, mean-field values.
+    Real(MatrixView<'a>),
+}
+
+impl<'a> Input<'a> {
+    /// Number of samples.
+    pub fn rows(&self) -> usize {
+        match self {
+            Self::Bits(x) => x.rows(),
+            Self::Real(x) => x.rows(),
+        }
+    }
+
+    /// Number of units.
+    pub fn columns(&self) -> usize {
+        match self {
+            Self::Bits(x) => x.columns(),
+            Self::Real(x) => x.columns(),
+        }
+    }
+
+    /// Samples `range`.
+    pub fn view_rows(&self, range: Range<usize>) -> Input<'a> {
+        match self {
+            Self::Bits(x) => Input::Bits(x.view_rows(range)),
+            Self::Real(x) => Input::Real(x.view_rows(range)),
+        }
+    }
+}
+
+impl<'a> From<BitView<'a>> for Input<'a> {
+    fn from(x: BitView<'a>) -> Self {
+        Self::Bits(x)
+    }
+}
+
+impl<'a> From<&'a BitMatrix> for Input<'a> {
+    fn from(x: &'a BitMatrix) -> Self {
+        Self::Bits(x.view())
+    }
+}
+
+impl<'a> From<MatrixView<'a>> for Input<'a> {
+    fn from(x: MatrixView<'a>) -> Self {
+        Self::Real(x)
+    }
+}
+
+impl<'a> From<&'a Matrix> for Input<'a> {
+    fn from(x: &'a Matrix) -> Self {
+        Self::Real(x.view())
+    }
+}
 
 /// States of one layer, a sample a row: bits for layers of Bernoulli and softmax units, else reals.
 #[derive(Clone, Debug, PartialEq)]
@@ -20,15 +76,6 @@ pub enum States {
 }
 
 impl States {
-    /// `[rows x units]` zeros as `layer` keeps its states. (Zeros are no states of softmax and spin units: they are to be overwritten.)
-    pub fn zeros(rows: usize, layer: &Layer) -> Self {
-        if layer.units.are_binary() {
-            Self::Bits(BitMatrix::zeros(rows, layer.size()))
-        } else {
-            Self::Real(Matrix::zeros(rows, layer.size()))
-        }
-    }
-
     /// Number of samples.
     pub fn rows(&self) -> usize {
         self.view().rows()
@@ -99,47 +146,11 @@ impl States {
         }
     }
 
-    /// Refuses states that `layer` does not keep: of another width, bits for reals or the reverse.
-    pub(crate) fn check_layer(&self, what: &str, layer: &Layer) -> Result<()> {
-        if self.columns() != layer.size() {
-            return Err(Error::shape(
-                format!("columns of {what}"),
-                layer.size(),
-                self.columns(),
-            ));
-        }
-        let (expected, found) = (layer.units.are_binary(), self.bits().is_some());
-        if expected != found {
-            let name = |bits| if bits { "bits" } else { "real numbers" };
-            return Err(Error::parameter(what, name(expected), name(found)));
-        }
-        Ok(())
-    }
-
     /// A copy as numbers.
     pub fn to_matrix(&self) -> Matrix {
         match self {
             Self::Bits(x) => x.to_matrix(),
             Self::Real(x) => x.clone(),
-        }
-    }
-
-    /// `tail` with samples into the rows `range`.
-    pub fn sampled<'a>(
-        &'a mut self,
-        range: Range<usize>,
-        draws: Draws,
-        tail: Tail<'a>,
-    ) -> Tail<'a> {
-        match self {
-            Self::Bits(x) => Tail {
-                sample: Some((x.view_rows_mut(range), draws)),
-                ..tail
-            },
-            Self::Real(x) => Tail {
-                real_sample: Some((x.view_rows_mut(range), draws)),
-                ..tail
-            },
         }
     }
 }
