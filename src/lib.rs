@@ -41,7 +41,6 @@
 //! Work runs on the rayon pool of the calling thread; `rayon::ThreadPool::install` chooses another.
 
 pub mod bits;
-pub mod chain_file;
 pub mod checkpoint;
 pub mod dataset;
 pub mod error;

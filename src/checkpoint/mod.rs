@@ -11,6 +11,7 @@
 
 mod atomic;
 mod boltzmann;
+mod chains;
 mod dbm;
 mod dbn;
 mod network;
@@ -24,6 +25,7 @@ mod training;
 
 pub use atomic::write_atomically;
 pub use boltzmann::BoltzmannTrainingState;
+pub use chains::{load_chains, save_chains};
 pub use dbm::DbmTrainingState;
 pub use stage::Stage;
 pub use training::TrainingState;

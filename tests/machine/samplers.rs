@@ -7,7 +7,7 @@ use crate::common::{
 use harmonium::{
     States,
     bits::BitMatrix,
-    chain_file::{load_chains, save_chains},
+    checkpoint::{load_chains, save_chains},
     dataset::{Examples, Values},
     matrix::Matrix,
     model::{

@@ -17,8 +17,7 @@ use crate::{
 use chains::{Of, Samples};
 use harmonium::{
     Error, Model, States,
-    chain_file::{load_chains, save_chains},
-    checkpoint::Checkpoint,
+    checkpoint::{Checkpoint, load_chains, save_chains},
     evaluate::integrated_autocorrelation_time,
     model::{Clamp, GibbsChain, Rbm, SwapRate, Tempering, Trajectory, even_ladder},
 };
