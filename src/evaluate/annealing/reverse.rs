@@ -1,14 +1,14 @@
 //! Reverse annealed importance sampling: an estimate of `ln Z` from the other side.
 
 use super::{
-    Ais, Annealing, Betas, LogZ, MAX_SAMPLED_UNITS,
+    Ais, Annealing, Betas, LogZ,
     anneal::{Anneal, Progress, Way},
-    exact_samples,
 };
 use crate::{
     bits::BitMatrix,
     dataset::{Binarization, Examples},
     error::{Error, Result},
+    evaluate::{MAX_SAMPLED_UNITS, exact_samples},
     model::Rbm,
     product::{Propagation, Tail},
     rng::HostRng,

@@ -5,11 +5,12 @@
 //! warnings are those of RBMs. Salakhutdinov and Hinton (2009) keep the layer between and sum out the other two, as the RBM [transposed](Rbm::transposed) does; on
 //! machines that were trained as a whole that lost many nats where the even layers kept gave a narrow bracket (docs/dbm.md).
 
-use super::{Ais, Base, Bracket, LogZ, MAX_SAMPLED_UNITS, ReverseStart};
+use super::{Ais, Base, Bracket, LogZ, ReverseStart};
 use crate::{
     bits::BitMatrix,
     dataset::{Binarization, Examples, Values},
     error::{Error, Result},
+    evaluate::MAX_SAMPLED_UNITS,
     model::{Dbm, DbmChain, MeanField, Rbm, log_odds},
     rng::HostRng,
 };
