@@ -8,7 +8,6 @@
 mod annealing;
 mod autocorrelation;
 mod bound;
-mod dbm_bound;
 mod exact;
 mod exact_samples;
 mod hidden_activity;
@@ -22,8 +21,9 @@ pub use annealing::{
     bennett, boltzmann_pseudo_likelihood,
 };
 pub use autocorrelation::{AutocorrelationTime, integrated_autocorrelation_time};
-pub use bound::{Bound, BoundEstimate};
-pub use dbm_bound::{DbmBound, DbmLikelihood, PosteriorActivity, RESPONDING_ABOVE};
+pub use bound::{
+    Bound, BoundEstimate, DbmBound, DbmLikelihood, PosteriorActivity, RESPONDING_ABOVE,
+};
 pub use exact::{exact_free_energies, exact_mean_log_likelihood, exact_mean_log_likelihood_with};
 pub use exact_samples::{MAX_SAMPLED_UNITS, exact_samples};
 pub use hidden_activity::{DEAD_BELOW, HiddenActivity, SATURATED_ABOVE};

@@ -1,9 +1,9 @@
 //! The variational lower bound of a deep belief network's likelihood.
 
-use super::Bracket;
 use crate::{
     bits::BitMatrix,
     error::{Error, Result},
+    evaluate::Bracket,
     kernel::reduce::mean_and_standard_error,
     matrix::Matrix,
     model::{Dbn, Layer, layer_draws},

@@ -1,8 +1,8 @@
 //! The variational lower bound on the likelihood of data under a deep Boltzmann machine.
 
-use super::{Bracket, INTERVAL_STANDARD_ERRORS};
 use crate::{
     error::Result,
+    evaluate::{Bracket, INTERVAL_STANDARD_ERRORS},
     kernel::reduce::mean_and_standard_error,
     model::{Convergence, Dbm, MeanField},
     states::Input,
