@@ -6,12 +6,11 @@
 //! [`HiddenActivity`]. While training: [`pseudo_likelihood`], [`reconstruction_error`], [`free_energy_gap`].
 
 mod annealing;
-mod autocorrelation;
 mod bound;
+mod chains;
 mod exact;
 mod exact_samples;
 mod hidden_activity;
-mod mode_jumps;
 mod monitor;
 mod pseudo_likelihood;
 
@@ -20,13 +19,14 @@ pub use annealing::{
     Raise, ReverseStart, SMALLEST_EFFECTIVE_SHARE, SMALLEST_OVERLAP, Warning, WeightedSamples,
     bennett, boltzmann_pseudo_likelihood,
 };
-pub use autocorrelation::{AutocorrelationTime, integrated_autocorrelation_time};
 pub use bound::{
     Bound, BoundEstimate, DbmBound, DbmLikelihood, PosteriorActivity, RESPONDING_ABOVE,
+};
+pub use chains::{
+    AutocorrelationTime, ModeJumps, integrated_autocorrelation_time, nearest_templates,
 };
 pub use exact::{exact_free_energies, exact_mean_log_likelihood, exact_mean_log_likelihood_with};
 pub use exact_samples::{MAX_SAMPLED_UNITS, exact_samples};
 pub use hidden_activity::{DEAD_BELOW, HiddenActivity, SATURATED_ABOVE};
-pub use mode_jumps::{ModeJumps, nearest_templates};
 pub use monitor::{free_energy_gap, reconstruction_error};
 pub use pseudo_likelihood::{pseudo_likelihood, stochastic_pseudo_likelihood};
