@@ -9,7 +9,6 @@ mod annealing;
 mod bound;
 mod chains;
 mod exact;
-mod exact_samples;
 mod hidden_activity;
 mod monitor;
 mod pseudo_likelihood;
@@ -25,8 +24,10 @@ pub use bound::{
 pub use chains::{
     AutocorrelationTime, ModeJumps, integrated_autocorrelation_time, nearest_templates,
 };
-pub use exact::{exact_free_energies, exact_mean_log_likelihood, exact_mean_log_likelihood_with};
-pub use exact_samples::{MAX_SAMPLED_UNITS, exact_samples};
+pub use exact::{
+    MAX_SAMPLED_UNITS, exact_free_energies, exact_mean_log_likelihood,
+    exact_mean_log_likelihood_with, exact_samples,
+};
 pub use hidden_activity::{DEAD_BELOW, HiddenActivity, SATURATED_ABOVE};
 pub use monitor::{free_energy_gap, reconstruction_error};
 pub use pseudo_likelihood::{pseudo_likelihood, stochastic_pseudo_likelihood};
