@@ -9,9 +9,7 @@ mod annealing;
 mod bound;
 mod chains;
 mod exact;
-mod hidden_activity;
 mod monitor;
-mod pseudo_likelihood;
 
 pub use annealing::{
     Ais, Annealing, Base, Bennett, Betas, Bracket, INTERVAL_STANDARD_ERRORS, LogZ, PILOT_CHAINS,
@@ -28,6 +26,7 @@ pub use exact::{
     MAX_SAMPLED_UNITS, exact_free_energies, exact_mean_log_likelihood,
     exact_mean_log_likelihood_with, exact_samples,
 };
-pub use hidden_activity::{DEAD_BELOW, HiddenActivity, SATURATED_ABOVE};
-pub use monitor::{free_energy_gap, reconstruction_error};
-pub use pseudo_likelihood::{pseudo_likelihood, stochastic_pseudo_likelihood};
+pub use monitor::{
+    DEAD_BELOW, HiddenActivity, SATURATED_ABOVE, free_energy_gap, pseudo_likelihood,
+    reconstruction_error, stochastic_pseudo_likelihood,
+};

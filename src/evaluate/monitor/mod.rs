@@ -1,5 +1,11 @@
 //! Cheap figures to watch while training.
 
+mod hidden_activity;
+mod pseudo_likelihood;
+
+pub use hidden_activity::{DEAD_BELOW, HiddenActivity, SATURATED_ABOVE};
+pub use pseudo_likelihood::{pseudo_likelihood, stochastic_pseudo_likelihood};
+
 use crate::{error::Result, kernel::reduce::mean_and_standard_error, model::Rbm, states::Input};
 
 /// Mean over samples and visible units of `(v - E[v | E[h | v]])^2`: how well one deterministic step up and down returns the data. No
