@@ -6,12 +6,13 @@
 //!
 //! Conditionals, Gibbs sampling, exact sums, mean field and model files know no difference to another layer. What differs is here: the label is observed.
 
-use super::{Convergence, Dbm, Kind, Layer, MeanField, Posterior, Rbm, Units};
+use super::{Convergence, Dbm, MeanField, Posterior};
 use crate::{
     bits::BitMatrix,
     error::{Error, Result},
     kernel::reduce::log_sum_exp,
     matrix::Matrix,
+    model::{Kind, Layer, Rbm, Units},
     product::in_pool,
     states::Input,
 };

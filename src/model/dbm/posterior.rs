@@ -8,10 +8,11 @@
 //! (Goodfellow, Bengio, Courville, Deep Learning, section 20.4.2). An iteration does so for all odd layers, which do not touch each other, then
 //! for all even ones: coordinate ascent, so without damping `L(Q)` never falls. What `v` sends never changes and is multiplied once.
 
-use super::{Dbm, Kind, Layer};
+use super::Dbm;
 use crate::{
     error::{Error, Result},
     matrix::{Matrix, MatrixView, MatrixViewMut},
+    model::{Kind, Layer},
     product::{Propagation, Tail},
     states::Input,
 };
@@ -479,7 +480,7 @@ fn moved(mut own: MatrixViewMut<'_>, new: MatrixView<'_>, damping: f32, changes:
 /// The entropy of independent units with means `q`.
 fn entropy(layer: &Layer, q: &[f32]) -> f64 {
     let term = |q: f64| if q > 0.0 { -q * q.ln() } else { 0.0 };
-    let of = |s: &super::units::Segment| -> f64 {
+    let of = |s: &crate::model::units::Segment| -> f64 {
         let means = q[s.range()].iter().map(|&q| f64::from(q));
         match s.kind {
             Kind::Softmax => means.map(term).sum(),

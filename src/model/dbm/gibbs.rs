@@ -1,10 +1,11 @@
 //! Block Gibbs sampling of a deep Boltzmann machine.
 
-use super::{Clamp, Dbm};
+use super::Dbm;
 use crate::{
     bits::BitMatrix,
     error::{Error, Result},
     matrix::{Matrix, MatrixViewMut},
+    model::Clamp,
     product::{Propagation, Tail, in_pool},
     rng::{Draws, Site},
     states::{Input, States},
@@ -161,7 +162,7 @@ impl DbmChain {
     /// [`Error::Shape`] if the chains belong to a machine of another size.
     pub fn sweep(&mut self, dbm: &Dbm, beta: f32, sweeps: usize) -> Result<()> {
         let states = self.layers.iter().map(States::columns);
-        if !states.eq(dbm.layers().iter().map(super::Layer::size)) {
+        if !states.eq(dbm.layers().iter().map(crate::model::Layer::size)) {
             let name = |x: Vec<String>| x.join("-");
             return Err(Error::shape(
                 "layers of the chains",

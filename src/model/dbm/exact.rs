@@ -2,10 +2,11 @@
 //!
 //! The work is that of the [RBM](Dbm::bipartite) that the machine is.
 
-use super::{Dbm, Rbm};
+use super::Dbm;
 use crate::{
     error::{Error, Result},
     matrix::Matrix,
+    model::Rbm,
     states::Input,
 };
 use rayon::prelude::*;
@@ -26,7 +27,7 @@ impl Dbm {
     /// Exact `ln Z` by enumeration of the even or the odd layers, whichever have fewer units. Precision and cost: [`Rbm::log_z_over`].
     ///
     /// # Errors
-    /// [`Error::Parameter`] beyond [`super::MAX_EXACT_UNITS`] units in both blocks, [`Error::NotFinite`] for NaN or infinite parameters; so for all
+    /// [`Error::Parameter`] beyond [`crate::model::MAX_EXACT_UNITS`] units in both blocks, [`Error::NotFinite`] for NaN or infinite parameters; so for all
     /// that follow.
     pub fn log_z(&self) -> Result<f64> {
         self.checked()?.log_z()
@@ -93,7 +94,7 @@ impl Dbm {
         self.check_visible(v)?;
         let mut of = self.given_visible(v, row)?.expectations()?;
         let mut values = vec![0.0; self.n_visible()];
-        super::for_each_sent(self.layer(0), v, row, |i, x| values[i] = x);
+        crate::model::for_each_sent(self.layer(0), v, row, |i, x| values[i] = x);
         let means = &of.layers[1];
         of.connections[0] = Matrix::from_fn(values.len(), means.len(), |i, j| {
             (values[i] * means[j]) as f32
@@ -124,7 +125,7 @@ impl Dbm {
             .collect()
     }
 
-    /// `p(v)` at `beta` of all visible states, in the order of their index: that of [`super::Layer::state`]. The even layers are enumerated.
+    /// `p(v)` at `beta` of all visible states, in the order of their index: that of [`crate::model::Layer::state`]. The even layers are enumerated.
     ///
     /// # Errors
     /// As [`Self::log_z`], for the even layers.

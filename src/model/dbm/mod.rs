@@ -1,5 +1,15 @@
 //! The deep Boltzmann machine: layers of units, each connected to its neighbours (Salakhutdinov and Hinton, AISTATS 2009).
 
+mod exact;
+mod gibbs;
+mod inference;
+mod labels;
+mod posterior;
+
+pub use exact::DbmExpectations;
+pub use gibbs::DbmChain;
+pub use posterior::{Convergence, MeanField, Posterior};
+
 use super::{Kind, Layer, Rbm, Units, rbm::INITIAL_WEIGHT_DEVIATION};
 use crate::{
     dataset::Examples,
