@@ -1,9 +1,9 @@
 //! Two layers joined by directed connections: generation goes down, recognition up.
 
-use super::{Kind, Layer, Rbm, rbm::between};
 use crate::{
     error::{Error, Result},
     matrix::Matrix,
+    model::{Kind, Layer, Rbm, rbm::between},
     product::{Connection, Direction, Propagation, Tail},
     states::Input,
 };

@@ -1,10 +1,11 @@
 //! Passes through a deep belief network: recognition up, generation down, and the probability of all layers together.
 
-use super::{Clamp, Dbn, Directed, GibbsChain, Layer, rbm::for_each_sent};
+use super::{Dbn, Directed};
 use crate::{
     bits::BitMatrix,
     error::{Error, Result},
     matrix::Matrix,
+    model::{Clamp, GibbsChain, Layer, rbm::for_each_sent},
     product::{Propagation, Tail},
     rng::{Draws, MAX_STEP, Site},
     states::{Input, States},
@@ -297,7 +298,7 @@ impl Dbn {
     }
 
     /// The label group, if all of `labels` are classes of it.
-    pub(crate) fn check_labels(&self, labels: &[u8]) -> Result<super::units::Segment> {
+    pub(crate) fn check_labels(&self, labels: &[u8]) -> Result<crate::model::units::Segment> {
         let Some(group) = self.label_group() else {
             return Err(Error::parameter(
                 "label",

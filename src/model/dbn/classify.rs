@@ -6,11 +6,12 @@
 //! | [`Dbn::averaged_log_p_y_from_v`] | states of several stochastic passes | exact, probabilities averaged |
 //! | [`Dbn::gibbs_log_p_y_from_v`] | states of one stochastic pass, held | Gibbs sampling in the associative memory |
 
-use super::{Clamp, Dbn, GibbsChain, Kind, Layer, Units};
+use super::Dbn;
 use crate::{
     bits::BitMatrix,
     error::{Error, Result},
     matrix::Matrix,
+    model::{Clamp, GibbsChain, Kind, Layer, Units},
     product::{Direction, Propagation, Tail, Term},
     states::{Input, States},
 };

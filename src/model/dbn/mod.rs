@@ -1,6 +1,15 @@
 //! The deep belief network: directed layers below an undirected top pair (Hinton, Osindero and Teh 2006).
 
-use super::{Directed, Kind, Layer, Rbm, units::Segment};
+mod classify;
+mod directed;
+mod exact;
+mod passes;
+
+pub use directed::Directed;
+pub use exact::MAX_EXACT_LAYER_PAIR;
+pub(crate) use passes::layer_draws;
+
+use super::{Kind, Layer, Rbm, units::Segment};
 use crate::{
     error::{Error, Result},
     matrix::Matrix,

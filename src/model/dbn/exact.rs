@@ -4,13 +4,14 @@
 //! `B_{L-1}(h) = ln p(h)` by `B_l(h_l) = sum over h_{l+1} of q(h_{l+1} | h_l) [ln p(h_l | h_{l+1}) - ln q(h_{l+1} | h_l) + B_{l+1}(h_{l+1})]`. The cost is
 //! that of the states of two neighbouring layers together, not of all.
 
-use super::{Dbn, Directed, Layer, rbm::for_each_sent};
+use super::{Dbn, Directed};
 use crate::{
     error::{Error, Result},
     kernel::{
         reduce::{LogSum, log_sum_exp},
         reference::{sigmoid, softplus},
     },
+    model::{Layer, rbm::for_each_sent},
     states::Input,
 };
 use rayon::prelude::*;
@@ -169,7 +170,7 @@ impl Dbn {
         let n = self.n_features();
         let visible = self.top().visible();
         let segments = visible.units.segments().iter().filter(|s| s.first < n);
-        let units = segments.fold(super::Units::default(), |units, s| {
+        let units = segments.fold(crate::model::Units::default(), |units, s| {
             units.and(s.kind, s.size)
         });
         let variances = if visible.log_variance.is_empty() {
