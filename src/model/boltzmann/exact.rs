@@ -13,7 +13,7 @@ use crate::{
         reduce::LogSum,
         reference::{sigmoid, softplus},
     },
-    model::{MAX_EXACT_UNITS, enumerate::by_block},
+    model::{MAX_EXACT_UNITS, exact::by_block},
     states::Input,
 };
 use rayon::prelude::*;

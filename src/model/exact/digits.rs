@@ -5,11 +5,12 @@
 //! is on), the first unit being the lowest digit. Consecutive indices differ in two digits on average, so a state costs some two rows of
 //! weights and one log-partition. Blocks start from scratch and are combined in order.
 
-use super::{Expectations, Layer, MAX_EXACT_UNITS, Rbm, Side, enumerate::by_block, units::Kind};
+use super::{Expectations, MAX_EXACT_UNITS, Side, by_block};
 use crate::{
     error::{Error, Result},
     kernel::reduce::{LogSum, log_sum_exp},
     matrix::Matrix,
+    model::{Layer, Rbm, units::Kind},
 };
 use rayon::prelude::*;
 use std::ops::ControlFlow;

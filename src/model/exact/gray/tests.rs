@@ -4,7 +4,7 @@ use super::*;
 use crate::{
     kernel::reference::{log_sum_exp, sigmoid, softplus},
     matrix::Matrix,
-    model::{Rbm, Side},
+    model::{Rbm, exact::Side},
     rng::HostRng,
 };
 use proptest::prelude::*;

@@ -5,16 +5,18 @@
 //! machines of fewer than nine units or of inputs beyond its range. Blocks of states start from scratch, so rounding does not pile up,
 //! and are combined in order, so threads do not change the result.
 
-use super::{
-    Rbm, enumerate_general as general,
-    gray::{Gray, LOW, Lines, Row, sum_of},
-};
+mod digits;
+mod gray;
+
+use super::Rbm;
 use crate::{
     error::{Error, Result},
     kernel::{reduce::LogSum, reference::sigmoid},
     matrix::Matrix,
     simd::{Isa, isa},
 };
+use digits as general;
+use gray::{Gray, LOW, Lines, Row, sum_of};
 use rayon::prelude::*;
 use std::ops::ControlFlow;
 

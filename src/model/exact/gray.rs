@@ -35,7 +35,7 @@
 //! `|error of ln Z| <= u (m ((n + 2) X + 4 + 2^STEP_UNITS (3 + X)) + (m + n + 3) Y + 8 (Y + m ln 2) + 4 (N + LOW) + 4)`: 3e-10 for 784 x 25 units
 //! of weights 0.1 N(0, 1) and biases N(0, 1). Roundings have either sign, so in practice it is some hundred times less.
 
-use super::enumerate::Enumeration;
+use super::Enumeration;
 use crate::{
     kernel::reduce::LogSum,
     simd::{Isa, Operation, Simd, dispatch_on},
