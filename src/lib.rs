@@ -53,6 +53,7 @@ pub mod rng;
 pub mod simd;
 pub mod states;
 pub mod train;
+pub mod units;
 
 pub use bits::{BitMatrix, BitView};
 pub use checkpoint::Checkpoint;

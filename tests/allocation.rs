@@ -6,7 +6,7 @@ use harmonium::{
     dataset::{Examples, Values},
     evaluate::{Ais, Betas, ReverseStart},
     matrix::Matrix,
-    model::{BoltzmannMachine, Dbm, Dbn, Directed, Kind, Layer, MeanField, Network, Rbm, Units},
+    model::{BoltzmannMachine, Dbm, Dbn, Directed, Layer, MeanField, Network, Rbm},
     product::{Provider, provider},
     train::{
         Averaging, Backprop, BackpropOptions, BoltzmannNegative, BoltzmannOptions,
@@ -14,6 +14,7 @@ use harmonium::{
         Negative, Objective, Options, Reconstruction, Rule, Schedule, Sparsity, Training, UpDown,
         UpDownOptions,
     },
+    units::{Kind, Units},
 };
 use rayon::ThreadPool;
 use std::{

@@ -12,8 +12,9 @@ use super::{
 use crate::{
     error::{Error, Result},
     matrix::Matrix,
-    model::{BoltzmannMachine, Kind, Layer},
+    model::{BoltzmannMachine, Layer},
     train::{BoltzmannOptions, BoltzmannState, BoltzmannTraining, PairMemory},
+    units::Kind,
 };
 use serde::{Deserialize, Serialize};
 use std::path::Path;

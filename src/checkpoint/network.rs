@@ -10,8 +10,9 @@ use super::{
 };
 use crate::{
     error::{Error, Result},
-    model::{Activation, Network, NetworkLayer, Units},
+    model::{Activation, Network, NetworkLayer},
     train::{BackpropOptions, BackpropState, NetworkParameters},
+    units::Units,
 };
 use serde::{Deserialize, Serialize};
 use std::path::Path;

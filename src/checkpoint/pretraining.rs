@@ -8,8 +8,9 @@ use super::{
 };
 use crate::{
     error::{Error, Result},
-    model::{Kind, Layer, Rbm, Units},
+    model::{Layer, Rbm},
     train::PretrainingPlan,
+    units::{Kind, Units},
 };
 
 fn names(k: usize) -> [String; 3] {

@@ -4,8 +4,9 @@ use crate::{
     bits::BitMatrix,
     error::{Error, Result},
     matrix::Matrix,
-    model::{Kind, Layer, Units},
+    model::Layer,
     states::States,
+    units::{Kind, Units},
 };
 use safetensors::{Dtype, SafeTensors};
 use std::{collections::HashMap, path::Path};

@@ -1,11 +1,12 @@
 //! Units held fixed while the rest is sampled.
 
-use super::{Kind, Layer};
+use super::Layer;
 use crate::{
     bits::BitMatrix,
     error::{Error, Result},
     matrix::Matrix,
     states::States,
+    units::Kind,
 };
 
 /// Units of a layer that keep given values: missing values, inpainting, a class. Each half sweep of block Gibbs sampling draws the whole layer

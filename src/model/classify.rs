@@ -4,7 +4,7 @@
 //! `ln p(y | v) = d_y + sum_j ln(1 + e^(o_yj)) - ln of their sum of exponentials`, `o_yj = c_j + U_yj + (v W)_j`, where `U` are the rows of
 //! the weights and `d` the biases that belong to the group. `v W` is one product for all classes.
 
-use super::{Kind, Rbm, units::Segment};
+use super::Rbm;
 use crate::{
     bits::{BitMatrix, WORD_BITS},
     error::{Error, Result},
@@ -13,6 +13,7 @@ use crate::{
     product::{Propagation, Tail},
     simd::{Operation, Simd, dispatch},
     states::Input,
+    units::{Kind, Segment},
 };
 
 /// Rows whose inputs are held at a time.

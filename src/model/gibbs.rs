@@ -1,12 +1,13 @@
 //! Block Gibbs sampling of an RBM.
 
-use super::{Clamp, Kind, Rbm};
+use super::{Clamp, Rbm};
 use crate::{
     bits::BitMatrix,
     error::{Error, Result},
     product::{Propagation, Tail, in_pool},
     rng::{Draws, Site},
     states::States,
+    units::Kind,
 };
 
 /// Parallel Markov chains over the states of an RBM, one a row. A sweep draws all hidden units given the visible ones, then all visible

@@ -1,12 +1,13 @@
 //! A feed-forward network: what a deep machine becomes when its connections are trained further by backpropagation.
 
-use super::{Kind, Layer, MAX_LAYERS, Units};
+use super::{Layer, MAX_LAYERS};
 use crate::{
     error::{Error, Result},
     kernel::reduce::LogSum,
     matrix::Matrix,
     product::{Connection, Direction, Propagation, Tail, in_pool, propagate},
     states::Input,
+    units::{Kind, Units},
 };
 
 /// Rows that a pass through the whole network takes at a time.

@@ -1,10 +1,11 @@
 //! Networks that start as the recognition (and generation) of machines.
 
-use super::{Activation, Dbm, Dbn, Kind, Layer, Network, NetworkLayer, Rbm, Units};
+use super::{Activation, Dbm, Dbn, Layer, Network, NetworkLayer, Rbm};
 use crate::{
     error::{Error, Result},
     matrix::Matrix,
     rng::HostRng,
+    units::{Kind, Units},
 };
 
 /// Streams of [`HostRng`]: the weights of a new softmax layer.

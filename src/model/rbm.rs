@@ -1,6 +1,6 @@
 //! The restricted Boltzmann machine.
 
-use super::{Kind, Layer, Units, quadratic::check_normalisable};
+use super::{Layer, layer::quadratic::check_normalisable};
 use crate::{
     dataset::Examples,
     error::{Error, Result},
@@ -8,13 +8,14 @@ use crate::{
     product::{Connection, Direction, Propagation, Tail},
     rng::{Draws, HostRng},
     states::{Input, States},
+    units::{Kind, Units},
 };
 
 /// Standard deviation of the initial weights (Hinton, A practical guide to training restricted Boltzmann machines, section 8).
 pub const INITIAL_WEIGHT_DEVIATION: f64 = 0.01;
 
 /// A restricted Boltzmann machine: `P(v, h) = e^-E / Z` with `E(v, h) = -b.v - c.h - v'Wh` for binary states (Smolensky 1986). For
-/// units of other kinds, see [`super::units`]: `E` is the sum of the units' own energies and of `-v~'Wh~`, where `v~` and `h~` are the
+/// units of other kinds, see [`crate::units`]: `E` is the sum of the units' own energies and of `-v~'Wh~`, where `v~` and `h~` are the
 /// states, those of Gaussian units divided by their variances.
 ///
 /// `W` is `[n_visible x n_hidden]`, `b` the visible and `c` the hidden bias. Conditionals take an inverse temperature

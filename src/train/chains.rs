@@ -5,10 +5,11 @@ use crate::{
     dataset::{Examples, Values},
     error::{Error, Result},
     matrix::Matrix,
-    model::{Expectations, Kind, Layer, Rbm, Tempering, even_ladder},
+    model::{Expectations, Layer, Rbm, Tempering, even_ladder},
     product::{Propagation, Tail},
     rng::{Draws, HostRng, Site},
     states::{Input, States},
+    units::Kind,
 };
 
 /// Streams of [`HostRng`]: the examples at which persistent chains start.

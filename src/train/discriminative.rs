@@ -17,10 +17,11 @@ use crate::{
     error::Result,
     kernel::activation::sigmoid_lanes,
     matrix::{Matrix, MatrixView, MatrixViewMut},
-    model::{Rbm, clear_group, units::Segment},
+    model::{Rbm, clear_group},
     product::{Phase, Propagation, Tail},
     simd::{Operation, Simd, dispatch},
     states::Input,
+    units::Segment,
 };
 
 /// Hidden units of one task.

@@ -7,8 +7,9 @@ use super::{
 use crate::{
     error::Result,
     matrix::Matrix,
-    model::{Expectations, Kind, Layer, Rbm},
+    model::{Expectations, Layer, Rbm},
     product::{PhaseTables, Statistics, Tile},
+    units::Kind,
 };
 
 /// Parts of a gradient beside the statistics.

@@ -7,8 +7,9 @@ use super::{Options, Position, Training, minibatch::order_into};
 use crate::{
     dataset::{Examples, Values},
     error::{Error, Result},
-    model::{Dbn, Kind, Layer, Rbm, Units},
+    model::{Dbn, Layer, Rbm},
     states::{Input, States},
+    units::{Kind, Units},
 };
 use serde::{Deserialize, Serialize};
 use std::ops::ControlFlow;

@@ -4,7 +4,8 @@ use super::{Doubled, Event, Options, Position, Training};
 use crate::{
     dataset::{Examples, Values},
     error::{Error, Result},
-    model::{Dbm, Kind, Layer, Rbm, Units},
+    model::{Dbm, Layer, Rbm},
+    units::{Kind, Units},
 };
 use serde::{Deserialize, Serialize};
 use std::ops::ControlFlow;

@@ -9,8 +9,9 @@ use harmonium::{
     Input, States,
     bits::BitMatrix,
     matrix::Matrix,
-    model::{Dbm, Kind, Layer},
+    model::{Dbm, Layer},
     rng::HostRng,
+    units::Kind,
 };
 
 /// All parameters `deviation N(0, 1)`.

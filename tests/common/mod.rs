@@ -7,8 +7,9 @@ use harmonium::{
     States,
     bits::BitMatrix,
     matrix::Matrix,
-    model::{BoltzmannMachine, Kind, Layer, Rbm, Units},
+    model::{BoltzmannMachine, Layer, Rbm},
     rng::HostRng,
+    units::{Kind, Units},
 };
 
 /// An RBM whose parameters are drawn by `draw`.

@@ -10,10 +10,9 @@ use harmonium::{
     checkpoint::{load_chains, save_chains},
     dataset::{Examples, Values},
     matrix::Matrix,
-    model::{
-        Clamp, GibbsChain, Kind, Layer, Rbm, SwapRate, Tempering, Trajectory, Units, even_ladder,
-    },
+    model::{Clamp, GibbsChain, Layer, Rbm, SwapRate, Tempering, Trajectory, even_ladder},
     train::{Negative, Options, Schedule, Training},
+    units::{Kind, Units},
 };
 
 const CHAINS: usize = 20_000;

@@ -12,8 +12,9 @@ use harmonium::{
         Ais, HiddenActivity, ReverseStart, exact_free_energies, exact_samples, pseudo_likelihood,
     },
     matrix::Matrix,
-    model::{GibbsChain, Kind, Layer, Rbm, Side},
+    model::{GibbsChain, Layer, Rbm, Side},
     rng::{Draws, HostRng, Site},
+    units::Kind,
 };
 
 /// Half width and intervals of the quadrature: Simpson's rule over densities with deviations of 1 or so errs by far less than 1e-9.
@@ -254,7 +255,7 @@ fn a_softmax_group_of_two_is_a_bernoulli_unit() {
     let one = normal_rbm(3, 2, 1.0, 1);
     // Units 2 i and 2 i + 1: off and on.
     let mut visible = Layer::new(
-        (0..3).fold(Default::default(), |units: harmonium::model::Units, _| {
+        (0..3).fold(Default::default(), |units: harmonium::units::Units, _| {
             units.and(Kind::Softmax, 2)
         }),
     );
@@ -393,7 +394,7 @@ fn the_bimodal_machine_has_the_mode_weight_of_its_magnetisation() {
 fn groups_leave_the_bits_of_their_neighbours_alone() {
     let plain = normal_rbm(300, 100, 0.1, 1);
     let units = "bernoulli:130+softmax:10+bernoulli:120+softmax:40";
-    let mut visible = Layer::new(harmonium::model::Units::parse(units, 300).unwrap());
+    let mut visible = Layer::new(harmonium::units::Units::parse(units, 300).unwrap());
     visible.bias.copy_from_slice(&plain.visible().bias);
     let mixed = Rbm::from_layers(visible, plain.hidden().clone(), plain.weights().clone()).unwrap();
     let h = BitMatrix::from_fn(700, 100, |i, j| (i % 7 + j) % 3 == 0);
@@ -492,7 +493,7 @@ fn what_has_no_normal_form_or_no_meaning_is_refused() {
     let mut layer = Layer::of(Gaussian, 2);
     layer.log_variance.pop();
     assert!(Rbm::unconnected(layer, Layer::bernoulli(1)).is_err());
-    let mut layer = Layer::new(harmonium::model::Units::parse("gaussian:1+spin:1", 2).unwrap());
+    let mut layer = Layer::new(harmonium::units::Units::parse("gaussian:1+spin:1", 2).unwrap());
     layer.log_variance[1] = 1.0;
     assert!(Rbm::unconnected(layer, Layer::bernoulli(1)).is_err());
     // Values that are no states.

@@ -5,9 +5,10 @@ use harmonium::{
     BitMatrix, Checkpoint, Input, Matrix, States,
     dataset::{Examples, Values},
     evaluate::exact_mean_log_likelihood,
-    model::{Kind, Layer, Rbm, Units, most_probable},
+    model::{Layer, Rbm, most_probable},
     rng::HostRng,
     train::{Negative, Objective, Options, Reconstruction, Schedule, Trainer, Training},
+    units::{Kind, Units},
 };
 use std::ops::ControlFlow;
 
@@ -163,7 +164,7 @@ fn exact_gradients_equal_finite_differences() {
 fn centred(mut rbm: Rbm) -> Rbm {
     let middle = |layer: &Layer| -> Vec<f32> {
         let segments = layer.units.segments().iter();
-        let of = |s: &harmonium::model::units::Segment| match s.kind {
+        let of = |s: &harmonium::units::Segment| match s.kind {
             Kind::Bernoulli => 0.5,
             Kind::Softmax => 1.0 / s.size as f32,
             Kind::Spin | Kind::Gaussian => 0.0,

@@ -14,9 +14,10 @@ use crate::{
     bits::BitMatrix,
     error::{Error, Result},
     kernel::reference::sigmoid,
-    model::{Kind, Layer, Rbm, dot},
+    model::{Layer, Rbm, dot},
     product::{Propagation, Tail, warm_up},
     rng::{Draws, Site},
+    units::Kind,
 };
 use rayon::prelude::*;
 use std::ops::ControlFlow;

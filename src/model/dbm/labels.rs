@@ -12,9 +12,10 @@ use crate::{
     error::{Error, Result},
     kernel::reduce::log_sum_exp,
     matrix::Matrix,
-    model::{Kind, Layer, Rbm, Units},
+    model::{Layer, Rbm},
     product::in_pool,
     states::Input,
+    units::{Kind, Units},
 };
 
 /// Rows whose means are held at a time.

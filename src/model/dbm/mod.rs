@@ -10,7 +10,7 @@ pub use exact::DbmExpectations;
 pub use gibbs::DbmChain;
 pub use posterior::{Convergence, MeanField, Posterior};
 
-use super::{Kind, Layer, Rbm, Units, rbm::INITIAL_WEIGHT_DEVIATION};
+use super::{Layer, Rbm, rbm::INITIAL_WEIGHT_DEVIATION};
 use crate::{
     dataset::Examples,
     error::{Error, Result},
@@ -18,6 +18,7 @@ use crate::{
     product::{Connection, Direction, Propagation, Tail},
     rng::HostRng,
     states::Input,
+    units::{Kind, Units},
 };
 use std::ops::Range;
 

@@ -12,9 +12,10 @@ use super::Dbm;
 use crate::{
     error::{Error, Result},
     matrix::{Matrix, MatrixView, MatrixViewMut},
-    model::{Kind, Layer},
+    model::Layer,
     product::{Propagation, Tail},
     states::Input,
+    units::Kind,
 };
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -480,7 +481,7 @@ fn moved(mut own: MatrixViewMut<'_>, new: MatrixView<'_>, damping: f32, changes:
 /// The entropy of independent units with means `q`.
 fn entropy(layer: &Layer, q: &[f32]) -> f64 {
     let term = |q: f64| if q > 0.0 { -q * q.ln() } else { 0.0 };
-    let of = |s: &crate::model::units::Segment| -> f64 {
+    let of = |s: &crate::units::Segment| -> f64 {
         let means = q[s.range()].iter().map(|&q| f64::from(q));
         match s.kind {
             Kind::Softmax => means.map(term).sum(),

@@ -11,9 +11,10 @@ use crate::{
     bits::BitMatrix,
     error::{Error, Result},
     matrix::Matrix,
-    model::{Clamp, GibbsChain, Kind, Layer, Units},
+    model::{Clamp, GibbsChain, Layer},
     product::{Direction, Propagation, Tail, Term},
     states::{Input, States},
+    units::{Kind, Units},
 };
 
 /// Rows of chains that run at a time.

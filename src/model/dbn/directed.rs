@@ -3,9 +3,10 @@
 use crate::{
     error::{Error, Result},
     matrix::Matrix,
-    model::{Kind, Layer, Rbm, rbm::between},
+    model::{Layer, Rbm, rbm::between},
     product::{Connection, Direction, Propagation, Tail},
     states::Input,
+    units::Kind,
 };
 use std::borrow::Cow;
 

@@ -170,7 +170,7 @@ impl Dbn {
         let n = self.n_features();
         let visible = self.top().visible();
         let segments = visible.units.segments().iter().filter(|s| s.first < n);
-        let units = segments.fold(crate::model::Units::default(), |units, s| {
+        let units = segments.fold(crate::units::Units::default(), |units, s| {
             units.and(s.kind, s.size)
         });
         let variances = if visible.log_variance.is_empty() {

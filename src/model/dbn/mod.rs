@@ -9,10 +9,11 @@ pub use directed::Directed;
 pub use exact::MAX_EXACT_LAYER_PAIR;
 pub(crate) use passes::layer_draws;
 
-use super::{Kind, Layer, Rbm, units::Segment};
+use super::{Layer, Rbm};
 use crate::{
     error::{Error, Result},
     matrix::Matrix,
+    units::{Kind, Segment},
 };
 
 /// Most layers: draws of a pass number their layer in a byte.

@@ -298,7 +298,7 @@ impl Dbn {
     }
 
     /// The label group, if all of `labels` are classes of it.
-    pub(crate) fn check_labels(&self, labels: &[u8]) -> Result<crate::model::units::Segment> {
+    pub(crate) fn check_labels(&self, labels: &[u8]) -> Result<crate::units::Segment> {
         let Some(group) = self.label_group() else {
             return Err(Error::parameter(
                 "label",

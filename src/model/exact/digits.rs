@@ -10,7 +10,8 @@ use crate::{
     error::{Error, Result},
     kernel::reduce::{LogSum, log_sum_exp},
     matrix::Matrix,
-    model::{Layer, Rbm, units::Kind},
+    model::{Layer, Rbm},
+    units::Kind,
 };
 use rayon::prelude::*;
 use std::ops::ControlFlow;

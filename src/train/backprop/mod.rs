@@ -23,11 +23,12 @@ use super::{
 use crate::{
     dataset::{Examples, Values},
     error::{Error, Result},
-    model::{Kind, Layer, Network},
+    model::{Layer, Network},
     product::{Phase, Statistics, in_pool, warm_up},
     rng::{Draws, Site},
     simd::dispatch,
     states::Input,
+    units::Kind,
 };
 use conjugate::ConjugateGradients;
 use dropout::Dropout;

@@ -17,10 +17,11 @@ use harmonium::{
     dataset::{self, Examples, Values},
     evaluate::{Ais, Base, Betas, DbmBound, ReverseStart},
     matrix::Matrix,
-    model::{Dbm, DbmChain, Kind, Layer, MeanField, Network, Posterior, Units},
+    model::{Dbm, DbmChain, Layer, MeanField, Network, Posterior},
     train::{
         DbmOptions, DbmTraining, Negative, Options, Reconstruction, Schedule, Sparsity, pretrained,
     },
+    units::{Kind, Units},
 };
 use std::ops::ControlFlow;
 

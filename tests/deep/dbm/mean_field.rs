@@ -12,7 +12,8 @@ use crate::common::{
 };
 use harmonium::{
     matrix::Matrix,
-    model::{Dbm, Kind, Layer, MeanField, Posterior},
+    model::{Dbm, Layer, MeanField, Posterior},
+    units::Kind,
 };
 
 #[test]

@@ -26,10 +26,11 @@ use harmonium::{
     dataset::{Examples, Values},
     evaluate::{Ais, Base, Betas, DbmBound, ReverseStart},
     matrix::Matrix,
-    model::{BoltzmannMachine, Clamp, Dbm, DbmChain, Kind, Layer, MeanField, Rbm, Units},
+    model::{BoltzmannMachine, Clamp, Dbm, DbmChain, Layer, MeanField, Rbm},
     product::{Propagation, Tail},
     rng::HostRng,
     train::{DbmOptimizer, DbmOptions, DbmParameters, DbmTraining, Schedule, Sparsity},
+    units::{Kind, Units},
 };
 
 const SIZES: [&[usize]; 4] = [

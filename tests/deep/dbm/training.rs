@@ -13,8 +13,9 @@ use harmonium::{
     dataset::{self, Examples, Values},
     evaluate::DbmBound,
     matrix::Matrix,
-    model::{Dbm, Kind, Layer, MeanField, Units},
+    model::{Dbm, Layer, MeanField},
     train::{Centering, DbmOptions, DbmTraining, Offset, Schedule, Sparsity},
+    units::{Kind, Units},
 };
 use std::ops::ControlFlow;
 

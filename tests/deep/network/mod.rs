@@ -7,9 +7,10 @@ use crate::common;
 use crate::common::{normal_machine, normal_rbm};
 use harmonium::{
     BitMatrix, Checkpoint, Dbm, Dbn, Error, Examples, Matrix, Network, Values, dataset,
-    model::{Activation, Directed, Kind, Layer, MeanField, NetworkLayer, Rbm, Units},
+    model::{Activation, Directed, Layer, MeanField, NetworkLayer, Rbm},
     rng::{Draws, HostRng, Site},
     train::{Backprop, BackpropEvent, BackpropOptions, Descent, NetworkParameters, Rule, Schedule},
+    units::{Kind, Units},
 };
 use std::ops::ControlFlow;
 

@@ -15,7 +15,8 @@ use harmonium::{
     Error, Matrix, Model,
     checkpoint::write_atomically,
     dataset::Examples,
-    model::{Dbm, Dbn, MeanField, Rbm, Units, most_probable},
+    model::{Dbm, Dbn, MeanField, Rbm, most_probable},
+    units::Units,
 };
 use npyz::WriterBuilder;
 use serde_json::{Map, Value, json};

@@ -13,8 +13,9 @@ use crate::{
 };
 use harmonium::{
     dataset::Binarization,
-    model::{Kind, Layer, Rbm, Units},
+    model::{Layer, Rbm},
     train::{Centering, Objective, Options, Rule, Schedule, Sparsity},
+    units::{Kind, Units},
 };
 use negative::negative;
 

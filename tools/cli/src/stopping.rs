@@ -239,7 +239,7 @@ mod tests {
         let generative = Objective::Generative;
         let (small, large) = (Rbm::bernoulli(40, 16), Rbm::bernoulli(40, 17));
         let layer = |kind, n| harmonium::model::Layer::of(kind, n);
-        let spins = layer(harmonium::model::Kind::Spin, 40);
+        let spins = layer(harmonium::units::Kind::Spin, 40);
         let spins = Rbm::unconnected(spins.clone(), spins).unwrap();
         for (rbm, objective, expected) in [
             (&small, generative, Likelihood),

@@ -6,9 +6,10 @@ use super::{Ceiling, Row, Size, median_seconds};
 use harmonium::{
     Matrix, Result,
     dataset::Examples,
-    model::{Dbm, DbmChain, Dbn, Directed, Kind, Layer, MeanField, Rbm, Units},
+    model::{Dbm, DbmChain, Dbn, Directed, Layer, MeanField, Rbm},
     rng::HostRng,
     train::{DbmOptions, DbmTraining, UpDown, UpDownOptions},
+    units::{Kind, Units},
 };
 
 /// Sweeps of the top pair in an update of the up-down algorithm.

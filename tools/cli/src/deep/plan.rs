@@ -12,10 +12,11 @@ use crate::{
 };
 use harmonium::{
     checkpoint::{Checkpoint, Stage},
-    model::{Kind, MAX_LAYERS, Units},
+    model::MAX_LAYERS,
     train::{
         Aggregated, BackpropOptions, GreedyLayer, GreedyPlan, Options, Schedule, UpDownOptions,
     },
+    units::{Kind, Units},
 };
 use std::{collections::BTreeMap, path::Path};
 

@@ -8,8 +8,8 @@ use crate::{
 };
 use harmonium::{
     checkpoint::Checkpoint,
-    model::Units,
     train::{Centering, Options, Rule},
+    units::Units,
 };
 use std::{fmt::Display, path::Path};
 

@@ -10,8 +10,9 @@ use crate::{args::Split, classify::Classification, data::Data, failure::Outcome}
 use harmonium::{
     Error, Rbm,
     dataset::{Binarization, Examples},
-    model::{Kind, Layer, Units},
+    model::Layer,
     train::{Centering, Negative, Objective, Options, Reconstruction, Schedule},
+    units::{Kind, Units},
 };
 use serde_json::json;
 

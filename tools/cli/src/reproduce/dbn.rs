@@ -13,11 +13,12 @@ use crate::{
 use harmonium::{
     Checkpoint, Error, Examples,
     dataset::Binarization,
-    model::{Dbn, Units, most_probable},
+    model::{Dbn, most_probable},
     train::{
         Aggregated, Greedy, GreedyEvent, GreedyLayer, GreedyPlan, Negative, Options,
         Reconstruction, Schedule, UpDown, UpDownEvent, UpDownOptions,
     },
+    units::Units,
 };
 use serde_json::{Value, json};
 use std::ops::ControlFlow;

@@ -8,11 +8,12 @@ use crate::{
 use harmonium::{
     Checkpoint, Error, Examples, Matrix, Network, Rbm, Values,
     dataset::Binarization,
-    model::{Kind, Layer, most_probable},
+    model::{Layer, most_probable},
     rng::HostRng,
     train::{
         Backprop, BackpropEvent, BackpropOptions, Negative, Options, Reconstruction, Schedule,
     },
+    units::Kind,
 };
 use std::{
     io::{self, Write},

@@ -7,7 +7,8 @@ use harmonium::{
     dataset::bars_and_stripes,
     evaluate::{DbmBound, RESPONDING_ABOVE},
     kernel::reduce::mean_and_standard_error,
-    model::{Kind, Layer, MeanField, most_probable},
+    model::{Layer, MeanField, most_probable},
+    units::Kind,
 };
 use std::fs;
 

@@ -22,8 +22,9 @@ use crate::{
 use harmonium::{
     Error, Examples, Matrix, Network,
     checkpoint::{self, Checkpoint},
-    model::{Dbm, Kind, Layer, Units},
+    model::{Dbm, Layer},
     train::{DbmEvent, DbmTraining, Pretraining, PretrainingEvent},
+    units::{Kind, Units},
 };
 use std::{collections::BTreeMap, fs};
 

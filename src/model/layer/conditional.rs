@@ -10,7 +10,7 @@
 //! the running sum of the means exceeds `u`; a Gaussian unit is `y + Phi^-1(u) s / sqrt(beta)`, a rectified one the same normal truncated
 //! at zero. A column has either whole words or Bernoulli draws, so no two draws share bits.
 
-use super::{Layer, units::Kind};
+use super::Layer;
 use crate::{
     bits::{BitViewMut, WORD_BITS},
     error::{Error, Result},
@@ -18,6 +18,7 @@ use crate::{
     matrix::{Matrix, MatrixViewMut},
     product::{Propagation, Tail, Term, in_pool, propagate},
     rng::{Draws, philox4x32},
+    units::Kind,
 };
 
 /// Rows that one task takes.

@@ -1,12 +1,15 @@
 //! A layer: the kinds of its units, their biases and variances, and what follows from these in f64.
 
-use super::units::{Kind, Segment, Units};
+mod conditional;
+pub(super) mod quadratic;
+
 use crate::{
     bits::BitMatrix,
     error::{Error, Result},
     kernel::{normal, reduce::log_sum_exp, reference},
     matrix::Matrix,
     states::{Input, States},
+    units::{Kind, Segment, Units},
 };
 use std::f64::consts::TAU;
 

@@ -6,10 +6,11 @@
 //! negative weight only helps and counts as zero. For rectified units the condition is sufficient and not necessary: what is refused
 //! might have a normal form, but nothing here guarantees it.
 
-use super::{Layer, units::Kind};
+use super::Layer;
 use crate::{
     error::{Error, Result},
     matrix::Matrix,
+    units::Kind,
 };
 
 /// The continuous units of a layer: index and whether it is rectified.
@@ -23,7 +24,11 @@ fn continuous(layer: &Layer) -> Vec<(usize, bool)> {
 
 /// Refuses weights between continuous units that leave the machine without a normal form. Cost: a Cholesky decomposition of the size of
 /// the smaller layer, if both layers have continuous units.
-pub(super) fn check_normalisable(visible: &Layer, hidden: &Layer, weights: &Matrix) -> Result<()> {
+pub(in crate::model) fn check_normalisable(
+    visible: &Layer,
+    hidden: &Layer,
+    weights: &Matrix,
+) -> Result<()> {
     let (rows, columns) = (continuous(visible), continuous(hidden));
     if rows.is_empty() || columns.is_empty() {
         return Ok(());
@@ -90,7 +95,7 @@ fn is_positive_definite(a: &mut [f64], n: usize) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::units::Units;
+    use crate::units::Units;
 
     fn check(visible: Kind, hidden: Kind, weights: &[f32], variance: f32) -> bool {
         let mut visible = Layer::of(visible, 2);
