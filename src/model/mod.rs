@@ -10,7 +10,6 @@ mod exact;
 mod gibbs;
 mod layer;
 mod network;
-mod network_from;
 mod rbm;
 mod replicas;
 mod tempering;

@@ -1,9 +1,10 @@
 //! Networks that start as the recognition (and generation) of machines.
 
-use super::{Activation, Dbm, Dbn, Layer, Network, NetworkLayer, Rbm};
+use super::{Activation, Network, NetworkLayer};
 use crate::{
     error::{Error, Result},
     matrix::Matrix,
+    model::{Dbm, Dbn, Layer, Rbm},
     rng::HostRng,
     units::{Kind, Units},
 };

@@ -1,5 +1,7 @@
 //! A feed-forward network: what a deep machine becomes when its connections are trained further by backpropagation.
 
+mod from;
+
 use super::{Layer, MAX_LAYERS};
 use crate::{
     error::{Error, Result},
