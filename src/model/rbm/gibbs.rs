@@ -1,9 +1,10 @@
 //! Block Gibbs sampling of an RBM.
 
-use super::{Clamp, Rbm};
+use super::Rbm;
 use crate::{
     bits::BitMatrix,
     error::{Error, Result},
+    model::Clamp,
     product::{Propagation, Tail, in_pool},
     rng::{Draws, Site},
     states::States,

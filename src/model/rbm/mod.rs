@@ -1,5 +1,12 @@
 //! The restricted Boltzmann machine.
 
+mod classify;
+mod gibbs;
+
+pub(crate) use classify::clear_group;
+pub use classify::most_probable;
+pub use gibbs::GibbsChain;
+
 use super::{Layer, layer::quadratic::check_normalisable};
 use crate::{
     dataset::Examples,
