@@ -1,9 +1,10 @@
 //! Sampling along the trajectory of training: swaps between models of different ages.
 
-use super::{Clamp, Rbm, SwapRate, replicas::Replicas};
+use super::{SwapRate, replicas::Replicas};
 use crate::{
     error::{Error, Result},
     matrix::Matrix,
+    model::{Clamp, Rbm},
     product::{Propagation, Tail, in_pool},
     states::{Input, States},
 };

@@ -1,6 +1,13 @@
 //! Parallel tempering: replicas at several temperatures that change places.
 
-use super::{Clamp, Layer, Rbm, SwapRate, layer::dot, replicas::Replicas};
+mod replicas;
+mod trajectory;
+
+pub use replicas::SwapRate;
+pub use trajectory::Trajectory;
+pub(crate) use trajectory::{Models, Rungs};
+
+use super::{Clamp, Layer, Rbm, layer::dot};
 use crate::{
     bits::BitMatrix,
     error::{Error, Result},
@@ -9,6 +16,7 @@ use crate::{
     states::States,
 };
 use rayon::prelude::*;
+use replicas::Replicas;
 
 /// Sweeps of burn-in before the ladder is first adapted; then at each doubling.
 const FIRST_ADAPTATION: usize = 8;

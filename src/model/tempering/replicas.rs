@@ -1,9 +1,9 @@
 //! Replicas of chains at several levels, temperatures or models: how they move, and how neighbouring levels change places.
 
-use super::{Clamp, Rbm};
 use crate::{
     error::{Error, Result},
     matrix::Matrix,
+    model::{Clamp, Rbm},
     product::{Propagation, Tail},
     rng::{Draws, Site},
     states::{Input, States},
