@@ -4,11 +4,15 @@
 //! minibatch -> mean field (positive phase) -> Gibbs sweeps of persistent chains (negative phase) -> every connection -> observer
 //! ```
 
+mod optimizer;
+mod options;
+
+pub use optimizer::{DbmOptimizer, DbmParameters};
+pub use options::DbmOptions;
+
 use super::{
     Position,
     chains::draw_row,
-    dbm_optimizer::{DbmGradient, DbmOptimizer, DbmPhase, DbmShaping},
-    dbm_options::DbmOptions,
     minibatch::{Minibatch, order_into},
     rule::Rates,
 };
@@ -22,6 +26,7 @@ use crate::{
     rng::{Draws, HostRng, Site},
     states::{Input, States},
 };
+use optimizer::{DbmGradient, DbmPhase, DbmShaping};
 use std::ops::ControlFlow;
 
 /// Streams of [`HostRng`]: the examples at which chains start.

@@ -1,9 +1,9 @@
 //! What the training of a deep Boltzmann machine is told, checked once at the door.
 
-use super::{Centering, Rule, Schedule, Sparsity};
 use crate::{
     error::{Error, Result},
     model::MeanField,
+    train::{Centering, Rule, Schedule, Sparsity},
 };
 use serde::{Deserialize, Serialize};
 

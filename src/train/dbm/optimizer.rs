@@ -1,19 +1,13 @@
 //! One update of a deep Boltzmann machine: from both phases of every layer to parameters.
 //!
 //! Each connection's weights are stepped rectangle by rectangle as an RBM's are. Centred, with offsets `mu_l` of the layers' states, the step of the centred
-//! parameters told in ordinary ones is, as in [`super::Centering`]:
+//! parameters told in ordinary ones is, as in [`crate::train::Centering`]:
 //!
 //! ```text
 //! dW_l' = dW_l - db_l mu_{l+1}' - mu_l db_{l+1}'
 //! db_l' = db_l - dW_l' mu_{l+1} - dW_{l-1}'' mu_{l-1}        (dW_{l-1}'' the transpose of dW_{l-1}')
 //! ```
 
-use super::{
-    centering::{Centering, Corrections, Offset, Offsets, TileCentre},
-    constraint::Sparsity,
-    optimizer::update_weights,
-    rule::{Rates, Step},
-};
 use crate::{
     error::Result,
     matrix::Matrix,
@@ -21,6 +15,12 @@ use crate::{
     product::{Phase, PhaseTables, Statistics},
     simd::dispatch,
     states::Input,
+    train::{
+        centering::{Centering, Corrections, Offset, Offsets, TileCentre},
+        constraint::Sparsity,
+        optimizer::update_weights,
+        rule::{Rates, Step},
+    },
 };
 
 /// One number for each parameter of a deep Boltzmann machine.
