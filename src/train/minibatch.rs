@@ -1,6 +1,6 @@
 //! Minibatches: examples in shuffled order, gathered row by row.
 
-use super::chains::redraw_groups;
+use super::negative::chains::redraw_groups;
 use crate::{
     bits::BitMatrix,
     dataset::{Examples, Values},

@@ -3,14 +3,16 @@
 use super::{
     Negative, Objective, Options, Reconstruction, Schedule,
     centering::Offsets,
-    chains::{Chains, Sampled},
     discriminative::Discriminative,
-    fast::Fast,
     gradient::{Beside, Gradient},
     minibatch::{Minibatch, order_into},
+    negative::{
+        chains::{Chains, Sampled},
+        fast::Fast,
+        snapshots::Trail,
+    },
     optimizer::{Optimizer, Parameters, Shaping},
     rule::Rates,
-    snapshots::Trail,
 };
 use crate::{
     dataset::{Examples, Values},

@@ -12,8 +12,8 @@ pub use options::DbmOptions;
 
 use super::{
     Position,
-    chains::draw_row,
     minibatch::{Minibatch, order_into},
+    negative::chains::draw_row,
     rule::Rates,
 };
 use crate::{

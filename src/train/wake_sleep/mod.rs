@@ -19,7 +19,7 @@ mod update;
 pub use options::{MAX_MEMORY_STEPS, UpDownOptions};
 pub use state::{PairVelocity, UpDownState};
 
-use super::{delta::Delta, gradient::Gradient, minibatch::Minibatch, trainer::Position};
+use super::{gradient::Gradient, minibatch::Minibatch, negative::delta::Delta, trainer::Position};
 use crate::{
     bits::BitMatrix,
     dataset::{Examples, Values},

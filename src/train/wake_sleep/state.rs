@@ -1,12 +1,10 @@
 //! What a run of the up-down algorithm remembers beside the network.
 
-use super::{
-    super::{Optimizer, delta::Velocity},
-    UpDownOptions,
-};
+use super::{super::Optimizer, UpDownOptions};
 use crate::{
     error::{Error, Result},
     model::Dbn,
+    train::negative::delta::Velocity,
 };
 
 /// What updates remember of one directed pair.

@@ -3,7 +3,6 @@
 use super::{
     super::{
         Schedule,
-        delta::to_error,
         gradient::Beside,
         minibatch::order_into,
         optimizer::Shaping,
@@ -21,6 +20,7 @@ use crate::{
     product::{Phase, Statistics, Tail},
     rng::{Draws, MAX_STEP, Site},
     states::Input,
+    train::negative::delta::to_error,
 };
 
 impl UpDown {

@@ -1,21 +1,21 @@
 //! Fast weights: what drives persistent chains away from where they are.
 
-use super::{
-    gradient::{Beside, Gradient},
-    optimizer::{Optimizer, Parameters, Shaping},
-    rule::{Rates, Rule},
-};
 use crate::{
     error::{Error, Result},
     model::Rbm,
     product::Statistics,
+    train::{
+        gradient::{Beside, Gradient},
+        optimizer::{Optimizer, Parameters, Shaping},
+        rule::{Rates, Rule},
+    },
 };
 
 /// Fast weights `F`, biases included, and the machine with parameters `theta + F` that the chains move under (Tieleman and Hinton, Using
 /// fast weights to improve persistent contrastive divergence, ICML 2009). After each update, with its gradient `g`,
 /// `F <- decay F + rate g`. They raise the energy of where the chains are, and are forgotten within some `1 / (1 - decay)` updates.
 #[derive(Clone, Debug)]
-pub(super) struct Fast {
+pub(in crate::train) struct Fast {
     machine: Rbm,
     /// `F` is what this optimizer takes for its last step: `step <- momentum step + rate g`.
     weights: Optimizer,
@@ -25,7 +25,7 @@ pub(super) struct Fast {
 
 impl Fast {
     /// Fast weights of zero.
-    pub(super) fn new(rbm: &Rbm, rate: f32, decay: f32) -> Self {
+    pub(in crate::train) fn new(rbm: &Rbm, rate: f32, decay: f32) -> Self {
         Self {
             machine: rbm.clone(),
             weights: Optimizer::new(rbm),
@@ -35,17 +35,17 @@ impl Fast {
     }
 
     /// The machine of the chains.
-    pub(super) fn machine(&self) -> &Rbm {
+    pub(in crate::train) fn machine(&self) -> &Rbm {
         &self.machine
     }
 
     /// `F`.
-    pub(super) fn weights(&self) -> &Parameters {
+    pub(in crate::train) fn weights(&self) -> &Parameters {
         &self.weights.first
     }
 
     /// After an update of `rbm` along the same statistics. Cost: the outer products a second time.
-    pub(super) fn step(
+    pub(in crate::train) fn step(
         &mut self,
         rbm: &Rbm,
         statistics: &Statistics<'_>,
@@ -70,7 +70,7 @@ impl Fast {
     }
 
     /// Stored fast weights of a run whose machine is `rbm`.
-    pub(super) fn restore(&mut self, rbm: &Rbm, weights: Parameters) -> Result<()> {
+    pub(in crate::train) fn restore(&mut self, rbm: &Rbm, weights: Parameters) -> Result<()> {
         let own = &mut self.weights.first;
         if weights.shape() != own.shape() {
             return Err(Error::shape(

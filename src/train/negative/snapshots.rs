@@ -1,11 +1,11 @@
 //! Chains at snapshots of the machine along its training: trajectory parallel tempering as the negative phase.
 
-use super::{Parameters, Training};
 use crate::{
     error::{Error, Result},
     matrix::Matrix,
     model::{Models, Rbm, Rungs},
     states::States,
+    train::{Parameters, Training},
 };
 
 /// Share of the way to a round's acceptance that the running mean goes.
@@ -22,7 +22,7 @@ pub struct Snapshots {
 
 /// The machine along its training, with chains at every snapshot.
 #[derive(Clone, Debug)]
-pub(super) struct Trail {
+pub(in crate::train) struct Trail {
     /// Newest first; the last is the start without connections.
     older: Vec<Rbm>,
     /// Of level `k` and `k + 1`, level 0 being the machine itself.
@@ -57,7 +57,7 @@ impl Trail {
     }
 
     /// Snapshots and the machine.
-    pub(super) fn levels(&self) -> usize {
+    pub(in crate::train) fn levels(&self) -> usize {
         self.rungs.levels()
     }
 

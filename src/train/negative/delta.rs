@@ -1,9 +1,5 @@
 //! The delta rule: weights that predict one layer from another, `dW = x' (t - E[t | x])`, `db = t - E[t | x]`. Both phases of wake-sleep learn by it.
 
-use super::{
-    optimizer::update_weights,
-    rule::{Rates, Step},
-};
 use crate::{
     error::Result,
     kernel::reduce::add_column_sums,
@@ -11,6 +7,10 @@ use crate::{
     product::{Phase, PhaseTables, Statistics},
     simd::{Operation, Simd, dispatch},
     states::Input,
+    train::{
+        optimizer::update_weights,
+        rule::{Rates, Step},
+    },
 };
 use rayon::prelude::*;
 
@@ -35,14 +35,14 @@ impl Velocity {
 
 /// Buffers kept between updates.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Delta {
+pub(in crate::train) struct Delta {
     tables: PhaseTables,
     bias: Vec<f32>,
 }
 
 impl Delta {
     /// One step along the mean over the rows of `source' error`, fused with the update rectangle by rectangle.
-    pub(super) fn step(
+    pub(in crate::train) fn step(
         &mut self,
         source: Input<'_>,
         error: &Matrix,
@@ -84,7 +84,7 @@ impl Delta {
 }
 
 /// `mean = target - mean` in the rows of `target`.
-pub(super) fn to_error(target: Input<'_>, mean: &mut Matrix) {
+pub(in crate::train) fn to_error(target: Input<'_>, mean: &mut Matrix) {
     let (rows, columns, stride) = (target.rows(), mean.columns(), mean.stride());
     debug_assert_eq!(target.columns(), columns);
     let all = mean.padded_mut()[..rows * stride].par_chunks_mut(stride.max(1));

@@ -17,7 +17,7 @@ const START_STREAM: u64 = 2 << 32;
 
 /// The chains of a run and their buffers.
 #[derive(Clone, Debug)]
-pub(super) struct Chains {
+pub(in crate::train) struct Chains {
     negative: Negative,
     seed: u64,
     v: States,
@@ -52,7 +52,7 @@ impl Replicated {
 }
 
 /// What a negative phase yields.
-pub(super) enum Sampled<'a> {
+pub(in crate::train) enum Sampled<'a> {
     States {
         visible: Input<'a>,
         hidden: Input<'a>,
@@ -62,7 +62,7 @@ pub(super) enum Sampled<'a> {
 
 impl Chains {
     /// Fresh chains; persistent ones start at examples drawn with replacement.
-    pub(super) fn new(
+    pub(in crate::train) fn new(
         negative: Negative,
         factors: [f32; 2],
         seed: u64,
@@ -153,7 +153,7 @@ impl Chains {
     }
 
     /// Most chains at once.
-    pub(super) fn rows(&self) -> usize {
+    pub(in crate::train) fn rows(&self) -> usize {
         self.hidden().rows()
     }
 
@@ -163,7 +163,7 @@ impl Chains {
     }
 
     /// The machine along its training, if chains are at snapshots of it.
-    pub(super) fn trail(&self) -> Option<&Trail> {
+    pub(in crate::train) fn trail(&self) -> Option<&Trail> {
         match &self.replicated {
             Some(Replicated::Trail(trail)) => Some(trail),
             _ => None,
@@ -179,11 +179,11 @@ impl Chains {
     }
 
     /// Persistent hidden states, which are all that a resumed run needs.
-    pub(super) fn persistent(&self) -> Option<&States> {
+    pub(in crate::train) fn persistent(&self) -> Option<&States> {
         self.negative.persists().then(|| self.hidden())
     }
 
-    pub(super) fn set_persistent(&mut self, h: States) -> Result<()> {
+    pub(in crate::train) fn set_persistent(&mut self, h: States) -> Result<()> {
         if let Some(Replicated::Trail(trail)) = &mut self.replicated {
             return trail.set_hidden(h);
         }
@@ -205,7 +205,7 @@ impl Chains {
     }
 
     /// Where the positive phase puts its hidden states if [`Negative::starts_at_data`].
-    pub(super) fn sampled_hidden<'a>(
+    pub(in crate::train) fn sampled_hidden<'a>(
         &'a mut self,
         rows: usize,
         draws: Draws,
@@ -216,7 +216,7 @@ impl Chains {
     }
 
     /// Samples of the model for update `update`, by `negative` as it is now: that of the run with at most as many steps.
-    pub(super) fn run(
+    pub(in crate::train) fn run(
         &mut self,
         rbm: &Rbm,
         negative: Negative,
@@ -366,7 +366,13 @@ fn visible<'a>(v: &'a States, v_mean: &'a Matrix, rows: usize) -> Input<'a> {
 }
 
 /// Bits `words` of row `row` drawn with `means` as probabilities: each on its own, of a softmax group exactly one.
-pub(super) fn draw_row(layer: &Layer, means: &[f32], draws: Draws, row: usize, words: &mut [u64]) {
+pub(in crate::train) fn draw_row(
+    layer: &Layer,
+    means: &[f32],
+    draws: Draws,
+    row: usize,
+    words: &mut [u64],
+) {
     for (j, &p) in means.iter().enumerate() {
         let bit = 1 << (j % 64);
         if draws.uniform(row, j) < p {
@@ -379,7 +385,7 @@ pub(super) fn draw_row(layer: &Layer, means: &[f32], draws: Draws, row: usize, w
 }
 
 /// The softmax groups of a row whose bits were drawn each on its own.
-pub(super) fn redraw_groups(
+pub(in crate::train) fn redraw_groups(
     layer: &Layer,
     means: &[f32],
     draws: Draws,

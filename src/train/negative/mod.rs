@@ -1,5 +1,13 @@
 //! The negative phase: where samples of the model are said to come from.
 
+pub(super) mod chains;
+pub(super) mod delta;
+pub(super) mod fast;
+pub(super) mod snapshots;
+
+pub use delta::Velocity;
+pub use snapshots::Snapshots;
+
 use crate::error::{Error, Result};
 use serde::{Deserialize, Serialize};
 
