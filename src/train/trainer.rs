@@ -3,7 +3,6 @@
 use super::{
     Negative, Objective, Options, Reconstruction, Schedule,
     centering::Offsets,
-    discriminative::Discriminative,
     gradient::{Beside, Gradient},
     minibatch::{Minibatch, order_into},
     negative::{
@@ -12,6 +11,7 @@ use super::{
         snapshots::Trail,
     },
     optimizer::{Optimizer, Parameters, Shaping},
+    rbm::discriminative::Discriminative,
     rule::Rates,
 };
 use crate::{

@@ -11,7 +11,6 @@
 //! The first halves are the positive phase of the generative gradient, with states `(v, t)` and `E[h | v, t]`; `v` without its label and
 //! `S` are a negative phase; what `p(y | v)` takes from `U` and `d` goes beside the statistics.
 
-use super::gradient::LabelGradient;
 use crate::{
     dataset::Values,
     error::Result,
@@ -21,6 +20,7 @@ use crate::{
     product::{Phase, Propagation, Tail},
     simd::{Operation, Simd, dispatch},
     states::Input,
+    train::gradient::LabelGradient,
     units::Segment,
 };
 
@@ -29,7 +29,7 @@ const TASK_UNITS: usize = 64;
 
 /// Buffers of the gradient.
 #[derive(Clone, Debug)]
-pub(super) struct Discriminative {
+pub(in crate::train) struct Discriminative {
     group: Segment,
     /// Visible states without their labels.
     unlabelled: Values,
@@ -48,7 +48,7 @@ impl Discriminative {
     ///
     /// # Errors
     /// [`crate::Error::Parameter`] for a machine without a label.
-    pub(super) fn new(rbm: &Rbm, batch_size: usize, bits: bool) -> Result<Self> {
+    pub(in crate::train) fn new(rbm: &Rbm, batch_size: usize, bits: bool) -> Result<Self> {
         let group = rbm.expect_label_group()?;
         let n = rbm.n_visible();
         Ok(Self {
@@ -71,7 +71,7 @@ impl Discriminative {
     }
 
     /// Computes everything for the labelled states `v`, whose examples weigh `weight` each.
-    pub(super) fn run(
+    pub(in crate::train) fn run(
         &mut self,
         rbm: &Rbm,
         v: Input<'_>,
@@ -125,7 +125,7 @@ impl Discriminative {
     }
 
     /// The negative phase of [`Self::run`], of weight `-weight`.
-    pub(super) fn phase(&self, weight: f32) -> Phase<'_> {
+    pub(in crate::train) fn phase(&self, weight: f32) -> Phase<'_> {
         Phase {
             visible: unlabelled(&self.unlabelled, self.rows),
             hidden: self.expected.view_rows(0..self.rows).into(),
@@ -134,7 +134,7 @@ impl Discriminative {
     }
 
     /// What the weights and biases of the labels receive beside the phases.
-    pub(super) fn labels(&self) -> &LabelGradient {
+    pub(in crate::train) fn labels(&self) -> &LabelGradient {
         &self.labels
     }
 }

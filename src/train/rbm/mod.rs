@@ -1,0 +1,3 @@
+//! What only an RBM learns.
+
+pub(super) mod discriminative;
