@@ -3,7 +3,7 @@
 //! The layers below are fixed; their deterministic or stochastic recognition pass over a minibatch is computed when the minibatch is wanted, so the
 //! data of a higher layer never exist as a whole.
 
-use super::{Options, Position, Training, minibatch::order_into};
+use super::{Options, Position, Training, run::minibatch::order_into};
 use crate::{
     dataset::{Examples, Values},
     error::{Error, Result},

@@ -12,17 +12,13 @@ mod constraint;
 mod dbm;
 mod gradient;
 mod greedy;
-mod minibatch;
 mod negative;
 mod optimizer;
-mod options;
 mod pretrain;
 mod rbm;
 mod rule;
-mod schedule;
+mod run;
 mod spurious;
-mod stream;
-mod trainer;
 mod wake_sleep;
 
 pub use averaging::Averaging;
@@ -39,12 +35,10 @@ pub use dbm::{DbmEvent, DbmOptimizer, DbmOptions, DbmParameters, DbmTraining};
 pub use greedy::{Aggregated, Greedy, GreedyEvent, GreedyLayer, GreedyPlan};
 pub use negative::{Negative, Reconstruction, Snapshots, Velocity};
 pub use optimizer::{Optimizer, Parameters};
-pub use options::{Doubled, Objective, Options};
 pub use pretrain::{Pretraining, PretrainingEvent, PretrainingPlan, pretrained};
 pub use rule::Rule;
-pub use schedule::Schedule;
+pub use run::{Doubled, Event, Objective, Options, Position, Schedule, Trainer, Training};
 pub use spurious::{SpuriousModel, SpuriousModes, SpuriousReport};
-pub use trainer::{Event, Position, Trainer, Training};
 pub use wake_sleep::{
     MAX_MEMORY_STEPS, PairVelocity, UpDown, UpDownEvent, UpDownOptions, UpDownState,
 };

@@ -16,9 +16,9 @@ pub use parameters::NetworkParameters;
 
 use super::{
     Position, Rule, constraint,
-    minibatch::{Minibatch, order_into},
     optimizer::update_weights,
     rule::{Rates, Step},
+    run::minibatch::{Minibatch, order_into},
 };
 use crate::{
     dataset::{Examples, Values},

@@ -15,8 +15,8 @@ pub use state::{BoltzmannState, PairMemory};
 
 use super::{
     Position,
-    minibatch::order_into,
     rule::{Rates, Step},
+    run::minibatch::order_into,
 };
 use crate::{
     bits::BitMatrix,

@@ -12,9 +12,9 @@ pub use options::DbmOptions;
 
 use super::{
     Position,
-    minibatch::{Minibatch, order_into},
     negative::chains::draw_row,
     rule::Rates,
+    run::minibatch::{Minibatch, order_into},
 };
 use crate::{
     bits::BitMatrix,

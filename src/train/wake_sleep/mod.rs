@@ -19,7 +19,11 @@ mod update;
 pub use options::{MAX_MEMORY_STEPS, UpDownOptions};
 pub use state::{PairVelocity, UpDownState};
 
-use super::{gradient::Gradient, minibatch::Minibatch, negative::delta::Delta, trainer::Position};
+use super::{
+    gradient::Gradient,
+    negative::delta::Delta,
+    run::{Position, minibatch::Minibatch},
+};
 use crate::{
     bits::BitMatrix,
     dataset::{Examples, Values},

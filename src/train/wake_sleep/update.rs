@@ -4,10 +4,8 @@ use super::{
     super::{
         Schedule,
         gradient::Beside,
-        minibatch::order_into,
         optimizer::Shaping,
         rule::{Rates, Rule},
-        trainer::Position,
     },
     UpDown, UpDownState,
 };
@@ -20,7 +18,10 @@ use crate::{
     product::{Phase, Statistics, Tail},
     rng::{Draws, MAX_STEP, Site},
     states::Input,
-    train::negative::delta::to_error,
+    train::{
+        negative::delta::to_error,
+        run::{Position, minibatch::order_into},
+    },
 };
 
 impl UpDown {

@@ -1,6 +1,5 @@
 //! Minibatches: examples in shuffled order, gathered row by row.
 
-use super::negative::chains::redraw_groups;
 use crate::{
     bits::BitMatrix,
     dataset::{Examples, Values},
@@ -9,13 +8,14 @@ use crate::{
     rng::{Draws, HostRng},
     simd::{Operation, Simd, dispatch},
     states::Input,
+    train::negative::chains::redraw_groups,
 };
 
 /// Streams of [`HostRng`]: epoch `e` shuffles with stream `SHUFFLE_STREAM + e`.
 const SHUFFLE_STREAM: u64 = 1 << 32;
 
 /// The order of the examples in an epoch: a function of (seed, epoch).
-pub(super) fn order_into(seed: u64, epoch: u64, n: usize, order: &mut Vec<u32>) {
+pub(in crate::train) fn order_into(seed: u64, epoch: u64, n: usize, order: &mut Vec<u32>) {
     order.clear();
     order.extend(0..u32::try_from(n).expect("fewer than 2^32 examples"));
     HostRng::new(seed, SHUFFLE_STREAM + epoch).shuffle(order);
@@ -23,7 +23,7 @@ pub(super) fn order_into(seed: u64, epoch: u64, n: usize, order: &mut Vec<u32>) 
 
 /// The states of one minibatch.
 #[derive(Clone, Debug)]
-pub(super) struct Minibatch {
+pub(in crate::train) struct Minibatch {
     bits: BitMatrix,
     real: Matrix,
     rows: usize,
@@ -33,7 +33,7 @@ pub(super) struct Minibatch {
 }
 
 impl Minibatch {
-    pub(super) fn new(batch_size: usize, data: &Examples, resample: bool) -> Self {
+    pub(in crate::train) fn new(batch_size: usize, data: &Examples, resample: bool) -> Self {
         let is_bits = resample || matches!(data.values(), Values::Bits(_));
         let n = data.columns();
         Self {
@@ -46,7 +46,13 @@ impl Minibatch {
     }
 
     /// Gathers the examples `indices`; grey ones are drawn with `draws`, as states of `layer`, if the batch holds bits.
-    pub(super) fn fill(&mut self, data: &Examples, indices: &[u32], draws: Draws, layer: &Layer) {
+    pub(in crate::train) fn fill(
+        &mut self,
+        data: &Examples,
+        indices: &[u32],
+        draws: Draws,
+        layer: &Layer,
+    ) {
         self.rows = indices.len();
         match data.values() {
             Values::Bits(x) => {
@@ -76,16 +82,16 @@ impl Minibatch {
     }
 
     /// Most examples of a minibatch.
-    pub(super) fn most(&self) -> usize {
+    pub(in crate::train) fn most(&self) -> usize {
         self.bits.rows().max(self.real.rows())
     }
 
     /// Whether examples with these values fit the buffers.
-    pub(super) fn takes(&self, values: &Values) -> bool {
+    pub(in crate::train) fn takes(&self, values: &Values) -> bool {
         self.is_bits && self.draws || self.is_bits == matches!(values, Values::Bits(_))
     }
 
-    pub(super) fn input(&self) -> Input<'_> {
+    pub(in crate::train) fn input(&self) -> Input<'_> {
         if self.is_bits {
             Input::Bits(self.bits.view_rows(0..self.rows))
         } else {

@@ -1,10 +1,17 @@
 //! The training loop.
 
+mod feed;
+mod learning;
+pub(super) mod minibatch;
+mod schedule;
+
+pub use learning::{Doubled, Objective, Options};
+pub use schedule::Schedule;
+
 use super::{
-    Negative, Objective, Options, Reconstruction, Schedule,
+    Negative, Reconstruction,
     centering::Offsets,
     gradient::{Beside, Gradient},
-    minibatch::{Minibatch, order_into},
     negative::{
         chains::{Chains, Sampled},
         fast::Fast,
@@ -23,6 +30,7 @@ use crate::{
     rng::{Draws, Site},
     states::{Input, States},
 };
+use minibatch::{Minibatch, order_into};
 use std::ops::ControlFlow;
 
 /// Where a run stands.

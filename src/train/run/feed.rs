@@ -98,7 +98,10 @@ mod tests {
         Rbm,
         dataset::Binarization,
         matrix::Matrix,
-        train::{Negative, Options, minibatch::order_into},
+        train::{
+            Negative,
+            run::{Options, minibatch::order_into},
+        },
     };
 
     #[test]

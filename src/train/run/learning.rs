@@ -1,7 +1,10 @@
 //! What a training run is told, checked once at the door.
 
-use super::{Averaging, Centering, Negative, Rule, Schedule, Sparsity};
-use crate::error::{Error, Result};
+use super::Schedule;
+use crate::{
+    error::{Error, Result},
+    train::{Averaging, Centering, Negative, Rule, Sparsity},
+};
 use serde::{Deserialize, Serialize};
 
 /// What is learned.
