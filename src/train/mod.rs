@@ -11,14 +11,13 @@ mod centering;
 mod constraint;
 mod dbm;
 mod gradient;
-mod greedy;
 mod negative;
 mod optimizer;
-mod pretrain;
 mod rbm;
 mod rule;
 mod run;
 mod spurious;
+mod stack;
 mod wake_sleep;
 
 pub use averaging::Averaging;
@@ -32,13 +31,15 @@ pub use boltzmann::{
 pub use centering::{Centering, Offset, Offsets};
 pub use constraint::Sparsity;
 pub use dbm::{DbmEvent, DbmOptimizer, DbmOptions, DbmParameters, DbmTraining};
-pub use greedy::{Aggregated, Greedy, GreedyEvent, GreedyLayer, GreedyPlan};
 pub use negative::{Negative, Reconstruction, Snapshots, Velocity};
 pub use optimizer::{Optimizer, Parameters};
-pub use pretrain::{Pretraining, PretrainingEvent, PretrainingPlan, pretrained};
 pub use rule::Rule;
 pub use run::{Doubled, Event, Objective, Options, Position, Schedule, Trainer, Training};
 pub use spurious::{SpuriousModel, SpuriousModes, SpuriousReport};
+pub use stack::{
+    Aggregated, Greedy, GreedyEvent, GreedyLayer, GreedyPlan, Pretraining, PretrainingEvent,
+    PretrainingPlan, pretrained,
+};
 pub use wake_sleep::{
     MAX_MEMORY_STEPS, PairVelocity, UpDown, UpDownEvent, UpDownOptions, UpDownState,
 };

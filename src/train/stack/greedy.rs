@@ -3,12 +3,12 @@
 //! The layers below are fixed; their deterministic or stochastic recognition pass over a minibatch is computed when the minibatch is wanted, so the
 //! data of a higher layer never exist as a whole.
 
-use super::{Options, Position, Training, run::minibatch::order_into};
 use crate::{
     dataset::{Examples, Values},
     error::{Error, Result},
     model::{Dbn, Layer, Rbm},
     states::{Input, States},
+    train::{Options, Position, Training, run::minibatch::order_into},
     units::{Kind, Units},
 };
 use serde::{Deserialize, Serialize};

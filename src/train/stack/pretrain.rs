@@ -1,10 +1,10 @@
 //! Greedy pretraining of a deep Boltzmann machine: RBMs, one trained upon the other, with the inputs of inner layers doubled.
 
-use super::{Doubled, Event, Options, Position, Training};
 use crate::{
     dataset::{Examples, Values},
     error::{Error, Result},
     model::{Dbm, Layer, Rbm},
+    train::{Doubled, Event, Options, Position, Training},
     units::{Kind, Units},
 };
 use serde::{Deserialize, Serialize};
