@@ -15,10 +15,13 @@ pub use options::{BackpropOptions, Descent};
 pub use parameters::NetworkParameters;
 
 use super::{
-    Position, Rule, constraint,
-    optimizer::update_weights,
-    rule::{Rates, Step},
+    Position, Rule,
     run::minibatch::{Minibatch, order_into},
+    step::{
+        constraint,
+        optimizer::update_weights,
+        rule::{Rates, Step},
+    },
 };
 use crate::{
     dataset::{Examples, Values},

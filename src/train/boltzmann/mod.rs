@@ -15,8 +15,8 @@ pub use state::{BoltzmannState, PairMemory};
 
 use super::{
     Position,
-    rule::{Rates, Step},
     run::minibatch::order_into,
+    step::rule::{Rates, Step},
 };
 use crate::{
     bits::BitMatrix,

@@ -13,8 +13,8 @@ pub use options::DbmOptions;
 use super::{
     Position,
     negative::chains::draw_row,
-    rule::Rates,
     run::minibatch::{Minibatch, order_into},
+    step::rule::Rates,
 };
 use crate::{
     bits::BitMatrix,

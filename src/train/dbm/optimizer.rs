@@ -15,7 +15,7 @@ use crate::{
     product::{Phase, PhaseTables, Statistics},
     simd::dispatch,
     states::Input,
-    train::{
+    train::step::{
         centering::{Centering, Corrections, Offset, Offsets, TileCentre},
         constraint::Sparsity,
         optimizer::update_weights,

@@ -7,7 +7,7 @@ use crate::{
     product::{Phase, PhaseTables, Statistics},
     simd::{Operation, Simd, dispatch},
     states::Input,
-    train::{
+    train::step::{
         optimizer::update_weights,
         rule::{Rates, Step},
     },

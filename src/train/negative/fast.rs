@@ -4,7 +4,7 @@ use crate::{
     error::{Error, Result},
     model::Rbm,
     product::Statistics,
-    train::{
+    train::step::{
         gradient::{Beside, Gradient},
         optimizer::{Optimizer, Parameters, Shaping},
         rule::{Rates, Rule},

@@ -20,7 +20,7 @@ use crate::{
     product::{Phase, Propagation, Tail},
     simd::{Operation, Simd, dispatch},
     states::Input,
-    train::gradient::LabelGradient,
+    train::step::gradient::LabelGradient,
     units::Segment,
 };
 

@@ -10,16 +10,18 @@ pub use schedule::Schedule;
 
 use super::{
     Negative, Reconstruction,
-    centering::Offsets,
-    gradient::{Beside, Gradient},
     negative::{
         chains::{Chains, Sampled},
         fast::Fast,
         snapshots::Trail,
     },
-    optimizer::{Optimizer, Parameters, Shaping},
     rbm::discriminative::Discriminative,
-    rule::Rates,
+    step::{
+        centering::Offsets,
+        gradient::{Beside, Gradient},
+        optimizer::{Optimizer, Parameters, Shaping},
+        rule::Rates,
+    },
 };
 use crate::{
     dataset::{Examples, Values},

@@ -20,9 +20,9 @@ pub use options::{MAX_MEMORY_STEPS, UpDownOptions};
 pub use state::{PairVelocity, UpDownState};
 
 use super::{
-    gradient::Gradient,
     negative::delta::Delta,
     run::{Position, minibatch::Minibatch},
+    step::gradient::Gradient,
 };
 use crate::{
     bits::BitMatrix,

@@ -1,14 +1,6 @@
 //! One update of the up-down algorithm: wake, sweeps of the top pair, sleep, steps.
 
-use super::{
-    super::{
-        Schedule,
-        gradient::Beside,
-        optimizer::Shaping,
-        rule::{Rates, Rule},
-    },
-    UpDown, UpDownState,
-};
+use super::{super::Schedule, UpDown, UpDownState};
 use crate::{
     bits::BitMatrix,
     dataset::Examples,
@@ -21,6 +13,11 @@ use crate::{
     train::{
         negative::delta::to_error,
         run::{Position, minibatch::order_into},
+        step::{
+            gradient::Beside,
+            optimizer::Shaping,
+            rule::{Rates, Rule},
+        },
     },
 };
 

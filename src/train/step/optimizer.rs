@@ -47,13 +47,13 @@ pub struct Optimizer {
 
 /// What of the options shapes a gradient.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Shaping {
-    pub(super) centering: Option<Centering>,
-    pub(super) sparsity: Option<Sparsity>,
-    pub(super) max_norm: Option<f32>,
-    pub(super) averaging: Option<Averaging>,
+pub(in crate::train) struct Shaping {
+    pub(in crate::train) centering: Option<Centering>,
+    pub(in crate::train) sparsity: Option<Sparsity>,
+    pub(in crate::train) max_norm: Option<f32>,
+    pub(in crate::train) averaging: Option<Averaging>,
     /// Updates of the whole run.
-    pub(super) updates: u64,
+    pub(in crate::train) updates: u64,
 }
 
 impl Parameters {
@@ -93,7 +93,7 @@ impl Parameters {
     }
 
     /// Sizes of all parts.
-    pub(super) fn shape(&self) -> [usize; 6] {
+    pub(in crate::train) fn shape(&self) -> [usize; 6] {
         [
             self.weights.rows(),
             self.weights.columns(),
@@ -119,7 +119,7 @@ impl Optimizer {
 
     /// One update along `statistics` and what is `beside` them. The weights are updated rectangle by rectangle while their statistics are in
     /// cache, unless the whole gradient is needed first.
-    pub(super) fn step(
+    pub(in crate::train) fn step(
         &mut self,
         rbm: &mut Rbm,
         statistics: &Statistics<'_>,
@@ -272,7 +272,7 @@ impl Optimizer {
 }
 
 /// Steps the weights rectangle by rectangle; the gradient of those of labels comes on top where rectangles meet them.
-pub(super) fn update_weights(
+pub(in crate::train) fn update_weights(
     statistics: &Statistics<'_>,
     labels: Option<&LabelGradient>,
     weights: &mut Matrix,
@@ -317,7 +317,7 @@ pub(super) fn update_weights(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{product::Phase, train::Rule};
+    use crate::{product::Phase, train::step::Rule};
 
     const RATES: Rates = Rates {
         rule: Rule::Momentum,

@@ -34,7 +34,7 @@ impl Default for Sparsity {
 }
 
 impl Sparsity {
-    pub(super) fn check(&self) -> Result<()> {
+    pub(in crate::train) fn check(&self) -> Result<()> {
         let Self {
             target,
             cost,
@@ -56,7 +56,7 @@ impl Sparsity {
     }
 
     /// Moves the running means and adds the penalty's gradient.
-    pub(super) fn add(
+    pub(in crate::train) fn add(
         &self,
         mean: &[f32],
         running: &mut [f32],
@@ -73,7 +73,7 @@ impl Sparsity {
 
 /// Shortens the weights of every hidden unit, a column of `W`, to the Euclidean norm `most` where they are longer (Srebro, Rennie and Jaakkola
 /// 2005; Hinton et al. 2012). One thread, two passes over the weights; `norms` is a buffer.
-pub(super) fn limit_norms(weights: &mut Matrix, most: f32, norms: &mut Vec<f32>) {
+pub(in crate::train) fn limit_norms(weights: &mut Matrix, most: f32, norms: &mut Vec<f32>) {
     norms.clear();
     norms.resize(weights.columns(), 0.0);
     for i in 0..weights.rows() {

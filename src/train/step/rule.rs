@@ -62,7 +62,7 @@ impl Rule {
         matches!(self, Self::Adam { .. } | Self::AdaMax { .. })
     }
 
-    pub(super) fn check(self) -> Result<()> {
+    pub(in crate::train) fn check(self) -> Result<()> {
         let (first, second, epsilon) = match self {
             Self::Momentum | Self::Nesterov => return Ok(()),
             Self::Adam {
@@ -88,22 +88,22 @@ impl Rule {
 
 /// Rates of one update.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Rates {
-    pub(super) rule: Rule,
-    pub(super) learning_rate: f32,
-    pub(super) momentum: f32,
-    pub(super) weight_decay: f32,
-    pub(super) l1_decay: f32,
-    pub(super) gradient_clip: Option<f32>,
+pub(in crate::train) struct Rates {
+    pub(in crate::train) rule: Rule,
+    pub(in crate::train) learning_rate: f32,
+    pub(in crate::train) momentum: f32,
+    pub(in crate::train) weight_decay: f32,
+    pub(in crate::train) l1_decay: f32,
+    pub(in crate::train) gradient_clip: Option<f32>,
     /// Of log-variances, as a share of the learning rate.
-    pub(super) variance_rate: f32,
+    pub(in crate::train) variance_rate: f32,
     /// Number of the update, from 1 on.
-    pub(super) update: u64,
+    pub(in crate::train) update: u64,
 }
 
 impl Rates {
     /// For parameters without decay.
-    pub(super) fn without_decay(self) -> Self {
+    pub(in crate::train) fn without_decay(self) -> Self {
         Self {
             weight_decay: 0.0,
             l1_decay: 0.0,
@@ -119,14 +119,14 @@ fn correction(decay: f32, t: u64) -> f32 {
 }
 
 /// The rule on a slice of parameters. Operations round one by one, so every instruction set gives the same bits.
-pub(super) struct Step<'a> {
-    pub(super) gradient: &'a [f32],
+pub(in crate::train) struct Step<'a> {
+    pub(in crate::train) gradient: &'a [f32],
     /// `s`.
-    pub(super) first: &'a mut [f32],
+    pub(in crate::train) first: &'a mut [f32],
     /// `q`; empty unless the rule is adaptive.
-    pub(super) second: &'a mut [f32],
-    pub(super) parameter: &'a mut [f32],
-    pub(super) rates: Rates,
+    pub(in crate::train) second: &'a mut [f32],
+    pub(in crate::train) parameter: &'a mut [f32],
+    pub(in crate::train) rates: Rates,
 }
 
 impl Operation for Step<'_> {

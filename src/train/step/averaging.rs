@@ -21,7 +21,7 @@ pub enum Averaging {
 }
 
 impl Averaging {
-    pub(super) fn check(self) -> Result<()> {
+    pub(in crate::train) fn check(self) -> Result<()> {
         match self {
             Self::Last(x) if !(x > 0.0 && x <= 1.0) => Err(Error::parameter(
                 "averaged share of the updates",

@@ -67,7 +67,7 @@ impl Default for Centering {
 }
 
 impl Centering {
-    pub(super) fn check(&self) -> Result<()> {
+    pub(in crate::train) fn check(&self) -> Result<()> {
         if !(0.0..=1.0).contains(&self.rate) {
             return Err(Error::parameter("centering rate", "0 to 1", self.rate));
         }
@@ -122,7 +122,7 @@ pub struct Offsets {
 
 impl Offsets {
     /// At the start, with the means of the training examples.
-    pub(super) fn new(centering: Centering, rbm: &Rbm, mean: &[f64]) -> Self {
+    pub(in crate::train) fn new(centering: Centering, rbm: &Rbm, mean: &[f64]) -> Self {
         let visible = match centering.visible {
             Offset::Fixed(x) => vec![x; rbm.n_visible()],
             _ => mean.iter().map(|&x| x as f32).collect(),
@@ -150,7 +150,7 @@ impl Offsets {
 
 impl Offset {
     /// Moves the offsets of a layer towards its means in the positive and the negative phase.
-    pub(super) fn follow(
+    pub(in crate::train) fn follow(
         self,
         offsets: &mut [f32],
         [positive, negative]: &[Vec<f32>; 2],
@@ -221,7 +221,7 @@ impl PhaseMeans {
 
 /// What centring does to the gradient of the weights and, in parts that are summed in fixed order, to those of the biases.
 #[derive(Debug, Default)]
-pub(super) struct Corrections {
+pub(in crate::train) struct Corrections {
     /// `dW' lambda` by strip of hidden units, `[strips x n_visible]`; floats as bits, so that rectangles can write side by side.
     visible: Vec<AtomicU32>,
     /// `dW'' mu` by block of visible units, `[blocks x n_hidden]`.
@@ -237,14 +237,14 @@ impl Clone for Corrections {
 
 impl Corrections {
     /// Grows the buffers, in the first update.
-    pub(super) fn begin(&mut self, n_visible: usize, n_hidden: usize) {
+    pub(in crate::train) fn begin(&mut self, n_visible: usize, n_hidden: usize) {
         let zeros = |x: &mut Vec<AtomicU32>, n| x.resize_with(n, AtomicU32::default);
         zeros(&mut self.visible, n_hidden.div_ceil(STRIP) * n_visible);
         zeros(&mut self.hidden, n_visible.div_ceil(BLOCK) * n_hidden);
     }
 
     /// `db - dW' lambda` and `dc - dW'' mu`, once all blocks are done.
-    pub(super) fn finish(&self, visible: &mut [f32], hidden: &mut [f32]) {
+    pub(in crate::train) fn finish(&self, visible: &mut [f32], hidden: &mut [f32]) {
         for (parts, gradient) in [(&self.visible, visible), (&self.hidden, hidden)] {
             for part in parts.chunks_exact(gradient.len()) {
                 for (g, x) in gradient.iter_mut().zip(part) {
@@ -257,15 +257,15 @@ impl Corrections {
 
 /// The centring of one rectangle.
 #[derive(Clone, Copy)]
-pub(super) struct TileCentre<'a> {
-    pub(super) offsets: &'a Offsets,
+pub(in crate::train) struct TileCentre<'a> {
+    pub(in crate::train) offsets: &'a Offsets,
     /// `db`.
-    pub(super) visible: &'a [f32],
+    pub(in crate::train) visible: &'a [f32],
     /// `dc`.
-    pub(super) hidden: &'a [f32],
-    pub(super) corrections: &'a Corrections,
+    pub(in crate::train) hidden: &'a [f32],
+    pub(in crate::train) corrections: &'a Corrections,
     /// First visible and hidden unit.
-    pub(super) at: [usize; 2],
+    pub(in crate::train) at: [usize; 2],
 }
 
 impl TileCentre<'_> {

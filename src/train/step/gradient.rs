@@ -14,19 +14,19 @@ use crate::{
 
 /// Parts of a gradient beside the statistics.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Beside<'a> {
+pub(in crate::train) struct Beside<'a> {
     /// Expectations of the model, to be subtracted with this weight.
-    pub(super) exact: Option<(&'a Expectations, f32)>,
+    pub(in crate::train) exact: Option<(&'a Expectations, f32)>,
     /// What the discriminative gradient adds to the weights and biases of the labels.
-    pub(super) labels: Option<&'a LabelGradient>,
+    pub(in crate::train) labels: Option<&'a LabelGradient>,
 }
 
 /// A gradient of the rows of the weights and of the biases from unit `first` on.
 #[derive(Clone, Debug, Default)]
-pub(super) struct LabelGradient {
-    pub(super) first: usize,
-    pub(super) weights: Matrix,
-    pub(super) bias: Vec<f32>,
+pub(in crate::train) struct LabelGradient {
+    pub(in crate::train) first: usize,
+    pub(in crate::train) weights: Matrix,
+    pub(in crate::train) bias: Vec<f32>,
 }
 
 impl LabelGradient {
@@ -49,7 +49,7 @@ impl LabelGradient {
 
 /// Buffers kept between updates.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Gradient {
+pub(in crate::train) struct Gradient {
     pub(super) tables: PhaseTables,
     pub(super) means: PhaseMeans,
     pub(super) corrections: Corrections,

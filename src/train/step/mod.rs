@@ -1,0 +1,14 @@
+//! The step of the parameters: from statistics to new weights.
+
+mod averaging;
+pub(super) mod centering;
+pub(super) mod constraint;
+pub(super) mod gradient;
+pub(super) mod optimizer;
+pub(super) mod rule;
+
+pub use averaging::Averaging;
+pub use centering::{Centering, Offset, Offsets};
+pub use constraint::Sparsity;
+pub use optimizer::{Optimizer, Parameters};
+pub use rule::Rule;
