@@ -13,7 +13,7 @@ mod run;
 mod spurious;
 mod stack;
 mod step;
-mod wake_sleep;
+mod up_down;
 
 pub use backprop::{
     Backprop, BackpropEvent, BackpropOptions, BackpropState, Descent, NetworkParameters,
@@ -31,6 +31,6 @@ pub use stack::{
     PretrainingPlan, pretrained,
 };
 pub use step::{Averaging, Centering, Offset, Offsets, Optimizer, Parameters, Rule, Sparsity};
-pub use wake_sleep::{
+pub use up_down::{
     MAX_MEMORY_STEPS, PairVelocity, UpDown, UpDownEvent, UpDownOptions, UpDownState,
 };
