@@ -1,9 +1,10 @@
 //! The panel loop: a tile of products into scratch, its tail while it is in cache; tiles on rayon.
 
 use super::{
-    Direction, Term, in_pool,
+    Direction, Term,
+    dense::{Operand, multiply, provider},
+    in_pool,
     lookup::{BLOCK, WIDTH},
-    provider::{Operand, multiply, provider},
     registers::{self, Indices},
 };
 use crate::{

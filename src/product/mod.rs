@@ -15,24 +15,21 @@
 //! Each element is summed in an order that depends on the shapes alone, so tiles and threads do not change a result.
 
 mod active;
-#[cfg(feature = "openblas")]
-mod blas;
 mod connection;
+mod dense;
 mod fused;
 mod lookup;
-mod native;
 mod outer;
 mod popcount;
-mod provider;
 mod registers;
 mod samples;
 
 pub use connection::{Connection, Route, route};
+pub use dense::{Provider, gemm, provider};
 pub use fused::{Propagation, Tail, propagate};
 pub use lookup::{FixedPoint, LARGEST_STEP};
 pub use outer::{Phase, Statistics};
 pub(crate) use outer::{Tile, for_each_tile};
-pub use provider::{Provider, gemm, provider};
 pub(crate) use samples::PhaseTables;
 
 use crate::{
@@ -50,7 +47,7 @@ pub(crate) fn warm_up(samples: usize, n_hidden: usize) {
     rayon::broadcast(|_| {
         fused::warm_up();
         lookup::warm_up();
-        native::warm_up();
+        dense::warm_up();
         outer::warm_up(samples, n_hidden);
     });
 }

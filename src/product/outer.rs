@@ -3,11 +3,10 @@
 use super::{
     PhaseTables,
     connection::route,
+    dense::{Operand, multiply, provider},
     fused::expand,
     lookup::WIDTH,
-    popcount,
-    provider::{Operand, multiply, provider},
-    registers,
+    popcount, registers,
 };
 use crate::{
     bits::WORD_BITS,

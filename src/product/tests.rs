@@ -1,7 +1,7 @@
 //! Every provider and the fused panel loop against plain loops, at the edges of tiles, panels and words.
 
 use super::{
-    provider::{Operand, multiply},
+    dense::{Operand, multiply},
     *,
 };
 use crate::{

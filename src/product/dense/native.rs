@@ -9,7 +9,7 @@
 //! After G. Goto and R. van de Geijn, Anatomy of high-performance matrix multiplication, ACM TOMS 34(3), 2008, without the packing of A:
 //! states are few rows, and a broadcast reads a float from any stride.
 
-use super::provider::Operand;
+use super::operand::Operand;
 use crate::{
     matrix::{Aligned, aligned},
     simd::{Operation, Simd, dispatch},
@@ -26,7 +26,7 @@ thread_local! {
 }
 
 /// Makes this thread's strip.
-pub(super) fn warm_up() {
+pub(in crate::product) fn warm_up() {
     STRIP.with_borrow(|_| ());
 }
 

@@ -1,6 +1,14 @@
 //! The dense providers behind one small interface: `C += alpha A B` on raw strides.
 
-use super::native;
+#[cfg(feature = "openblas")]
+mod blas;
+mod matrixmultiply;
+mod native;
+mod operand;
+
+pub(super) use native::warm_up;
+pub(crate) use operand::Operand;
+
 use crate::error::{Error, Result};
 use std::{fmt, str::FromStr, sync::OnceLock};
 
@@ -73,63 +81,6 @@ pub fn provider() -> Provider {
     *PROVIDER.get_or_init(|| Provider::from_environment().unwrap_or_else(|e| panic!("{e}")))
 }
 
-/// An operand: `rows x columns` floats, `row_stride` and `column_stride` apart, one of which is 1.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Operand<'a> {
-    pub(crate) data: &'a [f32],
-    pub(crate) rows: usize,
-    pub(crate) columns: usize,
-    pub(crate) row_stride: usize,
-    pub(crate) column_stride: usize,
-}
-
-impl<'a> Operand<'a> {
-    /// A row-major window, `stride` floats a row.
-    pub(crate) fn row_major(data: &'a [f32], rows: usize, columns: usize, stride: usize) -> Self {
-        Self {
-            data,
-            rows,
-            columns,
-            row_stride: stride,
-            column_stride: 1,
-        }
-    }
-
-    /// The transpose.
-    pub(crate) fn transposed(self) -> Self {
-        Self {
-            rows: self.columns,
-            columns: self.rows,
-            row_stride: self.column_stride,
-            column_stride: self.row_stride,
-            ..self
-        }
-    }
-
-    /// Columns `range`.
-    pub(crate) fn columns(self, range: std::ops::Range<usize>) -> Self {
-        let start = range.start * self.column_stride;
-        Self {
-            data: self.data.get(start..).unwrap_or(&[]),
-            columns: range.len(),
-            ..self
-        }
-    }
-
-    /// Rows `range`.
-    pub(crate) fn rows(self, range: std::ops::Range<usize>) -> Self {
-        self.transposed().columns(range).transposed()
-    }
-
-    fn assert_in_bounds(&self) {
-        assert!(self.row_stride == 1 || self.column_stride == 1);
-        if self.rows > 0 && self.columns > 0 {
-            let last = (self.rows - 1) * self.row_stride + (self.columns - 1) * self.column_stride;
-            assert!(last < self.data.len(), "an operand reaches beyond its data");
-        }
-    }
-}
-
 /// `C += alpha A B`, with C row-major in `c`, rows `stride` apart. Sums run over `k` in order within blocks of fixed
 /// size, so an element does not depend on the tile that it is computed in.
 pub(crate) fn multiply(
@@ -149,29 +100,9 @@ pub(crate) fn multiply(
     assert!(b.columns <= stride && (a.rows - 1) * stride + b.columns <= c.len());
     match provider {
         Provider::Native => native::multiply(alpha, a, b, c, stride),
-        Provider::MatrixMultiply => {
-            // SAFETY: the asserts above keep both operands and C inside their slices; C is borrowed exclusively.
-            unsafe {
-                matrixmultiply::sgemm(
-                    a.rows,
-                    a.columns,
-                    b.columns,
-                    alpha,
-                    a.data.as_ptr(),
-                    a.row_stride as isize,
-                    a.column_stride as isize,
-                    b.data.as_ptr(),
-                    b.row_stride as isize,
-                    b.column_stride as isize,
-                    1.0,
-                    c.as_mut_ptr(),
-                    stride as isize,
-                    1,
-                );
-            }
-        }
+        Provider::MatrixMultiply => matrixmultiply::multiply(alpha, a, b, c, stride),
         #[cfg(feature = "openblas")]
-        Provider::Blas => super::blas::multiply(alpha, a, b, c, stride),
+        Provider::Blas => blas::multiply(alpha, a, b, c, stride),
     }
 }
 

@@ -2,7 +2,7 @@
 
 extern crate blas_src as _; // links the implementation
 
-use super::provider::Operand;
+use super::operand::Operand;
 use cblas::{Layout, Transpose};
 
 /// How CBLAS names an operand: transposed or not, and the stride that is not 1.
