@@ -10,7 +10,6 @@ mod dbm;
 mod negative;
 mod rbm;
 mod run;
-mod spurious;
 mod stack;
 mod step;
 mod up_down;
@@ -25,7 +24,6 @@ pub use boltzmann::{
 pub use dbm::{DbmEvent, DbmOptimizer, DbmOptions, DbmParameters, DbmTraining};
 pub use negative::{Negative, Reconstruction, Snapshots, Velocity};
 pub use run::{Doubled, Event, Objective, Options, Position, Schedule, Trainer, Training};
-pub use spurious::{SpuriousModel, SpuriousModes, SpuriousReport};
 pub use stack::{
     Aggregated, Greedy, GreedyEvent, GreedyLayer, GreedyPlan, Pretraining, PretrainingEvent,
     PretrainingPlan, pretrained,

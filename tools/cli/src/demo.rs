@@ -1,13 +1,15 @@
 //! `harmonium demo`: demonstrations with exact figures.
 
+mod spurious;
+
 use crate::{
     args::{DemoArgs, DemoName},
     canvas::{Anchor, Canvas, FAINT_INK, INK, Rgb, Style, WHITE},
     failure::{Failure, Outcome},
     report,
 };
-use harmonium::train::{SpuriousModes, SpuriousReport};
 use serde_json::{Map, Value, json};
+use spurious::{SpuriousModes, SpuriousReport};
 use std::path::Path;
 
 const TITLE: Style = Style::bold(22.0, INK);

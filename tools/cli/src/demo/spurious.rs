@@ -4,12 +4,9 @@
 //! A machine that first learned three patterns goes on learning from two of them, by each way of training, for as many updates. Everything is enumerated, so
 //! the figures are exact: what contrastive divergence leaves is no noise of an estimate.
 
-use super::{Negative, Reconstruction, Schedule, Trainer};
-use crate::{
-    bits::BitMatrix,
-    dataset::{Examples, Values},
-    error::{Error, Result},
-    model::Rbm,
+use harmonium::{
+    BitMatrix, Error, Examples, Rbm, Result, Trainer, Values,
+    train::{Negative, Reconstruction, Schedule},
 };
 use std::ops::ControlFlow;
 
