@@ -7,6 +7,7 @@ mod deep;
 mod deep_boltzmann;
 mod deep_boltzmann_use;
 mod enumerated;
+mod fixtures;
 mod general;
 mod learning;
 mod measuring;
