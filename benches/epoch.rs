@@ -3,7 +3,7 @@
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use harmonium::{
     BitMatrix,
-    dataset::{Examples, Values},
+    dataset::Examples,
     model::{GibbsChain, Rbm},
     rng::{Draws, Site},
     train::{Negative, Options, Reconstruction, Schedule, Training},
@@ -22,7 +22,7 @@ fn data() -> Examples {
     let bits = BitMatrix::from_fn(UPDATES * BATCH, N_VISIBLE, |i, j| {
         draws.uniform(i, j) < DENSITY
     });
-    Examples::new(Values::Bits(bits), None).unwrap()
+    Examples::new(bits).unwrap()
 }
 
 fn epochs(c: &mut Criterion) {

@@ -9,7 +9,7 @@
 //! a Boltzmann machine is a universal approximator of distributions over bits (Le Roux and Bengio 2008).
 
 use harmonium::{
-    BitMatrix, BoltzmannMachine, Examples, Result, Values,
+    BitMatrix, BoltzmannMachine, Examples, Result,
     rng::HostRng,
     train::{BoltzmannNegative, BoltzmannOptions, BoltzmannPositive, BoltzmannTraining, Rule},
 };
@@ -22,7 +22,7 @@ fn main() -> Result<()> {
         .filter(|x| x.count_ones() % 2 == 0)
         .collect();
     let bits = BitMatrix::from_fn(even.len(), BITS, |k, i| even[k] >> i & 1 == 1);
-    let data = Examples::new(Values::Bits(bits), None)?;
+    let data = Examples::new(bits)?;
     println!("latent units   KL(data || model), nats");
     let mut table = Vec::new();
     for latent in 0..=4 {

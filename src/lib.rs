@@ -57,7 +57,7 @@ pub mod units;
 
 pub use bits::{BitMatrix, BitView};
 pub use checkpoint::Checkpoint;
-pub use dataset::{Binarization, Dataset, Examples, Values};
+pub use dataset::{Binarization, Dataset, Examples};
 pub use error::{Error, Result};
 pub use matrix::{Matrix, MatrixView};
 pub use model::{

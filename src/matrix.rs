@@ -2,7 +2,11 @@
 
 use crate::error::{Error, Result};
 use aligned_vec::{AVec, ConstAlign};
-use std::{marker::PhantomData, ops::Range, ptr::NonNull};
+use std::{
+    marker::PhantomData,
+    ops::{Index, IndexMut, Range},
+    ptr::NonNull,
+};
 
 /// Alignment of every row of a [`Matrix`] and of every row of packed bits.
 pub const ROW_ALIGN_BYTES: usize = 64;
@@ -79,6 +83,27 @@ impl Matrix {
         }))
     }
 
+    /// One row from each of `rows`; `[0 x 0]` from none.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] at the first row that is not as long as row 0.
+    pub fn from_rows(rows: &[impl AsRef<[f32]>]) -> Result<Self> {
+        let columns = rows.first().map_or(0, |row| row.as_ref().len());
+        let mut matrix = Self::zeros(rows.len(), columns);
+        for (i, row) in rows.iter().enumerate() {
+            let row = row.as_ref();
+            if row.len() != columns {
+                return Err(Error::shape(
+                    format!("row {i}"),
+                    format!("{columns} numbers, as in row 0"),
+                    row.len(),
+                ));
+            }
+            matrix.row_mut(i).copy_from_slice(row);
+        }
+        Ok(matrix)
+    }
+
     /// Number of rows.
     pub fn rows(&self) -> usize {
         self.rows
@@ -125,6 +150,11 @@ impl Matrix {
     /// The elements in row-major order, without padding.
     pub fn elements(&self) -> impl Iterator<Item = f32> + '_ {
         (0..self.rows).flat_map(|i| self.row(i).iter().copied())
+    }
+
+    /// The elements in row-major order, without padding.
+    pub fn to_vec(&self) -> Vec<f32> {
+        self.elements().collect()
     }
 
     /// The whole matrix.
@@ -179,6 +209,24 @@ impl Matrix {
     }
 }
 
+/// Element `(row, column)`.
+///
+/// # Panics
+/// If there is no such row or column.
+impl Index<(usize, usize)> for Matrix {
+    type Output = f32;
+
+    fn index(&self, (i, j): (usize, usize)) -> &f32 {
+        &self.row(i)[j]
+    }
+}
+
+impl IndexMut<(usize, usize)> for Matrix {
+    fn index_mut(&mut self, (i, j): (usize, usize)) -> &mut f32 {
+        &mut self.row_mut(i)[j]
+    }
+}
+
 impl Default for Matrix {
     fn default() -> Self {
         Self::zeros(0, 0)
@@ -225,6 +273,15 @@ impl<'a> MatrixView<'a> {
     /// Rows with their padding.
     pub fn padded(&self) -> &'a [f32] {
         self.data
+    }
+
+    /// A copy of the rows.
+    pub fn to_owned(&self) -> Matrix {
+        let mut matrix = Matrix::zeros(self.rows, self.columns);
+        for i in 0..self.rows {
+            matrix.row_mut(i).copy_from_slice(self.row(i));
+        }
+        matrix
     }
 
     /// Rows `range` of this view.
@@ -369,5 +426,26 @@ mod tests {
             Matrix::from_slice(1, 2, &[1.0, 2.0]).unwrap().row(0),
             [1.0, 2.0]
         );
+    }
+
+    #[test]
+    fn rows_elements_and_indices_are_the_same_numbers() {
+        let mut m = Matrix::from_rows(&[vec![1.0, 2.0, 3.0], vec![4.0, 5.0, 6.0]]).unwrap();
+        assert_eq!((m.rows(), m.columns()), (2, 3));
+        assert_eq!(m.to_vec(), [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]);
+        m[(1, 0)] = 7.0;
+        assert_eq!((m[(0, 2)], m[(1, 0)], m.row(1)[0]), (3.0, 7.0, 7.0));
+        assert_eq!(m.view_rows(1..2).to_owned().to_vec(), [7.0, 5.0, 6.0]);
+        let none: [[f32; 3]; 0] = [];
+        assert_eq!(Matrix::from_rows(&none).unwrap(), Matrix::default());
+        let ragged: [&[f32]; 3] = [&[1.0, 2.0], &[3.0, 4.0], &[5.0]];
+        let message = Matrix::from_rows(&ragged).unwrap_err().to_string();
+        assert_eq!(message, "row 2: expected 2 numbers, as in row 0, found 1");
+    }
+
+    #[test]
+    #[should_panic(expected = "out of bounds")]
+    fn padding_has_no_index() {
+        let _ = Matrix::zeros(2, 3)[(0, 3)];
     }
 }

@@ -1,4 +1,6 @@
 //! States of a layer, bits or reals: [`States`], and [`Input`], a view of them.
+//!
+//! This is the one type for data too: examples, samples, probabilities and clamped values are all states.
 
 use crate::{
     bits::{BitMatrix, BitView},
@@ -6,6 +8,9 @@ use crate::{
     matrix::{Matrix, MatrixView},
 };
 use std::ops::Range;
+
+/// Rows that work over many rows takes at once, so that its memory does not grow with the data.
+pub const CHUNK_ROWS: usize = 1000;
 
 /// States of one layer, a sample a row.
 #[derive(Clone, Copy, Debug)]
@@ -33,12 +38,164 @@ impl<'a> Input<'a> {
         }
     }
 
+    /// The state of unit `column` in sample `row`: 0 or 1 of bits.
+    ///
+    /// # Panics
+    /// If there is no such row or column.
+    pub fn get(&self, row: usize, column: usize) -> f32 {
+        match self {
+            Self::Bits(x) => f32::from(x.get(row, column)),
+            Self::Real(x) => x.row(row)[column],
+        }
+    }
+
+    /// Writes sample `row` to `to` `[columns]`.
+    ///
+    /// # Panics
+    /// If there is no such row, or `to` has another length.
+    pub fn copy_row_to(&self, row: usize, to: &mut [f32]) {
+        assert_eq!(to.len(), self.columns(), "numbers of a row");
+        match self {
+            Self::Bits(x) => {
+                for (j, to) in to.iter_mut().enumerate() {
+                    *to = f32::from(x.get(row, j));
+                }
+            }
+            Self::Real(x) => to.copy_from_slice(x.row(row)),
+        }
+    }
+
+    /// The states if they are bits.
+    pub fn bits(&self) -> Option<BitView<'a>> {
+        match self {
+            Self::Bits(x) => Some(*x),
+            Self::Real(_) => None,
+        }
+    }
+
     /// Samples `range`.
     pub fn view_rows(&self, range: Range<usize>) -> Input<'a> {
         match self {
             Self::Bits(x) => Input::Bits(x.view_rows(range)),
             Self::Real(x) => Input::Real(x.view_rows(range)),
         }
+    }
+
+    /// The samples in order, [`CHUNK_ROWS`] at a time, the last perhaps fewer, each with its range of rows.
+    pub fn chunks(&self) -> impl ExactSizeIterator<Item = (Range<usize>, Input<'a>)> + use<'a> {
+        let all = *self;
+        let rows = all.rows();
+        (0..rows.div_ceil(CHUNK_ROWS)).map(move |k| {
+            let range = k * CHUNK_ROWS..((k + 1) * CHUNK_ROWS).min(rows);
+            (range.clone(), all.view_rows(range))
+        })
+    }
+
+    /// A copy of the first `n` columns, or of all if there are fewer.
+    pub fn first_columns(&self, n: usize) -> States {
+        let n = n.min(self.columns());
+        match self {
+            Self::Bits(x) => {
+                let mut first = BitMatrix::zeros(x.rows(), n);
+                for i in 0..x.rows() {
+                    first.copy_first_columns(i, *x, i);
+                }
+                States::Bits(first)
+            }
+            Self::Real(x) => States::Real(Matrix::from_fn(x.rows(), n, |i, j| x.row(i)[j])),
+        }
+    }
+
+    /// A copy with `classes` further columns, of which `labels[i]` is 1 in row `i` and the others are 0: the visible states of a machine that
+    /// learns labels.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] unless there is one label a row; [`Error::Parameter`] for a label from `classes` on, or more columns than memory
+    /// can address.
+    pub fn with_one_hot(&self, labels: &[u32], classes: usize) -> Result<States> {
+        let (rows, n) = (self.rows(), self.columns());
+        check_labels(labels, rows, classes)?;
+        let columns = n
+            .checked_add(classes)
+            .filter(|n| n.saturating_mul(rows) <= isize::MAX as usize / size_of::<f32>())
+            .ok_or_else(|| Error::parameter("classes", "as many as fit into memory", classes))?;
+        Ok(match self {
+            Self::Bits(x) => {
+                let mut joint = BitMatrix::zeros(rows, columns);
+                for (i, &label) in labels.iter().enumerate() {
+                    joint.copy_first_columns(i, *x, i);
+                    joint.set(i, n + label as usize, true);
+                }
+                States::Bits(joint)
+            }
+            Self::Real(x) => {
+                let mut joint = Matrix::zeros(rows, columns);
+                for (i, &label) in labels.iter().enumerate() {
+                    let row = joint.row_mut(i);
+                    row[..n].copy_from_slice(x.row(i));
+                    row[n + label as usize] = 1.0;
+                }
+                States::Real(joint)
+            }
+        })
+    }
+
+    /// A copy of the samples at `indices`, in that order; an index may come more than once.
+    ///
+    /// # Panics
+    /// If an index is not below [`Self::rows`].
+    pub fn take(&self, indices: &[usize]) -> States {
+        match self {
+            Self::Bits(x) => {
+                let mut taken = BitMatrix::zeros(indices.len(), x.columns());
+                for (to, &from) in indices.iter().enumerate() {
+                    taken.copy_row(to, *x, from);
+                }
+                States::Bits(taken)
+            }
+            Self::Real(x) => {
+                let mut taken = Matrix::zeros(indices.len(), x.columns());
+                for (to, &from) in indices.iter().enumerate() {
+                    taken.row_mut(to).copy_from_slice(x.row(from));
+                }
+                States::Real(taken)
+            }
+        }
+    }
+
+    /// A copy of all samples.
+    pub fn to_states(&self) -> States {
+        match self {
+            Self::Bits(x) => States::Bits(x.to_owned()),
+            Self::Real(x) => States::Real(x.to_owned()),
+        }
+    }
+
+    /// A copy as numbers.
+    pub fn to_matrix(&self) -> Matrix {
+        match self {
+            Self::Bits(x) => x.to_owned().to_matrix(),
+            Self::Real(x) => x.to_owned(),
+        }
+    }
+}
+
+/// Refuses labels that are not one a row of `rows`, or not all below `classes`.
+pub(crate) fn check_labels(labels: &[u32], rows: usize, classes: usize) -> Result<()> {
+    if labels.len() != rows {
+        return Err(Error::shape(
+            "labels",
+            format!("{rows}, one a row"),
+            labels.len(),
+        ));
+    }
+    match labels.iter().position(|&y| y as usize >= classes) {
+        Some(i) => Err(Error::parameter(
+            format!("label of row {i}"),
+            format!("below {classes}"),
+            labels[i],
+        )),
+        None => Ok(()),
     }
 }
 
@@ -76,6 +233,52 @@ pub enum States {
 }
 
 impl States {
+    /// Rows of `width` numbers, in row-major order, as the numbers that they are; see [`Self::packed`] for bits.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] unless `elements` are whole rows of at least one number.
+    pub fn from_slice(elements: &[f32], width: usize) -> Result<Self> {
+        let rows = whole_rows(elements.len(), width)?;
+        Matrix::from_slice(rows, width, elements).map(Self::Real)
+    }
+
+    /// Rows of `width` bits, in row-major order, each a byte 0 or 1.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] unless `bytes` are whole rows of at least one bit; [`Error::Parameter`], with row and column, at the first other byte.
+    pub fn from_bytes(bytes: &[u8], width: usize) -> Result<Self> {
+        let rows = whole_rows(bytes.len(), width)?;
+        if let Some(at) = bytes.iter().position(|&byte| byte > 1) {
+            return Err(Error::parameter(
+                format!("byte in row {}, column {}", at / width, at % width),
+                "0 or 1",
+                bytes[at],
+            ));
+        }
+        let bit = |i: usize, j: usize| bytes[i * width + j] == 1;
+        Ok(Self::Bits(BitMatrix::from_fn(rows, width, bit)))
+    }
+
+    /// One sample from each of `rows`, as the numbers that they are; see [`Self::packed`] for bits.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] at the first row that is not as long as row 0.
+    pub fn from_rows(rows: &[impl AsRef<[f32]>]) -> Result<Self> {
+        Matrix::from_rows(rows).map(Self::Real)
+    }
+
+    /// The same states as bits if all of them are 0 or 1, else as they are.
+    #[must_use]
+    pub fn packed(self) -> Self {
+        match self {
+            Self::Real(x) => match BitMatrix::from_matrix(&x) {
+                Ok(bits) => Self::Bits(bits),
+                Err(_) => Self::Real(x),
+            },
+            bits => bits,
+        }
+    }
+
     /// Number of samples.
     pub fn rows(&self) -> usize {
         self.view().rows()
@@ -84,6 +287,14 @@ impl States {
     /// Number of units.
     pub fn columns(&self) -> usize {
         self.view().columns()
+    }
+
+    /// The state of unit `column` in sample `row`, as [`Input::get`].
+    ///
+    /// # Panics
+    /// If there is no such row or column.
+    pub fn get(&self, row: usize, column: usize) -> f32 {
+        self.view().get(row, column)
     }
 
     /// The states as products take them.
@@ -107,6 +318,14 @@ impl States {
         }
     }
 
+    /// The states if they are numbers.
+    pub fn real(&self) -> Option<&Matrix> {
+        match self {
+            Self::Bits(_) => None,
+            Self::Real(x) => Some(x),
+        }
+    }
+
     /// The states as bits.
     ///
     /// # Errors
@@ -118,15 +337,33 @@ impl States {
         }
     }
 
+    /// A copy with `classes` further columns, of which `labels[i]` is 1 in row `i`; see [`Input::with_one_hot`].
+    ///
+    /// # Errors
+    /// As [`Input::with_one_hot`].
+    pub fn with_one_hot(&self, labels: &[u32], classes: usize) -> Result<Self> {
+        self.view().with_one_hot(labels, classes)
+    }
+
+    /// A copy of the first `n` columns, or of all if there are fewer.
+    #[must_use]
+    pub fn first_columns(&self, n: usize) -> Self {
+        self.view().first_columns(n)
+    }
+
+    /// A copy of the samples at `indices`, in that order; an index may come more than once.
+    ///
+    /// # Panics
+    /// If an index is not below [`Self::rows`].
+    #[must_use]
+    pub fn take(&self, indices: &[usize]) -> Self {
+        self.view().take(indices)
+    }
+
     /// A copy of the samples `range`.
+    #[must_use]
     pub fn rows_to_owned(&self, range: Range<usize>) -> Self {
-        match self {
-            Self::Bits(x) => Self::Bits(x.view_rows(range).to_owned()),
-            Self::Real(x) => {
-                let (first, n) = (range.start, range.len());
-                Self::Real(Matrix::from_fn(n, x.columns(), |i, j| x.row(first + i)[j]))
-            }
-        }
+        self.view_rows(range).to_states()
     }
 
     /// Exchanges samples `a` and `b`.
@@ -148,10 +385,19 @@ impl States {
 
     /// A copy as numbers.
     pub fn to_matrix(&self) -> Matrix {
-        match self {
-            Self::Bits(x) => x.to_matrix(),
-            Self::Real(x) => x.clone(),
-        }
+        self.view().to_matrix()
+    }
+}
+
+/// How many rows of `width` elements `n` elements are.
+fn whole_rows(n: usize, width: usize) -> Result<usize> {
+    match n.checked_rem(width) {
+        Some(0) => Ok(n / width),
+        _ => Err(Error::shape(
+            "elements of the states",
+            format!("whole rows of {width}, which is at least 1"),
+            n,
+        )),
     }
 }
 
@@ -164,6 +410,12 @@ impl From<BitMatrix> for States {
 impl From<Matrix> for States {
     fn from(x: Matrix) -> Self {
         Self::Real(x)
+    }
+}
+
+impl From<Input<'_>> for States {
+    fn from(x: Input<'_>) -> Self {
+        x.to_states()
     }
 }
 

@@ -3,11 +3,12 @@
 
 use harmonium::{
     bits::BitMatrix,
-    dataset::{Examples, Values},
+    dataset::Examples,
     evaluate::{Ais, Betas, ReverseStart},
     matrix::Matrix,
     model::{BoltzmannMachine, Dbm, Dbn, Directed, Layer, MeanField, Network, Rbm},
     product::{Provider, provider},
+    states::States,
     train::{
         Averaging, Backprop, BackpropOptions, BoltzmannNegative, BoltzmannOptions,
         BoltzmannPositive, BoltzmannTraining, Centering, DbmOptions, DbmTraining, Descent,
@@ -87,11 +88,11 @@ fn updates_and_temperatures_allocate_nothing_after_the_first() {
     for threads in [1, 2] {
         let pool = &pools[threads - 1];
         for (values, resample_data) in [
-            (Values::Bits(bits.clone()), false),
-            (Values::Real(grey.clone()), false),
-            (Values::Real(grey.clone()), true),
+            (States::from(bits.clone()), false),
+            (grey.clone().into(), false),
+            (grey.clone().into(), true),
         ] {
-            let data = Examples::new(values, None).unwrap();
+            let data = Examples::new(values).unwrap();
             for (negative, gradient_clip) in [
                 (
                     Negative::Persistent {
@@ -165,7 +166,7 @@ fn updates_and_temperatures_allocate_nothing_after_the_first() {
             }
         }
         for (optimizer, gradient_clip) in [(Rule::Nesterov, Some(1.0)), (Rule::ADAM, None)] {
-            let data = Examples::new(Values::Bits(bits.clone()), None).unwrap();
+            let data = Examples::new(bits.clone()).unwrap();
             let options = Options {
                 optimizer,
                 gradient_clip,
@@ -200,9 +201,9 @@ fn updates_and_temperatures_allocate_nothing_after_the_first() {
             let values = harmonium::Matrix::from_fn(1000, 300, value);
             let data = if visible.units.are_binary() {
                 let bits = BitMatrix::from_matrix(&values).unwrap();
-                Examples::new(Values::Bits(bits), None).unwrap()
+                Examples::new(bits).unwrap()
             } else {
-                Examples::real(values, None).unwrap()
+                Examples::new(values).unwrap()
             };
             let rbm = Rbm::unconnected(visible, hidden).unwrap();
             let rbm = rbm.initialized_from(&data, 1).unwrap();
@@ -229,8 +230,8 @@ fn updates_and_temperatures_allocate_nothing_after_the_first() {
 /// Updates of both phases of a network with a label.
 fn up_down(pools: &[ThreadPool; 2]) {
     let bits = BitMatrix::from_fn(1000, 300, |i, j| (i * 3 + j * 7) % 5 < 2);
-    let labels = (0..1000).map(|i| (i % 10) as u8).collect();
-    let data = Examples::new(Values::Bits(bits), Some(labels)).unwrap();
+    let labels = (0..1000).map(|i| (i % 10) as u32).collect();
+    let data = Examples::new(bits).unwrap().with_labels(labels).unwrap();
     let joint = Layer::new(Units::parse("bernoulli+softmax:10", 110).unwrap());
     let top = Rbm::unconnected(joint, Layer::bernoulli(200)).unwrap();
     let pair = |n, m| {
@@ -262,14 +263,13 @@ fn up_down(pools: &[ThreadPool; 2]) {
 
 /// Backpropagation by a rule with dropout, by an adaptive rule, and by conjugate gradients; classes and reconstructions.
 fn backpropagation(bits: &BitMatrix, pools: &[ThreadPool; 2]) {
-    let labels = (0..bits.rows()).map(|i| (i % 5) as u8).collect();
-    let bits = Values::Bits(bits.clone());
-    let bits = Examples::new(bits, Some(labels)).unwrap();
-    let grey = match bits.values() {
-        Values::Bits(x) => Values::Real(x.to_matrix()),
-        Values::Real(_) => unreachable!(),
-    };
-    let grey = Examples::new(grey, bits.labels().map(<[u8]>::to_vec)).unwrap();
+    let labels = (0..bits.rows()).map(|i| (i % 5) as u32).collect();
+    let grey = bits.to_matrix();
+    let bits = Examples::new(bits.clone())
+        .unwrap()
+        .with_labels(labels)
+        .unwrap();
+    let grey = bits.with_states(grey).unwrap();
     let rbm = Rbm::bernoulli(300, 70).initialized_from(&bits, 1).unwrap();
     let dbn = Dbn::from(rbm);
     for threads in [1, 2] {
@@ -309,8 +309,11 @@ fn backpropagation(bits: &BitMatrix, pools: &[ThreadPool; 2]) {
 }
 
 fn deep_boltzmann_machines(bits: &BitMatrix, pools: &[ThreadPool; 2]) {
-    let labels = (0..bits.rows()).map(|i| (i % 10) as u8).collect();
-    let data = Examples::new(Values::Bits(bits.clone()), Some(labels)).unwrap();
+    let labels = (0..bits.rows()).map(|i| (i % 10) as u32).collect();
+    let data = Examples::new(bits.clone())
+        .unwrap()
+        .with_labels(labels)
+        .unwrap();
     let label = Layer::of(Kind::Softmax, 10);
     for threads in [1, 2] {
         let pool = &pools[threads - 1];
@@ -349,7 +352,7 @@ fn deep_boltzmann_machines(bits: &BitMatrix, pools: &[ThreadPool; 2]) {
 /// From the first temperature to the last, each way.
 fn annealing(pools: &[ThreadPool; 2]) {
     let bits = BitMatrix::from_fn(100, 300, |i, j| (i * 3 + j * 7) % 5 < 2);
-    let data = Examples::new(Values::Bits(bits.clone()), None).unwrap();
+    let data = Examples::new(bits.clone()).unwrap();
     let rbm = Rbm::bernoulli(300, 200).initialized_from(&data, 1).unwrap();
     let ais = Ais {
         betas: Betas::Linear(60),
@@ -415,7 +418,7 @@ fn allocations(mut training: Training, data: &Examples) -> usize {
 /// Updates of general machines by every way of sampling, and their annealing.
 fn general_machines(pools: &[ThreadPool; 2]) {
     let bits = BitMatrix::from_fn(1000, 90, |i, j| (i * 3 + j * 7) % 5 < 2);
-    let data = Examples::new(Values::Bits(bits), None).unwrap();
+    let data = Examples::new(bits).unwrap();
     let (gibbs, mean_field) = (
         BoltzmannPositive::Gibbs { steps: 2 },
         BoltzmannPositive::MeanField(MeanField::default()),

@@ -5,7 +5,7 @@ mod common;
 use common::{all_states, normal_rbm, rows};
 use harmonium::{
     bits::BitMatrix,
-    dataset::{Examples, Values},
+    dataset::Examples,
     evaluate::{
         Ais, Base, Betas, ReverseStart, exact_free_energies, free_energy_gap, pseudo_likelihood,
         reconstruction_error, stochastic_pseudo_likelihood,
@@ -142,7 +142,7 @@ fn ais_refuses_nonsense_and_can_be_stopped() {
 
 #[test]
 fn base_rate_is_the_smoothed_log_odds() {
-    let data = Examples::new(Values::Bits(rows("110 100 100 100")), None).unwrap();
+    let data = Examples::new(rows("110 100 100 100")).unwrap();
     let Base::Biases(b) = Base::rate_of(&data) else {
         panic!("biases")
     };

@@ -4,7 +4,7 @@ mod common;
 
 use common::{all_states, draw_states, normal_rbm, random_rbm, states};
 use harmonium::{
-    dataset::{Binarization, Examples, Values, bars_and_stripes, shifting_bar},
+    dataset::{Binarization, Examples, bars_and_stripes, shifting_bar},
     evaluate::exact_mean_log_likelihood,
     model::Rbm,
     rng::HostRng,
@@ -53,7 +53,7 @@ fn with_parameter(rbm: &Rbm, k: usize, change: f32) -> Rbm {
 #[test]
 fn exact_gradient_equals_finite_differences() {
     let rbm = normal_rbm(5, 3, 0.7, 1);
-    let data = Examples::new(Values::Bits(states(20, 5, |i| (i * 7 + 3) % 32)), None).unwrap();
+    let data = Examples::new(states(20, 5, |i| (i * 7 + 3) % 32)).unwrap();
     let options = Options {
         negative: Negative::Exact,
         batch_size: 20,
@@ -138,7 +138,7 @@ fn cd1_gradients_average_to_their_enumerated_expectation() {
     let mut rng = HostRng::new(4, 0);
     let (n, m) = (16, 4);
     let rbm = random_rbm(n, m, || 2.0 * rng.uniform() - 1.0);
-    let data = Examples::new(Values::Bits(states(32, n, |_| rng.below(1 << n))), None).unwrap();
+    let data = Examples::new(states(32, n, |_| rng.below(1 << n))).unwrap();
     for reconstruction in [Reconstruction::Sampled, Reconstruction::Smoothed] {
         let expected = expected_cd1(&rbm, &data, reconstruction == Reconstruction::Smoothed);
         for minibatches in [1, 2] {
@@ -237,7 +237,7 @@ fn every_method_learns_what_a_teacher_made() {
         *c = -0.5 * (0..n).map(|i| w.row(i)[j]).sum::<f32>();
     }
     let v = draw_states(&teacher.visible_distribution(1.0).unwrap(), n, examples, 1);
-    let data = Examples::new(Values::Bits(v), None).unwrap();
+    let data = Examples::new(v).unwrap();
     let likelihood = |rbm: &Rbm| exact_mean_log_likelihood(rbm, data.bits().unwrap()).unwrap();
     let (of_teacher, ..) = likelihood(&teacher);
     let (of_biases, ..) = likelihood(&Rbm::bernoulli(n, 6).initialized_from(&data, 1).unwrap());

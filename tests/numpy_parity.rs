@@ -2,7 +2,7 @@
 
 use harmonium::{
     bits::BitMatrix,
-    dataset::{Examples, Values},
+    dataset::Examples,
     matrix::Matrix,
     model::Rbm,
     product::{Route, route},
@@ -41,7 +41,7 @@ fn training_reproduces_the_numpy_run() {
     }
     let data = array("data");
     let bits = BitMatrix::from_fn(25, 20, |i, j| data[i * 20 + j] == 1.0);
-    let examples = Examples::new(Values::Bits(bits.clone()), None).unwrap();
+    let examples = Examples::new(bits.clone()).unwrap();
     let w0 = array("w0");
     let weights = Matrix::from_fn(20, 13, |i, j| w0[i * 13 + j] as f32);
     let mut rbm = Rbm::from_parameters(weights, vec![0.0; 20], vec![0.0; 13]).unwrap();

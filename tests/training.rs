@@ -6,7 +6,7 @@ use common::normal_rbm;
 use harmonium::{
     bits::BitMatrix,
     checkpoint::Checkpoint,
-    dataset::{Binarization, Dataset, Examples, Values},
+    dataset::{Binarization, Dataset, Examples},
     error::Error,
     evaluate::{exact_mean_log_likelihood, pseudo_likelihood, stochastic_pseudo_likelihood},
     matrix::Matrix,
@@ -21,14 +21,14 @@ fn go(_: Event<'_>) -> ControlFlow<()> {
 
 fn data(rows: usize, columns: usize) -> Examples {
     let bits = BitMatrix::from_fn(rows, columns, |i, j| (i * i * 31 + j * 17 + i * j) % 11 < 4);
-    Examples::new(Values::Bits(bits), None).unwrap()
+    Examples::new(bits).unwrap()
 }
 
 fn grey(rows: usize, columns: usize) -> Examples {
     let x = Matrix::from_fn(rows, columns, |i, j| {
         ((i * i * 31 + j * 17 + i * j) % 11) as f32 / 10.0
     });
-    Examples::new(Values::Real(x), None).unwrap()
+    Examples::new(x).unwrap()
 }
 
 const METHODS: [Negative; 7] = [
@@ -192,7 +192,7 @@ fn observer_sees_every_update_and_can_stop() {
 #[test]
 fn a_short_last_batch_is_weighted_by_its_own_size() {
     let row = BitMatrix::from_fn(7, 12, |_, j| j % 3 == 0);
-    let data = Examples::new(Values::Bits(row), None).unwrap();
+    let data = Examples::new(row).unwrap();
     let rbm = normal_rbm(12, 5, 0.3, 1);
     for negative in [Negative::Exact, METHODS[3]] {
         let options = Options {
@@ -333,7 +333,7 @@ fn options_are_checked_at_the_door() {
         ..good.clone()
     };
     assert!(Training::new(Rbm::bernoulli(9, 3), exact.clone(), &data).is_ok());
-    let wide = Examples::new(Values::Bits(BitMatrix::zeros(3, 40)), None).unwrap();
+    let wide = Examples::new(BitMatrix::zeros(3, 40)).unwrap();
     assert!(Training::new(Rbm::bernoulli(40, 31), exact, &wide).is_err());
     // A rate that blows up is an error that leaves the machine as it was.
     let mut rbm = Rbm::bernoulli(9, 3);
@@ -367,10 +367,7 @@ fn digits_as_scikit_learn_tests_them() {
     .seed(9)
     .train(&mut rbm, &digits, go)
     .unwrap();
-    let Values::Real(x) = digits.values() else {
-        panic!("grey digits")
-    };
-    let score = pseudo_likelihood(&rbm, x).unwrap();
+    let score = pseudo_likelihood(&rbm, &digits).unwrap();
     assert!((score + 21.0).abs() < 1.5, "{score}");
 }
 
@@ -378,7 +375,7 @@ fn digits_as_scikit_learn_tests_them() {
 #[test]
 fn rows_of_all_zeros_and_all_ones() {
     let bits = BitMatrix::from_fn(2, 1000, |i, _| i == 1);
-    let data = Examples::new(Values::Bits(bits), None).unwrap();
+    let data = Examples::new(bits).unwrap();
     let mut rbm = Rbm::bernoulli(1000, 10)
         .initialized_from(&data, 42)
         .unwrap();
@@ -404,12 +401,9 @@ fn rows_of_all_zeros_and_all_ones() {
 /// Real-valued data as probabilities and data drawn anew teach the same machine.
 #[test]
 fn grey_data_either_way() {
-    let grey = Examples::new(
-        Values::Real(Matrix::from_fn(200, 6, |i, j| {
-            if (i + j) % 2 == 0 { 0.9 } else { 0.2 }
-        })),
-        None,
-    )
+    let grey = Examples::new(Matrix::from_fn(200, 6, |i, j| {
+        if (i + j) % 2 == 0 { 0.9 } else { 0.2 }
+    }))
     .unwrap();
     let bits = grey.clone().binarized(Binarization::Sampled, 3, 0);
     let bits = bits.bits().unwrap();

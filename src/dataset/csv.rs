@@ -2,7 +2,7 @@
 
 use super::{
     examples::Examples,
-    load::Accepted,
+    load::{Accepted, MAX_LABEL},
     source::{Source, broken_stream},
 };
 use crate::{
@@ -16,7 +16,7 @@ use std::{io::Read, path::PathBuf};
 const LABEL: &str = "label";
 
 /// Examples of a CSV file. A first line in which any field is not a number is a header; its column `label`, if there is
-/// one, holds labels from 0 to 255. All other fields must be numbers in `range`, and all lines equally wide.
+/// one, holds labels from 0 to 65535. All other fields must be numbers in `range`, and all lines equally wide.
 pub(super) fn examples(source: Source<'_>, range: Accepted) -> Result<Examples> {
     if source.is_compressed() {
         return Err(source.error("an uncompressed CSV file", "gzip"));
@@ -65,7 +65,7 @@ struct Table<'a> {
     label: Option<usize>,
     rows: usize,
     elements: Vec<f32>,
-    labels: Vec<u8>,
+    labels: Vec<u32>,
 }
 
 impl Table<'_> {
@@ -93,9 +93,10 @@ impl Table<'_> {
             if self.label == Some(j) {
                 let label = str::from_utf8(field)
                     .ok()
-                    .and_then(|text| text.parse().ok());
+                    .and_then(|text| text.parse().ok())
+                    .filter(|&label: &u32| label <= MAX_LABEL);
                 self.labels
-                    .push(label.ok_or_else(|| refused("a label from 0 to 255"))?);
+                    .push(label.ok_or_else(|| refused(&format!("a label from 0 to {MAX_LABEL}")))?);
             } else {
                 let x = number(field).filter(|&x| self.range.contains(x.into()));
                 self.elements
@@ -144,9 +145,9 @@ impl Table<'_> {
         }
         let columns = self.elements.len() / self.rows;
         let examples =
-            Examples::from_checked(Matrix::from_slice(self.rows, columns, &self.elements)?);
+            Examples::from_states(Matrix::from_slice(self.rows, columns, &self.elements)?);
         match self.label {
-            Some(_) => examples.labelled(self.labels),
+            Some(_) => examples.with_labels(self.labels),
             None => Ok(examples),
         }
     }
@@ -159,7 +160,8 @@ fn number(field: &[u8]) -> Option<f32> {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::examples::Values, *};
+    use super::*;
+    use crate::states::States;
     use std::io::Write;
 
     fn read(text: &str) -> Result<Examples> {
@@ -173,12 +175,12 @@ mod tests {
     fn header_and_labels_are_optional() {
         let plain = read("0,0.5\n1,0.25\n").unwrap();
         let expected = Matrix::from_slice(2, 2, &[0.0, 0.5, 1.0, 0.25]).unwrap();
-        assert_eq!(plain.values(), &Values::Real(expected));
+        assert_eq!(plain.states(), &States::Real(expected));
         assert_eq!(plain.labels(), None);
         assert_eq!(read("a,b\r\n 0 ,5e-1\r\n1,.25").unwrap(), plain);
-        let labelled = read("a,label,b\n0,7,0.5\n\n1,255,0.25\n").unwrap();
-        assert_eq!(labelled.values(), plain.values());
-        assert_eq!(labelled.labels(), Some(&[7, 255][..]));
+        let labelled = read("a,label,b\n0,7,0.5\n\n1,65535,0.25\n").unwrap();
+        assert_eq!(labelled.states(), plain.states());
+        assert_eq!(labelled.labels(), Some(&[7, 65535][..]));
     }
 
     #[test]
@@ -195,7 +197,7 @@ mod tests {
             ("0,1\n0,nan\n", "\"nan\" in line 2, field 2"),
             ("0,1.5\n", "\"1.5\" in line 1, field 2"),
             ("-0.5\n", "\"-0.5\" in line 1, field 1"),
-            ("label,a\n256,0\n", "\"256\" in line 2, field 1"),
+            ("label,a\n65536,0\n", "\"65536\" in line 2, field 1"),
             ("label,label\n1,0\n", "two of them"),
         ] {
             let message = read(text).unwrap_err().to_string();

@@ -1,4 +1,4 @@
-//! A set of examples: values, one example a row, and perhaps a label for each.
+//! A set of examples: states, one example a row, and perhaps a label, a weight and an observed mask for each.
 
 use super::binarization::{Binarization, binarize};
 use crate::{
@@ -6,76 +6,154 @@ use crate::{
     error::{Error, Result},
     matrix::Matrix,
     rng::HostRng,
+    states::{Input, States},
 };
 use rayon::prelude::*;
 
 /// Stream of the [`HostRng`] that shuffles a split, apart from other uses of the same seed.
 const SPLIT_STREAM: u64 = 0x0073_706c_6974; // "split"
 
-/// The values of examples, one example a row.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Values {
-    /// Packed zeros and ones.
-    Bits(BitMatrix),
-    /// Numbers: in [0, 1], or any finite ones if they came through [`Examples::real`], [`Examples::shifted`] or
-    /// [`super::Dataset::open_real`].
-    Real(Matrix),
-}
-
-/// Examples `[len x columns]` with optional labels, one an example.
+/// Examples `[len x columns]`: states of visible units, one example a row, with optional labels, weights and observed mask.
+///
+/// States are any finite numbers; the units that they are meant for say which of them they can have, by [`crate::model::Layer::check_values`].
+/// Weights and mask are carried along; what cannot use them yet refuses examples that have them.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Examples {
-    values: Values,
-    labels: Option<Vec<u8>>,
+    states: States,
+    labels: Option<Vec<u32>>,
+    weights: Option<Vec<f32>>,
+    observed: Option<BitMatrix>,
 }
 
 impl Examples {
-    /// Examples from values and labels. Cost: one pass over real values.
+    /// Examples from states. Cost: one pass over real values.
     ///
     /// # Errors
-    /// [`Error::Shape`] unless there are as many labels as rows; [`Error::Parameter`] at the first real value that is
-    /// NaN or outside [0, 1].
-    pub fn new(values: Values, labels: Option<Vec<u8>>) -> Result<Self> {
-        if let Values::Real(matrix) = &values
-            && let Some((i, j, x)) = first_outside_unit_interval(matrix)
+    /// [`Error::Parameter`], with row and column, at the first value that is NaN or infinite.
+    pub fn new(states: impl Into<States>) -> Result<Self> {
+        let states = states.into();
+        if let States::Real(matrix) = &states
+            && let Some((i, j, x)) = first_not_finite(matrix)
         {
             return Err(Error::parameter(
                 format!("value in row {i}, column {j}"),
-                "a number in [0, 1]",
+                "a finite number",
                 x,
             ));
         }
-        let examples = Self {
-            values,
-            labels: None,
-        };
-        match labels {
-            Some(labels) => examples.labelled(labels),
-            None => Ok(examples),
+        Ok(Self::from_states(states))
+    }
+
+    /// The same examples with `labels`, in place of others that they may have.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] unless there is one label an example.
+    pub fn with_labels(self, labels: Vec<u32>) -> Result<Self> {
+        self.check_count("labels", labels.len())?;
+        Ok(Self {
+            labels: Some(labels),
+            ..self
+        })
+    }
+
+    /// The same examples with `weights`: how often each counts, in any unit.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] unless there is one weight an example; [`Error::Parameter`], with the row, for one that is negative, NaN or infinite,
+    /// and if all of them are zero.
+    pub fn with_weights(self, weights: Vec<f32>) -> Result<Self> {
+        self.check_count("weights", weights.len())?;
+        let wrong = |w: &f32| !(w.is_finite() && *w >= 0.0);
+        if let Some(i) = weights.iter().position(wrong) {
+            return Err(Error::parameter(
+                format!("weight of row {i}"),
+                "a finite number of at least 0",
+                weights[i],
+            ));
+        }
+        if !weights.is_empty() && weights.iter().all(|&w| w == 0.0) {
+            return Err(Error::parameter(
+                "weights",
+                "at least one above 0",
+                "zeros alone",
+            ));
+        }
+        Ok(Self {
+            weights: Some(weights),
+            ..self
+        })
+    }
+
+    /// The same examples with a mask of the values that were observed: 1 where one was, 0 where it is missing.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] unless the mask has the shape of the states.
+    pub fn with_observed(self, observed: BitMatrix) -> Result<Self> {
+        let shape = (self.len(), self.columns());
+        if (observed.rows(), observed.columns()) != shape {
+            return Err(Error::shape(
+                "mask of observed values",
+                format!("{} x {}, like the examples", shape.0, shape.1),
+                format!("{} x {}", observed.rows(), observed.columns()),
+            ));
+        }
+        Ok(Self {
+            observed: Some(observed),
+            ..self
+        })
+    }
+
+    /// Examples of other states, one for each of these in turn, with the labels and weights of these: features in place of what they were
+    /// computed from. The mask stays if the new states are as wide as the old.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] for another number of rows, and those of [`Self::new`].
+    pub fn with_states(&self, states: impl Into<States>) -> Result<Self> {
+        let new = Self::new(states)?;
+        self.check_count("states", new.len())?;
+        let keeps_mask = new.columns() == self.columns();
+        Ok(Self {
+            labels: self.labels.clone(),
+            weights: self.weights.clone(),
+            observed: self.observed.clone().filter(|_| keeps_mask),
+            ..new
+        })
+    }
+
+    /// Refuses examples with weights or a mask, on behalf of `what`, which would ignore them.
+    ///
+    /// # Errors
+    /// [`Error::Parameter`] for the first of them that is there.
+    pub fn expect_plain(&self, what: &str) -> Result<()> {
+        let carried = [
+            ("weights", self.weights.is_some()),
+            ("a mask of observed values", self.observed.is_some()),
+        ];
+        match carried.iter().find(|(_, is_there)| *is_there) {
+            Some((which, _)) => Err(Error::parameter(
+                format!("examples for {what}"),
+                format!("examples without {which}, which {what} does not support yet"),
+                format!("{} examples with {which}", self.len()),
+            )),
+            None => Ok(()),
         }
     }
 
-    /// Examples of any finite numbers, for units that are not binary.
-    ///
-    /// # Errors
-    /// [`Error::Shape`] unless there are as many labels as rows; [`Error::NotFinite`] for NaN or infinity.
-    pub fn real(matrix: Matrix, labels: Option<Vec<u8>>) -> Result<Self> {
-        if !matrix.is_finite() {
-            return Err(Error::NotFinite {
-                what: "values of the examples".into(),
-            });
+    fn check_count(&self, what: &str, found: usize) -> Result<()> {
+        if found != self.len() {
+            return Err(Error::shape(
+                what,
+                format!("{}, one an example", self.len()),
+                found,
+            ));
         }
-        let examples = Self::from_checked(matrix);
-        match labels {
-            Some(labels) => examples.labelled(labels),
-            None => Ok(examples),
-        }
+        Ok(())
     }
 
     /// The examples with values `(x - offset_j) / scale_j`: standardised ones, or -1 and 1 from bits with 0.5 and 0.5.
     ///
     /// # Errors
-    /// [`Error::Shape`] unless there is one offset and one scale a column; [`Error::NotFinite`] where a result is not finite.
+    /// [`Error::Shape`] unless there is one offset and one scale a column; [`Error::Parameter`] where a result is not finite.
     pub fn shifted(&self, offset: &[f64], scale: &[f64]) -> Result<Self> {
         let n = self.columns();
         if (offset.len(), scale.len()) != (n, n) {
@@ -86,13 +164,9 @@ impl Examples {
                 found,
             ));
         }
-        let value = |i: usize, j: usize| match &self.values {
-            Values::Bits(x) => f64::from(u8::from(x.get(i, j))),
-            Values::Real(x) => f64::from(x.row(i)[j]),
-        };
-        let shifted = |i: usize, j: usize| ((value(i, j) - offset[j]) / scale[j]) as f32;
-        let matrix = Matrix::from_fn(self.len(), n, shifted);
-        Self::real(matrix, self.labels.clone())
+        let x = self.input();
+        let shifted = |i: usize, j: usize| ((f64::from(x.get(i, j)) - offset[j]) / scale[j]) as f32;
+        self.with_states(Matrix::from_fn(self.len(), n, shifted))
     }
 
     /// Standard deviation of every column `[columns]`, not below a tenth of the root mean variance (so that a pixel that is hardly ever on
@@ -100,14 +174,11 @@ impl Examples {
     pub fn deviation(&self) -> Vec<f64> {
         let mean = self.mean();
         let n = self.len().max(1) as f64;
+        let x = self.input();
         let mut variance = vec![0.0; self.columns()];
         for i in 0..self.len() {
             for (j, sum) in variance.iter_mut().enumerate() {
-                let x = match &self.values {
-                    Values::Bits(x) => f64::from(u8::from(x.get(i, j))),
-                    Values::Real(x) => f64::from(x.row(i)[j]),
-                };
-                *sum += (x - mean[j]).powi(2) / n;
+                *sum += (f64::from(x.get(i, j)) - mean[j]).powi(2) / n;
             }
         }
         let least = (variance.iter().sum::<f64>() / variance.len().max(1) as f64).sqrt() / 10.0;
@@ -118,97 +189,60 @@ impl Examples {
     /// Number of classes: one more than the greatest label; `None` without labels.
     pub fn classes(&self) -> Option<usize> {
         let most = self.labels.as_ref()?.iter().max()?;
-        Some(usize::from(*most) + 1)
+        Some(*most as usize + 1)
     }
 
-    /// The examples with their labels as `classes` further columns, of which one is 1: the visible states of a machine that learns them.
+    /// The examples with their labels as `classes` further columns, of which one is 1: the visible states of a machine that learns them. In
+    /// a mask, labels count as observed.
     ///
     /// # Errors
-    /// [`Error::Parameter`] without labels or for a label from `classes` on.
+    /// [`Error::Parameter`] without labels and for a label from `classes` on.
     pub fn with_label_units(&self, classes: usize) -> Result<Self> {
         let Some(labels) = &self.labels else {
             return Err(Error::parameter("data", "examples with labels", "none"));
         };
-        if let Some(label) = labels.iter().find(|&&y| usize::from(y) >= classes) {
-            return Err(Error::parameter("label", format!("below {classes}"), label));
-        }
+        let states = self.states.with_one_hot(labels, classes)?;
         let n = self.columns();
-        let values = match &self.values {
-            Values::Bits(x) => {
-                let mut joint = BitMatrix::zeros(x.rows(), n + classes);
-                for (i, &label) in labels.iter().enumerate() {
-                    let mut view = joint.view_mut();
-                    view.row_mut(i)[..x.row(i).len()].copy_from_slice(x.row(i));
-                    joint.set(i, n + usize::from(label), true);
-                }
-                Values::Bits(joint)
-            }
-            Values::Real(x) => {
-                let mut joint = Matrix::zeros(x.rows(), n + classes);
-                for (i, &label) in labels.iter().enumerate() {
-                    let row = joint.row_mut(i);
-                    row[..n].copy_from_slice(x.row(i));
-                    row[n + usize::from(label)] = 1.0;
-                }
-                Values::Real(joint)
-            }
-        };
+        let observed = self.observed.as_ref().map(|mask| {
+            BitMatrix::from_fn(mask.rows(), n + classes, |i, j| j >= n || mask.get(i, j))
+        });
         Ok(Self {
-            values,
+            states,
             labels: self.labels.clone(),
+            weights: self.weights.clone(),
+            observed,
         })
     }
 
     /// The first `n` columns, or all if there are fewer.
+    #[must_use]
     pub fn first_columns(&self, n: usize) -> Self {
-        let n = n.min(self.columns());
-        let values = match &self.values {
-            Values::Bits(x) => Values::Bits(BitMatrix::from_fn(x.rows(), n, |i, j| x.get(i, j))),
-            Values::Real(x) => Values::Real(Matrix::from_fn(x.rows(), n, |i, j| x.row(i)[j])),
-        };
+        let columns = n.min(self.columns());
+        let observed = self
+            .observed
+            .as_ref()
+            .map(|mask| BitMatrix::from_fn(mask.rows(), columns, |i, j| mask.get(i, j)));
         Self {
-            values,
+            states: self.states.first_columns(n),
             labels: self.labels.clone(),
+            weights: self.weights.clone(),
+            observed,
         }
     }
 
-    /// Unlabelled examples whose values a reader has already checked.
-    pub(super) fn from_checked(matrix: Matrix) -> Self {
+    /// Examples of nothing but states that are known to be finite.
+    pub(crate) fn from_states(states: impl Into<States>) -> Self {
         Self {
-            values: Values::Real(matrix),
+            states: states.into(),
             labels: None,
+            weights: None,
+            observed: None,
         }
-    }
-
-    /// Unlabelled examples of values that come from others.
-    pub(super) fn from_values(values: Values) -> Self {
-        Self {
-            values,
-            labels: None,
-        }
-    }
-
-    /// The same examples with `labels`.
-    pub(super) fn labelled(self, labels: Vec<u8>) -> Result<Self> {
-        if labels.len() != self.len() {
-            return Err(Error::shape(
-                "labels",
-                format!("{}, one an example", self.len()),
-                labels.len(),
-            ));
-        }
-        Ok(Self {
-            labels: Some(labels),
-            ..self
-        })
     }
 
     /// Number of examples.
     pub fn len(&self) -> usize {
-        match &self.values {
-            Values::Bits(bits) => bits.rows(),
-            Values::Real(matrix) => matrix.rows(),
-        }
+        self.states.rows()
     }
 
     /// Whether there is no example.
@@ -218,40 +252,49 @@ impl Examples {
 
     /// Number of values in one example.
     pub fn columns(&self) -> usize {
-        match &self.values {
-            Values::Bits(bits) => bits.columns(),
-            Values::Real(matrix) => matrix.columns(),
-        }
+        self.states.columns()
     }
 
-    /// The values `[len x columns]`.
-    pub fn values(&self) -> &Values {
-        &self.values
+    /// The states `[len x columns]`.
+    pub fn states(&self) -> &States {
+        &self.states
+    }
+
+    /// The states `[len x columns]` as products take them.
+    pub fn input(&self) -> Input<'_> {
+        self.states.view()
     }
 
     /// The labels `[len]`, if there are any.
-    pub fn labels(&self) -> Option<&[u8]> {
+    pub fn labels(&self) -> Option<&[u32]> {
         self.labels.as_deref()
     }
 
-    /// The values if they are packed bits.
+    /// The weights `[len]`, if there are any.
+    pub fn weights(&self) -> Option<&[f32]> {
+        self.weights.as_deref()
+    }
+
+    /// The mask `[len x columns]` of observed values, if there is one: 1 where a value was observed.
+    pub fn observed(&self) -> Option<&BitMatrix> {
+        self.observed.as_ref()
+    }
+
+    /// The states if they are packed bits.
     pub fn bits(&self) -> Option<&BitMatrix> {
-        match &self.values {
-            Values::Bits(bits) => Some(bits),
-            Values::Real(_) => None,
-        }
+        self.states.bits()
     }
 
     /// Mean of every column `[columns]`, summed in f64 in the order of the rows; zeros if there is no example.
     pub fn mean(&self) -> Vec<f64> {
         let n = self.len().max(1) as f64;
-        match &self.values {
-            Values::Bits(bits) => {
+        match &self.states {
+            States::Bits(bits) => {
                 let mut counts = vec![0; bits.columns()];
                 bits.column_counts_into(&mut counts);
                 counts.into_iter().map(|c| f64::from(c) / n).collect()
             }
-            Values::Real(matrix) => {
+            States::Real(matrix) => {
                 let mut sums = vec![0.0; matrix.columns()];
                 for i in 0..matrix.rows() {
                     for (sum, &x) in sums.iter_mut().zip(matrix.row(i)) {
@@ -271,14 +314,14 @@ impl Examples {
     /// # Panics
     /// If sampling would need row 2^32 or beyond.
     pub fn binarized(self, how: Binarization, seed: u64, first_row: usize) -> Self {
-        let values = match self.values {
-            Values::Real(matrix) => match binarize(&matrix, how, seed, first_row) {
-                Some(bits) => Values::Bits(bits),
-                None => Values::Real(matrix),
+        let states = match self.states {
+            States::Real(matrix) => match binarize(&matrix, how, seed, first_row) {
+                Some(bits) => States::Bits(bits),
+                None => States::Real(matrix),
             },
             bits => bits,
         };
-        Self { values, ..self }
+        Self { states, ..self }
     }
 
     /// Two disjoint parts that together hold every example once: the second has `n_second` examples, chosen and ordered
@@ -304,42 +347,47 @@ impl Examples {
     ///
     /// # Panics
     /// If an index is not below [`Examples::len`].
+    #[must_use]
     pub fn take(&self, indices: &[usize]) -> Self {
-        let values = match &self.values {
-            Values::Bits(bits) => {
-                let mut taken = BitMatrix::zeros(indices.len(), bits.columns());
-                for (to, &from) in indices.iter().enumerate() {
-                    taken.copy_row(to, bits.view(), from);
-                }
-                Values::Bits(taken)
+        let observed = self.observed.as_ref().map(|mask| {
+            let mut taken = BitMatrix::zeros(indices.len(), mask.columns());
+            for (to, &from) in indices.iter().enumerate() {
+                taken.copy_row(to, mask.view(), from);
             }
-            Values::Real(matrix) => {
-                let mut taken = Matrix::zeros(indices.len(), matrix.columns());
-                for (to, &from) in indices.iter().enumerate() {
-                    taken.row_mut(to).copy_from_slice(matrix.row(from));
-                }
-                Values::Real(taken)
-            }
-        };
-        let labels = self.labels.as_ref();
+            taken
+        });
         Self {
-            values,
-            labels: labels.map(|labels| indices.iter().map(|&i| labels[i]).collect()),
+            states: self.states.take(indices),
+            labels: taken(self.labels.as_deref(), indices),
+            weights: taken(self.weights.as_deref(), indices),
+            observed,
         }
     }
 
     /// A copy of the first `n` examples, or of all if there are fewer.
+    #[must_use]
     pub fn head(&self, n: usize) -> Self {
         let indices: Vec<usize> = (0..n.min(self.len())).collect();
         self.take(&indices)
     }
 }
 
-/// Row, column and value of the first number that is NaN or outside [0, 1].
-fn first_outside_unit_interval(matrix: &Matrix) -> Option<(usize, usize, f32)> {
+impl<'a> From<&'a Examples> for Input<'a> {
+    fn from(x: &'a Examples) -> Self {
+        x.input()
+    }
+}
+
+/// The elements at `indices`.
+fn taken<T: Copy>(all: Option<&[T]>, indices: &[usize]) -> Option<Vec<T>> {
+    all.map(|all| indices.iter().map(|&i| all[i]).collect())
+}
+
+/// Row, column and value of the first number that is NaN or infinite.
+fn first_not_finite(matrix: &Matrix) -> Option<(usize, usize, f32)> {
     (0..matrix.rows()).into_par_iter().find_map_first(|i| {
         let row = matrix.row(i);
-        let j = row.iter().position(|x| !(0.0..=1.0).contains(x))?;
+        let j = row.iter().position(|x| !x.is_finite())?;
         Some((i, j, row[j]))
     })
 }
@@ -350,33 +398,36 @@ mod tests {
 
     fn grey(rows: usize, columns: usize) -> Examples {
         let matrix = Matrix::from_fn(rows, columns, |i, j| ((i * 31 + j * 17) % 11) as f32 / 10.0);
-        let labels = (0..rows).map(|i| i as u8).collect();
-        Examples::new(Values::Real(matrix), Some(labels)).unwrap()
+        let labels = (0..rows as u32).collect();
+        Examples::new(matrix).unwrap().with_labels(labels).unwrap()
     }
 
     #[test]
-    fn new_refuses_what_is_not_a_probability_and_other_label_counts() {
-        for bad in [f32::NAN, f32::INFINITY, -0.1, 1.000_001] {
-            let matrix = Matrix::from_fn(3, 4, |i, j| if (i, j) == (2, 1) { bad } else { 1.0 });
-            let message = Examples::new(Values::Real(matrix), None)
-                .unwrap_err()
-                .to_string();
+    fn new_refuses_what_is_not_finite_and_other_counts() {
+        for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+            let matrix = Matrix::from_fn(3, 4, |i, j| if (i, j) == (2, 1) { bad } else { 7.0 });
+            let message = Examples::new(matrix).unwrap_err().to_string();
             assert!(
                 message.contains("row 2, column 1") && message.contains(&bad.to_string()),
                 "{message}"
             );
         }
-        let bits = Values::Bits(BitMatrix::zeros(3, 2));
-        let message = Examples::new(bits, Some(vec![0; 4]))
-            .unwrap_err()
-            .to_string();
-        assert!(message.contains('3') && message.contains('4'), "{message}");
+        let bits = Examples::new(BitMatrix::zeros(3, 2)).unwrap();
+        for refused in [
+            bits.clone().with_labels(vec![0; 4]),
+            bits.clone().with_weights(vec![1.0; 4]),
+            bits.with_states(BitMatrix::zeros(4, 2)),
+            bits.clone().with_observed(BitMatrix::zeros(4, 2)),
+        ] {
+            let message = refused.unwrap_err().to_string();
+            assert!(message.contains('3') && message.contains('4'), "{message}");
+        }
     }
 
     #[test]
     fn mean_of_bits_is_the_mean_of_the_same_numbers() {
         let bits = grey(50, 70).binarized(Binarization::Threshold(0.4), 0, 0);
-        let real = Examples::new(Values::Real(bits.bits().unwrap().to_matrix()), None).unwrap();
+        let real = Examples::new(bits.bits().unwrap().to_matrix()).unwrap();
         assert_eq!(bits.mean(), real.mean());
         let mean = grey(11, 1).mean();
         assert!(
@@ -397,14 +448,12 @@ mod tests {
         let mut labels = [first.labels().unwrap(), second.labels().unwrap()].concat();
         for part in [&first, &second] {
             for (i, &label) in part.labels().unwrap().iter().enumerate() {
-                let (Values::Real(part), Values::Real(all)) = (part.values(), all.values()) else {
-                    panic!("real values");
-                };
+                let (part, all) = (part.states().to_matrix(), all.states().to_matrix());
                 assert_eq!(part.row(i), all.row(label as usize));
             }
         }
         labels.sort_unstable();
-        assert_eq!(labels, (0..40).collect::<Vec<u8>>());
+        assert_eq!(labels, (0..40).collect::<Vec<u32>>());
         assert_eq!(all.clone().split(15, 3).unwrap().1, second);
         assert_ne!(all.clone().split(15, 4).unwrap().1, second);
         for n in [0, 40, 41] {
@@ -433,12 +482,15 @@ mod tests {
             );
         }
         let spins = bits.shifted(&[0.5; 70], &[0.5; 70]).unwrap();
-        let Values::Real(spins) = spins.values() else {
-            panic!("numbers")
-        };
-        assert!(spins.elements().all(|x| x == 1.0 || x == -1.0));
+        assert!(
+            spins
+                .states()
+                .real()
+                .unwrap()
+                .elements()
+                .all(|x| x == 1.0 || x == -1.0)
+        );
         assert_eq!(grey(1, 3).deviation(), [1.0; 3]);
-        assert!(Examples::real(Matrix::from_fn(1, 1, |_, _| f32::NAN), None).is_err());
         assert!(real.shifted(&[0.0; 3], &deviation).is_err());
     }
 

@@ -1,6 +1,6 @@
 //! Toy data whose best possible log-likelihood is known.
 
-use super::examples::{Examples, Values};
+use super::examples::Examples;
 use crate::bits::BitMatrix;
 
 /// Bars and stripes on an `n x n` image, flattened row by row: first the `2^n` images whose rows are constant (bars),
@@ -37,7 +37,7 @@ pub fn shifting_bar(n: usize, width: usize) -> Examples {
 }
 
 fn unlabelled(bits: BitMatrix) -> Examples {
-    Examples::new(Values::Bits(bits), None).expect("bits without labels are always examples")
+    Examples::from_states(bits)
 }
 
 #[cfg(test)]

@@ -35,10 +35,11 @@ pub(super) fn layout(source: &mut Source<'_>) -> Result<(usize, usize)> {
 }
 
 /// Labels: unsigned bytes in one dimension.
-pub(super) fn labels(mut source: Source<'_>) -> Result<Vec<u8>> {
+pub(super) fn labels(mut source: Source<'_>) -> Result<Vec<u32>> {
     let sizes = sizes(&mut source, 1..=1, "one dimension")?;
     let (rows, _, _) = volume(&source, &sizes)?;
-    source.last(rows, "labels")
+    let bytes = source.last(rows, "labels")?;
+    Ok(bytes.into_iter().map(u32::from).collect())
 }
 
 /// Grey values: bytes in row-major order divided by 255, in parallel.

@@ -14,6 +14,9 @@ use std::path::{Path, PathBuf};
 const TRAIN_FILES: [&str; 2] = ["train-images-idx3-ubyte", "train-labels-idx1-ubyte"];
 const TEST_FILES: [&str; 2] = ["t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"];
 
+/// The greatest label that a reader accepts. Greater numbers are no classes, and a class takes memory.
+pub(super) const MAX_LABEL: u32 = 65_535;
+
 /// Numbers that a reader accepts as values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Accepted {
@@ -86,7 +89,7 @@ impl Dataset {
     ///   `test` or `x_test`; labels `y_train` or `y`, test labels `y_test`; the first name that is there counts.
     ///   Members may be stored or deflated, archives smaller than 4 GB.
     /// - CSV: commas, lines of equal width, numbers in [0, 1]; a first line in which any field is not a number is a
-    ///   header; a column that it names `label` holds labels from 0 to 255.
+    ///   header; a column that it names `label` holds labels from 0 to 65535.
     ///
     /// # Errors
     /// [`Error::File`] if the file is none of these or breaks a rule above; [`Error::Io`] if the system refuses to read.
@@ -112,12 +115,10 @@ impl Dataset {
         let head = source.peek();
         let train = match extension.as_ref().and_then(|e| e.to_str()) {
             Some("csv") => csv::examples(source, range)?,
-            Some("npy") => Examples::from_checked(npy::values(source, range)?),
+            Some("npy") => Examples::from_states(npy::values(source, range)?),
             Some("npz") => return npz::read(path, range),
-            _ if npy_header::recognises(head) => {
-                Examples::from_checked(npy::values(source, range)?)
-            }
-            _ if idx::recognises(head) => Examples::from_checked(idx::images(source)?),
+            _ if npy_header::recognises(head) => Examples::from_states(npy::values(source, range)?),
+            _ if idx::recognises(head) => Examples::from_states(idx::images(source)?),
             _ if npz::recognises(head) && !source.is_compressed() => return npz::read(path, range),
             _ => {
                 return Err(source.error("a file of IDX, NPY, NPZ or (named .csv) CSV", hex(head)));
@@ -201,14 +202,14 @@ fn plain_or_gzipped(directory: &Path, name: &str) -> Option<PathBuf> {
 
 fn idx_examples(images: Source<'_>, labels: Option<Source<'_>>) -> Result<Examples> {
     let images_path = images.path().to_owned();
-    let examples = Examples::from_checked(idx::images(images)?);
+    let examples = Examples::from_states(idx::images(images)?);
     let Some(labels) = labels else {
         return Ok(examples);
     };
     let labels_path = labels.path().to_owned();
     let labels = idx::labels(labels)?;
     let (expected, found) = (examples.len(), labels.len());
-    examples.labelled(labels).map_err(|_| {
+    examples.with_labels(labels).map_err(|_| {
         Error::file(
             labels_path,
             format!(

@@ -1,8 +1,8 @@
-//! Data sets: examples as packed bits or as numbers in [0, 1], their labels, and where they come from.
+//! Data sets: examples as packed bits or as numbers, their labels, and where they come from.
 //!
 //! A [`Dataset`] is read from the IDX files of MNIST, from NPY, NPZ or CSV, or made by a generator
-//! ([`bars_and_stripes`], [`shifting_bar`]). Files give [`Values::Real`]; [`Dataset::binarized`] turns those into the
-//! packed [`Values::Bits`] on which the products are fast. Readers accept no more than the format promises: every
+//! ([`bars_and_stripes`], [`shifting_bar`]). Files give [`crate::States::Real`]; [`Dataset::binarized`] turns those into the
+//! packed [`crate::States::Bits`] on which the products are fast. Readers accept no more than the format promises: every
 //! refusal names the file, what was expected and what came. No header can make them allocate more than the bytes that
 //! really are there justify: those bytes, and their rows as floats padded to 64 bytes.
 
@@ -19,7 +19,7 @@ mod source;
 mod stream;
 
 pub use binarization::Binarization;
-pub use examples::{Examples, Values};
+pub use examples::Examples;
 pub use generate::{bars_and_stripes, shifting_bar};
 pub use load::Dataset;
 pub use stream::{BLOCK_ROWS, Batches, ExampleStream, WINDOW_BLOCKS};

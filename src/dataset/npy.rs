@@ -2,7 +2,7 @@
 
 use super::{
     idx,
-    load::Accepted,
+    load::{Accepted, MAX_LABEL},
     npy_header::{Header, Kind},
     source::Source,
 };
@@ -46,8 +46,8 @@ pub(super) fn values(mut source: Source<'_>, range: Accepted) -> Result<Matrix> 
     Ok(matrix)
 }
 
-/// Labels: whole numbers from 0 to 255 in one dimension, of any accepted type.
-pub(super) fn labels(mut source: Source<'_>) -> Result<Vec<u8>> {
+/// Labels: whole numbers from 0 to 65535 in one dimension, of any accepted type.
+pub(super) fn labels(mut source: Source<'_>) -> Result<Vec<u32>> {
     let header = Header::read(&mut source)?;
     if header.dimensions() != 1 {
         return Err(source.error("labels in one dimension", header.describe()));
@@ -56,13 +56,13 @@ pub(super) fn labels(mut source: Source<'_>) -> Result<Vec<u8>> {
     (0..header.shape[0])
         .map(|i| {
             let value = header.number(&data, i);
-            if !(0.0..=255.0).contains(&value) || value.fract() != 0.0 {
+            if !(0.0..=f64::from(MAX_LABEL)).contains(&value) || value.fract() != 0.0 {
                 return Err(source.error(
-                    "labels from 0 to 255",
+                    format!("labels from 0 to {MAX_LABEL}"),
                     format!("{value} in row {i} of {}", header.describe()),
                 ));
             }
-            Ok(value as u8)
+            Ok(value as u32)
         })
         .collect()
 }

@@ -86,13 +86,13 @@ impl<'a> Archive<'a> {
     fn examples(&mut self, name: &str, labels: &[&str]) -> Result<Examples> {
         let range = self.range;
         let examples =
-            Examples::from_checked(self.array(name, |source| npy::values(source, range))?);
+            Examples::from_states(self.array(name, |source| npy::values(source, range))?);
         let Some(label) = self.first_of(labels) else {
             return Ok(examples);
         };
         let numbers = self.array(&label, npy::labels)?;
         let (expected, found) = (examples.len(), numbers.len());
-        examples.labelled(numbers).map_err(|_| {
+        examples.with_labels(numbers).map_err(|_| {
             Error::file(
                 self.inside(&label),
                 format!("{expected} labels, one for each example of {name}"),

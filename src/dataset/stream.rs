@@ -5,7 +5,7 @@
 //! neighbours there stay within a window: a file sorted by class should be shuffled once before.
 
 use super::{
-    Binarization, Examples, Values,
+    Binarization, Examples,
     binarization::{binarize_row, fills},
     idx,
     npy_header::{self, Header, Kind},
@@ -16,6 +16,7 @@ use crate::{
     error::{Error, Result},
     matrix::Matrix,
     rng::HostRng,
+    states::States,
 };
 use std::{
     fs::File,
@@ -289,7 +290,7 @@ impl ExampleStream {
             }
         }
         if !fills(self.how) {
-            return Ok(Examples::from_checked(matrix));
+            return Ok(Examples::from_states(matrix));
         }
         let mut bits = BitMatrix::zeros(n, self.columns);
         for i in 0..n {
@@ -302,7 +303,7 @@ impl ExampleStream {
                 bits.view_mut().row_mut(i),
             );
         }
-        Examples::new(Values::Bits(bits), None)
+        Ok(Examples::from_states(bits))
     }
 }
 
@@ -349,15 +350,15 @@ fn gather(blocks: &[Examples], picks: &[(usize, usize)]) -> Examples {
         real = Matrix::zeros(picks.len(), columns);
     }
     for (to, &(block, row)) in picks.iter().enumerate() {
-        match blocks[block].values() {
-            Values::Bits(x) => bits.copy_row(to, x.view(), row),
-            Values::Real(x) => real.row_mut(to).copy_from_slice(x.row(row)),
+        match blocks[block].states() {
+            States::Bits(x) => bits.copy_row(to, x.view(), row),
+            States::Real(x) => real.row_mut(to).copy_from_slice(x.row(row)),
         }
     }
     if is_bits {
-        Examples::from_values(Values::Bits(bits))
+        Examples::from_states(bits)
     } else {
-        Examples::from_values(Values::Real(real))
+        Examples::from_states(real)
     }
 }
 

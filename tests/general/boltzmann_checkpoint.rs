@@ -2,7 +2,7 @@
 
 use crate::common::normal_boltzmann;
 use harmonium::{
-    BitMatrix, BoltzmannMachine, Checkpoint, Error, Examples, Values,
+    BitMatrix, BoltzmannMachine, Checkpoint, Error, Examples,
     model::MeanField,
     train::{BoltzmannNegative, BoltzmannOptions, BoltzmannPositive, BoltzmannTraining, Rule},
 };
@@ -98,7 +98,7 @@ fn runs_go_on_as_if_never_interrupted() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("run.safetensors");
     let bits = BitMatrix::from_fn(37, 6, |i, j| (i * 5 + j * 3) % 7 < 3);
-    let data = Examples::new(Values::Bits(bits), None).unwrap();
+    let data = Examples::new(bits).unwrap();
     let persistent = BoltzmannNegative::Persistent {
         chains: 70,
         steps: 2,

@@ -4,7 +4,7 @@ use crate::common::{draw_states, normal_boltzmann, normal_rbm};
 use harmonium::{
     Error,
     bits::BitMatrix,
-    dataset::{Examples, Values},
+    dataset::Examples,
     evaluate::boltzmann_pseudo_likelihood,
     matrix::Matrix,
     model::{BoltzmannMachine, MeanField},
@@ -26,7 +26,7 @@ const EXACT: BoltzmannOptions = BoltzmannOptions {
 };
 
 fn examples(bits: BitMatrix) -> Examples {
-    Examples::new(Values::Bits(bits), None).unwrap()
+    Examples::new(bits).unwrap()
 }
 
 /// `rows` examples of `n` units, of an uneven distribution.
@@ -390,7 +390,7 @@ fn what_is_refused() {
         negative: BoltzmannNegative::PseudoLikelihood,
         ..EXACT
     };
-    let real = Examples::new(Values::Real(Matrix::zeros(3, 5)), None).unwrap();
+    let real = Examples::new(Matrix::zeros(3, 5)).unwrap();
     let chains = BoltzmannNegative::Mcmc {
         chains: 0,
         steps: 1,

@@ -3,7 +3,7 @@
 use flate2::{Compression, write::GzEncoder};
 use harmonium::{
     Error, Matrix,
-    dataset::{Binarization, Dataset, Examples, Values},
+    dataset::{Binarization, Dataset, Examples},
     rng::{Draws, Site},
 };
 use npyz::WriterBuilder;
@@ -18,10 +18,7 @@ use zip::{CompressionMethod, ZipWriter, write::SimpleFileOptions};
 const MNIST: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/data/mnist");
 
 fn real(examples: &Examples) -> &Matrix {
-    match examples.values() {
-        Values::Real(matrix) => matrix,
-        Values::Bits(_) => panic!("real values expected"),
-    }
+    examples.states().real().expect("real values")
 }
 
 fn gzip(bytes: &[u8]) -> Vec<u8> {
@@ -112,7 +109,7 @@ fn mnist_is_what_the_world_knows() {
 #[test]
 fn sampling_is_the_same_on_any_number_of_threads() {
     let matrix = Matrix::from_fn(1000, 100, |i, j| ((i * 7 + j) % 10) as f32 / 9.0);
-    let examples = Examples::new(Values::Real(matrix), None).unwrap();
+    let examples = Examples::new(matrix).unwrap();
     let bits = |threads| {
         let pool = rayon::ThreadPoolBuilder::new()
             .num_threads(threads)
@@ -374,6 +371,6 @@ proptest! {
         }
         let data = open("a.csv", text.as_bytes()).unwrap();
         prop_assert_eq!(real(&data.train), &expected);
-        prop_assert_eq!(data.train.labels().unwrap(), &(0..rows as u8).collect::<Vec<_>>()[..]);
+        prop_assert_eq!(data.train.labels().unwrap(), &(0..rows as u32).collect::<Vec<_>>()[..]);
     }
 }

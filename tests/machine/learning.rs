@@ -5,7 +5,7 @@ use harmonium::{
     Error,
     bits::BitMatrix,
     checkpoint::Checkpoint,
-    dataset::{Examples, Values},
+    dataset::Examples,
     evaluate::exact_mean_log_likelihood,
     model::Rbm,
     train::{Averaging, Centering, Negative, Offset, Options, Rule, Schedule, Sparsity, Training},
@@ -13,7 +13,7 @@ use harmonium::{
 use std::ops::ControlFlow;
 
 fn bits(v: BitMatrix) -> Examples {
-    Examples::new(Values::Bits(v), None).unwrap()
+    Examples::new(v).unwrap()
 }
 
 fn some_data(n: usize) -> Examples {

@@ -3,7 +3,7 @@
 use crate::common::{all_states, normal_rbm, random_rbm, total_variation, total_variation_floor};
 use harmonium::{
     bits::BitMatrix,
-    dataset::{Examples, Values, bars_and_stripes},
+    dataset::{Examples, bars_and_stripes},
     evaluate::{
         Ais, Base, Betas, Bracket, ReverseStart, Warning, exact_free_energies, exact_samples,
     },
@@ -189,7 +189,7 @@ fn reverse_from_gibbs_chains_and_look_up_products() {
     .unwrap();
     let exact = a.log_z().unwrap() + b.log_z().unwrap();
     let coins = BitMatrix::from_fn(64, 41, |i, j| (i * 7 + j * 3 + i * j) % 5 < 2);
-    let data = Examples::new(Values::Bits(coins), None).unwrap();
+    let data = Examples::new(coins).unwrap();
     let start = ReverseStart::suited_to(&rbm, &data, 300, 200, 1).unwrap();
     assert!(matches!(&start, ReverseStart::Gibbs { states, burn_in: 200 } if states.rows() == 64));
     let ais = linear(300, 1000, 4);

@@ -8,7 +8,7 @@ use harmonium::{
     States,
     bits::BitMatrix,
     checkpoint::{load_chains, save_chains},
-    dataset::{Examples, Values},
+    dataset::Examples,
     matrix::Matrix,
     model::{Clamp, GibbsChain, Layer, Rbm, SwapRate, Tempering, Trajectory, even_ladder},
     train::{Negative, Options, Schedule, Training},
@@ -386,7 +386,7 @@ fn stored_chains_go_on_as_if_never_interrupted() {
 
 fn bits(rows: usize, columns: usize) -> Examples {
     let bits = BitMatrix::from_fn(rows, columns, |i, j| (i * i * 31 + j * 17 + i * j) % 11 < 4);
-    Examples::new(Values::Bits(bits), None).unwrap()
+    Examples::new(bits).unwrap()
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Examples read from a file as they are needed, against the same examples in memory.
 
 use harmonium::{
-    Binarization, Dataset, Examples, Rbm, Training, Values,
+    Binarization, Dataset, Examples, Rbm, States, Training,
     dataset::{BLOCK_ROWS, ExampleStream, WINDOW_BLOCKS},
     matrix::Matrix,
     train::{Negative, Options, Reconstruction},
@@ -47,9 +47,9 @@ impl Directory {
 /// Every row of `examples` as bits of its numbers.
 fn rows(examples: &Examples) -> Vec<Vec<u32>> {
     let row = |i: usize| -> Vec<u32> {
-        match examples.values() {
-            Values::Bits(x) => (0..x.columns()).map(|j| u32::from(x.get(i, j))).collect(),
-            Values::Real(x) => x.row(i).iter().map(|x| x.to_bits()).collect(),
+        match examples.states() {
+            States::Bits(x) => (0..x.columns()).map(|j| u32::from(x.get(i, j))).collect(),
+            States::Real(x) => x.row(i).iter().map(|x| x.to_bits()).collect(),
         }
     };
     (0..examples.len()).map(row).collect()
@@ -293,7 +293,7 @@ fn training_from_a_file_is_training_on_its_minibatches_and_resumes_to_the_bit() 
 #[test]
 fn minibatches_that_do_not_fit_are_refused() {
     let data = |rows: usize, columns: usize, x: f32| {
-        Examples::new(Values::Real(Matrix::from_fn(rows, columns, |_, _| x)), None).unwrap()
+        Examples::new(Matrix::from_fn(rows, columns, |_, _| x)).unwrap()
     };
     let bits = |rows| data(rows, 5, 1.0).binarized(Binarization::Threshold(0.5), 0, 0);
     let rbm = Rbm::bernoulli(5, 3);

@@ -5,7 +5,7 @@ use harmonium::{
     States,
     bits::BitMatrix,
     checkpoint::Checkpoint,
-    dataset::{Examples, Values},
+    dataset::Examples,
     evaluate::{Ais, Base, Betas},
     model::{Clamp, GibbsChain, Rbm, Tempering, Trajectory, even_ladder},
     rng::HostRng,
@@ -17,7 +17,7 @@ use std::ops::ControlFlow;
 fn two_clusters() -> Examples {
     let mut rng = HostRng::new(5, 1);
     let bits = BitMatrix::from_fn(300, 12, |i, _| (i % 3 > 0) != (rng.uniform() < 0.03));
-    Examples::new(Values::Bits(bits), None).unwrap()
+    Examples::new(bits).unwrap()
 }
 
 fn run(chains: usize, acceptance: f32, snapshots: usize, rate: Schedule) -> Training {

@@ -2,8 +2,8 @@
 
 use crate::common::{draw_layer_states, normal_machine};
 use harmonium::{
-    BitMatrix, Checkpoint, Input, Matrix, States,
-    dataset::{Examples, Values},
+    BitMatrix, Checkpoint, Matrix,
+    dataset::Examples,
     evaluate::exact_mean_log_likelihood,
     model::{Layer, Rbm, most_probable},
     rng::HostRng,
@@ -14,13 +14,6 @@ use std::ops::ControlFlow;
 
 /// Rate at which one update leaves the machine where it was, so that the step divided by it is the gradient.
 const TINY_RATE: f32 = 1e-6;
-
-fn input(data: &Examples) -> Input<'_> {
-    match data.values() {
-        Values::Bits(x) => x.into(),
-        Values::Real(x) => x.into(),
-    }
-}
 
 /// The gradient of the first update: W, b, c, log-variances of both layers.
 fn gradient(rbm: &Rbm, data: &Examples, options: Options) -> Vec<f64> {
@@ -124,9 +117,9 @@ fn random_data(layer: &Layer, rows: usize, seed: u64) -> Examples {
     let values = random_values(layer, rows, seed);
     if layer.units.are_binary() {
         let bits = BitMatrix::from_matrix(&values).unwrap();
-        Examples::new(Values::Bits(bits), None).unwrap()
+        Examples::new(bits).unwrap()
     } else {
-        Examples::real(values, None).unwrap()
+        Examples::new(values).unwrap()
     }
 }
 
@@ -150,7 +143,7 @@ fn exact_gradients_equal_finite_differences() {
             ..Options::default()
         };
         let gradient = gradient(&rbm, &data, options);
-        let likelihood = |rbm: &Rbm| exact_mean_log_likelihood(rbm, input(&data)).unwrap().0;
+        let likelihood = |rbm: &Rbm| exact_mean_log_likelihood(rbm, data.input()).unwrap().0;
         assert_gradient(
             &rbm,
             &gradient,
@@ -202,11 +195,8 @@ fn chains_learn_what_a_teacher_made() {
     {
         let teacher = centred(normal_machine(visible, hidden, deviation, 20 + seed as u64));
         let p = teacher.visible_distribution(1.0).unwrap();
-        let data = match draw_layer_states(teacher.visible(), &p, 4000, 1) {
-            States::Bits(x) => Examples::new(Values::Bits(x), None).unwrap(),
-            States::Real(x) => Examples::real(x, None).unwrap(),
-        };
-        let likelihood = |rbm: &Rbm| exact_mean_log_likelihood(rbm, input(&data)).unwrap().0;
+        let data = Examples::new(draw_layer_states(teacher.visible(), &p, 4000, 1)).unwrap();
+        let likelihood = |rbm: &Rbm| exact_mean_log_likelihood(rbm, data.input()).unwrap().0;
         let start = Rbm::unconnected(
             Layer::new(teacher.visible().units.clone()),
             Layer::new(teacher.hidden().units.clone()),
@@ -266,8 +256,8 @@ fn gaussian_visible_units_learn_clusters_and_variances() {
         let centre = if i % 2 == 0 { 1.0 } else { -1.0 };
         (centre * [1.0, -1.0, 0.5][j] + [0.7, 0.9, 1.2][j] * rng.normal()) as f32
     });
-    let data = Examples::real(values, None).unwrap();
-    let likelihood = |rbm: &Rbm| exact_mean_log_likelihood(rbm, input(&data)).unwrap().0;
+    let data = Examples::new(values).unwrap();
+    let likelihood = |rbm: &Rbm| exact_mean_log_likelihood(rbm, data.input()).unwrap().0;
     let learned = |negative| {
         let mut rbm = Rbm::unconnected(Layer::of(Kind::Gaussian, 3), Layer::bernoulli(1))
             .and_then(|rbm| rbm.initialized_from(&data, 1))
@@ -330,7 +320,7 @@ fn statistics_of_large_hidden_means_are_exact() {
         ..Options::default()
     };
     let gradient = gradient(&rbm, &data, options);
-    let mean = f64::from(rbm.mean_h_from_v(input(&data), 1.0).unwrap().row(0)[0]);
+    let mean = f64::from(rbm.mean_h_from_v(data.input(), 1.0).unwrap().row(0)[0]);
     assert!(mean > 3.0);
     for i in 0..70 {
         let expected = mean * gradient[70 * 40 + i];
@@ -343,22 +333,22 @@ fn statistics_of_large_hidden_means_are_exact() {
 }
 
 /// A joint machine of 5 pixels and 3 labels, and labelled examples.
-fn labelled() -> (Rbm, Examples, Vec<u8>) {
+fn labelled() -> (Rbm, Examples, Vec<u32>) {
     let rbm = normal_machine(("bernoulli:5+softmax:3", 8), ("bernoulli", 4), 0.8, 3);
     let data = random_data(rbm.visible(), 30, 4);
     let bits = data.bits().unwrap();
-    let labels = (0..30).map(|i| (0..3).position(|y| bits.get(i, 5 + y)).unwrap() as u8);
+    let labels = (0..30).map(|i| (0..3).position(|y| bits.get(i, 5 + y)).unwrap() as u32);
     let labels = labels.collect();
     (rbm, data, labels)
 }
 
-fn mean_log_p(rbm: &Rbm, data: &Examples, labels: &[u8]) -> f64 {
+fn mean_log_p(rbm: &Rbm, data: &Examples, labels: &[u32]) -> f64 {
     let pixels = data.first_columns(rbm.label_group().unwrap().first);
-    let log_p = rbm.log_p_y_from_v(input(&pixels)).unwrap();
+    let log_p = rbm.log_p_y_from_v(pixels.input()).unwrap();
     let of_labels = labels
         .iter()
         .enumerate()
-        .map(|(s, &y)| f64::from(log_p.row(s)[usize::from(y)]));
+        .map(|(s, &y)| f64::from(log_p.row(s)[y as usize]));
     of_labels.sum::<f64>() / labels.len() as f64
 }
 
@@ -366,7 +356,7 @@ fn mean_log_p(rbm: &Rbm, data: &Examples, labels: &[u8]) -> f64 {
 fn class_probabilities_are_those_of_the_joint_distribution() {
     let (rbm, data, _) = labelled();
     let pixels = data.first_columns(5);
-    let log_p = rbm.log_p_y_from_v(input(&pixels)).unwrap();
+    let log_p = rbm.log_p_y_from_v(pixels.input()).unwrap();
     let grey = Matrix::from_fn(30, 5, |i, j| f32::from(pixels.bits().unwrap().get(i, j)));
     assert_eq!(
         most_probable(&log_p),
@@ -405,7 +395,7 @@ fn discriminative_and_hybrid_gradients_equal_finite_differences() {
     // f32 in ln p: 1e-7 / 2 h = 5e-5 a difference, and less of a mean of 30.
     assert_gradient(&rbm, &found, discriminative, "discriminative");
     let hybrid = |rbm: &Rbm| {
-        discriminative(rbm) + 0.3 * exact_mean_log_likelihood(rbm, input(&data)).unwrap().0
+        discriminative(rbm) + 0.3 * exact_mean_log_likelihood(rbm, data.input()).unwrap().0
     };
     let objective = Objective::Hybrid {
         generative_weight: 0.3,
@@ -413,10 +403,7 @@ fn discriminative_and_hybrid_gradients_equal_finite_differences() {
     let found = gradient(&rbm, &data, options(objective));
     assert_gradient(&rbm, &found, hybrid, "hybrid");
     // Real-valued pixels take the other way through the same formulas.
-    let Values::Bits(bits) = data.values() else {
-        panic!("bits")
-    };
-    let grey = Examples::new(Values::Real(bits.to_matrix()), None).unwrap();
+    let grey = Examples::new(data.states().to_matrix()).unwrap();
     let found = gradient(&rbm, &grey, options(Objective::Discriminative));
     assert_gradient(&rbm, &found, discriminative, "discriminative, reals");
 }
@@ -427,8 +414,8 @@ fn the_discriminative_gradient_of_a_wide_machine_equals_a_difference() {
     let rbm = normal_machine(("bernoulli:90+softmax:10", 100), ("bernoulli", 150), 0.1, 8);
     let data = random_data(rbm.visible(), 64, 4);
     let bits = data.bits().unwrap();
-    let labels: Vec<u8> = (0..64)
-        .map(|i| (0..10).position(|y| bits.get(i, 90 + y)).unwrap() as u8)
+    let labels: Vec<u32> = (0..64)
+        .map(|i| (0..10).position(|y| bits.get(i, 90 + y)).unwrap() as u32)
         .collect();
     let options = Options {
         objective: Objective::Discriminative,
@@ -459,12 +446,12 @@ fn the_discriminative_gradient_of_a_wide_machine_equals_a_difference() {
 /// Labels that depend on the pixels: two of four prototypes with noise.
 fn prototypes(n: usize, seed: u64) -> Examples {
     let mut rng = HostRng::new(seed, 3);
-    let labels: Vec<u8> = (0..n).map(|i| (i % 4) as u8).collect();
+    let labels: Vec<u32> = (0..n).map(|i| (i % 4) as u32).collect();
     let bits = BitMatrix::from_fn(n, 40, |i, j| {
         let prototype = (j * (i % 4 + 2) / 3) % 2 == 1;
         prototype != (rng.uniform() < 0.25)
     });
-    Examples::new(Values::Bits(bits), Some(labels)).unwrap()
+    Examples::new(bits).unwrap().with_labels(labels).unwrap()
 }
 
 #[test]
@@ -491,12 +478,12 @@ fn every_objective_learns_to_classify() {
         Trainer::with_options(options)
             .train(&mut rbm, &joint, |_| ControlFlow::Continue(()))
             .unwrap();
-        let found = most_probable(&rbm.log_p_y_from_v(input(&test)).unwrap());
+        let found = most_probable(&rbm.log_p_y_from_v(test.input()).unwrap());
         let labels = test.labels().unwrap();
         let wrong = found
             .iter()
             .zip(labels)
-            .filter(|(a, b)| **a != usize::from(**b))
+            .filter(|(a, b)| **a != **b as usize)
             .count();
         // Chance is 750 of 1000.
         assert!(wrong < 100, "{objective:?}: {wrong} of 1000 wrong");
@@ -564,7 +551,7 @@ fn files_of_every_kind_round_trip_and_runs_resume_to_the_bit() {
 
 #[test]
 fn data_that_are_no_states_are_refused() {
-    let bits = Examples::new(Values::Bits(BitMatrix::zeros(4, 3)), None).unwrap();
+    let bits = Examples::new(BitMatrix::zeros(4, 3)).unwrap();
     let spins = Rbm::unconnected(Layer::of(Kind::Spin, 3), Layer::bernoulli(2)).unwrap();
     let message = Training::new(spins, Options::default(), &bits)
         .unwrap_err()
@@ -573,7 +560,7 @@ fn data_that_are_no_states_are_refused() {
         message.contains("spin") && message.contains("-1"),
         "{message}"
     );
-    let reals = Examples::real(Matrix::from_fn(4, 3, |_, _| 2.0), None).unwrap();
+    let reals = Examples::new(Matrix::from_fn(4, 3, |_, _| 2.0)).unwrap();
     assert!(Training::new(Rbm::bernoulli(3, 2), Options::default(), &reals).is_err());
     let gaussian = Rbm::unconnected(Layer::of(Kind::Gaussian, 3), Layer::bernoulli(2)).unwrap();
     let options = Options {

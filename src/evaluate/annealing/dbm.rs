@@ -8,7 +8,7 @@
 use super::{Ais, Base, Bracket, LogZ, ReverseStart};
 use crate::{
     bits::BitMatrix,
-    dataset::{Binarization, Examples, Values},
+    dataset::{Binarization, Examples},
     error::{Error, Result},
     evaluate::MAX_SAMPLED_UNITS,
     model::{Dbm, DbmChain, MeanField, Rbm, log_odds},
@@ -72,10 +72,7 @@ impl Base {
         let Self::Biases(mut biases) = Self::rate_of(data) else {
             return Ok(Self::Uniform);
         };
-        let (means, _) = match data.values() {
-            Values::Bits(v) => dbm.posterior_means(v, options)?,
-            Values::Real(v) => dbm.posterior_means(v, options)?,
-        };
+        let (means, _) = dbm.posterior_means(data, options)?;
         let n = data.len();
         // Layers 2, 4, ...: the means are from layer 1 on.
         for q in means.iter().skip(1).step_by(2) {

@@ -71,7 +71,7 @@ impl Bound {
         &self,
         dbn: &Dbn,
         v: impl Into<Input<'a>>,
-        labels: Option<&[u8]>,
+        labels: Option<&[u32]>,
     ) -> Result<BoundEstimate> {
         let v = v.into();
         if self.samples == 0 {
@@ -119,7 +119,7 @@ impl Bound {
         &self,
         dbn: &Dbn,
         v: Input<'_>,
-        labels: Option<&[u8]>,
+        labels: Option<&[u32]>,
         first_row: usize,
         step: u64,
         buffers: &mut Propagation,
@@ -161,13 +161,13 @@ impl Bound {
 }
 
 /// `ln p*(features, y)`, or of the features alone.
-fn log_weights(dbn: &Dbn, features: Input<'_>, labels: Option<&[u8]>) -> Result<Vec<f64>> {
+fn log_weights(dbn: &Dbn, features: Input<'_>, labels: Option<&[u32]>) -> Result<Vec<f64>> {
     let top = dbn.top();
     let minus = |f: Vec<f64>| f.into_iter().map(|f| -f).collect();
     let Some(group) = dbn.label_group() else {
         return Ok(minus(top.free_energy_v(features, 1.0)?));
     };
-    let class = |s: usize| labels.map_or(0, |labels| usize::from(labels[s]));
+    let class = |s: usize| labels.map_or(0, |labels| labels[s] as usize);
     let joint = with_label(top.visible(), features, |s| group.first + class(s));
     let mut all: Vec<f64> = minus(top.free_energy_v(&joint, 1.0)?);
     if labels.is_none() {

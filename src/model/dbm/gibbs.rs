@@ -82,7 +82,7 @@ impl DbmChain {
     pub(crate) fn started(
         dbm: &Dbm,
         v: States,
-        labels: Option<&[u8]>,
+        labels: Option<&[u32]>,
         seed: u64,
         site: Site,
     ) -> Result<Self> {
@@ -113,7 +113,7 @@ impl DbmChain {
     ///
     /// # Errors
     /// [`Error::Parameter`] for a machine without labels and a class that is not there, [`Error::Shape`] for another number of labels.
-    pub fn with_labels(self, dbm: &Dbm, labels: &[u8]) -> Result<Self> {
+    pub fn with_labels(self, dbm: &Dbm, labels: &[u32]) -> Result<Self> {
         let values = dbm.label_states(labels)?;
         let last = dbm.n_layers() - 1;
         let mask = BitMatrix::from_fn(1, values.columns(), |_, _| true);

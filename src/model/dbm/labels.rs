@@ -57,12 +57,12 @@ impl Dbm {
     }
 
     /// Classes as states of the label layer.
-    pub(crate) fn label_states(&self, labels: &[u8]) -> Result<BitMatrix> {
+    pub(crate) fn label_states(&self, labels: &[u32]) -> Result<BitMatrix> {
         let classes = self.expect_classes()?;
-        if let Some(y) = labels.iter().find(|&&y| usize::from(y) >= classes) {
+        if let Some(y) = labels.iter().find(|&&y| y as usize >= classes) {
             return Err(Error::parameter("label", format!("below {classes}"), y));
         }
-        let is_class = |s: usize, y: usize| usize::from(labels[s]) == y;
+        let is_class = |s: usize, y: usize| labels[s] as usize == y;
         Ok(BitMatrix::from_fn(labels.len(), classes, is_class))
     }
 

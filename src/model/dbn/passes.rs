@@ -269,7 +269,7 @@ impl Dbn {
     ///
     /// # Errors
     /// [`Error::Parameter`] for labels of a network without any, or beyond its classes; [`Error::Shape`] unless there is one label a chain.
-    pub fn chains(&self, count: usize, labels: Option<&[u8]>, seed: u64) -> Result<GibbsChain> {
+    pub fn chains(&self, count: usize, labels: Option<&[u32]>, seed: u64) -> Result<GibbsChain> {
         let top = self.top();
         let mut v = States::zeros(count, top.visible());
         let h = States::zeros(count, top.hidden());
@@ -286,7 +286,7 @@ impl Dbn {
         let mut values = States::zeros(count, top.visible());
         let group = self.check_labels(labels)?;
         for (s, &y) in labels.iter().enumerate() {
-            let unit = group.first + usize::from(y);
+            let unit = group.first + y as usize;
             match &mut values {
                 States::Bits(x) => x.set(s, unit, true),
                 States::Real(x) => x.row_mut(s)[unit] = 1.0,
@@ -298,7 +298,7 @@ impl Dbn {
     }
 
     /// The label group, if all of `labels` are classes of it.
-    pub(crate) fn check_labels(&self, labels: &[u8]) -> Result<crate::units::Segment> {
+    pub(crate) fn check_labels(&self, labels: &[u32]) -> Result<crate::units::Segment> {
         let Some(group) = self.label_group() else {
             return Err(Error::parameter(
                 "label",
@@ -306,7 +306,7 @@ impl Dbn {
                 "one without",
             ));
         };
-        match labels.iter().find(|&&y| usize::from(y) >= group.size) {
+        match labels.iter().find(|&&y| y as usize >= group.size) {
             Some(y) => Err(Error::parameter(
                 "label",
                 format!("below {}", group.size),

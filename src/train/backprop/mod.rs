@@ -24,13 +24,13 @@ use super::{
     },
 };
 use crate::{
-    dataset::{Examples, Values},
+    dataset::Examples,
     error::{Error, Result},
     model::{Layer, Network},
     product::{Phase, Statistics, in_pool, warm_up},
     rng::{Draws, Site},
     simd::dispatch,
-    states::Input,
+    states::{Input, States},
     units::Kind,
 };
 use conjugate::ConjugateGradients;
@@ -106,7 +106,7 @@ pub struct Backprop {
     input: Layer,
     minibatch: Minibatch,
     /// Classes of the minibatch.
-    labels: Vec<u8>,
+    labels: Vec<u32>,
     order: Vec<u32>,
     /// Epoch that `order` is of.
     ordered: Option<u64>,
@@ -146,7 +146,7 @@ impl Backprop {
         let input = network.input_layer();
         input.check_values(values(data))?;
         check_target(&network, data)?;
-        let resample = options.resample_data && matches!(data.values(), Values::Real(_));
+        let resample = options.resample_data && matches!(data.states(), States::Real(_));
         if resample && !input.units.are(Kind::Bernoulli) {
             let what = "inputs of which bits are drawn at each visit";
             return Err(Error::parameter(what, "bernoulli", &input.units));
@@ -435,13 +435,10 @@ impl Backprop {
 }
 
 fn values(data: &Examples) -> Input<'_> {
-    match data.values() {
-        Values::Bits(x) => x.into(),
-        Values::Real(x) => x.into(),
-    }
+    data.input()
 }
 
-fn target<'a>(network: &Network, x: Input<'a>, labels: &'a [u8]) -> Target<'a> {
+fn target<'a>(network: &Network, x: Input<'a>, labels: &'a [u32]) -> Target<'a> {
     if network.is_classifier() {
         Target::Classes(labels)
     } else {
@@ -462,7 +459,7 @@ fn check_target(network: &Network, data: &Examples) -> Result<()> {
         let expected = "examples with labels";
         return Err(Error::parameter("training data", expected, "none"));
     };
-    match labels.iter().find(|&&y| usize::from(y) >= outputs) {
+    match labels.iter().find(|&&y| y as usize >= outputs) {
         None => Ok(()),
         Some(y) => {
             let expected = format!("a class below {outputs}");

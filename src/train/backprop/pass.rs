@@ -46,7 +46,7 @@ pub(super) struct Pass {
 /// What the outputs should be.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Target<'a> {
-    Classes(&'a [u8]),
+    Classes(&'a [u32]),
     Values(Input<'a>),
 }
 
@@ -144,7 +144,7 @@ impl Pass {
                 let delta = &mut delta[..n];
                 match (activation, target) {
                     (Activation::Softmax, Target::Classes(y)) => {
-                        *loss = of_class(usize::from(y[s]), delta);
+                        *loss = of_class(y[s] as usize, delta);
                     }
                     (activation, Target::Values(t)) => {
                         let logistic = activation == Activation::Logistic;

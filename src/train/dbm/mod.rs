@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     bits::BitMatrix,
-    dataset::{Examples, Values},
+    dataset::Examples,
     error::{Error, Result},
     matrix::Matrix,
     model::{Convergence, Dbm, DbmChain, Layer, Posterior},
@@ -95,10 +95,7 @@ impl DbmTraining {
         if data.is_empty() {
             return Err(Error::parameter("training data", "at least one example", 0));
         }
-        dbm.layer(0).check_values(match data.values() {
-            Values::Bits(x) => x.into(),
-            Values::Real(x) => x.into(),
-        })?;
+        dbm.layer(0).check_values(data.input())?;
         if let Some(labels) = labels_for(&dbm, data)? {
             dbm.label_states(labels)?;
         }
@@ -294,7 +291,7 @@ impl DbmTraining {
             ));
         }
         labels_for(&self.dbm, data)?;
-        if !self.minibatch.takes(data.values()) {
+        if !self.minibatch.takes(data.states()) {
             let expected = "of the type that the run was started with";
             return Err(Error::parameter("training data", expected, "another"));
         }
@@ -410,7 +407,7 @@ impl DbmTraining {
             None if keeps && visited => posterior.start_warm(dbm, v, means)?,
             None => posterior.start(dbm, v)?,
             Some(labels) => {
-                let label = |row: usize| usize::from(labels[indices[row] as usize]);
+                let label = |row: usize| labels[indices[row] as usize] as usize;
                 if keeps && visited {
                     posterior.start_warm_with_labels(dbm, v, label, means)?;
                 } else {
@@ -432,7 +429,7 @@ impl DbmTraining {
 }
 
 /// The labels that the machine learns: those of the data, if it has labels itself.
-fn labels_for<'a>(dbm: &Dbm, data: &'a Examples) -> Result<Option<&'a [u8]>> {
+fn labels_for<'a>(dbm: &Dbm, data: &'a Examples) -> Result<Option<&'a [u32]>> {
     match (dbm.classes(), data.labels()) {
         (None, _) => Ok(None),
         (Some(_), Some(labels)) => Ok(Some(labels)),
@@ -445,7 +442,7 @@ fn labels_for<'a>(dbm: &Dbm, data: &'a Examples) -> Result<Option<&'a [u8]>> {
 }
 
 /// States of the visible layer at examples drawn with replacement, and their labels if the machine has some.
-fn start(dbm: &Dbm, data: &Examples, chains: usize, seed: u64) -> (BitMatrix, Option<Vec<u8>>) {
+fn start(dbm: &Dbm, data: &Examples, chains: usize, seed: u64) -> (BitMatrix, Option<Vec<u32>>) {
     let layer = dbm.layer(0);
     let mut v = BitMatrix::zeros(chains, layer.size());
     let mut rng = HostRng::new(seed, START_STREAM);
@@ -454,9 +451,9 @@ fn start(dbm: &Dbm, data: &Examples, chains: usize, seed: u64) -> (BitMatrix, Op
     let mut labels = all.map(|_| Vec::with_capacity(chains));
     for k in 0..chains {
         let i = rng.below(data.len());
-        match data.values() {
-            Values::Bits(x) => v.copy_row(k, x.view(), i),
-            Values::Real(x) => draw_row(layer, x.row(i), draws, k, v.view_mut().row_mut(k)),
+        match data.states() {
+            States::Bits(x) => v.copy_row(k, x.view(), i),
+            States::Real(x) => draw_row(layer, x.row(i), draws, k, v.view_mut().row_mut(k)),
         }
         if let (Some(labels), Some(all)) = (&mut labels, all) {
             labels.push(all[i]);

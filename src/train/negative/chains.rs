@@ -2,7 +2,7 @@
 
 use super::{Negative, Reconstruction, snapshots::Trail};
 use crate::{
-    dataset::{Examples, Values},
+    dataset::Examples,
     error::{Error, Result},
     matrix::Matrix,
     model::{Expectations, Layer, Rbm, Tempering, even_ladder},
@@ -104,13 +104,13 @@ impl Chains {
             let draws = Draws::new(seed, Site::Start, 0);
             for k in 0..rows {
                 let i = rng.below(data.len());
-                match (data.values(), &mut chains.v) {
-                    (Values::Bits(x), States::Bits(v)) => v.copy_row(k, x.view(), i),
-                    (Values::Real(x), States::Real(v)) => v.row_mut(k).copy_from_slice(x.row(i)),
-                    (Values::Real(x), States::Bits(v)) => {
+                match (data.states(), &mut chains.v) {
+                    (States::Bits(x), States::Bits(v)) => v.copy_row(k, x.view(), i),
+                    (States::Real(x), States::Real(v)) => v.row_mut(k).copy_from_slice(x.row(i)),
+                    (States::Real(x), States::Bits(v)) => {
                         draw_row(rbm.visible(), x.row(i), draws, k, v.view_mut().row_mut(k));
                     }
-                    (Values::Bits(x), States::Real(v)) => {
+                    (States::Bits(x), States::Real(v)) => {
                         for (j, to) in v.row_mut(k).iter_mut().enumerate() {
                             *to = f32::from(x.get(i, j));
                         }

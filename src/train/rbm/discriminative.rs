@@ -12,14 +12,13 @@
 //! `S` are a negative phase; what `p(y | v)` takes from `U` and `d` goes beside the statistics.
 
 use crate::{
-    dataset::Values,
     error::Result,
     kernel::activation::sigmoid_lanes,
     matrix::{Matrix, MatrixView, MatrixViewMut},
     model::{Rbm, clear_group},
     product::{Phase, Propagation, Tail},
     simd::{Operation, Simd, dispatch},
-    states::Input,
+    states::{Input, States},
     train::step::gradient::LabelGradient,
     units::Segment,
 };
@@ -32,7 +31,7 @@ const TASK_UNITS: usize = 64;
 pub(in crate::train) struct Discriminative {
     group: Segment,
     /// Visible states without their labels.
-    unlabelled: Values,
+    unlabelled: States,
     /// `c + v W`.
     base: Matrix,
     /// `ln p(y | v)`, then `p(y | v)`.
@@ -54,9 +53,9 @@ impl Discriminative {
         Ok(Self {
             group,
             unlabelled: if bits {
-                Values::Bits(crate::bits::BitMatrix::zeros(batch_size, n))
+                States::Bits(crate::bits::BitMatrix::zeros(batch_size, n))
             } else {
-                Values::Real(Matrix::zeros(batch_size, n))
+                States::Real(Matrix::zeros(batch_size, n))
             },
             base: Matrix::zeros(batch_size, rbm.n_hidden()),
             p: Matrix::zeros(batch_size, group.size),
@@ -81,13 +80,13 @@ impl Discriminative {
         let rows = v.rows();
         self.rows = rows;
         match (&mut self.unlabelled, v) {
-            (Values::Bits(to), Input::Bits(v)) => {
+            (States::Bits(to), Input::Bits(v)) => {
                 for i in 0..rows {
                     to.copy_row(i, v, i);
                     clear_group(self.group, to.view_mut().row_mut(i));
                 }
             }
-            (Values::Real(to), Input::Real(v)) => {
+            (States::Real(to), Input::Real(v)) => {
                 for i in 0..rows {
                     to.row_mut(i).copy_from_slice(v.row(i));
                     to.row_mut(i)[self.group.range()].fill(0.0);
@@ -139,11 +138,8 @@ impl Discriminative {
     }
 }
 
-fn unlabelled(values: &Values, rows: usize) -> Input<'_> {
-    match values {
-        Values::Bits(x) => x.view_rows(0..rows).into(),
-        Values::Real(x) => x.view_rows(0..rows).into(),
-    }
+fn unlabelled(values: &States, rows: usize) -> Input<'_> {
+    values.view_rows(0..rows)
 }
 
 /// What does not depend on the hidden units.

@@ -2,7 +2,7 @@
 
 use super::{Event, Training};
 use crate::{
-    dataset::{ExampleStream, Examples, Values},
+    dataset::{ExampleStream, Examples},
     error::{Error, Result},
     product::in_pool,
     states::Input,
@@ -40,17 +40,14 @@ impl Training {
                 minibatch.len(),
             ));
         }
-        if !self.minibatch.takes(minibatch.values()) {
+        if !self.minibatch.takes(minibatch.states()) {
             return Err(Error::parameter(
                 "minibatch",
                 "values of the kind that the run was started with",
                 "numbers instead of bits, or bits instead of numbers",
             ));
         }
-        let values: Input<'_> = match minibatch.values() {
-            Values::Bits(x) => x.into(),
-            Values::Real(x) => x.into(),
-        };
+        let values: Input<'_> = minibatch.input();
         self.rbm.visible().check_values(values)?;
         self.warm_up();
         in_pool(|| self.update_in_pool(minibatch, true))
@@ -107,7 +104,7 @@ mod tests {
     #[test]
     fn fed_in_the_same_order_is_the_same_run_bit_for_bit() {
         let grey = Matrix::from_fn(130, 9, |i, j| ((i * 31 + j * 17) % 11) as f32 / 10.0);
-        let grey = Examples::new(Values::Real(grey), None).unwrap();
+        let grey = Examples::new(grey).unwrap();
         let bits = grey.clone().binarized(Binarization::Sampled, 1, 0);
         for (data, resample_data) in [(&bits, false), (&grey, false), (&grey, true)] {
             let options = Options {

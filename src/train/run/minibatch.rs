@@ -2,12 +2,12 @@
 
 use crate::{
     bits::BitMatrix,
-    dataset::{Examples, Values},
+    dataset::Examples,
     matrix::{Matrix, MatrixView},
     model::Layer,
     rng::{Draws, HostRng},
     simd::{Operation, Simd, dispatch},
-    states::Input,
+    states::{Input, States},
     train::negative::chains::redraw_groups,
 };
 
@@ -34,7 +34,7 @@ pub(in crate::train) struct Minibatch {
 
 impl Minibatch {
     pub(in crate::train) fn new(batch_size: usize, data: &Examples, resample: bool) -> Self {
-        let is_bits = resample || matches!(data.values(), Values::Bits(_));
+        let is_bits = resample || matches!(data.states(), States::Bits(_));
         let n = data.columns();
         Self {
             bits: BitMatrix::zeros(if is_bits { batch_size } else { 0 }, n),
@@ -54,13 +54,13 @@ impl Minibatch {
         layer: &Layer,
     ) {
         self.rows = indices.len();
-        match data.values() {
-            Values::Bits(x) => {
+        match data.states() {
+            States::Bits(x) => {
                 for (k, &i) in indices.iter().enumerate() {
                     self.bits.copy_row(k, x.view(), i as usize);
                 }
             }
-            Values::Real(x) if self.is_bits => {
+            States::Real(x) if self.is_bits => {
                 for (k, &i) in indices.iter().enumerate() {
                     dispatch(DrawRow {
                         mean: x.view(),
@@ -73,7 +73,7 @@ impl Minibatch {
                     redraw_groups(layer, x.row(i as usize), draws, k, bits.row_mut(k));
                 }
             }
-            Values::Real(x) => {
+            States::Real(x) => {
                 for (k, &i) in indices.iter().enumerate() {
                     self.real.row_mut(k).copy_from_slice(x.row(i as usize));
                 }
@@ -87,8 +87,8 @@ impl Minibatch {
     }
 
     /// Whether examples with these values fit the buffers.
-    pub(in crate::train) fn takes(&self, values: &Values) -> bool {
-        self.is_bits && self.draws || self.is_bits == matches!(values, Values::Bits(_))
+    pub(in crate::train) fn takes(&self, values: &States) -> bool {
+        self.is_bits && self.draws || self.is_bits == matches!(values, States::Bits(_))
     }
 
     pub(in crate::train) fn input(&self) -> Input<'_> {
@@ -143,7 +143,7 @@ mod tests {
     #[test]
     fn grey_rows_are_drawn_as_the_definition_says() {
         let grey = Matrix::from_fn(5, 70, |i, j| ((i * 70 + j) % 11) as f32 / 10.0);
-        let data = Examples::new(Values::Real(grey.clone()), None).unwrap();
+        let data = Examples::new(grey.clone()).unwrap();
         let mut batch = Minibatch::new(3, &data, true);
         let draws = Draws::new(1, Site::Data, 2);
         batch.fill(&data, &[4, 0], draws, &Layer::bernoulli(70));

@@ -24,7 +24,7 @@ use super::{
     },
 };
 use crate::{
-    dataset::{Examples, Values},
+    dataset::Examples,
     error::{Error, Result},
     matrix::Matrix,
     model::Rbm,
@@ -200,10 +200,7 @@ impl Training {
                 data.columns(),
             ));
         }
-        let values: Input<'_> = match data.values() {
-            Values::Bits(x) => x.into(),
-            Values::Real(x) => x.into(),
-        };
+        let values: Input<'_> = data.input();
         rbm.visible().check_values(values)?;
         let resampled = options.resample_data && matches!(values, Input::Real(_));
         if resampled && !rbm.visible().units.are_binary() {

@@ -4,7 +4,7 @@
 //! data of a higher layer never exist as a whole.
 
 use crate::{
-    dataset::{Examples, Values},
+    dataset::Examples,
     error::{Error, Result},
     model::{Dbn, Layer, Rbm},
     states::{Input, States},
@@ -319,20 +319,14 @@ fn examples_of(
     let examples = match below {
         None => examples,
         Some(dbn) => {
-            let v: Input<'_> = match examples.values() {
-                Values::Bits(x) => x.into(),
-                Values::Real(x) => x.into(),
-            };
+            let v: Input<'_> = examples.input();
             let top = dbn.n_layers() - 1;
             let seed = plan.layers[layer].options.seed;
             let values = match plan.posterior {
-                Aggregated::Means => Values::Real(dbn.mean_h_from_v(v, top)?),
-                Aggregated::Samples => match dbn.sample_h_from_v(v, top, seed, pass)? {
-                    States::Bits(x) => Values::Bits(x),
-                    States::Real(x) => Values::Real(x),
-                },
+                Aggregated::Means => States::Real(dbn.mean_h_from_v(v, top)?),
+                Aggregated::Samples => dbn.sample_h_from_v(v, top, seed, pass)?,
             };
-            Examples::new(values, examples.labels().map(<[u8]>::to_vec))?
+            examples.with_states(values)?
         }
     };
     match plan.classes {

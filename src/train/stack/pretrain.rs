@@ -1,7 +1,7 @@
 //! Greedy pretraining of a deep Boltzmann machine: RBMs, one trained upon the other, with the inputs of inner layers doubled.
 
 use crate::{
-    dataset::{Examples, Values},
+    dataset::Examples,
     error::{Error, Result},
     model::{Dbm, Layer, Rbm},
     train::{Doubled, Event, Options, Position, Training},
@@ -62,11 +62,8 @@ impl PretrainingPlan {
     /// `E[h | v]` of RBM `l` for all that it sees.
     fn features(&self, l: usize, rbm: &Rbm, seen: &Examples) -> Result<Examples> {
         let [beta, _] = Doubled::of(l, self.hidden.len()).factors();
-        let means = match seen.values() {
-            Values::Bits(x) => rbm.mean_h_from_v(x, beta)?,
-            Values::Real(x) => rbm.mean_h_from_v(x, beta)?,
-        };
-        Examples::new(Values::Real(means), seen.labels().map(<[u8]>::to_vec))
+        let means = rbm.mean_h_from_v(seen, beta)?;
+        seen.with_states(means)
     }
 }
 

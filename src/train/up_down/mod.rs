@@ -26,7 +26,7 @@ use super::{
 };
 use crate::{
     bits::BitMatrix,
-    dataset::{Examples, Values},
+    dataset::Examples,
     error::{Error, Result},
     matrix::Matrix,
     model::Dbn,
@@ -62,7 +62,7 @@ pub struct UpDown {
     state: UpDownState,
     minibatch: Minibatch,
     /// Classes of the minibatch.
-    labels: Vec<u8>,
+    labels: Vec<u32>,
     order: Vec<u32>,
     ordered: Option<u64>,
     /// States of the layers `1 ..= L-1`, without the label.
@@ -111,10 +111,7 @@ impl UpDown {
         if data.is_empty() {
             return Err(Error::parameter("training data", "at least one example", 0));
         }
-        let values: Input<'_> = match data.values() {
-            Values::Bits(x) => x.into(),
-            Values::Real(x) => x.into(),
-        };
+        let values: Input<'_> = data.input();
         dbn.layer(0).check_values(values)?;
         if dbn.label_group().is_some() {
             match data.labels() {

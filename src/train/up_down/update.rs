@@ -74,7 +74,7 @@ impl UpDown {
         for s in 0..rows {
             v.copy_first_columns(s, features.view(), s);
             if let Some(group) = self.dbn.label_group() {
-                v.set(s, group.first + usize::from(self.labels[s]), true);
+                v.set(s, group.first + self.labels[s] as usize, true);
             }
         }
         let draws = layer_draws(seed, Site::Wake, update, self.wake.len() + 1);
@@ -225,7 +225,6 @@ fn mean(x: &mut Matrix, rows: usize) -> Tail<'_> {
 mod tests {
     use super::{super::UpDownOptions, *};
     use crate::{
-        dataset::Values,
         model::{Dbn, Directed, Layer, Rbm},
         product::Propagation,
         train::Velocity,
@@ -252,7 +251,7 @@ mod tests {
         );
         let dbn = Dbn::new(vec![pair(0), pair(1)], top.unwrap()).unwrap();
         let bits = BitMatrix::from_fn(200, 130, |i, j| (i * 3 + j * 5 + i * j) % 7 < 3);
-        let data = Examples::new(Values::Bits(bits), None).unwrap();
+        let data = Examples::new(bits).unwrap();
         let one = || Schedule::Constant(1.0);
         let options = UpDownOptions {
             batch_size: 200,

@@ -8,7 +8,7 @@
 use super::logistic;
 use crate::common::{self, deep::close};
 use harmonium::{
-    dataset::{self, Examples, Values},
+    dataset::{self, Examples},
     model::{Dbm, Layer},
     train::{
         Doubled, Negative, Options, Pretraining, PretrainingEvent, PretrainingPlan, Reconstruction,
@@ -36,7 +36,7 @@ fn pretraining_doubles_the_inputs() {
         let rbm = common::normal_machine((units, n), ("bernoulli", m), 0.7, 90);
         let v0 = if labels == 0 { 0b0110 } else { 0b010_0110 };
         let v = common::states(ROWS, n, |_| v0);
-        let data = Examples::new(Values::Bits(v), None).unwrap();
+        let data = Examples::new(v).unwrap();
         let (b, c, w) = (&rbm.visible().bias, &rbm.hidden().bias, rbm.weights());
         let [up, down] = doubled.factors().map(f64::from);
         let on = |state: usize, k: usize| (state >> k & 1) as f64;
@@ -126,8 +126,8 @@ fn pretraining_doubles_the_inputs() {
 #[test]
 fn pretrained_machines_are_joined() {
     let data = dataset::bars_and_stripes(3);
-    let labels = (0..data.len()).map(|i| (i % 2) as u8).collect();
-    let data = Examples::new(data.values().clone(), Some(labels)).unwrap();
+    let labels = (0..data.len()).map(|i| (i % 2) as u32).collect();
+    let data = data.with_labels(labels).unwrap();
     let options = Options {
         negative: Negative::ContrastiveDivergence {
             steps: 1,
@@ -181,8 +181,8 @@ fn pretrained_machines_are_joined() {
 #[test]
 fn upper_rbms_start_from_the_means_of_their_data() {
     let data = dataset::bars_and_stripes(4);
-    let labels = (0..data.len()).map(|i| (i % 3) as u8).collect();
-    let data = Examples::new(data.values().clone(), Some(labels)).unwrap();
+    let labels = (0..data.len()).map(|i| (i % 3) as u32).collect();
+    let data = data.with_labels(labels).unwrap();
     let options = |epochs| Options {
         negative: Negative::ContrastiveDivergence {
             steps: 1,

@@ -14,7 +14,7 @@ use crate::common::{
 use harmonium::{
     bits::BitMatrix,
     checkpoint::Checkpoint,
-    dataset::{self, Examples, Values},
+    dataset::{self, Examples},
     evaluate::{Ais, Base, Betas, DbmBound, ReverseStart},
     matrix::Matrix,
     model::{Dbm, DbmChain, Layer, MeanField, Network, Posterior},
@@ -74,13 +74,13 @@ fn means(dbm: &Dbm, posterior: &Posterior, v: &BitMatrix, s: usize) -> Vec<Vec<f
 /// Bars and stripes of side 3 with the label which of the two they are. The empty and the full image are both, once each.
 pub(super) fn bars_and_stripes() -> Examples {
     let data = dataset::bars_and_stripes(3);
-    let labels = (0..16).map(|i| u8::from(i >= 8)).collect();
-    Examples::new(data.values().clone(), Some(labels)).unwrap()
+    let labels = (0..16).map(|i| u32::from(i >= 8)).collect();
+    data.with_labels(labels).unwrap()
 }
 
-pub(super) fn mean_of_labels(log_p: &Matrix, labels: &[u8]) -> f64 {
+pub(super) fn mean_of_labels(log_p: &Matrix, labels: &[u32]) -> f64 {
     let terms = labels.iter().enumerate();
-    let terms = terms.map(|(s, &y)| f64::from(log_p.row(s)[usize::from(y)]));
+    let terms = terms.map(|(s, &y)| f64::from(log_p.row(s)[y as usize]));
     terms.sum::<f64>() / labels.len() as f64
 }
 
@@ -241,7 +241,7 @@ fn annealing_of_machines_with_labels_brackets_ln_z() {
         let dbm = labelled(sizes, 0.7, 90 + k as u64);
         let log_z = log_sum(joint(&dbm).iter().map(|x| x.1));
         let v = all_states(dbm.n_visible());
-        let data = Examples::new(Values::Bits(v), None).unwrap();
+        let data = Examples::new(v).unwrap();
         let start = ReverseStart::suited_to_dbm(&dbm, &data, 200, 100, 1).unwrap();
         for base in [
             Base::Uniform,
@@ -358,19 +358,19 @@ fn chains_sample_labels_and_given_labels() {
             let of_class = all.iter().copied().filter(|x| x.0 >> first == 1 << y);
             let p = probabilities(&of_class.collect::<Vec<_>>(), 1.0);
             let chain = DbmChain::uniform(&dbm, CHAINS, 3 + y as u64);
-            let mut chain = chain.with_labels(&dbm, &[y as u8]).unwrap();
+            let mut chain = chain.with_labels(&dbm, &[y as u32]).unwrap();
             // Mixing times of machines with weights of 0.6 are a few sweeps.
             chain.sweep(&dbm, 1.0, 15).unwrap();
             near(&chain, &p);
         }
         // A class for each chain.
-        let labels: Vec<u8> = (0..60).map(|s| (s % classes) as u8).collect();
+        let labels: Vec<u32> = (0..60).map(|s| (s % classes) as u32).collect();
         let chain = DbmChain::uniform(&dbm, 60, 1);
         let mut chain = chain.with_labels(&dbm, &labels).unwrap();
         chain.sweep(&dbm, 1.0, 3).unwrap();
         let states = chain.states()[sizes.len() - 1].bits().unwrap();
         for (s, &y) in labels.iter().enumerate() {
-            assert!((0..classes).all(|k| states.get(s, k) == (k == usize::from(y))));
+            assert!((0..classes).all(|k| states.get(s, k) == (k == y as usize)));
         }
     }
 }
@@ -400,19 +400,20 @@ fn bad_labels_are_refused_with_names() {
     };
     let dbm = labelled(&[3, 2, 2, 2], 1.0, 1);
     let v = BitMatrix::zeros(4, 3);
-    let data = |labels: Option<Vec<u8>>| Examples::new(Values::Bits(v.clone()), labels).unwrap();
+    let none = Examples::new(v.clone()).unwrap();
+    let data = |labels: &[u32; 4]| none.clone().with_labels(labels.to_vec()).unwrap();
     let new = |data: &Examples| DbmTraining::new(dbm.clone(), DbmOptions::default(), data);
-    let error = new(&data(None)).unwrap_err();
+    let error = new(&none).unwrap_err();
     told(error, "machine with labels of 2 classes");
-    told(new(&data(None)).unwrap_err(), "examples with labels");
-    let three = data(Some(vec![0, 1, 2, 0]));
+    told(new(&none).unwrap_err(), "examples with labels");
+    let three = data(&[0, 1, 2, 0]);
     told(new(&three).unwrap_err(), "below 2");
     let error = dbm.clone().initialized_from(&three, 1).unwrap_err();
     told(error, "below 2");
-    let good = data(Some(vec![0, 1, 1, 0]));
+    let good = data(&[0, 1, 1, 0]);
     let mut training = new(&good).unwrap();
     training.update(&good).unwrap();
-    told(training.update(&data(None)).unwrap_err(), "labels");
+    told(training.update(&none).unwrap_err(), "labels");
     told(training.update(&three).unwrap_err(), "below 2");
     let sparse = DbmOptions {
         sparsity: vec![Sparsity::default(); 3],
@@ -442,5 +443,5 @@ fn bad_labels_are_refused_with_names() {
         training.update(data).unwrap();
         training.into_dbm()
     };
-    assert_eq!(run(&good), run(&data(None)));
+    assert_eq!(run(&good), run(&none));
 }

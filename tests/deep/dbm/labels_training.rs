@@ -16,7 +16,7 @@ use crate::common::{
 use harmonium::{
     bits::BitMatrix,
     checkpoint::Checkpoint,
-    dataset::{Examples, Values},
+    dataset::Examples,
     matrix::Matrix,
     model::{Dbm, MeanField, most_probable},
     train::{Centering, DbmOptions, DbmTraining, Offset, Schedule, Sparsity},
@@ -34,14 +34,14 @@ fn an_update_is_the_enumerated_gradient_with_labels() {
         let dbm = labelled(sizes, 0.5, 30 + k as u64);
         let (n, last) = (sizes.len(), sizes.len() - 1);
         let v = BitMatrix::from_fn(20, sizes[0], |i, j| (i * 5 + j * 3) % 7 < 3);
-        let labels: Vec<u8> = (0..20).map(|i| (i * i % sizes[last]) as u8).collect();
+        let labels: Vec<u32> = (0..20).map(|i| (i * i % sizes[last]) as u32).collect();
         // Mean field in f64, 300 iterations from one half: with weights this small there is one fixed point.
         let q: Vec<Vec<Vec<f64>>> = (0..20)
             .map(|s| {
                 let mut q: Vec<Vec<f64>> = sizes.iter().map(|&n| vec![0.5; n]).collect();
                 q[0] = (0..sizes[0]).map(|i| f64::from(v.get(s, i))).collect();
                 q[last] = vec![0.0; sizes[last]];
-                q[last][usize::from(labels[s])] = 1.0;
+                q[last][labels[s] as usize] = 1.0;
                 for _ in 0..300 {
                     (1..last).for_each(|l| q[l] = field(&dbm, &q, l));
                 }
@@ -54,7 +54,7 @@ fn an_update_is_the_enumerated_gradient_with_labels() {
         let biases: Vec<Vec<f64>> = (0..n)
             .map(|l| (0..sizes[l]).map(|i| bias(l, i)).collect())
             .collect();
-        let data = Examples::new(Values::Bits(v), Some(labels)).unwrap();
+        let data = Examples::new(v).unwrap().with_labels(labels).unwrap();
         for offset in [None, Some([0.3, 0.6])] {
             let options = DbmOptions {
                 mean_field: MeanField {
@@ -161,7 +161,7 @@ fn training_learns_images_and_labels() {
         let dbm = training.dbm();
         let sums = dbm.exact_class_sums(v).unwrap();
         let log_z = dbm.log_z().unwrap();
-        let joint = |s: usize| sums[2 * s + usize::from(labels[s])] - log_z;
+        let joint = |s: usize| sums[2 * s + labels[s] as usize] - log_z;
         let joint = (0..16).map(joint).sum::<f64>() / 16.0;
         assert!(joint > -3.1, "machine {k}: ln p(v, y) = {joint}");
         let exact = dbm.exact_log_p_y_from_v(v).unwrap();
@@ -171,7 +171,7 @@ fn training_learns_images_and_labels() {
         for log_p in [exact, field] {
             let best = most_probable(&log_p);
             for s in (0..16).filter(|s| ![0, 7, 8, 15].contains(s)) {
-                assert_eq!(best[s], usize::from(labels[s]), "machine {k}, image {s}");
+                assert_eq!(best[s], labels[s] as usize, "machine {k}, image {s}");
             }
         }
         // The six bars that are no stripes have 6/8 of `p(v | y)` of their own class and nothing of that of the other; of a label that says nothing 6/16 of both.
@@ -216,8 +216,8 @@ fn a_run(sizes: &[usize], updates: usize, threads: usize, data: &Examples) -> Db
 fn threads_and_interruptions_change_no_bit_of_machines_with_labels() {
     // 100 examples in batches of 40: a short last one.
     let grey = Matrix::from_fn(100, 70, |i, j| ((i * 3 + j * 11) % 10) as f32 / 9.0);
-    let labels = (0..100).map(|i| (i * 7 % 10) as u8).collect();
-    let data = Examples::real(grey, Some(labels)).unwrap();
+    let labels = (0..100).map(|i| (i * 7 % 10) as u32).collect();
+    let data = Examples::new(grey).unwrap().with_labels(labels).unwrap();
     for (k, sizes) in [&[70, 40, 50, 10][..], &[70, 40, 10], &[70, 40, 50, 20, 10]]
         .into_iter()
         .enumerate()
@@ -252,7 +252,7 @@ fn threads_and_interruptions_change_no_bit_of_machines_with_labels() {
 #[test]
 fn chains_start_with_the_labels_of_their_examples() {
     let v = BitMatrix::from_fn(50, 6, |i, j| (i + j) % 3 == 0);
-    let data = Examples::new(Values::Bits(v), Some(vec![2; 50])).unwrap();
+    let data = Examples::new(v).unwrap().with_labels(vec![2; 50]).unwrap();
     let dbm = labelled(&[6, 5, 4, 3], 0.1, 1);
     let training = DbmTraining::new(dbm, DbmOptions::default(), &data).unwrap();
     let (_, states) = training.chains().find(|(l, _)| *l == 3).unwrap();

@@ -23,7 +23,7 @@ use crate::common::{
 use harmonium::{
     Input, States,
     bits::BitMatrix,
-    dataset::{Examples, Values},
+    dataset::Examples,
     evaluate::{Ais, Base, Betas, DbmBound, ReverseStart},
     matrix::Matrix,
     model::{BoltzmannMachine, Clamp, Dbm, DbmChain, Layer, MeanField, Rbm},
@@ -404,7 +404,7 @@ fn annealing_brackets_ln_z() {
         let dbm = bernoulli(sizes, 0.8, 70 + k as u64);
         let log_z = dbm.log_z().unwrap();
         let v = common::all_states(dbm.n_visible());
-        let data = Examples::new(Values::Bits(v.clone()), None).unwrap();
+        let data = Examples::new(v.clone()).unwrap();
         let base = Base::rate_of_dbm(&dbm, &data, &MeanField::default()).unwrap();
         for base in [Base::Uniform, Base::rate_of(&data), base] {
             let ais = Ais {
@@ -448,11 +448,7 @@ fn annealing_brackets_ln_z() {
         );
     }
     let wide = bernoulli(&[30, 25, 22], 0.1, 1);
-    let data = Examples::new(
-        Values::Bits(BitMatrix::from_fn(50, 30, |i, j| (i + j) % 3 == 0)),
-        None,
-    )
-    .unwrap();
+    let data = Examples::new(BitMatrix::from_fn(50, 30, |i, j| (i + j) % 3 == 0)).unwrap();
     let start = ReverseStart::suited_to_dbm(&wide, &data, 50, 20, 1).unwrap();
     assert!(matches!(start, ReverseStart::Gibbs { .. }));
     let ais = Ais {
@@ -574,7 +570,7 @@ fn bad_input_is_refused_with_names() {
     };
     let three = BitMatrix::zeros(1, 3);
     told(dbm.posterior_means(&three, &wrong).unwrap_err(), "damping");
-    let data = Examples::new(Values::Bits(three.clone()), None).unwrap();
+    let data = Examples::new(three.clone()).unwrap();
     for (options, part) in [
         (
             DbmOptions {

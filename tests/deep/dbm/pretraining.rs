@@ -14,8 +14,8 @@ use std::ops::ControlFlow;
 /// Bars and stripes of side 3, labelled.
 fn data() -> Examples {
     let data = dataset::bars_and_stripes(3);
-    let labels = (0..data.len()).map(|i| (i % 3) as u8).collect();
-    Examples::new(data.values().clone(), Some(labels)).unwrap()
+    let labels = (0..data.len()).map(|i| (i % 3) as u32).collect();
+    data.with_labels(labels).unwrap()
 }
 
 /// Of each RBM another way to learn, so that all that a run can remember is in play.
@@ -145,7 +145,7 @@ fn what_does_not_fit_is_refused() {
         },
         &["options of pretraining", "1 or 3", "2"],
     );
-    let unlabelled = Examples::new(data.values().clone(), None).unwrap();
+    let unlabelled = Examples::new(data.states().clone()).unwrap();
     let of_one = PretrainingPlan {
         hidden: vec![4],
         options: good.options[..1].to_vec(),

@@ -10,7 +10,7 @@ use crate::common::deep::{bernoulli, close, drawn, joint, probabilities, random}
 use harmonium::{
     bits::BitMatrix,
     checkpoint::Checkpoint,
-    dataset::{self, Examples, Values},
+    dataset::{self, Examples},
     evaluate::DbmBound,
     matrix::Matrix,
     model::{Dbm, Layer, MeanField},
@@ -53,7 +53,7 @@ fn an_update_is_the_enumerated_gradient() {
                     .collect()
             })
             .collect();
-        let data = Examples::new(Values::Bits(data), None).unwrap();
+        let data = Examples::new(data).unwrap();
         for offset in [None, Some([0.3, 0.6])] {
             let options = DbmOptions {
                 centering: offset.map(|[v, h]| Centering {
@@ -185,7 +185,7 @@ fn a_run(updates: usize, threads: usize, data: &Examples) -> DbmTraining {
 fn threads_and_interruptions_change_no_bit() {
     // 100 examples in batches of 40: a short last one.
     let grey = Matrix::from_fn(100, 70, |i, j| ((i * 3 + j * 11) % 10) as f32 / 9.0);
-    let data = Examples::real(grey, None).unwrap();
+    let data = Examples::new(grey).unwrap();
     let whole = a_run(9, 1, &data);
     for threads in [2, 7] {
         let other = a_run(9, threads, &data);

@@ -7,7 +7,7 @@ use crate::common::{
     all_states, draw_states, index_of, normal_machine, total_variation, total_variation_floor,
 };
 use harmonium::{
-    BitMatrix, Checkpoint, Dbn, Examples, Input, Matrix, Rbm, States, Values,
+    BitMatrix, Checkpoint, Dbn, Examples, Input, Matrix, Rbm, States,
     dataset::bars_and_stripes,
     evaluate::Bound,
     model::{Directed, Layer},
@@ -306,7 +306,7 @@ fn training_the_transposed_top_raises_the_bound() {
         let h = below
             .sample_h_from_v(many.bits().unwrap(), 1, seed, 0)
             .unwrap();
-        let h = Examples::new(Values::Bits(bits(h)), None).unwrap();
+        let h = Examples::new(bits(h)).unwrap();
         let options = Options {
             negative: Negative::Exact,
             batch_size: 16_000,
@@ -367,7 +367,7 @@ fn the_measured_bound_is_the_exact_one() {
             found.mean(log_z)
         );
         if labels > 0 && sizes.len() > 2 {
-            let classes: Vec<u8> = (0..v.rows()).map(|s| (s % labels) as u8).collect();
+            let classes: Vec<u32> = (0..v.rows()).map(|s| (s % labels) as u32).collect();
             let found = bound.measure(&dbn, &v, Some(&classes)).unwrap();
             let by_class: Vec<Vec<f64>> = (0..labels)
                 .map(|y| dbn.exact_bound(&v, Some(y)).unwrap())

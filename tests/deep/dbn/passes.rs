@@ -102,18 +102,18 @@ fn held_labels_and_free_association() {
         BitMatrix::from_fn(n, dbn.n_features(), |s, i| v.get(s, i))
     };
     let rest = Dbn::from(dbn.top().clone());
-    for class in 0..3_u8 {
+    for class in 0..3_u32 {
         let mut chain = dbn.chains(n, Some(&vec![class; n]), 5).unwrap();
         // Weights of 0.6: a chain forgets its start within some sweeps.
         chain.sweep(dbn.top(), 1.0, 40).unwrap();
         let v = chain.visible().bits().unwrap();
         let group = dbn.label_group().unwrap();
         for y in 0..3 {
-            let held = (0..n).all(|s| v.get(s, group.first + y) == (y == usize::from(class)));
+            let held = (0..n).all(|s| v.get(s, group.first + y) == (y == class as usize));
             assert!(held);
         }
         let log_p = rest
-            .exact_log_p_v(&all_states(3), Some(class.into()))
+            .exact_log_p_v(&all_states(3), Some(class as usize))
             .unwrap();
         let sum: f64 = log_p.iter().map(|x| x.exp()).sum();
         let p: Vec<f64> = log_p.iter().map(|x| x.exp() / sum).collect();

@@ -12,8 +12,8 @@ fn expected_updates_of_both_phases() {
     let patterns = [0b0011, 0b0101, 0b1110, 0b1000];
     let rows = copies * patterns.len();
     let v = BitMatrix::from_fn(rows, 4, |s, i| patterns[s % 4] >> i & 1 == 1);
-    let labels: Vec<u8> = (0..rows).map(|s| (s % 4 / 2) as u8).collect();
-    let data = Examples::new(Values::Bits(v), Some(labels)).unwrap();
+    let labels: Vec<u32> = (0..rows).map(|s| (s % 4 / 2) as u32).collect();
+    let data = Examples::new(v).unwrap().with_labels(labels).unwrap();
     let options = UpDownOptions {
         batch_size: rows,
         steps: Schedule::Constant(40.0),
@@ -121,13 +121,13 @@ fn expected_updates_of_both_phases() {
 fn labelled_data(rows: usize, columns: usize, grey: bool) -> Examples {
     let bit = |i: usize, j: usize| (i * 31 + j * 17 + i * j) % 7 < 3;
     let values = match grey {
-        false => Values::Bits(BitMatrix::from_fn(rows, columns, bit)),
-        true => Values::Real(Matrix::from_fn(rows, columns, |i, j| {
+        false => States::Bits(BitMatrix::from_fn(rows, columns, bit)),
+        true => States::Real(Matrix::from_fn(rows, columns, |i, j| {
             ((i * 13 + j * 7) % 11) as f32 / 10.0
         })),
     };
-    let labels = (0..rows).map(|i| (i % 3) as u8).collect();
-    Examples::new(values, Some(labels)).unwrap()
+    let labels = (0..rows).map(|i| (i % 3) as u32).collect();
+    Examples::new(values).unwrap().with_labels(labels).unwrap()
 }
 
 fn up_down_options() -> UpDownOptions {
@@ -359,11 +359,11 @@ fn greedy_and_up_down_learn() {
         .collect();
     let class = |s: usize| {
         let x = index_of(v, s);
-        u8::from([x & 7, x >> 3 & 7, x >> 6].iter().all(|row| *row == x & 7))
+        u32::from([x & 7, x >> 3 & 7, x >> 6].iter().all(|row| *row == x & 7))
     };
     let repeated: Vec<usize> = (0..60).flat_map(|_| kept.clone()).collect();
-    let labels: Vec<u8> = repeated.iter().map(|&s| class(s)).collect();
-    let data = Examples::new(patterns.take(&repeated).values().clone(), Some(labels)).unwrap();
+    let labels: Vec<u32> = repeated.iter().map(|&s| class(s)).collect();
+    let data = patterns.take(&repeated).with_labels(labels).unwrap();
     let layer = |hidden| GreedyLayer {
         hidden,
         options: Options {
@@ -390,7 +390,7 @@ fn greedy_and_up_down_learn() {
     let dbn = greedy.into_dbn().unwrap();
     let states = patterns.take(&kept);
     let states = states.bits().unwrap();
-    let classes: Vec<usize> = kept.iter().map(|&s| class(s).into()).collect();
+    let classes: Vec<usize> = kept.iter().map(|&s| class(s) as usize).collect();
     let measure = |dbn: &Dbn| {
         let by_class: Vec<Vec<f64>> = (0..2)
             .map(|y| dbn.exact_log_p_v(states, Some(y)).unwrap())

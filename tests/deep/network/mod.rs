@@ -6,7 +6,7 @@ mod training;
 use crate::common;
 use crate::common::{normal_machine, normal_rbm};
 use harmonium::{
-    BitMatrix, Checkpoint, Dbm, Dbn, Error, Examples, Matrix, Network, Values, dataset,
+    BitMatrix, Checkpoint, Dbm, Dbn, Error, Examples, Matrix, Network, States, dataset,
     model::{Activation, Directed, Layer, MeanField, NetworkLayer, Rbm},
     rng::{Draws, HostRng, Site},
     train::{Backprop, BackpropEvent, BackpropOptions, Descent, NetworkParameters, Rule, Schedule},
@@ -42,19 +42,16 @@ fn examples(n: usize, columns: usize, classes: usize, bits: bool, seed: u64) -> 
         let u = rng.uniform() as f32;
         if bits { u.round() } else { u }
     });
-    let labels = (0..n).map(|_| rng.below(classes) as u8).collect();
-    let values = match bits {
-        true => Values::Bits(BitMatrix::from_matrix(&x).unwrap()),
-        false => Values::Real(x),
+    let labels = (0..n).map(|_| rng.below(classes) as u32).collect();
+    let values: States = match bits {
+        true => BitMatrix::from_matrix(&x).unwrap().into(),
+        false => x.into(),
     };
-    Examples::new(values, Some(labels)).unwrap()
+    Examples::new(values).unwrap().with_labels(labels).unwrap()
 }
 
 fn rows_of(data: &Examples) -> Vec<Vec<f64>> {
-    let matrix = match data.values() {
-        Values::Bits(x) => x.to_matrix(),
-        Values::Real(x) => x.clone(),
-    };
+    let matrix = data.states().to_matrix();
     (0..data.len())
         .map(|s| matrix.row(s).iter().map(|&x| f64::from(x)).collect())
         .collect()
@@ -92,7 +89,7 @@ impl Twin {
     }
 
     /// Mean loss over the samples and its gradient.
-    fn loss_and_gradient(&self, p: &[f64], x: &[Vec<f64>], labels: &[u8]) -> (f64, Vec<f64>) {
+    fn loss_and_gradient(&self, p: &[f64], x: &[Vec<f64>], labels: &[u32]) -> (f64, Vec<f64>) {
         let last = self.activations.len();
         let first: Vec<usize> = (0..last)
             .scan(0, |at, l| {
@@ -137,7 +134,7 @@ impl Twin {
             let out = values[last].clone();
             let target: Vec<f64> = match self.activations[last - 1] {
                 Activation::Softmax => (0..out.len())
-                    .map(|k| f64::from(u8::from(k == usize::from(labels[s]))))
+                    .map(|k| f64::from(u8::from(k == labels[s] as usize)))
                     .collect(),
                 _ => x.clone(),
             };

@@ -241,12 +241,9 @@ fn fine_tuning_learns() {
         .collect();
     let labels = bars
         .iter()
-        .map(|&s| u8::from((0..16).all(|j| bits.get(s, j) == bits.get(s, j / 4 * 4))));
+        .map(|&s| u32::from((0..16).all(|j| bits.get(s, j) == bits.get(s, j / 4 * 4))));
     let bars_alone = data.take(&bars);
-    let Values::Bits(x) = bars_alone.values().clone() else {
-        panic!("bits");
-    };
-    let labelled = Examples::new(Values::Bits(x.clone()), Some(labels.collect())).unwrap();
+    let labelled = bars_alone.with_labels(labels.collect()).unwrap();
     let dbn = Dbn::from(Rbm::bernoulli(16, 20).initialized_from(&data, 1).unwrap());
     let network = Network::classifier_from_dbn(&dbn, 2, 1).unwrap();
     let options = BackpropOptions {
@@ -257,9 +254,9 @@ fn fine_tuning_learns() {
     };
     let mut run = Backprop::new(network, options, &labelled).unwrap();
     let _ = run.run(&labelled, |_| ControlFlow::Continue(())).unwrap();
-    let found = harmonium::model::most_probable(&run.network().log_p_y_from_v(&x).unwrap());
+    let found = harmonium::model::most_probable(&run.network().log_p_y_from_v(&labelled).unwrap());
     let labels = labelled.labels().unwrap();
-    assert!(found.iter().zip(labels).all(|(y, l)| *y == usize::from(*l)));
+    assert!(found.iter().zip(labels).all(|(y, l)| *y == *l as usize));
 }
 
 #[test]
@@ -329,7 +326,7 @@ fn what_cannot_work_is_refused() {
         refused(net(), &examples(10, 6, 9, false, 1)),
         &["label", "below 3"],
     );
-    let unlabelled = Examples::new(data.values().clone(), None).unwrap();
+    let unlabelled = Examples::new(data.states().clone()).unwrap();
     said(refused(net(), &unlabelled), &["labels"]);
     said(
         refused(network(&[6, 4], &[LOGISTIC], 0.5, 1), &data),

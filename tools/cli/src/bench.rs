@@ -15,7 +15,7 @@ mod report;
 use clap::Args;
 use harmonium::{
     BitMatrix, Error, Matrix, Result,
-    dataset::{Examples, Values},
+    dataset::Examples,
     kernel::{activation, bernoulli, peak::fma_peak},
     model::{GibbsChain, Rbm},
     product::{Provider, Route, gemm},
@@ -489,8 +489,8 @@ fn synthetic(size: &Size) -> Result<Examples> {
     let bits = BitMatrix::from_fn(size.examples, size.n_visible, |i, j| {
         draws.uniform(i, j) < DENSITY
     });
-    let labels = (0..size.examples).map(|i| (i % size.classes) as u8);
-    Examples::new(Values::Bits(bits), Some(labels.collect()))
+    let labels = (0..size.examples).map(|i| (i % size.classes) as u32);
+    Examples::new(bits)?.with_labels(labels.collect())
 }
 
 /// Median seconds and connection updates of an epoch.

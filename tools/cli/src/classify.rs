@@ -76,9 +76,9 @@ impl Classification {
     ///
     /// # Errors
     /// A label that is no class.
-    pub fn of(log_p: &Matrix, labels: &[u8], split: Split) -> Outcome<Self> {
+    pub fn of(log_p: &Matrix, labels: &[u32], split: Split) -> Outcome<Self> {
         let classes = log_p.columns();
-        if let Some(label) = labels.iter().find(|&&y| usize::from(y) >= classes) {
+        if let Some(label) = labels.iter().find(|&&y| y as usize >= classes) {
             return Err(Failure::failed(format!(
                 "the data have a label {label}, but the model knows {classes} classes"
             )));
@@ -86,8 +86,8 @@ impl Classification {
         let mut confusion = vec![vec![0; classes]; classes];
         let mut sum = 0.0;
         for (s, (&label, found)) in labels.iter().zip(most_probable(log_p)).enumerate() {
-            confusion[usize::from(label)][found] += 1;
-            sum += f64::from(log_p.row(s)[usize::from(label)]);
+            confusion[label as usize][found] += 1;
+            sum += f64::from(log_p.row(s)[label as usize]);
         }
         let right: usize = (0..classes).map(|y| confusion[y][y]).sum();
         Ok(Self {

@@ -3,7 +3,7 @@
 use crate::failure::{Failure, Outcome};
 use harmonium::{
     Error, Input,
-    dataset::{Binarization, Dataset, ExampleStream, Examples, Values},
+    dataset::{Binarization, Dataset, ExampleStream, Examples},
 };
 use std::{collections::BTreeMap, io, path::Path};
 
@@ -381,23 +381,18 @@ pub fn check_columns(units: usize, data: &Data) -> Outcome<()> {
 
 /// The values of examples as the products take them.
 pub fn input(examples: &Examples) -> Input<'_> {
-    match examples.values() {
-        Values::Bits(bits) => bits.into(),
-        Values::Real(matrix) => matrix.into(),
-    }
+    examples.input()
 }
 
 /// Examples `0..n`, each as one row of numbers.
 pub fn rows(examples: &Examples, n: usize) -> Vec<Vec<f32>> {
     let n = n.min(examples.len());
-    match examples.values() {
-        Values::Bits(bits) => (0..n)
-            .map(|i| {
-                (0..bits.columns())
-                    .map(|j| f32::from(bits.get(i, j)))
-                    .collect()
-            })
-            .collect(),
-        Values::Real(matrix) => (0..n).map(|i| matrix.row(i).to_vec()).collect(),
-    }
+    let x = examples.input();
+    (0..n)
+        .map(|i| {
+            let mut row = vec![0.0; x.columns()];
+            x.copy_row_to(i, &mut row);
+            row
+        })
+        .collect()
 }

@@ -130,7 +130,7 @@ fn templates(examples: &Examples) -> (BitMatrix, String) {
         let mut sums = vec![vec![0.0_f64; n]; classes];
         let mut counts = vec![0.0_f64; classes];
         for (row, &label) in rows(examples, examples.len()).iter().zip(labels) {
-            let class = usize::from(label);
+            let class = label as usize;
             counts[class] += 1.0;
             let sums = sums[class].iter_mut().zip(row);
             sums.for_each(|(sum, &x)| *sum += f64::from(x));
@@ -176,20 +176,22 @@ fn templates(examples: &Examples) -> (BitMatrix, String) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use harmonium::Values;
 
     #[test]
     fn templates_are_classes_or_far_apart() {
         let bits = BitMatrix::from_fn(6, 4, |i, j| {
             [0b0000, 0b0001, 0b1111, 0b1110, 0b0011, 0b0000][i] >> j & 1 == 1
         });
-        let plain = Examples::new(Values::Bits(bits.clone()), None).unwrap();
+        let plain = Examples::new(bits.clone()).unwrap();
         let (far, _) = templates(&plain);
         // From 0000: 1111 is 4 away; then 0011 is 2 from both; then 0001 and 1110, 1 from their nearest; then no other.
         assert_eq!(far.rows(), 5);
         assert!((0..4).all(|j| !far.get(0, j) && far.get(1, j)));
         assert!(far.get(2, 0) && far.get(2, 1) && !far.get(2, 2));
-        let labelled = Examples::new(Values::Bits(bits), Some(vec![0, 0, 2, 2, 0, 0])).unwrap();
+        let labelled = Examples::new(bits)
+            .unwrap()
+            .with_labels(vec![0, 0, 2, 2, 0, 0])
+            .unwrap();
         let (means, what) = templates(&labelled);
         // Of class 0 no bit is on in more than half; of class 2 bits 1 to 3 are.
         assert_eq!((means.rows(), what.contains("2 classes")), (2, true));
@@ -200,7 +202,7 @@ mod tests {
     #[test]
     fn independent_draws_have_no_memory() {
         let bits = BitMatrix::from_fn(2, 8, |i, _| i == 1);
-        let examples = Examples::new(Values::Bits(bits), None).unwrap();
+        let examples = Examples::new(bits).unwrap();
         let rbm = Rbm::from_parameters(
             harmonium::Matrix::zeros(8, 2),
             (0..8).map(|i| 0.1 * i as f32).collect(),

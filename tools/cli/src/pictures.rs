@@ -9,7 +9,7 @@ use crate::{
 };
 use harmonium::{
     Matrix, States,
-    dataset::{Examples, Values},
+    dataset::Examples,
     model::{GibbsChain, Rbm},
 };
 use std::path::Path;
@@ -113,16 +113,12 @@ pub fn filters(path: &Path, title: &str, rbm: &Rbm) -> Outcome<()> {
 pub fn samples(path: &Path, title: &str, rbm: &Rbm, train: &Examples, seed: u64) -> Outcome<()> {
     let n = shown(rbm);
     let starts = (0..number(FANTASIES, n)).map(|k| k % train.len());
-    let start = train.take(&starts.collect::<Vec<_>>());
-    let start: States = match start.values() {
-        Values::Bits(bits) => bits.clone().into(),
-        Values::Real(matrix) if !rbm.visible().units.are_binary() => matrix.clone().into(),
-        Values::Real(matrix) => {
-            harmonium::BitMatrix::from_fn(matrix.rows(), matrix.columns(), |i, j| {
-                matrix.row(i)[j] > 0.5
-            })
-            .into()
+    let start = train.states().take(&starts.collect::<Vec<_>>());
+    let start = match start {
+        States::Real(x) if rbm.visible().units.are_binary() => {
+            harmonium::BitMatrix::from_fn(x.rows(), x.columns(), |i, j| x[(i, j)] > 0.5).into()
         }
+        start => start,
     };
     let mut chains = GibbsChain::from_visible(start, rbm.n_hidden(), seed);
     chains.sweep(rbm, 1.0, SWEEPS)?;

@@ -15,7 +15,6 @@ use crate::{
 };
 use harmonium::{
     Examples, Matrix, Model, Rbm, States,
-    dataset::Values,
     model::MeanField,
     rng::{Draws, Site},
 };
@@ -155,12 +154,11 @@ pub fn run(args: &TransformArgs) -> Outcome<()> {
 
 /// `[v, features]` of each example.
 fn beside(examples: &Examples, features: &Matrix) -> Matrix {
-    let n = examples.columns();
+    let (n, x) = (examples.columns(), examples.input());
     Matrix::from_fn(features.rows(), n + features.columns(), |i, j| {
-        match (j.checked_sub(n), examples.values()) {
-            (Some(k), _) => features.row(i)[k],
-            (None, Values::Bits(x)) => f32::from(x.get(i, j)),
-            (None, Values::Real(x)) => x.row(i)[j],
+        match j.checked_sub(n) {
+            Some(k) => features[(i, k)],
+            None => x.get(i, j),
         }
     })
 }
@@ -180,15 +178,11 @@ fn of_rbm(rbm: &Rbm, examples: &Examples, pass: PassArg, seed: u64) -> Outcome<S
         // E[h | v] = sum_y p(y | v) E[h | v, y]
         (Some(group), PassArg::Means) => {
             let log_p = rbm.log_p_y_from_v(v)?;
-            let value = |i: usize, j: usize| match examples.values() {
-                Values::Bits(x) => f32::from(x.get(i, j)),
-                Values::Real(x) => x.row(i)[j],
-            };
             let mut sum = Matrix::zeros(examples.len(), rbm.n_hidden());
             for class in 0..group.size {
                 let labelled = Matrix::from_fn(examples.len(), rbm.n_visible(), |i, j| {
                     match j.checked_sub(group.first) {
-                        None => value(i, j),
+                        None => v.get(i, j),
                         Some(y) => f32::from(y == class),
                     }
                 });

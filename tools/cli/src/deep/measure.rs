@@ -11,7 +11,7 @@ use crate::{
     progress::Stages,
 };
 use harmonium::{
-    Examples, Input, States, Values,
+    Examples, Input,
     evaluate::{Ais, Base, Betas, Bound, BoundEstimate, Bracket, ReverseStart},
     kernel::reduce::mean_and_standard_error,
     model::Dbn,
@@ -220,11 +220,7 @@ fn anneal_top(
     interrupt: &Interrupt,
 ) -> Outcome<Option<(Bracket, Ais)>> {
     let some = train.head(FEATURES);
-    let labels = some.labels().map(<[u8]>::to_vec);
-    let mut features = match dbn.sample_features(input(&some), seed, 0)? {
-        States::Bits(x) => Examples::new(Values::Bits(x), labels)?,
-        States::Real(x) => Examples::real(x, labels)?,
-    };
+    let mut features = some.with_states(dbn.sample_features(input(&some), seed, 0)?)?;
     if let Some(group) = dbn.label_group() {
         features = features.with_label_units(group.size)?;
     }

@@ -14,7 +14,7 @@ use crate::{
     train::SAVE_EVERY,
 };
 use harmonium::{
-    Error, Examples, Matrix, Values,
+    Error, Examples, Matrix,
     checkpoint::Checkpoint,
     evaluate::reconstruction_error,
     model::{Convergence, Dbn, most_probable},
@@ -93,7 +93,7 @@ impl Stage for Greedy {
             None => watch.train.clone(),
             Some(dbn) => {
                 let means = dbn.mean_h_from_v(input(&watch.train), dbn.n_layers() - 1)?;
-                Examples::real(means, watch.train.labels().map(<[u8]>::to_vec))?
+                watch.train.with_states(means)?
             }
         };
         let is_last = self.layer() + 1 == self.plan().layers.len();
@@ -202,10 +202,7 @@ pub fn last_update(position: Position) -> f64 {
 pub fn wrong(log_p: &Matrix, examples: &Examples) -> Option<f64> {
     let labels = examples.labels()?;
     let found = most_probable(log_p);
-    let wrong = labels
-        .iter()
-        .zip(found)
-        .filter(|(y, x)| usize::from(**y) != *x);
+    let wrong = labels.iter().zip(found).filter(|(y, x)| **y as usize != *x);
     Some(wrong.count() as f64 / labels.len().max(1) as f64)
 }
 
@@ -215,13 +212,9 @@ fn of_dbn(dbn: &Dbn, examples: &Examples) -> Outcome<Option<f64>> {
 
 /// Mean of the squared differences between examples and the same columns of `means`.
 pub fn mean_square(examples: &Examples, means: &Matrix) -> f64 {
-    let (n, columns) = (examples.len(), examples.columns());
+    let (n, columns, x) = (examples.len(), examples.columns(), examples.input());
     let of_row = |i: usize| -> f64 {
-        let value = |j: usize| match examples.values() {
-            Values::Bits(x) => f32::from(x.get(i, j)),
-            Values::Real(x) => x.row(i)[j],
-        };
-        let squares = (0..columns).map(|j| f64::from(value(j) - means.row(i)[j]).powi(2));
+        let squares = (0..columns).map(|j| f64::from(x.get(i, j) - means.row(i)[j]).powi(2));
         squares.sum()
     };
     (0..n).map(of_row).sum::<f64>() / (n * columns).max(1) as f64

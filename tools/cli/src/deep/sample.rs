@@ -118,8 +118,8 @@ fn fantasies(dbn: &Dbn, means: &Matrix) -> Outcome<Sheet> {
 pub fn pictures(path: &Path, title: &str, dbn: &Dbn, train: &Examples, seed: u64) -> Outcome<()> {
     let (mut chains, what) = match dbn.label_group() {
         Some(group) => {
-            let labels: Vec<u8> = (0..group.size * PER_CLASS)
-                .map(|k| (k / PER_CLASS) as u8)
+            let labels: Vec<u32> = (0..group.size * PER_CLASS)
+                .map(|k| (k / PER_CLASS) as u32)
                 .collect();
             (
                 dbn.chains(labels.len(), Some(&labels), seed)?,

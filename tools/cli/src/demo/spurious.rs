@@ -5,7 +5,7 @@
 //! the figures are exact: what contrastive divergence leaves is no noise of an estimate.
 
 use harmonium::{
-    BitMatrix, Error, Examples, Rbm, Result, Trainer, Values,
+    BitMatrix, Error, Examples, Rbm, Result, Trainer,
     train::{Negative, Reconstruction, Schedule},
 };
 use std::ops::ControlFlow;
@@ -152,7 +152,7 @@ fn examples(patterns: &[usize], copies: usize) -> Result<Examples> {
     };
     let states: Vec<usize> = patterns.iter().flat_map(of_pattern).collect();
     let bits = BitMatrix::from_fn(states.len(), UNITS, |k, i| states[k] >> i & 1 == 1);
-    Examples::new(Values::Bits(bits), None)
+    Examples::new(bits)
 }
 
 /// The share of each state among the examples.

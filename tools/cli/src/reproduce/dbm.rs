@@ -13,7 +13,7 @@ use crate::{
     report,
 };
 use harmonium::{
-    Checkpoint, Dbm, Examples, Network, Values,
+    Checkpoint, Dbm, Examples, Network,
     dataset::Binarization,
     evaluate::{Ais, Base, Betas, Bracket, DbmBound, RESPONDING_ABOVE, ReverseStart},
     model::MeanField,
@@ -226,10 +226,7 @@ impl Published {
         clock.go();
         let with_features = |x: &Examples| -> Outcome<Examples> {
             let both = dbm.with_posterior(input(x), 2, &mean_field)?;
-            Ok(Examples::new(
-                Values::Real(both),
-                x.labels().map(<[u8]>::to_vec),
-            )?)
+            Ok(x.with_states(both)?)
         };
         let (train, test) = (
             with_features(&data.train)?,

@@ -254,6 +254,6 @@ fn error(dbn: &Dbn, examples: &Examples) -> Outcome<f64> {
     let wrong = found
         .iter()
         .zip(labels)
-        .filter(|(y, l)| **y != usize::from(**l));
+        .filter(|(y, l)| **y != **l as usize);
     Ok(wrong.count() as f64 / labels.len().max(1) as f64)
 }

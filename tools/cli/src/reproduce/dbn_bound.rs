@@ -8,8 +8,8 @@ use crate::{
     likelihood::DEFAULT_BURN_IN,
 };
 use harmonium::{
-    Checkpoint, Dbn, Examples, States,
-    dataset::{Binarization, Values},
+    Checkpoint, Dbn, Examples,
+    dataset::Binarization,
     evaluate::{Ais, Base, Betas, Bound, Bracket, ReverseStart},
     train::{Aggregated, Centering, GreedyLayer, GreedyPlan, Negative, Options, Schedule},
 };
@@ -129,11 +129,7 @@ fn figure(
 
 /// Both directions of annealing of the top pair, from what the layers below infer from training images.
 fn bracket(setting: &Setting, dbn: &Dbn, train: &Examples) -> Outcome<Bracket> {
-    let states = match dbn.sample_features(input(train), setting.seed, 0)? {
-        States::Bits(x) => Values::Bits(x),
-        States::Real(x) => Values::Real(x),
-    };
-    let states = Examples::new(states, None)?;
+    let states = Examples::new(dbn.sample_features(input(train), setting.seed, 0)?)?;
     let ais = Ais {
         chains: setting.at_most(CHAINS, 20),
         betas: if setting.quick {

@@ -8,7 +8,7 @@ use crate::{
 };
 use harmonium::{
     BitMatrix, Rbm,
-    dataset::{Binarization, Examples, Values},
+    dataset::{Binarization, Examples},
     train::{Centering, Negative, Options, Reconstruction, Schedule},
 };
 use serde_json::json;
@@ -133,7 +133,7 @@ fn flipped(examples: &Examples) -> Cow<'_, Examples> {
         return Cow::Borrowed(examples); // thresholded data are bits
     };
     let bits = BitMatrix::from_fn(bits.rows(), bits.columns(), |i, j| !bits.get(i, j));
-    Examples::new(Values::Bits(bits), None).map_or(Cow::Borrowed(examples), Cow::Owned)
+    Examples::new(bits).map_or(Cow::Borrowed(examples), Cow::Owned)
 }
 
 fn measure(rbm: &Rbm, test: &Examples) -> Outcome<Option<Likelihood>> {

@@ -6,7 +6,7 @@ use crate::{
     failure::{Failure, Outcome, note},
 };
 use harmonium::{
-    Checkpoint, Error, Examples, Matrix, Network, Rbm, Values,
+    Checkpoint, Error, Examples, Matrix, Network, Rbm,
     dataset::Binarization,
     model::{Layer, most_probable},
     rng::HostRng,
@@ -70,8 +70,7 @@ pub fn pretrained(
         seconds += spent;
         if !last {
             let h = rbm.mean_h_from_v(input(examples), 1.0)?;
-            let labels = data.labels().map(<[u8]>::to_vec);
-            below = Some(Examples::new(Values::Real(h), labels)?);
+            below = Some(data.with_states(h)?);
         }
         rbms.push(rbm);
     }
@@ -154,7 +153,7 @@ pub fn error(network: &Network, examples: &Examples) -> Outcome<f64> {
     let wrong = found
         .iter()
         .zip(labels)
-        .filter(|(y, l)| **y != usize::from(**l));
+        .filter(|(y, l)| **y != **l as usize);
     Ok(wrong.count() as f64 / labels.len().max(1) as f64)
 }
 

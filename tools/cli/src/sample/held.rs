@@ -10,7 +10,6 @@ use crate::{
 };
 use harmonium::{
     BitMatrix, Error, Examples, Matrix, States,
-    dataset::Values,
     model::{Clamp, Layer},
 };
 use std::{collections::BTreeMap, path::Path};
@@ -103,7 +102,7 @@ impl Held {
         let classes = held_classes(args, group.size)?;
         let (count, n) = (classes.len(), layer.size());
         let mask = BitMatrix::from_fn(1, n, |_, j| group.range().contains(&j));
-        let one = |i: usize, j: usize| j == group.first + usize::from(classes[i]);
+        let one = |i: usize, j: usize| j == group.first + classes[i] as usize;
         let values: States = match layer.units.are_binary() {
             true => BitMatrix::from_fn(count, n, one).into(),
             false => Matrix::from_fn(count, n, |i, j| f32::from(one(i, j))).into(),
@@ -129,20 +128,20 @@ impl Held {
 ///
 /// # Errors
 /// A class that does not exist.
-pub fn held_classes(args: &SampleArgs, classes: usize) -> Outcome<Vec<u8>> {
+pub fn held_classes(args: &SampleArgs, classes: usize) -> Outcome<Vec<u32>> {
     if let Some(class) = args.label {
         if class >= classes {
             return Err(Failure::usage(format!(
                 "--label {class}: expected a class below {classes}"
             )));
         }
-        return Ok(vec![class as u8]);
+        return Ok(vec![class as u32]);
     }
     let each = args
         .count
         .map_or(PER_CLASS, |n| n.div_ceil(classes))
         .min(MOST_ELEMENTS / classes);
-    Ok((0..classes * each).map(|k| (k / each) as u8).collect())
+    Ok((0..classes * each).map(|k| (k / each) as u32).collect())
 }
 
 /// Whether `--clamp` asks for examples of the data in place of a file.
@@ -200,10 +199,7 @@ pub fn start(
 
 fn first(examples: &Examples, count: usize) -> States {
     let chosen: Vec<usize> = (0..count).map(|k| k % examples.len()).collect();
-    match examples.take(&chosen).values() {
-        Values::Bits(x) => x.clone().into(),
-        Values::Real(x) => x.clone().into(),
-    }
+    examples.states().take(&chosen)
 }
 
 /// The data of `--from-data` and `--clamp data`, as bits where the layer is binary.

@@ -47,11 +47,11 @@ fn bars() -> BitMatrix {
 }
 
 /// The bars with labels that are not theirs to tell: any will do.
-fn labelled(bench: &Bench) -> Vec<u8> {
+fn labelled(bench: &Bench) -> Vec<u32> {
     let bits = bars();
     let head: Vec<String> = (0..N).map(|i| format!("u{i}")).collect();
     let mut text = head.join(",") + ",label\n";
-    let labels: Vec<u8> = (0..bits.rows()).map(|i| (i % 3) as u8).collect();
+    let labels: Vec<u32> = (0..bits.rows()).map(|i| (i % 3) as u32).collect();
     for (i, label) in labels.iter().enumerate() {
         let fields: Vec<String> = (0..N)
             .map(|j| u8::from(bits.get(i, j)).to_string())
@@ -300,9 +300,7 @@ fn labels_are_found_and_held() {
     let log_p = dbm.log_p_y_from_v(&bars(), &MeanField::default()).unwrap();
     let found = most_probable(&log_p);
     let pairs = found.iter().zip(&labels);
-    let wrong = pairs
-        .filter(|&(&y, &label)| y != usize::from(label))
-        .count();
+    let wrong = pairs.filter(|&(&y, &label)| y != label as usize).count();
 
     let classify = "classify m.safetensors --data labelled.csv";
     let found = bench.json(&format!("{classify} --json --out p.npy --confusion c.png"));

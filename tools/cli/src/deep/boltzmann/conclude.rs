@@ -25,7 +25,7 @@ use crate::{
     sample::held::PER_CLASS,
 };
 use harmonium::{
-    Binarization, Examples, Network, Rbm, Values,
+    Binarization, Examples, Network, Rbm,
     model::{Dbm, DbmChain},
 };
 use serde_json::{Map, Value, json};
@@ -52,8 +52,8 @@ pub fn filters(path: &Path, title: &str, dbm: &Dbm) -> Outcome<()> {
 /// The states of chains, and how they came about.
 fn chains(dbm: &Dbm, train: &Examples, seed: u64) -> Outcome<(DbmChain, &'static str)> {
     if let Some(classes) = dbm.classes() {
-        let labels: Vec<u8> = (0..classes * PER_CLASS)
-            .map(|k| (k / PER_CLASS) as u8)
+        let labels: Vec<u32> = (0..classes * PER_CLASS)
+            .map(|k| (k / PER_CLASS) as u32)
             .collect();
         let chains = DbmChain::uniform(dbm, labels.len(), seed).with_labels(dbm, &labels)?;
         return Ok((chains, "from fair coins, labels held: a row a class"));
@@ -61,10 +61,10 @@ fn chains(dbm: &Dbm, train: &Examples, seed: u64) -> Outcome<(DbmChain, &'static
     let starts: Vec<usize> = (0..FREE).map(|k| k % train.len()).collect();
     let start = train.take(&starts);
     let start = start.binarized(Binarization::Sampled, seed, 0);
-    let Values::Bits(start) = start.values() else {
+    let Some(start) = start.bits().cloned() else {
         return Err(Failure::failed("training examples have no bits"));
     };
-    let chains = DbmChain::from_visible(dbm, start.clone(), seed)?;
+    let chains = DbmChain::from_visible(dbm, start, seed)?;
     Ok((chains, "from training examples"))
 }
 

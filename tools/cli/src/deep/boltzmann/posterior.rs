@@ -6,7 +6,7 @@ use crate::{
     failure::Outcome,
 };
 use harmonium::{
-    Examples, Values,
+    Examples,
     checkpoint::Checkpoint,
     model::{Dbm, Layer, MeanField},
 };
@@ -23,8 +23,7 @@ pub fn with_posterior(dbm: &Dbm, data: &Data) -> Outcome<Data> {
     let dbm = dbm.without_labels();
     let of = |part: &Examples| -> Outcome<Examples> {
         let both = dbm.with_posterior(input(part), 2, &MeanField::default())?;
-        let labels = part.labels().map(<[u8]>::to_vec);
-        Ok(Examples::new(Values::Real(both), labels)?)
+        Ok(part.with_states(both)?)
     };
     Ok(Data {
         name: data.name.clone(),
