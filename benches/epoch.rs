@@ -6,7 +6,7 @@ use harmonium::{
     dataset::Examples,
     model::{GibbsChain, Rbm},
     rng::{Draws, Site},
-    train::{Negative, Options, Reconstruction, Schedule, Training},
+    train::{Learning, Negative, Options, Reconstruction, Schedule, Training},
 };
 
 const N_VISIBLE: usize = 784;
@@ -49,19 +49,26 @@ fn epochs(c: &mut Criterion) {
     ] {
         let options = Options {
             negative,
-            batch_size: BATCH,
-            learning_rate: Schedule::Constant(0.01),
+            learning: Learning {
+                batch_size: BATCH,
+                learning_rate: Schedule::Constant(0.01),
+                ..Learning::default()
+            },
             ..Options::default()
         };
         let mut training = Training::new(rbm.clone(), options, &data).unwrap();
         let updates = training.connection_updates_per_epoch();
         assert_eq!(updates, (5 * UPDATES * BATCH * N_VISIBLE * N_HIDDEN) as u64);
         group.throughput(Throughput::Elements(updates));
-        let mut epoch = || (0..UPDATES).for_each(|_| training.update(&data).unwrap());
+        let mut epoch = || {
+            for _ in 0..UPDATES {
+                let _ = training.update(&data).unwrap();
+            }
+        };
         epoch();
         group.bench_function(name, |b| b.iter(&mut epoch));
-        assert!(training.rbm().check_finite().is_ok());
-        assert!(training.rbm() != &rbm, "{name} changes the machine");
+        assert!(training.model().check_finite().is_ok());
+        assert!(training.model() != &rbm, "{name} changes the machine");
         assert_eq!(training.position().batch, 0);
     }
     group.finish();

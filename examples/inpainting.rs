@@ -11,7 +11,7 @@
 use harmonium::{
     Binarization, BitMatrix, Dataset, Dbm, Result,
     model::{Clamp, DbmChain},
-    train::{DbmOptions, DbmTraining, Schedule},
+    train::{DbmOptions, DbmTraining, Learning, Schedule},
 };
 use std::ops::ControlFlow;
 
@@ -31,16 +31,19 @@ fn main() -> Result<()> {
     let test = data.test.expect("MNIST has a test part").head(DIGITS);
     let dbm = Dbm::bernoulli(&[SIDE * SIDE, 200, 100])?.initialized_from(&train, 1)?;
     let options = DbmOptions {
-        epochs: 10,
-        learning_rate: Schedule::Linear {
-            from: 0.01,
-            to: 0.0,
+        learning: Learning {
+            epochs: 10,
+            learning_rate: Schedule::Linear {
+                from: 0.01,
+                to: 0.0,
+            },
+            ..DbmOptions::default().learning
         },
         ..DbmOptions::default()
     };
     let mut training = DbmTraining::new(dbm, options, &train)?;
     let _ = training.run(&train, |_| ControlFlow::Continue(()))?;
-    let dbm = training.into_dbm();
+    let dbm = training.into_result();
 
     // Each image is in the rows of all its chains.
     let truth = test.bits().expect("the data were binarised");

@@ -11,7 +11,9 @@
 use harmonium::{
     BitMatrix, BoltzmannMachine, Examples, Result,
     rng::HostRng,
-    train::{BoltzmannNegative, BoltzmannOptions, BoltzmannPositive, BoltzmannTraining, Rule},
+    train::{
+        BoltzmannNegative, BoltzmannOptions, BoltzmannPositive, BoltzmannTraining, Learning, Rule,
+    },
 };
 use std::ops::ControlFlow;
 
@@ -29,15 +31,17 @@ fn main() -> Result<()> {
         let options = BoltzmannOptions {
             positive: BoltzmannPositive::Exact,
             negative: BoltzmannNegative::Exact,
-            epochs: 1500,
-            learning_rate: 0.05.into(),
-            optimizer: Rule::ADAM,
-            ..BoltzmannOptions::default()
+            learning: Learning {
+                epochs: 1500,
+                learning_rate: 0.05.into(),
+                optimizer: Rule::ADAM,
+                ..Learning::default()
+            },
         };
         let start = random_machine(latent)?;
         let mut run = BoltzmannTraining::new(start, options, &data)?;
         let _ = run.run(&data, |_| ControlFlow::Continue(()))?;
-        let p = run.machine().visible_distribution(1.0)?;
+        let p = run.model().visible_distribution(1.0)?;
         let share = 1.0 / even.len() as f64;
         let kl: f64 = even.iter().map(|&x| share * (share / p[x]).ln()).sum();
         println!("{latent:12}   {kl:.6}");

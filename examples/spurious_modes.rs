@@ -7,7 +7,7 @@
 //! A machine that first learned three patterns goes on learning from two of them. `harmonium demo spurious-modes` draws the same.
 
 use harmonium::{
-    BitMatrix, Examples, Rbm, Result, Trainer, Values,
+    BitMatrix, Examples, Rbm, Result, Trainer,
     train::{Negative, Reconstruction, Schedule},
 };
 use std::ops::ControlFlow;
@@ -48,12 +48,12 @@ fn examples(patterns: &[usize]) -> Result<Examples> {
     };
     let states: Vec<usize> = patterns.iter().flat_map(of_pattern).collect();
     let bits = BitMatrix::from_fn(states.len(), UNITS, |k, i| states[k] >> i & 1 == 1);
-    Examples::new(Values::Bits(bits), None)
+    Examples::new(bits)
 }
 
 fn trained(start: &Rbm, negative: Negative, data: &Examples) -> Result<Rbm> {
     let mut rbm = start.clone();
-    Trainer::new(negative)
+    let _ = Trainer::new(negative)
         .epochs(3000)
         .batch_size(data.len())
         .learning_rate(Schedule::Linear { from: 0.1, to: 0.0 })

@@ -9,13 +9,13 @@
 //! # fn main() -> harmonium::Result<()> {
 //! let data = Dataset::idx("data/mnist")?.binarized(Binarization::Sampled, 1);
 //! let mut rbm = Rbm::bernoulli(784, 25).initialized_from(&data.train, 1)?;
-//! Trainer::new(Negative::Persistent { chains: 100, steps: 1 })
+//! let _ended = Trainer::new(Negative::Persistent { chains: 100, steps: 1 })
 //!     .epochs(2)
 //!     .learning_rate(0.05)
 //!     .seed(1)
 //!     .train(&mut rbm, &data.train, |_event| ControlFlow::Continue(()))?;
 //!
-//! let ais = Ais { chains: 50, betas: Betas::Linear(500), base: Base::rate_of(&data.train), seed: 1 };
+//! let ais = Ais { chains: 50, betas: Betas::Linear(500), base: Base::rate_of(&data.train)?, seed: 1 };
 //! let log_z = ais.log_z(&rbm)?;
 //! let test = data.test.expect("MNIST has a test part");
 //! let likelihood = rbm.mean_log_likelihood(test.bits().expect("binary"), log_z.estimate)?;
@@ -49,9 +49,12 @@ pub mod kernel;
 pub mod matrix;
 pub mod model;
 pub mod product;
+pub mod recipe;
 pub mod rng;
 pub mod simd;
 pub mod states;
+pub mod stop;
+pub mod tensor;
 pub mod train;
 pub mod units;
 

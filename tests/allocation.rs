@@ -12,8 +12,8 @@ use harmonium::{
     train::{
         Averaging, Backprop, BackpropOptions, BoltzmannNegative, BoltzmannOptions,
         BoltzmannPositive, BoltzmannTraining, Centering, DbmOptions, DbmTraining, Descent,
-        Negative, Objective, Options, Reconstruction, Rule, Schedule, Sparsity, Training, UpDown,
-        UpDownOptions,
+        Learning, Negative, Objective, Options, Reconstruction, Rule, Schedule, Sparsity, Training,
+        UpDown, UpDownOptions,
     },
     units::{Kind, Units},
 };
@@ -153,10 +153,13 @@ fn updates_and_temperatures_allocate_nothing_after_the_first() {
             ] {
                 let options = Options {
                     negative,
-                    gradient_clip,
-                    resample_data,
-                    batch_size: 96, // a short last batch within the counted updates
-                    momentum: Schedule::Constant(0.5),
+                    learning: Learning {
+                        gradient_clip,
+                        resample_data,
+                        batch_size: 96, // a short last batch within the counted updates
+                        momentum: Schedule::Constant(0.5),
+                        ..Learning::default()
+                    },
                     ..Options::default()
                 };
                 let rbm = Rbm::bernoulli(300, 200).initialized_from(&data, 1).unwrap();
@@ -168,13 +171,16 @@ fn updates_and_temperatures_allocate_nothing_after_the_first() {
         for (optimizer, gradient_clip) in [(Rule::Nesterov, Some(1.0)), (Rule::ADAM, None)] {
             let data = Examples::new(bits.clone()).unwrap();
             let options = Options {
-                optimizer,
-                gradient_clip,
                 centering: Some(Centering::default()),
                 sparsity: Some(Sparsity::default()),
-                max_norm: Some(0.1),
-                averaging: Some(Averaging::Exponential(0.99)),
-                batch_size: 96,
+                learning: Learning {
+                    optimizer,
+                    gradient_clip,
+                    max_norm: Some(0.1),
+                    averaging: Some(Averaging::Exponential(0.99)),
+                    batch_size: 96,
+                    ..Learning::default()
+                },
                 ..Options::default()
             };
             let rbm = Rbm::bernoulli(300, 200).initialized_from(&data, 1).unwrap();
@@ -210,8 +216,11 @@ fn updates_and_temperatures_allocate_nothing_after_the_first() {
             let options = Options {
                 objective,
                 variance_rate,
-                batch_size: 96,
-                learning_rate: Schedule::Constant(1e-3),
+                learning: Learning {
+                    batch_size: 96,
+                    learning_rate: Schedule::Constant(1e-3),
+                    ..Learning::default()
+                },
                 ..Options::default()
             };
             let units = format!("{}, {}", rbm.visible().units, rbm.hidden().units);
@@ -242,18 +251,21 @@ fn up_down(pools: &[ThreadPool; 2]) {
     for threads in [1, 2] {
         let pool = &pools[threads - 1];
         let options = UpDownOptions {
-            batch_size: 96,
+            learning: Learning {
+                batch_size: 96,
+                ..UpDownOptions::default().learning
+            },
             ..UpDownOptions::default()
         };
         let mut run = UpDown::new(dbn.clone(), options, &data).unwrap();
         let count = pool.install(|| {
             rayon::broadcast(|_| {});
             for _ in 0..30 {
-                run.update(&data).unwrap();
+                let _ = run.update(&data).unwrap();
             }
             let before = ALLOCATIONS.load(Ordering::Relaxed);
             for _ in 0..30 {
-                run.update(&data).unwrap();
+                let _ = run.update(&data).unwrap();
             }
             ALLOCATIONS.load(Ordering::Relaxed) - before
         });
@@ -281,11 +293,14 @@ fn backpropagation(bits: &BitMatrix, pools: &[ThreadPool; 2]) {
         ] {
             let options = BackpropOptions {
                 descent,
-                batch_size: 96,
                 input_dropout: dropout,
                 hidden_dropout: dropout,
-                max_norm: (dropout > 0.0).then_some(1.0),
-                weight_decay: 1e-4,
+                learning: Learning {
+                    batch_size: 96,
+                    max_norm: (dropout > 0.0).then_some(1.0),
+                    weight_decay: 1e-4,
+                    ..BackpropOptions::default().learning
+                },
                 ..BackpropOptions::default()
             };
             for data in [&bits, &grey] {
@@ -296,9 +311,13 @@ fn backpropagation(bits: &BitMatrix, pools: &[ThreadPool; 2]) {
                     let mut run = Backprop::new(network, options.clone(), data).unwrap();
                     let count = pool.install(|| {
                         rayon::broadcast(|_| {});
-                        (0..15).for_each(|_| run.update(data).unwrap());
+                        for _ in 0..15 {
+                            let _ = run.update(data).unwrap();
+                        }
                         let before = ALLOCATIONS.load(Ordering::Relaxed);
-                        (0..15).for_each(|_| run.update(data).unwrap());
+                        for _ in 0..15 {
+                            let _ = run.update(data).unwrap();
+                        }
                         ALLOCATIONS.load(Ordering::Relaxed) - before
                     });
                     assert_eq!(count, 0, "{descent:?} on {threads} threads");
@@ -333,15 +352,22 @@ fn deep_boltzmann_machines(bits: &BitMatrix, pools: &[ThreadPool; 2]) {
                 centering,
                 sparsity: vec![Sparsity::default(); sizes.len() - 1],
                 warm_start: true,
-                batch_size: 96,
+                learning: Learning {
+                    batch_size: 96,
+                    ..DbmOptions::default().learning
+                },
                 ..DbmOptions::default()
             };
             let mut training = DbmTraining::new(dbm, options, &data).unwrap();
             let count = pool.install(|| {
                 rayon::broadcast(|_| {});
-                (0..30).for_each(|_| training.update(&data).unwrap());
+                for _ in 0..30 {
+                    let _ = training.update(&data).unwrap();
+                }
                 let before = ALLOCATIONS.load(Ordering::Relaxed);
-                (0..30).for_each(|_| training.update(&data).unwrap());
+                for _ in 0..30 {
+                    let _ = training.update(&data).unwrap();
+                }
                 ALLOCATIONS.load(Ordering::Relaxed) - before
             });
             assert_eq!(count, 0, "{sizes:?} on {threads} threads");
@@ -406,11 +432,11 @@ fn allocations(mut training: Training, data: &Examples) -> usize {
     // Which thread meets which tile is chance: let every thread's scratch grow.
     rayon::broadcast(|_| {});
     for _ in 0..30 {
-        training.update(data).unwrap();
+        let _ = training.update(data).unwrap();
     }
     let before = ALLOCATIONS.load(Ordering::Relaxed);
     for _ in 0..30 {
-        training.update(data).unwrap();
+        let _ = training.update(data).unwrap();
     }
     ALLOCATIONS.load(Ordering::Relaxed) - before
 }
@@ -443,18 +469,24 @@ fn general_machines(pools: &[ThreadPool; 2]) {
             let options = BoltzmannOptions {
                 positive,
                 negative,
-                batch_size: 96,
-                optimizer: Rule::ADAM,
-                ..BoltzmannOptions::default()
+                learning: Learning {
+                    batch_size: 96,
+                    optimizer: Rule::ADAM,
+                    ..Learning::default()
+                },
             };
             let machine = BoltzmannMachine::bernoulli(90, n_hidden);
             let machine = machine.initialized_from(&data, 1).unwrap();
             let mut training = BoltzmannTraining::new(machine, options, &data).unwrap();
             let count = pool.install(|| {
                 rayon::broadcast(|_| {});
-                (0..30).for_each(|_| training.update(&data).unwrap());
+                for _ in 0..30 {
+                    let _ = training.update(&data).unwrap();
+                }
                 let before = ALLOCATIONS.load(Ordering::Relaxed);
-                (0..30).for_each(|_| training.update(&data).unwrap());
+                for _ in 0..30 {
+                    let _ = training.update(&data).unwrap();
+                }
                 ALLOCATIONS.load(Ordering::Relaxed) - before
             });
             assert_eq!(count, 0, "{positive:?}, {negative:?} on {threads} threads");

@@ -143,7 +143,7 @@ fn ais_refuses_nonsense_and_can_be_stopped() {
 #[test]
 fn base_rate_is_the_smoothed_log_odds() {
     let data = Examples::new(rows("110 100 100 100")).unwrap();
-    let Base::Biases(b) = Base::rate_of(&data) else {
+    let Base::Biases(b) = Base::rate_of(&data).unwrap() else {
         panic!("biases")
     };
     // Four examples and 0.4 pseudo-examples, half of them on.

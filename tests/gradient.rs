@@ -2,13 +2,13 @@
 
 mod common;
 
-use common::{all_states, draw_states, normal_rbm, random_rbm, states};
+use common::{all_states, draw_states, memory::last_step, normal_rbm, random_rbm, states};
 use harmonium::{
     dataset::{Binarization, Examples, bars_and_stripes, shifting_bar},
     evaluate::exact_mean_log_likelihood,
     model::Rbm,
     rng::HostRng,
-    train::{Negative, Options, Reconstruction, Schedule, Trainer, Training},
+    train::{Learning, Negative, Options, Reconstruction, Schedule, Trainer, Training},
 };
 use std::ops::ControlFlow;
 
@@ -18,21 +18,19 @@ const TINY_RATE: f32 = 1e-6;
 /// The gradients (W, b, c) of the first `updates` updates, in f64.
 fn gradients(rbm: &Rbm, data: &Examples, options: Options, updates: usize) -> Vec<Vec<f64>> {
     let options = Options {
-        learning_rate: Schedule::Constant(TINY_RATE),
-        epochs: 1,
         centering: None,
+        learning: Learning {
+            learning_rate: Schedule::Constant(TINY_RATE),
+            epochs: 1,
+            ..options.learning
+        },
         ..options
     };
     let mut training = Training::new(rbm.clone(), options, data).unwrap();
     (0..updates)
         .map(|_| {
-            training.update(data).unwrap();
-            let o = &training.optimizer().first;
-            let all = o
-                .weights
-                .elements()
-                .chain(o.visible.iter().copied())
-                .chain(o.hidden.iter().copied());
+            let _ = training.update(data).unwrap();
+            let all = last_step(&training).into_iter();
             all.map(|x| f64::from(x) / f64::from(TINY_RATE)).collect()
         })
         .collect()
@@ -56,7 +54,10 @@ fn exact_gradient_equals_finite_differences() {
     let data = Examples::new(states(20, 5, |i| (i * 7 + 3) % 32)).unwrap();
     let options = Options {
         negative: Negative::Exact,
-        batch_size: 20,
+        learning: Learning {
+            batch_size: 20,
+            ..Learning::default()
+        },
         ..Options::default()
     };
     let gradient = &gradients(&rbm, &data, options, 1)[0];
@@ -150,8 +151,11 @@ fn cd1_gradients_average_to_their_enumerated_expectation() {
                         steps: 1,
                         reconstruction,
                     },
-                    batch_size: 32 / minibatches,
-                    seed: seed as u64,
+                    learning: Learning {
+                        batch_size: 32 / minibatches,
+                        seed: seed as u64,
+                        ..Learning::default()
+                    },
                     ..Options::default()
                 };
                 for gradient in gradients(&rbm, &data, options, minibatches) {
@@ -187,7 +191,7 @@ fn train_exactly(data: &Examples, hidden: usize, epochs: usize, rate: f32) -> f6
             .iter_mut()
             .for_each(|w| *w = 0.3 * rng.normal() as f32);
     }
-    Trainer::new(Negative::Exact)
+    let _ = Trainer::new(Negative::Exact)
         .epochs(epochs)
         .batch_size(data.len())
         .learning_rate(rate)
@@ -247,7 +251,7 @@ fn every_method_learns_what_a_teacher_made() {
     );
     let learned = |negative| {
         let mut rbm = Rbm::bernoulli(n, 6).initialized_from(&data, 1).unwrap();
-        Trainer::new(negative)
+        let _ = Trainer::new(negative)
             .epochs(200)
             .learning_rate(Schedule::Linear { from: 0.2, to: 0.0 })
             .train(&mut rbm, &data, |_| ControlFlow::Continue(()))

@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::normal_rbm;
+use common::{memory::remembered, normal_rbm};
 use harmonium::{
     bits::BitMatrix,
     checkpoint::Checkpoint,
@@ -11,11 +11,13 @@ use harmonium::{
     evaluate::{exact_mean_log_likelihood, pseudo_likelihood, stochastic_pseudo_likelihood},
     matrix::Matrix,
     model::Rbm,
-    train::{Event, Negative, Options, Reconstruction, Schedule, Trainer, Training},
+    train::{
+        Event, Learning, Negative, Options, RbmLearner, Reconstruction, Schedule, Trainer, Training,
+    },
 };
 use std::{ops::ControlFlow, path::Path};
 
-fn go(_: Event<'_>) -> ControlFlow<()> {
+fn go(_: Event<'_, RbmLearner>) -> ControlFlow<()> {
     ControlFlow::Continue(())
 }
 
@@ -66,12 +68,15 @@ const METHODS: [Negative; 7] = [
 fn options(negative: Negative) -> Options {
     Options {
         negative,
-        epochs: 4,
-        batch_size: 30,
-        momentum: "at:0=0.5,2=0.9".parse().unwrap(),
-        weight_decay: 1e-3,
-        learning_rate: Schedule::Linear { from: 0.1, to: 0.0 },
-        seed: 5,
+        learning: Learning {
+            epochs: 4,
+            batch_size: 30,
+            momentum: "at:0=0.5,2=0.9".parse().unwrap(),
+            weight_decay: 1e-3,
+            learning_rate: Schedule::Linear { from: 0.1, to: 0.0 },
+            seed: 5,
+            ..Learning::default()
+        },
         ..Options::default()
     }
 }
@@ -85,7 +90,7 @@ fn train(options: Options, data: &Examples, hidden: usize, threads: usize) -> Rb
         let mut rbm = Rbm::bernoulli(data.columns(), hidden)
             .initialized_from(data, 1)
             .unwrap();
-        Trainer::with_options(options)
+        let _ = Trainer::with_options(options)
             .train(&mut rbm, data, go)
             .unwrap();
         rbm
@@ -100,7 +105,10 @@ fn same_seed_same_model_at_any_thread_count() {
                 // The exact gradient needs a small layer.
                 let hidden = if negative == Negative::Exact { 3 } else { 200 };
                 let options = Options {
-                    resample_data,
+                    learning: Learning {
+                        resample_data,
+                        ..options(negative).learning
+                    },
                     ..options(negative)
                 };
                 let one = train(options.clone(), &data, hidden, 1);
@@ -116,7 +124,18 @@ fn same_seed_same_model_at_any_thread_count() {
                 );
                 assert_ne!(
                     one,
-                    train(Options { seed: 6, ..options }, &data, hidden, 2),
+                    train(
+                        Options {
+                            learning: Learning {
+                                seed: 6,
+                                ..options.learning
+                            },
+                            ..options
+                        },
+                        &data,
+                        hidden,
+                        2
+                    ),
                     "{negative:?}"
                 );
             }
@@ -140,18 +159,18 @@ fn save_load_train_on_equals_never_interrupted() {
                     .unwrap();
                 let mut training = Training::new(rbm, options.clone(), &data).unwrap();
                 for _ in 0..stop {
-                    training.update(&data).unwrap();
+                    let _ = training.update(&data).unwrap();
                 }
                 Checkpoint::from(&training).save(&path).unwrap();
                 drop(training);
                 let mut training = Checkpoint::load(&path)
                     .unwrap()
-                    .into_training(&data)
+                    .into_run::<RbmLearner>(&data)
                     .unwrap();
                 assert_eq!(training.position().updates, stop as u64);
                 let _ = training.run(&data, go).unwrap();
                 assert_eq!(
-                    training.rbm(),
+                    training.model(),
                     &whole,
                     "{negative:?} stopped after {stop} updates"
                 );
@@ -165,7 +184,7 @@ fn observer_sees_every_update_and_can_stop() {
     let data = data(100, 20);
     let mut rbm = Rbm::bernoulli(20, 10);
     let (mut updates, mut epochs) = (0, 0);
-    Trainer::with_options(options(METHODS[0]))
+    let _ = Trainer::with_options(options(METHODS[0]))
         .train(&mut rbm, &data, |event| {
             match event {
                 Event::Update(t) => {
@@ -197,19 +216,19 @@ fn a_short_last_batch_is_weighted_by_its_own_size() {
     for negative in [Negative::Exact, METHODS[3]] {
         let options = Options {
             negative,
-            batch_size: 4,
-            learning_rate: Schedule::Constant(1e-6),
+            learning: Learning {
+                batch_size: 4,
+                learning_rate: Schedule::Constant(1e-6),
+                ..Learning::default()
+            },
             ..Options::default()
         };
         let mut training = Training::new(rbm.clone(), options, &data).unwrap();
         let mut norms = Vec::new();
         for _ in 0..2 {
-            training.update(&data).unwrap();
+            let _ = training.update(&data).unwrap();
             norms.push(
-                training
-                    .optimizer()
-                    .first
-                    .visible
+                remembered(&training, "training.velocity.bias.0")
                     .iter()
                     .map(|x| f64::from(*x).abs())
                     .sum::<f64>()
@@ -237,8 +256,11 @@ fn input_is_never_modified_and_batches_larger_than_the_data_work() {
     for negative in METHODS {
         train(
             Options {
-                batch_size: 64,
-                resample_data: true,
+                learning: Learning {
+                    batch_size: 64,
+                    resample_data: true,
+                    ..options(negative).learning
+                },
                 ..options(negative)
             },
             &data,
@@ -256,42 +278,60 @@ fn options_are_checked_at_the_door() {
     for (bad, name) in [
         (
             Options {
-                batch_size: 0,
+                learning: Learning {
+                    batch_size: 0,
+                    ..good.learning.clone()
+                },
                 ..good.clone()
             },
             "batch size",
         ),
         (
             Options {
-                learning_rate: Schedule::Constant(-1.0),
+                learning: Learning {
+                    learning_rate: Schedule::Constant(-1.0),
+                    ..good.learning.clone()
+                },
                 ..good.clone()
             },
             "learning rate",
         ),
         (
             Options {
-                learning_rate: Schedule::Constant(f32::NAN),
+                learning: Learning {
+                    learning_rate: Schedule::Constant(f32::NAN),
+                    ..good.learning.clone()
+                },
                 ..good.clone()
             },
             "learning rate",
         ),
         (
             Options {
-                momentum: Schedule::Constant(1.0),
+                learning: Learning {
+                    momentum: Schedule::Constant(1.0),
+                    ..good.learning.clone()
+                },
                 ..good.clone()
             },
             "momentum",
         ),
         (
             Options {
-                weight_decay: f32::INFINITY,
+                learning: Learning {
+                    weight_decay: f32::INFINITY,
+                    ..good.learning.clone()
+                },
                 ..good.clone()
             },
             "weight decay",
         ),
         (
             Options {
-                gradient_clip: Some(0.0),
+                learning: Learning {
+                    gradient_clip: Some(0.0),
+                    ..good.learning.clone()
+                },
                 ..good.clone()
             },
             "gradient clip",
@@ -338,9 +378,12 @@ fn options_are_checked_at_the_door() {
     // A rate that blows up is an error that leaves the machine as it was.
     let mut rbm = Rbm::bernoulli(9, 3);
     let blow_up = Options {
-        learning_rate: Schedule::Constant(1e38),
-        momentum: Schedule::Constant(0.9),
-        epochs: 50,
+        learning: Learning {
+            learning_rate: Schedule::Constant(1e38),
+            momentum: Schedule::Constant(0.9),
+            epochs: 50,
+            ..good.learning
+        },
         ..good
     };
     let error = Trainer::with_options(blow_up)
@@ -357,7 +400,7 @@ fn digits_as_scikit_learn_tests_them() {
     let digits = Dataset::open(file).unwrap().train;
     assert_eq!((digits.len(), digits.columns()), (1797, 64));
     let mut rbm = Rbm::bernoulli(64, 64).initialized_from(&digits, 9).unwrap();
-    Trainer::new(Negative::Persistent {
+    let _ = Trainer::new(Negative::Persistent {
         chains: 10,
         steps: 1,
     })
@@ -379,7 +422,7 @@ fn rows_of_all_zeros_and_all_ones() {
     let mut rbm = Rbm::bernoulli(1000, 10)
         .initialized_from(&data, 42)
         .unwrap();
-    Trainer::new(Negative::Persistent {
+    let _ = Trainer::new(Negative::Persistent {
         chains: 2,
         steps: 1,
     })
@@ -409,9 +452,16 @@ fn grey_data_either_way() {
     let bits = bits.bits().unwrap();
     for resample_data in [false, true] {
         let options = Options {
-            epochs: 100,
-            batch_size: 20,
-            resample_data,
+            learning: Learning {
+                epochs: 100,
+                batch_size: 20,
+                resample_data,
+                ..options(Negative::Persistent {
+                    chains: 100,
+                    steps: 1,
+                })
+                .learning
+            },
             ..options(Negative::Persistent {
                 chains: 100,
                 steps: 1,

@@ -3,17 +3,14 @@
 
 use crate::{
     bits::BitMatrix,
-    checkpoint::write_atomically,
+    checkpoint::{in_order, write_atomically},
     error::{Error, Result},
     matrix::Matrix,
     model::GibbsChain,
     states::States,
 };
-use safetensors::{
-    Dtype, SafeTensors,
-    tensor::{TensorView, serialize},
-};
-use std::{collections::HashMap, fmt::Display, fs, path::Path};
+use safetensors::{Dtype, SafeTensors, tensor::TensorView};
+use std::{fmt::Display, fs, path::Path};
 
 const FORMAT: &str = "harmonium-chains";
 const VERSION: &str = "1";
@@ -50,8 +47,8 @@ pub fn save_chains(chains: &GibbsChain, path: impl AsRef<Path>) -> Result<()> {
         ("seed", chains.seed().to_string()),
         ("half_sweeps", chains.half_sweeps().to_string()),
     ];
-    let metadata: HashMap<_, _> = metadata.map(|(k, v)| (k.to_owned(), v)).into();
-    let bytes = serialize(tensors, Some(metadata)).map_err(|e| refused(&e))?;
+    let metadata = metadata.map(|(k, v)| (k.to_owned(), v)).into();
+    let bytes = in_order(tensors, &metadata).map_err(|e| refused(&e))?;
     write_atomically(path, &bytes)
 }
 
@@ -93,6 +90,11 @@ pub fn load_chains(path: impl AsRef<Path>) -> Result<GibbsChain> {
         let &[rows, columns] = tensor.shape() else {
             return Err(Error::file(path, expected, format!("{:?}", tensor.shape())));
         };
+        // States without elements may still claim more rows than anything could hold.
+        if rows == 0 || columns == 0 {
+            let expected = format!("tensor {name} of at least one chain and one unit");
+            return Err(Error::file(path, expected, format!("{:?}", tensor.shape())));
+        }
         let data = tensor.data();
         match tensor.dtype() {
             Dtype::U8 => {

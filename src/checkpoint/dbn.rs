@@ -7,26 +7,20 @@
 //! `recognition.weights.{l}` `[n_l x n_{l+1}]`, `l < L-1`, is there where it is not `weights.{l}`; `recognition.bias.{l}`, of layers `0 < l < L`
 //! without the label, where it is not `bias.{l}`.
 
-use super::{
-    reader::Reader,
-    tensor::{Tensor, Writer},
-};
+use super::{reader::Reader, tensor::Writer};
 use crate::{
     error::{Error, Result},
     matrix::Matrix,
     model::{Dbn, Directed, Layer, Rbm},
 };
 
-pub(super) fn write(dbn: &Dbn, file: &mut Writer) {
+pub(super) fn write(dbn: &Dbn, file: &mut Writer<'_>) {
     let last = dbn.directed().len();
     for (l, pair) in dbn.directed().iter().enumerate() {
-        file.tensor(
-            format!("weights.{l}"),
-            Tensor::matrix(&pair.generative_weights()),
-        );
+        file.tensor(format!("weights.{l}"), pair.generative_weights().as_ref());
         file.layer(l, pair.below());
         if !pair.is_tied() {
-            let recognition = Tensor::matrix(pair.recognition_weights());
+            let recognition = pair.recognition_weights();
             file.tensor(format!("recognition.weights.{l}"), recognition);
         }
         let (generative, recognition) = (&dbn.layer(l + 1).bias, &pair.above().bias);
@@ -34,10 +28,7 @@ pub(super) fn write(dbn: &Dbn, file: &mut Writer) {
             file.vector(format!("recognition.bias.{}", l + 1), recognition);
         }
     }
-    file.tensor(
-        format!("weights.{last}"),
-        Tensor::matrix(dbn.top().weights()),
-    );
+    file.tensor(format!("weights.{last}"), dbn.top().weights());
     file.layer(last, dbn.top().visible());
     file.layer(last + 1, dbn.top().hidden());
     let units: Vec<String> = (0..dbn.n_layers())

@@ -4,34 +4,17 @@
 //!
 //! A run in progress adds `training.velocity.weights.{l}`, `training.velocity.bias.{l}` if its rule has a memory, and the same of `training.second` if the rule is adaptive.
 
-use super::{
-    reader::Reader,
-    tensor::{Tensor, Writer},
-};
+use super::{reader::Reader, tensor::Writer};
 use crate::{
     error::{Error, Result},
     model::{Activation, Network, NetworkLayer},
-    train::{BackpropOptions, BackpropState, NetworkParameters},
     units::Units,
 };
-use serde::{Deserialize, Serialize};
-use std::path::Path;
 
-const FIRST: &str = "training.velocity";
-const SECOND: &str = "training.second";
-
-/// The part of [`BackpropState`] that is metadata.
-#[derive(Serialize, Deserialize)]
-struct Header {
-    options: BackpropOptions,
-    updates: u64,
-    examples: usize,
-}
-
-pub(super) fn write(network: &Network, file: &mut Writer) {
+pub(super) fn write(network: &Network, file: &mut Writer<'_>) {
     let mut units = vec![network.input().to_string()];
     for l in 1..network.n_layers() {
-        let weights = Tensor::matrix(network.weights(l - 1));
+        let weights = network.weights(l - 1);
         file.tensor(format!("weights.{}", l - 1), weights);
         file.vector(format!("bias.{l}"), network.bias(l));
         let kind = network.activation(l).kind();
@@ -70,59 +53,4 @@ pub(super) fn read(reader: &Reader<'_>) -> Result<Network> {
         });
     }
     Network::new(input, layers).map_err(|e| reader.no_machine(e))
-}
-
-pub(super) fn write_run(state: &BackpropState, file: &mut Writer, path: &Path) -> Result<()> {
-    let header = Header {
-        options: state.options.clone(),
-        updates: state.updates,
-        examples: state.examples,
-    };
-    let json = serde_json::to_string(&header)
-        .map_err(|e| Error::file(path, "options that JSON can hold", e))?;
-    file.metadata("training", json);
-    for (name, parameters) in [(FIRST, &state.first), (SECOND, &state.second)] {
-        let Some(parameters) = parameters else {
-            continue;
-        };
-        let all = parameters.weights.iter().zip(&parameters.bias);
-        for (l, (weights, bias)) in all.enumerate() {
-            file.tensor(format!("{name}.weights.{l}"), Tensor::matrix(weights));
-            file.vector(format!("{name}.bias.{}", l + 1), bias);
-        }
-    }
-    Ok(())
-}
-
-/// The run of `network` that the file holds, if it holds one.
-pub(super) fn read_run(reader: &Reader<'_>, network: &Network) -> Result<Option<BackpropState>> {
-    let Some(json) = reader.metadata.get("training") else {
-        return Ok(None);
-    };
-    let header: Header = serde_json::from_str(json)
-        .map_err(|e| Error::file(reader.path, "the options of a run in metadata training", e))?;
-    let mut state = BackpropState::new(network, header.options, header.examples);
-    state.updates = header.updates;
-    for (name, parameters) in [(FIRST, &mut state.first), (SECOND, &mut state.second)] {
-        if let Some(parameters) = parameters {
-            *parameters = read_parameters(reader, name, network)?;
-        }
-    }
-    Ok(Some(state))
-}
-
-fn read_parameters(
-    reader: &Reader<'_>,
-    name: &str,
-    network: &Network,
-) -> Result<NetworkParameters> {
-    let mut parameters = NetworkParameters::default();
-    for l in 0..network.n_layers() - 1 {
-        let (n, m) = (network.size(l), network.size(l + 1));
-        let weights = reader.matrix(&format!("{name}.weights.{l}"), Some((n, m)))?;
-        parameters.weights.push(weights);
-        let bias = reader.vector(&format!("{name}.bias.{}", l + 1), m)?;
-        parameters.bias.push(bias);
-    }
-    Ok(parameters)
 }

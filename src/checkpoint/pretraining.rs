@@ -1,11 +1,7 @@
 //! A deep Boltzmann machine that is being pretrained: the machine of the file is what its RBMs so far make together, and they themselves are
 //! `training.pretraining.{weights,visible,hidden}.{k}`, weights and biases of RBM `k`, lowest first. The last one's run is `training.*`, as that of an RBM.
 
-use super::{
-    reader::Reader,
-    stage::Header,
-    tensor::{Tensor, Writer},
-};
+use super::{reader::Reader, tensor::Writer};
 use crate::{
     error::{Error, Result},
     model::{Layer, Rbm},
@@ -13,29 +9,24 @@ use crate::{
     units::{Kind, Units},
 };
 
+/// What the names of tensors of the RBMs begin with: no run takes them.
+pub(super) const PREFIX: &str = "training.pretraining.";
+
 fn names(k: usize) -> [String; 3] {
-    ["weights", "visible", "hidden"].map(|part| format!("training.pretraining.{part}.{k}"))
+    ["weights", "visible", "hidden"].map(|part| format!("{PREFIX}{part}.{k}"))
 }
 
-pub(super) fn write(rbms: &[Rbm], file: &mut Writer) {
+pub(super) fn write(rbms: &[Rbm], file: &mut Writer<'_>) {
     for (k, rbm) in rbms.iter().enumerate() {
         let [weights, visible, hidden] = names(k);
-        file.tensor(weights, Tensor::matrix(rbm.weights()));
+        file.tensor(weights, rbm.weights());
         file.vector(visible, &rbm.visible().bias);
         file.vector(hidden, &rbm.hidden().bias);
     }
 }
 
-/// The plan and the RBMs so far, at least one, if the file holds a run of pretraining.
-pub(super) fn read(reader: &Reader<'_>) -> Result<Option<(PretrainingPlan, Vec<Rbm>)>> {
-    let (plan, count) = match Header::read(reader)? {
-        None => return Ok(None),
-        Some(Header::Pretraining { plan, rbms }) => (plan, rbms),
-        Some(_) => {
-            let expected = "a stage of a deep Boltzmann machine in metadata stage";
-            return Err(Error::file(reader.path, expected, "another"));
-        }
-    };
+/// The RBMs so far, at least one, of a run of `plan`.
+pub(super) fn read(reader: &Reader<'_>, plan: &PretrainingPlan, count: usize) -> Result<Vec<Rbm>> {
     let all = plan.hidden.len();
     if !(1..=all).contains(&count) {
         let expected = format!("1 to {all} RBMs in metadata stage");
@@ -62,5 +53,5 @@ pub(super) fn read(reader: &Reader<'_>) -> Result<Option<(PretrainingPlan, Vec<R
         let rbm = Rbm::from_layers(visible, hidden, weights);
         rbms.push(rbm.map_err(|e| reader.no_machine(e))?);
     }
-    Ok(Some((plan, rbms)))
+    Ok(rbms)
 }

@@ -1,13 +1,10 @@
 //! `kind` = `rbm`: `weights.0`, `bias.0`, `bias.1`.
 
-use super::{
-    reader::Reader,
-    tensor::{Tensor, Writer},
-};
+use super::{reader::Reader, tensor::Writer};
 use crate::{error::Result, model::Rbm};
 
-pub(super) fn write(rbm: &Rbm, file: &mut Writer) {
-    file.tensor("weights.0", Tensor::matrix(rbm.weights()));
+pub(super) fn write(rbm: &Rbm, file: &mut Writer<'_>) {
+    file.tensor("weights.0", rbm.weights());
     file.layer(0, rbm.visible());
     file.layer(1, rbm.hidden());
     let units = format!("{},{}", rbm.visible().units, rbm.hidden().units);

@@ -1,11 +1,12 @@
 //! Typed access to a file, with errors that name it.
 
+use super::pretraining;
 use crate::{
     bits::BitMatrix,
     error::{Error, Result},
     matrix::Matrix,
     model::Layer,
-    states::States,
+    tensor::{Element, Saved, Stored},
     units::{Kind, Units},
 };
 use safetensors::{Dtype, SafeTensors};
@@ -22,6 +23,25 @@ impl Reader<'_> {
     /// Whether there is such a tensor.
     pub(super) fn has(&self, name: &str) -> bool {
         self.tensors.tensor(name).is_ok()
+    }
+
+    /// Copies the tensors of a run, of types that this program writes.
+    pub(super) fn run_tensors(&self, to: &mut Saved) {
+        let of_run =
+            |name: &str| name.starts_with("training.") && !name.starts_with(pretraining::PREFIX);
+        for (name, tensor) in self.tensors.iter().filter(|(name, _)| of_run(name)) {
+            let element = match tensor.dtype() {
+                Dtype::F32 => Element::F32,
+                Dtype::U8 => Element::U8,
+                _ => continue,
+            };
+            let stored = Stored {
+                element,
+                shape: tensor.shape().to_vec(),
+                bytes: tensor.data().to_vec(),
+            };
+            to.insert(name, stored);
+        }
     }
 
     /// The kinds of units of the layers, as text.
@@ -138,19 +158,6 @@ impl Reader<'_> {
         }
     }
 
-    /// States of `layer`, if there is such a tensor.
-    pub(super) fn states(&self, name: &str, layer: &Layer) -> Result<Option<States>> {
-        let n = layer.size();
-        if layer.units.are_binary() {
-            return Ok(self.bits(name, n)?.map(States::Bits));
-        }
-        let Ok(tensor) = self.tensors.tensor(name) else {
-            return Ok(None);
-        };
-        let rows = tensor.shape().first().copied().unwrap_or(0);
-        Ok(Some(States::Real(self.matrix(name, Some((rows, n)))?)))
-    }
-
     /// Rows of `n` bits, if there is such a tensor.
     pub(super) fn bits(&self, name: &str, n: usize) -> Result<Option<BitMatrix>> {
         if !self.has(name) {
@@ -158,6 +165,11 @@ impl Reader<'_> {
         }
         let (shape, bytes) = self.tensor(name, Dtype::U8, 2)?;
         self.expect(name, &[shape[0], n], &shape)?;
+        // Rows without elements may still claim to be more than anything could hold.
+        if n == 0 && shape[0] > 0 {
+            let expected = format!("tensor {name} with elements");
+            return Err(Error::file(self.path, expected, format!("{shape:?}")));
+        }
         if let Some(x) = bytes.iter().find(|&&x| x > 1) {
             return Err(Error::file(
                 self.path,

@@ -1,25 +1,24 @@
 //! What is written: tensors by name, and metadata.
 
 use crate::{
-    bits::BitMatrix,
     error::{Error, Result},
-    matrix::Matrix,
     model::Layer,
-    states::States,
+    tensor::{Element, Stored},
 };
-use safetensors::{Dtype, View, tensor::serialize};
-use std::{borrow::Cow, collections::HashMap, path::Path};
+use safetensors::{Dtype, SafeTensorError, SafeTensors, View, tensor::serialize};
+use serde::Serialize;
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+};
 
-/// One tensor to be written.
-pub(super) struct Tensor {
-    dtype: Dtype,
-    shape: Vec<usize>,
-    bytes: Vec<u8>,
-}
-
-impl View for Tensor {
+impl View for Stored {
     fn dtype(&self) -> Dtype {
-        self.dtype
+        match self.element {
+            Element::F32 => Dtype::F32,
+            Element::U8 => Dtype::U8,
+        }
     }
     fn shape(&self) -> &[usize] {
         &self.shape
@@ -32,59 +31,37 @@ impl View for Tensor {
     }
 }
 
-impl Tensor {
-    pub(super) fn floats(shape: Vec<usize>, x: impl Iterator<Item = f32>) -> Self {
-        Self {
-            dtype: Dtype::F32,
-            shape,
-            bytes: x.flat_map(f32::to_le_bytes).collect(),
-        }
-    }
-    pub(super) fn vector(x: &[f32]) -> Self {
-        Self::floats(vec![x.len()], x.iter().copied())
-    }
-    pub(super) fn matrix(x: &Matrix) -> Self {
-        Self::floats(vec![x.rows(), x.columns()], x.elements())
-    }
-    pub(super) fn states(x: &States) -> Self {
-        match x {
-            States::Bits(x) => Self::bits(x),
-            States::Real(x) => Self::matrix(x),
-        }
-    }
-    pub(super) fn bits(x: &BitMatrix) -> Self {
-        let bytes =
-            (0..x.rows()).flat_map(|i| (0..x.columns()).map(move |j| u8::from(x.get(i, j))));
-        Self {
-            dtype: Dtype::U8,
-            shape: vec![x.rows(), x.columns()],
-            bytes: bytes.collect(),
-        }
-    }
-}
-
 /// A file in the making.
-#[derive(Default)]
-pub(super) struct Writer {
-    tensors: Vec<(String, Tensor)>,
-    metadata: HashMap<String, String>,
+pub(super) struct Writer<'a> {
+    tensors: Vec<(String, Stored)>,
+    metadata: BTreeMap<String, String>,
+    /// Where it is going to be.
+    path: &'a Path,
 }
 
-impl Writer {
-    pub(super) fn tensor(&mut self, name: impl Into<String>, tensor: Tensor) {
-        self.tensors.push((name.into(), tensor));
+impl<'a> Writer<'a> {
+    pub(super) fn new(path: &'a Path) -> Self {
+        Self {
+            tensors: Vec::new(),
+            metadata: BTreeMap::new(),
+            path,
+        }
+    }
+
+    pub(super) fn tensor(&mut self, name: impl Into<String>, tensor: impl Into<Stored>) {
+        self.tensors.push((name.into(), tensor.into()));
     }
 
     /// A vector, unless it is empty.
     pub(super) fn vector(&mut self, name: impl Into<String>, x: &[f32]) {
         if !x.is_empty() {
-            self.tensor(name, Tensor::vector(x));
+            self.tensor(name, x);
         }
     }
 
     /// Biases and, if there are any, log-variances of layer `l`.
     pub(super) fn layer(&mut self, l: usize, layer: &Layer) {
-        self.tensor(format!("bias.{l}"), Tensor::vector(&layer.bias));
+        self.tensor(format!("bias.{l}"), layer.bias.as_slice());
         self.vector(format!("log_variance.{l}"), &layer.log_variance);
     }
 
@@ -92,9 +69,44 @@ impl Writer {
         self.metadata.insert(key.to_owned(), value.into());
     }
 
-    /// The bytes of the file, to be written to `path`.
-    pub(super) fn into_bytes(self, path: &Path) -> Result<Vec<u8>> {
-        serialize(self.tensors, Some(self.metadata))
-            .map_err(|e| Error::file(path, "tensors that safetensors can hold", e))
+    /// Metadata as JSON.
+    pub(super) fn json(&mut self, key: &str, value: &impl Serialize) -> Result<()> {
+        let json = serde_json::to_string(value)
+            .map_err(|e| Error::file(self.path, "options that JSON can hold", e))?;
+        self.metadata(key, json);
+        Ok(())
     }
+
+    /// The bytes of the file.
+    pub(super) fn into_bytes(self) -> Result<Vec<u8>> {
+        let mut names = BTreeSet::new();
+        if let Some((twice, _)) = self.tensors.iter().find(|(name, _)| !names.insert(name)) {
+            let expected = "one run in a file, each tensor once";
+            return Err(Error::file(self.path, expected, twice));
+        }
+        in_order(self.tensors, &self.metadata)
+            .map_err(|e| Error::file(self.path, "tensors that safetensors can hold", e))
+    }
+}
+
+/// The bytes of a file of `tensors` whose metadata are in the order of their keys: the same
+/// content, the same bytes.
+pub(crate) fn in_order<S: AsRef<str> + Ord + std::fmt::Display, V: View>(
+    tensors: impl IntoIterator<Item = (S, V)>,
+    metadata: &BTreeMap<String, String>,
+) -> std::result::Result<Vec<u8>, SafeTensorError> {
+    const LENGTH: usize = size_of::<u64>();
+    let mut bytes = serialize(tensors, None)?;
+    let (length, _) = SafeTensors::read_metadata(&bytes)?;
+    let end = LENGTH + length;
+    let tensors = String::from_utf8_lossy(&bytes[LENGTH..end]);
+    let metadata = serde_json::to_string(metadata)?;
+    let inner = tensors.trim_end().strip_prefix('{').unwrap_or_default();
+    let comma = if inner == "}" { "" } else { "," };
+    let mut header = format!("{{\"__metadata__\":{metadata}{comma}{inner}").into_bytes();
+    // Data begin at a multiple of 8 bytes.
+    header.resize(header.len().next_multiple_of(LENGTH), b' ');
+    let length = (header.len() as u64).to_le_bytes();
+    bytes.splice(..end, length.into_iter().chain(header));
+    Ok(bytes)
 }

@@ -9,6 +9,7 @@
 mod binarization;
 mod csv;
 mod examples;
+mod fingerprint;
 mod generate;
 mod idx;
 mod load;

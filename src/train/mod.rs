@@ -14,21 +14,19 @@ mod stack;
 mod step;
 mod up_down;
 
-pub use backprop::{
-    Backprop, BackpropEvent, BackpropOptions, BackpropState, Descent, NetworkParameters,
-};
+pub use backprop::{Backprop, BackpropLearner, BackpropOptions, Descent, NetworkParameters};
 pub use boltzmann::{
-    BoltzmannNegative, BoltzmannOptions, BoltzmannPositive, BoltzmannState, BoltzmannTraining,
-    PairMemory,
+    BoltzmannLearner, BoltzmannNegative, BoltzmannOptions, BoltzmannPositive, BoltzmannTraining,
 };
-pub use dbm::{DbmEvent, DbmOptimizer, DbmOptions, DbmParameters, DbmTraining};
-pub use negative::{Negative, Reconstruction, Snapshots, Velocity};
-pub use run::{Doubled, Event, Objective, Options, Position, Schedule, Trainer, Training};
-pub use stack::{
-    Aggregated, Greedy, GreedyEvent, GreedyLayer, GreedyPlan, Pretraining, PretrainingEvent,
-    PretrainingPlan, pretrained,
+pub use dbm::{DbmLearner, DbmOptimizer, DbmOptions, DbmParameters, DbmTraining};
+pub use negative::{Negative, Reconstruction, Velocity};
+pub use rbm::{Doubled, Objective, Options, RbmLearner, Trainer, Training};
+pub use run::{
+    At, Batch, Best, Better, Done, Ended, Event, Feed, Figures, Judge, Kept, Learner, Learning,
+    Position, Run, RunState, Schedule, Stop, Verdict,
 };
-pub use step::{Averaging, Centering, Offset, Offsets, Optimizer, Parameters, Rule, Sparsity};
-pub use up_down::{
-    MAX_MEMORY_STEPS, PairVelocity, UpDown, UpDownEvent, UpDownOptions, UpDownState,
+pub use stack::{Aggregated, GreedyLayer, GreedyPlan, PretrainingPlan, Stack, StackEvent};
+pub use step::{
+    Averaging, Centering, Offset, Offsets, Optimizer, Parameters, Rates, Rule, Sparsity,
 };
+pub use up_down::{MAX_MEMORY_STEPS, UpDown, UpDownLearner, UpDownOptions};

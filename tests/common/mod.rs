@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "each test file uses its own part")]
 
 pub mod deep;
+pub mod memory;
 
 use harmonium::{
     States,

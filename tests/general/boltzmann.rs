@@ -396,7 +396,20 @@ fn edges_come_from_a_text_file() {
         BoltzmannMachine::units_of_edge_file(&path)
     };
     assert_eq!(units("# 7 8 9\n0 1 1\n4 4 0.5\n").unwrap(), 5);
-    for (text, word) in [("# none\n", "i j weight"), ("0 1 1\n0 x 1\n", "line 2")] {
+    // A line of three numbers must not fill the memory: dense couplings would.
+    assert_eq!(units("0 16383 1\n").unwrap(), 16384);
+    let path_of_all: String = (1..16400).map(|i| format!("{} {i} 1\n", i - 1)).collect();
+    assert_eq!(units(&path_of_all).unwrap(), 16400);
+    for (text, word) in [
+        ("# none\n", "i j weight"),
+        ("0 1 1\n0 x 1\n", "line 2"),
+        ("0 1 1\n0 46338 1\n", "3 of 46339 units"),
+        ("0 1 1\n0 46338 1\n", "line 2"),
+        ("0 46338 1\n", "8.0 GiB"),
+        ("0 16384 1\n", "without gaps"),
+        ("0 18446744073709551614 1\n", "without gaps"),
+        ("0 18446744073709551615 1\n", "line 1"),
+    ] {
         let error = units(text).unwrap_err().to_string();
         assert!(
             error.contains(word) && error.contains("edges.txt"),
@@ -416,6 +429,10 @@ fn edges_come_from_a_text_file() {
         for word in words.into_iter().chain(["edges.txt"]) {
             assert!(error.contains(word), "{error} should tell of {word}");
         }
+    }
+    for (n, m) in [(46_341, 0), (usize::MAX, 1)] {
+        let error = BoltzmannMachine::from_edge_file(&path, n, m).unwrap_err();
+        assert!(error.to_string().contains("at most 46340"), "{error}");
     }
     std::fs::write(&path, [0xff, 0xfe]).unwrap();
     assert!(BoltzmannMachine::from_edge_file(&path, 3, 2).is_err());

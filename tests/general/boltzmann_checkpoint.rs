@@ -3,8 +3,12 @@
 use crate::common::normal_boltzmann;
 use harmonium::{
     BitMatrix, BoltzmannMachine, Checkpoint, Error, Examples,
+    checkpoint::SavedRun,
     model::MeanField,
-    train::{BoltzmannNegative, BoltzmannOptions, BoltzmannPositive, BoltzmannTraining, Rule},
+    train::{
+        BoltzmannLearner, BoltzmannNegative, BoltzmannOptions, BoltzmannPositive,
+        BoltzmannTraining, Learning, Rule,
+    },
 };
 use safetensors::{
     Dtype,
@@ -130,42 +134,45 @@ fn runs_go_on_as_if_never_interrupted() {
         let options = BoltzmannOptions {
             positive,
             negative,
-            epochs: 5,
-            batch_size: 10,
-            momentum: 0.5.into(),
-            optimizer,
-            seed: 3,
-            ..BoltzmannOptions::default()
+            learning: Learning {
+                epochs: 5,
+                batch_size: 10,
+                momentum: 0.5.into(),
+                optimizer,
+                seed: 3,
+                ..Learning::default()
+            },
         };
         let machine = BoltzmannMachine::bernoulli(6, hidden);
         let machine = machine.initialized_from(&data, 1).unwrap();
         let mut whole = BoltzmannTraining::new(machine, options, &data).unwrap();
         for _ in 0..6 {
-            whole.update(&data).unwrap();
+            let _ = whole.update(&data).unwrap();
         }
         Checkpoint::from(&whole).save(&path).unwrap();
         let stored = Checkpoint::load(&path).unwrap();
-        assert_eq!(
-            stored.boltzmann_training.as_ref().unwrap().state,
-            whole.state()
-        );
-        let mut resumed = stored.clone().into_boltzmann_training(&data).unwrap();
+        assert_eq!(stored.run, Some(SavedRun::Boltzmann(whole.state())));
+        let mut resumed = stored.clone().into_run::<BoltzmannLearner>(&data).unwrap();
         assert_eq!(resumed.position(), whole.position());
         for _ in 0..7 {
-            whole.update(&data).unwrap();
-            resumed.update(&data).unwrap();
+            let _ = whole.update(&data).unwrap();
+            let _ = resumed.update(&data).unwrap();
         }
-        assert_eq!(resumed.machine(), whole.machine());
+        assert_eq!(resumed.model(), whole.model());
         assert_eq!(resumed.state(), whole.state());
         let other = data.head(36);
-        assert!(stored.clone().into_boltzmann_training(&other).is_err());
+        assert!(stored.clone().into_run::<BoltzmannLearner>(&other).is_err());
         let mut foreign = stored;
-        let state = &mut foreign.boltzmann_training.as_mut().unwrap().state;
-        state.chains = Some(BitMatrix::zeros(5, 4));
-        let error = foreign.into_boltzmann_training(&data).unwrap_err();
+        let Some(SavedRun::Boltzmann(state)) = &mut foreign.run else {
+            unreachable!("the run is one of a general machine")
+        };
+        state
+            .tensors
+            .insert("training.chains", &BitMatrix::zeros(5, 4));
+        let error = foreign.into_run::<BoltzmannLearner>(&data).unwrap_err();
         assert!(error.to_string().contains("chains"), "{error}");
     }
     let finished = Checkpoint::from(BoltzmannMachine::bernoulli(6, 2));
-    let error = finished.into_boltzmann_training(&data).unwrap_err();
+    let error = finished.into_run::<BoltzmannLearner>(&data).unwrap_err();
     assert!(error.to_string().contains("finished"), "{error}");
 }

@@ -8,21 +8,30 @@ use harmonium::{
     evaluate::boltzmann_pseudo_likelihood,
     matrix::Matrix,
     model::{BoltzmannMachine, MeanField},
-    train::{BoltzmannNegative, BoltzmannOptions, BoltzmannPositive, BoltzmannTraining, Rule},
+    train::{
+        BoltzmannNegative, BoltzmannOptions, BoltzmannPositive, BoltzmannTraining, Learning, Rule,
+    },
 };
 use std::{f64::consts::LN_2, ops::ControlFlow};
 
 const EXACT: BoltzmannOptions = BoltzmannOptions {
     positive: BoltzmannPositive::Exact,
     negative: BoltzmannNegative::Exact,
-    epochs: 1,
-    batch_size: 1_000_000,
-    learning_rate: harmonium::train::Schedule::Constant(0.1),
-    momentum: harmonium::train::Schedule::Constant(0.0),
-    weight_decay: 0.0,
-    l1_decay: 0.0,
-    optimizer: Rule::Momentum,
-    seed: 1,
+    learning: Learning {
+        epochs: 1,
+        batch_size: 1_000_000,
+        learning_rate: harmonium::train::Schedule::Constant(0.1),
+        least_rate: 0.0,
+        momentum: harmonium::train::Schedule::Constant(0.0),
+        weight_decay: 0.0,
+        l1_decay: 0.0,
+        gradient_clip: None,
+        max_norm: None,
+        averaging: None,
+        optimizer: Rule::Momentum,
+        resample_data: false,
+        seed: 1,
+    },
 };
 
 fn examples(bits: BitMatrix) -> Examples {
@@ -42,8 +51,8 @@ fn run(
     data: &Examples,
 ) -> BoltzmannTraining {
     let mut run = BoltzmannTraining::new(machine.clone(), options.clone(), data).unwrap();
-    let flow = run.run(data, |_| ControlFlow::Continue(())).unwrap();
-    assert!(flow.is_continue());
+    let ended = run.run(data, |_| ControlFlow::Continue(())).unwrap();
+    assert!(ended.is_finished());
     run
 }
 
@@ -174,9 +183,11 @@ fn sampled_gradients_are_the_enumerated_ones() {
             let options = BoltzmannOptions {
                 positive: BoltzmannPositive::Gibbs { steps: 40 / epochs },
                 negative,
-                epochs,
-                learning_rate: 0.0.into(),
-                ..EXACT
+                learning: Learning {
+                    epochs,
+                    learning_rate: 0.0.into(),
+                    ..EXACT.learning
+                },
             };
             let (got, got_bias) = gradient(&machine, options, data);
             for (a, b) in got
@@ -253,13 +264,15 @@ fn runs_are_reproducible_and_keep_to_their_edges() {
         let options = BoltzmannOptions {
             positive,
             negative,
-            epochs: 4,
-            batch_size: 10,
-            momentum: 0.5.into(),
-            weight_decay: 1e-3,
-            l1_decay: 1e-4,
-            optimizer,
-            ..EXACT
+            learning: Learning {
+                epochs: 4,
+                batch_size: 10,
+                momentum: 0.5.into(),
+                weight_decay: 1e-3,
+                l1_decay: 1e-4,
+                optimizer,
+                ..EXACT.learning
+            },
         };
         for machine in [&sparse, &dense] {
             let machine = machine.clone().initialized_from(&data, 2).unwrap();
@@ -268,7 +281,7 @@ fn runs_are_reproducible_and_keep_to_their_edges() {
                     .num_threads(threads)
                     .build()
                     .unwrap();
-                pool.install(|| run(&machine, &options, &data).into_machine())
+                pool.install(|| run(&machine, &options, &data).into_result())
             };
             let learned = on(1);
             assert_eq!(learned, on(2));
@@ -301,8 +314,11 @@ fn fully_visible_machines_match_moments() {
         .unwrap();
     let data = examples(draw_states(&p, 5, 2000, 1));
     let options = BoltzmannOptions {
-        epochs: 6000,
-        learning_rate: 1.0.into(),
+        learning: Learning {
+            epochs: 6000,
+            learning_rate: 1.0.into(),
+            ..EXACT.learning
+        },
         ..EXACT
     };
     let learned = run(&BoltzmannMachine::bernoulli(5, 0), &options, &data);
@@ -315,13 +331,13 @@ fn fully_visible_machines_match_moments() {
             .all(|g| g.abs() < 1e-4)
     );
     // Pseudo-likelihood is consistent, and here close: 16 parameters and 2000 examples, 16 / (2 x 2000) nats each way.
-    let exact = mean_log_likelihood(learned.machine(), &data);
+    let exact = mean_log_likelihood(learned.model(), &data);
     let options = BoltzmannOptions {
         negative: BoltzmannNegative::PseudoLikelihood,
         ..options
     };
     let pseudo = run(&BoltzmannMachine::bernoulli(5, 0), &options, &data);
-    let pseudo = mean_log_likelihood(pseudo.machine(), &data);
+    let pseudo = mean_log_likelihood(pseudo.model(), &data);
     assert!(
         pseudo <= exact && exact - pseudo < 0.008,
         "{pseudo} {exact}"
@@ -340,13 +356,15 @@ fn latent_units_learn_by_samples() {
         let options = BoltzmannOptions {
             positive,
             negative,
-            epochs: 2000,
-            learning_rate: harmonium::train::Schedule::Linear { from: 0.1, to: 0.0 },
-            ..EXACT
+            learning: Learning {
+                epochs: 2000,
+                learning_rate: harmonium::train::Schedule::Linear { from: 0.1, to: 0.0 },
+                ..EXACT.learning
+            },
         };
         let start = normal_boltzmann(5, 3, 0.1, 1);
         assert!(mean_log_likelihood(&start, &data) < expected - 0.2);
-        let learned = mean_log_likelihood(run(&start, &options, &data).machine(), &data);
+        let learned = mean_log_likelihood(run(&start, &options, &data).model(), &data);
         println!("{positive:?} {negative:?}: {learned} for {expected}");
         assert!(learned > expected - 0.025, "{learned} for {expected}");
     }
@@ -360,21 +378,27 @@ fn latent_units_learn_parity_and_pairs_cannot() {
     let data = examples(BitMatrix::from_fn(8, 4, |k, i| even[k] >> i & 1 == 1));
     let kl = |machine: &BoltzmannMachine| -(8.0_f64.ln()) - mean_log_likelihood(machine, &data);
     let options = BoltzmannOptions {
-        epochs: 3000,
-        learning_rate: 0.5.into(),
+        learning: Learning {
+            epochs: 3000,
+            learning_rate: 0.5.into(),
+            ..EXACT.learning
+        },
         ..EXACT
     };
     let start = normal_boltzmann(4, 0, 1.0, 1);
     assert!(kl(&start) > LN_2);
-    let fully = kl(run(&start, &options, &data).machine());
+    let fully = kl(run(&start, &options, &data).model());
     assert!((fully - LN_2).abs() < 1e-6, "{fully}");
     let options = BoltzmannOptions {
-        epochs: 1500,
-        learning_rate: 0.05.into(),
-        optimizer: Rule::ADAM,
+        learning: Learning {
+            epochs: 1500,
+            learning_rate: 0.05.into(),
+            optimizer: Rule::ADAM,
+            ..EXACT.learning
+        },
         ..EXACT
     };
-    let latent = kl(run(&normal_boltzmann(4, 4, 0.5, 1), &options, &data).machine());
+    let latent = kl(run(&normal_boltzmann(4, 4, 0.5, 1), &options, &data).model());
     assert!((0.0..0.01).contains(&latent), "{latent}");
 }
 
@@ -411,7 +435,10 @@ fn what_is_refused() {
         (
             machine.clone(),
             BoltzmannOptions {
-                batch_size: 0,
+                learning: Learning {
+                    batch_size: 0,
+                    ..EXACT.learning
+                },
                 ..EXACT
             },
             &data,
@@ -420,7 +447,10 @@ fn what_is_refused() {
         (
             machine.clone(),
             BoltzmannOptions {
-                learning_rate: (-1.0).into(),
+                learning: Learning {
+                    learning_rate: (-1.0).into(),
+                    ..EXACT.learning
+                },
                 ..EXACT
             },
             &data,
@@ -431,8 +461,11 @@ fn what_is_refused() {
         assert!(error.contains(word), "{error}");
     }
     let options = BoltzmannOptions {
-        learning_rate: 3e38.into(),
-        epochs: 9,
+        learning: Learning {
+            learning_rate: 3e38.into(),
+            epochs: 9,
+            ..EXACT.learning
+        },
         ..EXACT
     };
     let mut run = BoltzmannTraining::new(machine, options, &data).unwrap();

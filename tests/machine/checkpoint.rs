@@ -5,7 +5,7 @@ use harmonium::{
     checkpoint::Checkpoint,
     dataset::{Binarization, bars_and_stripes},
     model::Rbm,
-    train::{Negative, Options, Training},
+    train::{Negative, Options, RbmLearner, Training},
 };
 use proptest::prelude::*;
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
@@ -57,7 +57,7 @@ fn a_file_with_exactly_the_contract_loads() {
         (&rbm.visible().bias[..], &rbm.hidden().bias[..]),
         (B.2, C.2)
     );
-    assert!(checkpoint.training.is_none() && checkpoint.notes.is_empty());
+    assert!(checkpoint.run.is_none() && checkpoint.notes.is_empty());
 }
 
 #[test]
@@ -96,6 +96,30 @@ fn what_is_written_is_what_the_contract_says() {
         1,
         "no temporary file is left"
     );
+}
+
+#[test]
+fn the_same_content_is_the_same_bytes_in_the_order_of_keys() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("model.safetensors");
+    let mut checkpoint = a_run();
+    let notes = (0..40).map(|k| (format!("note {}", k * 7 % 40), format!("\"{k}\\ {{}}")));
+    checkpoint.notes.extend(notes);
+    let bytes = [0, 1].map(|_| {
+        checkpoint.save(&path).unwrap();
+        fs::read(&path).unwrap()
+    });
+    assert!(bytes[0] == bytes[1]);
+    let length = u64::from_le_bytes(bytes[0][..8].try_into().unwrap()) as usize;
+    assert!(length.is_multiple_of(8));
+    let header = std::str::from_utf8(&bytes[0][8..8 + length]).unwrap();
+    let mut keys: Vec<&String> = checkpoint.notes.keys().collect();
+    let own = ["format", "kind", "training", "units", "version"].map(String::from);
+    keys.extend(&own);
+    keys.sort_unstable();
+    let at = |key: &&String| header.find(&format!("\"{key}\":")).unwrap();
+    assert!(keys.iter().map(at).is_sorted());
+    assert_eq!(Checkpoint::load(&path).unwrap().notes, checkpoint.notes);
 }
 
 #[test]
@@ -341,7 +365,7 @@ fn a_run() -> Checkpoint {
         ..Options::default()
     };
     let mut training = Training::new(Rbm::bernoulli(4, 3), options, &data).unwrap();
-    training.update(&data).unwrap();
+    let _ = training.update(&data).unwrap();
     Checkpoint::from(&training)
 }
 
@@ -352,13 +376,13 @@ fn a_run_is_stored_whole_and_other_data_refused() {
     let written = a_run();
     written.save(&path).unwrap();
     let read = Checkpoint::load(&path).unwrap();
-    assert_eq!(read.training, written.training);
+    assert_eq!(read.run, written.run);
     let other = bars_and_stripes(3).binarized(Binarization::None, 0, 0);
-    let error = read.into_training(&other).unwrap_err().to_string();
+    let error = read.into_run::<RbmLearner>(&other).unwrap_err().to_string();
     assert_eq!(error, "examples of the data: expected 8, found 16");
     assert!(
         Checkpoint::from(Rbm::bernoulli(9, 2))
-            .into_training(&other)
+            .into_run::<RbmLearner>(&other)
             .is_err()
     );
 }

@@ -8,7 +8,10 @@ use harmonium::{
     dataset::Examples,
     evaluate::exact_mean_log_likelihood,
     model::Rbm,
-    train::{Averaging, Centering, Negative, Offset, Options, Rule, Schedule, Sparsity, Training},
+    train::{
+        Averaging, Centering, Learning, Negative, Offset, Options, RbmLearner, Rule, Schedule,
+        Sparsity, Training,
+    },
 };
 use std::ops::ControlFlow;
 
@@ -43,8 +46,8 @@ fn likelihood(rbm: &Rbm, data: &Examples) -> f64 {
 
 fn run(rbm: Rbm, options: Options, data: &Examples) -> Training {
     let mut training = Training::new(rbm, options, data).unwrap();
-    let flow = training.run(data, |_| ControlFlow::Continue(())).unwrap();
-    assert!(flow.is_continue());
+    let ended = training.run(data, |_| ControlFlow::Continue(())).unwrap();
+    assert!(ended.is_finished());
     training
 }
 
@@ -61,19 +64,22 @@ fn centred_learning_does_not_depend_on_what_is_called_one() {
     ] {
         let options = Options {
             negative: Negative::Exact,
-            epochs: 30,
-            batch_size: 16,
-            learning_rate: Schedule::Constant(0.1),
-            momentum: Schedule::Constant(0.5),
             centering: Some(Centering {
                 visible: offset,
                 hidden: offset,
                 rate: 0.05,
             }),
+            learning: Learning {
+                epochs: 30,
+                batch_size: 16,
+                learning_rate: Schedule::Constant(0.1),
+                momentum: Schedule::Constant(0.5),
+                ..Learning::default()
+            },
             ..Options::default()
         };
-        let one = run(rbm.clone(), options.clone(), &data).into_rbm();
-        let other = run(flipped_machine(&rbm), options, &flipped(&data)).into_rbm();
+        let one = run(rbm.clone(), options.clone(), &data).into_result();
+        let other = run(flipped_machine(&rbm), options, &flipped(&data)).into_result();
         let (one, other) = (flipped_machine(&one), other);
         let far = one
             .weights()
@@ -108,20 +114,23 @@ fn every_rule_climbs_the_exact_likelihood() {
         for centering in [None, Some(Centering::default())] {
             let options = Options {
                 negative: Negative::Exact,
-                epochs: 1,
-                batch_size: 500,
-                learning_rate: Schedule::Constant(rate),
-                momentum: Schedule::Constant(0.5),
-                optimizer,
                 centering,
+                learning: Learning {
+                    epochs: 1,
+                    batch_size: 500,
+                    learning_rate: Schedule::Constant(rate),
+                    momentum: Schedule::Constant(0.5),
+                    optimizer,
+                    ..Learning::default()
+                },
                 ..Options::default()
             };
             let mut training = Training::new(start.clone(), options, &data).unwrap();
-            let mut before = likelihood(training.rbm(), &data);
+            let mut before = likelihood(training.model(), &data);
             let first = before;
             for _ in 0..200 {
-                training.update(&data).unwrap();
-                let now = likelihood(training.rbm(), &data);
+                let _ = training.update(&data).unwrap();
+                let now = likelihood(training.model(), &data);
                 // Adaptive rules may overshoot a little where the gradient turns.
                 assert!(
                     now > before - 1e-3,
@@ -145,19 +154,22 @@ fn everything(optimizer: Rule) -> Options {
             chains: 7,
             steps: 1,
         },
-        epochs: 6,
-        batch_size: 16,
-        optimizer,
-        momentum: Schedule::Constant(0.5),
-        weight_decay: 1e-3,
-        l1_decay: 1e-4,
         centering: Some(Centering {
             hidden: Offset::Average,
             ..Centering::default()
         }),
         sparsity: Some(Sparsity::default()),
-        max_norm: Some(2.0),
-        averaging: Some(Averaging::Exponential(0.9)),
+        learning: Learning {
+            epochs: 6,
+            batch_size: 16,
+            optimizer,
+            momentum: Schedule::Constant(0.5),
+            weight_decay: 1e-3,
+            l1_decay: 1e-4,
+            max_norm: Some(2.0),
+            averaging: Some(Averaging::Exponential(0.9)),
+            ..Learning::default()
+        },
         ..Options::default()
     }
 }
@@ -174,29 +186,29 @@ fn resumed_runs_are_the_same_to_the_bit() {
             Some(Averaging::Exponential(0.9)),
         ] {
             let options = Options {
-                averaging,
+                learning: Learning {
+                    averaging,
+                    ..everything(optimizer).learning
+                },
                 ..everything(optimizer)
             };
             let whole = run(normal_rbm(6, 4, 0.3, 2), options.clone(), &data);
             let mut half = Training::new(normal_rbm(6, 4, 0.3, 2), options, &data).unwrap();
             for _ in 0..10 {
-                half.update(&data).unwrap();
+                let _ = half.update(&data).unwrap();
             }
             let written = Checkpoint::from(&half);
-            assert_eq!(*written.rbm().unwrap(), half.averaged());
+            assert_eq!(*written.rbm().unwrap(), *half.result());
             written.save(&path).unwrap();
             let read = Checkpoint::load(&path).unwrap();
-            assert_eq!(
-                (&read.model, &read.training),
-                (&written.model, &written.training)
-            );
-            let mut resumed = read.into_training(&data).unwrap();
-            assert_eq!(resumed.rbm(), half.rbm());
+            assert_eq!((&read.model, &read.run), (&written.model, &written.run));
+            let mut resumed = read.into_run::<RbmLearner>(&data).unwrap();
+            assert_eq!(resumed.model(), half.model());
             let _ = resumed.run(&data, |_| ControlFlow::Continue(())).unwrap();
-            assert_eq!(resumed.rbm(), whole.rbm());
-            assert_eq!(resumed.optimizer(), whole.optimizer());
-            assert_eq!(resumed.averaged(), whole.averaged());
-            assert_eq!(whole.averaged() == *whole.rbm(), averaging.is_none());
+            assert_eq!(resumed.model(), whole.model());
+            assert_eq!(resumed.state(), whole.state());
+            assert_eq!(resumed.result(), whole.result());
+            assert_eq!(*whole.result() == *whole.model(), averaging.is_none());
         }
     }
 }
@@ -215,11 +227,14 @@ fn centred_learning_has_the_same_bits_on_any_number_of_threads() {
         pool.install(|| {
             let rbm = Rbm::bernoulli(300, 200).initialized_from(&data, 1).unwrap();
             let options = Options {
-                epochs: 2,
-                batch_size: 96,
+                learning: Learning {
+                    epochs: 2,
+                    batch_size: 96,
+                    ..everything(Rule::ADAM).learning
+                },
                 ..everything(Rule::ADAM)
             };
-            run(rbm, options, &data).into_rbm()
+            run(rbm, options, &data).into_result()
         })
     };
     let one = on(1);
@@ -232,9 +247,12 @@ fn constraints_hold() {
     let data = some_data(6);
     let plain = Options {
         negative: Negative::Exact,
-        epochs: 200,
-        batch_size: 40,
-        learning_rate: Schedule::Constant(0.2),
+        learning: Learning {
+            epochs: 200,
+            batch_size: 40,
+            learning_rate: Schedule::Constant(0.2),
+            ..Learning::default()
+        },
         ..Options::default()
     };
     let mean = |rbm: &Rbm| {
@@ -246,7 +264,7 @@ fn constraints_hold() {
         (0..4).map(square).fold(0.0, f32::max).sqrt()
     };
     let start = normal_rbm(6, 4, 0.3, 2);
-    let free = run(start.clone(), plain.clone(), &data).into_rbm();
+    let free = run(start.clone(), plain.clone(), &data).into_result();
     assert!(
         norm(&free) > 1.0 && mean(&free) > 0.3,
         "{} {}",
@@ -254,10 +272,13 @@ fn constraints_hold() {
         mean(&free)
     );
     let limited = Options {
-        max_norm: Some(0.75),
+        learning: Learning {
+            max_norm: Some(0.75),
+            ..plain.learning.clone()
+        },
         ..plain.clone()
     };
-    assert!(norm(&run(start.clone(), limited, &data).into_rbm()) < 0.75 * 1.00001);
+    assert!(norm(&run(start.clone(), limited, &data).into_result()) < 0.75 * 1.00001);
     let sparse = Options {
         sparsity: Some(Sparsity {
             target: 0.1,
@@ -266,7 +287,7 @@ fn constraints_hold() {
         }),
         ..plain
     };
-    let sparse = mean(&run(start, sparse, &data).into_rbm());
+    let sparse = mean(&run(start, sparse, &data).into_result());
     assert!((0.07..0.15).contains(&sparse), "{sparse} for 0.1");
 }
 
@@ -278,18 +299,21 @@ fn a_run_that_diverges_says_where() {
             steps: 1,
             reconstruction: Default::default(),
         },
-        learning_rate: Schedule::Constant(1e30),
-        momentum: Schedule::Constant(0.9),
-        weight_decay: 1.0,
-        batch_size: 10,
+        learning: Learning {
+            learning_rate: Schedule::Constant(1e30),
+            momentum: Schedule::Constant(0.9),
+            weight_decay: 1.0,
+            batch_size: 10,
+            ..Learning::default()
+        },
         ..Options::default()
     };
     let mut training = Training::new(normal_rbm(6, 4, 0.3, 2), options, &data).unwrap();
     let mut epochs = 0;
-    let error = training.run(&data, |event: harmonium::train::Event<'_>| {
+    let error = training.run(&data, |event: harmonium::train::Event<'_, RbmLearner>| {
         if let harmonium::train::Event::Epoch(training) = event {
             assert!(
-                training.rbm().check_finite().is_ok(),
+                training.model().check_finite().is_ok(),
                 "an observer may save"
             );
             epochs += 1;
@@ -324,17 +348,23 @@ fn options_out_of_range_are_refused() {
             ..Options::default()
         },
         Options {
-            optimizer: Rule::AdaMax {
-                first: 1.0,
-                second: 0.9,
+            learning: Learning {
+                optimizer: Rule::AdaMax {
+                    first: 1.0,
+                    second: 0.9,
+                },
+                ..Learning::default()
             },
             ..Options::default()
         },
         Options {
-            optimizer: Rule::Adam {
-                first: 0.9,
-                second: 0.9,
-                epsilon: 0.0,
+            learning: Learning {
+                optimizer: Rule::Adam {
+                    first: 0.9,
+                    second: 0.9,
+                    epsilon: 0.0,
+                },
+                ..Learning::default()
             },
             ..Options::default()
         },
@@ -346,11 +376,17 @@ fn options_out_of_range_are_refused() {
             ..Options::default()
         },
         Options {
-            max_norm: Some(0.0),
+            learning: Learning {
+                max_norm: Some(0.0),
+                ..Learning::default()
+            },
             ..Options::default()
         },
         Options {
-            averaging: Some(Averaging::Last(0.0)),
+            learning: Learning {
+                averaging: Some(Averaging::Last(0.0)),
+                ..Learning::default()
+            },
             ..Options::default()
         },
     ];

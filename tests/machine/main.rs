@@ -5,6 +5,7 @@ mod common;
 
 mod checkpoint;
 mod dataset;
+mod edited;
 mod learning;
 mod likelihood;
 mod samplers;

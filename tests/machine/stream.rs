@@ -4,7 +4,7 @@ use harmonium::{
     Binarization, Dataset, Examples, Rbm, States, Training,
     dataset::{BLOCK_ROWS, ExampleStream, WINDOW_BLOCKS},
     matrix::Matrix,
-    train::{Negative, Options, Reconstruction},
+    train::{Learning, Negative, Options, RbmLearner, Reconstruction},
 };
 use std::{fs, path::PathBuf};
 
@@ -208,9 +208,12 @@ fn hostile_headers_are_refused_before_anything_is_allocated() {
 fn options(negative: Negative) -> Options {
     Options {
         negative,
-        epochs: 2,
-        batch_size: 64,
-        seed: 5,
+        learning: Learning {
+            epochs: 2,
+            batch_size: 64,
+            seed: 5,
+            ..Learning::default()
+        },
         ..Options::default()
     }
 }
@@ -244,7 +247,10 @@ fn training_from_a_file_is_training_on_its_minibatches_and_resumes_to_the_bit() 
         ),
     ] {
         let options = Options {
-            resample_data: resample,
+            learning: Learning {
+                resample_data: resample,
+                ..options(negative).learning
+            },
             ..options(negative)
         };
         let stream = ExampleStream::open(&path).unwrap().binarized(how, 5);
@@ -259,20 +265,20 @@ fn training_from_a_file_is_training_on_its_minibatches_and_resumes_to_the_bit() 
         };
         let go = std::ops::ControlFlow::Continue;
         let mut whole = new();
-        whole.run_stream(&stream, |_| go(())).map(|_| ()).unwrap();
+        let _ = whole.run(&stream, |_| go(())).unwrap();
         assert_eq!(whole.position().epoch, 2);
 
         let mut by_hand = new();
         for epoch in 0..2 {
             for batch in stream.epoch(5, epoch, 64).unwrap() {
-                by_hand.update_with(&batch.unwrap()).unwrap();
+                let _ = by_hand.update_with(&batch.unwrap()).unwrap();
             }
         }
-        assert_eq!(whole.rbm(), by_hand.rbm());
+        assert_eq!(whole.model(), by_hand.model());
 
         // Stopped in the second epoch, stored, read and resumed.
         let mut stopped = new();
-        let _ = stopped.run_stream(&stream, |event| match event {
+        let _ = stopped.run(&stream, |event| match event {
             harmonium::train::Event::Update(run) if run.position().updates == 7 => {
                 std::ops::ControlFlow::Break(())
             }
@@ -283,10 +289,10 @@ fn training_from_a_file_is_training_on_its_minibatches_and_resumes_to_the_bit() 
         harmonium::Checkpoint::from(&stopped).save(&file).unwrap();
         let mut resumed = harmonium::Checkpoint::load(&file)
             .unwrap()
-            .into_fed_training(&start)
+            .into_fed_run::<RbmLearner>(&start)
             .unwrap();
-        resumed.run_stream(&stream, |_| go(())).map(|_| ()).unwrap();
-        assert_eq!(whole.rbm(), resumed.rbm());
+        let _ = resumed.run(&stream, |_| go(())).unwrap();
+        assert_eq!(whole.model(), resumed.model());
     }
 }
 
@@ -309,6 +315,6 @@ fn minibatches_that_do_not_fit_are_refused() {
         let message = run.update_with(&minibatch).unwrap_err().to_string();
         assert!(message.contains(word), "{message}");
     }
-    run.update_with(&bits(64)).unwrap();
+    let _ = run.update_with(&bits(64)).unwrap();
     assert_eq!((run.position().updates, run.position().batches), (1, 16));
 }

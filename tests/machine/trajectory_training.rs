@@ -1,6 +1,10 @@
 //! Trajectory parallel tempering as the negative phase, weighted samples, and held units of replicas, against enumeration.
 
-use crate::common::{draw_states, index_of, normal_rbm, total_variation, total_variation_floor};
+use crate::common::{
+    draw_states, index_of,
+    memory::{rbm_state, remembered},
+    normal_rbm, total_variation, total_variation_floor,
+};
 use harmonium::{
     States,
     bits::BitMatrix,
@@ -9,9 +13,13 @@ use harmonium::{
     evaluate::{Ais, Base, Betas},
     model::{Clamp, GibbsChain, Rbm, Tempering, Trajectory, even_ladder},
     rng::HostRng,
-    train::{Negative, Options, Schedule, Training},
+    tensor::{Element, Stored},
+    train::{Learning, Negative, Options, RbmLearner, Schedule, Training},
 };
 use std::ops::ControlFlow;
+
+const CHAINS: &str = "training.chains.1";
+const SNAPSHOTS: &str = "training.snapshots.weights.0";
 
 /// 12 bits, each flipped with probability 0.03, all zeros in a third and all ones in the others.
 fn two_clusters() -> Examples {
@@ -29,10 +37,13 @@ fn run(chains: usize, acceptance: f32, snapshots: usize, rate: Schedule) -> Trai
             acceptance,
             snapshots,
         },
-        batch_size: 50,
-        epochs: 150,
-        learning_rate: rate,
-        seed: 3,
+        learning: Learning {
+            batch_size: 50,
+            epochs: 150,
+            learning_rate: rate,
+            seed: 3,
+            ..Learning::default()
+        },
         ..Options::default()
     };
     let rbm = Rbm::bernoulli(12, 4).initialized_from(&data, 1).unwrap();
@@ -48,27 +59,28 @@ fn chains_of_a_machine_that_stands_still_are_its_samples() {
     let rate = Schedule::Pieces(vec![(0.0, 0.2), (100.0, 0.0)]);
     let mut training = run(chains, 0.6, 12, rate);
     while training.position().epoch < 100 {
-        training.update(&data).unwrap();
+        let _ = training.update(&data).unwrap();
     }
     let mut stored = Checkpoint::from(&training);
-    let state = stored.training.as_mut().unwrap();
-    let h = state.chains.take().unwrap();
+    let state = rbm_state(&mut stored);
+    let rows = state.tensors.shape(CHAINS).unwrap()[0];
     // The hidden states of all ones, most of the time.
     let ones = BitMatrix::from_fn(1, 12, |_, _| true);
-    let means = training.rbm().mean_h_from_v(&ones, 1.0).unwrap();
-    let same = BitMatrix::from_fn(h.rows(), 4, |_, j| means.row(0)[j] > 0.5);
+    let means = training.model().mean_h_from_v(&ones, 1.0).unwrap();
+    let same = BitMatrix::from_fn(rows, 4, |_, j| means.row(0)[j] > 0.5);
     let gibbs = same.view_rows(0..chains).to_owned();
-    state.chains = Some(same.into());
-    let mut training = stored.into_training(&data).unwrap();
+    state.tensors.insert(CHAINS, &same);
+    let mut training = stored.into_run::<RbmLearner>(&data).unwrap();
     let _ = training.run(&data, |_| ControlFlow::Continue(())).unwrap();
-    let snapshots = training.snapshots().unwrap();
+    let mut tensors = training.state().tensors;
+    let snapshots = tensors.shape(SNAPSHOTS).unwrap().to_vec();
     println!(
         "{} snapshots, acceptance {:?}",
-        snapshots.models.len(),
-        snapshots.acceptance
+        snapshots[0],
+        remembered(&training, "training.snapshots.acceptance")
     );
-    assert!((3..=13).contains(&snapshots.models.len()));
-    let rbm = training.rbm();
+    assert!((3..=13).contains(&snapshots[0]));
+    let rbm = training.model();
     // Separate modes: Gibbs chains stay where they are.
     let visible = rbm.visible_distribution(1.0).unwrap();
     let between: f64 = (0..4096_usize)
@@ -96,10 +108,8 @@ fn chains_of_a_machine_that_stands_still_are_its_samples() {
         "{stayed}"
     );
     let p = rbm.transposed().visible_distribution(1.0).unwrap();
-    let States::Bits(h) = training.chains().unwrap() else {
-        panic!("bits")
-    };
-    assert_eq!(h.rows(), chains * (snapshots.models.len() + 1));
+    let rows = chains * (snapshots[0] + 1);
+    let h = tensors.bits(CHAINS, rows, 4).unwrap();
     let own = h.view_rows(0..chains).to_owned();
     let (distance, floor) = (total_variation(&own, &p), total_variation_floor(&p, chains));
     assert!(
@@ -107,8 +117,9 @@ fn chains_of_a_machine_that_stands_still_are_its_samples() {
         "{distance}, Monte-Carlo floor {floor}"
     );
     // Those of the start without connections are independent coins.
-    let start = &snapshots.models[snapshots.models.len() - 1];
-    assert!(start.weights.elements().all(|w| w == 0.0));
+    let weights = tensors.floats(SNAPSHOTS, &snapshots).unwrap();
+    let start = weights.chunks(12 * 4).next_back().unwrap();
+    assert!(start.len() == 12 * 4 && start.iter().all(|&w| w == 0.0));
 }
 
 #[test]
@@ -120,40 +131,58 @@ fn a_resumed_run_is_the_same_to_the_bit() {
     let mut whole = run(20, 0.85, 2, Schedule::Constant(0.2));
     let mut seen = Vec::new();
     for k in 0..400 {
-        whole.update(&data).unwrap();
-        seen.push(whole.snapshots().unwrap().models);
+        let _ = whole.update(&data).unwrap();
+        let mut tensors = whole.state().tensors;
+        let shape = tensors.shape(SNAPSHOTS).unwrap().to_vec();
+        seen.push(tensors.floats(SNAPSHOTS, &shape).unwrap());
         if k % 67 == 0 {
             Checkpoint::from(&whole).save(&path).unwrap();
             let read = Checkpoint::load(&path).unwrap();
-            assert_eq!(read.training, Checkpoint::from(&whole).training);
-            let mut resumed = read.into_training(&data).unwrap();
+            assert_eq!(read.run, Checkpoint::from(&whole).run);
+            let mut resumed = read.into_run::<RbmLearner>(&data).unwrap();
             let mut on = whole.clone();
             for _ in 0..60 {
-                on.update(&data).unwrap();
-                resumed.update(&data).unwrap();
+                let _ = on.update(&data).unwrap();
+                let _ = resumed.update(&data).unwrap();
             }
-            assert_eq!(resumed.rbm(), on.rbm());
-            assert_eq!(resumed.chains(), on.chains());
-            assert_eq!(resumed.snapshots(), on.snapshots());
+            assert_eq!(resumed.model(), on.model());
+            assert_eq!(resumed.state(), on.state());
         }
     }
     seen.dedup();
     println!("{} times another ladder", seen.len());
-    assert!(seen.len() > 4 && seen.iter().all(|models| models.len() <= 3));
+    assert!(seen.len() > 4 && seen.iter().all(|models| models.len() <= 3 * 12 * 4));
     // Without its snapshots, or with chains for other numbers of them, a run is refused.
     let stored = Checkpoint::from(&whole);
     let mut without = stored.clone();
-    without.training.as_mut().unwrap().snapshots = None;
-    let error = without.into_training(&data).unwrap_err().to_string();
-    assert!(error.contains("stored snapshots"), "{error}");
+    let tensors = &mut rbm_state(&mut without).tensors;
+    let shape = tensors.shape(SNAPSHOTS).unwrap().to_vec();
+    let weights = tensors.floats(SNAPSHOTS, &shape).unwrap();
+    let error = without
+        .into_run::<RbmLearner>(&data)
+        .unwrap_err()
+        .to_string();
+    assert!(error.contains(SNAPSHOTS), "{error}");
     let mut fewer = stored.clone();
-    let state = fewer.training.as_mut().unwrap();
-    state.snapshots.as_mut().unwrap().models.pop();
-    assert!(fewer.into_training(&data).is_err());
+    let last = weights.len() - 12 * 4;
+    let fewer_weights = Stored {
+        element: Element::F32,
+        shape: vec![shape[0] - 1, 12, 4],
+        bytes: weights[..last]
+            .iter()
+            .flat_map(|x| x.to_le_bytes())
+            .collect(),
+    };
+    rbm_state(&mut fewer)
+        .tensors
+        .insert(SNAPSHOTS, fewer_weights);
+    assert!(fewer.into_run::<RbmLearner>(&data).is_err());
     let mut short = stored;
-    let state = short.training.as_mut().unwrap();
-    state.chains = state.chains.as_ref().map(|h| h.rows_to_owned(0..30));
-    let error = short.into_training(&data).unwrap_err().to_string();
+    let tensors = &mut rbm_state(&mut short).tensors;
+    let rows = tensors.shape(CHAINS).unwrap()[0];
+    let h = tensors.bits(CHAINS, rows, 4).unwrap();
+    tensors.insert(CHAINS, &h.view_rows(0..30).to_owned());
+    let error = short.into_run::<RbmLearner>(&data).unwrap_err().to_string();
     assert!(error.contains("stored chains"), "{error}");
     for (acceptance, snapshots) in [(0.0, 3), (1.0, 3), (f32::NAN, 3), (0.5, 0)] {
         let options = Options {

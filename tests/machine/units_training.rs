@@ -1,13 +1,16 @@
 //! Learning with every kind of unit: gradients by finite differences, likelihoods that rise, labels, files.
 
-use crate::common::{draw_layer_states, normal_machine};
+use crate::common::{draw_layer_states, memory::last_step, normal_machine};
 use harmonium::{
     BitMatrix, Checkpoint, Matrix,
     dataset::Examples,
     evaluate::exact_mean_log_likelihood,
     model::{Layer, Rbm, most_probable},
     rng::HostRng,
-    train::{Negative, Objective, Options, Reconstruction, Schedule, Trainer, Training},
+    train::{
+        Learning, Negative, Objective, Options, RbmLearner, Reconstruction, Schedule, Trainer,
+        Training,
+    },
     units::{Kind, Units},
 };
 use std::ops::ControlFlow;
@@ -18,21 +21,17 @@ const TINY_RATE: f32 = 1e-6;
 /// The gradient of the first update: W, b, c, log-variances of both layers.
 fn gradient(rbm: &Rbm, data: &Examples, options: Options) -> Vec<f64> {
     let options = Options {
-        learning_rate: Schedule::Constant(TINY_RATE),
-        batch_size: data.len(),
         variance_rate: 1.0,
+        learning: Learning {
+            learning_rate: Schedule::Constant(TINY_RATE),
+            batch_size: data.len(),
+            ..options.learning
+        },
         ..options
     };
     let mut training = Training::new(rbm.clone(), options, data).unwrap();
-    training.update(data).unwrap();
-    let o = &training.optimizer().first;
-    let all = o
-        .weights
-        .elements()
-        .chain(o.visible.iter().copied())
-        .chain(o.hidden.iter().copied())
-        .chain(o.visible_log_variance.iter().copied())
-        .chain(o.hidden_log_variance.iter().copied());
+    let _ = training.update(data).unwrap();
+    let all = last_step(&training).into_iter();
     all.map(|x| f64::from(x) / f64::from(TINY_RATE)).collect()
 }
 
@@ -210,10 +209,13 @@ fn chains_learn_what_a_teacher_made() {
         );
         let learned = |negative| {
             let mut rbm = start.clone();
-            Trainer::with_options(Options {
+            let _ = Trainer::with_options(Options {
                 negative,
-                epochs: 30,
-                learning_rate: Schedule::Linear { from: 0.4, to: 0.0 },
+                learning: Learning {
+                    epochs: 30,
+                    learning_rate: Schedule::Linear { from: 0.4, to: 0.0 },
+                    ..Learning::default()
+                },
                 ..Options::default()
             })
             .train(&mut rbm, &data, |_| ControlFlow::Continue(()))
@@ -265,15 +267,18 @@ fn gaussian_visible_units_learn_clusters_and_variances() {
         let before = likelihood(&rbm);
         let options = Options {
             negative,
-            epochs: 150,
-            learning_rate: Schedule::Linear {
-                from: 0.05,
-                to: 0.0,
-            },
             variance_rate: 0.5,
+            learning: Learning {
+                epochs: 150,
+                learning_rate: Schedule::Linear {
+                    from: 0.05,
+                    to: 0.0,
+                },
+                ..Learning::default()
+            },
             ..Options::default()
         };
-        Trainer::with_options(options)
+        let _ = Trainer::with_options(options)
             .train(&mut rbm, &data, |_| ControlFlow::Continue(()))
             .unwrap();
         (before, likelihood(&rbm), rbm)
@@ -471,11 +476,14 @@ fn every_objective_learns_to_classify() {
             .unwrap();
         let options = Options {
             objective,
-            epochs: 40,
-            learning_rate: Schedule::Constant(0.1),
+            learning: Learning {
+                epochs: 40,
+                learning_rate: Schedule::Constant(0.1),
+                ..Learning::default()
+            },
             ..Options::default()
         };
-        Trainer::with_options(options)
+        let _ = Trainer::with_options(options)
             .train(&mut rbm, &joint, |_| ControlFlow::Continue(()))
             .unwrap();
         let found = most_probable(&rbm.log_p_y_from_v(test.input()).unwrap());
@@ -519,33 +527,36 @@ fn files_of_every_kind_round_trip_and_runs_resume_to_the_bit() {
         let rbm = normal_machine(visible, hidden, 0.3, seed as u64);
         let data = random_data(rbm.visible(), 50, seed as u64);
         let options = Options {
-            epochs: 4,
-            batch_size: 20,
-            momentum: Schedule::Constant(0.5),
             variance_rate: 0.5,
+            learning: Learning {
+                epochs: 4,
+                batch_size: 20,
+                momentum: Schedule::Constant(0.5),
+                ..Learning::default()
+            },
             ..Options::default()
         };
         let mut straight = Training::new(rbm, options, &data).unwrap();
         for _ in 0..5 {
-            straight.update(&data).unwrap();
+            let _ = straight.update(&data).unwrap();
         }
         let checkpoint = Checkpoint::from(&straight);
         checkpoint.save(&path).unwrap();
         let loaded = Checkpoint::load(&path).unwrap();
         assert_eq!(loaded.model, checkpoint.model);
-        assert_eq!(loaded.training, checkpoint.training);
+        assert_eq!(loaded.run, checkpoint.run);
         let kinds = format!(
             "{},{}",
             loaded.rbm().unwrap().visible().units,
             loaded.rbm().unwrap().hidden().units
         );
         assert_eq!(kinds, units);
-        let mut resumed = loaded.into_training(&data).unwrap();
+        let mut resumed = loaded.into_run::<RbmLearner>(&data).unwrap();
         for training in [&mut straight, &mut resumed] {
-            training.update(&data).unwrap();
+            let _ = training.update(&data).unwrap();
         }
-        assert_eq!(straight.rbm(), resumed.rbm());
-        assert_eq!(straight.chains(), resumed.chains());
+        assert_eq!(straight.model(), resumed.model());
+        assert_eq!(straight.state(), resumed.state());
     }
 }
 
@@ -564,7 +575,10 @@ fn data_that_are_no_states_are_refused() {
     assert!(Training::new(Rbm::bernoulli(3, 2), Options::default(), &reals).is_err());
     let gaussian = Rbm::unconnected(Layer::of(Kind::Gaussian, 3), Layer::bernoulli(2)).unwrap();
     let options = Options {
-        resample_data: true,
+        learning: Learning {
+            resample_data: true,
+            ..Learning::default()
+        },
         ..Options::default()
     };
     assert!(Training::new(gaussian.clone(), options, &reals).is_err());

@@ -27,9 +27,14 @@ pub enum Base {
 
 impl Base {
     /// Independent units at the log-odds of the data, smoothed. Much closer to a trained machine than [`Base::Uniform`].
-    pub fn rate_of(data: &Examples) -> Self {
+    ///
+    /// # Errors
+    /// [`Error::Parameter`](crate::Error::Parameter) for examples with weights or a mask.
+    pub fn rate_of(data: &Examples) -> Result<Self> {
+        data.expect_plain("the base rate of annealing")?;
         let n = data.len();
-        Self::Biases(log_odds(&data.mean(), n, BASE_RATE_PSEUDO_SHARE * n as f64))
+        let biases = log_odds(&data.mean(), n, BASE_RATE_PSEUDO_SHARE * n as f64);
+        Ok(Self::Biases(biases))
     }
 }
 

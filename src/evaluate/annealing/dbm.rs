@@ -67,9 +67,9 @@ impl Base {
     /// layers those of the mean-field posterior.
     ///
     /// # Errors
-    /// As [`Dbm::posterior_means`].
+    /// As [`Dbm::posterior_means`] and [`Base::rate_of`].
     pub fn rate_of_dbm(dbm: &Dbm, data: &Examples, options: &MeanField) -> Result<Self> {
-        let Self::Biases(mut biases) = Self::rate_of(data) else {
+        let Self::Biases(mut biases) = Self::rate_of(data)? else {
             return Ok(Self::Uniform);
         };
         let (means, _) = dbm.posterior_means(data, options)?;
@@ -93,7 +93,8 @@ impl ReverseStart {
     /// last, with the hidden layers drawn upwards as [`DbmChain::from_visible`] does. Grey examples are drawn as bits.
     ///
     /// # Errors
-    /// [`Error::Shape`] for examples of another width, [`Error::Parameter`] for data that are neither binary nor grey.
+    /// [`Error::Shape`] for examples of another width, [`Error::Parameter`] for data that are neither binary nor grey, and for examples
+    /// with weights or a mask.
     pub fn suited_to_dbm(
         dbm: &Dbm,
         data: &Examples,
@@ -101,10 +102,8 @@ impl ReverseStart {
         burn_in: usize,
         seed: u64,
     ) -> Result<Self> {
-        if data.columns() != dbm.n_visible() {
-            let (expected, found) = (dbm.n_visible(), data.columns());
-            return Err(Error::shape("columns of the data", expected, found));
-        }
+        data.expect_plain("the start of annealing back")?;
+        dbm.layer(0).check_values(data.input())?;
         let units = |parity: usize| -> usize {
             let layers = dbm.layers().iter().skip(parity).step_by(2);
             layers.map(crate::model::Layer::size).sum()

@@ -47,7 +47,8 @@ impl ReverseStart {
     /// they last. Grey examples are drawn as bits.
     ///
     /// # Errors
-    /// [`Error::Shape`] for examples of another width.
+    /// [`Error::Shape`] for examples of another width; [`Error::Parameter`] for values that the visible units cannot have, for data that are
+    /// neither binary nor grey, and for examples with weights or a mask.
     pub fn suited_to(
         rbm: &Rbm,
         data: &Examples,
@@ -55,10 +56,8 @@ impl ReverseStart {
         burn_in: usize,
         seed: u64,
     ) -> Result<Self> {
-        if data.columns() != rbm.n_visible() {
-            let (expected, found) = (rbm.n_visible(), data.columns());
-            return Err(Error::shape("columns of the data", expected, found));
-        }
+        data.expect_plain("the start of annealing back")?;
+        rbm.visible().check_values(data.input())?;
         if rbm.is_bernoulli() && rbm.n_visible().min(rbm.n_hidden()) <= MAX_SAMPLED_UNITS {
             return Ok(Self::Exact);
         }

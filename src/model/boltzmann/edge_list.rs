@@ -2,7 +2,16 @@
 
 use super::BoltzmannMachine;
 use crate::error::{Error, Result};
-use std::{collections::HashMap, fs, path::Path};
+use std::{
+    collections::{HashMap, HashSet},
+    fs,
+    path::Path,
+};
+
+/// Most elements of the couplings of a machine from a file: 8 GiB.
+const MOST_ELEMENTS: usize = 1 << 31;
+/// Couplings of at most this many elements, 1 GiB, may be of units that no line names.
+const UNNAMED_ELEMENTS: usize = 1 << 28;
 
 impl BoltzmannMachine {
     /// A machine of the couplings in a text file, one a line: `i j weight`, separated by white space, units numbered from 0, visible ones first. `weight` is what
@@ -22,16 +31,23 @@ impl BoltzmannMachine {
     /// ```
     ///
     /// # Errors
-    /// [`Error::Io`] if the file cannot be read; [`Error::File`] with the line for one that is not two units below `n_visible + n_hidden` and a finite number, or
-    /// that repeats a pair or a bias.
+    /// [`Error::Io`] if the file cannot be read; [`Error::File`] with the line for one that is not
+    /// two units below `n_visible + n_hidden` and a finite number, or that repeats a pair or a
+    /// bias; [`Error::Parameter`] for more than 46,340 units, whose couplings are dense and would
+    /// take more than 8 GiB.
     pub fn from_edge_file(
         path: impl AsRef<Path>,
         n_visible: usize,
         n_hidden: usize,
     ) -> Result<Self> {
         let path = path.as_ref();
+        let units = n_visible.saturating_add(n_hidden);
+        if units > MOST_ELEMENTS.isqrt() {
+            let expected = format!("at most {}", MOST_ELEMENTS.isqrt());
+            let found = format!("{units}: their couplings take {}", memory(units));
+            return Err(Error::parameter("units", expected, found));
+        }
         let text = text_of(path)?;
-        let units = n_visible + n_hidden;
         let (mut edges, mut biases) = (Vec::new(), Vec::new());
         let mut lines = HashMap::new();
         for (line_number, line) in lines_of(&text) {
@@ -63,24 +79,50 @@ impl BoltzmannMachine {
 
     /// How many units a text file of couplings names: one more than the largest number, for [`Self::from_edge_file`].
     ///
+    /// Couplings are dense, four bytes a pair of units. A number that somebody mistyped must not
+    /// fill the memory: beyond 16,384 units, which take 1 GiB, at least half of all numbers must be
+    /// in some line.
+    ///
     /// # Errors
-    /// [`Error::Io`] if the file cannot be read; [`Error::File`] with the line for one that is not two numbers of units and a finite number, or a file without edges.
+    /// [`Error::Io`] if the file cannot be read; [`Error::File`] with the line for one that is not
+    /// two numbers of units and a finite number, for a file without edges, and for one that names
+    /// few of many units.
     pub fn units_of_edge_file(path: impl AsRef<Path>) -> Result<usize> {
         let path = path.as_ref();
         let text = text_of(path)?;
-        let mut units = 0;
+        let mut named = HashSet::new();
+        let mut largest = (0, 0);
         for (line_number, line) in lines_of(&text) {
             let Some((i, j, _)) = edge(line, usize::MAX) else {
                 let expected = format!("two units and a finite number in line {line_number}");
                 return Err(Error::file(path, expected, format!("{line:?}")));
             };
-            units = units.max(i.max(j) + 1);
+            named.extend([i, j]);
+            largest = largest.max((i.max(j), line_number));
         }
-        if units == 0 {
+        if named.is_empty() {
             return Err(Error::file(path, "lines `i j weight`", "none"));
+        }
+        let (last, line_number) = largest;
+        let (units, n) = (last + 1, named.len());
+        if units.saturating_mul(units) > UNNAMED_ELEMENTS && n < units.div_ceil(2) {
+            let expected = format!("units numbered from 0 on without gaps, line {line_number}");
+            let found = format!(
+                "{n} of {units} units in all lines; couplings of {units} units take {}",
+                memory(units)
+            );
+            return Err(Error::file(path, expected, found));
         }
         Ok(units)
     }
+}
+
+/// What the dense couplings of `units` units take, in words.
+fn memory(units: usize) -> String {
+    format!(
+        "{:.1} GiB",
+        4.0 * (units as f64).powi(2) / f64::from(1 << 30)
+    )
 }
 
 fn text_of(path: &Path) -> Result<String> {

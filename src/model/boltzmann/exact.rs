@@ -13,8 +13,12 @@ use crate::{
         reduce::LogSum,
         reference::{sigmoid, softplus},
     },
-    model::{MAX_EXACT_UNITS, exact::by_block},
+    model::{
+        MAX_EXACT_UNITS,
+        exact::{by_block, until},
+    },
     states::Input,
+    stop::Stop,
 };
 use rayon::prelude::*;
 use std::ops::ControlFlow;
@@ -156,8 +160,12 @@ impl Joint {
         Ok(total.value())
     }
 
-    fn expectations(&self) -> Result<BoltzmannExpectations> {
-        let (walk, log_z) = (self.walk()?, self.log_z()?);
+    /// Nothing once `stop` is requested.
+    fn expectations(&self, stop: &Stop) -> Result<Option<BoltzmannExpectations>> {
+        let walk = self.walk()?;
+        let Some(log_z) = self.log_z_with(&mut until(stop))? else {
+            return Ok(None);
+        };
         let n = self.n;
         let blocks = walk.blocks();
         let accumulators = blocks.min(MAX_ACCUMULATORS);
@@ -165,12 +173,16 @@ impl Joint {
             .into_par_iter()
             .map(|part| {
                 let mut pairs = vec![0.0; n * n];
-                for block in (part..blocks).step_by(accumulators as usize) {
+                let blocks = (part..blocks).step_by(accumulators as usize);
+                for block in blocks.take_while(|_| !stop.is_requested()) {
                     walk.add_pairs(block, log_z, &mut pairs);
                 }
                 pairs
             })
             .collect();
+        if stop.is_requested() {
+            return Ok(None);
+        }
         // Back to the order of the machine.
         let mut pairs = vec![0.0; n * n];
         for part in parts {
@@ -178,11 +190,11 @@ impl Joint {
                 pairs[walk.order[k / n] * n + walk.order[k % n]] += x;
             }
         }
-        Ok(BoltzmannExpectations {
+        Ok(Some(BoltzmannExpectations {
             log_z,
             means: (0..n).map(|i| pairs[i * n + i]).collect(),
             pairs,
-        })
+        }))
     }
 }
 
@@ -322,7 +334,17 @@ impl BoltzmannMachine {
     /// # Errors
     /// As [`Self::log_z_at`].
     pub fn expectations(&self) -> Result<BoltzmannExpectations> {
-        Joint::of(self, 1.0)?.expectations()
+        Ok(self
+            .expectations_until(&Stop::new())?
+            .expect("nothing stops it"))
+    }
+
+    /// As [`Self::expectations`]; nothing once `stop` is requested.
+    ///
+    /// # Errors
+    /// As [`Self::expectations`].
+    pub fn expectations_until(&self, stop: &Stop) -> Result<Option<BoltzmannExpectations>> {
+        Joint::of(self, 1.0)?.expectations(stop)
     }
 
     /// Exact expectations given that some units are held: `held[i]` is the value of unit `i`, `None` if it is free. Held units have their values as means;
@@ -340,7 +362,7 @@ impl BoltzmannMachine {
             .map(|x| f64::from(u8::from(x.unwrap_or(false))))
             .collect();
         let given = Joint::of(self, 1.0)?.given(|i| held[i].is_some(), &values);
-        let of_free = given.expectations()?;
+        let of_free = given.expectations(&Stop::new())?.expect("nothing stops it");
         let free: Vec<usize> = (0..n).filter(|&i| held[i].is_none()).collect();
         let mut means = values;
         for (&i, mean) in free.iter().zip(&of_free.means) {

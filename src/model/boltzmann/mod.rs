@@ -151,15 +151,11 @@ impl BoltzmannMachine {
     /// log-odds of unit `i` over the data and two half pseudo-examples.
     ///
     /// # Errors
-    /// [`Error::Shape`] if the examples have another number of columns than the machine has visible units.
+    /// [`Error::Shape`] if the examples have another number of columns than the machine has visible units, [`Error::Parameter`] for values that
+    /// the units cannot have and for examples with weights or a mask.
     pub fn initialized_from(mut self, data: &Examples, seed: u64) -> Result<Self> {
-        if data.columns() != self.n_visible() {
-            return Err(Error::shape(
-                "columns of the data",
-                self.n_visible(),
-                data.columns(),
-            ));
-        }
+        data.expect_plain("the start of learning")?;
+        self.visible.check_values(data.input())?;
         let mut rng = HostRng::new(seed, 0);
         for i in 0..self.units() {
             for j in i + 1..self.units() {

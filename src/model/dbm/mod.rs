@@ -139,12 +139,10 @@ impl Dbm {
     ///
     /// # Errors
     /// [`Error::Shape`] if the examples have another number of columns than the machine has visible units, [`Error::Parameter`] for a label that is none of the machine's
-    /// classes.
+    /// classes, for values that the units cannot have and for examples with weights or a mask.
     pub fn initialized_from(mut self, data: &Examples, seed: u64) -> Result<Self> {
-        if data.columns() != self.n_visible() {
-            let (expected, found) = (self.n_visible(), data.columns());
-            return Err(Error::shape("columns of the data", expected, found));
-        }
+        data.expect_plain("the start of learning")?;
+        self.layers[0].check_values(data.input())?;
         for (l, connection) in self.connections.iter_mut().enumerate() {
             let mut rng = HostRng::new(seed, l as u64);
             let weights = connection.weights_mut();

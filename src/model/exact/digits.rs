@@ -5,12 +5,13 @@
 //! is on), the first unit being the lowest digit. Consecutive indices differ in two digits on average, so a state costs some two rows of
 //! weights and one log-partition. Blocks start from scratch and are combined in order.
 
-use super::{Expectations, MAX_EXACT_UNITS, Side, by_block};
+use super::{Expectations, MAX_EXACT_UNITS, Side, by_block, until};
 use crate::{
     error::{Error, Result},
     kernel::reduce::{LogSum, log_sum_exp},
     matrix::Matrix,
     model::{Layer, Rbm},
+    stop::Stop,
     units::Kind,
 };
 use rayon::prelude::*;
@@ -266,10 +267,12 @@ struct Sums {
     squares: Vec<f64>,
 }
 
-pub(super) fn expectations(rbm: &Rbm) -> Result<Expectations> {
+pub(super) fn expectations(rbm: &Rbm, stop: &Stop) -> Result<Option<Expectations>> {
     let side = smaller_side(rbm);
     let walk = Walk::new(rbm, side, 1.0)?;
-    let log_z = walk.log_z();
+    let Some(log_z) = walk.log_z_with(&mut until(stop)) else {
+        return Ok(None);
+    };
     let (n, m) = (walk.own.size(), walk.other.size());
     let gaussian = !walk.other.log_variance.is_empty();
     let zero = Sums {
@@ -284,7 +287,8 @@ pub(super) fn expectations(rbm: &Rbm) -> Result<Expectations> {
         .map(|part| {
             let mut sums = zero.clone();
             let mut mean = vec![0.0; m];
-            for block in (part..walk.blocks()).step_by(accumulators as usize) {
+            let blocks = (part..walk.blocks()).step_by(accumulators as usize);
+            for block in blocks.take_while(|_| !stop.is_requested()) {
                 walk.walk(block, |_, state| {
                     let p = (walk.log_weight(state) - log_z).exp();
                     walk.other.mean_into(&state.input, 1.0, &mut mean);
@@ -305,6 +309,9 @@ pub(super) fn expectations(rbm: &Rbm) -> Result<Expectations> {
             sums
         })
         .collect();
+    if stop.is_requested() {
+        return Ok(None);
+    }
     let mut total = zero;
     let add = |to: &mut [f64], from: &[f64]| to.iter_mut().zip(from).for_each(|(s, x)| *s += x);
     for part in &parts {
@@ -327,14 +334,14 @@ pub(super) fn expectations(rbm: &Rbm) -> Result<Expectations> {
     } else {
         (total.other, total.own, total.squares, Vec::new())
     };
-    Ok(Expectations {
+    Ok(Some(Expectations {
         log_z,
         weights,
         visible,
         hidden,
         visible_squares,
         hidden_squares,
-    })
+    }))
 }
 
 pub(super) fn visible_distribution(rbm: &Rbm, beta: f64) -> Result<Vec<f64>> {

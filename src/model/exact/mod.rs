@@ -14,6 +14,7 @@ use crate::{
     kernel::{reduce::LogSum, reference::sigmoid},
     matrix::Matrix,
     simd::{Isa, isa},
+    stop::Stop,
 };
 use digits as general;
 use gray::{Gray, LOW, Lines, Row, sum_of};
@@ -193,8 +194,8 @@ impl Enumeration {
             .expect("nothing stops it")
     }
 
-    /// `E[own x other]`, `E[own]` and `E[other]`.
-    pub(super) fn expectations_on(&self, isa: Isa, log_z: f64) -> Sums {
+    /// `E[own x other]`, `E[own]` and `E[other]`; nothing of use once a stop is requested.
+    pub(super) fn expectations_on(&self, isa: Isa, log_z: f64, stop: &Stop) -> Sums {
         let gray = Gray::new(self, isa);
         let blocks = gray.as_ref().map_or(self.blocks(), Gray::blocks);
         let accumulators = blocks.min(MAX_ACCUMULATORS);
@@ -202,7 +203,8 @@ impl Enumeration {
             .into_par_iter()
             .map(|part| {
                 let mut sums = Sums::new(self.n, self.other_bias.len());
-                for block in (part..blocks).step_by(accumulators as usize) {
+                let blocks = (part..blocks).step_by(accumulators as usize);
+                for block in blocks.take_while(|_| !stop.is_requested()) {
                     match &gray {
                         Some(gray) => sums.add_rows(gray, block, log_z),
                         None => sums.add_states(self, block, log_z),
@@ -236,6 +238,14 @@ impl Enumeration {
             }
         }
         log_p
+    }
+}
+
+/// Progress that breaks once `stop` is requested.
+pub(super) fn until(stop: &Stop) -> impl FnMut(usize, usize) -> ControlFlow<()> + '_ {
+    |_, _| match stop.is_requested() {
+        true => ControlFlow::Break(()),
+        false => ControlFlow::Continue(()),
     }
 }
 
@@ -409,14 +419,29 @@ impl Rbm {
     /// # Errors
     /// As [`Self::log_z_over`].
     pub fn expectations(&self) -> Result<Expectations> {
+        Ok(self
+            .expectations_until(&Stop::new())?
+            .expect("nothing stops it"))
+    }
+
+    /// As [`Self::expectations`]; nothing once `stop` is requested.
+    ///
+    /// # Errors
+    /// As [`Self::expectations`].
+    pub fn expectations_until(&self, stop: &Stop) -> Result<Option<Expectations>> {
         if !self.is_bernoulli() {
-            return general::expectations(self);
+            return general::expectations(self, stop);
         }
         let side = self.smaller_side();
         let e = Enumeration::new(self, side, 1.0)?;
-        let log_z = e.log_z();
+        let Some(log_z) = e.log_z_on(isa(), &mut until(stop)) else {
+            return Ok(None);
+        };
         let m = e.other_bias.len();
-        let sums = e.expectations_on(isa(), log_z);
+        let sums = e.expectations_on(isa(), log_z, stop);
+        if stop.is_requested() {
+            return Ok(None);
+        }
         let weights = Matrix::from_fn(self.n_visible(), self.n_hidden(), |i, j| {
             let (k, l) = if side == Side::Visible {
                 (i, j)
@@ -430,14 +455,14 @@ impl Rbm {
         } else {
             (sums.other, sums.own)
         };
-        Ok(Expectations {
+        Ok(Some(Expectations {
             log_z,
             weights,
             visible,
             hidden,
             visible_squares: Vec::new(),
             hidden_squares: Vec::new(),
-        })
+        }))
     }
 
     /// `p(v)` at `beta` of all `2^n_visible` visible states, in the order of their index: bit `i` of the index is unit `i`; for other

@@ -8,7 +8,7 @@
 //! at most [`MOST_GROWTH`] of it.
 
 use super::{line_search::line_search, parameters::NetworkParameters};
-use crate::{error::Result, model::Network};
+use crate::{error::Result, model::Network, stop::Stop};
 use std::ops::Range;
 
 /// A first step is at most this multiple of the step before.
@@ -17,6 +17,8 @@ const MOST_GROWTH: f64 = 100.0;
 /// Buffers, all of which are of one minibatch alone.
 #[derive(Clone, Debug)]
 pub(super) struct ConjugateGradients {
+    /// Where the minibatch begins, to go back to after a stop.
+    origin: NetworkParameters,
     /// Where the line begins.
     start: NetworkParameters,
     direction: NetworkParameters,
@@ -29,6 +31,7 @@ impl ConjugateGradients {
     pub(super) fn new(network: &Network) -> Self {
         let zeros = || NetworkParameters::zeros(network);
         Self {
+            origin: zeros(),
             start: zeros(),
             direction: zeros(),
             gradients: [zeros(), zeros()],
@@ -36,22 +39,27 @@ impl ConjugateGradients {
         }
     }
 
-    /// Moves the parameters of connections `learned` by `line_searches` searches for less of `objective(network, gradient)`, which gives the value and fills
-    /// the gradient. Returns the value at the end and the number of evaluations.
+    /// Moves the parameters of connections `learned` by `line_searches` searches for less of
+    /// `objective(network, gradient)`, which gives the value and fills the gradient. Returns the
+    /// value at the end and the number of evaluations; nothing, and `network` as it was, if a stop is
+    /// requested before the last search.
     pub(super) fn minimize(
         &mut self,
         network: &mut Network,
+        stop: &Stop,
         learned: Range<usize>,
         line_searches: usize,
         mut objective: impl FnMut(&Network, &mut NetworkParameters) -> Result<f64>,
-    ) -> Result<(f64, u64)> {
+    ) -> Result<Option<(f64, u64)>> {
         let Self {
+            origin,
             start,
             direction,
             gradients: [here, next],
             sums,
         } = self;
         let learned = || learned.clone();
+        origin.copy_from(network, learned());
         let mut f = objective(network, here)?;
         let mut evaluations = 1;
         let mut square = here.dot(here, learned(), sums);
@@ -62,6 +70,10 @@ impl ConjugateGradients {
         for _ in 0..line_searches {
             if !(slope < 0.0 && slope.is_finite()) {
                 break;
+            }
+            if stop.is_requested() {
+                origin.copy_to(network, learned());
+                return Ok(None);
             }
             start.copy_from(network, learned());
             let found = line_search(f, slope, step, |x| {
@@ -99,6 +111,95 @@ impl ConjugateGradients {
                 step = 1.0 / (1.0 - slope);
             }
         }
-        Ok((f, evaluations))
+        Ok(Some((f, evaluations)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        matrix::Matrix,
+        model::{Activation, NetworkLayer},
+        units::{Kind, Units},
+    };
+
+    /// Zeros of both signs among the weights.
+    fn network() -> Network {
+        let layer = |n, m| NetworkLayer {
+            activation: Activation::Logistic,
+            weights: Matrix::from_fn(n, m, |i, j| match (i + 2 * j) % 5 {
+                0 => -0.0,
+                k => k as f32 - 1.5,
+            }),
+            bias: vec![-0.0; m],
+        };
+        let layers = vec![layer(6, 5), layer(5, 4)];
+        Network::new(Units::of(Kind::Bernoulli, 6), layers).unwrap()
+    }
+
+    fn bits(network: &Network) -> Vec<u32> {
+        let of = |l: usize| {
+            let weights = network.weights(l).elements();
+            weights.chain(network.bias(l + 1).iter().copied())
+        };
+        (0..2).flat_map(of).map(f32::to_bits).collect()
+    }
+
+    /// `(x - 1/4)^2 / 2 + (x - 1/4)^4` of a parameter `x`; the gradient in its place.
+    fn term(x: &mut f32) -> f64 {
+        let y = *x - 0.25;
+        *x = y + 4.0 * y.powi(3);
+        f64::from(0.5 * y * y + y.powi(4))
+    }
+
+    /// Searches for the minimum of the sum of all terms; a stop is requested at evaluation `at`.
+    fn minimize(network: &mut Network, at: u64) -> Option<(f64, u64)> {
+        let (stop, mut evaluations) = (Stop::new(), 0);
+        ConjugateGradients::new(network)
+            .minimize(network, &stop, 0..2, 8, |network, gradient| {
+                evaluations += 1;
+                if evaluations == at {
+                    stop.request();
+                }
+                gradient.copy_from(network, 0..2);
+                let mut loss = 0.0;
+                for (weights, bias) in gradient.weights.iter_mut().zip(&mut gradient.bias) {
+                    for i in 0..weights.rows() {
+                        loss += weights.row_mut(i).iter_mut().map(term).sum::<f64>();
+                    }
+                    loss += bias.iter_mut().map(term).sum::<f64>();
+                }
+                Ok(loss)
+            })
+            .unwrap()
+    }
+
+    #[test]
+    fn a_stop_at_any_evaluation_puts_every_bit_back() {
+        let before = bits(&network());
+        let mut moved = network();
+        let (loss, evaluations) = minimize(&mut moved, u64::MAX).unwrap();
+        assert!(loss.is_finite() && evaluations > 8);
+        assert_ne!(bits(&moved), before);
+        let mut stopped = 0;
+        for at in 1..=evaluations {
+            let mut network = network();
+            match minimize(&mut network, at) {
+                None => {
+                    assert_eq!(bits(&network), before, "stopped at {at}");
+                    stopped += 1;
+                }
+                // In the last search it is too late to stop.
+                found => {
+                    assert_eq!(found, Some((loss, evaluations)));
+                    assert_eq!(bits(&network), bits(&moved));
+                }
+            }
+        }
+        assert!(
+            stopped > 4 && stopped < evaluations,
+            "{stopped} of {evaluations}"
+        );
     }
 }

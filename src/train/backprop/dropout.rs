@@ -20,7 +20,7 @@ impl Dropout {
     pub(super) fn of(options: &BackpropOptions, update: u64) -> Option<Self> {
         let keep = [1.0 - options.input_dropout, 1.0 - options.hidden_dropout];
         (keep != [1.0; 2]).then_some(Self {
-            seed: options.seed,
+            seed: options.learning.seed,
             update,
             keep,
         })

@@ -1,7 +1,7 @@
 //! Fine-tuning by backpropagation: the run over minibatches.
 //!
 //! ```text
-//! minibatch -> pass forwards -> loss -> pass backwards -> steps of a rule, fused with the gradient's products | conjugate gradients -> observer
+//! minibatch -> pass forwards -> loss -> pass backwards -> steps of a rule, fused with the gradient's products | conjugate gradients
 //! ```
 
 mod conjugate;
@@ -15,8 +15,7 @@ pub use options::{BackpropOptions, Descent};
 pub use parameters::NetworkParameters;
 
 use super::{
-    Position, Rule,
-    run::minibatch::{Minibatch, order_into},
+    run::{At, Batch, Done, Figures, Learner, Learning, Run, Stop},
     step::{
         constraint,
         optimizer::update_weights,
@@ -27,89 +26,51 @@ use crate::{
     dataset::Examples,
     error::{Error, Result},
     model::{Layer, Network},
-    product::{Phase, Statistics, in_pool, warm_up},
-    rng::{Draws, Site},
+    product::{Phase, Statistics},
     simd::dispatch,
-    states::{Input, States},
+    tensor::{Saved, Tensor},
     units::Kind,
 };
 use conjugate::ConjugateGradients;
 use dropout::Dropout;
 use pass::{Pass, Target};
-use std::ops::{ControlFlow, Range};
+use std::{borrow::Cow, ops::Range};
 
-/// What a run needs to go on to the bit, apart from the network.
-#[derive(Clone, Debug, PartialEq)]
-pub struct BackpropState {
-    /// Options of the run.
-    pub options: BackpropOptions,
-    /// The last steps, or the running mean of an adaptive rule; nothing with conjugate gradients, which remember nothing beyond a minibatch.
-    pub first: Option<NetworkParameters>,
-    /// The second number of an adaptive rule.
-    pub second: Option<NetworkParameters>,
-    /// Updates done: with the options and the data, the position of every random choice.
-    pub updates: u64,
-    /// Examples of the data that the run is on.
-    pub examples: usize,
-}
-
-impl BackpropState {
-    /// Before the first update.
-    pub fn new(network: &Network, options: BackpropOptions, examples: usize) -> Self {
-        let zeros = || NetworkParameters::zeros(network);
-        let [first, second] = match options.descent {
-            Descent::ConjugateGradients { .. } => [false, false],
-            Descent::Steps(rule) => [true, rule.is_adaptive()],
-        };
-        Self {
-            options,
-            first: first.then(zeros),
-            second: second.then(zeros),
-            updates: 0,
-            examples,
-        }
-    }
-
-    fn shape(&self) -> (usize, [Option<Vec<[usize; 3]>>; 2]) {
-        let of = |x: &Option<NetworkParameters>| x.as_ref().map(NetworkParameters::shape);
-        (self.examples, [of(&self.first), of(&self.second)])
-    }
-}
-
-/// What the observer of a run is told; it stops the run by breaking.
-#[derive(Debug)]
-pub enum BackpropEvent<'a> {
-    /// An update is done.
-    Update(&'a Backprop),
-    /// An epoch is done, after its last update.
-    Epoch(&'a Backprop),
-}
-
-/// A run: the network and all that its future depends on. A softmax output learns the labels of the data, any other output the data themselves.
+/// A run of backpropagation. A softmax output learns the labels of the data, any other output the
+/// data themselves.
 ///
 /// ```
-/// # use harmonium::{dataset, model::{Dbn, Network}, train::{Backprop, BackpropOptions, Schedule}};
+/// # use harmonium::{Rbm, dataset, model::{Dbn, Network}, train::{Backprop, BackpropOptions, Learning}};
 /// let data = dataset::bars_and_stripes(3);
-/// let dbn = Dbn::bernoulli(&[9, 8])?.with_top(harmonium::Rbm::bernoulli(9, 8).initialized_from(&data, 1)?)?;
-/// let options = BackpropOptions { epochs: 200, batch_size: 14, learning_rate: 0.05.into(), ..BackpropOptions::default() };
+/// let top = Rbm::bernoulli(9, 8).initialized_from(&data, 1)?;
+/// let dbn = Dbn::bernoulli(&[9, 8])?.with_top(top)?;
+/// let options = BackpropOptions::default();
+/// let learning = Learning {
+///     epochs: 200,
+///     batch_size: 14,
+///     learning_rate: 0.05.into(),
+///     ..options.learning
+/// };
+/// let options = BackpropOptions { learning, ..options };
 /// let mut run = Backprop::new(Network::autoencoder_from_dbn(&dbn)?, options, &data)?;
-/// let before = run.network().squared_errors(data.bits().unwrap())?;
-/// let _ = run.run(&data, |_| std::ops::ControlFlow::Continue(()))?;
-/// let after = run.network().squared_errors(data.bits().unwrap())?;
+/// let before = run.model().squared_errors(data.bits().unwrap())?;
+/// let _ended = run.run(&data, |_| std::ops::ControlFlow::Continue(()))?;
+/// let after = run.model().squared_errors(data.bits().unwrap())?;
 /// assert!(after.iter().sum::<f64>() < 0.5 * before.iter().sum::<f64>());
 /// # Ok::<(), harmonium::Error>(())
 /// ```
+pub type Backprop = Run<BackpropLearner>;
+
+/// A network that learns by backpropagation.
 #[derive(Clone, Debug)]
-pub struct Backprop {
+pub struct BackpropLearner {
     network: Network,
-    state: BackpropState,
-    input: Layer,
-    minibatch: Minibatch,
-    /// Classes of the minibatch.
-    labels: Vec<u32>,
-    order: Vec<u32>,
-    /// Epoch that `order` is of.
-    ordered: Option<u64>,
+    options: BackpropOptions,
+    /// The last steps, or the running mean of an adaptive rule; nothing with conjugate gradients,
+    /// which remember nothing beyond a minibatch.
+    first: Option<NetworkParameters>,
+    /// The second number of an adaptive rule.
+    second: Option<NetworkParameters>,
     pass: Pass,
     conjugate: Option<ConjugateGradients>,
     /// The gradient of a layer's bias, and norms of a connection's columns.
@@ -118,228 +79,152 @@ pub struct Backprop {
     squares: Vec<f64>,
     loss: f64,
     evaluations: u64,
-    warm: bool,
 }
 
-impl Backprop {
-    /// A run of `network` on `data`, which has labels if the output is a softmax layer.
-    ///
-    /// # Errors
-    /// [`Error::Parameter`] for options out of range, no data, values that the input units cannot have, labels that are no class or are not there; [`Error::Shape`] for data
-    /// of another width, and for an output that is no reconstruction of the input and no softmax layer either; [`Error::NotFinite`] for NaN or infinite parameters.
-    pub fn new(network: Network, options: BackpropOptions, data: &Examples) -> Result<Self> {
-        let state = BackpropState::new(&network, options, data.len());
-        Self::resumed(network, state, data)
-    }
+impl Learner for BackpropLearner {
+    type Model = Network;
+    type Options = BackpropOptions;
+    const NAME: &'static str = "backprop";
 
-    /// A run that goes on where another was stored.
-    ///
-    /// # Errors
-    /// As [`Self::new`]; [`Error::Shape`] where the stored state does not fit.
-    pub fn resumed(network: Network, state: BackpropState, data: &Examples) -> Result<Self> {
-        let options = &state.options;
+    fn new(network: Network, options: BackpropOptions, data: &Examples) -> Result<Self> {
         options.check()?;
         network.check_finite()?;
-        if data.is_empty() {
-            return Err(Error::parameter("training data", "at least one example", 0));
-        }
-        let input = network.input_layer();
-        input.check_values(values(data))?;
         check_target(&network, data)?;
-        let resample = options.resample_data && matches!(data.states(), States::Real(_));
-        if resample && !input.units.are(Kind::Bernoulli) {
+        let resamples = options.learning.resample_data && data.bits().is_none();
+        let units = network.input();
+        if resamples && !units.are(Kind::Bernoulli) {
             let what = "inputs of which bits are drawn at each visit";
-            return Err(Error::parameter(what, "bernoulli", &input.units));
+            return Err(Error::parameter(what, "bernoulli", units));
         }
-        let fresh = BackpropState::new(&network, options.clone(), data.len());
-        if state.shape() != fresh.shape() {
-            let (expected, found) = (fresh.shape(), state.shape());
-            let what = "stored state of backpropagation (examples, memory of the rule)";
-            return Err(Error::shape(
-                what,
-                format!("{expected:?}"),
-                format!("{found:?}"),
-            ));
-        }
-        let batch = options.batch_size.min(data.len());
-        let conjugate = matches!(options.descent, Descent::ConjugateGradients { .. });
+        let [first, second] = match options.descent {
+            Descent::ConjugateGradients { .. } => [false, false],
+            Descent::Steps(rule) => [true, rule.is_adaptive()],
+        };
+        let zeros = || NetworkParameters::zeros(&network);
+        let batch = options.learning.batch_size.min(data.len());
         Ok(Self {
-            minibatch: Minibatch::new(batch, data, resample),
-            labels: Vec::with_capacity(batch),
-            order: Vec::new(),
-            ordered: None,
+            first: first.then(zeros),
+            second: second.then(zeros),
             pass: Pass::new(&network, batch, options.input_dropout > 0.0),
-            conjugate: conjugate.then(|| ConjugateGradients::new(&network)),
+            conjugate: (!first).then(|| ConjugateGradients::new(&network)),
             sums: Vec::new(),
             squares: Vec::new(),
             loss: f64::NAN,
             evaluations: 0,
-            warm: false,
-            input,
             network,
-            state,
+            options,
         })
     }
 
-    /// The network as it is now.
-    pub fn network(&self) -> &Network {
+    fn visible(network: &Network) -> Cow<'_, Layer> {
+        Cow::Owned(network.input_layer())
+    }
+
+    fn options(&self) -> &BackpropOptions {
+        &self.options
+    }
+
+    fn learning(&self) -> &Learning {
+        &self.options.learning
+    }
+
+    fn learning_mut(&mut self) -> &mut Learning {
+        &mut self.options.learning
+    }
+
+    fn model(&self) -> &Network {
         &self.network
     }
 
-    /// The network at the end.
-    pub fn into_network(self) -> Network {
+    fn into_result(self) -> Network {
         self.network
     }
 
-    /// The options of the run.
-    pub fn options(&self) -> &BackpropOptions {
-        &self.state.options
-    }
-
-    /// What a stored run needs beside the network.
-    pub fn state(&self) -> &BackpropState {
-        &self.state
-    }
-
-    /// The mean loss of the last update's minibatch: before a step of a rule, with its dropout; after conjugate gradients. NaN before the first update of a
-    /// run, also of one that was resumed.
-    pub fn loss(&self) -> f64 {
-        self.loss
-    }
-
-    /// Passes forwards and backwards so far, since the run was begun or resumed.
-    pub fn evaluations(&self) -> u64 {
-        self.evaluations
-    }
-
-    /// Where the run stands.
-    pub fn position(&self) -> Position {
-        let BackpropState {
-            updates,
-            examples,
-            options,
-            ..
-        } = &self.state;
-        let batches = examples.div_ceil(options.batch_size);
-        Position {
-            epoch: (updates / batches as u64) as usize,
-            batch: (updates % batches as u64) as usize,
-            batches,
-            updates: *updates,
-        }
-    }
-
-    /// Runs until all epochs are done or the observer breaks.
-    ///
-    /// # Errors
-    /// [`Error::Shape`] if `data` is not of the size that the run was started with, [`Error::NotFinite`] when a parameter became NaN or infinite (a rate too large).
-    pub fn run(
-        &mut self,
-        data: &Examples,
-        mut observer: impl FnMut(BackpropEvent<'_>) -> ControlFlow<()>,
-    ) -> Result<ControlFlow<()>> {
-        while self.position().epoch < self.state.options.epochs {
-            self.update(data)?;
-            if observer(BackpropEvent::Update(self)).is_break() {
-                return Ok(ControlFlow::Break(()));
-            }
-            if self.position().batch == 0 {
-                self.network.check_finite()?;
-                if observer(BackpropEvent::Epoch(self)).is_break() {
-                    return Ok(ControlFlow::Break(()));
-                }
-            }
-        }
-        Ok(ControlFlow::Continue(()))
-    }
-
-    /// One update: a step, or the line searches of a minibatch. Allocates nothing once the buffers have grown in the first.
-    ///
-    /// # Errors
-    /// As [`Self::run`].
-    pub fn update(&mut self, data: &Examples) -> Result<()> {
-        let expected = (self.state.examples, self.network.n_inputs());
-        if (data.len(), data.columns()) != expected {
-            let expected = format!("{} x {}", expected.0, expected.1);
-            let found = format!("{} x {}", data.len(), data.columns());
-            return Err(Error::shape("training data", expected, found));
-        }
+    fn check_data(&self, data: &Examples) -> Result<()> {
         if self.network.is_classifier() && data.labels().is_none() {
-            check_target(&self.network, data)?;
+            return check_target(&self.network, data);
         }
-        if !self.warm {
-            let widest = (0..self.network.n_layers())
-                .map(|l| self.network.size(l))
-                .max();
-            warm_up(self.minibatch.most(), widest.unwrap_or(0));
-            self.warm = true;
-        }
-        in_pool(|| self.try_update(data))
-    }
-
-    fn try_update(&mut self, data: &Examples) -> Result<()> {
-        self.gather(data);
-        let connections = self.network.n_layers() - 1;
-        let output_alone = self.position().epoch < self.state.options.output_epochs;
-        let lowest = if output_alone { connections - 1 } else { 0 };
-        match self.state.options.descent {
-            Descent::Steps(rule) => self.step(rule, lowest..connections)?,
-            Descent::ConjugateGradients { line_searches } => {
-                self.search(line_searches, lowest..connections)?;
-            }
-        }
-        self.state.updates += 1;
         Ok(())
     }
 
-    fn gather(&mut self, data: &Examples) {
-        let Position { epoch, batch, .. } = self.position();
-        let BackpropState {
-            options,
-            examples,
-            updates,
-            ..
-        } = &self.state;
-        if self.ordered != Some(epoch as u64) {
-            order_into(options.seed, epoch as u64, *examples, &mut self.order);
-            self.ordered = Some(epoch as u64);
-        }
-        let start = batch * options.batch_size;
-        let indices = &self.order[start..(start + options.batch_size).min(*examples)];
-        let draws = Draws::new(options.seed, Site::Data, *updates);
-        self.minibatch.fill(data, indices, draws, &self.input);
-        self.labels.clear();
-        if let Some(labels) = data.labels() {
-            let labels = indices.iter().map(|&i| labels[i as usize]);
-            self.labels.extend(labels);
+    fn scratch(&self, batch: usize) -> [usize; 2] {
+        let layers = 0..self.network.n_layers();
+        let widest = layers.map(|l| self.network.size(l)).max();
+        [batch, widest.unwrap_or(0)]
+    }
+
+    /// A step, or the line searches of a minibatch.
+    fn update(&mut self, batch: &Batch<'_>, at: &At, stop: &Stop) -> Result<Done> {
+        let connections = self.network.n_layers() - 1;
+        let output_alone = at.position.epoch < self.options.output_epochs;
+        let lowest = if output_alone { connections - 1 } else { 0 };
+        match self.options.descent {
+            Descent::Steps(rule) => {
+                let rates = Rates { rule, ..at.rates };
+                self.step(batch, at, rates, lowest..connections)?;
+                Ok(Done::Updated)
+            }
+            Descent::ConjugateGradients { line_searches } => {
+                self.search(batch, line_searches, lowest..connections, stop)
+            }
         }
     }
 
+    fn check(&self) -> Result<()> {
+        self.network.check_finite()
+    }
+
+    /// The mean loss of the last minibatch: before a step of a rule, with its dropout; after
+    /// conjugate gradients. None before the first update of a run, also of one that was resumed.
+    fn figures(&self) -> Figures {
+        Figures {
+            loss: (!self.loss.is_nan()).then_some(self.loss),
+            evaluations: Some(self.evaluations),
+            ..Figures::default()
+        }
+    }
+
+    fn visit(&self, out: &mut dyn FnMut(&str, Tensor<'_>)) {
+        for (name, parameters) in [(FIRST, &self.first), (SECOND, &self.second)] {
+            if let Some(parameters) = parameters {
+                parameters.visit(name, out);
+            }
+        }
+    }
+
+    fn restore(&mut self, saved: &mut Saved) -> Result<()> {
+        for (name, parameters) in [(FIRST, &mut self.first), (SECOND, &mut self.second)] {
+            if let Some(parameters) = parameters {
+                parameters.restore(name, saved)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Names in a file.
+const FIRST: &str = "training.velocity";
+const SECOND: &str = "training.second";
+
+impl BackpropLearner {
     /// One step of connections `learned`.
-    fn step(&mut self, rule: Rule, learned: Range<usize>) -> Result<()> {
-        let options = &self.state.options;
-        let position = self.position();
-        let time = position.epoch as f64 + position.batch as f64 / position.batches as f64;
-        let mut rates = Rates {
-            rule,
-            learning_rate: options.learning_rate.at(time, options.epochs),
-            momentum: options.momentum.at(time, options.epochs),
-            weight_decay: options.weight_decay,
-            l1_decay: 0.0,
-            gradient_clip: None,
-            variance_rate: 0.0,
-            update: self.state.updates + 1,
-        };
-        let dropout = Dropout::of(options, self.state.updates);
-        let max_norm = options.max_norm;
+    fn step(
+        &mut self,
+        batch: &Batch<'_>,
+        at: &At,
+        mut rates: Rates,
+        learned: Range<usize>,
+    ) -> Result<()> {
+        let dropout = Dropout::of(&self.options, at.updates());
+        let max_norm = self.options.learning.max_norm;
         let (network, pass) = (&mut self.network, &mut self.pass);
-        let x = self.minibatch.input();
-        let target = target(network, x, &self.labels);
+        let x = batch.states;
+        let target = target(network, batch);
         let last = network.n_layers() - 1;
         pass.forward(network, x, 1..=last, dropout)?;
         self.loss = pass.loss(network, target) / x.rows() as f64;
         self.evaluations += 1;
-        if learned.start > 0 && !rule.is_adaptive() {
+        if learned.start > 0 && !rates.rule.is_adaptive() {
             // Rates that suit all layers together can be far beyond what the output layer alone bears.
             let most = 1.0 / pass.output_curvature(network, x);
             rates.learning_rate = rates.learning_rate.min(most as f32);
@@ -355,10 +240,10 @@ impl Backprop {
                 weight,
             }];
             let statistics = Statistics::new(&phases, weights.rows(), weights.columns())?;
-            let Some(first) = &mut self.state.first else {
+            let Some(first) = &mut self.first else {
                 unreachable!("a rule has a memory");
             };
-            let mut second = self.state.second.as_mut();
+            let mut second = self.second.as_mut();
             update_weights(
                 &statistics,
                 None,
@@ -386,14 +271,20 @@ impl Backprop {
     }
 
     /// Conjugate gradients on the minibatch.
-    fn search(&mut self, line_searches: usize, learned: Range<usize>) -> Result<()> {
-        let decay = self.state.options.weight_decay;
+    fn search(
+        &mut self,
+        batch: &Batch<'_>,
+        line_searches: usize,
+        learned: Range<usize>,
+        stop: &Stop,
+    ) -> Result<Done> {
+        let decay = self.options.learning.weight_decay;
         let (network, pass) = (&mut self.network, &mut self.pass);
         let Some(conjugate) = &mut self.conjugate else {
             unreachable!("the run was made for conjugate gradients");
         };
-        let x = self.minibatch.input();
-        let target = target(network, x, &self.labels);
+        let x = batch.states;
+        let target = target(network, batch);
         let last = network.n_layers() - 1;
         let first = learned.start + 1;
         // Layers that stay as they are pass once.
@@ -402,8 +293,9 @@ impl Backprop {
         }
         let share = 1.0 / x.rows() as f32;
         let sums = &mut self.squares;
-        let (loss, evaluations) = conjugate.minimize(
+        let found = conjugate.minimize(
             network,
+            stop,
             learned.clone(),
             line_searches,
             |network, gradient| {
@@ -428,21 +320,19 @@ impl Backprop {
                 Ok(loss)
             },
         )?;
+        let Some((loss, evaluations)) = found else {
+            return Ok(Done::Stopped);
+        };
         self.loss = loss;
         self.evaluations += evaluations;
-        Ok(())
+        Ok(Done::Updated)
     }
 }
 
-fn values(data: &Examples) -> Input<'_> {
-    data.input()
-}
-
-fn target<'a>(network: &Network, x: Input<'a>, labels: &'a [u32]) -> Target<'a> {
-    if network.is_classifier() {
-        Target::Classes(labels)
-    } else {
-        Target::Values(x)
+fn target<'a>(network: &Network, batch: &Batch<'a>) -> Target<'a> {
+    match batch.labels {
+        Some(labels) if network.is_classifier() => Target::Classes(labels),
+        _ => Target::Values(batch.states),
     }
 }
 

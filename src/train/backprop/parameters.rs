@@ -1,6 +1,11 @@
 //! A number for each parameter of a network: velocities, gradients, directions; and sums over them.
 
-use crate::{matrix::Matrix, model::Network};
+use crate::{
+    error::Result,
+    matrix::Matrix,
+    model::Network,
+    tensor::{Saved, Tensor},
+};
 use rayon::prelude::*;
 use std::ops::Range;
 
@@ -31,10 +36,22 @@ impl NetworkParameters {
         }
     }
 
-    /// Rows, columns and biases of every connection.
-    pub(super) fn shape(&self) -> Vec<[usize; 3]> {
-        let all = self.weights.iter().zip(&self.bias);
-        all.map(|(w, b)| [w.rows(), w.columns(), b.len()]).collect()
+    /// Tells all by name: `{prefix}.weights.{l}`, `{prefix}.bias.{l + 1}`.
+    pub(super) fn visit(&self, prefix: &str, out: &mut dyn FnMut(&str, Tensor<'_>)) {
+        for (l, (weights, bias)) in self.weights.iter().zip(&self.bias).enumerate() {
+            out(&format!("{prefix}.weights.{l}"), weights.into());
+            out(&format!("{prefix}.bias.{}", l + 1), bias.as_slice().into());
+        }
+    }
+
+    /// Takes back what [`Self::visit`] told.
+    pub(super) fn restore(&mut self, prefix: &str, saved: &mut Saved) -> Result<()> {
+        let all = self.weights.iter_mut().zip(&mut self.bias);
+        for (l, (weights, bias)) in all.enumerate() {
+            saved.matrix_into(&format!("{prefix}.weights.{l}"), weights)?;
+            saved.vector_into(&format!("{prefix}.bias.{}", l + 1), bias)?;
+        }
+        Ok(())
     }
 
     /// Takes the parameters of connections `learned`.
@@ -44,6 +61,17 @@ impl NetworkParameters {
                 .padded_mut()
                 .copy_from_slice(network.weights(l).padded());
             self.bias[l].copy_from_slice(network.bias(l + 1));
+        }
+    }
+
+    /// Puts the parameters of connections `learned` back, to the bit.
+    pub(super) fn copy_to(&self, network: &mut Network, learned: Range<usize>) {
+        for l in learned {
+            let (weights, bias) = network.parameters_mut(l);
+            weights
+                .padded_mut()
+                .copy_from_slice(self.weights[l].padded());
+            bias.copy_from_slice(&self.bias[l]);
         }
     }
 

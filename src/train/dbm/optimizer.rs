@@ -15,6 +15,7 @@ use crate::{
     product::{Phase, PhaseTables, Statistics},
     simd::dispatch,
     states::Input,
+    tensor::{Saved, Tensor},
     train::step::{
         centering::{Centering, Corrections, Offset, Offsets, TileCentre},
         constraint::Sparsity,
@@ -122,16 +123,38 @@ impl DbmOptimizer {
         }
     }
 
-    /// Sizes of all parts.
-    pub(super) fn shape(&self) -> impl PartialEq + std::fmt::Debug + use<> {
-        let sizes = |x: &[Vec<f32>]| x.iter().map(Vec::len).collect::<Vec<_>>();
-        let weights = self.velocity.weights.iter();
-        (
-            weights.map(|w| [w.rows(), w.columns()]).collect::<Vec<_>>(),
-            sizes(&self.velocity.biases),
-            sizes(&self.offsets),
-            sizes(&self.activity),
-        )
+    /// Tells all by the names of files.
+    pub(super) fn visit(&self, out: &mut dyn FnMut(&str, Tensor<'_>)) {
+        for (l, w) in self.velocity.weights.iter().enumerate() {
+            out(&format!("training.velocity.weights.{l}"), w.into());
+        }
+        for (name, vectors, first) in [
+            ("velocity.bias", &self.velocity.biases, 0),
+            ("offset", &self.offsets, 0),
+            ("activity", &self.activity, 1),
+        ] {
+            for (l, x) in vectors.iter().enumerate() {
+                let name = format!("training.{name}.{}", first + l);
+                out(&name, x.as_slice().into());
+            }
+        }
+    }
+
+    /// Takes back what [`Self::visit`] told.
+    pub(super) fn restore(&mut self, saved: &mut Saved) -> Result<()> {
+        for (l, w) in self.velocity.weights.iter_mut().enumerate() {
+            saved.matrix_into(&format!("training.velocity.weights.{l}"), w)?;
+        }
+        for (name, vectors, first) in [
+            ("velocity.bias", &mut self.velocity.biases, 0),
+            ("offset", &mut self.offsets, 0),
+            ("activity", &mut self.activity, 1),
+        ] {
+            for (l, x) in vectors.iter_mut().enumerate() {
+                saved.vector_into(&format!("training.{name}.{}", first + l), x)?;
+            }
+        }
+        Ok(())
     }
 
     /// One update along the difference of the phases.

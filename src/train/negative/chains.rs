@@ -9,6 +9,7 @@ use crate::{
     product::{Propagation, Tail},
     rng::{Draws, HostRng, Site},
     states::{Input, States},
+    stop::Stop,
     units::Kind,
 };
 
@@ -58,6 +59,8 @@ pub(in crate::train) enum Sampled<'a> {
         hidden: Input<'a>,
     },
     Exact(Box<Expectations>),
+    /// A stop was requested before there were any.
+    Stopped,
 }
 
 impl Chains {
@@ -171,7 +174,7 @@ impl Chains {
     }
 
     /// The same, to be restored.
-    pub(super) fn trail_mut(&mut self) -> Option<&mut Trail> {
+    pub(in crate::train) fn trail_mut(&mut self) -> Option<&mut Trail> {
         match &mut self.replicated {
             Some(Replicated::Trail(trail)) => Some(trail),
             _ => None,
@@ -222,11 +225,17 @@ impl Chains {
         negative: Negative,
         update: u64,
         buffers: &mut Propagation,
+        stop: &Stop,
     ) -> Result<Sampled<'_>> {
         // By the most steps of an update, so that no two updates of a schedule share a draw.
         let half = 2 * self.negative.steps().unwrap_or(0) as u64 * update;
         match negative {
-            Negative::Exact => return Ok(Sampled::Exact(Box::new(rbm.expectations()?))),
+            Negative::Exact => {
+                return Ok(match rbm.expectations_until(stop)? {
+                    Some(expectations) => Sampled::Exact(Box::new(expectations)),
+                    None => Sampled::Stopped,
+                });
+            }
             Negative::Mcmc { steps, .. } => {
                 let start = Draws::new(self.seed, Site::Start, update);
                 // beta = 0: fair coins

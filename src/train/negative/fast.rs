@@ -1,9 +1,10 @@
 //! Fast weights: what drives persistent chains away from where they are.
 
 use crate::{
-    error::{Error, Result},
+    error::Result,
     model::Rbm,
     product::Statistics,
+    tensor::Saved,
     train::step::{
         gradient::{Beside, Gradient},
         optimizer::{Optimizer, Parameters, Shaping},
@@ -69,17 +70,14 @@ impl Fast {
             .step(machine, statistics, beside, rates, shaping, gradient)
     }
 
-    /// Stored fast weights of a run whose machine is `rbm`.
-    pub(in crate::train) fn restore(&mut self, rbm: &Rbm, weights: Parameters) -> Result<()> {
-        let own = &mut self.weights.first;
-        if weights.shape() != own.shape() {
-            return Err(Error::shape(
-                "stored fast weights",
-                format!("{:?}", own.shape()),
-                format!("{:?}", weights.shape()),
-            ));
-        }
-        *own = weights;
+    /// Takes back stored fast weights of a run whose machine is `rbm`.
+    pub(in crate::train) fn restore(
+        &mut self,
+        rbm: &Rbm,
+        prefix: &str,
+        saved: &mut Saved,
+    ) -> Result<()> {
+        self.weights.first.restore(prefix, saved)?;
         self.copy(rbm);
         let fast = &self.weights.first;
         let (w, b, c) = self.machine.parameters_mut();

@@ -6,7 +6,6 @@ pub(super) mod fast;
 pub(super) mod snapshots;
 
 pub use delta::Velocity;
-pub use snapshots::Snapshots;
 
 use crate::error::{Error, Result};
 use serde::{Deserialize, Serialize};

@@ -5,19 +5,31 @@ use crate::{
     matrix::Matrix,
     model::{Models, Rbm, Rungs},
     states::States,
-    train::{Parameters, Training},
+    tensor::{Saved, Tensor},
+    train::Parameters,
 };
 
 /// Share of the way to a round's acceptance that the running mean goes.
 const ACCEPTANCE_RATE: f32 = 0.1;
 
-/// What a stored run of [`super::Negative::Trajectory`] needs beside its chains.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Snapshots {
-    /// The machine at earlier updates, the newest first; the last is its start without connections.
-    pub models: Vec<Parameters>,
-    /// Running means of the share of accepted swaps between each of them and the next newer one, the first being with the machine itself.
-    pub acceptance: Vec<f32>,
+/// Names in files: each parameter of all snapshots in one tensor, the newest first.
+const WEIGHTS: &str = "training.snapshots.weights.0";
+const ACCEPTANCE: &str = "training.snapshots.acceptance";
+/// Of both biases and both log-variances.
+const VECTORS: [&str; 4] = [
+    "training.snapshots.bias.0",
+    "training.snapshots.bias.1",
+    "training.snapshots.log_variance.0",
+    "training.snapshots.log_variance.1",
+];
+
+fn vectors(parameters: &mut Parameters) -> [&mut Vec<f32>; 4] {
+    [
+        &mut parameters.visible,
+        &mut parameters.hidden,
+        &mut parameters.visible_log_variance,
+        &mut parameters.hidden_log_variance,
+    ]
 }
 
 /// The machine along its training, with chains at every snapshot.
@@ -138,61 +150,44 @@ impl Trail {
         Ok(())
     }
 
-    fn snapshots(&self) -> Snapshots {
-        Snapshots {
-            models: self.older.iter().map(Parameters::of).collect(),
-            acceptance: self.acceptance.clone(),
+    /// Tells the machine at earlier updates, and the running means of the share of accepted swaps
+    /// between each and the next newer one.
+    pub(in crate::train) fn visit(&self, out: &mut dyn FnMut(&str, Tensor<'_>)) {
+        let weights: Vec<&Matrix> = self.older.iter().map(Rbm::weights).collect();
+        out(WEIGHTS, Tensor::Matrices(&weights));
+        out(ACCEPTANCE, self.acceptance.as_slice().into());
+        let mut models: Vec<Parameters> = self.older.iter().map(Parameters::of).collect();
+        for (k, name) in VECTORS.into_iter().enumerate() {
+            let rows = models.iter_mut().map(|x| vectors(x)[k].clone());
+            let rows: Vec<Vec<f32>> = rows.collect();
+            let width = rows.first().map_or(0, Vec::len);
+            let all = Matrix::from_fn(rows.len(), width, |i, j| rows[i][j]);
+            out(name, (&all).into());
         }
     }
 
-    fn restore(&mut self, rbm: &Rbm, stored: &Snapshots) -> Result<()> {
-        let found = (stored.models.len(), stored.acceptance.len());
-        let expected = (self.older.len(), self.older.len());
-        if found != expected {
-            let name = |(n, m): (usize, usize)| format!("{n} with {m} rates");
-            return Err(Error::shape(
-                "stored snapshots",
-                name(expected),
-                name(found),
-            ));
+    /// Takes back what [`Self::visit`] told, for as many models as there are chains of.
+    pub(in crate::train) fn restore(&mut self, rbm: &Rbm, saved: &mut Saved) -> Result<()> {
+        let count = self.older.len();
+        let (n, m) = (rbm.n_visible(), rbm.n_hidden());
+        let weights = saved.floats(WEIGHTS, &[count, n, m])?;
+        let mut models = vec![Parameters::of(rbm); count];
+        for (model, weights) in models.iter_mut().zip(weights.chunks_exact((n * m).max(1))) {
+            model.weights = Matrix::from_slice(n, m, weights)?;
         }
-        for (own, parameters) in self.older.iter_mut().zip(&stored.models) {
-            let shape = Parameters::of(rbm).shape();
-            if parameters.shape() != shape {
-                return Err(Error::shape(
-                    "stored snapshots",
-                    format!("{shape:?}"),
-                    format!("{:?}", parameters.shape()),
-                ));
+        let sizes = vectors(&mut Parameters::of(rbm)).map(|x| x.len());
+        for (k, name) in VECTORS.into_iter().enumerate() {
+            if sizes[k] > 0 {
+                let all = saved.floats(name, &[count, sizes[k]])?;
+                for (model, x) in models.iter_mut().zip(all.chunks_exact(sizes[k])) {
+                    vectors(model)[k].copy_from_slice(x);
+                }
             }
+        }
+        for (own, parameters) in self.older.iter_mut().zip(&models) {
             *own = parameters.placed_in(rbm);
             own.check()?;
         }
-        self.acceptance.copy_from_slice(&stored.acceptance);
-        Ok(())
-    }
-}
-
-impl Training {
-    /// Copies of the snapshots of the machine, if there are chains at any.
-    pub fn snapshots(&self) -> Option<Snapshots> {
-        self.chains.trail().map(Trail::snapshots)
-    }
-
-    /// Puts back the snapshots of a stored run of [`super::Negative::Trajectory`].
-    ///
-    /// # Errors
-    /// [`Error::Shape`] if they are of another machine or not as many as the run has chains for, [`Error::Parameter`] if the run has none or `stored`
-    /// is missing, [`Error::NotFinite`].
-    pub fn set_snapshots(&mut self, stored: Option<&Snapshots>) -> Result<()> {
-        match (self.chains.trail_mut(), stored) {
-            (None, None) => Ok(()),
-            (Some(trail), Some(stored)) => trail.restore(&self.rbm, stored),
-            (own, stored) => {
-                let name = |is: bool| if is { "snapshots" } else { "none" };
-                let (expected, found) = (name(own.is_some()), name(stored.is_some()));
-                Err(Error::parameter("stored snapshots", expected, found))
-            }
-        }
+        saved.vector_into(ACCEPTANCE, &mut self.acceptance)
     }
 }

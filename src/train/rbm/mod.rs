@@ -1,3 +1,316 @@
-//! What only an RBM learns.
+//! How an RBM learns: positive phase, negative phase, step.
 
-pub(super) mod discriminative;
+mod discriminative;
+mod options;
+mod trainer;
+mod visit;
+
+pub use options::{Doubled, Objective, Options};
+pub use trainer::Trainer;
+
+use super::{
+    Negative, Reconstruction,
+    negative::{
+        chains::{Chains, Sampled},
+        fast::Fast,
+        snapshots::Trail,
+    },
+    run::{At, Batch, Done, Learner, Learning, Run, Stop, glance},
+    step::{
+        centering::Offsets,
+        gradient::{Beside, Gradient},
+        optimizer::{Optimizer, Parameters, Shaping},
+        rule::Rates,
+    },
+};
+use crate::{
+    dataset::Examples,
+    error::{Error, Result},
+    matrix::Matrix,
+    model::{Layer, MAX_EXACT_UNITS, Rbm},
+    product::{Phase, Propagation, Statistics, Tail},
+    rng::{Draws, Site},
+    tensor::{Saved, Tensor},
+};
+use discriminative::Discriminative;
+use std::borrow::Cow;
+
+/// A run of an RBM.
+pub type Training = Run<RbmLearner>;
+
+/// An RBM that learns.
+#[derive(Clone, Debug)]
+pub struct RbmLearner {
+    rbm: Rbm,
+    options: Options,
+    optimizer: Optimizer,
+    chains: Chains,
+    h_mean: Matrix,
+    gradient: Gradient,
+    buffers: Propagation,
+    /// If the objective has a discriminative part.
+    discriminative: Option<Discriminative>,
+    /// If the chains move under fast weights.
+    fast: Option<Fast>,
+}
+
+impl Learner for RbmLearner {
+    type Model = Rbm;
+    type Options = Options;
+    const NAME: &'static str = "training";
+
+    fn new(rbm: Rbm, options: Options, data: &Examples) -> Result<Self> {
+        options.check()?;
+        rbm.check()?;
+        check_fits(&rbm, &options)?;
+        let learning = &options.learning;
+        let batch = learning.batch_size.min(data.len());
+        let mut buffers = Propagation::default();
+        let is_discriminative = options.objective == Objective::Discriminative;
+        let bits = learning.resample_data || data.bits().is_some();
+        let discriminative = match options.objective {
+            Objective::Generative => None,
+            _ => Some(Discriminative::new(&rbm, batch, bits)?),
+        };
+        let chains = Chains::new(
+            match is_discriminative {
+                true => Negative::Exact, // no chains
+                false => options.negative,
+            },
+            options.doubled.factors(),
+            learning.seed,
+            batch,
+            &rbm,
+            data,
+            &mut buffers,
+        )?;
+        let fast = match options.negative {
+            Negative::FastPersistent {
+                fast_rate,
+                fast_decay,
+                ..
+            } if !is_discriminative => Some(Fast::new(&rbm, fast_rate, fast_decay)),
+            _ => None,
+        };
+        let is_adaptive = learning.optimizer.is_adaptive();
+        let optimizer = Optimizer {
+            second: is_adaptive.then(|| Parameters::zeros(&rbm)),
+            offsets: options
+                .centering
+                .map(|centering| Offsets::new(centering, &rbm, &data.mean())),
+            activity: vec![0.0; options.sparsity.map_or(0, |_| rbm.n_hidden())],
+            average: learning.averaging.map(|_| Parameters::of(&rbm)),
+            ..Optimizer::new(&rbm)
+        };
+        Ok(Self {
+            optimizer,
+            fast,
+            discriminative,
+            chains,
+            h_mean: Matrix::zeros(batch, rbm.n_hidden()),
+            gradient: Gradient::default(),
+            buffers,
+            rbm,
+            options,
+        })
+    }
+
+    fn visible(rbm: &Rbm) -> Cow<'_, Layer> {
+        Cow::Borrowed(rbm.visible())
+    }
+
+    fn options(&self) -> &Options {
+        &self.options
+    }
+
+    fn learning(&self) -> &Learning {
+        &self.options.learning
+    }
+
+    fn learning_mut(&mut self) -> &mut Learning {
+        &mut self.options.learning
+    }
+
+    fn model(&self) -> &Rbm {
+        &self.rbm
+    }
+
+    fn result(&self) -> Cow<'_, Rbm> {
+        match &self.optimizer.average {
+            Some(average) => Cow::Owned(average.placed_in(&self.rbm)),
+            None => Cow::Borrowed(&self.rbm),
+        }
+    }
+
+    fn into_result(self) -> Rbm {
+        match &self.optimizer.average {
+            Some(average) => average.placed_in(&self.rbm),
+            None => self.rbm,
+        }
+    }
+
+    fn scratch(&self, _batch: usize) -> [usize; 2] {
+        let rows = self.chains.rows().max(self.h_mean.rows());
+        [rows, self.rbm.n_hidden()]
+    }
+
+    fn update(&mut self, batch: &Batch<'_>, at: &At, stop: &Stop) -> Result<Done> {
+        let rates = Rates {
+            variance_rate: self.options.variance_rate,
+            ..at.rates
+        };
+        self.positive_phase(batch, at)?;
+        let of_example = 1.0 / batch.len() as f32;
+        let generative = self.options.objective.generative_weight();
+        let mut phases = [Phase {
+            visible: batch.states,
+            hidden: self.h_mean.view_rows(0..batch.len()).into(),
+            weight: of_example,
+        }; 3];
+        let mut n_phases = 1;
+        let mut beside = Beside::default();
+        if let Some(part) = &mut self.discriminative {
+            part.run(&self.rbm, batch.states, of_example, &mut self.buffers)?;
+            phases[0].weight *= 1.0 + generative;
+            phases[1] = part.phase(of_example);
+            n_phases = 2;
+            beside.labels = Some(part.labels());
+        }
+        let expectations;
+        if self.options.objective != Objective::Discriminative {
+            let machine = self.fast.as_ref().map_or(&self.rbm, Fast::machine);
+            let negative = self.options.negative_at(at.time());
+            let (chains, buffers) = (&mut self.chains, &mut self.buffers);
+            match chains.run(machine, negative, at.updates(), buffers, stop)? {
+                Sampled::Stopped => return Ok(Done::Stopped),
+                Sampled::Exact(exact) => {
+                    expectations = exact;
+                    beside.exact = Some((&expectations, generative));
+                }
+                Sampled::States { visible, hidden } => {
+                    phases[n_phases] = Phase {
+                        visible,
+                        hidden,
+                        weight: -generative / visible.rows() as f32,
+                    };
+                    n_phases += 1;
+                }
+            }
+        }
+        let phases = &phases[..n_phases];
+        let statistics = Statistics::new(phases, self.rbm.n_visible(), self.rbm.n_hidden())?;
+        let learning = &self.options.learning;
+        let shaping = Shaping {
+            centering: self.options.centering,
+            sparsity: self.options.sparsity,
+            max_norm: learning.max_norm,
+            averaging: learning.averaging,
+            updates: at.updates_in_all(),
+        };
+        let (rbm, gradient) = (&mut self.rbm, &mut self.gradient);
+        self.optimizer
+            .step(rbm, &statistics, beside, rates, shaping, gradient)?;
+        if let Some(fast) = &mut self.fast {
+            fast.step(&self.rbm, &statistics, beside, &mut self.gradient)?;
+        }
+        Ok(Done::Updated)
+    }
+
+    fn glance(&self) -> Result<()> {
+        glance(
+            self.rbm
+                .visible()
+                .bias
+                .iter()
+                .chain(&self.rbm.hidden().bias),
+        )
+    }
+
+    fn check(&self) -> Result<()> {
+        self.rbm.check()
+    }
+
+    fn visit(&self, out: &mut dyn FnMut(&str, Tensor<'_>)) {
+        visit::tell(self, out);
+    }
+
+    fn restore(&mut self, saved: &mut Saved) -> Result<()> {
+        visit::take(self, saved)
+    }
+}
+
+impl RbmLearner {
+    /// `E[h | v]` of the minibatch, and states where the chains start from them.
+    fn positive_phase(&mut self, batch: &Batch<'_>, at: &At) -> Result<()> {
+        let seed = self.options.learning.seed;
+        let draws = Draws::new(seed, Site::Positive, at.updates());
+        let rows = batch.len();
+        let mut tail = Tail {
+            mean: Some(self.h_mean.view_rows_mut(0..rows)),
+            ..Tail::new(self.options.doubled.factors()[0])
+        };
+        if self.options.negative.starts_at_data() && self.chains.rows() > 0 {
+            tail = self.chains.sampled_hidden(rows, draws, tail);
+        }
+        self.rbm
+            .hidden_from_visible(batch.states, tail, &mut self.buffers)
+    }
+}
+
+/// Refuses options that `rbm` cannot learn by.
+fn check_fits(rbm: &Rbm, options: &Options) -> Result<()> {
+    if options.negative == Negative::Exact && rbm.is_bernoulli() {
+        let n = rbm.n_visible().min(rbm.n_hidden());
+        if n > MAX_EXACT_UNITS {
+            let most = format!("a layer of at most {MAX_EXACT_UNITS} units");
+            return Err(Error::parameter("exact gradient", most, n));
+        }
+    }
+    let smoothed = matches!(
+        options.negative,
+        Negative::ContrastiveDivergence {
+            reconstruction: Reconstruction::Smoothed,
+            ..
+        }
+    );
+    if smoothed && options.variance_rate > 0.0 {
+        let what = "variance rate with smoothed reconstructions, which have no variance";
+        return Err(Error::parameter(what, 0, options.variance_rate));
+    }
+    Ok(())
+}
+
+impl Training {
+    /// Connection updates of the epoch that is going on.
+    pub fn connection_updates_per_epoch(&self) -> u64 {
+        self.connection_updates_in_epoch(self.position().epoch)
+    }
+
+    /// Connection updates of the whole epoch `epoch`: `n_visible x n_hidden x` rows `x` passes, both
+    /// phases and their statistics; those of [`Negative::Trajectory`] with as many snapshots as
+    /// there are now.
+    pub fn connection_updates_in_epoch(&self, epoch: usize) -> u64 {
+        let (learner, options) = (&self.learner, self.options());
+        let negative = options.negative_at(epoch as f64);
+        let (size, n) = (options.learning.batch_size, self.examples());
+        let (generative, discriminative) = match options.objective {
+            Objective::Generative => (1, 0),
+            Objective::Discriminative => (0, 2),
+            Objective::Hybrid { .. } => (1, 2),
+        };
+        let models = learner.chains.trail().map_or(1, Trail::levels);
+        let of_batch = |rows: usize| {
+            (2 + discriminative) * rows as u64 + generative * negative.passes(rows, models)
+        };
+        let rest = match n % size {
+            0 => 0,
+            rows => of_batch(rows),
+        };
+        // Of absurd options some figure, and no panic.
+        let rows = match n / size {
+            0 => rest,
+            whole => rest.saturating_add(of_batch(size).saturating_mul(whole as u64)),
+        };
+        rows.saturating_mul((learner.rbm.n_visible() * learner.rbm.n_hidden()) as u64)
+    }
+}

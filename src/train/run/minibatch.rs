@@ -1,5 +1,6 @@
 //! Minibatches: examples in shuffled order, gathered row by row.
 
+use super::Batch;
 use crate::{
     bits::BitMatrix,
     dataset::Examples,
@@ -10,96 +11,168 @@ use crate::{
     states::{Input, States},
     train::negative::chains::redraw_groups,
 };
+use std::ops::Range;
 
 /// Streams of [`HostRng`]: epoch `e` shuffles with stream `SHUFFLE_STREAM + e`.
 const SHUFFLE_STREAM: u64 = 1 << 32;
 
 /// The order of the examples in an epoch: a function of (seed, epoch).
-pub(in crate::train) fn order_into(seed: u64, epoch: u64, n: usize, order: &mut Vec<u32>) {
+fn order_into(seed: u64, epoch: u64, n: usize, order: &mut Vec<u32>) {
     order.clear();
-    order.extend(0..u32::try_from(n).expect("fewer than 2^32 examples"));
+    order.extend(0..u32::try_from(n).unwrap_or(u32::MAX));
     HostRng::new(seed, SHUFFLE_STREAM + epoch).shuffle(order);
 }
 
-/// The states of one minibatch.
+/// The order of the examples in the epoch that goes on.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Order {
+    order: Vec<u32>,
+    /// Epoch that `order` is of.
+    epoch: Option<u64>,
+}
+
+impl Order {
+    /// Orders `n` examples for `epoch`, if that is not done.
+    pub(super) fn of_epoch(&mut self, seed: u64, epoch: u64, n: usize) {
+        if self.epoch != Some(epoch) {
+            order_into(seed, epoch, n, &mut self.order);
+            self.epoch = Some(epoch);
+        }
+    }
+
+    /// The examples at these places of the order.
+    pub(super) fn rows(&self, range: Range<usize>) -> &[u32] {
+        &self.order[range]
+    }
+}
+
+/// One minibatch: states, and what else there is of its examples.
 #[derive(Clone, Debug)]
 pub(in crate::train) struct Minibatch {
-    bits: BitMatrix,
-    real: Matrix,
-    rows: usize,
-    is_bits: bool,
+    states: States,
+    /// Numbers of the examples among all; none where they came from outside.
+    rows: Vec<u32>,
+    labels: Vec<u32>,
+    weights: Vec<f32>,
+    observed: BitMatrix,
+    /// Examples at hand.
+    len: usize,
+    /// Whether the examples are numbered.
+    numbered: bool,
     /// Whether bits are drawn of numbers.
     draws: bool,
 }
 
 impl Minibatch {
-    pub(in crate::train) fn new(batch_size: usize, data: &Examples, resample: bool) -> Self {
-        let is_bits = resample || matches!(data.states(), States::Bits(_));
+    /// For up to `most` examples like those of `data`; bits are drawn of numbers if it `draws`.
+    pub(super) fn new(most: usize, data: &Examples, draws: bool) -> Self {
         let n = data.columns();
+        let has = |is: bool| if is { most } else { 0 };
         Self {
-            bits: BitMatrix::zeros(if is_bits { batch_size } else { 0 }, n),
-            real: Matrix::zeros(if is_bits { 0 } else { batch_size }, n),
-            rows: 0,
-            is_bits,
-            draws: resample,
-        }
-    }
-
-    /// Gathers the examples `indices`; grey ones are drawn with `draws`, as states of `layer`, if the batch holds bits.
-    pub(in crate::train) fn fill(
-        &mut self,
-        data: &Examples,
-        indices: &[u32],
-        draws: Draws,
-        layer: &Layer,
-    ) {
-        self.rows = indices.len();
-        match data.states() {
-            States::Bits(x) => {
-                for (k, &i) in indices.iter().enumerate() {
-                    self.bits.copy_row(k, x.view(), i as usize);
-                }
-            }
-            States::Real(x) if self.is_bits => {
-                for (k, &i) in indices.iter().enumerate() {
-                    dispatch(DrawRow {
-                        mean: x.view(),
-                        row: i as usize,
-                        to: &mut self.bits,
-                        at: k,
-                        draws,
-                    });
-                    let mut bits = self.bits.view_mut();
-                    redraw_groups(layer, x.row(i as usize), draws, k, bits.row_mut(k));
-                }
-            }
-            States::Real(x) => {
-                for (k, &i) in indices.iter().enumerate() {
-                    self.real.row_mut(k).copy_from_slice(x.row(i as usize));
-                }
-            }
+            states: match draws || data.bits().is_some() {
+                true => States::Bits(BitMatrix::zeros(most, n)),
+                false => States::Real(Matrix::zeros(most, n)),
+            },
+            rows: Vec::with_capacity(most),
+            labels: Vec::with_capacity(has(data.labels().is_some())),
+            weights: Vec::with_capacity(has(data.weights().is_some())),
+            observed: BitMatrix::zeros(has(data.observed().is_some()), n),
+            len: 0,
+            numbered: false,
+            draws,
         }
     }
 
     /// Most examples of a minibatch.
-    pub(in crate::train) fn most(&self) -> usize {
-        self.bits.rows().max(self.real.rows())
+    pub(super) fn most(&self) -> usize {
+        self.states.rows()
     }
 
     /// Whether examples with these values fit the buffers.
-    pub(in crate::train) fn takes(&self, values: &States) -> bool {
-        self.is_bits && self.draws || self.is_bits == matches!(values, States::Bits(_))
+    pub(super) fn takes(&self, data: &Examples) -> bool {
+        let (own, other) = (self.states.bits().is_some(), data.bits().is_some());
+        self.draws || own == other
     }
 
+    /// Gathers the examples `rows`; grey ones are drawn with `draws`, as states of `layer`, if the
+    /// batch holds bits.
+    pub(super) fn fill(&mut self, data: &Examples, rows: &[u32], draws: Draws, layer: &Layer) {
+        self.rows.clear();
+        self.rows.extend_from_slice(rows);
+        self.numbered = true;
+        self.gather(data, draws, layer);
+    }
+
+    /// Gathers all of `data` in its order.
+    pub(super) fn fill_all(&mut self, data: &Examples, draws: Draws, layer: &Layer) {
+        self.rows.clear();
+        self.rows.extend(0..data.len() as u32);
+        self.numbered = false;
+        self.gather(data, draws, layer);
+    }
+
+    fn gather(&mut self, data: &Examples, draws: Draws, layer: &Layer) {
+        let rows = self.rows.iter().map(|&i| i as usize);
+        self.len = self.rows.len();
+        match (&mut self.states, data.states()) {
+            (States::Bits(to), States::Bits(x)) => {
+                for (k, i) in rows.clone().enumerate() {
+                    to.copy_row(k, x.view(), i);
+                }
+            }
+            (States::Bits(to), States::Real(x)) => {
+                for (at, row) in rows.clone().enumerate() {
+                    let mean = x.view();
+                    dispatch(DrawRow {
+                        mean,
+                        row,
+                        to,
+                        at,
+                        draws,
+                    });
+                    let mut bits = to.view_mut();
+                    redraw_groups(layer, x.row(row), draws, at, bits.row_mut(at));
+                }
+            }
+            (States::Real(to), States::Real(x)) => {
+                for (k, i) in rows.clone().enumerate() {
+                    to.row_mut(k).copy_from_slice(x.row(i));
+                }
+            }
+            (States::Real(_), States::Bits(_)) => unreachable!("types are checked at the door"),
+        }
+        self.labels.clear();
+        if let Some(labels) = data.labels() {
+            self.labels.extend(rows.clone().map(|i| labels[i]));
+        }
+        self.weights.clear();
+        if let Some(weights) = data.weights() {
+            self.weights.extend(rows.clone().map(|i| weights[i]));
+        }
+        if let Some(observed) = data.observed().filter(|_| self.observed.rows() > 0) {
+            for (k, i) in rows.enumerate() {
+                self.observed.copy_row(k, observed.view(), i);
+            }
+        }
+    }
+
+    /// The states.
     pub(in crate::train) fn input(&self) -> Input<'_> {
-        if self.is_bits {
-            Input::Bits(self.bits.view_rows(0..self.rows))
-        } else {
-            Input::Real(self.real.view_rows(0..self.rows))
+        self.states.view_rows(0..self.len)
+    }
+
+    /// All that there is of the examples.
+    pub(super) fn batch(&self) -> Batch<'_> {
+        let all = |x: usize| x == self.len && self.len > 0;
+        Batch {
+            states: self.input(),
+            rows: self.numbered.then_some(&self.rows),
+            labels: all(self.labels.len()).then_some(&self.labels),
+            weights: all(self.weights.len()).then_some(&self.weights),
+            observed: (self.observed.rows() > 0).then(|| self.observed.view_rows(0..self.len)),
         }
     }
 }
-
 /// Row `at` of `to` drawn from row `row` of `mean`.
 struct DrawRow<'a> {
     mean: MatrixView<'a>,

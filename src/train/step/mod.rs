@@ -11,4 +11,4 @@ pub use averaging::Averaging;
 pub use centering::{Centering, Offset, Offsets};
 pub use constraint::Sparsity;
 pub use optimizer::{Optimizer, Parameters};
-pub use rule::Rule;
+pub use rule::{Rates, Rule};

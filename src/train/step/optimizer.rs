@@ -13,6 +13,7 @@ use crate::{
     model::Rbm,
     product::{Statistics, Tile, for_each_tile},
     simd::dispatch,
+    tensor::{Saved, Tensor},
 };
 
 /// One number for each parameter of a machine.
@@ -92,16 +93,31 @@ impl Parameters {
         rbm
     }
 
-    /// Sizes of all parts.
-    pub(in crate::train) fn shape(&self) -> [usize; 6] {
-        [
-            self.weights.rows(),
-            self.weights.columns(),
-            self.visible.len(),
-            self.hidden.len(),
-            self.visible_log_variance.len(),
-            self.hidden_log_variance.len(),
-        ]
+    /// Tells all by name: `{prefix}.weights.0`, `{prefix}.bias.{0,1}`, `{prefix}.log_variance.{0,1}`.
+    pub(in crate::train) fn visit(&self, prefix: &str, out: &mut dyn FnMut(&str, Tensor<'_>)) {
+        out(&format!("{prefix}.weights.0"), (&self.weights).into());
+        for (name, x) in [
+            ("bias.0", &self.visible),
+            ("bias.1", &self.hidden),
+            ("log_variance.0", &self.visible_log_variance),
+            ("log_variance.1", &self.hidden_log_variance),
+        ] {
+            out(&format!("{prefix}.{name}"), x.as_slice().into());
+        }
+    }
+
+    /// Takes back what [`Self::visit`] told.
+    pub(in crate::train) fn restore(&mut self, prefix: &str, saved: &mut Saved) -> Result<()> {
+        saved.matrix_into(&format!("{prefix}.weights.0"), &mut self.weights)?;
+        for (name, x) in [
+            ("bias.0", &mut self.visible),
+            ("bias.1", &mut self.hidden),
+            ("log_variance.0", &mut self.visible_log_variance),
+            ("log_variance.1", &mut self.hidden_log_variance),
+        ] {
+            saved.vector_into(&format!("{prefix}.{name}"), x)?;
+        }
+        Ok(())
     }
 }
 

@@ -88,17 +88,23 @@ impl Rule {
 
 /// Rates of one update.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::train) struct Rates {
-    pub(in crate::train) rule: Rule,
-    pub(in crate::train) learning_rate: f32,
-    pub(in crate::train) momentum: f32,
-    pub(in crate::train) weight_decay: f32,
-    pub(in crate::train) l1_decay: f32,
-    pub(in crate::train) gradient_clip: Option<f32>,
+pub struct Rates {
+    /// How the gradient becomes a step.
+    pub rule: Rule,
+    /// Step size.
+    pub learning_rate: f32,
+    /// Share of the last step that is repeated.
+    pub momentum: f32,
+    /// Factor of `-W` in the gradient of the weights.
+    pub weight_decay: f32,
+    /// Factor of `-sign(W)` in the gradient of the weights.
+    pub l1_decay: f32,
+    /// Longest gradient.
+    pub gradient_clip: Option<f32>,
     /// Of log-variances, as a share of the learning rate.
-    pub(in crate::train) variance_rate: f32,
+    pub variance_rate: f32,
     /// Number of the update, from 1 on.
-    pub(in crate::train) update: u64,
+    pub update: u64,
 }
 
 impl Rates {

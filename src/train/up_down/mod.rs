@@ -13,58 +13,59 @@
 //! minibatch.
 
 mod options;
-mod state;
 mod update;
 
 pub use options::{MAX_MEMORY_STEPS, UpDownOptions};
-pub use state::{PairVelocity, UpDownState};
 
 use super::{
-    negative::delta::Delta,
-    run::{Position, minibatch::Minibatch},
-    step::gradient::Gradient,
+    negative::delta::{Delta, Velocity},
+    run::{At, Batch, Done, Learner, Learning, Run, Stop},
+    step::{gradient::Gradient, optimizer::Optimizer},
 };
 use crate::{
     bits::BitMatrix,
     dataset::Examples,
     error::{Error, Result},
     matrix::Matrix,
-    model::Dbn,
-    product::{Propagation, in_pool, warm_up},
-    states::Input,
+    model::{Dbn, Layer},
+    product::Propagation,
+    tensor::{Saved, Tensor},
 };
-use std::ops::ControlFlow;
+use std::borrow::Cow;
 
-/// What the observer of a run is told; it stops the run by breaking.
-#[derive(Debug)]
-pub enum UpDownEvent<'a> {
-    /// An update is done.
-    Update(&'a UpDown),
-    /// An epoch is done, after its last update.
-    Epoch(&'a UpDown),
-}
-
-/// A run of the up-down algorithm: the network and all that its future depends on.
+/// A run of the up-down algorithm. The weights of the network are untied if they are not; it learns
+/// examples with labels if it has a label.
 ///
 /// ```
-/// # use harmonium::{dataset, model::{Dbn, Rbm}, train::{UpDown, UpDownOptions}};
+/// # use harmonium::{dataset, model::Dbn, train::{Learning, UpDown, UpDownOptions}};
 /// let data = dataset::bars_and_stripes(3).binarized(Default::default(), 0, 0);
-/// let dbn = Dbn::bernoulli(&[9, 6, 4])?;
-/// let options = UpDownOptions { epochs: 2, batch_size: 8, ..UpDownOptions::default() };
-/// let mut run = UpDown::new(dbn, options, &data)?;
-/// let _ = run.run(&data, |_| std::ops::ControlFlow::Continue(()))?;
-/// assert!(!run.into_dbn().is_tied());
+/// let learning = Learning { epochs: 2, batch_size: 8, ..Learning::default() };
+/// let options = UpDownOptions { learning, ..UpDownOptions::default() };
+/// let mut run = UpDown::new(Dbn::bernoulli(&[9, 6, 4])?, options, &data)?;
+/// let _ended = run.run(&data, |_| std::ops::ControlFlow::Continue(()))?;
+/// assert!(!run.into_result().is_tied());
 /// # Ok::<(), harmonium::Error>(())
 /// ```
+pub type UpDown = Run<UpDownLearner>;
+
+/// What updates remember of one directed pair.
+#[derive(Clone, Debug, PartialEq)]
+struct PairVelocity {
+    /// Of `W'` and of the lower layer's bias.
+    generative: Velocity,
+    /// Of `R` and of the upper layer's bias.
+    recognition: Velocity,
+}
+
+/// A deep belief network that learns by the up-down algorithm.
 #[derive(Clone, Debug)]
-pub struct UpDown {
+pub struct UpDownLearner {
     dbn: Dbn,
-    state: UpDownState,
-    minibatch: Minibatch,
-    /// Classes of the minibatch.
-    labels: Vec<u32>,
-    order: Vec<u32>,
-    ordered: Option<u64>,
+    options: UpDownOptions,
+    /// Of the directed pairs, lowest first.
+    pairs: Vec<PairVelocity>,
+    /// Of the top pair.
+    optimizer: Optimizer,
     /// States of the layers `1 ..= L-1`, without the label.
     wake: Vec<BitMatrix>,
     /// States of the layers `0 ..= L-1`, without the label.
@@ -77,171 +78,149 @@ pub struct UpDown {
     delta: Delta,
     gradient: Gradient,
     buffers: Propagation,
-    warm: bool,
 }
 
-impl UpDown {
-    /// A run of `dbn`, whose weights are untied if they are not, on `data`, which has labels if the network has.
-    ///
-    /// # Errors
-    /// [`Error::Parameter`] for options out of range, networks without directed pairs or of other than binary units, no data or data without the
-    /// labels that the network learns; [`Error::Shape`] for data of another width; [`Error::NotFinite`] for NaN or infinite parameters.
-    pub fn new(dbn: Dbn, options: UpDownOptions, data: &Examples) -> Result<Self> {
-        let state = UpDownState::new(&dbn, options, data.len());
-        Self::resumed(dbn, state, data)
-    }
+impl Learner for UpDownLearner {
+    type Model = Dbn;
+    type Options = UpDownOptions;
+    const NAME: &'static str = "up-down";
 
-    /// A run that goes on where another was stored.
-    ///
-    /// # Errors
-    /// As [`Self::new`]; [`Error::Shape`] where the stored state does not fit.
-    pub fn resumed(mut dbn: Dbn, state: UpDownState, data: &Examples) -> Result<Self> {
-        let options = &state.options;
+    fn new(mut dbn: Dbn, options: UpDownOptions, data: &Examples) -> Result<Self> {
         options.check()?;
         dbn.check_finite()?;
         dbn.expect_binary("the up-down algorithm")?;
         if dbn.directed().is_empty() {
             let expected = "a network with directed pairs below its top";
-            return Err(Error::parameter(
-                "the up-down algorithm",
-                expected,
-                "an RBM",
-            ));
+            let what = "the up-down algorithm";
+            return Err(Error::parameter(what, expected, "an RBM"));
         }
-        if data.is_empty() {
-            return Err(Error::parameter("training data", "at least one example", 0));
+        if let Some(labels) = labels_for(&dbn, data)? {
+            dbn.check_labels(labels)?;
         }
-        let values: Input<'_> = data.input();
-        dbn.layer(0).check_values(values)?;
-        if dbn.label_group().is_some() {
-            match data.labels() {
-                Some(labels) => dbn.check_labels(labels)?,
-                None => {
-                    return Err(Error::parameter(
-                        "training data",
-                        "examples with labels",
-                        "none",
-                    ));
-                }
-            };
-        }
-        state.check_fits(&dbn, data.len())?;
         dbn.untie();
-        let batch = options.batch_size.min(data.len());
+        let batch = options.learning.batch_size.min(data.len());
         let top = dbn.top();
         let states = || [top.n_visible(), top.n_hidden()].map(|n| BitMatrix::zeros(batch, n));
         let sizes: Vec<usize> = dbn.directed().iter().map(|p| p.below().size()).collect();
         let above = dbn.directed().iter().map(|p| p.above().size());
         let layers: Vec<usize> = sizes.iter().copied().take(1).chain(above).collect();
+        let bits = |n: &usize| BitMatrix::zeros(batch, *n);
+        let pairs = dbn.directed().iter().map(|pair| {
+            let (n, m) = (pair.below().size(), pair.above().size());
+            PairVelocity {
+                generative: Velocity::zeros(m, n),
+                recognition: Velocity::zeros(n, m),
+            }
+        });
         Ok(Self {
-            minibatch: Minibatch::new(batch, data, options.resample_data),
-            labels: Vec::with_capacity(batch),
-            order: Vec::new(),
-            ordered: None,
-            wake: layers[1..]
-                .iter()
-                .map(|&n| BitMatrix::zeros(batch, n))
-                .collect(),
-            sleep: layers.iter().map(|&n| BitMatrix::zeros(batch, n)).collect(),
+            pairs: pairs.collect(),
+            optimizer: Optimizer::new(top),
+            wake: layers[1..].iter().map(bits).collect(),
+            sleep: layers.iter().map(bits).collect(),
             positive: states(),
             negative: states(),
             errors: layers.iter().map(|&n| Matrix::zeros(batch, n)).collect(),
             delta: Delta::default(),
             gradient: Gradient::default(),
             buffers: Propagation::default(),
-            warm: false,
             dbn,
-            state,
+            options,
         })
     }
 
-    /// The network as it is now.
-    pub fn dbn(&self) -> &Dbn {
+    fn visible(dbn: &Dbn) -> Cow<'_, Layer> {
+        Cow::Borrowed(dbn.layer(0))
+    }
+
+    fn options(&self) -> &UpDownOptions {
+        &self.options
+    }
+
+    fn learning(&self) -> &Learning {
+        &self.options.learning
+    }
+
+    fn learning_mut(&mut self) -> &mut Learning {
+        &mut self.options.learning
+    }
+
+    fn model(&self) -> &Dbn {
         &self.dbn
     }
 
-    /// The network at the end.
-    pub fn into_dbn(self) -> Dbn {
+    fn into_result(self) -> Dbn {
         self.dbn
     }
 
-    /// The options of the run.
-    pub fn options(&self) -> &UpDownOptions {
-        &self.state.options
+    fn check_data(&self, data: &Examples) -> Result<()> {
+        labels_for(&self.dbn, data).map(|_| ())
     }
 
-    /// What a stored run needs beside the network.
-    pub fn state(&self) -> &UpDownState {
-        &self.state
+    fn scratch(&self, _batch: usize) -> [usize; 2] {
+        let layers = 0..self.dbn.n_layers();
+        let widest = layers.map(|l| self.dbn.layer(l).size()).max();
+        [self.positive[0].rows(), widest.unwrap_or(0)]
     }
 
-    /// Where the run stands.
-    pub fn position(&self) -> Position {
-        let UpDownState {
-            updates,
-            examples,
-            options,
-            ..
-        } = &self.state;
-        let batches = examples.div_ceil(options.batch_size);
-        Position {
-            epoch: (updates / batches as u64) as usize,
-            batch: (updates % batches as u64) as usize,
-            batches,
-            updates: *updates,
-        }
+    fn update(&mut self, batch: &Batch<'_>, at: &At, _stop: &Stop) -> Result<Done> {
+        self.wake_phase(batch, at)?;
+        self.memory(batch.len(), at)?;
+        self.sleep_phase(batch.len(), at)?;
+        self.learn(batch, at)?;
+        Ok(Done::Updated)
     }
 
-    /// Runs until all epochs are done or the observer breaks.
-    ///
-    /// # Errors
-    /// [`Error::Shape`] if `data` is not of the size that the run was started with, [`Error::NotFinite`] when a parameter became NaN or
-    /// infinite (a rate too large).
-    pub fn run(
-        &mut self,
-        data: &Examples,
-        mut observer: impl FnMut(UpDownEvent<'_>) -> ControlFlow<()>,
-    ) -> Result<ControlFlow<()>> {
-        while self.position().epoch < self.state.options.epochs {
-            self.update(data)?;
-            if observer(UpDownEvent::Update(self)).is_break() {
-                return Ok(ControlFlow::Break(()));
-            }
-            if self.position().batch == 0 {
-                self.dbn.check_finite()?;
-                if observer(UpDownEvent::Epoch(self)).is_break() {
-                    return Ok(ControlFlow::Break(()));
-                }
+    fn check(&self) -> Result<()> {
+        self.dbn.check_finite()
+    }
+
+    fn visit(&self, out: &mut dyn FnMut(&str, Tensor<'_>)) {
+        for (l, pair) in self.pairs.iter().enumerate() {
+            for (direction, velocity) in pair.directions() {
+                let [weights, bias] = names(direction, l);
+                out(&weights, (&velocity.weights).into());
+                out(&bias, velocity.bias.as_slice().into());
             }
         }
-        Ok(ControlFlow::Continue(()))
+        self.optimizer.first.visit("training.velocity", out);
     }
 
-    /// One update. Allocates nothing once the buffers have grown in the first.
-    ///
-    /// # Errors
-    /// As [`Self::run`].
-    pub fn update(&mut self, data: &Examples) -> Result<()> {
-        let expected = (self.state.examples, self.dbn.n_visible());
-        if (data.len(), data.columns()) != expected {
-            let expected = format!("{} x {}", expected.0, expected.1);
-            let found = format!("{} x {}", data.len(), data.columns());
-            return Err(Error::shape("training data", expected, found));
+    fn restore(&mut self, saved: &mut Saved) -> Result<()> {
+        for (l, pair) in self.pairs.iter_mut().enumerate() {
+            for (direction, velocity) in [
+                ("generative", &mut pair.generative),
+                ("recognition", &mut pair.recognition),
+            ] {
+                let [weights, bias] = names(direction, l);
+                saved.matrix_into(&weights, &mut velocity.weights)?;
+                saved.vector_into(&bias, &mut velocity.bias)?;
+            }
         }
-        if self.dbn.label_group().is_some() && data.labels().is_none() {
-            return Err(Error::parameter(
-                "training data",
-                "examples with labels",
-                "none",
-            ));
+        self.optimizer.first.restore("training.velocity", saved)
+    }
+}
+
+impl PairVelocity {
+    fn directions(&self) -> [(&'static str, &Velocity); 2] {
+        [
+            ("generative", &self.generative),
+            ("recognition", &self.recognition),
+        ]
+    }
+}
+
+fn names(direction: &str, l: usize) -> [String; 2] {
+    ["weights", "bias"].map(|part| format!("training.velocity.{direction}.{part}.{l}"))
+}
+
+/// The labels that the network learns: those of the data, if it has a label itself.
+fn labels_for<'a>(dbn: &Dbn, data: &'a Examples) -> Result<Option<&'a [u32]>> {
+    match (dbn.label_group(), data.labels()) {
+        (None, _) => Ok(None),
+        (Some(_), Some(labels)) => Ok(Some(labels)),
+        (Some(_), None) => {
+            let expected = "examples with labels";
+            Err(Error::parameter("training data", expected, "none"))
         }
-        if !self.warm {
-            let widest = (0..self.dbn.n_layers())
-                .map(|l| self.dbn.layer(l).size())
-                .max();
-            warm_up(self.positive[0].rows(), widest.unwrap_or(0));
-            self.warm = true;
-        }
-        in_pool(|| self.try_update(data))
     }
 }

@@ -1,9 +1,8 @@
 //! One update of the up-down algorithm: wake, sweeps of the top pair, sleep, steps.
 
-use super::{super::Schedule, UpDown, UpDownState};
+use super::UpDownLearner;
 use crate::{
     bits::BitMatrix,
-    dataset::Examples,
     error::Result,
     matrix::Matrix,
     model::layer_draws,
@@ -11,59 +10,22 @@ use crate::{
     rng::{Draws, MAX_STEP, Site},
     states::Input,
     train::{
+        Schedule,
         negative::delta::to_error,
-        run::{Position, minibatch::order_into},
-        step::{
-            gradient::Beside,
-            optimizer::Shaping,
-            rule::{Rates, Rule},
-        },
+        run::{At, Batch},
+        step::{gradient::Beside, optimizer::Shaping, rule::Rates},
     },
 };
 
-impl UpDown {
-    pub(super) fn try_update(&mut self, data: &Examples) -> Result<()> {
-        let rows = self.gather(data);
-        self.wake_phase(rows)?;
-        self.memory(rows)?;
-        self.sleep_phase(rows)?;
-        self.learn(rows)?;
-        self.state.updates += 1;
-        Ok(())
-    }
-
-    fn gather(&mut self, data: &Examples) -> usize {
-        let Position { epoch, batch, .. } = self.position();
-        let UpDownState {
-            options,
-            examples,
-            updates,
-            ..
-        } = &self.state;
-        if self.ordered != Some(epoch as u64) {
-            order_into(options.seed, epoch as u64, *examples, &mut self.order);
-            self.ordered = Some(epoch as u64);
-        }
-        let start = batch * options.batch_size;
-        let indices = &self.order[start..(start + options.batch_size).min(*examples)];
-        let draws = Draws::new(options.seed, Site::Data, *updates);
-        self.minibatch.fill(data, indices, draws, self.dbn.layer(0));
-        self.labels.clear();
-        if let Some(labels) = data.labels() {
-            self.labels
-                .extend(indices.iter().map(|&i| labels[i as usize]));
-        }
-        indices.len()
-    }
-
+impl UpDownLearner {
     /// States of every layer given the data.
-    fn wake_phase(&mut self, rows: usize) -> Result<()> {
-        let (seed, update) = (self.state.options.seed, self.state.updates);
+    pub(super) fn wake_phase(&mut self, batch: &Batch<'_>, at: &At) -> Result<()> {
+        let (rows, seed, update) = (batch.len(), self.options.learning.seed, at.updates());
         for (l, pair) in self.dbn.directed().iter().enumerate() {
             let (below, above) = self.wake.split_at_mut(l);
             let x = match below.last() {
                 Some(x) => x.view_rows(0..rows).into(),
-                None => self.minibatch.input(),
+                None => batch.states,
             };
             let draws = layer_draws(seed, Site::Wake, update, l + 1);
             let tail = sampled(&mut above[0], rows, draws);
@@ -73,8 +35,8 @@ impl UpDown {
         let features = &self.wake[self.wake.len() - 1];
         for s in 0..rows {
             v.copy_first_columns(s, features.view(), s);
-            if let Some(group) = self.dbn.label_group() {
-                v.set(s, group.first + self.labels[s] as usize, true);
+            if let (Some(group), Some(labels)) = (self.dbn.label_group(), batch.labels) {
+                v.set(s, group.first + labels[s] as usize, true);
             }
         }
         let draws = layer_draws(seed, Site::Wake, update, self.wake.len() + 1);
@@ -86,16 +48,10 @@ impl UpDown {
     }
 
     /// The sweeps of the top pair.
-    fn memory(&mut self, rows: usize) -> Result<()> {
-        let UpDownState {
-            options, updates, ..
-        } = &self.state;
-        let steps = options
-            .steps
-            .at(self.time(), options.epochs)
-            .ceil()
-            .max(1.0) as u64;
-        let (first, seed) = (updates << 12, options.seed);
+    pub(super) fn memory(&mut self, rows: usize, at: &At) -> Result<()> {
+        let steps = self.options.steps.at(at.time(), at.epochs);
+        let steps = steps.ceil().max(1.0) as u64;
+        let (first, seed) = (at.updates() << 12, self.options.learning.seed);
         debug_assert!(first + 2 * steps <= MAX_STEP);
         let top = self.dbn.top();
         let [v, h] = &mut self.negative;
@@ -112,8 +68,8 @@ impl UpDown {
     }
 
     /// States of every layer given the end of the sweeps.
-    fn sleep_phase(&mut self, rows: usize) -> Result<()> {
-        let (seed, update) = (self.state.options.seed, self.state.updates);
+    pub(super) fn sleep_phase(&mut self, rows: usize, at: &At) -> Result<()> {
+        let (seed, update) = (self.options.learning.seed, at.updates());
         let last = self.dbn.directed().len();
         for s in 0..rows {
             self.sleep[last].copy_first_columns(s, self.negative[0].view(), s);
@@ -129,14 +85,15 @@ impl UpDown {
     }
 
     /// Steps of all parameters; those of the states' own directions stayed as they were until here.
-    fn learn(&mut self, rows: usize) -> Result<()> {
-        let [generative, recognition, of_top] = self.rates();
+    pub(super) fn learn(&mut self, batch: &Batch<'_>, at: &At) -> Result<()> {
+        let rows = batch.len();
+        let [generative, recognition, of_top] = self.rates(at);
         let (pairs, top) = self.dbn.parts_mut();
         for (l, pair) in pairs.iter_mut().enumerate() {
-            let velocity = &mut self.state.pairs[l];
+            let velocity = &mut self.pairs[l];
             // Wake: the lower layer predicted from the upper one.
             let target = match l {
-                0 => self.minibatch.input(),
+                0 => batch.states,
                 _ => self.wake[l - 1].view_rows(0..rows).into(),
             };
             let source: Input<'_> = self.wake[l].view_rows(0..rows).into();
@@ -168,7 +125,7 @@ impl UpDown {
         });
         let statistics = Statistics::new(&phases, top.n_visible(), top.n_hidden())?;
         let (shaping, gradient) = (Shaping::default(), &mut self.gradient);
-        let optimizer = &mut self.state.top;
+        let optimizer = &mut self.optimizer;
         optimizer.step(
             top,
             &statistics,
@@ -179,31 +136,20 @@ impl UpDown {
         )
     }
 
-    /// Epochs so far, with fractions.
-    fn time(&self) -> f64 {
-        let position = self.position();
-        position.epoch as f64 + position.batch as f64 / position.batches as f64
-    }
-
     /// Of the generative, the recognition and the top weights.
-    fn rates(&self) -> [Rates; 3] {
-        let options = &self.state.options;
-        let at = |rate: &Schedule| rate.at(self.time(), options.epochs);
-        let rates = [
-            &options.generative_rate,
-            &options.recognition_rate,
-            &options.top_rate,
-        ];
-        rates.map(|rate| Rates {
-            rule: Rule::Momentum,
-            learning_rate: at(rate),
-            momentum: at(&options.momentum),
-            weight_decay: options.weight_decay,
-            l1_decay: 0.0,
-            gradient_clip: None,
-            variance_rate: 0.0,
-            update: self.state.updates + 1,
-        })
+    fn rates(&self, at: &At) -> [Rates; 3] {
+        let of = |rate: &Schedule| Rates {
+            learning_rate: rate
+                .at(at.time(), at.epochs)
+                .max(self.options.learning.least_rate),
+            ..at.rates
+        };
+        let options = &self.options;
+        [
+            of(&options.generative_rate),
+            of(&options.recognition_rate),
+            at.rates,
+        ]
     }
 }
 
@@ -223,11 +169,15 @@ fn mean(x: &mut Matrix, rows: usize) -> Tail<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::UpDownOptions, *};
+    use super::{
+        super::{Done, UpDownOptions},
+        *,
+    };
     use crate::{
+        dataset::Examples,
         model::{Dbn, Directed, Layer, Rbm},
         product::Propagation,
-        train::Velocity,
+        train::{Learning, UpDown, Velocity},
     };
 
     /// Steps by look-up against plain sums over the states that were drawn.
@@ -254,15 +204,19 @@ mod tests {
         let data = Examples::new(bits).unwrap();
         let one = || Schedule::Constant(1.0);
         let options = UpDownOptions {
-            batch_size: 200,
             generative_rate: one(),
             recognition_rate: one(),
-            top_rate: one(),
+            learning: Learning {
+                batch_size: 200,
+                learning_rate: one(),
+                ..UpDownOptions::default().learning
+            },
             ..UpDownOptions::default()
         };
         let mut run = UpDown::new(dbn.clone(), options, &data).unwrap();
-        run.update(&data).unwrap();
+        assert_eq!(run.update(&data).unwrap(), Done::Updated);
         let v = run.minibatch.input();
+        let run = &run.learner;
         let numbers = |x: Input<'_>| match x {
             Input::Bits(x) => x.to_owned().to_matrix(),
             Input::Real(_) => unreachable!("bits"),
@@ -310,7 +264,7 @@ mod tests {
                 run.wake[l - 1].to_matrix()
             };
             let source = run.wake[l].to_matrix();
-            let velocity = &run.state.pairs[l];
+            let velocity = &run.pairs[l];
             close(
                 &velocity.generative,
                 &source,
@@ -332,7 +286,7 @@ mod tests {
                 let of =
                     |[v, h]: &[Matrix; 2]| (0..200).map(|s| v.row(s)[i] * h.row(s)[j]).sum::<f32>();
                 let expected = (of(&positive) - of(&negative)) / 200.0;
-                let found = run.state.top.first.weights.row(i)[j];
+                let found = run.optimizer.first.weights.row(i)[j];
                 assert!((found - expected).abs() < 1e-5);
             }
         }

@@ -11,8 +11,8 @@ use harmonium::{
     dataset::{self, Examples},
     model::{Dbm, Layer},
     train::{
-        Doubled, Negative, Options, Pretraining, PretrainingEvent, PretrainingPlan, Reconstruction,
-        Schedule, Training, pretrained,
+        Doubled, Learning, Negative, Options, PretrainingPlan, Reconstruction, Schedule, Stack,
+        StackEvent, Training,
     },
 };
 use std::ops::ControlFlow;
@@ -100,15 +100,18 @@ fn pretraining_doubles_the_inputs() {
                 reconstruction: Reconstruction::Sampled,
             },
             doubled,
-            batch_size: ROWS,
-            learning_rate: Schedule::Constant(1.0),
+            learning: Learning {
+                batch_size: ROWS,
+                learning_rate: Schedule::Constant(1.0),
+                ..Learning::default()
+            },
             ..Options::default()
         };
         let mut training = Training::new(rbm.clone(), options, &data).unwrap();
-        training.update(&data).unwrap();
+        let _ = training.update(&data).unwrap();
         for i in 0..n {
             for j in 0..m {
-                let got = training.rbm().weights().row(i)[j] - w.row(i)[j];
+                let got = training.model().weights().row(i)[j] - w.row(i)[j];
                 // Five deviations of a mean of numbers in [-1, 1] whose spread is at most 1/2.
                 let five = 5.0 * 0.5 / (ROWS as f64).sqrt() + 1e-3;
                 close("dW", got.into(), expected[i][j], five);
@@ -133,25 +136,30 @@ fn pretrained_machines_are_joined() {
             steps: 1,
             reconstruction: Reconstruction::Sampled,
         },
-        epochs: 1000,
-        batch_size: 16,
-        learning_rate: Schedule::Linear { from: 0.3, to: 0.0 },
-        momentum: Schedule::Constant(0.5),
+        learning: Learning {
+            epochs: 1000,
+            batch_size: 16,
+            learning_rate: Schedule::Linear { from: 0.3, to: 0.0 },
+            momentum: Schedule::Constant(0.5),
+            ..Learning::default()
+        },
         ..Options::default()
     };
     let mut levels = Vec::new();
-    let rbms = pretrained(
-        &data,
-        &[8, 6, 5],
-        Some(3),
-        std::slice::from_ref(&options),
-        |l, _| {
-            levels.push(l);
-            ControlFlow::Continue(())
-        },
-    )
-    .unwrap()
-    .unwrap();
+    let plan = PretrainingPlan {
+        hidden: vec![8, 6, 5],
+        options: vec![options.clone()],
+        classes: Some(3),
+    };
+    let mut run = Stack::pretraining(plan, &data).unwrap();
+    let ended = run.run(&data, |event| {
+        if let StackEvent::Update(run) | StackEvent::Epoch(run) = event {
+            levels.push(run.layer());
+        }
+        ControlFlow::Continue(())
+    });
+    assert!(ended.unwrap().is_finished());
+    let rbms = run.rbms();
     levels.dedup();
     assert_eq!(levels, [0, 1, 2]);
     assert_eq!(rbms[2].n_visible(), 6 + 3);
@@ -169,10 +177,15 @@ fn pretrained_machines_are_joined() {
     let (after, _, _) = dbm.exact_mean_log_likelihood(data.bits().unwrap()).unwrap();
     // Independent units have -6.24, the best machine -2.599.
     assert!(after > -4.6, "{after}");
-    let stopped = pretrained(&data, &[8, 6], None, &[options], |_, _| {
-        ControlFlow::Break(())
-    });
-    assert!(stopped.unwrap().is_none());
+    let plan = PretrainingPlan {
+        hidden: vec![8, 6],
+        options: vec![options],
+        classes: None,
+    };
+    let mut stopped = Stack::pretraining(plan, &data).unwrap();
+    let ended = stopped.run(&data, |_| ControlFlow::Break(()));
+    assert!(ended.unwrap().is_stopped());
+    assert_eq!((stopped.layer(), stopped.position().updates), (0, 1));
     assert!(Dbm::joined(&rbms[1..2]).is_ok() && Dbm::joined(&[]).is_err());
     assert!(Dbm::joined(&[rbms[0].clone(), rbms[2].clone()]).is_err());
 }
@@ -188,8 +201,11 @@ fn upper_rbms_start_from_the_means_of_their_data() {
             steps: 1,
             reconstruction: Reconstruction::Sampled,
         },
-        epochs,
-        learning_rate: Schedule::Constant(0.1),
+        learning: Learning {
+            epochs,
+            learning_rate: Schedule::Constant(0.1),
+            ..Learning::default()
+        },
         ..Options::default()
     };
     for learned in 1..3 {
@@ -199,15 +215,15 @@ fn upper_rbms_start_from_the_means_of_their_data() {
             options: options.collect(),
             classes: Some(3),
         };
-        let mut run = Pretraining::new(plan, &data).unwrap();
+        let mut run = Stack::pretraining(plan, &data).unwrap();
         let stopped = run.run(&data, |event| match event {
-            PretrainingEvent::Layer(run) if run.layer() == learned => ControlFlow::Break(()),
+            StackEvent::Layer(run) if run.layer() == learned => ControlFlow::Break(()),
             _ => ControlFlow::Continue(()),
         });
-        assert!(stopped.unwrap().is_break());
+        assert!(stopped.unwrap().is_stopped());
         let (mean, bias) = (
             run.seen().unwrap().mean(),
-            &run.training().rbm().visible().bias,
+            &run.training().model().visible().bias,
         );
         let features = [12, 10][learned - 1];
         for (m, b) in mean.iter().zip(bias).take(features) {

@@ -19,7 +19,8 @@ use harmonium::{
     matrix::Matrix,
     model::{Dbm, DbmChain, Layer, MeanField, Network, Posterior},
     train::{
-        DbmOptions, DbmTraining, Negative, Options, Reconstruction, Schedule, Sparsity, pretrained,
+        DbmOptions, DbmTraining, Learning, Negative, Options, PretrainingPlan, Reconstruction,
+        Schedule, Sparsity, Stack,
     },
     units::{Kind, Units},
 };
@@ -298,16 +299,24 @@ fn pretrained_machines_are_joined_with_their_labels() {
             steps: 1,
             reconstruction: Reconstruction::Sampled,
         },
-        epochs: 1000,
-        batch_size: 16,
-        learning_rate: Schedule::Linear { from: 0.3, to: 0.0 },
-        momentum: Schedule::Constant(0.5),
+        learning: Learning {
+            epochs: 1000,
+            batch_size: 16,
+            learning_rate: Schedule::Linear { from: 0.3, to: 0.0 },
+            momentum: Schedule::Constant(0.5),
+            ..Learning::default()
+        },
         ..Options::default()
     };
-    let rbms = pretrained(&data, &[10, 8], Some(2), &[options], |_, _| {
-        ControlFlow::Continue(())
-    });
-    let rbms = rbms.unwrap().unwrap();
+    let plan = PretrainingPlan {
+        hidden: vec![10, 8],
+        options: vec![options],
+        classes: Some(2),
+    };
+    let mut run = Stack::pretraining(plan, &data).unwrap();
+    let ended = run.run(&data, |_| ControlFlow::Continue(())).unwrap();
+    assert!(ended.is_finished());
+    let rbms = run.rbms();
     let dbm = Dbm::joined_with_labels(&rbms).unwrap();
     assert_eq!(dbm.without_labels(), Dbm::joined(&rbms).unwrap());
     let top = &rbms[1];
@@ -412,7 +421,7 @@ fn bad_labels_are_refused_with_names() {
     told(error, "below 2");
     let good = data(&[0, 1, 1, 0]);
     let mut training = new(&good).unwrap();
-    training.update(&good).unwrap();
+    let _ = training.update(&good).unwrap();
     told(training.update(&none).unwrap_err(), "labels");
     told(training.update(&three).unwrap_err(), "below 2");
     let sparse = DbmOptions {
@@ -440,8 +449,8 @@ fn bad_labels_are_refused_with_names() {
     let run = |data: &Examples| {
         let options = DbmOptions::default();
         let mut training = DbmTraining::new(plain.clone(), options, data).unwrap();
-        training.update(data).unwrap();
-        training.into_dbm()
+        let _ = training.update(data).unwrap();
+        training.into_result()
     };
     assert_eq!(run(&good), run(&none));
 }

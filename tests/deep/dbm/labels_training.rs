@@ -19,7 +19,8 @@ use harmonium::{
     dataset::Examples,
     matrix::Matrix,
     model::{Dbm, MeanField, most_probable},
-    train::{Centering, DbmOptions, DbmTraining, Offset, Schedule, Sparsity},
+    tensor::Tensor,
+    train::{Centering, DbmLearner, DbmOptions, DbmTraining, Learning, Offset, Schedule, Sparsity},
 };
 use std::ops::ControlFlow;
 
@@ -64,31 +65,30 @@ fn an_update_is_the_enumerated_gradient_with_labels() {
                 },
                 chains: CHAINS,
                 sweeps: 2,
-                batch_size: 20,
-                learning_rate: Schedule::Constant(1.0),
-                momentum: Schedule::Constant(0.0),
-                weight_decay: 0.0,
                 centering: offset.map(|[v, h]| Centering {
                     visible: Offset::Fixed(v),
                     hidden: Offset::Fixed(h),
                     rate: 0.01,
                 }),
+                learning: Learning {
+                    batch_size: 20,
+                    learning_rate: Schedule::Constant(1.0),
+                    momentum: Schedule::Constant(0.0),
+                    weight_decay: 0.0,
+                    ..DbmOptions::default().learning
+                },
                 ..DbmOptions::default()
             };
-            let fresh = DbmTraining::new(dbm.clone(), options.clone(), &data).unwrap();
+            let mut state = DbmTraining::new(dbm.clone(), options, &data)
+                .unwrap()
+                .state();
             let start = drawn(&dbm, &probabilities(&joint(&dbm), 1.0), CHAINS, k as u64);
-            let odd = start.into_iter().enumerate().filter(|(l, _)| l % 2 == 1);
-            let mut training = DbmTraining::resumed(
-                dbm.clone(),
-                options,
-                &data,
-                fresh.optimizer().clone(),
-                odd.collect(),
-                Vec::new(),
-                0,
-            )
-            .unwrap();
-            training.update(&data).unwrap();
+            for (l, states) in start.iter().enumerate().skip(1).step_by(2) {
+                let name = format!("training.chains.{l}");
+                state.tensors.insert(&name, Tensor::from(states));
+            }
+            let mut training = DbmTraining::resumed(dbm.clone(), state, &data).unwrap();
+            let _ = training.update(&data).unwrap();
             let mu = |l: usize| offset.map_or(0.0, |x| f64::from(x[l.min(1)]));
             // A mean over chains of numbers in [0, 1] has a deviation of at most 0.5 / sqrt(CHAINS): five of them, for some 60 numbers. Centred, sums of up to 1 + 2 + 9 such terms
             // with factors below 0.6: ten times that is far beyond five deviations.
@@ -107,7 +107,8 @@ fn an_update_is_the_enumerated_gradient_with_labels() {
                         for j in 0..sizes[l + 1] {
                             let gradient = pair(l, i, j);
                             expected -= mu(l + 1) * gradient;
-                            let w = training.dbm().weights(l).row(i)[j] - dbm.weights(l).row(i)[j];
+                            let w =
+                                training.model().weights(l).row(i)[j] - dbm.weights(l).row(i)[j];
                             close("dW", w.into(), gradient, tolerance);
                         }
                     }
@@ -115,7 +116,7 @@ fn an_update_is_the_enumerated_gradient_with_labels() {
                         let below = (0..sizes[l - 1]).map(|h| pair(l - 1, h, i));
                         expected -= mu(l - 1) * below.sum::<f64>();
                     }
-                    let b = training.dbm().layer(l).bias[i] - dbm.layer(l).bias[i];
+                    let b = training.model().layer(l).bias[i] - dbm.layer(l).bias[i];
                     close("db", b.into(), expected, tolerance);
                 }
             }
@@ -146,19 +147,22 @@ fn training_learns_images_and_labels() {
             (0.5_f64 + 0.5 / 16.0).ln() as f32
         });
         let options = DbmOptions {
-            epochs: 8000,
-            batch_size: 16,
-            learning_rate: Schedule::Linear { from: 0.2, to: 0.0 },
-            momentum: Schedule::Constant(0.5),
-            weight_decay: 1e-3,
             sweeps: 2,
+            learning: Learning {
+                epochs: 8000,
+                batch_size: 16,
+                learning_rate: Schedule::Linear { from: 0.2, to: 0.0 },
+                momentum: Schedule::Constant(0.5),
+                weight_decay: 1e-3,
+                ..DbmOptions::default().learning
+            },
             ..DbmOptions::default()
         };
         let mut training = DbmTraining::new(dbm, options, &data).unwrap();
         // Threads gain nothing on so little.
         let told = pool.install(|| training.run(&data, |_| ControlFlow::Continue(())));
-        assert!(told.unwrap().is_continue());
-        let dbm = training.dbm();
+        assert!(told.unwrap().is_finished());
+        let dbm = training.model();
         let sums = dbm.exact_class_sums(v).unwrap();
         let log_z = dbm.log_z().unwrap();
         let joint = |s: usize| sums[2 * s + labels[s] as usize] - log_z;
@@ -194,13 +198,16 @@ fn a_run(sizes: &[usize], updates: usize, threads: usize, data: &Examples) -> Db
         decay: 0.9,
     };
     let options = DbmOptions {
-        batch_size: 40,
-        epochs: 4,
         chains: 30,
         warm_start: true,
         sparsity: vec![sparsity; sizes.len() - 2],
-        resample_data: true,
-        seed: 11,
+        learning: Learning {
+            batch_size: 40,
+            epochs: 4,
+            resample_data: true,
+            seed: 11,
+            ..DbmOptions::default().learning
+        },
         ..DbmOptions::default()
     };
     let mut training = DbmTraining::new(dbm, options, data).unwrap();
@@ -208,7 +215,11 @@ fn a_run(sizes: &[usize], updates: usize, threads: usize, data: &Examples) -> Db
         .num_threads(threads)
         .build()
         .unwrap();
-    pool.install(|| (0..updates).for_each(|_| training.update(data).unwrap()));
+    pool.install(|| {
+        for _ in 0..updates {
+            let _ = training.update(data).unwrap();
+        }
+    });
     training
 }
 
@@ -225,13 +236,21 @@ fn threads_and_interruptions_change_no_bit_of_machines_with_labels() {
         let whole = a_run(sizes, 9, 1, &data);
         let start = a_run(sizes, 0, 1, &data);
         let (u, last) = (sizes.len() - 2, sizes.len() - 1);
-        assert_ne!(whole.dbm().weights(u), start.dbm().weights(u));
-        assert_eq!(whole.optimizer().activity.len(), sizes.len() - 2);
+        assert_ne!(whole.model().weights(u), start.model().weights(u));
+        let state = whole.state();
+        let named = |prefix: &'static str| {
+            let names = state.tensors.iter().map(|(name, _)| name);
+            names.filter_map(move |name| name.strip_prefix(prefix))
+        };
+        assert_eq!(named("training.activity.").count(), sizes.len() - 2);
         // Labels are held, so nothing of them is kept.
-        assert!(whole.last_means().all(|(l, _)| l % 2 == 0 && l < last));
+        let kept: Vec<usize> = named("training.mean_field.")
+            .map(|l| l.parse().unwrap())
+            .collect();
+        assert!(kept.iter().all(|l| l % 2 == 0 && *l < last));
         for threads in [2, 7] {
             let other = a_run(sizes, 9, threads, &data);
-            assert_eq!(other.dbm(), whole.dbm(), "{threads} threads");
+            assert_eq!(other.model(), whole.model(), "{threads} threads");
         }
         let name = format!("harmonium-dbm-run-{k}-{}", std::process::id());
         let path = std::env::temp_dir().join(name);
@@ -240,11 +259,12 @@ fn threads_and_interruptions_change_no_bit_of_machines_with_labels() {
             .unwrap();
         let loaded = Checkpoint::load(&path).unwrap();
         std::fs::remove_file(&path).unwrap();
-        let mut rest = loaded.into_dbm_training(&data).unwrap();
-        (0..4).for_each(|_| rest.update(&data).unwrap());
-        assert_eq!(rest.dbm(), whole.dbm());
-        assert_eq!(rest.optimizer(), whole.optimizer());
-        assert!(rest.chains().eq(whole.chains()) && rest.last_means().eq(whole.last_means()));
+        let mut rest = loaded.into_run::<DbmLearner>(&data).unwrap();
+        for _ in 0..4 {
+            let _ = rest.update(&data).unwrap();
+        }
+        assert_eq!(rest.model(), whole.model());
+        assert_eq!(rest.state(), whole.state());
     }
 }
 
@@ -255,7 +275,7 @@ fn chains_start_with_the_labels_of_their_examples() {
     let data = Examples::new(v).unwrap().with_labels(vec![2; 50]).unwrap();
     let dbm = labelled(&[6, 5, 4, 3], 0.1, 1);
     let training = DbmTraining::new(dbm, DbmOptions::default(), &data).unwrap();
-    let (_, states) = training.chains().find(|(l, _)| *l == 3).unwrap();
-    let states = states.bits().unwrap();
+    let states = training.state().tensors.bits("training.chains.3", 100, 3);
+    let states = states.unwrap();
     assert!((0..100).all(|s| (0..3).all(|y| states.get(s, y) == (y == 2))));
 }

@@ -29,7 +29,7 @@ use harmonium::{
     model::{BoltzmannMachine, Clamp, Dbm, DbmChain, Layer, MeanField, Rbm},
     product::{Propagation, Tail},
     rng::HostRng,
-    train::{DbmOptimizer, DbmOptions, DbmParameters, DbmTraining, Schedule, Sparsity},
+    train::{DbmOptions, DbmTraining, Learning, Schedule, Sparsity},
     units::{Kind, Units},
 };
 
@@ -96,11 +96,14 @@ fn bare(chains: usize, batch: usize) -> DbmOptions {
         },
         chains,
         sweeps: 2,
-        batch_size: batch,
-        learning_rate: Schedule::Constant(1.0),
-        momentum: Schedule::Constant(0.0),
-        weight_decay: 0.0,
         centering: None,
+        learning: Learning {
+            batch_size: batch,
+            learning_rate: Schedule::Constant(1.0),
+            momentum: Schedule::Constant(0.0),
+            weight_decay: 0.0,
+            ..DbmOptions::default().learning
+        },
         ..DbmOptions::default()
     }
 }
@@ -406,7 +409,7 @@ fn annealing_brackets_ln_z() {
         let v = common::all_states(dbm.n_visible());
         let data = Examples::new(v.clone()).unwrap();
         let base = Base::rate_of_dbm(&dbm, &data, &MeanField::default()).unwrap();
-        for base in [Base::Uniform, Base::rate_of(&data), base] {
+        for base in [Base::Uniform, Base::rate_of(&data).unwrap(), base] {
             let ais = Ais {
                 chains: 200,
                 betas: Betas::Linear(500),
@@ -581,7 +584,10 @@ fn bad_input_is_refused_with_names() {
         ),
         (
             DbmOptions {
-                optimizer: harmonium::train::Rule::ADAM,
+                learning: Learning {
+                    optimizer: harmonium::train::Rule::ADAM,
+                    ..DbmOptions::default().learning
+                },
                 ..DbmOptions::default()
             },
             "optimizer",
@@ -599,13 +605,12 @@ fn bad_input_is_refused_with_names() {
             part,
         );
     }
-    let empty = DbmOptimizer {
-        velocity: DbmParameters::zeros(&bernoulli(&[3, 2], 1.0, 1)),
-        ..DbmOptimizer::default()
-    };
-    let (options, none) = (bare(1, 1), Vec::new());
-    let resumed = DbmTraining::resumed(dbm.clone(), options, &data, empty, none, Vec::new(), 0);
-    told(resumed.unwrap_err(), "optimizer");
+    let fresh = DbmTraining::new(dbm.clone(), bare(1, 1), &data).unwrap();
+    let mut foreign = fresh.state();
+    let (name, two) = ("training.velocity.weights.0", Matrix::zeros(3, 3));
+    foreign.tensors.insert(name, &two);
+    let resumed = DbmTraining::resumed(dbm.clone(), foreign, &data);
+    told(resumed.unwrap_err(), name);
     let rbm: Rbm = dbm.bipartite();
     assert_eq!((rbm.n_visible(), rbm.n_hidden()), (5, 2));
 }

@@ -2,11 +2,11 @@
 
 use harmonium::{
     Checkpoint, Dbm, Examples, Rbm,
-    checkpoint::Stage,
+    checkpoint::SavedRun,
     dataset,
     train::{
-        Averaging, Centering, Negative, Options, Pretraining, PretrainingEvent, PretrainingPlan,
-        Reconstruction, Schedule, Sparsity, pretrained,
+        Averaging, Centering, DbmLearner, Ended, Learning, Negative, Options, PretrainingPlan,
+        Reconstruction, Schedule, Sparsity, Stack, StackEvent,
     },
 };
 use std::ops::ControlFlow;
@@ -26,11 +26,14 @@ fn plan(classes: Option<usize>) -> PretrainingPlan {
             reconstruction: Reconstruction::Sampled,
         },
         steps: Some(Schedule::Pieces(vec![(0.0, 1.0), (1.0, 2.0)])),
-        epochs: 3,
-        batch_size: 5,
-        learning_rate: Schedule::Linear { from: 0.2, to: 0.0 },
-        momentum: Schedule::Constant(0.5),
-        seed: 3,
+        learning: Learning {
+            epochs: 3,
+            batch_size: 5,
+            learning_rate: Schedule::Linear { from: 0.2, to: 0.0 },
+            momentum: Schedule::Constant(0.5),
+            seed: 3,
+            ..Learning::default()
+        },
         ..Options::default()
     };
     let second = Options {
@@ -47,7 +50,10 @@ fn plan(classes: Option<usize>) -> PretrainingPlan {
         ..second
     };
     let third = Options {
-        averaging: Some(Averaging::Exponential(0.9)),
+        learning: Learning {
+            averaging: Some(Averaging::Exponential(0.9)),
+            ..first.learning.clone()
+        },
         ..first.clone()
     };
     PretrainingPlan {
@@ -57,11 +63,11 @@ fn plan(classes: Option<usize>) -> PretrainingPlan {
     }
 }
 
-fn go_on(run: &mut Pretraining, data: &Examples, updates: usize) -> ControlFlow<()> {
+fn go_on(run: &mut Stack, data: &Examples, updates: usize) -> Ended {
     let mut left = updates;
     run.run(data, |event| match event {
-        PretrainingEvent::Update(_) if left == 1 => ControlFlow::Break(()),
-        PretrainingEvent::Update(_) => {
+        StackEvent::Update(_) if left == 1 => ControlFlow::Break(()),
+        StackEvent::Update(_) => {
             left -= 1;
             ControlFlow::Continue(())
         }
@@ -71,10 +77,10 @@ fn go_on(run: &mut Pretraining, data: &Examples, updates: usize) -> ControlFlow<
 }
 
 fn whole(plan: &PretrainingPlan, data: &Examples) -> Vec<Rbm> {
-    let keep = |_, _: harmonium::train::Event<'_>| ControlFlow::Continue(());
-    pretrained(data, &plan.hidden, plan.classes, &plan.options, keep)
-        .unwrap()
-        .unwrap()
+    let mut run = Stack::pretraining(plan.clone(), data).unwrap();
+    let ended = run.run(data, |_| ControlFlow::Continue(())).unwrap();
+    assert!(ended.is_finished() && run.is_finished());
+    run.rbms()
 }
 
 #[test]
@@ -87,16 +93,16 @@ fn stopped_after_every_update_and_stored_is_one_run() {
         let expected = whole(&plan, &data);
         // 16 examples are 4 minibatches; 3 epochs of 3 RBMs are 36 updates, the last minibatch of an epoch one of 1.
         for stride in [1, 5, 12] {
-            let mut run = Pretraining::new(plan.clone(), &data).unwrap();
+            let mut run = Stack::pretraining(plan.clone(), &data).unwrap();
             let mut stops = 0;
-            while go_on(&mut run, &data, stride).is_break() {
+            while go_on(&mut run, &data, stride).is_stopped() {
                 stops += 1;
-                Checkpoint::of_pretraining(&run)
-                    .unwrap()
-                    .save(&path)
-                    .unwrap();
+                Checkpoint::of_stack(&run).unwrap().save(&path).unwrap();
                 let checkpoint = Checkpoint::load(&path).unwrap();
-                let Some(Stage::Pretraining { plan: stored, rbms }) = &checkpoint.stage else {
+                let Some(SavedRun::Pretraining {
+                    plan: stored, rbms, ..
+                }) = &checkpoint.run
+                else {
                     panic!("no stage");
                 };
                 assert_eq!((stored, rbms), (&plan, &run.rbms()));
@@ -104,16 +110,16 @@ fn stopped_after_every_update_and_stored_is_one_run() {
                     checkpoint.model.clone().into_dbm().unwrap(),
                     run.dbm().unwrap()
                 );
-                run = checkpoint.into_pretraining(&data).unwrap();
+                run = checkpoint.into_stack(&data).unwrap();
             }
             assert_eq!(stops, 36 / stride, "{classes:?}");
-            assert!(run.is_done());
+            assert!(run.is_finished());
             let joined = match classes {
                 None => Dbm::joined(&expected),
                 Some(_) => Dbm::joined_with_labels(&expected),
             };
             assert_eq!(run.dbm().unwrap(), joined.unwrap());
-            assert_eq!(run.into_rbms(), expected);
+            assert_eq!(run.rbms(), expected);
         }
     }
 }
@@ -126,7 +132,7 @@ fn what_does_not_fit_is_refused() {
         assert!(words.iter().all(|word| text.contains(word)), "{text}");
     };
     let refused = |plan: PretrainingPlan, words: &[&str]| {
-        told(Pretraining::new(plan, &data).unwrap_err(), words);
+        told(Stack::pretraining(plan, &data).unwrap_err(), words);
     };
     let good = plan(None);
     let hidden = vec![];
@@ -152,34 +158,34 @@ fn what_does_not_fit_is_refused() {
         classes: Some(3),
     };
     told(
-        Pretraining::new(of_one, &unlabelled).unwrap_err(),
+        Stack::pretraining(of_one, &unlabelled).unwrap_err(),
         &["labels"],
     );
 
-    let mut run = Pretraining::new(good, &data).unwrap();
+    let mut run = Stack::pretraining(good, &data).unwrap();
     let _ = go_on(&mut run, &data, 14);
     assert_eq!(run.layer(), 1);
     let fewer = data.take(&[0, 1, 2]);
     told(run.update(&fewer).unwrap_err(), &["16", "3"]);
-    let stored = || Checkpoint::of_pretraining(&run).unwrap();
-    told(stored().into_pretraining(&fewer).unwrap_err(), &["16", "3"]);
+    let stored = || Checkpoint::of_stack(&run).unwrap();
+    told(stored().into_stack(&fewer).unwrap_err(), &["16", "3"]);
     told(
-        stored().into_dbm_training(&data).unwrap_err(),
+        stored().into_run::<DbmLearner>(&data).unwrap_err(),
         &["run in progress"],
     );
     told(
         Checkpoint::from(run.dbm().unwrap())
-            .into_pretraining(&data)
+            .into_stack(&data)
             .unwrap_err(),
         &["pretraining"],
     );
     let mut wrong = stored();
-    let Some(Stage::Pretraining { rbms, .. }) = &mut wrong.stage else {
+    let Some(SavedRun::Pretraining { rbms, .. }) = &mut wrong.run else {
         unreachable!("the run is one of pretraining")
     };
     rbms[0] = Rbm::bernoulli(9, 7);
     told(
-        wrong.into_pretraining(&data).unwrap_err(),
+        wrong.into_stack(&data).unwrap_err(),
         &["stored RBM", "9 x 8", "9 x 7"],
     );
 }

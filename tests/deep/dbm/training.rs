@@ -14,7 +14,8 @@ use harmonium::{
     evaluate::DbmBound,
     matrix::Matrix,
     model::{Dbm, Layer, MeanField},
-    train::{Centering, DbmOptions, DbmTraining, Offset, Schedule, Sparsity},
+    tensor::Tensor,
+    train::{Centering, DbmLearner, DbmOptions, DbmTraining, Learning, Offset, Schedule, Sparsity},
     units::{Kind, Units},
 };
 use std::ops::ControlFlow;
@@ -63,20 +64,16 @@ fn an_update_is_the_enumerated_gradient() {
                 }),
                 ..bare(CHAINS, 20)
             };
-            let fresh = DbmTraining::new(dbm.clone(), options.clone(), &data).unwrap();
+            let mut state = DbmTraining::new(dbm.clone(), options, &data)
+                .unwrap()
+                .state();
             let start = drawn(&dbm, &probabilities(&joint(&dbm), 1.0), CHAINS, k as u64);
-            let odd = start.into_iter().enumerate().filter(|(l, _)| l % 2 == 1);
-            let mut training = DbmTraining::resumed(
-                dbm.clone(),
-                options,
-                &data,
-                fresh.optimizer().clone(),
-                odd.collect(),
-                Vec::new(),
-                0,
-            )
-            .unwrap();
-            training.update(&data).unwrap();
+            for (l, states) in start.iter().enumerate().skip(1).step_by(2) {
+                let name = format!("training.chains.{l}");
+                state.tensors.insert(&name, Tensor::from(states));
+            }
+            let mut training = DbmTraining::resumed(dbm.clone(), state, &data).unwrap();
+            let _ = training.update(&data).unwrap();
             let mu = |l: usize| offset.map_or(0.0, |x| f64::from(x[l.min(1)]));
             // A mean over chains of numbers in [0, 1] has a deviation of at most 0.5 / sqrt(CHAINS): five of them, for some 50 numbers. Centred, sums of up to 1 + 2 + 9 such terms with factors
             // below 0.6: ten times that is far beyond five deviations.
@@ -100,7 +97,8 @@ fn an_update_is_the_enumerated_gradient() {
                     if l + 1 < layers {
                         expected -= mu(l + 1) * weights[l][i].iter().sum::<f64>();
                         for j in 0..sizes[l + 1] {
-                            let w = training.dbm().weights(l).row(i)[j] - dbm.weights(l).row(i)[j];
+                            let w =
+                                training.model().weights(l).row(i)[j] - dbm.weights(l).row(i)[j];
                             close("dW", w.into(), weights[l][i][j], tolerance);
                         }
                     }
@@ -108,7 +106,7 @@ fn an_update_is_the_enumerated_gradient() {
                         expected -=
                             mu(l - 1) * weights[l - 1].iter().map(|row| row[i]).sum::<f64>();
                     }
-                    let b = training.dbm().layer(l).bias[i] - dbm.layer(l).bias[i];
+                    let b = training.model().layer(l).bias[i] - dbm.layer(l).bias[i];
                     close("db", b.into(), expected, tolerance);
                 }
             }
@@ -126,12 +124,15 @@ fn centred_training_learns_bars_and_stripes() {
         .unwrap();
     let (before, _, _) = dbm.exact_mean_log_likelihood(v).unwrap();
     let options = DbmOptions {
-        epochs: 4000,
-        batch_size: 16,
-        learning_rate: Schedule::Linear { from: 0.1, to: 0.0 },
-        momentum: Schedule::Constant(0.5),
-        weight_decay: 0.0,
         sweeps: 2,
+        learning: Learning {
+            epochs: 4000,
+            batch_size: 16,
+            learning_rate: Schedule::Linear { from: 0.1, to: 0.0 },
+            momentum: Schedule::Constant(0.5),
+            weight_decay: 0.0,
+            ..DbmOptions::default().learning
+        },
         ..DbmOptions::default()
     };
     let mut training = DbmTraining::new(dbm, options, &data).unwrap();
@@ -139,10 +140,10 @@ fn centred_training_learns_bars_and_stripes() {
         training
             .run(&data, |_| ControlFlow::Continue(()))
             .unwrap()
-            .is_continue()
+            .is_finished()
     );
-    let (after, _, log_z) = training.dbm().exact_mean_log_likelihood(v).unwrap();
-    let bound = DbmBound::new(training.dbm(), v, &MeanField::default()).unwrap();
+    let (after, _, log_z) = training.model().exact_mean_log_likelihood(v).unwrap();
+    let bound = DbmBound::new(training.model(), v, &MeanField::default()).unwrap();
     let (bound, _) = bound.mean(log_z);
     // The best possible is -41.588830834 / 16 = -2.599; independent units have about -6.2.
     assert!(before < -6.0 && after > -3.0, "{before} -> {after}");
@@ -163,13 +164,16 @@ fn a_run(updates: usize, threads: usize, data: &Examples) -> DbmTraining {
         decay: 0.9,
     };
     let options = DbmOptions {
-        batch_size: 40,
-        epochs: 4,
         chains: 30,
         warm_start: true,
         sparsity: vec![sparsity; 3],
-        resample_data: true,
-        seed: 11,
+        learning: Learning {
+            batch_size: 40,
+            epochs: 4,
+            resample_data: true,
+            seed: 11,
+            ..DbmOptions::default().learning
+        },
         ..DbmOptions::default()
     };
     let mut training = DbmTraining::new(dbm, options, data).unwrap();
@@ -177,7 +181,11 @@ fn a_run(updates: usize, threads: usize, data: &Examples) -> DbmTraining {
         .num_threads(threads)
         .build()
         .unwrap();
-    pool.install(|| (0..updates).for_each(|_| training.update(data).unwrap()));
+    pool.install(|| {
+        for _ in 0..updates {
+            let _ = training.update(data).unwrap();
+        }
+    });
     training
 }
 
@@ -189,18 +197,19 @@ fn threads_and_interruptions_change_no_bit() {
     let whole = a_run(9, 1, &data);
     for threads in [2, 7] {
         let other = a_run(9, threads, &data);
-        assert_eq!(other.dbm(), whole.dbm(), "{threads} threads");
+        assert_eq!(other.model(), whole.model(), "{threads} threads");
     }
     let path = std::env::temp_dir().join(format!("harmonium-dbm-{}", std::process::id()));
     Checkpoint::from(&a_run(5, 2, &data)).save(&path).unwrap();
     let mut rest = Checkpoint::load(&path)
         .unwrap()
-        .into_dbm_training(&data)
+        .into_run::<DbmLearner>(&data)
         .unwrap();
-    (0..4).for_each(|_| rest.update(&data).unwrap());
-    assert_eq!(rest.dbm(), whole.dbm());
-    assert_eq!(rest.optimizer(), whole.optimizer());
-    assert!(rest.chains().eq(whole.chains()) && rest.last_means().eq(whole.last_means()));
+    for _ in 0..4 {
+        let _ = rest.update(&data).unwrap();
+    }
+    assert_eq!(rest.model(), whole.model());
+    assert_eq!(rest.state(), whole.state());
     // A plain model, its kinds of units, and no run in it.
     let layers = vec![
         Layer::bernoulli(4),
@@ -212,6 +221,6 @@ fn threads_and_interruptions_change_no_bit() {
     let loaded = Checkpoint::load(&path).unwrap();
     assert_eq!(loaded.model.kind(), "dbm");
     assert_eq!(loaded.model.dbm().unwrap(), &dbm);
-    assert!(loaded.model.rbm().is_err() && loaded.clone().into_dbm_training(&data).is_err());
+    assert!(loaded.model.rbm().is_err() && loaded.clone().into_run::<DbmLearner>(&data).is_err());
     std::fs::remove_file(&path).unwrap();
 }

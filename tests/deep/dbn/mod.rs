@@ -4,7 +4,8 @@ mod passes;
 mod training;
 
 use crate::common::{
-    all_states, draw_states, index_of, normal_machine, total_variation, total_variation_floor,
+    all_states, draw_states, index_of, memory::remembered, normal_machine, total_variation,
+    total_variation_floor,
 };
 use harmonium::{
     BitMatrix, Checkpoint, Dbn, Examples, Input, Matrix, Rbm, States,
@@ -13,8 +14,8 @@ use harmonium::{
     model::{Directed, Layer},
     rng::HostRng,
     train::{
-        Aggregated, Event, Greedy, GreedyEvent, GreedyLayer, GreedyPlan, Negative, Options,
-        Reconstruction, Schedule, Training, UpDown, UpDownEvent, UpDownOptions,
+        Aggregated, Event, GreedyLayer, GreedyPlan, Learning, Negative, Options, Reconstruction,
+        Schedule, Stack, StackEvent, Training, UpDown, UpDownLearner, UpDownOptions,
     },
 };
 use std::ops::ControlFlow;
@@ -309,9 +310,12 @@ fn training_the_transposed_top_raises_the_bound() {
         let h = Examples::new(bits(h)).unwrap();
         let options = Options {
             negative: Negative::Exact,
-            batch_size: 16_000,
-            learning_rate: Schedule::Constant(0.2),
-            epochs: 60,
+            learning: Learning {
+                batch_size: 16_000,
+                learning_rate: Schedule::Constant(0.2),
+                epochs: 60,
+                ..Learning::default()
+            },
             ..Options::default()
         };
         let mut training = Training::new(below.transposed_top(), options, &h).unwrap();
@@ -319,13 +323,13 @@ fn training_the_transposed_top_raises_the_bound() {
             let dbn = below.clone().stacked(top.clone()).unwrap();
             mean(dbn.exact_bound(v, None).unwrap())
         };
-        let mut bounds = vec![bound(training.rbm())];
+        let mut bounds = vec![bound(training.model())];
         let log_p = mean(below.exact_log_p_v(v, None).unwrap());
         assert!((bounds[0] - log_p).abs() < 1e-9);
         let _ = training
             .run(&h, |event| {
                 if let Event::Epoch(training) = event {
-                    bounds.push(bound(training.rbm()));
+                    bounds.push(bound(training.model()));
                 }
                 ControlFlow::Continue(())
             })

@@ -15,18 +15,19 @@ fn expected_updates_of_both_phases() {
     let labels: Vec<u32> = (0..rows).map(|s| (s % 4 / 2) as u32).collect();
     let data = Examples::new(v).unwrap().with_labels(labels).unwrap();
     let options = UpDownOptions {
-        batch_size: rows,
         steps: Schedule::Constant(40.0),
         generative_rate: Schedule::Constant(1.0),
         recognition_rate: Schedule::Constant(1.0),
-        top_rate: Schedule::Constant(1.0),
-        seed: 11,
-        ..UpDownOptions::default()
+        learning: Learning {
+            batch_size: rows,
+            learning_rate: Schedule::Constant(1.0),
+            seed: 11,
+            ..UpDownOptions::default().learning
+        },
     };
     let all = brute(&dbn);
     let mut run = UpDown::new(dbn.clone(), options, &data).unwrap();
-    run.update(&data).unwrap();
-    let state = run.state();
+    let _ = run.update(&data).unwrap();
     // Five standard deviations: the terms are products of a bit and a difference of at most one.
     let allowed = 5.0 / (rows as f64).sqrt();
     let p_of_v: Vec<f64> = (0..16)
@@ -58,18 +59,19 @@ fn expected_updates_of_both_phases() {
                 (0..n).for_each(|i| recognition[i][j] += below[i] * error);
             }
         }
-        let velocity = &state.pairs[l];
-        for (expected, found) in [
-            (&generative, &velocity.generative),
-            (&recognition, &velocity.recognition),
-        ] {
+        for (expected, direction) in [(&generative, "generative"), (&recognition, "recognition")] {
+            let found =
+                |part: &str| remembered(&run, &format!("training.velocity.{direction}.{part}.{l}"));
             let senders = expected.len() - 1;
-            for (k, expected) in expected.iter().take(senders).enumerate() {
-                for (e, f) in expected.iter().zip(found.weights.row(k)) {
+            let weights = found("weights");
+            let rows = weights.chunks_exact(expected[0].len());
+            assert_eq!(rows.len(), senders);
+            for (expected, found) in expected.iter().take(senders).zip(rows) {
+                for (e, f) in expected.iter().zip(found) {
                     assert!((e - f64::from(*f)).abs() < allowed, "pair {l}: {f} for {e}");
                 }
             }
-            for (e, f) in expected[senders].iter().zip(&found.bias) {
+            for (e, f) in expected[senders].iter().zip(&found("bias")) {
                 assert!(
                     (e - f64::from(*f)).abs() < allowed,
                     "bias of pair {l}: {f} for {e}"
@@ -105,16 +107,18 @@ fn expected_updates_of_both_phases() {
             (0..m).for_each(|j| expected[i][j] += (q - x.p) * visible[i] * hidden[j]);
         }
     }
+    let weights = remembered(&run, "training.velocity.weights.0");
+    let bias = remembered(&run, "training.velocity.bias.0");
+    assert_eq!((weights.len(), bias.len()), (n * m, n));
     for i in 0..n {
-        let found = state.top.first.weights.row(i);
-        for (e, f) in expected[i].iter().zip(found) {
+        for (e, f) in expected[i].iter().zip(&weights[i * m..]) {
             // The difference of two means.
             assert!(
                 (e - f64::from(*f)).abs() < 1.5 * allowed,
                 "top: {f} for {e}"
             );
         }
-        assert!((of_bias[i] - f64::from(state.top.first.visible[i])).abs() < 1.5 * allowed);
+        assert!((of_bias[i] - f64::from(bias[i])).abs() < 1.5 * allowed);
     }
 }
 
@@ -132,12 +136,15 @@ fn labelled_data(rows: usize, columns: usize, grey: bool) -> Examples {
 
 fn up_down_options() -> UpDownOptions {
     UpDownOptions {
-        epochs: 3,
-        batch_size: 32,
         steps: "at:0=1,1=3".parse().unwrap(),
-        momentum: Schedule::Constant(0.5),
-        weight_decay: 1e-3,
-        seed: 5,
+        learning: Learning {
+            epochs: 3,
+            batch_size: 32,
+            momentum: Schedule::Constant(0.5),
+            weight_decay: 1e-3,
+            seed: 5,
+            ..UpDownOptions::default().learning
+        },
         ..UpDownOptions::default()
     }
 }
@@ -149,7 +156,10 @@ fn up_down_is_the_same_at_any_thread_count_and_after_a_stop() {
         let data = labelled_data(100, 70, grey);
         let dbn = normal_dbn(&[70, 40, 33, 64], 3, 0.1, 6);
         let options = UpDownOptions {
-            resample_data,
+            learning: Learning {
+                resample_data,
+                ..up_down_options().learning
+            },
             ..up_down_options()
         };
         let whole = |threads: usize| {
@@ -159,18 +169,18 @@ fn up_down_is_the_same_at_any_thread_count_and_after_a_stop() {
                 .unwrap();
             let mut run = UpDown::new(dbn.clone(), options.clone(), &data).unwrap();
             let done = pool.install(|| run.run(&data, |_| ControlFlow::Continue(())));
-            assert!(done.unwrap().is_continue());
+            assert!(done.unwrap().is_finished());
             run
         };
         let one = whole(1);
         assert_eq!(one.position().updates, 12);
         for threads in [2, 7] {
-            assert_eq!(whole(threads).dbn(), one.dbn(), "{threads} threads");
+            assert_eq!(whole(threads).model(), one.model(), "{threads} threads");
         }
         let mut stopped = UpDown::new(dbn.clone(), options.clone(), &data).unwrap();
         let _ = stopped
             .run(&data, |event| match event {
-                UpDownEvent::Update(run) if run.position().updates == 6 => ControlFlow::Break(()),
+                Event::Update(run) if run.position().updates == 6 => ControlFlow::Break(()),
                 _ => ControlFlow::Continue(()),
             })
             .unwrap();
@@ -178,12 +188,16 @@ fn up_down_is_the_same_at_any_thread_count_and_after_a_stop() {
         let written = Checkpoint::from(&stopped);
         written.save(&path).unwrap();
         let read = Checkpoint::load(&path).unwrap();
-        assert_eq!((&read.model, &read.stage), (&written.model, &written.stage));
-        let mut resumed = read.clone().into_up_down(&data).unwrap();
+        assert_eq!((&read.model, &read.run), (&written.model, &written.run));
+        let mut resumed = read.clone().into_run::<UpDownLearner>(&data).unwrap();
         let _ = resumed.run(&data, |_| ControlFlow::Continue(())).unwrap();
-        assert_eq!((resumed.dbn(), resumed.state()), (one.dbn(), one.state()));
+        assert_eq!(
+            (resumed.model(), resumed.state()),
+            (one.model(), one.state())
+        );
         let other = labelled_data(99, 70, grey);
-        assert!(read.clone().into_up_down(&other).is_err() && read.into_greedy(&data).is_err());
+        assert!(read.clone().into_run::<UpDownLearner>(&other).is_err());
+        assert!(read.into_stack(&data).is_err());
     }
 }
 
@@ -216,7 +230,10 @@ fn up_down_refuses_what_cannot_work() {
     refuse(
         good(),
         UpDownOptions {
-            batch_size: 0,
+            learning: Learning {
+                batch_size: 0,
+                ..defaults().learning
+            },
             ..defaults()
         },
         "batch size",
@@ -232,7 +249,10 @@ fn up_down_refuses_what_cannot_work() {
     refuse(
         good(),
         UpDownOptions {
-            weight_decay: -1.0,
+            learning: Learning {
+                weight_decay: -1.0,
+                ..defaults().learning
+            },
             ..defaults()
         },
         "weight decay",
@@ -240,7 +260,10 @@ fn up_down_refuses_what_cannot_work() {
     refuse(
         good(),
         UpDownOptions {
-            top_rate: Schedule::Constant(-1.0),
+            learning: Learning {
+                learning_rate: Schedule::Constant(-1.0),
+                ..defaults().learning
+            },
             ..defaults()
         },
         "top rate",
@@ -248,8 +271,11 @@ fn up_down_refuses_what_cannot_work() {
     // A rate that explodes is an error, not a panic.
     let options = UpDownOptions {
         generative_rate: Schedule::Constant(1.0),
-        weight_decay: 10.0,
-        epochs: 100,
+        learning: Learning {
+            weight_decay: 10.0,
+            epochs: 100,
+            ..defaults().learning
+        },
         ..defaults()
     };
     let mut run = UpDown::new(good(), options, &data).unwrap();
@@ -261,10 +287,13 @@ fn greedy_plan(posterior: Aggregated) -> GreedyPlan {
         hidden,
         options: Options {
             negative,
-            epochs: 2,
-            batch_size: 32,
-            momentum: Schedule::Constant(0.5),
-            seed: 3,
+            learning: Learning {
+                epochs: 2,
+                batch_size: 32,
+                momentum: Schedule::Constant(0.5),
+                seed: 3,
+                ..Learning::default()
+            },
             ..Options::default()
         },
         transposed: false,
@@ -295,15 +324,15 @@ fn greedy_training_resumes_within_any_layer() {
     let data = labelled_data(100, 70, false);
     for posterior in [Aggregated::Means, Aggregated::Samples] {
         let plan = greedy_plan(posterior);
-        let mut whole = Greedy::new(plan.clone(), Default::default(), &data).unwrap();
+        let mut whole = Stack::greedy(plan.clone(), Default::default(), &data).unwrap();
         let mut layers = 0;
         let _ = whole
             .run(&data, |event| {
-                layers += usize::from(matches!(event, GreedyEvent::Layer(_)));
+                layers += usize::from(matches!(event, StackEvent::Layer(_)));
                 ControlFlow::Continue(())
             })
             .unwrap();
-        assert!(layers == 3 && whole.is_done());
+        assert!(layers == 3 && whole.is_finished());
         let expected = whole.dbn().unwrap();
         assert_eq!(
             (expected.n_layers(), expected.label_group().unwrap().size),
@@ -312,15 +341,15 @@ fn greedy_training_resumes_within_any_layer() {
         // The first layer is the run of an RBM.
         let mut rbm = Rbm::bernoulli(70, 40).initialized_from(&data, 3).unwrap();
         let trainer = harmonium::Trainer::with_options(plan.layers[0].options.clone());
-        trainer
+        let _ = trainer
             .train(&mut rbm, &data, |_| ControlFlow::Continue(()))
             .unwrap();
         assert_eq!(expected.directed()[0].to_rbm().unwrap(), rbm);
         for (layer, updates) in [(0, 3), (1, 5), (2, 1)] {
-            let mut stopped = Greedy::new(plan.clone(), Default::default(), &data).unwrap();
+            let mut stopped = Stack::greedy(plan.clone(), Default::default(), &data).unwrap();
             let _ = stopped
                 .run(&data, |event| match event {
-                    GreedyEvent::Update(run)
+                    StackEvent::Update(run)
                         if (run.layer(), run.position().updates) == (layer, updates) =>
                     {
                         ControlFlow::Break(())
@@ -328,19 +357,16 @@ fn greedy_training_resumes_within_any_layer() {
                     _ => ControlFlow::Continue(()),
                 })
                 .unwrap();
-            Checkpoint::of_greedy(&stopped)
-                .unwrap()
-                .save(&path)
-                .unwrap();
+            Checkpoint::of_stack(&stopped).unwrap().save(&path).unwrap();
             let read = Checkpoint::load(&path).unwrap();
-            let mut resumed = read.into_greedy(&data).unwrap();
+            let mut resumed = read.into_stack(&data).unwrap();
             assert_eq!(
                 (resumed.layer(), resumed.position()),
                 (layer, stopped.position())
             );
             let _ = resumed.run(&data, |_| ControlFlow::Continue(())).unwrap();
             assert_eq!(
-                resumed.into_dbn().unwrap(),
+                resumed.dbn().unwrap(),
                 expected,
                 "{posterior:?}, layer {layer}"
             );
@@ -371,11 +397,14 @@ fn greedy_and_up_down_learn() {
                 steps: 1,
                 reconstruction: Reconstruction::Sampled,
             },
-            epochs: 60,
-            batch_size: 36,
-            learning_rate: Schedule::Constant(0.1),
-            momentum: Schedule::Constant(0.5),
-            seed: 1,
+            learning: Learning {
+                epochs: 60,
+                batch_size: 36,
+                learning_rate: Schedule::Constant(0.1),
+                momentum: Schedule::Constant(0.5),
+                seed: 1,
+                ..Learning::default()
+            },
             ..Options::default()
         },
         transposed: false,
@@ -385,9 +414,9 @@ fn greedy_and_up_down_learn() {
         posterior: Aggregated::Means,
         classes: Some(2),
     };
-    let mut greedy = Greedy::new(plan, Default::default(), &data).unwrap();
+    let mut greedy = Stack::greedy(plan, Default::default(), &data).unwrap();
     let _ = greedy.run(&data, |_| ControlFlow::Continue(())).unwrap();
-    let dbn = greedy.into_dbn().unwrap();
+    let dbn = greedy.dbn().unwrap();
     let states = patterns.take(&kept);
     let states = states.bits().unwrap();
     let classes: Vec<usize> = kept.iter().map(|&s| class(s) as usize).collect();
@@ -407,17 +436,20 @@ fn greedy_and_up_down_learn() {
     };
     let (before, _) = measure(&dbn);
     let options = UpDownOptions {
-        epochs: 100,
-        batch_size: 36,
         generative_rate: Schedule::Constant(0.1),
         recognition_rate: Schedule::Constant(0.1),
-        top_rate: Schedule::Constant(0.1),
-        seed: 2,
+        learning: Learning {
+            epochs: 100,
+            batch_size: 36,
+            learning_rate: Schedule::Constant(0.1),
+            seed: 2,
+            ..UpDownOptions::default().learning
+        },
         ..UpDownOptions::default()
     };
     let mut run = UpDown::new(dbn, options, &data).unwrap();
     let _ = run.run(&data, |_| ControlFlow::Continue(())).unwrap();
-    let (after, errors) = measure(run.dbn());
+    let (after, errors) = measure(run.model());
     // Pixels and labels independent: 10 bits and more.
     assert!(
         after > before && after > -10.0 * std::f64::consts::LN_2,

@@ -206,6 +206,10 @@ fn model_files_hold_weights_and_biases_from_the_first_layer_on() {
     Checkpoint::from(network.clone()).save(&path).unwrap();
     let loaded = Checkpoint::load(&path).unwrap();
     assert_eq!(loaded.model.network().unwrap(), &network);
-    assert!(loaded.model.dbn().is_err() && loaded.backprop.is_none());
-    assert!(loaded.into_backprop(&examples(4, 4, 2, true, 1)).is_err());
+    assert!(loaded.model.dbn().is_err() && loaded.run.is_none());
+    assert!(
+        loaded
+            .into_run::<BackpropLearner>(&examples(4, 4, 2, true, 1))
+            .is_err()
+    );
 }

@@ -4,12 +4,12 @@ mod machines;
 mod training;
 
 use crate::common;
-use crate::common::{normal_machine, normal_rbm};
+use crate::common::{memory::remembered, normal_machine, normal_rbm};
 use harmonium::{
     BitMatrix, Checkpoint, Dbm, Dbn, Error, Examples, Matrix, Network, States, dataset,
     model::{Activation, Directed, Layer, MeanField, NetworkLayer, Rbm},
     rng::{Draws, HostRng, Site},
-    train::{Backprop, BackpropEvent, BackpropOptions, Descent, NetworkParameters, Rule, Schedule},
+    train::{Backprop, BackpropLearner, BackpropOptions, Descent, Event, Learning, Rule, Schedule},
     units::{Kind, Units},
 };
 use std::ops::ControlFlow;
@@ -187,21 +187,25 @@ impl Twin {
 }
 
 /// Minus the gradient that an update of rate 1 without momentum takes, parameters as in [`Twin::parameters`].
-fn step_of(parameters: &NetworkParameters) -> Vec<f64> {
-    let mut all = Vec::new();
-    for (w, b) in parameters.weights.iter().zip(&parameters.bias) {
-        all.extend(w.elements().map(f64::from));
-        all.extend(b.iter().map(|&x| f64::from(x)));
-    }
-    all
+fn step_of(run: &Backprop) -> Vec<f64> {
+    let of = |name: String| remembered(run, &format!("training.velocity.{name}"));
+    let layers = 0..run.model().n_layers() - 1;
+    let all = layers.flat_map(|l| {
+        let (weights, bias) = (format!("weights.{l}"), format!("bias.{}", l + 1));
+        of(weights).into_iter().chain(of(bias))
+    });
+    all.map(f64::from).collect()
 }
 
 fn plain_options(batch_size: usize) -> BackpropOptions {
     BackpropOptions {
-        epochs: 1,
-        batch_size,
-        learning_rate: Schedule::Constant(1.0),
-        momentum: Schedule::Constant(0.0),
+        learning: Learning {
+            epochs: 1,
+            batch_size,
+            learning_rate: Schedule::Constant(1.0),
+            momentum: Schedule::Constant(0.0),
+            ..BackpropOptions::default().learning
+        },
         ..BackpropOptions::default()
     }
 }
@@ -209,9 +213,13 @@ fn plain_options(batch_size: usize) -> BackpropOptions {
 /// Loss and gradient of one update over all examples, whose order does not matter without dropout.
 fn loss_and_step(network: &Network, data: &Examples, options: BackpropOptions) -> (f64, Vec<f64>) {
     let mut run = Backprop::new(network.clone(), options, data).unwrap();
-    run.update(data).unwrap();
-    let step = step_of(run.state().first.as_ref().unwrap());
-    (run.loss(), step)
+    let _ = run.update(data).unwrap();
+    (loss(&run), step_of(&run))
+}
+
+/// The loss of the last update.
+fn loss(run: &Backprop) -> f64 {
+    run.figures().loss.expect("an update was done")
 }
 
 fn classes(network: &Network) -> usize {
@@ -339,7 +347,10 @@ fn dropout_is_by_the_definition_of_its_draws() {
         let options = BackpropOptions {
             input_dropout: 0.2,
             hidden_dropout: 0.5,
-            seed: 9,
+            learning: Learning {
+                seed: 9,
+                ..plain_options(samples).learning
+            },
             ..plain_options(samples)
         };
         let mut twin = Twin::new(&network, samples);
@@ -376,8 +387,11 @@ fn grey_inputs_are_drawn_by_the_definition() {
     // Equal examples, so that their order does not matter.
     let data = examples(1, 70, 5, false, 2).take(&vec![0; samples]);
     let options = BackpropOptions {
-        resample_data: true,
-        seed: 9,
+        learning: Learning {
+            resample_data: true,
+            seed: 9,
+            ..plain_options(samples).learning
+        },
         ..plain_options(samples)
     };
     let draws = Draws::new(9, Site::Data, 0);
@@ -407,24 +421,27 @@ fn dropout_keeps_the_expected_gradient() {
     let x = rows_of(&data).remove(0);
     let updates = 4000;
     let options = BackpropOptions {
-        epochs: updates,
         input_dropout: 0.3,
-        // Steps far below a rounding of the weights: the network stays where it is.
-        learning_rate: Schedule::Constant(1e-25),
+        learning: Learning {
+            epochs: updates,
+            // Steps far below a rounding of the weights: the network stays where it is.
+            learning_rate: Schedule::Constant(1e-25),
+            ..plain_options(1).learning
+        },
         ..plain_options(1)
     };
     let mut run = Backprop::new(network.clone(), options, &data).unwrap();
     let (mut mean, mut square) = (vec![0.0; n * n], vec![0.0; n * n]);
     for _ in 0..updates {
-        run.update(&data).unwrap();
-        let step = &run.state().first.as_ref().unwrap().weights[0];
-        for (k, s) in step.elements().enumerate() {
+        let _ = run.update(&data).unwrap();
+        let step = remembered(&run, "training.velocity.weights.0");
+        for (k, s) in step.into_iter().enumerate() {
             let g = f64::from(s) / 1e-25;
             mean[k] += g / updates as f64;
             square[k] += g * g / updates as f64;
         }
     }
-    assert_eq!(*run.network(), network);
+    assert_eq!(*run.model(), network);
     let w = network.weights(0);
     for i in 0..n {
         for j in 0..n {

@@ -23,29 +23,32 @@ fn conjugate_gradients_find_the_optimum_of_a_convex_problem() {
     let norm = |x: &[f64]| x.iter().map(|x| x * x).sum::<f64>().sqrt();
     assert!(norm(&gradient) < 1e-8);
     let options = BackpropOptions {
-        epochs: 25,
-        batch_size: samples,
         output_epochs: 0,
-        weight_decay: 0.05,
+        learning: Learning {
+            epochs: 25,
+            batch_size: samples,
+            weight_decay: 0.05,
+            ..BackpropOptions::conjugate_gradients().learning
+        },
         ..BackpropOptions::conjugate_gradients()
     };
     let mut run = Backprop::new(network.clone(), options, &data).unwrap();
     let mut evaluations = None;
     let done = run.run(&data, |event| {
-        if let BackpropEvent::Epoch(run) = event
-            && run.loss() < optimum + 1e-5
+        if let Event::Epoch(run) = event
+            && loss(run) < optimum + 1e-5
         {
-            evaluations.get_or_insert(run.evaluations());
+            evaluations.get_or_insert(run.figures().evaluations.unwrap());
         }
         ControlFlow::Continue(())
     });
-    assert!(done.unwrap().is_continue());
-    let found = Twin::parameters(run.network());
-    let (loss, gradient) = twin.loss_and_gradient(&found, &x, &labels);
+    assert!(done.unwrap().is_finished());
+    let found = Twin::parameters(run.model());
+    let (mean, gradient) = twin.loss_and_gradient(&found, &x, &labels);
     // The loss is flat at the optimum: what f32 leaves of the gradient, 1e-5 or so, squared over twice the least curvature, 0.05.
     assert!(norm(&gradient) < 1e-4, "{}", norm(&gradient));
-    assert!(loss - optimum < 1e-6, "{loss} for {optimum}");
-    assert!((run.loss() - loss).abs() < 1e-6);
+    assert!(mean - optimum < 1e-6, "{mean} for {optimum}");
+    assert!((loss(&run) - mean).abs() < 1e-6);
     // Ten restarts of three searches, of which each takes a few evaluations, are plenty for 39 parameters.
     assert!(
         evaluations.is_some_and(|n| n <= 10 * (1 + 3 * 3)),
@@ -58,20 +61,23 @@ fn conjugate_gradients_never_end_higher() {
     let data = examples(60, 20, 4, true, 1);
     let network = network(&[20, 15, 4], &[LOGISTIC, SOFTMAX], 0.5, 2);
     let options = BackpropOptions {
-        epochs: 30,
-        batch_size: 60,
         output_epochs: 5,
+        learning: Learning {
+            epochs: 30,
+            batch_size: 60,
+            ..BackpropOptions::conjugate_gradients().learning
+        },
         ..BackpropOptions::conjugate_gradients()
     };
     let (mut last, _) = loss_and_step(&network, &data, plain_options(60));
     let mut run = Backprop::new(network.clone(), options, &data).unwrap();
     for epoch in 0..30 {
-        run.update(&data).unwrap();
-        assert!(run.loss() <= last + 1e-7, "{} after {last}", run.loss());
-        last = run.loss();
+        let _ = run.update(&data).unwrap();
+        assert!(loss(&run) <= last + 1e-7, "{} after {last}", loss(&run));
+        last = loss(&run);
         // Lower layers wait until the output has learned.
-        let same = run.network().weights(0) == network.weights(0)
-            && run.network().bias(1) == network.bias(1);
+        let same =
+            run.model().weights(0) == network.weights(0) && run.model().bias(1) == network.bias(1);
         assert_eq!(same, epoch < 5);
     }
     // Sixty random labels of twenty bits are learned by heart.
@@ -85,27 +91,30 @@ fn the_output_layer_alone_is_stable_at_any_rate() {
     for (output, size) in [(SOFTMAX, 4), (LOGISTIC, 20), (LINEAR, 20)] {
         let network = network(&[20, 30, size], &[LOGISTIC, output], 1.0, 2);
         let options = BackpropOptions {
-            epochs: 101,
             output_epochs: 100,
-            batch_size: 60,
-            learning_rate: 1000.0.into(),
-            momentum: 0.0.into(),
+            learning: Learning {
+                epochs: 101,
+                batch_size: 60,
+                learning_rate: 1000.0.into(),
+                momentum: 0.0.into(),
+                ..BackpropOptions::default().learning
+            },
             ..BackpropOptions::default()
         };
         let mut run = Backprop::new(network, options, &data).unwrap();
-        run.update(&data).unwrap();
-        let first = run.loss();
+        let _ = run.update(&data).unwrap();
+        let first = loss(&run);
         let mut last = first;
         for _ in 1..100 {
-            run.update(&data).unwrap();
-            assert!(run.loss() < last, "{} after {last}", run.loss());
-            last = run.loss();
+            let _ = run.update(&data).unwrap();
+            assert!(loss(&run) < last, "{} after {last}", loss(&run));
+            last = loss(&run);
         }
         assert!(last < 0.8 * first, "{last} after {first}");
-        let network = run.network().clone();
-        run.update(&data).unwrap();
+        let network = run.model().clone();
+        let _ = run.update(&data).unwrap();
         let far = (0..30).flat_map(|i| {
-            let rows = run.network().weights(1).row(i).iter();
+            let rows = run.model().weights(1).row(i).iter();
             rows.zip(network.weights(1).row(i))
                 .map(|(a, b)| (a - b).abs())
         });
@@ -115,22 +124,28 @@ fn the_output_layer_alone_is_stable_at_any_rate() {
 
 fn run_options() -> Vec<BackpropOptions> {
     let base = BackpropOptions {
-        epochs: 3,
         output_epochs: 1,
-        batch_size: 30,
-        seed: 5,
+        learning: Learning {
+            epochs: 3,
+            batch_size: 30,
+            seed: 5,
+            ..BackpropOptions::default().learning
+        },
         ..BackpropOptions::default()
     };
     let steps = |rule| BackpropOptions {
         descent: Descent::Steps(rule),
         input_dropout: 0.2,
         hidden_dropout: 0.5,
-        max_norm: Some(2.0),
-        weight_decay: 1e-3,
-        resample_data: rule == Rule::Nesterov,
-        learning_rate: Schedule::Linear {
-            from: 0.05,
-            to: 0.0,
+        learning: Learning {
+            max_norm: Some(2.0),
+            weight_decay: 1e-3,
+            resample_data: rule == Rule::Nesterov,
+            learning_rate: Schedule::Linear {
+                from: 0.05,
+                to: 0.0,
+            },
+            ..base.learning.clone()
         },
         ..base.clone()
     };
@@ -141,7 +156,10 @@ fn run_options() -> Vec<BackpropOptions> {
         steps(Rule::ADAM),
         BackpropOptions {
             descent: Descent::ConjugateGradients { line_searches: 2 },
-            weight_decay: 1e-3,
+            learning: Learning {
+                weight_decay: 1e-3,
+                ..base.learning
+            },
             ..base
         },
     ]
@@ -162,23 +180,23 @@ fn resumed_is_never_interrupted_at_any_number_of_threads() {
                     let mut run = Backprop::new(network.clone(), options.clone(), &data).unwrap();
                     let _ = run.run(&data, |_| ControlFlow::Continue(())).unwrap();
                     assert_eq!(run.position().updates, 12);
-                    finished.push((run.network().clone(), run.state().clone()));
+                    finished.push((run.model().clone(), run.state()));
                 });
             }
             assert!(finished.iter().all(|x| *x == finished[0]), "{options:?}");
             for stop in [1, 6] {
                 let mut run = Backprop::new(network.clone(), options.clone(), &data).unwrap();
                 for _ in 0..stop {
-                    run.update(&data).unwrap();
+                    let _ = run.update(&data).unwrap();
                 }
                 let path = dir.path().join("run.safetensors");
                 Checkpoint::from(&run).save(&path).unwrap();
                 let loaded = Checkpoint::load(&path).unwrap();
-                assert_eq!(loaded.model.network().unwrap(), run.network());
-                let mut resumed = loaded.into_backprop(&data).unwrap();
+                assert_eq!(loaded.model.network().unwrap(), run.model());
+                let mut resumed = loaded.into_run::<BackpropLearner>(&data).unwrap();
                 assert_eq!(resumed.state(), run.state());
                 let _ = resumed.run(&data, |_| ControlFlow::Continue(())).unwrap();
-                let found = (resumed.network().clone(), resumed.state().clone());
+                let found = (resumed.model().clone(), resumed.state());
                 assert_eq!(found, finished[0]);
             }
         }
@@ -189,9 +207,12 @@ fn resumed_is_never_interrupted_at_any_number_of_threads() {
 fn norms_stay_below_the_largest() {
     let data = examples(50, 20, 3, false, 8);
     let options = BackpropOptions {
-        max_norm: Some(0.5),
-        epochs: 2,
-        batch_size: 10,
+        learning: Learning {
+            max_norm: Some(0.5),
+            epochs: 2,
+            batch_size: 10,
+            ..BackpropOptions::default().learning
+        },
         ..BackpropOptions::default()
     };
     let mut run = Backprop::new(
@@ -200,9 +221,9 @@ fn norms_stay_below_the_largest() {
         &data,
     );
     let run = run.as_mut().unwrap();
-    run.update(&data).unwrap();
+    let _ = run.update(&data).unwrap();
     for l in 0..2 {
-        let w = run.network().weights(l);
+        let w = run.model().weights(l);
         for j in 0..w.columns() {
             let square: f32 = (0..w.rows()).map(|i| w.row(i)[j].powi(2)).sum();
             assert!(square.sqrt() <= 0.5 + 1e-6);
@@ -224,15 +245,18 @@ fn fine_tuning_learns() {
         normal_machine(("bernoulli", 12), ("gaussian", 4), 0.3, 2),
     ]);
     let options = BackpropOptions {
-        epochs: 60,
-        batch_size: data.len(),
         output_epochs: 0,
+        learning: Learning {
+            epochs: 60,
+            batch_size: data.len(),
+            ..BackpropOptions::conjugate_gradients().learning
+        },
         ..BackpropOptions::conjugate_gradients()
     };
     let mut run = Backprop::new(start.unwrap(), options, &data).unwrap();
-    let before = mean(run.network());
+    let before = mean(run.model());
     let _ = run.run(&data, |_| ControlFlow::Continue(())).unwrap();
-    let after = mean(run.network());
+    let after = mean(run.model());
     // The variance of the images is 4; what is left is some pixels of a few images.
     assert!(before > 2.0 && after < 0.3, "{before} to {after}");
     // Bars are constant along rows; the two images of one colour are both and out.
@@ -247,14 +271,17 @@ fn fine_tuning_learns() {
     let dbn = Dbn::from(Rbm::bernoulli(16, 20).initialized_from(&data, 1).unwrap());
     let network = Network::classifier_from_dbn(&dbn, 2, 1).unwrap();
     let options = BackpropOptions {
-        epochs: 600,
-        batch_size: 7,
-        learning_rate: Schedule::Linear { from: 0.5, to: 0.0 },
+        learning: Learning {
+            epochs: 600,
+            batch_size: 7,
+            learning_rate: Schedule::Linear { from: 0.5, to: 0.0 },
+            ..BackpropOptions::default().learning
+        },
         ..BackpropOptions::default()
     };
     let mut run = Backprop::new(network, options, &labelled).unwrap();
     let _ = run.run(&labelled, |_| ControlFlow::Continue(())).unwrap();
-    let found = harmonium::model::most_probable(&run.network().log_p_y_from_v(&labelled).unwrap());
+    let found = harmonium::model::most_probable(&run.model().log_p_y_from_v(&labelled).unwrap());
     let labels = labelled.labels().unwrap();
     assert!(found.iter().zip(labels).all(|(y, l)| *y == *l as usize));
 }
@@ -271,7 +298,10 @@ fn what_cannot_work_is_refused() {
     let base = BackpropOptions::default;
     said(
         with(BackpropOptions {
-            batch_size: 0,
+            learning: Learning {
+                batch_size: 0,
+                ..base().learning
+            },
             ..base()
         }),
         &["batch size"],
@@ -285,21 +315,30 @@ fn what_cannot_work_is_refused() {
     );
     said(
         with(BackpropOptions {
-            weight_decay: f32::NAN,
+            learning: Learning {
+                weight_decay: f32::NAN,
+                ..base().learning
+            },
             ..base()
         }),
         &["weight decay"],
     );
     said(
         with(BackpropOptions {
-            max_norm: Some(0.0),
+            learning: Learning {
+                max_norm: Some(0.0),
+                ..base().learning
+            },
             ..base()
         }),
         &["largest norm"],
     );
     said(
         with(BackpropOptions {
-            momentum: 1.0.into(),
+            learning: Learning {
+                momentum: 1.0.into(),
+                ..base().learning
+            },
             ..base()
         }),
         &["momentum"],
@@ -339,7 +378,10 @@ fn what_cannot_work_is_refused() {
     };
     let of_reals = Network::new(Units::of(Kind::Gaussian, 6), vec![layer(6, 3, SOFTMAX)]);
     let resampled = BackpropOptions {
-        resample_data: true,
+        learning: Learning {
+            resample_data: true,
+            ..base().learning
+        },
         ..base()
     };
     said(

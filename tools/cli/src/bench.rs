@@ -21,7 +21,7 @@ use harmonium::{
     product::{Provider, Route, gemm},
     rng::{Draws, HostRng, Site},
     simd::Isa,
-    train::{Negative, Options, Reconstruction, Schedule, Training},
+    train::{Learning, Negative, Options, Reconstruction, Schedule, Training},
 };
 use indicatif::ProgressBar;
 use rayon::{ThreadPool, ThreadPoolBuilder};
@@ -503,15 +503,18 @@ fn epoch(
 ) -> Result<(f64, f64)> {
     let options = Options {
         negative,
-        batch_size,
-        learning_rate: Schedule::Constant(0.05),
+        learning: Learning {
+            batch_size,
+            learning_rate: Schedule::Constant(0.05),
+            ..Learning::default()
+        },
         ..Options::default()
     };
     let mut training = Training::new(rbm.clone(), options, data)?;
     let batches = training.position().batches;
-    let mut call = || (0..batches).try_for_each(|_| training.update(data));
+    let mut call = || (0..batches).try_for_each(|_| training.update(data).map(drop));
     let [time] = median_seconds(seconds, [&mut call])?;
-    training.rbm().check_finite()?;
+    training.model().check_finite()?;
     Ok((time, training.connection_updates_per_epoch() as f64))
 }
 

@@ -1,6 +1,6 @@
 //! The data of a command: named on the command line or in the notes of a model, loaded, binarised and split.
 
-use crate::failure::{Failure, Outcome};
+use crate::failure::{Failure, Outcome, note};
 use harmonium::{
     Error, Input,
     dataset::{Binarization, Dataset, ExampleStream, Examples},
@@ -9,6 +9,14 @@ use std::{collections::BTreeMap, io, path::Path};
 
 /// Name of the data set that the program carries.
 pub const MNIST: &str = "mnist";
+
+/// Note of the fingerprint of the examples that a run learns from.
+const FINGERPRINT: &str = "fingerprint";
+/// Fingerprints as the library defines them begin with this.
+const DEFINITION: &str = "1:";
+
+/// No note may tell of more classes.
+const MOST_CLASSES: usize = 1 << 16;
 
 /// Examples of a stream that are loaded, and the most values of them.
 const SAMPLED: usize = 10_000;
@@ -117,6 +125,47 @@ impl Data {
     }
 }
 
+impl Data {
+    /// Writes the fingerprint of the examples to learn from to the `notes` of a run: of all values
+    /// and labels, of a stream that of some examples. A run to go on with, the notes and the path
+    /// of whose file are `stored`, must have the same; where it has none, a line says that this
+    /// cannot be known.
+    ///
+    /// # Errors
+    /// Other data than those of the stored run; those of reading a stream.
+    pub fn mark(
+        &self,
+        notes: &mut BTreeMap<String, String>,
+        stored: Option<(&BTreeMap<String, String>, &Path)>,
+    ) -> Outcome<()> {
+        let (hash, n) = match &self.stream {
+            Some(stream) => (stream.fingerprint()?, stream.len()),
+            None => (self.train.fingerprint(), self.train.len()),
+        };
+        let found = format!("{DEFINITION}{hash:016x}:{n}x{}", self.train.columns());
+        if let Some((notes, path)) = stored {
+            let (name, path) = (&self.name, path.display());
+            match notes.get(FINGERPRINT) {
+                Some(expected) if expected.starts_with(DEFINITION) => {
+                    if *expected != found {
+                        let message = format!(
+                            "{path}: its run is on other data: expected the fingerprint {expected}, {name} has {found}"
+                        );
+                        return Err(Failure::failed(message).hint(
+                            "put the data of the run back, or start a new run in another --out without --resume",
+                        ));
+                    }
+                }
+                _ => note(format!(
+                    "{path} holds no fingerprint of its data: whether {name} has changed since cannot be checked"
+                )),
+            }
+        }
+        notes.insert(FINGERPRINT.into(), found);
+        Ok(())
+    }
+}
+
 /// `data` as notes hold it: a path that means the same in every directory.
 pub fn resolved(data: &str) -> String {
     if data == MNIST {
@@ -165,6 +214,11 @@ impl Source {
             }
         };
         let classes = read(notes, "classes", 0)?;
+        if classes > MOST_CLASSES {
+            return Err(Failure::failed(format!(
+                "the model's note `classes` is foreign: expected at most {MOST_CLASSES}, found {classes}"
+            )));
+        }
         Ok(Some(Self {
             values,
             labels: (classes > 0).then_some(classes),

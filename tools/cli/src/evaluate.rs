@@ -232,7 +232,7 @@ fn annealing(
         return Err(likelihood::not_annealed(rbm));
     }
     let betas = betas(args)?;
-    let mut annealing = likelihood::Annealing::of(train, args.chains, betas, seed);
+    let mut annealing = likelihood::Annealing::of(train, args.chains, betas, seed)?;
     if args.reverse {
         let start = ReverseStart::suited_to(
             rbm,

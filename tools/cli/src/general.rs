@@ -12,6 +12,6 @@ mod train;
 
 pub use edges::{is_edge_file, load as load_edges};
 pub use evaluate::run as evaluate;
-pub use plan::{inspected, inspected_json};
+pub use plan::describe;
 pub use sample::run as sample;
 pub use train::run as train;

@@ -1,14 +1,12 @@
 //! `harmonium inspect`: what a model file holds.
 
+mod run;
+
 use crate::{
-    args::InspectArgs, deep, evaluate::load_model, failure::Outcome, general, named::Named,
-    plan::describe_run, report,
+    args::InspectArgs, deep, evaluate::load_model, failure::Outcome, named::Named, report,
+    run_file::RunFile,
 };
-use harmonium::{
-    Matrix, Model,
-    checkpoint::{Checkpoint, DbmTrainingState, Stage},
-    model::Layer,
-};
+use harmonium::{Matrix, Model, checkpoint::Checkpoint, model::Layer};
 use serde_json::{Map, Value, json};
 
 /// Of a note, in the table.
@@ -75,11 +73,22 @@ impl Summary {
 /// Runs the command.
 pub fn run(args: &InspectArgs) -> Outcome<()> {
     let checkpoint = load_model(&args.model)?;
+    let run = RunFile::beside(&args.model);
     if args.json {
-        return report::json(as_json(&checkpoint));
+        let mut object = as_json(&checkpoint);
+        object.insert("run".into(), json!(run.as_ref().map(RunFile::json)));
+        return report::json(object);
     }
     let title = format!("{}: {}", args.model.display(), name(&checkpoint.model));
-    report::table(&title, &rows(&checkpoint))
+    let mut rows = rows(&checkpoint);
+    if let Some(run) = run {
+        let row = |name: &str, value: String| [name.to_owned(), value, String::new()];
+        rows.push(row("command", run.command));
+        rows.push(row("training time", format!("{:.1} s", run.seconds)));
+        let stages = run.stages.into_iter();
+        rows.extend(stages.map(|(name, x)| row(&format!("time of {name}"), format!("{x:.1} s"))));
+    }
+    report::table(&title, &rows)
 }
 
 /// A machine of any kind in a few words.
@@ -163,99 +172,6 @@ fn summaries(model: &Model) -> Vec<(String, Vec<usize>, Summary)> {
     all
 }
 
-/// Where the training of a deep machine stands.
-fn stage_rows(checkpoint: &Checkpoint) -> Vec<[String; 3]> {
-    let row = |name: &str, value: String| [name.to_owned(), value, String::new()];
-    if let Some(state) = &checkpoint.dbm_training {
-        return joint_rows(state);
-    }
-    match &checkpoint.stage {
-        None => Vec::new(),
-        Some(Stage::Greedy(plan)) => {
-            let learns = layers(&checkpoint.model).len() - 1;
-            vec![
-                row(
-                    "stage",
-                    format!("greedy, layer {learns} of {}", plan.layers.len()),
-                ),
-                row(
-                    "classes",
-                    plan.classes.map_or("none".into(), |n| n.to_string()),
-                ),
-            ]
-        }
-        Some(Stage::Pretraining { plan, rbms }) => vec![
-            row(
-                "stage",
-                format!("pretraining, RBM {} of {}", rbms.len(), plan.hidden.len()),
-            ),
-            row(
-                "classes",
-                plan.classes.map_or("none".into(), |n| n.to_string()),
-            ),
-        ],
-        Some(Stage::UpDown(state)) => {
-            let options = &state.options;
-            let batches = state.examples.div_ceil(options.batch_size.max(1));
-            let epoch = state.updates as f64 / batches.max(1) as f64;
-            vec![
-                row(
-                    "stage",
-                    format!("up-down, epoch {epoch:.2} of {}", options.epochs),
-                ),
-                row("updates", state.updates.to_string()),
-                row("training examples", state.examples.to_string()),
-                row("batch size", options.batch_size.to_string()),
-                row("sweeps of the top", options.steps.to_string()),
-                row("generative rate", options.generative_rate.to_string()),
-                row("recognition rate", options.recognition_rate.to_string()),
-                row("top rate", options.top_rate.to_string()),
-                row("momentum", options.momentum.to_string()),
-                row("weight decay (L2)", options.weight_decay.to_string()),
-                row("seed", options.seed.to_string()),
-            ]
-        }
-    }
-}
-
-/// Where the training of all layers of a deep Boltzmann machine stands.
-fn joint_rows(state: &DbmTrainingState) -> Vec<[String; 3]> {
-    let row = |name: &str, value: String| [name.to_owned(), value, String::new()];
-    let options = &state.options;
-    let batches = state.examples.div_ceil(options.batch_size.max(1));
-    let epoch = state.updates as f64 / batches.max(1) as f64;
-    let mean_field = options.mean_field;
-    vec![
-        row(
-            "stage",
-            format!("joint, epoch {epoch:.2} of {}", options.epochs),
-        ),
-        row("updates", state.updates.to_string()),
-        row("training examples", state.examples.to_string()),
-        row("batch size", options.batch_size.to_string()),
-        row("chains", options.chains.to_string()),
-        row("sweeps an update", options.sweeps.to_string()),
-        row(
-            "mean field",
-            format!(
-                "at most {} iterations, to changes of {}",
-                mean_field.iterations, mean_field.tolerance
-            ),
-        ),
-        row("learning rate", options.learning_rate.to_string()),
-        row("momentum", options.momentum.to_string()),
-        row("weight decay (L2)", options.weight_decay.to_string()),
-        row(
-            "gradient",
-            match options.centering {
-                Some(_) => "centred".into(),
-                None => "ordinary".into(),
-            },
-        ),
-        row("seed", options.seed.to_string()),
-    ]
-}
-
 fn rows(checkpoint: &Checkpoint) -> Vec<[String; 3]> {
     let row = |name: &str, value: String| [name.to_owned(), value, String::new()];
     let model = &checkpoint.model;
@@ -269,48 +185,9 @@ fn rows(checkpoint: &Checkpoint) -> Vec<[String; 3]> {
     for (name, shape, summary) in summaries(model) {
         rows.push(summary.row(&name, &shape));
     }
-    rows.extend(stage_rows(checkpoint));
-    match &checkpoint.training {
-        None if checkpoint.stage.is_some() || checkpoint.dbm_training.is_some() => {}
-        None if checkpoint.boltzmann_training.is_some() => {
-            rows.extend(general::inspected(checkpoint));
-        }
+    match &checkpoint.run {
+        Some(run) => rows.extend(run::rows(run, model)),
         None => rows.push(row("training", "none in the file".into())),
-        Some(state) => {
-            let batches = state.examples.div_ceil(state.options.batch_size.max(1));
-            let epoch = state.updates as f64 / batches.max(1) as f64;
-            rows.push(row(
-                "training",
-                format!("epoch {epoch:.2} of {}", state.options.epochs),
-            ));
-            rows.push(row("updates", state.updates.to_string()));
-            rows.push(row("training examples", state.examples.to_string()));
-            if let Some(chains) = &state.chains {
-                rows.push(row("stored chains", chains.rows().to_string()));
-            }
-            let options = &state.options;
-            let clip = options
-                .gradient_clip
-                .map_or_else(|| "none".into(), |clip| clip.to_string());
-            rows.extend([
-                row("method", describe_run(options)),
-                row("batch size", options.batch_size.to_string()),
-                row("learning rate", options.learning_rate.to_string()),
-                row("momentum", options.momentum.to_string()),
-                row("weight decay (L2)", options.weight_decay.to_string()),
-                row("weight decay (L1)", options.l1_decay.to_string()),
-                row("gradient clip", clip),
-                row(
-                    "grey data",
-                    if options.resample_data {
-                        "drawn anew at each visit".into()
-                    } else {
-                        "as they are".into()
-                    },
-                ),
-                row("seed", options.seed.to_string()),
-            ]);
-        }
     }
     for (key, value) in &checkpoint.notes {
         // Lists of numbers, such as the means of a standardisation, are long: --json has them whole.
@@ -339,55 +216,10 @@ fn as_json(checkpoint: &Checkpoint) -> Map<String, Value> {
         .map(|(name, shape, summary)| (name, summary.json(&shape)))
         .collect();
     put("parameters", parameters.into());
-    let training = checkpoint.training.as_ref().map(|state| {
-        json!({
-            "updates": state.updates,
-            "examples": state.examples,
-            "chains": state.chains.as_ref().map(|chains| chains.rows()),
-            "options": report::options(&state.options),
-        })
-    });
-    put(
-        "training",
-        json!(training.or_else(|| general::inspected_json(checkpoint))),
-    );
-    if let Some(state) = &checkpoint.dbm_training {
-        put(
-            "stage",
-            json!({
-                "name": "joint",
-                "updates": state.updates,
-                "examples": state.examples,
-                "options": report::read(serde_json::to_string(&state.options)),
-            }),
-        );
-    }
-    match &checkpoint.stage {
-        None => {}
-        Some(Stage::Greedy(plan)) => {
-            let learns = layers.len() - 1;
-            put(
-                "stage",
-                json!({"name": "greedy", "layer": learns, "layers": plan.layers.len(), "classes": plan.classes}),
-            );
-        }
-        Some(Stage::Pretraining { plan, rbms }) => {
-            put(
-                "stage",
-                json!({"name": "pretraining", "layer": rbms.len(), "layers": plan.hidden.len(), "classes": plan.classes}),
-            );
-        }
-        Some(Stage::UpDown(state)) => {
-            put(
-                "stage",
-                json!({
-                    "name": "up-down",
-                    "updates": state.updates,
-                    "examples": state.examples,
-                    "options": report::read(serde_json::to_string(&state.options)),
-                }),
-            );
-        }
+    let run = checkpoint.run.as_ref();
+    put("training", json!(run.and_then(run::training)));
+    if let Some(stage) = run.and_then(|run| run::stage(run, layers.len() - 1)) {
+        put("stage", stage);
     }
     put("notes", json!(checkpoint.notes));
     object

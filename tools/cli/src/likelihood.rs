@@ -50,17 +50,20 @@ pub struct Annealing {
 
 impl Annealing {
     /// Forward from the base rate of `train`.
-    pub fn of(train: &Examples, chains: usize, betas: Betas, seed: u64) -> Self {
-        Self {
+    ///
+    /// # Errors
+    /// Those of [`Base::rate_of`].
+    pub fn of(train: &Examples, chains: usize, betas: Betas, seed: u64) -> Outcome<Self> {
+        Ok(Self {
             ais: Ais {
                 chains,
                 betas,
-                base: Base::rate_of(train),
+                base: Base::rate_of(train)?,
                 seed,
             },
             reverse: None,
             raise: None,
-        }
+        })
     }
 
     /// Forward and back, as [`Bracket`] needs it, with the temperatures that do best at their number (docs/likelihood.md).
@@ -71,7 +74,7 @@ impl Annealing {
         let (chains, burn_in) = (DEFAULT_CHAINS, DEFAULT_BURN_IN);
         Ok(Self {
             reverse: Some(ReverseStart::suited_to(rbm, train, chains, burn_in, seed)?),
-            ..Self::of(train, chains, Betas::SalakhutdinovMurray, seed)
+            ..Self::of(train, chains, Betas::SalakhutdinovMurray, seed)?
         })
     }
 }

@@ -1,6 +1,6 @@
 //! What is watched while a machine learns, as rows of `metrics.csv`.
 
-use crate::failure::Outcome;
+use crate::failure::{Failure, Outcome, note};
 use harmonium::{Error, checkpoint::write_atomically};
 use std::{
     fs::{self, File, OpenOptions},
@@ -80,12 +80,18 @@ impl Record for Row {
     }
 }
 
-/// `metrics.csv` and its rows.
+/// `metrics.csv` and its rows. A row that cannot be written, on a full disk perhaps, does not end
+/// the run: the machine is worth more than its figures. Each further row tries to write all of
+/// them, and so does the end of the run.
 #[derive(Debug)]
 pub struct Metrics<R> {
     path: PathBuf,
     file: File,
     rows: Vec<R>,
+    /// Why the file lacks rows, if it does.
+    lacks: Option<Error>,
+    /// Whether the user knows.
+    is_told: bool,
 }
 
 impl<R: Record> Metrics<R> {
@@ -103,31 +109,54 @@ impl<R: Record> Metrics<R> {
                 Err(e) => return Err(Error::io(path, "read", e).into()),
             }
         }
-        let mut text = format!("{}\n", R::HEADER);
-        for row in &rows {
-            text.push_str(&row.line());
-            text.push('\n');
-        }
-        write_atomically(path, text.as_bytes())?;
-        let file = OpenOptions::new()
-            .append(true)
-            .open(path)
-            .map_err(|e| Error::io(path, "open", e))?;
+        let file = written(path, &rows)?;
         Ok(Self {
             path: path.to_owned(),
             file,
             rows,
+            lacks: None,
+            is_told: false,
         })
     }
 
-    /// Adds a row to the file.
-    pub fn push(&mut self, row: R) -> Outcome<()> {
+    /// Adds a row to the file. Says so, once, if it cannot be written.
+    pub fn push(&mut self, row: R) {
         let line = row.line() + "\n";
-        self.file
-            .write_all(line.as_bytes())
-            .map_err(|e| Error::io(&self.path, "write", e))?;
         self.rows.push(row);
-        Ok(())
+        if self.lacks.is_some() {
+            self.write_all();
+        } else if let Err(e) = self.file.write_all(line.as_bytes()) {
+            self.lacks = Some(Error::io(&self.path, "write", e));
+        }
+        if let Some(why) = self.lacks.as_ref().filter(|_| !self.is_told) {
+            note(format!(
+                "{why}; the run goes on, and its rows are tried again"
+            ));
+            self.is_told = true;
+        }
+    }
+
+    fn write_all(&mut self) {
+        match written(&self.path, &self.rows) {
+            Ok(file) => (self.file, self.lacks) = (file, None),
+            Err(why) => self.lacks = Some(why),
+        }
+    }
+
+    /// The end of a run: tries once more to write what the file lacks.
+    ///
+    /// # Errors
+    /// It still lacks rows.
+    pub fn settle(&mut self) -> Outcome<()> {
+        if self.lacks.is_some() {
+            self.write_all();
+        }
+        match &self.lacks {
+            None => Ok(()),
+            Some(why) => Err(Failure::failed(format!(
+                "{why}: rows are missing there; the model is saved"
+            ))),
+        }
     }
 
     /// All rows, in the order of epochs.
@@ -136,9 +165,60 @@ impl<R: Record> Metrics<R> {
     }
 }
 
+/// The file at `path` with `rows`, whole or not at all, to be added to.
+fn written<R: Record>(path: &Path, rows: &[R]) -> Result<File, Error> {
+    let mut text = format!("{}\n", R::HEADER);
+    for row in rows {
+        text.push_str(&row.line());
+        text.push('\n');
+    }
+    write_atomically(path, text.as_bytes())?;
+    let file = OpenOptions::new().append(true).open(path);
+    file.map_err(|e| Error::io(path, "open", e))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn row(epoch: usize) -> Row {
+        Row {
+            epoch,
+            seconds: 1.5,
+            learning_rate: 0.125,
+            gcu_per_second: 20.25,
+            reconstruction_error: 0.0625,
+            pseudo_likelihood: None,
+            free_energy_gap: None,
+        }
+    }
+
+    #[cfg(target_os = "linux")] // for /dev/full
+    #[test]
+    fn rows_that_cannot_be_written_are_kept_and_tried_again() {
+        let directory = tempfile::tempdir().unwrap();
+        let parent = directory.path().join("run");
+        fs::create_dir(&parent).unwrap();
+        let path = parent.join("metrics.csv");
+        let mut metrics = Metrics::open(&path, false, |_| true).unwrap();
+        metrics.push(row(1));
+        assert!(metrics.settle().is_ok());
+        metrics.file = OpenOptions::new().append(true).open("/dev/full").unwrap();
+        metrics.push(row(2));
+        // Neither to the end of the file nor anew.
+        fs::remove_dir_all(&parent).unwrap();
+        metrics.push(row(3));
+        let failure = format!("{:?}", metrics.settle().unwrap_err());
+        assert!(failure.contains("metrics.csv") && failure.contains("the model is saved"));
+        fs::create_dir(&parent).unwrap();
+        metrics.push(row(4));
+        metrics.push(row(5));
+        assert!(metrics.settle().is_ok());
+        let text = fs::read_to_string(&path).unwrap();
+        let rows: Vec<Row> = text.lines().skip(1).filter_map(Row::parse).collect();
+        assert_eq!(rows, (1..=5).map(row).collect::<Vec<_>>());
+        assert_eq!(metrics.rows(), rows);
+    }
 
     #[test]
     fn lines_round_trip_and_others_are_no_rows() {

@@ -14,7 +14,7 @@ use crate::{
 use harmonium::{
     dataset::Binarization,
     model::{Layer, Rbm},
-    train::{Centering, Objective, Options, Rule, Schedule, Sparsity},
+    train::{Centering, Learning, Objective, Options, Rule, Schedule, Sparsity},
     units::{Kind, Units},
 };
 use negative::negative;
@@ -134,45 +134,49 @@ impl Plan {
             hidden: args.hidden.unwrap_or(DEFAULT_HIDDEN),
             options: Options {
                 negative: negative(args, args.method.unwrap_or(Method::Pcd))?,
-                epochs: args.epochs.unwrap_or(match args.preset {
-                    Some(Preset::Fast) => FAST_EPOCHS,
-                    Some(Preset::Best) => BEST_EPOCHS,
-                    Some(Preset::Good) | None => DEFAULT_EPOCHS,
-                }),
-                batch_size: args.batch_size.unwrap_or(default.batch_size),
-                learning_rate: args
-                    .learning_rate
-                    .clone()
-                    .unwrap_or(match (classifies, centred) {
-                        (true, true) => falling(CLASSIFIER_RATE),
-                        // One step must not move all inputs of a label past each other.
-                        (true, false) => falling(UNCENTRED_CLASSIFIER_RATE),
-                        (false, true) => falling(CENTRED_RATE),
-                        (false, false) => default.learning_rate,
-                    }),
-                momentum: args.momentum.clone().unwrap_or(if classifies && centred {
-                    Schedule::Constant(CLASSIFIER_MOMENTUM)
-                } else {
-                    default.momentum
-                }),
-                weight_decay: args.weight_decay.unwrap_or(if is_best(args) {
-                    BEST_DECAY
-                } else {
-                    default.weight_decay
-                }),
-                l1_decay: args.l1_decay.unwrap_or(default.l1_decay),
-                gradient_clip: args.gradient_clip.or(default.gradient_clip),
                 doubled: default.doubled,
-                resample_data: args.resample,
                 steps: scheduled_steps(args),
-                seed,
                 objective,
                 variance_rate: args.variance_rate.unwrap_or(default.variance_rate),
-                optimizer: args.optimizer.map_or(default.optimizer, Rule::from),
                 centering: centering(args, measured.then(Centering::default))?,
                 sparsity: sparsity(args)?,
-                max_norm: args.max_norm,
-                averaging: args.averaging.map_or(default.averaging, |x| x.0),
+                learning: Learning {
+                    epochs: args.epochs.unwrap_or(match args.preset {
+                        Some(Preset::Fast) => FAST_EPOCHS,
+                        Some(Preset::Best) => BEST_EPOCHS,
+                        Some(Preset::Good) | None => DEFAULT_EPOCHS,
+                    }),
+                    batch_size: args.batch_size.unwrap_or(default.learning.batch_size),
+                    learning_rate: args.learning_rate.clone().unwrap_or(
+                        match (classifies, centred) {
+                            (true, true) => falling(CLASSIFIER_RATE),
+                            // One step must not move all inputs of a label past each other.
+                            (true, false) => falling(UNCENTRED_CLASSIFIER_RATE),
+                            (false, true) => falling(CENTRED_RATE),
+                            (false, false) => default.learning.learning_rate,
+                        },
+                    ),
+                    momentum: args.momentum.clone().unwrap_or(if classifies && centred {
+                        Schedule::Constant(CLASSIFIER_MOMENTUM)
+                    } else {
+                        default.learning.momentum
+                    }),
+                    weight_decay: args.weight_decay.unwrap_or(if is_best(args) {
+                        BEST_DECAY
+                    } else {
+                        default.learning.weight_decay
+                    }),
+                    l1_decay: args.l1_decay.unwrap_or(default.learning.l1_decay),
+                    gradient_clip: args.gradient_clip.or(default.learning.gradient_clip),
+                    resample_data: args.resample,
+                    seed,
+                    optimizer: args
+                        .optimizer
+                        .map_or(default.learning.optimizer, Rule::from),
+                    max_norm: args.max_norm,
+                    averaging: args.averaging.map_or(default.learning.averaging, |x| x.0),
+                    ..Learning::default()
+                },
             },
         };
         plan.options.check()?;

@@ -83,8 +83,8 @@ impl TrainingProgress {
     /// Of a run that has done `training.position().updates` updates already.
     pub fn new(training: &Training) -> Self {
         let position = training.position();
-        let epochs = training.options().epochs;
-        let steps = epochs as u64 * position.batches as u64;
+        let epochs = training.options().learning.epochs;
+        let steps = (epochs as u64).saturating_mul(position.batches as u64);
         let bar = Bar::new(steps, &format!("epoch {}/{epochs}", position.epoch));
         bar.set(position.updates);
         bar.0.reset_eta();
@@ -102,7 +102,10 @@ impl TrainingProgress {
 
     /// An epoch is done, after which `row` was measured.
     pub fn epoch(&mut self, training: &Training, row: &Row) {
-        let (epoch, epochs) = (training.position().epoch, training.options().epochs);
+        let (epoch, epochs) = (
+            training.position().epoch,
+            training.options().learning.epochs,
+        );
         let due = epoch.is_multiple_of(epochs.div_ceil(LINES).max(1))
             || epoch == epochs
             || self.last_line.elapsed() >= LINE_EVERY;
@@ -139,7 +142,7 @@ pub struct StageProgress {
 impl StageProgress {
     /// Of a stage of `epochs` epochs of which `position` is done.
     pub fn new(stage: &str, epochs: usize, position: Position) -> Self {
-        let steps = epochs as u64 * position.batches as u64;
+        let steps = (epochs as u64).saturating_mul(position.batches as u64);
         let bar = Bar::new(steps, &format!("{stage} {}/{epochs}", position.epoch));
         bar.set(position.updates);
         bar.0.reset_eta();

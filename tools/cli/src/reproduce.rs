@@ -382,8 +382,8 @@ impl Setting {
         data: &Examples,
         mut watch: impl FnMut(&Rbm) -> Outcome<Option<String>>,
     ) -> Outcome<(Rbm, f64)> {
-        options.epochs = self.at_most(options.epochs, QUICK_EPOCHS);
-        options.seed = self.seed;
+        options.learning.epochs = self.at_most(options.learning.epochs, QUICK_EPOCHS);
+        options.learning.seed = self.seed;
         let mut training = Training::new(rbm, options, data)?;
         let mut last = Instant::now();
         let mut seconds = 0.0;
@@ -397,9 +397,12 @@ impl Setting {
                 return ControlFlow::Continue(());
             };
             seconds += since.elapsed().as_secs_f64();
-            let (epoch, epochs) = (training.position().epoch, training.options().epochs);
+            let (epoch, epochs) = (
+                training.position().epoch,
+                training.options().learning.epochs,
+            );
             if epoch == epochs || last.elapsed() >= LINE_EVERY {
-                match watch(training.rbm()) {
+                match watch(training.model()) {
                     Err(e) => failure = Some(e),
                     Ok(text) => {
                         let text = text.map_or_else(String::new, |t| format!("  {t}"));
@@ -418,7 +421,7 @@ impl Setting {
         if let Some(failure) = failure {
             return Err(failure);
         }
-        if done.is_break() {
+        if done.is_stopped() {
             return Err(Failure::failed(format!(
                 "interrupted while training {name}"
             )));
@@ -428,7 +431,7 @@ impl Setting {
             Checkpoint::from(&training).save(&path)?;
             note(format!("{name}: model in {}", path.display()));
         }
-        Ok((training.into_rbm(), seconds))
+        Ok((training.into_result(), seconds))
     }
 }
 

@@ -112,7 +112,7 @@ impl Stopping {
     ) -> Verdict {
         match self.best {
             Some((best, at)) if !self.is_better(score, best) => {
-                if epoch >= at + self.patience {
+                if epoch >= at.saturating_add(self.patience) {
                     Verdict::Stop
                 } else {
                     Verdict::Worse
@@ -184,7 +184,7 @@ fn log_likelihood(rbm: &Rbm, train: &Examples, held_out: &Examples, seed: u64) -
     let ais = Ais {
         chains: DEFAULT_CHAINS,
         betas: Betas::Linear(DEFAULT_BETAS),
-        base: Base::rate_of(train),
+        base: Base::rate_of(train)?,
         seed,
     };
     let log_z = ais.log_z(rbm)?.estimate;

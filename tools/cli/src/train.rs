@@ -5,6 +5,7 @@ use crate::{
     classify::{self, Classification},
     data::{Data, input},
     deep,
+    directory::Directory,
     evaluate::load_model,
     failure::{Failure, Outcome, note},
     files::Files,
@@ -16,16 +17,18 @@ use crate::{
     plan::{Plan, describe_run},
     progress::{Stages, TrainingProgress},
     report,
+    run_file::RunFile,
     stopping::{Stopping, Verdict},
     watch::{Clock, Watch, row},
 };
 use harmonium::{
     Error,
-    checkpoint::Checkpoint,
+    checkpoint::{Checkpoint, SavedRun},
     dataset::Examples,
     evaluate::{pseudo_likelihood, reconstruction_error},
     model::Rbm,
-    train::{Event, Training},
+    recipe::AnyRun,
+    train::{Event, RbmLearner, Training},
 };
 use serde_json::json;
 use std::{
@@ -45,13 +48,16 @@ const EXACT_UNITS: usize = 25;
 
 /// Runs the command.
 pub fn run(args: &TrainArgs) -> Outcome<()> {
-    let stored = stored(args)?;
+    // Nobody else writes there from here to the end.
+    let mut directory = Directory::at(&args.out);
+    let stored = stored(args, &mut directory)?;
     refuse_others(args)?;
+    let directory = &mut directory;
     match args.kind {
-        Kind::Dbn => deep::train(args, stored),
-        Kind::Boltzmann => general::train(args, stored),
-        Kind::Dbm => deep::boltzmann::train(args, stored),
-        Kind::Rbm => train_rbm(args, stored),
+        Kind::Dbn => deep::train(args, stored, directory),
+        Kind::Boltzmann => general::train(args, stored, directory),
+        Kind::Dbm => deep::boltzmann::train(args, stored, directory),
+        Kind::Rbm => train_rbm(args, stored, directory),
     }
 }
 
@@ -82,11 +88,14 @@ fn refuse_others(args: &TrainArgs) -> Outcome<()> {
 }
 
 /// The run to go on with, if one is asked for, which must be of the kind that is asked for.
-fn stored(args: &TrainArgs) -> Outcome<Option<Checkpoint>> {
+fn stored(args: &TrainArgs, directory: &mut Directory) -> Outcome<Option<Checkpoint>> {
     if !args.resume {
         return Ok(None);
     }
     let path = Files::in_directory(&args.out).model;
+    if path.exists() {
+        directory.claim()?;
+    }
     let checkpoint = load_model(&path).map_err(|failure| {
         failure.hint(
             "leave --resume out to start a new run, or name the directory of a run with --out",
@@ -108,7 +117,11 @@ fn stored(args: &TrainArgs) -> Outcome<Option<Checkpoint>> {
     Ok(Some(checkpoint))
 }
 
-fn train_rbm(args: &TrainArgs, stored: Option<Checkpoint>) -> Outcome<()> {
+fn train_rbm(
+    args: &TrainArgs,
+    stored: Option<Checkpoint>,
+    directory: &mut Directory,
+) -> Outcome<()> {
     let interrupt = Interrupt::listen()?;
     let files = Files::in_directory(&args.out);
     let mut plan = match &stored {
@@ -118,19 +131,15 @@ fn train_rbm(args: &TrainArgs, stored: Option<Checkpoint>) -> Outcome<()> {
     let data = plan.source.settle()?;
     plan.check_size(data.train.columns())?;
     if let Some(stream) = &data.stream
-        && plan.options.batch_size.min(stream.len()) > data.train.len()
+        && plan.options.learning.batch_size.min(stream.len()) > data.train.len()
     {
         return Err(Failure::usage(format!(
             "--batch-size {}: expected at most {} with --stream",
-            plan.options.batch_size,
+            plan.options.learning.batch_size,
             data.train.len()
         )));
     }
-    if stored.is_none() && files.model.exists() {
-        note(format!("replacing the run in {}", args.out.display()));
-    }
-    fs::create_dir_all(&args.out).map_err(|e| Error::io(&args.out, "create the directory", e))?;
-    Run::new(args, plan, data, files, stored, interrupt)?.run()
+    Run::new(args, plan, data, (files, directory), stored, interrupt)?.run()
 }
 
 /// A run with everything around it.
@@ -142,6 +151,10 @@ struct Run<'a> {
     interrupt: Interrupt,
     training: Training,
     notes: BTreeMap<String, String>,
+    /// Its command and time.
+    record: RunFile,
+    /// Whether nothing of it is stored.
+    is_new: bool,
     metrics: Metrics<Row>,
     watch: Watch,
     clock: Clock,
@@ -155,24 +168,22 @@ impl<'a> Run<'a> {
         args: &'a TrainArgs,
         plan: Plan,
         data: Data,
-        files: Files,
+        (files, directory): (Files, &mut Directory),
         stored: Option<Checkpoint>,
         interrupt: Interrupt,
     ) -> Outcome<Self> {
         let mut notes = BTreeMap::new();
         plan.source.note(&mut notes);
+        let past = stored.as_ref().map(|x| (&x.notes, &*files.model));
+        data.mark(&mut notes, past)?;
         notes.insert("harmonium".into(), env!("CARGO_PKG_VERSION").into());
-        let command: Vec<String> = std::env::args_os()
-            .map(|x| x.to_string_lossy().into_owned())
-            .collect();
-        let mut command = command.join(" ");
-        let mut trained = 0.0;
+        let mut record = RunFile::new();
         let resumed = stored.is_some();
         let training = match stored {
             None => {
                 let rbm = plan
                     .machine(data.train.columns())?
-                    .initialized_from(&data.train, plan.options.seed)?;
+                    .initialized_from(&data.train, plan.options.learning.seed)?;
                 let training = Training::new(rbm, plan.options.clone(), &data.train)?;
                 match &data.stream {
                     Some(stream) => training.fed(stream.len()),
@@ -180,40 +191,43 @@ impl<'a> Run<'a> {
                 }
             }
             Some(mut checkpoint) => {
-                if let Some(first) = checkpoint.notes.remove("command") {
-                    command = first;
-                }
-                let seconds = checkpoint.notes.get("seconds");
-                trained = seconds.and_then(|s| s.parse().ok()).unwrap_or(0.0);
+                record = RunFile::resumed(&files.run, &checkpoint.notes);
                 if let Some(best) = checkpoint.notes.remove("early_stopping") {
                     notes.insert("early_stopping".into(), best);
                 }
-                if let Some(state) = &mut checkpoint.training {
+                if let Some(SavedRun::Rbm(state)) = &mut checkpoint.run {
                     state.options = plan.options.clone();
                 }
-                if data.stream.is_some() {
-                    checkpoint.into_fed_training(&data.train)?
-                } else {
-                    checkpoint.into_training(&data.train)?
+                let is_fed = data.stream.is_some();
+                match AnyRun::resumed(checkpoint, &data.train, is_fed)? {
+                    AnyRun::Rbm(run) => *run,
+                    other => {
+                        return Err(Failure::failed(format!(
+                            "the file holds a run of another kind: {}",
+                            other.running().name()
+                        )));
+                    }
                 }
             }
         };
-        notes.insert("command".into(), command);
+        let trained = record.seconds;
         let position = training.position();
         let patience = args.early_stopping;
         let stopping = patience
             .map(|patience| {
-                let machine = (training.rbm(), plan.options.objective);
+                let machine = (training.model(), plan.options.objective);
                 let by = args.early_stopping_by;
                 Stopping::new(patience, by, machine, plan.source.validation, &notes)
             })
             .transpose()?;
+        directory.begin(!resumed)?;
         let now = Instant::now();
         Ok(Self {
+            is_new: !resumed,
             metrics: Metrics::open(&files.metrics, resumed, |row: &Row| {
                 row.epoch <= position.epoch
             })?,
-            watch: Watch::new(&data, plan.options.epochs),
+            watch: Watch::new(&data, plan.options.learning.epochs),
             clock: Clock {
                 trained,
                 running_since: now,
@@ -227,6 +241,7 @@ impl<'a> Run<'a> {
             interrupt,
             training,
             notes,
+            record,
             stopping,
             stopped_early: false,
         })
@@ -234,20 +249,26 @@ impl<'a> Run<'a> {
 
     fn run(mut self) -> Outcome<()> {
         self.announce();
+        if self.is_new {
+            // Whatever ends the run from here on, --resume goes on with this one.
+            self.save(&[])?;
+        }
         self.train()?;
         let position = self.training.position();
         self.save(&[])?;
-        if position.epoch < self.plan.options.epochs && !self.stopped_early {
+        if position.epoch < self.plan.options.learning.epochs && !self.stopped_early {
             let saved = self.files.model.display();
             return Err(Failure::failed(format!(
                 "interrupted in epoch {} of {}; the run is saved in {saved}",
                 position.epoch + 1,
-                self.plan.options.epochs
+                self.plan.options.learning.epochs
             ))
             .hint(format!("go on with `{}`", self.resume_command())));
         }
+        let rows = self.metrics.settle();
         self.draw()?;
-        self.conclude()
+        self.conclude()?;
+        rows
     }
 
     fn resume_command(&self) -> String {
@@ -260,7 +281,7 @@ impl<'a> Run<'a> {
     }
 
     fn name(&self) -> String {
-        let rbm = &self.training.averaged();
+        let rbm = &self.training.result();
         format!("{} on {}", classify::name(rbm), self.data.name)
     }
 
@@ -277,9 +298,9 @@ impl<'a> Run<'a> {
             "{}, {examples} training{from} and {test} test examples; {}, batches of {}, learning rate {}, {} epochs; {} threads, {}",
             self.name(),
             describe_run(options),
-            options.batch_size,
-            options.learning_rate,
-            options.epochs,
+            options.learning.batch_size,
+            options.learning.learning_rate,
+            options.learning.epochs,
             rayon::current_num_threads(),
             harmonium::simd::isa(),
         ));
@@ -295,6 +316,7 @@ impl<'a> Run<'a> {
             interrupt,
             training,
             notes,
+            record,
             metrics,
             watch,
             clock,
@@ -305,23 +327,23 @@ impl<'a> Run<'a> {
         let mut progress = TrainingProgress::new(training);
         let mut failure = None;
         let batches = training.position().batches as u64;
-        let all = batches * plan.options.epochs as u64;
+        let all = batches.saturating_mul(plan.options.learning.epochs as u64);
         let kept = args.trajectory.map_or(Vec::new(), |n| logarithmic(n, all));
-        let directory = args.out.join("trajectory");
         if args.trajectory.is_some() {
-            fs::create_dir_all(&directory)
-                .map_err(|e| Error::io(&directory, "create the directory", e))?;
+            let directory = &files.trajectory;
+            fs::create_dir_all(directory)
+                .map_err(|e| Error::io(directory, "create the directory", e))?;
             if !args.resume {
-                forget(&directory)?;
+                forget(files)?;
             }
         }
         clock.running_since = Instant::now();
-        let observer = |event: Event<'_>| match event {
+        let observer = |event: Event<'_, RbmLearner>| match event {
             Event::Update(training) => {
                 progress.update(training);
                 let updates = training.position().updates;
                 if kept.binary_search(&updates).is_ok()
-                    && let Err(e) = keep(training.rbm(), &directory, updates)
+                    && let Err(e) = keep(training.model(), &files.snapshot(updates))
                 {
                     failure = Some(e);
                     return ControlFlow::Break(());
@@ -336,18 +358,18 @@ impl<'a> Run<'a> {
                 clock.trained = clock.seconds();
                 let epoch = training.position().epoch;
                 let mut work = || -> Outcome<()> {
-                    if epoch % watch.every == 0 || epoch == plan.options.epochs {
+                    if epoch % watch.every == 0 || epoch == plan.options.learning.epochs {
                         let row = row(training, watch, clock)?;
                         progress.epoch(training, &row);
-                        metrics.push(row)?;
+                        metrics.push(row);
                     }
                     if let Some(stopping) = stopping {
-                        let averaged = training.averaged();
-                        let seed = plan.options.seed;
+                        let averaged = training.result();
+                        let seed = plan.options.learning.seed;
                         if let Some(score) = stopping.score(&averaged, watch, seed)? {
                             match stopping.judge(score, epoch, notes) {
                                 Verdict::Best => {
-                                    save(training, notes, clock.trained, &[], &files.best)?;
+                                    save(training, notes, &[], &files.best)?;
                                 }
                                 Verdict::Worse => {}
                                 Verdict::Stop => *stopped_early = true,
@@ -356,8 +378,9 @@ impl<'a> Run<'a> {
                     }
                     // The end of a run and an interrupt save it in any case.
                     let due = clock.last_save.elapsed() >= SAVE_EVERY;
-                    if due && epoch < plan.options.epochs && !interrupt.asked() {
-                        save(training, notes, clock.trained, &[], &files.model)?;
+                    if due && epoch < plan.options.learning.epochs && !interrupt.asked() {
+                        save(training, notes, &[], &files.model)?;
+                        record.after(clock.trained).save(&files.run)?;
                         clock.last_save = Instant::now();
                     }
                     Ok(())
@@ -375,7 +398,7 @@ impl<'a> Run<'a> {
             }
         };
         let outcome = match &data.stream {
-            Some(stream) => training.run_stream(stream, observer),
+            Some(stream) => training.run(stream, observer),
             None => training.run(&data.train, observer),
         };
         clock.trained = clock.seconds();
@@ -397,22 +420,32 @@ impl<'a> Run<'a> {
                 failure
             }
         })?;
-        failure.map_or(Ok(()), Err)
+        match failure {
+            None => Ok(()),
+            Some(failure) => Err(self.saved_after(failure)),
+        }
+    }
+
+    /// The failure that has stopped the run, which is saved where it stands.
+    fn saved_after(&self, failure: Failure) -> Failure {
+        match self.save(&[]) {
+            Ok(()) => failure.hint(format!(
+                "the run is saved; go on with `{}`",
+                self.resume_command()
+            )),
+            // The first failure is the one to tell.
+            Err(_) => failure,
+        }
     }
 
     fn save(&self, figures: &[(String, String)]) -> Outcome<()> {
-        let seconds = self.clock.trained;
-        save(
-            &self.training,
-            &self.notes,
-            seconds,
-            figures,
-            &self.files.model,
-        )
+        let files = &self.files;
+        save(&self.training, &self.notes, figures, &files.model)?;
+        Ok(self.record.after(self.clock.trained).save(&files.run)?)
     }
 
     fn draw(&self) -> Outcome<()> {
-        let rbm = &self.training.averaged();
+        let rbm = &self.training.result();
         let title = format!("{}, {} epochs", self.name(), self.training.position().epoch);
         pictures::filters(&self.files.filters, &title, rbm)?;
         pictures::samples(
@@ -420,7 +453,7 @@ impl<'a> Run<'a> {
             &title,
             rbm,
             &self.data.train,
-            self.plan.options.seed,
+            self.plan.options.learning.seed,
         )?;
         pictures::curves(&self.files.curves, &title, self.metrics.rows())
     }
@@ -428,13 +461,13 @@ impl<'a> Run<'a> {
     /// Measures the machine, stores the figures with it and reports.
     fn conclude(mut self) -> Outcome<()> {
         let started = Instant::now();
-        let seed = self.plan.options.seed;
-        let bernoulli = self.training.rbm().is_bernoulli();
+        let seed = self.plan.options.learning.seed;
+        let bernoulli = self.training.model().is_bernoulli();
         if bernoulli && likelihood::is_grey(&self.data) {
             note("grey values are drawn once as bits to measure the likelihood");
             self.data = likelihood::drawn(self.data, seed);
         }
-        let rbm = &self.training.averaged();
+        let rbm = &self.training.result();
         let (examples, split) = likelihood::examples(&self.data, Split::Test);
         let way = if likelihood::is_small(rbm, EXACT_UNITS) {
             Some(Way::Exact)
@@ -489,9 +522,10 @@ impl<'a> Run<'a> {
         object.insert("reconstruction_error".into(), json!(reconstruction));
         let seconds = self.clock.trained;
         let position = self.training.position();
-        let done: u64 = (0..position.epoch)
+        // What a file claims to have been done beyond its epochs counts for nothing.
+        let done: u64 = (0..position.epoch.min(self.plan.options.learning.epochs))
             .map(|epoch| self.training.connection_updates_in_epoch(epoch))
-            .sum();
+            .fold(0, u64::saturating_add);
         let speed = done as f64 / seconds / 1e9;
 
         let figures: Vec<(String, String)> = object
@@ -568,15 +602,11 @@ impl<'a> Run<'a> {
 fn save(
     training: &Training,
     notes: &BTreeMap<String, String>,
-    seconds: f64,
     figures: &[(String, String)],
     path: &Path,
 ) -> Outcome<()> {
     let mut checkpoint = Checkpoint::from(training);
     checkpoint.notes = notes.clone();
-    checkpoint
-        .notes
-        .insert("seconds".into(), format!("{seconds:.3}"));
     checkpoint.notes.extend(figures.iter().cloned());
     Ok(checkpoint.save(path)?)
 }
@@ -597,20 +627,14 @@ fn logarithmic(n: usize, all: u64) -> Vec<u64> {
 }
 
 /// Removes the models that an earlier run kept: what is there is one trajectory.
-fn forget(directory: &Path) -> Outcome<()> {
-    let entries = fs::read_dir(directory);
-    let entries = entries.map_err(|e| Error::io(directory, "read the directory", e))?;
-    for path in entries.filter_map(|entry| Some(entry.ok()?.path())) {
-        let name = path.file_name().and_then(|name| name.to_str());
-        if name.is_some_and(|x| x.starts_with("update-") && x.ends_with(".safetensors")) {
-            fs::remove_file(&path).map_err(|e| Error::io(&path, "remove the file", e))?;
-        }
+fn forget(files: &Files) -> Outcome<()> {
+    for path in files.snapshots() {
+        fs::remove_file(&path).map_err(|e| Error::io(&path, "remove the file", e))?;
     }
     Ok(())
 }
 
-/// Writes the machine alone; names sort in the order of training.
-fn keep(rbm: &Rbm, directory: &Path, updates: u64) -> Outcome<()> {
-    let path = directory.join(format!("update-{updates:010}.safetensors"));
+/// Writes the machine alone.
+fn keep(rbm: &Rbm, path: &Path) -> Outcome<()> {
     Ok(Checkpoint::from(rbm.clone()).save(path)?)
 }

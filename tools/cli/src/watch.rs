@@ -65,13 +65,7 @@ impl Clock {
 
 /// The figures after an epoch.
 pub fn row(training: &Training, watch: &Watch, clock: &mut Clock) -> Outcome<Row> {
-    let averaged;
-    let rbm = if training.options().averaging.is_some() {
-        averaged = training.averaged();
-        &averaged
-    } else {
-        training.rbm()
-    };
+    let rbm = &training.result();
     let position = training.position();
     let options = training.options();
     let (seconds, updates) = clock.last_row;
@@ -84,12 +78,16 @@ pub fn row(training: &Training, watch: &Watch, clock: &mut Clock) -> Outcome<Row
     // The same units of the same examples each time: the curve shows the machine and not the choice.
     let pseudo_likelihood = rbm
         .is_bernoulli()
-        .then(|| stochastic_pseudo_likelihood(rbm, input(&watch.stochastic), options.seed))
+        .then(|| stochastic_pseudo_likelihood(rbm, input(&watch.stochastic), options.learning.seed))
         .transpose()?;
     Ok(Row {
         epoch: position.epoch,
         seconds: clock.trained,
-        learning_rate: options.learning_rate.at(last_update, options.epochs).into(),
+        learning_rate: options
+            .learning
+            .learning_rate
+            .at(last_update, options.learning.epochs)
+            .into(),
         gcu_per_second: speed,
         reconstruction_error: reconstruction_error(rbm, train)?,
         pseudo_likelihood,

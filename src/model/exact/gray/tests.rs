@@ -6,6 +6,7 @@ use crate::{
     matrix::Matrix,
     model::{Rbm, exact::Side},
     rng::HostRng,
+    stop::Stop,
 };
 use proptest::prelude::*;
 use std::ops::ControlFlow;
@@ -105,7 +106,7 @@ fn check(rbm: &Rbm, beta: f64) {
         let p = |s: usize| (log_weights[s] - expected).exp();
         let on = |k: usize| (0..1 << machine.n).filter(move |s| s >> k & 1 == 1);
         for isa in Isa::available() {
-            let sums = machine.expectations_on(isa, log_z(&machine, isa));
+            let sums = machine.expectations_on(isa, log_z(&machine, isa), &Stop::new());
             for (i, &other) in sums.other.iter().enumerate() {
                 let mean = |s: usize| p(s) * sigmoid(inputs[s][i]);
                 let expected = (0..1 << machine.n).map(mean).sum();

@@ -30,7 +30,7 @@ Examples:
 
 While it runs: epoch, share done, time to go, speed in GCU/s, and of some training examples the mean
 square reconstruction error (recon) and the stochastic pseudo-likelihood (PL, nats); with --validation
-the free-energy gap (gap, nats). Ctrl-C saves the run and stops; a second one stops at once.
+the free-energy gap (gap, nats). Ctrl-C saves the run and stops; another one, a second later or more, stops at once.
 
 Schedules of rates, with times t in epochs and T the number of --epochs:
   0.05                  always

@@ -8,7 +8,7 @@ use harmonium::{
     dataset::Examples,
     model::{Dbm, DbmChain, Dbn, Directed, Layer, MeanField, Rbm},
     rng::HostRng,
-    train::{DbmOptions, DbmTraining, UpDown, UpDownOptions},
+    train::{DbmOptions, DbmTraining, Learning, UpDown, UpDownOptions},
     units::{Kind, Units},
 };
 
@@ -102,19 +102,21 @@ fn up_down(size: &Size, data: &Examples, seconds: f64) -> Result<(f64, f64)> {
     let top_weights = weights(second + size.classes, top);
     let memory = Rbm::from_layers(Layer::new(visible), Layer::bernoulli(top), top_weights)?;
     let options = UpDownOptions {
-        batch_size: size.batch,
         steps: (TOP_SWEEPS as f32).into(),
         generative_rate: RATE.into(),
         recognition_rate: RATE.into(),
-        top_rate: RATE.into(),
-        epochs: usize::MAX,
-        ..UpDownOptions::default()
+        learning: Learning {
+            batch_size: size.batch,
+            learning_rate: RATE.into(),
+            epochs: usize::MAX,
+            ..UpDownOptions::default().learning
+        },
     };
     let mut run = UpDown::new(Dbn::new(directed, memory)?, options, data)?;
     let batches = run.position().batches;
-    let mut call = || (0..batches).try_for_each(|_| run.update(data));
+    let mut call = || (0..batches).try_for_each(|_| run.update(data).map(drop));
     let [time] = median_seconds(seconds, [&mut call])?;
-    run.dbn().check_finite()?;
+    run.model().check_finite()?;
     let below = 6 * pairs(&size.network[..3]);
     let memory = (1 + 2 * TOP_SWEEPS + 2) * (second + size.classes) * top;
     Ok((time, (size.examples * (below + memory)) as f64))
@@ -130,18 +132,21 @@ fn algorithm(size: &Size, dbm: &Dbm, data: &Examples, tolerance: f32, seconds: f
         },
         chains: size.batch,
         sweeps: SWEEPS,
-        batch_size: size.batch,
-        learning_rate: RATE.into(),
-        momentum: MOMENTUM.into(),
-        weight_decay: DECAY,
         centering: None,
-        epochs: usize::MAX,
+        learning: Learning {
+            batch_size: size.batch,
+            learning_rate: RATE.into(),
+            momentum: MOMENTUM.into(),
+            weight_decay: DECAY,
+            epochs: usize::MAX,
+            ..DbmOptions::default().learning
+        },
         ..DbmOptions::default()
     };
     let mut training = DbmTraining::new(dbm.clone(), options, data)?;
     let batches = training.position().batches;
-    let mut call = || (0..batches).try_for_each(|_| training.update(data));
+    let mut call = || (0..batches).try_for_each(|_| training.update(data).map(drop));
     let [time] = median_seconds(seconds, [&mut call])?;
-    training.dbm().check_finite()?;
+    training.model().check_finite()?;
     Ok(time)
 }

@@ -24,7 +24,7 @@ pub fn agree(plan: &DeepPlan, args: &TrainArgs) -> Outcome<()> {
             .or(Some(plan.visible_units.clone())),
         deep: DeepArgs {
             layers: args.deep.layers.clone().or(Some(sizes)),
-            up_down_epochs: Some(plan.up_down.epochs),
+            up_down_epochs: Some(plan.up_down.learning.epochs),
             ..args.deep.clone()
         },
         ..args.clone()
@@ -58,7 +58,7 @@ pub fn agree(plan: &DeepPlan, args: &TrainArgs) -> Outcome<()> {
         (
             "--binarize",
             args.binarize.is_some(),
-            a.binarize == b.binarize && x.resample_data == y.resample_data,
+            a.binarize == b.binarize && x.learning.resample_data == y.learning.resample_data,
         ),
         (
             "--validation",
@@ -66,7 +66,7 @@ pub fn agree(plan: &DeepPlan, args: &TrainArgs) -> Outcome<()> {
             a.validation == b.validation,
         ),
         ("--seed", args.seed.is_some(), a.seed == b.seed),
-        ("--resample", args.resample, y.resample_data),
+        ("--resample", args.resample, y.learning.resample_data),
         ("--labels", args.labels, is_labelled),
         (
             "--layers",
@@ -76,7 +76,7 @@ pub fn agree(plan: &DeepPlan, args: &TrainArgs) -> Outcome<()> {
         (
             "--greedy-epochs",
             deep.greedy_epochs.is_some(),
-            layers(&|a, b| a.options.epochs == b.options.epochs),
+            layers(&|a, b| a.options.learning.epochs == b.options.learning.epochs),
         ),
         (
             "--visible-units",
@@ -106,32 +106,32 @@ pub fn agree(plan: &DeepPlan, args: &TrainArgs) -> Outcome<()> {
         (
             "--batch-size",
             args.batch_size.is_some(),
-            x.batch_size == y.batch_size,
+            x.learning.batch_size == y.learning.batch_size,
         ),
         (
             "--learning-rate",
             args.learning_rate.is_some() || !deep.greedy_rate.is_empty(),
-            all(&|a, b| a.learning_rate == b.learning_rate),
+            all(&|a, b| a.learning.learning_rate == b.learning.learning_rate),
         ),
         (
             "--momentum",
             args.momentum.is_some(),
-            all(&|a, b| a.momentum == b.momentum),
+            all(&|a, b| a.learning.momentum == b.learning.momentum),
         ),
         (
             "--weight-decay",
             args.weight_decay.is_some(),
-            all(&|a, b| a.weight_decay == b.weight_decay),
+            all(&|a, b| a.learning.weight_decay == b.learning.weight_decay),
         ),
         (
             "--l1-decay",
             args.l1_decay.is_some(),
-            all(&|a, b| a.l1_decay == b.l1_decay),
+            all(&|a, b| a.learning.l1_decay == b.learning.l1_decay),
         ),
         (
             "--gradient-clip",
             args.gradient_clip.is_some(),
-            all(&|a, b| a.gradient_clip == b.gradient_clip),
+            all(&|a, b| a.learning.gradient_clip == b.learning.gradient_clip),
         ),
         (
             "--method and its options",
@@ -146,7 +146,7 @@ pub fn agree(plan: &DeepPlan, args: &TrainArgs) -> Outcome<()> {
         (
             "--optimizer",
             args.optimizer.is_some(),
-            all(&|a, b| a.optimizer == b.optimizer),
+            all(&|a, b| a.learning.optimizer == b.learning.optimizer),
         ),
         (
             "--sparsity",
@@ -156,12 +156,12 @@ pub fn agree(plan: &DeepPlan, args: &TrainArgs) -> Outcome<()> {
         (
             "--max-norm",
             args.max_norm.is_some(),
-            all(&|a, b| a.max_norm == b.max_norm),
+            all(&|a, b| a.learning.max_norm == b.learning.max_norm),
         ),
         (
             "--averaging",
             args.averaging.is_some(),
-            all(&|a, b| a.averaging == b.averaging),
+            all(&|a, b| a.learning.averaging == b.learning.averaging),
         ),
         (
             "--up-down-steps",
@@ -181,17 +181,17 @@ pub fn agree(plan: &DeepPlan, args: &TrainArgs) -> Outcome<()> {
         (
             "--top-rate",
             rates || deep.top_rate.is_some(),
-            x.top_rate == y.top_rate,
+            x.learning.learning_rate == y.learning.learning_rate,
         ),
         (
             "--up-down-momentum",
             deep.up_down_momentum.is_some(),
-            x.momentum == y.momentum,
+            x.learning.momentum == y.learning.momentum,
         ),
         (
             "--up-down-weight-decay",
             deep.up_down_weight_decay.is_some(),
-            x.weight_decay == y.weight_decay,
+            x.learning.weight_decay == y.learning.weight_decay,
         ),
     ] {
         if given && !same {

@@ -4,7 +4,7 @@ mod agree;
 mod conclude;
 mod plan;
 mod posterior;
-mod stage;
+pub mod stage;
 mod train;
 
 pub use posterior::{MACHINE, seen_by};

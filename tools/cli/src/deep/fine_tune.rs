@@ -1,9 +1,6 @@
 //! The last stage of `train dbn --fine-tune` and `train dbm --fine-tune`: a feed-forward network that starts from the layers learns the labels by backpropagation.
 
-use super::{
-    plan::FINE_TUNE_STAGE,
-    record::{Record, Stage},
-};
+use super::{plan::FINE_TUNE_STAGE, record::Record};
 use crate::{
     args::{FineTuneArg, Split, TrainArgs},
     classify::Classification,
@@ -15,11 +12,12 @@ use crate::{
     likelihood,
 };
 use harmonium::{
-    Error, Examples, Network,
-    checkpoint::Checkpoint,
-    train::{Backprop, BackpropEvent, BackpropOptions},
+    Examples, Network,
+    checkpoint::{Checkpoint, SavedRun},
+    recipe::AnyRun,
+    train::{Backprop, BackpropOptions, Event, Learning},
 };
-use std::{collections::BTreeMap, fs};
+use std::collections::BTreeMap;
 
 /// What the command line asks for, if it does.
 ///
@@ -54,12 +52,12 @@ pub fn options(args: &TrainArgs, seed: u64) -> Outcome<Option<BackpropOptions>> 
         }
     };
     if let Some(rate) = &deep.fine_tune_rate {
-        options.learning_rate = rate.clone();
+        options.learning.learning_rate = rate.clone();
     }
-    options.epochs = deep.fine_tune_epochs.unwrap_or(options.epochs);
+    options.learning.epochs = deep.fine_tune_epochs.unwrap_or(options.learning.epochs);
     options.output_epochs = deep.output_epochs.unwrap_or(options.output_epochs);
-    options.resample_data = deep.fine_tune_resample;
-    options.seed = seed;
+    options.learning.resample_data = deep.fine_tune_resample;
+    options.learning.seed = seed;
     options.check()?;
     Ok(Some(options))
 }
@@ -90,18 +88,6 @@ pub fn is_stored(args: &TrainArgs, files: &Files) -> bool {
     args.resume && files.network.exists()
 }
 
-/// Removes the network of another run, which a new one replaces.
-///
-/// # Errors
-/// That it cannot be removed.
-pub fn forget(files: &Files) -> Outcome<()> {
-    if files.network.exists() {
-        let refused = |e| Error::io(&files.network, "remove the file", e);
-        fs::remove_file(&files.network).map_err(refused)?;
-    }
-    Ok(())
-}
-
 /// The stored run that `train --resume` goes on with on its `data`, and its notes, if [there is one](is_stored) and it is wanted.
 ///
 /// # Errors
@@ -118,13 +104,16 @@ pub fn stored(
     let path = files.network.display();
     let mut checkpoint = load_model(&files.network)?;
     let notes = checkpoint.notes.clone();
-    let Some(state) = &mut checkpoint.backprop else {
+    let Some(SavedRun::Backprop(state)) = &mut checkpoint.run else {
         return Err(Failure::failed(format!(
             "{path}: holds a network, but no run that could go on"
         )));
     };
     let asked = BackpropOptions {
-        epochs: state.options.epochs,
+        learning: Learning {
+            epochs: state.options.learning.epochs,
+            ..options.learning.clone()
+        },
         ..options.clone()
     };
     if asked != state.options {
@@ -132,8 +121,14 @@ pub fn stored(
             "--fine-tune: the run in {path} has other options"
         )));
     }
-    state.options.epochs = options.epochs;
-    Ok(Some((checkpoint.into_backprop(&data.train)?, notes)))
+    state.options.learning.epochs = options.learning.epochs;
+    match AnyRun::resumed(checkpoint, &data.train, false)? {
+        AnyRun::Backprop(run) => Ok(Some((*run, notes))),
+        other => Err(Failure::failed(format!(
+            "{path}: holds a run of another kind: {}",
+            other.running().name()
+        ))),
+    }
 }
 
 /// Runs the stage from the network that `start` makes for a number of classes, or on from `stored`; the network and what it makes of the test part.
@@ -162,22 +157,22 @@ pub fn run<'a>(
     record.watch(data);
     record.start();
     let outcome = run.run(&data.train, |event| match event {
-        BackpropEvent::Update(run) => record.update(run),
-        BackpropEvent::Epoch(run) => record.epoch(run),
+        Event::Update(run) => record.update(run),
+        Event::Epoch(run) => record.epoch(run),
     });
     record.stop(&run);
-    let flow = outcome.map_err(|e| Failure::from(e).hint("try a smaller --fine-tune-rate"))?;
-    record.check()?;
+    let ended = outcome.map_err(|e| Failure::from(e).hint("try a smaller --fine-tune-rate"))?;
+    record.check(&run)?;
     record.save(&run, &[])?;
-    let (epoch, epochs) = (run.position().epoch, Stage::epochs(&run));
-    if epoch < epochs || flow.is_break() && interrupt.asked() {
+    let (epoch, epochs) = (run.position().epoch, run.learning().epochs);
+    if epoch < epochs || ended.is_stopped() && interrupt.asked() {
         return Err(Failure::failed(format!(
             "interrupted in {FINE_TUNE_STAGE} after {epoch} of {epochs} epochs; the run is saved in {}",
             files.network.display()
         ))
         .hint(format!("go on with `{resume}`")));
     }
-    let network = run.into_network();
+    let network = run.into_result();
     let (examples, split) = likelihood::examples(data, Split::Test);
     let measured = classification(&network, examples, split)?;
     let measured = measured.ok_or_else(|| Failure::failed("the test part has no labels"))?;

@@ -228,7 +228,7 @@ fn anneal_top(
     let ais = Ais {
         chains,
         betas,
-        base: Base::rate_of(&features),
+        base: Base::rate_of(&features)?,
         seed,
     };
     let ais = annealed::with_ladder(&ais, top)?;

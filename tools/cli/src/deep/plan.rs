@@ -11,10 +11,11 @@ use crate::{
     plan::{MOST_ELEMENTS, Plan, check_chains, contradiction},
 };
 use harmonium::{
-    checkpoint::{Checkpoint, Stage},
+    checkpoint::{Checkpoint, SavedRun},
     model::MAX_LAYERS,
     train::{
-        Aggregated, BackpropOptions, GreedyLayer, GreedyPlan, Options, Schedule, UpDownOptions,
+        Aggregated, BackpropOptions, GreedyLayer, GreedyPlan, Learning, Options, Schedule,
+        UpDownOptions,
     },
     units::{Kind, Units},
 };
@@ -127,8 +128,11 @@ impl DeepPlan {
             GreedyLayer {
                 hidden,
                 options: Options {
-                    epochs,
-                    learning_rate,
+                    learning: Learning {
+                        epochs,
+                        learning_rate,
+                        ..options.learning.clone()
+                    },
                     ..options.clone()
                 },
                 transposed: deep.transposed && l > 0,
@@ -146,19 +150,27 @@ impl DeepPlan {
         };
         let epochs = deep.up_down_epochs.unwrap_or(DEFAULT_UP_DOWN_EPOCHS);
         let up_down = UpDownOptions {
-            epochs,
-            batch_size: first.options.batch_size,
             steps: deep.up_down_steps.clone().unwrap_or_else(|| thirds(epochs)),
             generative_rate: rate(&deep.generative_rate),
             recognition_rate: rate(&deep.recognition_rate),
-            top_rate: rate(&deep.top_rate),
-            momentum: deep.up_down_momentum.clone().unwrap_or(default.momentum),
-            weight_decay: deep.up_down_weight_decay.unwrap_or(default.weight_decay),
-            resample_data: first.options.resample_data,
-            seed: first.options.seed,
+            learning: Learning {
+                epochs,
+                batch_size: first.options.learning.batch_size,
+                learning_rate: rate(&deep.top_rate),
+                momentum: deep
+                    .up_down_momentum
+                    .clone()
+                    .unwrap_or(default.learning.momentum),
+                weight_decay: deep
+                    .up_down_weight_decay
+                    .unwrap_or(default.learning.weight_decay),
+                resample_data: first.options.learning.resample_data,
+                seed: first.options.learning.seed,
+                ..Learning::default()
+            },
         };
         up_down.check()?;
-        if !is_bits && up_down.epochs > 0 {
+        if !is_bits && up_down.learning.epochs > 0 {
             return Err(Failure::usage(format!(
                 "--visible-units {}: the up-down algorithm is for bernoulli units",
                 first.visible_units
@@ -168,7 +180,7 @@ impl DeepPlan {
         Ok(Self {
             source: first.source,
             visible_units: first.visible_units,
-            fine_tune: fine_tune::options(args, up_down.seed)?,
+            fine_tune: fine_tune::options(args, up_down.learning.seed)?,
             greedy,
             up_down,
         })
@@ -177,12 +189,12 @@ impl DeepPlan {
     /// The names of the stages with their epochs, in the order of training.
     pub fn stages(&self) -> Vec<(String, usize)> {
         let layers = self.greedy.layers.iter().enumerate();
-        let layers = layers.map(|(l, layer)| (layer_name(l), layer.options.epochs));
-        let last = (UP_DOWN_STAGE.to_owned(), self.up_down.epochs);
+        let layers = layers.map(|(l, layer)| (layer_name(l), layer.options.learning.epochs));
+        let last = (UP_DOWN_STAGE.to_owned(), self.up_down.learning.epochs);
         let tuned = self.fine_tune.as_ref();
         layers
-            .chain((self.up_down.epochs > 0).then_some(last))
-            .chain(tuned.map(|options| (FINE_TUNE_STAGE.to_owned(), options.epochs)))
+            .chain((self.up_down.learning.epochs > 0).then_some(last))
+            .chain(tuned.map(|options| (FINE_TUNE_STAGE.to_owned(), options.learning.epochs)))
             .collect()
     }
 
@@ -196,10 +208,10 @@ impl DeepPlan {
                 .hint("only models that `harmonium train` has written can be resumed")
         };
         let none = || foreign("holds a network, but no run that could go on");
-        let (layers, together) = match &checkpoint.stage {
-            Some(Stage::Greedy(plan)) => (Some(plan), None),
-            Some(Stage::UpDown(state)) => (None, Some(state)),
-            Some(Stage::Pretraining { .. }) | None => return Err(none()),
+        let (layers, together) = match &checkpoint.run {
+            Some(SavedRun::Greedy { plan, .. }) => (Some(plan), None),
+            Some(SavedRun::UpDown(state)) => (None, Some(state)),
+            _ => return Err(none()),
         };
         let source = Source::from_notes(&checkpoint.notes)?
             .ok_or_else(|| foreign("its notes do not say which data the run is on"))?;
@@ -216,8 +228,8 @@ impl DeepPlan {
         };
         if let Some(epochs) = args.deep.up_down_epochs {
             let done = together.map_or(0, |state| {
-                let batches = state.examples.div_ceil(up_down.batch_size.max(1)).max(1);
-                state.updates.div_ceil(batches as u64)
+                let position = state.position();
+                position.updates.div_ceil(position.batches as u64)
             });
             if (epochs as u64) < done {
                 return Err(contradiction(
@@ -225,11 +237,11 @@ impl DeepPlan {
                     format!("is in epoch {done} already"),
                 ));
             }
-            up_down.epochs = epochs;
+            up_down.learning.epochs = epochs;
         }
         let visible = checkpoint.model.dbn()?.layer(0).units.clone();
         let fine_tune = match (note(FINE_TUNE), args.deep.fine_tune) {
-            (_, Some(_)) => fine_tune::options(args, up_down.seed)?,
+            (_, Some(_)) => fine_tune::options(args, up_down.learning.seed)?,
             (Some(text), None) => {
                 Some(serde_json::from_str(text).map_err(|e| wrong(FINE_TUNE, e))?)
             }

@@ -1,9 +1,6 @@
 //! What a run of several stages leaves behind while it goes on: progress, metrics, and files that it can go on from.
 
-use super::{
-    metrics::DeepRow,
-    plan::{FINE_TUNE_STAGE, UP_DOWN_STAGE, layer_name},
-};
+use super::{boltzmann::stage, metrics::DeepRow};
 use crate::{
     data::{Data, input},
     failure::{Failure, Outcome},
@@ -11,33 +8,33 @@ use crate::{
     interrupt::Interrupt,
     metrics::Metrics,
     progress::StageProgress,
+    run_file::RunFile,
     train::SAVE_EVERY,
 };
 use harmonium::{
     Error, Examples, Matrix,
-    checkpoint::Checkpoint,
     evaluate::reconstruction_error,
     model::{Convergence, Dbn, most_probable},
-    train::{Backprop, Descent, Greedy, Position, UpDown},
+    recipe::Running,
+    train::{Backprop, Descent, Stack, UpDown},
 };
 use std::{collections::BTreeMap, ops::ControlFlow, path::Path, time::Instant};
 
 /// Examples of the reconstruction error.
 pub const WATCHED: usize = 1000;
-/// Notes of the seconds of each stage begin with this.
-const SECONDS: &str = "seconds.";
 
-/// Either way to learn.
-pub trait Stage {
-    /// As in metrics.
-    fn name(&self) -> String;
-    fn position(&self) -> Position;
-    fn epochs(&self) -> usize;
-    /// Of the update before.
-    fn learning_rate(&self) -> f64;
-    fn checkpoint(&self) -> Outcome<Checkpoint>;
-    /// After an epoch.
-    fn figures(&self, watch: &Watch) -> Outcome<Figures>;
+/// A run that is watched.
+pub trait Stage: Running {
+    /// What is measured after an epoch.
+    ///
+    /// # Errors
+    /// Those of the measures.
+    fn measured(&self, watch: &Watch) -> Outcome<Figures>;
+
+    /// Step size of the update before.
+    fn rate(&self) -> f64 {
+        self.last_learning_rate().into()
+    }
 }
 
 /// What is measured after an epoch.
@@ -65,44 +62,14 @@ impl Figures {
     }
 }
 
-impl Stage for Greedy {
-    fn name(&self) -> String {
-        layer_name(self.layer())
-    }
-
-    fn position(&self) -> Position {
-        Greedy::position(self)
-    }
-
-    fn epochs(&self) -> usize {
-        self.training().options().epochs
-    }
-
-    fn learning_rate(&self) -> f64 {
-        let options = self.training().options();
-        let time = last_update(Greedy::position(self));
-        options.learning_rate.at(time, options.epochs).into()
-    }
-
-    fn checkpoint(&self) -> Outcome<Checkpoint> {
-        Ok(Checkpoint::of_greedy(self)?)
-    }
-
-    fn figures(&self, watch: &Watch) -> Outcome<Figures> {
-        let mut learned = match self.below() {
-            None => watch.train.clone(),
-            Some(dbn) => {
-                let means = dbn.mean_h_from_v(input(&watch.train), dbn.n_layers() - 1)?;
-                watch.train.with_states(means)?
-            }
-        };
-        let is_last = self.layer() + 1 == self.plan().layers.len();
-        let classes = self.plan().classes.filter(|_| is_last);
-        if let Some(classes) = classes {
-            learned = learned.with_label_units(classes)?;
+impl Stage for Stack {
+    fn measured(&self, watch: &Watch) -> Outcome<Figures> {
+        if self.greedy_plan().is_none() {
+            return stage::of_pretraining(self, watch);
         }
-        let error = reconstruction_error(&self.training().averaged(), input(&learned))?;
-        let wrong = match (classes, &watch.validation) {
+        let learned = self.features(&watch.train)?;
+        let error = reconstruction_error(&self.training().result(), input(&learned))?;
+        let wrong = match (self.classes(), &watch.validation) {
             (Some(_), Some(part)) => of_dbn(&self.dbn()?, part)?,
             _ => None,
         };
@@ -111,34 +78,10 @@ impl Stage for Greedy {
 }
 
 impl Stage for UpDown {
-    fn name(&self) -> String {
-        UP_DOWN_STAGE.into()
-    }
-
-    fn position(&self) -> Position {
-        UpDown::position(self)
-    }
-
-    fn epochs(&self) -> usize {
-        self.options().epochs
-    }
-
-    fn learning_rate(&self) -> f64 {
-        let time = last_update(UpDown::position(self));
-        self.options()
-            .top_rate
-            .at(time, self.options().epochs)
-            .into()
-    }
-
-    fn checkpoint(&self) -> Outcome<Checkpoint> {
-        Ok(Checkpoint::from(self))
-    }
-
-    fn figures(&self, watch: &Watch) -> Outcome<Figures> {
-        let dbn = self.dbn();
+    fn measured(&self, watch: &Watch) -> Outcome<Figures> {
+        let dbn = self.model();
         let features = dbn.features(input(&watch.train))?;
-        let means = dbn.mean_v_from_features(&features, self.options().seed, 0)?;
+        let means = dbn.mean_v_from_features(&features, Running::learning(self).seed, 0)?;
         let error = mean_square(&watch.train, &means);
         let wrong = match (&dbn.label_group(), &watch.validation) {
             (Some(_), Some(part)) => of_dbn(dbn, part)?,
@@ -149,36 +92,11 @@ impl Stage for UpDown {
 }
 
 impl Stage for Backprop {
-    fn name(&self) -> String {
-        FINE_TUNE_STAGE.into()
-    }
-
-    fn position(&self) -> Position {
-        Backprop::position(self)
-    }
-
-    fn epochs(&self) -> usize {
-        self.options().epochs
-    }
-
-    fn learning_rate(&self) -> f64 {
-        let time = last_update(Backprop::position(self));
-        let (options, epochs) = (self.options(), self.options().epochs);
-        match options.descent {
-            Descent::Steps(_) => options.learning_rate.at(time, epochs).into(),
-            Descent::ConjugateGradients { .. } => 0.0,
-        }
-    }
-
-    fn checkpoint(&self) -> Outcome<Checkpoint> {
-        Ok(Checkpoint::from(self))
-    }
-
-    fn figures(&self, watch: &Watch) -> Outcome<Figures> {
+    fn measured(&self, watch: &Watch) -> Outcome<Figures> {
         let part = watch.validation.as_ref();
-        let log_p = part.map(|x| self.network().log_p_y_from_v(input(x)));
+        let log_p = part.map(|x| self.model().log_p_y_from_v(input(x)));
         Ok(Figures {
-            loss: Some(self.loss()),
+            loss: self.figures().loss,
             wrong: match (part, log_p.transpose()?) {
                 (Some(part), Some(log_p)) => wrong(&log_p, part),
                 _ => None,
@@ -186,16 +104,19 @@ impl Stage for Backprop {
             ..Figures::default()
         })
     }
+
+    /// Conjugate gradients have none.
+    fn rate(&self) -> f64 {
+        match self.options().descent {
+            Descent::Steps(_) => self.last_learning_rate().into(),
+            Descent::ConjugateGradients { .. } => 0.0,
+        }
+    }
 }
 
 /// Where a stage comes among all.
 fn rank(stages: &[(String, usize)], name: &str) -> Option<usize> {
     stages.iter().position(|(x, _)| x == name)
-}
-
-/// Epochs, with fractions, at the last update that was done.
-pub fn last_update(position: Position) -> f64 {
-    position.updates.saturating_sub(1) as f64 / position.batches as f64
 }
 
 /// Share of examples whose most probable class is not the label.
@@ -241,6 +162,9 @@ impl Watch {
 pub struct Record<'a> {
     /// Where the run is stored.
     model: &'a Path,
+    /// Where its command and time are.
+    run: &'a Path,
+    command: String,
     interrupt: &'a Interrupt,
     /// Names and epochs, in the order of training.
     pub stages: Vec<(String, usize)>,
@@ -259,7 +183,8 @@ pub struct Record<'a> {
 }
 
 impl<'a> Record<'a> {
-    /// Of a run of `stages`, with `notes` that tell what it is; it goes on where there was one before, with those notes, at that stage.
+    /// Of a run of `stages`, with `notes` that tell what it is; it goes on where there was one
+    /// before, of a file with those notes, at that stage.
     ///
     /// # Errors
     /// A file that cannot be written.
@@ -271,20 +196,11 @@ impl<'a> Record<'a> {
         data: &Data,
         resumed: Option<(&BTreeMap<String, String>, &dyn Stage)>,
     ) -> Outcome<Self> {
-        let mut seconds = BTreeMap::new();
         notes.insert("harmonium".into(), env!("CARGO_PKG_VERSION").into());
-        let command: Vec<String> = std::env::args_os()
-            .map(|x| x.to_string_lossy().into_owned())
-            .collect();
-        let mut command = command.join(" ");
-        if let Some((old, _)) = resumed {
-            command = old.get("command").cloned().unwrap_or(command);
-            let stages = old.iter().filter_map(|(key, text)| {
-                Some((key.strip_prefix(SECONDS)?.to_owned(), text.parse().ok()?))
-            });
-            seconds.extend(stages);
-        }
-        notes.insert("command".into(), command);
+        let run = match resumed {
+            Some((old, _)) => RunFile::resumed(&files.run, old),
+            None => RunFile::new(),
+        };
         let kept = |row: &DeepRow| {
             resumed.is_some_and(|(_, stage)| {
                 let (now, then) = (rank(&stages, &stage.name()), rank(&stages, &row.stage));
@@ -295,12 +211,14 @@ impl<'a> Record<'a> {
         let now = Instant::now();
         Ok(Self {
             model: &files.model,
+            run: &files.run,
+            command: run.command,
             interrupt,
             stages,
             watch: Watch::of(data),
             notes,
             metrics,
-            seconds,
+            seconds: run.stages,
             running_since: now,
             last_save: now,
             progress: None,
@@ -337,12 +255,19 @@ impl<'a> Record<'a> {
         self.start();
     }
 
-    /// Why the run was stopped, if it was not the user.
+    /// Why the run was stopped, if it was not the user; it is saved where it stands.
     ///
     /// # Errors
     /// That.
-    pub fn check(&mut self) -> Outcome<()> {
-        self.failure.take().map_or(Ok(()), Err)
+    pub fn check(&mut self, stage: &dyn Stage) -> Outcome<()> {
+        let Some(failure) = self.failure.take() else {
+            return Ok(());
+        };
+        Err(match self.save(stage, &[]) {
+            Ok(()) => failure.hint("the run is saved; --resume goes on with it"),
+            // The first failure is the one to tell.
+            Err(_) => failure,
+        })
     }
 
     /// An update is done.
@@ -354,7 +279,7 @@ impl<'a> Record<'a> {
                 Some(k) => format!("{name} (stage {} of {all})", k + 1),
                 None => name,
             };
-            StageProgress::new(&name, stage.epochs(), position)
+            StageProgress::new(&name, stage.learning().epochs, position)
         });
         progress.update(position.updates);
         // The last update of an epoch is followed by the event of the epoch.
@@ -393,7 +318,7 @@ impl<'a> Record<'a> {
     }
 
     fn epoch_done(&mut self, stage: &dyn Stage) -> Outcome<()> {
-        let figures = stage.figures(&self.watch)?;
+        let figures = stage.measured(&self.watch)?;
         let epoch = stage.position().epoch;
         let texts = [
             figures
@@ -418,13 +343,13 @@ impl<'a> Record<'a> {
             stage: stage.name(),
             epoch,
             seconds: self.seconds.values().sum(),
-            learning_rate: stage.learning_rate(),
+            learning_rate: stage.rate(),
             reconstruction_error: figures.reconstruction,
             validation_error: figures.wrong,
             loss: figures.loss,
             mean_field_iterations: figures.mean_field.map(|x| x.iterations),
             free_energy_gap: figures.gap,
-        })?;
+        });
         if self.last_save.elapsed() >= SAVE_EVERY {
             self.save(stage, &[])?;
         }
@@ -448,12 +373,14 @@ impl<'a> Record<'a> {
     pub fn save(&mut self, stage: &dyn Stage, figures: &[(String, String)]) -> Outcome<()> {
         let mut checkpoint = stage.checkpoint()?;
         checkpoint.notes = self.notes.clone();
-        let seconds = self.seconds.iter();
-        checkpoint
-            .notes
-            .extend(seconds.map(|(stage, s)| (format!("{SECONDS}{stage}"), format!("{s:.3}"))));
         checkpoint.notes.extend(figures.iter().cloned());
         checkpoint.save(self.model)?;
+        let run = RunFile {
+            command: self.command.clone(),
+            seconds: self.seconds.values().sum(),
+            stages: self.seconds.clone(),
+        };
+        run.save(self.run)?;
         self.last_save = Instant::now();
         Ok(())
     }

@@ -14,6 +14,7 @@ use crate::{
     classify::Classification,
     curves::{self, Panel},
     data::Data,
+    directory::Directory,
     failure::{Failure, Outcome, note},
     files::Files,
     interrupt::Interrupt,
@@ -22,21 +23,22 @@ use crate::{
     report,
 };
 use harmonium::{
-    Error, Network,
-    checkpoint::{self, Checkpoint},
+    Network,
+    checkpoint::{Checkpoint, SavedRun},
     dataset::Examples,
     model::{Dbn, Rbm},
-    train::{Greedy, GreedyEvent, UpDown, UpDownEvent},
+    recipe::AnyRun,
+    train::{Event, Stack, StackEvent, UpDown},
 };
 use serde_json::{Map, Value, json};
-use std::{collections::BTreeMap, fs, path::Path, time::Instant};
+use std::{collections::BTreeMap, path::Path, time::Instant};
 
 /// Samples of each example's recognition distribution, of the bound at the end.
 const BOUND_SAMPLES: usize = 2;
 
 /// Where a run stands.
 enum Run {
-    Greedy(Box<Greedy>),
+    Greedy(Box<Stack>),
     UpDown(Box<UpDown>),
 }
 
@@ -51,7 +53,7 @@ impl Run {
     fn dbn(&self) -> Outcome<Dbn> {
         Ok(match self {
             Self::Greedy(run) => run.dbn()?,
-            Self::UpDown(run) => run.dbn().clone(),
+            Self::UpDown(run) => run.model().clone(),
         })
     }
 
@@ -60,19 +62,25 @@ impl Run {
         let train = &data.train;
         let Some(mut checkpoint) = stored else {
             let units = plan.visible(train.columns())?;
-            let run = Greedy::new(plan.greedy.clone(), units, train)?;
+            let run = Stack::greedy(plan.greedy.clone(), units, train)?;
             return Ok(Self::Greedy(Box::new(run)));
         };
-        if let Some(checkpoint::Stage::UpDown(state)) = &mut checkpoint.stage {
+        if let Some(SavedRun::UpDown(state)) = &mut checkpoint.run {
             state.options = plan.up_down.clone();
-            return Ok(Self::UpDown(Box::new(checkpoint.into_up_down(train)?)));
         }
-        Ok(Self::Greedy(Box::new(checkpoint.into_greedy(train)?)))
+        match AnyRun::resumed(checkpoint, train, false)? {
+            AnyRun::UpDown(run) => Ok(Self::UpDown(run)),
+            AnyRun::Stack(run) => Ok(Self::Greedy(run)),
+            other => Err(Failure::failed(format!(
+                "the file holds a run of another kind: {}",
+                other.running().name()
+            ))),
+        }
     }
 }
 
 /// Runs the command; `stored` is the run to go on with.
-pub fn run(args: &TrainArgs, stored: Option<Checkpoint>) -> Outcome<()> {
+pub fn run(args: &TrainArgs, stored: Option<Checkpoint>, directory: &mut Directory) -> Outcome<()> {
     let interrupt = Interrupt::listen()?;
     let files = Files::in_directory(&args.out);
     let mut plan = match &stored {
@@ -80,30 +88,30 @@ pub fn run(args: &TrainArgs, stored: Option<Checkpoint>) -> Outcome<()> {
         None => DeepPlan::fresh(args)?,
     };
     let data = plan.settle()?;
+    let mut notes = BTreeMap::new();
+    let past = stored.as_ref().map(|x| (&x.notes, &*files.model));
+    data.mark(&mut notes, past)?;
     let is_new = stored.is_none();
-    if is_new && files.model.exists() {
-        note(format!("replacing the run in {}", args.out.display()));
-    }
     let old_notes = stored.as_ref().map(|checkpoint| checkpoint.notes.clone());
     let run = Run::new(&plan, &data, stored)?;
-    fs::create_dir_all(&args.out).map_err(|e| Error::io(&args.out, "create the directory", e))?;
-    if is_new {
-        fine_tune::forget(&files)?;
-    }
+    directory.begin(is_new)?;
     let tuned = fine_tune::stored(args, plan.fine_tune.as_ref(), &data, &files)?;
     let resumed = match (&tuned, &old_notes) {
         (Some((run, notes)), _) => Some((notes, run as &dyn Stage)),
         (None, notes) => notes.as_ref().map(|notes| (notes, run.stage())),
     };
-    let mut notes = BTreeMap::new();
     plan.note(&mut notes);
     let mut record = Record::new(&files, &interrupt, plan.stages(), notes, &data, resumed)?;
     announce(&plan, &data);
+    if is_new {
+        // Whatever ends the run from here on, --resume goes on with this one.
+        record.save(run.stage(), &[])?;
+    }
     let run = learn(args, &plan, &data, run, &mut record, &interrupt, &files)?;
     record.save(run.stage(), &[])?;
     let dbn = run.dbn()?;
     let title = format!("{} on {}", name(&dbn), data.name);
-    let seed = plan.up_down.seed;
+    let seed = plan.up_down.learning.seed;
     filters(&files.filters, &title, &dbn)?;
     sample::pictures(&files.samples, &title, &dbn, &data.train, seed)?;
     draw_curves(&files.curves, &title, record.metrics.rows())?;
@@ -115,7 +123,7 @@ pub fn run(args: &TrainArgs, stored: Option<Checkpoint>) -> Outcome<()> {
             let tuned = fine_tune::run(
                 options,
                 &data,
-                |classes| Network::classifier_from_dbn(&dbn, classes, options.seed),
+                |classes| Network::classifier_from_dbn(&dbn, classes, options.learning.seed),
                 tuned,
                 &mut record,
                 &interrupt,
@@ -126,9 +134,11 @@ pub fn run(args: &TrainArgs, stored: Option<Checkpoint>) -> Outcome<()> {
         }
     };
     record.store_in(&files.model);
+    let rows = record.metrics.settle();
     conclude(
         args, &plan, data, &run, &dbn, network, record, &interrupt, &files,
-    )
+    )?;
+    rows
 }
 
 /// Says on stderr what is going to happen.
@@ -141,7 +151,7 @@ fn announce(plan: &DeepPlan, data: &Data) {
             format!(
                 "{} ({} epochs of {})",
                 x.hidden,
-                x.options.epochs,
+                x.options.learning.epochs,
                 describe_run(&x.options)
             )
         })
@@ -154,7 +164,7 @@ fn announce(plan: &DeepPlan, data: &Data) {
         "deep belief network of {} visible units{label}, layers of {}; up-down: {} epochs, {} sweeps; {} training, {} validation and {} test examples; {} threads, {}",
         data.train.columns(),
         layers.join(", "),
-        plan.up_down.epochs,
+        plan.up_down.learning.epochs,
         plan.up_down.steps,
         data.train.len(),
         data.validation.as_ref().map_or(0, Examples::len),
@@ -178,40 +188,37 @@ fn learn(
         record.start();
         let outcome = match &mut run {
             Run::Greedy(greedy) => greedy.run(&data.train, |event| match event {
-                GreedyEvent::Update(run) => record.update(run),
-                GreedyEvent::Epoch(run) => record.epoch(run),
-                GreedyEvent::Layer(_) => record.stage(),
+                StackEvent::Update(run) => record.update(run),
+                StackEvent::Epoch(run) => record.epoch(run),
+                StackEvent::Layer(_) => record.stage(),
             }),
             Run::UpDown(up_down) => up_down.run(&data.train, |event| match event {
-                UpDownEvent::Update(run) => record.update(run),
-                UpDownEvent::Epoch(run) => record.epoch(run),
+                Event::Update(run) => record.update(run),
+                Event::Epoch(run) => record.epoch(run),
             }),
         };
         record.stop(run.stage());
-        let flow = outcome.map_err(|e| record::diverged(e, &files.model, "--up-down-rate"))?;
-        record.check()?;
+        let ended = outcome.map_err(|e| record::diverged(e, &files.model, "--up-down-rate"))?;
+        record.check(run.stage())?;
         let position = run.stage().position();
-        let is_done = match &run {
-            Run::Greedy(run) => run.is_done(),
-            Run::UpDown(_) => position.epoch >= run.stage().epochs(),
-        };
-        if !is_done || flow.is_break() && interrupt.asked() {
+        let is_done = run.stage().is_finished();
+        if !is_done || ended.is_stopped() && interrupt.asked() {
             record.save(run.stage(), &[])?;
             let (stage, saved) = (run.stage().name(), files.model.display());
             return Err(Failure::failed(format!(
                 "interrupted in {stage} after {} of {} epochs; the run is saved in {saved}",
                 position.epoch,
-                run.stage().epochs()
+                run.stage().learning().epochs
             ))
             .hint(format!("go on with `{}`", resume_command(args))));
         }
         let Run::Greedy(greedy) = run else {
             return Ok(run);
         };
-        if plan.up_down.epochs == 0 {
+        if plan.up_down.learning.epochs == 0 {
             return Ok(Run::Greedy(greedy));
         }
-        let dbn = greedy.into_dbn()?;
+        let dbn = greedy.dbn()?;
         let options = plan.up_down.clone();
         run = Run::UpDown(Box::new(UpDown::new(dbn, options, &data.train)?));
         record.save(run.stage(), &[])?;
@@ -297,7 +304,7 @@ fn conclude(
     files: &Files,
 ) -> Outcome<()> {
     let started = Instant::now();
-    let seed = plan.up_down.seed;
+    let seed = plan.up_down.learning.seed;
     let classes = {
         let (examples, split) = likelihood::examples(&data, Split::Test);
         Classification::of_dbn(dbn, examples, split)?

@@ -139,7 +139,8 @@ impl SpuriousModes {
                 to: 0.0,
             })
             .seed(self.seed)
-            .train(&mut rbm, data, |_| ControlFlow::Continue(()))?;
+            .train(&mut rbm, data, |_| ControlFlow::Continue(()))
+            .map(|_ended| ())?;
         Ok(rbm)
     }
 }

@@ -78,7 +78,7 @@ pub fn run(
             chains: args.chains,
             betas: betas(args)?,
             base: match &data {
-                Some(data) => Base::rate_of(&data.train),
+                Some(data) => Base::rate_of(&data.train)?,
                 None => Base::Uniform,
             },
             seed,

@@ -6,16 +6,14 @@ use crate::{
     data::{MNIST, Source, resolved},
     failure::{Failure, Outcome, note},
     plan::{MOST_ELEMENTS, agree, contradiction},
-    report,
 };
 use harmonium::{
     BoltzmannMachine, Examples,
-    checkpoint::Checkpoint,
+    checkpoint::{Checkpoint, SavedRun},
     dataset::Binarization,
     model::MeanField,
-    train::{BoltzmannNegative, BoltzmannOptions, BoltzmannPositive, Rule, Schedule},
+    train::{BoltzmannNegative, BoltzmannOptions, BoltzmannPositive, Learning, Rule, Schedule},
 };
-use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 
 const DEFAULT_CHAINS: usize = 128;
@@ -63,14 +61,22 @@ impl GeneralPlan {
             options: BoltzmannOptions {
                 positive: positive(args, hidden, negative)?,
                 negative,
-                epochs: args.epochs.unwrap_or(default.epochs),
-                batch_size: args.batch_size.unwrap_or(default.batch_size),
-                learning_rate: args.learning_rate.clone().unwrap_or(default.learning_rate),
-                momentum: args.momentum.clone().unwrap_or(default.momentum),
-                weight_decay: args.weight_decay.unwrap_or(default.weight_decay),
-                l1_decay: args.l1_decay.unwrap_or(default.l1_decay),
-                optimizer: args.optimizer.map_or(default.optimizer, Rule::from),
-                seed,
+                learning: Learning {
+                    epochs: args.epochs.unwrap_or(default.learning.epochs),
+                    batch_size: args.batch_size.unwrap_or(default.learning.batch_size),
+                    learning_rate: args
+                        .learning_rate
+                        .clone()
+                        .unwrap_or(default.learning.learning_rate),
+                    momentum: args.momentum.clone().unwrap_or(default.learning.momentum),
+                    weight_decay: args.weight_decay.unwrap_or(default.learning.weight_decay),
+                    l1_decay: args.l1_decay.unwrap_or(default.learning.l1_decay),
+                    optimizer: args
+                        .optimizer
+                        .map_or(default.learning.optimizer, Rule::from),
+                    seed,
+                    ..Learning::default()
+                },
             },
         };
         plan.options.check()?;
@@ -86,7 +92,7 @@ impl GeneralPlan {
             Failure::failed(format!("{}: {what}", path.display()))
                 .hint("only models that `harmonium train` has written can be resumed")
         };
-        let Some(run) = &checkpoint.boltzmann_training else {
+        let Some(SavedRun::Boltzmann(run)) = &checkpoint.run else {
             return Err(foreign("holds a machine, but no run that could go on"));
         };
         let source = Source::from_notes(&checkpoint.notes)?
@@ -134,7 +140,7 @@ impl GeneralPlan {
             ),
             (
                 "--optimizer",
-                args.optimizer.is_none() || asked.optimizer == options.optimizer,
+                args.optimizer.is_none() || asked.learning.optimizer == options.learning.optimizer,
             ),
         ] {
             if !same {
@@ -145,24 +151,36 @@ impl GeneralPlan {
             }
         }
         let given = args.batch_size.as_ref();
-        agree("batch-size", given, Some(&options.batch_size))?;
+        agree("batch-size", given, Some(&options.learning.batch_size))?;
         let given = args.learning_rate.as_ref();
-        agree("learning-rate", given, Some(&options.learning_rate))?;
-        agree("momentum", args.momentum.as_ref(), Some(&options.momentum))?;
+        agree(
+            "learning-rate",
+            given,
+            Some(&options.learning.learning_rate),
+        )?;
+        agree(
+            "momentum",
+            args.momentum.as_ref(),
+            Some(&options.learning.momentum),
+        )?;
         let given = args.weight_decay.as_ref();
-        agree("weight-decay", given, Some(&options.weight_decay))?;
-        agree("l1-decay", args.l1_decay.as_ref(), Some(&options.l1_decay))?;
-        agree("seed", args.seed.as_ref(), Some(&options.seed))?;
+        agree("weight-decay", given, Some(&options.learning.weight_decay))?;
+        agree(
+            "l1-decay",
+            args.l1_decay.as_ref(),
+            Some(&options.learning.l1_decay),
+        )?;
+        agree("seed", args.seed.as_ref(), Some(&options.learning.seed))?;
         if let Some(epochs) = args.epochs {
-            let batches = run.state.examples.div_ceil(options.batch_size.max(1));
-            let done = run.state.updates.div_ceil(batches.max(1) as u64);
+            let position = run.position();
+            let done = position.updates.div_ceil(position.batches as u64);
             if (epochs as u64) < done {
                 return Err(contradiction(
                     &format!("--epochs {epochs}"),
                     format!("is in epoch {done} already"),
                 ));
             }
-            options.epochs = epochs;
+            options.learning.epochs = epochs;
         }
         Ok(Self {
             source,
@@ -197,11 +215,13 @@ impl GeneralPlan {
         }
         let Some(path) = &self.connectivity else {
             let machine = BoltzmannMachine::bernoulli(n, m);
-            return Ok(machine.initialized_from(train, self.options.seed)?);
+            return Ok(machine.initialized_from(train, self.options.learning.seed)?);
         };
         let machine = edges::of_layers(path, n, m)?;
-        let named = BoltzmannMachine::units_of_edge_file(path)?;
-        if named < units {
+        // The data tell how many units there are: a file that names few of them is none the worse.
+        if let Ok(named) = BoltzmannMachine::units_of_edge_file(path)
+            && named < units
+        {
             note(format!(
                 "{} couples the first {named} of {units} units; the others stay alone",
                 path.display()
@@ -213,7 +233,7 @@ impl GeneralPlan {
             && machine.hidden_weights().elements().all(|x| x == 0.0)
             && biases.into_iter().flatten().all(|&x| x == 0.0);
         Ok(if is_zero {
-            machine.initialized_from(train, self.options.seed)?
+            machine.initialized_from(train, self.options.learning.seed)?
         } else {
             machine
         })
@@ -226,7 +246,7 @@ impl GeneralPlan {
 }
 
 /// How a machine with `hidden` units learns, in a few words.
-fn describe(options: &BoltzmannOptions, hidden: usize) -> String {
+pub fn describe(options: &BoltzmannOptions, hidden: usize) -> String {
     let negative = match options.negative {
         BoltzmannNegative::Exact => "exact gradient".into(),
         BoltzmannNegative::PseudoLikelihood => "gradient of the pseudo-likelihood".into(),
@@ -243,44 +263,6 @@ fn describe(options: &BoltzmannOptions, hidden: usize) -> String {
         BoltzmannPositive::MeanField(_) => "mean-field posterior".into(),
     };
     format!("{negative}, {positive}")
-}
-
-/// Where the run in a file stands, as rows of a table.
-pub fn inspected(checkpoint: &Checkpoint) -> Vec<[String; 3]> {
-    let Some(run) = &checkpoint.boltzmann_training else {
-        return Vec::new();
-    };
-    let row = |name: &str, value: String| [name.to_owned(), value, String::new()];
-    let (options, state) = (&run.options, &run.state);
-    let batches = state.examples.div_ceil(options.batch_size.max(1)).max(1);
-    let epoch = state.updates as f64 / batches as f64;
-    let hidden = checkpoint.model.boltzmann().map_or(0, |x| x.n_hidden());
-    vec![
-        row(
-            "training",
-            format!("epoch {epoch:.2} of {}", options.epochs),
-        ),
-        row("updates", state.updates.to_string()),
-        row("training examples", state.examples.to_string()),
-        row("method", describe(options, hidden)),
-        row("batch size", options.batch_size.to_string()),
-        row("learning rate", options.learning_rate.to_string()),
-        row("momentum", options.momentum.to_string()),
-        row("weight decay (L2)", options.weight_decay.to_string()),
-        row("weight decay (L1)", options.l1_decay.to_string()),
-        row("seed", options.seed.to_string()),
-    ]
-}
-
-/// The same for JSON.
-pub fn inspected_json(checkpoint: &Checkpoint) -> Option<Value> {
-    let run = checkpoint.boltzmann_training.as_ref()?;
-    Some(json!({
-        "updates": run.state.updates,
-        "examples": run.state.examples,
-        "chains": run.state.chains.as_ref().map(|chains| chains.rows()),
-        "options": report::read(serde_json::to_string(&run.options)),
-    }))
 }
 
 /// The negative phase that the flags describe.

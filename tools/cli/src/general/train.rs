@@ -9,6 +9,7 @@ use super::{
 use crate::{
     args::{Split, TrainArgs},
     data::{Data, input},
+    directory::Directory,
     failure::{Failure, Outcome, note},
     files::Files,
     interrupt::Interrupt,
@@ -17,17 +18,19 @@ use crate::{
     named::Named,
     progress::{Bar, StageProgress},
     report,
+    run_file::RunFile,
     train::SAVE_EVERY,
 };
 use harmonium::{
     BitMatrix, BoltzmannMachine, Error, Examples, Matrix,
-    checkpoint::Checkpoint,
+    checkpoint::{Checkpoint, SavedRun},
     evaluate::{Ais, Base, Betas, boltzmann_pseudo_likelihood},
     model::MeanField,
-    train::BoltzmannTraining,
+    recipe::AnyRun,
+    train::{BoltzmannTraining, Event},
 };
 use serde_json::{Map, json};
-use std::{collections::BTreeMap, fs, ops::ControlFlow, path::PathBuf, time::Instant};
+use std::{collections::BTreeMap, ops::ControlFlow, time::Instant};
 
 /// Examples that are watched, and those of figures that hidden units make dear.
 const WATCHED: usize = 1000;
@@ -46,7 +49,7 @@ const MOST_ROWS: usize = 1000;
 ///
 /// # Errors
 /// Flags that mean nothing here; those of the library; an interrupt.
-pub fn run(args: &TrainArgs, stored: Option<Checkpoint>) -> Outcome<()> {
+pub fn run(args: &TrainArgs, stored: Option<Checkpoint>, directory: &mut Directory) -> Outcome<()> {
     let interrupt = Interrupt::listen()?;
     let files = Files::in_directory(&args.out);
     let plan = match &stored {
@@ -55,18 +58,14 @@ pub fn run(args: &TrainArgs, stored: Option<Checkpoint>) -> Outcome<()> {
     };
     let data = plan.source.load()?;
     let is_new = stored.is_none();
-    let (training, notes, seconds) = begin(&plan, &data, stored)?;
-    if is_new && files.model.exists() {
-        note(format!("replacing the run in {}", args.out.display()));
-    }
-    fs::create_dir_all(&args.out).map_err(|e| Error::io(&args.out, "create the directory", e))?;
+    let (training, notes, record) = begin(&plan, &data, stored, &files)?;
+    directory.begin(is_new)?;
     let epoch = training.position().epoch;
     let metrics = Metrics::open(&files.metrics, !is_new, |row: &GeneralRow| {
         row.epoch <= epoch
     })?;
     let now = Instant::now();
     Run {
-        couplings: args.out.join("couplings.png"),
         args,
         plan,
         data,
@@ -74,27 +73,28 @@ pub fn run(args: &TrainArgs, stored: Option<Checkpoint>) -> Outcome<()> {
         interrupt,
         training,
         notes,
+        seconds: record.seconds,
+        record,
+        is_new,
         metrics,
-        seconds,
         running_since: now,
         last_save: now,
     }
     .run()
 }
 
-/// The run, its notes, and the seconds that it has trained.
+/// The run, its notes, its command and the time that it has trained.
 fn begin(
     plan: &GeneralPlan,
     data: &Data,
     stored: Option<Checkpoint>,
-) -> Outcome<(BoltzmannTraining, BTreeMap<String, String>, f64)> {
+    files: &Files,
+) -> Outcome<(BoltzmannTraining, BTreeMap<String, String>, RunFile)> {
     let mut notes = BTreeMap::new();
     plan.source.note(&mut notes);
+    let past = stored.as_ref().map(|x| (&x.notes, &*files.model));
+    data.mark(&mut notes, past)?;
     notes.insert("harmonium".into(), env!("CARGO_PKG_VERSION").into());
-    let command: Vec<String> = std::env::args_os()
-        .map(|x| x.to_string_lossy().into_owned())
-        .collect();
-    notes.insert("command".into(), command.join(" "));
     let Some(mut checkpoint) = stored else {
         if data.train.bits().is_none() {
             return Err(Failure::usage(
@@ -104,21 +104,19 @@ fn begin(
         }
         let machine = plan.machine(&data.train)?;
         let training = BoltzmannTraining::new(machine, plan.options.clone(), &data.train)?;
-        return Ok((training, notes, 0.0));
+        return Ok((training, notes, RunFile::new()));
     };
-    if let Some(first) = checkpoint.notes.remove("command") {
-        notes.insert("command".into(), first);
-    }
-    let seconds = checkpoint.notes.get("seconds");
-    let seconds = seconds.and_then(|s| s.parse().ok()).unwrap_or(0.0);
-    if let Some(run) = &mut checkpoint.boltzmann_training {
+    let record = RunFile::resumed(&files.run, &checkpoint.notes);
+    if let Some(SavedRun::Boltzmann(run)) = &mut checkpoint.run {
         run.options = plan.options.clone();
     }
-    Ok((
-        checkpoint.into_boltzmann_training(&data.train)?,
-        notes,
-        seconds,
-    ))
+    match AnyRun::resumed(checkpoint, &data.train, false)? {
+        AnyRun::Boltzmann(run) => Ok((*run, notes, record)),
+        other => Err(Failure::failed(format!(
+            "the file holds a run of another kind: {}",
+            other.running().name()
+        ))),
+    }
 }
 
 /// A run with everything around it.
@@ -127,11 +125,13 @@ struct Run<'a> {
     plan: GeneralPlan,
     data: Data,
     files: Files,
-    /// The picture of the couplings.
-    couplings: PathBuf,
     interrupt: Interrupt,
     training: BoltzmannTraining,
     notes: BTreeMap<String, String>,
+    /// Its command and time.
+    record: RunFile,
+    /// Whether nothing of it is stored.
+    is_new: bool,
     metrics: Metrics<GeneralRow>,
     /// Of training, up to the last stop of the clock.
     seconds: f64,
@@ -147,35 +147,41 @@ impl Run<'_> {
             self.data.train.len(),
             self.data.test.as_ref().map_or(0, Examples::len),
             self.plan.describe(),
-            self.plan.options.batch_size,
-            self.plan.options.learning_rate,
-            self.plan.options.epochs,
+            self.plan.options.learning.batch_size,
+            self.plan.options.learning.learning_rate,
+            self.plan.options.learning.epochs,
             rayon::current_num_threads(),
             harmonium::simd::isa(),
         ));
+        if self.is_new {
+            // Whatever ends the run from here on, --resume goes on with this one.
+            self.save(&[])?;
+        }
         self.train()?;
         self.save(&[])?;
         let position = self.training.position();
-        if position.epoch < self.plan.options.epochs {
+        if position.epoch < self.plan.options.learning.epochs {
             let saved = self.files.model.display();
             return Err(Failure::failed(format!(
                 "interrupted in epoch {} of {}; the run is saved in {saved}",
                 position.epoch + 1,
-                self.plan.options.epochs
+                self.plan.options.learning.epochs
             ))
             .hint(format!("go on with `{}`", self.resume_command())));
         }
+        let rows = self.metrics.settle();
         let title = format!("{}, {} epochs", self.name(), position.epoch);
-        let machine = self.training.machine();
-        pictures::draw_couplings(&self.couplings, &title, machine)?;
-        let (train, seed) = (&self.data.train, self.plan.options.seed);
+        let machine = self.training.model();
+        pictures::draw_couplings(&self.files.couplings, &title, machine)?;
+        let (train, seed) = (&self.data.train, self.plan.options.learning.seed);
         pictures::draw_samples(&self.files.samples, &title, machine, train, seed)?;
         pictures::draw_curves(&self.files.curves, &title, self.metrics.rows())?;
-        self.conclude()
+        self.conclude()?;
+        rows
     }
 
     fn name(&self) -> String {
-        format!("{} on {}", self.training.machine().name(), self.data.name)
+        format!("{} on {}", self.training.model().name(), self.data.name)
     }
 
     fn resume_command(&self) -> String {
@@ -192,19 +198,27 @@ impl Run<'_> {
             interrupt,
             training,
             notes,
+            record,
             metrics,
             seconds,
             running_since,
             last_save,
             ..
         } = self;
-        let watch = Watch::new(training.machine(), data)?;
-        let epochs = plan.options.epochs;
+        let watch = Watch::new(training.model(), data)?;
+        let epochs = plan.options.learning.epochs;
         let every = epochs.div_ceil(MOST_ROWS).max(1);
         let mut progress = StageProgress::new("training", epochs, training.position());
         let mut failure = None;
         *running_since = Instant::now();
-        let outcome = training.run(&data.train, |training| {
+        let outcome = training.run(&data.train, |event| {
+            // The last update of an epoch is followed by the event of the epoch.
+            let training = match event {
+                Event::Update(run) if run.position().batch == 0 => {
+                    return ControlFlow::Continue(());
+                }
+                Event::Update(run) | Event::Epoch(run) => run,
+            };
             let position = training.position();
             progress.update(position.updates);
             if position.batch != 0 && !interrupt.asked() && last_save.elapsed() < SAVE_EVERY {
@@ -216,12 +230,12 @@ impl Run<'_> {
                 if position.batch == 0 && (epoch.is_multiple_of(every) || epoch == epochs) {
                     let row = watch.row(training, *seconds)?;
                     progress.epoch(epoch, *seconds, &figures(&row));
-                    metrics.push(row)?;
+                    metrics.push(row);
                 }
                 // The end of a run and an interrupt save it in any case.
                 if last_save.elapsed() >= SAVE_EVERY && epoch < epochs && !interrupt.asked() {
-                    let checkpoint = checkpoint(training, notes, *seconds, &[]);
-                    checkpoint.save(&files.model)?;
+                    checkpoint(training, notes, &[]).save(&files.model)?;
+                    record.after(*seconds).save(&files.run)?;
                     *last_save = Instant::now();
                 }
                 Ok(())
@@ -250,25 +264,43 @@ impl Run<'_> {
             };
             return Err(Failure::from(e).hint(advice));
         }
-        failure.map_or(Ok(()), Err)
+        match failure {
+            None => Ok(()),
+            Some(failure) => Err(self.saved_after(failure)),
+        }
+    }
+
+    /// The failure that has stopped the run, which is saved where it stands.
+    fn saved_after(&self, failure: Failure) -> Failure {
+        match self.save(&[]) {
+            Ok(()) => failure.hint(format!(
+                "the run is saved; go on with `{}`",
+                self.resume_command()
+            )),
+            // The first failure is the one to tell.
+            Err(_) => failure,
+        }
     }
 
     fn save(&self, figures: &[(String, String)]) -> Outcome<()> {
-        let checkpoint = checkpoint(&self.training, &self.notes, self.seconds, figures);
-        Ok(checkpoint.save(&self.files.model)?)
+        let checkpoint = checkpoint(&self.training, &self.notes, figures);
+        checkpoint.save(&self.files.model)?;
+        Ok(self.record.after(self.seconds).save(&self.files.run)?)
     }
 
     /// Measures the machine, stores the figures with it and reports.
     fn conclude(self) -> Outcome<()> {
         let started = Instant::now();
-        let machine = self.training.machine();
+        let machine = self.training.model();
         let (examples, split) = likelihood::examples(&self.data, Split::Test);
         let (enumerated, _) = machine.enumerated_units()?;
-        let ais = (enumerated > ENUMERATED_AT_THE_END).then(|| Ais {
+        let base = || Base::rate_of(&self.data.train);
+        let base = (enumerated > ENUMERATED_AT_THE_END).then(base);
+        let ais = base.transpose()?.map(|base| Ais {
             chains: DEFAULT_CHAINS,
             betas: Betas::Linear(DEFAULT_BETAS),
-            base: Base::rate_of(&self.data.train),
-            seed: self.plan.options.seed,
+            base,
+            seed: self.plan.options.learning.seed,
         });
         let bar = Bar::new(DEFAULT_BETAS as u64, "ln Z");
         let z = Partition::measure(machine, ais, &mut |done, all| {
@@ -304,7 +336,7 @@ impl Run<'_> {
         let files = [
             ("model", &self.files.model),
             ("metrics", &self.files.metrics),
-            ("couplings", &self.couplings),
+            ("couplings", &self.files.couplings),
             ("samples", &self.files.samples),
             ("curves", &self.files.curves),
         ];
@@ -353,13 +385,10 @@ impl Run<'_> {
 fn checkpoint(
     training: &BoltzmannTraining,
     notes: &BTreeMap<String, String>,
-    seconds: f64,
     figures: &[(String, String)],
 ) -> Checkpoint {
     let mut checkpoint = Checkpoint::from(training);
     checkpoint.notes = notes.clone();
-    let seconds = format!("{seconds:.3}");
-    checkpoint.notes.insert("seconds".into(), seconds);
     checkpoint.notes.extend(figures.iter().cloned());
     checkpoint
 }
@@ -408,10 +437,9 @@ impl Watch {
 
     /// The figures after an epoch.
     fn row(&self, training: &BoltzmannTraining, seconds: f64) -> Outcome<GeneralRow> {
-        let machine = training.machine();
-        let (options, position) = (training.options(), training.position());
-        let last_update = (position.updates - 1) as f64 / position.batches as f64;
-        let rate = options.learning_rate.at(last_update, options.epochs);
+        let machine = training.model();
+        let position = training.position();
+        let rate = training.last_learning_rate();
         let (pairs, biases) = training.gradient();
         let squares =
             |x: &mut dyn Iterator<Item = f32>| x.map(|g| f64::from(g).powi(2)).sum::<f64>();

@@ -7,7 +7,7 @@ use crate::{
     failure::{Failure, Outcome},
 };
 use harmonium::{
-    checkpoint::Checkpoint,
+    checkpoint::{Checkpoint, SavedRun},
     train::{Centering, Options, Rule},
     units::Units,
 };
@@ -19,7 +19,7 @@ impl Plan {
     /// # Errors
     /// A file without a run, and flags that contradict it.
     pub fn resumed(args: &TrainArgs, checkpoint: &Checkpoint, path: &Path) -> Outcome<Self> {
-        let Some(state) = &checkpoint.training else {
+        let Some(SavedRun::Rbm(state)) = &checkpoint.run else {
             return Err(Failure::failed(format!(
                 "{}: holds a machine, but no run that could go on",
                 path.display()
@@ -52,34 +52,45 @@ impl Plan {
         agree(
             "batch-size",
             args.batch_size.as_ref(),
-            Some(&options.batch_size),
+            Some(&options.learning.batch_size),
         )?;
         agree(
             "learning-rate",
             args.learning_rate.as_ref(),
-            Some(&options.learning_rate),
+            Some(&options.learning.learning_rate),
         )?;
-        agree("momentum", args.momentum.as_ref(), Some(&options.momentum))?;
+        agree(
+            "momentum",
+            args.momentum.as_ref(),
+            Some(&options.learning.momentum),
+        )?;
         agree(
             "weight-decay",
             args.weight_decay.as_ref(),
-            Some(&options.weight_decay),
+            Some(&options.learning.weight_decay),
         )?;
-        agree("l1-decay", args.l1_decay.as_ref(), Some(&options.l1_decay))?;
+        agree(
+            "l1-decay",
+            args.l1_decay.as_ref(),
+            Some(&options.learning.l1_decay),
+        )?;
         agree(
             "gradient-clip",
             args.gradient_clip.as_ref(),
-            options.gradient_clip.as_ref(),
+            options.learning.gradient_clip.as_ref(),
         )?;
-        agree("seed", args.seed.as_ref(), Some(&options.seed))?;
+        agree("seed", args.seed.as_ref(), Some(&options.learning.seed))?;
         agree_on_learning(args, &options)?;
-        if args.resample && !options.resample_data {
+        if args.resample && !options.learning.resample_data {
             return Err(contradiction("--resample", "draws its data once"));
         }
         agree_on_negative(args, &options)?;
 
         if let Some(epochs) = args.epochs {
-            let batches = state.examples.div_ceil(options.batch_size.max(1)).max(1) as u64;
+            let batches = state
+                .examples
+                .div_ceil(options.learning.batch_size.max(1))
+                .max(1) as u64;
             let done = state.updates.div_ceil(batches);
             if (epochs as u64) < done {
                 return Err(contradiction(
@@ -87,7 +98,7 @@ impl Plan {
                     format!("is in epoch {done} already"),
                 ));
             }
-            options.epochs = epochs;
+            options.learning.epochs = epochs;
         }
         let units = |given: &Option<String>, stored: &Units| match given {
             Some(text) if Units::parse(text, stored.size()).ok().as_ref() != Some(stored) => Err(
@@ -141,7 +152,7 @@ fn agree_on_learning(args: &TrainArgs, stored: &Options) -> Outcome<()> {
     }
     if args
         .optimizer
-        .is_some_and(|x| Rule::from(x) != stored.optimizer)
+        .is_some_and(|x| Rule::from(x) != stored.learning.optimizer)
     {
         return Err(contradiction("--optimizer", "has another"));
     }
@@ -149,10 +160,17 @@ fn agree_on_learning(args: &TrainArgs, stored: &Options) -> Outcome<()> {
     if asked.is_some() && asked != stored.sparsity {
         return Err(contradiction("--sparsity", "has another"));
     }
-    if args.averaging.is_some_and(|x| x.0 != stored.averaging) {
+    if args
+        .averaging
+        .is_some_and(|x| x.0 != stored.learning.averaging)
+    {
         return Err(contradiction("--averaging", "has another"));
     }
-    agree("max-norm", args.max_norm.as_ref(), stored.max_norm.as_ref())
+    agree(
+        "max-norm",
+        args.max_norm.as_ref(),
+        stored.learning.max_norm.as_ref(),
+    )
 }
 
 /// Refuses a flag that was given with another value than the run has.

@@ -10,7 +10,7 @@ use harmonium::{
     Rbm,
     dataset::{Binarization, Examples},
     evaluate::{Betas, ReverseStart},
-    train::{Centering, Negative, Options, Reconstruction, Rule, Schedule},
+    train::{Centering, Learning, Negative, Options, Reconstruction, Rule, Schedule},
 };
 use serde_json::json;
 use std::ops::ControlFlow;
@@ -36,11 +36,14 @@ pub fn cd25(setting: &Setting) -> Outcome<Vec<Part>> {
             reconstruction: Reconstruction::Sampled,
         },
         steps: Some(growing(&|k| k)),
-        learning_rate: growing(&|k| 0.05 / k),
-        momentum: Schedule::Pieces(vec![(0.0, 0.5), (5.0, 0.9)]),
-        weight_decay: 2e-4,
-        batch_size: 100,
-        epochs: 250,
+        learning: Learning {
+            learning_rate: growing(&|k| 0.05 / k),
+            momentum: Schedule::Pieces(vec![(0.0, 0.5), (5.0, 0.9)]),
+            weight_decay: 2e-4,
+            batch_size: 100,
+            epochs: 250,
+            ..Learning::default()
+        },
         ..Options::default()
     };
     let estimator = Estimator {
@@ -64,15 +67,18 @@ pub fn pcd(setting: &Setting) -> Outcome<Vec<Part>> {
             chains: 100,
             steps: 25,
         },
-        learning_rate: Schedule::Linear {
-            from: 0.01,
-            to: 0.001,
+        learning: Learning {
+            learning_rate: Schedule::Linear {
+                from: 0.01,
+                to: 0.001,
+            },
+            momentum: Schedule::Constant(0.9),
+            optimizer: Rule::Nesterov,
+            weight_decay: 2e-4,
+            batch_size: 100,
+            epochs: 250,
+            ..Learning::default()
         },
-        momentum: Schedule::Constant(0.9),
-        optimizer: Rule::Nesterov,
-        weight_decay: 2e-4,
-        batch_size: 100,
-        epochs: 250,
         ..Options::default()
     };
     let estimator = Estimator {
@@ -108,10 +114,13 @@ pub fn centered(setting: &Setting) -> Outcome<Vec<Part>> {
                 chains: 100,
                 steps: 1,
             },
-            learning_rate,
-            batch_size: 100,
-            epochs: 200,
             centering: Some(Centering::default()),
+            learning: Learning {
+                learning_rate,
+                batch_size: 100,
+                epochs: 200,
+                ..Learning::default()
+            },
             ..Options::default()
         };
         let estimator = Estimator {
@@ -157,7 +166,7 @@ fn part(
     });
     let recipe = recipe(&rbm, &options, beside);
     let (rbm, seconds) = setting.train(name, rbm, options, &data.train, |_| Ok(None))?;
-    let mut annealing = Annealing::of(&data.train, chains, betas, setting.seed);
+    let mut annealing = Annealing::of(&data.train, chains, betas, setting.seed)?;
     annealing.reverse = Some(ReverseStart::suited_to(
         &rbm,
         &data.train,

@@ -12,7 +12,7 @@ use harmonium::{
     Examples, Network,
     dataset::Binarization,
     kernel::reduce::mean_and_standard_error,
-    train::{BackpropOptions, Options},
+    train::{BackpropOptions, Learning, Options},
 };
 use serde_json::json;
 
@@ -32,8 +32,11 @@ pub fn run(setting: &Setting) -> Outcome<Vec<Part>> {
     let (rbms, greedy) = stack::pretrained(setting, "autoencoder", train, &hidden, of_layer, true)?;
     let start = Network::autoencoder_from_rbms(&rbms)?;
     let options = BackpropOptions {
-        epochs: EPOCHS,
         output_epochs: 0,
+        learning: Learning {
+            epochs: EPOCHS,
+            ..BackpropOptions::conjugate_gradients().learning
+        },
         ..BackpropOptions::conjugate_gradients()
     };
     let unrolled = part(
@@ -52,7 +55,12 @@ pub fn run(setting: &Setting) -> Outcome<Vec<Part>> {
         start,
         options.clone(),
         train,
-        |run| Ok(format!("{} evaluations", run.evaluations())),
+        |run| {
+            Ok(format!(
+                "{} evaluations",
+                run.figures().evaluations.unwrap_or(0)
+            ))
+        },
     )?;
     if let Some(out) = &setting.out {
         let images = test.head(IMAGES);

@@ -73,9 +73,12 @@ fn conjugate_gradients(
     let (network, seconds) =
         stack::fine_tuned(setting, name, &[], start, options.clone(), train, |run| {
             if run.position().epoch == run.options().output_epochs {
-                softmax_alone = run.network().clone();
+                softmax_alone = run.model().clone();
             }
-            Ok(format!("{} evaluations", run.evaluations()))
+            Ok(format!(
+                "{} evaluations",
+                run.figures().evaluations.unwrap_or(0)
+            ))
         })?;
     let of = |network: &Network| -> Outcome<_> {
         Ok([stack::error(network, test)?, stack::error(network, train)?])

@@ -11,7 +11,7 @@ use harmonium::{
     Error, Rbm,
     dataset::{Binarization, Examples},
     model::Layer,
-    train::{Centering, Negative, Objective, Options, Reconstruction, Schedule},
+    train::{Centering, Learning, Negative, Objective, Options, Reconstruction, Schedule},
     units::{Kind, Units},
 };
 use serde_json::json;
@@ -44,15 +44,21 @@ fn machines() -> [Machine; 3] {
             steps: 1,
             reconstruction: Reconstruction::Sampled,
         },
-        batch_size: 100,
-        resample_data: true,
+        learning: Learning {
+            batch_size: 100,
+            resample_data: true,
+            ..Learning::default()
+        },
         ..Options::default()
     };
     // Chosen by the validation images: docs/training.md.
     let classifier = Options {
         centering: Some(Centering::default()),
-        learning_rate: falling(0.5),
-        momentum: Schedule::Constant(0.9),
+        learning: Learning {
+            learning_rate: falling(0.5),
+            momentum: Schedule::Constant(0.9),
+            ..shared.learning.clone()
+        },
         ..shared.clone()
     };
     [
@@ -60,10 +66,13 @@ fn machines() -> [Machine; 3] {
             name: "RBM",
             hidden: 1500,
             options: Options {
-                learning_rate: falling(0.1),
-                momentum: Schedule::Pieces(vec![(0.0, 0.5), (5.0, 0.9)]),
-                weight_decay: 2e-4,
-                epochs: 40,
+                learning: Learning {
+                    learning_rate: falling(0.1),
+                    momentum: Schedule::Pieces(vec![(0.0, 0.5), (5.0, 0.9)]),
+                    weight_decay: 2e-4,
+                    epochs: 40,
+                    ..shared.learning
+                },
                 ..shared
             },
             published: 3.39,
@@ -73,7 +82,10 @@ fn machines() -> [Machine; 3] {
             hidden: 500,
             options: Options {
                 objective: Objective::Discriminative,
-                epochs: 12,
+                learning: Learning {
+                    epochs: 12,
+                    ..classifier.learning.clone()
+                },
                 ..classifier.clone()
             },
             published: 1.81,
@@ -85,7 +97,10 @@ fn machines() -> [Machine; 3] {
                 objective: Objective::Hybrid {
                     generative_weight: 0.05,
                 },
-                epochs: 60,
+                learning: Learning {
+                    epochs: 60,
+                    ..classifier.learning
+                },
                 ..classifier
             },
             published: 1.28,

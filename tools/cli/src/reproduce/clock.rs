@@ -2,6 +2,7 @@
 
 use super::{DEVIATIONS, Figure, LINE_EVERY, Part, Setting};
 use crate::failure::{Failure, Outcome};
+use harmonium::train::Ended;
 use serde_json::{Value, json};
 use std::{
     io::{self, Write},
@@ -83,11 +84,11 @@ impl<'a> Clock<'a> {
     }
 
     /// Why a run ended before its time, if it did.
-    pub(super) fn check(&self, done: ControlFlow<()>, failure: Option<Failure>) -> Outcome<()> {
+    pub(super) fn check(&self, ended: Ended, failure: Option<Failure>) -> Outcome<()> {
         if let Some(failure) = failure {
             return Err(failure);
         }
-        if done.is_break() {
+        if ended.is_stopped() {
             return Err(Failure::failed("interrupted while training"));
         }
         Ok(())

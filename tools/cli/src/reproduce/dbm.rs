@@ -11,15 +11,18 @@ use crate::{
     failure::{Failure, Outcome, note},
     likelihood::{DEFAULT_BURN_IN, DEFAULT_CHAINS},
     report,
+    run_file::RunFile,
 };
 use harmonium::{
     Checkpoint, Dbm, Examples, Network,
+    checkpoint::SavedRun,
     dataset::Binarization,
     evaluate::{Ais, Base, Betas, Bracket, DbmBound, RESPONDING_ABOVE, ReverseStart},
     model::MeanField,
+    recipe::AnyRun,
     train::{
-        BackpropOptions, Centering, DbmEvent, DbmOptions, DbmTraining, Event, Negative, Options,
-        Reconstruction, Schedule, Sparsity, pretrained,
+        BackpropOptions, Centering, DbmOptions, DbmTraining, Event, Learning, Negative, Options,
+        PretrainingPlan, Reconstruction, Schedule, Sparsity, Stack, StackEvent,
     },
 };
 use serde_json::{Value, json};
@@ -30,8 +33,6 @@ use std::{
 
 /// Names of the experiments below, of which an interrupted one can go on.
 pub const RESUMABLE: [&str; 3] = ["dbm-2009", "dbm-2009-three", "dbm-centered"];
-/// Note of a stored run: seconds of learning so far.
-const SECONDS: &str = "seconds";
 /// Of the test images' bits and those of the training images that annealing starts from.
 const TEST_BITS_SEED: u64 = 1;
 /// Training images that the base of annealing is taken from.
@@ -95,9 +96,12 @@ pub fn centered(setting: &Setting) -> Outcome<Vec<Part>> {
     let annealing = Annealing::new(setting, &data)?;
     let mut clock = Clock::new(setting);
     let options = DbmOptions {
-        epochs: setting.at_most(machine.epochs, 2),
-        resample_data: true,
-        seed: setting.seed,
+        learning: Learning {
+            epochs: setting.at_most(machine.epochs, 2),
+            resample_data: true,
+            seed: setting.seed,
+            ..DbmOptions::default().learning
+        },
         ..DbmOptions::default()
     };
     let run = match machine.unfinished(&mut clock, &options, &data.train)? {
@@ -159,12 +163,11 @@ impl Published {
             )));
         };
         let checkpoint = Checkpoint::load(&path)?;
-        if let Some(state) = &checkpoint.dbm_training {
-            let batches = state.examples.div_ceil(state.options.batch_size.max(1));
-            if state.updates < (batches * state.options.epochs) as u64 {
-                let message = format!("{}: joint learning is not done", path.display());
-                return Err(Failure::failed(message).hint("go on with --resume"));
-            }
+        if let Some(SavedRun::Dbm(state)) = &checkpoint.run
+            && state.position().epoch < state.learning().epochs
+        {
+            let message = format!("{}: joint learning is not done", path.display());
+            return Err(Failure::failed(message).hint("go on with --resume"));
         }
         Ok(checkpoint.model.into_dbm()?)
     }
@@ -181,9 +184,12 @@ impl Published {
             return Ok(None);
         };
         let checkpoint = Checkpoint::load(&path)?;
-        let seconds = checkpoint.notes.get(SECONDS).and_then(|x| x.parse().ok());
+        let past = RunFile::resumed(&RunFile::named_after(&path), &checkpoint.notes);
         let source = Source::from_notes(&checkpoint.notes)?;
-        let run = checkpoint.into_dbm_training(data)?;
+        let AnyRun::Dbm(run) = AnyRun::resumed(checkpoint, data, false)? else {
+            let message = format!("--resume: {} holds no joint stage", path.display());
+            return Err(Failure::usage(message));
+        };
         if run.options() != options || source != Some(setting.source(Binarization::None, 0)) {
             let message = format!(
                 "--resume: the run in {} has other options or data",
@@ -192,12 +198,12 @@ impl Published {
             let hint = "--seed, --quick and --data are those of its start";
             return Err(Failure::usage(message).hint(hint));
         }
-        clock.add_seconds(seconds.unwrap_or(0.0));
-        let (epoch, epochs) = (run.position().epoch, options.epochs);
+        clock.add_seconds(past.seconds);
+        let (epoch, epochs) = (run.position().epoch, options.learning.epochs);
         note(format!(
             "goes on after {epoch} of {epochs} epochs of joint learning"
         ));
-        Ok(Some(run))
+        Ok(Some(*run))
     }
 
     fn file(&self, setting: &Setting) -> Option<PathBuf> {
@@ -214,9 +220,12 @@ impl Published {
     fn network(&self, clock: &mut Clock<'_>, dbm: &Dbm, data: &Data) -> Outcome<Part> {
         let setting = clock.setting;
         let options = BackpropOptions {
-            epochs: setting.at_most(NETWORK_EPOCHS, 2),
             output_epochs: NETWORK_OUTPUT_EPOCHS,
-            seed: setting.seed,
+            learning: Learning {
+                epochs: setting.at_most(NETWORK_EPOCHS, 2),
+                seed: setting.seed,
+                ..BackpropOptions::with_dropout().learning
+            },
             ..BackpropOptions::with_dropout()
         };
         let mean_field = MeanField {
@@ -297,18 +306,24 @@ fn layer_by_layer(
     };
     let first = Options {
         negative: contrastive(1),
-        epochs: setting.at_most(PRETRAINING_EPOCHS, 2),
-        learning_rate: Schedule::Constant(0.05),
-        momentum: momentum(),
-        weight_decay: 0.001,
-        resample_data: true,
-        seed: setting.seed,
+        learning: Learning {
+            epochs: setting.at_most(PRETRAINING_EPOCHS, 2),
+            learning_rate: Schedule::Constant(0.05),
+            momentum: momentum(),
+            weight_decay: 0.001,
+            resample_data: true,
+            seed: setting.seed,
+            ..Learning::default()
+        },
         ..Options::default()
     };
     let upper = Options {
         negative: contrastive(5),
         steps: Some(growing(&|k| k)),
-        learning_rate: growing(&|k| 0.05 / k),
+        learning: Learning {
+            learning_rate: growing(&|k| 0.05 / k),
+            ..first.learning.clone()
+        },
         ..first.clone()
     };
     let mut all = vec![upper; sizes.len()];
@@ -316,11 +331,18 @@ fn layer_by_layer(
     let classes = data.classes();
     clock.go();
     let mut failure = None;
-    let rbms = pretrained(data, sizes, classes, &all, |l, event| {
-        let Event::Epoch(training) = event else {
+    let plan = PretrainingPlan {
+        hidden: sizes.to_vec(),
+        options: all.clone(),
+        classes,
+    };
+    let mut stack = Stack::pretraining(plan, data)?;
+    let ended = stack.run(data, |event| {
+        let StackEvent::Epoch(stack) = event else {
             return clock.flow();
         };
-        let (epoch, epochs) = (training.position().epoch, training.options().epochs);
+        let (l, epoch) = (stack.layer(), stack.position().epoch);
+        let epochs = stack.training().learning().epochs;
         let text = format!("RBM {} of {}: epoch {epoch}/{epochs}", l + 1, sizes.len());
         if let Err(e) = clock.tell(epoch == epochs, &text, || Ok(String::new())) {
             failure = Some(e);
@@ -332,13 +354,15 @@ fn layer_by_layer(
     if let Some(failure) = failure {
         return Err(failure);
     }
-    let rbms = rbms.ok_or_else(|| Failure::failed("interrupted while training the RBMs"))?;
+    if ended.is_stopped() {
+        return Err(Failure::failed("interrupted while training the RBMs"));
+    }
     let options = json!({
-        "batch_size": all[0].batch_size,
+        "batch_size": all[0].learning.batch_size,
         "layers": all.iter().map(report::options).collect::<Vec<_>>(),
         "classes": classes,
     });
-    Ok((Dbm::joined(&rbms)?, options))
+    Ok((Dbm::joined(&stack.rbms())?, options))
 }
 
 fn momentum() -> Schedule {
@@ -361,22 +385,24 @@ fn joint_options(setting: &Setting, layers: usize, epochs: usize) -> DbmOptions 
         },
         chains: 100,
         sweeps: 5,
-        epochs: setting.at_most(epochs, 2),
-        batch_size: 100,
-        learning_rate: Schedule::Linear {
-            from: 0.002,
-            to: 0.0,
-        },
-        least_rate: 0.0,
-        momentum: momentum(),
-        weight_decay: 2e-4,
-        centering: Some(Centering::default()),
-        // 0.2 for the first hidden layer, 0.1 for those above.
+        centering: Some(Centering::default()), // 0.2 for the first hidden layer, 0.1 for those above.
         sparsity: (0..layers)
             .map(|l| sparsity(if l == 0 { 0.2 } else { 0.1 }))
             .collect(),
-        resample_data: true,
-        seed: setting.seed,
+        learning: Learning {
+            epochs: setting.at_most(epochs, 2),
+            batch_size: 100,
+            learning_rate: Schedule::Linear {
+                from: 0.002,
+                to: 0.0,
+            },
+            least_rate: 0.0,
+            momentum: momentum(),
+            weight_decay: 2e-4,
+            resample_data: true,
+            seed: setting.seed,
+            ..DbmOptions::default().learning
+        },
         ..DbmOptions::default()
     }
 }
@@ -391,13 +417,13 @@ fn together(
     clock.go();
     let mut failure = None;
     let done = run.run(data, |event| {
-        let DbmEvent::Epoch(run) = event else {
+        let Event::Epoch(run) = event else {
             return clock.flow();
         };
-        let (epoch, epochs) = (run.position().epoch, run.options().epochs);
+        let (epoch, epochs) = (run.position().epoch, run.learning().epochs);
         let text = format!("joint learning: epoch {epoch}/{epochs}");
         let told = clock.tell(epoch == epochs, &text, || {
-            let mean_field = run.convergence();
+            let mean_field = run.figures().mean_field.unwrap_or_default();
             Ok(format!(
                 "{} iterations of mean field",
                 mean_field.iterations
@@ -422,7 +448,7 @@ fn together(
     if let Some(path) = &file {
         note(format!("model in {}", path.display()));
     }
-    Ok(run.into_dbm())
+    Ok(run.into_result())
 }
 
 fn store(clock: &mut Clock<'_>, run: &DbmTraining, path: &Path) -> Outcome<()> {
@@ -430,9 +456,9 @@ fn store(clock: &mut Clock<'_>, run: &DbmTraining, path: &Path) -> Outcome<()> {
     let mut checkpoint = Checkpoint::from(run);
     let source = clock.setting.source(Binarization::None, 0);
     source.note(&mut checkpoint.notes);
-    let seconds = clock.seconds().to_string();
-    checkpoint.notes.insert(SECONDS.into(), seconds);
     checkpoint.save(path)?;
+    let run = RunFile::new().after(clock.seconds());
+    run.save(&RunFile::named_after(path))?;
     clock.go();
     Ok(())
 }

@@ -15,8 +15,8 @@ use harmonium::{
     dataset::Binarization,
     model::{Dbn, most_probable},
     train::{
-        Aggregated, Greedy, GreedyEvent, GreedyLayer, GreedyPlan, Negative, Options,
-        Reconstruction, Schedule, UpDown, UpDownEvent, UpDownOptions,
+        Aggregated, Event, GreedyLayer, GreedyPlan, Learning, Negative, Options, Reconstruction,
+        Schedule, Stack, StackEvent, UpDown, UpDownOptions,
     },
     units::Units,
 };
@@ -53,8 +53,11 @@ pub fn run(setting: &Setting) -> Outcome<Vec<Part>> {
     keep(setting, "greedy", &dbn)?;
 
     let options = UpDownOptions {
-        epochs: setting.at_most(UP_DOWN_EPOCHS, 2),
         steps: thirds([3.0, 6.0, 10.0]),
+        learning: Learning {
+            epochs: setting.at_most(UP_DOWN_EPOCHS, 2),
+            ..rates(setting, Schedule::Linear { from: 0.1, to: 0.0 }).learning
+        },
         ..rates(setting, Schedule::Linear { from: 0.1, to: 0.0 })
     };
     // The network of the fewest errors on the held-out images.
@@ -72,8 +75,18 @@ pub fn run(setting: &Setting) -> Outcome<Vec<Part>> {
 
     let all = setting.data(Binarization::None, 0)?.train;
     let options = UpDownOptions {
-        epochs: setting.at_most(LAST_EPOCHS, 2),
         steps: Schedule::Constant(10.0),
+        learning: Learning {
+            epochs: setting.at_most(LAST_EPOCHS, 2),
+            ..rates(
+                setting,
+                Schedule::Linear {
+                    from: LAST_RATE,
+                    to: 0.0,
+                },
+            )
+            .learning
+        },
         ..rates(
             setting,
             Schedule::Linear {
@@ -119,9 +132,12 @@ fn rates(setting: &Setting, rate: Schedule) -> UpDownOptions {
     UpDownOptions {
         generative_rate: rate.clone(),
         recognition_rate: rate.clone(),
-        top_rate: rate,
-        resample_data: true,
-        seed: setting.seed,
+        learning: Learning {
+            learning_rate: rate,
+            resample_data: true,
+            seed: setting.seed,
+            ..UpDownOptions::default().learning
+        },
         ..UpDownOptions::default()
     }
 }
@@ -136,12 +152,15 @@ fn plan(setting: &Setting) -> GreedyPlan {
                 steps: 1,
                 reconstruction: Reconstruction::Sampled,
             },
-            epochs: setting.at_most(epochs, 2),
-            learning_rate,
-            momentum: Schedule::Pieces(vec![(0.0, 0.5), (5.0, 0.9)]),
-            weight_decay: 2e-4,
-            resample_data: true,
-            seed: setting.seed,
+            learning: Learning {
+                epochs: setting.at_most(epochs, 2),
+                learning_rate,
+                momentum: Schedule::Pieces(vec![(0.0, 0.5), (5.0, 0.9)]),
+                weight_decay: 2e-4,
+                resample_data: true,
+                seed: setting.seed,
+                ..Learning::default()
+            },
             ..Options::default()
         },
     };
@@ -169,22 +188,22 @@ pub(super) fn greedy(
     judge: impl Fn(&Dbn) -> Outcome<String>,
 ) -> Outcome<(Dbn, Value)> {
     let options = json!({
-        "batch_size": plan.layers[0].options.batch_size,
+        "batch_size": plan.layers[0].options.learning.batch_size,
         "layers": plan.layers.iter().map(|x| report::options(&x.options)).collect::<Vec<_>>(),
         "hidden": plan.layers.iter().map(|x| x.hidden).collect::<Vec<_>>(),
         "transposed": plan.layers.iter().map(|x| x.transposed).collect::<Vec<_>>(),
         "posterior": plan.posterior,
     });
     let last = plan.layers.len() - 1;
-    let mut run = Greedy::new(plan, Units::default(), data)?;
+    let mut run = Stack::greedy(plan, Units::default(), data)?;
     clock.go();
     let mut failure = None;
     let done = run.run(data, |event| {
-        let GreedyEvent::Epoch(run) = event else {
+        let StackEvent::Epoch(run) = event else {
             return clock.flow();
         };
         let position = run.position();
-        let (epoch, epochs) = (position.epoch, run.training().options().epochs);
+        let (epoch, epochs) = (position.epoch, run.training().learning().epochs);
         let text = format!(
             "layer {} of {}: epoch {epoch}/{epochs}",
             run.layer() + 1,
@@ -206,7 +225,7 @@ pub(super) fn greedy(
     })?;
     clock.stop();
     clock.check(done, failure)?;
-    Ok((run.into_dbn()?, options))
+    Ok((run.dbn()?, options))
 }
 
 /// The up-down algorithm; after each epoch `judge` looks at the network, and what it says is told now and then.
@@ -221,12 +240,12 @@ fn up_down(
     clock.go();
     let mut failure = None;
     let done = run.run(data, |event| {
-        let UpDownEvent::Epoch(run) = event else {
+        let Event::Epoch(run) = event else {
             return clock.flow();
         };
-        let (epoch, epochs) = (run.position().epoch, run.options().epochs);
+        let (epoch, epochs) = (run.position().epoch, run.learning().epochs);
         clock.stop();
-        let judged = judge(run.dbn());
+        let judged = judge(run.model());
         clock.go();
         let told = judged.and_then(|text| {
             let epoch_of = format!("up-down: epoch {epoch}/{epochs}");
@@ -242,7 +261,7 @@ fn up_down(
     })?;
     clock.stop();
     clock.check(done, failure)?;
-    Ok(run.into_dbn())
+    Ok(run.into_result())
 }
 
 /// Share of wrong classes by the deterministic pass and the exact free energies of the labels.

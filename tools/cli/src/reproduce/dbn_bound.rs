@@ -11,7 +11,9 @@ use harmonium::{
     Checkpoint, Dbn, Examples,
     dataset::Binarization,
     evaluate::{Ais, Base, Betas, Bound, Bracket, ReverseStart},
-    train::{Aggregated, Centering, GreedyLayer, GreedyPlan, Negative, Options, Schedule},
+    train::{
+        Aggregated, Centering, GreedyLayer, GreedyPlan, Learning, Negative, Options, Schedule,
+    },
 };
 use serde_json::json;
 
@@ -75,14 +77,17 @@ fn plan(setting: &Setting) -> GreedyPlan {
                 chains: CHAINS,
                 steps: 5,
             },
-            epochs: setting.at_most(epochs, 2),
-            learning_rate: Schedule::Linear {
-                from: rate,
-                to: 0.0,
-            },
-            weight_decay: 2e-4,
             centering: Some(Centering::default()),
-            seed: setting.seed,
+            learning: Learning {
+                epochs: setting.at_most(epochs, 2),
+                learning_rate: Schedule::Linear {
+                    from: rate,
+                    to: 0.0,
+                },
+                weight_decay: 2e-4,
+                seed: setting.seed,
+                ..Learning::default()
+            },
             ..Options::default()
         },
     };
@@ -137,7 +142,7 @@ fn bracket(setting: &Setting, dbn: &Dbn, train: &Examples) -> Outcome<Bracket> {
         } else {
             Betas::SalakhutdinovMurray
         },
-        base: Base::rate_of(&states),
+        base: Base::rate_of(&states)?,
         seed: setting.seed,
     };
     let burn_in = setting.at_most(DEFAULT_BURN_IN, 50);

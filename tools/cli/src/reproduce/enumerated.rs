@@ -9,7 +9,7 @@ use crate::{
 use harmonium::{
     BitMatrix, Rbm,
     dataset::{Binarization, Examples},
-    train::{Centering, Negative, Options, Reconstruction, Schedule},
+    train::{Centering, Learning, Negative, Options, Reconstruction, Schedule},
 };
 use serde_json::json;
 use std::{borrow::Cow, ops::ControlFlow};
@@ -42,14 +42,17 @@ pub fn small(setting: &Setting) -> Outcome<Vec<Part>> {
         }
         let options = Options {
             negative,
-            learning_rate: Schedule::Linear {
-                from: rate,
-                to: 0.0,
+            learning: Learning {
+                learning_rate: Schedule::Linear {
+                    from: rate,
+                    to: 0.0,
+                },
+                momentum: Schedule::Pieces(vec![(0.0, 0.5), (5.0, 0.9)]),
+                weight_decay: 2e-4,
+                batch_size: 100,
+                epochs: 50,
+                ..Learning::default()
             },
-            momentum: Schedule::Pieces(vec![(0.0, 0.5), (5.0, 0.9)]),
-            weight_decay: 2e-4,
-            batch_size: 100,
-            epochs: 50,
             ..Options::default()
         };
         let mut rbm = Rbm::bernoulli(data.train.columns(), setting.at_most(hidden, 12))
@@ -100,10 +103,13 @@ pub fn centered_16(setting: &Setting) -> Outcome<Vec<Part>> {
                 chains: 100,
                 steps: 1,
             },
-            learning_rate: Schedule::Constant(0.01),
-            batch_size: 100,
-            epochs: 50,
             centering: is_centered.then(Centering::default),
+            learning: Learning {
+                learning_rate: Schedule::Constant(0.01),
+                batch_size: 100,
+                epochs: 50,
+                ..Learning::default()
+            },
             ..Options::default()
         };
         let rbm = Rbm::bernoulli(train.columns(), setting.at_most(16, 12))

@@ -11,7 +11,7 @@ use harmonium::{
     model::{Layer, most_probable},
     rng::HostRng,
     train::{
-        Backprop, BackpropEvent, BackpropOptions, Negative, Options, Reconstruction, Schedule,
+        Backprop, BackpropOptions, Event, Learning, Negative, Options, Reconstruction, Schedule,
     },
     units::Kind,
 };
@@ -33,11 +33,14 @@ pub fn options(rate: f32) -> Options {
             steps: 1,
             reconstruction: Reconstruction::Smoothed,
         },
-        epochs: 50,
-        batch_size: 100,
-        learning_rate: Schedule::Constant(rate),
-        momentum: Schedule::Pieces(vec![(0.0, 0.5), (5.0, 0.9)]),
-        weight_decay: 2e-4,
+        learning: Learning {
+            epochs: 50,
+            batch_size: 100,
+            learning_rate: Schedule::Constant(rate),
+            momentum: Schedule::Pieces(vec![(0.0, 0.5), (5.0, 0.9)]),
+            weight_decay: 2e-4,
+            ..Learning::default()
+        },
         ..Options::default()
     }
 }
@@ -88,9 +91,9 @@ pub fn fine_tuned(
     data: &Examples,
     mut watch: impl FnMut(&Backprop) -> Outcome<String>,
 ) -> Outcome<(Network, f64)> {
-    options.epochs = setting.at_most(options.epochs, QUICK_EPOCHS);
+    options.learning.epochs = setting.at_most(options.learning.epochs, QUICK_EPOCHS);
     options.output_epochs = setting.at_most(options.output_epochs, 1);
-    options.seed = setting.seed;
+    options.learning.seed = setting.seed;
     let mut run = Backprop::new(network, options, data)?;
     let (mut told, mut since) = (Instant::now(), Instant::now());
     let (mut seconds, mut failure) = (0.0, None);
@@ -98,15 +101,15 @@ pub fn fine_tuned(
         if setting.interrupt.asked() {
             return ControlFlow::Break(());
         }
-        let BackpropEvent::Epoch(run) = event else {
+        let Event::Epoch(run) = event else {
             return ControlFlow::Continue(());
         };
         seconds += since.elapsed().as_secs_f64();
-        let (epoch, epochs) = (run.position().epoch, run.options().epochs);
+        let (epoch, epochs) = (run.position().epoch, run.learning().epochs);
         match watch(run) {
             Err(e) => failure = Some(e),
             Ok(text) if epoch == epochs || told.elapsed() >= LINE_EVERY => {
-                let loss = run.loss();
+                let loss = run.figures().loss.unwrap_or(f64::NAN);
                 let line = format!(
                     "{name}: epoch {epoch}/{epochs}, {seconds:.0} s, loss {loss:.4}  {text}"
                 );
@@ -124,7 +127,7 @@ pub fn fine_tuned(
     if let Some(failure) = failure {
         return Err(failure);
     }
-    if done.is_break() {
+    if done.is_stopped() {
         return Err(Failure::failed(format!(
             "interrupted while training {name}"
         )));
@@ -141,7 +144,7 @@ pub fn fine_tuned(
         checkpoint.save(&path)?;
         note(format!("{name}: model in {}", path.display()));
     }
-    Ok((run.into_network(), seconds))
+    Ok((run.into_result(), seconds))
 }
 
 /// Share of wrong classes.

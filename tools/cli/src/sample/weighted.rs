@@ -65,7 +65,9 @@ pub fn run(args: &SampleArgs, checkpoint: &Checkpoint, count: usize, seed: u64) 
 fn base(checkpoint: &Checkpoint, rbm: &Rbm) -> Outcome<Base> {
     let data = Source::from_notes(&checkpoint.notes)?.map(|source| source.load());
     match data {
-        Some(Ok(data)) if data.train.columns() == rbm.n_visible() => Ok(Base::rate_of(&data.train)),
+        Some(Ok(data)) if data.train.columns() == rbm.n_visible() => {
+            Ok(Base::rate_of(&data.train)?)
+        }
         _ => {
             note("the data of the model are not at hand: annealing from the uniform distribution");
             Ok(Base::Uniform)

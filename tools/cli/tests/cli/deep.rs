@@ -3,7 +3,7 @@
 use crate::common::{Bench, stopped_in, striped_pictures, with_striped};
 use harmonium::{
     BitMatrix, Input,
-    checkpoint::{Checkpoint, Stage},
+    checkpoint::{Checkpoint, SavedRun},
 };
 use serde_json::json;
 use std::fs;
@@ -22,8 +22,7 @@ fn bits() -> BitMatrix {
 
 fn assert_same(a: &Checkpoint, b: &Checkpoint) {
     assert_eq!(a.model, b.model);
-    assert_eq!(a.stage, b.stage);
-    assert_eq!(a.training, b.training);
+    assert_eq!(a.run, b.run);
 }
 
 #[test]
@@ -182,9 +181,9 @@ fn a_run_that_is_stopped_in_every_stage_is_an_uninterrupted_one() {
             &words,
             "harmonium train dbn --resume --out stopped",
         );
-        let stored = bench.model("stopped/model.safetensors").stage;
+        let stored = bench.model("stopped/model.safetensors").run;
         assert_eq!(
-            matches!(stored, Some(Stage::UpDown(_))),
+            matches!(stored, Some(SavedRun::UpDown(_))),
             stage == "up-down",
             "{stage}"
         );
@@ -213,7 +212,7 @@ fn the_same_bits_at_any_number_of_threads_and_up_down_may_come_later() {
         "{NET} {greedy} --up-down-steps at:0=3,3=6,7=10 --threads 2 --out two"
     ));
     let first = bench.model("two/model.safetensors");
-    assert!(matches!(first.stage, Some(Stage::Greedy(_))));
+    assert!(matches!(first.run, Some(SavedRun::Greedy { .. })));
     bench.ok("train dbn --resume --out two --up-down-epochs 10 --threads 3");
     let [one, two] = ["one", "two"].map(|run| bench.model(&format!("{run}/model.safetensors")));
     assert_eq!(one.model, two.model);
@@ -243,7 +242,7 @@ fn networks_without_labels_and_of_numbers_have_a_bound() {
     let line = "train dbn --data bars.csv --layers 6,5,6 --transposed --greedy-epochs 1 --up-down-epochs 0";
     let report = bench.json(&format!("{line} --out upside --json"));
     assert_eq!(report["layers"], json!([9, 6, 5, 6]));
-    let Some(Stage::Greedy(plan)) = bench.model("upside/model.safetensors").stage else {
+    let Some(SavedRun::Greedy { plan, .. }) = bench.model("upside/model.safetensors").run else {
         panic!("greedy alone")
     };
     let transposed: Vec<bool> = plan.layers.iter().map(|x| x.transposed).collect();
@@ -386,7 +385,7 @@ fn a_fine_tuned_network_classifies_and_goes_on_to_the_bit() {
     }
     let [a, b] = ["whole", "parts"].map(|x| bench.model(&format!("{x}/network.safetensors")));
     assert_eq!(a.model, b.model);
-    assert_eq!(a.backprop, b.backprop);
+    assert_eq!(a.run, b.run);
     let parts = fs::read_to_string(bench.path("parts/metrics.csv")).unwrap();
     assert_eq!(parts.lines().count(), rows.len());
     let other = "train dbn --resume --out parts --fine-tune backprop";

@@ -3,7 +3,7 @@
 use crate::common::{Bench, stopped_in, striped_pictures, with_striped};
 use harmonium::{
     BitMatrix,
-    checkpoint::{Checkpoint, Stage},
+    checkpoint::{Checkpoint, SavedRun},
     evaluate::DbmBound,
     model::{MeanField, most_probable},
 };
@@ -24,9 +24,7 @@ fn bits() -> BitMatrix {
 
 fn assert_same(a: &Checkpoint, b: &Checkpoint) {
     assert_eq!(a.model, b.model);
-    assert_eq!(a.stage, b.stage);
-    assert_eq!(a.training, b.training);
-    assert_eq!(a.dbm_training, b.dbm_training);
+    assert_eq!(a.run, b.run);
 }
 
 fn rows(bench: &Bench, run: &str) -> Vec<Vec<String>> {
@@ -131,9 +129,9 @@ fn a_run_that_is_stopped_in_every_stage_is_an_uninterrupted_one() {
             "harmonium train dbm --resume --out stopped",
         );
         let stored = bench.model("stopped/model.safetensors");
-        let pretrains = matches!(stored.stage, Some(Stage::Pretraining { .. }));
+        let pretrains = matches!(stored.run, Some(SavedRun::Pretraining { .. }));
         assert_eq!(pretrains, stage != "joint", "{stage}");
-        assert_eq!(stored.dbm_training.is_some(), !pretrains);
+        assert_eq!(matches!(stored.run, Some(SavedRun::Dbm(_))), !pretrains);
     }
     bench.ok("train dbm --resume --out stopped");
     let [whole, stopped] =
@@ -153,7 +151,7 @@ fn the_same_bits_at_any_number_of_threads_and_the_joint_stage_may_come_later() {
     let alone = SHORT.replace("--epochs 8", "--epochs 0");
     bench.ok(&format!("{MACHINE} {alone} --threads 2 --out two"));
     let first = bench.model("two/model.safetensors");
-    assert!(matches!(first.stage, Some(Stage::Pretraining { .. })));
+    assert!(matches!(first.run, Some(SavedRun::Pretraining { .. })));
     let shown = bench.ok("inspect two/model.safetensors");
     assert!(shown.contains("pretraining, RBM 2 of 2"), "{shown}");
     let shown = bench.json("inspect two/model.safetensors --json");
@@ -255,7 +253,7 @@ fn a_machine_with_labels_classifies_and_goes_on_to_the_bit() {
     assert_eq!(report["method"], "ais");
     let network = bench.model("large/network.safetensors");
     assert_eq!(network.model.network().unwrap().n_inputs(), 16 + 30);
-    assert!(network.backprop.unwrap().options.resample_data);
+    assert!(network.run.unwrap().learning().resample_data);
 }
 
 #[test]
@@ -284,7 +282,7 @@ fn a_fine_tuned_network_goes_on_to_the_bit() {
     }
     let [a, b] = ["whole", "parts"].map(|x| bench.model(&format!("{x}/network.safetensors")));
     assert_eq!(a.model, b.model);
-    assert_eq!(a.backprop, b.backprop);
+    assert_eq!(a.run, b.run);
     assert_eq!(stages(&bench, "whole"), stages(&bench, "parts"));
     let network = a.model.network().unwrap();
     assert_eq!(network.n_inputs(), 16 + 6);

@@ -208,7 +208,8 @@ fn exact_learning_recovers_the_moments_of_a_lattice() {
     }
     assert_eq!(
         fs::read_dir(bench.path("run")).unwrap().count(),
-        names.len()
+        // run.json and the lock.
+        names.len() + 2
     );
     let metrics = fs::read_to_string(bench.path("run/metrics.csv")).unwrap();
     assert_eq!(metrics.lines().count(), 401);
@@ -318,8 +319,8 @@ fn files_of_couplings_start_learning() {
 /// The same machine and the same state of its run.
 fn assert_same(a: &Checkpoint, b: &Checkpoint) {
     assert_eq!(a.model, b.model);
-    assert!(a.boltzmann_training.is_some());
-    assert_eq!(a.boltzmann_training, b.boltzmann_training);
+    assert!(a.run.is_some());
+    assert_eq!(a.run, b.run);
 }
 
 #[test]
@@ -402,13 +403,7 @@ fn an_interrupted_run_goes_on_to_the_bit() {
     ];
     ran.refused(line, 1, &words);
     let stopped = bench.model("stopped/model.safetensors");
-    let epochs = stopped
-        .boltzmann_training
-        .unwrap()
-        .state
-        .updates
-        .div_ceil(16)
-        + 3;
+    let epochs = stopped.run.unwrap().position().updates.div_ceil(16) + 3;
     bench.ok(&format!(
         "train boltzmann --resume --out stopped --epochs {epochs}"
     ));

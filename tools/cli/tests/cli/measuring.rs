@@ -165,7 +165,7 @@ fn both_directions_and_raise_are_those_of_the_library() {
     let ais = Ais {
         chains: 150,
         betas: Betas::Linear(400),
-        base: Base::rate_of(&data),
+        base: Base::rate_of(&data).unwrap(),
         seed: 4,
     };
     let bracket = ais.bracket(&rbm, &ReverseStart::Exact).unwrap();
@@ -340,7 +340,8 @@ fn inspect_tells_shapes_parameters_and_provenance() {
         "PCD-1, 12 chains",
         "0.5",
         "bars.csv",
-        "note command",
+        "note fingerprint",
+        "harmonium train --data bars.csv --hidden 4",
     ] {
         assert!(text.contains(words), "{words}:\n{text}");
     }

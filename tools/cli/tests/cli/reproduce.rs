@@ -1,7 +1,7 @@
 //! `harmonium reproduce`: every experiment on its short way, and what it says.
 
 use crate::common::Bench;
-use harmonium::Checkpoint;
+use harmonium::checkpoint::{Checkpoint, SavedRun};
 
 #[test]
 fn every_experiment_has_a_short_way_with_a_record() {
@@ -120,7 +120,10 @@ fn a_machine_that_learned_goes_on_from_its_file() {
     // A network needs the machine at the end of its joint stage.
     let path = bench.path("out/dbm-2009.safetensors");
     let mut checkpoint = Checkpoint::load(&path).unwrap();
-    checkpoint.dbm_training.as_mut().unwrap().updates -= 1;
+    let Some(SavedRun::Dbm(state)) = &mut checkpoint.run else {
+        panic!("a joint stage")
+    };
+    state.updates -= 1;
     checkpoint.save(&path).unwrap();
     let network = format!("{line} --only network");
     bench.refused(

@@ -22,13 +22,15 @@ fn a_run_writes_its_files_and_reports_the_keys_of_evaluate() {
         "filters.png",
         "samples.png",
         "curves.png",
+        "run.json",
     ] {
         assert!(
             fs::metadata(bench.path("run").join(name)).unwrap().len() > 100,
             "{name}"
         );
     }
-    assert_eq!(fs::read_dir(bench.path("run")).unwrap().count(), 5);
+    // And its lock.
+    assert_eq!(fs::read_dir(bench.path("run")).unwrap().count(), 7);
     for file in report["files"].as_object().unwrap().values() {
         assert!(bench.path(file.as_str().unwrap()).is_file(), "{file}");
     }
@@ -57,7 +59,7 @@ fn a_run_writes_its_files_and_reports_the_keys_of_evaluate() {
         "binarize",
         "seed",
         "harmonium",
-        "command",
+        "fingerprint",
         "figure.mean_log_likelihood",
     ] {
         assert!(notes.contains_key(key), "{key}");
@@ -182,7 +184,8 @@ fn a_resumed_run_is_an_uninterrupted_one() {
             epochs(&bench.path("parts/metrics.csv")),
             (1..=9).collect::<Vec<_>>()
         );
-        assert!(!parts.notes["command"].contains("--resume"));
+        let run = fs::read_to_string(bench.path("parts/run.json")).unwrap();
+        assert!(run.contains("--epochs 4") && !run.contains("--resume"));
     }
     // Nothing left to do: the pictures and the report again.
     fs::remove_file(bench.path("parts/filters.png")).unwrap();
@@ -266,7 +269,7 @@ fn an_interrupt_leaves_a_run_that_goes_on_bit_for_bit() {
     ran.refused(line, 1, &words);
 
     let stopped = harmonium::checkpoint::Checkpoint::load(&model).unwrap();
-    let done = stopped.training.unwrap().updates.div_ceil(16);
+    let done = stopped.run.unwrap().position().updates.div_ceil(16);
     let epochs = done + 3;
     bench.ok(&format!("train --resume --out stopped --epochs {epochs}"));
     bench.ok(&format!("{line} --epochs {epochs} --out whole").replace("--out stopped ", ""));

@@ -143,7 +143,7 @@ pub fn assert_same(a: &Checkpoint, b: &Checkpoint) {
         bits(&a.rbm().unwrap().hidden().bias),
         bits(&b.rbm().unwrap().hidden().bias)
     );
-    assert_eq!(a.training, b.training);
+    assert_eq!(a.run, b.run);
 }
 
 /// The epochs of the rows of a `metrics.csv`.

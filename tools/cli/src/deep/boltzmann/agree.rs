@@ -15,7 +15,7 @@ use harmonium::train::Options;
 pub fn agree(plan: &DbmPlan, args: &TrainArgs) -> Outcome<()> {
     let flags = &args.dbm;
     let asked = DbmPlan::fresh(&TrainArgs {
-        epochs: Some(plan.joint.epochs),
+        epochs: Some(plan.joint.learning.epochs),
         // A run that has labels keeps them.
         labels: args.labels || plan.classes.is_some(),
         deep: DeepArgs {
@@ -43,7 +43,7 @@ pub fn agree(plan: &DbmPlan, args: &TrainArgs) -> Outcome<()> {
         (
             "--binarize",
             args.binarize.is_some(),
-            a.binarize == b.binarize && x.resample_data == y.resample_data,
+            a.binarize == b.binarize && x.learning.resample_data == y.learning.resample_data,
         ),
         (
             "--validation",
@@ -51,7 +51,7 @@ pub fn agree(plan: &DbmPlan, args: &TrainArgs) -> Outcome<()> {
             a.validation == b.validation,
         ),
         ("--seed", args.seed.is_some(), a.seed == b.seed),
-        ("--resample", args.resample, y.resample_data),
+        ("--resample", args.resample, y.learning.resample_data),
         ("--labels", args.labels, plan.classes.is_some()),
         (
             "--layers",
@@ -66,13 +66,13 @@ pub fn agree(plan: &DbmPlan, args: &TrainArgs) -> Outcome<()> {
         (
             "--pretraining-epochs",
             flags.pretraining_epochs.is_some(),
-            of_rbms(&|a, b| a.epochs == b.epochs)
+            of_rbms(&|a, b| a.learning.epochs == b.learning.epochs)
                 || asked.pretraining.is_none() && plan.pretraining.is_none(),
         ),
         (
             "--pretraining-rate",
             !flags.pretraining_rate.is_empty(),
-            of_rbms(&|a, b| a.learning_rate == b.learning_rate),
+            of_rbms(&|a, b| a.learning.learning_rate == b.learning.learning_rate),
         ),
         (
             "--pretraining-steps",
@@ -82,48 +82,48 @@ pub fn agree(plan: &DbmPlan, args: &TrainArgs) -> Outcome<()> {
         (
             "--pretraining-momentum",
             flags.pretraining_momentum.is_some(),
-            of_rbms(&|a, b| a.momentum == b.momentum),
+            of_rbms(&|a, b| a.learning.momentum == b.learning.momentum),
         ),
         (
             "--pretraining-weight-decay",
             flags.pretraining_weight_decay.is_some(),
-            of_rbms(&|a, b| a.weight_decay == b.weight_decay),
+            of_rbms(&|a, b| a.learning.weight_decay == b.learning.weight_decay),
         ),
         (
             "--batch-size",
             args.batch_size.is_some(),
-            x.batch_size == y.batch_size,
+            x.learning.batch_size == y.learning.batch_size,
         ),
         (
             "--learning-rate",
             args.learning_rate.is_some(),
-            x.learning_rate == y.learning_rate,
+            x.learning.learning_rate == y.learning.learning_rate,
         ),
         (
             "--least-rate",
             flags.least_rate.is_some(),
-            x.least_rate == y.least_rate,
+            x.learning.least_rate == y.learning.least_rate,
         ),
         (
             "--momentum",
             args.momentum.is_some(),
-            x.momentum == y.momentum,
+            x.learning.momentum == y.learning.momentum,
         ),
         (
             "--weight-decay",
             args.weight_decay.is_some(),
-            x.weight_decay == y.weight_decay,
+            x.learning.weight_decay == y.learning.weight_decay,
         ),
         (
             "--l1-decay",
             args.l1_decay.is_some(),
-            x.l1_decay == y.l1_decay,
+            x.learning.l1_decay == y.learning.l1_decay,
         ),
         ("--centering", centres, x.centering == y.centering),
         (
             "--optimizer",
             args.optimizer.is_some(),
-            x.optimizer == y.optimizer,
+            x.learning.optimizer == y.learning.optimizer,
         ),
         (
             "--sparsity",

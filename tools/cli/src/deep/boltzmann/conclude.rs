@@ -125,7 +125,7 @@ impl Conclusion<'_> {
         interrupt: &Interrupt,
     ) -> Outcome<()> {
         let started = Instant::now();
-        let seed = self.plan.joint.seed;
+        let seed = self.plan.joint.learning.seed;
         let (examples, split) = likelihood::examples(&data, Split::Test);
         let count = examples.len();
         let classes = Classification::of_dbm(self.dbm, examples, split)?;

@@ -17,10 +17,11 @@ use crate::{
     plan::{self, MOST_ELEMENTS, Plan, contradiction},
 };
 use harmonium::{
-    checkpoint::{Checkpoint, Stage},
+    checkpoint::{Checkpoint, SavedRun},
     model::{Dbm, Layer, MeanField},
     train::{
-        BackpropOptions, Centering, DbmOptions, Options, PretrainingPlan, Rule, Schedule, Sparsity,
+        BackpropOptions, Centering, DbmOptions, Learning, Options, PretrainingPlan, Rule, Schedule,
+        Sparsity,
     },
 };
 use std::{collections::BTreeMap, path::Path};
@@ -85,7 +86,7 @@ impl DbmPlan {
         })?;
         let pretraining = pretraining(args, &hidden, &rbm.options)?;
         let joint = joint(args, &hidden, &rbm.options, pretraining.is_some())?;
-        let fine_tune = fine_tune::options(args, joint.seed)?;
+        let fine_tune = fine_tune::options(args, joint.learning.seed)?;
         Ok(Self {
             source: rbm.source,
             hidden,
@@ -99,13 +100,13 @@ impl DbmPlan {
     /// The names of the stages with their epochs, in the order of training.
     pub fn stages(&self) -> Vec<(String, usize)> {
         let rbms = self.pretraining.iter().flat_map(|plan| {
-            let epochs = |l: usize| plan.options_of(l).epochs;
+            let epochs = |l: usize| plan.options_of(l).learning.epochs;
             (0..plan.hidden.len()).map(move |l| (rbm_name(l), epochs(l)))
         });
-        let joint = (JOINT_STAGE.to_owned(), self.joint.epochs);
+        let joint = (JOINT_STAGE.to_owned(), self.joint.learning.epochs);
         let tuned = self.fine_tune.iter();
-        let tuned = tuned.map(|x| (FINE_TUNE_STAGE.to_owned(), x.epochs));
-        rbms.chain((self.joint.epochs > 0).then_some(joint))
+        let tuned = tuned.map(|x| (FINE_TUNE_STAGE.to_owned(), x.learning.epochs));
+        rbms.chain((self.joint.learning.epochs > 0).then_some(joint))
             .chain(tuned)
             .collect()
     }
@@ -125,33 +126,31 @@ impl DbmPlan {
         let wrong = |key: &str, e: serde_json::Error| foreign(&format!("its note `{key}`: {e}"));
         let stored = |text| serde_json::from_str(text).map_err(|e| wrong(PRETRAINING, e));
         let dbm = checkpoint.model.dbm()?;
-        let (hidden, classes, pretraining, mut joint, done) =
-            match (&checkpoint.stage, &checkpoint.dbm_training) {
-                (Some(Stage::Pretraining { plan, .. }), _) => {
-                    let text =
-                        note(JOINT).ok_or_else(|| foreign(&format!("has no note `{JOINT}`")))?;
-                    let joint = serde_json::from_str(text).map_err(|e| wrong(JOINT, e))?;
-                    let classes = plan.classes;
-                    (plan.hidden.clone(), classes, Some(plan.clone()), joint, 0)
-                }
-                (_, Some(state)) => {
-                    let batches = state.examples.div_ceil(state.options.batch_size.max(1));
-                    let done = state.updates.div_ceil(batches.max(1) as u64);
-                    let pretraining = note(PRETRAINING).map(stored).transpose()?;
-                    let options = state.options.clone();
-                    (hidden_of(dbm), dbm.classes(), pretraining, options, done)
-                }
-                _ => return Err(foreign("holds a machine, but no run that could go on")),
-            };
+        let (hidden, classes, pretraining, mut joint, done) = match &checkpoint.run {
+            Some(SavedRun::Pretraining { plan, .. }) => {
+                let text = note(JOINT).ok_or_else(|| foreign(&format!("has no note `{JOINT}`")))?;
+                let joint = serde_json::from_str(text).map_err(|e| wrong(JOINT, e))?;
+                let classes = plan.classes;
+                (plan.hidden.clone(), classes, Some(plan.clone()), joint, 0)
+            }
+            Some(SavedRun::Dbm(state)) => {
+                let position = state.position();
+                let done = position.updates.div_ceil(position.batches as u64);
+                let pretraining = note(PRETRAINING).map(stored).transpose()?;
+                let options = state.options.clone();
+                (hidden_of(dbm), dbm.classes(), pretraining, options, done)
+            }
+            _ => return Err(foreign("holds a machine, but no run that could go on")),
+        };
         if let Some(epochs) = args.epochs {
             if (epochs as u64) < done {
                 let flag = format!("--epochs {epochs}");
                 return Err(contradiction(&flag, format!("is in epoch {done} already")));
             }
-            joint.epochs = epochs;
+            joint.learning.epochs = epochs;
         }
         let fine_tune = match (note(FINE_TUNE), args.deep.fine_tune) {
-            (_, Some(_)) => fine_tune::options(args, joint.seed)?,
+            (_, Some(_)) => fine_tune::options(args, joint.learning.seed)?,
             (Some(text), None) => {
                 Some(serde_json::from_str(text).map_err(|e| wrong(FINE_TUNE, e))?)
             }
@@ -254,10 +253,12 @@ fn pretraining(
         .map(|(l, ((&epochs, learning_rate), steps))| Options {
             negative: of_rbm.negative.with_steps(steps.most().ceil() as usize),
             steps: (!matches!(steps, Schedule::Constant(_))).then_some(steps),
-            epochs,
-            learning_rate,
-            // Of the layers above, states drawn from the means of the one below.
-            resample_data: of_rbm.resample_data || l > 0,
+            learning: Learning {
+                epochs,
+                learning_rate, // Of the layers above, states drawn from the means of the one below.
+                resample_data: of_rbm.learning.resample_data || l > 0,
+                ..of_rbm.learning.clone()
+            },
             ..of_rbm.clone()
         })
         .collect();
@@ -321,18 +322,26 @@ fn joint(
         warm_start: flags.warm_start,
         chains: args.chains.unwrap_or(default.chains),
         sweeps,
-        epochs: args.epochs.unwrap_or(DEFAULT_EPOCHS),
-        batch_size: of_rbm.batch_size,
-        learning_rate: args.learning_rate.clone().unwrap_or(default.learning_rate),
-        least_rate: flags.least_rate.unwrap_or(default.least_rate),
-        momentum: args.momentum.clone().unwrap_or(default.momentum),
-        weight_decay: args.weight_decay.unwrap_or(default.weight_decay),
-        l1_decay: args.l1_decay.unwrap_or(default.l1_decay),
-        optimizer: args.optimizer.map_or(default.optimizer, Rule::from),
         centering: plan::centering(args, (!pretrained).then(Centering::default))?,
         sparsity,
-        resample_data: of_rbm.resample_data,
-        seed: of_rbm.seed,
+        learning: Learning {
+            epochs: args.epochs.unwrap_or(DEFAULT_EPOCHS),
+            batch_size: of_rbm.learning.batch_size,
+            learning_rate: args
+                .learning_rate
+                .clone()
+                .unwrap_or(default.learning.learning_rate),
+            least_rate: flags.least_rate.unwrap_or(default.learning.least_rate),
+            momentum: args.momentum.clone().unwrap_or(default.learning.momentum),
+            weight_decay: args.weight_decay.unwrap_or(default.learning.weight_decay),
+            l1_decay: args.l1_decay.unwrap_or(default.learning.l1_decay),
+            optimizer: args
+                .optimizer
+                .map_or(default.learning.optimizer, Rule::from),
+            resample_data: of_rbm.learning.resample_data,
+            seed: of_rbm.learning.seed,
+            ..Learning::default()
+        },
     };
     options.check(hidden.len())?;
     Ok(options)

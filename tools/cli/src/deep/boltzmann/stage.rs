@@ -1,12 +1,11 @@
 //! Both stages as a record watches them: pretraining, RBM by RBM, and the joint one.
 
-use super::super::record::{Figures, Stage, WATCHED, Watch, last_update, mean_square, wrong};
+use super::super::record::{Figures, Stage, WATCHED, Watch, mean_square, wrong};
 use crate::{data::input, failure::Outcome};
 use harmonium::{
     Examples,
-    checkpoint::Checkpoint,
     model::{Convergence, Dbm, MeanField},
-    train::{DbmTraining, Position, Pretraining},
+    train::{DbmTraining, Stack},
 };
 
 /// The name of the stage in which all layers learn together.
@@ -17,72 +16,29 @@ pub fn rbm_name(l: usize) -> String {
     format!("RBM {}", l + 1)
 }
 
-impl Stage for Pretraining {
-    fn name(&self) -> String {
-        rbm_name(self.layer())
-    }
-
-    fn position(&self) -> Position {
-        Pretraining::position(self)
-    }
-
-    fn epochs(&self) -> usize {
-        self.training().options().epochs
-    }
-
-    fn learning_rate(&self) -> f64 {
-        let options = self.training().options();
-        let time = last_update(Pretraining::position(self));
-        options.learning_rate.at(time, options.epochs).into()
-    }
-
-    fn checkpoint(&self) -> Outcome<Checkpoint> {
-        Ok(Checkpoint::of_pretraining(self)?)
-    }
-
-    /// One deterministic step up and down, with inputs doubled as in training.
-    fn figures(&self, watch: &Watch) -> Outcome<Figures> {
-        let seen = self.seen().map(|all| all.head(WATCHED));
-        let seen = seen.as_ref().unwrap_or(&watch.train);
-        let rbm = self.training().averaged();
-        let [up, down] = self.training().options().doubled.factors();
-        let h = rbm.mean_h_from_v(input(seen), up)?;
-        // Without the units of a label, whose input counts once.
-        let labels = rbm.label_group().map_or(0, |group| group.size);
-        let features = seen.first_columns(seen.columns() - labels);
-        let error = mean_square(&features, &rbm.mean_v_from_h(&h, down)?);
-        Ok(Figures {
-            reconstruction: Some(error),
-            ..Figures::default()
-        })
-    }
+/// One deterministic step up and down, with inputs doubled as in training.
+///
+/// # Errors
+/// Those of the library.
+pub fn of_pretraining(stack: &Stack, watch: &Watch) -> Outcome<Figures> {
+    let seen = stack.seen().map(|all| all.head(WATCHED));
+    let seen = seen.as_ref().unwrap_or(&watch.train);
+    let rbm = stack.training().result();
+    let [up, down] = stack.training().options().doubled.factors();
+    let h = rbm.mean_h_from_v(input(seen), up)?;
+    // Without the units of a label, whose input counts once.
+    let labels = rbm.label_group().map_or(0, |group| group.size);
+    let features = seen.first_columns(seen.columns() - labels);
+    let error = mean_square(&features, &rbm.mean_v_from_h(&h, down)?);
+    Ok(Figures {
+        reconstruction: Some(error),
+        ..Figures::default()
+    })
 }
 
 impl Stage for DbmTraining {
-    fn name(&self) -> String {
-        JOINT_STAGE.into()
-    }
-
-    fn position(&self) -> Position {
-        DbmTraining::position(self)
-    }
-
-    fn epochs(&self) -> usize {
-        self.options().epochs
-    }
-
-    fn learning_rate(&self) -> f64 {
-        let (options, time) = (self.options(), last_update(DbmTraining::position(self)));
-        let rate = options.learning_rate.at(time, options.epochs);
-        rate.max(options.least_rate).into()
-    }
-
-    fn checkpoint(&self) -> Outcome<Checkpoint> {
-        Ok(Checkpoint::from(self))
-    }
-
-    fn figures(&self, watch: &Watch) -> Outcome<Figures> {
-        let (dbm, options) = (self.dbm(), &self.options().mean_field);
+    fn measured(&self, watch: &Watch) -> Outcome<Figures> {
+        let (dbm, options) = (self.model(), &self.options().mean_field);
         let (error, mean_field) = reconstruction(dbm, &watch.train, options)?;
         let free_energy = |part: &Examples| -> Outcome<f64> {
             let (bounds, _) = dbm.mean_field_bounds(input(part), options)?;

@@ -13,6 +13,7 @@ use super::{
 use crate::{
     args::TrainArgs,
     data::Data,
+    directory::Directory,
     failure::{Failure, Outcome, note},
     files::Files,
     interrupt::Interrupt,
@@ -20,18 +21,19 @@ use crate::{
     plan::{contradiction, describe_run},
 };
 use harmonium::{
-    Error, Examples, Matrix, Network,
-    checkpoint::{self, Checkpoint},
+    Examples, Matrix, Network,
+    checkpoint::{Checkpoint, SavedRun},
     model::{Dbm, Layer},
-    train::{DbmEvent, DbmTraining, Pretraining, PretrainingEvent},
+    recipe::AnyRun,
+    train::{DbmTraining, Event, Stack, StackEvent},
     units::{Kind, Units},
 };
-use std::{collections::BTreeMap, fs};
+use std::collections::BTreeMap;
 
 /// Where a run stands.
 pub enum Run {
     /// RBM upon RBM.
-    Pretraining(Box<Pretraining>),
+    Pretraining(Box<Stack>),
     /// All layers together.
     Joint(Box<DbmTraining>),
 }
@@ -48,15 +50,15 @@ impl Run {
     fn dbm(&self) -> Outcome<Dbm> {
         Ok(match self {
             Self::Pretraining(run) => run.dbm()?,
-            Self::Joint(run) => run.dbm().clone(),
+            Self::Joint(run) => run.model().clone(),
         })
     }
 
     /// Whether there is nothing left to do before backpropagation.
     fn is_done(&self, plan: &DbmPlan) -> bool {
         match self {
-            Self::Pretraining(run) => plan.joint.epochs == 0 && run.is_done(),
-            Self::Joint(run) => run.position().epoch >= plan.joint.epochs,
+            Self::Pretraining(run) => plan.joint.learning.epochs == 0 && run.is_finished(),
+            Self::Joint(run) => run.position().epoch >= plan.joint.learning.epochs,
         }
     }
 
@@ -65,24 +67,30 @@ impl Run {
         let Some(mut checkpoint) = stored else {
             return match &plan.pretraining {
                 Some(pretraining) => {
-                    let run = Pretraining::new(pretraining.clone(), data)?;
+                    let run = Stack::pretraining(pretraining.clone(), data)?;
                     Ok(Self::Pretraining(Box::new(run)))
                 }
                 None => {
                     let dbm = unconnected(plan, data.columns())?;
-                    Self::joint(plan, dbm.initialized_from(data, plan.joint.seed)?, data)
+                    Self::joint(
+                        plan,
+                        dbm.initialized_from(data, plan.joint.learning.seed)?,
+                        data,
+                    )
                 }
             };
         };
-        if let Some(checkpoint::Stage::Pretraining { .. }) = &checkpoint.stage {
-            let run = checkpoint.into_pretraining(data)?;
-            return Ok(Self::Pretraining(Box::new(run)));
-        }
-        if let Some(state) = &mut checkpoint.dbm_training {
+        if let Some(SavedRun::Dbm(state)) = &mut checkpoint.run {
             state.options = plan.joint.clone();
         }
-        let run = checkpoint.into_dbm_training(data)?;
-        Ok(Self::Joint(Box::new(run)))
+        match AnyRun::resumed(checkpoint, data, false)? {
+            AnyRun::Stack(run) => Ok(Self::Pretraining(run)),
+            AnyRun::Dbm(run) => Ok(Self::Joint(run)),
+            other => Err(Failure::failed(format!(
+                "the file holds a run of another kind: {}",
+                other.running().name()
+            ))),
+        }
     }
 
     /// All layers together, from `dbm` on.
@@ -96,7 +104,7 @@ impl Run {
 ///
 /// # Errors
 /// Options that are wrong or contradict the stored run, those of the data and of the library, an interrupt.
-pub fn run(args: &TrainArgs, stored: Option<Checkpoint>) -> Outcome<()> {
+pub fn run(args: &TrainArgs, stored: Option<Checkpoint>, directory: &mut Directory) -> Outcome<()> {
     let interrupt = Interrupt::listen()?;
     let files = Files::in_directory(&args.out);
     let mut plan = match &stored {
@@ -104,21 +112,18 @@ pub fn run(args: &TrainArgs, stored: Option<Checkpoint>) -> Outcome<()> {
         None => DbmPlan::fresh(args)?,
     };
     let data = plan.settle()?;
-    if stored.is_none() && files.model.exists() {
-        note(format!("replacing the run in {}", args.out.display()));
-    }
+    let mut notes = BTreeMap::new();
+    let past = stored.as_ref().map(|x| (&x.notes, &*files.model));
+    data.mark(&mut notes, past)?;
     let is_new = stored.is_none();
     let old_notes = stored.as_ref().map(|checkpoint| checkpoint.notes.clone());
     let run = Run::new(&plan, &data.train, stored)?;
-    fs::create_dir_all(&args.out).map_err(|e| Error::io(&args.out, "create the directory", e))?;
-    if is_new {
-        fine_tune::forget(&files)?;
-    }
+    directory.begin(is_new)?;
     let mut features = None;
     let mut tuned = None;
     if plan.fine_tune.is_some() && fine_tune::is_stored(args, &files) {
         if !run.is_done(&plan) {
-            let flag = format!("--epochs {}", plan.joint.epochs);
+            let flag = format!("--epochs {}", plan.joint.learning.epochs);
             let has = format!("went on to {}, made from it", files.network.display());
             return Err(contradiction(&flag, has));
         }
@@ -130,10 +135,13 @@ pub fn run(args: &TrainArgs, stored: Option<Checkpoint>) -> Outcome<()> {
         (Some((run, notes)), _) => Some((notes, run as &dyn Stage)),
         (None, notes) => notes.as_ref().map(|notes| (notes, run.stage())),
     };
-    let mut notes = BTreeMap::new();
     plan.note(&mut notes);
     let mut record = Record::new(&files, &interrupt, plan.stages(), notes, &data, resumed)?;
     announce(&plan, &data);
+    if is_new {
+        // Whatever ends the run from here on, --resume goes on with this one.
+        record.save(run.stage(), &[])?;
+    }
     let resume = format!("harmonium train dbm --resume --out {}", args.out.display());
     let run = learn(
         &plan,
@@ -147,7 +155,13 @@ pub fn run(args: &TrainArgs, stored: Option<Checkpoint>) -> Outcome<()> {
     let dbm = run.dbm()?;
     let title = format!("{} on {}", dbm.name(), data.name);
     conclude::filters(&files.filters, &title, &dbm)?;
-    conclude::samples(&files.samples, &title, &dbm, &data.train, plan.joint.seed)?;
+    conclude::samples(
+        &files.samples,
+        &title,
+        &dbm,
+        &data.train,
+        plan.joint.learning.seed,
+    )?;
     draw_curves(&files.curves, &title, record.metrics.rows())?;
     let tuned = tuned.map(|(run, _)| run);
     let network = match &plan.fine_tune {
@@ -157,7 +171,8 @@ pub fn run(args: &TrainArgs, stored: Option<Checkpoint>) -> Outcome<()> {
                 Some(features) => features,
                 None => with_posterior(&dbm, &data)?,
             };
-            let start = |classes| Network::classifier_from_dbm(&dbm, classes, options.seed);
+            let start =
+                |classes| Network::classifier_from_dbm(&dbm, classes, options.learning.seed);
             let places = (&files, resume.as_str());
             let machine = files.model.file_name().unwrap_or_default();
             let machine = machine.to_string_lossy().into_owned();
@@ -177,6 +192,7 @@ pub fn run(args: &TrainArgs, stored: Option<Checkpoint>) -> Outcome<()> {
         }
     };
     record.store_in(&files.model);
+    let rows = record.metrics.settle();
     let conclusion = Conclusion {
         plan: &plan,
         stage: run.stage(),
@@ -184,7 +200,8 @@ pub fn run(args: &TrainArgs, stored: Option<Checkpoint>) -> Outcome<()> {
         network,
         files: &files,
     };
-    conclusion.report(args.json, data, record, &interrupt)
+    conclusion.report(args.json, data, record, &interrupt)?;
+    rows
 }
 
 /// The machine of a run without pretraining, all parameters zero.
@@ -205,7 +222,11 @@ fn announce(plan: &DbmPlan, data: &Data) {
     let pretraining = plan.pretraining.as_ref().map_or("none".into(), |plan| {
         let of = |l: usize| {
             let options = plan.options_of(l);
-            format!("{} epochs of {}", options.epochs, describe_run(&options))
+            format!(
+                "{} epochs of {}",
+                options.learning.epochs,
+                describe_run(&options)
+            )
         };
         (0..plan.hidden.len())
             .map(of)
@@ -224,7 +245,7 @@ fn announce(plan: &DbmPlan, data: &Data) {
         "deep Boltzmann machine of {} visible units{label}, layers of {}; pretraining: {pretraining}; together: {} epochs by {gradient}, {} chains of {} sweeps; {} training, {} validation and {} test examples; {} threads, {}",
         data.train.columns(),
         sizes.join(", "),
-        joint.epochs,
+        joint.learning.epochs,
         joint.chains,
         joint.sweeps,
         data.train.len(),
@@ -248,25 +269,25 @@ fn learn(
         record.start();
         let outcome = match &mut run {
             Run::Pretraining(run) => run.run(&data.train, |event| match event {
-                PretrainingEvent::Update(run) => record.update(run),
-                PretrainingEvent::Epoch(run) => record.epoch(run),
-                PretrainingEvent::Layer(_) => record.stage(),
+                StackEvent::Update(run) => record.update(run),
+                StackEvent::Epoch(run) => record.epoch(run),
+                StackEvent::Layer(_) => record.stage(),
             }),
             Run::Joint(run) => run.run(&data.train, |event| match event {
-                DbmEvent::Update(run) => record.update(run),
-                DbmEvent::Epoch(run) => record.epoch(run),
+                Event::Update(run) => record.update(run),
+                Event::Epoch(run) => record.epoch(run),
             }),
         };
         record.stop(run.stage());
-        let flow = outcome.map_err(|e| record::diverged(e, &files.model, "--pretraining-rate"))?;
-        record.check()?;
+        let ended = outcome.map_err(|e| record::diverged(e, &files.model, "--pretraining-rate"))?;
+        record.check(run.stage())?;
         let stage_is_done = match &run {
-            Run::Pretraining(run) => run.is_done(),
+            Run::Pretraining(run) => run.is_finished(),
             Run::Joint(_) => run.is_done(plan),
         };
-        if !stage_is_done || flow.is_break() && interrupt.asked() {
+        if !stage_is_done || ended.is_stopped() && interrupt.asked() {
             record.save(run.stage(), &[])?;
-            let (epoch, epochs) = (run.stage().position().epoch, run.stage().epochs());
+            let (epoch, epochs) = (run.stage().position().epoch, run.stage().learning().epochs);
             let (stage, saved) = (run.stage().name(), files.model.display());
             return Err(Failure::failed(format!(
                 "interrupted in {stage} after {epoch} of {epochs} epochs; the run is saved in {saved}"

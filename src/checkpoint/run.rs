@@ -1,0 +1,433 @@
+//! A run in a model file: what it was told as JSON in the metadata, what it remembers as tensors
+//! `training.*`, whose names belong to the learner.
+//!
+//! Metadata `training` is `{"options", "updates", "examples"}` of the run of the machine. A run of
+//! several stages says in `stage` which one it is in: `greedy` (of a deep belief network, whose top
+//! pair learns: its run is `training`), `pretraining` (of a deep Boltzmann machine; the RBMs so far
+//! are `training.pretraining.{weights,visible,hidden}.{k}`, the last one's run is `training`), or
+//! `up_down`, which holds the header of its run itself. `custom`, optional and true, says that the
+//! rate was a function of the program.
+
+use super::{
+    limits::{Entry, UP_DOWN_DRAWS},
+    pretraining,
+    reader::Reader,
+    tensor::Writer,
+};
+use crate::{
+    error::{Error, Result},
+    model::{BoltzmannMachine, Dbm, Dbn, Layer, Model, Network, Rbm},
+    tensor::Saved,
+    train::{
+        BackpropLearner, BackpropOptions, BoltzmannLearner, BoltzmannOptions, DbmLearner,
+        DbmOptions, GreedyPlan, Learner, Learning, Options, Position, PretrainingPlan, RbmLearner,
+        RunState, UpDownLearner, UpDownOptions,
+    },
+};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde_json::Value;
+
+/// A run in progress, apart from the machine.
+#[derive(Clone, Debug, PartialEq)]
+pub enum SavedRun {
+    /// Of an RBM.
+    Rbm(RunState<Options>),
+    /// Of a deep Boltzmann machine, all layers together.
+    Dbm(RunState<DbmOptions>),
+    /// Of a general Boltzmann machine.
+    Boltzmann(RunState<BoltzmannOptions>),
+    /// Of a network, by backpropagation.
+    Backprop(RunState<BackpropOptions>),
+    /// Of a deep belief network, by the up-down algorithm.
+    UpDown(RunState<UpDownOptions>),
+    /// Of a deep belief network, layer by layer: the top pair learns.
+    Greedy {
+        /// What is trained.
+        plan: GreedyPlan,
+        /// Of the top pair.
+        top: RunState<Options>,
+    },
+    /// Of a deep Boltzmann machine, RBM upon RBM, with the inputs of inner layers doubled.
+    Pretraining {
+        /// What is trained.
+        plan: PretrainingPlan,
+        /// The RBMs so far, lowest first: the last learns.
+        rbms: Vec<Rbm>,
+        /// Of the last one.
+        top: RunState<Options>,
+    },
+}
+
+/// What metadata hold of a run.
+#[derive(Serialize, Deserialize)]
+struct Header<O> {
+    options: O,
+    updates: u64,
+    examples: usize,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    custom: bool,
+}
+
+/// What metadata `stage` hold.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Stage<U> {
+    Greedy(GreedyPlan),
+    Pretraining { plan: PretrainingPlan, rbms: usize },
+    UpDown(U),
+}
+
+/// A learner whose runs files hold.
+pub trait StoredLearner: Learner<Model: Into<Model>> {
+    /// What its run is called in errors.
+    const RUN: &'static str;
+
+    /// Its run, as files hold it.
+    fn saved(state: RunState<Self::Options>) -> SavedRun;
+
+    /// The same back; `None` of another family's run.
+    fn state(run: SavedRun) -> Option<RunState<Self::Options>>;
+
+    /// The machine that learns.
+    ///
+    /// # Errors
+    /// [`Error::Parameter`] for one of another kind.
+    fn machine(model: Model) -> Result<Self::Model>;
+}
+
+impl StoredLearner for RbmLearner {
+    const RUN: &'static str = "a run of an RBM";
+
+    fn saved(state: RunState<Options>) -> SavedRun {
+        SavedRun::Rbm(state)
+    }
+
+    fn state(run: SavedRun) -> Option<RunState<Options>> {
+        match run {
+            SavedRun::Rbm(state) => Some(state),
+            _ => None,
+        }
+    }
+
+    fn machine(model: Model) -> Result<Rbm> {
+        model.into_rbm()
+    }
+}
+
+impl StoredLearner for DbmLearner {
+    const RUN: &'static str = "a run of a deep Boltzmann machine";
+
+    fn saved(state: RunState<DbmOptions>) -> SavedRun {
+        SavedRun::Dbm(state)
+    }
+
+    fn state(run: SavedRun) -> Option<RunState<DbmOptions>> {
+        match run {
+            SavedRun::Dbm(state) => Some(state),
+            _ => None,
+        }
+    }
+
+    fn machine(model: Model) -> Result<Dbm> {
+        model.into_dbm()
+    }
+}
+
+impl StoredLearner for BoltzmannLearner {
+    const RUN: &'static str = "a run of a general Boltzmann machine";
+
+    fn saved(state: RunState<BoltzmannOptions>) -> SavedRun {
+        SavedRun::Boltzmann(state)
+    }
+
+    fn state(run: SavedRun) -> Option<RunState<BoltzmannOptions>> {
+        match run {
+            SavedRun::Boltzmann(state) => Some(state),
+            _ => None,
+        }
+    }
+
+    fn machine(model: Model) -> Result<BoltzmannMachine> {
+        model.into_boltzmann()
+    }
+}
+
+impl StoredLearner for UpDownLearner {
+    const RUN: &'static str = "a run of the up-down algorithm";
+
+    fn saved(state: RunState<UpDownOptions>) -> SavedRun {
+        SavedRun::UpDown(state)
+    }
+
+    fn state(run: SavedRun) -> Option<RunState<UpDownOptions>> {
+        match run {
+            SavedRun::UpDown(state) => Some(state),
+            _ => None,
+        }
+    }
+
+    fn machine(model: Model) -> Result<Dbn> {
+        model.into_dbn()
+    }
+}
+
+impl StoredLearner for BackpropLearner {
+    const RUN: &'static str = "a run of backpropagation";
+
+    fn saved(state: RunState<BackpropOptions>) -> SavedRun {
+        SavedRun::Backprop(state)
+    }
+
+    fn state(run: SavedRun) -> Option<RunState<BackpropOptions>> {
+        match run {
+            SavedRun::Backprop(state) => Some(state),
+            _ => None,
+        }
+    }
+
+    fn machine(model: Model) -> Result<Network> {
+        model.into_network()
+    }
+}
+
+impl SavedRun {
+    /// What it is, for errors.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Rbm(_) => RbmLearner::RUN,
+            Self::Dbm(_) => DbmLearner::RUN,
+            Self::Boltzmann(_) => BoltzmannLearner::RUN,
+            Self::Backprop(_) => BackpropLearner::RUN,
+            Self::UpDown(_) => UpDownLearner::RUN,
+            Self::Greedy { .. } => "a greedy run",
+            Self::Pretraining { .. } => "a run of pretraining",
+        }
+    }
+
+    /// Options that every family shares, of the stage that goes on.
+    pub fn learning(&self) -> &Learning {
+        match self {
+            Self::Rbm(x) | Self::Greedy { top: x, .. } | Self::Pretraining { top: x, .. } => {
+                x.learning()
+            }
+            Self::Dbm(x) => x.learning(),
+            Self::Boltzmann(x) => x.learning(),
+            Self::Backprop(x) => x.learning(),
+            Self::UpDown(x) => x.learning(),
+        }
+    }
+
+    /// Where the stage that goes on stands.
+    pub fn position(&self) -> Position {
+        match self {
+            Self::Rbm(x) | Self::Greedy { top: x, .. } | Self::Pretraining { top: x, .. } => {
+                x.position()
+            }
+            Self::Dbm(x) => x.position(),
+            Self::Boltzmann(x) => x.position(),
+            Self::Backprop(x) => x.position(),
+            Self::UpDown(x) => x.position(),
+        }
+    }
+
+    /// Examples of the data that the run is on.
+    pub fn examples(&self) -> usize {
+        match self {
+            Self::Rbm(x) | Self::Greedy { top: x, .. } | Self::Pretraining { top: x, .. } => {
+                x.examples
+            }
+            Self::Dbm(x) => x.examples,
+            Self::Boltzmann(x) => x.examples,
+            Self::Backprop(x) => x.examples,
+            Self::UpDown(x) => x.examples,
+        }
+    }
+
+    /// Persistent chains that the file holds of the stage that goes on, if there are any: those of
+    /// the lowest layer that has some.
+    pub fn chains(&self) -> Option<usize> {
+        let tensors = match self {
+            Self::Rbm(x) | Self::Greedy { top: x, .. } | Self::Pretraining { top: x, .. } => {
+                &x.tensors
+            }
+            Self::Dbm(x) => &x.tensors,
+            Self::Boltzmann(x) => &x.tensors,
+            Self::Backprop(x) => &x.tensors,
+            Self::UpDown(x) => &x.tensors,
+        };
+        let is_chain = |name: &str| name.starts_with("training.chains");
+        let mut chains = tensors.iter().filter(|(name, _)| is_chain(name));
+        chains
+            .next()
+            .map(|(_, x)| x.shape.first().copied().unwrap_or(0))
+    }
+
+    pub(super) fn write(&self, file: &mut Writer<'_>) -> Result<()> {
+        match self {
+            Self::Rbm(state) => write_training(state, file)?,
+            Self::Dbm(state) => write_training(state, file)?,
+            Self::Boltzmann(state) => write_training(state, file)?,
+            Self::Backprop(state) => write_training(state, file)?,
+            Self::UpDown(state) => {
+                write_tensors(state, file);
+                file.json("stage", &Stage::UpDown(header(state)))?;
+            }
+            Self::Greedy { plan, top } => {
+                write_training(top, file)?;
+                file.json("stage", &Stage::<()>::Greedy(plan.clone()))?;
+            }
+            Self::Pretraining { plan, rbms, top } => {
+                write_training(top, file)?;
+                pretraining::write(rbms, file);
+                let (plan, rbms) = (plan.clone(), rbms.len());
+                file.json("stage", &Stage::<()>::Pretraining { plan, rbms })?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The run of `model` that the file holds, if it holds one.
+    pub(super) fn read(reader: &Reader<'_>, model: &Model) -> Result<Option<Self>> {
+        if reader.metadata.contains_key("stage") {
+            return Self::read_stage(reader, model).map(Some);
+        }
+        Ok(match model {
+            Model::Rbm(rbm) => of_rbm(reader, rbm)?.map(Self::Rbm),
+            Model::Dbm(dbm) => {
+                let read = training::<DbmOptions>(reader)?;
+                let checked = read.map(|(state, entry)| {
+                    let units = dbm.layers().iter().map(Layer::size).max().unwrap_or(0);
+                    let layers = (dbm.n_layers(), dbm.n_hidden_layers(), units);
+                    let chains = state.stored("training.chains.1");
+                    entry.dbm_run(&state.options, state.updates, layers, chains)?;
+                    Ok(Self::Dbm(state))
+                });
+                checked.transpose()?
+            }
+            Model::Boltzmann(machine) => {
+                let read = training::<BoltzmannOptions>(reader)?;
+                let checked = read.map(|(state, entry)| {
+                    let chains = state.stored("training.chains");
+                    entry.boltzmann_run(&state.options, state.updates, machine.units(), chains)?;
+                    Ok(Self::Boltzmann(state))
+                });
+                checked.transpose()?
+            }
+            Model::Network(_) => {
+                let read = training::<BackpropOptions>(reader)?;
+                let checked = read.map(|(state, entry)| {
+                    entry.options(state.options.check())?;
+                    entry.updates(state.updates, [])?;
+                    Ok(Self::Backprop(state))
+                });
+                checked.transpose()?
+            }
+            Model::Dbn(_) => None,
+        })
+    }
+
+    /// The run of several stages that the file holds.
+    fn read_stage(reader: &Reader<'_>, model: &Model) -> Result<Self> {
+        let header = reader.header::<Stage<Value>>("stage", "a stage of training")?;
+        let Some((stage, entry)) = header else {
+            return Err(Error::file(reader.path, "metadata stage", "none"));
+        };
+        let missing = || Error::file(reader.path, "metadata training beside stage", "none");
+        match (model, stage) {
+            (Model::Dbn(_), Stage::UpDown(_)) if reader.metadata.contains_key("training") => {
+                let expected = "no metadata training beside a stage of the up-down algorithm";
+                Err(Error::file(reader.path, expected, "both"))
+            }
+            (Model::Dbn(_), Stage::UpDown(value)) => {
+                let state: RunState<UpDownOptions> = state(reader, "stage", value)?;
+                entry.options(state.options.check())?;
+                entry.updates(state.updates, [UP_DOWN_DRAWS])?;
+                Ok(Self::UpDown(state))
+            }
+            (Model::Dbn(dbn), Stage::Greedy(plan)) => {
+                entry.greedy(&plan, dbn.layer(0).size())?;
+                let top = of_rbm(reader, dbn.top())?.ok_or_else(missing)?;
+                Ok(Self::Greedy { plan, top })
+            }
+            (Model::Dbm(dbm), Stage::Pretraining { plan, rbms }) => {
+                entry.pretraining(&plan, dbm.n_visible())?;
+                let rbms = pretraining::read(reader, &plan, rbms)?;
+                let top = of_rbm(reader, &rbms[rbms.len() - 1])?.ok_or_else(missing)?;
+                Ok(Self::Pretraining { plan, rbms, top })
+            }
+            (model, _) => {
+                let expected = format!("a stage of a machine of kind {}", model.kind());
+                let found = "one of another kind in metadata stage";
+                Err(Error::file(reader.path, expected, found))
+            }
+        }
+    }
+}
+
+/// The run of `rbm` whose header is metadata `training`, if the file has it.
+fn of_rbm(reader: &Reader<'_>, rbm: &Rbm) -> Result<Option<RunState<Options>>> {
+    let Some((state, entry)) = training::<Options>(reader)? else {
+        return Ok(None);
+    };
+    let units = rbm.n_visible().max(rbm.n_hidden());
+    let chains = state.stored("training.chains.1");
+    entry.rbm_run(&state.options, state.updates, units, chains)?;
+    Ok(Some(state))
+}
+
+impl<O> RunState<O> {
+    /// Rows of a tensor, if the file has it.
+    fn stored(&self, name: &str) -> Option<usize> {
+        self.tensors.shape(name)?.first().copied()
+    }
+}
+
+fn header<O: Clone>(state: &RunState<O>) -> Header<O> {
+    Header {
+        options: state.options.clone(),
+        updates: state.updates,
+        examples: state.examples,
+        custom: state.custom,
+    }
+}
+
+fn write_tensors<O>(state: &RunState<O>, file: &mut Writer<'_>) {
+    for (name, tensor) in state.tensors.iter() {
+        file.tensor(name, tensor.clone());
+    }
+}
+
+fn write_training<O: Clone + Serialize>(state: &RunState<O>, file: &mut Writer<'_>) -> Result<()> {
+    write_tensors(state, file);
+    file.json("training", &header(state))
+}
+
+/// The state whose header is metadata `training`, if the file has it, and where to complain of it.
+fn training<'a, 'b, O>(reader: &'a Reader<'b>) -> Result<Option<(RunState<O>, Entry<'a, 'b>)>>
+where
+    O: DeserializeOwned,
+{
+    let header = reader.header::<Value>("training", "the options of a run")?;
+    let Some((value, entry)) = header else {
+        return Ok(None);
+    };
+    Ok(Some((state(reader, "training", value)?, entry)))
+}
+
+fn state<O>(reader: &Reader<'_>, key: &str, value: Value) -> Result<RunState<O>>
+where
+    O: DeserializeOwned,
+{
+    let expected = format!("the options of a run in metadata {key}");
+    let header: Header<O> =
+        serde_json::from_value(value).map_err(|e| Error::file(reader.path, expected, e))?;
+    let mut tensors = Saved::from_file(reader.path);
+    reader.run_tensors(&mut tensors);
+    Ok(RunState {
+        options: header.options,
+        updates: header.updates,
+        examples: header.examples,
+        custom: header.custom,
+        tensors,
+    })
+}

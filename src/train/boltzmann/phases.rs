@@ -1,0 +1,145 @@
+//! Expectations of the data and of the model.
+
+use super::{BoltzmannLearner, BoltzmannNegative, BoltzmannPositive};
+use crate::{
+    bits::BitView,
+    error::Result,
+    product::{Direction, Tail, Term},
+    rng::{Draws, Site},
+    train::run::{At, Done, Stop},
+};
+
+impl BoltzmannLearner {
+    /// `E[x x']` of the minibatch `v`, which is the examples `rows`.
+    pub(super) fn add_positive(
+        &mut self,
+        v: BitView<'_>,
+        rows: &[u32],
+        at: &At,
+        stop: &Stop,
+    ) -> Result<Done> {
+        let (n, seed, size) = (
+            self.machine.n_visible(),
+            self.options.learning.seed,
+            v.rows(),
+        );
+        self.positive.set_chains(size);
+        self.positive.set_units(0, v);
+        let weight = 1.0 / size as f32;
+        if self.machine.n_hidden() == 0 {
+            self.gradient.add_counts(&self.positive, weight);
+            return Ok(Done::Updated);
+        }
+        match self.options.positive {
+            BoltzmannPositive::Gibbs { steps } => {
+                for (k, &i) in rows.iter().enumerate() {
+                    self.batch_hidden
+                        .copy_row(k, self.hidden.view(), i as usize);
+                }
+                self.positive.refresh(&self.machine);
+                self.positive
+                    .set_units(n, self.batch_hidden.view_rows(0..size));
+                for k in 0..steps as u64 {
+                    let step = 1 + at.updates() * steps as u64 + k;
+                    self.positive
+                        .sweep(1.0, Draws::new(seed, Site::Positive, step));
+                }
+                self.positive.units_into(n, &mut self.batch_hidden);
+                self.gradient.add_counts(&self.positive, weight);
+            }
+            BoltzmannPositive::MeanField(options) => {
+                self.means.padded_mut().fill(0.0);
+                for s in 0..size {
+                    self.means.row_mut(s).fill(0.5);
+                }
+                self.machine.mean_field_into(
+                    v.into(),
+                    options,
+                    &mut self.means,
+                    &mut self.inputs,
+                    &mut self.buffers,
+                )?;
+                self.gradient.add_counts(&self.positive, weight);
+                self.gradient.add_means(v, &self.means, weight);
+            }
+            BoltzmannPositive::Exact => {
+                let mut held = vec![None; self.machine.units()];
+                for s in 0..size {
+                    if stop.is_requested() {
+                        return Ok(Done::Stopped);
+                    }
+                    for (i, held) in held[..n].iter_mut().enumerate() {
+                        *held = Some(v.get(s, i));
+                    }
+                    let posterior = self.machine.expectations_given(&held)?;
+                    self.gradient
+                        .add_expectations(&posterior, 1.0 / size as f64);
+                }
+            }
+        }
+        Ok(Done::Updated)
+    }
+
+    /// Remembers the hidden states of the examples `rows`, once nothing can stop the update.
+    pub(super) fn keep_hidden(&mut self, rows: &[u32]) {
+        if self.keeps_hidden() {
+            for (k, &i) in rows.iter().enumerate() {
+                self.hidden
+                    .copy_row(i as usize, self.batch_hidden.view(), k);
+            }
+        }
+    }
+
+    /// Minus `E[x x']` of the model.
+    pub(super) fn add_negative(&mut self, at: &At, stop: &Stop) -> Result<Done> {
+        let (seed, updates) = (self.options.learning.seed, at.updates());
+        let (chains, steps, restart) = match self.options.negative {
+            BoltzmannNegative::Exact => {
+                let Some(expected) = self.machine.expectations_until(stop)? else {
+                    return Ok(Done::Stopped);
+                };
+                self.gradient.add_expectations(&expected, -1.0);
+                return Ok(Done::Updated);
+            }
+            BoltzmannNegative::PseudoLikelihood => return Ok(Done::Updated),
+            BoltzmannNegative::Mcmc { chains, steps } => (chains, steps as u64, true),
+            BoltzmannNegative::Persistent { chains, steps } => (chains, steps as u64, false),
+        };
+        let Some(chain) = &mut self.negative else {
+            unreachable!("a phase of chains has them");
+        };
+        chain.refresh(&self.machine);
+        if restart {
+            chain.draw_uniform(Draws::new(seed, Site::Start, updates));
+        }
+        for k in 0..steps {
+            chain.sweep(1.0, Draws::new(seed, Site::Chain, updates * steps + k));
+        }
+        self.gradient.add_counts(chain, -1.0 / chains as f32);
+        Ok(Done::Updated)
+    }
+
+    /// The gradient of the pseudo-likelihood of the minibatch `x`.
+    pub(super) fn add_pseudo_likelihood(&mut self, x: BitView<'_>) -> Result<()> {
+        let Some(pseudo) = &mut self.pseudo else {
+            unreachable!("checked by the caller");
+        };
+        pseudo.refresh(&self.machine);
+        let term = Term {
+            input: x.into(),
+            weights: &pseudo.twice,
+            direction: Direction::Up,
+            fixed: None,
+        };
+        let tail = Tail {
+            mean: Some(pseudo.rest.view_rows_mut(0..x.rows())),
+            precise: true,
+            ..Tail::new(1.0)
+        };
+        self.machine
+            .visible()
+            .propagate(&[term], tail, &mut self.buffers)?;
+        pseudo.gradient_into(x, &mut self.gradient);
+        Ok(())
+    }
+}

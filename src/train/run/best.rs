@@ -1,0 +1,193 @@
+//! Keeping the best machine, and stopping when it does not get better.
+
+use super::{Ended, Event, Feed, Learner, Run};
+use crate::error::Result;
+use std::ops::ControlFlow;
+
+/// What is better.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub enum Better {
+    /// A larger score.
+    #[default]
+    Larger,
+    /// A later epoch whose score is at least this: the last one that is good enough.
+    AtLeast(f64),
+}
+
+/// The best epoch of a run so far.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Best {
+    /// Its score.
+    pub score: f64,
+    /// Which it is, from 1 on.
+    pub epoch: usize,
+}
+
+/// What an epoch was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Better than all before.
+    Best,
+    /// Not better.
+    Worse,
+    /// Not better, and patience is at an end.
+    Stop,
+}
+
+/// Judges epochs by their scores.
+#[derive(Clone, Debug, Default)]
+pub struct Judge {
+    /// Epochs without a better one after which a run stops; without it none does.
+    pub patience: Option<usize>,
+    /// What is better.
+    pub better: Better,
+    /// The best so far.
+    pub best: Option<Best>,
+}
+
+impl Judge {
+    /// Before the first epoch; a run stops after `patience` epochs without a better one.
+    pub fn with_patience(patience: usize) -> Self {
+        Self {
+            patience: Some(patience),
+            ..Self::default()
+        }
+    }
+
+    /// Takes the score of an epoch. A score that is no number is never better.
+    pub fn judge(&mut self, score: f64, epoch: usize) -> Verdict {
+        let is_better = match (self.better, self.best) {
+            (Better::AtLeast(least), Some(_)) => score >= least,
+            (Better::Larger, Some(best)) => score > best.score,
+            (_, None) => !score.is_nan(),
+        };
+        if is_better {
+            self.best = Some(Best { score, epoch });
+            return Verdict::Best;
+        }
+        let since = self.best.map_or(0, |best| best.epoch);
+        match self.patience {
+            Some(patience) if epoch >= since + patience => Verdict::Stop,
+            _ => Verdict::Worse,
+        }
+    }
+}
+
+/// What [`Run::run_keeping_best`] ended with.
+#[derive(Clone, Debug)]
+pub struct Kept<M> {
+    /// How the run ended; [`Ended::Stopped`] at the end of patience too.
+    pub ended: Ended,
+    /// The best machine and when it was; none without a score.
+    pub best: Option<(M, Best)>,
+}
+
+impl<L: Learner> Run<L> {
+    /// As [`Self::run`]; after each epoch `measure` scores the run, the machine of the best epoch is
+    /// kept, and the run stops when `judge` says so. `measure` gives `None` for an epoch that is not
+    /// to be judged. Costs a copy of the machine at each epoch that is better.
+    ///
+    /// # Errors
+    /// Those of [`Self::run`] and of `measure`.
+    pub fn run_keeping_best<'a>(
+        &mut self,
+        feed: impl Into<Feed<'a>>,
+        judge: &mut Judge,
+        mut measure: impl FnMut(&Self) -> Result<Option<f64>>,
+        mut observer: impl FnMut(Event<'_, L>) -> ControlFlow<()>,
+    ) -> Result<Kept<L::Model>> {
+        let (mut kept, mut failure) = (None, None);
+        let ended = self.run(feed, |event| {
+            let Event::Epoch(run) = event else {
+                return observer(event);
+            };
+            let mut judged = || -> Result<ControlFlow<()>> {
+                let Some(score) = measure(run)? else {
+                    return Ok(ControlFlow::Continue(()));
+                };
+                let epoch = run.position().epoch;
+                Ok(match judge.judge(score, epoch) {
+                    Verdict::Best => {
+                        kept = Some((run.result().into_owned(), Best { score, epoch }));
+                        ControlFlow::Continue(())
+                    }
+                    Verdict::Worse => ControlFlow::Continue(()),
+                    Verdict::Stop => ControlFlow::Break(()),
+                })
+            };
+            let flow = judged().unwrap_or_else(|e| {
+                failure = Some(e);
+                ControlFlow::Break(())
+            });
+            match observer(Event::Epoch(run)) {
+                ControlFlow::Continue(()) => flow,
+                ControlFlow::Break(()) => ControlFlow::Break(()),
+            }
+        })?;
+        match failure {
+            Some(e) => Err(e),
+            None => Ok(Kept { ended, best: kept }),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use Verdict::{Stop, Worse};
+
+    fn verdicts(judge: &mut Judge, scores: &[f64]) -> Vec<Verdict> {
+        let epochs = scores.iter().enumerate();
+        epochs.map(|(k, x)| judge.judge(*x, k + 1)).collect()
+    }
+
+    #[test]
+    fn patience_is_counted_from_the_best_epoch() {
+        let mut judge = Judge::with_patience(2);
+        let scores = [1.0, 3.0, 2.0, 4.0, 4.0, 3.0];
+        let expected = [
+            Verdict::Best,
+            Verdict::Best,
+            Worse,
+            Verdict::Best,
+            Worse,
+            Stop,
+        ];
+        assert_eq!(verdicts(&mut judge, &scores), expected);
+        assert_eq!(
+            judge.best,
+            Some(Best {
+                score: 4.0,
+                epoch: 4
+            })
+        );
+    }
+
+    #[test]
+    fn the_last_epoch_that_is_good_enough_is_the_best() {
+        let mut judge = Judge {
+            better: Better::AtLeast(-0.5),
+            ..Judge::with_patience(2)
+        };
+        let scores = [-0.1, -0.6, -0.4, -0.5, -0.7, -0.6];
+        let expected = [
+            Verdict::Best,
+            Worse,
+            Verdict::Best,
+            Verdict::Best,
+            Worse,
+            Stop,
+        ];
+        assert_eq!(verdicts(&mut judge, &scores), expected);
+        assert_eq!(judge.best.map(|x| x.epoch), Some(4));
+    }
+
+    #[test]
+    fn what_is_no_number_is_never_the_best() {
+        let mut judge = Judge::with_patience(3);
+        let scores = [f64::NAN, f64::NAN, -1.0, f64::NAN];
+        let expected = [Worse, Worse, Verdict::Best, Worse];
+        assert_eq!(verdicts(&mut judge, &scores), expected);
+        assert_eq!(judge.judge(f64::NAN, 6), Stop);
+    }
+}
