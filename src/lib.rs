@@ -30,8 +30,8 @@
 //! [`evaluate`] reads a model from the side; [`checkpoint`] stores it.
 //!
 //! # Floors
-//! Each module knows only those below it: [`train`], [`evaluate`], [`checkpoint`]; [`model`]; [`product`]; [`kernel`]; [`states`]; [`matrix`],
-//! [`bits`], [`rng`], [`dataset`]; [`simd`]; [`error`].
+//! Each module knows only those below it: [`train`], [`evaluate`], [`checkpoint`]; [`model`]; [`product`]; [`dataset`]; [`kernel`]; [`states`]; [`units`],
+//! [`matrix`], [`bits`], [`rng`]; [`simd`]; [`error`].
 //!
 //! # Notation
 //! `v` visible, `h` hidden, `W` `[n_visible x n_hidden]` row-major, `b` visible bias, `c` hidden bias, `beta` inverse temperature,

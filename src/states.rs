@@ -57,9 +57,8 @@ impl<'a> Input<'a> {
         assert_eq!(to.len(), self.columns(), "numbers of a row");
         match self {
             Self::Bits(x) => {
-                for (j, to) in to.iter_mut().enumerate() {
-                    *to = f32::from(x.get(row, j));
-                }
+                to.fill(0.0);
+                x.ones(row).for_each(|j| to[j] = 1.0);
             }
             Self::Real(x) => to.copy_from_slice(x.row(row)),
         }
@@ -83,26 +82,48 @@ impl<'a> Input<'a> {
 
     /// The samples in order, [`CHUNK_ROWS`] at a time, the last perhaps fewer, each with its range of rows.
     pub fn chunks(&self) -> impl ExactSizeIterator<Item = (Range<usize>, Input<'a>)> + use<'a> {
+        self.chunks_of(CHUNK_ROWS)
+    }
+
+    /// As [`Self::chunks`], `size` samples at a time.
+    ///
+    /// # Panics
+    /// If `size` is 0.
+    pub fn chunks_of(
+        &self,
+        size: usize,
+    ) -> impl ExactSizeIterator<Item = (Range<usize>, Input<'a>)> + use<'a> {
         let all = *self;
         let rows = all.rows();
-        (0..rows.div_ceil(CHUNK_ROWS)).map(move |k| {
-            let range = k * CHUNK_ROWS..((k + 1) * CHUNK_ROWS).min(rows);
+        (0..rows.div_ceil(size)).map(move |k| {
+            let range = k * size..((k + 1) * size).min(rows);
             (range.clone(), all.view_rows(range))
         })
     }
 
     /// A copy of the first `n` columns, or of all if there are fewer.
     pub fn first_columns(&self, n: usize) -> States {
-        let n = n.min(self.columns());
+        self.with_columns(n.min(self.columns()))
+    }
+
+    /// A copy with `n` columns: the first of these, and zeros in those beyond.
+    pub(crate) fn with_columns(&self, n: usize) -> States {
+        let common = n.min(self.columns());
         match self {
             Self::Bits(x) => {
-                let mut first = BitMatrix::zeros(x.rows(), n);
+                let mut copy = BitMatrix::zeros(x.rows(), n);
                 for i in 0..x.rows() {
-                    first.copy_first_columns(i, *x, i);
+                    copy.copy_first_columns(i, *x, i);
                 }
-                States::Bits(first)
+                States::Bits(copy)
             }
-            Self::Real(x) => States::Real(Matrix::from_fn(x.rows(), n, |i, j| x.row(i)[j])),
+            Self::Real(x) => {
+                let mut copy = Matrix::zeros(x.rows(), n);
+                for i in 0..x.rows() {
+                    copy.row_mut(i)[..common].copy_from_slice(&x.row(i)[..common]);
+                }
+                States::Real(copy)
+            }
         }
     }
 
@@ -117,27 +138,16 @@ impl<'a> Input<'a> {
         check_labels(labels, rows, classes)?;
         let columns = n
             .checked_add(classes)
-            .filter(|n| n.saturating_mul(rows) <= isize::MAX as usize / size_of::<f32>())
+            .filter(|n| n.saturating_mul(rows.max(1)) <= isize::MAX as usize / size_of::<f32>())
             .ok_or_else(|| Error::parameter("classes", "as many as fit into memory", classes))?;
-        Ok(match self {
-            Self::Bits(x) => {
-                let mut joint = BitMatrix::zeros(rows, columns);
-                for (i, &label) in labels.iter().enumerate() {
-                    joint.copy_first_columns(i, *x, i);
-                    joint.set(i, n + label as usize, true);
-                }
-                States::Bits(joint)
+        let mut joint = self.with_columns(columns);
+        for (i, &label) in labels.iter().enumerate() {
+            match &mut joint {
+                States::Bits(x) => x.set(i, n + label as usize, true),
+                States::Real(x) => x[(i, n + label as usize)] = 1.0,
             }
-            Self::Real(x) => {
-                let mut joint = Matrix::zeros(rows, columns);
-                for (i, &label) in labels.iter().enumerate() {
-                    let row = joint.row_mut(i);
-                    row[..n].copy_from_slice(x.row(i));
-                    row[n + label as usize] = 1.0;
-                }
-                States::Real(joint)
-            }
-        })
+        }
+        Ok(joint)
     }
 
     /// A copy of the samples at `indices`, in that order; an index may come more than once.
@@ -387,6 +397,14 @@ impl States {
     pub fn to_matrix(&self) -> Matrix {
         self.view().to_matrix()
     }
+
+    /// The states as numbers, without a copy of those that are.
+    pub fn into_matrix(self) -> Matrix {
+        match self {
+            Self::Bits(x) => x.to_matrix(),
+            Self::Real(x) => x,
+        }
+    }
 }
 
 /// How many rows of `width` elements `n` elements are.
@@ -413,6 +431,21 @@ impl From<Matrix> for States {
     }
 }
 
+/// A copy.
+impl From<&BitMatrix> for States {
+    fn from(x: &BitMatrix) -> Self {
+        Self::Bits(x.clone())
+    }
+}
+
+/// A copy.
+impl From<&Matrix> for States {
+    fn from(x: &Matrix) -> Self {
+        Self::Real(x.clone())
+    }
+}
+
+/// A copy.
 impl From<Input<'_>> for States {
     fn from(x: Input<'_>) -> Self {
         x.to_states()

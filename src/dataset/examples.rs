@@ -265,6 +265,11 @@ impl Examples {
         self.states.view()
     }
 
+    /// The states `[len x columns]`, without a copy.
+    pub fn into_states(self) -> States {
+        self.states
+    }
+
     /// The labels `[len]`, if there are any.
     pub fn labels(&self) -> Option<&[u32]> {
         self.labels.as_deref()
@@ -372,6 +377,7 @@ impl Examples {
     }
 }
 
+/// A view of the states alone: labels, weights and mask stay behind.
 impl<'a> From<&'a Examples> for Input<'a> {
     fn from(x: &'a Examples) -> Self {
         x.input()

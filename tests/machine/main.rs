@@ -9,6 +9,7 @@ mod edited;
 mod learning;
 mod likelihood;
 mod samplers;
+mod states;
 mod stream;
 mod trajectory_training;
 mod units;

@@ -506,7 +506,7 @@ fn what_has_no_normal_form_or_no_meaning_is_refused() {
     ] {
         let values = Matrix::from_fn(1, 2, |_, _| x);
         let message = Layer::of(kind, 2)
-            .check_values((&values).into())
+            .check_values(&values)
             .unwrap_err()
             .to_string();
         assert!(
@@ -516,7 +516,7 @@ fn what_has_no_normal_form_or_no_meaning_is_refused() {
     }
     assert!(
         Layer::of(Spin, 2)
-            .check_values((&BitMatrix::zeros(1, 2)).into())
+            .check_values(&BitMatrix::zeros(1, 2))
             .is_err()
     );
     let _ = as_states(&Layer::of(Spin, 2), v);

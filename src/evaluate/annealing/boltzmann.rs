@@ -165,16 +165,12 @@ pub fn boltzmann_pseudo_likelihood<'a>(
     if x.rows() == 0 {
         return Err(Error::parameter("rows", "at least 1", 0));
     }
-    let value = |s: usize, i: usize| match x {
-        Input::Bits(x) => f64::from(u8::from(x.get(s, i))),
-        Input::Real(x) => f64::from(x.row(s)[i]),
-    };
     let mut total = 0.0;
     let mut row = vec![0.0; n];
     for s in 0..x.rows() {
-        row.iter_mut()
-            .enumerate()
-            .for_each(|(i, x)| *x = value(s, i));
+        for (i, to) in row.iter_mut().enumerate() {
+            *to = f64::from(x.get(s, i));
+        }
         for i in 0..n {
             let weights = machine.visible_weights().row(i).iter().zip(&row);
             let y = f64::from(machine.visible().bias[i])

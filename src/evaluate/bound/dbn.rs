@@ -1,19 +1,15 @@
 //! The variational lower bound of a deep belief network's likelihood.
 
 use crate::{
-    bits::BitMatrix,
     error::{Error, Result},
     evaluate::Bracket,
     kernel::reduce::mean_and_standard_error,
     matrix::Matrix,
-    model::{Dbn, Layer, layer_draws},
+    model::{Dbn, layer_draws},
     product::{Propagation, Tail},
     rng::Site,
     states::{Input, States},
 };
-
-/// Rows that are measured at a time.
-const ROWS: usize = 1000;
 
 /// Monte Carlo over the recognition distribution of
 /// `E_q[ln p(v | h_1) + ... + ln p(h_{L-2} | h_{L-1}) + ln p*(h_{L-1})] + H(q) - ln Z`. The entropy of a layer given the states below is exact, only the states are
@@ -93,12 +89,11 @@ impl Bound {
         let n = v.rows();
         let mut all = vec![Vec::with_capacity(self.samples); n];
         let mut buffers = Propagation::default();
-        for start in (0..n).step_by(ROWS) {
-            let rows = start..(start + ROWS).min(n);
+        for (rows, x) in v.chunks() {
             for sample in 0..self.samples {
                 let labels = labels.map(|labels| &labels[rows.clone()]);
-                let x = v.view_rows(rows.clone());
-                let values = self.sample(dbn, x, labels, start, sample as u64, &mut buffers)?;
+                let values =
+                    self.sample(dbn, x, labels, rows.start, sample as u64, &mut buffers)?;
                 let to = all[rows.clone()].iter_mut();
                 to.zip(values).for_each(|(all, x)| all.push(x));
             }
@@ -167,8 +162,9 @@ fn log_weights(dbn: &Dbn, features: Input<'_>, labels: Option<&[u32]>) -> Result
     let Some(group) = dbn.label_group() else {
         return Ok(minus(top.free_energy_v(features, 1.0)?));
     };
-    let class = |s: usize| labels.map_or(0, |labels| labels[s] as usize);
-    let joint = with_label(top.visible(), features, |s| group.first + class(s));
+    // Without labels class 0 will do.
+    let any = vec![0; features.rows()];
+    let joint = features.with_one_hot(labels.unwrap_or(&any), group.size)?;
     let mut all: Vec<f64> = minus(top.free_energy_v(&joint, 1.0)?);
     if labels.is_none() {
         // ln p*(x) = ln p*(x, y) - ln p(y | x) for any y.
@@ -177,26 +173,4 @@ fn log_weights(dbn: &Dbn, features: Input<'_>, labels: Option<&[u32]>) -> Result
         rows.for_each(|(s, x)| *x -= f64::from(log_p.row(s)[0]));
     }
     Ok(all)
-}
-
-/// Rows of `features` with one more unit on.
-fn with_label(layer: &Layer, features: Input<'_>, unit: impl Fn(usize) -> usize) -> States {
-    match features {
-        Input::Bits(x) => {
-            let mut joint = BitMatrix::zeros(x.rows(), layer.size());
-            for s in 0..x.rows() {
-                joint.copy_first_columns(s, x, s);
-                joint.set(s, unit(s), true);
-            }
-            joint.into()
-        }
-        Input::Real(x) => {
-            let mut joint = Matrix::zeros(x.rows(), layer.size());
-            for s in 0..x.rows() {
-                joint.row_mut(s)[..x.columns()].copy_from_slice(x.row(s));
-                joint.row_mut(s)[unit(s)] = 1.0;
-            }
-            joint.into()
-        }
-    }
 }

@@ -38,8 +38,7 @@ impl HiddenActivity {
         let mut mean = vec![0.0; rbm.n_hidden()];
         let mut sums = vec![0.0; rbm.n_hidden()];
         let mut buffers = Propagation::default();
-        for start in (0..v.rows()).step_by(ROWS) {
-            let part = v.view_rows(start..(start + ROWS).min(v.rows()));
+        for (_, part) in v.chunks_of(ROWS) {
             let tail = Tail {
                 column_sums: Some(&mut sums),
                 precise: true,

@@ -14,29 +14,16 @@ use crate::{error::Result, kernel::reduce::mean_and_standard_error, model::Rbm, 
 /// # Errors
 /// [`crate::Error::Shape`] unless `v` has the machine's visible units.
 pub fn reconstruction_error<'a>(rbm: &Rbm, v: impl Into<Input<'a>>) -> Result<f64> {
-    /// Rows at a time, so that memory does not grow with the data.
-    const ROWS: usize = 1000;
     let v = v.into();
     let mut sum = 0.0;
-    for start in (0..v.rows()).step_by(ROWS) {
-        let part = v.view_rows(start..(start + ROWS).min(v.rows()));
+    for (_, part) in v.chunks() {
         let h = rbm.mean_h_from_v(part, 1.0)?;
         let p = rbm.mean_v_from_h(&h, 1.0)?;
         for s in 0..part.rows() {
-            let p = p.row(s);
-            sum += match part {
-                Input::Bits(v) => p
-                    .iter()
-                    .enumerate()
-                    .map(|(i, &p)| f64::from(f32::from(v.get(s, i)) - p).powi(2))
-                    .sum::<f64>(),
-                Input::Real(v) => v
-                    .row(s)
-                    .iter()
-                    .zip(p)
-                    .map(|(&v, &p)| f64::from(v - p).powi(2))
-                    .sum(),
-            };
+            let p = p.row(s).iter().enumerate();
+            sum += p
+                .map(|(i, &p)| f64::from(part.get(s, i) - p).powi(2))
+                .sum::<f64>();
         }
     }
     Ok(sum / (v.rows() * v.columns()).max(1) as f64)

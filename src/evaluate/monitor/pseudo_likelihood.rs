@@ -55,26 +55,15 @@ fn log_conditional(rbm: &Rbm, input: &[f32], i: usize, v: f32) -> f64 {
     -softplus(change + f64::from(by) * f64::from(rbm.visible().bias[i]))
 }
 
-fn value(v: Input<'_>, s: usize, i: usize) -> f32 {
-    match v {
-        Input::Bits(v) => f32::from(v.get(s, i)),
-        Input::Real(v) => v.row(s)[i],
-    }
-}
-
-/// Rows whose inputs are held at a time.
-const ROWS: usize = 1000;
-
 /// Mean over the rows of `f(row, inputs of the hidden units)`.
 fn mean_over_rows(rbm: &Rbm, v: Input<'_>, f: impl Fn(usize, &[f32]) -> f64 + Sync) -> Result<f64> {
     let mut sum = 0.0;
-    for start in (0..v.rows()).step_by(ROWS) {
-        let part = v.view_rows(start..(start + ROWS).min(v.rows()));
+    for (range, part) in v.chunks() {
         let input = rbm.input_h_from_v(part, 1.0)?;
         let input: MatrixView<'_> = input.view();
         let rows: Vec<f64> = (0..part.rows())
             .into_par_iter()
-            .map(|s| f(start + s, input.row(s)))
+            .map(|s| f(range.start + s, input.row(s)))
             .collect();
         sum += rows.into_iter().sum::<f64>();
     }
@@ -91,7 +80,7 @@ pub fn pseudo_likelihood<'a>(rbm: &Rbm, v: impl Into<Input<'a>>) -> Result<f64> 
     let v = v.into();
     mean_over_rows(rbm, v, |s, input| {
         (0..rbm.n_visible())
-            .map(|i| log_conditional(rbm, input, i, value(v, s, i)))
+            .map(|i| log_conditional(rbm, input, i, v.get(s, i)))
             .sum()
     })
 }
@@ -114,6 +103,6 @@ pub fn stochastic_pseudo_likelihood<'a>(
     let draws = Draws::new(seed, Site::PseudoLikelihood, 0);
     mean_over_rows(rbm, v, |s, input| {
         let i = ((u64::from(draws.bits(s, 0)) * n as u64) >> 32) as usize;
-        n as f64 * log_conditional(rbm, input, i, value(v, s, i))
+        n as f64 * log_conditional(rbm, input, i, v.get(s, i))
     })
 }

@@ -463,10 +463,7 @@ fn doubled(x: &Matrix) -> Matrix {
 
 /// Appends sample `s` as f64.
 fn append(to: &mut Vec<f64>, x: Input<'_>, s: usize) {
-    match x {
-        Input::Bits(x) => to.extend((0..x.columns()).map(|i| f64::from(u8::from(x.get(s, i))))),
-        Input::Real(x) => to.extend(x.row(s).iter().map(|&x| f64::from(x))),
-    }
+    to.extend((0..x.columns()).map(|i| f64::from(x.get(s, i))));
 }
 
 fn dot(a: &[f32], b: &[f64]) -> f64 {

@@ -8,9 +8,6 @@ use crate::{
     states::Input,
 };
 
-/// Rows that are taken at a time.
-const ROWS_AT_ONCE: usize = 1000;
-
 impl Dbm {
     /// The mean-field means of all hidden layers for each row of `v`, from layer 1 on, and how the worst minibatch of rows ended.
     ///
@@ -60,10 +57,7 @@ impl Dbm {
             let means = posterior.mean(l);
             for i in 0..means.rows() {
                 let row = out.row_mut(first + i);
-                match v {
-                    Input::Bits(v) => v.ones(i).for_each(|j| row[j] = 1.0),
-                    Input::Real(v) => row[..n].copy_from_slice(v.row(i)),
-                }
+                v.copy_row_to(i, &mut row[..n]);
                 row[n..].copy_from_slice(means.row(i));
             }
             Ok(())
@@ -99,11 +93,10 @@ impl Dbm {
         in_pool(|| {
             let mut posterior = Posterior::default();
             let mut worst = Convergence::default();
-            for first in (0..v.rows()).step_by(ROWS_AT_ONCE) {
-                let part = v.view_rows(first..(first + ROWS_AT_ONCE).min(v.rows()));
+            for (rows, part) in v.chunks() {
                 posterior.start(self, part)?;
                 worst = worst.worse(posterior.iterate(self, options)?);
-                f(first, part, &mut posterior)?;
+                f(rows.start, part, &mut posterior)?;
             }
             Ok(worst)
         })

@@ -14,12 +14,9 @@ use crate::{
     matrix::Matrix,
     model::{Layer, Rbm},
     product::in_pool,
-    states::Input,
+    states::{Input, States},
     units::{Kind, Units},
 };
-
-/// Rows whose means are held at a time.
-const ROWS: usize = 1000;
 
 impl Dbm {
     /// Number of classes, if the machine has labels: its last layer is one softmax group, and there is a hidden layer below it.
@@ -59,11 +56,8 @@ impl Dbm {
     /// Classes as states of the label layer.
     pub(crate) fn label_states(&self, labels: &[u32]) -> Result<BitMatrix> {
         let classes = self.expect_classes()?;
-        if let Some(y) = labels.iter().find(|&&y| y as usize >= classes) {
-            return Err(Error::parameter("label", format!("below {classes}"), y));
-        }
-        let is_class = |s: usize, y: usize| labels[s] as usize == y;
-        Ok(BitMatrix::from_fn(labels.len(), classes, is_class))
+        let none = States::from(BitMatrix::zeros(labels.len(), 0));
+        none.with_one_hot(labels, classes)?.into_bits()
     }
 
     /// The lowest `n` layers.
@@ -166,9 +160,8 @@ impl Dbm {
         let worst = in_pool(|| {
             let mut posterior = Posterior::default();
             let mut worst = Convergence::default();
-            for (k, all) in all.chunks_mut(ROWS * classes).enumerate() {
-                let rows = k * ROWS..k * ROWS + all.len() / classes;
-                let part = v.view_rows(rows);
+            for (rows, part) in v.chunks() {
+                let all = &mut all[rows.start * classes..rows.end * classes];
                 posterior.start_classes(self, part)?;
                 for y in 0..classes {
                     posterior.start_class(self, y)?;

@@ -356,10 +356,7 @@ impl Dbm {
     pub fn energy(&self, states: &[Input<'_>]) -> Result<Vec<f64>> {
         let rows = self.check_states(states)?;
         let mut upper = Vec::new();
-        let value = |x: Input<'_>, s: usize, i: usize| match x {
-            Input::Bits(x) => f64::from(u8::from(x.get(s, i))),
-            Input::Real(x) => f64::from(x.row(s)[i]),
-        };
+        let value = |x: Input<'_>, s: usize, i: usize| f64::from(x.get(s, i));
         let of_row = |s: usize| {
             let own = self.layers.iter().zip(states);
             let mut sum: f64 = own.map(|(layer, &x)| layer.own_term(x, s)).sum();

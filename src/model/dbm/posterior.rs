@@ -132,7 +132,8 @@ impl Posterior {
     ///
     /// # Errors
     /// [`Error::Shape`] unless `v` has the machine's visible units; [`Error::NotFinite`] for NaN or infinite weights.
-    pub fn start(&mut self, dbm: &Dbm, v: Input<'_>) -> Result<()> {
+    pub fn start<'a>(&mut self, dbm: &Dbm, v: impl Into<Input<'a>>) -> Result<()> {
+        let v = v.into();
         self.begin(dbm, v, false)?;
         self.up(dbm, v, 1..dbm.n_layers())
     }
@@ -142,12 +143,13 @@ impl Posterior {
     ///
     /// # Errors
     /// As [`Self::start`]; [`Error::Parameter`] for a machine without labels and a class that is not there.
-    pub fn start_with_labels(
+    pub fn start_with_labels<'a>(
         &mut self,
         dbm: &Dbm,
-        v: Input<'_>,
+        v: impl Into<Input<'a>>,
         label: impl Fn(usize) -> usize,
     ) -> Result<()> {
+        let v = v.into();
         self.begin(dbm, v, false)?;
         self.hold(dbm, label)?;
         let top = dbm.n_hidden_layers();
@@ -404,7 +406,8 @@ impl Posterior {
     ///
     /// # Errors
     /// [`Error::Shape`] for another machine or `v` than those of the start.
-    pub fn bounds(&mut self, dbm: &Dbm, v: Input<'_>) -> Result<Vec<f64>> {
+    pub fn bounds<'a>(&mut self, dbm: &Dbm, v: impl Into<Input<'a>>) -> Result<Vec<f64>> {
+        let v = v.into();
         let mut states = vec![v];
         states.extend(self.means.iter().skip(1).map(Input::from));
         let rows = dbm.check_states(&states)?;

@@ -13,12 +13,9 @@ use crate::{
     matrix::Matrix,
     model::{Clamp, GibbsChain, Layer},
     product::{Direction, Propagation, Tail, Term},
-    states::{Input, States},
+    states::Input,
     units::{Kind, Units},
 };
-
-/// Rows of chains that run at a time.
-const ROWS: usize = 1000;
 
 impl Dbn {
     /// `ln p(y | features)` `[samples x classes]` of the features of a deterministic up-pass, by the free energy of every class.
@@ -95,20 +92,13 @@ impl Dbn {
         let mut out = Matrix::zeros(v.rows(), group.size);
         let mut p = Matrix::zeros(0, group.size);
         let mut buffers = Propagation::default();
-        for start in (0..v.rows()).step_by(ROWS) {
-            let rows = start..(start + ROWS).min(v.rows());
+        for (rows, held) in features.view().chunks() {
             // Chains of later rows have draws of their own.
-            let seed = seed.wrapping_add((start as u64) << 20);
+            let seed = seed.wrapping_add((rows.start as u64) << 20);
             let fair = self.chains(rows.len(), None, seed)?;
-            let (States::Bits(fair), Input::Bits(held)) =
-                (fair.visible(), features.view_rows(rows.clone()))
-            else {
-                unreachable!("all units are binary");
-            };
-            let mut values = BitMatrix::zeros(rows.len(), top.n_visible());
-            (0..rows.len()).for_each(|i| values.copy_first_columns(i, held, i));
+            let values = held.with_columns(top.n_visible());
             let clamp = Clamp::new(top.visible(), values, mask.clone())?;
-            let chain = GibbsChain::from_visible(fair.clone(), top.n_hidden(), seed);
+            let chain = GibbsChain::from_visible(fair.visible().clone(), top.n_hidden(), seed);
             let mut chain = chain.clamped_visible(clamp)?;
             p.reset(rows.len(), group.size);
             for _ in 0..sweeps {

@@ -8,11 +8,8 @@ use crate::{
     model::{Clamp, GibbsChain, Layer, rbm::for_each_sent},
     product::{Propagation, Tail},
     rng::{Draws, MAX_STEP, Site},
-    states::{Input, States},
+    states::{Input, States, check_labels},
 };
-
-/// Rows that pass at a time.
-const ROWS: usize = 1000;
 
 /// The draws of layer `layer` in pass `step`, below 2^40.
 pub(crate) fn layer_draws(seed: u64, site: Site, step: u64, layer: usize) -> Draws {
@@ -139,7 +136,7 @@ impl Dbn {
         )
     }
 
-    /// Through the given steps in order, `ROWS` rows at a time.
+    /// Through the given steps in order, some rows at a time.
     fn pass<'l>(
         &self,
         x: Input<'_>,
@@ -150,7 +147,7 @@ impl Dbn {
         go: impl Fn(usize, Input<'_>, Tail<'_>, &mut Propagation) -> Result<()>,
     ) -> Result<States> {
         let Some(last) = steps.clone().last() else {
-            return Ok(owned(x));
+            return Ok(x.to_states());
         };
         let target = layer_of(last);
         let means = !matches!(
@@ -165,15 +162,12 @@ impl Dbn {
             false => States::zeros(x.rows(), target),
         };
         let mut buffers = Propagation::default();
-        for start in (0..x.rows()).step_by(ROWS) {
-            let rows = start..(start + ROWS).min(x.rows());
+        for (rows, part) in x.chunks() {
             let mut from: Option<States> = None;
             for l in steps.clone() {
                 let layer = layer_of(l);
                 let is_last = l == last;
-                let input = from
-                    .as_ref()
-                    .map_or(x.view_rows(rows.clone()), States::view);
+                let input = from.as_ref().map_or(part, States::view);
                 let n = input.rows();
                 let mut next = match way {
                     _ if is_last => None,
@@ -186,7 +180,7 @@ impl Dbn {
                 };
                 let tail = match (way, to) {
                     (Way::Sample { seed, step, .. }, to) if !(is_last && means) => {
-                        let draws = layer_draws(seed, site, step, l).from_row(start);
+                        let draws = layer_draws(seed, site, step, l).from_row(rows.start);
                         to.sampled(range, draws, Tail::new(1.0))
                     }
                     (_, States::Real(to)) => Tail {
@@ -245,7 +239,7 @@ impl Dbn {
         let n = self.n_features();
         let stripped;
         let features = if features.columns() == self.top().n_visible() {
-            stripped = first_columns(features, n);
+            stripped = features.first_columns(n);
             stripped.view()
         } else {
             features
@@ -306,14 +300,8 @@ impl Dbn {
                 "one without",
             ));
         };
-        match labels.iter().find(|&&y| y as usize >= group.size) {
-            Some(y) => Err(Error::parameter(
-                "label",
-                format!("below {}", group.size),
-                y,
-            )),
-            None => Ok(group),
-        }
+        check_labels(labels, labels.len(), group.size)?;
+        Ok(group)
     }
 
     /// `ln p(h_0, ..., h_L)` of each row of `layers`, the states of all layers from the visible one up (that below the top with its label), for a
@@ -333,7 +321,7 @@ impl Dbn {
             .iter()
             .map(|e| -e - log_z)
             .collect();
-        let features = first_columns(v, self.n_features());
+        let features = v.first_columns(self.n_features());
         let mut buffers = Propagation::default();
         for (l, pair) in self.directed().iter().enumerate() {
             let above = match l + 1 == self.directed().len() {
@@ -382,32 +370,5 @@ impl Directed {
             *log_p += sum;
         }
         Ok(())
-    }
-}
-
-impl States {
-    /// The matrix of reals, without a copy; bits as numbers.
-    fn into_matrix(self) -> Matrix {
-        match self {
-            Self::Real(x) => x,
-            Self::Bits(x) => x.to_matrix(),
-        }
-    }
-}
-
-/// A copy.
-fn owned(x: Input<'_>) -> States {
-    first_columns(x, x.columns())
-}
-
-/// A copy of the first `n` columns.
-pub(super) fn first_columns(x: Input<'_>, n: usize) -> States {
-    match x {
-        Input::Bits(x) => {
-            let mut out = BitMatrix::zeros(x.rows(), n);
-            (0..x.rows()).for_each(|i| out.copy_first_columns(i, x, i));
-            out.into()
-        }
-        Input::Real(x) => Matrix::from_fn(x.rows(), n, |i, j| x.row(i)[j]).into(),
     }
 }

@@ -151,13 +151,7 @@ impl Layer {
         let segments = self.units.segments().iter();
         segments
             .flat_map(|s| s.range().map(|i| (s.kind, i)))
-            .map(|(kind, i)| {
-                let x = match states {
-                    Input::Bits(v) => f64::from(u8::from(v.get(row, i))),
-                    Input::Real(v) => f64::from(v.row(row)[i]),
-                };
-                of_unit(kind, i, x)
-            })
+            .map(|(kind, i)| of_unit(kind, i, f64::from(states.get(row, i))))
             .sum()
     }
 
@@ -238,7 +232,8 @@ impl Layer {
     ///
     /// # Errors
     /// [`Error::Parameter`] with row, column and value; [`Error::Shape`] for another number of columns.
-    pub fn check_values(&self, values: Input<'_>) -> Result<()> {
+    pub fn check_values<'a>(&self, values: impl Into<Input<'a>>) -> Result<()> {
+        let values = values.into();
         if values.columns() != self.size() {
             return Err(Error::shape(
                 "columns of the data",

@@ -12,9 +12,6 @@ use crate::{
     units::{Kind, Units},
 };
 
-/// Rows that a pass through the whole network takes at a time.
-const ROWS_AT_ONCE: usize = 1000;
-
 /// What becomes of the inputs `y` of a layer. Values are those that neighbours would receive as the means of units of a [`Kind`], which names the
 /// activation in model files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -273,13 +270,7 @@ impl Network {
         self.expect_autoencoder()?;
         let x = x.into();
         let output = self.output(x)?;
-        let square = |s: usize, j: usize, y: f32| {
-            let x = match x {
-                Input::Bits(x) => f32::from(x.get(s, j)),
-                Input::Real(x) => x.row(s)[j],
-            };
-            f64::from(x - y).powi(2)
-        };
+        let square = |s: usize, j: usize, y: f32| f64::from(x.get(s, j) - y).powi(2);
         let of = |s: usize| -> f64 {
             let row = output.row(s).iter().enumerate();
             row.map(|(j, &y)| square(s, j, y)).sum()
@@ -316,12 +307,11 @@ impl Network {
         let mut hidden: [Matrix; 2] = Default::default();
         let mut buffers = Propagation::default();
         in_pool(|| {
-            for first in (0..x.rows()).step_by(ROWS_AT_ONCE) {
-                let rows = first..(first + ROWS_AT_ONCE).min(x.rows());
+            for (rows, part) in x.chunks() {
                 for l in 1..=layer {
                     let [from, to] = &mut hidden;
                     let from = match l {
-                        1 => x.view_rows(rows.clone()),
+                        1 => part,
                         _ => Input::from(&*from),
                     };
                     let to = if l == layer {

@@ -6,7 +6,7 @@
 
 use super::Rbm;
 use crate::{
-    bits::{BitMatrix, WORD_BITS},
+    bits::WORD_BITS,
     error::{Error, Result},
     kernel::{activation::exp_minus_abs, reduce::LogSum},
     matrix::{Matrix, MatrixView, MatrixViewMut},
@@ -16,8 +16,6 @@ use crate::{
     units::{Kind, Segment},
 };
 
-/// Rows whose inputs are held at a time.
-const ROWS: usize = 1000;
 /// Rows of one task.
 const TASK_ROWS: usize = 4;
 
@@ -111,33 +109,16 @@ impl Rbm {
         let mut out = Matrix::zeros(v.rows(), group.size);
         let mut buffers = Propagation::default();
         let mut base = Matrix::zeros(0, 0);
-        for start in (0..v.rows()).step_by(ROWS) {
-            let part = v.view_rows(start..(start + ROWS).min(v.rows()));
-            let rows = part.rows();
-            base.reset(rows, self.n_hidden());
+        for (rows, part) in v.chunks() {
+            base.reset(rows.len(), self.n_hidden());
             let tail = Tail {
                 input: Some(base.view_mut()),
                 precise: true,
                 ..Tail::new(1.0)
             };
-            match part {
-                Input::Bits(x) => {
-                    let mut joint = BitMatrix::zeros(rows, self.n_visible());
-                    let mut view = joint.view_mut();
-                    for i in 0..rows {
-                        view.row_mut(i)[..x.row(i).len()].copy_from_slice(x.row(i));
-                    }
-                    self.hidden_from_visible((&joint).into(), tail, &mut buffers)?;
-                }
-                Input::Real(x) => {
-                    let mut joint = Matrix::zeros(rows, self.n_visible());
-                    for i in 0..rows {
-                        joint.row_mut(i)[..group.first].copy_from_slice(x.row(i));
-                    }
-                    self.hidden_from_visible((&joint).into(), tail, &mut buffers)?;
-                }
-            }
-            let out = out.view_rows_mut(start..start + rows);
+            let joint = part.with_columns(self.n_visible());
+            self.hidden_from_visible(joint.view(), tail, &mut buffers)?;
+            let out = out.view_rows_mut(rows);
             self.fill_log_p(group, base.view(), out);
         }
         Ok(out)

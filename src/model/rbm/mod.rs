@@ -482,10 +482,7 @@ pub(super) fn between(
     scaled.reset(states.rows(), layer.size());
     for s in 0..states.rows() {
         let row = scaled.row_mut(s);
-        match states {
-            Input::Bits(v) => (0..row.len()).for_each(|i| row[i] = f32::from(v.get(s, i))),
-            Input::Real(v) => row.copy_from_slice(v.row(s)),
-        }
+        states.copy_row_to(s, row);
         for (x, log_variance) in row.iter_mut().zip(&layer.log_variance) {
             *x *= (-log_variance).exp();
         }

@@ -296,13 +296,6 @@ impl Operation for ByDerivative<'_> {
 
 fn copy_rows(x: Input<'_>, to: &mut Matrix) {
     for s in 0..x.rows() {
-        let row = to.row_mut(s);
-        match x {
-            Input::Real(x) => row.copy_from_slice(x.row(s)),
-            Input::Bits(x) => {
-                row.fill(0.0);
-                x.ones(s).for_each(|j| row[j] = 1.0);
-            }
-        }
+        x.copy_row_to(s, to.row_mut(s));
     }
 }

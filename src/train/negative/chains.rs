@@ -107,17 +107,12 @@ impl Chains {
             let draws = Draws::new(seed, Site::Start, 0);
             for k in 0..rows {
                 let i = rng.below(data.len());
-                match (data.states(), &mut chains.v) {
-                    (States::Bits(x), States::Bits(v)) => v.copy_row(k, x.view(), i),
-                    (States::Real(x), States::Real(v)) => v.row_mut(k).copy_from_slice(x.row(i)),
-                    (States::Real(x), States::Bits(v)) => {
+                match (data.input(), &mut chains.v) {
+                    (Input::Bits(x), States::Bits(v)) => v.copy_row(k, x, i),
+                    (Input::Real(x), States::Bits(v)) => {
                         draw_row(rbm.visible(), x.row(i), draws, k, v.view_mut().row_mut(k));
                     }
-                    (States::Bits(x), States::Real(v)) => {
-                        for (j, to) in v.row_mut(k).iter_mut().enumerate() {
-                            *to = f32::from(x.get(i, j));
-                        }
-                    }
+                    (x, States::Real(v)) => x.copy_row_to(i, v.row_mut(k)),
                 }
             }
             let replicated = match negative {

@@ -217,10 +217,7 @@ mod tests {
         assert_eq!(run.update(&data).unwrap(), Done::Updated);
         let v = run.minibatch.input();
         let run = &run.learner;
-        let numbers = |x: Input<'_>| match x {
-            Input::Bits(x) => x.to_owned().to_matrix(),
-            Input::Real(_) => unreachable!("bits"),
-        };
+        let numbers = |x: Input<'_>| x.to_matrix();
         // Predictions by look-up are off by up to half a step of each active input, 70 of 2^-14 or so; sums in fixed point by less than 2^-8
         // of an example each, without bias.
         let close = |velocity: &Velocity, source: &Matrix, target: &Matrix, mean: &Matrix| {

@@ -163,10 +163,10 @@ fn bounds_are_exact_sums_less_the_divergence() {
             }
         };
         // The label is one more hidden layer.
-        posterior.start(&dbm, (&v).into()).unwrap();
+        posterior.start(&dbm, &v).unwrap();
         let done = posterior.iterate(&dbm, &EXACT).unwrap();
         assert!(done.is_within(&EXACT), "{done:?}");
-        let bounds = posterior.bounds(&dbm, (&v).into()).unwrap();
+        let bounds = posterior.bounds(&dbm, &v).unwrap();
         let of_data = DbmBound::new(&dbm, &v, &EXACT).unwrap().bounds;
         for s in 0..v.rows() {
             let q = means(&dbm, &posterior, &v, s);
@@ -184,11 +184,9 @@ fn bounds_are_exact_sums_less_the_divergence() {
         assert!(worst.is_within(&EXACT), "{worst:?}");
         let log_q = dbm.log_p_y_from_v(&v, &EXACT).unwrap();
         for y in 0..classes {
-            posterior
-                .start_with_labels(&dbm, (&v).into(), |_| y)
-                .unwrap();
+            posterior.start_with_labels(&dbm, &v, |_| y).unwrap();
             posterior.iterate(&dbm, &EXACT).unwrap();
-            let bounds = posterior.bounds(&dbm, (&v).into()).unwrap();
+            let bounds = posterior.bounds(&dbm, &v).unwrap();
             for s in 0..v.rows() {
                 let q = means(&dbm, &posterior, &v, s);
                 assert!((0..classes).all(|k| q[last][k] == f64::from(u8::from(k == y))));
@@ -216,7 +214,7 @@ fn bounds_are_exact_sums_less_the_divergence() {
                 .unwrap();
             let done = posterior.iterate(&dbm, &EXACT).unwrap();
             assert!(done.iterations <= 3, "{done:?}");
-            let again = posterior.bounds(&dbm, (&v).into()).unwrap();
+            let again = posterior.bounds(&dbm, &v).unwrap();
             let pairs = again.iter().zip(&bounds);
             pairs.for_each(|(a, b)| close("warm", *a, *b, 2e-5));
         }
@@ -443,7 +441,7 @@ fn bad_labels_are_refused_with_names() {
     let four = BitMatrix::zeros(1, 4);
     told(dbm.log_p_y_from_v(&four, &options).unwrap_err(), "units");
     let mut posterior = Posterior::default();
-    let refused = posterior.start_with_labels(&dbm, (&v).into(), |_| 2);
+    let refused = posterior.start_with_labels(&dbm, &v, |_| 2);
     told(refused.unwrap_err(), "below 2");
     // A plain machine learns of labelled data what it learns without.
     let run = |data: &Examples| {

@@ -25,8 +25,8 @@ fn mean_field_climbs_to_a_fixed_point_and_its_bound_is_exact() {
         let sums = dbm.log_sums_over_hidden(&v).unwrap();
         let all = joint(&dbm);
         let mut posterior = Posterior::default();
-        posterior.start(&dbm, (&v).into()).unwrap();
-        let mut last = posterior.bounds(&dbm, (&v).into()).unwrap();
+        posterior.start(&dbm, &v).unwrap();
+        let mut last = posterior.bounds(&dbm, &v).unwrap();
         let order = || {
             let odd = (1..dbm.n_layers()).filter(|l| l % 2 == 1);
             odd.chain((2..dbm.n_layers()).filter(|l| l % 2 == 0))
@@ -42,7 +42,7 @@ fn mean_field_climbs_to_a_fixed_point_and_its_bound_is_exact() {
             for l in order() {
                 let before: Vec<_> = (0..v.rows()).map(|s| means(&posterior, s)).collect();
                 posterior.update_layer(&dbm, l).unwrap();
-                let bounds = posterior.bounds(&dbm, (&v).into()).unwrap();
+                let bounds = posterior.bounds(&dbm, &v).unwrap();
                 for s in 0..v.rows() {
                     // f32 means and products of at most 12 terms of order one.
                     assert!(
@@ -65,7 +65,7 @@ fn mean_field_climbs_to_a_fixed_point_and_its_bound_is_exact() {
         };
         let done = posterior.iterate(&dbm, &exact).unwrap();
         assert!(done.is_within(&exact) && done.iterations < 2000, "{done:?}");
-        let bounds = posterior.bounds(&dbm, (&v).into()).unwrap();
+        let bounds = posterior.bounds(&dbm, &v).unwrap();
         for s in (0..v.rows()).step_by(3) {
             let q = means(&posterior, s);
             for l in order() {
@@ -95,7 +95,7 @@ fn mean_field_climbs_to_a_fixed_point_and_its_bound_is_exact() {
             pairs.for_each(|(a, b)| close("damped", a.into(), b.into(), 1e-5));
         }
         // A warm start at the end of the last run stays there.
-        posterior.start(&small, (&v).into()).unwrap();
+        posterior.start(&small, &v).unwrap();
         posterior.iterate(&small, &exact).unwrap();
         let kept = posterior.clone();
         posterior

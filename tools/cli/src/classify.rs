@@ -3,7 +3,7 @@
 use crate::{
     args::{ClassifyArgs, Split},
     confusion,
-    data::{Source, input},
+    data::Source,
     deep,
     evaluate::load_model,
     failure::{Failure, Outcome, note},
@@ -46,7 +46,7 @@ impl Classification {
         let Some(labels) = examples.labels() else {
             return Ok(None);
         };
-        Self::of(&rbm.log_p_y_from_v(input(examples))?, labels, split).map(Some)
+        Self::of(&rbm.log_p_y_from_v(examples)?, labels, split).map(Some)
     }
 
     /// As [`Self::measure`], by the deterministic pass of a deep belief network; nothing of one without a label.
@@ -57,7 +57,7 @@ impl Classification {
         let (Some(labels), Some(_)) = (examples.labels(), dbn.label_group()) else {
             return Ok(None);
         };
-        Self::of(&dbn.log_p_y_from_v(input(examples))?, labels, split).map(Some)
+        Self::of(&dbn.log_p_y_from_v(examples)?, labels, split).map(Some)
     }
 
     /// As [`Self::measure`], by mean field of a deep Boltzmann machine; nothing of one without labels.
@@ -68,7 +68,7 @@ impl Classification {
         let (Some(labels), Some(_)) = (examples.labels(), dbm.classes()) else {
             return Ok(None);
         };
-        let log_p = dbm.log_p_y_from_v(input(examples), &MeanField::default())?;
+        let log_p = dbm.log_p_y_from_v(examples, &MeanField::default())?;
         Self::of(&log_p, labels, split).map(Some)
     }
 
@@ -209,18 +209,18 @@ pub fn run(args: &ClassifyArgs) -> Outcome<()> {
         }
         Model::Network(network) => {
             deep::classify::refuse_options(args, kind)?;
-            let log_p = network.log_p_y_from_v(input(examples))?;
+            let log_p = network.log_p_y_from_v(examples)?;
             (log_p, None, deep::fine_tune::name(network))
         }
         Model::Dbm(dbm) => {
             deep::classify::refuse_options(args, kind)?;
-            let log_p = dbm.log_p_y_from_v(input(examples), &MeanField::default())?;
+            let log_p = dbm.log_p_y_from_v(examples, &MeanField::default())?;
             (log_p, None, dbm.name())
         }
         other => {
             deep::classify::refuse_options(args, kind)?;
             let rbm = other.rbm()?;
-            (rbm.log_p_y_from_v(input(examples))?, None, name(rbm))
+            (rbm.log_p_y_from_v(examples)?, None, name(rbm))
         }
     };
     if let Some(path) = &args.out {

@@ -2,7 +2,7 @@
 
 use crate::failure::{Failure, Outcome, note};
 use harmonium::{
-    Error, Input,
+    Error,
     dataset::{Binarization, Dataset, ExampleStream, Examples},
 };
 use std::{collections::BTreeMap, io, path::Path};
@@ -431,11 +431,6 @@ pub fn check_columns(units: usize, data: &Data) -> Outcome<()> {
         data.name
     ))
     .hint("name the kind of data that the model was trained on with --data"))
-}
-
-/// The values of examples as the products take them.
-pub fn input(examples: &Examples) -> Input<'_> {
-    examples.input()
 }
 
 /// Examples `0..n`, each as one row of numbers.

@@ -4,7 +4,7 @@ use crate::{
     args::{EvaluateArgs, ReverseFrom, ScheduleArg, Split},
     classify::{Classification, name},
     confusion,
-    data::{Data, Source, input},
+    data::{Data, Source},
     dbm, deep,
     diagnose::Diagnosis,
     failure::{Failure, Outcome, note},
@@ -187,7 +187,7 @@ fn mixing(
     // Of data with labels, the machine's visible units are known with them alone.
     if split == Split::Test && data.train.columns() == rbm.n_visible() {
         let train = data.train.head(GAP_EXAMPLES);
-        let gap = free_energy_gap(rbm, input(&train), input(examples))?;
+        let gap = free_energy_gap(rbm, &train, examples)?;
         object.insert("free_energy_gap".into(), gap.into());
         rows.push([
             "free-energy gap".into(),

@@ -143,7 +143,7 @@ impl Likelihood {
             let Way::Exact = way else {
                 return Err(not_annealed(rbm));
             };
-            return Self::exact(rbm, data::input(examples), split, progress);
+            return Self::exact(rbm, examples.input(), split, progress);
         }
         let Some(bits) = examples.bits() else {
             return Err(Failure::usage(

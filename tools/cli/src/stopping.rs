@@ -2,7 +2,6 @@
 
 use crate::{
     args::CriterionArg,
-    data::input,
     failure::{Failure, Outcome},
     likelihood::{self, DEFAULT_BETAS, DEFAULT_CHAINS},
     watch::Watch,
@@ -84,13 +83,9 @@ impl Stopping {
             return Ok(None);
         };
         Ok(Some(match self.by {
-            CriterionArg::PseudoLikelihood => {
-                stochastic_pseudo_likelihood(rbm, input(validation), seed)?
-            }
-            CriterionArg::ReconstructionError => -reconstruction_error(rbm, input(validation))?,
-            CriterionArg::FreeEnergyGap(_) => {
-                -free_energy_gap(rbm, input(&watch.stochastic), input(validation))?
-            }
+            CriterionArg::PseudoLikelihood => stochastic_pseudo_likelihood(rbm, validation, seed)?,
+            CriterionArg::ReconstructionError => -reconstruction_error(rbm, validation)?,
+            CriterionArg::FreeEnergyGap(_) => -free_energy_gap(rbm, &watch.stochastic, validation)?,
             CriterionArg::Likelihood => log_likelihood(rbm, &watch.stochastic, validation, seed)?,
         }))
     }
@@ -179,7 +174,7 @@ fn log_likelihood(rbm: &Rbm, train: &Examples, held_out: &Examples, seed: u64) -
         held_out
     };
     if likelihood::is_small(rbm, EXACT_UNITS) {
-        return Ok(exact_mean_log_likelihood(rbm, input(held_out))?.0);
+        return Ok(exact_mean_log_likelihood(rbm, held_out)?.0);
     }
     let ais = Ais {
         chains: DEFAULT_CHAINS,
@@ -188,7 +183,7 @@ fn log_likelihood(rbm: &Rbm, train: &Examples, held_out: &Examples, seed: u64) -
         seed,
     };
     let log_z = ais.log_z(rbm)?.estimate;
-    Ok(rbm.mean_log_likelihood(input(held_out), log_z)?)
+    Ok(rbm.mean_log_likelihood(held_out, log_z)?)
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use crate::{
     args::{Kind, Split, TrainArgs},
     classify::{self, Classification},
-    data::{Data, input},
+    data::Data,
     deep,
     directory::Directory,
     evaluate::load_model,
@@ -510,7 +510,7 @@ impl<'a> Run<'a> {
         }
         if bernoulli {
             let some = examples.head(PSEUDO_LIKELIHOOD_EXAMPLES);
-            let pseudo = pseudo_likelihood(rbm, input(&some))?;
+            let pseudo = pseudo_likelihood(rbm, &some)?;
             object.insert("pseudo_likelihood".into(), json!(pseudo));
             rows.push([
                 "pseudo-likelihood".into(),
@@ -518,7 +518,7 @@ impl<'a> Run<'a> {
                 format!("of {} {} examples", some.len(), split.name()),
             ]);
         }
-        let reconstruction = reconstruction_error(rbm, input(examples))?;
+        let reconstruction = reconstruction_error(rbm, examples)?;
         object.insert("reconstruction_error".into(), json!(reconstruction));
         let seconds = self.clock.trained;
         let position = self.training.position();

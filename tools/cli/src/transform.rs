@@ -3,7 +3,7 @@
 use crate::{
     args::{PassArg, TransformArgs},
     classify::{name, write_matrix},
-    data::{Source, check_columns, input},
+    data::{Source, check_columns},
     dbm::measure::mean_field_row,
     deep,
     evaluate::load_model,
@@ -73,18 +73,16 @@ pub fn run(args: &TransformArgs) -> Outcome<()> {
     let seed = args.seed.unwrap_or(0);
     let mut convergence = None;
     let mut features: States = match (&checkpoint.model, args.pass) {
-        (Model::Dbn(dbn), PassArg::Means) => dbn.mean_h_from_v(input(examples), layer)?.into(),
-        (Model::Dbn(dbn), PassArg::Samples) => {
-            dbn.sample_h_from_v(input(examples), layer, seed, 0)?
-        }
-        (Model::Network(network), PassArg::Means) => network.values(input(examples), layer)?.into(),
+        (Model::Dbn(dbn), PassArg::Means) => dbn.mean_h_from_v(examples, layer)?.into(),
+        (Model::Dbn(dbn), PassArg::Samples) => dbn.sample_h_from_v(examples, layer, seed, 0)?,
+        (Model::Network(network), PassArg::Means) => network.values(examples, layer)?.into(),
         (Model::Network(_), PassArg::Samples) => {
             return Err(Failure::usage(
                 "--pass samples: the units of a network have values, not states",
             ));
         }
         (Model::Dbm(dbm), PassArg::Means) => {
-            let (mut means, done) = dbm.posterior_means(input(examples), &MeanField::default())?;
+            let (mut means, done) = dbm.posterior_means(examples, &MeanField::default())?;
             convergence = Some(done);
             means.swap_remove(layer - 1).into()
         }
@@ -165,7 +163,7 @@ fn beside(examples: &Examples, features: &Matrix) -> Matrix {
 
 /// Hidden means or states of examples without labels.
 fn of_rbm(rbm: &Rbm, examples: &Examples, pass: PassArg, seed: u64) -> Outcome<States> {
-    let v = input(examples);
+    let v = examples.input();
     match (rbm.label_group(), pass) {
         (None, PassArg::Means) => Ok(rbm.mean_h_from_v(v, 1.0)?.into()),
         (None, PassArg::Samples) => {

@@ -1,10 +1,6 @@
 //! What is watched of a machine while it learns, and the time that learning takes.
 
-use crate::{
-    data::{Data, input},
-    failure::Outcome,
-    metrics::Row,
-};
+use crate::{data::Data, failure::Outcome, metrics::Row};
 use harmonium::{
     dataset::Examples,
     evaluate::{free_energy_gap, reconstruction_error, stochastic_pseudo_likelihood},
@@ -74,11 +70,11 @@ pub fn row(training: &Training, watch: &Watch, clock: &mut Clock) -> Outcome<Row
         training.connection_updates_per_epoch() as f64 * done / (clock.trained - seconds) / 1e9;
     clock.last_row = (clock.trained, position.updates);
     let last_update = (position.updates - 1) as f64 / position.batches as f64;
-    let train = input(&watch.train);
+    let train = watch.train.input();
     // The same units of the same examples each time: the curve shows the machine and not the choice.
     let pseudo_likelihood = rbm
         .is_bernoulli()
-        .then(|| stochastic_pseudo_likelihood(rbm, input(&watch.stochastic), options.learning.seed))
+        .then(|| stochastic_pseudo_likelihood(rbm, &watch.stochastic, options.learning.seed))
         .transpose()?;
     Ok(Row {
         epoch: position.epoch,
@@ -94,7 +90,7 @@ pub fn row(training: &Training, watch: &Watch, clock: &mut Clock) -> Outcome<Row
         free_energy_gap: watch
             .validation
             .as_ref()
-            .map(|validation| free_energy_gap(rbm, train, input(validation)))
+            .map(|validation| free_energy_gap(rbm, train, validation))
             .transpose()?,
     })
 }

@@ -3,7 +3,6 @@
 use crate::{
     annealed::{self, Progress},
     args::Split,
-    data::input,
     failure::Outcome,
     likelihood::{DEFAULT_BURN_IN, DEFAULT_CHAINS},
 };
@@ -103,7 +102,7 @@ impl LowerBound {
             return Ok(None);
         };
         Ok(Some(Self {
-            bound: DbmBound::new(dbm, input(examples), &options)?,
+            bound: DbmBound::new(dbm, examples, &options)?,
             log_z: LogZ::Annealed {
                 bracket: Box::new(bracket),
                 ais,
@@ -124,7 +123,7 @@ impl LowerBound {
         likelihood: bool,
     ) -> Outcome<Self> {
         let log_z = dbm.log_z()?;
-        let v = input(examples);
+        let v = examples.input();
         let exact = if likelihood {
             let sums = dbm.log_sums_over_hidden(v)?.into_iter();
             Some(mean_and_standard_error(sums.map(|x| x - log_z)))

@@ -4,7 +4,6 @@ use super::name;
 use crate::{
     args::{ClassifyArgs, Split, WayArg},
     classify::Classification,
-    data::input,
     failure::{Failure, Outcome},
     report,
 };
@@ -77,7 +76,7 @@ pub fn log_p_y(
 }
 
 fn by(way: WayArg, args: &ClassifyArgs, dbn: &Dbn, examples: &Examples) -> Outcome<Matrix> {
-    let (v, seed) = (input(examples), args.seed.unwrap_or(0));
+    let (v, seed) = (examples, args.seed.unwrap_or(0));
     Ok(match way {
         WayArg::Deterministic => dbn.log_p_y_from_v(v)?,
         WayArg::Averaged => {

@@ -8,7 +8,7 @@ use crate::{
     args::{EvaluateArgs, ReverseFrom},
     classify::Classification,
     confusion,
-    data::{Source, check_columns, input},
+    data::{Source, check_columns},
     evaluate::betas,
     failure::{Failure, Outcome, note},
     interrupt::Interrupt,
@@ -70,7 +70,7 @@ pub fn run(args: &EvaluateArgs, checkpoint: &Checkpoint, dbn: &Dbn) -> Outcome<(
     }
     let (examples, split) = likelihood::examples(&data, args.split);
     let bound = if args.exact {
-        Some(LowerBound::exact(dbn, input(examples), seed)?)
+        Some(LowerBound::exact(dbn, examples.input(), seed)?)
     } else {
         let samples = args.bound_samples.unwrap_or(BOUND_SAMPLES);
         let interrupt = Interrupt::listen()?;

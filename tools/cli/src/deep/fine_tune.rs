@@ -4,7 +4,7 @@ use super::{plan::FINE_TUNE_STAGE, record::Record};
 use crate::{
     args::{FineTuneArg, Split, TrainArgs},
     classify::Classification,
-    data::{Data, input},
+    data::Data,
     evaluate::load_model,
     failure::{Failure, Outcome},
     files::Files,
@@ -80,7 +80,7 @@ pub fn classification(
     let Some(labels) = examples.labels() else {
         return Ok(None);
     };
-    Classification::of(&network.log_p_y_from_v(input(examples))?, labels, split).map(Some)
+    Classification::of(&network.log_p_y_from_v(examples)?, labels, split).map(Some)
 }
 
 /// Whether `train --resume` finds a stored run.

@@ -4,7 +4,6 @@ use crate::{
     annealed,
     args::Split,
     classify::Classification,
-    data::input,
     failure::{Failure, Outcome, note},
     interrupt::Interrupt,
     likelihood::{self, DEFAULT_BURN_IN, DEFAULT_CHAINS},
@@ -69,7 +68,7 @@ impl LowerBound {
         };
         let bound = Bound { samples, seed };
         Ok(Some(Self {
-            estimate: bound.measure(dbn, input(examples), None)?,
+            estimate: bound.measure(dbn, examples, None)?,
             samples,
             log_z,
             exact: None,
@@ -220,7 +219,7 @@ fn anneal_top(
     interrupt: &Interrupt,
 ) -> Outcome<Option<(Bracket, Ais)>> {
     let some = train.head(FEATURES);
-    let mut features = some.with_states(dbn.sample_features(input(&some), seed, 0)?)?;
+    let mut features = some.with_states(dbn.sample_features(&some, seed, 0)?)?;
     if let Some(group) = dbn.label_group() {
         features = features.with_label_units(group.size)?;
     }

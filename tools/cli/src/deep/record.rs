@@ -2,7 +2,7 @@
 
 use super::{boltzmann::stage, metrics::DeepRow};
 use crate::{
-    data::{Data, input},
+    data::Data,
     failure::{Failure, Outcome},
     files::Files,
     interrupt::Interrupt,
@@ -68,7 +68,7 @@ impl Stage for Stack {
             return stage::of_pretraining(self, watch);
         }
         let learned = self.features(&watch.train)?;
-        let error = reconstruction_error(&self.training().result(), input(&learned))?;
+        let error = reconstruction_error(&self.training().result(), &learned)?;
         let wrong = match (self.classes(), &watch.validation) {
             (Some(_), Some(part)) => of_dbn(&self.dbn()?, part)?,
             _ => None,
@@ -80,7 +80,7 @@ impl Stage for Stack {
 impl Stage for UpDown {
     fn measured(&self, watch: &Watch) -> Outcome<Figures> {
         let dbn = self.model();
-        let features = dbn.features(input(&watch.train))?;
+        let features = dbn.features(&watch.train)?;
         let means = dbn.mean_v_from_features(&features, Running::learning(self).seed, 0)?;
         let error = mean_square(&watch.train, &means);
         let wrong = match (&dbn.label_group(), &watch.validation) {
@@ -94,7 +94,7 @@ impl Stage for UpDown {
 impl Stage for Backprop {
     fn measured(&self, watch: &Watch) -> Outcome<Figures> {
         let part = watch.validation.as_ref();
-        let log_p = part.map(|x| self.model().log_p_y_from_v(input(x)));
+        let log_p = part.map(|x| self.model().log_p_y_from_v(x));
         Ok(Figures {
             loss: self.figures().loss,
             wrong: match (part, log_p.transpose()?) {
@@ -128,7 +128,7 @@ pub fn wrong(log_p: &Matrix, examples: &Examples) -> Option<f64> {
 }
 
 fn of_dbn(dbn: &Dbn, examples: &Examples) -> Outcome<Option<f64>> {
-    Ok(wrong(&dbn.log_p_y_from_v(input(examples))?, examples))
+    Ok(wrong(&dbn.log_p_y_from_v(examples)?, examples))
 }
 
 /// Mean of the squared differences between examples and the same columns of `means`.

@@ -3,7 +3,7 @@
 use super::name;
 use crate::{
     args::{SampleArgs, ValuesArg},
-    data::{self, input},
+    data::{self},
     failure::{Failure, Outcome, note},
     picture::{Colour, Sheet},
     pictures,
@@ -128,7 +128,7 @@ pub fn pictures(path: &Path, title: &str, dbn: &Dbn, train: &Examples, seed: u64
         }
         None => {
             let starts: Vec<usize> = (0..FREE).map(|k| k % train.len()).collect();
-            let states = dbn.sample_features(input(&train.take(&starts)), seed, 0)?;
+            let states = dbn.sample_features(&train.take(&starts), seed, 0)?;
             (
                 GibbsChain::from_visible(states, dbn.top().n_hidden(), seed),
                 "from training examples",

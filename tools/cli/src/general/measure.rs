@@ -2,7 +2,6 @@
 
 use crate::{
     args::Split,
-    data::input,
     failure::{Failure, Outcome},
 };
 use harmonium::{
@@ -143,7 +142,7 @@ impl Likelihood {
             )
             .hint("choose --binarize sample or --binarize threshold"));
         }
-        let v = input(examples);
+        let v = examples.input();
         let (_, hidden) = machine.enumerated_units()?;
         let is_bound = examples.len() as u64 > MOST_STATES >> hidden.min(63);
         // ln of sums over hidden units, or less.
@@ -156,7 +155,7 @@ impl Likelihood {
         let (mean, error) = mean_and_standard_error(log_sums.into_iter().map(|x| x - z.log_z));
         let pseudo = if machine.n_hidden() == 0 {
             let some = examples.head(PSEUDO_LIKELIHOOD_EXAMPLES);
-            let mean = boltzmann_pseudo_likelihood(machine, input(&some))?;
+            let mean = boltzmann_pseudo_likelihood(machine, &some)?;
             Some((mean, some.len()))
         } else {
             None

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     args::{Split, TrainArgs},
-    data::{Data, input},
+    data::Data,
     directory::Directory,
     failure::{Failure, Outcome, note},
     files::Files,
@@ -451,11 +451,11 @@ impl Watch {
         {
             let Some(part) = part else { continue };
             if self.is_enumerated {
-                let all = machine.log_likelihood(input(part))?;
+                let all = machine.log_likelihood(part)?;
                 log_likelihood[k] = Some(all.iter().sum::<f64>() / all.len() as f64);
             }
             if machine.n_hidden() == 0 {
-                pseudo_likelihood[k] = Some(boltzmann_pseudo_likelihood(machine, input(part))?);
+                pseudo_likelihood[k] = Some(boltzmann_pseudo_likelihood(machine, part)?);
             }
         }
         let error = |v: &Option<BitMatrix>| {

@@ -3,7 +3,7 @@
 
 use super::{DEVIATIONS, Figure, Part, Setting, stack, test_part};
 use crate::{
-    data::{input, rows},
+    data::rows,
     failure::{Outcome, note},
     picture::Colour,
     pictures, report,
@@ -65,7 +65,7 @@ pub fn run(setting: &Setting) -> Outcome<Vec<Part>> {
     if let Some(out) = &setting.out {
         let images = test.head(IMAGES);
         let mut tiles = rows(&images, IMAGES);
-        tiles.extend(pictures::rows(&network.output(input(&images))?));
+        tiles.extend(pictures::rows(&network.output(&images)?));
         let path = out.join("autoencoder.png");
         pictures::grid(&tiles, test.columns(), IMAGES, Colour::Grey)?.write_png(&path)?;
         note(format!(
@@ -101,7 +101,7 @@ fn part(
     options: &BackpropOptions,
 ) -> Outcome<Part> {
     let figure = |what, published, examples: &Examples| -> Outcome<Figure> {
-        let errors = network.squared_errors(input(examples))?;
+        let errors = network.squared_errors(examples)?;
         let (mean, error) = mean_and_standard_error(errors);
         Ok(Figure {
             what,

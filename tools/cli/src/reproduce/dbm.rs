@@ -6,7 +6,7 @@
 
 use super::{Figure, Part, Setting, clock::Clock, stack, test_part};
 use crate::{
-    data::{Data, Source, input},
+    data::{Data, Source},
     deep::boltzmann::MACHINE,
     failure::{Failure, Outcome, note},
     likelihood::{DEFAULT_BURN_IN, DEFAULT_CHAINS},
@@ -234,7 +234,7 @@ impl Published {
         };
         clock.go();
         let with_features = |x: &Examples| -> Outcome<Examples> {
-            let both = dbm.with_posterior(input(x), 2, &mean_field)?;
+            let both = dbm.with_posterior(x, 2, &mean_field)?;
             Ok(x.with_states(both)?)
         };
         let (train, test) = (
@@ -502,7 +502,7 @@ impl Annealing {
     /// The mean lower bound on the test images, beside the `published` one.
     fn test_bound(&self, dbm: &Dbm, published: Option<f64>) -> Outcome<Figure> {
         let log_z = self.bracket(dbm)?;
-        let bound = DbmBound::new(dbm, input(&self.test), &MeanField::default())?;
+        let bound = DbmBound::new(dbm, &self.test, &MeanField::default())?;
         let within = bound.within(&log_z);
         let (forward, reverse) = (&log_z.forward, &log_z.reverse);
         let responding = bound.hidden.iter();

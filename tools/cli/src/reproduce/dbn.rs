@@ -6,7 +6,6 @@
 
 use super::{Part, Setting, clock::Clock, test_part};
 use crate::{
-    data::input,
     failure::{Outcome, note},
     report,
 };
@@ -269,7 +268,7 @@ fn error(dbn: &Dbn, examples: &Examples) -> Outcome<f64> {
     let Some(labels) = examples.labels() else {
         return Err(Error::parameter("data", "examples with labels", "none").into());
     };
-    let found = most_probable(&dbn.log_p_y_from_v(input(examples))?);
+    let found = most_probable(&dbn.log_p_y_from_v(examples)?);
     let wrong = found
         .iter()
         .zip(labels)

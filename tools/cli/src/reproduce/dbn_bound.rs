@@ -3,7 +3,6 @@
 
 use super::{Figure, Part, Setting, clock::Clock, dbn::greedy, test_part};
 use crate::{
-    data::input,
     failure::{Outcome, note},
     likelihood::DEFAULT_BURN_IN,
 };
@@ -113,7 +112,7 @@ fn figure(
         samples: setting.at_most(SAMPLES, 1),
         seed: setting.seed,
     }
-    .measure(dbn, input(examples), None)?;
+    .measure(dbn, examples, None)?;
     let [low, measured, high] = bound.bracket(bracket);
     let (_, error) = bound.mean(bracket.bennett.estimate);
     let sizes = [&bracket.forward, &bracket.reverse].map(|x| x.effective_sample_size);
@@ -134,7 +133,7 @@ fn figure(
 
 /// Both directions of annealing of the top pair, from what the layers below infer from training images.
 fn bracket(setting: &Setting, dbn: &Dbn, train: &Examples) -> Outcome<Bracket> {
-    let states = Examples::new(dbn.sample_features(input(train), setting.seed, 0)?)?;
+    let states = Examples::new(dbn.sample_features(train, setting.seed, 0)?)?;
     let ais = Ais {
         chains: setting.at_most(CHAINS, 20),
         betas: if setting.quick {

@@ -1,10 +1,7 @@
 //! What both experiments with backpropagation share: RBMs layer by layer by the recipe of Hinton and Salakhutdinov (2006), and fine-tuning.
 
 use super::{DEVIATIONS, Figure, LINE_EVERY, QUICK_EPOCHS, Setting};
-use crate::{
-    data::input,
-    failure::{Failure, Outcome, note},
-};
+use crate::failure::{Failure, Outcome, note};
 use harmonium::{
     Checkpoint, Error, Examples, Matrix, Network, Rbm,
     dataset::Binarization,
@@ -72,7 +69,7 @@ pub fn pretrained(
         let (rbm, spent) = setting.train(&name, rbm, options(l), examples, |_| Ok(None))?;
         seconds += spent;
         if !last {
-            let h = rbm.mean_h_from_v(input(examples), 1.0)?;
+            let h = rbm.mean_h_from_v(examples, 1.0)?;
             below = Some(data.with_states(h)?);
         }
         rbms.push(rbm);
@@ -152,7 +149,7 @@ pub fn error(network: &Network, examples: &Examples) -> Outcome<f64> {
     let Some(labels) = examples.labels() else {
         return Err(Error::parameter("data", "examples with labels", "none").into());
     };
-    let found = most_probable(&network.log_p_y_from_v(input(examples))?);
+    let found = most_probable(&network.log_p_y_from_v(examples)?);
     let wrong = found
         .iter()
         .zip(labels)

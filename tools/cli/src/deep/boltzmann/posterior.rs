@@ -1,7 +1,7 @@
 //! The data of a network that starts from a deep Boltzmann machine: the examples, and beside them what the machine infers from them.
 
 use crate::{
-    data::{Data, check_columns, input},
+    data::{Data, check_columns},
     evaluate::load_model,
     failure::Outcome,
 };
@@ -22,7 +22,7 @@ pub const MACHINE: &str = "posterior_of";
 pub fn with_posterior(dbm: &Dbm, data: &Data) -> Outcome<Data> {
     let dbm = dbm.without_labels();
     let of = |part: &Examples| -> Outcome<Examples> {
-        let both = dbm.with_posterior(input(part), 2, &MeanField::default())?;
+        let both = dbm.with_posterior(part, 2, &MeanField::default())?;
         Ok(part.with_states(both)?)
     };
     Ok(Data {

@@ -1,7 +1,7 @@
 //! Both stages as a record watches them: pretraining, RBM by RBM, and the joint one.
 
 use super::super::record::{Figures, Stage, WATCHED, Watch, mean_square, wrong};
-use crate::{data::input, failure::Outcome};
+use crate::failure::Outcome;
 use harmonium::{
     Examples,
     model::{Convergence, Dbm, MeanField},
@@ -25,7 +25,7 @@ pub fn of_pretraining(stack: &Stack, watch: &Watch) -> Outcome<Figures> {
     let seen = seen.as_ref().unwrap_or(&watch.train);
     let rbm = stack.training().result();
     let [up, down] = stack.training().options().doubled.factors();
-    let h = rbm.mean_h_from_v(input(seen), up)?;
+    let h = rbm.mean_h_from_v(seen, up)?;
     // Without the units of a label, whose input counts once.
     let labels = rbm.label_group().map_or(0, |group| group.size);
     let features = seen.first_columns(seen.columns() - labels);
@@ -41,7 +41,7 @@ impl Stage for DbmTraining {
         let (dbm, options) = (self.model(), &self.options().mean_field);
         let (error, mean_field) = reconstruction(dbm, &watch.train, options)?;
         let free_energy = |part: &Examples| -> Outcome<f64> {
-            let (bounds, _) = dbm.mean_field_bounds(input(part), options)?;
+            let (bounds, _) = dbm.mean_field_bounds(part, options)?;
             Ok(-bounds.iter().sum::<f64>() / bounds.len().max(1) as f64)
         };
         let (mut gap, mut error_rate) = (None, None);
@@ -49,7 +49,7 @@ impl Stage for DbmTraining {
         if let Some(held_out) = watch.validation.as_ref().map(|x| x.head(WATCHED)) {
             gap = Some(free_energy(&held_out)? - free_energy(&watch.train)?);
             if dbm.classes().is_some() {
-                let log_p = dbm.log_p_y_from_v(input(&held_out), options)?;
+                let log_p = dbm.log_p_y_from_v(&held_out, options)?;
                 error_rate = wrong(&log_p, &held_out);
             }
         }
@@ -69,7 +69,7 @@ fn reconstruction(
     examples: &Examples,
     options: &MeanField,
 ) -> Outcome<(f64, Convergence)> {
-    let (means, convergence) = dbm.posterior_means(input(examples), options)?;
+    let (means, convergence) = dbm.posterior_means(examples, options)?;
     let v = dbm.mean_v_from_h(&means[0], 1.0)?;
     Ok((mean_square(examples, &v), convergence))
 }
