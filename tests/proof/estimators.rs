@@ -1,8 +1,6 @@
 //! AIS against enumeration, pseudo-likelihood against its definition.
 
-mod common;
-
-use common::{all_states, normal_rbm, rows};
+use crate::common::{self, all_states, normal_rbm, rows};
 use harmonium::{
     bits::BitMatrix,
     dataset::Examples,

@@ -1,8 +1,6 @@
 //! No drift: chains drawn exactly from the model's distribution stay in it, which slow mixing cannot hide.
 
-mod common;
-
-use common::{all_states, draw_states, normal_rbm, total_variation, total_variation_floor};
+use crate::common::{all_states, draw_states, normal_rbm, total_variation, total_variation_floor};
 use harmonium::{
     bits::BitMatrix,
     model::{GibbsChain, Rbm},

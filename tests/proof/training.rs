@@ -1,8 +1,6 @@
 //! What a run promises: reproducible, resumable, fair to short batches, gentle with its input.
 
-mod common;
-
-use common::{memory::remembered, normal_rbm};
+use crate::common::{memory::remembered, normal_rbm};
 use harmonium::{
     bits::BitMatrix,
     checkpoint::Checkpoint,

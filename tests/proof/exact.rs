@@ -1,8 +1,6 @@
 //! Two routes to every scalar: published numbers, enumeration, and the fast conditionals against energies.
 
-mod common;
-
-use common::{all_states, normal_rbm, rows};
+use crate::common::{all_states, normal_rbm, rows};
 use harmonium::{
     bits::BitMatrix,
     evaluate::{exact_free_energies, exact_mean_log_likelihood},

@@ -1,8 +1,6 @@
 //! Gradients: exact against finite differences, CD against its enumerated expectation, and learning that reaches the ceiling.
 
-mod common;
-
-use common::{all_states, draw_states, memory::last_step, normal_rbm, random_rbm, states};
+use crate::common::{all_states, draw_states, memory::last_step, normal_rbm, random_rbm, states};
 use harmonium::{
     dataset::{Binarization, Examples, bars_and_stripes, shifting_bar},
     evaluate::exact_mean_log_likelihood,
