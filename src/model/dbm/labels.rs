@@ -94,7 +94,7 @@ impl Dbm {
     }
 
     /// As [`Self::joined`], with the softmax group at the end of the highest RBM's visible layer, the label, as a layer of its own above that RBM's hidden layer: `U` is the
-    /// transpose of its rows of the weights, `d` its biases. In [`crate::train::pretrained`] the label's input counts once, and so it does here.
+    /// transpose of its rows of the weights, `d` its biases. In pretraining the label's input counts once, and so it does here.
     ///
     /// # Errors
     /// As [`Self::joined`]; [`Error::Parameter`] if the highest RBM has no such group.

@@ -12,6 +12,7 @@ mod learning;
 mod minibatch;
 mod position;
 mod schedule;
+mod state;
 pub(super) mod stored;
 
 pub use best::{Best, Better, Judge, Kept, Verdict};
@@ -20,6 +21,7 @@ pub use learner::{Batch, Done, Ended, Event, Figures, Learner};
 pub use learning::Learning;
 pub use position::{At, Position};
 pub use schedule::Schedule;
+pub use state::RunState;
 
 pub(super) use learner::glance;
 pub(super) use learning::{Shared, at_least_one, not_negative};
@@ -78,34 +80,6 @@ pub struct Run<L: Learner> {
     stop: Stop,
     ended: Option<Ended>,
     warm: bool,
-}
-
-/// What a run needs to go on to the bit, apart from the machine.
-#[derive(Clone, Debug, PartialEq)]
-pub struct RunState<O> {
-    /// Options of the run.
-    pub options: O,
-    /// Updates done: with the options and the data, the position of every random choice.
-    pub updates: u64,
-    /// Examples of the data that the run is on.
-    pub examples: usize,
-    /// Whether the rate was a function of the program's ([`Run::set_rate`]), which no file holds:
-    /// the options then have the last one.
-    pub custom: bool,
-    /// What the learner remembers, by name.
-    pub tensors: Saved,
-}
-
-impl<O: AsRef<Learning>> RunState<O> {
-    /// Options that every family shares.
-    pub fn learning(&self) -> &Learning {
-        self.options.as_ref()
-    }
-
-    /// Where the run stands.
-    pub fn position(&self) -> Position {
-        Position::of(self.updates, self.examples, self.learning().batch_size)
-    }
 }
 
 impl<L: Learner> fmt::Debug for Run<L> {

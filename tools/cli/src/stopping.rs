@@ -13,7 +13,7 @@ use harmonium::{
         stochastic_pseudo_likelihood,
     },
     model::Rbm,
-    train::Objective,
+    train::{Best, Better, Judge, Objective, Verdict},
 };
 use std::collections::BTreeMap;
 
@@ -26,22 +26,8 @@ const EXACT_UNITS: usize = 20;
 /// Epochs are watched by how well they tell held-out examples.
 #[derive(Debug)]
 pub struct Stopping {
-    /// Epochs without a better one after which a run stops.
-    patience: usize,
     by: CriterionArg,
-    /// The best score so far and its epoch.
-    best: Option<(f64, usize)>,
-}
-
-/// What an epoch was.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
-    /// Better than all before.
-    Best,
-    /// Not better.
-    Worse,
-    /// Not better, and patience is at an end.
-    Stop,
+    judge: Judge,
 }
 
 impl Stopping {
@@ -69,9 +55,19 @@ impl Stopping {
                 Some(_) => return None,
                 None => rest,
             };
-            Some((score.parse().ok()?, epoch.parse().ok()?))
+            let (score, epoch) = (score.parse().ok()?, epoch.parse().ok()?);
+            Some(Best { score, epoch })
         });
-        Ok(Self { patience, by, best })
+        let better = match by {
+            CriterionArg::FreeEnergyGap(nats) => Better::AtLeast(-nats),
+            _ => Better::Larger,
+        };
+        let judge = Judge {
+            better,
+            best,
+            ..Judge::with_patience(patience)
+        };
+        Ok(Self { by, judge })
     }
 
     /// The figure of the held-out examples, the larger the better (errors and gaps less than 0). The same draws each time.
@@ -90,14 +86,6 @@ impl Stopping {
         }))
     }
 
-    /// Whether `score` is better than the `best` so far.
-    fn is_better(&self, score: f64, best: f64) -> bool {
-        match self.by {
-            CriterionArg::FreeEnergyGap(nats) => -score <= nats,
-            _ => score > best,
-        }
-    }
-
     /// Takes the score of an epoch.
     pub fn judge(
         &mut self,
@@ -105,21 +93,12 @@ impl Stopping {
         epoch: usize,
         notes: &mut BTreeMap<String, String>,
     ) -> Verdict {
-        match self.best {
-            Some((best, at)) if !self.is_better(score, best) => {
-                if epoch >= at.saturating_add(self.patience) {
-                    Verdict::Stop
-                } else {
-                    Verdict::Worse
-                }
-            }
-            _ => {
-                self.best = Some((score, epoch));
-                let note = format!("{score} epoch {epoch} by {}", self.by);
-                notes.insert(NOTE.into(), note);
-                Verdict::Best
-            }
+        let verdict = self.judge.judge(score, epoch);
+        if verdict == Verdict::Best {
+            let note = format!("{score} epoch {epoch} by {}", self.by);
+            notes.insert(NOTE.into(), note);
         }
+        verdict
     }
 
     /// The figure of the best epoch, and which it is.
@@ -128,7 +107,7 @@ impl Stopping {
             CriterionArg::Likelihood | CriterionArg::PseudoLikelihood => 1.0,
             CriterionArg::ReconstructionError | CriterionArg::FreeEnergyGap(_) => -1.0,
         };
-        self.best.map(|(score, epoch)| (sign * score, epoch))
+        self.judge.best.map(|best| (sign * best.score, best.epoch))
     }
 }
 

@@ -18,7 +18,7 @@ use crate::{
     progress::{Stages, TrainingProgress},
     report,
     run_file::RunFile,
-    stopping::{Stopping, Verdict},
+    stopping::Stopping,
     watch::{Clock, Watch, row},
 };
 use harmonium::{
@@ -27,8 +27,7 @@ use harmonium::{
     dataset::Examples,
     evaluate::{pseudo_likelihood, reconstruction_error},
     model::Rbm,
-    recipe::AnyRun,
-    train::{Event, RbmLearner, Training},
+    train::{Event, RbmLearner, Training, Verdict},
 };
 use serde_json::json;
 use std::{
@@ -198,15 +197,9 @@ impl<'a> Run<'a> {
                 if let Some(SavedRun::Rbm(state)) = &mut checkpoint.run {
                     state.options = plan.options.clone();
                 }
-                let is_fed = data.stream.is_some();
-                match AnyRun::resumed(checkpoint, &data.train, is_fed)? {
-                    AnyRun::Rbm(run) => *run,
-                    other => {
-                        return Err(Failure::failed(format!(
-                            "the file holds a run of another kind: {}",
-                            other.running().name()
-                        )));
-                    }
+                match &data.stream {
+                    Some(_) => checkpoint.into_fed_run(&data.train)?,
+                    None => checkpoint.into_run(&data.train)?,
                 }
             }
         };

@@ -14,7 +14,6 @@ use crate::{
 use harmonium::{
     Examples, Network,
     checkpoint::{Checkpoint, SavedRun},
-    recipe::AnyRun,
     train::{Backprop, BackpropOptions, Event, Learning},
 };
 use std::collections::BTreeMap;
@@ -122,13 +121,7 @@ pub fn stored(
         )));
     }
     state.options.learning.epochs = options.learning.epochs;
-    match AnyRun::resumed(checkpoint, &data.train, false)? {
-        AnyRun::Backprop(run) => Ok(Some((*run, notes))),
-        other => Err(Failure::failed(format!(
-            "{path}: holds a run of another kind: {}",
-            other.running().name()
-        ))),
-    }
+    Ok(Some((checkpoint.into_run(&data.train)?, notes)))
 }
 
 /// Runs the stage from the network that `start` makes for a number of classes, or on from `stored`; the network and what it makes of the test part.

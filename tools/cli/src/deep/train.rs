@@ -27,7 +27,6 @@ use harmonium::{
     checkpoint::{Checkpoint, SavedRun},
     dataset::Examples,
     model::{Dbn, Rbm},
-    recipe::AnyRun,
     train::{Event, Stack, StackEvent, UpDown},
 };
 use serde_json::{Map, Value, json};
@@ -67,15 +66,9 @@ impl Run {
         };
         if let Some(SavedRun::UpDown(state)) = &mut checkpoint.run {
             state.options = plan.up_down.clone();
+            return Ok(Self::UpDown(Box::new(checkpoint.into_run(train)?)));
         }
-        match AnyRun::resumed(checkpoint, train, false)? {
-            AnyRun::UpDown(run) => Ok(Self::UpDown(run)),
-            AnyRun::Stack(run) => Ok(Self::Greedy(run)),
-            other => Err(Failure::failed(format!(
-                "the file holds a run of another kind: {}",
-                other.running().name()
-            ))),
-        }
+        Ok(Self::Greedy(Box::new(checkpoint.into_stack(train)?)))
     }
 }
 

@@ -26,7 +26,6 @@ use harmonium::{
     checkpoint::{Checkpoint, SavedRun},
     evaluate::{Ais, Base, Betas, boltzmann_pseudo_likelihood},
     model::MeanField,
-    recipe::AnyRun,
     train::{BoltzmannTraining, Event},
 };
 use serde_json::{Map, json};
@@ -110,13 +109,7 @@ fn begin(
     if let Some(SavedRun::Boltzmann(run)) = &mut checkpoint.run {
         run.options = plan.options.clone();
     }
-    match AnyRun::resumed(checkpoint, &data.train, false)? {
-        AnyRun::Boltzmann(run) => Ok((*run, notes, record)),
-        other => Err(Failure::failed(format!(
-            "the file holds a run of another kind: {}",
-            other.running().name()
-        ))),
-    }
+    Ok((checkpoint.into_run(&data.train)?, notes, record))
 }
 
 /// A run with everything around it.

@@ -19,7 +19,6 @@ use harmonium::{
     dataset::Binarization,
     evaluate::{Ais, Base, Betas, Bracket, DbmBound, RESPONDING_ABOVE, ReverseStart},
     model::MeanField,
-    recipe::AnyRun,
     train::{
         BackpropOptions, Centering, DbmOptions, DbmTraining, Event, Learning, Negative, Options,
         PretrainingPlan, Reconstruction, Schedule, Sparsity, Stack, StackEvent,
@@ -186,10 +185,7 @@ impl Published {
         let checkpoint = Checkpoint::load(&path)?;
         let past = RunFile::resumed(&RunFile::named_after(&path), &checkpoint.notes);
         let source = Source::from_notes(&checkpoint.notes)?;
-        let AnyRun::Dbm(run) = AnyRun::resumed(checkpoint, data, false)? else {
-            let message = format!("--resume: {} holds no joint stage", path.display());
-            return Err(Failure::usage(message));
-        };
+        let run: DbmTraining = checkpoint.into_run(data)?;
         if run.options() != options || source != Some(setting.source(Binarization::None, 0)) {
             let message = format!(
                 "--resume: the run in {} has other options or data",
@@ -203,7 +199,7 @@ impl Published {
         note(format!(
             "goes on after {epoch} of {epochs} epochs of joint learning"
         ));
-        Ok(Some(*run))
+        Ok(Some(run))
     }
 
     fn file(&self, setting: &Setting) -> Option<PathBuf> {

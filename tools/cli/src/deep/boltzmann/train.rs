@@ -24,7 +24,6 @@ use harmonium::{
     Examples, Matrix, Network,
     checkpoint::{Checkpoint, SavedRun},
     model::{Dbm, Layer},
-    recipe::AnyRun,
     train::{DbmTraining, Event, Stack, StackEvent},
     units::{Kind, Units},
 };
@@ -82,15 +81,9 @@ impl Run {
         };
         if let Some(SavedRun::Dbm(state)) = &mut checkpoint.run {
             state.options = plan.joint.clone();
+            return Ok(Self::Joint(Box::new(checkpoint.into_run(data)?)));
         }
-        match AnyRun::resumed(checkpoint, data, false)? {
-            AnyRun::Stack(run) => Ok(Self::Pretraining(run)),
-            AnyRun::Dbm(run) => Ok(Self::Joint(run)),
-            other => Err(Failure::failed(format!(
-                "the file holds a run of another kind: {}",
-                other.running().name()
-            ))),
-        }
+        Ok(Self::Pretraining(Box::new(checkpoint.into_stack(data)?)))
     }
 
     /// All layers together, from `dbm` on.
