@@ -245,3 +245,42 @@ fn two_runs_in_a_file_are_refused() {
         assert!(error.contains(word), "{error}");
     }
 }
+
+#[test]
+fn whatever_kind_and_units_a_file_claims_nothing_panics() {
+    let directory = tempfile::tempdir().unwrap();
+    let (whole, path) = (directory.path().join("whole"), directory.path().join(FILE));
+    let data = data();
+    let most = usize::MAX;
+    let units = [
+        format!("bernoulli:{most}"),
+        format!("bernoulli:{most}+spin:{most}"),
+        "softmax:9223372036854775808+softmax:9223372036854775808".into(),
+        "bernoulli:3+softmax:1".into(),
+        "softmax".into(),
+        "gaussian".into(),
+        String::new(),
+    ];
+    for (name, checkpoint) in runs() {
+        checkpoint.save(&whole).unwrap();
+        let bytes = fs::read(&whole).unwrap();
+        for kind in Model::KINDS {
+            edit(&bytes, "kind", kind.into(), &path);
+            println!("{name} as {kind}");
+            if let Ok(file) = Checkpoint::load(&path) {
+                assert_eq!(file.model.kind(), kind);
+            }
+        }
+        for text in &units {
+            for layers in 1..4 {
+                let text = vec![&**text; layers].join(",");
+                edit(&bytes, "units", text.clone(), &path);
+                println!("{name}: {text}");
+                match Checkpoint::load(&path) {
+                    Ok(file) => drop(go_on(file, &data, true)),
+                    Err(e) => assert!(e.to_string().contains(FILE), "{e}"),
+                }
+            }
+        }
+    }
+}

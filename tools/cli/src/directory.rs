@@ -4,6 +4,7 @@
 use crate::{
     failure::{Failure, Outcome, note},
     files::Files,
+    run_file::RunFile,
 };
 use harmonium::{Error, checkpoint::remove_strays};
 use std::{
@@ -15,8 +16,10 @@ use std::{
 
 /// The file that a run locks; it holds the number of the process that did so last.
 const LOCK: &str = ".lock";
-/// Where the files of the run before go.
+/// Where the files of the run before go; with a number where one stays that was not short.
 const PREVIOUS: &str = "previous";
+/// Seconds of training of a run that is easily done again.
+const SHORT: f64 = 60.0;
 
 /// The directory of a run. Its lock ends with the program, however that ends.
 pub struct Directory {
@@ -86,20 +89,20 @@ impl Directory {
         }
     }
 
-    /// Moves the files of an earlier run to the directory `previous`, in place of those that are
-    /// there.
+    /// Moves the files of an earlier run to the directory `previous`, in place of a short run that
+    /// is there.
     fn set_aside(&self) -> Outcome<()> {
         let files = Files::in_directory(&self.path);
         if !files.models().into_iter().any(Path::exists) {
             return Ok(());
         }
-        let previous = self.path.join(PREVIOUS);
+        let previous = self.free();
         let kept = Files::in_directory(&previous);
         for path in kept.all().map(Path::to_owned).chain(kept.snapshots()) {
             remove(&path)?;
         }
-        let kept_snapshots = files.snapshots();
-        let into = match kept_snapshots.is_empty() {
+        let snapshots = files.snapshots();
+        let into = match snapshots.is_empty() {
             true => &previous,
             false => &kept.trajectory,
         };
@@ -109,16 +112,31 @@ impl Directory {
         for (from, to) in files.all().zip(kept.all()) {
             rename(from, to)?;
         }
-        for from in kept_snapshots {
+        for from in snapshots {
             let name = from.file_name().unwrap_or_default();
             rename(&from, &kept.trajectory.join(name))?;
         }
         note(format!(
-            "a new run: that in {} is now in {}, until the next new one",
+            "a new run: the one that was in {} is now in {}",
             self.path.display(),
             previous.display()
         ));
         Ok(())
+    }
+
+    /// The first of `previous`, `previous-2`, ... that holds no run, or a short one.
+    fn free(&self) -> PathBuf {
+        let named = |k: usize| match k {
+            1 => self.path.join(PREVIOUS),
+            k => self.path.join(format!("{PREVIOUS}-{k}")),
+        };
+        let is_free = |path: &PathBuf| {
+            let files = Files::in_directory(path);
+            let is_short = || RunFile::read(&files.run).is_some_and(|run| run.seconds < SHORT);
+            !files.models().into_iter().any(Path::exists) || is_short()
+        };
+        let mut all = (1..).map(named);
+        all.find(is_free).unwrap_or_else(|| named(1))
     }
 }
 

@@ -516,7 +516,7 @@ fn what_is_refused() {
         (
             "sample huge.edges --out x.npy".into(),
             1,
-            ["huge.edges", "at most"],
+            ["huge.edges", "without gaps"],
         ),
         (
             "sample missing.ising --out x.npy".into(),

@@ -275,3 +275,56 @@ fn a_reader_that_goes_away_is_no_error() {
         assert_eq!(output.status.code(), Some(0), "{line}\n{stderr}");
     }
 }
+
+#[test]
+fn whatever_the_notes_of_a_model_say_nothing_panics() {
+    let bench = Bench::new();
+    let rows = (0..20).map(|i| (0..3).map(|j| (i * j % 7) as f32 - 3.0).collect());
+    bench.csv("numbers.csv", rows);
+    bench.ok("train --data numbers.csv --visible-units gaussian --standardize --hidden 2 --epochs 1 --method cd");
+    let model = bench.model("run/model.safetensors");
+    let numbers = [
+        "0",
+        "-1",
+        "18446744073709551615",
+        "9223372036854775808",
+        "1e39",
+        "x",
+        "",
+    ];
+    let lists = [
+        "[]",
+        "[1]",
+        "[0,0,0]",
+        "[1e308,1e308,1e308]",
+        "[null]",
+        "[1e999,0,0]",
+        "x",
+    ];
+    let mut all: Vec<(&str, &str)> = Vec::new();
+    for key in [
+        "classes",
+        "seed",
+        "validation",
+        "stream",
+        "binarize",
+        "values",
+        "fingerprint",
+    ] {
+        all.extend(numbers.map(|value| (key, value)));
+    }
+    for key in ["mean", "deviation"] {
+        all.extend(lists.map(|value| (key, value)));
+    }
+    for (key, value) in all {
+        let mut edited = model.clone();
+        edited.notes.insert(key.into(), value.into());
+        edited.save(bench.path("run/model.safetensors")).unwrap();
+        for line in ["train --resume", "evaluate run/model.safetensors --exact"] {
+            let ran = bench.run(line);
+            let what = format!("{line}, {key} = {value:?}: {}", ran.stderr);
+            assert!((0..=2).contains(&ran.code), "{what}");
+            assert!(!ran.stderr.contains("panicked"), "{what}");
+        }
+    }
+}

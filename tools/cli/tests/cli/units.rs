@@ -225,3 +225,24 @@ fn labels_are_learned_and_classified() {
     bench.ok("train --data bars.csv --hidden 3 --epochs 1 --out plain");
     bench.refused("classify plain/model.safetensors", 1, &["labels"]);
 }
+
+#[test]
+fn a_standardised_run_goes_on_bit_for_bit() {
+    let bench = Bench::new();
+    let number = |i: usize, j: usize| ((i * i + 31 * j * i + 7 * j) % 1009) as f32 / 10.09 - 37.0;
+    let rows = (0..90).map(|i| (0..24).map(|j| number(i, j)).collect());
+    bench.csv("numbers.csv", rows);
+    let line = "train --data numbers.csv --visible-units gaussian --standardize --hidden 5 --batch-size 10 \
+                --learning-rate 0.01 --method cd";
+    bench.ok(&format!("{line} --epochs 4 --out whole"));
+    bench.ok(&format!("{line} --epochs 2 --out parts"));
+    bench.ok("train --resume --epochs 4 --out parts");
+    let (whole, parts) = (
+        bench.model("whole/model.safetensors"),
+        bench.model("parts/model.safetensors"),
+    );
+    for note in ["mean", "deviation"] {
+        assert_eq!(whole.notes[note], parts.notes[note], "{note}");
+    }
+    assert_same(&whole, &parts);
+}
