@@ -40,6 +40,8 @@ use tensor::Writer;
 
 const FORMAT: &str = "harmonium";
 const VERSION: &str = "1";
+/// What a file holds that holds no run.
+const FINISHED: &str = "a finished model";
 /// Stands for the path of a file that is none.
 const IN_MEMORY: &str = "the model in memory";
 /// Metadata keys of the contract and of training; all others are notes.
@@ -123,7 +125,11 @@ impl Checkpoint {
 
     fn into_state<L: StoredLearner>(self) -> Result<(L::Model, RunState<L::Options>)> {
         let Some(run) = self.run else {
-            return Err(finished());
+            return Err(Error::parameter(
+                "model file",
+                "a run in progress",
+                FINISHED,
+            ));
         };
         let found = run.name();
         let Some(state) = L::state(run) else {
@@ -140,7 +146,6 @@ impl Checkpoint {
     /// [`Stack::resumed_greedy`] and [`Stack::resumed_pretraining`].
     pub fn into_stack(self, data: &Examples) -> Result<Stack> {
         match self.run {
-            None => Err(finished()),
             Some(SavedRun::Greedy { plan, top }) => {
                 let dbn = self.model.into_dbn()?;
                 let machine = dbn.top().clone();
@@ -156,9 +161,10 @@ impl Checkpoint {
                 };
                 Stack::resumed_pretraining(plan, rbms, machine, top, data)
             }
-            Some(run) => {
+            run => {
+                let found = run.map_or(FINISHED, |run| run.name());
                 let expected = "a run in progress, greedy or of pretraining";
-                Err(Error::parameter("model file", expected, run.name()))
+                Err(Error::parameter("model file", expected, found))
             }
         }
     }
@@ -279,9 +285,4 @@ impl Checkpoint {
             .collect();
         Ok(Self { model, run, notes })
     }
-}
-
-/// The error of a file that holds no run.
-fn finished() -> Error {
-    Error::parameter("model file", "a run in progress", "a finished model")
 }

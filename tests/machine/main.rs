@@ -8,6 +8,7 @@ mod dataset;
 mod edited;
 mod learning;
 mod likelihood;
+mod run;
 mod samplers;
 mod states;
 mod stream;

@@ -15,7 +15,7 @@ fn byte(i: usize, j: usize) -> u8 {
     ((i * 37 + j * 11) % 256) as u8
 }
 
-fn npy(descr: &str, shape: &str, fortran: &str, data: &[u8]) -> Vec<u8> {
+pub(crate) fn npy(descr: &str, shape: &str, fortran: &str, data: &[u8]) -> Vec<u8> {
     let text = format!("{{'descr': '{descr}', 'fortran_order': {fortran}, 'shape': {shape}, }}\n");
     let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
     bytes.extend((text.len() as u16).to_le_bytes());
@@ -30,14 +30,14 @@ fn bytes(rows: usize) -> Vec<u8> {
         .collect()
 }
 
-struct Directory(tempfile::TempDir);
+pub(crate) struct Directory(tempfile::TempDir);
 
 impl Directory {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self(tempfile::tempdir().unwrap())
     }
 
-    fn file(&self, name: &str, bytes: &[u8]) -> PathBuf {
+    pub(crate) fn file(&self, name: &str, bytes: &[u8]) -> PathBuf {
         let path = self.0.path().join(name);
         fs::write(&path, bytes).unwrap();
         path

@@ -381,5 +381,5 @@ fn check_shape(rbm: &Rbm, n: usize, m: usize) -> Result<()> {
         return Ok(());
     }
     let [expected, found] = [(n, m), found].map(|(n, m)| format!("{n} x {m}"));
-    Err(Error::shape("stored machine", expected, found))
+    Err(Error::shape("stored RBM", expected, found))
 }
