@@ -11,9 +11,9 @@ use harmonium::{
     states::States,
     train::{
         Averaging, Backprop, BackpropOptions, BoltzmannNegative, BoltzmannOptions,
-        BoltzmannPositive, BoltzmannTraining, Centering, DbmOptions, DbmTraining, Descent,
-        Learning, Negative, Objective, Options, Reconstruction, Rule, Schedule, Sparsity, Training,
-        UpDown, UpDownOptions,
+        BoltzmannPositive, BoltzmannTraining, Centering, DbmOptions, DbmTraining, Descent, Learner,
+        Learning, Negative, Objective, Options, Reconstruction, Rule, Run, Schedule, Sparsity,
+        Training, UpDown, UpDownOptions,
     },
     units::{Kind, Units},
 };
@@ -164,7 +164,7 @@ fn updates_and_temperatures_allocate_nothing_after_the_first() {
                 };
                 let rbm = Rbm::bernoulli(300, 200).initialized_from(&data, 1).unwrap();
                 let training = Training::new(rbm, options, &data).unwrap();
-                let count = pool.install(|| allocations(training, &data));
+                let count = pool.install(|| allocations(training, &data, 30));
                 assert_eq!(count, 0, "{negative:?} on {threads} threads");
             }
         }
@@ -185,7 +185,7 @@ fn updates_and_temperatures_allocate_nothing_after_the_first() {
             };
             let rbm = Rbm::bernoulli(300, 200).initialized_from(&data, 1).unwrap();
             let training = Training::new(rbm, options, &data).unwrap();
-            let count = pool.install(|| allocations(training, &data));
+            let count = pool.install(|| allocations(training, &data, 30));
             assert_eq!(count, 0, "{optimizer:?} on {threads} threads");
         }
         for (visible, hidden, objective, variance_rate) in OTHER_UNITS {
@@ -225,7 +225,7 @@ fn updates_and_temperatures_allocate_nothing_after_the_first() {
             };
             let units = format!("{}, {}", rbm.visible().units, rbm.hidden().units);
             let training = Training::new(rbm, options, &data).unwrap();
-            let count = pool.install(|| allocations(training, &data));
+            let count = pool.install(|| allocations(training, &data, 30));
             assert_eq!(count, 0, "{units} on {threads} threads");
         }
     }
@@ -257,18 +257,8 @@ fn up_down(pools: &[ThreadPool; 2]) {
             },
             ..UpDownOptions::default()
         };
-        let mut run = UpDown::new(dbn.clone(), options, &data).unwrap();
-        let count = pool.install(|| {
-            rayon::broadcast(|_| {});
-            for _ in 0..30 {
-                let _ = run.update(&data).unwrap();
-            }
-            let before = ALLOCATIONS.load(Ordering::Relaxed);
-            for _ in 0..30 {
-                let _ = run.update(&data).unwrap();
-            }
-            ALLOCATIONS.load(Ordering::Relaxed) - before
-        });
+        let run = UpDown::new(dbn.clone(), options, &data).unwrap();
+        let count = pool.install(|| allocations(run, &data, 30));
         assert_eq!(count, 0, "the up-down algorithm on {threads} threads");
     }
 }
@@ -308,18 +298,8 @@ fn backpropagation(bits: &BitMatrix, pools: &[ThreadPool; 2]) {
                     Network::classifier_from_dbn(&dbn, 5, 1).unwrap(),
                     Network::autoencoder_from_dbn(&dbn).unwrap(),
                 ] {
-                    let mut run = Backprop::new(network, options.clone(), data).unwrap();
-                    let count = pool.install(|| {
-                        rayon::broadcast(|_| {});
-                        for _ in 0..15 {
-                            let _ = run.update(data).unwrap();
-                        }
-                        let before = ALLOCATIONS.load(Ordering::Relaxed);
-                        for _ in 0..15 {
-                            let _ = run.update(data).unwrap();
-                        }
-                        ALLOCATIONS.load(Ordering::Relaxed) - before
-                    });
+                    let run = Backprop::new(network, options.clone(), data).unwrap();
+                    let count = pool.install(|| allocations(run, data, 15));
                     assert_eq!(count, 0, "{descent:?} on {threads} threads");
                 }
             }
@@ -358,18 +338,8 @@ fn deep_boltzmann_machines(bits: &BitMatrix, pools: &[ThreadPool; 2]) {
                 },
                 ..DbmOptions::default()
             };
-            let mut training = DbmTraining::new(dbm, options, &data).unwrap();
-            let count = pool.install(|| {
-                rayon::broadcast(|_| {});
-                for _ in 0..30 {
-                    let _ = training.update(&data).unwrap();
-                }
-                let before = ALLOCATIONS.load(Ordering::Relaxed);
-                for _ in 0..30 {
-                    let _ = training.update(&data).unwrap();
-                }
-                ALLOCATIONS.load(Ordering::Relaxed) - before
-            });
+            let training = DbmTraining::new(dbm, options, &data).unwrap();
+            let count = pool.install(|| allocations(training, &data, 30));
             assert_eq!(count, 0, "{sizes:?} on {threads} threads");
         }
     }
@@ -427,16 +397,16 @@ const OTHER_UNITS: [(&str, &str, Objective, f32); 4] = [
     ),
 ];
 
-/// Allocations of thirty updates after the first thirty.
-fn allocations(mut training: Training, data: &Examples) -> usize {
+/// Allocations of `updates` updates after as many.
+fn allocations<L: Learner>(mut run: Run<L>, data: &Examples, updates: usize) -> usize {
     // Which thread meets which tile is chance: let every thread's scratch grow.
     rayon::broadcast(|_| {});
-    for _ in 0..30 {
-        let _ = training.update(data).unwrap();
+    for _ in 0..updates {
+        let _ = run.update(data).unwrap();
     }
     let before = ALLOCATIONS.load(Ordering::Relaxed);
-    for _ in 0..30 {
-        let _ = training.update(data).unwrap();
+    for _ in 0..updates {
+        let _ = run.update(data).unwrap();
     }
     ALLOCATIONS.load(Ordering::Relaxed) - before
 }
@@ -477,18 +447,8 @@ fn general_machines(pools: &[ThreadPool; 2]) {
             };
             let machine = BoltzmannMachine::bernoulli(90, n_hidden);
             let machine = machine.initialized_from(&data, 1).unwrap();
-            let mut training = BoltzmannTraining::new(machine, options, &data).unwrap();
-            let count = pool.install(|| {
-                rayon::broadcast(|_| {});
-                for _ in 0..30 {
-                    let _ = training.update(&data).unwrap();
-                }
-                let before = ALLOCATIONS.load(Ordering::Relaxed);
-                for _ in 0..30 {
-                    let _ = training.update(&data).unwrap();
-                }
-                ALLOCATIONS.load(Ordering::Relaxed) - before
-            });
+            let training = BoltzmannTraining::new(machine, options, &data).unwrap();
+            let count = pool.install(|| allocations(training, &data, 30));
             assert_eq!(count, 0, "{positive:?}, {negative:?} on {threads} threads");
         }
         let machine = BoltzmannMachine::bernoulli(90, 40);
