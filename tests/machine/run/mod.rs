@@ -9,7 +9,7 @@ mod stops;
 
 use crate::common::normal_rbm;
 use harmonium::{
-    BoltzmannMachine, Checkpoint, Dbm, Dbn, Examples, Network, Rbm, Values,
+    BoltzmannMachine, Checkpoint, Dbm, Dbn, Examples, Network, Rbm,
     bits::BitMatrix,
     checkpoint::StoredLearner,
     model::MeanField,
@@ -35,7 +35,7 @@ fn bit(i: usize, j: usize) -> bool {
 
 fn data() -> Examples {
     let bits = BitMatrix::from_fn(EXAMPLES, UNITS, bit);
-    Examples::new(Values::Bits(bits), None).unwrap()
+    Examples::new(bits).unwrap()
 }
 
 fn go<L: Learner>(_: Event<'_, L>) -> ControlFlow<()> {

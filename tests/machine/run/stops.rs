@@ -3,7 +3,7 @@
 use super::{Family, UNITS, assert_same, data, go, in_every_family, tensors};
 use crate::common::{all_states, normal_boltzmann, normal_machine, normal_rbm};
 use harmonium::{
-    BoltzmannMachine, Examples, Rbm, Values,
+    BoltzmannMachine, Examples, Rbm,
     train::{
         BackpropLearner, BackpropOptions, BoltzmannLearner, BoltzmannNegative, BoltzmannOptions,
         BoltzmannPositive, Descent, Done, Ended, Event, GreedyLayer, GreedyPlan, Learning,
@@ -117,7 +117,7 @@ fn a_stop_within_the_exact_phase_of_an_rbm_changes_nothing() {
         0..4 => j == i % 4,
         _ => groups.get(i * 5 % 256, j - 4),
     });
-    let data = Examples::new(Values::Bits(bits), None).unwrap();
+    let data = Examples::new(bits).unwrap();
     within_an_update(|| exact_rbm(&rbm, &data), &data);
 }
 
@@ -182,7 +182,7 @@ fn stopped_on_the_way<L: Family>(mut run: Run<L>, data: &Examples) {
 fn long_updates_stop_on_their_way() {
     let bits = |n: usize| {
         let bits = harmonium::BitMatrix::from_fn(300, n, super::bit);
-        Examples::new(Values::Bits(bits), None).unwrap()
+        Examples::new(bits).unwrap()
     };
     let (narrow, wide) = (bits(28), bits(200));
     // 2^28 states, minutes of work.
