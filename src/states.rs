@@ -1,6 +1,7 @@
 //! States of a layer, bits or reals: [`States`], and [`Input`], a view of them.
 //!
-//! This is the one type for data too: examples, samples, probabilities and clamped values are all states.
+//! This is the one type for data too: examples, samples, probabilities and clamped values are all
+//! states.
 
 use crate::{
     bits::{BitMatrix, BitView},
@@ -80,7 +81,8 @@ impl<'a> Input<'a> {
         }
     }
 
-    /// The samples in order, [`CHUNK_ROWS`] at a time, the last perhaps fewer, each with its range of rows.
+    /// The samples in order, [`CHUNK_ROWS`] at a time, the last perhaps fewer, each with its range
+    /// of rows.
     pub fn chunks(&self) -> impl ExactSizeIterator<Item = (Range<usize>, Input<'a>)> + use<'a> {
         self.chunks_of(CHUNK_ROWS)
     }
@@ -127,12 +129,12 @@ impl<'a> Input<'a> {
         }
     }
 
-    /// A copy with `classes` further columns, of which `labels[i]` is 1 in row `i` and the others are 0: the visible states of a machine that
-    /// learns labels.
+    /// A copy with `classes` further columns, of which `labels[i]` is 1 in row `i` and the others
+    /// are 0: the visible states of a machine that learns labels.
     ///
     /// # Errors
-    /// [`Error::Shape`] unless there is one label a row; [`Error::Parameter`] for a label from `classes` on, or more columns than memory
-    /// can address.
+    /// [`Error::Shape`] unless there is one label a row; [`Error::Parameter`] for a label from
+    /// `classes` on, or more columns than memory can address.
     pub fn with_one_hot(&self, labels: &[u32], classes: usize) -> Result<States> {
         let (rows, n) = (self.rows(), self.columns());
         check_labels(labels, rows, classes)?;
@@ -243,7 +245,8 @@ pub enum States {
 }
 
 impl States {
-    /// Rows of `width` numbers, in row-major order, as the numbers that they are; see [`Self::packed`] for bits.
+    /// Rows of `width` numbers, in row-major order, as the numbers that they are; see
+    /// [`Self::packed`] for bits.
     ///
     /// # Errors
     /// [`Error::Shape`] unless `elements` are whole rows of at least one number.
@@ -255,7 +258,8 @@ impl States {
     /// Rows of `width` bits, in row-major order, each a byte 0 or 1.
     ///
     /// # Errors
-    /// [`Error::Shape`] unless `bytes` are whole rows of at least one bit; [`Error::Parameter`], with row and column, at the first other byte.
+    /// [`Error::Shape`] unless `bytes` are whole rows of at least one bit; [`Error::Parameter`],
+    /// with row and column, at the first other byte.
     pub fn from_bytes(bytes: &[u8], width: usize) -> Result<Self> {
         let rows = whole_rows(bytes.len(), width)?;
         if let Some(at) = bytes.iter().position(|&byte| byte > 1) {
@@ -347,7 +351,8 @@ impl States {
         }
     }
 
-    /// A copy with `classes` further columns, of which `labels[i]` is 1 in row `i`; see [`Input::with_one_hot`].
+    /// A copy with `classes` further columns, of which `labels[i]` is 1 in row `i`; see
+    /// [`Input::with_one_hot`].
     ///
     /// # Errors
     /// As [`Input::with_one_hot`].

@@ -1,4 +1,5 @@
-//! A set of examples: states, one example a row, and perhaps a label, a weight and an observed mask for each.
+//! A set of examples: states, one example a row, and perhaps a label, a weight and an observed mask
+//! for each.
 
 use super::binarization::{Binarization, binarize};
 use crate::{
@@ -13,10 +14,12 @@ use rayon::prelude::*;
 /// Stream of the [`HostRng`] that shuffles a split, apart from other uses of the same seed.
 const SPLIT_STREAM: u64 = 0x0073_706c_6974; // "split"
 
-/// Examples `[len x columns]`: states of visible units, one example a row, with optional labels, weights and observed mask.
+/// Examples `[len x columns]`: states of visible units, one example a row, with optional labels,
+/// weights and observed mask.
 ///
-/// States are any finite numbers; the units that they are meant for say which of them they can have, by [`crate::model::Layer::check_values`].
-/// Weights and mask are carried along; what cannot use them yet refuses examples that have them.
+/// States are any finite numbers; the units that they are meant for say which of them they can
+/// have, by [`crate::model::Layer::check_values`]. Weights and mask are carried along; what cannot
+/// use them yet refuses examples that have them.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Examples {
     states: States,
@@ -59,8 +62,8 @@ impl Examples {
     /// The same examples with `weights`: how often each counts, in any unit.
     ///
     /// # Errors
-    /// [`Error::Shape`] unless there is one weight an example; [`Error::Parameter`], with the row, for one that is negative, NaN or infinite,
-    /// and if all of them are zero.
+    /// [`Error::Shape`] unless there is one weight an example; [`Error::Parameter`], with the row,
+    /// for one that is negative, NaN or infinite, and if all of them are zero.
     pub fn with_weights(self, weights: Vec<f32>) -> Result<Self> {
         self.check_count("weights", weights.len())?;
         let wrong = |w: &f32| !(w.is_finite() && *w >= 0.0);
@@ -84,7 +87,8 @@ impl Examples {
         })
     }
 
-    /// The same examples with a mask of the values that were observed: 1 where one was, 0 where it is missing.
+    /// The same examples with a mask of the values that were observed: 1 where one was, 0 where it
+    /// is missing.
     ///
     /// # Errors
     /// [`Error::Shape`] unless the mask has the shape of the states.
@@ -103,8 +107,9 @@ impl Examples {
         })
     }
 
-    /// Examples of other states, one for each of these in turn, with the labels and weights of these: features in place of what they were
-    /// computed from. The mask stays if the new states are as wide as the old.
+    /// Examples of other states, one for each of these in turn, with the labels and weights of
+    /// these: features in place of what they were computed from. The mask stays if the new states
+    /// are as wide as the old.
     ///
     /// # Errors
     /// [`Error::Shape`] for another number of rows, and those of [`Self::new`].
@@ -150,10 +155,12 @@ impl Examples {
         Ok(())
     }
 
-    /// The examples with values `(x - offset_j) / scale_j`: standardised ones, or -1 and 1 from bits with 0.5 and 0.5.
+    /// The examples with values `(x - offset_j) / scale_j`: standardised ones, or -1 and 1 from
+    /// bits with 0.5 and 0.5.
     ///
     /// # Errors
-    /// [`Error::Shape`] unless there is one offset and one scale a column; [`Error::Parameter`] where a result is not finite.
+    /// [`Error::Shape`] unless there is one offset and one scale a column; [`Error::Parameter`]
+    /// where a result is not finite.
     pub fn shifted(&self, offset: &[f64], scale: &[f64]) -> Result<Self> {
         let n = self.columns();
         if (offset.len(), scale.len()) != (n, n) {
@@ -169,31 +176,14 @@ impl Examples {
         self.with_states(Matrix::from_fn(self.len(), n, shifted))
     }
 
-    /// Standard deviation of every column `[columns]`, not below a tenth of the root mean variance (so that a pixel that is hardly ever on
-    /// does not dwarf the others), 1 if no column varies.
-    pub fn deviation(&self) -> Vec<f64> {
-        let mean = self.mean();
-        let n = self.len().max(1) as f64;
-        let x = self.input();
-        let mut variance = vec![0.0; self.columns()];
-        for i in 0..self.len() {
-            for (j, sum) in variance.iter_mut().enumerate() {
-                *sum += (f64::from(x.get(i, j)) - mean[j]).powi(2) / n;
-            }
-        }
-        let least = (variance.iter().sum::<f64>() / variance.len().max(1) as f64).sqrt() / 10.0;
-        let deviation = variance.iter().map(|v| v.sqrt().max(least));
-        deviation.map(|s| if s > 0.0 { s } else { 1.0 }).collect()
-    }
-
     /// Number of classes: one more than the greatest label; `None` without labels.
     pub fn classes(&self) -> Option<usize> {
         let most = self.labels.as_ref()?.iter().max()?;
         Some(*most as usize + 1)
     }
 
-    /// The examples with their labels as `classes` further columns, of which one is 1: the visible states of a machine that learns them. In
-    /// a mask, labels count as observed.
+    /// The examples with their labels as `classes` further columns, of which one is 1: the visible
+    /// states of a machine that learns them. In a mask, labels count as observed.
     ///
     /// # Errors
     /// [`Error::Parameter`] without labels and for a label from `classes` on.
@@ -280,7 +270,8 @@ impl Examples {
         self.weights.as_deref()
     }
 
-    /// The mask `[len x columns]` of observed values, if there is one: 1 where a value was observed.
+    /// The mask `[len x columns]` of observed values, if there is one: 1 where a value was
+    /// observed.
     pub fn observed(&self) -> Option<&BitMatrix> {
         self.observed.as_ref()
     }
@@ -290,31 +281,10 @@ impl Examples {
         self.states.bits()
     }
 
-    /// Mean of every column `[columns]`, summed in f64 in the order of the rows; zeros if there is no example.
-    pub fn mean(&self) -> Vec<f64> {
-        let n = self.len().max(1) as f64;
-        match &self.states {
-            States::Bits(bits) => {
-                let mut counts = vec![0; bits.columns()];
-                bits.column_counts_into(&mut counts);
-                counts.into_iter().map(|c| f64::from(c) / n).collect()
-            }
-            States::Real(matrix) => {
-                let mut sums = vec![0.0; matrix.columns()];
-                for i in 0..matrix.rows() {
-                    for (sum, &x) in sums.iter_mut().zip(matrix.row(i)) {
-                        *sum += f64::from(x);
-                    }
-                }
-                sums.into_iter().map(|sum| sum / n).collect()
-            }
-        }
-    }
-
-    /// The examples with real values turned into bits as `how` says; bits stay as they are, and so do grey values with
-    /// [`Binarization::None`] (which does pack values that are all 0 or 1). `seed` and `first_row` matter to
-    /// [`Binarization::Sampled`] alone: example `i` draws as row `first_row + i`. The result does not depend on the
-    /// number of threads.
+    /// The examples with real values turned into bits as `how` says; bits stay as they are, and so
+    /// do grey values with [`Binarization::None`] (which does pack values that are all 0 or 1).
+    /// `seed` and `first_row` matter to [`Binarization::Sampled`] alone: example `i` draws as row
+    /// `first_row + i`. The result does not depend on the number of threads.
     ///
     /// # Panics
     /// If sampling would need row 2^32 or beyond.
@@ -329,11 +299,12 @@ impl Examples {
         Self { states, ..self }
     }
 
-    /// Two disjoint parts that together hold every example once: the second has `n_second` examples, chosen and ordered
-    /// by a shuffle that `seed` determines.
+    /// Two disjoint parts that together hold every example once: the second has `n_second`
+    /// examples, chosen and ordered by a shuffle that `seed` determines.
     ///
     /// # Errors
-    /// [`Error::Parameter`] unless `n_second < len` and `n_second > 0`: each part must hold an example.
+    /// [`Error::Parameter`] unless `n_second < len` and `n_second > 0`: each part must hold an
+    /// example.
     pub fn split(self, n_second: usize, seed: u64) -> Result<(Self, Self)> {
         if n_second == 0 || n_second >= self.len() {
             return Err(Error::parameter(
@@ -428,22 +399,6 @@ mod tests {
             let message = refused.unwrap_err().to_string();
             assert!(message.contains('3') && message.contains('4'), "{message}");
         }
-    }
-
-    #[test]
-    fn mean_of_bits_is_the_mean_of_the_same_numbers() {
-        let bits = grey(50, 70).binarized(Binarization::Threshold(0.4), 0, 0);
-        let real = Examples::new(bits.bits().unwrap().to_matrix()).unwrap();
-        assert_eq!(bits.mean(), real.mean());
-        let mean = grey(11, 1).mean();
-        assert!(
-            (mean[0] - 0.5).abs() < 1e-7,
-            "0, 0.1 ... 1 in some order: {mean:?}"
-        );
-        assert_eq!(grey(3, 2).head(0).mean(), [0.0, 0.0]);
-        // Back to bits without being told how, and labels are kept.
-        assert_eq!(real.binarized(Binarization::None, 0, 0).bits(), bits.bits());
-        assert_eq!(bits.labels().unwrap().len(), 50);
     }
 
     #[test]

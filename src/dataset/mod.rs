@@ -1,10 +1,11 @@
 //! Data sets: examples as packed bits or as numbers, their labels, and where they come from.
 //!
 //! A [`Dataset`] is read from the IDX files of MNIST, from NPY, NPZ or CSV, or made by a generator
-//! ([`bars_and_stripes`], [`shifting_bar`]). Files give [`crate::States::Real`]; [`Dataset::binarized`] turns those into the
-//! packed [`crate::States::Bits`] on which the products are fast. Readers accept no more than the format promises: every
-//! refusal names the file, what was expected and what came. No header can make them allocate more than the bytes that
-//! really are there justify: those bytes, and their rows as floats padded to 64 bytes.
+//! ([`bars_and_stripes`], [`shifting_bar`]). Files give [`crate::States::Real`];
+//! [`Dataset::binarized`] turns those into the packed [`crate::States::Bits`] on which the products
+//! are fast. Readers accept no more than the format promises: every refusal names the file, what
+//! was expected and what came. No header can make them allocate more than the bytes that really are
+//! there justify: those bytes, and their rows as floats padded to 64 bytes.
 
 mod binarization;
 mod csv;
@@ -13,6 +14,7 @@ mod fingerprint;
 mod generate;
 mod idx;
 mod load;
+mod moments;
 mod npy;
 mod npy_header;
 mod npz;
