@@ -52,10 +52,7 @@ impl Clamp {
         let of = |rows: usize| if rows == 1 { 0 } else { row };
         let is_held = |i: usize| self.mask.get(of(self.mask.rows()), i);
         let k = of(self.values.rows());
-        let value = |i: usize| match &self.values {
-            States::Bits(x) => f32::from(x.get(k, i)),
-            States::Real(x) => x.row(k)[i],
-        };
+        let value = |i: usize| self.values.get(k, i);
         for s in layer.units.segments() {
             let held = s.range().filter(|&i| is_held(i)).count();
             let refused = |what: &str, expected: &str, found: String| {

@@ -115,10 +115,7 @@ impl Held {
         for i in 0..means.rows() {
             let row = if self.mask.rows() == 1 { 0 } else { i };
             for j in (0..means.columns()).filter(|&j| self.mask.get(row, j)) {
-                means.row_mut(i)[j] = match states {
-                    States::Bits(x) => f32::from(x.get(i, j)),
-                    States::Real(x) => x.row(i)[j],
-                };
+                means[(i, j)] = states.get(i, j);
             }
         }
     }
