@@ -110,15 +110,25 @@ impl Learning {
     /// Refuses those of the options `refused` that are set: `whose` has none of them.
     pub(in crate::train) fn refuse(&self, refused: &[Shared], whose: &str) -> Result<()> {
         for option in refused {
-            let (name, is_set) = match option {
-                Shared::GradientClip => ("gradient clip", self.gradient_clip.is_some()),
-                Shared::MaxNorm => ("largest norm of weights", self.max_norm.is_some()),
-                Shared::Averaging => ("averaging", self.averaging.is_some()),
-                Shared::Adaptive => ("adaptive optimizer", self.optimizer.is_adaptive()),
+            let (name, found) = match option {
+                Shared::GradientClip => ("gradient clip", self.gradient_clip.map(f64::from)),
+                Shared::MaxNorm => ("largest norm of weights", self.max_norm.map(f64::from)),
+                Shared::Averaging => match self.averaging {
+                    Some(averaging) => {
+                        let expected = format!("none in {whose}");
+                        return Err(Error::parameter("averaging", expected, averaging));
+                    }
+                    None => continue,
+                },
+                Shared::Adaptive if self.optimizer.is_adaptive() => {
+                    let expected = format!("momentum or nesterov in {whose}");
+                    let found = format!("{:?}", self.optimizer);
+                    return Err(Error::parameter("optimizer", expected, found));
+                }
+                Shared::Adaptive => continue,
             };
-            if is_set {
-                let expected = format!("none: {whose} has none");
-                return Err(Error::parameter(name, expected, "one"));
+            if let Some(found) = found {
+                return Err(Error::parameter(name, format!("none in {whose}"), found));
             }
         }
         Ok(())
