@@ -13,7 +13,7 @@ const N_VISIBLE: usize = 784;
 const N_HIDDEN: usize = 16;
 
 fn machine(n_visible: usize, n_hidden: usize) -> Rbm {
-    let mut rng = HostRng::new(0, 0);
+    let mut rng = HostRng::numbered(0, 0);
     let weights = Matrix::from_fn(n_visible, n_hidden, |_, _| 0.1 * rng.normal() as f32);
     let mut bias = |n| (0..n).map(|_| rng.normal() as f32 - 1.0).collect();
     let (visible, hidden) = (bias(n_visible), bias(n_hidden));

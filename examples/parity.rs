@@ -59,7 +59,7 @@ fn main() -> Result<()> {
 
 /// All pairs coupled at random: near zero weights the gradient of what pairs cannot express vanishes.
 fn random_machine(latent: usize) -> Result<BoltzmannMachine> {
-    let mut rng = HostRng::new(1, 0);
+    let mut rng = HostRng::numbered(1, 0);
     let units = BITS + latent;
     let pairs = (0..units).flat_map(|i| (i + 1..units).map(move |j| (i, j)));
     let edges: Vec<_> = pairs

@@ -157,14 +157,80 @@ impl Draws {
     }
 }
 
+/// What a sequence of host choices is for: the register of the streams of [`HostRng`].
+///
+/// A seed has one sequence a stream. Epochs, connections and machines count below 2^32, within
+/// which no two streams meet. Numbers never change: stored runs and golden values rest on them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Stream {
+    /// First weights of the connection above this layer; a machine of one connection has 0.
+    Weights(u64),
+    /// Order of the examples in this epoch.
+    Shuffle(u64),
+    /// Examples at which persistent chains start.
+    Start,
+    /// Order of the blocks of a file that is read as a stream, in this epoch.
+    Blocks(u64),
+    /// First weights of a new softmax layer.
+    Classes,
+    /// Which examples a split puts where.
+    Split,
+    /// States by their enumerated probability.
+    Exact,
+    /// Examples at which reverse annealing starts.
+    Reverse,
+    /// The same for deep Boltzmann machines.
+    ReverseDbm,
+    /// Offset of the comb that resamples weighted states.
+    Resample,
+    /// First weights of this machine of a stack, where they are wider than those of [`Self::Weights`].
+    Stack(u64),
+}
+
+impl Stream {
+    /// The number of the stream.
+    pub const fn number(self) -> u64 {
+        match self {
+            Self::Weights(connection) => connection,
+            Self::Shuffle(epoch) => (1 << 32) + epoch,
+            Self::Start => 2 << 32,
+            Self::Blocks(epoch) => (3 << 32) + epoch,
+            Self::Classes => 12 << 32,
+            Self::Exact => tag(b"exact"),
+            Self::Split => tag(b"split"),
+            Self::Stack(machine) => tag(b"stack") + machine,
+            Self::Resample => tag(b"resamp"),
+            Self::Reverse => tag(b"revers"),
+            Self::ReverseDbm => tag(b"revdbm"),
+        }
+    }
+}
+
+/// The number whose bytes, the highest first, are these letters.
+const fn tag(letters: &[u8]) -> u64 {
+    let (mut number, mut k) = (0, 0);
+    while k < letters.len() {
+        number = number << 8 | letters[k] as u64;
+        k += 1;
+    }
+    number
+}
+
 /// A sequential generator for choices made once on the host: shuffles, initial weights, splits.
 #[derive(Clone, Debug)]
 pub struct HostRng(Pcg64);
 
 impl HostRng {
-    /// PCG XSL RR 128/64 whose 256 bits of seed are two blocks of Philox4x32-10 with key `seed` and counters
-    /// `[low half of stream, high half, 0 or 1, 0xffffffff]`; `stream` tells apart the uses of one seed.
-    pub fn new(seed: u64, stream: u64) -> Self {
+    /// The sequence of `stream` under `seed`: that of its number, by [`Self::numbered`].
+    pub fn new(seed: u64, stream: Stream) -> Self {
+        Self::numbered(seed, stream.number())
+    }
+
+    /// PCG XSL RR 128/64 whose 256 bits of seed are two blocks of Philox4x32-10 with key `seed` and
+    /// counters `[low half of stream, high half, 0 or 1, 0xffffffff]`. The library draws from the
+    /// streams of [`Stream`]; this is for the choices of other programs.
+    pub fn numbered(seed: u64, stream: u64) -> Self {
         let mut bytes = [0; 32];
         for (block, half) in bytes.chunks_exact_mut(16).zip(0..) {
             let counter = [stream as u32, (stream >> 32) as u32, half, u32::MAX];
@@ -287,9 +353,58 @@ mod tests {
         assert!((ones as f64 - mean).abs() < 5.0 * mean.sqrt(), "{ones}");
     }
 
+    /// Numbers of the first version, first and last of each stream; a changed one is a changelog entry.
+    #[test]
+    fn streams_have_their_first_numbers_and_do_not_meet() {
+        const LAST: u64 = u32::MAX as u64;
+        let register = [
+            (Stream::Weights(0), Stream::Weights(LAST), 0),
+            (Stream::Shuffle(0), Stream::Shuffle(LAST), 0x1_0000_0000),
+            (Stream::Start, Stream::Start, 0x2_0000_0000),
+            (Stream::Blocks(0), Stream::Blocks(LAST), 0x3_0000_0000),
+            (Stream::Classes, Stream::Classes, 0xc_0000_0000),
+            (Stream::Exact, Stream::Exact, 0x0065_7861_6374),
+            (Stream::Split, Stream::Split, 0x0073_706c_6974),
+            (Stream::Stack(0), Stream::Stack(LAST), 0x0073_7461_636b),
+            (Stream::Resample, Stream::Resample, 0x7265_7361_6d70),
+            (Stream::Reverse, Stream::Reverse, 0x7265_7665_7273),
+            (Stream::ReverseDbm, Stream::ReverseDbm, 0x7265_7664_626d),
+        ];
+        let mut spans = Vec::new();
+        for (first, last, number) in register {
+            // Every stream is in the register: a new one does not compile until it is counted here.
+            let count = match first {
+                Stream::Weights(_) | Stream::Shuffle(_) | Stream::Blocks(_) | Stream::Stack(_) => {
+                    1 << 32
+                }
+                Stream::Start
+                | Stream::Classes
+                | Stream::Exact
+                | Stream::Split
+                | Stream::Resample
+                | Stream::Reverse
+                | Stream::ReverseDbm => 1,
+            };
+            assert_eq!(first.number(), number, "{first:?}");
+            assert_eq!(last.number() - number + 1, count, "{first:?}");
+            spans.push((number, last.number()));
+        }
+        spans.sort_unstable();
+        for pair in spans.windows(2) {
+            assert!(pair[0].1 < pair[1].0, "{pair:x?}");
+        }
+        let number = Stream::Shuffle(3).number();
+        let mut rngs = [
+            HostRng::new(7, Stream::Shuffle(3)),
+            HostRng::numbered(7, number),
+        ];
+        let [own, numbered] = rngs.each_mut().map(HostRng::next_u64);
+        assert_eq!(own, numbered);
+    }
+
     #[test]
     fn host_generator_golden_and_moments() {
-        let mut rng = HostRng::new(1, 2);
+        let mut rng = HostRng::numbered(1, 2);
         let golden: Vec<_> = (0..3).map(|_| rng.next_u64()).collect();
         assert_eq!(
             golden, GOLDEN,
@@ -315,7 +430,7 @@ mod tests {
 
     #[test]
     fn shuffle_is_uniform_over_the_permutations_of_three() {
-        let mut rng = HostRng::new(3, 0);
+        let mut rng = HostRng::numbered(3, 0);
         let mut counts = std::collections::HashMap::new();
         for _ in 0..6000 {
             let mut items = [0, 1, 2];

@@ -6,13 +6,10 @@ use crate::{
     bits::BitMatrix,
     error::{Error, Result},
     matrix::Matrix,
-    rng::HostRng,
+    rng::{HostRng, Stream},
     states::{Input, States},
 };
 use rayon::prelude::*;
-
-/// Stream of the [`HostRng`] that shuffles a split, apart from other uses of the same seed.
-const SPLIT_STREAM: u64 = 0x0073_706c_6974; // "split"
 
 /// Examples `[len x columns]`: states of visible units, one example a row, with optional labels,
 /// weights and observed mask.
@@ -314,7 +311,7 @@ impl Examples {
             ));
         }
         let mut order: Vec<usize> = (0..self.len()).collect();
-        HostRng::new(seed, SPLIT_STREAM).shuffle(&mut order);
+        HostRng::new(seed, Stream::Split).shuffle(&mut order);
         let (first, second) = order.split_at(self.len() - n_second);
         Ok((self.take(first), self.take(second)))
     }

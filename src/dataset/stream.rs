@@ -15,7 +15,7 @@ use crate::{
     bits::BitMatrix,
     error::{Error, Result},
     matrix::Matrix,
-    rng::HostRng,
+    rng::{HostRng, Stream},
     states::States,
 };
 use std::{
@@ -32,8 +32,6 @@ pub const BLOCK_ROWS: usize = 1024;
 pub const WINDOW_BLOCKS: usize = 16;
 /// Minibatches that wait for their reader.
 const AHEAD: usize = 4;
-/// Stream of the [`HostRng`] that orders epoch 0; epoch `e` has the `e`-th after it.
-const ORDER_STREAM: u64 = 3 << 32;
 
 /// How an element becomes a number in [0, 1].
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -184,7 +182,7 @@ impl ExampleStream {
         let (send, receive) = sync_channel(AHEAD);
         let stream = self.clone();
         let read = move || {
-            let mut rng = HostRng::new(seed, ORDER_STREAM + epoch);
+            let mut rng = HostRng::new(seed, Stream::Blocks(epoch));
             let mut order: Vec<usize> = (0..stream.rows).step_by(BLOCK_ROWS).collect();
             rng.shuffle(&mut order);
             let mut left = None;

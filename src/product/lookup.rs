@@ -610,7 +610,7 @@ mod tests {
             seed in 0_u64..100,
             kind in 0..6,
         ) {
-            let mut rng = HostRng::new(seed, 1);
+            let mut rng = HostRng::numbered(seed, 1);
             let weights = Matrix::from_fn(n, m, |i, j| match kind {
                 0 => rng.normal() as f32,
                 1 => 1.0,                                                  // all of one sign

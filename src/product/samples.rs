@@ -235,7 +235,7 @@ mod tests {
             n_hidden in prop::sample::select(vec![1_usize, 31, 32, 33, 100]),
             binary in any::<bool>(),
         ) {
-            let mut rng = HostRng::new(samples as u64, 3);
+            let mut rng = HostRng::numbered(samples as u64, 3);
             let v = BitMatrix::from_fn(samples, n_visible + 64, |_, _| rng.uniform() < 0.4);
             let h = Matrix::from_fn(samples, n_hidden, |_, _| {
                 let p = rng.uniform() as f32;

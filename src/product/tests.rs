@@ -12,7 +12,7 @@ use crate::{
 use proptest::prelude::*;
 
 fn random(rows: usize, columns: usize, seed: u64) -> Matrix {
-    let mut rng = HostRng::new(seed, 77);
+    let mut rng = HostRng::numbered(seed, 77);
     Matrix::from_fn(rows, columns, |_, _| rng.normal() as f32)
 }
 
@@ -292,7 +292,7 @@ fn many_rows_and_few_give_the_same_bits() {
         (1500, 260, 40, 77),
         (200, 2000, 34, 300),
     ] {
-        let mut rng = HostRng::new(rows as u64, 9);
+        let mut rng = HostRng::numbered(rows as u64, 9);
         let mut make = |inputs: usize| {
             let w = Matrix::from_fn(inputs, m, |_, _| 0.2 * rng.normal() as f32);
             let x = BitMatrix::from_fn(rows, inputs, |_, _| rng.uniform() < 0.3);
@@ -374,7 +374,7 @@ fn many_rows_and_few_give_the_same_bits() {
 #[test]
 fn statistics_of_many_units_and_few_are_the_same_bits() {
     for (samples, units, hidden) in [(100, 260, 70), (130, 1100, 33), (37, 200, 128)] {
-        let mut rng = HostRng::new(samples as u64, 11);
+        let mut rng = HostRng::numbered(samples as u64, 11);
         let mut states = |columns| BitMatrix::from_fn(samples, columns, |_, _| rng.uniform() < 0.3);
         let v = [states(units), states(units), states(units)];
         let h: [Matrix; 3] =
@@ -425,7 +425,7 @@ fn statistics_of_many_units_and_few_are_the_same_bits() {
 #[test]
 fn statistics_of_binary_layers_are_counts() {
     for (samples, units, hidden) in [(1, 1, 1), (63, 130, 65), (100, 300, 70), (130, 64, 200)] {
-        let mut rng = HostRng::new(samples as u64, 12);
+        let mut rng = HostRng::numbered(samples as u64, 12);
         let mut states = |columns| BitMatrix::from_fn(samples, columns, |_, _| rng.uniform() < 0.4);
         let (v, h) = (
             [states(units), states(units), states(units)],

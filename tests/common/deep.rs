@@ -16,7 +16,7 @@ use harmonium::{
 
 /// All parameters `deviation N(0, 1)`.
 pub fn random(layers: Vec<Layer>, deviation: f64, seed: u64) -> Dbm {
-    let mut rng = HostRng::new(seed, 77);
+    let mut rng = HostRng::numbered(seed, 77);
     let mut draw = || (deviation * rng.normal()) as f32;
     let mut layers = layers;
     for layer in &mut layers {
@@ -91,7 +91,7 @@ pub fn probabilities(joint: &[(usize, f64)], beta: f64) -> Vec<(usize, f64)> {
 
 /// `count` joint states drawn from `p`, as states of every layer.
 pub fn drawn(dbm: &Dbm, p: &[(usize, f64)], count: usize, seed: u64) -> Vec<States> {
-    let mut rng = HostRng::new(seed, 78);
+    let mut rng = HostRng::numbered(seed, 78);
     let mut sum = 0.0;
     let cumulated: Vec<f64> = p
         .iter()

@@ -23,7 +23,7 @@ pub fn random_rbm(n_visible: usize, n_hidden: usize, mut draw: impl FnMut() -> f
 
 /// All parameters `deviation * N(0, 1)`.
 pub fn normal_rbm(n_visible: usize, n_hidden: usize, deviation: f64, seed: u64) -> Rbm {
-    let mut rng = HostRng::new(seed, 99);
+    let mut rng = HostRng::numbered(seed, 99);
     random_rbm(n_visible, n_hidden, || deviation * rng.normal())
 }
 
@@ -53,7 +53,7 @@ pub fn index_of(bits: &BitMatrix, i: usize) -> usize {
 
 /// `count` states drawn from a distribution over the indices of `n` units.
 pub fn draw_states(p: &[f64], n: usize, count: usize, seed: u64) -> BitMatrix {
-    let mut rng = HostRng::new(seed, 98);
+    let mut rng = HostRng::numbered(seed, 98);
     let cumulated: Vec<f64> = p
         .iter()
         .scan(0.0, |sum, p| {
@@ -101,7 +101,7 @@ pub fn normal_machine(
     deviation: f64,
     seed: u64,
 ) -> Rbm {
-    let mut rng = HostRng::new(seed, 97);
+    let mut rng = HostRng::numbered(seed, 97);
     let mut layer = |text: &str, n: usize| {
         let mut layer = Layer::new(Units::parse(text, n).unwrap());
         for x in &mut layer.bias {
@@ -139,7 +139,7 @@ pub fn as_states(layer: &Layer, rows: Matrix) -> States {
 
 /// `count` states of a discrete layer, drawn from `p` by index.
 pub fn draw_layer_states(layer: &Layer, p: &[f64], count: usize, seed: u64) -> States {
-    let mut rng = HostRng::new(seed, 96);
+    let mut rng = HostRng::numbered(seed, 96);
     let all = layer_states(layer);
     let mut rows = Matrix::zeros(count, layer.size());
     for i in 0..count {
@@ -174,7 +174,7 @@ pub fn normal_boltzmann(
     deviation: f64,
     seed: u64,
 ) -> BoltzmannMachine {
-    let mut rng = HostRng::new(seed, 95);
+    let mut rng = HostRng::numbered(seed, 95);
     let n = n_visible + n_hidden;
     let mut edges = Vec::new();
     for i in 0..n {

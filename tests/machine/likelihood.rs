@@ -421,7 +421,7 @@ fn variance_of_log_weights(rbm: &Rbm, betas: Betas) -> f64 {
 
 #[test]
 fn adapted_temperatures_beat_even_ones_on_strong_weights() {
-    let mut rng = harmonium::rng::HostRng::new(8, 0);
+    let mut rng = harmonium::rng::HostRng::numbered(8, 0);
     let strong = random_rbm(12, 10, || 6.0 * rng.normal());
     for (rbm, betas) in [(known(), 200), (strong, 200)] {
         let even = variance_of_log_weights(&rbm, Betas::Linear(betas));

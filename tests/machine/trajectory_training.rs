@@ -23,7 +23,7 @@ const SNAPSHOTS: &str = "training.snapshots.weights.0";
 
 /// 12 bits, each flipped with probability 0.03, all zeros in a third and all ones in the others.
 fn two_clusters() -> Examples {
-    let mut rng = HostRng::new(5, 1);
+    let mut rng = HostRng::numbered(5, 1);
     let bits = BitMatrix::from_fn(300, 12, |i, _| (i % 3 > 0) != (rng.uniform() < 0.03));
     Examples::new(bits).unwrap()
 }

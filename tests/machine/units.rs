@@ -68,7 +68,7 @@ fn free_energies_and_means_are_sums_over_the_energies() {
         for visible in [("bernoulli", 3), ("spin:2+gaussian:2", 4)] {
             // Rectified hidden units with Gaussian visible ones need small weights to be normal.
             let rbm = normal_machine(visible, hidden, 0.4, seed as u64);
-            let mut rng = HostRng::new(seed as u64, 1);
+            let mut rng = HostRng::numbered(seed as u64, 1);
             let v = Matrix::from_fn(5, visible.1, |_, j| {
                 if j >= 2 && visible.1 == 4 {
                     rng.normal() as f32
@@ -440,7 +440,7 @@ fn results_do_not_depend_on_threads() {
         0.02,
         2,
     );
-    let mut rng = HostRng::new(1, 1);
+    let mut rng = HostRng::numbered(1, 1);
     let start = Matrix::from_fn(200, 130, |_, _| rng.normal().signum() as f32);
     let run = |threads| {
         let pool = rayon::ThreadPoolBuilder::new()

@@ -93,7 +93,7 @@ fn assert_gradient(rbm: &Rbm, gradient: &[f64], objective: impl Fn(&Rbm) -> f64,
 
 /// States of the visible layer, discrete units at random, continuous ones normal or their magnitudes.
 fn random_values(layer: &Layer, rows: usize, seed: u64) -> Matrix {
-    let mut rng = HostRng::new(seed, 5);
+    let mut rng = HostRng::numbered(seed, 5);
     let mut out = Matrix::zeros(rows, layer.size());
     for i in 0..rows {
         for s in layer.units.segments() {
@@ -253,7 +253,7 @@ fn chains_learn_what_a_teacher_made() {
 /// Two overlapping clusters of three widths: chains find the means and variances that the exact gradient finds.
 #[test]
 fn gaussian_visible_units_learn_clusters_and_variances() {
-    let mut rng = HostRng::new(7, 1);
+    let mut rng = HostRng::numbered(7, 1);
     let values = Matrix::from_fn(4000, 3, |i, j| {
         let centre = if i % 2 == 0 { 1.0 } else { -1.0 };
         (centre * [1.0, -1.0, 0.5][j] + [0.7, 0.9, 1.2][j] * rng.normal()) as f32
@@ -450,7 +450,7 @@ fn the_discriminative_gradient_of_a_wide_machine_equals_a_difference() {
 
 /// Labels that depend on the pixels: two of four prototypes with noise.
 fn prototypes(n: usize, seed: u64) -> Examples {
-    let mut rng = HostRng::new(seed, 3);
+    let mut rng = HostRng::numbered(seed, 3);
     let labels: Vec<u32> = (0..n).map(|i| (i % 4) as u32).collect();
     let bits = BitMatrix::from_fn(n, 40, |i, j| {
         let prototype = (j * (i % 4 + 2) / 3) % 2 == 1;

@@ -263,7 +263,7 @@ fn ais_of_machines_with_softmax_groups_holds_the_exact_value() {
             let (n, m) = (visible.1, hidden.1);
             let rbm = common::normal_machine(visible, hidden, 0.7, seed);
             let exact = rbm.log_z().unwrap();
-            let mut rng = HostRng::new(seed, 31);
+            let mut rng = HostRng::numbered(seed, 31);
             let base = match seed % 2 {
                 0 => Base::Uniform,
                 _ => Base::Biases((0..n).map(|_| rng.normal() as f32).collect()),

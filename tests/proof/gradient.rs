@@ -134,7 +134,7 @@ fn expected_cd1(rbm: &Rbm, data: &Examples, smoothed: bool) -> Vec<f64> {
 
 #[test]
 fn cd1_gradients_average_to_their_enumerated_expectation() {
-    let mut rng = HostRng::new(4, 0);
+    let mut rng = HostRng::numbered(4, 0);
     let (n, m) = (16, 4);
     let rbm = random_rbm(n, m, || 2.0 * rng.uniform() - 1.0);
     let data = Examples::new(states(32, n, |_| rng.below(1 << n))).unwrap();
@@ -181,7 +181,7 @@ fn train_exactly(data: &Examples, hidden: usize, epochs: usize, rate: f32) -> f6
         .initialized_from(data, 3)
         .unwrap();
     // Small weights are a saddle of symmetric data: start further out.
-    let mut rng = HostRng::new(5, 0);
+    let mut rng = HostRng::numbered(5, 0);
     for i in 0..data.columns() {
         rbm.parameters_mut()
             .0

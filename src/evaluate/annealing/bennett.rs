@@ -102,7 +102,7 @@ mod tests {
     /// Gaussian log weights of variance `s^2` obey the symmetry `P_forward(l) e^l = P_reverse(l) Z` when their means are `ln Z -+ s^2 / 2`.
     #[test]
     fn errors_of_gaussian_weights_are_as_stated() {
-        let mut rng = HostRng::new(5, 0);
+        let mut rng = HostRng::numbered(5, 0);
         for (deviation, n, m) in [(0.5, 200, 200), (1.5, 300, 100), (2.0, 150, 400_usize)] {
             let log_z = 40.0;
             let half = 0.5 * deviation * deviation;

@@ -12,10 +12,8 @@ use crate::{
     error::{Error, Result},
     evaluate::MAX_SAMPLED_UNITS,
     model::{Dbm, DbmChain, MeanField, Rbm, log_odds},
-    rng::HostRng,
+    rng::{HostRng, Stream},
 };
-
-const STREAM: u64 = 0x7265_7664_626d; // "revdbm"
 
 impl Ais {
     /// The RBM that `dbm` is, and this annealing with the base for it: all estimators of [`Ais`] apply to the pair. Biases of the visible units alone are
@@ -112,7 +110,7 @@ impl ReverseStart {
             return Ok(Self::Exact);
         }
         let mut order: Vec<usize> = (0..data.len()).collect();
-        HostRng::new(seed, STREAM).shuffle(&mut order);
+        HostRng::new(seed, Stream::ReverseDbm).shuffle(&mut order);
         order.truncate(chains);
         let chosen = data.take(&order).binarized(Binarization::Sampled, seed, 0);
         let Some(v) = chosen.bits() else {

@@ -11,11 +11,9 @@ use crate::{
     evaluate::{MAX_SAMPLED_UNITS, exact_samples},
     model::Rbm,
     product::{Propagation, Tail},
-    rng::HostRng,
+    rng::{HostRng, Stream},
 };
 use std::ops::ControlFlow;
-
-const STREAM: u64 = 0x7265_7665_7273; // "revers"
 
 /// Where the states of the model come from that reverse annealing starts at.
 #[derive(Clone, Debug)]
@@ -62,7 +60,7 @@ impl ReverseStart {
             return Ok(Self::Exact);
         }
         let mut order: Vec<usize> = (0..data.len()).collect();
-        HostRng::new(seed, STREAM).shuffle(&mut order);
+        HostRng::new(seed, Stream::Reverse).shuffle(&mut order);
         order.truncate(chains);
         let chosen = data.take(&order).binarized(Binarization::Sampled, seed, 0);
         let states = match chosen.bits() {
@@ -126,7 +124,7 @@ impl Ais {
             }
             ReverseStart::Annealed { .. } => {
                 let other = Self {
-                    seed: self.seed.wrapping_add(STREAM),
+                    seed: self.seed.wrapping_add(Stream::Reverse.number()),
                     betas: Betas::Given(ladder.clone()),
                     ..self.clone()
                 };

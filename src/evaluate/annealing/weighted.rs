@@ -5,11 +5,13 @@ use super::{
     anneal::{Anneal, Progress, Way},
 };
 use crate::{
-    bits::BitMatrix, error::Result, kernel::reduce::log_sum_exp, model::Rbm, rng::HostRng,
+    bits::BitMatrix,
+    error::Result,
+    kernel::reduce::log_sum_exp,
+    model::Rbm,
+    rng::{HostRng, Stream},
 };
 use std::ops::ControlFlow;
-
-const STREAM: u64 = 0x7265_7361_6d70; // "resamp"
 
 /// States with weights: of any figure `g`, `sum_s w_s g(v_s)` over the normalised weights `w` estimates its mean under the model, consistently as the
 /// number of chains grows, whether or not chains mix. (Bias of order 1 / effective sample size; modes that no chain has found are missing.)
@@ -28,7 +30,7 @@ impl WeightedSamples {
     /// on. State `s` comes `count w_s` times on average, rounded up or down. In the order of the chains.
     pub fn resampled(&self, count: usize, seed: u64) -> BitMatrix {
         let mut out = BitMatrix::zeros(count, self.visible.columns());
-        let offset = HostRng::new(seed, STREAM).uniform();
+        let offset = HostRng::new(seed, Stream::Resample).uniform();
         let (mut at, mut upper) = (0, self.log_weights.first().map_or(0.0, |w| w.exp()));
         for k in 0..count {
             let tooth = (k as f64 + offset) / count as f64;

@@ -95,7 +95,7 @@ mod tests {
     /// AR(1) has `rho(t) = phi^t`, so `tau = (1 + phi) / (1 - phi)`. Cutting the sum at five times leaves out less than 1% of it.
     #[test]
     fn autoregressive_series_have_their_known_times() {
-        let mut rng = HostRng::new(4, 0);
+        let mut rng = HostRng::numbered(4, 0);
         for phi in [-0.3, 0.0, 0.5, 0.9, 0.98] {
             let expected = (1.0 + phi) / (1.0 - phi);
             let one = autoregressive(phi, 200_000, &mut rng);
@@ -118,7 +118,7 @@ mod tests {
 
     #[test]
     fn the_stated_error_is_that_of_repetitions() {
-        let mut rng = HostRng::new(9, 0);
+        let mut rng = HostRng::numbered(9, 0);
         let runs: Vec<AutocorrelationTime> = (0..200)
             .map(|_| {
                 let x = autoregressive(0.8, 20_000, &mut rng);
@@ -134,7 +134,7 @@ mod tests {
 
     #[test]
     fn stuck_chains_in_two_modes_are_told_and_nonsense_is_refused() {
-        let mut rng = HostRng::new(1, 0);
+        let mut rng = HostRng::numbered(1, 0);
         let mut at = |mode: f64| -> Vec<f64> { (0..500).map(|_| mode + rng.normal()).collect() };
         let stuck = [at(-10.0), at(10.0)];
         let time = integrated_autocorrelation_time(&stuck).unwrap();

@@ -5,13 +5,11 @@ use crate::{
     error::{Error, Result},
     model::{Rbm, Side},
     product::{Propagation, Tail},
-    rng::{Draws, HostRng, Site},
+    rng::{Draws, HostRng, Site, Stream},
 };
 
 /// Most units of the smaller layer for [`exact_samples`]: a table of 2^20 probabilities.
 pub const MAX_SAMPLED_UNITS: usize = 20;
-
-const STREAM: u64 = 0x0065_7861_6374; // "exact"
 
 /// `count` independent visible states `[count x n_visible]` of the model: states of the smaller layer by their enumerated probability, and if that is the
 /// hidden one `v ~ P(v | h)`. Precision: probabilities f64, conditionals f32. Deterministic in the seed. Cost: one exponential per unit of the larger
@@ -39,7 +37,7 @@ pub fn exact_samples(rbm: &Rbm, count: usize, seed: u64) -> Result<BitMatrix> {
         sum += *p;
         *p = sum;
     }
-    let mut rng = HostRng::new(seed, STREAM);
+    let mut rng = HostRng::new(seed, Stream::Exact);
     let mut states = BitMatrix::zeros(count, n);
     for s in 0..count {
         let u = sum * rng.uniform();
@@ -52,7 +50,10 @@ pub fn exact_samples(rbm: &Rbm, count: usize, seed: u64) -> Result<BitMatrix> {
     }
     let mut v = BitMatrix::zeros(count, rbm.n_visible());
     let tail = Tail {
-        sample: Some((v.view_mut(), Draws::new(seed, Site::Start, STREAM))),
+        sample: Some((
+            v.view_mut(),
+            Draws::new(seed, Site::Start, Stream::Exact.number()),
+        )),
         precise: true,
         ..Tail::new(1.0)
     };

@@ -26,7 +26,7 @@ use crate::{
     error::{Error, Result},
     matrix::Matrix,
     product::{Direction, Propagation, Tail, Term},
-    rng::HostRng,
+    rng::{HostRng, Stream},
     states::Input,
 };
 
@@ -156,7 +156,7 @@ impl BoltzmannMachine {
     pub fn initialized_from(mut self, data: &Examples, seed: u64) -> Result<Self> {
         data.expect_plain("the start of learning")?;
         self.visible.check_values(data.input())?;
-        let mut rng = HostRng::new(seed, 0);
+        let mut rng = HostRng::new(seed, Stream::Weights(0));
         for i in 0..self.units() {
             for j in i + 1..self.units() {
                 if self.may_couple(i, j) {

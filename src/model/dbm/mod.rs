@@ -16,7 +16,7 @@ use crate::{
     error::{Error, Result},
     matrix::Matrix,
     product::{Connection, Direction, Propagation, Tail},
-    rng::HostRng,
+    rng::{HostRng, Stream},
     states::Input,
     units::{Kind, Units},
 };
@@ -144,7 +144,7 @@ impl Dbm {
         data.expect_plain("the start of learning")?;
         self.layers[0].check_values(data.input())?;
         for (l, connection) in self.connections.iter_mut().enumerate() {
-            let mut rng = HostRng::new(seed, l as u64);
+            let mut rng = HostRng::new(seed, Stream::Weights(l as u64));
             let weights = connection.weights_mut();
             for i in 0..weights.rows() {
                 for w in weights.row_mut(i) {

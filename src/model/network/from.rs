@@ -5,12 +5,10 @@ use crate::{
     error::{Error, Result},
     matrix::Matrix,
     model::{Dbm, Dbn, Layer, Rbm},
-    rng::HostRng,
+    rng::{HostRng, Stream},
     units::{Kind, Units},
 };
 
-/// Streams of [`HostRng`]: the weights of a new softmax layer.
-const CLASSES_STREAM: u64 = 12 << 32;
 /// Standard deviation of the weights of a new softmax layer, that of Hinton and Salakhutdinov (2006).
 const CLASSES_DEVIATION: f64 = 0.1;
 
@@ -187,7 +185,7 @@ fn class_layer(features: usize, classes: usize, seed: u64) -> Result<NetworkLaye
     if classes < 2 {
         return Err(Error::parameter("classes", "at least 2", classes));
     }
-    let mut rng = HostRng::new(seed, CLASSES_STREAM);
+    let mut rng = HostRng::new(seed, Stream::Classes);
     let weights = Matrix::from_fn(features, classes, |_, _| {
         (CLASSES_DEVIATION * rng.normal()) as f32
     });

@@ -13,7 +13,7 @@ use crate::{
     error::{Error, Result},
     matrix::Matrix,
     product::{Connection, Direction, Propagation, Tail},
-    rng::{Draws, HostRng},
+    rng::{Draws, HostRng, Stream},
     states::{Input, States},
     units::{Kind, Units},
 };
@@ -110,7 +110,7 @@ impl Rbm {
     pub fn initialized_from(mut self, data: &Examples, seed: u64) -> Result<Self> {
         data.expect_plain("the start of learning")?;
         self.visible.check_values(data.input())?;
-        let mut rng = HostRng::new(seed, 0);
+        let mut rng = HostRng::new(seed, Stream::Weights(0));
         for i in 0..self.n_visible() {
             for w in self.connection.weights_mut().row_mut(i) {
                 *w = (INITIAL_WEIGHT_DEVIATION * rng.normal()) as f32;

@@ -21,15 +21,12 @@ use crate::{
     error::{Error, Result},
     matrix::Matrix,
     model::{Convergence, Dbm, DbmChain, Layer, Posterior},
-    rng::{Draws, HostRng, Site},
+    rng::{Draws, HostRng, Site, Stream},
     states::{Input, States},
     tensor::{Saved, Tensor},
 };
 use optimizer::{DbmGradient, DbmPhase, DbmShaping};
 use std::borrow::Cow;
-
-/// Streams of [`HostRng`]: the examples at which chains start.
-const START_STREAM: u64 = 2 << 32;
 
 /// A run of a deep Boltzmann machine. Chains start at examples drawn with replacement. A machine
 /// with labels ([`Dbm::classes`]) learns `ln p(v, y)` of examples with labels: mean field is that
@@ -278,7 +275,7 @@ fn check_labels(dbm: &Dbm, data: &Examples) -> Result<()> {
 fn start(dbm: &Dbm, data: &Examples, chains: usize, seed: u64) -> (BitMatrix, Option<Vec<u32>>) {
     let layer = dbm.layer(0);
     let mut v = BitMatrix::zeros(chains, layer.size());
-    let mut rng = HostRng::new(seed, START_STREAM);
+    let mut rng = HostRng::new(seed, Stream::Start);
     let draws = Draws::new(seed, Site::Start, 0);
     let all = data.labels().filter(|_| dbm.classes().is_some());
     let mut labels = all.map(|_| Vec::with_capacity(chains));

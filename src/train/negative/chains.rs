@@ -7,14 +7,11 @@ use crate::{
     matrix::Matrix,
     model::{Expectations, Layer, Rbm, Tempering, even_ladder},
     product::{Propagation, Tail},
-    rng::{Draws, HostRng, Site},
+    rng::{Draws, HostRng, Site, Stream},
     states::{Input, States},
     stop::Stop,
     units::Kind,
 };
-
-/// Streams of [`HostRng`]: the examples at which persistent chains start.
-const START_STREAM: u64 = 2 << 32;
 
 /// The chains of a run and their buffers.
 #[derive(Clone, Debug)]
@@ -103,7 +100,7 @@ impl Chains {
             factors,
         };
         if negative.persists() {
-            let mut rng = HostRng::new(seed, START_STREAM);
+            let mut rng = HostRng::new(seed, Stream::Start);
             let draws = Draws::new(seed, Site::Start, 0);
             for k in 0..rows {
                 let i = rng.below(data.len());

@@ -6,21 +6,18 @@ use crate::{
     dataset::Examples,
     matrix::{Matrix, MatrixView},
     model::Layer,
-    rng::{Draws, HostRng},
+    rng::{Draws, HostRng, Stream},
     simd::{Operation, Simd, dispatch},
     states::{Input, States},
     train::negative::chains::redraw_groups,
 };
 use std::ops::Range;
 
-/// Streams of [`HostRng`]: epoch `e` shuffles with stream `SHUFFLE_STREAM + e`.
-const SHUFFLE_STREAM: u64 = 1 << 32;
-
 /// The order of the examples in an epoch: a function of (seed, epoch).
 fn order_into(seed: u64, epoch: u64, n: usize, order: &mut Vec<u32>) {
     order.clear();
     order.extend(0..u32::try_from(n).unwrap_or(u32::MAX));
-    HostRng::new(seed, SHUFFLE_STREAM + epoch).shuffle(order);
+    HostRng::new(seed, Stream::Shuffle(epoch)).shuffle(order);
 }
 
 /// The order of the examples in the epoch that goes on.

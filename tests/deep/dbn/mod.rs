@@ -22,7 +22,7 @@ use std::ops::ControlFlow;
 
 /// Layers of these sizes, `labels` more units below the top, parameters `deviation N(0, 1)`, weights untied in every second pair from the first on.
 fn normal_dbn(sizes: &[usize], labels: usize, deviation: f64, seed: u64) -> Dbn {
-    let mut rng = HostRng::new(seed, 50);
+    let mut rng = HostRng::numbered(seed, 50);
     let mut normal = || (deviation * rng.normal()) as f32;
     let pairs = sizes.len() - 2;
     let mut directed = Vec::new();

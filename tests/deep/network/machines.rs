@@ -74,7 +74,7 @@ fn a_classifier_starts_as_the_mean_field_of_a_deep_boltzmann_machine() {
     assert!(Network::classifier_from_dbm(&shallow, 3, 1).is_err());
 
     // A third hidden layer: the second has its input from below twice.
-    let mut rng = HostRng::new(6, 0);
+    let mut rng = HostRng::numbered(6, 0);
     let third = Matrix::from_fn(5, 4, |_, _| rng.normal() as f32);
     let deep = Dbm::new(
         [dbm.layers(), &[Layer::bernoulli(4)]].concat(),

@@ -22,7 +22,7 @@ const SOFTMAX: Activation = Activation::Softmax;
 
 /// A network of these sizes whose parameters are `deviation N(0, 1)`.
 fn network(sizes: &[usize], activations: &[Activation], deviation: f64, seed: u64) -> Network {
-    let mut rng = HostRng::new(seed, 90);
+    let mut rng = HostRng::numbered(seed, 90);
     let mut draw = || (deviation * rng.normal()) as f32;
     let layers = activations.iter().enumerate().map(|(l, &activation)| {
         let weights = Matrix::from_fn(sizes[l], sizes[l + 1], |_, _| draw());
@@ -37,7 +37,7 @@ fn network(sizes: &[usize], activations: &[Activation], deviation: f64, seed: u6
 
 /// Labelled examples, bits or grey.
 fn examples(n: usize, columns: usize, classes: usize, bits: bool, seed: u64) -> Examples {
-    let mut rng = HostRng::new(seed, 91);
+    let mut rng = HostRng::numbered(seed, 91);
     let x = Matrix::from_fn(n, columns, |_, _| {
         let u = rng.uniform() as f32;
         if bits { u.round() } else { u }

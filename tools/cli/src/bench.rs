@@ -400,7 +400,7 @@ fn sgemm_rate(
     seconds: f64,
     barrier: &Barrier,
 ) -> Result<f64> {
-    let mut rng = HostRng::new(0, 0);
+    let mut rng = HostRng::numbered(0, 0);
     let mut matrix = |size| -> Vec<f32> { (0..size).map(|_| rng.uniform() as f32 - 0.5).collect() };
     let (a, b, mut c) = (matrix(m * k), matrix(k * n), vec![0.0; m * n]);
     gemm(provider, (m, n, k), &a, &b, &mut c);

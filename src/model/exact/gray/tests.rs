@@ -146,7 +146,7 @@ proptest! {
         beta in prop::sample::select(vec![0.0, 0.5, 1.0, 2.0]),
         seed in any::<u64>(),
     ) {
-        let mut rng = HostRng::new(seed, 99);
+        let mut rng = HostRng::numbered(seed, 99);
         let scale = scale.exp();
         let mut rbm = machine(n, m, || {
             let x = scale * rng.normal();
@@ -176,7 +176,7 @@ fn sizes_from_the_smallest_tile_on() {
         (0, 0),
         (0, 9),
     ] {
-        let mut rng = HostRng::new(n as u64, m as u64);
+        let mut rng = HostRng::numbered(n as u64, m as u64);
         let rbm = machine(n, m, || 0.7 * rng.normal());
         for side in [Side::Visible, Side::Hidden] {
             let machine = Enumeration::new(&rbm, side, 1.0).unwrap();
@@ -197,7 +197,7 @@ fn inputs_near_the_end_of_the_range() {
         (-650.0, -10.0),
         (650.0, 10.0),
     ] {
-        let mut rng = HostRng::new(5, 0);
+        let mut rng = HostRng::numbered(5, 0);
         let rbm = Rbm::from_parameters(
             Matrix::from_fn(9, 7, |_, _| (weight * rng.uniform()) as f32),
             vec![0.5; 9],
@@ -228,7 +228,7 @@ fn inputs_near_the_end_of_the_range() {
 #[test]
 fn a_long_layer_of_many_runs() {
     for scale in [0.05, 3.0] {
-        let mut rng = HostRng::new(8, 1);
+        let mut rng = HostRng::numbered(8, 1);
         let rbm = machine(700, 10, || scale * rng.normal());
         let machine = Enumeration::new(&rbm, Side::Hidden, 1.0).unwrap();
         let gray = Gray::new(&machine, Isa::Portable).unwrap();

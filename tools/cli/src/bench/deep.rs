@@ -87,7 +87,7 @@ fn updates_of_epoch(size: &Size) -> f64 {
 /// pair; the pass to the top, its sweeps and two outer products.
 fn up_down(size: &Size, data: &Examples, seconds: f64) -> Result<(f64, f64)> {
     let [n, first, second, top] = size.network;
-    let mut rng = HostRng::new(0, 0);
+    let mut rng = HostRng::numbered(0, 0);
     let mut weights = |n, m| Matrix::from_fn(n, m, |_, _| (DEVIATION * rng.normal()) as f32);
     let mut pair = |n, m| {
         Directed::new(

@@ -14,7 +14,7 @@ pub(super) fn alone(
     seconds: f64,
     ceiling: &Ceiling,
 ) -> Result<Row> {
-    let mut rng = HostRng::new(0, 0);
+    let mut rng = HostRng::numbered(0, 0);
     let weights = Matrix::from_fn(n_visible, n_hidden, |_, _| 0.1 * rng.normal() as f32);
     let rbm = Rbm::from_parameters(weights, vec![0.0; n_visible], vec![0.0; n_hidden])?;
     let draws = Draws::new(0, Site::Gibbs, 0);

@@ -6,7 +6,7 @@ use harmonium::{
     Checkpoint, Error, Examples, Matrix, Network, Rbm,
     dataset::Binarization,
     model::{Layer, most_probable},
-    rng::HostRng,
+    rng::{HostRng, Stream},
     train::{
         Backprop, BackpropOptions, Event, Learning, Negative, Options, Reconstruction, Schedule,
     },
@@ -20,8 +20,6 @@ use std::{
 
 /// Standard deviation of the first weights.
 const DEVIATION: f64 = 0.1;
-/// Stream of the first weights of the lowest machine.
-const WEIGHTS_STREAM: u64 = 0x0073_7461_636b; // "stack"
 
 /// CD-1 of 50 epochs on minibatches of 100; hidden states drawn, reconstructions as probabilities.
 pub fn options(rate: f32) -> Options {
@@ -62,7 +60,7 @@ pub fn pretrained(
             false => Kind::Bernoulli,
         };
         let n = examples.columns();
-        let mut rng = HostRng::new(setting.seed, WEIGHTS_STREAM + l as u64);
+        let mut rng = HostRng::new(setting.seed, Stream::Stack(l as u64));
         let weights = Matrix::from_fn(n, m, |_, _| (DEVIATION * rng.normal()) as f32);
         let rbm = Rbm::from_layers(Layer::bernoulli(n), Layer::of(kind, m), weights)?;
         let name = format!("{name} layer {} of {}", l + 1, hidden.len());
