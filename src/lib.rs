@@ -42,7 +42,9 @@
 
 pub mod bits;
 pub mod checkpoint;
+mod choice;
 pub mod dataset;
+pub mod environment;
 pub mod error;
 pub mod evaluate;
 pub mod kernel;

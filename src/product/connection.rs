@@ -5,6 +5,7 @@ use super::{
     lookup::{FixedPoint, LARGEST_STEP},
 };
 use crate::{
+    choice::{Choice, Chosen},
     error::{Error, Result},
     matrix::Matrix,
     states::Input,
@@ -32,7 +33,7 @@ impl Route {
     /// # Errors
     /// [`Error::Parameter`] for any other name.
     pub fn from_environment() -> Result<Self> {
-        std::env::var("HARMONIUM_PRODUCT").map_or(Ok(Self::Automatic), |name| name.parse())
+        Self::of_environment()
     }
 
     /// Whether samples of `inputs` bits meet `outputs` units by look-up: measured to be faster from a single sample on (see the benchmark
@@ -47,6 +48,15 @@ impl Route {
     }
 }
 
+impl Chosen for Route {
+    const VARIABLE: &'static str = "HARMONIUM_PRODUCT";
+    const CHOICES: &'static [Self] = &[Self::Automatic, Self::Dense, Self::LookUp];
+
+    fn default_here() -> Self {
+        Self::Automatic
+    }
+}
+
 impl FromStr for Route {
     type Err = Error;
     fn from_str(name: &str) -> Result<Self> {
@@ -55,7 +65,7 @@ impl FromStr for Route {
             "dense" => Ok(Self::Dense),
             "lookup" => Ok(Self::LookUp),
             _ => Err(Error::parameter(
-                "HARMONIUM_PRODUCT",
+                Self::VARIABLE,
                 "automatic, dense or lookup",
                 name,
             )),
@@ -73,13 +83,21 @@ impl fmt::Display for Route {
     }
 }
 
-/// The route in use: that of [`Route::from_environment`], found once.
-///
-/// # Panics
-/// When `HARMONIUM_PRODUCT` names none; a program can ask [`Route::from_environment`] first.
+static ROUTE: Choice<Route> = Choice::new();
+
+/// The route in use in this process: what [`set_route`] chose last, else that of
+/// [`Route::from_environment`], else (a value that [`crate::environment::check`] refuses) the automatic
+/// one.
 pub fn route() -> Route {
-    static ROUTE: OnceLock<Route> = OnceLock::new();
-    *ROUTE.get_or_init(|| Route::from_environment().unwrap_or_else(|e| panic!("{e}")))
+    ROUTE.get()
+}
+
+/// Products of bits go by `route` in this process from now on, whatever `HARMONIUM_PRODUCT` says.
+///
+/// The same seed gives the same bits only by the same route: choose it before the first work. A change
+/// while other threads compute is safe.
+pub fn set_route(route: Route) {
+    ROUTE.set(route)
 }
 
 /// Weights `[n_l x n_{l+1}]` and their fixed-point copies, made when they are first needed.

@@ -24,8 +24,8 @@ mod popcount;
 mod registers;
 mod samples;
 
-pub use connection::{Connection, Route, route};
-pub use dense::{Provider, gemm, provider};
+pub use connection::{Connection, Route, route, set_route};
+pub use dense::{Provider, gemm, provider, set_provider};
 pub use fused::{Propagation, Tail, propagate};
 pub use lookup::{FixedPoint, LARGEST_STEP};
 pub use outer::{Phase, Statistics};

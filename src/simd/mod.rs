@@ -9,7 +9,7 @@
 //!                          Portable.vectorize(op) anything, through the crate `wide`
 //! ```
 //!
-//! `HARMONIUM_ISA=portable|avx2|avx512` forces one. `HARMONIUM_REQUIRE_ISA` makes the test-suite fail where it could not run on that
+//! `HARMONIUM_ISA=portable|avx2|avx512` or [`set_isa`] forces one. `HARMONIUM_REQUIRE_ISA` makes the test-suite fail where it could not run on that
 //! instruction set.
 
 #[cfg(target_arch = "x86_64")]
@@ -18,8 +18,11 @@ pub(crate) mod avx2;
 pub(crate) mod avx512;
 pub(crate) mod portable;
 
-use crate::error::{Error, Result};
-use std::{fmt, str::FromStr, sync::OnceLock};
+use crate::{
+    choice::{Choice, Chosen},
+    error::{Error, Result},
+};
+use std::{fmt, str::FromStr};
 
 /// An instruction set for which the kernels are compiled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -68,20 +71,25 @@ impl Isa {
     /// # Errors
     /// [`Error::Parameter`] for an unknown name or an instruction set that the CPU lacks.
     pub fn from_environment() -> Result<Self> {
-        let Ok(name) = std::env::var("HARMONIUM_ISA") else {
-            return Ok(Self::available().last().unwrap_or(Self::Portable));
-        };
-        let isa: Self = name.parse()?;
-        if isa.is_available() {
-            Ok(isa)
-        } else {
-            let have: Vec<_> = Self::available().map(Self::name).collect();
-            Err(Error::parameter(
-                "HARMONIUM_ISA",
-                format!("an instruction set of this CPU ({})", have.join(", ")),
-                name,
-            ))
+        Self::of_environment()
+    }
+}
+
+impl Chosen for Isa {
+    const VARIABLE: &'static str = "HARMONIUM_ISA";
+    const CHOICES: &'static [Self] = &Self::ALL;
+
+    fn default_here() -> Self {
+        Self::available().last().unwrap_or(Self::Portable)
+    }
+
+    fn expect_here(self, what: &str) -> Result<()> {
+        if self.is_available() {
+            return Ok(());
         }
+        let have: Vec<_> = Self::available().map(Self::name).collect();
+        let expected = format!("an instruction set of this CPU ({})", have.join(", "));
+        Err(Error::parameter(what, expected, self))
     }
 }
 
@@ -97,17 +105,31 @@ impl FromStr for Isa {
         Self::ALL
             .into_iter()
             .find(|isa| isa.name() == name)
-            .ok_or_else(|| Error::parameter("HARMONIUM_ISA", "portable, avx2 or avx512", name))
+            .ok_or_else(|| Error::parameter(Self::VARIABLE, "portable, avx2 or avx512", name))
     }
 }
 
-/// The instruction set in use: that of [`Isa::from_environment`], found once.
-///
-/// # Panics
-/// When `HARMONIUM_ISA` names one that does not exist here; a program can ask [`Isa::from_environment`] first.
+static ISA: Choice<Isa> = Choice::new();
+
+/// The instruction set in use in this process: what [`set_isa`] chose last, else that of
+/// [`Isa::from_environment`], else (a value that [`crate::environment::check`] refuses) the best that
+/// the CPU has.
 pub fn isa() -> Isa {
-    static ISA: OnceLock<Isa> = OnceLock::new();
-    *ISA.get_or_init(|| Isa::from_environment().unwrap_or_else(|e| panic!("{e}")))
+    ISA.get()
+}
+
+/// Uses `isa` in this process from now on, whatever `HARMONIUM_ISA` says.
+///
+/// Sets round differently, so the same seed gives the same bits only with the same set: choose it
+/// before the first work. A change while other threads compute is safe; each operation ends with the
+/// set that it began with.
+///
+/// # Errors
+/// [`Error::Parameter`] for a set that the CPU lacks.
+pub fn set_isa(isa: Isa) -> Result<()> {
+    isa.expect_here("instruction set")?;
+    ISA.set(isa);
+    Ok(())
 }
 
 /// Something to compute with vectors. `run` and all that it calls must be `#[inline(always)]`, so that the whole operation is

@@ -306,6 +306,7 @@ fn base_states(layer: &Layer, base: &[f32], chains: usize, draws: Draws) -> BitM
 impl Ais {
     /// Refuses what cannot be annealed; the biases of the base.
     pub(super) fn checked_base(&self, rbm: &Rbm) -> Result<Vec<f32>> {
+        crate::environment::check()?;
         for layer in [rbm.visible(), rbm.hidden()] {
             if !layer.units.are_binary() {
                 return Err(Error::parameter(

@@ -38,6 +38,7 @@ impl Ais {
         machine: &BoltzmannMachine,
         progress: &mut Progress<'_>,
     ) -> Result<Option<LogZ>> {
+        crate::environment::check()?;
         machine.check()?;
         if self.chains == 0 {
             return Err(Error::parameter("chains", "at least 1", 0));

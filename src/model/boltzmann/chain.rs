@@ -76,6 +76,7 @@ impl BoltzmannChain {
         sweep: Sweep,
         seed: u64,
     ) -> Result<Self> {
+        crate::environment::check()?;
         machine.check()?;
         machine.check_states(v.into(), h.into())?;
         let couplings = Couplings::present(machine);

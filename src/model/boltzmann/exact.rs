@@ -53,6 +53,7 @@ pub(super) struct Joint {
 
 impl Joint {
     pub(super) fn of(machine: &BoltzmannMachine, beta: f64) -> Result<Self> {
+        crate::environment::check()?;
         machine.check()?;
         let n = machine.units();
         let coupling = |k: usize| beta * f64::from(machine.coupling(k / n, k % n));

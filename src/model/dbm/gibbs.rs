@@ -161,6 +161,7 @@ impl DbmChain {
     /// # Errors
     /// [`Error::Shape`] if the chains belong to a machine of another size.
     pub fn sweep(&mut self, dbm: &Dbm, beta: f32, sweeps: usize) -> Result<()> {
+        crate::environment::check()?;
         let states = self.layers.iter().map(States::columns);
         if !states.eq(dbm.layers().iter().map(crate::model::Layer::size)) {
             let name = |x: Vec<String>| x.join("-");

@@ -79,6 +79,7 @@ pub(super) struct Enumeration {
 
 impl Enumeration {
     pub(super) fn new(rbm: &Rbm, side: Side, beta: f64) -> Result<Self> {
+        crate::environment::check()?;
         let (own, other) = match side {
             Side::Visible => (rbm.visible(), rbm.hidden()),
             Side::Hidden => (rbm.hidden(), rbm.visible()),

@@ -139,6 +139,7 @@ impl GibbsChain {
     /// # Errors
     /// [`crate::Error::Shape`] if the chains belong to a machine of another size.
     pub fn sweep(&mut self, rbm: &Rbm, beta: f32, sweeps: usize) -> Result<()> {
+        crate::environment::check()?;
         in_pool(|| self.sweep_in_pool(rbm, beta, sweeps))
     }
 

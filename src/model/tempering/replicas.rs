@@ -50,6 +50,7 @@ pub(super) struct Replicas {
 impl Replicas {
     /// Replicas of a machine like `rbm`, all of them zero.
     pub(super) fn new(rbm: &Rbm, levels: usize, chains: usize, seed: u64) -> Result<Self> {
+        crate::environment::check()?;
         if chains == 0 {
             return Err(Error::parameter("chains", "at least 1", 0));
         }

@@ -9,8 +9,11 @@ mod operand;
 pub(super) use native::warm_up;
 pub(crate) use operand::Operand;
 
-use crate::error::{Error, Result};
-use std::{fmt, str::FromStr, sync::OnceLock};
+use crate::{
+    choice::{Choice, Chosen},
+    error::{Error, Result},
+};
+use std::{fmt, str::FromStr};
 
 /// Who computes a dense product.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,7 +51,16 @@ impl Provider {
     /// # Errors
     /// [`Error::Parameter`] for a name that is not compiled in.
     pub fn from_environment() -> Result<Self> {
-        std::env::var("HARMONIUM_GEMM").map_or(Ok(Self::Native), |name| name.parse())
+        Self::of_environment()
+    }
+}
+
+impl Chosen for Provider {
+    const VARIABLE: &'static str = "HARMONIUM_GEMM";
+    const CHOICES: &'static [Self] = Self::ALL;
+
+    fn default_here() -> Self {
+        Self::Native
     }
 }
 
@@ -67,18 +79,26 @@ impl FromStr for Provider {
             .find(|p| p.name() == name)
             .ok_or_else(|| {
                 let names: Vec<_> = Self::ALL.iter().map(|p| p.name()).collect();
-                Error::parameter("HARMONIUM_GEMM", names.join(" or "), name)
+                Error::parameter(Self::VARIABLE, names.join(" or "), name)
             })
     }
 }
 
-/// The provider in use: that of [`Provider::from_environment`], found once.
-///
-/// # Panics
-/// When `HARMONIUM_GEMM` names none; a program can ask [`Provider::from_environment`] first.
+static PROVIDER: Choice<Provider> = Choice::new();
+
+/// The provider in use in this process: what [`set_provider`] chose last, else that of
+/// [`Provider::from_environment`], else (a value that [`crate::environment::check`] refuses) the native
+/// one.
 pub fn provider() -> Provider {
-    static PROVIDER: OnceLock<Provider> = OnceLock::new();
-    *PROVIDER.get_or_init(|| Provider::from_environment().unwrap_or_else(|e| panic!("{e}")))
+    PROVIDER.get()
+}
+
+/// `provider` computes dense products in this process from now on, whatever `HARMONIUM_GEMM` says.
+///
+/// The same seed gives the same bits only by the same provider: choose it before the first work. A
+/// change while other threads compute is safe.
+pub fn set_provider(provider: Provider) {
+    PROVIDER.set(provider)
 }
 
 /// `C += alpha A B`, with C row-major in `c`, rows `stride` apart. Sums run over `k` in order within blocks of fixed

@@ -17,7 +17,7 @@ use crate::{
     kernel::{activation::inverse_sigmoid_lanes, bernoulli::Uniforms},
     matrix::{Aligned, aligned},
     rng::Draws,
-    simd::{Isa, Operation, Simd, dispatch, isa},
+    simd::{Isa, Operation, Simd, dispatch_on, isa},
 };
 use std::ops::Range;
 
@@ -95,7 +95,7 @@ impl<'s, F: Fn(usize, usize) -> Slab<'s>> Tile<'_, F> {
     fn for_each_quad(self, scratch: &mut Scratch, mut then: impl FnMut(usize, &[f32])) {
         let (rows, blocks) = (self.rows.len(), self.indices.blocks);
         let width = self.outputs.next_multiple_of(WIDTH);
-        assert!(isa() == Isa::Avx512 && rows <= MAX_ROWS);
+        assert!(Isa::Avx512.is_available() && rows <= MAX_ROWS);
         assert!(self.rows.start.is_multiple_of(LANES) && self.rows.end <= self.indices.rows);
         let Scratch {
             spread,
@@ -110,7 +110,7 @@ impl<'s, F: Fn(usize, usize) -> Slab<'s>> Tile<'_, F> {
             for (block, spread) in spread.iter_mut().enumerate().take(blocks) {
                 let slab = (self.slab)(k, block);
                 assert!(slab.weights.len() == BLOCK * WIDTH && slab.inputs <= BLOCK);
-                // SAFETY: AVX-512 is the instruction set in use; the slab is whole.
+                // SAFETY: the CPU has AVX-512; the slab is whole.
                 unsafe { spread.fill(slab.weights, slab.inputs.div_ceil(GROUP), slab.step) };
             }
             for quad in 0..WIDTH / OUTPUTS {
@@ -118,7 +118,7 @@ impl<'s, F: Fn(usize, usize) -> Slab<'s>> Tile<'_, F> {
                 sums.fill(0.0);
                 for (block, spread) in spread[..blocks].iter().enumerate() {
                     let at = block * TRIPLES * self.indices.rows + self.rows.start;
-                    // SAFETY: AVX-512 is in use, and the asserts cover the rows of the indices.
+                    // SAFETY: the CPU has AVX-512, and the asserts cover the rows of the indices.
                     unsafe {
                         tables.build(spread, quad);
                         let indices = &self.indices.words[at..];
@@ -138,7 +138,7 @@ impl<'s, F: Fn(usize, usize) -> Slab<'s>> Tile<'_, F> {
         assert!(width <= stride && product.len() >= rows.saturating_sub(1) * stride + width);
         self.for_each_quad(scratch, |output, sums| {
             let to = product[output..].as_mut_ptr();
-            // SAFETY: AVX-512 is in use, and the assert covers the products.
+            // SAFETY: `for_each_quad` calls this where the CPU has AVX-512, and the assert covers the products.
             unsafe { avx512::turn_out(sums, to, stride, rows) };
         });
     }
@@ -159,7 +159,8 @@ impl<'s, F: Fn(usize, usize) -> Slab<'s>> Tile<'_, F> {
         // Bits by output: `[64 rows][output]`.
         let mut columns = std::mem::take(&mut scratch.columns);
         self.for_each_quad(scratch, |output, sums| {
-            dispatch(DrawQuad {
+            // Whatever is chosen meanwhile: the order of the sums is that of these vectors.
+            let draw = DrawQuad {
                 sums,
                 bias: std::array::from_fn(|o| bias.get(output + o).copied().unwrap_or(0.0)),
                 beta,
@@ -167,7 +168,8 @@ impl<'s, F: Fn(usize, usize) -> Slab<'s>> Tile<'_, F> {
                 column: first_column + output,
                 output,
                 columns: &mut columns,
-            });
+            };
+            dispatch_on(Isa::Avx512, draw);
         });
         for (k, square) in columns
             .iter_mut()

@@ -98,8 +98,10 @@ impl<L: Learner> Run<L> {
     /// # Errors
     /// [`Error::Parameter`] for options out of range, no data, values that the visible units cannot
     /// have, and data that the family does not learn; [`Error::Shape`] for data of another width
-    /// than the machine; [`Error::NotFinite`] for NaN or infinite parameters.
+    /// than the machine; [`Error::NotFinite`] for NaN or infinite parameters; those of
+    /// [`crate::environment::check`].
     pub fn new(model: L::Model, options: L::Options, data: &Examples) -> Result<Self> {
+        crate::environment::check()?;
         if data.is_empty() {
             return Err(Error::parameter("training data", "at least one example", 0));
         }

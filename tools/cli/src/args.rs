@@ -51,7 +51,7 @@ Examples:
   harmonium reproduce rbm-small                   published figures beside those of this program
 
 Results go to stdout, progress and messages to stderr. Exit codes: 0 done, 1 failed, 2 used wrongly.
-HARMONIUM_ISA=portable|avx2|avx512 forces an instruction set.
+HARMONIUM_ISA=portable|avx2|avx512 forces an instruction set (README.md has the other variables).
 `harmonium COMMAND --help` explains the options of a command.";
 
 /// Boltzmann machines: train, evaluate and sample them on a CPU.

@@ -40,10 +40,6 @@ mod watch;
 use args::{Cli, Command, Threads};
 use clap::Parser;
 use failure::{Failure, Outcome};
-use harmonium::{
-    product::{Provider, Route},
-    simd::Isa,
-};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
@@ -55,10 +51,7 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: Cli) -> Outcome<()> {
-    // Kernels panic over these when they are first used: complain before.
-    Isa::from_environment()?;
-    Provider::from_environment()?;
-    Route::from_environment()?;
+    harmonium::environment::check()?;
     match &cli.command {
         Command::Train(args) => on_threads(&args.threads, || train::run(args)),
         Command::Evaluate(args) => on_threads(&args.threads, || evaluate::run(args)),

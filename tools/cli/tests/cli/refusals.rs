@@ -172,7 +172,7 @@ fn options_of_other_kinds_are_refused() {
 #[test]
 fn the_environment_is_checked_at_the_start() {
     let bench = Bench::new();
-    for name in ["HARMONIUM_ISA", "HARMONIUM_GEMM"] {
+    for name in ["HARMONIUM_ISA", "HARMONIUM_PRODUCT", "HARMONIUM_GEMM"] {
         for line in ["train", "inspect nowhere"] {
             let output = bench.command(line).env(name, "sse9").output().unwrap();
             common::Ran::from(output).refused(line, 2, &[name, "sse9"]);

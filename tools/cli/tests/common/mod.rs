@@ -61,6 +61,7 @@ impl Bench {
             .current_dir(self.0.path())
             .args(line.split_whitespace())
             .env_remove("HARMONIUM_ISA")
+            .env_remove("HARMONIUM_PRODUCT")
             .env_remove("HARMONIUM_GEMM");
         command
     }
