@@ -7,8 +7,8 @@
 //! A direction that does not lead down, or whose search fails, gives way to the gradient. The first step of a search is the last one times the quotient of both slopes,
 //! at most [`MOST_GROWTH`] of it.
 
-use super::{line_search::line_search, parameters::NetworkParameters};
-use crate::{error::Result, model::Network, stop::Stop};
+use super::line_search::line_search;
+use crate::{error::Result, model::Network, stop::Stop, train::parameters::Parameters};
 use std::ops::Range;
 
 /// A first step is at most this multiple of the step before.
@@ -18,18 +18,18 @@ const MOST_GROWTH: f64 = 100.0;
 #[derive(Clone, Debug)]
 pub(super) struct ConjugateGradients {
     /// Where the minibatch begins, to go back to after a stop.
-    origin: NetworkParameters,
+    origin: Parameters,
     /// Where the line begins.
-    start: NetworkParameters,
-    direction: NetworkParameters,
+    start: Parameters,
+    direction: Parameters,
     /// Gradients at the start and at the step at hand.
-    gradients: [NetworkParameters; 2],
+    gradients: [Parameters; 2],
     sums: Vec<f64>,
 }
 
 impl ConjugateGradients {
     pub(super) fn new(network: &Network) -> Self {
-        let zeros = || NetworkParameters::zeros(network);
+        let zeros = || Parameters::zeros(network);
         Self {
             origin: zeros(),
             start: zeros(),
@@ -49,7 +49,7 @@ impl ConjugateGradients {
         stop: &Stop,
         learned: Range<usize>,
         line_searches: usize,
-        mut objective: impl FnMut(&Network, &mut NetworkParameters) -> Result<f64>,
+        mut objective: impl FnMut(&Network, &mut Parameters) -> Result<f64>,
     ) -> Result<Option<(f64, u64)>> {
         let Self {
             origin,
@@ -164,7 +164,7 @@ mod tests {
                 }
                 gradient.copy_from(network, 0..2);
                 let mut loss = 0.0;
-                for (weights, bias) in gradient.weights.iter_mut().zip(&mut gradient.bias) {
+                for (weights, bias) in gradient.weights.iter_mut().zip(&mut gradient.bias[1..]) {
                     for i in 0..weights.rows() {
                         loss += weights.row_mut(i).iter_mut().map(term).sum::<f64>();
                     }

@@ -8,13 +8,12 @@ mod conjugate;
 mod dropout;
 mod line_search;
 mod options;
-mod parameters;
 mod pass;
 
 pub use options::{BackpropOptions, Descent};
-pub use parameters::NetworkParameters;
 
 use super::{
+    parameters::Parameters,
     run::{At, Batch, Done, Figures, Learner, Learning, Run, Stop},
     step::{
         constraint,
@@ -68,9 +67,9 @@ pub struct BackpropLearner {
     options: BackpropOptions,
     /// The last steps, or the running mean of an adaptive rule; nothing with conjugate gradients,
     /// which remember nothing beyond a minibatch.
-    first: Option<NetworkParameters>,
+    first: Option<Parameters>,
     /// The second number of an adaptive rule.
-    second: Option<NetworkParameters>,
+    second: Option<Parameters>,
     pass: Pass,
     conjugate: Option<ConjugateGradients>,
     /// The gradient of a layer's bias, and norms of a connection's columns.
@@ -100,7 +99,7 @@ impl Learner for BackpropLearner {
             Descent::ConjugateGradients { .. } => [false, false],
             Descent::Steps(rule) => [true, rule.is_adaptive()],
         };
-        let zeros = || NetworkParameters::zeros(&network);
+        let zeros = || Parameters::zeros(&network);
         let batch = options.learning.batch_size.min(data.len());
         Ok(Self {
             first: first.then(zeros),
@@ -258,8 +257,8 @@ impl BackpropLearner {
             delta.add_column_sums(weight, &mut self.sums);
             dispatch(Step {
                 gradient: &self.sums,
-                first: &mut first.bias[l],
-                second: second.map_or(&mut [], |x| &mut x.bias[l]),
+                first: &mut first.bias[l + 1],
+                second: second.map_or(&mut [], |x| &mut x.bias[l + 1]),
                 parameter: bias,
                 rates: rates.without_decay(),
             });
@@ -310,9 +309,9 @@ impl BackpropLearner {
                     }];
                     let (n, m) = (network.size(l), network.size(l + 1));
                     Statistics::new(&phases, n, m)?.write_to(&mut gradient.weights[l])?;
-                    gradient.bias[l].fill(0.0);
+                    gradient.bias[l + 1].fill(0.0);
                     pass.delta(l + 1)
-                        .add_column_sums(-share, &mut gradient.bias[l]);
+                        .add_column_sums(-share, &mut gradient.bias[l + 1]);
                 }
                 if decay > 0.0 {
                     loss += gradient.add_decay(decay, network, learned.clone(), sums);

@@ -8,37 +8,26 @@ use crate::{
         boltzmann::{BoltzmannExpectations, UnitChain},
     },
     simd::{Operation, Simd, dispatch},
+    train::parameters::Parameters,
 };
 use rayon::prelude::*;
 
-/// `dL / dA_ij`-like sums `E[x_i x_j]` of one phase minus the other, biases beside them. With respect to an element of `R`, `W` or `S` taken by itself the
+/// `dL / dA_ij`-like sums `E[x_i x_j]` of one phase minus the other, biases beside them
+/// ([`Parameters::of_pairs`]). With respect to an element of `R`, `W` or `S` taken by itself the
 /// gradient of the likelihood is exactly this difference; along a pair `R_ij = R_ji` it is twice that.
-#[derive(Clone, Debug)]
-pub(super) struct Gradient {
-    /// `[units x units]`; while sums are collected, `E[x_i]` is on the diagonal.
-    pub(super) pairs: Matrix,
-    pub(super) bias: Vec<f32>,
-}
-
-impl Gradient {
-    pub(super) fn zeros(units: usize) -> Self {
-        Self {
-            pairs: Matrix::zeros(units, units),
-            bias: vec![0.0; units],
-        }
-    }
-
+/// While sums are collected, `E[x_i]` is on the diagonal of the pairs.
+impl Parameters {
     pub(super) fn clear(&mut self) {
-        self.pairs.padded_mut().fill(0.0);
-        self.bias.fill(0.0);
+        self.weights[0].padded_mut().fill(0.0);
+        self.bias[0].fill(0.0);
     }
 
     /// `+= weight` times how many chains have both units on.
     pub(super) fn add_counts(&mut self, chain: &UnitChain, weight: f32) {
         let n = chain.units();
-        let stride = self.pairs.stride().max(1);
+        let stride = self.weights[0].stride().max(1);
         let words = chain.words();
-        self.pairs
+        self.weights[0]
             .padded_mut()
             .par_chunks_mut(stride)
             .enumerate()
@@ -55,9 +44,9 @@ impl Gradient {
 
     /// `+= weight` times expectations.
     pub(super) fn add_expectations(&mut self, expected: &BoltzmannExpectations, weight: f64) {
-        let n = self.bias.len();
+        let n = self.bias[0].len();
         for i in 0..n {
-            let row = self.pairs.row_mut(i).iter_mut();
+            let row = self.weights[0].row_mut(i).iter_mut();
             for (to, x) in row.zip(&expected.pairs[i * n..]) {
                 *to += (weight * x) as f32;
             }
@@ -69,7 +58,7 @@ impl Gradient {
         let (n, m) = (v.columns(), q.columns());
         for s in 0..v.rows() {
             for i in v.ones(s) {
-                let row = &mut self.pairs.row_mut(i)[n..];
+                let row = &mut self.weights[0].row_mut(i)[n..];
                 row.iter_mut()
                     .zip(q.row(s))
                     .for_each(|(g, q)| *g += weight * q);
@@ -77,13 +66,13 @@ impl Gradient {
         }
         for i in 0..n {
             for j in 0..m {
-                self.pairs.row_mut(n + j)[i] = self.pairs.row(i)[n + j];
+                self.weights[0].row_mut(n + j)[i] = self.weights[0].row(i)[n + j];
             }
         }
         for j in 0..m {
             for s in 0..v.rows() {
                 let own = q.row(s)[j];
-                let row = &mut self.pairs.row_mut(n + j)[n..];
+                let row = &mut self.weights[0].row_mut(n + j)[n..];
                 for (k, (g, q)) in row.iter_mut().zip(q.row(s)).enumerate() {
                     // E[h_j^2] is E[h_j].
                     *g += weight * if k == j { own } else { own * q };
@@ -94,9 +83,9 @@ impl Gradient {
 
     /// Moves the diagonal to the biases, and forgets the pairs that may not be coupled.
     pub(super) fn finish(&mut self, machine: &BoltzmannMachine) {
-        for i in 0..self.bias.len() {
-            let row = self.pairs.row_mut(i);
-            self.bias[i] += row[i];
+        for i in 0..self.bias[0].len() {
+            let row = self.weights[0].row_mut(i);
+            self.bias[0][i] += row[i];
             for (j, g) in row.iter_mut().enumerate() {
                 if !machine.may_couple(i, j) {
                     *g = 0.0;
@@ -165,13 +154,13 @@ impl PseudoLikelihood {
 
     /// The gradient of the mean over the rows `x` of `sum_i ln P(x_i | rest)`, from the means in `rest`: with `D = X - P`,
     /// `(X'D + D'X) / rows` with respect to an element of `U`, the mean of `D` with respect to the biases.
-    pub(super) fn gradient_into(&mut self, x: BitView<'_>, gradient: &mut Gradient) {
+    pub(super) fn gradient_into(&mut self, x: BitView<'_>, gradient: &mut Parameters) {
         let weight = 1.0 / x.rows() as f32;
         for s in 0..x.rows() {
             let row = self.rest.row_mut(s);
             row.iter_mut().for_each(|p| *p = -*p);
             x.ones(s).for_each(|i| row[i] += 1.0);
-            for (bias, d) in gradient.bias.iter_mut().zip(row) {
+            for (bias, d) in gradient.bias[0].iter_mut().zip(row) {
                 *bias += weight * *d;
             }
         }
@@ -189,7 +178,7 @@ impl PseudoLikelihood {
                 }
             });
         for i in 0..self.products.rows() {
-            let row = gradient.pairs.row_mut(i);
+            let row = gradient.weights[0].row_mut(i);
             for (j, g) in row.iter_mut().enumerate() {
                 *g = self.products.row(i)[j] + self.products.row(j)[i];
             }

@@ -14,6 +14,7 @@ mod phases;
 pub use options::{BoltzmannNegative, BoltzmannOptions, BoltzmannPositive};
 
 use super::{
+    parameters::Parameters,
     run::{At, Batch, Done, Learner, Learning, Run, Stop},
     step::rule::{Rates, Step},
 };
@@ -31,7 +32,7 @@ use crate::{
     simd::dispatch,
     tensor::{Saved, Tensor},
 };
-use gradient::{Gradient, PseudoLikelihood};
+use gradient::PseudoLikelihood;
 use std::borrow::Cow;
 
 /// A run of a general machine, on bits.
@@ -65,7 +66,7 @@ impl BoltzmannTraining {
     /// where nothing is learned, and of `(b, c)`.
     pub fn gradient(&self) -> (&Matrix, &[f32]) {
         let gradient = &self.learner.gradient;
-        (&gradient.pairs, &gradient.bias)
+        (&gradient.weights[0], &gradient.bias[0])
     }
 }
 
@@ -84,10 +85,10 @@ pub struct BoltzmannLearner {
     inputs: Matrix,
     negative: Option<UnitChain>,
     pseudo: Option<PseudoLikelihood>,
-    gradient: Gradient,
+    gradient: Parameters,
     /// What the rule of the update remembers of each parameter.
-    first: Gradient,
-    second: Option<Gradient>,
+    first: Parameters,
+    second: Option<Parameters>,
     buffers: Propagation,
 }
 
@@ -137,9 +138,9 @@ impl Learner for BoltzmannLearner {
             inputs: Matrix::zeros(rows, m),
             negative,
             pseudo: is_pseudo.then(|| PseudoLikelihood::new(n, batch)),
-            gradient: Gradient::zeros(units),
-            first: Gradient::zeros(units),
-            second: is_adaptive.then(|| Gradient::zeros(units)),
+            gradient: Parameters::of_pairs(units),
+            first: Parameters::of_pairs(units),
+            second: is_adaptive.then(|| Parameters::of_pairs(units)),
             buffers: Propagation::default(),
             machine,
             options,
@@ -231,8 +232,8 @@ impl Learner for BoltzmannLearner {
         for ([pairs, bias], memory) in [(FIRST, Some(&self.first)), (SECOND, self.second.as_ref())]
         {
             if let Some(memory) = memory {
-                out(pairs, (&memory.pairs).into());
-                out(bias, memory.bias.as_slice().into());
+                out(pairs, (&memory.weights[0]).into());
+                out(bias, memory.bias[0].as_slice().into());
             }
         }
         if self.keeps_hidden() {
@@ -251,8 +252,8 @@ impl Learner for BoltzmannLearner {
             (SECOND, self.second.as_mut()),
         ] {
             if let Some(memory) = memory {
-                saved.matrix_into(pairs, &mut memory.pairs)?;
-                saved.vector_into(bias, &mut memory.bias)?;
+                saved.matrix_into(pairs, &mut memory.weights[0])?;
+                saved.vector_into(bias, &mut memory.bias[0])?;
             }
         }
         if self.keeps_hidden() {
@@ -293,10 +294,12 @@ impl BoltzmannLearner {
             let width = matrix.columns();
             for i in 0..matrix.rows() {
                 dispatch(Step {
-                    gradient: &gradient.pairs.row(rows + i)[columns..][..width],
-                    first: &mut first.pairs.row_mut(rows + i)[columns..][..width],
+                    gradient: &gradient.weights[0].row(rows + i)[columns..][..width],
+                    first: &mut first.weights[0].row_mut(rows + i)[columns..][..width],
                     second: match &mut second {
-                        Some(second) => &mut second.pairs.row_mut(rows + i)[columns..][..width],
+                        Some(second) => {
+                            &mut second.weights[0].row_mut(rows + i)[columns..][..width]
+                        }
                         None => &mut [],
                     },
                     parameter: matrix.row_mut(i),
@@ -308,10 +311,10 @@ impl BoltzmannLearner {
         for (bias, at) in [(b, 0), (c, n)] {
             let size = bias.len();
             dispatch(Step {
-                gradient: &gradient.bias[at..][..size],
-                first: &mut first.bias[at..][..size],
+                gradient: &gradient.bias[0][at..][..size],
+                first: &mut first.bias[0][at..][..size],
                 second: match &mut second {
-                    Some(second) => &mut second.bias[at..][..size],
+                    Some(second) => &mut second.bias[0][at..][..size],
                     None => &mut [],
                 },
                 parameter: bias,

@@ -8,7 +8,7 @@
 mod optimizer;
 mod options;
 
-pub use optimizer::{DbmOptimizer, DbmParameters};
+pub use optimizer::DbmOptimizer;
 pub use options::DbmOptions;
 
 use super::{

@@ -10,46 +10,27 @@
 
 use crate::{
     error::Result,
-    matrix::Matrix,
     model::Dbm,
     product::{Phase, PhaseTables, Statistics},
     simd::dispatch,
     states::Input,
     tensor::{Saved, Tensor},
-    train::step::{
-        centering::{Centering, Corrections, Offset, Offsets, TileCentre},
-        constraint::Sparsity,
-        optimizer::update_weights,
-        rule::{Rates, Step},
+    train::{
+        parameters::Parameters,
+        step::{
+            centering::{Centering, Corrections, Offset, Offsets, TileCentre},
+            constraint::Sparsity,
+            optimizer::update_weights,
+            rule::{Rates, Step},
+        },
     },
 };
-
-/// One number for each parameter of a deep Boltzmann machine.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct DbmParameters {
-    /// Of the weights, one matrix a connection.
-    pub weights: Vec<Matrix>,
-    /// Of the biases, one vector a layer.
-    pub biases: Vec<Vec<f32>>,
-}
-
-impl DbmParameters {
-    /// All zero.
-    pub fn zeros(dbm: &Dbm) -> Self {
-        let n = |l: usize| dbm.layer(l).size();
-        let last = dbm.n_layers() - 1;
-        Self {
-            weights: (0..last).map(|l| Matrix::zeros(n(l), n(l + 1))).collect(),
-            biases: (0..=last).map(|l| vec![0.0; n(l)]).collect(),
-        }
-    }
-}
 
 /// What updates remember, beside the machine: all that a stored run needs to go on to the bit.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct DbmOptimizer {
     /// Last steps.
-    pub velocity: DbmParameters,
+    pub velocity: Parameters,
     /// Offsets of the centred gradient, one vector a layer; empty without it.
     pub offsets: Vec<Vec<f32>>,
     /// Decayed means of the hidden units under the data, one vector a hidden layer; empty without sparsity targets.
@@ -111,7 +92,7 @@ impl DbmOptimizer {
         };
         let hidden = dbm.layers()[1..].iter().take(dbm.n_hidden_layers());
         Self {
-            velocity: DbmParameters::zeros(dbm),
+            velocity: Parameters::zeros(dbm),
             offsets: match centering {
                 Some(c) => (0..dbm.n_layers()).map(|l| start(c, l)).collect(),
                 None => Vec::new(),
@@ -125,11 +106,8 @@ impl DbmOptimizer {
 
     /// Tells all by the names of files.
     pub(super) fn visit(&self, out: &mut dyn FnMut(&str, Tensor<'_>)) {
-        for (l, w) in self.velocity.weights.iter().enumerate() {
-            out(&format!("training.velocity.weights.{l}"), w.into());
-        }
+        self.velocity.visit("training.velocity", out);
         for (name, vectors, first) in [
-            ("velocity.bias", &self.velocity.biases, 0),
             ("offset", &self.offsets, 0),
             ("activity", &self.activity, 1),
         ] {
@@ -142,11 +120,8 @@ impl DbmOptimizer {
 
     /// Takes back what [`Self::visit`] told.
     pub(super) fn restore(&mut self, saved: &mut Saved) -> Result<()> {
-        for (l, w) in self.velocity.weights.iter_mut().enumerate() {
-            saved.matrix_into(&format!("training.velocity.weights.{l}"), w)?;
-        }
+        self.velocity.restore("training.velocity", saved)?;
         for (name, vectors, first) in [
-            ("velocity.bias", &mut self.velocity.biases, 0),
             ("offset", &mut self.offsets, 0),
             ("activity", &mut self.activity, 1),
         ] {
@@ -234,10 +209,8 @@ impl DbmOptimizer {
                 is_first,
             );
         }
-        for ((layer, gradient), first) in layers
-            .iter_mut()
-            .zip(&*biases)
-            .zip(&mut self.velocity.biases)
+        for ((layer, gradient), first) in
+            layers.iter_mut().zip(&*biases).zip(&mut self.velocity.bias)
         {
             dispatch(Step {
                 gradient,

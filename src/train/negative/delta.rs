@@ -7,31 +7,15 @@ use crate::{
     product::{Phase, PhaseTables, Statistics},
     simd::{Operation, Simd, dispatch},
     states::Input,
-    train::step::{
-        optimizer::update_weights,
-        rule::{Rates, Step},
+    train::{
+        parameters::Parameters,
+        step::{
+            optimizer::update_weights,
+            rule::{Rates, Step},
+        },
     },
 };
 use rayon::prelude::*;
-
-/// The last steps of the parameters of one direction of a connection.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Velocity {
-    /// `[units that send x units that receive]`.
-    pub weights: Matrix,
-    /// Of the units that receive.
-    pub bias: Vec<f32>,
-}
-
-impl Velocity {
-    /// At rest.
-    pub fn zeros(senders: usize, receivers: usize) -> Self {
-        Self {
-            weights: Matrix::zeros(senders, receivers),
-            bias: vec![0.0; receivers],
-        }
-    }
-}
 
 /// Buffers kept between updates.
 #[derive(Clone, Debug, Default)]
@@ -47,7 +31,7 @@ impl Delta {
         source: Input<'_>,
         error: &Matrix,
         (weights, bias): (&mut Matrix, &mut [f32]),
-        velocity: &mut Velocity,
+        velocity: &mut Parameters,
         rates: Rates,
     ) -> Result<()> {
         let rows = source.rows();
@@ -64,7 +48,7 @@ impl Delta {
             &statistics,
             None,
             weights,
-            &mut velocity.weights,
+            &mut velocity.weights[0],
             None,
             None,
             rates,
@@ -74,7 +58,7 @@ impl Delta {
         add_column_sums(error, weight, &mut self.bias);
         dispatch(Step {
             gradient: &self.bias,
-            first: &mut velocity.bias,
+            first: &mut velocity.bias[1],
             second: &mut [],
             parameter: bias,
             rates: rates.without_decay(),

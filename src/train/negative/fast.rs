@@ -5,10 +5,13 @@ use crate::{
     model::Rbm,
     product::Statistics,
     tensor::Saved,
-    train::step::{
-        gradient::{Beside, Gradient},
-        optimizer::{Optimizer, Parameters, Shaping},
-        rule::{Rates, Rule},
+    train::{
+        parameters::Parameters,
+        step::{
+            gradient::{Beside, Gradient},
+            optimizer::{Optimizer, Shaping},
+            rule::{Rates, Rule},
+        },
     },
 };
 
@@ -81,9 +84,9 @@ impl Fast {
         self.copy(rbm);
         let fast = &self.weights.first;
         let (w, b, c) = self.machine.parameters_mut();
-        add(w.padded_mut(), fast.weights.padded());
-        add(b, &fast.visible);
-        add(c, &fast.hidden);
+        add(w.padded_mut(), fast.weights[0].padded());
+        add(b, &fast.bias[0]);
+        add(c, &fast.bias[1]);
         self.machine.refresh();
         Ok(())
     }

@@ -5,8 +5,6 @@ pub(super) mod delta;
 pub(super) mod fast;
 pub(super) mod snapshots;
 
-pub use delta::Velocity;
-
 use crate::error::{Error, Result};
 use serde::{Deserialize, Serialize};
 

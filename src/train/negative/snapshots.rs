@@ -23,13 +23,11 @@ const VECTORS: [&str; 4] = [
     "training.snapshots.log_variance.1",
 ];
 
-fn vectors(parameters: &mut Parameters) -> [&mut Vec<f32>; 4] {
-    [
-        &mut parameters.visible,
-        &mut parameters.hidden,
-        &mut parameters.visible_log_variance,
-        &mut parameters.hidden_log_variance,
-    ]
+fn vectors(parameters: &mut Parameters) -> impl Iterator<Item = &mut Vec<f32>> {
+    let Parameters {
+        bias, log_variance, ..
+    } = parameters;
+    bias.iter_mut().chain(log_variance)
 }
 
 /// The machine along its training, with chains at every snapshot.
@@ -157,10 +155,10 @@ impl Trail {
         out(WEIGHTS, Tensor::Matrices(&weights));
         out(ACCEPTANCE, self.acceptance.as_slice().into());
         let mut models: Vec<Parameters> = self.older.iter().map(Parameters::of).collect();
-        for (k, name) in VECTORS.into_iter().enumerate() {
-            let rows = models.iter_mut().map(|x| vectors(x)[k].clone());
-            let rows: Vec<Vec<f32>> = rows.collect();
-            let width = rows.first().map_or(0, Vec::len);
+        let mut parts: Vec<_> = models.iter_mut().map(vectors).collect();
+        for name in VECTORS {
+            let rows: Vec<&mut Vec<f32>> = parts.iter_mut().filter_map(Iterator::next).collect();
+            let width = rows.first().map_or(0, |x| x.len());
             let all = Matrix::from_fn(rows.len(), width, |i, j| rows[i][j]);
             out(name, (&all).into());
         }
@@ -173,17 +171,20 @@ impl Trail {
         let weights = saved.floats(WEIGHTS, &[count, n, m])?;
         let mut models = vec![Parameters::of(rbm); count];
         for (model, weights) in models.iter_mut().zip(weights.chunks_exact((n * m).max(1))) {
-            model.weights = Matrix::from_slice(n, m, weights)?;
+            model.weights[0] = Matrix::from_slice(n, m, weights)?;
         }
-        let sizes = vectors(&mut Parameters::of(rbm)).map(|x| x.len());
-        for (k, name) in VECTORS.into_iter().enumerate() {
-            if sizes[k] > 0 {
-                let all = saved.floats(name, &[count, sizes[k]])?;
-                for (model, x) in models.iter_mut().zip(all.chunks_exact(sizes[k])) {
-                    vectors(model)[k].copy_from_slice(x);
+        let mut parts: Vec<_> = models.iter_mut().map(vectors).collect();
+        for name in VECTORS {
+            let rows: Vec<&mut Vec<f32>> = parts.iter_mut().filter_map(Iterator::next).collect();
+            let width = rows.first().map_or(0, |x| x.len());
+            if width > 0 {
+                let all = saved.floats(name, &[count, width])?;
+                for (row, x) in rows.into_iter().zip(all.chunks_exact(width)) {
+                    row.copy_from_slice(x);
                 }
             }
         }
+        drop(parts);
         for (own, parameters) in self.older.iter_mut().zip(&models) {
             *own = parameters.placed_in(rbm);
             own.check()?;

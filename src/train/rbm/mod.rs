@@ -15,11 +15,12 @@ use super::{
         fast::Fast,
         snapshots::Trail,
     },
+    parameters::Parameters,
     run::{At, Batch, Done, Learner, Learning, Run, Stop, glance},
     step::{
         centering::Offsets,
         gradient::{Beside, Gradient},
-        optimizer::{Optimizer, Parameters, Shaping},
+        optimizer::{Optimizer, Shaping},
         rule::Rates,
     },
 };

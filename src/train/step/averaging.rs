@@ -1,12 +1,9 @@
 //! Averages of the parameters along a run: less noise than where the last minibatch left them.
 
-use super::optimizer::Parameters;
 use crate::{
     error::{Error, Result},
-    matrix::Matrix,
-    model::Rbm,
+    train::parameters::{Layered, Parameters},
 };
-use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use std::{fmt, str::FromStr};
 
@@ -50,29 +47,14 @@ impl Averaging {
     }
 
     /// Adds the parameters as they are now.
-    pub(super) fn add(self, rbm: &Rbm, average: &mut Parameters, update: u64, updates: u64) {
-        let weight = self.weight(update, updates);
-        let mix = |to: &mut [f32], x: &[f32]| {
-            if weight == 1.0 {
-                to.copy_from_slice(x);
-            } else {
-                let all = to.iter_mut().zip(x);
-                all.for_each(|(a, x)| *a += weight * (x - *a));
-            }
-        };
-        let stride = average.weights.stride().max(1);
-        let of_matrix = |to: &mut Matrix, x: &Matrix| {
-            to.padded_mut()
-                .par_chunks_mut(64 * stride)
-                .zip(x.padded().par_chunks(64 * stride))
-                .for_each(|(to, x)| mix(to, x));
-        };
-        of_matrix(&mut average.weights, rbm.weights());
-        let (visible, hidden) = (rbm.visible(), rbm.hidden());
-        mix(&mut average.visible, &visible.bias);
-        mix(&mut average.hidden, &hidden.bias);
-        mix(&mut average.visible_log_variance, &visible.log_variance);
-        mix(&mut average.hidden_log_variance, &hidden.log_variance);
+    pub(super) fn add(
+        self,
+        machine: &impl Layered,
+        average: &mut Parameters,
+        update: u64,
+        updates: u64,
+    ) {
+        average.mix(machine, self.weight(update, updates));
     }
 }
 
@@ -104,6 +86,7 @@ impl FromStr for Averaging {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::Rbm;
 
     /// Averages of the visible bias 1, 2, ..., n.
     fn run(averaging: Averaging, n: u64) -> f32 {
@@ -114,8 +97,8 @@ mod tests {
             rbm.parameters_mut().0.row_mut(0)[0] = -(t as f32);
             averaging.add(&rbm, &mut average, t, n);
         }
-        assert_eq!(average.weights.row(0)[0], -average.visible[0]);
-        average.visible[0]
+        assert_eq!(average.weights[0].row(0)[0], -average.bias[0][0]);
+        average.bias[0][0]
     }
 
     #[test]

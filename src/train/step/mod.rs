@@ -10,5 +10,5 @@ pub(super) mod rule;
 pub use averaging::Averaging;
 pub use centering::{Centering, Offset, Offsets};
 pub use constraint::Sparsity;
-pub use optimizer::{Optimizer, Parameters};
+pub use optimizer::Optimizer;
 pub use rule::{Rates, Rule};

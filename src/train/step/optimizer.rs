@@ -13,23 +13,8 @@ use crate::{
     model::Rbm,
     product::{Statistics, Tile, for_each_tile},
     simd::dispatch,
-    tensor::{Saved, Tensor},
+    train::parameters::Parameters,
 };
-
-/// One number for each parameter of a machine.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Parameters {
-    /// Of the weights, `[n_visible x n_hidden]`.
-    pub weights: Matrix,
-    /// Of the visible biases.
-    pub visible: Vec<f32>,
-    /// Of the hidden biases.
-    pub hidden: Vec<f32>,
-    /// Of the log-variances of the visible units; empty without Gaussian ones.
-    pub visible_log_variance: Vec<f32>,
-    /// Of the log-variances of the hidden units; empty without Gaussian ones.
-    pub hidden_log_variance: Vec<f32>,
-}
 
 /// What updates remember, beside the machine: all that a stored run needs to go on to the bit.
 #[derive(Clone, Debug, PartialEq)]
@@ -55,70 +40,6 @@ pub(in crate::train) struct Shaping {
     pub(in crate::train) averaging: Option<Averaging>,
     /// Updates of the whole run.
     pub(in crate::train) updates: u64,
-}
-
-impl Parameters {
-    /// All zero.
-    pub fn zeros(rbm: &Rbm) -> Self {
-        Self {
-            weights: Matrix::zeros(rbm.n_visible(), rbm.n_hidden()),
-            visible: vec![0.0; rbm.n_visible()],
-            hidden: vec![0.0; rbm.n_hidden()],
-            visible_log_variance: vec![0.0; rbm.visible().log_variance.len()],
-            hidden_log_variance: vec![0.0; rbm.hidden().log_variance.len()],
-        }
-    }
-
-    /// Those of `rbm` themselves.
-    pub fn of(rbm: &Rbm) -> Self {
-        Self {
-            weights: rbm.weights().clone(),
-            visible: rbm.visible().bias.clone(),
-            hidden: rbm.hidden().bias.clone(),
-            visible_log_variance: rbm.visible().log_variance.clone(),
-            hidden_log_variance: rbm.hidden().log_variance.clone(),
-        }
-    }
-
-    /// `rbm` with these parameters.
-    pub fn placed_in(&self, rbm: &Rbm) -> Rbm {
-        let mut rbm = rbm.clone();
-        let (weights, visible, hidden) = rbm.parameters_mut();
-        weights.padded_mut().copy_from_slice(self.weights.padded());
-        visible.copy_from_slice(&self.visible);
-        hidden.copy_from_slice(&self.hidden);
-        let (visible, hidden) = rbm.log_variances_mut();
-        visible.copy_from_slice(&self.visible_log_variance);
-        hidden.copy_from_slice(&self.hidden_log_variance);
-        rbm
-    }
-
-    /// Tells all by name: `{prefix}.weights.0`, `{prefix}.bias.{0,1}`, `{prefix}.log_variance.{0,1}`.
-    pub(in crate::train) fn visit(&self, prefix: &str, out: &mut dyn FnMut(&str, Tensor<'_>)) {
-        out(&format!("{prefix}.weights.0"), (&self.weights).into());
-        for (name, x) in [
-            ("bias.0", &self.visible),
-            ("bias.1", &self.hidden),
-            ("log_variance.0", &self.visible_log_variance),
-            ("log_variance.1", &self.hidden_log_variance),
-        ] {
-            out(&format!("{prefix}.{name}"), x.as_slice().into());
-        }
-    }
-
-    /// Takes back what [`Self::visit`] told.
-    pub(in crate::train) fn restore(&mut self, prefix: &str, saved: &mut Saved) -> Result<()> {
-        saved.matrix_into(&format!("{prefix}.weights.0"), &mut self.weights)?;
-        for (name, x) in [
-            ("bias.0", &mut self.visible),
-            ("bias.1", &mut self.hidden),
-            ("log_variance.0", &mut self.visible_log_variance),
-            ("log_variance.1", &mut self.hidden_log_variance),
-        ] {
-            saved.vector_into(&format!("{prefix}.{name}"), x)?;
-        }
-        Ok(())
-    }
 }
 
 impl Optimizer {
@@ -191,9 +112,9 @@ impl Optimizer {
             for i in 0..weights.rows() {
                 dispatch(Step {
                     gradient: whole.weights.row(i),
-                    first: self.first.weights.row_mut(i),
+                    first: self.first.weights[0].row_mut(i),
                     second: match &mut self.second {
-                        Some(second) => second.weights.row_mut(i),
+                        Some(second) => second.weights[0].row_mut(i),
                         None => &mut [],
                     },
                     parameter: weights.row_mut(i),
@@ -203,10 +124,10 @@ impl Optimizer {
         } else {
             let (weights, visible, hidden) = rbm.parameters_mut();
             corrections.begin(visible.len(), hidden.len());
-            let (first, second) = (&mut self.first.weights, &mut self.second);
+            let (first, second) = (&mut self.first.weights[0], &mut self.second);
             let labels = beside.labels;
             let mut update = |centre| {
-                let second = second.as_mut().map(|x| &mut x.weights);
+                let second = second.as_mut().map(|x| &mut x.weights[0]);
                 update_weights(statistics, labels, weights, first, second, centre, rates);
             };
             if let Some(labels) = labels.filter(|_| needs_means) {
@@ -265,15 +186,15 @@ impl Optimizer {
             });
         };
         let (_, visible, hidden) = rbm.parameters_mut();
-        step(&whole.visible, visible, rates, |x| &mut x.visible);
-        step(&whole.hidden, hidden, rates, |x| &mut x.hidden);
+        step(&whole.visible, visible, rates, |x| &mut x.bias[0]);
+        step(&whole.hidden, hidden, rates, |x| &mut x.bias[1]);
         if learns_variances {
             let (visible, hidden) = rbm.log_variances_mut();
             step(&visible_variances.gradient, visible, of_variances, |x| {
-                &mut x.visible_log_variance
+                &mut x.log_variance[0]
             });
             step(&hidden_variances.gradient, hidden, of_variances, |x| {
-                &mut x.hidden_log_variance
+                &mut x.log_variance[1]
             });
         }
         if let Some(most) = shaping.max_norm {
@@ -379,9 +300,10 @@ mod tests {
         assert_eq!(run(Some(1e9)).0, free);
         let (_, clipped) = run(Some(2.0));
         let square = |x: &[f32]| x.iter().map(|x| f64::from(*x).powi(2)).sum::<f64>();
-        let norm =
-            (square(clipped.weights.padded()) + square(&clipped.visible) + square(&clipped.hidden))
-                .sqrt();
+        let norm = (square(clipped.weights[0].padded())
+            + square(&clipped.bias[0])
+            + square(&clipped.bias[1]))
+        .sqrt();
         assert!(
             (norm - 0.5 * 2.0).abs() < 1e-5,
             "learning rate 0.5 x clipped norm 2, not {norm}"
@@ -516,17 +438,17 @@ mod tests {
                 let close = |a: f32, b: f32| (a - b).abs() < 2e-3;
                 let step = &optimizer.first;
                 assert!(
-                    step.weights
+                    step.weights[0]
                         .elements()
                         .zip(expected.elements())
                         .all(|(a, b)| close(a, b))
                 );
                 assert!(
-                    step.visible.iter().zip(&db).all(|(a, b)| close(*a, *b)),
+                    step.bias[0].iter().zip(&db).all(|(a, b)| close(*a, *b)),
                     "{n} x {m}"
                 );
                 assert!(
-                    step.hidden.iter().zip(&dc).all(|(a, b)| close(*a, *b)),
+                    step.bias[1].iter().zip(&dc).all(|(a, b)| close(*a, *b)),
                     "{n} x {m}"
                 );
             }

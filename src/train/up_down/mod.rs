@@ -18,7 +18,8 @@ mod update;
 pub use options::{MAX_MEMORY_STEPS, UpDownOptions};
 
 use super::{
-    negative::delta::{Delta, Velocity},
+    negative::delta::Delta,
+    parameters::Parameters,
     run::{At, Batch, Done, Learner, Learning, Run, Stop},
     step::{gradient::Gradient, optimizer::Optimizer},
 };
@@ -52,9 +53,9 @@ pub type UpDown = Run<UpDownLearner>;
 #[derive(Clone, Debug, PartialEq)]
 struct PairVelocity {
     /// Of `W'` and of the lower layer's bias.
-    generative: Velocity,
+    generative: Parameters,
     /// Of `R` and of the upper layer's bias.
-    recognition: Velocity,
+    recognition: Parameters,
 }
 
 /// A deep belief network that learns by the up-down algorithm.
@@ -108,8 +109,8 @@ impl Learner for UpDownLearner {
         let pairs = dbn.directed().iter().map(|pair| {
             let (n, m) = (pair.below().size(), pair.above().size());
             PairVelocity {
-                generative: Velocity::zeros(m, n),
-                recognition: Velocity::zeros(n, m),
+                generative: Parameters::directed(m, n),
+                recognition: Parameters::directed(n, m),
             }
         });
         Ok(Self {
@@ -178,8 +179,8 @@ impl Learner for UpDownLearner {
         for (l, pair) in self.pairs.iter().enumerate() {
             for (direction, velocity) in pair.directions() {
                 let [weights, bias] = names(direction, l);
-                out(&weights, (&velocity.weights).into());
-                out(&bias, velocity.bias.as_slice().into());
+                out(&weights, (&velocity.weights[0]).into());
+                out(&bias, velocity.bias[1].as_slice().into());
             }
         }
         self.optimizer.first.visit("training.velocity", out);
@@ -192,8 +193,8 @@ impl Learner for UpDownLearner {
                 ("recognition", &mut pair.recognition),
             ] {
                 let [weights, bias] = names(direction, l);
-                saved.matrix_into(&weights, &mut velocity.weights)?;
-                saved.vector_into(&bias, &mut velocity.bias)?;
+                saved.matrix_into(&weights, &mut velocity.weights[0])?;
+                saved.vector_into(&bias, &mut velocity.bias[1])?;
             }
         }
         self.optimizer.first.restore("training.velocity", saved)
@@ -201,7 +202,7 @@ impl Learner for UpDownLearner {
 }
 
 impl PairVelocity {
-    fn directions(&self) -> [(&'static str, &Velocity); 2] {
+    fn directions(&self) -> [(&'static str, &Parameters); 2] {
         [
             ("generative", &self.generative),
             ("recognition", &self.recognition),

@@ -177,7 +177,7 @@ mod tests {
         dataset::Examples,
         model::{Dbn, Directed, Layer, Rbm},
         product::Propagation,
-        train::{Learning, UpDown, Velocity},
+        train::{Learning, Parameters, UpDown},
     };
 
     /// Steps by look-up against plain sums over the states that were drawn.
@@ -220,13 +220,13 @@ mod tests {
         let numbers = |x: Input<'_>| x.to_matrix();
         // Predictions by look-up are off by up to half a step of each active input, 70 of 2^-14 or so; sums in fixed point by less than 2^-8
         // of an example each, without bias.
-        let close = |velocity: &Velocity, source: &Matrix, target: &Matrix, mean: &Matrix| {
+        let close = |velocity: &Parameters, source: &Matrix, target: &Matrix, mean: &Matrix| {
             for i in 0..source.columns() {
                 for j in 0..target.columns() {
                     let sum: f32 = (0..200)
                         .map(|s| source.row(s)[i] * (target.row(s)[j] - mean.row(s)[j]))
                         .sum();
-                    let found = velocity.weights.row(i)[j];
+                    let found = velocity.weights[0].row(i)[j];
                     assert!(
                         (found - sum / 200.0).abs() < 2e-3,
                         "{found} for {}",
@@ -234,7 +234,7 @@ mod tests {
                     );
                 }
             }
-            for (j, found) in velocity.bias.iter().enumerate() {
+            for (j, found) in velocity.bias[1].iter().enumerate() {
                 let sum: f32 = (0..200).map(|s| target.row(s)[j] - mean.row(s)[j]).sum();
                 assert!((found - sum / 200.0).abs() < 2e-3);
             }
@@ -283,7 +283,7 @@ mod tests {
                 let of =
                     |[v, h]: &[Matrix; 2]| (0..200).map(|s| v.row(s)[i] * h.row(s)[j]).sum::<f32>();
                 let expected = (of(&positive) - of(&negative)) / 200.0;
-                let found = run.optimizer.first.weights.row(i)[j];
+                let found = run.optimizer.first.weights[0].row(i)[j];
                 assert!((found - expected).abs() < 1e-5);
             }
         }

@@ -1,0 +1,384 @@
+//! One number for each parameter of a machine: gradients, steps, averages, snapshots, directions.
+
+use crate::{
+    error::Result,
+    matrix::Matrix,
+    model::{Dbm, Network, Rbm},
+    tensor::{Saved, Tensor},
+};
+use rayon::prelude::*;
+use std::ops::Range;
+
+/// Elements that one lane of a sum takes in turn.
+const LANES: usize = 16;
+
+/// Rows that one task takes at least.
+const ROWS: usize = 64;
+
+/// A machine of layers whose parameters are those of layers and of the connections between
+/// neighbours: connection `l` joins layer `l` to `l + 1`.
+pub trait Layered {
+    /// Number of layers, one more than connections.
+    fn n_layers(&self) -> usize;
+    /// Weights of connection `l`, `[n_l x n_{l+1}]`.
+    fn weights(&self, l: usize) -> &Matrix;
+    /// Biases of layer `l`; none of the input of a network.
+    fn bias(&self, l: usize) -> &[f32];
+    /// Log-variances of layer `l`; none without Gaussian units.
+    fn log_variance(&self, l: usize) -> &[f32];
+    /// Weights of connection `l`, to be changed.
+    fn weights_mut(&mut self, l: usize) -> &mut Matrix;
+    /// Biases of layer `l`, to be changed.
+    fn bias_mut(&mut self, l: usize) -> &mut [f32];
+    /// Log-variances of layer `l`, to be changed.
+    fn log_variance_mut(&mut self, l: usize) -> &mut [f32];
+    /// After a change, renews the copies of parameters that fast products use, in place.
+    fn refresh(&mut self);
+}
+
+/// One number for each parameter of a machine.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Parameters {
+    /// Of the weights of connection `l`, `[n_l x n_{l+1}]`.
+    pub weights: Vec<Matrix>,
+    /// Of the biases of layer `l`; none of a layer that only sends.
+    pub bias: Vec<Vec<f32>>,
+    /// Of the log-variances of layer `l`; none without Gaussian units.
+    pub log_variance: Vec<Vec<f32>>,
+}
+
+impl Parameters {
+    /// All zero.
+    pub fn zeros(machine: &impl Layered) -> Self {
+        let zeros = |x: &[f32]| vec![0.0; x.len()];
+        let layers = 0..machine.n_layers();
+        let weights = |l: usize| {
+            let w = machine.weights(l);
+            Matrix::zeros(w.rows(), w.columns())
+        };
+        Self {
+            weights: (1..machine.n_layers()).map(|l| weights(l - 1)).collect(),
+            bias: layers.clone().map(|l| zeros(machine.bias(l))).collect(),
+            log_variance: layers.map(|l| zeros(machine.log_variance(l))).collect(),
+        }
+    }
+
+    /// Zeros of one connection by which one layer predicts another.
+    pub fn directed(senders: usize, receivers: usize) -> Self {
+        Self {
+            weights: vec![Matrix::zeros(senders, receivers)],
+            bias: vec![Vec::new(), vec![0.0; receivers]],
+            log_variance: Vec::new(),
+        }
+    }
+
+    /// Zeros of a machine of any pairs: `[units x units]`, and all biases in one vector.
+    pub fn of_pairs(units: usize) -> Self {
+        Self {
+            weights: vec![Matrix::zeros(units, units)],
+            bias: vec![vec![0.0; units]],
+            log_variance: Vec::new(),
+        }
+    }
+
+    /// Those of `machine` themselves.
+    pub fn of(machine: &impl Layered) -> Self {
+        let layers = 0..machine.n_layers();
+        let of = |x: &[f32]| x.to_vec();
+        Self {
+            weights: (1..machine.n_layers())
+                .map(|l| machine.weights(l - 1).clone())
+                .collect(),
+            bias: layers.clone().map(|l| of(machine.bias(l))).collect(),
+            log_variance: layers.map(|l| of(machine.log_variance(l))).collect(),
+        }
+    }
+
+    /// `machine` with these parameters.
+    pub fn placed_in<M: Layered + Clone>(&self, machine: &M) -> M {
+        let mut machine = machine.clone();
+        for (l, x) in self.weights.iter().enumerate() {
+            let w = machine.weights_mut(l).padded_mut();
+            w.copy_from_slice(x.padded());
+        }
+        for (l, x) in self.bias.iter().enumerate() {
+            machine.bias_mut(l).copy_from_slice(x);
+        }
+        for (l, x) in self.log_variance.iter().enumerate() {
+            machine.log_variance_mut(l).copy_from_slice(x);
+        }
+        machine
+    }
+
+    /// Tells all by name: `{prefix}.weights.{l}`, `{prefix}.bias.{l}`, `{prefix}.log_variance.{l}`.
+    pub(in crate::train) fn visit(&self, prefix: &str, out: &mut dyn FnMut(&str, Tensor<'_>)) {
+        for (l, x) in self.weights.iter().enumerate() {
+            out(&format!("{prefix}.weights.{l}"), x.into());
+        }
+        for (part, vectors) in [("bias", &self.bias), ("log_variance", &self.log_variance)] {
+            for (l, x) in vectors.iter().enumerate() {
+                out(&format!("{prefix}.{part}.{l}"), x.as_slice().into());
+            }
+        }
+    }
+
+    /// Takes back what [`Self::visit`] told.
+    pub(in crate::train) fn restore(&mut self, prefix: &str, saved: &mut Saved) -> Result<()> {
+        for (l, x) in self.weights.iter_mut().enumerate() {
+            saved.matrix_into(&format!("{prefix}.weights.{l}"), x)?;
+        }
+        for (part, vectors) in [
+            ("bias", &mut self.bias),
+            ("log_variance", &mut self.log_variance),
+        ] {
+            for (l, x) in vectors.iter_mut().enumerate() {
+                saved.vector_into(&format!("{prefix}.{part}.{l}"), x)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// `self <- self + weight (machine - self)`; a weight of 1 copies to the bit.
+    pub(in crate::train) fn mix(&mut self, machine: &impl Layered, weight: f32) {
+        let mix = |to: &mut [f32], x: &[f32]| {
+            if weight == 1.0 {
+                to.copy_from_slice(x);
+            } else {
+                let all = to.iter_mut().zip(x);
+                all.for_each(|(a, x)| *a += weight * (x - *a));
+            }
+        };
+        for (l, to) in self.weights.iter_mut().enumerate() {
+            by_rows(to, machine.weights(l), mix);
+        }
+        for (l, to) in self.bias.iter_mut().enumerate() {
+            mix(to, machine.bias(l));
+        }
+        for (l, to) in self.log_variance.iter_mut().enumerate() {
+            mix(to, machine.log_variance(l));
+        }
+    }
+}
+
+/// What follows is of the connections `learned` and the biases of the layers above them: of a
+/// network.
+impl Parameters {
+    /// Takes the parameters of `machine`.
+    pub(in crate::train) fn copy_from(&mut self, machine: &impl Layered, learned: Range<usize>) {
+        for l in learned {
+            let weights = self.weights[l].padded_mut();
+            weights.copy_from_slice(machine.weights(l).padded());
+            self.bias[l + 1].copy_from_slice(machine.bias(l + 1));
+        }
+    }
+
+    /// Puts the parameters back into `machine`, to the bit.
+    pub(in crate::train) fn copy_to(&self, machine: &mut impl Layered, learned: Range<usize>) {
+        for l in learned {
+            let weights = machine.weights_mut(l).padded_mut();
+            weights.copy_from_slice(self.weights[l].padded());
+            machine.bias_mut(l + 1).copy_from_slice(&self.bias[l + 1]);
+        }
+    }
+
+    /// `machine <- self + x direction`.
+    pub(in crate::train) fn place(
+        &self,
+        x: f32,
+        direction: &Self,
+        machine: &mut impl Layered,
+        learned: Range<usize>,
+    ) {
+        let of = |to: &mut [f32], from: &[f32], direction: &[f32]| {
+            for ((to, w), d) in to.iter_mut().zip(from).zip(direction) {
+                *to = w + x * d;
+            }
+        };
+        for l in learned {
+            let to = machine.bias_mut(l + 1);
+            of(to, &self.bias[l + 1], &direction.bias[l + 1]);
+            let weights = machine.weights_mut(l);
+            let stride = weights.stride().max(1);
+            let (from, direction) = (self.weights[l].padded(), direction.weights[l].padded());
+            let rows = weights.padded_mut().par_chunks_mut(stride);
+            rows.zip(from.par_chunks(stride))
+                .zip(direction.par_chunks(stride))
+                .with_min_len(ROWS)
+                .for_each(|((to, from), direction)| of(to, from, direction));
+        }
+    }
+
+    /// `self <- scale self - other`.
+    pub(in crate::train) fn scale_and_subtract(
+        &mut self,
+        scale: f32,
+        other: &Self,
+        learned: Range<usize>,
+    ) {
+        let of = |to: &mut [f32], from: &[f32]| {
+            for (to, x) in to.iter_mut().zip(from) {
+                // A first direction is minus the gradient, whatever stood there.
+                *to = if scale == 0.0 { -x } else { scale * *to - x };
+            }
+        };
+        for l in learned {
+            of(&mut self.bias[l + 1], &other.bias[l + 1]);
+            by_rows(&mut self.weights[l], &other.weights[l], of);
+        }
+    }
+
+    /// `self <- self + decay W` of the weights; returns `decay |W|^2 / 2`, `sums` is a buffer.
+    pub(in crate::train) fn add_decay(
+        &mut self,
+        decay: f32,
+        machine: &impl Layered,
+        learned: Range<usize>,
+        sums: &mut Vec<f64>,
+    ) -> f64 {
+        let mut total = 0.0;
+        for l in learned {
+            let stride = self.weights[l].stride().max(1);
+            sums.resize(self.weights[l].rows(), 0.0);
+            let rows = self.weights[l].padded_mut().par_chunks_mut(stride);
+            rows.zip(machine.weights(l).padded().par_chunks(stride))
+                .zip(&mut sums[..])
+                .with_min_len(ROWS)
+                .for_each(|((to, w), sum)| {
+                    to.iter_mut().zip(w).for_each(|(to, w)| *to += decay * w);
+                    *sum = dot(w, w);
+                });
+            total += sums.iter().sum::<f64>();
+        }
+        0.5 * f64::from(decay) * total
+    }
+
+    /// `sum self other` in f64; `sums` is a buffer. Rows are summed by themselves and added in
+    /// order.
+    pub(in crate::train) fn dot(
+        &self,
+        other: &Self,
+        learned: Range<usize>,
+        sums: &mut Vec<f64>,
+    ) -> f64 {
+        let mut total = 0.0;
+        for l in learned {
+            total += dot(&self.bias[l + 1], &other.bias[l + 1]);
+            let stride = self.weights[l].stride().max(1);
+            let rows = self.weights[l].padded().par_chunks(stride);
+            sums.resize(self.weights[l].rows(), 0.0);
+            rows.zip(other.weights[l].padded().par_chunks(stride))
+                .zip(&mut sums[..])
+                .with_min_len(ROWS)
+                .for_each(|((a, b), sum)| *sum = dot(a, b));
+            total += sums.iter().sum::<f64>();
+        }
+        total
+    }
+}
+
+/// `f(row of to, row of x)`, rows side by side.
+fn by_rows(to: &mut Matrix, x: &Matrix, f: impl Fn(&mut [f32], &[f32]) + Sync) {
+    let stride = to.stride().max(1);
+    let rows = to.padded_mut().par_chunks_mut(stride);
+    rows.zip(x.padded().par_chunks(stride))
+        .with_min_len(ROWS)
+        .for_each(|(to, x)| f(to, x));
+}
+
+fn dot(a: &[f32], b: &[f32]) -> f64 {
+    let mut sums = [0.0; LANES];
+    for (a, b) in a.chunks(LANES).zip(b.chunks(LANES)) {
+        for ((sum, a), b) in sums.iter_mut().zip(a).zip(b) {
+            *sum += f64::from(*a) * f64::from(*b);
+        }
+    }
+    sums.iter().sum()
+}
+
+impl Layered for Rbm {
+    fn n_layers(&self) -> usize {
+        2
+    }
+    fn weights(&self, _: usize) -> &Matrix {
+        self.weights()
+    }
+    fn bias(&self, l: usize) -> &[f32] {
+        &[self.visible(), self.hidden()][l].bias
+    }
+    fn log_variance(&self, l: usize) -> &[f32] {
+        &[self.visible(), self.hidden()][l].log_variance
+    }
+    fn weights_mut(&mut self, _: usize) -> &mut Matrix {
+        self.parameters_mut().0
+    }
+    fn bias_mut(&mut self, l: usize) -> &mut [f32] {
+        let (visible, hidden) = self.biases_mut();
+        if l == 0 { visible } else { hidden }
+    }
+    fn log_variance_mut(&mut self, l: usize) -> &mut [f32] {
+        let (visible, hidden) = self.log_variances_mut();
+        if l == 0 { visible } else { hidden }
+    }
+    fn refresh(&mut self) {
+        self.refresh();
+    }
+}
+
+impl Layered for Dbm {
+    fn n_layers(&self) -> usize {
+        self.n_layers()
+    }
+    fn weights(&self, l: usize) -> &Matrix {
+        self.weights(l)
+    }
+    fn bias(&self, l: usize) -> &[f32] {
+        &self.layer(l).bias
+    }
+    fn log_variance(&self, l: usize) -> &[f32] {
+        &self.layer(l).log_variance
+    }
+    fn weights_mut(&mut self, l: usize) -> &mut Matrix {
+        self.weights_mut(l)
+    }
+    fn bias_mut(&mut self, l: usize) -> &mut [f32] {
+        self.bias_mut(l)
+    }
+    fn log_variance_mut(&mut self, l: usize) -> &mut [f32] {
+        &mut self.parts_mut().0[l].log_variance
+    }
+    fn refresh(&mut self) {
+        self.refresh();
+    }
+}
+
+impl Layered for Network {
+    fn n_layers(&self) -> usize {
+        self.n_layers()
+    }
+    fn weights(&self, l: usize) -> &Matrix {
+        self.weights(l)
+    }
+    fn bias(&self, l: usize) -> &[f32] {
+        match l {
+            0 => &[],
+            _ => self.bias(l),
+        }
+    }
+    fn log_variance(&self, _: usize) -> &[f32] {
+        &[]
+    }
+    fn weights_mut(&mut self, l: usize) -> &mut Matrix {
+        self.parameters_mut(l).0
+    }
+    fn bias_mut(&mut self, l: usize) -> &mut [f32] {
+        match l {
+            0 => &mut [],
+            _ => self.parameters_mut(l - 1).1,
+        }
+    }
+    fn log_variance_mut(&mut self, _: usize) -> &mut [f32] {
+        &mut []
+    }
+    /// Its products take the weights as they are.
+    fn refresh(&mut self) {}
+}
