@@ -382,3 +382,98 @@ impl Layered for Network {
     /// Its products take the weights as they are.
     fn refresh(&mut self) {}
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        model::{Activation, Layer, NetworkLayer},
+        units::{Kind, Units},
+    };
+
+    fn names(parameters: &Parameters) -> Vec<String> {
+        let mut saved = Saved::in_memory();
+        parameters.visit("x", &mut |name, tensor| saved.insert(name, tensor));
+        saved.iter().map(|(name, _)| name.to_owned()).collect()
+    }
+
+    fn gaussian() -> Rbm {
+        let mut visible = Layer::new(Units::of(Kind::Gaussian, 3));
+        visible.bias = vec![0.5, -1.0, 2.0];
+        visible.log_variance = vec![0.25, 0.0, -0.5];
+        let mut rbm = Rbm::unconnected(visible, Layer::bernoulli(2)).unwrap();
+        rbm.weights_mut(0).row_mut(2)[1] = 1.5;
+        rbm
+    }
+
+    fn network() -> Network {
+        let layer = |n, m| NetworkLayer {
+            activation: Activation::Logistic,
+            weights: Matrix::from_fn(n, m, |i, j| (i * m + j) as f32),
+            bias: vec![0.5; m],
+        };
+        let layers = vec![layer(4, 3), layer(3, 2)];
+        Network::new(Units::of(Kind::Bernoulli, 4), layers).unwrap()
+    }
+
+    #[test]
+    fn names_are_those_of_files() {
+        let of_rbm = ["x.bias.0", "x.bias.1", "x.log_variance.0", "x.weights.0"];
+        assert_eq!(names(&Parameters::of(&gaussian())), of_rbm);
+        let bits = Rbm::bernoulli(3, 2);
+        let of_bits = ["x.bias.0", "x.bias.1", "x.weights.0"];
+        assert_eq!(names(&Parameters::zeros(&bits)), of_bits);
+        let dbm = Dbm::bernoulli(&[4, 3, 2]).unwrap();
+        let of_dbm = [
+            "x.bias.0",
+            "x.bias.1",
+            "x.bias.2",
+            "x.weights.0",
+            "x.weights.1",
+        ];
+        assert_eq!(names(&Parameters::zeros(&dbm)), of_dbm);
+        // The input of a network has no bias.
+        let of_network = ["x.bias.1", "x.bias.2", "x.weights.0", "x.weights.1"];
+        assert_eq!(names(&Parameters::zeros(&network())), of_network);
+        let directed = ["x.bias.1", "x.weights.0"];
+        assert_eq!(names(&Parameters::directed(3, 2)), directed);
+    }
+
+    #[test]
+    fn what_was_told_is_taken_back_and_placed() {
+        let rbm = gaussian();
+        let all = Parameters::of(&rbm);
+        let mut saved = Saved::in_memory();
+        all.visit("x", &mut |name, tensor| saved.insert(name, tensor));
+        let mut back = Parameters::zeros(&rbm);
+        back.restore("x", &mut saved).unwrap();
+        saved.check_all_taken().unwrap();
+        assert_eq!(back, all);
+        let plain = Rbm::unconnected(
+            Layer::new(Units::of(Kind::Gaussian, 3)),
+            Layer::bernoulli(2),
+        );
+        let placed = back.placed_in(&plain.unwrap());
+        assert_eq!(Parameters::of(&placed), all);
+        assert!(back.restore("x", &mut Saved::in_memory()).is_err());
+    }
+
+    #[test]
+    fn sums_are_of_the_connections_that_learn() {
+        let mut network = network();
+        let all = Parameters::of(&network);
+        let sums = &mut Vec::new();
+        // 0^2 + ... + 11^2 and three biases of 1/2; 0^2 + ... + 5^2 and two.
+        assert_eq!(all.dot(&all, 0..1, sums), 506.0 + 0.75);
+        assert_eq!(all.dot(&all, 1..2, sums), 55.0 + 0.5);
+        let mut decayed = Parameters::zeros(&network);
+        assert_eq!(decayed.add_decay(2.0, &network, 1..2, sums), 55.0);
+        assert_eq!(decayed.weights[1].row(2), [8.0, 10.0]);
+        assert!(decayed.weights[0].elements().all(|x| x == 0.0));
+        all.place(-1.0, &all, &mut network, 1..2);
+        assert!(Layered::bias(&network, 2).iter().all(|&x| x == 0.0));
+        assert_eq!(Parameters::of(&network).weights[0], all.weights[0]);
+        all.copy_to(&mut network, 0..2);
+        assert_eq!(Parameters::of(&network), all);
+    }
+}
