@@ -8,7 +8,7 @@ use crate::stream::{Directory, npy};
 use harmonium::{
     Checkpoint,
     dataset::{Binarization, ExampleStream},
-    rng::HostRng,
+    rng::{HostRng, Stream},
     train::{BoltzmannLearner, BoltzmannPositive, DbmLearner, Done, Event, Run, RunState},
 };
 use std::ops::ControlFlow;
@@ -16,7 +16,7 @@ use std::ops::ControlFlow;
 /// The documented order of the examples of an epoch.
 fn order(epoch: u64) -> Vec<usize> {
     let mut order: Vec<usize> = (0..EXAMPLES).collect();
-    HostRng::new(SEED, (1 << 32) + epoch).shuffle(&mut order);
+    HostRng::new(SEED, Stream::Shuffle(epoch)).shuffle(&mut order);
     order
 }
 
