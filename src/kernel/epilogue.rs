@@ -63,6 +63,16 @@ fn sum_columns<S: Simd>(s: S, x: S::F, columns: usize) -> f64 {
         .sum()
 }
 
+/// `softplus(x)`, less `softplus(minus_beta * y)` if that is asked for.
+#[inline(always)]
+fn softplus_terms<S: Simd>(s: S, x: S::F, y: S::F, minus_beta: Option<f32>) -> S::F {
+    let p = softplus_lanes(s, x);
+    match minus_beta {
+        Some(minus_beta) => s.sub(p, softplus_lanes(s, s.mul(s.splat(minus_beta), y))),
+        None => p,
+    }
+}
+
 impl Operation for Epilogue<'_> {
     type Output = ();
 
@@ -70,14 +80,10 @@ impl Operation for Epilogue<'_> {
     fn run<S: Simd>(mut self, s: S) {
         assert!(self.stride.is_multiple_of(WORD_BITS) && self.columns <= self.stride);
         assert!(self.first_column.is_multiple_of(WORD_BITS));
-        let beta = s.splat(self.beta);
-        let wants_mean = self.mean.is_some() || self.column_sums.is_some();
-        let wants_any = wants_mean || self.sample.is_some();
         let uniforms = self
             .sample
             .as_ref()
             .map(|(_, draws)| Uniforms::new(s, *draws));
-        let vectors = WORD_BITS / S::LANES;
         let others = self.input.is_some() || self.column_sums.is_some() || self.softplus.is_some();
         if let (Some((bits, _)), Some(uniforms), false) = (&mut self.sample, uniforms, others) {
             let tile = Samples {
@@ -87,15 +93,27 @@ impl Operation for Epilogue<'_> {
                 columns: self.columns,
                 first_column: self.first_column,
                 bias: self.bias,
-                beta,
+                beta: s.splat(self.beta),
                 uniforms,
             };
             match &mut self.mean {
                 Some(mean) => tile.draw::<true>(s, bits, Some(mean)),
                 None => tile.draw::<false>(s, bits, None),
             }
-            return;
+        } else {
+            self.write(s, uniforms);
         }
+    }
+}
+
+impl Epilogue<'_> {
+    /// Whatever is asked for.
+    #[inline(always)]
+    fn write<S: Simd>(mut self, s: S, uniforms: Option<Uniforms<S>>) {
+        let beta = s.splat(self.beta);
+        let wants_mean = self.mean.is_some() || self.column_sums.is_some();
+        let wants_any = wants_mean || self.sample.is_some();
+        let vectors = WORD_BITS / S::LANES;
         for group in 0..self.columns.div_ceil(WORD_BITS) {
             let start = group * WORD_BITS;
             let columns = (self.columns - start).min(WORD_BITS);
@@ -128,10 +146,7 @@ impl Operation for Epilogue<'_> {
                         store_columns(s, input.row_mut(i), start + at, x);
                     }
                     if let Some(softplus_sums) = &self.softplus {
-                        let mut p = softplus_lanes(s, x);
-                        if let Some(minus_beta) = softplus_sums.minus_beta {
-                            p = s.sub(p, softplus_lanes(s, s.mul(s.splat(minus_beta), y)));
-                        }
+                        let p = softplus_terms(s, x, y, softplus_sums.minus_beta);
                         if at + S::LANES <= columns {
                             softplus = s.add(softplus, p);
                         } else {
@@ -250,104 +265,142 @@ mod tests {
     };
     use proptest::prelude::*;
 
-    fn compare(isa: Isa, rows: usize, columns: usize, first_column: usize, beta: f32) {
-        let stride = columns.next_multiple_of(WORD_BITS).max(WORD_BITS);
-        // Garbage, even NaN, may stand beyond the columns.
-        let element = |i: usize, j: usize| (((i * 37 + j * 101) % 211) as f32 / 20.0) - 5.0;
-        let product: Vec<f32> = (0..rows * stride)
-            .map(|k| {
-                if k % stride < columns {
-                    element(k / stride, k % stride)
-                } else {
-                    f32::NAN
-                }
-            })
-            .collect();
-        let bias: Vec<f32> = (0..stride)
-            .map(|j| {
-                if j < columns {
-                    (j % 13) as f32 * 0.1 - 0.6
-                } else {
-                    f32::NAN
-                }
-            })
-            .collect();
-        let draws = Draws::new(9, Site::Gibbs, 5);
-        let nan = Matrix::from_fn(rows, columns, |_, _| f32::NAN);
-        let (mut input, mut mean) = (nan.clone(), nan);
-        let mut sample = BitMatrix::zeros(rows, columns);
-        for i in 0..rows {
-            sample.view_mut().row_mut(i).fill(u64::MAX); // dirt, padding included
-        }
-        let mut sums = vec![1.0; columns];
-        let groups = columns.div_ceil(WORD_BITS);
-        let mut partial = vec![f64::NAN; groups * rows];
-        dispatch_on(
-            isa,
-            Epilogue {
-                product: &product,
-                stride,
+    /// Products and biases of a tile; garbage, even NaN, stands beyond its columns.
+    struct Tile {
+        rows: usize,
+        columns: usize,
+        first_column: usize,
+        beta: f32,
+        stride: usize,
+        product: Vec<f32>,
+        bias: Vec<f32>,
+        draws: Draws,
+    }
+
+    impl Tile {
+        fn new(rows: usize, columns: usize, first_column: usize, beta: f32) -> Self {
+            let stride = columns.next_multiple_of(WORD_BITS).max(WORD_BITS);
+            let within = |j: usize, x: f32| if j < columns { x } else { f32::NAN };
+            let element = |i: usize, j: usize| (((i * 37 + j * 101) % 211) as f32 / 20.0) - 5.0;
+            let product = (0..rows * stride).map(|k| (k / stride, k % stride));
+            Self {
                 rows,
                 columns,
                 first_column,
-                bias: &bias,
                 beta,
-                input: Some(input.view_mut()),
-                mean: Some(mean.view_mut()),
-                sample: Some((sample.view_mut(), draws)),
-                column_sums: Some(&mut sums),
-                softplus: Some(SoftplusSums {
-                    minus_beta: Some(0.25),
-                    partial: &mut partial,
-                }),
-            },
-        );
-        assert!(sample.padding_is_zero());
-        for with_mean in [false, true] {
-            let mut alone = BitMatrix::zeros(rows, columns);
-            let mut mean_too = Matrix::zeros(rows, columns);
-            dispatch_on(
-                isa,
-                Epilogue {
-                    product: &product,
-                    stride,
-                    rows,
-                    columns,
-                    first_column,
-                    bias: &bias,
-                    beta,
-                    input: None,
-                    mean: with_mean.then(|| mean_too.view_mut()),
-                    sample: Some((alone.view_mut(), draws)),
-                    column_sums: None,
-                    softplus: None,
-                },
-            );
-            assert_eq!(alone, sample);
-            assert!(!with_mean || mean_too == mean);
+                stride,
+                product: product.map(|(i, j)| within(j, element(i, j))).collect(),
+                bias: (0..stride)
+                    .map(|j| within(j, (j % 13) as f32 * 0.1 - 0.6))
+                    .collect(),
+                draws: Draws::new(9, Site::Gibbs, 5),
+            }
         }
+
+        /// The epilogue without an output.
+        fn epilogue(&self) -> Epilogue<'_> {
+            Epilogue {
+                product: &self.product,
+                stride: self.stride,
+                rows: self.rows,
+                columns: self.columns,
+                first_column: self.first_column,
+                bias: &self.bias,
+                beta: self.beta,
+                input: None,
+                mean: None,
+                sample: None,
+                column_sums: None,
+                softplus: None,
+            }
+        }
+    }
+
+    /// All outputs at once.
+    struct Outputs {
+        input: Matrix,
+        mean: Matrix,
+        sample: BitMatrix,
+        column_sums: Vec<f32>,
+        partial: Vec<f64>,
+    }
+
+    const MINUS_BETA: f32 = 0.25;
+
+    fn all_outputs(isa: Isa, tile: &Tile) -> Outputs {
+        let (rows, columns) = (tile.rows, tile.columns);
+        let nan = Matrix::from_fn(rows, columns, |_, _| f32::NAN);
+        let mut out = Outputs {
+            input: nan.clone(),
+            mean: nan,
+            sample: BitMatrix::zeros(rows, columns),
+            column_sums: vec![1.0; columns],
+            partial: vec![f64::NAN; columns.div_ceil(WORD_BITS) * rows],
+        };
+        for i in 0..rows {
+            out.sample.view_mut().row_mut(i).fill(u64::MAX); // dirt, padding included
+        }
+        let epilogue = Epilogue {
+            input: Some(out.input.view_mut()),
+            mean: Some(out.mean.view_mut()),
+            sample: Some((out.sample.view_mut(), tile.draws)),
+            column_sums: Some(&mut out.column_sums),
+            softplus: Some(SoftplusSums {
+                minus_beta: Some(MINUS_BETA),
+                partial: &mut out.partial,
+            }),
+            ..tile.epilogue()
+        };
+        dispatch_on(isa, epilogue);
+        assert!(out.sample.padding_is_zero());
+        out
+    }
+
+    /// The usual case draws the same samples and writes the same means.
+    fn compare_usual(isa: Isa, tile: &Tile, all: &Outputs) {
+        for with_mean in [false, true] {
+            let mut alone = BitMatrix::zeros(tile.rows, tile.columns);
+            let mut mean_too = Matrix::zeros(tile.rows, tile.columns);
+            let epilogue = Epilogue {
+                mean: with_mean.then(|| mean_too.view_mut()),
+                sample: Some((alone.view_mut(), tile.draws)),
+                ..tile.epilogue()
+            };
+            dispatch_on(isa, epilogue);
+            assert_eq!(alone, all.sample);
+            assert!(!with_mean || mean_too == all.mean);
+        }
+    }
+
+    fn compare(isa: Isa, tile: &Tile) {
+        let all = all_outputs(isa, tile);
+        compare_usual(isa, tile, &all);
+        let (rows, columns, draws) = (tile.rows, tile.columns, tile.draws);
+        let groups = columns.div_ceil(WORD_BITS);
         let mut column = vec![1.0_f64; columns];
         for i in 0..rows {
             let mut softplus = 0.0;
-            for j in 0..columns {
-                let y = f64::from(product[i * stride + j]) + f64::from(bias[j]);
-                let x = f64::from(beta) * y;
-                assert!((f64::from(input.row(i)[j]) - x).abs() <= 1e-5);
+            for (j, column) in column.iter_mut().enumerate() {
+                let y = f64::from(tile.product[i * tile.stride + j]) + f64::from(tile.bias[j]);
+                let x = f64::from(tile.beta) * y;
+                assert!((f64::from(all.input.row(i)[j]) - x).abs() <= 1e-5);
                 let p = reference::sigmoid(x);
-                let got = mean.row(i)[j];
+                let got = all.mean.row(i)[j];
                 assert!(
                     (f64::from(got) - p).abs() < 2e-6,
                     "{isa}: mean {got} for {p}"
                 );
-                column[j] += p;
-                softplus += reference::softplus(x) - reference::softplus(0.25 * y);
+                *column += p;
+                let minus = reference::softplus(f64::from(MINUS_BETA) * y);
+                softplus += reference::softplus(x) - minus;
                 // The mean is the probability of the draw, rounded.
-                assert_eq!(sample.get(i, j), draws.bernoulli(i, first_column + j, got));
+                let drawn = draws.bernoulli(i, tile.first_column + j, got);
+                assert_eq!(all.sample.get(i, j), drawn);
             }
-            let got: f64 = (0..groups).map(|g| partial[g * rows + i]).sum();
+            let got: f64 = (0..groups).map(|g| all.partial[g * rows + i]).sum();
             assert!((got - softplus).abs() < 1e-6 * (10.0 + columns as f64 * 20.0));
         }
-        for (got, expected) in sums.iter().zip(column) {
+        for (got, expected) in all.column_sums.iter().zip(column) {
             assert!((f64::from(*got) - expected).abs() < 1e-5 * (1.0 + rows as f64));
         }
     }
@@ -361,8 +414,9 @@ mod tests {
             first in 0_usize..4,
             beta in 0.1_f32..3.0,
         ) {
+            let tile = Tile::new(rows, columns, first * WORD_BITS, beta);
             for isa in Isa::available() {
-                compare(isa, rows, columns, first * WORD_BITS, beta);
+                compare(isa, &tile);
             }
         }
     }

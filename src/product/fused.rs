@@ -3,23 +3,25 @@
 use super::{
     Direction, Term,
     dense::{Operand, multiply, provider},
+    expand::expand,
     in_pool,
     lookup::{BLOCK, WIDTH},
+    region::Region,
     registers::{self, Indices},
 };
 use crate::{
-    bits::{BitView, BitViewMut, WORD_BITS},
+    bits::{BitViewMut, WORD_BITS},
     error::{Error, Result},
     kernel::epilogue::{Epilogue, SoftplusSums},
     matrix::{Aligned, Matrix, MatrixView, MatrixViewMut, aligned},
     rng::Draws,
-    simd::{Operation, Simd, dispatch},
+    simd::dispatch,
     states::Input,
 };
 use std::{cell::RefCell, ops::Range};
 
 /// Rows of a tile: with 128 columns, 128 KiB of products.
-const PANEL_ROWS: usize = 256;
+pub(super) const PANEL_ROWS: usize = 256;
 /// Columns of a tile: two words of bits.
 const TILE_COLUMNS: usize = 2 * WORD_BITS;
 /// Inputs that are expanded from bits at a time: a multiple of a word.
@@ -62,6 +64,39 @@ impl Tail<'_> {
             beta,
             ..Self::default()
         }
+    }
+
+    /// Refuses outputs that are not of `rows` rows and `columns` columns.
+    fn check(&self, rows: usize, columns: usize) -> Result<()> {
+        let shape = |what: &str, r: usize, c: usize| {
+            if (r, c) == (rows, columns) {
+                return Ok(());
+            }
+            Err(Error::shape(
+                what,
+                format!("{rows} x {columns}"),
+                format!("{r} x {c}"),
+            ))
+        };
+        if let Some(x) = &self.added {
+            shape("added inputs", x.rows(), x.columns())?;
+        }
+        if let Some(x) = &self.input {
+            shape("inputs", x.rows(), x.columns())?;
+        }
+        if let Some(x) = &self.mean {
+            shape("means", x.rows(), x.columns())?;
+        }
+        if let Some((x, _)) = &self.sample {
+            shape("samples", x.rows(), x.columns())?;
+        }
+        if let Some(x) = &self.column_sums {
+            shape("column sums", rows, x.len())?;
+        }
+        if let Some(x) = &self.softplus_sums {
+            shape("softplus sums", x.len(), columns)?;
+        }
+        Ok(())
     }
 }
 
@@ -121,19 +156,6 @@ struct Job<'a> {
     indices: Option<&'a Indices>,
 }
 
-/// What one tile, or a rectangle of tiles, writes.
-struct Region<'a> {
-    rows: Range<usize>,
-    columns: Range<usize>,
-    input: Option<MatrixViewMut<'a>>,
-    mean: Option<MatrixViewMut<'a>>,
-    sample: Option<(BitViewMut<'a>, Draws)>,
-    /// `[panels][groups][WORD_BITS]` where rows are split first, `[groups][panels][WORD_BITS]` where columns are.
-    column_sums: Option<&'a mut [f32]>,
-    /// `[panels][groups][rows of the panel]`, or `[groups][rows]`.
-    softplus: Option<&'a mut [f64]>,
-}
-
 /// Computes a layer from its neighbours: `tail(sum_t X_t op(W_t) + added + bias)`. Cost: one dense product a term.
 ///
 /// # Errors
@@ -160,34 +182,7 @@ fn propagate_in_pool(
     for term in terms {
         term.check(rows, columns)?;
     }
-    let shape = |what: &str, r: usize, c: usize| {
-        if (r, c) == (rows, columns) {
-            return Ok(());
-        }
-        Err(Error::shape(
-            what,
-            format!("{rows} x {columns}"),
-            format!("{r} x {c}"),
-        ))
-    };
-    if let Some(x) = &tail.added {
-        shape("added inputs", x.rows(), x.columns())?;
-    }
-    if let Some(x) = &tail.input {
-        shape("inputs", x.rows(), x.columns())?;
-    }
-    if let Some(x) = &tail.mean {
-        shape("means", x.rows(), x.columns())?;
-    }
-    if let Some((x, _)) = &tail.sample {
-        shape("samples", x.rows(), x.columns())?;
-    }
-    if let Some(x) = &tail.column_sums {
-        shape("column sums", rows, x.len())?;
-    }
-    if let Some(x) = &tail.softplus_sums {
-        shape("softplus sums", x.len(), columns)?;
-    }
+    tail.check(rows, columns)?;
     let groups = columns.div_ceil(WORD_BITS);
     let panels = rows.div_ceil(PANEL_ROWS);
     if tail.softplus_sums.is_some() {
@@ -225,121 +220,37 @@ fn propagate_in_pool(
     });
     // Partial sums are added in the order of panels and groups, whoever computed them.
     if let Some(out) = tail.column_sums {
-        out.fill(0.0);
-        for (k, partial) in buffers.columns.chunks_exact(WORD_BITS).enumerate() {
-            let group = if wide { k / panels } else { k % groups };
-            for (out, x) in out[group * WORD_BITS..].iter_mut().zip(partial) {
-                *out += x;
-            }
-        }
+        let group_of = |k| if wide { k / panels } else { k % groups };
+        add_columns(out, &buffers.columns, group_of);
     }
     if let Some(out) = tail.softplus_sums {
-        out.fill(0.0);
         let panel = if wide { rows } else { PANEL_ROWS };
-        for (out, partial) in out
-            .chunks_mut(panel.max(1))
-            .zip(buffers.softplus.chunks((groups * panel).max(1)))
-        {
-            for group in partial.chunks_exact(out.len()) {
-                for (out, x) in out.iter_mut().zip(group) {
-                    *out += x;
-                }
-            }
-        }
+        add_rows(out, &buffers.softplus, panel.max(1), groups);
     }
     Ok(())
 }
 
-/// Cuts an optional slice.
-fn cut<T>(x: Option<&mut [T]>, at: usize) -> (Option<&mut [T]>, Option<&mut [T]>) {
-    x.map(|x| x.split_at_mut(at)).unzip()
+/// `out` of the partial sums of words of columns, of which the `k`-th is of group `group_of(k)`.
+fn add_columns(out: &mut [f32], partial: &[f32], group_of: impl Fn(usize) -> usize) {
+    out.fill(0.0);
+    for (k, partial) in partial.chunks_exact(WORD_BITS).enumerate() {
+        let group = group_of(k);
+        for (out, x) in out[group * WORD_BITS..].iter_mut().zip(partial) {
+            *out += x;
+        }
+    }
 }
 
-impl<'a> Region<'a> {
-    /// The draws of its rows, if a sample is all that is asked for.
-    fn only_sample(&self) -> Option<Draws> {
-        let others = self.input.is_some()
-            || self.mean.is_some()
-            || self.column_sums.is_some()
-            || self.softplus.is_some();
-        let (_, draws) = self.sample.as_ref().filter(|_| !others)?;
-        Some(draws.from_row(self.rows.start))
-    }
-
-    fn split_rows(self, panels: usize) -> (Self, Self) {
-        let groups = self.columns.len().div_ceil(WORD_BITS);
-        let at = panels * PANEL_ROWS;
-        let middle = self.rows.start + at;
-        let (input, input2) = self.input.map(|x| x.split_at_row(at)).unzip();
-        let (mean, mean2) = self.mean.map(|x| x.split_at_row(at)).unzip();
-        let (sample, sample2) = self
-            .sample
-            .map(|(x, draws)| {
-                let (upper, lower) = x.split_at_row(at);
-                ((upper, draws), (lower, draws))
-            })
-            .unzip();
-        let (column_sums, column_sums2) = cut(self.column_sums, panels * groups * WORD_BITS);
-        let (softplus, softplus2) = cut(self.softplus, at * groups);
-        let columns = self.columns;
-        (
-            Region {
-                rows: self.rows.start..middle,
-                columns: columns.clone(),
-                input,
-                mean,
-                sample,
-                column_sums,
-                softplus,
-            },
-            Region {
-                rows: middle..self.rows.end,
-                columns,
-                input: input2,
-                mean: mean2,
-                sample: sample2,
-                column_sums: column_sums2,
-                softplus: softplus2,
-            },
-        )
-    }
-
-    /// Splits at a multiple of a word.
-    fn split_columns(self, at: usize) -> (Self, Self) {
-        let middle = self.columns.start + at;
-        let (input, input2) = self.input.map(|x| x.split_at_column(at)).unzip();
-        let (mean, mean2) = self.mean.map(|x| x.split_at_column(at)).unzip();
-        let (sample, sample2) = self
-            .sample
-            .map(|(x, draws)| {
-                let (left, right) = x.split_at_column(at);
-                ((left, draws), (right, draws))
-            })
-            .unzip();
-        let panels = self.rows.len().div_ceil(PANEL_ROWS);
-        let (column_sums, column_sums2) = cut(self.column_sums, at * panels);
-        let (softplus, softplus2) = cut(self.softplus, at / WORD_BITS * self.rows.len());
-        let rows = self.rows;
-        (
-            Region {
-                rows: rows.clone(),
-                columns: self.columns.start..middle,
-                input,
-                mean,
-                sample,
-                column_sums,
-                softplus,
-            },
-            Region {
-                rows,
-                columns: middle..self.columns.end,
-                input: input2,
-                mean: mean2,
-                sample: sample2,
-                column_sums: column_sums2,
-                softplus: softplus2,
-            },
-        )
+/// `out` of the partial sums of rows, `groups` of them for each panel of `panel` rows.
+fn add_rows(out: &mut [f64], partial: &[f64], panel: usize, groups: usize) {
+    out.fill(0.0);
+    let partial = partial.chunks((groups * panel).max(1));
+    for (out, partial) in out.chunks_mut(panel).zip(partial) {
+        for group in partial.chunks_exact(out.len()) {
+            for (out, x) in out.iter_mut().zip(group) {
+                *out += x;
+            }
+        }
     }
 }
 
@@ -504,56 +415,6 @@ fn add_product(
                 expand(x, rows.clone(), part.clone(), 1.0, expanded, EXPAND_COLUMNS);
                 let a = Operand::row_major(expanded, n, part.len(), EXPAND_COLUMNS);
                 multiply(provider(), 1.0, a, b.rows(part), product, stride);
-            }
-        }
-    }
-}
-
-/// Writes bits `rows x columns` of `x` as floats 0 and `one` to `to`, rows `stride` apart; `columns` starts at a word, and up to the next
-/// multiple of a word beyond its end is overwritten.
-pub(super) fn expand(
-    x: BitView<'_>,
-    rows: Range<usize>,
-    columns: Range<usize>,
-    one: f32,
-    to: &mut [f32],
-    stride: usize,
-) {
-    dispatch(Expand {
-        x,
-        rows,
-        columns,
-        one,
-        to,
-        stride,
-    });
-}
-
-struct Expand<'a> {
-    x: BitView<'a>,
-    rows: Range<usize>,
-    columns: Range<usize>,
-    one: f32,
-    to: &'a mut [f32],
-    stride: usize,
-}
-
-impl Operation for Expand<'_> {
-    type Output = ();
-    #[inline(always)]
-    fn run<S: Simd>(self, s: S) {
-        assert!(self.columns.start.is_multiple_of(WORD_BITS));
-        let words = self.columns.start / WORD_BITS..self.columns.end.div_ceil(WORD_BITS);
-        assert!(words.len() * WORD_BITS <= self.stride);
-        let one = s.splat(self.one);
-        for (i, to) in self.rows.zip(self.to.chunks_mut(self.stride)) {
-            for (&word, to) in self.x.row(i)[words.clone()]
-                .iter()
-                .zip(to.chunks_exact_mut(WORD_BITS))
-            {
-                for (k, to) in to.chunks_exact_mut(S::LANES).enumerate() {
-                    s.store(to, s.mul(s.expand((word >> (k * S::LANES)) as u32), one));
-                }
             }
         }
     }

@@ -17,10 +17,13 @@
 mod active;
 mod connection;
 mod dense;
+mod expand;
 mod fused;
 mod lookup;
 mod outer;
 mod popcount;
+mod quantize;
+mod region;
 mod registers;
 mod samples;
 

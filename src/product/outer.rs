@@ -4,7 +4,7 @@ use super::{
     PhaseTables,
     connection::route,
     dense::{Operand, multiply, provider},
-    fused::expand,
+    expand::expand,
     lookup::WIDTH,
     popcount, registers,
 };

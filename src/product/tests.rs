@@ -281,6 +281,57 @@ fn wrong_shapes_are_refused() {
     assert!(propagate(&[], &[0.0; 3], Tail::new(1.0), &mut buffers).is_err());
 }
 
+/// Bit inputs into one layer, with their weights.
+struct Sources<'a> {
+    sources: &'a [(FixedPoint, Matrix, BitMatrix)],
+    bias: &'a [f32],
+    draws: Draws,
+}
+
+impl Sources<'_> {
+    /// Samples, inputs, means, sums of columns and of softplus for a range of rows.
+    fn outputs(
+        &self,
+        range: std::ops::Range<usize>,
+    ) -> (BitMatrix, Matrix, Matrix, Vec<f32>, Vec<f64>) {
+        let terms: Vec<_> = self
+            .sources
+            .iter()
+            .map(|(fixed, weights, x)| Term {
+                input: Input::Bits(x.view_rows(range.clone())),
+                weights,
+                direction: Direction::Up,
+                fixed: Some(fixed),
+            })
+            .collect();
+        let (k, m) = (range.len(), self.bias.len());
+        let mut alone = BitMatrix::zeros(k, m);
+        let mut sample = BitMatrix::zeros(k, m);
+        let (mut input, mut mean) = (Matrix::zeros(k, m), Matrix::zeros(k, m));
+        let mut columns = vec![0.0; m];
+        let mut softplus = vec![0.0; k];
+        let buffers = &mut Propagation::default();
+        let draws = self.draws.from_row(range.start);
+        let tail = Tail {
+            sample: Some((alone.view_mut(), draws)),
+            ..Tail::new(0.75)
+        };
+        propagate(&terms, self.bias, tail, buffers).unwrap();
+        let tail = Tail {
+            input: Some(input.view_mut()),
+            mean: Some(mean.view_mut()),
+            sample: Some((sample.view_mut(), draws)),
+            column_sums: Some(&mut columns),
+            softplus_sums: Some(&mut softplus),
+            ..Tail::new(0.75)
+        };
+        propagate(&terms, self.bias, tail, buffers).unwrap();
+        assert_eq!(alone, sample);
+        assert!(alone.padding_is_zero());
+        (sample, input, mean, columns, softplus)
+    }
+}
+
 /// Many rows take look-ups in registers where the CPU has them; few take tables in memory. Every output is the same to the bit.
 #[test]
 fn many_rows_and_few_give_the_same_bits() {
@@ -305,43 +356,12 @@ fn many_rows_and_few_give_the_same_bits() {
             .map(&mut make)
             .collect();
         let bias: Vec<f32> = (0..m).map(|j| j as f32 * 0.01 - 0.3).collect();
-        let draws = Draws::new(rows as u64, Site::Gibbs, 4);
-        let run = |range: std::ops::Range<usize>| {
-            let terms: Vec<_> = sources
-                .iter()
-                .map(|(fixed, weights, x)| Term {
-                    input: Input::Bits(x.view_rows(range.clone())),
-                    weights,
-                    direction: Direction::Up,
-                    fixed: Some(fixed),
-                })
-                .collect();
-            let k = range.len();
-            let mut alone = BitMatrix::zeros(k, m);
-            let mut sample = BitMatrix::zeros(k, m);
-            let (mut input, mut mean) = (Matrix::zeros(k, m), Matrix::zeros(k, m));
-            let mut columns = vec![0.0; m];
-            let mut softplus = vec![0.0; k];
-            let buffers = &mut Propagation::default();
-            let draws = draws.from_row(range.start);
-            let tail = Tail {
-                sample: Some((alone.view_mut(), draws)),
-                ..Tail::new(0.75)
-            };
-            propagate(&terms, &bias, tail, buffers).unwrap();
-            let tail = Tail {
-                input: Some(input.view_mut()),
-                mean: Some(mean.view_mut()),
-                sample: Some((sample.view_mut(), draws)),
-                column_sums: Some(&mut columns),
-                softplus_sums: Some(&mut softplus),
-                ..Tail::new(0.75)
-            };
-            propagate(&terms, &bias, tail, buffers).unwrap();
-            assert_eq!(alone, sample);
-            assert!(alone.padding_is_zero());
-            (sample, input, mean, columns, softplus)
+        let layer = Sources {
+            sources: &sources,
+            bias: &bias,
+            draws: Draws::new(rows as u64, Site::Gibbs, 4),
         };
+        let run = |range| layer.outputs(range);
         let many = run(0..rows);
         let mut sums = vec![0.0_f64; m];
         for first in (0..rows).step_by(101) {

@@ -25,145 +25,188 @@ impl Operation for Definitions {
     type Output = ();
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
-        let a: Vec<f32> = (0..S::LANES).map(|k| k as f32 * 0.75 - 3.0).collect();
-        let b: Vec<f32> = (0..S::LANES).map(|k| 5.0 - k as f32 * 0.5).collect();
-        let (va, vb) = (s.load(&a), s.load(&b));
-        let lanes = |x: S::F| {
-            let mut out = vec![f32::NAN; S::LANES];
-            s.store(&mut out, x);
-            out
-        };
-        let check = |x: S::F, f: &dyn Fn(f32, f32) -> f32| {
-            for (k, lane) in lanes(x).into_iter().enumerate() {
-                assert_eq!(lane, f(a[k], b[k]), "lane {k}");
-            }
-        };
-        check(s.add(va, vb), &|a, b| a + b);
-        check(s.sub(va, vb), &|a, b| a - b);
-        check(s.mul(va, vb), &|a, b| a * b);
-        check(s.div(va, vb), &|a, b| a / b);
-        check(s.mul_add(va, vb, va), &|a, b| a * b + a);
-        check(s.min(va, vb), &f32::min);
-        check(s.max(va, vb), &f32::max);
-        check(s.splat(2.5), &|_, _| 2.5);
-        let exponent: Vec<f32> = (0..S::LANES)
-            .map(|k| f32::from_bits(120 + k as u32))
-            .collect();
-        for (k, x) in lanes(s.shift_to_exponent(s.load(&exponent)))
-            .into_iter()
-            .enumerate()
-        {
-            assert_eq!(x, 2_f32.powi(k as i32 - 7));
-        }
-        let less = s.less(va, vb);
-        for k in 0..S::LANES {
-            assert_eq!(less >> k & 1 == 1, a[k] < b[k]);
-        }
-        let mask = 0b1011_0010_1100_1001_u32;
-        for (k, x) in lanes(s.expand(mask)).into_iter().enumerate() {
-            assert_eq!(x, (mask >> k & 1) as f32);
-        }
+        floats(s);
+        masks(s);
+        integers(s);
+        doubles(s);
+        words(s);
+        transposed_floats(s);
+        transposed_words(s);
+    }
+}
 
-        let mixed = s.interleave_bits(0b1000_0000_0000_0001, 0b1100_0000_0000_0010);
-        assert_eq!(
-            mixed, 0b1110_0000_0000_0000_0000_0000_0000_1001,
-            "{mixed:b}"
-        );
+#[inline(always)]
+fn lanes<S: Simd>(s: S, x: S::F) -> Vec<f32> {
+    let mut out = vec![f32::NAN; S::LANES];
+    s.store(&mut out, x);
+    out
+}
 
-        let half = S::LANES / 2;
-        let x: Vec<u64> = (1..=half as u64)
-            .map(|k| k.wrapping_mul(0x9E37_79B9_7F4A_7C15))
-            .collect();
-        let y: Vec<u64> = (1..=half as u64)
-            .map(|k| k.wrapping_mul(0xD1B5_4A32_D192_ED03))
-            .collect();
-        let (vx, vy) = (s.load_u64(&x), s.load_u64(&y));
-        // A register of integers is read back through the exact upper 24 bits of its halves.
-        let check = |v: S::I, f: &dyn Fn(usize) -> u64| {
-            let (low, high) = (lanes(s.lower_16_bits(v)), lanes(s.upper_16_bits(v)));
-            for (k, (low, high)) in low.into_iter().zip(high).enumerate() {
-                let word = (f(k / 2) >> (32 * (k % 2))) as u32;
-                assert_eq!(low, (word & 0xFFFF) as f32, "word {k}");
-                assert_eq!(high, (word >> 16) as f32, "word {k}");
-            }
-        };
-        let low = |x: u64| x & 0xffff_ffff;
-        check(vx, &|k| x[k]);
-        check(s.splat_u64(x[0]), &|_| x[0]);
-        check(s.mul_u32(vx, vy), &|k| low(x[k]) * low(y[k]));
-        check(s.add_u64(vx, vy), &|k| x[k].wrapping_add(y[k]));
-        check(s.xor(vx, vy), &|k| x[k] ^ y[k]);
-        check(s.upper_half(vx), &|k| x[k] >> 32);
-        check(s.pair(vx, vy), &|k| low(x[k]) | y[k] << 32);
-        check(s.interleave_lower(vx, vy), &|k| {
-            if k % 2 == 0 { x[k] } else { y[k - 1] }
-        });
-        check(s.interleave_upper(vx, vy), &|k| {
-            if k % 2 == 0 { x[k + 1] } else { y[k] }
-        });
+/// Two operands, and whether the first is less than the second differs between lanes.
+fn operands<S: Simd>() -> [Vec<f32>; 2] {
+    let a = (0..S::LANES).map(|k| k as f32 * 0.75 - 3.0);
+    let b = (0..S::LANES).map(|k| 5.0 - k as f32 * 0.5);
+    [a.collect(), b.collect()]
+}
 
-        // Doubles, which have one rounding everywhere.
-        let x: Vec<f64> = (0..half).map(|k| k as f64 / 3.0 - 0.7).collect();
-        let y: Vec<f64> = (0..half).map(|k| 5.0 - k as f64 / 7.0).collect();
-        let (vx, vy) = (s.load_f64(&x), s.load_f64(&y));
-        let check = |v: S::D, f: &dyn Fn(usize) -> f64| {
-            let mut lanes = vec![f64::NAN; half];
-            s.store_f64(&mut lanes, v);
-            for (k, lane) in lanes.into_iter().enumerate() {
-                assert_eq!(lane, f(k), "double {k}");
-            }
-        };
-        check(vx, &|k| x[k]);
-        check(s.splat_f64(0.1), &|_| 0.1);
-        check(s.add_f64(vx, vy), &|k| x[k] + y[k]);
-        check(s.mul_f64(vx, vy), &|k| x[k] * y[k]);
-
-        // 16-bit words, through floats and back.
-        let wide: Vec<f32> = (0..2 * S::LANES)
-            .map(|k| (k as f32 - 9.0) * 1010.5)
-            .collect();
-        let words = s.narrow([s.load(&wide), s.load(&wide[S::LANES..])]);
-        let mut stored = vec![0_i16; 2 * S::LANES];
-        // SAFETY: the buffer holds 2 * LANES integers.
-        let (words, twice) = unsafe {
-            s.store_words(stored.as_mut_ptr(), words);
-            let words = s.load_words(stored.as_ptr());
-            (words, s.add_words(words, words))
-        };
-        let [low, high] = s.widen(words);
-        let [low2, high2] = s.widen(twice);
-        let both = [lanes(low), lanes(high)].concat();
-        let doubled = [lanes(low2), lanes(high2)].concat();
-        for (k, &x) in wide.iter().enumerate() {
-            let rounded = x.round_ties_even();
-            assert_eq!(f32::from(stored[k]), rounded);
-            assert_eq!(both[k], rounded);
-            assert_eq!(doubled[k], f32::from((rounded as i16).wrapping_mul(2)));
+#[inline(always)]
+fn floats<S: Simd>(s: S) {
+    let [a, b] = operands::<S>();
+    let (va, vb) = (s.load(&a), s.load(&b));
+    let check = |x: S::F, f: &dyn Fn(f32, f32) -> f32| {
+        for (k, lane) in lanes(s, x).into_iter().enumerate() {
+            assert_eq!(lane, f(a[k], b[k]), "lane {k}");
         }
+    };
+    check(s.add(va, vb), &|a, b| a + b);
+    check(s.sub(va, vb), &|a, b| a - b);
+    check(s.mul(va, vb), &|a, b| a * b);
+    check(s.div(va, vb), &|a, b| a / b);
+    check(s.mul_add(va, vb, va), &|a, b| a * b + a);
+    check(s.min(va, vb), &f32::min);
+    check(s.max(va, vb), &f32::max);
+    check(s.splat(2.5), &|_, _| 2.5);
+    let exponent: Vec<f32> = (0..S::LANES)
+        .map(|k| f32::from_bits(120 + k as u32))
+        .collect();
+    let powers = lanes(s, s.shift_to_exponent(s.load(&exponent)));
+    for (k, x) in powers.into_iter().enumerate() {
+        assert_eq!(x, 2_f32.powi(k as i32 - 7));
+    }
+}
 
-        let n = S::LANES;
-        let stride = n + 3;
-        let from: Vec<f32> = (0..n * stride).map(|k| k as f32).collect();
-        let mut to = vec![-1.0; n * stride];
-        // SAFETY: both buffers hold `n` rows of `stride >= n` floats.
-        unsafe { s.transpose(from.as_ptr(), stride, to.as_mut_ptr(), stride) };
-        for i in 0..n {
-            for j in 0..stride {
-                let expected = if j < n { from[j * stride + i] } else { -1.0 };
-                assert_eq!(to[i * stride + j], expected);
-            }
+/// Bits of comparisons, bits to floats, bits between bits.
+#[inline(always)]
+fn masks<S: Simd>(s: S) {
+    let [a, b] = operands::<S>();
+    let less = s.less(s.load(&a), s.load(&b));
+    for k in 0..S::LANES {
+        assert_eq!(less >> k & 1 == 1, a[k] < b[k]);
+    }
+    let mask = 0b1011_0010_1100_1001_u32;
+    for (k, x) in lanes(s, s.expand(mask)).into_iter().enumerate() {
+        assert_eq!(x, (mask >> k & 1) as f32);
+    }
+
+    let mixed = s.interleave_bits(0b1000_0000_0000_0001, 0b1100_0000_0000_0010);
+    assert_eq!(
+        mixed, 0b1110_0000_0000_0000_0000_0000_0000_1001,
+        "{mixed:b}"
+    );
+}
+
+#[inline(always)]
+fn integers<S: Simd>(s: S) {
+    let half = S::LANES / 2;
+    let multiples =
+        |of: u64| -> Vec<u64> { (1..=half as u64).map(|k| k.wrapping_mul(of)).collect() };
+    let x = multiples(0x9E37_79B9_7F4A_7C15);
+    let y = multiples(0xD1B5_4A32_D192_ED03);
+    let (vx, vy) = (s.load_u64(&x), s.load_u64(&y));
+    // A register of integers is read back through the exact upper 24 bits of its halves.
+    let check = |v: S::I, f: &dyn Fn(usize) -> u64| {
+        let low = lanes(s, s.lower_16_bits(v));
+        let high = lanes(s, s.upper_16_bits(v));
+        for (k, (low, high)) in low.into_iter().zip(high).enumerate() {
+            let word = (f(k / 2) >> (32 * (k % 2))) as u32;
+            assert_eq!(low, (word & 0xFFFF) as f32, "word {k}");
+            assert_eq!(high, (word >> 16) as f32, "word {k}");
         }
-        let n = 2 * S::LANES;
-        let stride = n + 5;
-        let from: Vec<i16> = (0..n * stride).map(|k| k as i16).collect();
-        let mut to = vec![-1_i16; n * stride];
-        // SAFETY: both buffers hold `n` rows of `stride >= n` integers.
-        unsafe { s.transpose_words(from.as_ptr(), stride, to.as_mut_ptr(), stride) };
-        for i in 0..n {
-            for j in 0..stride {
-                let expected = if j < n { from[j * stride + i] } else { -1 };
-                assert_eq!(to[i * stride + j], expected);
-            }
+    };
+    let low = |x: u64| x & 0xffff_ffff;
+    check(vx, &|k| x[k]);
+    check(s.splat_u64(x[0]), &|_| x[0]);
+    check(s.mul_u32(vx, vy), &|k| low(x[k]) * low(y[k]));
+    check(s.add_u64(vx, vy), &|k| x[k].wrapping_add(y[k]));
+    check(s.xor(vx, vy), &|k| x[k] ^ y[k]);
+    check(s.upper_half(vx), &|k| x[k] >> 32);
+    check(s.pair(vx, vy), &|k| low(x[k]) | y[k] << 32);
+    check(s.interleave_lower(vx, vy), &|k| {
+        if k % 2 == 0 { x[k] } else { y[k - 1] }
+    });
+    check(s.interleave_upper(vx, vy), &|k| {
+        if k % 2 == 0 { x[k + 1] } else { y[k] }
+    });
+}
+
+/// Doubles, which have one rounding everywhere.
+#[inline(always)]
+fn doubles<S: Simd>(s: S) {
+    let half = S::LANES / 2;
+    let x: Vec<f64> = (0..half).map(|k| k as f64 / 3.0 - 0.7).collect();
+    let y: Vec<f64> = (0..half).map(|k| 5.0 - k as f64 / 7.0).collect();
+    let (vx, vy) = (s.load_f64(&x), s.load_f64(&y));
+    let check = |v: S::D, f: &dyn Fn(usize) -> f64| {
+        let mut lanes = vec![f64::NAN; half];
+        s.store_f64(&mut lanes, v);
+        for (k, lane) in lanes.into_iter().enumerate() {
+            assert_eq!(lane, f(k), "double {k}");
+        }
+    };
+    check(vx, &|k| x[k]);
+    check(s.splat_f64(0.1), &|_| 0.1);
+    check(s.add_f64(vx, vy), &|k| x[k] + y[k]);
+    check(s.mul_f64(vx, vy), &|k| x[k] * y[k]);
+}
+
+/// 16-bit words, through floats and back.
+#[inline(always)]
+fn words<S: Simd>(s: S) {
+    let wide: Vec<f32> = (0..2 * S::LANES)
+        .map(|k| (k as f32 - 9.0) * 1010.5)
+        .collect();
+    let words = s.narrow([s.load(&wide), s.load(&wide[S::LANES..])]);
+    let mut stored = vec![0_i16; 2 * S::LANES];
+    // SAFETY: the buffer holds 2 * LANES integers.
+    let (words, twice) = unsafe {
+        s.store_words(stored.as_mut_ptr(), words);
+        let words = s.load_words(stored.as_ptr());
+        (words, s.add_words(words, words))
+    };
+    let both = s.widen(words).map(|x| lanes(s, x)).concat();
+    let doubled = s.widen(twice).map(|x| lanes(s, x)).concat();
+    for (k, &x) in wide.iter().enumerate() {
+        let rounded = x.round_ties_even();
+        assert_eq!(f32::from(stored[k]), rounded);
+        assert_eq!(both[k], rounded);
+        assert_eq!(doubled[k], f32::from((rounded as i16).wrapping_mul(2)));
+    }
+}
+
+#[inline(always)]
+fn transposed_floats<S: Simd>(s: S) {
+    let n = S::LANES;
+    let stride = n + 3;
+    let from: Vec<f32> = (0..n * stride).map(|k| k as f32).collect();
+    let mut to = vec![-1.0; n * stride];
+    // SAFETY: both buffers hold `n` rows of `stride >= n` floats.
+    unsafe { s.transpose(from.as_ptr(), stride, to.as_mut_ptr(), stride) };
+    assert_transposed(&from, &to, n, stride, -1.0);
+}
+
+#[inline(always)]
+fn transposed_words<S: Simd>(s: S) {
+    let n = 2 * S::LANES;
+    let stride = n + 5;
+    let from: Vec<i16> = (0..n * stride).map(|k| k as i16).collect();
+    let mut to = vec![-1_i16; n * stride];
+    // SAFETY: both buffers hold `n` rows of `stride >= n` integers.
+    unsafe { s.transpose_words(from.as_ptr(), stride, to.as_mut_ptr(), stride) };
+    assert_transposed(&from, &to, n, stride, -1);
+}
+
+/// The `n x n` corner of `to` is that of `from` transposed; beyond it is what was there before.
+fn assert_transposed<T: Copy + PartialEq + std::fmt::Debug>(
+    from: &[T],
+    to: &[T],
+    n: usize,
+    stride: usize,
+    before: T,
+) {
+    for i in 0..n {
+        for j in 0..stride {
+            let expected = if j < n { from[j * stride + i] } else { before };
+            assert_eq!(to[i * stride + j], expected);
         }
     }
 }

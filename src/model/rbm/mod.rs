@@ -1,10 +1,12 @@
 //! The restricted Boltzmann machine.
 
 mod classify;
+mod energy;
 mod gibbs;
 
 pub(crate) use classify::clear_group;
 pub use classify::most_probable;
+pub(crate) use energy::for_each_sent;
 pub use gibbs::GibbsChain;
 
 use super::{Layer, layer::quadratic::check_normalisable};
@@ -368,96 +370,6 @@ impl Rbm {
         self.visible_from_hidden(h, tail, &mut Propagation::default())?;
         Ok(out)
     }
-
-    /// `E(v, h)` of each pair of rows, in f64.
-    ///
-    /// # Errors
-    /// [`Error::Shape`] unless `v` and `h` are `[n x n_visible]` and `[n x n_hidden]`.
-    pub fn energy<'a>(&self, v: impl Into<Input<'a>>, h: impl Into<Input<'a>>) -> Result<Vec<f64>> {
-        let (v, h) = (v.into(), h.into());
-        let found = (v.rows(), v.columns(), h.columns());
-        if found != (h.rows(), self.n_visible(), self.n_hidden()) {
-            return Err(Error::shape(
-                "states",
-                format!(
-                    "{0} x {1} and {0} x {2}",
-                    v.rows(),
-                    self.n_visible(),
-                    self.n_hidden()
-                ),
-                format!(
-                    "{} x {} and {} x {}",
-                    v.rows(),
-                    v.columns(),
-                    h.rows(),
-                    h.columns()
-                ),
-            ));
-        }
-        let mut sent = vec![0.0; self.n_hidden()];
-        Ok((0..v.rows())
-            .map(|s| {
-                sent.fill(0.0);
-                for_each_sent(&self.hidden, h, s, |j, x| sent[j] = x);
-                let mut sum = self.visible.own_term(v, s) + self.hidden.own_term(h, s);
-                for_each_sent(&self.visible, v, s, |i, x| {
-                    let row = self.weights().row(i).iter().zip(&sent);
-                    sum += x * row.map(|(&w, h)| f64::from(w) * h).sum::<f64>();
-                });
-                -sum
-            })
-            .collect())
-    }
-
-    /// `F(v) = -beta b.v - sum_j ln(1 + e^(beta (v W + c)_j))` of each row, so that `p(v) = e^-F(v) / Z`; of other kinds of units, their own
-    /// energies and log-partitions. Inputs are f32 products, sums f64: the error is some 1e-4 for 784 x 500. Real-valued rows of a binary
-    /// layer: the same formula.
-    ///
-    /// # Errors
-    /// As [`Self::input_h_from_v`].
-    pub fn free_energy_v<'a>(&self, v: impl Into<Input<'a>>, beta: f32) -> Result<Vec<f64>> {
-        let v = v.into();
-        let mut out = vec![0.0; v.rows()];
-        let tail = Tail {
-            softplus_sums: Some(&mut out),
-            precise: true,
-            ..Tail::new(beta)
-        };
-        self.hidden_from_visible(v, tail, &mut Propagation::default())?;
-        for (s, f) in out.iter_mut().enumerate() {
-            *f = -*f - f64::from(beta) * self.visible.own_term(v, s);
-        }
-        Ok(out)
-    }
-
-    /// The free energy of hidden states, `-beta c.h - sum_i ln(1 + e^(beta (h W' + b)_i))`.
-    ///
-    /// # Errors
-    /// As [`Self::input_h_from_v`].
-    pub fn free_energy_h<'a>(&self, h: impl Into<Input<'a>>, beta: f32) -> Result<Vec<f64>> {
-        let h = h.into();
-        let mut out = vec![0.0; h.rows()];
-        let tail = Tail {
-            softplus_sums: Some(&mut out),
-            precise: true,
-            ..Tail::new(beta)
-        };
-        self.visible_from_hidden(h, tail, &mut Propagation::default())?;
-        for (s, f) in out.iter_mut().enumerate() {
-            *f = -*f - f64::from(beta) * self.hidden.own_term(h, s);
-        }
-        Ok(out)
-    }
-
-    /// `mean over the rows of ln p(v) = -F(v) - ln Z`, in nats, for a given `ln Z`.
-    ///
-    /// # Errors
-    /// As [`Self::input_h_from_v`].
-    pub fn mean_log_likelihood<'a>(&self, v: impl Into<Input<'a>>, log_z: f64) -> Result<f64> {
-        let free = self.free_energy_v(v, 1.0)?;
-        let n = free.len() as f64;
-        Ok(-free.iter().sum::<f64>() / n - log_z)
-    }
 }
 
 /// `ln((p + q) / (1 - p + q))` with `q` half of `pseudo` over `count`: the log-odds of means with pseudo-examples, half of them on.
@@ -490,21 +402,4 @@ pub(super) fn between(
     let done = then((&scaled).into(), buffers);
     buffers.scaled = Some(scaled);
     done
-}
-
-/// `f(unit, what its neighbours receive)` of the units of sample `s` that are not zero.
-pub(crate) fn for_each_sent(
-    layer: &Layer,
-    states: Input<'_>,
-    s: usize,
-    mut f: impl FnMut(usize, f64),
-) {
-    match states {
-        Input::Bits(v) => v.ones(s).for_each(|i| f(i, layer.precision(i))),
-        Input::Real(v) => {
-            for (i, &x) in v.row(s).iter().enumerate().filter(|(_, x)| **x != 0.0) {
-                f(i, f64::from(x) * layer.precision(i));
-            }
-        }
-    }
 }

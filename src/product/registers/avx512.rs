@@ -212,6 +212,10 @@ impl Tables {
 
     /// Whole triples for four vectors of rows: the inner loop, in assembler because compilers spill its registers and make shifts,
     /// which wait for the same ports as permutations, of its multiplications.
+    #[expect(
+        clippy::too_many_lines,
+        reason = "one loop, whose registers are named once for all its instructions"
+    )]
     #[inline]
     #[target_feature(enable = "avx512f,avx512bw")]
     unsafe fn look_up_triples(

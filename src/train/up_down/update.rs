@@ -180,18 +180,21 @@ mod tests {
         train::{Learning, Parameters, UpDown},
     };
 
-    /// Steps by look-up against plain sums over the states that were drawn.
-    #[test]
-    fn steps_are_those_of_the_states_at_hand() {
-        let sizes = [130, 70, 64, 90];
-        let weight = |i: usize, j: usize| ((i * 7 + j * 13) % 19) as f32 / 60.0 - 0.15;
+    const ROWS: usize = 200;
+    const SIZES: [usize; 4] = [130, 70, 64, 90];
+
+    fn weight(i: usize, j: usize) -> f32 {
+        ((i * 7 + j * 13) % 19) as f32 / 60.0 - 0.15
+    }
+
+    fn network() -> Dbn {
         let pair = |l: usize| {
             let layer = |n: usize| Layer {
                 bias: (0..n).map(|i| weight(i, l)).collect(),
                 ..Layer::bernoulli(n)
             };
-            let weights = Matrix::from_fn(sizes[l], sizes[l + 1], weight);
-            let (below, above) = (layer(sizes[l]), layer(sizes[l + 1]));
+            let weights = Matrix::from_fn(SIZES[l], SIZES[l + 1], weight);
+            let (below, above) = (layer(SIZES[l]), layer(SIZES[l + 1]));
             Directed::new(below, above, weights, None).unwrap()
         };
         let top = Rbm::from_parameters(
@@ -199,15 +202,55 @@ mod tests {
             vec![0.1; 64],
             vec![-0.1; 90],
         );
-        let dbn = Dbn::new(vec![pair(0), pair(1)], top.unwrap()).unwrap();
-        let bits = BitMatrix::from_fn(200, 130, |i, j| (i * 3 + j * 5 + i * j) % 7 < 3);
+        Dbn::new(vec![pair(0), pair(1)], top.unwrap()).unwrap()
+    }
+
+    /// Exact means of the layer above `x`, or below it.
+    fn mean_of(pair: &Directed, x: &Matrix, up: bool) -> Matrix {
+        let layer = if up { pair.above() } else { pair.below() };
+        let mut out = Matrix::zeros(ROWS, layer.size());
+        let tail = Tail {
+            mean: Some(out.view_mut()),
+            precise: true,
+            ..Tail::new(1.0)
+        };
+        let buffers = &mut Propagation::default();
+        match up {
+            true => pair.above_from_below(x.into(), tail, buffers).unwrap(),
+            false => pair.below_from_above(x.into(), tail, buffers).unwrap(),
+        }
+        out
+    }
+
+    /// Predictions by look-up are off by up to half a step of each active input, 70 of 2^-14 or so;
+    /// sums in fixed point by less than 2^-8 of an example each, without bias.
+    fn assert_step(velocity: &Parameters, source: &Matrix, target: &Matrix, mean: &Matrix) {
+        let error = |s: usize, j: usize| target.row(s)[j] - mean.row(s)[j];
+        for i in 0..source.columns() {
+            for j in 0..target.columns() {
+                let sum: f32 = (0..ROWS).map(|s| source.row(s)[i] * error(s, j)).sum();
+                let (found, expected) = (velocity.weights[0].row(i)[j], sum / ROWS as f32);
+                assert!((found - expected).abs() < 2e-3, "{found} for {expected}");
+            }
+        }
+        for (j, found) in velocity.bias[1].iter().enumerate() {
+            let sum: f32 = (0..ROWS).map(|s| error(s, j)).sum();
+            assert!((found - sum / ROWS as f32).abs() < 2e-3);
+        }
+    }
+
+    /// Steps by look-up against plain sums over the states that were drawn.
+    #[test]
+    fn steps_are_those_of_the_states_at_hand() {
+        let dbn = network();
+        let bits = BitMatrix::from_fn(ROWS, 130, |i, j| (i * 3 + j * 5 + i * j) % 7 < 3);
         let data = Examples::new(bits).unwrap();
         let one = || Schedule::Constant(1.0);
         let options = UpDownOptions {
             generative_rate: one(),
             recognition_rate: one(),
             learning: Learning {
-                batch_size: 200,
+                batch_size: ROWS,
                 learning_rate: one(),
                 ..UpDownOptions::default().learning
             },
@@ -217,72 +260,27 @@ mod tests {
         assert_eq!(run.update(&data).unwrap(), Done::Updated);
         let v = run.minibatch.input();
         let run = &run.learner;
-        let numbers = |x: Input<'_>| x.to_matrix();
-        // Predictions by look-up are off by up to half a step of each active input, 70 of 2^-14 or so; sums in fixed point by less than 2^-8
-        // of an example each, without bias.
-        let close = |velocity: &Parameters, source: &Matrix, target: &Matrix, mean: &Matrix| {
-            for i in 0..source.columns() {
-                for j in 0..target.columns() {
-                    let sum: f32 = (0..200)
-                        .map(|s| source.row(s)[i] * (target.row(s)[j] - mean.row(s)[j]))
-                        .sum();
-                    let found = velocity.weights[0].row(i)[j];
-                    assert!(
-                        (found - sum / 200.0).abs() < 2e-3,
-                        "{found} for {}",
-                        sum / 200.0
-                    );
-                }
-            }
-            for (j, found) in velocity.bias[1].iter().enumerate() {
-                let sum: f32 = (0..200).map(|s| target.row(s)[j] - mean.row(s)[j]).sum();
-                assert!((found - sum / 200.0).abs() < 2e-3);
-            }
-        };
         for (l, pair) in dbn.directed().iter().enumerate() {
-            let mean_of = |x: &Matrix, up: bool| {
-                let n = if up { sizes[l + 1] } else { sizes[l] };
-                let mut out = Matrix::zeros(200, n);
-                let tail = Tail {
-                    mean: Some(out.view_mut()),
-                    precise: true,
-                    ..Tail::new(1.0)
-                };
-                let buffers = &mut Propagation::default();
-                match up {
-                    true => pair.above_from_below(x.into(), tail, buffers).unwrap(),
-                    false => pair.below_from_above(x.into(), tail, buffers).unwrap(),
-                }
-                out
-            };
-            let target = if l == 0 {
-                numbers(v)
-            } else {
-                run.wake[l - 1].to_matrix()
+            let target = match l {
+                0 => v.to_matrix(),
+                _ => run.wake[l - 1].to_matrix(),
             };
             let source = run.wake[l].to_matrix();
             let velocity = &run.pairs[l];
-            close(
-                &velocity.generative,
-                &source,
-                &target,
-                &mean_of(&source, false),
-            );
+            let mean = mean_of(pair, &source, false);
+            assert_step(&velocity.generative, &source, &target, &mean);
             let (source, target) = (run.sleep[l].to_matrix(), run.sleep[l + 1].to_matrix());
-            close(
-                &velocity.recognition,
-                &source,
-                &target,
-                &mean_of(&source, true),
-            );
+            let mean = mean_of(pair, &source, true);
+            assert_step(&velocity.recognition, &source, &target, &mean);
         }
         let [positive, negative] =
             [&run.positive, &run.negative].map(|x| [x[0].to_matrix(), x[1].to_matrix()]);
         for i in 0..64 {
             for j in 0..90 {
-                let of =
-                    |[v, h]: &[Matrix; 2]| (0..200).map(|s| v.row(s)[i] * h.row(s)[j]).sum::<f32>();
-                let expected = (of(&positive) - of(&negative)) / 200.0;
+                let of = |[v, h]: &[Matrix; 2]| {
+                    (0..ROWS).map(|s| v.row(s)[i] * h.row(s)[j]).sum::<f32>()
+                };
+                let expected = (of(&positive) - of(&negative)) / ROWS as f32;
                 let found = run.optimizer.first.weights[0].row(i)[j];
                 assert!((found - expected).abs() < 1e-5);
             }

@@ -1,0 +1,170 @@
+//! Weights to fixed point: the step of a block, and its integers for both directions.
+
+use super::lookup::{BLOCK, SLAB, SLABS, WIDTH};
+use crate::{
+    matrix::MatrixView,
+    simd::{Operation, Simd},
+};
+
+/// Most that the integers of one row or column of a block may add up to before rounding: rounding adds up to half for each of 128, and
+/// the f32 sums that choose the step are off by less than 1e-4 of themselves.
+pub const LARGEST_SUM: f32 = 32_700.0;
+/// Sums below this are as good as zero.
+pub(super) const SMALLEST_SUM: f32 = 1e-30;
+
+/// Fixed-point copies of one block of rows.
+pub(super) struct Quantize<'a> {
+    pub(super) weights: MatrixView<'a>,
+    pub(super) up: &'a mut [i16],
+    /// Empty if it is not wanted.
+    pub(super) down: &'a mut [i16],
+    pub(super) steps: &'a mut [f32],
+}
+
+impl Operation for Quantize<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        let rows = self.weights.rows();
+        let stride = self.weights.stride();
+        let padded = self.weights.padded();
+        for (j, step) in self.steps.iter_mut().enumerate() {
+            let columns = (self.weights.columns() - j * BLOCK).min(BLOCK);
+            let vectors = columns.div_ceil(S::LANES);
+            let block = &padded[(j * BLOCK).min(padded.len())..];
+            // The last row ends with its padding.
+            assert!(rows == 0 || block.len() >= (rows - 1) * stride + vectors * S::LANES);
+            let sum = largest_sum(s, block, stride, rows, vectors);
+            *step = if sum < SMALLEST_SUM {
+                0.0
+            } else {
+                sum / LARGEST_SUM
+            };
+            let inverse = s.splat(if *step > 0.0 && step.is_finite() {
+                1.0 / *step
+            } else {
+                0.0
+            });
+            let slabs = j * SLABS * SLAB..(j + 1) * SLABS * SLAB;
+            let up = &mut self.up[slabs.clone()];
+            let down = self.down.get_mut(slabs).unwrap_or_default();
+            let zero = s.narrow([s.splat(0.0); 2]);
+            for (k, slab) in up.chunks_exact_mut(SLAB).enumerate() {
+                for v in 0..WIDTH / (2 * S::LANES) {
+                    let first = k * WIDTH / S::LANES + 2 * v;
+                    for i in 0..BLOCK {
+                        let mut words = zero;
+                        if i < rows && first < vectors {
+                            let from = &block[i * stride + first * S::LANES..];
+                            let low = s.mul(s.load(from), inverse);
+                            let high = if first + 1 < vectors {
+                                s.mul(s.load(&from[S::LANES..]), inverse)
+                            } else {
+                                s.splat(0.0)
+                            };
+                            words = s.narrow([low, high]);
+                        }
+                        let to = &mut slab[i * WIDTH + v * 2 * S::LANES..][..2 * S::LANES];
+                        // SAFETY: the slice is of 2 * LANES integers.
+                        unsafe { s.store_words(to.as_mut_ptr(), words) };
+                    }
+                }
+            }
+            for (k, from) in up.chunks_exact(SLAB).enumerate() {
+                for (l, to) in down.chunks_exact_mut(SLAB).enumerate() {
+                    let (side, rows, columns) = (2 * S::LANES, l * WIDTH, k * WIDTH);
+                    for (i, j) in [(0, 0), (0, side), (side, 0), (side, side)] {
+                        if i < WIDTH && j < WIDTH {
+                            // SAFETY: squares of `side` within the WIDTH x WIDTH squares at these rows of the slabs.
+                            unsafe {
+                                s.transpose_words(
+                                    from.as_ptr().add((rows + i) * WIDTH + j),
+                                    WIDTH,
+                                    to.as_mut_ptr().add((columns + j) * WIDTH + i),
+                                    WIDTH,
+                                );
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Over the rows and the columns of a block, the largest sum of the positive or of the negative elements' magnitudes: half of the
+/// magnitudes' sum and the sum's magnitude. NaN and infinite elements make it NaN or infinite.
+#[inline(always)]
+fn largest_sum<S: Simd>(s: S, block: &[f32], stride: usize, rows: usize, vectors: usize) -> f32 {
+    /// Vectors of a block with the fewest lanes.
+    const MOST: usize = BLOCK / 8;
+    let zero = s.splat(0.0);
+    let magnitude = |x| s.max(x, s.sub(zero, x));
+    let mut columns = [[zero; 2]; MOST];
+    let columns = &mut columns[..vectors];
+    // NaN survives an addition, not a maximum.
+    let (mut largest, mut all) = (zero, zero);
+    for first in (0..rows).step_by(S::LANES) {
+        // Partial sums of LANES rows, a row each, then turned so that rows are lanes.
+        let mut partial = [[0.0_f32; 16 * 16]; 2];
+        for k in 0..S::LANES.min(rows - first) {
+            let row = &block[(first + k) * stride..];
+            let (mut sum, mut size) = (zero, zero);
+            for (v, column) in columns.iter_mut().enumerate() {
+                let w = s.load(&row[v * S::LANES..]);
+                let m = magnitude(w);
+                sum = s.add(sum, w);
+                size = s.add(size, m);
+                column[0] = s.add(column[0], w);
+                column[1] = s.add(column[1], m);
+            }
+            s.store(&mut partial[0][k * S::LANES..], sum);
+            s.store(&mut partial[1][k * S::LANES..], size);
+        }
+        let mut sums = [zero; 2];
+        for (partial, sum) in partial.iter().zip(&mut sums) {
+            let mut turned = [0.0_f32; 16 * 16];
+            // SAFETY: squares of LANES x LANES floats.
+            unsafe { s.transpose(partial.as_ptr(), S::LANES, turned.as_mut_ptr(), S::LANES) };
+            for lane in turned[..S::LANES * S::LANES].chunks_exact(S::LANES) {
+                *sum = s.add(*sum, s.load(lane));
+            }
+        }
+        all = s.add(all, sums[1]);
+        largest = s.max(largest, s.add(magnitude(sums[0]), sums[1]));
+    }
+    for column in columns.iter() {
+        largest = s.max(largest, s.add(magnitude(column[0]), column[1]));
+    }
+    let mut lanes = [[0.0_f32; 16]; 2];
+    s.store(&mut lanes[0], largest);
+    s.store(&mut lanes[1], all);
+    let mut largest = 0.0_f32;
+    let [of_rows, sums] = &lanes;
+    for (x, sum) in of_rows.iter().zip(sums).take(S::LANES) {
+        if !sum.is_finite() {
+            return f32::INFINITY;
+        }
+        largest = largest.max(*x);
+    }
+    0.5 * largest
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{
+        matrix::Matrix,
+        product::lookup::{FixedPoint, LARGEST_STEP},
+    };
+
+    #[test]
+    fn weights_that_are_not_finite_make_the_step_unusable() {
+        for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+            let weights =
+                Matrix::from_fn(140, 3, |i, j| if (i, j) == (130, 1) { bad } else { 1.0 });
+            let step = FixedPoint::new(&weights).largest_step();
+            assert!(step > LARGEST_STEP, "{bad}: {step}");
+        }
+    }
+}
