@@ -367,11 +367,10 @@ fn first_not_finite(matrix: &Matrix) -> Option<(usize, usize, f32)> {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+mod tests {
     use super::*;
 
-    /// Labelled by their rows.
-    pub(in crate::dataset) fn grey(rows: usize, columns: usize) -> Examples {
+    fn grey(rows: usize, columns: usize) -> Examples {
         let matrix = Matrix::from_fn(rows, columns, |i, j| ((i * 31 + j * 17) % 11) as f32 / 10.0);
         let labels = (0..rows as u32).collect();
         Examples::new(matrix).unwrap().with_labels(labels).unwrap()
@@ -421,7 +420,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn labels_become_units() {
+    fn labels_become_units_and_values_are_standardised() {
         let real = grey(5, 70);
         let bits = real.clone().binarized(Binarization::Sampled, 1, 0);
         for examples in [&real, &bits] {
@@ -433,6 +432,24 @@ pub(super) mod tests {
             assert!(mean[70..75].iter().all(|&m| m == 0.2) && mean[75..] == [0.0; 2]);
             assert!(examples.with_label_units(4).is_err());
         }
+        let (mean, deviation) = (real.mean(), real.deviation());
+        let standard = real.shifted(&mean, &deviation).unwrap();
+        for j in 0..70 {
+            assert!(
+                standard.mean()[j].abs() < 1e-6 && (standard.deviation()[j] - 1.0).abs() < 1e-5
+            );
+        }
+        let spins = bits.shifted(&[0.5; 70], &[0.5; 70]).unwrap();
+        assert!(
+            spins
+                .states()
+                .real()
+                .unwrap()
+                .elements()
+                .all(|x| x == 1.0 || x == -1.0)
+        );
+        assert_eq!(grey(1, 3).deviation(), [1.0; 3]);
+        assert!(real.shifted(&[0.0; 3], &deviation).is_err());
     }
 
     #[test]

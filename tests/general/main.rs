@@ -3,7 +3,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
-mod boltzmann;
-mod boltzmann_checkpoint;
-mod boltzmann_sampling;
-mod boltzmann_training;
+mod checkpoint;
+mod machine;
+mod sampling;
+mod training;

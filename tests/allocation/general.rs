@@ -1,0 +1,54 @@
+//! Updates of general machines by every way of sampling.
+
+use super::allocations;
+use harmonium::{
+    bits::BitMatrix,
+    dataset::Examples,
+    model::{BoltzmannMachine, MeanField},
+    train::{
+        BoltzmannNegative, BoltzmannOptions, BoltzmannPositive, BoltzmannTraining, Learning, Rule,
+    },
+};
+use rayon::ThreadPool;
+
+pub(super) fn updates(pool: &ThreadPool) {
+    let bits = BitMatrix::from_fn(1000, 90, |i, j| (i * 3 + j * 7) % 5 < 2);
+    let data = Examples::new(bits).unwrap();
+    let (gibbs, mean_field) = (
+        BoltzmannPositive::Gibbs { steps: 2 },
+        BoltzmannPositive::MeanField(MeanField::default()),
+    );
+    let persistent = BoltzmannNegative::Persistent {
+        chains: 100,
+        steps: 2,
+    };
+    let mcmc = BoltzmannNegative::Mcmc {
+        chains: 50,
+        steps: 2,
+    };
+    for (n_hidden, positive, negative) in [
+        (40, gibbs, persistent),
+        (40, mean_field, persistent),
+        (40, gibbs, mcmc),
+        (0, gibbs, persistent),
+        (0, gibbs, BoltzmannNegative::PseudoLikelihood),
+    ] {
+        let options = BoltzmannOptions {
+            positive,
+            negative,
+            learning: Learning {
+                batch_size: 96,
+                optimizer: Rule::ADAM,
+                ..Learning::default()
+            },
+        };
+        let machine = BoltzmannMachine::bernoulli(90, n_hidden);
+        let machine = machine.initialized_from(&data, 1).unwrap();
+        let mut training = BoltzmannTraining::new(machine, options, &data).unwrap();
+        let count = allocations(pool, 30, || {
+            let _ = training.update(&data).unwrap();
+        });
+        let threads = pool.current_num_threads();
+        assert_eq!(count, 0, "{positive:?}, {negative:?} on {threads} threads");
+    }
+}

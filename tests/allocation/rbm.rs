@@ -1,0 +1,194 @@
+//! Updates of RBMs: every negative phase, every optimizer, every kind of unit.
+
+use super::allocations;
+use harmonium::{
+    bits::BitMatrix,
+    dataset::Examples,
+    matrix::Matrix,
+    model::{Layer, Rbm},
+    states::States,
+    train::{
+        Averaging, Centering, Learning, Negative, Objective, Options, Reconstruction, Rule,
+        Schedule, Sparsity, Training,
+    },
+    units::{Kind, Units},
+};
+use rayon::ThreadPool;
+
+/// Negative phases, some with a largest norm of the gradient.
+const NEGATIVE_PHASES: [(Negative, Option<f32>); 7] = [
+    (
+        Negative::Persistent {
+            chains: 100,
+            steps: 2,
+        },
+        None,
+    ),
+    (
+        Negative::FastPersistent {
+            chains: 100,
+            steps: 1,
+            fast_rate: 0.01,
+            fast_decay: 0.95,
+        },
+        None,
+    ),
+    (
+        Negative::Tempered {
+            chains: 25,
+            steps: 1,
+            temperatures: 4,
+            lowest: 0.5,
+        },
+        None,
+    ),
+    (
+        // Without a snapshot on the way, which would be new memory.
+        Negative::Trajectory {
+            chains: 25,
+            steps: 1,
+            acceptance: f32::MIN_POSITIVE,
+            snapshots: 4,
+        },
+        None,
+    ),
+    (
+        Negative::ContrastiveDivergence {
+            steps: 2,
+            reconstruction: Reconstruction::Sampled,
+        },
+        Some(1.0),
+    ),
+    (
+        Negative::ContrastiveDivergence {
+            steps: 1,
+            reconstruction: Reconstruction::Smoothed,
+        },
+        None,
+    ),
+    (
+        Negative::Mcmc {
+            chains: 50,
+            steps: 2,
+        },
+        None,
+    ),
+];
+
+const OTHER_UNITS: [(&str, &str, Objective, f32); 4] = [
+    ("gaussian", "bernoulli", Objective::Generative, 0.1),
+    ("spin", "relu:100+spin:100", Objective::Generative, 0.0),
+    (
+        "bernoulli+softmax:10",
+        "bernoulli",
+        Objective::Discriminative,
+        0.0,
+    ),
+    (
+        "bernoulli+softmax:10",
+        "bernoulli",
+        Objective::Hybrid {
+            generative_weight: 0.1,
+        },
+        0.0,
+    ),
+];
+
+/// Thirty updates of the machine allocate nothing.
+fn check(rbm: Rbm, options: Options, data: &Examples, pool: &ThreadPool, what: &str) {
+    let rbm = rbm.initialized_from(data, 1).unwrap();
+    let mut training = Training::new(rbm, options, data).unwrap();
+    let count = allocations(pool, 30, || {
+        let _ = training.update(data).unwrap();
+    });
+    let threads = pool.current_num_threads();
+    assert_eq!(count, 0, "{what} on {threads} threads");
+}
+
+/// Of bits, of reals, and of bits drawn anew from reals.
+pub(super) fn negative_phases(bits: &BitMatrix, pool: &ThreadPool) {
+    let grey = bits.to_matrix();
+    for (values, resample_data) in [
+        (States::from(bits.clone()), false),
+        (grey.clone().into(), false),
+        (grey.into(), true),
+    ] {
+        let data = Examples::new(values).unwrap();
+        for (negative, gradient_clip) in NEGATIVE_PHASES {
+            let options = Options {
+                negative,
+                learning: Learning {
+                    gradient_clip,
+                    resample_data,
+                    batch_size: 96, // a short last batch within the counted updates
+                    momentum: Schedule::Constant(0.5),
+                    ..Learning::default()
+                },
+                ..Options::default()
+            };
+            let rbm = Rbm::bernoulli(300, 200);
+            check(rbm, options, &data, pool, &format!("{negative:?}"));
+        }
+    }
+}
+
+pub(super) fn optimizers(bits: &BitMatrix, pool: &ThreadPool) {
+    let data = Examples::new(bits.clone()).unwrap();
+    for (optimizer, gradient_clip) in [(Rule::Nesterov, Some(1.0)), (Rule::ADAM, None)] {
+        let options = Options {
+            centering: Some(Centering::default()),
+            sparsity: Some(Sparsity::default()),
+            learning: Learning {
+                optimizer,
+                gradient_clip,
+                max_norm: Some(0.1),
+                averaging: Some(Averaging::Exponential(0.99)),
+                batch_size: 96,
+                ..Learning::default()
+            },
+            ..Options::default()
+        };
+        let rbm = Rbm::bernoulli(300, 200);
+        check(rbm, options, &data, pool, &format!("{optimizer:?}"));
+    }
+}
+
+/// Examples whose columns from the first softmax group on are one-hot, and the others `bits`.
+fn examples_of(units: &Units, bits: &BitMatrix) -> Examples {
+    let group = units.segments().iter().find(|s| s.kind == Kind::Softmax);
+    let first = group.map_or(300, |s| s.first);
+    let values = Matrix::from_fn(1000, 300, |i, j| {
+        f32::from(if j < first {
+            bits.get(i, j)
+        } else {
+            j == first + i % 10
+        })
+    });
+    if units.are_binary() {
+        let bits = BitMatrix::from_matrix(&values).unwrap();
+        Examples::new(bits).unwrap()
+    } else {
+        Examples::new(values).unwrap()
+    }
+}
+
+pub(super) fn other_units(bits: &BitMatrix, pool: &ThreadPool) {
+    for (visible, hidden, objective, variance_rate) in OTHER_UNITS {
+        let layer = |text, n| Layer::new(Units::parse(text, n).unwrap());
+        let (visible, hidden) = (layer(visible, 300), layer(hidden, 200));
+        let data = examples_of(&visible.units, bits);
+        let options = Options {
+            objective,
+            variance_rate,
+            learning: Learning {
+                batch_size: 96,
+                learning_rate: Schedule::Constant(1e-3),
+                ..Learning::default()
+            },
+            ..Options::default()
+        };
+        let units = format!("{}, {}", visible.units, hidden.units);
+        let rbm = Rbm::unconnected(visible, hidden).unwrap();
+        check(rbm, options, &data, pool, &units);
+    }
+}
