@@ -14,4 +14,3 @@ mod states;
 mod stream;
 mod trajectory_training;
 mod units;
-mod units_training;

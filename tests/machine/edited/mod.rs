@@ -3,7 +3,7 @@
 
 mod runs;
 
-use harmonium::{Error, checkpoint::Checkpoint, dataset::Examples, recipe::AnyRun};
+use harmonium::{Error, checkpoint::Checkpoint, dataset::Examples, model::Model, recipe::AnyRun};
 use runs::{data, runs};
 use safetensors::SafeTensors;
 use serde_json::{Value, json};
@@ -117,12 +117,39 @@ fn whatever_a_number_of_a_run_is_nothing_panics() {
     assert!(loaded > 500 && refused > 2500, "{loaded}, {refused}");
 }
 
-#[test]
-fn refusals_name_the_file_and_the_entry() {
+/// One entry of a run's metadata, another value, and what is said of it.
+type Edit = (
+    &'static str,
+    &'static str,
+    &'static str,
+    Value,
+    &'static str,
+);
+
+/// Each edit is refused with the file, the metadata and the entry.
+fn assert_named(edits: impl IntoIterator<Item = Edit>) {
     let directory = tempfile::tempdir().unwrap();
     let (whole, path) = (directory.path().join("whole"), directory.path().join(FILE));
     let runs: HashMap<_, _> = runs().into_iter().collect();
-    for (name, key, leaf, value, words) in [
+    for (name, key, leaf, value, words) in edits {
+        runs[name].save(&whole).unwrap();
+        let bytes = fs::read(&whole).unwrap();
+        let (_, header) = SafeTensors::read_metadata(&bytes).unwrap();
+        let text = &header.metadata().clone().unwrap()[key];
+        let mut state: Value = serde_json::from_str(text).unwrap();
+        let place = state.pointer_mut(leaf);
+        *place.unwrap_or_else(|| panic!("{name} has no {leaf} in {text}")) = value;
+        edit(&bytes, key, state.to_string(), &path);
+        let error = Checkpoint::load(&path).unwrap_err().to_string();
+        for word in [FILE, &format!("metadata {key}"), words] {
+            assert!(error.contains(word), "{name}, {leaf}: no {word} in {error}");
+        }
+    }
+}
+
+#[test]
+fn refusals_of_rbms_name_the_file_and_the_entry() {
+    assert_named([
         (
             "mcmc",
             "training",
@@ -166,6 +193,12 @@ fn refusals_name_the_file_and_the_entry() {
             json!(1e39),
             "options.momentum.pieces[1][1]",
         ),
+    ]);
+}
+
+#[test]
+fn refusals_of_other_machines_name_the_file_and_the_entry() {
+    assert_named([
         (
             "greedy",
             "stage",
@@ -216,20 +249,7 @@ fn refusals_name_the_file_and_the_entry() {
             json!(0),
             "batch size",
         ),
-    ] {
-        runs[name].save(&whole).unwrap();
-        let bytes = fs::read(&whole).unwrap();
-        let (_, header) = SafeTensors::read_metadata(&bytes).unwrap();
-        let text = &header.metadata().clone().unwrap()[key];
-        let mut state: Value = serde_json::from_str(text).unwrap();
-        let place = state.pointer_mut(leaf);
-        *place.unwrap_or_else(|| panic!("{name} has no {leaf} in {text}")) = value;
-        edit(&bytes, key, state.to_string(), &path);
-        let error = Checkpoint::load(&path).unwrap_err().to_string();
-        for word in [FILE, &format!("metadata {key}"), words] {
-            assert!(error.contains(word), "{name}, {leaf}: no {word} in {error}");
-        }
-    }
+    ]);
 }
 
 #[test]

@@ -1,17 +1,14 @@
-//! Learning with every kind of unit: gradients by finite differences, likelihoods that rise, labels, files.
+//! Learning with every kind of unit: gradients by finite differences, likelihoods that rise, files.
 
 use crate::common::{draw_layer_states, memory::last_step, normal_machine};
 use harmonium::{
     BitMatrix, Checkpoint, Matrix,
     dataset::Examples,
     evaluate::exact_mean_log_likelihood,
-    model::{Layer, Rbm, most_probable},
+    model::{Layer, Rbm},
     rng::HostRng,
-    train::{
-        Learning, Negative, Objective, Options, RbmLearner, Reconstruction, Schedule, Trainer,
-        Training,
-    },
-    units::{Kind, Units},
+    train::{Learning, Negative, Options, RbmLearner, Reconstruction, Schedule, Trainer, Training},
+    units::Kind,
 };
 use std::ops::ControlFlow;
 
@@ -19,7 +16,7 @@ use std::ops::ControlFlow;
 const TINY_RATE: f32 = 1e-6;
 
 /// The gradient of the first update: W, b, c, log-variances of both layers.
-fn gradient(rbm: &Rbm, data: &Examples, options: Options) -> Vec<f64> {
+pub(super) fn gradient(rbm: &Rbm, data: &Examples, options: Options) -> Vec<f64> {
     let options = Options {
         variance_rate: 1.0,
         learning: Learning {
@@ -35,7 +32,7 @@ fn gradient(rbm: &Rbm, data: &Examples, options: Options) -> Vec<f64> {
     all.map(|x| f64::from(x) / f64::from(TINY_RATE)).collect()
 }
 
-fn with_parameter(rbm: &Rbm, mut k: usize, change: f32) -> Rbm {
+pub(super) fn with_parameter(rbm: &Rbm, mut k: usize, change: f32) -> Rbm {
     let mut rbm = rbm.clone();
     let (n, m) = (rbm.n_visible(), rbm.n_hidden());
     if k < n * m + n + m {
@@ -73,7 +70,12 @@ fn is_fixed(rbm: &Rbm, k: usize) -> bool {
         .any(|s| s.range().contains(&i))
 }
 
-fn assert_gradient(rbm: &Rbm, gradient: &[f64], objective: impl Fn(&Rbm) -> f64, what: &str) {
+pub(super) fn assert_gradient(
+    rbm: &Rbm,
+    gradient: &[f64],
+    objective: impl Fn(&Rbm) -> f64,
+    what: &str,
+) {
     // A power of two is added exactly to parameters of order one, so the differences are clean to h^2.
     let h = 2_f32.powi(-10);
     for (k, g) in gradient.iter().enumerate() {
@@ -93,7 +95,7 @@ fn assert_gradient(rbm: &Rbm, gradient: &[f64], objective: impl Fn(&Rbm) -> f64,
 
 /// States of the visible layer, discrete units at random, continuous ones normal or their magnitudes.
 fn random_values(layer: &Layer, rows: usize, seed: u64) -> Matrix {
-    let mut rng = HostRng::numbered(seed, 5);
+    let mut rng = HostRng::new(seed, 5);
     let mut out = Matrix::zeros(rows, layer.size());
     for i in 0..rows {
         for s in layer.units.segments() {
@@ -112,7 +114,7 @@ fn random_values(layer: &Layer, rows: usize, seed: u64) -> Matrix {
     out
 }
 
-fn random_data(layer: &Layer, rows: usize, seed: u64) -> Examples {
+pub(super) fn random_data(layer: &Layer, rows: usize, seed: u64) -> Examples {
     let values = random_values(layer, rows, seed);
     if layer.units.are_binary() {
         let bits = BitMatrix::from_matrix(&values).unwrap();
@@ -253,7 +255,7 @@ fn chains_learn_what_a_teacher_made() {
 /// Two overlapping clusters of three widths: chains find the means and variances that the exact gradient finds.
 #[test]
 fn gaussian_visible_units_learn_clusters_and_variances() {
-    let mut rng = HostRng::numbered(7, 1);
+    let mut rng = HostRng::new(7, 1);
     let values = Matrix::from_fn(4000, 3, |i, j| {
         let centre = if i % 2 == 0 { 1.0 } else { -1.0 };
         (centre * [1.0, -1.0, 0.5][j] + [0.7, 0.9, 1.2][j] * rng.normal()) as f32
@@ -335,173 +337,6 @@ fn statistics_of_large_hidden_means_are_exact() {
             gradient[i * 40]
         );
     }
-}
-
-/// A joint machine of 5 pixels and 3 labels, and labelled examples.
-fn labelled() -> (Rbm, Examples, Vec<u32>) {
-    let rbm = normal_machine(("bernoulli:5+softmax:3", 8), ("bernoulli", 4), 0.8, 3);
-    let data = random_data(rbm.visible(), 30, 4);
-    let bits = data.bits().unwrap();
-    let labels = (0..30).map(|i| (0..3).position(|y| bits.get(i, 5 + y)).unwrap() as u32);
-    let labels = labels.collect();
-    (rbm, data, labels)
-}
-
-fn mean_log_p(rbm: &Rbm, data: &Examples, labels: &[u32]) -> f64 {
-    let pixels = data.first_columns(rbm.label_group().unwrap().first);
-    let log_p = rbm.log_p_y_from_v(pixels.input()).unwrap();
-    let of_labels = labels
-        .iter()
-        .enumerate()
-        .map(|(s, &y)| f64::from(log_p.row(s)[y as usize]));
-    of_labels.sum::<f64>() / labels.len() as f64
-}
-
-#[test]
-fn class_probabilities_are_those_of_the_joint_distribution() {
-    let (rbm, data, _) = labelled();
-    let pixels = data.first_columns(5);
-    let log_p = rbm.log_p_y_from_v(pixels.input()).unwrap();
-    let grey = Matrix::from_fn(30, 5, |i, j| f32::from(pixels.bits().unwrap().get(i, j)));
-    assert_eq!(
-        most_probable(&log_p),
-        most_probable(&rbm.log_p_y_from_v(&grey).unwrap())
-    );
-    for s in 0..30 {
-        let joint = Matrix::from_fn(3, 8, |y, j| {
-            if j < 5 {
-                grey.row(s)[j]
-            } else {
-                f32::from(j - 5 == y)
-            }
-        });
-        let free = harmonium::evaluate::exact_free_energies(&rbm, &joint).unwrap();
-        let z: f64 = free.iter().map(|f| (-f).exp()).sum();
-        for (y, f) in free.iter().enumerate() {
-            let expected = -f - z.ln();
-            assert!((f64::from(log_p.row(s)[y]) - expected).abs() < 1e-5);
-        }
-    }
-    let plain = Rbm::bernoulli(5, 2);
-    assert!(plain.log_p_y_from_v(&grey).is_err());
-    assert!(rbm.log_p_y_from_v(&Matrix::zeros(1, 8)).is_err());
-}
-
-#[test]
-fn discriminative_and_hybrid_gradients_equal_finite_differences() {
-    let (rbm, data, labels) = labelled();
-    let options = |objective| Options {
-        objective,
-        negative: Negative::Exact,
-        ..Options::default()
-    };
-    let discriminative = |rbm: &Rbm| mean_log_p(rbm, &data, &labels);
-    let found = gradient(&rbm, &data, options(Objective::Discriminative));
-    // f32 in ln p: 1e-7 / 2 h = 5e-5 a difference, and less of a mean of 30.
-    assert_gradient(&rbm, &found, discriminative, "discriminative");
-    let hybrid = |rbm: &Rbm| {
-        discriminative(rbm) + 0.3 * exact_mean_log_likelihood(rbm, data.input()).unwrap().0
-    };
-    let objective = Objective::Hybrid {
-        generative_weight: 0.3,
-    };
-    let found = gradient(&rbm, &data, options(objective));
-    assert_gradient(&rbm, &found, hybrid, "hybrid");
-    // Real-valued pixels take the other way through the same formulas.
-    let grey = Examples::new(data.states().to_matrix()).unwrap();
-    let found = gradient(&rbm, &grey, options(Objective::Discriminative));
-    assert_gradient(&rbm, &found, discriminative, "discriminative, reals");
-}
-
-/// Wide enough for look-up and for several tasks of hidden units: the gradient is that of the small formulas.
-#[test]
-fn the_discriminative_gradient_of_a_wide_machine_equals_a_difference() {
-    let rbm = normal_machine(("bernoulli:90+softmax:10", 100), ("bernoulli", 150), 0.1, 8);
-    let data = random_data(rbm.visible(), 64, 4);
-    let bits = data.bits().unwrap();
-    let labels: Vec<u32> = (0..64)
-        .map(|i| (0..10).position(|y| bits.get(i, 90 + y)).unwrap() as u32)
-        .collect();
-    let options = Options {
-        objective: Objective::Discriminative,
-        ..Options::default()
-    };
-    let gradient = gradient(&rbm, &data, options);
-    let h = 2_f32.powi(-6);
-    for k in [
-        0,
-        149,
-        70 * 150 + 64,
-        90 * 150 + 3,
-        99 * 150 + 149,
-        100 * 150 + 95,
-        15_100 + 149,
-    ] {
-        let at = |h| mean_log_p(&with_parameter(&rbm, k, h), &data, &labels);
-        let expected = (at(h) - at(-h)) / f64::from(2.0 * h);
-        // Weights and statistics of the look-up route are in fixed point: an error of some 1e-3 of the largest of a gradient of order 0.1.
-        assert!(
-            (gradient[k] - expected).abs() < 5e-4,
-            "{k}: {} for {expected}",
-            gradient[k]
-        );
-    }
-}
-
-/// Labels that depend on the pixels: two of four prototypes with noise.
-fn prototypes(n: usize, seed: u64) -> Examples {
-    let mut rng = HostRng::numbered(seed, 3);
-    let labels: Vec<u32> = (0..n).map(|i| (i % 4) as u32).collect();
-    let bits = BitMatrix::from_fn(n, 40, |i, j| {
-        let prototype = (j * (i % 4 + 2) / 3) % 2 == 1;
-        prototype != (rng.uniform() < 0.25)
-    });
-    Examples::new(bits).unwrap().with_labels(labels).unwrap()
-}
-
-#[test]
-fn every_objective_learns_to_classify() {
-    let (train, test) = (prototypes(1000, 1), prototypes(1000, 2));
-    let joint = train.with_label_units(4).unwrap();
-    for objective in [
-        Objective::Generative,
-        Objective::Discriminative,
-        Objective::Hybrid {
-            generative_weight: 0.1,
-        },
-    ] {
-        let units = Units::of(Kind::Bernoulli, 40).and(Kind::Softmax, 4);
-        let mut rbm = Rbm::unconnected(Layer::new(units), Layer::bernoulli(20))
-            .and_then(|rbm| rbm.initialized_from(&joint, 1))
-            .unwrap();
-        let options = Options {
-            objective,
-            learning: Learning {
-                epochs: 40,
-                learning_rate: Schedule::Constant(0.1),
-                ..Learning::default()
-            },
-            ..Options::default()
-        };
-        let _ = Trainer::with_options(options)
-            .train(&mut rbm, &joint, |_| ControlFlow::Continue(()))
-            .unwrap();
-        let found = most_probable(&rbm.log_p_y_from_v(test.input()).unwrap());
-        let labels = test.labels().unwrap();
-        let wrong = found
-            .iter()
-            .zip(labels)
-            .filter(|(a, b)| **a != **b as usize)
-            .count();
-        // Chance is 750 of 1000.
-        assert!(wrong < 100, "{objective:?}: {wrong} of 1000 wrong");
-    }
-    let rbm = Rbm::bernoulli(44, 5);
-    let options = Options {
-        objective: Objective::Discriminative,
-        ..Options::default()
-    };
-    assert!(Training::new(rbm, options, &joint).is_err());
 }
 
 #[test]
