@@ -9,13 +9,99 @@ use super::logistic;
 use crate::common::{self, deep::close};
 use harmonium::{
     dataset::{self, Examples},
-    model::{Dbm, Layer},
+    model::{Dbm, Layer, Rbm},
     train::{
         Doubled, Learning, Negative, Options, PretrainingPlan, Reconstruction, Schedule, Stack,
         StackEvent, Training,
     },
 };
 use std::ops::ControlFlow;
+
+fn on(state: usize, k: usize) -> f64 {
+    (state >> k & 1) as f64
+}
+
+/// Conditionals of an RBM of four pixels and perhaps labels, whose inputs count as often as
+/// `up` and `down` say.
+struct Conditionals<'a> {
+    rbm: &'a Rbm,
+    labels: usize,
+    up: f64,
+    down: f64,
+}
+
+impl Conditionals<'_> {
+    fn weight(&self, i: usize, j: usize) -> f64 {
+        f64::from(self.rbm.weights().row(i)[j])
+    }
+
+    fn h_given(&self, v: usize) -> Vec<f64> {
+        let (n, c) = (self.rbm.n_visible(), &self.rbm.hidden().bias);
+        let y = |j: usize| (0..n).map(|i| on(v, i) * self.weight(i, j)).sum::<f64>();
+        (0..c.len())
+            .map(|j| logistic(self.up * (y(j) + f64::from(c[j]))))
+            .collect()
+    }
+
+    fn input(&self, h: usize, i: usize) -> f64 {
+        let products = (0..self.rbm.n_hidden()).map(|j| on(h, j) * self.weight(i, j));
+        products.sum::<f64>() + f64::from(self.rbm.visible().bias[i])
+    }
+
+    fn pixels_given(&self, h: usize) -> Vec<f64> {
+        (0..4)
+            .map(|i| logistic(self.down * self.input(h, i)))
+            .collect()
+    }
+
+    /// Of one label, whose input counts once.
+    fn label_given(&self, h: usize, state: usize) -> f64 {
+        if self.labels == 0 {
+            return 1.0;
+        }
+        let n = self.rbm.n_visible();
+        let weights: Vec<f64> = (4..n).map(|i| self.input(h, i).exp()).collect();
+        match (0..self.labels)
+            .filter(|k| state >> (4 + k) & 1 == 1)
+            .collect::<Vec<_>>()[..]
+        {
+            [k] => weights[k] / weights.iter().sum::<f64>(),
+            _ => 0.0,
+        }
+    }
+
+    /// `E[CD-1]` of the weights at the example `v0`.
+    fn expected_step(&self, v0: usize) -> Vec<Vec<f64>> {
+        let (n, m) = (self.rbm.n_visible(), self.rbm.n_hidden());
+        let q0 = self.h_given(v0);
+        let mut expected = vec![vec![0.0; m]; n];
+        for h in 0..1 << m {
+            let means = self.pixels_given(h);
+            for v1 in 0..1 << n {
+                let p = probability(&q0, h) * probability(&means, v1) * self.label_given(h, v1);
+                let q1 = self.h_given(v1);
+                for i in 0..n {
+                    for j in 0..m {
+                        expected[i][j] += p * (on(v0, i) * q0[j] - on(v1, i) * q1[j]);
+                    }
+                }
+            }
+        }
+        expected
+    }
+}
+
+/// Of the first units of `state`, independent with these means.
+fn probability(mean: &[f64], state: usize) -> f64 {
+    let factor = |k: usize| {
+        if on(state, k) == 1.0 {
+            mean[k]
+        } else {
+            1.0 - mean[k]
+        }
+    };
+    (0..mean.len()).map(factor).product()
+}
 
 /// `E[CD-1]` of an RBM with doubled inputs, by enumeration of its hidden states and reconstructions.
 #[test]
@@ -27,8 +113,7 @@ fn pretraining_doubles_the_inputs() {
         (Doubled::Both, 0),
         (Doubled::Visible, 3),
     ] {
-        let m = 3;
-        let n = 4 + labels;
+        let (n, m) = (4 + labels, 3);
         let units = match labels {
             0 => "bernoulli",
             _ => "bernoulli:4+softmax:3",
@@ -37,63 +122,14 @@ fn pretraining_doubles_the_inputs() {
         let v0 = if labels == 0 { 0b0110 } else { 0b010_0110 };
         let v = common::states(ROWS, n, |_| v0);
         let data = Examples::new(v).unwrap();
-        let (b, c, w) = (&rbm.visible().bias, &rbm.hidden().bias, rbm.weights());
         let [up, down] = doubled.factors().map(f64::from);
-        let on = |state: usize, k: usize| (state >> k & 1) as f64;
-        let h_given = |v: usize| -> Vec<f64> {
-            let y = |j: usize| {
-                (0..n)
-                    .map(|i| on(v, i) * f64::from(w.row(i)[j]))
-                    .sum::<f64>()
-            };
-            (0..m)
-                .map(|j| logistic(up * (y(j) + f64::from(c[j]))))
-                .collect()
+        let conditionals = Conditionals {
+            rbm: &rbm,
+            labels,
+            up,
+            down,
         };
-        let input = |h: usize, i: usize| {
-            let products = (0..m).map(|j| on(h, j) * f64::from(w.row(i)[j]));
-            products.sum::<f64>() + f64::from(b[i])
-        };
-        let v_given =
-            |h: usize| -> Vec<f64> { (0..4).map(|i| logistic(down * input(h, i))).collect() };
-        // Of one label, whose input counts once.
-        let label_given = |h: usize, state: usize| -> f64 {
-            if labels == 0 {
-                return 1.0;
-            }
-            let weights: Vec<f64> = (4..n).map(|i| input(h, i).exp()).collect();
-            match (0..labels)
-                .filter(|k| state >> (4 + k) & 1 == 1)
-                .collect::<Vec<_>>()[..]
-            {
-                [k] => weights[k] / weights.iter().sum::<f64>(),
-                _ => 0.0,
-            }
-        };
-        let probability = |mean: &[f64], state: usize| -> f64 {
-            let factor = |k: usize| {
-                if on(state, k) == 1.0 {
-                    mean[k]
-                } else {
-                    1.0 - mean[k]
-                }
-            };
-            (0..mean.len()).map(factor).product()
-        };
-        let q0 = h_given(v0);
-        let mut expected = vec![vec![0.0; m]; n];
-        for h in 0..1 << m {
-            let means = v_given(h);
-            for v1 in 0..1 << n {
-                let p = probability(&q0, h) * probability(&means, v1) * label_given(h, v1);
-                let q1 = h_given(v1);
-                for i in 0..n {
-                    for j in 0..m {
-                        expected[i][j] += p * (on(v0, i) * q0[j] - on(v1, i) * q1[j]);
-                    }
-                }
-            }
-        }
+        let expected = conditionals.expected_step(v0);
         let options = Options {
             negative: Negative::ContrastiveDivergence {
                 steps: 1,
@@ -111,7 +147,7 @@ fn pretraining_doubles_the_inputs() {
         let _ = training.update(&data).unwrap();
         for i in 0..n {
             for j in 0..m {
-                let got = training.model().weights().row(i)[j] - w.row(i)[j];
+                let got = training.model().weights().row(i)[j] - rbm.weights().row(i)[j];
                 // Five deviations of a mean of numbers in [-1, 1] whose spread is at most 1/2.
                 let five = 5.0 * 0.5 / (ROWS as f64).sqrt() + 1e-3;
                 close("dW", got.into(), expected[i][j], five);

@@ -1,125 +1,42 @@
 //! Learning of images and labels together.
 
-#![allow(
-    clippy::needless_range_loop,
-    reason = "indices are those of the formulas"
-)]
-
 use super::{
-    field,
+    gradient::Gradient,
     labels::{bars_and_stripes, labelled, layers, mean_of_labels},
 };
-use crate::common::{
-    self,
-    deep::{close, drawn, joint, probabilities},
-};
+use crate::common::{self, deep::close};
 use harmonium::{
     bits::BitMatrix,
     checkpoint::Checkpoint,
     dataset::Examples,
     matrix::Matrix,
     model::{Dbm, MeanField, most_probable},
-    tensor::Tensor,
-    train::{Centering, DbmLearner, DbmOptions, DbmTraining, Learning, Offset, Schedule, Sparsity},
+    train::{DbmLearner, DbmOptions, DbmTraining, Learning, Schedule, Sparsity},
 };
 use std::ops::ControlFlow;
 
-/// One update with chains that are exact draws: means of the data's mean field with labels held, less those of the enumerated model, plain and centred.
+/// With labels held, plain and centered.
 #[test]
 fn an_update_is_the_enumerated_gradient_with_labels() {
-    const CHAINS: usize = 20_000;
     for (k, sizes) in [&[6, 4, 3, 3][..], &[5, 4, 3], &[3, 2, 3, 2, 2]]
         .into_iter()
         .enumerate()
     {
         let dbm = labelled(sizes, 0.5, 30 + k as u64);
-        let (n, last) = (sizes.len(), sizes.len() - 1);
+        let last = sizes.len() - 1;
         let v = BitMatrix::from_fn(20, sizes[0], |i, j| (i * 5 + j * 3) % 7 < 3);
         let labels: Vec<u32> = (0..20).map(|i| (i * i % sizes[last]) as u32).collect();
-        // Mean field in f64, 300 iterations from one half: with weights this small there is one fixed point.
-        let q: Vec<Vec<Vec<f64>>> = (0..20)
-            .map(|s| {
-                let mut q: Vec<Vec<f64>> = sizes.iter().map(|&n| vec![0.5; n]).collect();
-                q[0] = (0..sizes[0]).map(|i| f64::from(v.get(s, i))).collect();
-                q[last] = vec![0.0; sizes[last]];
-                q[last][labels[s] as usize] = 1.0;
-                for _ in 0..300 {
-                    (1..last).for_each(|l| q[l] = field(&dbm, &q, l));
-                }
-                q
-            })
-            .collect();
-        let exact = dbm.expectations().unwrap();
-        let mean = |f: &dyn Fn(&Vec<Vec<f64>>) -> f64| q.iter().map(f).sum::<f64>() / 20.0;
-        let bias = |l: usize, i: usize| mean(&|q| q[l][i]) - exact.layers[l][i];
-        let biases: Vec<Vec<f64>> = (0..n)
-            .map(|l| (0..sizes[l]).map(|i| bias(l, i)).collect())
-            .collect();
+        let start = |s: usize| -> Vec<Vec<f64>> {
+            let mut q: Vec<Vec<f64>> = sizes.iter().map(|&n| vec![0.5; n]).collect();
+            q[0] = (0..sizes[0]).map(|i| f64::from(v.get(s, i))).collect();
+            q[last] = vec![0.0; sizes[last]];
+            q[last][labels[s] as usize] = 1.0;
+            q
+        };
+        let gradient = Gradient::new(&dbm, (0..20).map(start), 1..last);
         let data = Examples::new(v).unwrap().with_labels(labels).unwrap();
         for offset in [None, Some([0.3, 0.6])] {
-            let options = DbmOptions {
-                mean_field: MeanField {
-                    iterations: 300,
-                    tolerance: 0.0,
-                    damping: 0.0,
-                },
-                chains: CHAINS,
-                sweeps: 2,
-                centering: offset.map(|[v, h]| Centering {
-                    visible: Offset::Fixed(v),
-                    hidden: Offset::Fixed(h),
-                    rate: 0.01,
-                }),
-                learning: Learning {
-                    batch_size: 20,
-                    learning_rate: Schedule::Constant(1.0),
-                    momentum: Schedule::Constant(0.0),
-                    weight_decay: 0.0,
-                    ..DbmOptions::default().learning
-                },
-                ..DbmOptions::default()
-            };
-            let mut state = DbmTraining::new(dbm.clone(), options, &data)
-                .unwrap()
-                .state();
-            let start = drawn(&dbm, &probabilities(&joint(&dbm), 1.0), CHAINS, k as u64);
-            for (l, states) in start.iter().enumerate().skip(1).step_by(2) {
-                let name = format!("training.chains.{l}");
-                state.tensors.insert(&name, Tensor::from(states));
-            }
-            let mut training = DbmTraining::resumed(dbm.clone(), state, &data).unwrap();
-            let _ = training.update(&data).unwrap();
-            let mu = |l: usize| offset.map_or(0.0, |x| f64::from(x[l.min(1)]));
-            // A mean over chains of numbers in [0, 1] has a deviation of at most 0.5 / sqrt(CHAINS): five of them, for some 60 numbers. Centred, sums of up to 1 + 2 + 9 such terms
-            // with factors below 0.6: ten times that is far beyond five deviations.
-            let five = 5.0 * 0.5 / (CHAINS as f64).sqrt() + 1e-3;
-            let tolerance = if offset.is_some() { 4.0 * five } else { five };
-            let pair = |l: usize, i: usize, j: usize| {
-                mean(&|q| q[l][i] * q[l + 1][j])
-                    - f64::from(exact.connections[l].row(i)[j])
-                    - biases[l][i] * mu(l + 1)
-                    - mu(l) * biases[l + 1][j]
-            };
-            for l in 0..n {
-                for i in 0..sizes[l] {
-                    let mut expected = biases[l][i];
-                    if l < last {
-                        for j in 0..sizes[l + 1] {
-                            let gradient = pair(l, i, j);
-                            expected -= mu(l + 1) * gradient;
-                            let w =
-                                training.model().weights(l).row(i)[j] - dbm.weights(l).row(i)[j];
-                            close("dW", w.into(), gradient, tolerance);
-                        }
-                    }
-                    if l > 0 {
-                        let below = (0..sizes[l - 1]).map(|h| pair(l - 1, h, i));
-                        expected -= mu(l - 1) * below.sum::<f64>();
-                    }
-                    let b = training.model().layer(l).bias[i] - dbm.layer(l).bias[i];
-                    close("db", b.into(), expected, tolerance);
-                }
-            }
+            gradient.assert_step(&data, offset, k as u64);
         }
     }
 }

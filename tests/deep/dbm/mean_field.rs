@@ -11,10 +11,66 @@ use crate::common::{
     deep::{bernoulli, close, joint, probabilities},
 };
 use harmonium::{
+    bits::BitMatrix,
     matrix::Matrix,
     model::{Dbm, Layer, MeanField, Posterior},
     units::Kind,
 };
+
+/// Until means change by less than 1e-6.
+const EXACT: MeanField = MeanField {
+    iterations: 2000,
+    tolerance: 1e-6,
+    damping: 0.0,
+};
+
+/// Means of all layers for example `s`; those of the visible layer are the example.
+fn means(dbm: &Dbm, v: &BitMatrix, posterior: &Posterior, s: usize) -> Vec<Vec<f64>> {
+    let layer = |l: usize| match l {
+        0 => (0..dbm.n_visible())
+            .map(|i| f64::from(v.get(s, i)))
+            .collect(),
+        l => posterior.mean(l).row(s).iter().map(|&x| x.into()).collect(),
+    };
+    (0..dbm.n_layers()).map(layer).collect()
+}
+
+/// Odd hidden layers, then even ones.
+fn order(dbm: &Dbm) -> impl Iterator<Item = usize> + use<> {
+    let layers = dbm.n_layers();
+    let odd = (1..layers).filter(|l| l % 2 == 1);
+    odd.chain((2..layers).filter(|l| l % 2 == 0))
+}
+
+/// Six rounds from the start, each of which raises the bound or leaves it alone.
+fn climb(dbm: &Dbm, v: &BitMatrix, sums: &[f64]) -> Posterior {
+    let mut posterior = Posterior::default();
+    posterior.start(dbm, v).unwrap();
+    let mut last = posterior.bounds(dbm, v).unwrap();
+    for round in 0..6 {
+        for l in order(dbm) {
+            let before: Vec<_> = (0..v.rows())
+                .map(|s| means(dbm, v, &posterior, s))
+                .collect();
+            posterior.update_layer(dbm, l).unwrap();
+            let bounds = posterior.bounds(dbm, v).unwrap();
+            for s in 0..v.rows() {
+                // f32 means and products of at most 12 terms of order one.
+                assert!(
+                    bounds[s] >= last[s] - 2e-5,
+                    "round {round}, layer {l}, row {s}"
+                );
+                assert!(bounds[s] <= sums[s] + 2e-5);
+                let expected = field(dbm, &before[s], l);
+                for (&got, expected) in posterior.mean(l).row(s).iter().zip(expected) {
+                    close("mean", got.into(), expected, 3e-6);
+                }
+            }
+            last = bounds;
+        }
+    }
+    posterior
+}
 
 #[test]
 fn mean_field_climbs_to_a_fixed_point_and_its_bound_is_exact() {
@@ -24,51 +80,13 @@ fn mean_field_climbs_to_a_fixed_point_and_its_bound_is_exact() {
         let v = common::all_states(n);
         let sums = dbm.log_sums_over_hidden(&v).unwrap();
         let all = joint(&dbm);
-        let mut posterior = Posterior::default();
-        posterior.start(&dbm, &v).unwrap();
-        let mut last = posterior.bounds(&dbm, &v).unwrap();
-        let order = || {
-            let odd = (1..dbm.n_layers()).filter(|l| l % 2 == 1);
-            odd.chain((2..dbm.n_layers()).filter(|l| l % 2 == 0))
-        };
-        let means = |posterior: &Posterior, s: usize| -> Vec<Vec<f64>> {
-            let layer = |l: usize| match l {
-                0 => (0..n).map(|i| f64::from(v.get(s, i))).collect(),
-                l => posterior.mean(l).row(s).iter().map(|&x| x.into()).collect(),
-            };
-            (0..dbm.n_layers()).map(layer).collect()
-        };
-        for round in 0..6 {
-            for l in order() {
-                let before: Vec<_> = (0..v.rows()).map(|s| means(&posterior, s)).collect();
-                posterior.update_layer(&dbm, l).unwrap();
-                let bounds = posterior.bounds(&dbm, &v).unwrap();
-                for s in 0..v.rows() {
-                    // f32 means and products of at most 12 terms of order one.
-                    assert!(
-                        bounds[s] >= last[s] - 2e-5,
-                        "round {round}, layer {l}, row {s}"
-                    );
-                    assert!(bounds[s] <= sums[s] + 2e-5);
-                    let expected = field(&dbm, &before[s], l);
-                    for (&got, expected) in posterior.mean(l).row(s).iter().zip(expected) {
-                        close("mean", got.into(), expected, 3e-6);
-                    }
-                }
-                last = bounds;
-            }
-        }
-        let exact = MeanField {
-            iterations: 2000,
-            tolerance: 1e-6,
-            damping: 0.0,
-        };
-        let done = posterior.iterate(&dbm, &exact).unwrap();
-        assert!(done.is_within(&exact) && done.iterations < 2000, "{done:?}");
+        let mut posterior = climb(&dbm, &v, &sums);
+        let done = posterior.iterate(&dbm, &EXACT).unwrap();
+        assert!(done.is_within(&EXACT) && done.iterations < 2000, "{done:?}");
         let bounds = posterior.bounds(&dbm, &v).unwrap();
         for s in (0..v.rows()).step_by(3) {
-            let q = means(&posterior, s);
-            for l in order() {
+            let q = means(&dbm, &v, &posterior, s);
+            for l in order(&dbm) {
                 for (got, expected) in q[l].iter().zip(field(&dbm, &q, l)) {
                     close("fixed point", *got, expected, 1e-5);
                 }
@@ -81,13 +99,21 @@ fn mean_field_climbs_to_a_fixed_point_and_its_bound_is_exact() {
             let gap = divergence(&dbm, &probabilities(&given, 1.0), &q);
             close("L(Q)", bounds[s], sums[s] - gap, 2e-5);
         }
-        // Damped from the same start, where there is one fixed point alone: small weights.
+    }
+}
+
+/// From the same start and from the last end, where there is one fixed point alone: small weights.
+#[test]
+fn damped_and_warm_starts_end_at_the_same_fixed_point() {
+    for (k, sizes) in SIZES.into_iter().enumerate() {
         let small = bernoulli(sizes, 0.3, k as u64);
+        let n = small.n_visible();
+        let v = common::all_states(n);
         let damped = MeanField {
             damping: 0.5,
-            ..exact
+            ..EXACT
         };
-        let (plain, _) = small.posterior_means(&v, &exact).unwrap();
+        let (plain, _) = small.posterior_means(&v, &EXACT).unwrap();
         let (slow, done) = small.posterior_means(&v, &damped).unwrap();
         assert!(done.is_within(&damped));
         for (a, b) in plain.iter().zip(&slow) {
@@ -95,18 +121,32 @@ fn mean_field_climbs_to_a_fixed_point_and_its_bound_is_exact() {
             pairs.for_each(|(a, b)| close("damped", a.into(), b.into(), 1e-5));
         }
         // A warm start at the end of the last run stays there.
+        let mut posterior = Posterior::default();
         posterior.start(&small, &v).unwrap();
-        posterior.iterate(&small, &exact).unwrap();
+        posterior.iterate(&small, &EXACT).unwrap();
         let kept = posterior.clone();
         posterior
             .start_warm(&small, (&v).into(), |l, row| kept.mean(l).row(row))
             .unwrap();
-        let done = posterior.iterate(&small, &exact).unwrap();
+        let done = posterior.iterate(&small, &EXACT).unwrap();
         assert!(done.iterations <= 2, "{done:?}");
-        // A row ends where it would by itself: a mean that is one iteration off differs by some 1e-3 here.
+        let both = small.with_posterior(&v, 2, &EXACT).unwrap();
+        for s in 0..v.rows() {
+            assert!((0..n).all(|i| both.row(s)[i] == f32::from(v.get(s, i))));
+            assert_eq!(&both.row(s)[n..], plain[1].row(s));
+        }
+    }
+}
+
+/// A row ends where it would by itself: a mean that is one iteration off differs by some 1e-3 here.
+#[test]
+fn rows_end_where_they_would_alone() {
+    for (k, sizes) in SIZES.into_iter().enumerate() {
+        let dbm = bernoulli(sizes, 1.0, 50 + k as u64);
+        let v = common::all_states(dbm.n_visible());
         let coarse = MeanField {
             tolerance: 1e-2,
-            ..exact
+            ..EXACT
         };
         let (together, worst) = dbm.posterior_means(&v, &coarse).unwrap();
         let mut most = 0;
@@ -119,11 +159,6 @@ fn mean_field_climbs_to_a_fixed_point_and_its_bound_is_exact() {
             }
         }
         assert_eq!(most, worst.iterations);
-        let both = small.with_posterior(&v, 2, &exact).unwrap();
-        for s in 0..v.rows() {
-            assert!((0..n).all(|i| both.row(s)[i] == f32::from(v.get(s, i))));
-            assert_eq!(&both.row(s)[n..], plain[1].row(s));
-        }
     }
 }
 

@@ -1,12 +1,7 @@
 //! Learning of all layers together: an update against the enumerated gradient, runs at any number of threads and from files.
 
-#![allow(
-    clippy::needless_range_loop,
-    reason = "indices are those of the formulas"
-)]
-
-use super::{bare, field};
-use crate::common::deep::{bernoulli, close, drawn, joint, probabilities, random};
+use super::gradient::Gradient;
+use crate::common::deep::{bernoulli, random};
 use harmonium::{
     bits::BitMatrix,
     checkpoint::Checkpoint,
@@ -14,102 +9,31 @@ use harmonium::{
     evaluate::DbmBound,
     matrix::Matrix,
     model::{Dbm, Layer, MeanField},
-    tensor::Tensor,
-    train::{Centering, DbmLearner, DbmOptions, DbmTraining, Learning, Offset, Schedule, Sparsity},
+    train::{DbmLearner, DbmOptions, DbmTraining, Learning, Schedule, Sparsity},
     units::{Kind, Units},
 };
 use std::ops::ControlFlow;
 
-/// One update with chains that are exact draws: means of the data's mean field less those of the enumerated model, plain and centred.
+/// Plain and centered.
 #[test]
 fn an_update_is_the_enumerated_gradient() {
-    const CHAINS: usize = 20_000;
     for (k, sizes) in [&[6, 4, 3][..], &[5, 4, 3, 2], &[3, 2, 3, 2, 2]]
         .into_iter()
         .enumerate()
     {
         let dbm = bernoulli(sizes, 0.5, 80 + k as u64);
-        let layers = dbm.n_layers();
         let data = BitMatrix::from_fn(20, sizes[0], |i, j| (i * 5 + j * 3) % 7 < 3);
-        // Mean field in f64, 300 iterations from one half: with weights this small there is one fixed point.
-        let q: Vec<Vec<Vec<f64>>> = (0..20)
-            .map(|s| {
-                let layer = |l: usize| match l {
-                    0 => (0..sizes[0]).map(|i| f64::from(data.get(s, i))).collect(),
-                    l => vec![0.5; sizes[l]],
-                };
-                let mut q: Vec<Vec<f64>> = (0..layers).map(layer).collect();
-                for _ in 0..300 {
-                    (1..layers).for_each(|l| q[l] = field(&dbm, &q, l));
-                }
-                q
-            })
-            .collect();
-        let exact = dbm.expectations().unwrap();
-        let mean = |f: &dyn Fn(&Vec<Vec<f64>>) -> f64| q.iter().map(f).sum::<f64>() / 20.0;
-        let biases: Vec<Vec<f64>> = (0..layers)
-            .map(|l| {
-                (0..sizes[l])
-                    .map(|i| mean(&|q| q[l][i]) - exact.layers[l][i])
-                    .collect()
-            })
-            .collect();
+        let start = |s: usize| -> Vec<Vec<f64>> {
+            let layer = |l: usize| match l {
+                0 => (0..sizes[0]).map(|i| f64::from(data.get(s, i))).collect(),
+                l => vec![0.5; sizes[l]],
+            };
+            (0..sizes.len()).map(layer).collect()
+        };
+        let gradient = Gradient::new(&dbm, (0..20).map(start), 1..sizes.len());
         let data = Examples::new(data).unwrap();
         for offset in [None, Some([0.3, 0.6])] {
-            let options = DbmOptions {
-                centering: offset.map(|[v, h]| Centering {
-                    visible: Offset::Fixed(v),
-                    hidden: Offset::Fixed(h),
-                    rate: 0.01,
-                }),
-                ..bare(CHAINS, 20)
-            };
-            let mut state = DbmTraining::new(dbm.clone(), options, &data)
-                .unwrap()
-                .state();
-            let start = drawn(&dbm, &probabilities(&joint(&dbm), 1.0), CHAINS, k as u64);
-            for (l, states) in start.iter().enumerate().skip(1).step_by(2) {
-                let name = format!("training.chains.{l}");
-                state.tensors.insert(&name, Tensor::from(states));
-            }
-            let mut training = DbmTraining::resumed(dbm.clone(), state, &data).unwrap();
-            let _ = training.update(&data).unwrap();
-            let mu = |l: usize| offset.map_or(0.0, |x| f64::from(x[l.min(1)]));
-            // A mean over chains of numbers in [0, 1] has a deviation of at most 0.5 / sqrt(CHAINS): five of them, for some 50 numbers. Centred, sums of up to 1 + 2 + 9 such terms with factors
-            // below 0.6: ten times that is far beyond five deviations.
-            let five = 5.0 * 0.5 / (CHAINS as f64).sqrt() + 1e-3;
-            let tolerance = if offset.is_some() { 4.0 * five } else { five };
-            let weights: Vec<Vec<Vec<f64>>> = (0..layers - 1)
-                .map(|l| {
-                    let pair = |i: usize, j: usize| {
-                        mean(&|q| q[l][i] * q[l + 1][j])
-                            - f64::from(exact.connections[l].row(i)[j])
-                            - biases[l][i] * mu(l + 1)
-                            - mu(l) * biases[l + 1][j]
-                    };
-                    let row = |i| (0..sizes[l + 1]).map(|j| pair(i, j)).collect();
-                    (0..sizes[l]).map(row).collect()
-                })
-                .collect();
-            for l in 0..layers {
-                for i in 0..sizes[l] {
-                    let mut expected = biases[l][i];
-                    if l + 1 < layers {
-                        expected -= mu(l + 1) * weights[l][i].iter().sum::<f64>();
-                        for j in 0..sizes[l + 1] {
-                            let w =
-                                training.model().weights(l).row(i)[j] - dbm.weights(l).row(i)[j];
-                            close("dW", w.into(), weights[l][i][j], tolerance);
-                        }
-                    }
-                    if l > 0 {
-                        expected -=
-                            mu(l - 1) * weights[l - 1].iter().map(|row| row[i]).sum::<f64>();
-                    }
-                    let b = training.model().layer(l).bias[i] - dbm.layer(l).bias[i];
-                    close("db", b.into(), expected, tolerance);
-                }
-            }
+            gradient.assert_step(&data, offset, k as u64);
         }
     }
 }

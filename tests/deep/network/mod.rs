@@ -2,6 +2,7 @@
 
 mod machines;
 mod training;
+mod twin;
 
 use crate::common;
 use crate::common::{memory::remembered, normal_machine, normal_rbm};
@@ -13,6 +14,7 @@ use harmonium::{
     units::{Kind, Units},
 };
 use std::ops::ControlFlow;
+use twin::Twin;
 
 const LOGISTIC: Activation = Activation::Logistic;
 
@@ -55,135 +57,6 @@ fn rows_of(data: &Examples) -> Vec<Vec<f64>> {
     (0..data.len())
         .map(|s| matrix.row(s).iter().map(|&x| f64::from(x)).collect())
         .collect()
-}
-
-/// The plain twin: parameters of all layers in one vector, layer by layer the weights row by row and then the bias; loops over f64.
-struct Twin {
-    sizes: Vec<usize>,
-    activations: Vec<Activation>,
-    /// Of each sample and layer but the output, the factors of its values: masks of dropout over what they keep.
-    masks: Vec<Vec<Vec<f64>>>,
-    decay: f64,
-}
-
-impl Twin {
-    fn new(network: &Network, samples: usize) -> Self {
-        let layers = network.n_layers();
-        let sizes: Vec<usize> = (0..layers).map(|l| network.size(l)).collect();
-        let ones: Vec<Vec<f64>> = sizes.iter().map(|&n| vec![1.0; n]).collect();
-        Self {
-            activations: (1..layers).map(|l| network.activation(l)).collect(),
-            masks: vec![ones; samples],
-            sizes,
-            decay: 0.0,
-        }
-    }
-
-    fn parameters(network: &Network) -> Vec<f64> {
-        let mut all = Vec::new();
-        for l in 0..network.n_layers() - 1 {
-            all.extend(network.weights(l).elements().map(f64::from));
-            all.extend(network.bias(l + 1).iter().map(|&x| f64::from(x)));
-        }
-        all
-    }
-
-    /// Mean loss over the samples and its gradient.
-    fn loss_and_gradient(&self, p: &[f64], x: &[Vec<f64>], labels: &[u32]) -> (f64, Vec<f64>) {
-        let last = self.activations.len();
-        let first: Vec<usize> = (0..last)
-            .scan(0, |at, l| {
-                let here = *at;
-                *at += (self.sizes[l] + 1) * self.sizes[l + 1];
-                Some(here)
-            })
-            .collect();
-        let (mut loss, mut gradient) = (0.0, vec![0.0; p.len()]);
-        let share = 1.0 / x.len() as f64;
-        for (s, x) in x.iter().enumerate() {
-            let masked = |l: usize, v: &[f64]| -> Vec<f64> {
-                v.iter()
-                    .zip(&self.masks[s][l])
-                    .map(|(v, m)| v * m)
-                    .collect()
-            };
-            let mut sent = vec![masked(0, x)];
-            let mut values = vec![x.clone()];
-            for l in 0..last {
-                let (n, m) = (self.sizes[l], self.sizes[l + 1]);
-                let w = &p[first[l]..];
-                let mut y: Vec<f64> = (0..m).map(|j| w[n * m + j]).collect();
-                for (i, v) in sent[l].iter().enumerate() {
-                    y.iter_mut()
-                        .enumerate()
-                        .for_each(|(j, y)| *y += v * w[i * m + j]);
-                }
-                match self.activations[l] {
-                    Activation::Logistic => {
-                        y.iter_mut().for_each(|y| *y = 1.0 / (1.0 + (-*y).exp()))
-                    }
-                    Activation::Linear => {}
-                    Activation::Softmax => {
-                        let sum: f64 = y.iter().map(|y| y.exp()).sum();
-                        y.iter_mut().for_each(|y| *y = y.exp() / sum);
-                    }
-                }
-                sent.push(masked(l + 1, &y));
-                values.push(y);
-            }
-            let out = values[last].clone();
-            let target: Vec<f64> = match self.activations[last - 1] {
-                Activation::Softmax => (0..out.len())
-                    .map(|k| f64::from(u8::from(k == labels[s] as usize)))
-                    .collect(),
-                _ => x.clone(),
-            };
-            for (t, o) in target.iter().zip(&out) {
-                loss += share
-                    * match self.activations[last - 1] {
-                        Activation::Softmax if *t == 0.0 => 0.0,
-                        Activation::Softmax => -o.ln(),
-                        Activation::Logistic => -t * o.ln() - (1.0 - t) * (1.0 - o).ln(),
-                        Activation::Linear => 0.5 * (t - o).powi(2),
-                    };
-            }
-            let mut delta: Vec<f64> = out
-                .iter()
-                .zip(&target)
-                .map(|(o, t)| share * (o - t))
-                .collect();
-            for l in (0..last).rev() {
-                let (n, m) = (self.sizes[l], self.sizes[l + 1]);
-                let at = first[l];
-                let mut below = vec![0.0; n];
-                for i in 0..n {
-                    for j in 0..m {
-                        gradient[at + i * m + j] += sent[l][i] * delta[j];
-                        below[i] += p[at + i * m + j] * delta[j];
-                    }
-                }
-                for j in 0..m {
-                    gradient[at + n * m + j] += delta[j];
-                }
-                if l > 0 {
-                    for i in 0..n {
-                        below[i] *= self.masks[s][l][i];
-                        if self.activations[l - 1] == LOGISTIC {
-                            below[i] *= values[l][i] * (1.0 - values[l][i]);
-                        }
-                    }
-                }
-                delta = below;
-            }
-        }
-        for (l, &at) in first.iter().enumerate() {
-            for k in at..at + self.sizes[l] * self.sizes[l + 1] {
-                loss += 0.5 * self.decay * p[k] * p[k];
-                gradient[k] += self.decay * p[k];
-            }
-        }
-        (loss, gradient)
-    }
 }
 
 /// Minus the gradient that an update of rate 1 without momentum takes, parameters as in [`Twin::parameters`].

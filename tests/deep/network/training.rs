@@ -286,15 +286,19 @@ fn fine_tuning_learns() {
     assert!(found.iter().zip(labels).all(|(y, l)| *y == *l as usize));
 }
 
+fn net() -> Network {
+    network(&[6, 4, 3], &[LOGISTIC, SOFTMAX], 0.5, 1)
+}
+
+fn said(error: Option<Error>, words: &[&str]) {
+    let text = error.expect("refused").to_string();
+    assert!(words.iter().all(|w| text.contains(w)), "{text}");
+}
+
 #[test]
-fn what_cannot_work_is_refused() {
-    let net = || network(&[6, 4, 3], &[LOGISTIC, SOFTMAX], 0.5, 1);
+fn options_that_cannot_work_are_refused() {
     let data = examples(10, 6, 3, false, 1);
     let with = |options: BackpropOptions| Backprop::new(net(), options, &data).err();
-    let said = |error: Option<Error>, words: &[&str]| {
-        let text = error.expect("refused").to_string();
-        assert!(words.iter().all(|w| text.contains(w)), "{text}");
-    };
     let base = BackpropOptions::default;
     said(
         with(BackpropOptions {
@@ -359,6 +363,20 @@ fn what_cannot_work_is_refused() {
         }),
         &["line searches"],
     );
+}
+
+fn layer(n: usize, m: usize, activation: Activation) -> NetworkLayer {
+    NetworkLayer {
+        activation,
+        weights: Matrix::zeros(n, m),
+        bias: vec![0.0; m],
+    }
+}
+
+#[test]
+fn data_that_do_not_fit_are_refused() {
+    let data = examples(10, 6, 3, false, 1);
+    let base = BackpropOptions::default;
     let refused = |network: Network, data: &Examples| Backprop::new(network, base(), data).err();
     said(refused(net(), &examples(10, 7, 3, false, 1)), &["7"]);
     said(
@@ -371,11 +389,6 @@ fn what_cannot_work_is_refused() {
         refused(network(&[6, 4], &[LOGISTIC], 0.5, 1), &data),
         &["outputs", "6", "4"],
     );
-    let layer = |n, m, activation| NetworkLayer {
-        activation,
-        weights: Matrix::zeros(n, m),
-        bias: vec![0.0; m],
-    };
     let of_reals = Network::new(Units::of(Kind::Gaussian, 6), vec![layer(6, 3, SOFTMAX)]);
     let resampled = BackpropOptions {
         learning: Learning {
@@ -388,6 +401,10 @@ fn what_cannot_work_is_refused() {
         Backprop::new(of_reals.unwrap(), resampled, &data).err(),
         &["drawn", "bernoulli", "gaussian"],
     );
+}
+
+#[test]
+fn layers_that_do_not_fit_are_refused() {
     let input = || Units::of(Kind::Bernoulli, 6);
     for layers in [
         vec![],
