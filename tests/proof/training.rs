@@ -269,98 +269,100 @@ fn input_is_never_modified_and_batches_larger_than_the_data_work() {
     assert_eq!(data, before);
 }
 
+fn assert_refused(bad: Options, name: &str) {
+    let error = Training::new(Rbm::bernoulli(9, 3), bad, &data(10, 9)).unwrap_err();
+    assert!(
+        matches!(&error, Error::Parameter { name: n, .. } if n == name),
+        "{error}"
+    );
+}
+
 #[test]
 fn options_are_checked_at_the_door() {
-    let data = data(10, 9);
     let good = options(METHODS[0]);
-    for (bad, name) in [
+    for (learning, name) in [
         (
-            Options {
-                learning: Learning {
-                    batch_size: 0,
-                    ..good.learning.clone()
-                },
-                ..good.clone()
+            Learning {
+                batch_size: 0,
+                ..good.learning.clone()
             },
             "batch size",
         ),
         (
-            Options {
-                learning: Learning {
-                    learning_rate: Schedule::Constant(-1.0),
-                    ..good.learning.clone()
-                },
-                ..good.clone()
+            Learning {
+                learning_rate: Schedule::Constant(-1.0),
+                ..good.learning.clone()
             },
             "learning rate",
         ),
         (
-            Options {
-                learning: Learning {
-                    learning_rate: Schedule::Constant(f32::NAN),
-                    ..good.learning.clone()
-                },
-                ..good.clone()
+            Learning {
+                learning_rate: Schedule::Constant(f32::NAN),
+                ..good.learning.clone()
             },
             "learning rate",
         ),
         (
-            Options {
-                learning: Learning {
-                    momentum: Schedule::Constant(1.0),
-                    ..good.learning.clone()
-                },
-                ..good.clone()
+            Learning {
+                momentum: Schedule::Constant(1.0),
+                ..good.learning.clone()
             },
             "momentum",
         ),
         (
-            Options {
-                learning: Learning {
-                    weight_decay: f32::INFINITY,
-                    ..good.learning.clone()
-                },
-                ..good.clone()
+            Learning {
+                weight_decay: f32::INFINITY,
+                ..good.learning.clone()
             },
             "weight decay",
         ),
         (
-            Options {
-                learning: Learning {
-                    gradient_clip: Some(0.0),
-                    ..good.learning.clone()
-                },
-                ..good.clone()
+            Learning {
+                gradient_clip: Some(0.0),
+                ..good.learning.clone()
             },
             "gradient clip",
         ),
+    ] {
+        let bad = Options {
+            learning,
+            ..good.clone()
+        };
+        assert_refused(bad, name);
+    }
+}
+
+#[test]
+fn negative_phases_are_checked_at_the_door() {
+    let good = options(METHODS[0]);
+    for (negative, name) in [
         (
-            Options {
-                negative: Negative::Persistent {
-                    chains: 0,
-                    steps: 1,
-                },
-                ..good.clone()
+            Negative::Persistent {
+                chains: 0,
+                steps: 1,
             },
             "chains",
         ),
         (
-            Options {
-                negative: Negative::Mcmc {
-                    chains: 1,
-                    steps: 0,
-                },
-                ..good.clone()
+            Negative::Mcmc {
+                chains: 1,
+                steps: 0,
             },
             "steps",
         ),
     ] {
-        let error = Training::new(Rbm::bernoulli(9, 3), bad, &data).unwrap_err();
-        assert!(
-            matches!(&error, Error::Parameter { name: n, .. } if n == name),
-            "{error}"
-        );
+        let bad = Options {
+            negative,
+            ..good.clone()
+        };
+        assert_refused(bad, name);
     }
+}
+
+#[test]
+fn machines_that_do_not_fit_are_refused() {
+    let data = data(10, 9);
+    let good = options(METHODS[0]);
     let error = Training::new(Rbm::bernoulli(8, 3), good.clone(), &data).unwrap_err();
     assert_eq!(
         error.to_string(),
@@ -368,12 +370,18 @@ fn options_are_checked_at_the_door() {
     );
     let exact = Options {
         negative: Negative::Exact,
-        ..good.clone()
+        ..good
     };
     assert!(Training::new(Rbm::bernoulli(9, 3), exact.clone(), &data).is_ok());
     let wide = Examples::new(BitMatrix::zeros(3, 40)).unwrap();
     assert!(Training::new(Rbm::bernoulli(40, 31), exact, &wide).is_err());
-    // A rate that blows up is an error that leaves the machine as it was.
+}
+
+/// A rate that blows up is an error that leaves the machine as it was.
+#[test]
+fn a_rate_that_blows_up_leaves_the_machine_alone() {
+    let data = data(10, 9);
+    let good = options(METHODS[0]);
     let mut rbm = Rbm::bernoulli(9, 3);
     let blow_up = Options {
         learning: Learning {
