@@ -4,7 +4,7 @@ mod negative;
 mod resumed;
 
 pub use negative::{check_chains, describe};
-pub use resumed::{agree, contradiction};
+pub use resumed::{Flag, agree, contradiction, refuse_other};
 
 use crate::{
     args::{Method, ObjectiveArg, Preset, TrainArgs},

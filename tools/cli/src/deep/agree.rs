@@ -5,7 +5,7 @@ use crate::{
     args::{DeepArgs, TrainArgs},
     data::Treatment,
     failure::Outcome,
-    plan::contradiction,
+    plan::{Flag, refuse_other},
 };
 use harmonium::train::{GreedyLayer, Options};
 
@@ -29,18 +29,221 @@ pub fn agree(plan: &DeepPlan, args: &TrainArgs) -> Outcome<()> {
         },
         ..args.clone()
     })?;
-    let deep = &args.deep;
-    let (a, b) = (&asked.source, &plan.source);
-    let layers = |of: &dyn Fn(&GreedyLayer, &GreedyLayer) -> bool| {
-        let (a, b) = (&asked.greedy.layers, &plan.greedy.layers);
-        a.len() == b.len() && a.iter().zip(b).all(|(a, b)| of(a, b))
-    };
-    let all = |of: &dyn Fn(&Options, &Options) -> bool| {
-        let (a, b) = (&asked.greedy.layers, &plan.greedy.layers);
-        a.iter().zip(b).all(|(a, b)| of(&a.options, &b.options))
-    };
-    let (x, y) = (&asked.up_down, &plan.up_down);
-    let of_negative = args.method.is_some()
+    for group in [OF_DATA, OF_LAYERS, OF_GREEDY_LEARNING, OF_UP_DOWN] {
+        refuse_other(group, args, &asked, plan)?;
+    }
+    Ok(())
+}
+
+/// What the run is on.
+const OF_DATA: &[Flag<DeepPlan>] = &[
+    (
+        "--data",
+        |args| args.data.is_some(),
+        |a, b| a.source.data == b.source.data,
+    ),
+    (
+        "--binarize",
+        |args| args.binarize.is_some(),
+        |a, b| {
+            a.source.binarize == b.source.binarize
+                && a.up_down.learning.resample_data == b.up_down.learning.resample_data
+        },
+    ),
+    (
+        "--validation",
+        |args| args.validation.is_some(),
+        |a, b| a.source.validation == b.source.validation,
+    ),
+    (
+        "--seed",
+        |args| args.seed.is_some(),
+        |a, b| a.source.seed == b.source.seed,
+    ),
+    (
+        "--resample",
+        |args| args.resample,
+        |_, b| b.up_down.learning.resample_data,
+    ),
+    (
+        "--labels",
+        |args| args.labels,
+        |_, b| b.greedy.classes.is_some(),
+    ),
+];
+
+/// The layers and what they hand up.
+const OF_LAYERS: &[Flag<DeepPlan>] = &[
+    (
+        "--layers",
+        |args| args.deep.layers.is_some(),
+        |a, b| as_many_layers(a, b, |a, b| a.hidden == b.hidden),
+    ),
+    (
+        "--greedy-epochs",
+        |args| args.deep.greedy_epochs.is_some(),
+        |a, b| {
+            as_many_layers(a, b, |a, b| {
+                a.options.learning.epochs == b.options.learning.epochs
+            })
+        },
+    ),
+    (
+        "--visible-units",
+        |args| args.visible_units.is_some(),
+        |a, b| a.visible_units == b.visible_units,
+    ),
+    (
+        "--standardize",
+        |args| args.standardize,
+        |_, b| matches!(b.source.values, Treatment::Standardized(..)),
+    ),
+    (
+        "--variance-rate",
+        |args| args.variance_rate.is_some(),
+        |a, b| all_options(a, b, |a, b| a.variance_rate == b.variance_rate),
+    ),
+    (
+        "--transposed",
+        |args| args.deep.transposed,
+        |_, b| b.greedy.layers.iter().any(|x| x.transposed),
+    ),
+    (
+        "--posterior",
+        |args| args.deep.posterior.is_some(),
+        |a, b| a.greedy.posterior == b.greedy.posterior,
+    ),
+];
+
+/// How each layer learns alone.
+const OF_GREEDY_LEARNING: &[Flag<DeepPlan>] = &[
+    (
+        "--batch-size",
+        |args| args.batch_size.is_some(),
+        |a, b| a.up_down.learning.batch_size == b.up_down.learning.batch_size,
+    ),
+    (
+        "--learning-rate",
+        |args| args.learning_rate.is_some() || !args.deep.greedy_rate.is_empty(),
+        |a, b| {
+            all_options(a, b, |a, b| {
+                a.learning.learning_rate == b.learning.learning_rate
+            })
+        },
+    ),
+    (
+        "--momentum",
+        |args| args.momentum.is_some(),
+        |a, b| all_options(a, b, |a, b| a.learning.momentum == b.learning.momentum),
+    ),
+    (
+        "--weight-decay",
+        |args| args.weight_decay.is_some(),
+        |a, b| {
+            all_options(a, b, |a, b| {
+                a.learning.weight_decay == b.learning.weight_decay
+            })
+        },
+    ),
+    (
+        "--l1-decay",
+        |args| args.l1_decay.is_some(),
+        |a, b| all_options(a, b, |a, b| a.learning.l1_decay == b.learning.l1_decay),
+    ),
+    (
+        "--gradient-clip",
+        |args| args.gradient_clip.is_some(),
+        |a, b| {
+            all_options(a, b, |a, b| {
+                a.learning.gradient_clip == b.learning.gradient_clip
+            })
+        },
+    ),
+    (
+        "--method and its options",
+        asks_for_negative_phase,
+        |a, b| all_options(a, b, |a, b| a.negative == b.negative && a.steps == b.steps),
+    ),
+    (
+        "--centering",
+        |args| args.centering.is_some() || args.no_centering || args.centering_rate.is_some(),
+        |a, b| all_options(a, b, |a, b| a.centering == b.centering),
+    ),
+    (
+        "--optimizer",
+        |args| args.optimizer.is_some(),
+        |a, b| all_options(a, b, |a, b| a.learning.optimizer == b.learning.optimizer),
+    ),
+    (
+        "--sparsity",
+        |args| args.sparsity.is_some(),
+        |a, b| all_options(a, b, |a, b| a.sparsity == b.sparsity),
+    ),
+    (
+        "--max-norm",
+        |args| args.max_norm.is_some(),
+        |a, b| all_options(a, b, |a, b| a.learning.max_norm == b.learning.max_norm),
+    ),
+    (
+        "--averaging",
+        |args| args.averaging.is_some(),
+        |a, b| all_options(a, b, |a, b| a.learning.averaging == b.learning.averaging),
+    ),
+];
+
+/// How all layers learn together.
+const OF_UP_DOWN: &[Flag<DeepPlan>] = &[
+    (
+        "--up-down-steps",
+        |args| args.deep.up_down_steps.is_some(),
+        |a, b| a.up_down.steps == b.up_down.steps,
+    ),
+    (
+        "--generative-rate",
+        |args| args.deep.up_down_rate.is_some() || args.deep.generative_rate.is_some(),
+        |a, b| a.up_down.generative_rate == b.up_down.generative_rate,
+    ),
+    (
+        "--recognition-rate",
+        |args| args.deep.up_down_rate.is_some() || args.deep.recognition_rate.is_some(),
+        |a, b| a.up_down.recognition_rate == b.up_down.recognition_rate,
+    ),
+    (
+        "--top-rate",
+        |args| args.deep.up_down_rate.is_some() || args.deep.top_rate.is_some(),
+        |a, b| a.up_down.learning.learning_rate == b.up_down.learning.learning_rate,
+    ),
+    (
+        "--up-down-momentum",
+        |args| args.deep.up_down_momentum.is_some(),
+        |a, b| a.up_down.learning.momentum == b.up_down.learning.momentum,
+    ),
+    (
+        "--up-down-weight-decay",
+        |args| args.deep.up_down_weight_decay.is_some(),
+        |a, b| a.up_down.learning.weight_decay == b.up_down.learning.weight_decay,
+    ),
+];
+
+/// Whether both plans have the same number of layers, and all pairs of them are as `same` wants.
+fn as_many_layers(
+    a: &DeepPlan,
+    b: &DeepPlan,
+    same: fn(&GreedyLayer, &GreedyLayer) -> bool,
+) -> bool {
+    let (a, b) = (&a.greedy.layers, &b.greedy.layers);
+    a.len() == b.len() && a.iter().zip(b).all(|(a, b)| same(a, b))
+}
+
+/// Whether the options of all layers that both plans have are as `same` wants.
+fn all_options(a: &DeepPlan, b: &DeepPlan, same: fn(&Options, &Options) -> bool) -> bool {
+    let (a, b) = (&a.greedy.layers, &b.greedy.layers);
+    a.iter().zip(b).all(|(a, b)| same(&a.options, &b.options))
+}
+
+/// Whether a flag of the negative phase is given.
+fn asks_for_negative_phase(args: &TrainArgs) -> bool {
+    args.method.is_some()
         || args.steps.is_some()
         || args.chains.is_some()
         || args.fast_rate.is_some()
@@ -49,154 +252,5 @@ pub fn agree(plan: &DeepPlan, args: &TrainArgs) -> Outcome<()> {
         || args.lowest_beta.is_some()
         || args.acceptance.is_some()
         || args.snapshots.is_some()
-        || args.reconstruction.is_some();
-    let centres = args.centering.is_some() || args.no_centering || args.centering_rate.is_some();
-    let rates = deep.up_down_rate.is_some();
-    let is_labelled = plan.greedy.classes.is_some();
-    for (flag, given, same) in [
-        ("--data", args.data.is_some(), a.data == b.data),
-        (
-            "--binarize",
-            args.binarize.is_some(),
-            a.binarize == b.binarize && x.learning.resample_data == y.learning.resample_data,
-        ),
-        (
-            "--validation",
-            args.validation.is_some(),
-            a.validation == b.validation,
-        ),
-        ("--seed", args.seed.is_some(), a.seed == b.seed),
-        ("--resample", args.resample, y.learning.resample_data),
-        ("--labels", args.labels, is_labelled),
-        (
-            "--layers",
-            deep.layers.is_some(),
-            layers(&|a, b| a.hidden == b.hidden),
-        ),
-        (
-            "--greedy-epochs",
-            deep.greedy_epochs.is_some(),
-            layers(&|a, b| a.options.learning.epochs == b.options.learning.epochs),
-        ),
-        (
-            "--visible-units",
-            args.visible_units.is_some(),
-            asked.visible_units == plan.visible_units,
-        ),
-        (
-            "--standardize",
-            args.standardize,
-            matches!(b.values, Treatment::Standardized(..)),
-        ),
-        (
-            "--variance-rate",
-            args.variance_rate.is_some(),
-            all(&|a, b| a.variance_rate == b.variance_rate),
-        ),
-        (
-            "--transposed",
-            deep.transposed,
-            plan.greedy.layers.iter().any(|x| x.transposed),
-        ),
-        (
-            "--posterior",
-            deep.posterior.is_some(),
-            asked.greedy.posterior == plan.greedy.posterior,
-        ),
-        (
-            "--batch-size",
-            args.batch_size.is_some(),
-            x.learning.batch_size == y.learning.batch_size,
-        ),
-        (
-            "--learning-rate",
-            args.learning_rate.is_some() || !deep.greedy_rate.is_empty(),
-            all(&|a, b| a.learning.learning_rate == b.learning.learning_rate),
-        ),
-        (
-            "--momentum",
-            args.momentum.is_some(),
-            all(&|a, b| a.learning.momentum == b.learning.momentum),
-        ),
-        (
-            "--weight-decay",
-            args.weight_decay.is_some(),
-            all(&|a, b| a.learning.weight_decay == b.learning.weight_decay),
-        ),
-        (
-            "--l1-decay",
-            args.l1_decay.is_some(),
-            all(&|a, b| a.learning.l1_decay == b.learning.l1_decay),
-        ),
-        (
-            "--gradient-clip",
-            args.gradient_clip.is_some(),
-            all(&|a, b| a.learning.gradient_clip == b.learning.gradient_clip),
-        ),
-        (
-            "--method and its options",
-            of_negative,
-            all(&|a, b| a.negative == b.negative && a.steps == b.steps),
-        ),
-        (
-            "--centering",
-            centres,
-            all(&|a, b| a.centering == b.centering),
-        ),
-        (
-            "--optimizer",
-            args.optimizer.is_some(),
-            all(&|a, b| a.learning.optimizer == b.learning.optimizer),
-        ),
-        (
-            "--sparsity",
-            args.sparsity.is_some(),
-            all(&|a, b| a.sparsity == b.sparsity),
-        ),
-        (
-            "--max-norm",
-            args.max_norm.is_some(),
-            all(&|a, b| a.learning.max_norm == b.learning.max_norm),
-        ),
-        (
-            "--averaging",
-            args.averaging.is_some(),
-            all(&|a, b| a.learning.averaging == b.learning.averaging),
-        ),
-        (
-            "--up-down-steps",
-            deep.up_down_steps.is_some(),
-            x.steps == y.steps,
-        ),
-        (
-            "--generative-rate",
-            rates || deep.generative_rate.is_some(),
-            x.generative_rate == y.generative_rate,
-        ),
-        (
-            "--recognition-rate",
-            rates || deep.recognition_rate.is_some(),
-            x.recognition_rate == y.recognition_rate,
-        ),
-        (
-            "--top-rate",
-            rates || deep.top_rate.is_some(),
-            x.learning.learning_rate == y.learning.learning_rate,
-        ),
-        (
-            "--up-down-momentum",
-            deep.up_down_momentum.is_some(),
-            x.learning.momentum == y.learning.momentum,
-        ),
-        (
-            "--up-down-weight-decay",
-            deep.up_down_weight_decay.is_some(),
-            x.learning.weight_decay == y.learning.weight_decay,
-        ),
-    ] {
-        if given && !same {
-            return Err(contradiction(flag, "has another"));
-        }
-    }
-    Ok(())
+        || args.reconstruction.is_some()
 }

@@ -173,6 +173,22 @@ fn agree_on_learning(args: &TrainArgs, stored: &Options) -> Outcome<()> {
     )
 }
 
+/// A flag: whether it is given, and whether a new plan (first) has the same as the stored one.
+pub type Flag<P> = (&'static str, fn(&TrainArgs) -> bool, fn(&P, &P) -> bool);
+
+/// Refuses the first of `flags` that is given and that the plans do not have in common.
+///
+/// # Errors
+/// The flag.
+pub fn refuse_other<P>(flags: &[Flag<P>], args: &TrainArgs, asked: &P, stored: &P) -> Outcome<()> {
+    for &(flag, given, same) in flags {
+        if given(args) && !same(asked, stored) {
+            return Err(contradiction(flag, "has another"));
+        }
+    }
+    Ok(())
+}
+
 /// Refuses a flag that was given with another value than the run has.
 pub fn agree<T: PartialEq + Display>(
     flag: &str,
