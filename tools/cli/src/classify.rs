@@ -3,7 +3,7 @@
 use crate::{
     args::{ClassifyArgs, Split},
     confusion,
-    data::Source,
+    data::{Data, Source},
     deep,
     evaluate::load_model,
     failure::{Failure, Outcome, note},
@@ -13,10 +13,10 @@ use crate::{
 };
 use harmonium::{
     Error, Matrix, Model,
-    checkpoint::write_atomically,
+    checkpoint::{Checkpoint, write_atomically},
     dataset::Examples,
     model::{Dbm, Dbn, MeanField, Rbm, most_probable},
-    units::Units,
+    units::{Segment, Units},
 };
 use npyz::WriterBuilder;
 use serde_json::{Map, Value, json};
@@ -152,77 +152,15 @@ impl Classification {
 /// Runs the command.
 pub fn run(args: &ClassifyArgs) -> Outcome<()> {
     let checkpoint = load_model(&args.model)?;
-    let kind = checkpoint.model.kind();
-    let (group, units) = match &checkpoint.model {
-        Model::Rbm(rbm) => (rbm.label_group(), rbm.visible().units.to_string()),
-        Model::Dbn(dbn) => (dbn.label_group(), dbn.top().visible().units.to_string()),
-        Model::Dbm(dbm) => {
-            let last = &dbm.layer(dbm.n_layers() - 1).units;
-            let group = dbm.classes().and(last.last_group());
-            (group, last.to_string())
-        }
-        Model::Network(_) => {
-            let network = deep::fine_tune::classifier(&checkpoint)?;
-            let output = network.activation(network.n_layers() - 1).kind();
-            let units = Units::of(output, network.n_outputs());
-            (units.last_group(), units.to_string())
-        }
-        _ => {
-            let message = format!("a model of kind {kind} does not classify");
-            return Err(
-                Failure::usage(message).hint("`harmonium train --labels` makes models that do")
-            );
-        }
-    };
-    let Some(group) = group else {
-        return Err(Failure::failed(format!(
-            "{}: its units {units} do not end in labels",
-            args.model.display(),
-        ))
-        .hint("`harmonium train --labels` makes models that classify"));
-    };
-    let (mut source, _) =
-        Source::of_model(&checkpoint.notes, args.data.as_deref(), args.binarize, None)?;
-    source.labels = None;
-    let data = deep::boltzmann::seen_by(&args.model, &checkpoint, source.load()?)?;
-    let columns = data.train.columns();
-    let expected = match &checkpoint.model {
-        Model::Dbn(dbn) => dbn.n_visible(),
-        Model::Dbm(dbm) => dbm.n_visible(),
-        Model::Network(network) => network.n_inputs(),
-        _ => group.first,
-    };
-    if columns != expected {
-        return Err(Failure::failed(format!(
-            "the model has {expected} visible units beside its labels, but {} has {columns} values an example",
-            data.name
-        )));
-    }
+    let group = labels_of(args, &checkpoint)?;
+    let data = load(args, &checkpoint, group)?;
     let (examples, split) = likelihood::examples(&data, args.split);
-    let (log_p, way, title) = match &checkpoint.model {
-        Model::Dbn(dbn) => {
-            if args.compare {
-                return deep::classify::compare(args, dbn, &data.name, examples, split);
-            }
-            let (log_p, way) = deep::classify::log_p_y(args, dbn, examples)?;
-            (log_p, Some(way), deep::name(dbn))
-        }
-        Model::Network(network) => {
-            deep::classify::refuse_options(args, kind)?;
-            let log_p = network.log_p_y_from_v(examples)?;
-            (log_p, None, deep::fine_tune::name(network))
-        }
-        Model::Dbm(dbm) => {
-            deep::classify::refuse_options(args, kind)?;
-            let log_p = dbm.log_p_y_from_v(examples, &MeanField::default())?;
-            (log_p, None, dbm.name())
-        }
-        other => {
-            deep::classify::refuse_options(args, kind)?;
-            let rbm = other.rbm()?;
-            (rbm.log_p_y_from_v(examples)?, None, name(rbm))
-        }
-    };
+    if let Model::Dbn(dbn) = &checkpoint.model
+        && args.compare
+    {
+        return deep::classify::compare(args, dbn, &data.name, examples, split);
+    }
+    let (log_p, way, title) = log_p_y(args, &checkpoint.model, examples)?;
     if let Some(path) = &args.out {
         let p = Matrix::from_fn(log_p.rows(), log_p.columns(), |i, j| log_p.row(i)[j].exp());
         match is_json(path) {
@@ -236,11 +174,7 @@ pub fn run(args: &ClassifyArgs) -> Outcome<()> {
         .map(|labels| Classification::of(&log_p, labels, split))
         .transpose()?;
     let what = format!("{title} on {}", data.name);
-    if let Some(path) = &args.confusion {
-        let measured = measured.as_ref();
-        confusion::draw(path, &what, measured.ok_or_else(confusion::without_labels)?)?;
-        note(format!("confusion table in {}", path.display()));
-    }
+    confusion::draw_asked(args.confusion.as_deref(), &what, measured.as_ref())?;
     if args.json {
         let mut object = measured.map(|m| m.json()).unwrap_or_default();
         object.insert("count".into(), json!(examples.len()));
@@ -260,6 +194,94 @@ pub fn run(args: &ClassifyArgs) -> Outcome<()> {
         Some(measured) => [measured.rows(), measured.confusion_rows()].concat(),
     };
     report::table(&format!("{}: {what}", args.model.display()), &rows)
+}
+
+/// The units of the model that say the label.
+///
+/// # Errors
+/// A model that has none.
+fn labels_of(args: &ClassifyArgs, checkpoint: &Checkpoint) -> Outcome<Segment> {
+    let (group, units) = match &checkpoint.model {
+        Model::Rbm(rbm) => (rbm.label_group(), rbm.visible().units.to_string()),
+        Model::Dbn(dbn) => (dbn.label_group(), dbn.top().visible().units.to_string()),
+        Model::Dbm(dbm) => {
+            let last = &dbm.layer(dbm.n_layers() - 1).units;
+            let group = dbm.classes().and(last.last_group());
+            (group, last.to_string())
+        }
+        Model::Network(_) => {
+            let network = deep::fine_tune::classifier(checkpoint)?;
+            let output = network.activation(network.n_layers() - 1).kind();
+            let units = Units::of(output, network.n_outputs());
+            (units.last_group(), units.to_string())
+        }
+        other => {
+            let message = format!("a model of kind {} does not classify", other.kind());
+            return Err(
+                Failure::usage(message).hint("`harmonium train --labels` makes models that do")
+            );
+        }
+    };
+    group.ok_or_else(|| {
+        Failure::failed(format!(
+            "{}: its units {units} do not end in labels",
+            args.model.display(),
+        ))
+        .hint("`harmonium train --labels` makes models that classify")
+    })
+}
+
+/// The data of the command, as the model sees them.
+///
+/// # Errors
+/// Those of the data; data of another width than the model's beside its labels.
+fn load(args: &ClassifyArgs, checkpoint: &Checkpoint, labels: Segment) -> Outcome<Data> {
+    let (mut source, _) =
+        Source::of_model(&checkpoint.notes, args.data.as_deref(), args.binarize, None)?;
+    source.labels = None;
+    let data = deep::boltzmann::seen_by(&args.model, checkpoint, source.load()?)?;
+    let columns = data.train.columns();
+    let expected = match &checkpoint.model {
+        Model::Dbn(dbn) => dbn.n_visible(),
+        Model::Dbm(dbm) => dbm.n_visible(),
+        Model::Network(network) => network.n_inputs(),
+        _ => labels.first,
+    };
+    if columns != expected {
+        return Err(Failure::failed(format!(
+            "the model has {expected} visible units beside its labels, but {} has {columns} values an example",
+            data.name
+        )));
+    }
+    Ok(data)
+}
+
+/// `ln p(y)` of each example, the way of a deep belief network, and the model in a few words.
+fn log_p_y(
+    args: &ClassifyArgs,
+    model: &Model,
+    examples: &Examples,
+) -> Outcome<(Matrix, Option<&'static str>, String)> {
+    if let Model::Dbn(dbn) = model {
+        let (log_p, way) = deep::classify::log_p_y(args, dbn, examples)?;
+        return Ok((log_p, Some(way), deep::name(dbn)));
+    }
+    deep::classify::refuse_options(args, model.kind())?;
+    let (log_p, title) = match model {
+        Model::Network(network) => (
+            network.log_p_y_from_v(examples)?,
+            deep::fine_tune::name(network),
+        ),
+        Model::Dbm(dbm) => (
+            dbm.log_p_y_from_v(examples, &MeanField::default())?,
+            dbm.name(),
+        ),
+        other => {
+            let rbm = other.rbm()?;
+            (rbm.log_p_y_from_v(examples)?, name(rbm))
+        }
+    };
+    Ok((log_p, None, title))
 }
 
 /// A machine in a few words.

@@ -3,7 +3,7 @@
 use crate::{
     canvas::{Anchor, Canvas, FAINT_INK, INK, Rgb, Style, WHITE},
     classify::Classification,
-    failure::{Failure, Outcome},
+    failure::{Failure, Outcome, note},
 };
 use std::path::Path;
 
@@ -23,8 +23,21 @@ const WRONG: Rgb = [178, 24, 43];
 /// The share of a label's examples at which mistakes have full strength: there are few.
 const MOST_WRONG: f64 = 0.1;
 
+/// Draws what was found to the path of `--confusion`, if it is given, and says so.
+///
+/// # Errors
+/// As [`draw`]; nothing found.
+pub fn draw_asked(path: Option<&Path>, title: &str, found: Option<&Classification>) -> Outcome<()> {
+    let Some(path) = path else {
+        return Ok(());
+    };
+    draw(path, title, found.ok_or_else(without_labels)?)?;
+    note(format!("confusion table in {}", path.display()));
+    Ok(())
+}
+
 /// Why there is nothing to draw.
-pub fn without_labels() -> Failure {
+fn without_labels() -> Failure {
     Failure::usage("--confusion: expected a model and data with labels")
         .hint("`harmonium train --labels` makes models that classify")
 }
@@ -33,7 +46,7 @@ pub fn without_labels() -> Failure {
 ///
 /// # Errors
 /// A name that does not end in `.png`; a file that cannot be written.
-pub fn draw(path: &Path, title: &str, found: &Classification) -> Outcome<()> {
+fn draw(path: &Path, title: &str, found: &Classification) -> Outcome<()> {
     if !path
         .extension()
         .is_some_and(|e| e.eq_ignore_ascii_case("png"))

@@ -3,6 +3,7 @@
 mod agree;
 pub mod boltzmann;
 pub mod classify;
+mod conclude;
 mod evaluate;
 pub mod fine_tune;
 mod measure;

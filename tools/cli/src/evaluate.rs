@@ -61,54 +61,8 @@ pub fn run(args: &EvaluateArgs) -> Outcome<()> {
         }
         other => other.rbm()?,
     };
-    if args.reverse_from == ReverseFrom::Annealing && !args.reverse {
-        return Err(Failure::usage("--reverse-from belongs to --reverse"));
-    }
-    if args.burn_in.is_some() && !args.reverse && args.diagnose.is_none() {
-        return Err(Failure::usage(
-            "--burn-in belongs to --reverse and --diagnose",
-        ));
-    }
-    if args.bound_samples.is_some() {
-        return Err(Failure::usage(
-            "--bound-samples is for deep belief networks",
-        ));
-    }
-    let (source, seed) = Source::of_model(
-        &checkpoint.notes,
-        args.data.as_deref(),
-        args.binarize,
-        args.seed,
-    )?;
-    let mut data = source.load().map_err(|failure| {
-        if args.data.is_some() {
-            failure
-        } else {
-            failure.hint("this is what the model was trained on; name other data with --data")
-        }
-    })?;
-    likelihood::check_width(rbm, &data)?;
-    let most = MOST_ELEMENTS / rbm.n_visible().max(rbm.n_hidden()).max(1);
-    let rows = if args.raise {
-        args.raise_examples.saturating_mul(args.raise_chains)
-    } else {
-        0
-    };
-    for (name, chains) in [
-        ("--chains", args.chains),
-        ("--raise-examples times --raise-chains", rows),
-    ] {
-        if chains > most {
-            return Err(Failure::usage(format!(
-                "{name} {chains}: expected at most {most} of a machine of this size"
-            )));
-        }
-    }
-    if args.binarize.is_none() && rbm.is_bernoulli() && likelihood::is_grey(&data) {
-        note("grey values are drawn once as bits (--binarize sample)");
-        data = likelihood::drawn(data, source.seed);
-    }
-
+    refuse_options(args)?;
+    let (data, source, seed) = load(args, &checkpoint, rbm)?;
     let (examples, split) = likelihood::examples(&data, args.split);
     let title = format!(
         "{}: {} on {}, binarisation {}",
@@ -121,15 +75,7 @@ pub fn run(args: &EvaluateArgs) -> Outcome<()> {
         Some(group) => Classification::measure(rbm, &examples.first_columns(group.first), split)?,
         None => None,
     };
-    if let Some(path) = &args.confusion {
-        let classified = classified.as_ref();
-        confusion::draw(
-            path,
-            &title,
-            classified.ok_or_else(confusion::without_labels)?,
-        )?;
-        note(format!("confusion table in {}", path.display()));
-    }
+    confusion::draw_asked(args.confusion.as_deref(), &title, classified.as_ref())?;
     let (mut object, mut rows) = mixing(args, rbm, &data, examples, split, seed)?;
     if let Some(classified) = &classified
         && !(args.exact || args.reverse || args.raise || args.save_weights.is_some())
@@ -171,6 +117,70 @@ pub fn run(args: &EvaluateArgs) -> Outcome<()> {
         rows.extend(classified.confusion_rows());
     }
     report::table(&title, &rows)
+}
+
+/// Refuses options that belong to others which are not given, or to other machines.
+fn refuse_options(args: &EvaluateArgs) -> Outcome<()> {
+    if args.reverse_from == ReverseFrom::Annealing && !args.reverse {
+        return Err(Failure::usage("--reverse-from belongs to --reverse"));
+    }
+    if args.burn_in.is_some() && !args.reverse && args.diagnose.is_none() {
+        return Err(Failure::usage(
+            "--burn-in belongs to --reverse and --diagnose",
+        ));
+    }
+    if args.bound_samples.is_some() {
+        return Err(Failure::usage(
+            "--bound-samples is for deep belief networks",
+        ));
+    }
+    Ok(())
+}
+
+/// The data of the command, as bits where the machine is of bits; where they come from, and the
+/// seed to measure with.
+fn load(args: &EvaluateArgs, checkpoint: &Checkpoint, rbm: &Rbm) -> Outcome<(Data, Source, u64)> {
+    let (source, seed) = Source::of_model(
+        &checkpoint.notes,
+        args.data.as_deref(),
+        args.binarize,
+        args.seed,
+    )?;
+    let mut data = source.load().map_err(|failure| {
+        if args.data.is_some() {
+            failure
+        } else {
+            failure.hint("this is what the model was trained on; name other data with --data")
+        }
+    })?;
+    likelihood::check_width(rbm, &data)?;
+    check_chains(args, rbm)?;
+    if args.binarize.is_none() && rbm.is_bernoulli() && likelihood::is_grey(&data) {
+        note("grey values are drawn once as bits (--binarize sample)");
+        data = likelihood::drawn(data, source.seed);
+    }
+    Ok((data, source, seed))
+}
+
+/// Refuses chains that would not fit into memory.
+fn check_chains(args: &EvaluateArgs, rbm: &Rbm) -> Outcome<()> {
+    let most = MOST_ELEMENTS / rbm.n_visible().max(rbm.n_hidden()).max(1);
+    let rows = if args.raise {
+        args.raise_examples.saturating_mul(args.raise_chains)
+    } else {
+        0
+    };
+    for (name, chains) in [
+        ("--chains", args.chains),
+        ("--raise-examples times --raise-chains", rows),
+    ] {
+        if chains > most {
+            return Err(Failure::usage(format!(
+                "{name} {chains}: expected at most {most} of a machine of this size"
+            )));
+        }
+    }
+    Ok(())
 }
 
 /// What needs no likelihood: the free-energy gap between the test and the training part, and what chains do.

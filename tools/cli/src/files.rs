@@ -1,6 +1,10 @@
 //! The files of a run.
 
+use serde_json::{Map, Value, json};
 use std::path::{Path, PathBuf};
+
+/// Files with their names in reports.
+pub type Named<'a> = [(&'static str, &'a Path); 5];
 
 /// Where the results go.
 pub struct Files {
@@ -43,8 +47,8 @@ impl Files {
         }
     }
 
-    /// With their names in reports.
-    pub fn named(&self) -> [(&'static str, &Path); 5] {
+    /// Those of a machine of layers.
+    pub fn named(&self) -> Named<'_> {
         [
             ("model", &self.model),
             ("metrics", &self.metrics),
@@ -52,6 +56,15 @@ impl Files {
             ("samples", &self.samples),
             ("curves", &self.curves),
         ]
+    }
+
+    /// Those of a general machine.
+    pub fn named_of_general(&self) -> Named<'_> {
+        let named = self.named();
+        named.map(|file| match file {
+            ("filters", _) => ("couplings", &*self.couplings),
+            other => other,
+        })
     }
 
     /// The model files.
@@ -90,4 +103,20 @@ impl Files {
         };
         paths.filter(is_snapshot).collect()
     }
+}
+
+/// Names and paths as in JSON.
+pub fn json(files: &Named<'_>) -> Map<String, Value> {
+    let files = files.iter();
+    files
+        .map(|(name, path)| ((*name).to_owned(), json!(path.to_string_lossy())))
+        .collect()
+}
+
+/// A row of a table each.
+pub fn rows(files: &Named<'_>) -> Vec<[String; 3]> {
+    let files = files.iter();
+    files
+        .map(|(name, path)| [(*name).into(), path.display().to_string(), String::new()])
+        .collect()
 }

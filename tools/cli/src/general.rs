@@ -9,6 +9,7 @@ mod pictures;
 mod plan;
 mod sample;
 mod train;
+mod watch;
 
 pub use edges::{is_edge_file, load as load_edges};
 pub use evaluate::run as evaluate;

@@ -51,6 +51,24 @@ pub fn json(object: Map<String, Value>) -> Outcome<()> {
     print(&format!("{:#}\n", Value::Object(object)))
 }
 
+/// Figures as the notes of a model file that tell them.
+pub fn figures<'a>(
+    figures: impl IntoIterator<Item = (&'a String, &'a Value)>,
+) -> Vec<(String, String)> {
+    let note = |(key, value): (&String, &Value)| {
+        let text = value.as_str();
+        let text = text.map_or_else(|| value.to_string(), ToOwned::to_owned);
+        (format!("figure.{key}"), text)
+    };
+    figures.into_iter().map(note).collect()
+}
+
+/// As [`figures`], without tables and lists.
+pub fn single_figures(object: &Map<String, Value>) -> Vec<(String, String)> {
+    let is_single = |(_, value): &(&String, &Value)| !value.is_object() && !value.is_array();
+    figures(object.iter().filter(is_single))
+}
+
 /// Options of a run, with numbers as short as they were written: f32 widened to f64 shows its rounding.
 pub fn options(options: &Options) -> Value {
     read(serde_json::to_string(options))

@@ -1,8 +1,12 @@
 //! `harmonium train`: trains a machine, shows what it learned, and can be stopped and resumed at any update.
 
+mod conclude;
+mod learn;
+mod trajectory;
+
 use crate::{
-    args::{Kind, Split, TrainArgs},
-    classify::{self, Classification},
+    args::{Kind, TrainArgs},
+    classify,
     data::Data,
     deep,
     directory::Directory,
@@ -11,39 +15,26 @@ use crate::{
     files::Files,
     general,
     interrupt::Interrupt,
-    likelihood::{self, Annealing, Likelihood, Way},
     metrics::{Metrics, Row},
     pictures,
     plan::{Plan, describe_run},
-    progress::{Stages, TrainingProgress},
-    report,
     run_file::RunFile,
     stopping::Stopping,
-    watch::{Clock, Watch, row},
+    watch::{Clock, Watch},
 };
 use harmonium::{
-    Error,
     checkpoint::{Checkpoint, SavedRun},
     dataset::Examples,
-    evaluate::{pseudo_likelihood, reconstruction_error},
-    model::Rbm,
-    train::{Event, RbmLearner, Training, Verdict},
+    train::Training,
 };
-use serde_json::json;
 use std::{
     collections::BTreeMap,
-    fs,
-    ops::ControlFlow,
     path::Path,
     time::{Duration, Instant},
 };
 
 /// A run is saved after an epoch if the last time is longer ago than this.
 pub const SAVE_EVERY: Duration = Duration::from_secs(10);
-/// Examples of the exact pseudo-likelihood at the end.
-const PSEUDO_LIKELIHOOD_EXAMPLES: usize = 1000;
-/// Machines whose smaller layer is at most this large are measured exactly at the end.
-const EXACT_UNITS: usize = 25;
 
 /// Runs the command.
 pub fn run(args: &TrainArgs) -> Outcome<()> {
@@ -299,126 +290,6 @@ impl<'a> Run<'a> {
         ));
     }
 
-    /// Trains until all epochs are done or the user asks to stop.
-    fn train(&mut self) -> Outcome<()> {
-        let Self {
-            args,
-            plan,
-            data,
-            files,
-            interrupt,
-            training,
-            notes,
-            record,
-            metrics,
-            watch,
-            clock,
-            stopping,
-            stopped_early,
-            ..
-        } = self;
-        let mut progress = TrainingProgress::new(training);
-        let mut failure = None;
-        let batches = training.position().batches as u64;
-        let all = batches.saturating_mul(plan.options.learning.epochs as u64);
-        let kept = args.trajectory.map_or(Vec::new(), |n| logarithmic(n, all));
-        if args.trajectory.is_some() {
-            let directory = &files.trajectory;
-            fs::create_dir_all(directory)
-                .map_err(|e| Error::io(directory, "create the directory", e))?;
-            if !args.resume {
-                forget(files)?;
-            }
-        }
-        clock.running_since = Instant::now();
-        let observer = |event: Event<'_, RbmLearner>| match event {
-            Event::Update(training) => {
-                progress.update(training);
-                let updates = training.position().updates;
-                if kept.binary_search(&updates).is_ok()
-                    && let Err(e) = keep(training.model(), &files.snapshot(updates))
-                {
-                    failure = Some(e);
-                    return ControlFlow::Break(());
-                }
-                // The last update of an epoch is followed by the event of the epoch.
-                if interrupt.asked() && training.position().batch != 0 {
-                    return ControlFlow::Break(());
-                }
-                ControlFlow::Continue(())
-            }
-            Event::Epoch(training) => {
-                clock.trained = clock.seconds();
-                let epoch = training.position().epoch;
-                let mut work = || -> Outcome<()> {
-                    if epoch % watch.every == 0 || epoch == plan.options.learning.epochs {
-                        let row = row(training, watch, clock)?;
-                        progress.epoch(training, &row);
-                        metrics.push(row);
-                    }
-                    if let Some(stopping) = stopping {
-                        let averaged = training.result();
-                        let seed = plan.options.learning.seed;
-                        if let Some(score) = stopping.score(&averaged, watch, seed)? {
-                            match stopping.judge(score, epoch, notes) {
-                                Verdict::Best => {
-                                    save(training, notes, &[], &files.best)?;
-                                }
-                                Verdict::Worse => {}
-                                Verdict::Stop => *stopped_early = true,
-                            }
-                        }
-                    }
-                    // The end of a run and an interrupt save it in any case.
-                    let due = clock.last_save.elapsed() >= SAVE_EVERY;
-                    if due && epoch < plan.options.learning.epochs && !interrupt.asked() {
-                        save(training, notes, &[], &files.model)?;
-                        record.after(clock.trained).save(&files.run)?;
-                        clock.last_save = Instant::now();
-                    }
-                    Ok(())
-                };
-                let done = work();
-                clock.running_since = Instant::now();
-                match done {
-                    Ok(()) if interrupt.asked() || *stopped_early => ControlFlow::Break(()),
-                    Ok(()) => ControlFlow::Continue(()),
-                    Err(e) => {
-                        failure = Some(e);
-                        ControlFlow::Break(())
-                    }
-                }
-            }
-        };
-        let outcome = match &data.stream {
-            Some(stream) => training.run(stream, observer),
-            None => training.run(&data.train, observer),
-        };
-        clock.trained = clock.seconds();
-        progress.clear();
-        let _stopped = outcome.map_err(|e| {
-            let kept = if files.model.exists() {
-                format!(
-                    "{} holds the run as it was last saved; try a smaller --learning-rate",
-                    files.model.display()
-                )
-            } else {
-                "try a smaller --learning-rate".into()
-            };
-            let diverged = matches!(e, Error::NotFinite { .. });
-            let failure = Failure::from(e);
-            if diverged {
-                failure.hint(kept)
-            } else {
-                failure
-            }
-        })?;
-        match failure {
-            None => Ok(()),
-            Some(failure) => Err(self.saved_after(failure)),
-        }
-    }
-
     /// The failure that has stopped the run, which is saved where it stands.
     fn saved_after(&self, failure: Failure) -> Failure {
         match self.save(&[]) {
@@ -450,145 +321,6 @@ impl<'a> Run<'a> {
         )?;
         pictures::curves(&self.files.curves, &title, self.metrics.rows())
     }
-
-    /// Measures the machine, stores the figures with it and reports.
-    fn conclude(mut self) -> Outcome<()> {
-        let started = Instant::now();
-        let seed = self.plan.options.learning.seed;
-        let bernoulli = self.training.model().is_bernoulli();
-        if bernoulli && likelihood::is_grey(&self.data) {
-            note("grey values are drawn once as bits to measure the likelihood");
-            self.data = likelihood::drawn(self.data, seed);
-        }
-        let rbm = &self.training.result();
-        let (examples, split) = likelihood::examples(&self.data, Split::Test);
-        let way = if likelihood::is_small(rbm, EXACT_UNITS) {
-            Some(Way::Exact)
-        } else {
-            bernoulli
-                .then(|| Annealing::both_ways(rbm, &self.data.train, seed))
-                .transpose()?
-                .map(Way::Annealing)
-        };
-        let mut object = serde_json::Map::new();
-        let mut rows = Vec::new();
-        if let Some(way) = way {
-            let mut bar = Stages::new();
-            let measured =
-                Likelihood::measure(rbm, examples, split, &way, &mut |stage, done, all| {
-                    bar.set(stage, done, all);
-                    if self.interrupt.asked() {
-                        ControlFlow::Break(())
-                    } else {
-                        ControlFlow::Continue(())
-                    }
-                })?;
-            bar.clear();
-            let Some(measured) = measured else {
-                return Err(Failure::failed(format!(
-                    "interrupted while measuring; the trained model is in {}",
-                    self.files.model.display()
-                ))
-                .hint(format!("measure it with `{}`", self.resume_command())));
-            };
-            object.extend(measured.json());
-            rows.extend(measured.rows());
-        }
-        if let Some(group) = rbm.label_group() {
-            let pixels = examples.first_columns(group.first);
-            if let Some(classified) = Classification::measure(rbm, &pixels, split)? {
-                object.extend(classified.json());
-                rows.extend(classified.rows());
-            }
-        }
-        if bernoulli {
-            let some = examples.head(PSEUDO_LIKELIHOOD_EXAMPLES);
-            let pseudo = pseudo_likelihood(rbm, &some)?;
-            object.insert("pseudo_likelihood".into(), json!(pseudo));
-            rows.push([
-                "pseudo-likelihood".into(),
-                format!("{pseudo:.2} nats"),
-                format!("of {} {} examples", some.len(), split.name()),
-            ]);
-        }
-        let reconstruction = reconstruction_error(rbm, examples)?;
-        object.insert("reconstruction_error".into(), json!(reconstruction));
-        let seconds = self.clock.trained;
-        let position = self.training.position();
-        // What a file claims to have been done beyond its epochs counts for nothing.
-        let done: u64 = (0..position.epoch.min(self.plan.options.learning.epochs))
-            .map(|epoch| self.training.connection_updates_in_epoch(epoch))
-            .fold(0, u64::saturating_add);
-        let speed = done as f64 / seconds / 1e9;
-
-        let figures: Vec<(String, String)> = object
-            .iter()
-            .map(|(key, value)| {
-                let text = value
-                    .as_str()
-                    .map_or_else(|| value.to_string(), ToOwned::to_owned);
-                (format!("figure.{key}"), text)
-            })
-            .collect();
-        self.save(&figures)?;
-
-        if self.args.json {
-            object.insert("epochs".into(), json!(position.epoch));
-            object.insert("updates".into(), json!(position.updates));
-            object.insert("seconds".into(), json!(seconds));
-            object.insert(
-                "evaluation_seconds".into(),
-                json!(started.elapsed().as_secs_f64()),
-            );
-            object.insert("gcu_per_second".into(), json!(speed));
-            object.insert("data".into(), json!(self.data.name));
-            object.insert("n_visible".into(), json!(rbm.n_visible()));
-            object.insert("n_hidden".into(), json!(rbm.n_hidden()));
-            object.insert("options".into(), report::options(&self.plan.options));
-            let files = self.files.named();
-            object.insert(
-                "files".into(),
-                files
-                    .into_iter()
-                    .map(|(name, path)| (name.to_owned(), json!(path.to_string_lossy())))
-                    .collect::<serde_json::Map<_, _>>()
-                    .into(),
-            );
-            return report::json(object);
-        }
-        rows.push([
-            "reconstruction error".into(),
-            format!("{reconstruction:.4}"),
-            "mean square a unit".into(),
-        ]);
-        if let Some((score, epoch)) = self.stopping.as_ref().and_then(Stopping::best) {
-            rows.push([
-                "best epoch".into(),
-                epoch.to_string(),
-                format!("{score:.4} held out; {}", self.files.best.display()),
-            ]);
-        }
-        rows.push([
-            "training time".into(),
-            format!("{seconds:.1} s"),
-            format!("{:.1} s more to measure", started.elapsed().as_secs_f64()),
-        ]);
-        rows.push([
-            "throughput".into(),
-            format!("{speed:.1} GCU/s"),
-            "10^9 connection updates a second".into(),
-        ]);
-        for (name, path) in self.files.named() {
-            rows.push([name.into(), path.display().to_string(), String::new()]);
-        }
-        let title = format!(
-            "{}, {} epochs of {}",
-            self.name(),
-            position.epoch,
-            describe_run(&self.plan.options)
-        );
-        report::table(&title, &rows)
-    }
 }
 
 /// Writes the machine with the state of its run.
@@ -602,32 +334,4 @@ fn save(
     checkpoint.notes = notes.clone();
     checkpoint.notes.extend(figures.iter().cloned());
     Ok(checkpoint.save(path)?)
-}
-
-/// `n` numbers of updates, evenly spaced in the logarithm from 1 to `all`; fewer where they would coincide.
-fn logarithmic(n: usize, all: u64) -> Vec<u64> {
-    let last = n.saturating_sub(1).max(1) as f64;
-    let mut out: Vec<u64> = (0..n)
-        .map(|k| {
-            (all as f64)
-                .powf(if n == 1 { 1.0 } else { k as f64 / last })
-                .round() as u64
-        })
-        .filter(|&x| x > 0)
-        .collect();
-    out.dedup();
-    out
-}
-
-/// Removes the models that an earlier run kept: what is there is one trajectory.
-fn forget(files: &Files) -> Outcome<()> {
-    for path in files.snapshots() {
-        fs::remove_file(&path).map_err(|e| Error::io(&path, "remove the file", e))?;
-    }
-    Ok(())
-}
-
-/// Writes the machine alone.
-fn keep(rbm: &Rbm, path: &Path) -> Outcome<()> {
-    Ok(Checkpoint::from(rbm.clone()).save(path)?)
 }

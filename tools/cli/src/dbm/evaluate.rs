@@ -26,28 +26,7 @@ use std::ops::ControlFlow;
 /// # Errors
 /// Options of other kinds; data of another width; those of the library.
 pub fn run(args: &EvaluateArgs, checkpoint: &Checkpoint, dbm: &Dbm) -> Outcome<()> {
-    for (flag, given) in [
-        ("--diagnose", args.diagnose.is_some()),
-        ("--raise", args.raise),
-        ("--bound-samples", args.bound_samples.is_some()),
-    ] {
-        if given {
-            let message = format!("{flag} is not for a model of kind dbm");
-            return Err(Failure::usage(message)
-                .hint("its mean-field bound always comes with ln Z from both sides"));
-        }
-    }
-    let from_annealed = args.reverse_from == ReverseFrom::Annealing;
-    for (flag, given) in [
-        ("--burn-in", args.burn_in.is_some()),
-        ("--reverse-from", from_annealed),
-    ] {
-        if given && args.exact {
-            return Err(Failure::usage(format!(
-                "{flag} is of annealing, which --exact does without"
-            )));
-        }
-    }
+    refuse_options(args)?;
     let betas = betas(args)?;
     let (data, source, seed) = load(args, checkpoint, dbm.layer(0))?;
     let examples = likelihood::examples(&data, args.split);
@@ -67,11 +46,7 @@ pub fn run(args: &EvaluateArgs, checkpoint: &Checkpoint, dbm: &Dbm) -> Outcome<(
         source.binarize
     );
     let classes = Classification::of_dbm(dbm, examples.0, examples.1)?;
-    if let Some(path) = &args.confusion {
-        let classes = classes.as_ref().ok_or_else(confusion::without_labels)?;
-        confusion::draw(path, &title, classes)?;
-        note(format!("confusion table in {}", path.display()));
-    }
+    confusion::draw_asked(args.confusion.as_deref(), &title, classes.as_ref())?;
     let bound = if args.exact {
         LowerBound::enumerated(dbm, examples, true)?
     } else {
@@ -79,7 +54,7 @@ pub fn run(args: &EvaluateArgs, checkpoint: &Checkpoint, dbm: &Dbm) -> Outcome<(
             chains: args.chains,
             betas,
             burn_in: args.burn_in.unwrap_or(DEFAULT_BURN_IN),
-            from_annealed,
+            from_annealed: is_from_annealed(args),
             seed,
         };
         let mut bar = Stages::new();
@@ -119,6 +94,36 @@ pub fn run(args: &EvaluateArgs, checkpoint: &Checkpoint, dbm: &Dbm) -> Outcome<(
     rows.extend(classes.iter().flat_map(Classification::rows));
     rows.extend(classes.iter().flat_map(Classification::confusion_rows));
     report::table(&title, &rows)
+}
+
+/// Refuses options of other kinds, and those of annealing where nothing is annealed.
+fn refuse_options(args: &EvaluateArgs) -> Outcome<()> {
+    for (flag, given) in [
+        ("--diagnose", args.diagnose.is_some()),
+        ("--raise", args.raise),
+        ("--bound-samples", args.bound_samples.is_some()),
+    ] {
+        if given {
+            let message = format!("{flag} is not for a model of kind dbm");
+            return Err(Failure::usage(message)
+                .hint("its mean-field bound always comes with ln Z from both sides"));
+        }
+    }
+    for (flag, given) in [
+        ("--burn-in", args.burn_in.is_some()),
+        ("--reverse-from", is_from_annealed(args)),
+    ] {
+        if given && args.exact {
+            return Err(Failure::usage(format!(
+                "{flag} is of annealing, which --exact does without"
+            )));
+        }
+    }
+    Ok(())
+}
+
+fn is_from_annealed(args: &EvaluateArgs) -> bool {
+    args.reverse_from == ReverseFrom::Annealing
 }
 
 /// The data of the command, as bits where the layer of the data is binary; where they come from, and the seed to measure with.

@@ -59,11 +59,8 @@ pub fn run(args: &EvaluateArgs, checkpoint: &Checkpoint, dbn: &Dbn) -> Outcome<(
         let (examples, split) = likelihood::examples(&data, args.split);
         Classification::of_dbn(dbn, examples, split)?
     };
-    if let Some(path) = &args.confusion {
-        let classes = classes.as_ref().ok_or_else(confusion::without_labels)?;
-        confusion::draw(path, &format!("{} on {}", name(dbn), data.name), classes)?;
-        note(format!("confusion table in {}", path.display()));
-    }
+    let title = format!("{} on {}", name(dbn), data.name);
+    confusion::draw_asked(args.confusion.as_deref(), &title, classes.as_ref())?;
     if dbn.layer(0).units.are_binary() && likelihood::is_grey(&data) {
         note("grey values are drawn once as bits (--binarize sample) for the bound");
         data = likelihood::drawn(data, source.seed);

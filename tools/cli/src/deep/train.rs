@@ -1,8 +1,8 @@
 //! `harmonium train dbn`: greedy stages, then the up-down algorithm; can be stopped and resumed at any update of any stage.
 
 use super::{
+    conclude::Conclusion,
     fine_tune,
-    measure::{LowerBound, Measures},
     metrics::DeepRow,
     name,
     plan::DeepPlan,
@@ -10,17 +10,15 @@ use super::{
     sample,
 };
 use crate::{
-    args::{Split, TrainArgs},
-    classify::Classification,
+    args::TrainArgs,
     curves::{self, Panel},
     data::Data,
     directory::Directory,
     failure::{Failure, Outcome, note},
     files::Files,
     interrupt::Interrupt,
-    likelihood, pictures,
+    pictures,
     plan::describe_run,
-    report,
 };
 use harmonium::{
     Network,
@@ -29,11 +27,7 @@ use harmonium::{
     model::{Dbn, Rbm},
     train::{Event, Stack, StackEvent, UpDown},
 };
-use serde_json::{Map, Value, json};
-use std::{collections::BTreeMap, path::Path, time::Instant};
-
-/// Samples of each example's recognition distribution, of the bound at the end.
-const BOUND_SAMPLES: usize = 2;
+use std::{collections::BTreeMap, path::Path};
 
 /// Where a run stands.
 enum Run {
@@ -128,9 +122,14 @@ pub fn run(args: &TrainArgs, stored: Option<Checkpoint>, directory: &mut Directo
     };
     record.store_in(&files.model);
     let rows = record.metrics.settle();
-    conclude(
-        args, &plan, data, &run, &dbn, network, record, &interrupt, &files,
-    )?;
+    let conclusion = Conclusion {
+        plan: &plan,
+        stage: run.stage(),
+        dbn: &dbn,
+        network,
+        files: &files,
+    };
+    conclusion.report(args.json, data, record, &interrupt)?;
     rows
 }
 
@@ -281,131 +280,4 @@ pub fn draw_curves(path: &Path, title: &str, rows: &[DeepRow]) -> Outcome<()> {
         .collect();
     curves::draw(path, title, &panels)?;
     Ok(())
-}
-
-/// Measures the network, stores the figures with it and reports.
-#[allow(clippy::too_many_arguments)]
-fn conclude(
-    args: &TrainArgs,
-    plan: &DeepPlan,
-    mut data: Data,
-    run: &Run,
-    dbn: &Dbn,
-    tuned: Option<(Network, Classification)>,
-    mut record: Record<'_>,
-    interrupt: &Interrupt,
-    files: &Files,
-) -> Outcome<()> {
-    let started = Instant::now();
-    let seed = plan.up_down.learning.seed;
-    let classes = {
-        let (examples, split) = likelihood::examples(&data, Split::Test);
-        Classification::of_dbn(dbn, examples, split)?
-    };
-    if dbn.layer(0).units.are_binary() && likelihood::is_grey(&data) {
-        note("grey values are drawn once as bits to measure the bound");
-        data = likelihood::drawn(data, seed);
-    }
-    let (examples, split) = likelihood::examples(&data, Split::Test);
-    let measured = LowerBound::measure(
-        dbn,
-        &data.train,
-        examples,
-        BOUND_SAMPLES,
-        None,
-        seed,
-        interrupt,
-    )?;
-    let measures = Measures {
-        count: examples.len(),
-        split,
-        seed,
-        classes,
-        bound: measured,
-    };
-    let mut object = measures.json();
-    let figures: Vec<(String, String)> = object
-        .iter()
-        .filter(|(_, value)| !value.is_object() && !value.is_array())
-        .map(|(key, value)| {
-            let text = value
-                .as_str()
-                .map_or_else(|| value.to_string(), ToOwned::to_owned);
-            (format!("figure.{key}"), text)
-        })
-        .collect();
-    record.save(run.stage(), &figures)?;
-    let seconds: f64 = record.seconds.values().sum();
-    let more = started.elapsed().as_secs_f64();
-    let stages = in_order(&record);
-    if args.json {
-        let sizes: Vec<usize> = (0..dbn.n_layers()).map(|l| dbn.layer(l).size()).collect();
-        let of_layers = plan.greedy.layers.iter();
-        let greedy: Vec<Value> = of_layers.map(|x| report::options(&x.options)).collect();
-        let files = files.named().into_iter();
-        let files = files.map(|(name, path)| (name.to_owned(), json!(path.to_string_lossy())));
-        let stages = stages
-            .iter()
-            .map(|(stage, _, s)| ((*stage).to_owned(), json!(s)));
-        for (key, value) in [
-            ("stages", stages.collect::<Map<_, _>>().into()),
-            ("seconds", json!(seconds)),
-            ("evaluation_seconds", json!(more)),
-            ("data", json!(data.name)),
-            ("layers", json!(sizes)),
-            ("classes", json!(plan.greedy.classes)),
-            ("greedy", json!(greedy)),
-            (
-                "up_down",
-                report::read(serde_json::to_string(&plan.up_down)),
-            ),
-            (
-                "fine_tune",
-                report::read(serde_json::to_string(&plan.fine_tune)),
-            ),
-            (
-                "fine_tuned",
-                json!(tuned.as_ref().map(|(_, measured)| measured.json())),
-            ),
-            ("files", files.collect::<Map<_, _>>().into()),
-        ] {
-            object.insert(key.into(), value);
-        }
-        return report::json(object);
-    }
-    let mut rows = measures.rows();
-    if let Some((network, measured)) = &tuned {
-        let [error, log_p]: [[String; 3]; 2] =
-            measured.rows().try_into().expect("an error and ln p");
-        for [what, figure, remark] in [error, log_p] {
-            rows.push([format!("fine-tuned, {what}"), figure, remark]);
-        }
-        let path = files.network.display().to_string();
-        rows.push(["fine-tuned".into(), path, fine_tune::name(network)]);
-    }
-    for (stage, epochs, s) in stages {
-        rows.push([
-            format!("time of {stage}"),
-            format!("{s:.1} s"),
-            format!("{epochs} epochs"),
-        ]);
-    }
-    rows.push([
-        "training time".into(),
-        format!("{seconds:.1} s"),
-        format!("{more:.1} s more to measure"),
-    ]);
-    for (name, path) in files.named() {
-        rows.push([name.into(), path.display().to_string(), String::new()]);
-    }
-    report::table(&format!("{} on {}", name(dbn), data.name), &rows)
-}
-
-/// Stages with their epochs and seconds, in the order of training.
-pub fn in_order<'a>(record: &'a Record<'_>) -> Vec<(&'a str, usize, f64)> {
-    let seconds = |stage: &str| record.seconds.get(stage).copied().unwrap_or(0.0);
-    let stages = record.stages.iter();
-    stages
-        .map(|(stage, epochs)| (stage.as_str(), *epochs, seconds(stage)))
-        .collect()
 }

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     args::{EvaluateArgs, ScheduleArg},
-    data::{Source, check_columns},
+    data::{Data, Source, check_columns},
     evaluate::write_weights,
     failure::{Failure, Outcome, note},
     likelihood::{self, DEFAULT_BETAS},
@@ -31,58 +31,12 @@ pub fn run(
     checkpoint: &Checkpoint,
     machine: &BoltzmannMachine,
 ) -> Outcome<()> {
-    for (flag, given) in [
-        ("--reverse", args.reverse),
-        ("--burn-in", args.burn_in.is_some()),
-        ("--diagnose", args.diagnose.is_some()),
-        ("--raise", args.raise),
-        ("--confusion", args.confusion.is_some()),
-        ("--bound-samples", args.bound_samples.is_some()),
-    ] {
-        if given {
-            return Err(Failure::usage(format!(
-                "{flag} is not for a model of kind boltzmann"
-            )));
-        }
-    }
-    let is_known = args.data.is_some() || Source::from_notes(&checkpoint.notes)?.is_some();
-    let (source, seed) = Source::of_model(
-        &checkpoint.notes,
-        args.data.as_deref(),
-        args.binarize,
-        args.seed,
-    )?;
-    let data = if is_known {
-        let data = source.load()?;
-        check_columns(machine.n_visible(), &data)?;
-        if args.binarize.is_none() && likelihood::is_grey(&data) {
-            note("grey values are drawn once as bits (--binarize sample)");
-            Some(likelihood::drawn(data, source.seed))
-        } else {
-            Some(data)
-        }
-    } else {
-        None
-    };
+    refuse_options(args)?;
+    let (data, source, seed) = load(args, checkpoint, machine)?;
     let ais = if args.exact {
         None
     } else {
-        let most = MOST_ELEMENTS / machine.units().max(1);
-        if args.chains > most {
-            return Err(Failure::usage(format!(
-                "--chains {}: expected at most {most} of a machine of this size",
-                args.chains
-            )));
-        }
-        Some(Ais {
-            chains: args.chains,
-            betas: betas(args)?,
-            base: match &data {
-                Some(data) => Base::rate_of(&data.train)?,
-                None => Base::Uniform,
-            },
-            seed,
-        })
+        Some(annealing(args, machine, data.as_ref(), seed)?)
     };
     let steps = ais.as_ref().map_or(1, |ais| ais.betas.steps());
     let bar = Bar::new(steps as u64, "ln Z");
@@ -121,6 +75,76 @@ pub fn run(
     let mut rows = measured.map_or(Vec::new(), |x| x.rows());
     rows.push(z.row());
     report::table(&title, &rows)
+}
+
+/// Refuses options of other kinds.
+fn refuse_options(args: &EvaluateArgs) -> Outcome<()> {
+    for (flag, given) in [
+        ("--reverse", args.reverse),
+        ("--burn-in", args.burn_in.is_some()),
+        ("--diagnose", args.diagnose.is_some()),
+        ("--raise", args.raise),
+        ("--confusion", args.confusion.is_some()),
+        ("--bound-samples", args.bound_samples.is_some()),
+    ] {
+        if given {
+            return Err(Failure::usage(format!(
+                "{flag} is not for a model of kind boltzmann"
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// The data of the command, if there are any, as bits; where they come from, and the seed to
+/// measure with.
+fn load(
+    args: &EvaluateArgs,
+    checkpoint: &Checkpoint,
+    machine: &BoltzmannMachine,
+) -> Outcome<(Option<Data>, Source, u64)> {
+    let is_known = args.data.is_some() || Source::from_notes(&checkpoint.notes)?.is_some();
+    let (source, seed) = Source::of_model(
+        &checkpoint.notes,
+        args.data.as_deref(),
+        args.binarize,
+        args.seed,
+    )?;
+    if !is_known {
+        return Ok((None, source, seed));
+    }
+    let mut data = source.load()?;
+    check_columns(machine.n_visible(), &data)?;
+    if args.binarize.is_none() && likelihood::is_grey(&data) {
+        note("grey values are drawn once as bits (--binarize sample)");
+        data = likelihood::drawn(data, source.seed);
+    }
+    Ok((Some(data), source, seed))
+}
+
+/// The annealing that the options ask for, from the base rate of the data if there are any.
+fn annealing(
+    args: &EvaluateArgs,
+    machine: &BoltzmannMachine,
+    data: Option<&Data>,
+    seed: u64,
+) -> Outcome<Ais> {
+    let most = MOST_ELEMENTS / machine.units().max(1);
+    if args.chains > most {
+        return Err(Failure::usage(format!(
+            "--chains {}: expected at most {most} of a machine of this size",
+            args.chains
+        )));
+    }
+    Ok(Ais {
+        chains: args.chains,
+        betas: betas(args)?,
+        base: match data {
+            Some(data) => Base::rate_of(&data.train)?,
+            None => Base::Uniform,
+        },
+        seed,
+    })
 }
 
 fn betas(args: &EvaluateArgs) -> Outcome<Betas> {

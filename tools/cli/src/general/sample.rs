@@ -43,23 +43,7 @@ pub fn run(
     machine: &BoltzmannMachine,
     format: Format,
 ) -> Outcome<()> {
-    for (flag, given) in [
-        ("--tempering", args.tempering.is_some()),
-        ("--trajectory", !args.trajectory.is_empty()),
-        ("--weighted", args.weighted),
-        ("--label", args.label.is_some()),
-        ("--every-label", args.every_label),
-        ("--save-chains", args.save_chains.is_some()),
-        ("--continue", args.continue_from.is_some()),
-        ("--over-time", args.over_time),
-        ("--values", args.values.is_some()),
-    ] {
-        if given {
-            return Err(Failure::usage(format!(
-                "{flag} is not for a model of kind boltzmann"
-            )));
-        }
-    }
+    refuse_options(args)?;
     let spins = args.general.spins || is_of_spins(&args.model);
     let seed = args.seed.unwrap_or(0);
     let held = Held::clamped(
@@ -77,14 +61,7 @@ pub fn run(
             MOST_ENERGIES / count
         )));
     }
-    let mut chains = if args.from_data {
-        let notes = &checkpoint.notes;
-        let v = held::start(args, notes, machine.visible(), held.as_ref(), count)?;
-        let v = v.bits().expect("states of binary units");
-        chains_from(machine, v, count, seed)?
-    } else {
-        BoltzmannChain::uniform(machine, count, Sweep::Automatic, seed)?
-    };
+    let mut chains = start(args, checkpoint, machine, held.as_ref(), count)?;
     let is_held = held.is_some();
     if let Some(held) = held {
         chains = chains.clamped_visible(&held.clamp)?;
@@ -92,47 +69,12 @@ pub fn run(
     let default = if args.steps == 0 { 0 } else { DEFAULT_BURN_IN };
     let burn_in = args.burn_in.unwrap_or(default);
     let mut observed = Observed::new(machine, count, spins);
-    let bar = Bar::new((burn_in + args.steps) as u64, "sampling");
-    for k in 0..burn_in + args.steps {
-        chains.sweep(args.beta, 1)?;
-        if k >= burn_in {
-            observed.add(&chains);
-        }
-        bar.set(k as u64 + 1);
-    }
-    bar.clear();
-    if args.steps == 0 {
-        observed.add(&chains);
-    }
-    let (v, h) = (chains.visible(), chains.hidden());
+    sweep(args, &mut chains, burn_in, &mut observed)?;
     let sweeps = burn_in + args.steps;
-    let start = match (args.from_data, is_held) {
-        (false, false) => "fair coins",
-        (false, true) => "fair coins, with held units",
-        (true, false) => "training examples",
-        (true, true) => "training examples, with held units",
-    };
     match format {
-        Format::Picture => {
-            // Of held units the means say nothing.
-            let tiles = if is_held {
-                pictures::rows(&v.to_matrix())
-            } else {
-                tiles(machine, &v, &h)?
-            };
-            let what = if is_held { "states" } else { shown(machine) };
-            let per_row = (count as f64).sqrt().ceil() as usize;
-            let n = machine.n_visible();
-            let sheet = pictures::grid(&tiles, n, per_row.clamp(1, TILES_PER_ROW), Colour::Grey)?;
-            let caption = format!(
-                "{what} of {count} chains after {sweeps} Gibbs sweeps at β = {} from {start}",
-                args.beta
-            );
-            Sheet::page(&machine.name(), &[sheet.headed("samples", &caption)])?
-                .write_png(&args.out)?;
-        }
-        Format::States if args.general.spins => write_spins(&args.out, &v)?,
-        Format::States => write_states(&args.out, &v.into())?,
+        Format::Picture => draw(args, machine, &chains, is_held, sweeps)?,
+        Format::States if args.general.spins => write_spins(&args.out, &chains.visible())?,
+        Format::States => write_states(&args.out, &chains.visible().into())?,
     }
     let order = if chains.is_by_blocks() {
         "blocks"
@@ -169,6 +111,106 @@ pub fn run(
         args.steps
     );
     report::table(&title, &observed.rows())
+}
+
+/// Refuses options of other kinds.
+fn refuse_options(args: &SampleArgs) -> Outcome<()> {
+    for (flag, given) in [
+        ("--tempering", args.tempering.is_some()),
+        ("--trajectory", !args.trajectory.is_empty()),
+        ("--weighted", args.weighted),
+        ("--label", args.label.is_some()),
+        ("--every-label", args.every_label),
+        ("--save-chains", args.save_chains.is_some()),
+        ("--continue", args.continue_from.is_some()),
+        ("--over-time", args.over_time),
+        ("--values", args.values.is_some()),
+    ] {
+        if given {
+            return Err(Failure::usage(format!(
+                "{flag} is not for a model of kind boltzmann"
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// Chains from where the options say.
+fn start(
+    args: &SampleArgs,
+    checkpoint: &Checkpoint,
+    machine: &BoltzmannMachine,
+    held: Option<&Held>,
+    count: usize,
+) -> Outcome<BoltzmannChain> {
+    let seed = args.seed.unwrap_or(0);
+    if !args.from_data {
+        return Ok(BoltzmannChain::uniform(
+            machine,
+            count,
+            Sweep::Automatic,
+            seed,
+        )?);
+    }
+    let v = held::start(args, &checkpoint.notes, machine.visible(), held, count)?;
+    let v = v.bits().expect("states of binary units");
+    chains_from(machine, v, count, seed)
+}
+
+/// Lets the chains forget their start, then observes each sweep; without one, the start alone.
+fn sweep(
+    args: &SampleArgs,
+    chains: &mut BoltzmannChain,
+    burn_in: usize,
+    observed: &mut Observed,
+) -> Outcome<()> {
+    let bar = Bar::new((burn_in + args.steps) as u64, "sampling");
+    for k in 0..burn_in + args.steps {
+        chains.sweep(args.beta, 1)?;
+        if k >= burn_in {
+            observed.add(chains);
+        }
+        bar.set(k as u64 + 1);
+    }
+    bar.clear();
+    if args.steps == 0 {
+        observed.add(chains);
+    }
+    Ok(())
+}
+
+/// Writes the chains as a sheet of tiles.
+fn draw(
+    args: &SampleArgs,
+    machine: &BoltzmannMachine,
+    chains: &BoltzmannChain,
+    is_held: bool,
+    sweeps: usize,
+) -> Outcome<()> {
+    let start = match (args.from_data, is_held) {
+        (false, false) => "fair coins",
+        (false, true) => "fair coins, with held units",
+        (true, false) => "training examples",
+        (true, true) => "training examples, with held units",
+    };
+    let (v, h) = (chains.visible(), chains.hidden());
+    let count = v.rows();
+    // Of held units the means say nothing.
+    let tiles = if is_held {
+        pictures::rows(&v.to_matrix())
+    } else {
+        tiles(machine, &v, &h)?
+    };
+    let what = if is_held { "states" } else { shown(machine) };
+    let per_row = (count as f64).sqrt().ceil() as usize;
+    let n = machine.n_visible();
+    let sheet = pictures::grid(&tiles, n, per_row.clamp(1, TILES_PER_ROW), Colour::Grey)?;
+    let caption = format!(
+        "{what} of {count} chains after {sweeps} Gibbs sweeps at β = {} from {start}",
+        args.beta
+    );
+    Sheet::page(&machine.name(), &[sheet.headed("samples", &caption)])?.write_png(&args.out)?;
+    Ok(())
 }
 
 /// -1 and 1.

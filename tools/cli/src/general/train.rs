@@ -1,46 +1,33 @@
 //! `harmonium train boltzmann`: a general Boltzmann machine; can be stopped and resumed at any update.
 
+mod conclude;
+
 use super::{
-    measure::{Likelihood, Partition},
     metrics::GeneralRow,
     pictures,
     plan::GeneralPlan,
+    watch::{Watch, figures},
 };
 use crate::{
-    args::{Split, TrainArgs},
+    args::TrainArgs,
     data::Data,
     directory::Directory,
     failure::{Failure, Outcome, note},
     files::Files,
     interrupt::Interrupt,
-    likelihood::{self, DEFAULT_BETAS, DEFAULT_CHAINS},
     metrics::Metrics,
     named::Named,
-    progress::{Bar, StageProgress},
-    report,
+    progress::StageProgress,
     run_file::RunFile,
     train::SAVE_EVERY,
 };
 use harmonium::{
-    BitMatrix, BoltzmannMachine, Error, Examples, Matrix,
+    Error, Examples,
     checkpoint::{Checkpoint, SavedRun},
-    evaluate::{Ais, Base, Betas, boltzmann_pseudo_likelihood},
-    model::MeanField,
     train::{BoltzmannTraining, Event},
 };
-use serde_json::{Map, json};
 use std::{collections::BTreeMap, ops::ControlFlow, time::Instant};
 
-/// Examples that are watched, and those of figures that hidden units make dear.
-const WATCHED: usize = 1000;
-const WATCHED_WITH_HIDDEN: usize = 250;
-/// Passes of mean field that are watched.
-const PASSES: usize = 10;
-/// Most units that are enumerated after each epoch, and most hidden ones for each example.
-const ENUMERATED: usize = 16;
-const ENUMERATED_HIDDEN: usize = 8;
-/// Most units that are enumerated at the end.
-const ENUMERATED_AT_THE_END: usize = 24;
 /// Runs of more epochs than this are not watched at each of them.
 const MOST_ROWS: usize = 1000;
 
@@ -280,98 +267,6 @@ impl Run<'_> {
         checkpoint.save(&self.files.model)?;
         Ok(self.record.after(self.seconds).save(&self.files.run)?)
     }
-
-    /// Measures the machine, stores the figures with it and reports.
-    fn conclude(self) -> Outcome<()> {
-        let started = Instant::now();
-        let machine = self.training.model();
-        let (examples, split) = likelihood::examples(&self.data, Split::Test);
-        let (enumerated, _) = machine.enumerated_units()?;
-        let base = || Base::rate_of(&self.data.train);
-        let base = (enumerated > ENUMERATED_AT_THE_END).then(base);
-        let ais = base.transpose()?.map(|base| Ais {
-            chains: DEFAULT_CHAINS,
-            betas: Betas::Linear(DEFAULT_BETAS),
-            base,
-            seed: self.plan.options.learning.seed,
-        });
-        let bar = Bar::new(DEFAULT_BETAS as u64, "ln Z");
-        let z = Partition::measure(machine, ais, &mut |done, all| {
-            bar.set((done * DEFAULT_BETAS / all.max(1)) as u64);
-            if self.interrupt.asked() {
-                ControlFlow::Break(())
-            } else {
-                ControlFlow::Continue(())
-            }
-        })?;
-        bar.clear();
-        let Some(z) = z else {
-            return Err(Failure::failed(format!(
-                "interrupted while measuring; the trained model is in {}",
-                self.files.model.display()
-            ))
-            .hint(format!("measure it with `{}`", self.resume_command())));
-        };
-        let measured = Likelihood::measure(machine, examples, split, &z)?;
-        let mut object = z.json();
-        object.extend(measured.json());
-        let figures: Vec<(String, String)> = object
-            .iter()
-            .map(|(key, value)| {
-                let text = value.as_str();
-                let text = text.map_or_else(|| value.to_string(), ToOwned::to_owned);
-                (format!("figure.{key}"), text)
-            })
-            .collect();
-        self.save(&figures)?;
-        let position = self.training.position();
-        let more = started.elapsed().as_secs_f64();
-        let files = [
-            ("model", &self.files.model),
-            ("metrics", &self.files.metrics),
-            ("couplings", &self.files.couplings),
-            ("samples", &self.files.samples),
-            ("curves", &self.files.curves),
-        ];
-        if self.args.json {
-            let named = files.iter();
-            let named: Map<_, _> = named
-                .map(|(name, path)| ((*name).to_owned(), json!(path.to_string_lossy())))
-                .collect();
-            let options = report::read(serde_json::to_string(&self.plan.options));
-            for (key, value) in [
-                ("epochs", json!(position.epoch)),
-                ("updates", json!(position.updates)),
-                ("seconds", json!(self.seconds)),
-                ("evaluation_seconds", json!(more)),
-                ("data", json!(self.data.name)),
-                ("n_visible", json!(machine.n_visible())),
-                ("n_hidden", json!(machine.n_hidden())),
-                ("options", options),
-                ("files", named.into()),
-            ] {
-                object.insert(key.into(), value);
-            }
-            return report::json(object);
-        }
-        let mut rows = measured.rows();
-        rows.push(z.row());
-        rows.push([
-            "training time".into(),
-            format!("{:.1} s", self.seconds),
-            format!("{more:.1} s more to measure"),
-        ]);
-        for (name, path) in files {
-            rows.push([name.into(), path.display().to_string(), String::new()]);
-        }
-        let title = format!(
-            "{}, {} epochs of {}",
-            self.name(),
-            position.epoch,
-            self.plan.describe()
-        );
-        report::table(&title, &rows)
-    }
 }
 
 /// The machine with the state of its run.
@@ -384,120 +279,4 @@ fn checkpoint(
     checkpoint.notes = notes.clone();
     checkpoint.notes.extend(figures.iter().cloned());
     checkpoint
-}
-
-/// What is watched.
-struct Watch {
-    train: Examples,
-    validation: Option<Examples>,
-    /// Of the prediction error.
-    predicted: [Option<BitMatrix>; 2],
-    is_enumerated: bool,
-}
-
-impl Watch {
-    fn new(machine: &BoltzmannMachine, data: &Data) -> Outcome<Self> {
-        // Couplings that are zero may come, so all that may be there count.
-        let n = machine.units();
-        let few = n <= 2 * ENUMERATED;
-        let is_enumerated = few && {
-            let mut edges = Vec::new();
-            for i in 0..n {
-                let others = (i + 1..n).filter(|&j| machine.may_couple(i, j));
-                edges.extend(others.map(|j| (i, j, 1.0)));
-            }
-            let full =
-                BoltzmannMachine::from_edges(machine.n_visible(), machine.n_hidden(), &edges)?;
-            let (all, hidden) = full.enumerated_units()?;
-            all <= ENUMERATED && hidden <= ENUMERATED_HIDDEN
-        };
-        let watched = if machine.n_hidden() == 0 {
-            WATCHED
-        } else {
-            WATCHED_WITH_HIDDEN
-        };
-        let predicted = |part: &Examples| part.head(watched).bits().cloned();
-        Ok(Self {
-            train: data.train.head(WATCHED),
-            validation: data.validation.as_ref().map(|part| part.head(WATCHED)),
-            predicted: [
-                predicted(&data.train),
-                data.validation.as_ref().and_then(predicted),
-            ],
-            is_enumerated,
-        })
-    }
-
-    /// The figures after an epoch.
-    fn row(&self, training: &BoltzmannTraining, seconds: f64) -> Outcome<GeneralRow> {
-        let machine = training.model();
-        let position = training.position();
-        let rate = training.last_learning_rate();
-        let (pairs, biases) = training.gradient();
-        let squares =
-            |x: &mut dyn Iterator<Item = f32>| x.map(|g| f64::from(g).powi(2)).sum::<f64>();
-        let sum = squares(&mut pairs.elements()) + squares(&mut biases.iter().copied());
-        let (mut log_likelihood, mut pseudo_likelihood) = ([None, None], [None, None]);
-        for (k, part) in [Some(&self.train), self.validation.as_ref()]
-            .into_iter()
-            .enumerate()
-        {
-            let Some(part) = part else { continue };
-            if self.is_enumerated {
-                let all = machine.log_likelihood(part)?;
-                log_likelihood[k] = Some(all.iter().sum::<f64>() / all.len() as f64);
-            }
-            if machine.n_hidden() == 0 {
-                pseudo_likelihood[k] = Some(boltzmann_pseudo_likelihood(machine, part)?);
-            }
-        }
-        let error = |v: &Option<BitMatrix>| {
-            let v = v.as_ref();
-            v.map(|v| prediction_error(machine, v)).transpose()
-        };
-        Ok(GeneralRow {
-            epoch: position.epoch,
-            seconds,
-            learning_rate: rate.into(),
-            gradient: (sum / (pairs.rows() * (pairs.rows() + 1)).max(1) as f64).sqrt(),
-            prediction_error: error(&self.predicted[0])?.expect("training takes bits alone"),
-            validation_prediction_error: error(&self.predicted[1])?,
-            log_likelihood: log_likelihood[0],
-            validation_log_likelihood: log_likelihood[1],
-            pseudo_likelihood: pseudo_likelihood[0],
-            validation_pseudo_likelihood: pseudo_likelihood[1],
-        })
-    }
-}
-
-/// The figures of an epoch in one line.
-fn figures(row: &GeneralRow) -> String {
-    let mut text = format!("prediction error {:.2e}", row.prediction_error);
-    if let Some(x) = row.log_likelihood {
-        text.push_str(&format!("  log-likelihood {x:.3}"));
-    } else if let Some(x) = row.pseudo_likelihood {
-        text.push_str(&format!("  pseudo-likelihood {x:.2}"));
-    }
-    text
-}
-
-/// `E[v_i | all other units]` of examples, hidden units by mean field of a few passes: mean square distance from the examples.
-fn prediction_error(machine: &BoltzmannMachine, v: &BitMatrix) -> Outcome<f64> {
-    let few = MeanField {
-        iterations: PASSES,
-        ..MeanField::default()
-    };
-    let h = if machine.n_hidden() == 0 {
-        Matrix::zeros(v.rows(), 0)
-    } else {
-        machine.mean_field(v, few, None)?.means
-    };
-    let means = machine.mean_v_from_rest(v, &h, 1.0)?;
-    let square = |i: usize, j: usize| {
-        (f64::from(u8::from(v.get(i, j))) - f64::from(means.row(i)[j])).powi(2)
-    };
-    let sum: f64 = (0..v.rows())
-        .map(|i| (0..v.columns()).map(|j| square(i, j)).sum::<f64>())
-        .sum();
-    Ok(sum / (v.rows() * v.columns()).max(1) as f64)
 }

@@ -2,9 +2,8 @@
 
 use super::{
     super::{
-        fine_tune,
+        conclude::{Times, fine_tuned_rows},
         record::{Record, Stage},
-        train::in_order,
     },
     plan::DbmPlan,
 };
@@ -14,7 +13,7 @@ use crate::{
     data::{self, Data},
     dbm::measure::{Annealing, LowerBound},
     failure::{Failure, Outcome, note},
-    files::Files,
+    files::{self, Files},
     interrupt::Interrupt,
     likelihood,
     named::Named,
@@ -146,75 +145,33 @@ impl Conclusion<'_> {
         object.insert("seed".into(), json!(seed));
         object.extend(classes.iter().flat_map(Classification::json));
         object.extend(bound.json());
-        let figures = object.iter();
-        let figures = figures.filter(|(_, value)| !value.is_object() && !value.is_array());
-        let figures: Vec<(String, String)> = figures
-            .map(|(key, value)| {
-                let text = value.as_str().map(ToOwned::to_owned);
-                (
-                    format!("figure.{key}"),
-                    text.unwrap_or_else(|| value.to_string()),
-                )
-            })
-            .collect();
-        record.save(self.stage, &figures)?;
-        let seconds: f64 = record.seconds.values().sum();
-        let more = started.elapsed().as_secs_f64();
+        record.save(self.stage, &report::single_figures(&object))?;
+        let times = Times::of(&record, started);
         if as_json {
-            self.put(&mut object, &data, &record, seconds, more);
+            self.put(&mut object, &data, &times);
             return report::json(object);
         }
         let mut rows: Vec<[String; 3]> = Vec::new();
         rows.extend(classes.iter().flat_map(Classification::rows));
         rows.extend(bound.rows());
-        if let Some((network, measured)) = &self.network {
-            for [what, figure, remark] in measured.rows() {
-                rows.push([format!("fine-tuned, {what}"), figure, remark]);
-            }
-            let path = self.files.network.display().to_string();
-            rows.push(["fine-tuned".into(), path, fine_tune::name(network)]);
-        }
-        for (stage, epochs, s) in in_order(&record) {
-            rows.push([
-                format!("time of {stage}"),
-                format!("{s:.1} s"),
-                format!("{epochs} epochs"),
-            ]);
-        }
-        rows.push([
-            "training time".into(),
-            format!("{seconds:.1} s"),
-            format!("{more:.1} s more to measure"),
-        ]);
-        for (name, path) in self.files.named() {
-            rows.push([name.into(), path.display().to_string(), String::new()]);
-        }
+        rows.extend(fine_tuned_rows(self.network.as_ref(), self.files));
+        rows.extend(times.rows());
+        rows.extend(files::rows(&self.files.named()));
         report::table(&format!("{} on {}", self.dbm.name(), data.name), &rows)
     }
 
     /// What `--json` tells beside the figures of the machine.
-    fn put(
-        &self,
-        object: &mut Map<String, Value>,
-        data: &Data,
-        record: &Record<'_>,
-        seconds: f64,
-        more: f64,
-    ) {
+    fn put(&self, object: &mut Map<String, Value>, data: &Data, times: &Times) {
         let sizes: Vec<usize> = self.dbm.layers().iter().map(|x| x.size()).collect();
         let pretraining = self.plan.pretraining.as_ref().map(|plan| {
             let of = |l: usize| report::options(&plan.options_of(l));
             (0..plan.hidden.len()).map(of).collect::<Vec<_>>()
         });
         let fine_tuned = self.network.as_ref().map(|(_, measured)| measured.json());
-        let stages = in_order(record).into_iter();
-        let stages = stages.map(|(stage, _, s)| (stage.to_owned(), json!(s)));
-        let files = self.files.named().into_iter();
-        let files = files.map(|(name, path)| (name.to_owned(), json!(path.to_string_lossy())));
         for (key, value) in [
-            ("stages", stages.collect::<Map<_, _>>().into()),
-            ("seconds", json!(seconds)),
-            ("evaluation_seconds", json!(more)),
+            ("stages", times.json().into()),
+            ("seconds", json!(times.seconds)),
+            ("evaluation_seconds", json!(times.measuring)),
             ("data", json!(data.name)),
             ("layers", json!(sizes)),
             ("classes", json!(self.dbm.classes())),
@@ -228,7 +185,7 @@ impl Conclusion<'_> {
                 report::read(serde_json::to_string(&self.plan.fine_tune)),
             ),
             ("fine_tuned", json!(fine_tuned)),
-            ("files", files.collect::<Map<_, _>>().into()),
+            ("files", files::json(&self.files.named()).into()),
         ] {
             object.insert(key.into(), value);
         }

@@ -12,6 +12,7 @@ use super::{
 };
 use crate::{
     args::TrainArgs,
+    classify::Classification,
     data::Data,
     directory::Directory,
     failure::{Failure, Outcome, note},
@@ -24,7 +25,7 @@ use harmonium::{
     Examples, Matrix, Network,
     checkpoint::{Checkpoint, SavedRun},
     model::{Dbm, Layer},
-    train::{DbmTraining, Event, Stack, StackEvent},
+    train::{Backprop, BackpropOptions, DbmTraining, Event, Stack, StackEvent},
     units::{Kind, Units},
 };
 use std::collections::BTreeMap;
@@ -112,18 +113,7 @@ pub fn run(args: &TrainArgs, stored: Option<Checkpoint>, directory: &mut Directo
     let old_notes = stored.as_ref().map(|checkpoint| checkpoint.notes.clone());
     let run = Run::new(&plan, &data.train, stored)?;
     directory.begin(is_new)?;
-    let mut features = None;
-    let mut tuned = None;
-    if plan.fine_tune.is_some() && fine_tune::is_stored(args, &files) {
-        if !run.is_done(&plan) {
-            let flag = format!("--epochs {}", plan.joint.learning.epochs);
-            let has = format!("went on to {}, made from it", files.network.display());
-            return Err(contradiction(&flag, has));
-        }
-        let of_machine = with_posterior(&run.dbm()?, &data)?;
-        tuned = fine_tune::stored(args, plan.fine_tune.as_ref(), &of_machine, &files)?;
-        features = Some(of_machine);
-    }
+    let (features, tuned) = stored_network(args, &plan, &run, &data, &files)?;
     let resumed = match (&tuned, &old_notes) {
         (Some((run, notes)), _) => Some((notes, run as &dyn Stage)),
         (None, notes) => notes.as_ref().map(|notes| (notes, run.stage())),
@@ -164,22 +154,16 @@ pub fn run(args: &TrainArgs, stored: Option<Checkpoint>, directory: &mut Directo
                 Some(features) => features,
                 None => with_posterior(&dbm, &data)?,
             };
-            let start =
-                |classes| Network::classifier_from_dbm(&dbm, classes, options.learning.seed);
             let places = (&files, resume.as_str());
-            let machine = files.model.file_name().unwrap_or_default();
-            let machine = machine.to_string_lossy().into_owned();
-            record.notes.insert(MACHINE.into(), machine);
-            let tuned = fine_tune::run(
+            let tuned = fine_tuned(
                 options,
+                &dbm,
                 &features,
-                start,
                 tuned,
                 &mut record,
                 &interrupt,
                 places,
             )?;
-            record.notes.remove(MACHINE);
             draw_curves(&files.curves, &title, record.metrics.rows())?;
             Some(tuned)
         }
@@ -195,6 +179,54 @@ pub fn run(args: &TrainArgs, stored: Option<Checkpoint>, directory: &mut Directo
     };
     conclusion.report(args.json, data, record, &interrupt)?;
     rows
+}
+
+/// The run of backpropagation that is stored, if there is one.
+type StoredNetwork = (Backprop, BTreeMap<String, String>);
+
+/// The stored stage of backpropagation and the data that it is on, if there is one to go on with.
+///
+/// # Errors
+/// A machine that is to learn more before; those of its file and of the library.
+fn stored_network(
+    args: &TrainArgs,
+    plan: &DbmPlan,
+    run: &Run,
+    data: &Data,
+    files: &Files,
+) -> Outcome<(Option<Data>, Option<StoredNetwork>)> {
+    if plan.fine_tune.is_none() || !fine_tune::is_stored(args, files) {
+        return Ok((None, None));
+    }
+    if !run.is_done(plan) {
+        let flag = format!("--epochs {}", plan.joint.learning.epochs);
+        let has = format!("went on to {}, made from it", files.network.display());
+        return Err(contradiction(&flag, has));
+    }
+    let features = with_posterior(&run.dbm()?, data)?;
+    let tuned = fine_tune::stored(args, plan.fine_tune.as_ref(), &features, files)?;
+    Ok((Some(features), tuned))
+}
+
+/// Learns the labels of `features` by the network that starts from the machine, whose file its
+/// own file names.
+fn fine_tuned<'a>(
+    options: &BackpropOptions,
+    dbm: &Dbm,
+    features: &Data,
+    stored: Option<Backprop>,
+    record: &mut Record<'a>,
+    interrupt: &Interrupt,
+    (files, resume): (&'a Files, &str),
+) -> Outcome<(Network, Classification)> {
+    let machine = files.model.file_name().unwrap_or_default();
+    let machine = machine.to_string_lossy().into_owned();
+    record.notes.insert(MACHINE.into(), machine);
+    let start = |classes| Network::classifier_from_dbm(dbm, classes, options.learning.seed);
+    let places = (files, resume);
+    let tuned = fine_tune::run(options, features, start, stored, record, interrupt, places)?;
+    record.notes.remove(MACHINE);
+    Ok(tuned)
 }
 
 /// The machine of a run without pretraining, all parameters zero.
