@@ -203,7 +203,7 @@ fn a_deep_machine_is_a_general_one() {
         let general = all.iter().sum::<f64>() / all.len() as f64;
         close("likelihood", general, mean, 1e-10);
         let rows = 64;
-        let mut rng = HostRng::new(7, k as u64);
+        let mut rng = HostRng::numbered(7, k as u64);
         let x = BitMatrix::from_fn(rows, total, |_, _| rng.uniform() < 0.5);
         let part =
             |first: usize, size: usize| BitMatrix::from_fn(rows, size, |i, j| x.get(i, first + j));

@@ -126,7 +126,7 @@ fn the_discriminative_gradient_of_a_wide_machine_equals_a_difference() {
 
 /// Labels that depend on the pixels: two of four prototypes with noise.
 fn prototypes(n: usize, seed: u64) -> Examples {
-    let mut rng = HostRng::new(seed, 3);
+    let mut rng = HostRng::numbered(seed, 3);
     let labels: Vec<u32> = (0..n).map(|i| (i % 4) as u32).collect();
     let bits = BitMatrix::from_fn(n, 40, |i, j| {
         let prototype = (j * (i % 4 + 2) / 3) % 2 == 1;

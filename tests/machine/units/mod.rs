@@ -67,7 +67,7 @@ fn free_energies_and_means_are_sums_over_the_energies() {
         for visible in [("bernoulli", 3), ("spin:2+gaussian:2", 4)] {
             // Rectified hidden units with Gaussian visible ones need small weights to be normal.
             let rbm = normal_machine(visible, hidden, 0.4, seed as u64);
-            let mut rng = HostRng::new(seed as u64, 1);
+            let mut rng = HostRng::numbered(seed as u64, 1);
             let v = Matrix::from_fn(5, visible.1, |_, j| {
                 if j >= 2 && visible.1 == 4 {
                     rng.normal() as f32

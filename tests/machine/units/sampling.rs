@@ -184,7 +184,7 @@ fn results_do_not_depend_on_threads() {
         0.02,
         2,
     );
-    let mut rng = HostRng::new(1, 1);
+    let mut rng = HostRng::numbered(1, 1);
     let start = Matrix::from_fn(200, 130, |_, _| rng.normal().signum() as f32);
     let run = |threads| {
         let pool = rayon::ThreadPoolBuilder::new()

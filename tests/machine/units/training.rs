@@ -95,7 +95,7 @@ pub(super) fn assert_gradient(
 
 /// States of the visible layer, discrete units at random, continuous ones normal or their magnitudes.
 fn random_values(layer: &Layer, rows: usize, seed: u64) -> Matrix {
-    let mut rng = HostRng::new(seed, 5);
+    let mut rng = HostRng::numbered(seed, 5);
     let mut out = Matrix::zeros(rows, layer.size());
     for i in 0..rows {
         for s in layer.units.segments() {
@@ -255,7 +255,7 @@ fn chains_learn_what_a_teacher_made() {
 /// Two overlapping clusters of three widths: chains find the means and variances that the exact gradient finds.
 #[test]
 fn gaussian_visible_units_learn_clusters_and_variances() {
-    let mut rng = HostRng::new(7, 1);
+    let mut rng = HostRng::numbered(7, 1);
     let values = Matrix::from_fn(4000, 3, |i, j| {
         let centre = if i % 2 == 0 { 1.0 } else { -1.0 };
         (centre * [1.0, -1.0, 0.5][j] + [0.7, 0.9, 1.2][j] * rng.normal()) as f32
