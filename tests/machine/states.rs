@@ -337,25 +337,25 @@ fn weights_and_masks_are_never_ignored() {
     let dbn = || Dbn::bernoulli(&[4, 3, 2]).unwrap();
     let doors: Vec<Door<'_>> = vec![
         (
-            "an RBM",
+            "training",
             Box::new(move |x| Training::new(rbm(), Options::default(), x).map(drop)),
         ),
         (
-            "deep Boltzmann",
+            "training",
             Box::new(move |x| DbmTraining::new(dbm(), DbmOptions::default(), x).map(drop)),
         ),
         (
-            "general machine",
+            "training",
             Box::new(move |x| {
                 BoltzmannTraining::new(machine(), BoltzmannOptions::default(), x).map(drop)
             }),
         ),
         (
-            "up-down",
+            "training",
             Box::new(move |x| UpDown::new(dbn(), UpDownOptions::default(), x).map(drop)),
         ),
         (
-            "backpropagation",
+            "training",
             Box::new(move |x| {
                 let network = Network::classifier_from_dbn(&dbn(), 2, 1)?;
                 Backprop::new(network, BackpropOptions::default(), x).map(drop)

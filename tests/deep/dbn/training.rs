@@ -249,7 +249,7 @@ fn up_down_refuses_what_cannot_work() {
     refuse(
         normal_dbn(&[4, 3, 2], 2, 1.0, 1),
         defaults(),
-        "label: expected below 2",
+        "expected below 2",
     );
     refuse(
         good(),
