@@ -9,7 +9,7 @@ use crate::{
     report,
 };
 use serde_json::{Map, Value, json};
-use spurious::{SpuriousModes, SpuriousReport};
+use spurious::{SpuriousModel, SpuriousModes, SpuriousReport};
 use std::path::Path;
 
 const TITLE: Style = Style::bold(22.0, INK);
@@ -97,11 +97,38 @@ fn draw(path: &Path, found: &SpuriousReport) -> Outcome<()> {
     let width = found.order.len() as u32 * STATE;
     let all = || found.models.iter().flat_map(|x| &x.distribution);
     let most = all().chain(&found.data).copied().fold(0.0, f64::max);
-    let scale = f64::from(HEIGHT) / (most * 1.04);
     let head = MARGIN + TITLE.line_height() + 2 * TEXT.line_height() + 20;
     let panel = HEADING + HEIGHT + GAP;
     let height = head + panel * found.models.len() as u32 + 2 * TEXT.line_height() + MARGIN;
     let mut canvas = Canvas::new((left + width + MARGIN).into(), height.into(), WHITE)?;
+    draw_head(&mut canvas, left, found);
+    for (k, model) in found.models.iter().enumerate() {
+        draw_machine(
+            &mut canvas,
+            (left, head + k as u32 * panel),
+            found,
+            model,
+            most,
+        );
+    }
+    let base = head + found.models.len() as u32 * panel - GAP + 6;
+    for state in peaks(found) {
+        let k = found.order.iter().position(|&x| x == state).unwrap_or(0);
+        let x = (left + k as u32 * STATE + STATE / 2) as f32;
+        canvas.text(x, base, Anchor::Middle, TEXT, &bits(state, found.units));
+    }
+    canvas.text(
+        left as f32 + width as f32 / 2.0,
+        base + TEXT.line_height(),
+        Anchor::Middle,
+        TEXT,
+        "state",
+    );
+    Ok(canvas.write_png(path)?)
+}
+
+/// What the picture shows, and what its colours mean.
+fn draw_head(canvas: &mut Canvas, left: u32, found: &SpuriousReport) {
     let mut y = MARGIN;
     let title = "Spurious modes: contrastive divergence leaves one, chains of their own remove it";
     canvas.text(left as f32, y, Anchor::Left, TITLE, title);
@@ -126,7 +153,19 @@ fn draw(path: &Path, found: &SpuriousReport) -> Outcome<()> {
         canvas.text((x + 18) as f32, y, Anchor::Left, TEXT, what);
         x += 18 + TEXT.width(what).ceil() as u32 + 24;
     }
-    let peaks = peaks(found);
+}
+
+/// The distribution of one machine in front of that of the data; `most` is the largest probability
+/// of all.
+fn draw_machine(
+    canvas: &mut Canvas,
+    (left, top): (u32, u32),
+    found: &SpuriousReport,
+    model: &SpuriousModel,
+    most: f64,
+) {
+    let width = found.order.len() as u32 * STATE;
+    let scale = f64::from(HEIGHT) / (most * 1.04);
     let is_far = |state: usize| {
         found
             .data
@@ -134,56 +173,39 @@ fn draw(path: &Path, found: &SpuriousReport) -> Outcome<()> {
             .enumerate()
             .all(|(x, p)| *p < PATTERN || far(x, state))
     };
-    for (k, model) in found.models.iter().enumerate() {
-        let top = head + k as u32 * panel;
-        let figures = format!(
-            "mass far from the data {:.3}, KL(data || machine) {:.3} nats",
-            model.spurious_mass, model.divergence
-        );
-        canvas.text(left as f32, top, Anchor::Left, NAME, model.name);
-        canvas.text((left + width) as f32, top, Anchor::Right, TEXT, &figures);
-        let base = top + HEADING + HEIGHT;
-        for tick in (0..).map(|k| 0.2 * f64::from(k)).take_while(|&t| t <= most) {
-            let y = base - (tick * scale).round() as u32;
-            canvas.fill(left, y, width, 1, GRID);
-            let (x, label) = ((left - 8) as f32, format!("{tick:.1}"));
-            canvas.text(x, y - TEXT.line_height() / 2, Anchor::Right, TEXT, &label);
-        }
-        // The data stand behind, wide enough to be seen beside the machine.
-        let bars = |p: &[f64]| -> Vec<(u32, u32, usize)> {
-            let states = found.order.iter().enumerate();
-            let bars = states.map(|(k, &state)| {
-                (
-                    left + k as u32 * STATE,
-                    (p[state] * scale).round() as u32,
-                    state,
-                )
-            });
-            bars.filter(|(_, bar, _)| *bar > 0).collect()
-        };
-        for (x, bar, _) in bars(&found.data) {
-            canvas.fill(x - 4, base - bar, STATE + 8, bar, DATA);
-        }
-        for (x, bar, state) in bars(&model.distribution) {
-            let colour = if is_far(state) { FAR } else { NEAR };
-            canvas.fill(x - 1, base - bar, STATE + 2, bar, colour);
-        }
-        canvas.fill(left, base, width, 1, AXIS);
-    }
-    let base = head + found.models.len() as u32 * panel - GAP + 6;
-    for state in peaks {
-        let k = found.order.iter().position(|&x| x == state).unwrap_or(0);
-        let x = (left + k as u32 * STATE + STATE / 2) as f32;
-        canvas.text(x, base, Anchor::Middle, TEXT, &bits(state, found.units));
-    }
-    canvas.text(
-        left as f32 + width as f32 / 2.0,
-        base + TEXT.line_height(),
-        Anchor::Middle,
-        TEXT,
-        "state",
+    let figures = format!(
+        "mass far from the data {:.3}, KL(data || machine) {:.3} nats",
+        model.spurious_mass, model.divergence
     );
-    Ok(canvas.write_png(path)?)
+    canvas.text(left as f32, top, Anchor::Left, NAME, model.name);
+    canvas.text((left + width) as f32, top, Anchor::Right, TEXT, &figures);
+    let base = top + HEADING + HEIGHT;
+    for tick in (0..).map(|k| 0.2 * f64::from(k)).take_while(|&t| t <= most) {
+        let y = base - (tick * scale).round() as u32;
+        canvas.fill(left, y, width, 1, GRID);
+        let (x, label) = ((left - 8) as f32, format!("{tick:.1}"));
+        canvas.text(x, y - TEXT.line_height() / 2, Anchor::Right, TEXT, &label);
+    }
+    // The data stand behind, wide enough to be seen beside the machine.
+    let bars = |p: &[f64]| -> Vec<(u32, u32, usize)> {
+        let states = found.order.iter().enumerate();
+        let bars = states.map(|(k, &state)| {
+            (
+                left + k as u32 * STATE,
+                (p[state] * scale).round() as u32,
+                state,
+            )
+        });
+        bars.filter(|(_, bar, _)| *bar > 0).collect()
+    };
+    for (x, bar, _) in bars(&found.data) {
+        canvas.fill(x - 4, base - bar, STATE + 8, bar, DATA);
+    }
+    for (x, bar, state) in bars(&model.distribution) {
+        let colour = if is_far(state) { FAR } else { NEAR };
+        canvas.fill(x - 1, base - bar, STATE + 2, bar, colour);
+    }
+    canvas.fill(left, base, width, 1, AXIS);
 }
 
 fn far(pattern: usize, state: usize) -> bool {

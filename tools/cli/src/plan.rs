@@ -4,7 +4,7 @@ mod negative;
 mod resumed;
 
 pub use negative::{check_chains, describe};
-pub use resumed::{Flag, agree, contradiction, refuse_other};
+pub use resumed::{Flag, agree, agree_on_epochs, contradiction, refuse_other};
 
 use crate::{
     args::{Method, ObjectiveArg, Preset, TrainArgs},
@@ -65,51 +65,8 @@ impl Plan {
                     .hint("a machine without hidden units: `harmonium train boltzmann`"),
             );
         }
-        let seed = args.seed.unwrap_or(0);
-        let binarize = match (args.binarize, args.resample) {
-            (None, false) => Binarization::Sampled,
-            (None | Some(Binarization::None), true) => Binarization::None,
-            (Some(how), false) => how,
-            (Some(how), true) => {
-                return Err(Failure::usage(format!(
-                    "--binarize {how} and --resample exclude each other"
-                ))
-                .hint("--resample draws grey data at each visit: leave --binarize out"));
-            }
-        };
         let visible_units = args.visible_units.as_deref().unwrap_or("bernoulli");
-        let has = |kind: Kind| visible_units.split('+').any(|s| s.starts_with(kind.name()));
-        let is_real = has(Kind::Gaussian) || has(Kind::Relu);
-        let values = match (args.standardize, is_real, has(Kind::Spin)) {
-            (true, true, _) => Treatment::Standardized(Vec::new(), Vec::new()),
-            (true, false, _) => {
-                return Err(Failure::usage(
-                    "--standardize: standardised values are states of gaussian units alone",
-                )
-                .hint("choose --visible-units gaussian"));
-            }
-            (false, true, _) => Treatment::Real,
-            (false, false, true) => Treatment::Spin,
-            (false, false, false) => Treatment::Unit,
-        };
-        let bits_asked = args.resample || args.binarize.is_some_and(|b| b != Binarization::None);
-        if is_real && bits_asked || args.resample && values == Treatment::Spin {
-            return Err(Failure::usage(format!(
-                "--visible-units {visible_units}: such units take numbers, not bits drawn from them"
-            ))
-            .hint("leave --binarize and --resample out"));
-        }
-        let binarize = if is_real {
-            Binarization::None
-        } else {
-            binarize
-        };
-        if args.stream && values != Treatment::Unit {
-            return Err(Failure::usage(format!(
-                "--stream: examples are bits or numbers in [0, 1], not states of {visible_units} units"
-            ))
-            .hint("leave --stream out to load the data"));
-        }
+        let (binarize, values) = treatment(args, visible_units)?;
         let default = Options::default();
         let hidden_units = args.hidden_units.as_deref().unwrap_or("bernoulli");
         let objective = objective(args)?.unwrap_or_default();
@@ -125,7 +82,7 @@ impl Plan {
             source: Source {
                 data: resolved(args.data.as_deref().unwrap_or(MNIST)),
                 binarize,
-                seed,
+                seed: args.seed.unwrap_or(0),
                 validation: args.validation.unwrap_or(0),
                 stream: args.stream,
                 values,
@@ -140,43 +97,7 @@ impl Plan {
                 variance_rate: args.variance_rate.unwrap_or(default.variance_rate),
                 centering: centering(args, measured.then(Centering::default))?,
                 sparsity: sparsity(args)?,
-                learning: Learning {
-                    epochs: args.epochs.unwrap_or(match args.preset {
-                        Some(Preset::Fast) => FAST_EPOCHS,
-                        Some(Preset::Best) => BEST_EPOCHS,
-                        Some(Preset::Good) | None => DEFAULT_EPOCHS,
-                    }),
-                    batch_size: args.batch_size.unwrap_or(default.learning.batch_size),
-                    learning_rate: args.learning_rate.clone().unwrap_or(
-                        match (classifies, centred) {
-                            (true, true) => falling(CLASSIFIER_RATE),
-                            // One step must not move all inputs of a label past each other.
-                            (true, false) => falling(UNCENTRED_CLASSIFIER_RATE),
-                            (false, true) => falling(CENTRED_RATE),
-                            (false, false) => default.learning.learning_rate,
-                        },
-                    ),
-                    momentum: args.momentum.clone().unwrap_or(if classifies && centred {
-                        Schedule::Constant(CLASSIFIER_MOMENTUM)
-                    } else {
-                        default.learning.momentum
-                    }),
-                    weight_decay: args.weight_decay.unwrap_or(if is_best(args) {
-                        BEST_DECAY
-                    } else {
-                        default.learning.weight_decay
-                    }),
-                    l1_decay: args.l1_decay.unwrap_or(default.learning.l1_decay),
-                    gradient_clip: args.gradient_clip.or(default.learning.gradient_clip),
-                    resample_data: args.resample,
-                    seed,
-                    optimizer: args
-                        .optimizer
-                        .map_or(default.learning.optimizer, Rule::from),
-                    max_norm: args.max_norm,
-                    averaging: args.averaging.map_or(default.learning.averaging, |x| x.0),
-                    ..Learning::default()
-                },
+                learning: learning(args, classifies, centred),
             },
         };
         plan.options.check()?;
@@ -214,6 +135,98 @@ impl Plan {
             )));
         }
         check_chains(self.options.negative, n_visible.max(self.hidden))
+    }
+}
+
+/// Whether examples become bits, and what the visible units make of their values.
+///
+/// # Errors
+/// Flags that contradict each other or do not suit the units.
+fn treatment(args: &TrainArgs, visible_units: &str) -> Outcome<(Binarization, Treatment)> {
+    let binarize = match (args.binarize, args.resample) {
+        (None, false) => Binarization::Sampled,
+        (None | Some(Binarization::None), true) => Binarization::None,
+        (Some(how), false) => how,
+        (Some(how), true) => {
+            return Err(Failure::usage(format!(
+                "--binarize {how} and --resample exclude each other"
+            ))
+            .hint("--resample draws grey data at each visit: leave --binarize out"));
+        }
+    };
+    let has = |kind: Kind| visible_units.split('+').any(|s| s.starts_with(kind.name()));
+    let is_real = has(Kind::Gaussian) || has(Kind::Relu);
+    let values = match (args.standardize, is_real, has(Kind::Spin)) {
+        (true, true, _) => Treatment::Standardized(Vec::new(), Vec::new()),
+        (true, false, _) => {
+            return Err(Failure::usage(
+                "--standardize: standardised values are states of gaussian units alone",
+            )
+            .hint("choose --visible-units gaussian"));
+        }
+        (false, true, _) => Treatment::Real,
+        (false, false, true) => Treatment::Spin,
+        (false, false, false) => Treatment::Unit,
+    };
+    let bits_asked = args.resample || args.binarize.is_some_and(|b| b != Binarization::None);
+    if is_real && bits_asked || args.resample && values == Treatment::Spin {
+        return Err(Failure::usage(format!(
+            "--visible-units {visible_units}: such units take numbers, not bits drawn from them"
+        ))
+        .hint("leave --binarize and --resample out"));
+    }
+    if args.stream && values != Treatment::Unit {
+        return Err(Failure::usage(format!(
+            "--stream: examples are bits or numbers in [0, 1], not states of {visible_units} units"
+        ))
+        .hint("leave --stream out to load the data"));
+    }
+    let binarize = if is_real {
+        Binarization::None
+    } else {
+        binarize
+    };
+    Ok((binarize, values))
+}
+
+/// The steps of a machine that learns the labels or not, with the centred gradient or not.
+fn learning(args: &TrainArgs, classifies: bool, centred: bool) -> Learning {
+    let default = Learning::default();
+    Learning {
+        epochs: args.epochs.unwrap_or(match args.preset {
+            Some(Preset::Fast) => FAST_EPOCHS,
+            Some(Preset::Best) => BEST_EPOCHS,
+            Some(Preset::Good) | None => DEFAULT_EPOCHS,
+        }),
+        batch_size: args.batch_size.unwrap_or(default.batch_size),
+        learning_rate: args
+            .learning_rate
+            .clone()
+            .unwrap_or(match (classifies, centred) {
+                (true, true) => falling(CLASSIFIER_RATE),
+                // One step must not move all inputs of a label past each other.
+                (true, false) => falling(UNCENTRED_CLASSIFIER_RATE),
+                (false, true) => falling(CENTRED_RATE),
+                (false, false) => default.learning_rate,
+            }),
+        momentum: args.momentum.clone().unwrap_or(if classifies && centred {
+            Schedule::Constant(CLASSIFIER_MOMENTUM)
+        } else {
+            default.momentum
+        }),
+        weight_decay: args.weight_decay.unwrap_or(if is_best(args) {
+            BEST_DECAY
+        } else {
+            default.weight_decay
+        }),
+        l1_decay: args.l1_decay.unwrap_or(default.l1_decay),
+        gradient_clip: args.gradient_clip.or(default.gradient_clip),
+        resample_data: args.resample,
+        seed: args.seed.unwrap_or(0),
+        optimizer: args.optimizer.map_or(default.optimizer, Rule::from),
+        max_norm: args.max_norm,
+        averaging: args.averaging.map_or(default.averaging, |x| x.0),
+        ..Learning::default()
     }
 }
 

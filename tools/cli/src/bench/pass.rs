@@ -1,6 +1,6 @@
 //! One pass from bits of a layer to another, and what of it is the tail.
 
-use super::{Ceiling, DENSITY, Row, median_seconds};
+use super::{Ceiling, Row, median_seconds, size::DENSITY};
 use harmonium::{
     BitMatrix, Matrix, Rbm, Result,
     product::{Propagation, Tail},

@@ -5,10 +5,10 @@ use super::{
     fine_tune,
 };
 use crate::{
-    args::{Method, TrainArgs},
+    args::{DeepArgs, Method, TrainArgs},
     data::{Data, Source},
     failure::{Failure, Outcome},
-    plan::{MOST_ELEMENTS, Plan, check_chains, contradiction},
+    plan::{MOST_ELEMENTS, Plan, agree_on_epochs, check_chains},
 };
 use harmonium::{
     checkpoint::{Checkpoint, SavedRun},
@@ -64,64 +64,10 @@ impl DeepPlan {
     /// Flags that contradict each other or belong to other machines, and numbers out of range.
     pub fn fresh(args: &TrainArgs) -> Outcome<Self> {
         refuse_foreign(args)?;
-        let deep = &args.deep;
         let sizes = layers_from(args, &DEFAULT_LAYERS)?;
-        let last = sizes.len() - 1;
-        let of_layers = |flag: &str, found: usize| {
-            Failure::usage(format!(
-                "{flag}: expected one, or one for each of the {} layers, found {found}",
-                sizes.len()
-            ))
-        };
-        let epochs: Vec<usize> = match deep.greedy_epochs.as_deref() {
-            None => (0..=last)
-                .map(|l| {
-                    if l < last {
-                        DEFAULT_LOWER_EPOCHS
-                    } else {
-                        DEFAULT_TOP_EPOCHS
-                    }
-                })
-                .collect(),
-            Some(&[n]) => vec![n; sizes.len()],
-            Some(all) if all.len() == sizes.len() => all.to_vec(),
-            Some(all) => return Err(of_layers("--greedy-epochs", all.len())),
-        };
-        let is_bits = args
-            .visible_units
-            .as_deref()
-            .is_none_or(|x| x == "bernoulli");
-        let kinds = args.visible_units.as_deref().unwrap_or_default();
-        let is_real = kinds
-            .split('+')
-            .any(|s| s.starts_with("gaussian") || s.starts_with("relu"));
-        let rates: Vec<Schedule> = match (&args.learning_rate, &deep.greedy_rate[..]) {
-            (Some(rate), _) => vec![rate.clone(); sizes.len()],
-            (None, []) => (0..=last).map(|l| default_rate(l, last, is_real)).collect(),
-            (None, [rate]) => vec![rate.clone(); sizes.len()],
-            (None, all) if all.len() == sizes.len() => all.to_vec(),
-            (None, all) => return Err(of_layers("--greedy-rate", all.len())),
-        };
-        // The options of each layer are those of an RBM that learns such data.
-        let rbm = TrainArgs {
-            labels: false,
-            method: args.method.or(Some(Method::Cd)),
-            momentum: args.momentum.clone().or(Some(default_momentum())),
-            weight_decay: args.weight_decay.or(Some(DEFAULT_WEIGHT_DECAY)),
-            no_centering: args.no_centering || args.centering.is_none(),
-            // Bits are drawn anew at each visit unless they are wanted otherwise.
-            resample: args.resample || args.binarize.is_none() && is_bits,
-            ..args.clone()
-        };
-        let first = Plan::fresh(&rbm)?;
-        let upper = TrainArgs {
-            visible_units: None,
-            standardize: false,
-            binarize: None,
-            variance_rate: None,
-            ..rbm
-        };
-        let upper = Plan::fresh(&upper)?.options;
+        let epochs = greedy_epochs(args, sizes.len())?;
+        let rates = greedy_rates(args, sizes.len())?;
+        let (first, upper) = layers_alone(args)?;
         let layers = sizes.iter().zip(epochs).zip(rates).enumerate();
         let layers = layers.map(|(l, ((&hidden, epochs), learning_rate))| {
             let options = if l == 0 { &first.options } else { &upper };
@@ -135,42 +81,17 @@ impl DeepPlan {
                     },
                     ..options.clone()
                 },
-                transposed: deep.transposed && l > 0,
+                transposed: args.deep.transposed && l > 0,
             }
         });
         let greedy = GreedyPlan {
             layers: layers.collect(),
-            posterior: deep.posterior.map_or(Aggregated::Samples, Into::into),
+            posterior: args.deep.posterior.map_or(Aggregated::Samples, Into::into),
             classes: args.labels.then_some(0),
         };
-        let default = UpDownOptions::default();
-        let rate = |own: &Option<Schedule>| {
-            let given = own.clone().or_else(|| deep.up_down_rate.clone());
-            given.unwrap_or(UP_DOWN_RATE)
-        };
-        let epochs = deep.up_down_epochs.unwrap_or(DEFAULT_UP_DOWN_EPOCHS);
-        let up_down = UpDownOptions {
-            steps: deep.up_down_steps.clone().unwrap_or_else(|| thirds(epochs)),
-            generative_rate: rate(&deep.generative_rate),
-            recognition_rate: rate(&deep.recognition_rate),
-            learning: Learning {
-                epochs,
-                batch_size: first.options.learning.batch_size,
-                learning_rate: rate(&deep.top_rate),
-                momentum: deep
-                    .up_down_momentum
-                    .clone()
-                    .unwrap_or(default.learning.momentum),
-                weight_decay: deep
-                    .up_down_weight_decay
-                    .unwrap_or(default.learning.weight_decay),
-                resample_data: first.options.learning.resample_data,
-                seed: first.options.learning.seed,
-                ..Learning::default()
-            },
-        };
+        let up_down = up_down(&args.deep, &first.options.learning);
         up_down.check()?;
-        if !is_bits && up_down.learning.epochs > 0 {
+        if !is_of_bits(args) && up_down.learning.epochs > 0 {
             return Err(Failure::usage(format!(
                 "--visible-units {}: the up-down algorithm is for bernoulli units",
                 first.visible_units
@@ -231,12 +152,7 @@ impl DeepPlan {
                 let position = state.position();
                 position.updates.div_ceil(position.batches as u64)
             });
-            if (epochs as u64) < done {
-                return Err(contradiction(
-                    &format!("--up-down-epochs {epochs}"),
-                    format!("is in epoch {done} already"),
-                ));
-            }
+            agree_on_epochs("--up-down-epochs", epochs, done)?;
             up_down.learning.epochs = epochs;
         }
         let visible = checkpoint.model.dbn()?.layer(0).units.clone();
@@ -320,6 +236,101 @@ impl DeepPlan {
             let json = serde_json::to_string(options);
             notes.insert(FINE_TUNE.into(), json.unwrap_or_default());
         }
+    }
+}
+
+/// Whether the visible units are bernoulli units.
+fn is_of_bits(args: &TrainArgs) -> bool {
+    let units = args.visible_units.as_deref();
+    units.is_none_or(|x| x == "bernoulli")
+}
+
+/// Epochs of each of `n` layers.
+fn greedy_epochs(args: &TrainArgs, n: usize) -> Outcome<Vec<usize>> {
+    match args.deep.greedy_epochs.as_deref() {
+        None => {
+            let mut epochs = vec![DEFAULT_LOWER_EPOCHS; n];
+            epochs[n - 1] = DEFAULT_TOP_EPOCHS;
+            Ok(epochs)
+        }
+        Some(&[epochs]) => Ok(vec![epochs; n]),
+        Some(all) if all.len() == n => Ok(all.to_vec()),
+        Some(all) => Err(not_of_layers("--greedy-epochs", n, all.len())),
+    }
+}
+
+/// Rates of each of `n` layers.
+fn greedy_rates(args: &TrainArgs, n: usize) -> Outcome<Vec<Schedule>> {
+    let kinds = args.visible_units.as_deref().unwrap_or_default();
+    let is_real = kinds
+        .split('+')
+        .any(|s| s.starts_with("gaussian") || s.starts_with("relu"));
+    match (&args.learning_rate, &args.deep.greedy_rate[..]) {
+        (Some(rate), _) => Ok(vec![rate.clone(); n]),
+        (None, []) => Ok((0..n).map(|l| default_rate(l, n - 1, is_real)).collect()),
+        (None, [rate]) => Ok(vec![rate.clone(); n]),
+        (None, all) if all.len() == n => Ok(all.to_vec()),
+        (None, all) => Err(not_of_layers("--greedy-rate", n, all.len())),
+    }
+}
+
+fn not_of_layers(flag: &str, n: usize, found: usize) -> Failure {
+    Failure::usage(format!(
+        "{flag}: expected one, or one for each of the {n} layers, found {found}"
+    ))
+}
+
+/// The plan of an RBM that learns the data of the first layer, and the options of one that learns
+/// what a layer hands up.
+fn layers_alone(args: &TrainArgs) -> Outcome<(Plan, Options)> {
+    let rbm = TrainArgs {
+        labels: false,
+        method: args.method.or(Some(Method::Cd)),
+        momentum: args.momentum.clone().or(Some(default_momentum())),
+        weight_decay: args.weight_decay.or(Some(DEFAULT_WEIGHT_DECAY)),
+        no_centering: args.no_centering || args.centering.is_none(),
+        // Bits are drawn anew at each visit unless they are wanted otherwise.
+        resample: args.resample || args.binarize.is_none() && is_of_bits(args),
+        ..args.clone()
+    };
+    let first = Plan::fresh(&rbm)?;
+    let upper = TrainArgs {
+        visible_units: None,
+        standardize: false,
+        binarize: None,
+        variance_rate: None,
+        ..rbm
+    };
+    Ok((first, Plan::fresh(&upper)?.options))
+}
+
+/// The stage that learns all layers together, with the batches and the seed of the `first` one.
+fn up_down(deep: &DeepArgs, first: &Learning) -> UpDownOptions {
+    let default = UpDownOptions::default();
+    let rate = |own: &Option<Schedule>| {
+        let given = own.clone().or_else(|| deep.up_down_rate.clone());
+        given.unwrap_or(UP_DOWN_RATE)
+    };
+    let epochs = deep.up_down_epochs.unwrap_or(DEFAULT_UP_DOWN_EPOCHS);
+    UpDownOptions {
+        steps: deep.up_down_steps.clone().unwrap_or_else(|| thirds(epochs)),
+        generative_rate: rate(&deep.generative_rate),
+        recognition_rate: rate(&deep.recognition_rate),
+        learning: Learning {
+            epochs,
+            batch_size: first.batch_size,
+            learning_rate: rate(&deep.top_rate),
+            momentum: deep
+                .up_down_momentum
+                .clone()
+                .unwrap_or(default.learning.momentum),
+            weight_decay: deep
+                .up_down_weight_decay
+                .unwrap_or(default.learning.weight_decay),
+            resample_data: first.resample_data,
+            seed: first.seed,
+            ..Learning::default()
+        },
     }
 }
 

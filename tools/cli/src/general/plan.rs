@@ -5,7 +5,7 @@ use crate::{
     args::{Method, PositiveArg, TrainArgs},
     data::{MNIST, Source, resolved},
     failure::{Failure, Outcome, note},
-    plan::{MOST_ELEMENTS, agree, contradiction},
+    plan::{MOST_ELEMENTS, agree, agree_on_epochs, contradiction},
 };
 use harmonium::{
     BoltzmannMachine, Examples,
@@ -111,75 +111,12 @@ impl GeneralPlan {
             Some(&source.validation),
         )?;
         agree("hidden", args.hidden.as_ref(), Some(&hidden))?;
-        // Flags that were not given are those of the run.
-        let (method, chains, steps) = match options.negative {
-            BoltzmannNegative::Exact => (Method::Exact, None, None),
-            BoltzmannNegative::PseudoLikelihood => (Method::PseudoLikelihood, None, None),
-            BoltzmannNegative::Mcmc { chains, steps } => (Method::Mcmc, Some(chains), Some(steps)),
-            BoltzmannNegative::Persistent { chains, steps } => {
-                (Method::Pcd, Some(chains), Some(steps))
-            }
-        };
-        let same = args.method.is_none_or(|asked| asked == method);
-        let chains = chains.filter(|_| same);
-        let steps = steps.filter(|_| same).map(|k| Schedule::Constant(k as f32));
-        let asked = Self::fresh(&TrainArgs {
-            hidden: Some(hidden),
-            method: args.method.or(Some(method)),
-            chains: args.chains.or(chains),
-            steps: args.steps.clone().or(steps),
-            ..args.clone()
-        })?
-        .options;
-        let positive = args.general.positive.is_some() || args.general.positive_steps.is_some();
-        for (flag, same) in [
-            ("--method", asked.negative == options.negative),
-            (
-                "--positive",
-                !positive || asked.positive == options.positive,
-            ),
-            (
-                "--optimizer",
-                args.optimizer.is_none() || asked.learning.optimizer == options.learning.optimizer,
-            ),
-        ] {
-            if !same {
-                return Err(contradiction(
-                    flag,
-                    format!("has another: {}", describe(&options, hidden)),
-                ));
-            }
-        }
-        let given = args.batch_size.as_ref();
-        agree("batch-size", given, Some(&options.learning.batch_size))?;
-        let given = args.learning_rate.as_ref();
-        agree(
-            "learning-rate",
-            given,
-            Some(&options.learning.learning_rate),
-        )?;
-        agree(
-            "momentum",
-            args.momentum.as_ref(),
-            Some(&options.learning.momentum),
-        )?;
-        let given = args.weight_decay.as_ref();
-        agree("weight-decay", given, Some(&options.learning.weight_decay))?;
-        agree(
-            "l1-decay",
-            args.l1_decay.as_ref(),
-            Some(&options.learning.l1_decay),
-        )?;
-        agree("seed", args.seed.as_ref(), Some(&options.learning.seed))?;
+        agree_on_phases(args, &options, hidden)?;
+        agree_on_steps(args, &options.learning)?;
         if let Some(epochs) = args.epochs {
             let position = run.position();
             let done = position.updates.div_ceil(position.batches as u64);
-            if (epochs as u64) < done {
-                return Err(contradiction(
-                    &format!("--epochs {epochs}"),
-                    format!("is in epoch {done} already"),
-                ));
-            }
+            agree_on_epochs("--epochs", epochs, done)?;
             options.learning.epochs = epochs;
         }
         Ok(Self {
@@ -243,6 +180,67 @@ impl GeneralPlan {
     pub fn describe(&self) -> String {
         describe(&self.options, self.hidden)
     }
+}
+
+/// Refuses flags about both phases and the rule of learning that contradict those of the run.
+fn agree_on_phases(args: &TrainArgs, stored: &BoltzmannOptions, hidden: usize) -> Outcome<()> {
+    // Flags that were not given are those of the run.
+    let (method, chains, steps) = match stored.negative {
+        BoltzmannNegative::Exact => (Method::Exact, None, None),
+        BoltzmannNegative::PseudoLikelihood => (Method::PseudoLikelihood, None, None),
+        BoltzmannNegative::Mcmc { chains, steps } => (Method::Mcmc, Some(chains), Some(steps)),
+        BoltzmannNegative::Persistent { chains, steps } => (Method::Pcd, Some(chains), Some(steps)),
+    };
+    let same = args.method.is_none_or(|asked| asked == method);
+    let chains = chains.filter(|_| same);
+    let steps = steps.filter(|_| same).map(|k| Schedule::Constant(k as f32));
+    let asked = GeneralPlan::fresh(&TrainArgs {
+        hidden: Some(hidden),
+        method: args.method.or(Some(method)),
+        chains: args.chains.or(chains),
+        steps: args.steps.clone().or(steps),
+        ..args.clone()
+    })?
+    .options;
+    let positive = args.general.positive.is_some() || args.general.positive_steps.is_some();
+    for (flag, same) in [
+        ("--method", asked.negative == stored.negative),
+        ("--positive", !positive || asked.positive == stored.positive),
+        (
+            "--optimizer",
+            args.optimizer.is_none() || asked.learning.optimizer == stored.learning.optimizer,
+        ),
+    ] {
+        if !same {
+            return Err(contradiction(
+                flag,
+                format!("has another: {}", describe(stored, hidden)),
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// Refuses flags about the step of an update that contradict that of the run.
+fn agree_on_steps(args: &TrainArgs, stored: &Learning) -> Outcome<()> {
+    agree(
+        "batch-size",
+        args.batch_size.as_ref(),
+        Some(&stored.batch_size),
+    )?;
+    agree(
+        "learning-rate",
+        args.learning_rate.as_ref(),
+        Some(&stored.learning_rate),
+    )?;
+    agree("momentum", args.momentum.as_ref(), Some(&stored.momentum))?;
+    agree(
+        "weight-decay",
+        args.weight_decay.as_ref(),
+        Some(&stored.weight_decay),
+    )?;
+    agree("l1-decay", args.l1_decay.as_ref(), Some(&stored.l1_decay))?;
+    agree("seed", args.seed.as_ref(), Some(&stored.seed))
 }
 
 /// How a machine with `hidden` units learns, in a few words.

@@ -26,42 +26,7 @@ const DEFAULT_SNAPSHOTS: usize = 10;
 
 /// The negative phase that the flags describe.
 pub(super) fn negative(args: &TrainArgs, method: Method) -> Outcome<Negative> {
-    let meaningless = |flag: &str, given: bool, methods: &str| {
-        if given {
-            Err(Failure::usage(format!(
-                "{flag} belongs to --method {methods}, not to the method of this run"
-            ))
-            .hint("leave the flag out, or choose another --method"))
-        } else {
-            Ok(())
-        }
-    };
-    if method != Method::Cd {
-        meaningless("--reconstruction", args.reconstruction.is_some(), "cd")?;
-    }
-    if matches!(method, Method::Cd | Method::Exact) {
-        let methods = "pcd, fpcd, tempered, trajectory and mcmc";
-        meaningless("--chains", args.chains.is_some(), methods)?;
-    }
-    if method != Method::Fpcd {
-        meaningless("--fast-rate", args.fast_rate.is_some(), "fpcd")?;
-        meaningless("--fast-decay", args.fast_decay.is_some(), "fpcd")?;
-    }
-    if method != Method::Tempered {
-        meaningless("--temperatures", args.temperatures.is_some(), "tempered")?;
-        meaningless("--lowest-beta", args.lowest_beta.is_some(), "tempered")?;
-    }
-    if method != Method::Trajectory {
-        meaningless("--acceptance", args.acceptance.is_some(), "trajectory")?;
-        meaningless("--snapshots", args.snapshots.is_some(), "trajectory")?;
-    }
-    if method == Method::Exact {
-        meaningless(
-            "--steps",
-            args.steps.is_some(),
-            "pcd, fpcd, tempered, trajectory, cd and mcmc",
-        )?;
-    }
+    refuse_meaningless(args, method)?;
     let chains = args.chains.unwrap_or(DEFAULT_CHAINS);
     // Of a schedule the most.
     let given = args
@@ -109,6 +74,80 @@ pub(super) fn negative(args: &TrainArgs, method: Method) -> Outcome<Negative> {
             snapshots: args.snapshots.unwrap_or(DEFAULT_SNAPSHOTS),
         },
     })
+}
+
+/// Refuses flags that have no meaning for the method.
+fn refuse_meaningless(args: &TrainArgs, method: Method) -> Outcome<()> {
+    let is = |of: Method| method == of;
+    let is_without_chains = matches!(method, Method::Cd | Method::Exact);
+    let (of_chains, of_steps) = (
+        "pcd, fpcd, tempered, trajectory and mcmc",
+        "pcd, fpcd, tempered, trajectory, cd and mcmc",
+    );
+    for (flag, given, has_meaning, methods) in [
+        (
+            "--reconstruction",
+            args.reconstruction.is_some(),
+            is(Method::Cd),
+            "cd",
+        ),
+        (
+            "--chains",
+            args.chains.is_some(),
+            !is_without_chains,
+            of_chains,
+        ),
+        (
+            "--fast-rate",
+            args.fast_rate.is_some(),
+            is(Method::Fpcd),
+            "fpcd",
+        ),
+        (
+            "--fast-decay",
+            args.fast_decay.is_some(),
+            is(Method::Fpcd),
+            "fpcd",
+        ),
+        (
+            "--temperatures",
+            args.temperatures.is_some(),
+            is(Method::Tempered),
+            "tempered",
+        ),
+        (
+            "--lowest-beta",
+            args.lowest_beta.is_some(),
+            is(Method::Tempered),
+            "tempered",
+        ),
+        (
+            "--acceptance",
+            args.acceptance.is_some(),
+            is(Method::Trajectory),
+            "trajectory",
+        ),
+        (
+            "--snapshots",
+            args.snapshots.is_some(),
+            is(Method::Trajectory),
+            "trajectory",
+        ),
+        (
+            "--steps",
+            args.steps.is_some(),
+            !is(Method::Exact),
+            of_steps,
+        ),
+    ] {
+        if given && !has_meaning {
+            return Err(Failure::usage(format!(
+                "{flag} belongs to --method {methods}, not to the method of this run"
+            ))
+            .hint("leave the flag out, or choose another --method"));
+        }
+    }
+    Ok(())
 }
 
 /// A negative phase in a few words.

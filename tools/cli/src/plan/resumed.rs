@@ -8,7 +8,8 @@ use crate::{
 };
 use harmonium::{
     checkpoint::{Checkpoint, SavedRun},
-    train::{Centering, Options, Rule},
+    model::Rbm,
+    train::{Centering, Learning, Options, Rule},
     units::Units,
 };
 use std::{fmt::Display, path::Path};
@@ -33,53 +34,10 @@ impl Plan {
             )));
         };
         let mut options = state.options.clone();
-        let data = args.data.as_deref().map(resolved);
-        agree("data", data.as_ref(), Some(&source.data))?;
-        agree("binarize", args.binarize.as_ref(), Some(&source.binarize))?;
-        if args.stream && !source.stream {
-            return Err(contradiction("--stream", "has its data in memory"));
-        }
-        agree(
-            "validation",
-            args.validation.as_ref(),
-            Some(&source.validation),
-        )?;
-        agree(
-            "hidden",
-            args.hidden.as_ref(),
-            Some(&checkpoint.rbm()?.n_hidden()),
-        )?;
-        agree(
-            "batch-size",
-            args.batch_size.as_ref(),
-            Some(&options.learning.batch_size),
-        )?;
-        agree(
-            "learning-rate",
-            args.learning_rate.as_ref(),
-            Some(&options.learning.learning_rate),
-        )?;
-        agree(
-            "momentum",
-            args.momentum.as_ref(),
-            Some(&options.learning.momentum),
-        )?;
-        agree(
-            "weight-decay",
-            args.weight_decay.as_ref(),
-            Some(&options.learning.weight_decay),
-        )?;
-        agree(
-            "l1-decay",
-            args.l1_decay.as_ref(),
-            Some(&options.learning.l1_decay),
-        )?;
-        agree(
-            "gradient-clip",
-            args.gradient_clip.as_ref(),
-            options.learning.gradient_clip.as_ref(),
-        )?;
-        agree("seed", args.seed.as_ref(), Some(&options.learning.seed))?;
+        agree_on_data(args, &source)?;
+        let rbm = checkpoint.rbm()?;
+        agree("hidden", args.hidden.as_ref(), Some(&rbm.n_hidden()))?;
+        agree_on_steps(args, &options.learning)?;
         agree_on_learning(args, &options)?;
         if args.resample && !options.learning.resample_data {
             return Err(contradiction("--resample", "draws its data once"));
@@ -91,31 +49,10 @@ impl Plan {
                 .examples
                 .div_ceil(options.learning.batch_size.max(1))
                 .max(1) as u64;
-            let done = state.updates.div_ceil(batches);
-            if (epochs as u64) < done {
-                return Err(contradiction(
-                    &format!("--epochs {epochs}"),
-                    format!("is in epoch {done} already"),
-                ));
-            }
+            agree_on_epochs("--epochs", epochs, state.updates.div_ceil(batches))?;
             options.learning.epochs = epochs;
         }
-        let units = |given: &Option<String>, stored: &Units| match given {
-            Some(text) if Units::parse(text, stored.size()).ok().as_ref() != Some(stored) => Err(
-                contradiction(&format!("units {text}"), format!("has {stored}")),
-            ),
-            _ => Ok(stored.to_string()),
-        };
-        let rbm = checkpoint.rbm()?;
-        let mut visible = rbm.visible().units.clone();
-        if source.labels.is_some() {
-            let segments = visible.segments().split_last().map_or(&[][..], |(_, s)| s);
-            visible = segments
-                .iter()
-                .fold(Units::default(), |units, s| units.and(s.kind, s.size));
-        } else if args.labels {
-            return Err(contradiction("--labels", "has none"));
-        }
+        let visible = visible_units(args, rbm, &source)?;
         if args.standardize && !matches!(source.values, Treatment::Standardized(..)) {
             return Err(contradiction(
                 "--standardize",
@@ -131,12 +68,79 @@ impl Plan {
             return Err(contradiction("--objective", "has another"));
         }
         Ok(Self {
-            visible_units: units(&args.visible_units, &visible)?,
-            hidden_units: units(&args.hidden_units, &rbm.hidden().units)?,
+            visible_units: agree_on_units(args.visible_units.as_deref(), &visible)?,
+            hidden_units: agree_on_units(args.hidden_units.as_deref(), &rbm.hidden().units)?,
             source,
             hidden: rbm.n_hidden(),
             options,
         })
+    }
+}
+
+/// Refuses flags about the data that contradict those of the run.
+fn agree_on_data(args: &TrainArgs, source: &Source) -> Outcome<()> {
+    let data = args.data.as_deref().map(resolved);
+    agree("data", data.as_ref(), Some(&source.data))?;
+    agree("binarize", args.binarize.as_ref(), Some(&source.binarize))?;
+    if args.stream && !source.stream {
+        return Err(contradiction("--stream", "has its data in memory"));
+    }
+    agree(
+        "validation",
+        args.validation.as_ref(),
+        Some(&source.validation),
+    )
+}
+
+/// Refuses flags about the step of an update that contradict that of the run.
+fn agree_on_steps(args: &TrainArgs, stored: &Learning) -> Outcome<()> {
+    agree(
+        "batch-size",
+        args.batch_size.as_ref(),
+        Some(&stored.batch_size),
+    )?;
+    agree(
+        "learning-rate",
+        args.learning_rate.as_ref(),
+        Some(&stored.learning_rate),
+    )?;
+    agree("momentum", args.momentum.as_ref(), Some(&stored.momentum))?;
+    agree(
+        "weight-decay",
+        args.weight_decay.as_ref(),
+        Some(&stored.weight_decay),
+    )?;
+    agree("l1-decay", args.l1_decay.as_ref(), Some(&stored.l1_decay))?;
+    agree(
+        "gradient-clip",
+        args.gradient_clip.as_ref(),
+        stored.gradient_clip.as_ref(),
+    )?;
+    agree("seed", args.seed.as_ref(), Some(&stored.seed))
+}
+
+/// The visible units without those of labels, which the run must have if they are asked for.
+fn visible_units(args: &TrainArgs, rbm: &Rbm, source: &Source) -> Outcome<Units> {
+    let visible = rbm.visible().units.clone();
+    if source.labels.is_some() {
+        let segments = visible.segments().split_last().map_or(&[][..], |(_, s)| s);
+        return Ok(segments
+            .iter()
+            .fold(Units::default(), |units, s| units.and(s.kind, s.size)));
+    }
+    if args.labels {
+        return Err(contradiction("--labels", "has none"));
+    }
+    Ok(visible)
+}
+
+/// The kinds of the stored units, which those that are given must be.
+fn agree_on_units(given: Option<&str>, stored: &Units) -> Outcome<String> {
+    match given {
+        Some(text) if Units::parse(text, stored.size()).ok().as_ref() != Some(stored) => Err(
+            contradiction(&format!("units {text}"), format!("has {stored}")),
+        ),
+        _ => Ok(stored.to_string()),
     }
 }
 
@@ -202,6 +206,20 @@ pub fn agree<T: PartialEq + Display>(
         }
         _ => Ok(()),
     }
+}
+
+/// Refuses a number of epochs at which a run that is in epoch `done` would have ended before.
+///
+/// # Errors
+/// The flag.
+pub fn agree_on_epochs(flag: &str, epochs: usize, done: u64) -> Outcome<()> {
+    if (epochs as u64) < done {
+        return Err(contradiction(
+            &format!("{flag} {epochs}"),
+            format!("is in epoch {done} already"),
+        ));
+    }
+    Ok(())
 }
 
 /// What refuses a flag of a run to go on with.
