@@ -4,12 +4,16 @@ use crate::common::{Bench, stopped_in, striped_pictures, with_striped};
 use harmonium::{
     BitMatrix, Input,
     checkpoint::{Checkpoint, SavedRun},
+    model::Dbn,
 };
-use serde_json::json;
+use serde_json::{Value, json};
 use std::fs;
 
 const NET: &str = "train dbn --data striped.csv --labels --layers 12,8 --batch-size 10";
 const SHORT: &str = "--greedy-epochs 15,15 --up-down-epochs 10";
+
+/// What a run leaves.
+const MODEL: &str = "run/model.safetensors";
 
 fn bench() -> Bench {
     with_striped(Bench::new())
@@ -31,6 +35,18 @@ fn a_network_learns_in_stages_and_is_measured_from_all_sides() {
     let report = bench.json(&format!(
         "{NET} --validation 40 --greedy-epochs 60 --up-down-epochs 30 --json"
     ));
+    the_report_tells_the_stages(&bench, &report);
+    // What the commands print is what the library says.
+    ways_of_classifying_agree(&bench);
+    // Named data have no held-out part.
+    fs::copy(bench.path("striped.csv"), bench.path("all.csv")).unwrap();
+    let dbn = bench.model(MODEL).model.into_dbn().unwrap();
+    figures_are_those_of_the_library(&bench, &dbn);
+    features_are_those_of_the_library(&bench, &dbn);
+    samples_and_their_kinds_are_written(&bench);
+}
+
+fn the_report_tells_the_stages(bench: &Bench, report: &Value) {
     // Rows that are all on or off look like columns: 1 of 7 states of the lines, and flipped units add to it.
     let error = report["error"].as_f64().unwrap();
     assert!(error < 0.25, "{error}");
@@ -54,16 +70,12 @@ fn a_network_learns_in_stages_and_is_measured_from_all_sides() {
     assert_eq!(rows[60][5], "", "no labels are learned yet");
     assert_eq!(rows[150][..2], ["up-down", "30"]);
     assert!(rows[150][5].parse::<f64>().unwrap() < 0.3);
+}
 
-    let model = "run/model.safetensors";
-    let dbn = bench.model(model).model.into_dbn().unwrap();
-    let v = bits();
-    let x: Input<'_> = (&v).into();
-
-    // What the commands print is what the library says.
-    let compared = bench.json(&format!("classify {model} --split train --compare --json"));
+fn ways_of_classifying_agree(bench: &Bench) {
+    let compared = bench.json(&format!("classify {MODEL} --split train --compare --json"));
     let ways = compared["ways"].as_object().unwrap();
-    let line = format!("classify {model} --split train");
+    let line = format!("classify {MODEL} --split train");
     for (name, way) in ways {
         let one = bench.json(&format!("{line} --way {name} --json"));
         assert_eq!(one["confusion"], way["confusion"], "{name}");
@@ -88,11 +100,13 @@ fn a_network_learns_in_stages_and_is_measured_from_all_sides() {
         assert!((sum - 1.0).abs() < 1e-5, "{sum}");
     }
     assert!(fs::metadata(bench.path("confusion.png")).unwrap().len() > 100);
+}
 
-    // Named data have no held-out part.
-    fs::copy(bench.path("striped.csv"), bench.path("all.csv")).unwrap();
+fn figures_are_those_of_the_library(bench: &Bench, dbn: &Dbn) {
+    let v = bits();
+    let x: Input<'_> = (&v).into();
     let exact = bench.json(&format!(
-        "evaluate {model} --data all.csv --exact --json --confusion confusion.png"
+        "evaluate {MODEL} --data all.csv --exact --json --confusion confusion.png"
     ));
     let of = |key: &str| exact[key].as_f64().unwrap();
     let log_p = dbn.exact_log_p_v(x, None).unwrap();
@@ -101,14 +115,14 @@ fn a_network_learns_in_stages_and_is_measured_from_all_sides() {
     assert!((of("log_z") - dbn.top().log_z().unwrap()).abs() < 1e-9);
     assert!(of("lower_bound") <= of("mean_log_likelihood"));
     let bound = bench.json(&format!(
-        "evaluate {model} --data all.csv --bound-samples 200 --json"
+        "evaluate {MODEL} --data all.csv --bound-samples 200 --json"
     ));
     // 200 samples of each of 160 examples, whose terms differ by some nats: an error of the mean of about 0.02.
     let sampled = bound["lower_bound"].as_f64().unwrap();
     assert!((sampled - of("lower_bound")).abs() < 0.1, "{sampled}");
     // Temperatures ask for annealing, of the top pair with its label too.
     let annealed = bench.json(&format!(
-        "evaluate {model} --json --split train --betas 1000"
+        "evaluate {MODEL} --json --split train --betas 1000"
     ));
     assert_eq!(annealed["method"], "ais");
     let [z, low, high] =
@@ -119,8 +133,12 @@ fn a_network_learns_in_stages_and_is_measured_from_all_sides() {
         "{low} {z} {high}: {known}"
     );
     assert_eq!(bound["confusion"], exact["confusion"]);
+}
 
-    let transform = format!("transform {model} --data all.csv");
+fn features_are_those_of_the_library(bench: &Bench, dbn: &Dbn) {
+    let v = bits();
+    let x: Input<'_> = (&v).into();
+    let transform = format!("transform {MODEL} --data all.csv");
     let features = bench.json(&format!("{transform} --out f.csv --json"));
     assert_eq!(
         [&features["layer"], &features["columns"]],
@@ -139,13 +157,15 @@ fn a_network_learns_in_stages_and_is_measured_from_all_sides() {
         .iter()
         .map(|&x| f32::from(x));
     assert!(written.eq(expected.elements()));
+}
 
+fn samples_and_their_kinds_are_written(bench: &Bench) {
     bench.ok(&format!(
-        "sample {model} --label 1 --count 5 --steps 20 --out one.npy"
+        "sample {MODEL} --label 1 --count 5 --steps 20 --out one.npy"
     ));
-    bench.ok(&format!("sample {model} --steps 20 --out free.png"));
+    bench.ok(&format!("sample {MODEL} --steps 20 --out free.png"));
     bench.ok(&format!(
-        "sample {model} --every-label --count 6 --steps 20 --out every.npy"
+        "sample {MODEL} --every-label --count 6 --steps 20 --out every.npy"
     ));
     let rows = |name: &str| {
         let bytes = fs::read(bench.path(name)).unwrap();
@@ -153,7 +173,7 @@ fn a_network_learns_in_stages_and_is_measured_from_all_sides() {
         (bytes.len() - length) / 16
     };
     assert_eq!((rows("one.npy"), rows("every.npy")), (5, 6));
-    let shown = bench.ok(&format!("inspect {model}"));
+    let shown = bench.ok(&format!("inspect {MODEL}"));
     for word in [
         "DBN 16-(12+2)-8",
         "up-down, epoch 30.00 of 30",

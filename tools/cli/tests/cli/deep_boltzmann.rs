@@ -312,70 +312,110 @@ fn a_fine_tuned_network_goes_on_to_the_bit() {
     );
 }
 
+/// Flags that make no sense beside those of the machine, and words of what is said of them.
+const NO_FLAGS: &[(&str, &[&str])] = &[
+    ("--hidden 5", &["--hidden", "--layers"]),
+    ("--preset best", &["--preset"]),
+    ("--method pcd", &["--method"]),
+    ("--reconstruction sampled", &["--reconstruction"]),
+    ("--fast-rate 0.1", &["--fast-rate"]),
+    ("--temperatures 3", &["--temperatures"]),
+    ("--snapshots 3", &["--snapshots"]),
+    ("--visible-units gaussian", &["--visible-units"]),
+    ("--hidden-units spin", &["--hidden-units"]),
+    ("--standardize", &["--standardize"]),
+    ("--gradient-clip 1", &["--gradient-clip"]),
+    ("--max-norm 1", &["--max-norm"]),
+    ("--averaging last:0.5", &["--averaging"]),
+    ("--stream", &["--stream"]),
+    ("--early-stopping 3", &["--early-stopping"]),
+    ("--trajectory 3", &["--trajectory"]),
+    ("--greedy-epochs 3", &["--greedy-epochs", "train dbn"]),
+    ("--up-down-epochs 3", &["--up-down-epochs", "train dbn"]),
+    ("--posterior means", &["--posterior", "train dbn"]),
+    (
+        "--pretraining-epochs 1,2,3",
+        &["--pretraining-epochs", "2 layers"],
+    ),
+    (
+        "--pretraining-rate 0.1 --pretraining-rate 0.2 --pretraining-rate 0.3",
+        &["--pretraining-rate"],
+    ),
+    (
+        "--pretraining-epochs 0 --pretraining-rate 0.1",
+        &["--pretraining-rate"],
+    ),
+    ("--pretraining-rate=-1", &["rate"]),
+    ("--steps at:0=1,5=2", &["--steps"]),
+    ("--optimizer adam", &["optimizer", "nesterov"]),
+    ("--sparsity 0.1,0.1,0.1", &["sparsity", "2"]),
+    ("--sparsity-cost 0.1", &["--sparsity-cost"]),
+    ("--centering-rate 0.1", &["--centering-rate"]),
+    ("--damping 1", &["damping"]),
+    ("--mean-field-tolerance=-1", &["tolerance"]),
+    ("--learning-rate=-1", &["learning rate"]),
+    ("--least-rate=-1", &["least learning rate"]),
+    ("--chains 999999999", &["--chains 999999999"]),
+    ("--binarize sample --resample", &["--resample"]),
+];
+
+/// Whole commands that make none.
+const NO_RUNS: &[(&str, &[&str])] = &[
+    ("train dbm --layers 5", &["--layers", "train rbm"]),
+    (
+        "train dbm --layers 999999999,2 --data striped.csv",
+        &["--layers"],
+    ),
+    (
+        "train --pretraining-epochs 3",
+        &["--pretraining-epochs", "train dbm"],
+    ),
+    ("train dbn --warm-start", &["--warm-start", "train dbm"]),
+    ("train dbn --layers 4,3 --sparsity 0.1,0.2", &["--sparsity"]),
+    ("train --sparsity 0.1,0.2", &["--sparsity"]),
+];
+
+/// Flags that a run to resume does not have, and which of them is told.
+const OF_ANOTHER_RUN: &[(&str, &str)] = &[
+    ("--layers 8,5", "--layers"),
+    ("--data bars.csv", "--data"),
+    ("--validation 3", "--validation"),
+    ("--seed 3", "--seed"),
+    ("--binarize none", "--binarize"),
+    ("--pretraining-epochs 9", "--pretraining-epochs"),
+    ("--no-pretraining", "--no-pretraining"),
+    ("--pretraining-rate 0.3", "--pretraining-rate"),
+    ("--pretraining-steps 2", "--pretraining-steps"),
+    ("--pretraining-momentum 0.3", "--pretraining-momentum"),
+    (
+        "--pretraining-weight-decay 0.3",
+        "--pretraining-weight-decay",
+    ),
+    ("--epochs 3", "--epochs"),
+    ("--batch-size 3", "--batch-size"),
+    ("--learning-rate 0.3", "--learning-rate"),
+    ("--least-rate 0.3", "--least-rate"),
+    ("--momentum 0.3", "--momentum"),
+    ("--weight-decay 0.3", "--weight-decay"),
+    ("--l1-decay 0.3", "--l1-decay"),
+    ("--centering data", "--centering"),
+    ("--optimizer nesterov", "--optimizer"),
+    ("--sparsity 0.2", "--sparsity"),
+    ("--chains 3", "--chains"),
+    ("--steps 3", "--steps"),
+    ("--mean-field-iterations 3", "--mean-field-iterations"),
+    ("--mean-field-tolerance 0.3", "--mean-field-tolerance"),
+    ("--damping 0.3", "--damping"),
+    ("--warm-start", "--warm-start"),
+];
+
 #[test]
 fn what_makes_no_sense_is_refused_in_one_line() {
     let bench = bench();
-    for (flags, words) in [
-        ("--hidden 5", &["--hidden", "--layers"][..]),
-        ("--preset best", &["--preset"]),
-        ("--method pcd", &["--method"]),
-        ("--reconstruction sampled", &["--reconstruction"]),
-        ("--fast-rate 0.1", &["--fast-rate"]),
-        ("--temperatures 3", &["--temperatures"]),
-        ("--snapshots 3", &["--snapshots"]),
-        ("--visible-units gaussian", &["--visible-units"]),
-        ("--hidden-units spin", &["--hidden-units"]),
-        ("--standardize", &["--standardize"]),
-        ("--gradient-clip 1", &["--gradient-clip"]),
-        ("--max-norm 1", &["--max-norm"]),
-        ("--averaging last:0.5", &["--averaging"]),
-        ("--stream", &["--stream"]),
-        ("--early-stopping 3", &["--early-stopping"]),
-        ("--trajectory 3", &["--trajectory"]),
-        ("--greedy-epochs 3", &["--greedy-epochs", "train dbn"]),
-        ("--up-down-epochs 3", &["--up-down-epochs", "train dbn"]),
-        ("--posterior means", &["--posterior", "train dbn"]),
-        (
-            "--pretraining-epochs 1,2,3",
-            &["--pretraining-epochs", "2 layers"],
-        ),
-        (
-            "--pretraining-rate 0.1 --pretraining-rate 0.2 --pretraining-rate 0.3",
-            &["--pretraining-rate"],
-        ),
-        (
-            "--pretraining-epochs 0 --pretraining-rate 0.1",
-            &["--pretraining-rate"],
-        ),
-        ("--pretraining-rate=-1", &["rate"]),
-        ("--steps at:0=1,5=2", &["--steps"]),
-        ("--optimizer adam", &["optimizer", "nesterov"]),
-        ("--sparsity 0.1,0.1,0.1", &["sparsity", "2"]),
-        ("--sparsity-cost 0.1", &["--sparsity-cost"]),
-        ("--centering-rate 0.1", &["--centering-rate"]),
-        ("--damping 1", &["damping"]),
-        ("--mean-field-tolerance=-1", &["tolerance"]),
-        ("--learning-rate=-1", &["learning rate"]),
-        ("--least-rate=-1", &["least learning rate"]),
-        ("--chains 999999999", &["--chains 999999999"]),
-        ("--binarize sample --resample", &["--resample"]),
-    ] {
+    for &(flags, words) in NO_FLAGS {
         bench.refused(&format!("{MACHINE} {flags}"), 2, words);
     }
-    for (line, words) in [
-        ("train dbm --layers 5", &["--layers", "train rbm"][..]),
-        (
-            "train dbm --layers 999999999,2 --data striped.csv",
-            &["--layers"],
-        ),
-        (
-            "train --pretraining-epochs 3",
-            &["--pretraining-epochs", "train dbm"],
-        ),
-        ("train dbn --warm-start", &["--warm-start", "train dbm"]),
-        ("train dbn --layers 4,3 --sparsity 0.1,0.2", &["--sparsity"]),
-        ("train --sparsity 0.1,0.2", &["--sparsity"]),
-    ] {
+    for &(line, words) in NO_RUNS {
         bench.refused(line, 2, words);
     }
     let both = bench.run(&format!(
@@ -389,40 +429,13 @@ fn what_makes_no_sense_is_refused_in_one_line() {
         1,
         &["--pretraining-rate"],
     );
+}
 
+#[test]
+fn flags_of_another_run_are_refused() {
+    let bench = bench();
     bench.ok(&format!("{MACHINE} {SHORT} --out machine"));
-    for (flags, word) in [
-        ("--layers 8,5", "--layers"),
-        ("--data bars.csv", "--data"),
-        ("--validation 3", "--validation"),
-        ("--seed 3", "--seed"),
-        ("--binarize none", "--binarize"),
-        ("--pretraining-epochs 9", "--pretraining-epochs"),
-        ("--no-pretraining", "--no-pretraining"),
-        ("--pretraining-rate 0.3", "--pretraining-rate"),
-        ("--pretraining-steps 2", "--pretraining-steps"),
-        ("--pretraining-momentum 0.3", "--pretraining-momentum"),
-        (
-            "--pretraining-weight-decay 0.3",
-            "--pretraining-weight-decay",
-        ),
-        ("--epochs 3", "--epochs"),
-        ("--batch-size 3", "--batch-size"),
-        ("--learning-rate 0.3", "--learning-rate"),
-        ("--least-rate 0.3", "--least-rate"),
-        ("--momentum 0.3", "--momentum"),
-        ("--weight-decay 0.3", "--weight-decay"),
-        ("--l1-decay 0.3", "--l1-decay"),
-        ("--centering data", "--centering"),
-        ("--optimizer nesterov", "--optimizer"),
-        ("--sparsity 0.2", "--sparsity"),
-        ("--chains 3", "--chains"),
-        ("--steps 3", "--steps"),
-        ("--mean-field-iterations 3", "--mean-field-iterations"),
-        ("--mean-field-tolerance 0.3", "--mean-field-tolerance"),
-        ("--damping 0.3", "--damping"),
-        ("--warm-start", "--warm-start"),
-    ] {
+    for &(flags, word) in OF_ANOTHER_RUN {
         let line = format!("train dbm --resume --out machine {flags}");
         bench.refused(&line, 2, &[word, "the run to resume"]);
     }

@@ -92,81 +92,112 @@ fn of_sums(data: &[Vec<f64>], log_sum_h: impl Fn(&[f64]) -> f64) -> (f64, f64) {
     (log_z, all / data.len() as f64)
 }
 
-#[test]
-fn files_of_every_kind_are_enumerated() {
-    let bench = Bench::new();
-    let data: Vec<Vec<f64>> = states(N).into_iter().step_by(3).collect();
-    let bytes: Vec<u8> = data.iter().flatten().map(|&x| x as u8).collect();
-    bench.npy("bits.npy", &format!("({}, {N})", data.len()), &bytes);
-
-    let layers = BTreeMap::from([
+/// Layers of `N`, `M` and `K` units.
+fn layers() -> Tensors {
+    BTreeMap::from([
         ("weights.0", matrix(N, M, 1)),
         ("weights.1", matrix(M, K, 2)),
         ("bias.0", vector(N, 3)),
         ("bias.1", vector(M, 4)),
         ("bias.2", vector(K, 5)),
-    ]);
-    let mut pair = layers.clone();
+    ])
+}
+
+/// The lower two of them.
+fn pair() -> Tensors {
+    let mut pair = layers();
     pair.retain(|name, _| !["weights.1", "bias.2"].contains(name));
-    let mut general = pair.clone();
+    pair
+}
+
+/// Those with couplings within each.
+fn general() -> Tensors {
+    let mut general = pair();
     general.insert("visible.weights", symmetric(N, 6));
     general.insert("hidden.weights", symmetric(M, 7));
-    let mut visible = general.clone();
-    visible.retain(|name, _| ["visible.weights", "bias.0"].contains(name));
+    general
+}
 
-    let (h, g) = (states(M), states(K));
-    let rbm = |t: &Tensors, v: &[f64], h: &[f64]| {
-        linear(t, "bias.0", v) + linear(t, "bias.1", h) + quadratic(t, "weights.0", v, h)
+/// The lowest of those.
+fn visible() -> Tensors {
+    let mut visible = general();
+    visible.retain(|name, _| ["visible.weights", "bias.0"].contains(name));
+    visible
+}
+
+/// Of an RBM.
+fn rbm(t: &Tensors, v: &[f64], h: &[f64]) -> f64 {
+    linear(t, "bias.0", v) + linear(t, "bias.1", h) + quadratic(t, "weights.0", v, h)
+}
+
+/// Of the upper two layers, the sum of `e^f` over the uppermost.
+fn log_top(t: &Tensors, x: &[f64]) -> f64 {
+    let of = |y: &Vec<f64>| {
+        linear(t, "bias.1", x) + linear(t, "bias.2", y) + quadratic(t, "weights.1", x, y)
     };
-    let top = |x: &[f64], y: &[f64]| {
-        linear(&layers, "bias.1", x)
-            + linear(&layers, "bias.2", y)
-            + quadratic(&layers, "weights.1", x, y)
-    };
-    let log_top = |x: &[f64]| log_sum(g.iter().map(|y| top(x, y)));
-    let of_rbm = of_sums(&data, |v| log_sum(h.iter().map(|h| rbm(&pair, v, h))));
-    let of_dbm = of_sums(&data, |v| {
-        log_sum(
-            h.iter()
-                .map(|h| rbm(&layers, v, h) - linear(&layers, "bias.1", h) + log_top(h)),
-        )
-    });
-    let of_general = of_sums(&data, |v| {
-        log_sum(h.iter().map(|h| {
-            rbm(&general, v, h)
-                + quadratic(&general, "visible.weights", v, v)
-                + quadratic(&general, "hidden.weights", h, h)
-        }))
-    });
-    let of_visible = of_sums(&data, |v| {
-        linear(&visible, "bias.0", v) + quadratic(&visible, "visible.weights", v, v)
-    });
-    // A directed layer below a pair: ln Z is that of the pair.
-    let log_z = log_sum(h.iter().map(|h| log_top(h)));
+    log_sum(states(K).iter().map(of))
+}
+
+/// A directed layer below a pair: ln Z is that of the pair.
+fn of_dbn(data: &[Vec<f64>], t: &Tensors) -> (f64, f64) {
+    let h = states(M);
+    let log_z = log_sum(h.iter().map(|h| log_top(t, h)));
     let log_p_v = |v: &[f64], h: &[f64]| -> f64 {
-        let w = &layers["weights.0"].1;
+        let w = &t["weights.0"].1;
         let ln_p = |i: usize| {
             let into: f64 = (0..M).map(|j| f64::from(w[i * M + j]) * h[j]).sum();
-            let x = f64::from(layers["bias.0"].1[i]) + into;
+            let x = f64::from(t["bias.0"].1[i]) + into;
             x * v[i] - (1.0 + x.exp()).ln()
         };
         (0..N).map(ln_p).sum()
     };
     let mean: f64 = data
         .iter()
-        .map(|v| log_sum(h.iter().map(|h| log_p_v(v, h) + log_top(h) - log_z)))
+        .map(|v| log_sum(h.iter().map(|h| log_p_v(v, h) + log_top(t, h) - log_z)))
         .sum();
-    let of_dbn = (log_z, mean / data.len() as f64);
+    (log_z, mean / data.len() as f64)
+}
 
+/// Kind, units, tensors, `ln Z` and mean of `ln p(v)` of every kind of file.
+fn cases(data: &[Vec<f64>]) -> [(&'static str, &'static str, Tensors, (f64, f64)); 5] {
+    let (layers, pair, general, visible) = (layers(), pair(), general(), visible());
+    let h = states(M);
+    let of_rbm = of_sums(data, |v| log_sum(h.iter().map(|h| rbm(&pair, v, h))));
+    let of_dbm = of_sums(data, |v| {
+        log_sum(
+            h.iter()
+                .map(|h| rbm(&layers, v, h) - linear(&layers, "bias.1", h) + log_top(&layers, h)),
+        )
+    });
+    let of_general = of_sums(data, |v| {
+        log_sum(h.iter().map(|h| {
+            rbm(&general, v, h)
+                + quadratic(&general, "visible.weights", v, v)
+                + quadratic(&general, "hidden.weights", h, h)
+        }))
+    });
+    let of_visible = of_sums(data, |v| {
+        linear(&visible, "bias.0", v) + quadratic(&visible, "visible.weights", v, v)
+    });
+    let of_dbn = of_dbn(data, &layers);
     let (two, three) = ("bernoulli,bernoulli", "bernoulli,bernoulli,bernoulli");
-    for (kind, units, tensors, (log_z, mean)) in [
-        ("rbm", two, &pair, of_rbm),
-        ("dbn", three, &layers, of_dbn),
-        ("dbm", three, &layers, of_dbm),
-        ("boltzmann", two, &general, of_general),
-        ("boltzmann", "bernoulli", &visible, of_visible),
-    ] {
-        write(&bench, "m.safetensors", kind, units, tensors);
+    [
+        ("rbm", two, pair, of_rbm),
+        ("dbn", three, layers.clone(), of_dbn),
+        ("dbm", three, layers, of_dbm),
+        ("boltzmann", two, general, of_general),
+        ("boltzmann", "bernoulli", visible, of_visible),
+    ]
+}
+
+#[test]
+fn files_of_every_kind_are_enumerated() {
+    let bench = Bench::new();
+    let data: Vec<Vec<f64>> = states(N).into_iter().step_by(3).collect();
+    let bytes: Vec<u8> = data.iter().flatten().map(|&x| x as u8).collect();
+    bench.npy("bits.npy", &format!("({}, {N})", data.len()), &bytes);
+    for (kind, units, tensors, (log_z, mean)) in cases(&data) {
+        write(&bench, "m.safetensors", kind, units, &tensors);
         let found = bench.json("evaluate m.safetensors --data bits.npy --exact --json");
         for (key, expected) in [("log_z", log_z), ("mean_log_likelihood", mean)] {
             let x = found[key].as_f64().unwrap();
@@ -178,7 +209,7 @@ fn files_of_every_kind_are_enumerated() {
         assert_eq!(found["count"], data.len());
         let shown = bench.json("inspect m.safetensors --json");
         assert_eq!(shown["kind"], kind);
-        for (name, (shape, _)) in tensors {
+        for (name, (shape, _)) in &tensors {
             assert_eq!(
                 shown["parameters"][name]["shape"],
                 json!(shape),
@@ -187,7 +218,6 @@ fn files_of_every_kind_are_enumerated() {
         }
         bench.ok("inspect m.safetensors");
     }
-    write(&bench, "dbm.safetensors", "dbm", three, &layers);
     let line = "evaluate m.safetensors --data bits.npy";
     bench.refused(&format!("{line} --exact --diagnose 5"), 2, &["--diagnose"]);
     bench.refused(

@@ -4,96 +4,102 @@ use crate::common;
 use crate::common::Bench;
 use std::{fs, process::Stdio};
 
+/// What is no command, and a word of what is said of it.
+const NO_COMMANDS: &[(&str, &str)] = &[
+    ("", "Usage"),
+    ("fly", "fly"),
+    ("train dbx", "dbx"),
+    ("train --hidden 0", "--hidden"),
+    ("train --hidden many", "--hidden"),
+    ("train --chains 0", "--chains"),
+    ("train --batch-size 0", "--batch-size"),
+    ("train --steps 0", "--steps"),
+    ("train --threads 0", "--threads"),
+    ("train --epochs=-1", "--epochs"),
+    ("train --seed x", "--seed"),
+    ("train --learning-rate fast", "--learning-rate"),
+    ("train --binarize maybe", "--binarize"),
+    ("train --method magic", "--method"),
+    ("train --reconstruction none", "--reconstruction"),
+    ("evaluate", "MODEL"),
+    (
+        "evaluate run/model.safetensors --exact --betas 5",
+        "--betas",
+    ),
+    (
+        "evaluate run/model.safetensors --split validation",
+        "--split",
+    ),
+    ("sample run/model.safetensors", "--out"),
+];
+
+/// Commands that could be, of values that make no run.
+const NO_RUNS: &[(&str, &str)] = &[
+    ("train --data bars.csv --learning-rate=-1", "learning rate"),
+    ("train --data bars.csv --momentum 1.5", "momentum"),
+    ("train --data bars.csv --weight-decay nan", "weight decay"),
+    ("train --data bars.csv --l1-decay=-1", "L1 decay"),
+    ("train --data bars.csv --gradient-clip 0", "gradient clip"),
+    ("train --data bars.csv --validation 16", "--validation 16"),
+    (
+        "train --data bars.csv --hidden 999999999",
+        "--hidden 999999999",
+    ),
+    (
+        "train --data bars.csv --chains 999999999",
+        "--chains 999999999",
+    ),
+    ("train --data bars.csv --method exact --steps 2", "--steps"),
+    ("train --data bars.csv --method cd --chains 2", "--chains"),
+    (
+        "train --data bars.csv --reconstruction smoothed",
+        "--reconstruction",
+    ),
+    (
+        "train --data bars.csv --resample --binarize sample",
+        "--resample",
+    ),
+    (
+        "evaluate run/model.safetensors --chains 999999999",
+        "--chains 999999999",
+    ),
+    (
+        "sample run/model.safetensors --out a.jpg",
+        ".png, .npy or .csv",
+    ),
+    (
+        "sample run/model.safetensors --out png",
+        ".png, .npy or .csv",
+    ),
+    (
+        "sample run/model.safetensors --beta nan --out a.png",
+        "--beta",
+    ),
+    (
+        "sample run/model.safetensors --beta=-1 --out a.png",
+        "--beta",
+    ),
+    (
+        "sample run/model.safetensors --count 999999999 --out a.png",
+        "--count",
+    ),
+    (
+        "sample run/model.safetensors --count 900000 --steps 0 --out a.png",
+        "pixels",
+    ),
+];
+
 #[test]
 fn wrong_use_is_exit_code_2() {
     let bench = Bench::new();
     bench.ok("train --data bars.csv --hidden 4 --epochs 1");
-    for (line, words) in [
-        ("", "Usage"),
-        ("fly", "fly"),
-        ("train dbx", "dbx"),
-        ("train --hidden 0", "--hidden"),
-        ("train --hidden many", "--hidden"),
-        ("train --chains 0", "--chains"),
-        ("train --batch-size 0", "--batch-size"),
-        ("train --steps 0", "--steps"),
-        ("train --threads 0", "--threads"),
-        ("train --epochs=-1", "--epochs"),
-        ("train --seed x", "--seed"),
-        ("train --learning-rate fast", "--learning-rate"),
-        ("train --binarize maybe", "--binarize"),
-        ("train --method magic", "--method"),
-        ("train --reconstruction none", "--reconstruction"),
-        ("evaluate", "MODEL"),
-        (
-            "evaluate run/model.safetensors --exact --betas 5",
-            "--betas",
-        ),
-        (
-            "evaluate run/model.safetensors --split validation",
-            "--split",
-        ),
-        ("sample run/model.safetensors", "--out"),
-    ] {
+    for &(line, words) in NO_COMMANDS {
         let ran = bench.run(line);
         assert_eq!(ran.code, 2, "{line}\n{}", ran.stderr);
         assert!(ran.stderr.contains(words), "{line}\n{}", ran.stderr);
         assert_eq!(ran.stdout, "", "{line}");
     }
-    for (line, words) in [
-        ("train --data bars.csv --learning-rate=-1", "learning rate"),
-        ("train --data bars.csv --momentum 1.5", "momentum"),
-        ("train --data bars.csv --weight-decay nan", "weight decay"),
-        ("train --data bars.csv --l1-decay=-1", "L1 decay"),
-        ("train --data bars.csv --gradient-clip 0", "gradient clip"),
-        ("train --data bars.csv --validation 16", "--validation 16"),
-        (
-            "train --data bars.csv --hidden 999999999",
-            "--hidden 999999999",
-        ),
-        (
-            "train --data bars.csv --chains 999999999",
-            "--chains 999999999",
-        ),
-        ("train --data bars.csv --method exact --steps 2", "--steps"),
-        ("train --data bars.csv --method cd --chains 2", "--chains"),
-        (
-            "train --data bars.csv --reconstruction smoothed",
-            "--reconstruction",
-        ),
-        (
-            "train --data bars.csv --resample --binarize sample",
-            "--resample",
-        ),
-        (
-            "evaluate run/model.safetensors --chains 999999999",
-            "--chains 999999999",
-        ),
-        (
-            "sample run/model.safetensors --out a.jpg",
-            ".png, .npy or .csv",
-        ),
-        (
-            "sample run/model.safetensors --out png",
-            ".png, .npy or .csv",
-        ),
-        (
-            "sample run/model.safetensors --beta nan --out a.png",
-            "--beta",
-        ),
-        (
-            "sample run/model.safetensors --beta=-1 --out a.png",
-            "--beta",
-        ),
-        (
-            "sample run/model.safetensors --count 999999999 --out a.png",
-            "--count",
-        ),
-        (
-            "sample run/model.safetensors --count 900000 --steps 0 --out a.png",
-            "pixels",
-        ),
-    ] {
+    for &(line, words) in NO_RUNS {
         bench.refused(line, 2, &[words]);
     }
     bench.ok("train --data bars.csv --hidden 40 --epochs 0 --out wide");

@@ -158,7 +158,22 @@ fn labels_are_learned_and_classified() {
     }
     bench.ok("classify run/model.safetensors --confusion c.png");
     assert!(bench.path("c.png").is_file());
-    // Features do not know the labels: E[h | v] is the mean of E[h | v, y] over p(y | v).
+    features_sum_the_labels_out(&bench);
+    samples_have_the_labels_in_order(&bench);
+    probabilities_are_written(&bench);
+    bench.ok("train --resume --epochs 1501");
+    bench.refused("train --data bars.csv --labels --out x", 2, &["labels"]);
+    bench.refused(
+        "train --data labelled.csv --objective hybrid --out x",
+        2,
+        &["--labels"],
+    );
+    bench.ok("train --data bars.csv --hidden 3 --epochs 1 --out plain");
+    bench.refused("classify plain/model.safetensors", 1, &["labels"]);
+}
+
+/// Features do not know the labels: E[h | v] is the mean of E[h | v, y] over p(y | v).
+fn features_sum_the_labels_out(bench: &Bench) {
     bench.ok("transform run/model.safetensors --out features.csv");
     let text = std::fs::read_to_string(bench.path("features.csv")).unwrap();
     let rbm = bench.model("run/model.safetensors");
@@ -193,6 +208,11 @@ fn labels_are_learned_and_classified() {
         2,
         &["labels"],
     );
+}
+
+fn samples_have_the_labels_in_order(bench: &Bench) {
+    let rbm = bench.model("run/model.safetensors");
+    let n = rbm.rbm().unwrap().label_group().unwrap().first;
     bench.ok("sample run/model.safetensors --every-label --count 6 --steps 5 --out every.png");
     bench.ok("sample run/model.safetensors --every-label --count 6 --steps 5 --out every.npy");
     let states = std::fs::read(bench.path("every.npy")).unwrap();
@@ -202,6 +222,9 @@ fn labels_are_learned_and_classified() {
     {
         assert_eq!(row[n + k / 3], 1, "three of each class, in order");
     }
+}
+
+fn probabilities_are_written(bench: &Bench) {
     bench.ok("classify run/model.safetensors --out p.csv");
     bench.ok("classify run/model.safetensors --out p.npy");
     let csv = std::fs::read_to_string(bench.path("p.csv")).unwrap();
@@ -215,15 +238,6 @@ fn labels_are_learned_and_classified() {
     }
     let npy = std::fs::read(bench.path("p.npy")).unwrap();
     assert_eq!(npyz::NpyFile::new(&npy[..]).unwrap().shape(), [12, 2]);
-    bench.ok("train --resume --epochs 1501");
-    bench.refused("train --data bars.csv --labels --out x", 2, &["labels"]);
-    bench.refused(
-        "train --data labelled.csv --objective hybrid --out x",
-        2,
-        &["--labels"],
-    );
-    bench.ok("train --data bars.csv --hidden 3 --epochs 1 --out plain");
-    bench.refused("classify plain/model.safetensors", 1, &["labels"]);
 }
 
 #[test]
