@@ -50,7 +50,8 @@ pub fn measure(
     say("f32 FMA peak");
     let mut ceilings = Vec::new();
     for threads in [1].into_iter().chain((threads > 1).then_some(threads)) {
-        // The best of several runs, not their median: a ceiling measured too low would flatter all that is compared with it.
+        // The best of several runs, not their median: a ceiling measured too low would flatter all
+        // that is compared with it.
         let peak = on_threads(threads, |barrier| {
             fma_peak(0.1 * seconds);
             barrier.wait();

@@ -11,8 +11,8 @@ pub struct Axis {
 }
 
 impl Axis {
-    /// An axis over `bounds` (0 to 1 without any) with `padding` times its length added at each end and at most about
-    /// `max_ticks` ticks, at whole numbers only if `whole`.
+    /// An axis over `bounds` (0 to 1 without any) with `padding` times its length added at each end
+    /// and at most about `max_ticks` ticks, at whole numbers only if `whole`.
     pub fn new(bounds: Option<(f64, f64)>, padding: f64, max_ticks: u32, whole: bool) -> Self {
         let (low, high) = bounds.unwrap_or((0.0, 1.0));
         let magnitude = low.abs().max(high.abs());
@@ -75,7 +75,8 @@ impl Axis {
         widths.fold(0.0, f32::max)
     }
 
-    /// Where `value` lies on an axis of `length` pixels, which begins at its upper end if `downwards`.
+    /// Where `value` lies on an axis of `length` pixels, which begins at its upper end if
+    /// `downwards`.
     pub fn pixel(&self, value: f64, length: u32, downwards: bool) -> f32 {
         let fraction = (value - self.low) / (self.high - self.low);
         let fraction = if downwards { 1.0 - fraction } else { fraction };

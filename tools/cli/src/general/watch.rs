@@ -118,7 +118,8 @@ pub fn figures(row: &GeneralRow) -> String {
     text
 }
 
-/// `E[v_i | all other units]` of examples, hidden units by mean field of a few passes: mean square distance from the examples.
+/// `E[v_i | all other units]` of examples, hidden units by mean field of a few passes: mean square
+/// distance from the examples.
 fn prediction_error(machine: &BoltzmannMachine, v: &BitMatrix) -> Outcome<f64> {
     let few = MeanField {
         iterations: PASSES,

@@ -27,7 +27,8 @@ pub(super) const POSITIVE: [Rgb; 5] = [
 /// NaN has to be seen.
 const NOT_A_NUMBER: Rgb = [255, 0, 255];
 
-/// How values become colours. Values outside the range take the colour of its nearer end; NaN is magenta.
+/// How values become colours. Values outside the range take the colour of its nearer end; NaN is
+/// magenta.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Colour {
     /// 0 is black, 1 is white.
@@ -59,7 +60,8 @@ impl Colour {
         }
     }
 
-    /// Separators that are seen beside both ends of the scale and its middle, without being louder than the tiles.
+    /// Separators that are seen beside both ends of the scale and its middle, without being louder
+    /// than the tiles.
     pub(super) fn separator(self) -> Rgb {
         match self {
             Self::Grey => [110; 3],
@@ -68,8 +70,8 @@ impl Colour {
     }
 }
 
-/// The 99.5th percentile (nearest rank) of `|w|` over all finite `w` of the tiles, which keeps a few extreme weights
-/// from paling all others; 1 if that is zero or there are none.
+/// The 99.5th percentile (nearest rank) of `|w|` over all finite `w` of the tiles, which keeps a
+/// few extreme weights from paling all others; 1 if that is zero or there are none.
 pub fn diverging_limit(tiles: &[Vec<f32>]) -> f32 {
     let mut sizes: Vec<f32> = tiles
         .iter()

@@ -29,7 +29,8 @@ impl Trajectory {
     }
 }
 
-/// `n` numbers of updates, evenly spaced in the logarithm from 1 to `all`; fewer where they would coincide.
+/// `n` numbers of updates, evenly spaced in the logarithm from 1 to `all`; fewer where they would
+/// coincide.
 fn logarithmic(n: usize, all: u64) -> Vec<u64> {
     let last = n.saturating_sub(1).max(1) as f64;
     let mut out: Vec<u64> = (0..n)
