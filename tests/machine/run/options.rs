@@ -201,9 +201,12 @@ fn old<O: Stored>(text: &str, expected: O) {
     }
 }
 
+fn linear(from: f32, to: f32) -> Schedule {
+    Schedule::Linear { from, to }
+}
+
 #[test]
-fn old_options_load() {
-    let linear = |from, to| Schedule::Linear { from, to };
+fn old_options_of_up_down_load() {
     old(
         r#"{"epochs":1,"batch_size":40,"steps":{"pieces":[[0.0,3.0],[1.0,10.0]]},
             "generative_rate":{"linear":{"from":0.5,"to":0.0}},
@@ -225,6 +228,10 @@ fn old_options_load() {
             },
         },
     );
+}
+
+#[test]
+fn old_options_of_general_machines_load() {
     old(
         r#"{"positive":"exact","negative":"exact","epochs":4,"batch_size":50,
             "learning_rate":{"constant":0.25},"momentum":{"constant":0.0},"weight_decay":0.0,
@@ -242,6 +249,10 @@ fn old_options_load() {
             },
         },
     );
+}
+
+#[test]
+fn old_options_of_an_rbm_load() {
     old(
         r#"{"negative":{"persistent":{"chains":10,"steps":1}},"epochs":4,"batch_size":25,
             "learning_rate":{"linear":{"from":0.5,"to":0.0}},"momentum":{"constant":0.0},
@@ -265,6 +276,10 @@ fn old_options_load() {
             ..Options::default()
         },
     );
+}
+
+#[test]
+fn old_options_of_a_deep_machine_load() {
     old(
         r#"{"mean_field":{"iterations":30,"tolerance":0.5,"damping":0.0},"warm_start":false,
             "chains":10,"sweeps":5,"epochs":1,"batch_size":40,

@@ -10,7 +10,6 @@ mod classification;
 mod clock;
 mod dbm;
 mod dbn;
-mod dbn_bound;
 mod enumerated;
 mod stack;
 
@@ -92,7 +91,7 @@ const EXPERIMENTS: [Experiment; 13] = [
     Experiment {
         name: "dbn-bound",
         about: "DBN 784-500-2000 (Salakhutdinov and Murray 2008): test lower bound -86.22 nats; --data takes their binarised MNIST",
-        run: dbn_bound::run,
+        run: dbn::bound::run,
     },
     Experiment {
         name: "dbm-2009",

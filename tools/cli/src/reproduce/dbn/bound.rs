@@ -1,7 +1,10 @@
 //! The deep belief network 784-500-2000 of Salakhutdinov and Murray (2008), measured by its lower bound: the second layer starts from the first upside down,
 //! so that the bound begins at the likelihood of the first RBM, and raises it. Rates were chosen by 10,000 held-out images (docs/results.md).
 
-use super::{Figure, Part, Setting, clock::Clock, dbn::greedy, test_part};
+use super::{
+    super::{Figure, Part, Setting, clock::Clock, test_part},
+    greedy,
+};
 use crate::{
     failure::{Outcome, note},
     likelihood::DEFAULT_BURN_IN,
