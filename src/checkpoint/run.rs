@@ -230,6 +230,20 @@ impl SavedRun {
         }
     }
 
+    /// Whether the learning rate was a function of a program ([`crate::train::Run::set_rate`]), which
+    /// no file holds: the run goes on at the last rate.
+    pub fn is_custom(&self) -> bool {
+        match self {
+            Self::Rbm(x) | Self::Greedy { top: x, .. } | Self::Pretraining { top: x, .. } => {
+                x.custom
+            }
+            Self::Dbm(x) => x.custom,
+            Self::Boltzmann(x) => x.custom,
+            Self::Backprop(x) => x.custom,
+            Self::UpDown(x) => x.custom,
+        }
+    }
+
     /// Examples of the data that the run is on.
     pub fn examples(&self) -> usize {
         match self {

@@ -104,6 +104,12 @@ fn stored(args: &TrainArgs, directory: &mut Directory) -> Outcome<Option<Checkpo
             _ => "machines of this kind are trained with the library".into(),
         }));
     }
+    if checkpoint.run.as_ref().is_some_and(SavedRun::is_custom) {
+        note(format!(
+            "{}: the learning rate was a function of a program; the run goes on at the last rate",
+            path.display()
+        ));
+    }
     Ok(Some(checkpoint))
 }
 
