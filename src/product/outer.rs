@@ -148,22 +148,6 @@ impl<'a> Statistics<'a> {
         }
     }
 
-    /// The phases of positive or of negative weight alone: how much they weigh in all, and their part of both sums.
-    pub(crate) fn add_signed_sums(
-        &self,
-        positive: bool,
-        visible: &mut [f32],
-        hidden: &mut [f32],
-    ) -> f32 {
-        let mut total = 0.0;
-        for phase in self.phases.iter().filter(|p| (p.weight > 0.0) == positive) {
-            phase.visible.add_column_sums(phase.weight, visible);
-            phase.hidden.add_column_sums(phase.weight, hidden);
-            total += phase.weight * phase.visible.rows() as f32;
-        }
-        total
-    }
-
     /// `sums[i] += sum_p weight_p sum over samples of (V_p[.., i] - center[i])^2`.
     pub(crate) fn add_visible_squares(&self, center: &[f32], sums: &mut [f32]) {
         for phase in self.phases {

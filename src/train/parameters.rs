@@ -3,7 +3,7 @@
 use crate::{
     error::Result,
     matrix::Matrix,
-    model::{Dbm, Network, Rbm},
+    model::{Dbm, Layer, Network, Rbm},
     tensor::{Saved, Tensor},
 };
 use rayon::prelude::*;
@@ -17,7 +17,7 @@ const ROWS: usize = 64;
 
 /// A machine of layers whose parameters are those of layers and of the connections between
 /// neighbours: connection `l` joins layer `l` to `l + 1`.
-pub trait Layered {
+pub trait Layered: Send + Sync {
     /// Number of layers, one more than connections.
     fn n_layers(&self) -> usize;
     /// Weights of connection `l`, `[n_l x n_{l+1}]`.
@@ -34,6 +34,12 @@ pub trait Layered {
     fn log_variance_mut(&mut self, l: usize) -> &mut [f32];
     /// After a change, renews the copies of parameters that fast products use, in place.
     fn refresh(&mut self);
+}
+
+/// A machine whose layers are given by their neighbours on either side.
+pub trait Undirected: Layered {
+    /// Layer `l`.
+    fn layer(&self, l: usize) -> &Layer;
 }
 
 /// One number for each parameter of a machine.
@@ -303,10 +309,10 @@ impl Layered for Rbm {
         self.weights()
     }
     fn bias(&self, l: usize) -> &[f32] {
-        &[self.visible(), self.hidden()][l].bias
+        &self.layer(l).bias
     }
     fn log_variance(&self, l: usize) -> &[f32] {
-        &[self.visible(), self.hidden()][l].log_variance
+        &self.layer(l).log_variance
     }
     fn weights_mut(&mut self, _: usize) -> &mut Matrix {
         self.parameters_mut().0
@@ -321,6 +327,18 @@ impl Layered for Rbm {
     }
     fn refresh(&mut self) {
         self.refresh();
+    }
+}
+
+impl Undirected for Rbm {
+    fn layer(&self, l: usize) -> &Layer {
+        [self.visible(), self.hidden()][l]
+    }
+}
+
+impl Undirected for Dbm {
+    fn layer(&self, l: usize) -> &Layer {
+        self.layer(l)
     }
 }
 
@@ -387,7 +405,7 @@ impl Layered for Network {
 mod tests {
     use super::*;
     use crate::{
-        model::{Activation, Layer, NetworkLayer},
+        model::{Activation, NetworkLayer},
         units::{Kind, Units},
     };
 

@@ -1,11 +1,12 @@
 //! Nonlinear conjugate gradients on one minibatch (Polak and Ribiere 1969).
 //!
 //! ```text
-//! s_1 = -g_1,   s_{k+1} = -g_{k+1} + b s_k,   b = g_{k+1}.(g_{k+1} - g_k) / g_k.g_k,   each followed by a line search
+//! s_1 = -g_1,   s_{k+1} = -g_{k+1} + b s_k,   b = g_{k+1}.(g_{k+1} - g_k) / g_k.g_k
 //! ```
 //!
-//! A direction that does not lead down, or whose search fails, gives way to the gradient. The first step of a search is the last one times the quotient of both slopes,
-//! at most [`MOST_GROWTH`] of it.
+//! A line search follows each direction. One that does not lead down, or whose search fails, gives
+//! way to the gradient. The first step of a search is the last one times the quotient of both
+//! slopes, at most [`MOST_GROWTH`] of it.
 
 use super::line_search::line_search;
 use crate::{error::Result, model::Network, stop::Stop, train::parameters::Parameters};
@@ -41,8 +42,8 @@ impl ConjugateGradients {
 
     /// Moves the parameters of connections `learned` by `line_searches` searches for less of
     /// `objective(network, gradient)`, which gives the value and fills the gradient. Returns the
-    /// value at the end and the number of evaluations; nothing, and `network` as it was, if a stop is
-    /// requested before the last search.
+    /// value at the end and the number of evaluations; nothing, and `network` as it was, if a stop
+    /// is requested before the last search.
     pub(super) fn minimize(
         &mut self,
         network: &mut Network,

@@ -15,18 +15,13 @@ pub use options::{BackpropOptions, Descent};
 use super::{
     parameters::Parameters,
     run::{At, Batch, Done, Figures, Learner, Learning, Run, Stop},
-    step::{
-        constraint,
-        optimizer::update_weights,
-        rule::{Rates, Step},
-    },
+    step::{gradient::Gradient, optimizer::Optimizer, rule::Rates},
 };
 use crate::{
     dataset::Examples,
     error::{Error, Result},
     model::{Layer, Network},
     product::{Phase, Statistics},
-    simd::dispatch,
     tensor::{Saved, Tensor},
     units::Kind,
 };
@@ -65,15 +60,11 @@ pub type Backprop = Run<BackpropLearner>;
 pub struct BackpropLearner {
     network: Network,
     options: BackpropOptions,
-    /// The last steps, or the running mean of an adaptive rule; nothing with conjugate gradients,
-    /// which remember nothing beyond a minibatch.
-    first: Option<Parameters>,
-    /// The second number of an adaptive rule.
-    second: Option<Parameters>,
+    /// Nothing with conjugate gradients, which remember nothing beyond a minibatch.
+    optimizer: Option<Optimizer>,
     pass: Pass,
     conjugate: Option<ConjugateGradients>,
-    /// The gradient of a layer's bias, and norms of a connection's columns.
-    sums: Vec<f32>,
+    gradient: Gradient,
     /// Sums of rows.
     squares: Vec<f64>,
     loss: f64,
@@ -95,18 +86,21 @@ impl Learner for BackpropLearner {
             let what = "inputs of which bits are drawn at each visit";
             return Err(Error::parameter(what, "bernoulli", units));
         }
-        let [first, second] = match options.descent {
-            Descent::ConjugateGradients { .. } => [false, false],
-            Descent::Steps(rule) => [true, rule.is_adaptive()],
+        let optimizer = match options.descent {
+            Descent::ConjugateGradients { .. } => None,
+            Descent::Steps(rule) => Some(Optimizer {
+                second: rule.is_adaptive().then(|| Parameters::zeros(&network)),
+                ..Optimizer::new(&network)
+            }),
         };
-        let zeros = || Parameters::zeros(&network);
         let batch = options.learning.batch_size.min(data.len());
         Ok(Self {
-            first: first.then(zeros),
-            second: second.then(zeros),
             pass: Pass::new(&network, batch, options.input_dropout > 0.0),
-            conjugate: (!first).then(|| ConjugateGradients::new(&network)),
-            sums: Vec::new(),
+            conjugate: optimizer
+                .is_none()
+                .then(|| ConjugateGradients::new(&network)),
+            optimizer,
+            gradient: Gradient::default(),
             squares: Vec::new(),
             loss: f64::NAN,
             evaluations: 0,
@@ -184,26 +178,18 @@ impl Learner for BackpropLearner {
     }
 
     fn visit(&self, out: &mut dyn FnMut(&str, Tensor<'_>)) {
-        for (name, parameters) in [(FIRST, &self.first), (SECOND, &self.second)] {
-            if let Some(parameters) = parameters {
-                parameters.visit(name, out);
-            }
+        if let Some(optimizer) = &self.optimizer {
+            optimizer.visit(&self.network, out);
         }
     }
 
     fn restore(&mut self, saved: &mut Saved) -> Result<()> {
-        for (name, parameters) in [(FIRST, &mut self.first), (SECOND, &mut self.second)] {
-            if let Some(parameters) = parameters {
-                parameters.restore(name, saved)?;
-            }
+        match &mut self.optimizer {
+            Some(optimizer) => optimizer.restore(&mut self.network, saved),
+            None => Ok(()),
         }
-        Ok(())
     }
 }
-
-/// Names in a file.
-const FIRST: &str = "training.velocity";
-const SECOND: &str = "training.second";
 
 impl BackpropLearner {
     /// One step of connections `learned`.
@@ -230,41 +216,17 @@ impl BackpropLearner {
         }
         pass.backward(network, learned.start + 1)?;
         let weight = 1.0 / x.rows() as f32;
+        let Some(optimizer) = &mut self.optimizer else {
+            unreachable!("a rule has a memory");
+        };
         for l in learned {
-            let (below, delta) = (pass.sent(l, x), pass.delta(l + 1));
-            let (weights, bias) = network.parameters_mut(l);
-            let phases = [Phase {
-                visible: below,
-                hidden: delta,
+            let phase = Phase {
+                visible: pass.sent(l, x),
+                hidden: pass.delta(l + 1),
                 weight,
-            }];
-            let statistics = Statistics::new(&phases, weights.rows(), weights.columns())?;
-            let Some(first) = &mut self.first else {
-                unreachable!("a rule has a memory");
             };
-            let mut second = self.second.as_mut();
-            update_weights(
-                &statistics,
-                None,
-                weights,
-                &mut first.weights[l],
-                second.as_mut().map(|x| &mut x.weights[l]),
-                None,
-                rates,
-            );
-            self.sums.clear();
-            self.sums.resize(bias.len(), 0.0);
-            delta.add_column_sums(weight, &mut self.sums);
-            dispatch(Step {
-                gradient: &self.sums,
-                first: &mut first.bias[l + 1],
-                second: second.map_or(&mut [], |x| &mut x.bias[l + 1]),
-                parameter: bias,
-                rates: rates.without_decay(),
-            });
-            if let Some(most) = max_norm {
-                constraint::limit_norms(weights, most, &mut self.sums);
-            }
+            let (parameters, gradient) = (network.parameters_mut(l), &mut self.gradient);
+            optimizer.step_directed(l, parameters, phase, false, (rates, max_norm), gradient)?;
         }
         Ok(())
     }

@@ -14,8 +14,8 @@ use rayon::prelude::*;
 
 /// `dL / dA_ij`-like sums `E[x_i x_j]` of one phase minus the other, biases beside them
 /// ([`Parameters::of_pairs`]). With respect to an element of `R`, `W` or `S` taken by itself the
-/// gradient of the likelihood is exactly this difference; along a pair `R_ij = R_ji` it is twice that.
-/// While sums are collected, `E[x_i]` is on the diagonal of the pairs.
+/// gradient of the likelihood is exactly this difference; along a pair `R_ij = R_ji` it is twice
+/// that. While sums are collected, `E[x_i]` is on the diagonal of the pairs.
 impl Parameters {
     pub(super) fn clear(&mut self) {
         self.weights[0].padded_mut().fill(0.0);
@@ -53,7 +53,8 @@ impl Parameters {
         }
     }
 
-    /// `+= weight sum_s x_s x_s'` over rows `(v_s, q_s)`, but for the pairs of visible units; the hidden units of a row are independent.
+    /// `+= weight sum_s x_s x_s'` over rows `(v_s, q_s)`, but for the pairs of visible units; the
+    /// hidden units of a row are independent.
     pub(super) fn add_means(&mut self, v: BitView<'_>, q: &Matrix, weight: f32) {
         let (n, m) = (v.columns(), q.columns());
         for s in 0..v.rows() {
@@ -152,8 +153,10 @@ impl PseudoLikelihood {
         to.zip(from).for_each(|(to, u)| *to = 2.0 * u);
     }
 
-    /// The gradient of the mean over the rows `x` of `sum_i ln P(x_i | rest)`, from the means in `rest`: with `D = X - P`,
-    /// `(X'D + D'X) / rows` with respect to an element of `U`, the mean of `D` with respect to the biases.
+    /// The gradient of the mean over the rows `x` of `sum_i ln P(x_i | rest)`, from the means in
+    /// `rest`: with `D = X - P`,
+    /// `(X'D + D'X) / rows` with respect to an element of `U`, the mean of `D` with respect to the
+    /// biases.
     pub(super) fn gradient_into(&mut self, x: BitView<'_>, gradient: &mut Parameters) {
         let weight = 1.0 / x.rows() as f32;
         for s in 0..x.rows() {

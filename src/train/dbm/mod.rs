@@ -5,15 +5,17 @@
 //!           -> every connection
 //! ```
 
-mod optimizer;
 mod options;
 
-pub use optimizer::DbmOptimizer;
 pub use options::DbmOptions;
 
 use super::{
     negative::chains::draw_row,
     run::{At, Batch, Done, Figures, Learner, Learning, Run, Stop, glance},
+    step::{
+        gradient::{Beside, Evidence, Gradient, Phases},
+        optimizer::{Optimizer, Shaping},
+    },
 };
 use crate::{
     bits::BitMatrix,
@@ -21,11 +23,11 @@ use crate::{
     error::{Error, Result},
     matrix::Matrix,
     model::{Convergence, Dbm, DbmChain, Layer, Posterior},
+    product::Phase,
     rng::{Draws, HostRng, Site, Stream},
     states::{Input, States},
     tensor::{Saved, Tensor},
 };
-use optimizer::{DbmGradient, DbmPhase, DbmShaping};
 use std::borrow::Cow;
 
 /// A run of a deep Boltzmann machine. Chains start at examples drawn with replacement. A machine
@@ -57,7 +59,7 @@ pub type DbmTraining = Run<DbmLearner>;
 pub struct DbmLearner {
     dbm: Dbm,
     options: DbmOptions,
-    optimizer: DbmOptimizer,
+    optimizer: Optimizer,
     chains: DbmChain,
     /// Means of the odd layers of the chains, by layer.
     chain_means: Vec<Matrix>,
@@ -66,7 +68,7 @@ pub struct DbmLearner {
     /// warm.
     last_means: Vec<Matrix>,
     convergence: Convergence,
-    gradient: DbmGradient,
+    gradient: Gradient,
 }
 
 impl Learner for DbmLearner {
@@ -89,15 +91,16 @@ impl Learner for DbmLearner {
                 .map(|(l, layer)| Matrix::zeros(rows(l), layer.size()))
                 .collect()
         };
-        let (centering, mean) = (options.centering, data.mean());
+        let (rule, shaping) = (options.learning.optimizer, shaping(&options, 0));
+        let optimizer = Optimizer::for_run(&dbm, rule, &shaping, &data.mean());
         Ok(Self {
             chains: DbmChain::started(&dbm, v.into(), labels.as_deref(), seed, Site::Chain)?,
             chain_means: by_layer(&|l| options.chains * (l % 2)),
             last_means: by_layer(&|l| if keeps(l) { data.len() } else { 0 }),
-            optimizer: DbmOptimizer::new(&dbm, centering, &options.sparsity, &mean),
+            optimizer,
             posterior: Posterior::default(),
             convergence: Convergence::default(),
-            gradient: DbmGradient::default(),
+            gradient: Gradient::default(),
             dbm,
             options,
         })
@@ -123,8 +126,18 @@ impl Learner for DbmLearner {
         &self.dbm
     }
 
+    fn result(&self) -> Cow<'_, Dbm> {
+        match &self.optimizer.average {
+            Some(average) => Cow::Owned(average.placed_in(&self.dbm)),
+            None => Cow::Borrowed(&self.dbm),
+        }
+    }
+
     fn into_result(self) -> Dbm {
-        self.dbm
+        match &self.optimizer.average {
+            Some(average) => average.placed_in(&self.dbm),
+            None => self.dbm,
+        }
     }
 
     fn check_data(&self, data: &Examples) -> Result<()> {
@@ -155,23 +168,31 @@ impl Learner for DbmLearner {
             0 => chains.states()[l].view(),
             _ => Input::from(&means[l]),
         };
-        let phases = [
-            DbmPhase {
-                layer: &of_data,
-                weight: 1.0 / batch.len() as f32,
-            },
-            DbmPhase {
-                layer: &of_model,
-                weight: 1.0 / self.options.chains as f32,
-            },
-        ];
-        let shaping = DbmShaping {
-            centering: self.options.centering,
-            sparsity: &self.options.sparsity,
+        let of_example = 1.0 / batch.len() as f32;
+        let of_chain = -1.0 / self.options.chains as f32;
+        let phases = |l: usize| {
+            Phases::pair(
+                Phase {
+                    visible: of_data(l),
+                    hidden: of_data(l + 1),
+                    weight: of_example,
+                },
+                Phase {
+                    visible: of_model(l),
+                    hidden: of_model(l + 1),
+                    weight: of_chain,
+                },
+            )
         };
+        let evidence = Evidence {
+            phases: &phases,
+            beside: Beside::default(),
+            paired: true,
+        };
+        let shaping = shaping(&self.options, at.updates_in_all());
         let (dbm, gradient) = (&mut self.dbm, &mut self.gradient);
         self.optimizer
-            .step(dbm, phases, at.rates, shaping, gradient)?;
+            .step(dbm, evidence, at.rates, shaping, gradient)?;
         Ok(Done::Updated)
     }
 
@@ -191,7 +212,7 @@ impl Learner for DbmLearner {
     }
 
     fn visit(&self, out: &mut dyn FnMut(&str, Tensor<'_>)) {
-        self.optimizer.visit(out);
+        self.optimizer.visit(&self.dbm, out);
         for (l, states) in self.chains.states().iter().enumerate().skip(1).step_by(2) {
             out(&format!("training.chains.{l}"), states.into());
         }
@@ -201,7 +222,7 @@ impl Learner for DbmLearner {
     }
 
     fn restore(&mut self, saved: &mut Saved) -> Result<()> {
-        self.optimizer.restore(saved)?;
+        self.optimizer.restore(&mut self.dbm, saved)?;
         for l in (1..self.dbm.n_layers()).step_by(2) {
             let own = &self.chains.states()[l];
             let name = format!("training.chains.{l}");
@@ -250,6 +271,17 @@ impl DbmLearner {
     }
 }
 
+/// What shapes the gradients of a run of so many updates.
+fn shaping(options: &DbmOptions, updates: u64) -> Shaping<'_> {
+    Shaping {
+        centering: options.centering,
+        sparsity: &options.sparsity,
+        max_norm: options.learning.max_norm,
+        averaging: options.learning.averaging,
+        updates,
+    }
+}
+
 /// The labels that the machine learns: those of the data, if it has labels itself.
 fn labels_for<'a>(dbm: &Dbm, labels: Option<&'a [u32]>) -> Result<Option<&'a [u32]>> {
     match (dbm.classes(), labels) {
@@ -290,4 +322,61 @@ fn start(dbm: &Dbm, data: &Examples, chains: usize, seed: u64) -> (BitMatrix, Op
         }
     }
     (v, labels)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        dataset,
+        train::{Averaging, Rule, Sparsity},
+    };
+
+    /// What all machines are told: each changes the run, and a stored run goes on to the bit.
+    #[test]
+    fn shared_options_learn_and_resume() {
+        let data = dataset::bars_and_stripes(3);
+        let dbm = Dbm::bernoulli(&[9, 6, 4]).unwrap();
+        let dbm = dbm.initialized_from(&data, 1).unwrap();
+        let base = Learning {
+            epochs: 4,
+            batch_size: 5,
+            learning_rate: 0.05.into(),
+            ..DbmOptions::default().learning
+        };
+        let start = |learning: Learning| {
+            let options = DbmOptions {
+                chains: 7,
+                sparsity: vec![Sparsity::default(); 2],
+                learning,
+                ..DbmOptions::default()
+            };
+            DbmTraining::new(dbm.clone(), options, &data).unwrap()
+        };
+        let plain = start(base.clone());
+        for change in [
+            |x: &mut Learning| x.optimizer = Rule::ADAM,
+            |x: &mut Learning| x.gradient_clip = Some(0.05),
+            |x: &mut Learning| x.max_norm = Some(0.1),
+            |x: &mut Learning| x.averaging = Some(Averaging::Last(0.5)),
+        ] {
+            let mut learning = base.clone();
+            change(&mut learning);
+            let (mut run, mut plain) = (start(learning), plain.clone());
+            for _ in 0..5 {
+                assert_eq!(run.update(&data).unwrap(), Done::Updated);
+                assert_eq!(plain.update(&data).unwrap(), Done::Updated);
+            }
+            let stored = run.result().into_owned();
+            let mut resumed = DbmTraining::resumed(stored, run.state(), &data).unwrap();
+            for _ in 5..9 {
+                for run in [&mut run, &mut plain, &mut resumed] {
+                    assert_eq!(run.update(&data).unwrap(), Done::Updated);
+                }
+            }
+            assert_eq!(run.result(), resumed.result());
+            assert_eq!(run.model(), resumed.model());
+            assert_ne!(run.result(), plain.result());
+        }
+    }
 }

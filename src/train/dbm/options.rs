@@ -6,7 +6,7 @@ use crate::{
     model::MeanField,
     train::{
         Centering, Learning, Schedule, Sparsity,
-        run::{Shared, at_least_one, stored_flat},
+        run::{at_least_one, stored_flat},
     },
 };
 use serde::{Deserialize, Serialize};
@@ -74,11 +74,7 @@ impl DbmOptions {
     /// # Errors
     /// [`Error::Parameter`] with the name of the option.
     pub fn check(&self, hidden: usize) -> Result<()> {
-        use Shared::{Adaptive, Averaging, GradientClip, MaxNorm};
         self.learning.check()?;
-        let refused = [GradientClip, MaxNorm, Averaging, Adaptive];
-        let whose = "the joint training of a deep Boltzmann machine";
-        self.learning.refuse(&refused, whose)?;
         self.mean_field.check()?;
         at_least_one("chains", self.chains)?;
         at_least_one("sweeps", self.sweeps)?;

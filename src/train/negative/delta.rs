@@ -1,69 +1,21 @@
-//! The delta rule: weights that predict one layer from another, `dW = x' (t - E[t | x])`, `db = t - E[t | x]`. Both phases of wake-sleep learn by it.
+//! The delta rule: weights that predict one layer from another, `dW = x' (t - E[t | x])`,
+//! `db = t - E[t | x]`. Both phases of wake-sleep learn by it.
 
 use crate::{
-    error::Result,
-    kernel::reduce::add_column_sums,
     matrix::Matrix,
-    product::{Phase, PhaseTables, Statistics},
+    product::Phase,
     simd::{Operation, Simd, dispatch},
     states::Input,
-    train::{
-        parameters::Parameters,
-        step::{
-            optimizer::update_weights,
-            rule::{Rates, Step},
-        },
-    },
 };
 use rayon::prelude::*;
 
-/// Buffers kept between updates.
-#[derive(Clone, Debug, Default)]
-pub(in crate::train) struct Delta {
-    tables: PhaseTables,
-    bias: Vec<f32>,
-}
-
-impl Delta {
-    /// One step along the mean over the rows of `source' error`, fused with the update rectangle by rectangle.
-    pub(in crate::train) fn step(
-        &mut self,
-        source: Input<'_>,
-        error: &Matrix,
-        (weights, bias): (&mut Matrix, &mut [f32]),
-        velocity: &mut Parameters,
-        rates: Rates,
-    ) -> Result<()> {
-        let rows = source.rows();
-        let error = error.view_rows(0..rows);
-        let weight = 1.0 / rows as f32;
-        let phases = [Phase {
-            visible: source,
-            hidden: error.into(),
-            weight,
-        }];
-        let statistics = Statistics::new(&phases, weights.rows(), weights.columns())?;
-        let statistics = statistics.by_look_up(&mut self.tables);
-        update_weights(
-            &statistics,
-            None,
-            weights,
-            &mut velocity.weights[0],
-            None,
-            None,
-            rates,
-        );
-        self.bias.clear();
-        self.bias.resize(bias.len(), 0.0);
-        add_column_sums(error, weight, &mut self.bias);
-        dispatch(Step {
-            gradient: &self.bias,
-            first: &mut velocity.bias[1],
-            second: &mut [],
-            parameter: bias,
-            rates: rates.without_decay(),
-        });
-        Ok(())
+/// The mean over the rows of `source' error`, as the phase of a directed connection.
+pub(in crate::train) fn phase<'a>(source: Input<'a>, error: &'a Matrix) -> Phase<'a> {
+    let rows = source.rows();
+    Phase {
+        visible: source,
+        hidden: error.view_rows(0..rows).into(),
+        weight: 1.0 / rows as f32,
     }
 }
 

@@ -3,21 +3,22 @@
 use crate::{
     error::Result,
     model::Rbm,
-    product::Statistics,
     tensor::Saved,
     train::{
         parameters::Parameters,
         step::{
-            gradient::{Beside, Gradient},
+            gradient::{Evidence, Gradient},
             optimizer::{Optimizer, Shaping},
             rule::{Rates, Rule},
         },
     },
 };
 
-/// Fast weights `F`, biases included, and the machine with parameters `theta + F` that the chains move under (Tieleman and Hinton, Using
-/// fast weights to improve persistent contrastive divergence, ICML 2009). After each update, with its gradient `g`,
-/// `F <- decay F + rate g`. They raise the energy of where the chains are, and are forgotten within some `1 / (1 - decay)` updates.
+/// Fast weights `F`, biases included, and the machine with parameters `theta + F` that the chains
+/// move under (Tieleman and Hinton, Using fast weights to improve persistent contrastive
+/// divergence, ICML 2009). After each update, with its gradient `g`,
+/// `F <- decay F + rate g`. They raise the energy of where the chains are, and are forgotten within
+/// some `1 / (1 - decay)` updates.
 #[derive(Clone, Debug)]
 pub(in crate::train) struct Fast {
     machine: Rbm,
@@ -48,12 +49,11 @@ impl Fast {
         &self.weights.first
     }
 
-    /// After an update of `rbm` along the same statistics. Cost: the outer products a second time.
+    /// After an update of `rbm` along the same evidence. Cost: the outer products a second time.
     pub(in crate::train) fn step(
         &mut self,
         rbm: &Rbm,
-        statistics: &Statistics<'_>,
-        beside: Beside<'_>,
+        evidence: Evidence<'_>,
         gradient: &mut Gradient,
     ) -> Result<()> {
         self.copy(rbm);
@@ -70,7 +70,7 @@ impl Fast {
         // The step is added to the copied parameters: theta + F.
         let (machine, shaping) = (&mut self.machine, Shaping::default());
         self.weights
-            .step(machine, statistics, beside, rates, shaping, gradient)
+            .step(machine, evidence, rates, shaping, gradient)
     }
 
     /// Takes back stored fast weights of a run whose machine is `rbm`.

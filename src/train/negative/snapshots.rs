@@ -1,4 +1,5 @@
-//! Chains at snapshots of the machine along its training: trajectory parallel tempering as the negative phase.
+//! Chains at snapshots of the machine along its training: trajectory parallel tempering as the
+//! negative phase.
 
 use crate::{
     error::{Error, Result},
@@ -43,7 +44,8 @@ pub(in crate::train) struct Trail {
 }
 
 impl Trail {
-    /// Before the first update: chains from the visible states `v` at `rbm` and at its start without connections.
+    /// Before the first update: chains from the visible states `v` at `rbm` and at its start
+    /// without connections.
     pub(super) fn new(rbm: &Rbm, v: &States, target: f32, most: usize, seed: u64) -> Result<Self> {
         let alone = Rbm::unconnected(rbm.visible().clone(), rbm.hidden().clone())?;
         let mut trail = Self {
@@ -71,8 +73,9 @@ impl Trail {
         self.rungs.levels()
     }
 
-    /// `steps` sweeps with swaps of all chains, after `done` of them in earlier updates; `E[h | v]` at `rbm` into `mean`. Before, `rbm` joins the
-    /// snapshots if it has gone too far from the newest.
+    /// `steps` sweeps with swaps of all chains, after `done` of them in earlier updates; `E[h | v]`
+    /// at `rbm` into `mean`. Before, `rbm` joins the snapshots if it has gone too far from the
+    /// newest.
     pub(super) fn advance(
         &mut self,
         rbm: &Rbm,
@@ -103,8 +106,9 @@ impl Trail {
         Ok(())
     }
 
-    /// A snapshot of `rbm`, with a copy of its chains. If there are then too many, the one goes whose neighbours overlap most by the product of the two
-    /// rates; neither the newest, next to which the machine now learns on, nor the start.
+    /// A snapshot of `rbm`, with a copy of its chains. If there are then too many, the one goes
+    /// whose neighbours overlap most by the product of the two rates; neither the newest, next to
+    /// which the machine now learns on, nor the start.
     fn keep(&mut self, rbm: &Rbm) {
         let mut levels: Vec<usize> = (0..self.levels()).collect();
         levels.insert(0, 0);

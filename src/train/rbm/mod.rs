@@ -15,11 +15,9 @@ use super::{
         fast::Fast,
         snapshots::Trail,
     },
-    parameters::Parameters,
     run::{At, Batch, Done, Learner, Learning, Run, Stop, glance},
     step::{
-        centering::Offsets,
-        gradient::{Beside, Gradient},
+        gradient::{Beside, Evidence, Gradient, Phases},
         optimizer::{Optimizer, Shaping},
         rule::Rates,
     },
@@ -29,7 +27,7 @@ use crate::{
     error::{Error, Result},
     matrix::Matrix,
     model::{Layer, MAX_EXACT_UNITS, Rbm},
-    product::{Phase, Propagation, Statistics, Tail},
+    product::{Phase, Propagation, Tail},
     rng::{Draws, Site},
     tensor::{Saved, Tensor},
 };
@@ -93,16 +91,8 @@ impl Learner for RbmLearner {
             } if !is_discriminative => Some(Fast::new(&rbm, fast_rate, fast_decay)),
             _ => None,
         };
-        let is_adaptive = learning.optimizer.is_adaptive();
-        let optimizer = Optimizer {
-            second: is_adaptive.then(|| Parameters::zeros(&rbm)),
-            offsets: options
-                .centering
-                .map(|centering| Offsets::new(centering, &rbm, &data.mean())),
-            activity: vec![0.0; options.sparsity.map_or(0, |_| rbm.n_hidden())],
-            average: learning.averaging.map(|_| Parameters::of(&rbm)),
-            ..Optimizer::new(&rbm)
-        };
+        let (rule, shaping) = (learning.optimizer, shaping(&options, 0));
+        let optimizer = Optimizer::for_run(&rbm, rule, &shaping, &data.mean());
         Ok(Self {
             optimizer,
             fast,
@@ -198,21 +188,18 @@ impl Learner for RbmLearner {
                 }
             }
         }
-        let phases = &phases[..n_phases];
-        let statistics = Statistics::new(phases, self.rbm.n_visible(), self.rbm.n_hidden())?;
-        let learning = &self.options.learning;
-        let shaping = Shaping {
-            centering: self.options.centering,
-            sparsity: self.options.sparsity,
-            max_norm: learning.max_norm,
-            averaging: learning.averaging,
-            updates: at.updates_in_all(),
+        let phases = |_| Phases::new(phases, n_phases);
+        let evidence = Evidence {
+            phases: &phases,
+            beside,
+            paired: false,
         };
+        let shaping = shaping(&self.options, at.updates_in_all());
         let (rbm, gradient) = (&mut self.rbm, &mut self.gradient);
         self.optimizer
-            .step(rbm, &statistics, beside, rates, shaping, gradient)?;
+            .step(rbm, evidence, rates, shaping, gradient)?;
         if let Some(fast) = &mut self.fast {
-            fast.step(&self.rbm, &statistics, beside, &mut self.gradient)?;
+            fast.step(&self.rbm, evidence, &mut self.gradient)?;
         }
         Ok(Done::Updated)
     }
@@ -255,6 +242,17 @@ impl RbmLearner {
         }
         self.rbm
             .hidden_from_visible(batch.states, tail, &mut self.buffers)
+    }
+}
+
+/// What shapes the gradients of a run of so many updates.
+fn shaping(options: &Options, updates: u64) -> Shaping<'_> {
+    Shaping {
+        centering: options.centering,
+        sparsity: options.sparsity.as_slice(),
+        max_norm: options.learning.max_norm,
+        averaging: options.learning.averaging,
+        updates,
     }
 }
 

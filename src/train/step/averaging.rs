@@ -11,9 +11,11 @@ use std::{fmt, str::FromStr};
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Averaging {
-    /// The plain mean over the last share of the updates, above 0 and at most 1 (Polyak and Juditsky 1992); before these begin, the parameters themselves.
+    /// The plain mean over the last share of the updates, above 0 and at most 1 (Polyak and
+    /// Juditsky 1992); before these begin, the parameters themselves.
     Last(f32),
-    /// `a <- d a + (1 - d) w` with this `d`, at least 0 and below 1; the first `1 / (1 - d)` updates count alike, so that the start is forgotten.
+    /// `a <- d a + (1 - d) w` with this `d`, at least 0 and below 1; the first `1 / (1 - d)`
+    /// updates count alike, so that the start is forgotten.
     Exponential(f32),
 }
 

@@ -1,27 +1,29 @@
 //! The centred gradient: learning as if every unit's state were measured from an offset.
 //!
-//! With offsets `mu` of the visible and `lambda` of the hidden units, the energy of a centred machine is
-//! `-(v - mu)'W(h - lambda) - b.(v - mu) - c.(h - lambda)`. It is the ordinary machine with biases `b - W lambda` and `c - W' mu`, so any offsets leave the
-//! distributions that can be learned as they are; what changes is the way there. A step of the centred parameters, told in ordinary ones, is
+//! With offsets `mu` of the visible and `lambda` of the hidden units, the energy of a centred
+//! machine is `-(v - mu)'W(h - lambda) - b.(v - mu) - c.(h - lambda)`. It is the ordinary machine
+//! with biases `b - W lambda` and `c - W' mu`, so any offsets leave the distributions that can be
+//! learned as they are; what changes is the way there. A step of the centred parameters, told in
+//! ordinary ones, is
 //!
 //! ```text
-//! dW' = dW - db lambda' - mu dc'      = <(v - mu)(h - lambda)'>_data - <(v - mu)(h - lambda)'>_model
+//! dW' = dW - db lambda' - mu dc' = <(v - mu)(h - lambda)'>_data - <(v - mu)(h - lambda)'>_model
 //! db' = db - dW' lambda
 //! dc' = dc - dW'' mu                  (dW'' the transpose of dW')
 //! ```
 //!
-//! where `dW`, `db`, `dc` are the ordinary gradient (Montavon and Mueller 2012; Melchior, Fischer and Wiskott 2016, who call it the centred
-//! gradient; Cho, Raiko and Ilin 2011 have the same with other offsets). So the machine stays an ordinary one, offsets may move freely, and learning does
+//! where `dW`, `db`, `dc` are the ordinary gradient (Montavon and Mueller 2012; Melchior, Fischer
+//! and Wiskott 2016, who call it the centred gradient; Cho, Raiko and Ilin 2011 have the same with
+//! other offsets). So the machine stays an ordinary one, offsets may move freely, and learning does
 //! not depend on which of two states is called 1.
+//!
+//! A layer of a deep Boltzmann machine has two neighbours: `db` of a layer loses a product with the
+//! offsets of each, once, and `dW'` of a connection has the ordinary `db` of both its layers.
 
-use super::{
-    gradient::Beside,
-    rule::{BLOCK, STRIP},
-};
+use super::rule::{BLOCK, STRIP};
 use crate::{
     error::{Error, Result},
-    model::Rbm,
-    product::Statistics,
+    train::parameters::Layered,
 };
 use serde::{Deserialize, Serialize};
 use std::{
@@ -37,10 +39,11 @@ use std::{
 pub enum Offset {
     /// A fixed number: 0 leaves the layer uncentred, 0.5 is the middle of a bit.
     Fixed(f32),
-    /// The mean under the data: for visible units that of the training examples at the start, for hidden ones that of the first minibatch; then moved
-    /// towards the mean of each positive phase.
+    /// The mean under the data: for visible units that of the training examples at the start, for
+    /// hidden ones that of the first minibatch; then moved towards the mean of each positive phase.
     Data,
-    /// Likewise, but moved towards the average of the positive and the negative phase: the enhanced gradient (Cho, Raiko and Ilin 2011).
+    /// Likewise, but moved towards the average of the positive and the negative phase: the enhanced
+    /// gradient (Cho, Raiko and Ilin 2011).
     Average,
 }
 
@@ -51,7 +54,8 @@ pub struct Centering {
     pub visible: Offset,
     /// Of hidden units.
     pub hidden: Offset,
-    /// Share of the way to the means of a minibatch that the offsets go at each update, from 0 to 1.
+    /// Share of the way to the means of a minibatch that the offsets go at each update, from 0 to
+    /// 1.
     pub rate: f32,
 }
 
@@ -111,51 +115,38 @@ impl FromStr for Offset {
     }
 }
 
-/// Offsets as they are now.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Offsets {
-    /// `mu`.
-    pub visible: Vec<f32>,
-    /// `lambda`.
-    pub hidden: Vec<f32>,
-}
-
-impl Offsets {
-    /// At the start, with the means of the training examples.
-    pub(in crate::train) fn new(centering: Centering, rbm: &Rbm, mean: &[f64]) -> Self {
-        let visible = match centering.visible {
-            Offset::Fixed(x) => vec![x; rbm.n_visible()],
-            _ => mean.iter().map(|&x| x as f32).collect(),
-        };
-        let hidden = match centering.hidden {
-            Offset::Fixed(x) => vec![x; rbm.n_hidden()],
-            // The first update sets them.
-            _ => vec![0.0; rbm.n_hidden()],
-        };
-        Self { visible, hidden }
+impl Centering {
+    /// Of layer `l`.
+    fn of(self, l: usize) -> Offset {
+        match l {
+            0 => self.visible,
+            _ => self.hidden,
+        }
     }
 
-    /// Moves towards the means of a minibatch.
-    pub(super) fn follow(&mut self, centering: Centering, means: &PhaseMeans, is_first: bool) {
-        let layers = [
-            (&mut self.visible, centering.visible, &means.visible, false),
-            (&mut self.hidden, centering.hidden, &means.hidden, is_first),
-        ];
-        for (offsets, offset, means, jump) in layers {
-            let rate = if jump { 1.0 } else { centering.rate };
-            offset.follow(offsets, means, rate);
+    /// Offsets of every layer at the start, with the means of the training examples.
+    pub(super) fn start(self, machine: &impl Layered, mean: &[f64]) -> Vec<Vec<f32>> {
+        let of = |l: usize| match (l, self.of(l)) {
+            (_, Offset::Fixed(x)) => vec![x; machine.bias(l).len()],
+            (0, _) => mean.iter().map(|&x| x as f32).collect(),
+            // The first update sets them.
+            _ => vec![0.0; machine.bias(l).len()],
+        };
+        (0..machine.n_layers()).map(of).collect()
+    }
+
+    /// Moves the offsets of every layer towards the means of a minibatch.
+    pub(super) fn follow(self, offsets: &mut [Vec<f32>], means: &[[Vec<f32>; 2]], is_first: bool) {
+        for (l, (offsets, means)) in offsets.iter_mut().zip(means).enumerate() {
+            let rate = if is_first && l > 0 { 1.0 } else { self.rate };
+            self.of(l).follow(offsets, means, rate);
         }
     }
 }
 
 impl Offset {
     /// Moves the offsets of a layer towards its means in the positive and the negative phase.
-    pub(in crate::train) fn follow(
-        self,
-        offsets: &mut [f32],
-        [positive, negative]: &[Vec<f32>; 2],
-        rate: f32,
-    ) {
+    fn follow(self, offsets: &mut [f32], [positive, negative]: &[Vec<f32>; 2], rate: f32) {
         match self {
             Self::Fixed(_) => {}
             Self::Data => {
@@ -172,57 +163,12 @@ impl Offset {
     }
 }
 
-/// Means of both layers in the positive and in the negative phase; buffers kept between updates.
-#[derive(Clone, Debug, Default)]
-pub(super) struct PhaseMeans {
-    pub(super) visible: [Vec<f32>; 2],
-    pub(super) hidden: [Vec<f32>; 2],
-}
-
-impl PhaseMeans {
-    /// Computes the means, and writes the ordinary gradients of the biases, statistics and exact expectations alone.
-    pub(super) fn fill(
-        &mut self,
-        statistics: &Statistics<'_>,
-        beside: Beside<'_>,
-        visible: &mut [f32],
-        hidden: &mut [f32],
-    ) {
-        let of_sign = |positive: bool, v: &mut Vec<f32>, h: &mut Vec<f32>| {
-            let sign = if positive { 1.0 } else { -1.0 };
-            v.clear();
-            v.resize(visible.len(), 0.0);
-            h.clear();
-            h.resize(hidden.len(), 0.0);
-            let mut total = statistics.add_signed_sums(positive, v, h);
-            if let Some((exact, weight)) = beside.exact.filter(|_| !positive) {
-                total -= weight;
-                let subtract = |sums: &mut [f32], x: &[f64]| {
-                    for (sum, x) in sums.iter_mut().zip(x) {
-                        *sum -= weight * *x as f32;
-                    }
-                };
-                subtract(v, &exact.visible);
-                subtract(h, &exact.hidden);
-            }
-            if total == 0.0 { sign } else { total }
-        };
-        let ([vp, vn], [hp, hn]) = (&mut self.visible, &mut self.hidden);
-        let (positive, negative) = rayon::join(|| of_sign(true, vp, hp), || of_sign(false, vn, hn));
-        for (gradient, [p, n]) in [(visible, &mut self.visible), (hidden, &mut self.hidden)] {
-            for ((g, p), n) in gradient.iter_mut().zip(p).zip(n) {
-                *g = *p + *n;
-                *p /= positive;
-                *n /= negative;
-            }
-        }
-    }
-}
-
-/// What centring does to the gradient of the weights and, in parts that are summed in fixed order, to those of the biases.
+/// What centring does to the gradient of the weights and, in parts that are summed in fixed order,
+/// to those of the biases.
 #[derive(Debug, Default)]
-pub(in crate::train) struct Corrections {
-    /// `dW' lambda` by strip of hidden units, `[strips x n_visible]`; floats as bits, so that rectangles can write side by side.
+pub(super) struct Corrections {
+    /// `dW' lambda` by strip of hidden units, `[strips x n_visible]`; floats as bits, so that
+    /// rectangles can write side by side.
     visible: Vec<AtomicU32>,
     /// `dW'' mu` by block of visible units, `[blocks x n_hidden]`.
     hidden: Vec<AtomicU32>,
@@ -237,14 +183,14 @@ impl Clone for Corrections {
 
 impl Corrections {
     /// Grows the buffers, in the first update.
-    pub(in crate::train) fn begin(&mut self, n_visible: usize, n_hidden: usize) {
+    pub(super) fn begin(&mut self, n_visible: usize, n_hidden: usize) {
         let zeros = |x: &mut Vec<AtomicU32>, n| x.resize_with(n, AtomicU32::default);
         zeros(&mut self.visible, n_hidden.div_ceil(STRIP) * n_visible);
         zeros(&mut self.hidden, n_visible.div_ceil(BLOCK) * n_hidden);
     }
 
     /// `db - dW' lambda` and `dc - dW'' mu`, once all blocks are done.
-    pub(in crate::train) fn finish(&self, visible: &mut [f32], hidden: &mut [f32]) {
+    pub(super) fn finish(&self, visible: &mut [f32], hidden: &mut [f32]) {
         for (parts, gradient) in [(&self.visible, visible), (&self.hidden, hidden)] {
             for part in parts.chunks_exact(gradient.len()) {
                 for (g, x) in gradient.iter_mut().zip(part) {
@@ -257,19 +203,21 @@ impl Corrections {
 
 /// The centring of one rectangle.
 #[derive(Clone, Copy)]
-pub(in crate::train) struct TileCentre<'a> {
-    pub(in crate::train) offsets: &'a Offsets,
+pub(super) struct TileCentre<'a> {
+    /// `mu` and `lambda`.
+    pub(super) offsets: [&'a [f32]; 2],
     /// `db`.
-    pub(in crate::train) visible: &'a [f32],
+    pub(super) visible: &'a [f32],
     /// `dc`.
-    pub(in crate::train) hidden: &'a [f32],
-    pub(in crate::train) corrections: &'a Corrections,
+    pub(super) hidden: &'a [f32],
+    pub(super) corrections: &'a Corrections,
     /// First visible and hidden unit.
-    pub(in crate::train) at: [usize; 2],
+    pub(super) at: [usize; 2],
 }
 
 impl TileCentre<'_> {
-    /// Centres the gradients of row `i` of the rectangle and the hidden units `strip` of it; adds their part of `dW'' mu` to `sums`.
+    /// Centres the gradients of row `i` of the rectangle and the hidden units `strip` of it; adds
+    /// their part of `dW'' mu` to `sums`.
     #[inline(always)]
     pub(super) fn row(
         &self,
@@ -280,11 +228,8 @@ impl TileCentre<'_> {
     ) {
         let i = self.at[0] + i;
         let strip = self.at[1] + strip.start..self.at[1] + strip.end;
-        let (db, mu) = (self.visible[i], self.offsets.visible[i]);
-        let (dc, lambda) = (
-            &self.hidden[strip.clone()],
-            &self.offsets.hidden[strip.clone()],
-        );
+        let (db, mu) = (self.visible[i], self.offsets[0][i]);
+        let (dc, lambda) = (&self.hidden[strip.clone()], &self.offsets[1][strip.clone()]);
         centre_row(gradient, db, mu, dc, lambda);
         let product = dot(gradient, lambda);
         for (sum, g) in sums.iter_mut().zip(&*gradient) {

@@ -1,4 +1,5 @@
-//! What hidden units are held to beside the likelihood: a mean activity, and a longest vector of weights.
+//! What hidden units are held to beside the likelihood: a mean activity, and a longest vector of
+//! weights.
 
 use crate::{
     error::{Error, Result},
@@ -8,10 +9,12 @@ use serde::{Deserialize, Serialize};
 
 /// A target for the mean of every hidden unit.
 ///
-/// With `p` the mean of `E[h_j | v]` over a minibatch of data, `q <- decay q + (1 - decay) p` runs along (from the first minibatch's `p`), and
-/// `cost (target - q)` is added to the gradient of the hidden bias: the gradient of the cross-entropy between target and activity with respect to the
-/// input of a logistic unit (Hinton's practical guide, section 11), on the biases alone, which Lee, Ekanadham and Ng (2008) found to be
-/// enough.
+/// With `p` the mean of `E[h_j | v]` over a minibatch of data, `q <- decay q + (1 - decay) p` runs
+/// along (from the first minibatch's `p`), and
+/// `cost (target - q)` is added to the gradient of the hidden bias: the gradient of the
+/// cross-entropy between target and activity with respect to the input of a logistic unit (Hinton's
+/// practical guide, section 11), on the biases alone, which Lee, Ekanadham and Ng (2008) found to
+/// be enough.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Sparsity {
     /// Mean activity that units should have, between 0 and 1.
@@ -71,8 +74,9 @@ impl Sparsity {
     }
 }
 
-/// Shortens the weights of every hidden unit, a column of `W`, to the Euclidean norm `most` where they are longer (Srebro, Rennie and Jaakkola
-/// 2005; Hinton et al. 2012). One thread, two passes over the weights; `norms` is a buffer.
+/// Shortens the weights of every hidden unit, a column of `W`, to the Euclidean norm `most` where
+/// they are longer (Srebro, Rennie and Jaakkola 2005; Hinton et al. 2012). One thread, two passes
+/// over the weights; `norms` is a buffer.
 pub(in crate::train) fn limit_norms(weights: &mut Matrix, most: f32, norms: &mut Vec<f32>) {
     norms.clear();
     norms.resize(weights.columns(), 0.0);

@@ -1,14 +1,17 @@
-//! The gradient of an update as far as it must be seen whole before a step, and what goes into it beside the statistics.
+//! The gradient of an update as far as it must be seen whole before a step, and what goes into it
+//! beside the statistics.
 
 use super::{
-    centering::{Corrections, Offsets, PhaseMeans, centre_row, dot},
+    centering::{Corrections, centre_row, dot},
     rule::Rates,
 };
 use crate::{
     error::Result,
     matrix::Matrix,
-    model::{Expectations, Layer, Rbm},
-    product::{PhaseTables, Statistics, Tile},
+    model::{Expectations, Layer},
+    product::{Phase, PhaseTables, Statistics, Tile},
+    states::Input,
+    train::parameters::{Layered, Undirected},
     units::Kind,
 };
 
@@ -47,22 +50,129 @@ impl LabelGradient {
     }
 }
 
+/// Up to three phases of a connection.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::train) struct Phases<'a> {
+    all: [Phase<'a>; 3],
+    n: usize,
+}
+
+impl<'a> Phases<'a> {
+    /// The first `n` of `all`.
+    pub(in crate::train) fn new(all: [Phase<'a>; 3], n: usize) -> Self {
+        Self { all, n }
+    }
+
+    /// One phase and one that is subtracted.
+    pub(in crate::train) fn pair(positive: Phase<'a>, negative: Phase<'a>) -> Self {
+        Self::new([positive, negative, negative], 2)
+    }
+
+    pub(super) fn as_slice(&self) -> &[Phase<'a>] {
+        &self.all[..self.n]
+    }
+}
+
+/// What an update of a machine learns from.
+#[derive(Clone, Copy)]
+pub(in crate::train) struct Evidence<'a> {
+    /// Of connection `l`.
+    pub(in crate::train) phases: &'a (dyn Fn(usize) -> Phases<'a> + Sync),
+    /// Of machines of one connection.
+    pub(in crate::train) beside: Beside<'a>,
+    /// Whether phases are one positive and one negative, whose weights are 1 in all: then sums of
+    /// either are means as they are, and the gradients of biases their differences.
+    pub(in crate::train) paired: bool,
+}
+
+impl Evidence<'_> {
+    /// The states of layer `l` in every phase, and the weight of a row.
+    fn each(&self, l: usize, mut f: impl FnMut(Input<'_>, f32)) {
+        for phase in (self.phases)(l.saturating_sub(1)).as_slice() {
+            let states = if l == 0 { phase.visible } else { phase.hidden };
+            f(states, phase.weight);
+        }
+    }
+
+    /// `+= sum_p weight_p sum over rows of the states`, layer by layer.
+    pub(super) fn add_sums(&self, bias: &mut [Vec<f32>]) {
+        for (l, sums) in bias.iter_mut().enumerate() {
+            self.each(l, |states, weight| states.add_column_sums(weight, sums));
+        }
+    }
+
+    /// Expectations under the model of the states of layer `l`, and their weight.
+    fn exact(&self, l: usize) -> Option<(&[f64], f32)> {
+        let (exact, weight) = self.beside.exact?;
+        Some(([&exact.visible, &exact.hidden][l], weight))
+    }
+
+    /// The sum of the phases of positive or of negative weight alone, and how much they weigh.
+    fn signed_sum(&self, l: usize, positive: bool, sums: &mut Vec<f32>, n: usize) -> f32 {
+        sums.clear();
+        sums.resize(n, 0.0);
+        let mut total = 0.0;
+        self.each(l, |states, weight| {
+            if (weight > 0.0) == positive {
+                states.add_column_sums(weight, sums);
+                total += weight * states.rows() as f32;
+            }
+        });
+        if let Some((exact, weight)) = self.exact(l).filter(|_| !positive) {
+            total -= weight;
+            for (sum, x) in sums.iter_mut().zip(exact) {
+                *sum -= weight * *x as f32;
+            }
+        }
+        if self.paired || total == 0.0 {
+            return if positive { 1.0 } else { -1.0 };
+        }
+        total
+    }
+}
+
 /// Buffers kept between updates.
 #[derive(Clone, Debug, Default)]
 pub(in crate::train) struct Gradient {
     pub(super) tables: PhaseTables,
-    pub(super) means: PhaseMeans,
+    /// Of every layer in the positive and in the negative phase.
+    pub(super) means: Vec<[Vec<f32>; 2]>,
     pub(super) corrections: Corrections,
     pub(super) whole: Whole,
 }
 
-/// The gradient itself. That of the weights is used only where rectangles cannot be stepped one by one.
+impl Gradient {
+    /// Computes the means, and writes the ordinary gradients of the biases, statistics and exact
+    /// expectations alone.
+    pub(super) fn fill_means(&mut self, evidence: &Evidence<'_>) {
+        let bias = &mut self.whole.bias;
+        self.means.resize_with(bias.len(), Default::default);
+        for (l, (gradient, [p, n])) in bias.iter_mut().zip(&mut self.means).enumerate() {
+            let size = gradient.len();
+            let (positive, negative) = rayon::join(
+                || evidence.signed_sum(l, true, p, size),
+                || evidence.signed_sum(l, false, n, size),
+            );
+            for ((g, p), n) in gradient.iter_mut().zip(p).zip(n) {
+                *g = *p + *n;
+                *p /= positive;
+                *n /= negative;
+            }
+        }
+    }
+}
+
+/// The gradient itself. That of the weights is used only where rectangles cannot be stepped one by
+/// one.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Whole {
-    pub(super) weights: Matrix,
-    pub(super) visible: Vec<f32>,
-    pub(super) hidden: Vec<f32>,
-    pub(super) variances: [Variances; 2],
+    pub(super) weights: Vec<Matrix>,
+    /// Of every layer.
+    pub(super) bias: Vec<Vec<f32>>,
+    /// The ordinary gradients of the biases, where `bias` is becoming the centred ones.
+    pub(super) ordinary: Vec<Vec<f32>>,
+    /// Of every layer.
+    pub(super) variances: Vec<Variances>,
     /// Squared norms of the weights of hidden units, for constraints.
     pub(super) norms: Vec<f32>,
 }
@@ -78,124 +188,161 @@ pub(super) struct Variances {
     gaussian: Vec<f32>,
     /// Offsets, divided by the variances.
     offsets: Vec<f32>,
-    /// Products of the centred gradient with the other layer's offsets.
+    /// Products of the centred gradient with the offsets of the layer below.
     sums: Vec<f32>,
 }
 
 impl Whole {
     /// Biases to zero.
-    pub(super) fn begin(&mut self, rbm: &Rbm) {
-        self.visible.clear();
-        self.visible.resize(rbm.n_visible(), 0.0);
-        self.hidden.clear();
-        self.hidden.resize(rbm.n_hidden(), 0.0);
+    pub(super) fn begin(&mut self, machine: &impl Undirected) {
+        let n = machine.n_layers();
+        self.bias.resize_with(n, Vec::new);
+        self.ordinary.resize_with(n, Vec::new);
+        self.variances.resize_with(n, Variances::default);
+        for (l, bias) in self.bias.iter_mut().enumerate() {
+            bias.clear();
+            bias.resize(machine.layer(l).size(), 0.0);
+        }
     }
 
-    /// Precisions, and `sum (v - b)^2 / (2 s^2)` over the phases, which is what the gradient of `ln s^2` starts from:
-    /// `-dE / d ln s_i^2 = (v_i - b_i)^2 / (2 s_i^2) - v_i / s_i^2 (W h~)_i`. The second part is the row sum of `W` times the gradient of `W`.
+    /// Keeps the ordinary gradients of the biases.
+    pub(super) fn keep_ordinary(&mut self) {
+        for (to, from) in self.ordinary.iter_mut().zip(&self.bias) {
+            to.clear();
+            to.extend_from_slice(from);
+        }
+    }
+
+    /// Precisions, and `sum (v - b)^2 / (2 s^2)` over the phases, which is what the gradient of `ln
+    /// s^2` starts from:
+    /// `-dE / d ln s_i^2 = (v_i - b_i)^2 / (2 s_i^2) - v_i / s_i^2 (W h~)_i`. The second part is
+    /// the row sum of `W` times the gradient of `W`.
     pub(super) fn begin_variances(
         &mut self,
-        rbm: &Rbm,
-        statistics: &Statistics<'_>,
-        beside: Beside<'_>,
-    ) {
-        let exact = beside.exact;
-        let [of_visible, of_hidden] = &mut self.variances;
-        of_visible.begin(rbm.visible(), |bias, sums| {
-            statistics.add_visible_squares(bias, sums);
-            if let Some((exact, weight)) = exact {
-                subtract_squares(sums, weight, bias, &exact.visible_squares, &exact.visible);
+        machine: &impl Undirected,
+        evidence: &Evidence<'_>,
+    ) -> Result<()> {
+        let exact = evidence.beside.exact;
+        for (l, of_layer) in self.variances.iter_mut().enumerate() {
+            let below = l.saturating_sub(1);
+            let (n, m) = sizes(machine, below);
+            let phases = (evidence.phases)(below);
+            let statistics = Statistics::new(phases.as_slice(), n, m)?;
+            of_layer.begin(machine.layer(l), |bias, sums| {
+                match l {
+                    0 => statistics.add_visible_squares(bias, sums),
+                    _ => statistics.add_hidden_squares(bias, sums),
+                }
+                if let Some((exact, weight)) = exact {
+                    let (squares, mean) = match l {
+                        0 => (&exact.visible_squares, &exact.visible),
+                        _ => (&exact.hidden_squares, &exact.hidden),
+                    };
+                    subtract_squares(sums, weight, bias, squares, mean);
+                }
+            });
+            // Hidden states are means: the variance, 1/2 relative to 2 s^2, cancels between phases
+            // but not against exact squares.
+            if let Some((_, weight)) = exact.filter(|_| l > 0) {
+                let gradient = of_layer.gradient.iter_mut();
+                gradient.for_each(|g| *g += 0.5 * weight);
             }
-        });
-        of_hidden.begin(rbm.hidden(), |bias, sums| {
-            statistics.add_hidden_squares(bias, sums);
-            if let Some((exact, weight)) = exact {
-                subtract_squares(sums, weight, bias, &exact.hidden_squares, &exact.hidden);
-            }
-        });
-        // Hidden states are means: the variance, 1/2 relative to 2 s^2, cancels between phases but not against exact squares.
-        if let Some((_, weight)) = exact {
-            let gradient = of_hidden.gradient.iter_mut();
-            gradient.for_each(|g| *g += 0.5 * weight);
         }
+        Ok(())
     }
 
-    /// The gradient of the weights, and what is beside the statistics; biases hold theirs, if `has_exact_biases` with the exact part.
+    /// The gradient of the weights, and what is beside the statistics; biases hold theirs, if
+    /// `has_exact_biases` with the exact part.
     pub(super) fn collect(
         &mut self,
-        statistics: &Statistics<'_>,
-        beside: Beside<'_>,
+        machine: &impl Undirected,
+        evidence: &Evidence<'_>,
+        tables: &mut PhaseTables,
         has_exact_biases: bool,
     ) -> Result<()> {
-        if self.weights.rows() == 0 {
-            self.weights = Matrix::zeros(self.visible.len(), self.hidden.len());
+        for l in 0..machine.n_layers() - 1 {
+            let (n, m) = sizes(machine, l);
+            if self.weights.len() == l {
+                self.weights.push(Matrix::zeros(n, m));
+            }
+            let phases = (evidence.phases)(l);
+            statistics(machine, l, evidence, &phases, tables)?.write_to(&mut self.weights[l])?;
         }
-        statistics.write_to(&mut self.weights)?;
-        if let Some((exact, weight)) = beside.exact {
-            let all = self.weights.padded_mut().iter_mut();
+        if let Some((exact, weight)) = evidence.beside.exact {
+            let all = self.weights[0].padded_mut().iter_mut();
             for (g, x) in all.zip(exact.weights.padded()) {
                 *g -= weight * x;
             }
             if !has_exact_biases {
-                subtract(&mut self.visible, weight, &exact.visible);
-                subtract(&mut self.hidden, weight, &exact.hidden);
+                subtract(&mut self.bias[0], weight, &exact.visible);
+                subtract(&mut self.bias[1], weight, &exact.hidden);
             }
         }
-        if let Some(labels) = beside.labels {
-            labels.add_bias(&mut self.visible);
+        if let Some(labels) = evidence.beside.labels {
+            labels.add_bias(&mut self.bias[0]);
             for k in 0..labels.bias.len() {
-                let row = self.weights.row_mut(labels.first + k).iter_mut();
+                let row = self.weights[0].row_mut(labels.first + k).iter_mut();
                 row.zip(labels.weights.row(k)).for_each(|(g, x)| *g += x);
             }
         }
         Ok(())
     }
 
-    /// From moments of states to gradients of machines with variances, with respect to the variances too.
-    pub(super) fn scale(&mut self, weights: &Matrix) {
-        let [of_visible, of_hidden] = &mut self.variances;
-        of_visible.scale(&mut self.visible);
-        of_hidden.scale(&mut self.hidden);
-        for i in 0..weights.rows() {
-            let row = self.weights.row_mut(i);
-            of_hidden.scale(row);
-            if let Some(precision) = of_visible.precision.get(i) {
-                row.iter_mut().for_each(|g| *g *= precision);
-            }
-            let products = weights.row(i).iter().zip(row.iter()).map(|(w, g)| w * g);
-            if let Some(gradient) = of_visible.gradient.get_mut(i) {
-                *gradient -= products.clone().sum::<f32>();
-            }
-            for (gradient, x) in of_hidden.gradient.iter_mut().zip(products) {
-                *gradient -= x;
+    /// From moments of states to gradients of machines with variances, with respect to the
+    /// variances too.
+    pub(super) fn scale(&mut self, machine: &impl Layered) {
+        for (bias, of_layer) in self.bias.iter_mut().zip(&self.variances) {
+            of_layer.scale(bias);
+        }
+        for (l, gradient) in self.weights.iter_mut().enumerate() {
+            let (below, above) = self.variances.split_at_mut(l + 1);
+            let (of_visible, of_hidden) = (&mut below[l], &mut above[0]);
+            let weights = machine.weights(l);
+            for i in 0..weights.rows() {
+                let row = gradient.row_mut(i);
+                of_hidden.scale(row);
+                if let Some(precision) = of_visible.precision.get(i) {
+                    row.iter_mut().for_each(|g| *g *= precision);
+                }
+                let products = weights.row(i).iter().zip(row.iter()).map(|(w, g)| w * g);
+                if let Some(gradient) = of_visible.gradient.get_mut(i) {
+                    *gradient -= products.clone().sum::<f32>();
+                }
+                for (gradient, x) in of_hidden.gradient.iter_mut().zip(products) {
+                    *gradient -= x;
+                }
             }
         }
         self.variances.iter_mut().for_each(Variances::finish);
     }
 
-    /// The centred gradient in place of the ordinary one; offsets of units with variances are in units of `v / s^2`.
-    pub(super) fn centre(&mut self, offsets: &Offsets) {
-        let [of_visible, of_hidden] = &mut self.variances;
-        let (lambda, sums) = (&mut of_hidden.offsets, &mut of_hidden.sums);
-        lambda.clear();
-        lambda.extend_from_slice(&offsets.hidden);
-        sums.clear();
-        sums.resize(lambda.len(), 0.0);
-        let scale = |x: &mut [f32], precision: &[f32]| {
-            x.iter_mut().zip(precision).for_each(|(x, p)| *x *= p);
-        };
-        scale(lambda, &of_hidden.precision);
-        for (i, db) in self.visible.iter_mut().enumerate() {
-            let precision = of_visible.precision.get(i).copied().unwrap_or(1.0);
-            let (mu, row) = (offsets.visible[i] * precision, self.weights.row_mut(i));
-            centre_row(row, *db, mu, &self.hidden, lambda);
-            *db -= dot(row, lambda);
-            for (sum, g) in sums.iter_mut().zip(row) {
-                *sum += mu * *g;
+    /// The centred gradient in place of the ordinary one; offsets of units with variances are in
+    /// units of `v / s^2`.
+    pub(super) fn centre(&mut self, offsets: &[Vec<f32>]) {
+        self.keep_ordinary();
+        for (l, weights) in self.weights.iter_mut().enumerate() {
+            let (below, above) = self.variances.split_at_mut(l + 1);
+            let (of_visible, of_hidden) = (&below[l], &mut above[0]);
+            let (lambda, sums) = (&mut of_hidden.offsets, &mut of_hidden.sums);
+            lambda.clear();
+            lambda.extend_from_slice(&offsets[l + 1]);
+            sums.clear();
+            sums.resize(lambda.len(), 0.0);
+            let precisions = lambda.iter_mut().zip(&of_hidden.precision);
+            precisions.for_each(|(x, p)| *x *= p);
+            let (lower, upper) = self.bias.split_at_mut(l + 1);
+            for (i, bias) in lower[l].iter_mut().enumerate() {
+                let precision = of_visible.precision.get(i).copied().unwrap_or(1.0);
+                let (mu, row) = (offsets[l][i] * precision, weights.row_mut(i));
+                centre_row(row, self.ordinary[l][i], mu, &self.ordinary[l + 1], lambda);
+                *bias -= dot(row, lambda);
+                for (sum, g) in sums.iter_mut().zip(row) {
+                    *sum += mu * *g;
+                }
             }
+            let all = upper[0].iter_mut().zip(sums);
+            all.for_each(|(dc, sum)| *dc -= *sum);
         }
-        let all = self.hidden.iter_mut().zip(sums);
-        all.for_each(|(dc, sum)| *dc -= *sum);
     }
 
     /// Shortens the gradient to the length that is allowed.
@@ -204,27 +351,48 @@ impl Whole {
             return;
         };
         let square = |x: &[f32]| x.iter().map(|&x| f64::from(x).powi(2)).sum::<f64>();
-        let [of_visible, of_hidden] = &mut self.variances;
-        let mut parts = [
-            self.weights.padded_mut(),
-            &mut self.visible[..],
-            &mut self.hidden[..],
-            &mut of_visible.gradient[..],
-            &mut of_hidden.gradient[..],
-        ];
-        let parts = if learns_variances {
-            &mut parts[..]
-        } else {
-            &mut parts[..3]
-        };
-        let norm = parts.iter().map(|x| square(x)).sum::<f64>().sqrt();
+        let learned = usize::from(learns_variances) * self.variances.len();
+        let variances = &mut self.variances[..learned];
+        let weights = self.weights.iter().map(Matrix::padded);
+        let rest = self
+            .bias
+            .iter()
+            .chain(variances.iter().map(|x| &x.gradient));
+        let squares = weights.map(square).chain(rest.map(|x| square(x)));
+        let norm = squares.sum::<f64>().sqrt();
         if norm > f64::from(clip) {
             let factor = (f64::from(clip) / norm) as f32;
-            for part in parts {
+            let weights = self.weights.iter_mut().map(Matrix::padded_mut);
+            let variances = variances.iter_mut().map(|x| &mut x.gradient[..]);
+            let bias = self.bias.iter_mut().map(Vec::as_mut_slice);
+            for part in weights.chain(bias).chain(variances) {
                 part.iter_mut().for_each(|x| *x *= factor);
             }
         }
     }
+}
+
+/// Units of the two layers of connection `l`.
+fn sizes(machine: &impl Undirected, l: usize) -> (usize, usize) {
+    (machine.layer(l).size(), machine.layer(l + 1).size())
+}
+
+/// Statistics of connection `l`, by look-up where that may be.
+pub(super) fn statistics<'a>(
+    machine: &impl Undirected,
+    l: usize,
+    evidence: &Evidence<'_>,
+    phases: &'a Phases<'a>,
+    tables: &'a mut PhaseTables,
+) -> Result<Statistics<'a>> {
+    let (n, m) = sizes(machine, l);
+    let statistics = Statistics::new(phases.as_slice(), n, m)?;
+    // The exact gradient is for machines so small that f32 is fast enough; fixed point takes states
+    // in [0, 1] alone.
+    if evidence.beside.exact.is_none() && machine.layer(l + 1).units.are_binary() {
+        return Ok(statistics.by_look_up(tables));
+    }
+    Ok(statistics)
 }
 
 impl Variances {
@@ -283,17 +451,15 @@ mod tests {
     #[test]
     fn centred_gradient_by_hand() {
         let mut whole = Whole {
-            weights: Matrix::from_slice(2, 2, &[0.3, 0.5, -0.4, 0.8]).unwrap(),
-            visible: vec![2.0, 4.0],
-            hidden: vec![-2.0, -1.0],
-            ..Whole::default()
+            weights: vec![Matrix::from_slice(2, 2, &[0.3, 0.5, -0.4, 0.8]).unwrap()],
+            bias: vec![vec![2.0, 4.0], vec![-2.0, -1.0]],
+            ordinary: vec![Vec::new(); 2],
+            variances: vec![Variances::default(); 2],
+            norms: Vec::new(),
         };
-        whole.centre(&Offsets {
-            visible: vec![0.5, 0.5],
-            hidden: vec![0.1, 0.2],
-        });
-        let all = whole.weights.elements();
-        let all = all.chain(whole.visible).chain(whole.hidden);
+        whole.centre(&[vec![0.5, 0.5], vec![0.1, 0.2]]);
+        let all = whole.weights[0].elements();
+        let all = all.chain(whole.bias.concat());
         let expected = [1.1, 0.6, 0.2, 0.5, 1.77, 3.88, -2.65, -1.55];
         for (got, expected) in all.zip(expected) {
             assert!((got - expected).abs() < 1e-6, "{got} for {expected}");

@@ -6,9 +6,10 @@ pub(super) mod constraint;
 pub(super) mod gradient;
 pub(super) mod optimizer;
 pub(super) mod rule;
+mod weights;
 
 pub use averaging::Averaging;
-pub use centering::{Centering, Offset, Offsets};
+pub use centering::{Centering, Offset};
 pub use constraint::Sparsity;
 pub use optimizer::Optimizer;
 pub use rule::{Rates, Rule};

@@ -1,41 +1,45 @@
-//! One update: from statistics to parameters.
+//! One update: from the phases of every connection to parameters.
 
 use super::{
     averaging::Averaging,
-    centering::{Centering, Offsets, TileCentre},
+    centering::{Centering, TileCentre},
     constraint::{self, Sparsity},
-    gradient::{Beside, Gradient, LabelGradient},
-    rule::{Rates, Step, StepTile},
+    gradient::{Evidence, Gradient, Whole, statistics},
+    rule::{Rates, Rule, Step},
+    weights::update_weights,
 };
 use crate::{
     error::Result,
-    matrix::{Matrix, MatrixViewMut},
-    model::Rbm,
-    product::{Statistics, Tile, for_each_tile},
+    matrix::Matrix,
+    product::{Phase, PhaseTables, Statistics},
     simd::dispatch,
-    train::parameters::Parameters,
+    tensor::{Saved, Tensor},
+    train::parameters::{Layered, Parameters, Undirected},
 };
 
 /// What updates remember, beside the machine: all that a stored run needs to go on to the bit.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Optimizer {
     /// Last steps, or the decayed means of the gradient of an adaptive [`Rule`](super::Rule): `s`.
     pub first: Parameters,
-    /// Decayed means or maxima of the gradient's squares or magnitudes, if the rule is adaptive: `q`.
+    /// Decayed means or maxima of the gradient's squares or magnitudes, if the rule is adaptive:
+    /// `q`.
     pub second: Option<Parameters>,
-    /// Offsets of the centred gradient, if there is one.
-    pub offsets: Option<Offsets>,
-    /// Decayed means of the hidden units under the data, if there is a sparsity target; else empty.
-    pub activity: Vec<f32>,
+    /// Offsets of the centred gradient, one vector a layer; empty without it.
+    pub offsets: Vec<Vec<f32>>,
+    /// Decayed means of the hidden units under the data, one vector a hidden layer; empty without
+    /// sparsity targets.
+    pub activity: Vec<Vec<f32>>,
     /// The average of the parameters, if there is to be one.
     pub average: Option<Parameters>,
 }
 
 /// What of the options shapes a gradient.
 #[derive(Clone, Copy, Debug, Default)]
-pub(in crate::train) struct Shaping {
+pub(in crate::train) struct Shaping<'a> {
     pub(in crate::train) centering: Option<Centering>,
-    pub(in crate::train) sparsity: Option<Sparsity>,
+    /// One target a hidden layer, or none.
+    pub(in crate::train) sparsity: &'a [Sparsity],
     pub(in crate::train) max_norm: Option<f32>,
     pub(in crate::train) averaging: Option<Averaging>,
     /// Updates of the whole run.
@@ -44,414 +48,326 @@ pub(in crate::train) struct Shaping {
 
 impl Optimizer {
     /// At rest, for a rule without memory of its own beside the steps.
-    pub fn new(rbm: &Rbm) -> Self {
+    pub fn new(machine: &impl Layered) -> Self {
         Self {
-            first: Parameters::zeros(rbm),
-            second: None,
-            offsets: None,
-            activity: Vec::new(),
-            average: None,
+            first: Parameters::zeros(machine),
+            ..Self::default()
         }
     }
 
-    /// One update along `statistics` and what is `beside` them. The weights are updated rectangle by rectangle while their statistics are in
-    /// cache, unless the whole gradient is needed first.
+    /// At rest, for these options; `mean` is that of the data.
+    pub(in crate::train) fn for_run(
+        machine: &impl Layered,
+        rule: Rule,
+        shaping: &Shaping<'_>,
+        mean: &[f64],
+    ) -> Self {
+        let zeros = || Parameters::zeros(machine);
+        let start = |centering: Centering| centering.start(machine, mean);
+        let layers = 1..1 + shaping.sparsity.len();
+        Self {
+            second: rule.is_adaptive().then(zeros),
+            offsets: shaping.centering.map(start).unwrap_or_default(),
+            activity: layers.map(|l| vec![0.0; machine.bias(l).len()]).collect(),
+            average: shaping.averaging.map(|_| Parameters::of(machine)),
+            ..Self::new(machine)
+        }
+    }
+
+    /// Tells all by the names of files; of an average, which is the machine of the file, the
+    /// parameters where learning goes on.
+    pub(in crate::train) fn visit(
+        &self,
+        machine: &impl Layered,
+        out: &mut dyn FnMut(&str, Tensor<'_>),
+    ) {
+        self.first.visit(FIRST, out);
+        if let Some(second) = &self.second {
+            second.visit(SECOND, out);
+        }
+        if self.average.is_some() {
+            Parameters::of(machine).visit(PARAMETERS, out);
+        }
+        for (l, x) in self.offsets.iter().enumerate() {
+            out(&format!("{OFFSET}.{l}"), x.as_slice().into());
+        }
+        for (l, x) in self.activity.iter().enumerate() {
+            out(&format!("{ACTIVITY}.{}", l + 1), x.as_slice().into());
+        }
+    }
+
+    /// Takes back what [`Self::visit`] told; `machine` is that of the file.
+    pub(in crate::train) fn restore<M: Layered + Clone>(
+        &mut self,
+        machine: &mut M,
+        saved: &mut Saved,
+    ) -> Result<()> {
+        self.first.restore(FIRST, saved)?;
+        if let Some(second) = &mut self.second {
+            second.restore(SECOND, saved)?;
+        }
+        if let Some(average) = &mut self.average {
+            *average = Parameters::of(machine);
+            let mut parameters = average.clone();
+            parameters.restore(PARAMETERS, saved)?;
+            *machine = parameters.placed_in(machine);
+        }
+        for (l, x) in self.offsets.iter_mut().enumerate() {
+            saved.vector_into(&format!("{OFFSET}.{l}"), x)?;
+        }
+        for (l, x) in self.activity.iter_mut().enumerate() {
+            saved.vector_into(&format!("{ACTIVITY}.{}", l + 1), x)?;
+        }
+        Ok(())
+    }
+
+    /// One update along the evidence. The weights are updated rectangle by rectangle while their
+    /// statistics are in cache, unless the whole gradient is needed first.
     pub(in crate::train) fn step(
         &mut self,
-        rbm: &mut Rbm,
-        statistics: &Statistics<'_>,
-        beside: Beside<'_>,
+        machine: &mut impl Undirected,
+        evidence: Evidence<'_>,
         rates: Rates,
-        shaping: Shaping,
+        shaping: Shaping<'_>,
         gradient: &mut Gradient,
     ) -> Result<()> {
-        let scaled = rbm.visible().is_scaled() || rbm.hidden().is_scaled();
-        let learns_variances = rates.variance_rate > 0.0 && {
-            !rbm.visible().log_variance.is_empty() || !rbm.hidden().log_variance.is_empty()
-        };
-        let Gradient {
-            tables,
-            means,
-            corrections,
-            whole,
-        } = gradient;
-        if scaled || learns_variances {
-            whole.begin_variances(rbm, statistics, beside);
+        let layers = 0..machine.n_layers();
+        let is_scaled = layers.clone().any(|l| machine.layer(l).is_scaled());
+        let learns_variances = rates.variance_rate > 0.0
+            && layers.clone().any(|l| !machine.log_variance(l).is_empty());
+        let has_variances = is_scaled || learns_variances;
+        gradient.whole.begin(machine);
+        if has_variances {
+            gradient.whole.begin_variances(machine, &evidence)?;
         }
-        // The exact gradient is for machines so small that f32 is fast enough; fixed point takes states in [0, 1] alone.
-        let by_look_up = beside.exact.is_none() && rbm.hidden().units.are_binary();
-        whole.begin(rbm);
-        let statistics = &if by_look_up {
-            statistics.by_look_up(tables)
-        } else {
-            *statistics
-        };
-        let needs_means = shaping.centering.is_some() || shaping.sparsity.is_some();
+        let needs_means =
+            evidence.paired || shaping.centering.is_some() || !shaping.sparsity.is_empty();
+        let is_first = rates.update == 1;
         if needs_means {
-            means.fill(statistics, beside, &mut whole.visible, &mut whole.hidden);
+            gradient.fill_means(&evidence);
         }
-        if let (Some(centering), Some(offsets)) = (shaping.centering, &mut self.offsets) {
-            offsets.follow(centering, means, rates.update == 1);
+        if let Some(centering) = shaping.centering {
+            centering.follow(&mut self.offsets, &gradient.means, is_first);
         }
-        let in_one_piece =
-            beside.exact.is_some() || rates.gradient_clip.is_some() || scaled || learns_variances;
-        if in_one_piece {
+        let exact = evidence.beside.exact.is_some();
+        if exact || rates.gradient_clip.is_some() || has_variances {
+            let Gradient { tables, whole, .. } = &mut *gradient;
             if !needs_means {
-                statistics.add_visible_sums(&mut whole.visible);
-                statistics.add_hidden_sums(&mut whole.hidden);
+                evidence.add_sums(&mut whole.bias);
             }
-            whole.collect(statistics, beside, needs_means)?;
-            if scaled || learns_variances {
-                whole.scale(rbm.weights());
+            whole.collect(machine, &evidence, tables, needs_means)?;
+            if has_variances {
+                whole.scale(machine);
             }
-            if let Some(offsets) = &self.offsets {
-                whole.centre(offsets);
+            if !self.offsets.is_empty() {
+                whole.centre(&self.offsets);
             }
             whole.clip(rates, learns_variances);
-            let weights = rbm.parameters_mut().0;
+            self.step_whole(machine, &whole.weights, rates);
+        } else {
+            self.step_rectangles(machine, &evidence, needs_means, rates, gradient)?;
+        }
+        for (l, sparsity) in shaping.sparsity.iter().enumerate() {
+            let [positive, _] = &gradient.means[l + 1];
+            let bias = &mut gradient.whole.bias[l + 1];
+            sparsity.add(positive, &mut self.activity[l], bias, is_first);
+        }
+        self.step_layers(machine, &gradient.whole, rates, learns_variances);
+        if let Some(most) = shaping.max_norm {
+            for l in 1..machine.n_layers() {
+                let weights = machine.weights_mut(l - 1);
+                constraint::limit_norms(weights, most, &mut gradient.whole.norms);
+            }
+        }
+        machine.refresh();
+        if let (Some(averaging), Some(average)) = (shaping.averaging, &mut self.average) {
+            averaging.add(machine, average, rates.update, shaping.updates);
+        }
+        Ok(())
+    }
+
+    /// Steps the weights along the whole gradient.
+    fn step_whole(&mut self, machine: &mut impl Layered, gradient: &[Matrix], rates: Rates) {
+        for (l, gradient) in gradient.iter().enumerate() {
+            let weights = machine.weights_mut(l);
             for i in 0..weights.rows() {
                 dispatch(Step {
-                    gradient: whole.weights.row(i),
-                    first: self.first.weights[0].row_mut(i),
+                    gradient: gradient.row(i),
+                    first: self.first.weights[l].row_mut(i),
                     second: match &mut self.second {
-                        Some(second) => second.weights[0].row_mut(i),
+                        Some(second) => second.weights[l].row_mut(i),
                         None => &mut [],
                     },
                     parameter: weights.row_mut(i),
                     rates,
                 });
             }
-        } else {
-            let (weights, visible, hidden) = rbm.parameters_mut();
-            corrections.begin(visible.len(), hidden.len());
-            let (first, second) = (&mut self.first.weights[0], &mut self.second);
-            let labels = beside.labels;
-            let mut update = |centre| {
-                let second = second.as_mut().map(|x| &mut x.weights[0]);
-                update_weights(statistics, labels, weights, first, second, centre, rates);
+        }
+    }
+
+    /// Steps the weights while their statistics are in cache, and collects the gradients of the
+    /// biases.
+    fn step_rectangles(
+        &mut self,
+        machine: &mut impl Undirected,
+        evidence: &Evidence<'_>,
+        needs_means: bool,
+        rates: Rates,
+        gradient: &mut Gradient,
+    ) -> Result<()> {
+        let Gradient {
+            tables,
+            corrections,
+            whole,
+            ..
+        } = gradient;
+        let labels = evidence.beside.labels;
+        if let Some(labels) = labels.filter(|_| needs_means) {
+            labels.add_bias(&mut whole.bias[0]);
+        }
+        let last = machine.n_layers() - 1;
+        if self.offsets.is_empty() {
+            let mut weights = || {
+                (0..last).try_for_each(|l| {
+                    self.step_connection(machine, l, evidence, None, rates, tables)
+                })
             };
-            if let Some(labels) = labels.filter(|_| needs_means) {
-                labels.add_bias(&mut whole.visible);
+            if needs_means {
+                return weights();
             }
-            match &self.offsets {
-                None if needs_means => update(None),
-                None => {
-                    let sums = || {
-                        statistics.add_visible_sums(&mut whole.visible);
-                        statistics.add_hidden_sums(&mut whole.hidden);
-                        if let Some(labels) = labels {
-                            labels.add_bias(&mut whole.visible);
-                        }
-                    };
-                    rayon::join(|| update(None), sums);
+            let sums = || {
+                evidence.add_sums(&mut whole.bias);
+                if let Some(labels) = labels {
+                    labels.add_bias(&mut whole.bias[0]);
                 }
-                Some(offsets) => {
-                    let centre = TileCentre {
-                        offsets,
-                        visible: &whole.visible,
-                        hidden: &whole.hidden,
-                        corrections,
-                        at: [0, 0],
-                    };
-                    update(Some(centre));
-                    corrections.finish(&mut whole.visible, &mut whole.hidden);
-                }
-            }
+            };
+            return rayon::join(weights, sums).0;
         }
-        if let Some(sparsity) = shaping.sparsity {
-            let [positive, _] = &means.hidden;
-            sparsity.add(
-                positive,
-                &mut self.activity,
-                &mut whole.hidden,
-                rates.update == 1,
-            );
-        }
+        whole.keep_ordinary();
+        let offsets = std::mem::take(&mut self.offsets);
+        let stepped = (0..last).try_for_each(|l| {
+            let visible = &whole.ordinary[l];
+            let hidden = &whole.ordinary[l + 1];
+            corrections.begin(visible.len(), hidden.len());
+            let centre = TileCentre {
+                offsets: [&offsets[l], &offsets[l + 1]],
+                visible,
+                hidden,
+                corrections,
+                at: [0, 0],
+            };
+            self.step_connection(machine, l, evidence, Some(centre), rates, tables)?;
+            let (lower, upper) = whole.bias.split_at_mut(l + 1);
+            corrections.finish(&mut lower[l], &mut upper[0]);
+            Ok(())
+        });
+        self.offsets = offsets;
+        stepped
+    }
+
+    /// Steps the weights of connection `l`.
+    fn step_connection(
+        &mut self,
+        machine: &mut impl Undirected,
+        l: usize,
+        evidence: &Evidence<'_>,
+        centre: Option<TileCentre<'_>>,
+        rates: Rates,
+        tables: &mut PhaseTables,
+    ) -> Result<()> {
+        let phases = (evidence.phases)(l);
+        let statistics = statistics(machine, l, evidence, &phases, tables)?;
+        update_weights(
+            &statistics,
+            evidence.beside.labels,
+            machine.weights_mut(l),
+            &mut self.first.weights[l],
+            self.second.as_mut().map(|x| &mut x.weights[l]),
+            centre,
+            rates,
+        );
+        Ok(())
+    }
+
+    /// Steps the biases and log-variances of every layer.
+    fn step_layers(
+        &mut self,
+        machine: &mut impl Layered,
+        whole: &Whole,
+        rates: Rates,
+        learns_variances: bool,
+    ) {
         let of_variances = Rates {
             learning_rate: rates.learning_rate * rates.variance_rate,
             ..rates
         };
-        let [visible_variances, hidden_variances] = &whole.variances;
-        let (first, mut second) = (&mut self.first, self.second.as_mut());
-        let mut step = |gradient: &[f32],
-                        parameter: &mut [f32],
-                        rates: Rates,
-                        part: fn(&mut Parameters) -> &mut [f32]| {
-            dispatch(Step {
-                gradient,
-                first: part(first),
-                second: second.as_deref_mut().map_or(&mut [], part),
-                parameter,
-                rates: rates.without_decay(),
-            });
-        };
-        let (_, visible, hidden) = rbm.parameters_mut();
-        step(&whole.visible, visible, rates, |x| &mut x.bias[0]);
-        step(&whole.hidden, hidden, rates, |x| &mut x.bias[1]);
-        if learns_variances {
-            let (visible, hidden) = rbm.log_variances_mut();
-            step(&visible_variances.gradient, visible, of_variances, |x| {
-                &mut x.log_variance[0]
-            });
-            step(&hidden_variances.gradient, hidden, of_variances, |x| {
-                &mut x.log_variance[1]
-            });
+        for (l, gradient) in whole.bias.iter().enumerate() {
+            self.step_vector(machine.bias_mut(l), gradient, rates, |x| &mut x.bias[l]);
+            if learns_variances {
+                let gradient = &whole.variances[l].gradient;
+                let parameter = machine.log_variance_mut(l);
+                self.step_vector(parameter, gradient, of_variances, |x| {
+                    &mut x.log_variance[l]
+                });
+            }
         }
-        if let Some(most) = shaping.max_norm {
-            constraint::limit_norms(rbm.parameters_mut().0, most, &mut whole.norms);
+    }
+
+    /// Steps a vector, which has no decay.
+    fn step_vector(
+        &mut self,
+        parameter: &mut [f32],
+        gradient: &[f32],
+        rates: Rates,
+        part: impl Fn(&mut Parameters) -> &mut [f32],
+    ) {
+        dispatch(Step {
+            gradient,
+            first: part(&mut self.first),
+            second: self.second.as_mut().map_or(&mut [], |x| part(x)),
+            parameter,
+            rates: rates.without_decay(),
+        });
+    }
+
+    /// One step of connection `l`, by which a layer predicts the next, along `V' D` and the sums of
+    /// `D`, what the prediction lacks: fused as [`Self::step`] is. `by_look_up` allows fixed point.
+    pub(in crate::train) fn step_directed(
+        &mut self,
+        l: usize,
+        (weights, bias): (&mut Matrix, &mut [f32]),
+        phase: Phase<'_>,
+        by_look_up: bool,
+        (rates, max_norm): (Rates, Option<f32>),
+        gradient: &mut Gradient,
+    ) -> Result<()> {
+        let phases = [phase];
+        let Gradient { tables, whole, .. } = gradient;
+        let mut statistics = Statistics::new(&phases, weights.rows(), weights.columns())?;
+        if by_look_up {
+            statistics = statistics.by_look_up(tables);
         }
-        rbm.refresh();
-        if let (Some(averaging), Some(average)) = (shaping.averaging, &mut self.average) {
-            averaging.add(rbm, average, rates.update, shaping.updates);
+        let second = self.second.as_mut().map(|x| &mut x.weights[l]);
+        let first = &mut self.first.weights[l];
+        update_weights(&statistics, None, weights, first, second, None, rates);
+        let sums = &mut whole.norms;
+        sums.clear();
+        sums.resize(bias.len(), 0.0);
+        phase.hidden.add_column_sums(phase.weight, sums);
+        self.step_vector(bias, sums, rates, |x| &mut x.bias[l + 1]);
+        if let Some(most) = max_norm {
+            constraint::limit_norms(weights, most, sums);
         }
         Ok(())
     }
 }
 
-/// Steps the weights rectangle by rectangle; the gradient of those of labels comes on top where rectangles meet them.
-pub(in crate::train) fn update_weights(
-    statistics: &Statistics<'_>,
-    labels: Option<&LabelGradient>,
-    weights: &mut Matrix,
-    first: &mut Matrix,
-    second: Option<&mut Matrix>,
-    centre: Option<TileCentre<'_>>,
-    rates: Rates,
-) {
-    let update = |mut tile: Tile<'_>,
-                  [parameter, first]: [MatrixViewMut<'_>; 2],
-                  second: Option<MatrixViewMut<'_>>| {
-        if let Some(labels) = labels {
-            labels.add_to_tile(&mut tile, [parameter.rows(), parameter.columns()]);
-        }
-        dispatch(StepTile {
-            gradient: tile.values,
-            stride: tile.stride,
-            first,
-            second,
-            parameter,
-            centre: centre.map(|centre| TileCentre {
-                at: tile.at,
-                ..centre
-            }),
-            rates,
-        });
-    };
-    let (weights, first) = (weights.view_mut(), first.view_mut());
-    match second {
-        None => for_each_tile(statistics, [weights, first], &|tile, [w, s]| {
-            update(tile, [w, s], None);
-        }),
-        Some(second) => {
-            let second = second.view_mut();
-            for_each_tile(statistics, [weights, first, second], &|tile, [w, s, q]| {
-                update(tile, [w, s], Some(q));
-            });
-        }
-    }
-}
+/// Names in files.
+const FIRST: &str = "training.velocity";
+const SECOND: &str = "training.second";
+const PARAMETERS: &str = "training.parameters";
+const OFFSET: &str = "training.offset";
+const ACTIVITY: &str = "training.activity";
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::{product::Phase, train::step::Rule};
-
-    const RATES: Rates = Rates {
-        rule: Rule::Momentum,
-        learning_rate: 0.5,
-        momentum: 0.25,
-        weight_decay: 0.0,
-        l1_decay: 0.0,
-        gradient_clip: None,
-        variance_rate: 0.0,
-        update: 2,
-    };
-
-    #[test]
-    fn clipping_shortens_the_gradient_and_else_changes_nothing() {
-        let v = Matrix::from_fn(4, 150, |i, j| ((i + j) % 3) as f32);
-        let h = Matrix::from_fn(4, 70, |i, j| ((i * j) % 5) as f32);
-        let phases = [Phase {
-            visible: (&v).into(),
-            hidden: (&h).into(),
-            weight: 0.25,
-        }];
-        let statistics = Statistics::new(&phases, 150, 70).unwrap();
-        let run = |clip| {
-            let mut rbm = Rbm::bernoulli(150, 70);
-            let mut optimizer = Optimizer::new(&rbm);
-            let rates = Rates {
-                gradient_clip: clip,
-                ..RATES
-            };
-            optimizer
-                .step(
-                    &mut rbm,
-                    &statistics,
-                    Beside::default(),
-                    rates,
-                    Shaping::default(),
-                    &mut Gradient::default(),
-                )
-                .unwrap();
-            (rbm, optimizer.first)
-        };
-        let (free, _) = run(None);
-        assert_eq!(run(Some(1e9)).0, free);
-        let (_, clipped) = run(Some(2.0));
-        let square = |x: &[f32]| x.iter().map(|x| f64::from(*x).powi(2)).sum::<f64>();
-        let norm = (square(clipped.weights[0].padded())
-            + square(&clipped.bias[0])
-            + square(&clipped.bias[1]))
-        .sqrt();
-        assert!(
-            (norm - 0.5 * 2.0).abs() < 1e-5,
-            "learning rate 0.5 x clipped norm 2, not {norm}"
-        );
-    }
-
-    /// What is beside the statistics of labels goes into rectangles as into the whole gradient, also where labels lie in two rectangles,
-    /// centred or not. Sums of the centred biases have another order: 2^-24 of sums below 2^7, times some tens of additions.
-    #[test]
-    fn label_gradients_are_the_same_by_rectangles_and_in_one_piece() {
-        let (n, m, samples) = (270, 200, 40);
-        let v = crate::bits::BitMatrix::from_fn(samples, n, |i, j| (i * 5 + j * 3) % 7 < 3);
-        let h = Matrix::from_fn(samples, m, |i, j| ((i * 3 + j) % 5) as f32 / 5.0);
-        let dense = Matrix::from_fn(samples, n, |i, j| f32::from(v.get(i, j)));
-        let labels = LabelGradient {
-            first: 250,
-            weights: Matrix::from_fn(20, m, |i, j| (i * 7 + j) as f32 / 100.0),
-            bias: (0..20).map(|i| i as f32 / 10.0 - 0.7).collect(),
-        };
-        for visible in [(&v).into(), (&dense).into()] {
-            for centering in [None, Some(Centering::default())] {
-                let phases = [Phase {
-                    visible,
-                    hidden: (&h).into(),
-                    weight: 1.0 / samples as f32,
-                }];
-                let statistics = Statistics::new(&phases, n, m).unwrap();
-                let run = |gradient_clip, labels| {
-                    let mut rbm = Rbm::bernoulli(n, m);
-                    let mut optimizer = Optimizer::new(&rbm);
-                    optimizer.offsets = centering.map(|c| Offsets::new(c, &rbm, &vec![0.4; n]));
-                    let rates = Rates {
-                        gradient_clip,
-                        ..RATES
-                    };
-                    let beside = Beside {
-                        labels,
-                        ..Beside::default()
-                    };
-                    let shaping = Shaping {
-                        centering,
-                        ..Shaping::default()
-                    };
-                    let gradient = &mut Gradient::default();
-                    optimizer
-                        .step(&mut rbm, &statistics, beside, rates, shaping, gradient)
-                        .unwrap();
-                    rbm
-                };
-                let distance = |a: &Rbm, b: &Rbm| {
-                    let all = |x: &Rbm| {
-                        let biases = x.visible().bias.iter().chain(&x.hidden().bias);
-                        biases.copied().chain(x.weights().elements()).collect()
-                    };
-                    let (a, b): (Vec<f32>, Vec<f32>) = (all(a), all(b));
-                    let gaps = a.iter().zip(&b).map(|(a, b)| (a - b).abs());
-                    gaps.fold(0.0, f32::max)
-                };
-                let by_rectangles = run(None, Some(&labels));
-                let in_one_piece = run(Some(1e9), Some(&labels));
-                assert!(distance(&by_rectangles, &in_one_piece) < 1e-3);
-                assert!(distance(&by_rectangles, &run(None, None)) > 0.1);
-            }
-        }
-    }
-
-    /// Both ways, by rectangles and in one piece, against the definition `sum_p weight_p (V_p - mu)'(H_p - lambda)` and what follows for biases.
-    #[test]
-    fn centred_steps_are_those_of_the_definition() {
-        for (n, m, samples) in [(3, 2, 4), (150, 70, 9), (300, 200, 70)] {
-            let v = Matrix::from_fn(samples, n, |i, j| f32::from((i * 5 + j * 3) % 7 < 3));
-            let h = Matrix::from_fn(samples, m, |i, j| ((i * 3 + j) % 5) as f32 / 5.0);
-            let model_v = Matrix::from_fn(samples, n, |i, j| f32::from((i + j * 2) % 5 < 2));
-            let model_h = Matrix::from_fn(samples, m, |i, j| ((i * 2 + j) % 9) as f32 / 9.0);
-            let weight = 1.0 / samples as f32;
-            let phases =
-                [(&v, &h, weight), (&model_v, &model_h, -weight)].map(|(v, h, weight)| Phase {
-                    visible: v.into(),
-                    hidden: h.into(),
-                    weight,
-                });
-            let statistics = Statistics::new(&phases, n, m).unwrap();
-            let offsets = Offsets {
-                visible: (0..n).map(|i| 0.3 + 0.01 * (i % 50) as f32).collect(),
-                hidden: (0..m).map(|j| 0.8 - 0.01 * (j % 60) as f32).collect(),
-            };
-            let mut expected = Matrix::zeros(n, m);
-            let (mut db, mut dc) = (vec![0.0; n], vec![0.0; m]);
-            for (v, h, weight) in [(&v, &h, weight), (&model_v, &model_h, -weight)] {
-                for s in 0..samples {
-                    for (i, db) in db.iter_mut().enumerate() {
-                        *db += weight * v.row(s)[i];
-                        let centred = weight * (v.row(s)[i] - offsets.visible[i]);
-                        for j in 0..m {
-                            expected.row_mut(i)[j] += centred * (h.row(s)[j] - offsets.hidden[j]);
-                        }
-                    }
-                    for (dc, h) in dc.iter_mut().zip(h.row(s)) {
-                        *dc += weight * h;
-                    }
-                }
-            }
-            for (i, db) in db.iter_mut().enumerate() {
-                for (j, dc) in dc.iter_mut().enumerate() {
-                    *db -= expected.row(i)[j] * offsets.hidden[j];
-                    *dc -= expected.row(i)[j] * offsets.visible[i];
-                }
-            }
-            for gradient_clip in [None, Some(1e9)] {
-                let mut rbm = Rbm::bernoulli(n, m);
-                let mut optimizer = Optimizer {
-                    offsets: Some(offsets.clone()),
-                    ..Optimizer::new(&rbm)
-                };
-                let rates = Rates {
-                    gradient_clip,
-                    learning_rate: 1.0,
-                    ..RATES
-                };
-                let shaping = Shaping {
-                    centering: Some(Centering {
-                        rate: 0.0,
-                        ..Centering::default()
-                    }),
-                    ..Shaping::default()
-                };
-                let (beside, gradient) = (Beside::default(), &mut Gradient::default());
-                optimizer
-                    .step(&mut rbm, &statistics, beside, rates, shaping, gradient)
-                    .unwrap();
-                // Sums of some hundred terms of order one in f32; fixed point of hidden means adds 1e-4 a sample.
-                let close = |a: f32, b: f32| (a - b).abs() < 2e-3;
-                let step = &optimizer.first;
-                assert!(
-                    step.weights[0]
-                        .elements()
-                        .zip(expected.elements())
-                        .all(|(a, b)| close(a, b))
-                );
-                assert!(
-                    step.bias[0].iter().zip(&db).all(|(a, b)| close(*a, *b)),
-                    "{n} x {m}"
-                );
-                assert!(
-                    step.bias[1].iter().zip(&dc).all(|(a, b)| close(*a, *b)),
-                    "{n} x {m}"
-                );
-            }
-        }
-    }
-}
+mod tests;

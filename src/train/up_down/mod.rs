@@ -18,7 +18,6 @@ mod update;
 pub use options::{MAX_MEMORY_STEPS, UpDownOptions};
 
 use super::{
-    negative::delta::Delta,
     parameters::Parameters,
     run::{At, Batch, Done, Learner, Learning, Run, Stop},
     step::{gradient::Gradient, optimizer::Optimizer},
@@ -51,11 +50,11 @@ pub type UpDown = Run<UpDownLearner>;
 
 /// What updates remember of one directed pair.
 #[derive(Clone, Debug, PartialEq)]
-struct PairVelocity {
+struct PairOptimizers {
     /// Of `W'` and of the lower layer's bias.
-    generative: Parameters,
+    generative: Optimizer,
     /// Of `R` and of the upper layer's bias.
-    recognition: Parameters,
+    recognition: Optimizer,
 }
 
 /// A deep belief network that learns by the up-down algorithm.
@@ -64,7 +63,7 @@ pub struct UpDownLearner {
     dbn: Dbn,
     options: UpDownOptions,
     /// Of the directed pairs, lowest first.
-    pairs: Vec<PairVelocity>,
+    pairs: Vec<PairOptimizers>,
     /// Of the top pair.
     optimizer: Optimizer,
     /// States of the layers `1 ..= L-1`, without the label.
@@ -76,7 +75,6 @@ pub struct UpDownLearner {
     negative: [BitMatrix; 2],
     /// By layer: predictions, then their errors.
     errors: Vec<Matrix>,
-    delta: Delta,
     gradient: Gradient,
     buffers: Propagation,
 }
@@ -108,9 +106,9 @@ impl Learner for UpDownLearner {
         let bits = |n: &usize| BitMatrix::zeros(batch, *n);
         let pairs = dbn.directed().iter().map(|pair| {
             let (n, m) = (pair.below().size(), pair.above().size());
-            PairVelocity {
-                generative: Parameters::directed(m, n),
-                recognition: Parameters::directed(n, m),
+            PairOptimizers {
+                generative: directed(m, n),
+                recognition: directed(n, m),
             }
         });
         Ok(Self {
@@ -121,7 +119,6 @@ impl Learner for UpDownLearner {
             positive: states(),
             negative: states(),
             errors: layers.iter().map(|&n| Matrix::zeros(batch, n)).collect(),
-            delta: Delta::default(),
             gradient: Gradient::default(),
             buffers: Propagation::default(),
             dbn,
@@ -179,11 +176,11 @@ impl Learner for UpDownLearner {
         for (l, pair) in self.pairs.iter().enumerate() {
             for (direction, velocity) in pair.directions() {
                 let [weights, bias] = names(direction, l);
-                out(&weights, (&velocity.weights[0]).into());
-                out(&bias, velocity.bias[1].as_slice().into());
+                out(&weights, (&velocity.first.weights[0]).into());
+                out(&bias, velocity.first.bias[1].as_slice().into());
             }
         }
-        self.optimizer.first.visit("training.velocity", out);
+        self.optimizer.visit(self.dbn.top(), out);
     }
 
     fn restore(&mut self, saved: &mut Saved) -> Result<()> {
@@ -193,20 +190,28 @@ impl Learner for UpDownLearner {
                 ("recognition", &mut pair.recognition),
             ] {
                 let [weights, bias] = names(direction, l);
-                saved.matrix_into(&weights, &mut velocity.weights[0])?;
-                saved.vector_into(&bias, &mut velocity.bias[1])?;
+                saved.matrix_into(&weights, &mut velocity.first.weights[0])?;
+                saved.vector_into(&bias, &mut velocity.first.bias[1])?;
             }
         }
-        self.optimizer.first.restore("training.velocity", saved)
+        self.optimizer.restore(self.dbn.parts_mut().1, saved)
     }
 }
 
-impl PairVelocity {
-    fn directions(&self) -> [(&'static str, &Parameters); 2] {
+impl PairOptimizers {
+    fn directions(&self) -> [(&'static str, &Optimizer); 2] {
         [
             ("generative", &self.generative),
             ("recognition", &self.recognition),
         ]
+    }
+}
+
+/// Of one direction of a pair.
+fn directed(senders: usize, receivers: usize) -> Optimizer {
+    Optimizer {
+        first: Parameters::directed(senders, receivers),
+        ..Optimizer::default()
     }
 }
 

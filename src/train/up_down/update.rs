@@ -6,14 +6,18 @@ use crate::{
     error::Result,
     matrix::Matrix,
     model::layer_draws,
-    product::{Phase, Statistics, Tail},
+    product::{Phase, Tail},
     rng::{Draws, MAX_STEP, Site},
     states::Input,
     train::{
         Schedule,
-        negative::delta::to_error,
+        negative::delta::{self, to_error},
         run::{At, Batch},
-        step::{gradient::Beside, optimizer::Shaping, rule::Rates},
+        step::{
+            gradient::{Beside, Evidence, Phases},
+            optimizer::Shaping,
+            rule::Rates,
+        },
     },
 };
 
@@ -90,7 +94,7 @@ impl UpDownLearner {
         let [generative, recognition, of_top] = self.rates(at);
         let (pairs, top) = self.dbn.parts_mut();
         for (l, pair) in pairs.iter_mut().enumerate() {
-            let velocity = &mut self.pairs[l];
+            let memory = &mut self.pairs[l];
             // Wake: the lower layer predicted from the upper one.
             let target = match l {
                 0 => batch.states,
@@ -101,9 +105,11 @@ impl UpDownLearner {
             pair.below_from_above(source, mean(error, rows), &mut self.buffers)?;
             to_error(target, error);
             if let Some(parameters) = pair.generative_mut() {
-                let velocity = &mut velocity.generative;
-                self.delta
-                    .step(source, error, parameters, velocity, generative)?;
+                let phase = delta::phase(source, error);
+                let (rates, gradient) = ((generative, None), &mut self.gradient);
+                memory
+                    .generative
+                    .step_directed(0, parameters, phase, true, rates, gradient)?;
             }
             // Sleep: the upper layer predicted from the lower one.
             let [source, target] =
@@ -111,9 +117,11 @@ impl UpDownLearner {
             let error = &mut self.errors[l + 1];
             pair.above_from_below(source, mean(error, rows), &mut self.buffers)?;
             to_error(target, error);
-            let (parameters, velocity) = (pair.recognition_mut(), &mut velocity.recognition);
-            self.delta
-                .step(source, error, parameters, velocity, recognition)?;
+            let (parameters, phase) = (pair.recognition_mut(), delta::phase(source, error));
+            let (rates, gradient) = ((recognition, None), &mut self.gradient);
+            memory
+                .recognition
+                .step_directed(0, parameters, phase, true, rates, gradient)?;
             pair.refresh();
         }
         let weight = 1.0 / rows as f32;
@@ -123,17 +131,15 @@ impl UpDownLearner {
             hidden: h.view_rows(0..rows).into(),
             weight,
         });
-        let statistics = Statistics::new(&phases, top.n_visible(), top.n_hidden())?;
+        let phases = |_| Phases::pair(phases[0], phases[1]);
+        let evidence = Evidence {
+            phases: &phases,
+            beside: Beside::default(),
+            paired: false,
+        };
         let (shaping, gradient) = (Shaping::default(), &mut self.gradient);
-        let optimizer = &mut self.optimizer;
-        optimizer.step(
-            top,
-            &statistics,
-            Beside::default(),
-            of_top,
-            shaping,
-            gradient,
-        )
+        self.optimizer
+            .step(top, evidence, of_top, shaping, gradient)
     }
 
     /// Of the generative, the recognition and the top weights.
@@ -268,10 +274,10 @@ mod tests {
             let source = run.wake[l].to_matrix();
             let velocity = &run.pairs[l];
             let mean = mean_of(pair, &source, false);
-            assert_step(&velocity.generative, &source, &target, &mean);
+            assert_step(&velocity.generative.first, &source, &target, &mean);
             let (source, target) = (run.sleep[l].to_matrix(), run.sleep[l + 1].to_matrix());
             let mean = mean_of(pair, &source, true);
-            assert_step(&velocity.recognition, &source, &target, &mean);
+            assert_step(&velocity.recognition.first, &source, &target, &mean);
         }
         let [positive, negative] =
             [&run.positive, &run.negative].map(|x| [x[0].to_matrix(), x[1].to_matrix()]);

@@ -347,7 +347,6 @@ const NO_FLAGS: &[(&str, &[&str])] = &[
     ),
     ("--pretraining-rate=-1", &["rate"]),
     ("--steps at:0=1,5=2", &["--steps"]),
-    ("--optimizer adam", &["optimizer", "nesterov"]),
     ("--sparsity 0.1,0.1,0.1", &["sparsity", "2"]),
     ("--sparsity-cost 0.1", &["--sparsity-cost"]),
     ("--centering-rate 0.1", &["--centering-rate"]),
