@@ -357,7 +357,7 @@ mod tests {
         for change in [
             |x: &mut Learning| x.optimizer = Rule::ADAM,
             |x: &mut Learning| x.gradient_clip = Some(0.05),
-            |x: &mut Learning| x.max_norm = Some(0.1),
+            |x: &mut Learning| x.max_norm = Some(0.02),
             |x: &mut Learning| x.averaging = Some(Averaging::Last(0.5)),
         ] {
             let mut learning = base.clone();
@@ -369,14 +369,15 @@ mod tests {
             }
             let stored = run.result().into_owned();
             let mut resumed = DbmTraining::resumed(stored, run.state(), &data).unwrap();
-            for _ in 5..9 {
+            for _ in 5..12 {
                 for run in [&mut run, &mut plain, &mut resumed] {
                     assert_eq!(run.update(&data).unwrap(), Done::Updated);
                 }
             }
             assert_eq!(run.result(), resumed.result());
             assert_eq!(run.model(), resumed.model());
-            assert_ne!(run.result(), plain.result());
+            let which = &run.options().learning;
+            assert!(run.result() != plain.result(), "{which:?}");
         }
     }
 }
