@@ -159,8 +159,9 @@ fn centred_steps_are_those_of_the_definition() {
                 for (i, db) in db.iter_mut().enumerate() {
                     *db += weight * v.row(s)[i];
                     let centred = weight * (v.row(s)[i] - offsets[0][i]);
-                    for j in 0..m {
-                        expected.row_mut(i)[j] += centred * (h.row(s)[j] - offsets[1][j]);
+                    let hidden = h.row(s).iter().zip(&offsets[1]);
+                    for (to, (h, offset)) in expected.row_mut(i).iter_mut().zip(hidden) {
+                        *to += centred * (h - offset);
                     }
                 }
                 for (dc, h) in dc.iter_mut().zip(h.row(s)) {
