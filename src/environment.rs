@@ -4,6 +4,7 @@
 //! HARMONIUM_ISA       portable | avx2 | avx512           simd::set_isa
 //! HARMONIUM_PRODUCT   automatic | dense | lookup         product::set_route
 //! HARMONIUM_GEMM      native | matrixmultiply | blas     product::set_provider
+//! RAYON_NUM_THREADS   threads; 0: one a core             threads::set
 //! ```
 //!
 //! Each is read once, when it is first needed, and what code chooses goes before it.
@@ -12,6 +13,7 @@ use crate::{
     error::{Error, Result},
     product::{Provider, Route},
     simd::Isa,
+    threads,
 };
 use std::sync::OnceLock;
 
@@ -32,7 +34,7 @@ fn read() -> Result<()> {
     Isa::from_environment()?;
     Route::from_environment()?;
     Provider::from_environment()?;
-    Ok(())
+    threads::check_environment()
 }
 
 /// Name, expected and found of an error.

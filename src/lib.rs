@@ -31,14 +31,14 @@
 //!
 //! # Floors
 //! Each module knows only those below it: [`train`], [`evaluate`], [`checkpoint`]; [`model`]; [`product`]; [`dataset`]; [`kernel`]; [`states`]; [`units`],
-//! [`matrix`], [`bits`], [`rng`]; [`simd`]; [`error`].
+//! [`matrix`], [`bits`], [`rng`]; [`threads`]; [`simd`]; [`error`].
 //!
 //! # Notation
 //! `v` visible, `h` hidden, `W` `[n_visible x n_hidden]` row-major, `b` visible bias, `c` hidden bias, `beta` inverse temperature,
 //! `sigma` the logistic function. Layers are numbered from the visible one. Logarithms are natural, likelihoods in nats.
 //!
 //! # Threads
-//! Work runs on the rayon pool of the calling thread; `rayon::ThreadPool::install` chooses another.
+//! Work runs on the rayon pool of the calling thread, else on that of the process: [`threads`].
 
 pub mod bits;
 pub mod checkpoint;
@@ -57,6 +57,7 @@ pub mod simd;
 pub mod states;
 pub mod stop;
 pub mod tensor;
+pub mod threads;
 pub mod train;
 pub mod units;
 

@@ -5,8 +5,8 @@ use crate::{
     error::{Error, Result},
     matrix::Matrix,
     rng::{Draws, Site, philox4x32},
+    threads::{in_pool, prelude::*},
 };
-use rayon::prelude::*;
 use std::{fmt, str::FromStr};
 
 /// Rows that one task of the thread pool binarises.
@@ -71,9 +71,9 @@ pub(super) fn binarize(
 ) -> Option<BitMatrix> {
     match how {
         Binarization::None => {
-            let binary = (0..matrix.rows())
-                .into_par_iter()
-                .all(|i| matrix.row(i).iter().all(|&x| x == 0.0 || x == 1.0));
+            let rows = (0..matrix.rows()).into_par_iter();
+            let is_binary = |i| matrix.row(i).iter().all(|&x| x == 0.0 || x == 1.0);
+            let binary = in_pool(|| rows.all(is_binary));
             binary.then(|| pack(matrix, |_, row, words| threshold(row, 0.5, words)))
         }
         Binarization::Threshold(t) => Some(pack(matrix, |_, row, words| threshold(row, t, words))),
@@ -124,15 +124,15 @@ fn pack(matrix: &Matrix, fill: impl Fn(usize, &[f32], &mut [u64]) + Sync) -> Bit
         tiles.push(tile);
         rest = below;
     }
-    tiles
-        .into_par_iter()
-        .enumerate()
-        .for_each(|(task, mut tile)| {
+    let tiles = tiles.into_par_iter().enumerate();
+    in_pool(|| {
+        tiles.for_each(|(task, mut tile)| {
             for k in 0..tile.rows() {
                 let i = task * ROWS_PER_TASK + k;
                 fill(i, matrix.row(i), tile.row_mut(k));
             }
         });
+    });
     bits
 }
 

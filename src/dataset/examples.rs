@@ -8,8 +8,8 @@ use crate::{
     matrix::Matrix,
     rng::{HostRng, Stream},
     states::{Input, States},
+    threads::{in_pool, prelude::*},
 };
-use rayon::prelude::*;
 
 /// Examples `[len x columns]`: states of visible units, one example a row, with optional labels,
 /// weights and observed mask.
@@ -359,11 +359,13 @@ fn taken<T: Copy>(all: Option<&[T]>, indices: &[usize]) -> Option<Vec<T>> {
 
 /// Row, column and value of the first number that is NaN or infinite.
 fn first_not_finite(matrix: &Matrix) -> Option<(usize, usize, f32)> {
-    (0..matrix.rows()).into_par_iter().find_map_first(|i| {
-        let row = matrix.row(i);
+    let of_row = |i| {
+        let row: &[f32] = matrix.row(i);
         let j = row.iter().position(|x| !x.is_finite())?;
         Some((i, j, row[j]))
-    })
+    };
+    let rows = (0..matrix.rows()).into_par_iter();
+    in_pool(|| rows.find_map_first(of_row))
 }
 
 #[cfg(test)]

@@ -7,8 +7,8 @@ use super::source::{Source, hex};
 use crate::{
     error::{Error, Result},
     matrix::Matrix,
+    threads::{in_pool, prelude::*},
 };
-use rayon::prelude::*;
 
 /// Code of unsigned bytes, the only element type that is read.
 const UNSIGNED_BYTE: u8 = 0x08;
@@ -47,15 +47,15 @@ pub(super) fn from_bytes(rows: usize, columns: usize, bytes: &[u8]) -> Matrix {
     let grey: [f32; 256] = std::array::from_fn(|byte| byte as f32 / 255.0);
     let mut matrix = Matrix::zeros(rows, columns);
     let stride = matrix.stride();
-    matrix
-        .padded_mut()
-        .par_chunks_mut(stride)
-        .zip(bytes.par_chunks(columns))
-        .for_each(|(row, bytes)| {
+    let rows = matrix.padded_mut().par_chunks_mut(stride);
+    let rows = rows.zip(bytes.par_chunks(columns));
+    in_pool(|| {
+        rows.for_each(|(row, bytes)| {
             for (x, &byte) in row.iter_mut().zip(bytes) {
                 *x = grey[usize::from(byte)];
             }
         });
+    });
     matrix
 }
 

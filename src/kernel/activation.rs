@@ -187,7 +187,7 @@ mod tests {
     #[test]
     #[ignore = "tries all 2^32 floats: minutes"]
     fn every_f32() {
-        use rayon::prelude::*;
+        use crate::threads::prelude::*;
         for isa in Isa::available() {
             let worst = (0..1_u32 << 12)
                 .into_par_iter()

@@ -1,10 +1,9 @@
-//! The panel loop: a tile of products into scratch, its tail while it is in cache; tiles on rayon.
+//! The panel loop: a tile of products into scratch, its tail while it is in cache; tiles in parallel.
 
 use super::{
     Direction, Term,
     dense::{Operand, multiply, provider},
     expand::expand,
-    in_pool,
     lookup::{BLOCK, WIDTH},
     region::Region,
     registers::{self, Indices},
@@ -17,6 +16,7 @@ use crate::{
     rng::Draws,
     simd::dispatch,
     states::Input,
+    threads::{self, in_pool},
 };
 use std::{cell::RefCell, ops::Range};
 
@@ -270,11 +270,11 @@ impl Job<'_> {
         if columns > most_columns && (columns_first || rows <= most_rows) {
             let tiles = columns.div_ceil(most_columns);
             let (a, b) = region.split_columns(tiles / 2 * most_columns);
-            rayon::join(|| self.fill(a), || self.fill(b));
+            threads::join(|| self.fill(a), || self.fill(b));
         } else if rows > most_rows {
             let tiles = rows.div_ceil(most_rows);
             let (a, b) = region.split_rows(tiles / 2 * (most_rows / PANEL_ROWS));
-            rayon::join(|| self.fill(a), || self.fill(b));
+            threads::join(|| self.fill(a), || self.fill(b));
         } else {
             SCRATCH.with_borrow_mut(|scratch| self.tile(region, scratch));
         }

@@ -20,8 +20,8 @@ use crate::{
     matrix::{Aligned, Matrix, aligned},
     product::{Direction, active, quantize::Quantize, registers::Slab},
     simd::{Operation, Simd, dispatch},
+    threads::{in_pool, prelude::*},
 };
-use rayon::prelude::*;
 use std::{cell::RefCell, ops::Range};
 
 /// Side of a block of weights with one step.
@@ -76,7 +76,7 @@ impl FixedPoint {
         fixed
     }
 
-    /// Copies weights of the same shape anew. Blocks of rows run on rayon.
+    /// Copies weights of the same shape anew. Blocks of rows run in parallel.
     pub fn refresh(&mut self, weights: &Matrix) {
         assert_eq!(self.row_blocks, weights.rows().div_ceil(BLOCK));
         assert_eq!(self.column_blocks, weights.columns().div_ceil(BLOCK));
@@ -98,10 +98,14 @@ impl FixedPoint {
         };
         if self.down.is_empty() {
             let blocks = blocks.enumerate();
-            blocks.for_each(|(block, (up, steps))| quantize(block, up, &mut [], steps));
+            in_pool(|| {
+                blocks.for_each(|(block, (up, steps))| quantize(block, up, &mut [], steps));
+            });
         } else {
             let blocks = blocks.zip(self.down.par_chunks_mut(size)).enumerate();
-            blocks.for_each(|(block, ((up, steps), down))| quantize(block, up, down, steps));
+            in_pool(|| {
+                blocks.for_each(|(block, ((up, steps), down))| quantize(block, up, down, steps));
+            });
         }
     }
 

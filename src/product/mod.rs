@@ -4,7 +4,7 @@
 //! [`Term`] says what is multiplied; how is decided here and nowhere else:
 //!
 //! ```text
-//! propagate -> fused (tiles of rows x columns, on rayon) -> look-up (bits, where a Connection chose it), the same bits by
+//! propagate -> fused (tiles of rows x columns, in tasks) -> look-up (bits, where a Connection chose it), the same bits by
 //!                                                             registers: many rows, AVX-512
 //!                                                             active: few bits on, or few rows
 //!                                                             lookup: tables in memory, else
@@ -41,23 +41,19 @@ use crate::{
     matrix::Matrix,
     rng::Draws,
     states::{Input, States},
+    threads,
 };
 use std::ops::Range;
 
 /// Grows the scratch of every thread of the pool to what products of `samples` with `n_hidden` units need, so that later ones allocate
 /// nothing whichever thread meets them.
 pub(crate) fn warm_up(samples: usize, n_hidden: usize) {
-    rayon::broadcast(|_| {
+    threads::on_every_thread(|| {
         fused::warm_up();
         lookup::warm_up();
         dense::warm_up();
         outer::warm_up(samples, n_hidden);
     });
-}
-
-/// Runs `f` on a thread of the pool: the products within then meet it without a handover each.
-pub(crate) fn in_pool<R: Send>(f: impl FnOnce() -> R + Send) -> R {
-    rayon::scope(|_| f())
 }
 
 impl Input<'_> {

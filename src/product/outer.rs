@@ -13,6 +13,7 @@ use crate::{
     error::{Error, Result},
     matrix::{Aligned, Matrix, MatrixViewMut, aligned},
     states::Input,
+    threads,
 };
 use std::{cell::RefCell, ops::Range};
 
@@ -118,7 +119,7 @@ impl<'a> Statistics<'a> {
             };
         }
         let wide = registers::takes(self.n_visible);
-        rayon::join(
+        threads::join(
             || {
                 for (samples, phase) in samples.iter_mut().zip(self.phases) {
                     samples.fill(phase.hidden);
@@ -260,7 +261,7 @@ pub(crate) struct Tile<'a> {
 }
 
 /// Calls `then(tile, the same rectangle of each target)` for rectangles that cover the targets, which are `[n_visible x n_hidden]`
-/// each: `tile` holds the statistics of the rectangle. Rectangles run on rayon.
+/// each: `tile` holds the statistics of the rectangle. Rectangles run in parallel.
 pub(crate) fn for_each_tile<const N: usize>(
     statistics: &Statistics<'_>,
     targets: [MatrixViewMut<'_>; N],
@@ -302,7 +303,7 @@ fn fill_wide<const N: usize>(
         let at = hidden.len().div_ceil(WORD_BITS) / 2 * WORD_BITS;
         let middle = hidden.start + at;
         let (left, right) = split(targets, |x| x.split_at_column(at));
-        rayon::join(
+        threads::join(
             || fill_wide(statistics, units.clone(), hidden.start..middle, left, then),
             || fill_wide(statistics, units.clone(), middle..hidden.end, right, then),
         );
@@ -310,7 +311,7 @@ fn fill_wide<const N: usize>(
         let at = units.len().div_ceil(registers::MAX_ROWS) / 2 * registers::MAX_ROWS;
         let middle = units.start + at;
         let (upper, lower) = split(targets, |x| x.split_at_row(at));
-        rayon::join(
+        threads::join(
             || fill_wide(statistics, units.start..middle, hidden.clone(), upper, then),
             || fill_wide(statistics, middle..units.end, hidden.clone(), lower, then),
         );
@@ -360,7 +361,7 @@ fn fill<const N: usize>(
         let at = units.len().div_ceil(PANEL_UNITS) / 2 * PANEL_UNITS;
         let middle = units.start + at;
         let (upper, lower) = split(targets, |x| x.split_at_row(at));
-        rayon::join(
+        threads::join(
             || fill(statistics, units.start..middle, upper, then),
             || fill(statistics, middle..units.end, lower, then),
         );

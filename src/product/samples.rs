@@ -14,8 +14,8 @@ use crate::{
     matrix::{Aligned, aligned},
     simd::{Operation, Simd, dispatch},
     states::Input,
+    threads::{in_pool, prelude::*},
 };
-use rayon::prelude::*;
 
 /// Most that the integers of the samples of a block may add up to.
 const LARGEST_SUM: f32 = 32_700.0;
@@ -87,10 +87,9 @@ impl Samples {
             Input::Real(_) => (LARGEST_SUM / self.samples.min(BLOCK) as f32).floor(),
         };
         self.step = 1.0 / scale;
-        self.slabs[..blocks * slabs * size]
-            .par_chunks_mut(size)
-            .enumerate()
-            .for_each(|(at, slab)| {
+        let all = self.slabs[..blocks * slabs * size].par_chunks_mut(size);
+        in_pool(|| {
+            all.enumerate().for_each(|(at, slab)| {
                 let (block, first) = (at / slabs, at % slabs * WIDTH);
                 let rows = block * BLOCK..((block + 1) * BLOCK).min(h.rows());
                 dispatch(Quantize {
@@ -100,6 +99,7 @@ impl Samples {
                     slab,
                 });
             });
+        });
     }
 
     /// Blocks of samples.

@@ -224,10 +224,7 @@ fn threads_do_not_change_a_bit() {
     let x = BitMatrix::from_fn(300, 784, |i, j| (i * 3 + j * 7) % 5 < 2);
     let bias = vec![0.1; 500];
     let run = |threads| {
-        let pool = rayon::ThreadPoolBuilder::new()
-            .num_threads(threads)
-            .build()
-            .unwrap();
+        let pool = crate::threads::Pool::new(threads).unwrap();
         pool.install(|| {
             let mut mean = Matrix::zeros(300, 500);
             let mut sums = vec![0.0; 500];

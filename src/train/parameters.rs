@@ -5,8 +5,8 @@ use crate::{
     matrix::Matrix,
     model::{Dbm, Layer, Network, Rbm},
     tensor::{Saved, Tensor},
+    threads::prelude::*,
 };
-use rayon::prelude::*;
 use std::ops::Range;
 
 /// Elements that one lane of a sum takes in turn.

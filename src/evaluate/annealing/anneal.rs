@@ -17,9 +17,9 @@ use crate::{
     model::{Layer, Rbm, dot},
     product::{Propagation, Tail, warm_up},
     rng::{Draws, Site},
+    threads::{in_pool, prelude::*},
     units::Kind,
 };
-use rayon::prelude::*;
 use std::ops::ControlFlow;
 
 /// Called with the temperatures done and all; stops the work if it breaks.
@@ -244,15 +244,13 @@ impl<'a> Anneal<'a> {
         }
         let rise = f64::from(high) - f64::from(low);
         let (v, difference) = (&self.v, &self.difference);
-        self.log_weights
-            .par_iter_mut()
-            .zip(&mut self.increments)
-            .enumerate()
-            .with_min_len(ROWS_A_TASK)
-            .for_each(|(s, (weight, increment))| {
-                *increment += rise * dot(v.into(), s, difference);
-                *weight += *increment;
-            });
+        let add = |(s, (weight, increment)): (usize, (&mut f64, &mut f64))| {
+            *increment += rise * dot(v.into(), s, difference);
+            *weight += *increment;
+        };
+        let weights = self.log_weights.par_iter_mut().zip(&mut self.increments);
+        let weights = weights.enumerate().with_min_len(ROWS_A_TASK);
+        in_pool(|| weights.for_each(add));
         Ok(())
     }
 

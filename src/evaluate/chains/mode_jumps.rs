@@ -3,8 +3,8 @@
 use crate::{
     bits::BitView,
     error::{Error, Result},
+    threads::{in_pool, prelude::*},
 };
-use rayon::prelude::*;
 
 /// Row of `templates` that is nearest to each row of `states` in Hamming distance; of equally near ones the first. Which template stands for which mode
 /// or class is the caller's to say. Cost: a pass over the words of both for each pair.
@@ -23,14 +23,12 @@ pub fn nearest_templates(states: BitView<'_>, templates: BitView<'_>) -> Result<
         let pairs = states.row(s).iter().zip(templates.row(t));
         pairs.map(|(a, b)| (a ^ b).count_ones()).sum()
     };
-    Ok((0..states.rows())
-        .into_par_iter()
-        .map(|s| {
-            (0..templates.rows())
-                .min_by_key(|&t| distance(s, t))
-                .unwrap_or(0)
-        })
-        .collect())
+    let nearest = (0..states.rows()).into_par_iter().map(|s| {
+        (0..templates.rows())
+            .min_by_key(|&t| distance(s, t))
+            .unwrap_or(0)
+    });
+    Ok(in_pool(|| nearest.collect()))
 }
 
 /// Counts how often each of many chains changes its label, be it a mode, a class or a nearest template.

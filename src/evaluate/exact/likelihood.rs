@@ -5,8 +5,8 @@ use crate::{
     kernel::reduce::mean_and_standard_error,
     model::{Rbm, for_each_sent},
     states::Input,
+    threads::{in_pool, prelude::*},
 };
-use rayon::prelude::*;
 use std::ops::ControlFlow;
 
 /// `F(v)` of each row at `beta = 1`, every sum in f64. Cost: a dense product in f64, several times that of
@@ -23,18 +23,17 @@ pub fn exact_free_energies<'a>(rbm: &Rbm, v: impl Into<Input<'a>>) -> Result<Vec
             v.columns(),
         ));
     }
-    Ok((0..v.rows())
-        .into_par_iter()
-        .map(|s| {
-            let mut input: Vec<f64> = rbm.hidden().bias.iter().map(|&c| f64::from(c)).collect();
-            for_each_sent(rbm.visible(), v, s, |i, x| {
-                for (y, &w) in input.iter_mut().zip(rbm.weights().row(i)) {
-                    *y += x * f64::from(w);
-                }
-            });
-            -rbm.visible().own_term(v, s) - rbm.hidden().log_partition(&input, 1.0)
-        })
-        .collect())
+    let of_row = |s| {
+        let mut input: Vec<f64> = rbm.hidden().bias.iter().map(|&c| f64::from(c)).collect();
+        for_each_sent(rbm.visible(), v, s, |i, x| {
+            for (y, &w) in input.iter_mut().zip(rbm.weights().row(i)) {
+                *y += x * f64::from(w);
+            }
+        });
+        -rbm.visible().own_term(v, s) - rbm.hidden().log_partition(&input, 1.0)
+    };
+    let rows = (0..v.rows()).into_par_iter();
+    Ok(in_pool(|| rows.map(of_row).collect()))
 }
 
 /// Mean and standard error over the rows of `ln p(v) = -F(v) - ln Z`, with `ln Z` enumerated: `(mean, standard error, ln Z)`.

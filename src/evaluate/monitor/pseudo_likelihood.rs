@@ -8,8 +8,8 @@ use crate::{
     rng::{Draws, Site},
     simd::{Operation, Simd, dispatch},
     states::Input,
+    threads::{in_pool, prelude::*},
 };
-use rayon::prelude::*;
 
 /// `sum_j ln(1 + e^(x_j + d w_j)) - ln(1 + e^(x_j))` of one unit's row of weights.
 struct Change<'a> {
@@ -61,10 +61,9 @@ fn mean_over_rows(rbm: &Rbm, v: Input<'_>, f: impl Fn(usize, &[f32]) -> f64 + Sy
     for (range, part) in v.chunks() {
         let input = rbm.input_h_from_v(part, 1.0)?;
         let input: MatrixView<'_> = input.view();
-        let rows: Vec<f64> = (0..part.rows())
-            .into_par_iter()
-            .map(|s| f(range.start + s, input.row(s)))
-            .collect();
+        let rows = (0..part.rows()).into_par_iter();
+        let rows = rows.map(|s| f(range.start + s, input.row(s)));
+        let rows: Vec<f64> = in_pool(|| rows.collect());
         sum += rows.into_iter().sum::<f64>();
     }
     Ok(sum / v.rows().max(1) as f64)

@@ -6,9 +6,10 @@ use crate::{
     error::{Error, Result},
     matrix::Matrix,
     model::{Clamp, Layer},
-    product::{Connection, Direction, Propagation, Tail, Term, in_pool},
+    product::{Connection, Direction, Propagation, Tail, Term},
     rng::{Draws, Site},
     states::States,
+    threads::in_pool,
 };
 
 /// Most classes of units that [`Sweep::Blocks`] takes.

@@ -19,8 +19,8 @@ use crate::{
     },
     states::Input,
     stop::Stop,
+    threads::{in_pool, prelude::*},
 };
-use rayon::prelude::*;
 use std::ops::ControlFlow;
 
 /// Units of one block.
@@ -170,17 +170,16 @@ impl Joint {
         let n = self.n;
         let blocks = walk.blocks();
         let accumulators = blocks.min(MAX_ACCUMULATORS);
-        let parts: Vec<Vec<f64>> = (0..accumulators)
-            .into_par_iter()
-            .map(|part| {
-                let mut pairs = vec![0.0; n * n];
-                let blocks = (part..blocks).step_by(accumulators as usize);
-                for block in blocks.take_while(|_| !stop.is_requested()) {
-                    walk.add_pairs(block, log_z, &mut pairs);
-                }
-                pairs
-            })
-            .collect();
+        let of_part = |part| {
+            let mut pairs = vec![0.0; n * n];
+            let blocks = (part..blocks).step_by(accumulators as usize);
+            for block in blocks.take_while(|_| !stop.is_requested()) {
+                walk.add_pairs(block, log_z, &mut pairs);
+            }
+            pairs
+        };
+        let parts = (0..accumulators).into_par_iter();
+        let parts: Vec<Vec<f64>> = in_pool(|| parts.map(of_part).collect());
         if stop.is_requested() {
             return Ok(None);
         }
@@ -394,15 +393,13 @@ impl BoltzmannMachine {
             return Err(Error::shape("units of the input", n, v.columns()));
         }
         let joint = Joint::of(self, beta)?;
-        (0..v.rows())
-            .into_par_iter()
-            .map(|s| {
-                let mut x = Vec::with_capacity(n);
-                append(&mut x, v, s);
-                x.resize(self.units(), 0.0);
-                Ok(-joint.given(|i| i < n, &x).log_z_alone()?)
-            })
-            .collect()
+        let of_row = |s| {
+            let mut x = Vec::with_capacity(n);
+            append(&mut x, v, s);
+            x.resize(self.units(), 0.0);
+            Ok(-joint.given(|i| i < n, &x).log_z_alone()?)
+        };
+        in_pool(|| (0..v.rows()).into_par_iter().map(of_row).collect())
     }
 
     /// `ln p(v) = -F(v) - ln Z` of each row.
@@ -424,14 +421,13 @@ impl BoltzmannMachine {
         let n = self.n_visible();
         check_table("visible distribution", n)?;
         let joint = Joint::of(self, beta)?;
-        let log_p: Result<Vec<f64>> = (0..1_u64 << n)
-            .into_par_iter()
-            .map(|state| {
-                let value = |i: usize| if i < n { (state >> i & 1) as f64 } else { 0.0 };
-                let x: Vec<f64> = (0..self.units()).map(value).collect();
-                joint.given(|i| i < n, &x).log_z_alone()
-            })
-            .collect();
+        let of_state = |state: u64| {
+            let value = |i: usize| if i < n { (state >> i & 1) as f64 } else { 0.0 };
+            let x: Vec<f64> = (0..self.units()).map(value).collect();
+            joint.given(|i| i < n, &x).log_z_alone()
+        };
+        let states = (0..1_u64 << n).into_par_iter();
+        let log_p: Result<Vec<f64>> = in_pool(|| states.map(of_state).collect());
         Ok(normalized(log_p?))
     }
 

@@ -12,8 +12,8 @@ use crate::{
     model::{Convergence, MeanField},
     product::{Direction, Propagation, Tail},
     states::Input,
+    threads::{in_pool, prelude::*},
 };
-use rayon::prelude::*;
 
 /// Means of the hidden units of each row.
 #[derive(Clone, Debug)]
@@ -78,11 +78,14 @@ impl BoltzmannMachine {
             .propagate(&[term(v, &self.weights, Direction::Up)], tail, buffers)?;
         let stride = means.stride();
         let s = &self.hidden_weights;
-        Ok(means.padded_mut()[..rows * stride]
-            .par_chunks_mut(stride)
-            .zip(inputs.padded_mut()[..rows * stride].par_chunks_mut(stride))
-            .map(|(q, y)| settle(&mut q[..m], &mut y[..m], s, options))
-            .reduce(Convergence::default, Convergence::worse))
+        let means = means.padded_mut()[..rows * stride].par_chunks_mut(stride);
+        let inputs = inputs.padded_mut()[..rows * stride].par_chunks_mut(stride);
+        let settled = means
+            .zip(inputs)
+            .map(|(q, y)| settle(&mut q[..m], &mut y[..m], s, options));
+        Ok(in_pool(|| {
+            settled.reduce(Convergence::default, Convergence::worse)
+        }))
     }
 
     /// `L(q)` of each row in f64, for any means in [0, 1].

@@ -9,13 +9,11 @@ use crate::{
     kernel::{activation::inverse_sigmoid_lanes, bernoulli::Uniforms},
     rng::Draws,
     simd::{Operation, Simd, dispatch},
+    threads,
 };
-use rayon::prelude::*;
 
 /// Couplings that cost about as much as the draw of a unit.
 const DRAW_COST: usize = 32;
-/// Couplings and draws (some nanoseconds each) that one thread does alone: some 20 microseconds.
-const LITTLE_WORK: usize = 8192;
 
 /// Chains whose units are drawn one after the other, in order of their number.
 #[derive(Clone, Debug)]
@@ -144,9 +142,9 @@ impl UnitChain {
         if n == 0 {
             return;
         }
-        let few = self.is_little_work();
+        let work = self.work();
         let (couplings, held, chains) = (&self.couplings, &self.held, self.chains);
-        let sweep = |(chunk, x): (usize, &mut [u64])| {
+        let sweep = |chunk: usize, x: &mut [u64]| {
             dispatch(SweepWord {
                 couplings,
                 is_coupled,
@@ -159,18 +157,14 @@ impl UnitChain {
                 draws,
             });
         };
-        if few {
-            self.states.chunks_exact_mut(n).enumerate().for_each(sweep);
-        } else {
-            let words = self.states.par_chunks_exact_mut(n);
-            words.enumerate().for_each(sweep);
-        }
+        // A whole number of chunks.
+        threads::for_each_chunk(work, &mut self.states, n, sweep);
     }
 
-    /// Whether a sweep is over before another thread would have begun.
-    fn is_little_work(&self) -> bool {
+    /// Couplings and draws of a sweep.
+    fn work(&self) -> usize {
         let of_word = self.couplings.len() + DRAW_COST * self.units();
-        self.chains.div_ceil(WORD_BITS) * of_word <= LITTLE_WORK
+        self.chains.div_ceil(WORD_BITS) * of_word
     }
 
     /// `-E = sum_i x_i (a_i + sum_{j<i} A_ij x_j)` of every chain, inputs in f32 and their sum in f64. Costs half a sweep.
@@ -179,20 +173,16 @@ impl UnitChain {
         if n == 0 {
             return out.fill(0.0);
         }
-        let add = |(out, x): (&mut [f64], &[u64])| {
+        let words = self.states.chunks_exact(n).len();
+        let chains = out.len().min(words * WORD_BITS);
+        let add = |chunk: usize, out: &mut [f64]| {
             dispatch(EnergyOfWord {
                 couplings: &self.couplings,
-                x,
+                x: &self.states[chunk * n..][..n],
                 out,
             });
         };
-        if self.is_little_work() {
-            let words = self.states.chunks_exact(n);
-            out.chunks_mut(WORD_BITS).zip(words).for_each(add);
-        } else {
-            let words = self.states.par_chunks_exact(n);
-            out.par_chunks_mut(WORD_BITS).zip(words).for_each(add);
-        }
+        threads::for_each_chunk(self.work(), &mut out[..chains], WORD_BITS, add);
     }
 }
 

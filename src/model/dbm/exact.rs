@@ -8,8 +8,8 @@ use crate::{
     matrix::Matrix,
     model::Rbm,
     states::Input,
+    threads::{in_pool, prelude::*},
 };
-use rayon::prelude::*;
 use std::ops::ControlFlow;
 
 /// Exact expectations under a deep Boltzmann machine, or under its posterior.
@@ -121,8 +121,8 @@ impl Dbm {
         self.check_visible(v)?;
         self.check_finite()?;
         let rows = (0..v.rows()).into_par_iter();
-        rows.map(|row| self.given_visible(v, row)?.bipartite().log_z())
-            .collect()
+        let log_z = |row| self.given_visible(v, row)?.bipartite().log_z();
+        in_pool(|| rows.map(log_z).collect())
     }
 
     /// `p(v)` at `beta` of all visible states, in the order of their index: that of [`crate::model::Layer::state`]. The even layers are enumerated.

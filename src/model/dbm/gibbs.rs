@@ -6,9 +6,10 @@ use crate::{
     error::{Error, Result},
     matrix::{Matrix, MatrixViewMut},
     model::Clamp,
-    product::{Propagation, Tail, in_pool},
+    product::{Propagation, Tail},
     rng::{Draws, Site},
     states::{Input, States},
+    threads::in_pool,
 };
 
 /// Parallel Markov chains over the states of a deep Boltzmann machine, one a row. A sweep draws all odd layers given the even ones, then all even layers given the

@@ -4,8 +4,8 @@ use super::{Convergence, Dbm, MeanField, Posterior};
 use crate::{
     error::{Error, Result},
     matrix::Matrix,
-    product::in_pool,
     states::Input,
+    threads::in_pool,
 };
 
 impl Dbm {

@@ -13,8 +13,8 @@ use crate::{
     kernel::reduce::log_sum_exp,
     matrix::Matrix,
     model::{Layer, Rbm},
-    product::in_pool,
     states::{Input, States},
+    threads::in_pool,
     units::{Kind, Units},
 };
 

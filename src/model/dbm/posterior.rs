@@ -15,9 +15,9 @@ use crate::{
     model::Layer,
     product::{Propagation, Tail},
     states::Input,
+    threads::{self, in_pool, prelude::*},
     units::Kind,
 };
-use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use std::ops::Range;
 
@@ -441,7 +441,7 @@ impl Posterior {
             }
             sum
         };
-        Ok((0..rows).into_par_iter().map(of_row).collect())
+        Ok(in_pool(|| (0..rows).into_par_iter().map(of_row).collect()))
     }
 }
 
@@ -452,7 +452,7 @@ fn moved(mut own: MatrixViewMut<'_>, new: MatrixView<'_>, damping: f32, changes:
         let at = rows / 2;
         let (upper, lower) = own.split_at_row(at);
         let (first, second) = changes.split_at_mut(at);
-        rayon::join(
+        threads::join(
             || moved(upper, new.view_rows(0..at), damping, first),
             || moved(lower, new.view_rows(at..rows), damping, second),
         );

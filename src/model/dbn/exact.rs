@@ -13,8 +13,8 @@ use crate::{
     },
     model::{Layer, rbm::for_each_sent},
     states::Input,
+    threads::{in_pool, prelude::*},
 };
-use rayon::prelude::*;
 
 /// Most units of two neighbouring hidden layers together whose states are enumerated.
 pub const MAX_EXACT_LAYER_PAIR: usize = 26;
@@ -57,25 +57,24 @@ struct Generation<'a> {
 impl<'a> Generation<'a> {
     fn new(pair: &'a Directed) -> Self {
         let (layer, weights) = (pair.below(), pair.generative_weights());
-        let of = (0..1_usize << pair.above().size())
-            .into_par_iter()
-            .map(|h| {
-                let products = |i: usize| -> f64 {
-                    let row = weights.row(i).iter().enumerate();
-                    row.filter(|(j, _)| is_on(h, *j))
-                        .map(|(_, &w)| f64::from(w))
-                        .sum()
-                };
-                let products: Vec<f64> = (0..layer.size()).map(products).collect();
-                let y: Vec<f64> = products
-                    .iter()
-                    .zip(&layer.bias)
-                    .map(|(x, &b)| x + f64::from(b))
-                    .collect();
-                let partition = layer.log_partition(&y, 1.0);
-                (products, partition)
-            })
-            .collect();
+        let states = (0..1_usize << pair.above().size()).into_par_iter();
+        let of_state = |h| {
+            let products = |i: usize| -> f64 {
+                let row = weights.row(i).iter().enumerate();
+                row.filter(|(j, _)| is_on(h, *j))
+                    .map(|(_, &w)| f64::from(w))
+                    .sum()
+            };
+            let products: Vec<f64> = (0..layer.size()).map(products).collect();
+            let y: Vec<f64> = products
+                .iter()
+                .zip(&layer.bias)
+                .map(|(x, &b)| x + f64::from(b))
+                .collect();
+            let partition = layer.log_partition(&y, 1.0);
+            (products, partition)
+        };
+        let of = in_pool(|| states.map(of_state).collect());
         Self { layer, of }
     }
 
@@ -95,7 +94,7 @@ impl<'a> Generation<'a> {
                 .for_each(|(h, p)| sum.add(self.log_p(x, h) + p));
             sum.value()
         };
-        below.par_iter().map(of).collect()
+        in_pool(|| below.par_iter().map(of).collect())
     }
 }
 
@@ -162,7 +161,7 @@ impl Dbn {
                     None => log_sum_exp(&(0..group.size).map(of_class).collect::<Vec<_>>()),
                 }
         };
-        rows.par_iter().map(log_weight).collect()
+        in_pool(|| rows.par_iter().map(log_weight).collect())
     }
 
     /// The layer below the top without its label.
@@ -265,7 +264,7 @@ impl Dbn {
                 }
                 sum
             };
-            rows.par_iter().map(of).collect()
+            in_pool(|| rows.par_iter().map(of).collect())
         })
     }
 

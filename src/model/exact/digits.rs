@@ -12,9 +12,9 @@ use crate::{
     matrix::Matrix,
     model::{Layer, Rbm},
     stop::Stop,
+    threads::{in_pool, prelude::*},
     units::Kind,
 };
-use rayon::prelude::*;
 use std::ops::ControlFlow;
 
 /// States that are walked between fresh starts.
@@ -282,33 +282,32 @@ pub(super) fn expectations(rbm: &Rbm, stop: &Stop) -> Result<Option<Expectations
         squares: vec![0.0; if gaussian { m } else { 0 }],
     };
     let accumulators = walk.blocks().min(MAX_ACCUMULATORS);
-    let parts: Vec<Sums> = (0..accumulators)
-        .into_par_iter()
-        .map(|part| {
-            let mut sums = zero.clone();
-            let mut mean = vec![0.0; m];
-            let blocks = (part..walk.blocks()).step_by(accumulators as usize);
-            for block in blocks.take_while(|_| !stop.is_requested()) {
-                walk.walk(block, |_, state| {
-                    let p = (walk.log_weight(state) - log_z).exp();
-                    walk.other.mean_into(&state.input, 1.0, &mut mean);
-                    for (j, sum) in sums.squares.iter_mut().enumerate() {
-                        *sum += p * (mean[j].powi(2) + walk.other.conditional_variance(j, 1.0));
-                    }
-                    sums.other
-                        .iter_mut()
-                        .zip(&mean)
-                        .for_each(|(s, x)| *s += p * x);
-                    for (k, &x) in state.units.iter().enumerate().filter(|(_, x)| **x != 0.0) {
-                        sums.own[k] += p * x;
-                        let row = &mut sums.pairs[k * m..][..m];
-                        row.iter_mut().zip(&mean).for_each(|(s, y)| *s += p * x * y);
-                    }
-                });
-            }
-            sums
-        })
-        .collect();
+    let of_part = |part| {
+        let mut sums = zero.clone();
+        let mut mean = vec![0.0; m];
+        let blocks = (part..walk.blocks()).step_by(accumulators as usize);
+        for block in blocks.take_while(|_| !stop.is_requested()) {
+            walk.walk(block, |_, state| {
+                let p = (walk.log_weight(state) - log_z).exp();
+                walk.other.mean_into(&state.input, 1.0, &mut mean);
+                for (j, sum) in sums.squares.iter_mut().enumerate() {
+                    *sum += p * (mean[j].powi(2) + walk.other.conditional_variance(j, 1.0));
+                }
+                sums.other
+                    .iter_mut()
+                    .zip(&mean)
+                    .for_each(|(s, x)| *s += p * x);
+                for (k, &x) in state.units.iter().enumerate().filter(|(_, x)| **x != 0.0) {
+                    sums.own[k] += p * x;
+                    let row = &mut sums.pairs[k * m..][..m];
+                    row.iter_mut().zip(&mean).for_each(|(s, y)| *s += p * x * y);
+                }
+            });
+        }
+        sums
+    };
+    let parts = (0..accumulators).into_par_iter();
+    let parts: Vec<Sums> = in_pool(|| parts.map(of_part).collect());
     if stop.is_requested() {
         return Ok(None);
     }

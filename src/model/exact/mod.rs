@@ -15,10 +15,10 @@ use crate::{
     matrix::Matrix,
     simd::{Isa, isa},
     stop::Stop,
+    threads::{self, in_pool, prelude::*},
 };
 use digits as general;
 use gray::{Gray, LOW, Lines, Row, sum_of};
-use rayon::prelude::*;
 use std::ops::ControlFlow;
 
 /// Most units of the smaller layer that are enumerated: 2^30 states.
@@ -88,7 +88,7 @@ impl Enumeration {
         if n > MAX_EXACT_UNITS {
             let seconds = (n as f64).exp2() * m as f64 * nanoseconds_a_unit(isa())
                 / 1e9
-                / rayon::current_num_threads() as f64;
+                / threads::count() as f64;
             return Err(Error::parameter(
                 "units to enumerate",
                 format!("at most {MAX_EXACT_UNITS}"),
@@ -200,20 +200,19 @@ impl Enumeration {
         let gray = Gray::new(self, isa);
         let blocks = gray.as_ref().map_or(self.blocks(), Gray::blocks);
         let accumulators = blocks.min(MAX_ACCUMULATORS);
-        let parts: Vec<Sums> = (0..accumulators)
-            .into_par_iter()
-            .map(|part| {
-                let mut sums = Sums::new(self.n, self.other_bias.len());
-                let blocks = (part..blocks).step_by(accumulators as usize);
-                for block in blocks.take_while(|_| !stop.is_requested()) {
-                    match &gray {
-                        Some(gray) => sums.add_rows(gray, block, log_z),
-                        None => sums.add_states(self, block, log_z),
-                    }
+        let of_part = |part| {
+            let mut sums = Sums::new(self.n, self.other_bias.len());
+            let blocks = (part..blocks).step_by(accumulators as usize);
+            for block in blocks.take_while(|_| !stop.is_requested()) {
+                match &gray {
+                    Some(gray) => sums.add_rows(gray, block, log_z),
+                    None => sums.add_states(self, block, log_z),
                 }
-                sums
-            })
-            .collect();
+            }
+            sums
+        };
+        let parts = (0..accumulators).into_par_iter();
+        let parts: Vec<Sums> = in_pool(|| parts.map(of_part).collect());
         let mut total = Sums::new(self.n, self.other_bias.len());
         parts.iter().for_each(|part| total.merge(part));
         total
@@ -256,11 +255,12 @@ pub(super) fn by_block<T: Send>(
     f: impl Fn(u64) -> T + Sync,
     progress: &mut dyn FnMut(usize, usize) -> ControlFlow<()>,
 ) -> Option<Vec<T>> {
-    let at_once = (blocks / REPORTS).max(4 * rayon::current_num_threads() as u64);
+    let at_once = (blocks / REPORTS).max(4 * threads::count() as u64);
     let mut all = Vec::with_capacity(blocks as usize);
     while (all.len() as u64) < blocks {
         let first = all.len() as u64;
-        all.par_extend((first..blocks.min(first + at_once)).into_par_iter().map(&f));
+        let next = (first..blocks.min(first + at_once)).into_par_iter();
+        in_pool(|| all.par_extend(next.map(&f)));
         if progress(all.len(), blocks as usize).is_break() {
             return None;
         }

@@ -16,8 +16,9 @@ use crate::{
     error::{Error, Result},
     kernel::{normal, reduce::LogSum, reference},
     matrix::{Matrix, MatrixViewMut},
-    product::{Propagation, Tail, Term, in_pool, propagate},
+    product::{Propagation, Tail, Term, propagate},
     rng::{Draws, philox4x32},
+    threads::{self, in_pool},
     units::Kind,
 };
 
@@ -320,7 +321,7 @@ impl Pass<'_> {
             real: real2,
             log_partition: sums2,
         };
-        rayon::join(|| self.fill(upper), || self.fill(lower));
+        threads::join(|| self.fill(upper), || self.fill(lower));
     }
 
     fn rows(&self, mut region: Region<'_>) {

@@ -7,8 +7,9 @@ use crate::{
     error::{Error, Result},
     kernel::reduce::LogSum,
     matrix::Matrix,
-    product::{Connection, Direction, Propagation, Tail, in_pool, propagate},
+    product::{Connection, Direction, Propagation, Tail, propagate},
     states::Input,
+    threads::in_pool,
     units::{Kind, Units},
 };
 

@@ -13,6 +13,7 @@ use crate::{
     product::{Propagation, Tail},
     simd::{Operation, Simd, dispatch},
     states::Input,
+    threads,
     units::{Kind, Segment},
 };
 
@@ -135,7 +136,7 @@ impl Rbm {
         if rows > TASK_ROWS {
             let at = rows / 2;
             let (upper, lower) = out.split_at_row(at);
-            rayon::join(
+            threads::join(
                 || self.fill_log_p(group, base.view_rows(0..at), upper),
                 || self.fill_log_p(group, base.view_rows(at..rows), lower),
             );

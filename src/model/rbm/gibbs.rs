@@ -5,9 +5,10 @@ use crate::{
     bits::BitMatrix,
     error::{Error, Result},
     model::Clamp,
-    product::{Propagation, Tail, in_pool},
+    product::{Propagation, Tail},
     rng::{Draws, Site},
     states::States,
+    threads::in_pool,
     units::Kind,
 };
 

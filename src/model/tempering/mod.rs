@@ -12,10 +12,10 @@ use crate::{
     bits::BitMatrix,
     error::{Error, Result},
     matrix::Matrix,
-    product::{Tail, in_pool},
+    product::Tail,
     states::States,
+    threads::{in_pool, prelude::*},
 };
-use rayon::prelude::*;
 use replicas::Replicas;
 
 /// Sweeps of burn-in before the ladder is first adapted; then at each doubling.
@@ -288,14 +288,12 @@ impl Tempering {
             };
             rbm.hidden_from_visible(v, tail, buffers)?;
             let fall = f64::from(high) - f64::from(low);
-            scores
-                .par_iter_mut()
-                .enumerate()
-                .with_min_len(ROWS_A_TASK)
-                .for_each(|(s, score)| {
-                    let of_base = base.map_or(0.0, |bias| dot(v, s, bias));
-                    *score += fall * (rbm.visible().own_term(v, s) - of_base);
-                });
+            let add = |(s, score): (usize, &mut f64)| {
+                let of_base = base.map_or(0.0, |bias| dot(v, s, bias));
+                *score += fall * (rbm.visible().own_term(v, s) - of_base);
+            };
+            let scores = scores.par_iter_mut().enumerate();
+            in_pool(|| scores.with_min_len(ROWS_A_TASK).for_each(add));
             Ok(())
         })
     }

@@ -5,10 +5,10 @@ use crate::{
     error::{Error, Result},
     matrix::Matrix,
     model::{Clamp, Rbm},
-    product::{Propagation, Tail, in_pool},
+    product::{Propagation, Tail},
     states::{Input, States},
+    threads::{in_pool, prelude::*},
 };
-use rayon::prelude::*;
 
 /// Rows whose energies one task sums, at least.
 const ROWS_A_TASK: usize = 16;
@@ -257,9 +257,11 @@ fn log_weights(rbm: &Rbm, v: Input<'_>, out: &mut [f64], buffers: &mut Propagati
         ..Tail::new(1.0)
     };
     rbm.hidden_from_visible(v, tail, buffers)?;
-    out.par_iter_mut()
-        .enumerate()
-        .with_min_len(ROWS_A_TASK)
-        .for_each(|(s, x)| *x += rbm.visible().own_term(v, s));
+    in_pool(|| {
+        out.par_iter_mut()
+            .enumerate()
+            .with_min_len(ROWS_A_TASK)
+            .for_each(|(s, x)| *x += rbm.visible().own_term(v, s));
+    });
     Ok(())
 }

@@ -6,8 +6,8 @@ use crate::{
     matrix::{Aligned, aligned},
     product::lookup::BLOCK,
     simd::{Operation, Simd, dispatch},
+    threads::{in_pool, prelude::*},
 };
-use rayon::prelude::*;
 
 /// The bits of a layer's states as indices of tables: `[block of 128 inputs][triple of groups][rows, padded to vectors]`.
 #[derive(Clone, Debug)]
@@ -38,7 +38,7 @@ impl Indices {
         }
     }
 
-    /// The blocks of one layer's inputs after the other's. Blocks run on rayon.
+    /// The blocks of one layer's inputs after the other's. Blocks run in parallel.
     pub(in crate::product) fn fill<'x>(
         &mut self,
         inputs: impl Iterator<Item = BitView<'x>> + Clone,
@@ -49,15 +49,13 @@ impl Indices {
         let mut rest = &mut self.words[..self.blocks * size];
         for x in inputs {
             let (words, after) = rest.split_at_mut(blocks(x) * size);
-            words
-                .par_chunks_mut(size.max(1))
-                .enumerate()
-                .for_each(|(block, words)| dispatch(Index { x, block, words }));
+            let words = words.par_chunks_mut(size.max(1)).enumerate();
+            in_pool(|| words.for_each(|(block, words)| dispatch(Index { x, block, words })));
             rest = after;
         }
     }
 
-    /// The same with samples as inputs and units as rows: the bits of each phase transposed. Chunks of units run on rayon.
+    /// The same with samples as inputs and units as rows: the bits of each phase transposed. Chunks of units run in parallel.
     pub(in crate::product) fn fill_transposed<'x>(
         &mut self,
         units: usize,
@@ -71,10 +69,9 @@ impl Indices {
         let mut rest = &mut self.words[..self.blocks * size];
         for x in phases {
             let (words, after) = rest.split_at_mut(x.rows().div_ceil(BLOCK) * size);
-            words
-                .par_chunks_mut(size.max(1))
-                .enumerate()
-                .for_each(|(block, words)| dispatch(IndexTransposed { x, block, words }));
+            let words = words.par_chunks_mut(size.max(1)).enumerate();
+            let turn = |(block, words)| dispatch(IndexTransposed { x, block, words });
+            in_pool(|| words.for_each(turn));
             rest = after;
         }
     }

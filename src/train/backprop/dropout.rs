@@ -4,8 +4,9 @@
 //! measures and goes on without a change of its weights.
 
 use super::BackpropOptions;
-use crate::{kernel::bernoulli::drop_row, matrix::Matrix, model::layer_draws, rng::Site};
-use rayon::prelude::*;
+use crate::{
+    kernel::bernoulli::drop_row, matrix::Matrix, model::layer_draws, rng::Site, threads::prelude::*,
+};
 
 /// The masks of one update: a draw depends on seed, update, layer, row of the minibatch and unit.
 #[derive(Clone, Copy, Debug)]

@@ -18,8 +18,8 @@ use crate::{
     product::{Direction, Propagation, Tail, Term, propagate},
     simd::{Operation, Simd, dispatch},
     states::Input,
+    threads::prelude::*,
 };
-use rayon::prelude::*;
 
 /// Rows of a task of what is done beside products.
 const ROWS: usize = 8;

@@ -8,9 +8,9 @@ use crate::{
         boltzmann::{BoltzmannExpectations, UnitChain},
     },
     simd::{Operation, Simd, dispatch},
+    threads::prelude::*,
     train::parameters::Parameters,
 };
-use rayon::prelude::*;
 
 /// `dL / dA_ij`-like sums `E[x_i x_j]` of one phase minus the other, biases beside them
 /// ([`Parameters::of_pairs`]). With respect to an element of `R`, `W` or `S` taken by itself the

@@ -6,8 +6,8 @@ use crate::{
     product::Phase,
     simd::{Operation, Simd, dispatch},
     states::Input,
+    threads::prelude::*,
 };
-use rayon::prelude::*;
 
 /// The mean over the rows of `source' error`, as the phase of a directed connection.
 pub(in crate::train) fn phase<'a>(source: Input<'a>, error: &'a Matrix) -> Phase<'a> {

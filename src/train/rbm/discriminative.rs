@@ -19,6 +19,7 @@ use crate::{
     product::{Phase, Propagation, Tail},
     simd::{Operation, Simd, dispatch},
     states::{Input, States},
+    threads,
     train::step::gradient::LabelGradient,
     units::Segment,
 };
@@ -159,7 +160,7 @@ impl Job<'_> {
             let at = n.div_ceil(TASK_UNITS) / 2 * TASK_UNITS;
             let (expected, expected2) = expected.split_at_column(at);
             let (labels, labels2) = labels.split_at_column(at);
-            rayon::join(
+            threads::join(
                 || self.fill(first, expected, labels),
                 || self.fill(first + at, expected2, labels2),
             );

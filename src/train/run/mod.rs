@@ -32,9 +32,10 @@ use crate::{
     dataset::Examples,
     error::{Error, Result},
     model::Layer,
-    product::{in_pool, warm_up},
+    product::warm_up,
     rng::{Draws, Site},
     tensor::Saved,
+    threads::in_pool,
 };
 use feed::Reading;
 use minibatch::{Minibatch, Order};

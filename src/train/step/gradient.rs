@@ -149,7 +149,7 @@ impl Gradient {
         self.means.resize_with(bias.len(), Default::default);
         for (l, (gradient, [p, n])) in bias.iter_mut().zip(&mut self.means).enumerate() {
             let size = gradient.len();
-            let (positive, negative) = rayon::join(
+            let (positive, negative) = crate::threads::join(
                 || evidence.signed_sum(l, true, p, size),
                 || evidence.signed_sum(l, false, n, size),
             );

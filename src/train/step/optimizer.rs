@@ -241,7 +241,7 @@ impl Optimizer {
                     labels.add_bias(&mut whole.bias[0]);
                 }
             };
-            return rayon::join(weights, sums).0;
+            return crate::threads::join(weights, sums).0;
         }
         whole.keep_ordinary();
         let offsets = std::mem::take(&mut self.offsets);

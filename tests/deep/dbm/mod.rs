@@ -218,16 +218,6 @@ fn bad_input_is_refused_with_names() {
         ),
         (
             DbmOptions {
-                learning: Learning {
-                    optimizer: harmonium::train::Rule::ADAM,
-                    ..DbmOptions::default().learning
-                },
-                ..DbmOptions::default()
-            },
-            "optimizer",
-        ),
-        (
-            DbmOptions {
                 sparsity: vec![Sparsity::default()],
                 ..DbmOptions::default()
             },

@@ -25,6 +25,7 @@ use harmonium::{
     model::Rbm,
     product::{Provider, Route},
     simd::Isa,
+    threads::Pool,
 };
 use indicatif::ProgressBar;
 use report::{Report, Row};
@@ -36,7 +37,7 @@ use std::{
     path::PathBuf,
     thread,
 };
-use timing::{median_seconds, pool};
+use timing::median_seconds;
 
 /// Measures this machine and the engine on it: the f32 peak, products, activations, draws, epochs, Gibbs sweeps, deep machines, exact ln Z
 ///
@@ -138,7 +139,7 @@ pub fn cpu_model() -> String {
 /// Everything, or one section beside the ceilings, in the order of the table.
 fn measure(threads: usize, size: &Size, seconds: f64, only: Option<&str>) -> Result<Vec<Row>> {
     let wanted = |section: &str| only.is_none_or(|only| only == section);
-    let (one, pool) = (pool(1)?, pool(threads)?);
+    let (one, pool) = (Pool::new(1)?, Pool::new(threads)?);
     let progress = ProgressBar::new_spinner();
     let say = |what: &str| {
         progress.set_message(what.to_owned());

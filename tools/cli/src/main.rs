@@ -39,7 +39,8 @@ mod watch;
 
 use args::{Cli, Command, Threads};
 use clap::Parser;
-use failure::{Failure, Outcome};
+use failure::Outcome;
+use harmonium::{environment, threads};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
@@ -51,7 +52,7 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: Cli) -> Outcome<()> {
-    harmonium::environment::check()?;
+    environment::check()?;
     match &cli.command {
         Command::Train(args) => on_threads(&args.threads, || train::run(args)),
         Command::Evaluate(args) => on_threads(&args.threads, || evaluate::run(args)),
@@ -65,11 +66,11 @@ fn run(cli: Cli) -> Outcome<()> {
     }
 }
 
-/// Runs `work` on a pool of as many threads as asked for, or as there are cores.
-fn on_threads(threads: &Threads, work: impl FnOnce() -> Outcome<()> + Send) -> Outcome<()> {
-    rayon::ThreadPoolBuilder::new()
-        .num_threads(threads.threads.unwrap_or(0))
-        .build()
-        .map_err(|e| Failure::failed(format!("cannot start threads: {e}")))?
-        .install(work)
+/// Runs `work` on as many threads as asked for, or as there are cores.
+fn on_threads(asked: &Threads, work: impl FnOnce() -> Outcome<()> + Send) -> Outcome<()> {
+    if let Some(threads) = asked.threads {
+        threads::set(threads)?;
+    }
+    threads::start()?;
+    threads::in_pool(work)
 }

@@ -245,7 +245,7 @@ fn record(
         "parts": parts.iter().map(Part::json).collect::<Vec<_>>(),
         "machine": {
             "cpu": cpu_model(),
-            "threads": rayon::current_num_threads(),
+            "threads": harmonium::threads::count(),
             "instruction_set": harmonium::simd::isa().to_string(),
         },
         "harmonium": env!("CARGO_PKG_VERSION"),

@@ -291,7 +291,7 @@ impl<'a> Run<'a> {
             options.learning.batch_size,
             options.learning.learning_rate,
             options.learning.epochs,
-            rayon::current_num_threads(),
+            harmonium::threads::count(),
             harmonium::simd::isa(),
         ));
     }

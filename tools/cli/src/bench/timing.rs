@@ -1,7 +1,6 @@
 //! Medians of what calls take, and threads for them.
 
-use harmonium::{Error, Result};
-use rayon::{ThreadPool, ThreadPoolBuilder};
+use harmonium::Result;
 use std::{sync::Barrier, thread, time::Instant};
 
 /// Runs that a median is taken of, at least.
@@ -48,15 +47,6 @@ fn median(mut x: Vec<f64>) -> f64 {
     0.5 * (lower + upper)
 }
 
-/// A pool of so many threads.
-///
-/// # Errors
-/// The system has none.
-pub fn pool(threads: usize) -> Result<ThreadPool> {
-    let built = ThreadPoolBuilder::new().num_threads(threads).build();
-    built.map_err(|e| Error::parameter("threads", "as many as the system gives", e))
-}
-
 /// The sum of what `rate` returns on each of `threads` threads that start together.
 ///
 /// # Errors
@@ -81,6 +71,7 @@ pub fn on_threads(threads: usize, rate: impl Fn(&Barrier) -> Result<f64> + Sync)
 #[cfg(test)]
 mod tests {
     use super::*;
+    use harmonium::Error;
 
     #[test]
     fn median_of_odd_and_even_counts() {

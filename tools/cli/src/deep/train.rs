@@ -161,7 +161,7 @@ fn announce(plan: &DeepPlan, data: &Data) {
         data.train.len(),
         data.validation.as_ref().map_or(0, Examples::len),
         data.test.as_ref().map_or(0, Examples::len),
-        rayon::current_num_threads(),
+        harmonium::threads::count(),
         harmonium::simd::isa(),
     ));
 }

@@ -130,7 +130,7 @@ impl Run<'_> {
             self.plan.options.learning.batch_size,
             self.plan.options.learning.learning_rate,
             self.plan.options.learning.epochs,
-            rayon::current_num_threads(),
+            harmonium::threads::count(),
             harmonium::simd::isa(),
         ));
         if self.is_new {

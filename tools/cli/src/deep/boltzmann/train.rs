@@ -276,7 +276,7 @@ fn announce(plan: &DbmPlan, data: &Data) {
         data.train.len(),
         data.validation.as_ref().map_or(0, Examples::len),
         data.test.as_ref().map_or(0, Examples::len),
-        rayon::current_num_threads(),
+        harmonium::threads::count(),
         harmonium::simd::isa(),
     ));
 }
