@@ -89,7 +89,8 @@ fn sweeps(c: &mut Criterion) {
         group.bench_function(BenchmarkId::from_parameter(chains), |b| {
             b.iter(|| chain.sweep(&rbm, 1.0, 1).unwrap());
         });
-        // Weights of 0.01 leave the visible units nearly at their biases, which are the log-odds of the data.
+        // Weights of 0.01 leave the visible units nearly at their biases, which are the log-odds of
+        // the data.
         let ones = chain.visible().bits().expect("binary units").count_ones() as f64;
         let share = ones / (chains * N_VISIBLE) as f64;
         assert!((share - f64::from(DENSITY)).abs() < 0.03, "{share}");

@@ -1,4 +1,5 @@
-//! Exact `ln Z` and expectations of an RBM 784-16, in factors: one unit of the visible layer for one state of the hidden one.
+//! Exact `ln Z` and expectations of an RBM 784-16, in factors: one unit of the visible layer for
+//! one state of the hidden one.
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use harmonium::{

@@ -1,4 +1,5 @@
-//! Element-wise work on one core, in elements: sigmoid, softplus, Bernoulli draws; then the epilogue behind its product.
+//! Element-wise work on one core, in elements: sigmoid, softplus, Bernoulli draws; then the
+//! epilogue behind its product.
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use harmonium::{
@@ -56,7 +57,8 @@ fn draws(c: &mut Criterion) {
     group.finish();
 }
 
-/// The bits are on as often as their means say, to within five standard deviations of the mean of so many coins.
+/// The bits are on as often as their means say, to within five standard deviations of the mean of
+/// so many coins.
 fn assert_share(bits: &BitMatrix, mean: MatrixView<'_>) {
     let n = (bits.rows() * bits.columns()) as f64;
     let rows = (0..mean.rows()).flat_map(|i| mean.row(i));

@@ -1,4 +1,5 @@
-//! The products of an RBM 784-500, in connection updates: up and down, from bits and from real values, and statistics.
+//! The products of an RBM 784-500, in connection updates: up and down, from bits and from real
+//! values, and statistics.
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use harmonium::{

@@ -4,9 +4,11 @@
 //! cargo run --release --example inpainting
 //! ```
 //!
-//! The machine, 784-200-100, learns from some MNIST images without pretraining. Then chains of block Gibbs sampling run with the upper half held
-//! ([`DbmChain::clamped`]), which samples `p(lower half, hidden layers | upper half)`; their mean is the completion. It is judged by how often a pixel of the lower half is guessed
-//! right, beside the guess that does not look at the upper half.
+//! The machine, 784-200-100, learns from some MNIST images without pretraining. Then chains of
+//! block Gibbs sampling run with the upper half held ([`DbmChain::clamped`]), which samples
+//! `p(lower half, hidden layers | upper half)`; their mean is the completion. It is judged by how
+//! often a pixel of the lower half is guessed right, beside the guess that does not look at the
+//! upper half.
 
 use harmonium::{
     Binarization, BitMatrix, Dataset, Dbm, Result,

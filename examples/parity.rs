@@ -1,12 +1,15 @@
-//! Latent units at work: parity of four bits, which no fully visible Boltzmann machine can learn, with exact figures.
+//! Latent units at work: parity of four bits, which no fully visible Boltzmann machine can learn,
+//! with exact figures.
 //!
 //! ```text
 //! cargo run --release --example parity
 //! ```
 //!
-//! The eight states of even parity have the means 1/2 and the pair moments 1/4 of fair coins. A fully visible machine of maximum likelihood has the moments
-//! of the data, and fair coins are such a machine: its distribution is uniform over 16 states, `KL(data || model) = ln(16 / 8) = ln 2`. With latent units
-//! a Boltzmann machine is a universal approximator of distributions over bits (Le Roux and Bengio 2008).
+//! The eight states of even parity have the means 1/2 and the pair moments 1/4 of fair coins. A
+//! fully visible machine of maximum likelihood has the moments of the data, and fair coins are such
+//! a machine: its distribution is uniform over 16 states, `KL(data || model) = ln(16 / 8) = ln 2`.
+//! With latent units a Boltzmann machine is a universal approximator of distributions over bits (Le
+//! Roux and Bengio 2008).
 
 use harmonium::{
     BitMatrix, BoltzmannMachine, Examples, Result,
@@ -57,7 +60,8 @@ fn main() -> Result<()> {
     Ok(())
 }
 
-/// All pairs coupled at random: near zero weights the gradient of what pairs cannot express vanishes.
+/// All pairs coupled at random: near zero weights the gradient of what pairs cannot express
+/// vanishes.
 fn random_machine(latent: usize) -> Result<BoltzmannMachine> {
     let mut rng = HostRng::numbered(1, 0);
     let units = BITS + latent;

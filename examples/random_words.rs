@@ -4,8 +4,9 @@
 //! cargo run --release --example random_words [SEED] | dieharder -g 200 -a
 //! ```
 //!
-//! The words are those of [`Draws::bits`] in the order in which a training run consumes them: half sweep after half sweep of 100 chains
-//! with 500 units, chain by chain, unit by unit, as little-endian bytes. The tests of `docs/randomness.md` are run on this stream.
+//! The words are those of [`Draws::bits`] in the order in which a training run consumes them: half
+//! sweep after half sweep of 100 chains with 500 units, chain by chain, unit by unit, as
+//! little-endian bytes. The tests of `docs/randomness.md` are run on this stream.
 
 use harmonium::rng::{Draws, Site, philox4x32};
 use std::{

@@ -1,10 +1,12 @@
-//! A spurious mode that contrastive divergence leaves, and that chains of their own remove; exact figures.
+//! A spurious mode that contrastive divergence leaves, and that chains of their own remove; exact
+//! figures.
 //!
 //! ```text
 //! cargo run --release --example spurious_modes
 //! ```
 //!
-//! A machine that first learned three patterns goes on learning from two of them. `harmonium demo spurious-modes` draws the same.
+//! A machine that first learned three patterns goes on learning from two of them.
+//! `harmonium demo spurious-modes` draws the same.
 
 use harmonium::{
     BitMatrix, Examples, Rbm, Result, Trainer,

@@ -10,8 +10,8 @@ use std::{marker::PhantomData, ops::Range, ptr::NonNull};
 pub const WORD_BITS: usize = 64;
 const ROW_ALIGN_WORDS: usize = ROW_ALIGN_BYTES / size_of::<u64>();
 
-/// A row-major matrix of bits. Bit `j` of row `i` is bit `j % 64` of word `j / 64` of the row; rows start on 64-byte
-/// boundaries; every bit beyond the last column is zero.
+/// A row-major matrix of bits. Bit `j` of row `i` is bit `j % 64` of word `j / 64` of the row; rows
+/// start on 64-byte boundaries; every bit beyond the last column is zero.
 #[derive(Clone, Debug)]
 pub struct BitMatrix {
     words: Aligned<u64>,
@@ -142,7 +142,8 @@ impl BitMatrix {
         self.words[to * self.stride..][..n].copy_from_slice(source.row(from));
     }
 
-    /// Copies the first columns of row `from` of `source` to row `to`: as many as both have; columns beyond become zero.
+    /// Copies the first columns of row `from` of `source` to row `to`: as many as both have;
+    /// columns beyond become zero.
     pub(crate) fn copy_first_columns(&mut self, to: usize, source: BitView<'_>, from: usize) {
         assert!(to < self.rows);
         let n = self.columns.min(source.columns);
@@ -164,8 +165,9 @@ impl BitMatrix {
         }
     }
 
-    /// `x = (x & !mask) | (values & mask)`, word by word: the bits of `values` where `mask` is one. `values` and `mask` have as many rows as this
-    /// matrix, or one for all rows; the columns must agree.
+    /// `x = (x & !mask) | (values & mask)`, word by word: the bits of `values` where `mask` is one.
+    /// `values` and `mask` have as many rows as this matrix, or one for all rows; the columns must
+    /// agree.
     pub fn assign_masked(&mut self, values: BitView<'_>, mask: BitView<'_>) {
         for x in [values, mask] {
             assert_eq!(self.columns, x.columns, "columns of the matrices");
@@ -244,7 +246,8 @@ pub(crate) fn last_word_mask(columns: usize) -> u64 {
     }
 }
 
-/// Transposes 64 x 64 bits in place by swapping ever smaller off-diagonal squares (Hacker's Delight, 2nd ed., 7-3).
+/// Transposes 64 x 64 bits in place by swapping ever smaller off-diagonal squares (Hacker's
+/// Delight, 2nd ed., 7-3).
 pub(crate) fn transpose_block(block: &mut [u64; WORD_BITS]) {
     let mut width = 32;
     let mut mask = 0x0000_0000_ffff_ffff_u64;
@@ -287,7 +290,8 @@ impl<'a> BitView<'a> {
         self.words[i * self.stride + j / WORD_BITS] >> (j % WORD_BITS) & 1 == 1
     }
 
-    /// All words from the first row on, and those from the start of one row to the start of the next.
+    /// All words from the first row on, and those from the start of one row to the start of the
+    /// next.
     pub(crate) fn words(&self) -> (&'a [u64], usize) {
         (self.words, self.stride)
     }
@@ -331,8 +335,8 @@ impl<'a> BitView<'a> {
     }
 }
 
-/// A writable window on a rectangle of bits that starts at a word boundary. Windows split from one another share no
-/// word, so that threads may fill the tiles of one matrix.
+/// A writable window on a rectangle of bits that starts at a word boundary. Windows split from one
+/// another share no word, so that threads may fill the tiles of one matrix.
 #[derive(Debug)]
 pub struct BitViewMut<'a> {
     words: NonNull<u64>,
@@ -358,7 +362,8 @@ impl<'a> BitViewMut<'a> {
         self.columns
     }
 
-    /// The words of row `i` that hold its columns. Whoever writes must leave the bits beyond the last column zero.
+    /// The words of row `i` that hold its columns. Whoever writes must leave the bits beyond the
+    /// last column zero.
     pub fn row_mut(&mut self, i: usize) -> &mut [u64] {
         assert!(i < self.rows);
         // SAFETY: row `i` of the rectangle lies in the matrix, and `self` is borrowed exclusively.

@@ -1,7 +1,7 @@
 //! What a process chooses once for all of its work: from code, else from an environment variable.
 //!
-//! A value of the environment that means nothing is an error of [`crate::environment::check`], which
-//! long work asks first. Work that did not ask goes on with the default.
+//! A value of the environment that means nothing is an error of [`crate::environment::check`],
+//! which long work asks first. Work that did not ask goes on with the default.
 
 use crate::error::{Error, Result};
 use std::{

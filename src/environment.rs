@@ -17,8 +17,9 @@ use crate::{
 };
 use std::sync::OnceLock;
 
-/// Refuses values of environment variables that mean nothing, or not on this machine. Long work asks
-/// this first; work that does not goes on with the defaults. Read once a process; free after that.
+/// Refuses values of environment variables that mean nothing, or not on this machine. Long work
+/// asks this first; work that does not goes on with the defaults. Read once a process; free after
+/// that.
 ///
 /// # Errors
 /// [`Error::Parameter`] that names the variable, what it may hold and what it holds.

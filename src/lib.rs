@@ -1,9 +1,11 @@
-//! **harmonium**: a CPU engine for Boltzmann machines. States are packed bits, kernels are chosen for the CPU at run time, every
-//! conditional, gradient, sampler and estimator is held against exact enumeration, and the same seed gives the same model,
-//! bit for bit, at any number of threads.
+//! **harmonium**: a CPU engine for Boltzmann machines. States are packed bits, kernels are chosen
+//! for the CPU at run time, every conditional, gradient, sampler and estimator is held against
+//! exact enumeration, and the same seed gives the same model, bit for bit, at any number of
+//! threads.
 //!
 //! ```
-//! use harmonium::{Binarization, Dataset, Rbm, Trainer, evaluate::{Ais, Base, Betas}, train::Negative};
+//! use harmonium::{Binarization, Dataset, Rbm, Trainer, train::Negative};
+//! use harmonium::evaluate::{Ais, Base, Betas};
 //! use std::ops::ControlFlow;
 //!
 //! # fn main() -> harmonium::Result<()> {
@@ -15,27 +17,32 @@
 //!     .seed(1)
 //!     .train(&mut rbm, &data.train, |_event| ControlFlow::Continue(()))?;
 //!
-//! let ais = Ais { chains: 50, betas: Betas::Linear(500), base: Base::rate_of(&data.train)?, seed: 1 };
+//! let base = Base::rate_of(&data.train)?;
+//! let ais = Ais { chains: 50, betas: Betas::Linear(500), base, seed: 1 };
 //! let log_z = ais.log_z(&rbm)?;
 //! let test = data.test.expect("MNIST has a test part");
 //! let likelihood = rbm.mean_log_likelihood(test.bits().expect("binary"), log_z.estimate)?;
-//! println!("test log-likelihood {likelihood:.2} nats, ln Z in {:.2} .. {:.2}", log_z.low, log_z.high);
+//! println!("test log-likelihood {likelihood:.2} nats");
+//! println!("ln Z in {:.2} .. {:.2}", log_z.low, log_z.high);
 //! # assert!((-175.0..-140.0).contains(&likelihood), "{likelihood}");
 //! # Ok(())
 //! # }
 //! ```
 //!
 //! # The way of the data
-//! [`Dataset`] -> minibatch -> layer inputs -> fused [`product`] -> states ([`BitMatrix`]) -> statistics -> optimizer -> [`Rbm`].
-//! [`evaluate`] reads a model from the side; [`checkpoint`] stores it.
+//! [`Dataset`] -> minibatch -> layer inputs -> fused [`product`] -> states ([`BitMatrix`]) ->
+//! statistics -> optimizer -> [`Rbm`]. [`evaluate`] reads a model from the side; [`checkpoint`]
+//! stores it.
 //!
 //! # Floors
-//! Each module knows only those below it: [`train`], [`evaluate`], [`checkpoint`]; [`model`]; [`product`]; [`dataset`]; [`kernel`]; [`states`]; [`units`],
-//! [`matrix`], [`bits`], [`rng`]; [`threads`]; [`simd`]; [`error`].
+//! Each module knows only those below it: [`train`], [`evaluate`], [`checkpoint`]; [`model`];
+//! [`product`]; [`dataset`]; [`kernel`]; [`states`]; [`units`], [`matrix`], [`bits`], [`rng`];
+//! [`threads`]; [`simd`]; [`error`].
 //!
 //! # Notation
-//! `v` visible, `h` hidden, `W` `[n_visible x n_hidden]` row-major, `b` visible bias, `c` hidden bias, `beta` inverse temperature,
-//! `sigma` the logistic function. Layers are numbered from the visible one. Logarithms are natural, likelihoods in nats.
+//! `v` visible, `h` hidden, `W` `[n_visible x n_hidden]` row-major, `b` visible bias, `c` hidden
+//! bias, `beta` inverse temperature, `sigma` the logistic function. Layers are numbered from the
+//! visible one. Logarithms are natural, likelihoods in nats.
 //!
 //! # Threads
 //! Work runs on the rayon pool of the calling thread, else on that of the process: [`threads`].

@@ -22,8 +22,9 @@ pub(crate) fn aligned<T: Copy>(n: usize, value: T) -> Aligned<T> {
     AVec::from_iter(ROW_ALIGN_BYTES, std::iter::repeat_n(value, n))
 }
 
-/// A row-major f32 matrix. Row `i` is `columns` floats long, starts on a 64-byte boundary, and is followed by zeros up
-/// to the next boundary, so that element-wise work may run over whole rows with padding.
+/// A row-major f32 matrix. Row `i` is `columns` floats long, starts on a 64-byte boundary, and is
+/// followed by zeros up to the next boundary, so that element-wise work may run over whole rows
+/// with padding.
 #[derive(Clone, Debug)]
 pub struct Matrix {
     data: Aligned<f32>,
@@ -44,7 +45,8 @@ impl Matrix {
         }
     }
 
-    /// Becomes `[rows x columns]` with elements of any value, without an allocation where the memory suffices; the padding is zero.
+    /// Becomes `[rows x columns]` with elements of any value, without an allocation where the
+    /// memory suffices; the padding is zero.
     pub(crate) fn reset(&mut self, rows: usize, columns: usize) {
         if self.columns != columns {
             self.columns = columns;
@@ -295,8 +297,8 @@ impl<'a> MatrixView<'a> {
     }
 }
 
-/// A writable window on a rectangle of a matrix. Windows split from one another never overlap, so that threads may fill
-/// the tiles of one matrix.
+/// A writable window on a rectangle of a matrix. Windows split from one another never overlap, so
+/// that threads may fill the tiles of one matrix.
 #[derive(Debug)]
 pub struct MatrixViewMut<'a> {
     data: NonNull<f32>,
@@ -340,7 +342,8 @@ impl<'a> MatrixViewMut<'a> {
     pub fn split_at_column(self, column: usize) -> (MatrixViewMut<'a>, MatrixViewMut<'a>) {
         assert!(column <= self.columns);
         let right = MatrixViewMut {
-            // SAFETY: at most one past the end of the first row, inside the allocation or at its end.
+            // SAFETY: at most one past the end of the first row, inside the allocation or at its
+            // end.
             data: unsafe { self.data.add(if self.rows == 0 { 0 } else { column }) },
             columns: self.columns - column,
             ..self

@@ -1,4 +1,5 @@
-//! Randomness as a function of position: a draw depends on (seed, site, step, row, column) and on nothing else.
+//! Randomness as a function of position: a draw depends on (seed, site, step, row, column) and on
+//! nothing else.
 //!
 //! # Definition
 //! The draw of `column` in `row` is word `column % 4` of Philox4x32-10 with
@@ -6,14 +7,15 @@
 //! counter = `[column / 4, row, low half of step, high half of step (16 bits) + site * 2^16]`.
 //! Thread count, tile size and instruction set cannot change it.
 //!
-//! A Bernoulli draw ([`Draws::bernoulli`]) takes 16 bits first, and more only where those do not decide, once in 2^16 draws: half
-//! `row % 2` (low, high) of word `column % 4` of the block with `row / 2` in place of the row; where they tie with the probability, the 32
-//! bits of word `column % 4` of the block whose first counter is `column / 4 + 2^31`. Together a uniform of 48 bits. A column of
-//! a use (a [`Site`]) takes either whole words or Bernoulli draws, not both.
+//! A Bernoulli draw ([`Draws::bernoulli`]) takes 16 bits first, and more only where those do not
+//! decide, once in 2^16 draws: half `row % 2` (low, high) of word `column % 4` of the block with
+//! `row / 2` in place of the row; where they tie with the probability, the 32 bits of word
+//! `column % 4` of the block whose first counter is `column / 4 + 2^31`. Together a uniform of 48
+//! bits. A column of a use (a [`Site`]) takes either whole words or Bernoulli draws, not both.
 //!
 //! # Source
-//! J. K. Salmon, M. A. Moraes, R. O. Dror, D. E. Shaw: Parallel random numbers: as easy as 1, 2, 3, SC 2011; the tests hold
-//! the known-answer vectors of the authors' Random123 library.
+//! J. K. Salmon, M. A. Moraes, R. O. Dror, D. E. Shaw: Parallel random numbers: as easy as 1, 2, 3,
+//! SC 2011; the tests hold the known-answer vectors of the authors' Random123 library.
 
 use rand_core::{Rng, SeedableRng};
 use rand_pcg::Pcg64;
@@ -47,7 +49,8 @@ pub fn philox4x32(mut counter: [u32; 4], mut key: [u32; 2]) -> [u32; 4] {
     counter
 }
 
-/// What a draw is for. Two uses that may share a seed, step, row and column must differ in their site.
+/// What a draw is for. Two uses that may share a seed, step, row and column must differ in their
+/// site.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u16)]
 pub enum Site {
@@ -125,7 +128,8 @@ impl Draws {
         philox4x32(counter, self.key)[column % 4]
     }
 
-    /// A bit that is one with probability `p`, within 2^-48: whether `u < p` for a uniform multiple `u` of 2^-48. See the definition above.
+    /// A bit that is one with probability `p`, within 2^-48: whether `u < p` for a uniform multiple
+    /// `u` of 2^-48. See the definition above.
     pub fn bernoulli(&self, row: usize, column: usize, p: f32) -> bool {
         let row = self.first_row + row as u32;
         let counter = [(column / 4) as u32, row / 2, self.step[0], self.step[1]];
@@ -184,7 +188,8 @@ pub enum Stream {
     ReverseDbm,
     /// Offset of the comb that resamples weighted states.
     Resample,
-    /// First weights of this machine of a stack, where they are wider than those of [`Self::Weights`].
+    /// First weights of this machine of a stack, where they are wider than those of
+    /// [`Self::Weights`].
     Stack(u64),
 }
 
@@ -318,7 +323,8 @@ mod tests {
         assert_eq!(x, draws.from_row(3).bits(0, 4));
     }
 
-    /// Frequencies of Bernoulli draws, ties included, and their independence between the two rows that share a word.
+    /// Frequencies of Bernoulli draws, ties included, and their independence between the two rows
+    /// that share a word.
     #[test]
     fn bernoulli_frequencies() {
         let draws = Draws::new(7, Site::Chain, 3);
@@ -353,7 +359,8 @@ mod tests {
         assert!((ones as f64 - mean).abs() < 5.0 * mean.sqrt(), "{ones}");
     }
 
-    /// Numbers of the first version, first and last of each stream; a changed one is a changelog entry.
+    /// Numbers of the first version, first and last of each stream; a changed one is a changelog
+    /// entry.
     #[test]
     fn streams_have_their_first_numbers_and_do_not_meet() {
         const LAST: u64 = u32::MAX as u64;

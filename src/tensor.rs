@@ -1,7 +1,7 @@
 //! Named tensors: how what a run remembers passes between those who own it and a file.
 //!
-//! An owner tells its tensors by name ([`Tensor`], borrowed) and takes them back ([`Saved`], owned).
-//! Names belong to the owner, bytes to the file.
+//! An owner tells its tensors by name ([`Tensor`], borrowed) and takes them back ([`Saved`],
+//! owned). Names belong to the owner, bytes to the file.
 
 use crate::{
     bits::BitMatrix,

@@ -5,10 +5,10 @@
 //! called on any other thread            the pool of this process, made when it is first needed
 //! ```
 //!
-//! The pool belongs to a process: the child of a `fork` makes its own at its first use, where a pool
-//! inherited without its threads would wait for ever. (A thread of a pool must not fork itself: its
-//! child would take itself for one of that pool.) Sums are split by shapes, so a result does not
-//! depend on the number of threads.
+//! The pool belongs to a process: the child of a `fork` makes its own at its first use, where a
+//! pool inherited without its threads would wait for ever. (A thread of a pool must not fork
+//! itself: its child would take itself for one of that pool.) Sums are split by shapes, so a result
+//! does not depend on the number of threads.
 //!
 //! Nothing else in the library names the crate `rayon`.
 
@@ -124,8 +124,8 @@ pub fn start() -> Result<()> {
     }
 }
 
-/// Takes `threads` threads for the pool of this process, before its first work. Other numbers later:
-/// [`with`] and [`Pool`].
+/// Takes `threads` threads for the pool of this process, before its first work. Other numbers
+/// later: [`with`] and [`Pool`].
 ///
 /// # Errors
 /// [`Error::Parameter`] for no threads or too many, and once the pool has another number.
@@ -202,8 +202,8 @@ pub fn in_pool<R: Send>(work: impl FnOnce() -> R + Send) -> R {
     }
 }
 
-/// Runs `work` without other threads, where the system starts none: the caller becomes a pool of one,
-/// for good. [`start`] tells those who want to know.
+/// Runs `work` without other threads, where the system starts none: the caller becomes a pool of
+/// one, for good. [`start`] tells those who want to know.
 #[cold]
 fn alone<R: Send>(work: impl FnOnce() -> R + Send) -> R {
     let builder = rayon::ThreadPoolBuilder::new().num_threads(1);

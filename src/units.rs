@@ -1,19 +1,25 @@
 //! Kinds of units, and how a layer is made of segments of them.
 //!
-//! With `x = beta y` the layer's input at inverse temperature `beta` (`y` = bias + what its neighbours send) and `s^2` the variance of a
-//! Gaussian unit:
+//! With `x = beta y` the layer's input at inverse temperature `beta` (`y` = bias + what its
+//! neighbours send) and `s^2` the variance of a Gaussian unit:
 //!
 //! | kind | states | own energy | mean | log-partition | what neighbours receive |
 //! |---|---|---|---|---|---|
 //! | `bernoulli` | 0, 1 | `-b v` | `sigma(x)` | `ln(1 + e^x)` | `v` |
 //! | `softmax:K` | one of K units is 1 | `-b.v` | `e^(x_k) / sum e^x` | `ln sum e^x` | `v` |
 //! | `spin` | -1, 1 | `-b v` | `tanh x`, so `P(1) = sigma(2 x)` | `ln(2 cosh x)` | `v` |
-//! | `gaussian` | reals | `(v - b)^2 / (2 s^2)` | `y`, variance `s^2 / beta` | `beta (y^2 - b^2) / (2 s^2) + ln(2 pi s^2 / beta) / 2` | `v / s^2` |
-//! | `relu` | reals from 0 | `v^2 / 2 - b v` | `y + phi(a) / ((1 - Phi(a)) sqrt(beta))`, `a = -y sqrt(beta)` | `beta y^2 / 2 + ln(2 pi / beta) / 2 + ln Phi(-a)` | `v` |
+//! | `gaussian` | reals | `(v - b)^2 / (2 s^2)` | `y`, variance `s^2 / beta` | (1) | `v / s^2` |
+//! | `relu` | reals from 0 | `v^2 / 2 - b v` | (2) | (3) | `v` |
 //!
-//! The Gaussian unit is that of Cho, Ilin and Raiko (ICANN 2011); `ln s^2` is stored, so a variance is positive whatever it is. `relu` is
-//! the exactly normalised rectified unit, a normal variable truncated to the positive half line; it stands for the noisy rectifier of Nair
-//! and Hinton (2010), `max(0, y + N(0, sigma(y)))`, which approximates a sum of binary units and has no normal form.
+//! 1. `beta (y^2 - b^2) / (2 s^2) + ln(2 pi s^2 / beta) / 2`
+//! 2. `y + phi(a) / ((1 - Phi(a)) sqrt(beta))`, with `a = -y sqrt(beta)`
+//! 3. `beta y^2 / 2 + ln(2 pi / beta) / 2 + ln Phi(-a)`
+//!
+//! The Gaussian unit is that of Cho, Ilin and Raiko (ICANN 2011); `ln s^2` is stored, so a variance
+//! is positive whatever it is. `relu` is the exactly normalised rectified unit, a normal variable
+//! truncated to the positive half line; it stands for the noisy rectifier of Nair and Hinton
+//! (2010), `max(0, y + N(0, sigma(y)))`, which approximates a sum of binary units and has no normal
+//! form.
 
 use crate::error::{Error, Result};
 use std::{fmt, ops::Range};
@@ -90,8 +96,8 @@ impl Segment {
     }
 }
 
-/// The kinds of units that a layer is made of. As text: `bernoulli`, `gaussian` and so on for a layer of one kind, else segments joined by
-/// `+`, as in `bernoulli:784+softmax:10`.
+/// The kinds of units that a layer is made of. As text: `bernoulli`, `gaussian` and so on for a
+/// layer of one kind, else segments joined by `+`, as in `bernoulli:784+softmax:10`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Units {
     /// In order; neighbours of one kind are one segment, apart from `softmax`.
@@ -116,7 +122,8 @@ impl Units {
         self
     }
 
-    /// Reads one layer's part of a model file's `units`, for a layer of `size` units; one segment may leave its size out.
+    /// Reads one layer's part of a model file's `units`, for a layer of `size` units; one segment
+    /// may leave its size out.
     ///
     /// # Errors
     /// [`Error::Parameter`] for kinds that do not exist or sizes that do not add up.

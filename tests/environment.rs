@@ -1,5 +1,6 @@
-//! What environment variables say is refused at the doors of long work, by name, and what code chooses
-//! goes before it. Each case is a process of its own: this test, run again with [`CASE`] set.
+//! What environment variables say is refused at the doors of long work, by name, and what code
+//! chooses goes before it. Each case is a process of its own: this test, run again with [`CASE`]
+//! set.
 
 use harmonium::{
     bits::BitMatrix,

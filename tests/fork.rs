@@ -1,5 +1,5 @@
-//! The child of a fork computes, though only the forking thread goes over: the library's pool is made
-//! anew, and nothing goes to rayon's own, which would wait for ever.
+//! The child of a fork computes, though only the forking thread goes over: the library's pool is
+//! made anew, and nothing goes to rayon's own, which would wait for ever.
 #![cfg(unix)]
 
 use harmonium::{
@@ -107,20 +107,26 @@ fn work() -> Vec<u64> {
     assert_eq!(run.update(&bits).unwrap(), Done::Updated);
     bytes(run.model().weights());
 
+    found.extend(measures(&rbm, &bits));
+    found.push(threads::count() as u64);
+    found
+}
+
+fn measures(rbm: &Rbm, bits: &Examples) -> [u64; 3] {
     let ais = Ais {
         chains: 300,
         betas: Betas::Linear(5),
-        base: Base::rate_of(&bits).unwrap(),
+        base: Base::rate_of(bits).unwrap(),
         seed: 1,
     };
     let states: &States = bits.states();
-    found.push(ais.log_z(&rbm).unwrap().estimate.to_bits());
-    found.push(pseudo_likelihood(&rbm, states).unwrap().to_bits());
     let small = Rbm::bernoulli(14, 13);
     let v = BitMatrix::from_fn(10, 14, |i, j| i == j);
-    found.push(exact_mean_log_likelihood(&small, &v).unwrap().0.to_bits());
-    found.push(threads::count() as u64);
-    found
+    [
+        ais.log_z(rbm).unwrap().estimate.to_bits(),
+        pseudo_likelihood(rbm, states).unwrap().to_bits(),
+        exact_mean_log_likelihood(&small, &v).unwrap().0.to_bits(),
+    ]
 }
 
 #[test]
@@ -128,8 +134,8 @@ fn the_child_of_a_fork_computes_the_same() {
     let expected = work();
     // Whatever goes to rayon's own pool now hangs in the child.
     rayon::broadcast(|_| ());
-    // SAFETY: of the threads of this process the child has the one that calls; it touches only memory of
-    // its own and locks that no other thread of this test holds, and ends with _exit.
+    // SAFETY: of the threads of this process the child has the one that calls; it touches only
+    // memory of its own and locks that no other thread of this test holds, and ends with _exit.
     let child = unsafe { libc::fork() };
     assert!(child >= 0, "no child");
     if child == 0 {

@@ -1,9 +1,13 @@
-//! `kind` = `boltzmann`: `visible.weights` (`R`), `bias.0`, and with latent units `weights.0` (`W`), `hidden.weights` (`S`), `bias.1`. `units` names one layer or two.
+//! `kind` = `boltzmann`: `visible.weights` (`R`), `bias.0`, and with latent units `weights.0`
+//! (`W`), `hidden.weights` (`S`), `bias.1`. `units` names one layer or two.
 //!
-//! `connectivity` `[units x units]` of zeros and ones, optional, tells which pairs learning may couple.
+//! `connectivity` `[units x units]` of zeros and ones, optional, tells which pairs learning may
+//! couple.
 //!
-//! A run in progress adds `training.velocity.pairs` `[units x units]` and `training.velocity.bias` `[units]`, `training.second.pairs` and `training.second.bias` of
-//! an adaptive rule, `training.hidden` `[examples x n_hidden]` if hidden states of the examples are kept, and `training.chains` `[chains x units]` if chains persist.
+//! A run in progress adds `training.velocity.pairs` `[units x units]` and `training.velocity.bias`
+//! `[units]`, `training.second.pairs` and `training.second.bias` of an adaptive rule,
+//! `training.hidden` `[examples x n_hidden]` if hidden states of the examples are kept, and
+//! `training.chains` `[chains x units]` if chains persist.
 
 use super::{reader::Reader, tensor::Writer};
 use crate::{

@@ -1,5 +1,6 @@
-//! Gibbs chains in a file, to go on with: safetensors `visible` and `hidden` `[chains x units]` (u8 for bits, f32 for others) and the metadata
-//! `format` = `harmonium-chains`, `version` = `1`, `seed`, `half_sweeps`.
+//! Gibbs chains in a file, to go on with: safetensors `visible` and `hidden` `[chains x units]` (u8
+//! for bits, f32 for others) and the metadata `format` = `harmonium-chains`, `version` = `1`,
+//! `seed`, `half_sweeps`.
 
 use crate::{
     bits::BitMatrix,
@@ -55,7 +56,8 @@ pub fn save_chains(chains: &GibbsChain, path: impl AsRef<Path>) -> Result<()> {
 /// Reads chains that go on as if never interrupted, to the bit.
 ///
 /// # Errors
-/// [`Error::Io`] if the file cannot be read, [`Error::File`] if it is foreign, truncated, or its parts disagree.
+/// [`Error::Io`] if the file cannot be read, [`Error::File`] if it is foreign, truncated, or its
+/// parts disagree.
 pub fn load_chains(path: impl AsRef<Path>) -> Result<GibbsChain> {
     let path = path.as_ref();
     let bytes = fs::read(path).map_err(|e| Error::io(path, "read the chains", e))?;

@@ -1,11 +1,14 @@
-//! `kind` = `dbn`: `weights.{l}` and `bias.{l}` generate, `recognition.weights.{l}` and `recognition.bias.{l}` infer.
+//! `kind` = `dbn`: `weights.{l}` and `bias.{l}` generate, `recognition.weights.{l}` and
+//! `recognition.bias.{l}` infer.
 //!
-//! Layers `0 ..= L`, connections `0 .. L`; the last connection is the undirected top pair. The layer below the top may end in a softmax group, the
-//! label: then `bias.{L-1}` and the rows of `weights.{L-1}` include it, and as the label gets nothing from below, the columns of `weights.{L-2}`
-//! are the other units of that layer alone. (Columns of zeros for the label are taken too.)
+//! Layers `0 ..= L`, connections `0 .. L`; the last connection is the undirected top pair. The
+//! layer below the top may end in a softmax group, the label: then `bias.{L-1}` and the rows of
+//! `weights.{L-1}` include it, and as the label gets nothing from below, the columns of
+//! `weights.{L-2}` are the other units of that layer alone. (Columns of zeros for the label are
+//! taken too.)
 //!
-//! `recognition.weights.{l}` `[n_l x n_{l+1}]`, `l < L-1`, is there where it is not `weights.{l}`; `recognition.bias.{l}`, of layers `0 < l < L`
-//! without the label, where it is not `bias.{l}`.
+//! `recognition.weights.{l}` `[n_l x n_{l+1}]`, `l < L-1`, is there where it is not `weights.{l}`;
+//! `recognition.bias.{l}`, of layers `0 < l < L` without the label, where it is not `bias.{l}`.
 
 use super::{reader::Reader, tensor::Writer};
 use crate::{

@@ -1,11 +1,12 @@
 //! The model file: safetensors with JSON metadata, written whole or not at all.
 //!
 //! # Contract (version 1)
-//! Tensors `weights.{l}` `[n_l x n_{l+1}]` f32 and `bias.{l}` `[n_l]` f32 for every layer `l`, numbered from the visible one. Metadata:
-//! `format` = `harmonium`, `version` = `1`, `kind` = the machine, `units` = comma-separated kinds of the layers. A file with exactly
-//! these entries loads. `log_variance.{l}` `[n_l]` f32, optional and zero if it is not there, are the log-variances of a layer with Gaussian
-//! units. A run in progress adds tensors `training.*` and the metadata `training`; other programs may ignore
-//! them. Any further metadata is kept as notes.
+//! Tensors `weights.{l}` `[n_l x n_{l+1}]` f32 and `bias.{l}` `[n_l]` f32 for every layer `l`,
+//! numbered from the visible one. Metadata: `format` = `harmonium`, `version` = `1`, `kind` = the
+//! machine, `units` = comma-separated kinds of the layers. A file with exactly these entries loads.
+//! `log_variance.{l}` `[n_l]` f32, optional and zero if it is not there, are the log-variances of a
+//! layer with Gaussian units. A run in progress adds tensors `training.*` and the metadata
+//! `training`; other programs may ignore them. Any further metadata is kept as notes.
 //!
 //! What each kind of machine adds is told, written and read in a file of its own.
 
@@ -104,17 +105,19 @@ impl Checkpoint {
         })
     }
 
-    /// The run that the file was written in the midst of, ready to go on on `data`, those that it was
-    /// on.
+    /// The run that the file was written in the midst of, ready to go on on `data`, those that it
+    /// was on.
     ///
     /// # Errors
-    /// [`Error::Parameter`] if the file holds no run, or one of another family; as [`Run::resumed`].
+    /// [`Error::Parameter`] if the file holds no run, or one of another family; as
+    /// [`Run::resumed`].
     pub fn into_run<L: StoredLearner>(self, data: &Examples) -> Result<Run<L>> {
         let (machine, state) = self.into_state::<L>()?;
         Run::resumed(machine, state, data)
     }
 
-    /// As [`Self::into_run`], of a run that is [fed](Run::fed): `start` is what it was started with.
+    /// As [`Self::into_run`], of a run that is [fed](Run::fed): `start` is what it was started
+    /// with.
     ///
     /// # Errors
     /// As [`Self::into_run`] and [`Run::resumed_fed`].
@@ -185,7 +188,8 @@ impl Checkpoint {
         self.model.into_rbm()
     }
 
-    /// Writes the file under a temporary name beside `path`, then renames it: a reader sees the old file or the new one.
+    /// Writes the file under a temporary name beside `path`, then renames it: a reader sees the old
+    /// file or the new one.
     ///
     /// # Errors
     /// [`Error::Io`] with the path.
@@ -226,8 +230,8 @@ impl Checkpoint {
     /// Reads a model file.
     ///
     /// # Errors
-    /// [`Error::Io`] if it cannot be read; [`Error::File`] if it is foreign, truncated, of another version or kind, or its tensors
-    /// are missing, of the wrong type or shape, or not finite.
+    /// [`Error::Io`] if it cannot be read; [`Error::File`] if it is foreign, truncated, of another
+    /// version or kind, or its tensors are missing, of the wrong type or shape, or not finite.
     pub fn load(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
         let bytes = fs::read(path).map_err(|e| Error::io(path, "read the model file", e))?;

@@ -1,8 +1,12 @@
-//! `kind` = `network`: `weights.{l}` `[n_l x n_{l+1}]`, and `bias.{l}` `[n_l]` of every layer but the input, `l >= 1`.
+//! `kind` = `network`: `weights.{l}` `[n_l x n_{l+1}]`, and `bias.{l}` `[n_l]` of every layer but
+//! the input, `l >= 1`.
 //!
-//! `units` names the kinds whose means are the values of each layer: `bernoulli` for logistic layers, `gaussian` for linear ones, `softmax` for a softmax output; of the input those of the data.
+//! `units` names the kinds whose means are the values of each layer: `bernoulli` for logistic
+//! layers, `gaussian` for linear ones, `softmax` for a softmax output; of the input those of the
+//! data.
 //!
-//! A run in progress adds `training.velocity.weights.{l}`, `training.velocity.bias.{l}` if its rule has a memory, and the same of `training.second` if the rule is adaptive.
+//! A run in progress adds `training.velocity.weights.{l}`, `training.velocity.bias.{l}` if its rule
+//! has a memory, and the same of `training.second` if the rule is adaptive.
 
 use super::{reader::Reader, tensor::Writer};
 use crate::{

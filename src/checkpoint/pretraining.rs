@@ -1,5 +1,7 @@
-//! A deep Boltzmann machine that is being pretrained: the machine of the file is what its RBMs so far make together, and they themselves are
-//! `training.pretraining.{weights,visible,hidden}.{k}`, weights and biases of RBM `k`, lowest first. The last one's run is `training.*`, as that of an RBM.
+//! A deep Boltzmann machine that is being pretrained: the machine of the file is what its RBMs so
+//! far make together, and they themselves are `training.pretraining.{weights,visible,hidden}.{k}`,
+//! weights and biases of RBM `k`, lowest first. The last one's run is `training.*`, as that of an
+//! RBM.
 
 use super::{reader::Reader, tensor::Writer};
 use crate::{

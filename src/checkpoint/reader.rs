@@ -143,7 +143,8 @@ impl Reader<'_> {
             .map_err(|e| Error::file(self.path, format!("tensor {name}"), e))
     }
 
-    /// One number a unit of a layer with Gaussian units, zeros if there is no such tensor; nothing for other layers.
+    /// One number a unit of a layer with Gaussian units, zeros if there is no such tensor; nothing
+    /// for other layers.
     pub(super) fn log_variance(&self, name: &str, units: &Units) -> Result<Vec<f32>> {
         let there = self.has(name);
         match (units.have(Kind::Gaussian), there) {

@@ -230,8 +230,8 @@ impl SavedRun {
         }
     }
 
-    /// Whether the learning rate was a function of a program ([`crate::train::Run::set_rate`]), which
-    /// no file holds: the run goes on at the last rate.
+    /// Whether the learning rate was a function of a program ([`crate::train::Run::set_rate`]),
+    /// which no file holds: the run goes on at the last rate.
     pub fn is_custom(&self) -> bool {
         match self {
             Self::Rbm(x) | Self::Greedy { top: x, .. } | Self::Pretraining { top: x, .. } => {

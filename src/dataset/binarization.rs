@@ -22,8 +22,8 @@ pub enum Binarization {
     None,
     /// `bit = x > t`.
     Threshold(f32),
-    /// `bit = u < x` with `u` the uniform of [`Site::Binarize`], step 0, the example's row and column: x is the
-    /// probability of a one.
+    /// `bit = u < x` with `u` the uniform of [`Site::Binarize`], step 0, the example's row and
+    /// column: x is the probability of a one.
     Sampled,
 }
 
@@ -41,7 +41,8 @@ impl FromStr for Binarization {
     type Err = Error;
 
     /// # Errors
-    /// [`Error::Parameter`] for other words, and for a threshold outside [0, 1): it would make every bit the same.
+    /// [`Error::Parameter`] for other words, and for a threshold outside [0, 1): it would make
+    /// every bit the same.
     fn from_str(text: &str) -> Result<Self> {
         let threshold = match text {
             "none" => return Ok(Self::None),
@@ -62,7 +63,8 @@ impl FromStr for Binarization {
     }
 }
 
-/// The bits of `matrix`, or nothing if `how` leaves grey values grey. Row `i` draws as row `first_row + i`.
+/// The bits of `matrix`, or nothing if `how` leaves grey values grey. Row `i` draws as row
+/// `first_row + i`.
 pub(super) fn binarize(
     matrix: &Matrix,
     how: Binarization,
@@ -95,7 +97,8 @@ pub(super) fn fills(how: Binarization) -> bool {
     how != Binarization::None
 }
 
-/// The bits of example `index`, in `words`, on the calling thread; none with [`Binarization::None`].
+/// The bits of example `index`, in `words`, on the calling thread; none with
+/// [`Binarization::None`].
 pub(super) fn binarize_row(
     row: &[f32],
     how: Binarization,
@@ -113,7 +116,8 @@ pub(super) fn binarize_row(
     }
 }
 
-/// Fills each row of a bit matrix from the row of `matrix` by `fill(row, numbers, words)`, in parallel.
+/// Fills each row of a bit matrix from the row of `matrix` by `fill(row, numbers, words)`, in
+/// parallel.
 fn pack(matrix: &Matrix, fill: impl Fn(usize, &[f32], &mut [u64]) + Sync) -> BitMatrix {
     let mut bits = BitMatrix::zeros(matrix.rows(), matrix.columns());
     let mut tiles = Vec::with_capacity(matrix.rows().div_ceil(ROWS_PER_TASK));
@@ -146,8 +150,8 @@ fn threshold(row: &[f32], t: f32, words: &mut [u64]) {
     }
 }
 
-/// `bit = draws.uniform(i, column) < x` for one row; one Philox block serves four columns, and none is computed for
-/// four zeros.
+/// `bit = draws.uniform(i, column) < x` for one row; one Philox block serves four columns, and none
+/// is computed for four zeros.
 fn sample(row: &[f32], draws: Draws, i: u32, words: &mut [u64]) {
     const COLUMNS_PER_BLOCK: usize = 4;
     let uniform = |word: u32| (word >> 8) as f32 * (1.0 / 16_777_216.0);

@@ -15,8 +15,9 @@ use std::{io::Read, path::PathBuf};
 /// Name of the column of labels.
 const LABEL: &str = "label";
 
-/// Examples of a CSV file. A first line in which any field is not a number is a header; its column `label`, if there is
-/// one, holds labels from 0 to 65535. All other fields must be numbers in `range`, and all lines equally wide.
+/// Examples of a CSV file. A first line in which any field is not a number is a header; its column
+/// `label`, if there is one, holds labels from 0 to 65535. All other fields must be numbers in
+/// `range`, and all lines equally wide.
 pub(super) fn examples(source: Source<'_>, range: Accepted) -> Result<Examples> {
     if source.is_compressed() {
         return Err(source.error("an uncompressed CSV file", "gzip"));

@@ -3,10 +3,11 @@
 use super::examples::Examples;
 use crate::bits::BitMatrix;
 
-/// Bars and stripes on an `n x n` image, flattened row by row: first the `2^n` images whose rows are constant (bars),
-/// then the `2^n` whose columns are (stripes), so `[2 * 2^n x n * n]` bits without labels. All-zero and all-one images
-/// are both, and come twice. Best summed log-likelihood `2 * 2 ln(2 / N) + (N - 4) ln(1 / N)` with `N = 2 * 2^n` rows:
-/// -13.8629 for n = 2, -41.5888 for n = 3, -108.1310 for n = 4 (for n = 1 the two images come twice each).
+/// Bars and stripes on an `n x n` image, flattened row by row: first the `2^n` images whose rows
+/// are constant (bars), then the `2^n` whose columns are (stripes), so `[2 * 2^n x n * n]` bits
+/// without labels. All-zero and all-one images are both, and come twice. Best summed log-likelihood
+/// `2 * 2 ln(2 / N) + (N - 4) ln(1 / N)` with `N = 2 * 2^n` rows: -13.8629 for n = 2, -41.5888 for
+/// n = 3, -108.1310 for n = 4 (for n = 1 the two images come twice each).
 ///
 /// # Panics
 /// Unless `1 <= n <= 16`.
@@ -23,8 +24,9 @@ pub fn bars_and_stripes(n: usize) -> Examples {
     unlabelled(bits)
 }
 
-/// A bar of `width` ones at each of the `n` positions of a ring of `n` pixels: `[n x n]` bits, row `i` with ones at
-/// `i, i + 1, ..., i + width - 1` modulo `n`, without labels. Best summed log-likelihood `-n ln n`.
+/// A bar of `width` ones at each of the `n` positions of a ring of `n` pixels: `[n x n]` bits, row
+/// `i` with ones at `i, i + 1, ..., i + width - 1` modulo `n`, without labels. Best summed
+/// log-likelihood `-n ln n`.
 ///
 /// # Panics
 /// Unless `1 <= width < n`: other bars look the same everywhere.

@@ -1,4 +1,5 @@
-//! IDX, the format of the MNIST files: `00 00 type dimensions`, big-endian u32 sizes, elements in row-major order.
+//! IDX, the format of the MNIST files: `00 00 type dimensions`, big-endian u32 sizes, elements in
+//! row-major order.
 //!
 //! # Source
 //! Y. LeCun, C. Cortes, C. J. C. Burges: The MNIST database of handwritten digits.
@@ -18,8 +19,8 @@ pub(super) fn recognises(head: &[u8]) -> bool {
     matches!(head, [0, 0, 0x08 | 0x09 | 0x0b..=0x0e, ..])
 }
 
-/// Images: unsigned bytes in two or more dimensions, the first of which counts the examples; the others become the
-/// columns. Values are divided by 255.
+/// Images: unsigned bytes in two or more dimensions, the first of which counts the examples; the
+/// others become the columns. Values are divided by 255.
 pub(super) fn images(mut source: Source<'_>) -> Result<Matrix> {
     let sizes = sizes(&mut source, 2..=u8::MAX, "two or more dimensions")?;
     let (rows, columns, bytes) = volume(&source, &sizes)?;

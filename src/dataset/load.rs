@@ -10,11 +10,13 @@ use super::{
 use crate::error::{Error, Result};
 use std::path::{Path, PathBuf};
 
-/// Images and labels of the training and of the test examples, as MNIST and its relatives name them.
+/// Images and labels of the training and of the test examples, as MNIST and its relatives name
+/// them.
 const TRAIN_FILES: [&str; 2] = ["train-images-idx3-ubyte", "train-labels-idx1-ubyte"];
 const TEST_FILES: [&str; 2] = ["t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"];
 
-/// The greatest label that a reader accepts. Greater numbers are no classes, and a class takes memory.
+/// The greatest label that a reader accepts. Greater numbers are no classes, and a class takes
+/// memory.
 pub(super) const MAX_LABEL: u32 = 65_535;
 
 /// Numbers that a reader accepts as values.
@@ -56,17 +58,19 @@ pub struct Dataset {
 
 impl Dataset {
     /// A directory of MNIST-named IDX files: `train-images-idx3-ubyte`, `train-labels-idx1-ubyte`,
-    /// `t10k-images-idx3-ubyte`, `t10k-labels-idx1-ubyte`, each plain or with `.gz` (the plain file wins). Only the
-    /// training images must be there. Pixels are divided by 255.
+    /// `t10k-images-idx3-ubyte`, `t10k-labels-idx1-ubyte`, each plain or with `.gz` (the plain file
+    /// wins). Only the training images must be there. Pixels are divided by 255.
     ///
     /// # Errors
-    /// [`Error::File`] if the training images are missing, a file is not IDX of unsigned bytes, is truncated, has
-    /// trailing bytes or no example, or if counts or widths disagree; [`Error::Io`] if the system refuses to read.
+    /// [`Error::File`] if the training images are missing, a file is not IDX of unsigned bytes, is
+    /// truncated, has trailing bytes or no example, or if counts or widths disagree; [`Error::Io`]
+    /// if the system refuses to read.
     pub fn idx(directory: impl AsRef<Path>) -> Result<Self> {
         let directory = directory.as_ref();
         let train = idx_part(directory, TRAIN_FILES)?;
         let Some(train) = train else {
-            // A directory that cannot be listed is the system's refusal, not a data set without images.
+            // A directory that cannot be listed is the system's refusal, not a data set without
+            // images.
             std::fs::read_dir(directory).map_err(|e| Error::io(directory, "open", e))?;
             return Err(Error::file(
                 directory,
@@ -78,27 +82,31 @@ impl Dataset {
         Self::checked(directory, name_of(directory), train, test)
     }
 
-    /// A data set from whatever is at `path`: a directory is read by [`Dataset::idx`]; a file by its extension (`.npy`,
-    /// `.npz`, `.csv`) or else its first bytes (IDX, NPY, NPZ; IDX and NPY also inside gzip). A lone file is the
-    /// training part, and only NPZ can bring a test part or, like CSV, labels.
+    /// A data set from whatever is at `path`: a directory is read by [`Dataset::idx`]; a file by
+    /// its extension (`.npy`, `.npz`, `.csv`) or else its first bytes (IDX, NPY, NPZ; IDX and NPY
+    /// also inside gzip). A lone file is the training part, and only NPZ can bring a test part or,
+    /// like CSV, labels.
     ///
     /// - IDX: unsigned bytes in two or more dimensions, divided by 255.
-    /// - NPY: bool, integers, float32, float64 in two or more dimensions, in [0, 1]; uint8 with a value above 1 is
-    ///   divided by 255.
-    /// - NPZ: values `train`, `x_train`, `data` or `x`, else the only array of two or more dimensions; test values
-    ///   `test` or `x_test`; labels `y_train` or `y`, test labels `y_test`; the first name that is there counts.
-    ///   Members may be stored or deflated, archives smaller than 4 GB.
-    /// - CSV: commas, lines of equal width, numbers in [0, 1]; a first line in which any field is not a number is a
-    ///   header; a column that it names `label` holds labels from 0 to 65535.
+    /// - NPY: bool, integers, float32, float64 in two or more dimensions, in [0, 1]; uint8 with a
+    ///   value above 1 is divided by 255.
+    /// - NPZ: values `train`, `x_train`, `data` or `x`, else the only array of two or more
+    ///   dimensions; test values `test` or `x_test`; labels `y_train` or `y`, test labels `y_test`;
+    ///   the first name that is there counts. Members may be stored or deflated, archives smaller
+    ///   than 4 GB.
+    /// - CSV: commas, lines of equal width, numbers in [0, 1]; a first line in which any field is
+    ///   not a number is a header; a column that it names `label` holds labels from 0 to 65535.
     ///
     /// # Errors
-    /// [`Error::File`] if the file is none of these or breaks a rule above; [`Error::Io`] if the system refuses to read.
-    /// Memory follows the (decompressed) bytes that are there, whatever a header claims.
+    /// [`Error::File`] if the file is none of these or breaks a rule above; [`Error::Io`] if the
+    /// system refuses to read. Memory follows the (decompressed) bytes that are there, whatever a
+    /// header claims.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         Self::open_accepting(path.as_ref(), Accepted::UnitInterval)
     }
 
-    /// As [`Dataset::open`], with any finite numbers in NPY, NPZ and CSV in place of those in [0, 1]: data for Gaussian and rectified units.
+    /// As [`Dataset::open`], with any finite numbers in NPY, NPZ and CSV in place of those in [0,
+    /// 1]: data for Gaussian and rectified units.
     ///
     /// # Errors
     /// As [`Dataset::open`].
@@ -127,7 +135,8 @@ impl Dataset {
         Self::checked(path, name_of(path), train, None)
     }
 
-    /// MNIST from the four IDX files in memory, gzipped or not; for programs that carry the data in their binary.
+    /// MNIST from the four IDX files in memory, gzipped or not; for programs that carry the data in
+    /// their binary.
     ///
     /// # Errors
     /// [`Error::File`], which calls the parts by their file names, as in [`Dataset::idx`].
@@ -148,8 +157,8 @@ impl Dataset {
         Self::checked(Path::new(TEST_FILES[0]), "mnist".into(), train, Some(test))
     }
 
-    /// Both parts as [`Examples::binarized`] does it: training example `i` draws as row `i`, test example `i` as row
-    /// `train.len() + i`.
+    /// Both parts as [`Examples::binarized`] does it: training example `i` draws as row `i`, test
+    /// example `i` as row `train.len() + i`.
     pub fn binarized(self, how: Binarization, seed: u64) -> Self {
         let first_test_row = self.train.len();
         Self {
@@ -221,7 +230,8 @@ fn idx_examples(images: Source<'_>, labels: Option<Source<'_>>) -> Result<Exampl
     })
 }
 
-/// The last part of `path` without extensions such as `.npy` or `.gz`; of `.` and `..`, that of the directory meant.
+/// The last part of `path` without extensions such as `.npy` or `.gz`; of `.` and `..`, that of the
+/// directory meant.
 pub(super) fn name_of(path: &Path) -> String {
     let resolved = path.canonicalize().unwrap_or_else(|_| path.to_owned());
     let named = if path.file_name().is_some() {

@@ -8,9 +8,10 @@ use super::{
 };
 use crate::{error::Result, matrix::Matrix};
 
-/// Values in `range` of an array with two or more dimensions, the first of which counts the examples; the others become
-/// the columns, in row-major order whatever the order of the file. An array of uint8 with a value above 1 is divided by
-/// 255; every other array must already be in the range.
+/// Values in `range` of an array with two or more dimensions, the first of which counts the
+/// examples; the others become the columns, in row-major order whatever the order of the file. An
+/// array of uint8 with a value above 1 is divided by 255; every other array must already be in the
+/// range.
 pub(super) fn values(mut source: Source<'_>, range: Accepted) -> Result<Matrix> {
     let header = Header::read(&mut source)?;
     if header.dimensions() < 2 {

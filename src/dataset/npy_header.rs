@@ -1,7 +1,8 @@
 //! What an NPY file says before its data.
 //!
-//! The header is read here and not by a general parser of Python literals: those recurse on hostile nesting and multiply
-//! the dimensions without a check. What NumPy writes is a dictionary of exactly three keys.
+//! The header is read here and not by a general parser of Python literals: those recurse on hostile
+//! nesting and multiply the dimensions without a check. What NumPy writes is a dictionary of
+//! exactly three keys.
 //!
 //! # Source
 //! numpy.lib.format, versions 1.0 to 3.0.
@@ -202,8 +203,8 @@ impl Header {
     }
 }
 
-/// `descr`, `fortran_order` and `shape` of `{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), }`, keys in any
-/// order, each once.
+/// `descr`, `fortran_order` and `shape` of
+/// `{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), }`, keys in any order, each once.
 fn dictionary(text: &str) -> Option<(&str, bool, Vec<usize>)> {
     let (mut descr, mut fortran, mut shape) = (None, None, None);
     let mut rest = text.trim().strip_prefix('{')?.trim_start();

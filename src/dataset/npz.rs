@@ -15,7 +15,8 @@ use std::{
 };
 use zip::{CompressionMethod, ZipArchive};
 
-/// Names of the training values, test values, training labels and test labels; the first that is there is read.
+/// Names of the training values, test values, training labels and test labels; the first that is
+/// there is read.
 const TRAIN: &[&str] = &["train", "x_train", "data", "x"];
 const TEST: &[&str] = &["test", "x_test"];
 const TRAIN_LABELS: &[&str] = &["y_train", "y"];
@@ -145,8 +146,8 @@ impl<'a> Archive<'a> {
     }
 }
 
-/// Whether the end of the archive points to a ZIP64 directory. The zip reader would reserve memory for as many members
-/// as that claims; a plain directory claims at most 65535.
+/// Whether the end of the archive points to a ZIP64 directory. The zip reader would reserve memory
+/// for as many members as that claims; a plain directory claims at most 65535.
 fn has_zip64_directory(bytes: &[u8]) -> bool {
     const END_BYTES: usize = 22;
     const LOCATOR_BYTES: usize = 20;

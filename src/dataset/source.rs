@@ -82,8 +82,8 @@ impl<'a> Source<'a> {
         Ok(bytes)
     }
 
-    /// The last `n` bytes, called `what`; no byte may follow them. Reads at most one more, so that a small compressed
-    /// file cannot expand without bound.
+    /// The last `n` bytes, called `what`; no byte may follow them. Reads at most one more, so that
+    /// a small compressed file cannot expand without bound.
     pub(super) fn last(&mut self, n: usize, what: &str) -> Result<Vec<u8>> {
         let bytes = self.next(n, what)?;
         if !read_at_most(&self.path, &mut self.reader, 1)?.is_empty() {

@@ -1,7 +1,9 @@
-//! Examples that stay in their file: minibatches are read as they are needed, in memory that does not grow with the data.
+//! Examples that stay in their file: minibatches are read as they are needed, in memory that does
+//! not grow with the data.
 //!
-//! A thread reads ahead by plain positioned reads. An epoch visits blocks of [`BLOCK_ROWS`] consecutive rows in shuffled order; the rows of
-//! [`WINDOW_BLOCKS`] of them at a time are shuffled together. So every row comes once an epoch, from anywhere in the file, but rows that are
+//! A thread reads ahead by plain positioned reads. An epoch visits blocks of [`BLOCK_ROWS`]
+//! consecutive rows in shuffled order; the rows of [`WINDOW_BLOCKS`] of them at a time are shuffled
+//! together. So every row comes once an epoch, from anywhere in the file, but rows that are
 //! neighbours there stay within a window: a file sorted by class should be shuffled once before.
 
 use super::{
@@ -51,7 +53,8 @@ impl Element {
     }
 }
 
-/// Examples `[len x columns]` in an uncompressed IDX file (unsigned bytes) or NPY file (bool, uint8 or float32, in C order).
+/// Examples `[len x columns]` in an uncompressed IDX file (unsigned bytes) or NPY file (bool, uint8
+/// or float32, in C order).
 #[derive(Clone, Debug)]
 pub struct ExampleStream {
     path: PathBuf,
@@ -64,11 +67,13 @@ pub struct ExampleStream {
 }
 
 impl ExampleStream {
-    /// The examples of the file at `path`, numbers as [`super::Dataset::open`] would have them: bytes of IDX divided by 255, and those of NPY too if one
-    /// of them is above 1, for which the file is read up to the first such byte.
+    /// The examples of the file at `path`, numbers as [`super::Dataset::open`] would have them:
+    /// bytes of IDX divided by 255, and those of NPY too if one of them is above 1, for which the
+    /// file is read up to the first such byte.
     ///
     /// # Errors
-    /// [`Error::File`] unless the file is one of these and exactly as long as its header says, [`Error::Io`] if the system refuses to read.
+    /// [`Error::File`] unless the file is one of these and exactly as long as its header says,
+    /// [`Error::Io`] if the system refuses to read.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
         let file = File::open(path).map_err(|e| Error::io(path, "open", e))?;
@@ -121,8 +126,9 @@ impl ExampleStream {
         Ok(stream)
     }
 
-    /// The examples as bits, drawn or cut as [`super::Dataset::binarized`] does it: the same bits for the same seed, however they are read. With
-    /// [`Binarization::None`] they stay numbers, even if all are 0 or 1. (`train::Options::resample_data` draws them anew at each visit.)
+    /// The examples as bits, drawn or cut as [`super::Dataset::binarized`] does it: the same bits
+    /// for the same seed, however they are read. With [`Binarization::None`] they stay numbers,
+    /// even if all are 0 or 1. (`train::Options::resample_data` draws them anew at each visit.)
     #[must_use]
     pub fn binarized(mut self, how: Binarization, seed: u64) -> Self {
         (self.how, self.seed) = (how, seed);
@@ -140,7 +146,8 @@ impl ExampleStream {
         self.columns
     }
 
-    /// About `n` examples spread evenly over the file, in its order: all of them if there are no more.
+    /// About `n` examples spread evenly over the file, in its order: all of them if there are no
+    /// more.
     ///
     /// # Errors
     /// As [`Self::open`]; [`Error::File`] for a float outside [0, 1].
@@ -170,10 +177,12 @@ impl ExampleStream {
         self.read(&mut self.file()?, start, n.min(self.rows - start))
     }
 
-    /// The minibatches of an epoch, `batch_size` examples each, the last perhaps fewer: an order that (seed, epoch) determines.
+    /// The minibatches of an epoch, `batch_size` examples each, the last perhaps fewer: an order
+    /// that (seed, epoch) determines.
     ///
     /// # Errors
-    /// [`Error::Parameter`] for minibatches of nothing, [`Error::Io`] if the file or the thread cannot be had. Errors of reading are items.
+    /// [`Error::Parameter`] for minibatches of nothing, [`Error::Io`] if the file or the thread
+    /// cannot be had. Errors of reading are items.
     pub fn epoch(&self, seed: u64, epoch: u64, batch_size: usize) -> Result<Batches> {
         if batch_size == 0 {
             return Err(Error::parameter("batch size", "at least 1", 0));
@@ -360,7 +369,8 @@ fn gather(blocks: &[Examples], picks: &[(usize, usize)]) -> Examples {
     }
 }
 
-/// The minibatches of an epoch of an [`ExampleStream`], read ahead; ends after the first error. Dropping it stops the reader.
+/// The minibatches of an epoch of an [`ExampleStream`], read ahead; ends after the first error.
+/// Dropping it stops the reader.
 #[derive(Debug)]
 pub struct Batches(Receiver<Result<Examples>>);
 

@@ -1,9 +1,12 @@
-//! Measuring a machine: exactly where it is small, by annealed importance sampling where it is not, and by what training can afford.
+//! Measuring a machine: exactly where it is small, by annealed importance sampling where it is not,
+//! and by what training can afford.
 //!
-//! `ln Z`: [`Ais::log_z`] from below, [`Ais::reverse_log_z`] from above, [`Ais::bracket`] both with [`bennett`]'s estimate and [`Warning`]s; without
-//! `ln Z` the conservative likelihood of [`Ais::raise`]; samples with weights by [`Ais::weighted_samples`]. Deep Boltzmann machines: [`Ais::for_dbm`] and
-//! [`DbmBound`]. Chains: [`integrated_autocorrelation_time`], [`ModeJumps`]. Units:
-//! [`HiddenActivity`]. While training: [`pseudo_likelihood`], [`reconstruction_error`], [`free_energy_gap`].
+//! `ln Z`: [`Ais::log_z`] from below, [`Ais::reverse_log_z`] from above, [`Ais::bracket`] both with
+//! [`bennett`]'s estimate and [`Warning`]s; without `ln Z` the conservative likelihood of
+//! [`Ais::raise`]; samples with weights by [`Ais::weighted_samples`]. Deep Boltzmann machines:
+//! [`Ais::for_dbm`] and [`DbmBound`]. Chains: [`integrated_autocorrelation_time`], [`ModeJumps`].
+//! Units: [`HiddenActivity`]. While training: [`pseudo_likelihood`], [`reconstruction_error`],
+//! [`free_energy_gap`].
 
 mod annealing;
 mod bound;

@@ -2,18 +2,22 @@
 
 use crate::simd::{Operation, Simd, dispatch};
 
-/// Bound on the error of [`sigmoid`]: this many units in the last place of the result, for `|x| <= 87`; beyond, 1e-37.
+/// Bound on the error of [`sigmoid`]: this many units in the last place of the result, for
+/// `|x| <= 87`; beyond, 1e-37.
 pub const SIGMOID_MAX_ULP: f64 = 4.0;
-/// Bound on the error of [`softplus`]: this many units in the last place of the result, for `x >= -87`; below, 1e-37.
+/// Bound on the error of [`softplus`]: this many units in the last place of the result, for
+/// `x >= -87`; below, 1e-37.
 pub const SOFTPLUS_MAX_ULP: f64 = 4.0;
 
 /// Beyond this the exponential leaves the normal floats.
 const EXP_LIMIT: f32 = 87.3;
 
-/// `e^x` for `|x| <= EXP_LIMIT`: x = n ln 2 + r, a polynomial in r (Cephes, expf), n added to the exponent.
+/// `e^x` for `|x| <= EXP_LIMIT`: x = n ln 2 + r, a polynomial in r (Cephes, expf), n added to the
+/// exponent.
 #[inline(always)]
 fn exp<S: Simd>(s: S, x: S::F) -> S::F {
-    // Adding 1.5 * 2^23 rounds to an integer, which then stands in the low bits of the sum; 127 is the exponent's bias.
+    // Adding 1.5 * 2^23 rounds to an integer, which then stands in the low bits of the sum; 127 is
+    // the exponent's bias.
     const ROUND: f32 = 12_582_912.0 + 127.0;
     let rounded = s.mul_add(x, s.splat(std::f32::consts::LOG2_E), s.splat(ROUND));
     let n = s.sub(rounded, s.splat(ROUND));
@@ -55,7 +59,8 @@ pub(crate) fn exp_minus_abs<S: Simd>(s: S, x: S::F) -> S::F {
     exp(s, s.max(s.splat(-EXP_LIMIT), minus_abs))
 }
 
-/// The vector body of [`softplus`]: `max(x, 0) + ln(1 + z)` with `z = e^-|x|` and `ln(1 + z) = 2 artanh(z / (2 + z))`.
+/// The vector body of [`softplus`]: `max(x, 0) + ln(1 + z)` with `z = e^-|x|` and
+/// `ln(1 + z) = 2 artanh(z / (2 + z))`.
 #[inline(always)]
 pub(crate) fn softplus_lanes<S: Simd>(s: S, x: S::F) -> S::F {
     let zero = s.splat(0.0);
@@ -100,7 +105,8 @@ impl<const SOFTPLUS: bool> Operation for Map<'_, SOFTPLUS> {
     }
 }
 
-/// `x_i <- 1 / (1 + e^(-x_i))`. Error: at most [`SIGMOID_MAX_ULP`]. NaN gives some number in [0, 1] or NaN.
+/// `x_i <- 1 / (1 + e^(-x_i))`. Error: at most [`SIGMOID_MAX_ULP`]. NaN gives some number in [0, 1]
+/// or NaN.
 pub fn sigmoid(x: &mut [f32]) {
     dispatch(Map::<false>(x));
 }
@@ -123,7 +129,8 @@ mod tests {
         f64::from(f32::from_bits(x.to_bits() + 1)) - f64::from(x)
     }
 
-    /// The worst errors in ULP of the two functions over `inputs`, and of the absolute error beyond the limits.
+    /// The worst errors in ULP of the two functions over `inputs`, and of the absolute error beyond
+    /// the limits.
     fn worst(isa: Isa, inputs: &[f32]) -> (f64, f64) {
         let mut sigmoid = inputs.to_vec();
         dispatch_on(isa, Map::<false>(&mut sigmoid));

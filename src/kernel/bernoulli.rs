@@ -57,7 +57,8 @@ impl<S: Simd> Uniforms<S> {
         self.draws.first_row.wrapping_add(row as u32) % 2 == 1
     }
 
-    /// Ten rounds on counters whose words live in the lower halves of 64-bit lanes; upper halves are ignored by every multiplication.
+    /// Ten rounds on counters whose words live in the lower halves of 64-bit lanes; upper halves
+    /// are ignored by every multiplication.
     #[inline(always)]
     fn words(&self, s: S, mut x0: S::I, mut x1: S::I) -> [S::I; 4] {
         let [mut x2, mut x3] = self.step;
@@ -72,7 +73,8 @@ impl<S: Simd> Uniforms<S> {
         [x0, x1, x2, x3]
     }
 
-    /// The words of `row` and the other row of its pair in columns `column .. column + 2 * LANES`; `column` a multiple of 4.
+    /// The words of `row` and the other row of its pair in columns `column .. column + 2 * LANES`;
+    /// `column` a multiple of 4.
     #[inline(always)]
     pub(crate) fn of_row(&self, s: S, row: usize, column: usize) -> [S::I; 2] {
         debug_assert!(column.is_multiple_of(4));
@@ -83,7 +85,8 @@ impl<S: Simd> Uniforms<S> {
         [s.interleave_lower(low, high), s.interleave_upper(low, high)]
     }
 
-    /// The words of columns `column .. column + 4`, a vector each, of `LANES` pairs of rows from the even row `row` on.
+    /// The words of columns `column .. column + 4`, a vector each, of `LANES` pairs of rows from
+    /// the even row `row` on.
     #[inline(always)]
     pub(crate) fn of_columns(&self, s: S, row: usize, column: usize) -> [S::I; 4] {
         debug_assert!(column.is_multiple_of(4) && !self.is_upper(row));
@@ -94,8 +97,8 @@ impl<S: Simd> Uniforms<S> {
         std::array::from_fn(|w| s.pair(even[w], odd[w]))
     }
 
-    /// Draws with probabilities `mean` from halves of `words`: bit `k` is one where lane `k` is drawn. `at(k)` gives the row and column of
-    /// a lane, for ties.
+    /// Draws with probabilities `mean` from halves of `words`: bit `k` is one where lane `k` is
+    /// drawn. `at(k)` gives the row and column of a lane, for ties.
     #[inline(always)]
     fn draw(
         &self,
@@ -109,7 +112,8 @@ impl<S: Simd> Uniforms<S> {
         self.settle(s, rest, s.splat(1.0), at)
     }
 
-    /// Draws with probabilities `1 / inverse`, which saves the division: `u < 2^16 / d` where `2^16 - u d > 0`, rounded once.
+    /// Draws with probabilities `1 / inverse`, which saves the division: `u < 2^16 / d` where
+    /// `2^16 - u d > 0`, rounded once.
     #[inline(always)]
     pub(crate) fn draw_inverse(
         &self,
@@ -124,7 +128,8 @@ impl<S: Simd> Uniforms<S> {
         self.settle(s, rest, inverse, at)
     }
 
-    /// Lanes whose `rest` is positive, but where it is less than `one` only with probability `rest / one`.
+    /// Lanes whose `rest` is positive, but where it is less than `one` only with probability
+    /// `rest / one`.
     #[inline(always)]
     fn settle(&self, s: S, rest: S::F, one: S::F, at: impl Fn(usize) -> (usize, usize)) -> u32 {
         let mut drawn = s.less(s.splat(0.0), rest);

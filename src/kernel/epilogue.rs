@@ -1,5 +1,5 @@
-//! What follows a product, fused over a tile while it is in cache: `x = beta * (product + bias)`, the mean `sigma(x)`, a Bernoulli
-//! sample of it, column sums of the means, row sums of softplus.
+//! What follows a product, fused over a tile while it is in cache: `x = beta * (product + bias)`,
+//! the mean `sigma(x)`, a Bernoulli sample of it, column sums of the means, row sums of softplus.
 
 use super::{
     activation::{inverse_sigmoid_lanes, softplus_lanes},
@@ -12,7 +12,8 @@ use crate::{
     simd::{Operation, Simd},
 };
 
-/// Row sums of `softplus(beta * y) - softplus(minus_beta * y)`, `y = product + bias`; the second term only if asked for.
+/// Row sums of `softplus(beta * y) - softplus(minus_beta * y)`, `y = product + bias`; the second
+/// term only if asked for.
 #[derive(Debug)]
 pub(crate) struct SoftplusSums<'a> {
     pub(crate) minus_beta: Option<f32>,
@@ -20,7 +21,8 @@ pub(crate) struct SoftplusSums<'a> {
     pub(crate) partial: &'a mut [f64],
 }
 
-/// One tile: `rows` rows of products, `stride` floats apart (a multiple of 64), of columns `first_column ..` (a multiple of 64).
+/// One tile: `rows` rows of products, `stride` floats apart (a multiple of 64), of columns
+/// `first_column ..` (a multiple of 64).
 pub(crate) struct Epilogue<'a> {
     pub(crate) product: &'a [f32],
     pub(crate) stride: usize,

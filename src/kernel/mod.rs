@@ -2,11 +2,12 @@
 //!
 //! # Contract
 //! - Shapes: a kernel that takes several slices wants them of one length and panics otherwise.
-//! - Padding and alignment: any length and any alignment; a last part of a vector is computed in a buffer of its own, so
-//!   that nothing outside the given slices is read or written.
+//! - Padding and alignment: any length and any alignment; a last part of a vector is computed in a
+//!   buffer of its own, so that nothing outside the given slices is read or written.
 //! - Aliasing: none; the borrow checker sees to it.
-//! - Rounding: stated with each kernel as a constant, which its test asserts. A fused multiply-add may round once where the
-//!   portable code rounds twice, so floats may differ by the stated error between instruction sets; random words never.
+//! - Rounding: stated with each kernel as a constant, which its test asserts. A fused multiply-add
+//!   may round once where the portable code rounds twice, so floats may differ by the stated error
+//!   between instruction sets; random words never.
 //! - [`mod@reference`] holds the plain-loop twin that specifies each kernel.
 
 pub mod activation;

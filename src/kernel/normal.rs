@@ -1,4 +1,5 @@
-//! The normal distribution in f64: what rectified units need of its tails, and the quantile that turns a uniform word into a draw.
+//! The normal distribution in f64: what rectified units need of its tails, and the quantile that
+//! turns a uniform word into a draw.
 
 #![allow(
     clippy::excessive_precision,
@@ -15,8 +16,8 @@ fn horner(coefficients: &[f64], x: f64) -> f64 {
     coefficients.iter().fold(0.0, |sum, c| sum * x + c)
 }
 
-/// `e^(x^2) erfc(x)`, relative error below 1e-15 for `x >= 0` (W. J. Cody, Rational Chebyshev approximations for the error function,
-/// Math. Comp. 23, 1969); infinity below -26.6.
+/// `e^(x^2) erfc(x)`, relative error below 1e-15 for `x >= 0` (W. J. Cody, Rational Chebyshev
+/// approximations for the error function, Math. Comp. 23, 1969); infinity below -26.6.
 pub fn erfcx(x: f64) -> f64 {
     if x < -0.468_75 {
         2.0 * (x * x).exp() - erfcx(-x)
@@ -143,7 +144,8 @@ fn upper_tail(x: f64) -> f64 {
     }
 }
 
-/// `Phi^-1(p)` for `0 < p < 1`, relative error 1e-15 (M. J. Wichura, Algorithm AS 241, Applied Statistics 37, 1988).
+/// `Phi^-1(p)` for `0 < p < 1`, relative error 1e-15 (M. J. Wichura, Algorithm AS 241, Applied
+/// Statistics 37, 1988).
 pub fn quantile(p: f64) -> f64 {
     let q = p - 0.5;
     if q.abs() <= 0.425 {
@@ -259,8 +261,9 @@ pub fn uniform(word: u32) -> f64 {
     (f64::from(word) + 0.5) * (1.0 / 4_294_967_296.0)
 }
 
-/// A standard normal number beyond `least`, from a uniform `u` in (0, 1), by inversion of the upper tail. Beyond 36, where the tail
-/// underflows, `sqrt(least^2 - 2 ln(1 - u))`: the excess is then off by a share of `1 / least^2`.
+/// A standard normal number beyond `least`, from a uniform `u` in (0, 1), by inversion of the upper
+/// tail. Beyond 36, where the tail underflows, `sqrt(least^2 - 2 ln(1 - u))`: the excess is then
+/// off by a share of `1 / least^2`.
 pub fn truncated(least: f64, u: f64) -> f64 {
     let rest = 1.0 - u;
     if least > FAR_TAIL {
@@ -273,7 +276,8 @@ pub fn truncated(least: f64, u: f64) -> f64 {
 mod tests {
     use super::*;
 
-    /// `erfc(x) e^(x^2) sqrt(pi) = 1 / (x + (1/2) / (x + 1 / (x + (3/2) / (x + ...))))`, which converges for positive `x`.
+    /// `erfc(x) e^(x^2) sqrt(pi) = 1 / (x + (1/2) / (x + 1 / (x + (3/2) / (x + ...))))`, which
+    /// converges for positive `x`.
     fn erfcx_by_continued_fraction(x: f64) -> f64 {
         let mut fraction = x;
         for k in (1..20_000).rev() {
@@ -306,7 +310,8 @@ mod tests {
         for k in -360..80 {
             let x = f64::from(k) * 0.1;
             let p = log_cdf(x).exp();
-            // Rounding of p moves the quantile by 1e-16 p / phi; the exponential of the logarithm adds |ln p| more.
+            // Rounding of p moves the quantile by 1e-16 p / phi; the exponential of the logarithm
+            // adds |ln p| more.
             let slope = p * (0.5 * x * x).exp() * 2.51;
             let bound = 1e-14 * (1.0 + x.abs()) + 3e-16 * slope * (1.0 + 0.5 * x * x);
             assert!(

@@ -13,8 +13,9 @@ const FACTOR: f32 = 0.75;
 /// What is added each time: the accumulators tend to `TERM / (1 - FACTOR)`.
 const TERM: f32 = 0.5;
 
-/// `x <- FACTOR x + TERM`, `rounds` times, in as many accumulators as the register tile of the dense product has. That is more than
-/// latency times throughput, and few enough to stay in registers.
+/// `x <- FACTOR x + TERM`, `rounds` times, in as many accumulators as the register tile of the
+/// dense product has. That is more than latency times throughput, and few enough to stay in
+/// registers.
 struct MultiplyAdds {
     rounds: usize,
 }
@@ -50,8 +51,9 @@ fn chains<S: Simd, const N: usize>(s: S, rounds: usize) -> (usize, f32) {
     (rounds * N * S::LANES, lanes[..S::LANES].iter().sum())
 }
 
-/// Multiply-adds of f32 that the calling thread does in a second, in 10^9, with the instruction set in use, measured for `seconds` (and
-/// for ten microseconds at least). Where the instruction set has no fused multiply-add, a multiplication and an addition.
+/// Multiply-adds of f32 that the calling thread does in a second, in 10^9, with the instruction set
+/// in use, measured for `seconds` (and for ten microseconds at least). Where the instruction set
+/// has no fused multiply-add, a multiplication and an addition.
 pub fn fma_peak(seconds: f64) -> f64 {
     let limit = Duration::try_from_secs_f64(seconds).unwrap_or(Duration::ZERO);
     let start = Instant::now();

@@ -2,7 +2,8 @@
 
 use crate::{bits::BitView, matrix::MatrixView};
 
-/// `ln sum_i e^(x_i)`, exact to a few rounding errors of f64; minus infinity for nothing, infinity or NaN if one is among them.
+/// `ln sum_i e^(x_i)`, exact to a few rounding errors of f64; minus infinity for nothing, infinity
+/// or NaN if one is among them.
 pub fn log_sum_exp(x: &[f64]) -> f64 {
     let mut sum = LogSum::default();
     for &x in x {
@@ -89,7 +90,8 @@ pub fn add_column_sums(x: MatrixView<'_>, scale: f32, sums: &mut [f32]) {
     }
 }
 
-/// `sums[j] += scale * (number of ones in column j)`, exact up to one rounding of the product and one of the sum.
+/// `sums[j] += scale * (number of ones in column j)`, exact up to one rounding of the product and
+/// one of the sum.
 pub fn add_column_counts(x: BitView<'_>, scale: f32, sums: &mut [f32]) {
     assert_eq!(sums.len(), x.columns(), "one sum a column");
     let digits = usize::BITS - x.rows().leading_zeros();

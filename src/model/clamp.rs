@@ -9,9 +9,11 @@ use crate::{
     units::Kind,
 };
 
-/// Units of a layer that keep given values: missing values, inpainting, a class. Each half sweep of block Gibbs sampling draws the whole layer
-/// and puts the held units back, `x = (x & !mask) | (values & mask)`. Given the other layer the units of a layer are independent, so this is block
-/// Gibbs sampling of `p(free units, other layer | held units)`, exactly; a softmax group, which is one variable, is held whole or not at all.
+/// Units of a layer that keep given values: missing values, inpainting, a class. Each half sweep of
+/// block Gibbs sampling draws the whole layer and puts the held units back,
+/// `x = (x & !mask) | (values & mask)`. Given the other layer the units of a layer are independent,
+/// so this is block Gibbs sampling of `p(free units, other layer | held units)`, exactly; a softmax
+/// group, which is one variable, is held whole or not at all.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Clamp {
     values: States,
@@ -19,12 +21,12 @@ pub struct Clamp {
 }
 
 impl Clamp {
-    /// Holds the units of `layer` where `mask` is one at `values`; each has a row for every chain, or one row for all. Values of free units
-    /// do not matter.
+    /// Holds the units of `layer` where `mask` is one at `values`; each has a row for every chain,
+    /// or one row for all. Values of free units do not matter.
     ///
     /// # Errors
-    /// [`Error::Shape`] where columns or rows disagree; [`Error::Parameter`] for values that are no states of their units, and for softmax
-    /// groups that are held in part.
+    /// [`Error::Shape`] where columns or rows disagree; [`Error::Parameter`] for values that are no
+    /// states of their units, and for softmax groups that are held in part.
     pub fn new(layer: &Layer, values: impl Into<States>, mask: BitMatrix) -> Result<Self> {
         let values = values.into();
         values.check_layer("values of held units", layer)?;

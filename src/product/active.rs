@@ -1,5 +1,6 @@
-//! Products of sparse bits: the fixed-point weights of the inputs that are on, added up. The same integers as the tables of
-//! [`super::lookup`] give, so which of the two computes a block never shows.
+//! Products of sparse bits: the fixed-point weights of the inputs that are on, added up. The same
+//! integers as the tables of [`super::lookup`] give, so which of the two computes a block never
+//! shows.
 
 use super::lookup::{Bits, LookUp, SLAB, SLABS, WIDTH};
 use crate::{
@@ -7,7 +8,8 @@ use crate::{
     simd::{Operation, Simd, dispatch},
 };
 
-/// Most active inputs of a row and block, on average, for which adding them one by one is as fast as tables. Measured on Zen 5.
+/// Most active inputs of a row and block, on average, for which adding them one by one is as fast
+/// as tables. Measured on Zen 5.
 const MOST_ACTIVE: usize = 36;
 /// With fewer rows than this tables are not worth building at any density.
 const FEW_ROWS: usize = 8;
@@ -91,7 +93,8 @@ fn add_slabs<S: Simd, const N: usize>(s: S, job: LookUp<'_>) {
                 for (n, sums) in sums.iter_mut().enumerate() {
                     for (v, sum) in sums.iter_mut().enumerate().take(vectors) {
                         let at = n * SLAB + input * WIDTH + v * 2 * S::LANES;
-                        // SAFETY: bits beyond the inputs are zero, so `input` is a row of a slab, of which there are N.
+                        // SAFETY: bits beyond the inputs are zero, so `input` is a row of a slab,
+                        // of which there are N.
                         let weights = unsafe { s.load_words(slabs.as_ptr().add(at)) };
                         *sum = s.add_words(*sum, weights);
                     }

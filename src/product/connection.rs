@@ -25,7 +25,8 @@ pub enum Route {
 }
 
 impl Route {
-    /// Fewest units of either layer: look-ups are 32 outputs wide, and narrow products cost little anyway.
+    /// Fewest units of either layer: look-ups are 32 outputs wide, and narrow products cost little
+    /// anyway.
     const FEWEST_UNITS: usize = 32;
 
     /// The route that `HARMONIUM_PRODUCT` asks for: `automatic` (the default), `dense` or `lookup`.
@@ -36,9 +37,10 @@ impl Route {
         Self::of_environment()
     }
 
-    /// Whether samples of `inputs` bits meet `outputs` units by look-up: measured to be faster from a single sample on (see the benchmark
-    /// `product`). Which kind of look-up is decided where blocks meet, by their rows and density: active inputs, tables in memory, or tables
-    /// in registers; all give the same bits.
+    /// Whether samples of `inputs` bits meet `outputs` units by look-up: measured to be faster from
+    /// a single sample on (see the benchmark `product`). Which kind of look-up is decided where
+    /// blocks meet, by their rows and density: active inputs, tables in memory, or tables in
+    /// registers; all give the same bits.
     pub fn takes_look_up(self, inputs: usize, outputs: usize) -> bool {
         match self {
             Self::Dense => false,
@@ -86,16 +88,16 @@ impl fmt::Display for Route {
 static ROUTE: Choice<Route> = Choice::new();
 
 /// The route in use in this process: what [`set_route`] chose last, else that of
-/// [`Route::from_environment`], else (a value that [`crate::environment::check`] refuses) the automatic
-/// one.
+/// [`Route::from_environment`], else (a value that [`crate::environment::check`] refuses) the
+/// automatic one.
 pub fn route() -> Route {
     ROUTE.get()
 }
 
 /// Products of bits go by `route` in this process from now on, whatever `HARMONIUM_PRODUCT` says.
 ///
-/// The same seed gives the same bits only by the same route: choose it before the first work. A change
-/// while other threads compute is safe.
+/// The same seed gives the same bits only by the same route: choose it before the first work. A
+/// change while other threads compute is safe.
 pub fn set_route(route: Route) {
     ROUTE.set(route)
 }
@@ -122,7 +124,8 @@ impl Connection {
         }
     }
 
-    /// A connection that is walked up: copies for the way down are not made, products that way are dense.
+    /// A connection that is walked up: copies for the way down are not made, products that way are
+    /// dense.
     pub fn one_way(weights: Matrix) -> Self {
         Self {
             one_way: true,
@@ -149,7 +152,8 @@ impl Connection {
         &mut self.weights
     }
 
-    /// Makes the copies anew, without an allocation, if they were in use before the weights changed.
+    /// Makes the copies anew, without an allocation, if they were in use before the weights
+    /// changed.
     pub fn refresh(&mut self) {
         if let Some(mut fixed) = self.spare.take() {
             fixed.refresh(&self.weights);
@@ -157,10 +161,12 @@ impl Connection {
         }
     }
 
-    /// The product of `input` with the weights: exact to f32 if `precise`, else by whatever is fastest.
+    /// The product of `input` with the weights: exact to f32 if `precise`, else by whatever is
+    /// fastest.
     ///
     /// # Errors
-    /// Unless `precise`, [`Error::NotFinite`] for NaN or infinite weights: states must not be drawn from them.
+    /// Unless `precise`, [`Error::NotFinite`] for NaN or infinite weights: states must not be drawn
+    /// from them.
     pub fn term<'a>(
         &'a self,
         input: Input<'a>,

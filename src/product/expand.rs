@@ -6,8 +6,8 @@ use crate::{
 };
 use std::ops::Range;
 
-/// Writes bits `rows x columns` of `x` as floats 0 and `one` to `to`, rows `stride` apart; `columns` starts at a word, and up to the next
-/// multiple of a word beyond its end is overwritten.
+/// Writes bits `rows x columns` of `x` as floats 0 and `one` to `to`, rows `stride` apart;
+/// `columns` starts at a word, and up to the next multiple of a word beyond its end is overwritten.
 pub(super) fn expand(
     x: BitView<'_>,
     rows: Range<usize>,

@@ -1,4 +1,5 @@
-//! The panel loop: a tile of products into scratch, its tail while it is in cache; tiles in parallel.
+//! The panel loop: a tile of products into scratch, its tail while it is in cache; tiles in
+//! parallel.
 
 use super::{
     Direction, Term,
@@ -27,8 +28,8 @@ const TILE_COLUMNS: usize = 2 * WORD_BITS;
 /// Inputs that are expanded from bits at a time: a multiple of a word.
 const EXPAND_COLUMNS: usize = 4 * WORD_BITS;
 
-/// What becomes of a layer's input `y = sum of products + bias`: `x = beta * y`, and any of the outputs. An output that is not asked
-/// for costs nothing.
+/// What becomes of a layer's input `y = sum of products + bias`: `x = beta * y`, and any of the
+/// outputs. An output that is not asked for costs nothing.
 #[derive(Debug, Default)]
 pub struct Tail<'a> {
     /// Inverse temperature.
@@ -37,7 +38,8 @@ pub struct Tail<'a> {
     pub group_beta: Option<f32>,
     /// Whether products must be exact to f32 where a faster way is off by a known step.
     pub precise: bool,
-    /// Added to the products, `[rows x columns]`: what neighbours send that stay as they are was multiplied before.
+    /// Added to the products, `[rows x columns]`: what neighbours send that stay as they are was
+    /// multiplied before.
     pub added: Option<MatrixView<'a>>,
     /// Receives `x`.
     pub input: Option<MatrixViewMut<'a>>,
@@ -47,7 +49,8 @@ pub struct Tail<'a> {
     pub mean: Option<MatrixViewMut<'a>>,
     /// Receives bits that are one with probability `sigma(x)`.
     pub sample: Option<(BitViewMut<'a>, Draws)>,
-    /// Receives the states of a layer of real-valued units; [`propagate`], whose units are binary, takes none.
+    /// Receives the states of a layer of real-valued units; [`propagate`], whose units are binary,
+    /// takes none.
     pub real_sample: Option<(MatrixViewMut<'a>, Draws)>,
     /// `[columns]`, overwritten with the sums of `sigma(x)` over the rows.
     pub column_sums: Option<&'a mut [f32]>,
@@ -100,7 +103,8 @@ impl Tail<'_> {
     }
 }
 
-/// Buffers of [`propagate`] that are kept between calls, so that a call allocates nothing once they have grown.
+/// Buffers of [`propagate`] that are kept between calls, so that a call allocates nothing once they
+/// have grown.
 #[derive(Clone, Debug, Default)]
 pub struct Propagation {
     softplus: Vec<f64>,
@@ -156,7 +160,8 @@ struct Job<'a> {
     indices: Option<&'a Indices>,
 }
 
-/// Computes a layer from its neighbours: `tail(sum_t X_t op(W_t) + added + bias)`. Cost: one dense product a term.
+/// Computes a layer from its neighbours: `tail(sum_t X_t op(W_t) + added + bias)`. Cost: one dense
+/// product a term.
 ///
 /// # Errors
 /// [`Error::Shape`] where terms, bias and outputs disagree.

@@ -1,19 +1,25 @@
 //! The product of bits with weights, by look-up: nobody multiplies by a bit.
 //!
-//! Inputs are taken four at a time. For a block of 32 outputs the sum of four weights has 16 values, a row of 32 integers each; four
-//! bits of a sample choose the row, and one load and one addition do 128 multiply-adds (the method of the four Russians: Arlazarov,
-//! Dinic, Kronrod, Faradzev 1970). Tables of 128 inputs fit the first-level cache and are shared by all samples of a panel.
+//! Over 500 lines: one kernel, its tables, and the page that explains them.
+//!
+//! Inputs are taken four at a time. For a block of 32 outputs the sum of four weights has 16
+//! values, a row of 32 integers each; four bits of a sample choose the row, and one load and one
+//! addition do 128 multiply-adds (the method of the four Russians: Arlazarov, Dinic, Kronrod,
+//! Faradzev 1970). Tables of 128 inputs fit the first-level cache and are shared by all samples of
+//! a panel.
 //!
 //! # Fixed point
-//! Within a block of 128 x 128 weights, `q = round(w / step)` with one step for both directions, chosen so that no sum over any subset
-//! of a row or column of the block leaves 16 bits: `step = max over rows and columns of max(sum of positive w, sum of |negative w|) /`
-//! [`super::quantize::LARGEST_SUM`]. From there integer addition is exact: order, tile, thread and instruction set cannot change it. Blocks are
-//! added in f32 in order.
+//! Within a block of 128 x 128 weights, `q = round(w / step)` with one step for both directions,
+//! chosen so that no sum over any subset of a row or column of the block leaves 16 bits: `step =
+//! max over rows and columns of max(sum of positive w, sum of |negative w|) /`
+//! [`super::quantize::LARGEST_SUM`]. From there integer addition is exact: order, tile, thread and
+//! instruction set cannot change it. Blocks are added in f32 in order.
 //!
 //! # Precision
-//! Sampling by look-up is sampling the machine of weights `q step`, the same in both directions, so the stationary distribution of
-//! Gibbs sampling is exactly that machine's; `|w - q step| <= step / 2`, and an input of `n` active units is off by at
-//! most `n step / 2` (and f32 rounding). Where a step would exceed [`LARGEST_STEP`] the dense product is used instead.
+//! Sampling by look-up is sampling the machine of weights `q step`, the same in both directions, so
+//! the stationary distribution of Gibbs sampling is exactly that machine's;
+//! `|w - q step| <= step / 2`, and an input of `n` active units is off by at most `n step / 2` (and
+//! f32 rounding). Where a step would exceed [`LARGEST_STEP`] the dense product is used instead.
 
 use crate::{
     bits::{BitView, WORD_BITS},
@@ -42,7 +48,8 @@ pub(super) const SLABS: usize = BLOCK / WIDTH;
 pub struct FixedPoint {
     /// `[block of rows][slab of columns]` slabs: inputs are rows.
     up: Aligned<i16>,
-    /// `[block of rows][block of columns][slab of rows in the block]` slabs: inputs are columns. Empty if nobody walks down.
+    /// `[block of rows][block of columns][slab of rows in the block]` slabs: inputs are columns.
+    /// Empty if nobody walks down.
     down: Aligned<i16>,
     /// `[block of rows][block of columns]`.
     steps: Vec<f32>,
@@ -131,7 +138,8 @@ impl FixedPoint {
         })
     }
 
-    /// `count` slabs from that of `output` on, of one block of outputs, over a block of inputs, with their step.
+    /// `count` slabs from that of `output` on, of one block of outputs, over a block of inputs,
+    /// with their step.
     fn slabs(
         &self,
         direction: Direction,
@@ -173,8 +181,9 @@ impl FixedPoint {
         }
     }
 
-    /// `product += X[rows] op(W)[.., columns]`, rows of `product` `stride` apart; `columns` starts at a multiple of `WIDTH`, and up to the
-    /// next multiple beyond its end `product` may be overwritten with finite numbers.
+    /// `product += X[rows] op(W)[.., columns]`, rows of `product` `stride` apart; `columns` starts
+    /// at a multiple of `WIDTH`, and up to the next multiple beyond its end `product` may be
+    /// overwritten with finite numbers.
     pub(super) fn add_product(
         &self,
         direction: Direction,
@@ -217,8 +226,9 @@ pub(super) struct Bits<'a> {
     pub(super) rows: usize,
 }
 
-/// Adds the products of a block of inputs with `outputs`: `slabs(output, count)` gives `count` slabs of one block of outputs from that of
-/// `output` on, and their step. Tables or active inputs, whichever is faster: they give the same bits.
+/// Adds the products of a block of inputs with `outputs`: `slabs(output, count)` gives `count`
+/// slabs of one block of outputs from that of `output` on, and their step. Tables or active inputs,
+/// whichever is faster: they give the same bits.
 pub(super) fn add_block<'a>(
     slabs: impl Fn(usize, usize) -> (&'a [i16], f32),
     outputs: Range<usize>,
@@ -345,7 +355,8 @@ fn build<S: Simd>(s: S, slab: &[i16], groups: usize, tables: &mut [i16]) {
     assert!(groups * GROUP * WIDTH <= slab.len() && groups * 16 * WIDTH <= tables.len());
     for group in 0..groups {
         for v in (0..WIDTH).step_by(2 * S::LANES) {
-            // SAFETY: the assert covers GROUP rows of the slab and 16 rows of the table, each WIDTH wide.
+            // SAFETY: the assert covers GROUP rows of the slab and 16 rows of the table, each WIDTH
+            // wide.
             unsafe {
                 let from = slab.as_ptr().add(group * GROUP * WIDTH + v);
                 let to = tables.as_mut_ptr().add(group * 16 * WIDTH + v);
@@ -414,7 +425,8 @@ mod tests {
     };
     use proptest::prelude::*;
 
-    /// Products by look-up against f64 sums of the same fixed-point weights (exact) and of the true ones (within the bound).
+    /// Products by look-up against f64 sums of the same fixed-point weights (exact) and of the true
+    /// ones (within the bound).
     fn check(weights: &Matrix, rows: usize) {
         let fixed = FixedPoint::new(weights);
         let seen = fixed.weights(weights.rows(), weights.columns());
@@ -478,7 +490,8 @@ mod tests {
                 2 => -0.37,
                 3 => 0.0,
                 4 => f32::MIN_POSITIVE * 0.01 * rng.normal() as f32,       // denormals
-                _ => if (i, j) == (n / 2, m / 2) { 1e4 } else { rng.normal() as f32 }, // one huge among small
+                // one huge among small
+                _ => if (i, j) == (n / 2, m / 2) { 1e4 } else { rng.normal() as f32 },
             });
             check(&weights, rows);
         }

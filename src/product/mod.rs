@@ -1,18 +1,20 @@
 //! Products of states with weights, fused with their tail.
 //!
-//! [`propagate`] computes `tail(sum_t X_t op(W_t))` for one layer, panel by panel; [`Statistics`] are `sum alpha V' H`. A
-//! [`Term`] says what is multiplied; how is decided here and nowhere else:
+//! [`propagate`] computes `tail(sum_t X_t op(W_t))` for one layer, panel by panel; [`Statistics`]
+//! are `sum alpha V' H`. A [`Term`] says what is multiplied; how is decided here and nowhere else:
 //!
 //! ```text
-//! propagate -> fused (tiles of rows x columns, in tasks) -> look-up (bits, where a Connection chose it), the same bits by
-//!                                                             registers: many rows, AVX-512
-//!                                                             active: few bits on, or few rows
-//!                                                             lookup: tables in memory, else
-//!                                                        -> dense provider: native | matrixmultiply | blas
-//!                                                        -> kernel::epilogue while the tile is in cache
+//! propagate -> fused (tiles of rows x columns, in tasks)
+//!     -> look-up (bits, where a Connection chose it), the same bits by
+//!            registers: many rows, AVX-512
+//!            active: few bits on, or few rows
+//!            lookup: tables in memory, else
+//!     -> dense provider: native | matrixmultiply | blas
+//!     -> kernel::epilogue while the tile is in cache
 //! ```
 //!
-//! Each element is summed in an order that depends on the shapes alone, so tiles and threads do not change a result.
+//! Each element is summed in an order that depends on the shapes alone, so tiles and threads do not
+//! change a result.
 
 mod active;
 mod connection;
@@ -45,8 +47,8 @@ use crate::{
 };
 use std::ops::Range;
 
-/// Grows the scratch of every thread of the pool to what products of `samples` with `n_hidden` units need, so that later ones allocate
-/// nothing whichever thread meets them.
+/// Grows the scratch of every thread of the pool to what products of `samples` with `n_hidden`
+/// units need, so that later ones allocate nothing whichever thread meets them.
 pub(crate) fn warm_up(samples: usize, n_hidden: usize) {
     threads::on_every_thread(|| {
         fused::warm_up();

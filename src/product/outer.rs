@@ -1,4 +1,5 @@
-//! Statistics: `sum over phases of alpha V' H`, a panel of visible units at a time, handed on while it is in cache.
+//! Statistics: `sum over phases of alpha V' H`, a panel of visible units at a time, handed on while
+//! it is in cache.
 
 use super::{
     PhaseTables,
@@ -77,7 +78,8 @@ impl<'a> Statistics<'a> {
         })
     }
 
-    /// Phases of binary visible states by look-up, where that is faster; `tables` are kept between calls.
+    /// Phases of binary visible states by look-up, where that is faster; `tables` are kept between
+    /// calls.
     #[must_use]
     pub(crate) fn by_look_up(self, tables: &'a mut PhaseTables) -> Self {
         let all_bits = self
@@ -260,8 +262,9 @@ pub(crate) struct Tile<'a> {
     pub(crate) stride: usize,
 }
 
-/// Calls `then(tile, the same rectangle of each target)` for rectangles that cover the targets, which are `[n_visible x n_hidden]`
-/// each: `tile` holds the statistics of the rectangle. Rectangles run in parallel.
+/// Calls `then(tile, the same rectangle of each target)` for rectangles that cover the targets,
+/// which are `[n_visible x n_hidden]` each: `tile` holds the statistics of the rectangle.
+/// Rectangles run in parallel.
 pub(crate) fn for_each_tile<const N: usize>(
     statistics: &Statistics<'_>,
     targets: [MatrixViewMut<'_>; N],

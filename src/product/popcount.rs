@@ -1,5 +1,6 @@
-//! Statistics of two binary layers: `V' H` counts the samples in which both units are on, 64 samples a word. Counts are exact; they are
-//! multiplied by the phase's weight and added in two roundings, on every instruction set the same.
+//! Statistics of two binary layers: `V' H` counts the samples in which both units are on, 64
+//! samples a word. Counts are exact; they are multiplied by the phase's weight and added in two
+//! roundings, on every instruction set the same.
 
 use crate::{
     bits::{BitView, WORD_BITS, transpose_block},
@@ -38,7 +39,8 @@ impl ByUnit {
     }
 }
 
-/// `tile += weight V[.., units]' H`, the tile's rows `stride` apart, at least the padded hidden units.
+/// `tile += weight V[.., units]' H`, the tile's rows `stride` apart, at least the padded hidden
+/// units.
 pub(super) fn add_outer(
     visible: &ByUnit,
     hidden: &ByUnit,
@@ -93,7 +95,8 @@ impl Count<'_> {
     fn add(self) {
         let n = self.hidden.units;
         for (i, tile) in self.units.zip(self.tile.chunks_mut(self.stride)) {
-            // Counts of a few words fit the lanes of one pass; sums of passes stay exact below 2^24 samples.
+            // Counts of a few words fit the lanes of one pass; sums of passes stay exact below 2^24
+            // samples.
             let mut counts = [0_u32; WORD_BITS];
             for first in (0..n).step_by(WORD_BITS) {
                 counts.fill(0);

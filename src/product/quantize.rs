@@ -6,8 +6,9 @@ use crate::{
     simd::{Operation, Simd},
 };
 
-/// Most that the integers of one row or column of a block may add up to before rounding: rounding adds up to half for each of 128, and
-/// the f32 sums that choose the step are off by less than 1e-4 of themselves.
+/// Most that the integers of one row or column of a block may add up to before rounding: rounding
+/// adds up to half for each of 128, and the f32 sums that choose the step are off by less than 1e-4
+/// of themselves.
 pub const LARGEST_SUM: f32 = 32_700.0;
 /// Sums below this are as good as zero.
 pub(super) const SMALLEST_SUM: f32 = 1e-30;
@@ -76,7 +77,8 @@ impl Operation for Quantize<'_> {
                     let (side, rows, columns) = (2 * S::LANES, l * WIDTH, k * WIDTH);
                     for (i, j) in [(0, 0), (0, side), (side, 0), (side, side)] {
                         if i < WIDTH && j < WIDTH {
-                            // SAFETY: squares of `side` within the WIDTH x WIDTH squares at these rows of the slabs.
+                            // SAFETY: squares of `side` within the WIDTH x WIDTH squares at these
+                            // rows of the slabs.
                             unsafe {
                                 s.transpose_words(
                                     from.as_ptr().add((rows + i) * WIDTH + j),
@@ -93,8 +95,9 @@ impl Operation for Quantize<'_> {
     }
 }
 
-/// Over the rows and the columns of a block, the largest sum of the positive or of the negative elements' magnitudes: half of the
-/// magnitudes' sum and the sum's magnitude. NaN and infinite elements make it NaN or infinite.
+/// Over the rows and the columns of a block, the largest sum of the positive or of the negative
+/// elements' magnitudes: half of the magnitudes' sum and the sum's magnitude. NaN and infinite
+/// elements make it NaN or infinite.
 #[inline(always)]
 fn largest_sum<S: Simd>(s: S, block: &[f32], stride: usize, rows: usize, vectors: usize) -> f32 {
     /// Vectors of a block with the fewest lanes.

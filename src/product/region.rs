@@ -15,7 +15,8 @@ pub(super) struct Region<'a> {
     pub(super) input: Option<MatrixViewMut<'a>>,
     pub(super) mean: Option<MatrixViewMut<'a>>,
     pub(super) sample: Option<(BitViewMut<'a>, Draws)>,
-    /// `[panels][groups][WORD_BITS]` where rows are split first, `[groups][panels][WORD_BITS]` where columns are.
+    /// `[panels][groups][WORD_BITS]` where rows are split first, `[groups][panels][WORD_BITS]`
+    /// where columns are.
     pub(super) column_sums: Option<&'a mut [f32]>,
     /// `[panels][groups][rows of the panel]`, or `[groups][rows]`.
     pub(super) softplus: Option<&'a mut [f64]>,

@@ -1,8 +1,9 @@
-//! Hidden states of a phase in fixed point, so that `V' H` is a product of bits by look-up: samples are its inputs.
+//! Hidden states of a phase in fixed point, so that `V' H` is a product of bits by look-up: samples
+//! are its inputs.
 //!
-//! A probability `p` becomes `floor(p Q + d)` with `Q` as large as 16-bit sums of the samples allow and a dither `d` in [0, 1) that is a
-//! low-discrepancy sequence along the samples of a unit: `|q / Q - p| < 1 / Q` for each sample, without bias along the samples.
-//! Binary states are exact.
+//! A probability `p` becomes `floor(p Q + d)` with `Q` as large as 16-bit sums of the samples allow
+//! and a dither `d` in [0, 1) that is a low-discrepancy sequence along the samples of a unit:
+//! `|q / Q - p| < 1 / Q` for each sample, without bias along the samples. Binary states are exact.
 
 use super::{
     lookup::{BLOCK, Bits, WIDTH, add_block},
@@ -20,7 +21,8 @@ use crate::{
 /// Most that the integers of the samples of a block may add up to.
 const LARGEST_SUM: f32 = 32_700.0;
 
-/// `d - 1/2` by sample and unit: multiples of two irrational rotations, so that both neighbours of a sample differ much.
+/// `d - 1/2` by sample and unit: multiples of two irrational rotations, so that both neighbours of
+/// a sample differ much.
 static DITHER: [[f32; WIDTH]; BLOCK] = dither();
 
 const fn dither() -> [[f32; WIDTH]; BLOCK] {
@@ -29,7 +31,8 @@ const fn dither() -> [[f32; WIDTH]; BLOCK] {
     while s < BLOCK {
         let mut k = 0;
         while k < WIDTH {
-            // The golden ratio along samples, the plastic number along units (M. Roberts 2018), as fractions of 2^32.
+            // The golden ratio along samples, the plastic number along units (M. Roberts 2018), as
+            // fractions of 2^32.
             let turn = (s as u32)
                 .wrapping_mul(0x9E37_79B9)
                 .wrapping_add((k as u32).wrapping_mul(0xC13F_A9A9));
@@ -107,7 +110,8 @@ impl Samples {
         self.samples.div_ceil(BLOCK)
     }
 
-    /// The slab of units `first ..`, a multiple of [`WIDTH`], over a block of samples of a phase of this weight.
+    /// The slab of units `first ..`, a multiple of [`WIDTH`], over a block of samples of a phase of
+    /// this weight.
     pub(super) fn slab(&self, first: usize, block: usize, weight: f32) -> Slab<'_> {
         let size = BLOCK * WIDTH;
         let at = block * self.units.div_ceil(WIDTH) + first / WIDTH;
@@ -118,7 +122,8 @@ impl Samples {
         }
     }
 
-    /// `tile += weight V[.., first_unit .. first_unit + units]' H`, the tile's rows `stride` apart; `first_unit` starts a word of `v`.
+    /// `tile += weight V[.., first_unit .. first_unit + units]' H`, the tile's rows `stride` apart;
+    /// `first_unit` starts a word of `v`.
     pub(super) fn add_outer(
         &self,
         v: crate::bits::BitView<'_>,
@@ -259,7 +264,8 @@ mod tests {
         }
     }
 
-    /// A constant probability far below a step is not lost: the dither hands it to some of the samples.
+    /// A constant probability far below a step is not lost: the dither hands it to some of the
+    /// samples.
     #[test]
     fn dither_keeps_small_probabilities() {
         let n = 100;
@@ -270,7 +276,8 @@ mod tests {
             fixed.fill((&h).into());
             let mut tile = vec![0.0; 64 * WIDTH];
             fixed.add_outer(v.view(), 0, 64, 1.0 / n as f32, &mut tile, WIDTH);
-            // The discrepancy of 100 points of the golden rotation is below 3: the sum is off by less than three steps.
+            // The discrepancy of 100 points of the golden rotation is below 3: the sum is off by
+            // less than three steps.
             for &mean in &tile {
                 assert!(
                     (mean - p).abs() < 3.0 * fixed.step / n as f32,

@@ -1,4 +1,5 @@
-//! Every provider and the fused panel loop against plain loops, at the edges of tiles, panels and words.
+//! Every provider and the fused panel loop against plain loops, at the edges of tiles, panels and
+//! words.
 
 use super::{
     dense::{Operand, multiply},
@@ -28,7 +29,8 @@ fn assert_close(got: &Matrix, expected: &Matrix, terms: usize) {
 
 #[test]
 fn integers_in_floats_are_exact_in_every_provider_and_layout() {
-    // Goto-style tests of matrixmultiply: small integers make every sum exact; what is not C is poisoned.
+    // Goto-style tests of matrixmultiply: small integers make every sum exact; what is not C is
+    // poisoned.
     for &provider in Provider::ALL {
         for (m, n, k) in [
             (0, 3, 2),
@@ -329,7 +331,8 @@ impl Sources<'_> {
     }
 }
 
-/// Many rows take look-ups in registers where the CPU has them; few take tables in memory. Every output is the same to the bit.
+/// Many rows take look-ups in registers where the CPU has them; few take tables in memory. Every
+/// output is the same to the bit.
 #[test]
 fn many_rows_and_few_give_the_same_bits() {
     for (rows, n, m, other) in [
@@ -416,7 +419,8 @@ fn statistics_of_many_units_and_few_are_the_same_bits() {
             let mut dense = Matrix::zeros(range.len(), hidden);
             let statistics = Statistics::new(&phases, range.len(), hidden).unwrap();
             statistics.write_to(&mut dense).unwrap();
-            // Each state is off by less than a step of fixed point: one over what samples of a block of 128 may add up to.
+            // Each state is off by less than a step of fixed point: one over what samples of a
+            // block of 128 may add up to.
             let step = samples.min(128) as f32 / 32_700.0 * 1.01;
             let bound = samples as f32 * step * 0.025 + 1e-5;
             for (got, expected) in out.elements().zip(dense.elements()) {

@@ -218,7 +218,8 @@ impl Simd for Avx512 {
         avx512!({
             let r: [__m512; 16] =
                 std::array::from_fn(|i| _mm512_loadu_ps(from.add(i * from_stride)));
-            // Pairs, then fours within 128 bits: f[4g + c] holds, in 128-bit lane l, rows 4g..4g+4 of column 4l + c.
+            // Pairs, then fours within 128 bits: f[4g + c] holds, in 128-bit lane l, rows 4g..4g+4
+            // of column 4l + c.
             let p: [__m512; 16] = std::array::from_fn(|i| {
                 let (a, b) = (r[i / 2 * 2], r[i / 2 * 2 + 1]);
                 if i % 2 == 0 {
@@ -263,7 +264,8 @@ impl Simd for Avx512 {
         to_stride: usize,
     ) {
         avx512!({
-            // 8 x 8 within 128 bits of each eight rows: e[8g + c] holds, in 128-bit lane l, rows 8g..8g+8 of column 8l + c.
+            // 8 x 8 within 128 bits of each eight rows: e[8g + c] holds, in 128-bit lane l, rows
+            // 8g..8g+8 of column 8l + c.
             let mut e = [_mm512_setzero_si512(); 32];
             for g in 0..4 {
                 let r = |k: usize| _mm512_loadu_si512(from.add((8 * g + k) * from_stride).cast());

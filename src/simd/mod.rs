@@ -1,7 +1,8 @@
 //! The vector operations that the kernels use, one file an instruction set, chosen at run time.
 //!
-//! A token (a value of a type that implements `Simd`) proves that the CPU has the instruction set, so kernels written over
-//! `S: Simd` are safe functions. `dispatch` picks the token once an operation:
+//! A token (a value of a type that implements `Simd`) proves that the CPU has the instruction set,
+//! so kernels written over `S: Simd` are safe functions. `dispatch` picks the token once an
+//! operation:
 //!
 //! ```text
 //! dispatch(op) -> isa() -> Avx512.vectorize(op)   x86-64 with AVX-512 F, BW, DQ, VL
@@ -9,8 +10,8 @@
 //!                          Portable.vectorize(op) anything, through the crate `wide`
 //! ```
 //!
-//! `HARMONIUM_ISA=portable|avx2|avx512` or [`set_isa`] forces one. `HARMONIUM_REQUIRE_ISA` makes the test-suite fail where it could not run on that
-//! instruction set.
+//! `HARMONIUM_ISA=portable|avx2|avx512` or [`set_isa`] forces one. `HARMONIUM_REQUIRE_ISA` makes
+//! the test-suite fail where it could not run on that instruction set.
 
 #[cfg(target_arch = "x86_64")]
 pub(crate) mod avx2;
@@ -112,8 +113,8 @@ impl FromStr for Isa {
 static ISA: Choice<Isa> = Choice::new();
 
 /// The instruction set in use in this process: what [`set_isa`] chose last, else that of
-/// [`Isa::from_environment`], else (a value that [`crate::environment::check`] refuses) the best that
-/// the CPU has.
+/// [`Isa::from_environment`], else (a value that [`crate::environment::check`] refuses) the best
+/// that the CPU has.
 pub fn isa() -> Isa {
     ISA.get()
 }
@@ -121,8 +122,8 @@ pub fn isa() -> Isa {
 /// Uses `isa` in this process from now on, whatever `HARMONIUM_ISA` says.
 ///
 /// Sets round differently, so the same seed gives the same bits only with the same set: choose it
-/// before the first work. A change while other threads compute is safe; each operation ends with the
-/// set that it began with.
+/// before the first work. A change while other threads compute is safe; each operation ends with
+/// the set that it began with.
 ///
 /// # Errors
 /// [`Error::Parameter`] for a set that the CPU lacks.
@@ -132,8 +133,8 @@ pub fn set_isa(isa: Isa) -> Result<()> {
     Ok(())
 }
 
-/// Something to compute with vectors. `run` and all that it calls must be `#[inline(always)]`, so that the whole operation is
-/// compiled for the instruction set of the token.
+/// Something to compute with vectors. `run` and all that it calls must be `#[inline(always)]`, so
+/// that the whole operation is compiled for the instruction set of the token.
 pub(crate) trait Operation {
     /// What it returns.
     type Output;
@@ -159,8 +160,8 @@ pub(crate) fn dispatch_on<Op: Operation>(isa: Isa, op: Op) -> Op::Output {
     }
 }
 
-/// Vector operations. `F` holds `LANES` floats; `I` is the same register seen as `LANES` 32-bit or `LANES / 2` 64-bit
-/// integers.
+/// Vector operations. `F` holds `LANES` floats; `I` is the same register seen as `LANES` 32-bit or
+/// `LANES / 2` 64-bit integers.
 pub(crate) trait Simd: Copy + Send + Sync + 'static {
     /// Floats in a vector.
     const LANES: usize;
@@ -272,12 +273,14 @@ pub(crate) trait Simd: Copy + Send + Sync + 'static {
     /// `a * b`.
     fn mul_f64(self, a: Self::D, b: Self::D) -> Self::D;
 
-    /// Writes the transpose of the `LANES x LANES` floats at `from` (rows `from_stride` apart) to `to` (rows `to_stride` apart).
+    /// Writes the transpose of the `LANES x LANES` floats at `from` (rows `from_stride` apart) to
+    /// `to` (rows `to_stride` apart).
     ///
     /// # Safety
     /// `LANES` rows of `LANES` floats must be readable at `from` and writable at `to`.
     unsafe fn transpose(self, from: *const f32, from_stride: usize, to: *mut f32, to_stride: usize);
-    /// Writes the transpose of the `2 LANES x 2 LANES` 16-bit integers at `from` (rows `from_stride` apart) to `to` (rows `to_stride` apart).
+    /// Writes the transpose of the `2 LANES x 2 LANES` 16-bit integers at `from` (rows
+    /// `from_stride` apart) to `to` (rows `to_stride` apart).
     ///
     /// # Safety
     /// `2 * LANES` rows of `2 * LANES` integers must be readable at `from` and writable at `to`.

@@ -46,7 +46,8 @@ pub fn firsts(dbm: &Dbm) -> Vec<usize> {
     firsts
 }
 
-/// Every joint state, layer 0 the lowest bits, that has exactly one unit on in each softmax group, with `-E`.
+/// Every joint state, layer 0 the lowest bits, that has exactly one unit on in each softmax group,
+/// with `-E`.
 pub fn joint(dbm: &Dbm) -> Vec<(usize, f64)> {
     let firsts = firsts(dbm);
     let all = *firsts.last().unwrap();

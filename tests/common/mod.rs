@@ -80,7 +80,8 @@ pub fn total_variation(rows: &BitMatrix, p: &[f64]) -> f64 {
         .sum::<f64>()
 }
 
-/// The Monte-Carlo floor of [`total_variation`] of `n` independent rows: half the sum of the standard errors.
+/// The Monte-Carlo floor of [`total_variation`] of `n` independent rows: half the sum of the
+/// standard errors.
 pub fn total_variation_floor(p: &[f64], n: usize) -> f64 {
     0.5 * p
         .iter()
@@ -94,7 +95,8 @@ pub fn rows(text: &str) -> BitMatrix {
     BitMatrix::from_fn(rows.len(), rows[0].len(), |i, j| rows[i][j] == b'1')
 }
 
-/// A machine of any units, as a model file names them, with parameters `deviation * N(0, 1)`, log-variances included.
+/// A machine of any units, as a model file names them, with parameters `deviation * N(0, 1)`,
+/// log-variances included.
 pub fn normal_machine(
     (visible, n): (&str, usize),
     (hidden, m): (&str, usize),
@@ -167,7 +169,8 @@ pub fn states_variation(layer: &Layer, rows: &States, p: &[f64]) -> f64 {
     0.5 * distance
 }
 
-/// A general machine with all couplings, `A` and the biases `deviation * N(0, 1)`: `R` and `S` are half of `A`.
+/// A general machine with all couplings, `A` and the biases `deviation * N(0, 1)`: `R` and `S` are
+/// half of `A`.
 pub fn normal_boltzmann(
     n_visible: usize,
     n_hidden: usize,

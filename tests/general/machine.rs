@@ -1,4 +1,5 @@
-//! The general Boltzmann machine against brute force over all its states, and against the RBM that it contains.
+//! The general Boltzmann machine against brute force over all its states, and against the RBM that
+//! it contains.
 
 use crate::common;
 use crate::common::{all_states, normal_boltzmann, normal_rbm};
@@ -117,7 +118,8 @@ fn sparse_and_larger_machines() {
     }
 }
 
-/// A walk leaves out units that are not coupled with one another: of a grid about half, of a fully connected machine one, of hidden units without couplings all.
+/// A walk leaves out units that are not coupled with one another: of a grid about half, of a fully
+/// connected machine one, of hidden units without couplings all.
 #[test]
 fn units_that_enumeration_walks() {
     let mut edges = Vec::new();
@@ -266,7 +268,8 @@ fn an_rbm_is_a_general_machine() {
     assert!(BoltzmannMachine::try_from(&spins).is_err());
 }
 
-/// The bound grows with every pass, damped or not, stays below the exact value, and reaches it where hidden units are not coupled.
+/// The bound grows with every pass, damped or not, stays below the exact value, and reaches it
+/// where hidden units are not coupled.
 #[test]
 fn mean_field_bound_grows() {
     let (n, m) = (6, 7);
@@ -313,7 +316,8 @@ fn mean_field_bound_grows() {
                     .zip(q)
                     .map(|(s, q)| 2.0 * f64::from(s * q))
                     .sum::<f64>();
-                // A move of the tolerance in each of seven units, through couplings of up to 4 and a slope of 1/4; damping shrinks moves tenfold.
+                // A move of the tolerance in each of seven units, through couplings of up to 4 and
+                // a slope of 1/4; damping shrinks moves tenfold.
                 assert_close(q[j].into(), sigmoid(y), 7.0 * 1e-5 * 10.0, "fixed point");
             }
         }

@@ -1,4 +1,5 @@
-//! Gibbs chains of the general machine: no drift from the exact distribution, by units and by blocks, held units, one result at any number of threads.
+//! Gibbs chains of the general machine: no drift from the exact distribution, by units and by
+//! blocks, held units, one result at any number of threads.
 
 use crate::common::{
     draw_states, index_of, normal_boltzmann, normal_rbm, total_variation, total_variation_floor,
@@ -116,7 +117,8 @@ fn energies_are_those_of_the_states() {
     }
 }
 
-/// Units held at other values in every other chain: each half samples its own conditional distribution.
+/// Units held at other values in every other chain: each half samples its own conditional
+/// distribution.
 #[test]
 fn held_units_condition_the_rest() {
     for machine in [normal_boltzmann(5, 3, 0.6, 6), sparse()] {

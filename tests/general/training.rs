@@ -1,4 +1,5 @@
-//! Learning of general machines: gradients against finite differences and enumeration, couplings that stay what they are, and what is learned.
+//! Learning of general machines: gradients against finite differences and enumeration, couplings
+//! that stay what they are, and what is learned.
 
 use crate::common::{draw_states, normal_boltzmann, normal_rbm};
 use harmonium::{
@@ -72,7 +73,8 @@ fn mean_log_likelihood(machine: &BoltzmannMachine, data: &Examples) -> f64 {
     all.iter().sum::<f64>() / all.len() as f64
 }
 
-/// The machine with `step` added to the weight that is stored of a pair, or to a bias where `i = j`, and the number that came of it.
+/// The machine with `step` added to the weight that is stored of a pair, or to a bias where
+/// `i = j`, and the number that came of it.
 fn moved(machine: &BoltzmannMachine, i: usize, j: usize, step: f32) -> (BoltzmannMachine, f64) {
     let n = machine.n_visible();
     let mut r = machine.visible_weights().clone();
@@ -101,8 +103,9 @@ fn moved(machine: &BoltzmannMachine, i: usize, j: usize, step: f32) -> (Boltzman
     )
 }
 
-/// Along a pair `R_ij = R_ji` the derivative is twice the gradient of one element. Central differences of step 1/128: errors of their third derivatives,
-/// which are below 6 for products of means, times `(2 / 128)^2 / 6`, and f32 rounding.
+/// Along a pair `R_ij = R_ji` the derivative is twice the gradient of one element. Central
+/// differences of step 1/128: errors of their third derivatives, which are below 6 for products of
+/// means, times `(2 / 128)^2 / 6`, and f32 rounding.
 fn assert_gradient(
     machine: &BoltzmannMachine,
     (pairs, bias): &(Matrix, Vec<f32>),
@@ -149,8 +152,9 @@ fn pseudo_likelihood_gradients_are_finite_differences() {
     });
 }
 
-/// Each phase is the mean of 20,000 chains of two values, of standard error at most 1 / (2 sqrt(20,000)): five of the difference of two. Forty sweeps of
-/// machines of eight units with couplings of 0.6 are long enough (see the tests of sampling).
+/// Each phase is the mean of 20,000 chains of two values, of standard error at most 1 / (2
+/// sqrt(20,000)): five of the difference of two. Forty sweeps of machines of eight units with
+/// couplings of 0.6 are long enough (see the tests of sampling).
 #[test]
 fn sampled_gradients_are_the_enumerated_ones() {
     const CHAINS: usize = 20_000;
@@ -249,7 +253,8 @@ const SAMPLED: [(BoltzmannPositive, BoltzmannNegative); 3] = [
     ),
 ];
 
-/// Same machine at any number of threads, short last minibatches and every rule included; R and S stay symmetric; only edges are learned.
+/// Same machine at any number of threads, short last minibatches and every rule included; R and S
+/// stay symmetric; only edges are learned.
 #[test]
 fn runs_are_reproducible_and_keep_to_their_edges() {
     let data = data(12, 53);
@@ -330,7 +335,8 @@ fn fully_visible_machines_match_moments() {
             .chain(bias.iter().copied())
             .all(|g| g.abs() < 1e-4)
     );
-    // Pseudo-likelihood is consistent, and here close: 16 parameters and 2000 examples, 16 / (2 x 2000) nats each way.
+    // Pseudo-likelihood is consistent, and here close: 16 parameters and 2000 examples, 16 / (2
+    // x 2000) nats each way.
     let exact = mean_log_likelihood(learned.model(), &data);
     let options = BoltzmannOptions {
         negative: BoltzmannNegative::PseudoLikelihood,
@@ -344,8 +350,9 @@ fn fully_visible_machines_match_moments() {
     );
 }
 
-/// Examples of a machine with latent units: learning by samples from nothing comes to the likelihood of that machine, which maximum likelihood exceeds by
-/// some 23 parameters / (2 x 500) nats; the bound leaves as much below it for noise and mean field.
+/// Examples of a machine with latent units: learning by samples from nothing comes to the
+/// likelihood of that machine, which maximum likelihood exceeds by some 23 parameters / (2 x 500)
+/// nats; the bound leaves as much below it for noise and mean field.
 #[test]
 fn latent_units_learn_by_samples() {
     let teacher = normal_boltzmann(5, 3, 1.0, 8);
@@ -370,8 +377,9 @@ fn latent_units_learn_by_samples() {
     }
 }
 
-/// Parity of four bits: the eight states of even parity have the means 1/2 and the pairs 1/4 of the uniform distribution. The best fully visible machine
-/// has the data's moments, which the machine without parameters has: it is uniform, at KL = ln(16 / 8). Latent units go below.
+/// Parity of four bits: the eight states of even parity have the means 1/2 and the pairs 1/4 of the
+/// uniform distribution. The best fully visible machine has the data's moments, which the machine
+/// without parameters has: it is uniform, at KL = ln(16 / 8). Latent units go below.
 #[test]
 fn latent_units_learn_parity_and_pairs_cannot() {
     let even: Vec<usize> = (0..16_usize).filter(|x| x.count_ones() % 2 == 0).collect();

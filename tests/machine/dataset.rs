@@ -225,7 +225,8 @@ fn npz_names_are_read_in_both_compressions() {
 
 #[test]
 fn zip_tricks_are_refused() {
-    // A ZIP64 directory that claims 2^60 members; an encrypted member; one with an AES field that is not encrypted.
+    // A ZIP64 directory that claims 2^60 members; an encrypted member; one with an AES field that
+    // is not encrypted.
     let plain = npz(&[("x", &[1, 1], &[0])], CompressionMethod::Stored);
     let (body, end) = plain.split_at(plain.len() - 22);
     let mut zip64 = body.to_vec();

@@ -1,4 +1,5 @@
-//! The centred gradient, optimizers, constraints and averages: what they promise, on machines that are enumerated.
+//! The centred gradient, optimizers, constraints and averages: what they promise, on machines that
+//! are enumerated.
 
 use crate::common::{draw_states, normal_rbm, states};
 use harmonium::{

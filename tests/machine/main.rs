@@ -1,4 +1,5 @@
-//! RBMs: kinds of units, samplers, data, files, learning and what is measured. One binary: each of its own would link the library again.
+//! RBMs: kinds of units, samplers, data, files, learning and what is measured. One binary: each of
+//! its own would link the library again.
 
 #[path = "../common/mod.rs"]
 mod common;

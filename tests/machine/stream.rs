@@ -127,7 +127,8 @@ fn an_epoch_has_every_row_once_in_an_order_of_its_own() {
     let (first, again, second) = (order(0), order(0), order(1));
     assert_eq!(first, again);
     assert_ne!(first, second);
-    // Of a random order, a row is followed by its successor with probability 1 / n: 1 of n on average, 20 are out of the question.
+    // Of a random order, a row is followed by its successor with probability 1 / n: 1 of n on
+    // average, 20 are out of the question.
     let place: Vec<usize> = first
         .iter()
         .map(|&x| (f32::from_bits(x) * n as f32).round() as usize)

@@ -1,4 +1,5 @@
-//! Trajectory parallel tempering as the negative phase, weighted samples, and held units of replicas, against enumeration.
+//! Trajectory parallel tempering as the negative phase, weighted samples, and held units of
+//! replicas, against enumeration.
 
 use crate::common::{
     draw_states, index_of,
@@ -50,8 +51,8 @@ fn run(chains: usize, acceptance: f32, snapshots: usize, rate: Schedule) -> Trai
     Training::new(rbm, options, &data).unwrap()
 }
 
-/// The machine learns for 100 epochs; then all chains are put into one mode, and it stands still for 50 epochs, 300 sweeps: the chains sample it,
-/// where Gibbs chains stay in their mode.
+/// The machine learns for 100 epochs; then all chains are put into one mode, and it stands still
+/// for 50 epochs, 300 sweeps: the chains sample it, where Gibbs chains stay in their mode.
 #[test]
 fn chains_of_a_machine_that_stands_still_are_its_samples() {
     let data = two_clusters();
@@ -198,7 +199,8 @@ fn a_resumed_run_is_the_same_to_the_bit() {
     }
 }
 
-/// Held units at every level: the replicas at the model sample the conditional, from exact starts at once and from others in the end.
+/// Held units at every level: the replicas at the model sample the conditional, from exact starts
+/// at once and from others in the end.
 #[test]
 fn held_units_of_replicas_leave_the_conditional_of_the_others() {
     let chains = 20_000;
@@ -249,7 +251,8 @@ fn held_units_of_replicas_leave_the_conditional_of_the_others() {
         check(&along.visible(), "trajectory");
         assert!(tempered.swap_rates().iter().all(|rate| rate.accepted > 0));
     }
-    // Exact starts at the model alone stay exact within their marginal only if swaps are right: the other levels are in equilibrium by now.
+    // Exact starts at the model alone stay exact within their marginal only if swaps are right: the
+    // other levels are in equilibrium by now.
     tempered.set_visible_at(0, &exact).unwrap();
     tempered.sweep(&rbm, 1).unwrap();
     check(&tempered.visible(), "exact starts");
@@ -270,8 +273,9 @@ fn held_units_of_replicas_leave_the_conditional_of_the_others() {
     assert!(seven.clamped_visible(&own).is_err());
 }
 
-/// Weighted means of three figures against enumeration. The standard error of a self-normalised mean is `sqrt(sum w^2 (g - mean)^2)` to first order; its bias is of
-/// the order of the variance over the effective sample size, far below.
+/// Weighted means of three figures against enumeration. The standard error of a self-normalised
+/// mean is `sqrt(sum w^2 (g - mean)^2)` to first order; its bias is of the order of the variance
+/// over the effective sample size, far below.
 #[test]
 fn weighted_samples_have_the_means_of_the_model() {
     let rbm = normal_rbm(6, 5, 1.5, 11);

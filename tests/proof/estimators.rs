@@ -169,7 +169,8 @@ fn pseudo_likelihood_equals_its_definition() {
         assert!((got - expected).abs() < 1e-5, "{got} for {expected}");
         let real = pseudo_likelihood(&rbm, &v.to_matrix()).unwrap();
         assert!((real - expected).abs() < 1e-5);
-        // The stochastic estimate: each row is within a few nats, so 400 seeds of 2^n rows average to it.
+        // The stochastic estimate: each row is within a few nats, so 400 seeds of 2^n rows average
+        // to it.
         let estimates: Vec<f64> = (0..400)
             .map(|seed| stochastic_pseudo_likelihood(&rbm, &v, seed).unwrap())
             .collect();
@@ -192,7 +193,8 @@ fn reconstruction_error_and_free_energy_gap_by_hand() {
     assert!((gap - (7.0 - 1.5)).abs() < 1e-5);
 }
 
-/// AIS over all units of general machines, fully visible and with coupled latent units, whatever the base and the schedule.
+/// AIS over all units of general machines, fully visible and with coupled latent units, whatever
+/// the base and the schedule.
 #[test]
 fn ais_of_general_machines_holds_the_exact_value() {
     let ais = |betas, base, seed| Ais {
@@ -250,7 +252,8 @@ fn ais_of_general_machines_holds_the_exact_value() {
     assert!(stopped.unwrap().is_none());
 }
 
-/// Softmax groups in either layer: forward and reverse annealing hold the exact value, from uniform and from other bases.
+/// Softmax groups in either layer: forward and reverse annealing hold the exact value, from uniform
+/// and from other bases.
 #[test]
 fn ais_of_machines_with_softmax_groups_holds_the_exact_value() {
     let (mut missed, mut runs) = (0, 0);
@@ -290,11 +293,13 @@ fn ais_of_machines_with_softmax_groups_holds_the_exact_value() {
             }
         }
     }
-    // Intervals of three standard errors: 120 of them miss more than 4 times with a probability below 1e-4 if normal. The weights are skew, so one more.
+    // Intervals of three standard errors: 120 of them miss more than 4 times with a probability
+    // below 1e-4 if normal. The weights are skew, so one more.
     assert!(missed <= 5, "{missed} of {runs}");
 }
 
-/// `E[w] = Z` whatever the number of temperatures, and the intervals of many runs hold the exact value.
+/// `E[w] = Z` whatever the number of temperatures, and the intervals of many runs hold the exact
+/// value.
 #[test]
 fn weights_of_general_machines_are_unbiased() {
     let (runs, chains) = (100, 200);
@@ -324,7 +329,8 @@ fn weights_of_general_machines_are_unbiased() {
         );
         // The test has to see a bias of a few percent.
         assert!(error < 0.02, "{error}");
-        // Three standard errors miss 0.27% of normal errors; of 100 runs, more than 4 with a probability below 1e-4. The weights are skew, so twice that.
+        // Three standard errors miss 0.27% of normal errors; of 100 runs, more than 4 with a
+        // probability below 1e-4. The weights are skew, so twice that.
         assert!(held >= runs as usize - 8, "{held} of {runs}");
     }
 }

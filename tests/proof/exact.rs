@@ -1,4 +1,5 @@
-//! Two routes to every scalar: published numbers, enumeration, and the fast conditionals against energies.
+//! Two routes to every scalar: published numbers, enumeration, and the fast conditionals against
+//! energies.
 
 use crate::common::{all_states, normal_rbm, rows};
 use harmonium::{
@@ -11,7 +12,8 @@ use harmonium::{
 use rayon::ThreadPoolBuilder;
 use std::ops::ControlFlow;
 
-/// A 4 x 4 machine of the literature with large weights, rounded to f32 (errors of some 2e-6 in the largest).
+/// A 4 x 4 machine of the literature with large weights, rounded to f32 (errors of some 2e-6 in the
+/// largest).
 fn known() -> Rbm {
     let weights = [
         [0.12179488, 2.95950177, 0.33513356, 35.05380642],
@@ -88,7 +90,8 @@ fn known_machine_of_the_literature() {
     assert_all_close(&p, &[0.472138994, 1.0, 0.466719883, 9.77e-15], 1e-6);
 }
 
-/// With units that are connected to nothing, each of which doubles Z, the machine is large enough for the walk without exponentials.
+/// With units that are connected to nothing, each of which doubles Z, the machine is large enough
+/// for the walk without exponentials.
 #[test]
 fn known_machine_with_idle_units() {
     for idle in [5, 6, 9, 12] {

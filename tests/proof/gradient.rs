@@ -1,4 +1,5 @@
-//! Gradients: exact against finite differences, CD against its enumerated expectation, and learning that reaches the ceiling.
+//! Gradients: exact against finite differences, CD against its enumerated expectation, and learning
+//! that reaches the ceiling.
 
 use crate::common::{all_states, draw_states, memory::last_step, normal_rbm, random_rbm, states};
 use harmonium::{
@@ -10,7 +11,8 @@ use harmonium::{
 };
 use std::ops::ControlFlow;
 
-/// Rate at which one update leaves the machine where it was, so that the step divided by it is the gradient.
+/// Rate at which one update leaves the machine where it was, so that the step divided by it is the
+/// gradient.
 const TINY_RATE: f32 = 1e-6;
 
 /// The gradients (W, b, c) of the first `updates` updates, in f64.
@@ -64,7 +66,8 @@ fn exact_gradient_equals_finite_differences() {
             .unwrap()
             .0
     };
-    // A power of two is added exactly to parameters of order one, so the differences are clean to h^2.
+    // A power of two is added exactly to parameters of order one, so the differences are clean to
+    // h^2.
     let h = 2_f32.powi(-10);
     for (k, g) in gradient.iter().enumerate() {
         let difference =
@@ -169,7 +172,8 @@ fn cd1_gradients_average_to_their_enumerated_expectation() {
                     (got - expected).abs() < bound,
                     "{reconstruction:?}, parameter {k}: {got} for {expected}"
                 );
-                // Each of 5000 x 32 samples deviates by at most 1: five standard errors are far tighter.
+                // Each of 5000 x 32 samples deviates by at most 1: five standard errors are far
+                // tighter.
                 assert!((got - expected).abs() < 5.0 / f64::sqrt(5000.0 * 32.0 / 2.0));
             }
         }
@@ -225,7 +229,8 @@ fn exact_gradient_learns_bars_and_stripes_to_the_ceiling() {
     );
 }
 
-/// Data of a known machine that mixes well: every sampler must find the student that the exact gradient finds.
+/// Data of a known machine that mixes well: every sampler must find the student that the exact
+/// gradient finds.
 #[test]
 fn every_method_learns_what_a_teacher_made() {
     let (n, examples) = (8, 4000);

@@ -1,4 +1,5 @@
-//! Golden parity with an independent program: `tests/golden/numpy_rbm.py` trained the same machine in NumPy.
+//! Golden parity with an independent program: `tests/golden/numpy_rbm.py` trained the same machine
+//! in NumPy.
 
 use harmonium::{
     bits::BitMatrix,

@@ -1,4 +1,5 @@
-//! No drift: chains drawn exactly from the model's distribution stay in it, which slow mixing cannot hide.
+//! No drift: chains drawn exactly from the model's distribution stay in it, which slow mixing
+//! cannot hide.
 
 use crate::common::{all_states, draw_states, normal_rbm, total_variation, total_variation_floor};
 use harmonium::{
@@ -46,7 +47,8 @@ fn sweeps_leave_the_distribution_alone() {
     }
 }
 
-/// Samples of each conditional against the conditional itself, chi-square over the states of a layer.
+/// Samples of each conditional against the conditional itself, chi-square over the states of a
+/// layer.
 #[test]
 fn conditional_samples_follow_the_conditional() {
     let rbm = normal_rbm(4, 3, 1.0, 5);
@@ -99,7 +101,8 @@ fn uniform_start_and_reproducible_chains() {
     assert_eq!(one, run(7, &wide));
 }
 
-/// NaN and infinite weights are an error and not a sample, by look-up and by dense products, in large machines and small ones.
+/// NaN and infinite weights are an error and not a sample, by look-up and by dense products, in
+/// large machines and small ones.
 #[test]
 fn weights_that_are_not_finite_are_not_sampled_from() {
     for (n, m) in [(5, 3), (200, 40)] {

@@ -205,7 +205,8 @@ fn observer_sees_every_update_and_can_stop() {
     assert_ne!(rbm, Rbm::bernoulli(20, 10), "what was learned is kept");
 }
 
-/// The short last batch counts by its own size: with a batch of 3 of the same rows, the mean gradient is that of one row.
+/// The short last batch counts by its own size: with a batch of 3 of the same rows, the mean
+/// gradient is that of one row.
 #[test]
 fn a_short_last_batch_is_weighted_by_its_own_size() {
     let row = BitMatrix::from_fn(7, 12, |_, j| j % 3 == 0);
@@ -238,7 +239,8 @@ fn a_short_last_batch_is_weighted_by_its_own_size() {
             // All rows are equal, so the full batch and the short one have the same gradient.
             assert!((norms[0] - norms[1]).abs() < 1e-4 * norms[0], "{norms:?}");
         } else {
-            // Noisy, but a sum over 3 divided by 4 (or 4 by 3) would be off by a quarter everywhere.
+            // Noisy, but a sum over 3 divided by 4 (or 4 by 3) would be off by a quarter
+            // everywhere.
             assert!(
                 norms[1] < 2.0 * norms[0] && norms[1] > 0.5 * norms[0],
                 "{norms:?}"
@@ -475,7 +477,8 @@ fn grey_data_either_way() {
         };
         let rbm = train(options, &grey, 3, 2);
         let (mean, ..) = exact_mean_log_likelihood(&rbm, bits).unwrap();
-        // The entropy of the mixture of the two rows bounds what can be reached; independent units reach some -4.1.
+        // The entropy of the mixture of the two rows bounds what can be reached; independent units
+        // reach some -4.1.
         let rate = 3.0
             * (0.9_f64 * 0.9_f64.ln()
                 + 0.1 * 0.1_f64.ln()

@@ -11,8 +11,9 @@ use crate::{
 };
 use std::ops::ControlFlow;
 
-/// Pseudo-examples of the base rate, half of them on, as a share of the examples. Salakhutdinov and Murray (2008) smooth as strongly, by
-/// 3000 that are on among 63,000; half on and half off favours neither polarity.
+/// Pseudo-examples of the base rate, half of them on, as a share of the examples. Salakhutdinov and
+/// Murray (2008) smooth as strongly, by 3000 that are on among 63,000; half on and half off favours
+/// neither polarity.
 pub(super) const BASE_RATE_PSEUDO_SHARE: f64 = 0.1;
 
 /// The machine without connections at the other end of annealing.
@@ -26,7 +27,8 @@ pub enum Base {
 }
 
 impl Base {
-    /// Independent units at the log-odds of the data, smoothed. Much closer to a trained machine than [`Base::Uniform`].
+    /// Independent units at the log-odds of the data, smoothed. Much closer to a trained machine
+    /// than [`Base::Uniform`].
     ///
     /// # Errors
     /// [`Error::Parameter`](crate::Error::Parameter) for examples with weights or a mask.
@@ -40,10 +42,12 @@ impl Base {
 
 /// Annealed importance sampling (Neal 2001; for RBMs Salakhutdinov and Murray, ICML 2008).
 ///
-/// Chains start from the base machine and make one Gibbs sweep at each of the inverse temperatures on the way from 0 to 1. The intermediate
-/// distributions are `p_k(v) ~ e^((1 - beta_k) b0.v + beta_k b.v) prod_j (1 + e^(beta_k (v W + c)_j))`. The mean of the
-/// weights `w` is an unbiased estimate of `Z`, so that on average `ln Z` is underestimated and a likelihood overestimated. The other way
-/// round see [`Self::reverse_log_z`], both together [`Self::bracket`], and a conservative likelihood [`Self::raise`].
+/// Chains start from the base machine and make one Gibbs sweep at each of the inverse temperatures
+/// on the way from 0 to 1. The intermediate distributions are `p_k(v) ~ e^((1 - beta_k) b0.v +
+/// beta_k b.v) prod_j (1 + e^(beta_k (v W + c)_j))`. The mean of the weights `w` is an unbiased
+/// estimate of `Z`, so that on average `ln Z` is underestimated and a likelihood overestimated. The
+/// other way round see [`Self::reverse_log_z`], both together [`Self::bracket`], and a conservative
+/// likelihood [`Self::raise`].
 ///
 /// ```
 /// use harmonium::{Rbm, evaluate::{Ais, Betas}};
@@ -76,19 +80,21 @@ impl Default for Ais {
 }
 
 impl Ais {
-    /// Estimates `ln Z`, on average from below. Cost: `2 x chains x betas` rows of products; after the first temperature nothing is
-    /// allocated.
+    /// Estimates `ln Z`, on average from below. Cost: `2 x chains x betas` rows of products; after
+    /// the first temperature nothing is allocated.
     ///
     /// # Errors
-    /// [`crate::Error::Parameter`] without chains or temperatures and for machines of other than Bernoulli units and softmax groups,
-    /// [`crate::Error::Shape`] for a base of another size, [`crate::Error::NotFinite`] for NaN or infinite parameters.
+    /// [`crate::Error::Parameter`] without chains or temperatures and for machines of other than
+    /// Bernoulli units and softmax groups, [`crate::Error::Shape`] for a base of another size,
+    /// [`crate::Error::NotFinite`] for NaN or infinite parameters.
     pub fn log_z(&self, rbm: &Rbm) -> Result<LogZ> {
         Ok(self
             .log_z_with(rbm, &mut |_, _| ControlFlow::Continue(()))?
             .expect("nothing stops it"))
     }
 
-    /// As [`Self::log_z`], calling `progress(temperatures done, all)` after each temperature; `None` if it breaks.
+    /// As [`Self::log_z`], calling `progress(temperatures done, all)` after each temperature;
+    /// `None` if it breaks.
     ///
     /// # Errors
     /// As [`Self::log_z`].

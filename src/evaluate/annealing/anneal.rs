@@ -1,13 +1,16 @@
-//! Annealing between a base machine and a model, in either direction, with the log weights of the way: what AIS, reverse AIS and RAISE
-//! share.
+//! Annealing between a base machine and a model, in either direction, with the log weights of the
+//! way: what AIS, reverse AIS and RAISE share.
 //!
-//! With `f_k(v) = e^((1 - beta_k) b0.v + beta_k b.v) prod_j (1 + e^(beta_k (v W + c)_j))`, a softmax group's factor `sum_j e^(beta_k (v W + c)_j)`, and states `v_0, ..., v_{K-1}` on the way, the weight is
-//! `ln w = ln Z_0 + sum_{k=0}^{K-1} ln f_{k+1}(v_k) - ln f_k(v_k)` whichever end the way began at. A Gibbs sweep at `beta_k` joins `v_{k-1}` and
-//! `v_k`. It satisfies detailed balance with respect to `f_k`, so the same sweep is its own reverse.
+//! With `f_k(v) = e^((1 - beta_k) b0.v + beta_k b.v) prod_j (1 + e^(beta_k (v W + c)_j))`, a
+//! softmax group's factor `sum_j e^(beta_k (v W + c)_j)`, and states `v_0, ..., v_{K-1}` on the
+//! way, the weight is `ln w = ln Z_0 + sum_{k=0}^{K-1} ln f_{k+1}(v_k) - ln f_k(v_k)` whichever end
+//! the way began at. A Gibbs sweep at `beta_k` joins `v_{k-1}` and `v_k`. It satisfies detailed
+//! balance with respect to `f_k`, so the same sweep is its own reverse.
 //!
-//! The first half of a sweep computes `v W + c` once, and from it both the hidden states and the difference of the two sums of softplus.
-//! States are drawn by look-up, so from weights rounded to fixed point, and so are the `f_k` on the way; `f_K` is computed in f32, which
-//! makes the rounded machine one more stop on the way to the model.
+//! The first half of a sweep computes `v W + c` once, and from it both the hidden states and the
+//! difference of the two sums of softplus. States are drawn by look-up, so from weights rounded to
+//! fixed point, and so are the `f_k` on the way; `f_K` is computed in f32, which makes the rounded
+//! machine one more stop on the way to the model.
 
 use super::{Ais, Base};
 use crate::{
@@ -128,7 +131,8 @@ impl<'a> Anneal<'a> {
         self.way.draws(self.seed, 2 * k as u64 + half)
     }
 
-    /// From base to model: `ln w` of every chain, or `None` if `progress` breaks. `observe(k, increments)` sees every step.
+    /// From base to model: `ln w` of every chain, or `None` if `progress` breaks.
+    /// `observe(k, increments)` sees every step.
     pub(super) fn ascend(
         self,
         progress: &mut Progress<'_>,
@@ -212,8 +216,9 @@ impl<'a> Anneal<'a> {
         Ok(Some(self.log_weights))
     }
 
-    /// Adds `ln f_{k+1}(v) - ln f_k(v)` to the weights, and draws the hidden states at one end of the step. With `exact` the upper
-    /// of the two is computed from the weights as they are; hidden states are then drawn at the lower.
+    /// Adds `ln f_{k+1}(v) - ln f_k(v)` to the weights, and draws the hidden states at one end of
+    /// the step. With `exact` the upper of the two is computed from the weights as they are; hidden
+    /// states are then drawn at the lower.
     fn step(&mut self, k: usize, draw: Option<(End, Draws)>, exact: bool) -> Result<()> {
         let (low, high) = (self.ladder[k], self.ladder[k + 1]);
         let at_low = exact || draw.is_some_and(|(end, _)| end == End::Low);
@@ -254,7 +259,8 @@ impl<'a> Anneal<'a> {
         Ok(())
     }
 
-    /// Visible states at temperature `k > 0`: `beta_k (h W' + b) + (1 - beta_k) b0`, with the base's share put into the bias.
+    /// Visible states at temperature `k > 0`: `beta_k (h W' + b) + (1 - beta_k) b0`, with the
+    /// base's share put into the bias.
     fn draw_visible(&mut self, k: usize) -> Result<()> {
         let beta = self.ladder[k];
         let draws = self.draws(k, 1);
@@ -272,7 +278,8 @@ impl<'a> Anneal<'a> {
     }
 }
 
-/// `chains` states of the units of `layer` with the biases `base` and no connections. A softmax group takes the draw of its first unit.
+/// `chains` states of the units of `layer` with the biases `base` and no connections. A softmax
+/// group takes the draw of its first unit.
 fn base_states(layer: &Layer, base: &[f32], chains: usize, draws: Draws) -> BitMatrix {
     let mut v = BitMatrix::zeros(chains, base.len());
     for segment in layer.units.segments() {

@@ -10,8 +10,10 @@ pub struct Bennett {
     pub estimate: f64,
     /// Its asymptotic standard error, `sqrt((1 / n + 1 / m) (1 / overlap - 1))`.
     pub standard_error: f64,
-    /// How much the log weights of both directions overlap, from 0 to 1: `(1 / n + 1 / m) sum p (1 - p)` over all chains, where `p` is the probability that a
-    /// chain of this weight ran forward. It is one minus the second eigenvalue of the overlap matrix of Klimovich, Shirts and Mobley (2015).
+    /// How much the log weights of both directions overlap, from 0 to 1:
+    /// `(1 / n + 1 / m) sum p (1 - p)` over all chains, where `p` is the probability that a chain
+    /// of this weight ran forward. It is one minus the second eigenvalue of the overlap matrix of
+    /// Klimovich, Shirts and Mobley (2015).
     pub overlap: f64,
     /// `estimate - 3 standard errors`.
     pub low: f64,
@@ -19,12 +21,14 @@ pub struct Bennett {
     pub high: f64,
 }
 
-/// Bennett's estimate from the log weights `l` of `n` forward and `m` reverse chains, at least one of each: the one solution `x = ln Z` of
-/// `sum_forward sigma(l - x - ln(n / m)) = sum_reverse sigma(x - l + ln(n / m))`.
+/// Bennett's estimate from the log weights `l` of `n` forward and `m` reverse chains, at least one
+/// of each: the one solution `x = ln Z` of `sum_forward sigma(l - x - ln(n / m)) = sum_reverse
+/// sigma(x - l + ln(n / m))`.
 ///
-/// It is consistent if the reverse chains started from exact states, and of all estimates from these weights the one of least asymptotic variance.
-/// Deterministic; found by bisection to the last bit. Sources: Bennett 1976; for annealing both ways Crooks 2000; the error from Shirts, Bair,
-/// Hooker and Pande 2003.
+/// It is consistent if the reverse chains started from exact states, and of all estimates from
+/// these weights the one of least asymptotic variance. Deterministic; found by bisection to the
+/// last bit. Sources: Bennett 1976; for annealing both ways Crooks 2000; the error from Shirts,
+/// Bair, Hooker and Pande 2003.
 ///
 /// # Panics
 /// Without a chain of either direction.
@@ -45,8 +49,8 @@ pub fn bennett(forward: &[f64], reverse: &[f64]) -> Bennett {
         log_sum(&mut forward.iter().map(|l| l - x - shift))
             > log_sum(&mut reverse.iter().map(|l| x - l + shift))
     };
-    // At the largest log weight no term of the left is above m / (n + m) and none of the right below n / (n + m); at the smallest, the
-    // reverse.
+    // At the largest log weight no term of the left is above m / (n + m) and none of the right
+    // below n / (n + m); at the smallest, the reverse.
     let both = || forward.iter().chain(reverse).copied();
     let (mut low, mut high) = (
         both().fold(f64::INFINITY, f64::min),
@@ -99,7 +103,8 @@ mod tests {
         assert_eq!((z.overlap, z.standard_error), (0.0, f64::INFINITY));
     }
 
-    /// Gaussian log weights of variance `s^2` obey the symmetry `P_forward(l) e^l = P_reverse(l) Z` when their means are `ln Z -+ s^2 / 2`.
+    /// Gaussian log weights of variance `s^2` obey the symmetry `P_forward(l) e^l = P_reverse(l) Z`
+    /// when their means are `ln Z -+ s^2 / 2`.
     #[test]
     fn errors_of_gaussian_weights_are_as_stated() {
         let mut rng = HostRng::numbered(5, 0);
@@ -119,7 +124,8 @@ mod tests {
                 .collect();
             let (mean, error) = mean_and_standard_error(scores.iter().copied());
             assert!(mean.abs() < 4.0 * error, "{deviation}: mean {mean}");
-            // chi-square of 400 degrees of freedom: standard deviation sqrt(800) = 28.3, four of them.
+            // chi-square of 400 degrees of freedom: standard deviation sqrt(800) = 28.3, four of
+            // them.
             let sum: f64 = scores.iter().map(|x| x * x).sum();
             assert!((sum - 400.0).abs() < 4.0 * 28.3, "{deviation}: {sum}");
         }

@@ -18,18 +18,22 @@ const PILOT_STEPS: [usize; 2] = [100, 1000];
 /// Share of the steps that is spread evenly, whatever the pilot run saw: noise in it leaves no gap.
 const EVEN_SHARE: f64 = 0.05;
 
-/// The inverse temperatures `0 = beta_0 <= ... <= beta_K = 1` of annealing; at each one between the ends there is one sweep.
+/// The inverse temperatures `0 = beta_0 <= ... <= beta_K = 1` of annealing; at each one between the
+/// ends there is one sweep.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Betas {
     /// `beta_k = k / K` for this `K`.
     Linear(usize),
-    /// The 14,503 of Salakhutdinov and Murray (ICML 2008): 0 to 0.5 by 1e-3, 0.5 to 0.9 by 1e-4, 0.9 to 1 by 1e-5, each range with both of its
-    /// ends.
+    /// The 14,503 of Salakhutdinov and Murray (ICML 2008): 0 to 0.5 by 1e-3, 0.5 to 0.9 by 1e-4,
+    /// 0.9 to 1 by 1e-5, each range with both of its ends.
     SalakhutdinovMurray,
-    /// `K` steps of equal spread. A pilot run of [`PILOT_CHAINS`] chains over `K / 10` even steps (100 to 1000 of them) measures the standard deviation
-    /// over the chains of each step's log weight; the temperatures then divide its sum evenly, so that every step's log weight has the same variance
-    /// `s^2`, and to second order the same conditional effective sample size `n / (1 + s^2)`. For sweeps that mix at once this minimises the variance of
-    /// the whole (Gelman and Meng, Statistical Science 1998, section 4; Crooks 2007). Deterministic in the seed.
+    /// `K` steps of equal spread. A pilot run of [`PILOT_CHAINS`] chains over `K / 10` even steps
+    /// (100 to 1000 of them) measures the standard deviation over the chains of each step's log
+    /// weight; the temperatures then divide its sum evenly, so that every step's log weight has the
+    /// same variance `s^2`, and to second order the same conditional effective sample size
+    /// `n / (1 + s^2)`. For sweeps that mix at once this minimises the variance of the whole
+    /// (Gelman and Meng, Statistical Science 1998, section 4; Crooks 2007). Deterministic in the
+    /// seed.
     Adaptive(usize),
     /// These, with both ends.
     Given(Vec<f32>),
@@ -67,11 +71,13 @@ fn salakhutdinov_murray() -> Vec<f32> {
 }
 
 impl Ais {
-    /// The inverse temperatures of [`Self::betas`] from 0 to 1 for this machine. Cost: none but for [`Betas::Adaptive`], which costs its pilot
-    /// run; [`Betas::Given`] of the result repeats the same schedule without it.
+    /// The inverse temperatures of [`Self::betas`] from 0 to 1 for this machine. Cost: none but for
+    /// [`Betas::Adaptive`], which costs its pilot run; [`Betas::Given`] of the result repeats the
+    /// same schedule without it.
     ///
     /// # Errors
-    /// [`Error::Parameter`] without steps or chains or for temperatures that do not lead from 0 to 1, and those of [`Self::log_z`].
+    /// [`Error::Parameter`] without steps or chains or for temperatures that do not lead from 0 to
+    /// 1, and those of [`Self::log_z`].
     pub fn ladder(&self, rbm: &Rbm) -> Result<Vec<f32>> {
         let base = self.checked_base(rbm)?;
         self.ladder_from(rbm, &base)
@@ -128,7 +134,8 @@ fn adapted(rbm: &Rbm, base: &[f32], steps: usize, seed: u64) -> Result<Vec<f32>>
     Ok(divided(&pilot, &deviations, steps))
 }
 
-/// `steps` steps that divide the sum of `lengths` of the steps of `pilot` evenly, but for [`EVEN_SHARE`] of them.
+/// `steps` steps that divide the sum of `lengths` of the steps of `pilot` evenly, but for
+/// [`EVEN_SHARE`] of them.
 pub(super) fn divided(pilot: &[f32], lengths: &[f64], steps: usize) -> Vec<f32> {
     let mean = lengths.iter().sum::<f64>() / lengths.len() as f64;
     // Without any spread every schedule is as good.

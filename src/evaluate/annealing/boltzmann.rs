@@ -1,4 +1,5 @@
-//! Measuring a general Boltzmann machine: AIS over all of its units, and the pseudo-likelihood of a fully visible one.
+//! Measuring a general Boltzmann machine: AIS over all of its units, and the pseudo-likelihood of a
+//! fully visible one.
 
 use super::{
     Ais, Annealing, Base, LogZ, PILOT_CHAINS,
@@ -17,19 +18,24 @@ use crate::{
 use std::ops::ControlFlow;
 
 impl Ais {
-    /// Estimates `ln Z` of a general machine, on average from below. Chains of all units, hidden ones included, start from the base, whose hidden units are
-    /// fair coins, and go through `p_k(x) ~ e^((1 - beta_k) b0.v - beta_k E(x))` with one sweep by units at each temperature on the way. Cost: a sweep and a half
-    /// of all chains for each temperature; after the first nothing is allocated. For an RBM, [`Self::log_z`] sums hidden units out and is the better estimate.
+    /// Estimates `ln Z` of a general machine, on average from below. Chains of all units, hidden
+    /// ones included, start from the base, whose hidden units are fair coins, and go through
+    /// `p_k(x) ~ e^((1 - beta_k) b0.v - beta_k E(x))` with one sweep by units at each temperature
+    /// on the way. Cost: a sweep and a half of all chains for each temperature; after the first
+    /// nothing is allocated. For an RBM, [`Self::log_z`] sums hidden units out and is the better
+    /// estimate.
     ///
     /// # Errors
-    /// [`Error::Parameter`] without chains or temperatures, [`Error::Shape`] for a base of another size, [`Error::NotFinite`] for a base that is not
-    /// finite; those of [`BoltzmannMachine::check`].
+    /// [`Error::Parameter`] without chains or temperatures, [`Error::Shape`] for a base of another
+    /// size, [`Error::NotFinite`] for a base that is not finite; those of
+    /// [`BoltzmannMachine::check`].
     pub fn boltzmann_log_z(&self, machine: &BoltzmannMachine) -> Result<LogZ> {
         let z = self.boltzmann_log_z_with(machine, &mut |_, _| ControlFlow::Continue(()))?;
         Ok(z.expect("nothing stops it"))
     }
 
-    /// As [`Self::boltzmann_log_z`], calling `progress(temperatures done, all)` after each temperature; `None` if it breaks.
+    /// As [`Self::boltzmann_log_z`], calling `progress(temperatures done, all)` after each
+    /// temperature; `None` if it breaks.
     ///
     /// # Errors
     /// As [`Self::boltzmann_log_z`].
@@ -145,11 +151,12 @@ impl<'a> Run<'a> {
     }
 }
 
-/// The mean over the rows `x` of the log-pseudo-likelihood `sum_i ln P(x_i | rest)` of a fully visible machine, in f64 (Besag 1975). Cost:
-/// `n_visible^2` a row.
+/// The mean over the rows `x` of the log-pseudo-likelihood `sum_i ln P(x_i | rest)` of a fully
+/// visible machine, in f64 (Besag 1975). Cost: `n_visible^2` a row.
 ///
 /// # Errors
-/// [`Error::Parameter`] for a machine with latent units or no rows, [`Error::Shape`] unless `x` has the machine's units.
+/// [`Error::Parameter`] for a machine with latent units or no rows, [`Error::Shape`] unless `x` has
+/// the machine's units.
 pub fn boltzmann_pseudo_likelihood<'a>(
     machine: &BoltzmannMachine,
     x: impl Into<Input<'a>>,

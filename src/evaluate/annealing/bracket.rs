@@ -6,7 +6,8 @@ use std::fmt;
 
 /// Effective sample sizes below this share of the chains are warned of.
 pub const SMALLEST_EFFECTIVE_SHARE: f64 = 0.1;
-/// Overlaps below this are warned of; Klimovich, Shirts and Mobley (2015) ask for as much of neighbouring states.
+/// Overlaps below this are warned of; Klimovich, Shirts and Mobley (2015) ask for as much of
+/// neighbouring states.
 pub const SMALLEST_OVERLAP: f64 = 0.03;
 
 /// Why an estimate of `ln Z` should not be trusted.
@@ -22,14 +23,16 @@ pub enum Warning {
         /// Their number.
         chains: usize,
     },
-    /// The lower estimate is above the upper one beyond both intervals, which cannot be if reverse chains start from exact states.
+    /// The lower estimate is above the upper one beyond both intervals, which cannot be if reverse
+    /// chains start from exact states.
     Inverted {
         /// Of forward annealing.
         forward: f64,
         /// Of reverse annealing.
         reverse: f64,
     },
-    /// The upper estimate is above the lower one beyond both intervals: at least one of them is further off than it says.
+    /// The upper estimate is above the lower one beyond both intervals: at least one of them is
+    /// further off than it says.
     Apart {
         /// Of forward annealing.
         forward: f64,
@@ -129,7 +132,8 @@ impl Bracket {
 }
 
 impl Ais {
-    /// [`Self::log_z`] and [`Self::reverse_log_z`] along the same temperatures, with Bennett's estimate from both.
+    /// [`Self::log_z`] and [`Self::reverse_log_z`] along the same temperatures, with Bennett's
+    /// estimate from both.
     ///
     /// # Errors
     /// As [`Self::reverse_log_z`].

@@ -1,9 +1,12 @@
 //! Annealing of deep Boltzmann machines.
 //!
-//! A deep Boltzmann machine is an RBM of its even and its odd layers ([`Dbm::bipartite`]), so annealed importance sampling with every other layer summed in closed
-//! form is that of this RBM: chains are states of the even layers, the odd ones are summed out. Base rates, schedules, both directions, Bennett's estimate and their
-//! warnings are those of RBMs. Salakhutdinov and Hinton (2009) keep the layer between and sum out the other two, as the RBM [transposed](Rbm::transposed) does; on
-//! machines that were trained as a whole that lost many nats where the even layers kept gave a narrow bracket (docs/dbm.md).
+//! A deep Boltzmann machine is an RBM of its even and its odd layers ([`Dbm::bipartite`]), so
+//! annealed importance sampling with every other layer summed in closed form is that of this RBM:
+//! chains are states of the even layers, the odd ones are summed out. Base rates, schedules, both
+//! directions, Bennett's estimate and their warnings are those of RBMs. Salakhutdinov and Hinton
+//! (2009) keep the layer between and sum out the other two, as the RBM
+//! [transposed](Rbm::transposed) does; on machines that were trained as a whole that lost many nats
+//! where the even layers kept gave a narrow bracket (docs/dbm.md).
 
 use super::{Ais, Base, Bracket, LogZ, ReverseStart};
 use crate::{
@@ -16,12 +19,13 @@ use crate::{
 };
 
 impl Ais {
-    /// The RBM that `dbm` is, and this annealing with the base for it: all estimators of [`Ais`] apply to the pair. Biases of the visible units alone are
-    /// completed with zeros for the even hidden layers.
+    /// The RBM that `dbm` is, and this annealing with the base for it: all estimators of [`Ais`]
+    /// apply to the pair. Biases of the visible units alone are completed with zeros for the even
+    /// hidden layers.
     ///
     /// # Errors
-    /// [`Error::Parameter`] without chains, [`Error::Shape`] for a base of another size than the visible layer or all even
-    /// layers, [`Error::NotFinite`] for NaN or infinite parameters.
+    /// [`Error::Parameter`] without chains, [`Error::Shape`] for a base of another size than the
+    /// visible layer or all even layers, [`Error::NotFinite`] for NaN or infinite parameters.
     pub fn for_dbm(&self, dbm: &Dbm) -> Result<(Rbm, Self)> {
         dbm.check_finite()?;
         let rbm = dbm.bipartite();
@@ -41,7 +45,8 @@ impl Ais {
         Ok((rbm, ais))
     }
 
-    /// `ln Z` of `dbm`, on average from below. Cost: `2 x chains x betas` rows of products with the weights of [`Dbm::bipartite`].
+    /// `ln Z` of `dbm`, on average from below. Cost: `2 x chains x betas` rows of products with the
+    /// weights of [`Dbm::bipartite`].
     ///
     /// # Errors
     /// Those of [`Self::for_dbm`] and [`Self::log_z`].
@@ -50,7 +55,8 @@ impl Ais {
         ais.log_z(&rbm)
     }
 
-    /// `ln Z` of `dbm` from both sides, see [`Self::bracket`]. States of `start` are those of the even layers, side by side.
+    /// `ln Z` of `dbm` from both sides, see [`Self::bracket`]. States of `start` are those of the
+    /// even layers, side by side.
     ///
     /// # Errors
     /// Those of [`Self::for_dbm`] and [`Self::bracket`].
@@ -61,8 +67,9 @@ impl Ais {
 }
 
 impl Base {
-    /// Independent even layers at their log-odds under the data, smoothed as by [`Base::rate_of`]: of the visible units those of the data, of even hidden
-    /// layers those of the mean-field posterior.
+    /// Independent even layers at their log-odds under the data, smoothed as by [`Base::rate_of`]:
+    /// of the visible units those of the data, of even hidden layers those of the mean-field
+    /// posterior.
     ///
     /// # Errors
     /// As [`Dbm::posterior_means`] and [`Base::rate_of`].
@@ -87,12 +94,13 @@ impl Base {
 }
 
 impl ReverseStart {
-    /// [`Self::Exact`] if the even or the odd layers can be enumerated, else [`Self::Gibbs`] from `chains` examples that `seed` chooses, each once while they
-    /// last, with the hidden layers drawn upwards as [`DbmChain::from_visible`] does. Grey examples are drawn as bits.
+    /// [`Self::Exact`] if the even or the odd layers can be enumerated, else [`Self::Gibbs`] from
+    /// `chains` examples that `seed` chooses, each once while they last, with the hidden layers
+    /// drawn upwards as [`DbmChain::from_visible`] does. Grey examples are drawn as bits.
     ///
     /// # Errors
-    /// [`Error::Shape`] for examples of another width, [`Error::Parameter`] for data that are neither binary nor grey, and for examples
-    /// with weights or a mask.
+    /// [`Error::Shape`] for examples of another width, [`Error::Parameter`] for data that are
+    /// neither binary nor grey, and for examples with weights or a mask.
     pub fn suited_to_dbm(
         dbm: &Dbm,
         data: &Examples,

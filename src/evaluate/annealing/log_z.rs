@@ -4,7 +4,8 @@ use super::Warning;
 use crate::kernel::reduce::{log_sum_exp, mean_and_standard_error};
 use std::fmt;
 
-/// Half width of the intervals of `ln Z` in standard errors, as in Salakhutdinov and Murray (2008): 99.7% of normal errors.
+/// Half width of the intervals of `ln Z` in standard errors, as in Salakhutdinov and Murray (2008):
+/// 99.7% of normal errors.
 pub const INTERVAL_STANDARD_ERRORS: f64 = 3.0;
 
 /// Where annealing starts, and so which way the estimate errs.
@@ -25,20 +26,22 @@ impl fmt::Display for Annealing {
     }
 }
 
-/// An estimate of `ln Z` with its uncertainty. `x = w` for forward annealing, `x = 1 / w` for reverse.
+/// An estimate of `ln Z` with its uncertainty. `x = w` for forward annealing, `x = 1 / w` for
+/// reverse.
 #[derive(Clone, Debug)]
 pub struct LogZ {
     /// Where annealing started.
     pub annealing: Annealing,
     /// `ln mean(w)`; in reverse `-ln mean(1 / w)`.
     pub estimate: f64,
-    /// Standard error of `estimate`, to first order: that of the mean of `x` over that mean; 0 of one chain.
+    /// Standard error of `estimate`, to first order: that of the mean of `x` over that mean; 0 of
+    /// one chain.
     pub standard_error: f64,
-    /// `ln(mean - 3 standard errors)` of the weights; the smallest log weight where that difference is not positive. In reverse
-    /// `-ln(mean + 3 standard errors)` of their reciprocals.
+    /// `ln(mean - 3 standard errors)` of the weights; the smallest log weight where that difference
+    /// is not positive. In reverse `-ln(mean + 3 standard errors)` of their reciprocals.
     pub low: f64,
-    /// `ln(mean + 3 standard errors)` of the weights; in reverse `-ln(mean - 3 standard errors)` of their reciprocals, and the largest log
-    /// weight where that difference is not positive.
+    /// `ln(mean + 3 standard errors)` of the weights; in reverse `-ln(mean - 3 standard errors)` of
+    /// their reciprocals, and the largest log weight where that difference is not positive.
     pub high: f64,
     /// `(sum x)^2 / sum x^2`: how many equally weighted chains the estimate is worth.
     pub effective_sample_size: f64,
@@ -82,8 +85,8 @@ impl LogZ {
         }
     }
 
-    /// [`Warning::ChainsDisagree`] if the effective sample size is below a tenth of the chains: the standard error and the interval are then
-    /// too small themselves.
+    /// [`Warning::ChainsDisagree`] if the effective sample size is below a tenth of the chains: the
+    /// standard error and the interval are then too small themselves.
     pub fn warning(&self) -> Option<Warning> {
         let (effective, chains) = (self.effective_sample_size, self.log_weights.len());
         (effective < super::bracket::SMALLEST_EFFECTIVE_SHARE * chains as f64).then_some(

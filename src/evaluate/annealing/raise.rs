@@ -29,16 +29,20 @@ impl Raise {
 }
 
 impl Ais {
-    /// A conservative estimate of `ln p(v)` of each row of `v`, without `ln Z` (Burda, Grosse and Salakhutdinov, AISTATS 2015).
+    /// A conservative estimate of `ln p(v)` of each row of `v`, without `ln Z` (Burda, Grosse and
+    /// Salakhutdinov, AISTATS 2015).
     ///
-    /// The annealed model draws `v_0` from the base and makes one sweep `T_k` at each `beta_k`, `k = 1 .. K`, that at `beta_K = 1` included; `p_ann(v)` is the
-    /// distribution of its last state. It is a normalised model that comes near `p` with many temperatures. Its likelihood is estimated by importance sampling of
-    /// the way there: from `v` back, `v_{k-1} ~ T_k(v_k)`, with
-    /// `w = f_K(v) / Z_0 prod_{k=1}^K f_{k-1}(v_{k-1}) / f_k(v_{k-1})` and `E[w] = p_ann(v)`. So `E[ln mean(w)] <= ln p_ann(v)`, whatever the mixing, and for
-    /// examples of the model itself `E ln p_ann <= E ln p`. On other examples it is the annealed model that is measured: its likelihood is usually, but not
-    /// necessarily, below the model's.
+    /// The annealed model draws `v_0` from the base and makes one sweep `T_k` at each `beta_k`,
+    /// `k = 1 .. K`, that at `beta_K = 1` included; `p_ann(v)` is the distribution of its last
+    /// state. It is a normalised model that comes near `p` with many temperatures. Its likelihood
+    /// is estimated by importance sampling of the way there: from `v` back, `v_{k-1} ~ T_k(v_k)`,
+    /// with `w = f_K(v) / Z_0 prod_{k=1}^K f_{k-1}(v_{k-1}) / f_k(v_{k-1})` and `E[w] = p_ann(v)`.
+    /// So `E[ln mean(w)] <= ln p_ann(v)`, whatever the mixing, and for examples of the model itself
+    /// `E ln p_ann <= E ln p`. On other examples it is the annealed model that is measured: its
+    /// likelihood is usually, but not necessarily, below the model's.
     ///
-    /// `chains` is the number for each example. Cost: `2 x examples x chains x betas` rows of products.
+    /// `chains` is the number for each example. Cost: `2 x examples x chains x betas` rows of
+    /// products.
     ///
     /// # Errors
     /// As [`Self::log_z`]; [`Error::Shape`] unless `v` has the machine's visible units.
@@ -48,7 +52,8 @@ impl Ais {
             .expect("nothing stops it"))
     }
 
-    /// As [`Self::raise`], calling `progress(temperatures done, all)` after each temperature; `None` if it breaks.
+    /// As [`Self::raise`], calling `progress(temperatures done, all)` after each temperature;
+    /// `None` if it breaks.
     ///
     /// # Errors
     /// As [`Self::raise`].

@@ -18,20 +18,23 @@ use std::ops::ControlFlow;
 /// Where the states of the model come from that reverse annealing starts at.
 #[derive(Clone, Debug)]
 pub enum ReverseStart {
-    /// Independent exact draws, see [`exact_samples`]: the estimate is then an upper bound of `ln Z` on average.
+    /// Independent exact draws, see [`exact_samples`]: the estimate is then an upper bound of
+    /// `ln Z` on average.
     Exact,
-    /// Gibbs chains from `states`, which are used in turn if there are fewer than chains, after `burn_in` sweeps at `beta = 1`. An upper bound only as
-    /// far as the burn-in reaches the model's distribution: modes that no chain is in are missed, and a bound may be too low by up to the
-    /// log share of those that are found.
+    /// Gibbs chains from `states`, which are used in turn if there are fewer than chains, after
+    /// `burn_in` sweeps at `beta = 1`. An upper bound only as far as the burn-in reaches the
+    /// model's distribution: modes that no chain is in are missed, and a bound may be too low by up
+    /// to the log share of those that are found.
     Gibbs {
         /// `[any number x n_visible]`.
         states: BitMatrix,
         /// Sweeps before annealing.
         burn_in: usize,
     },
-    /// Gibbs chains from states that forward annealing of as many other chains has drawn by their weights ([`WeightedSamples::resampled`]), after `burn_in` sweeps at
-    /// `beta = 1`. Finds modes far from the data by their mass, where [`Self::Gibbs`] from examples cannot; an upper bound only as far as that
-    /// annealing finds all of them. Cost: forward annealing once more.
+    /// Gibbs chains from states that forward annealing of as many other chains has drawn by their
+    /// weights ([`WeightedSamples::resampled`]), after `burn_in` sweeps at `beta = 1`. Finds modes
+    /// far from the data by their mass, where [`Self::Gibbs`] from examples cannot; an upper bound
+    /// only as far as that annealing finds all of them. Cost: forward annealing once more.
     ///
     /// [`WeightedSamples::resampled`]: super::WeightedSamples::resampled
     Annealed {
@@ -41,12 +44,14 @@ pub enum ReverseStart {
 }
 
 impl ReverseStart {
-    /// [`Self::Exact`] if the machine is of Bernoulli units and can be enumerated, else [`Self::Gibbs`] from `chains` examples that `seed` chooses, each once while
-    /// they last. Grey examples are drawn as bits.
+    /// [`Self::Exact`] if the machine is of Bernoulli units and can be enumerated, else
+    /// [`Self::Gibbs`] from `chains` examples that `seed` chooses, each once while they last. Grey
+    /// examples are drawn as bits.
     ///
     /// # Errors
-    /// [`Error::Shape`] for examples of another width; [`Error::Parameter`] for values that the visible units cannot have, for data that are
-    /// neither binary nor grey, and for examples with weights or a mask.
+    /// [`Error::Shape`] for examples of another width; [`Error::Parameter`] for values that the
+    /// visible units cannot have, for data that are neither binary nor grey, and for examples with
+    /// weights or a mask.
     pub fn suited_to(
         rbm: &Rbm,
         data: &Examples,
@@ -86,19 +91,21 @@ impl ReverseStart {
 }
 
 impl Ais {
-    /// Estimates `ln Z`, on average from above: chains start from states of the model and anneal to the base, along the way of
-    /// [`Self::log_z`] backwards, and `1 / Z` is the mean of `1 / w`. It relies on `start`. Cost: as [`Self::log_z`], and the start.
+    /// Estimates `ln Z`, on average from above: chains start from states of the model and anneal to
+    /// the base, along the way of [`Self::log_z`] backwards, and `1 / Z` is the mean of `1 / w`. It
+    /// relies on `start`. Cost: as [`Self::log_z`], and the start.
     ///
     /// # Errors
-    /// As [`Self::log_z`]; [`Error::Parameter`] for exact draws from a machine that is too large or without states to start at,
-    /// [`Error::Shape`] for states of another size.
+    /// As [`Self::log_z`]; [`Error::Parameter`] for exact draws from a machine that is too large or
+    /// without states to start at, [`Error::Shape`] for states of another size.
     pub fn reverse_log_z(&self, rbm: &Rbm, start: &ReverseStart) -> Result<LogZ> {
         Ok(self
             .reverse_log_z_with(rbm, start, &mut |_, _| ControlFlow::Continue(()))?
             .expect("nothing stops it"))
     }
 
-    /// As [`Self::reverse_log_z`], calling `progress(sweeps of burn-in and temperatures done, all)`; `None` if it breaks.
+    /// As [`Self::reverse_log_z`], calling
+    /// `progress(sweeps of burn-in and temperatures done, all)`; `None` if it breaks.
     ///
     /// # Errors
     /// As [`Self::reverse_log_z`].

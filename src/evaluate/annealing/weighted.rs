@@ -13,8 +13,10 @@ use crate::{
 };
 use std::ops::ControlFlow;
 
-/// States with weights: of any figure `g`, `sum_s w_s g(v_s)` over the normalised weights `w` estimates its mean under the model, consistently as the
-/// number of chains grows, whether or not chains mix. (Bias of order 1 / effective sample size; modes that no chain has found are missing.)
+/// States with weights: of any figure `g`, `sum_s w_s g(v_s)` over the normalised weights `w`
+/// estimates its mean under the model, consistently as the number of chains grows, whether or not
+/// chains mix. (Bias of order 1 / effective sample size; modes that no chain has found are
+/// missing.)
 #[derive(Clone, Debug)]
 pub struct WeightedSamples {
     /// `[chains x n_visible]`: independent draws.
@@ -26,8 +28,9 @@ pub struct WeightedSamples {
 }
 
 impl WeightedSamples {
-    /// `count` states by systematic resampling (Kitagawa 1996): the steps of the accumulated weights that a comb of `count` even teeth at a random offset falls
-    /// on. State `s` comes `count w_s` times on average, rounded up or down. In the order of the chains.
+    /// `count` states by systematic resampling (Kitagawa 1996): the steps of the accumulated
+    /// weights that a comb of `count` even teeth at a random offset falls on. State `s` comes
+    /// `count w_s` times on average, rounded up or down. In the order of the chains.
     pub fn resampled(&self, count: usize, seed: u64) -> BitMatrix {
         let mut out = BitMatrix::zeros(count, self.visible.columns());
         let offset = HostRng::new(seed, Stream::Resample).uniform();
@@ -45,7 +48,8 @@ impl WeightedSamples {
 }
 
 impl Ais {
-    /// The last states of the chains of [`Self::log_z`] with their weights (Neal 2001): the same draws, temperatures and cost.
+    /// The last states of the chains of [`Self::log_z`] with their weights (Neal 2001): the same
+    /// draws, temperatures and cost.
     ///
     /// # Errors
     /// As [`Self::log_z`].
@@ -55,7 +59,8 @@ impl Ais {
             .expect("nothing stops it"))
     }
 
-    /// As [`Self::weighted_samples`], calling `progress(temperatures done, all)` after each temperature; `None` if it breaks.
+    /// As [`Self::weighted_samples`], calling `progress(temperatures done, all)` after each
+    /// temperature; `None` if it breaks.
     ///
     /// # Errors
     /// As [`Self::log_z`].

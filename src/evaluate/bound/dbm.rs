@@ -8,7 +8,8 @@ use crate::{
     states::Input,
 };
 
-/// A hidden unit responds to data if its posterior mean varies over them with a standard deviation of more than this.
+/// A hidden unit responds to data if its posterior mean varies over them with a standard deviation
+/// of more than this.
 pub const RESPONDING_ABOVE: f64 = 0.03;
 
 /// `L(Q)` of examples, from which `ln p(v) >= L(Q) - ln Z`.
@@ -42,8 +43,8 @@ pub struct PosteriorActivity {
 }
 
 impl PosteriorActivity {
-    /// Units whose standard deviation is above `threshold`; [`RESPONDING_ABOVE`] is usual. The others do nothing for these data, whether they are always off, always
-    /// on or in between.
+    /// Units whose standard deviation is above `threshold`; [`RESPONDING_ABOVE`] is usual. The
+    /// others do nothing for these data, whether they are always off, always on or in between.
     pub fn responding(&self, threshold: f64) -> usize {
         self.deviation.iter().filter(|&&d| d > threshold).count()
     }
@@ -52,7 +53,8 @@ impl PosteriorActivity {
 /// A mean lower bound under a `ln Z` that is known within a bracket.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct DbmLikelihood {
-    /// With the upper end of the bracket's reverse interval, and less three standard errors of the mean over the examples.
+    /// With the upper end of the bracket's reverse interval, and less three standard errors of the
+    /// mean over the examples.
     pub low: f64,
     /// With Bennett's estimate.
     pub estimate: f64,
@@ -63,7 +65,8 @@ pub struct DbmLikelihood {
 }
 
 impl DbmBound {
-    /// The bounds at the mean-field posterior of each row of `v`. Precision: [`crate::model::Posterior::bounds`].
+    /// The bounds at the mean-field posterior of each row of `v`. Precision:
+    /// [`crate::model::Posterior::bounds`].
     ///
     /// # Errors
     /// As [`Dbm::mean_field_bounds`].
@@ -110,7 +113,8 @@ impl DbmBound {
         mean_and_standard_error(self.bounds.iter().map(|x| x - log_z))
     }
 
-    /// The mean with `ln Z` from both sides. `low` bounds the likelihood of the examples' distribution from below if the bracket holds `ln Z`.
+    /// The mean with `ln Z` from both sides. `low` bounds the likelihood of the examples'
+    /// distribution from below if the bracket holds `ln Z`.
     pub fn within(&self, log_z: &Bracket) -> DbmLikelihood {
         let (mean, standard_error) = self.mean(0.0);
         let margin = INTERVAL_STANDARD_ERRORS * standard_error;
@@ -130,7 +134,8 @@ mod tests {
 
     #[test]
     fn units_that_follow_the_data_respond() {
-        // Unit 0 of the first hidden layer follows its visible unit, 1 is off, 2 on, 3 undecided whatever comes; the unit above follows unit 0.
+        // Unit 0 of the first hidden layer follows its visible unit, 1 is off, 2 on, 3 undecided
+        // whatever comes; the unit above follows unit 0.
         let first = Matrix::from_fn(2, 4, |i, j| if (i, j) == (0, 0) { 20.0 } else { 0.0 });
         let second = Matrix::from_fn(4, 1, |i, _| if i == 0 { 8.0 } else { 0.0 });
         let mut layers = [2, 4, 1].map(Layer::bernoulli);

@@ -12,8 +12,9 @@ use crate::{
 };
 
 /// Monte Carlo over the recognition distribution of
-/// `E_q[ln p(v | h_1) + ... + ln p(h_{L-2} | h_{L-1}) + ln p*(h_{L-1})] + H(q) - ln Z`. The entropy of a layer given the states below is exact, only the states are
-/// drawn; `p*` sums the top hidden layer, and the label if it is not given, in closed form.
+/// `E_q[ln p(v | h_1) + ... + ln p(h_{L-2} | h_{L-1}) + ln p*(h_{L-1})] + H(q) - ln Z`. The entropy
+/// of a layer given the states below is exact, only the states are drawn; `p*` sums the top hidden
+/// layer, and the label if it is not given, in closed form.
 #[derive(Clone, Copy, Debug)]
 pub struct Bound {
     /// Samples of the recognition distribution for each example.
@@ -36,7 +37,8 @@ impl Default for Bound {
 pub struct BoundEstimate {
     /// The bound of every example plus `ln Z` of the top pair, the mean over the samples.
     pub with_log_z: Vec<f64>,
-    /// Standard error of the mean over the examples that is due to the samples of the recognition distribution; NaN of a single sample.
+    /// Standard error of the mean over the examples that is due to the samples of the recognition
+    /// distribution; NaN of a single sample.
     pub sampling_error: f64,
 }
 
@@ -46,8 +48,9 @@ impl BoundEstimate {
         mean_and_standard_error(self.with_log_z.iter().map(|x| x - log_z))
     }
 
-    /// Mean of the bound at the upper end, the best estimate and the lower end of what is known of `ln Z`: worst, estimate, best. As `ln Z` is
-    /// underestimated from below, the first is the one to report.
+    /// Mean of the bound at the upper end, the best estimate and the lower end of what is known of
+    /// `ln Z`: worst, estimate, best. As `ln Z` is underestimated from below, the first is the one
+    /// to report.
     pub fn bracket(&self, log_z: &Bracket) -> [f64; 3] {
         [
             log_z.reverse.high,
@@ -59,10 +62,12 @@ impl BoundEstimate {
 }
 
 impl Bound {
-    /// Measures the bound of every row of `v`, with `labels` that of `ln p(v, y)`. Cost: one pass up and one down a sample, exact f32 products.
+    /// Measures the bound of every row of `v`, with `labels` that of `ln p(v, y)`. Cost: one pass
+    /// up and one down a sample, exact f32 products.
     ///
     /// # Errors
-    /// [`Error::Parameter`] without samples and for labels that do not exist, [`Error::Shape`] for another number of columns or labels.
+    /// [`Error::Parameter`] without samples and for labels that do not exist, [`Error::Shape`] for
+    /// another number of columns or labels.
     pub fn measure<'a>(
         &self,
         dbn: &Dbn,

@@ -2,7 +2,8 @@
 
 use crate::error::{Error, Result};
 
-/// Windows of Sokal's rule: the sum stops at the first lag that is at least this many autocorrelation times.
+/// Windows of Sokal's rule: the sum stops at the first lag that is at least this many
+/// autocorrelation times.
 const WINDOW_TIMES: f64 = 5.0;
 /// Series shorter than this many autocorrelation times cannot tell them.
 const FEWEST_TIMES: f64 = 50.0;
@@ -10,24 +11,27 @@ const FEWEST_TIMES: f64 = 50.0;
 /// The integrated autocorrelation time of a figure along chains.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct AutocorrelationTime {
-    /// `tau = 1 + 2 sum_t rho(t)` in units of the series' steps: the mean of `n` steps is worth that of `n / tau` independent draws.
+    /// `tau = 1 + 2 sum_t rho(t)` in units of the series' steps: the mean of `n` steps is worth
+    /// that of `n / tau` independent draws.
     pub time: f64,
     /// Its standard error, `tau sqrt(2 (2 window + 1) / n)`.
     pub standard_error: f64,
     /// Largest lag in the sum.
     pub window: usize,
-    /// Whether each series is at least 50 times as long as `tau`; if not, `tau` is likely larger than it seems.
+    /// Whether each series is at least 50 times as long as `tau`; if not, `tau` is likely larger
+    /// than it seems.
     pub long_enough: bool,
 }
 
-/// Integrated autocorrelation time of a figure (an energy, the activity of a unit, ...) along one or more chains of the same length in
-/// equilibrium, f64. Autocovariances about the mean of all chains are averaged over the chains, so chains in different modes show as a long time.
-/// The sum of lags ends by Sokal's rule (Monte Carlo methods in statistical mechanics, 1997, section 3): at the smallest window of at least
-/// `5 tau(window)`. Cost: chains x length x window.
+/// Integrated autocorrelation time of a figure (an energy, the activity of a unit, ...) along one
+/// or more chains of the same length in equilibrium, f64. Autocovariances about the mean of all
+/// chains are averaged over the chains, so chains in different modes show as a long time. The sum
+/// of lags ends by Sokal's rule (Monte Carlo methods in statistical mechanics, 1997, section 3): at
+/// the smallest window of at least `5 tau(window)`. Cost: chains x length x window.
 ///
 /// # Errors
-/// [`Error::Shape`] without chains, for chains of different lengths, or of fewer than 2 steps; [`Error::Parameter`] for a figure that
-/// never changes; [`Error::NotFinite`].
+/// [`Error::Shape`] without chains, for chains of different lengths, or of fewer than 2 steps;
+/// [`Error::Parameter`] for a figure that never changes; [`Error::NotFinite`].
 pub fn integrated_autocorrelation_time<S: AsRef<[f64]>>(
     chains: &[S],
 ) -> Result<AutocorrelationTime> {
@@ -92,7 +96,8 @@ mod tests {
             .collect()
     }
 
-    /// AR(1) has `rho(t) = phi^t`, so `tau = (1 + phi) / (1 - phi)`. Cutting the sum at five times leaves out less than 1% of it.
+    /// AR(1) has `rho(t) = phi^t`, so `tau = (1 + phi) / (1 - phi)`. Cutting the sum at five times
+    /// leaves out less than 1% of it.
     #[test]
     fn autoregressive_series_have_their_known_times() {
         let mut rng = HostRng::numbered(4, 0);
@@ -110,7 +115,8 @@ mod tests {
                     (got.time - expected).abs() < 4.0 * got.standard_error + 0.01 * expected,
                     "{phi}: {got:?} for {expected}"
                 );
-                // At the longest time, 99 of 200,000 steps, the window is some 500: sqrt(2 x 1001 / 200,000) = 0.1.
+                // At the longest time, 99 of 200,000 steps, the window is some 500: sqrt(2 x 1001 /
+                // 200,000) = 0.1.
                 assert!(got.long_enough && got.standard_error < 0.12 * expected);
             }
         }
@@ -128,7 +134,8 @@ mod tests {
         let mean = runs.iter().map(|r| r.time).sum::<f64>() / 200.0;
         let variance = runs.iter().map(|r| (r.time - mean).powi(2)).sum::<f64>() / 199.0;
         let stated = runs.iter().map(|r| r.standard_error.powi(2)).sum::<f64>() / 200.0;
-        // A variance of 200 runs has relative deviation sqrt(2 / 199) = 0.1; the formula itself is to leading order in 1 / window.
+        // A variance of 200 runs has relative deviation sqrt(2 / 199) = 0.1; the formula itself is
+        // to leading order in 1 / window.
         assert!((variance / stated - 1.0).abs() < 0.5, "{variance} {stated}");
     }
 

@@ -6,8 +6,9 @@ use crate::{
     threads::{in_pool, prelude::*},
 };
 
-/// Row of `templates` that is nearest to each row of `states` in Hamming distance; of equally near ones the first. Which template stands for which mode
-/// or class is the caller's to say. Cost: a pass over the words of both for each pair.
+/// Row of `templates` that is nearest to each row of `states` in Hamming distance; of equally near
+/// ones the first. Which template stands for which mode or class is the caller's to say. Cost: a
+/// pass over the words of both for each pair.
 ///
 /// # Errors
 /// [`Error::Shape`] for different numbers of units, [`Error::Parameter`] without templates.
@@ -31,7 +32,8 @@ pub fn nearest_templates(states: BitView<'_>, templates: BitView<'_>) -> Result<
     Ok(in_pool(|| nearest.collect()))
 }
 
-/// Counts how often each of many chains changes its label, be it a mode, a class or a nearest template.
+/// Counts how often each of many chains changes its label, be it a mode, a class or a nearest
+/// template.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ModeJumps {
     labels: Vec<usize>,

@@ -9,8 +9,8 @@ use crate::{
 };
 use std::ops::ControlFlow;
 
-/// `F(v)` of each row at `beta = 1`, every sum in f64. Cost: a dense product in f64, several times that of
-/// [`Rbm::free_energy_v`].
+/// `F(v)` of each row at `beta = 1`, every sum in f64. Cost: a dense product in f64, several times
+/// that of [`Rbm::free_energy_v`].
 ///
 /// # Errors
 /// [`Error::Shape`] unless `v` has the machine's visible units.
@@ -36,7 +36,8 @@ pub fn exact_free_energies<'a>(rbm: &Rbm, v: impl Into<Input<'a>>) -> Result<Vec
     Ok(in_pool(|| rows.map(of_row).collect()))
 }
 
-/// Mean and standard error over the rows of `ln p(v) = -F(v) - ln Z`, with `ln Z` enumerated: `(mean, standard error, ln Z)`.
+/// Mean and standard error over the rows of `ln p(v) = -F(v) - ln Z`, with `ln Z` enumerated:
+/// `(mean, standard error, ln Z)`.
 ///
 /// # Errors
 /// Those of [`Rbm::log_z`] and [`exact_free_energies`].
@@ -48,7 +49,8 @@ pub fn exact_mean_log_likelihood<'a>(
     Ok(measured.expect("nothing stops it"))
 }
 
-/// As [`exact_mean_log_likelihood`], calling `progress(blocks of states done, all)` now and then; `None` if it breaks.
+/// As [`exact_mean_log_likelihood`], calling `progress(blocks of states done, all)` now and then;
+/// `None` if it breaks.
 ///
 /// # Errors
 /// As [`exact_mean_log_likelihood`].

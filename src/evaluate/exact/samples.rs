@@ -11,12 +11,14 @@ use crate::{
 /// Most units of the smaller layer for [`exact_samples`]: a table of 2^20 probabilities.
 pub const MAX_SAMPLED_UNITS: usize = 20;
 
-/// `count` independent visible states `[count x n_visible]` of the model: states of the smaller layer by their enumerated probability, and if that is the
-/// hidden one `v ~ P(v | h)`. Precision: probabilities f64, conditionals f32. Deterministic in the seed. Cost: one exponential per unit of the larger
-/// layer for each of the `2^n` states of the smaller one.
+/// `count` independent visible states `[count x n_visible]` of the model: states of the smaller
+/// layer by their enumerated probability, and if that is the hidden one `v ~ P(v | h)`. Precision:
+/// probabilities f64, conditionals f32. Deterministic in the seed. Cost: one exponential per unit
+/// of the larger layer for each of the `2^n` states of the smaller one.
 ///
 /// # Errors
-/// [`Error::Parameter`] beyond [`MAX_SAMPLED_UNITS`] units and for machines of other than Bernoulli units, [`Error::NotFinite`] for NaN or infinite parameters.
+/// [`Error::Parameter`] beyond [`MAX_SAMPLED_UNITS`] units and for machines of other than Bernoulli
+/// units, [`Error::NotFinite`] for NaN or infinite parameters.
 pub fn exact_samples(rbm: &Rbm, count: usize, seed: u64) -> Result<BitMatrix> {
     rbm.expect_bernoulli("exact sampling")?;
     let n = rbm.n_visible().min(rbm.n_hidden());

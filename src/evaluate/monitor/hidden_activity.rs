@@ -20,10 +20,12 @@ pub struct HiddenActivity {
 }
 
 impl HiddenActivity {
-    /// Of `rbm` on the rows of `v`. Precision: sums in f32 over 256 rows, in f64 beyond. Cost: one dense product.
+    /// Of `rbm` on the rows of `v`. Precision: sums in f32 over 256 rows, in f64 beyond. Cost: one
+    /// dense product.
     ///
     /// # Errors
-    /// [`Error::Shape`] unless `v` has the machine's visible units, [`Error::Parameter`] for hidden units that are not on or off.
+    /// [`Error::Shape`] unless `v` has the machine's visible units, [`Error::Parameter`] for hidden
+    /// units that are not on or off.
     pub fn new<'a>(rbm: &Rbm, v: impl Into<Input<'a>>) -> Result<Self> {
         /// Rows at a time, those of one panel.
         const ROWS: usize = 256;

@@ -8,8 +8,8 @@ pub use pseudo_likelihood::{pseudo_likelihood, stochastic_pseudo_likelihood};
 
 use crate::{error::Result, kernel::reduce::mean_and_standard_error, model::Rbm, states::Input};
 
-/// Mean over samples and visible units of `(v - E[v | E[h | v]])^2`: how well one deterministic step up and down returns the data. No
-/// likelihood: it falls when chains mix badly.
+/// Mean over samples and visible units of `(v - E[v | E[h | v]])^2`: how well one deterministic
+/// step up and down returns the data. No likelihood: it falls when chains mix badly.
 ///
 /// # Errors
 /// [`crate::Error::Shape`] unless `v` has the machine's visible units.
@@ -29,8 +29,8 @@ pub fn reconstruction_error<'a>(rbm: &Rbm, v: impl Into<Input<'a>>) -> Result<f6
     Ok(sum / (v.rows() * v.columns()).max(1) as f64)
 }
 
-/// `mean F(validation) - mean F(training)`: near zero while the machine does not overfit, growing when it does (Hinton's practical guide,
-/// section 6). Compare it over time, not between machines.
+/// `mean F(validation) - mean F(training)`: near zero while the machine does not overfit, growing
+/// when it does (Hinton's practical guide, section 6). Compare it over time, not between machines.
 ///
 /// # Errors
 /// As [`reconstruction_error`].

@@ -44,7 +44,8 @@ impl Operation for Change<'_> {
     }
 }
 
-/// `ln P(v_i | other visible units) = -ln(1 + e^(F(v) - F(v with unit i flipped)))`, given the inputs of the hidden units.
+/// `ln P(v_i | other visible units) = -ln(1 + e^(F(v) - F(v with unit i flipped)))`, given the
+/// inputs of the hidden units.
 fn log_conditional(rbm: &Rbm, input: &[f32], i: usize, v: f32) -> f64 {
     let by = 1.0 - 2.0 * v;
     let change = dispatch(Change {
@@ -69,11 +70,12 @@ fn mean_over_rows(rbm: &Rbm, v: Input<'_>, f: impl Fn(usize, &[f32]) -> f64 + Sy
     Ok(sum / v.rows().max(1) as f64)
 }
 
-/// Mean over the rows of `sum_i ln P(v_i | v_-i)` (Besag 1975). A real value `v_i` in [0, 1] is flipped to `1 - v_i`. Cost:
-/// `2 n_visible n_hidden` softplus a row.
+/// Mean over the rows of `sum_i ln P(v_i | v_-i)` (Besag 1975). A real value `v_i` in [0, 1] is
+/// flipped to `1 - v_i`. Cost: `2 n_visible n_hidden` softplus a row.
 ///
 /// # Errors
-/// [`crate::Error::Shape`] unless `v` has the machine's visible units; [`crate::Error::Parameter`] for other than Bernoulli units.
+/// [`crate::Error::Shape`] unless `v` has the machine's visible units; [`crate::Error::Parameter`]
+/// for other than Bernoulli units.
 pub fn pseudo_likelihood<'a>(rbm: &Rbm, v: impl Into<Input<'a>>) -> Result<f64> {
     rbm.expect_bernoulli("pseudo-likelihood")?;
     let v = v.into();
@@ -84,7 +86,8 @@ pub fn pseudo_likelihood<'a>(rbm: &Rbm, v: impl Into<Input<'a>>) -> Result<f64> 
     })
 }
 
-/// An unbiased estimate of [`pseudo_likelihood`]: one unit a row, drawn at random, times `n_visible`. Cost: `2 n_hidden` softplus a row.
+/// An unbiased estimate of [`pseudo_likelihood`]: one unit a row, drawn at random, times
+/// `n_visible`. Cost: `2 n_hidden` softplus a row.
 ///
 /// # Errors
 /// As [`pseudo_likelihood`].

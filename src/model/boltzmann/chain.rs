@@ -14,23 +14,29 @@ use crate::{
 
 /// Most classes of units that [`Sweep::Blocks`] takes.
 const MAX_CLASSES: usize = 8;
-/// By blocks if at least this share of the pairs of units of different classes is coupled: a product meets every pair, a list of neighbours only those.
+/// By blocks if at least this share of the pairs of units of different classes is coupled: a
+/// product meets every pair, a list of neighbours only those.
 const BLOCKS_FROM_DENSITY: f64 = 0.125;
 
-/// The order in which the units of a sweep are drawn. Either leaves the machine's distribution alone.
+/// The order in which the units of a sweep are drawn. Either leaves the machine's distribution
+/// alone.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Sweep {
-    /// Blocks where a few classes of units that are not coupled among themselves are coupled densely with one another, as in an RBM or a DBM; else units.
+    /// Blocks where a few classes of units that are not coupled among themselves are coupled
+    /// densely with one another, as in an RBM or a DBM; else units.
     #[default]
     Automatic,
-    /// One unit after the other in order of their number, 64 chains at once through lists of neighbours.
+    /// One unit after the other in order of their number, 64 chains at once through lists of
+    /// neighbours.
     Units,
-    /// One class of a greedy colouring after the other, each a layer drawn from its product with the others. At most 8 classes.
+    /// One class of a greedy colouring after the other, each a layer drawn from its product with
+    /// the others. At most 8 classes.
     Blocks,
 }
 
-/// Parallel Markov chains over the states of a general machine, one a row. Draws depend on the seed, the chain's row and the number of sweeps so far alone:
-/// the same bits at any number of threads.
+/// Parallel Markov chains over the states of a general machine, one a row. Draws depend on the
+/// seed, the chain's row and the number of sweeps so far alone: the same bits at any number of
+/// threads.
 #[derive(Clone, Debug)]
 pub struct BoltzmannChain {
     route: Route,
@@ -51,7 +57,8 @@ impl BoltzmannChain {
     /// `count` chains of fair coins.
     ///
     /// # Errors
-    /// [`Error::Parameter`] if `sweep` asks for blocks and the couplings need more than 8 classes; those of [`BoltzmannMachine::check`].
+    /// [`Error::Parameter`] if `sweep` asks for blocks and the couplings need more than 8 classes;
+    /// those of [`BoltzmannMachine::check`].
     pub fn uniform(
         machine: &BoltzmannMachine,
         count: usize,
@@ -119,10 +126,12 @@ impl BoltzmannChain {
         })
     }
 
-    /// The same chains with visible units held at given values from now on: they then sample `p(free units | held units)`.
+    /// The same chains with visible units held at given values from now on: they then sample
+    /// `p(free units | held units)`.
     ///
     /// # Errors
-    /// [`Error::Shape`] unless `clamp` is of this layer and of one row or as many as there are chains.
+    /// [`Error::Shape`] unless `clamp` is of this layer and of one row or as many as there are
+    /// chains.
     pub fn clamped_visible(self, clamp: &Clamp) -> Result<Self> {
         let v = self.visible();
         self.clamped(0, v, clamp)
@@ -191,8 +200,9 @@ impl BoltzmannChain {
         x
     }
 
-    /// `E(v, h)` of every chain under the machine that it samples, at `beta = 1`: terms in f32, sums of a unit's terms in f32 (by units) or f64 (by blocks), their sum in
-    /// f64. Cost: half a sweep by units; by blocks an addition for each pair of units that are on.
+    /// `E(v, h)` of every chain under the machine that it samples, at `beta = 1`: terms in f32,
+    /// sums of a unit's terms in f32 (by units) or f64 (by blocks), their sum in f64. Cost: half a
+    /// sweep by units; by blocks an addition for each pair of units that are on.
     pub fn energies(&self) -> Vec<f64> {
         let mut out = vec![0.0; self.chains];
         match &self.route {
@@ -203,8 +213,9 @@ impl BoltzmannChain {
         out
     }
 
-    /// `sweeps` sweeps at inverse temperature `beta` over all units that are not held. Cost of a sweep by units: one vector addition for each coupling
-    /// and 16 chains (AVX-512; 8 with AVX2), counted from both sides; by blocks: the products of [`Layer::propagate`].
+    /// `sweeps` sweeps at inverse temperature `beta` over all units that are not held. Cost of a
+    /// sweep by units: one vector addition for each coupling and 16 chains (AVX-512; 8 with AVX2),
+    /// counted from both sides; by blocks: the products of [`Layer::propagate`].
     ///
     /// # Errors
     /// [`Error::Parameter`] unless `beta` is finite.

@@ -13,7 +13,8 @@ impl TryFrom<&Rbm> for BoltzmannMachine {
     /// The RBM as a general machine with `R = S = 0`: the same energies.
     ///
     /// # Errors
-    /// [`Error::Parameter`] for an RBM of other than Bernoulli units, [`Error::NotFinite`] for parameters that are NaN or infinite.
+    /// [`Error::Parameter`] for an RBM of other than Bernoulli units, [`Error::NotFinite`] for
+    /// parameters that are NaN or infinite.
     fn try_from(rbm: &Rbm) -> Result<Self> {
         rbm.expect_bernoulli("conversion to a general Boltzmann machine")?;
         let (n, m) = (rbm.n_visible(), rbm.n_hidden());
@@ -30,12 +31,15 @@ impl TryFrom<&Rbm> for BoltzmannMachine {
 impl TryFrom<&Dbm> for BoltzmannMachine {
     type Error = Error;
 
-    /// The deep Boltzmann machine as a general one: the same energies. Its hidden units are those of layers `1 ..= L` side by side, `R = 0`, `W = [W_0 0]`, and
-    /// `S` has `W_l / 2` and its transpose between layers `l` and `l + 1`, because a pair within `S` counts twice; halves are exact. Learning may couple
-    /// any pair, unless [`BoltzmannMachine::with_present_edges_only`] keeps to the layers.
+    /// The deep Boltzmann machine as a general one: the same energies. Its hidden units are those
+    /// of layers `1 ..= L` side by side, `R = 0`, `W = [W_0 0]`, and `S` has `W_l / 2` and its
+    /// transpose between layers `l` and `l + 1`, because a pair within `S` counts twice; halves are
+    /// exact. Learning may couple any pair, unless [`BoltzmannMachine::with_present_edges_only`]
+    /// keeps to the layers.
     ///
     /// # Errors
-    /// [`Error::Parameter`] for a machine of other than Bernoulli units, [`Error::NotFinite`] for parameters that are NaN or infinite.
+    /// [`Error::Parameter`] for a machine of other than Bernoulli units, [`Error::NotFinite`] for
+    /// parameters that are NaN or infinite.
     fn try_from(dbm: &Dbm) -> Result<Self> {
         dbm.expect_bernoulli("conversion to a general Boltzmann machine")?;
         let hidden = &dbm.layers()[1..];

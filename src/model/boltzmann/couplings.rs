@@ -1,4 +1,5 @@
-//! Who is coupled with whom, and how strongly: the couplings of a general machine as lists of neighbours.
+//! Who is coupled with whom, and how strongly: the couplings of a general machine as lists of
+//! neighbours.
 
 use super::BoltzmannMachine;
 use std::collections::VecDeque;
@@ -75,8 +76,9 @@ impl Couplings {
         (&self.neighbours[range.clone()], &self.values[range])
     }
 
-    /// Classes of units no two of which are coupled, by greedy colouring in breadth-first order: two classes whenever two suffice. A unit without
-    /// couplings is in the first class. Units of a class are rising.
+    /// Classes of units no two of which are coupled, by greedy colouring in breadth-first order:
+    /// two classes whenever two suffice. A unit without couplings is in the first class. Units of a
+    /// class are rising.
     pub(super) fn classes(&self) -> Vec<Vec<u32>> {
         const NONE: usize = usize::MAX;
         let n = self.units();

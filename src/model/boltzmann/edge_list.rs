@@ -14,16 +14,19 @@ const MOST_ELEMENTS: usize = 1 << 31;
 const UNNAMED_ELEMENTS: usize = 1 << 28;
 
 impl BoltzmannMachine {
-    /// A machine of the couplings in a text file, one a line: `i j weight`, separated by white space, units numbered from 0, visible ones first. `weight` is what
-    /// [`Self::from_edges`] takes: `R_ij = R_ji`, `W` or `S_ij = S_ji`, so that a pair within a layer counts twice. A line `i i bias` is the bias of a unit: in
-    /// `-x'Ux` the diagonal is one, because `x_i^2 = x_i`. Empty lines and what follows `#` are passed over. The machine remembers its edges, those of
-    /// weight 0 too: learning touches no other pair.
+    /// A machine of the couplings in a text file, one a line: `i j weight`, separated by white
+    /// space, units numbered from 0, visible ones first. `weight` is what [`Self::from_edges`]
+    /// takes: `R_ij = R_ji`, `W` or `S_ij = S_ji`, so that a pair within a layer counts twice. A
+    /// line `i i bias` is the bias of a unit: in `-x'Ux` the diagonal is one, because
+    /// `x_i^2 = x_i`. Empty lines and what follows `#` are passed over. The machine remembers its
+    /// edges, those of weight 0 too: learning touches no other pair.
     ///
     /// ```
     /// # use harmonium::BoltzmannMachine;
     /// # let folder = tempfile::tempdir().unwrap();
     /// # let path = folder.path().join("edges.txt");
-    /// std::fs::write(&path, "# a triangle with a field\n0 1 0.5\n1 2 -0.5\n2 0 1\n0 0 0.25\n").unwrap();
+    /// let triangle = "# a triangle with a field\n0 1 0.5\n1 2 -0.5\n2 0 1\n0 0 0.25\n";
+    /// std::fs::write(&path, triangle).unwrap();
     /// let machine = BoltzmannMachine::from_edge_file(&path, 3, 0)?;
     /// assert_eq!(machine.visible_weights().row(0), [0.0, 0.5, 1.0]);
     /// assert_eq!(machine.visible().bias, [0.25, 0.0, 0.0]);
@@ -77,7 +80,8 @@ impl BoltzmannMachine {
         Ok(machine)
     }
 
-    /// How many units a text file of couplings names: one more than the largest number, for [`Self::from_edge_file`].
+    /// How many units a text file of couplings names: one more than the largest number, for
+    /// [`Self::from_edge_file`].
     ///
     /// Couplings are dense, four bytes a pair of units. A number that somebody mistyped must not
     /// fill the memory: beyond 16,384 units, which take 1 GiB, at least half of all numbers must be

@@ -1,10 +1,12 @@
 //! Exact sums over the states of a general machine, in f64.
 //!
-//! Units no two of which are coupled are independent given the rest, so an independent set of the coupling graph is summed in closed form and only
-//! the others are enumerated, in Gray-code order: `Z = sum_s e^(own(s)) prod_i (1 + e^(a_i + A_i s))`. A step adds or subtracts a row of couplings to the
-//! inputs of all units; the input of the flipped unit is the change of `own`. Blocks of `2^BLOCK_UNITS` states start from scratch, so rounding does not
-//! pile up, and are combined in order, so threads do not change the result. An RBM is enumerated over its smaller layer, a fully connected machine over all
-//! units but one.
+//! Units no two of which are coupled are independent given the rest, so an independent set of the
+//! coupling graph is summed in closed form and only the others are enumerated, in Gray-code order:
+//! `Z = sum_s e^(own(s)) prod_i (1 + e^(a_i + A_i s))`. A step adds or subtracts a row of couplings
+//! to the inputs of all units; the input of the flipped unit is the change of `own`. Blocks of
+//! `2^BLOCK_UNITS` states start from scratch, so rounding does not pile up, and are combined in
+//! order, so threads do not change the result. An RBM is enumerated over its smaller layer, a fully
+//! connected machine over all units but one.
 
 use super::{BoltzmannMachine, append};
 use crate::{
@@ -69,7 +71,8 @@ impl Joint {
         &self.couplings[i * self.n..][..self.n]
     }
 
-    /// The units that are not held, given those that are, at the values `x` (those of free units do not matter).
+    /// The units that are not held, given those that are, at the values `x` (those of free units do
+    /// not matter).
     fn given(&self, is_held: impl Fn(usize) -> bool, x: &[f64]) -> Self {
         let free: Vec<usize> = (0..self.n).filter(|&i| !is_held(i)).collect();
         let held: Vec<usize> = (0..self.n).filter(|&i| is_held(i)).collect();
@@ -87,8 +90,8 @@ impl Joint {
         }
     }
 
-    /// The units in the order in which they are walked: the enumerated ones, of which there are as many as told, then an independent set, chosen greedily
-    /// by rising degree.
+    /// The units in the order in which they are walked: the enumerated ones, of which there are as
+    /// many as told, then an independent set, chosen greedily by rising degree.
     fn order(&self) -> Result<(Vec<usize>, usize)> {
         let (order, enumerated) = self.split();
         if enumerated > MAX_EXACT_UNITS {
@@ -217,7 +220,8 @@ impl Walk {
         1 << (self.enumerated - self.block_units())
     }
 
-    /// Calls `visit(state, ln of its weight but for the independent units, inputs of all units)` for every state of a block.
+    /// Calls `visit(state, ln of its weight but for the independent units, inputs of all units)`
+    /// for every state of a block.
     fn states(&self, block: u64, mut visit: impl FnMut(u64, f64, &[f64])) {
         let mut own = self.constant;
         let mut input = self.bias.clone();
@@ -254,7 +258,8 @@ impl Walk {
         sum
     }
 
-    /// Adds `p E[x_i x_j | state]` of every state of a block, and `p E[x_i | state]` on the diagonal.
+    /// Adds `p E[x_i x_j | state]` of every state of a block, and `p E[x_i | state]` on the
+    /// diagonal.
     fn add_pairs(&self, block: u64, log_z: f64, pairs: &mut [f64]) {
         let n = self.n;
         let mut y = vec![0.0; n];
@@ -288,12 +293,14 @@ fn check_table(what: &str, units: usize) -> Result<()> {
 }
 
 impl BoltzmannMachine {
-    /// Exact `ln Z` at inverse temperature `beta`. Error: rounding of f64, in practice below 1e-10. Cost: `2^k` states of some `units` additions and
-    /// an exponential for each unit that is not enumerated, where `k` units remain beside a set without couplings among themselves (the smaller layer of an
-    /// RBM; all units but one of a fully connected machine).
+    /// Exact `ln Z` at inverse temperature `beta`. Error: rounding of f64, in practice below 1e-10.
+    /// Cost: `2^k` states of some `units` additions and an exponential for each unit that is not
+    /// enumerated, where `k` units remain beside a set without couplings among themselves (the
+    /// smaller layer of an RBM; all units but one of a fully connected machine).
     ///
     /// # Errors
-    /// [`Error::Parameter`] if more than [`MAX_EXACT_UNITS`] units are to be enumerated; those of [`Self::check`].
+    /// [`Error::Parameter`] if more than [`MAX_EXACT_UNITS`] units are to be enumerated; those of
+    /// [`Self::check`].
     pub fn log_z_at(&self, beta: f64) -> Result<f64> {
         Joint::of(self, beta)?.log_z()
     }
@@ -306,7 +313,8 @@ impl BoltzmannMachine {
         self.log_z_at(1.0)
     }
 
-    /// As [`Self::log_z`], calling `progress(blocks of states done, all)` now and then; `None` if it breaks.
+    /// As [`Self::log_z`], calling `progress(blocks of states done, all)` now and then; `None` if
+    /// it breaks.
     ///
     /// # Errors
     /// As [`Self::log_z_at`].
@@ -317,8 +325,9 @@ impl BoltzmannMachine {
         Joint::of(self, 1.0)?.log_z_with(progress)
     }
 
-    /// How many units enumeration walks: `2^k` states for [`Self::log_z`] and [`Self::expectations`], and `2^l` for each row of [`Self::free_energy_v`]; both in
-    /// `(k, l)`. Either must be at most [`MAX_EXACT_UNITS`]. Cost: `units^2` for each walked unit.
+    /// How many units enumeration walks: `2^k` states for [`Self::log_z`] and
+    /// [`Self::expectations`], and `2^l` for each row of [`Self::free_energy_v`]; both in `(k, l)`.
+    /// Either must be at most [`MAX_EXACT_UNITS`]. Cost: `units^2` for each walked unit.
     ///
     /// # Errors
     /// Those of [`Self::check`].
@@ -329,7 +338,8 @@ impl BoltzmannMachine {
         Ok((joint.split().1, hidden.split().1))
     }
 
-    /// Exact expectations of all units and pairs. Cost: `units^2` additions a state beside that of [`Self::log_z_at`].
+    /// Exact expectations of all units and pairs. Cost: `units^2` additions a state beside that of
+    /// [`Self::log_z_at`].
     ///
     /// # Errors
     /// As [`Self::log_z_at`].
@@ -347,11 +357,14 @@ impl BoltzmannMachine {
         Joint::of(self, 1.0)?.expectations(stop)
     }
 
-    /// Exact expectations given that some units are held: `held[i]` is the value of unit `i`, `None` if it is free. Held units have their values as means;
-    /// `log_z` is `ln sum e^-E` over the free units. With all visible units held this is the posterior, and `-log_z` the free energy.
+    /// Exact expectations given that some units are held: `held[i]` is the value of unit `i`,
+    /// `None` if it is free. Held units have their values as means; `log_z` is `ln sum e^-E` over
+    /// the free units. With all visible units held this is the posterior, and `-log_z` the free
+    /// energy.
     ///
     /// # Errors
-    /// [`Error::Shape`] unless there is an entry for every unit; those of [`Self::log_z_at`] for the free units.
+    /// [`Error::Shape`] unless there is an entry for every unit; those of [`Self::log_z_at`] for
+    /// the free units.
     pub fn expectations_given(&self, held: &[Option<bool>]) -> Result<BoltzmannExpectations> {
         let n = self.units();
         if held.len() != n {
@@ -381,11 +394,13 @@ impl BoltzmannMachine {
         })
     }
 
-    /// `F(v) = -ln sum_h e^(-beta E(v, h))` of each row, in f64: in closed form where hidden units are not coupled, else by enumeration of those that
-    /// remain beside a set without couplings. Rows in parallel.
+    /// `F(v) = -ln sum_h e^(-beta E(v, h))` of each row, in f64: in closed form where hidden units
+    /// are not coupled, else by enumeration of those that remain beside a set without couplings.
+    /// Rows in parallel.
     ///
     /// # Errors
-    /// [`Error::Shape`] unless `v` has the machine's visible units; those of [`Self::log_z_at`] for the hidden units.
+    /// [`Error::Shape`] unless `v` has the machine's visible units; those of [`Self::log_z_at`] for
+    /// the hidden units.
     pub fn free_energy_v<'a>(&self, v: impl Into<Input<'a>>, beta: f64) -> Result<Vec<f64>> {
         let v = v.into();
         let n = self.n_visible();
@@ -413,10 +428,12 @@ impl BoltzmannMachine {
         Ok(all)
     }
 
-    /// `p(v)` at `beta` of all `2^n_visible` visible states, in the order of their index: bit `i` of the index is unit `i`.
+    /// `p(v)` at `beta` of all `2^n_visible` visible states, in the order of their index: bit `i`
+    /// of the index is unit `i`.
     ///
     /// # Errors
-    /// [`Error::Parameter`] for more than 26 visible units; those of [`Self::log_z_at`] for the hidden units.
+    /// [`Error::Parameter`] for more than 26 visible units; those of [`Self::log_z_at`] for the
+    /// hidden units.
     pub fn visible_distribution(&self, beta: f64) -> Result<Vec<f64>> {
         let n = self.n_visible();
         check_table("visible distribution", n)?;
@@ -431,7 +448,8 @@ impl BoltzmannMachine {
         Ok(normalized(log_p?))
     }
 
-    /// `p(v, h)` at `beta` of all states of all units: bit `i` of the index is unit `i`, visible ones first.
+    /// `p(v, h)` at `beta` of all states of all units: bit `i` of the index is unit `i`, visible
+    /// ones first.
     ///
     /// # Errors
     /// [`Error::Parameter`] for more than 26 units; those of [`Self::check`].

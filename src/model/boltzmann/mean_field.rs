@@ -1,8 +1,9 @@
 //! Mean-field inference of latent units.
 //!
-//! With `Q(h) = prod q_j^h_j (1 - q_j)^(1 - h_j)`, `-F(v) >= L(q) = b.v + v'Rv + q.(c + W'v) + q'Sq + H(q)` (Goodfellow, Bengio and Courville 2016,
-//! section 19.4). One unit at a time, `q_j <- sigma(c_j + (v W)_j + 2 S_j q)` is the maximum of `L` over `q_j`, and `L` is concave in `q_j`, so every
-//! update, damped or not, raises the bound.
+//! With `Q(h) = prod q_j^h_j (1 - q_j)^(1 - h_j)`,
+//! `-F(v) >= L(q) = b.v + v'Rv + q.(c + W'v) + q'Sq + H(q)` (Goodfellow, Bengio and Courville 2016,
+//! section 19.4). One unit at a time, `q_j <- sigma(c_j + (v W)_j + 2 S_j q)` is the maximum of `L`
+//! over `q_j`, and `L` is concave in `q_j`, so every update, damped or not, raises the bound.
 
 use super::{BoltzmannMachine, append, term};
 use crate::{
@@ -27,11 +28,13 @@ pub struct BoltzmannMeanField {
 }
 
 impl BoltzmannMachine {
-    /// Mean-field means of the hidden units given each row of `v`, from `start` (`[rows x n_hidden]`, 1/2 without it). Rows in parallel. Cost: a product
-    /// `v W`, then `n_hidden^2` a row and pass.
+    /// Mean-field means of the hidden units given each row of `v`, from `start`
+    /// (`[rows x n_hidden]`, 1/2 without it). Rows in parallel. Cost: a product `v W`, then
+    /// `n_hidden^2` a row and pass.
     ///
     /// # Errors
-    /// [`Error::Shape`](crate::Error::Shape) unless `v` and `start` fit the machine; those of [`MeanField::check`].
+    /// [`Error::Shape`](crate::Error::Shape) unless `v` and `start` fit the machine; those of
+    /// [`MeanField::check`].
     pub fn mean_field<'a>(
         &self,
         v: impl Into<Input<'a>>,
@@ -56,7 +59,8 @@ impl BoltzmannMachine {
         })
     }
 
-    /// As [`Self::mean_field`] from what is in `means`, of which the first rows are used, with buffers that are kept.
+    /// As [`Self::mean_field`] from what is in `means`, of which the first rows are used, with
+    /// buffers that are kept.
     pub(crate) fn mean_field_into(
         &self,
         v: Input<'_>,
@@ -91,7 +95,8 @@ impl BoltzmannMachine {
     /// `L(q)` of each row in f64, for any means in [0, 1].
     ///
     /// # Errors
-    /// [`Error::Shape`](crate::Error::Shape) unless `v` and `q` are `[rows x n_visible]` and `[rows x n_hidden]`.
+    /// [`Error::Shape`](crate::Error::Shape) unless `v` and `q` are `[rows x n_visible]` and
+    /// `[rows x n_hidden]`.
     pub fn mean_field_bound<'a>(
         &self,
         v: impl Into<Input<'a>>,
@@ -113,7 +118,8 @@ impl BoltzmannMachine {
     }
 }
 
-/// Passes over the units of one row until none moves: `q` are the means, `y` the inputs from visible units and biases, then from all.
+/// Passes over the units of one row until none moves: `q` are the means, `y` the inputs from
+/// visible units and biases, then from all.
 fn settle(q: &mut [f32], y: &mut [f32], s: &Matrix, options: MeanField) -> Convergence {
     let send = |y: &mut [f32], j: usize, d: f32| {
         for (y, s) in y.iter_mut().zip(s.row(j)) {

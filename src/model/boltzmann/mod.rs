@@ -1,9 +1,11 @@
 //! The general Boltzmann machine: every pair of units may be coupled.
 //!
-//! `E(v, h) = -v'Rv - v'Wh - h'Sh - b.v - c.h`, literally, with `R` and `S` symmetric and zero on the diagonal, so that a pair within a layer counts
-//! twice; fully visible `E(x) = -x'Ux - b.x` (Ackley, Hinton and Sejnowski 1985; Goodfellow, Bengio and Courville 2016, equations 20.1 and 20.2).
-//! Over all units `x = (v, h)` with `a = (b, c)` this is `-E = sum_{i<j} A_ij x_i x_j + a.x` with the couplings `A = [2R W; W' 2S]`, which is what
-//! enumeration, sampling and learning work with: `P(x_i = 1 | rest) = sigma(beta (A_i x + a_i))`.
+//! `E(v, h) = -v'Rv - v'Wh - h'Sh - b.v - c.h`, literally, with `R` and `S` symmetric and zero on
+//! the diagonal, so that a pair within a layer counts twice; fully visible `E(x) = -x'Ux - b.x`
+//! (Ackley, Hinton and Sejnowski 1985; Goodfellow, Bengio and Courville 2016, equations 20.1 and
+//! 20.2). Over all units `x = (v, h)` with `a = (b, c)` this is `-E = sum_{i<j} A_ij x_i x_j + a.x`
+//! with the couplings `A = [2R W; W' 2S]`, which is what enumeration, sampling and learning work
+//! with: `P(x_i = 1 | rest) = sigma(beta (A_i x + a_i))`.
 
 mod chain;
 mod conversion;
@@ -30,11 +32,12 @@ use crate::{
     states::Input,
 };
 
-/// A general Boltzmann machine of Bernoulli units, fully visible or with latent units; see the formulas of its module in `docs/boltzmann.md`:
-/// `E(v, h) = -v'Rv - v'Wh - h'Sh - b.v - c.h`, `P(v_i = 1 | rest) = sigma(2 R_i v + W_i h + b_i)`.
+/// A general Boltzmann machine of Bernoulli units, fully visible or with latent units; see the
+/// formulas of its module in `docs/boltzmann.md`: `E(v, h) = -v'Rv - v'Wh - h'Sh - b.v - c.h`,
+/// `P(v_i = 1 | rest) = sigma(2 R_i v + W_i h + b_i)`.
 ///
-/// `R` is `[n_visible x n_visible]`, `W` `[n_visible x n_hidden]`, `S` `[n_hidden x n_hidden]`. Units are numbered visible ones first. Parameters are
-/// f32, energies, enumeration and bounds f64.
+/// `R` is `[n_visible x n_visible]`, `W` `[n_visible x n_hidden]`, `S` `[n_hidden x n_hidden]`.
+/// Units are numbered visible ones first. Parameters are f32, energies, enumeration and bounds f64.
 ///
 /// ```
 /// use harmonium::{BoltzmannMachine, Matrix};
@@ -86,8 +89,9 @@ impl BoltzmannMachine {
     /// A machine of given `R`, `W`, `S`, `b`, `c`.
     ///
     /// # Errors
-    /// [`Error::Shape`] where they disagree; [`Error::NotFinite`] where one is NaN or infinite; [`Error::Parameter`] for `R` or `S` that is not
-    /// exactly symmetric or not zero on the diagonal.
+    /// [`Error::Shape`] where they disagree; [`Error::NotFinite`] where one is NaN or infinite;
+    /// [`Error::Parameter`] for `R` or `S` that is not exactly symmetric or not zero on the
+    /// diagonal.
     pub fn from_parameters(
         visible_weights: Matrix,
         weights: Matrix,
@@ -107,13 +111,14 @@ impl BoltzmannMachine {
         Ok(machine)
     }
 
-    /// A machine of given couplings alone, `(i, j, weight)` over units numbered visible ones first: `weight` is `R_ij = R_ji` between visible units, `W`
-    /// between a visible and a hidden one, `S_ij = S_ji` between hidden ones. Biases are zero ([`Self::biases_mut`]). The machine remembers its edges,
-    /// those of weight 0 too: learning touches no other pair.
+    /// A machine of given couplings alone, `(i, j, weight)` over units numbered visible ones first:
+    /// `weight` is `R_ij = R_ji` between visible units, `W` between a visible and a hidden one,
+    /// `S_ij = S_ji` between hidden ones. Biases are zero ([`Self::biases_mut`]). The machine
+    /// remembers its edges, those of weight 0 too: learning touches no other pair.
     ///
     /// # Errors
-    /// [`Error::Parameter`] for an edge that joins a unit to itself, repeats a pair, or names a unit that does not exist; [`Error::NotFinite`] for
-    /// a weight that is NaN or infinite.
+    /// [`Error::Parameter`] for an edge that joins a unit to itself, repeats a pair, or names a
+    /// unit that does not exist; [`Error::NotFinite`] for a weight that is NaN or infinite.
     pub fn from_edges(
         n_visible: usize,
         n_hidden: usize,
@@ -140,19 +145,22 @@ impl BoltzmannMachine {
         Ok(machine)
     }
 
-    /// The same machine, of which learning changes only the pairs that are coupled now (weight not zero).
+    /// The same machine, of which learning changes only the pairs that are coupled now (weight not
+    /// zero).
     pub fn with_present_edges_only(mut self) -> Self {
         let n = self.units();
         self.connectivity = Some(BitMatrix::from_fn(n, n, |i, j| self.coupling(i, j) != 0.0));
         self
     }
 
-    /// The usual start of learning: couplings that may exist normal with deviation 0.01 (Hinton's practical guide, section 8), `c` zero, `b_i` the
-    /// log-odds of unit `i` over the data and two half pseudo-examples.
+    /// The usual start of learning: couplings that may exist normal with deviation 0.01 (Hinton's
+    /// practical guide, section 8), `c` zero, `b_i` the log-odds of unit `i` over the data and two
+    /// half pseudo-examples.
     ///
     /// # Errors
-    /// [`Error::Shape`] if the examples have another number of columns than the machine has visible units, [`Error::Parameter`] for values that
-    /// the units cannot have and for examples with weights or a mask.
+    /// [`Error::Shape`] if the examples have another number of columns than the machine has visible
+    /// units, [`Error::Parameter`] for values that the units cannot have and for examples with
+    /// weights or a mask.
     pub fn initialized_from(mut self, data: &Examples, seed: u64) -> Result<Self> {
         data.expect_plain("the start of learning")?;
         self.visible.check_values(data.input())?;
@@ -214,7 +222,8 @@ impl BoltzmannMachine {
         (&mut self.visible.bias, &mut self.hidden.bias)
     }
 
-    /// `(R, W, S, b, c)` for a learning rule, which must keep `R` and `S` symmetric and zero on the diagonal.
+    /// `(R, W, S, b, c)` for a learning rule, which must keep `R` and `S` symmetric and zero on the
+    /// diagonal.
     pub(crate) fn parameters_mut(&mut self) -> [&mut Matrix; 3] {
         [
             &mut self.visible_weights,
@@ -236,7 +245,8 @@ impl BoltzmannMachine {
     /// The same machine with these pairs.
     ///
     /// # Errors
-    /// [`Error::Shape`] unless `mask` is `[units x units]`; [`Error::Parameter`] if it is not symmetric or leaves out a pair that is coupled.
+    /// [`Error::Shape`] unless `mask` is `[units x units]`; [`Error::Parameter`] if it is not
+    /// symmetric or leaves out a pair that is coupled.
     pub(crate) fn with_connectivity(mut self, mask: BitMatrix) -> Result<Self> {
         let n = self.units();
         if (mask.rows(), mask.columns()) != (n, n) {
@@ -297,7 +307,8 @@ impl BoltzmannMachine {
         }
     }
 
-    /// Refuses parameters of shapes that disagree, that are not finite, and `R` or `S` that is not symmetric with a zero diagonal.
+    /// Refuses parameters of shapes that disagree, that are not finite, and `R` or `S` that is not
+    /// symmetric with a zero diagonal.
     ///
     /// # Errors
     /// As [`Self::from_parameters`].
@@ -362,7 +373,8 @@ impl BoltzmannMachine {
         ))
     }
 
-    /// `E(v, h)` of each pair of rows, in f64; fully visible with an `h` of no columns. Cost: `units^2` a row.
+    /// `E(v, h)` of each pair of rows, in f64; fully visible with an `h` of no columns. Cost:
+    /// `units^2` a row.
     ///
     /// # Errors
     /// [`Error::Shape`] unless `v` and `h` are `[rows x n_visible]` and `[rows x n_hidden]`.
@@ -389,7 +401,8 @@ impl BoltzmannMachine {
             .collect())
     }
 
-    /// `P(v_i = 1 | v without v_i, h) = sigma(beta (2 R_i v + W_i h + b_i))` of each row, `[rows x n_visible]`.
+    /// `P(v_i = 1 | v without v_i, h) = sigma(beta (2 R_i v + W_i h + b_i))` of each row,
+    /// `[rows x n_visible]`.
     ///
     /// # Errors
     /// As [`Self::energy`].
@@ -409,7 +422,8 @@ impl BoltzmannMachine {
         mean_of(&self.visible, &terms, self.n_hidden(), beta)
     }
 
-    /// `P(h_j = 1 | v, h without h_j) = sigma(beta (2 S_j h + v W_j + c_j))` of each row, `[rows x n_hidden]`.
+    /// `P(h_j = 1 | v, h without h_j) = sigma(beta (2 S_j h + v W_j + c_j))` of each row,
+    /// `[rows x n_hidden]`.
     ///
     /// # Errors
     /// As [`Self::energy`].

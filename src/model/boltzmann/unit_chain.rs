@@ -1,7 +1,9 @@
 //! Gibbs sampling unit by unit, 64 chains a word.
 //!
-//! The bits of 64 chains are one word a unit, so that the input of a unit in 64 chains is a sum of as many vector additions as it has neighbours, masked by
-//! their words: nothing is multiplied, and one pass over the couplings serves 64 chains. Words of different chains never meet: threads share nothing.
+//! The bits of 64 chains are one word a unit, so that the input of a unit in 64 chains is a sum of
+//! as many vector additions as it has neighbours, masked by their words: nothing is multiplied, and
+//! one pass over the couplings serves 64 chains. Words of different chains never meet: threads
+//! share nothing.
 
 use super::{BoltzmannMachine, couplings::Couplings};
 use crate::{
@@ -46,7 +48,8 @@ impl UnitChain {
         self.couplings.refresh(machine);
     }
 
-    /// Changes the number of chains; what states they have is then for the caller to say. Allocates only to grow.
+    /// Changes the number of chains; what states they have is then for the caller to say. Allocates
+    /// only to grow.
     pub(crate) fn set_chains(&mut self, chains: usize) {
         self.chains = chains;
         self.states
@@ -92,7 +95,8 @@ impl UnitChain {
         }
     }
 
-    /// Holds units from `first` on where `mask` `[1 or chains x units]` is one, beside those that are held already.
+    /// Holds units from `first` on where `mask` `[1 or chains x units]` is one, beside those that
+    /// are held already.
     pub(crate) fn hold(&mut self, first: usize, mask: BitView<'_>) {
         let n = self.units();
         let mut held = vec![0; self.states.len()];
@@ -124,8 +128,8 @@ impl UnitChain {
         self.run(bias, 1.0, draws, false);
     }
 
-    /// One sweep at inverse temperature `beta`: every unit that is not held is drawn from `sigma(beta (A_i x + a_i))`. Row = unit, column = chain
-    /// of `draws`.
+    /// One sweep at inverse temperature `beta`: every unit that is not held is drawn from
+    /// `sigma(beta (A_i x + a_i))`. Row = unit, column = chain of `draws`.
     pub(crate) fn sweep(&mut self, beta: f32, draws: Draws) {
         let bias = std::mem::take(&mut self.couplings.bias);
         self.run(&bias, beta, draws, true);
@@ -167,7 +171,8 @@ impl UnitChain {
         self.chains.div_ceil(WORD_BITS) * of_word
     }
 
-    /// `-E = sum_i x_i (a_i + sum_{j<i} A_ij x_j)` of every chain, inputs in f32 and their sum in f64. Costs half a sweep.
+    /// `-E = sum_i x_i (a_i + sum_{j<i} A_ij x_j)` of every chain, inputs in f32 and their sum in
+    /// f64. Costs half a sweep.
     pub(crate) fn negative_energies_into(&self, out: &mut [f64]) {
         let n = self.units();
         if n == 0 {
@@ -339,7 +344,8 @@ impl EnergyOfWord<'_> {
 mod tests {
     use super::*;
 
-    /// States go in and come out, and energies are those of the definition, for counts of chains and units that fill no word.
+    /// States go in and come out, and energies are those of the definition, for counts of chains
+    /// and units that fill no word.
     #[test]
     fn transposed_states_and_energies() {
         let (n, m, chains) = (70, 9, 131);

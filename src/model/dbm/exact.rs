@@ -1,4 +1,5 @@
-//! Exact sums of a deep Boltzmann machine in f64: of its two blocks of layers, even and odd, one is enumerated and the other summed in closed form.
+//! Exact sums of a deep Boltzmann machine in f64: of its two blocks of layers, even and odd, one is
+//! enumerated and the other summed in closed form.
 //!
 //! The work is that of the [RBM](Dbm::bipartite) that the machine is.
 
@@ -24,16 +25,18 @@ pub struct DbmExpectations {
 }
 
 impl Dbm {
-    /// Exact `ln Z` by enumeration of the even or the odd layers, whichever have fewer units. Precision and cost: [`Rbm::log_z_over`].
+    /// Exact `ln Z` by enumeration of the even or the odd layers, whichever have fewer units.
+    /// Precision and cost: [`Rbm::log_z_over`].
     ///
     /// # Errors
-    /// [`Error::Parameter`] beyond [`crate::model::MAX_EXACT_UNITS`] units in both blocks, [`Error::NotFinite`] for NaN or infinite parameters; so for all
-    /// that follow.
+    /// [`Error::Parameter`] beyond [`crate::model::MAX_EXACT_UNITS`] units in both blocks,
+    /// [`Error::NotFinite`] for NaN or infinite parameters; so for all that follow.
     pub fn log_z(&self) -> Result<f64> {
         self.checked()?.log_z()
     }
 
-    /// As [`Self::log_z`], calling `progress(blocks of states done, all)` now and then; `None` if it breaks.
+    /// As [`Self::log_z`], calling `progress(blocks of states done, all)` now and then; `None` if
+    /// it breaks.
     ///
     /// # Errors
     /// As [`Self::log_z`].
@@ -111,8 +114,9 @@ impl Dbm {
         Ok(())
     }
 
-    /// `ln sum_h e^-E(v, h)` of each row of `v` by enumeration of its hidden layers, so that `ln p(v)` is this less [`Self::log_z`]. Cost: for each
-    /// row `2^n` states of the smaller block of hidden layers.
+    /// `ln sum_h e^-E(v, h)` of each row of `v` by enumeration of its hidden layers, so that
+    /// `ln p(v)` is this less [`Self::log_z`]. Cost: for each row `2^n` states of the smaller block
+    /// of hidden layers.
     ///
     /// # Errors
     /// As [`Self::log_z`]; [`Error::Shape`] unless `v` has the machine's visible units.
@@ -125,7 +129,8 @@ impl Dbm {
         in_pool(|| rows.map(log_z).collect())
     }
 
-    /// `p(v)` at `beta` of all visible states, in the order of their index: that of [`crate::model::Layer::state`]. The even layers are enumerated.
+    /// `p(v)` at `beta` of all visible states, in the order of their index: that of
+    /// [`crate::model::Layer::state`]. The even layers are enumerated.
     ///
     /// # Errors
     /// As [`Self::log_z`], for the even layers.
@@ -140,7 +145,8 @@ impl Dbm {
         Ok(p)
     }
 
-    /// Mean and standard error over the rows of `ln p(v)`, with `ln Z`, all exact: `(mean, standard error, ln Z)`.
+    /// Mean and standard error over the rows of `ln p(v)`, with `ln Z`, all exact:
+    /// `(mean, standard error, ln Z)`.
     ///
     /// # Errors
     /// As [`Self::log_sums_over_hidden`].

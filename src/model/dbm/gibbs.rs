@@ -12,8 +12,9 @@ use crate::{
     threads::in_pool,
 };
 
-/// Parallel Markov chains over the states of a deep Boltzmann machine, one a row. A sweep draws all odd layers given the even ones, then all even layers given the
-/// odd ones. Draws depend on the seed, the chain's row, the layer and the number of sweeps so far alone.
+/// Parallel Markov chains over the states of a deep Boltzmann machine, one a row. A sweep draws all
+/// odd layers given the even ones, then all even layers given the odd ones. Draws depend on the
+/// seed, the chain's row, the layer and the number of sweeps so far alone.
 #[derive(Clone, Debug)]
 pub struct DbmChain {
     layers: Vec<States>,
@@ -25,8 +26,9 @@ pub struct DbmChain {
 }
 
 impl DbmChain {
-    /// Chains that start from the visible states `v`; hidden layers are drawn upwards, each from the one below with its input doubled where there is a
-    /// hidden layer above too, at `beta = 1`; labels from the highest hidden layer.
+    /// Chains that start from the visible states `v`; hidden layers are drawn upwards, each from
+    /// the one below with its input doubled where there is a hidden layer above too, at `beta = 1`;
+    /// labels from the highest hidden layer.
     ///
     /// # Errors
     /// [`Error::Shape`] and [`Error::Parameter`] for states of another layer.
@@ -46,11 +48,12 @@ impl DbmChain {
         chain
     }
 
-    /// Chains in the midst of a run: what [`Self::states`], [`Self::seed`] and [`Self::sweeps`] told. They go on as if never interrupted, bit for bit. Held units are to
-    /// be held again.
+    /// Chains in the midst of a run: what [`Self::states`], [`Self::seed`] and [`Self::sweeps`]
+    /// told. They go on as if never interrupted, bit for bit. Held units are to be held again.
     ///
     /// # Errors
-    /// [`Error::Shape`] unless there are states of every layer, of one number of chains; [`Error::Parameter`] for real ones.
+    /// [`Error::Shape`] unless there are states of every layer, of one number of chains;
+    /// [`Error::Parameter`] for real ones.
     pub fn restored(dbm: &Dbm, layers: Vec<States>, seed: u64, sweeps: u64) -> Result<Self> {
         let inputs: Vec<Input<'_>> = layers.iter().map(States::view).collect();
         dbm.check_states(&inputs)?;
@@ -79,7 +82,8 @@ impl DbmChain {
         }
     }
 
-    /// Chains that start from visible states, and from labels if they are given, one a chain: the highest hidden layer is drawn given both.
+    /// Chains that start from visible states, and from labels if they are given, one a chain: the
+    /// highest hidden layer is drawn given both.
     pub(crate) fn started(
         dbm: &Dbm,
         v: States,
@@ -109,11 +113,12 @@ impl DbmChain {
         Ok(chain)
     }
 
-    /// The same chains with the label layer held at these classes, from now on, one a chain or one for all: a sweep then is one of block Gibbs sampling of
-    /// `P(v, h | y)`.
+    /// The same chains with the label layer held at these classes, from now on, one a chain or one
+    /// for all: a sweep then is one of block Gibbs sampling of `P(v, h | y)`.
     ///
     /// # Errors
-    /// [`Error::Parameter`] for a machine without labels and a class that is not there, [`Error::Shape`] for another number of labels.
+    /// [`Error::Parameter`] for a machine without labels and a class that is not there,
+    /// [`Error::Shape`] for another number of labels.
     pub fn with_labels(self, dbm: &Dbm, labels: &[u32]) -> Result<Self> {
         let values = dbm.label_states(labels)?;
         let last = dbm.n_layers() - 1;
@@ -121,11 +126,12 @@ impl DbmChain {
         self.clamped(last, Clamp::new(dbm.layer(last), values, mask)?)
     }
 
-    /// The same chains with units of layer `l` held at given values, from now on: a sweep then is one of block Gibbs sampling of the rest given them.
+    /// The same chains with units of layer `l` held at given values, from now on: a sweep then is
+    /// one of block Gibbs sampling of the rest given them.
     ///
     /// # Errors
-    /// [`Error::Parameter`] for a layer that is not there, [`Error::Shape`] unless `clamp` is of this layer and of one row or as many as there
-    /// are chains.
+    /// [`Error::Parameter`] for a layer that is not there, [`Error::Shape`] unless `clamp` is of
+    /// this layer and of one row or as many as there are chains.
     pub fn clamped(mut self, l: usize, clamp: Clamp) -> Result<Self> {
         let Some(states) = self.layers.get_mut(l) else {
             let expected = format!("below {}", self.clamps.len());
@@ -157,7 +163,8 @@ impl DbmChain {
         &self.layers[0]
     }
 
-    /// `sweeps` sweeps at inverse temperature `beta`. Cost: each product once a sweep in each direction; nothing is allocated after the first.
+    /// `sweeps` sweeps at inverse temperature `beta`. Cost: each product once a sweep in each
+    /// direction; nothing is allocated after the first.
     ///
     /// # Errors
     /// [`Error::Shape`] if the chains belong to a machine of another size.
@@ -194,7 +201,8 @@ impl DbmChain {
             .try_for_each(|l| self.draw_layer(dbm, l, beta, None))
     }
 
-    /// Draws layer `l` given its neighbours, with the draws of the sweep that is going on, and writes its means.
+    /// Draws layer `l` given its neighbours, with the draws of the sweep that is going on, and
+    /// writes its means.
     fn draw_layer(
         &mut self,
         dbm: &Dbm,
@@ -232,7 +240,8 @@ impl DbmChain {
         dbm.layer_from_neighbours(l, below, above, tail, &mut self.buffers)
     }
 
-    /// Sweeps of training, which end with the odd layers, whose means are written too, by layer: even layers given the odd ones, then odd given even.
+    /// Sweeps of training, which end with the odd layers, whose means are written too, by layer:
+    /// even layers given the odd ones, then odd given even.
     pub(crate) fn train_sweeps(
         &mut self,
         dbm: &Dbm,

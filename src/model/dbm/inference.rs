@@ -9,7 +9,8 @@ use crate::{
 };
 
 impl Dbm {
-    /// The mean-field means of all hidden layers for each row of `v`, from layer 1 on, and how the worst minibatch of rows ended.
+    /// The mean-field means of all hidden layers for each row of `v`, from layer 1 on, and how the
+    /// worst minibatch of rows ended.
     ///
     /// # Errors
     /// As [`Posterior::start`] and [`Posterior::iterate`].
@@ -34,9 +35,11 @@ impl Dbm {
         Ok((all, worst))
     }
 
-    /// `[v, q(h_l)]` for each row of `v`, `[rows x (n_0 + n_l)]`: the input of a net that is trained to classify, whose first layer has the weights `W_0` from the data and
-    /// `W_1'` from the means of layer 2 (Salakhutdinov and Hinton 2009, section 3.3). Here, and wherever it is not held, a label layer is one more hidden layer of mean field;
-    /// [`Self::without_labels`] leaves it out.
+    /// `[v, q(h_l)]` for each row of `v`, `[rows x (n_0 + n_l)]`: the input of a net that is
+    /// trained to classify, whose first layer has the weights `W_0` from the data and `W_1'` from
+    /// the means of layer 2 (Salakhutdinov and Hinton 2009, section 3.3). Here, and wherever it is
+    /// not held, a label layer is one more hidden layer of mean field; [`Self::without_labels`]
+    /// leaves it out.
     ///
     /// # Errors
     /// As [`Self::posterior_means`]; [`Error::Parameter`] unless `l` is a hidden layer.
@@ -65,7 +68,8 @@ impl Dbm {
         Ok(out)
     }
 
-    /// `L(Q)` at the mean-field posterior of each row of `v`, see [`Posterior::bounds`], and how the worst minibatch of rows ended.
+    /// `L(Q)` at the mean-field posterior of each row of `v`, see [`Posterior::bounds`], and how
+    /// the worst minibatch of rows ended.
     ///
     /// # Errors
     /// As [`Self::posterior_means`].

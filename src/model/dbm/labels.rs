@@ -1,10 +1,12 @@
-//! Labels of a deep Boltzmann machine: a softmax group as a layer of its own, the last, above the highest hidden layer.
+//! Labels of a deep Boltzmann machine: a softmax group as a layer of its own, the last, above the
+//! highest hidden layer.
 //!
 //! ```text
 //! E(v, h_1, ..., h_M, y) = E(v, h_1, ..., h_M) - h_M' U y - d.y
 //! ```
 //!
-//! Conditionals, Gibbs sampling, exact sums, mean field and model files know no difference to another layer. What differs is here: the label is observed.
+//! Conditionals, Gibbs sampling, exact sums, mean field and model files know no difference to
+//! another layer. What differs is here: the label is observed.
 
 use super::{Convergence, Dbm, MeanField, Posterior};
 use crate::{
@@ -19,7 +21,8 @@ use crate::{
 };
 
 impl Dbm {
-    /// Number of classes, if the machine has labels: its last layer is one softmax group, and there is a hidden layer below it.
+    /// Number of classes, if the machine has labels: its last layer is one softmax group, and there
+    /// is a hidden layer below it.
     pub fn classes(&self) -> Option<usize> {
         let (last, below) = self.layers().split_last()?;
         match last.units.segments() {
@@ -66,16 +69,19 @@ impl Dbm {
         Self::new(self.layers()[..n].to_vec(), weights.collect())
     }
 
-    /// The machine without its label layer, which is left out and not summed over: `P` of what remains is another one. Without labels the machine itself.
+    /// The machine without its label layer, which is left out and not summed over: `P` of what
+    /// remains is another one. Without labels the machine itself.
     #[must_use]
     pub fn without_labels(&self) -> Self {
         self.lowest(1 + self.n_hidden_layers())
             .expect("layers of a machine that was checked")
     }
 
-    /// The machine of the other layers given the label, `P(v, h | y)`: without the label layer, the biases of the highest hidden layer `c + U_y`, rounded to f32. All that
-    /// there is for machines of Bernoulli units then is there for it. With `ln Z_y` that of this machine, `ln p(y) = d_y + ln Z_y - ln Z` and
-    /// `ln Z = ln sum_y e^(d_y + ln Z_y)`, by which annealing, which knows no softmax groups, estimates it.
+    /// The machine of the other layers given the label, `P(v, h | y)`: without the label layer, the
+    /// biases of the highest hidden layer `c + U_y`, rounded to f32. All that there is for machines
+    /// of Bernoulli units then is there for it. With `ln Z_y` that of this machine,
+    /// `ln p(y) = d_y + ln Z_y - ln Z` and `ln Z = ln sum_y e^(d_y + ln Z_y)`, by which annealing,
+    /// which knows no softmax groups, estimates it.
     ///
     /// # Errors
     /// [`Error::Parameter`] for a machine without labels and a class that is not there.
@@ -93,8 +99,10 @@ impl Dbm {
         Ok(rest)
     }
 
-    /// As [`Self::joined`], with the softmax group at the end of the highest RBM's visible layer, the label, as a layer of its own above that RBM's hidden layer: `U` is the
-    /// transpose of its rows of the weights, `d` its biases. In pretraining the label's input counts once, and so it does here.
+    /// As [`Self::joined`], with the softmax group at the end of the highest RBM's visible layer,
+    /// the label, as a layer of its own above that RBM's hidden layer: `U` is the transpose of its
+    /// rows of the weights, `d` its biases. In pretraining the label's input counts once, and so it
+    /// does here.
     ///
     /// # Errors
     /// As [`Self::joined`]; [`Error::Parameter`] if the highest RBM has no such group.
@@ -143,12 +151,16 @@ impl Dbm {
         Self::new(layers, weights)
     }
 
-    /// `L(Q; v, y)` of each row of `v` and every class, held: mean-field lower bounds of `ln p*(v, y) = ln sum_h e^-E(v, h, y)`, `[rows x classes]` row by row,
-    /// and how the worst mean field ended. Mean field of a class starts from an up-pass whose highest hidden layer has the label as well. With one hidden
-    /// layer the bounds are exact. Cost: `v W_0` for the up-pass and once more for all classes, mean field once a class; precision: [`Posterior::bounds`].
+    /// `L(Q; v, y)` of each row of `v` and every class, held: mean-field lower bounds of
+    /// `ln p*(v, y) = ln sum_h e^-E(v, h, y)`, `[rows x classes]` row by row, and how the worst
+    /// mean field ended. Mean field of a class starts from an up-pass whose highest hidden layer
+    /// has the label as well. With one hidden layer the bounds are exact. Cost: `v W_0` for the
+    /// up-pass and once more for all classes, mean field once a class; precision:
+    /// [`Posterior::bounds`].
     ///
     /// # Errors
-    /// [`Error::Parameter`] for a machine without labels and options out of range, [`Error::Shape`] unless `v` has the machine's visible units.
+    /// [`Error::Parameter`] for a machine without labels and options out of range, [`Error::Shape`]
+    /// unless `v` has the machine's visible units.
     pub fn class_bounds<'a>(
         &self,
         v: impl Into<Input<'a>>,
@@ -176,9 +188,10 @@ impl Dbm {
         Ok((all, worst))
     }
 
-    /// `ln q(y | v) = L(Q_y; v, y) - ln sum_z e^L(Q_z; v, z)` of each row of `v`, `[rows x classes]`, of the bounds of [`Self::class_bounds`]. A ratio of lower bounds,
-    /// so neither a bound nor exact: each class is too low by its own `KL(Q || P(h | v, y))`. With one hidden layer these are zero and it is exact. Cost: that of
-    /// the bounds.
+    /// `ln q(y | v) = L(Q_y; v, y) - ln sum_z e^L(Q_z; v, z)` of each row of `v`,
+    /// `[rows x classes]`, of the bounds of [`Self::class_bounds`]. A ratio of lower bounds, so
+    /// neither a bound nor exact: each class is too low by its own `KL(Q || P(h | v, y))`. With one
+    /// hidden layer these are zero and it is exact. Cost: that of the bounds.
     ///
     /// # Errors
     /// As [`Self::class_bounds`].
@@ -192,11 +205,13 @@ impl Dbm {
         Ok(normalized(&bounds, v.rows(), self.expect_classes()?))
     }
 
-    /// `ln sum_h e^-E(v, h, y)` of each row of `v` and every class, `[rows x classes]` row by row, by enumeration, so that `ln p(v, y)` is this less [`Self::log_z`]. Cost:
+    /// `ln sum_h e^-E(v, h, y)` of each row of `v` and every class, `[rows x classes]` row by row,
+    /// by enumeration, so that `ln p(v, y)` is this less [`Self::log_z`]. Cost:
     /// [`Self::log_sums_over_hidden`] once a class.
     ///
     /// # Errors
-    /// [`Error::Parameter`] for a machine without labels, and those of [`Self::log_sums_over_hidden`].
+    /// [`Error::Parameter`] for a machine without labels, and those of
+    /// [`Self::log_sums_over_hidden`].
     pub fn exact_class_sums<'a>(&self, v: impl Into<Input<'a>>) -> Result<Vec<f64>> {
         let v = v.into();
         let classes = self.expect_classes()?;

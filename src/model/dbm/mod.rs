@@ -1,4 +1,5 @@
-//! The deep Boltzmann machine: layers of units, each connected to its neighbours (Salakhutdinov and Hinton, AISTATS 2009).
+//! The deep Boltzmann machine: layers of units, each connected to its neighbours (Salakhutdinov and
+//! Hinton, AISTATS 2009).
 
 mod exact;
 mod gibbs;
@@ -22,12 +23,15 @@ use crate::{
 };
 use std::ops::Range;
 
-/// A deep Boltzmann machine of layers `0 ..= L`: `P(x_0, ..., x_L) = e^-E / Z` with `E = -sum_l b_l.x_l - sum_l x_l' W_l x_{l+1}`. Layer 0 is the
-/// visible one, connection `l` joins layers `l` and `l + 1`, `W_l` is `[n_l x n_{l+1}]`. All units are binary: Bernoulli ones, and softmax groups.
+/// A deep Boltzmann machine of layers `0 ..= L`: `P(x_0, ..., x_L) = e^-E / Z` with
+/// `E = -sum_l b_l.x_l - sum_l x_l' W_l x_{l+1}`. Layer 0 is the visible one, connection `l` joins
+/// layers `l` and `l + 1`, `W_l` is `[n_l x n_{l+1}]`. All units are binary: Bernoulli ones, and
+/// softmax groups.
 ///
-/// Given its neighbours a layer is independent of the rest, and given the even layers so are the odd ones and the reverse: two blocks, as in an RBM, which
-/// the machine [is](Self::bipartite). Conditionals take an inverse temperature `beta`, which multiplies the energy. Parameters and products are
-/// f32, energies f64.
+/// Given its neighbours a layer is independent of the rest, and given the even layers so are the
+/// odd ones and the reverse: two blocks, as in an RBM, which the machine [is](Self::bipartite).
+/// Conditionals take an inverse temperature `beta`, which multiplies the energy. Parameters and
+/// products are f32, energies f64.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Dbm {
     layers: Vec<Layer>,
@@ -38,8 +42,9 @@ impl Dbm {
     /// A machine of given layers and weights, lowest first.
     ///
     /// # Errors
-    /// [`Error::Parameter`] for fewer than two layers and for units that are not binary, [`Error::Shape`] where parameters disagree,
-    /// [`Error::NotFinite`] where one is NaN or infinite.
+    /// [`Error::Parameter`] for fewer than two layers and for units that are not binary,
+    /// [`Error::Shape`] where parameters disagree, [`Error::NotFinite`] where one is NaN or
+    /// infinite.
     pub fn new(layers: Vec<Layer>, weights: Vec<Matrix>) -> Result<Self> {
         if layers.len() < 2 {
             return Err(Error::parameter("layers", "at least 2", layers.len()));
@@ -96,8 +101,9 @@ impl Dbm {
         )
     }
 
-    /// The joint machine of RBMs that were trained one upon the other with the inputs of inner layers doubled
-    /// ([`crate::train::Doubled`]): weights as they are, the bias of an inner layer the sum of those that the RBMs below and above gave it. A softmax group at the end of an
+    /// The joint machine of RBMs that were trained one upon the other with the inputs of inner
+    /// layers doubled ([`crate::train::Doubled`]): weights as they are, the bias of an inner layer
+    /// the sum of those that the RBMs below and above gave it. A softmax group at the end of an
     /// upper RBM's visible layer, the label, is left out; [`Self::joined_with_labels`] keeps it.
     ///
     /// # Errors
@@ -134,12 +140,14 @@ impl Dbm {
         Self::new(layers, weights)
     }
 
-    /// A start of learning without pretraining: weights normal with deviation 0.01, hidden biases zero, visible ones, and those of the label layer if there are labels, those of a
-    /// machine without connections.
+    /// A start of learning without pretraining: weights normal with deviation 0.01, hidden biases
+    /// zero, visible ones, and those of the label layer if there are labels, those of a machine
+    /// without connections.
     ///
     /// # Errors
-    /// [`Error::Shape`] if the examples have another number of columns than the machine has visible units, [`Error::Parameter`] for a label that is none of the machine's
-    /// classes, for values that the units cannot have and for examples with weights or a mask.
+    /// [`Error::Shape`] if the examples have another number of columns than the machine has visible
+    /// units, [`Error::Parameter`] for a label that is none of the machine's classes, for values
+    /// that the units cannot have and for examples with weights or a mask.
     pub fn initialized_from(mut self, data: &Examples, seed: u64) -> Result<Self> {
         data.expect_plain("the start of learning")?;
         self.layers[0].check_values(data.input())?;
@@ -244,12 +252,13 @@ impl Dbm {
         (1..self.n_layers()).filter(move |l| l % 2 == parity)
     }
 
-    /// Whatever `tail` asks for of layer `l` given its neighbours, states or means: `x = beta (below W_{l-1} + above W_l' + b_l)`, one fused pass
-    /// over both products. A neighbour that is not given sends nothing, or what is in `tail.added`.
+    /// Whatever `tail` asks for of layer `l` given its neighbours, states or means:
+    /// `x = beta (below W_{l-1} + above W_l' + b_l)`, one fused pass over both products. A
+    /// neighbour that is not given sends nothing, or what is in `tail.added`.
     ///
     /// # Errors
-    /// [`Error::Parameter`] without a neighbour or for one that the layer does not have; [`Error::Shape`] where states or outputs do not fit; those
-    /// of [`Layer::propagate`].
+    /// [`Error::Parameter`] without a neighbour or for one that the layer does not have;
+    /// [`Error::Shape`] where states or outputs do not fit; those of [`Layer::propagate`].
     pub fn layer_from_neighbours(
         &self,
         l: usize,
@@ -284,7 +293,8 @@ impl Dbm {
     /// `E[v | h_1] = sigma(beta (h_1 W_0' + b_0))` of each row, `[rows x n_0]`.
     ///
     /// # Errors
-    /// [`Error::Shape`] unless `h_1` has the units of layer 1; [`Error::NotFinite`] for NaN or infinite weights.
+    /// [`Error::Shape`] unless `h_1` has the units of layer 1; [`Error::NotFinite`] for NaN or
+    /// infinite weights.
     pub fn mean_v_from_h<'a>(&self, h_1: impl Into<Input<'a>>, beta: f32) -> Result<Matrix> {
         let h_1 = h_1.into();
         let mut means = Matrix::zeros(h_1.rows(), self.n_visible());
@@ -297,8 +307,10 @@ impl Dbm {
         Ok(means)
     }
 
-    /// As [`Self::layer_from_neighbours`] without a layer above, whose input is made up for by that from below a second time if it is a hidden one: the
-    /// up-pass that mean field and chains start from. A label sends little, and pretraining counts the input of the highest hidden layer once.
+    /// As [`Self::layer_from_neighbours`] without a layer above, whose input is made up for by that
+    /// from below a second time if it is a hidden one: the up-pass that mean field and chains start
+    /// from. A label sends little, and pretraining counts the input of the highest hidden layer
+    /// once.
     pub(crate) fn layer_from_below(
         &self,
         l: usize,
@@ -330,7 +342,8 @@ impl Dbm {
         crate::product::propagate(&[term], zeros, tail, buffers)
     }
 
-    /// Refuses states of other sizes than the layers', one a layer, of one number of rows; gives that number.
+    /// Refuses states of other sizes than the layers', one a layer, of one number of rows; gives
+    /// that number.
     pub(crate) fn check_states(&self, states: &[Input<'_>]) -> Result<usize> {
         if states.len() != self.n_layers() {
             let (expected, found) = (self.n_layers(), states.len());
@@ -349,7 +362,8 @@ impl Dbm {
         Ok(rows)
     }
 
-    /// `E(x_0, ..., x_L)` of each row, in f64; of real values the same formula. Cost: a dense product in f64 on one thread.
+    /// `E(x_0, ..., x_L)` of each row, in f64; of real values the same formula. Cost: a dense
+    /// product in f64 on one thread.
     ///
     /// # Errors
     /// [`Error::Shape`] unless there are states of every layer, of one number of rows.
@@ -377,9 +391,11 @@ impl Dbm {
         Ok((0..rows).map(of_row).collect())
     }
 
-    /// The machine as an RBM, the same distribution: its visible layer is the even layers side by side, its hidden layer the odd ones, and its weights
-    /// are blocks, `W_l` or its transpose between neighbours and zero elsewhere. With two hidden layers there are no zero blocks, so everything that
-    /// is there for RBMs costs what it must: annealing with the odd layers summed in closed form (transposed, the even ones), tempering, exact sums.
+    /// The machine as an RBM, the same distribution: its visible layer is the even layers side by
+    /// side, its hidden layer the odd ones, and its weights are blocks, `W_l` or its transpose
+    /// between neighbours and zero elsewhere. With two hidden layers there are no zero blocks, so
+    /// everything that is there for RBMs costs what it must: annealing with the odd layers summed
+    /// in closed form (transposed, the even ones), tempering, exact sums.
     pub fn bipartite(&self) -> Rbm {
         let side = |parity: usize| {
             let mut all = Layer::default();
@@ -416,8 +432,9 @@ impl Dbm {
         first..first + self.layers[l].size()
     }
 
-    /// The machine of the hidden layers given visible values `v`, each with a weight: `v` becomes two units that are always on and that send what `v` sends, as
-    /// f32 and the rest of it, so that nothing is lost to f64.
+    /// The machine of the hidden layers given visible values `v`, each with a weight: `v` becomes
+    /// two units that are always on and that send what `v` sends, as f32 and the rest of it, so
+    /// that nothing is lost to f64.
     pub(super) fn given_visible(&self, v: Input<'_>, row: usize) -> Result<Self> {
         let n = self.layers[1].size();
         let mut sent = vec![0.0; n];

@@ -1,12 +1,17 @@
-//! Mean field: the factorised posterior `Q(h | v) = prod q` of a deep Boltzmann machine that comes closest to the true one, and its bound on the likelihood.
+//! Mean field: the factorised posterior `Q(h | v) = prod q` of a deep Boltzmann machine that comes
+//! closest to the true one, and its bound on the likelihood.
+//!
+//! Over 500 lines: starts, steps and convergence of one fixed point, with their derivations.
 //!
 //! ```text
 //! L(Q) = E_Q[-E(v, h)] + H(Q) = ln sum_h e^-E(v, h) - KL(Q || P(h | v)),   ln p(v) >= L(Q) - ln Z
 //! ```
 //!
-//! Given the means of its neighbours, the best means of a layer are `E[h_l] = sigma(q_{l-1} W_{l-1} + q_{l+1} W_l' + b_l)`, the conditional with means in place of states
-//! (Goodfellow, Bengio, Courville, Deep Learning, section 20.4.2). An iteration does so for all odd layers, which do not touch each other, then
-//! for all even ones: coordinate ascent, so without damping `L(Q)` never falls. What `v` sends never changes and is multiplied once.
+//! Given the means of its neighbours, the best means of a layer are
+//! `E[h_l] = sigma(q_{l-1} W_{l-1} + q_{l+1} W_l' + b_l)`, the conditional with means in place of
+//! states (Goodfellow, Bengio, Courville, Deep Learning, section 20.4.2). An iteration does so for
+//! all odd layers, which do not touch each other, then for all even ones: coordinate ascent, so
+//! without damping `L(Q)` never falls. What `v` sends never changes and is multiplied once.
 
 use super::Dbm;
 use crate::{
@@ -30,9 +35,11 @@ const LANES: usize = 16;
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct MeanField {
-    /// Most iterations: updates of all layers, or of a general machine's hidden units one after the other.
+    /// Most iterations: updates of all layers, or of a general machine's hidden units one after the
+    /// other.
     pub iterations: usize,
-    /// Those of a row end when none of its means has changed by more than this; 0 does them all, without looking before the last.
+    /// Those of a row end when none of its means has changed by more than this; 0 does them all,
+    /// without looking before the last.
     pub tolerance: f32,
     /// Share of the old mean that stays at each update, from 0 to below 1.
     pub damping: f32,
@@ -103,7 +110,8 @@ impl Convergence {
     }
 }
 
-/// The means of all hidden layers for some rows of visible values. Buffers are kept: nothing is allocated once they have grown.
+/// The means of all hidden layers for some rows of visible values. Buffers are kept: nothing is
+/// allocated once they have grown.
 #[derive(Clone, Debug, Default)]
 pub struct Posterior {
     /// By layer; that of layer 0 is empty.
@@ -128,21 +136,25 @@ pub struct Posterior {
 }
 
 impl Posterior {
-    /// Starts at `v` by an up-pass: each layer from the one below alone, whose input counts twice where a hidden layer above is still missing.
+    /// Starts at `v` by an up-pass: each layer from the one below alone, whose input counts twice
+    /// where a hidden layer above is still missing.
     ///
     /// # Errors
-    /// [`Error::Shape`] unless `v` has the machine's visible units; [`Error::NotFinite`] for NaN or infinite weights.
+    /// [`Error::Shape`] unless `v` has the machine's visible units; [`Error::NotFinite`] for NaN or
+    /// infinite weights.
     pub fn start<'a>(&mut self, dbm: &Dbm, v: impl Into<Input<'a>>) -> Result<()> {
         let v = v.into();
         self.begin(dbm, v, false)?;
         self.up(dbm, v, 1..dbm.n_layers())
     }
 
-    /// As [`Self::start`], with the label layer held at the class `label(row)` until the next start: what follows is `Q(h | v, y)`, and bounds are those of
-    /// `ln sum_h e^-E(v, h, y)`. The highest hidden layer starts from the layer below and the label.
+    /// As [`Self::start`], with the label layer held at the class `label(row)` until the next
+    /// start: what follows is `Q(h | v, y)`, and bounds are those of `ln sum_h e^-E(v, h, y)`. The
+    /// highest hidden layer starts from the layer below and the label.
     ///
     /// # Errors
-    /// As [`Self::start`]; [`Error::Parameter`] for a machine without labels and a class that is not there.
+    /// As [`Self::start`]; [`Error::Parameter`] for a machine without labels and a class that is
+    /// not there.
     pub fn start_with_labels<'a>(
         &mut self,
         dbm: &Dbm,
@@ -157,7 +169,8 @@ impl Posterior {
         self.update_layer(dbm, top)
     }
 
-    /// Starts at `v` for every class in turn, each to be held by [`Self::start_class`]: what does not depend on the class is computed here.
+    /// Starts at `v` for every class in turn, each to be held by [`Self::start_class`]: what does
+    /// not depend on the class is computed here.
     pub(super) fn start_classes(&mut self, dbm: &Dbm, v: Input<'_>) -> Result<()> {
         self.begin(dbm, v, true)?;
         let top = dbm.n_hidden_layers();
@@ -175,7 +188,8 @@ impl Posterior {
         self.update_layer(dbm, top)
     }
 
-    /// Starts at `v` with the even hidden layers at `means(layer, row)`, the values that an earlier run for the same rows ended with. Odd layers follow from them.
+    /// Starts at `v` with the even hidden layers at `means(layer, row)`, the values that an earlier
+    /// run for the same rows ended with. Odd layers follow from them.
     ///
     /// # Errors
     /// As [`Self::start`].
@@ -196,7 +210,8 @@ impl Posterior {
         Ok(())
     }
 
-    /// As [`Self::start_warm`], with the label layer, which `means` is not asked for, held at the class `label(row)`.
+    /// As [`Self::start_warm`], with the label layer, which `means` is not asked for, held at the
+    /// class `label(row)`.
     ///
     /// # Errors
     /// As [`Self::start_with_labels`].
@@ -287,12 +302,14 @@ impl Posterior {
         Ok(())
     }
 
-    /// Iterates each row until its means change no more, or `options` say so: rows that are done cost nothing further, and where a row ends does not depend on
-    /// the others. A machine of one hidden layer has its exact posterior from the start. Cost: an iteration is two dense products for each connection
-    /// but the lowest, of the rows that are left.
+    /// Iterates each row until its means change no more, or `options` say so: rows that are done
+    /// cost nothing further, and where a row ends does not depend on the others. A machine of one
+    /// hidden layer has its exact posterior from the start. Cost: an iteration is two dense
+    /// products for each connection but the lowest, of the rows that are left.
     ///
     /// # Errors
-    /// [`Error::Parameter`] for options out of range, [`Error::Shape`] for another machine than that of the start.
+    /// [`Error::Parameter`] for options out of range, [`Error::Shape`] for another machine than
+    /// that of the start.
     pub fn iterate(&mut self, dbm: &Dbm, options: &MeanField) -> Result<Convergence> {
         options.check()?;
         let mut done = Convergence::default();
@@ -309,7 +326,8 @@ impl Posterior {
             self.changes.clear();
             self.changes.resize(left, 0.0);
             let compare = !quick || done.iterations == options.iterations;
-            // After a warm start the odd layers have nothing to compare with: they follow from the even ones.
+            // After a warm start the odd layers have nothing to compare with: they follow from the
+            // even ones.
             let follows = std::mem::take(&mut self.half);
             for l in self.free(dbm, 1) {
                 let damping = if follows { 0.0 } else { options.damping };
@@ -360,7 +378,8 @@ impl Posterior {
         self.update(dbm, l, self.sent.rows(), 0.0, false)
     }
 
-    /// Of the first `left` rows; if it is to `compare`, raises their `changes` to the largest of this layer.
+    /// Of the first `left` rows; if it is to `compare`, raises their `changes` to the largest of
+    /// this layer.
     fn update(
         &mut self,
         dbm: &Dbm,
@@ -401,8 +420,9 @@ impl Posterior {
         &self.means[l]
     }
 
-    /// `L(Q)` of each row of the `v` that the means are of, so that `ln p(v) >= L(Q) - ln Z`. Every connection ends in one odd layer, so one pass for each of these
-    /// suffices. Products f32, sums f64: the error is some 1e-4 for 784-500-1000 units.
+    /// `L(Q)` of each row of the `v` that the means are of, so that `ln p(v) >= L(Q) - ln Z`. Every
+    /// connection ends in one odd layer, so one pass for each of these suffices. Products f32, sums
+    /// f64: the error is some 1e-4 for 784-500-1000 units.
     ///
     /// # Errors
     /// [`Error::Shape`] for another machine or `v` than those of the start.

@@ -1,10 +1,11 @@
-//! Classification by a deep belief network whose top pair knows a label: three ways, all giving class probabilities.
+//! Classification by a deep belief network whose top pair knows a label: three ways, all giving
+//! class probabilities.
 //!
 //! | | features | label |
 //! |---|---|---|
 //! | [`Dbn::log_p_y_from_v`] | means of a deterministic pass | exact free energy of every class |
-//! | [`Dbn::averaged_log_p_y_from_v`] | states of several stochastic passes | exact, probabilities averaged |
-//! | [`Dbn::gibbs_log_p_y_from_v`] | states of one stochastic pass, held | Gibbs sampling in the associative memory |
+//! | [`Dbn::averaged_log_p_y_from_v`] | states of several passes | exact, averaged |
+//! | [`Dbn::gibbs_log_p_y_from_v`] | states of one pass, held | Gibbs sampling in the top pair |
 
 use super::Dbn;
 use crate::{
@@ -18,16 +19,19 @@ use crate::{
 };
 
 impl Dbn {
-    /// `ln p(y | features)` `[samples x classes]` of the features of a deterministic up-pass, by the free energy of every class.
+    /// `ln p(y | features)` `[samples x classes]` of the features of a deterministic up-pass, by
+    /// the free energy of every class.
     ///
     /// # Errors
-    /// [`Error::Parameter`] for a network without a label, [`Error::Shape`] for another number of columns; so for those that follow.
+    /// [`Error::Parameter`] for a network without a label, [`Error::Shape`] for another number of
+    /// columns; so for those that follow.
     pub fn log_p_y_from_v<'a>(&self, v: impl Into<Input<'a>>) -> Result<Matrix> {
         let features = self.features(v)?;
         self.top().log_p_y_from_v(&features)
     }
 
-    /// `ln` of the mean over `passes` stochastic up-passes of `p(y | features)`: `E_q p(y | h)` by Monte Carlo.
+    /// `ln` of the mean over `passes` stochastic up-passes of `p(y | features)`: `E_q p(y | h)` by
+    /// Monte Carlo.
     ///
     /// # Errors
     /// As [`Self::log_p_y_from_v`], and [`Error::Parameter`] without passes.
@@ -61,11 +65,13 @@ impl Dbn {
         }))
     }
 
-    /// `ln` of the mean over `sweeps` of `p(y | top hidden states)` along a Gibbs chain of the top pair whose features are held at the states of a
-    /// stochastic up-pass, and whose label starts at a fair draw of the classes. For long chains `ln p(y | features)`.
+    /// `ln` of the mean over `sweeps` of `p(y | top hidden states)` along a Gibbs chain of the top
+    /// pair whose features are held at the states of a stochastic up-pass, and whose label starts
+    /// at a fair draw of the classes. For long chains `ln p(y | features)`.
     ///
     /// # Errors
-    /// As [`Self::log_p_y_from_v`], and [`Error::Parameter`] without sweeps or for a top pair of other than binary units.
+    /// As [`Self::log_p_y_from_v`], and [`Error::Parameter`] without sweeps or for a top pair of
+    /// other than binary units.
     pub fn gibbs_log_p_y_from_v<'a>(
         &self,
         v: impl Into<Input<'a>>,

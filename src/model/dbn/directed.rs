@@ -12,25 +12,28 @@ use std::borrow::Cow;
 
 /// Two neighbouring layers of a [`Dbn`](super::Dbn) below its top pair.
 ///
-/// Generation `p(x | h) = ` the lower layer's distribution at the input `b + W h`, for binary units `sigma(b + W h)`; recognition
-/// `q(h | x) = sigma(r + x R)` with Bernoulli units above. `W`, `R` are `[n_below x n_above]`, `b` the generative bias of the lower layer, `r` the
-/// recognition bias of the upper one. Tied connections share one matrix, `R = W`.
+/// Generation `p(x | h) = ` the lower layer's distribution at the input `b + W h`, for binary units
+/// `sigma(b + W h)`; recognition `q(h | x) = sigma(r + x R)` with Bernoulli units above. `W`, `R`
+/// are `[n_below x n_above]`, `b` the generative bias of the lower layer, `r` the recognition bias
+/// of the upper one. Tied connections share one matrix, `R = W`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Directed {
     below: Layer,
     above: Layer,
     /// `R`.
     recognition: Connection,
-    /// `W'` `[n_above x n_below]`, unless it is `R'`: both matrices then have a row for every unit that sends.
+    /// `W'` `[n_above x n_below]`, unless it is `R'`: both matrices then have a row for every unit
+    /// that sends.
     generative: Option<Connection>,
 }
 
 impl Directed {
-    /// A pair of generative weights `W` and recognition weights `R`, which are `W` if there are none.
+    /// A pair of generative weights `W` and recognition weights `R`, which are `W` if there are
+    /// none.
     ///
     /// # Errors
-    /// [`Error::Shape`] where sizes disagree, [`Error::NotFinite`] for NaN or infinite parameters, [`Error::Parameter`] for units above that are
-    /// not Bernoulli units.
+    /// [`Error::Shape`] where sizes disagree, [`Error::NotFinite`] for NaN or infinite parameters,
+    /// [`Error::Parameter`] for units above that are not Bernoulli units.
     pub fn new(
         below: Layer,
         above: Layer,
@@ -76,7 +79,8 @@ impl Directed {
         Ok(pair)
     }
 
-    /// The pair that an RBM becomes when a layer is put upon it: `W` and `b` generate, `W` and `c` infer.
+    /// The pair that an RBM becomes when a layer is put upon it: `W` and `b` generate, `W` and `c`
+    /// infer.
     ///
     /// # Errors
     /// As [`Self::new`].
@@ -134,12 +138,14 @@ impl Directed {
         self.recognition.weights()
     }
 
-    /// `(R, r)` for a learning rule to change; tied weights change with them. Then [`Self::refresh`].
+    /// `(R, r)` for a learning rule to change; tied weights change with them. Then
+    /// [`Self::refresh`].
     pub fn recognition_mut(&mut self) -> (&mut Matrix, &mut [f32]) {
         (self.recognition.weights_mut(), &mut self.above.bias)
     }
 
-    /// `(W', b)`, `W'` `[n_above x n_below]`, for a learning rule to change; nothing while they are tied. Then [`Self::refresh`].
+    /// `(W', b)`, `W'` `[n_above x n_below]`, for a learning rule to change; nothing while they are
+    /// tied. Then [`Self::refresh`].
     pub fn generative_mut(&mut self) -> Option<(&mut Matrix, &mut [f32])> {
         let generative = self.generative.as_mut()?;
         Some((generative.weights_mut(), &mut self.below.bias))

@@ -1,7 +1,9 @@
-//! Exact probabilities and bounds of small deep belief networks: all states of the hidden layers, f64 throughout.
+//! Exact probabilities and bounds of small deep belief networks: all states of the hidden layers,
+//! f64 throughout.
 //!
-//! Layer by layer: `p(h_l) = sum over h_{l+1} of p(h_l | h_{l+1}) p(h_{l+1})` down from the top's exact distribution, and the bound up from
-//! `B_{L-1}(h) = ln p(h)` by `B_l(h_l) = sum over h_{l+1} of q(h_{l+1} | h_l) [ln p(h_l | h_{l+1}) - ln q(h_{l+1} | h_l) + B_{l+1}(h_{l+1})]`. The cost is
+//! Layer by layer: `p(h_l) = sum over h_{l+1} of p(h_l | h_{l+1}) p(h_{l+1})` down from the top's
+//! exact distribution, and the bound up from `B_{L-1}(h) = ln p(h)` by `B_l(h_l) = sum over h_{l+1}
+//! of q(h_{l+1} | h_l) [ln p(h_l | h_{l+1}) - ln q(h_{l+1} | h_l) + B_{l+1}(h_{l+1})]`. The cost is
 //! that of the states of two neighbouring layers together, not of all.
 
 use super::{Dbn, Directed};
@@ -134,7 +136,8 @@ impl Dbn {
         self.check_finite()
     }
 
-    /// `ln p*(features)` or, with a class, `ln p*(features, y)`, of rows of the layer below the top: `-F`.
+    /// `ln p*(features)` or, with a class, `ln p*(features, y)`, of rows of the layer below the
+    /// top: `-F`.
     fn log_weights_of_top(&self, rows: &[Row], class: Option<usize>) -> Vec<f64> {
         let (top, group) = (self.top(), self.label_group());
         let (weights, bias) = (top.weights(), &top.visible().bias);
@@ -184,8 +187,8 @@ impl Dbn {
         }
     }
 
-    /// `then(pair, rows below, what is known of all states above) = what is known of the rows below`, from the top down to `v`, starting from
-    /// `ln p(features)`.
+    /// `then(pair, rows below, what is known of all states above) = what is known of the rows
+    /// below`, from the top down to `v`, starting from `ln p(features)`.
     fn descend(
         &self,
         v: Input<'_>,
@@ -226,11 +229,13 @@ impl Dbn {
         Ok(known)
     }
 
-    /// Exact `ln p(v)` of each row, or `ln p(v, y)` with a class, by enumeration of the hidden layers.
+    /// Exact `ln p(v)` of each row, or `ln p(v, y)` with a class, by enumeration of the hidden
+    /// layers.
     ///
     /// # Errors
-    /// [`Error::Parameter`] where two neighbouring hidden layers have more than [`MAX_EXACT_LAYER_PAIR`] units, for a top pair that cannot be
-    /// enumerated and for classes that do not exist; [`Error::Shape`] for another number of columns; so for those that follow.
+    /// [`Error::Parameter`] where two neighbouring hidden layers have more than
+    /// [`MAX_EXACT_LAYER_PAIR`] units, for a top pair that cannot be enumerated and for classes
+    /// that do not exist; [`Error::Shape`] for another number of columns; so for those that follow.
     pub fn exact_log_p_v<'a>(
         &self,
         v: impl Into<Input<'a>>,
@@ -241,8 +246,8 @@ impl Dbn {
         })
     }
 
-    /// The exact variational lower bound of [`Self::exact_log_p_v`] under the recognition distribution:
-    /// `E_q[ln p(v | h_1) + ... + ln p(h_{L-1})] + H(q)`.
+    /// The exact variational lower bound of [`Self::exact_log_p_v`] under the recognition
+    /// distribution: `E_q[ln p(v | h_1) + ... + ln p(h_{L-1})] + H(q)`.
     ///
     /// # Errors
     /// As [`Self::exact_log_p_v`].
@@ -268,8 +273,8 @@ impl Dbn {
         })
     }
 
-    /// The exact posterior `p(h_1 | v)` of each row over the states of the first hidden layer in the order of their index, beside the recognition
-    /// distribution `q(h_1 | v)`: `(p, q)`.
+    /// The exact posterior `p(h_1 | v)` of each row over the states of the first hidden layer in
+    /// the order of their index, beside the recognition distribution `q(h_1 | v)`: `(p, q)`.
     ///
     /// # Errors
     /// As [`Self::exact_log_p_v`]; [`Error::Parameter`] without directed pairs.

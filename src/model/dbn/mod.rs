@@ -1,4 +1,5 @@
-//! The deep belief network: directed layers below an undirected top pair (Hinton, Osindero and Teh 2006).
+//! The deep belief network: directed layers below an undirected top pair (Hinton, Osindero and Teh
+//! 2006).
 
 mod classify;
 mod directed;
@@ -19,12 +20,14 @@ use crate::{
 /// Most layers: draws of a pass number their layer in a byte.
 pub const MAX_LAYERS: usize = 255;
 
-/// A deep belief network of layers `0 ..= L`: `p(h_0, ..., h_L) = p(h_0 | h_1) ... p(h_{L-2} | h_{L-1}) p*(h_{L-1}, h_L) / Z`, `p*/Z` an RBM, the
-/// top. Layer 0 is the visible one, `v`.
+/// A deep belief network of layers `0 ..= L`: `p(h_0, ..., h_L) = p(h_0 | h_1) ... p(h_{L-2} |
+/// h_{L-1}) p*(h_{L-1}, h_L) / Z`, `p*/Z` an RBM, the top. Layer 0 is the visible one, `v`.
 ///
-/// Each [`Directed`] pair has recognition parameters too, which approximate the posterior from below: `q(h_1 | v) q(h_2 | h_1) ...` up to layer
-/// `L-1`; the top hidden layer's posterior is the RBM's, exactly. The layer below the top may end in a softmax group, the label, which only the top RBM
-/// sees: its visible layer then is the features of the layers below and the label. Without directed pairs the network is its top.
+/// Each [`Directed`] pair has recognition parameters too, which approximate the posterior from
+/// below: `q(h_1 | v) q(h_2 | h_1) ...` up to layer `L-1`; the top hidden layer's posterior is the
+/// RBM's, exactly. The layer below the top may end in a softmax group, the label, which only the
+/// top RBM sees: its visible layer then is the features of the layers below and the label. Without
+/// directed pairs the network is its top.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Dbn {
     directed: Vec<Directed>,
@@ -35,8 +38,8 @@ impl Dbn {
     /// A network of given parts, lowest first.
     ///
     /// # Errors
-    /// [`Error::Shape`] where layers disagree, [`Error::Parameter`] for hidden layers of other than Bernoulli units, apart from the label, and for
-    /// more than [`MAX_LAYERS`] layers.
+    /// [`Error::Shape`] where layers disagree, [`Error::Parameter`] for hidden layers of other than
+    /// Bernoulli units, apart from the label, and for more than [`MAX_LAYERS`] layers.
     pub fn new(directed: Vec<Directed>, top: Rbm) -> Result<Self> {
         let dbn = Self { directed, top };
         if dbn.n_layers() > MAX_LAYERS {
@@ -77,7 +80,8 @@ impl Dbn {
     /// A network of Bernoulli layers of these sizes, lowest first, all parameters zero.
     ///
     /// # Errors
-    /// [`Error::Parameter`] for fewer than two layers, more than [`MAX_LAYERS`] and layers without units.
+    /// [`Error::Parameter`] for fewer than two layers, more than [`MAX_LAYERS`] and layers without
+    /// units.
     pub fn bernoulli(sizes: &[usize]) -> Result<Self> {
         if sizes.len() < 2 || sizes.contains(&0) {
             let expected = "sizes of at least two layers, none of them 0";
@@ -98,8 +102,8 @@ impl Dbn {
         Self::new(directed, Rbm::bernoulli(sizes[last - 1], sizes[last]))
     }
 
-    /// The network with `top` put upon it: what was the top pair becomes directed, its hidden layer the visible one of `top`, apart from a label at
-    /// its end.
+    /// The network with `top` put upon it: what was the top pair becomes directed, its hidden layer
+    /// the visible one of `top`, apart from a label at its end.
     ///
     /// # Errors
     /// As [`Self::new`]; [`Error::Parameter`] if the label is below already.
@@ -116,7 +120,8 @@ impl Dbn {
         Self::new(self.directed, top)
     }
 
-    /// The network without its top: the uppermost directed pair is the top again, as before [`Self::stacked`]. Nothing without directed pairs.
+    /// The network without its top: the uppermost directed pair is the top again, as before
+    /// [`Self::stacked`]. Nothing without directed pairs.
     ///
     /// # Errors
     /// [`Error::Parameter`] if that pair is untied.
@@ -127,18 +132,22 @@ impl Dbn {
         Self::new(self.directed, last.to_rbm()?).map(Some)
     }
 
-    /// The top pair upside down, `W'` with visible bias `c` and hidden bias `b`: [`Self::stacked`] upon the network it leaves the distribution of
-    /// `v` as it was, since `sum_h p(v | h) p(h)` of the RBM is `p(v)` (the tied infinite network of Hinton, Osindero and Teh).
+    /// The top pair upside down, `W'` with visible bias `c` and hidden bias `b`: [`Self::stacked`]
+    /// upon the network it leaves the distribution of `v` as it was, since `sum_h p(v | h) p(h)` of
+    /// the RBM is `p(v)` (the tied infinite network of Hinton, Osindero and Teh).
     pub fn transposed_top(&self) -> Rbm {
         self.top.transposed()
     }
 
-    /// [`Self::transposed_top`] within `top`, a machine of more hidden units, and maybe a label behind its visible ones: weights and biases of the
-    /// units that both have are those of the transpose, the mean input `W_ik / 2` of each other hidden unit `k` is taken off visible bias `i`. So small weights
-    /// of the others change the distribution in second order alone, and zero weights not at all.
+    /// [`Self::transposed_top`] within `top`, a machine of more hidden units, and maybe a label
+    /// behind its visible ones: weights and biases of the units that both have are those of the
+    /// transpose, the mean input `W_ik / 2` of each other hidden unit `k` is taken off visible bias
+    /// `i`. So small weights of the others change the distribution in second order alone, and zero
+    /// weights not at all.
     ///
     /// # Errors
-    /// [`Error::Shape`] if `top` has fewer units, [`Error::Parameter`] for layers of other than Bernoulli units.
+    /// [`Error::Shape`] if `top` has fewer units, [`Error::Parameter`] for layers of other than
+    /// Bernoulli units.
     pub fn transposed_within(&self, mut top: Rbm) -> Result<Rbm> {
         let transposed = self.transposed_top();
         let [n, m] = [transposed.n_visible(), transposed.n_hidden()];

@@ -1,9 +1,10 @@
-//! Exact sums for machines of any kinds of units: all states of a discrete layer, in the order of their index, with the other layer's
-//! log-partition in closed form, f64.
+//! Exact sums for machines of any kinds of units: all states of a discrete layer, in the order of
+//! their index, with the other layer's log-partition in closed form, f64.
 //!
-//! The index of a state is a number with one digit for each Bernoulli or spin unit (0: off or -1, 1: on) and each softmax group (which unit
-//! is on), the first unit being the lowest digit. Consecutive indices differ in two digits on average, so a state costs some two rows of
-//! weights and one log-partition. Blocks start from scratch and are combined in order.
+//! The index of a state is a number with one digit for each Bernoulli or spin unit (0: off or -1,
+//! 1: on) and each softmax group (which unit is on), the first unit being the lowest digit.
+//! Consecutive indices differ in two digits on average, so a state costs some two rows of weights
+//! and one log-partition. Blocks start from scratch and are combined in order.
 
 use super::{Expectations, MAX_EXACT_UNITS, Side, by_block, until};
 use crate::{
@@ -60,8 +61,8 @@ impl Layer {
         self.units.are_discrete().then(product)
     }
 
-    /// The state of index `index` of a discrete layer: Bernoulli and spin units are binary digits, softmax groups digits of base K, the
-    /// first unit is the lowest digit.
+    /// The state of index `index` of a discrete layer: Bernoulli and spin units are binary digits,
+    /// softmax groups digits of base K, the first unit is the lowest digit.
     ///
     /// # Panics
     /// For a layer with continuous units.
@@ -327,7 +328,8 @@ pub(super) fn expectations(rbm: &Rbm, stop: &Stop) -> Result<Option<Expectations
         };
         total.pairs[k * m + l] as f32
     });
-    // A discrete layer that also has Gaussian units does not exist: the enumerated side has no squares.
+    // A discrete layer that also has Gaussian units does not exist: the enumerated side has no
+    // squares.
     let (visible, hidden, visible_squares, hidden_squares) = if side == Side::Visible {
         (total.own, total.other, Vec::new(), total.squares)
     } else {

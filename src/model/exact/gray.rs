@@ -1,7 +1,9 @@
-//! The sum over the states of a layer in Gray-code order without exponentials: products of sums, in f64.
+//! The sum over the states of a layer in Gray-code order without exponentials: products of sums, in
+//! f64.
 //!
-//! The enumerated units, least significant first, are the low ones (`LOW` states), the middle ones (`ROWS` states), and the high ones. With
-//! `a_i` the input of unit `i` of the other layer from its bias, high and middle units, and `d_i` that from the low ones,
+//! The enumerated units, least significant first, are the low ones (`LOW` states), the middle ones
+//! (`ROWS` states), and the high ones. With `a_i` the input of unit `i` of the other layer from its
+//! bias, high and middle units, and `d_i` that from the low ones,
 //!
 //! ```text
 //! prod_i (1 + e^(a_i + d_i)) = e^(sum_i a_i) prod_i (g_i + l_i),    g_i = e^-a_i,    l_i = e^d_i
@@ -12,28 +14,35 @@
 //!   products [ROWS x LOW]: a tile in registers, an addition and a multiplication a unit and state
 //! ```
 //!
-//! so the shape is that of a dense product, and additions and multiplications keep different ports of the CPU busy. After a run of units the
-//! binary exponents move from the products to integers. All lanes do the same IEEE operations in the same order with every instruction
-//! set, and so have the same bits.
+//! so the shape is that of a dense product, and additions and multiplications keep different ports
+//! of the CPU busy. After a run of units the binary exponents move from the products to integers.
+//! All lanes do the same IEEE operations in the same order with every instruction set, and so have
+//! the same bits.
 //!
 //! # Range
-//! `low_i <= ln(g_i + l_i) <= high_i` over all states, with `low_i = max(min -a_i, min d_i)` and `high_i = max(max -a_i, max d_i) + ln 2`. A run
-//! of units ends before a partial sum of `low_i` or `high_i` leaves [`RANGE`], so no product (they start in `[1, 2)`) leaves the normal
-//! numbers. A machine of which some `a_i` or `d_i` can leave it is refused, and walked with exponentials.
+//! `low_i <= ln(g_i + l_i) <= high_i` over all states, with `low_i = max(min -a_i, min d_i)` and
+//! `high_i = max(max -a_i, max d_i) + ln 2`. A run of units ends before a partial sum of `low_i` or
+//! `high_i` leaves [`RANGE`], so no product (they start in `[1, 2)`) leaves the normal numbers. A
+//! machine of which some `a_i` or `d_i` can leave it is refused, and walked with exponentials.
 //!
 //! # Error
-//! With `u = 2^-53`, exponentials good to `2u`, `X = max_i |b_i| + sum_k |w_ki|` (all times `beta`), `Y` the sum of these over `i` plus
-//! `sum_k |c_k|`, to first order in `u`, relative errors:
-//! - `g_i`: `((n + 2) X + 2) u` at the fresh start of a block, its argument being a sum of at most `n + 1` products with `beta`; then at most
-//!   `2^STEP_UNITS` multiplications, the middle one among them, each by an exponential: `(3 + X) u` each. `l_i`: less.
-//! - `g_i + l_i`: both are positive, so the greater of their errors, plus `u`; a product of `m` of them: the sum of theirs, plus `m u`.
-//! - The rest of the logarithm, `sum_i a_i + c.h`, is a sum of at most `(m + 1)(n + 1)` products with `beta`, summed unit by unit and then
-//!   over units: `(m + n + 3) Y u`. It is kept, added and compared at magnitudes below `R = Y + m ln 2`: `8 R u` more.
-//! - Sums over states, all positive: `u` each addition, `3u` more where a [`LogSum`] scales it: `4 (N + LOW) u`, `N` the rows of a block
-//!   and the blocks, and `4u` a row for the own biases.
+//! With `u = 2^-53`, exponentials good to `2u`, `X = max_i |b_i| + sum_k |w_ki|` (all times
+//! `beta`), `Y` the sum of these over `i` plus `sum_k |c_k|`, to first order in `u`, relative
+//! errors:
+//! - `g_i`: `((n + 2) X + 2) u` at the fresh start of a block, its argument being a sum of at most
+//!   `n + 1` products with `beta`; then at most `2^STEP_UNITS` multiplications, the middle one
+//!   among them, each by an exponential: `(3 + X) u` each. `l_i`: less.
+//! - `g_i + l_i`: both are positive, so the greater of their errors, plus `u`; a product of `m` of
+//!   them: the sum of theirs, plus `m u`.
+//! - The rest of the logarithm, `sum_i a_i + c.h`, is a sum of at most `(m + 1)(n + 1)` products
+//!   with `beta`, summed unit by unit and then over units: `(m + n + 3) Y u`. It is kept, added and
+//!   compared at magnitudes below `R = Y + m ln 2`: `8 R u` more.
+//! - Sums over states, all positive: `u` each addition, `3u` more where a [`LogSum`] scales it:
+//!   `4 (N + LOW) u`, `N` the rows of a block and the blocks, and `4u` a row for the own biases.
 //!
-//! `|error of ln Z| <= u (m ((n + 2) X + 4 + 2^STEP_UNITS (3 + X)) + (m + n + 3) Y + 8 (Y + m ln 2) + 4 (N + LOW) + 4)`: 3e-10 for 784 x 25 units
-//! of weights 0.1 N(0, 1) and biases N(0, 1). Roundings have either sign, so in practice it is some hundred times less.
+//! `|error of ln Z| <= u (m ((n + 2) X + 4 + 2^STEP_UNITS (3 + X)) + (m + n + 3) Y + 8 (Y + m
+//! ln 2) + 4 (N + LOW) + 4)`: 3e-10 for 784 x 25 units of weights 0.1 N(0, 1) and biases N(0, 1).
+//! Roundings have either sign, so in practice it is some hundred times less.
 
 use super::Enumeration;
 use crate::{
@@ -52,9 +61,11 @@ pub(super) const ROWS: usize = 1 << ROW_UNITS;
 const STEP_UNITS: usize = 6;
 /// Bound of the logarithms of all factors and products: `2^-1022 < e^-700`, and `4 e^700 < 2^1024`.
 const RANGE: f64 = 700.0;
-/// Bound of the biases of the low units together: their exponentials times products below two neither overflow nor vanish in a sum.
+/// Bound of the biases of the low units together: their exponentials times products below two
+/// neither overflow nor vanish in a sum.
 const OWN_RANGE: f64 = 300.0;
-/// Most units of a run: their part of the table of low states fills two thirds of a first-level cache of 48 KiB.
+/// Most units of a run: their part of the table of low states fills two thirds of a first-level
+/// cache of 48 KiB.
 const RUN: usize = 128;
 
 /// Whole cache lines.
@@ -342,7 +353,8 @@ fn move_exponents(products: &mut [[f64; LOW]; ROWS], exponents: &mut [[i64; LOW]
     }
 }
 
-/// `own product 2^(exponent - greatest)`, and the greatest exponent. What is below `2^-1022` of that is zero.
+/// `own product 2^(exponent - greatest)`, and the greatest exponent. What is below `2^-1022` of
+/// that is zero.
 #[inline(always)]
 fn weights(products: &[f64; LOW], exponents: &[i64; LOW], own: &[f64; LOW]) -> ([f64; LOW], i64) {
     let greatest = exponents.iter().copied().fold(i64::MIN, i64::max);

@@ -1,9 +1,12 @@
-//! Exact sums over all states of the smaller layer of an RBM, in f64, in Gray-code order, on all cores.
+//! Exact sums over all states of the smaller layer of an RBM, in f64, in Gray-code order, on all
+//! cores.
 //!
-//! With the other layer summed in closed form, `ln Z = ln sum_h e^(c.h + sum_i ln(1 + e^(b_i + (W h)_i)))`. Consecutive Gray codes differ
-//! in one unit, so a step adds or subtracts one row of weights: [`Gray`] does so without exponentials, and the plain walk here is for
-//! machines of fewer than nine units or of inputs beyond its range. Blocks of states start from scratch, so rounding does not pile up,
-//! and are combined in order, so threads do not change the result.
+//! With the other layer summed in closed form,
+//! `ln Z = ln sum_h e^(c.h + sum_i ln(1 + e^(b_i + (W h)_i)))`. Consecutive Gray codes differ in
+//! one unit, so a step adds or subtracts one row of weights: [`Gray`] does so without exponentials,
+//! and the plain walk here is for machines of fewer than nine units or of inputs beyond its range.
+//! Blocks of states start from scratch, so rounding does not pile up, and are combined in order, so
+//! threads do not change the result.
 
 mod digits;
 mod gray;
@@ -68,7 +71,8 @@ pub struct Expectations {
     pub hidden_squares: Vec<f64>,
 }
 
-/// An RBM at an inverse temperature, which multiplies all parameters, seen from the enumerated layer.
+/// An RBM at an inverse temperature, which multiplies all parameters, seen from the enumerated
+/// layer.
 pub(super) struct Enumeration {
     pub(super) n: usize,
     pub(super) own_bias: Vec<f64>,
@@ -130,7 +134,8 @@ impl Enumeration {
         1 << (self.n - self.block_units())
     }
 
-    /// Calls `visit(state, own_bias . state, inputs of the other layer)` for every state of a block.
+    /// Calls `visit(state, own_bias . state, inputs of the other layer)` for every state of a
+    /// block.
     fn walk(&self, block: u64, mut visit: impl FnMut(u64, f64, &[f64])) {
         let mut state = block << self.block_units();
         let mut own = 0.0;
@@ -249,7 +254,8 @@ pub(super) fn until(stop: &Stop) -> impl FnMut(usize, usize) -> ControlFlow<()> 
     }
 }
 
-/// `f` of every block, in order, on all cores, telling `progress(blocks done, all)` now and then; `None` if it breaks.
+/// `f` of every block, in order, on all cores, telling `progress(blocks done, all)` now and then;
+/// `None` if it breaks.
 pub(super) fn by_block<T: Send>(
     blocks: u64,
     f: impl Fn(u64) -> T + Sync,
@@ -287,8 +293,8 @@ impl Sums {
         }
     }
 
-    /// Adds a state set of total probability `p`, in all of which the units `k` are on that are bits of `state`; `mean` is its sum of
-    /// `p sigma(x)`.
+    /// Adds a state set of total probability `p`, in all of which the units `k` are on that are
+    /// bits of `state`; `mean` is its sum of `p sigma(x)`.
     #[inline(always)]
     fn add(&mut self, state: u64, p: f64, mean: &[f64]) {
         let m = mean.len();
@@ -311,7 +317,8 @@ impl Sums {
         });
     }
 
-    /// As [`Self::add_states`], with `sigma(a + d) = l / (g + l)`. The low units' share is sorted out at the end of the block.
+    /// As [`Self::add_states`], with `sigma(a + d) = l / (g + l)`. The low units' share is sorted
+    /// out at the end of the block.
     fn add_rows(&mut self, gray: &Gray<'_>, block: u64, log_z: f64) {
         let m = self.other.len();
         let mut mean = vec![0.0; m];
@@ -365,7 +372,8 @@ fn duration(seconds: f64) -> String {
 }
 
 impl Rbm {
-    /// The layer with fewer units; for machines of other than Bernoulli units the discrete layer with fewer states.
+    /// The layer with fewer units; for machines of other than Bernoulli units the discrete layer
+    /// with fewer states.
     pub fn smaller_side(&self) -> Side {
         if !self.is_bernoulli() {
             return general::smaller_side(self);
@@ -377,14 +385,16 @@ impl Rbm {
         }
     }
 
-    /// Exact `ln Z` at `beta` by enumeration of the states of `side`. Error: rounding of f64, provably below 2e-8 for inputs below 100 and
-    /// a thousand units, and in practice below 1e-10 (derived in `src/model/gray.rs`); the same bits with every instruction set and number of threads. Cost: an addition and a
-    /// multiplication for each unit of the other side and each of the `2^n` states; an exponential instead where some input can exceed
-    /// 700, or the biases of the first five units 300.
+    /// Exact `ln Z` at `beta` by enumeration of the states of `side`. Error: rounding of f64,
+    /// provably below 2e-8 for inputs below 100 and a thousand units, and in practice below 1e-10
+    /// (derived in `src/model/gray.rs`); the same bits with every instruction set and number of
+    /// threads. Cost: an addition and a multiplication for each unit of the other side and each of
+    /// the `2^n` states; an exponential instead where some input can exceed 700, or the biases of
+    /// the first five units 300.
     ///
     /// # Errors
-    /// [`Error::Parameter`] beyond [`MAX_EXACT_UNITS`] units or for a side with continuous units, [`Error::NotFinite`] for NaN or infinite
-    /// parameters.
+    /// [`Error::Parameter`] beyond [`MAX_EXACT_UNITS`] units or for a side with continuous units,
+    /// [`Error::NotFinite`] for NaN or infinite parameters.
     pub fn log_z_over(&self, side: Side, beta: f64) -> Result<f64> {
         if !self.is_bernoulli() {
             return general::log_z_over(self, side, beta);
@@ -400,7 +410,8 @@ impl Rbm {
         self.log_z_over(self.smaller_side(), 1.0)
     }
 
-    /// As [`Self::log_z`], calling `progress(blocks of states done, all)` now and then; `None` if it breaks.
+    /// As [`Self::log_z`], calling `progress(blocks of states done, all)` now and then; `None` if
+    /// it breaks.
     ///
     /// # Errors
     /// As [`Self::log_z_over`].
@@ -414,8 +425,8 @@ impl Rbm {
         Ok(Enumeration::new(self, self.smaller_side(), 1.0)?.log_z_on(isa(), progress))
     }
 
-    /// Exact expectations by enumeration of the smaller layer. Cost: a division and a few additions for each unit of the other layer and
-    /// each of its states, beside that of [`Self::log_z`].
+    /// Exact expectations by enumeration of the smaller layer. Cost: a division and a few additions
+    /// for each unit of the other layer and each of its states, beside that of [`Self::log_z`].
     ///
     /// # Errors
     /// As [`Self::log_z_over`].
@@ -466,8 +477,9 @@ impl Rbm {
         }))
     }
 
-    /// `p(v)` at `beta` of all `2^n_visible` visible states, in the order of their index: bit `i` of the index is unit `i`; for other
-    /// discrete units the index is that of [`super::Layer::state`].
+    /// `p(v)` at `beta` of all `2^n_visible` visible states, in the order of their index: bit `i`
+    /// of the index is unit `i`; for other discrete units the index is that of
+    /// [`super::Layer::state`].
     ///
     /// # Errors
     /// As [`Self::log_z_over`].

@@ -1,14 +1,18 @@
-//! The conditional of a layer given its neighbours: the fused pass over tiles, and for units other than Bernoulli a second one over rows.
+//! The conditional of a layer given its neighbours: the fused pass over tiles, and for units other
+//! than Bernoulli a second one over rows.
 //!
-//! A layer of Bernoulli units is the fused pass alone. With softmax groups the fused pass treats all columns as Bernoulli ones, keeps the
-//! inputs of the groups, and the second pass puts right what belongs to the groups. A layer with real states takes nothing but inputs
-//! from the fused pass. The second pass is in f64, row by row, so threads do not change it.
+//! A layer of Bernoulli units is the fused pass alone. With softmax groups the fused pass treats
+//! all columns as Bernoulli ones, keeps the inputs of the groups, and the second pass puts right
+//! what belongs to the groups. A layer with real states takes nothing but inputs from the fused
+//! pass. The second pass is in f64, row by row, so threads do not change it.
 //!
 //! # Draws
-//! Bernoulli and spin units are [`Draws::bernoulli`] with `P(1)` in f32. Others draw from a whole word of [`Draws`], by inversion. With `u`
-//! the middle of the word's interval of length 2^-32: a softmax group takes the word of its first unit and is on at the first unit at which
-//! the running sum of the means exceeds `u`; a Gaussian unit is `y + Phi^-1(u) s / sqrt(beta)`, a rectified one the same normal truncated
-//! at zero. A column has either whole words or Bernoulli draws, so no two draws share bits.
+//! Bernoulli and spin units are [`Draws::bernoulli`] with `P(1)` in f32. Others draw from a whole
+//! word of [`Draws`], by inversion. With `u` the middle of the word's interval of length 2^-32: a
+//! softmax group takes the word of its first unit and is on at the first unit at which the running
+//! sum of the means exceeds `u`; a Gaussian unit is `y + Phi^-1(u) s / sqrt(beta)`, a rectified one
+//! the same normal truncated at zero. A column has either whole words or Bernoulli draws, so no two
+//! draws share bits.
 
 use super::Layer;
 use crate::{
@@ -92,14 +96,16 @@ impl Words {
 }
 
 impl Layer {
-    /// `tail(sum of terms + bias)`: means, samples and log-partitions (in place of softplus) of units of any kind; the input is `beta y`.
-    /// At `beta = 0`, where continuous units have no distribution, their samples and means are those of the units without connections at
+    /// `tail(sum of terms + bias)`: means, samples and log-partitions (in place of softplus) of
+    /// units of any kind; the input is `beta y`. At `beta = 0`, where continuous units have no
+    /// distribution, their samples and means are those of the units without connections at
     /// `beta = 1`. Cost beyond the products: some 10 ns for each unit of a real-valued layer.
     ///
     /// # Errors
-    /// [`Error::Shape`] where terms and outputs disagree; [`Error::Parameter`] for samples of the wrong type (bits of a real-valued
-    /// layer or the reverse), and for a log-partition of continuous units, or of groups against another temperature, at `beta = 0`.
-    /// Likewise for groups with another temperature than `beta = 0` beside bits.
+    /// [`Error::Shape`] where terms and outputs disagree; [`Error::Parameter`] for samples of the
+    /// wrong type (bits of a real-valued layer or the reverse), and for a log-partition of
+    /// continuous units, or of groups against another temperature, at `beta = 0`. Likewise for
+    /// groups with another temperature than `beta = 0` beside bits.
     pub fn propagate(
         &self,
         terms: &[Term<'_>],

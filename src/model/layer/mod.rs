@@ -13,7 +13,8 @@ use crate::{
 };
 use std::f64::consts::TAU;
 
-/// Pseudo-examples, half on and half off, added to the data for the initial biases: a pixel that is never on gets a finite log-odds.
+/// Pseudo-examples, half on and half off, added to the data for the initial biases: a pixel that is
+/// never on gets a finite log-odds.
 pub(super) const INITIAL_PSEUDO_EXAMPLES: f64 = 1.0;
 
 /// One layer of a machine. The formulas are in the table of [`Units`]'s module.
@@ -23,7 +24,8 @@ pub struct Layer {
     pub units: Units,
     /// One bias a unit.
     pub bias: Vec<f32>,
-    /// `ln s^2`, one a unit, zero for units that are not Gaussian; empty for a layer without Gaussian units.
+    /// `ln s^2`, one a unit, zero for units that are not Gaussian; empty for a layer without
+    /// Gaussian units.
     pub log_variance: Vec<f32>,
 }
 
@@ -104,8 +106,8 @@ impl Layer {
             .map_or(1.0, |&x| (-f64::from(x)).exp())
     }
 
-    /// Biases (and no variances) from the means of data of `count` examples: those of a machine without connections, smoothed by half a
-    /// pseudo-example in each state.
+    /// Biases (and no variances) from the means of data of `count` examples: those of a machine
+    /// without connections, smoothed by half a pseudo-example in each state.
     pub(super) fn set_bias_from_means(&mut self, mean: &[f64], count: usize) {
         let n = count.max(1) as f64;
         for segment in self.units.segments() {
@@ -135,7 +137,8 @@ impl Layer {
         }
     }
 
-    /// What the states of `row` contribute to `-E` by themselves. Terms in the order of the units, f64.
+    /// What the states of `row` contribute to `-E` by themselves. Terms in the order of the units,
+    /// f64.
     pub(crate) fn own_term(&self, states: Input<'_>, row: usize) -> f64 {
         if self.units.are_discrete() {
             return dot(states, row, &self.bias);
@@ -155,7 +158,8 @@ impl Layer {
             .sum()
     }
 
-    /// `ln` of the sum or integral over the states of unit `i`, not of a softmax group, with input `y`.
+    /// `ln` of the sum or integral over the states of unit `i`, not of a softmax group, with input
+    /// `y`.
     pub(crate) fn log_partition_of_unit(&self, kind: Kind, i: usize, y: f64, beta: f64) -> f64 {
         let x = beta * y;
         match kind {
@@ -231,7 +235,8 @@ impl Layer {
     /// Refuses values that no state of the layer, and no mean of states, can have.
     ///
     /// # Errors
-    /// [`Error::Parameter`] with row, column and value; [`Error::Shape`] for another number of columns.
+    /// [`Error::Parameter`] with row, column and value; [`Error::Shape`] for another number of
+    /// columns.
     pub fn check_values<'a>(&self, values: impl Into<Input<'a>>) -> Result<()> {
         let values = values.into();
         if values.columns() != self.size() {
@@ -320,7 +325,8 @@ pub(crate) fn dot(x: Input<'_>, row: usize, bias: &[f32]) -> f64 {
 }
 
 impl States {
-    /// `[rows x units]` zeros as `layer` keeps its states. (Zeros are no states of softmax and spin units: they are to be overwritten.)
+    /// `[rows x units]` zeros as `layer` keeps its states. (Zeros are no states of softmax and spin
+    /// units: they are to be overwritten.)
     pub fn zeros(rows: usize, layer: &Layer) -> Self {
         if layer.units.are_binary() {
             Self::Bits(BitMatrix::zeros(rows, layer.size()))

@@ -1,10 +1,12 @@
 //! Whether machines of continuous units have a normal form.
 //!
-//! With both layers continuous the exponent is a quadratic form of the states, `sum v^2 / (2 s^2) + sum h^2 / (2 t^2) - sum v W h / (s^2 t^2)`
-//! (rectified units with `s = 1`), which must grow in every direction. With `D_ij = W_ij / (s_i t_j)` it is positive definite if and only
-//! if `I - D'D` is, and that is what Cholesky's decomposition finds out. Between two rectified units, which are never negative, a
-//! negative weight only helps and counts as zero. For rectified units the condition is sufficient and not necessary: what is refused
-//! might have a normal form, but nothing here guarantees it.
+//! With both layers continuous the exponent is a quadratic form of the states, `sum v^2 / (2 s^2) +
+//! sum h^2 / (2 t^2) - sum v W h / (s^2 t^2)` (rectified units with `s = 1`), which must grow in
+//! every direction. With `D_ij = W_ij / (s_i t_j)` it is positive definite if and only if `I - D'D`
+//! is, and that is what Cholesky's decomposition finds out. Between two rectified units, which are
+//! never negative, a negative weight only helps and counts as zero. For rectified units the
+//! condition is sufficient and not necessary: what is refused might have a normal form, but nothing
+//! here guarantees it.
 
 use super::Layer;
 use crate::{
@@ -22,8 +24,8 @@ fn continuous(layer: &Layer) -> Vec<(usize, bool)> {
         .collect()
 }
 
-/// Refuses weights between continuous units that leave the machine without a normal form. Cost: a Cholesky decomposition of the size of
-/// the smaller layer, if both layers have continuous units.
+/// Refuses weights between continuous units that leave the machine without a normal form. Cost: a
+/// Cholesky decomposition of the size of the smaller layer, if both layers have continuous units.
 pub(in crate::model) fn check_normalisable(
     visible: &Layer,
     hidden: &Layer,

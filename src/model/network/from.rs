@@ -9,30 +9,37 @@ use crate::{
     units::{Kind, Units},
 };
 
-/// Standard deviation of the weights of a new softmax layer, that of Hinton and Salakhutdinov (2006).
+/// Standard deviation of the weights of a new softmax layer, that of Hinton and Salakhutdinov
+/// (2006).
 const CLASSES_DEVIATION: f64 = 0.1;
 
 impl Network {
-    /// The recognition of a deep belief network, from the data through the hidden layer of its top pair, under a new softmax layer of `classes`, whose weights
-    /// are `0.1 N(0, 1)`. A label that the top pair has is left out. Hidden layers then are `E[h_{l+1} | x_l]`, as in [`Dbn::mean_h_from_v`]; variances of
-    /// Gaussian data go into the weights.
+    /// The recognition of a deep belief network, from the data through the hidden layer of its top
+    /// pair, under a new softmax layer of `classes`, whose weights are `0.1 N(0, 1)`. A label that
+    /// the top pair has is left out. Hidden layers then are `E[h_{l+1} | x_l]`, as in
+    /// [`Dbn::mean_h_from_v`]; variances of Gaussian data go into the weights.
     ///
     /// # Errors
-    /// [`Error::Parameter`] for fewer than two classes, and for top hidden units that are neither Bernoulli nor Gaussian.
+    /// [`Error::Parameter`] for fewer than two classes, and for top hidden units that are neither
+    /// Bernoulli nor Gaussian.
     pub fn classifier_from_dbn(dbn: &Dbn, classes: usize, seed: u64) -> Result<Self> {
         let mut layers = recognition(dbn)?;
         layers.push(class_layer(dbn.top().n_hidden(), classes, seed)?);
         Self::new(data_units(dbn), layers)
     }
 
-    /// The network of Salakhutdinov and Hinton (2009, section 3.3) from a deep Boltzmann machine of two hidden layers or more: its data are
-    /// [`Dbm::with_posterior`]`(v, 2, ..)`, that is `[v, q(h_2)]`; hidden layers are `h_1 = sigma(v W_0 + q(h_2) W_1' + b_1)` and
-    /// `h_l = sigma(h_{l-1} W_{l-1} + b_l)`, under a new softmax layer of `classes`, whose weights are `0.1 N(0, 1)`. Layers that have another above them in the machine
-    /// miss its input here: from the second on, that from below counts twice in its place, as in pretraining. A label layer is left out, so the data of a machine with
-    /// labels are those of [`Dbm::without_labels`]`().with_posterior(v, 2, ..)`.
+    /// The network of Salakhutdinov and Hinton (2009, section 3.3) from a deep Boltzmann machine of
+    /// two hidden layers or more: its data are [`Dbm::with_posterior`]`(v, 2, ..)`, that is
+    /// `[v, q(h_2)]`; hidden layers are `h_1 = sigma(v W_0 + q(h_2) W_1' + b_1)` and
+    /// `h_l = sigma(h_{l-1} W_{l-1} + b_l)`, under a new softmax layer of `classes`, whose weights
+    /// are `0.1 N(0, 1)`. Layers that have another above them in the machine miss its input here:
+    /// from the second on, that from below counts twice in its place, as in pretraining. A label
+    /// layer is left out, so the data of a machine with labels are those of
+    /// [`Dbm::without_labels`]`().with_posterior(v, 2, ..)`.
     ///
     /// # Errors
-    /// [`Error::Parameter`] for one hidden layer alone, hidden units that are not Bernoulli, fewer than two classes.
+    /// [`Error::Parameter`] for one hidden layer alone, hidden units that are not Bernoulli, fewer
+    /// than two classes.
     pub fn classifier_from_dbm(dbm: &Dbm, classes: usize, seed: u64) -> Result<Self> {
         let dbm = &dbm.without_labels();
         let top = dbm.n_layers() - 1;
@@ -69,8 +76,9 @@ impl Network {
         Self::new(units.and(Kind::Bernoulli, h2.size()), layers)
     }
 
-    /// The deep autoencoder of Hinton and Salakhutdinov (2006) from a deep belief network: recognition up to the hidden layer of the top pair, the codes, then generation
-    /// down to the data with the transposed (or, untied, the generative) weights. A label is left out.
+    /// The deep autoencoder of Hinton and Salakhutdinov (2006) from a deep belief network:
+    /// recognition up to the hidden layer of the top pair, the codes, then generation down to the
+    /// data with the transposed (or, untied, the generative) weights. A label is left out.
     ///
     /// # Errors
     /// As [`Self::autoencoder_from_rbms`].
@@ -105,12 +113,14 @@ impl Network {
         Self::new(data_units(dbn), layers)
     }
 
-    /// The deep autoencoder of a stack of RBMs, lowest first: up `x_{l+1} = f(x_l W_l + c_l)`, then down `x_l = f(x_{l+1} W_l' + b_l)`. Gaussian hidden units of the last
-    /// machine give linear codes, Bernoulli units logistic ones; the output is logistic over Bernoulli data, linear over Gaussian data. Variances of Gaussian
-    /// units go into the weights.
+    /// The deep autoencoder of a stack of RBMs, lowest first: up `x_{l+1} = f(x_l W_l + c_l)`, then
+    /// down `x_l = f(x_{l+1} W_l' + b_l)`. Gaussian hidden units of the last machine give linear
+    /// codes, Bernoulli units logistic ones; the output is logistic over Bernoulli data, linear
+    /// over Gaussian data. Variances of Gaussian units go into the weights.
     ///
     /// # Errors
-    /// [`Error::Parameter`] for an empty stack and for units that are neither all Bernoulli nor all Gaussian, [`Error::Shape`] where the machines do not fit upon each other.
+    /// [`Error::Parameter`] for an empty stack and for units that are neither all Bernoulli nor all
+    /// Gaussian, [`Error::Shape`] where the machines do not fit upon each other.
     pub fn autoencoder_from_rbms(rbms: &[Rbm]) -> Result<Self> {
         let Some(first) = rbms.first() else {
             return Err(Error::parameter("stack of machines", "at least one", 0));
@@ -210,7 +220,8 @@ fn activation(units: &Units) -> Result<Activation> {
     })
 }
 
-/// The weights with a row for each unit of `layer`, by what is received of its values: divided by the variances.
+/// The weights with a row for each unit of `layer`, by what is received of its values: divided by
+/// the variances.
 fn sent(layer: &Layer, weights: &Matrix) -> Matrix {
     if !layer.is_scaled() {
         return weights.clone();

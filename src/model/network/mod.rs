@@ -1,4 +1,5 @@
-//! A feed-forward network: what a deep machine becomes when its connections are trained further by backpropagation.
+//! A feed-forward network: what a deep machine becomes when its connections are trained further by
+//! backpropagation.
 
 mod from;
 
@@ -13,8 +14,8 @@ use crate::{
     units::{Kind, Units},
 };
 
-/// What becomes of the inputs `y` of a layer. Values are those that neighbours would receive as the means of units of a [`Kind`], which names the
-/// activation in model files.
+/// What becomes of the inputs `y` of a layer. Values are those that neighbours would receive as the
+/// means of units of a [`Kind`], which names the activation in model files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Activation {
     /// `sigma(y)`: the means of Bernoulli units, `bernoulli`.
@@ -54,10 +55,12 @@ pub struct NetworkLayer {
     pub bias: Vec<f32>,
 }
 
-/// A feed-forward network of layers `0 ..= L`: `x_0` the data, `x_{l+1} = f_{l+1}(x_l W_l + b_{l+1})`. The output, layer `L`, is a softmax layer (classes),
+/// A feed-forward network of layers `0 ..= L`: `x_0` the data,
+/// `x_{l+1} = f_{l+1}(x_l W_l + b_{l+1})`. The output, layer `L`, is a softmax layer (classes),
 /// logistic (probabilities) or linear; hidden layers are logistic or linear.
 ///
-/// Made of machines that were trained without labels by [`Self::classifier_from_dbn`], [`Self::classifier_from_dbm`], [`Self::autoencoder_from_dbn`] and
+/// Made of machines that were trained without labels by [`Self::classifier_from_dbn`],
+/// [`Self::classifier_from_dbm`], [`Self::autoencoder_from_dbn`] and
 /// [`Self::autoencoder_from_rbms`]; trained further by [`crate::train::Backprop`].
 #[derive(Clone, Debug, PartialEq)]
 pub struct Network {
@@ -70,11 +73,13 @@ pub struct Network {
 }
 
 impl Network {
-    /// A network whose data are states or means of `input` units, with the layers above, lowest first.
+    /// A network whose data are states or means of `input` units, with the layers above, lowest
+    /// first.
     ///
     /// # Errors
-    /// [`Error::Parameter`] without layers and for softmax layers other than the output, [`Error::Shape`] where sizes disagree or are 0,
-    /// [`Error::NotFinite`] for NaN or infinite parameters.
+    /// [`Error::Parameter`] without layers and for softmax layers other than the output,
+    /// [`Error::Shape`] where sizes disagree or are 0, [`Error::NotFinite`] for NaN or infinite
+    /// parameters.
     pub fn new(input: Units, layers: Vec<NetworkLayer>) -> Result<Self> {
         if layers.is_empty() {
             return Err(Error::parameter(
@@ -206,10 +211,12 @@ impl Network {
         Ok(())
     }
 
-    /// The values of layer `layer` `[samples x n]` for the data `x` `[samples x n_inputs]`; of a softmax layer the probabilities. Products exact to f32.
+    /// The values of layer `layer` `[samples x n]` for the data `x` `[samples x n_inputs]`; of a
+    /// softmax layer the probabilities. Products exact to f32.
     ///
     /// # Errors
-    /// [`Error::Shape`] for another number of columns, [`Error::Parameter`] unless `0 < layer < n_layers`.
+    /// [`Error::Shape`] for another number of columns, [`Error::Parameter`] unless
+    /// `0 < layer < n_layers`.
     pub fn values<'a>(&self, x: impl Into<Input<'a>>, layer: usize) -> Result<Matrix> {
         self.inputs_or_values(x.into(), layer, false)
     }
@@ -257,7 +264,8 @@ impl Network {
     /// The codes of an autoencoder: values of its middle layer.
     ///
     /// # Errors
-    /// As [`Self::values`]; [`Error::Parameter`] unless there is an even number of connections and an output for each input.
+    /// As [`Self::values`]; [`Error::Parameter`] unless there is an even number of connections and
+    /// an output for each input.
     pub fn codes<'a>(&self, x: impl Into<Input<'a>>) -> Result<Matrix> {
         self.expect_autoencoder()?;
         self.values(x, self.connections.len() / 2)

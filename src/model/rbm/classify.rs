@@ -1,8 +1,10 @@
-//! Classification by a machine whose visible layer ends in a softmax group, the label (Larochelle and Bengio, ICML 2008).
+//! Classification by a machine whose visible layer ends in a softmax group, the label (Larochelle
+//! and Bengio, ICML 2008).
 //!
 //! With Bernoulli hidden units the label's distribution given all other visible units is exact:
-//! `ln p(y | v) = d_y + sum_j ln(1 + e^(o_yj)) - ln of their sum of exponentials`, `o_yj = c_j + U_yj + (v W)_j`, where `U` are the rows of
-//! the weights and `d` the biases that belong to the group. `v W` is one product for all classes.
+//! `ln p(y | v) = d_y + sum_j ln(1 + e^(o_yj)) - ln of their sum of exponentials`,
+//! `o_yj = c_j + U_yj + (v W)_j`, where `U` are the rows of the weights and `d` the biases that
+//! belong to the group. `v W` is one product for all classes.
 
 use super::Rbm;
 use crate::{
@@ -23,8 +25,9 @@ const TASK_ROWS: usize = 4;
 /// Units whose factors are multiplied in f32: at most 2^64 a lane, and 2^256 all together.
 const FACTORS: usize = 256;
 
-/// `sum_j ln(1 + e^(x_j))`, `x = base + u`, as the sum of `max(x, 0)` and the logarithm of the product of `1 + e^-|x|`: one exponential a
-/// unit and one logarithm for 256. Within 64 units f32, f64 between.
+/// `sum_j ln(1 + e^(x_j))`, `x = base + u`, as the sum of `max(x, 0)` and the logarithm of the
+/// product of `1 + e^-|x|`: one exponential a unit and one logarithm for 256. Within 64 units f32,
+/// f64 between.
 struct SoftplusSum<'a> {
     base: &'a [f32],
     u: &'a [f32],
@@ -74,8 +77,8 @@ impl Operation for SoftplusSum<'_> {
 }
 
 impl Rbm {
-    /// The softmax group at the end of the visible layer, if there is one and the hidden units are Bernoulli units: then the machine
-    /// classifies.
+    /// The softmax group at the end of the visible layer, if there is one and the hidden units are
+    /// Bernoulli units: then the machine classifies.
     pub fn label_group(&self) -> Option<Segment> {
         let group = self.visible().units.last_group()?;
         self.hidden().units.are(Kind::Bernoulli).then_some(group)
@@ -92,11 +95,13 @@ impl Rbm {
         })
     }
 
-    /// Exact `ln p(y | v)` `[samples x classes]` of the visible units before the label, `v` `[samples x (n_visible - classes)]`. Cost: a
-    /// product and `classes x n_hidden` softplus a row. Error: that of the product in f32, some 1e-4 for 784 x 500.
+    /// Exact `ln p(y | v)` `[samples x classes]` of the visible units before the label, `v`
+    /// `[samples x (n_visible - classes)]`. Cost: a product and `classes x n_hidden` softplus a
+    /// row. Error: that of the product in f32, some 1e-4 for 784 x 500.
     ///
     /// # Errors
-    /// [`Error::Parameter`] for a machine without a label, [`Error::Shape`] for another number of columns.
+    /// [`Error::Parameter`] for a machine without a label, [`Error::Shape`] for another number of
+    /// columns.
     pub fn log_p_y_from_v<'a>(&self, v: impl Into<Input<'a>>) -> Result<Matrix> {
         let v = v.into();
         let group = self.expect_label_group()?;

@@ -49,9 +49,10 @@ impl Rbm {
             .collect())
     }
 
-    /// `F(v) = -beta b.v - sum_j ln(1 + e^(beta (v W + c)_j))` of each row, so that `p(v) = e^-F(v) / Z`; of other kinds of units, their own
-    /// energies and log-partitions. Inputs are f32 products, sums f64: the error is some 1e-4 for 784 x 500. Real-valued rows of a binary
-    /// layer: the same formula.
+    /// `F(v) = -beta b.v - sum_j ln(1 + e^(beta (v W + c)_j))` of each row, so that
+    /// `p(v) = e^-F(v) / Z`; of other kinds of units, their own energies and log-partitions. Inputs
+    /// are f32 products, sums f64: the error is some 1e-4 for 784 x 500. Real-valued rows of a
+    /// binary layer: the same formula.
     ///
     /// # Errors
     /// As [`Self::input_h_from_v`].

@@ -12,8 +12,9 @@ use crate::{
     units::Kind,
 };
 
-/// Parallel Markov chains over the states of an RBM, one a row. A sweep draws all hidden units given the visible ones, then all visible
-/// given the hidden ones. Draws depend on the seed, the chain's row and the number of half sweeps so far alone.
+/// Parallel Markov chains over the states of an RBM, one a row. A sweep draws all hidden units
+/// given the visible ones, then all visible given the hidden ones. Draws depend on the seed, the
+/// chain's row and the number of half sweeps so far alone.
 #[derive(Clone, Debug)]
 pub struct GibbsChain {
     v: States,
@@ -61,8 +62,8 @@ impl GibbsChain {
         Ok(chain)
     }
 
-    /// `count` chains whose visible units are fair coins; softmax groups are uniform, continuous units those of a machine without
-    /// connections.
+    /// `count` chains whose visible units are fair coins; softmax groups are uniform, continuous
+    /// units those of a machine without connections.
     pub fn uniform(rbm: &Rbm, count: usize, seed: u64) -> Self {
         let draws = Draws::new(seed, Site::Start, 0);
         if rbm.visible().units.are(Kind::Bernoulli) {
@@ -77,8 +78,9 @@ impl GibbsChain {
         Self::from_visible(v, rbm.n_hidden(), seed)
     }
 
-    /// Chains in the midst of a run: what [`Self::visible`], [`Self::hidden`], [`Self::seed`] and [`Self::half_sweeps`] told. They go on as if never
-    /// interrupted, bit for bit. Held units are to be held again.
+    /// Chains in the midst of a run: what [`Self::visible`], [`Self::hidden`], [`Self::seed`] and
+    /// [`Self::half_sweeps`] told. They go on as if never interrupted, bit for bit. Held units are
+    /// to be held again.
     ///
     /// # Errors
     /// [`Error::Shape`] for different numbers of chains.
@@ -93,11 +95,12 @@ impl GibbsChain {
         })
     }
 
-    /// The same chains with visible units held at given values, from now on: a sweep then is one of block Gibbs sampling of
-    /// `p(free units, h | held units)`.
+    /// The same chains with visible units held at given values, from now on: a sweep then is one of
+    /// block Gibbs sampling of `p(free units, h | held units)`.
     ///
     /// # Errors
-    /// [`Error::Shape`] unless `clamp` is of this layer and of one row or as many as there are chains.
+    /// [`Error::Shape`] unless `clamp` is of this layer and of one row or as many as there are
+    /// chains.
     pub fn clamped_visible(mut self, clamp: Clamp) -> Result<Self> {
         clamp.check_fits(&self.v)?;
         clamp.restore(&mut self.v);

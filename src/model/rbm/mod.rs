@@ -20,15 +20,18 @@ use crate::{
     units::{Kind, Units},
 };
 
-/// Standard deviation of the initial weights (Hinton, A practical guide to training restricted Boltzmann machines, section 8).
+/// Standard deviation of the initial weights (Hinton, A practical guide to training restricted
+/// Boltzmann machines, section 8).
 pub const INITIAL_WEIGHT_DEVIATION: f64 = 0.01;
 
-/// A restricted Boltzmann machine: `P(v, h) = e^-E / Z` with `E(v, h) = -b.v - c.h - v'Wh` for binary states (Smolensky 1986). For
-/// units of other kinds, see [`crate::units`]: `E` is the sum of the units' own energies and of `-v~'Wh~`, where `v~` and `h~` are the
-/// states, those of Gaussian units divided by their variances.
+/// A restricted Boltzmann machine: `P(v, h) = e^-E / Z` with `E(v, h) = -b.v - c.h - v'Wh` for
+/// binary states (Smolensky 1986). For units of other kinds, see [`crate::units`]: `E` is the sum
+/// of the units' own energies and of `-v~'Wh~`, where `v~` and `h~` are the states, those of
+/// Gaussian units divided by their variances.
 ///
-/// `W` is `[n_visible x n_hidden]`, `b` the visible and `c` the hidden bias. Conditionals take an inverse temperature
-/// `beta`, which multiplies the energy. Parameters and products are f32, energies and free energies of states f64.
+/// `W` is `[n_visible x n_hidden]`, `b` the visible and `c` the hidden bias. Conditionals take an
+/// inverse temperature `beta`, which multiplies the energy. Parameters and products are f32,
+/// energies and free energies of states f64.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Rbm {
     visible: Layer,
@@ -72,8 +75,9 @@ impl Rbm {
     /// A machine of two layers of any kinds of units.
     ///
     /// # Errors
-    /// [`Error::Shape`] where parameters disagree, [`Error::NotFinite`] where one is NaN or infinite, [`Error::Parameter`] for weights
-    /// between continuous units that leave the machine without a guaranteed normal form.
+    /// [`Error::Shape`] where parameters disagree, [`Error::NotFinite`] where one is NaN or
+    /// infinite, [`Error::Parameter`] for weights between continuous units that leave the machine
+    /// without a guaranteed normal form.
     pub fn from_layers(visible: Layer, hidden: Layer, weights: Matrix) -> Result<Self> {
         visible.check("visible")?;
         hidden.check("hidden")?;
@@ -103,12 +107,15 @@ impl Rbm {
         Self::from_layers(visible, hidden, weights)
     }
 
-    /// The usual start of learning: `W` normal with deviation 0.01, `c` zero, `b_i = ln(p_i / (1 - p_i))` where `p_i` is the mean of
-    /// unit `i` over the data and two half pseudo-examples; for other kinds of units likewise the biases of a machine without connections.
+    /// The usual start of learning: `W` normal with deviation 0.01, `c` zero,
+    /// `b_i = ln(p_i / (1 - p_i))` where `p_i` is the mean of unit `i` over the data and two half
+    /// pseudo-examples; for other kinds of units likewise the biases of a machine without
+    /// connections.
     ///
     /// # Errors
-    /// [`Error::Shape`] if the examples have another number of columns than the machine has visible units, [`Error::Parameter`] for values that
-    /// the units cannot have and for examples with weights or a mask.
+    /// [`Error::Shape`] if the examples have another number of columns than the machine has visible
+    /// units, [`Error::Parameter`] for values that the units cannot have and for examples with
+    /// weights or a mask.
     pub fn initialized_from(mut self, data: &Examples, seed: u64) -> Result<Self> {
         data.expect_plain("the start of learning")?;
         self.visible.check_values(data.input())?;
@@ -157,13 +164,14 @@ impl Rbm {
         )
     }
 
-    /// `(b, c)` for a learning rule or an annealing schedule to change; the weights' fast copies stay.
+    /// `(b, c)` for a learning rule or an annealing schedule to change; the weights' fast copies
+    /// stay.
     pub fn biases_mut(&mut self) -> (&mut [f32], &mut [f32]) {
         (&mut self.visible.bias, &mut self.hidden.bias)
     }
 
-    /// `ln s^2` of the visible and hidden units for a learning rule to change; empty for layers without Gaussian units. Those of other units
-    /// must stay 0.
+    /// `ln s^2` of the visible and hidden units for a learning rule to change; empty for layers
+    /// without Gaussian units. Those of other units must stay 0.
     pub fn log_variances_mut(&mut self) -> (&mut [f32], &mut [f32]) {
         (
             &mut self.visible.log_variance,
@@ -176,7 +184,8 @@ impl Rbm {
         self.visible.units.are(Kind::Bernoulli) && self.hidden.units.are(Kind::Bernoulli)
     }
 
-    /// Refuses machines of other than Bernoulli units for `what`, which is not defined or not implemented for them.
+    /// Refuses machines of other than Bernoulli units for `what`, which is not defined or not
+    /// implemented for them.
     pub(crate) fn expect_bernoulli(&self, what: &str) -> Result<()> {
         if self.is_bernoulli() {
             return Ok(());
@@ -188,8 +197,8 @@ impl Rbm {
         ))
     }
 
-    /// After a change of the weights, renews the copies that fast products use, in place. Without it they are made, in new memory, at
-    /// the next product that wants them.
+    /// After a change of the weights, renews the copies that fast products use, in place. Without
+    /// it they are made, in new memory, at the next product that wants them.
     pub fn refresh(&mut self) {
         self.connection.refresh();
     }
@@ -208,16 +217,19 @@ impl Rbm {
         self.hidden.check_finite("hidden")
     }
 
-    /// Refuses NaN and infinite parameters, and machines of continuous units without a guaranteed normal form.
+    /// Refuses NaN and infinite parameters, and machines of continuous units without a guaranteed
+    /// normal form.
     ///
     /// # Errors
-    /// [`Error::NotFinite`] with the name of the parameter; [`Error::Parameter`] for the weights between continuous units.
+    /// [`Error::NotFinite`] with the name of the parameter; [`Error::Parameter`] for the weights
+    /// between continuous units.
     pub fn check(&self) -> Result<()> {
         self.check_finite()?;
         check_normalisable(&self.visible, &self.hidden, self.weights())
     }
 
-    /// The machine with its layers exchanged: `W'`, `b` and `c` swapped. The same distribution of (h, v).
+    /// The machine with its layers exchanged: `W'`, `b` and `c` swapped. The same distribution of
+    /// (h, v).
     pub fn transposed(&self) -> Self {
         Self {
             visible: self.hidden.clone(),
@@ -226,11 +238,12 @@ impl Rbm {
         }
     }
 
-    /// Whatever `tail` asks for of the hidden layer given `v` `[samples x n_visible]`: `x = beta (v W + c)`. Units other than Bernoulli
-    /// as [`Layer::propagate`] says.
+    /// Whatever `tail` asks for of the hidden layer given `v` `[samples x n_visible]`:
+    /// `x = beta (v W + c)`. Units other than Bernoulli as [`Layer::propagate`] says.
     ///
     /// # Errors
-    /// [`Error::Shape`] where `v` or an output does not fit the machine; those of [`Layer::propagate`].
+    /// [`Error::Shape`] where `v` or an output does not fit the machine; those of
+    /// [`Layer::propagate`].
     pub fn hidden_from_visible(
         &self,
         v: Input<'_>,
@@ -243,7 +256,8 @@ impl Rbm {
         })
     }
 
-    /// Whatever `tail` asks for of the visible layer given `h` `[samples x n_hidden]`: `x = beta (h W' + b)`.
+    /// Whatever `tail` asks for of the visible layer given `h` `[samples x n_hidden]`:
+    /// `x = beta (h W' + b)`.
     ///
     /// # Errors
     /// As [`Self::hidden_from_visible`].
@@ -305,7 +319,8 @@ impl Rbm {
         Ok(out)
     }
 
-    /// `E[h | v]`, of Bernoulli units `P(h = 1 | v) = sigma(beta (v W + c))`, `[samples x n_hidden]`.
+    /// `E[h | v]`, of Bernoulli units `P(h = 1 | v) = sigma(beta (v W + c))`,
+    /// `[samples x n_hidden]`.
     ///
     /// # Errors
     /// As [`Self::input_h_from_v`].
@@ -321,7 +336,8 @@ impl Rbm {
         Ok(out)
     }
 
-    /// `E[v | h]`, of Bernoulli units `P(v = 1 | h) = sigma(beta (h W' + b))`, `[samples x n_visible]`.
+    /// `E[v | h]`, of Bernoulli units `P(v = 1 | h) = sigma(beta (h W' + b))`,
+    /// `[samples x n_visible]`.
     ///
     /// # Errors
     /// As [`Self::input_h_from_v`].
@@ -372,7 +388,8 @@ impl Rbm {
     }
 }
 
-/// `ln((p + q) / (1 - p + q))` with `q` half of `pseudo` over `count`: the log-odds of means with pseudo-examples, half of them on.
+/// `ln((p + q) / (1 - p + q))` with `q` half of `pseudo` over `count`: the log-odds of means with
+/// pseudo-examples, half of them on.
 pub(crate) fn log_odds(mean: &[f64], count: usize, pseudo: f64) -> Vec<f32> {
     let half = 0.5 * pseudo / count.max(1) as f64;
     mean.iter()
@@ -380,7 +397,8 @@ pub(crate) fn log_odds(mean: &[f64], count: usize, pseudo: f64) -> Vec<f32> {
         .collect()
 }
 
-/// `then(what neighbours of `layer` receive of its `states`)`: the states themselves unless a Gaussian unit's variance is not 1.
+/// `then(what neighbours of `layer` receive of its `states`)`: the states themselves unless a
+/// Gaussian unit's variance is not 1.
 pub(super) fn between(
     layer: &Layer,
     states: Input<'_>,

@@ -35,21 +35,25 @@ pub fn even_ladder(count: usize, lowest: f32) -> Vec<f32> {
         .collect()
 }
 
-/// Parallel tempering of an RBM (Swendsen and Wang 1986; for RBMs Desjardins, Courville, Bengio, Vincent and Delalleau 2010): every chain has a
-/// replica at each inverse temperature `1 = beta_0 > beta_1 > ... > beta_K >= 0`. A sweep draws all hidden, then all visible units of every replica
-/// at its own temperature; then neighbours propose to swap their visible states, the pairs (0,1), (2,3), ... in one sweep and (1,2), (3,4), ... in
-/// the next, with the Metropolis ratio of the marginals
+/// Parallel tempering of an RBM (Swendsen and Wang 1986; for RBMs Desjardins, Courville, Bengio,
+/// Vincent and Delalleau 2010): every chain has a replica at each inverse temperature
+/// `1 = beta_0 > beta_1 > ... > beta_K >= 0`. A sweep draws all hidden, then all visible units of
+/// every replica at its own temperature; then neighbours propose to swap their visible states, the
+/// pairs (0,1), (2,3), ... in one sweep and (1,2), (3,4), ... in the next, with the Metropolis
+/// ratio of the marginals
 ///
 /// ```text
-/// f_k(v) = e^(beta_k b.v) prod_j (1 + e^(beta_k (v W + c)_j)),  or with a base b0 (see Self::towards)
+/// f_k(v) = e^(beta_k b.v) prod_j (1 + e^(beta_k (v W + c)_j)), or with a base b0 (Self::towards)
 /// f_k(v) = e^((1 - beta_k) b0.v + beta_k b.v) prod_j (1 + e^(beta_k (v W + c)_j)).
 /// ```
 ///
-/// Hidden states are summed out, which accepts more swaps than the energies of `(v, h)`. Each `f_k` is left alone by both moves, so the
-/// replicas at `beta_0 = 1` sample the model exactly, however bad the ladder. Units of any kind; continuous ones need `beta_K > 0`.
+/// Hidden states are summed out, which accepts more swaps than the energies of `(v, h)`. Each `f_k`
+/// is left alone by both moves, so the replicas at `beta_0 = 1` sample the model exactly, however
+/// bad the ladder. Units of any kind; continuous ones need `beta_K > 0`.
 ///
-/// Draws depend on the seed, the numbers of half sweeps and swap rounds so far, level, chain and pair alone. Cost of a sweep: three products for every
-/// replica, each way one and one for the swaps; one call a temperature. After the first sweep nothing is allocated.
+/// Draws depend on the seed, the numbers of half sweeps and swap rounds so far, level, chain and
+/// pair alone. Cost of a sweep: three products for every replica, each way one and one for the
+/// swaps; one call a temperature. After the first sweep nothing is allocated.
 #[derive(Clone, Debug)]
 pub struct Tempering {
     replicas: Replicas,
@@ -63,7 +67,8 @@ struct Base {
     bias: Vec<f32>,
     /// The visible layer with the biases of one temperature.
     mixed: Layer,
-    /// The visible layer on its own with the biases of the base, and one hidden unit without connections.
+    /// The visible layer on its own with the biases of the base, and one hidden unit without
+    /// connections.
     machine: Rbm,
     /// States of that hidden unit.
     nothing: BitMatrix,
@@ -73,8 +78,9 @@ impl Tempering {
     /// Replicas at `betas`, all of them from the visible states `v`, a chain a row.
     ///
     /// # Errors
-    /// [`Error::Parameter`] unless `betas` falls strictly from 1 to at least 0, above 0 for continuous units; [`Error::Shape`] and
-    /// [`Error::Parameter`] for states that are not the machine's.
+    /// [`Error::Parameter`] unless `betas` falls strictly from 1 to at least 0, above 0 for
+    /// continuous units; [`Error::Shape`] and [`Error::Parameter`] for states that are not the
+    /// machine's.
     pub fn from_visible(
         rbm: &Rbm,
         betas: Vec<f32>,
@@ -90,7 +96,8 @@ impl Tempering {
         Ok(tempering)
     }
 
-    /// Replicas of `chains` chains at `betas` whose visible units are fair coins, as those of [`super::GibbsChain::uniform`].
+    /// Replicas of `chains` chains at `betas` whose visible units are fair coins, as those of
+    /// [`super::GibbsChain::uniform`].
     ///
     /// # Errors
     /// As [`Self::from_visible`].
@@ -109,11 +116,13 @@ impl Tempering {
         })
     }
 
-    /// The same with independent visible units of biases `bias` at `beta = 0` in place of fair coins, such as the log-odds of the data: the way that
-    /// AIS goes, far shorter for a trained machine.
+    /// The same with independent visible units of biases `bias` at `beta = 0` in place of fair
+    /// coins, such as the log-odds of the data: the way that AIS goes, far shorter for a trained
+    /// machine.
     ///
     /// # Errors
-    /// [`Error::Shape`] unless there is a bias for every visible unit; [`Error::Parameter`] for continuous visible units; [`Error::NotFinite`].
+    /// [`Error::Shape`] unless there is a bias for every visible unit; [`Error::Parameter`] for
+    /// continuous visible units; [`Error::NotFinite`].
     pub fn towards(mut self, rbm: &Rbm, bias: &[f32]) -> Result<Self> {
         let layer = rbm.visible();
         if bias.len() != layer.size() {
@@ -138,10 +147,12 @@ impl Tempering {
         Ok(self)
     }
 
-    /// The same with visible units held at given values, at every temperature: replicas at 1 then sample `p(free units | held units)`.
+    /// The same with visible units held at given values, at every temperature: replicas at 1 then
+    /// sample `p(free units | held units)`.
     ///
     /// # Errors
-    /// [`Error::Shape`] unless `clamp` is of this layer and of one row or as many as there are chains.
+    /// [`Error::Shape`] unless `clamp` is of this layer and of one row or as many as there are
+    /// chains.
     pub fn clamped_visible(mut self, clamp: &Clamp) -> Result<Self> {
         self.replicas.hold(clamp)?;
         Ok(self)
@@ -167,7 +178,8 @@ impl Tempering {
         self.replicas.visible_at(level)
     }
 
-    /// Puts the visible states at temperature `level` in place of what is there: a start for each level.
+    /// Puts the visible states at temperature `level` in place of what is there: a start for each
+    /// level.
     ///
     /// # Errors
     /// [`Error::Shape`] and [`Error::Parameter`] for states of another layer or number of chains.
@@ -175,12 +187,14 @@ impl Tempering {
         self.replicas.set_visible(level, v)
     }
 
-    /// A copy of the hidden states at `beta = 1` as they were before the last swaps: with respect to themselves samples of the model.
+    /// A copy of the hidden states at `beta = 1` as they were before the last swaps: with respect
+    /// to themselves samples of the model.
     pub fn hidden(&self) -> States {
         self.replicas.hidden_at(0)
     }
 
-    /// Swaps between temperatures `k` and `k + 1`, for each `k`, since the start or the end of burn-in.
+    /// Swaps between temperatures `k` and `k + 1`, for each `k`, since the start or the end of
+    /// burn-in.
     pub fn swap_rates(&self) -> &[SwapRate] {
         self.replicas.rates()
     }
@@ -200,9 +214,11 @@ impl Tempering {
         })
     }
 
-    /// `sweeps` sweeps that adapt the ladder, after 8, 16, 32, ... sweeps. Both ends stay; the temperatures between are put where the rejection
-    /// rate, summed over the pairs and interpolated linearly between temperatures, has equal shares for all pairs (Syed, Bouchard-Cote, Deligiannidis
-    /// and Doucet 2022). Afterwards the ladder is frozen and swap rates count from zero: samples that are to be the model's come after burn-in.
+    /// `sweeps` sweeps that adapt the ladder, after 8, 16, 32, ... sweeps. Both ends stay; the
+    /// temperatures between are put where the rejection rate, summed over the pairs and
+    /// interpolated linearly between temperatures, has equal shares for all pairs (Syed,
+    /// Bouchard-Cote, Deligiannidis and Doucet 2022). Afterwards the ladder is frozen and swap
+    /// rates count from zero: samples that are to be the model's come after burn-in.
     ///
     /// # Errors
     /// As [`Self::sweep`].
@@ -247,7 +263,8 @@ impl Tempering {
         self.replicas.set_hidden(h);
     }
 
-    /// `h ~ P_k(h | v)` of every replica; and `E[h | v]` at `beta = 1` into `mean` `[chains x n_hidden]`.
+    /// `h ~ P_k(h | v)` of every replica; and `E[h | v]` at `beta = 1` into `mean`
+    /// `[chains x n_hidden]`.
     pub(crate) fn draw_hidden(&mut self, rbm: &Rbm, mean: Option<&mut Matrix>) -> Result<()> {
         let betas = &self.betas;
         self.replicas.draw_hidden(mean, |k| (rbm, betas[k]))
@@ -299,7 +316,8 @@ impl Tempering {
     }
 }
 
-/// Refuses ladders that do not fall strictly from 1 to at least 0, or above 0 where units have no distribution at 0.
+/// Refuses ladders that do not fall strictly from 1 to at least 0, or above 0 where units have no
+/// distribution at 0.
 fn check_ladder(rbm: &Rbm, betas: &[f32]) -> Result<()> {
     let continuous = [rbm.visible(), rbm.hidden()]
         .iter()
@@ -326,8 +344,8 @@ fn check_ladder(rbm: &Rbm, betas: &[f32]) -> Result<()> {
     ))
 }
 
-/// `betas` with the inner ones where the increasing `sums`, given at `betas`, has equal shares between neighbours; unchanged where rounding would
-/// make two of them one.
+/// `betas` with the inner ones where the increasing `sums`, given at `betas`, has equal shares
+/// between neighbours; unchanged where rounding would make two of them one.
 fn equal_shares(betas: &[f32], sums: &[f64]) -> Vec<f32> {
     let last = betas.len() - 1;
     let all = sums[last];
@@ -355,7 +373,8 @@ mod tests {
         assert_eq!(even_ladder(5, 0.0), [1.0, 0.75, 0.5, 0.25, 0.0]);
         assert_eq!(even_ladder(1, 0.0), [1.0]);
         assert_eq!(even_ladder(0, 0.0), [0.0; 0]);
-        // Rejections 0.6 between 1 and 0.5, 0.2 between 0.5 and 0: half of 0.8 is two thirds of the way down the first step.
+        // Rejections 0.6 between 1 and 0.5, 0.2 between 0.5 and 0: half of 0.8 is two thirds of the
+        // way down the first step.
         let out = equal_shares(&[1.0, 0.5, 0.0], &[0.0, 0.6, 0.8]);
         assert!((out[1] - (1.0 - 0.5 * 2.0 / 3.0)).abs() < 1e-6, "{out:?}");
         // Equal shares stay, and so does a ladder that nothing is known about.

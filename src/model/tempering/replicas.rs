@@ -1,4 +1,5 @@
-//! Replicas of chains at several levels, temperatures or models: how they move, and how neighbouring levels change places.
+//! Replicas of chains at several levels, temperatures or models: how they move, and how
+//! neighbouring levels change places.
 
 use crate::{
     error::{Error, Result},
@@ -28,8 +29,9 @@ impl SwapRate {
     }
 }
 
-/// The states of `chains` chains at each of `levels` levels: level `k` has rows `k chains ..`. Draws depend on the seed, the numbers of half sweeps
-/// and swap rounds so far, level, chain and pair alone.
+/// The states of `chains` chains at each of `levels` levels: level `k` has rows `k chains ..`.
+/// Draws depend on the seed, the numbers of half sweeps and swap rounds so far, level, chain and
+/// pair alone.
 #[derive(Clone, Debug)]
 pub(super) struct Replicas {
     v: States,
@@ -126,7 +128,8 @@ impl Replicas {
         Ok(())
     }
 
-    /// Holds visible units of each chain at given values, at every level: swaps of chains then leave them where they are.
+    /// Holds visible units of each chain at given values, at every level: swaps of chains then
+    /// leave them where they are.
     pub(super) fn hold(&mut self, clamp: &Clamp) -> Result<()> {
         clamp.check_fits(&self.visible_at(0))?;
         self.clamp = Some(clamp.repeated(self.levels));
@@ -154,7 +157,8 @@ impl Replicas {
         self.rounds = rounds;
     }
 
-    /// The levels `of` in place of all, whose chains go with them; in new memory. Swap rates count from zero.
+    /// The levels `of` in place of all, whose chains go with them; in new memory. Swap rates count
+    /// from zero.
     pub(super) fn rearrange(&mut self, of: &[usize]) {
         let n = self.chains;
         for states in [&mut self.v, &mut self.h] {
@@ -175,8 +179,8 @@ impl Replicas {
         self.rates = vec![SwapRate::default(); of.len() - 1];
     }
 
-    /// `h ~ P_k(h | v)` of every replica, by the machine and the inverse temperature of each level; and `E[h | v]` at level 0 into `mean`
-    /// `[chains x n_hidden]`.
+    /// `h ~ P_k(h | v)` of every replica, by the machine and the inverse temperature of each level;
+    /// and `E[h | v]` at level 0 into `mean` `[chains x n_hidden]`.
     pub(super) fn draw_hidden<'m>(
         &mut self,
         mut mean: Option<&mut Matrix>,
@@ -197,7 +201,8 @@ impl Replicas {
         Ok(())
     }
 
-    /// `v ~ P_k(v | h)` of every replica: `draw(k, h, tail, buffers)` does so for a level, at the inverse temperature that it gives `tail`.
+    /// `v ~ P_k(v | h)` of every replica: `draw(k, h, tail, buffers)` does so for a level, at the
+    /// inverse temperature that it gives `tail`.
     pub(super) fn draw_visible(
         &mut self,
         mut draw: impl FnMut(usize, Input<'_>, Tail<'_>, &mut Propagation) -> Result<()>,
@@ -213,10 +218,12 @@ impl Replicas {
         Ok(())
     }
 
-    /// A round of proposals to swap the visible states of levels `k` and `k + 1` for every other pair, from pair 0 or 1 on as the round is even or
-    /// odd. Accepted with probability `min(1, f_k(v') f_{k+1}(v) / (f_k(v) f_{k+1}(v')))` where `v` is at level `k` and `v'` at `k + 1`: `f` are
-    /// marginals, so hidden states are no part of it and must be drawn anew before they are used with these visible ones.
-    /// `score(k, v, out, buffers)` writes `ln f_k - ln f_{k+1}` of each row of `v`, up to a constant.
+    /// A round of proposals to swap the visible states of levels `k` and `k + 1` for every other
+    /// pair, from pair 0 or 1 on as the round is even or odd. Accepted with probability
+    /// `min(1, f_k(v') f_{k+1}(v) / (f_k(v) f_{k+1}(v')))` where `v` is at level `k` and `v'` at
+    /// `k + 1`: `f` are marginals, so hidden states are no part of it and must be drawn anew before
+    /// they are used with these visible ones. `score(k, v, out, buffers)` writes
+    /// `ln f_k - ln f_{k+1}` of each row of `v`, up to a constant.
     pub(super) fn swap(
         &mut self,
         mut score: impl FnMut(usize, Input<'_>, &mut [f64], &mut Propagation) -> Result<()>,

@@ -13,20 +13,26 @@ use crate::{
 /// Rows whose energies one task sums, at least.
 const ROWS_A_TASK: usize = 16;
 
-/// Trajectory parallel tempering (Bereux, Decelle, Furtlehner, Rosset and Seoane, Fast training and sampling of restricted Boltzmann machines, 2024):
-/// every chain has a replica at each of the models that were saved while one was trained. A sweep is one of block Gibbs at every model; then neighbours in
-/// time propose to swap their visible states, even and odd pairs in turn, accepted with
+/// Trajectory parallel tempering (Bereux, Decelle, Furtlehner, Rosset and Seoane, Fast training and
+/// sampling of restricted Boltzmann machines, 2024): every chain has a replica at each of the
+/// models that were saved while one was trained. A sweep is one of block Gibbs at every model; then
+/// neighbours in time propose to swap their visible states, even and odd pairs in turn, accepted
+/// with
 ///
 /// ```text
-/// min(1, p_t(v') p_s(v) / (p_t(v) p_s(v'))) = min(1, e^(F_t(v) - F_t(v') + F_s(v') - F_s(v))),    p(v) = e^-F(v) / Z:
+/// min(1, p_t(v') p_s(v) / (p_t(v) p_s(v')))
+///     = min(1, e^(F_t(v) - F_t(v') + F_s(v') - F_s(v))),    p(v) = e^-F(v) / Z:
 /// ```
 ///
-/// no `Z` is needed, and each model's distribution is left alone, so the replicas at the last model sample it exactly. Where modes split one after another
-/// while a machine learns, neighbours overlap and a path leads from the first model, which mixes at once, to the last; temperatures often have a
-/// discontinuous transition in between. The oldest level has no connections: its sweep is an independent draw.
+/// no `Z` is needed, and each model's distribution is left alone, so the replicas at the last model
+/// sample it exactly. Where modes split one after another while a machine learns, neighbours
+/// overlap and a path leads from the first model, which mixes at once, to the last; temperatures
+/// often have a discontinuous transition in between. The oldest level has no connections: its sweep
+/// is an independent draw.
 ///
-/// Draws depend on the seed, the number of sweeps so far, level, chain and pair alone. Cost of a sweep: four products for every replica, two of them
-/// for the swaps. After the first sweep nothing is allocated.
+/// Draws depend on the seed, the number of sweeps so far, level, chain and pair alone. Cost of a
+/// sweep: four products for every replica, two of them for the swaps. After the first sweep nothing
+/// is allocated.
 #[derive(Clone, Debug)]
 pub struct Trajectory {
     /// The last first.
@@ -35,11 +41,13 @@ pub struct Trajectory {
 }
 
 impl Trajectory {
-    /// Replicas of `chains` chains at each of `models`, in the order of training; the last is the one to be sampled. If the first has connections, the same
-    /// without them is put before it. All replicas start from draws of the first.
+    /// Replicas of `chains` chains at each of `models`, in the order of training; the last is the
+    /// one to be sampled. If the first has connections, the same without them is put before it. All
+    /// replicas start from draws of the first.
     ///
     /// # Errors
-    /// [`Error::Parameter`] without models or chains and for models of different units, [`Error::NotFinite`] and those of [`Rbm::check`].
+    /// [`Error::Parameter`] without models or chains and for models of different units,
+    /// [`Error::NotFinite`] and those of [`Rbm::check`].
     pub fn new(models: Vec<Rbm>, chains: usize, seed: u64) -> Result<Self> {
         let mut models = models;
         models.reverse();
@@ -71,10 +79,12 @@ impl Trajectory {
         })
     }
 
-    /// The same with visible units held at given values, at every model: replicas at the last one then sample its `p(free units | held units)`.
+    /// The same with visible units held at given values, at every model: replicas at the last one
+    /// then sample its `p(free units | held units)`.
     ///
     /// # Errors
-    /// [`Error::Shape`] unless `clamp` is of this layer and of one row or as many as there are chains.
+    /// [`Error::Shape`] unless `clamp` is of this layer and of one row or as many as there are
+    /// chains.
     pub fn clamped_visible(mut self, clamp: &Clamp) -> Result<Self> {
         self.rungs.replicas.hold(clamp)?;
         Ok(self)
@@ -100,7 +110,8 @@ impl Trajectory {
         self.rungs.replicas.visible_at(level)
     }
 
-    /// Puts the visible states at `models()[level]` in place of what is there: a start for each level.
+    /// Puts the visible states at `models()[level]` in place of what is there: a start for each
+    /// level.
     ///
     /// # Errors
     /// [`Error::Shape`] and [`Error::Parameter`] for states of another layer or number of chains.
@@ -176,7 +187,8 @@ impl Rungs {
         }
     }
 
-    /// Replicas of `chains` chains at each of `levels` models like `rbm`, all of them from the visible states `v`, a chain a row.
+    /// Replicas of `chains` chains at each of `levels` models like `rbm`, all of them from the
+    /// visible states `v`, a chain a row.
     pub(crate) fn from_visible(rbm: &Rbm, levels: usize, v: &States, seed: u64) -> Result<Self> {
         let mut replicas = Replicas::new(rbm, levels, v.rows(), seed)?;
         for level in 0..levels {
@@ -220,7 +232,8 @@ impl Rungs {
         self.replicas.reset_rates();
     }
 
-    /// `h ~ P_k(h | v)` of every replica; and `E[h | v]` at the last model into `mean` `[chains x n_hidden]`.
+    /// `h ~ P_k(h | v)` of every replica; and `E[h | v]` at the last model into `mean`
+    /// `[chains x n_hidden]`.
     pub(crate) fn draw_hidden(
         &mut self,
         models: Models<'_>,

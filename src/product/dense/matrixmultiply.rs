@@ -4,7 +4,8 @@ use super::operand::Operand;
 
 /// `C += alpha A B`; bounds are checked by the caller.
 pub(super) fn multiply(alpha: f32, a: Operand<'_>, b: Operand<'_>, c: &mut [f32], stride: usize) {
-    // SAFETY: the caller has checked that operands and C lie inside their slices; C is borrowed exclusively.
+    // SAFETY: the caller has checked that operands and C lie inside their slices; C is borrowed
+    // exclusively.
     unsafe {
         matrixmultiply::sgemm(
             a.rows,

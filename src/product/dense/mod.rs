@@ -18,7 +18,8 @@ use std::{fmt, str::FromStr};
 /// Who computes a dense product.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Provider {
-    /// Our own kernel over [`crate::simd`]: packs into reused scratch, so a training step allocates nothing.
+    /// Our own kernel over [`crate::simd`]: packs into reused scratch, so a training step allocates
+    /// nothing.
     Native,
     /// The crate `matrixmultiply`, which allocates its packing buffers anew in each call.
     MatrixMultiply,
@@ -87,8 +88,8 @@ impl FromStr for Provider {
 static PROVIDER: Choice<Provider> = Choice::new();
 
 /// The provider in use in this process: what [`set_provider`] chose last, else that of
-/// [`Provider::from_environment`], else (a value that [`crate::environment::check`] refuses) the native
-/// one.
+/// [`Provider::from_environment`], else (a value that [`crate::environment::check`] refuses) the
+/// native one.
 pub fn provider() -> Provider {
     PROVIDER.get()
 }
@@ -101,8 +102,8 @@ pub fn set_provider(provider: Provider) {
     PROVIDER.set(provider)
 }
 
-/// `C += alpha A B`, with C row-major in `c`, rows `stride` apart. Sums run over `k` in order within blocks of fixed
-/// size, so an element does not depend on the tile that it is computed in.
+/// `C += alpha A B`, with C row-major in `c`, rows `stride` apart. Sums run over `k` in order
+/// within blocks of fixed size, so an element does not depend on the tile that it is computed in.
 pub(crate) fn multiply(
     provider: Provider,
     alpha: f32,
@@ -126,7 +127,8 @@ pub(crate) fn multiply(
     }
 }
 
-/// `C += A B` by `provider` on one thread; all three row-major without padding. For benchmarks and tests.
+/// `C += A B` by `provider` on one thread; all three row-major without padding. For benchmarks and
+/// tests.
 ///
 /// # Panics
 /// Unless `a` is `[m x k]`, `b` `[k x n]` and `c` `[m x n]`.

@@ -1,13 +1,15 @@
-//! The native dense product: one strip of B packed at a time, A broadcast from where it lies, C in registers.
+//! The native dense product: one strip of B packed at a time, A broadcast from where it lies, C in
+//! registers.
 //!
 //! ```text
-//! for block of K_BLOCK rows of B                      (B's strip stays in L1)
-//!   for strip of 2 vectors of columns                 pack: [k][2 vectors], transposing if B is column-major
-//!     for block of GEMM_ROWS rows of A                micro: rows x 2 accumulators, one pass over k
+//! for block of K_BLOCK rows of B           (B's strip stays in L1)
+//!   for strip of 2 vectors of columns      pack: [k][2 vectors], transposing a column-major B
+//!     for block of GEMM_ROWS rows of A     micro: rows x 2 accumulators, one pass over k
 //! ```
 //!
-//! After G. Goto and R. van de Geijn, Anatomy of high-performance matrix multiplication, ACM TOMS 34(3), 2008, without the packing of A:
-//! states are few rows, and a broadcast reads a float from any stride.
+//! After G. Goto and R. van de Geijn, Anatomy of high-performance matrix multiplication, ACM TOMS
+//! 34(3), 2008, without the packing of A: states are few rows, and a broadcast reads a float from
+//! any stride.
 
 use super::operand::Operand;
 use crate::{
@@ -146,7 +148,8 @@ fn pack<S: Simd>(
                 for k in (0..square_depth).step_by(S::LANES) {
                     let from = &b.data[at(k, j)..];
                     assert!(from.len() >= (S::LANES - 1) * b.column_stride + S::LANES);
-                    // SAFETY: the assert covers the LANES rows read; the strip holds LANES rows of `width` from k.
+                    // SAFETY: the assert covers the LANES rows read; the strip holds LANES rows of
+                    // `width` from k.
                     unsafe {
                         s.transpose(
                             from.as_ptr(),
@@ -200,7 +203,8 @@ impl Tile<'_> {
         assert!(self.c.len() >= (M - 1) * self.stride + self.columns && self.columns <= width);
         let mut sum = [[s.splat(0.0); 2]; M];
         for k in 0..self.depth {
-            // SAFETY: the strip holds `depth` rows of two vectors; row m < M and column k < depth exist in A.
+            // SAFETY: the strip holds `depth` rows of two vectors; row m < M and column k < depth
+            // exist in A.
             unsafe {
                 let b = self.b.as_ptr().add(k * width);
                 let b = [s.load_ptr(b), s.load_ptr(b.add(S::LANES))];

@@ -1,10 +1,12 @@
-//! The kernels: tables built from sums of pairs, the loop of permutations, sums turned back to rows.
+//! The kernels: tables built from sums of pairs, the loop of permutations, sums turned back to
+//! rows.
 
 use super::{BLOCK, GROUP, GROUPS, LANES, OUTPUTS, PACKED, WIDTH};
 use core::arch::{asm, x86_64::*};
 
-/// A slab in the form that tables are built from. Of each group of inputs a, b, c, d, e and each output:
-/// the four sums of a and b, those of c and d, and e twice. Outputs stand in the order of interleaving 128-bit lanes: see `place`.
+/// A slab in the form that tables are built from. Of each group of inputs a, b, c, d, e and each
+/// output: the four sums of a and b, those of c and d, and e twice. Outputs stand in the order of
+/// interleaving 128-bit lanes: see `place`.
 #[derive(Clone, Debug)]
 pub(super) struct Spread {
     ab: [[u64; WIDTH]; GROUPS],
@@ -26,12 +28,14 @@ impl Default for Spread {
     }
 }
 
-/// Where output `j` stands among the 64-bit sums: vector `j % 8 / 2`, 128-bit lane `j / 8`, half `j % 2`.
+/// Where output `j` stands among the 64-bit sums: vector `j % 8 / 2`, 128-bit lane `j / 8`, half
+/// `j % 2`.
 const fn place_sums(j: usize) -> usize {
     j % 8 / 2 * 8 + j / 8 * 2 + j % 2
 }
 
-/// Where output `j` stands among the 32-bit pairs: vector `j % 8 / 4`, 128-bit lane `j / 8`, quarter `j % 4`.
+/// Where output `j` stands among the 32-bit pairs: vector `j % 8 / 4`, 128-bit lane `j / 8`,
+/// quarter `j % 4`.
 const fn place_pairs(j: usize) -> usize {
     j % 8 / 4 * 16 + j / 8 * 4 + j % 4
 }
@@ -43,7 +47,8 @@ impl Spread {
     pub(super) unsafe fn fill(&mut self, slab: &[i16], groups: usize, step: f32) {
         self.groups = groups;
         self.step = step;
-        // SAFETY: rows below BLOCK lie in the slab; the stores fill one row of 32 words of 64 or 32 bits.
+        // SAFETY: rows below BLOCK lie in the slab; the stores fill one row of 32 words of 64 or 32
+        // bits.
         unsafe {
             let zero = _mm512_setzero_si512();
             for group in 0..groups {
@@ -126,10 +131,12 @@ impl Tables {
         }
     }
 
-    /// Adds `step *` the looked-up sums to `sums` `[OUTPUTS][rows]`; `indices` are `[triple][stride]`.
+    /// Adds `step *` the looked-up sums to `sums` `[OUTPUTS][rows]`; `indices` are
+    /// `[triple][stride]`.
     ///
     /// # Safety
-    /// The CPU must have AVX-512 F and BW; rows are a multiple of `LANES` for which there are indices.
+    /// The CPU must have AVX-512 F and BW; rows are a multiple of `LANES` for which there are
+    /// indices.
     #[target_feature(enable = "avx512f,avx512bw")]
     pub(super) unsafe fn add(
         &self,
@@ -210,8 +217,9 @@ impl Tables {
         }
     }
 
-    /// Whole triples for four vectors of rows: the inner loop, in assembler because compilers spill its registers and make shifts,
-    /// which wait for the same ports as permutations, of its multiplications.
+    /// Whole triples for four vectors of rows: the inner loop, in assembler because compilers spill
+    /// its registers and make shifts, which wait for the same ports as permutations, of its
+    /// multiplications.
     #[expect(
         clippy::too_many_lines,
         reason = "one loop, whose registers are named once for all its instructions"
@@ -361,7 +369,8 @@ impl Tables {
     }
 }
 
-/// 4 x 4 transposes: lane `l` (128 bits) of vector `c` holds elements `4 l + c` of the four vectors.
+/// 4 x 4 transposes: lane `l` (128 bits) of vector `c` holds elements `4 l + c` of the four
+/// vectors.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw")]
 fn turn(x: [__m512; 4]) -> [__m512; 4] {

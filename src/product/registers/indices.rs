@@ -9,7 +9,8 @@ use crate::{
     threads::{in_pool, prelude::*},
 };
 
-/// The bits of a layer's states as indices of tables: `[block of 128 inputs][triple of groups][rows, padded to vectors]`.
+/// The bits of a layer's states as indices of tables: `[block of 128 inputs][triple of
+/// groups][rows, padded to vectors]`.
 #[derive(Clone, Debug)]
 pub(in crate::product) struct Indices {
     pub(super) words: Aligned<u16>,
@@ -55,7 +56,8 @@ impl Indices {
         }
     }
 
-    /// The same with samples as inputs and units as rows: the bits of each phase transposed. Chunks of units run in parallel.
+    /// The same with samples as inputs and units as rows: the bits of each phase transposed. Chunks
+    /// of units run in parallel.
     pub(in crate::product) fn fill_transposed<'x>(
         &mut self,
         units: usize,

@@ -1,9 +1,11 @@
-//! Look-ups in registers, for many rows on AVX-512: a table of the 32 sums of five weights is one register, and `vpermw` answers 32 rows
-//! at once. The same integers, and the same order of f32 sums, as the tables in memory of [`super::lookup`]: bit for bit the same products.
+//! Look-ups in registers, for many rows on AVX-512: a table of the 32 sums of five weights is one
+//! register, and `vpermw` answers 32 rows at once. The same integers, and the same order of f32
+//! sums, as the tables in memory of [`super::lookup`]: bit for bit the same products.
 //!
-//! Lanes are rows, so products come unit by unit and are turned back in fours. Tables of four outputs over a block of inputs are built
-//! once and meet all rows; sixteen sums (four vectors of rows, four outputs) stay in registers over the block. Building costs some two
-//! look-ups a table, turning some half of one an output: worth it from [`FEWEST_ROWS`] rows on.
+//! Lanes are rows, so products come unit by unit and are turned back in fours. Tables of four
+//! outputs over a block of inputs are built once and meet all rows; sixteen sums (four vectors of
+//! rows, four outputs) stay in registers over the block. Building costs some two look-ups a table,
+//! turning some half of one an output: worth it from [`FEWEST_ROWS`] rows on.
 
 #[cfg(target_arch = "x86_64")]
 mod avx512;
@@ -89,8 +91,9 @@ pub(super) struct Tile<'a, F> {
 }
 
 impl<'s, F: Fn(usize, usize) -> Slab<'s>> Tile<'_, F> {
-    /// Computes the tile with AVX-512 and calls `then(output, sums)` for every fourth output, with the sums of it and the next three
-    /// `[OUTPUTS][rows, padded to vectors of 32]`; of each 32 rows, the 16 even ones come first, as 16-bit lanes widen.
+    /// Computes the tile with AVX-512 and calls `then(output, sums)` for every fourth output, with
+    /// the sums of it and the next three `[OUTPUTS][rows, padded to vectors of 32]`; of each 32
+    /// rows, the 16 even ones come first, as 16-bit lanes widen.
     #[cfg(target_arch = "x86_64")]
     fn for_each_quad(self, scratch: &mut Scratch, mut then: impl FnMut(usize, &[f32])) {
         let (rows, blocks) = (self.rows.len(), self.indices.blocks);
@@ -130,7 +133,8 @@ impl<'s, F: Fn(usize, usize) -> Slab<'s>> Tile<'_, F> {
         }
     }
 
-    /// Writes the products, rows `stride` apart, up to the next multiple of `WIDTH` beyond the outputs.
+    /// Writes the products, rows `stride` apart, up to the next multiple of `WIDTH` beyond the
+    /// outputs.
     #[cfg(target_arch = "x86_64")]
     pub(super) fn write(self, product: &mut [f32], stride: usize, scratch: &mut Scratch) {
         let rows = self.rows.len();
@@ -138,12 +142,14 @@ impl<'s, F: Fn(usize, usize) -> Slab<'s>> Tile<'_, F> {
         assert!(width <= stride && product.len() >= rows.saturating_sub(1) * stride + width);
         self.for_each_quad(scratch, |output, sums| {
             let to = product[output..].as_mut_ptr();
-            // SAFETY: `for_each_quad` calls this where the CPU has AVX-512, and the assert covers the products.
+            // SAFETY: `for_each_quad` calls this where the CPU has AVX-512, and the assert covers
+            // the products.
             unsafe { avx512::turn_out(sums, to, stride, rows) };
         });
     }
 
-    /// Draws bits that are one with probability `sigma(beta (sum + bias))`: the words of up to 64 outputs, a row each.
+    /// Draws bits that are one with probability `sigma(beta (sum + bias))`: the words of up to 64
+    /// outputs, a row each.
     #[cfg(target_arch = "x86_64")]
     pub(super) fn sample(
         self,

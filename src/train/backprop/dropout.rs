@@ -1,7 +1,9 @@
-//! Dropout: units that are left out of an update (Hinton, Srivastava, Krizhevsky, Sutskever and Salakhutdinov 2012).
+//! Dropout: units that are left out of an update (Hinton, Srivastava, Krizhevsky, Sutskever and
+//! Salakhutdinov 2012).
 //!
-//! A unit stays with probability `q`, and what stays is divided by `q`: a layer's inputs have the expectation that they have without dropout, so the network
-//! measures and goes on without a change of its weights.
+//! A unit stays with probability `q`, and what stays is divided by `q`: a layer's inputs have the
+//! expectation that they have without dropout, so the network measures and goes on without a change
+//! of its weights.
 
 use super::BackpropOptions;
 use crate::{

@@ -7,9 +7,12 @@
 //! |d(x)| <= CURVATURE |d(0)|            near enough to a minimum along the line
 //! ```
 //!
-//! `low` is the best step so far of enough decrease whose slope still leads down; `high` is a step beyond which an acceptable one need not lie, once there is one. Without `high` the
-//! next step goes outwards, to the minimum of the cubic through the last two steps; with it, to the minimum of a polynomial between both. Each is kept away from the ends
-//! (Nocedal and Wright, Numerical Optimization, 2006, sections 3.4 and 3.5; limits and constants after C. E. Rasmussen's `minimize`).
+//! `low` is the best step so far of enough decrease whose slope still leads down; `high` is a step
+//! beyond which an acceptable one need not lie, once there is one. Without `high` the next step
+//! goes outwards, to the minimum of the cubic through the last two steps; with it, to the minimum
+//! of a polynomial between both. Each is kept away from the ends (Nocedal and Wright, Numerical
+//! Optimization, 2006, sections 3.4 and 3.5; limits and constants after C. E. Rasmussen's
+//! `minimize`).
 
 use crate::error::Result;
 
@@ -50,7 +53,8 @@ impl Point {
     }
 }
 
-/// The minimum of the cubic of two points and their slopes (Nocedal and Wright, equation 3.59); not finite if it has none.
+/// The minimum of the cubic of two points and their slopes (Nocedal and Wright, equation 3.59); not
+/// finite if it has none.
 fn cubic(a: Point, b: Point) -> f64 {
     let d1 = a.slope + b.slope - 3.0 * (a.f - b.f) / (a.x - b.x);
     let d2 = (b.x - a.x).signum() * (d1 * d1 - a.slope * b.slope).sqrt();
@@ -63,8 +67,9 @@ fn quadratic(a: Point, b: Point) -> f64 {
     a.x - 0.5 * a.slope * width * width / (b.f - a.f - a.slope * width)
 }
 
-/// Searches from `f(0)` with slope `slope < 0`, the first step being `first > 0`. `evaluate(x)` gives `f(x)` and `f'(x)`, and is last called for the step that is returned,
-/// unless that is 0. Values that are not finite count as too far.
+/// Searches from `f(0)` with slope `slope < 0`, the first step being `first > 0`. `evaluate(x)`
+/// gives `f(x)` and `f'(x)`, and is last called for the step that is returned, unless that is 0.
+/// Values that are not finite count as too far.
 pub(super) fn line_search(
     f: f64,
     slope: f64,
@@ -166,7 +171,8 @@ mod tests {
         // Twenty evaluations, three times as far each, leave some to interpolate.
         for exponent in -6..8 {
             let first = 10.0_f64.powi(exponent);
-            // A parabola, a function that rises steeply, one with many minima, one that is flat far out.
+            // A parabola, a function that rises steeply, one with many minima, one that is flat far
+            // out.
             for f in [
                 |x: f64| ((x - 3.0).powi(2), 2.0 * (x - 3.0)),
                 |x: f64| (x.exp() - 5.0 * x, x.exp() - 5.0),
@@ -188,7 +194,8 @@ mod tests {
 
     #[test]
     fn a_parabola_takes_two_or_three_evaluations() {
-        // The polynomials are exact, so the first interpolation hits the minimum wherever margins and limits let it.
+        // The polynomials are exact, so the first interpolation hits the minimum wherever margins
+        // and limits let it.
         let found = search(5.0, |x| ((x - 3.0).powi(2), 2.0 * (x - 3.0)));
         assert!(
             (found.x - 3.0).abs() < 1e-9 && found.evaluations == 2,

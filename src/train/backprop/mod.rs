@@ -1,7 +1,8 @@
 //! Fine-tuning by backpropagation: the run over minibatches.
 //!
 //! ```text
-//! minibatch -> pass forwards -> loss -> pass backwards -> steps of a rule, fused with the gradient's products | conjugate gradients
+//! minibatch -> pass forwards -> loss -> pass backwards
+//!           -> steps of a rule, fused with the gradient's products | conjugate gradients
 //! ```
 
 mod conjugate;
@@ -34,7 +35,8 @@ use std::{borrow::Cow, ops::Range};
 /// data themselves.
 ///
 /// ```
-/// # use harmonium::{Rbm, dataset, model::{Dbn, Network}, train::{Backprop, BackpropOptions, Learning}};
+/// # use harmonium::{Rbm, dataset, model::{Dbn, Network}};
+/// # use harmonium::train::{Backprop, BackpropOptions, Learning};
 /// let data = dataset::bars_and_stripes(3);
 /// let top = Rbm::bernoulli(9, 8).initialized_from(&data, 1)?;
 /// let dbn = Dbn::bernoulli(&[9, 8])?.with_top(top)?;
@@ -210,7 +212,8 @@ impl BackpropLearner {
         self.loss = pass.loss(network, target) / x.rows() as f64;
         self.evaluations += 1;
         if learned.start > 0 && !rates.rule.is_adaptive() {
-            // Rates that suit all layers together can be far beyond what the output layer alone bears.
+            // Rates that suit all layers together can be far beyond what the output layer alone
+            // bears.
             let most = 1.0 / pass.output_curvature(network, x);
             rates.learning_rate = rates.learning_rate.min(most as f32);
         }

@@ -15,9 +15,10 @@ use serde::{Deserialize, Serialize};
 pub enum Descent {
     /// One step by a rule: with momentum, stochastic gradient descent.
     Steps(Rule),
-    /// Nonlinear conjugate gradients on the minibatch at hand, started anew for each (Hinton and Salakhutdinov 2006): directions of Polak and Ribiere, line
-    /// searches by interpolation to the conditions of Wolfe and Powell. Wants minibatches of a thousand examples or so; takes no learning rate, momentum
-    /// or dropout.
+    /// Nonlinear conjugate gradients on the minibatch at hand, started anew for each (Hinton and
+    /// Salakhutdinov 2006): directions of Polak and Ribiere, line searches by interpolation to the
+    /// conditions of Wolfe and Powell. Wants minibatches of a thousand examples or so; takes no
+    /// learning rate, momentum or dropout.
     ConjugateGradients {
         /// Line searches a minibatch, 3 in the paper.
         line_searches: usize,
@@ -35,10 +36,10 @@ pub struct BackpropOptions {
     /// How the parameters move.
     pub descent: Descent,
     /// First of the epochs, in which the output layer learns alone. Steps that are not adaptive
-    /// then take at most the rate `1 / (f (1 + mean |x|^2))`, where the mean is over the minibatch's
-    /// values `x` of the layer below, and `f` is 1/2 for a softmax output, 1/4 for a logistic, 1
-    /// for a linear one: the inverse of a bound on the curvature, up to which gradient descent
-    /// falls.
+    /// then take at most the rate `1 / (f (1 + mean |x|^2))`, where the mean is over the
+    /// minibatch's values `x` of the layer below, and `f` is 1/2 for a softmax output, 1/4 for a
+    /// logistic, 1 for a linear one: the inverse of a bound on the curvature, up to which gradient
+    /// descent falls.
     pub output_epochs: usize,
     /// Probability that an input is left out of an update (Hinton et al. 2012); what stays is
     /// divided by the probability to stay.
@@ -50,7 +51,8 @@ pub struct BackpropOptions {
 stored_flat!(BackpropOptions);
 
 impl Default for BackpropOptions {
-    /// Stochastic gradient descent: 30 epochs of minibatches of 100, rate 0.1 falling to 0, momentum 0.9, no decay, no dropout.
+    /// Stochastic gradient descent: 30 epochs of minibatches of 100, rate 0.1 falling to 0,
+    /// momentum 0.9, no decay, no dropout.
     fn default() -> Self {
         Self {
             learning: Learning {
@@ -68,8 +70,9 @@ impl Default for BackpropOptions {
 }
 
 impl BackpropOptions {
-    /// The published fine-tuning by conjugate gradients (Hinton and Salakhutdinov 2006): 3 line searches on minibatches of 1000, 37 epochs, the first
-    /// 5 of which train the output layer alone.
+    /// The published fine-tuning by conjugate gradients (Hinton and Salakhutdinov 2006): 3 line
+    /// searches on minibatches of 1000, 37 epochs, the first 5 of which train the output layer
+    /// alone.
     pub fn conjugate_gradients() -> Self {
         Self {
             learning: Learning {
@@ -83,8 +86,8 @@ impl BackpropOptions {
         }
     }
 
-    /// Steps with dropout (Hinton et al. 2012) from a pretrained network: a fifth of the inputs and half of the hidden units left out, 100 epochs at a rate
-    /// from 0.2 down to 0.
+    /// Steps with dropout (Hinton et al. 2012) from a pretrained network: a fifth of the inputs and
+    /// half of the hidden units left out, 100 epochs at a rate from 0.2 down to 0.
     pub fn with_dropout() -> Self {
         Self {
             learning: Learning {

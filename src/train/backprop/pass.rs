@@ -1,14 +1,16 @@
 //! One minibatch forwards and backwards.
 //!
 //! ```text
-//! forwards   x_{l+1} = f(x_l W_l + b_{l+1})                 one fused product a layer, dropout in place
-//! loss       d_L = t - x_L                                  for every output: softmax, logistic, linear have their own loss
-//! backwards  d_l = (d_{l+1} W_l') f'(x_l)                   one product a layer
+//! forwards   x_{l+1} = f(x_l W_l + b_{l+1})      one fused product a layer, dropout in place
+//! loss       d_L = t - x_L                       for every output; each has its own loss
+//! backwards  d_l = (d_{l+1} W_l') f'(x_l)        one product a layer
 //! gradient   -dW_l = x_l' d_{l+1} / n,  -db_l = mean d_l    by the caller, as statistics
 //! ```
 //!
-//! Loss of a sample: `-ln p(y | x)` of a softmax output, `-sum t ln x_L + (1 - t) ln(1 - x_L)` of a logistic one, `|t - x_L|^2 / 2` of a linear one; targets of the last two
-//! are the data. Each is the negative log-likelihood of its units (up to a constant), so all have the same `d_L` (Bishop 2006, section 5.3).
+//! Loss of a sample: `-ln p(y | x)` of a softmax output, `-sum t ln x_L + (1 - t) ln(1 - x_L)` of a
+//! logistic one, `|t - x_L|^2 / 2` of a linear one; targets of the last two are the data. Each is
+//! the negative log-likelihood of its units (up to a constant), so all have the same `d_L` (Bishop
+//! 2006, section 5.3).
 
 use super::dropout::Dropout;
 use crate::{
@@ -24,7 +26,8 @@ use crate::{
 /// Rows of a task of what is done beside products.
 const ROWS: usize = 8;
 
-/// Buffers of the two directions; layers are numbered from the input, 0, which has none of its own unless some of it is dropped.
+/// Buffers of the two directions; layers are numbered from the input, 0, which has none of its own
+/// unless some of it is dropped.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Pass {
     /// Values of each layer, of hidden ones after dropout.
@@ -73,8 +76,10 @@ impl Pass {
         }
     }
 
-    /// Layers `first ..= last`, given the data `x` or what an earlier call left in layer `first - 1`; of the output layer, its inputs and what its loss needs.
-    /// Products are exact to f32, also those of bits: tables for look-ups would have to be made anew in every update, which takes longer than they save.
+    /// Layers `first ..= last`, given the data `x` or what an earlier call left in layer
+    /// `first - 1`; of the output layer, its inputs and what its loss needs. Products are exact to
+    /// f32, also those of bits: tables for look-ups would have to be made anew in every update,
+    /// which takes longer than they save.
     pub(super) fn forward(
         &mut self,
         network: &Network,
@@ -198,7 +203,8 @@ impl Pass {
         Ok(())
     }
 
-    /// The values of layer `l` that the layer above got; of layer 0, `x` unless some of it was dropped.
+    /// The values of layer `l` that the layer above got; of layer 0, `x` unless some of it was
+    /// dropped.
     pub(super) fn sent<'a>(&'a self, l: usize, x: Input<'a>) -> Input<'a> {
         match l {
             0 if !self.dropped => x,
@@ -206,9 +212,11 @@ impl Pass {
         }
     }
 
-    /// A bound on the curvature of the mean loss along the parameters of the output layer, for this minibatch: `f (1 + mean |x|^2)` with the values `x` that the
-    /// layer gets (1 for its bias) and the largest slope `f` of its means, `1/2` of a softmax layer (its `diag(p) - p p'`), `1/4` of logistic units, 1 of linear ones.
-    /// It is the trace of the values' second moments, which bounds their largest eigenvalue.
+    /// A bound on the curvature of the mean loss along the parameters of the output layer, for this
+    /// minibatch: `f (1 + mean |x|^2)` with the values `x` that the layer gets (1 for its bias) and
+    /// the largest slope `f` of its means, `1/2` of a softmax layer (its `diag(p) - p p'`), `1/4`
+    /// of logistic units, 1 of linear ones. It is the trace of the values' second moments, which
+    /// bounds their largest eigenvalue.
     pub(super) fn output_curvature(&self, network: &Network, x: Input<'_>) -> f64 {
         let last = network.n_layers() - 1;
         let slope = match network.activation(last) {
@@ -243,7 +251,8 @@ fn of_class(y: usize, row: &mut [f32]) -> f64 {
     loss
 }
 
-/// The loss of sample `s` against row `s` of `t`; `row` holds the inputs of a logistic output, whose softplus sum stands in `loss`, and becomes `t - x`.
+/// The loss of sample `s` against row `s` of `t`; `row` holds the inputs of a logistic output,
+/// whose softplus sum stands in `loss`, and becomes `t - x`.
 fn of_values(
     logistic: bool,
     t: Input<'_>,
@@ -277,7 +286,8 @@ fn of_values(
     *loss = if logistic { *loss + sum } else { sum };
 }
 
-/// `d <- d x (1 - keep x)`: the derivative of a logistic value `a` with its dropout, `x = a / keep` or 0.
+/// `d <- d x (1 - keep x)`: the derivative of a logistic value `a` with its dropout, `x = a / keep`
+/// or 0.
 struct ByDerivative<'a> {
     delta: &'a mut [f32],
     values: &'a [f32],

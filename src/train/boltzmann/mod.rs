@@ -1,7 +1,8 @@
 //! Learning of general Boltzmann machines.
 //!
 //! ```text
-//! minibatch -> pairs of the data (h by enumeration, Gibbs or mean field) -> pairs of the model -> step
+//! minibatch -> pairs of the data (h by enumeration, Gibbs or mean field)
+//!           -> pairs of the model -> step
 //! ```
 //! The gradient of the log-likelihood with respect to an element of `R`, `W` or `S` is `E[x_i x_j]`
 //! of the data minus that of the model (Ackley, Hinton and Sejnowski 1985); since `R` and `S` stay

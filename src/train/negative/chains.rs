@@ -210,7 +210,8 @@ impl Chains {
         self.h.sampled(0..rows, draws, tail)
     }
 
-    /// Samples of the model for update `update`, by `negative` as it is now: that of the run with at most as many steps.
+    /// Samples of the model for update `update`, by `negative` as it is now: that of the run with
+    /// at most as many steps.
     pub(in crate::train) fn run(
         &mut self,
         rbm: &Rbm,
@@ -366,7 +367,8 @@ fn visible<'a>(v: &'a States, v_mean: &'a Matrix, rows: usize) -> Input<'a> {
     }
 }
 
-/// Bits `words` of row `row` drawn with `means` as probabilities: each on its own, of a softmax group exactly one.
+/// Bits `words` of row `row` drawn with `means` as probabilities: each on its own, of a softmax
+/// group exactly one.
 pub(in crate::train) fn draw_row(
     layer: &Layer,
     means: &[f32],

@@ -12,10 +12,12 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Reconstruction {
-    /// Binary states drawn from `P(v | h)`, as in Algorithm 18.2 of Goodfellow, Bengio, Courville, Deep Learning (2016).
+    /// Binary states drawn from `P(v | h)`, as in Algorithm 18.2 of Goodfellow, Bengio, Courville,
+    /// Deep Learning (2016).
     #[default]
     Sampled,
-    /// Their means, `v_1 = E[v | h_0]`: less noise, a slightly different objective (Hinton's practical guide, section 3).
+    /// Their means, `v_1 = E[v | h_0]`: less noise, a slightly different objective (Hinton's
+    /// practical guide, section 3).
     Smoothed,
 }
 
@@ -25,29 +27,34 @@ pub enum Reconstruction {
 pub enum Negative {
     /// The exact gradient: expectations under the model by enumeration of the smaller layer.
     Exact,
-    /// Algorithm 18.1 of Goodfellow, Bengio, Courville: chains from fair coins at each update, burnt in for `steps` sweeps.
+    /// Algorithm 18.1 of Goodfellow, Bengio, Courville: chains from fair coins at each update,
+    /// burnt in for `steps` sweeps.
     Mcmc {
         /// Chains.
         chains: usize,
         /// Sweeps at each update.
         steps: usize,
     },
-    /// Contrastive divergence, CD-k (Hinton 2002; Algorithm 18.2): chains from the minibatch at each update.
+    /// Contrastive divergence, CD-k (Hinton 2002; Algorithm 18.2): chains from the minibatch at
+    /// each update.
     ContrastiveDivergence {
         /// Sweeps at each update, `k`.
         steps: usize,
         /// Drawn or expected reconstructions.
         reconstruction: Reconstruction,
     },
-    /// Persistent contrastive divergence, PCD-k (Younes 1998; Tieleman 2008; Algorithm 18.3): chains that go on between updates.
+    /// Persistent contrastive divergence, PCD-k (Younes 1998; Tieleman 2008; Algorithm 18.3):
+    /// chains that go on between updates.
     Persistent {
         /// Chains.
         chains: usize,
         /// Sweeps at each update, `k`.
         steps: usize,
     },
-    /// PCD whose chains move under `W + F` (and likewise biases), with fast weights `F <- fast_decay F + fast_rate gradient` that drive them on
-    /// (FPCD; Tieleman and Hinton 2009). Statistics of the negative phase are those of the chains under `W + F`, data see `W` alone.
+    /// PCD whose chains move under `W + F` (and likewise biases), with fast weights
+    /// `F <- fast_decay F + fast_rate gradient` that drive them on (FPCD; Tieleman and Hinton
+    /// 2009). Statistics of the negative phase are those of the chains under `W + F`, data see `W`
+    /// alone.
     FastPersistent {
         /// Chains.
         chains: usize,
@@ -58,8 +65,9 @@ pub enum Negative {
         /// What is left of the fast weights after an update, in [0, 1): 0.95 in the paper.
         fast_decay: f32,
     },
-    /// PCD whose chains have replicas at evenly spaced inverse temperatures from 1 to `lowest`, with swaps after each sweep
-    /// ([`crate::Tempering`]; Desjardins et al. 2010). Statistics are those of the replicas at 1.
+    /// PCD whose chains have replicas at evenly spaced inverse temperatures from 1 to `lowest`,
+    /// with swaps after each sweep ([`crate::Tempering`]; Desjardins et al. 2010). Statistics are
+    /// those of the replicas at 1.
     Tempered {
         /// Chains.
         chains: usize,
@@ -70,17 +78,21 @@ pub enum Negative {
         /// Lowest inverse temperature, at least 0 and below 1.
         lowest: f32,
     },
-    /// PCD whose chains have replicas at snapshots of the machine along its training, with swaps after each sweep: trajectory parallel tempering
-    /// ([`crate::Trajectory`]; Bereux, Decelle, Furtlehner, Rosset and Seoane 2025). Statistics are those of the replicas at the machine itself. The
-    /// oldest level is the machine at the start without connections. Before an update, once swaps between the newest snapshot and the machine are
-    /// accepted less often than `acceptance` (a running mean over some 10 rounds), a snapshot of the machine joins, with a copy of its chains; that
-    /// allocates memory. Beyond `snapshots` of them, the one goes whose neighbours overlap most, but neither the newest nor the oldest.
+    /// PCD whose chains have replicas at snapshots of the machine along its training, with swaps
+    /// after each sweep: trajectory parallel tempering ([`crate::Trajectory`]; Bereux, Decelle,
+    /// Furtlehner, Rosset and Seoane 2025). Statistics are those of the replicas at the machine
+    /// itself. The oldest level is the machine at the start without connections. Before an update,
+    /// once swaps between the newest snapshot and the machine are accepted less often than
+    /// `acceptance` (a running mean over some 10 rounds), a snapshot of the machine joins, with a
+    /// copy of its chains; that allocates memory. Beyond `snapshots` of them, the one goes whose
+    /// neighbours overlap most, but neither the newest nor the oldest.
     Trajectory {
         /// Chains.
         chains: usize,
         /// Sweeps at each update, `k`, each with a round of swaps.
         steps: usize,
-        /// Share of accepted swaps below which a snapshot is taken, above 0 and below 1: 0.25 in the paper.
+        /// Share of accepted swaps below which a snapshot is taken, above 0 and below 1: 0.25 in
+        /// the paper.
         acceptance: f32,
         /// Most snapshots, beside the machine and its start without connections; at least 1.
         snapshots: usize,
@@ -197,8 +209,8 @@ impl Negative {
         )
     }
 
-    /// Connection updates of the negative phase of one update, statistics included, in units of `n_visible x n_hidden`, with so many models of a
-    /// trajectory.
+    /// Connection updates of the negative phase of one update, statistics included, in units of
+    /// `n_visible x n_hidden`, with so many models of a trajectory.
     pub(super) fn passes(&self, batch: usize, models: usize) -> u64 {
         let (rows, passes) = match *self {
             Self::Exact => (0, 0),

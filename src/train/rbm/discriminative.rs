@@ -1,6 +1,7 @@
 //! The exact gradient of `ln p(y | v)` of a machine with labels (Larochelle and Bengio 2008).
 //!
-//! With `o_yj = c_j + U_yj + (v W)_j` and `t` the label of an example, the gradient of one example is
+//! With `o_yj = c_j + U_yj + (v W)_j` and `t` the label of an example, the gradient of one example
+//! is
 //!
 //! ```text
 //! W, c:   v_i D_j, D_j       D_j = sigma(o_tj) - S_j,  S_j = sum_y p(y | v) sigma(o_yj)
@@ -8,8 +9,9 @@
 //! d:      1[y = t] - p(y | v)                          nothing for the other visible biases
 //! ```
 //!
-//! The first halves are the positive phase of the generative gradient, with states `(v, t)` and `E[h | v, t]`; `v` without its label and
-//! `S` are a negative phase; what `p(y | v)` takes from `U` and `d` goes beside the statistics.
+//! The first halves are the positive phase of the generative gradient, with states `(v, t)` and
+//! `E[h | v, t]`; `v` without its label and `S` are a negative phase; what `p(y | v)` takes from
+//! `U` and `d` goes beside the statistics.
 
 use crate::{
     error::Result,
@@ -153,7 +155,8 @@ struct Job<'a> {
 }
 
 impl Job<'_> {
-    /// `S` and the labels' gradient of the hidden units from `first` on; tasks split the units, so sums over the examples keep their order.
+    /// `S` and the labels' gradient of the hidden units from `first` on; tasks split the units, so
+    /// sums over the examples keep their order.
     fn fill(&self, first: usize, mut expected: MatrixViewMut<'_>, mut labels: MatrixViewMut<'_>) {
         let n = labels.columns();
         if n > TASK_UNITS {

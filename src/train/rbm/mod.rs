@@ -285,9 +285,9 @@ impl Training {
         self.connection_updates_in_epoch(self.position().epoch)
     }
 
-    /// Connection updates of the whole epoch `epoch`: `n_visible x n_hidden x` rows `x` passes, both
-    /// phases and their statistics; those of [`Negative::Trajectory`] with as many snapshots as
-    /// there are now.
+    /// Connection updates of the whole epoch `epoch`: `n_visible x n_hidden x` rows `x` passes,
+    /// both phases and their statistics; those of [`Negative::Trajectory`] with as many snapshots
+    /// as there are now.
     pub fn connection_updates_in_epoch(&self, epoch: usize) -> u64 {
         let (learner, options) = (&self.learner, self.options());
         let negative = options.negative_at(epoch as f64);

@@ -16,8 +16,9 @@ pub enum Objective {
     /// The likelihood of the visible states, labels included: `ln p(v, y)`.
     #[default]
     Generative,
-    /// The conditional likelihood of the label alone, `ln p(y | v)`, by its exact gradient. For machines whose visible layer ends in a
-    /// softmax group, with Bernoulli hidden units (Larochelle and Bengio 2008).
+    /// The conditional likelihood of the label alone, `ln p(y | v)`, by its exact gradient. For
+    /// machines whose visible layer ends in a softmax group, with Bernoulli hidden units
+    /// (Larochelle and Bengio 2008).
     Discriminative,
     /// `ln p(y | v) + generative_weight ln p(v, y)` (Larochelle, Mandel, Pascanu and Bengio 2012).
     Hybrid {
@@ -41,8 +42,10 @@ impl Objective {
     }
 }
 
-/// Conditionals of an RBM that is to become part of a deep Boltzmann machine, in which layers between two others receive input from both sides
-/// (Salakhutdinov and Hinton 2009): the missing half is made up for by counting the other one twice, `P(h | v) = sigma(2 (v W + c))` or `P(v | h) = sigma(2 (h W' + b))`.
+/// Conditionals of an RBM that is to become part of a deep Boltzmann machine, in which layers
+/// between two others receive input from both sides (Salakhutdinov and Hinton 2009): the missing
+/// half is made up for by counting the other one twice, `P(h | v) = sigma(2 (v W + c))` or
+/// `P(v | h) = sigma(2 (h W' + b))`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Doubled {
@@ -51,9 +54,11 @@ pub enum Doubled {
     Neither,
     /// The input of the hidden layer: the lowest RBM.
     Hidden,
-    /// The input of the visible layer, but for softmax groups, the labels, which have no other neighbour than the highest hidden layer: the highest RBM.
+    /// The input of the visible layer, but for softmax groups, the labels, which have no other
+    /// neighbour than the highest hidden layer: the highest RBM.
     Visible,
-    /// Both, but for softmax groups among the visible units; without these an ordinary RBM of twice the parameters: those between.
+    /// Both, but for softmax groups among the visible units; without these an ordinary RBM of twice
+    /// the parameters: those between.
     Both,
 }
 
@@ -68,7 +73,8 @@ impl Doubled {
         }
     }
 
-    /// Factors of the inputs of the hidden and of the visible layer; that of softmax groups among the visible units is 1.
+    /// Factors of the inputs of the hidden and of the visible layer; that of softmax groups among
+    /// the visible units is 1.
     pub fn factors(self) -> [f32; 2] {
         match self {
             Self::Neither => [1.0, 1.0],

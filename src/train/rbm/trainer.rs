@@ -92,13 +92,14 @@ impl Trainer {
         self
     }
 
-    /// Trains `rbm` on `data`, telling `observer` after each update and each epoch, and says whether
-    /// the run finished or was stopped. A run that the observer stops leaves what was learned so far
-    /// in `rbm`.
+    /// Trains `rbm` on `data`, telling `observer` after each update and each epoch, and says
+    /// whether the run finished or was stopped. A run that the observer stops leaves what was
+    /// learned so far in `rbm`.
     ///
     /// # Errors
-    /// [`Error::Parameter`] for options out of range or no data, [`Error::Shape`] for data of another width than the machine,
-    /// [`Error::NotFinite`] when a parameter became NaN or infinite (learning rate too large); `rbm` then is as it was.
+    /// [`Error::Parameter`] for options out of range or no data, [`Error::Shape`] for data of
+    /// another width than the machine, [`Error::NotFinite`] when a parameter became NaN or infinite
+    /// (learning rate too large); `rbm` then is as it was.
     pub fn train(
         &self,
         rbm: &mut Rbm,

@@ -83,9 +83,9 @@ pub struct Kept<M> {
 }
 
 impl<L: Learner> Run<L> {
-    /// As [`Self::run`]; after each epoch `measure` scores the run, the machine of the best epoch is
-    /// kept, and the run stops when `judge` says so. `measure` gives `None` for an epoch that is not
-    /// to be judged. Costs a copy of the machine at each epoch that is better.
+    /// As [`Self::run`]; after each epoch `measure` scores the run, the machine of the best epoch
+    /// is kept, and the run stops when `judge` says so. `measure` gives `None` for an epoch that is
+    /// not to be judged. Costs a copy of the machine at each epoch that is better.
     ///
     /// # Errors
     /// Those of [`Self::run`] and of `measure`.

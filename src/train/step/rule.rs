@@ -1,4 +1,5 @@
-//! How a gradient becomes a step: momentum, Nesterov's, Adam, AdaMax, on slices and on rectangles of statistics.
+//! How a gradient becomes a step: momentum, Nesterov's, Adam, AdaMax, on slices and on rectangles
+//! of statistics.
 
 use super::centering::TileCentre;
 use crate::{
@@ -9,23 +10,24 @@ use crate::{
 use serde::{Deserialize, Serialize};
 use std::ops::Range;
 
-/// The rule of an update. `g` is the gradient of an objective that is climbed, `r` the learning rate, `m` the momentum, `t` the number of the
-/// update from 1 on, `L2`, `L1` the decays, which touch the weights alone and never the biases.
+/// The rule of an update. `g` is the gradient of an objective that is climbed, `r` the learning
+/// rate, `m` the momentum, `t` the number of the update from 1 on, `L2`, `L1` the decays, which
+/// touch the weights alone and never the biases.
 ///
 /// All rules cost one pass over the parameters and give the same bits on every instruction set.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Rule {
-    /// Gradient ascent with momentum: `s <- m s + r d`, `w <- w + s`, with `d = g - L2 w - L1 sign(w)` (Hinton's practical guide, sections 9
-    /// and 10).
+    /// Gradient ascent with momentum: `s <- m s + r d`, `w <- w + s`, with
+    /// `d = g - L2 w - L1 sign(w)` (Hinton's practical guide, sections 9 and 10).
     #[default]
     Momentum,
-    /// Nesterov's momentum as Sutskever, Martens, Dahl and Hinton (2013) write it, at the point looked ahead: `s <- m s + r d`,
-    /// `w <- w + m s + r d`.
+    /// Nesterov's momentum as Sutskever, Martens, Dahl and Hinton (2013) write it, at the point
+    /// looked ahead: `s <- m s + r d`, `w <- w + m s + r d`.
     Nesterov,
-    /// Adam (Kingma and Ba 2015) with decoupled decay (AdamW, Loshchilov and Hutter 2019): `s <- b1 s + (1 - b1) g`,
-    /// `q <- b2 q + (1 - b2) g^2`, `w <- w + r [s / (1 - b1^t) / (sqrt(q / (1 - b2^t)) + e) - L2 w - L1 sign(w)]`. The option `momentum`
-    /// has no part in it.
+    /// Adam (Kingma and Ba 2015) with decoupled decay (AdamW, Loshchilov and Hutter 2019):
+    /// `s <- b1 s + (1 - b1) g`, `q <- b2 q + (1 - b2) g^2`, `w <- w + r [s / (1 - b1^t) / (sqrt(q
+    /// / (1 - b2^t)) + e) - L2 w - L1 sign(w)]`. The option `momentum` has no part in it.
     Adam {
         /// `b1`, 0.9 in the paper.
         first: f32,
@@ -34,8 +36,9 @@ pub enum Rule {
         /// `e`, 1e-8 in the paper.
         epsilon: f32,
     },
-    /// Adam with the largest norm (Kingma and Ba 2015, section 7): `s` as in Adam, `q <- max(b2 q, |g|)`,
-    /// `w <- w + r [s / (1 - b1^t) / (q + 1e-30) - L2 w - L1 sign(w)]`. The tiny number is for gradients that are zero.
+    /// Adam with the largest norm (Kingma and Ba 2015, section 7): `s` as in Adam,
+    /// `q <- max(b2 q, |g|)`, `w <- w + r [s / (1 - b1^t) / (q + 1e-30) - L2 w - L1 sign(w)]`. The
+    /// tiny number is for gradients that are zero.
     AdaMax {
         /// `b1`, 0.9 in the paper.
         first: f32,
@@ -124,7 +127,8 @@ fn correction(decay: f32, t: u64) -> f32 {
     (1.0 - f64::from(decay).powi(t)) as f32
 }
 
-/// The rule on a slice of parameters. Operations round one by one, so every instruction set gives the same bits.
+/// The rule on a slice of parameters. Operations round one by one, so every instruction set gives
+/// the same bits.
 pub(in crate::train) struct Step<'a> {
     pub(in crate::train) gradient: &'a [f32],
     /// `s`.
@@ -199,8 +203,9 @@ impl Operation for Step<'_> {
     }
 }
 
-/// Hidden and visible units of a block of the weights whose part of `dW' lambda` and of `dW'' mu` is one sum; rectangles of statistics start at
-/// multiples of both, whatever the route, so that sums have one order.
+/// Hidden and visible units of a block of the weights whose part of `dW' lambda` and of `dW'' mu`
+/// is one sum; rectangles of statistics start at multiples of both, whatever the route, so that
+/// sums have one order.
 pub(super) const STRIP: usize = 64;
 pub(super) const BLOCK: usize = 128;
 

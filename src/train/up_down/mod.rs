@@ -1,15 +1,19 @@
-//! The up-down algorithm: wake-sleep whose top pair learns by contrastive divergence (Hinton, Osindero and Teh 2006, appendix B).
+//! The up-down algorithm: wake-sleep whose top pair learns by contrastive divergence (Hinton,
+//! Osindero and Teh 2006, appendix B).
 //!
 //! ```text
-//! wake    v = data -> h_1 ~ q -> ... -> h_{L-1} ~ q, with the label -> h_L                    one stochastic pass up
-//! memory  k sweeps of the top pair from h_L                                              statistics: first minus last
-//! sleep   h_{L-1} of the last sweep -> ... -> h_1 ~ p -> v ~ p                              one stochastic pass down
-//! learn   W_l, b_l:      h_{l+1}' (h_l - E_p[h_l | h_{l+1}])            states of the wake phase      ascends E_q ln p
-//!         R_l, r_{l+1}:  h_l' (h_{l+1} - E_q[h_{l+1} | h_l])            states of the sleep phase     ascends E_p ln q
+//! wake    one stochastic pass up: v = data -> h_1 ~ q -> ... -> h_{L-1} ~ q, with the label -> h_L
+//! memory  k sweeps of the top pair from h_L; statistics: first minus last
+//! sleep   one stochastic pass down: h_{L-1} of the last sweep -> ... -> h_1 ~ p -> v ~ p
+//! learn   by states of the wake phase, ascending E_q ln p:
+//!             W_l, b_l:      h_{l+1}' (h_l - E_p[h_l | h_{l+1}])
+//!         by states of the sleep phase, ascending E_p ln q:
+//!             R_l, r_{l+1}:  h_l' (h_{l+1} - E_q[h_{l+1} | h_l])
 //! ```
 //!
-//! Where the appendix passes means of the label and of the lowest layer on, states are drawn here: both are then exact samples and all products
-//! behind the first are of bits. Grey data stay as they are (or are drawn anew with [`UpDownOptions::resample_data`]). Steps are means over the
+//! Where the appendix passes means of the label and of the lowest layer on, states are drawn here:
+//! both are then exact samples and all products behind the first are of bits. Grey data stay as
+//! they are (or are drawn anew with [`UpDownOptions::resample_data`]). Steps are means over the
 //! minibatch.
 
 mod options;

@@ -115,7 +115,8 @@ fn check_exact(dbm: &Dbm) {
         let states = (0..1 << n).filter(|&v| is_state(v));
         for v in states {
             let expected: f64 = p.iter().filter(|x| visible(x.0) == v).map(|x| x.1).sum();
-            // Of Bernoulli units the index is the state; else it is found by the state it stands for.
+            // Of Bernoulli units the index is the state; else it is found by the state it stands
+            // for.
             let index = (0..distribution.len()).find(|&k| {
                 let state = dbm.layer(0).state(k as u64);
                 (0..n).all(|i| (state[i] == 1.0) == (v >> i & 1 == 1))
@@ -182,7 +183,8 @@ fn independent_machines_side_by_side() {
     close("sum", both, a.log_z().unwrap() + b.log_z().unwrap(), 1e-10);
 }
 
-/// Energies, `ln Z`, likelihood and conditionals of a deep machine and of the general machine that it is.
+/// Energies, `ln Z`, likelihood and conditionals of a deep machine and of the general machine that
+/// it is.
 #[test]
 fn a_deep_machine_is_a_general_one() {
     for (k, sizes) in SIZES.into_iter().chain([&[4, 3][..]]).enumerate() {

@@ -103,7 +103,8 @@ fn probability(mean: &[f64], state: usize) -> f64 {
     (0..mean.len()).map(factor).product()
 }
 
-/// `E[CD-1]` of an RBM with doubled inputs, by enumeration of its hidden states and reconstructions.
+/// `E[CD-1]` of an RBM with doubled inputs, by enumeration of its hidden states and
+/// reconstructions.
 #[test]
 fn pretraining_doubles_the_inputs() {
     const ROWS: usize = 20_000;
@@ -226,7 +227,8 @@ fn pretrained_machines_are_joined() {
     assert!(Dbm::joined(&[rbms[0].clone(), rbms[2].clone()]).is_err());
 }
 
-/// Upper RBMs, whose visible units double their inputs, start from the means of what they see; the label, whose input counts once, too.
+/// Upper RBMs, whose visible units double their inputs, start from the means of what they see; the
+/// label, whose input counts once, too.
 #[test]
 fn upper_rbms_start_from_the_means_of_their_data() {
     let data = dataset::bars_and_stripes(4);

@@ -26,7 +26,8 @@ use harmonium::{
 };
 use std::ops::ControlFlow;
 
-/// Sizes of all layers, the last that of the label: above an odd and above an even layer, and above one hidden layer.
+/// Sizes of all layers, the last that of the label: above an odd and above an even layer, and above
+/// one hidden layer.
 const SIZES: [&[usize]; 4] = [&[5, 4, 3, 3], &[4, 3, 2, 3, 3], &[5, 4, 3], &[4, 3, 4, 2]];
 
 /// Mean field to the end.
@@ -72,7 +73,8 @@ fn means(dbm: &Dbm, posterior: &Posterior, v: &BitMatrix, s: usize) -> Vec<Vec<f
     (0..dbm.n_layers()).map(layer).collect()
 }
 
-/// Bars and stripes of side 3 with the label which of the two they are. The empty and the full image are both, once each.
+/// Bars and stripes of side 3 with the label which of the two they are. The empty and the full
+/// image are both, once each.
 pub(super) fn bars_and_stripes() -> Examples {
     let data = dataset::bars_and_stripes(3);
     let labels = (0..16).map(|i| u32::from(i >= 8)).collect();
@@ -146,7 +148,8 @@ fn exact_sums_of_classes_are_brute_force() {
     }
 }
 
-/// Without and with labels held: `L(Q)` is the exact sum less the enumerated divergence, at a fixed point of the equations of mean field.
+/// Without and with labels held: `L(Q)` is the exact sum less the enumerated divergence, at a fixed
+/// point of the equations of mean field.
 #[test]
 fn bounds_are_exact_sums_less_the_divergence() {
     for (k, sizes) in SIZES.into_iter().enumerate() {
@@ -232,8 +235,8 @@ fn bounds_are_exact_sums_less_the_divergence() {
     }
 }
 
-/// With one hidden layer the machine is an RBM of data and label, and its classes are those of the RBM.
-/// The label summed out, above an odd layer, or drawn, above an even one.
+/// With one hidden layer the machine is an RBM of data and label, and its classes are those of the
+/// RBM. The label summed out, above an odd layer, or drawn, above an even one.
 #[test]
 fn annealing_of_machines_with_labels_brackets_ln_z() {
     for (k, sizes) in SIZES.into_iter().enumerate() {
@@ -336,8 +339,9 @@ fn pretrained_machines_are_joined_with_their_labels() {
     assert!(error.to_string().contains("softmax"), "{error}");
 }
 
-/// 10,000 exact draws of `p(v, h, y)` are still so after sweeps, and chains from anywhere with a class held become draws of `p(v, h | y)`. Four floors are the bound of
-/// the project for all samplers: exact draws have about 0.8 floors with a spread of a few percent.
+/// 10,000 exact draws of `p(v, h, y)` are still so after sweeps, and chains from anywhere with a
+/// class held become draws of `p(v, h | y)`. Four floors are the bound of the project for all
+/// samplers: exact draws have about 0.8 floors with a spread of a few percent.
 #[test]
 fn chains_sample_labels_and_given_labels() {
     const CHAINS: usize = 10_000;
@@ -393,7 +397,8 @@ fn networks_leave_the_label_out() {
     let (means, _) = rest.posterior_means(&v, &EXACT).unwrap();
     let hidden = network.values(&x, 2).unwrap();
     for (a, b) in hidden.elements().zip(means[1].elements()) {
-        // At the fixed point further half iterations move means by less than the tolerance and roundings.
+        // At the fixed point further half iterations move means by less than the tolerance and
+        // roundings.
         close("means", a.into(), b.into(), 1e-5);
     }
     assert!(Network::classifier_from_dbm(&labelled(&[6, 5, 3], 0.5, 1), 3, 1).is_err());

@@ -41,9 +41,11 @@ fn an_update_is_the_enumerated_gradient_with_labels() {
     }
 }
 
-/// The 16 pairs of image and label are equally likely at best: `ln p(v, y) = -ln 16 = -2.77` and, as 4 images of 16 are in doubt, `ln p(y | v) = -ln(2) / 4 = -0.17` on
-/// average. Independent units and labels have about `-6.2 - ln 2` and `-ln 2`: the thresholds are nine tenths and three quarters of the way. Guesses of all 12 labels that are not in
-/// doubt are right once in 4096 times. Decay keeps the chains from sticking to one image.
+/// The 16 pairs of image and label are equally likely at best: `ln p(v, y) = -ln 16 = -2.77` and,
+/// as 4 images of 16 are in doubt, `ln p(y | v) = -ln(2) / 4 = -0.17` on average. Independent units
+/// and labels have about `-6.2 - ln 2` and `-ln 2`: the thresholds are nine tenths and three
+/// quarters of the way. Guesses of all 12 labels that are not in doubt are right once in 4096
+/// times. Decay keeps the chains from sticking to one image.
 #[test]
 fn training_learns_images_and_labels() {
     let data = bars_and_stripes();
@@ -95,7 +97,8 @@ fn training_learns_images_and_labels() {
                 assert_eq!(best[s], labels[s] as usize, "machine {k}, image {s}");
             }
         }
-        // The six bars that are no stripes have 6/8 of `p(v | y)` of their own class and nothing of that of the other; of a label that says nothing 6/16 of both.
+        // The six bars that are no stripes have 6/8 of `p(v | y)` of their own class and nothing of
+        // that of the other; of a label that says nothing 6/16 of both.
         for (y, expected) in [(0, 6.0 / 8.0), (1, 0.0)] {
             let of_class = dbm.given_class(y).unwrap();
             let p = of_class.visible_distribution(1.0).unwrap();

@@ -122,7 +122,8 @@ fn annealing_brackets_ln_z() {
             };
             let bracket = ais.dbm_bracket(&dbm, &ReverseStart::Exact).unwrap();
             assert!(bracket.warnings().is_empty(), "{:?}", bracket.warnings());
-            // Four standard errors, and the 2^-9 that weights in fixed point may be off are not met: these machines are too narrow for look-ups.
+            // Four standard errors, and the 2^-9 that weights in fixed point may be off are not
+            // met: these machines are too narrow for look-ups.
             for (estimate, error) in [
                 (bracket.forward.estimate, bracket.forward.standard_error),
                 (bracket.reverse.estimate, bracket.reverse.standard_error),

@@ -91,7 +91,8 @@ fn stopped_after_every_update_and_stored_is_one_run() {
     for classes in [None, Some(3)] {
         let plan = plan(classes);
         let expected = whole(&plan, &data);
-        // 16 examples are 4 minibatches; 3 epochs of 3 RBMs are 36 updates, the last minibatch of an epoch one of 1.
+        // 16 examples are 4 minibatches; 3 epochs of 3 RBMs are 36 updates, the last minibatch of
+        // an epoch one of 1.
         for stride in [1, 5, 12] {
             let mut run = Stack::pretraining(plan.clone(), &data).unwrap();
             let mut stops = 0;

@@ -22,8 +22,9 @@ use harmonium::{
     units::{Kind, Units},
 };
 
-/// 20,000 chains drawn exactly from `p` are still so after sweeps, in both blocks. The bound of four floors is that of the project for all samplers: the distance of exact draws is about
-/// 0.8 floors with a spread of a few percent.
+/// 20,000 chains drawn exactly from `p` are still so after sweeps, in both blocks. The bound of
+/// four floors is that of the project for all samplers: the distance of exact draws is about 0.8
+/// floors with a spread of a few percent.
 #[test]
 fn gibbs_does_not_drift() {
     let softmax = vec![
@@ -139,12 +140,14 @@ fn inputs_that_were_multiplied_before_are_added() {
                         + f64::from(added.row(i)[j])
                         + f64::from(dbm.layer(1).bias[j]);
                     let p = 1.0 / (1.0 + (-x).exp());
-                    // A step of fixed point is at most 8 / 32700 here: 34 active units, half a step each, a quarter in p.
+                    // A step of fixed point is at most 8 / 32700 here: 34 active units, half a step
+                    // each, a quarter in p.
                     close("mean", f64::from(got.row(i)[j]), p, 1.1e-3);
                     differ += usize::from(bits.get(i, j) != draws.bernoulli(i, j, p as f32));
                 }
             }
-            // Draws differ from those by the exact p with probability below 1.1e-3; mean and five deviations.
+            // Draws differ from those by the exact p with probability below 1.1e-3; mean and five
+            // deviations.
             let expected = 1.1e-3 * (rows * 150) as f64;
             assert!(
                 (differ as f64) < expected + 5.0 * expected.sqrt() + 1.0,

@@ -1,4 +1,5 @@
-//! Learning of all layers together: an update against the enumerated gradient, runs at any number of threads and from files.
+//! Learning of all layers together: an update against the enumerated gradient, runs at any number
+//! of threads and from files.
 
 use super::gradient::Gradient;
 use crate::common::deep::{bernoulli, random};

@@ -20,7 +20,8 @@ use harmonium::{
 };
 use std::ops::ControlFlow;
 
-/// Layers of these sizes, `labels` more units below the top, parameters `deviation N(0, 1)`, weights untied in every second pair from the first on.
+/// Layers of these sizes, `labels` more units below the top, parameters `deviation N(0, 1)`,
+/// weights untied in every second pair from the first on.
 fn normal_dbn(sizes: &[usize], labels: usize, deviation: f64, seed: u64) -> Dbn {
     let mut rng = HostRng::numbered(seed, 50);
     let mut normal = || (deviation * rng.normal()) as f32;
@@ -88,7 +89,8 @@ fn inferred(pair: &Directed, x: &[f64]) -> Vec<f64> {
         .collect()
 }
 
-/// States of all layers, that below the top with its label, and the joint and the recognition probability of all but the top layer given `v`.
+/// States of all layers, that below the top with its label, and the joint and the recognition
+/// probability of all but the top layer given `v`.
 struct Joint {
     layers: Vec<Vec<f64>>,
     class: usize,
@@ -201,7 +203,8 @@ fn exact_sums_are_those_over_all_joint_states() {
         if dbn.label_group().is_none() || labels == 0 {
             assert!(dbn.exact_log_p_v(&v, Some(0)).is_err());
         }
-        // The bound: p summed over the top layer and the label, for each state of those that are inferred.
+        // The bound: p summed over the top layer and the label, for each state of those that are
+        // inferred.
         let mut bound = vec![0.0; 1 << n];
         let pairs = dbn.directed().len();
         let mut inferred = std::collections::BTreeMap::<Vec<usize>, (f64, f64)>::new();
@@ -247,7 +250,8 @@ fn exact_sums_are_those_over_all_joint_states() {
     }
 }
 
-/// An RBM is the infinite network of its own weights, so its transpose on top changes nothing, and the bound is tight.
+/// An RBM is the infinite network of its own weights, so its transpose on top changes nothing, and
+/// the bound is tight.
 #[test]
 fn a_transposed_layer_leaves_the_distribution_and_makes_the_bound_tight() {
     for seed in 0..20 {
@@ -273,7 +277,8 @@ fn a_transposed_layer_leaves_the_distribution_and_makes_the_bound_tight() {
     }
 }
 
-/// More hidden units than the transpose has, of zero weights: the same distribution; of small ones: the same up to second order, `sum_k (h' w_k)^2 / 8`.
+/// More hidden units than the transpose has, of zero weights: the same distribution; of small ones:
+/// the same up to second order, `sum_k (h' w_k)^2 / 8`.
 #[test]
 fn a_wider_transposed_layer_leaves_the_distribution_too() {
     let rbm = normal_machine(("bernoulli", 5), ("bernoulli", 4), 1.0, 3);
@@ -292,8 +297,9 @@ fn a_wider_transposed_layer_leaves_the_distribution_too() {
     assert!(one.transposed_within(narrow).is_err());
 }
 
-/// Exact training of a new layer, upside down at first, on what the layer below infers from the data raises the bound: `ln p(v)` of what was there is
-/// the bound at its start, and the only part of it that changes is `E_q ln p(h)`, which the exact gradient climbs.
+/// Exact training of a new layer, upside down at first, on what the layer below infers from the
+/// data raises the bound: `ln p(v)` of what was there is the bound at its start, and the only part
+/// of it that changes is `E_q ln p(h)`, which the exact gradient climbs.
 #[test]
 fn training_the_transposed_top_raises_the_bound() {
     let data = bars_and_stripes(2).binarized(Default::default(), 0, 0);
@@ -335,10 +341,12 @@ fn training_the_transposed_top_raises_the_bound() {
             })
             .unwrap();
         let last = bounds[bounds.len() - 1];
-        // Far above what 19 parameters gain by fitting 16,000 samples rather than their expectation, 19 / 32,000.
+        // Far above what 19 parameters gain by fitting 16,000 samples rather than their
+        // expectation, 19 / 32,000.
         assert!(last > bounds[0] + 0.002, "{} to {last}", bounds[0]);
-        // 16,000 samples stand for the expectation: a step of 0.2 along their gradient, off by less than 5 / (2 sqrt(16,000)), loses no more than
-        // the product of both and the gradient, below 4.
+        // 16,000 samples stand for the expectation: a step of 0.2 along their gradient, off by less
+        // than 5 / (2 sqrt(16,000)), loses no more than the product of both and the gradient,
+        // below 4.
         assert!(
             bounds.windows(2).all(|pair| pair[1] > pair[0] - 0.016),
             "{bounds:?}"

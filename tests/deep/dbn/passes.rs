@@ -194,7 +194,8 @@ fn three_ways_to_classify() {
     for h in 0..8 {
         for y in 0..3 {
             let off = (f64::from(found.row(h)[y]).exp() - p(h, y)).abs();
-            // As above for chains whose states are worth one in four: weights are below 2, and label and hidden units meet at every sweep.
+            // As above for chains whose states are worth one in four: weights are below 2, and
+            // label and hidden units meet at every sweep.
             assert!(off < 5.0 / (sweeps as f64).sqrt(), "{off}");
         }
     }

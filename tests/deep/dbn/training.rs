@@ -398,7 +398,8 @@ fn greedy_training_resumes_within_any_layer() {
     }
 }
 
-/// The three stages on bars and stripes: exact likelihoods rise, and classes (bars or stripes) are told apart.
+/// The three stages on bars and stripes: exact likelihoods rise, and classes (bars or stripes) are
+/// told apart.
 #[test]
 fn greedy_and_up_down_learn() {
     let patterns = bars_and_stripes(3).binarized(Default::default(), 0, 0);

@@ -9,7 +9,8 @@ fn close(a: &Matrix, b: &Matrix, bound: f32) {
     assert!(worst <= bound, "{worst} above {bound}");
 }
 
-/// Layers of a network from a deep belief network are its recognition, also of Gaussian data with variances and beside a label.
+/// Layers of a network from a deep belief network are its recognition, also of Gaussian data with
+/// variances and beside a label.
 #[test]
 fn a_classifier_starts_as_the_recognition_of_a_deep_belief_network() {
     let bottom = normal_machine(("gaussian", 9), ("bernoulli", 8), 0.5, 1);
@@ -50,7 +51,8 @@ fn a_classifier_starts_as_the_recognition_of_a_deep_belief_network() {
     close(&network.features(&x).unwrap(), &expected, 1e-6);
 }
 
-/// At the end of mean field the hidden layers of the network are its means: they are the fixed point of the same equations.
+/// At the end of mean field the hidden layers of the network are its means: they are the fixed
+/// point of the same equations.
 #[test]
 fn a_classifier_starts_as_the_mean_field_of_a_deep_boltzmann_machine() {
     let rbms = [normal_rbm(8, 6, 0.3, 1), normal_rbm(6, 5, 0.3, 2)];
@@ -67,7 +69,8 @@ fn a_classifier_starts_as_the_mean_field_of_a_deep_boltzmann_machine() {
     let (means, _) = dbm.posterior_means(&v, &mean_field).unwrap();
     let network = Network::classifier_from_dbm(&dbm, 3, 1).unwrap();
     assert_eq!(network.n_inputs(), 13);
-    // Two more half iterations at the fixed point move means by less than the tolerance and roundings.
+    // Two more half iterations at the fixed point move means by less than the tolerance and
+    // roundings.
     close(&network.values(&x, 1).unwrap(), &means[0], 2e-6);
     close(&network.values(&x, 2).unwrap(), &means[1], 2e-6);
     let shallow = Dbm::bernoulli(&[4, 3]).unwrap();

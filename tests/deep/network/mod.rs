@@ -1,4 +1,5 @@
-//! Feed-forward networks: what they start as, and what backpropagation makes of them, against plain loops in f64.
+//! Feed-forward networks: what they start as, and what backpropagation makes of them, against plain
+//! loops in f64.
 
 mod machines;
 mod training;
@@ -59,7 +60,8 @@ fn rows_of(data: &Examples) -> Vec<Vec<f64>> {
         .collect()
 }
 
-/// Minus the gradient that an update of rate 1 without momentum takes, parameters as in [`Twin::parameters`].
+/// Minus the gradient that an update of rate 1 without momentum takes, parameters as in
+/// [`Twin::parameters`].
 fn step_of(run: &Backprop) -> Vec<f64> {
     let of = |name: String| remembered(run, &format!("training.velocity.{name}"));
     let layers = 0..run.model().n_layers() - 1;
@@ -118,8 +120,9 @@ fn kinds() -> Vec<(Vec<usize>, Vec<Activation>)> {
     ]
 }
 
-/// The twin's gradient is that of its loss, by central differences of step h = 1e-4 in f64: off by h^2 f'''/6 with third derivatives of a few, 1e-8, and by the
-/// roundings of the loss over h, 1e-15 / 1e-4.
+/// The twin's gradient is that of its loss, by central differences of step h = 1e-4 in f64: off by
+/// h^2 f'''/6 with third derivatives of a few, 1e-8, and by the roundings of the loss over h, 1e-15
+/// / 1e-4.
 #[test]
 fn the_twin_has_the_gradient_of_its_loss() {
     for (k, (sizes, activations)) in kinds().into_iter().enumerate() {
@@ -154,8 +157,9 @@ fn the_twin_has_the_gradient_of_its_loss() {
     }
 }
 
-/// The gradient against central differences of the twin's loss and against the twin's gradient, every kind of layer and loss. Products of up to 200 terms below 1
-/// in f32 are off by 2^-24 of each partial sum, 1e-5 in all.
+/// The gradient against central differences of the twin's loss and against the twin's gradient,
+/// every kind of layer and loss. Products of up to 200 terms below 1 in f32 are off by 2^-24 of
+/// each partial sum, 1e-5 in all.
 #[test]
 fn gradients_are_those_of_the_loss() {
     let mut cases = kinds();
@@ -201,7 +205,8 @@ fn gradients_are_those_of_the_loss() {
     }
 }
 
-/// With dropout the gradient is that of the network whose values have the factors which the definition of the masks gives.
+/// With dropout the gradient is that of the network whose values have the factors which the
+/// definition of the masks gives.
 #[test]
 fn dropout_is_by_the_definition_of_its_draws() {
     let (sizes, activations) = ([40, 70, 33, 5], [LOGISTIC, LOGISTIC, SOFTMAX]);
@@ -251,7 +256,8 @@ fn dropout_is_by_the_definition_of_its_draws() {
     }
 }
 
-/// Grey inputs that are drawn as bits at each visit are those of the definition: a draw for each update, row of the minibatch and unit.
+/// Grey inputs that are drawn as bits at each visit are those of the definition: a draw for each
+/// update, row of the minibatch and unit.
 #[test]
 fn grey_inputs_are_drawn_by_the_definition() {
     let (sizes, activations) = ([70, 33, 5], [LOGISTIC, SOFTMAX]);
@@ -285,7 +291,9 @@ fn grey_inputs_are_drawn_by_the_definition() {
     }
 }
 
-/// A linear layer with input dropout of `1 - q` has the expected gradient `x'(t - x W - b) - diag(x^2 (1 - q) / q) W` (Wager, Wang and Liang 2013), without bias along its masks.
+/// A linear layer with input dropout of `1 - q` has the expected gradient
+/// `x'(t - x W - b) - diag(x^2 (1 - q) / q) W` (Wager, Wang and Liang 2013), without bias along its
+/// masks.
 #[test]
 fn dropout_keeps_the_expected_gradient() {
     let n = 4;

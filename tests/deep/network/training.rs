@@ -1,8 +1,10 @@
-//! Runs of backpropagation: conjugate gradients, largest norms, interruptions, what they learn and what they refuse.
+//! Runs of backpropagation: conjugate gradients, largest norms, interruptions, what they learn and
+//! what they refuse.
 
 use super::*;
 
-/// Conjugate gradients on a convex problem, softmax regression with decay, end at the optimum that many steps of exact gradient descent in f64 find.
+/// Conjugate gradients on a convex problem, softmax regression with decay, end at the optimum that
+/// many steps of exact gradient descent in f64 find.
 #[test]
 fn conjugate_gradients_find_the_optimum_of_a_convex_problem() {
     let (samples, n, classes) = (200, 12, 3);
@@ -12,7 +14,8 @@ fn conjugate_gradients_find_the_optimum_of_a_convex_problem() {
     let mut twin = Twin::new(&network, samples);
     twin.decay = f64::from(0.05_f32);
     let mut p = Twin::parameters(&network);
-    // The Hessian's largest eigenvalue is below (|x|^2 + 1) / 2 + decay < 4, its least above the decay: an error shrinks by (1 - 0.25 0.05)^3000 = e^-37.
+    // The Hessian's largest eigenvalue is below (|x|^2 + 1) / 2 + decay < 4, its least above the
+    // decay: an error shrinks by (1 - 0.25 0.05)^3000 = e^-37.
     for _ in 0..3000 {
         let (_, gradient) = twin.loss_and_gradient(&p, &x, &labels);
         p.iter_mut()
@@ -45,11 +48,13 @@ fn conjugate_gradients_find_the_optimum_of_a_convex_problem() {
     assert!(done.unwrap().is_finished());
     let found = Twin::parameters(run.model());
     let (mean, gradient) = twin.loss_and_gradient(&found, &x, &labels);
-    // The loss is flat at the optimum: what f32 leaves of the gradient, 1e-5 or so, squared over twice the least curvature, 0.05.
+    // The loss is flat at the optimum: what f32 leaves of the gradient, 1e-5 or so, squared over
+    // twice the least curvature, 0.05.
     assert!(norm(&gradient) < 1e-4, "{}", norm(&gradient));
     assert!(mean - optimum < 1e-6, "{mean} for {optimum}");
     assert!((loss(&run) - mean).abs() < 1e-6);
-    // Ten restarts of three searches, of which each takes a few evaluations, are plenty for 39 parameters.
+    // Ten restarts of three searches, of which each takes a few evaluations, are plenty for 39
+    // parameters.
     assert!(
         evaluations.is_some_and(|n| n <= 10 * (1 + 3 * 3)),
         "{evaluations:?}"
@@ -84,7 +89,8 @@ fn conjugate_gradients_never_end_higher() {
     assert!(last < 0.05, "{last}");
 }
 
-/// While it learns alone, the output layer takes no rate at which gradient descent could rise, whatever the schedule says; afterwards it does.
+/// While it learns alone, the output layer takes no rate at which gradient descent could rise,
+/// whatever the schedule says; afterwards it does.
 #[test]
 fn the_output_layer_alone_is_stable_at_any_rate() {
     let data = examples(60, 20, 4, true, 1);
@@ -165,7 +171,8 @@ fn run_options() -> Vec<BackpropOptions> {
     ]
 }
 
-/// A run stored between two updates and loaded goes on as if nothing had happened, to the bit, at any number of threads.
+/// A run stored between two updates and loaded goes on as if nothing had happened, to the bit, at
+/// any number of threads.
 #[test]
 fn resumed_is_never_interrupted_at_any_number_of_threads() {
     let dir = tempfile::tempdir().unwrap();
@@ -231,7 +238,8 @@ fn norms_stay_below_the_largest() {
     }
 }
 
-/// Fine-tuning a pretrained stack reconstructs bars and stripes; a network from a belief network tells bars from stripes.
+/// Fine-tuning a pretrained stack reconstructs bars and stripes; a network from a belief network
+/// tells bars from stripes.
 #[test]
 fn fine_tuning_learns() {
     let data = dataset::bars_and_stripes(4);

@@ -60,7 +60,8 @@ fn both_directions_converge_on_the_known_machine() {
     }
 }
 
-/// Between machines without weights every way has the analytic weight, as long as base and model agree.
+/// Between machines without weights every way has the analytic weight, as long as base and model
+/// agree.
 #[test]
 fn without_weights_everything_is_analytic() {
     let bias = vec![0.5, -1.0, 2.0];
@@ -96,9 +97,10 @@ fn without_weights_everything_is_analytic() {
     assert!((bracket.reverse.estimate - exact).abs() < 1e-5);
 }
 
-/// 200 random machines, intervals of 3 standard errors. A normal error leaves them with probability 0.0027, and more than 5 of 200 do with probability
-/// 2e-5. They are no wider than they must be either: the squared errors in units of the standard error have mean 1 and standard
-/// deviation sqrt(2 / 200) = 0.1, and are held to four of those.
+/// 200 random machines, intervals of 3 standard errors. A normal error leaves them with probability
+/// 0.0027, and more than 5 of 200 do with probability 2e-5. They are no wider than they must be
+/// either: the squared errors in units of the standard error have mean 1 and standard deviation
+/// sqrt(2 / 200) = 0.1, and are held to four of those.
 #[test]
 fn intervals_cover_the_exact_value_at_their_rate() {
     let names = ["forward", "reverse", "both"];
@@ -162,8 +164,9 @@ fn exact_samples_have_the_exact_distribution() {
         let p = rbm.visible_distribution(1.0).unwrap();
         let samples = exact_samples(&rbm, 20_000, seed).unwrap();
         let distance = total_variation(&samples, &p);
-        // The mean of the distance is below the floor (half the sum of the standard errors); changing one sample moves it by 1 / n, so by
-        // McDiarmid it exceeds its mean by 0.016 with probability below 4e-5.
+        // The mean of the distance is below the floor (half the sum of the standard errors);
+        // changing one sample moves it by 1 / n, so by McDiarmid it exceeds its mean by 0.016 with
+        // probability below 4e-5.
         let bound = total_variation_floor(&p, 20_000) + 0.016;
         assert!(distance < bound, "{distance} {bound}");
     }
@@ -218,8 +221,9 @@ fn reverse_from_gibbs_chains_and_look_up_products() {
     );
 }
 
-/// Look-up anneals a machine of rounded weights; the last step must lead from there to the machine itself. 100 independent pairs of units, whose weights one
-/// pair of weight 100, always off, makes round down by nearly half a step of 100 / 32,700 each.
+/// Look-up anneals a machine of rounded weights; the last step must lead from there to the machine
+/// itself. 100 independent pairs of units, whose weights one pair of weight 100, always off, makes
+/// round down by nearly half a step of 100 / 32,700 each.
 #[test]
 fn log_z_is_that_of_the_weights_and_not_of_their_rounding() {
     let step = 100.0 / 32_700.0_f64;
@@ -235,7 +239,8 @@ fn log_z_is_that_of_the_weights_and_not_of_their_rounding() {
     let rbm = Rbm::from_parameters(weights, bias.clone(), bias).unwrap();
     let pair = 1.0 + 2.0 * 0.5_f64.exp() + (1.0 + weight).exp();
     let exact = 100.0 * pair.ln();
-    // Each pair is on at the same time with this probability; ln Z of the rounded machine is lower by about as many times 0.45 steps.
+    // Each pair is on at the same time with this probability; ln Z of the rounded machine is lower
+    // by about as many times 0.45 steps.
     let both = (1.0 + weight).exp() / pair;
     let rounding = 100.0 * both * 0.45 * step;
     let start = ReverseStart::Gibbs {
@@ -252,8 +257,9 @@ fn log_z_is_that_of_the_weights_and_not_of_their_rounding() {
     }
 }
 
-/// Two modes, all units off and all on, between which chains do not jump; the second has `e^1.6` times the mass. Chains from the first alone find `ln Z` too low;
-/// those from annealed states do not.
+/// Two modes, all units off and all on, between which chains do not jump; the second has `e^1.6`
+/// times the mass. Chains from the first alone find `ln Z` too low; those from annealed states do
+/// not.
 #[test]
 fn annealed_starts_find_modes_that_examples_do_not_show() {
     let (n, a) = (16, 0.75);
@@ -273,15 +279,16 @@ fn annealed_starts_find_modes_that_examples_do_not_show() {
     let samples = ais.weighted_samples(&rbm).unwrap();
     let is_on = |s: usize| samples.visible.get(s, 0) && samples.visible.get(s, n - 1);
     let on = (0..2000).filter(|&s| is_on(s)).count() as f64 / 2000.0;
-    // E[1 / w] from the mode alone is the share of forward chains that end there over its mass: the binomial error of the share is below 0.05 of it.
+    // E[1 / w] from the mode alone is the share of forward chains that end there over its mass: the
+    // binomial error of the share is below 0.05 of it.
     let expected = exact - 1.6_f64.exp().ln_1p() - (1.0 - on).ln();
     let error = from_off.reverse.standard_error.hypot(0.05);
     assert!((from_off.reverse.estimate - expected).abs() < 4.0 * error);
     let inverted = |w: &Warning| matches!(w, Warning::Inverted { .. });
     assert!(from_off.warnings().iter().any(inverted));
     assert!(annealed.warnings().is_empty(), "{:?}", annealed.warnings());
-    // Where the chains start is drawn too: 2000 of them in the second mode with its probability, by a comb that leaves hardly any error beside that
-    // of the forward weights.
+    // Where the chains start is drawn too: 2000 of them in the second mode with its probability, by
+    // a comb that leaves hardly any error beside that of the forward weights.
     let forward = annealed.forward.standard_error;
     for (estimate, error) in [
         (annealed.forward.estimate, forward),
@@ -306,7 +313,8 @@ fn annealed_starts_find_modes_that_examples_do_not_show() {
         .filter(|&s| is_on(s))
         .map(|s| samples.log_weights[s].exp())
         .sum();
-    // Each run of like states along the comb is off by less than a tooth; a few hundred runs of random sign leave some tens of teeth.
+    // Each run of like states along the comb is off by less than a tooth; a few hundred runs of
+    // random sign leave some tens of teeth.
     assert!((share - expected).abs() < 0.1, "{share} {expected}");
 }
 
@@ -327,7 +335,8 @@ fn adapted_temperatures_beat_even_ones_on_strong_weights() {
     for (rbm, betas) in [(known(), 200), (strong, 200)] {
         let even = variance_of_log_weights(&rbm, Betas::Linear(betas));
         let adapted = variance_of_log_weights(&rbm, Betas::Adaptive(betas));
-        // Each variance of 2000 normal numbers has relative deviation sqrt(2 / 2000) = 0.032, so equal ones would differ by 0.14 once in 10^3.
+        // Each variance of 2000 normal numbers has relative deviation sqrt(2 / 2000) = 0.032, so
+        // equal ones would differ by 0.14 once in 10^3.
         assert!(adapted < 0.86 * even, "{adapted} for {even}");
         let ais = Ais {
             betas: Betas::Adaptive(betas),
@@ -424,7 +433,8 @@ fn poor_estimates_are_warned_of() {
     assert!(has(&|w| matches!(w, Warning::Apart { .. })));
     assert!(has(&|w| matches!(w, Warning::SmallOverlap { .. })));
     assert!(warnings.iter().all(|w| w.to_string().contains("betas")));
-    // Reverse chains that start in one place, where they are not of the model, tell a bracket upside down.
+    // Reverse chains that start in one place, where they are not of the model, tell a bracket
+    // upside down.
     let ladder = Betas::Linear(3000);
     let weights = Matrix::from_fn(1, 1, |_, _| 40.0);
     let rbm = Rbm::from_parameters(weights, vec![-18.0], vec![-18.0]).unwrap();

@@ -55,7 +55,8 @@ fn annealed_distribution(rbm: &Rbm, base: &[f32], betas: &[f64]) -> Vec<f64> {
     p
 }
 
-/// The weights of RAISE have mean `p_ann(v)`, and the mean of their logarithm is below its logarithm.
+/// The weights of RAISE have mean `p_ann(v)`, and the mean of their logarithm is below its
+/// logarithm.
 #[test]
 fn raise_weights_have_the_annealed_likelihood_as_their_mean() {
     let rbm = normal_rbm(4, 3, 1.5, 2);
@@ -86,7 +87,8 @@ fn raise_weights_have_the_annealed_likelihood_as_their_mean() {
     assert!(gaps / 16.0 > 0.01, "the bound has no slack to show: {gaps}");
 }
 
-/// On examples of the model the annealed likelihood is below the model's, far below with few temperatures, and reaches it with many.
+/// On examples of the model the annealed likelihood is below the model's, far below with few
+/// temperatures, and reaches it with many.
 #[test]
 fn raise_is_conservative_and_converges() {
     let rbm = normal_rbm(8, 6, 1.5, 5);

@@ -29,7 +29,8 @@ fn assert_in_distribution(v: &States, p: &[f64], what: &str) {
     );
 }
 
-/// The machine with parameters `beta W`, `beta b + (1 - beta) b0`, `beta c`: temperature `beta` of annealing towards `b0`.
+/// The machine with parameters `beta W`, `beta b + (1 - beta) b0`, `beta c`: temperature `beta` of
+/// annealing towards `b0`.
 fn annealed(rbm: &Rbm, base: &[f32], beta: f32) -> Rbm {
     let (n, m) = (rbm.n_visible(), rbm.n_hidden());
     let weights = Matrix::from_fn(n, m, |i, j| beta * rbm.weights().row(i)[j]);
@@ -75,7 +76,8 @@ fn tempered_replicas_stay_in_their_distributions() {
         }
         for rate in replicas.swap_rates() {
             assert_eq!(rate.attempts, 8 * CHAINS as u64);
-            // Accepted is a sum of independent draws with the probabilities: 5 standard deviations, at most those of fair coins.
+            // Accepted is a sum of independent draws with the probabilities: 5 standard deviations,
+            // at most those of fair coins.
             let n = rate.attempts as f64;
             assert!((rate.accepted as f64 - rate.probability).abs() < 2.5 * n.sqrt());
             assert!(rate.rate() > 0.1 && rate.rate() < 1.0, "{rate:?}");
@@ -122,7 +124,8 @@ fn assert_weight(upper: usize, chains: usize, p: f64, what: &str) {
     assert!((share - p).abs() < 4.0 * error, "{what}: {share} for {p}");
 }
 
-/// Ten spins and a Gaussian unit: p(v) ~ e^(0.03 M + 0.32 M^2) with M the sum of the spins, modes at M = 10 and M = -10.
+/// Ten spins and a Gaussian unit: p(v) ~ e^(0.03 M + 0.32 M^2) with M the sum of the spins, modes
+/// at M = 10 and M = -10.
 #[test]
 fn tempering_finds_the_weights_of_two_modes_of_spins() {
     let mut spins = Layer::of(Kind::Spin, 10);

@@ -89,7 +89,8 @@ fn discriminative_and_hybrid_gradients_equal_finite_differences() {
     assert_gradient(&rbm, &found, discriminative, "discriminative, reals");
 }
 
-/// Wide enough for look-up and for several tasks of hidden units: the gradient is that of the small formulas.
+/// Wide enough for look-up and for several tasks of hidden units: the gradient is that of the small
+/// formulas.
 #[test]
 fn the_discriminative_gradient_of_a_wide_machine_equals_a_difference() {
     let rbm = normal_machine(("bernoulli:90+softmax:10", 100), ("bernoulli", 150), 0.1, 8);
@@ -115,7 +116,8 @@ fn the_discriminative_gradient_of_a_wide_machine_equals_a_difference() {
     ] {
         let at = |h| mean_log_p(&with_parameter(&rbm, k, h), &data, &labels);
         let expected = (at(h) - at(-h)) / f64::from(2.0 * h);
-        // Weights and statistics of the look-up route are in fixed point: an error of some 1e-3 of the largest of a gradient of order 0.1.
+        // Weights and statistics of the look-up route are in fixed point: an error of some 1e-3 of
+        // the largest of a gradient of order 0.1.
         assert!(
             (gradient[k] - expected).abs() < 5e-4,
             "{k}: {} for {expected}",

@@ -16,7 +16,8 @@ use harmonium::{
     units::Kind,
 };
 
-/// Half width and intervals of the quadrature: Simpson's rule over densities with deviations of 1 or so errs by far less than 1e-9.
+/// Half width and intervals of the quadrature: Simpson's rule over densities with deviations of 1
+/// or so errs by far less than 1e-9.
 const REACH: f64 = 25.0;
 const INTERVALS: usize = 20_000;
 
@@ -36,7 +37,8 @@ fn nodes(kind: Kind) -> Vec<(f64, f64)> {
         .collect()
 }
 
-/// Rows of hidden states with their weights: all states of a discrete layer, or the nodes of a single continuous unit.
+/// Rows of hidden states with their weights: all states of a discrete layer, or the nodes of a
+/// single continuous unit.
 fn hidden_states(layer: &Layer) -> (Matrix, Vec<f64>) {
     if layer.states().is_some() {
         let all = layer_states(layer);
@@ -172,7 +174,8 @@ fn walks_over_several_blocks_stay_exact() {
     assert_eq!(rbm.smaller_side(), Side::Visible);
 }
 
-/// `p(v)` of Gaussian visible units is a mixture with one component a hidden state, and integrates to one.
+/// `p(v)` of Gaussian visible units is a mixture with one component a hidden state, and integrates
+/// to one.
 #[test]
 fn gaussian_visible_units_are_a_mixture_of_gaussians() {
     let rbm = normal_machine(("gaussian", 1), ("bernoulli:2+spin:1", 3), 0.7, 5);
@@ -242,7 +245,8 @@ fn a_softmax_group_of_two_is_a_bernoulli_unit() {
         .for_each(|(p, q)| assert!((p - q).abs() < 1e-12));
 }
 
-/// With `s = 2 u - 1`: `E_spin(W, b, c) = E_bernoulli(4 W, 2 b - 2 W 1, 2 c - 2 W' 1) - sum W + sum b + sum c`.
+/// With `s = 2 u - 1`: `E_spin(W, b, c) = E_bernoulli(4 W, 2 b - 2 W 1, 2 c - 2 W' 1) - sum W + sum
+/// b + sum c`.
 #[test]
 fn a_spin_machine_is_a_transformed_bernoulli_machine() {
     let spin = normal_machine(("spin", 4), ("spin", 3), 0.6, 7);

@@ -1,4 +1,5 @@
-//! Samples and chains of every kind of unit: their distribution, one result at any number of threads.
+//! Samples and chains of every kind of unit: their distribution, one result at any number of
+//! threads.
 
 use super::{HIDDEN, hidden_states, repeated};
 use crate::common::{
@@ -97,7 +98,8 @@ fn sweeps_of_mixed_machines_leave_the_distribution_alone() {
     }
 }
 
-/// Ten spins and one Gaussian hidden unit of unit variance, weights 0.8, field 0.03: with magnetisation `m`, `p(m) ~ C(10, k) e^(0.03 m + 0.32 m^2)`.
+/// Ten spins and one Gaussian hidden unit of unit variance, weights 0.8, field 0.03: with
+/// magnetisation `m`, `p(m) ~ C(10, k) e^(0.03 m + 0.32 m^2)`.
 #[test]
 fn the_bimodal_machine_has_the_mode_weight_of_its_magnetisation() {
     let mut visible = Layer::of(Kind::Spin, 10);
@@ -132,8 +134,8 @@ fn the_bimodal_machine_has_the_mode_weight_of_its_magnetisation() {
     }
 }
 
-/// Softmax columns beside Bernoulli ones change nothing of these: the same bits as in a machine of Bernoulli units, and of each group
-/// exactly one is on, with the frequencies of its means.
+/// Softmax columns beside Bernoulli ones change nothing of these: the same bits as in a machine of
+/// Bernoulli units, and of each group exactly one is on, with the frequencies of its means.
 #[test]
 fn groups_leave_the_bits_of_their_neighbours_alone() {
     let plain = normal_rbm(300, 100, 0.1, 1);

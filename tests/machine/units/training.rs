@@ -12,7 +12,8 @@ use harmonium::{
 };
 use std::ops::ControlFlow;
 
-/// Rate at which one update leaves the machine where it was, so that the step divided by it is the gradient.
+/// Rate at which one update leaves the machine where it was, so that the step divided by it is the
+/// gradient.
 const TINY_RATE: f32 = 1e-6;
 
 /// The gradient of the first update: W, b, c, log-variances of both layers.
@@ -76,7 +77,8 @@ pub(super) fn assert_gradient(
     objective: impl Fn(&Rbm) -> f64,
     what: &str,
 ) {
-    // A power of two is added exactly to parameters of order one, so the differences are clean to h^2.
+    // A power of two is added exactly to parameters of order one, so the differences are clean to
+    // h^2.
     let h = 2_f32.powi(-10);
     for (k, g) in gradient.iter().enumerate() {
         let expected = if is_fixed(rbm, k) {
@@ -93,7 +95,8 @@ pub(super) fn assert_gradient(
     }
 }
 
-/// States of the visible layer, discrete units at random, continuous ones normal or their magnitudes.
+/// States of the visible layer, discrete units at random, continuous ones normal or their
+/// magnitudes.
 fn random_values(layer: &Layer, rows: usize, seed: u64) -> Matrix {
     let mut rng = HostRng::numbered(seed, 5);
     let mut out = Matrix::zeros(rows, layer.size());
@@ -154,7 +157,8 @@ fn exact_gradients_equal_finite_differences() {
     }
 }
 
-/// The machine with biases that cancel what the middle of the other layer's states sends: units that are neither on nor off.
+/// The machine with biases that cancel what the middle of the other layer's states sends: units
+/// that are neither on nor off.
 fn centred(mut rbm: Rbm) -> Rbm {
     let middle = |layer: &Layer| -> Vec<f32> {
         let segments = layer.units.segments().iter();
@@ -252,7 +256,8 @@ fn chains_learn_what_a_teacher_made() {
     }
 }
 
-/// Two overlapping clusters of three widths: chains find the means and variances that the exact gradient finds.
+/// Two overlapping clusters of three widths: chains find the means and variances that the exact
+/// gradient finds.
 #[test]
 fn gaussian_visible_units_learn_clusters_and_variances() {
     let mut rng = HostRng::numbered(7, 1);
@@ -288,7 +293,8 @@ fn gaussian_visible_units_learn_clusters_and_variances() {
     let (before, exactly, rbm) = learned(Negative::Exact);
     assert!(exactly > before + 0.2, "{before} to {exactly}");
     for (log_variance, s) in rbm.visible().log_variance.iter().zip([0.7_f32, 0.9, 1.2]) {
-        // Standard error of a log-variance of 4000: sqrt(2 / 4000) = 0.022, more where the clusters overlap.
+        // Standard error of a log-variance of 4000: sqrt(2 / 4000) = 0.022, more where the clusters
+        // overlap.
         assert!(
             (log_variance - 2.0 * s.ln()).abs() < 0.15,
             "{log_variance} for {s}"
@@ -312,7 +318,8 @@ fn gaussian_visible_units_learn_clusters_and_variances() {
     }
 }
 
-/// Rectified hidden states exceed 1, which fixed point could not hold: with weights of zero, `dW_ij = E[h_j] db_i` to rounding.
+/// Rectified hidden states exceed 1, which fixed point could not hold: with weights of zero,
+/// `dW_ij = E[h_j] db_i` to rounding.
 #[test]
 fn statistics_of_large_hidden_means_are_exact() {
     let mut hidden = Layer::of(Kind::Relu, 40);

@@ -1,4 +1,5 @@
-//! `ln Z` of an RBM, or of a machine that is one in another form, by annealing both ways: the run, and what reports tell of it.
+//! `ln Z` of an RBM, or of a machine that is one in another form, by annealing both ways: the run,
+//! and what reports tell of it.
 
 use crate::failure::Outcome;
 use harmonium::{

@@ -1,4 +1,5 @@
-//! The commands and their options, as clap reads them and `--help` explains them: a file for each command.
+//! The commands and their options, as clap reads them and `--help` explains them: a file for each
+//! command.
 
 mod classify;
 mod dbm;
@@ -56,8 +57,8 @@ HARMONIUM_ISA=portable|avx2|avx512 forces an instruction set (README.md has the 
 
 /// Boltzmann machines: train, evaluate and sample them on a CPU.
 ///
-/// Units: log-likelihoods are in nats per example; GCU/s are 10^9 connection updates a second, a connection being one
-/// weight met by one example or chain in one product.
+/// Units: log-likelihoods are in nats per example; GCU/s are 10^9 connection updates a second, a
+/// connection being one weight met by one example or chain in one product.
 #[derive(Debug, Parser)]
 #[command(name = "harmonium", version, after_help = EXAMPLES)]
 pub struct Cli {
@@ -81,7 +82,8 @@ pub enum Command {
     Transform(TransformArgs),
     /// Show what a model file holds.
     Inspect(InspectArgs),
-    /// Repeat a published experiment by its recipe, and show published and measured figures side by side.
+    /// Repeat a published experiment by its recipe, and show published and measured figures side by
+    /// side.
     Reproduce(ReproduceArgs),
     /// Show what a demonstration shows, with exact figures and a picture.
     Demo(DemoArgs),

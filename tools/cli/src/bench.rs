@@ -1,12 +1,13 @@
 //! `harmonium bench`: what this machine can do, and how near the engine comes to it.
 //!
 //! ```text
-//! f32 FMA peak -> dense products of each provider -> activations and draws -> epochs and Gibbs sweeps
+//! f32 FMA peak -> dense products of each provider -> activations, draws -> epochs, Gibbs sweeps
 //!     |                 | the best of them                                         |
 //!     +-----------------+----------------- shares of both ------------------------+
 //! ```
 //!
-//! A figure is the median of several runs after a warm-up (the peak: the best run). Two figures whose ratio matters are measured in turns.
+//! A figure is the median of several runs after a warm-up (the peak: the best run). Two figures
+//! whose ratio matters are measured in turns.
 
 mod ceiling;
 mod deep;
@@ -39,11 +40,13 @@ use std::{
 };
 use timing::median_seconds;
 
-/// Measures this machine and the engine on it: the f32 peak, products, activations, draws, epochs, Gibbs sweeps, deep machines, exact ln Z
+/// Measures this machine and the engine on it: the f32 peak, products, activations, draws, epochs,
+/// Gibbs sweeps, deep machines, exact ln Z
 ///
-/// Speeds are in GCU/s, 10^9 connection updates a second. A connection update is one visible-hidden pair of one sample in one matrix
-/// pass; in a dense product it costs one multiply-add, so GCU/s compare with the f32 FMA peak. A Gibbs sweep has 2 passes, CD-1 and
-/// PCD-1 have 5. Let nothing else run meanwhile.
+/// Speeds are in GCU/s, 10^9 connection updates a second. A connection update is one visible-hidden
+/// pair of one sample in one matrix pass; in a dense product it costs one multiply-add, so GCU/s
+/// compare with the f32 FMA peak. A Gibbs sweep has 2 passes, CD-1 and PCD-1 have 5. Let nothing
+/// else run meanwhile.
 #[derive(Args, Clone, Debug, Default)]
 pub struct BenchArgs {
     /// Threads of epochs and sweeps [default: one a core]
@@ -52,7 +55,8 @@ pub struct BenchArgs {
     /// Seconds of each measurement [default: 1, with --quick 0.1]
     #[arg(long, value_name = "X", value_parser = positive)]
     seconds: Option<f64>,
-    /// Epochs of 6000 examples instead of 60000, short measurements: some seconds instead of about a minute
+    /// Epochs of 6000 examples instead of 60000, short measurements: some seconds instead of about
+    /// a minute
     #[arg(long)]
     quick: bool,
     /// Only these figures, beside the ceilings
@@ -90,8 +94,9 @@ fn positive(text: &str) -> std::result::Result<f64, String> {
 /// Runs `harmonium bench`.
 ///
 /// # Errors
-/// [`Error::Parameter`] for an instruction set or a provider that the environment asks for and that does not exist here, or if the
-/// threads cannot be had; [`Error::Io`] if the output cannot be written.
+/// [`Error::Parameter`] for an instruction set or a provider that the environment asks for and that
+/// does not exist here, or if the threads cannot be had; [`Error::Io`] if the output cannot be
+/// written.
 pub fn run(args: &BenchArgs) -> Result<()> {
     let size = if args.quick { Size::QUICK } else { Size::FULL };
     let seconds = args.seconds.unwrap_or(if args.quick { 0.1 } else { 1.0 });

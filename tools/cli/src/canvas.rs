@@ -1,4 +1,5 @@
-//! A canvas of RGB pixels: boxes, smooth lines, text in a font that the program carries, and a PNG file at the end.
+//! A canvas of RGB pixels: boxes, smooth lines, text in a font that the program carries, and a PNG
+//! file at the end.
 
 use ab_glyph::{Font, FontRef, PxScale, ScaleFont};
 use harmonium::{Error, Result, checkpoint::write_atomically};
@@ -60,7 +61,8 @@ impl Style {
         if self.bold { &BOLD } else { &REGULAR }
     }
 
-    /// `ab_glyph` scales by the height of a line, which fonts choose freely; people choose by the em.
+    /// `ab_glyph` scales by the height of a line, which fonts choose freely; people choose by the
+    /// em.
     fn scale(self) -> PxScale {
         let font = self.font();
         let per_em = font.units_per_em().unwrap_or(1000.0);
@@ -233,8 +235,8 @@ impl Canvas {
         }
     }
 
-    /// A smooth line of `width` pixels with round ends and joints through `points`, in pixels from the upper left corner
-    /// of the canvas. One point is a dot, none is nothing.
+    /// A smooth line of `width` pixels with round ends and joints through `points`, in pixels from
+    /// the upper left corner of the canvas. One point is a dot, none is nothing.
     pub fn line(&mut self, points: &[(f32, f32)], width: f32, colour: Rgb) {
         if points.is_empty() {
             return;
@@ -257,7 +259,8 @@ impl Canvas {
         let ((left, right), (top, bottom)) = (extremes(|p| p.0), extremes(|p| p.1));
         let columns = span(left, right, self.width());
         let rows = span(top, bottom, self.height());
-        // The strongest segment decides on a pixel: blending one after another would darken the joints.
+        // The strongest segment decides on a pixel: blending one after another would darken the
+        // joints.
         let mut coverage = vec![0.0f32; columns.len() * rows.len()];
         let dot = points.first().map(|&p| [p, p]);
         let segments = points.windows(2).map(|pair| [pair[0], pair[1]]).chain(dot);
@@ -282,8 +285,8 @@ impl Canvas {
         }
     }
 
-    /// Writes the canvas as a PNG file. The file appears whole or not at all: a file of that name that was there before
-    /// stays until the new one is complete.
+    /// Writes the canvas as a PNG file. The file appears whole or not at all: a file of that name
+    /// that was there before stays until the new one is complete.
     ///
     /// # Errors
     /// [`Error::Io`] when the system refuses.

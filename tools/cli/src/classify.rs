@@ -1,4 +1,5 @@
-//! `harmonium classify`: classes of examples by a machine that has learned labels, and how many of them are wrong.
+//! `harmonium classify`: classes of examples by a machine that has learned labels, and how many of
+//! them are wrong.
 
 use crate::{
     args::{ClassifyArgs, Split},
@@ -49,7 +50,8 @@ impl Classification {
         Self::of(&rbm.log_p_y_from_v(examples)?, labels, split).map(Some)
     }
 
-    /// As [`Self::measure`], by the deterministic pass of a deep belief network; nothing of one without a label.
+    /// As [`Self::measure`], by the deterministic pass of a deep belief network; nothing of one
+    /// without a label.
     ///
     /// # Errors
     /// As [`Self::measure`].
@@ -60,7 +62,8 @@ impl Classification {
         Self::of(&dbn.log_p_y_from_v(examples)?, labels, split).map(Some)
     }
 
-    /// As [`Self::measure`], by mean field of a deep Boltzmann machine; nothing of one without labels.
+    /// As [`Self::measure`], by mean field of a deep Boltzmann machine; nothing of one without
+    /// labels.
     ///
     /// # Errors
     /// As [`Self::measure`].

@@ -42,7 +42,8 @@ fn without_labels() -> Failure {
         .hint("`harmonium train --labels` makes models that classify")
 }
 
-/// Writes one row a label, one column a class found: counts, stronger colours for larger shares of the label.
+/// Writes one row a label, one column a class found: counts, stronger colours for larger shares of
+/// the label.
 ///
 /// # Errors
 /// A name that does not end in `.png`; a file that cannot be written.

@@ -38,7 +38,8 @@ const MAX_DOTS: usize = 40;
 /// Larger numbers count as infinite, so that sums and differences of coordinates stay finite.
 const MAX_COORDINATE: f64 = 1e300;
 
-/// Colours that stay apart for colour-blind eyes too, after Okabe and Ito; a panel with more series repeats them.
+/// Colours that stay apart for colour-blind eyes too, after Okabe and Ito; a panel with more series
+/// repeats them.
 const COLOURS: [Rgb; 7] = [
     [0, 114, 178],
     [213, 94, 0],
@@ -54,17 +55,18 @@ const COLOURS: [Rgb; 7] = [
 pub struct Panel<'a> {
     /// What the vertical axis measures, with its unit.
     pub y_label: &'a str,
-    /// Names and points `(epoch, value)`. A series without a name is missing in the legend. Points that are not finite
-    /// are left out, and the curve is interrupted there.
+    /// Names and points `(epoch, value)`. A series without a name is missing in the legend. Points
+    /// that are not finite are left out, and the curve is interrupted there.
     pub series: &'a [(&'a str, Vec<(f64, f64)>)],
 }
 
-/// Draws the panels below one another, 1200 pixels wide, on one common horizontal axis, and writes a PNG file, which
-/// appears whole or not at all. A panel without any finite point says so.
+/// Draws the panels below one another, 1200 pixels wide, on one common horizontal axis, and writes
+/// a PNG file, which appears whole or not at all. A panel without any finite point says so.
 ///
 /// # Errors
 /// [`harmonium::Error::Io`] when the system refuses;
-/// [`harmonium::Error::Parameter`] if there are so many panels that the picture would have more than 2^27 pixels.
+/// [`harmonium::Error::Parameter`] if there are so many panels that the picture would have more
+/// than 2^27 pixels.
 pub fn draw(path: &Path, title: &str, panels: &[Panel<'_>]) -> Result<()> {
     picture(title, panels)?.write_png(path)
 }
@@ -170,8 +172,8 @@ fn draw_plot(plot: &mut Canvas, panel: &Panel<'_>, x_axis: &Axis, y_axis: &Axis)
     plot.fill(0, height - 1, width, 1, AXIS);
 }
 
-/// The label of the vertical axis and the legend above a panel: on one line if they fit, else the legend in rows of its
-/// own below the label.
+/// The label of the vertical axis and the legend above a panel: on one line if they fit, else the
+/// legend in rows of its own below the label.
 struct Heading {
     y_label: String,
     entries: Vec<Entry>,

@@ -1,4 +1,5 @@
-//! The data of a command: named on the command line or in the notes of a model, loaded, binarised and split.
+//! The data of a command: named on the command line or in the notes of a model, loaded, binarised
+//! and split.
 
 use crate::failure::{Failure, Outcome, note};
 use harmonium::{
@@ -42,7 +43,8 @@ pub struct Source {
     pub stream: bool,
     /// What the values become after that.
     pub values: Treatment,
-    /// With `labels`, the classes whose units join the visible ones; found from the training examples if that is 0.
+    /// With `labels`, the classes whose units join the visible ones; found from the training
+    /// examples if that is 0.
     pub labels: Option<usize>,
 }
 
@@ -56,7 +58,8 @@ pub enum Treatment {
     Spin,
     /// Any numbers.
     Real,
-    /// Any numbers, minus the first list and over the second; those of the training examples if the lists are empty.
+    /// Any numbers, minus the first list and over the second; those of the training examples if the
+    /// lists are empty.
     Standardized(Vec<f64>, Vec<f64>),
 }
 
@@ -230,7 +233,8 @@ impl Source {
         }))
     }
 
-    /// What a model was trained on, by its notes, with other data, binarisation or seed where these are given; and the seed to measure with.
+    /// What a model was trained on, by its notes, with other data, binarisation or seed where these
+    /// are given; and the seed to measure with.
     ///
     /// # Errors
     /// As [`Self::from_notes`].
@@ -281,7 +285,8 @@ impl Source {
         }
     }
 
-    /// Loads the data and settles what was left to them: the means of a standardisation, the number of classes.
+    /// Loads the data and settles what was left to them: the means of a standardisation, the number
+    /// of classes.
     ///
     /// # Errors
     /// As [`Self::load`].

@@ -1,4 +1,5 @@
-//! Deep belief networks: training in stages, and what is measured of them; and the training of deep Boltzmann machines.
+//! Deep belief networks: training in stages, and what is measured of them; and the training of deep
+//! Boltzmann machines.
 
 mod agree;
 pub mod boltzmann;
@@ -19,14 +20,16 @@ pub use train::run as train;
 
 use harmonium::model::Dbn;
 
-/// Hidden layers unless told otherwise, and epochs of the greedy stages, of the last of them, and of the up-down algorithm: those of `reproduce
-/// dbn-2006`, whose up-down stage has three times as many.
+/// Hidden layers unless told otherwise, and epochs of the greedy stages, of the last of them, and
+/// of the up-down algorithm: those of `reproduce dbn-2006`, whose up-down stage has three times as
+/// many.
 pub const DEFAULT_LAYERS: [usize; 3] = [500, 500, 2000];
 pub const DEFAULT_LOWER_EPOCHS: usize = 20;
 pub const DEFAULT_TOP_EPOCHS: usize = 40;
 pub const DEFAULT_UP_DOWN_EPOCHS: usize = 300;
 
-/// A network in a few words: sizes from the visible layer up, the label beside the layer that it belongs to.
+/// A network in a few words: sizes from the visible layer up, the label beside the layer that it
+/// belongs to.
 pub fn name(dbn: &Dbn) -> String {
     let last = dbn.n_layers() - 1;
     let sizes: Vec<String> = (0..=last)

@@ -29,7 +29,8 @@ const HEIGHT: u32 = 110;
 const HEADING: u32 = 34;
 /// Pixels between panels.
 const GAP: u32 = 22;
-/// States with at least this share of the data are its patterns; others have one of their units flipped.
+/// States with at least this share of the data are its patterns; others have one of their units
+/// flipped.
 const PATTERN: f64 = 0.1;
 
 /// Runs the command.
@@ -91,7 +92,8 @@ pub fn run(args: &DemoArgs) -> Outcome<()> {
     report::columns(&title, &heads, &rows)
 }
 
-/// The machines' distributions below one another, each in front of that of the data; states in an order in which neighbours differ in one unit.
+/// The machines' distributions below one another, each in front of that of the data; states in an
+/// order in which neighbours differ in one unit.
 fn draw(path: &Path, found: &SpuriousReport) -> Outcome<()> {
     let left = MARGIN + TICKS;
     let width = found.order.len() as u32 * STATE;

@@ -28,8 +28,9 @@ pub struct Diagnosis {
 }
 
 impl Diagnosis {
-    /// Of `chains` chains from the first examples (over and over if there are fewer), watched for `sweeps` sweeps after `burn_in`. A chain is in
-    /// the mode whose template is nearest in Hamming distance.
+    /// Of `chains` chains from the first examples (over and over if there are fewer), watched for
+    /// `sweeps` sweeps after `burn_in`. A chain is in the mode whose template is nearest in Hamming
+    /// distance.
     ///
     /// # Errors
     /// Those of the library.
@@ -122,8 +123,8 @@ impl Diagnosis {
     }
 }
 
-/// States that stand for modes: of labelled data the mean of each class, cut at one half; else examples far from one another, each the one farthest
-/// from those before it.
+/// States that stand for modes: of labelled data the mean of each class, cut at one half; else
+/// examples far from one another, each the one farthest from those before it.
 fn templates(examples: &Examples) -> (BitMatrix, String) {
     if let (Some(labels), Some(classes)) = (examples.labels(), examples.classes()) {
         let n = examples.columns();
@@ -184,7 +185,8 @@ mod tests {
         });
         let plain = Examples::new(bits.clone()).unwrap();
         let (far, _) = templates(&plain);
-        // From 0000: 1111 is 4 away; then 0011 is 2 from both; then 0001 and 1110, 1 from their nearest; then no other.
+        // From 0000: 1111 is 4 away; then 0011 is 2 from both; then 0001 and 1110, 1 from their
+        // nearest; then no other.
         assert_eq!(far.rows(), 5);
         assert!((0..4).all(|j| !far.get(0, j) && far.get(1, j)));
         assert!(far.get(2, 0) && far.get(2, 1) && !far.get(2, 2));
@@ -198,7 +200,8 @@ mod tests {
         assert!((0..4).all(|j| !means.get(0, j)) && (1..4).all(|j| means.get(1, j)));
     }
 
-    /// Without weights every sweep is an independent draw: tau is 1, and a chain leaves its mode as often as two draws differ.
+    /// Without weights every sweep is an independent draw: tau is 1, and a chain leaves its mode as
+    /// often as two draws differ.
     #[test]
     fn independent_draws_have_no_memory() {
         let bits = BitMatrix::from_fn(2, 8, |i, _| i == 1);
@@ -231,7 +234,8 @@ mod tests {
         let p: f64 = ones[5..].iter().sum();
         let expected = 2.0 * p * (1.0 - p);
         let (jumps, _) = found.jumps.unwrap();
-        // 20 x 1999 pairs of draws; neighbouring pairs share one, which at most triples the variance: 4 standard deviations.
+        // 20 x 1999 pairs of draws; neighbouring pairs share one, which at most triples the
+        // variance: 4 standard deviations.
         let error = (3.0 * expected * (1.0 - expected) / (20.0 * 1999.0)).sqrt();
         assert!(
             (jumps.rate() - expected).abs() < 4.0 * error,

@@ -183,7 +183,8 @@ fn check_chains(args: &EvaluateArgs, rbm: &Rbm) -> Outcome<()> {
     Ok(())
 }
 
-/// What needs no likelihood: the free-energy gap between the test and the training part, and what chains do.
+/// What needs no likelihood: the free-energy gap between the test and the training part, and what
+/// chains do.
 #[allow(clippy::type_complexity)]
 fn mixing(
     args: &EvaluateArgs,

@@ -1,4 +1,5 @@
-//! General Boltzmann machines: training, sampling with what physicists observe, `ln Z` and likelihoods.
+//! General Boltzmann machines: training, sampling with what physicists observe, `ln Z` and
+//! likelihoods.
 
 mod edges;
 mod evaluate;

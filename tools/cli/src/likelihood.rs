@@ -67,7 +67,8 @@ impl Annealing {
         })
     }
 
-    /// Forward and back, as [`Bracket`] needs it, with the temperatures that do best at their number (docs/likelihood.md).
+    /// Forward and back, as [`Bracket`] needs it, with the temperatures that do best at their
+    /// number (docs/likelihood.md).
     ///
     /// # Errors
     /// Examples of another width than the machine.
@@ -129,7 +130,8 @@ pub struct Likelihood {
 }
 
 impl Likelihood {
-    /// Measures binary `examples`, telling `progress` of the temperatures or blocks of states; `None` if it breaks.
+    /// Measures binary `examples`, telling `progress` of the temperatures or blocks of states;
+    /// `None` if it breaks.
     ///
     /// # Errors
     /// Those of the library, and grey examples.

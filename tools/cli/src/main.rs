@@ -1,4 +1,5 @@
-//! The command line of harmonium: train, evaluate, sample and inspect Boltzmann machines, and measure this one.
+//! The command line of harmonium: train, evaluate, sample and inspect Boltzmann machines, and
+//! measure this one.
 //!
 //! Exit codes: 0 done, 1 failed, 2 used wrongly. Results go to stdout, everything else to stderr.
 

@@ -95,7 +95,8 @@ pub struct Metrics<R> {
 }
 
 impl<R: Record> Metrics<R> {
-    /// Starts the file at `path` anew; if `resumed`, with the rows that are there and are to be `kept`.
+    /// Starts the file at `path` anew; if `resumed`, with the rows that are there and are to be
+    /// `kept`.
     pub fn open(path: &Path, resumed: bool, kept: impl Fn(&R) -> bool) -> Outcome<Self> {
         let mut rows: Vec<R> = Vec::new();
         if resumed {

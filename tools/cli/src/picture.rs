@@ -21,9 +21,9 @@ const GUTTER: u32 = 32;
 const GAP: u32 = 8;
 /// A block narrower than this is widened when it gets a heading, so that words have room.
 const MIN_TEXT_WIDTH: u32 = 160;
-/// Width and height of the tile for the states or weights of `n_units` units: a square if there is one, else the
-/// rectangle nearest to it that is at most four times as wide as high, else the nearest square with room for all, whose
-/// last row is not full.
+/// Width and height of the tile for the states or weights of `n_units` units: a square if there is
+/// one, else the rectangle nearest to it that is at most four times as wide as high, else the
+/// nearest square with room for all, whose last row is not full.
 pub fn tile_shape(n_units: usize) -> (usize, usize) {
     let n = n_units.max(1);
     let height = (1..=n.isqrt())
@@ -46,13 +46,15 @@ pub struct Sheet {
 }
 
 impl Sheet {
-    /// The tiles in reading order, `per_row` to a row (fewer if there are fewer tiles), each value a square of
-    /// `scale x scale` pixels, with thin separators between the tiles and around the grid. Tile values are in row-major
-    /// order; the last row of a tile may be incomplete, as [`tile_shape`] allows.
+    /// The tiles in reading order, `per_row` to a row (fewer if there are fewer tiles), each value
+    /// a square of `scale x scale` pixels, with thin separators between the tiles and around the
+    /// grid. Tile values are in row-major order; the last row of a tile may be incomplete, as
+    /// [`tile_shape`] allows.
     ///
     /// # Errors
-    /// [`Error::Shape`] without tiles or with a tile of another size; [`Error::Parameter`] if a number is zero, a
-    /// diverging limit is not positive, or the picture would have more than 2^27 pixels.
+    /// [`Error::Shape`] without tiles or with a tile of another size; [`Error::Parameter`] if a
+    /// number is zero, a diverging limit is not positive, or the picture would have more than 2^27
+    /// pixels.
     pub fn grid(
         tiles: &[Vec<f32>],
         tile_width: usize,
@@ -109,7 +111,8 @@ impl Sheet {
         for (i, tile) in tiles.iter().enumerate() {
             let left = (i % columns) as u32 * (width + line);
             let top = (i / columns) as u32 * (height + line);
-            // A tile brings its own frame; neighbours share a side. What a tile lacks shows the frame's colour.
+            // A tile brings its own frame; neighbours share a side. What a tile lacks shows the
+            // frame's colour.
             canvas.fill(
                 left,
                 top,
@@ -133,19 +136,21 @@ impl Sheet {
         })
     }
 
-    /// The sheet with a heading and a smaller caption above it; an empty text takes no room. Long texts are wrapped at
-    /// the width of the sheet. It replaces an earlier heading.
+    /// The sheet with a heading and a smaller caption above it; an empty text takes no room. Long
+    /// texts are wrapped at the width of the sheet. It replaces an earlier heading.
     pub fn headed(mut self, heading: &str, caption: &str) -> Self {
         let width = self.body.width().max(MIN_TEXT_WIDTH);
         self.heading = lines(&[(HEADING, heading), (CAPTION, caption)], width);
         self
     }
 
-    /// One page: `title` on top, which may be empty, then the blocks side by side, on white paper with a margin. The
-    /// headings of the blocks are aligned with one another, and so are their grids.
+    /// One page: `title` on top, which may be empty, then the blocks side by side, on white paper
+    /// with a margin. The headings of the blocks are aligned with one another, and so are their
+    /// grids.
     ///
     /// # Errors
-    /// [`Error::Shape`] without blocks; [`Error::Parameter`] if the picture would have more than 2^27 pixels.
+    /// [`Error::Shape`] without blocks; [`Error::Parameter`] if the picture would have more than
+    /// 2^27 pixels.
     pub fn page(title: &str, blocks: &[Self]) -> Result<Self> {
         if blocks.is_empty() {
             return Err(Error::shape("blocks of a picture", "at least one", "none"));
@@ -177,7 +182,8 @@ impl Sheet {
         })
     }
 
-    /// Writes the sheet as a PNG file, which appears whole or not at all. A sheet with a heading is written as a page.
+    /// Writes the sheet as a PNG file, which appears whole or not at all. A sheet with a heading is
+    /// written as a page.
     ///
     /// # Errors
     /// [`Error::Io`] when the system refuses; [`Error::Parameter`] if

@@ -34,7 +34,8 @@ fn number(wanted: usize, n_units: usize) -> usize {
     wanted.min(MOST_VALUES / n_units.max(1)).max(1)
 }
 
-/// A grid of tiles of `n_units` values each, at a scale that makes them about as large as one another's.
+/// A grid of tiles of `n_units` values each, at a scale that makes them about as large as one
+/// another's.
 pub fn grid(tiles: &[Vec<f32>], n_units: usize, per_row: usize, colour: Colour) -> Outcome<Sheet> {
     let (width, height) = tile_shape(n_units);
     let scale = (TILE_PIXELS / width.max(height)).clamp(1, MAX_SCALE);
@@ -108,8 +109,8 @@ pub fn filters(path: &Path, title: &str, rbm: &Rbm) -> Outcome<()> {
     Ok(())
 }
 
-/// Fantasies beside training examples. The chains start at the first training examples, over and over if there are
-/// few (grey ones at `x > 0.5`).
+/// Fantasies beside training examples. The chains start at the first training examples, over and
+/// over if there are few (grey ones at `x > 0.5`).
 pub fn samples(path: &Path, title: &str, rbm: &Rbm, train: &Examples, seed: u64) -> Outcome<()> {
     let n = shown(rbm);
     let starts = (0..number(FANTASIES, n)).map(|k| k % train.len());

@@ -1,4 +1,5 @@
-//! What a training run is to do: from the command line alone, or from the file of a run that goes on.
+//! What a training run is to do: from the command line alone, or from the file of a run that goes
+//! on.
 
 mod negative;
 mod resumed;
@@ -28,7 +29,8 @@ const BEST_EPOCHS: usize = 300;
 const BEST_DECAY: f32 = 2e-4;
 /// Learning rate at the start, with the centred gradient.
 const CENTRED_RATE: f32 = 0.1;
-/// Learning rate at the start and momentum of `ln p(y | v)`, with the centred gradient, and the rate without it.
+/// Learning rate at the start and momentum of `ln p(y | v)`, with the centred gradient, and the
+/// rate without it.
 const CLASSIFIER_RATE: f32 = 0.5;
 const CLASSIFIER_MOMENTUM: f32 = 0.9;
 const UNCENTRED_CLASSIFIER_RATE: f32 = 1.0;
@@ -70,7 +72,8 @@ impl Plan {
         let default = Options::default();
         let hidden_units = args.hidden_units.as_deref().unwrap_or("bernoulli");
         let objective = objective(args)?.unwrap_or_default();
-        // What was measured (docs/training.md); other machines keep the ordinary gradient unless told otherwise.
+        // What was measured (docs/training.md); other machines keep the ordinary gradient unless
+        // told otherwise.
         let bernoulli = [visible_units, hidden_units] == ["bernoulli"; 2];
         let classifies = objective != Objective::Generative;
         let measured = bernoulli && args.labels == classifies;

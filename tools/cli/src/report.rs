@@ -69,7 +69,8 @@ pub fn single_figures(object: &Map<String, Value>) -> Vec<(String, String)> {
     figures(object.iter().filter(is_single))
 }
 
-/// Options of a run, with numbers as short as they were written: f32 widened to f64 shows its rounding.
+/// Options of a run, with numbers as short as they were written: f32 widened to f64 shows its
+/// rounding.
 pub fn options(options: &Options) -> Value {
     read(serde_json::to_string(options))
 }

@@ -1,7 +1,9 @@
-//! `harmonium reproduce`: published experiments by their recipes, with published and measured figures side by side.
+//! `harmonium reproduce`: published experiments by their recipes, with published and measured
+//! figures side by side.
 //!
-//! Each family of experiments is one file below, and each experiment a function from a [`Setting`] to [`Part`]s; what all share, from training
-//! to the record, is here. `--quick` goes the same way with fewer examples and epochs, so that a test can.
+//! Each family of experiments is one file below, and each experiment a function from a [`Setting`]
+//! to [`Part`]s; what all share, from training to the record, is here. `--quick` goes the same way
+//! with fewer examples and epochs, so that a test can.
 
 mod annealed;
 mod autoencoder;
@@ -256,7 +258,8 @@ fn record(
     }
 }
 
-/// Parts of runs that differ in their seeds alone as one: means of the figures, with three standard errors of the mean to either side.
+/// Parts of runs that differ in their seeds alone as one: means of the figures, with three standard
+/// errors of the mean to either side.
 fn averaged(mut runs: Vec<Vec<Part>>) -> Vec<Part> {
     if runs.len() == 1 {
         return runs.remove(0);
@@ -372,7 +375,8 @@ impl Setting {
         if self.quick && n > quick { quick } else { n }
     }
 
-    /// Trains `rbm`, telling `watch` of every epoch: what it says goes to stderr now and then. Returns the machine and the seconds of training alone.
+    /// Trains `rbm`, telling `watch` of every epoch: what it says goes to stderr now and then.
+    /// Returns the machine and the seconds of training alone.
     fn train(
         &self,
         name: &str,

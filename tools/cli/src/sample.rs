@@ -1,4 +1,5 @@
-//! `harmonium sample`: states of a model from Gibbs chains: plain, tempered, along a trajectory, with held units, or with weights.
+//! `harmonium sample`: states of a model from Gibbs chains: plain, tempered, along a trajectory,
+//! with held units, or with weights.
 
 pub mod chains;
 pub mod held;
@@ -371,7 +372,8 @@ impl Series {
     }
 }
 
-/// On stdout: swap rates, and the autocorrelation times of these chains and of as many sweeps of plain Gibbs chains.
+/// On stdout: swap rates, and the autocorrelation times of these chains and of as many sweeps of
+/// plain Gibbs chains.
 fn report(
     args: &SampleArgs,
     rbm: &Rbm,

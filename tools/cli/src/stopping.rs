@@ -18,7 +18,8 @@ use harmonium::{
 use std::collections::BTreeMap;
 
 const NOTE: &str = "early_stopping";
-/// Machines whose smaller layer has at most this many units are judged by their exact likelihood: cheap beside an epoch.
+/// Machines whose smaller layer has at most this many units are judged by their exact likelihood:
+/// cheap beside an epoch.
 const CHEAP_UNITS: usize = 16;
 /// Up to this many, likelihoods that are asked for are exact.
 const EXACT_UNITS: usize = 20;
@@ -70,7 +71,8 @@ impl Stopping {
         Ok(Self { by, judge })
     }
 
-    /// The figure of the held-out examples, the larger the better (errors and gaps less than 0). The same draws each time.
+    /// The figure of the held-out examples, the larger the better (errors and gaps less than 0).
+    /// The same draws each time.
     ///
     /// # Errors
     /// As the measures.
@@ -143,7 +145,8 @@ fn criterion(
     }
 }
 
-/// Mean over `held_out`, whose grey values are drawn once; `ln Z` exact, or by annealing from the base rate of `train`.
+/// Mean over `held_out`, whose grey values are drawn once; `ln Z` exact, or by annealing from the
+/// base rate of `train`.
 fn log_likelihood(rbm: &Rbm, train: &Examples, held_out: &Examples, seed: u64) -> Outcome<f64> {
     let drawn;
     let held_out = if rbm.is_bernoulli() && held_out.bits().is_none() {

@@ -1,4 +1,5 @@
-//! `harmonium train`: trains a machine, shows what it learned, and can be stopped and resumed at any update.
+//! `harmonium train`: trains a machine, shows what it learned, and can be stopped and resumed at
+//! any update.
 
 mod conclude;
 mod learn;

@@ -71,7 +71,8 @@ pub fn row(training: &Training, watch: &Watch, clock: &mut Clock) -> Outcome<Row
     clock.last_row = (clock.trained, position.updates);
     let last_update = (position.updates - 1) as f64 / position.batches as f64;
     let train = watch.train.input();
-    // The same units of the same examples each time: the curve shows the machine and not the choice.
+    // The same units of the same examples each time: the curve shows the machine and not the
+    // choice.
     let pseudo_likelihood = rbm
         .is_bernoulli()
         .then(|| stochastic_pseudo_likelihood(rbm, &watch.stochastic, options.learning.seed))

@@ -1,4 +1,5 @@
-//! Both walks of every instruction set against sums from scratch, within the bound that the walk states.
+//! Both walks of every instruction set against sums from scratch, within the bound that the walk
+//! states.
 
 use super::*;
 use crate::{
@@ -50,7 +51,8 @@ fn bound(machine: &Enumeration) -> f64 {
     let (x, y, r) = magnitudes(machine);
     let (n, m) = (machine.n as f64, machine.other_bias.len() as f64);
     let Some(gray) = Gray::new(machine, Isa::Portable) else {
-        // Inputs and the sum of own biases are the result of `4096 + n` additions, the logarithm of `m` more; four roundings a factor.
+        // Inputs and the sum of own biases are the result of `4096 + n` additions, the logarithm of
+        // `m` more; four roundings a factor.
         let additions = 4096.0 + n;
         let terms = additions + (n - 12.0).exp2();
         return U * ((additions + m + 3.0) * y + 4.0 * m + 8.0 * r + 4.0 * terms);
@@ -91,7 +93,8 @@ fn check(rbm: &Rbm, beta: f64) {
             assert_within(got, expected, bound, &format!("log Z, {side:?}, {isa}"));
             assert_eq!(got.to_bits(), first.to_bits(), "{isa}");
             for (s, got) in machine.log_weights_on(isa).into_iter().enumerate() {
-                // Relative to the greatest of a row, tiny weights vanish or, below `e^-708`, are denormal numbers of a few digits.
+                // Relative to the greatest of a row, tiny weights vanish or, below `e^-708`, are
+                // denormal numbers of a few digits.
                 let is_tiny = |x: f64| x < expected - 600.0;
                 let what = format!("state {s}, {side:?}, {isa}");
                 if is_tiny(log_weights[s]) {
@@ -101,7 +104,8 @@ fn check(rbm: &Rbm, beta: f64) {
                 }
             }
         }
-        // A probability is wrong by the errors of its logarithm and of ln Z, a mean of them by no more.
+        // A probability is wrong by the errors of its logarithm and of ln Z, a mean of them by no
+        // more.
         let bound = (2.0 * bound).exp_m1() + 1e-13;
         let p = |s: usize| (log_weights[s] - expected).exp();
         let on = |k: usize| (0..1 << machine.n).filter(move |s| s >> k & 1 == 1);
@@ -162,7 +166,8 @@ proptest! {
     }
 }
 
-/// The walk itself, of every number of stepping units and more than one block, and beside it a layer of one unit or none.
+/// The walk itself, of every number of stepping units and more than one block, and beside it a
+/// layer of one unit or none.
 #[test]
 fn sizes_from_the_smallest_tile_on() {
     for (n, m) in [
@@ -187,7 +192,8 @@ fn sizes_from_the_smallest_tile_on() {
     }
 }
 
-/// Inputs up to 690 either way: short runs, products near both ends of f64. Beyond that, exponentials.
+/// Inputs up to 690 either way: short runs, products near both ends of f64. Beyond that,
+/// exponentials.
 #[test]
 fn inputs_near_the_end_of_the_range() {
     for (bias, weight) in [

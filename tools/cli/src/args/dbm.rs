@@ -15,13 +15,15 @@ pub struct DbmArgs {
     #[arg(long, value_name = "N[,N,...]", value_delimiter = ',', value_parser = count,
         help = format!("Epochs in which RBMs are trained one upon the other, the inputs of inner layers doubled: of each, or one number for each [default: {DEFAULT_PRETRAINING_EPOCHS}]"))]
     pub pretraining_epochs: Option<Vec<usize>>,
-    /// All layers learn together from the start, by the centred gradient unless --centering says otherwise: --pretraining-epochs 0.
+    /// All layers learn together from the start, by the centred gradient unless --centering says
+    /// otherwise: --pretraining-epochs 0.
     #[arg(long, conflicts_with_all = ["pretraining_epochs", "pretraining_rate", "pretraining_steps", "pretraining_momentum", "pretraining_weight_decay"])]
     pub no_pretraining: bool,
     #[arg(long, value_name = "SCHEDULE",
         help = format!("Step size of pretraining; given once for all RBMs, or once for each, the lowest first [default: {DEFAULT_PRETRAINING_RATE}]"))]
     pub pretraining_rate: Vec<Schedule>,
-    /// Steps of contrastive divergence in pretraining, a number or a schedule such as at:0=1,20=2; given once, or once for each RBM [default: 1].
+    /// Steps of contrastive divergence in pretraining, a number or a schedule such as at:0=1,20=2;
+    /// given once, or once for each RBM [default: 1].
     #[arg(long, value_name = "SCHEDULE", value_parser = train::steps)]
     pub pretraining_steps: Vec<Schedule>,
     /// Momentum of pretraining [default: at:0=0.5,5=0.9].

@@ -55,15 +55,15 @@ pub struct DeepArgs {
     /// What a layer learns of those below [default: samples].
     #[arg(long)]
     pub posterior: Option<PosteriorArg>,
-    /// Start layers from the one below upside down, so that the network is at first what it was: those with at least as many units as the layer two
-    /// below.
+    /// Start layers from the one below upside down, so that the network is at first what it was:
+    /// those with at least as many units as the layer two below.
     #[arg(long)]
     pub transposed: bool,
     #[arg(long, value_name = "N", value_parser = count,
         help = format!("Epochs of the up-down algorithm, which follows; 0 for none [default: {DEFAULT_UP_DOWN_EPOCHS}]"))]
     pub up_down_epochs: Option<usize>,
-    /// Gibbs sweeps of the top pair in an update, a number or a schedule such as at:0=3,100=6,200=10 [default: 3, 6 and 10 in thirds of the
-    /// epochs].
+    /// Gibbs sweeps of the top pair in an update, a number or a schedule such as
+    /// at:0=3,100=6,200=10 [default: 3, 6 and 10 in thirds of the epochs].
     #[arg(long, value_name = "SCHEDULE")]
     pub up_down_steps: Option<Schedule>,
     /// Step size of all weights in the up-down algorithm [default: linear:0.1:0].
@@ -84,8 +84,9 @@ pub struct DeepArgs {
     /// L2 decay of all weights in the up-down algorithm [default: 0].
     #[arg(long, value_name = "X")]
     pub up_down_weight_decay: Option<f32>,
-    /// At last a feed-forward network that starts from the layers learns the labels; it goes to network.safetensors in --out. That of train dbm, which
-    /// wants two hidden layers or more, has the means of the second beside the data as its input.
+    /// At last a feed-forward network that starts from the layers learns the labels; it goes to
+    /// network.safetensors in --out. That of train dbm, which wants two hidden layers or more, has
+    /// the means of the second beside the data as its input.
     #[arg(long, value_name = "HOW", help_heading = BOTH)]
     pub fine_tune: Option<FineTuneArg>,
     #[arg(long, value_name = "N", value_parser = count, requires = "fine_tune", help_heading = BOTH,
@@ -109,7 +110,8 @@ pub struct DeepArgs {
 }
 
 impl DeepArgs {
-    /// The first that was given of those that deep belief networks share with deep Boltzmann machines.
+    /// The first that was given of those that deep belief networks share with deep Boltzmann
+    /// machines.
     pub fn given_of_both(&self) -> Option<&'static str> {
         [
             ("--layers", self.layers.is_some()),

@@ -7,7 +7,8 @@ use std::path::PathBuf;
 /// What can be shown.
 #[derive(Clone, Copy, Debug, PartialEq, ValueEnum)]
 pub enum DemoName {
-    /// A mode that contrastive divergence leaves where the data have none, and that chains of their own remove.
+    /// A mode that contrastive divergence leaves where the data have none, and that chains of their
+    /// own remove.
     SpuriousModes,
 }
 

@@ -70,7 +70,8 @@ pub struct EvaluateArgs {
     /// Data, as in `train` [default: what the model was trained on, else mnist].
     #[arg(long, value_name = "mnist|DIR|FILE")]
     pub data: Option<String>,
-    /// How grey values become bits, as in `train` [default: as in training; sample if they were left grey].
+    /// How grey values become bits, as in `train` [default: as in training; sample if they were
+    /// left grey].
     #[arg(long, value_name = "HOW")]
     pub binarize: Option<Binarization>,
     /// Part of the data; data without a test part have `train` only.
@@ -85,20 +86,24 @@ pub struct EvaluateArgs {
     #[arg(long, value_name = "N", value_parser = positive,
         help = format!("Inverse temperatures of annealing, one sweep each [default: the 14503 of salakhutdinov-murray; {} with another schedule]", likelihood::DEFAULT_BETAS))]
     pub betas: Option<usize>,
-    /// How the inverse temperatures are spaced [default: salakhutdinov-murray; linear with --betas].
+    /// How the inverse temperatures are spaced [default: salakhutdinov-murray; linear with
+    /// --betas].
     #[arg(long, value_name = "HOW")]
     pub schedule: Option<ScheduleArg>,
-    /// Anneal from the model to the base too: ln Z from both sides, and Bennett's estimate from both.
+    /// Anneal from the model to the base too: ln Z from both sides, and Bennett's estimate from
+    /// both.
     #[arg(long)]
     pub reverse: bool,
-    /// Where the chains of --reverse and of deep Boltzmann machines start: at training examples, or at states that other chains reach by annealing forward, which also finds modes far
-    /// from the data; exact draws if the smaller layer has at most 20 units.
+    /// Where the chains of --reverse and of deep Boltzmann machines start: at training examples, or
+    /// at states that other chains reach by annealing forward, which also finds modes far from the
+    /// data; exact draws if the smaller layer has at most 20 units.
     #[arg(long, value_name = "WHERE", default_value = "data")]
     pub reverse_from: ReverseFrom,
     #[arg(long, value_name = "N", value_parser = count,
         help = format!("Gibbs sweeps before reverse annealing, and before chains are watched by --diagnose [default: {}]", likelihood::DEFAULT_BURN_IN))]
     pub burn_in: Option<usize>,
-    /// Watch 100 Gibbs chains from data for N sweeps: how long they remember, and how often they jump between modes.
+    /// Watch 100 Gibbs chains from data for N sweeps: how long they remember, and how often they
+    /// jump between modes.
     #[arg(long, value_name = "N", value_parser = positive)]
     pub diagnose: Option<usize>,
     /// A conservative log-likelihood without ln Z, of the first examples.
@@ -113,14 +118,15 @@ pub struct EvaluateArgs {
     /// Write the log weights ln w of the chains, f64 [directions x chains], forward first.
     #[arg(long, value_name = "FILE.npy")]
     pub save_weights: Option<PathBuf>,
-    /// Seed of annealed importance sampling, and of --binarize sample where the model's notes tell none [default: that of
-    /// the training, else 0].
+    /// Seed of annealed importance sampling, and of --binarize sample where the model's notes tell
+    /// none [default: that of the training, else 0].
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
     /// Draw the confusion table of a model with labels.
     #[arg(long, value_name = "FILE.png")]
     pub confusion: Option<PathBuf>,
-    /// Samples of the recognition distribution for each example, of the bound of a deep belief network [default: 5].
+    /// Samples of the recognition distribution for each example, of the bound of a deep belief
+    /// network [default: 5].
     #[arg(long, value_name = "N", value_parser = positive)]
     pub bound_samples: Option<usize>,
     /// One JSON object on stdout in place of the table.

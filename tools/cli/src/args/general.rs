@@ -22,11 +22,14 @@ pub enum PositiveArg {
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = HEADING)]
 pub struct GeneralArgs {
-    /// Which units may be coupled, visible ones first: a text file with a line `i j weight` for each pair, or of spins `i j J` if its name ends in .ising (see
-    /// docs/boltzmann.md). Pairs that are not there stay uncoupled; learning starts from the weights and biases of the file, or as without it where all of them are 0 [default: all pairs].
+    /// Which units may be coupled, visible ones first: a text file with a line `i j weight` for
+    /// each pair, or of spins `i j J` if its name ends in .ising (see docs/boltzmann.md). Pairs
+    /// that are not there stay uncoupled; learning starts from the weights and biases of the file,
+    /// or as without it where all of them are 0 [default: all pairs].
     #[arg(long, value_name = "FILE")]
     pub connectivity: Option<PathBuf>,
-    /// Where expectations over hidden units given data come from [default: gibbs; exact with --method exact].
+    /// Where expectations over hidden units given data come from [default: gibbs; exact with
+    /// --method exact].
     #[arg(long)]
     pub positive: Option<PositiveArg>,
     /// Sweeps of --positive gibbs at each visit of an example [default: 1].
@@ -51,7 +54,8 @@ impl GeneralArgs {
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "General Boltzmann machine")]
 pub struct GeneralSampleArgs {
-    /// States are spins: they are written as -1 and 1, and energy and magnetisation are those of spins, as they always are of an .ising file.
+    /// States are spins: they are written as -1 and 1, and energy and magnetisation are those of
+    /// spins, as they always are of an .ising file.
     #[arg(long)]
     pub spins: bool,
     /// What was observed as one JSON object in place of the table.

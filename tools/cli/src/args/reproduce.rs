@@ -29,13 +29,15 @@ pub struct ReproduceArgs {
     /// Seed of every choice and draw.
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub seed: u64,
-    /// Repeat with N seeds from --seed on, and print means over them; models of a later seed replace those of an earlier one.
+    /// Repeat with N seeds from --seed on, and print means over them; models of a later seed
+    /// replace those of an earlier one.
     #[arg(long, value_name = "N", value_parser = positive, default_value_t = 1)]
     pub seeds: usize,
     /// Directory for the record NAME.json and the models.
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
-    /// Go on with the joint stage that an earlier run of a DBM, interrupted or not, left in --out after its last epoch.
+    /// Go on with the joint stage that an earlier run of a DBM, interrupted or not, left in --out
+    /// after its last epoch.
     #[arg(long, requires = "out", conflicts_with_all = ["only", "seeds"])]
     pub resume: bool,
     /// The record on stdout in place of the table.

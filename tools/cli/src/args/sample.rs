@@ -43,7 +43,8 @@ blocks), spins, out.
 pub struct SampleArgs {
     /// Model file, or a text file of couplings: .txt, .edges or, of spins, .ising.
     pub model: PathBuf,
-    /// Chains, of which each gives one sample [default: 100, or as many as the file of --clamp or --continue has rows].
+    /// Chains, of which each gives one sample [default: 100, or as many as the file of --clamp or
+    /// --continue has rows].
     #[arg(long, value_name = "N", value_parser = positive)]
     pub count: Option<usize>,
     /// Gibbs sweeps of each chain.
@@ -61,54 +62,65 @@ pub struct SampleArgs {
     /// Swaps between the models that training kept: a directory, or files in the order of training.
     #[arg(long, value_name = "DIR|FILES", num_args = 1.., conflicts_with_all = ["save_chains", "continue_from"])]
     pub trajectory: Vec<PathBuf>,
-    /// Samples with weights, by annealed importance sampling from the base rate of the data that the model was trained on (uniform if they are not
-    /// known): OUT.npy has the states, OUT.weights.npy the ln w, which add up to 1 as w.
+    /// Samples with weights, by annealed importance sampling from the base rate of the data that
+    /// the model was trained on (uniform if they are not known): OUT.npy has the states,
+    /// OUT.weights.npy the ln w, which add up to 1 as w.
     #[arg(long, conflicts_with_all = ["steps", "beta", "tempering", "trajectory", "clamp", "label", "save_chains", "continue_from"])]
     pub weighted: bool,
     #[arg(long, value_name = "N", value_parser = positive, requires = "weighted",
         help = format!("Inverse temperatures of --weighted, one sweep each [default: {DEFAULT_BETAS}]"))]
     pub betas: Option<usize>,
-    /// Sweeps of --tempering, --trajectory and general Boltzmann machines before the --steps sweeps that are measured [default: 256].
+    /// Sweeps of --tempering, --trajectory and general Boltzmann machines before the --steps sweeps
+    /// that are measured [default: 256].
     #[arg(long, value_name = "N", value_parser = count)]
     pub burn_in: Option<usize>,
-    /// Values of held visible units, `.npy` [n x visible] or [1 x visible]; `data` takes the first --count test examples (of the training part if there is no other).
+    /// Values of held visible units, `.npy` [n x visible] or [1 x visible]; `data` takes the first
+    /// --count test examples (of the training part if there is no other).
     #[arg(long, value_name = "FILE.npy|data", requires = "mask")]
     pub clamp: Option<PathBuf>,
-    /// Which visible units are held: 1, and 0 for those that are sampled, `.npy` [n x visible] or [1 x visible]; or a half of the picture.
+    /// Which visible units are held: 1, and 0 for those that are sampled, `.npy` [n x visible] or
+    /// [1 x visible]; or a half of the picture.
     #[arg(
         long,
         value_name = "FILE.npy|upper|lower|left|right",
         requires = "clamp"
     )]
     pub mask: Option<PathBuf>,
-    /// Chains start at training examples, over and over if there are few, in place of fair coins; with --clamp data at the examples that are held in part.
+    /// Chains start at training examples, over and over if there are few, in place of fair coins;
+    /// with --clamp data at the examples that are held in part.
     #[arg(long, conflicts_with_all = ["continue_from", "tempering", "trajectory", "weighted"])]
     pub from_data: bool,
-    /// Data of --from-data and --clamp data, as in `train` [default: what the model was trained on].
+    /// Data of --from-data and --clamp data, as in `train` [default: what the model was trained
+    /// on].
     #[arg(long, value_name = "mnist|DIR|FILE")]
     pub data: Option<String>,
-    /// A sheet of chains over Gibbs time: a row a chain, columns after 0, 1, 2, 5, 10, ... sweeps [default of --count: 10].
+    /// A sheet of chains over Gibbs time: a row a chain, columns after 0, 1, 2, 5, 10, ... sweeps
+    /// [default of --count: 10].
     #[arg(long, conflicts_with_all = ["tempering", "trajectory", "weighted"])]
     pub over_time: bool,
-    /// Means or states [default: means on a sheet, states as numbers; states before the first sweep].
+    /// Means or states [default: means on a sheet, states as numbers; states before the first
+    /// sweep].
     #[arg(long, value_name = "WHAT", conflicts_with = "weighted")]
     pub values: Option<ValuesArg>,
     /// Hold the label of a machine with labels at this class.
     #[arg(long, value_name = "CLASS", conflicts_with = "clamp")]
     pub label: Option<usize>,
-    /// Hold the label at every class in turn, with the same number of chains, on a sheet a row a class [default of --count: 10 a class].
+    /// Hold the label at every class in turn, with the same number of chains, on a sheet a row a
+    /// class [default of --count: 10 a class].
     #[arg(long, conflicts_with_all = ["label", "clamp", "weighted", "continue_from"])]
     pub every_label: bool,
     /// Write the chains, to go on with.
     #[arg(long, value_name = "FILE")]
     pub save_chains: Option<PathBuf>,
-    /// Go on with chains that --save-chains wrote, as if never interrupted, to the bit; held units are to be told again.
+    /// Go on with chains that --save-chains wrote, as if never interrupted, to the bit; held units
+    /// are to be told again.
     #[arg(long = "continue", value_name = "FILE", conflicts_with_all = ["seed", "count"])]
     pub continue_from: Option<PathBuf>,
     /// Seed of every draw [default: 0].
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
-    /// `.png`: a sheet; `.npy`: states or means [count x visible], binary states as u8, others as f32; `.csv`: the same, a line each.
+    /// `.png`: a sheet; `.npy`: states or means [count x visible], binary states as u8, others as
+    /// f32; `.csv`: the same, a line each.
     #[arg(long, value_name = "FILE.png|FILE.npy|FILE.csv")]
     pub out: PathBuf,
     /// Options of general Boltzmann machines.

@@ -1,4 +1,6 @@
 //! Options of `harmonium train`.
+//!
+//! Over 500 lines: one list, the flags of one command and what each does.
 
 use super::{DbmArgs, DeepArgs, GeneralArgs, Threads, count, number, positive};
 use crate::{deep::boltzmann, plan::DEFAULT_EPOCHS};
@@ -101,11 +103,14 @@ impl Kind {
 pub enum Method {
     /// Persistent contrastive divergence: chains that go on between updates.
     Pcd,
-    /// PCD whose chains move under fast weights as well, which drive them on (Tieleman and Hinton 2009).
+    /// PCD whose chains move under fast weights as well, which drive them on (Tieleman and Hinton
+    /// 2009).
     Fpcd,
-    /// PCD whose chains are tempered: replicas at several temperatures change places (Desjardins et al. 2010).
+    /// PCD whose chains are tempered: replicas at several temperatures change places (Desjardins et
+    /// al. 2010).
     Tempered,
-    /// PCD whose chains have replicas at snapshots of the machine along its training, which change places (Bereux et al. 2025).
+    /// PCD whose chains have replicas at snapshots of the machine along its training, which change
+    /// places (Bereux et al. 2025).
     Trajectory,
     /// Contrastive divergence: chains from the minibatch.
     Cd,
@@ -146,7 +151,8 @@ pub enum ObjectiveArg {
     Hybrid,
 }
 
-/// Weight of the generative part unless told otherwise, of the order that Larochelle et al. (2012) chose by validation.
+/// Weight of the generative part unless told otherwise, of the order that Larochelle et al. (2012)
+/// chose by validation.
 pub const DEFAULT_GENERATIVE_WEIGHT: f32 = 0.01;
 
 impl ObjectiveArg {
@@ -280,7 +286,8 @@ impl fmt::Display for CriterionArg {
 #[derive(Args, Clone, Debug)]
 #[command(after_help = TRAIN_EXAMPLES)]
 pub struct TrainArgs {
-    /// Kind of machine: `rbm`, `dbn`, a deep belief network, `dbm`, a deep Boltzmann machine, or `boltzmann`, a general one.
+    /// Kind of machine: `rbm`, `dbn`, a deep belief network, `dbm`, a deep Boltzmann machine, or
+    /// `boltzmann`, a general one.
     #[arg(
         value_name = "KIND",
         default_value = "rbm",
@@ -288,37 +295,43 @@ pub struct TrainArgs {
     )]
     pub kind: Kind,
 
-    /// `mnist` (in the program), a directory of MNIST-named IDX files, or a file: IDX, NPY, NPZ, CSV of numbers in [0, 1]
-    /// [default: mnist].
+    /// `mnist` (in the program), a directory of MNIST-named IDX files, or a file: IDX, NPY, NPZ,
+    /// CSV of numbers in [0, 1] [default: mnist].
     #[arg(long, value_name = "mnist|DIR|FILE", help_heading = "Data")]
     pub data: Option<String>,
-    /// How grey values become bits, once: `sample` draws each with its value as the probability of a one, `threshold:T` is
-    /// x > T (T = 0.5 if left out), `none` keeps them as probabilities [default: sample; none with --resample].
+    /// How grey values become bits, once: `sample` draws each with its value as the probability of
+    /// a one, `threshold:T` is x > T (T = 0.5 if left out), `none` keeps them as probabilities
+    /// [default: sample; none with --resample].
     #[arg(long, value_name = "HOW", help_heading = "Data")]
     pub binarize: Option<Binarization>,
-    /// Read the examples from an uncompressed IDX or NPY file as training needs them, for data that do not fit into memory. Start and
-    /// figures are those of some 10,000 examples spread over the file.
+    /// Read the examples from an uncompressed IDX or NPY file as training needs them, for data that
+    /// do not fit into memory. Start and figures are those of some 10,000 examples spread over the
+    /// file.
     #[arg(long, conflicts_with_all = ["validation", "labels", "standardize", "early_stopping"], help_heading = "Data")]
     pub stream: bool,
     /// Draw the bits of grey data anew at each visit of an example.
     #[arg(long, help_heading = "Data")]
     pub resample: bool,
-    /// Hold N examples of the training part out, to watch the free-energy gap for overfitting [default: 0].
+    /// Hold N examples of the training part out, to watch the free-energy gap for overfitting
+    /// [default: 0].
     #[arg(long, value_name = "N", value_parser = count, help_heading = "Data")]
     pub validation: Option<usize>,
 
-    /// Kind of the visible units: bernoulli, spin, gaussian, relu, softmax, or segments such as bernoulli:64+gaussian:10. Spins learn bits as
-    /// -1 and 1; gaussian and relu units take any numbers as they are [default: bernoulli].
+    /// Kind of the visible units: bernoulli, spin, gaussian, relu, softmax, or segments such as
+    /// bernoulli:64+gaussian:10. Spins learn bits as -1 and 1; gaussian and relu units take any
+    /// numbers as they are [default: bernoulli].
     #[arg(long, value_name = "KINDS", help_heading = "Machine and method")]
     pub visible_units: Option<String>,
     /// Kind of the hidden units, likewise [default: bernoulli].
     #[arg(long, value_name = "KINDS", help_heading = "Machine and method")]
     pub hidden_units: Option<String>,
-    /// Subtract each column's mean over the training examples and divide by its deviation (at least a tenth of that of all columns
-    /// together), for gaussian visible units. The numbers are kept with the model.
+    /// Subtract each column's mean over the training examples and divide by its deviation (at least
+    /// a tenth of that of all columns together), for gaussian visible units. The numbers are kept
+    /// with the model.
     #[arg(long, help_heading = "Data")]
     pub standardize: bool,
-    /// Learn the variances of gaussian units too, at this share of the learning rate [default: 0, they stay 1].
+    /// Learn the variances of gaussian units too, at this share of the learning rate [default: 0,
+    /// they stay 1].
     #[arg(long, value_name = "X", help_heading = "Machine and method")]
     pub variance_rate: Option<f32>,
     /// Labels of the data become visible units, a softmax group: the machine learns to classify.
@@ -341,7 +354,8 @@ pub struct TrainArgs {
     /// Where the samples of the negative phase come from [default: pcd].
     #[arg(long, help_heading = "Machine and method")]
     pub method: Option<Method>,
-    /// Gibbs sweeps an update, a number or a schedule (below) whose rates are rounded up [default: 1; 100 with mcmc].
+    /// Gibbs sweeps an update, a number or a schedule (below) whose rates are rounded up [default:
+    /// 1; 100 with mcmc].
     #[arg(long, value_name = "K", value_parser = steps, help_heading = "Machine and method")]
     pub steps: Option<Schedule>,
     /// Chains of pcd, fpcd, tempered, trajectory and mcmc [default: 100].
@@ -359,7 +373,8 @@ pub struct TrainArgs {
     /// Lowest inverse temperature of tempered; the others are evenly spaced up to 1 [default: 0.9].
     #[arg(long, value_name = "X", help_heading = "Machine and method")]
     pub lowest_beta: Option<f32>,
-    /// Share of accepted swaps with the newest snapshot of trajectory below which it takes another [default: 0.25].
+    /// Share of accepted swaps with the newest snapshot of trajectory below which it takes another
+    /// [default: 0.25].
     #[arg(long, value_name = "X", help_heading = "Machine and method")]
     pub acceptance: Option<f32>,
     /// Most snapshots of trajectory, each with a replica of every chain [default: 10].
@@ -375,10 +390,13 @@ pub struct TrainArgs {
     /// Examples an update [default: 100].
     #[arg(long, value_name = "N", value_parser = positive, help_heading = "Learning")]
     pub batch_size: Option<usize>,
-    /// Step size, constant or a schedule (below) [default: linear:0.1:0; linear:0.05:0 without centering; with a discriminative or hybrid objective linear:0.5:0, and linear:1:0 without centering].
+    /// Step size, constant or a schedule (below) [default: linear:0.1:0; linear:0.05:0 without
+    /// centering; with a discriminative or hybrid objective linear:0.5:0, and linear:1:0 without
+    /// centering].
     #[arg(long, value_name = "SCHEDULE", help_heading = "Learning")]
     pub learning_rate: Option<Schedule>,
-    /// Share of the last step that is repeated, constant or a schedule [default: 0; 0.9 with a discriminative or hybrid objective and centering].
+    /// Share of the last step that is repeated, constant or a schedule [default: 0; 0.9 with a
+    /// discriminative or hybrid objective and centering].
     #[arg(long, value_name = "SCHEDULE", help_heading = "Learning")]
     pub momentum: Option<Schedule>,
     /// L2 decay of the weights, in the gradient [default: 0].
@@ -390,22 +408,26 @@ pub struct TrainArgs {
     /// Longest gradient; longer ones are shortened to it [default: none].
     #[arg(long, value_name = "X", help_heading = "Learning")]
     pub gradient_clip: Option<f32>,
-    /// Offsets of the centred gradient: `none` for the ordinary one, `data` for means under the data, `average` for the average of both phases (the
-    /// enhanced gradient), a number such as 0.5, or two of these for visible and hidden units, `data,0.5` [default: data for bernoulli units, except with --labels and the generative objective; else none].
+    /// Offsets of the centred gradient: `none` for the ordinary one, `data` for means under the
+    /// data, `average` for the average of both phases (the enhanced gradient), a number such as
+    /// 0.5, or two of these for visible and hidden units, `data,0.5` [default: data for bernoulli
+    /// units, except with --labels and the generative objective; else none].
     #[arg(long, value_name = "HOW", help_heading = "Learning")]
     pub centering: Option<CenteringArg>,
     /// The ordinary gradient: --centering none.
     #[arg(long, conflicts_with = "centering", help_heading = "Learning")]
     pub no_centering: bool,
-    /// Share of the way to the means of a minibatch that offsets go at each update, 0 to 1 [default: 0.01].
+    /// Share of the way to the means of a minibatch that offsets go at each update, 0 to 1
+    /// [default: 0.01].
     #[arg(long, value_name = "X", help_heading = "Learning")]
     pub centering_rate: Option<f32>,
-    /// How gradients become steps; adam and adamax decay weights on their own, by the learning rate times --weight-decay, and want smaller learning
-    /// rates, such as linear:0.001:0 [default: momentum].
+    /// How gradients become steps; adam and adamax decay weights on their own, by the learning rate
+    /// times --weight-decay, and want smaller learning rates, such as linear:0.001:0 [default:
+    /// momentum].
     #[arg(long, help_heading = "Learning")]
     pub optimizer: Option<OptimizerArg>,
-    /// Mean activity that hidden units are drawn to, between 0 and 1; with train dbm one for all hidden layers, or one for each, the lowest first
-    /// [default: none].
+    /// Mean activity that hidden units are drawn to, between 0 and 1; with train dbm one for all
+    /// hidden layers, or one for each, the lowest first [default: none].
     #[arg(
         long,
         value_name = "P[,P,...]",
@@ -419,18 +441,21 @@ pub struct TrainArgs {
     /// Longest vector of weights of a hidden unit; longer ones are shortened to it [default: none].
     #[arg(long, value_name = "X", help_heading = "Learning")]
     pub max_norm: Option<f32>,
-    /// The result is an average of the parameters: `last:SHARE` over the last share of the updates, `exponential:DECAY` a decayed one, `none`
-    /// [default: none].
+    /// The result is an average of the parameters: `last:SHARE` over the last share of the updates,
+    /// `exponential:DECAY` a decayed one, `none` [default: none].
     #[arg(long, value_name = "HOW", value_parser = averaging, help_heading = "Learning")]
     pub averaging: Option<AveragingArg>,
-    /// Stop after this many epochs in which held-out examples (--validation) have not become likelier, by the --early-stopping-by; the best
-    /// machine is kept in best.safetensors [default: never].
+    /// Stop after this many epochs in which held-out examples (--validation) have not become
+    /// likelier, by the --early-stopping-by; the best machine is kept in best.safetensors [default:
+    /// never].
     #[arg(long, value_name = "EPOCHS", value_parser = positive, help_heading = "Learning")]
     pub early_stopping: Option<usize>,
-    /// What tells how good a machine is: `likelihood` (exact up to 20 units in the smaller layer, else by AIS, which costs seconds an epoch),
-    /// `pseudo-likelihood`, `reconstruction-error`, or `free-energy-gap:NATS`, by which an epoch is good while held-out examples have at most NATS
-    /// (1 if left out) more free energy than training examples, and the last good one is the best [default: likelihood up to 16 units,
-    /// else pseudo-likelihood for bernoulli units, else reconstruction-error].
+    /// What tells how good a machine is: `likelihood` (exact up to 20 units in the smaller layer,
+    /// else by AIS, which costs seconds an epoch), `pseudo-likelihood`, `reconstruction-error`, or
+    /// `free-energy-gap:NATS`, by which an epoch is good while held-out examples have at most NATS
+    /// (1 if left out) more free energy than training examples, and the last good one is the best
+    /// [default: likelihood up to 16 units, else pseudo-likelihood for bernoulli units, else
+    /// reconstruction-error].
     #[arg(
         long,
         value_name = "WHAT",
@@ -438,7 +463,8 @@ pub struct TrainArgs {
         help_heading = "Learning"
     )]
     pub early_stopping_by: Option<CriterionArg>,
-    /// Recipes for machines of bernoulli units, which other options override: `fast` 20 epochs, `good` the default, `best` 300 epochs with 5 Gibbs sweeps an update and --weight-decay 2e-4.
+    /// Recipes for machines of bernoulli units, which other options override: `fast` 20 epochs,
+    /// `good` the default, `best` 300 epochs with 5 Gibbs sweeps an update and --weight-decay 2e-4.
     #[arg(long, help_heading = "Learning")]
     pub preset: Option<Preset>,
     /// Seed of every choice and draw [default: 0]. The same seed gives the same model, bit for bit.
@@ -453,11 +479,13 @@ pub struct TrainArgs {
         help_heading = "Output"
     )]
     pub out: PathBuf,
-    /// Go on with the run in --out, bit for bit as if it had never stopped. Options come from its file; a larger --epochs
-    /// extends it (a schedule that depends on T is then that of the new T, from here on).
+    /// Go on with the run in --out, bit for bit as if it had never stopped. Options come from its
+    /// file; a larger --epochs extends it (a schedule that depends on T is then that of the new T,
+    /// from here on).
     #[arg(long, help_heading = "Output")]
     pub resume: bool,
-    /// Keep N models on the way, at updates evenly spaced in the logarithm, in DIR/trajectory: for `sample --trajectory`.
+    /// Keep N models on the way, at updates evenly spaced in the logarithm, in DIR/trajectory: for
+    /// `sample --trajectory`.
     #[arg(long, value_name = "N", value_parser = positive, help_heading = "Output")]
     pub trajectory: Option<usize>,
     /// One JSON object on stdout in place of the table.
@@ -477,7 +505,8 @@ pub struct TrainArgs {
     pub dbm: DbmArgs,
 }
 
-/// Sweeps an update: draws are numbered by 48 bits, which is enough for a million of them in 10^8 updates.
+/// Sweeps an update: draws are numbered by 48 bits, which is enough for a million of them in 10^8
+/// updates.
 pub(super) fn steps(text: &str) -> Result<Schedule, String> {
     const MOST: usize = 1_000_000;
     if !text.contains(':') {

@@ -34,13 +34,15 @@ pub struct TransformArgs {
     /// Part of the data; data without a test part have `train` only.
     #[arg(long, default_value = "test")]
     pub split: Split,
-    /// Layer, 1 being the lowest hidden one [default: the highest, or with labels the one that they are beside].
+    /// Layer, 1 being the lowest hidden one [default: the highest, or with labels the one that they
+    /// are beside].
     #[arg(long, value_name = "L", value_parser = super::positive)]
     pub layer: Option<usize>,
     /// Pass up.
     #[arg(long, default_value = "means")]
     pub pass: PassArg,
-    /// Write [v, features]: the values of the example before what the layer makes of them, as a classifier upon a deep Boltzmann machine takes them.
+    /// Write [v, features]: the values of the example before what the layer makes of them, as a
+    /// classifier upon a deep Boltzmann machine takes them.
     #[arg(long)]
     pub with_data: bool,
     /// Seed of --pass samples [default: 0].

@@ -1,6 +1,7 @@
 //! Deep machines: an epoch of the up-down algorithm, of Algorithm 20.1, and Gibbs sweeps.
 //!
-//! Weights are small, so that hidden units are on half of the time: the most expensive states that look-ups meet.
+//! Weights are small, so that hidden units are on half of the time: the most expensive states that
+//! look-ups meet.
 
 use super::{Ceiling, Row, Size, median_seconds};
 use harmonium::{
@@ -44,7 +45,8 @@ pub(super) fn measure(
         time,
         updates,
     )];
-    // Without a tolerance all iterations are done; with that of the default options most are not needed.
+    // Without a tolerance all iterations are done; with that of the default options most are not
+    // needed.
     for (what, tolerance) in [
         ("", 0.0),
         (" to 0.001", DbmOptions::default().mean_field.tolerance),
@@ -73,8 +75,8 @@ fn pairs(sizes: &[usize]) -> usize {
     sizes.windows(2).map(|n| n[0] * n[1]).sum()
 }
 
-/// Connection updates of an epoch of Algorithm 20.1: what the visible layer sends and the first guess, iterations, sweeps (which end with means of the
-/// middle layer), and two outer products.
+/// Connection updates of an epoch of Algorithm 20.1: what the visible layer sends and the first
+/// guess, iterations, sweeps (which end with means of the middle layer), and two outer products.
 fn updates_of_epoch(size: &Size) -> f64 {
     let [n, m, k] = size.machine;
     let (lower, upper) = (n * m, m * k);
@@ -83,8 +85,9 @@ fn updates_of_epoch(size: &Size) -> f64 {
     (size.examples * all) as f64
 }
 
-/// Median seconds and connection updates of an epoch of the up-down algorithm: passes up and down, predictions and statistics of each directed
-/// pair; the pass to the top, its sweeps and two outer products.
+/// Median seconds and connection updates of an epoch of the up-down algorithm: passes up and down,
+/// predictions and statistics of each directed pair; the pass to the top, its sweeps and two outer
+/// products.
 fn up_down(size: &Size, data: &Examples, seconds: f64) -> Result<(f64, f64)> {
     let [n, first, second, top] = size.network;
     let mut rng = HostRng::numbered(0, 0);

@@ -7,7 +7,8 @@ use harmonium::{
     rng::{Draws, HostRng, Site},
 };
 
-/// One pass with its draws: hidden states of `n` rows of visible bits, weights as a trained machine has them in size.
+/// One pass with its draws: hidden states of `n` rows of visible bits, weights as a trained machine
+/// has them in size.
 pub(super) fn alone(
     (n_visible, n_hidden): (usize, usize),
     n: usize,
@@ -33,7 +34,8 @@ pub(super) fn alone(
     Ok(ceiling.row("pass", &name, time, (n * n_visible * n_hidden) as f64))
 }
 
-/// The hidden layer from `n` rows of visible bits: the product with its bias alone, and with sigmoid and draw, in turns.
+/// The hidden layer from `n` rows of visible bits: the product with its bias alone, and with
+/// sigmoid and draw, in turns.
 pub(super) fn epilogue(rbm: &Rbm, n: usize, seconds: f64, ceiling: &Ceiling) -> Result<[Row; 2]> {
     let (n_visible, n_hidden) = (rbm.n_visible(), rbm.n_hidden());
     let draws = Draws::new(0, Site::Gibbs, 0);

@@ -126,7 +126,8 @@ fn is_from_annealed(args: &EvaluateArgs) -> bool {
     args.reverse_from == ReverseFrom::Annealing
 }
 
-/// The data of the command, as bits where the layer of the data is binary; where they come from, and the seed to measure with.
+/// The data of the command, as bits where the layer of the data is binary; where they come from,
+/// and the seed to measure with.
 ///
 /// # Errors
 /// Data of another width, or grey where states are bits.

@@ -1,4 +1,5 @@
-//! The variational lower bound of a deep Boltzmann machine, with `ln Z` from annealing both ways or from enumeration.
+//! The variational lower bound of a deep Boltzmann machine, with `ln Z` from annealing both ways or
+//! from enumeration.
 
 use crate::{
     annealed::{self, Progress},
@@ -14,7 +15,8 @@ use harmonium::{
 };
 use serde_json::{Map, Value, json};
 
-/// Training examples that the base of annealing is taken from, and among which reverse chains start.
+/// Training examples that the base of annealing is taken from, and among which reverse chains
+/// start.
 const BASE_EXAMPLES: usize = 10_000;
 
 /// How `ln Z` is bracketed.
@@ -26,7 +28,8 @@ pub struct Annealing {
     pub betas: Betas,
     /// Gibbs sweeps before reverse annealing.
     pub burn_in: usize,
-    /// Whether reverse chains start at states that forward annealing reaches, where they cannot be drawn exactly, in place of training examples.
+    /// Whether reverse chains start at states that forward annealing reaches, where they cannot be
+    /// drawn exactly, in place of training examples.
     pub from_annealed: bool,
     /// Of every draw.
     pub seed: u64,
@@ -64,7 +67,8 @@ pub struct LowerBound {
 }
 
 impl LowerBound {
-    /// Of binary `examples`, with the base of annealing and the starts of its reverse chains from the first of `train`; `None` if `progress` breaks.
+    /// Of binary `examples`, with the base of annealing and the starts of its reverse chains from
+    /// the first of `train`; `None` if `progress` breaks.
     ///
     /// # Errors
     /// Those of the library: units of other kinds, examples of another width.
@@ -138,8 +142,8 @@ impl LowerBound {
         })
     }
 
-    /// The mean with the upper end of what is known of `ln Z`, the best estimate and the lower end: worst, estimate, best. And the standard error over the
-    /// examples.
+    /// The mean with the upper end of what is known of `ln Z`, the best estimate and the lower end:
+    /// worst, estimate, best. And the standard error over the examples.
     pub fn ends(&self) -> ([f64; 3], f64) {
         let (log_z, low, high) = match &self.log_z {
             LogZ::Exact(z) => (*z, *z, *z),

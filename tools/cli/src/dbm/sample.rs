@@ -1,4 +1,5 @@
-//! `harmonium sample` of a deep Boltzmann machine: block Gibbs sweeps over all its layers, with held units.
+//! `harmonium sample` of a deep Boltzmann machine: block Gibbs sweeps over all its layers, with
+//! held units.
 
 use crate::{
     args::SampleArgs,

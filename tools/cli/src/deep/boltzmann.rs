@@ -1,4 +1,5 @@
-//! Deep Boltzmann machines: training in stages. Like a deep belief network RBM upon RBM, then all layers together.
+//! Deep Boltzmann machines: training in stages. Like a deep belief network RBM upon RBM, then all
+//! layers together.
 
 mod agree;
 mod conclude;
@@ -12,7 +13,8 @@ pub use train::run as train;
 
 /// Hidden layers unless told otherwise: those of Salakhutdinov and Hinton (2009).
 pub const DEFAULT_LAYERS: [usize; 2] = [500, 1000];
-/// Epochs of the joint stage, and of every RBM before: on MNIST, what fits into some minutes on two cores.
+/// Epochs of the joint stage, and of every RBM before: on MNIST, what fits into some minutes on two
+/// cores.
 pub const DEFAULT_EPOCHS: usize = 20;
 pub const DEFAULT_PRETRAINING_EPOCHS: usize = 20;
 /// Step size and decay of pretraining, those of Salakhutdinov and Hinton.

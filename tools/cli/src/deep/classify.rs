@@ -1,4 +1,5 @@
-//! `harmonium classify` of a deep belief network: one of the three ways, or all of them beside one another.
+//! `harmonium classify` of a deep belief network: one of the three ways, or all of them beside one
+//! another.
 
 use super::name;
 use crate::{

@@ -1,4 +1,5 @@
-//! The last stage of `train dbn --fine-tune` and `train dbm --fine-tune`: a feed-forward network that starts from the layers learns the labels by backpropagation.
+//! The last stage of `train dbn --fine-tune` and `train dbm --fine-tune`: a feed-forward network
+//! that starts from the layers learns the labels by backpropagation.
 
 use super::{plan::FINE_TUNE_STAGE, record::Record};
 use crate::{
@@ -87,7 +88,8 @@ pub fn is_stored(args: &TrainArgs, files: &Files) -> bool {
     args.resume && files.network.exists()
 }
 
-/// The stored run that `train --resume` goes on with on its `data`, and its notes, if [there is one](is_stored) and it is wanted.
+/// The stored run that `train --resume` goes on with on its `data`, and its notes, if [there is
+/// one](is_stored) and it is wanted.
 ///
 /// # Errors
 /// A file that is there and holds no such run, or one of other options.
@@ -124,7 +126,8 @@ pub fn stored(
     Ok(Some((checkpoint.into_run(&data.train)?, notes)))
 }
 
-/// Runs the stage from the network that `start` makes for a number of classes, or on from `stored`; the network and what it makes of the test part.
+/// Runs the stage from the network that `start` makes for a number of classes, or on from `stored`;
+/// the network and what it makes of the test part.
 ///
 /// # Errors
 /// Data without labels, those of the library, an interrupt.

@@ -39,8 +39,9 @@ pub struct LowerBound {
 }
 
 impl LowerBound {
-    /// Of binary `examples` (of any, where the visible units take any); nothing, and a note, where `ln Z` of the top pair is out of reach. With chains and
-    /// temperatures of their own if `annealing` has them.
+    /// Of binary `examples` (of any, where the visible units take any); nothing, and a note, where
+    /// `ln Z` of the top pair is out of reach. With chains and temperatures of their own if
+    /// `annealing` has them.
     ///
     /// # Errors
     /// Those of the library; an interrupt.
@@ -209,7 +210,8 @@ fn not_annealed(dbn: &Dbn, train: &Examples) -> Option<String> {
     None
 }
 
-/// Annealing of the top pair both ways, from the base rate of the features of training examples, labels beside them; nothing if interrupted.
+/// Annealing of the top pair both ways, from the base rate of the features of training examples,
+/// labels beside them; nothing if interrupted.
 fn anneal_top(
     dbn: &Dbn,
     train: &Examples,

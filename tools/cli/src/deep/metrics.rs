@@ -21,7 +21,8 @@ pub struct DeepRow {
     pub loss: Option<f64>,
     /// Of mean field, for the slowest of some training examples, of a deep Boltzmann machine.
     pub mean_field_iterations: Option<usize>,
-    /// The variational free energy of held-out examples less that of training examples, in nats, of a deep Boltzmann machine.
+    /// The variational free energy of held-out examples less that of training examples, in nats, of
+    /// a deep Boltzmann machine.
     pub free_energy_gap: Option<f64>,
 }
 

@@ -1,4 +1,5 @@
-//! What the training of a deep belief network is to do: from the command line alone, or from the file of a run that goes on.
+//! What the training of a deep belief network is to do: from the command line alone, or from the
+//! file of a run that goes on.
 
 use super::{
     DEFAULT_LAYERS, DEFAULT_LOWER_EPOCHS, DEFAULT_TOP_EPOCHS, DEFAULT_UP_DOWN_EPOCHS, agree::agree,
@@ -53,7 +54,8 @@ pub struct DeepPlan {
     pub greedy: GreedyPlan,
     /// The stage that learns all layers together.
     pub up_down: UpDownOptions,
-    /// The last stage, in which a network that starts from this one learns the labels by backpropagation.
+    /// The last stage, in which a network that starts from this one learns the labels by
+    /// backpropagation.
     pub fine_tune: Option<BackpropOptions>,
 }
 
@@ -119,7 +121,8 @@ impl DeepPlan {
             .collect()
     }
 
-    /// The run in `checkpoint`, read from `path`, with the `--up-down-epochs` of the command line if it has any.
+    /// The run in `checkpoint`, read from `path`, with the `--up-down-epochs` of the command line
+    /// if it has any.
     ///
     /// # Errors
     /// A file without a run, and flags that contradict it.
@@ -196,7 +199,8 @@ impl DeepPlan {
         Ok(data)
     }
 
-    /// A layer starts from the one below upside down where it is at least as large as the layer two below.
+    /// A layer starts from the one below upside down where it is at least as large as the layer two
+    /// below.
     fn settle_transposed(&mut self, sizes: &[usize]) -> Outcome<()> {
         let asked = self.greedy.layers.iter().any(|layer| layer.transposed);
         let is_bits = self.visible_units == "bernoulli";

@@ -1,4 +1,5 @@
-//! What a run of several stages leaves behind while it goes on: progress, metrics, and files that it can go on from.
+//! What a run of several stages leaves behind while it goes on: progress, metrics, and files that
+//! it can go on from.
 
 use super::{boltzmann::stage, metrics::DeepRow};
 use crate::{
@@ -46,7 +47,8 @@ pub struct Figures {
     pub loss: Option<f64>,
     /// With labels and held-out examples, the share of wrong classes.
     pub wrong: Option<f64>,
-    /// Of a machine whose posterior is that of mean field, how it ended for the slowest of the watched examples.
+    /// Of a machine whose posterior is that of mean field, how it ended for the slowest of the
+    /// watched examples.
     pub mean_field: Option<Convergence>,
     /// The variational free energy of held-out examples less that of watched ones.
     pub gap: Option<f64>,
@@ -386,7 +388,8 @@ impl<'a> Record<'a> {
     }
 }
 
-/// What a run that ended with `error` leaves; `rate` is the option of the step size beside `--learning-rate`.
+/// What a run that ended with `error` leaves; `rate` is the option of the step size beside
+/// `--learning-rate`.
 pub fn diverged(error: Error, model: &Path, rate: &str) -> Failure {
     let diverged = matches!(error, Error::NotFinite { .. });
     let failure = Failure::from(error);

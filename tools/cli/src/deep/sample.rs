@@ -1,4 +1,5 @@
-//! `harmonium sample` of a deep belief network: Gibbs chains of its top pair, the label held or free, and one pass down.
+//! `harmonium sample` of a deep belief network: Gibbs chains of its top pair, the label held or
+//! free, and one pass down.
 
 use super::name;
 use crate::{
@@ -111,7 +112,8 @@ fn fantasies(dbn: &Dbn, means: &Matrix) -> Outcome<Sheet> {
     pictures::grid(&tiles, n, PER_CLASS, Colour::Grey)
 }
 
-/// The picture that training leaves: with labels a row a class, else chains from features of training examples; beside training examples.
+/// The picture that training leaves: with labels a row a class, else chains from features of
+/// training examples; beside training examples.
 ///
 /// # Errors
 /// Those of the library; a file that cannot be written.

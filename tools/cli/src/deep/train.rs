@@ -1,4 +1,5 @@
-//! `harmonium train dbn`: greedy stages, then the up-down algorithm; can be stopped and resumed at any update of any stage.
+//! `harmonium train dbn`: greedy stages, then the up-down algorithm; can be stopped and resumed at
+//! any update of any stage.
 
 use super::{
     conclude::Conclusion,

@@ -1,8 +1,10 @@
-//! The demonstration of spurious modes: contrastive divergence leaves a mode that the data do not have, because its chains start at the data and never get
-//! there; chains that go their own way find it and remove it (Goodfellow, Bengio and Courville 2016, section 18.2 and figure 18.1).
+//! The demonstration of spurious modes: contrastive divergence leaves a mode that the data do not
+//! have, because its chains start at the data and never get there; chains that go their own way
+//! find it and remove it (Goodfellow, Bengio and Courville 2016, section 18.2 and figure 18.1).
 //!
-//! A machine that first learned three patterns goes on learning from two of them, by each way of training, for as many updates. Everything is enumerated, so
-//! the figures are exact: what contrastive divergence leaves is no noise of an estimate.
+//! A machine that first learned three patterns goes on learning from two of them, by each way of
+//! training, for as many updates. Everything is enumerated, so the figures are exact: what
+//! contrastive divergence leaves is no noise of an estimate.
 
 use harmonium::{
     BitMatrix, Error, Examples, Rbm, Result, Trainer,
@@ -15,7 +17,8 @@ const UNITS: usize = 9;
 /// The patterns of the data, and the one that they no longer have.
 const PATTERNS: [usize; 2] = [0b000_000_111, 0b000_111_000];
 const FORMER: usize = 0b111_000_000;
-/// States that differ from every pattern of the data in more units than this are counted as spurious. The data reach to one.
+/// States that differ from every pattern of the data in more units than this are counted as
+/// spurious. The data reach to one.
 const NEAR: u32 = 2;
 
 /// Options of [`SpuriousModes::run`].
@@ -23,11 +26,13 @@ const NEAR: u32 = 2;
 pub struct SpuriousModes {
     /// Hidden units.
     pub n_hidden: usize,
-    /// Examples that are a pattern itself; for each of its units there is one with that unit flipped.
+    /// Examples that are a pattern itself; for each of its units there is one with that unit
+    /// flipped.
     pub copies: usize,
     /// Updates of either stage, each by all data.
     pub updates: usize,
-    /// Step size at the start of a stage; it falls to 0 in a straight line, so that chains of their own come to rest.
+    /// Step size at the start of a stage; it falls to 0 in a straight line, so that chains of their
+    /// own come to rest.
     pub learning_rate: f32,
     /// Chains of the ways that have their own.
     pub chains: usize,
@@ -72,15 +77,18 @@ pub struct SpuriousReport {
     pub data: Vec<f64>,
     /// The states in an order for a figure, in which neighbours differ in one unit (Gray code).
     pub order: Vec<usize>,
-    /// The machine before the second stage, then those of CD-1, PCD-1, naive MCMC and the exact gradient.
+    /// The machine before the second stage, then those of CD-1, PCD-1, naive MCMC and the exact
+    /// gradient.
     pub models: Vec<SpuriousModel>,
 }
 
 impl SpuriousModes {
-    /// Trains and enumerates: seconds. The same figures for the same options, at any number of threads.
+    /// Trains and enumerates: seconds. The same figures for the same options, at any number of
+    /// threads.
     ///
     /// # Errors
-    /// [`Error::Parameter`] for no hidden units, updates or chains, or more than 30 hidden units; those of [`Trainer::train`].
+    /// [`Error::Parameter`] for no hidden units, updates or chains, or more than 30 hidden units;
+    /// those of [`Trainer::train`].
     pub fn run(&self) -> Result<SpuriousReport> {
         for (name, x) in [("hidden units", self.n_hidden), ("updates", self.updates)] {
             if x == 0 {
@@ -191,7 +199,8 @@ fn measured(name: &'static str, rbm: &Rbm, data: &[f64]) -> Result<SpuriousModel
 mod tests {
     use super::*;
 
-    /// The data have no state there; CD-1 leaves a mode, around the pattern that was learned before, and the others remove it.
+    /// The data have no state there; CD-1 leaves a mode, around the pattern that was learned
+    /// before, and the others remove it.
     #[test]
     fn contrastive_divergence_leaves_a_mode_that_others_remove() {
         let report = SpuriousModes::default().run().unwrap();
@@ -206,7 +215,8 @@ mod tests {
         for model in [pcd, mcmc, exact] {
             assert!(model.spurious_mass < 0.01, "{model:?}");
         }
-        // Chains of PCD share themselves out between the patterns that are left by chance: its divergence swings.
+        // Chains of PCD share themselves out between the patterns that are left by chance: its
+        // divergence swings.
         assert!(exact.divergence < cd.divergence);
         for model in &report.models {
             assert!((model.distribution.iter().sum::<f64>() - 1.0).abs() < 1e-9);

@@ -1,6 +1,8 @@
-//! Machines from text files of couplings: `.txt` and `.edges` with the parameters of the machine, `.ising` with those of spins.
+//! Machines from text files of couplings: `.txt` and `.edges` with the parameters of the machine,
+//! `.ising` with those of spins.
 //!
-//! With spins `s = 2x - 1`, `-sum_{i<j} J_ij s_i s_j - sum_i f_i s_i` is `E(x)` of the couplings `A_ij = 4 J_ij` and biases `2 f_i - 2 sum_j J_ij`, plus the constant
+//! With spins `s = 2x - 1`, `-sum_{i<j} J_ij s_i s_j - sum_i f_i s_i` is `E(x)` of the couplings
+//! `A_ij = 4 J_ij` and biases `2 f_i - 2 sum_j J_ij`, plus the constant
 //! `(sum_{i<j} A_ij) / 4 + (sum_i a_i) / 2`.
 
 use crate::{

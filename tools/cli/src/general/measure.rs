@@ -1,4 +1,5 @@
-//! What is measured of a general Boltzmann machine: `ln Z`, the likelihood of examples or its bound, and the pseudo-likelihood.
+//! What is measured of a general Boltzmann machine: `ln Z`, the likelihood of examples or its
+//! bound, and the pseudo-likelihood.
 
 use crate::{
     args::Split,
@@ -13,7 +14,8 @@ use harmonium::{
 use serde_json::{Map, Value, json};
 use std::ops::ControlFlow;
 
-/// Free energies are enumerated if that takes at most this many states of the hidden units of all examples together.
+/// Free energies are enumerated if that takes at most this many states of the hidden units of all
+/// examples together.
 const MOST_STATES: u64 = 1 << 25;
 /// Examples of the pseudo-likelihood.
 const PSEUDO_LIKELIHOOD_EXAMPLES: usize = 1000;
@@ -28,7 +30,8 @@ pub struct Partition {
 }
 
 impl Partition {
-    /// By enumeration, or by annealing if there is something to anneal with; `None` if `progress` breaks.
+    /// By enumeration, or by annealing if there is something to anneal with; `None` if `progress`
+    /// breaks.
     ///
     /// # Errors
     /// Those of the library: too many units to enumerate.

@@ -13,7 +13,8 @@ pub struct GeneralRow {
     pub learning_rate: f64,
     /// Root mean square of the elements of the gradient of the last update.
     pub gradient: f64,
-    /// Mean square of what visible units differ from their means given all other units, hidden ones by mean field.
+    /// Mean square of what visible units differ from their means given all other units, hidden ones
+    /// by mean field.
     pub prediction_error: f64,
     /// The same of held-out examples.
     pub validation_prediction_error: Option<f64>,

@@ -1,4 +1,5 @@
-//! What chains of a general Boltzmann machine tell of it: means of the energy and of the units, with errors between independent chains.
+//! What chains of a general Boltzmann machine tell of it: means of the energy and of the units,
+//! with errors between independent chains.
 
 use super::edges::spin_constant;
 use harmonium::{

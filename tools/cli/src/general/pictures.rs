@@ -1,4 +1,5 @@
-//! The pictures of a general Boltzmann machine: its couplings, fantasies beside training examples, curves.
+//! The pictures of a general Boltzmann machine: its couplings, fantasies beside training examples,
+//! curves.
 
 use super::{edges::couplings, metrics::GeneralRow};
 use crate::{
@@ -32,7 +33,8 @@ const PER_ROW: usize = 10;
 const EXAMPLES: usize = 40;
 const EXAMPLES_PER_ROW: usize = 4;
 
-/// The matrix of couplings of a small machine; couplings of units with all visible ones, each at the place of its unit.
+/// The matrix of couplings of a small machine; couplings of units with all visible ones, each at
+/// the place of its unit.
 ///
 /// # Errors
 /// A file that cannot be written.
@@ -110,7 +112,8 @@ pub fn draw_couplings(path: &Path, title: &str, machine: &BoltzmannMachine) -> O
     Ok(())
 }
 
-/// States for a sheet: `E[v_i | all other units]` where there are hidden units, else the states themselves.
+/// States for a sheet: `E[v_i | all other units]` where there are hidden units, else the states
+/// themselves.
 ///
 /// # Errors
 /// Those of the library.

@@ -1,4 +1,5 @@
-//! What the training of a general Boltzmann machine is to do: from the command line alone, or from the file of a run that goes on.
+//! What the training of a general Boltzmann machine is to do: from the command line alone, or from
+//! the file of a run that goes on.
 
 use super::edges;
 use crate::{
@@ -83,7 +84,8 @@ impl GeneralPlan {
         Ok(plan)
     }
 
-    /// The run in `checkpoint`, read from `path`, with the `--epochs` of the command line if it has any.
+    /// The run in `checkpoint`, read from `path`, with the `--epochs` of the command line if it has
+    /// any.
     ///
     /// # Errors
     /// A file without a run, and flags that contradict it.

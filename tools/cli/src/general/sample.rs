@@ -1,4 +1,5 @@
-//! `harmonium sample` of a general Boltzmann machine: Gibbs chains, their last states, and what was observed on the way.
+//! `harmonium sample` of a general Boltzmann machine: Gibbs chains, their last states, and what was
+//! observed on the way.
 
 use super::{
     edges::is_of_spins,

@@ -1,4 +1,5 @@
-//! `harmonium train boltzmann`: a general Boltzmann machine; can be stopped and resumed at any update.
+//! `harmonium train boltzmann`: a general Boltzmann machine; can be stopped and resumed at any
+//! update.
 
 mod conclude;
 

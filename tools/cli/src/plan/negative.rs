@@ -261,7 +261,8 @@ pub(super) fn agree_on_negative(args: &TrainArgs, options: &Options) -> Outcome<
     Ok(())
 }
 
-/// Refuses chains that would not fit into memory, of a machine whose widest layer has `widest` units.
+/// Refuses chains that would not fit into memory, of a machine whose widest layer has `widest`
+/// units.
 ///
 /// # Errors
 /// `--chains`.

@@ -15,7 +15,8 @@ use harmonium::{
 use std::{fmt::Display, path::Path};
 
 impl Plan {
-    /// The run in `checkpoint`, read from `path`, with the `--epochs` of the command line if it has any.
+    /// The run in `checkpoint`, read from `path`, with the `--epochs` of the command line if it has
+    /// any.
     ///
     /// # Errors
     /// A file without a run, and flags that contradict it.

@@ -1,4 +1,5 @@
-//! RBMs 784-500, whose `ln Z` takes annealed importance sampling: forward, and back from Gibbs chains that start at training examples.
+//! RBMs 784-500, whose `ln Z` takes annealed importance sampling: forward, and back from Gibbs
+//! chains that start at training examples.
 
 use super::{Figure, Part, Setting, recipe, test_part};
 use crate::{
@@ -21,7 +22,8 @@ struct Estimator {
     betas: Betas,
 }
 
-/// Salakhutdinov and Murray (ICML 2008), the machine "CD25": the number of steps grows by one every 10 of 250 epochs, and the rate is divided by it.
+/// Salakhutdinov and Murray (ICML 2008), the machine "CD25": the number of steps grows by one every
+/// 10 of 250 epochs, and the rate is divided by it.
 pub fn cd25(setting: &Setting) -> Outcome<Vec<Part>> {
     let growing = |at: &dyn Fn(f32) -> f32| {
         Schedule::Pieces(
@@ -95,7 +97,8 @@ pub fn pcd(setting: &Setting) -> Outcome<Vec<Part>> {
     )
 }
 
-/// Centred PCD-1 of 200 epochs on pixels cut at 0.5: with the published constant rate, and with the rates of `train`.
+/// Centred PCD-1 of 200 epochs on pixels cut at 0.5: with the published constant rate, and with the
+/// rates of `train`.
 pub fn centered(setting: &Setting) -> Outcome<Vec<Part>> {
     let rates = [
         ("784-500 centred", Schedule::Constant(0.01)),
@@ -140,7 +143,8 @@ pub fn centered(setting: &Setting) -> Outcome<Vec<Part>> {
     Ok(parts)
 }
 
-/// Trains and measures one machine; `published` are the log-likelihoods of the test and the training part.
+/// Trains and measures one machine; `published` are the log-likelihoods of the test and the
+/// training part.
 fn part(
     setting: &Setting,
     name: &str,

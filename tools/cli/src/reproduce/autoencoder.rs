@@ -1,4 +1,5 @@
-//! The deep autoencoder 784-1000-500-250-30 of Hinton and Salakhutdinov (2006): RBMs layer by layer, the last with linear codes, unrolled and fine-tuned by conjugate gradients on the
+//! The deep autoencoder 784-1000-500-250-30 of Hinton and Salakhutdinov (2006): RBMs layer by
+//! layer, the last with linear codes, unrolled and fine-tuned by conjugate gradients on the
 //! cross-entropy of the pixels. The figure is the squared error of an image.
 
 use super::{DEVIATIONS, Figure, Part, Setting, stack, test_part};

@@ -1,8 +1,10 @@
 //! Pretrained nets 784-500-500-2000-10 fine-tuned by backpropagation.
 //!
-//! As published (Hinton and Salakhutdinov 2006): RBMs layer by layer, then conjugate gradients, of whose 37 epochs the first 5 train the softmax layer alone. From the same RBMs, the second part
-//! goes down by steps with dropout (Hinton et al. 2012). All 60,000 images are learned from; rates, epochs and dropout were set beforehand, without the test images, which are measured
-//! once at the end of each part.
+//! As published (Hinton and Salakhutdinov 2006): RBMs layer by layer, then conjugate gradients, of
+//! whose 37 epochs the first 5 train the softmax layer alone. From the same RBMs, the second part
+//! goes down by steps with dropout (Hinton et al. 2012). All 60,000 images are learned from; rates,
+//! epochs and dropout were set beforehand, without the test images, which are measured once at the
+//! end of each part.
 
 use super::{Part, Setting, stack, test_part};
 use crate::{failure::Outcome, report};

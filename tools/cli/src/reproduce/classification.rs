@@ -1,9 +1,11 @@
-//! RBMs with labels: generative, discriminative, hybrid (Larochelle and Bengio, ICML 2008; Larochelle, Mandel, Pascanu and Bengio, JMLR 2012).
+//! RBMs with labels: generative, discriminative, hybrid (Larochelle and Bengio, ICML 2008;
+//! Larochelle, Mandel, Pascanu and Bengio, JMLR 2012).
 //!
-//! As published, 10,000 of the training images are held out for the choice of rates and epochs, the machines learn from the other 50,000 alone, and
-//! nothing is chosen by the test images. Pixels are probabilities: bits are drawn of them at each visit while a machine learns, and it classifies by
-//! the probabilities themselves. Where the published machines learn from one example at a time, these take minibatches and momentum; those that learn
-//! `p(y | v)` take the centred gradient.
+//! As published, 10,000 of the training images are held out for the choice of rates and epochs, the
+//! machines learn from the other 50,000 alone, and nothing is chosen by the test images. Pixels are
+//! probabilities: bits are drawn of them at each visit while a machine learns, and it classifies by
+//! the probabilities themselves. Where the published machines learn from one example at a time,
+//! these take minibatches and momentum; those that learn `p(y | v)` take the centred gradient.
 
 use super::{DEVIATIONS, Figure, Part, Setting, recipe, test_part};
 use crate::{args::Split, classify::Classification, data::Data, failure::Outcome};

@@ -94,7 +94,8 @@ impl<'a> Clock<'a> {
         Ok(())
     }
 
-    /// Test error, beside the published one, and held-out error if there is one; shares and numbers of examples.
+    /// Test error, beside the published one, and held-out error if there is one; shares and numbers
+    /// of examples.
     pub(super) fn part(
         &mut self,
         name: &str,

@@ -1,8 +1,11 @@
-//! The deep Boltzmann machines of Salakhutdinov and Hinton (2009): RBMs one upon the other with the inputs of inner layers doubled, then all layers together, at last a network that
-//! starts from the machine and learns the classes. And one that does without the RBMs, by the centred gradient (Montavon and Mueller 2012).
+//! The deep Boltzmann machines of Salakhutdinov and Hinton (2009): RBMs one upon the other with the
+//! inputs of inner layers doubled, then all layers together, at last a network that starts from the
+//! machine and learns the classes. And one that does without the RBMs, by the centred gradient
+//! (Montavon and Mueller 2012).
 //!
-//! Learning sees grey values, of which it draws bits at each visit; the bound is measured on bits drawn of the test images once, with [`TEST_BITS_SEED`], whatever the
-//! seed of the run is. The network sees grey values.
+//! Learning sees grey values, of which it draws bits at each visit; the bound is measured on bits
+//! drawn of the test images once, with [`TEST_BITS_SEED`], whatever the seed of the run is. The
+//! network sees grey values.
 
 mod annealing;
 
@@ -36,7 +39,8 @@ pub const RESUMABLE: [&str; 3] = ["dbm-2009", "dbm-2009-three", "dbm-centered"];
 const CLASSES: usize = 10;
 const PRETRAINING_EPOCHS: usize = 100;
 const NETWORK_EPOCHS: usize = 205;
-/// First of these, in which the output layer learns alone: gradients through its random weights would spoil what the machine has learnt.
+/// First of these, in which the output layer learns alone: gradients through its random weights
+/// would spoil what the machine has learnt.
 const NETWORK_OUTPUT_EPOCHS: usize = 5;
 /// Name of the last stage.
 const NETWORK: &str = "network";
@@ -118,7 +122,8 @@ pub fn centered(setting: &Setting) -> Outcome<Vec<Part>> {
 }
 
 impl Published {
-    /// All stages; with `--only network` the last one alone, from the machine that an earlier run left.
+    /// All stages; with `--only network` the last one alone, from the machine that an earlier run
+    /// left.
     fn pretrained(&self, setting: &Setting) -> Outcome<Vec<Part>> {
         if setting.only.is_some() && !setting.wants(NETWORK) {
             return Ok(Vec::new());
@@ -208,7 +213,8 @@ impl Published {
         hidden.map(|&n| setting.at_most(n, n / 10)).collect()
     }
 
-    /// The network that starts from the machine: data are `[v, q(h_2)]`, learned by steps with dropout.
+    /// The network that starts from the machine: data are `[v, q(h_2)]`, learned by steps with
+    /// dropout.
     fn network(&self, clock: &mut Clock<'_>, dbm: &Dbm, data: &Data) -> Outcome<Part> {
         let setting = clock.setting;
         let options = BackpropOptions {
@@ -361,8 +367,10 @@ fn momentum() -> Schedule {
     Schedule::Pieces(vec![(0.0, 0.5), (5.0, 0.9)])
 }
 
-/// Algorithm 20.1 with the published chains, momentum, decay and sparsity targets. Two things are not as published: the gradient is centred, and the rate falls in a
-/// straight line. By the ordinary gradient the second hidden layer falls silent, at the published rate too (docs/results.md).
+/// Algorithm 20.1 with the published chains, momentum, decay and sparsity targets. Two things are
+/// not as published: the gradient is centred, and the rate falls in a straight line. By the
+/// ordinary gradient the second hidden layer falls silent, at the published rate too
+/// (docs/results.md).
 fn joint_options(setting: &Setting, layers: usize, epochs: usize) -> DbmOptions {
     let sparsity = |target| Sparsity {
         target,
@@ -377,7 +385,8 @@ fn joint_options(setting: &Setting, layers: usize, epochs: usize) -> DbmOptions 
         },
         chains: 100,
         sweeps: 5,
-        centering: Some(Centering::default()), // 0.2 for the first hidden layer, 0.1 for those above.
+        // 0.2 for the first hidden layer, 0.1 for those above.
+        centering: Some(Centering::default()),
         sparsity: (0..layers)
             .map(|l| sparsity(if l == 0 { 0.2 } else { 0.1 }))
             .collect(),

@@ -1,8 +1,12 @@
-//! The deep belief network of Hinton, Osindero and Teh (2006): 784-500-500-2000 with 10 labels beside the second layer of 500.
+//! The deep belief network of Hinton, Osindero and Teh (2006): 784-500-500-2000 with 10 labels
+//! beside the second layer of 500.
 //!
-//! As published, 44,000 images are learned from, layer by layer and then by the up-down algorithm with 3, 6 and 10 sweeps of the top pair; 10,000 others choose
-//! the network; at last it learns from all 60,000, here to the end of its falling rate, published until it makes as few errors on them as it made on the 44,000. Rates are not
-//! published: these, and three times the 300 epochs, were chosen by the 10,000 (docs/results.md). Pixels are bits drawn of the grey values at each visit while it learns, and grey values when it classifies.
+//! As published, 44,000 images are learned from, layer by layer and then by the up-down algorithm
+//! with 3, 6 and 10 sweeps of the top pair; 10,000 others choose the network; at last it learns
+//! from all 60,000, here to the end of its falling rate, published until it makes as few errors on
+//! them as it made on the 44,000. Rates are not published: these, and three times the 300 epochs,
+//! were chosen by the 10,000 (docs/results.md). Pixels are bits drawn of the grey values at each
+//! visit while it learns, and grey values when it classifies.
 
 pub(super) mod bound;
 
@@ -181,7 +185,8 @@ fn plan(setting: &Setting) -> GreedyPlan {
     }
 }
 
-/// Layer by layer; `judge` says what to tell of the last layer now and then. Returns the options too.
+/// Layer by layer; `judge` says what to tell of the last layer now and then. Returns the options
+/// too.
 pub(super) fn greedy(
     clock: &mut Clock<'_>,
     plan: GreedyPlan,
@@ -229,7 +234,8 @@ pub(super) fn greedy(
     Ok((run.dbn()?, options))
 }
 
-/// The up-down algorithm; after each epoch `judge` looks at the network, and what it says is told now and then.
+/// The up-down algorithm; after each epoch `judge` looks at the network, and what it says is told
+/// now and then.
 fn up_down(
     clock: &mut Clock<'_>,
     dbn: Dbn,

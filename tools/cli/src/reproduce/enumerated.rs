@@ -17,8 +17,9 @@ use std::{borrow::Cow, ops::ControlFlow};
 /// Name, hidden units, negative phase, rate at the start and published log-likelihood of a machine.
 type Machine = (&'static str, usize, Negative, f32, f64);
 
-/// The machines CD1(20), CD1(25), CD3(25) and PCD(20): start, momentum and decay as published for the large ones (see [`super::annealed::cd25`]).
-/// Rates and epochs are not published; these were chosen once, on one seed.
+/// The machines CD1(20), CD1(25), CD3(25) and PCD(20): start, momentum and decay as published for
+/// the large ones (see [`super::annealed::cd25`]). Rates and epochs are not published; these were
+/// chosen once, on one seed.
 pub fn small(setting: &Setting) -> Outcome<Vec<Part>> {
     let cd = |steps| Negative::ContrastiveDivergence {
         steps,
@@ -76,8 +77,8 @@ pub fn small(setting: &Setting) -> Outcome<Vec<Part>> {
     Ok(parts)
 }
 
-/// The RBM 784-16 of the studies of centring, on MNIST and on its negative: the ordinary gradient depends on which of two states is called 1, the
-/// centred one does not.
+/// The RBM 784-16 of the studies of centring, on MNIST and on its negative: the ordinary gradient
+/// depends on which of two states is called 1, the centred one does not.
 pub fn centered_16(setting: &Setting) -> Outcome<Vec<Part>> {
     let data = setting.data(Binarization::Threshold(0.5), 0)?;
     let mut parts = Vec::new();

@@ -1,4 +1,5 @@
-//! What both experiments with backpropagation share: RBMs layer by layer by the recipe of Hinton and Salakhutdinov (2006), and fine-tuning.
+//! What both experiments with backpropagation share: RBMs layer by layer by the recipe of Hinton
+//! and Salakhutdinov (2006), and fine-tuning.
 
 use super::{DEVIATIONS, Figure, LINE_EVERY, QUICK_EPOCHS, Setting};
 use crate::failure::{Failure, Outcome, note};
@@ -40,8 +41,9 @@ pub fn options(rate: f32) -> Options {
     }
 }
 
-/// RBMs between layers of these sizes, lowest first, each on the hidden probabilities of the one below; `options` of each. With `linear_codes` the hidden units of the last are
-/// Gaussian. Returns the machines and the seconds of training.
+/// RBMs between layers of these sizes, lowest first, each on the hidden probabilities of the one
+/// below; `options` of each. With `linear_codes` the hidden units of the last are Gaussian. Returns
+/// the machines and the seconds of training.
 pub fn pretrained(
     setting: &Setting,
     name: &str,
@@ -75,8 +77,9 @@ pub fn pretrained(
     Ok((rbms, seconds))
 }
 
-/// Trains `network`; `watch` looks at the run after every epoch, and what it says goes to stderr now and then. The stored network has `notes` beside that of its data. Returns it and the
-/// seconds of training alone.
+/// Trains `network`; `watch` looks at the run after every epoch, and what it says goes to stderr
+/// now and then. The stored network has `notes` beside that of its data. Returns it and the seconds
+/// of training alone.
 pub fn fine_tuned(
     setting: &Setting,
     name: &str,

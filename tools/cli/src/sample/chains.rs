@@ -1,4 +1,5 @@
-//! Gibbs chains of a machine of any kind, run for `sample`: to the end, or with looks at them on the way.
+//! Gibbs chains of a machine of any kind, run for `sample`: to the end, or with looks at them on
+//! the way.
 
 use super::held::Held;
 use crate::{
@@ -90,7 +91,8 @@ pub fn times(last: usize) -> Vec<usize> {
     times
 }
 
-/// Runs chains for `--steps` sweeps, with means if they are asked for by `values`. Before the first sweep there are states alone.
+/// Runs chains for `--steps` sweeps, with means if they are asked for by `values`. Before the first
+/// sweep there are states alone.
 ///
 /// # Errors
 /// Those of the library.

@@ -1,4 +1,5 @@
-//! What chains start from and which of their units are held: `--clamp` and `--mask`, `--label` and `--every-label`, `--from-data`.
+//! What chains start from and which of their units are held: `--clamp` and `--mask`, `--label` and
+//! `--every-label`, `--from-data`.
 
 use crate::{
     args::{SampleArgs, Split},
@@ -47,7 +48,8 @@ impl Held {
         })
     }
 
-    /// What `--clamp` and `--mask` hold of the visible layer, whose first `pixels` units are the picture.
+    /// What `--clamp` and `--mask` hold of the visible layer, whose first `pixels` units are the
+    /// picture.
     ///
     /// # Errors
     /// Files that cannot be read or do not fit; values that are no states.
@@ -81,7 +83,8 @@ impl Held {
         Ok(Some(held))
     }
 
-    /// The label, which is the last group of `layer` if there are `classes`, of each chain at its class.
+    /// The label, which is the last group of `layer` if there are `classes`, of each chain at its
+    /// class.
     ///
     /// # Errors
     /// A layer without labels; a class that does not exist.
@@ -121,7 +124,8 @@ impl Held {
     }
 }
 
-/// The class that each chain is held at, by `--label` (the first one alone, for all chains) or `--every-label`.
+/// The class that each chain is held at, by `--label` (the first one alone, for all chains) or
+/// `--every-label`.
 ///
 /// # Errors
 /// A class that does not exist.
@@ -153,7 +157,8 @@ fn default_count(args: &SampleArgs) -> usize {
     })
 }
 
-/// The number of chains: `--count`, else the rows that are held, else 100. `levels` copies of a row of `widest` units must fit into memory.
+/// The number of chains: `--count`, else the rows that are held, else 100. `levels` copies of a row
+/// of `widest` units must fit into memory.
 ///
 /// # Errors
 /// More chains than that.
@@ -177,7 +182,8 @@ pub fn checked_count(
     Ok(count)
 }
 
-/// The visible states that `--from-data` asks for: the examples whose units are held, else the first training examples, over and over if there are few.
+/// The visible states that `--from-data` asks for: the examples whose units are held, else the
+/// first training examples, over and over if there are few.
 ///
 /// # Errors
 /// Data that cannot be had, or of another width.

@@ -1,4 +1,5 @@
-//! Deep belief networks from outside: training in stages that go on, what is measured of them, samples, features.
+//! Deep belief networks from outside: training in stages that go on, what is measured of them,
+//! samples, features.
 
 use crate::common::{Bench, stopped_in, striped_pictures, with_striped};
 use harmonium::{
@@ -47,7 +48,8 @@ fn a_network_learns_in_stages_and_is_measured_from_all_sides() {
 }
 
 fn the_report_tells_the_stages(bench: &Bench, report: &Value) {
-    // Rows that are all on or off look like columns: 1 of 7 states of the lines, and flipped units add to it.
+    // Rows that are all on or off look like columns: 1 of 7 states of the lines, and flipped units
+    // add to it.
     let error = report["error"].as_f64().unwrap();
     assert!(error < 0.25, "{error}");
     assert_eq!(report["layers"], json!([16, 14, 8]));
@@ -117,7 +119,8 @@ fn figures_are_those_of_the_library(bench: &Bench, dbn: &Dbn) {
     let bound = bench.json(&format!(
         "evaluate {MODEL} --data all.csv --bound-samples 200 --json"
     ));
-    // 200 samples of each of 160 examples, whose terms differ by some nats: an error of the mean of about 0.02.
+    // 200 samples of each of 160 examples, whose terms differ by some nats: an error of the mean of
+    // about 0.02.
     let sampled = bound["lower_bound"].as_f64().unwrap();
     assert!((sampled - of("lower_bound")).abs() < 0.1, "{sampled}");
     // Temperatures ask for annealing, of the top pair with its label too.
@@ -258,7 +261,8 @@ fn networks_without_labels_and_of_numbers_have_a_bound() {
     // A top of 20 weights that hardly differ from 0: annealing is as good as exact.
     assert!(of("log_z_low") - 0.05 < exact && exact < of("log_z_high") + 0.05);
     assert!(of("lower_bound_low") <= of("lower_bound_high"));
-    // Layer 2 is smaller than the visible one, layer 3 as large as layer 1: it alone starts from layer 2 upside down.
+    // Layer 2 is smaller than the visible one, layer 3 as large as layer 1: it alone starts from
+    // layer 2 upside down.
     let line = "train dbn --data bars.csv --layers 6,5,6 --transposed --greedy-epochs 1 --up-down-epochs 0";
     let report = bench.json(&format!("{line} --out upside --json"));
     assert_eq!(report["layers"], json!([9, 6, 5, 6]));

@@ -1,4 +1,5 @@
-//! Deep Boltzmann machines from outside: training in stages that go on, what is left and told, what is refused.
+//! Deep Boltzmann machines from outside: training in stages that go on, what is left and told, what
+//! is refused.
 
 use crate::common::{Bench, stopped_in, striped_pictures, with_striped};
 use harmonium::{
@@ -72,10 +73,12 @@ fn a_machine_learns_in_stages_and_is_measured() {
     let all = bits();
     let bound = DbmBound::new(dbm, &all, &MeanField::default()).unwrap();
     let (mean, _) = bound.mean(dbm.log_z().unwrap());
-    // 120 of the 160 examples: means differ by sampling alone, whose deviation is the standard error.
+    // 120 of the 160 examples: means differ by sampling alone, whose deviation is the standard
+    // error.
     let error = of("lower_bound_error");
     assert!((of("lower_bound") - mean).abs() < 5.0 * error);
-    // Independent units of these means have 16 ln 2 = 11.1 nats less the little that unequal means give; lines of four make it far less.
+    // Independent units of these means have 16 ln 2 = 11.1 nats less the little that unequal means
+    // give; lines of four make it far less.
     assert!(of("lower_bound") > -9.0, "{}", of("lower_bound"));
     let note = checkpoint.notes["figure.lower_bound"]
         .parse::<f64>()
@@ -178,7 +181,8 @@ fn without_pretraining_the_gradient_is_centred_and_large_machines_are_annealed()
     let of = |key: &str| report[key].as_f64().unwrap();
     assert!(of("log_z_low") <= of("log_z_high"));
     assert!(of("lower_bound_low") <= of("lower_bound_high"));
-    // Two epochs leave weights near zero: ln Z is near that of independent units, all hidden ones with fair coins.
+    // Two epochs leave weights near zero: ln Z is near that of independent units, all hidden ones
+    // with fair coins.
     let dbm = bench
         .model("run/model.safetensors")
         .model

@@ -1,4 +1,5 @@
-//! What the commands do with a stored deep Boltzmann machine: its bound, samples, features and classes, against the library and against enumeration.
+//! What the commands do with a stored deep Boltzmann machine: its bound, samples, features and
+//! classes, against the library and against enumeration.
 
 use crate::common::Bench;
 use harmonium::{
@@ -16,7 +17,8 @@ use std::fs;
 const N: usize = 9;
 const CHAINS: usize = 4000;
 
-/// A machine 9-6-4 whose parameters look like none, with labels of three classes above if they are asked for.
+/// A machine 9-6-4 whose parameters look like none, with labels of three classes above if they are
+/// asked for.
 fn machine(labels: bool) -> Dbm {
     let number = |k: usize, seed: usize| ((k * 7919 + seed * 104_729) % 2003) as f32 / 1001.5 - 1.0;
     let mut layers: Vec<Layer> = [N, 6, 4].map(Layer::bernoulli).into();
@@ -67,8 +69,9 @@ fn file<T: npyz::Deserialize>(bench: &Bench, name: &str) -> Vec<T> {
     npyz::NpyFile::new(&bytes[..]).unwrap().into_vec().unwrap()
 }
 
-/// Asserts that the means of independent states of `CHAINS` chains are `exact`: within five standard errors, which any of some tens of means leaves with a
-/// probability below 1e-4. Chains of these weak machines have forgotten their start, and the seed is fixed.
+/// Asserts that the means of independent states of `CHAINS` chains are `exact`: within five
+/// standard errors, which any of some tens of means leaves with a probability below 1e-4. Chains of
+/// these weak machines have forgotten their start, and the seed is fixed.
 fn assert_means(states: &[u8], exact: &[f64]) {
     assert_eq!(states.len(), CHAINS * exact.len());
     for (i, &p) in exact.iter().enumerate() {

@@ -1,4 +1,5 @@
-//! Model files of every kind that hold no more than the contract of the format: what is enumerated of them against sums that are written out here.
+//! Model files of every kind that hold no more than the contract of the format: what is enumerated
+//! of them against sums that are written out here.
 
 use crate::common::Bench;
 use serde_json::{Map, json};

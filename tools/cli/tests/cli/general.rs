@@ -1,4 +1,5 @@
-//! General Boltzmann machines from outside: couplings from files, what chains tell of them, training that goes on, `ln Z` from both ways.
+//! General Boltzmann machines from outside: couplings from files, what chains tell of them,
+//! training that goes on, `ln Z` from both ways.
 
 mod refused;
 
@@ -54,7 +55,8 @@ fn bench() -> Bench {
     bench
 }
 
-/// `ln Z`, mean energy a unit, means and correlations of spins at `beta`, summed over all states here.
+/// `ln Z`, mean energy a unit, means and correlations of spins at `beta`, summed over all states
+/// here.
 fn exact(beta: f64) -> (f64, f64, Vec<f64>, Vec<f64>) {
     let (edges, fields) = lattice();
     let (mut z, mut energy) = (0.0, 0.0);
@@ -99,8 +101,8 @@ fn a_lattice_is_sampled_as_it_is_enumerated() {
         let states = table(&fs::read_to_string(bench.path("x.csv")).unwrap());
         assert_eq!((states.len(), states[0].len()), (10_000, N));
         assert!(states.iter().flatten().all(|x| x.abs() == 1.0));
-        // Independent chains, whose means have an error of at most 1 / sqrt(10 000); 78 of them for each of two temperatures pass 4.9 errors with a
-        // probability of 1.5e-4.
+        // Independent chains, whose means have an error of at most 1 / sqrt(10 000); 78 of them for
+        // each of two temperatures pass 4.9 errors with a probability of 1.5e-4.
         let bound = 4.9 / 100.0;
         for i in 0..N {
             for j in 0..=i {
@@ -242,7 +244,8 @@ fn exact_learning_recovers_the_moments_of_a_lattice() {
                 .count();
             let moment = both as f64 / 3000.0;
             let found = expected.pairs[i * N + j];
-            // The likelihood is concave, and the error of its maximum after so many steps is one of f32.
+            // The likelihood is concave, and the error of its maximum after so many steps is one of
+            // f32.
             assert!(
                 (found - moment).abs() < 1e-5,
                 "({i}, {j}): {found}, not {moment}"

@@ -351,7 +351,8 @@ fn inspect_tells_shapes_parameters_and_provenance() {
     assert_eq!(json["notes"]["binarize"], "sample");
 }
 
-/// Products by look-up are the same integers on AVX2 and AVX-512, and so are the draws: the same states, bit for bit.
+/// Products by look-up are the same integers on AVX2 and AVX-512, and so are the draws: the same
+/// states, bit for bit.
 #[test]
 fn instruction_sets_with_fused_multiply_add_draw_the_same_states() {
     let bench = Bench::new();

@@ -35,8 +35,9 @@ fn a_stream_is_learned_and_its_figures_are_of_a_sample() {
         (&after["updates"], &after["count"]),
         (&3600.into(), &10_000.into())
     );
-    // The same as learning from memory, up to the order of the examples and to noise: bars have an entropy of at most ln 16 = 2.77 nats, 14 of them
-    // being different (all off and all on come twice).
+    // The same as learning from memory, up to the order of the examples and to noise: bars have an
+    // entropy of at most ln 16 = 2.77 nats, 14 of them being different (all off and all on come
+    // twice).
     let whole = exact.replace(" --stream", "");
     let whole = bench.json(&format!(
         "{whole} --epochs 30 --learning-rate 0.4 --out whole --json"

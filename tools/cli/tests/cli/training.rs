@@ -1,4 +1,5 @@
-//! `harmonium train` from outside: what it writes, and that stopping, resuming and threads leave no trace.
+//! `harmonium train` from outside: what it writes, and that stopping, resuming and threads leave no
+//! trace.
 
 use crate::common;
 use crate::common::{Bench, assert_same, epochs};
@@ -247,7 +248,8 @@ fn an_interrupt_leaves_a_run_that_goes_on_bit_for_bit() {
         .unwrap();
     let started = Instant::now();
     let model = bench.path("stopped/model.safetensors");
-    // Rows of metrics come once in a hundred thousand epochs here, but the file is there from the start.
+    // Rows of metrics come once in a hundred thousand epochs here, but the file is there from the
+    // start.
     while !bench.path("stopped/metrics.csv").exists() {
         assert!(
             started.elapsed() < Duration::from_secs(20),

@@ -78,8 +78,9 @@ fn gaussian_units_learn_standardised_numbers() {
 #[test]
 fn spins_and_other_kinds_train_from_bits() {
     let bench = Bench::new();
-    // Nine uniform bits have -6.24 nats. With Gaussian hidden units the exact gradient reaches -5.15; a constant rate would keep the noise of
-    // chains that seldom change sides, so theirs falls to zero, and half of the way is asked for.
+    // Nine uniform bits have -6.24 nats. With Gaussian hidden units the exact gradient reaches
+    // -5.15; a constant rate would keep the noise of chains that seldom change sides, so theirs
+    // falls to zero, and half of the way is asked for.
     for (line, units, least) in [
         (
             "--visible-units spin --hidden-units spin --hidden 4 --learning-rate 0.05",
@@ -135,7 +136,8 @@ fn labels_are_learned_and_classified() {
     labelled_bars(&bench);
     for objective in [
         "generative --batch-size 12 --learning-rate 0.2",
-        // Rows and columns differ by no single pixel: centred learning would stay where the small weights of the start are (docs/training.md).
+        // Rows and columns differ by no single pixel: centred learning would stay where the small
+        // weights of the start are (docs/training.md).
         "discriminative --batch-size 4 --learning-rate 0.5 --momentum 0.9 --centering none",
         "hybrid --batch-size 4 --learning-rate 0.5 --momentum 0.9 --centering none",
     ] {

@@ -84,7 +84,8 @@ impl Bench {
         value
     }
 
-    /// Runs what must fail with `code`, one line of error that has all `words`, and nothing on stdout.
+    /// Runs what must fail with `code`, one line of error that has all `words`, and nothing on
+    /// stdout.
     pub fn refused(&self, line: &str, code: i32, words: &[&str]) {
         self.run(line).refused(line, code, words);
     }
@@ -160,7 +161,8 @@ pub fn epochs(path: &Path) -> Vec<usize> {
         .collect()
 }
 
-/// 160 pictures of 4 x 4 units with their labels: rows that are on or off (0) or columns (1), with every seventh unit flipped.
+/// 160 pictures of 4 x 4 units with their labels: rows that are on or off (0) or columns (1), with
+/// every seventh unit flipped.
 pub fn striped_pictures() -> Vec<(Vec<bool>, u8)> {
     let picture = |k: usize| {
         let class = k % 2;
@@ -186,10 +188,12 @@ pub fn with_striped(bench: Bench) -> Bench {
     bench
 }
 
-/// Runs `words` in the directory `stopped` until a row of `stage` is written, interrupts it, and asserts that it stops in that stage and says how to `resume`.
+/// Runs `words` in the directory `stopped` until a row of `stage` is written, interrupts it, and
+/// asserts that it stops in that stage and says how to `resume`.
 pub fn stopped_in(bench: &Bench, stage: &str, words: &str, resume: &str) {
     let words = format!("{words} --out stopped");
-    // The run gives way to the test on a busy machine, and what interrupts it is there before it is wanted: stages should last some tenths of a second.
+    // The run gives way to the test on a busy machine, and what interrupts it is there before it is
+    // wanted: stages should last some tenths of a second.
     let command = bench.command(&words);
     let child = Command::new("nice")
         .args(["-n", "19"])

@@ -1,4 +1,5 @@
-//! What a finished run leaves: pictures, and the bound of the machine with all else that is reported.
+//! What a finished run leaves: pictures, and the bound of the machine with all else that is
+//! reported.
 
 use super::{
     super::{
@@ -30,7 +31,8 @@ use harmonium::{
 use serde_json::{Map, Value, json};
 use std::{ops::ControlFlow, path::Path, time::Instant};
 
-/// Machines of which the smaller of even and odd layers has at most this many units have an enumerated `ln Z`.
+/// Machines of which the smaller of even and odd layers has at most this many units have an
+/// enumerated `ln Z`.
 const EXACT_UNITS: usize = 25;
 /// Chains of the picture, their sweeps, and training examples beside them.
 const FREE: usize = 100;

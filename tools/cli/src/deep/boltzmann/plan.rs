@@ -1,4 +1,5 @@
-//! What the training of a deep Boltzmann machine is to do: from the command line alone, or from the file of a run that goes on.
+//! What the training of a deep Boltzmann machine is to do: from the command line alone, or from the
+//! file of a run that goes on.
 
 use super::{
     super::{
@@ -37,13 +38,15 @@ pub struct DbmPlan {
     pub source: Source,
     /// Sizes of the hidden layers, lowest first.
     pub hidden: Vec<usize>,
-    /// Classes of the label above them, if the machine learns labels; of a new run 0 until [`Self::settle`].
+    /// Classes of the label above them, if the machine learns labels; of a new run 0 until
+    /// [`Self::settle`].
     pub classes: Option<usize>,
     /// RBM upon RBM, unless all layers learn together from the start.
     pub pretraining: Option<PretrainingPlan>,
     /// All layers together.
     pub joint: DbmOptions,
-    /// The last stage, in which a network that starts from the machine learns the labels by backpropagation.
+    /// The last stage, in which a network that starts from the machine learns the labels by
+    /// backpropagation.
     pub fine_tune: Option<BackpropOptions>,
 }
 
@@ -111,7 +114,8 @@ impl DbmPlan {
             .collect()
     }
 
-    /// The run in `checkpoint`, read from `path`, with the `--epochs` and the `--fine-tune` of the command line if it has any.
+    /// The run in `checkpoint`, read from `path`, with the `--epochs` and the `--fine-tune` of the
+    /// command line if it has any.
     ///
     /// # Errors
     /// A file without a run, and flags that contradict it.
@@ -171,7 +175,8 @@ impl DbmPlan {
     /// Loads the data and settles what was left to them: the number of classes.
     ///
     /// # Errors
-    /// Those of the data; labels that are not there; layers and chains that would not fit into memory.
+    /// Those of the data; labels that are not there; layers and chains that would not fit into
+    /// memory.
     pub fn settle(&mut self) -> Outcome<Data> {
         let data = self.source.settle()?;
         if self.classes == Some(0) {

@@ -1,4 +1,5 @@
-//! The data of a network that starts from a deep Boltzmann machine: the examples, and beside them what the machine infers from them.
+//! The data of a network that starts from a deep Boltzmann machine: the examples, and beside them
+//! what the machine infers from them.
 
 use crate::{
     data::{Data, check_columns},
@@ -34,7 +35,8 @@ pub fn with_posterior(dbm: &Dbm, data: &Data) -> Outcome<Data> {
     })
 }
 
-/// What the model that was read from `path` sees of `data`: themselves, or with the means of the machine that it was made from.
+/// What the model that was read from `path` sees of `data`: themselves, or with the means of the
+/// machine that it was made from.
 ///
 /// # Errors
 /// Those of the machine's file; data of another width.

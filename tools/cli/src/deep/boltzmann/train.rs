@@ -1,4 +1,5 @@
-//! `harmonium train dbm`: pretraining, then all layers together, then perhaps backpropagation; can be stopped and resumed at any update of any stage.
+//! `harmonium train dbm`: pretraining, then all layers together, then perhaps backpropagation; can
+//! be stopped and resumed at any update of any stage.
 
 use super::{
     super::{
@@ -97,7 +98,8 @@ impl Run {
 /// Runs the command; `stored` is the run to go on with.
 ///
 /// # Errors
-/// Options that are wrong or contradict the stored run, those of the data and of the library, an interrupt.
+/// Options that are wrong or contradict the stored run, those of the data and of the library, an
+/// interrupt.
 pub fn run(args: &TrainArgs, stored: Option<Checkpoint>, directory: &mut Directory) -> Outcome<()> {
     let interrupt = Interrupt::listen()?;
     let files = Files::in_directory(&args.out);

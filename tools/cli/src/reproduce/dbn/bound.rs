@@ -1,5 +1,7 @@
-//! The deep belief network 784-500-2000 of Salakhutdinov and Murray (2008), measured by its lower bound: the second layer starts from the first upside down,
-//! so that the bound begins at the likelihood of the first RBM, and raises it. Rates were chosen by 10,000 held-out images (docs/results.md).
+//! The deep belief network 784-500-2000 of Salakhutdinov and Murray (2008), measured by its lower
+//! bound: the second layer starts from the first upside down, so that the bound begins at the
+//! likelihood of the first RBM, and raises it. Rates were chosen by 10,000 held-out images
+//! (docs/results.md).
 
 use super::{
     super::{Figure, Part, Setting, clock::Clock, test_part},
@@ -134,7 +136,8 @@ fn figure(
     })
 }
 
-/// Both directions of annealing of the top pair, from what the layers below infer from training images.
+/// Both directions of annealing of the top pair, from what the layers below infer from training
+/// images.
 fn bracket(setting: &Setting, dbn: &Dbn, train: &Examples) -> Outcome<Bracket> {
     let states = Examples::new(dbn.sample_features(train, setting.seed, 0)?)?;
     let ais = Ais {
