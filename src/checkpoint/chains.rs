@@ -2,15 +2,14 @@
 //! for bits, f32 for others) and the metadata `format` = `harmonium-chains`, `version` = `1`,
 //! `seed`, `half_sweeps`.
 
+use super::{reader::Reader, tensor::Writer, write_atomically};
 use crate::{
-    bits::BitMatrix,
-    checkpoint::{in_order, write_atomically},
     error::{Error, Result},
-    matrix::Matrix,
     model::GibbsChain,
     states::States,
+    tensor::Tensor,
 };
-use safetensors::{Dtype, SafeTensors, tensor::TensorView};
+use safetensors::{Dtype, SafeTensors};
 use std::{fmt::Display, fs, path::Path};
 
 const FORMAT: &str = "harmonium-chains";
@@ -22,35 +21,42 @@ const VERSION: &str = "1";
 /// [`Error::Io`] with the path.
 pub fn save_chains(chains: &GibbsChain, path: impl AsRef<Path>) -> Result<()> {
     let path = path.as_ref();
-    let bytes = |x: &States| -> (Dtype, Vec<u8>) {
-        match x {
-            States::Bits(x) => {
-                let row = |i| (0..x.columns()).map(move |j| u8::from(x.get(i, j)));
-                (Dtype::U8, (0..x.rows()).flat_map(row).collect())
-            }
-            States::Real(x) => (
-                Dtype::F32,
-                x.elements().flat_map(f32::to_le_bytes).collect(),
-            ),
-        }
-    };
-    let refused = |e: &dyn Display| Error::file(path, "states that safetensors can hold", e);
-    let states = [chains.visible(), chains.hidden()];
-    let data = states.map(bytes);
-    let mut tensors = Vec::with_capacity(2);
-    for ((name, x), (dtype, bytes)) in ["visible", "hidden"].iter().zip(states).zip(&data) {
-        let view = TensorView::new(*dtype, vec![x.rows(), x.columns()], bytes);
-        tensors.push((*name, view.map_err(|e| refused(&e))?));
-    }
-    let metadata = [
+    let mut file = Writer::new(path);
+    file.tensor("visible", Tensor::from(chains.visible()));
+    file.tensor("hidden", Tensor::from(chains.hidden()));
+    for (key, value) in [
         ("format", FORMAT.to_owned()),
         ("version", VERSION.to_owned()),
         ("seed", chains.seed().to_string()),
         ("half_sweeps", chains.half_sweeps().to_string()),
-    ];
-    let metadata = metadata.map(|(k, v)| (k.to_owned(), v)).into();
-    let bytes = in_order(tensors, &metadata).map_err(|e| refused(&e))?;
-    write_atomically(path, &bytes)
+    ] {
+        file.metadata(key, value);
+    }
+    write_atomically(path, &file.into_bytes()?)
+}
+
+/// States that the file holds: bits if they are bytes.
+fn states(reader: &Reader<'_>, name: &str) -> Result<States> {
+    let missing = |_| Error::file(reader.path, format!("tensor {name}"), "no such tensor");
+    let tensor = reader.tensors.tensor(name).map_err(missing)?;
+    let shape = tensor.shape();
+    // States without elements may still claim more rows than anything could hold.
+    if shape.len() == 2 && shape.contains(&0) {
+        let expected = format!("tensor {name} of at least one chain and one unit");
+        return Err(Error::file(reader.path, expected, format!("{shape:?}")));
+    }
+    if let (Dtype::U8, &[_, columns]) = (tensor.dtype(), shape) {
+        let bits = reader.bits(name, columns)?;
+        return bits
+            .map(States::from)
+            .ok_or_else(|| Error::file(reader.path, format!("tensor {name}"), "no such tensor"));
+    }
+    let numbers = reader.matrix(name, None)?;
+    if !numbers.is_finite() {
+        let expected = format!("finite numbers in {name}");
+        return Err(Error::file(reader.path, expected, "others"));
+    }
+    Ok(numbers.into())
 }
 
 /// Reads chains that go on as if never interrupted, to the bit.
@@ -85,45 +91,12 @@ pub fn load_chains(path: impl AsRef<Path>) -> Result<GibbsChain> {
         let expected = format!("at most {} half sweeps", crate::rng::MAX_STEP / 2);
         return Err(Error::file(path, expected, half_sweeps));
     }
-    let states = |name: &str| -> Result<States> {
-        let expected = format!("tensor {name} of 2 dimensions, u8 or f32");
-        let tensor = tensors.tensor(name);
-        let tensor = tensor.map_err(|_| Error::file(path, &expected, "no such tensor"))?;
-        let &[rows, columns] = tensor.shape() else {
-            return Err(Error::file(path, expected, format!("{:?}", tensor.shape())));
-        };
-        // States without elements may still claim more rows than anything could hold.
-        if rows == 0 || columns == 0 {
-            let expected = format!("tensor {name} of at least one chain and one unit");
-            return Err(Error::file(path, expected, format!("{:?}", tensor.shape())));
-        }
-        let data = tensor.data();
-        match tensor.dtype() {
-            Dtype::U8 => {
-                if let Some(x) = data.iter().find(|&&x| x > 1) {
-                    return Err(Error::file(path, format!("zeros and ones in {name}"), x));
-                }
-                let bit = |i, j| data[i * columns + j] == 1;
-                Ok(BitMatrix::from_fn(rows, columns, bit).into())
-            }
-            Dtype::F32 => {
-                let all: Vec<f32> = data
-                    .chunks_exact(4)
-                    .map(|x| f32::from_le_bytes([x[0], x[1], x[2], x[3]]))
-                    .collect();
-                if all.iter().any(|x| !x.is_finite()) {
-                    return Err(Error::file(
-                        path,
-                        format!("finite numbers in {name}"),
-                        "others",
-                    ));
-                }
-                Ok(Matrix::from_slice(rows, columns, &all)?.into())
-            }
-            other => Err(Error::file(path, expected, format!("{other:?}"))),
-        }
+    let reader = Reader {
+        tensors: &tensors,
+        metadata: &metadata,
+        path,
     };
-    let (visible, hidden) = (states("visible")?, states("hidden")?);
+    let (visible, hidden) = (states(&reader, "visible")?, states(&reader, "hidden")?);
     GibbsChain::restored(visible, hidden, seed, half_sweeps)
         .map_err(|e| Error::file(path, "as many hidden as visible states", e))
 }

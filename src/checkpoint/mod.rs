@@ -26,7 +26,6 @@ mod tensor;
 pub use atomic::{remove_strays, write_atomically};
 pub use chains::{load_chains, save_chains};
 pub use run::{SavedRun, StoredLearner};
-pub(crate) use tensor::in_order;
 
 use crate::{
     dataset::Examples,

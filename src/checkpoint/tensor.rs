@@ -91,7 +91,7 @@ impl<'a> Writer<'a> {
 
 /// The bytes of a file of `tensors` whose metadata are in the order of their keys: the same
 /// content, the same bytes.
-pub(crate) fn in_order<S: AsRef<str> + Ord + std::fmt::Display, V: View>(
+fn in_order<S: AsRef<str> + Ord + std::fmt::Display, V: View>(
     tensors: impl IntoIterator<Item = (S, V)>,
     metadata: &BTreeMap<String, String>,
 ) -> std::result::Result<Vec<u8>, SafeTensorError> {
