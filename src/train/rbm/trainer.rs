@@ -97,9 +97,9 @@ impl Trainer {
     /// learned so far in `rbm`.
     ///
     /// # Errors
-    /// [`Error::Parameter`] for options out of range or no data, [`Error::Shape`] for data of
-    /// another width than the machine, [`Error::NotFinite`] when a parameter became NaN or infinite
-    /// (learning rate too large); `rbm` then is as it was.
+    /// [`crate::Error::Parameter`] for options out of range or no data, [`crate::Error::Shape`] for
+    /// data of another width than the machine, [`crate::Error::NotFinite`] when a parameter became
+    /// NaN or infinite (learning rate too large); `rbm` then is as it was.
     pub fn train(
         &self,
         rbm: &mut Rbm,

@@ -12,8 +12,8 @@ pub struct RunState<O> {
     pub updates: u64,
     /// Examples of the data that the run is on.
     pub examples: usize,
-    /// Whether the rate was a function of the program's ([`Run::set_rate`]), which no file holds:
-    /// the options then have the last one.
+    /// Whether the rate was a function of the program's ([`super::Run::set_rate`]), which no file
+    /// holds: the options then have the last one.
     pub custom: bool,
     /// What the learner remembers, by name.
     pub tensors: Saved,
