@@ -3,7 +3,10 @@
 //! weights and biases of RBM `k`, lowest first. The last one's run is `training.*`, as that of an
 //! RBM.
 
-use super::{reader::Reader, tensor::Writer};
+use super::{
+    reader::{PRETRAINING, Reader},
+    tensor::Writer,
+};
 use crate::{
     error::{Error, Result},
     model::{Layer, Rbm},
@@ -11,11 +14,8 @@ use crate::{
     units::{Kind, Units},
 };
 
-/// What the names of tensors of the RBMs begin with: no run takes them.
-pub(super) const PREFIX: &str = "training.pretraining.";
-
 fn names(k: usize) -> [String; 3] {
-    ["weights", "visible", "hidden"].map(|part| format!("{PREFIX}{part}.{k}"))
+    ["weights", "visible", "hidden"].map(|part| format!("{PRETRAINING}{part}.{k}"))
 }
 
 pub(super) fn write(rbms: &[Rbm], file: &mut Writer<'_>) {

@@ -1,6 +1,5 @@
 //! Typed access to a file, with errors that name it.
 
-use super::pretraining;
 use crate::{
     bits::BitMatrix,
     error::{Error, Result},
@@ -11,6 +10,9 @@ use crate::{
 };
 use safetensors::{Dtype, SafeTensors};
 use std::{collections::HashMap, path::Path};
+
+/// What the names of tensors of the RBMs begin with: no run takes them.
+pub(super) const PRETRAINING: &str = "training.pretraining.";
 
 /// Typed access to the tensors of a file, with errors that name it.
 pub(super) struct Reader<'a> {
@@ -27,8 +29,7 @@ impl Reader<'_> {
 
     /// Copies the tensors of a run, of types that this program writes.
     pub(super) fn run_tensors(&self, to: &mut Saved) {
-        let of_run =
-            |name: &str| name.starts_with("training.") && !name.starts_with(pretraining::PREFIX);
+        let of_run = |name: &str| name.starts_with("training.") && !name.starts_with(PRETRAINING);
         for (name, tensor) in self.tensors.iter().filter(|(name, _)| of_run(name)) {
             let element = match tensor.dtype() {
                 Dtype::F32 => Element::F32,

@@ -6,7 +6,7 @@ use super::{
     dense::{Operand, multiply, provider},
     expand::expand,
     lookup::{BLOCK, WIDTH},
-    region::Region,
+    region::{PANEL_ROWS, Region},
     registers::{self, Indices},
 };
 use crate::{
@@ -21,8 +21,6 @@ use crate::{
 };
 use std::{cell::RefCell, ops::Range};
 
-/// Rows of a tile: with 128 columns, 128 KiB of products.
-pub(super) const PANEL_ROWS: usize = 256;
 /// Columns of a tile: two words of bits.
 const TILE_COLUMNS: usize = 2 * WORD_BITS;
 /// Inputs that are expanded from bits at a time: a multiple of a word.

@@ -1,12 +1,14 @@
 //! What a rectangle of tiles writes, and how it is divided between threads.
 
-use super::fused::PANEL_ROWS;
 use crate::{
     bits::{BitViewMut, WORD_BITS},
     matrix::MatrixViewMut,
     rng::Draws,
 };
 use std::ops::Range;
+
+/// Rows of a tile: with 128 columns, 128 KiB of products.
+pub(super) const PANEL_ROWS: usize = 256;
 
 /// What one tile, or a rectangle of tiles, writes.
 pub(super) struct Region<'a> {

@@ -20,7 +20,6 @@
 //! A layer of a deep Boltzmann machine has two neighbours: `db` of a layer loses a product with the
 //! offsets of each, once, and `dW'` of a connection has the ordinary `db` of both its layers.
 
-use super::rule::{BLOCK, STRIP};
 use crate::{
     error::{Error, Result},
     train::parameters::Layered,
@@ -32,6 +31,12 @@ use std::{
     str::FromStr,
     sync::atomic::{AtomicU32, Ordering::Relaxed},
 };
+
+/// Hidden and visible units of a block of the weights whose part of `dW' lambda` and of `dW'' mu`
+/// is one sum; rectangles of statistics start at multiples of both, whatever the route, so that
+/// sums have one order.
+pub(super) const STRIP: usize = 64;
+pub(super) const BLOCK: usize = 128;
 
 /// Where the states of a layer are measured from.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]

@@ -1,7 +1,7 @@
 //! How a gradient becomes a step: momentum, Nesterov's, Adam, AdaMax, on slices and on rectangles
 //! of statistics.
 
-use super::centering::TileCentre;
+use super::centering::{BLOCK, STRIP, TileCentre};
 use crate::{
     error::{Error, Result},
     matrix::MatrixViewMut,
@@ -202,12 +202,6 @@ impl Operation for Step<'_> {
         }
     }
 }
-
-/// Hidden and visible units of a block of the weights whose part of `dW' lambda` and of `dW'' mu`
-/// is one sum; rectangles of statistics start at multiples of both, whatever the route, so that
-/// sums have one order.
-pub(super) const STRIP: usize = 64;
-pub(super) const BLOCK: usize = 128;
 
 /// The rule on a rectangle of weights, whose gradient is centred first if asked for.
 pub(super) struct StepTile<'a> {
