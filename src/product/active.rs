@@ -2,7 +2,10 @@
 //! integers as the tables of [`super::lookup`] give, so which of the two computes a block never
 //! shows.
 
-use super::lookup::{Bits, LookUp, SLAB, SLABS, WIDTH};
+use super::{
+    lookup::{Bits, LookUp},
+    quantize::{SLAB, SLABS, WIDTH},
+};
 use crate::{
     bits::WORD_BITS,
     simd::{Operation, Simd, dispatch},

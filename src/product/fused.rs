@@ -5,7 +5,7 @@ use super::{
     Direction, Term,
     dense::{Operand, multiply, provider},
     expand::expand,
-    lookup::{BLOCK, WIDTH},
+    quantize::{BLOCK, WIDTH},
     region::{PANEL_ROWS, Region},
     registers::{self, Indices},
 };

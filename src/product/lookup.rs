@@ -24,24 +24,20 @@
 use crate::{
     bits::{BitView, WORD_BITS},
     matrix::{Aligned, Matrix, aligned},
-    product::{Direction, active, quantize::Quantize, registers::Slab},
+    product::{
+        Direction, active,
+        quantize::{BLOCK, Quantize, SLAB, SLABS, WIDTH},
+        registers::Slab,
+    },
     simd::{Operation, Simd, dispatch},
     threads::{in_pool, prelude::*},
 };
 use std::{cell::RefCell, ops::Range};
 
-/// Side of a block of weights with one step.
-pub(super) const BLOCK: usize = 128;
-/// Outputs of a table row: 64 bytes.
-pub(super) const WIDTH: usize = 32;
 /// Inputs that are looked up at once.
 const GROUP: usize = 4;
 /// Largest step that is taken: weights are then off by at most 2^-9.
 pub const LARGEST_STEP: f32 = 1.0 / 256.0;
-/// Integers of one block of outputs over one block of inputs, `[BLOCK inputs][WIDTH outputs]`.
-pub(super) const SLAB: usize = BLOCK * WIDTH;
-/// Slabs of `WIDTH` outputs in a block.
-pub(super) const SLABS: usize = BLOCK / WIDTH;
 
 /// Fixed-point copies of the weights of a connection, one for each direction that is walked.
 #[derive(Clone, Debug)]

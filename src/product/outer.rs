@@ -6,8 +6,9 @@ use super::{
     connection::route,
     dense::{Operand, multiply, provider},
     expand::expand,
-    lookup::WIDTH,
-    popcount, registers,
+    popcount,
+    quantize::WIDTH,
+    registers,
 };
 use crate::{
     bits::WORD_BITS,

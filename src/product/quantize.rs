@@ -1,11 +1,18 @@
 //! Weights to fixed point: the step of a block, and its integers for both directions.
 
-use super::lookup::{BLOCK, SLAB, SLABS, WIDTH};
 use crate::{
     matrix::MatrixView,
     simd::{Operation, Simd},
 };
 
+/// Side of a block of weights with one step.
+pub(super) const BLOCK: usize = 128;
+/// Outputs of a table row: 64 bytes.
+pub(super) const WIDTH: usize = 32;
+/// Integers of one block of outputs over one block of inputs, `[BLOCK inputs][WIDTH outputs]`.
+pub(super) const SLAB: usize = BLOCK * WIDTH;
+/// Slabs of `WIDTH` outputs in a block.
+pub(super) const SLABS: usize = BLOCK / WIDTH;
 /// Most that the integers of one row or column of a block may add up to before rounding: rounding
 /// adds up to half for each of 128, and the f32 sums that choose the step are off by less than 1e-4
 /// of themselves.

@@ -6,8 +6,9 @@
 //! `|q / Q - p| < 1 / Q` for each sample, without bias along the samples. Binary states are exact.
 
 use super::{
-    lookup::{BLOCK, Bits, WIDTH, add_block},
+    lookup::{Bits, add_block},
     popcount::ByUnit,
+    quantize::{BLOCK, WIDTH},
     registers::{Indices, Slab},
 };
 use crate::{

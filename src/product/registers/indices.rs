@@ -4,7 +4,7 @@ use super::{GROUP, LANES, PACKED, TRIPLES};
 use crate::{
     bits::{BitView, WORD_BITS, transpose_block},
     matrix::{Aligned, aligned},
-    product::lookup::BLOCK,
+    product::quantize::BLOCK,
     simd::{Operation, Simd, dispatch},
     threads::{in_pool, prelude::*},
 };

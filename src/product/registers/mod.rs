@@ -13,7 +13,7 @@ mod indices;
 
 pub(super) use indices::Indices;
 
-use super::lookup::{BLOCK, WIDTH};
+use super::quantize::{BLOCK, WIDTH};
 use crate::{
     bits::{BitViewMut, WORD_BITS, last_word_mask, transpose_block},
     kernel::{activation::inverse_sigmoid_lanes, bernoulli::Uniforms},
