@@ -14,7 +14,7 @@ const N_HIDDEN: usize = 500;
 const BATCH: usize = 100;
 /// Updates of an epoch.
 const UPDATES: usize = 10;
-/// Share of ones in binarised MNIST.
+/// Share of ones in binarized MNIST.
 const DENSITY: f32 = 0.13;
 
 fn data() -> Examples {

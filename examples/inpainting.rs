@@ -48,7 +48,7 @@ fn main() -> Result<()> {
     let dbm = training.into_result();
 
     // Each image is in the rows of all its chains.
-    let truth = test.bits().expect("the data were binarised");
+    let truth = test.bits().expect("the data were binarized");
     let rows = BitMatrix::from_fn(DIGITS * CHAINS, SIDE * SIDE, |i, j| {
         truth.get(i / CHAINS, j)
     });
@@ -65,9 +65,9 @@ fn main() -> Result<()> {
     for digit in 0..SHOWN {
         println!("{:SIDE$}  {:SIDE$}  completed", "digit", "held");
         for y in 0..SIDE {
-            let line = |grey: &dyn Fn(usize) -> f64| -> String {
+            let line = |gray: &dyn Fn(usize) -> f64| -> String {
                 let shade =
-                    |x: usize| [' ', '.', ':', '+', '#'][(4.99 * grey(SIDE * y + x)) as usize];
+                    |x: usize| [' ', '.', ':', '+', '#'][(4.99 * gray(SIDE * y + x)) as usize];
                 (0..SIDE).map(shade).collect()
             };
             let bit = |j: usize| f64::from(u8::from(truth.get(digit, j)));

@@ -486,7 +486,7 @@ mod tests {
     }
 
     #[test]
-    fn from_matrix_refuses_grey() {
+    fn from_matrix_refuses_gray() {
         assert!(BitMatrix::from_matrix(&Matrix::from_fn(1, 1, |_, _| 0.5)).is_err());
     }
 }

@@ -54,9 +54,9 @@ pub fn philox4x32(mut counter: [u32; 4], mut key: [u32; 2]) -> [u32; 4] {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u16)]
 pub enum Site {
-    /// Binarisation of a data set once, when it is loaded.
+    /// Binarization of a data set once, when it is loaded.
     Binarize = 1,
-    /// Visible states drawn anew from grey data at each visit.
+    /// Visible states drawn anew from gray data at each visit.
     Data = 2,
     /// Hidden states of the positive phase.
     Positive = 3,
@@ -72,7 +72,7 @@ pub enum Site {
     PseudoLikelihood = 8,
     /// Half sweeps of tempered replicas, and of those along a trajectory.
     Tempering = 9,
-    /// Whether two neighbouring replicas change places: row = chain, column = pair.
+    /// Whether two neighboring replicas change places: row = chain, column = pair.
     Swap = 10,
     /// States of a recognition pass of a deep belief network; step = pass and layer.
     Recognition = 20,

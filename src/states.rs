@@ -18,7 +18,7 @@ pub const CHUNK_ROWS: usize = 1000;
 pub enum Input<'a> {
     /// Binary states.
     Bits(BitView<'a>),
-    /// Real values: probabilities, grey pixels, mean-field values.
+    /// Real values: probabilities, gray pixels, mean-field values.
     Real(MatrixView<'a>),
 }
 

@@ -1,9 +1,9 @@
 //! Kinds of units, and how a layer is made of segments of them.
 //!
 //! With `x = beta y` the layer's input at inverse temperature `beta` (`y` = bias + what its
-//! neighbours send) and `s^2` the variance of a Gaussian unit:
+//! neighbors send) and `s^2` the variance of a Gaussian unit:
 //!
-//! | kind | states | own energy | mean | log-partition | what neighbours receive |
+//! | kind | states | own energy | mean | log-partition | what neighbors receive |
 //! |---|---|---|---|---|---|
 //! | `bernoulli` | 0, 1 | `-b v` | `sigma(x)` | `ln(1 + e^x)` | `v` |
 //! | `softmax:K` | one of K units is 1 | `-b.v` | `e^(x_k) / sum e^x` | `ln sum e^x` | `v` |
@@ -16,7 +16,7 @@
 //! 3. `beta y^2 / 2 + ln(2 pi / beta) / 2 + ln Phi(-a)`
 //!
 //! The Gaussian unit is that of Cho, Ilin and Raiko (ICANN 2011); `ln s^2` is stored, so a variance
-//! is positive whatever it is. `relu` is the exactly normalised rectified unit, a normal variable
+//! is positive whatever it is. `relu` is the exactly normalized rectified unit, a normal variable
 //! truncated to the positive half line; it stands for the noisy rectifier of Nair and Hinton
 //! (2010), `max(0, y + N(0, sigma(y)))`, which approximates a sum of binary units and has no normal
 //! form.
@@ -100,7 +100,7 @@ impl Segment {
 /// layer of one kind, else segments joined by `+`, as in `bernoulli:784+softmax:10`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Units {
-    /// In order; neighbours of one kind are one segment, apart from `softmax`.
+    /// In order; neighbors of one kind are one segment, apart from `softmax`.
     segments: Vec<Segment>,
 }
 

@@ -34,8 +34,8 @@ fn learning() -> Learning {
 /// Something of every family, from a thread of no pool: numbers that depend on all of it.
 fn work() -> Vec<u64> {
     let mut found = Vec::new();
-    let grey = Matrix::from_fn(200, 64, |i, j| ((i * 3 + j * 7) % 5) as f32 / 4.0);
-    let data = Examples::new(grey).unwrap();
+    let gray = Matrix::from_fn(200, 64, |i, j| ((i * 3 + j * 7) % 5) as f32 / 4.0);
+    let data = Examples::new(gray).unwrap();
     let bits = data.binarized(Binarization::Sampled, 1, 0);
     let options = Options {
         learning: learning(),
@@ -86,14 +86,14 @@ fn work() -> Vec<u64> {
     bytes(run.model().top().weights());
 
     let labels = (0..200).map(|i| i % 3).collect();
-    let labelled = bits.clone().with_labels(labels).unwrap();
+    let labeled = bits.clone().with_labels(labels).unwrap();
     let network = Network::classifier_from_dbn(run.model(), 3, 1).unwrap();
     let options = BackpropOptions {
         learning: learning(),
         ..BackpropOptions::default()
     };
-    let mut run = Backprop::new(network, options, &labelled).unwrap();
-    assert_eq!(run.update(&labelled).unwrap(), Done::Updated);
+    let mut run = Backprop::new(network, options, &labeled).unwrap();
+    assert_eq!(run.update(&labeled).unwrap(), Done::Updated);
     bytes(run.model().weights(0));
 
     let machine = BoltzmannMachine::bernoulli(64, 5)

@@ -1,8 +1,8 @@
 //! `kind` = `dbm`: `weights.{l}` and `bias.{l}`, layers `0 ..= L`.
 //!
 //! A run in progress adds, by layer or connection, `training.velocity.weights.{l}`,
-//! `training.velocity.bias.{l}`, `training.offset.{l}` if it is centred, `training.activity.{l}` of
-//! hidden layers if there are sparsity targets, `training.chains.{l}` of odd layers, and
+//! `training.velocity.bias.{l}`, `training.offset.{l}` if it is centered, `training.activity.{l}`
+//! of hidden layers if there are sparsity targets, `training.chains.{l}` of odd layers, and
 //! `training.mean_field.{l}` of even hidden layers if mean field starts where it ended before. A
 //! label is no hidden layer.
 

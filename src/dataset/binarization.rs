@@ -9,7 +9,7 @@ use crate::{
 };
 use std::{fmt, str::FromStr};
 
-/// Rows that one task of the thread pool binarises.
+/// Rows that one task of the thread pool binarizes.
 const ROWS_PER_TASK: usize = 256;
 
 /// How numbers in [0, 1] become bits.
@@ -17,7 +17,7 @@ const ROWS_PER_TASK: usize = 256;
 /// As text: `none`, `threshold:T` (or `threshold`, with T = 0.5), `sample`.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub enum Binarization {
-    /// Grey values stay as they are. Values that are all 0 or 1 become bits, for nothing is lost.
+    /// Gray values stay as they are. Values that are all 0 or 1 become bits, for nothing is lost.
     #[default]
     None,
     /// `bit = x > t`.
@@ -63,7 +63,7 @@ impl FromStr for Binarization {
     }
 }
 
-/// The bits of `matrix`, or nothing if `how` leaves grey values grey. Row `i` draws as row
+/// The bits of `matrix`, or nothing if `how` leaves gray values gray. Row `i` draws as row
 /// `first_row + i`.
 pub(super) fn binarize(
     matrix: &Matrix,
@@ -175,7 +175,7 @@ fn sample(row: &[f32], draws: Draws, i: u32, words: &mut [u64]) {
 mod tests {
     use super::*;
 
-    fn grey(rows: usize, columns: usize) -> Matrix {
+    fn gray(rows: usize, columns: usize) -> Matrix {
         Matrix::from_fn(rows, columns, |i, j| ((i * 31 + j * 17) % 11) as f32 / 10.0)
     }
 
@@ -190,7 +190,7 @@ mod tests {
             (2, 0),
             (0, 5),
         ] {
-            let x = grey(rows, columns);
+            let x = gray(rows, columns);
             for (t, seed, first) in [(0.5, 1, 0), (0.0, 2, 1000), (0.3, u64::MAX, 7)] {
                 let bits = binarize(&x, Binarization::Threshold(t), seed, first).unwrap();
                 assert!(bits.padding_is_zero());
@@ -224,7 +224,7 @@ mod tests {
 
     #[test]
     fn none_turns_only_binary_values_into_bits() {
-        assert!(binarize(&grey(3, 20), Binarization::None, 0, 0).is_none());
+        assert!(binarize(&gray(3, 20), Binarization::None, 0, 0).is_none());
         let x = Matrix::from_fn(3, 70, |i, j| ((i + j) % 2) as f32);
         let bits = binarize(&x, Binarization::None, 0, 0).unwrap();
         assert_eq!(bits, BitMatrix::from_matrix(&x).unwrap());

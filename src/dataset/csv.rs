@@ -179,9 +179,9 @@ mod tests {
         assert_eq!(plain.states(), &States::Real(expected));
         assert_eq!(plain.labels(), None);
         assert_eq!(read("a,b\r\n 0 ,5e-1\r\n1,.25").unwrap(), plain);
-        let labelled = read("a,label,b\n0,7,0.5\n\n1,65535,0.25\n").unwrap();
-        assert_eq!(labelled.states(), plain.states());
-        assert_eq!(labelled.labels(), Some(&[7, 65535][..]));
+        let labeled = read("a,label,b\n0,7,0.5\n\n1,65535,0.25\n").unwrap();
+        assert_eq!(labeled.states(), plain.states());
+        assert_eq!(labeled.labels(), Some(&[7, 65535][..]));
     }
 
     #[test]

@@ -152,7 +152,7 @@ impl Examples {
         Ok(())
     }
 
-    /// The examples with values `(x - offset_j) / scale_j`: standardised ones, or -1 and 1 from
+    /// The examples with values `(x - offset_j) / scale_j`: standardized ones, or -1 and 1 from
     /// bits with 0.5 and 0.5.
     ///
     /// # Errors
@@ -279,7 +279,7 @@ impl Examples {
     }
 
     /// The examples with real values turned into bits as `how` says; bits stay as they are, and so
-    /// do grey values with [`Binarization::None`] (which does pack values that are all 0 or 1).
+    /// do gray values with [`Binarization::None`] (which does pack values that are all 0 or 1).
     /// `seed` and `first_row` matter to [`Binarization::Sampled`] alone: example `i` draws as row
     /// `first_row + i`. The result does not depend on the number of threads.
     ///
@@ -372,7 +372,7 @@ fn first_not_finite(matrix: &Matrix) -> Option<(usize, usize, f32)> {
 mod tests {
     use super::*;
 
-    fn grey(rows: usize, columns: usize) -> Examples {
+    fn gray(rows: usize, columns: usize) -> Examples {
         let matrix = Matrix::from_fn(rows, columns, |i, j| ((i * 31 + j * 17) % 11) as f32 / 10.0);
         let labels = (0..rows as u32).collect();
         Examples::new(matrix).unwrap().with_labels(labels).unwrap()
@@ -402,7 +402,7 @@ mod tests {
 
     #[test]
     fn split_is_a_seeded_partition() {
-        let all = grey(40, 3);
+        let all = gray(40, 3);
         let (first, second) = all.clone().split(15, 3).unwrap();
         assert_eq!((first.len(), second.len()), (25, 15));
         let mut labels = [first.labels().unwrap(), second.labels().unwrap()].concat();
@@ -422,8 +422,8 @@ mod tests {
     }
 
     #[test]
-    fn labels_become_units_and_values_are_standardised() {
-        let real = grey(5, 70);
+    fn labels_become_units_and_values_are_standardized() {
+        let real = gray(5, 70);
         let bits = real.clone().binarized(Binarization::Sampled, 1, 0);
         for examples in [&real, &bits] {
             assert_eq!(examples.classes(), Some(5));
@@ -450,13 +450,13 @@ mod tests {
                 .elements()
                 .all(|x| x == 1.0 || x == -1.0)
         );
-        assert_eq!(grey(1, 3).deviation(), [1.0; 3]);
+        assert_eq!(gray(1, 3).deviation(), [1.0; 3]);
         assert!(real.shifted(&[0.0; 3], &deviation).is_err());
     }
 
     #[test]
     fn take_copies_bits_reals_and_labels() {
-        let real = grey(5, 70);
+        let real = gray(5, 70);
         let bits = real.clone().binarized(Binarization::Sampled, 1, 0);
         for examples in [real, bits] {
             let taken = examples.take(&[4, 0, 4]);

@@ -30,7 +30,7 @@ impl Hash {
 
 impl Examples {
     /// The fingerprint of all values and labels as they are now: after binarization,
-    /// standardisation and split. The same on every machine. Cost: one pass.
+    /// standardization and split. The same on every machine. Cost: one pass.
     ///
     /// ```
     /// # use harmonium::dataset::bars_and_stripes;

@@ -21,7 +21,7 @@ pub fn bars_and_stripes(n: usize) -> Examples {
         let line = if i < patterns { pixel / n } else { pixel % n };
         (i % patterns) >> line & 1 == 1
     });
-    unlabelled(bits)
+    unlabeled(bits)
 }
 
 /// A bar of `width` ones at each of the `n` positions of a ring of `n` pixels: `[n x n]` bits, row
@@ -35,10 +35,10 @@ pub fn shifting_bar(n: usize, width: usize) -> Examples {
         (1..n).contains(&width),
         "a bar of 1 to n - 1 pixels on a ring of {n}, not {width}"
     );
-    unlabelled(BitMatrix::from_fn(n, n, |i, j| (j + n - i) % n < width))
+    unlabeled(BitMatrix::from_fn(n, n, |i, j| (j + n - i) % n < width))
 }
 
-fn unlabelled(bits: BitMatrix) -> Examples {
+fn unlabeled(bits: BitMatrix) -> Examples {
     Examples::from_states(bits)
 }
 

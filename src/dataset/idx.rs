@@ -15,7 +15,7 @@ use crate::{
 const UNSIGNED_BYTE: u8 = 0x08;
 
 /// Whether a file that starts with `head` is an IDX file of any element type.
-pub(super) fn recognises(head: &[u8]) -> bool {
+pub(super) fn recognizes(head: &[u8]) -> bool {
     matches!(head, [0, 0, 0x08 | 0x09 | 0x0b..=0x0e, ..])
 }
 
@@ -43,9 +43,9 @@ pub(super) fn labels(mut source: Source<'_>) -> Result<Vec<u32>> {
     Ok(bytes.into_iter().map(u32::from).collect())
 }
 
-/// Grey values: bytes in row-major order divided by 255, in parallel.
+/// Gray values: bytes in row-major order divided by 255, in parallel.
 pub(super) fn from_bytes(rows: usize, columns: usize, bytes: &[u8]) -> Matrix {
-    let grey: [f32; 256] = std::array::from_fn(|byte| byte as f32 / 255.0);
+    let gray: [f32; 256] = std::array::from_fn(|byte| byte as f32 / 255.0);
     let mut matrix = Matrix::zeros(rows, columns);
     let stride = matrix.stride();
     let rows = matrix.padded_mut().par_chunks_mut(stride);
@@ -53,7 +53,7 @@ pub(super) fn from_bytes(rows: usize, columns: usize, bytes: &[u8]) -> Matrix {
     in_pool(|| {
         rows.for_each(|(row, bytes)| {
             for (x, &byte) in row.iter_mut().zip(bytes) {
-                *x = grey[usize::from(byte)];
+                *x = gray[usize::from(byte)];
             }
         });
     });

@@ -125,9 +125,9 @@ impl Dataset {
             Some("csv") => csv::examples(source, range)?,
             Some("npy") => Examples::from_states(npy::values(source, range)?),
             Some("npz") => return npz::read(path, range),
-            _ if npy_header::recognises(head) => Examples::from_states(npy::values(source, range)?),
-            _ if idx::recognises(head) => Examples::from_states(idx::images(source)?),
-            _ if npz::recognises(head) && !source.is_compressed() => return npz::read(path, range),
+            _ if npy_header::recognizes(head) => Examples::from_states(npy::values(source, range)?),
+            _ if idx::recognizes(head) => Examples::from_states(idx::images(source)?),
+            _ if npz::recognizes(head) && !source.is_compressed() => return npz::read(path, range),
             _ => {
                 return Err(source.error("a file of IDX, NPY, NPZ or (named .csv) CSV", hex(head)));
             }

@@ -16,7 +16,7 @@ const MAX_HEADER_BYTES: usize = 10_000;
 const ACCEPTED: &str = "bool, int8 to int64, uint8 to uint64, float32 or float64";
 
 /// Whether a file that starts with `head` is an NPY file.
-pub(super) fn recognises(head: &[u8]) -> bool {
+pub(super) fn recognizes(head: &[u8]) -> bool {
     head.starts_with(MAGIC)
 }
 
@@ -79,7 +79,7 @@ pub(super) struct Header {
 impl Header {
     /// The header of `source`, which is left at the first element.
     pub(super) fn read(source: &mut Source<'_>) -> Result<Self> {
-        if !recognises(source.peek()) {
+        if !recognizes(source.peek()) {
             return Err(source.error("an NPY file (93 4e 55 4d 50 59)", hex(source.peek())));
         }
         let start = source.next(MAGIC.len() + 2, "NPY magic number and version")?;

@@ -27,7 +27,7 @@ const END_OF_DIRECTORY: [u8; 4] = *b"PK\x05\x06";
 const ZIP64_LOCATOR: [u8; 4] = *b"PK\x06\x07";
 
 /// Whether a file that starts with `head` is an archive.
-pub(super) fn recognises(head: &[u8]) -> bool {
+pub(super) fn recognizes(head: &[u8]) -> bool {
     head.starts_with(&LOCAL_HEADER) || head.starts_with(&END_OF_DIRECTORY)
 }
 
@@ -55,7 +55,7 @@ struct Archive<'a> {
 
 impl<'a> Archive<'a> {
     fn new(path: &'a Path, bytes: Vec<u8>, range: Accepted) -> Result<Self> {
-        if !recognises(&bytes) {
+        if !recognizes(&bytes) {
             let head = &bytes[..bytes.len().min(4)];
             return Err(Error::file(path, "an NPZ archive (50 4b 03 04)", hex(head)));
         }

@@ -4,7 +4,7 @@
 //! A thread reads ahead by plain positioned reads. An epoch visits blocks of [`BLOCK_ROWS`]
 //! consecutive rows in shuffled order; the rows of [`WINDOW_BLOCKS`] of them at a time are shuffled
 //! together. So every row comes once an epoch, from anywhere in the file, but rows that are
-//! neighbours there stay within a window: a file sorted by class should be shuffled once before.
+//! neighbors there stay within a window: a file sorted by class should be shuffled once before.
 
 use super::{
     Binarization, Examples,
@@ -87,9 +87,9 @@ impl ExampleStream {
             if source.is_compressed() {
                 return Err(source.error("an uncompressed file", "one in gzip"));
             }
-            if npy_header::recognises(source.peek()) {
+            if npy_header::recognizes(source.peek()) {
                 npy_layout(&mut source)?
-            } else if idx::recognises(source.peek()) {
+            } else if idx::recognizes(source.peek()) {
                 let (rows, columns) = idx::layout(&mut source)?;
                 (rows, columns, Element::Byte(255.0))
             } else {

@@ -215,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn any_length_leaves_neighbours_alone() {
+    fn any_length_leaves_neighbors_alone() {
         for isa in Isa::available() {
             for n in 0..40 {
                 let mut x = vec![0.5; n + 2];

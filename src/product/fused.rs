@@ -36,7 +36,7 @@ pub struct Tail<'a> {
     pub group_beta: Option<f32>,
     /// Whether products must be exact to f32 where a faster way is off by a known step.
     pub precise: bool,
-    /// Added to the products, `[rows x columns]`: what neighbours send that stay as they are was
+    /// Added to the products, `[rows x columns]`: what neighbors send that stay as they are was
     /// multiplied before.
     pub added: Option<MatrixView<'a>>,
     /// Receives `x`.
@@ -110,7 +110,7 @@ pub struct Propagation {
     indices: Indices,
     /// Inputs of a layer that needs a pass of its own over them.
     pub(crate) input: Option<Matrix>,
-    /// What neighbours receive of states whose variance is not 1.
+    /// What neighbors receive of states whose variance is not 1.
     pub(crate) scaled: Option<Matrix>,
 }
 
@@ -158,7 +158,7 @@ struct Job<'a> {
     indices: Option<&'a Indices>,
 }
 
-/// Computes a layer from its neighbours: `tail(sum_t X_t op(W_t) + added + bias)`. Cost: one dense
+/// Computes a layer from its neighbors: `tail(sum_t X_t op(W_t) + added + bias)`. Cost: one dense
 /// product a term.
 ///
 /// # Errors

@@ -22,7 +22,7 @@ use crate::{
 /// Most that the integers of the samples of a block may add up to.
 const LARGEST_SUM: f32 = 32_700.0;
 
-/// `d - 1/2` by sample and unit: multiples of two irrational rotations, so that both neighbours of
+/// `d - 1/2` by sample and unit: multiples of two irrational rotations, so that both neighbors of
 /// a sample differ much.
 static DITHER: [[f32; WIDTH]; BLOCK] = dither();
 

@@ -92,7 +92,7 @@ fn integers_in_floats_are_exact_in_every_provider_and_layout() {
     }
 }
 
-/// One layer from two neighbours, one of bits and one real: every output against plain loops.
+/// One layer from two neighbors, one of bits and one real: every output against plain loops.
 fn check_propagation(rows: usize, below: usize, columns: usize, above: usize) {
     let w_below = random(below, columns, 1);
     let w_above = random(columns, above, 2);

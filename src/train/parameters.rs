@@ -16,7 +16,7 @@ const LANES: usize = 16;
 const ROWS: usize = 64;
 
 /// A machine of layers whose parameters are those of layers and of the connections between
-/// neighbours: connection `l` joins layer `l` to `l + 1`.
+/// neighbors: connection `l` joins layer `l` to `l + 1`.
 pub trait Layered: Send + Sync {
     /// Number of layers, one more than connections.
     fn n_layers(&self) -> usize;
@@ -36,7 +36,7 @@ pub trait Layered: Send + Sync {
     fn refresh(&mut self);
 }
 
-/// A machine whose layers are given by their neighbours on either side.
+/// A machine whose layers are given by their neighbors on either side.
 pub trait Undirected: Layered {
     /// Layer `l`.
     fn layer(&self, l: usize) -> &Layer;

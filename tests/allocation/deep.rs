@@ -14,13 +14,13 @@ use harmonium::{
 };
 use rayon::ThreadPool;
 
-fn labelled(bits: BitMatrix, classes: usize) -> Examples {
+fn labeled(bits: BitMatrix, classes: usize) -> Examples {
     let labels = (0..bits.rows()).map(|i| (i % classes) as u32).collect();
     Examples::new(bits).unwrap().with_labels(labels).unwrap()
 }
 
 pub(super) fn boltzmann_machines(bits: &BitMatrix, pool: &ThreadPool) {
-    let data = labelled(bits.clone(), 10);
+    let data = labeled(bits.clone(), 10);
     let label = Layer::of(Kind::Softmax, 10);
     for (sizes, last, centering) in [
         (&[300, 200, 150][..], None, Some(Centering::default())),
@@ -56,7 +56,7 @@ pub(super) fn boltzmann_machines(bits: &BitMatrix, pool: &ThreadPool) {
 /// Updates of both phases of a network with a label.
 pub(super) fn up_down(pool: &ThreadPool) {
     let bits = BitMatrix::from_fn(1000, 300, |i, j| (i * 3 + j * 7) % 5 < 2);
-    let data = labelled(bits, 10);
+    let data = labeled(bits, 10);
     let joint = Layer::new(Units::parse("bernoulli+softmax:10", 110).unwrap());
     let top = Rbm::unconnected(joint, Layer::bernoulli(200)).unwrap();
     let pair = |n, m| {
@@ -82,9 +82,9 @@ pub(super) fn up_down(pool: &ThreadPool) {
 /// Backpropagation by a rule with dropout, by an adaptive rule, and by conjugate gradients; classes
 /// and reconstructions.
 pub(super) fn backpropagation(bits: &BitMatrix, pool: &ThreadPool) {
-    let grey = bits.to_matrix();
-    let bits = labelled(bits.clone(), 5);
-    let grey = bits.with_states(grey).unwrap();
+    let gray = bits.to_matrix();
+    let bits = labeled(bits.clone(), 5);
+    let gray = bits.with_states(gray).unwrap();
     let rbm = Rbm::bernoulli(300, 70).initialized_from(&bits, 1).unwrap();
     let dbn = Dbn::from(rbm);
     for (descent, dropout) in [
@@ -104,7 +104,7 @@ pub(super) fn backpropagation(bits: &BitMatrix, pool: &ThreadPool) {
             },
             ..BackpropOptions::default()
         };
-        for data in [&bits, &grey] {
+        for data in [&bits, &gray] {
             for network in [
                 Network::classifier_from_dbn(&dbn, 5, 1).unwrap(),
                 Network::autoencoder_from_dbn(&dbn).unwrap(),

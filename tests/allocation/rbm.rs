@@ -107,11 +107,11 @@ fn check(rbm: Rbm, options: Options, data: &Examples, pool: &ThreadPool, what: &
 
 /// Of bits, of reals, and of bits drawn anew from reals.
 pub(super) fn negative_phases(bits: &BitMatrix, pool: &ThreadPool) {
-    let grey = bits.to_matrix();
+    let gray = bits.to_matrix();
     for (values, resample_data) in [
         (States::from(bits.clone()), false),
-        (grey.clone().into(), false),
-        (grey.into(), true),
+        (gray.clone().into(), false),
+        (gray.into(), true),
     ] {
         let data = Examples::new(values).unwrap();
         for (negative, gradient_clip) in NEGATIVE_PHASES {

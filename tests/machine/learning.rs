@@ -1,4 +1,4 @@
-//! The centred gradient, optimizers, constraints and averages: what they promise, on machines that
+//! The centered gradient, optimizers, constraints and averages: what they promise, on machines that
 //! are enumerated.
 
 use crate::common::{draw_states, normal_rbm, states};
@@ -52,9 +52,9 @@ fn run(rbm: Rbm, options: Options, data: &Examples) -> Training {
     training
 }
 
-/// Learning `1 - v` by the flipped machine goes the same way, with the centred gradient alone.
+/// Learning `1 - v` by the flipped machine goes the same way, with the centered gradient alone.
 #[test]
-fn centred_learning_does_not_depend_on_what_is_called_one() {
+fn centered_learning_does_not_depend_on_what_is_called_one() {
     let data = some_data(6);
     let rbm = normal_rbm(6, 4, 0.5, 1);
     for (offset, same) in [
@@ -216,7 +216,7 @@ fn resumed_runs_are_the_same_to_the_bit() {
 
 /// Layers of several blocks and strips, whose parts several threads sum.
 #[test]
-fn centred_learning_has_the_same_bits_on_any_number_of_threads() {
+fn centered_learning_has_the_same_bits_on_any_number_of_threads() {
     let data = bits(BitMatrix::from_fn(250, 300, |i, j| {
         (i * 3 + j * 7 + i * j) % 5 < 2
     }));
@@ -397,7 +397,7 @@ fn options_out_of_range_are_refused() {
             "{options:?}"
         );
     }
-    // Files of runs that did not know of centring go on without it.
+    // Files of runs that did not know of centering go on without it.
     let old: Options = serde_json::from_str("{}").unwrap();
     assert_eq!(old.centering, None);
 }

@@ -57,8 +57,8 @@ fn a_view_has_the_numbers_of_its_states() {
         // Back to bits, since nothing is lost.
         assert_eq!(states.packed(), BitMatrix::from_fn(5, 70, bit).into());
     }
-    let grey = States::from(Matrix::from_fn(2, 2, |i, j| (i + j) as f32 / 2.0));
-    assert_eq!(grey.clone().packed(), grey);
+    let gray = States::from(Matrix::from_fn(2, 2, |i, j| (i + j) as f32 / 2.0));
+    assert_eq!(gray.clone().packed(), gray);
 }
 
 #[test]

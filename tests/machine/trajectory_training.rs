@@ -229,9 +229,9 @@ fn held_units_of_replicas_leave_the_conditional_of_the_others() {
         .unwrap()
         .clamped_visible(&clamp)
         .unwrap();
-    let mut towards = Tempering::uniform(&rbm, betas, chains, 1)
+    let mut toward = Tempering::uniform(&rbm, betas, chains, 1)
         .unwrap()
-        .towards(&rbm, &[0.5, -1.0, 0.0, 1.5, -0.3])
+        .toward(&rbm, &[0.5, -1.0, 0.0, 1.5, -0.3])
         .unwrap()
         .clamped_visible(&clamp)
         .unwrap();
@@ -245,8 +245,8 @@ fn held_units_of_replicas_leave_the_conditional_of_the_others() {
     for _ in 0..3 {
         tempered.sweep(&rbm, 15).unwrap();
         check(&tempered.visible(), "tempering");
-        towards.sweep(&rbm, 15).unwrap();
-        check(&towards.visible(), "tempering towards a base");
+        toward.sweep(&rbm, 15).unwrap();
+        check(&toward.visible(), "tempering toward a base");
         along.sweep(15).unwrap();
         check(&along.visible(), "trajectory");
         assert!(tempered.swap_rates().iter().all(|rate| rate.accepted > 0));
@@ -273,7 +273,7 @@ fn held_units_of_replicas_leave_the_conditional_of_the_others() {
     assert!(seven.clamped_visible(&own).is_err());
 }
 
-/// Weighted means of three figures against enumeration. The standard error of a self-normalised
+/// Weighted means of three figures against enumeration. The standard error of a self-normalized
 /// mean is `sqrt(sum w^2 (g - mean)^2)` to first order; its bias is of the order of the variance
 /// over the effective sample size, far below.
 #[test]

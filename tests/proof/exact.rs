@@ -166,7 +166,7 @@ fn two_layer_numbers() {
 
 /// Every pair of states by its energy: log Z, free energies of both sides, conditionals.
 #[test]
-fn factorised_formulas_equal_brute_force() {
+fn factorized_formulas_equal_brute_force() {
     for (n, m, beta, seed) in [
         (1, 1, 1.0, 0),
         (3, 5, 1.0, 1),

@@ -234,7 +234,7 @@ fn exact_gradient_learns_bars_and_stripes_to_the_ceiling() {
 #[test]
 fn every_method_learns_what_a_teacher_made() {
     let (n, examples) = (8, 4000);
-    // Centred units: biases that cancel half of the weights.
+    // Centered units: biases that cancel half of the weights.
     let mut teacher = normal_rbm(n, 4, 1.5, 3);
     let (w, b, c) = teacher.parameters_mut();
     for (i, b) in b.iter_mut().enumerate() {

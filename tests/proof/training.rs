@@ -24,7 +24,7 @@ fn data(rows: usize, columns: usize) -> Examples {
     Examples::new(bits).unwrap()
 }
 
-fn grey(rows: usize, columns: usize) -> Examples {
+fn gray(rows: usize, columns: usize) -> Examples {
     let x = Matrix::from_fn(rows, columns, |i, j| {
         ((i * i * 31 + j * 17 + i * j) % 11) as f32 / 10.0
     });
@@ -97,7 +97,7 @@ fn train(options: Options, data: &Examples, hidden: usize, threads: usize) -> Rb
 
 #[test]
 fn same_seed_same_model_at_any_thread_count() {
-    for data in [data(100, 300), grey(100, 300)] {
+    for data in [data(100, 300), gray(100, 300)] {
         for negative in METHODS {
             for resample_data in [false, true] {
                 // The exact gradient needs a small layer.
@@ -145,7 +145,7 @@ fn same_seed_same_model_at_any_thread_count() {
 fn save_load_train_on_equals_never_interrupted() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("model.safetensors");
-    for data in [data(100, 70), grey(100, 70)] {
+    for data in [data(100, 70), gray(100, 70)] {
         for negative in METHODS {
             let options = options(negative);
             let hidden = if negative == Negative::Exact { 4 } else { 33 };
@@ -251,7 +251,7 @@ fn a_short_last_batch_is_weighted_by_its_own_size() {
 
 #[test]
 fn input_is_never_modified_and_batches_larger_than_the_data_work() {
-    let data = grey(10, 9);
+    let data = gray(10, 9);
     let before = data.clone();
     for negative in METHODS {
         train(
@@ -451,12 +451,12 @@ fn rows_of_all_zeros_and_all_ones() {
 
 /// Real-valued data as probabilities and data drawn anew teach the same machine.
 #[test]
-fn grey_data_either_way() {
-    let grey = Examples::new(Matrix::from_fn(200, 6, |i, j| {
+fn gray_data_either_way() {
+    let gray = Examples::new(Matrix::from_fn(200, 6, |i, j| {
         if (i + j) % 2 == 0 { 0.9 } else { 0.2 }
     }))
     .unwrap();
-    let bits = grey.clone().binarized(Binarization::Sampled, 3, 0);
+    let bits = gray.clone().binarized(Binarization::Sampled, 3, 0);
     let bits = bits.bits().unwrap();
     for resample_data in [false, true] {
         let options = Options {
@@ -475,7 +475,7 @@ fn grey_data_either_way() {
                 steps: 1,
             })
         };
-        let rbm = train(options, &grey, 3, 2);
+        let rbm = train(options, &gray, 3, 2);
         let (mean, ..) = exact_mean_log_likelihood(&rbm, bits).unwrap();
         // The entropy of the mixture of the two rows bounds what can be reached; independent units
         // reach some -4.1.

@@ -92,7 +92,7 @@ class Dbm:
             self.sweep, self.step = torch.compile(self.sweep), torch.compile(self.step)
 
     def sweep(self):
-        """The odd layer given both its neighbours, then the even ones."""
+        """The odd layer given both its neighbors, then the even ones."""
         draw = self.draw
         x = torch.addmm(self.b, self.v, self.w1).addmm_(self.h2, self.w2.t())
         h1 = draw(x.sigmoid_())

@@ -12,7 +12,7 @@ use crate::{
 use std::ops::ControlFlow;
 
 /// Pseudo-examples of the base rate, half of them on, as a share of the examples. Salakhutdinov and
-/// Murray (2008) smooth as strongly, by 3000 that are on among 63,000; half on and half off favours
+/// Murray (2008) smooth as strongly, by 3000 that are on among 63,000; half on and half off favors
 /// neither polarity.
 pub(super) const BASE_RATE_PSEUDO_SHARE: f64 = 0.1;
 

@@ -31,7 +31,7 @@ pub enum Betas {
     /// (100 to 1000 of them) measures the standard deviation over the chains of each step's log
     /// weight; the temperatures then divide its sum evenly, so that every step's log weight has the
     /// same variance `s^2`, and to second order the same conditional effective sample size
-    /// `n / (1 + s^2)`. For sweeps that mix at once this minimises the variance of the whole
+    /// `n / (1 + s^2)`. For sweeps that mix at once this minimizes the variance of the whole
     /// (Gelman and Meng, Statistical Science 1998, section 4; Crooks 2007). Deterministic in the
     /// seed.
     Adaptive(usize),

@@ -7,7 +7,7 @@ use std::fmt;
 /// Effective sample sizes below this share of the chains are warned of.
 pub const SMALLEST_EFFECTIVE_SHARE: f64 = 0.1;
 /// Overlaps below this are warned of; Klimovich, Shirts and Mobley (2015) ask for as much of
-/// neighbouring states.
+/// neighboring states.
 pub const SMALLEST_OVERLAP: f64 = 0.03;
 
 /// Why an estimate of `ln Z` should not be trusted.

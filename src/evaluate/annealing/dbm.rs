@@ -96,11 +96,11 @@ impl Base {
 impl ReverseStart {
     /// [`Self::Exact`] if the even or the odd layers can be enumerated, else [`Self::Gibbs`] from
     /// `chains` examples that `seed` chooses, each once while they last, with the hidden layers
-    /// drawn upwards as [`DbmChain::from_visible`] does. Grey examples are drawn as bits.
+    /// drawn upwards as [`DbmChain::from_visible`] does. Gray examples are drawn as bits.
     ///
     /// # Errors
     /// [`Error::Shape`] for examples of another width, [`Error::Parameter`] for data that are
-    /// neither binary nor grey, and for examples with weights or a mask.
+    /// neither binary nor gray, and for examples with weights or a mask.
     pub fn suited_to_dbm(
         dbm: &Dbm,
         data: &Examples,
@@ -122,7 +122,7 @@ impl ReverseStart {
         order.truncate(chains);
         let chosen = data.take(&order).binarized(Binarization::Sampled, seed, 0);
         let Some(v) = chosen.bits() else {
-            let expected = "binary or grey examples";
+            let expected = "binary or gray examples";
             return Err(Error::parameter("data", expected, "others"));
         };
         let chain = DbmChain::from_visible(dbm, v.clone(), seed)?;

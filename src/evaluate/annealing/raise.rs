@@ -34,7 +34,7 @@ impl Ais {
     ///
     /// The annealed model draws `v_0` from the base and makes one sweep `T_k` at each `beta_k`,
     /// `k = 1 .. K`, that at `beta_K = 1` included; `p_ann(v)` is the distribution of its last
-    /// state. It is a normalised model that comes near `p` with many temperatures. Its likelihood
+    /// state. It is a normalized model that comes near `p` with many temperatures. Its likelihood
     /// is estimated by importance sampling of the way there: from `v` back, `v_{k-1} ~ T_k(v_k)`,
     /// with `w = f_K(v) / Z_0 prod_{k=1}^K f_{k-1}(v_{k-1}) / f_k(v_{k-1})` and `E[w] = p_ann(v)`.
     /// So `E[ln mean(w)] <= ln p_ann(v)`, whatever the mixing, and for examples of the model itself

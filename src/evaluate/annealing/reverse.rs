@@ -45,12 +45,12 @@ pub enum ReverseStart {
 
 impl ReverseStart {
     /// [`Self::Exact`] if the machine is of Bernoulli units and can be enumerated, else
-    /// [`Self::Gibbs`] from `chains` examples that `seed` chooses, each once while they last. Grey
+    /// [`Self::Gibbs`] from `chains` examples that `seed` chooses, each once while they last. Gray
     /// examples are drawn as bits.
     ///
     /// # Errors
     /// [`Error::Shape`] for examples of another width; [`Error::Parameter`] for values that the
-    /// visible units cannot have, for data that are neither binary nor grey, and for examples with
+    /// visible units cannot have, for data that are neither binary nor gray, and for examples with
     /// weights or a mask.
     pub fn suited_to(
         rbm: &Rbm,
@@ -73,7 +73,7 @@ impl ReverseStart {
             None => {
                 return Err(Error::parameter(
                     "data",
-                    "binary or grey examples",
+                    "binary or gray examples",
                     "others",
                 ));
             }

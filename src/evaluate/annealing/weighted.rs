@@ -13,7 +13,7 @@ use crate::{
 };
 use std::ops::ControlFlow;
 
-/// States with weights: of any figure `g`, `sum_s w_s g(v_s)` over the normalised weights `w`
+/// States with weights: of any figure `g`, `sum_s w_s g(v_s)` over the normalized weights `w`
 /// estimates its mean under the model, consistently as the number of chains grows, whether or not
 /// chains mix. (Bias of order 1 / effective sample size; modes that no chain has found are
 /// missing.)

@@ -15,7 +15,7 @@ use crate::{
 /// Most classes of units that [`Sweep::Blocks`] takes.
 const MAX_CLASSES: usize = 8;
 /// By blocks if at least this share of the pairs of units of different classes is coupled: a
-/// product meets every pair, a list of neighbours only those.
+/// product meets every pair, a list of neighbors only those.
 const BLOCKS_FROM_DENSITY: f64 = 0.125;
 
 /// The order in which the units of a sweep are drawn. Either leaves the machine's distribution
@@ -27,9 +27,9 @@ pub enum Sweep {
     #[default]
     Automatic,
     /// One unit after the other in order of their number, 64 chains at once through lists of
-    /// neighbours.
+    /// neighbors.
     Units,
-    /// One class of a greedy colouring after the other, each a layer drawn from its product with
+    /// One class of a greedy coloring after the other, each a layer drawn from its product with
     /// the others. At most 8 classes.
     Blocks,
 }
@@ -372,7 +372,7 @@ impl Blocks {
             terms[count] = Some(connection.term(input, direction, false)?);
             count += 1;
         }
-        let first = terms[0].expect("a class among several has neighbours");
+        let first = terms[0].expect("a class among several has neighbors");
         let terms = terms.map(|term| term.unwrap_or(first));
         let tail = Tail {
             sample: Some((x.view_mut(), draws)),

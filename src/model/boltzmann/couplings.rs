@@ -1,5 +1,5 @@
 //! Who is coupled with whom, and how strongly: the couplings of a general machine as lists of
-//! neighbours.
+//! neighbors.
 
 use super::BoltzmannMachine;
 use std::collections::VecDeque;
@@ -7,10 +7,10 @@ use std::collections::VecDeque;
 /// `A` without its zeros, and `a`.
 #[derive(Clone, Debug)]
 pub(crate) struct Couplings {
-    /// Where the neighbours of each unit start; one more for the end.
+    /// Where the neighbors of each unit start; one more for the end.
     starts: Vec<usize>,
-    /// Neighbours, rising.
-    neighbours: Vec<u32>,
+    /// Neighbors, rising.
+    neighbors: Vec<u32>,
     values: Vec<f32>,
     pub(super) bias: Vec<f32>,
 }
@@ -21,17 +21,17 @@ impl Couplings {
         let n = machine.units();
         let mut couplings = Self {
             starts: Vec::with_capacity(n + 1),
-            neighbours: Vec::new(),
+            neighbors: Vec::new(),
             values: Vec::new(),
             bias: vec![0.0; n],
         };
         couplings.starts.push(0);
         for i in 0..n {
-            let neighbours = (0..n).filter(|&j| j != i && is_edge(i, j));
-            couplings.neighbours.extend(neighbours.map(|j| j as u32));
-            couplings.starts.push(couplings.neighbours.len());
+            let neighbors = (0..n).filter(|&j| j != i && is_edge(i, j));
+            couplings.neighbors.extend(neighbors.map(|j| j as u32));
+            couplings.starts.push(couplings.neighbors.len());
         }
-        couplings.values = vec![0.0; couplings.neighbours.len()];
+        couplings.values = vec![0.0; couplings.neighbors.len()];
         couplings.refresh(machine);
         couplings
     }
@@ -51,7 +51,7 @@ impl Couplings {
         for i in 0..self.units() {
             self.bias[i] = machine.bias(i);
             for k in self.starts[i]..self.starts[i + 1] {
-                self.values[k] = machine.coupling(i, self.neighbours[k] as usize);
+                self.values[k] = machine.coupling(i, self.neighbors[k] as usize);
             }
         }
     }
@@ -70,19 +70,19 @@ impl Couplings {
         self.values.len()
     }
 
-    /// Neighbours of unit `i`, rising, and the couplings with them.
+    /// Neighbors of unit `i`, rising, and the couplings with them.
     pub(super) fn of(&self, i: usize) -> (&[u32], &[f32]) {
         let range = self.starts[i]..self.starts[i + 1];
-        (&self.neighbours[range.clone()], &self.values[range])
+        (&self.neighbors[range.clone()], &self.values[range])
     }
 
-    /// Classes of units no two of which are coupled, by greedy colouring in breadth-first order:
+    /// Classes of units no two of which are coupled, by greedy coloring in breadth-first order:
     /// two classes whenever two suffice. A unit without couplings is in the first class. Units of a
     /// class are rising.
     pub(super) fn classes(&self) -> Vec<Vec<u32>> {
         const NONE: usize = usize::MAX;
         let n = self.units();
-        let mut colour = vec![NONE; n];
+        let mut color = vec![NONE; n];
         let mut classes: Vec<Vec<u32>> = Vec::new();
         let mut queue = VecDeque::new();
         let mut is_queued = vec![false; n];
@@ -98,8 +98,8 @@ impl Couplings {
                 is_taken.resize(classes.len() + 1, false);
                 for &j in self.of(i).0 {
                     let j = j as usize;
-                    if colour[j] != NONE {
-                        is_taken[colour[j]] = true;
+                    if color[j] != NONE {
+                        is_taken[color[j]] = true;
                     }
                     if !is_queued[j] {
                         is_queued[j] = true;
@@ -107,11 +107,11 @@ impl Couplings {
                     }
                 }
                 let free = is_taken.iter().position(|taken| !taken);
-                colour[i] = free.expect("one more colour than there are");
-                if colour[i] == classes.len() {
+                color[i] = free.expect("one more color than there are");
+                if color[i] == classes.len() {
                     classes.push(Vec::new());
                 }
-                classes[colour[i]].push(i as u32);
+                classes[color[i]].push(i as u32);
             }
         }
         classes.iter_mut().for_each(|class| class.sort_unstable());
@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn two_colours_where_two_suffice() {
+    fn two_colors_where_two_suffice() {
         let side = 6;
         let mut edges = Vec::new();
         for i in 0..side * side {

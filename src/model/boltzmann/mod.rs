@@ -454,15 +454,15 @@ fn term<'a>(input: Input<'a>, weights: &'a Matrix, direction: Direction) -> Term
     }
 }
 
-/// Means of `layer` from terms of which the second is left out without neighbours.
-fn mean_of(layer: &Layer, terms: &[Term<'_>; 2], neighbours: usize, beta: f32) -> Result<Matrix> {
+/// Means of `layer` from terms of which the second is left out without neighbors.
+fn mean_of(layer: &Layer, terms: &[Term<'_>; 2], neighbors: usize, beta: f32) -> Result<Matrix> {
     let mut out = Matrix::zeros(terms[0].input.rows(), layer.size());
     let tail = Tail {
         mean: Some(out.view_mut()),
         precise: true,
         ..Tail::new(beta)
     };
-    let terms = if neighbours == 0 {
+    let terms = if neighbors == 0 {
         &terms[..1]
     } else {
         &terms[..]

@@ -1,7 +1,7 @@
 //! Gibbs sampling unit by unit, 64 chains a word.
 //!
 //! The bits of 64 chains are one word a unit, so that the input of a unit in 64 chains is a sum of
-//! as many vector additions as it has neighbours, masked by their words: nothing is multiplied, and
+//! as many vector additions as it has neighbors, masked by their words: nothing is multiplied, and
 //! one pass over the couplings serves 64 chains. Words of different chains never meet: threads
 //! share nothing.
 
@@ -282,15 +282,15 @@ impl SweepWord<'_> {
     }
 }
 
-/// `y += A_i x` in 64 chains, neighbours in order.
+/// `y += A_i x` in 64 chains, neighbors in order.
 #[inline(always)]
 fn add_couplings<S: Simd, const V: usize>(
     s: S,
-    (neighbours, values): (&[u32], &[f32]),
+    (neighbors, values): (&[u32], &[f32]),
     x: &[u64],
     y: &mut [S::F; V],
 ) {
-    for (&j, &a) in neighbours.iter().zip(values) {
+    for (&j, &a) in neighbors.iter().zip(values) {
         let (word, a) = (x[j as usize], s.splat(a));
         for (v, y) in y.iter_mut().enumerate() {
             *y = s.mul_add(a, s.expand((word >> (v * S::LANES)) as u32), *y);
@@ -323,10 +323,10 @@ impl EnergyOfWord<'_> {
         self.out.fill(0.0);
         let mut buffer = [0.0; WORD_BITS];
         for i in 0..self.x.len() {
-            let (neighbours, values) = self.couplings.of(i);
-            let below = neighbours.partition_point(|&j| (j as usize) < i);
+            let (neighbors, values) = self.couplings.of(i);
+            let below = neighbors.partition_point(|&j| (j as usize) < i);
             let mut y = [s.splat(self.couplings.bias[i]); V];
-            add_couplings(s, (&neighbours[..below], &values[..below]), self.x, &mut y);
+            add_couplings(s, (&neighbors[..below], &values[..below]), self.x, &mut y);
             for (to, y) in buffer.chunks_exact_mut(S::LANES).zip(y) {
                 s.store(to, y);
             }

@@ -201,7 +201,7 @@ impl DbmChain {
             .try_for_each(|l| self.draw_layer(dbm, l, beta, None))
     }
 
-    /// Draws layer `l` given its neighbours, with the draws of the sweep that is going on, and
+    /// Draws layer `l` given its neighbors, with the draws of the sweep that is going on, and
     /// writes its means.
     fn draw_layer(
         &mut self,
@@ -237,7 +237,7 @@ impl DbmChain {
         let rows = own[0].rows();
         let tail = own[0].sampled(0..rows, draws, tail);
         let (below, above) = (below.map(States::view), above.map(States::view));
-        dbm.layer_from_neighbours(l, below, above, tail, &mut self.buffers)
+        dbm.layer_from_neighbors(l, below, above, tail, &mut self.buffers)
     }
 
     /// Sweeps of training, which end with the odd layers, whose means are written too, by layer:

@@ -49,10 +49,7 @@ impl Dbm {
     }
 
     /// Hidden layers of parity `parity`, without the label.
-    pub(crate) fn unlabelled_hidden_of(
-        &self,
-        parity: usize,
-    ) -> impl Iterator<Item = usize> + use<> {
+    pub(crate) fn unlabeled_hidden_of(&self, parity: usize) -> impl Iterator<Item = usize> + use<> {
         (1..=self.n_hidden_layers()).filter(move |l| l % 2 == parity)
     }
 

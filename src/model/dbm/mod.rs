@@ -1,4 +1,4 @@
-//! The deep Boltzmann machine: layers of units, each connected to its neighbours (Salakhutdinov and
+//! The deep Boltzmann machine: layers of units, each connected to its neighbors (Salakhutdinov and
 //! Hinton, AISTATS 2009).
 
 mod exact;
@@ -28,7 +28,7 @@ use std::ops::Range;
 /// layers `l` and `l + 1`, `W_l` is `[n_l x n_{l+1}]`. All units are binary: Bernoulli ones, and
 /// softmax groups.
 ///
-/// Given its neighbours a layer is independent of the rest, and given the even layers so are the
+/// Given its neighbors a layer is independent of the rest, and given the even layers so are the
 /// odd ones and the reverse: two blocks, as in an RBM, which the machine [is](Self::bipartite).
 /// Conditionals take an inverse temperature `beta`, which multiplies the energy. Parameters and
 /// products are f32, energies f64.
@@ -252,14 +252,14 @@ impl Dbm {
         (1..self.n_layers()).filter(move |l| l % 2 == parity)
     }
 
-    /// Whatever `tail` asks for of layer `l` given its neighbours, states or means:
+    /// Whatever `tail` asks for of layer `l` given its neighbors, states or means:
     /// `x = beta (below W_{l-1} + above W_l' + b_l)`, one fused pass over both products. A
-    /// neighbour that is not given sends nothing, or what is in `tail.added`.
+    /// neighbor that is not given sends nothing, or what is in `tail.added`.
     ///
     /// # Errors
-    /// [`Error::Parameter`] without a neighbour or for one that the layer does not have;
+    /// [`Error::Parameter`] without a neighbor or for one that the layer does not have;
     /// [`Error::Shape`] where states or outputs do not fit; those of [`Layer::propagate`].
-    pub fn layer_from_neighbours(
+    pub fn layer_from_neighbors(
         &self,
         l: usize,
         below: Option<Input<'_>>,
@@ -269,7 +269,7 @@ impl Dbm {
     ) -> Result<()> {
         let missing = |what: &str| {
             let expected = format!("{what} of layer {l} of {}", self.n_layers());
-            Err(Error::parameter("neighbours", expected, "none"))
+            Err(Error::parameter("neighbors", expected, "none"))
         };
         if l >= self.n_layers() || below.is_some() && l == 0 {
             return missing("a layer below");
@@ -286,7 +286,7 @@ impl Dbm {
             }
             (Some(x), None) => self.layers[l].propagate(&[from_below(x)?], tail, buffers),
             (None, Some(y)) => self.layers[l].propagate(&[from_above(y)?], tail, buffers),
-            (None, None) => missing("a neighbour"),
+            (None, None) => missing("a neighbor"),
         }
     }
 
@@ -303,11 +303,11 @@ impl Dbm {
             precise: true,
             ..Tail::new(beta)
         };
-        self.layer_from_neighbours(0, None, Some(h_1), tail, &mut Propagation::default())?;
+        self.layer_from_neighbors(0, None, Some(h_1), tail, &mut Propagation::default())?;
         Ok(means)
     }
 
-    /// As [`Self::layer_from_neighbours`] without a layer above, whose input is made up for by that
+    /// As [`Self::layer_from_neighbors`] without a layer above, whose input is made up for by that
     /// from below a second time if it is a hidden one: the up-pass that mean field and chains start
     /// from. A label sends little, and pretraining counts the input of the highest hidden layer
     /// once.
@@ -393,7 +393,7 @@ impl Dbm {
 
     /// The machine as an RBM, the same distribution: its visible layer is the even layers side by
     /// side, its hidden layer the odd ones, and its weights are blocks, `W_l` or its transpose
-    /// between neighbours and zero elsewhere. With two hidden layers there are no zero blocks, so
+    /// between neighbors and zero elsewhere. With two hidden layers there are no zero blocks, so
     /// everything that is there for RBMs costs what it must: annealing with the odd layers summed
     /// in closed form (transposed, the even ones), tempering, exact sums.
     pub fn bipartite(&self) -> Rbm {

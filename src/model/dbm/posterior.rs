@@ -1,4 +1,4 @@
-//! Mean field: the factorised posterior `Q(h | v) = prod q` of a deep Boltzmann machine that comes
+//! Mean field: the factorized posterior `Q(h | v) = prod q` of a deep Boltzmann machine that comes
 //! closest to the true one, and its bound on the likelihood.
 //!
 //! Over 500 lines: starts, steps and convergence of one fixed point, with their derivations.
@@ -7,7 +7,7 @@
 //! L(Q) = E_Q[-E(v, h)] + H(Q) = ln sum_h e^-E(v, h) - KL(Q || P(h | v)),   ln p(v) >= L(Q) - ln Z
 //! ```
 //!
-//! Given the means of its neighbours, the best means of a layer are
+//! Given the means of its neighbors, the best means of a layer are
 //! `E[h_l] = sigma(q_{l-1} W_{l-1} + q_{l+1} W_l' + b_l)`, the conditional with means in place of
 //! states (Goodfellow, Bengio, Courville, Deep Learning, section 20.4.2). An iteration does so for
 //! all odd layers, which do not touch each other, then for all even ones: coordinate ascent, so
@@ -367,7 +367,7 @@ impl Posterior {
         }
     }
 
-    /// Sets the means of layer `l` to the best given those of its neighbours.
+    /// Sets the means of layer `l` to the best given those of its neighbors.
     ///
     /// # Errors
     /// As [`Self::iterate`].
@@ -404,7 +404,7 @@ impl Posterior {
         };
         let below = (l > 1).then(|| Input::Real(lower[l - 1].view_rows(0..left)));
         let above = upper.first().map(|x| Input::Real(x.view_rows(0..left)));
-        dbm.layer_from_neighbours(l, below, above, tail, &mut self.buffers)?;
+        dbm.layer_from_neighbors(l, below, above, tail, &mut self.buffers)?;
         if compare {
             let own = own.view_rows_mut(0..left);
             moved(own, self.scratch[l].view(), damping, &mut self.changes);
@@ -445,7 +445,7 @@ impl Posterior {
                 below = None;
             }
             let above = states.get(l + 1).copied();
-            dbm.layer_from_neighbours(l, below, above, tail, &mut self.buffers)?;
+            dbm.layer_from_neighbors(l, below, above, tail, &mut self.buffers)?;
         }
         let of_row = |row: usize| {
             let mut sum = dbm.layer(0).own_term(v, row);

@@ -10,7 +10,7 @@ use crate::{
 };
 use std::borrow::Cow;
 
-/// Two neighbouring layers of a [`Dbn`](super::Dbn) below its top pair.
+/// Two neighboring layers of a [`Dbn`](super::Dbn) below its top pair.
 ///
 /// Generation `p(x | h) = ` the lower layer's distribution at the input `b + W h`, for binary units
 /// `sigma(b + W h)`; recognition `q(h | x) = sigma(r + x R)` with Bernoulli units above. `W`, `R`

@@ -4,7 +4,7 @@
 //! Layer by layer: `p(h_l) = sum over h_{l+1} of p(h_l | h_{l+1}) p(h_{l+1})` down from the top's
 //! exact distribution, and the bound up from `B_{L-1}(h) = ln p(h)` by `B_l(h_l) = sum over h_{l+1}
 //! of q(h_{l+1} | h_l) [ln p(h_l | h_{l+1}) - ln q(h_{l+1} | h_l) + B_{l+1}(h_{l+1})]`. The cost is
-//! that of the states of two neighbouring layers together, not of all.
+//! that of the states of two neighboring layers together, not of all.
 
 use super::{Dbn, Directed};
 use crate::{
@@ -18,10 +18,10 @@ use crate::{
     threads::{in_pool, prelude::*},
 };
 
-/// Most units of two neighbouring hidden layers together whose states are enumerated.
+/// Most units of two neighboring hidden layers together whose states are enumerated.
 pub const MAX_EXACT_LAYER_PAIR: usize = 26;
 
-/// States of a layer, as numbers and as what neighbours receive.
+/// States of a layer, as numbers and as what neighbors receive.
 struct Row {
     own: f64,
     sent: Vec<f64>,
@@ -126,7 +126,7 @@ impl Dbn {
             .max()
             .unwrap_or(0);
         if most > MAX_EXACT_LAYER_PAIR {
-            let what = "units of two neighbouring hidden layers to enumerate";
+            let what = "units of two neighboring hidden layers to enumerate";
             return Err(Error::parameter(
                 what,
                 format!("at most {MAX_EXACT_LAYER_PAIR}"),
@@ -233,7 +233,7 @@ impl Dbn {
     /// layers.
     ///
     /// # Errors
-    /// [`Error::Parameter`] where two neighbouring hidden layers have more than
+    /// [`Error::Parameter`] where two neighboring hidden layers have more than
     /// [`MAX_EXACT_LAYER_PAIR`] units, for a top pair that cannot be enumerated and for classes
     /// that do not exist; [`Error::Shape`] for another number of columns; so for those that follow.
     pub fn exact_log_p_v<'a>(

@@ -214,7 +214,7 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// `ln` of the unnormalised probability of a state of the enumerated layer.
+    /// `ln` of the unnormalized probability of a state of the enumerated layer.
     fn log_weight(&self, state: &State) -> f64 {
         self.beta * state.own + self.other.log_partition(&state.input, self.beta)
     }

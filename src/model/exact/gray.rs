@@ -99,7 +99,7 @@ pub(super) struct Row<'a> {
     pub state: u64,
     /// `ln` of the unit of `weights`.
     pub scale: f64,
-    /// `e^-scale` times the unnormalised probability, by low state.
+    /// `e^-scale` times the unnormalized probability, by low state.
     pub weights: &'a [f64; LOW],
     /// `g`, of which this row is column `row`.
     pub g: &'a [Lines<[f64; ROWS]>],

@@ -160,7 +160,7 @@ impl Enumeration {
         }
     }
 
-    /// `ln` of the unnormalised probability of a state of the enumerated layer.
+    /// `ln` of the unnormalized probability of a state of the enumerated layer.
     fn log_weight(own: f64, input: &[f64]) -> f64 {
         let mut sum = own;
         for chunk in input.chunks(FACTORS_PER_LOG) {
@@ -223,7 +223,7 @@ impl Enumeration {
         total
     }
 
-    /// `ln` of the unnormalised probability of every state.
+    /// `ln` of the unnormalized probability of every state.
     pub(super) fn log_weights_on(&self, isa: Isa) -> Vec<f64> {
         let mut log_p = vec![0.0; 1 << self.n];
         if let Some(gray) = Gray::new(self, isa) {

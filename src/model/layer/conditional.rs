@@ -1,4 +1,4 @@
-//! The conditional of a layer given its neighbours: the fused pass over tiles, and for units other
+//! The conditional of a layer given its neighbors: the fused pass over tiles, and for units other
 //! than Bernoulli a second one over rows.
 //!
 //! A layer of Bernoulli units is the fused pass alone. With softmax groups the fused pass treats

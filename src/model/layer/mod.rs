@@ -94,7 +94,7 @@ impl Layer {
         Ok(())
     }
 
-    /// Whether neighbours receive something else than the states: a variance is not 1.
+    /// Whether neighbors receive something else than the states: a variance is not 1.
     pub(crate) fn is_scaled(&self) -> bool {
         self.log_variance.iter().any(|&x| x != 0.0)
     }
@@ -196,7 +196,7 @@ impl Layer {
         }
     }
 
-    /// Variance of unit `i` given its neighbours, if it is Gaussian.
+    /// Variance of unit `i` given its neighbors, if it is Gaussian.
     pub(crate) fn conditional_variance(&self, i: usize, beta: f64) -> f64 {
         1.0 / (beta * self.precision(i))
     }

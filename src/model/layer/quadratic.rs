@@ -26,7 +26,7 @@ fn continuous(layer: &Layer) -> Vec<(usize, bool)> {
 
 /// Refuses weights between continuous units that leave the machine without a normal form. Cost: a
 /// Cholesky decomposition of the size of the smaller layer, if both layers have continuous units.
-pub(in crate::model) fn check_normalisable(
+pub(in crate::model) fn check_normalizable(
     visible: &Layer,
     hidden: &Layer,
     weights: &Matrix,
@@ -106,7 +106,7 @@ mod tests {
             .iter_mut()
             .for_each(|x| *x = variance.ln());
         let w = Matrix::from_slice(2, weights.len() / 2, weights).unwrap();
-        check_normalisable(&visible, &Layer::of(hidden, weights.len() / 2), &w).is_ok()
+        check_normalizable(&visible, &Layer::of(hidden, weights.len() / 2), &w).is_ok()
     }
 
     #[test]
@@ -132,8 +132,8 @@ mod tests {
     fn only_the_continuous_part_of_mixed_layers_counts() {
         let mixed = Layer::new(Units::of(Kind::Bernoulli, 1).and(Kind::Gaussian, 1));
         let w = Matrix::from_slice(2, 2, &[9.0, 9.0, 9.0, 0.5]).unwrap();
-        assert!(check_normalisable(&mixed, &mixed, &w).is_ok());
+        assert!(check_normalizable(&mixed, &mixed, &w).is_ok());
         let w = Matrix::from_slice(2, 2, &[0.0, 0.0, 0.0, 1.5]).unwrap();
-        assert!(check_normalisable(&mixed, &mixed, &w).is_err());
+        assert!(check_normalizable(&mixed, &mixed, &w).is_err());
     }
 }

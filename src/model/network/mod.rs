@@ -14,7 +14,7 @@ use crate::{
     units::{Kind, Units},
 };
 
-/// What becomes of the inputs `y` of a layer. Values are those that neighbours would receive as the
+/// What becomes of the inputs `y` of a layer. Values are those that neighbors would receive as the
 /// means of units of a [`Kind`], which names the activation in model files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Activation {

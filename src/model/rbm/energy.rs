@@ -101,7 +101,7 @@ impl Rbm {
     }
 }
 
-/// `f(unit, what its neighbours receive)` of the units of sample `s` that are not zero.
+/// `f(unit, what its neighbors receive)` of the units of sample `s` that are not zero.
 pub(crate) fn for_each_sent(
     layer: &Layer,
     states: Input<'_>,

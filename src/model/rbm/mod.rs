@@ -9,7 +9,7 @@ pub use classify::most_probable;
 pub(crate) use energy::for_each_sent;
 pub use gibbs::GibbsChain;
 
-use super::{Layer, layer::quadratic::check_normalisable};
+use super::{Layer, layer::quadratic::check_normalizable};
 use crate::{
     dataset::Examples,
     error::{Error, Result},
@@ -225,7 +225,7 @@ impl Rbm {
     /// between continuous units.
     pub fn check(&self) -> Result<()> {
         self.check_finite()?;
-        check_normalisable(&self.visible, &self.hidden, self.weights())
+        check_normalizable(&self.visible, &self.hidden, self.weights())
     }
 
     /// The machine with its layers exchanged: `W'`, `b` and `c` swapped. The same distribution of
@@ -397,7 +397,7 @@ pub(crate) fn log_odds(mean: &[f64], count: usize, pseudo: f64) -> Vec<f32> {
         .collect()
 }
 
-/// `then(what neighbours of `layer` receive of its `states`)`: the states themselves unless a
+/// `then(what neighbors of `layer` receive of its `states`)`: the states themselves unless a
 /// Gaussian unit's variance is not 1.
 pub(super) fn between(
     layer: &Layer,

@@ -38,12 +38,12 @@ pub fn even_ladder(count: usize, lowest: f32) -> Vec<f32> {
 /// Parallel tempering of an RBM (Swendsen and Wang 1986; for RBMs Desjardins, Courville, Bengio,
 /// Vincent and Delalleau 2010): every chain has a replica at each inverse temperature
 /// `1 = beta_0 > beta_1 > ... > beta_K >= 0`. A sweep draws all hidden, then all visible units of
-/// every replica at its own temperature; then neighbours propose to swap their visible states, the
+/// every replica at its own temperature; then neighbors propose to swap their visible states, the
 /// pairs (0,1), (2,3), ... in one sweep and (1,2), (3,4), ... in the next, with the Metropolis
 /// ratio of the marginals
 ///
 /// ```text
-/// f_k(v) = e^(beta_k b.v) prod_j (1 + e^(beta_k (v W + c)_j)), or with a base b0 (Self::towards)
+/// f_k(v) = e^(beta_k b.v) prod_j (1 + e^(beta_k (v W + c)_j)), or with a base b0 (Self::toward)
 /// f_k(v) = e^((1 - beta_k) b0.v + beta_k b.v) prod_j (1 + e^(beta_k (v W + c)_j)).
 /// ```
 ///
@@ -123,7 +123,7 @@ impl Tempering {
     /// # Errors
     /// [`Error::Shape`] unless there is a bias for every visible unit; [`Error::Parameter`] for
     /// continuous visible units; [`Error::NotFinite`].
-    pub fn towards(mut self, rbm: &Rbm, bias: &[f32]) -> Result<Self> {
+    pub fn toward(mut self, rbm: &Rbm, bias: &[f32]) -> Result<Self> {
         let layer = rbm.visible();
         if bias.len() != layer.size() {
             return Err(Error::shape("biases of the base", layer.size(), bias.len()));
@@ -345,7 +345,7 @@ fn check_ladder(rbm: &Rbm, betas: &[f32]) -> Result<()> {
 }
 
 /// `betas` with the inner ones where the increasing `sums`, given at `betas`, has equal shares
-/// between neighbours; unchanged where rounding would make two of them one.
+/// between neighbors; unchanged where rounding would make two of them one.
 fn equal_shares(betas: &[f32], sums: &[f64]) -> Vec<f32> {
     let last = betas.len() - 1;
     let all = sums[last];

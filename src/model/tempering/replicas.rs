@@ -1,5 +1,5 @@
 //! Replicas of chains at several levels, temperatures or models: how they move, and how
-//! neighbouring levels change places.
+//! neighboring levels change places.
 
 use crate::{
     error::{Error, Result},
@@ -11,7 +11,7 @@ use crate::{
 };
 use std::ops::Range;
 
-/// How often replicas of two neighbouring levels changed places.
+/// How often replicas of two neighboring levels changed places.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct SwapRate {
     /// Proposed swaps.

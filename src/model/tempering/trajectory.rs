@@ -16,7 +16,7 @@ const ROWS_A_TASK: usize = 16;
 /// Trajectory parallel tempering (Bereux, Decelle, Furtlehner, Rosset and Seoane, Fast training and
 /// sampling of restricted Boltzmann machines, 2024): every chain has a replica at each of the
 /// models that were saved while one was trained. A sweep is one of block Gibbs at every model; then
-/// neighbours in time propose to swap their visible states, even and odd pairs in turn, accepted
+/// neighbors in time propose to swap their visible states, even and odd pairs in turn, accepted
 /// with
 ///
 /// ```text
@@ -25,7 +25,7 @@ const ROWS_A_TASK: usize = 16;
 /// ```
 ///
 /// no `Z` is needed, and each model's distribution is left alone, so the replicas at the last model
-/// sample it exactly. Where modes split one after another while a machine learns, neighbours
+/// sample it exactly. Where modes split one after another while a machine learns, neighbors
 /// overlap and a path leads from the first model, which mixes at once, to the last; temperatures
 /// often have a discontinuous transition in between. The oldest level has no connections: its sweep
 /// is an independent draw.

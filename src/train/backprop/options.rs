@@ -135,7 +135,7 @@ impl BackpropOptions {
                     None => Ok(()),
                     Some((name, _)) => {
                         let expected =
-                            "none with conjugate gradients, which need one function to minimise";
+                            "none with conjugate gradients, which need one function to minimize";
                         Err(Error::parameter(name, expected, "some"))
                     }
                 }

@@ -83,7 +83,7 @@ impl Learner for DbmLearner {
         check_labels(&dbm, data)?;
         let seed = options.learning.seed;
         let (v, labels) = start(&dbm, data, options.chains, seed);
-        let kept: Vec<usize> = dbm.unlabelled_hidden_of(0).collect();
+        let kept: Vec<usize> = dbm.unlabeled_hidden_of(0).collect();
         let keeps = |l: usize| options.warm_start && kept.contains(&l);
         let by_layer = |rows: &dyn Fn(usize) -> usize| -> Vec<Matrix> {
             let layers = dbm.layers().iter().enumerate();
@@ -260,7 +260,7 @@ impl DbmLearner {
         }
         self.convergence = posterior.iterate(dbm, &self.options.mean_field)?;
         if keeps {
-            for l in dbm.unlabelled_hidden_of(0) {
+            for l in dbm.unlabeled_hidden_of(0) {
                 for (row, &i) in rows.iter().enumerate() {
                     let to = self.last_means[l].row_mut(i as usize);
                     to.copy_from_slice(posterior.mean(l).row(row));

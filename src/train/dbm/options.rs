@@ -29,7 +29,7 @@ pub struct DbmOptions {
     pub chains: usize,
     /// Gibbs sweeps at each update.
     pub sweeps: usize,
-    /// Offsets of the centred gradient, for all layers; none for the ordinary one. Without
+    /// Offsets of the centered gradient, for all layers; none for the ordinary one. Without
     /// pretraining the ordinary one hardly learns (Montavon and Mueller 2012).
     pub centering: Option<Centering>,
     /// Targets for the activity of hidden units, one a hidden layer, lowest first, or none at all;
@@ -42,7 +42,7 @@ stored_flat!(DbmOptions);
 impl Default for DbmOptions {
     /// 100 chains, 5 sweeps, at most 10 iterations of mean field until changes are below 0.01, rate
     /// 0.005 falling to zero in a straight line, momentum 0.5, from the fifth epoch 0.9, decay
-    /// 2e-4, the centred gradient.
+    /// 2e-4, the centered gradient.
     fn default() -> Self {
         Self {
             learning: Learning {

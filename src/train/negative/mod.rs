@@ -85,7 +85,7 @@ pub enum Negative {
     /// once swaps between the newest snapshot and the machine are accepted less often than
     /// `acceptance` (a running mean over some 10 rounds), a snapshot of the machine joins, with a
     /// copy of its chains; that allocates memory. Beyond `snapshots` of them, the one goes whose
-    /// neighbours overlap most, but neither the newest nor the oldest.
+    /// neighbors overlap most, but neither the newest nor the oldest.
     Trajectory {
         /// Chains.
         chains: usize,

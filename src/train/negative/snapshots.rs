@@ -107,7 +107,7 @@ impl Trail {
     }
 
     /// A snapshot of `rbm`, with a copy of its chains. If there are then too many, the one goes
-    /// whose neighbours overlap most by the product of the two rates; neither the newest, next to
+    /// whose neighbors overlap most by the product of the two rates; neither the newest, next to
     /// which the machine now learns on, nor the start.
     fn keep(&mut self, rbm: &Rbm) {
         let mut levels: Vec<usize> = (0..self.levels()).collect();

@@ -34,7 +34,7 @@ const TASK_UNITS: usize = 64;
 pub(in crate::train) struct Discriminative {
     group: Segment,
     /// Visible states without their labels.
-    unlabelled: States,
+    unlabeled: States,
     /// `c + v W`.
     base: Matrix,
     /// `ln p(y | v)`, then `p(y | v)`.
@@ -55,7 +55,7 @@ impl Discriminative {
         let n = rbm.n_visible();
         Ok(Self {
             group,
-            unlabelled: if bits {
+            unlabeled: if bits {
                 States::Bits(crate::bits::BitMatrix::zeros(batch_size, n))
             } else {
                 States::Real(Matrix::zeros(batch_size, n))
@@ -72,7 +72,7 @@ impl Discriminative {
         })
     }
 
-    /// Computes everything for the labelled states `v`, whose examples weigh `weight` each.
+    /// Computes everything for the labeled states `v`, whose examples weigh `weight` each.
     pub(in crate::train) fn run(
         &mut self,
         rbm: &Rbm,
@@ -82,7 +82,7 @@ impl Discriminative {
     ) -> Result<()> {
         let rows = v.rows();
         self.rows = rows;
-        match (&mut self.unlabelled, v) {
+        match (&mut self.unlabeled, v) {
             (States::Bits(to), Input::Bits(v)) => {
                 for i in 0..rows {
                     to.copy_row(i, v, i);
@@ -101,7 +101,7 @@ impl Discriminative {
             input: Some(self.base.view_rows_mut(0..rows)),
             ..Tail::new(1.0)
         };
-        rbm.hidden_from_visible(unlabelled(&self.unlabelled, rows), tail, buffers)?;
+        rbm.hidden_from_visible(unlabeled(&self.unlabeled, rows), tail, buffers)?;
         let base = self.base.view_rows(0..rows);
         rbm.fill_log_p(self.group, base, self.p.view_rows_mut(0..rows));
         self.labels.bias.fill(0.0);
@@ -129,7 +129,7 @@ impl Discriminative {
     /// The negative phase of [`Self::run`], of weight `-weight`.
     pub(in crate::train) fn phase(&self, weight: f32) -> Phase<'_> {
         Phase {
-            visible: unlabelled(&self.unlabelled, self.rows),
+            visible: unlabeled(&self.unlabeled, self.rows),
             hidden: self.expected.view_rows(0..self.rows).into(),
             weight: -weight,
         }
@@ -141,7 +141,7 @@ impl Discriminative {
     }
 }
 
-fn unlabelled(values: &States, rows: usize) -> Input<'_> {
+fn unlabeled(values: &States, rows: usize) -> Input<'_> {
     values.view_rows(0..rows)
 }
 

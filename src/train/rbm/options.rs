@@ -55,7 +55,7 @@ pub enum Doubled {
     /// The input of the hidden layer: the lowest RBM.
     Hidden,
     /// The input of the visible layer, but for softmax groups, the labels, which have no other
-    /// neighbour than the highest hidden layer: the highest RBM.
+    /// neighbor than the highest hidden layer: the highest RBM.
     Visible,
     /// Both, but for softmax groups among the visible units; without these an ordinary RBM of twice
     /// the parameters: those between.
@@ -86,7 +86,7 @@ impl Doubled {
 }
 
 /// Options of a run of an RBM; [`Default`] is persistent contrastive divergence by the ordinary
-/// gradient. The command line centres the gradient of machines of Bernoulli units and learns them
+/// gradient. The command line centers the gradient of machines of Bernoulli units and learns them
 /// twice as fast.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(remote = "Self")]
@@ -107,7 +107,7 @@ pub struct Options {
     pub variance_rate: f32,
     /// Inputs that count twice, for the RBMs that a deep Boltzmann machine starts from.
     pub doubled: Doubled,
-    /// Offsets of the centred gradient; none for the ordinary one.
+    /// Offsets of the centered gradient; none for the ordinary one.
     pub centering: Option<Centering>,
     /// A target for the activity of hidden units.
     pub sparsity: Option<Sparsity>,

@@ -2,7 +2,7 @@
 //!
 //! `training.velocity.*`, `training.second.*` of an adaptive rule, `training.parameters.*` where
 //! learning goes on if the machine of the file is an average, `training.fast.*` of fast weights,
-//! `training.offset.{0,1}` of the centred gradient, `training.activity.1` of a sparsity target,
+//! `training.offset.{0,1}` of the centered gradient, `training.activity.1` of a sparsity target,
 //! `training.chains.1`, the hidden states of persistent chains, and `training.snapshots.*` of
 //! chains at snapshots. `*` is `weights.0`, `bias.0`, `bias.1`, `log_variance.0`, `log_variance.1`.
 

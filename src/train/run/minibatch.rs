@@ -91,7 +91,7 @@ impl Minibatch {
         self.draws || own == other
     }
 
-    /// Gathers the examples `rows`; grey ones are drawn with `draws`, as states of `layer`, if the
+    /// Gathers the examples `rows`; gray ones are drawn with `draws`, as states of `layer`, if the
     /// batch holds bits.
     pub(super) fn fill(&mut self, data: &Examples, rows: &[u32], draws: Draws, layer: &Layer) {
         self.rows.clear();
@@ -211,9 +211,9 @@ mod tests {
     }
 
     #[test]
-    fn grey_rows_are_drawn_as_the_definition_says() {
-        let grey = Matrix::from_fn(5, 70, |i, j| ((i * 70 + j) % 11) as f32 / 10.0);
-        let data = Examples::new(grey.clone()).unwrap();
+    fn gray_rows_are_drawn_as_the_definition_says() {
+        let gray = Matrix::from_fn(5, 70, |i, j| ((i * 70 + j) % 11) as f32 / 10.0);
+        let data = Examples::new(gray.clone()).unwrap();
         let mut batch = Minibatch::new(3, &data, true);
         let draws = Draws::new(1, Site::Data, 2);
         batch.fill(&data, &[4, 0], draws, &Layer::bernoulli(70));
@@ -223,11 +223,11 @@ mod tests {
         assert_eq!(bits.rows(), 2);
         for (k, i) in [4, 0].into_iter().enumerate() {
             for j in 0..70 {
-                assert_eq!(bits.get(k, j), draws.bernoulli(k, j, grey.row(i)[j]));
+                assert_eq!(bits.get(k, j), draws.bernoulli(k, j, gray.row(i)[j]));
             }
         }
         let mut batch = Minibatch::new(3, &data, false);
         batch.fill(&data, &[4, 0], draws, &Layer::bernoulli(70));
-        assert!(matches!(batch.input(), Input::Real(x) if x.row(1) == grey.row(0)));
+        assert!(matches!(batch.input(), Input::Real(x) if x.row(1) == gray.row(0)));
     }
 }

@@ -27,7 +27,7 @@ impl Seen {
     pub(super) fn lowest(plan: &Plan, data: &Examples) -> Result<Self> {
         Ok(match plan {
             Plan::Greedy { .. } => Self::Passes(None),
-            Plan::Pretraining(_) => Self::Kept(labelled(plan, 0, data)?),
+            Plan::Pretraining(_) => Self::Kept(labeled(plan, 0, data)?),
         })
     }
 
@@ -46,8 +46,8 @@ impl Seen {
                 let [beta, _] = Doubled::of(l, plan.layers()).factors();
                 let means = rbm.mean_h_from_v(seen.input(), beta)?;
                 let features = seen.with_states(States::Real(means))?;
-                let labelled = labelled(plan, l + 1, &features)?;
-                Ok(Self::Kept(Some(labelled.unwrap_or(features))))
+                let labeled = labeled(plan, l + 1, &features)?;
+                Ok(Self::Kept(Some(labeled.unwrap_or(features))))
             }
         }
     }
@@ -85,7 +85,7 @@ impl Seen {
                 }
             }
         };
-        Ok(labelled(plan, l, &features)?.unwrap_or(features))
+        Ok(labeled(plan, l, &features)?.unwrap_or(features))
     }
 
     /// The network below, where there is one.
@@ -128,12 +128,12 @@ impl Seen {
             }
             _ => examples,
         };
-        Ok(labelled(plan, l, &features)?.unwrap_or(features))
+        Ok(labeled(plan, l, &features)?.unwrap_or(features))
     }
 }
 
 /// `features` with the label beside them, if layer `l` sees it.
-fn labelled(plan: &Plan, l: usize, features: &Examples) -> Result<Option<Examples>> {
+fn labeled(plan: &Plan, l: usize, features: &Examples) -> Result<Option<Examples>> {
     let joined = |classes| features.with_label_units(classes);
     plan.classes(l).map(joined).transpose()
 }

@@ -1,9 +1,9 @@
-//! The centred gradient: learning as if every unit's state were measured from an offset.
+//! The centered gradient: learning as if every unit's state were measured from an offset.
 //!
-//! With offsets `mu` of the visible and `lambda` of the hidden units, the energy of a centred
+//! With offsets `mu` of the visible and `lambda` of the hidden units, the energy of a centered
 //! machine is `-(v - mu)'W(h - lambda) - b.(v - mu) - c.(h - lambda)`. It is the ordinary machine
 //! with biases `b - W lambda` and `c - W' mu`, so any offsets leave the distributions that can be
-//! learned as they are; what changes is the way there. A step of the centred parameters, told in
+//! learned as they are; what changes is the way there. A step of the centered parameters, told in
 //! ordinary ones, is
 //!
 //! ```text
@@ -13,11 +13,11 @@
 //! ```
 //!
 //! where `dW`, `db`, `dc` are the ordinary gradient (Montavon and Mueller 2012; Melchior, Fischer
-//! and Wiskott 2016, who call it the centred gradient; Cho, Raiko and Ilin 2011 have the same with
+//! and Wiskott 2016, who call it the centered gradient; Cho, Raiko and Ilin 2011 have the same with
 //! other offsets). So the machine stays an ordinary one, offsets may move freely, and learning does
 //! not depend on which of two states is called 1.
 //!
-//! A layer of a deep Boltzmann machine has two neighbours: `db` of a layer loses a product with the
+//! A layer of a deep Boltzmann machine has two neighbors: `db` of a layer loses a product with the
 //! offsets of each, once, and `dW'` of a connection has the ordinary `db` of both its layers.
 
 use crate::{
@@ -42,17 +42,17 @@ pub(super) const BLOCK: usize = 128;
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Offset {
-    /// A fixed number: 0 leaves the layer uncentred, 0.5 is the middle of a bit.
+    /// A fixed number: 0 leaves the layer uncentered, 0.5 is the middle of a bit.
     Fixed(f32),
     /// The mean under the data: for visible units that of the training examples at the start, for
-    /// hidden ones that of the first minibatch; then moved towards the mean of each positive phase.
+    /// hidden ones that of the first minibatch; then moved toward the mean of each positive phase.
     Data,
-    /// Likewise, but moved towards the average of the positive and the negative phase: the enhanced
+    /// Likewise, but moved toward the average of the positive and the negative phase: the enhanced
     /// gradient (Cho, Raiko and Ilin 2011).
     Average,
 }
 
-/// Options of the centred gradient.
+/// Options of the centered gradient.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Centering {
     /// Of visible units.
@@ -140,7 +140,7 @@ impl Centering {
         (0..machine.n_layers()).map(of).collect()
     }
 
-    /// Moves the offsets of every layer towards the means of a minibatch.
+    /// Moves the offsets of every layer toward the means of a minibatch.
     pub(super) fn follow(self, offsets: &mut [Vec<f32>], means: &[[Vec<f32>; 2]], is_first: bool) {
         for (l, (offsets, means)) in offsets.iter_mut().zip(means).enumerate() {
             let rate = if is_first && l > 0 { 1.0 } else { self.rate };
@@ -150,7 +150,7 @@ impl Centering {
 }
 
 impl Offset {
-    /// Moves the offsets of a layer towards its means in the positive and the negative phase.
+    /// Moves the offsets of a layer toward its means in the positive and the negative phase.
     fn follow(self, offsets: &mut [f32], [positive, negative]: &[Vec<f32>; 2], rate: f32) {
         match self {
             Self::Fixed(_) => {}
@@ -168,7 +168,7 @@ impl Offset {
     }
 }
 
-/// What centring does to the gradient of the weights and, in parts that are summed in fixed order,
+/// What centering does to the gradient of the weights and, in parts that are summed in fixed order,
 /// to those of the biases.
 #[derive(Debug, Default)]
 pub(super) struct Corrections {
@@ -206,9 +206,9 @@ impl Corrections {
     }
 }
 
-/// The centring of one rectangle.
+/// The centering of one rectangle.
 #[derive(Clone, Copy)]
-pub(super) struct TileCentre<'a> {
+pub(super) struct TileCenter<'a> {
     /// `mu` and `lambda`.
     pub(super) offsets: [&'a [f32]; 2],
     /// `db`.
@@ -220,7 +220,7 @@ pub(super) struct TileCentre<'a> {
     pub(super) at: [usize; 2],
 }
 
-impl TileCentre<'_> {
+impl TileCenter<'_> {
     /// Centres the gradients of row `i` of the rectangle and the hidden units `strip` of it; adds
     /// their part of `dW'' mu` to `sums`.
     #[inline(always)]
@@ -235,7 +235,7 @@ impl TileCentre<'_> {
         let strip = self.at[1] + strip.start..self.at[1] + strip.end;
         let (db, mu) = (self.visible[i], self.offsets[0][i]);
         let (dc, lambda) = (&self.hidden[strip.clone()], &self.offsets[1][strip.clone()]);
-        centre_row(gradient, db, mu, dc, lambda);
+        center_row(gradient, db, mu, dc, lambda);
         let product = dot(gradient, lambda);
         for (sum, g) in sums.iter_mut().zip(&*gradient) {
             *sum += mu * g;
@@ -259,7 +259,7 @@ impl TileCentre<'_> {
 
 /// `g -= db lambda' + mu dc'`, of one visible unit.
 #[inline(always)]
-pub(super) fn centre_row(gradient: &mut [f32], db: f32, mu: f32, dc: &[f32], lambda: &[f32]) {
+pub(super) fn center_row(gradient: &mut [f32], db: f32, mu: f32, dc: &[f32], lambda: &[f32]) {
     for ((g, dc), lambda) in gradient.iter_mut().zip(dc).zip(lambda) {
         *g -= db * lambda + mu * dc;
     }

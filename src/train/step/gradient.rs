@@ -2,7 +2,7 @@
 //! beside the statistics.
 
 use super::{
-    centering::{Corrections, centre_row, dot},
+    centering::{Corrections, center_row, dot},
     rule::Rates,
 };
 use crate::{
@@ -169,7 +169,7 @@ pub(super) struct Whole {
     pub(super) weights: Vec<Matrix>,
     /// Of every layer.
     pub(super) bias: Vec<Vec<f32>>,
-    /// The ordinary gradients of the biases, where `bias` is becoming the centred ones.
+    /// The ordinary gradients of the biases, where `bias` is becoming the centered ones.
     pub(super) ordinary: Vec<Vec<f32>>,
     /// Of every layer.
     pub(super) variances: Vec<Variances>,
@@ -188,7 +188,7 @@ pub(super) struct Variances {
     gaussian: Vec<f32>,
     /// Offsets, divided by the variances.
     offsets: Vec<f32>,
-    /// Products of the centred gradient with the offsets of the layer below.
+    /// Products of the centered gradient with the offsets of the layer below.
     sums: Vec<f32>,
 }
 
@@ -316,9 +316,9 @@ impl Whole {
         self.variances.iter_mut().for_each(Variances::finish);
     }
 
-    /// The centred gradient in place of the ordinary one; offsets of units with variances are in
+    /// The centered gradient in place of the ordinary one; offsets of units with variances are in
     /// units of `v / s^2`.
-    pub(super) fn centre(&mut self, offsets: &[Vec<f32>]) {
+    pub(super) fn center(&mut self, offsets: &[Vec<f32>]) {
         self.keep_ordinary();
         for (l, weights) in self.weights.iter_mut().enumerate() {
             let (below, above) = self.variances.split_at_mut(l + 1);
@@ -334,7 +334,7 @@ impl Whole {
             for (i, bias) in lower[l].iter_mut().enumerate() {
                 let precision = of_visible.precision.get(i).copied().unwrap_or(1.0);
                 let (mu, row) = (offsets[l][i] * precision, weights.row_mut(i));
-                centre_row(row, self.ordinary[l][i], mu, &self.ordinary[l + 1], lambda);
+                center_row(row, self.ordinary[l][i], mu, &self.ordinary[l + 1], lambda);
                 *bias -= dot(row, lambda);
                 for (sum, g) in sums.iter_mut().zip(row) {
                     *sum += mu * *g;
@@ -449,7 +449,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn centred_gradient_by_hand() {
+    fn centered_gradient_by_hand() {
         let mut whole = Whole {
             weights: vec![Matrix::from_slice(2, 2, &[0.3, 0.5, -0.4, 0.8]).unwrap()],
             bias: vec![vec![2.0, 4.0], vec![-2.0, -1.0]],
@@ -457,7 +457,7 @@ mod tests {
             variances: vec![Variances::default(); 2],
             norms: Vec::new(),
         };
-        whole.centre(&[vec![0.5, 0.5], vec![0.1, 0.2]]);
+        whole.center(&[vec![0.5, 0.5], vec![0.1, 0.2]]);
         let all = whole.weights[0].elements();
         let all = all.chain(whole.bias.concat());
         let expected = [1.1, 0.6, 0.2, 0.5, 1.77, 3.88, -2.65, -1.55];

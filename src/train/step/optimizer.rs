@@ -2,7 +2,7 @@
 
 use super::{
     averaging::Averaging,
-    centering::{Centering, TileCentre},
+    centering::{Centering, TileCenter},
     constraint::{self, Sparsity},
     gradient::{Evidence, Gradient, Whole, statistics},
     rule::{Rates, Rule, Step},
@@ -25,7 +25,7 @@ pub struct Optimizer {
     /// Decayed means or maxima of the gradient's squares or magnitudes, if the rule is adaptive:
     /// `q`.
     pub second: Option<Parameters>,
-    /// Offsets of the centred gradient, one vector a layer; empty without it.
+    /// Offsets of the centered gradient, one vector a layer; empty without it.
     pub offsets: Vec<Vec<f32>>,
     /// Decayed means of the hidden units under the data, one vector a hidden layer; empty without
     /// sparsity targets.
@@ -160,7 +160,7 @@ impl Optimizer {
                 whole.scale(machine);
             }
             if !self.offsets.is_empty() {
-                whole.centre(&self.offsets);
+                whole.center(&self.offsets);
             }
             whole.clip(rates, learns_variances);
             self.step_whole(machine, &whole.weights, rates);
@@ -249,14 +249,14 @@ impl Optimizer {
             let visible = &whole.ordinary[l];
             let hidden = &whole.ordinary[l + 1];
             corrections.begin(visible.len(), hidden.len());
-            let centre = TileCentre {
+            let center = TileCenter {
                 offsets: [&offsets[l], &offsets[l + 1]],
                 visible,
                 hidden,
                 corrections,
                 at: [0, 0],
             };
-            self.step_connection(machine, l, evidence, Some(centre), rates, tables)?;
+            self.step_connection(machine, l, evidence, Some(center), rates, tables)?;
             let (lower, upper) = whole.bias.split_at_mut(l + 1);
             corrections.finish(&mut lower[l], &mut upper[0]);
             Ok(())
@@ -271,7 +271,7 @@ impl Optimizer {
         machine: &mut impl Undirected,
         l: usize,
         evidence: &Evidence<'_>,
-        centre: Option<TileCentre<'_>>,
+        center: Option<TileCenter<'_>>,
         rates: Rates,
         tables: &mut PhaseTables,
     ) -> Result<()> {
@@ -283,7 +283,7 @@ impl Optimizer {
             machine.weights_mut(l),
             &mut self.first.weights[l],
             self.second.as_mut().map(|x| &mut x.weights[l]),
-            centre,
+            center,
             rates,
         );
         Ok(())

@@ -1,7 +1,7 @@
 //! How a gradient becomes a step: momentum, Nesterov's, Adam, AdaMax, on slices and on rectangles
 //! of statistics.
 
-use super::centering::{BLOCK, STRIP, TileCentre};
+use super::centering::{BLOCK, STRIP, TileCenter};
 use crate::{
     error::{Error, Result},
     matrix::MatrixViewMut,
@@ -203,7 +203,7 @@ impl Operation for Step<'_> {
     }
 }
 
-/// The rule on a rectangle of weights, whose gradient is centred first if asked for.
+/// The rule on a rectangle of weights, whose gradient is centered first if asked for.
 pub(super) struct StepTile<'a> {
     pub(super) gradient: &'a mut [f32],
     /// Floats between the gradient's rows.
@@ -211,7 +211,7 @@ pub(super) struct StepTile<'a> {
     pub(super) first: MatrixViewMut<'a>,
     pub(super) second: Option<MatrixViewMut<'a>>,
     pub(super) parameter: MatrixViewMut<'a>,
-    pub(super) centre: Option<TileCentre<'a>>,
+    pub(super) center: Option<TileCenter<'a>>,
     pub(super) rates: Rates,
 }
 
@@ -220,7 +220,7 @@ impl Operation for StepTile<'_> {
     #[inline(always)]
     fn run<S: Simd>(mut self, s: S) {
         let (rows, columns) = (self.parameter.rows(), self.parameter.columns());
-        if self.centre.is_none() {
+        if self.center.is_none() {
             self.block(s, 0..rows, 0..columns);
             return;
         }
@@ -239,8 +239,8 @@ impl StepTile<'_> {
         let mut sums = [0.0; STRIP];
         for i in rows.clone() {
             let gradient = &mut self.gradient[i * self.stride..][strip.clone()];
-            if let Some(centre) = &self.centre {
-                centre.row(i, strip.clone(), gradient, &mut sums);
+            if let Some(center) = &self.center {
+                center.row(i, strip.clone(), gradient, &mut sums);
             }
             let step = Step {
                 gradient,
@@ -254,8 +254,8 @@ impl StepTile<'_> {
             };
             step.run(s);
         }
-        if let Some(centre) = &self.centre {
-            centre.store(rows.start, strip, &sums);
+        if let Some(center) = &self.center {
+            center.store(rows.start, strip, &sums);
         }
     }
 }

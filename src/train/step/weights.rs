@@ -1,7 +1,7 @@
 //! The step of the weights of one connection, fused with their statistics.
 
 use super::{
-    centering::TileCentre,
+    centering::TileCenter,
     gradient::LabelGradient,
     rule::{Rates, StepTile},
 };
@@ -19,7 +19,7 @@ pub(super) fn update_weights(
     weights: &mut Matrix,
     first: &mut Matrix,
     second: Option<&mut Matrix>,
-    centre: Option<TileCentre<'_>>,
+    center: Option<TileCenter<'_>>,
     rates: Rates,
 ) {
     let update = |mut tile: Tile<'_>,
@@ -34,9 +34,9 @@ pub(super) fn update_weights(
             first,
             second,
             parameter,
-            centre: centre.map(|centre| TileCentre {
+            center: center.map(|center| TileCenter {
                 at: tile.at,
-                ..centre
+                ..center
             }),
             rates,
         });

@@ -12,7 +12,7 @@
 //! ```
 //!
 //! Where the appendix passes means of the label and of the lowest layer on, states are drawn here:
-//! both are then exact samples and all products behind the first are of bits. Grey data stay as
+//! both are then exact samples and all products behind the first are of bits. Gray data stay as
 //! they are (or are drawn anew with [`UpDownOptions::resample_data`]). Steps are means over the
 //! minibatch.
 

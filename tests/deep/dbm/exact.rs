@@ -54,7 +54,7 @@ fn energies_and_conditionals_are_those_of_the_joint_distribution() {
                 };
                 let below = (l > 0).then(|| states[l - 1].view());
                 let above = states.get(l + 1).map(States::view);
-                dbm.layer_from_neighbours(l, below, above, tail, &mut Propagation::default())
+                dbm.layer_from_neighbors(l, below, above, tail, &mut Propagation::default())
                     .unwrap();
                 for (s, &state) in some.iter().enumerate() {
                     for i in 0..dbm.layer(l).size() {
@@ -231,7 +231,7 @@ fn a_deep_machine_is_a_general_one() {
             };
             let below = (l > 0).then(|| states[l - 1]);
             let above = states.get(l + 1).copied();
-            dbm.layer_from_neighbours(l, below, above, tail, &mut buffers)
+            dbm.layer_from_neighbors(l, below, above, tail, &mut buffers)
                 .unwrap();
             for s in 0..rows {
                 for (j, &mean) in means.row(s).iter().enumerate() {

@@ -44,7 +44,7 @@ pub(super) fn layers(sizes: &[usize]) -> Vec<Layer> {
     layers
 }
 
-pub(super) fn labelled(sizes: &[usize], deviation: f64, seed: u64) -> Dbm {
+pub(super) fn labeled(sizes: &[usize], deviation: f64, seed: u64) -> Dbm {
     random(layers(sizes), deviation, seed)
 }
 
@@ -89,7 +89,7 @@ pub(super) fn mean_of_labels(log_p: &Matrix, labels: &[u32]) -> f64 {
 
 #[test]
 fn which_machines_have_labels() {
-    let dbm = labelled(&[5, 4, 3, 3], 1.0, 1);
+    let dbm = labeled(&[5, 4, 3, 3], 1.0, 1);
     assert_eq!((dbm.classes(), dbm.n_hidden_layers()), (Some(3), 2));
     let rest = dbm.without_labels();
     assert_eq!((rest.classes(), rest.n_hidden_layers()), (None, 2));
@@ -103,7 +103,7 @@ fn which_machines_have_labels() {
         assert_eq!(random(layers, 1.0, 1).classes(), None);
     }
     // A mixture: the group is the hidden layer.
-    let mixture = labelled(&[4, 3], 1.0, 1);
+    let mixture = labeled(&[4, 3], 1.0, 1);
     assert_eq!((mixture.classes(), mixture.n_hidden_layers()), (None, 1));
     let path = std::env::temp_dir().join(format!("harmonium-dbm-y-{}", std::process::id()));
     Checkpoint::from(dbm.clone()).save(&path).unwrap();
@@ -118,7 +118,7 @@ fn which_machines_have_labels() {
 #[test]
 fn exact_sums_of_classes_are_brute_force() {
     for (k, sizes) in SIZES.into_iter().enumerate() {
-        let dbm = labelled(sizes, 0.9, k as u64);
+        let dbm = labeled(sizes, 0.9, k as u64);
         let (n, classes) = (sizes[0], *sizes.last().unwrap());
         let v = all_states(n);
         let (sums, got) = (class_sums(&dbm), dbm.exact_class_sums(&v).unwrap());
@@ -153,7 +153,7 @@ fn exact_sums_of_classes_are_brute_force() {
 #[test]
 fn bounds_are_exact_sums_less_the_divergence() {
     for (k, sizes) in SIZES.into_iter().enumerate() {
-        let dbm = labelled(sizes, 1.0, 10 + k as u64);
+        let dbm = labeled(sizes, 1.0, 10 + k as u64);
         let (n, last, classes) = (sizes[0], sizes.len() - 1, *sizes.last().unwrap());
         let v = all_states(n);
         let (all, sums) = (joint(&dbm), class_sums(&dbm));
@@ -222,7 +222,7 @@ fn bounds_are_exact_sums_less_the_divergence() {
             pairs.for_each(|(a, b)| close("warm", *a, *b, 2e-5));
         }
         // Small weights have one fixed point: the machine of the class finds it too.
-        let small = labelled(sizes, 0.3, k as u64);
+        let small = labeled(sizes, 0.3, k as u64);
         let (by_class, _) = small.class_bounds(&v, &EXACT).unwrap();
         for y in 0..classes {
             let d = f64::from(small.layer(last).bias[y]);
@@ -240,7 +240,7 @@ fn bounds_are_exact_sums_less_the_divergence() {
 #[test]
 fn annealing_of_machines_with_labels_brackets_ln_z() {
     for (k, sizes) in SIZES.into_iter().enumerate() {
-        let dbm = labelled(sizes, 0.7, 90 + k as u64);
+        let dbm = labeled(sizes, 0.7, 90 + k as u64);
         let log_z = log_sum(joint(&dbm).iter().map(|x| x.1));
         let v = all_states(dbm.n_visible());
         let data = Examples::new(v).unwrap();
@@ -346,7 +346,7 @@ fn pretrained_machines_are_joined_with_their_labels() {
 fn chains_sample_labels_and_given_labels() {
     const CHAINS: usize = 10_000;
     for (k, sizes) in SIZES.into_iter().enumerate() {
-        let dbm = labelled(sizes, 0.6, 20 + k as u64);
+        let dbm = labeled(sizes, 0.6, 20 + k as u64);
         let all = joint(&dbm);
         let near = |chain: &DbmChain, p: &[(usize, f64)]| {
             for parity in [0, 1] {
@@ -388,7 +388,7 @@ fn chains_sample_labels_and_given_labels() {
 
 #[test]
 fn networks_leave_the_label_out() {
-    let dbm = labelled(&[6, 5, 4, 3], 0.5, 1);
+    let dbm = labeled(&[6, 5, 4, 3], 0.5, 1);
     let network = Network::classifier_from_dbm(&dbm, 3, 1).unwrap();
     let rest = dbm.without_labels();
     assert_eq!(network, Network::classifier_from_dbm(&rest, 3, 1).unwrap());
@@ -401,7 +401,7 @@ fn networks_leave_the_label_out() {
         // roundings.
         close("means", a.into(), b.into(), 1e-5);
     }
-    assert!(Network::classifier_from_dbm(&labelled(&[6, 5, 3], 0.5, 1), 3, 1).is_err());
+    assert!(Network::classifier_from_dbm(&labeled(&[6, 5, 3], 0.5, 1), 3, 1).is_err());
 }
 
 #[test]
@@ -410,7 +410,7 @@ fn bad_labels_are_refused_with_names() {
         let text = e.to_string();
         assert!(text.contains(part), "{text} without {part}");
     };
-    let dbm = labelled(&[3, 2, 2, 2], 1.0, 1);
+    let dbm = labeled(&[3, 2, 2, 2], 1.0, 1);
     let v = BitMatrix::zeros(4, 3);
     let none = Examples::new(v.clone()).unwrap();
     let data = |labels: &[u32; 4]| none.clone().with_labels(labels.to_vec()).unwrap();
@@ -448,7 +448,7 @@ fn bad_labels_are_refused_with_names() {
     let mut posterior = Posterior::default();
     let refused = posterior.start_with_labels(&dbm, &v, |_| 2);
     told(refused.unwrap_err(), "below 2");
-    // A plain machine learns of labelled data what it learns without.
+    // A plain machine learns of labeled data what it learns without.
     let run = |data: &Examples| {
         let options = DbmOptions::default();
         let mut training = DbmTraining::new(plain.clone(), options, data).unwrap();

@@ -2,7 +2,7 @@
 
 use super::{
     gradient::Gradient,
-    labels::{bars_and_stripes, labelled, layers, mean_of_labels},
+    labels::{bars_and_stripes, labeled, layers, mean_of_labels},
 };
 use crate::common::{self, deep::close};
 use harmonium::{
@@ -22,7 +22,7 @@ fn an_update_is_the_enumerated_gradient_with_labels() {
         .into_iter()
         .enumerate()
     {
-        let dbm = labelled(sizes, 0.5, 30 + k as u64);
+        let dbm = labeled(sizes, 0.5, 30 + k as u64);
         let last = sizes.len() - 1;
         let v = BitMatrix::from_fn(20, sizes[0], |i, j| (i * 5 + j * 3) % 7 < 3);
         let labels: Vec<u32> = (0..20).map(|i| (i * i % sizes[last]) as u32).collect();
@@ -146,9 +146,9 @@ fn a_run(sizes: &[usize], updates: usize, threads: usize, data: &Examples) -> Db
 #[test]
 fn threads_and_interruptions_change_no_bit_of_machines_with_labels() {
     // 100 examples in batches of 40: a short last one.
-    let grey = Matrix::from_fn(100, 70, |i, j| ((i * 3 + j * 11) % 10) as f32 / 9.0);
+    let gray = Matrix::from_fn(100, 70, |i, j| ((i * 3 + j * 11) % 10) as f32 / 9.0);
     let labels = (0..100).map(|i| (i * 7 % 10) as u32).collect();
-    let data = Examples::new(grey).unwrap().with_labels(labels).unwrap();
+    let data = Examples::new(gray).unwrap().with_labels(labels).unwrap();
     for (k, sizes) in [&[70, 40, 50, 10][..], &[70, 40, 10], &[70, 40, 50, 20, 10]]
         .into_iter()
         .enumerate()
@@ -193,7 +193,7 @@ fn threads_and_interruptions_change_no_bit_of_machines_with_labels() {
 fn chains_start_with_the_labels_of_their_examples() {
     let v = BitMatrix::from_fn(50, 6, |i, j| (i + j) % 3 == 0);
     let data = Examples::new(v).unwrap().with_labels(vec![2; 50]).unwrap();
-    let dbm = labelled(&[6, 5, 4, 3], 0.1, 1);
+    let dbm = labeled(&[6, 5, 4, 3], 0.1, 1);
     let training = DbmTraining::new(dbm, DbmOptions::default(), &data).unwrap();
     let states = training.state().tensors.bits("training.chains.3", 100, 3);
     let states = states.unwrap();

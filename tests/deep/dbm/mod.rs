@@ -41,7 +41,7 @@ fn logistic(x: f64) -> f64 {
     1.0 / (1.0 + (-x).exp())
 }
 
-/// The means of layer `l >= 1` given those of its neighbours, in f64.
+/// The means of layer `l >= 1` given those of its neighbors, in f64.
 fn field(dbm: &Dbm, q: &[Vec<f64>], l: usize) -> Vec<f64> {
     let layer = dbm.layer(l);
     let x: Vec<f64> = (0..layer.size())
@@ -192,8 +192,8 @@ fn bad_input_is_refused_with_names() {
     told(Dbm::new(layers, nan).unwrap_err(), "weights 0");
     let dbm = bernoulli(&[3, 2, 2], 1.0, 1);
     let mut buffers = Propagation::default();
-    let refused = dbm.layer_from_neighbours(1, None, None, Tail::new(1.0), &mut buffers);
-    told(refused.unwrap_err(), "neighbour");
+    let refused = dbm.layer_from_neighbors(1, None, None, Tail::new(1.0), &mut buffers);
+    told(refused.unwrap_err(), "neighbor");
     let four = BitMatrix::zeros(1, 4);
     told(dbm.log_sums_over_hidden(&four).unwrap_err(), "units");
     told(

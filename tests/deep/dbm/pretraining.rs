@@ -11,7 +11,7 @@ use harmonium::{
 };
 use std::ops::ControlFlow;
 
-/// Bars and stripes of side 3, labelled.
+/// Bars and stripes of side 3, labeled.
 fn data() -> Examples {
     let data = dataset::bars_and_stripes(3);
     let labels = (0..data.len()).map(|i| (i % 3) as u32).collect();
@@ -152,14 +152,14 @@ fn what_does_not_fit_is_refused() {
         },
         &["options of pretraining", "1 or 3", "2"],
     );
-    let unlabelled = Examples::new(data.states().clone()).unwrap();
+    let unlabeled = Examples::new(data.states().clone()).unwrap();
     let of_one = PretrainingPlan {
         hidden: vec![4],
         options: good.options[..1].to_vec(),
         classes: Some(3),
     };
     told(
-        Stack::pretraining(of_one, &unlabelled).unwrap_err(),
+        Stack::pretraining(of_one, &unlabeled).unwrap_err(),
         &["labels"],
     );
 

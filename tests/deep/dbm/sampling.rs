@@ -121,14 +121,14 @@ fn inputs_that_were_multiplied_before_are_added() {
                 added: Some(added.view()),
                 ..Tail::new(1.0)
             };
-            dbm.layer_from_neighbours(1, None, Some(above), tail, &mut buffers)
+            dbm.layer_from_neighbors(1, None, Some(above), tail, &mut buffers)
                 .unwrap();
             let tail = Tail {
                 sample: Some((bits.view_mut(), draws)),
                 added: Some(added.view()),
                 ..Tail::new(1.0)
             };
-            dbm.layer_from_neighbours(1, None, Some(above), tail, &mut buffers)
+            dbm.layer_from_neighbors(1, None, Some(above), tail, &mut buffers)
                 .unwrap();
             let mut differ = 0;
             for i in 0..rows {

@@ -40,7 +40,7 @@ fn an_update_is_the_enumerated_gradient() {
 }
 
 #[test]
-fn centred_training_learns_bars_and_stripes() {
+fn centered_training_learns_bars_and_stripes() {
     let data = dataset::bars_and_stripes(3);
     let v = data.bits().unwrap();
     let dbm = Dbm::bernoulli(&[9, 12, 6])
@@ -117,8 +117,8 @@ fn a_run(updates: usize, threads: usize, data: &Examples) -> DbmTraining {
 #[test]
 fn threads_and_interruptions_change_no_bit() {
     // 100 examples in batches of 40: a short last one.
-    let grey = Matrix::from_fn(100, 70, |i, j| ((i * 3 + j * 11) % 10) as f32 / 9.0);
-    let data = Examples::new(grey).unwrap();
+    let gray = Matrix::from_fn(100, 70, |i, j| ((i * 3 + j * 11) % 10) as f32 / 9.0);
+    let data = Examples::new(gray).unwrap();
     let whole = a_run(9, 1, &data);
     for threads in [2, 7] {
         let other = a_run(9, threads, &data);

@@ -73,7 +73,7 @@ fn expected_of_top(dbn: &Dbn, all: &[Joint]) -> (Vec<Vec<f64>>, Vec<f64>) {
     for x in all {
         let visible = &x.layers[2];
         let at = index(&x.layers[0]);
-        let labelled = label_of(at) == Some(x.class);
+        let labeled = label_of(at) == Some(x.class);
         let hidden = &x.layers[3];
         let mean: Vec<f64> = (0..m)
             .map(|j| {
@@ -83,7 +83,7 @@ fn expected_of_top(dbn: &Dbn, all: &[Joint]) -> (Vec<Vec<f64>>, Vec<f64>) {
                 sigmoid(sum + f64::from(dbn.top().hidden().bias[j]))
             })
             .collect();
-        let q = if labelled {
+        let q = if labeled {
             share(at) * x.q * bernoulli(hidden, &mean)
         } else {
             0.0
@@ -146,9 +146,9 @@ fn expected_updates_of_both_phases() {
     }
 }
 
-fn labelled_data(rows: usize, columns: usize, grey: bool) -> Examples {
+fn labeled_data(rows: usize, columns: usize, gray: bool) -> Examples {
     let bit = |i: usize, j: usize| (i * 31 + j * 17 + i * j) % 7 < 3;
-    let values = match grey {
+    let values = match gray {
         false => States::Bits(BitMatrix::from_fn(rows, columns, bit)),
         true => States::Real(Matrix::from_fn(rows, columns, |i, j| {
             ((i * 13 + j * 7) % 11) as f32 / 10.0
@@ -176,8 +176,8 @@ fn up_down_options() -> UpDownOptions {
 #[test]
 fn up_down_is_the_same_at_any_thread_count_and_after_a_stop() {
     let directory = tempfile::tempdir().unwrap();
-    for (grey, resample_data) in [(false, false), (true, false), (true, true)] {
-        let data = labelled_data(100, 70, grey);
+    for (gray, resample_data) in [(false, false), (true, false), (true, true)] {
+        let data = labeled_data(100, 70, gray);
         let dbn = normal_dbn(&[70, 40, 33, 64], 3, 0.1, 6);
         let options = UpDownOptions {
             learning: Learning {
@@ -219,7 +219,7 @@ fn up_down_is_the_same_at_any_thread_count_and_after_a_stop() {
             (resumed.model(), resumed.state()),
             (one.model(), one.state())
         );
-        let other = labelled_data(99, 70, grey);
+        let other = labeled_data(99, 70, gray);
         assert!(read.clone().into_run::<UpDownLearner>(&other).is_err());
         assert!(read.into_stack(&data).is_err());
     }
@@ -227,7 +227,7 @@ fn up_down_is_the_same_at_any_thread_count_and_after_a_stop() {
 
 #[test]
 fn up_down_refuses_what_cannot_work() {
-    let data = labelled_data(20, 4, false);
+    let data = labeled_data(20, 4, false);
     let new = |dbn: Dbn, options| {
         UpDown::new(dbn, options, &data)
             .err()
@@ -345,7 +345,7 @@ fn greedy_plan(posterior: Aggregated) -> GreedyPlan {
 fn greedy_training_resumes_within_any_layer() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("run.safetensors");
-    let data = labelled_data(100, 70, false);
+    let data = labeled_data(100, 70, false);
     for posterior in [Aggregated::Means, Aggregated::Samples] {
         let plan = greedy_plan(posterior);
         let mut whole = Stack::greedy(plan.clone(), Default::default(), &data).unwrap();

@@ -16,10 +16,10 @@ fn a_classifier_starts_as_the_recognition_of_a_deep_belief_network() {
     let bottom = normal_machine(("gaussian", 9), ("bernoulli", 8), 0.5, 1);
     let top = normal_machine(("bernoulli:8+softmax:3", 11), ("bernoulli", 7), 0.5, 2);
     let pair = Directed::from_rbm(&bottom).unwrap();
-    let labelled = Dbn::new(vec![pair], top).unwrap();
+    let labeled = Dbn::new(vec![pair], top).unwrap();
     let alone = Dbn::from(normal_machine(("gaussian", 9), ("bernoulli", 8), 0.5, 1));
     let x = Matrix::from_fn(6, 9, |i, j| ((i * 5 + j * 3) % 7) as f32 / 2.0 - 1.0);
-    for dbn in [labelled.clone(), alone] {
+    for dbn in [labeled.clone(), alone] {
         let network = Network::classifier_from_dbn(&dbn, 4, 3).unwrap();
         assert_eq!(network.n_layers(), dbn.n_layers() + 1);
         assert_eq!(
@@ -44,10 +44,10 @@ fn a_classifier_starts_as_the_recognition_of_a_deep_belief_network() {
         }
     }
     // The top hidden layer given the features alone: a label of zeros.
-    let network = Network::classifier_from_dbn(&labelled, 3, 3).unwrap();
-    let features = labelled.features(&x).unwrap();
+    let network = Network::classifier_from_dbn(&labeled, 3, 3).unwrap();
+    let features = labeled.features(&x).unwrap();
     let padded = Matrix::from_fn(6, 11, |i, j| if j < 8 { features.row(i)[j] } else { 0.0 });
-    let expected = labelled.top().mean_h_from_v(&padded, 1.0).unwrap();
+    let expected = labeled.top().mean_h_from_v(&padded, 1.0).unwrap();
     close(&network.features(&x).unwrap(), &expected, 1e-6);
 }
 

@@ -38,7 +38,7 @@ fn network(sizes: &[usize], activations: &[Activation], deviation: f64, seed: u6
     Network::new(Units::of(Kind::Bernoulli, sizes[0]), layers.collect()).unwrap()
 }
 
-/// Labelled examples, bits or grey.
+/// Labeled examples, bits or gray.
 fn examples(n: usize, columns: usize, classes: usize, bits: bool, seed: u64) -> Examples {
     let mut rng = HostRng::numbered(seed, 91);
     let x = Matrix::from_fn(n, columns, |_, _| {
@@ -256,10 +256,10 @@ fn dropout_is_by_the_definition_of_its_draws() {
     }
 }
 
-/// Grey inputs that are drawn as bits at each visit are those of the definition: a draw for each
+/// Gray inputs that are drawn as bits at each visit are those of the definition: a draw for each
 /// update, row of the minibatch and unit.
 #[test]
-fn grey_inputs_are_drawn_by_the_definition() {
+fn gray_inputs_are_drawn_by_the_definition() {
     let (sizes, activations) = ([70, 33, 5], [LOGISTIC, SOFTMAX]);
     let network = network(&sizes, &activations, 0.3, 1);
     let samples = 20;

@@ -90,7 +90,7 @@ fn conjugate_gradients_never_end_higher() {
 }
 
 /// While it learns alone, the output layer takes no rate at which gradient descent could rise,
-/// whatever the schedule says; afterwards it does.
+/// whatever the schedule says; afterward it does.
 #[test]
 fn the_output_layer_alone_is_stable_at_any_rate() {
     let data = examples(60, 20, 4, true, 1);
@@ -267,7 +267,7 @@ fn fine_tuning_learns() {
     let after = mean(run.model());
     // The variance of the images is 4; what is left is some pixels of a few images.
     assert!(before > 2.0 && after < 0.3, "{before} to {after}");
-    // Bars are constant along rows; the two images of one colour are both and out.
+    // Bars are constant along rows; the two images of one color are both and out.
     let bars: Vec<usize> = (0..data.len())
         .filter(|&s| !(1..16).all(|j| bits.get(s, j) == bits.get(s, 0)))
         .collect();
@@ -275,7 +275,7 @@ fn fine_tuning_learns() {
         .iter()
         .map(|&s| u32::from((0..16).all(|j| bits.get(s, j) == bits.get(s, j / 4 * 4))));
     let bars_alone = data.take(&bars);
-    let labelled = bars_alone.with_labels(labels.collect()).unwrap();
+    let labeled = bars_alone.with_labels(labels.collect()).unwrap();
     let dbn = Dbn::from(Rbm::bernoulli(16, 20).initialized_from(&data, 1).unwrap());
     let network = Network::classifier_from_dbn(&dbn, 2, 1).unwrap();
     let options = BackpropOptions {
@@ -287,10 +287,10 @@ fn fine_tuning_learns() {
         },
         ..BackpropOptions::default()
     };
-    let mut run = Backprop::new(network, options, &labelled).unwrap();
-    let _ = run.run(&labelled, |_| ControlFlow::Continue(())).unwrap();
-    let found = harmonium::model::most_probable(&run.model().log_p_y_from_v(&labelled).unwrap());
-    let labels = labelled.labels().unwrap();
+    let mut run = Backprop::new(network, options, &labeled).unwrap();
+    let _ = run.run(&labeled, |_| ControlFlow::Continue(())).unwrap();
+    let found = harmonium::model::most_probable(&run.model().log_p_y_from_v(&labeled).unwrap());
+    let labels = labeled.labels().unwrap();
     assert!(found.iter().zip(labels).all(|(y, l)| *y == *l as usize));
 }
 
@@ -391,8 +391,8 @@ fn data_that_do_not_fit_are_refused() {
         refused(net(), &examples(10, 6, 9, false, 1)),
         &["label", "below 3"],
     );
-    let unlabelled = Examples::new(data.states().clone()).unwrap();
-    said(refused(net(), &unlabelled), &["labels"]);
+    let unlabeled = Examples::new(data.states().clone()).unwrap();
+    said(refused(net(), &unlabeled), &["labels"]);
     said(
         refused(network(&[6, 4], &[LOGISTIC], 0.5, 1), &data),
         &["outputs", "6", "4"],

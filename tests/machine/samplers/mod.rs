@@ -30,7 +30,7 @@ fn assert_in_distribution(v: &States, p: &[f64], what: &str) {
 }
 
 /// The machine with parameters `beta W`, `beta b + (1 - beta) b0`, `beta c`: temperature `beta` of
-/// annealing towards `b0`.
+/// annealing toward `b0`.
 fn annealed(rbm: &Rbm, base: &[f32], beta: f32) -> Rbm {
     let (n, m) = (rbm.n_visible(), rbm.n_hidden());
     let weights = Matrix::from_fn(n, m, |i, j| beta * rbm.weights().row(i)[j]);
@@ -53,7 +53,7 @@ fn tempered_replicas_stay_in_their_distributions() {
         let start = States::from(BitMatrix::zeros(CHAINS, 5));
         let mut replicas = Tempering::from_visible(&rbm, betas.clone(), start, 4).unwrap();
         if with_base {
-            replicas = replicas.towards(&rbm, base).unwrap();
+            replicas = replicas.toward(&rbm, base).unwrap();
         }
         let p: Vec<Vec<f64>> = betas
             .iter()

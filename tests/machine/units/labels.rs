@@ -13,8 +13,8 @@ use harmonium::{
 };
 use std::ops::ControlFlow;
 
-/// A joint machine of 5 pixels and 3 labels, and labelled examples.
-fn labelled() -> (Rbm, Examples, Vec<u32>) {
+/// A joint machine of 5 pixels and 3 labels, and labeled examples.
+fn labeled() -> (Rbm, Examples, Vec<u32>) {
     let rbm = normal_machine(("bernoulli:5+softmax:3", 8), ("bernoulli", 4), 0.8, 3);
     let data = random_data(rbm.visible(), 30, 4);
     let bits = data.bits().unwrap();
@@ -35,18 +35,18 @@ fn mean_log_p(rbm: &Rbm, data: &Examples, labels: &[u32]) -> f64 {
 
 #[test]
 fn class_probabilities_are_those_of_the_joint_distribution() {
-    let (rbm, data, _) = labelled();
+    let (rbm, data, _) = labeled();
     let pixels = data.first_columns(5);
     let log_p = rbm.log_p_y_from_v(pixels.input()).unwrap();
-    let grey = Matrix::from_fn(30, 5, |i, j| f32::from(pixels.bits().unwrap().get(i, j)));
+    let gray = Matrix::from_fn(30, 5, |i, j| f32::from(pixels.bits().unwrap().get(i, j)));
     assert_eq!(
         most_probable(&log_p),
-        most_probable(&rbm.log_p_y_from_v(&grey).unwrap())
+        most_probable(&rbm.log_p_y_from_v(&gray).unwrap())
     );
     for s in 0..30 {
         let joint = Matrix::from_fn(3, 8, |y, j| {
             if j < 5 {
-                grey.row(s)[j]
+                gray.row(s)[j]
             } else {
                 f32::from(j - 5 == y)
             }
@@ -59,13 +59,13 @@ fn class_probabilities_are_those_of_the_joint_distribution() {
         }
     }
     let plain = Rbm::bernoulli(5, 2);
-    assert!(plain.log_p_y_from_v(&grey).is_err());
+    assert!(plain.log_p_y_from_v(&gray).is_err());
     assert!(rbm.log_p_y_from_v(&Matrix::zeros(1, 8)).is_err());
 }
 
 #[test]
 fn discriminative_and_hybrid_gradients_equal_finite_differences() {
-    let (rbm, data, labels) = labelled();
+    let (rbm, data, labels) = labeled();
     let options = |objective| Options {
         objective,
         negative: Negative::Exact,
@@ -84,8 +84,8 @@ fn discriminative_and_hybrid_gradients_equal_finite_differences() {
     let found = gradient(&rbm, &data, options(objective));
     assert_gradient(&rbm, &found, hybrid, "hybrid");
     // Real-valued pixels take the other way through the same formulas.
-    let grey = Examples::new(data.states().to_matrix()).unwrap();
-    let found = gradient(&rbm, &grey, options(Objective::Discriminative));
+    let gray = Examples::new(data.states().to_matrix()).unwrap();
+    let found = gradient(&rbm, &gray, options(Objective::Discriminative));
     assert_gradient(&rbm, &found, discriminative, "discriminative, reals");
 }
 

@@ -99,9 +99,9 @@ fn sweeps_of_mixed_machines_leave_the_distribution_alone() {
 }
 
 /// Ten spins and one Gaussian hidden unit of unit variance, weights 0.8, field 0.03: with
-/// magnetisation `m`, `p(m) ~ C(10, k) e^(0.03 m + 0.32 m^2)`.
+/// magnetization `m`, `p(m) ~ C(10, k) e^(0.03 m + 0.32 m^2)`.
 #[test]
-fn the_bimodal_machine_has_the_mode_weight_of_its_magnetisation() {
+fn the_bimodal_machine_has_the_mode_weight_of_its_magnetization() {
     let mut visible = Layer::of(Kind::Spin, 10);
     visible.bias.fill(0.03);
     let w = Matrix::from_fn(10, 1, |_, _| 0.8);
@@ -137,7 +137,7 @@ fn the_bimodal_machine_has_the_mode_weight_of_its_magnetisation() {
 /// Softmax columns beside Bernoulli ones change nothing of these: the same bits as in a machine of
 /// Bernoulli units, and of each group exactly one is on, with the frequencies of its means.
 #[test]
-fn groups_leave_the_bits_of_their_neighbours_alone() {
+fn groups_leave_the_bits_of_their_neighbors_alone() {
     let plain = normal_rbm(300, 100, 0.1, 1);
     let units = "bernoulli:130+softmax:10+bernoulli:120+softmax:40";
     let mut visible = Layer::new(Units::parse(units, 300).unwrap());

@@ -159,7 +159,7 @@ fn exact_gradients_equal_finite_differences() {
 
 /// The machine with biases that cancel what the middle of the other layer's states sends: units
 /// that are neither on nor off.
-fn centred(mut rbm: Rbm) -> Rbm {
+fn centered(mut rbm: Rbm) -> Rbm {
     let middle = |layer: &Layer| -> Vec<f32> {
         let segments = layer.units.segments().iter();
         let of = |s: &harmonium::units::Segment| match s.kind {
@@ -198,7 +198,7 @@ fn chains_learn_what_a_teacher_made() {
     .into_iter()
     .enumerate()
     {
-        let teacher = centred(normal_machine(visible, hidden, deviation, 20 + seed as u64));
+        let teacher = centered(normal_machine(visible, hidden, deviation, 20 + seed as u64));
         let p = teacher.visible_distribution(1.0).unwrap();
         let data = Examples::new(draw_layer_states(teacher.visible(), &p, 4000, 1)).unwrap();
         let likelihood = |rbm: &Rbm| exact_mean_log_likelihood(rbm, data.input()).unwrap().0;
@@ -262,8 +262,8 @@ fn chains_learn_what_a_teacher_made() {
 fn gaussian_visible_units_learn_clusters_and_variances() {
     let mut rng = HostRng::numbered(7, 1);
     let values = Matrix::from_fn(4000, 3, |i, j| {
-        let centre = if i % 2 == 0 { 1.0 } else { -1.0 };
-        (centre * [1.0, -1.0, 0.5][j] + [0.7, 0.9, 1.2][j] * rng.normal()) as f32
+        let center = if i % 2 == 0 { 1.0 } else { -1.0 };
+        (center * [1.0, -1.0, 0.5][j] + [0.7, 0.9, 1.2][j] * rng.normal()) as f32
     });
     let data = Examples::new(values).unwrap();
     let likelihood = |rbm: &Rbm| exact_mean_log_likelihood(rbm, data.input()).unwrap().0;

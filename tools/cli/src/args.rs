@@ -46,7 +46,7 @@ Examples:
   harmonium sample deep/model.safetensors --every-label --out digits.png
   harmonium train boltzmann --data spins.npy --connectivity lattice.ising --method pseudo-likelihood --out couplings
   harmonium sample lattice.ising --beta 0.4407 --out spins.png
-                                                  an Ising model: energy, magnetisation and states
+                                                  an Ising model: energy, magnetization and states
   harmonium transform run/model.safetensors --out features.npy
   harmonium inspect run/model.safetensors
   harmonium reproduce rbm-small                   published figures beside those of this program

@@ -34,26 +34,26 @@ pub struct Style {
     pub size: f32,
     /// Noto Sans Bold in place of Noto Sans Regular.
     pub bold: bool,
-    /// Colour of the letters.
-    pub colour: Rgb,
+    /// Color of the letters.
+    pub color: Rgb,
 }
 
 impl Style {
     /// Regular letters.
-    pub const fn regular(size: f32, colour: Rgb) -> Self {
+    pub const fn regular(size: f32, color: Rgb) -> Self {
         Self {
             size,
             bold: false,
-            colour,
+            color,
         }
     }
 
     /// Bold letters.
-    pub const fn bold(size: f32, colour: Rgb) -> Self {
+    pub const fn bold(size: f32, color: Rgb) -> Self {
         Self {
             size,
             bold: true,
-            colour,
+            color,
         }
     }
 
@@ -140,15 +140,15 @@ pub struct Canvas {
 }
 
 impl Canvas {
-    /// `width x height` pixels of one colour.
+    /// `width x height` pixels of one color.
     ///
     /// # Errors
     /// [`Error::Parameter`] for a canvas without pixels or with more than 2^27 of them.
-    pub fn new(width: u64, height: u64, colour: Rgb) -> Result<Self> {
+    pub fn new(width: u64, height: u64, color: Rgb) -> Result<Self> {
         match (u32::try_from(width), u32::try_from(height)) {
             (Ok(w), Ok(h)) if (1..=MAX_PIXELS).contains(&(width.saturating_mul(height))) => {
                 Ok(Self {
-                    image: RgbImage::from_pixel(w, h, image::Rgb(colour)),
+                    image: RgbImage::from_pixel(w, h, image::Rgb(color)),
                 })
             }
             _ => Err(Error::parameter(
@@ -169,19 +169,19 @@ impl Canvas {
         self.image.height()
     }
 
-    /// The colour of a pixel of the canvas.
+    /// The color of a pixel of the canvas.
     #[cfg(test)]
     pub fn pixel(&self, x: u32, y: u32) -> Rgb {
         self.image.get_pixel(x, y).0
     }
 
     /// Fills the box with its upper left corner at `(x, y)`.
-    pub fn fill(&mut self, x: u32, y: u32, width: u32, height: u32, colour: Rgb) {
+    pub fn fill(&mut self, x: u32, y: u32, width: u32, height: u32, color: Rgb) {
         let right = x.saturating_add(width).min(self.width());
         let bottom = y.saturating_add(height).min(self.height());
         for y in y..bottom {
             for x in x..right {
-                self.image.put_pixel(x, y, image::Rgb(colour));
+                self.image.put_pixel(x, y, image::Rgb(color));
             }
         }
     }
@@ -191,13 +191,13 @@ impl Canvas {
         imageops::replace(&mut self.image, &other.image, x.into(), y.into());
     }
 
-    /// Mixes `coverage` (0 to 1) of `colour` into a pixel.
-    fn blend(&mut self, x: i64, y: i64, colour: Rgb, coverage: f32) {
+    /// Mixes `coverage` (0 to 1) of `color` into a pixel.
+    fn blend(&mut self, x: i64, y: i64, color: Rgb, coverage: f32) {
         let (Ok(x), Ok(y)) = (u32::try_from(x), u32::try_from(y)) else {
             return;
         };
         if let Some(pixel) = self.image.get_pixel_mut_checked(x, y) {
-            for (old, new) in pixel.0.iter_mut().zip(colour) {
+            for (old, new) in pixel.0.iter_mut().zip(color) {
                 let mixed =
                     f32::from(*old) + (f32::from(new) - f32::from(*old)) * coverage.min(1.0);
                 *old = mixed.round() as u8;
@@ -226,7 +226,7 @@ impl Canvas {
                     self.blend(
                         left + i64::from(x),
                         upper + i64::from(y),
-                        style.colour,
+                        style.color,
                         coverage,
                     );
                 });
@@ -237,7 +237,7 @@ impl Canvas {
 
     /// A smooth line of `width` pixels with round ends and joints through `points`, in pixels from
     /// the upper left corner of the canvas. One point is a dot, none is nothing.
-    pub fn line(&mut self, points: &[(f32, f32)], width: f32, colour: Rgb) {
+    pub fn line(&mut self, points: &[(f32, f32)], width: f32, color: Rgb) {
         if points.is_empty() {
             return;
         }
@@ -281,7 +281,7 @@ impl Canvas {
         for (i, &c) in coverage.iter().enumerate().filter(|&(_, &c)| c > 0.0) {
             let x = i64::from(columns.start) + (i % columns.len()) as i64;
             let y = i64::from(rows.start) + (i / columns.len()) as i64;
-            self.blend(x, y, colour, c);
+            self.blend(x, y, color, c);
         }
     }
 

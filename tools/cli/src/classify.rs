@@ -39,7 +39,7 @@ pub struct Classification {
 }
 
 impl Classification {
-    /// Of labelled `examples` without label units.
+    /// Of labeled `examples` without label units.
     ///
     /// # Errors
     /// Those of the library; a label that is no class of the machine.

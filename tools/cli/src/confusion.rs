@@ -42,7 +42,7 @@ fn without_labels() -> Failure {
         .hint("`harmonium train --labels` makes models that classify")
 }
 
-/// Writes one row a label, one column a class found: counts, stronger colours for larger shares of
+/// Writes one row a label, one column a class found: counts, stronger colors for larger shares of
 /// the label.
 ///
 /// # Errors
@@ -93,12 +93,12 @@ fn draw(path: &Path, title: &str, found: &Classification) -> Outcome<()> {
         canvas.text(column, top - 30, Anchor::Middle, TEXT, &y.to_string());
         for (x, &count) in counts.iter().enumerate() {
             let share = count as f64 / all;
-            let (colour, strength) = if x == y {
+            let (color, strength) = if x == y {
                 (RIGHT, share)
             } else {
                 (WRONG, (share / MOST_WRONG).min(1.0))
             };
-            let mixed = colour.map(|c| (255.0 - (255.0 - f64::from(c)) * strength) as u8);
+            let mixed = color.map(|c| (255.0 - (255.0 - f64::from(c)) * strength) as u8);
             let cell = left + x as u32 * CELL;
             canvas.fill(cell, row, CELL - 1, CELL - 1, mixed);
             let style = if strength > 0.6 { LIGHT } else { NUMBER };

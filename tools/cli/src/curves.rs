@@ -38,9 +38,9 @@ const MAX_DOTS: usize = 40;
 /// Larger numbers count as infinite, so that sums and differences of coordinates stay finite.
 const MAX_COORDINATE: f64 = 1e300;
 
-/// Colours that stay apart for colour-blind eyes too, after Okabe and Ito; a panel with more series
+/// Colors that stay apart for color-blind eyes too, after Okabe and Ito; a panel with more series
 /// repeats them.
-const COLOURS: [Rgb; 7] = [
+const COLORS: [Rgb; 7] = [
     [0, 114, 178],
     [213, 94, 0],
     [0, 158, 115],
@@ -145,17 +145,17 @@ fn draw_plot(plot: &mut Canvas, panel: &Panel<'_>, x_axis: &Axis, y_axis: &Axis)
         plot.fill(0, y_axis.pixel(tick, height, true) as u32, width, 1, GRID);
     }
     let mut empty = true;
-    for ((_, points), colour) in panel.series.iter().zip(COLOURS.iter().cycle()) {
+    for ((_, points), color) in panel.series.iter().zip(COLORS.iter().cycle()) {
         for run in points.split(|&point| !is_drawable(point)) {
             let run: Vec<(f32, f32)> = run
                 .iter()
                 .map(|&(x, y)| (x_axis.pixel(x, width, false), y_axis.pixel(y, height, true)))
                 .collect();
             empty &= run.is_empty();
-            plot.line(&run, LINE_WIDTH, *colour);
+            plot.line(&run, LINE_WIDTH, *color);
             if points.len() <= MAX_DOTS || run.len() == 1 {
                 for point in run {
-                    plot.line(&[point], DOT_WIDTH, *colour);
+                    plot.line(&[point], DOT_WIDTH, *color);
                 }
             }
         }
@@ -163,7 +163,7 @@ fn draw_plot(plot: &mut Canvas, panel: &Panel<'_>, x_axis: &Axis, y_axis: &Axis)
     if empty {
         let (x, y) = (width as f32 / 2.0, (height - LEGEND.line_height()) / 2);
         let style = Style {
-            colour: FAINT_INK,
+            color: FAINT_INK,
             ..LEGEND
         };
         plot.text(x, y, Anchor::Middle, style, "no data");
@@ -183,7 +183,7 @@ struct Heading {
 /// One name in the legend.
 struct Entry {
     name: String,
-    colour: Rgb,
+    color: Rgb,
     /// Pixels from the left end of the heading.
     x: f32,
     row: u32,
@@ -196,11 +196,11 @@ impl Heading {
         let mut entries: Vec<Entry> = panel
             .series
             .iter()
-            .zip(COLOURS.iter().cycle())
+            .zip(COLORS.iter().cycle())
             .filter(|((name, _), _)| !name.is_empty())
-            .map(|((name, _), &colour)| Entry {
+            .map(|((name, _), &color)| Entry {
                 name: LEGEND.cut(name, width - indent),
-                colour,
+                color,
                 x: 0.0,
                 row: 0,
             })
@@ -239,7 +239,7 @@ impl Heading {
             let (x, top) = (left + entry.x, top + entry.row * Y_LABEL.line_height());
             let middle = top as f32 + (LEGEND.line_height() / 2) as f32 + 0.5;
             let ends = [(x + 1.5, middle), (x + SWATCH.0 - 1.5, middle)];
-            canvas.line(&ends, SWATCH.1, entry.colour);
+            canvas.line(&ends, SWATCH.1, entry.color);
             let x = x + SWATCH.0 + GAP as f32;
             canvas.text(x, top, Anchor::Left, LEGEND, &entry.name);
         }
@@ -278,16 +278,16 @@ mod tests {
         picture("title", &[Panel { y_label, series }]).unwrap()
     }
 
-    fn count(canvas: &Canvas, colour: Rgb) -> usize {
+    fn count(canvas: &Canvas, color: Rgb) -> usize {
         let (w, h) = (canvas.width(), canvas.height());
         (0..h)
             .flat_map(|y| (0..w).map(move |x| (x, y)))
-            .filter(|&(x, y)| canvas.pixel(x, y) == colour)
+            .filter(|&(x, y)| canvas.pixel(x, y) == color)
             .count()
     }
 
     #[test]
-    fn curves_are_drawn_in_their_colours() {
+    fn curves_are_drawn_in_their_colors() {
         let canvas = drawn(&[
             (
                 "rising",
@@ -296,14 +296,14 @@ mod tests {
             ("constant", (0..10).map(|i| (f64::from(i), 2.0)).collect()),
         ]);
         assert_eq!(canvas.width(), WIDTH);
-        assert!(count(&canvas, COLOURS[0]) > 1000);
-        assert!(count(&canvas, COLOURS[1]) > 1000);
-        assert_eq!(count(&canvas, COLOURS[2]), 0);
+        assert!(count(&canvas, COLORS[0]) > 1000);
+        assert!(count(&canvas, COLORS[1]) > 1000);
+        assert_eq!(count(&canvas, COLORS[2]), 0);
     }
 
     #[test]
     fn what_is_not_finite_interrupts_a_curve() {
-        // Names would put samples of the colour into the legend.
+        // Names would put samples of the color into the legend.
         let whole = drawn(&[("", (0..5).map(|i| (f64::from(i), 1.0)).collect())]);
         for bad in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, f64::MAX] {
             let gap = drawn(&[(
@@ -312,14 +312,14 @@ mod tests {
                     .map(|i| (f64::from(i), if i == 2 { bad } else { 1.0 }))
                     .collect(),
             )]);
-            let (part, all) = (count(&gap, COLOURS[0]), count(&whole, COLOURS[0]));
+            let (part, all) = (count(&gap, COLORS[0]), count(&whole, COLORS[0]));
             assert!(part > all / 3 && part < all * 2 / 3, "{part} of {all}");
         }
     }
 
     #[test]
     fn one_point_is_a_dot_and_none_is_no_data() {
-        let area = |points| count(&drawn(&[("", points)]), COLOURS[0]);
+        let area = |points| count(&drawn(&[("", points)]), COLORS[0]);
         assert!((20..60).contains(&area(vec![(1.0, -5.0)])));
         let blank = drawn(&[]);
         for points in [vec![], vec![(0.0, f64::NAN)], vec![(f64::INFINITY, 0.0)]] {

@@ -1,4 +1,4 @@
-//! The data of a command: named on the command line or in the notes of a model, loaded, binarised
+//! The data of a command: named on the command line or in the notes of a model, loaded, binarized
 //! and split.
 
 use crate::failure::{Failure, Outcome, note};
@@ -33,9 +33,9 @@ static TEST_LABELS: &[u8] = include_bytes!("../../../data/mnist/t10k-labels-idx1
 pub struct Source {
     /// [`MNIST`], a directory or a file.
     pub data: String,
-    /// From grey values to bits.
+    /// From gray values to bits.
     pub binarize: Binarization,
-    /// Seed of the binarisation and of the split.
+    /// Seed of the binarization and of the split.
     pub seed: u64,
     /// Examples of the training part that are held out.
     pub validation: usize,
@@ -233,7 +233,7 @@ impl Source {
         }))
     }
 
-    /// What a model was trained on, by its notes, with other data, binarisation or seed where these
+    /// What a model was trained on, by its notes, with other data, binarization or seed where these
     /// are given; and the seed to measure with.
     ///
     /// # Errors
@@ -285,7 +285,7 @@ impl Source {
         }
     }
 
-    /// Loads the data and settles what was left to them: the means of a standardisation, the number
+    /// Loads the data and settles what was left to them: the means of a standardization, the number
     /// of classes.
     ///
     /// # Errors

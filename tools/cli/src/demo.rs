@@ -93,7 +93,7 @@ pub fn run(args: &DemoArgs) -> Outcome<()> {
 }
 
 /// The machines' distributions below one another, each in front of that of the data; states in an
-/// order in which neighbours differ in one unit.
+/// order in which neighbors differ in one unit.
 fn draw(path: &Path, found: &SpuriousReport) -> Outcome<()> {
     let left = MARGIN + TICKS;
     let width = found.order.len() as u32 * STATE;
@@ -129,21 +129,21 @@ fn draw(path: &Path, found: &SpuriousReport) -> Outcome<()> {
     Ok(canvas.write_png(path)?)
 }
 
-/// What the picture shows, and what its colours mean.
+/// What the picture shows, and what its colors mean.
 fn draw_head(canvas: &mut Canvas, left: u32, found: &SpuriousReport) {
     let mut y = MARGIN;
     let title = "Spurious modes: contrastive divergence leaves one, chains of their own remove it";
     canvas.text(left as f32, y, Anchor::Left, TITLE, title);
     y += TITLE.line_height() + 4;
     let caption = format!(
-        "Exact probabilities of the {} states of {} units; neighbours differ in one unit.",
+        "Exact probabilities of the {} states of {} units; neighbors differ in one unit.",
         found.order.len(),
         found.units
     );
     canvas.text(left as f32, y, Anchor::Left, TEXT, &caption);
     y += TEXT.line_height() + 4;
     let mut x = left;
-    for (colour, what) in [
+    for (color, what) in [
         (DATA, "data"),
         (NEAR, "machine"),
         (
@@ -151,7 +151,7 @@ fn draw_head(canvas: &mut Canvas, left: u32, found: &SpuriousReport) {
             "machine, more than two units from both patterns of the data",
         ),
     ] {
-        canvas.fill(x, y + 5, 12, 12, colour);
+        canvas.fill(x, y + 5, 12, 12, color);
         canvas.text((x + 18) as f32, y, Anchor::Left, TEXT, what);
         x += 18 + TEXT.width(what).ceil() as u32 + 24;
     }
@@ -204,8 +204,8 @@ fn draw_machine(
         canvas.fill(x - 4, base - bar, STATE + 8, bar, DATA);
     }
     for (x, bar, state) in bars(&model.distribution) {
-        let colour = if is_far(state) { FAR } else { NEAR };
-        canvas.fill(x - 1, base - bar, STATE + 2, bar, colour);
+        let color = if is_far(state) { FAR } else { NEAR };
+        canvas.fill(x - 1, base - bar, STATE + 2, bar, color);
     }
     canvas.fill(left, base, width, 1, AXIS);
 }

@@ -123,7 +123,7 @@ impl Diagnosis {
     }
 }
 
-/// States that stand for modes: of labelled data the mean of each class, cut at one half; else
+/// States that stand for modes: of labeled data the mean of each class, cut at one half; else
 /// examples far from one another, each the one farthest from those before it.
 fn templates(examples: &Examples) -> (BitMatrix, String) {
     if let (Some(labels), Some(classes)) = (examples.labels(), examples.classes()) {
@@ -190,11 +190,11 @@ mod tests {
         assert_eq!(far.rows(), 5);
         assert!((0..4).all(|j| !far.get(0, j) && far.get(1, j)));
         assert!(far.get(2, 0) && far.get(2, 1) && !far.get(2, 2));
-        let labelled = Examples::new(bits)
+        let labeled = Examples::new(bits)
             .unwrap()
             .with_labels(vec![0, 0, 2, 2, 0, 0])
             .unwrap();
-        let (means, what) = templates(&labelled);
+        let (means, what) = templates(&labeled);
         // Of class 0 no bit is on in more than half; of class 2 bits 1 to 3 are.
         assert_eq!((means.rows(), what.contains("2 classes")), (2, true));
         assert!((0..4).all(|j| !means.get(0, j)) && (1..4).all(|j| means.get(1, j)));
@@ -234,7 +234,7 @@ mod tests {
         let p: f64 = ones[5..].iter().sum();
         let expected = 2.0 * p * (1.0 - p);
         let (jumps, _) = found.jumps.unwrap();
-        // 20 x 1999 pairs of draws; neighbouring pairs share one, which at most triples the
+        // 20 x 1999 pairs of draws; neighboring pairs share one, which at most triples the
         // variance: 4 standard deviations.
         let error = (3.0 * expected * (1.0 - expected) / (20.0 * 1999.0)).sqrt();
         assert!(

@@ -65,7 +65,7 @@ pub fn run(args: &EvaluateArgs) -> Outcome<()> {
     let (data, source, seed) = load(args, &checkpoint, rbm)?;
     let (examples, split) = likelihood::examples(&data, args.split);
     let title = format!(
-        "{}: {} on {}, binarisation {}",
+        "{}: {} on {}, binarization {}",
         args.model.display(),
         name(rbm),
         data.name,
@@ -155,8 +155,8 @@ fn load(args: &EvaluateArgs, checkpoint: &Checkpoint, rbm: &Rbm) -> Outcome<(Dat
     })?;
     likelihood::check_width(rbm, &data)?;
     check_chains(args, rbm)?;
-    if args.binarize.is_none() && rbm.is_bernoulli() && likelihood::is_grey(&data) {
-        note("grey values are drawn once as bits (--binarize sample)");
+    if args.binarize.is_none() && rbm.is_bernoulli() && likelihood::is_gray(&data) {
+        note("gray values are drawn once as bits (--binarize sample)");
         data = likelihood::drawn(data, source.seed);
     }
     Ok((data, source, seed))

@@ -190,7 +190,7 @@ fn rows(checkpoint: &Checkpoint) -> Vec<[String; 3]> {
         None => rows.push(row("training", "none in the file".into())),
     }
     for (key, value) in &checkpoint.notes {
-        // Lists of numbers, such as the means of a standardisation, are long: --json has them
+        // Lists of numbers, such as the means of a standardization, are long: --json has them
         // whole.
         let shown: String = value.chars().take(MOST_CHARACTERS).collect();
         let more = if shown.len() < value.len() {

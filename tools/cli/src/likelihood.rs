@@ -134,7 +134,7 @@ impl Likelihood {
     /// `None` if it breaks.
     ///
     /// # Errors
-    /// Those of the library, and grey examples.
+    /// Those of the library, and gray examples.
     pub fn measure(
         rbm: &Rbm,
         examples: &Examples,
@@ -150,7 +150,7 @@ impl Likelihood {
         }
         let Some(bits) = examples.bits() else {
             return Err(Failure::usage(
-                "--binarize none: a machine of binary units gives grey values no likelihood",
+                "--binarize none: a machine of binary units gives gray values no likelihood",
             )
             .hint("choose --binarize sample or --binarize threshold"));
         };
@@ -337,7 +337,7 @@ pub fn is_small(rbm: &Rbm, units: usize) -> bool {
     fewest <= (units as f64).exp2()
 }
 
-/// Grey examples drawn once as bits, which a likelihood needs; bits stay as they are.
+/// Gray examples drawn once as bits, which a likelihood needs; bits stay as they are.
 pub fn drawn(data: Data, seed: u64) -> Data {
     let first_validation = data.train.len();
     let first_test = first_validation + data.validation.as_ref().map_or(0, Examples::len);
@@ -351,8 +351,8 @@ pub fn drawn(data: Data, seed: u64) -> Data {
     }
 }
 
-/// Whether the examples are grey.
-pub fn is_grey(data: &Data) -> bool {
+/// Whether the examples are gray.
+pub fn is_gray(data: &Data) -> bool {
     data.train.bits().is_none() || data.test.as_ref().is_some_and(|test| test.bits().is_none())
 }
 

@@ -1,11 +1,11 @@
 //! Sheets of tiles: samples, training images and filters as a grid of small pictures.
 
-mod colour;
+mod color;
 
-pub use colour::{Colour, diverging_limit};
+pub use color::{Color, diverging_limit};
 
 use crate::canvas::{Anchor, Canvas, FAINT_INK, INK, Style, WHITE};
-use colour::with_colour_bar;
+use color::with_color_bar;
 use harmonium::{Error, Result};
 use std::path::Path;
 
@@ -17,7 +17,7 @@ const CAPTION: Style = Style::regular(14.0, FAINT_INK);
 const MARGIN: u32 = 24;
 /// Pixels of paper between two blocks.
 const GUTTER: u32 = 32;
-/// Pixels between a grid and the text above or the colour bar below it.
+/// Pixels between a grid and the text above or the color bar below it.
 const GAP: u32 = 8;
 /// A block narrower than this is widened when it gets a heading, so that words have room.
 const MIN_TEXT_WIDTH: u32 = 160;
@@ -34,7 +34,7 @@ pub fn tile_shape(n_units: usize) -> (usize, usize) {
     if width <= 4 * height {
         return (width, height);
     }
-    let width = n.isqrt() + 1; // not a square, or the factorisation above had found it
+    let width = n.isqrt() + 1; // not a square, or the factorization above had found it
     (width, n.div_ceil(width))
 }
 
@@ -61,7 +61,7 @@ impl Sheet {
         tile_height: usize,
         per_row: usize,
         scale: u32,
-        colour: Colour,
+        color: Color,
     ) -> Result<Self> {
         for (name, number) in [
             ("tile width", tile_width),
@@ -73,10 +73,10 @@ impl Sheet {
                 return Err(Error::parameter(name, "at least 1", 0));
             }
         }
-        if let Colour::Diverging { limit } = colour
+        if let Color::Diverging { limit } = color
             && !(limit > 0.0 && limit.is_finite())
         {
-            return Err(Error::parameter("colour limit", "a positive number", limit));
+            return Err(Error::parameter("color limit", "a positive number", limit));
         }
         if tiles.is_empty() {
             return Err(Error::shape("tiles of a picture", "at least one", "none"));
@@ -111,24 +111,24 @@ impl Sheet {
         for (i, tile) in tiles.iter().enumerate() {
             let left = (i % columns) as u32 * (width + line);
             let top = (i / columns) as u32 * (height + line);
-            // A tile brings its own frame; neighbours share a side. What a tile lacks shows the
-            // frame's colour.
+            // A tile brings its own frame; neighbors share a side. What a tile lacks shows the
+            // frame's color.
             canvas.fill(
                 left,
                 top,
                 width + 2 * line,
                 height + 2 * line,
-                colour.separator(),
+                color.separator(),
             );
             for (j, &value) in tile.iter().enumerate() {
                 let x = left + line + (j % tile_width) as u32 * scale;
                 let y = top + line + (j / tile_width) as u32 * scale;
-                canvas.fill(x, y, scale, scale, colour.of(value));
+                canvas.fill(x, y, scale, scale, color.of(value));
             }
         }
-        let body = match colour {
-            Colour::Grey => canvas,
-            Colour::Diverging { limit } => with_colour_bar(&canvas, limit)?,
+        let body = match color {
+            Color::Gray => canvas,
+            Color::Diverging { limit } => with_color_bar(&canvas, limit)?,
         };
         Ok(Self {
             heading: Vec::new(),
@@ -238,10 +238,10 @@ fn write_lines(canvas: &mut Canvas, left: u32, top: u32, lines: &[(Style, String
 
 #[cfg(test)]
 mod tests {
-    use super::{colour::POSITIVE, *};
+    use super::{color::POSITIVE, *};
     use crate::canvas::Rgb;
 
-    const GREY: Colour = Colour::Grey;
+    const GRAY: Color = Color::Gray;
 
     fn tiles(n: usize, size: usize, value: f32) -> Vec<Vec<f32>> {
         vec![vec![value; size]; n]
@@ -282,7 +282,7 @@ mod tests {
             .collect();
         let scale = 6;
         let line = separator_width(scale);
-        let grid = Sheet::grid(&tiles, 3, 2, 2, scale, GREY).unwrap().body;
+        let grid = Sheet::grid(&tiles, 3, 2, 2, scale, GRAY).unwrap().body;
         assert_eq!(grid.width(), 2 * 3 * scale + 3 * line);
         assert_eq!(grid.height(), 3 * 2 * scale + 4 * line);
         for (t, tile) in tiles.iter().enumerate() {
@@ -291,7 +291,7 @@ mod tests {
                 let y = (t as u32 / 2) * (2 * scale + line) + line + (j / 3) * scale;
                 let expected = tile
                     .get(j as usize)
-                    .map_or(GREY.separator(), |&v| GREY.of(v));
+                    .map_or(GRAY.separator(), |&v| GRAY.of(v));
                 for (dx, dy) in [(0, 0), (scale - 1, 0), (0, scale - 1), (3, 3)] {
                     assert_eq!(grid.pixel(x + dx, y + dy), expected, "tile {t}, value {j}");
                 }
@@ -304,7 +304,7 @@ mod tests {
             (3 * scale + line, 4),
             (1, 2 * scale + line),
         ] {
-            assert_eq!(grid.pixel(x, y), GREY.separator());
+            assert_eq!(grid.pixel(x, y), GRAY.separator());
         }
         // No sixth tile.
         assert_eq!(grid.pixel(grid.width() - 1, grid.height() - 1), WHITE);
@@ -312,7 +312,7 @@ mod tests {
 
     #[test]
     fn fewer_tiles_than_a_row_make_a_narrow_grid() {
-        let grid = Sheet::grid(&tiles(2, 4, 0.3), 2, 2, 10, 1, GREY)
+        let grid = Sheet::grid(&tiles(2, 4, 0.3), 2, 2, 10, 1, GRAY)
             .unwrap()
             .body;
         assert_eq!((grid.width(), grid.height()), (2 * 3 + 1, 3 + 1));
@@ -324,31 +324,31 @@ mod tests {
         let shape = |result: Result<Sheet>| assert!(matches!(result, Err(Error::Shape { .. })));
         let parameter =
             |result: Result<Sheet>| assert!(matches!(result, Err(Error::Parameter { .. })));
-        shape(Sheet::grid(&[], 2, 2, 1, 1, GREY));
-        shape(Sheet::grid(&one, 2, 3, 1, 1, GREY));
-        shape(Sheet::grid(&one, 3, 1, 1, 1, GREY));
-        parameter(Sheet::grid(&one, usize::MAX, usize::MAX, 1, 1, GREY));
+        shape(Sheet::grid(&[], 2, 2, 1, 1, GRAY));
+        shape(Sheet::grid(&one, 2, 3, 1, 1, GRAY));
+        shape(Sheet::grid(&one, 3, 1, 1, 1, GRAY));
+        parameter(Sheet::grid(&one, usize::MAX, usize::MAX, 1, 1, GRAY));
         shape(Sheet::page("title", &[]));
-        parameter(Sheet::grid(&one, 0, 2, 1, 1, GREY));
-        parameter(Sheet::grid(&one, 2, 0, 1, 1, GREY));
-        parameter(Sheet::grid(&one, 2, 2, 0, 1, GREY));
-        parameter(Sheet::grid(&one, 2, 2, 1, 0, GREY));
-        parameter(Sheet::grid(&one, 2, 2, 1, u32::MAX, GREY));
+        parameter(Sheet::grid(&one, 0, 2, 1, 1, GRAY));
+        parameter(Sheet::grid(&one, 2, 0, 1, 1, GRAY));
+        parameter(Sheet::grid(&one, 2, 2, 0, 1, GRAY));
+        parameter(Sheet::grid(&one, 2, 2, 1, 0, GRAY));
+        parameter(Sheet::grid(&one, 2, 2, 1, u32::MAX, GRAY));
         for limit in [0.0, -1.0, f32::NAN, f32::INFINITY] {
-            parameter(Sheet::grid(&one, 2, 2, 1, 1, Colour::Diverging { limit }));
+            parameter(Sheet::grid(&one, 2, 2, 1, 1, Color::Diverging { limit }));
         }
     }
 
     #[test]
     fn a_page_holds_its_blocks_beside_one_another_at_one_height() {
-        let colour = Colour::Diverging { limit: 2.0 };
-        let left = Sheet::grid(&tiles(4, 400, 0.0), 20, 20, 2, 5, GREY)
+        let color = Color::Diverging { limit: 2.0 };
+        let left = Sheet::grid(&tiles(4, 400, 0.0), 20, 20, 2, 5, GRAY)
             .unwrap()
             .headed(
                 "left",
                 "a caption that is much too long for one line of text",
             );
-        let right = Sheet::grid(&tiles(4, 400, 2.0), 20, 20, 4, 5, colour)
+        let right = Sheet::grid(&tiles(4, 400, 2.0), 20, 20, 4, 5, color)
             .unwrap()
             .headed("right", "");
         assert!(left.heading.len() > 2 && right.heading.len() == 1);
@@ -359,12 +359,12 @@ mod tests {
             page.width(),
             left.width() + right.width() + GUTTER + 2 * MARGIN
         );
-        let first_row = |colour: Rgb| {
+        let first_row = |color: Rgb| {
             (0..page.height())
-                .find(|&y| (0..page.width()).any(|x| page.pixel(x, y) == colour))
+                .find(|&y| (0..page.width()).any(|x| page.pixel(x, y) == color))
                 .unwrap()
         };
-        // Text mixes ink and paper, so that only the grids have these very colours.
+        // Text mixes ink and paper, so that only the grids have these very colors.
         assert_eq!(first_row([0; 3]), first_row(POSITIVE[4]));
         for x in 0..page.width() {
             assert_eq!(page.pixel(x, MARGIN - 1), WHITE);
@@ -376,7 +376,7 @@ mod tests {
     fn a_sheet_becomes_a_file() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("samples.png");
-        let sheet = Sheet::grid(&tiles(3, 4, 0.5), 2, 2, 2, 4, GREY).unwrap();
+        let sheet = Sheet::grid(&tiles(3, 4, 0.5), 2, 2, 2, 4, GRAY).unwrap();
         sheet.write_png(&path).unwrap();
         let bare = image::open(&path).unwrap();
         assert_eq!(

@@ -5,7 +5,7 @@ use crate::{
     data,
     failure::Outcome,
     metrics::Row,
-    picture::{Colour, Sheet, diverging_limit, tile_shape},
+    picture::{Color, Sheet, diverging_limit, tile_shape},
 };
 use harmonium::{
     Matrix, States,
@@ -36,7 +36,7 @@ fn number(wanted: usize, n_units: usize) -> usize {
 
 /// A grid of tiles of `n_units` values each, at a scale that makes them about as large as one
 /// another's.
-pub fn grid(tiles: &[Vec<f32>], n_units: usize, per_row: usize, colour: Colour) -> Outcome<Sheet> {
+pub fn grid(tiles: &[Vec<f32>], n_units: usize, per_row: usize, color: Color) -> Outcome<Sheet> {
     let (width, height) = tile_shape(n_units);
     let scale = (TILE_PIXELS / width.max(height)).clamp(1, MAX_SCALE);
     Ok(Sheet::grid(
@@ -45,7 +45,7 @@ pub fn grid(tiles: &[Vec<f32>], n_units: usize, per_row: usize, colour: Colour) 
         height,
         per_row,
         scale as u32,
-        colour,
+        color,
     )?)
 }
 
@@ -63,11 +63,11 @@ pub fn shown(rbm: &Rbm) -> usize {
 }
 
 /// The first `n` values of each tile, brought to [0, 1] if the machine's states are not.
-pub fn grey(tiles: Vec<Vec<f32>>, rbm: &Rbm, n: usize) -> Vec<Vec<f32>> {
+pub fn gray(tiles: Vec<Vec<f32>>, rbm: &Rbm, n: usize) -> Vec<Vec<f32>> {
     scaled(tiles, rbm.visible().units.are_binary(), n)
 }
 
-/// As [`grey`], of states that are `binary` or not.
+/// As [`gray`], of states that are `binary` or not.
 pub fn scaled(mut tiles: Vec<Vec<f32>>, binary: bool, n: usize) -> Vec<Vec<f32>> {
     tiles.iter_mut().for_each(|tile| tile.truncate(n));
     if binary {
@@ -104,13 +104,13 @@ pub fn filters(path: &Path, title: &str, rbm: &Rbm) -> Outcome<()> {
             tiles.len()
         )
     };
-    let sheet = grid(&tiles, n, TILES_PER_ROW, Colour::Diverging { limit })?;
+    let sheet = grid(&tiles, n, TILES_PER_ROW, Color::Diverging { limit })?;
     Sheet::page(title, &[sheet.headed("filters", &caption)])?.write_png(path)?;
     Ok(())
 }
 
 /// Fantasies beside training examples. The chains start at the first training examples, over and
-/// over if there are few (grey ones at `x > 0.5`).
+/// over if there are few (gray ones at `x > 0.5`).
 pub fn samples(path: &Path, title: &str, rbm: &Rbm, train: &Examples, seed: u64) -> Outcome<()> {
     let n = shown(rbm);
     let starts = (0..number(FANTASIES, n)).map(|k| k % train.len());
@@ -123,15 +123,15 @@ pub fn samples(path: &Path, title: &str, rbm: &Rbm, train: &Examples, seed: u64)
     };
     let mut chains = GibbsChain::from_visible(start, rbm.n_hidden(), seed);
     chains.sweep(rbm, 1.0, SWEEPS)?;
-    let fantasies = grey(rows(&rbm.mean_v_from_h(chains.hidden(), 1.0)?), rbm, n);
-    let examples = grey(data::rows(train, number(EXAMPLES, n)), rbm, n);
+    let fantasies = gray(rows(&rbm.mean_v_from_h(chains.hidden(), 1.0)?), rbm, n);
+    let examples = gray(data::rows(train, number(EXAMPLES, n)), rbm, n);
     let caption = format!(
         "E[v | h] of {} chains after {SWEEPS} Gibbs sweeps from training examples",
         fantasies.len()
     );
     let pages = [
-        grid(&fantasies, n, TILES_PER_ROW, Colour::Grey)?.headed("fantasies", &caption),
-        grid(&examples, n, EXAMPLES_PER_ROW, Colour::Grey)?
+        grid(&fantasies, n, TILES_PER_ROW, Color::Gray)?.headed("fantasies", &caption),
+        grid(&examples, n, EXAMPLES_PER_ROW, Color::Gray)?
             .headed("training examples", "as the machine sees them"),
     ];
     Sheet::page(title, &pages)?.write_png(path)?;

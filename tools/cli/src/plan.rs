@@ -27,13 +27,13 @@ const FAST_EPOCHS: usize = 20;
 const BEST_EPOCHS: usize = 300;
 /// Decay of the weights with `--preset best`.
 const BEST_DECAY: f32 = 2e-4;
-/// Learning rate at the start, with the centred gradient.
-const CENTRED_RATE: f32 = 0.1;
-/// Learning rate at the start and momentum of `ln p(y | v)`, with the centred gradient, and the
+/// Learning rate at the start, with the centered gradient.
+const CENTERED_RATE: f32 = 0.1;
+/// Learning rate at the start and momentum of `ln p(y | v)`, with the centered gradient, and the
 /// rate without it.
 const CLASSIFIER_RATE: f32 = 0.5;
 const CLASSIFIER_MOMENTUM: f32 = 0.9;
-const UNCENTRED_CLASSIFIER_RATE: f32 = 1.0;
+const UNCENTERED_CLASSIFIER_RATE: f32 = 1.0;
 /// Hidden units unless told otherwise.
 pub const DEFAULT_HIDDEN: usize = 500;
 
@@ -77,7 +77,7 @@ impl Plan {
         let bernoulli = [visible_units, hidden_units] == ["bernoulli"; 2];
         let classifies = objective != Objective::Generative;
         let measured = bernoulli && args.labels == classifies;
-        let centred =
+        let centered =
             measured && args.centering.is_none_or(|x| x.0.is_some()) && !args.no_centering;
         let plan = Self {
             visible_units: visible_units.into(),
@@ -100,7 +100,7 @@ impl Plan {
                 variance_rate: args.variance_rate.unwrap_or(default.variance_rate),
                 centering: centering(args, measured.then(Centering::default))?,
                 sparsity: sparsity(args)?,
-                learning: learning(args, classifies, centred),
+                learning: learning(args, classifies, centered),
             },
         };
         plan.options.check()?;
@@ -154,7 +154,7 @@ fn treatment(args: &TrainArgs, visible_units: &str) -> Outcome<(Binarization, Tr
             return Err(Failure::usage(format!(
                 "--binarize {how} and --resample exclude each other"
             ))
-            .hint("--resample draws grey data at each visit: leave --binarize out"));
+            .hint("--resample draws gray data at each visit: leave --binarize out"));
         }
     };
     let has = |kind: Kind| visible_units.split('+').any(|s| s.starts_with(kind.name()));
@@ -163,7 +163,7 @@ fn treatment(args: &TrainArgs, visible_units: &str) -> Outcome<(Binarization, Tr
         (true, true, _) => Treatment::Standardized(Vec::new(), Vec::new()),
         (true, false, _) => {
             return Err(Failure::usage(
-                "--standardize: standardised values are states of gaussian units alone",
+                "--standardize: standardized values are states of gaussian units alone",
             )
             .hint("choose --visible-units gaussian"));
         }
@@ -192,8 +192,8 @@ fn treatment(args: &TrainArgs, visible_units: &str) -> Outcome<(Binarization, Tr
     Ok((binarize, values))
 }
 
-/// The steps of a machine that learns the labels or not, with the centred gradient or not.
-fn learning(args: &TrainArgs, classifies: bool, centred: bool) -> Learning {
+/// The steps of a machine that learns the labels or not, with the centered gradient or not.
+fn learning(args: &TrainArgs, classifies: bool, centered: bool) -> Learning {
     let default = Learning::default();
     Learning {
         epochs: args.epochs.unwrap_or(match args.preset {
@@ -205,14 +205,14 @@ fn learning(args: &TrainArgs, classifies: bool, centred: bool) -> Learning {
         learning_rate: args
             .learning_rate
             .clone()
-            .unwrap_or(match (classifies, centred) {
+            .unwrap_or(match (classifies, centered) {
                 (true, true) => falling(CLASSIFIER_RATE),
                 // One step must not move all inputs of a label past each other.
-                (true, false) => falling(UNCENTRED_CLASSIFIER_RATE),
-                (false, true) => falling(CENTRED_RATE),
+                (true, false) => falling(UNCENTERED_CLASSIFIER_RATE),
+                (false, true) => falling(CENTERED_RATE),
                 (false, false) => default.learning_rate,
             }),
-        momentum: args.momentum.clone().unwrap_or(if classifies && centred {
+        momentum: args.momentum.clone().unwrap_or(if classifies && centered {
             Schedule::Constant(CLASSIFIER_MOMENTUM)
         } else {
             default.momentum
@@ -250,7 +250,7 @@ fn objective(args: &TrainArgs) -> Outcome<Option<Objective>> {
         .map(|objective| objective.objective(args.generative_weight)))
 }
 
-/// The centred gradient that the flags ask for.
+/// The centered gradient that the flags ask for.
 pub fn centering(args: &TrainArgs, default: Option<Centering>) -> Outcome<Option<Centering>> {
     let mut centering = match args.centering {
         Some(asked) => asked.0.map(|(visible, hidden)| Centering {
@@ -265,7 +265,7 @@ pub fn centering(args: &TrainArgs, default: Option<Centering>) -> Outcome<Option
         (Some(centering), Some(rate)) => centering.rate = rate,
         (None, Some(_)) => {
             return Err(Failure::usage(
-                "--centering-rate belongs to the centred gradient, which is off",
+                "--centering-rate belongs to the centered gradient, which is off",
             ));
         }
         _ => {}

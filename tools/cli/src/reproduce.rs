@@ -57,7 +57,7 @@ struct Experiment {
 const EXPERIMENTS: [Experiment; 13] = [
     Experiment {
         name: "rbm-cd25",
-        about: "RBM 784-500, CD with 1 to 25 steps (Salakhutdinov and Murray 2008): test -86.34 nats; --data takes their binarised MNIST",
+        about: "RBM 784-500, CD with 1 to 25 steps (Salakhutdinov and Murray 2008): test -86.34 nats; --data takes their binarized MNIST",
         run: annealed::cd25,
     },
     Experiment {
@@ -72,12 +72,12 @@ const EXPERIMENTS: [Experiment; 13] = [
     },
     Experiment {
         name: "rbm-16-centered",
-        about: "RBM 784-16, PCD-1, 50 epochs, centred and plain: -142.56, -149.05 nats; on the negative of MNIST -142.09, -183.36",
+        about: "RBM 784-16, PCD-1, 50 epochs, centered and plain: -142.56, -149.05 nats; on the negative of MNIST -142.09, -183.36",
         run: enumerated::centered_16,
     },
     Experiment {
         name: "rbm-500-centered",
-        about: "RBM 784-500, centred PCD-1, 200 epochs: -84.86 nats",
+        about: "RBM 784-500, centered PCD-1, 200 epochs: -84.86 nats",
         run: annealed::centered,
     },
     Experiment {
@@ -92,7 +92,7 @@ const EXPERIMENTS: [Experiment; 13] = [
     },
     Experiment {
         name: "dbn-bound",
-        about: "DBN 784-500-2000 (Salakhutdinov and Murray 2008): test lower bound -86.22 nats; --data takes their binarised MNIST",
+        about: "DBN 784-500-2000 (Salakhutdinov and Murray 2008): test lower bound -86.22 nats; --data takes their binarized MNIST",
         run: dbn::bound::run,
     },
     Experiment {
@@ -107,7 +107,7 @@ const EXPERIMENTS: [Experiment; 13] = [
     },
     Experiment {
         name: "dbm-centered",
-        about: "DBM 784-500-500 without pretraining, by the centred gradient (Montavon and Mueller 2012); its test lower bound beside the others'",
+        about: "DBM 784-500-500 without pretraining, by the centered gradient (Montavon and Mueller 2012); its test lower bound beside the others'",
         run: dbm::centered,
     },
     Experiment {
@@ -354,7 +354,7 @@ impl Setting {
         source
     }
 
-    /// The data, binarised by `binarize` unless they are bits, with `validation` examples held out.
+    /// The data, binarized by `binarize` unless they are bits, with `validation` examples held out.
     fn data(&self, binarize: Binarization, validation: usize) -> Outcome<Data> {
         let data = self.source(binarize, validation).load()?;
         if !self.quick {

@@ -145,7 +145,7 @@ fn criterion(
     }
 }
 
-/// Mean over `held_out`, whose grey values are drawn once; `ln Z` exact, or by annealing from the
+/// Mean over `held_out`, whose gray values are drawn once; `ln Z` exact, or by annealing from the
 /// base rate of `train`.
 fn log_likelihood(rbm: &Rbm, train: &Examples, held_out: &Examples, seed: u64) -> Outcome<f64> {
     let drawn;

@@ -246,13 +246,13 @@ fn of_rbm(rbm: &Rbm, examples: &Examples, pass: PassArg, seed: u64) -> Outcome<S
             let log_p = rbm.log_p_y_from_v(v)?;
             let mut sum = Matrix::zeros(examples.len(), rbm.n_hidden());
             for class in 0..group.size {
-                let labelled = Matrix::from_fn(examples.len(), rbm.n_visible(), |i, j| {
+                let labeled = Matrix::from_fn(examples.len(), rbm.n_visible(), |i, j| {
                     match j.checked_sub(group.first) {
                         None => v.get(i, j),
                         Some(y) => f32::from(y == class),
                     }
                 });
-                let means = rbm.mean_h_from_v(&labelled, 1.0)?;
+                let means = rbm.mean_h_from_v(&labeled, 1.0)?;
                 for i in 0..sum.rows() {
                     let p = log_p.row(i)[class].exp();
                     let to = sum.row_mut(i).iter_mut().zip(means.row(i));

@@ -21,7 +21,7 @@ fn log_z(machine: &Enumeration, isa: Isa) -> f64 {
         .unwrap()
 }
 
-/// Inputs of the other layer and `ln` of the unnormalised probability, by definition.
+/// Inputs of the other layer and `ln` of the unnormalized probability, by definition.
 fn plain(machine: &Enumeration, state: usize) -> (Vec<f64>, f64) {
     let on = || (0..machine.n).filter(|k| state >> k & 1 == 1);
     let inputs = machine.other_bias.iter().enumerate();

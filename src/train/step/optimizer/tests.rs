@@ -69,7 +69,7 @@ fn clipping_shortens_the_gradient_and_else_changes_nothing() {
 }
 
 /// What is beside the statistics of labels goes into rectangles as into the whole gradient, also
-/// where labels lie in two rectangles, centred or not. Sums of the centred biases have another
+/// where labels lie in two rectangles, centered or not. Sums of the centered biases have another
 /// order: 2^-24 of sums below 2^7, times some tens of additions.
 #[test]
 fn label_gradients_are_the_same_by_rectangles_and_in_one_piece() {
@@ -134,7 +134,7 @@ fn label_gradients_are_the_same_by_rectangles_and_in_one_piece() {
 /// Both ways, by rectangles and in one piece, against the definition `sum_p weight_p (V_p -
 /// mu)'(H_p - lambda)` and what follows for biases.
 #[test]
-fn centred_steps_are_those_of_the_definition() {
+fn centered_steps_are_those_of_the_definition() {
     for (n, m, samples) in [(3, 2, 4), (150, 70, 9), (300, 200, 70)] {
         let v = Matrix::from_fn(samples, n, |i, j| f32::from((i * 5 + j * 3) % 7 < 3));
         let h = Matrix::from_fn(samples, m, |i, j| ((i * 3 + j) % 5) as f32 / 5.0);
@@ -158,10 +158,10 @@ fn centred_steps_are_those_of_the_definition() {
             for s in 0..samples {
                 for (i, db) in db.iter_mut().enumerate() {
                     *db += weight * v.row(s)[i];
-                    let centred = weight * (v.row(s)[i] - offsets[0][i]);
+                    let centered = weight * (v.row(s)[i] - offsets[0][i]);
                     let hidden = h.row(s).iter().zip(&offsets[1]);
                     for (to, (h, offset)) in expected.row_mut(i).iter_mut().zip(hidden) {
-                        *to += centred * (h - offset);
+                        *to += centered * (h - offset);
                     }
                 }
                 for (dc, h) in dc.iter_mut().zip(h.row(s)) {
@@ -219,7 +219,7 @@ fn centred_steps_are_those_of_the_definition() {
     }
 }
 
-/// Clipping that shortens nothing takes the whole gradient of three layers first. Centred, sums of
+/// Clipping that shortens nothing takes the whole gradient of three layers first. Centered, sums of
 /// the biases have another order: 2^-24 of sums below 2^6, times some tens of additions.
 #[test]
 fn stacks_step_by_rectangles_as_in_one_piece() {

@@ -15,7 +15,7 @@ pub struct DbmArgs {
     #[arg(long, value_name = "N[,N,...]", value_delimiter = ',', value_parser = count,
         help = format!("Epochs in which RBMs are trained one upon the other, the inputs of inner layers doubled: of each, or one number for each [default: {DEFAULT_PRETRAINING_EPOCHS}]"))]
     pub pretraining_epochs: Option<Vec<usize>>,
-    /// All layers learn together from the start, by the centred gradient unless --centering says
+    /// All layers learn together from the start, by the centered gradient unless --centering says
     /// otherwise: --pretraining-epochs 0.
     #[arg(long, conflicts_with_all = ["pretraining_epochs", "pretraining_rate", "pretraining_steps", "pretraining_momentum", "pretraining_weight_decay"])]
     pub no_pretraining: bool,

@@ -105,7 +105,7 @@ pub struct DeepArgs {
         help = "The same of hidden units [default: 0.5]")]
     pub hidden_dropout: Option<f32>,
     #[arg(long, requires = "fine_tune", help_heading = BOTH,
-        help = "--fine-tune draws bits of grey inputs at each visit [default: takes them as they are]")]
+        help = "--fine-tune draws bits of gray inputs at each visit [default: takes them as they are]")]
     pub fine_tune_resample: bool,
 }
 

@@ -70,8 +70,8 @@ pub struct EvaluateArgs {
     /// Data, as in `train` [default: what the model was trained on, else mnist].
     #[arg(long, value_name = "mnist|DIR|FILE")]
     pub data: Option<String>,
-    /// How grey values become bits, as in `train` [default: as in training; sample if they were
-    /// left grey].
+    /// How gray values become bits, as in `train` [default: as in training; sample if they were
+    /// left gray].
     #[arg(long, value_name = "HOW")]
     pub binarize: Option<Binarization>,
     /// Part of the data; data without a test part have `train` only.

@@ -54,7 +54,7 @@ impl GeneralArgs {
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "General Boltzmann machine")]
 pub struct GeneralSampleArgs {
-    /// States are spins: they are written as -1 and 1, and energy and magnetisation are those of
+    /// States are spins: they are written as -1 and 1, and energy and magnetization are those of
     /// spins, as they always are of an .ising file.
     #[arg(long)]
     pub spins: bool,

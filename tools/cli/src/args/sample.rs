@@ -34,7 +34,7 @@ A deep Boltzmann machine is sampled by block Gibbs sweeps over all its layers, o
 
 A general Boltzmann machine is sampled by sweeps over all units, one unit after the other or by blocks, whichever suits its couplings. Of the options here it has --count, --steps, --beta, --burn-in, --clamp, --mask, --seed, --out, --spins, --from-data and --json. It tells means of its energy and its units over the --steps sweeps after --burn-in, with standard errors between chains. MODEL may be a text file of couplings: a line `i j weight` for each pair and \
 `i i bias` (.txt or .edges), or of an Ising model a line `i j J` for each term -J s_i s_j of the energy, once a pair, and `i i f` for a field -f s_i (.ising). \
-JSON: energy (a unit), magnetisation and absolute_magnetisation (mean spin; with spins) or activity (share of units that are on), each with its _error (null of one \
+JSON: energy (a unit), magnetization and absolute_magnetization (mean spin; with spins) or activity (share of units that are on), each with its _error (null of one \
 chain), autocorrelation_time (of the energy, in sweeps; null if unknown), autocorrelation_long_enough, units, count, steps, burn_in, beta, seed, sweep (units or \
 blocks), spins, out.
 

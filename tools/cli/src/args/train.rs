@@ -61,7 +61,7 @@ run: the keys of `evaluate` without --exact, stages (seconds of each), seconds, 
 `train dbm` has two stages. In pretraining RBMs learn one upon the other by contrastive divergence with the --pretraining-... options, then all layers learn together: --epochs, \
 --learning-rate, --momentum, --weight-decay, --l1-decay, --centering, --optimizer momentum or nesterov, --sparsity, --chains and --steps (Gibbs sweeps an update, a number) \
 are those of this joint stage, --batch-size is that of both. Defaults of the joint stage: rate linear:0.005:0, --momentum at:0=0.5,5=0.9, --weight-decay 2e-4, \
-5 steps, --resample, the ordinary gradient after pretraining and the centred one without. Data are bits or numbers in [0, 1]. No --hidden, --preset, --method, --objective, \
+5 steps, --resample, the ordinary gradient after pretraining and the centered one without. Data are bits or numbers in [0, 1]. No --hidden, --preset, --method, --objective, \
 --visible-units, --stream, --early-stopping, --averaging and their like. metrics.csv is that of train dbn, with the iterations of mean field (of the slowest watched \
 example) and, with --validation, the variational free-energy gap: how much lower the mean bound of held-out examples is than that of training examples (nats). --json of \
 a finished run: as for train dbn, with pretraining and joint (options) in place of greedy and up_down.
@@ -299,7 +299,7 @@ pub struct TrainArgs {
     /// CSV of numbers in [0, 1] [default: mnist].
     #[arg(long, value_name = "mnist|DIR|FILE", help_heading = "Data")]
     pub data: Option<String>,
-    /// How grey values become bits, once: `sample` draws each with its value as the probability of
+    /// How gray values become bits, once: `sample` draws each with its value as the probability of
     /// a one, `threshold:T` is x > T (T = 0.5 if left out), `none` keeps them as probabilities
     /// [default: sample; none with --resample].
     #[arg(long, value_name = "HOW", help_heading = "Data")]
@@ -309,7 +309,7 @@ pub struct TrainArgs {
     /// file.
     #[arg(long, conflicts_with_all = ["validation", "labels", "standardize", "early_stopping"], help_heading = "Data")]
     pub stream: bool,
-    /// Draw the bits of grey data anew at each visit of an example.
+    /// Draw the bits of gray data anew at each visit of an example.
     #[arg(long, help_heading = "Data")]
     pub resample: bool,
     /// Hold N examples of the training part out, to watch the free-energy gap for overfitting
@@ -408,7 +408,7 @@ pub struct TrainArgs {
     /// Longest gradient; longer ones are shortened to it [default: none].
     #[arg(long, value_name = "X", help_heading = "Learning")]
     pub gradient_clip: Option<f32>,
-    /// Offsets of the centred gradient: `none` for the ordinary one, `data` for means under the
+    /// Offsets of the centered gradient: `none` for the ordinary one, `data` for means under the
     /// data, `average` for the average of both phases (the enhanced gradient), a number such as
     /// 0.5, or two of these for visible and hidden units, `data,0.5` [default: data for bernoulli
     /// units, except with --labels and the generative objective; else none].

@@ -28,7 +28,7 @@ pub struct TransformArgs {
     /// Data, as in `train` [default: what the model was trained on].
     #[arg(long, value_name = "mnist|DIR|FILE")]
     pub data: Option<String>,
-    /// How grey values become bits, as in `train` [default: as in training].
+    /// How gray values become bits, as in `train` [default: as in training].
     #[arg(long, value_name = "HOW")]
     pub binarize: Option<Binarization>,
     /// Part of the data; data without a test part have `train` only.

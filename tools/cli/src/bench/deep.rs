@@ -70,7 +70,7 @@ pub(super) fn measure(
     Ok(rows)
 }
 
-/// Pairs of neighbouring units.
+/// Pairs of neighboring units.
 fn pairs(sizes: &[usize]) -> usize {
     sizes.windows(2).map(|n| n[0] * n[1]).sum()
 }

@@ -6,7 +6,7 @@ use harmonium::{
     rng::{Draws, Site},
 };
 
-/// Share of ones in binarised MNIST.
+/// Share of ones in binarized MNIST.
 pub const DENSITY: f32 = 0.13;
 
 /// What is measured.
@@ -85,7 +85,7 @@ impl Size {
         elements: 50,
     };
 
-    /// Random bits of this size, with the density of binarised MNIST.
+    /// Random bits of this size, with the density of binarized MNIST.
     ///
     /// # Errors
     /// Those of the library.

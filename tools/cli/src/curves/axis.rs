@@ -50,7 +50,7 @@ impl Axis {
             .collect()
     }
 
-    /// `tick` in just as many digits as tell it from its neighbours.
+    /// `tick` in just as many digits as tell it from its neighbors.
     fn label(&self, tick: f64) -> String {
         // The smallest step is a power of ten up to rounding.
         let exponent = (self.step * 1.000_001).log10().floor() as i32;

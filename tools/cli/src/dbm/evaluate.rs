@@ -39,7 +39,7 @@ pub fn run(args: &EvaluateArgs, checkpoint: &Checkpoint, dbm: &Dbm) -> Outcome<(
         )));
     }
     let title = format!(
-        "{}: {} on {}, binarisation {}",
+        "{}: {} on {}, binarization {}",
         args.model.display(),
         dbm.name(),
         data.name,
@@ -130,7 +130,7 @@ fn is_from_annealed(args: &EvaluateArgs) -> bool {
 /// and the seed to measure with.
 ///
 /// # Errors
-/// Data of another width, or grey where states are bits.
+/// Data of another width, or gray where states are bits.
 fn load(
     args: &EvaluateArgs,
     checkpoint: &Checkpoint,
@@ -144,14 +144,14 @@ fn load(
     )?;
     let mut data = source.load()?;
     check_columns(visible.size(), &data)?;
-    if visible.units.are_binary() && likelihood::is_grey(&data) {
+    if visible.units.are_binary() && likelihood::is_gray(&data) {
         if args.binarize.is_some() {
             return Err(Failure::usage(
-                "--binarize none: a machine of binary units gives grey values no likelihood",
+                "--binarize none: a machine of binary units gives gray values no likelihood",
             )
             .hint("choose --binarize sample or --binarize threshold"));
         }
-        note("grey values are drawn once as bits (--binarize sample)");
+        note("gray values are drawn once as bits (--binarize sample)");
         data = likelihood::drawn(data, source.seed);
     }
     Ok((data, source, seed))

@@ -73,8 +73,8 @@ impl Conclusion<'_> {
             let (examples, split) = likelihood::examples(&data, Split::Test);
             Classification::of_dbn(self.dbn, examples, split)?
         };
-        if self.dbn.layer(0).units.are_binary() && likelihood::is_grey(&data) {
-            note("grey values are drawn once as bits to measure the bound");
+        if self.dbn.layer(0).units.are_binary() && likelihood::is_gray(&data) {
+            note("gray values are drawn once as bits to measure the bound");
             data = likelihood::drawn(data, seed);
         }
         let (examples, split) = likelihood::examples(&data, Split::Test);

@@ -61,8 +61,8 @@ pub fn run(args: &EvaluateArgs, checkpoint: &Checkpoint, dbn: &Dbn) -> Outcome<(
     };
     let title = format!("{} on {}", name(dbn), data.name);
     confusion::draw_asked(args.confusion.as_deref(), &title, classes.as_ref())?;
-    if dbn.layer(0).units.are_binary() && likelihood::is_grey(&data) {
-        note("grey values are drawn once as bits (--binarize sample) for the bound");
+    if dbn.layer(0).units.are_binary() && likelihood::is_gray(&data) {
+        note("gray values are drawn once as bits (--binarize sample) for the bound");
         data = likelihood::drawn(data, source.seed);
     }
     let (examples, split) = likelihood::examples(&data, args.split);
@@ -95,7 +95,7 @@ pub fn run(args: &EvaluateArgs, checkpoint: &Checkpoint, dbn: &Dbn) -> Outcome<(
     let classes = measures.classes.iter();
     rows.extend(classes.flat_map(Classification::confusion_rows));
     let title = format!(
-        "{}: {} on {}, binarisation {}",
+        "{}: {} on {}, binarization {}",
         args.model.display(),
         name(dbn),
         data.name,

@@ -68,7 +68,7 @@ pub fn name(network: &Network) -> String {
     format!("network {}", sizes.collect::<Vec<_>>().join("-"))
 }
 
-/// Of labelled `examples`.
+/// Of labeled `examples`.
 ///
 /// # Errors
 /// A label that is no class.

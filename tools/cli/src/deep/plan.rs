@@ -26,7 +26,7 @@ const GREEDY: &str = "greedy";
 const UP_DOWN: &str = "up_down";
 const FINE_TUNE: &str = "fine_tune";
 const DEFAULT_WEIGHT_DECAY: f32 = 2e-4;
-/// Of greedy stages, without the centred gradient.
+/// Of greedy stages, without the centered gradient.
 const GREEDY_RATE: f32 = 0.1;
 /// Of units whose states are any numbers.
 const REAL_RATE: f32 = 0.001;

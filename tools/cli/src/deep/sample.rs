@@ -6,7 +6,7 @@ use crate::{
     args::{SampleArgs, ValuesArg},
     data::{self},
     failure::{Failure, Outcome, note},
-    picture::{Colour, Sheet},
+    picture::{Color, Sheet},
     pictures,
     plan::MOST_ELEMENTS,
     progress::Bar,
@@ -109,7 +109,7 @@ fn sweep(dbn: &Dbn, chains: &mut GibbsChain, steps: usize) -> Outcome<()> {
 fn fantasies(dbn: &Dbn, means: &Matrix) -> Outcome<Sheet> {
     let n = dbn.n_visible();
     let tiles = pictures::scaled(pictures::rows(means), dbn.layer(0).units.are_binary(), n);
-    pictures::grid(&tiles, n, PER_CLASS, Colour::Grey)
+    pictures::grid(&tiles, n, PER_CLASS, Color::Gray)
 }
 
 /// The picture that training leaves: with labels a row a class, else chains from features of
@@ -144,7 +144,7 @@ pub fn pictures(path: &Path, title: &str, dbn: &Dbn, train: &Examples, seed: u64
     let examples = pictures::scaled(data::rows(train, EXAMPLES), binary, n);
     let pages = [
         fantasies(dbn, &means)?.headed("fantasies", &caption),
-        pictures::grid(&examples, n, 4, Colour::Grey)?
+        pictures::grid(&examples, n, 4, Color::Gray)?
             .headed("training examples", "as the network sees them"),
     ];
     Sheet::page(title, &pages)?.write_png(path)?;

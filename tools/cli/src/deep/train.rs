@@ -240,7 +240,7 @@ pub fn draw_curves(path: &Path, title: &str, rows: &[DeepRow]) -> Outcome<()> {
             stages.push(&row.stage);
         }
     }
-    // A stage has its colour in all panels: where it has no points it is there without a name.
+    // A stage has its color in all panels: where it has no points it is there without a name.
     let curves_of = |value: &dyn Fn(&DeepRow) -> Option<f64>| -> Vec<(&str, Vec<(f64, f64)>)> {
         let series = stages.iter().map(|&stage| {
             let rows = rows.iter().filter(|row| row.stage == stage);

@@ -75,7 +75,7 @@ pub struct SpuriousReport {
     pub units: usize,
     /// The data's distribution over states.
     pub data: Vec<f64>,
-    /// The states in an order for a figure, in which neighbours differ in one unit (Gray code).
+    /// The states in an order for a figure, in which neighbors differ in one unit (Gray code).
     pub order: Vec<usize>,
     /// The machine before the second stage, then those of CD-1, PCD-1, naive MCMC and the exact
     /// gradient.

@@ -25,7 +25,7 @@ use std::ops::ControlFlow;
 /// Runs the command.
 ///
 /// # Errors
-/// Options of other kinds; data of another width, or grey; those of the library.
+/// Options of other kinds; data of another width, or gray; those of the library.
 pub fn run(
     args: &EvaluateArgs,
     checkpoint: &Checkpoint,
@@ -69,7 +69,7 @@ pub fn run(
         return report::json(object);
     }
     let on = data.map_or(String::new(), |data| {
-        format!(" on {}, binarisation {}", data.name, source.binarize)
+        format!(" on {}, binarization {}", data.name, source.binarize)
     });
     let title = format!("{}: {}{of}{on}", args.model.display(), machine.name());
     let mut rows = measured.map_or(Vec::new(), |x| x.rows());
@@ -115,8 +115,8 @@ fn load(
     }
     let mut data = source.load()?;
     check_columns(machine.n_visible(), &data)?;
-    if args.binarize.is_none() && likelihood::is_grey(&data) {
-        note("grey values are drawn once as bits (--binarize sample)");
+    if args.binarize.is_none() && likelihood::is_gray(&data) {
+        note("gray values are drawn once as bits (--binarize sample)");
         data = likelihood::drawn(data, source.seed);
     }
     Ok((Some(data), source, seed))

@@ -132,7 +132,7 @@ impl Likelihood {
     /// Of binary `examples`, whose machine has the partition function `z`.
     ///
     /// # Errors
-    /// Grey examples; those of the library.
+    /// Gray examples; those of the library.
     pub fn measure(
         machine: &BoltzmannMachine,
         examples: &Examples,
@@ -141,7 +141,7 @@ impl Likelihood {
     ) -> Outcome<Self> {
         if examples.bits().is_none() {
             return Err(Failure::usage(
-                "--binarize none: a machine of binary units gives grey values no likelihood",
+                "--binarize none: a machine of binary units gives gray values no likelihood",
             )
             .hint("choose --binarize sample or --binarize threshold"));
         }

@@ -66,8 +66,8 @@ impl Observed {
         let mut figures = vec![("energy", energy, energy_error)];
         if self.constant.is_some() {
             let (size, size_error) = of(&self.sizes);
-            figures.push(("magnetisation", mean, mean_error));
-            figures.push(("absolute_magnetisation", size, size_error));
+            figures.push(("magnetization", mean, mean_error));
+            figures.push(("absolute_magnetization", size, size_error));
         } else {
             figures.push(("activity", mean, mean_error));
         }
@@ -101,8 +101,8 @@ impl Observed {
             .map(|(name, mean, error)| {
                 let (name, what) = match name {
                     "energy" => ("energy", "a unit"),
-                    "magnetisation" => ("magnetisation", "mean spin"),
-                    "absolute_magnetisation" => ("|magnetisation|", "of each chain and sweep"),
+                    "magnetization" => ("magnetization", "mean spin"),
+                    "absolute_magnetization" => ("|magnetization|", "of each chain and sweep"),
                     _ => ("activity", "share of units that are on"),
                 };
                 let error = if error.is_finite() {

@@ -6,7 +6,7 @@ use crate::{
     curves::{self, Panel},
     data,
     failure::Outcome,
-    picture::{Colour, Sheet, diverging_limit, tile_shape},
+    picture::{Color, Sheet, diverging_limit, tile_shape},
     pictures::{grid, rows},
 };
 use harmonium::{
@@ -51,8 +51,8 @@ pub fn draw_couplings(path: &Path, title: &str, machine: &BoltzmannMachine) -> O
         } else {
             format!("of every unit (row) with every other (column), {n} visible ones first")
         };
-        let colour = Colour::Diverging { limit };
-        let sheet = Sheet::grid(&[tile], units, units, 1, scale, colour)?;
+        let color = Color::Diverging { limit };
+        let sheet = Sheet::grid(&[tile], units, units, 1, scale, color)?;
         blocks.push(sheet.headed("couplings", &caption));
     }
     let (width, height) = tile_shape(n);
@@ -93,7 +93,7 @@ pub fn draw_couplings(path: &Path, title: &str, machine: &BoltzmannMachine) -> O
                 continue;
             }
             let limit = diverging_limit(&tiles);
-            let sheet = grid(&tiles, n, per_row, Colour::Diverging { limit })?;
+            let sheet = grid(&tiles, n, per_row, Color::Diverging { limit })?;
             blocks.push(sheet.headed(name, caption));
         }
     }
@@ -104,8 +104,8 @@ pub fn draw_couplings(path: &Path, title: &str, machine: &BoltzmannMachine) -> O
         strongest.truncate(MATRIX_UNITS);
         strongest.push(0.0);
         let limit = diverging_limit(std::slice::from_ref(&strongest));
-        let colour = Colour::Diverging { limit };
-        let sheet = grid(&[strongest.clone()], strongest.len(), 1, colour)?;
+        let color = Color::Diverging { limit };
+        let sheet = grid(&[strongest.clone()], strongest.len(), 1, color)?;
         blocks.push(sheet.headed("couplings", "the strongest ones"));
     }
     Sheet::page(title, &blocks)?.write_png(path)?;
@@ -181,8 +181,8 @@ pub fn draw_samples(
     );
     let examples = data::rows(train, EXAMPLES);
     let pages = [
-        grid(&fantasies, n, PER_ROW, Colour::Grey)?.headed("fantasies", &caption),
-        grid(&examples, n, EXAMPLES_PER_ROW, Colour::Grey)?
+        grid(&fantasies, n, PER_ROW, Color::Gray)?.headed("fantasies", &caption),
+        grid(&examples, n, EXAMPLES_PER_ROW, Color::Gray)?
             .headed("training examples", "as the machine sees them"),
     ];
     Sheet::page(title, &pages)?.write_png(path)?;

@@ -11,7 +11,7 @@ use crate::{
     classify::write_matrix,
     failure::{Failure, Outcome, note},
     named::Named,
-    picture::{Colour, Sheet},
+    picture::{Color, Sheet},
     pictures,
     progress::Bar,
     report,
@@ -205,7 +205,7 @@ fn draw(
     let what = if is_held { "states" } else { shown(machine) };
     let per_row = (count as f64).sqrt().ceil() as usize;
     let n = machine.n_visible();
-    let sheet = pictures::grid(&tiles, n, per_row.clamp(1, TILES_PER_ROW), Colour::Grey)?;
+    let sheet = pictures::grid(&tiles, n, per_row.clamp(1, TILES_PER_ROW), Color::Gray)?;
     let caption = format!(
         "{what} of {count} chains after {sweeps} Gibbs sweeps at β = {} from {start}",
         args.beta

@@ -85,7 +85,7 @@ fn begin(
     let Some(mut checkpoint) = stored else {
         if data.train.bits().is_none() {
             return Err(Failure::usage(
-                "--binarize none: a general Boltzmann machine learns bits, not grey values",
+                "--binarize none: a general Boltzmann machine learns bits, not gray values",
             )
             .hint("choose --binarize sample or --binarize threshold"));
         }

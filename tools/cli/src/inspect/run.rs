@@ -71,7 +71,7 @@ fn classes(classes: Option<usize>) -> String {
 }
 
 fn shared(learning: &Learning) -> Rows {
-    let grey = match learning.resample_data {
+    let gray = match learning.resample_data {
         true => "drawn anew at each visit",
         false => "as they are",
     };
@@ -84,7 +84,7 @@ fn shared(learning: &Learning) -> Rows {
         row("weight decay (L2)", learning.weight_decay.to_string()),
         row("weight decay (L1)", learning.l1_decay.to_string()),
         row("gradient clip", clip),
-        row("grey data", grey),
+        row("gray data", gray),
         row("seed", learning.seed.to_string()),
     ]
 }
@@ -101,7 +101,7 @@ fn of_general(options: &BoltzmannOptions, model: &Model) -> Rows {
 fn of_dbm(options: &DbmOptions) -> Rows {
     let mean_field = options.mean_field;
     let gradient = match options.centering {
-        Some(_) => "centred",
+        Some(_) => "centered",
         None => "ordinary",
     };
     vec![

@@ -97,13 +97,13 @@ pub fn pcd(setting: &Setting) -> Outcome<Vec<Part>> {
     )
 }
 
-/// Centred PCD-1 of 200 epochs on pixels cut at 0.5: with the published constant rate, and with the
-/// rates of `train`.
+/// Centered PCD-1 of 200 epochs on pixels cut at 0.5: with the published constant rate, and with
+/// the rates of `train`.
 pub fn centered(setting: &Setting) -> Outcome<Vec<Part>> {
     let rates = [
-        ("784-500 centred", Schedule::Constant(0.01)),
+        ("784-500 centered", Schedule::Constant(0.01)),
         (
-            "784-500 centred, rate from 0.1",
+            "784-500 centered, rate from 0.1",
             Schedule::Linear { from: 0.1, to: 0.0 },
         ),
     ];

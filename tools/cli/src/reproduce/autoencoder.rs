@@ -6,7 +6,7 @@ use super::{DEVIATIONS, Figure, Part, Setting, stack, test_part};
 use crate::{
     data::rows,
     failure::{Outcome, note},
-    picture::Colour,
+    picture::Color,
     pictures, report,
 };
 use harmonium::{
@@ -68,7 +68,7 @@ pub fn run(setting: &Setting) -> Outcome<Vec<Part>> {
         let mut tiles = rows(&images, IMAGES);
         tiles.extend(pictures::rows(&network.output(&images)?));
         let path = out.join("autoencoder.png");
-        pictures::grid(&tiles, test.columns(), IMAGES, Colour::Grey)?.write_png(&path)?;
+        pictures::grid(&tiles, test.columns(), IMAGES, Color::Gray)?.write_png(&path)?;
         note(format!(
             "images above their reconstructions in {}",
             path.display()

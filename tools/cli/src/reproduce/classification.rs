@@ -5,7 +5,7 @@
 //! machines learn from the other 50,000 alone, and nothing is chosen by the test images. Pixels are
 //! probabilities: bits are drawn of them at each visit while a machine learns, and it classifies by
 //! the probabilities themselves. Where the published machines learn from one example at a time,
-//! these take minibatches and momentum; those that learn `p(y | v)` take the centred gradient.
+//! these take minibatches and momentum; those that learn `p(y | v)` take the centered gradient.
 
 use super::{DEVIATIONS, Figure, Part, Setting, recipe, test_part};
 use crate::{args::Split, classify::Classification, data::Data, failure::Outcome};
@@ -32,10 +32,10 @@ struct Machine {
 /// Runs the experiment.
 pub fn run(setting: &Setting) -> Outcome<Vec<Part>> {
     let data = setting.data(Binarization::None, setting.at_most(VALIDATION, 1000))?;
-    let labelled = data.train.with_label_units(CLASSES)?;
+    let labeled = data.train.with_label_units(CLASSES)?;
     let machines = machines().into_iter().filter(|x| setting.wants(x.name));
     machines
-        .map(|x| part(setting, &data, &labelled, x))
+        .map(|x| part(setting, &data, &labeled, x))
         .collect()
 }
 
@@ -111,7 +111,7 @@ fn machines() -> [Machine; 3] {
 }
 
 /// Trains and measures one machine.
-fn part(setting: &Setting, data: &Data, labelled: &Examples, machine: Machine) -> Outcome<Part> {
+fn part(setting: &Setting, data: &Data, labeled: &Examples, machine: Machine) -> Outcome<Part> {
     let Machine {
         name,
         hidden,
@@ -123,7 +123,7 @@ fn part(setting: &Setting, data: &Data, labelled: &Examples, machine: Machine) -
         .and(Kind::Softmax, CLASSES);
     let hidden = Layer::bernoulli(setting.at_most(hidden, 100));
     let rbm =
-        Rbm::unconnected(Layer::new(visible), hidden)?.initialized_from(labelled, setting.seed)?;
+        Rbm::unconnected(Layer::new(visible), hidden)?.initialized_from(labeled, setting.seed)?;
     let beside = json!({"pixels": "bits drawn at each visit, probabilities to classify", "validation": VALIDATION});
     let recipe = recipe(&rbm, &options, beside);
     let error = |rbm: &Rbm, examples: &Examples| -> Outcome<(f64, f64)> {
@@ -134,7 +134,7 @@ fn part(setting: &Setting, data: &Data, labelled: &Examples, machine: Machine) -
         Ok((p, (p * (1.0 - p) / measured.count.max(1) as f64).sqrt()))
     };
     let validation = data.validation.as_ref();
-    let (rbm, seconds) = setting.train(name, rbm, options, labelled, |rbm| {
+    let (rbm, seconds) = setting.train(name, rbm, options, labeled, |rbm| {
         validation
             .map(|part| {
                 Ok(format!(

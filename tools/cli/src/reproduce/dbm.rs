@@ -1,11 +1,11 @@
 //! The deep Boltzmann machines of Salakhutdinov and Hinton (2009): RBMs one upon the other with the
 //! inputs of inner layers doubled, then all layers together, at last a network that starts from the
-//! machine and learns the classes. And one that does without the RBMs, by the centred gradient
+//! machine and learns the classes. And one that does without the RBMs, by the centered gradient
 //! (Montavon and Mueller 2012).
 //!
-//! Learning sees grey values, of which it draws bits at each visit; the bound is measured on bits
+//! Learning sees gray values, of which it draws bits at each visit; the bound is measured on bits
 //! drawn of the test images once, with [`TEST_BITS_SEED`], whatever the seed of the run is. The
-//! network sees grey values.
+//! network sees gray values.
 
 mod annealing;
 
@@ -40,7 +40,7 @@ const CLASSES: usize = 10;
 const PRETRAINING_EPOCHS: usize = 100;
 const NETWORK_EPOCHS: usize = 205;
 /// First of these, in which the output layer learns alone: gradients through its random weights
-/// would spoil what the machine has learnt.
+/// would spoil what the machine has learned.
 const NETWORK_OUTPUT_EPOCHS: usize = 5;
 /// Name of the last stage.
 const NETWORK: &str = "network";
@@ -115,7 +115,7 @@ pub fn centered(setting: &Setting) -> Outcome<Vec<Part>> {
     let figures = vec![annealing.test_bound(&dbm, machine.bound)?];
     Ok(vec![machine.part(
         &mut clock,
-        "centred",
+        "centered",
         figures,
         json!(options),
     )])
@@ -368,7 +368,7 @@ fn momentum() -> Schedule {
 }
 
 /// Algorithm 20.1 with the published chains, momentum, decay and sparsity targets. Two things are
-/// not as published: the gradient is centred, and the rate falls in a straight line. By the
+/// not as published: the gradient is centered, and the rate falls in a straight line. By the
 /// ordinary gradient the second hidden layer falls silent, at the published rate too
 /// (docs/results.md).
 fn joint_options(setting: &Setting, layers: usize, epochs: usize) -> DbmOptions {

@@ -5,8 +5,8 @@
 //! with 3, 6 and 10 sweeps of the top pair; 10,000 others choose the network; at last it learns
 //! from all 60,000, here to the end of its falling rate, published until it makes as few errors on
 //! them as it made on the 44,000. Rates are not published: these, and three times the 300 epochs,
-//! were chosen by the 10,000 (docs/results.md). Pixels are bits drawn of the grey values at each
-//! visit while it learns, and grey values when it classifies.
+//! were chosen by the 10,000 (docs/results.md). Pixels are bits drawn of the gray values at each
+//! visit while it learns, and gray values when it classifies.
 
 pub(super) mod bound;
 

@@ -77,15 +77,15 @@ pub fn small(setting: &Setting) -> Outcome<Vec<Part>> {
     Ok(parts)
 }
 
-/// The RBM 784-16 of the studies of centring, on MNIST and on its negative: the ordinary gradient
-/// depends on which of two states is called 1, the centred one does not.
+/// The RBM 784-16 of the studies of centering, on MNIST and on its negative: the ordinary gradient
+/// depends on which of two states is called 1, the centered one does not.
 pub fn centered_16(setting: &Setting) -> Outcome<Vec<Part>> {
     let data = setting.data(Binarization::Threshold(0.5), 0)?;
     let mut parts = Vec::new();
     for (name, is_centered, is_flipped, published) in [
-        ("centred", true, false, -142.56),
+        ("centered", true, false, -142.56),
         ("plain", false, false, -149.05),
-        ("centred flipped", true, true, -142.09),
+        ("centered flipped", true, true, -142.09),
         ("plain flipped", false, true, -183.36),
     ] {
         if !setting.wants(name) {

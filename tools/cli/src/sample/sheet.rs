@@ -5,7 +5,7 @@ use crate::{
     args::{SampleArgs, ValuesArg},
     classify::write_matrix,
     failure::{Failure, Outcome},
-    picture::{Colour, Sheet},
+    picture::{Color, Sheet},
     pictures,
 };
 use harmonium::{Error, Matrix, States, checkpoint::write_atomically};
@@ -69,7 +69,7 @@ impl Shown<'_> {
 
     fn tiles(&self, tiles: Vec<Vec<f32>>, per_row: usize) -> Outcome<Sheet> {
         let tiles = pictures::scaled(tiles, self.binary, self.pixels);
-        pictures::grid(&tiles, self.pixels, per_row, Colour::Grey)
+        pictures::grid(&tiles, self.pixels, per_row, Color::Gray)
     }
 }
 

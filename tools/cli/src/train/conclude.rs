@@ -38,8 +38,8 @@ impl Run<'_> {
     pub(super) fn conclude(mut self) -> Outcome<()> {
         let started = Instant::now();
         let seed = self.plan.options.learning.seed;
-        if self.training.model().is_bernoulli() && likelihood::is_grey(&self.data) {
-            note("grey values are drawn once as bits to measure the likelihood");
+        if self.training.model().is_bernoulli() && likelihood::is_gray(&self.data) {
+            note("gray values are drawn once as bits to measure the likelihood");
             self.data = likelihood::drawn(self.data, seed);
         }
         let rbm = &self.training.result();

@@ -308,8 +308,8 @@ fn what_makes_no_sense_is_refused_in_one_line() {
     bench.refused(narrow, 2, &["--transposed"]);
     bench.refused("train dbn --layers 5", 2, &["--layers", "train rbm"]);
     bench.refused("train --layers 5,6", 2, &["--layers", "train dbn"]);
-    let unlabelled = "train dbn --data bars.csv --labels --layers 4,3";
-    bench.refused(unlabelled, 2, &["--labels", "no labels"]);
+    let unlabeled = "train dbn --data bars.csv --labels --layers 4,3";
+    bench.refused(unlabeled, 2, &["--labels", "no labels"]);
     bench.ok(&format!("{NET} {SHORT} --out net"));
     for (flags, word) in [
         ("--layers 12,9", "--layers"),

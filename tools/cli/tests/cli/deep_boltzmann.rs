@@ -169,7 +169,7 @@ fn the_same_bits_at_any_number_of_threads_and_the_joint_stage_may_come_later() {
 }
 
 #[test]
-fn without_pretraining_the_gradient_is_centred_and_large_machines_are_annealed() {
+fn without_pretraining_the_gradient_is_centered_and_large_machines_are_annealed() {
     let bench = bench();
     let line = "train dbm --data striped.csv --layers 40,30,20 --batch-size 40 --epochs 2";
     let report = bench.json(&format!("{line} --no-pretraining --json"));
@@ -245,8 +245,8 @@ fn a_machine_with_labels_classifies_and_goes_on_to_the_bit() {
     let together = format!("{MACHINE} --labels --no-pretraining --epochs 2 --out together");
     let report = bench.json(&format!("{together} --json"));
     assert_eq!(report["layers"], json!([16, 8, 6, 2]));
-    let unlabelled = "train dbm --data bars.csv --layers 4,3 --labels";
-    bench.refused(unlabelled, 2, &["--labels", "no labels"]);
+    let unlabeled = "train dbm --data bars.csv --layers 4,3 --labels";
+    bench.refused(unlabeled, 2, &["--labels", "no labels"]);
     bench.ok(&format!("{MACHINE} {SHORT} --out plain"));
     let refused = "train dbm --resume --out plain --labels";
     bench.refused(refused, 2, &["--labels", "the run to resume"]);

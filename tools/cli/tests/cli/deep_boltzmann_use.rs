@@ -49,7 +49,7 @@ fn bars() -> BitMatrix {
 }
 
 /// The bars with labels that are not theirs to tell: any will do.
-fn labelled(bench: &Bench) -> Vec<u32> {
+fn labeled(bench: &Bench) -> Vec<u32> {
     let bits = bars();
     let head: Vec<String> = (0..N).map(|i| format!("u{i}")).collect();
     let mut text = head.join(",") + ",label\n";
@@ -60,7 +60,7 @@ fn labelled(bench: &Bench) -> Vec<u32> {
             .collect();
         text += &format!("{},{label}\n", fields.join(","));
     }
-    fs::write(bench.path("labelled.csv"), text).unwrap();
+    fs::write(bench.path("labeled.csv"), text).unwrap();
     labels
 }
 
@@ -299,13 +299,13 @@ fn features_are_those_of_the_library() {
 fn labels_are_found_and_held() {
     let dbm = machine(true);
     let bench = bench(&dbm);
-    let labels = labelled(&bench);
+    let labels = labeled(&bench);
     let log_p = dbm.log_p_y_from_v(&bars(), &MeanField::default()).unwrap();
     let found = most_probable(&log_p);
     let pairs = found.iter().zip(&labels);
     let wrong = pairs.filter(|&(&y, &label)| y != label as usize).count();
 
-    let classify = "classify m.safetensors --data labelled.csv";
+    let classify = "classify m.safetensors --data labeled.csv";
     let found = bench.json(&format!("{classify} --json --out p.npy --confusion c.png"));
     assert_eq!([&found["classes"], &found["wrong"]], [3, wrong]);
     let p: Vec<f32> = file(&bench, "p.npy");
@@ -318,7 +318,7 @@ fn labels_are_found_and_held() {
         bench.refused(&format!("{classify} {option}"), 2, &[flag, "kind dbm"]);
     }
 
-    let evaluate = "evaluate m.safetensors --data labelled.csv --confusion d.png";
+    let evaluate = "evaluate m.safetensors --data labeled.csv --confusion d.png";
     for exact in ["", "--exact"] {
         let all = bench.json(&format!("{evaluate} {exact} --json"));
         assert_eq!([&all["wrong"], &all["count"]], [wrong, 16]);

@@ -116,8 +116,8 @@ fn a_lattice_is_sampled_as_it_is_enumerated() {
             }
         }
         // What the command tells has its own errors, between chains.
-        let magnetisation = means.iter().sum::<f64>() / N as f64;
-        for (key, expected) in [("energy", energy), ("magnetisation", magnetisation)] {
+        let magnetization = means.iter().sum::<f64>() / N as f64;
+        for (key, expected) in [("energy", energy), ("magnetization", magnetization)] {
             let (x, error) = (number(&found, key), number(&found, &format!("{key}_error")));
             assert!(
                 (x - expected).abs() < 4.5 * error,
@@ -125,7 +125,7 @@ fn a_lattice_is_sampled_as_it_is_enumerated() {
             );
             assert!(error > 0.0 && error < 0.005, "{key}: {error}");
         }
-        assert!(number(&found, "absolute_magnetisation") > number(&found, "magnetisation"));
+        assert!(number(&found, "absolute_magnetization") > number(&found, "magnetization"));
         assert_eq!(
             (&found["units"], &found["spins"]),
             (&json!(N), &json!(true))
@@ -175,7 +175,7 @@ fn states_are_written_as_asked_and_held_units_stay() {
     let coins = bench.json("sample lattice.ising --steps 0 --count 5000 --json --out x.npy");
     assert_eq!(coins["burn_in"], 0);
     // 60 000 fair coins: an error of 0.004.
-    assert!(number(&coins, "magnetisation").abs() < 0.02);
+    assert!(number(&coins, "magnetization").abs() < 0.02);
     let one = bench.json("sample lattice.ising --count 1 --json --out x.npy");
     assert!(one["energy"].is_f64() && one["energy_error"].is_null());
 

@@ -260,12 +260,12 @@ fn schedules_and_warnings_of_evaluate() {
 }
 
 #[test]
-fn grey_data_need_to_become_bits() {
+fn gray_data_need_to_become_bits() {
     let bench = Bench::new();
     foreign_model(&bench);
     let rows = (0..20).map(|i| (0..9).map(|j| ((i + j) % 5) as f32 / 4.0).collect());
-    bench.csv("grey.csv", rows);
-    let line = "evaluate model.safetensors --data grey.csv --exact --json";
+    bench.csv("gray.csv", rows);
+    let line = "evaluate model.safetensors --data gray.csv --exact --json";
     bench.refused(
         &format!("{line} --binarize none"),
         2,
@@ -277,8 +277,8 @@ fn grey_data_need_to_become_bits() {
         sampled["mean_log_likelihood"],
         thresholded["mean_log_likelihood"]
     );
-    // A model of grey data is measured on bits drawn from them, by both commands alike.
-    let trained = bench.json("train --data grey.csv --binarize none --hidden 4 --epochs 2 --json");
+    // A model of gray data is measured on bits drawn from them, by both commands alike.
+    let trained = bench.json("train --data gray.csv --binarize none --hidden 4 --epochs 2 --json");
     let measured = bench.json("evaluate run/model.safetensors --exact --json");
     assert_eq!(
         measured["mean_log_likelihood"],

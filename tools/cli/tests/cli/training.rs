@@ -139,10 +139,10 @@ fn held_out_examples_are_watched() {
 fn threads_do_not_change_a_bit() {
     let bench = Bench::new();
     let rows = (0..300).map(|i| (0..70).map(|j| ((i * j) % 11) as f32 / 10.0).collect());
-    bench.csv("grey.csv", rows);
+    bench.csv("gray.csv", rows);
     for (threads, out) in [(1, "one"), (2, "two")] {
         bench.ok(&format!(
-            "train --data grey.csv --hidden 33 --epochs 3 --chains 40 --seed 5 --threads {threads} --out {out}"
+            "train --data gray.csv --hidden 33 --epochs 3 --chains 40 --seed 5 --threads {threads} --out {out}"
         ));
     }
     let (one, two) = (

@@ -7,15 +7,15 @@ use serde_json::json;
 /// Two clusters in three columns, far outside [0, 1].
 fn clusters(bench: &Bench) {
     let rows = (0..200).map(|i| {
-        let centre = if i % 2 == 0 { 40.0 } else { -20.0 };
+        let center = if i % 2 == 0 { 40.0 } else { -20.0 };
         let noise = |k: usize| ((i * k) % 17) as f32 - 8.0;
-        vec![centre + noise(3), centre / 2.0 + noise(5), noise(7)]
+        vec![center + noise(3), center / 2.0 + noise(5), noise(7)]
     });
     bench.csv("clusters.csv", rows);
 }
 
 /// Bars and stripes of side 3 with the label of their direction.
-fn labelled_bars(bench: &Bench) {
+fn labeled_bars(bench: &Bench) {
     let mut text = String::from("a,b,c,d,e,f,g,h,i,label\n");
     for pattern in 1..7 {
         let on = |k: usize| (pattern >> k) & 1;
@@ -26,11 +26,11 @@ fn labelled_bars(bench: &Bench) {
             text.push_str(&format!("{},{label}\n", fields.join(",")));
         }
     }
-    std::fs::write(bench.path("labelled.csv"), text).unwrap();
+    std::fs::write(bench.path("labeled.csv"), text).unwrap();
 }
 
 #[test]
-fn gaussian_units_learn_standardised_numbers() {
+fn gaussian_units_learn_standardized_numbers() {
     let bench = Bench::new();
     clusters(&bench);
     bench.refused("train --data clusters.csv --out x", 1, &["[0, 1]"]);
@@ -47,7 +47,7 @@ fn gaussian_units_learn_standardised_numbers() {
     assert_eq!(model.rbm().unwrap().visible().units.to_string(), "gaussian");
     let mean: Vec<f64> = serde_json::from_str(&model.notes["mean"]).unwrap();
     assert!((mean[0] - 10.0).abs() < 1.0, "{mean:?}");
-    // The standardisation is part of the model: other commands see the same numbers.
+    // The standardization is part of the model: other commands see the same numbers.
     let evaluated = bench.json("evaluate run/model.safetensors --exact --json");
     assert_eq!(
         evaluated["mean_log_likelihood"],
@@ -133,16 +133,16 @@ fn spins_and_other_kinds_train_from_bits() {
 #[test]
 fn labels_are_learned_and_classified() {
     let bench = Bench::new();
-    labelled_bars(&bench);
+    labeled_bars(&bench);
     for objective in [
         "generative --batch-size 12 --learning-rate 0.2",
-        // Rows and columns differ by no single pixel: centred learning would stay where the small
+        // Rows and columns differ by no single pixel: centered learning would stay where the small
         // weights of the start are (docs/training.md).
         "discriminative --batch-size 4 --learning-rate 0.5 --momentum 0.9 --centering none",
         "hybrid --batch-size 4 --learning-rate 0.5 --momentum 0.9 --centering none",
     ] {
         let trained = bench.json(&format!(
-            "train --data labelled.csv --labels --hidden 12 --epochs 1500 --objective {objective} --json"
+            "train --data labeled.csv --labels --hidden 12 --epochs 1500 --objective {objective} --json"
         ));
         assert_eq!(trained["error"], 0.0, "{objective}");
         let classified = bench.json("classify run/model.safetensors --split train --json");
@@ -166,7 +166,7 @@ fn labels_are_learned_and_classified() {
     bench.ok("train --resume --epochs 1501");
     bench.refused("train --data bars.csv --labels --out x", 2, &["labels"]);
     bench.refused(
-        "train --data labelled.csv --objective hybrid --out x",
+        "train --data labeled.csv --objective hybrid --out x",
         2,
         &["--labels"],
     );
@@ -180,7 +180,7 @@ fn features_sum_the_labels_out(bench: &Bench) {
     let text = std::fs::read_to_string(bench.path("features.csv")).unwrap();
     let rbm = bench.model("run/model.safetensors");
     let rbm = rbm.rbm().unwrap();
-    let first: Vec<f32> = std::fs::read_to_string(bench.path("labelled.csv"))
+    let first: Vec<f32> = std::fs::read_to_string(bench.path("labeled.csv"))
         .unwrap()
         .lines()
         .nth(1)
@@ -243,7 +243,7 @@ fn probabilities_are_written(bench: &Bench) {
 }
 
 #[test]
-fn a_standardised_run_goes_on_bit_for_bit() {
+fn a_standardized_run_goes_on_bit_for_bit() {
     let bench = Bench::new();
     let number = |i: usize, j: usize| ((i * i + 31 * j * i + 7 * j) % 1009) as f32 / 10.09 - 37.0;
     let rows = (0..90).map(|i| (0..24).map(|j| number(i, j)).collect());

@@ -23,7 +23,7 @@ pub fn agree(plan: &DbmPlan, args: &TrainArgs) -> Outcome<()> {
             ..args.deep.clone()
         },
         dbm: DbmArgs {
-            // A run without pretraining is centred unless told otherwise.
+            // A run without pretraining is centered unless told otherwise.
             no_pretraining: flags.no_pretraining
                 || plan.pretraining.is_none() && flags.pretraining_epochs.is_none(),
             ..flags.clone()

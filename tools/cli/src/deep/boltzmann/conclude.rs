@@ -18,7 +18,7 @@ use crate::{
     interrupt::Interrupt,
     likelihood,
     named::Named,
-    picture::{Colour, Sheet},
+    picture::{Color, Sheet},
     pictures,
     progress::{Bar, Stages},
     report,
@@ -85,13 +85,13 @@ pub fn samples(path: &Path, title: &str, dbm: &Dbm, train: &Examples, seed: u64)
     let n = dbm.n_visible();
     let caption = format!("E[v | h] after {SWEEPS} Gibbs sweeps of all layers {what}");
     let pages = [
-        pictures::grid(&pictures::rows(&means), n, PER_CLASS, Colour::Grey)?
+        pictures::grid(&pictures::rows(&means), n, PER_CLASS, Color::Gray)?
             .headed("fantasies", &caption),
         pictures::grid(
             &data::rows(train, EXAMPLES),
             n,
             EXAMPLES_PER_ROW,
-            Colour::Grey,
+            Color::Gray,
         )?
         .headed("training examples", "as the machine sees them"),
     ];
@@ -131,8 +131,8 @@ impl Conclusion<'_> {
         let count = examples.len();
         let classes = Classification::of_dbm(self.dbm, examples, split)?;
         let is_small = likelihood::is_small(&self.dbm.bipartite(), EXACT_UNITS);
-        if likelihood::is_grey(&data) {
-            note("grey values are drawn once as bits to measure the bound");
+        if likelihood::is_gray(&data) {
+            note("gray values are drawn once as bits to measure the bound");
             data = likelihood::drawn(data, seed);
         }
         let test = data.test.as_ref().filter(|_| split == Split::Test);

@@ -83,7 +83,7 @@ impl DbmPlan {
                     .pretraining_weight_decay
                     .unwrap_or(DEFAULT_PRETRAINING_DECAY),
             ),
-            // Grey values are drawn anew at each visit unless they are wanted otherwise.
+            // Gray values are drawn anew at each visit unless they are wanted otherwise.
             resample: args.resample || args.binarize.is_none(),
             ..args.clone()
         })?;

@@ -262,7 +262,7 @@ fn announce(plan: &DbmPlan, data: &Data) {
     });
     let joint = &plan.joint;
     let gradient = match joint.centering {
-        Some(_) => "the centred gradient",
+        Some(_) => "the centered gradient",
         None => "the ordinary gradient",
     };
     let label = plan

@@ -54,7 +54,7 @@ const COMMANDS: &[Refused] = &[
         ["12 visible", "9 values"],
     ),
     (
-        "train boltzmann --data grey.csv --binarize none",
+        "train boltzmann --data gray.csv --binarize none",
         2,
         ["--binarize none", "bits"],
     ),
@@ -113,7 +113,7 @@ fn what_is_refused() {
     let bench = bench();
     fs::write(bench.path("broken.edges"), "0 1 1\n0 2\n").unwrap();
     fs::write(bench.path("huge.edges"), "0 99999999 1\n").unwrap();
-    fs::write(bench.path("grey.csv"), "0.5,0.25\n0,1\n").unwrap();
+    fs::write(bench.path("gray.csv"), "0.5,0.25\n0,1\n").unwrap();
     for (line, code, words) in COMMANDS {
         bench.refused(line, *code, words);
     }

@@ -1,4 +1,4 @@
-//! How values become colours, and the bar that explains them.
+//! How values become colors, and the bar that explains them.
 
 use super::GAP;
 use crate::canvas::{Anchor, Canvas, FAINT_INK, Rgb, Style, WHITE};
@@ -6,7 +6,7 @@ use harmonium::Result;
 
 const BAR_LABEL: Style = Style::regular(12.0, FAINT_INK);
 
-/// Width and height of the bar that explains diverging colours.
+/// Width and height of the bar that explains diverging colors.
 const BAR: (u32, u32) = (160, 10);
 /// The blue arm of ColorBrewer's RdBu, from white on.
 const NEGATIVE: [Rgb; 5] = [
@@ -27,26 +27,26 @@ pub(super) const POSITIVE: [Rgb; 5] = [
 /// NaN has to be seen.
 const NOT_A_NUMBER: Rgb = [255, 0, 255];
 
-/// How values become colours. Values outside the range take the colour of its nearer end; NaN is
+/// How values become colors. Values outside the range take the color of its nearer end; NaN is
 /// magenta.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Colour {
+pub enum Color {
     /// 0 is black, 1 is white.
-    Grey,
-    /// `-limit` is blue, 0 is white, `limit` is red. A colour bar below the grid tells the limit.
+    Gray,
+    /// `-limit` is blue, 0 is white, `limit` is red. A color bar below the grid tells the limit.
     Diverging {
-        /// The value with the strongest colour, positive; see [`diverging_limit`].
+        /// The value with the strongest color, positive; see [`diverging_limit`].
         limit: f32,
     },
 }
 
-impl Colour {
+impl Color {
     pub(super) fn of(self, value: f32) -> Rgb {
         if value.is_nan() {
             return NOT_A_NUMBER;
         }
         match self {
-            Self::Grey => [(value.clamp(0.0, 1.0) * 255.0).round() as u8; 3],
+            Self::Gray => [(value.clamp(0.0, 1.0) * 255.0).round() as u8; 3],
             Self::Diverging { limit } => {
                 let arm = if value < 0.0 { NEGATIVE } else { POSITIVE };
                 let strength = (value / limit).abs().min(1.0) * (arm.len() - 1) as f32;
@@ -64,7 +64,7 @@ impl Colour {
     /// than the tiles.
     pub(super) fn separator(self) -> Rgb {
         match self {
-            Self::Grey => [110; 3],
+            Self::Gray => [110; 3],
             Self::Diverging { .. } => [186; 3],
         }
     }
@@ -87,8 +87,8 @@ pub fn diverging_limit(tiles: &[Vec<f32>]) -> f32 {
     if limit > 0.0 { limit } else { 1.0 }
 }
 
-/// The grid with the colours from `-limit` to `limit` explained below it.
-pub(super) fn with_colour_bar(grid: &Canvas, limit: f32) -> Result<Canvas> {
+/// The grid with the colors from `-limit` to `limit` explained below it.
+pub(super) fn with_color_bar(grid: &Canvas, limit: f32) -> Result<Canvas> {
     let (low, high) = (
         format!("−{}", significant(limit)),
         format!("+{}", significant(limit)),
@@ -104,12 +104,12 @@ pub(super) fn with_colour_bar(grid: &Canvas, limit: f32) -> Result<Canvas> {
     canvas.paste(grid, 0, 0);
     canvas.text(0.0, top, Anchor::Left, BAR_LABEL, &low);
     canvas.text(right as f32, top, Anchor::Left, BAR_LABEL, &high);
-    let colour = Colour::Diverging { limit };
+    let color = Color::Diverging { limit };
     let bar_top = top + (BAR_LABEL.line_height() - BAR.1) / 2;
-    canvas.fill(left, bar_top, BAR.0, BAR.1, colour.separator());
+    canvas.fill(left, bar_top, BAR.0, BAR.1, color.separator());
     for x in 1..BAR.0 - 1 {
         let value = (2.0 * x as f32 / (BAR.0 - 1) as f32 - 1.0) * limit;
-        canvas.fill(left + x, bar_top + 1, 1, BAR.1 - 2, colour.of(value));
+        canvas.fill(left + x, bar_top + 1, 1, BAR.1 - 2, color.of(value));
     }
     Ok(canvas)
 }
@@ -127,17 +127,17 @@ fn significant(x: f32) -> String {
 mod tests {
     use super::*;
 
-    const GREY: Colour = Colour::Grey;
+    const GRAY: Color = Color::Gray;
 
     #[test]
-    fn colours_hit_their_anchors() {
-        assert_eq!(GREY.of(0.0), [0; 3]);
-        assert_eq!(GREY.of(0.5), [128; 3]);
-        assert_eq!(GREY.of(1.0), [255; 3]);
-        assert_eq!(GREY.of(-3.0), [0; 3]);
-        assert_eq!(GREY.of(f32::INFINITY), [255; 3]);
-        assert_eq!(GREY.of(f32::NAN), NOT_A_NUMBER);
-        let diverging = Colour::Diverging { limit: 0.5 };
+    fn colors_hit_their_anchors() {
+        assert_eq!(GRAY.of(0.0), [0; 3]);
+        assert_eq!(GRAY.of(0.5), [128; 3]);
+        assert_eq!(GRAY.of(1.0), [255; 3]);
+        assert_eq!(GRAY.of(-3.0), [0; 3]);
+        assert_eq!(GRAY.of(f32::INFINITY), [255; 3]);
+        assert_eq!(GRAY.of(f32::NAN), NOT_A_NUMBER);
+        let diverging = Color::Diverging { limit: 0.5 };
         assert_eq!(diverging.of(0.0), WHITE);
         assert_eq!(diverging.of(-0.0), WHITE);
         assert_eq!(diverging.of(0.5), POSITIVE[4]);
