@@ -3,43 +3,16 @@
 //!
 //! Exit codes: 0 done, 1 failed, 2 used wrongly. Results go to stdout, everything else to stderr.
 
-mod annealed;
 mod args;
-mod bench;
-mod canvas;
-mod classify;
-mod confusion;
-mod curves;
-mod data;
-mod dbm;
-mod deep;
-mod demo;
-mod diagnose;
-mod directory;
-mod evaluate;
+mod commands;
 mod failure;
-mod files;
-mod general;
-mod inspect;
-mod interrupt;
-mod likelihood;
-mod metrics;
-mod named;
-mod picture;
-mod pictures;
-mod plan;
-mod progress;
-mod report;
-mod reproduce;
-mod run_file;
-mod sample;
-mod stopping;
-mod train;
-mod transform;
-mod watch;
+mod kinds;
+mod run;
+mod show;
 
 use args::{Cli, Command, Threads};
 use clap::Parser;
+use commands::{bench, classify, demo, evaluate, inspect, reproduce, sample, train, transform};
 use failure::Outcome;
 use harmonium::{environment, threads};
 use std::process::ExitCode;

@@ -1,7 +1,7 @@
 //! Options of `harmonium train dbm` beside those of all machines.
 
 use super::{count, positive, train};
-use crate::deep::boltzmann::{
+use crate::kinds::deep::boltzmann::{
     DEFAULT_ITERATIONS, DEFAULT_PRETRAINING_DECAY, DEFAULT_PRETRAINING_EPOCHS,
     DEFAULT_PRETRAINING_RATE, DEFAULT_TOLERANCE,
 };

@@ -1,7 +1,7 @@
 //! Options of `harmonium train dbn` beside those of all machines, some of them of `train dbm` too.
 
 use super::count;
-use crate::deep::{
+use crate::kinds::deep::{
     DEFAULT_LAYERS, DEFAULT_LOWER_EPOCHS, DEFAULT_TOP_EPOCHS, DEFAULT_UP_DOWN_EPOCHS, boltzmann,
 };
 use clap::{Args, ValueEnum};

@@ -1,7 +1,7 @@
 //! Options of `harmonium evaluate`.
 
 use super::{Split, Threads, count, positive};
-use crate::likelihood;
+use crate::run::likelihood;
 use clap::{Args, ValueEnum};
 use harmonium::dataset::Binarization;
 use std::path::PathBuf;

@@ -1,7 +1,7 @@
 //! Options of `harmonium sample`.
 
 use super::{GeneralSampleArgs, Threads, count, positive};
-use crate::likelihood::DEFAULT_BETAS;
+use crate::run::likelihood::DEFAULT_BETAS;
 use clap::{Args, ValueEnum};
 use std::path::PathBuf;
 

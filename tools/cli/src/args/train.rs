@@ -3,7 +3,7 @@
 //! Over 500 lines: one list, the flags of one command and what each does.
 
 use super::{DbmArgs, DeepArgs, GeneralArgs, Threads, count, number, positive};
-use crate::{deep::boltzmann, plan::DEFAULT_EPOCHS};
+use crate::{kinds::deep::boltzmann, run::plan::DEFAULT_EPOCHS};
 use clap::{Args, ValueEnum};
 use harmonium::{
     dataset::Binarization,

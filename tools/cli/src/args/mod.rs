@@ -1,0 +1,147 @@
+//! The commands and their options, as clap reads them and `--help` explains them: a file for each
+//! command.
+
+mod classify;
+mod dbm;
+mod deep;
+mod demo;
+mod evaluate;
+mod general;
+mod reproduce;
+mod sample;
+mod train;
+mod transform;
+
+use crate::commands::bench::BenchArgs;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+
+pub use classify::{ClassifyArgs, WayArg};
+pub use dbm::DbmArgs;
+pub use deep::{DeepArgs, FineTuneArg};
+pub use demo::{DemoArgs, DemoName};
+pub use evaluate::{EvaluateArgs, ReverseFrom, ScheduleArg};
+pub use general::{GeneralArgs, GeneralSampleArgs, PositiveArg};
+pub use reproduce::ReproduceArgs;
+pub use sample::{SampleArgs, ValuesArg};
+pub use train::{CriterionArg, Kind, Method, ObjectiveArg, Preset, TrainArgs};
+pub use transform::{PassArg, TransformArgs};
+
+/// No number of things on the command line may be larger.
+const MOST: usize = 1_000_000_000;
+const MOST_THREADS: usize = 1024;
+
+const EXAMPLES: &str = "\
+Examples:
+  harmonium train                                 an RBM 784-500 on MNIST, about a minute; see ./run
+  harmonium train --data digits.npy --hidden 64 --epochs 100 --out digits
+  harmonium train --out digits --resume           go on after Ctrl-C
+  harmonium evaluate run/model.safetensors        test log-likelihood with its interval; --reverse: from both sides
+  harmonium train --labels --objective hybrid     an RBM that classifies digits
+  harmonium classify run/model.safetensors        its error on the test examples
+  harmonium train --data table.csv --visible-units gaussian --standardize --learning-rate 0.001 --method cd
+  harmonium sample run/model.safetensors --out fantasies.png
+  harmonium train dbn --labels --out deep         a deep belief network 784-500-500-(2000, labels), layer by layer, then up-down
+  harmonium train dbm --out boltzmann             a deep Boltzmann machine 784-500-1000: RBMs, then both layers together
+  harmonium sample deep/model.safetensors --every-label --out digits.png
+  harmonium train boltzmann --data spins.npy --connectivity lattice.ising --method pseudo-likelihood --out couplings
+  harmonium sample lattice.ising --beta 0.4407 --out spins.png
+                                                  an Ising model: energy, magnetization and states
+  harmonium transform run/model.safetensors --out features.npy
+  harmonium inspect run/model.safetensors
+  harmonium reproduce rbm-small                   published figures beside those of this program
+
+Results go to stdout, progress and messages to stderr. Exit codes: 0 done, 1 failed, 2 used wrongly.
+HARMONIUM_ISA=portable|avx2|avx512 forces an instruction set (README.md has the other variables).
+`harmonium COMMAND --help` explains the options of a command.";
+
+/// Boltzmann machines: train, evaluate and sample them on a CPU.
+///
+/// Units: log-likelihoods are in nats per example; GCU/s are 10^9 connection updates a second, a
+/// connection being one weight met by one example or chain in one product.
+#[derive(Debug, Parser)]
+#[command(name = "harmonium", version, after_help = EXAMPLES)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Train a machine and show what it learned; without options, an RBM on MNIST.
+    Train(Box<TrainArgs>),
+    /// Measure the log-likelihood of data under a model.
+    Evaluate(EvaluateArgs),
+    /// Classify data with a model that was trained with --labels.
+    Classify(ClassifyArgs),
+    /// Draw states from a model.
+    Sample(SampleArgs),
+    /// Write what a layer of a model makes of data, for use in other tools.
+    Transform(TransformArgs),
+    /// Show what a model file holds.
+    Inspect(InspectArgs),
+    /// Repeat a published experiment by its recipe, and show published and measured figures side by
+    /// side.
+    Reproduce(ReproduceArgs),
+    /// Show what a demonstration shows, with exact figures and a picture.
+    Demo(DemoArgs),
+    Bench(BenchArgs),
+}
+
+/// A part of a data set.
+#[derive(Clone, Copy, Debug, PartialEq, ValueEnum)]
+pub enum Split {
+    /// Examples that nothing was learned from.
+    Test,
+    /// Examples that were learned from.
+    Train,
+}
+
+impl Split {
+    /// As in text and JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Test => "test",
+            Self::Train => "train",
+        }
+    }
+}
+
+/// Threads of a command.
+#[derive(Args, Clone, Debug)]
+pub struct Threads {
+    /// Threads [default: one a core]. Results do not depend on it, bit for bit.
+    #[arg(long, value_name = "N", value_parser = threads)]
+    pub threads: Option<usize>,
+}
+
+/// Options of `harmonium inspect`.
+#[derive(Args, Debug)]
+pub struct InspectArgs {
+    /// Model file.
+    pub model: PathBuf,
+    /// One JSON object on stdout in place of the table.
+    #[arg(long)]
+    pub json: bool,
+}
+
+fn number(text: &str, least: usize, most: usize) -> Result<usize, String> {
+    text.parse()
+        .ok()
+        .filter(|n| (least..=most).contains(n))
+        .ok_or_else(|| format!("expected a whole number from {least} to {most}"))
+}
+
+fn count(text: &str) -> Result<usize, String> {
+    number(text, 0, MOST)
+}
+
+fn positive(text: &str) -> Result<usize, String> {
+    number(text, 1, MOST)
+}
+
+fn threads(text: &str) -> Result<usize, String> {
+    number(text, 1, MOST_THREADS)
+}

@@ -1,0 +1,216 @@
+//! RBMs 784-500, whose `ln Z` takes annealed importance sampling: forward, and back from Gibbs
+//! chains that start at training examples.
+
+use super::{Figure, Part, Setting, recipe, test_part};
+use crate::{
+    args::Split,
+    failure::Outcome,
+    run::likelihood::{Annealing, DEFAULT_BURN_IN, Likelihood, Way},
+};
+use harmonium::{
+    Rbm,
+    dataset::{Binarization, Examples},
+    evaluate::{Betas, ReverseStart},
+    train::{Centering, Learning, Negative, Options, Reconstruction, Rule, Schedule},
+};
+use serde_json::json;
+use std::ops::ControlFlow;
+
+/// How a likelihood is estimated.
+struct Estimator {
+    chains: usize,
+    betas: Betas,
+}
+
+/// Salakhutdinov and Murray (ICML 2008), the machine "CD25": the number of steps grows by one every
+/// 10 of 250 epochs, and the rate is divided by it.
+pub fn cd25(setting: &Setting) -> Outcome<Vec<Part>> {
+    let growing = |at: &dyn Fn(f32) -> f32| {
+        Schedule::Pieces(
+            (0..25)
+                .map(|k| (10.0 * k as f32, at(k as f32 + 1.0)))
+                .collect(),
+        )
+    };
+    let options = Options {
+        negative: Negative::ContrastiveDivergence {
+            steps: 25,
+            reconstruction: Reconstruction::Sampled,
+        },
+        steps: Some(growing(&|k| k)),
+        learning: Learning {
+            learning_rate: growing(&|k| 0.05 / k),
+            momentum: Schedule::Pieces(vec![(0.0, 0.5), (5.0, 0.9)]),
+            weight_decay: 2e-4,
+            batch_size: 100,
+            epochs: 250,
+            ..Learning::default()
+        },
+        ..Options::default()
+    };
+    let estimator = Estimator {
+        chains: 100,
+        betas: Betas::SalakhutdinovMurray,
+    };
+    part(
+        setting,
+        "784-500 CD-25",
+        Binarization::Sampled,
+        options,
+        estimator,
+        [Some(-86.34), Some(-83.10)],
+    )
+}
+
+/// The PCD-25 of natural_bm with 250 epochs; the test part takes the place of its validation part.
+pub fn pcd(setting: &Setting) -> Outcome<Vec<Part>> {
+    let options = Options {
+        negative: Negative::Persistent {
+            chains: 100,
+            steps: 25,
+        },
+        learning: Learning {
+            learning_rate: Schedule::Linear {
+                from: 0.01,
+                to: 0.001,
+            },
+            momentum: Schedule::Constant(0.9),
+            optimizer: Rule::Nesterov,
+            weight_decay: 2e-4,
+            batch_size: 100,
+            epochs: 250,
+            ..Learning::default()
+        },
+        ..Options::default()
+    };
+    let estimator = Estimator {
+        chains: 1000,
+        betas: Betas::Linear(30_000),
+    };
+    part(
+        setting,
+        "784-500 PCD-25",
+        Binarization::Sampled,
+        options,
+        estimator,
+        [Some(-86.5), None],
+    )
+}
+
+/// Centered PCD-1 of 200 epochs on pixels cut at 0.5: with the published constant rate, and with
+/// the rates of `train`.
+pub fn centered(setting: &Setting) -> Outcome<Vec<Part>> {
+    let rates = [
+        ("784-500 centered", Schedule::Constant(0.01)),
+        (
+            "784-500 centered, rate from 0.1",
+            Schedule::Linear { from: 0.1, to: 0.0 },
+        ),
+    ];
+    let mut parts = Vec::new();
+    for (name, learning_rate) in rates {
+        if !setting.wants(name) {
+            continue;
+        }
+        let options = Options {
+            negative: Negative::Persistent {
+                chains: 100,
+                steps: 1,
+            },
+            centering: Some(Centering::default()),
+            learning: Learning {
+                learning_rate,
+                batch_size: 100,
+                epochs: 200,
+                ..Learning::default()
+            },
+            ..Options::default()
+        };
+        let estimator = Estimator {
+            chains: 100,
+            betas: Betas::Linear(10_000),
+        };
+        let how = Binarization::Threshold(0.5);
+        parts.extend(part(
+            setting,
+            name,
+            how,
+            options,
+            estimator,
+            [Some(-84.86), None],
+        )?);
+    }
+    Ok(parts)
+}
+
+/// Trains and measures one machine; `published` are the log-likelihoods of the test and the
+/// training part.
+fn part(
+    setting: &Setting,
+    name: &str,
+    how: Binarization,
+    options: Options,
+    estimator: Estimator,
+    published: [Option<f64>; 2],
+) -> Outcome<Vec<Part>> {
+    let data = setting.data(how, 0)?;
+    let rbm = Rbm::bernoulli(data.train.columns(), setting.at_most(500, 50))
+        .initialized_from(&data.train, setting.seed)?;
+    let (chains, betas) = if setting.quick {
+        (20, Betas::Linear(200))
+    } else {
+        (estimator.chains, estimator.betas)
+    };
+    let beside = json!({
+        "chains": chains,
+        "betas": betas.steps() + 1,
+        "burn_in": setting.at_most(DEFAULT_BURN_IN, 50),
+        "binarization": how.to_string(),
+        "initial_visible_bias": "log-odds of the data",
+    });
+    let recipe = recipe(&rbm, &options, beside);
+    let (rbm, seconds) = setting.train(name, rbm, options, &data.train, |_| Ok(None))?;
+    let mut annealing = Annealing::of(&data.train, chains, betas, setting.seed)?;
+    annealing.reverse = Some(ReverseStart::suited_to(
+        &rbm,
+        &data.train,
+        chains,
+        setting.at_most(DEFAULT_BURN_IN, 50),
+        setting.seed,
+    )?);
+    let way = Way::Annealing(annealing);
+    let measure = |examples: &Examples, split| {
+        Likelihood::measure(&rbm, examples, split, &way, &mut |_, _, _| {
+            ControlFlow::Continue(())
+        })
+    };
+    let mut figures = Vec::new();
+    if let Some(x) = measure(test_part(&data)?, Split::Test)? {
+        figures.push(x.figure("test log-likelihood", published[0]));
+    }
+    if let Some(x) = measure(&data.train, Split::Train)? {
+        figures.push(x.figure("training log-likelihood", published[1]));
+    }
+    Ok(vec![Part {
+        name: name.into(),
+        recipe,
+        figures,
+        seconds,
+    }])
+}
+
+impl Likelihood {
+    /// Beside `published`, with the interval of `ln Z` and the standard error over the examples.
+    pub(super) fn figure(&self, what: &'static str, published: Option<f64>) -> Figure {
+        let remark = self.remark();
+        Figure {
+            what,
+            published,
+            measured: self.mean(),
+            interval: self.mean_interval(),
+            unit: "nats",
+            remark,
+            of_seeds: Vec::new(),
+        }
+    }
+}

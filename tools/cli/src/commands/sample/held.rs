@@ -1,0 +1,270 @@
+//! What chains start from and which of their units are held: `--clamp` and `--mask`, `--label` and
+//! `--every-label`, `--from-data`.
+
+use crate::{
+    args::{SampleArgs, Split},
+    failure::{Failure, Outcome},
+    run::data::{Data, Source, check_columns},
+    run::likelihood,
+    run::plan::MOST_ELEMENTS,
+    show::picture::tile_shape,
+};
+use harmonium::{
+    BitMatrix, Error, Examples, Matrix, States,
+    model::{Clamp, Layer},
+};
+use std::{collections::BTreeMap, path::Path};
+
+/// Value of `--clamp`: examples of the data in place of a file.
+const DATA: &str = "data";
+/// Chains unless told otherwise, and of `--over-time`.
+const DEFAULT_COUNT: usize = 100;
+const DEFAULT_ROWS: usize = 10;
+/// Chains of a class, of `--every-label`.
+pub const PER_CLASS: usize = 10;
+
+/// Held units of the visible layer.
+pub struct Held {
+    /// What chains hold.
+    pub clamp: Clamp,
+    /// Ones where a unit is held, a row for all chains or one for each.
+    pub mask: BitMatrix,
+    /// Chains that there must be; any number if that is 1.
+    pub rows: usize,
+    /// The whole examples that the values are from, if they are.
+    pub examples: Option<States>,
+}
+
+impl Held {
+    fn new(layer: &Layer, values: States, mask: BitMatrix) -> Outcome<Self> {
+        let rows = values.rows().max(mask.rows());
+        let clamp = Clamp::new(layer, values, mask.clone())
+            .map_err(|e| Failure::failed(format!("--clamp: {e}")))?;
+        Ok(Self {
+            clamp,
+            mask,
+            rows,
+            examples: None,
+        })
+    }
+
+    /// What `--clamp` and `--mask` hold of the visible layer, whose first `pixels` units are the
+    /// picture.
+    ///
+    /// # Errors
+    /// Files that cannot be read or do not fit; values that are no states.
+    pub fn clamped(
+        args: &SampleArgs,
+        notes: &BTreeMap<String, String>,
+        layer: &Layer,
+        pixels: usize,
+    ) -> Outcome<Option<Self>> {
+        let (Some(values), Some(mask)) = (&args.clamp, &args.mask) else {
+            return Ok(None);
+        };
+        let binary = layer.units.are_binary();
+        let mask = match half(mask, pixels, layer.size()) {
+            Some(half) => half,
+            None => bits(mask, &read_npy(mask)?)?,
+        };
+        if !is_data(values) {
+            let x = read_npy(values)?;
+            let x: States = match binary {
+                true => bits(values, &x)?.into(),
+                false => x.into(),
+            };
+            return Self::new(layer, x, mask).map(Some);
+        }
+        let data = load(args, notes, layer)?;
+        let (examples, _) = likelihood::examples(&data, Split::Test);
+        let x = first(examples, default_count(args));
+        let mut held = Self::new(layer, x.clone(), mask)?;
+        held.examples = Some(x);
+        Ok(Some(held))
+    }
+
+    /// The label, which is the last group of `layer` if there are `classes`, of each chain at its
+    /// class.
+    ///
+    /// # Errors
+    /// A layer without labels; a class that does not exist.
+    pub fn label(
+        args: &SampleArgs,
+        layer: &Layer,
+        classes: Option<usize>,
+    ) -> Outcome<Option<Self>> {
+        if args.label.is_none() && !args.every_label {
+            return Ok(None);
+        }
+        let Some(group) = classes.and(layer.units.last_group()) else {
+            return Err(
+                Failure::usage("--label and --every-label: the machine has no labels")
+                    .hint("`harmonium train --labels` makes one that has"),
+            );
+        };
+        let classes = held_classes(args, group.size)?;
+        let (count, n) = (classes.len(), layer.size());
+        let mask = BitMatrix::from_fn(1, n, |_, j| group.range().contains(&j));
+        let one = |i: usize, j: usize| j == group.first + classes[i] as usize;
+        let values: States = match layer.units.are_binary() {
+            true => BitMatrix::from_fn(count, n, one).into(),
+            false => Matrix::from_fn(count, n, |i, j| f32::from(one(i, j))).into(),
+        };
+        Self::new(layer, values, mask).map(Some)
+    }
+
+    /// Puts the values of held units, which are those in `states`, into `means`.
+    pub fn put(&self, states: &States, means: &mut Matrix) {
+        for i in 0..means.rows() {
+            let row = if self.mask.rows() == 1 { 0 } else { i };
+            for j in (0..means.columns()).filter(|&j| self.mask.get(row, j)) {
+                means[(i, j)] = states.get(i, j);
+            }
+        }
+    }
+}
+
+/// The class that each chain is held at, by `--label` (the first one alone, for all chains) or
+/// `--every-label`.
+///
+/// # Errors
+/// A class that does not exist.
+pub fn held_classes(args: &SampleArgs, classes: usize) -> Outcome<Vec<u32>> {
+    if let Some(class) = args.label {
+        if class >= classes {
+            return Err(Failure::usage(format!(
+                "--label {class}: expected a class below {classes}"
+            )));
+        }
+        return Ok(vec![class as u32]);
+    }
+    let each = args
+        .count
+        .map_or(PER_CLASS, |n| n.div_ceil(classes))
+        .min(MOST_ELEMENTS / classes);
+    Ok((0..classes * each).map(|k| (k / each) as u32).collect())
+}
+
+/// Whether `--clamp` asks for examples of the data in place of a file.
+pub fn is_data(clamp: &Path) -> bool {
+    clamp == Path::new(DATA)
+}
+
+fn default_count(args: &SampleArgs) -> usize {
+    args.count.unwrap_or(match args.over_time {
+        true => DEFAULT_ROWS,
+        false => DEFAULT_COUNT,
+    })
+}
+
+/// The number of chains: `--count`, else the rows that are held, else 100. `levels` copies of a row
+/// of `widest` units must fit into memory.
+///
+/// # Errors
+/// More chains than that.
+pub fn checked_count(
+    args: &SampleArgs,
+    widest: usize,
+    levels: usize,
+    rows: Option<usize>,
+) -> Outcome<usize> {
+    let rows = rows.filter(|&n| n > 1);
+    // With a row a class, whole rows.
+    let whole = rows.filter(|_| args.every_label);
+    let count = whole.or(args.count).or(rows);
+    let count = count.unwrap_or_else(|| default_count(args));
+    let most = MOST_ELEMENTS / widest.max(1) / levels.max(1);
+    if count > most {
+        return Err(Failure::usage(format!(
+            "--count {count}: expected at most {most} chains of a machine of this size"
+        )));
+    }
+    Ok(count)
+}
+
+/// The visible states that `--from-data` asks for: the examples whose units are held, else the
+/// first training examples, over and over if there are few.
+///
+/// # Errors
+/// Data that cannot be had, or of another width.
+pub fn start(
+    args: &SampleArgs,
+    notes: &BTreeMap<String, String>,
+    layer: &Layer,
+    held: Option<&Held>,
+    count: usize,
+) -> Outcome<States> {
+    if let Some(examples) = held.and_then(|held| held.examples.as_ref()) {
+        return Ok(examples.clone());
+    }
+    Ok(first(&load(args, notes, layer)?.train, count))
+}
+
+fn first(examples: &Examples, count: usize) -> States {
+    let chosen: Vec<usize> = (0..count).map(|k| k % examples.len()).collect();
+    examples.states().take(&chosen)
+}
+
+/// The data of `--from-data` and `--clamp data`, as bits where the layer is binary.
+fn load(args: &SampleArgs, notes: &BTreeMap<String, String>, layer: &Layer) -> Outcome<Data> {
+    let (source, _) = Source::of_model(notes, args.data.as_deref(), None, None)?;
+    let data = source.load()?;
+    check_columns(layer.size(), &data)?;
+    Ok(match layer.units.are_binary() {
+        true => likelihood::drawn(data, source.seed),
+        false => data,
+    })
+}
+
+/// The mask that is named by a half of the picture.
+fn half(name: &Path, pixels: usize, columns: usize) -> Option<BitMatrix> {
+    let (width, height) = tile_shape(pixels);
+    let is_held: Box<dyn Fn(usize, usize) -> bool> = match name.to_str()? {
+        "upper" => Box::new(move |_, y| y < height / 2),
+        "lower" => Box::new(move |_, y| y >= height / 2),
+        "left" => Box::new(move |x, _| x < width / 2),
+        "right" => Box::new(move |x, _| x >= width / 2),
+        _ => return None,
+    };
+    let at = |_, j: usize| j < pixels && is_held(j % width, j / width);
+    Some(BitMatrix::from_fn(1, columns, at))
+}
+
+fn bits(path: &Path, x: &Matrix) -> Outcome<BitMatrix> {
+    BitMatrix::from_matrix(x).map_err(|e| Failure::failed(format!("{}: {e}", path.display())))
+}
+
+/// A matrix of numbers; one axis is one row.
+fn read_npy(path: &Path) -> Outcome<Matrix> {
+    let bytes = std::fs::read(path).map_err(|e| Error::io(path, "read the array", e))?;
+    let wrong = |e: &dyn std::fmt::Display| Error::file(path, "an NPY array of numbers", e);
+    let open = || npyz::NpyFile::new(&bytes[..]);
+    let file = open().map_err(|e| wrong(&e))?;
+    let shape = file.shape().to_vec();
+    let (rows, columns) = match shape[..] {
+        [n] => (1, n as usize),
+        [rows, columns] => (rows as usize, columns as usize),
+        _ => {
+            let found = format!("{} axes", shape.len());
+            return Err(Error::file(path, "an array of 1 or 2 axes", found).into());
+        }
+    };
+    let fits = rows.checked_mul(columns).is_some_and(|n| n <= bytes.len());
+    if !fits || file.order() != npyz::Order::C {
+        return Err(wrong(&"a truncated one, or one in Fortran order").into());
+    }
+    let x: Vec<f32> = if let Ok(x) = open().and_then(|f| f.into_vec::<u8>()) {
+        x.into_iter().map(f32::from).collect()
+    } else if let Ok(x) = open().and_then(|f| f.into_vec::<bool>()) {
+        x.into_iter().map(f32::from).collect()
+    } else if let Ok(x) = open().and_then(|f| f.into_vec::<f64>()) {
+        x.into_iter().map(|x| x as f32).collect()
+    } else if let Ok(x) = open().and_then(|f| f.into_vec::<i64>()) {
+        x.into_iter().map(|x| x as f32).collect()
+    } else {
+        open()
+            .and_then(|f| f.into_vec::<f32>())
+            .map_err(|e| wrong(&format!("{e}; expected u8, bool, i64, f32 or f64")))?
+    };
+    Ok(Matrix::from_slice(rows, columns, &x)?)
+}

@@ -1,0 +1,207 @@
+//! What `sample` writes: a sheet of tiles, or rows of numbers.
+
+use super::{chains::Samples, held::Held};
+use crate::{
+    args::{SampleArgs, ValuesArg},
+    commands::classify::write_matrix,
+    failure::{Failure, Outcome},
+    show::picture::{Color, Sheet},
+    show::pictures,
+};
+use harmonium::{Error, Matrix, States, checkpoint::write_atomically};
+use npyz::WriterBuilder;
+use std::{io, path::Path};
+
+/// Tiles beside one another on a sheet, at most.
+const TILES_PER_ROW: usize = 20;
+
+/// What is written.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Format {
+    /// A sheet of means.
+    Picture,
+    /// States.
+    States,
+}
+
+impl Format {
+    /// By the name of `--out`.
+    ///
+    /// # Errors
+    /// A name of another kind.
+    pub fn of(path: &Path) -> Outcome<Self> {
+        let extension = path.extension().map(|e| e.to_ascii_lowercase());
+        match extension.as_ref().and_then(|e| e.to_str()) {
+            Some("png") => Ok(Self::Picture),
+            Some("npy" | "csv") => Ok(Self::States),
+            _ => Err(Failure::usage(format!(
+                "--out {}: expected a file name that ends in .png, .npy or .csv",
+                path.display()
+            ))),
+        }
+    }
+
+    /// Means or states, where `--values` does not say.
+    pub fn values(self, args: &SampleArgs) -> ValuesArg {
+        args.values.unwrap_or(match self {
+            Self::Picture => ValuesArg::Means,
+            Self::States => ValuesArg::States,
+        })
+    }
+}
+
+/// The machine as a sheet shows it.
+pub struct Shown<'a> {
+    /// In a few words.
+    pub title: &'a str,
+    /// Visible units that are pixels.
+    pub pixels: usize,
+    /// Whether these are bits.
+    pub binary: bool,
+    /// Of a machine with labels.
+    pub classes: Option<usize>,
+}
+
+impl Shown<'_> {
+    fn grid(&self, values: &Matrix, per_row: usize) -> Outcome<Sheet> {
+        self.tiles(pictures::rows(values), per_row)
+    }
+
+    fn tiles(&self, tiles: Vec<Vec<f32>>, per_row: usize) -> Outcome<Sheet> {
+        let tiles = pictures::scaled(tiles, self.binary, self.pixels);
+        pictures::grid(&tiles, self.pixels, per_row, Color::Gray)
+    }
+}
+
+/// Writes the samples to `--out`: a sheet, or numbers.
+///
+/// # Errors
+/// A file that cannot be written; a picture that is too large.
+pub fn write(
+    args: &SampleArgs,
+    format: Format,
+    shown: &Shown<'_>,
+    held: Option<&Held>,
+    samples: &Samples,
+) -> Outcome<()> {
+    match (format, &samples.means) {
+        (Format::Picture, _) => picture(args, shown, held, samples),
+        (Format::States, Some(means)) => write_matrix(&args.out, means),
+        (Format::States, None) => write_states(&args.out, &samples.visible),
+    }
+}
+
+fn picture(
+    args: &SampleArgs,
+    shown: &Shown<'_>,
+    held: Option<&Held>,
+    samples: &Samples,
+) -> Outcome<()> {
+    let what = match &samples.means {
+        Some(_) => "E[v | h]",
+        None => "States",
+    };
+    let count = samples.visible.rows();
+    let labels = match (args.label, args.every_label) {
+        (Some(class), _) => format!(", label held at {class}"),
+        (None, true) => ", labels held, a row a class".into(),
+        (None, false) => String::new(),
+    };
+    let sheet = if args.over_time {
+        over_time(
+            shown,
+            samples,
+            &format!(
+                "{what} of {count} chains, a row each, by {}{labels}",
+                samples.origin
+            ),
+        )?
+    } else {
+        let mut per_row = count.isqrt();
+        per_row += usize::from(per_row * per_row < count);
+        let classes = shown.classes.filter(|_| args.every_label);
+        let per_row = classes.map_or(per_row.min(TILES_PER_ROW), |n| count / n);
+        let states;
+        let values = match &samples.means {
+            Some(means) => means,
+            None => {
+                states = samples.visible.to_matrix();
+                &states
+            }
+        };
+        let caption = format!(
+            "{what} of {count} chains after {} {}{labels}",
+            args.steps, samples.origin
+        );
+        shown.grid(values, per_row)?.headed("samples", &caption)
+    };
+    let mut pages = Vec::new();
+    if let Some(examples) = held.and_then(|held| held.examples.as_ref()) {
+        let per_row = match args.over_time {
+            true => 1,
+            false => count.isqrt().min(TILES_PER_ROW) + usize::from(count.isqrt().pow(2) < count),
+        };
+        let caption = match args.over_time {
+            true => "",
+            false => "whose held units the samples share",
+        };
+        pages.push(
+            shown
+                .grid(&examples.to_matrix(), per_row)?
+                .headed("examples", caption),
+        );
+    }
+    pages.push(sheet);
+    Sheet::page(shown.title, &pages)?.write_png(&args.out)?;
+    Ok(())
+}
+
+/// A row a chain, a column a number of sweeps.
+fn over_time(shown: &Shown<'_>, samples: &Samples, what: &str) -> Outcome<Sheet> {
+    let frames = &samples.frames;
+    let chains = samples.visible.rows();
+    let tiles = (0..chains).flat_map(|i| frames.iter().map(move |(_, x)| x.row(i).to_vec()));
+    let sheet = shown.tiles(tiles.collect(), frames.len())?;
+    let times: Vec<String> = frames.iter().map(|(k, _)| k.to_string()).collect();
+    let caption = format!("{what}; columns: after {} sweeps", times.join(", "));
+    Ok(sheet.headed("samples over time", &caption))
+}
+
+/// Writes states, `.npy` or `.csv`.
+///
+/// # Errors
+/// A file that cannot be written.
+pub fn write_states(path: &Path, states: &States) -> Outcome<()> {
+    match path.extension() {
+        Some(e) if e.eq_ignore_ascii_case("npy") => write_npy(path, states),
+        _ => write_matrix(path, &states.to_matrix()),
+    }
+}
+
+/// Writes states `[rows x columns]`: bits as zeros and ones, u8, others as f32.
+pub fn write_npy(path: &Path, states: &States) -> Outcome<()> {
+    fn write<T: npyz::AutoSerialize>(
+        bytes: &mut Vec<u8>,
+        states: &States,
+        elements: impl Iterator<Item = T>,
+    ) -> io::Result<()> {
+        let mut writer = npyz::WriteOptions::new()
+            .default_dtype()
+            .shape(&[states.rows() as u64, states.columns() as u64])
+            .writer(bytes)
+            .begin_nd()?;
+        writer.extend(elements)?;
+        writer.finish()
+    }
+    let mut bytes = Vec::new();
+    let written = match states {
+        States::Bits(x) => {
+            let columns = x.columns();
+            let all = (0..x.rows()).flat_map(|i| (0..columns).map(move |j| u8::from(x.get(i, j))));
+            write(&mut bytes, states, all)
+        }
+        States::Real(x) => write(&mut bytes, states, x.elements()),
+    };
+    written.map_err(|e| Error::io(path, "encode the states", e))?;
+    Ok(write_atomically(path, &bytes)?)
+}

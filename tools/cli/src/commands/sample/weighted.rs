@@ -1,0 +1,76 @@
+//! `harmonium sample --weighted`: samples with weights, by annealed importance sampling.
+
+use super::sheet::write_npy;
+use crate::{
+    args::SampleArgs,
+    commands::evaluate::write_weights,
+    failure::{Outcome, note},
+    run::data::Source,
+    run::likelihood::{self, DEFAULT_BETAS},
+    show::progress::Stages,
+    show::report::table,
+};
+use harmonium::{
+    Checkpoint, Rbm,
+    evaluate::{Ais, Base, Betas},
+};
+use std::ops::ControlFlow;
+
+/// Writes states and log weights, and prints what they are worth.
+pub fn run(args: &SampleArgs, checkpoint: &Checkpoint, count: usize, seed: u64) -> Outcome<()> {
+    let rbm = checkpoint.rbm()?;
+    if !rbm.is_bernoulli() {
+        return Err(likelihood::not_annealed(rbm));
+    }
+    let ais = Ais {
+        chains: count,
+        betas: Betas::Linear(args.betas.unwrap_or(DEFAULT_BETAS)),
+        base: base(checkpoint, rbm)?,
+        seed,
+    };
+    let mut bar = Stages::new();
+    let samples = ais.weighted_samples_with(rbm, &mut |done, all| {
+        bar.set("annealing", done, all);
+        ControlFlow::Continue(())
+    })?;
+    bar.clear();
+    let samples = samples.expect("nothing stops it");
+    write_npy(&args.out, &samples.visible.into())?;
+    let weights = args.out.with_extension("weights.npy");
+    write_weights(&weights, &[&samples.log_weights])?;
+    let log_z = &samples.log_z;
+    note(format!(
+        "{count} samples in {}, their log weights in {}",
+        args.out.display(),
+        weights.display()
+    ));
+    let mut rows = vec![
+        [
+            "effective sample size".to_owned(),
+            format!("{:.1}", log_z.effective_sample_size),
+            format!("of {count}"),
+        ],
+        [
+            "ln Z".into(),
+            format!("{:.2} nats", log_z.estimate),
+            format!("interval {:.2} .. {:.2}", log_z.low, log_z.high),
+        ],
+    ];
+    let warning = log_z.warning();
+    rows.extend(warning.map(|w| ["warning".into(), w.to_string(), String::new()]));
+    table("Weighted samples", &rows)
+}
+
+/// The base rate of the data that the notes tell, if they can be had and fit.
+fn base(checkpoint: &Checkpoint, rbm: &Rbm) -> Outcome<Base> {
+    let data = Source::from_notes(&checkpoint.notes)?.map(|source| source.load());
+    match data {
+        Some(Ok(data)) if data.train.columns() == rbm.n_visible() => {
+            Ok(Base::rate_of(&data.train)?)
+        }
+        _ => {
+            note("the data of the model are not at hand: annealing from the uniform distribution");
+            Ok(Base::Uniform)
+        }
+    }
+}

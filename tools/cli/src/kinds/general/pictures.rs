@@ -1,0 +1,248 @@
+//! The pictures of a general Boltzmann machine: its couplings, fantasies beside training examples,
+//! curves.
+
+use super::{edges::couplings, metrics::GeneralRow};
+use crate::{
+    failure::Outcome,
+    run::data,
+    show::curves::{self, Panel},
+    show::picture::{Color, Sheet, diverging_limit, tile_shape},
+    show::pictures::{grid, rows},
+};
+use harmonium::{
+    BitMatrix, BoltzmannMachine, Examples,
+    model::{BoltzmannChain, boltzmann::Sweep},
+    rng::{Draws, Site},
+};
+use std::path::Path;
+
+/// Units of a machine whose matrix of couplings is shown, at most.
+const MATRIX_UNITS: usize = 400;
+/// Pixels of the matrix, about.
+const MATRIX_PIXELS: usize = 560;
+/// Largest square of a coupling, in pixels.
+const MOST_SCALE: usize = 28;
+/// Units whose couplings with the visible ones are shown as pictures.
+const TILES: usize = 64;
+const TILES_PER_ROW: usize = 8;
+/// Fewer visible units than this are no picture.
+const PICTURE_UNITS: usize = 9;
+const FANTASIES: usize = 100;
+const SWEEPS: usize = 1000;
+const PER_ROW: usize = 10;
+const EXAMPLES: usize = 40;
+const EXAMPLES_PER_ROW: usize = 4;
+
+/// The matrix of couplings of a small machine; couplings of units with all visible ones, each at
+/// the place of its unit.
+///
+/// # Errors
+/// A file that cannot be written.
+pub fn draw_couplings(path: &Path, title: &str, machine: &BoltzmannMachine) -> Outcome<()> {
+    let (n, m, units) = (machine.n_visible(), machine.n_hidden(), machine.units());
+    let all = couplings(machine);
+    let mut blocks = Vec::new();
+    if units <= MATRIX_UNITS {
+        let tile: Vec<f32> = all.elements().collect();
+        let limit = diverging_limit(std::slice::from_ref(&tile));
+        let scale = (MATRIX_PIXELS / units.max(1)).clamp(1, MOST_SCALE) as u32;
+        let caption = if m == 0 {
+            "of every unit (row) with every other (column)".to_owned()
+        } else {
+            format!("of every unit (row) with every other (column), {n} visible ones first")
+        };
+        let color = Color::Diverging { limit };
+        let sheet = Sheet::grid(&[tile], units, units, 1, scale, color)?;
+        blocks.push(sheet.headed("couplings", &caption));
+    }
+    let (width, height) = tile_shape(n);
+    if n >= PICTURE_UNITS && width * height == n {
+        let norm = |w: &[f32]| w.iter().map(|&w| f64::from(w).powi(2)).sum::<f64>();
+        let row = |i: usize| all.row(i)[..n].to_vec();
+        let mut of_hidden: Vec<Vec<f32>> = (n..units).map(row).collect();
+        of_hidden.sort_by(|a, b| norm(b).total_cmp(&norm(a)));
+        // A picture of pictures: all units, or a grid of them.
+        let (across, down) = if n <= TILES {
+            (width, height)
+        } else {
+            (TILES_PER_ROW.min(width), TILES_PER_ROW.min(height))
+        };
+        let middle = |k: usize, of: usize, size: usize| (2 * k + 1) * size / (2 * of);
+        let places = (0..across * down).map(|k| {
+            let (y, x) = (k / across, k % across);
+            middle(y, down, height) * width + middle(x, across, width)
+        });
+        let of_visible: Vec<Vec<f32>> = places.map(row).collect();
+        let which = if across * down == n {
+            "a unit"
+        } else {
+            "some units"
+        };
+        let of_each = format!("couplings of {which} with the others, each at its place");
+        for (name, mut tiles, per_row, caption) in [
+            (
+                "hidden units",
+                of_hidden,
+                TILES_PER_ROW,
+                "couplings with the visible units, the strongest first",
+            ),
+            ("visible units", of_visible, across, &of_each),
+        ] {
+            tiles.truncate(TILES);
+            if tiles.iter().flatten().all(|&w| w == 0.0) {
+                continue;
+            }
+            let limit = diverging_limit(&tiles);
+            let sheet = grid(&tiles, n, per_row, Color::Diverging { limit })?;
+            blocks.push(sheet.headed(name, caption));
+        }
+    }
+    if blocks.is_empty() {
+        // The strongest couplings of a machine that is neither small nor a picture.
+        let mut strongest: Vec<f32> = all.elements().filter(|&w| w != 0.0).collect();
+        strongest.sort_by(|a, b| b.abs().total_cmp(&a.abs()));
+        strongest.truncate(MATRIX_UNITS);
+        strongest.push(0.0);
+        let limit = diverging_limit(std::slice::from_ref(&strongest));
+        let color = Color::Diverging { limit };
+        let sheet = grid(&[strongest.clone()], strongest.len(), 1, color)?;
+        blocks.push(sheet.headed("couplings", "the strongest ones"));
+    }
+    Sheet::page(title, &blocks)?.write_png(path)?;
+    Ok(())
+}
+
+/// States for a sheet: `E[v_i | all other units]` where there are hidden units, else the states
+/// themselves.
+///
+/// # Errors
+/// Those of the library.
+pub fn tiles(machine: &BoltzmannMachine, v: &BitMatrix, h: &BitMatrix) -> Outcome<Vec<Vec<f32>>> {
+    if machine.n_hidden() == 0 {
+        return Ok(rows(&v.to_matrix()));
+    }
+    Ok(rows(&machine.mean_v_from_rest(v, h, 1.0)?))
+}
+
+/// What [`tiles`] shows.
+pub fn shown(machine: &BoltzmannMachine) -> &'static str {
+    if machine.n_hidden() == 0 {
+        "states"
+    } else {
+        "means of each unit given all others"
+    }
+}
+
+/// Chains that start at examples, over and over if there are few, with hidden units at fair coins.
+///
+/// # Errors
+/// Those of the library.
+pub fn chains_from(
+    machine: &BoltzmannMachine,
+    examples: &BitMatrix,
+    count: usize,
+    seed: u64,
+) -> Outcome<BoltzmannChain> {
+    let coins = Draws::new(seed, Site::Start, 0);
+    let v = BitMatrix::from_fn(count, examples.columns(), |k, i| {
+        examples.get(k % examples.rows(), i)
+    });
+    let h = BitMatrix::from_fn(count, machine.n_hidden(), |k, j| {
+        coins.bits(k, j) >> 31 == 1
+    });
+    Ok(BoltzmannChain::from_states(
+        machine,
+        &v,
+        &h,
+        Sweep::Automatic,
+        seed,
+    )?)
+}
+
+/// Fantasies beside training examples, at which their chains start.
+///
+/// # Errors
+/// Those of the library; a file that cannot be written.
+pub fn draw_samples(
+    path: &Path,
+    title: &str,
+    machine: &BoltzmannMachine,
+    train: &Examples,
+    seed: u64,
+) -> Outcome<()> {
+    let bits = train.bits().expect("training takes bits alone");
+    let mut chains = chains_from(machine, bits, FANTASIES, seed)?;
+    chains.sweep(1.0, SWEEPS)?;
+    let fantasies = tiles(machine, &chains.visible(), &chains.hidden())?;
+    let n = machine.n_visible();
+    let caption = format!(
+        "{} of {FANTASIES} chains after {SWEEPS} Gibbs sweeps from training examples",
+        shown(machine)
+    );
+    let examples = data::rows(train, EXAMPLES);
+    let pages = [
+        grid(&fantasies, n, PER_ROW, Color::Gray)?.headed("fantasies", &caption),
+        grid(&examples, n, EXAMPLES_PER_ROW, Color::Gray)?
+            .headed("training examples", "as the machine sees them"),
+    ];
+    Sheet::page(title, &pages)?.write_png(path)?;
+    Ok(())
+}
+
+/// The metrics over the epochs.
+///
+/// # Errors
+/// A file that cannot be written.
+pub fn draw_curves(path: &Path, title: &str, rows: &[GeneralRow]) -> Outcome<()> {
+    let curve = |value: &dyn Fn(&GeneralRow) -> Option<f64>| -> Vec<(f64, f64)> {
+        let points = rows.iter();
+        points
+            .filter_map(|row| Some((row.epoch as f64, value(row)?)))
+            .collect()
+    };
+    let both = |train: Vec<(f64, f64)>, validation: Vec<(f64, f64)>| {
+        if validation.is_empty() {
+            vec![("", train)]
+        } else {
+            vec![("training", train), ("held out", validation)]
+        }
+    };
+    let panels = [
+        (
+            "log-likelihood (nats)",
+            both(
+                curve(&|row| row.log_likelihood),
+                curve(&|row| row.validation_log_likelihood),
+            ),
+        ),
+        (
+            "pseudo-likelihood (nats)",
+            both(
+                curve(&|row| row.pseudo_likelihood),
+                curve(&|row| row.validation_pseudo_likelihood),
+            ),
+        ),
+        (
+            "prediction error of visible units",
+            both(
+                curve(&|row| Some(row.prediction_error)),
+                curve(&|row| row.validation_prediction_error),
+            ),
+        ),
+        (
+            "gradient (root mean square)",
+            both(curve(&|row| Some(row.gradient)), Vec::new()),
+        ),
+        (
+            "learning rate",
+            both(curve(&|row| Some(row.learning_rate)), Vec::new()),
+        ),
+    ];
+    let panels: Vec<Panel<'_>> = panels
+        .iter()
+        .filter(|(label, series)| !series[0].1.is_empty() || label.starts_with("learning"))
+        .map(|(y_label, series)| Panel { y_label, series })
+        .collect();
+    curves::draw(path, title, &panels)?;
+    Ok(())
+}

@@ -1,0 +1,141 @@
+//! What is watched of a general Boltzmann machine while it learns.
+
+use super::metrics::GeneralRow;
+use crate::{failure::Outcome, run::data::Data};
+use harmonium::{
+    BitMatrix, BoltzmannMachine, Examples, Matrix, evaluate::boltzmann_pseudo_likelihood,
+    model::MeanField, train::BoltzmannTraining,
+};
+
+/// Examples that are watched, and those of figures that hidden units make dear.
+const WATCHED: usize = 1000;
+const WATCHED_WITH_HIDDEN: usize = 250;
+/// Passes of mean field that are watched.
+const PASSES: usize = 10;
+/// Most units that are enumerated after each epoch, and most hidden ones for each example.
+const ENUMERATED: usize = 16;
+const ENUMERATED_HIDDEN: usize = 8;
+
+/// What is watched.
+pub struct Watch {
+    train: Examples,
+    validation: Option<Examples>,
+    /// Of the prediction error.
+    predicted: [Option<BitMatrix>; 2],
+    is_enumerated: bool,
+}
+
+impl Watch {
+    /// Of the first training and held-out examples.
+    ///
+    /// # Errors
+    /// Those of the library.
+    pub fn new(machine: &BoltzmannMachine, data: &Data) -> Outcome<Self> {
+        // Couplings that are zero may come, so all that may be there count.
+        let n = machine.units();
+        let few = n <= 2 * ENUMERATED;
+        let is_enumerated = few && {
+            let mut edges = Vec::new();
+            for i in 0..n {
+                let others = (i + 1..n).filter(|&j| machine.may_couple(i, j));
+                edges.extend(others.map(|j| (i, j, 1.0)));
+            }
+            let full =
+                BoltzmannMachine::from_edges(machine.n_visible(), machine.n_hidden(), &edges)?;
+            let (all, hidden) = full.enumerated_units()?;
+            all <= ENUMERATED && hidden <= ENUMERATED_HIDDEN
+        };
+        let watched = if machine.n_hidden() == 0 {
+            WATCHED
+        } else {
+            WATCHED_WITH_HIDDEN
+        };
+        let predicted = |part: &Examples| part.head(watched).bits().cloned();
+        Ok(Self {
+            train: data.train.head(WATCHED),
+            validation: data.validation.as_ref().map(|part| part.head(WATCHED)),
+            predicted: [
+                predicted(&data.train),
+                data.validation.as_ref().and_then(predicted),
+            ],
+            is_enumerated,
+        })
+    }
+
+    /// The figures after an epoch.
+    ///
+    /// # Errors
+    /// Those of the library.
+    pub fn row(&self, training: &BoltzmannTraining, seconds: f64) -> Outcome<GeneralRow> {
+        let machine = training.model();
+        let position = training.position();
+        let rate = training.last_learning_rate();
+        let (pairs, biases) = training.gradient();
+        let squares =
+            |x: &mut dyn Iterator<Item = f32>| x.map(|g| f64::from(g).powi(2)).sum::<f64>();
+        let sum = squares(&mut pairs.elements()) + squares(&mut biases.iter().copied());
+        let (mut log_likelihood, mut pseudo_likelihood) = ([None, None], [None, None]);
+        for (k, part) in [Some(&self.train), self.validation.as_ref()]
+            .into_iter()
+            .enumerate()
+        {
+            let Some(part) = part else { continue };
+            if self.is_enumerated {
+                let all = machine.log_likelihood(part)?;
+                log_likelihood[k] = Some(all.iter().sum::<f64>() / all.len() as f64);
+            }
+            if machine.n_hidden() == 0 {
+                pseudo_likelihood[k] = Some(boltzmann_pseudo_likelihood(machine, part)?);
+            }
+        }
+        let error = |v: &Option<BitMatrix>| {
+            let v = v.as_ref();
+            v.map(|v| prediction_error(machine, v)).transpose()
+        };
+        Ok(GeneralRow {
+            epoch: position.epoch,
+            seconds,
+            learning_rate: rate.into(),
+            gradient: (sum / (pairs.rows() * (pairs.rows() + 1)).max(1) as f64).sqrt(),
+            prediction_error: error(&self.predicted[0])?.expect("training takes bits alone"),
+            validation_prediction_error: error(&self.predicted[1])?,
+            log_likelihood: log_likelihood[0],
+            validation_log_likelihood: log_likelihood[1],
+            pseudo_likelihood: pseudo_likelihood[0],
+            validation_pseudo_likelihood: pseudo_likelihood[1],
+        })
+    }
+}
+
+/// The figures of an epoch in one line.
+pub fn figures(row: &GeneralRow) -> String {
+    let mut text = format!("prediction error {:.2e}", row.prediction_error);
+    if let Some(x) = row.log_likelihood {
+        text.push_str(&format!("  log-likelihood {x:.3}"));
+    } else if let Some(x) = row.pseudo_likelihood {
+        text.push_str(&format!("  pseudo-likelihood {x:.2}"));
+    }
+    text
+}
+
+/// `E[v_i | all other units]` of examples, hidden units by mean field of a few passes: mean square
+/// distance from the examples.
+fn prediction_error(machine: &BoltzmannMachine, v: &BitMatrix) -> Outcome<f64> {
+    let few = MeanField {
+        iterations: PASSES,
+        ..MeanField::default()
+    };
+    let h = if machine.n_hidden() == 0 {
+        Matrix::zeros(v.rows(), 0)
+    } else {
+        machine.mean_field(v, few, None)?.means
+    };
+    let means = machine.mean_v_from_rest(v, &h, 1.0)?;
+    let square = |i: usize, j: usize| {
+        (f64::from(u8::from(v.get(i, j))) - f64::from(means.row(i)[j])).powi(2)
+    };
+    let sum: f64 = (0..v.rows())
+        .map(|i| (0..v.columns()).map(|j| square(i, j)).sum::<f64>())
+        .sum();
+    Ok(sum / (v.rows() * v.columns()).max(1) as f64)
+}

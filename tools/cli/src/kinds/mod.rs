@@ -1,0 +1,5 @@
+//! What differs from kind of machine to kind of machine.
+
+pub mod dbm;
+pub mod deep;
+pub mod general;
