@@ -6,7 +6,7 @@ use harmonium::{
     dataset::Examples,
     model::{GibbsChain, Rbm},
     rng::{Draws, Site},
-    train::{Learning, Negative, Options, Reconstruction, Schedule, Training},
+    train::{Learning, Negative, RbmOptions, RbmTraining, Reconstruction, Schedule},
 };
 
 const N_VISIBLE: usize = 784;
@@ -47,16 +47,16 @@ fn epochs(c: &mut Criterion) {
             },
         ),
     ] {
-        let options = Options {
+        let options = RbmOptions {
             negative,
             learning: Learning {
                 batch_size: BATCH,
                 learning_rate: Schedule::Constant(0.01),
                 ..Learning::default()
             },
-            ..Options::default()
+            ..RbmOptions::default()
         };
-        let mut training = Training::new(rbm.clone(), options, &data).unwrap();
+        let mut training = RbmTraining::new(rbm.clone(), options, &data).unwrap();
         let updates = training.connection_updates_per_epoch();
         assert_eq!(updates, (5 * UPDATES * BATCH * N_VISIBLE * N_HIDDEN) as u64);
         group.throughput(Throughput::Elements(updates));

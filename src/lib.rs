@@ -77,7 +77,7 @@ pub use model::{
     BoltzmannMachine, Dbm, Dbn, GibbsChain, Model, Network, Rbm, Tempering, Trajectory,
 };
 pub use states::{Input, States};
-pub use train::{Trainer, Training};
+pub use train::{RbmTraining, Trainer};
 
 /// The examples of the README are compiled and run.
 #[cfg(doctest)]

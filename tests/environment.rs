@@ -10,7 +10,7 @@ use harmonium::{
     model::{BoltzmannMachine, GibbsChain, Rbm},
     product::{Propagation, Provider, Route, provider, route, set_provider, set_route},
     simd::{Isa, isa, set_isa},
-    train::{Options, Training},
+    train::{RbmOptions, RbmTraining},
 };
 use std::process::Command;
 
@@ -58,7 +58,7 @@ fn refused() {
     let mut chain = GibbsChain::uniform(&rbm, 2, 1);
     let errors = [
         environment::check().unwrap_err(),
-        Training::new(rbm.clone(), Options::default(), &data()).unwrap_err(),
+        RbmTraining::new(rbm.clone(), RbmOptions::default(), &data()).unwrap_err(),
         ais.log_z(&rbm).unwrap_err(),
         ais.boltzmann_log_z(&machine).unwrap_err(),
         Rbm::bernoulli(3, 2).log_z().unwrap_err(),

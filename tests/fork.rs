@@ -11,8 +11,8 @@ use harmonium::{
     states::States,
     threads,
     train::{
-        Backprop, BackpropOptions, BoltzmannOptions, BoltzmannTraining, DbmOptions, DbmTraining,
-        Done, Learning, Options, Training, UpDown, UpDownOptions,
+        BackpropOptions, BackpropTraining, BoltzmannOptions, BoltzmannTraining, DbmOptions,
+        DbmTraining, Done, Learning, RbmOptions, RbmTraining, UpDownOptions, UpDownTraining,
     },
 };
 use std::{
@@ -37,12 +37,12 @@ fn work() -> Vec<u64> {
     let gray = Matrix::from_fn(200, 64, |i, j| ((i * 3 + j * 7) % 5) as f32 / 4.0);
     let data = Examples::new(gray).unwrap();
     let bits = data.binarized(Binarization::Sampled, 1, 0);
-    let options = Options {
+    let options = RbmOptions {
         learning: learning(),
-        ..Options::default()
+        ..RbmOptions::default()
     };
     let rbm = Rbm::bernoulli(64, 40).initialized_from(&bits, 1).unwrap();
-    let mut run = Training::new(rbm, options, &bits).unwrap();
+    let mut run = RbmTraining::new(rbm, options, &bits).unwrap();
     (0..4).for_each(|_| assert_eq!(run.update(&bits).unwrap(), Done::Updated));
     let rbm = run.model().clone();
     let mut bytes = |w: &Matrix| {
@@ -81,7 +81,7 @@ fn work() -> Vec<u64> {
         learning: learning(),
         ..UpDownOptions::default()
     };
-    let mut run = UpDown::new(dbn, options, &bits).unwrap();
+    let mut run = UpDownTraining::new(dbn, options, &bits).unwrap();
     assert_eq!(run.update(&bits).unwrap(), Done::Updated);
     bytes(run.model().top().weights());
 
@@ -92,7 +92,7 @@ fn work() -> Vec<u64> {
         learning: learning(),
         ..BackpropOptions::default()
     };
-    let mut run = Backprop::new(network, options, &labeled).unwrap();
+    let mut run = BackpropTraining::new(network, options, &labeled).unwrap();
     assert_eq!(run.update(&labeled).unwrap(), Done::Updated);
     bytes(run.model().weights(0));
 

@@ -7,7 +7,7 @@ use crate::{
     rng::MAX_STEP,
     train::{
         BoltzmannNegative, BoltzmannOptions, BoltzmannPositive, DbmOptions, GreedyPlan, Negative,
-        Options, PretrainingPlan,
+        PretrainingPlan, RbmOptions,
     },
 };
 use serde::de::DeserializeOwned;
@@ -152,7 +152,7 @@ impl Entry<'_, '_> {
     /// in the file.
     pub(super) fn rbm_run(
         &self,
-        options: &Options,
+        options: &RbmOptions,
         updates: u64,
         units: usize,
         stored: Option<usize>,

@@ -20,8 +20,8 @@ use crate::{
     tensor::Saved,
     train::{
         BackpropLearner, BackpropOptions, BoltzmannLearner, BoltzmannOptions, DbmLearner,
-        DbmOptions, GreedyPlan, Learner, Learning, Options, Position, PretrainingPlan, RbmLearner,
-        RunState, UpDownLearner, UpDownOptions,
+        DbmOptions, GreedyPlan, Learner, Learning, Position, PretrainingPlan, RbmLearner,
+        RbmOptions, RunState, UpDownLearner, UpDownOptions,
     },
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
@@ -31,7 +31,7 @@ use serde_json::Value;
 #[derive(Clone, Debug, PartialEq)]
 pub enum SavedRun {
     /// Of an RBM.
-    Rbm(RunState<Options>),
+    Rbm(RunState<RbmOptions>),
     /// Of a deep Boltzmann machine, all layers together.
     Dbm(RunState<DbmOptions>),
     /// Of a general Boltzmann machine.
@@ -45,7 +45,7 @@ pub enum SavedRun {
         /// What is trained.
         plan: GreedyPlan,
         /// Of the top pair.
-        top: RunState<Options>,
+        top: RunState<RbmOptions>,
     },
     /// Of a deep Boltzmann machine, RBM upon RBM, with the inputs of inner layers doubled.
     Pretraining {
@@ -54,7 +54,7 @@ pub enum SavedRun {
         /// The RBMs so far, lowest first: the last learns.
         rbms: Vec<Rbm>,
         /// Of the last one.
-        top: RunState<Options>,
+        top: RunState<RbmOptions>,
     },
 }
 
@@ -98,11 +98,11 @@ pub trait StoredLearner: Learner<Model: Into<Model>> {
 impl StoredLearner for RbmLearner {
     const RUN: &'static str = "a run of an RBM";
 
-    fn saved(state: RunState<Options>) -> SavedRun {
+    fn saved(state: RunState<RbmOptions>) -> SavedRun {
         SavedRun::Rbm(state)
     }
 
-    fn state(run: SavedRun) -> Option<RunState<Options>> {
+    fn state(run: SavedRun) -> Option<RunState<RbmOptions>> {
         match run {
             SavedRun::Rbm(state) => Some(state),
             _ => None,
@@ -379,8 +379,8 @@ impl SavedRun {
 }
 
 /// The run of `rbm` whose header is metadata `training`, if the file has it.
-fn of_rbm(reader: &Reader<'_>, rbm: &Rbm) -> Result<Option<RunState<Options>>> {
-    let Some((state, entry)) = training::<Options>(reader)? else {
+fn of_rbm(reader: &Reader<'_>, rbm: &Rbm) -> Result<Option<RunState<RbmOptions>>> {
+    let Some((state, entry)) = training::<RbmOptions>(reader)? else {
         return Ok(None);
     };
     let units = rbm.n_visible().max(rbm.n_hidden());

@@ -128,7 +128,7 @@ impl ExampleStream {
 
     /// The examples as bits, drawn or cut as [`super::Dataset::binarized`] does it: the same bits
     /// for the same seed, however they are read. With [`Binarization::None`] they stay numbers,
-    /// even if all are 0 or 1. (`train::Options::resample_data` draws them anew at each visit.)
+    /// even if all are 0 or 1. (`train::RbmOptions::resample_data` draws them anew at each visit.)
     #[must_use]
     pub fn binarized(mut self, how: Binarization, seed: u64) -> Self {
         (self.how, self.seed) = (how, seed);

@@ -6,8 +6,8 @@ use crate::{
     error::Result,
     model::Model,
     train::{
-        Backprop, BoltzmannTraining, DbmTraining, Ended, Event, Feed, Figures, Learning, Position,
-        Run, Stack, StackEvent, Stop, Training, UpDown,
+        BackpropTraining, BoltzmannTraining, DbmTraining, Ended, Event, Feed, Figures, Learning,
+        Position, RbmTraining, Run, Stack, StackEvent, Stop, UpDownTraining,
     },
 };
 use std::ops::ControlFlow;
@@ -107,17 +107,17 @@ impl Running for Stack {
 #[derive(Clone, Debug)]
 pub enum AnyRun {
     /// Of an RBM.
-    Rbm(Box<Training>),
+    Rbm(Box<RbmTraining>),
     /// RBM upon RBM, of a deep belief network or a deep Boltzmann machine.
     Stack(Box<Stack>),
     /// Of a deep belief network, by the up-down algorithm.
-    UpDown(Box<UpDown>),
+    UpDown(Box<UpDownTraining>),
     /// Of a deep Boltzmann machine, all layers together.
     Dbm(Box<DbmTraining>),
     /// Of a general machine.
     Boltzmann(Box<BoltzmannTraining>),
     /// Of a network, by backpropagation.
-    Backprop(Box<Backprop>),
+    Backprop(Box<BackpropTraining>),
 }
 
 /// What the observer of any run is told; it stops the run by breaking.

@@ -15,18 +15,18 @@ mod stack;
 mod step;
 mod up_down;
 
-pub use backprop::{Backprop, BackpropLearner, BackpropOptions, Descent};
+pub use backprop::{BackpropLearner, BackpropOptions, BackpropTraining, Descent};
 pub use boltzmann::{
     BoltzmannLearner, BoltzmannNegative, BoltzmannOptions, BoltzmannPositive, BoltzmannTraining,
 };
 pub use dbm::{DbmLearner, DbmOptions, DbmTraining};
 pub use negative::{Negative, Reconstruction};
 pub use parameters::{Layered, Parameters, Undirected};
-pub use rbm::{Doubled, Objective, Options, RbmLearner, Trainer, Training};
+pub use rbm::{Doubled, Objective, RbmLearner, RbmOptions, RbmTraining, Trainer};
 pub use run::{
     At, Batch, Best, Better, Done, Ended, Event, Feed, Figures, Judge, Kept, Learner, Learning,
     Position, Run, RunState, Schedule, Stop, Verdict,
 };
 pub use stack::{Aggregated, GreedyLayer, GreedyPlan, PretrainingPlan, Stack, StackEvent};
 pub use step::{Averaging, Centering, Offset, Optimizer, Rates, Rule, Sparsity};
-pub use up_down::{MAX_MEMORY_STEPS, UpDown, UpDownLearner, UpDownOptions};
+pub use up_down::{MAX_MEMORY_STEPS, UpDownLearner, UpDownOptions, UpDownTraining};

@@ -7,8 +7,8 @@ use harmonium::{
     matrix::Matrix,
     model::{Dbm, Dbn, Directed, Layer, Network, Rbm},
     train::{
-        Backprop, BackpropOptions, Centering, DbmOptions, DbmTraining, Descent, Learning, Rule,
-        Sparsity, UpDown, UpDownOptions,
+        BackpropOptions, BackpropTraining, Centering, DbmOptions, DbmTraining, Descent, Learning,
+        Rule, Sparsity, UpDownOptions, UpDownTraining,
     },
     units::{Kind, Units},
 };
@@ -71,7 +71,7 @@ pub(super) fn up_down(pool: &ThreadPool) {
         },
         ..UpDownOptions::default()
     };
-    let mut run = UpDown::new(dbn, options, &data).unwrap();
+    let mut run = UpDownTraining::new(dbn, options, &data).unwrap();
     let count = allocations(pool, 30, || {
         let _ = run.update(&data).unwrap();
     });
@@ -109,7 +109,7 @@ pub(super) fn backpropagation(bits: &BitMatrix, pool: &ThreadPool) {
                 Network::classifier_from_dbn(&dbn, 5, 1).unwrap(),
                 Network::autoencoder_from_dbn(&dbn).unwrap(),
             ] {
-                let mut run = Backprop::new(network, options.clone(), data).unwrap();
+                let mut run = BackpropTraining::new(network, options.clone(), data).unwrap();
                 let count = allocations(pool, 15, || {
                     let _ = run.update(data).unwrap();
                 });

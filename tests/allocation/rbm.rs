@@ -8,8 +8,8 @@ use harmonium::{
     model::{Layer, Rbm},
     states::States,
     train::{
-        Averaging, Centering, Learning, Negative, Objective, Options, Reconstruction, Rule,
-        Schedule, Sparsity, Training,
+        Averaging, Centering, Learning, Negative, Objective, RbmOptions, RbmTraining,
+        Reconstruction, Rule, Schedule, Sparsity,
     },
     units::{Kind, Units},
 };
@@ -95,9 +95,9 @@ const OTHER_UNITS: [(&str, &str, Objective, f32); 4] = [
 ];
 
 /// Thirty updates of the machine allocate nothing.
-fn check(rbm: Rbm, options: Options, data: &Examples, pool: &ThreadPool, what: &str) {
+fn check(rbm: Rbm, options: RbmOptions, data: &Examples, pool: &ThreadPool, what: &str) {
     let rbm = rbm.initialized_from(data, 1).unwrap();
-    let mut training = Training::new(rbm, options, data).unwrap();
+    let mut training = RbmTraining::new(rbm, options, data).unwrap();
     let count = allocations(pool, 30, || {
         let _ = training.update(data).unwrap();
     });
@@ -115,7 +115,7 @@ pub(super) fn negative_phases(bits: &BitMatrix, pool: &ThreadPool) {
     ] {
         let data = Examples::new(values).unwrap();
         for (negative, gradient_clip) in NEGATIVE_PHASES {
-            let options = Options {
+            let options = RbmOptions {
                 negative,
                 learning: Learning {
                     gradient_clip,
@@ -124,7 +124,7 @@ pub(super) fn negative_phases(bits: &BitMatrix, pool: &ThreadPool) {
                     momentum: Schedule::Constant(0.5),
                     ..Learning::default()
                 },
-                ..Options::default()
+                ..RbmOptions::default()
             };
             let rbm = Rbm::bernoulli(300, 200);
             check(rbm, options, &data, pool, &format!("{negative:?}"));
@@ -135,7 +135,7 @@ pub(super) fn negative_phases(bits: &BitMatrix, pool: &ThreadPool) {
 pub(super) fn optimizers(bits: &BitMatrix, pool: &ThreadPool) {
     let data = Examples::new(bits.clone()).unwrap();
     for (optimizer, gradient_clip) in [(Rule::Nesterov, Some(1.0)), (Rule::ADAM, None)] {
-        let options = Options {
+        let options = RbmOptions {
             centering: Some(Centering::default()),
             sparsity: Some(Sparsity::default()),
             learning: Learning {
@@ -146,7 +146,7 @@ pub(super) fn optimizers(bits: &BitMatrix, pool: &ThreadPool) {
                 batch_size: 96,
                 ..Learning::default()
             },
-            ..Options::default()
+            ..RbmOptions::default()
         };
         let rbm = Rbm::bernoulli(300, 200);
         check(rbm, options, &data, pool, &format!("{optimizer:?}"));
@@ -177,7 +177,7 @@ pub(super) fn other_units(bits: &BitMatrix, pool: &ThreadPool) {
         let layer = |text, n| Layer::new(Units::parse(text, n).unwrap());
         let (visible, hidden) = (layer(visible, 300), layer(hidden, 200));
         let data = examples_of(&visible.units, bits);
-        let options = Options {
+        let options = RbmOptions {
             objective,
             variance_rate,
             learning: Learning {
@@ -185,7 +185,7 @@ pub(super) fn other_units(bits: &BitMatrix, pool: &ThreadPool) {
                 learning_rate: Schedule::Constant(1e-3),
                 ..Learning::default()
             },
-            ..Options::default()
+            ..RbmOptions::default()
         };
         let units = format!("{}, {}", visible.units, hidden.units);
         let rbm = Rbm::unconnected(visible, hidden).unwrap();

@@ -4,7 +4,7 @@ use harmonium::{
     Checkpoint,
     checkpoint::SavedRun,
     tensor::Saved,
-    train::{Learner, Options, Run, RunState},
+    train::{Learner, RbmOptions, Run, RunState},
 };
 
 /// The elements of a tensor; none if it is not there.
@@ -39,7 +39,7 @@ pub fn last_step<L: Learner>(run: &Run<L>) -> Vec<f32> {
 }
 
 /// The state of the run of an RBM in a file, to be tampered with.
-pub fn rbm_state(checkpoint: &mut Checkpoint) -> &mut RunState<Options> {
+pub fn rbm_state(checkpoint: &mut Checkpoint) -> &mut RunState<RbmOptions> {
     match &mut checkpoint.run {
         Some(SavedRun::Rbm(state)) => state,
         _ => panic!("the file holds a run of an RBM"),

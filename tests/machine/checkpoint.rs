@@ -5,7 +5,7 @@ use harmonium::{
     checkpoint::Checkpoint,
     dataset::{Binarization, bars_and_stripes},
     model::Rbm,
-    train::{Negative, Options, RbmLearner, Training},
+    train::{Negative, RbmLearner, RbmOptions, RbmTraining},
 };
 use proptest::prelude::*;
 use safetensors::{Dtype, SafeTensors, tensor::TensorView};
@@ -376,14 +376,14 @@ fn deep_belief_networks_that_are_cut_off_are_refused() {
 
 fn a_run() -> Checkpoint {
     let data = bars_and_stripes(2).binarized(Binarization::None, 0, 0);
-    let options = Options {
+    let options = RbmOptions {
         negative: Negative::Persistent {
             chains: 3,
             steps: 1,
         },
-        ..Options::default()
+        ..RbmOptions::default()
     };
-    let mut training = Training::new(Rbm::bernoulli(4, 3), options, &data).unwrap();
+    let mut training = RbmTraining::new(Rbm::bernoulli(4, 3), options, &data).unwrap();
     let _ = training.update(&data).unwrap();
     Checkpoint::from(&training)
 }

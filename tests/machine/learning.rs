@@ -10,8 +10,8 @@ use harmonium::{
     evaluate::exact_mean_log_likelihood,
     model::Rbm,
     train::{
-        Averaging, Centering, Learning, Negative, Offset, Options, RbmLearner, Rule, Schedule,
-        Sparsity, Training,
+        Averaging, Centering, Learning, Negative, Offset, RbmLearner, RbmOptions, RbmTraining,
+        Rule, Schedule, Sparsity,
     },
 };
 use std::ops::ControlFlow;
@@ -45,8 +45,8 @@ fn likelihood(rbm: &Rbm, data: &Examples) -> f64 {
         .0
 }
 
-fn run(rbm: Rbm, options: Options, data: &Examples) -> Training {
-    let mut training = Training::new(rbm, options, data).unwrap();
+fn run(rbm: Rbm, options: RbmOptions, data: &Examples) -> RbmTraining {
+    let mut training = RbmTraining::new(rbm, options, data).unwrap();
     let ended = training.run(data, |_| ControlFlow::Continue(())).unwrap();
     assert!(ended.is_finished());
     training
@@ -63,7 +63,7 @@ fn centered_learning_does_not_depend_on_what_is_called_one() {
         (Offset::Fixed(0.5), true),
         (Offset::Fixed(0.0), false),
     ] {
-        let options = Options {
+        let options = RbmOptions {
             negative: Negative::Exact,
             centering: Some(Centering {
                 visible: offset,
@@ -77,7 +77,7 @@ fn centered_learning_does_not_depend_on_what_is_called_one() {
                 momentum: Schedule::Constant(0.5),
                 ..Learning::default()
             },
-            ..Options::default()
+            ..RbmOptions::default()
         };
         let one = run(rbm.clone(), options.clone(), &data).into_result();
         let other = run(flipped_machine(&rbm), options, &flipped(&data)).into_result();
@@ -113,7 +113,7 @@ fn every_rule_climbs_the_exact_likelihood() {
         (Rule::ADAMAX, 0.02),
     ] {
         for centering in [None, Some(Centering::default())] {
-            let options = Options {
+            let options = RbmOptions {
                 negative: Negative::Exact,
                 centering,
                 learning: Learning {
@@ -124,9 +124,9 @@ fn every_rule_climbs_the_exact_likelihood() {
                     optimizer,
                     ..Learning::default()
                 },
-                ..Options::default()
+                ..RbmOptions::default()
             };
-            let mut training = Training::new(start.clone(), options, &data).unwrap();
+            let mut training = RbmTraining::new(start.clone(), options, &data).unwrap();
             let mut before = likelihood(training.model(), &data);
             let first = before;
             for _ in 0..200 {
@@ -149,8 +149,8 @@ fn every_rule_climbs_the_exact_likelihood() {
 }
 
 /// Options that use every state that a run can have.
-fn everything(optimizer: Rule) -> Options {
-    Options {
+fn everything(optimizer: Rule) -> RbmOptions {
+    RbmOptions {
         negative: Negative::Persistent {
             chains: 7,
             steps: 1,
@@ -171,7 +171,7 @@ fn everything(optimizer: Rule) -> Options {
             averaging: Some(Averaging::Exponential(0.9)),
             ..Learning::default()
         },
-        ..Options::default()
+        ..RbmOptions::default()
     }
 }
 
@@ -186,7 +186,7 @@ fn resumed_runs_are_the_same_to_the_bit() {
             Some(Averaging::Last(0.5)),
             Some(Averaging::Exponential(0.9)),
         ] {
-            let options = Options {
+            let options = RbmOptions {
                 learning: Learning {
                     averaging,
                     ..everything(optimizer).learning
@@ -194,7 +194,7 @@ fn resumed_runs_are_the_same_to_the_bit() {
                 ..everything(optimizer)
             };
             let whole = run(normal_rbm(6, 4, 0.3, 2), options.clone(), &data);
-            let mut half = Training::new(normal_rbm(6, 4, 0.3, 2), options, &data).unwrap();
+            let mut half = RbmTraining::new(normal_rbm(6, 4, 0.3, 2), options, &data).unwrap();
             for _ in 0..10 {
                 let _ = half.update(&data).unwrap();
             }
@@ -227,7 +227,7 @@ fn centered_learning_has_the_same_bits_on_any_number_of_threads() {
             .unwrap();
         pool.install(|| {
             let rbm = Rbm::bernoulli(300, 200).initialized_from(&data, 1).unwrap();
-            let options = Options {
+            let options = RbmOptions {
                 learning: Learning {
                     epochs: 2,
                     batch_size: 96,
@@ -246,7 +246,7 @@ fn centered_learning_has_the_same_bits_on_any_number_of_threads() {
 #[test]
 fn constraints_hold() {
     let data = some_data(6);
-    let plain = Options {
+    let plain = RbmOptions {
         negative: Negative::Exact,
         learning: Learning {
             epochs: 200,
@@ -254,7 +254,7 @@ fn constraints_hold() {
             learning_rate: Schedule::Constant(0.2),
             ..Learning::default()
         },
-        ..Options::default()
+        ..RbmOptions::default()
     };
     let mean = |rbm: &Rbm| {
         let h = rbm.mean_h_from_v(data.bits().unwrap(), 1.0).unwrap();
@@ -272,7 +272,7 @@ fn constraints_hold() {
         norm(&free),
         mean(&free)
     );
-    let limited = Options {
+    let limited = RbmOptions {
         learning: Learning {
             max_norm: Some(0.75),
             ..plain.learning.clone()
@@ -280,7 +280,7 @@ fn constraints_hold() {
         ..plain.clone()
     };
     assert!(norm(&run(start.clone(), limited, &data).into_result()) < 0.75 * 1.00001);
-    let sparse = Options {
+    let sparse = RbmOptions {
         sparsity: Some(Sparsity {
             target: 0.1,
             cost: 3.0,
@@ -295,7 +295,7 @@ fn constraints_hold() {
 #[test]
 fn a_run_that_diverges_says_where() {
     let data = some_data(6);
-    let options = Options {
+    let options = RbmOptions {
         negative: Negative::ContrastiveDivergence {
             steps: 1,
             reconstruction: Default::default(),
@@ -307,9 +307,9 @@ fn a_run_that_diverges_says_where() {
             batch_size: 10,
             ..Learning::default()
         },
-        ..Options::default()
+        ..RbmOptions::default()
     };
-    let mut training = Training::new(normal_rbm(6, 4, 0.3, 2), options, &data).unwrap();
+    let mut training = RbmTraining::new(normal_rbm(6, 4, 0.3, 2), options, &data).unwrap();
     let mut epochs = 0;
     let error = training.run(&data, |event: harmonium::train::Event<'_, RbmLearner>| {
         if let harmonium::train::Event::Epoch(training) = event {
@@ -334,21 +334,21 @@ fn a_run_that_diverges_says_where() {
 #[test]
 fn options_out_of_range_are_refused() {
     let wrong = [
-        Options {
+        RbmOptions {
             centering: Some(Centering {
                 rate: 1.5,
                 ..Centering::default()
             }),
-            ..Options::default()
+            ..RbmOptions::default()
         },
-        Options {
+        RbmOptions {
             centering: Some(Centering {
                 visible: Offset::Fixed(f32::NAN),
                 ..Centering::default()
             }),
-            ..Options::default()
+            ..RbmOptions::default()
         },
-        Options {
+        RbmOptions {
             learning: Learning {
                 optimizer: Rule::AdaMax {
                     first: 1.0,
@@ -356,9 +356,9 @@ fn options_out_of_range_are_refused() {
                 },
                 ..Learning::default()
             },
-            ..Options::default()
+            ..RbmOptions::default()
         },
-        Options {
+        RbmOptions {
             learning: Learning {
                 optimizer: Rule::Adam {
                     first: 0.9,
@@ -367,28 +367,28 @@ fn options_out_of_range_are_refused() {
                 },
                 ..Learning::default()
             },
-            ..Options::default()
+            ..RbmOptions::default()
         },
-        Options {
+        RbmOptions {
             sparsity: Some(Sparsity {
                 target: 0.0,
                 ..Sparsity::default()
             }),
-            ..Options::default()
+            ..RbmOptions::default()
         },
-        Options {
+        RbmOptions {
             learning: Learning {
                 max_norm: Some(0.0),
                 ..Learning::default()
             },
-            ..Options::default()
+            ..RbmOptions::default()
         },
-        Options {
+        RbmOptions {
             learning: Learning {
                 averaging: Some(Averaging::Last(0.0)),
                 ..Learning::default()
             },
-            ..Options::default()
+            ..RbmOptions::default()
         },
     ];
     for options in wrong {
@@ -398,6 +398,6 @@ fn options_out_of_range_are_refused() {
         );
     }
     // Files of runs that did not know of centering go on without it.
-    let old: Options = serde_json::from_str("{}").unwrap();
+    let old: RbmOptions = serde_json::from_str("{}").unwrap();
     assert_eq!(old.centering, None);
 }

@@ -8,8 +8,8 @@ use harmonium::{
     model::{BoltzmannMachine, MeanField},
     states::CHUNK_ROWS,
     train::{
-        Backprop, BackpropOptions, BoltzmannOptions, BoltzmannTraining, DbmOptions, DbmTraining,
-        Options, Training, UpDown, UpDownOptions,
+        BackpropOptions, BackpropTraining, BoltzmannOptions, BoltzmannTraining, DbmOptions,
+        DbmTraining, RbmOptions, RbmTraining, UpDownOptions, UpDownTraining,
     },
 };
 
@@ -338,7 +338,7 @@ fn weights_and_masks_are_never_ignored() {
     let doors: Vec<Door<'_>> = vec![
         (
             "training",
-            Box::new(move |x| Training::new(rbm(), Options::default(), x).map(drop)),
+            Box::new(move |x| RbmTraining::new(rbm(), RbmOptions::default(), x).map(drop)),
         ),
         (
             "training",
@@ -352,13 +352,13 @@ fn weights_and_masks_are_never_ignored() {
         ),
         (
             "training",
-            Box::new(move |x| UpDown::new(dbn(), UpDownOptions::default(), x).map(drop)),
+            Box::new(move |x| UpDownTraining::new(dbn(), UpDownOptions::default(), x).map(drop)),
         ),
         (
             "training",
             Box::new(move |x| {
                 let network = Network::classifier_from_dbn(&dbn(), 2, 1)?;
-                Backprop::new(network, BackpropOptions::default(), x).map(drop)
+                BackpropTraining::new(network, BackpropOptions::default(), x).map(drop)
             }),
         ),
         (
@@ -395,7 +395,7 @@ fn weights_and_masks_are_never_ignored() {
         );
         told(door(&masked), &[name, "mask of observed values"]);
     }
-    let mut fed = Training::new(rbm(), Options::default(), &plain).unwrap();
+    let mut fed = RbmTraining::new(rbm(), RbmOptions::default(), &plain).unwrap();
     told(fed.update_with(&weighted), &["weights"]);
 }
 
@@ -413,7 +413,10 @@ fn values_that_units_cannot_have_are_refused_at_the_door() {
         let data = with(x);
         let value = x.to_string();
         let parts = ["row 2", "column 1", "bernoulli", "[0, 1]", value.as_str()];
-        told(Training::new(rbm(), Options::default(), &data), &parts);
+        told(
+            RbmTraining::new(rbm(), RbmOptions::default(), &data),
+            &parts,
+        );
         told(
             DbmTraining::new(dbm(), DbmOptions::default(), &data).map(drop),
             &parts,

@@ -1,10 +1,10 @@
 //! Examples read from a file as they are needed, against the same examples in memory.
 
 use harmonium::{
-    Binarization, Dataset, Examples, Rbm, States, Training,
+    Binarization, Dataset, Examples, Rbm, RbmTraining, States,
     dataset::{BLOCK_ROWS, ExampleStream, WINDOW_BLOCKS},
     matrix::Matrix,
-    train::{Learning, Negative, Options, RbmLearner, Reconstruction},
+    train::{Learning, Negative, RbmLearner, RbmOptions, Reconstruction},
 };
 use std::{fs, path::PathBuf};
 
@@ -206,8 +206,8 @@ fn hostile_headers_are_refused_before_anything_is_allocated() {
     assert!(message.contains("row 2, column 0"), "{message}");
 }
 
-fn options(negative: Negative) -> Options {
-    Options {
+fn options(negative: Negative) -> RbmOptions {
+    RbmOptions {
         negative,
         learning: Learning {
             epochs: 2,
@@ -215,7 +215,7 @@ fn options(negative: Negative) -> Options {
             seed: 5,
             ..Learning::default()
         },
-        ..Options::default()
+        ..RbmOptions::default()
     }
 }
 
@@ -247,7 +247,7 @@ fn training_from_a_file_is_training_on_its_minibatches_and_resumes_to_the_bit() 
             false,
         ),
     ] {
-        let options = Options {
+        let options = RbmOptions {
             learning: Learning {
                 resample_data: resample,
                 ..options(negative).learning
@@ -260,7 +260,7 @@ fn training_from_a_file_is_training_on_its_minibatches_and_resumes_to_the_bit() 
             .initialized_from(&start, 1)
             .unwrap();
         let new = || {
-            Training::new(rbm.clone(), options.clone(), &start)
+            RbmTraining::new(rbm.clone(), options.clone(), &start)
                 .unwrap()
                 .fed(ROWS)
         };
@@ -304,7 +304,7 @@ fn minibatches_that_do_not_fit_are_refused() {
     };
     let bits = |rows| data(rows, 5, 1.0).binarized(Binarization::Threshold(0.5), 0, 0);
     let rbm = Rbm::bernoulli(5, 3);
-    let mut run = Training::new(rbm, options(Negative::Exact), &bits(70))
+    let mut run = RbmTraining::new(rbm, options(Negative::Exact), &bits(70))
         .unwrap()
         .fed(1000);
     for (minibatch, word) in [

@@ -15,7 +15,7 @@ use harmonium::{
     model::{Clamp, GibbsChain, Rbm, Tempering, Trajectory, even_ladder},
     rng::HostRng,
     tensor::{Element, Stored},
-    train::{Learning, Negative, Options, RbmLearner, Schedule, Training},
+    train::{Learning, Negative, RbmLearner, RbmOptions, RbmTraining, Schedule},
 };
 use std::ops::ControlFlow;
 
@@ -29,9 +29,9 @@ fn two_clusters() -> Examples {
     Examples::new(bits).unwrap()
 }
 
-fn run(chains: usize, acceptance: f32, snapshots: usize, rate: Schedule) -> Training {
+fn run(chains: usize, acceptance: f32, snapshots: usize, rate: Schedule) -> RbmTraining {
     let data = two_clusters();
-    let options = Options {
+    let options = RbmOptions {
         negative: Negative::Trajectory {
             chains,
             steps: 1,
@@ -45,10 +45,10 @@ fn run(chains: usize, acceptance: f32, snapshots: usize, rate: Schedule) -> Trai
             seed: 3,
             ..Learning::default()
         },
-        ..Options::default()
+        ..RbmOptions::default()
     };
     let rbm = Rbm::bernoulli(12, 4).initialized_from(&data, 1).unwrap();
-    Training::new(rbm, options, &data).unwrap()
+    RbmTraining::new(rbm, options, &data).unwrap()
 }
 
 /// The machine learns for 100 epochs; then all chains are put into one mode, and it stands still
@@ -186,16 +186,16 @@ fn a_resumed_run_is_the_same_to_the_bit() {
     let error = short.into_run::<RbmLearner>(&data).unwrap_err().to_string();
     assert!(error.contains("stored chains"), "{error}");
     for (acceptance, snapshots) in [(0.0, 3), (1.0, 3), (f32::NAN, 3), (0.5, 0)] {
-        let options = Options {
+        let options = RbmOptions {
             negative: Negative::Trajectory {
                 chains: 5,
                 steps: 1,
                 acceptance,
                 snapshots,
             },
-            ..Options::default()
+            ..RbmOptions::default()
         };
-        assert!(Training::new(Rbm::bernoulli(12, 4), options, &data).is_err());
+        assert!(RbmTraining::new(Rbm::bernoulli(12, 4), options, &data).is_err());
     }
 }
 

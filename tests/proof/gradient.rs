@@ -7,7 +7,7 @@ use harmonium::{
     evaluate::exact_mean_log_likelihood,
     model::Rbm,
     rng::HostRng,
-    train::{Learning, Negative, Options, Reconstruction, Schedule, Trainer, Training},
+    train::{Learning, Negative, RbmOptions, RbmTraining, Reconstruction, Schedule, Trainer},
 };
 use std::ops::ControlFlow;
 
@@ -16,8 +16,8 @@ use std::ops::ControlFlow;
 const TINY_RATE: f32 = 1e-6;
 
 /// The gradients (W, b, c) of the first `updates` updates, in f64.
-fn gradients(rbm: &Rbm, data: &Examples, options: Options, updates: usize) -> Vec<Vec<f64>> {
-    let options = Options {
+fn gradients(rbm: &Rbm, data: &Examples, options: RbmOptions, updates: usize) -> Vec<Vec<f64>> {
+    let options = RbmOptions {
         centering: None,
         learning: Learning {
             learning_rate: Schedule::Constant(TINY_RATE),
@@ -26,7 +26,7 @@ fn gradients(rbm: &Rbm, data: &Examples, options: Options, updates: usize) -> Ve
         },
         ..options
     };
-    let mut training = Training::new(rbm.clone(), options, data).unwrap();
+    let mut training = RbmTraining::new(rbm.clone(), options, data).unwrap();
     (0..updates)
         .map(|_| {
             let _ = training.update(data).unwrap();
@@ -52,13 +52,13 @@ fn with_parameter(rbm: &Rbm, k: usize, change: f32) -> Rbm {
 fn exact_gradient_equals_finite_differences() {
     let rbm = normal_rbm(5, 3, 0.7, 1);
     let data = Examples::new(states(20, 5, |i| (i * 7 + 3) % 32)).unwrap();
-    let options = Options {
+    let options = RbmOptions {
         negative: Negative::Exact,
         learning: Learning {
             batch_size: 20,
             ..Learning::default()
         },
-        ..Options::default()
+        ..RbmOptions::default()
     };
     let gradient = &gradients(&rbm, &data, options, 1)[0];
     let likelihood = |rbm: &Rbm| {
@@ -147,7 +147,7 @@ fn cd1_gradients_average_to_their_enumerated_expectation() {
             let mut mean = vec![0.0; expected.len()];
             let runs = 5000 / minibatches;
             for seed in 0..runs {
-                let options = Options {
+                let options = RbmOptions {
                     negative: Negative::ContrastiveDivergence {
                         steps: 1,
                         reconstruction,
@@ -157,7 +157,7 @@ fn cd1_gradients_average_to_their_enumerated_expectation() {
                         seed: seed as u64,
                         ..Learning::default()
                     },
-                    ..Options::default()
+                    ..RbmOptions::default()
                 };
                 for gradient in gradients(&rbm, &data, options, minibatches) {
                     let share = 1.0 / (runs * minibatches) as f64;

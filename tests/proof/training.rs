@@ -10,7 +10,8 @@ use harmonium::{
     matrix::Matrix,
     model::Rbm,
     train::{
-        Event, Learning, Negative, Options, RbmLearner, Reconstruction, Schedule, Trainer, Training,
+        Event, Learning, Negative, RbmLearner, RbmOptions, RbmTraining, Reconstruction, Schedule,
+        Trainer,
     },
 };
 use std::{ops::ControlFlow, path::Path};
@@ -63,8 +64,8 @@ const METHODS: [Negative; 7] = [
     Negative::Exact,
 ];
 
-fn options(negative: Negative) -> Options {
-    Options {
+fn options(negative: Negative) -> RbmOptions {
+    RbmOptions {
         negative,
         learning: Learning {
             epochs: 4,
@@ -75,11 +76,11 @@ fn options(negative: Negative) -> Options {
             seed: 5,
             ..Learning::default()
         },
-        ..Options::default()
+        ..RbmOptions::default()
     }
 }
 
-fn train(options: Options, data: &Examples, hidden: usize, threads: usize) -> Rbm {
+fn train(options: RbmOptions, data: &Examples, hidden: usize, threads: usize) -> Rbm {
     let pool = rayon::ThreadPoolBuilder::new()
         .num_threads(threads)
         .build()
@@ -102,7 +103,7 @@ fn same_seed_same_model_at_any_thread_count() {
             for resample_data in [false, true] {
                 // The exact gradient needs a small layer.
                 let hidden = if negative == Negative::Exact { 3 } else { 200 };
-                let options = Options {
+                let options = RbmOptions {
                     learning: Learning {
                         resample_data,
                         ..options(negative).learning
@@ -123,7 +124,7 @@ fn same_seed_same_model_at_any_thread_count() {
                 assert_ne!(
                     one,
                     train(
-                        Options {
+                        RbmOptions {
                             learning: Learning {
                                 seed: 6,
                                 ..options.learning
@@ -155,7 +156,7 @@ fn save_load_train_on_equals_never_interrupted() {
                 let rbm = Rbm::bernoulli(70, hidden)
                     .initialized_from(&data, 1)
                     .unwrap();
-                let mut training = Training::new(rbm, options.clone(), &data).unwrap();
+                let mut training = RbmTraining::new(rbm, options.clone(), &data).unwrap();
                 for _ in 0..stop {
                     let _ = training.update(&data).unwrap();
                 }
@@ -213,16 +214,16 @@ fn a_short_last_batch_is_weighted_by_its_own_size() {
     let data = Examples::new(row).unwrap();
     let rbm = normal_rbm(12, 5, 0.3, 1);
     for negative in [Negative::Exact, METHODS[3]] {
-        let options = Options {
+        let options = RbmOptions {
             negative,
             learning: Learning {
                 batch_size: 4,
                 learning_rate: Schedule::Constant(1e-6),
                 ..Learning::default()
             },
-            ..Options::default()
+            ..RbmOptions::default()
         };
-        let mut training = Training::new(rbm.clone(), options, &data).unwrap();
+        let mut training = RbmTraining::new(rbm.clone(), options, &data).unwrap();
         let mut norms = Vec::new();
         for _ in 0..2 {
             let _ = training.update(&data).unwrap();
@@ -255,7 +256,7 @@ fn input_is_never_modified_and_batches_larger_than_the_data_work() {
     let before = data.clone();
     for negative in METHODS {
         train(
-            Options {
+            RbmOptions {
                 learning: Learning {
                     batch_size: 64,
                     resample_data: true,
@@ -271,8 +272,8 @@ fn input_is_never_modified_and_batches_larger_than_the_data_work() {
     assert_eq!(data, before);
 }
 
-fn assert_refused(bad: Options, name: &str) {
-    let error = Training::new(Rbm::bernoulli(9, 3), bad, &data(10, 9)).unwrap_err();
+fn assert_refused(bad: RbmOptions, name: &str) {
+    let error = RbmTraining::new(Rbm::bernoulli(9, 3), bad, &data(10, 9)).unwrap_err();
     assert!(
         matches!(&error, Error::Parameter { name: n, .. } if n == name),
         "{error}"
@@ -326,7 +327,7 @@ fn options_are_checked_at_the_door() {
             "gradient clip",
         ),
     ] {
-        let bad = Options {
+        let bad = RbmOptions {
             learning,
             ..good.clone()
         };
@@ -353,7 +354,7 @@ fn negative_phases_are_checked_at_the_door() {
             "steps",
         ),
     ] {
-        let bad = Options {
+        let bad = RbmOptions {
             negative,
             ..good.clone()
         };
@@ -365,18 +366,18 @@ fn negative_phases_are_checked_at_the_door() {
 fn machines_that_do_not_fit_are_refused() {
     let data = data(10, 9);
     let good = options(METHODS[0]);
-    let error = Training::new(Rbm::bernoulli(8, 3), good.clone(), &data).unwrap_err();
+    let error = RbmTraining::new(Rbm::bernoulli(8, 3), good.clone(), &data).unwrap_err();
     assert_eq!(
         error.to_string(),
         "columns of the data: expected 8, found 9"
     );
-    let exact = Options {
+    let exact = RbmOptions {
         negative: Negative::Exact,
         ..good
     };
-    assert!(Training::new(Rbm::bernoulli(9, 3), exact.clone(), &data).is_ok());
+    assert!(RbmTraining::new(Rbm::bernoulli(9, 3), exact.clone(), &data).is_ok());
     let wide = Examples::new(BitMatrix::zeros(3, 40)).unwrap();
-    assert!(Training::new(Rbm::bernoulli(40, 31), exact, &wide).is_err());
+    assert!(RbmTraining::new(Rbm::bernoulli(40, 31), exact, &wide).is_err());
 }
 
 /// A rate that blows up is an error that leaves the machine as it was.
@@ -385,7 +386,7 @@ fn a_rate_that_blows_up_leaves_the_machine_alone() {
     let data = data(10, 9);
     let good = options(METHODS[0]);
     let mut rbm = Rbm::bernoulli(9, 3);
-    let blow_up = Options {
+    let blow_up = RbmOptions {
         learning: Learning {
             learning_rate: Schedule::Constant(1e38),
             momentum: Schedule::Constant(0.9),
@@ -459,7 +460,7 @@ fn gray_data_either_way() {
     let bits = gray.clone().binarized(Binarization::Sampled, 3, 0);
     let bits = bits.bits().unwrap();
     for resample_data in [false, true] {
-        let options = Options {
+        let options = RbmOptions {
             learning: Learning {
                 epochs: 100,
                 batch_size: 20,

@@ -61,7 +61,7 @@ pub struct NetworkLayer {
 ///
 /// Made of machines that were trained without labels by [`Self::classifier_from_dbn`],
 /// [`Self::classifier_from_dbm`], [`Self::autoencoder_from_dbn`] and
-/// [`Self::autoencoder_from_rbms`]; trained further by [`crate::train::Backprop`].
+/// [`Self::autoencoder_from_rbms`]; trained further by [`crate::train::BackpropTraining`].
 #[derive(Clone, Debug, PartialEq)]
 pub struct Network {
     input: Units,

@@ -36,7 +36,7 @@ use std::{borrow::Cow, ops::Range};
 ///
 /// ```
 /// # use harmonium::{Rbm, dataset, model::{Dbn, Network}};
-/// # use harmonium::train::{Backprop, BackpropOptions, Learning};
+/// # use harmonium::train::{BackpropTraining, BackpropOptions, Learning};
 /// let data = dataset::bars_and_stripes(3);
 /// let top = Rbm::bernoulli(9, 8).initialized_from(&data, 1)?;
 /// let dbn = Dbn::bernoulli(&[9, 8])?.with_top(top)?;
@@ -48,14 +48,14 @@ use std::{borrow::Cow, ops::Range};
 ///     ..options.learning
 /// };
 /// let options = BackpropOptions { learning, ..options };
-/// let mut run = Backprop::new(Network::autoencoder_from_dbn(&dbn)?, options, &data)?;
+/// let mut run = BackpropTraining::new(Network::autoencoder_from_dbn(&dbn)?, options, &data)?;
 /// let before = run.model().squared_errors(data.bits().unwrap())?;
 /// let _ended = run.run(&data, |_| std::ops::ControlFlow::Continue(()))?;
 /// let after = run.model().squared_errors(data.bits().unwrap())?;
 /// assert!(after.iter().sum::<f64>() < 0.5 * before.iter().sum::<f64>());
 /// # Ok::<(), harmonium::Error>(())
 /// ```
-pub type Backprop = Run<BackpropLearner>;
+pub type BackpropTraining = Run<BackpropLearner>;
 
 /// A network that learns by backpropagation.
 #[derive(Clone, Debug)]

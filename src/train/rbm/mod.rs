@@ -5,7 +5,7 @@ mod options;
 mod trainer;
 mod visit;
 
-pub use options::{Doubled, Objective, Options};
+pub use options::{Doubled, Objective, RbmOptions};
 pub use trainer::Trainer;
 
 use super::{
@@ -35,13 +35,13 @@ use discriminative::Discriminative;
 use std::borrow::Cow;
 
 /// A run of an RBM.
-pub type Training = Run<RbmLearner>;
+pub type RbmTraining = Run<RbmLearner>;
 
 /// An RBM that learns.
 #[derive(Clone, Debug)]
 pub struct RbmLearner {
     rbm: Rbm,
-    options: Options,
+    options: RbmOptions,
     optimizer: Optimizer,
     chains: Chains,
     h_mean: Matrix,
@@ -55,10 +55,10 @@ pub struct RbmLearner {
 
 impl Learner for RbmLearner {
     type Model = Rbm;
-    type Options = Options;
+    type Options = RbmOptions;
     const NAME: &'static str = "training";
 
-    fn new(rbm: Rbm, options: Options, data: &Examples) -> Result<Self> {
+    fn new(rbm: Rbm, options: RbmOptions, data: &Examples) -> Result<Self> {
         options.check()?;
         rbm.check()?;
         check_fits(&rbm, &options)?;
@@ -110,7 +110,7 @@ impl Learner for RbmLearner {
         Cow::Borrowed(rbm.visible())
     }
 
-    fn options(&self) -> &Options {
+    fn options(&self) -> &RbmOptions {
         &self.options
     }
 
@@ -246,7 +246,7 @@ impl RbmLearner {
 }
 
 /// What shapes the gradients of a run of so many updates.
-fn shaping(options: &Options, updates: u64) -> Shaping<'_> {
+fn shaping(options: &RbmOptions, updates: u64) -> Shaping<'_> {
     Shaping {
         centering: options.centering,
         sparsity: options.sparsity.as_slice(),
@@ -257,7 +257,7 @@ fn shaping(options: &Options, updates: u64) -> Shaping<'_> {
 }
 
 /// Refuses options that `rbm` cannot learn by.
-fn check_fits(rbm: &Rbm, options: &Options) -> Result<()> {
+fn check_fits(rbm: &Rbm, options: &RbmOptions) -> Result<()> {
     if options.negative == Negative::Exact && rbm.is_bernoulli() {
         let n = rbm.n_visible().min(rbm.n_hidden());
         if n > MAX_EXACT_UNITS {
@@ -279,7 +279,7 @@ fn check_fits(rbm: &Rbm, options: &Options) -> Result<()> {
     Ok(())
 }
 
-impl Training {
+impl RbmTraining {
     /// Connection updates of the epoch that is going on.
     pub fn connection_updates_per_epoch(&self) -> u64 {
         self.connection_updates_in_epoch(self.position().epoch)

@@ -90,7 +90,7 @@ impl Doubled {
 /// twice as fast.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(remote = "Self")]
-pub struct Options {
+pub struct RbmOptions {
     /// Those that every family shares.
     #[serde(flatten)]
     pub learning: Learning,
@@ -113,9 +113,9 @@ pub struct Options {
     pub sparsity: Option<Sparsity>,
 }
 
-stored_flat!(Options);
+stored_flat!(RbmOptions);
 
-impl Default for Options {
+impl Default for RbmOptions {
     fn default() -> Self {
         Self {
             learning: Learning::default(),
@@ -133,7 +133,7 @@ impl Default for Options {
     }
 }
 
-impl Options {
+impl RbmOptions {
     /// The negative phase at `epoch` (with fractions): `negative` with its scheduled number of
     /// steps.
     pub fn negative_at(&self, epoch: f64) -> Negative {

@@ -1,6 +1,6 @@
 //! The training of an RBM in a few lines.
 
-use super::{Objective, Options, RbmLearner, Training};
+use super::{Objective, RbmLearner, RbmOptions, RbmTraining};
 use crate::{
     dataset::Examples,
     error::Result,
@@ -24,22 +24,22 @@ use std::ops::ControlFlow;
 /// ```
 #[derive(Clone, Debug, Default)]
 pub struct Trainer {
-    options: Options,
+    options: RbmOptions,
 }
 
 impl Trainer {
     /// The default options with this negative phase.
     pub fn new(negative: Negative) -> Self {
         Self {
-            options: Options {
+            options: RbmOptions {
                 negative,
-                ..Options::default()
+                ..RbmOptions::default()
             },
         }
     }
 
     /// Given options.
-    pub fn with_options(options: Options) -> Self {
+    pub fn with_options(options: RbmOptions) -> Self {
         Self { options }
     }
 
@@ -106,7 +106,7 @@ impl Trainer {
         data: &Examples,
         observer: impl FnMut(Event<'_, RbmLearner>) -> ControlFlow<()>,
     ) -> Result<Ended> {
-        let mut run = Training::new(rbm.clone(), self.options.clone(), data)?;
+        let mut run = RbmTraining::new(rbm.clone(), self.options.clone(), data)?;
         let ended = run.run(data, observer)?;
         *rbm = run.into_result();
         Ok(ended)

@@ -10,7 +10,7 @@ mod seen;
 pub use plan::{Aggregated, GreedyLayer, GreedyPlan, PretrainingPlan};
 
 use super::{
-    rbm::{Options, Training},
+    rbm::{RbmOptions, RbmTraining},
     run::{Done, Ended, Feed, Position, RunState, Stop},
 };
 use crate::{
@@ -38,10 +38,10 @@ pub enum StackEvent<'a> {
 /// was never interrupted, to the bit.
 ///
 /// ```
-/// # use harmonium::{dataset, train::{GreedyLayer, GreedyPlan, Learning, Options, Stack}};
+/// # use harmonium::{dataset, train::{GreedyLayer, GreedyPlan, Learning, RbmOptions, Stack}};
 /// let data = dataset::bars_and_stripes(3).binarized(Default::default(), 0, 0);
 /// let learning = Learning { epochs: 2, ..Learning::default() };
-/// let options = Options { learning, ..Options::default() };
+/// let options = RbmOptions { learning, ..RbmOptions::default() };
 /// let layer = |hidden| GreedyLayer { hidden, options: options.clone(), transposed: false };
 /// let plan = GreedyPlan {
 ///     layers: vec![layer(6), layer(4)],
@@ -58,7 +58,7 @@ pub struct Stack {
     plan: Plan,
     /// The RBMs that are done, lowest first.
     done: Vec<Rbm>,
-    training: Training,
+    training: RbmTraining,
     seen: Seen,
     stop: Stop,
 }
@@ -68,7 +68,7 @@ impl Stack {
     /// if these are none.
     ///
     /// # Errors
-    /// [`Error::Parameter`] for a plan without layers and for what [`Training::new`] refuses.
+    /// [`Error::Parameter`] for a plan without layers and for what [`RbmTraining::new`] refuses.
     pub fn greedy(plan: GreedyPlan, visible: Units, data: &Examples) -> Result<Self> {
         let visible = match visible.size() {
             0 => Units::of(Kind::Bernoulli, data.columns()),
@@ -82,7 +82,7 @@ impl Stack {
     /// # Errors
     /// [`Error::Parameter`] without hidden layers, for a number of options that is neither 1 nor
     /// that of the RBMs, and for data without labels where the plan has classes; those of
-    /// [`Training::new`].
+    /// [`RbmTraining::new`].
     pub fn pretraining(plan: PretrainingPlan, data: &Examples) -> Result<Self> {
         Self::new(Plan::Pretraining(plan), data)
     }
@@ -104,12 +104,12 @@ impl Stack {
     /// `top` is the machine that learns, `state` its run.
     ///
     /// # Errors
-    /// [`Error::Shape`] where the parts disagree, and those of [`Training::resumed`].
+    /// [`Error::Shape`] where the parts disagree, and those of [`RbmTraining::resumed`].
     pub fn resumed_greedy(
         plan: GreedyPlan,
         below: Option<Dbn>,
         top: Rbm,
-        state: RunState<Options>,
+        state: RunState<RbmOptions>,
         data: &Examples,
     ) -> Result<Self> {
         let visible = match &below {
@@ -142,7 +142,7 @@ impl Stack {
         plan: PretrainingPlan,
         done: Vec<Rbm>,
         top: Rbm,
-        state: RunState<Options>,
+        state: RunState<RbmOptions>,
         data: &Examples,
     ) -> Result<Self> {
         let plan = Plan::Pretraining(plan);
@@ -159,7 +159,7 @@ impl Stack {
         plan: Plan,
         done: Vec<Rbm>,
         seen: Seen,
-        (top, state): (Rbm, RunState<Options>),
+        (top, state): (Rbm, RunState<RbmOptions>),
         data: &Examples,
     ) -> Result<Self> {
         plan.check()?;
@@ -173,7 +173,7 @@ impl Stack {
             return Err(Error::shape(what, state.examples, data.len()));
         }
         let first = seen.start(&plan, layer, data)?;
-        let training = Training::resumed_fed(top, state, &first)?;
+        let training = RbmTraining::resumed_fed(top, state, &first)?;
         check_shape(training.model(), first.columns(), plan.hidden(layer))?;
         Ok(Self {
             plan,
@@ -221,7 +221,7 @@ impl Stack {
     }
 
     /// The run of the layer that learns.
-    pub fn training(&self) -> &Training {
+    pub fn training(&self) -> &RbmTraining {
         &self.training
     }
 
@@ -304,7 +304,7 @@ impl Stack {
     /// classes.
     ///
     /// # Errors
-    /// As [`Training::run`] and [`Training::new`].
+    /// As [`RbmTraining::run`] and [`RbmTraining::new`].
     pub fn run(
         &mut self,
         data: &Examples,
@@ -335,7 +335,7 @@ impl Stack {
     /// One update of the layer that learns.
     ///
     /// # Errors
-    /// As [`Training::update`] and [`Training::update_with`].
+    /// As [`RbmTraining::update`] and [`RbmTraining::update_with`].
     pub fn update(&mut self, data: &Examples) -> Result<Done> {
         // Where features are kept the data themselves are not read any more.
         let expected = self.training.examples();
@@ -369,10 +369,10 @@ impl Stack {
 }
 
 /// The run of layer `l` before its first update.
-fn start(plan: &Plan, l: usize, seen: &Seen, data: &Examples) -> Result<Training> {
+fn start(plan: &Plan, l: usize, seen: &Seen, data: &Examples) -> Result<RbmTraining> {
     let first = seen.start(plan, l, data)?;
     let rbm = plan.machine(l, &first, seen.below())?;
-    Ok(Training::new(rbm, plan.options(l), &first)?.fed(data.len()))
+    Ok(RbmTraining::new(rbm, plan.options(l), &first)?.fed(data.len()))
 }
 
 fn check_shape(rbm: &Rbm, n: usize, m: usize) -> Result<()> {

@@ -4,7 +4,7 @@ use crate::{
     dataset::Examples,
     error::{Error, Result},
     model::{Dbn, Layer, Rbm},
-    train::rbm::{Doubled, Options},
+    train::rbm::{Doubled, RbmOptions},
     units::{Kind, Units},
 };
 use serde::{Deserialize, Serialize};
@@ -32,7 +32,7 @@ pub struct GreedyLayer {
     /// Hidden units of the RBM.
     pub hidden: usize,
     /// How it is trained.
-    pub options: Options,
+    pub options: RbmOptions,
     /// Start from the layer below upside down, `W'` with its biases exchanged
     /// ([`Dbn::transposed_within`], which `hidden` units must suffice for): then the network's
     /// distribution is at first what it was. Has no meaning in the lowest layer.
@@ -66,7 +66,7 @@ pub struct PretrainingPlan {
     pub hidden: Vec<usize>,
     /// Options of each RBM, or one for all; what they say of [`Doubled`] is passed over, it follows
     /// from the RBM's place.
-    pub options: Vec<Options>,
+    pub options: Vec<RbmOptions>,
     /// Classes of a label that is a softmax group beside the other visible units of the highest
     /// RBM.
     #[serde(default)]
@@ -93,9 +93,9 @@ impl PretrainingPlan {
     ///
     /// # Panics
     /// Without options.
-    pub fn options_of(&self, l: usize) -> Options {
+    pub fn options_of(&self, l: usize) -> RbmOptions {
         let options = self.options.get(l).unwrap_or(&self.options[0]);
-        Options {
+        RbmOptions {
             doubled: Doubled::of(l, self.hidden.len()),
             ..options.clone()
         }
@@ -146,7 +146,7 @@ impl Plan {
     }
 
     /// The options with which RBM `l` is trained.
-    pub(super) fn options(&self, l: usize) -> Options {
+    pub(super) fn options(&self, l: usize) -> RbmOptions {
         match self {
             Self::Greedy { plan, .. } => plan.layers[l].options.clone(),
             Self::Pretraining(plan) => plan.options_of(l),

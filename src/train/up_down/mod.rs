@@ -41,16 +41,16 @@ use std::borrow::Cow;
 /// examples with labels if it has a label.
 ///
 /// ```
-/// # use harmonium::{dataset, model::Dbn, train::{Learning, UpDown, UpDownOptions}};
+/// # use harmonium::{dataset, model::Dbn, train::{Learning, UpDownTraining, UpDownOptions}};
 /// let data = dataset::bars_and_stripes(3).binarized(Default::default(), 0, 0);
 /// let learning = Learning { epochs: 2, batch_size: 8, ..Learning::default() };
 /// let options = UpDownOptions { learning, ..UpDownOptions::default() };
-/// let mut run = UpDown::new(Dbn::bernoulli(&[9, 6, 4])?, options, &data)?;
+/// let mut run = UpDownTraining::new(Dbn::bernoulli(&[9, 6, 4])?, options, &data)?;
 /// let _ended = run.run(&data, |_| std::ops::ControlFlow::Continue(()))?;
 /// assert!(!run.into_result().is_tied());
 /// # Ok::<(), harmonium::Error>(())
 /// ```
-pub type UpDown = Run<UpDownLearner>;
+pub type UpDownTraining = Run<UpDownLearner>;
 
 /// What updates remember of one directed pair.
 #[derive(Clone, Debug, PartialEq)]

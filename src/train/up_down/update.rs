@@ -183,7 +183,7 @@ mod tests {
         dataset::Examples,
         model::{Dbn, Directed, Layer, Rbm},
         product::Propagation,
-        train::{Learning, Parameters, UpDown},
+        train::{Learning, Parameters, UpDownTraining},
     };
 
     const ROWS: usize = 200;
@@ -262,7 +262,7 @@ mod tests {
             },
             ..UpDownOptions::default()
         };
-        let mut run = UpDown::new(dbn.clone(), options, &data).unwrap();
+        let mut run = UpDownTraining::new(dbn.clone(), options, &data).unwrap();
         assert_eq!(run.update(&data).unwrap(), Done::Updated);
         let v = run.minibatch.input();
         let run = &run.learner;

@@ -11,8 +11,8 @@ use harmonium::{
     dataset::{self, Examples},
     model::{Dbm, Layer, Rbm},
     train::{
-        Doubled, Learning, Negative, Options, PretrainingPlan, Reconstruction, Schedule, Stack,
-        StackEvent, Training,
+        Doubled, Learning, Negative, PretrainingPlan, RbmOptions, RbmTraining, Reconstruction,
+        Schedule, Stack, StackEvent,
     },
 };
 use std::ops::ControlFlow;
@@ -131,7 +131,7 @@ fn pretraining_doubles_the_inputs() {
             down,
         };
         let expected = conditionals.expected_step(v0);
-        let options = Options {
+        let options = RbmOptions {
             negative: Negative::ContrastiveDivergence {
                 steps: 1,
                 reconstruction: Reconstruction::Sampled,
@@ -142,9 +142,9 @@ fn pretraining_doubles_the_inputs() {
                 learning_rate: Schedule::Constant(1.0),
                 ..Learning::default()
             },
-            ..Options::default()
+            ..RbmOptions::default()
         };
-        let mut training = Training::new(rbm.clone(), options, &data).unwrap();
+        let mut training = RbmTraining::new(rbm.clone(), options, &data).unwrap();
         let _ = training.update(&data).unwrap();
         for i in 0..n {
             for j in 0..m {
@@ -155,10 +155,10 @@ fn pretraining_doubles_the_inputs() {
             }
         }
     }
-    let fails = Options {
+    let fails = RbmOptions {
         doubled: Doubled::Both,
         negative: Negative::Exact,
-        ..Options::default()
+        ..RbmOptions::default()
     };
     assert!(fails.check().is_err());
 }
@@ -168,7 +168,7 @@ fn pretrained_machines_are_joined() {
     let data = dataset::bars_and_stripes(3);
     let labels = (0..data.len()).map(|i| (i % 2) as u32).collect();
     let data = data.with_labels(labels).unwrap();
-    let options = Options {
+    let options = RbmOptions {
         negative: Negative::ContrastiveDivergence {
             steps: 1,
             reconstruction: Reconstruction::Sampled,
@@ -180,7 +180,7 @@ fn pretrained_machines_are_joined() {
             momentum: Schedule::Constant(0.5),
             ..Learning::default()
         },
-        ..Options::default()
+        ..RbmOptions::default()
     };
     let mut levels = Vec::new();
     let plan = PretrainingPlan {
@@ -234,7 +234,7 @@ fn upper_rbms_start_from_the_means_of_their_data() {
     let data = dataset::bars_and_stripes(4);
     let labels = (0..data.len()).map(|i| (i % 3) as u32).collect();
     let data = data.with_labels(labels).unwrap();
-    let options = |epochs| Options {
+    let options = |epochs| RbmOptions {
         negative: Negative::ContrastiveDivergence {
             steps: 1,
             reconstruction: Reconstruction::Sampled,
@@ -244,7 +244,7 @@ fn upper_rbms_start_from_the_means_of_their_data() {
             learning_rate: Schedule::Constant(0.1),
             ..Learning::default()
         },
-        ..Options::default()
+        ..RbmOptions::default()
     };
     for learned in 1..3 {
         let options = (0..3).map(|l| options(if l < learned { 40 } else { 0 }));

@@ -19,7 +19,7 @@ use harmonium::{
     matrix::Matrix,
     model::{Dbm, DbmChain, Layer, MeanField, Network, Posterior},
     train::{
-        DbmOptions, DbmTraining, Learning, Negative, Options, PretrainingPlan, Reconstruction,
+        DbmOptions, DbmTraining, Learning, Negative, PretrainingPlan, RbmOptions, Reconstruction,
         Schedule, Sparsity, Stack,
     },
     units::{Kind, Units},
@@ -295,7 +295,7 @@ fn one_hidden_layer_classifies_as_the_rbm() {
 #[test]
 fn pretrained_machines_are_joined_with_their_labels() {
     let data = bars_and_stripes();
-    let options = Options {
+    let options = RbmOptions {
         negative: Negative::ContrastiveDivergence {
             steps: 1,
             reconstruction: Reconstruction::Sampled,
@@ -307,7 +307,7 @@ fn pretrained_machines_are_joined_with_their_labels() {
             momentum: Schedule::Constant(0.5),
             ..Learning::default()
         },
-        ..Options::default()
+        ..RbmOptions::default()
     };
     let plan = PretrainingPlan {
         hidden: vec![10, 8],

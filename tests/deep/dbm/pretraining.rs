@@ -5,7 +5,7 @@ use harmonium::{
     checkpoint::SavedRun,
     dataset,
     train::{
-        Averaging, Centering, DbmLearner, Ended, Learning, Negative, Options, PretrainingPlan,
+        Averaging, Centering, DbmLearner, Ended, Learning, Negative, PretrainingPlan, RbmOptions,
         Reconstruction, Schedule, Sparsity, Stack, StackEvent,
     },
 };
@@ -20,7 +20,7 @@ fn data() -> Examples {
 
 /// Of each RBM another way to learn, so that all that a run can remember is in play.
 fn plan(classes: Option<usize>) -> PretrainingPlan {
-    let first = Options {
+    let first = RbmOptions {
         negative: Negative::ContrastiveDivergence {
             steps: 2,
             reconstruction: Reconstruction::Sampled,
@@ -34,9 +34,9 @@ fn plan(classes: Option<usize>) -> PretrainingPlan {
             seed: 3,
             ..Learning::default()
         },
-        ..Options::default()
+        ..RbmOptions::default()
     };
-    let second = Options {
+    let second = RbmOptions {
         negative: Negative::Persistent {
             chains: 7,
             steps: 1,
@@ -45,11 +45,11 @@ fn plan(classes: Option<usize>) -> PretrainingPlan {
         sparsity: Some(Sparsity::default()),
         ..first.clone()
     };
-    let second = Options {
+    let second = RbmOptions {
         steps: None,
         ..second
     };
-    let third = Options {
+    let third = RbmOptions {
         learning: Learning {
             averaging: Some(Averaging::Exponential(0.9)),
             ..first.learning.clone()

@@ -14,8 +14,8 @@ use harmonium::{
     model::{Directed, Layer},
     rng::HostRng,
     train::{
-        Aggregated, Event, GreedyLayer, GreedyPlan, Learning, Negative, Options, Reconstruction,
-        Schedule, Stack, StackEvent, Training, UpDown, UpDownLearner, UpDownOptions,
+        Aggregated, Event, GreedyLayer, GreedyPlan, Learning, Negative, RbmOptions, RbmTraining,
+        Reconstruction, Schedule, Stack, StackEvent, UpDownLearner, UpDownOptions, UpDownTraining,
     },
 };
 use std::ops::ControlFlow;
@@ -314,7 +314,7 @@ fn training_the_transposed_top_raises_the_bound() {
             .sample_h_from_v(many.bits().unwrap(), 1, seed, 0)
             .unwrap();
         let h = Examples::new(bits(h)).unwrap();
-        let options = Options {
+        let options = RbmOptions {
             negative: Negative::Exact,
             learning: Learning {
                 batch_size: 16_000,
@@ -322,9 +322,9 @@ fn training_the_transposed_top_raises_the_bound() {
                 epochs: 60,
                 ..Learning::default()
             },
-            ..Options::default()
+            ..RbmOptions::default()
         };
-        let mut training = Training::new(below.transposed_top(), options, &h).unwrap();
+        let mut training = RbmTraining::new(below.transposed_top(), options, &h).unwrap();
         let bound = |top: &Rbm| {
             let dbn = below.clone().stacked(top.clone()).unwrap();
             mean(dbn.exact_bound(v, None).unwrap())

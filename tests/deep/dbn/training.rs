@@ -5,7 +5,7 @@ use super::*;
 const PATTERNS: [usize; 4] = [0b0011, 0b0101, 0b1110, 0b1000];
 
 /// One update of these options on as many copies of each pattern; labels 0, 0, 1 and 1.
-fn updated(dbn: &Dbn, copies: usize) -> UpDown {
+fn updated(dbn: &Dbn, copies: usize) -> UpDownTraining {
     let rows = copies * PATTERNS.len();
     let v = BitMatrix::from_fn(rows, 4, |s, i| PATTERNS[s % 4] >> i & 1 == 1);
     let labels: Vec<u32> = (0..rows).map(|s| (s % 4 / 2) as u32).collect();
@@ -21,7 +21,7 @@ fn updated(dbn: &Dbn, copies: usize) -> UpDown {
             ..UpDownOptions::default().learning
         },
     };
-    let mut run = UpDown::new(dbn.clone(), options, &data).unwrap();
+    let mut run = UpDownTraining::new(dbn.clone(), options, &data).unwrap();
     let _ = run.update(&data).unwrap();
     run
 }
@@ -191,7 +191,7 @@ fn up_down_is_the_same_at_any_thread_count_and_after_a_stop() {
                 .num_threads(threads)
                 .build()
                 .unwrap();
-            let mut run = UpDown::new(dbn.clone(), options.clone(), &data).unwrap();
+            let mut run = UpDownTraining::new(dbn.clone(), options.clone(), &data).unwrap();
             let done = pool.install(|| run.run(&data, |_| ControlFlow::Continue(())));
             assert!(done.unwrap().is_finished());
             run
@@ -201,7 +201,7 @@ fn up_down_is_the_same_at_any_thread_count_and_after_a_stop() {
         for threads in [2, 7] {
             assert_eq!(whole(threads).model(), one.model(), "{threads} threads");
         }
-        let mut stopped = UpDown::new(dbn.clone(), options.clone(), &data).unwrap();
+        let mut stopped = UpDownTraining::new(dbn.clone(), options.clone(), &data).unwrap();
         let _ = stopped
             .run(&data, |event| match event {
                 Event::Update(run) if run.position().updates == 6 => ControlFlow::Break(()),
@@ -229,7 +229,7 @@ fn up_down_is_the_same_at_any_thread_count_and_after_a_stop() {
 fn up_down_refuses_what_cannot_work() {
     let data = labeled_data(20, 4, false);
     let new = |dbn: Dbn, options| {
-        UpDown::new(dbn, options, &data)
+        UpDownTraining::new(dbn, options, &data)
             .err()
             .map(|e| e.to_string())
     };
@@ -302,14 +302,14 @@ fn up_down_refuses_what_cannot_work() {
         },
         ..defaults()
     };
-    let mut run = UpDown::new(good(), options, &data).unwrap();
+    let mut run = UpDownTraining::new(good(), options, &data).unwrap();
     assert!(run.run(&data, |_| ControlFlow::Continue(())).is_err());
 }
 
 fn greedy_plan(posterior: Aggregated) -> GreedyPlan {
     let layer = |hidden, negative| GreedyLayer {
         hidden,
-        options: Options {
+        options: RbmOptions {
             negative,
             learning: Learning {
                 epochs: 2,
@@ -318,7 +318,7 @@ fn greedy_plan(posterior: Aggregated) -> GreedyPlan {
                 seed: 3,
                 ..Learning::default()
             },
-            ..Options::default()
+            ..RbmOptions::default()
         },
         transposed: false,
     };
@@ -417,7 +417,7 @@ fn greedy_and_up_down_learn() {
     let data = patterns.take(&repeated).with_labels(labels).unwrap();
     let layer = |hidden| GreedyLayer {
         hidden,
-        options: Options {
+        options: RbmOptions {
             negative: Negative::ContrastiveDivergence {
                 steps: 1,
                 reconstruction: Reconstruction::Sampled,
@@ -430,7 +430,7 @@ fn greedy_and_up_down_learn() {
                 seed: 1,
                 ..Learning::default()
             },
-            ..Options::default()
+            ..RbmOptions::default()
         },
         transposed: false,
     };
@@ -472,7 +472,7 @@ fn greedy_and_up_down_learn() {
         },
         ..UpDownOptions::default()
     };
-    let mut run = UpDown::new(dbn, options, &data).unwrap();
+    let mut run = UpDownTraining::new(dbn, options, &data).unwrap();
     let _ = run.run(&data, |_| ControlFlow::Continue(())).unwrap();
     let (after, errors) = measure(run.model());
     // Pixels and labels independent: 10 bits and more.

@@ -11,7 +11,10 @@ use harmonium::{
     BitMatrix, Checkpoint, Dbm, Dbn, Error, Examples, Matrix, Network, States, dataset,
     model::{Activation, Directed, Layer, MeanField, NetworkLayer, Rbm},
     rng::{Draws, HostRng, Site},
-    train::{Backprop, BackpropLearner, BackpropOptions, Descent, Event, Learning, Rule, Schedule},
+    train::{
+        BackpropLearner, BackpropOptions, BackpropTraining, Descent, Event, Learning, Rule,
+        Schedule,
+    },
     units::{Kind, Units},
 };
 use std::ops::ControlFlow;
@@ -62,7 +65,7 @@ fn rows_of(data: &Examples) -> Vec<Vec<f64>> {
 
 /// Minus the gradient that an update of rate 1 without momentum takes, parameters as in
 /// [`Twin::parameters`].
-fn step_of(run: &Backprop) -> Vec<f64> {
+fn step_of(run: &BackpropTraining) -> Vec<f64> {
     let of = |name: String| remembered(run, &format!("training.velocity.{name}"));
     let layers = 0..run.model().n_layers() - 1;
     let all = layers.flat_map(|l| {
@@ -87,13 +90,13 @@ fn plain_options(batch_size: usize) -> BackpropOptions {
 
 /// Loss and gradient of one update over all examples, whose order does not matter without dropout.
 fn loss_and_step(network: &Network, data: &Examples, options: BackpropOptions) -> (f64, Vec<f64>) {
-    let mut run = Backprop::new(network.clone(), options, data).unwrap();
+    let mut run = BackpropTraining::new(network.clone(), options, data).unwrap();
     let _ = run.update(data).unwrap();
     (loss(&run), step_of(&run))
 }
 
 /// The loss of the last update.
-fn loss(run: &Backprop) -> f64 {
+fn loss(run: &BackpropTraining) -> f64 {
     run.figures().loss.expect("an update was done")
 }
 
@@ -311,7 +314,7 @@ fn dropout_keeps_the_expected_gradient() {
         },
         ..plain_options(1)
     };
-    let mut run = Backprop::new(network.clone(), options, &data).unwrap();
+    let mut run = BackpropTraining::new(network.clone(), options, &data).unwrap();
     let (mut mean, mut square) = (vec![0.0; n * n], vec![0.0; n * n]);
     for _ in 0..updates {
         let _ = run.update(&data).unwrap();

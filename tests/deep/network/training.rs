@@ -35,7 +35,7 @@ fn conjugate_gradients_find_the_optimum_of_a_convex_problem() {
         },
         ..BackpropOptions::conjugate_gradients()
     };
-    let mut run = Backprop::new(network.clone(), options, &data).unwrap();
+    let mut run = BackpropTraining::new(network.clone(), options, &data).unwrap();
     let mut evaluations = None;
     let done = run.run(&data, |event| {
         if let Event::Epoch(run) = event
@@ -75,7 +75,7 @@ fn conjugate_gradients_never_end_higher() {
         ..BackpropOptions::conjugate_gradients()
     };
     let (mut last, _) = loss_and_step(&network, &data, plain_options(60));
-    let mut run = Backprop::new(network.clone(), options, &data).unwrap();
+    let mut run = BackpropTraining::new(network.clone(), options, &data).unwrap();
     for epoch in 0..30 {
         let _ = run.update(&data).unwrap();
         assert!(loss(&run) <= last + 1e-7, "{} after {last}", loss(&run));
@@ -107,7 +107,7 @@ fn the_output_layer_alone_is_stable_at_any_rate() {
             },
             ..BackpropOptions::default()
         };
-        let mut run = Backprop::new(network, options, &data).unwrap();
+        let mut run = BackpropTraining::new(network, options, &data).unwrap();
         let _ = run.update(&data).unwrap();
         let first = loss(&run);
         let mut last = first;
@@ -184,7 +184,8 @@ fn resumed_is_never_interrupted_at_any_number_of_threads() {
             for threads in [1, 2, 7] {
                 let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
                 pool.unwrap().install(|| {
-                    let mut run = Backprop::new(network.clone(), options.clone(), &data).unwrap();
+                    let mut run =
+                        BackpropTraining::new(network.clone(), options.clone(), &data).unwrap();
                     let _ = run.run(&data, |_| ControlFlow::Continue(())).unwrap();
                     assert_eq!(run.position().updates, 12);
                     finished.push((run.model().clone(), run.state()));
@@ -192,7 +193,8 @@ fn resumed_is_never_interrupted_at_any_number_of_threads() {
             }
             assert!(finished.iter().all(|x| *x == finished[0]), "{options:?}");
             for stop in [1, 6] {
-                let mut run = Backprop::new(network.clone(), options.clone(), &data).unwrap();
+                let mut run =
+                    BackpropTraining::new(network.clone(), options.clone(), &data).unwrap();
                 for _ in 0..stop {
                     let _ = run.update(&data).unwrap();
                 }
@@ -222,7 +224,7 @@ fn norms_stay_below_the_largest() {
         },
         ..BackpropOptions::default()
     };
-    let mut run = Backprop::new(
+    let mut run = BackpropTraining::new(
         network(&[20, 9, 3], &[LOGISTIC, SOFTMAX], 1.0, 3),
         options,
         &data,
@@ -261,7 +263,7 @@ fn fine_tuning_learns() {
         },
         ..BackpropOptions::conjugate_gradients()
     };
-    let mut run = Backprop::new(start.unwrap(), options, &data).unwrap();
+    let mut run = BackpropTraining::new(start.unwrap(), options, &data).unwrap();
     let before = mean(run.model());
     let _ = run.run(&data, |_| ControlFlow::Continue(())).unwrap();
     let after = mean(run.model());
@@ -287,7 +289,7 @@ fn fine_tuning_learns() {
         },
         ..BackpropOptions::default()
     };
-    let mut run = Backprop::new(network, options, &labeled).unwrap();
+    let mut run = BackpropTraining::new(network, options, &labeled).unwrap();
     let _ = run.run(&labeled, |_| ControlFlow::Continue(())).unwrap();
     let found = harmonium::model::most_probable(&run.model().log_p_y_from_v(&labeled).unwrap());
     let labels = labeled.labels().unwrap();
@@ -306,7 +308,7 @@ fn said(error: Option<Error>, words: &[&str]) {
 #[test]
 fn options_that_cannot_work_are_refused() {
     let data = examples(10, 6, 3, false, 1);
-    let with = |options: BackpropOptions| Backprop::new(net(), options, &data).err();
+    let with = |options: BackpropOptions| BackpropTraining::new(net(), options, &data).err();
     let base = BackpropOptions::default;
     said(
         with(BackpropOptions {
@@ -385,7 +387,8 @@ fn layer(n: usize, m: usize, activation: Activation) -> NetworkLayer {
 fn data_that_do_not_fit_are_refused() {
     let data = examples(10, 6, 3, false, 1);
     let base = BackpropOptions::default;
-    let refused = |network: Network, data: &Examples| Backprop::new(network, base(), data).err();
+    let refused =
+        |network: Network, data: &Examples| BackpropTraining::new(network, base(), data).err();
     said(refused(net(), &examples(10, 7, 3, false, 1)), &["7"]);
     said(
         refused(net(), &examples(10, 6, 9, false, 1)),
@@ -406,7 +409,7 @@ fn data_that_do_not_fit_are_refused() {
         ..base()
     };
     said(
-        Backprop::new(of_reals.unwrap(), resampled, &data).err(),
+        BackpropTraining::new(of_reals.unwrap(), resampled, &data).err(),
         &["drawn", "bernoulli", "gaussian"],
     );
 }

@@ -6,10 +6,10 @@ use harmonium::{
     dataset::{Binarization, Examples, bars_and_stripes},
     model::{Dbm, Dbn, Network, Rbm},
     train::{
-        Averaging, Backprop, BackpropOptions, BoltzmannNegative, BoltzmannOptions,
+        Averaging, BackpropOptions, BackpropTraining, BoltzmannNegative, BoltzmannOptions,
         BoltzmannPositive, BoltzmannTraining, Centering, DbmOptions, DbmTraining, GreedyLayer,
-        GreedyPlan, Learning, Negative, Options, PretrainingPlan, Rule, Sparsity, Stack, Training,
-        UpDown, UpDownOptions,
+        GreedyPlan, Learning, Negative, PretrainingPlan, RbmOptions, RbmTraining, Rule, Sparsity,
+        Stack, UpDownOptions, UpDownTraining,
     },
 };
 use std::ops::ControlFlow;
@@ -21,15 +21,15 @@ pub fn data() -> Examples {
     data.with_labels(labels).unwrap()
 }
 
-fn of_rbm(negative: Negative) -> Options {
-    Options {
+fn of_rbm(negative: Negative) -> RbmOptions {
+    RbmOptions {
         negative,
         learning: Learning {
             epochs: 9,
             batch_size: 3,
             ..Learning::default()
         },
-        ..Options::default()
+        ..RbmOptions::default()
     }
 }
 
@@ -58,7 +58,7 @@ fn stop(left: &mut i32) -> ControlFlow<()> {
     }
 }
 
-fn phases() -> Vec<(&'static str, Options)> {
+fn phases() -> Vec<(&'static str, RbmOptions)> {
     let simple = [
         ("exact", Negative::Exact),
         (
@@ -99,7 +99,7 @@ fn phases() -> Vec<(&'static str, Options)> {
     let mut options: Vec<_> = simple.map(|(name, x)| (name, of_rbm(x))).into();
     options.push((
         "all options",
-        Options {
+        RbmOptions {
             centering: Some(Centering::default()),
             sparsity: Some(Sparsity {
                 target: 0.2,
@@ -122,7 +122,7 @@ fn phases() -> Vec<(&'static str, Options)> {
 fn of_rbms(data: &Examples) -> Runs {
     let run = |(name, options)| {
         let rbm = Rbm::bernoulli(4, 3).initialized_from(data, 1).unwrap();
-        let mut run = Training::new(rbm, options, data).unwrap();
+        let mut run = RbmTraining::new(rbm, options, data).unwrap();
         for _ in 0..4 {
             let _ = run.update(data).unwrap();
         }
@@ -155,7 +155,7 @@ fn of_dbns(data: &Examples) -> Runs {
         },
         ..UpDownOptions::default()
     };
-    let mut run = UpDown::new(run.dbn().unwrap(), options, data).unwrap();
+    let mut run = UpDownTraining::new(run.dbn().unwrap(), options, data).unwrap();
     let mut left = 4;
     let _ = run.run(data, |_| stop(&mut left)).unwrap();
     vec![("greedy", of_layers), ("up-down", Checkpoint::from(&run))]
@@ -256,7 +256,7 @@ fn of_networks(data: &Examples) -> Runs {
             ..options
         };
         let network = Network::classifier_from_dbn(&dbn, 2, 1).unwrap();
-        let mut run = Backprop::new(network, options, data).unwrap();
+        let mut run = BackpropTraining::new(network, options, data).unwrap();
         let mut left = 4;
         let _ = run.run(data, |_| stop(&mut left)).unwrap();
         all.push((name, Checkpoint::from(&run)));

@@ -5,13 +5,14 @@ use harmonium::{
     Error, Rbm,
     evaluate::exact_mean_log_likelihood,
     train::{
-        Best, Better, Ended, Event, Judge, Learning, Negative, Options, RbmLearner, Run, Training,
+        Best, Better, Ended, Event, Judge, Learning, Negative, RbmLearner, RbmOptions, RbmTraining,
+        Run,
     },
 };
 use std::ops::ControlFlow;
 
 /// A rate at which the likelihood rises and falls.
-fn run(epochs: usize) -> Training {
+fn run(epochs: usize) -> RbmTraining {
     let learning = Learning {
         epochs,
         batch_size: 5,
@@ -23,10 +24,10 @@ fn run(epochs: usize) -> Training {
         chains: 5,
         steps: 1,
     };
-    let options = Options {
+    let options = RbmOptions {
         learning,
         negative,
-        ..Options::default()
+        ..RbmOptions::default()
     };
     Run::new(RbmLearner::start(), options, &data()).unwrap()
 }
@@ -38,7 +39,7 @@ fn score(rbm: &Rbm) -> f64 {
 }
 
 /// The same by a loop over updates: the scores of all epochs, and the best machine.
-fn by_hand(mut run: Training, patience: usize) -> (Vec<f64>, Rbm, Best, bool) {
+fn by_hand(mut run: RbmTraining, patience: usize) -> (Vec<f64>, Rbm, Best, bool) {
     let (mut scores, mut best) = (Vec::new(), None);
     let (mut kept, mut stopped) = (run.model().clone(), false);
     while !run.is_finished() && !stopped {
@@ -99,8 +100,8 @@ fn the_best_machine_is_that_of_a_loop_by_hand() {
 fn of_averaged_machines_the_average_is_kept() {
     let mut options = RbmLearner::plain();
     options.learning.averaging = Some(harmonium::train::Averaging::Exponential(0.9));
-    let mut run = Training::new(RbmLearner::start(), options, &data()).unwrap();
-    let measure = |run: &Training| Ok(Some(run.position().epoch as f64));
+    let mut run = RbmTraining::new(RbmLearner::start(), options, &data()).unwrap();
+    let measure = |run: &RbmTraining| Ok(Some(run.position().epoch as f64));
     let kept = run
         .run_keeping_best(&data(), &mut Judge::default(), measure, go)
         .unwrap();
@@ -119,14 +120,14 @@ fn epochs_without_a_score_are_passed_over_and_errors_of_a_measure_come_through()
         ..Judge::with_patience(1)
     };
     // Only the second epoch is judged.
-    let measure = |run: &Training| Ok((run.position().epoch == 2).then_some(1.0));
+    let measure = |run: &RbmTraining| Ok((run.position().epoch == 2).then_some(1.0));
     let kept = run.run_keeping_best(&data(), &mut judge, measure, go);
     let kept = kept.unwrap();
     assert_eq!(kept.best.unwrap().1.epoch, 2);
     assert_eq!(kept.ended, Ended::Finished);
 
     let mut run = RbmLearner::run();
-    let fails = |run: &Training| match run.position().epoch {
+    let fails = |run: &RbmTraining| match run.position().epoch {
         1 => Ok(Some(0.0)),
         _ => Err(Error::parameter("measure", "a number", "none")),
     };

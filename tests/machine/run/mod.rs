@@ -15,8 +15,8 @@ use harmonium::{
     model::MeanField,
     train::{
         BackpropLearner, BackpropOptions, BoltzmannLearner, BoltzmannNegative, BoltzmannOptions,
-        BoltzmannPositive, DbmLearner, DbmOptions, Event, Learner, Learning, Negative, Options,
-        RbmLearner, Run, Schedule, UpDownLearner, UpDownOptions,
+        BoltzmannPositive, DbmLearner, DbmOptions, Event, Learner, Learning, Negative, RbmLearner,
+        RbmOptions, Run, Schedule, UpDownLearner, UpDownOptions,
     },
 };
 use std::{fmt::Debug, ops::ControlFlow};
@@ -78,15 +78,15 @@ impl Family for RbmLearner {
         rbm.initialized_from(&data(), 1).unwrap()
     }
 
-    fn told(learning: Learning) -> Options {
+    fn told(learning: Learning) -> RbmOptions {
         let negative = Negative::Persistent {
             chains: 15,
             steps: 1,
         };
-        Options {
+        RbmOptions {
             learning,
             negative,
-            ..Options::default()
+            ..RbmOptions::default()
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Options as files store them: flat, under the keys that they have had since the first version.
 
 use harmonium::train::{
-    BackpropOptions, BoltzmannOptions, DbmOptions, Learning, Options, Schedule, UpDownOptions,
+    BackpropOptions, BoltzmannOptions, DbmOptions, Learning, RbmOptions, Schedule, UpDownOptions,
 };
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value, json};
@@ -45,7 +45,7 @@ macro_rules! stored {
 }
 
 stored!(
-    Options,
+    RbmOptions,
     [
         "negative",
         "steps",
@@ -180,7 +180,7 @@ fn flat<O: Stored>() {
 
 #[test]
 fn options_of_every_family_are_stored_flat() {
-    flat::<Options>();
+    flat::<RbmOptions>();
     flat::<DbmOptions>();
     flat::<BoltzmannOptions>();
     flat::<UpDownOptions>();
@@ -259,7 +259,7 @@ fn old_options_of_an_rbm_load() {
             "weight_decay":0.25,"l1_decay":0.0,"gradient_clip":null,"resample_data":false,"seed":9,
             "optimizer":"nesterov","centering":null,"sparsity":null,"max_norm":null,
             "averaging":null}"#,
-        Options {
+        RbmOptions {
             negative: harmonium::train::Negative::Persistent {
                 chains: 10,
                 steps: 1,
@@ -273,7 +273,7 @@ fn old_options_of_an_rbm_load() {
                 seed: 9,
                 ..Learning::default()
             },
-            ..Options::default()
+            ..RbmOptions::default()
         },
     );
 }

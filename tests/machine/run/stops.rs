@@ -7,7 +7,7 @@ use harmonium::{
     train::{
         BackpropLearner, BackpropOptions, BoltzmannLearner, BoltzmannNegative, BoltzmannOptions,
         BoltzmannPositive, Descent, Done, Ended, Event, GreedyLayer, GreedyPlan, Learning,
-        Negative, Options, PretrainingPlan, RbmLearner, Run, Stack, Stop,
+        Negative, PretrainingPlan, RbmLearner, RbmOptions, Run, Stack, Stop,
     },
 };
 use std::{
@@ -98,10 +98,10 @@ fn learning() -> Learning {
 }
 
 fn exact_rbm(rbm: &Rbm, data: &Examples) -> Run<RbmLearner> {
-    let options = Options {
+    let options = RbmOptions {
         learning: learning(),
         negative: Negative::Exact,
-        ..Options::default()
+        ..RbmOptions::default()
     };
     Run::new(rbm.clone(), options, data).unwrap()
 }

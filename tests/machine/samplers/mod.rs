@@ -13,7 +13,7 @@ use harmonium::{
     dataset::Examples,
     matrix::Matrix,
     model::{GibbsChain, Layer, Rbm, SwapRate, Tempering, Trajectory, even_ladder},
-    train::{Learning, Negative, Options, Schedule, Training},
+    train::{Learning, Negative, RbmOptions, RbmTraining, Schedule},
     units::Kind,
 };
 use safetensors::{Dtype, tensor::TensorView};
@@ -343,7 +343,7 @@ fn fast_weights_follow_their_recurrence() {
     let data = bits(90, 40);
     let (rate, fast_rate, fast_decay) = (0.1, 0.05, 0.9);
     let run = |negative| {
-        let options = Options {
+        let options = RbmOptions {
             negative,
             learning: Learning {
                 batch_size: 30,
@@ -351,10 +351,10 @@ fn fast_weights_follow_their_recurrence() {
                 seed: 3,
                 ..Learning::default()
             },
-            ..Options::default()
+            ..RbmOptions::default()
         };
         let rbm = Rbm::bernoulli(40, 35).initialized_from(&data, 1).unwrap();
-        Training::new(rbm, options, &data).unwrap()
+        RbmTraining::new(rbm, options, &data).unwrap()
     };
     let fast = |fast_rate| Negative::FastPersistent {
         chains: 20,
@@ -414,12 +414,12 @@ fn fast_weights_follow_their_recurrence() {
             lowest: 1.0,
         },
     ] {
-        let options = Options {
+        let options = RbmOptions {
             negative: bad,
-            ..Options::default()
+            ..RbmOptions::default()
         };
         assert!(
-            Training::new(Rbm::bernoulli(40, 5), options, &data).is_err(),
+            RbmTraining::new(Rbm::bernoulli(40, 5), options, &data).is_err(),
             "{bad:?}"
         );
     }

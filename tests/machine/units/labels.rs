@@ -8,7 +8,7 @@ use harmonium::{
     evaluate::{exact_free_energies, exact_mean_log_likelihood},
     model::{Layer, Rbm, most_probable},
     rng::HostRng,
-    train::{Learning, Negative, Objective, Options, Schedule, Trainer, Training},
+    train::{Learning, Negative, Objective, RbmOptions, RbmTraining, Schedule, Trainer},
     units::{Kind, Units},
 };
 use std::ops::ControlFlow;
@@ -66,10 +66,10 @@ fn class_probabilities_are_those_of_the_joint_distribution() {
 #[test]
 fn discriminative_and_hybrid_gradients_equal_finite_differences() {
     let (rbm, data, labels) = labeled();
-    let options = |objective| Options {
+    let options = |objective| RbmOptions {
         objective,
         negative: Negative::Exact,
-        ..Options::default()
+        ..RbmOptions::default()
     };
     let discriminative = |rbm: &Rbm| mean_log_p(rbm, &data, &labels);
     let found = gradient(&rbm, &data, options(Objective::Discriminative));
@@ -99,9 +99,9 @@ fn the_discriminative_gradient_of_a_wide_machine_equals_a_difference() {
     let labels: Vec<u32> = (0..64)
         .map(|i| (0..10).position(|y| bits.get(i, 90 + y)).unwrap() as u32)
         .collect();
-    let options = Options {
+    let options = RbmOptions {
         objective: Objective::Discriminative,
-        ..Options::default()
+        ..RbmOptions::default()
     };
     let gradient = gradient(&rbm, &data, options);
     let h = 2_f32.powi(-6);
@@ -152,14 +152,14 @@ fn every_objective_learns_to_classify() {
         let mut rbm = Rbm::unconnected(Layer::new(units), Layer::bernoulli(20))
             .and_then(|rbm| rbm.initialized_from(&joint, 1))
             .unwrap();
-        let options = Options {
+        let options = RbmOptions {
             objective,
             learning: Learning {
                 epochs: 40,
                 learning_rate: Schedule::Constant(0.1),
                 ..Learning::default()
             },
-            ..Options::default()
+            ..RbmOptions::default()
         };
         let _ = Trainer::with_options(options)
             .train(&mut rbm, &joint, |_| ControlFlow::Continue(()))
@@ -175,9 +175,9 @@ fn every_objective_learns_to_classify() {
         assert!(wrong < 100, "{objective:?}: {wrong} of 1000 wrong");
     }
     let rbm = Rbm::bernoulli(44, 5);
-    let options = Options {
+    let options = RbmOptions {
         objective: Objective::Discriminative,
-        ..Options::default()
+        ..RbmOptions::default()
     };
-    assert!(Training::new(rbm, options, &joint).is_err());
+    assert!(RbmTraining::new(rbm, options, &joint).is_err());
 }

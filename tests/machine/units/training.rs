@@ -7,7 +7,9 @@ use harmonium::{
     evaluate::exact_mean_log_likelihood,
     model::{Layer, Rbm},
     rng::HostRng,
-    train::{Learning, Negative, Options, RbmLearner, Reconstruction, Schedule, Trainer, Training},
+    train::{
+        Learning, Negative, RbmLearner, RbmOptions, RbmTraining, Reconstruction, Schedule, Trainer,
+    },
     units::Kind,
 };
 use std::ops::ControlFlow;
@@ -17,8 +19,8 @@ use std::ops::ControlFlow;
 const TINY_RATE: f32 = 1e-6;
 
 /// The gradient of the first update: W, b, c, log-variances of both layers.
-pub(super) fn gradient(rbm: &Rbm, data: &Examples, options: Options) -> Vec<f64> {
-    let options = Options {
+pub(super) fn gradient(rbm: &Rbm, data: &Examples, options: RbmOptions) -> Vec<f64> {
+    let options = RbmOptions {
         variance_rate: 1.0,
         learning: Learning {
             learning_rate: Schedule::Constant(TINY_RATE),
@@ -27,7 +29,7 @@ pub(super) fn gradient(rbm: &Rbm, data: &Examples, options: Options) -> Vec<f64>
         },
         ..options
     };
-    let mut training = Training::new(rbm.clone(), options, data).unwrap();
+    let mut training = RbmTraining::new(rbm.clone(), options, data).unwrap();
     let _ = training.update(data).unwrap();
     let all = last_step(&training).into_iter();
     all.map(|x| f64::from(x) / f64::from(TINY_RATE)).collect()
@@ -142,9 +144,9 @@ fn exact_gradients_equal_finite_differences() {
     {
         let rbm = normal_machine(visible, hidden, 0.4, seed as u64);
         let data = random_data(rbm.visible(), 20, seed as u64);
-        let options = Options {
+        let options = RbmOptions {
             negative: Negative::Exact,
-            ..Options::default()
+            ..RbmOptions::default()
         };
         let gradient = gradient(&rbm, &data, options);
         let likelihood = |rbm: &Rbm| exact_mean_log_likelihood(rbm, data.input()).unwrap().0;
@@ -215,14 +217,14 @@ fn chains_learn_what_a_teacher_made() {
         );
         let learned = |negative| {
             let mut rbm = start.clone();
-            let _ = Trainer::with_options(Options {
+            let _ = Trainer::with_options(RbmOptions {
                 negative,
                 learning: Learning {
                     epochs: 30,
                     learning_rate: Schedule::Linear { from: 0.4, to: 0.0 },
                     ..Learning::default()
                 },
-                ..Options::default()
+                ..RbmOptions::default()
             })
             .train(&mut rbm, &data, |_| ControlFlow::Continue(()))
             .unwrap();
@@ -272,7 +274,7 @@ fn gaussian_visible_units_learn_clusters_and_variances() {
             .and_then(|rbm| rbm.initialized_from(&data, 1))
             .unwrap();
         let before = likelihood(&rbm);
-        let options = Options {
+        let options = RbmOptions {
             negative,
             variance_rate: 0.5,
             learning: Learning {
@@ -283,7 +285,7 @@ fn gaussian_visible_units_learn_clusters_and_variances() {
                 },
                 ..Learning::default()
             },
-            ..Options::default()
+            ..RbmOptions::default()
         };
         let _ = Trainer::with_options(options)
             .train(&mut rbm, &data, |_| ControlFlow::Continue(()))
@@ -326,12 +328,12 @@ fn statistics_of_large_hidden_means_are_exact() {
     hidden.bias.fill(3.0);
     let rbm = Rbm::unconnected(Layer::bernoulli(70), hidden).unwrap();
     let data = random_data(rbm.visible(), 64, 1);
-    let options = Options {
+    let options = RbmOptions {
         negative: Negative::Persistent {
             chains: 64,
             steps: 1,
         },
-        ..Options::default()
+        ..RbmOptions::default()
     };
     let gradient = gradient(&rbm, &data, options);
     let mean = f64::from(rbm.mean_h_from_v(data.input(), 1.0).unwrap().row(0)[0]);
@@ -368,7 +370,7 @@ fn files_of_every_kind_round_trip_and_runs_resume_to_the_bit() {
         let path = directory.path().join(format!("{seed}.safetensors"));
         let rbm = normal_machine(visible, hidden, 0.3, seed as u64);
         let data = random_data(rbm.visible(), 50, seed as u64);
-        let options = Options {
+        let options = RbmOptions {
             variance_rate: 0.5,
             learning: Learning {
                 epochs: 4,
@@ -376,9 +378,9 @@ fn files_of_every_kind_round_trip_and_runs_resume_to_the_bit() {
                 momentum: Schedule::Constant(0.5),
                 ..Learning::default()
             },
-            ..Options::default()
+            ..RbmOptions::default()
         };
-        let mut straight = Training::new(rbm, options, &data).unwrap();
+        let mut straight = RbmTraining::new(rbm, options, &data).unwrap();
         for _ in 0..5 {
             let _ = straight.update(&data).unwrap();
         }
@@ -406,7 +408,7 @@ fn files_of_every_kind_round_trip_and_runs_resume_to_the_bit() {
 fn data_that_are_no_states_are_refused() {
     let bits = Examples::new(BitMatrix::zeros(4, 3)).unwrap();
     let spins = Rbm::unconnected(Layer::of(Kind::Spin, 3), Layer::bernoulli(2)).unwrap();
-    let message = Training::new(spins, Options::default(), &bits)
+    let message = RbmTraining::new(spins, RbmOptions::default(), &bits)
         .unwrap_err()
         .to_string();
     assert!(
@@ -414,28 +416,28 @@ fn data_that_are_no_states_are_refused() {
         "{message}"
     );
     let reals = Examples::new(Matrix::from_fn(4, 3, |_, _| 2.0)).unwrap();
-    assert!(Training::new(Rbm::bernoulli(3, 2), Options::default(), &reals).is_err());
+    assert!(RbmTraining::new(Rbm::bernoulli(3, 2), RbmOptions::default(), &reals).is_err());
     let gaussian = Rbm::unconnected(Layer::of(Kind::Gaussian, 3), Layer::bernoulli(2)).unwrap();
-    let options = Options {
+    let options = RbmOptions {
         learning: Learning {
             resample_data: true,
             ..Learning::default()
         },
-        ..Options::default()
+        ..RbmOptions::default()
     };
-    assert!(Training::new(gaussian.clone(), options, &reals).is_err());
+    assert!(RbmTraining::new(gaussian.clone(), options, &reals).is_err());
     let reconstruction = Reconstruction::Smoothed;
-    let options = Options {
+    let options = RbmOptions {
         negative: Negative::ContrastiveDivergence {
             steps: 1,
             reconstruction,
         },
         variance_rate: 0.1,
-        ..Options::default()
+        ..RbmOptions::default()
     };
-    assert!(Training::new(gaussian, options, &reals).is_err());
+    assert!(RbmTraining::new(gaussian, options, &reals).is_err());
     let potts = Rbm::unconnected(Layer::of(Kind::Softmax, 3), Layer::bernoulli(2)).unwrap();
-    let message = Training::new(potts, Options::default(), &bits)
+    let message = RbmTraining::new(potts, RbmOptions::default(), &bits)
         .unwrap_err()
         .to_string();
     assert!(

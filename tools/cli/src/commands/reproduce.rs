@@ -24,11 +24,11 @@ use crate::{
     show::report,
 };
 use harmonium::{
-    Checkpoint, Error, Rbm, Training,
+    Checkpoint, Error, Rbm, RbmTraining,
     checkpoint::write_atomically,
     dataset::{Binarization, Examples},
     kernel::reduce::mean_and_standard_error,
-    train::{Event, Options},
+    train::{Event, RbmOptions},
 };
 use serde_json::{Map, Value, json};
 use std::{
@@ -381,13 +381,13 @@ impl Setting {
         &self,
         name: &str,
         rbm: Rbm,
-        mut options: Options,
+        mut options: RbmOptions,
         data: &Examples,
         mut watch: impl FnMut(&Rbm) -> Outcome<Option<String>>,
     ) -> Outcome<(Rbm, f64)> {
         options.learning.epochs = self.at_most(options.learning.epochs, QUICK_EPOCHS);
         options.learning.seed = self.seed;
-        let mut training = Training::new(rbm, options, data)?;
+        let mut training = RbmTraining::new(rbm, options, data)?;
         let mut last = Instant::now();
         let mut seconds = 0.0;
         let mut since = Instant::now();
@@ -446,7 +446,7 @@ fn test_part(data: &Data) -> Outcome<&Examples> {
 }
 
 /// The recipe of a part: options of training and what goes beside them.
-fn recipe(rbm: &Rbm, options: &Options, beside: Value) -> Value {
+fn recipe(rbm: &Rbm, options: &RbmOptions, beside: Value) -> Value {
     json!({
         "n_visible": rbm.n_visible(),
         "n_hidden": rbm.n_hidden(),

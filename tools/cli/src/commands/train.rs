@@ -26,7 +26,7 @@ use crate::{
 use harmonium::{
     checkpoint::{Checkpoint, SavedRun},
     dataset::Examples,
-    train::Training,
+    train::RbmTraining,
 };
 use std::{
     collections::BTreeMap,
@@ -146,7 +146,7 @@ struct Run<'a> {
     data: Data,
     files: Files,
     interrupt: Interrupt,
-    training: Training,
+    training: RbmTraining,
     notes: BTreeMap<String, String>,
     /// Its command and time.
     record: RunFile,
@@ -181,7 +181,7 @@ impl<'a> Run<'a> {
                 let rbm = plan
                     .machine(data.train.columns())?
                     .initialized_from(&data.train, plan.options.learning.seed)?;
-                let training = Training::new(rbm, plan.options.clone(), &data.train)?;
+                let training = RbmTraining::new(rbm, plan.options.clone(), &data.train)?;
                 match &data.stream {
                     Some(stream) => training.fed(stream.len()),
                     None => training,
@@ -332,7 +332,7 @@ impl<'a> Run<'a> {
 
 /// Writes the machine with the state of its run.
 fn save(
-    training: &Training,
+    training: &RbmTraining,
     notes: &BTreeMap<String, String>,
     figures: &[(String, String)],
     path: &Path,

@@ -15,7 +15,7 @@ use crate::{
 use harmonium::{
     dataset::Binarization,
     model::{Layer, Rbm},
-    train::{Centering, Learning, Objective, Options, Rule, Schedule, Sparsity},
+    train::{Centering, Learning, Objective, RbmOptions, Rule, Schedule, Sparsity},
     units::{Kind, Units},
 };
 use negative::negative;
@@ -52,7 +52,7 @@ pub struct Plan {
     /// Their kinds.
     pub hidden_units: String,
     /// How it learns.
-    pub options: Options,
+    pub options: RbmOptions,
 }
 
 impl Plan {
@@ -69,7 +69,7 @@ impl Plan {
         }
         let visible_units = args.visible_units.as_deref().unwrap_or("bernoulli");
         let (binarize, values) = treatment(args, visible_units)?;
-        let default = Options::default();
+        let default = RbmOptions::default();
         let hidden_units = args.hidden_units.as_deref().unwrap_or("bernoulli");
         let objective = objective(args)?.unwrap_or_default();
         // What was measured (docs/training.md); other machines keep the ordinary gradient unless
@@ -92,7 +92,7 @@ impl Plan {
                 labels: args.labels.then_some(0),
             },
             hidden: args.hidden.unwrap_or(DEFAULT_HIDDEN),
-            options: Options {
+            options: RbmOptions {
                 negative: negative(args, args.method.unwrap_or(Method::Pcd))?,
                 doubled: default.doubled,
                 steps: scheduled_steps(args),
@@ -302,7 +302,7 @@ pub fn sparsity_targets(args: &TrainArgs) -> Outcome<Vec<Sparsity>> {
 }
 
 /// What a run learns and how, in a few words.
-pub fn describe_run(options: &Options) -> String {
+pub fn describe_run(options: &RbmOptions) -> String {
     let negative = describe(options.negative);
     match options.objective {
         Objective::Generative => negative,

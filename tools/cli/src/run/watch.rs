@@ -4,7 +4,7 @@ use crate::{failure::Outcome, run::data::Data, show::metrics::Row};
 use harmonium::{
     dataset::Examples,
     evaluate::{free_energy_gap, reconstruction_error, stochastic_pseudo_likelihood},
-    train::Training,
+    train::RbmTraining,
 };
 use std::time::Instant;
 
@@ -60,7 +60,7 @@ impl Clock {
 }
 
 /// The figures after an epoch.
-pub fn row(training: &Training, watch: &Watch, clock: &mut Clock) -> Outcome<Row> {
+pub fn row(training: &RbmTraining, watch: &Watch, clock: &mut Clock) -> Outcome<Row> {
     let rbm = &training.result();
     let position = training.position();
     let options = training.options();

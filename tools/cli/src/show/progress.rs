@@ -1,7 +1,7 @@
 //! Progress on stderr: a bar on a terminal, a plain line now and then elsewhere.
 
 use crate::show::metrics::Row;
-use harmonium::train::{Position, Training};
+use harmonium::train::{Position, RbmTraining};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::{
     io::{self, IsTerminal, Write},
@@ -81,7 +81,7 @@ pub struct TrainingProgress {
 
 impl TrainingProgress {
     /// Of a run that has done `training.position().updates` updates already.
-    pub fn new(training: &Training) -> Self {
+    pub fn new(training: &RbmTraining) -> Self {
         let position = training.position();
         let epochs = training.options().learning.epochs;
         let steps = (epochs as u64).saturating_mul(position.batches as u64);
@@ -96,12 +96,12 @@ impl TrainingProgress {
     }
 
     /// An update is done.
-    pub fn update(&self, training: &Training) {
+    pub fn update(&self, training: &RbmTraining) {
         self.bar.set(training.position().updates);
     }
 
     /// An epoch is done, after which `row` was measured.
-    pub fn epoch(&mut self, training: &Training, row: &Row) {
+    pub fn epoch(&mut self, training: &RbmTraining, row: &Row) {
         let (epoch, epochs) = (
             training.position().epoch,
             training.options().learning.epochs,

@@ -1,7 +1,7 @@
 //! What a command prints on stdout: an aligned table, or one JSON object.
 
 use crate::failure::{Failure, Outcome};
-use harmonium::train::Options;
+use harmonium::train::RbmOptions;
 use serde_json::{Map, Value};
 use std::io::{self, ErrorKind, Write};
 
@@ -71,7 +71,7 @@ pub fn single_figures(object: &Map<String, Value>) -> Vec<(String, String)> {
 
 /// Options of a run, with numbers as short as they were written: f32 widened to f64 shows its
 /// rounding.
-pub fn options(options: &Options) -> Value {
+pub fn options(options: &RbmOptions) -> Value {
     read(serde_json::to_string(options))
 }
 

@@ -9,7 +9,7 @@ use harmonium::{
     dataset::Examples,
     model::{Dbm, DbmChain, Dbn, Directed, Layer, MeanField, Rbm},
     rng::HostRng,
-    train::{DbmOptions, DbmTraining, Learning, UpDown, UpDownOptions},
+    train::{DbmOptions, DbmTraining, Learning, UpDownOptions, UpDownTraining},
     units::{Kind, Units},
 };
 
@@ -115,7 +115,7 @@ fn up_down(size: &Size, data: &Examples, seconds: f64) -> Result<(f64, f64)> {
             ..UpDownOptions::default().learning
         },
     };
-    let mut run = UpDown::new(Dbn::new(directed, memory)?, options, data)?;
+    let mut run = UpDownTraining::new(Dbn::new(directed, memory)?, options, data)?;
     let batches = run.position().batches;
     let mut call = || (0..batches).try_for_each(|_| run.update(data).map(drop));
     let [time] = median_seconds(seconds, [&mut call])?;

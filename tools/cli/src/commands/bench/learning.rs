@@ -5,7 +5,7 @@ use harmonium::{
     Result,
     dataset::Examples,
     model::{GibbsChain, Rbm},
-    train::{Learning, Negative, Options, Reconstruction, Schedule, Training},
+    train::{Learning, Negative, RbmOptions, RbmTraining, Reconstruction, Schedule},
 };
 
 /// The ways of learning, with their names in the table.
@@ -43,16 +43,16 @@ pub fn epoch(
     seconds: f64,
     ceiling: &Ceiling,
 ) -> Result<Row> {
-    let options = Options {
+    let options = RbmOptions {
         negative,
         learning: Learning {
             batch_size,
             learning_rate: Schedule::Constant(0.05),
             ..Learning::default()
         },
-        ..Options::default()
+        ..RbmOptions::default()
     };
-    let mut training = Training::new(rbm.clone(), options, data)?;
+    let mut training = RbmTraining::new(rbm.clone(), options, data)?;
     let batches = training.position().batches;
     let mut call = || (0..batches).try_for_each(|_| training.update(data).map(drop));
     let [time] = median_seconds(seconds, [&mut call])?;

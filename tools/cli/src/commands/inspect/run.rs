@@ -4,7 +4,7 @@ use crate::{kinds::general, run::plan::describe_run, show::report};
 use harmonium::{
     checkpoint::SavedRun,
     model::Model,
-    train::{BoltzmannOptions, DbmOptions, Learning, Options, UpDownOptions},
+    train::{BoltzmannOptions, DbmOptions, Learning, RbmOptions, UpDownOptions},
 };
 use serde_json::{Value, json};
 
@@ -89,7 +89,7 @@ fn shared(learning: &Learning) -> Rows {
     ]
 }
 
-fn of_rbm(options: &Options) -> Rows {
+fn of_rbm(options: &RbmOptions) -> Rows {
     vec![row("method", describe_run(options))]
 }
 

@@ -11,7 +11,7 @@ use harmonium::{
     Rbm,
     dataset::{Binarization, Examples},
     evaluate::{Betas, ReverseStart},
-    train::{Centering, Learning, Negative, Options, Reconstruction, Rule, Schedule},
+    train::{Centering, Learning, Negative, RbmOptions, Reconstruction, Rule, Schedule},
 };
 use serde_json::json;
 use std::ops::ControlFlow;
@@ -32,7 +32,7 @@ pub fn cd25(setting: &Setting) -> Outcome<Vec<Part>> {
                 .collect(),
         )
     };
-    let options = Options {
+    let options = RbmOptions {
         negative: Negative::ContrastiveDivergence {
             steps: 25,
             reconstruction: Reconstruction::Sampled,
@@ -46,7 +46,7 @@ pub fn cd25(setting: &Setting) -> Outcome<Vec<Part>> {
             epochs: 250,
             ..Learning::default()
         },
-        ..Options::default()
+        ..RbmOptions::default()
     };
     let estimator = Estimator {
         chains: 100,
@@ -64,7 +64,7 @@ pub fn cd25(setting: &Setting) -> Outcome<Vec<Part>> {
 
 /// The PCD-25 of natural_bm with 250 epochs; the test part takes the place of its validation part.
 pub fn pcd(setting: &Setting) -> Outcome<Vec<Part>> {
-    let options = Options {
+    let options = RbmOptions {
         negative: Negative::Persistent {
             chains: 100,
             steps: 25,
@@ -81,7 +81,7 @@ pub fn pcd(setting: &Setting) -> Outcome<Vec<Part>> {
             epochs: 250,
             ..Learning::default()
         },
-        ..Options::default()
+        ..RbmOptions::default()
     };
     let estimator = Estimator {
         chains: 1000,
@@ -112,7 +112,7 @@ pub fn centered(setting: &Setting) -> Outcome<Vec<Part>> {
         if !setting.wants(name) {
             continue;
         }
-        let options = Options {
+        let options = RbmOptions {
             negative: Negative::Persistent {
                 chains: 100,
                 steps: 1,
@@ -124,7 +124,7 @@ pub fn centered(setting: &Setting) -> Outcome<Vec<Part>> {
                 epochs: 200,
                 ..Learning::default()
             },
-            ..Options::default()
+            ..RbmOptions::default()
         };
         let estimator = Estimator {
             chains: 100,
@@ -149,7 +149,7 @@ fn part(
     setting: &Setting,
     name: &str,
     how: Binarization,
-    options: Options,
+    options: RbmOptions,
     estimator: Estimator,
     published: [Option<f64>; 2],
 ) -> Outcome<Vec<Part>> {

@@ -14,7 +14,7 @@ use harmonium::{
     Examples, Network,
     dataset::Binarization,
     kernel::reduce::mean_and_standard_error,
-    train::{BackpropOptions, Learning, Options},
+    train::{BackpropOptions, Learning, RbmOptions},
 };
 use serde_json::json;
 
@@ -88,7 +88,7 @@ pub fn run(setting: &Setting) -> Outcome<Vec<Part>> {
     Ok(vec![unrolled, tuned])
 }
 
-fn of_layer(l: usize) -> Options {
+fn of_layer(l: usize) -> RbmOptions {
     let codes = l + 1 == HIDDEN.len();
     stack::options(if codes { CODE_RATE } else { RATE })
 }

@@ -13,7 +13,7 @@ use harmonium::{
     Error, Rbm,
     dataset::{Binarization, Examples},
     model::Layer,
-    train::{Centering, Learning, Negative, Objective, Options, Reconstruction, Schedule},
+    train::{Centering, Learning, Negative, Objective, RbmOptions, Reconstruction, Schedule},
     units::{Kind, Units},
 };
 use serde_json::json;
@@ -25,7 +25,7 @@ const VALIDATION: usize = 10_000;
 struct Machine {
     name: &'static str,
     hidden: usize,
-    options: Options,
+    options: RbmOptions,
     published: f64,
 }
 
@@ -41,7 +41,7 @@ pub fn run(setting: &Setting) -> Outcome<Vec<Part>> {
 
 fn machines() -> [Machine; 3] {
     let falling = |from| Schedule::Linear { from, to: 0.0 };
-    let shared = Options {
+    let shared = RbmOptions {
         negative: Negative::ContrastiveDivergence {
             steps: 1,
             reconstruction: Reconstruction::Sampled,
@@ -51,10 +51,10 @@ fn machines() -> [Machine; 3] {
             resample_data: true,
             ..Learning::default()
         },
-        ..Options::default()
+        ..RbmOptions::default()
     };
     // Chosen by the validation images: docs/training.md.
-    let classifier = Options {
+    let classifier = RbmOptions {
         centering: Some(Centering::default()),
         learning: Learning {
             learning_rate: falling(0.5),
@@ -67,7 +67,7 @@ fn machines() -> [Machine; 3] {
         Machine {
             name: "RBM",
             hidden: 1500,
-            options: Options {
+            options: RbmOptions {
                 learning: Learning {
                     learning_rate: falling(0.1),
                     momentum: Schedule::Pieces(vec![(0.0, 0.5), (5.0, 0.9)]),
@@ -82,7 +82,7 @@ fn machines() -> [Machine; 3] {
         Machine {
             name: "discriminative RBM",
             hidden: 500,
-            options: Options {
+            options: RbmOptions {
                 objective: Objective::Discriminative,
                 learning: Learning {
                     epochs: 12,
@@ -95,7 +95,7 @@ fn machines() -> [Machine; 3] {
         Machine {
             name: "hybrid RBM",
             hidden: 1500,
-            options: Options {
+            options: RbmOptions {
                 objective: Objective::Hybrid {
                     generative_weight: 0.05,
                 },

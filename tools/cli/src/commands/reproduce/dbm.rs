@@ -24,8 +24,8 @@ use harmonium::{
     dataset::Binarization,
     model::MeanField,
     train::{
-        BackpropOptions, Centering, DbmOptions, DbmTraining, Event, Learning, Negative, Options,
-        PretrainingPlan, Reconstruction, Schedule, Sparsity, Stack, StackEvent,
+        BackpropOptions, Centering, DbmOptions, DbmTraining, Event, Learning, Negative,
+        PretrainingPlan, RbmOptions, Reconstruction, Schedule, Sparsity, Stack, StackEvent,
     },
 };
 use serde_json::{Value, json};
@@ -302,7 +302,7 @@ fn layer_by_layer(
         steps,
         reconstruction: Reconstruction::Sampled,
     };
-    let first = Options {
+    let first = RbmOptions {
         negative: contrastive(1),
         learning: Learning {
             epochs: setting.at_most(PRETRAINING_EPOCHS, 2),
@@ -313,9 +313,9 @@ fn layer_by_layer(
             seed: setting.seed,
             ..Learning::default()
         },
-        ..Options::default()
+        ..RbmOptions::default()
     };
-    let upper = Options {
+    let upper = RbmOptions {
         negative: contrastive(5),
         steps: Some(growing(&|k| k)),
         learning: Learning {

@@ -20,8 +20,8 @@ use harmonium::{
     dataset::Binarization,
     model::{Dbn, most_probable},
     train::{
-        Aggregated, Event, GreedyLayer, GreedyPlan, Learning, Negative, Options, Reconstruction,
-        Schedule, Stack, StackEvent, UpDown, UpDownOptions,
+        Aggregated, Event, GreedyLayer, GreedyPlan, Learning, Negative, RbmOptions, Reconstruction,
+        Schedule, Stack, StackEvent, UpDownOptions, UpDownTraining,
     },
     units::Units,
 };
@@ -152,7 +152,7 @@ fn plan(setting: &Setting) -> GreedyPlan {
     let layer = |hidden, epochs, learning_rate| GreedyLayer {
         hidden: setting.at_most(hidden, 50),
         transposed: false,
-        options: Options {
+        options: RbmOptions {
             negative: Negative::ContrastiveDivergence {
                 steps: 1,
                 reconstruction: Reconstruction::Sampled,
@@ -166,7 +166,7 @@ fn plan(setting: &Setting) -> GreedyPlan {
                 seed: setting.seed,
                 ..Learning::default()
             },
-            ..Options::default()
+            ..RbmOptions::default()
         },
     };
     let rate = || Schedule::Constant(0.1);
@@ -243,7 +243,7 @@ fn up_down(
     options: UpDownOptions,
     mut judge: impl FnMut(&Dbn) -> Outcome<String>,
 ) -> Outcome<Dbn> {
-    let mut run = UpDown::new(dbn, options, data)?;
+    let mut run = UpDownTraining::new(dbn, options, data)?;
     clock.go();
     let mut failure = None;
     let done = run.run(data, |event| {

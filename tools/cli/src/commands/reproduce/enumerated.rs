@@ -9,7 +9,7 @@ use crate::{
 use harmonium::{
     BitMatrix, Rbm,
     dataset::{Binarization, Examples},
-    train::{Centering, Learning, Negative, Options, Reconstruction, Schedule},
+    train::{Centering, Learning, Negative, RbmOptions, Reconstruction, Schedule},
 };
 use serde_json::json;
 use std::{borrow::Cow, ops::ControlFlow};
@@ -41,7 +41,7 @@ pub fn small(setting: &Setting) -> Outcome<Vec<Part>> {
         if !setting.wants(name) {
             continue;
         }
-        let options = Options {
+        let options = RbmOptions {
             negative,
             learning: Learning {
                 learning_rate: Schedule::Linear {
@@ -54,7 +54,7 @@ pub fn small(setting: &Setting) -> Outcome<Vec<Part>> {
                 epochs: 50,
                 ..Learning::default()
             },
-            ..Options::default()
+            ..RbmOptions::default()
         };
         let mut rbm = Rbm::bernoulli(data.train.columns(), setting.at_most(hidden, 12))
             .initialized_from(&data.train, setting.seed)?;
@@ -99,7 +99,7 @@ pub fn centered_16(setting: &Setting) -> Outcome<Vec<Part>> {
             }
         };
         let (train, test) = (treated(&data.train), treated(test_part(&data)?));
-        let options = Options {
+        let options = RbmOptions {
             negative: Negative::Persistent {
                 chains: 100,
                 steps: 1,
@@ -111,7 +111,7 @@ pub fn centered_16(setting: &Setting) -> Outcome<Vec<Part>> {
                 epochs: 50,
                 ..Learning::default()
             },
-            ..Options::default()
+            ..RbmOptions::default()
         };
         let rbm = Rbm::bernoulli(train.columns(), setting.at_most(16, 12))
             .initialized_from(&train, setting.seed)?;

@@ -9,7 +9,8 @@ use harmonium::{
     model::{Layer, most_probable},
     rng::{HostRng, Stream},
     train::{
-        Backprop, BackpropOptions, Event, Learning, Negative, Options, Reconstruction, Schedule,
+        BackpropOptions, BackpropTraining, Event, Learning, Negative, RbmOptions, Reconstruction,
+        Schedule,
     },
     units::Kind,
 };
@@ -23,8 +24,8 @@ use std::{
 const DEVIATION: f64 = 0.1;
 
 /// CD-1 of 50 epochs on minibatches of 100; hidden states drawn, reconstructions as probabilities.
-pub fn options(rate: f32) -> Options {
-    Options {
+pub fn options(rate: f32) -> RbmOptions {
+    RbmOptions {
         negative: Negative::ContrastiveDivergence {
             steps: 1,
             reconstruction: Reconstruction::Smoothed,
@@ -37,7 +38,7 @@ pub fn options(rate: f32) -> Options {
             weight_decay: 2e-4,
             ..Learning::default()
         },
-        ..Options::default()
+        ..RbmOptions::default()
     }
 }
 
@@ -49,7 +50,7 @@ pub fn pretrained(
     name: &str,
     data: &Examples,
     hidden: &[usize],
-    options: impl Fn(usize) -> Options,
+    options: impl Fn(usize) -> RbmOptions,
     linear_codes: bool,
 ) -> Outcome<(Vec<Rbm>, f64)> {
     let (mut rbms, mut seconds) = (Vec::new(), 0.0);
@@ -87,12 +88,12 @@ pub fn fine_tuned(
     network: Network,
     mut options: BackpropOptions,
     data: &Examples,
-    mut watch: impl FnMut(&Backprop) -> Outcome<String>,
+    mut watch: impl FnMut(&BackpropTraining) -> Outcome<String>,
 ) -> Outcome<(Network, f64)> {
     options.learning.epochs = setting.at_most(options.learning.epochs, QUICK_EPOCHS);
     options.output_epochs = setting.at_most(options.output_epochs, 1);
     options.learning.seed = setting.seed;
-    let mut run = Backprop::new(network, options, data)?;
+    let mut run = BackpropTraining::new(network, options, data)?;
     let (mut told, mut since) = (Instant::now(), Instant::now());
     let (mut seconds, mut failure) = (0.0, None);
     let done = run.run(data, |event| {

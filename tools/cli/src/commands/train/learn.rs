@@ -17,7 +17,7 @@ use crate::{
 };
 use harmonium::{
     Error,
-    train::{Event, RbmLearner, Training, Verdict},
+    train::{Event, RbmLearner, RbmTraining, Verdict},
 };
 use std::{collections::BTreeMap, ops::ControlFlow, time::Instant};
 
@@ -106,7 +106,7 @@ impl Observer<'_> {
         })
     }
 
-    fn update(&mut self, training: &Training) -> Outcome<ControlFlow<()>> {
+    fn update(&mut self, training: &RbmTraining) -> Outcome<ControlFlow<()>> {
         self.progress.update(training);
         let position = training.position();
         if self.kept.has(position.updates) {
@@ -120,7 +120,7 @@ impl Observer<'_> {
         })
     }
 
-    fn epoch(&mut self, training: &Training) -> Outcome<ControlFlow<()>> {
+    fn epoch(&mut self, training: &RbmTraining) -> Outcome<ControlFlow<()>> {
         let (epoch, epochs) = (training.position().epoch, self.plan.options.learning.epochs);
         if epoch % self.watch.every == 0 || epoch == epochs {
             let row = row(training, self.watch, self.clock)?;
@@ -145,7 +145,7 @@ impl Observer<'_> {
     }
 
     /// Keeps the machine if it is the best, and tells whether learning stops early.
-    fn judge(&mut self, training: &Training) -> Outcome<()> {
+    fn judge(&mut self, training: &RbmTraining) -> Outcome<()> {
         let Some(stopping) = self.stopping else {
             return Ok(());
         };

@@ -7,7 +7,7 @@ use crate::{
     run::data::Treatment,
     run::plan::{Flag, refuse_other},
 };
-use harmonium::train::{GreedyLayer, Options};
+use harmonium::train::{GreedyLayer, RbmOptions};
 
 /// Refuses flags that a new run with them would not have in common with `plan`.
 ///
@@ -236,7 +236,7 @@ fn as_many_layers(
 }
 
 /// Whether the options of all layers that both plans have are as `same` wants.
-fn all_options(a: &DeepPlan, b: &DeepPlan, same: fn(&Options, &Options) -> bool) -> bool {
+fn all_options(a: &DeepPlan, b: &DeepPlan, same: fn(&RbmOptions, &RbmOptions) -> bool) -> bool {
     let (a, b) = (&a.greedy.layers, &b.greedy.layers);
     a.iter().zip(b).all(|(a, b)| same(&a.options, &b.options))
 }

@@ -15,7 +15,7 @@ use crate::{
 use harmonium::{
     Examples, Network,
     checkpoint::{Checkpoint, SavedRun},
-    train::{Backprop, BackpropOptions, Event, Learning},
+    train::{BackpropOptions, BackpropTraining, Event, Learning},
 };
 use std::collections::BTreeMap;
 
@@ -98,7 +98,7 @@ pub fn stored(
     options: Option<&BackpropOptions>,
     data: &Data,
     files: &Files,
-) -> Outcome<Option<(Backprop, BTreeMap<String, String>)>> {
+) -> Outcome<Option<(BackpropTraining, BTreeMap<String, String>)>> {
     let Some(options) = options.filter(|_| is_stored(args, files)) else {
         return Ok(None);
     };
@@ -135,7 +135,7 @@ pub fn run<'a>(
     options: &BackpropOptions,
     data: &Data,
     start: impl FnOnce(usize) -> harmonium::Result<Network>,
-    stored: Option<Backprop>,
+    stored: Option<BackpropTraining>,
     record: &mut Record<'a>,
     interrupt: &Interrupt,
     (files, resume): (&'a Files, &str),
@@ -146,7 +146,7 @@ pub fn run<'a>(
             let classes = data.train.classes().ok_or_else(|| {
                 Failure::usage(format!("--fine-tune: {} has no labels", data.name))
             })?;
-            Backprop::new(start(classes)?, options.clone(), &data.train)?
+            BackpropTraining::new(start(classes)?, options.clone(), &data.train)?
         }
     };
     record.store_in(&files.network);

@@ -15,7 +15,7 @@ use harmonium::{
     checkpoint::{Checkpoint, SavedRun},
     model::MAX_LAYERS,
     train::{
-        Aggregated, BackpropOptions, GreedyLayer, GreedyPlan, Learning, Options, Schedule,
+        Aggregated, BackpropOptions, GreedyLayer, GreedyPlan, Learning, RbmOptions, Schedule,
         UpDownOptions,
     },
     units::{Kind, Units},
@@ -75,7 +75,7 @@ impl DeepPlan {
             let options = if l == 0 { &first.options } else { &upper };
             GreedyLayer {
                 hidden,
-                options: Options {
+                options: RbmOptions {
                     learning: Learning {
                         epochs,
                         learning_rate,
@@ -286,7 +286,7 @@ fn not_of_layers(flag: &str, n: usize, found: usize) -> Failure {
 
 /// The plan of an RBM that learns the data of the first layer, and the options of one that learns
 /// what a layer hands up.
-fn layers_alone(args: &TrainArgs) -> Outcome<(Plan, Options)> {
+fn layers_alone(args: &TrainArgs) -> Outcome<(Plan, RbmOptions)> {
     let rbm = TrainArgs {
         labels: false,
         method: args.method.or(Some(Method::Cd)),

@@ -17,7 +17,7 @@ use harmonium::{
     evaluate::reconstruction_error,
     model::{Convergence, Dbn, most_probable},
     recipe::Running,
-    train::{Backprop, Descent, Stack, UpDown},
+    train::{BackpropTraining, Descent, Stack, UpDownTraining},
 };
 use std::{collections::BTreeMap, ops::ControlFlow, path::Path, time::Instant};
 
@@ -79,7 +79,7 @@ impl Stage for Stack {
     }
 }
 
-impl Stage for UpDown {
+impl Stage for UpDownTraining {
     fn measured(&self, watch: &Watch) -> Outcome<Figures> {
         let dbn = self.model();
         let features = dbn.features(&watch.train)?;
@@ -93,7 +93,7 @@ impl Stage for UpDown {
     }
 }
 
-impl Stage for Backprop {
+impl Stage for BackpropTraining {
     fn measured(&self, watch: &Watch) -> Outcome<Figures> {
         let part = watch.validation.as_ref();
         let log_p = part.map(|x| self.model().log_p_y_from_v(x));

@@ -26,14 +26,14 @@ use harmonium::{
     checkpoint::{Checkpoint, SavedRun},
     dataset::Examples,
     model::{Dbn, Rbm},
-    train::{Event, Stack, StackEvent, UpDown},
+    train::{Event, Stack, StackEvent, UpDownTraining},
 };
 use std::{collections::BTreeMap, path::Path};
 
 /// Where a run stands.
 enum Run {
     Greedy(Box<Stack>),
-    UpDown(Box<UpDown>),
+    UpDown(Box<UpDownTraining>),
 }
 
 impl Run {
@@ -213,7 +213,7 @@ fn learn(
         }
         let dbn = greedy.dbn()?;
         let options = plan.up_down.clone();
-        run = Run::UpDown(Box::new(UpDown::new(dbn, options, &data.train)?));
+        run = Run::UpDown(Box::new(UpDownTraining::new(dbn, options, &data.train)?));
         record.save(run.stage(), &[])?;
     }
 }

@@ -5,7 +5,7 @@ use crate::{
     args::{Method, TrainArgs},
     failure::{Failure, Outcome},
 };
-use harmonium::train::{Negative, Options, Reconstruction, Schedule};
+use harmonium::train::{Negative, RbmOptions, Reconstruction, Schedule};
 
 /// Gibbs sweeps an update with `--preset best`.
 const BEST_STEPS: usize = 5;
@@ -194,7 +194,7 @@ pub fn describe(negative: Negative) -> String {
 }
 
 /// Refuses flags about the negative phase that contradict that of the run.
-pub(super) fn agree_on_negative(args: &TrainArgs, options: &Options) -> Outcome<()> {
+pub(super) fn agree_on_negative(args: &TrainArgs, options: &RbmOptions) -> Outcome<()> {
     let stored = options.negative;
     let (method, name) = match stored {
         Negative::Exact => (Method::Exact, "exact"),

@@ -9,7 +9,7 @@ use crate::{
 use harmonium::{
     checkpoint::{Checkpoint, SavedRun},
     model::Rbm,
-    train::{Centering, Learning, Options, Rule},
+    train::{Centering, Learning, RbmOptions, Rule},
     units::Units,
 };
 use std::{fmt::Display, path::Path};
@@ -146,7 +146,7 @@ fn agree_on_units(given: Option<&str>, stored: &Units) -> Outcome<String> {
 }
 
 /// Refuses flags about the way of learning that contradict that of the run.
-fn agree_on_learning(args: &TrainArgs, stored: &Options) -> Outcome<()> {
+fn agree_on_learning(args: &TrainArgs, stored: &RbmOptions) -> Outcome<()> {
     if args.preset.is_some() {
         return Err(contradiction("--preset", "has its own options"));
     }

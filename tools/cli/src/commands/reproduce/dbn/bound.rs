@@ -16,7 +16,7 @@ use harmonium::{
     dataset::Binarization,
     evaluate::{Ais, Base, Betas, Bound, Bracket, ReverseStart},
     train::{
-        Aggregated, Centering, GreedyLayer, GreedyPlan, Learning, Negative, Options, Schedule,
+        Aggregated, Centering, GreedyLayer, GreedyPlan, Learning, Negative, RbmOptions, Schedule,
     },
 };
 use serde_json::json;
@@ -76,7 +76,7 @@ fn plan(setting: &Setting) -> GreedyPlan {
     let layer = |hidden, epochs, rate, transposed| GreedyLayer {
         hidden: setting.at_most(hidden, 50),
         transposed,
-        options: Options {
+        options: RbmOptions {
             negative: Negative::Persistent {
                 chains: CHAINS,
                 steps: 5,
@@ -92,7 +92,7 @@ fn plan(setting: &Setting) -> GreedyPlan {
                 seed: setting.seed,
                 ..Learning::default()
             },
-            ..Options::default()
+            ..RbmOptions::default()
         },
     };
     GreedyPlan {

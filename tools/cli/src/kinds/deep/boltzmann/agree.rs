@@ -6,7 +6,7 @@ use crate::{
     failure::Outcome,
     run::plan::{Flag, refuse_other},
 };
-use harmonium::train::Options;
+use harmonium::train::RbmOptions;
 
 /// Refuses flags that a new run with them would not have in common with `plan`.
 ///
@@ -203,7 +203,7 @@ const OF_PHASES: &[Flag<DbmPlan>] = &[
 ];
 
 /// Whether both plans have RBMs whose options are all as `same` wants.
-fn of_rbms(a: &DbmPlan, b: &DbmPlan, same: fn(&Options, &Options) -> bool) -> bool {
+fn of_rbms(a: &DbmPlan, b: &DbmPlan, same: fn(&RbmOptions, &RbmOptions) -> bool) -> bool {
     match (&a.pretraining, &b.pretraining) {
         (Some(a), Some(b)) => a.options.iter().zip(&b.options).all(|(a, b)| same(a, b)),
         _ => false,

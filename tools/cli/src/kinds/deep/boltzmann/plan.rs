@@ -21,8 +21,8 @@ use harmonium::{
     checkpoint::{Checkpoint, SavedRun},
     model::{Dbm, Layer, MeanField},
     train::{
-        BackpropOptions, Centering, DbmOptions, Learning, Options, PretrainingPlan, Rule, Schedule,
-        Sparsity,
+        BackpropOptions, Centering, DbmOptions, Learning, PretrainingPlan, RbmOptions, Rule,
+        Schedule, Sparsity,
     },
 };
 use std::{collections::BTreeMap, path::Path};
@@ -225,7 +225,7 @@ fn hidden_of(dbm: &Dbm) -> Vec<usize> {
 fn pretraining(
     args: &TrainArgs,
     hidden: &[usize],
-    of_rbm: &Options,
+    of_rbm: &RbmOptions,
 ) -> Outcome<Option<PretrainingPlan>> {
     let flags = &args.dbm;
     let n = hidden.len();
@@ -254,8 +254,8 @@ fn pretraining(
     )?;
     let steps = spread("--pretraining-steps", &flags.pretraining_steps, 1.0)?;
     let all = epochs.iter().zip(rates).zip(steps).enumerate();
-    let options: Vec<Options> = all
-        .map(|(l, ((&epochs, learning_rate), steps))| Options {
+    let options: Vec<RbmOptions> = all
+        .map(|(l, ((&epochs, learning_rate), steps))| RbmOptions {
             negative: of_rbm.negative.with_steps(steps.most().ceil() as usize),
             steps: (!matches!(steps, Schedule::Constant(_))).then_some(steps),
             learning: Learning {
@@ -300,7 +300,7 @@ fn pretraining(
 fn joint(
     args: &TrainArgs,
     hidden: &[usize],
-    of_rbm: &Options,
+    of_rbm: &RbmOptions,
     pretrained: bool,
 ) -> Outcome<DbmOptions> {
     let default = DbmOptions::default();

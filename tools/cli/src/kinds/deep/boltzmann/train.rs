@@ -26,7 +26,7 @@ use harmonium::{
     Examples, Matrix, Network,
     checkpoint::{Checkpoint, SavedRun},
     model::{Dbm, Layer},
-    train::{Backprop, BackpropOptions, DbmTraining, Event, Stack, StackEvent},
+    train::{BackpropOptions, BackpropTraining, DbmTraining, Event, Stack, StackEvent},
     units::{Kind, Units},
 };
 use std::collections::BTreeMap;
@@ -184,7 +184,7 @@ pub fn run(args: &TrainArgs, stored: Option<Checkpoint>, directory: &mut Directo
 }
 
 /// The run of backpropagation that is stored, if there is one.
-type StoredNetwork = (Backprop, BTreeMap<String, String>);
+type StoredNetwork = (BackpropTraining, BTreeMap<String, String>);
 
 /// The stored stage of backpropagation and the data that it is on, if there is one to go on with.
 ///
@@ -216,7 +216,7 @@ fn fine_tuned<'a>(
     options: &BackpropOptions,
     dbm: &Dbm,
     features: &Data,
-    stored: Option<Backprop>,
+    stored: Option<BackpropTraining>,
     record: &mut Record<'a>,
     interrupt: &Interrupt,
     (files, resume): (&'a Files, &str),
