@@ -4,7 +4,7 @@ use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_m
 use harmonium::{
     BitMatrix,
     dataset::Examples,
-    model::{GibbsChain, Rbm},
+    model::{Rbm, RbmChain},
     rng::{Draws, Site},
     train::{Learning, Negative, RbmOptions, RbmTraining, Reconstruction, Schedule},
 };
@@ -84,7 +84,7 @@ fn sweeps(c: &mut Criterion) {
         group.throughput(Throughput::Elements(
             (2 * chains * N_VISIBLE * N_HIDDEN) as u64,
         ));
-        let mut chain = GibbsChain::uniform(&rbm, chains, 1);
+        let mut chain = RbmChain::uniform(&rbm, chains, 1);
         chain.sweep(&rbm, 1.0, 1).unwrap();
         group.bench_function(BenchmarkId::from_parameter(chains), |b| {
             b.iter(|| chain.sweep(&rbm, 1.0, 1).unwrap());

@@ -7,6 +7,7 @@ pub type Result<T> = std::result::Result<T, Error>;
 
 /// Why an operation was refused or failed.
 #[derive(Debug)]
+#[non_exhaustive]
 pub enum Error {
     /// Two things that must agree in size do not.
     Shape {

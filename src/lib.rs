@@ -73,9 +73,7 @@ pub use checkpoint::Checkpoint;
 pub use dataset::{Binarization, Dataset, Examples};
 pub use error::{Error, Result};
 pub use matrix::{Matrix, MatrixView};
-pub use model::{
-    BoltzmannMachine, Dbm, Dbn, GibbsChain, Model, Network, Rbm, Tempering, Trajectory,
-};
+pub use model::{BoltzmannMachine, Dbm, Dbn, Model, Network, Rbm, RbmChain, Tempering, Trajectory};
 pub use states::{Input, States};
 pub use train::{RbmTraining, Trainer};
 

@@ -7,7 +7,7 @@ use harmonium::{
     dataset::Examples,
     environment,
     evaluate::{Ais, Base, Betas},
-    model::{BoltzmannMachine, GibbsChain, Rbm},
+    model::{BoltzmannMachine, Rbm, RbmChain},
     product::{Propagation, Provider, Route, provider, route, set_provider, set_route},
     simd::{Isa, isa, set_isa},
     train::{RbmOptions, RbmTraining},
@@ -55,7 +55,7 @@ fn refused() {
         seed: 1,
     };
     let machine = BoltzmannMachine::bernoulli(3, 2);
-    let mut chain = GibbsChain::uniform(&rbm, 2, 1);
+    let mut chain = RbmChain::uniform(&rbm, 2, 1);
     let errors = [
         environment::check().unwrap_err(),
         RbmTraining::new(rbm.clone(), RbmOptions::default(), &data()).unwrap_err(),

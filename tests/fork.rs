@@ -7,7 +7,7 @@ use harmonium::{
     dataset::{Binarization, Examples},
     evaluate::{Ais, Base, Betas, exact_mean_log_likelihood, pseudo_likelihood},
     matrix::Matrix,
-    model::{BoltzmannMachine, Dbm, Dbn, GibbsChain, MeanField, Network, Rbm},
+    model::{BoltzmannMachine, Dbm, Dbn, MeanField, Network, Rbm, RbmChain},
     states::States,
     threads,
     train::{
@@ -55,7 +55,7 @@ fn work() -> Vec<u64> {
         found.extend((0..w.rows()).flat_map(of_row));
     };
     bytes(rbm.weights());
-    let mut chain = GibbsChain::uniform(&rbm, 300, 1);
+    let mut chain = RbmChain::uniform(&rbm, 300, 1);
     chain.sweep(&rbm, 1.0, 2).unwrap();
     bytes(&rbm.mean_h_from_v(chain.visible().view(), 1.0).unwrap());
 

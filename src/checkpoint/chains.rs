@@ -5,7 +5,7 @@
 use super::{reader::Reader, tensor::Writer, write_atomically};
 use crate::{
     error::{Error, Result},
-    model::GibbsChain,
+    model::RbmChain,
     states::States,
     tensor::Tensor,
 };
@@ -19,7 +19,7 @@ const VERSION: &str = "1";
 ///
 /// # Errors
 /// [`Error::Io`] with the path.
-pub fn save_chains(chains: &GibbsChain, path: impl AsRef<Path>) -> Result<()> {
+pub fn save_chains(chains: &RbmChain, path: impl AsRef<Path>) -> Result<()> {
     let path = path.as_ref();
     let mut file = Writer::new(path);
     file.tensor("visible", Tensor::from(chains.visible()));
@@ -64,7 +64,7 @@ fn states(reader: &Reader<'_>, name: &str) -> Result<States> {
 /// # Errors
 /// [`Error::Io`] if the file cannot be read, [`Error::File`] if it is foreign, truncated, or its
 /// parts disagree.
-pub fn load_chains(path: impl AsRef<Path>) -> Result<GibbsChain> {
+pub fn load_chains(path: impl AsRef<Path>) -> Result<RbmChain> {
     let path = path.as_ref();
     let bytes = fs::read(path).map_err(|e| Error::io(path, "read the chains", e))?;
     let foreign = |e: &dyn Display| Error::file(path, "a file of chains (safetensors)", e);
@@ -97,6 +97,6 @@ pub fn load_chains(path: impl AsRef<Path>) -> Result<GibbsChain> {
         path,
     };
     let (visible, hidden) = (states(&reader, "visible")?, states(&reader, "hidden")?);
-    GibbsChain::restored(visible, hidden, seed, half_sweeps)
+    RbmChain::restored(visible, hidden, seed, half_sweeps)
         .map_err(|e| Error::file(path, "as many hidden as visible states", e))
 }

@@ -60,7 +60,7 @@ pub enum SavedRun {
 
 /// What metadata hold of a run.
 #[derive(Serialize, Deserialize)]
-struct Header<O> {
+struct RunHeader<O> {
     options: O,
     updates: u64,
     examples: usize,
@@ -396,8 +396,8 @@ impl<O> RunState<O> {
     }
 }
 
-fn header<O: Clone>(state: &RunState<O>) -> Header<O> {
-    Header {
+fn header<O: Clone>(state: &RunState<O>) -> RunHeader<O> {
+    RunHeader {
         options: state.options.clone(),
         updates: state.updates,
         examples: state.examples,
@@ -433,7 +433,7 @@ where
     O: DeserializeOwned,
 {
     let expected = format!("the options of a run in metadata {key}");
-    let header: Header<O> =
+    let header: RunHeader<O> =
         serde_json::from_value(value).map_err(|e| Error::file(reader.path, expected, e))?;
     let mut tensors = Saved::from_file(reader.path);
     reader.run_tensors(&mut tensors);

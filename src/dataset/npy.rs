@@ -3,7 +3,7 @@
 use super::{
     idx,
     load::{Accepted, MAX_LABEL},
-    npy_header::{Header, Kind},
+    npy_header::{NpyHeader, NpyType},
     source::Source,
 };
 use crate::{error::Result, matrix::Matrix};
@@ -13,7 +13,7 @@ use crate::{error::Result, matrix::Matrix};
 /// array of uint8 with a value above 1 is divided by 255; every other array must already be in the
 /// range.
 pub(super) fn values(mut source: Source<'_>, range: Accepted) -> Result<Matrix> {
-    let header = Header::read(&mut source)?;
+    let header = NpyHeader::read(&mut source)?;
     if header.dimensions() < 2 {
         return Err(source.error("an array of two or more dimensions", header.describe()));
     }
@@ -23,7 +23,7 @@ pub(super) fn values(mut source: Source<'_>, range: Accepted) -> Result<Matrix> 
     let offsets = header.column_offsets(columns);
     let row_step = if header.fortran { 1 } else { columns };
     let element = |i: usize, j: usize| i * row_step + offsets[j];
-    if header.kind == Kind::U8 && data.iter().any(|&byte| byte > 1) {
+    if header.kind == NpyType::U8 && data.iter().any(|&byte| byte > 1) {
         if !header.fortran {
             return Ok(idx::from_bytes(rows, columns, &data));
         }
@@ -49,7 +49,7 @@ pub(super) fn values(mut source: Source<'_>, range: Accepted) -> Result<Matrix> 
 
 /// Labels: whole numbers from 0 to 65535 in one dimension, of any accepted type.
 pub(super) fn labels(mut source: Source<'_>) -> Result<Vec<u32>> {
-    let header = Header::read(&mut source)?;
+    let header = NpyHeader::read(&mut source)?;
     if header.dimensions() != 1 {
         return Err(source.error("labels in one dimension", header.describe()));
     }

@@ -22,7 +22,7 @@ pub(super) fn recognizes(head: &[u8]) -> bool {
 
 /// Type of the elements.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum NpyType {
     Bool,
     U8,
     I8,
@@ -36,7 +36,7 @@ pub(super) enum Kind {
     F64,
 }
 
-impl Kind {
+impl NpyType {
     /// The type of a NumPy type string without its byte order.
     fn parse(text: &str) -> Option<Self> {
         Some(match text {
@@ -68,15 +68,15 @@ impl Kind {
 
 /// What an NPY file says before its data.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Header {
-    pub(super) kind: Kind,
+pub(super) struct NpyHeader {
+    pub(super) kind: NpyType,
     big_endian: bool,
     /// Whether the first dimension varies fastest.
     pub(super) fortran: bool,
     pub(super) shape: Vec<usize>,
 }
 
-impl Header {
+impl NpyHeader {
     /// The header of `source`, which is left at the first element.
     pub(super) fn read(source: &mut Source<'_>) -> Result<Self> {
         if !recognizes(source.peek()) {
@@ -111,7 +111,7 @@ impl Header {
             refused("a dictionary of descr (one plain type), fortran_order and shape")
         })?;
         let (order, kind) = descr.split_at_checked(1).unwrap_or_default();
-        let kind = Kind::parse(kind)
+        let kind = NpyType::parse(kind)
             .filter(|kind| matches!(order, "<" | ">") || order == "|" && kind.bytes() == 1)
             .ok_or_else(|| refused(&format!("elements of type {ACCEPTED}")))?;
         Ok(Self {
@@ -164,16 +164,16 @@ impl Header {
             }};
         }
         match self.kind {
-            Kind::Bool | Kind::U8 => f64::from(data[i]),
-            Kind::I8 => number!(i8),
-            Kind::U16 => number!(u16),
-            Kind::I16 => number!(i16),
-            Kind::U32 => number!(u32),
-            Kind::I32 => number!(i32),
-            Kind::U64 => number!(u64),
-            Kind::I64 => number!(i64),
-            Kind::F32 => number!(f32),
-            Kind::F64 => number!(f64),
+            NpyType::Bool | NpyType::U8 => f64::from(data[i]),
+            NpyType::I8 => number!(i8),
+            NpyType::U16 => number!(u16),
+            NpyType::I16 => number!(i16),
+            NpyType::U32 => number!(u32),
+            NpyType::I32 => number!(i32),
+            NpyType::U64 => number!(u64),
+            NpyType::I64 => number!(i64),
+            NpyType::F32 => number!(f32),
+            NpyType::F64 => number!(f64),
         }
     }
 

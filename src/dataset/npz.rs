@@ -4,7 +4,7 @@ use super::{
     examples::Examples,
     load::{Accepted, Dataset, name_of},
     npy,
-    npy_header::Header,
+    npy_header::NpyHeader,
     source::{Source, hex},
 };
 use crate::error::{Error, Result};
@@ -108,7 +108,7 @@ impl<'a> Archive<'a> {
         names.sort_unstable();
         let mut tables = Vec::new();
         for name in &names {
-            let header = self.array(name, |mut source| Header::read(&mut source))?;
+            let header = self.array(name, |mut source| NpyHeader::read(&mut source))?;
             if header.dimensions() >= 2 {
                 tables.push(name);
             }

@@ -10,7 +10,7 @@ use super::{
     Binarization, Examples,
     binarization::{binarize_row, fills},
     idx,
-    npy_header::{self, Header, Kind},
+    npy_header::{self, NpyHeader, NpyType},
     source::{Source, hex},
 };
 use crate::{
@@ -37,14 +37,14 @@ const AHEAD: usize = 4;
 
 /// How an element becomes a number in [0, 1].
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum Element {
+enum StoredElement {
     /// A byte divided by this.
     Byte(f32),
     /// A float that must be in the range.
     Float { big_endian: bool },
 }
 
-impl Element {
+impl StoredElement {
     fn bytes(self) -> usize {
         match self {
             Self::Byte(_) => 1,
@@ -61,7 +61,7 @@ pub struct ExampleStream {
     first_byte: u64,
     rows: usize,
     columns: usize,
-    element: Element,
+    element: StoredElement,
     how: Binarization,
     seed: u64,
 }
@@ -91,7 +91,7 @@ impl ExampleStream {
                 npy_layout(&mut source)?
             } else if idx::recognizes(source.peek()) {
                 let (rows, columns) = idx::layout(&mut source)?;
-                (rows, columns, Element::Byte(255.0))
+                (rows, columns, StoredElement::Byte(255.0))
             } else {
                 return Err(source.error("a file of IDX or NPY", hex(source.peek())));
             }
@@ -120,8 +120,8 @@ impl ExampleStream {
             how: Binarization::None,
             seed: 0,
         };
-        if stream.element == Element::Byte(1.0) && stream.has_large_byte()? {
-            stream.element = Element::Byte(255.0);
+        if stream.element == StoredElement::Byte(1.0) && stream.has_large_byte()? {
+            stream.element = StoredElement::Byte(255.0);
         }
         Ok(stream)
     }
@@ -272,12 +272,12 @@ impl ExampleStream {
         {
             let row = matrix.row_mut(i);
             match self.element {
-                Element::Byte(most) => {
+                StoredElement::Byte(most) => {
                     for (x, &byte) in row.iter_mut().zip(bytes) {
                         *x = f32::from(byte) / most;
                     }
                 }
-                Element::Float { big_endian } => {
+                StoredElement::Float { big_endian } => {
                     for (j, (x, b)) in row.iter_mut().zip(bytes.chunks_exact(4)).enumerate() {
                         let b = [b[0], b[1], b[2], b[3]];
                         *x = if big_endian {
@@ -315,8 +315,8 @@ impl ExampleStream {
 }
 
 /// Rows, columns and elements of an NPY file.
-fn npy_layout(source: &mut Source<'_>) -> Result<(usize, usize, Element)> {
-    let header = Header::read(source)?;
+fn npy_layout(source: &mut Source<'_>) -> Result<(usize, usize, StoredElement)> {
+    let header = NpyHeader::read(source)?;
     if header.dimensions() < 2 || header.fortran {
         return Err(source.error(
             "an array of two or more dimensions in C order",
@@ -324,8 +324,8 @@ fn npy_layout(source: &mut Source<'_>) -> Result<(usize, usize, Element)> {
         ));
     }
     let element = match header.kind {
-        Kind::Bool | Kind::U8 => Element::Byte(1.0),
-        Kind::F32 => Element::Float {
+        NpyType::Bool | NpyType::U8 => StoredElement::Byte(1.0),
+        NpyType::F32 => StoredElement::Float {
             big_endian: header.is_big_endian(),
         },
         _ => {

@@ -88,7 +88,7 @@ impl Operation for Epilogue<'_> {
             .map(|(_, draws)| Uniforms::new(s, *draws));
         let others = self.input.is_some() || self.column_sums.is_some() || self.softplus.is_some();
         if let (Some((bits, _)), Some(uniforms), false) = (&mut self.sample, uniforms, others) {
-            let tile = Samples {
+            let tile = SampledTile {
                 product: self.product,
                 stride: self.stride,
                 rows: self.rows,
@@ -194,7 +194,7 @@ impl Epilogue<'_> {
 }
 
 /// The usual case, a loop without choices: samples, and means if `MEAN`.
-struct Samples<'a, S: Simd> {
+struct SampledTile<'a, S: Simd> {
     product: &'a [f32],
     stride: usize,
     rows: usize,
@@ -205,7 +205,7 @@ struct Samples<'a, S: Simd> {
     uniforms: Uniforms<S>,
 }
 
-impl<S: Simd> Samples<'_, S> {
+impl<S: Simd> SampledTile<'_, S> {
     #[inline(always)]
     fn draw<const MEAN: bool>(
         self,
@@ -268,7 +268,7 @@ mod tests {
     use proptest::prelude::*;
 
     /// Products and biases of a tile; garbage, even NaN, stands beyond its columns.
-    struct Tile {
+    struct ProductTile {
         rows: usize,
         columns: usize,
         first_column: usize,
@@ -279,7 +279,7 @@ mod tests {
         draws: Draws,
     }
 
-    impl Tile {
+    impl ProductTile {
         fn new(rows: usize, columns: usize, first_column: usize, beta: f32) -> Self {
             let stride = columns.next_multiple_of(WORD_BITS).max(WORD_BITS);
             let within = |j: usize, x: f32| if j < columns { x } else { f32::NAN };
@@ -329,7 +329,7 @@ mod tests {
 
     const MINUS_BETA: f32 = 0.25;
 
-    fn all_outputs(isa: Isa, tile: &Tile) -> Outputs {
+    fn all_outputs(isa: Isa, tile: &ProductTile) -> Outputs {
         let (rows, columns) = (tile.rows, tile.columns);
         let nan = Matrix::from_fn(rows, columns, |_, _| f32::NAN);
         let mut out = Outputs {
@@ -359,7 +359,7 @@ mod tests {
     }
 
     /// The usual case draws the same samples and writes the same means.
-    fn compare_usual(isa: Isa, tile: &Tile, all: &Outputs) {
+    fn compare_usual(isa: Isa, tile: &ProductTile, all: &Outputs) {
         for with_mean in [false, true] {
             let mut alone = BitMatrix::zeros(tile.rows, tile.columns);
             let mut mean_too = Matrix::zeros(tile.rows, tile.columns);
@@ -374,7 +374,7 @@ mod tests {
         }
     }
 
-    fn compare(isa: Isa, tile: &Tile) {
+    fn compare(isa: Isa, tile: &ProductTile) {
         let all = all_outputs(isa, tile);
         compare_usual(isa, tile, &all);
         let (rows, columns, draws) = (tile.rows, tile.columns, tile.draws);
@@ -416,7 +416,7 @@ mod tests {
             first in 0_usize..4,
             beta in 0.1_f32..3.0,
         ) {
-            let tile = Tile::new(rows, columns, first * WORD_BITS, beta);
+            let tile = ProductTile::new(rows, columns, first * WORD_BITS, beta);
             for isa in Isa::available() {
                 compare(isa, &tile);
             }

@@ -21,7 +21,7 @@ pub use exact::{Expectations, MAX_EXACT_UNITS, Side};
 pub use layer::Layer;
 pub(crate) use layer::dot;
 pub use network::{Activation, Network, NetworkLayer};
-pub use rbm::{GibbsChain, Rbm, most_probable};
+pub use rbm::{Rbm, RbmChain, most_probable};
 pub(crate) use rbm::{clear_group, for_each_sent, log_odds};
 pub(crate) use tempering::{Models, Rungs};
 pub use tempering::{SwapRate, Tempering, Trajectory, even_ladder};

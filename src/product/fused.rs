@@ -115,7 +115,7 @@ pub struct Propagation {
 }
 
 /// Scratch of one thread.
-struct Scratch {
+struct FusedScratch {
     product: Aligned<f32>,
     expanded: Aligned<f32>,
     bias: [f32; TILE_COLUMNS],
@@ -123,7 +123,7 @@ struct Scratch {
 }
 
 thread_local! {
-    static SCRATCH: RefCell<Scratch> = RefCell::new(Scratch {
+    static SCRATCH: RefCell<FusedScratch> = RefCell::new(FusedScratch {
         product: aligned(0, 0.0),
         expanded: aligned(0, 0.0),
         bias: [0.0; TILE_COLUMNS],
@@ -133,10 +133,10 @@ thread_local! {
 
 /// Grows this thread's buffers.
 pub(super) fn warm_up() {
-    SCRATCH.with_borrow_mut(Scratch::grow);
+    SCRATCH.with_borrow_mut(FusedScratch::grow);
 }
 
-impl Scratch {
+impl FusedScratch {
     fn grow(&mut self) {
         self.product.resize(
             (PANEL_ROWS * TILE_COLUMNS).max(registers::MAX_ROWS * WORD_BITS),
@@ -283,7 +283,7 @@ impl Job<'_> {
         }
     }
 
-    fn tile(&self, region: Region<'_>, scratch: &mut Scratch) {
+    fn tile(&self, region: Region<'_>, scratch: &mut FusedScratch) {
         let (rows, columns) = (region.rows.len(), region.columns.len());
         let stride = columns.next_multiple_of(WORD_BITS);
         scratch.grow();

@@ -26,7 +26,7 @@ use crate::{
     matrix::{Aligned, Matrix, aligned},
     product::{
         Direction, active,
-        quantize::{BLOCK, Quantize, SLAB, SLABS, WIDTH},
+        quantize::{BLOCK, QuantizeWeights, SLAB, SLABS, WIDTH},
         registers::Slab,
     },
     simd::{Operation, Simd, dispatch},
@@ -92,7 +92,7 @@ impl FixedPoint {
         let quantize = |block: usize, up: &mut [i16], down: &mut [i16], steps: &mut [f32]| {
             let rows = block * BLOCK..((block + 1) * BLOCK).min(weights.rows());
             let weights = weights.view_rows(rows);
-            dispatch(Quantize {
+            dispatch(QuantizeWeights {
                 weights,
                 up,
                 down,

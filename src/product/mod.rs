@@ -34,7 +34,7 @@ pub use dense::{Provider, gemm, provider, set_provider};
 pub use fused::{Propagation, Tail, propagate};
 pub use lookup::{FixedPoint, LARGEST_STEP};
 pub use outer::{Phase, Statistics};
-pub(crate) use outer::{Tile, for_each_tile};
+pub(crate) use outer::{StatisticsTile, for_each_tile};
 pub(crate) use samples::PhaseTables;
 
 use crate::{

@@ -210,7 +210,7 @@ fn add_squares(x: Input<'_>, center: &[f32], weight: f32, sums: &mut [f32]) {
 }
 
 /// Scratch of one thread: a tile of statistics, and states expanded from bits.
-struct Scratch {
+struct OuterScratch {
     tile: Aligned<f32>,
     visible: Aligned<f32>,
     hidden: Aligned<f32>,
@@ -218,7 +218,7 @@ struct Scratch {
 }
 
 thread_local! {
-    static SCRATCH: RefCell<Scratch> = RefCell::new(Scratch {
+    static SCRATCH: RefCell<OuterScratch> = RefCell::new(OuterScratch {
         tile: aligned(0, 0.0),
         visible: aligned(0, 0.0),
         hidden: aligned(0, 0.0),
@@ -231,7 +231,7 @@ pub(super) fn warm_up(samples: usize, n_hidden: usize) {
     SCRATCH.with_borrow_mut(|scratch| scratch.grow(samples, hidden_stride(n_hidden)));
 }
 
-impl Scratch {
+impl OuterScratch {
     fn grow(&mut self, samples: usize, stride: usize) {
         for (buffer, size) in [
             (
@@ -254,7 +254,7 @@ fn hidden_stride(n_hidden: usize) -> usize {
 }
 
 /// A rectangle of statistics, for the taker to read or to change.
-pub(crate) struct Tile<'a> {
+pub(crate) struct StatisticsTile<'a> {
     /// First visible and first hidden unit; a function of the shapes and of the route alone.
     pub(crate) at: [usize; 2],
     /// The statistics.
@@ -269,7 +269,7 @@ pub(crate) struct Tile<'a> {
 pub(crate) fn for_each_tile<const N: usize>(
     statistics: &Statistics<'_>,
     targets: [MatrixViewMut<'_>; N],
-    then: &(impl Fn(Tile<'_>, [MatrixViewMut<'_>; N]) + Sync),
+    then: &(impl Fn(StatisticsTile<'_>, [MatrixViewMut<'_>; N]) + Sync),
 ) {
     let (units, hidden) = (0..statistics.n_visible, 0..statistics.n_hidden);
     if statistics.wide {
@@ -301,7 +301,7 @@ fn fill_wide<const N: usize>(
     units: Range<usize>,
     hidden: Range<usize>,
     targets: [MatrixViewMut<'_>; N],
-    then: &(impl Fn(Tile<'_>, [MatrixViewMut<'_>; N]) + Sync),
+    then: &(impl Fn(StatisticsTile<'_>, [MatrixViewMut<'_>; N]) + Sync),
 ) {
     if hidden.len() > WORD_BITS {
         let at = hidden.len().div_ceil(WORD_BITS) / 2 * WORD_BITS;
@@ -323,7 +323,7 @@ fn fill_wide<const N: usize>(
         SCRATCH.with_borrow_mut(|scratch| {
             let samples = statistics.phases.iter().map(|p| p.visible.rows()).max();
             scratch.grow(samples.unwrap_or(0), hidden_stride(statistics.n_hidden));
-            let Scratch {
+            let OuterScratch {
                 tile, registers, ..
             } = scratch;
             let tile = &mut tile[..units.len() * WORD_BITS];
@@ -344,7 +344,7 @@ fn fill_wide<const N: usize>(
                 },
             };
             lookup.write(tile, WORD_BITS, registers);
-            let tile = Tile {
+            let tile = StatisticsTile {
                 at,
                 values: tile,
                 stride: WORD_BITS,
@@ -359,7 +359,7 @@ fn fill<const N: usize>(
     statistics: &Statistics<'_>,
     units: Range<usize>,
     targets: [MatrixViewMut<'_>; N],
-    then: &(impl Fn(Tile<'_>, [MatrixViewMut<'_>; N]) + Sync),
+    then: &(impl Fn(StatisticsTile<'_>, [MatrixViewMut<'_>; N]) + Sync),
 ) {
     if units.len() > PANEL_UNITS {
         let at = units.len().div_ceil(PANEL_UNITS) / 2 * PANEL_UNITS;
@@ -374,7 +374,7 @@ fn fill<const N: usize>(
             let stride = hidden_stride(statistics.n_hidden);
             let samples = statistics.phases.iter().map(|p| p.visible.rows()).max();
             scratch.grow(samples.unwrap_or(0), stride);
-            let Scratch {
+            let OuterScratch {
                 tile,
                 visible,
                 hidden,
@@ -395,7 +395,7 @@ fn fill<const N: usize>(
                     _ => add_phase(phase, units.clone(), tile, stride, visible, hidden),
                 }
             }
-            let tile = Tile {
+            let tile = StatisticsTile {
                 at: [units.start, 0],
                 values: tile,
                 stride,

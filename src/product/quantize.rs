@@ -21,7 +21,7 @@ pub const LARGEST_SUM: f32 = 32_700.0;
 pub(super) const SMALLEST_SUM: f32 = 1e-30;
 
 /// Fixed-point copies of one block of rows.
-pub(super) struct Quantize<'a> {
+pub(super) struct QuantizeWeights<'a> {
     pub(super) weights: MatrixView<'a>,
     pub(super) up: &'a mut [i16],
     /// Empty if it is not wanted.
@@ -29,7 +29,7 @@ pub(super) struct Quantize<'a> {
     pub(super) steps: &'a mut [f32],
 }
 
-impl Operation for Quantize<'_> {
+impl Operation for QuantizeWeights<'_> {
     type Output = ();
 
     #[inline(always)]

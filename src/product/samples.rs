@@ -47,7 +47,7 @@ const fn dither() -> [[f32; WIDTH]; BLOCK] {
 
 /// States `[samples x n_hidden]` in fixed point.
 #[derive(Clone, Debug)]
-pub(crate) struct Samples {
+pub(crate) struct FixedStates {
     /// `[block of samples][slab of units]` slabs of `[BLOCK][WIDTH]`.
     slabs: Aligned<i16>,
     units: usize,
@@ -55,7 +55,7 @@ pub(crate) struct Samples {
     step: f32,
 }
 
-impl Default for Samples {
+impl Default for FixedStates {
     fn default() -> Self {
         Self {
             slabs: aligned(0, 0),
@@ -69,13 +69,13 @@ impl Default for Samples {
 /// Buffers of statistics by look-up or by counting, kept between calls.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct PhaseTables {
-    pub(super) samples: [Samples; 3],
+    pub(super) samples: [FixedStates; 3],
     pub(super) indices: Indices,
     /// Visible and hidden states of each phase by unit, where both are binary.
     pub(super) by_unit: [[ByUnit; 2]; 3],
 }
 
-impl Samples {
+impl FixedStates {
     /// Takes the states of a phase; allocates only to grow.
     pub(crate) fn fill(&mut self, h: Input<'_>) {
         self.units = h.columns();
@@ -96,7 +96,7 @@ impl Samples {
             all.enumerate().for_each(|(at, slab)| {
                 let (block, first) = (at / slabs, at % slabs * WIDTH);
                 let rows = block * BLOCK..((block + 1) * BLOCK).min(h.rows());
-                dispatch(Quantize {
+                dispatch(QuantizeStates {
                     h: h.view_rows(rows),
                     first,
                     scale,
@@ -177,14 +177,14 @@ impl Samples {
 }
 
 /// One slab: up to `BLOCK` samples of `WIDTH` units from `first` on; zeros where there is none.
-struct Quantize<'a> {
+struct QuantizeStates<'a> {
     h: Input<'a>,
     first: usize,
     scale: f32,
     slab: &'a mut [i16],
 }
 
-impl Operation for Quantize<'_> {
+impl Operation for QuantizeStates<'_> {
     type Output = ();
 
     #[inline(always)]
@@ -248,7 +248,7 @@ mod tests {
                 if binary { p.round() } else { p * p }
             });
             let bits = binary.then(|| BitMatrix::from_matrix(&h).unwrap());
-            let mut fixed = Samples::default();
+            let mut fixed = FixedStates::default();
             fixed.fill(bits.as_ref().map_or((&h).into(), Into::into));
             let stride = n_hidden.next_multiple_of(WIDTH);
             let mut tile = vec![1.0; n_visible * stride];
@@ -273,7 +273,7 @@ mod tests {
         for p in [1e-4_f32, 1e-3, 0.01, 0.3, 0.9999] {
             let v = BitMatrix::from_fn(n, 64, |_, _| true);
             let h = Matrix::from_fn(n, WIDTH, |_, _| p);
-            let mut fixed = Samples::default();
+            let mut fixed = FixedStates::default();
             fixed.fill((&h).into());
             let mut tile = vec![0.0; 64 * WIDTH];
             fixed.add_outer(v.view(), 0, 64, 1.0 / n as f32, &mut tile, WIDTH);

@@ -74,7 +74,7 @@ fn enumeration_is_brute_force() {
                 assert_close(*p, (log_p - log_z).exp(), ROUNDING, "p(v, h)");
             }
             let visible = machine.visible_distribution(beta).unwrap();
-            let free = machine.free_energy_v(&all_states(n), beta).unwrap();
+            let free = machine.free_energy(&all_states(n), beta).unwrap();
             for k in 0..1 << n {
                 let given_v: Vec<f64> = (0..1 << m).map(|j| log_p[k | j << n]).collect();
                 assert_close(free[k], -log_sum_exp(&given_v), ROUNDING, "F(v)");
@@ -217,7 +217,7 @@ fn expectations_given_held_units() {
     let v = BitMatrix::from_fn(1, n, |_, i| i == 1);
     let held: Vec<_> = (0..8).map(|i| (i < n).then_some(i == 1)).collect();
     let posterior = machine.expectations_given(&held).unwrap();
-    let free = machine.free_energy_v(&v, 1.0).unwrap()[0];
+    let free = machine.free_energy(&v, 1.0).unwrap()[0];
     assert_close(-posterior.log_z, free, ROUNDING, "F(v)");
     let log_likelihood = machine.log_likelihood(&v).unwrap()[0];
     assert_close(log_likelihood, -free - log_z, ROUNDING, "ln p(v)");
@@ -239,12 +239,7 @@ fn an_rbm_is_a_general_machine() {
         }
         let v = all_states(n);
         let exact = harmonium::evaluate::exact_free_energies(&rbm, &v).unwrap();
-        for (a, b) in machine
-            .free_energy_v(&v, 1.0)
-            .unwrap()
-            .into_iter()
-            .zip(exact)
-        {
+        for (a, b) in machine.free_energy(&v, 1.0).unwrap().into_iter().zip(exact) {
             assert_close(a, b, ROUNDING, "F(v)");
         }
         let (a, b) = (machine.expectations().unwrap(), rbm.expectations().unwrap());
@@ -276,7 +271,7 @@ fn mean_field_bound_grows() {
     let v = all_states(n);
     for (seed, damping) in [(0, 0.0), (1, 0.5), (2, 0.0), (3, 0.9)] {
         let machine = normal_boltzmann(n, m, 0.8, seed);
-        let exact = machine.free_energy_v(&v, 1.0).unwrap();
+        let exact = machine.free_energy(&v, 1.0).unwrap();
         let one = MeanField {
             iterations: 1,
             damping,
@@ -324,7 +319,7 @@ fn mean_field_bound_grows() {
     }
     let machine = BoltzmannMachine::try_from(&normal_rbm(n, m, 0.8, 1)).unwrap();
     let settled = machine.mean_field(&v, MeanField::default(), None).unwrap();
-    let exact = machine.free_energy_v(&v, 1.0).unwrap();
+    let exact = machine.free_energy(&v, 1.0).unwrap();
     for (bound, f) in settled.bounds.iter().zip(&exact) {
         assert_close(*bound, -f, 1e-6, "bound of independent hidden units");
     }

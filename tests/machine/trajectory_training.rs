@@ -12,7 +12,7 @@ use harmonium::{
     checkpoint::Checkpoint,
     dataset::Examples,
     evaluate::{Ais, Base, Betas},
-    model::{Clamp, GibbsChain, Rbm, Tempering, Trajectory, even_ladder},
+    model::{Clamp, Rbm, RbmChain, Tempering, Trajectory, even_ladder},
     rng::HostRng,
     tensor::{Element, Stored},
     train::{Learning, Negative, RbmLearner, RbmOptions, RbmTraining, Schedule},
@@ -95,7 +95,7 @@ fn chains_of_a_machine_that_stands_still_are_its_samples() {
         .sum();
     println!("upper mode {upper:.4}, between the modes {between:.4}");
     assert!((0.5..0.8).contains(&upper), "{upper}");
-    let mut gibbs = GibbsChain::from_hidden(rbm, gibbs, 1.0, 1).unwrap();
+    let mut gibbs = RbmChain::from_hidden(rbm, gibbs, 1.0, 1).unwrap();
     gibbs.sweep(rbm, 1.0, 300).unwrap();
     let v = gibbs.visible().bits().unwrap();
     let stayed = (0..chains)

@@ -65,7 +65,7 @@ fn known_machine_of_the_literature() {
         58.28860656,
     ];
     let expected: Vec<f64> = minus_f.iter().map(|f| -f).collect();
-    assert_all_close(&rbm.free_energy_v(&v, 1.0).unwrap(), &expected, ROUNDING);
+    assert_all_close(&rbm.free_energy(&v, 1.0).unwrap(), &expected, ROUNDING);
     assert_all_close(&exact_free_energies(&rbm, &v).unwrap(), &expected, ROUNDING);
     let (mean, _, z) = exact_mean_log_likelihood(&rbm, &v).unwrap();
     assert_all_close(&[mean, z], &[-1.7328699078, log_z], ROUNDING);
@@ -198,7 +198,7 @@ fn factorized_formulas_equal_brute_force() {
                 .collect::<Vec<_>>()
         };
         let of_h: Vec<f64> = (0..h.rows()).map(|j| -log_sum_exp(&column(j))).collect();
-        assert_all_close(&rbm.free_energy_v(&v, beta as f32).unwrap(), &of_v, 1e-5);
+        assert_all_close(&rbm.free_energy(&v, beta as f32).unwrap(), &of_v, 1e-5);
         assert_all_close(&rbm.free_energy_h(&h, beta as f32).unwrap(), &of_h, 1e-5);
         if beta == 1.0 {
             assert_all_close(&exact_free_energies(&rbm, &v).unwrap(), &of_v, 1e-12);

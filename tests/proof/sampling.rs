@@ -4,7 +4,7 @@
 use crate::common::{all_states, draw_states, normal_rbm, total_variation, total_variation_floor};
 use harmonium::{
     bits::BitMatrix,
-    model::{GibbsChain, Rbm},
+    model::{Rbm, RbmChain},
     rng::{Draws, Site},
 };
 
@@ -29,8 +29,8 @@ fn sweeps_leave_the_distribution_alone() {
             let from_v = draw_states(&p, n, CHAINS, 10 + seed as u64);
             let from_h = draw_states(&q, m, CHAINS, 20 + seed as u64);
             let chains = [
-                GibbsChain::from_visible(from_v, m, 1),
-                GibbsChain::from_hidden(&rbm, from_h, beta, 2).unwrap(),
+                RbmChain::from_visible(from_v, m, 1),
+                RbmChain::from_hidden(&rbm, from_h, beta, 2).unwrap(),
             ];
             for (mut chain, start) in chains.into_iter().zip(["v", "h"]) {
                 for sweeps in [1, 3, 12] {
@@ -78,7 +78,7 @@ fn conditional_samples_follow_the_conditional() {
 #[test]
 fn uniform_start_and_reproducible_chains() {
     let rbm = normal_rbm(5, 4, 0.6, 1);
-    let chain = GibbsChain::uniform(&rbm, CHAINS, 3);
+    let chain = RbmChain::uniform(&rbm, CHAINS, 3);
     assert_in_distribution(
         chain.visible().bits().unwrap(),
         &[1.0 / 32.0; 32],
@@ -90,7 +90,7 @@ fn uniform_start_and_reproducible_chains() {
             .build()
             .unwrap();
         pool.install(|| {
-            let mut chain = GibbsChain::uniform(rbm, 300, 3);
+            let mut chain = RbmChain::uniform(rbm, 300, 3);
             chain.sweep(rbm, 1.0, 5).unwrap();
             chain.visible().clone()
         })
@@ -108,7 +108,7 @@ fn weights_that_are_not_finite_are_not_sampled_from() {
     for (n, m) in [(5, 3), (200, 40)] {
         for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
             let mut rbm = Rbm::bernoulli(n, m);
-            let mut chain = GibbsChain::uniform(&rbm, 4, 1);
+            let mut chain = RbmChain::uniform(&rbm, 4, 1);
             chain.sweep(&rbm, 1.0, 1).unwrap();
             rbm.parameters_mut().0.row_mut(n / 2)[m / 2] = bad;
             let error = chain.sweep(&rbm, 1.0, 1).unwrap_err().to_string();

@@ -165,12 +165,12 @@ fn log_weights(dbn: &Dbn, features: Input<'_>, labels: Option<&[u32]>) -> Result
     let top = dbn.top();
     let minus = |f: Vec<f64>| f.into_iter().map(|f| -f).collect();
     let Some(group) = dbn.label_group() else {
-        return Ok(minus(top.free_energy_v(features, 1.0)?));
+        return Ok(minus(top.free_energy(features, 1.0)?));
     };
     // Without labels class 0 will do.
     let any = vec![0; features.rows()];
     let joint = features.with_one_hot(labels.unwrap_or(&any), group.size)?;
-    let mut all: Vec<f64> = minus(top.free_energy_v(&joint, 1.0)?);
+    let mut all: Vec<f64> = minus(top.free_energy(&joint, 1.0)?);
     if labels.is_none() {
         // ln p*(x) = ln p*(x, y) - ln p(y | x) for any y.
         let log_p = top.log_p_y_from_v(features)?;

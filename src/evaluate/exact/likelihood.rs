@@ -10,7 +10,7 @@ use crate::{
 use std::ops::ControlFlow;
 
 /// `F(v)` of each row at `beta = 1`, every sum in f64. Cost: a dense product in f64, several times
-/// that of [`Rbm::free_energy_v`].
+/// that of [`Rbm::free_energy`].
 ///
 /// # Errors
 /// [`Error::Shape`] unless `v` has the machine's visible units.

@@ -39,7 +39,7 @@ pub fn free_energy_gap<'a>(
     training: impl Into<Input<'a>>,
     validation: impl Into<Input<'a>>,
 ) -> Result<f64> {
-    let (train, _) = mean_and_standard_error(rbm.free_energy_v(training, 1.0)?);
-    let (validation, _) = mean_and_standard_error(rbm.free_energy_v(validation, 1.0)?);
+    let (train, _) = mean_and_standard_error(rbm.free_energy(training, 1.0)?);
+    let (validation, _) = mean_and_standard_error(rbm.free_energy(validation, 1.0)?);
     Ok(validation - train)
 }

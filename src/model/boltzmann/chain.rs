@@ -39,7 +39,7 @@ pub enum Sweep {
 /// threads.
 #[derive(Clone, Debug)]
 pub struct BoltzmannChain {
-    route: Route,
+    route: ChainRoute,
     n_visible: usize,
     n_hidden: usize,
     chains: usize,
@@ -48,7 +48,7 @@ pub struct BoltzmannChain {
 }
 
 #[derive(Clone, Debug)]
-enum Route {
+enum ChainRoute {
     Units(UnitChain),
     Blocks(Box<Blocks>),
 }
@@ -109,12 +109,12 @@ impl BoltzmannChain {
             }
         };
         let route = if by_blocks {
-            Route::Blocks(Box::new(Blocks::new(machine, &classes, v, h)))
+            ChainRoute::Blocks(Box::new(Blocks::new(machine, &classes, v, h)))
         } else {
             let mut units = UnitChain::new(couplings, v.rows());
             units.set_units(0, v.view());
             units.set_units(machine.n_visible(), h.view());
-            Route::Units(units)
+            ChainRoute::Units(units)
         };
         Ok(Self {
             route,
@@ -152,18 +152,18 @@ impl BoltzmannChain {
         clamp.restore(&mut states);
         let (x, mask) = (states.into_bits()?, clamp.mask());
         match &mut self.route {
-            Route::Units(units) => {
+            ChainRoute::Units(units) => {
                 units.set_units(first, x.view());
                 units.hold(first, mask.view());
             }
-            Route::Blocks(blocks) => blocks.hold(first, &x, mask),
+            ChainRoute::Blocks(blocks) => blocks.hold(first, &x, mask),
         }
         Ok(self)
     }
 
     /// Whether sweeps go by blocks.
     pub fn is_by_blocks(&self) -> bool {
-        matches!(self.route, Route::Blocks(_))
+        matches!(self.route, ChainRoute::Blocks(_))
     }
 
     /// Number of chains.
@@ -194,8 +194,8 @@ impl BoltzmannChain {
     fn states(&self, first: usize, n: usize) -> BitMatrix {
         let mut x = BitMatrix::zeros(self.chains, n);
         match &self.route {
-            Route::Units(units) => units.units_into(first, &mut x),
-            Route::Blocks(blocks) => blocks.units_into(first, &mut x),
+            ChainRoute::Units(units) => units.units_into(first, &mut x),
+            ChainRoute::Blocks(blocks) => blocks.units_into(first, &mut x),
         }
         x
     }
@@ -206,8 +206,8 @@ impl BoltzmannChain {
     pub fn energies(&self) -> Vec<f64> {
         let mut out = vec![0.0; self.chains];
         match &self.route {
-            Route::Units(units) => units.negative_energies_into(&mut out),
-            Route::Blocks(blocks) => blocks.negative_energies_into(&mut out),
+            ChainRoute::Units(units) => units.negative_energies_into(&mut out),
+            ChainRoute::Blocks(blocks) => blocks.negative_energies_into(&mut out),
         }
         out.iter_mut().for_each(|x| *x = -*x);
         out
@@ -227,10 +227,10 @@ impl BoltzmannChain {
             for _ in 0..sweeps {
                 self.sweeps += 1;
                 match &mut self.route {
-                    Route::Units(units) => {
+                    ChainRoute::Units(units) => {
                         units.sweep(beta, Draws::new(self.seed, Site::Gibbs, self.sweeps));
                     }
-                    Route::Blocks(blocks) => blocks.sweep(beta, self.seed, self.sweeps)?,
+                    ChainRoute::Blocks(blocks) => blocks.sweep(beta, self.seed, self.sweeps)?,
                 }
             }
             Ok(())

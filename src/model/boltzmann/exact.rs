@@ -326,7 +326,7 @@ impl BoltzmannMachine {
     }
 
     /// How many units enumeration walks: `2^k` states for [`Self::log_z`] and
-    /// [`Self::expectations`], and `2^l` for each row of [`Self::free_energy_v`]; both in `(k, l)`.
+    /// [`Self::expectations`], and `2^l` for each row of [`Self::free_energy`]; both in `(k, l)`.
     /// Either must be at most [`MAX_EXACT_UNITS`]. Cost: `units^2` for each walked unit.
     ///
     /// # Errors
@@ -401,7 +401,7 @@ impl BoltzmannMachine {
     /// # Errors
     /// [`Error::Shape`] unless `v` has the machine's visible units; those of [`Self::log_z_at`] for
     /// the hidden units.
-    pub fn free_energy_v<'a>(&self, v: impl Into<Input<'a>>, beta: f64) -> Result<Vec<f64>> {
+    pub fn free_energy<'a>(&self, v: impl Into<Input<'a>>, beta: f64) -> Result<Vec<f64>> {
         let v = v.into();
         let n = self.n_visible();
         if v.columns() != n {
@@ -420,9 +420,9 @@ impl BoltzmannMachine {
     /// `ln p(v) = -F(v) - ln Z` of each row.
     ///
     /// # Errors
-    /// As [`Self::free_energy_v`] and [`Self::log_z_at`].
+    /// As [`Self::free_energy`] and [`Self::log_z_at`].
     pub fn log_likelihood<'a>(&self, v: impl Into<Input<'a>>) -> Result<Vec<f64>> {
-        let mut all = self.free_energy_v(v, 1.0)?;
+        let mut all = self.free_energy(v, 1.0)?;
         let log_z = self.log_z()?;
         all.iter_mut().for_each(|f| *f = -*f - log_z);
         Ok(all)

@@ -12,7 +12,7 @@ use crate::{
     bits::BitMatrix,
     error::{Error, Result},
     matrix::Matrix,
-    model::{Clamp, GibbsChain, Layer},
+    model::{Clamp, Layer, RbmChain},
     product::{Direction, Propagation, Tail, Term},
     states::Input,
     units::{Kind, Units},
@@ -104,7 +104,7 @@ impl Dbn {
             let fair = self.chains(rows.len(), None, seed)?;
             let values = held.with_columns(top.n_visible());
             let clamp = Clamp::new(top.visible(), values, mask.clone())?;
-            let chain = GibbsChain::from_visible(fair.visible().clone(), top.n_hidden(), seed);
+            let chain = RbmChain::from_visible(fair.visible().clone(), top.n_hidden(), seed);
             let mut chain = chain.clamped_visible(clamp)?;
             p.reset(rows.len(), group.size);
             for _ in 0..sweeps {

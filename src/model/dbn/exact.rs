@@ -22,16 +22,16 @@ use crate::{
 pub const MAX_EXACT_LAYER_PAIR: usize = 26;
 
 /// States of a layer, as numbers and as what neighbors receive.
-struct Row {
+struct LayerState {
     own: f64,
     sent: Vec<f64>,
 }
 
-fn rows_of(layer: &Layer, x: Input<'_>) -> Vec<Row> {
+fn rows_of(layer: &Layer, x: Input<'_>) -> Vec<LayerState> {
     let row = |s| {
         let mut sent = vec![0.0; layer.size()];
         for_each_sent(layer, x, s, |i, x| sent[i] = x);
-        Row {
+        LayerState {
             own: layer.own_term(x, s),
             sent,
         }
@@ -39,7 +39,7 @@ fn rows_of(layer: &Layer, x: Input<'_>) -> Vec<Row> {
     (0..x.rows()).map(row).collect()
 }
 
-fn all_rows(layer: &Layer) -> Vec<Row> {
+fn all_rows(layer: &Layer) -> Vec<LayerState> {
     let n = layer.size();
     let bits = crate::bits::BitMatrix::from_fn(1 << n, n, |k, i| k >> i & 1 == 1);
     rows_of(layer, (&bits).into())
@@ -80,15 +80,15 @@ impl<'a> Generation<'a> {
         Self { layer, of }
     }
 
-    fn log_p(&self, x: &Row, h: usize) -> f64 {
+    fn log_p(&self, x: &LayerState, h: usize) -> f64 {
         debug_assert_eq!(x.sent.len(), self.layer.size());
         let (products, partition) = &self.of[h];
         x.own + x.sent.iter().zip(products).map(|(a, b)| a * b).sum::<f64>() - partition
     }
 
     /// `ln p(x)` of rows below, given `ln p(h)` of all states above.
-    fn log_marginal(&self, below: &[Row], log_p: &[f64]) -> Vec<f64> {
-        let of = |x: &Row| {
+    fn log_marginal(&self, below: &[LayerState], log_p: &[f64]) -> Vec<f64> {
+        let of = |x: &LayerState| {
             let mut sum = LogSum::default();
             log_p
                 .iter()
@@ -101,7 +101,7 @@ impl<'a> Generation<'a> {
 }
 
 /// The inputs of the layer above a row below.
-fn recognition_inputs(pair: &Directed, x: &Row) -> Vec<f64> {
+fn recognition_inputs(pair: &Directed, x: &LayerState) -> Vec<f64> {
     let mut y: Vec<f64> = pair.above().bias.iter().map(|&r| f64::from(r)).collect();
     for (i, &x) in x.sent.iter().enumerate().filter(|(_, x)| **x != 0.0) {
         for (y, &w) in y.iter_mut().zip(pair.recognition_weights().row(i)) {
@@ -138,10 +138,10 @@ impl Dbn {
 
     /// `ln p*(features)` or, with a class, `ln p*(features, y)`, of rows of the layer below the
     /// top: `-F`.
-    fn log_weights_of_top(&self, rows: &[Row], class: Option<usize>) -> Vec<f64> {
+    fn log_weights_of_top(&self, rows: &[LayerState], class: Option<usize>) -> Vec<f64> {
         let (top, group) = (self.top(), self.label_group());
         let (weights, bias) = (top.weights(), &top.visible().bias);
-        let log_weight = |x: &Row| {
+        let log_weight = |x: &LayerState| {
             let mut y: Vec<f64> = top.hidden().bias.iter().map(|&c| f64::from(c)).collect();
             let add = |y: &mut Vec<f64>, i: usize, x: f64| {
                 let all = y.iter_mut().zip(weights.row(i));
@@ -193,7 +193,7 @@ impl Dbn {
         &self,
         v: Input<'_>,
         class: Option<usize>,
-        then: impl Fn(&Directed, &[Row], &[f64]) -> Vec<f64>,
+        then: impl Fn(&Directed, &[LayerState], &[f64]) -> Vec<f64>,
     ) -> Result<Vec<f64>> {
         self.check_enumerable()?;
         if v.columns() != self.n_visible() {
@@ -258,7 +258,7 @@ impl Dbn {
     ) -> Result<Vec<f64>> {
         self.descend(v.into(), class, |pair, rows, bounds| {
             let generation = Generation::new(pair);
-            let of = |x: &Row| {
+            let of = |x: &LayerState| {
                 let y = recognition_inputs(pair, x);
                 let rest: f64 = y.iter().map(|&y| softplus(y)).sum();
                 let mut sum = 0.0;
@@ -304,7 +304,7 @@ impl Dbn {
         let rest = Self::new(self.directed()[1..].to_vec(), self.top().clone())?;
         let log_p = rest.exact_log_p_v(&all, None)?;
         let generation = Generation::new(pair);
-        let of = |x: &Row| {
+        let of = |x: &LayerState| {
             let joint: Vec<f64> = (0..1 << n)
                 .map(|h| generation.log_p(x, h) + log_p[h])
                 .collect();

@@ -6,7 +6,7 @@ use crate::{
     bits::BitMatrix,
     error::{Error, Result},
     matrix::Matrix,
-    model::{Clamp, GibbsChain, Layer, rbm::for_each_sent},
+    model::{Clamp, Layer, RbmChain, rbm::for_each_sent},
     product::{Propagation, Tail},
     rng::{Draws, MAX_STEP, Site},
     states::{Input, States, check_labels},
@@ -20,7 +20,7 @@ pub(crate) fn layer_draws(seed: u64, site: Site, step: u64, layer: usize) -> Dra
 
 /// How a pass goes from layer to layer.
 #[derive(Clone, Copy)]
-enum Way {
+enum PassKind {
     /// Means.
     Mean,
     /// States; the last layer's means if asked for.
@@ -65,7 +65,9 @@ impl Dbn {
     /// inferred.
     pub fn mean_h_from_v<'a>(&self, v: impl Into<Input<'a>>, layer: usize) -> Result<Matrix> {
         self.check_inferred(layer)?;
-        Ok(self.inferred(v.into(), layer, Way::Mean)?.into_matrix())
+        Ok(self
+            .inferred(v.into(), layer, PassKind::Mean)?
+            .into_matrix())
     }
 
     /// The stochastic recognition pass: states of layer `layer`, drawn layer by layer. Row `i` of
@@ -84,7 +86,7 @@ impl Dbn {
         self.inferred(
             v.into(),
             layer,
-            Way::Sample {
+            PassKind::Sample {
                 seed,
                 step,
                 mean_last: false,
@@ -100,7 +102,7 @@ impl Dbn {
     pub fn features<'a>(&self, v: impl Into<Input<'a>>) -> Result<Matrix> {
         let v = v.into();
         Ok(self
-            .inferred(v, self.directed().len(), Way::Mean)?
+            .inferred(v, self.directed().len(), PassKind::Mean)?
             .into_matrix())
     }
 
@@ -114,7 +116,7 @@ impl Dbn {
         seed: u64,
         step: u64,
     ) -> Result<States> {
-        let way = Way::Sample {
+        let way = PassKind::Sample {
             seed,
             step,
             mean_last: false,
@@ -122,7 +124,7 @@ impl Dbn {
         self.inferred(v.into(), self.directed().len(), way)
     }
 
-    fn inferred(&self, v: Input<'_>, layer: usize, way: Way) -> Result<States> {
+    fn inferred(&self, v: Input<'_>, layer: usize, way: PassKind) -> Result<States> {
         self.check_columns("the data", self.n_visible(), v)?;
         let pairs = self.directed();
         let top = self.top().hidden();
@@ -146,7 +148,7 @@ impl Dbn {
         x: Input<'_>,
         steps: impl Iterator<Item = usize> + Clone,
         site: Site,
-        way: Way,
+        way: PassKind,
         layer_of: impl Fn(usize) -> &'l Layer,
         go: impl Fn(usize, Input<'_>, Tail<'_>, &mut Propagation) -> Result<()>,
     ) -> Result<States> {
@@ -156,7 +158,7 @@ impl Dbn {
         let target = layer_of(last);
         let means = !matches!(
             way,
-            Way::Sample {
+            PassKind::Sample {
                 mean_last: false,
                 ..
             }
@@ -175,15 +177,15 @@ impl Dbn {
                 let n = input.rows();
                 let mut next = match way {
                     _ if is_last => None,
-                    Way::Mean => Some(States::Real(Matrix::zeros(n, layer.size()))),
-                    Way::Sample { .. } => Some(States::zeros(n, layer)),
+                    PassKind::Mean => Some(States::Real(Matrix::zeros(n, layer.size()))),
+                    PassKind::Sample { .. } => Some(States::zeros(n, layer)),
                 };
                 let (to, range) = match &mut next {
                     Some(next) => (next, 0..n),
                     None => (&mut out, rows.clone()),
                 };
                 let tail = match (way, to) {
-                    (Way::Sample { seed, step, .. }, to) if !(is_last && means) => {
+                    (PassKind::Sample { seed, step, .. }, to) if !(is_last && means) => {
                         let draws = layer_draws(seed, site, step, l).from_row(rows.start);
                         to.sampled(range, draws, Tail::new(1.0))
                     }
@@ -213,7 +215,7 @@ impl Dbn {
     ) -> Result<States> {
         self.generated(
             features.into(),
-            Way::Sample {
+            PassKind::Sample {
                 seed,
                 step,
                 mean_last: false,
@@ -232,7 +234,7 @@ impl Dbn {
         seed: u64,
         step: u64,
     ) -> Result<Matrix> {
-        let way = Way::Sample {
+        let way = PassKind::Sample {
             seed,
             step,
             mean_last: true,
@@ -240,7 +242,7 @@ impl Dbn {
         Ok(self.generated(features.into(), way)?.into_matrix())
     }
 
-    fn generated(&self, features: Input<'_>, way: Way) -> Result<States> {
+    fn generated(&self, features: Input<'_>, way: PassKind) -> Result<States> {
         let n = self.n_features();
         let stripped;
         let features = if features.columns() == self.top().n_visible() {
@@ -263,21 +265,21 @@ impl Dbn {
     }
 
     /// `count` Gibbs chains of the top pair that start from fair coins; with `labels`, one a chain,
-    /// the label is held there. After sweeps with [`GibbsChain::sweep`] of [`Self::top`] the
+    /// the label is held there. After sweeps with [`RbmChain::sweep`] of [`Self::top`] the
     /// visible states of the chains go down by [`Self::sample_v_from_features`] or
     /// [`Self::mean_v_from_features`].
     ///
     /// # Errors
     /// [`Error::Parameter`] for labels of a network without any, or beyond its classes;
     /// [`Error::Shape`] unless there is one label a chain.
-    pub fn chains(&self, count: usize, labels: Option<&[u32]>, seed: u64) -> Result<GibbsChain> {
+    pub fn chains(&self, count: usize, labels: Option<&[u32]>, seed: u64) -> Result<RbmChain> {
         let top = self.top();
         let mut v = States::zeros(count, top.visible());
         let h = States::zeros(count, top.hidden());
         let draws = Draws::new(seed, Site::Start, 0);
         let tail = v.sampled(0..count, draws, Tail::new(0.0));
         top.visible_from_hidden(h.view(), tail, &mut Propagation::default())?;
-        let chain = GibbsChain::from_visible(v, top.n_hidden(), seed);
+        let chain = RbmChain::from_visible(v, top.n_hidden(), seed);
         let Some(labels) = labels else {
             return Ok(chain);
         };

@@ -30,7 +30,7 @@ use crate::{
 const ROWS: usize = 32;
 
 /// What does not depend on the row.
-struct Pass<'a> {
+struct LayerPass<'a> {
     layer: &'a Layer,
     /// Softmax groups alone, in a layer of bits; else every unit.
     groups_only: bool,
@@ -46,7 +46,7 @@ struct Pass<'a> {
 }
 
 /// Rows from `first` on, and what they receive.
-struct Region<'a> {
+struct RowBlock<'a> {
     first: usize,
     input: MatrixViewMut<'a>,
     mean: Option<MatrixViewMut<'a>>,
@@ -208,7 +208,7 @@ impl Layer {
         propagate(terms, &self.bias, fused, buffers)?;
         copy(input, asked, 1.0);
         let (bits, draws) = tail.sample.unzip();
-        let pass = Pass {
+        let pass = LayerPass {
             layer: self,
             groups_only: true,
             beta: f64::from(tail.beta),
@@ -218,7 +218,7 @@ impl Layer {
             draws,
             keep_means: tail.column_sums.is_some(),
         };
-        pass.fill(Region {
+        pass.fill(RowBlock {
             first: 0,
             input: input.view_mut(),
             mean: tail.mean,
@@ -251,7 +251,7 @@ impl Layer {
         propagate(terms, &self.bias, fused, buffers)?;
         copy(input, tail.input, tail.beta);
         let (real, draws) = tail.real_sample.unzip();
-        let pass = Pass {
+        let pass = LayerPass {
             layer: self,
             groups_only: false,
             beta: f64::from(tail.beta),
@@ -261,7 +261,7 @@ impl Layer {
             draws,
             keep_means: tail.column_sums.is_some(),
         };
-        pass.fill(Region {
+        pass.fill(RowBlock {
             first: 0,
             input: input.view_mut(),
             mean: tail.mean,
@@ -299,8 +299,8 @@ fn add_means(means: &Matrix, columns: std::ops::Range<usize>, sums: &mut [f32]) 
     }
 }
 
-impl Pass<'_> {
-    fn fill(&self, region: Region<'_>) {
+impl LayerPass<'_> {
+    fn fill(&self, region: RowBlock<'_>) {
         let rows = region.input.rows();
         if rows <= ROWS {
             return self.rows(region);
@@ -311,7 +311,7 @@ impl Pass<'_> {
         let (bits, bits2) = region.bits.map(|x| x.split_at_row(at)).unzip();
         let (real, real2) = region.real.map(|x| x.split_at_row(at)).unzip();
         let (sums, sums2) = region.log_partition.map(|x| x.split_at_mut(at)).unzip();
-        let upper = Region {
+        let upper = RowBlock {
             first: region.first,
             input,
             mean,
@@ -319,7 +319,7 @@ impl Pass<'_> {
             real,
             log_partition: sums,
         };
-        let lower = Region {
+        let lower = RowBlock {
             first: region.first + at,
             input: input2,
             mean: mean2,
@@ -330,10 +330,10 @@ impl Pass<'_> {
         threads::join(|| self.fill(upper), || self.fill(lower));
     }
 
-    fn rows(&self, mut region: Region<'_>) {
+    fn rows(&self, mut region: RowBlock<'_>) {
         for k in 0..region.input.rows() {
             let mut words = self.draws.map(|draws| Words::new(draws, region.first + k));
-            let mut row = Row {
+            let mut row = UnitRow {
                 pass: self,
                 input: region.input.row_mut(k),
                 mean: region.mean.as_mut().map(|x| x.row_mut(k)),
@@ -363,8 +363,8 @@ impl Pass<'_> {
 }
 
 /// One row in the making.
-struct Row<'a> {
-    pass: &'a Pass<'a>,
+struct UnitRow<'a> {
+    pass: &'a LayerPass<'a>,
     input: &'a mut [f32],
     mean: Option<&'a mut [f32]>,
     bits: Option<&'a mut [u64]>,
@@ -374,10 +374,10 @@ struct Row<'a> {
     sum: f64,
 }
 
-impl Row<'_> {
+impl UnitRow<'_> {
     /// One softmax group.
     fn group(&mut self, range: std::ops::Range<usize>) {
-        let Pass {
+        let LayerPass {
             group_beta: beta,
             given,
             ..

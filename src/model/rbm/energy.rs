@@ -56,7 +56,7 @@ impl Rbm {
     ///
     /// # Errors
     /// As [`Self::input_h_from_v`].
-    pub fn free_energy_v<'a>(&self, v: impl Into<Input<'a>>, beta: f32) -> Result<Vec<f64>> {
+    pub fn free_energy<'a>(&self, v: impl Into<Input<'a>>, beta: f32) -> Result<Vec<f64>> {
         let v = v.into();
         let mut out = vec![0.0; v.rows()];
         let tail = Tail {
@@ -95,7 +95,7 @@ impl Rbm {
     /// # Errors
     /// As [`Self::input_h_from_v`].
     pub fn mean_log_likelihood<'a>(&self, v: impl Into<Input<'a>>, log_z: f64) -> Result<f64> {
-        let free = self.free_energy_v(v, 1.0)?;
+        let free = self.free_energy(v, 1.0)?;
         let n = free.len() as f64;
         Ok(-free.iter().sum::<f64>() / n - log_z)
     }

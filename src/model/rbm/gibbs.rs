@@ -16,7 +16,7 @@ use crate::{
 /// given the visible ones, then all visible given the hidden ones. Draws depend on the seed, the
 /// chain's row and the number of half sweeps so far alone.
 #[derive(Clone, Debug)]
-pub struct GibbsChain {
+pub struct RbmChain {
     v: States,
     h: States,
     seed: u64,
@@ -26,7 +26,7 @@ pub struct GibbsChain {
     buffers: Propagation,
 }
 
-impl GibbsChain {
+impl RbmChain {
     /// Chains that start from the visible states `v`.
     pub fn from_visible(v: impl Into<States>, n_hidden: usize, seed: u64) -> Self {
         let v = v.into();

@@ -7,7 +7,7 @@ mod gibbs;
 pub(crate) use classify::clear_group;
 pub use classify::most_probable;
 pub(crate) use energy::for_each_sent;
-pub use gibbs::GibbsChain;
+pub use gibbs::RbmChain;
 
 use super::{Layer, layer::quadratic::check_normalizable};
 use crate::{

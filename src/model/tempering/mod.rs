@@ -58,12 +58,12 @@ pub fn even_ladder(count: usize, lowest: f32) -> Vec<f32> {
 pub struct Tempering {
     replicas: Replicas,
     betas: Vec<f32>,
-    base: Option<Base>,
+    base: Option<TemperingBase>,
 }
 
 /// Independent visible units at `beta = 0`.
 #[derive(Clone, Debug)]
-struct Base {
+struct TemperingBase {
     bias: Vec<f32>,
     /// The visible layer with the biases of one temperature.
     mixed: Layer,
@@ -97,7 +97,7 @@ impl Tempering {
     }
 
     /// Replicas of `chains` chains at `betas` whose visible units are fair coins, as those of
-    /// [`super::GibbsChain::uniform`].
+    /// [`super::RbmChain::uniform`].
     ///
     /// # Errors
     /// As [`Self::from_visible`].
@@ -138,7 +138,7 @@ impl Tempering {
         }
         let mut alone = layer.clone();
         alone.bias.copy_from_slice(bias);
-        self.base = Some(Base {
+        self.base = Some(TemperingBase {
             bias: bias.to_vec(),
             mixed: layer.clone(),
             machine: Rbm::unconnected(alone, Layer::bernoulli(1))?,

@@ -78,7 +78,7 @@ impl Operation for Multiply<'_> {
                 let mut i0 = 0;
                 while i0 < a.rows {
                     let rows = (a.rows - i0).min(S::GEMM_ROWS);
-                    let mut tile = Tile {
+                    let mut tile = RegisterTile {
                         // SAFETY: row i0 and column k0 exist in A, whose elements lie in its slice.
                         a: unsafe {
                             a.data
@@ -179,7 +179,7 @@ fn pack<S: Simd>(
 }
 
 /// The operands of one register tile.
-struct Tile<'a> {
+struct RegisterTile<'a> {
     a: *const f32,
     row_stride: usize,
     column_stride: usize,
@@ -190,7 +190,7 @@ struct Tile<'a> {
     columns: usize,
 }
 
-impl Tile<'_> {
+impl RegisterTile<'_> {
     /// `C[M x columns] += A[M x depth] strip`.
     #[inline(always)]
     fn micro<S: Simd, const M: usize>(&mut self, s: S) {

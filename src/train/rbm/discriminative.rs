@@ -111,7 +111,7 @@ impl Discriminative {
                 *bias -= weight * *p;
             }
         }
-        let job = Job {
+        let job = LabelJob {
             rbm,
             group: self.group,
             base,
@@ -146,7 +146,7 @@ fn unlabeled(values: &States, rows: usize) -> Input<'_> {
 }
 
 /// What does not depend on the hidden units.
-struct Job<'a> {
+struct LabelJob<'a> {
     rbm: &'a Rbm,
     group: Segment,
     base: MatrixView<'a>,
@@ -154,7 +154,7 @@ struct Job<'a> {
     weight: f32,
 }
 
-impl Job<'_> {
+impl LabelJob<'_> {
     /// `S` and the labels' gradient of the hidden units from `first` on; tasks split the units, so
     /// sums over the examples keep their order.
     fn fill(&self, first: usize, mut expected: MatrixViewMut<'_>, mut labels: MatrixViewMut<'_>) {

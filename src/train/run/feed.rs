@@ -8,13 +8,13 @@ use crate::{
 
 /// Where the minibatches of a run come from.
 #[derive(Clone, Copy)]
-pub struct Feed<'a>(Source<'a>);
+pub struct Feed<'a>(FeedSource<'a>);
 
 /// Makes the minibatch of the examples `indices` for an update.
 pub(in crate::train) type Make<'a> = &'a dyn Fn(&[u32], u64) -> Result<Examples>;
 
 #[derive(Clone, Copy)]
-enum Source<'a> {
+enum FeedSource<'a> {
     /// All examples, in memory; the run orders and gathers them.
     Examples(&'a Examples),
     /// Examples in their file, in an order of its own.
@@ -25,20 +25,20 @@ enum Source<'a> {
 
 impl<'a> From<&'a Examples> for Feed<'a> {
     fn from(data: &'a Examples) -> Self {
-        Self(Source::Examples(data))
+        Self(FeedSource::Examples(data))
     }
 }
 
 impl<'a> From<&'a ExampleStream> for Feed<'a> {
     fn from(stream: &'a ExampleStream) -> Self {
-        Self(Source::Stream(stream))
+        Self(FeedSource::Stream(stream))
     }
 }
 
 impl<'a> Feed<'a> {
     /// Minibatches that `make` makes of the examples that the run names.
     pub(in crate::train) fn made(len: usize, make: Make<'a>) -> Self {
-        Self(Source::Made { len, make })
+        Self(FeedSource::Made { len, make })
     }
 
     /// Examples in memory.
@@ -47,7 +47,7 @@ impl<'a> Feed<'a> {
     /// [`Error::Parameter`] for a stream.
     pub(crate) fn examples(&self) -> Result<&'a Examples> {
         match self.0 {
-            Source::Examples(data) => Ok(data),
+            FeedSource::Examples(data) => Ok(data),
             _ => Err(Error::parameter(
                 "training data",
                 "examples in memory",
@@ -58,9 +58,9 @@ impl<'a> Feed<'a> {
 
     fn len(&self) -> usize {
         match self.0 {
-            Source::Examples(data) => data.len(),
-            Source::Stream(stream) => stream.len(),
-            Source::Made { len, .. } => len,
+            FeedSource::Examples(data) => data.len(),
+            FeedSource::Stream(stream) => stream.len(),
+            FeedSource::Made { len, .. } => len,
         }
     }
 }
@@ -89,13 +89,13 @@ impl<'a> Reading<'a> {
     /// One update of `run`.
     pub(super) fn update<L: Learner>(&mut self, run: &mut Run<L>) -> Result<super::Done> {
         match self.feed.0 {
-            Source::Examples(data) => run.update(data),
-            Source::Made { make, .. } => {
+            FeedSource::Examples(data) => run.update(data),
+            FeedSource::Made { make, .. } => {
                 run.order_epoch();
                 let minibatch = make(run.next_rows(), run.position().updates)?;
                 run.update_with(&minibatch)
             }
-            Source::Stream(stream) => {
+            FeedSource::Stream(stream) => {
                 let at = run.position();
                 if self
                     .batches

@@ -9,7 +9,7 @@ use crate::{
     error::Result,
     matrix::Matrix,
     model::{Expectations, Layer},
-    product::{Phase, PhaseTables, Statistics, Tile},
+    product::{Phase, PhaseTables, Statistics, StatisticsTile},
     states::Input,
     train::parameters::{Layered, Undirected},
     units::Kind,
@@ -39,7 +39,7 @@ impl LabelGradient {
     }
 
     /// Adds the weights' part to a rectangle of `[rows, columns]`.
-    pub(super) fn add_to_tile(&self, tile: &mut Tile<'_>, [rows, columns]: [usize; 2]) {
+    pub(super) fn add_to_tile(&self, tile: &mut StatisticsTile<'_>, [rows, columns]: [usize; 2]) {
         let [top, left] = tile.at;
         let end = (self.first + self.bias.len()).min(top + rows);
         for i in self.first.max(top)..end {

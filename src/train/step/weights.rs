@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     matrix::{Matrix, MatrixViewMut},
-    product::{Statistics, Tile, for_each_tile},
+    product::{Statistics, StatisticsTile, for_each_tile},
     simd::dispatch,
 };
 
@@ -22,7 +22,7 @@ pub(super) fn update_weights(
     center: Option<TileCenter<'_>>,
     rates: Rates,
 ) {
-    let update = |mut tile: Tile<'_>,
+    let update = |mut tile: StatisticsTile<'_>,
                   [parameter, first]: [MatrixViewMut<'_>; 2],
                   second: Option<MatrixViewMut<'_>>| {
         if let Some(labels) = labels {

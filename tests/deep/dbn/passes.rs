@@ -97,7 +97,7 @@ fn passes_follow_their_distributions() {
 fn held_labels_and_free_association() {
     let dbn = normal_dbn(&[3, 2, 3, 2], 3, 0.6, 9);
     let n = 20_000;
-    let features = |chain: &harmonium::GibbsChain| {
+    let features = |chain: &harmonium::RbmChain| {
         let v = chain.visible().bits().unwrap();
         BitMatrix::from_fn(n, dbn.n_features(), |s, i| v.get(s, i))
     };

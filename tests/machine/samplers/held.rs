@@ -5,7 +5,7 @@ use crate::common::{self, draw_states, normal_rbm};
 use harmonium::{
     bits::BitMatrix,
     matrix::Matrix,
-    model::{Clamp, GibbsChain, Layer, Rbm},
+    model::{Clamp, Layer, Rbm, RbmChain},
     units::{Kind, Units},
 };
 
@@ -21,8 +21,8 @@ fn held_units_leave_the_conditional_of_the_others() {
         .map(|k| if k & mask == values { p[k] / mass } else { 0.0 })
         .collect();
     // Exact starts cannot drift, and starts far away arrive.
-    let exact = GibbsChain::from_visible(draw_states(&given, 5, CHAINS, 1), 4, 2);
-    let coins = GibbsChain::uniform(&rbm, CHAINS, 2);
+    let exact = RbmChain::from_visible(draw_states(&given, 5, CHAINS, 1), 4, 2);
+    let coins = RbmChain::uniform(&rbm, CHAINS, 2);
     for (chain, sweeps) in [(exact, 1), (coins, 50)] {
         let mut chain = chain.clamped_visible(clamp.clone()).unwrap();
         for _ in 0..3 {
@@ -33,7 +33,7 @@ fn held_units_leave_the_conditional_of_the_others() {
     // Hidden units: the same of the machine with its layers exchanged.
     let turned = rbm.transposed();
     let clamp = Clamp::new(turned.hidden(), one(values, 5), one(mask, 5)).unwrap();
-    let mut chain = GibbsChain::uniform(&turned, CHAINS, 2);
+    let mut chain = RbmChain::uniform(&turned, CHAINS, 2);
     chain.sweep(&turned, 1.0, 1).unwrap();
     let mut chain = chain.clamped_hidden(clamp).unwrap();
     chain.sweep(&turned, 1.0, 50).unwrap();
@@ -70,7 +70,7 @@ fn what_cannot_be_held_is_refused() {
     )
     .unwrap();
     assert!(
-        GibbsChain::uniform(&rbm, 2, 0)
+        RbmChain::uniform(&rbm, 2, 0)
             .clamped_visible(three)
             .is_err()
     );
@@ -81,7 +81,7 @@ fn what_cannot_be_held_is_refused() {
     assert!(Clamp::new(&spins, x(0.5), bits("10")).is_err());
     let rbm = Rbm::unconnected(spins.clone(), Layer::bernoulli(1)).unwrap();
     let clamp = Clamp::new(&spins, x(-1.0), bits("10")).unwrap();
-    let mut chain = GibbsChain::uniform(&rbm, 200, 0)
+    let mut chain = RbmChain::uniform(&rbm, 200, 0)
         .clamped_visible(clamp)
         .unwrap();
     chain.sweep(&rbm, 1.0, 2).unwrap();

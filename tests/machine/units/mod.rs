@@ -79,7 +79,7 @@ fn free_energies_and_means_are_sums_over_the_energies() {
             });
             let (h, weights) = hidden_states(rbm.hidden());
             for beta in [0.5, 1.0, 2.0] {
-                let free = rbm.free_energy_v(&v, beta).unwrap();
+                let free = rbm.free_energy(&v, beta).unwrap();
                 let mean = rbm.mean_h_from_v(&v, beta).unwrap();
                 let input = rbm.input_h_from_v(&v, beta).unwrap();
                 for (s, free) in free.iter().enumerate() {
@@ -148,7 +148,7 @@ fn log_z_from_both_sides_and_by_brute_force() {
             }
             let p = rbm.visible_distribution(beta).unwrap();
             assert!((p.iter().sum::<f64>() - 1.0).abs() < 1e-12);
-            let free = rbm.free_energy_v(&v, beta as f32).unwrap();
+            let free = rbm.free_energy(&v, beta as f32).unwrap();
             for (p, f) in p.iter().zip(free) {
                 assert!((p.ln() + f + z.ln()).abs() < 1e-5);
             }

@@ -9,7 +9,7 @@ use harmonium::{
     States,
     bits::BitMatrix,
     matrix::Matrix,
-    model::{GibbsChain, Layer, Rbm},
+    model::{Layer, Rbm, RbmChain},
     rng::{Draws, HostRng, Site},
     units::{Kind, Units},
 };
@@ -84,7 +84,7 @@ fn sweeps_of_mixed_machines_leave_the_distribution_alone() {
         for beta in [0.5, 1.0, 2.0] {
             let p = rbm.visible_distribution(beta).unwrap();
             let start = draw_layer_states(rbm.visible(), &p, n, 30 + seed as u64);
-            let mut chain = GibbsChain::from_visible(start, rbm.n_hidden(), 1);
+            let mut chain = RbmChain::from_visible(start, rbm.n_hidden(), 1);
             for sweeps in [1, 3, 12] {
                 chain.sweep(&rbm, beta as f32, sweeps).unwrap();
                 let distance = states_variation(rbm.visible(), chain.visible(), &p);
@@ -124,7 +124,7 @@ fn the_bimodal_machine_has_the_mode_weight_of_its_magnetization() {
     assert!((mode - up / all).abs() < 1e-12, "{mode} for {}", up / all);
     // Plain Gibbs sampling stays where it starts.
     let ones = Matrix::from_fn(1, 10, |_, _| 1.0);
-    let mut chain = GibbsChain::from_visible(ones, 1, 3);
+    let mut chain = RbmChain::from_visible(ones, 1, 3);
     for _ in 0..200 {
         chain.sweep(&rbm, 1.0, 1).unwrap();
         let States::Real(v) = chain.visible() else {
@@ -194,11 +194,11 @@ fn results_do_not_depend_on_threads() {
             .build()
             .unwrap();
         pool.install(|| {
-            let mut chain = GibbsChain::from_visible(start.clone(), 67, 3);
+            let mut chain = RbmChain::from_visible(start.clone(), 67, 3);
             chain.sweep(&rbm, 1.0, 3).unwrap();
             (
                 chain.visible().clone(),
-                rbm.free_energy_v(chain.visible(), 1.0).unwrap(),
+                rbm.free_energy(chain.visible(), 1.0).unwrap(),
             )
         })
     };

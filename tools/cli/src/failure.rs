@@ -86,7 +86,7 @@ impl From<Error> for Failure {
             Error::NotFinite { .. } => {
                 Self::failed(error).hint("a smaller --learning-rate or a --gradient-clip may help")
             }
-            Error::Shape { .. } | Error::File { .. } | Error::Io { .. } => Self::failed(error),
+            _ => Self::failed(error),
         }
     }
 }

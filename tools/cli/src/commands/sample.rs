@@ -22,7 +22,7 @@ use harmonium::{
     Error, Model, States,
     checkpoint::{Checkpoint, load_chains, save_chains},
     evaluate::integrated_autocorrelation_time,
-    model::{Clamp, GibbsChain, Rbm, SwapRate, Tempering, Trajectory, even_ladder},
+    model::{Clamp, Rbm, RbmChain, SwapRate, Tempering, Trajectory, even_ladder},
 };
 use held::{Held, checked_count};
 use sheet::{Format, Shown};
@@ -173,9 +173,9 @@ fn gibbs(
             let count = checked_count(args, widest(rbm), levels, held.map(|held| held.rows))?;
             if args.from_data {
                 let v = held::start(args, &checkpoint.notes, rbm.visible(), held, count)?;
-                GibbsChain::from_visible(v, rbm.n_hidden(), seed)
+                RbmChain::from_visible(v, rbm.n_hidden(), seed)
             } else {
-                GibbsChain::uniform(rbm, count, seed)
+                RbmChain::uniform(rbm, count, seed)
             }
         }
     };
@@ -359,7 +359,7 @@ impl Series {
     }
 
     fn observe(&mut self, rbm: &Rbm, v: &States) -> Outcome<()> {
-        let free = rbm.free_energy_v(v, 1.0)?;
+        let free = rbm.free_energy(v, 1.0)?;
         self.0.iter_mut().zip(free).for_each(|(to, x)| to.push(x));
         Ok(())
     }
@@ -385,7 +385,7 @@ fn report(
     levels: &[String],
     rates: &[SwapRate],
 ) -> Outcome<()> {
-    let mut chains = GibbsChain::uniform(rbm, series.0.len(), seed);
+    let mut chains = RbmChain::uniform(rbm, series.0.len(), seed);
     if let Some(clamp) = clamp {
         chains = chains.clamped_visible(clamp)?;
     }

@@ -6,7 +6,7 @@ use harmonium::{
     evaluate::{
         AutocorrelationTime, ModeJumps, integrated_autocorrelation_time, nearest_templates,
     },
-    model::GibbsChain,
+    model::RbmChain,
 };
 use serde_json::{Map, Value, json};
 
@@ -51,7 +51,7 @@ impl Diagnosis {
         let templates = binary.then(|| templates(examples));
         let mut jumps = ModeJumps::default();
         let mut series = vec![Vec::with_capacity(sweeps); chains];
-        let mut gibbs = GibbsChain::from_visible(v, rbm.n_hidden(), seed);
+        let mut gibbs = RbmChain::from_visible(v, rbm.n_hidden(), seed);
         let bar = Bar::new((burn_in + sweeps) as u64, "watching chains");
         for k in 0..burn_in + sweeps {
             gibbs.sweep(rbm, 1.0, 1)?;
@@ -59,7 +59,7 @@ impl Diagnosis {
             if k < burn_in {
                 continue;
             }
-            let free = rbm.free_energy_v(gibbs.visible(), 1.0)?;
+            let free = rbm.free_energy(gibbs.visible(), 1.0)?;
             series.iter_mut().zip(free).for_each(|(to, x)| to.push(x));
             if let (Some((templates, _)), Some(v)) = (&templates, gibbs.visible().bits()) {
                 jumps.observe(&nearest_templates(v.view(), templates.view())?)?;

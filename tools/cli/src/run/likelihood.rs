@@ -216,7 +216,7 @@ impl Likelihood {
                 Some((start.clone(), both))
             }
         };
-        let free = rbm.free_energy_v(bits, 1.0)?;
+        let free = rbm.free_energy(bits, 1.0)?;
         let raise = match annealing.raise {
             None => None,
             Some((count, chains)) => {

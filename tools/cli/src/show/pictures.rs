@@ -10,7 +10,7 @@ use crate::{
 use harmonium::{
     Matrix, States,
     dataset::Examples,
-    model::{GibbsChain, Rbm},
+    model::{Rbm, RbmChain},
 };
 use std::path::Path;
 
@@ -121,7 +121,7 @@ pub fn samples(path: &Path, title: &str, rbm: &Rbm, train: &Examples, seed: u64)
         }
         start => start,
     };
-    let mut chains = GibbsChain::from_visible(start, rbm.n_hidden(), seed);
+    let mut chains = RbmChain::from_visible(start, rbm.n_hidden(), seed);
     chains.sweep(rbm, 1.0, SWEEPS)?;
     let fantasies = gray(rows(&rbm.mean_v_from_h(chains.hidden(), 1.0)?), rbm, n);
     let examples = gray(data::rows(train, number(EXAMPLES, n)), rbm, n);

@@ -467,7 +467,7 @@ fn large_machines_are_annealed_and_bounded() {
     // Hidden units that would have to be enumerated for every example: a lower bound.
     let large = machine(9, 18, 0.2);
     let bars = harmonium::dataset::bars_and_stripes(3);
-    let free = large.free_energy_v(bars.bits().unwrap(), 1.0).unwrap();
+    let free = large.free_energy(bars.bits().unwrap(), 1.0).unwrap();
     let mean = -free.iter().sum::<f64>() / 16.0;
     save(large);
     // 320 examples of 2^17 states.

@@ -6,7 +6,7 @@ use harmonium::{
     checkpoint::Checkpoint,
     dataset::bars_and_stripes,
     evaluate::{Ais, Base, Betas, ReverseStart, exact_mean_log_likelihood},
-    model::{GibbsChain, Rbm},
+    model::{Rbm, RbmChain},
     simd::Isa,
 };
 use serde_json::Value;
@@ -295,7 +295,7 @@ fn samples_are_those_of_the_library() {
     let npy = npyz::NpyFile::new(&bytes[..]).unwrap();
     assert_eq!(npy.shape(), [50, 9]);
     let states: Vec<u8> = npy.into_vec().unwrap();
-    let mut chains = GibbsChain::uniform(&rbm, 50, 3);
+    let mut chains = RbmChain::uniform(&rbm, 50, 3);
     chains.sweep(&rbm, 0.5, 7).unwrap();
     for (k, &state) in states.iter().enumerate() {
         let bits = chains.visible().bits().unwrap();

@@ -9,7 +9,7 @@ use crate::{
 };
 use harmonium::{
     Matrix, States,
-    model::{Dbm, DbmChain, GibbsChain, Rbm},
+    model::{Dbm, DbmChain, Rbm, RbmChain},
 };
 
 /// Chains over the states of a machine, one a row.
@@ -36,7 +36,7 @@ pub struct Of<'a, M, C> {
     pub chains: C,
 }
 
-impl Chains for Of<'_, Rbm, GibbsChain> {
+impl Chains for Of<'_, Rbm, RbmChain> {
     fn sweep(&mut self, beta: f32) -> Outcome<()> {
         Ok(self.chains.sweep(self.machine, beta, 1)?)
     }

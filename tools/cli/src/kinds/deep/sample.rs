@@ -19,7 +19,7 @@ use crate::{
 };
 use harmonium::{
     Examples, Matrix,
-    model::{Dbn, GibbsChain},
+    model::{Dbn, RbmChain},
 };
 use std::path::Path;
 
@@ -96,7 +96,7 @@ pub fn run(args: &SampleArgs, dbn: &Dbn, format: Format) -> Outcome<()> {
     Ok(())
 }
 
-fn sweep(dbn: &Dbn, chains: &mut GibbsChain, steps: usize) -> Outcome<()> {
+fn sweep(dbn: &Dbn, chains: &mut RbmChain, steps: usize) -> Outcome<()> {
     let bar = Bar::new(steps as u64, "sampling");
     for k in 0..steps {
         chains.sweep(dbn.top(), 1.0, 1)?;
@@ -132,7 +132,7 @@ pub fn pictures(path: &Path, title: &str, dbn: &Dbn, train: &Examples, seed: u64
             let starts: Vec<usize> = (0..FREE).map(|k| k % train.len()).collect();
             let states = dbn.sample_features(&train.take(&starts), seed, 0)?;
             (
-                GibbsChain::from_visible(states, dbn.top().n_hidden(), seed),
+                RbmChain::from_visible(states, dbn.top().n_hidden(), seed),
                 "from training examples",
             )
         }

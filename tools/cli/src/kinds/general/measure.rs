@@ -152,7 +152,7 @@ impl Likelihood {
         let log_sums = if is_bound {
             machine.mean_field(v, MeanField::default(), None)?.bounds
         } else {
-            let free = machine.free_energy_v(v, 1.0)?;
+            let free = machine.free_energy(v, 1.0)?;
             free.into_iter().map(|f| -f).collect()
         };
         let (mean, error) = mean_and_standard_error(log_sums.into_iter().map(|x| x - z.log_z));
