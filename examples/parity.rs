@@ -14,9 +14,7 @@
 use harmonium::{
     BitMatrix, BoltzmannMachine, Examples, Result,
     rng::HostRng,
-    train::{
-        BoltzmannNegative, BoltzmannOptions, BoltzmannPositive, BoltzmannTraining, Learning, Rule,
-    },
+    train::{BoltzmannOptions, BoltzmannTraining, Learning, Negative, Positive, Rule},
 };
 use std::ops::ControlFlow;
 
@@ -32,8 +30,8 @@ fn main() -> Result<()> {
     let mut table = Vec::new();
     for latent in 0..=4 {
         let options = BoltzmannOptions {
-            positive: BoltzmannPositive::Exact,
-            negative: BoltzmannNegative::Exact,
+            positive: Positive::Exact,
+            negative: Negative::Exact,
             learning: Learning {
                 epochs: 1500,
                 learning_rate: 0.05.into(),

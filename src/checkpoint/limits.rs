@@ -5,10 +5,7 @@ use super::reader::Reader;
 use crate::{
     error::{Error, Result},
     rng::MAX_STEP,
-    train::{
-        BoltzmannNegative, BoltzmannOptions, BoltzmannPositive, DbmOptions, GreedyPlan, Negative,
-        PretrainingPlan, RbmOptions,
-    },
+    train::{BoltzmannOptions, DbmOptions, GreedyPlan, Negative, PretrainingPlan, RbmOptions},
 };
 use serde::de::DeserializeOwned;
 use serde_json::{Number, Value};
@@ -162,19 +159,18 @@ impl Entry<'_, '_> {
             updates,
             options.negative.steps().map(|n| n.saturating_mul(4)),
         )?;
-        match options.negative {
-            Negative::Exact | Negative::ContrastiveDivergence { .. } => Ok(()),
-            Negative::Mcmc { chains, .. } => self.chains(chains, units, None),
-            Negative::Persistent { chains, .. } | Negative::FastPersistent { chains, .. } => {
-                self.chains(chains, units, stored)
-            }
-            Negative::Tempered {
-                chains,
-                temperatures,
-                ..
-            } => self.chains(chains.saturating_mul(temperatures), units, stored),
+        self.negative(options.negative, units, stored)
+    }
+
+    /// Checks the chains of a negative phase, `stored` of which are in the file.
+    fn negative(&self, negative: Negative, units: usize, stored: Option<usize>) -> Result<()> {
+        let Some(chains) = negative.chains() else {
+            return Ok(());
+        };
+        match negative {
+            Negative::Mcmc { .. } => self.chains(chains, units, None),
             // So many at each snapshot that there is.
-            Negative::Trajectory { chains, .. } => match stored {
+            Negative::Trajectory { .. } => match stored {
                 Some(n) => self.chains(
                     chains,
                     units,
@@ -182,6 +178,7 @@ impl Entry<'_, '_> {
                 ),
                 None => self.chains(chains, units, None),
             },
+            _ => self.chains(chains.saturating_mul(negative.levels()), units, stored),
         }
     }
 
@@ -208,22 +205,9 @@ impl Entry<'_, '_> {
         stored: Option<usize>,
     ) -> Result<()> {
         self.options(options.check())?;
-        let positive = match options.positive {
-            BoltzmannPositive::Gibbs { steps } => steps,
-            BoltzmannPositive::Exact | BoltzmannPositive::MeanField(_) => 1,
-        };
-        let negative = match options.negative {
-            BoltzmannNegative::Mcmc { steps, .. } | BoltzmannNegative::Persistent { steps, .. } => {
-                steps
-            }
-            BoltzmannNegative::Exact | BoltzmannNegative::PseudoLikelihood => 1,
-        };
-        self.updates(updates, [positive, negative])?;
-        match options.negative {
-            BoltzmannNegative::Exact | BoltzmannNegative::PseudoLikelihood => Ok(()),
-            BoltzmannNegative::Mcmc { chains, .. } => self.chains(chains, units, None),
-            BoltzmannNegative::Persistent { chains, .. } => self.chains(chains, units, stored),
-        }
+        let draws = [options.positive.steps(), options.negative.steps()];
+        self.updates(updates, draws.into_iter().flatten())?;
+        self.negative(options.negative, units, stored)
     }
 
     /// Checks a plan of layers upon `visible` units.

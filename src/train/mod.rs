@@ -9,6 +9,7 @@ mod boltzmann;
 mod dbm;
 mod negative;
 mod parameters;
+mod positive;
 mod rbm;
 mod run;
 mod stack;
@@ -16,12 +17,11 @@ mod step;
 mod up_down;
 
 pub use backprop::{BackpropLearner, BackpropOptions, BackpropTraining, Descent};
-pub use boltzmann::{
-    BoltzmannLearner, BoltzmannNegative, BoltzmannOptions, BoltzmannPositive, BoltzmannTraining,
-};
+pub use boltzmann::{BoltzmannLearner, BoltzmannOptions, BoltzmannTraining};
 pub use dbm::{DbmLearner, DbmOptions, DbmTraining};
 pub use negative::{Negative, Reconstruction};
 pub use parameters::{Layered, Parameters, Undirected};
+pub use positive::Positive;
 pub use rbm::{Doubled, Objective, RbmLearner, RbmOptions, RbmTraining, Trainer};
 pub use run::{
     At, Batch, Best, Better, Done, Ended, Event, Feed, Figures, Judge, Kept, Learner, Learning,

@@ -5,9 +5,7 @@ use harmonium::{
     bits::BitMatrix,
     dataset::Examples,
     model::{BoltzmannMachine, MeanField},
-    train::{
-        BoltzmannNegative, BoltzmannOptions, BoltzmannPositive, BoltzmannTraining, Learning, Rule,
-    },
+    train::{BoltzmannOptions, BoltzmannTraining, Learning, Negative, Positive, Rule},
 };
 use rayon::ThreadPool;
 
@@ -15,14 +13,14 @@ pub(super) fn updates(pool: &ThreadPool) {
     let bits = BitMatrix::from_fn(1000, 90, |i, j| (i * 3 + j * 7) % 5 < 2);
     let data = Examples::new(bits).unwrap();
     let (gibbs, mean_field) = (
-        BoltzmannPositive::Gibbs { steps: 2 },
-        BoltzmannPositive::MeanField(MeanField::default()),
+        Positive::Gibbs { steps: 2 },
+        Positive::MeanField(MeanField::default()),
     );
-    let persistent = BoltzmannNegative::Persistent {
+    let persistent = Negative::Persistent {
         chains: 100,
         steps: 2,
     };
-    let mcmc = BoltzmannNegative::Mcmc {
+    let mcmc = Negative::Mcmc {
         chains: 50,
         steps: 2,
     };
@@ -31,7 +29,7 @@ pub(super) fn updates(pool: &ThreadPool) {
         (40, mean_field, persistent),
         (40, gibbs, mcmc),
         (0, gibbs, persistent),
-        (0, gibbs, BoltzmannNegative::PseudoLikelihood),
+        (0, gibbs, Negative::PseudoLikelihood),
     ] {
         let options = BoltzmannOptions {
             positive,

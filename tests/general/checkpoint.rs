@@ -6,8 +6,7 @@ use harmonium::{
     checkpoint::SavedRun,
     model::MeanField,
     train::{
-        BoltzmannLearner, BoltzmannNegative, BoltzmannOptions, BoltzmannPositive,
-        BoltzmannTraining, Learning, Rule,
+        BoltzmannLearner, BoltzmannOptions, BoltzmannTraining, Learning, Negative, Positive, Rule,
     },
 };
 use safetensors::{
@@ -103,33 +102,23 @@ fn runs_go_on_as_if_never_interrupted() {
     let path = folder.path().join("run.safetensors");
     let bits = BitMatrix::from_fn(37, 6, |i, j| (i * 5 + j * 3) % 7 < 3);
     let data = Examples::new(bits).unwrap();
-    let persistent = BoltzmannNegative::Persistent {
+    let persistent = Negative::Persistent {
         chains: 70,
         steps: 2,
     };
-    let mcmc = BoltzmannNegative::Mcmc {
+    let mcmc = Negative::Mcmc {
         chains: 20,
         steps: 3,
     };
-    let gibbs = BoltzmannPositive::Gibbs { steps: 2 };
-    let mean_field = BoltzmannPositive::MeanField(MeanField::default());
+    let gibbs = Positive::Gibbs { steps: 2 };
+    let mean_field = Positive::MeanField(MeanField::default());
     for (hidden, positive, negative, optimizer) in [
         (3, gibbs, persistent, Rule::Nesterov),
         (3, mean_field, persistent, Rule::ADAM),
         (3, gibbs, mcmc, Rule::Momentum),
         (0, gibbs, persistent, Rule::ADAMAX),
-        (
-            0,
-            gibbs,
-            BoltzmannNegative::PseudoLikelihood,
-            Rule::Momentum,
-        ),
-        (
-            3,
-            BoltzmannPositive::Exact,
-            BoltzmannNegative::Exact,
-            Rule::Momentum,
-        ),
+        (0, gibbs, Negative::PseudoLikelihood, Rule::Momentum),
+        (3, Positive::Exact, Negative::Exact, Rule::Momentum),
     ] {
         let options = BoltzmannOptions {
             positive,

@@ -9,15 +9,13 @@ use harmonium::{
     evaluate::boltzmann_pseudo_likelihood,
     matrix::Matrix,
     model::{BoltzmannMachine, MeanField},
-    train::{
-        BoltzmannNegative, BoltzmannOptions, BoltzmannPositive, BoltzmannTraining, Learning, Rule,
-    },
+    train::{BoltzmannOptions, BoltzmannTraining, Learning, Negative, Positive, Rule},
 };
 use std::{f64::consts::LN_2, ops::ControlFlow};
 
 const EXACT: BoltzmannOptions = BoltzmannOptions {
-    positive: BoltzmannPositive::Exact,
-    negative: BoltzmannNegative::Exact,
+    positive: Positive::Exact,
+    negative: Negative::Exact,
     learning: Learning {
         epochs: 1,
         batch_size: 1_000_000,
@@ -143,7 +141,7 @@ fn exact_gradients_are_finite_differences() {
 fn pseudo_likelihood_gradients_are_finite_differences() {
     let (machine, data) = (normal_boltzmann(6, 0, 0.6, 2), data(6, 23));
     let options = BoltzmannOptions {
-        negative: BoltzmannNegative::PseudoLikelihood,
+        negative: Negative::PseudoLikelihood,
         ..EXACT
     };
     let got = gradient(&machine, options, &data);
@@ -170,14 +168,14 @@ fn sampled_gradients_are_the_enumerated_ones() {
         let (pairs, bias) = gradient(&machine, EXACT, &small);
         for (negative, epochs) in [
             (
-                BoltzmannNegative::Mcmc {
+                Negative::Mcmc {
                     chains: CHAINS,
                     steps: 40,
                 },
                 1,
             ),
             (
-                BoltzmannNegative::Persistent {
+                Negative::Persistent {
                     chains: CHAINS,
                     steps: 2,
                 },
@@ -185,7 +183,7 @@ fn sampled_gradients_are_the_enumerated_ones() {
             ),
         ] {
             let options = BoltzmannOptions {
-                positive: BoltzmannPositive::Gibbs { steps: 40 / epochs },
+                positive: Positive::Gibbs { steps: 40 / epochs },
                 negative,
                 learning: Learning {
                     epochs,
@@ -211,7 +209,7 @@ fn mean_field_gradient_of_independent_hidden_units() {
     let machine = BoltzmannMachine::try_from(&normal_rbm(5, 4, 0.7, 1)).unwrap();
     let data = data(5, 17);
     let options = BoltzmannOptions {
-        positive: BoltzmannPositive::MeanField(MeanField::default()),
+        positive: Positive::MeanField(MeanField::default()),
         ..EXACT
     };
     let (a, a_bias) = gradient(&machine, EXACT, &data);
@@ -225,28 +223,28 @@ fn mean_field_gradient_of_independent_hidden_units() {
     }
 }
 
-const SAMPLED: [(BoltzmannPositive, BoltzmannNegative); 3] = [
+const SAMPLED: [(Positive, Negative); 3] = [
     (
-        BoltzmannPositive::Gibbs { steps: 2 },
-        BoltzmannNegative::Persistent {
+        Positive::Gibbs { steps: 2 },
+        Negative::Persistent {
             chains: 700,
             steps: 1,
         },
     ),
     (
-        BoltzmannPositive::Gibbs { steps: 1 },
-        BoltzmannNegative::Mcmc {
+        Positive::Gibbs { steps: 1 },
+        Negative::Mcmc {
             chains: 700,
             steps: 5,
         },
     ),
     (
-        BoltzmannPositive::MeanField(MeanField {
+        Positive::MeanField(MeanField {
             iterations: 10,
             tolerance: 1e-4,
             damping: 0.0,
         }),
-        BoltzmannNegative::Persistent {
+        Negative::Persistent {
             chains: 700,
             steps: 1,
         },
@@ -339,7 +337,7 @@ fn fully_visible_machines_match_moments() {
     // x 2000) nats each way.
     let exact = mean_log_likelihood(learned.model(), &data);
     let options = BoltzmannOptions {
-        negative: BoltzmannNegative::PseudoLikelihood,
+        negative: Negative::PseudoLikelihood,
         ..options
     };
     let pseudo = run(&BoltzmannMachine::bernoulli(5, 0), &options, &data);
@@ -419,11 +417,11 @@ fn what_is_refused() {
      -> Error { BoltzmannTraining::new(machine, options, data).unwrap_err() };
     let machine = BoltzmannMachine::bernoulli(5, 2);
     let pseudo = BoltzmannOptions {
-        negative: BoltzmannNegative::PseudoLikelihood,
+        negative: Negative::PseudoLikelihood,
         ..EXACT
     };
     let real = Examples::new(Matrix::zeros(3, 5)).unwrap();
-    let chains = BoltzmannNegative::Mcmc {
+    let chains = Negative::Mcmc {
         chains: 0,
         steps: 1,
     };

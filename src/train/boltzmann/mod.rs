@@ -12,9 +12,10 @@ mod gradient;
 mod options;
 mod phases;
 
-pub use options::{BoltzmannNegative, BoltzmannOptions, BoltzmannPositive};
+pub use options::BoltzmannOptions;
 
 use super::{
+    Negative, Positive,
     parameters::Parameters,
     run::{At, Batch, Done, Learner, Learning, Run, Stop},
     step::rule::{Rates, Step},
@@ -41,12 +42,12 @@ use std::borrow::Cow;
 /// ```
 /// use harmonium::{
 ///     BoltzmannMachine, dataset,
-///     train::{BoltzmannNegative, BoltzmannOptions, BoltzmannTraining, Learning},
+///     train::{Negative, BoltzmannOptions, BoltzmannTraining, Learning},
 /// };
 /// use std::ops::ControlFlow;
 /// let data = dataset::bars_and_stripes(2);
 /// let learning = Learning { epochs: 50, learning_rate: 0.5.into(), ..Learning::default() };
-/// let negative = BoltzmannNegative::Exact;
+/// let negative = Negative::Exact;
 /// let options = BoltzmannOptions { negative, learning, ..BoltzmannOptions::default() };
 /// let mut run = BoltzmannTraining::new(BoltzmannMachine::bernoulli(4, 0), options, &data)?;
 /// let _ended = run.run(&data, |_| ControlFlow::Continue(()))?;
@@ -78,10 +79,10 @@ pub struct BoltzmannLearner {
     options: BoltzmannOptions,
     /// Data and hidden states of the examples of the minibatch.
     positive: UnitChain,
-    /// Hidden states of every example, of [`BoltzmannPositive::Gibbs`].
+    /// Hidden states of every example, of [`Positive::Gibbs`].
     hidden: BitMatrix,
     batch_hidden: BitMatrix,
-    /// Of [`BoltzmannPositive::MeanField`].
+    /// Of [`Positive::MeanField`].
     means: Matrix,
     inputs: Matrix,
     negative: Option<UnitChain>,
@@ -103,7 +104,7 @@ impl Learner for BoltzmannLearner {
         machine.check()?;
         let (n, m) = (machine.n_visible(), machine.n_hidden());
         let learning = &options.learning;
-        let is_pseudo = options.negative == BoltzmannNegative::PseudoLikelihood;
+        let is_pseudo = options.negative == Negative::PseudoLikelihood;
         if is_pseudo && m > 0 {
             let what = "hidden units of a pseudo-likelihood";
             return Err(Error::parameter(what, 0, m));
@@ -112,22 +113,21 @@ impl Learner for BoltzmannLearner {
         let mut positive = UnitChain::new(Couplings::allowed(&machine), batch);
         positive.hold(0, BitMatrix::from_fn(1, n, |_, _| true).view());
         let negative = match options.negative {
-            BoltzmannNegative::Mcmc { chains, .. }
-            | BoltzmannNegative::Persistent { chains, .. } => {
+            Negative::Mcmc { chains, .. } | Negative::Persistent { chains, .. } => {
                 let mut chain = UnitChain::new(Couplings::allowed(&machine), chains);
                 chain.draw_uniform(Draws::new(learning.seed, Site::Start, 0));
                 Some(chain)
             }
-            BoltzmannNegative::Exact | BoltzmannNegative::PseudoLikelihood => None,
+            _ => None,
         };
         let draws = Draws::new(learning.seed, Site::Positive, 0);
-        let by_gibbs = matches!(options.positive, BoltzmannPositive::Gibbs { .. });
+        let by_gibbs = matches!(options.positive, Positive::Gibbs { .. });
         let (stored, gathered) = match by_gibbs {
             true => (data.len(), batch),
             false => (0, 0),
         };
         let rows = match options.positive {
-            BoltzmannPositive::MeanField(_) => batch,
+            Positive::MeanField(_) => batch,
             _ => 0,
         };
         let is_adaptive = learning.optimizer.is_adaptive();
@@ -280,7 +280,7 @@ impl BoltzmannLearner {
     /// The chains that go on between updates, and how many they are.
     fn persistent(&self) -> Option<(&UnitChain, usize)> {
         match (self.options.negative, &self.negative) {
-            (BoltzmannNegative::Persistent { chains, .. }, Some(chain)) => Some((chain, chains)),
+            (Negative::Persistent { chains, .. }, Some(chain)) => Some((chain, chains)),
             _ => None,
         }
     }

@@ -1,12 +1,15 @@
 //! Expectations of the data and of the model.
 
-use super::{BoltzmannLearner, BoltzmannNegative, BoltzmannPositive};
+use super::BoltzmannLearner;
 use crate::{
     bits::BitView,
     error::Result,
     product::{Direction, Tail, Term},
     rng::{Draws, Site},
-    train::run::{At, Done, Stop},
+    train::{
+        Negative, Positive,
+        run::{At, Done, Stop},
+    },
 };
 
 impl BoltzmannLearner {
@@ -31,7 +34,7 @@ impl BoltzmannLearner {
             return Ok(Done::Updated);
         }
         match self.options.positive {
-            BoltzmannPositive::Gibbs { steps } => {
+            Positive::Gibbs { steps } => {
                 for (k, &i) in rows.iter().enumerate() {
                     self.batch_hidden
                         .copy_row(k, self.hidden.view(), i as usize);
@@ -47,7 +50,7 @@ impl BoltzmannLearner {
                 self.positive.units_into(n, &mut self.batch_hidden);
                 self.gradient.add_counts(&self.positive, weight);
             }
-            BoltzmannPositive::MeanField(options) => {
+            Positive::MeanField(options) => {
                 self.means.padded_mut().fill(0.0);
                 for s in 0..size {
                     self.means.row_mut(s).fill(0.5);
@@ -62,7 +65,7 @@ impl BoltzmannLearner {
                 self.gradient.add_counts(&self.positive, weight);
                 self.gradient.add_means(v, &self.means, weight);
             }
-            BoltzmannPositive::Exact => {
+            Positive::Exact => {
                 let mut held = vec![None; self.machine.units()];
                 for s in 0..size {
                     if stop.is_requested() {
@@ -94,16 +97,17 @@ impl BoltzmannLearner {
     pub(super) fn add_negative(&mut self, at: &At, stop: &Stop) -> Result<Done> {
         let (seed, updates) = (self.options.learning.seed, at.updates());
         let (chains, steps, restart) = match self.options.negative {
-            BoltzmannNegative::Exact => {
+            Negative::Exact => {
                 let Some(expected) = self.machine.expectations_until(stop)? else {
                     return Ok(Done::Stopped);
                 };
                 self.gradient.add_expectations(&expected, -1.0);
                 return Ok(Done::Updated);
             }
-            BoltzmannNegative::PseudoLikelihood => return Ok(Done::Updated),
-            BoltzmannNegative::Mcmc { chains, steps } => (chains, steps as u64, true),
-            BoltzmannNegative::Persistent { chains, steps } => (chains, steps as u64, false),
+            Negative::PseudoLikelihood => return Ok(Done::Updated),
+            Negative::Mcmc { chains, steps } => (chains, steps as u64, true),
+            Negative::Persistent { chains, steps } => (chains, steps as u64, false),
+            _ => unreachable!("refused at the door"),
         };
         let Some(chain) = &mut self.negative else {
             unreachable!("a phase of chains has them");

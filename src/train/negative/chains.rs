@@ -72,13 +72,8 @@ impl Chains {
         buffers: &mut Propagation,
     ) -> Result<Self> {
         let rows = match negative {
-            Negative::Exact => 0,
-            Negative::ContrastiveDivergence { .. } => batch_size,
-            Negative::Mcmc { chains, .. }
-            | Negative::Persistent { chains, .. }
-            | Negative::FastPersistent { chains, .. }
-            | Negative::Tempered { chains, .. }
-            | Negative::Trajectory { chains, .. } => chains,
+            Negative::Exact | Negative::PseudoLikelihood => 0,
+            _ => negative.chains().unwrap_or(batch_size),
         };
         let smoothed = matches!(
             negative,
@@ -223,6 +218,7 @@ impl Chains {
         // By the most steps of an update, so that no two updates of a schedule share a draw.
         let half = 2 * self.negative.steps().unwrap_or(0) as u64 * update;
         match negative {
+            Negative::PseudoLikelihood => unreachable!("refused at the door"),
             Negative::Exact => {
                 return Ok(match rbm.expectations_until(stop)? {
                     Some(expectations) => Sampled::Exact(Box::new(expectations)),

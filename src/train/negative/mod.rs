@@ -97,19 +97,18 @@ pub enum Negative {
         /// Most snapshots, beside the machine and its start without connections; at least 1.
         snapshots: usize,
     },
+    /// No expectations of the model: the exact gradient of the pseudo-likelihood
+    /// `sum_i ln P(x_i | rest)` (Besag 1975) of a general machine whose units are all visible.
+    PseudoLikelihood,
 }
 
 impl Negative {
     pub(super) fn check(&self) -> Result<()> {
-        let (chains, steps) = match *self {
-            Self::Exact => return Ok(()),
-            Self::ContrastiveDivergence { steps, .. } => (1, steps),
-            Self::Mcmc { chains, steps }
-            | Self::Persistent { chains, steps }
-            | Self::FastPersistent { chains, steps, .. }
-            | Self::Tempered { chains, steps, .. }
-            | Self::Trajectory { chains, steps, .. } => (chains, steps),
-        };
+        for (name, x) in [("chains", self.chains()), ("steps", self.steps())] {
+            if x == Some(0) {
+                return Err(Error::parameter(name, "at least 1", 0));
+            }
+        }
         match *self {
             Self::FastPersistent {
                 fast_rate,
@@ -157,18 +156,34 @@ impl Negative {
             }
             _ => {}
         }
-        for (name, x) in [("chains", chains), ("steps", steps)] {
-            if x == 0 {
-                return Err(Error::parameter(name, "at least 1", x));
-            }
-        }
         Ok(())
+    }
+
+    /// Chains, if there is a number of them beside that of the examples of a minibatch.
+    pub fn chains(&self) -> Option<usize> {
+        match *self {
+            Self::Exact | Self::PseudoLikelihood | Self::ContrastiveDivergence { .. } => None,
+            Self::Mcmc { chains, .. }
+            | Self::Persistent { chains, .. }
+            | Self::FastPersistent { chains, .. }
+            | Self::Tempered { chains, .. }
+            | Self::Trajectory { chains, .. } => Some(chains),
+        }
+    }
+
+    /// Most replicas of a chain.
+    pub fn levels(&self) -> usize {
+        match *self {
+            Self::Tempered { temperatures, .. } => temperatures,
+            Self::Trajectory { snapshots, .. } => snapshots.saturating_add(2),
+            _ => 1,
+        }
     }
 
     /// Sweeps at each update, if there are any.
     pub fn steps(&self) -> Option<usize> {
         match *self {
-            Self::Exact => None,
+            Self::Exact | Self::PseudoLikelihood => None,
             Self::ContrastiveDivergence { steps, .. }
             | Self::Mcmc { steps, .. }
             | Self::Persistent { steps, .. }
@@ -182,7 +197,7 @@ impl Negative {
     #[must_use]
     pub fn with_steps(mut self, n: usize) -> Self {
         match &mut self {
-            Self::Exact => {}
+            Self::Exact | Self::PseudoLikelihood => {}
             Self::ContrastiveDivergence { steps, .. }
             | Self::Mcmc { steps, .. }
             | Self::Persistent { steps, .. }
@@ -213,7 +228,7 @@ impl Negative {
     /// `n_visible x n_hidden`, with so many models of a trajectory.
     pub(super) fn passes(&self, batch: usize, models: usize) -> u64 {
         let (rows, passes) = match *self {
-            Self::Exact => (0, 0),
+            Self::Exact | Self::PseudoLikelihood => (0, 0),
             Self::ContrastiveDivergence { steps, .. } => (batch, 2 * steps + 1),
             Self::Mcmc { chains, steps } => (chains, 2 * steps + 2),
             Self::Persistent { chains, steps } => (chains, 2 * steps + 1),

@@ -153,6 +153,10 @@ impl RbmOptions {
     pub fn check(&self) -> Result<()> {
         self.learning.check()?;
         self.negative.check()?;
+        if self.negative == Negative::PseudoLikelihood {
+            let expected = "a general machine whose units are all visible";
+            return Err(Error::parameter("pseudo-likelihood", expected, "an RBM"));
+        }
         not_negative("variance rate", self.variance_rate)?;
         not_negative("generative weight", self.objective.generative_weight())?;
         self.check_steps()?;

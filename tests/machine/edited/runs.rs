@@ -6,10 +6,10 @@ use harmonium::{
     dataset::{Binarization, Examples, bars_and_stripes},
     model::{Dbm, Dbn, Network, Rbm},
     train::{
-        Averaging, BackpropOptions, BackpropTraining, BoltzmannNegative, BoltzmannOptions,
-        BoltzmannPositive, BoltzmannTraining, Centering, DbmOptions, DbmTraining, GreedyLayer,
-        GreedyPlan, Learning, Negative, PretrainingPlan, RbmOptions, RbmTraining, Rule, Sparsity,
-        Stack, UpDownOptions, UpDownTraining,
+        Averaging, BackpropOptions, BackpropTraining, BoltzmannOptions, BoltzmannTraining,
+        Centering, DbmOptions, DbmTraining, GreedyLayer, GreedyPlan, Learning, Negative, Positive,
+        PretrainingPlan, RbmOptions, RbmTraining, Rule, Sparsity, Stack, UpDownOptions,
+        UpDownTraining,
     },
 };
 use std::ops::ControlFlow;
@@ -204,21 +204,21 @@ fn of_general(data: &Examples) -> Runs {
     for (name, negative) in [
         (
             "boltzmann",
-            BoltzmannNegative::Persistent {
+            Negative::Persistent {
                 chains: 3,
                 steps: 2,
             },
         ),
         (
             "boltzmann mcmc",
-            BoltzmannNegative::Mcmc {
+            Negative::Mcmc {
                 chains: 3,
                 steps: 2,
             },
         ),
     ] {
         let options = BoltzmannOptions {
-            positive: BoltzmannPositive::Gibbs { steps: 2 },
+            positive: Positive::Gibbs { steps: 2 },
             negative,
             learning: Learning {
                 epochs: 9,

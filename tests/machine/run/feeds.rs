@@ -9,7 +9,7 @@ use harmonium::{
     Checkpoint,
     dataset::{Binarization, ExampleStream},
     rng::{HostRng, Stream},
-    train::{BoltzmannLearner, BoltzmannPositive, DbmLearner, Done, Event, Run, RunState},
+    train::{BoltzmannLearner, DbmLearner, Done, Event, Positive, Run, RunState},
 };
 use std::ops::ControlFlow;
 
@@ -97,7 +97,7 @@ fn what_remembers_each_example_is_refused_on_a_stream() {
     let mut warm = DbmLearner::plain();
     warm.warm_start = true;
     let mut chains = BoltzmannLearner::plain();
-    chains.positive = BoltzmannPositive::Gibbs { steps: 1 };
+    chains.positive = Positive::Gibbs { steps: 1 };
     let warm = Run::<DbmLearner>::new(DbmLearner::start(), warm, &data());
     let chains = Run::<BoltzmannLearner>::new(BoltzmannLearner::start(), chains, &data());
     let (mut warm, mut chains) = (warm.unwrap(), chains.unwrap());

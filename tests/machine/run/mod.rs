@@ -14,9 +14,9 @@ use harmonium::{
     checkpoint::StoredLearner,
     model::MeanField,
     train::{
-        BackpropLearner, BackpropOptions, BoltzmannLearner, BoltzmannNegative, BoltzmannOptions,
-        BoltzmannPositive, DbmLearner, DbmOptions, Event, Learner, Learning, Negative, RbmLearner,
-        RbmOptions, Run, Schedule, UpDownLearner, UpDownOptions,
+        BackpropLearner, BackpropOptions, BoltzmannLearner, BoltzmannOptions, DbmLearner,
+        DbmOptions, Event, Learner, Learning, Negative, Positive, RbmLearner, RbmOptions, Run,
+        Schedule, UpDownLearner, UpDownOptions,
     },
 };
 use std::{fmt::Debug, ops::ControlFlow};
@@ -115,8 +115,8 @@ impl Family for BoltzmannLearner {
     fn told(learning: Learning) -> BoltzmannOptions {
         BoltzmannOptions {
             learning,
-            positive: BoltzmannPositive::MeanField(MeanField::default()),
-            negative: BoltzmannNegative::Persistent {
+            positive: Positive::MeanField(MeanField::default()),
+            negative: Negative::Persistent {
                 chains: 15,
                 steps: 1,
             },

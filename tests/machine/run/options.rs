@@ -237,8 +237,8 @@ fn old_options_of_general_machines_load() {
             "learning_rate":{"constant":0.25},"momentum":{"constant":0.0},"weight_decay":0.0,
             "l1_decay":0.5,"optimizer":"momentum","seed":45}"#,
         BoltzmannOptions {
-            positive: harmonium::train::BoltzmannPositive::Exact,
-            negative: harmonium::train::BoltzmannNegative::Exact,
+            positive: harmonium::train::Positive::Exact,
+            negative: harmonium::train::Negative::Exact,
             learning: Learning {
                 epochs: 4,
                 batch_size: 50,

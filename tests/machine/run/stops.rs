@@ -5,9 +5,9 @@ use crate::common::{all_states, normal_boltzmann, normal_machine, normal_rbm};
 use harmonium::{
     BoltzmannMachine, Examples, Rbm,
     train::{
-        BackpropLearner, BackpropOptions, BoltzmannLearner, BoltzmannNegative, BoltzmannOptions,
-        BoltzmannPositive, Descent, Done, Ended, Event, GreedyLayer, GreedyPlan, Learning,
-        Negative, PretrainingPlan, RbmLearner, RbmOptions, Run, Stack, Stop,
+        BackpropLearner, BackpropOptions, BoltzmannLearner, BoltzmannOptions, Descent, Done, Ended,
+        Event, GreedyLayer, GreedyPlan, Learning, Negative, Positive, PretrainingPlan, RbmLearner,
+        RbmOptions, Run, Stack, Stop,
     },
 };
 use std::{
@@ -125,17 +125,17 @@ fn a_stop_within_the_exact_phase_of_an_rbm_changes_nothing() {
 fn a_stop_within_the_exact_phases_of_a_general_machine_changes_nothing() {
     let data = data();
     let negatives = [
-        BoltzmannNegative::Exact,
-        BoltzmannNegative::Persistent {
+        Negative::Exact,
+        Negative::Persistent {
             chains: 15,
             steps: 1,
         },
     ];
     // Gibbs chains of the examples move before the exact phase that stops.
-    let gibbs = BoltzmannPositive::Gibbs { steps: 1 };
+    let gibbs = Positive::Gibbs { steps: 1 };
     for (positive, negative) in [
-        (BoltzmannPositive::Exact, negatives[0]),
-        (BoltzmannPositive::Exact, negatives[1]),
+        (Positive::Exact, negatives[0]),
+        (Positive::Exact, negatives[1]),
         (gibbs, negatives[0]),
     ] {
         let options = BoltzmannOptions {
@@ -189,8 +189,8 @@ fn long_updates_stop_on_their_way() {
     stopped_on_the_way(exact_rbm(&normal_rbm(28, 28, 0.1, 1), &narrow), &narrow);
     let options = BoltzmannOptions {
         learning: learning(),
-        positive: BoltzmannPositive::Exact,
-        negative: BoltzmannNegative::Exact,
+        positive: Positive::Exact,
+        negative: Negative::Exact,
     };
     let machine = normal_boltzmann(28, 0, 0.1, 1);
     let run = Run::<BoltzmannLearner>::new(machine, options, &narrow).unwrap();

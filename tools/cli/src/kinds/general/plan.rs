@@ -6,14 +6,17 @@ use crate::{
     args::{Method, PositiveArg, TrainArgs},
     failure::{Failure, Outcome, note},
     run::data::{MNIST, Source, resolved},
-    run::plan::{MOST_ELEMENTS, agree, agree_on_epochs, contradiction},
+    run::plan::{
+        MOST_ELEMENTS, agree, agree_on_epochs, contradiction, describe as describe_negative,
+        method_of,
+    },
 };
 use harmonium::{
     BoltzmannMachine, Examples,
     checkpoint::{Checkpoint, SavedRun},
     dataset::Binarization,
     model::MeanField,
-    train::{BoltzmannNegative, BoltzmannOptions, BoltzmannPositive, Learning, Rule, Schedule},
+    train::{BoltzmannOptions, Learning, Negative, Positive, Rule, Schedule},
 };
 use std::path::{Path, PathBuf};
 
@@ -42,7 +45,7 @@ impl GeneralPlan {
         let seed = args.seed.unwrap_or(0);
         let hidden = args.hidden.unwrap_or(0);
         let negative = negative(args)?;
-        if negative == BoltzmannNegative::PseudoLikelihood && hidden > 0 {
+        if negative == Negative::PseudoLikelihood && hidden > 0 {
             return Err(Failure::usage(format!(
                 "--method pseudo-likelihood is for machines without hidden units, not --hidden {hidden}"
             ))
@@ -142,9 +145,7 @@ impl GeneralPlan {
                 "--hidden {m}: expected at most {most} units in all, {n} of them visible"
             )));
         }
-        if let BoltzmannNegative::Mcmc { chains, .. }
-        | BoltzmannNegative::Persistent { chains, .. } = self.options.negative
-        {
+        if let Some(chains) = self.options.negative.chains() {
             let most = MOST_ELEMENTS / units.max(1);
             if chains > most {
                 return Err(Failure::usage(format!(
@@ -187,12 +188,8 @@ impl GeneralPlan {
 /// Refuses flags about both phases and the rule of learning that contradict those of the run.
 fn agree_on_phases(args: &TrainArgs, stored: &BoltzmannOptions, hidden: usize) -> Outcome<()> {
     // Flags that were not given are those of the run.
-    let (method, chains, steps) = match stored.negative {
-        BoltzmannNegative::Exact => (Method::Exact, None, None),
-        BoltzmannNegative::PseudoLikelihood => (Method::PseudoLikelihood, None, None),
-        BoltzmannNegative::Mcmc { chains, steps } => (Method::Mcmc, Some(chains), Some(steps)),
-        BoltzmannNegative::Persistent { chains, steps } => (Method::Pcd, Some(chains), Some(steps)),
-    };
+    let (chains, steps) = (stored.negative.chains(), stored.negative.steps());
+    let (method, _) = method_of(stored.negative);
     let same = args.method.is_none_or(|asked| asked == method);
     let chains = chains.filter(|_| same);
     let steps = steps.filter(|_| same).map(|k| Schedule::Constant(k as f32));
@@ -247,26 +244,19 @@ fn agree_on_steps(args: &TrainArgs, stored: &Learning) -> Outcome<()> {
 
 /// How a machine with `hidden` units learns, in a few words.
 pub fn describe(options: &BoltzmannOptions, hidden: usize) -> String {
-    let negative = match options.negative {
-        BoltzmannNegative::Exact => "exact gradient".into(),
-        BoltzmannNegative::PseudoLikelihood => "gradient of the pseudo-likelihood".into(),
-        BoltzmannNegative::Mcmc { chains, steps } => {
-            format!("{chains} chains of {steps} sweeps from fair coins")
-        }
-        BoltzmannNegative::Persistent { chains, steps } => format!("PCD-{steps}, {chains} chains"),
-    };
+    let negative = describe_negative(options.negative);
     let positive = match options.positive {
         _ if hidden == 0 => return negative,
-        BoltzmannPositive::Exact => "exact posterior".into(),
-        BoltzmannPositive::Gibbs { steps: 1 } => "a sweep of the posterior".into(),
-        BoltzmannPositive::Gibbs { steps } => format!("{steps} sweeps of the posterior"),
-        BoltzmannPositive::MeanField(_) => "mean-field posterior".into(),
+        Positive::Exact => "exact posterior".into(),
+        Positive::Gibbs { steps: 1 } => "a sweep of the posterior".into(),
+        Positive::Gibbs { steps } => format!("{steps} sweeps of the posterior"),
+        Positive::MeanField(_) => "mean-field posterior".into(),
     };
     format!("{negative}, {positive}")
 }
 
 /// The negative phase that the flags describe.
-fn negative(args: &TrainArgs) -> Outcome<BoltzmannNegative> {
+fn negative(args: &TrainArgs) -> Outcome<Negative> {
     let method = args.method.unwrap_or(Method::Pcd);
     if matches!(method, Method::Exact | Method::PseudoLikelihood) {
         for (flag, given) in [
@@ -292,13 +282,13 @@ fn negative(args: &TrainArgs) -> Outcome<BoltzmannNegative> {
         }
     };
     Ok(match method {
-        Method::Exact => BoltzmannNegative::Exact,
-        Method::PseudoLikelihood => BoltzmannNegative::PseudoLikelihood,
-        Method::Mcmc => BoltzmannNegative::Mcmc {
+        Method::Exact => Negative::Exact,
+        Method::PseudoLikelihood => Negative::PseudoLikelihood,
+        Method::Mcmc => Negative::Mcmc {
             chains,
             steps: steps.unwrap_or(DEFAULT_MCMC_STEPS),
         },
-        Method::Pcd => BoltzmannNegative::Persistent {
+        Method::Pcd => Negative::Persistent {
             chains,
             steps: steps.unwrap_or(1),
         },
@@ -311,11 +301,7 @@ fn negative(args: &TrainArgs) -> Outcome<BoltzmannNegative> {
 }
 
 /// The positive phase that the flags describe.
-fn positive(
-    args: &TrainArgs,
-    hidden: usize,
-    negative: BoltzmannNegative,
-) -> Outcome<BoltzmannPositive> {
+fn positive(args: &TrainArgs, hidden: usize, negative: Negative) -> Outcome<Positive> {
     let (asked, steps) = (args.general.positive, args.general.positive_steps);
     if hidden == 0 {
         for (flag, given) in [
@@ -331,7 +317,7 @@ fn positive(
         }
     }
     let asked = asked.unwrap_or(match negative {
-        BoltzmannNegative::Exact if steps.is_none() => PositiveArg::Exact,
+        Negative::Exact if steps.is_none() => PositiveArg::Exact,
         _ => PositiveArg::Gibbs,
     });
     if steps.is_some() && asked != PositiveArg::Gibbs {
@@ -340,11 +326,11 @@ fn positive(
         ));
     }
     Ok(match asked {
-        PositiveArg::Exact => BoltzmannPositive::Exact,
-        PositiveArg::Gibbs => BoltzmannPositive::Gibbs {
+        PositiveArg::Exact => Positive::Exact,
+        PositiveArg::Gibbs => Positive::Gibbs {
             steps: steps.unwrap_or(1),
         },
-        PositiveArg::MeanField => BoltzmannPositive::MeanField(MeanField::default()),
+        PositiveArg::MeanField => Positive::MeanField(MeanField::default()),
     })
 }
 

@@ -154,6 +154,7 @@ fn refuse_meaningless(args: &TrainArgs, method: Method) -> Outcome<()> {
 pub fn describe(negative: Negative) -> String {
     match negative {
         Negative::Exact => "exact gradient".into(),
+        Negative::PseudoLikelihood => "gradient of the pseudo-likelihood".into(),
         Negative::Mcmc { chains, steps } => {
             format!("{chains} chains of {steps} sweeps from fair coins")
         }
@@ -193,38 +194,36 @@ pub fn describe(negative: Negative) -> String {
     }
 }
 
-/// Refuses flags about the negative phase that contradict that of the run.
-pub(super) fn agree_on_negative(args: &TrainArgs, options: &RbmOptions) -> Outcome<()> {
-    let stored = options.negative;
-    let (method, name) = match stored {
+/// The method of a negative phase, and its name.
+pub fn method_of(negative: Negative) -> (Method, &'static str) {
+    match negative {
         Negative::Exact => (Method::Exact, "exact"),
+        Negative::PseudoLikelihood => (Method::PseudoLikelihood, "pseudo-likelihood"),
         Negative::Mcmc { .. } => (Method::Mcmc, "mcmc"),
         Negative::ContrastiveDivergence { .. } => (Method::Cd, "cd"),
         Negative::Persistent { .. } => (Method::Pcd, "pcd"),
         Negative::FastPersistent { .. } => (Method::Fpcd, "fpcd"),
         Negative::Tempered { .. } => (Method::Tempered, "tempered"),
         Negative::Trajectory { .. } => (Method::Trajectory, "trajectory"),
-    };
+    }
+}
+
+/// Refuses flags about the negative phase that contradict that of the run.
+pub(super) fn agree_on_negative(args: &TrainArgs, options: &RbmOptions) -> Outcome<()> {
+    let stored = options.negative;
+    let (method, name) = method_of(stored);
     if args.method.is_some_and(|asked| asked != method) {
         return Err(contradiction("--method", format!("has {name}")));
     }
     // Flags that have no meaning for the method are refused here.
     negative(args, method)?;
-    let (chains, steps, reconstruction) = match stored {
-        Negative::Exact => (None, None, None),
-        Negative::Mcmc { chains, steps }
-        | Negative::Persistent { chains, steps }
-        | Negative::FastPersistent { chains, steps, .. }
-        | Negative::Tempered { chains, steps, .. }
-        | Negative::Trajectory { chains, steps, .. } => (Some(chains), Some(steps), None),
-        Negative::ContrastiveDivergence {
-            steps,
-            reconstruction,
-        } => (None, Some(steps), Some(reconstruction)),
+    let reconstruction = match stored {
+        Negative::ContrastiveDivergence { reconstruction, .. } => Some(reconstruction),
+        _ => None,
     };
-    agree("chains", args.chains.as_ref(), chains.as_ref())?;
+    agree("chains", args.chains.as_ref(), stored.chains().as_ref())?;
     let scheduled = options.steps.clone();
-    let steps = scheduled.or(steps.map(|k| Schedule::Constant(k as f32)));
+    let steps = scheduled.or(stored.steps().map(|k| Schedule::Constant(k as f32)));
     agree("steps", args.steps.as_ref(), steps.as_ref())?;
     if let Negative::FastPersistent {
         fast_rate,
@@ -267,21 +266,10 @@ pub(super) fn agree_on_negative(args: &TrainArgs, options: &RbmOptions) -> Outco
 /// # Errors
 /// `--chains`.
 pub fn check_chains(negative: Negative, widest: usize) -> Outcome<()> {
-    let (chains, replicas) = match negative {
-        Negative::Exact | Negative::ContrastiveDivergence { .. } => return Ok(()),
-        Negative::Persistent { chains, .. }
-        | Negative::FastPersistent { chains, .. }
-        | Negative::Mcmc { chains, .. } => (chains, 1),
-        Negative::Tempered {
-            chains,
-            temperatures,
-            ..
-        } => (chains, temperatures),
-        Negative::Trajectory {
-            chains, snapshots, ..
-        } => (chains, snapshots.saturating_add(2)),
+    let Some(chains) = negative.chains() else {
+        return Ok(());
     };
-    let most = MOST_ELEMENTS / widest.max(1) / replicas.max(1);
+    let most = MOST_ELEMENTS / widest.max(1) / negative.levels().max(1);
     if chains > most {
         return Err(Failure::usage(format!(
             "--chains {chains}: expected at most {most} for a machine of this size"
