@@ -20,11 +20,12 @@ use crate::{
     commands::bench::cpu_model,
     failure::{Failure, Outcome, note},
     run::data::{Data, Source, resolved},
+    run::directory::Directory,
     run::interrupt::Interrupt,
     show::report,
 };
 use harmonium::{
-    Checkpoint, Error, Rbm, RbmTraining,
+    Checkpoint, Rbm, RbmTraining,
     checkpoint::write_atomically,
     dataset::{Binarization, Examples},
     kernel::reduce::mean_and_standard_error,
@@ -32,7 +33,6 @@ use harmonium::{
 };
 use serde_json::{Map, Value, json};
 use std::{
-    fs,
     io::{self, Write},
     ops::ControlFlow,
     path::PathBuf,
@@ -185,8 +185,10 @@ pub fn run(args: &ReproduceArgs) -> Outcome<()> {
         resume: args.resume,
         interrupt: Interrupt::listen()?,
     };
-    if let Some(out) = &setting.out {
-        fs::create_dir_all(out).map_err(|e| Error::io(out, "create the directory", e))?;
+    // Its lock ends with the command.
+    let mut directory = args.out.as_deref().map(Directory::at);
+    if let Some(directory) = &mut directory {
+        directory.begin(false)?;
     }
     let started = Instant::now();
     let mut runs = Vec::new();

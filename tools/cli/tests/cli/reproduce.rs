@@ -80,6 +80,18 @@ fn the_table_has_published_and_measured_figures_and_refusals_say_what_there_is()
 }
 
 #[test]
+fn one_experiment_at_a_time_writes_to_a_directory() {
+    let bench = Bench::new();
+    let line = "reproduce rbm-small --quick --out out";
+    std::fs::create_dir(bench.path("out")).unwrap();
+    let lock = std::fs::File::create(bench.path("out/.lock")).unwrap();
+    lock.lock().unwrap();
+    bench.refused(line, 1, &["another run writes to this directory"]);
+    drop(lock);
+    bench.ok(line);
+}
+
+#[test]
 fn the_network_of_a_stored_machine_is_that_of_the_whole_run() {
     let bench = Bench::new();
     let line = "reproduce dbm-2009 --quick --seed 3 --json --out out";
