@@ -19,8 +19,8 @@ use crate::{
     run::plan::{Plan, describe_run},
     run::run_file::RunFile,
     run::stopping::Stopping,
-    run::watch::{Clock, Watch},
-    show::metrics::{Metrics, Row},
+    run::watch::{self, Clock, Watch},
+    show::metrics::Metrics,
     show::pictures,
 };
 use harmonium::{
@@ -152,7 +152,7 @@ struct Run<'a> {
     record: RunFile,
     /// Whether nothing of it is stored.
     is_new: bool,
-    metrics: Metrics<Row>,
+    metrics: Metrics,
     watch: Watch,
     clock: Clock,
     /// If the run may stop early.
@@ -215,7 +215,7 @@ impl<'a> Run<'a> {
         let now = Instant::now();
         Ok(Self {
             is_new: !resumed,
-            metrics: Metrics::open(&files.metrics, resumed, |row: &Row| {
+            metrics: Metrics::open(&files.metrics, watch::TABLE, resumed, |row| {
                 row.epoch <= position.epoch
             })?,
             watch: Watch::new(&data, plan.options.learning.epochs),
@@ -326,7 +326,7 @@ impl<'a> Run<'a> {
             &self.data.train,
             self.plan.options.learning.seed,
         )?;
-        pictures::curves(&self.files.curves, &title, self.metrics.rows())
+        pictures::curves(&self.files.curves, &title, &self.metrics)
     }
 }
 

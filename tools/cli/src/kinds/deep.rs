@@ -8,7 +8,6 @@ mod conclude;
 mod evaluate;
 pub mod fine_tune;
 mod measure;
-mod metrics;
 mod plan;
 mod record;
 mod sample;

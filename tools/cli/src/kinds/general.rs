@@ -4,7 +4,6 @@
 mod edges;
 mod evaluate;
 mod measure;
-mod metrics;
 mod observe;
 mod pictures;
 mod plan;

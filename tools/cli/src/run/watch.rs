@@ -1,6 +1,10 @@
 //! What is watched of a machine while it learns, and the time that learning takes.
 
-use crate::{failure::Outcome, run::data::Data, show::metrics::Row};
+use crate::{
+    failure::Outcome,
+    run::data::Data,
+    show::metrics::{Column, Digits::Fixed, Row, Table},
+};
 use harmonium::{
     dataset::Examples,
     evaluate::{free_energy_gap, reconstruction_error, stochastic_pseudo_likelihood},
@@ -14,6 +18,23 @@ const WATCHED: usize = 1000;
 const WATCHED_STOCHASTICALLY: usize = 3000;
 /// Runs of more epochs than this are not watched at each of them.
 const MOST_ROWS: usize = 1000;
+
+/// The columns of `metrics.csv`.
+pub const TABLE: Table = Table {
+    is_staged: false,
+    columns: &[
+        Column::new("gcu_per_second", Fixed(3)).told("", Fixed(1), " GCU/s"),
+        Column::new("reconstruction_error", Fixed(8))
+            .told("recon ", Fixed(4), "")
+            .drawn("reconstruction error", ""),
+        Column::new("pseudo_likelihood", Fixed(6))
+            .told("PL ", Fixed(1), "")
+            .drawn("pseudo-likelihood (nats)", ""),
+        Column::new("free_energy_gap", Fixed(6))
+            .told("gap ", Fixed(2), "")
+            .drawn("free-energy gap (nats)", ""),
+    ],
+};
 
 /// The examples that are watched while the machine learns.
 pub struct Watch {
@@ -85,13 +106,16 @@ pub fn row(training: &RbmTraining, watch: &Watch, clock: &mut Clock) -> Outcome<
             .learning_rate
             .at(last_update, options.learning.epochs)
             .into(),
-        gcu_per_second: speed,
-        reconstruction_error: reconstruction_error(rbm, train)?,
-        pseudo_likelihood,
-        free_energy_gap: watch
-            .validation
-            .as_ref()
-            .map(|validation| free_energy_gap(rbm, train, validation))
-            .transpose()?,
+        figures: vec![
+            Some(speed),
+            Some(reconstruction_error(rbm, train)?),
+            pseudo_likelihood,
+            watch
+                .validation
+                .as_ref()
+                .map(|validation| free_energy_gap(rbm, train, validation))
+                .transpose()?,
+        ],
+        ..Row::default()
     })
 }

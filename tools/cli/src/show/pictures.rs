@@ -4,7 +4,7 @@ use crate::{
     failure::Outcome,
     run::data,
     show::curves::{self, Panel},
-    show::metrics::Row,
+    show::metrics::Metrics,
     show::picture::{Color, Sheet, diverging_limit, tile_shape},
 };
 use harmonium::{
@@ -138,31 +138,10 @@ pub fn samples(path: &Path, title: &str, rbm: &Rbm, train: &Examples, seed: u64)
     Ok(())
 }
 
-/// The metrics over the epochs.
-pub fn curves(path: &Path, title: &str, rows: &[Row]) -> Outcome<()> {
-    let curve = |value: &dyn Fn(&Row) -> Option<f64>| -> Vec<(f64, f64)> {
-        rows.iter()
-            .filter_map(|row| Some((row.epoch as f64, value(row)?)))
-            .collect()
-    };
-    let measured = [
-        (
-            "pseudo-likelihood (nats)",
-            curve(&|row| row.pseudo_likelihood),
-        ),
-        (
-            "reconstruction error",
-            curve(&|row| Some(row.reconstruction_error)),
-        ),
-        ("free-energy gap (nats)", curve(&|row| row.free_energy_gap)),
-        ("learning rate", curve(&|row| Some(row.learning_rate))),
-    ];
-    let series: Vec<_> = measured
-        .into_iter()
-        .filter(|(label, points)| !points.is_empty() || label.starts_with("learning"))
-        .map(|(label, points)| (label, [("", points)]))
-        .collect();
-    let panels: Vec<Panel<'_>> = series
+/// The metrics over the epochs, of each stage.
+pub fn curves(path: &Path, title: &str, metrics: &Metrics) -> Outcome<()> {
+    let panels = metrics.table().panels(metrics.rows());
+    let panels: Vec<Panel<'_>> = panels
         .iter()
         .map(|(y_label, series)| Panel { y_label, series })
         .collect();

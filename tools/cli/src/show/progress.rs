@@ -1,7 +1,6 @@
 //! Progress on stderr: a bar on a terminal, a plain line now and then elsewhere.
 
-use crate::show::metrics::Row;
-use harmonium::train::{Position, RbmTraining};
+use harmonium::train::Position;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::{
     io::{self, IsTerminal, Write},
@@ -72,66 +71,8 @@ impl Bar {
     }
 }
 
-/// Progress of a training run.
+/// Progress of a stage of a run.
 pub struct TrainingProgress {
-    bar: Bar,
-    plain: bool,
-    last_line: Instant,
-}
-
-impl TrainingProgress {
-    /// Of a run that has done `training.position().updates` updates already.
-    pub fn new(training: &RbmTraining) -> Self {
-        let position = training.position();
-        let epochs = training.options().learning.epochs;
-        let steps = (epochs as u64).saturating_mul(position.batches as u64);
-        let bar = Bar::new(steps, &format!("epoch {}/{epochs}", position.epoch));
-        bar.set(position.updates);
-        bar.0.reset_eta();
-        Self {
-            bar,
-            plain: !io::stderr().is_terminal(),
-            last_line: Instant::now(),
-        }
-    }
-
-    /// An update is done.
-    pub fn update(&self, training: &RbmTraining) {
-        self.bar.set(training.position().updates);
-    }
-
-    /// An epoch is done, after which `row` was measured.
-    pub fn epoch(&mut self, training: &RbmTraining, row: &Row) {
-        let (epoch, epochs) = (
-            training.position().epoch,
-            training.options().learning.epochs,
-        );
-        let due = epoch.is_multiple_of(epochs.div_ceil(LINES).max(1))
-            || epoch == epochs
-            || self.last_line.elapsed() >= LINE_EVERY;
-        if self.plain && due {
-            let rate = row.seconds / epoch.max(1) as f64;
-            let left = rate * epochs.saturating_sub(epoch) as f64;
-            let message = figures(row, "reconstruction", "pseudo-likelihood");
-            let _ = writeln!(
-                io::stderr(),
-                "epoch {epoch}/{epochs}  {message}  ETA {left:.0} s"
-            );
-            self.last_line = Instant::now();
-        }
-        // A terminal is often no wider than 80 columns.
-        self.bar.0.set_prefix(format!("epoch {epoch}/{epochs}"));
-        self.bar.0.set_message(figures(row, "recon", "PL"));
-    }
-
-    /// Removes the bar.
-    pub fn clear(&self) {
-        self.bar.clear();
-    }
-}
-
-/// Progress of one stage of a run of several.
-pub struct StageProgress {
     bar: Bar,
     stage: String,
     epochs: usize,
@@ -139,16 +80,18 @@ pub struct StageProgress {
     last_line: Instant,
 }
 
-impl StageProgress {
-    /// Of a stage of `epochs` epochs of which `position` is done.
+impl TrainingProgress {
+    /// Of a stage of `epochs` epochs of which `position` is done; `stage` is empty where there is
+    /// but one.
     pub fn new(stage: &str, epochs: usize, position: Position) -> Self {
         let steps = (epochs as u64).saturating_mul(position.batches as u64);
+        let stage = format!("{stage} epoch").trim_start().to_owned();
         let bar = Bar::new(steps, &format!("{stage} {}/{epochs}", position.epoch));
         bar.set(position.updates);
         bar.0.reset_eta();
         Self {
             bar,
-            stage: stage.into(),
+            stage,
             epochs,
             plain: !io::stderr().is_terminal(),
             last_line: Instant::now(),
@@ -170,7 +113,7 @@ impl StageProgress {
             let left = seconds / epoch.max(1) as f64 * epochs.saturating_sub(epoch) as f64;
             let _ = writeln!(
                 io::stderr(),
-                "{stage} epoch {epoch}/{epochs}  {figures}  ETA {left:.0} s"
+                "{stage} {epoch}/{epochs}  {figures}  ETA {left:.0} s"
             );
             self.last_line = Instant::now();
         }
@@ -182,19 +125,4 @@ impl StageProgress {
     pub fn clear(&self) {
         self.bar.clear();
     }
-}
-
-/// The figures of an epoch in one line.
-fn figures(row: &Row, reconstruction: &str, pseudo_likelihood: &str) -> String {
-    let mut text = format!(
-        "{:.1} GCU/s  {reconstruction} {:.4}",
-        row.gcu_per_second, row.reconstruction_error
-    );
-    if let Some(x) = row.pseudo_likelihood {
-        text.push_str(&format!("  {pseudo_likelihood} {x:.1}"));
-    }
-    if let Some(gap) = row.free_energy_gap {
-        text.push_str(&format!("  gap {gap:.2}"));
-    }
-    text
 }

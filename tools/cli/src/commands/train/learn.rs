@@ -11,8 +11,8 @@ use crate::{
     run::plan::Plan,
     run::run_file::RunFile,
     run::stopping::Stopping,
-    run::watch::{Clock, Watch, row},
-    show::metrics::{Metrics, Row},
+    run::watch::{Clock, TABLE, Watch, row},
+    show::metrics::Metrics,
     show::progress::TrainingProgress,
 };
 use harmonium::{
@@ -25,7 +25,7 @@ impl Run<'_> {
     /// Trains until all epochs are done or the user asks to stop.
     pub(super) fn train(&mut self) -> Outcome<()> {
         let training = &mut self.training;
-        let progress = TrainingProgress::new(training);
+        let progress = TrainingProgress::new("", training.learning().epochs, training.position());
         let batches = training.position().batches as u64;
         let all = batches.saturating_mul(self.plan.options.learning.epochs as u64);
         let kept = match self.args.trajectory {
@@ -80,7 +80,7 @@ struct Observer<'a> {
     kept: Trajectory,
     record: &'a RunFile,
     notes: &'a mut BTreeMap<String, String>,
-    metrics: &'a mut Metrics<Row>,
+    metrics: &'a mut Metrics,
     clock: &'a mut Clock,
     stopping: &'a mut Option<Stopping>,
     stopped_early: &'a mut bool,
@@ -107,8 +107,8 @@ impl Observer<'_> {
     }
 
     fn update(&mut self, training: &RbmTraining) -> Outcome<ControlFlow<()>> {
-        self.progress.update(training);
         let position = training.position();
+        self.progress.update(position.updates);
         if self.kept.has(position.updates) {
             keep(training.model(), &self.files.snapshot(position.updates))?;
         }
@@ -124,7 +124,8 @@ impl Observer<'_> {
         let (epoch, epochs) = (training.position().epoch, self.plan.options.learning.epochs);
         if epoch % self.watch.every == 0 || epoch == epochs {
             let row = row(training, self.watch, self.clock)?;
-            self.progress.epoch(training, &row);
+            self.progress
+                .epoch(epoch, row.seconds, &TABLE.told(&row.figures));
             self.metrics.push(row);
         }
         self.judge(training)?;

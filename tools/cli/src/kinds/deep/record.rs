@@ -1,7 +1,7 @@
 //! What a run of several stages leaves behind while it goes on: progress, metrics, and files that
 //! it can go on from.
 
-use super::{boltzmann::stage, metrics::DeepRow};
+use super::boltzmann::stage;
 use crate::{
     commands::train::SAVE_EVERY,
     failure::{Failure, Outcome},
@@ -9,8 +9,8 @@ use crate::{
     run::files::Files,
     run::interrupt::Interrupt,
     run::run_file::RunFile,
-    show::metrics::Metrics,
-    show::progress::StageProgress,
+    show::metrics::{Column, Digits::Fixed, Metrics, Row, Table},
+    show::progress::TrainingProgress,
 };
 use harmonium::{
     Error, Examples, Matrix,
@@ -20,6 +20,29 @@ use harmonium::{
     train::{BackpropTraining, Descent, Stack, UpDownTraining},
 };
 use std::{collections::BTreeMap, ops::ControlFlow, path::Path, time::Instant};
+
+/// The columns of `metrics.csv`.
+pub const TABLE: Table = Table {
+    is_staged: true,
+    columns: &[
+        Column::new("reconstruction_error", Fixed(8))
+            .told("reconstruction ", Fixed(4), "")
+            .drawn("reconstruction error", ""),
+        Column::new("validation_error", Fixed(8))
+            .percent()
+            .told("validation error ", Fixed(2), " %")
+            .drawn("validation error (%)", ""),
+        Column::new("loss", Fixed(8))
+            .told("loss ", Fixed(4), "")
+            .drawn("loss", ""),
+        Column::new("mean_field_iterations", Fixed(0))
+            .told("mean-field iterations ", Fixed(0), "")
+            .drawn("mean-field iterations", ""),
+        Column::new("free_energy_gap", Fixed(8))
+            .told("gap ", Fixed(2), " nats")
+            .drawn("free-energy gap (nats)", ""),
+    ],
+};
 
 /// Examples of the reconstruction error.
 pub const WATCHED: usize = 1000;
@@ -174,12 +197,12 @@ pub struct Record<'a> {
     /// Written with every file.
     pub notes: BTreeMap<String, String>,
     /// `metrics.csv`.
-    pub metrics: Metrics<DeepRow>,
+    pub metrics: Metrics,
     /// Of each stage, without measuring and writing.
     pub seconds: BTreeMap<String, f64>,
     running_since: Instant,
     last_save: Instant,
-    progress: Option<StageProgress>,
+    progress: Option<TrainingProgress>,
     /// Why the run was stopped, if it was not the user.
     failure: Option<Failure>,
 }
@@ -203,13 +226,13 @@ impl<'a> Record<'a> {
             Some((old, _)) => RunFile::resumed(&files.run, old),
             None => RunFile::new(),
         };
-        let kept = |row: &DeepRow| {
+        let kept = |row: &Row| {
             resumed.is_some_and(|(_, stage)| {
                 let (now, then) = (rank(&stages, &stage.name()), rank(&stages, &row.stage));
                 then < now || then == now && row.epoch <= stage.position().epoch
             })
         };
-        let metrics = Metrics::open(&files.metrics, resumed.is_some(), kept)?;
+        let metrics = Metrics::open(&files.metrics, TABLE, resumed.is_some(), kept)?;
         let now = Instant::now();
         Ok(Self {
             model: &files.model,
@@ -281,7 +304,7 @@ impl<'a> Record<'a> {
                 Some(k) => format!("{name} (stage {} of {all})", k + 1),
                 None => name,
             };
-            StageProgress::new(&name, stage.learning().epochs, position)
+            TrainingProgress::new(&name, stage.learning().epochs, position)
         });
         progress.update(position.updates);
         // The last update of an epoch is followed by the event of the epoch.
@@ -322,35 +345,24 @@ impl<'a> Record<'a> {
     fn epoch_done(&mut self, stage: &dyn Stage) -> Outcome<()> {
         let figures = stage.measured(&self.watch)?;
         let epoch = stage.position().epoch;
-        let texts = [
-            figures
-                .reconstruction
-                .map(|x| format!("reconstruction {x:.4}")),
-            figures.loss.map(|x| format!("loss {x:.4}")),
-            figures.mean_field.map(|x| {
-                let Convergence { iterations, change } = x;
-                format!("mean field {iterations} iterations to {change:.3}")
-            }),
-            figures.gap.map(|x| format!("gap {x:.2} nats")),
-            figures
-                .wrong
-                .map(|x| format!("validation error {:.2} %", 100.0 * x)),
+        let iterations = figures.mean_field.map(|x| x.iterations as f64);
+        let figures = vec![
+            figures.reconstruction,
+            figures.wrong,
+            figures.loss,
+            iterations,
+            figures.gap,
         ];
-        let text = texts.into_iter().flatten().collect::<Vec<_>>().join("  ");
         let seconds = self.seconds.get(&stage.name()).copied().unwrap_or(0.0);
         if let Some(progress) = &mut self.progress {
-            progress.epoch(epoch, seconds, &text);
+            progress.epoch(epoch, seconds, &TABLE.told(&figures));
         }
-        self.metrics.push(DeepRow {
+        self.metrics.push(Row {
             stage: stage.name(),
             epoch,
             seconds: self.seconds.values().sum(),
             learning_rate: stage.rate(),
-            reconstruction_error: figures.reconstruction,
-            validation_error: figures.wrong,
-            loss: figures.loss,
-            mean_field_iterations: figures.mean_field.map(|x| x.iterations),
-            free_energy_gap: figures.gap,
+            figures,
         });
         if self.last_save.elapsed() >= SAVE_EVERY {
             self.save(stage, &[])?;

@@ -3,9 +3,7 @@
 
 use super::{
     conclude::Conclusion,
-    fine_tune,
-    metrics::DeepRow,
-    name,
+    fine_tune, name,
     plan::DeepPlan,
     record::{self, Record, Stage},
     sample,
@@ -18,7 +16,6 @@ use crate::{
     run::files::Files,
     run::interrupt::Interrupt,
     run::plan::describe_run,
-    show::curves::{self, Panel},
     show::pictures,
 };
 use harmonium::{
@@ -102,7 +99,7 @@ pub fn run(args: &TrainArgs, stored: Option<Checkpoint>, directory: &mut Directo
     let seed = plan.up_down.learning.seed;
     filters(&files.filters, &title, &dbn)?;
     sample::pictures(&files.samples, &title, &dbn, &data.train, seed)?;
-    draw_curves(&files.curves, &title, record.metrics.rows())?;
+    pictures::curves(&files.curves, &title, &record.metrics)?;
     let tuned = tuned.map(|(run, _)| run);
     let network = match &plan.fine_tune {
         None => None,
@@ -117,7 +114,7 @@ pub fn run(args: &TrainArgs, stored: Option<Checkpoint>, directory: &mut Directo
                 &interrupt,
                 (&files, &resume),
             )?;
-            draw_curves(&files.curves, &title, record.metrics.rows())?;
+            pictures::curves(&files.curves, &title, &record.metrics)?;
             Some(tuned)
         }
     };
@@ -230,55 +227,4 @@ fn filters(path: &Path, title: &str, dbn: &Dbn) -> Outcome<()> {
     let (below, above) = (pair.below().clone(), pair.above().clone());
     let first = Rbm::from_layers(below, above, pair.recognition_weights().clone())?;
     pictures::filters(path, &format!("{title}, lowest layer"), &first)
-}
-
-/// The metrics over the epochs of each stage.
-pub fn draw_curves(path: &Path, title: &str, rows: &[DeepRow]) -> Outcome<()> {
-    let mut stages: Vec<&str> = Vec::new();
-    for row in rows {
-        if stages.last() != Some(&row.stage.as_str()) {
-            stages.push(&row.stage);
-        }
-    }
-    // A stage has its color in all panels: where it has no points it is there without a name.
-    let curves_of = |value: &dyn Fn(&DeepRow) -> Option<f64>| -> Vec<(&str, Vec<(f64, f64)>)> {
-        let series = stages.iter().map(|&stage| {
-            let rows = rows.iter().filter(|row| row.stage == stage);
-            let points: Vec<_> = rows
-                .filter_map(|row| Some((row.epoch as f64, value(row)?)))
-                .collect();
-            let name = if points.is_empty() { "" } else { stage };
-            (name, points)
-        });
-        series.collect()
-    };
-    let measured = [
-        (
-            "validation error (%)",
-            curves_of(&|row| row.validation_error.map(|x| 100.0 * x)),
-        ),
-        (
-            "reconstruction error",
-            curves_of(&|row| row.reconstruction_error),
-        ),
-        ("loss", curves_of(&|row| row.loss)),
-        (
-            "free-energy gap (nats)",
-            curves_of(&|row| row.free_energy_gap),
-        ),
-        (
-            "mean-field iterations",
-            curves_of(&|row| row.mean_field_iterations.map(|n| n as f64)),
-        ),
-        ("learning rate", curves_of(&|row| Some(row.learning_rate))),
-    ];
-    let panels: Vec<Panel<'_>> = measured
-        .iter()
-        .filter(|(label, series)| {
-            label.starts_with("learning") || series.iter().any(|(_, points)| !points.is_empty())
-        })
-        .map(|(y_label, series)| Panel { y_label, series })
-        .collect();
-    curves::draw(path, title, &panels)?;
-    Ok(())
 }

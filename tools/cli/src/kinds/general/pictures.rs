@@ -1,11 +1,10 @@
 //! The pictures of a general Boltzmann machine: its couplings, fantasies beside training examples,
 //! curves.
 
-use super::{edges::couplings, metrics::GeneralRow};
+use super::edges::couplings;
 use crate::{
     failure::Outcome,
     run::data,
-    show::curves::{self, Panel},
     show::picture::{Color, Sheet, diverging_limit, tile_shape},
     show::pictures::{grid, rows},
 };
@@ -186,63 +185,5 @@ pub fn draw_samples(
             .headed("training examples", "as the machine sees them"),
     ];
     Sheet::page(title, &pages)?.write_png(path)?;
-    Ok(())
-}
-
-/// The metrics over the epochs.
-///
-/// # Errors
-/// A file that cannot be written.
-pub fn draw_curves(path: &Path, title: &str, rows: &[GeneralRow]) -> Outcome<()> {
-    let curve = |value: &dyn Fn(&GeneralRow) -> Option<f64>| -> Vec<(f64, f64)> {
-        let points = rows.iter();
-        points
-            .filter_map(|row| Some((row.epoch as f64, value(row)?)))
-            .collect()
-    };
-    let both = |train: Vec<(f64, f64)>, validation: Vec<(f64, f64)>| {
-        if validation.is_empty() {
-            vec![("", train)]
-        } else {
-            vec![("training", train), ("held out", validation)]
-        }
-    };
-    let panels = [
-        (
-            "log-likelihood (nats)",
-            both(
-                curve(&|row| row.log_likelihood),
-                curve(&|row| row.validation_log_likelihood),
-            ),
-        ),
-        (
-            "pseudo-likelihood (nats)",
-            both(
-                curve(&|row| row.pseudo_likelihood),
-                curve(&|row| row.validation_pseudo_likelihood),
-            ),
-        ),
-        (
-            "prediction error of visible units",
-            both(
-                curve(&|row| Some(row.prediction_error)),
-                curve(&|row| row.validation_prediction_error),
-            ),
-        ),
-        (
-            "gradient (root mean square)",
-            both(curve(&|row| Some(row.gradient)), Vec::new()),
-        ),
-        (
-            "learning rate",
-            both(curve(&|row| Some(row.learning_rate)), Vec::new()),
-        ),
-    ];
-    let panels: Vec<Panel<'_>> = panels
-        .iter()
-        .filter(|(label, series)| !series[0].1.is_empty() || label.starts_with("learning"))
-        .map(|(y_label, series)| Panel { y_label, series })
-        .collect();
-    curves::draw(path, title, &panels)?;
     Ok(())
 }

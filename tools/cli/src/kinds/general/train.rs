@@ -4,10 +4,9 @@
 mod conclude;
 
 use super::{
-    metrics::GeneralRow,
     pictures,
     plan::GeneralPlan,
-    watch::{Watch, figures},
+    watch::{TABLE, Watch},
 };
 use crate::{
     args::TrainArgs,
@@ -19,8 +18,8 @@ use crate::{
     run::interrupt::Interrupt,
     run::named::Named,
     run::run_file::RunFile,
-    show::metrics::Metrics,
-    show::progress::StageProgress,
+    show::progress::TrainingProgress,
+    show::{self, metrics::Metrics},
 };
 use harmonium::{
     Error, Examples,
@@ -48,9 +47,7 @@ pub fn run(args: &TrainArgs, stored: Option<Checkpoint>, directory: &mut Directo
     let (training, notes, record) = begin(&plan, &data, stored, &files)?;
     directory.begin(is_new)?;
     let epoch = training.position().epoch;
-    let metrics = Metrics::open(&files.metrics, !is_new, |row: &GeneralRow| {
-        row.epoch <= epoch
-    })?;
+    let metrics = Metrics::open(&files.metrics, TABLE, !is_new, |row| row.epoch <= epoch)?;
     let now = Instant::now();
     Run {
         args,
@@ -113,7 +110,7 @@ struct Run<'a> {
     record: RunFile,
     /// Whether nothing of it is stored.
     is_new: bool,
-    metrics: Metrics<GeneralRow>,
+    metrics: Metrics,
     /// Of training, up to the last stop of the clock.
     seconds: f64,
     running_since: Instant,
@@ -156,7 +153,7 @@ impl Run<'_> {
         pictures::draw_couplings(&self.files.couplings, &title, machine)?;
         let (train, seed) = (&self.data.train, self.plan.options.learning.seed);
         pictures::draw_samples(&self.files.samples, &title, machine, train, seed)?;
-        pictures::draw_curves(&self.files.curves, &title, self.metrics.rows())?;
+        show::pictures::curves(&self.files.curves, &title, &self.metrics)?;
         self.conclude()?;
         rows
     }
@@ -189,7 +186,7 @@ impl Run<'_> {
         let watch = Watch::new(training.model(), data)?;
         let epochs = plan.options.learning.epochs;
         let every = epochs.div_ceil(MOST_ROWS).max(1);
-        let mut progress = StageProgress::new("training", epochs, training.position());
+        let mut progress = TrainingProgress::new("", epochs, training.position());
         let mut failure = None;
         *running_since = Instant::now();
         let outcome = training.run(&data.train, |event| {
@@ -210,7 +207,7 @@ impl Run<'_> {
                 let epoch = position.epoch;
                 if position.batch == 0 && (epoch.is_multiple_of(every) || epoch == epochs) {
                     let row = watch.row(training, *seconds)?;
-                    progress.epoch(epoch, *seconds, &figures(&row));
+                    progress.epoch(epoch, *seconds, &TABLE.told(&row.figures));
                     metrics.push(row);
                 }
                 // The end of a run and an interrupt save it in any case.

@@ -1,10 +1,40 @@
 //! What is watched of a general Boltzmann machine while it learns.
 
-use super::metrics::GeneralRow;
-use crate::{failure::Outcome, run::data::Data};
+use crate::{
+    failure::Outcome,
+    run::data::Data,
+    show::metrics::{
+        Column,
+        Digits::{Exponent, Fixed},
+        Row, Table,
+    },
+};
 use harmonium::{
     BitMatrix, BoltzmannMachine, Examples, Matrix, evaluate::boltzmann_pseudo_likelihood,
     model::MeanField, train::BoltzmannTraining,
+};
+
+/// The columns of `metrics.csv`.
+pub const TABLE: Table = Table {
+    is_staged: false,
+    columns: &[
+        Column::new("gradient", Exponent(6)).drawn("gradient (root mean square)", ""),
+        Column::new("prediction_error", Fixed(8))
+            .told("prediction error ", Exponent(2), "")
+            .drawn("prediction error of visible units", "training"),
+        Column::new("validation_prediction_error", Fixed(6))
+            .drawn("prediction error of visible units", "held out"),
+        Column::new("log_likelihood", Fixed(6))
+            .told("log-likelihood ", Fixed(3), "")
+            .drawn("log-likelihood (nats)", "training"),
+        Column::new("validation_log_likelihood", Fixed(6))
+            .drawn("log-likelihood (nats)", "held out"),
+        Column::new("pseudo_likelihood", Fixed(6))
+            .told("pseudo-likelihood ", Fixed(2), "")
+            .drawn("pseudo-likelihood (nats)", "training"),
+        Column::new("validation_pseudo_likelihood", Fixed(6))
+            .drawn("pseudo-likelihood (nats)", "held out"),
+    ],
 };
 
 /// Examples that are watched, and those of figures that hidden units make dear.
@@ -66,7 +96,7 @@ impl Watch {
     ///
     /// # Errors
     /// Those of the library.
-    pub fn row(&self, training: &BoltzmannTraining, seconds: f64) -> Outcome<GeneralRow> {
+    pub fn row(&self, training: &BoltzmannTraining, seconds: f64) -> Outcome<Row> {
         let machine = training.model();
         let position = training.position();
         let rate = training.last_learning_rate();
@@ -92,30 +122,22 @@ impl Watch {
             let v = v.as_ref();
             v.map(|v| prediction_error(machine, v)).transpose()
         };
-        Ok(GeneralRow {
+        Ok(Row {
             epoch: position.epoch,
             seconds,
             learning_rate: rate.into(),
-            gradient: (sum / (pairs.rows() * (pairs.rows() + 1)).max(1) as f64).sqrt(),
-            prediction_error: error(&self.predicted[0])?.expect("training takes bits alone"),
-            validation_prediction_error: error(&self.predicted[1])?,
-            log_likelihood: log_likelihood[0],
-            validation_log_likelihood: log_likelihood[1],
-            pseudo_likelihood: pseudo_likelihood[0],
-            validation_pseudo_likelihood: pseudo_likelihood[1],
+            figures: vec![
+                Some((sum / (pairs.rows() * (pairs.rows() + 1)).max(1) as f64).sqrt()),
+                error(&self.predicted[0])?,
+                error(&self.predicted[1])?,
+                log_likelihood[0],
+                log_likelihood[1],
+                pseudo_likelihood[0],
+                pseudo_likelihood[1],
+            ],
+            ..Row::default()
         })
     }
-}
-
-/// The figures of an epoch in one line.
-pub fn figures(row: &GeneralRow) -> String {
-    let mut text = format!("prediction error {:.2e}", row.prediction_error);
-    if let Some(x) = row.log_likelihood {
-        text.push_str(&format!("  log-likelihood {x:.3}"));
-    } else if let Some(x) = row.pseudo_likelihood {
-        text.push_str(&format!("  pseudo-likelihood {x:.2}"));
-    }
-    text
 }
 
 /// `E[v_i | all other units]` of examples, hidden units by mean field of a few passes: mean square

@@ -5,7 +5,6 @@ use super::{
     super::{
         fine_tune,
         record::{self, Record, Stage},
-        train::draw_curves,
     },
     conclude::{self, Conclusion},
     plan::DbmPlan,
@@ -21,6 +20,7 @@ use crate::{
     run::interrupt::Interrupt,
     run::named::Named,
     run::plan::{contradiction, describe_run},
+    show::pictures,
 };
 use harmonium::{
     Examples, Matrix, Network,
@@ -147,7 +147,7 @@ pub fn run(args: &TrainArgs, stored: Option<Checkpoint>, directory: &mut Directo
         &data.train,
         plan.joint.learning.seed,
     )?;
-    draw_curves(&files.curves, &title, record.metrics.rows())?;
+    pictures::curves(&files.curves, &title, &record.metrics)?;
     let tuned = tuned.map(|(run, _)| run);
     let network = match &plan.fine_tune {
         None => None,
@@ -166,7 +166,7 @@ pub fn run(args: &TrainArgs, stored: Option<Checkpoint>, directory: &mut Directo
                 &interrupt,
                 places,
             )?;
-            draw_curves(&files.curves, &title, record.metrics.rows())?;
+            pictures::curves(&files.curves, &title, &record.metrics)?;
             Some(tuned)
         }
     };
