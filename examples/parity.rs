@@ -42,7 +42,7 @@ fn main() -> Result<()> {
         let start = random_machine(latent)?;
         let mut run = BoltzmannTraining::new(start, options, &data)?;
         let _ = run.run(&data, |_| ControlFlow::Continue(()))?;
-        let p = run.model().visible_distribution(1.0)?;
+        let p = run.model().visible_distribution(1.0, &mut ())?;
         let share = 1.0 / even.len() as f64;
         let kl: f64 = even.iter().map(|&x| share * (share / p[x]).ln()).sum();
         println!("{latent:12}   {kl:.6}");

@@ -66,6 +66,6 @@ fn trained(start: &Rbm, negative: Negative, data: &Examples) -> Result<Rbm> {
 /// The exact probability of the states more than two units from both patterns that are left.
 fn spurious_mass(rbm: &Rbm) -> Result<f64> {
     let is_far = |x: usize| PATTERNS[..2].iter().all(|p| (x ^ p).count_ones() > 2);
-    let p = rbm.visible_distribution(1.0)?;
+    let p = rbm.visible_distribution(1.0, &mut ())?;
     Ok((0..p.len()).filter(|&x| is_far(x)).map(|x| p[x]).sum())
 }

@@ -45,6 +45,8 @@ pub enum Error {
         /// The system's reason.
         source: io::Error,
     },
+    /// The [`Progress`](crate::Progress) of a long call stopped it.
+    Stopped,
     /// A parameter or state of a model became NaN or infinite.
     NotFinite {
         /// Where the value was found.
@@ -125,6 +127,7 @@ impl fmt::Display for Error {
                 action,
                 source,
             } => write!(f, "{}: cannot {action}: {source}", path.display()),
+            Self::Stopped => f.write_str("stopped before its end"),
             Self::NotFinite { what } => {
                 write!(f, "{what}: expected finite numbers, found NaN or infinity")
             }

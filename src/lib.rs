@@ -19,7 +19,7 @@
 //!
 //! let base = Base::rate_of(&data.train)?;
 //! let ais = Ais { chains: 50, betas: Betas::Linear(500), base, seed: 1 };
-//! let log_z = ais.log_z(&rbm)?;
+//! let log_z = ais.log_z(&rbm, &mut ())?;
 //! let test = data.test.expect("MNIST has a test part");
 //! let likelihood = rbm.mean_log_likelihood(test.bits().expect("binary"), log_z.estimate)?;
 //! println!("test log-likelihood {likelihood:.2} nats");
@@ -58,6 +58,7 @@ pub mod kernel;
 pub mod matrix;
 pub mod model;
 pub mod product;
+pub mod progress;
 pub mod recipe;
 pub mod rng;
 pub mod simd;
@@ -74,6 +75,7 @@ pub use dataset::{Binarization, Dataset, Examples};
 pub use error::{Error, Result};
 pub use matrix::{Matrix, MatrixView};
 pub use model::{BoltzmannMachine, Dbm, Dbn, Model, Network, Rbm, RbmChain, Tempering, Trajectory};
+pub use progress::Progress;
 pub use states::{Input, States};
 pub use train::{RbmTraining, Trainer};
 

@@ -59,10 +59,10 @@ fn refused() {
     let errors = [
         environment::check().unwrap_err(),
         RbmTraining::new(rbm.clone(), RbmOptions::default(), &data()).unwrap_err(),
-        ais.log_z(&rbm).unwrap_err(),
-        ais.boltzmann_log_z(&machine).unwrap_err(),
-        Rbm::bernoulli(3, 2).log_z().unwrap_err(),
-        machine.log_z().unwrap_err(),
+        ais.log_z(&rbm, &mut ()).unwrap_err(),
+        ais.boltzmann_log_z(&machine, &mut ()).unwrap_err(),
+        Rbm::bernoulli(3, 2).log_z(&mut ()).unwrap_err(),
+        machine.log_z(&mut ()).unwrap_err(),
         chain.sweep(&rbm, 1.0, 1).unwrap_err(),
     ];
     for error in &errors {

@@ -123,9 +123,12 @@ fn measures(rbm: &Rbm, bits: &Examples) -> [u64; 3] {
     let small = Rbm::bernoulli(14, 13);
     let v = BitMatrix::from_fn(10, 14, |i, j| i == j);
     [
-        ais.log_z(rbm).unwrap().estimate.to_bits(),
+        ais.log_z(rbm, &mut ()).unwrap().estimate.to_bits(),
         pseudo_likelihood(rbm, states).unwrap().to_bits(),
-        exact_mean_log_likelihood(&small, &v).unwrap().0.to_bits(),
+        exact_mean_log_likelihood(&small, &v, &mut ())
+            .unwrap()
+            .0
+            .to_bits(),
     ]
 }
 

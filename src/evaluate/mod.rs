@@ -25,10 +25,7 @@ pub use bound::{
 pub use chains::{
     AutocorrelationTime, ModeJumps, integrated_autocorrelation_time, nearest_templates,
 };
-pub use exact::{
-    MAX_SAMPLED_UNITS, exact_free_energies, exact_mean_log_likelihood,
-    exact_mean_log_likelihood_with, exact_samples,
-};
+pub use exact::{MAX_SAMPLED_UNITS, exact_free_energies, exact_mean_log_likelihood, exact_samples};
 pub use monitor::{
     DEAD_BELOW, HiddenActivity, SATURATED_ABOVE, free_energy_gap, pseudo_likelihood,
     reconstruction_error, stochastic_pseudo_likelihood,

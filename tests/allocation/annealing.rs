@@ -36,10 +36,10 @@ pub(super) fn both_ways(pool: &ThreadPool) {
     };
     pool.install(|| {
         // The pool's own queues grow.
-        ais.log_z(&rbm).unwrap();
-        ais.log_z_with(&rbm, &mut progress).unwrap();
-        ais.reverse_log_z_with(&rbm, &start, &mut progress).unwrap();
-        ais.raise_with(&rbm, &bits, &mut progress).unwrap();
+        ais.log_z(&rbm, &mut ()).unwrap();
+        ais.log_z(&rbm, &mut progress).unwrap();
+        ais.reverse_log_z(&rbm, &start, &mut progress).unwrap();
+        ais.raise(&rbm, &bits, &mut progress).unwrap();
     });
     let threads = pool.current_num_threads();
     for (way, counts) in counts.chunks(TEMPERATURES).enumerate() {
@@ -60,8 +60,8 @@ pub(super) fn general_machine(pool: &ThreadPool) {
         ControlFlow::Continue(())
     };
     pool.install(|| {
-        ais.boltzmann_log_z(&machine).unwrap();
-        ais.boltzmann_log_z_with(&machine, &mut progress).unwrap();
+        ais.boltzmann_log_z(&machine, &mut ()).unwrap();
+        ais.boltzmann_log_z(&machine, &mut progress).unwrap();
     });
     let count = counts[TEMPERATURES - 1] - counts[0];
     let threads = pool.current_num_threads();

@@ -68,12 +68,17 @@ fn enumeration_is_brute_force() {
         for beta in [0.5, 1.0, 2.0] {
             let log_p = minus_energies(&machine, beta);
             let log_z = log_sum_exp(&log_p);
-            assert_close(machine.log_z_at(beta).unwrap(), log_z, ROUNDING, "ln Z");
-            let joint = machine.joint_distribution(beta).unwrap();
+            assert_close(
+                machine.log_z_at(beta, &mut ()).unwrap(),
+                log_z,
+                ROUNDING,
+                "ln Z",
+            );
+            let joint = machine.joint_distribution(beta, &mut ()).unwrap();
             for (p, log_p) in joint.iter().zip(&log_p) {
                 assert_close(*p, (log_p - log_z).exp(), ROUNDING, "p(v, h)");
             }
-            let visible = machine.visible_distribution(beta).unwrap();
+            let visible = machine.visible_distribution(beta, &mut ()).unwrap();
             let free = machine.free_energy(&all_states(n), beta).unwrap();
             for k in 0..1 << n {
                 let given_v: Vec<f64> = (0..1 << m).map(|j| log_p[k | j << n]).collect();
@@ -81,9 +86,14 @@ fn enumeration_is_brute_force() {
                 assert_close(visible[k], (-free[k] - log_z).exp(), ROUNDING, "p(v)");
             }
         }
-        let p = machine.joint_distribution(1.0).unwrap();
-        let expected = machine.expectations().unwrap();
-        assert_close(expected.log_z, machine.log_z().unwrap(), ROUNDING, "ln Z");
+        let p = machine.joint_distribution(1.0, &mut ()).unwrap();
+        let expected = machine.expectations(&mut ()).unwrap();
+        assert_close(
+            expected.log_z,
+            machine.log_z(&mut ()).unwrap(),
+            ROUNDING,
+            "ln Z",
+        );
         for i in 0..n + m {
             for j in 0..n + m {
                 let on = |state: &usize| state >> i & 1 == 1 && state >> j & 1 == 1;
@@ -108,9 +118,9 @@ fn sparse_and_larger_machines() {
     let grid = BoltzmannMachine::from_edges(12, 4, &edges).unwrap();
     for machine in [grid, normal_boltzmann(11, 5, 0.4, 3)] {
         let log_z = log_sum_exp(&minus_energies(&machine, 1.0));
-        assert_close(machine.log_z().unwrap(), log_z, ROUNDING, "ln Z");
-        let p = machine.joint_distribution(1.0).unwrap();
-        let expected = machine.expectations().unwrap();
+        assert_close(machine.log_z(&mut ()).unwrap(), log_z, ROUNDING, "ln Z");
+        let p = machine.joint_distribution(1.0, &mut ()).unwrap();
+        let expected = machine.expectations(&mut ()).unwrap();
         for (i, mean) in expected.means.iter().enumerate() {
             let on: f64 = (0..p.len()).filter(|s| s >> i & 1 == 1).map(|s| p[s]).sum();
             assert_close(*mean, on, ROUNDING, "E[x]");
@@ -176,8 +186,8 @@ fn conditionals_are_those_of_the_energies() {
 fn expectations_given_held_units() {
     let (n, m) = (4, 4);
     let machine = normal_boltzmann(n, m, 0.7, 5);
-    let p = machine.joint_distribution(1.0).unwrap();
-    let log_z = machine.log_z().unwrap();
+    let p = machine.joint_distribution(1.0, &mut ()).unwrap();
+    let log_z = machine.log_z(&mut ()).unwrap();
     let held = [
         Some(true),
         None,
@@ -195,7 +205,7 @@ fn expectations_given_held_units() {
             .all(|(i, x)| x.is_none_or(|x| x == bit(i)))
     };
     let total: f64 = (0..256).filter(|&s| fits(s)).map(|s| p[s]).sum();
-    let given = machine.expectations_given(&held).unwrap();
+    let given = machine.expectations_given(&held, &mut ()).unwrap();
     assert_close(
         given.log_z,
         total.ln() + log_z,
@@ -216,10 +226,10 @@ fn expectations_given_held_units() {
     }
     let v = BitMatrix::from_fn(1, n, |_, i| i == 1);
     let held: Vec<_> = (0..8).map(|i| (i < n).then_some(i == 1)).collect();
-    let posterior = machine.expectations_given(&held).unwrap();
+    let posterior = machine.expectations_given(&held, &mut ()).unwrap();
     let free = machine.free_energy(&v, 1.0).unwrap()[0];
     assert_close(-posterior.log_z, free, ROUNDING, "F(v)");
-    let log_likelihood = machine.log_likelihood(&v).unwrap()[0];
+    let log_likelihood = machine.log_likelihood(&v, &mut ()).unwrap()[0];
     assert_close(log_likelihood, -free - log_z, ROUNDING, "ln p(v)");
 }
 
@@ -229,12 +239,17 @@ fn an_rbm_is_a_general_machine() {
         let rbm = normal_rbm(n, m, 0.8, 7);
         let machine = BoltzmannMachine::try_from(&rbm).unwrap();
         for beta in [0.5, 1.0, 2.0] {
-            let expected = rbm.log_z_over(Side::Visible, beta).unwrap();
-            assert_close(machine.log_z_at(beta).unwrap(), expected, ROUNDING, "ln Z");
-            let pairs = machine.visible_distribution(beta).unwrap();
+            let expected = rbm.log_z_over(Side::Visible, beta, &mut ()).unwrap();
+            assert_close(
+                machine.log_z_at(beta, &mut ()).unwrap(),
+                expected,
+                ROUNDING,
+                "ln Z",
+            );
+            let pairs = machine.visible_distribution(beta, &mut ()).unwrap();
             let pairs = pairs
                 .into_iter()
-                .zip(rbm.visible_distribution(beta).unwrap());
+                .zip(rbm.visible_distribution(beta, &mut ()).unwrap());
             pairs.for_each(|(a, b)| assert_close(a, b, ROUNDING, "p(v)"));
         }
         let v = all_states(n);
@@ -242,7 +257,10 @@ fn an_rbm_is_a_general_machine() {
         for (a, b) in machine.free_energy(&v, 1.0).unwrap().into_iter().zip(exact) {
             assert_close(a, b, ROUNDING, "F(v)");
         }
-        let (a, b) = (machine.expectations().unwrap(), rbm.expectations().unwrap());
+        let (a, b) = (
+            machine.expectations(&mut ()).unwrap(),
+            rbm.expectations(&mut ()).unwrap(),
+        );
         for i in 0..n {
             assert_close(a.means[i], b.visible[i], ROUNDING, "E[v]");
             for j in 0..m {
@@ -345,22 +363,22 @@ fn what_is_refused() {
         assert!(message(BoltzmannMachine::from_edges(2, 1, edges)).contains("edge"));
     }
     let machine = BoltzmannMachine::bernoulli(40, 0);
-    assert!(machine.visible_distribution(1.0).is_err());
+    assert!(machine.visible_distribution(1.0, &mut ()).is_err());
     // Without couplings everything is summed in closed form.
     assert_close(
-        machine.log_z().unwrap(),
+        machine.log_z(&mut ()).unwrap(),
         40.0 * std::f64::consts::LN_2,
         ROUNDING,
         "ln Z",
     );
     let dense = normal_boltzmann(40, 0, 0.1, 1);
-    assert!(dense.log_z().unwrap_err().to_string().contains("39"));
+    assert!(dense.log_z(&mut ()).unwrap_err().to_string().contains("39"));
     assert!(
         dense
             .energy(&BitMatrix::zeros(2, 39), &BitMatrix::zeros(2, 0))
             .is_err()
     );
-    assert!(dense.expectations_given(&[None; 39]).is_err());
+    assert!(dense.expectations_given(&[None; 39], &mut ()).is_err());
     let bad = MeanField {
         damping: 1.0,
         ..MeanField::default()

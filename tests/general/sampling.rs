@@ -66,7 +66,7 @@ fn sweeps_leave_the_distribution_alone() {
     ];
     for (k, (machine, sweeps)) in machines.iter().enumerate() {
         for beta in [0.5, 1.0, 2.0] {
-            let p = machine.joint_distribution(beta).unwrap();
+            let p = machine.joint_distribution(beta, &mut ()).unwrap();
             let start = draw_states(&p, machine.units(), CHAINS, 10 + k as u64);
             let (v, h) = split(&start, machine.n_visible());
             for sweep in sweeps {
@@ -90,7 +90,7 @@ fn sweeps_leave_the_distribution_alone() {
 #[test]
 fn chains_reach_the_distribution() {
     for machine in [normal_boltzmann(5, 3, 0.6, 4), sparse()] {
-        let p = machine.joint_distribution(1.0).unwrap();
+        let p = machine.joint_distribution(1.0, &mut ()).unwrap();
         for sweep in [Sweep::Units, Sweep::Blocks] {
             let mut chain = BoltzmannChain::uniform(&machine, CHAINS, sweep, 5).unwrap();
             assert_in_distribution(&joined(&chain), &[1.0 / 256.0; 256], "fair coins");
@@ -122,7 +122,7 @@ fn energies_are_those_of_the_states() {
 #[test]
 fn held_units_condition_the_rest() {
     for machine in [normal_boltzmann(5, 3, 0.6, 6), sparse()] {
-        let p = machine.joint_distribution(1.0).unwrap();
+        let p = machine.joint_distribution(1.0, &mut ()).unwrap();
         let mask_v = BitMatrix::from_fn(1, 5, |_, i| i == 1 || i == 4);
         let mask_h = BitMatrix::from_fn(CHAINS, 3, |k, j| j == 0 && k % 2 == 0);
         let values_v = BitMatrix::from_fn(CHAINS, 5, |k, i| i == 1 || k % 2 == 0);

@@ -67,7 +67,9 @@ fn gradient(
 }
 
 fn mean_log_likelihood(machine: &BoltzmannMachine, data: &Examples) -> f64 {
-    let all = machine.log_likelihood(data.bits().unwrap()).unwrap();
+    let all = machine
+        .log_likelihood(data.bits().unwrap(), &mut ())
+        .unwrap();
     all.iter().sum::<f64>() / all.len() as f64
 }
 
@@ -313,7 +315,7 @@ fn runs_are_reproducible_and_keep_to_their_edges() {
 #[test]
 fn fully_visible_machines_match_moments() {
     let p = normal_boltzmann(5, 0, 0.8, 6)
-        .visible_distribution(1.0)
+        .visible_distribution(1.0, &mut ())
         .unwrap();
     let data = examples(draw_states(&p, 5, 2000, 1));
     let options = BoltzmannOptions {
@@ -354,7 +356,7 @@ fn fully_visible_machines_match_moments() {
 #[test]
 fn latent_units_learn_by_samples() {
     let teacher = normal_boltzmann(5, 3, 1.0, 8);
-    let p = teacher.visible_distribution(1.0).unwrap();
+    let p = teacher.visible_distribution(1.0, &mut ()).unwrap();
     let data = examples(draw_states(&p, 5, 500, 2));
     let expected = mean_log_likelihood(&teacher, &data);
     for (positive, negative) in SAMPLED {

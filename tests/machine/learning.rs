@@ -40,7 +40,7 @@ fn flipped_machine(rbm: &Rbm) -> Rbm {
 }
 
 fn likelihood(rbm: &Rbm, data: &Examples) -> f64 {
-    exact_mean_log_likelihood(rbm, data.bits().unwrap())
+    exact_mean_log_likelihood(rbm, data.bits().unwrap(), &mut ())
         .unwrap()
         .0
 }
@@ -103,7 +103,12 @@ fn centered_learning_does_not_depend_on_what_is_called_one() {
 #[test]
 fn every_rule_climbs_the_exact_likelihood() {
     let teacher = normal_rbm(7, 3, 1.5, 5);
-    let v = draw_states(&teacher.visible_distribution(1.0).unwrap(), 7, 500, 2);
+    let v = draw_states(
+        &teacher.visible_distribution(1.0, &mut ()).unwrap(),
+        7,
+        500,
+        2,
+    );
     let data = bits(v);
     let start = normal_rbm(7, 4, 0.1, 7);
     for (optimizer, rate) in [

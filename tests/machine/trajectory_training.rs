@@ -83,7 +83,7 @@ fn chains_of_a_machine_that_stands_still_are_its_samples() {
     assert!((3..=13).contains(&snapshots[0]));
     let rbm = training.model();
     // Separate modes: Gibbs chains stay where they are.
-    let visible = rbm.visible_distribution(1.0).unwrap();
+    let visible = rbm.visible_distribution(1.0, &mut ()).unwrap();
     let between: f64 = (0..4096_usize)
         .filter(|k| (4..=8).contains(&k.count_ones()))
         .map(|k| visible[k])
@@ -108,7 +108,7 @@ fn chains_of_a_machine_that_stands_still_are_its_samples() {
         stayed > upper + 8.0 * (0.25 / chains as f64).sqrt(),
         "{stayed}"
     );
-    let p = rbm.transposed().visible_distribution(1.0).unwrap();
+    let p = rbm.transposed().visible_distribution(1.0, &mut ()).unwrap();
     let rows = chains * (snapshots[0] + 1);
     let h = tensors.bits(CHAINS, rows, 4).unwrap();
     let own = h.view_rows(0..chains).to_owned();
@@ -205,7 +205,7 @@ fn a_resumed_run_is_the_same_to_the_bit() {
 fn held_units_of_replicas_leave_the_conditional_of_the_others() {
     let chains = 20_000;
     let rbm = normal_rbm(5, 4, 0.8, 7);
-    let p = rbm.visible_distribution(1.0).unwrap();
+    let p = rbm.visible_distribution(1.0, &mut ()).unwrap();
     let (mask, values) = (0b01001, 0b01000);
     let one = |k: usize, n: usize| BitMatrix::from_fn(1, n, |_, j| k >> j & 1 == 1);
     let clamp = Clamp::new(rbm.visible(), one(values, 5), one(mask, 5)).unwrap();
@@ -279,7 +279,7 @@ fn held_units_of_replicas_leave_the_conditional_of_the_others() {
 #[test]
 fn weighted_samples_have_the_means_of_the_model() {
     let rbm = normal_rbm(6, 5, 1.5, 11);
-    let p = rbm.visible_distribution(1.0).unwrap();
+    let p = rbm.visible_distribution(1.0, &mut ()).unwrap();
     type Figure = fn(usize) -> f64;
     let figures: [(&str, Figure); 3] = [
         ("ones", |k| f64::from(k.count_ones())),
@@ -296,10 +296,10 @@ fn weighted_samples_have_the_means_of_the_model() {
             base,
             seed: 4,
         };
-        let samples = ais.weighted_samples(&rbm).unwrap();
+        let samples = ais.weighted_samples(&rbm, &mut ()).unwrap();
         assert_eq!(
             samples.log_z.log_weights,
-            ais.log_z(&rbm).unwrap().log_weights
+            ais.log_z(&rbm, &mut ()).unwrap().log_weights
         );
         let w: Vec<f64> = samples.log_weights.iter().map(|w| w.exp()).collect();
         assert!((w.iter().sum::<f64>() - 1.0).abs() < 1e-9);

@@ -2,6 +2,7 @@
 
 use crate::common::{self, all_states, normal_rbm, rows};
 use harmonium::{
+    Error,
     bits::BitMatrix,
     dataset::Examples,
     evaluate::{
@@ -19,14 +20,14 @@ use std::ops::ControlFlow;
 fn ais_interval_holds_the_exact_value() {
     for seed in 0..20 {
         let rbm = normal_rbm(12, 9, 1.0, seed);
-        let exact = rbm.log_z().unwrap();
+        let exact = rbm.log_z(&mut ()).unwrap();
         let ais = Ais {
             chains: 200,
             betas: Betas::Linear(300),
             seed,
             ..Ais::default()
         };
-        let z = ais.log_z(&rbm).unwrap();
+        let z = ais.log_z(&rbm, &mut ()).unwrap();
         assert!(
             z.low <= exact && exact <= z.high,
             "seed {seed}: {exact} outside {} .. {}",
@@ -58,7 +59,7 @@ fn ais_converges_on_a_machine_with_large_weights() {
         vec![-0.111_559_58, 57.020_977, -0.133_317_58, -32.259_914],
     )
     .unwrap();
-    let exact = rbm.log_z().unwrap();
+    let exact = rbm.log_z(&mut ()).unwrap();
     for (betas, bound) in [(100, 0.5), (1000, 0.05), (10_000, 0.005)] {
         let z = Ais {
             chains: 100,
@@ -66,7 +67,7 @@ fn ais_converges_on_a_machine_with_large_weights() {
             seed: 1,
             ..Ais::default()
         }
-        .log_z(&rbm)
+        .log_z(&rbm, &mut ())
         .unwrap();
         let error = (z.estimate - exact).abs();
         assert!(error < bound, "{betas} betas: error {error}");
@@ -77,7 +78,7 @@ fn ais_converges_on_a_machine_with_large_weights() {
 fn ais_without_weights_is_analytic() {
     let bias = vec![0.5, -1.0, 2.0];
     let rbm = Rbm::from_parameters(Matrix::zeros(3, 2), bias.clone(), vec![0.0, 0.0]).unwrap();
-    let exact = rbm.log_z().unwrap();
+    let exact = rbm.log_z(&mut ()).unwrap();
     // From its own biases every weight is the analytic ratio.
     let z = Ais {
         chains: 5,
@@ -85,7 +86,7 @@ fn ais_without_weights_is_analytic() {
         base: Base::Biases(bias),
         ..Ais::default()
     }
-    .log_z(&rbm)
+    .log_z(&rbm, &mut ())
     .unwrap();
     assert!((z.estimate - exact).abs() < 1e-5 && z.high - z.low < 1e-4);
     assert!((z.effective_sample_size - 5.0).abs() < 1e-4);
@@ -94,7 +95,7 @@ fn ais_without_weights_is_analytic() {
         betas: Betas::Linear(20),
         ..Ais::default()
     }
-    .log_z(&rbm)
+    .log_z(&rbm, &mut ())
     .unwrap();
     assert!(z.low <= exact && exact <= z.high);
 }
@@ -107,7 +108,7 @@ fn ais_refuses_nonsense_and_can_be_stopped() {
             chains: 0,
             ..Ais::default()
         }
-        .log_z(&rbm)
+        .log_z(&rbm, &mut ())
         .is_err()
     );
     assert!(
@@ -115,7 +116,7 @@ fn ais_refuses_nonsense_and_can_be_stopped() {
             betas: Betas::Linear(0),
             ..Ais::default()
         }
-        .log_z(&rbm)
+        .log_z(&rbm, &mut ())
         .is_err()
     );
     assert!(
@@ -123,11 +124,11 @@ fn ais_refuses_nonsense_and_can_be_stopped() {
             base: Base::Biases(vec![0.0; 5]),
             ..Ais::default()
         }
-        .log_z(&rbm)
+        .log_z(&rbm, &mut ())
         .is_err()
     );
     let mut calls = 0;
-    let stopped = Ais::default().log_z_with(&rbm, &mut |_, _| {
+    let stopped = Ais::default().log_z(&rbm, &mut |_, _| {
         calls += 1;
         if calls == 3 {
             ControlFlow::Break(())
@@ -135,7 +136,7 @@ fn ais_refuses_nonsense_and_can_be_stopped() {
             ControlFlow::Continue(())
         }
     });
-    assert!(stopped.unwrap().is_none() && calls == 3);
+    assert!(matches!(stopped, Err(Error::Stopped)) && calls == 3);
 }
 
 #[test]
@@ -206,7 +207,7 @@ fn ais_of_general_machines_holds_the_exact_value() {
     for seed in 0..6 {
         for (n, m) in [(9, 0), (6, 6)] {
             let machine = common::normal_boltzmann(n, m, 0.6, seed);
-            let exact = machine.log_z().unwrap();
+            let exact = machine.log_z(&mut ()).unwrap();
             let biases = Base::Biases((0..n).map(|i| 0.3 * i as f32 - 1.0).collect());
             for (betas, base) in [
                 (Betas::Linear(300), Base::Uniform),
@@ -214,7 +215,7 @@ fn ais_of_general_machines_holds_the_exact_value() {
                 (Betas::Adaptive(300), Base::Uniform),
             ] {
                 let z = ais(betas.clone(), base, seed)
-                    .boltzmann_log_z(&machine)
+                    .boltzmann_log_z(&machine, &mut ())
                     .unwrap();
                 assert!(
                     z.low <= exact && exact <= z.high,
@@ -234,22 +235,22 @@ fn ais_of_general_machines_holds_the_exact_value() {
     let mut machine = harmonium::BoltzmannMachine::bernoulli(3, 2);
     machine.biases_mut().0.copy_from_slice(&[0.5, -1.0, 2.0]);
     let z = ais(Betas::Linear(50), Base::Biases(vec![0.5, -1.0, 2.0]), 1);
-    let z = z.boltzmann_log_z(&machine).unwrap();
-    assert!((z.estimate - machine.log_z().unwrap()).abs() < 1e-9);
+    let z = z.boltzmann_log_z(&machine, &mut ()).unwrap();
+    assert!((z.estimate - machine.log_z(&mut ()).unwrap()).abs() < 1e-9);
     assert!(z.standard_error < 1e-9);
     assert!(
         ais(Betas::Linear(0), Base::Uniform, 1)
-            .boltzmann_log_z(&machine)
+            .boltzmann_log_z(&machine, &mut ())
             .is_err()
     );
     assert!(
         ais(Betas::Linear(9), Base::Biases(vec![0.0; 4]), 1)
-            .boltzmann_log_z(&machine)
+            .boltzmann_log_z(&machine, &mut ())
             .is_err()
     );
     let stopped = ais(Betas::Linear(9), Base::Uniform, 1)
-        .boltzmann_log_z_with(&machine, &mut |_, _| ControlFlow::Break(()));
-    assert!(stopped.unwrap().is_none());
+        .boltzmann_log_z(&machine, &mut |_, _| ControlFlow::Break(()));
+    assert!(matches!(stopped, Err(Error::Stopped)));
 }
 
 /// Softmax groups in either layer: forward and reverse annealing hold the exact value, from uniform
@@ -265,7 +266,7 @@ fn ais_of_machines_with_softmax_groups_holds_the_exact_value() {
         ] {
             let (n, m) = (visible.1, hidden.1);
             let rbm = common::normal_machine(visible, hidden, 0.7, seed);
-            let exact = rbm.log_z().unwrap();
+            let exact = rbm.log_z(&mut ()).unwrap();
             let mut rng = HostRng::numbered(seed, 31);
             let base = match seed % 2 {
                 0 => Base::Uniform,
@@ -282,7 +283,7 @@ fn ais_of_machines_with_softmax_groups_holds_the_exact_value() {
                 states: start,
                 burn_in: 100,
             };
-            let bracket = ais.bracket(&rbm, &start).unwrap();
+            let bracket = ais.bracket(&rbm, &start, &mut ()).unwrap();
             for found in [&bracket.forward, &bracket.reverse] {
                 runs += 1;
                 missed += usize::from(exact < found.low || exact > found.high);
@@ -305,7 +306,7 @@ fn weights_of_general_machines_are_unbiased() {
     let (runs, chains) = (100, 200);
     for (machine_seed, (n, m)) in [(7, 0), (4, 4), (5, 2)].into_iter().enumerate() {
         let machine = common::normal_boltzmann(n, m, 0.5, machine_seed as u64);
-        let exact = machine.log_z().unwrap();
+        let exact = machine.log_z(&mut ()).unwrap();
         let (mut relative, mut held) = (Vec::new(), 0);
         for seed in 0..runs {
             let ais = Ais {
@@ -314,7 +315,7 @@ fn weights_of_general_machines_are_unbiased() {
                 base: Base::Uniform,
                 seed,
             };
-            let z = ais.boltzmann_log_z(&machine).unwrap();
+            let z = ais.boltzmann_log_z(&machine, &mut ()).unwrap();
             held += usize::from(z.low <= exact && exact <= z.high);
             relative.extend(z.log_weights.iter().map(|w| (w - exact).exp()));
         }

@@ -62,7 +62,7 @@ fn exact_gradient_equals_finite_differences() {
     };
     let gradient = &gradients(&rbm, &data, options, 1)[0];
     let likelihood = |rbm: &Rbm| {
-        exact_mean_log_likelihood(rbm, data.bits().unwrap())
+        exact_mean_log_likelihood(rbm, data.bits().unwrap(), &mut ())
             .unwrap()
             .0
     };
@@ -200,7 +200,7 @@ fn train_exactly(data: &Examples, hidden: usize, epochs: usize, rate: f32) -> f6
         .momentum(0.9)
         .train(&mut rbm, data, |_| ControlFlow::Continue(()))
         .unwrap();
-    exact_mean_log_likelihood(&rbm, data.bits().unwrap())
+    exact_mean_log_likelihood(&rbm, data.bits().unwrap(), &mut ())
         .unwrap()
         .0
         * data.len() as f64
@@ -243,9 +243,15 @@ fn every_method_learns_what_a_teacher_made() {
     for (j, c) in c.iter_mut().enumerate() {
         *c = -0.5 * (0..n).map(|i| w.row(i)[j]).sum::<f32>();
     }
-    let v = draw_states(&teacher.visible_distribution(1.0).unwrap(), n, examples, 1);
+    let v = draw_states(
+        &teacher.visible_distribution(1.0, &mut ()).unwrap(),
+        n,
+        examples,
+        1,
+    );
     let data = Examples::new(v).unwrap();
-    let likelihood = |rbm: &Rbm| exact_mean_log_likelihood(rbm, data.bits().unwrap()).unwrap();
+    let likelihood =
+        |rbm: &Rbm| exact_mean_log_likelihood(rbm, data.bits().unwrap(), &mut ()).unwrap();
     let (of_teacher, ..) = likelihood(&teacher);
     let (of_biases, ..) = likelihood(&Rbm::bernoulli(n, 6).initialized_from(&data, 1).unwrap());
     assert!(

@@ -23,8 +23,11 @@ fn sweeps_leave_the_distribution_alone() {
     for (seed, (n, m)) in [(5, 4), (4, 6)].into_iter().enumerate() {
         let rbm = normal_rbm(n, m, 0.6, seed as u64);
         for beta in [0.5, 1.0, 2.0] {
-            let p = rbm.visible_distribution(beta).unwrap();
-            let q = rbm.transposed().visible_distribution(beta).unwrap();
+            let p = rbm.visible_distribution(beta, &mut ()).unwrap();
+            let q = rbm
+                .transposed()
+                .visible_distribution(beta, &mut ())
+                .unwrap();
             let beta = beta as f32;
             let from_v = draw_states(&p, n, CHAINS, 10 + seed as u64);
             let from_h = draw_states(&q, m, CHAINS, 20 + seed as u64);

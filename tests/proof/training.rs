@@ -477,7 +477,7 @@ fn gray_data_either_way() {
             })
         };
         let rbm = train(options, &gray, 3, 2);
-        let (mean, ..) = exact_mean_log_likelihood(&rbm, bits).unwrap();
+        let (mean, ..) = exact_mean_log_likelihood(&rbm, bits, &mut ()).unwrap();
         // The entropy of the mixture of the two rows bounds what can be reached; independent units
         // reach some -4.1.
         let rate = 3.0

@@ -2,14 +2,14 @@
 
 use super::{
     Annealing, Betas, LogZ,
-    anneal::{Anneal, Progress, Way},
+    anneal::{Anneal, Way},
 };
 use crate::{
     dataset::Examples,
     error::Result,
     model::{Rbm, log_odds},
+    progress::Progress,
 };
-use std::ops::ControlFlow;
 
 /// Pseudo-examples of the base rate, half of them on, as a share of the examples. Salakhutdinov and
 /// Murray (2008) smooth as strongly, by 3000 that are on among 63,000; half on and half off favors
@@ -52,7 +52,7 @@ impl Base {
 /// ```
 /// use harmonium::{Rbm, evaluate::{Ais, Betas}};
 /// let ais = Ais { chains: 100, betas: Betas::Linear(1000), ..Ais::default() };
-/// let log_z = ais.log_z(&Rbm::bernoulli(6, 5))?;
+/// let log_z = ais.log_z(&Rbm::bernoulli(6, 5), &mut ())?;
 /// assert!((log_z.estimate - 11.0 * std::f64::consts::LN_2).abs() < 1e-3);
 /// # Ok::<(), harmonium::Error>(())
 /// ```
@@ -81,28 +81,18 @@ impl Default for Ais {
 
 impl Ais {
     /// Estimates `ln Z`, on average from below. Cost: `2 x chains x betas` rows of products; after
-    /// the first temperature nothing is allocated.
+    /// the first temperature nothing is allocated. `progress` counts temperatures.
     ///
     /// # Errors
     /// [`crate::Error::Parameter`] without chains or temperatures and for machines of other than
     /// Bernoulli units and softmax groups, [`crate::Error::Shape`] for a base of another size,
-    /// [`crate::Error::NotFinite`] for NaN or infinite parameters.
-    pub fn log_z(&self, rbm: &Rbm) -> Result<LogZ> {
-        Ok(self
-            .log_z_with(rbm, &mut |_, _| ControlFlow::Continue(()))?
-            .expect("nothing stops it"))
-    }
-
-    /// As [`Self::log_z`], calling `progress(temperatures done, all)` after each temperature;
-    /// `None` if it breaks.
-    ///
-    /// # Errors
-    /// As [`Self::log_z`].
-    pub fn log_z_with(&self, rbm: &Rbm, progress: &mut Progress<'_>) -> Result<Option<LogZ>> {
+    /// [`crate::Error::NotFinite`] for NaN or infinite parameters, [`crate::Error::Stopped`] if
+    /// `progress` breaks.
+    pub fn log_z(&self, rbm: &Rbm, progress: &mut dyn Progress) -> Result<LogZ> {
         let base = self.checked_base(rbm)?;
         let ladder = self.ladder_from(rbm, &base)?;
         let anneal = Anneal::from_base(Way::Forward, self.seed, rbm, &base, &ladder, self.chains);
         let weights = anneal.ascend(progress, |_, _| ())?;
-        Ok(weights.map(|weights| LogZ::new(Annealing::Forward, weights)))
+        Ok(LogZ::new(Annealing::Forward, weights))
     }
 }

@@ -19,14 +19,11 @@ use crate::{
     kernel::reference::sigmoid,
     model::{Layer, Rbm, dot},
     product::{Propagation, Tail, warm_up},
+    progress::Progress,
     rng::{Draws, Site},
     threads::{in_pool, prelude::*},
     units::Kind,
 };
-use std::ops::ControlFlow;
-
-/// Called with the temperatures done and all; stops the work if it breaks.
-pub(super) type Progress<'a> = dyn FnMut(usize, usize) -> ControlFlow<()> + 'a;
 
 /// Rows whose scalar products with the biases one thread computes at a time.
 const ROWS_A_TASK: usize = 32;
@@ -131,23 +128,21 @@ impl<'a> Anneal<'a> {
         self.way.draws(self.seed, 2 * k as u64 + half)
     }
 
-    /// From base to model: `ln w` of every chain, or `None` if `progress` breaks.
-    /// `observe(k, increments)` sees every step.
+    /// From base to model: `ln w` of every chain. `observe(k, increments)` sees every step.
     pub(super) fn ascend(
         self,
-        progress: &mut Progress<'_>,
+        progress: &mut dyn Progress,
         observe: impl FnMut(usize, &[f64]),
-    ) -> Result<Option<Vec<f64>>> {
-        let arrived = self.ascend_to_states(progress, observe)?;
-        Ok(arrived.map(|(weights, _)| weights))
+    ) -> Result<Vec<f64>> {
+        Ok(self.ascend_to_states(progress, observe)?.0)
     }
 
     /// As [`Self::ascend`], with the last states.
     pub(super) fn ascend_to_states(
         mut self,
-        progress: &mut Progress<'_>,
+        progress: &mut dyn Progress,
         mut observe: impl FnMut(usize, &[f64]),
-    ) -> Result<Option<(Vec<f64>, BitMatrix)>> {
+    ) -> Result<(Vec<f64>, BitMatrix)> {
         let steps = self.steps();
         for k in 0..steps {
             let draw = (k + 1 < steps).then(|| (End::High, self.draws(k + 1, 0)));
@@ -156,24 +151,19 @@ impl<'a> Anneal<'a> {
             if k + 1 < steps {
                 self.draw_visible(k + 1)?;
             }
-            if progress(k + 1, steps).is_break() {
-                return Ok(None);
-            }
+            progress.check(k + 1, steps)?;
         }
-        Ok(Some((self.log_weights, self.v)))
+        Ok((self.log_weights, self.v))
     }
 
     /// From states of the model to the base: `ln w` of every chain.
-    pub(super) fn descend(self, progress: &mut Progress<'_>) -> Result<Option<Vec<f64>>> {
+    pub(super) fn descend(self, progress: &mut dyn Progress) -> Result<Vec<f64>> {
         self.descend_from(true, progress)
     }
 
     /// From any states to the base, with a sweep at the model before the first step:
     /// `ln f_K(v) - ln w` of every chain, the weight of RAISE.
-    pub(super) fn descend_from_examples(
-        mut self,
-        progress: &mut Progress<'_>,
-    ) -> Result<Option<Vec<f64>>> {
+    pub(super) fn descend_from_examples(mut self, progress: &mut dyn Progress) -> Result<Vec<f64>> {
         let steps = self.steps();
         let draws = self.draws(steps, 0);
         let tail = Tail {
@@ -188,20 +178,14 @@ impl<'a> Anneal<'a> {
             .map(|s| self.increments[s] + dot((&self.v).into(), s, bias))
             .collect();
         self.draw_visible(steps)?;
-        let weights = self.descend_from(false, progress)?;
-        Ok(weights.map(|mut weights| {
-            for (w, top) in weights.iter_mut().zip(top) {
-                *w = top - *w;
-            }
-            weights
-        }))
+        let mut weights = self.descend_from(false, progress)?;
+        for (w, top) in weights.iter_mut().zip(top) {
+            *w = top - *w;
+        }
+        Ok(weights)
     }
 
-    fn descend_from(
-        mut self,
-        exact_top: bool,
-        progress: &mut Progress<'_>,
-    ) -> Result<Option<Vec<f64>>> {
+    fn descend_from(mut self, exact_top: bool, progress: &mut dyn Progress) -> Result<Vec<f64>> {
         let steps = self.steps();
         for k in (0..steps).rev() {
             let draw = (k > 0).then(|| (End::Low, self.draws(k, 0)));
@@ -209,11 +193,9 @@ impl<'a> Anneal<'a> {
             if k > 0 {
                 self.draw_visible(k)?;
             }
-            if progress(steps - k, steps).is_break() {
-                return Ok(None);
-            }
+            progress.check(steps - k, steps)?;
         }
-        Ok(Some(self.log_weights))
+        Ok(self.log_weights)
     }
 
     /// Adds `ln f_{k+1}(v) - ln f_k(v)` to the weights, and draws the hidden states at one end of

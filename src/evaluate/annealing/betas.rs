@@ -9,7 +9,6 @@ use crate::{
     kernel::reduce::mean_and_standard_error,
     model::Rbm,
 };
-use std::ops::ControlFlow;
 
 /// Chains of the pilot run of [`Betas::Adaptive`].
 pub const PILOT_CHAINS: usize = 100;
@@ -125,7 +124,7 @@ fn adapted(rbm: &Rbm, base: &[f32], steps: usize, seed: u64) -> Result<Vec<f32>>
     let pilot = pilot_ladder(steps);
     let mut deviations = vec![0.0; pilot.len() - 1];
     Anneal::from_base(Way::Pilot, seed, rbm, base, &pilot, PILOT_CHAINS).ascend(
-        &mut |_, _| ControlFlow::Continue(()),
+        &mut (),
         |k, increments| {
             let (_, error) = mean_and_standard_error(increments.iter().copied());
             deviations[k] = error;

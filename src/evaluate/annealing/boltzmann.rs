@@ -3,7 +3,7 @@
 
 use super::{
     Ais, Annealing, Base, LogZ, PILOT_CHAINS,
-    anneal::{Progress, Way},
+    anneal::Way,
     betas::{divided, pilot_ladder},
 };
 use crate::{
@@ -13,9 +13,9 @@ use crate::{
         BoltzmannMachine,
         boltzmann::{Couplings, UnitChain},
     },
+    progress::Progress,
     states::Input,
 };
-use std::ops::ControlFlow;
 
 impl Ais {
     /// Estimates `ln Z` of a general machine, on average from below. Chains of all units, hidden
@@ -29,21 +29,11 @@ impl Ais {
     /// [`Error::Parameter`] without chains or temperatures, [`Error::Shape`] for a base of another
     /// size, [`Error::NotFinite`] for a base that is not finite; those of
     /// [`BoltzmannMachine::check`].
-    pub fn boltzmann_log_z(&self, machine: &BoltzmannMachine) -> Result<LogZ> {
-        let z = self.boltzmann_log_z_with(machine, &mut |_, _| ControlFlow::Continue(()))?;
-        Ok(z.expect("nothing stops it"))
-    }
-
-    /// As [`Self::boltzmann_log_z`], calling `progress(temperatures done, all)` after each
-    /// temperature; `None` if it breaks.
-    ///
-    /// # Errors
-    /// As [`Self::boltzmann_log_z`].
-    pub fn boltzmann_log_z_with(
+    pub fn boltzmann_log_z(
         &self,
         machine: &BoltzmannMachine,
-        progress: &mut Progress<'_>,
-    ) -> Result<Option<LogZ>> {
+        progress: &mut dyn Progress,
+    ) -> Result<LogZ> {
         crate::environment::check()?;
         machine.check()?;
         if self.chains == 0 {
@@ -63,16 +53,15 @@ impl Ais {
         let ladder = self.ladder_with(|steps| {
             let pilot = pilot_ladder(steps);
             let mut spread = Vec::with_capacity(pilot.len() - 1);
-            let mut go_on = |_: usize, _: usize| ControlFlow::Continue(());
             let pilot_run = Run::new(machine, &base, Way::Pilot, self.seed, PILOT_CHAINS);
-            pilot_run.ascend(&pilot, &mut go_on, |increments| {
+            pilot_run.ascend(&pilot, &mut (), |increments| {
                 spread.push(mean_and_standard_error(increments.iter().copied()).1);
-            });
+            })?;
             Ok(divided(&pilot, &spread, steps))
         })?;
         let run = Run::new(machine, &base, Way::Forward, self.seed, self.chains);
-        let weights = run.ascend(&ladder, progress, |_| ());
-        Ok(weights.map(|weights| LogZ::new(Annealing::Forward, weights)))
+        let weights = run.ascend(&ladder, progress, |_| ())?;
+        Ok(LogZ::new(Annealing::Forward, weights))
     }
 }
 
@@ -119,9 +108,9 @@ impl<'a> Run<'a> {
     fn ascend(
         mut self,
         ladder: &[f32],
-        progress: &mut Progress<'_>,
+        progress: &mut dyn Progress,
         mut observe: impl FnMut(&[f64]),
-    ) -> Option<Vec<f64>> {
+    ) -> Result<Vec<f64>> {
         let steps = ladder.len() - 1;
         let draws = self.way.draws(self.seed, 0);
         self.chain.draw_independent(self.base, draws);
@@ -143,11 +132,9 @@ impl<'a> Run<'a> {
                 let draws = self.way.draws(self.seed, k as u64 + 1);
                 self.chain.sweep_with_bias(&self.bias, high, draws);
             }
-            if progress(k + 1, steps).is_break() {
-                return None;
-            }
+            progress.check(k + 1, steps)?;
         }
-        Some(self.log_weights)
+        Ok(self.log_weights)
     }
 }
 

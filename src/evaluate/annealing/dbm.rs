@@ -15,6 +15,7 @@ use crate::{
     error::{Error, Result},
     evaluate::MAX_SAMPLED_UNITS,
     model::{Dbm, DbmChain, MeanField, Rbm, log_odds},
+    progress::Progress,
     rng::{HostRng, Stream},
 };
 
@@ -50,9 +51,9 @@ impl Ais {
     ///
     /// # Errors
     /// Those of [`Self::for_dbm`] and [`Self::log_z`].
-    pub fn dbm_log_z(&self, dbm: &Dbm) -> Result<LogZ> {
+    pub fn dbm_log_z(&self, dbm: &Dbm, progress: &mut dyn Progress) -> Result<LogZ> {
         let (rbm, ais) = self.for_dbm(dbm)?;
-        ais.log_z(&rbm)
+        ais.log_z(&rbm, progress)
     }
 
     /// `ln Z` of `dbm` from both sides, see [`Self::bracket`]. States of `start` are those of the
@@ -60,9 +61,14 @@ impl Ais {
     ///
     /// # Errors
     /// Those of [`Self::for_dbm`] and [`Self::bracket`].
-    pub fn dbm_bracket(&self, dbm: &Dbm, start: &ReverseStart) -> Result<Bracket> {
+    pub fn dbm_bracket(
+        &self,
+        dbm: &Dbm,
+        start: &ReverseStart,
+        progress: &mut dyn Progress,
+    ) -> Result<Bracket> {
         let (rbm, ais) = self.for_dbm(dbm)?;
-        ais.bracket(&rbm, start)
+        ais.bracket(&rbm, start, progress)
     }
 }
 

@@ -2,15 +2,15 @@
 
 use super::{
     Ais,
-    anneal::{Anneal, Progress, Way},
+    anneal::{Anneal, Way},
 };
 use crate::{
     bits::BitMatrix,
     error::{Error, Result},
     kernel::reduce::{log_sum_exp, mean_and_standard_error},
     model::Rbm,
+    progress::Progress,
 };
-use std::ops::ControlFlow;
 
 /// Log-likelihoods of examples under the annealed model, see [`Ais::raise`].
 #[derive(Clone, Debug)]
@@ -46,23 +46,7 @@ impl Ais {
     ///
     /// # Errors
     /// As [`Self::log_z`]; [`Error::Shape`] unless `v` has the machine's visible units.
-    pub fn raise(&self, rbm: &Rbm, v: &BitMatrix) -> Result<Raise> {
-        Ok(self
-            .raise_with(rbm, v, &mut |_, _| ControlFlow::Continue(()))?
-            .expect("nothing stops it"))
-    }
-
-    /// As [`Self::raise`], calling `progress(temperatures done, all)` after each temperature;
-    /// `None` if it breaks.
-    ///
-    /// # Errors
-    /// As [`Self::raise`].
-    pub fn raise_with(
-        &self,
-        rbm: &Rbm,
-        v: &BitMatrix,
-        progress: &mut Progress<'_>,
-    ) -> Result<Option<Raise>> {
+    pub fn raise(&self, rbm: &Rbm, v: &BitMatrix, progress: &mut dyn Progress) -> Result<Raise> {
         let base = self.checked_base(rbm)?;
         if v.columns() != rbm.n_visible() {
             let (expected, found) = (rbm.n_visible(), v.columns());
@@ -75,12 +59,12 @@ impl Ais {
         }
         let log_weights = Anneal::new(Way::Raise, self.seed, rbm, &base, &ladder, states)
             .descend_from_examples(progress)?;
-        Ok(log_weights.map(|log_weights| Raise {
+        Ok(Raise {
             log_likelihoods: log_weights
                 .chunks_exact(self.chains)
                 .map(|w| log_sum_exp(w) - (self.chains as f64).ln())
                 .collect(),
             log_weights,
-        }))
+        })
     }
 }

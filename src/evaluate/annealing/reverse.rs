@@ -2,7 +2,7 @@
 
 use super::{
     Ais, Annealing, Betas, LogZ,
-    anneal::{Anneal, Progress, Way},
+    anneal::{Anneal, Way},
 };
 use crate::{
     bits::BitMatrix,
@@ -11,9 +11,9 @@ use crate::{
     evaluate::{MAX_SAMPLED_UNITS, exact_samples},
     model::Rbm,
     product::{Propagation, Tail},
+    progress::Progress,
     rng::{HostRng, Stream},
 };
-use std::ops::ControlFlow;
 
 /// Where the states of the model come from that reverse annealing starts at.
 #[derive(Clone, Debug)]
@@ -88,46 +88,43 @@ impl ReverseStart {
             Self::Gibbs { burn_in, .. } | Self::Annealed { burn_in } => *burn_in,
         }
     }
+
+    /// Sweeps and temperatures of annealing back by `way` temperatures, the start included.
+    pub(super) fn sweeps(&self, way: usize) -> usize {
+        let before = match self {
+            Self::Annealed { .. } => way,
+            _ => 0,
+        };
+        before + self.burn_in() + way
+    }
 }
 
 impl Ais {
     /// Estimates `ln Z`, on average from above: chains start from states of the model and anneal to
     /// the base, along the way of [`Self::log_z`] backwards, and `1 / Z` is the mean of `1 / w`. It
-    /// relies on `start`. Cost: as [`Self::log_z`], and the start.
+    /// relies on `start`. Cost: as [`Self::log_z`], and the start. `progress` counts sweeps of
+    /// burn-in and temperatures.
     ///
     /// # Errors
     /// As [`Self::log_z`]; [`Error::Parameter`] for exact draws from a machine that is too large or
     /// without states to start at, [`Error::Shape`] for states of another size.
-    pub fn reverse_log_z(&self, rbm: &Rbm, start: &ReverseStart) -> Result<LogZ> {
-        Ok(self
-            .reverse_log_z_with(rbm, start, &mut |_, _| ControlFlow::Continue(()))?
-            .expect("nothing stops it"))
-    }
-
-    /// As [`Self::reverse_log_z`], calling
-    /// `progress(sweeps of burn-in and temperatures done, all)`; `None` if it breaks.
-    ///
-    /// # Errors
-    /// As [`Self::reverse_log_z`].
-    pub fn reverse_log_z_with(
+    pub fn reverse_log_z(
         &self,
         rbm: &Rbm,
         start: &ReverseStart,
-        progress: &mut Progress<'_>,
-    ) -> Result<Option<LogZ>> {
+        progress: &mut dyn Progress,
+    ) -> Result<LogZ> {
         let base = self.checked_base(rbm)?;
         let ladder = self.ladder_from(rbm, &base)?;
-        let burn_in = start.burn_in();
-        let way = ladder.len() - 1;
-        let before = match start {
-            ReverseStart::Annealed { .. } => way,
-            _ => 0,
-        };
-        let all = before + burn_in + way;
+        let (way, burn_in) = (ladder.len() - 1, start.burn_in());
+        let all = start.sweeps(way);
+        let before = all - way;
+        let first = before - burn_in;
         let v = match start {
-            ReverseStart::Exact => Some(exact_samples(rbm, self.chains, self.seed)?),
+            ReverseStart::Exact => exact_samples(rbm, self.chains, self.seed)?,
             ReverseStart::Gibbs { states, .. } => {
-                self.burnt_in(rbm, states, burn_in, &mut |k| progress(k, all))?
+                let burning = &mut progress.part(first, burn_in, all);
+                self.burnt_in(rbm, states, burn_in, burning)?
             }
             ReverseStart::Annealed { .. } => {
                 let other = Self {
@@ -135,16 +132,15 @@ impl Ais {
                     betas: Betas::Given(ladder.clone()),
                     ..self.clone()
                 };
-                let found = other.weighted_samples_with(rbm, &mut |k, _| progress(k, all))?;
-                let Some(found) = found else { return Ok(None) };
+                let found = other.weighted_samples(rbm, &mut progress.part(0, first, all))?;
                 let states = found.resampled(self.chains, other.seed);
-                self.burnt_in(rbm, &states, burn_in, &mut |k| progress(before + k, all))?
+                let burning = &mut progress.part(first, burn_in, all);
+                self.burnt_in(rbm, &states, burn_in, burning)?
             }
         };
-        let Some(v) = v else { return Ok(None) };
         let weights = Anneal::new(Way::Reverse, self.seed, rbm, &base, &ladder, v)
-            .descend(&mut |k, _| progress(before + burn_in + k, all))?;
-        Ok(weights.map(|weights| LogZ::new(Annealing::Reverse, weights)))
+            .descend(&mut progress.part(before, way, all))?;
+        Ok(LogZ::new(Annealing::Reverse, weights))
     }
 
     fn burnt_in(
@@ -152,8 +148,8 @@ impl Ais {
         rbm: &Rbm,
         states: &BitMatrix,
         sweeps: usize,
-        progress: &mut dyn FnMut(usize) -> ControlFlow<()>,
-    ) -> Result<Option<BitMatrix>> {
+        progress: &mut dyn Progress,
+    ) -> Result<BitMatrix> {
         if states.columns() != rbm.n_visible() {
             let (expected, found) = (rbm.n_visible(), states.columns());
             return Err(Error::shape(
@@ -183,10 +179,8 @@ impl Ais {
                 ..Tail::new(1.0)
             };
             rbm.visible_from_hidden((&h).into(), tail, &mut buffers)?;
-            if progress(k + 1).is_break() {
-                return Ok(None);
-            }
+            progress.check(k + 1, sweeps)?;
         }
-        Ok(Some(v))
+        Ok(v)
     }
 }

@@ -2,16 +2,16 @@
 
 use super::{
     Ais, Annealing, LogZ,
-    anneal::{Anneal, Progress, Way},
+    anneal::{Anneal, Way},
 };
 use crate::{
     bits::BitMatrix,
     error::Result,
     kernel::reduce::log_sum_exp,
     model::Rbm,
+    progress::Progress,
     rng::{HostRng, Stream},
 };
-use std::ops::ControlFlow;
 
 /// States with weights: of any figure `g`, `sum_s w_s g(v_s)` over the normalized weights `w`
 /// estimates its mean under the model, consistently as the number of chains grows, whether or not
@@ -53,33 +53,20 @@ impl Ais {
     ///
     /// # Errors
     /// As [`Self::log_z`].
-    pub fn weighted_samples(&self, rbm: &Rbm) -> Result<WeightedSamples> {
-        Ok(self
-            .weighted_samples_with(rbm, &mut |_, _| ControlFlow::Continue(()))?
-            .expect("nothing stops it"))
-    }
-
-    /// As [`Self::weighted_samples`], calling `progress(temperatures done, all)` after each
-    /// temperature; `None` if it breaks.
-    ///
-    /// # Errors
-    /// As [`Self::log_z`].
-    pub fn weighted_samples_with(
+    pub fn weighted_samples(
         &self,
         rbm: &Rbm,
-        progress: &mut Progress<'_>,
-    ) -> Result<Option<WeightedSamples>> {
+        progress: &mut dyn Progress,
+    ) -> Result<WeightedSamples> {
         let base = self.checked_base(rbm)?;
         let ladder = self.ladder_from(rbm, &base)?;
         let anneal = Anneal::from_base(Way::Forward, self.seed, rbm, &base, &ladder, self.chains);
-        let arrived = anneal.ascend_to_states(progress, |_, _| ())?;
-        Ok(arrived.map(|(weights, visible)| {
-            let all = log_sum_exp(&weights);
-            WeightedSamples {
-                visible,
-                log_weights: weights.iter().map(|w| w - all).collect(),
-                log_z: LogZ::new(Annealing::Forward, weights),
-            }
-        }))
+        let (weights, visible) = anneal.ascend_to_states(progress, |_, _| ())?;
+        let all = log_sum_exp(&weights);
+        Ok(WeightedSamples {
+            visible,
+            log_weights: weights.iter().map(|w| w - all).collect(),
+            log_z: LogZ::new(Annealing::Forward, weights),
+        })
     }
 }

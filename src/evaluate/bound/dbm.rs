@@ -5,6 +5,7 @@ use crate::{
     evaluate::{Bracket, INTERVAL_STANDARD_ERRORS},
     kernel::reduce::mean_and_standard_error,
     model::{Convergence, Dbm, MeanField},
+    progress::Progress,
     states::Input,
 };
 
@@ -18,8 +19,8 @@ pub const RESPONDING_ABOVE: f64 = 0.03;
 /// # use harmonium::{Dbm, dataset, evaluate::DbmBound, model::MeanField};
 /// let data = dataset::bars_and_stripes(2);
 /// let dbm = Dbm::bernoulli(&[4, 3, 2])?;
-/// let bound = DbmBound::new(&dbm, data.bits().unwrap(), &MeanField::default())?;
-/// let (mean, _) = bound.mean(dbm.log_z()?);
+/// let bound = DbmBound::new(&dbm, data.bits().unwrap(), &MeanField::default(), &mut ())?;
+/// let (mean, _) = bound.mean(dbm.log_z(&mut ())?);
 /// assert!((mean + 4.0 * std::f64::consts::LN_2).abs() < 1e-5);
 /// # Ok::<(), harmonium::Error>(())
 /// ```
@@ -69,8 +70,14 @@ impl DbmBound {
     /// [`crate::model::Posterior::bounds`].
     ///
     /// # Errors
-    /// As [`Dbm::mean_field_bounds`].
-    pub fn new<'a>(dbm: &Dbm, v: impl Into<Input<'a>>, options: &MeanField) -> Result<Self> {
+    /// As [`Dbm::mean_field_bounds`]; [`Error::Stopped`](crate::Error::Stopped) if `progress`, which
+    /// counts rows, breaks.
+    pub fn new<'a>(
+        dbm: &Dbm,
+        v: impl Into<Input<'a>>,
+        options: &MeanField,
+        progress: &mut dyn Progress,
+    ) -> Result<Self> {
         let v = v.into();
         let mut bounds = Vec::with_capacity(v.rows());
         let hidden = 1..dbm.n_layers() - usize::from(dbm.classes().is_some());
@@ -78,7 +85,7 @@ impl DbmBound {
         let mut sums: Vec<Vec<[f64; 2]>> = hidden
             .map(|l| vec![[0.0; 2]; dbm.layer(l).size()])
             .collect();
-        let convergence = dbm.for_each_posterior(v, options, |_, v, posterior| {
+        let convergence = dbm.for_each_posterior(v, options, progress, |_, v, posterior| {
             for (l, sums) in (1..).zip(&mut sums) {
                 let mean = posterior.mean(l);
                 for s in 0..v.rows() {
@@ -144,7 +151,7 @@ mod tests {
         let dbm = Dbm::new(layers.to_vec(), vec![first, second]).unwrap();
         // More rows than mean field takes at a time, a quarter of them with the first bit.
         let v = BitMatrix::from_fn(6000, 2, |s, i| i == 0 && s % 4 == 0);
-        let bound = DbmBound::new(&dbm, &v, &MeanField::default()).unwrap();
+        let bound = DbmBound::new(&dbm, &v, &MeanField::default(), &mut ()).unwrap();
         let responding: Vec<usize> = bound
             .hidden
             .iter()

@@ -7,6 +7,7 @@ use crate::{
     matrix::Matrix,
     model::{Dbn, layer_draws},
     product::{Propagation, Tail},
+    progress::Progress,
     rng::Site,
     states::{Input, States},
 };
@@ -67,12 +68,14 @@ impl Bound {
     ///
     /// # Errors
     /// [`Error::Parameter`] without samples and for labels that do not exist, [`Error::Shape`] for
-    /// another number of columns or labels.
+    /// another number of columns or labels, [`Error::Stopped`] if `progress`, which counts rows,
+    /// breaks.
     pub fn measure<'a>(
         &self,
         dbn: &Dbn,
         v: impl Into<Input<'a>>,
         labels: Option<&[u32]>,
+        progress: &mut dyn Progress,
     ) -> Result<BoundEstimate> {
         let v = v.into();
         if self.samples == 0 {
@@ -102,6 +105,7 @@ impl Bound {
                 let to = all[rows.clone()].iter_mut();
                 to.zip(values).for_each(|(all, x)| all.push(x));
             }
+            progress.check(rows.end, n)?;
         }
         let errors = all
             .iter()

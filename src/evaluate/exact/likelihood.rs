@@ -4,10 +4,10 @@ use crate::{
     error::{Error, Result},
     kernel::reduce::mean_and_standard_error,
     model::{Rbm, for_each_sent},
+    progress::Progress,
     states::Input,
     threads::{in_pool, prelude::*},
 };
-use std::ops::ControlFlow;
 
 /// `F(v)` of each row at `beta = 1`, every sum in f64. Cost: a dense product in f64, several times
 /// that of [`Rbm::free_energy`].
@@ -44,25 +44,10 @@ pub fn exact_free_energies<'a>(rbm: &Rbm, v: impl Into<Input<'a>>) -> Result<Vec
 pub fn exact_mean_log_likelihood<'a>(
     rbm: &Rbm,
     v: impl Into<Input<'a>>,
+    progress: &mut dyn Progress,
 ) -> Result<(f64, f64, f64)> {
-    let measured = exact_mean_log_likelihood_with(rbm, v, &mut |_, _| ControlFlow::Continue(()))?;
-    Ok(measured.expect("nothing stops it"))
-}
-
-/// As [`exact_mean_log_likelihood`], calling `progress(blocks of states done, all)` now and then;
-/// `None` if it breaks.
-///
-/// # Errors
-/// As [`exact_mean_log_likelihood`].
-pub fn exact_mean_log_likelihood_with<'a>(
-    rbm: &Rbm,
-    v: impl Into<Input<'a>>,
-    progress: &mut dyn FnMut(usize, usize) -> ControlFlow<()>,
-) -> Result<Option<(f64, f64, f64)>> {
     let free = exact_free_energies(rbm, v)?;
-    let Some(log_z) = rbm.log_z_with(progress)? else {
-        return Ok(None);
-    };
+    let log_z = rbm.log_z(progress)?;
     let (mean, error) = mean_and_standard_error(free.into_iter().map(|f| -f - log_z));
-    Ok(Some((mean, error, log_z)))
+    Ok((mean, error, log_z))
 }

@@ -3,7 +3,5 @@
 mod likelihood;
 mod samples;
 
-pub use likelihood::{
-    exact_free_energies, exact_mean_log_likelihood, exact_mean_log_likelihood_with,
-};
+pub use likelihood::{exact_free_energies, exact_mean_log_likelihood};
 pub use samples::{MAX_SAMPLED_UNITS, exact_samples};

@@ -31,8 +31,8 @@ pub fn exact_samples(rbm: &Rbm, count: usize, seed: u64) -> Result<BitMatrix> {
     }
     let side = rbm.smaller_side();
     let mut cumulated = match side {
-        Side::Visible => rbm.visible_distribution(1.0)?,
-        Side::Hidden => rbm.transposed().visible_distribution(1.0)?,
+        Side::Visible => rbm.visible_distribution(1.0, &mut ())?,
+        Side::Hidden => rbm.transposed().visible_distribution(1.0, &mut ())?,
     };
     let mut sum = 0.0;
     for p in &mut cumulated {

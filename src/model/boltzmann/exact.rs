@@ -17,18 +17,13 @@ use crate::{
     },
     model::{
         MAX_EXACT_UNITS,
-        exact::{by_block, until},
+        exact::driver::{self, BLOCK_UNITS, Enumerated, Sums},
     },
+    progress::Progress,
     states::Input,
-    stop::Stop,
     threads::{in_pool, prelude::*},
 };
-use std::ops::ControlFlow;
 
-/// Units of one block.
-const BLOCK_UNITS: usize = 12;
-/// Blocks are dealt to at most this many accumulators of expectations.
-const MAX_ACCUMULATORS: u64 = 64;
 /// Most units of a table with an entry for each of their states.
 const MAX_TABLE_UNITS: usize = 26;
 
@@ -138,66 +133,29 @@ impl Joint {
         })
     }
 
-    fn log_z_with(
-        &self,
-        progress: &mut dyn FnMut(usize, usize) -> ControlFlow<()>,
-    ) -> Result<Option<f64>> {
-        let walk = self.walk()?;
-        let sums = by_block(walk.blocks(), |block| walk.log_sum(block), progress);
-        Ok(sums.map(|sums| {
-            let mut total = LogSum::default();
-            sums.into_iter().for_each(|sum| total.merge(sum));
-            total.value()
-        }))
-    }
-
-    fn log_z(&self) -> Result<f64> {
-        let z = self.log_z_with(&mut |_, _| ControlFlow::Continue(()))?;
-        Ok(z.expect("nothing stops it"))
+    fn log_z(&self, progress: &mut dyn Progress) -> Result<f64> {
+        driver::log_z(&self.walk()?, progress)
     }
 
     /// On the calling thread, for many small machines in parallel.
     fn log_z_alone(&self) -> Result<f64> {
-        let walk = self.walk()?;
-        let mut total = LogSum::default();
-        (0..walk.blocks()).for_each(|block| total.merge(walk.log_sum(block)));
-        Ok(total.value())
+        Ok(driver::log_z_alone(&self.walk()?))
     }
 
-    /// Nothing once `stop` is requested.
-    fn expectations(&self, stop: &Stop) -> Result<Option<BoltzmannExpectations>> {
+    fn expectations(&self, progress: &mut dyn Progress) -> Result<BoltzmannExpectations> {
         let walk = self.walk()?;
-        let Some(log_z) = self.log_z_with(&mut until(stop))? else {
-            return Ok(None);
-        };
-        let n = self.n;
-        let blocks = walk.blocks();
-        let accumulators = blocks.min(MAX_ACCUMULATORS);
-        let of_part = |part| {
-            let mut pairs = vec![0.0; n * n];
-            let blocks = (part..blocks).step_by(accumulators as usize);
-            for block in blocks.take_while(|_| !stop.is_requested()) {
-                walk.add_pairs(block, log_z, &mut pairs);
-            }
-            pairs
-        };
-        let parts = (0..accumulators).into_par_iter();
-        let parts: Vec<Vec<f64>> = in_pool(|| parts.map(of_part).collect());
-        if stop.is_requested() {
-            return Ok(None);
-        }
+        let (log_z, sums) = driver::expectations(&walk, progress)?;
         // Back to the order of the machine.
+        let n = self.n;
         let mut pairs = vec![0.0; n * n];
-        for part in parts {
-            for (k, x) in part.into_iter().enumerate() {
-                pairs[walk.order[k / n] * n + walk.order[k % n]] += x;
-            }
+        for (k, x) in sums.pairs.into_iter().enumerate() {
+            pairs[walk.order[k / n] * n + walk.order[k % n]] = x;
         }
-        Ok(Some(BoltzmannExpectations {
+        Ok(BoltzmannExpectations {
             log_z,
             means: (0..n).map(|i| pairs[i * n + i]).collect(),
             pairs,
-        }))
+        })
     }
 }
 
@@ -212,58 +170,56 @@ struct Walk {
 }
 
 impl Walk {
-    fn block_units(&self) -> usize {
-        self.enumerated.min(BLOCK_UNITS)
-    }
-
-    fn blocks(&self) -> u64 {
-        1 << (self.enumerated - self.block_units())
-    }
-
     /// Calls `visit(state, ln of its weight but for the independent units, inputs of all units)`
     /// for every state of a block.
-    fn states(&self, block: u64, mut visit: impl FnMut(u64, f64, &[f64])) {
-        let mut own = self.constant;
-        let mut input = self.bias.clone();
-        let mut state = block << self.block_units();
+    fn walk(&self, block: u64, visit: impl FnMut(u64, f64, &[f64])) {
+        // A unit has no coupling with itself: its input does not change with it.
+        let own = |k: usize, input: &[f64]| input[k];
         let row = |k: usize| &self.couplings[k * self.n..][..self.n];
-        for k in (0..self.enumerated).filter(|&k| state >> k & 1 == 1) {
-            own += input[k];
-            input.iter_mut().zip(row(k)).for_each(|(x, a)| *x += a);
-        }
-        visit(state, own, &input);
-        for step in 1_u64..1 << self.block_units() {
-            let k = step.trailing_zeros() as usize;
-            state ^= 1 << k;
-            // A unit has no coupling with itself: its input does not change with it.
-            if state >> k & 1 == 1 {
-                own += input[k];
-                input.iter_mut().zip(row(k)).for_each(|(x, a)| *x += a);
-            } else {
-                own -= input[k];
-                input.iter_mut().zip(row(k)).for_each(|(x, a)| *x -= a);
-            }
-            visit(state, own, &input);
-        }
+        let start = (self.constant, &self.bias[..]);
+        driver::walk_binary(self.enumerated, block, start, own, row, visit);
     }
 
     fn log_weight(&self, own: f64, input: &[f64]) -> f64 {
         let independent = &input[self.enumerated..];
         own + independent.iter().map(|&x| softplus(x)).sum::<f64>()
     }
+}
+
+impl Enumerated for Walk {
+    fn states(&self) -> u64 {
+        1 << self.enumerated
+    }
+
+    fn block_states(&self) -> u64 {
+        1 << self.enumerated.min(BLOCK_UNITS)
+    }
 
     fn log_sum(&self, block: u64) -> LogSum {
         let mut sum = LogSum::default();
-        self.states(block, |_, own, input| sum.add(self.log_weight(own, input)));
+        self.walk(block, |_, own, input| sum.add(self.log_weight(own, input)));
         sum
     }
 
-    /// Adds `p E[x_i x_j | state]` of every state of a block, and `p E[x_i | state]` on the
-    /// diagonal.
-    fn add_pairs(&self, block: u64, log_z: f64, pairs: &mut [f64]) {
+    fn log_weights(&self, block: u64, log_weights: &mut [f64]) {
+        let first = block * self.block_states();
+        self.walk(block, |state, own, input| {
+            log_weights[(state - first) as usize] = self.log_weight(own, input);
+        });
+    }
+
+    fn no_sums(&self) -> Sums {
+        Sums {
+            pairs: vec![0.0; self.n * self.n],
+            ..Sums::default()
+        }
+    }
+
+    /// `p E[x_i x_j | state]`, and `p E[x_i | state]` on the diagonal.
+    fn add(&self, block: u64, log_z: f64, sums: &mut Sums) {
         let n = self.n;
         let mut y = vec![0.0; n];
-        self.states(block, |state, own, input| {
+        self.walk(block, |state, own, input| {
             let p = (self.log_weight(own, input) - log_z).exp();
             for (k, y) in y.iter_mut().enumerate() {
                 *y = if k < self.enumerated {
@@ -272,7 +228,7 @@ impl Walk {
                     sigmoid(input[k])
                 };
             }
-            for (i, row) in pairs.chunks_exact_mut(n).enumerate() {
+            for (i, row) in sums.pairs.chunks_exact_mut(n).enumerate() {
                 let factor = p * y[i];
                 if factor != 0.0 {
                     row.iter_mut().zip(&y).for_each(|(s, y)| *s += factor * y);
@@ -300,29 +256,17 @@ impl BoltzmannMachine {
     ///
     /// # Errors
     /// [`Error::Parameter`] if more than [`MAX_EXACT_UNITS`] units are to be enumerated; those of
-    /// [`Self::check`].
-    pub fn log_z_at(&self, beta: f64) -> Result<f64> {
-        Joint::of(self, beta)?.log_z()
+    /// [`Self::check`]; [`Error::Stopped`] if `progress` breaks.
+    pub fn log_z_at(&self, beta: f64, progress: &mut dyn Progress) -> Result<f64> {
+        Joint::of(self, beta)?.log_z(progress)
     }
 
     /// Exact `ln Z`.
     ///
     /// # Errors
     /// As [`Self::log_z_at`].
-    pub fn log_z(&self) -> Result<f64> {
-        self.log_z_at(1.0)
-    }
-
-    /// As [`Self::log_z`], calling `progress(blocks of states done, all)` now and then; `None` if
-    /// it breaks.
-    ///
-    /// # Errors
-    /// As [`Self::log_z_at`].
-    pub fn log_z_with(
-        &self,
-        progress: &mut dyn FnMut(usize, usize) -> ControlFlow<()>,
-    ) -> Result<Option<f64>> {
-        Joint::of(self, 1.0)?.log_z_with(progress)
+    pub fn log_z(&self, progress: &mut dyn Progress) -> Result<f64> {
+        self.log_z_at(1.0, progress)
     }
 
     /// How many units enumeration walks: `2^k` states for [`Self::log_z`] and
@@ -343,18 +287,8 @@ impl BoltzmannMachine {
     ///
     /// # Errors
     /// As [`Self::log_z_at`].
-    pub fn expectations(&self) -> Result<BoltzmannExpectations> {
-        Ok(self
-            .expectations_until(&Stop::new())?
-            .expect("nothing stops it"))
-    }
-
-    /// As [`Self::expectations`]; nothing once `stop` is requested.
-    ///
-    /// # Errors
-    /// As [`Self::expectations`].
-    pub fn expectations_until(&self, stop: &Stop) -> Result<Option<BoltzmannExpectations>> {
-        Joint::of(self, 1.0)?.expectations(stop)
+    pub fn expectations(&self, progress: &mut dyn Progress) -> Result<BoltzmannExpectations> {
+        Joint::of(self, 1.0)?.expectations(progress)
     }
 
     /// Exact expectations given that some units are held: `held[i]` is the value of unit `i`,
@@ -365,7 +299,11 @@ impl BoltzmannMachine {
     /// # Errors
     /// [`Error::Shape`] unless there is an entry for every unit; those of [`Self::log_z_at`] for
     /// the free units.
-    pub fn expectations_given(&self, held: &[Option<bool>]) -> Result<BoltzmannExpectations> {
+    pub fn expectations_given(
+        &self,
+        held: &[Option<bool>],
+        progress: &mut dyn Progress,
+    ) -> Result<BoltzmannExpectations> {
         let n = self.units();
         if held.len() != n {
             return Err(Error::shape("held units", n, held.len()));
@@ -375,7 +313,7 @@ impl BoltzmannMachine {
             .map(|x| f64::from(u8::from(x.unwrap_or(false))))
             .collect();
         let given = Joint::of(self, 1.0)?.given(|i| held[i].is_some(), &values);
-        let of_free = given.expectations(&Stop::new())?.expect("nothing stops it");
+        let of_free = given.expectations(progress)?;
         let free: Vec<usize> = (0..n).filter(|&i| held[i].is_none()).collect();
         let mut means = values;
         for (&i, mean) in free.iter().zip(&of_free.means) {
@@ -421,9 +359,13 @@ impl BoltzmannMachine {
     ///
     /// # Errors
     /// As [`Self::free_energy`] and [`Self::log_z_at`].
-    pub fn log_likelihood<'a>(&self, v: impl Into<Input<'a>>) -> Result<Vec<f64>> {
+    pub fn log_likelihood<'a>(
+        &self,
+        v: impl Into<Input<'a>>,
+        progress: &mut dyn Progress,
+    ) -> Result<Vec<f64>> {
         let mut all = self.free_energy(v, 1.0)?;
-        let log_z = self.log_z()?;
+        let log_z = self.log_z(progress)?;
         all.iter_mut().for_each(|f| *f = -*f - log_z);
         Ok(all)
     }
@@ -434,7 +376,7 @@ impl BoltzmannMachine {
     /// # Errors
     /// [`Error::Parameter`] for more than 26 visible units; those of [`Self::log_z_at`] for the
     /// hidden units.
-    pub fn visible_distribution(&self, beta: f64) -> Result<Vec<f64>> {
+    pub fn visible_distribution(&self, beta: f64, progress: &mut dyn Progress) -> Result<Vec<f64>> {
         let n = self.n_visible();
         check_table("visible distribution", n)?;
         let joint = Joint::of(self, beta)?;
@@ -443,9 +385,9 @@ impl BoltzmannMachine {
             let x: Vec<f64> = (0..self.units()).map(value).collect();
             joint.given(|i| i < n, &x).log_z_alone()
         };
-        let states = (0..1_u64 << n).into_par_iter();
-        let log_p: Result<Vec<f64>> = in_pool(|| states.map(of_state).collect());
-        Ok(normalized(log_p?))
+        let log_p = driver::by_block(1 << n, of_state, progress)?;
+        let log_p: Result<Vec<f64>> = log_p.into_iter().collect();
+        Ok(driver::normalized(log_p?))
     }
 
     /// `p(v, h)` at `beta` of all states of all units: bit `i` of the index is unit `i`, visible
@@ -453,7 +395,7 @@ impl BoltzmannMachine {
     ///
     /// # Errors
     /// [`Error::Parameter`] for more than 26 units; those of [`Self::check`].
-    pub fn joint_distribution(&self, beta: f64) -> Result<Vec<f64>> {
+    pub fn joint_distribution(&self, beta: f64, progress: &mut dyn Progress) -> Result<Vec<f64>> {
         check_table("joint distribution", self.units())?;
         let joint = Joint::of(self, beta)?;
         let walk = Walk {
@@ -464,17 +406,6 @@ impl BoltzmannMachine {
             constant: 0.0,
             order: (0..joint.n).collect(),
         };
-        let mut log_p = vec![0.0; 1 << joint.n];
-        for block in 0..walk.blocks() {
-            walk.states(block, |state, own, _| log_p[state as usize] = own);
-        }
-        Ok(normalized(log_p))
+        driver::distribution(&walk, progress)
     }
-}
-
-/// Probabilities from their logarithms up to a constant.
-fn normalized(mut log_p: Vec<f64>) -> Vec<f64> {
-    let log_z = crate::kernel::reduce::log_sum_exp(&log_p);
-    log_p.iter_mut().for_each(|p| *p = (*p - log_z).exp());
-    log_p
 }

@@ -44,7 +44,7 @@ use crate::{
 /// // Two coupled units: a pair counts twice, so Z = 1 + 1 + 1 + e^2.
 /// let u = Matrix::from_slice(2, 2, &[0.0, 1.0, 1.0, 0.0])?;
 /// let machine = BoltzmannMachine::fully_visible(u, vec![0.0; 2])?;
-/// assert!((machine.log_z()? - (3.0 + 2_f64.exp()).ln()).abs() < 1e-12);
+/// assert!((machine.log_z(&mut ())? - (3.0 + 2_f64.exp()).ln()).abs() < 1e-12);
 /// # Ok::<(), harmonium::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq)]

@@ -7,11 +7,10 @@ use super::Dbm;
 use crate::{
     error::{Error, Result},
     matrix::Matrix,
-    model::Rbm,
+    model::{Rbm, exact::driver::by_block},
+    progress::Progress,
     states::Input,
-    threads::{in_pool, prelude::*},
 };
-use std::ops::ControlFlow;
 
 /// Exact expectations under a deep Boltzmann machine, or under its posterior.
 #[derive(Clone, Debug)]
@@ -30,21 +29,10 @@ impl Dbm {
     ///
     /// # Errors
     /// [`Error::Parameter`] beyond [`crate::model::MAX_EXACT_UNITS`] units in both blocks,
-    /// [`Error::NotFinite`] for NaN or infinite parameters; so for all that follow.
-    pub fn log_z(&self) -> Result<f64> {
-        self.checked()?.log_z()
-    }
-
-    /// As [`Self::log_z`], calling `progress(blocks of states done, all)` now and then; `None` if
-    /// it breaks.
-    ///
-    /// # Errors
-    /// As [`Self::log_z`].
-    pub fn log_z_with(
-        &self,
-        progress: &mut dyn FnMut(usize, usize) -> ControlFlow<()>,
-    ) -> Result<Option<f64>> {
-        self.checked()?.log_z_with(progress)
+    /// [`Error::NotFinite`] for NaN or infinite parameters, [`Error::Stopped`] if `progress`
+    /// breaks; so for all that follow.
+    pub fn log_z(&self, progress: &mut dyn Progress) -> Result<f64> {
+        self.checked()?.log_z(progress)
     }
 
     fn checked(&self) -> Result<Rbm> {
@@ -56,8 +44,8 @@ impl Dbm {
     ///
     /// # Errors
     /// As [`Self::log_z`].
-    pub fn expectations(&self) -> Result<DbmExpectations> {
-        let all = self.checked()?.expectations()?;
+    pub fn expectations(&self, progress: &mut dyn Progress) -> Result<DbmExpectations> {
+        let all = self.checked()?.expectations(progress)?;
         let layer = |l: usize| {
             let side = if l.is_multiple_of(2) {
                 &all.visible
@@ -92,10 +80,11 @@ impl Dbm {
         &self,
         v: impl Into<Input<'a>>,
         row: usize,
+        progress: &mut dyn Progress,
     ) -> Result<DbmExpectations> {
         let v = v.into();
         self.check_visible(v)?;
-        let mut of = self.given_visible(v, row)?.expectations()?;
+        let mut of = self.given_visible(v, row)?.expectations(progress)?;
         let mut values = vec![0.0; self.n_visible()];
         crate::model::for_each_sent(self.layer(0), v, row, |i, x| values[i] = x);
         let means = &of.layers[1];
@@ -120,13 +109,20 @@ impl Dbm {
     ///
     /// # Errors
     /// As [`Self::log_z`]; [`Error::Shape`] unless `v` has the machine's visible units.
-    pub fn log_sums_over_hidden<'a>(&self, v: impl Into<Input<'a>>) -> Result<Vec<f64>> {
+    pub fn log_sums_over_hidden<'a>(
+        &self,
+        v: impl Into<Input<'a>>,
+        progress: &mut dyn Progress,
+    ) -> Result<Vec<f64>> {
         let v = v.into();
         self.check_visible(v)?;
         self.check_finite()?;
-        let rows = (0..v.rows()).into_par_iter();
-        let log_z = |row| self.given_visible(v, row)?.bipartite().log_z();
-        in_pool(|| rows.map(log_z).collect())
+        let of_row = |row: u64| {
+            let given = self.given_visible(v, row as usize)?;
+            given.bipartite().log_z(&mut ())
+        };
+        let sums = by_block(v.rows() as u64, of_row, progress)?;
+        sums.into_iter().collect()
     }
 
     /// `p(v)` at `beta` of all visible states, in the order of their index: that of
@@ -134,8 +130,8 @@ impl Dbm {
     ///
     /// # Errors
     /// As [`Self::log_z`], for the even layers.
-    pub fn visible_distribution(&self, beta: f64) -> Result<Vec<f64>> {
-        let joint = self.checked()?.visible_distribution(beta)?;
+    pub fn visible_distribution(&self, beta: f64, progress: &mut dyn Progress) -> Result<Vec<f64>> {
+        let joint = self.checked()?.visible_distribution(beta, progress)?;
         // Visible units are the lowest digits of the index.
         let states = self.layer(0).states().unwrap_or(1.0) as usize;
         let mut p = vec![0.0; states];
@@ -153,9 +149,10 @@ impl Dbm {
     pub fn exact_mean_log_likelihood<'a>(
         &self,
         v: impl Into<Input<'a>>,
+        progress: &mut dyn Progress,
     ) -> Result<(f64, f64, f64)> {
-        let log_z = self.log_z()?;
-        let sums = self.log_sums_over_hidden(v)?;
+        let log_z = self.log_z(progress)?;
+        let sums = self.log_sums_over_hidden(v, progress)?;
         let terms = sums.into_iter().map(|x| x - log_z);
         let (mean, error) = crate::kernel::reduce::mean_and_standard_error(terms);
         Ok((mean, error, log_z))

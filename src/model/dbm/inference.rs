@@ -4,6 +4,7 @@ use super::{Convergence, Dbm, MeanField, Posterior};
 use crate::{
     error::{Error, Result},
     matrix::Matrix,
+    progress::Progress,
     states::Input,
     threads::in_pool,
 };
@@ -23,7 +24,7 @@ impl Dbm {
         let layers = 1..self.n_layers();
         let zeros = |l: usize| Matrix::zeros(v.rows(), self.layer(l).size());
         let mut all: Vec<Matrix> = layers.map(zeros).collect();
-        let worst = self.for_each_posterior(v, options, |first, _, posterior| {
+        let worst = self.for_each_posterior(v, options, &mut (), |first, _, posterior| {
             for (l, all) in all.iter_mut().enumerate() {
                 let means = posterior.mean(l + 1);
                 for i in 0..means.rows() {
@@ -56,7 +57,7 @@ impl Dbm {
         }
         let n = self.n_visible();
         let mut out = Matrix::zeros(v.rows(), n + self.layer(l).size());
-        self.for_each_posterior(v, options, |first, v, posterior| {
+        self.for_each_posterior(v, options, &mut (), |first, v, posterior| {
             let means = posterior.mean(l);
             for i in 0..means.rows() {
                 let row = out.row_mut(first + i);
@@ -80,7 +81,7 @@ impl Dbm {
     ) -> Result<(Vec<f64>, Convergence)> {
         let v = v.into();
         let mut all = Vec::with_capacity(v.rows());
-        let worst = self.for_each_posterior(v, options, |_, v, posterior| {
+        let worst = self.for_each_posterior(v, options, &mut (), |_, v, posterior| {
             all.extend(posterior.bounds(self, v)?);
             Ok(())
         })?;
@@ -92,17 +93,19 @@ impl Dbm {
         &self,
         v: Input<'_>,
         options: &MeanField,
+        progress: &mut dyn Progress,
         mut f: impl FnMut(usize, Input<'_>, &mut Posterior) -> Result<()> + Send,
     ) -> Result<Convergence> {
-        in_pool(|| {
-            let mut posterior = Posterior::default();
-            let mut worst = Convergence::default();
-            for (rows, part) in v.chunks() {
+        let mut posterior = Posterior::default();
+        let mut worst = Convergence::default();
+        for (rows, part) in v.chunks() {
+            in_pool(|| {
                 posterior.start(self, part)?;
                 worst = worst.worse(posterior.iterate(self, options)?);
-                f(rows.start, part, &mut posterior)?;
-            }
-            Ok(worst)
-        })
+                f(rows.start, part, &mut posterior)
+            })?;
+            progress.check(rows.end, v.rows())?;
+        }
+        Ok(worst)
     }
 }

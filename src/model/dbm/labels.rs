@@ -15,6 +15,7 @@ use crate::{
     kernel::reduce::log_sum_exp,
     matrix::Matrix,
     model::{Layer, Rbm},
+    progress::Progress,
     states::{Input, States},
     threads::in_pool,
     units::{Kind, Units},
@@ -209,7 +210,11 @@ impl Dbm {
     /// # Errors
     /// [`Error::Parameter`] for a machine without labels, and those of
     /// [`Self::log_sums_over_hidden`].
-    pub fn exact_class_sums<'a>(&self, v: impl Into<Input<'a>>) -> Result<Vec<f64>> {
+    pub fn exact_class_sums<'a>(
+        &self,
+        v: impl Into<Input<'a>>,
+        progress: &mut dyn Progress,
+    ) -> Result<Vec<f64>> {
         let v = v.into();
         let classes = self.expect_classes()?;
         let top = self.n_hidden_layers();
@@ -224,7 +229,10 @@ impl Dbm {
             let (n, u) = (self.layer(top).size(), self.weights(top));
             let mut weights: Vec<Matrix> = (0..top).map(|l| self.weights(l).clone()).collect();
             weights.push(Matrix::from_fn(n, 1, |j, _| u.row(j)[y]));
-            let sums = Self::new(layers, weights)?.log_sums_over_hidden(v)?;
+            let sums = Self::new(layers, weights)?.log_sums_over_hidden(
+                v,
+                &mut progress.part(y * v.rows(), v.rows(), classes * v.rows()),
+            )?;
             let to = all.iter_mut().skip(y).step_by(classes);
             to.zip(sums).for_each(|(to, sum)| *to = sum);
         }
@@ -235,9 +243,13 @@ impl Dbm {
     ///
     /// # Errors
     /// As [`Self::exact_class_sums`].
-    pub fn exact_log_p_y_from_v<'a>(&self, v: impl Into<Input<'a>>) -> Result<Matrix> {
+    pub fn exact_log_p_y_from_v<'a>(
+        &self,
+        v: impl Into<Input<'a>>,
+        progress: &mut dyn Progress,
+    ) -> Result<Matrix> {
         let v = v.into();
-        let sums = self.exact_class_sums(v)?;
+        let sums = self.exact_class_sums(v, progress)?;
         Ok(normalized(&sums, v.rows(), self.expect_classes()?))
     }
 }

@@ -14,12 +14,16 @@ use crate::{
         reference::{sigmoid, softplus},
     },
     model::{Layer, rbm::for_each_sent},
+    progress::Progress,
     states::Input,
     threads::{in_pool, prelude::*},
 };
 
 /// Most units of two neighboring hidden layers together whose states are enumerated.
 pub const MAX_EXACT_LAYER_PAIR: usize = 26;
+
+/// Parts of the work that a pair of layers counts as.
+const REPORTS: usize = 200;
 
 /// States of a layer, as numbers and as what neighbors receive.
 struct LayerState {
@@ -193,6 +197,7 @@ impl Dbn {
         &self,
         v: Input<'_>,
         class: Option<usize>,
+        progress: &mut dyn Progress,
         then: impl Fn(&Directed, &[LayerState], &[f64]) -> Vec<f64>,
     ) -> Result<Vec<f64>> {
         self.check_enumerable()?;
@@ -209,9 +214,11 @@ impl Dbn {
             let most = group.map_or(0, |group| group.size);
             return Err(Error::parameter("label", format!("below {most}"), class));
         }
-        let log_z = self.top().log_z()?;
+        let pairs = self.directed().len();
+        let all = (pairs + 1) * REPORTS;
+        let log_z = self.top().log_z(&mut progress.part(0, REPORTS, all))?;
         let features = self.feature_layer();
-        let Some(last) = self.directed().len().checked_sub(1) else {
+        let Some(last) = pairs.checked_sub(1) else {
             let rows = rows_of(&features, v);
             let all = self.log_weights_of_top(&rows, class);
             return Ok(all.into_iter().map(|x| x - log_z).collect());
@@ -225,6 +232,7 @@ impl Dbn {
                 _ => all_rows(pair.below()),
             };
             known = then(pair, &rows, &known);
+            progress.check((pairs + 1 - l) * REPORTS, all)?;
         }
         Ok(known)
     }
@@ -235,13 +243,15 @@ impl Dbn {
     /// # Errors
     /// [`Error::Parameter`] where two neighboring hidden layers have more than
     /// [`MAX_EXACT_LAYER_PAIR`] units, for a top pair that cannot be enumerated and for classes
-    /// that do not exist; [`Error::Shape`] for another number of columns; so for those that follow.
+    /// that do not exist; [`Error::Shape`] for another number of columns; [`Error::Stopped`] if
+    /// `progress` breaks; so for those that follow.
     pub fn exact_log_p_v<'a>(
         &self,
         v: impl Into<Input<'a>>,
         class: Option<usize>,
+        progress: &mut dyn Progress,
     ) -> Result<Vec<f64>> {
-        self.descend(v.into(), class, |pair, rows, log_p| {
+        self.descend(v.into(), class, progress, |pair, rows, log_p| {
             Generation::new(pair).log_marginal(rows, log_p)
         })
     }
@@ -255,8 +265,9 @@ impl Dbn {
         &self,
         v: impl Into<Input<'a>>,
         class: Option<usize>,
+        progress: &mut dyn Progress,
     ) -> Result<Vec<f64>> {
-        self.descend(v.into(), class, |pair, rows, bounds| {
+        self.descend(v.into(), class, progress, |pair, rows, bounds| {
             let generation = Generation::new(pair);
             let of = |x: &LayerState| {
                 let y = recognition_inputs(pair, x);
@@ -281,6 +292,7 @@ impl Dbn {
     pub fn exact_posterior<'a>(
         &self,
         v: impl Into<Input<'a>>,
+        progress: &mut dyn Progress,
     ) -> Result<Vec<(Vec<f64>, Vec<f64>)>> {
         let v = v.into();
         let Some(pair) = self.directed().first() else {
@@ -302,7 +314,7 @@ impl Dbn {
         let all = crate::bits::BitMatrix::from_fn(1 << n, n, is_on);
         // The distribution of the first hidden layer is that of a network without the pair.
         let rest = Self::new(self.directed()[1..].to_vec(), self.top().clone())?;
-        let log_p = rest.exact_log_p_v(&all, None)?;
+        let log_p = rest.exact_log_p_v(&all, None, progress)?;
         let generation = Generation::new(pair);
         let of = |x: &LayerState| {
             let joint: Vec<f64> = (0..1 << n)

@@ -13,6 +13,7 @@ use crate::{
     error::{Error, Result},
     matrix::Matrix,
     product::Tail,
+    progress::Progress,
     states::States,
     threads::{in_pool, prelude::*},
 };
@@ -221,8 +222,9 @@ impl Tempering {
     /// rates count from zero: samples that are to be the model's come after burn-in.
     ///
     /// # Errors
-    /// As [`Self::sweep`].
-    pub fn burn_in(&mut self, rbm: &Rbm, sweeps: usize) -> Result<()> {
+    /// As [`Self::sweep`]; [`Error::Stopped`] if `progress` breaks: the chains are then as far as
+    /// they came.
+    pub fn burn_in(&mut self, rbm: &Rbm, sweeps: usize, progress: &mut dyn Progress) -> Result<()> {
         let mut next = FIRST_ADAPTATION;
         for done in 1..=sweeps {
             self.sweep(rbm, 1)?;
@@ -230,6 +232,7 @@ impl Tempering {
                 self.adapt();
                 next *= 2;
             }
+            progress.check(done, sweeps)?;
         }
         self.replicas.reset_rates();
         Ok(())

@@ -3,7 +3,7 @@
 use super::BoltzmannLearner;
 use crate::{
     bits::BitView,
-    error::Result,
+    error::{Error, Result},
     product::{Direction, Tail, Term},
     rng::{Draws, Site},
     train::{
@@ -74,7 +74,7 @@ impl BoltzmannLearner {
                     for (i, held) in held[..n].iter_mut().enumerate() {
                         *held = Some(v.get(s, i));
                     }
-                    let posterior = self.machine.expectations_given(&held)?;
+                    let posterior = self.machine.expectations_given(&held, &mut ())?;
                     self.gradient
                         .add_expectations(&posterior, 1.0 / size as f64);
                 }
@@ -98,8 +98,9 @@ impl BoltzmannLearner {
         let (seed, updates) = (self.options.learning.seed, at.updates());
         let (chains, steps, restart) = match self.options.negative {
             Negative::Exact => {
-                let Some(expected) = self.machine.expectations_until(stop)? else {
-                    return Ok(Done::Stopped);
+                let expected = match self.machine.expectations(&mut stop.clone()) {
+                    Err(Error::Stopped) => return Ok(Done::Stopped),
+                    expected => expected?,
                 };
                 self.gradient.add_expectations(&expected, -1.0);
                 return Ok(Done::Updated);

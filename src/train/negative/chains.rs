@@ -220,10 +220,11 @@ impl Chains {
         match negative {
             Negative::PseudoLikelihood => unreachable!("refused at the door"),
             Negative::Exact => {
-                return Ok(match rbm.expectations_until(stop)? {
-                    Some(expectations) => Sampled::Exact(Box::new(expectations)),
-                    None => Sampled::Stopped,
-                });
+                return match rbm.expectations(&mut stop.clone()) {
+                    Ok(expectations) => Ok(Sampled::Exact(Box::new(expectations))),
+                    Err(Error::Stopped) => Ok(Sampled::Stopped),
+                    Err(error) => Err(error),
+                };
             }
             Negative::Mcmc { steps, .. } => {
                 let start = Draws::new(self.seed, Site::Start, update);

@@ -30,7 +30,12 @@ fn the_two_layer_numbers() {
     };
     let dbm = Dbm::new(vec![layer(&[0.1, -0.2, 0.3]), layer(&[-0.3, 0.2])], vec![w]).unwrap();
     // Parameters are f32: 11 of them are off by up to 3e-8 each.
-    close("log Z", dbm.log_z().unwrap(), 3.386_156_563_762, 3.3e-7);
+    close(
+        "log Z",
+        dbm.log_z(&mut ()).unwrap(),
+        3.386_156_563_762,
+        3.3e-7,
+    );
 }
 
 #[test]
@@ -88,7 +93,7 @@ fn check_exact(dbm: &Dbm) {
     let firsts = firsts(dbm);
     let all = joint(dbm);
     let log_z = log_sum(all.iter().map(|x| x.1));
-    close("log Z", dbm.log_z().unwrap(), log_z, 1e-10);
+    close("log Z", dbm.log_z(&mut ()).unwrap(), log_z, 1e-10);
     let unit = |state: usize, l: usize, i: usize| (state >> (firsts[l] + i) & 1) as f64;
     let check_means = |got: &DbmExpectations, p: &[(usize, f64)]| {
         for l in 0..dbm.n_layers() {
@@ -105,13 +110,16 @@ fn check_exact(dbm: &Dbm) {
             }
         }
     };
-    check_means(&dbm.expectations().unwrap(), &probabilities(&all, 1.0));
+    check_means(
+        &dbm.expectations(&mut ()).unwrap(),
+        &probabilities(&all, 1.0),
+    );
     let n = dbm.n_visible();
     let visible = |state: usize| state & ((1 << n) - 1);
     let is_state = |v: usize| all.iter().any(|x| visible(x.0) == v);
     for beta in [0.5, 2.0] {
         let p = probabilities(&all, beta);
-        let distribution = dbm.visible_distribution(beta).unwrap();
+        let distribution = dbm.visible_distribution(beta, &mut ()).unwrap();
         let states = (0..1 << n).filter(|&v| is_state(v));
         for v in states {
             let expected: f64 = p.iter().filter(|x| visible(x.0) == v).map(|x| x.1).sum();
@@ -126,7 +134,7 @@ fn check_exact(dbm: &Dbm) {
     }
     let rows: Vec<usize> = (0..1 << n).filter(|&v| is_state(v)).collect();
     let v = common::states(rows.len(), n, |i| rows[i]);
-    let sums = dbm.log_sums_over_hidden(&v).unwrap();
+    let sums = dbm.log_sums_over_hidden(&v, &mut ()).unwrap();
     for (s, &row) in rows.iter().enumerate() {
         let given: Vec<_> = all
             .iter()
@@ -140,16 +148,16 @@ fn check_exact(dbm: &Dbm) {
             1e-10,
         );
         if s % 7 == 0 {
-            let posterior = dbm.posterior_expectations(&v, s).unwrap();
+            let posterior = dbm.posterior_expectations(&v, s, &mut ()).unwrap();
             check_means(&posterior, &probabilities(&given, 1.0));
         }
     }
-    let (mean, _, z) = dbm.exact_mean_log_likelihood(&v).unwrap();
+    let (mean, _, z) = dbm.exact_mean_log_likelihood(&v, &mut ()).unwrap();
     let expected = sums.iter().map(|x| x - log_z).sum::<f64>() / sums.len() as f64;
     close("likelihood", mean, expected, 1e-10);
     close("log Z", z, log_z, 1e-10);
     // Products of f32 and of f64 agree on real rows too.
-    let real = dbm.log_sums_over_hidden(&v.to_matrix()).unwrap();
+    let real = dbm.log_sums_over_hidden(&v.to_matrix(), &mut ()).unwrap();
     real.iter()
         .zip(&sums)
         .for_each(|(a, b)| close("real rows", *a, *b, 1e-12));
@@ -179,8 +187,13 @@ fn independent_machines_side_by_side() {
             )
         })
         .collect();
-    let both = Dbm::new(layers, weights).unwrap().log_z().unwrap();
-    close("sum", both, a.log_z().unwrap() + b.log_z().unwrap(), 1e-10);
+    let both = Dbm::new(layers, weights).unwrap().log_z(&mut ()).unwrap();
+    close(
+        "sum",
+        both,
+        a.log_z(&mut ()).unwrap() + b.log_z(&mut ()).unwrap(),
+        1e-10,
+    );
 }
 
 /// Energies, `ln Z`, likelihood and conditionals of a deep machine and of the general machine that
@@ -195,13 +208,13 @@ fn a_deep_machine_is_a_general_one() {
         // f64 sums of some thousand f32 numbers that both machines have to the bit.
         close(
             "ln Z",
-            machine.log_z().unwrap(),
-            dbm.log_z().unwrap(),
+            machine.log_z(&mut ()).unwrap(),
+            dbm.log_z(&mut ()).unwrap(),
             1e-10,
         );
         let v = common::all_states(n);
-        let (mean, _, _) = dbm.exact_mean_log_likelihood(&v).unwrap();
-        let all = machine.log_likelihood(&v).unwrap();
+        let (mean, _, _) = dbm.exact_mean_log_likelihood(&v, &mut ()).unwrap();
+        let all = machine.log_likelihood(&v, &mut ()).unwrap();
         let general = all.iter().sum::<f64>() / all.len() as f64;
         close("likelihood", general, mean, 1e-10);
         let rows = 64;

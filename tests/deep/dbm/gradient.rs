@@ -43,7 +43,7 @@ impl<'a> Gradient<'a> {
         let mut gradient = Self {
             dbm,
             q: iterated.collect(),
-            model: dbm.expectations().unwrap(),
+            model: dbm.expectations(&mut ()).unwrap(),
             biases: Vec::new(),
         };
         let bias = |l: usize, i: usize| gradient.mean(&|q| q[l][i]) - gradient.model.layers[l][i];

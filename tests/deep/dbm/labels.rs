@@ -121,8 +121,8 @@ fn exact_sums_of_classes_are_brute_force() {
         let dbm = labeled(sizes, 0.9, k as u64);
         let (n, classes) = (sizes[0], *sizes.last().unwrap());
         let v = all_states(n);
-        let (sums, got) = (class_sums(&dbm), dbm.exact_class_sums(&v).unwrap());
-        let log_p = dbm.exact_log_p_y_from_v(&v).unwrap();
+        let (sums, got) = (class_sums(&dbm), dbm.exact_class_sums(&v, &mut ()).unwrap());
+        let log_p = dbm.exact_log_p_y_from_v(&v, &mut ()).unwrap();
         for s in 0..v.rows() {
             let all = log_sum(sums[s].iter().copied());
             for y in 0..classes {
@@ -133,14 +133,19 @@ fn exact_sums_of_classes_are_brute_force() {
             }
         }
         let log_z = log_sum(sums.iter().flatten().copied());
-        close("ln Z", dbm.log_z().unwrap(), log_z, 1e-10);
+        close("ln Z", dbm.log_z(&mut ()).unwrap(), log_z, 1e-10);
         for y in 0..classes {
             // Biases of some units are rounded to f32: 6e-8 of numbers of order one, each.
             let of_class = dbm.given_class(y).unwrap();
             let d = f64::from(dbm.layer(dbm.n_layers() - 1).bias[y]);
             let expected = log_sum(sums.iter().map(|x| x[y]));
-            close("ln Z_y", d + of_class.log_z().unwrap(), expected, 1e-6);
-            let p = of_class.visible_distribution(1.0).unwrap();
+            close(
+                "ln Z_y",
+                d + of_class.log_z(&mut ()).unwrap(),
+                expected,
+                1e-6,
+            );
+            let p = of_class.visible_distribution(1.0, &mut ()).unwrap();
             for s in 0..v.rows() {
                 close("p(v | y)", p[s], (sums[s][y] - expected).exp(), 1e-6);
             }
@@ -170,7 +175,7 @@ fn bounds_are_exact_sums_less_the_divergence() {
         let done = posterior.iterate(&dbm, &EXACT).unwrap();
         assert!(done.is_within(&EXACT), "{done:?}");
         let bounds = posterior.bounds(&dbm, &v).unwrap();
-        let of_data = DbmBound::new(&dbm, &v, &EXACT).unwrap().bounds;
+        let of_data = DbmBound::new(&dbm, &v, &EXACT, &mut ()).unwrap().bounds;
         for s in 0..v.rows() {
             let q = means(&dbm, &posterior, &v, s);
             fixed(&q, 1..last + 1);
@@ -255,7 +260,7 @@ fn annealing_of_machines_with_labels_brackets_ln_z() {
                 base,
                 seed: 3,
             };
-            let bracket = ais.dbm_bracket(&dbm, &start).unwrap();
+            let bracket = ais.dbm_bracket(&dbm, &start, &mut ()).unwrap();
             assert!(bracket.warnings().is_empty(), "{:?}", bracket.warnings());
             for (estimate, error) in [
                 (bracket.forward.estimate, bracket.forward.standard_error),
@@ -289,7 +294,12 @@ fn one_hidden_layer_classifies_as_the_rbm() {
     }
     let rbm = normal_machine(("bernoulli:4+softmax:3", 7), ("bernoulli", 5), 0.8, 6);
     let dbm = Dbm::joined_with_labels(std::slice::from_ref(&rbm)).unwrap();
-    close("ln Z", dbm.log_z().unwrap(), rbm.log_z().unwrap(), 1e-10);
+    close(
+        "ln Z",
+        dbm.log_z(&mut ()).unwrap(),
+        rbm.log_z(&mut ()).unwrap(),
+        1e-10,
+    );
 }
 
 #[test]
@@ -326,7 +336,9 @@ fn pretrained_machines_are_joined_with_their_labels() {
         assert_eq!(dbm.weights(2).row(j)[y], top.weights().row(10 + y)[j]);
     }
     // Before any joint training better than classes by chance, which is -ln 2 on average.
-    let log_p = dbm.exact_log_p_y_from_v(data.bits().unwrap()).unwrap();
+    let log_p = dbm
+        .exact_log_p_y_from_v(data.bits().unwrap(), &mut ())
+        .unwrap();
     let mean = mean_of_labels(&log_p, data.labels().unwrap());
     assert!(mean > -std::f64::consts::LN_2, "{mean}");
     for wrong in [&rbms[..1], &[]] {
@@ -442,7 +454,10 @@ fn bad_labels_are_refused_with_names() {
     told(plain.given_class(0).unwrap_err(), "labels");
     told(plain.class_bounds(&v, &options).unwrap_err(), "labels");
     told(plain.log_p_y_from_v(&v, &options).unwrap_err(), "labels");
-    told(plain.exact_log_p_y_from_v(&v).unwrap_err(), "labels");
+    told(
+        plain.exact_log_p_y_from_v(&v, &mut ()).unwrap_err(),
+        "labels",
+    );
     let four = BitMatrix::zeros(1, 4);
     told(dbm.log_p_y_from_v(&four, &options).unwrap_err(), "units");
     let mut posterior = Posterior::default();

@@ -82,12 +82,12 @@ fn training_learns_images_and_labels() {
         let told = pool.install(|| training.run(&data, |_| ControlFlow::Continue(())));
         assert!(told.unwrap().is_finished());
         let dbm = training.model();
-        let sums = dbm.exact_class_sums(v).unwrap();
-        let log_z = dbm.log_z().unwrap();
+        let sums = dbm.exact_class_sums(v, &mut ()).unwrap();
+        let log_z = dbm.log_z(&mut ()).unwrap();
         let joint = |s: usize| sums[2 * s + labels[s] as usize] - log_z;
         let joint = (0..16).map(joint).sum::<f64>() / 16.0;
         assert!(joint > -3.1, "machine {k}: ln p(v, y) = {joint}");
-        let exact = dbm.exact_log_p_y_from_v(v).unwrap();
+        let exact = dbm.exact_log_p_y_from_v(v, &mut ()).unwrap();
         let mean = mean_of_labels(&exact, labels);
         assert!(mean > -0.3, "machine {k}: ln p(y | v) = {mean}");
         let field = dbm.log_p_y_from_v(v, &MeanField::default()).unwrap();
@@ -101,7 +101,7 @@ fn training_learns_images_and_labels() {
         // that of the other; of a label that says nothing 6/16 of both.
         for (y, expected) in [(0, 6.0 / 8.0), (1, 0.0)] {
             let of_class = dbm.given_class(y).unwrap();
-            let p = of_class.visible_distribution(1.0).unwrap();
+            let p = of_class.visible_distribution(1.0, &mut ()).unwrap();
             let share: f64 = (1..7).map(|s| p[common::index_of(v, s)]).sum();
             close("share of the six bars", share, expected, 0.25);
         }

@@ -78,7 +78,7 @@ fn mean_field_climbs_to_a_fixed_point_and_its_bound_is_exact() {
         let dbm = bernoulli(sizes, 1.0, 50 + k as u64);
         let n = dbm.n_visible();
         let v = common::all_states(n);
-        let sums = dbm.log_sums_over_hidden(&v).unwrap();
+        let sums = dbm.log_sums_over_hidden(&v, &mut ()).unwrap();
         let all = joint(&dbm);
         let mut posterior = climb(&dbm, &v, &sums);
         let done = posterior.iterate(&dbm, &EXACT).unwrap();
@@ -168,7 +168,7 @@ fn one_hidden_layer_has_its_exact_posterior_and_groups_their_entropy() {
     let rbm = bernoulli(&[5, 4], 1.0, 60);
     let v = common::all_states(5);
     let (bounds, _) = rbm.mean_field_bounds(&v, &options).unwrap();
-    let sums = rbm.log_sums_over_hidden(&v).unwrap();
+    let sums = rbm.log_sums_over_hidden(&v, &mut ()).unwrap();
     bounds
         .iter()
         .zip(&sums)
@@ -187,7 +187,7 @@ fn one_hidden_layer_has_its_exact_posterior_and_groups_their_entropy() {
     ];
     let dbm = Dbm::new(layers, weights).unwrap();
     let (bounds, _) = dbm.mean_field_bounds(&v, &options).unwrap();
-    let sums = dbm.log_sums_over_hidden(&v).unwrap();
+    let sums = dbm.log_sums_over_hidden(&v, &mut ()).unwrap();
     bounds
         .iter()
         .zip(&sums)

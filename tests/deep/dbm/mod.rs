@@ -109,7 +109,7 @@ fn bare(chains: usize, batch: usize) -> DbmOptions {
 fn annealing_brackets_ln_z() {
     for (k, sizes) in SIZES.into_iter().enumerate() {
         let dbm = bernoulli(sizes, 0.8, 70 + k as u64);
-        let log_z = dbm.log_z().unwrap();
+        let log_z = dbm.log_z(&mut ()).unwrap();
         let v = common::all_states(dbm.n_visible());
         let data = Examples::new(v.clone()).unwrap();
         let base = Base::rate_of_dbm(&dbm, &data, &MeanField::default()).unwrap();
@@ -120,7 +120,9 @@ fn annealing_brackets_ln_z() {
                 base,
                 seed: 3,
             };
-            let bracket = ais.dbm_bracket(&dbm, &ReverseStart::Exact).unwrap();
+            let bracket = ais
+                .dbm_bracket(&dbm, &ReverseStart::Exact, &mut ())
+                .unwrap();
             assert!(bracket.warnings().is_empty(), "{:?}", bracket.warnings());
             // Four standard errors, and the 2^-9 that weights in fixed point may be off are not
             // met: these machines are too narrow for look-ups.
@@ -132,13 +134,13 @@ fn annealing_brackets_ln_z() {
                 close("ln Z", estimate, log_z, 4.0 * error + 1e-6);
                 assert!(error < 0.05);
             }
-            let bound = DbmBound::new(&dbm, &v, &MeanField::default()).unwrap();
+            let bound = DbmBound::new(&dbm, &v, &MeanField::default(), &mut ()).unwrap();
             let within = bound.within(&bracket);
             let (mean, error) = bound.mean(log_z);
             assert!(within.low < mean && mean < within.high);
             close("estimate", within.estimate, mean, 0.05);
             close("error", within.standard_error, error, 1e-9);
-            let (likelihood, _, _) = dbm.exact_mean_log_likelihood(&v).unwrap();
+            let (likelihood, _, _) = dbm.exact_mean_log_likelihood(&v, &mut ()).unwrap();
             assert!(mean <= likelihood + 1e-5);
         }
         // The other way of summing out, and chains that do not start from exact states.
@@ -147,7 +149,7 @@ fn annealing_brackets_ln_z() {
             ..Ais::default()
         };
         let (rbm, ais) = ais.for_dbm(&dbm).unwrap();
-        let other = ais.log_z(&rbm.transposed()).unwrap();
+        let other = ais.log_z(&rbm.transposed(), &mut ()).unwrap();
         close(
             "odd",
             other.estimate,
@@ -163,14 +165,14 @@ fn annealing_brackets_ln_z() {
         betas: Betas::Linear(300),
         ..Ais::default()
     };
-    let bracket = ais.dbm_bracket(&wide, &start).unwrap();
+    let bracket = ais.dbm_bracket(&wide, &start, &mut ()).unwrap();
     // The odd layer of 25 units can still be enumerated.
-    let log_z = wide.log_z().unwrap();
+    let log_z = wide.log_z(&mut ()).unwrap();
     let error = bracket.bennett.standard_error;
     close("ln Z", bracket.bennett.estimate, log_z, 4.0 * error + 1e-3);
     // Without weights every way is the answer itself.
     let zero = Dbm::bernoulli(&[5, 4, 3]).unwrap();
-    let z = Ais::default().dbm_log_z(&zero).unwrap();
+    let z = Ais::default().dbm_log_z(&zero, &mut ()).unwrap();
     close("zero", z.estimate, 12.0 * std::f64::consts::LN_2, 1e-4);
 }
 
@@ -195,7 +197,10 @@ fn bad_input_is_refused_with_names() {
     let refused = dbm.layer_from_neighbors(1, None, None, Tail::new(1.0), &mut buffers);
     told(refused.unwrap_err(), "neighbor");
     let four = BitMatrix::zeros(1, 4);
-    told(dbm.log_sums_over_hidden(&four).unwrap_err(), "units");
+    told(
+        dbm.log_sums_over_hidden(&four, &mut ()).unwrap_err(),
+        "units",
+    );
     told(
         dbm.posterior_means(&four, &MeanField::default())
             .unwrap_err(),

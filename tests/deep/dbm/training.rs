@@ -47,7 +47,7 @@ fn centered_training_learns_bars_and_stripes() {
         .unwrap()
         .initialized_from(&data, 1)
         .unwrap();
-    let (before, _, _) = dbm.exact_mean_log_likelihood(v).unwrap();
+    let (before, _, _) = dbm.exact_mean_log_likelihood(v, &mut ()).unwrap();
     let options = DbmOptions {
         sweeps: 2,
         learning: Learning {
@@ -67,8 +67,11 @@ fn centered_training_learns_bars_and_stripes() {
             .unwrap()
             .is_finished()
     );
-    let (after, _, log_z) = training.model().exact_mean_log_likelihood(v).unwrap();
-    let bound = DbmBound::new(training.model(), v, &MeanField::default()).unwrap();
+    let (after, _, log_z) = training
+        .model()
+        .exact_mean_log_likelihood(v, &mut ())
+        .unwrap();
+    let bound = DbmBound::new(training.model(), v, &MeanField::default(), &mut ()).unwrap();
     let (bound, _) = bound.mean(log_z);
     // The best possible is -41.588830834 / 16 = -2.599; independent units have about -6.2.
     assert!(before < -6.0 && after > -3.0, "{before} -> {after}");

@@ -188,20 +188,17 @@ fn exact_sums_are_those_over_all_joint_states() {
         };
         let p = total(&|_| true);
         let logs: Vec<f64> = p.iter().map(|p| p.ln()).collect();
-        close(&dbn.exact_log_p_v(&v, None).unwrap(), &logs, "ln p(v)");
+        let log_p = |class| dbn.exact_log_p_v(&v, class, &mut ());
+        close(&log_p(None).unwrap(), &logs, "ln p(v)");
         for class in 0..labels {
             let logs: Vec<f64> = total(&|x| x.class == class)
                 .iter()
                 .map(|p| p.ln())
                 .collect();
-            close(
-                &dbn.exact_log_p_v(&v, Some(class)).unwrap(),
-                &logs,
-                "ln p(v, y)",
-            );
+            close(&log_p(Some(class)).unwrap(), &logs, "ln p(v, y)");
         }
         if dbn.label_group().is_none() || labels == 0 {
-            assert!(dbn.exact_log_p_v(&v, Some(0)).is_err());
+            assert!(log_p(Some(0)).is_err());
         }
         // The bound: p summed over the top layer and the label, for each state of those that are
         // inferred.
@@ -223,18 +220,20 @@ fn exact_sums_are_those_over_all_joint_states() {
                 posterior[key[0]][key[1]] += p;
             }
         }
-        close(&dbn.exact_bound(&v, None).unwrap(), &bound, "bound");
+        let got = dbn.exact_bound(&v, None, &mut ()).unwrap();
+        close(&got, &bound, "bound");
         for (bound, log_p) in bound.iter().zip(&logs) {
             assert!(*bound <= log_p + 1e-12);
         }
         if pairs > 0 {
-            for (s, (got, _)) in dbn.exact_posterior(&v).unwrap().into_iter().enumerate() {
+            let got = dbn.exact_posterior(&v, &mut ()).unwrap();
+            for (s, (got, _)) in got.into_iter().enumerate() {
                 let expected: Vec<f64> = posterior[s].iter().map(|x| x / p[s]).collect();
                 close(&got, &expected, "posterior");
             }
         }
         // All layers given.
-        let log_z = dbn.top().log_z().unwrap();
+        let log_z = dbn.top().log_z(&mut ()).unwrap();
         let layer = |l: usize| {
             let n = all[0].layers[l].len();
             Matrix::from_fn(all.len(), n, |s, i| all[s].layers[l][i] as f32)
@@ -258,13 +257,13 @@ fn a_transposed_layer_leaves_the_distribution_and_makes_the_bound_tight() {
         let rbm = normal_machine(("bernoulli", 5), ("bernoulli", 4), 1.0, seed);
         let v = all_states(5);
         let one = Dbn::from(rbm);
-        let log_p = one.exact_log_p_v(&v, None).unwrap();
+        let log_p = one.exact_log_p_v(&v, None, &mut ()).unwrap();
         let mut dbn = one;
         for _ in 0..3 {
             let top = dbn.transposed_top();
             dbn = dbn.stacked(top).unwrap();
-            let now = dbn.exact_log_p_v(&v, None).unwrap();
-            let bound = dbn.exact_bound(&v, None).unwrap();
+            let now = dbn.exact_log_p_v(&v, None, &mut ()).unwrap();
+            let bound = dbn.exact_bound(&v, None, &mut ()).unwrap();
             for ((now, bound), log_p) in now.iter().zip(&bound).zip(&log_p) {
                 assert!((now - log_p).abs() < 1e-9 && (bound - log_p).abs() < 1e-9);
             }
@@ -284,11 +283,15 @@ fn a_wider_transposed_layer_leaves_the_distribution_too() {
     let rbm = normal_machine(("bernoulli", 5), ("bernoulli", 4), 1.0, 3);
     let v = all_states(5);
     let one = Dbn::from(rbm);
-    let log_p = one.exact_log_p_v(&v, None).unwrap();
+    let log_p = one.exact_log_p_v(&v, None, &mut ()).unwrap();
     for (weights, tolerance) in [(0.0, 1e-6), (0.01, 1e-3)] {
         let wide = normal_machine(("bernoulli", 4), ("bernoulli", 8), weights, 1);
         let top = one.transposed_within(wide).unwrap();
-        let bound = one.clone().stacked(top).unwrap().exact_bound(&v, None);
+        let bound = one
+            .clone()
+            .stacked(top)
+            .unwrap()
+            .exact_bound(&v, None, &mut ());
         for (bound, log_p) in bound.unwrap().iter().zip(&log_p) {
             assert!((bound - log_p).abs() < tolerance, "{bound} for {log_p}");
         }
@@ -327,10 +330,10 @@ fn training_the_transposed_top_raises_the_bound() {
         let mut training = RbmTraining::new(below.transposed_top(), options, &h).unwrap();
         let bound = |top: &Rbm| {
             let dbn = below.clone().stacked(top.clone()).unwrap();
-            mean(dbn.exact_bound(v, None).unwrap())
+            mean(dbn.exact_bound(v, None, &mut ()).unwrap())
         };
         let mut bounds = vec![bound(training.model())];
-        let log_p = mean(below.exact_log_p_v(v, None).unwrap());
+        let log_p = mean(below.exact_log_p_v(v, None, &mut ()).unwrap());
         assert!((bounds[0] - log_p).abs() < 1e-9);
         let _ = training
             .run(&h, |event| {
@@ -363,14 +366,14 @@ fn the_measured_bound_is_the_exact_one() {
     for (k, (sizes, labels)) in SHAPES.into_iter().enumerate() {
         let dbn = normal_dbn(sizes, labels, 0.8, 40 + k as u64);
         let v = all_states(sizes[0]);
-        let log_z = dbn.top().log_z().unwrap();
+        let log_z = dbn.top().log_z(&mut ()).unwrap();
         let mean = |x: &[f64]| x.iter().sum::<f64>() / x.len() as f64;
         let bound = Bound {
             samples: 2000,
             seed: 3,
         };
-        let found = bound.measure(&dbn, &v, None).unwrap();
-        let exact = mean(&dbn.exact_bound(&v, None).unwrap());
+        let found = bound.measure(&dbn, &v, None, &mut ()).unwrap();
+        let exact = mean(&dbn.exact_bound(&v, None, &mut ()).unwrap());
         // Five standard errors, and products in f32.
         let allowed = 5.0 * found.sampling_error + 1e-5;
         assert!(
@@ -380,21 +383,25 @@ fn the_measured_bound_is_the_exact_one() {
         );
         if labels > 0 && sizes.len() > 2 {
             let classes: Vec<u32> = (0..v.rows()).map(|s| (s % labels) as u32).collect();
-            let found = bound.measure(&dbn, &v, Some(&classes)).unwrap();
+            let found = bound.measure(&dbn, &v, Some(&classes), &mut ()).unwrap();
             let by_class: Vec<Vec<f64>> = (0..labels)
-                .map(|y| dbn.exact_bound(&v, Some(y)).unwrap())
+                .map(|y| dbn.exact_bound(&v, Some(y), &mut ()).unwrap())
                 .collect();
             let exact: Vec<f64> = (0..v.rows()).map(|s| by_class[s % labels][s]).collect();
             let allowed = 5.0 * found.sampling_error + 1e-5;
             assert!((found.mean(log_z).0 - mean(&exact)).abs() < allowed);
-            assert!(bound.measure(&dbn, &v, Some(&classes[1..])).is_err());
+            assert!(
+                bound
+                    .measure(&dbn, &v, Some(&classes[1..]), &mut ())
+                    .is_err()
+            );
         }
         assert!(
             Bound {
                 samples: 0,
                 seed: 0
             }
-            .measure(&dbn, &v, None)
+            .measure(&dbn, &v, None, &mut ())
             .is_err()
         );
     }

@@ -21,12 +21,14 @@ fn passes_follow_their_distributions() {
         // Down: features from their exact distribution.
         let rest = Dbn::from(dbn.top().clone());
         let features = rest
-            .exact_log_p_v(&all_states(dbn.n_features()), None)
+            .exact_log_p_v(&all_states(dbn.n_features()), None, &mut ())
             .unwrap();
         let p: Vec<f64> = features.iter().map(|x| x.exp()).collect();
         let features = draw_states(&p, dbn.n_features(), n, seed);
         let v = bits(dbn.sample_v_from_features(&features, seed, 3).unwrap());
-        let log_p = dbn.exact_log_p_v(&all_states(sizes[0]), None).unwrap();
+        let log_p = dbn
+            .exact_log_p_v(&all_states(sizes[0]), None, &mut ())
+            .unwrap();
         let p: Vec<f64> = log_p.iter().map(|x| x.exp()).collect();
         check_frequencies(&v, &p, "generation");
         assert_eq!(
@@ -113,7 +115,7 @@ fn held_labels_and_free_association() {
             assert!(held);
         }
         let log_p = rest
-            .exact_log_p_v(&all_states(3), Some(class as usize))
+            .exact_log_p_v(&all_states(3), Some(class as usize), &mut ())
             .unwrap();
         let sum: f64 = log_p.iter().map(|x| x.exp()).sum();
         let p: Vec<f64> = log_p.iter().map(|x| x.exp() / sum).collect();
@@ -123,7 +125,7 @@ fn held_labels_and_free_association() {
     }
     let mut chain = dbn.chains(n, None, 5).unwrap();
     chain.sweep(dbn.top(), 1.0, 40).unwrap();
-    let log_p = rest.exact_log_p_v(&all_states(3), None).unwrap();
+    let log_p = rest.exact_log_p_v(&all_states(3), None, &mut ()).unwrap();
     let p: Vec<f64> = log_p.iter().map(|x| x.exp()).collect();
     check_frequencies(&features(&chain), &p, "free association");
     assert!(dbn.chains(2, Some(&[0, 3]), 1).is_err() && dbn.chains(3, Some(&[0, 1]), 1).is_err());
@@ -141,7 +143,10 @@ fn three_ways_to_classify() {
     // p(y | features) of every state of the features.
     let rest = Dbn::from(dbn.top().clone());
     let by_class: Vec<Vec<f64>> = (0..3)
-        .map(|y| rest.exact_log_p_v(&all_states(3), Some(y)).unwrap())
+        .map(|y| {
+            rest.exact_log_p_v(&all_states(3), Some(y), &mut ())
+                .unwrap()
+        })
         .collect();
     let p = |h: usize, y: usize| {
         let sum: f64 = (0..3).map(|y| by_class[y][h].exp()).sum();

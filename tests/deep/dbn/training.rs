@@ -447,7 +447,7 @@ fn greedy_and_up_down_learn() {
     let classes: Vec<usize> = kept.iter().map(|&s| class(s) as usize).collect();
     let measure = |dbn: &Dbn| {
         let by_class: Vec<Vec<f64>> = (0..2)
-            .map(|y| dbn.exact_log_p_v(states, Some(y)).unwrap())
+            .map(|y| dbn.exact_log_p_v(states, Some(y), &mut ()).unwrap())
             .collect();
         let sum: f64 = classes
             .iter()

@@ -71,7 +71,7 @@ fn raise_weights_have_the_annealed_likelihood_as_their_mean() {
         seed: 6,
     };
     let v = all_states(4);
-    let raised = ais.raise(&rbm, &v).unwrap();
+    let raised = ais.raise(&rbm, &v, &mut ()).unwrap();
     let mut gaps = 0.0;
     for (s, log_weights) in raised.log_weights.chunks(20_000).enumerate() {
         let (mean, error) = mean_and_standard_error(log_weights.iter().map(|w| w.exp()));
@@ -92,11 +92,11 @@ fn raise_weights_have_the_annealed_likelihood_as_their_mean() {
 #[test]
 fn raise_is_conservative_and_converges() {
     let rbm = normal_rbm(8, 6, 1.5, 5);
-    let log_z = rbm.log_z().unwrap();
+    let log_z = rbm.log_z(&mut ()).unwrap();
     let v = exact_samples(&rbm, 400, 1).unwrap();
     let free = exact_free_energies(&rbm, &v).unwrap();
     let gap = |betas: usize| {
-        let raised = linear(20, betas, 2).raise(&rbm, &v).unwrap();
+        let raised = linear(20, betas, 2).raise(&rbm, &v, &mut ()).unwrap();
         let gaps = free.iter().zip(&raised.log_likelihoods);
         mean_and_standard_error(gaps.map(|(f, raised)| -f - log_z - raised))
     };

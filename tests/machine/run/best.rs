@@ -33,7 +33,7 @@ fn run(epochs: usize) -> RbmTraining {
 }
 
 fn score(rbm: &Rbm) -> f64 {
-    exact_mean_log_likelihood(rbm, data().bits().unwrap())
+    exact_mean_log_likelihood(rbm, data().bits().unwrap(), &mut ())
         .unwrap()
         .0
 }

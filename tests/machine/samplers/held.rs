@@ -12,7 +12,7 @@ use harmonium::{
 #[test]
 fn held_units_leave_the_conditional_of_the_others() {
     let rbm = normal_rbm(5, 4, 0.8, 7);
-    let p = rbm.visible_distribution(1.0).unwrap();
+    let p = rbm.visible_distribution(1.0, &mut ()).unwrap();
     let (mask, values) = (0b01001, 0b01000);
     let one = |k: usize, n: usize| BitMatrix::from_fn(1, n, |_, j| k >> j & 1 == 1);
     let clamp = Clamp::new(rbm.visible(), one(values, 5), one(mask, 5)).unwrap();

@@ -59,7 +59,7 @@ fn tempered_replicas_stay_in_their_distributions() {
             .iter()
             .map(|&beta| {
                 annealed(&rbm, base, beta)
-                    .visible_distribution(1.0)
+                    .visible_distribution(1.0, &mut ())
                     .unwrap()
             })
             .collect();
@@ -95,7 +95,7 @@ fn replicas_along_a_trajectory_stay_in_their_distributions() {
     let p: Vec<Vec<f64>> = replicas
         .models()
         .iter()
-        .map(|rbm| rbm.visible_distribution(1.0).unwrap())
+        .map(|rbm| rbm.visible_distribution(1.0, &mut ()).unwrap())
         .collect();
     assert_eq!(p.len(), 4);
     for (k, p) in p.iter().enumerate() {
@@ -152,7 +152,7 @@ fn tempering_finds_the_weights_of_two_modes_of_spins() {
     gibbs.sweep(&rbm, 1.0, 200).unwrap();
     assert_eq!(upper(gibbs.visible()), chains, "Gibbs leaves its mode");
     let mut replicas = Tempering::from_visible(&rbm, even_ladder(8, 0.02), ones(), 1).unwrap();
-    replicas.burn_in(&rbm, 128).unwrap();
+    replicas.burn_in(&rbm, 128, &mut ()).unwrap();
     replicas.sweep(&rbm, 200).unwrap();
     assert_weight(
         upper(&replicas.visible()),
@@ -184,7 +184,7 @@ fn mostly_ones(v: &States) -> usize {
 #[test]
 fn tempering_and_trajectories_find_the_weights_of_two_modes_of_bits() {
     let rbm = two_modes(1.0);
-    let p = rbm.visible_distribution(1.0).unwrap();
+    let p = rbm.visible_distribution(1.0, &mut ()).unwrap();
     let upper = p.iter().enumerate().filter(|(i, _)| i.count_ones() > 6);
     let upper: f64 = upper.map(|(_, p)| p).sum();
     let chains = 2000;
@@ -200,7 +200,7 @@ fn tempering_and_trajectories_find_the_weights_of_two_modes_of_bits() {
     );
 
     let mut replicas = Tempering::from_visible(&rbm, even_ladder(8, 0.0), ones(), 1).unwrap();
-    replicas.burn_in(&rbm, 128).unwrap();
+    replicas.burn_in(&rbm, 128, &mut ()).unwrap();
     replicas.sweep(&rbm, 200).unwrap();
     assert_weight(
         mostly_ones(&replicas.visible()),
@@ -234,7 +234,7 @@ fn burn_in_evens_the_swap_rates_out() {
     let mut fixed = Tempering::uniform(&rbm, ladder.clone(), 500, 2).unwrap();
     fixed.sweep(&rbm, 256).unwrap();
     let mut adapted = Tempering::uniform(&rbm, ladder, 500, 2).unwrap();
-    adapted.burn_in(&rbm, 256).unwrap();
+    adapted.burn_in(&rbm, 256, &mut ()).unwrap();
     let betas = adapted.betas().to_vec();
     assert!(adapted.swap_rates().iter().all(|rate| rate.attempts == 0));
     adapted.sweep(&rbm, 256).unwrap();
@@ -264,7 +264,7 @@ fn replicas_are_the_same_at_any_number_of_threads() {
                 .unwrap();
             pool.install(|| {
                 let mut t = Tempering::uniform(&rbm, even_ladder(3, 0.9), 35, 3).unwrap();
-                t.burn_in(&rbm, 9).unwrap();
+                t.burn_in(&rbm, 9, &mut ()).unwrap();
                 t.sweep(&rbm, 5).unwrap();
                 let models = vec![rbm.clone()];
                 let mut along = Trajectory::new(models, 35, 3).unwrap();

@@ -76,7 +76,11 @@ fn discriminative_and_hybrid_gradients_equal_finite_differences() {
     // f32 in ln p: 1e-7 / 2 h = 5e-5 a difference, and less of a mean of 30.
     assert_gradient(&rbm, &found, discriminative, "discriminative");
     let hybrid = |rbm: &Rbm| {
-        discriminative(rbm) + 0.3 * exact_mean_log_likelihood(rbm, data.input()).unwrap().0
+        discriminative(rbm)
+            + 0.3
+                * exact_mean_log_likelihood(rbm, data.input(), &mut ())
+                    .unwrap()
+                    .0
     };
     let objective = Objective::Hybrid {
         generative_weight: 0.3,

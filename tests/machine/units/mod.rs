@@ -143,10 +143,10 @@ fn log_z_from_both_sides_and_by_brute_force() {
                 z += energies.iter().map(|e| (-beta * e).exp()).sum::<f64>();
             }
             for side in [Side::Visible, Side::Hidden] {
-                let got = rbm.log_z_over(side, beta).unwrap();
+                let got = rbm.log_z_over(side, beta, &mut ()).unwrap();
                 assert!((got - z.ln()).abs() < 1e-10, "{got} for {}", z.ln());
             }
-            let p = rbm.visible_distribution(beta).unwrap();
+            let p = rbm.visible_distribution(beta, &mut ()).unwrap();
             assert!((p.iter().sum::<f64>() - 1.0).abs() < 1e-12);
             let free = rbm.free_energy(&v, beta as f32).unwrap();
             for (p, f) in p.iter().zip(free) {
@@ -170,7 +170,7 @@ fn walks_over_several_blocks_stay_exact() {
     let v = layer_states(rbm.visible());
     let free = exact_free_energies(&rbm, &v).unwrap();
     let z: f64 = free.iter().map(|f| (-f).exp()).sum();
-    assert!((rbm.log_z().unwrap() - z.ln()).abs() < 1e-11);
+    assert!((rbm.log_z(&mut ()).unwrap() - z.ln()).abs() < 1e-11);
     assert_eq!(rbm.smaller_side(), Side::Visible);
 }
 
@@ -179,12 +179,12 @@ fn walks_over_several_blocks_stay_exact() {
 #[test]
 fn gaussian_visible_units_are_a_mixture_of_gaussians() {
     let rbm = normal_machine(("gaussian", 1), ("bernoulli:2+spin:1", 3), 0.7, 5);
-    let log_z = rbm.log_z().unwrap();
+    let log_z = rbm.log_z(&mut ()).unwrap();
     let nodes = nodes(Kind::Gaussian);
     let v = Matrix::from_fn(nodes.len(), 1, |i, _| nodes[i].0 as f32);
     let free = exact_free_energies(&rbm, &v).unwrap();
     let h = layer_states(rbm.hidden());
-    let q = rbm.transposed().visible_distribution(1.0).unwrap();
+    let q = rbm.transposed().visible_distribution(1.0, &mut ()).unwrap();
     let mean = rbm.mean_v_from_h(&h, 1.0).unwrap();
     let variance = f64::from(rbm.visible().log_variance[0]).exp();
     let mut total = 0.0;
@@ -223,7 +223,7 @@ fn a_softmax_group_of_two_is_a_bernoulli_unit() {
         }
     });
     let two = Rbm::from_layers(visible, one.hidden().clone(), w).unwrap();
-    assert!((one.log_z().unwrap() - two.log_z().unwrap()).abs() < 1e-12);
+    assert!((one.log_z(&mut ()).unwrap() - two.log_z(&mut ()).unwrap()).abs() < 1e-12);
     let h = common::all_states(2);
     let (p, q) = (
         one.mean_v_from_h(&h, 1.0).unwrap(),
@@ -237,8 +237,8 @@ fn a_softmax_group_of_two_is_a_bernoulli_unit() {
     }
     // Units in index order: the first unit of each pair is "off".
     let (p, q) = (
-        one.visible_distribution(1.0).unwrap(),
-        two.visible_distribution(1.0).unwrap(),
+        one.visible_distribution(1.0, &mut ()).unwrap(),
+        two.visible_distribution(1.0, &mut ()).unwrap(),
     );
     p.iter()
         .zip(&q)
@@ -263,11 +263,14 @@ fn a_spin_machine_is_a_transformed_bernoulli_machine() {
     let shift = w.elements().map(f64::from).sum::<f64>()
         - sum(&spin.visible().bias)
         - sum(&spin.hidden().bias);
-    let difference = spin.log_z().unwrap() - binary.log_z().unwrap() - shift;
+    let difference = spin.log_z(&mut ()).unwrap() - binary.log_z(&mut ()).unwrap() - shift;
     // The transformed parameters are rounded to f32.
     assert!(difference.abs() < 1e-5, "{difference}");
-    let pairs = spin.visible_distribution(1.0).unwrap();
-    for (p, q) in pairs.iter().zip(binary.visible_distribution(1.0).unwrap()) {
+    let pairs = spin.visible_distribution(1.0, &mut ()).unwrap();
+    for (p, q) in pairs
+        .iter()
+        .zip(binary.visible_distribution(1.0, &mut ()).unwrap())
+    {
         assert!((p - q).abs() < 1e-6);
     }
 }
@@ -285,21 +288,24 @@ fn what_has_no_normal_form_or_no_meaning_is_refused() {
         assert!(message.contains(visible.name()), "{message}");
     }
     let gaussian = machine(Gaussian, Gaussian, 0.1).unwrap();
-    let message = gaussian.log_z().unwrap_err().to_string();
+    let message = gaussian.log_z(&mut ()).unwrap_err().to_string();
     assert!(message.contains("gaussian"), "{message}");
     let mixed = machine(Gaussian, Bernoulli, 0.1).unwrap();
     let v = Matrix::zeros(1, 2);
     let ais = Ais::default();
-    assert!(ais.log_z(&mixed).is_err() && ais.ladder(&mixed).is_err());
-    assert!(ais.reverse_log_z(&mixed, &ReverseStart::Exact).is_err());
+    assert!(ais.log_z(&mixed, &mut ()).is_err() && ais.ladder(&mixed).is_err());
+    assert!(
+        ais.reverse_log_z(&mixed, &ReverseStart::Exact, &mut ())
+            .is_err()
+    );
     let bits = BitMatrix::zeros(1, mixed.n_visible());
-    assert!(ais.raise(&mixed, &bits).is_err());
+    assert!(ais.raise(&mixed, &bits, &mut ()).is_err());
     assert!(exact_samples(&mixed, 1, 0).is_err());
     assert!(HiddenActivity::new(&mixed, &v).is_ok());
     let spins = machine(Gaussian, Spin, 0.1).unwrap();
     assert!(HiddenActivity::new(&spins, &v).is_err());
     assert!(pseudo_likelihood(&mixed, &v).is_err());
-    assert!(mixed.log_z_over(Side::Visible, 1.0).is_err());
+    assert!(mixed.log_z_over(Side::Visible, 1.0, &mut ()).is_err());
     assert!(mixed.free_energy_h(&v, 0.0).is_err());
     let mut layer = Layer::of(Gaussian, 2);
     layer.log_variance.pop();

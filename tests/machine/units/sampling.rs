@@ -82,7 +82,7 @@ fn sweeps_of_mixed_machines_leave_the_distribution_alone() {
     {
         let rbm = normal_machine(visible, hidden, 0.5, seed as u64);
         for beta in [0.5, 1.0, 2.0] {
-            let p = rbm.visible_distribution(beta).unwrap();
+            let p = rbm.visible_distribution(beta, &mut ()).unwrap();
             let start = draw_layer_states(rbm.visible(), &p, n, 30 + seed as u64);
             let mut chain = RbmChain::from_visible(start, rbm.n_hidden(), 1);
             for sweeps in [1, 3, 12] {
@@ -106,7 +106,7 @@ fn the_bimodal_machine_has_the_mode_weight_of_its_magnetization() {
     visible.bias.fill(0.03);
     let w = Matrix::from_fn(10, 1, |_, _| 0.8);
     let rbm = Rbm::from_layers(visible, Layer::of(Kind::Gaussian, 1), w).unwrap();
-    let p = rbm.visible_distribution(1.0).unwrap();
+    let p = rbm.visible_distribution(1.0, &mut ()).unwrap();
     let mode: f64 = (0..1024_u32)
         .filter(|k| k.count_ones() > 5)
         .map(|k| p[k as usize])

@@ -149,7 +149,11 @@ fn exact_gradients_equal_finite_differences() {
             ..RbmOptions::default()
         };
         let gradient = gradient(&rbm, &data, options);
-        let likelihood = |rbm: &Rbm| exact_mean_log_likelihood(rbm, data.input()).unwrap().0;
+        let likelihood = |rbm: &Rbm| {
+            exact_mean_log_likelihood(rbm, data.input(), &mut ())
+                .unwrap()
+                .0
+        };
         assert_gradient(
             &rbm,
             &gradient,
@@ -201,9 +205,13 @@ fn chains_learn_what_a_teacher_made() {
     .enumerate()
     {
         let teacher = centered(normal_machine(visible, hidden, deviation, 20 + seed as u64));
-        let p = teacher.visible_distribution(1.0).unwrap();
+        let p = teacher.visible_distribution(1.0, &mut ()).unwrap();
         let data = Examples::new(draw_layer_states(teacher.visible(), &p, 4000, 1)).unwrap();
-        let likelihood = |rbm: &Rbm| exact_mean_log_likelihood(rbm, data.input()).unwrap().0;
+        let likelihood = |rbm: &Rbm| {
+            exact_mean_log_likelihood(rbm, data.input(), &mut ())
+                .unwrap()
+                .0
+        };
         let start = Rbm::unconnected(
             Layer::new(teacher.visible().units.clone()),
             Layer::new(teacher.hidden().units.clone()),
@@ -268,7 +276,11 @@ fn gaussian_visible_units_learn_clusters_and_variances() {
         (center * [1.0, -1.0, 0.5][j] + [0.7, 0.9, 1.2][j] * rng.normal()) as f32
     });
     let data = Examples::new(values).unwrap();
-    let likelihood = |rbm: &Rbm| exact_mean_log_likelihood(rbm, data.input()).unwrap().0;
+    let likelihood = |rbm: &Rbm| {
+        exact_mean_log_likelihood(rbm, data.input(), &mut ())
+            .unwrap()
+            .0
+    };
     let learned = |negative| {
         let mut rbm = Rbm::unconnected(Layer::of(Kind::Gaussian, 3), Layer::bernoulli(1))
             .and_then(|rbm| rbm.initialized_from(&data, 1))

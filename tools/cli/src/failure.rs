@@ -86,6 +86,7 @@ impl From<Error> for Failure {
             Error::NotFinite { .. } => {
                 Self::failed(error).hint("a smaller --learning-rate or a --gradient-clip may help")
             }
+            Error::Stopped => Self::failed("interrupted while measuring"),
             _ => Self::failed(error),
         }
     }

@@ -5,20 +5,19 @@ use super::*;
 use crate::{
     kernel::reference::{log_sum_exp, sigmoid, softplus},
     matrix::Matrix,
-    model::{Rbm, exact::Side},
+    model::{
+        Rbm,
+        exact::{Side, driver},
+    },
     rng::HostRng,
-    stop::Stop,
 };
 use proptest::prelude::*;
-use std::ops::ControlFlow;
 
 /// Half the distance from one to the next f64.
 const U: f64 = f64::EPSILON / 2.0;
 
 fn log_z(machine: &Enumeration, isa: Isa) -> f64 {
-    machine
-        .log_z_on(isa, &mut |_, _| ControlFlow::Continue(()))
-        .unwrap()
+    driver::log_z(&machine.on(isa), &mut ()).unwrap()
 }
 
 /// Inputs of the other layer and `ln` of the unnormalized probability, by definition.
@@ -92,7 +91,8 @@ fn check(rbm: &Rbm, beta: f64) {
             let got = log_z(&machine, isa);
             assert_within(got, expected, bound, &format!("log Z, {side:?}, {isa}"));
             assert_eq!(got.to_bits(), first.to_bits(), "{isa}");
-            for (s, got) in machine.log_weights_on(isa).into_iter().enumerate() {
+            let all = driver::log_weights(&machine.on(isa), &mut ()).unwrap();
+            for (s, got) in all.into_iter().enumerate() {
                 // Relative to the greatest of a row, tiny weights vanish or, below `e^-708`, are
                 // denormal numbers of a few digits.
                 let is_tiny = |x: f64| x < expected - 600.0;
@@ -110,7 +110,7 @@ fn check(rbm: &Rbm, beta: f64) {
         let p = |s: usize| (log_weights[s] - expected).exp();
         let on = |k: usize| (0..1 << machine.n).filter(move |s| s >> k & 1 == 1);
         for isa in Isa::available() {
-            let sums = machine.expectations_on(isa, log_z(&machine, isa), &Stop::new());
+            let sums = driver::sums(&machine.on(isa), log_z(&machine, isa), &mut ()).unwrap();
             for (i, &other) in sums.other.iter().enumerate() {
                 let mean = |s: usize| p(s) * sigmoid(inputs[s][i]);
                 let expected = (0..1 << machine.n).map(mean).sum();

@@ -100,9 +100,6 @@ pub fn run(args: &EvaluateArgs) -> Outcome<()> {
         ControlFlow::Continue(())
     })?;
     bar.clear();
-    let Some(measured) = measured else {
-        return Err(Failure::failed("interrupted"));
-    };
     if let Some(path) = &args.save_weights {
         write_weights(path, &measured.log_weights())?;
         note(format!("log weights in {}", path.display()));

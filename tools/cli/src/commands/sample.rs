@@ -228,7 +228,7 @@ fn tempered(
         replicas = replicas.clamped_visible(clamp)?;
     }
     let burn_in = args.burn_in.unwrap_or(DEFAULT_BURN_IN);
-    replicas.burn_in(rbm, burn_in)?;
+    replicas.burn_in(rbm, burn_in, &mut ())?;
     let mut series = Series::new(count);
     let bar = Bar::new(args.steps as u64, "tempering");
     for k in 0..args.steps {

@@ -23,37 +23,41 @@ pub fn with_ladder(ais: &Ais, rbm: &Rbm) -> Outcome<Ais> {
     })
 }
 
-/// Forward, then back; `None` if `progress` breaks.
+/// One stage of `progress`, for the library.
+pub fn stage<'a>(
+    progress: &'a mut Progress<'_>,
+    name: &'static str,
+) -> impl FnMut(usize, usize) -> ControlFlow<()> + 'a {
+    move |done, all| progress(name, done, all)
+}
+
+/// Forward, then back.
 ///
 /// # Errors
-/// Those of the library.
+/// Those of the library: stopped if `progress` breaks.
 pub fn both_ways(
     ais: &Ais,
     rbm: &Rbm,
     start: &ReverseStart,
     progress: &mut Progress<'_>,
-) -> Outcome<Option<Bracket>> {
-    let forward = ais.log_z_with(rbm, &mut |done, all| progress("annealing", done, all))?;
-    match forward {
-        None => Ok(None),
-        Some(forward) => back(ais, rbm, start, forward, progress),
-    }
+) -> Outcome<Bracket> {
+    let forward = ais.log_z(rbm, &mut stage(progress, "annealing"))?;
+    back(ais, rbm, start, forward, progress)
 }
 
-/// Back, after `forward`; `None` if `progress` breaks.
+/// Back, after `forward`.
 ///
 /// # Errors
-/// Those of the library.
+/// As [`both_ways`].
 pub fn back(
     ais: &Ais,
     rbm: &Rbm,
     start: &ReverseStart,
     forward: LogZ,
     progress: &mut Progress<'_>,
-) -> Outcome<Option<Bracket>> {
-    let told = &mut |done, all| progress("annealing back", done, all);
-    let reverse = ais.reverse_log_z_with(rbm, start, told)?;
-    Ok(reverse.map(|reverse| Bracket::new(forward, reverse)))
+) -> Outcome<Bracket> {
+    let reverse = ais.reverse_log_z(rbm, start, &mut stage(progress, "annealing back"))?;
+    Ok(Bracket::new(forward, reverse))
 }
 
 /// As in JSON, what the reverse direction adds.

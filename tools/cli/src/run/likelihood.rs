@@ -5,7 +5,7 @@ mod report;
 use crate::{
     args::Split,
     failure::{Failure, Outcome, note},
-    run::annealed::{self, Progress},
+    run::annealed::{self, Progress, stage},
     run::data::{self, Data},
 };
 use harmonium::{
@@ -13,7 +13,7 @@ use harmonium::{
     dataset::{Binarization, Examples},
     evaluate::{
         Ais, Base, Betas, Bracket, HiddenActivity, LogZ, Raise, ReverseStart, Warning,
-        exact_mean_log_likelihood_with,
+        exact_mean_log_likelihood,
     },
     kernel::reduce::mean_and_standard_error,
     model::{MAX_EXACT_UNITS, Rbm},
@@ -130,18 +130,17 @@ pub struct Likelihood {
 }
 
 impl Likelihood {
-    /// Measures binary `examples`, telling `progress` of the temperatures or blocks of states;
-    /// `None` if it breaks.
+    /// Measures binary `examples`, telling `progress` of the temperatures or blocks of states.
     ///
     /// # Errors
-    /// Those of the library, and gray examples.
+    /// Those of the library (stopped if `progress` breaks), and gray examples.
     pub fn measure(
         rbm: &Rbm,
         examples: &Examples,
         split: Split,
         way: &Way,
         progress: &mut Progress<'_>,
-    ) -> Outcome<Option<Self>> {
+    ) -> Outcome<Self> {
         if !rbm.is_bernoulli() {
             let Way::Exact = way else {
                 return Err(not_annealed(rbm));
@@ -162,14 +161,10 @@ impl Likelihood {
         }
     }
 
-    fn exact(
-        rbm: &Rbm,
-        v: Input<'_>,
-        split: Split,
-        progress: &mut Progress<'_>,
-    ) -> Outcome<Option<Self>> {
-        let mut progress = |done, all| progress("enumerating", done, all);
-        let measured = exact_mean_log_likelihood_with(rbm, v, &mut progress).map_err(|error| {
+    fn exact(rbm: &Rbm, v: Input<'_>, split: Split, progress: &mut Progress<'_>) -> Outcome<Self> {
+        let progress = &mut stage(progress, "enumerating");
+        let measured = exact_mean_log_likelihood(rbm, v, progress);
+        let (mean, standard_error, log_z) = measured.map_err(|error| {
                 let too_large = rbm.is_bernoulli() && matches!(error, Error::Parameter { .. });
                 let failure = Failure::from(error);
                 if too_large {
@@ -180,10 +175,7 @@ impl Likelihood {
                     failure
                 }
             })?;
-        let Some((mean, standard_error, log_z)) = measured else {
-            return Ok(None);
-        };
-        Ok(Some(Self {
+        Ok(Self {
             log_z,
             interval: (log_z, log_z),
             mean,
@@ -192,7 +184,7 @@ impl Likelihood {
             split,
             activity: activity(rbm, v)?,
             annealed: None,
-        }))
+        })
     }
 
     fn annealed(
@@ -202,17 +194,13 @@ impl Likelihood {
         split: Split,
         annealing: &Annealing,
         progress: &mut Progress<'_>,
-    ) -> Outcome<Option<Self>> {
+    ) -> Outcome<Self> {
         let ais = annealed::with_ladder(&annealing.ais, rbm)?;
-        let forward = ais.log_z_with(rbm, &mut |done, all| progress("annealing", done, all))?;
-        let Some(forward) = forward else {
-            return Ok(None);
-        };
+        let forward = ais.log_z(rbm, &mut stage(progress, "annealing"))?;
         let reverse = match &annealing.reverse {
             None => None,
             Some(start) => {
                 let both = annealed::back(&ais, rbm, start, forward.clone(), progress)?;
-                let Some(both) = both else { return Ok(None) };
                 Some((start.clone(), both))
             }
         };
@@ -225,10 +213,7 @@ impl Likelihood {
                     chains,
                     ..ais.clone()
                 };
-                let raise = ais.raise_with(rbm, &some, &mut |done, all| {
-                    progress("annealing examples", done, all)
-                })?;
-                let Some(raise) = raise else { return Ok(None) };
+                let raise = ais.raise(rbm, &some, &mut stage(progress, "annealing examples"))?;
                 let gap = free
                     .iter()
                     .zip(&raise.log_likelihoods)
@@ -250,7 +235,7 @@ impl Likelihood {
                 (bracket.low(), bracket.high()),
             ),
         };
-        Ok(Some(Self {
+        Ok(Self {
             log_z,
             interval,
             mean: -free - log_z,
@@ -264,7 +249,7 @@ impl Likelihood {
                 reverse,
                 raise,
             }),
-        }))
+        })
     }
 
     /// Mean over the examples.

@@ -156,7 +156,7 @@ fn log_likelihood(rbm: &Rbm, train: &Examples, held_out: &Examples, seed: u64) -
         held_out
     };
     if likelihood::is_small(rbm, EXACT_UNITS) {
-        return Ok(exact_mean_log_likelihood(rbm, held_out)?.0);
+        return Ok(exact_mean_log_likelihood(rbm, held_out, &mut ())?.0);
     }
     let ais = Ais {
         chains: DEFAULT_CHAINS,
@@ -164,7 +164,7 @@ fn log_likelihood(rbm: &Rbm, train: &Examples, held_out: &Examples, seed: u64) -
         base: Base::rate_of(train)?,
         seed,
     };
-    let log_z = ais.log_z(rbm)?.estimate;
+    let log_z = ais.log_z(rbm, &mut ())?.estimate;
     Ok(rbm.mean_log_likelihood(held_out, log_z)?)
 }
 

@@ -91,8 +91,8 @@ fn bounds_come_with_ln_z_from_both_sides() {
     let dbm = machine(false);
     let bench = bench(&dbm);
     let bits = bars();
-    let bound = DbmBound::new(&dbm, &bits, &MeanField::default()).unwrap();
-    let (likelihood, _, log_z) = dbm.exact_mean_log_likelihood(&bits).unwrap();
+    let bound = DbmBound::new(&dbm, &bits, &MeanField::default(), &mut ()).unwrap();
+    let (likelihood, _, log_z) = dbm.exact_mean_log_likelihood(&bits, &mut ()).unwrap();
 
     let evaluate = "evaluate m.safetensors --data bars.csv";
     let exact = bench.json(&format!("{evaluate} --exact --json"));
@@ -175,7 +175,7 @@ fn bounds_come_with_ln_z_from_both_sides() {
 fn samples_have_the_exact_means() {
     let dbm = machine(false);
     let bench = bench(&dbm);
-    let exact = dbm.expectations().unwrap();
+    let exact = dbm.expectations(&mut ()).unwrap();
     let sample = format!("sample m.safetensors --count {CHAINS} --steps 60 --seed 2 --out");
     bench.ok(&format!("{sample} x.npy"));
     assert_means(&file(&bench, "x.npy"), &exact.layers[0]);
@@ -231,7 +231,7 @@ fn held_pixels_stay_and_the_others_follow_them() {
     bench.ok(&format!(
         "sample m.safetensors --clamp values.npy --mask mask.npy --steps 60 --seed 4 --count {CHAINS} --out g.npy"
     ));
-    let p = dbm.visible_distribution(1.0).unwrap();
+    let p = dbm.visible_distribution(1.0, &mut ()).unwrap();
     let on = |k: usize, j: usize| k >> j & 1 == 1;
     let fits = |k: &usize| [0, 1, 2].map(|j| on(*k, j)) == [true, false, true];
     let all: f64 = (0..1 << N).filter(fits).map(|k| p[k]).sum();
@@ -322,7 +322,7 @@ fn labels_are_found_and_held() {
     for exact in ["", "--exact"] {
         let all = bench.json(&format!("{evaluate} {exact} --json"));
         assert_eq!([&all["wrong"], &all["count"]], [wrong, 16]);
-        let log_z = dbm.log_z().unwrap();
+        let log_z = dbm.log_z(&mut ()).unwrap();
         let [low, high] = ["log_z_low", "log_z_high"].map(|key| all[key].as_f64().unwrap());
         // By annealing without --exact.
         let found = all["log_z"].as_f64().unwrap();
@@ -334,7 +334,7 @@ fn labels_are_found_and_held() {
 
     let sample = format!("sample m.safetensors --steps 60 --seed 5 --count {CHAINS}");
     bench.ok(&format!("{sample} --label 2 --out x.npy"));
-    let given = dbm.given_class(2).unwrap().expectations().unwrap();
+    let given = dbm.given_class(2).unwrap().expectations(&mut ()).unwrap();
     assert_means(&file(&bench, "x.npy"), &given.layers[0]);
     let every = "sample m.safetensors --steps 5 --every-label --count 7 --out";
     bench.ok(&format!("{every} every.npy"));

@@ -225,7 +225,7 @@ fn exact_learning_recovers_the_moments_of_a_lattice() {
     let bytes = fs::read(bench.path("x.npy")).unwrap();
     let x = &bytes[bytes.len() - 3000 * N..];
     let data = BitMatrix::from_fn(3000, N, |s, i| x[s * N + i] == 1);
-    let expected = machine.expectations().unwrap();
+    let expected = machine.expectations(&mut ()).unwrap();
     let (edges, _) = lattice();
     let is_edge = |i: usize, j: usize| {
         i == j
@@ -257,7 +257,7 @@ fn exact_learning_recovers_the_moments_of_a_lattice() {
     for (key, value) in evaluated.as_object().unwrap() {
         assert_eq!(&report[key], value, "{key}");
     }
-    let log_p = machine.log_likelihood(&data).unwrap();
+    let log_p = machine.log_likelihood(&data, &mut ()).unwrap();
     let mean = log_p.iter().sum::<f64>() / 3000.0;
     assert!((number(&report, "mean_log_likelihood") - mean).abs() < 1e-9);
     let some = BitMatrix::from_fn(1000, N, |s, i| data.get(s, i));

@@ -89,7 +89,8 @@ fn exact_figures_are_those_of_the_library() {
     let rbm = foreign_model(&bench);
     let measured = bench.json("evaluate model.safetensors --data bars.csv --exact --json");
     let examples = bars_and_stripes(3);
-    let (mean, error, log_z) = exact_mean_log_likelihood(&rbm, examples.bits().unwrap()).unwrap();
+    let (mean, error, log_z) =
+        exact_mean_log_likelihood(&rbm, examples.bits().unwrap(), &mut ()).unwrap();
     let keys: Vec<&String> = measured.as_object().unwrap().keys().collect();
     assert_eq!(keys, KEYS);
     assert_eq!(number(&measured, "mean_log_likelihood"), mean);
@@ -115,7 +116,7 @@ fn exact_figures_are_those_of_the_library() {
 #[test]
 fn annealed_figures_surround_the_exact_ones() {
     let bench = Bench::new();
-    let log_z = foreign_model(&bench).log_z().unwrap();
+    let log_z = foreign_model(&bench).log_z(&mut ()).unwrap();
     let line =
         "evaluate model.safetensors --data bars.csv --split train --chains 200 --betas 500 --json";
     let measured = bench.json(line);
@@ -150,7 +151,7 @@ fn sorted<'a>(keys: &[&'a str]) -> Vec<&'a str> {
 fn both_directions_and_raise_are_those_of_the_library() {
     let bench = Bench::new();
     let rbm = foreign_model(&bench);
-    let exact = rbm.log_z().unwrap();
+    let exact = rbm.log_z(&mut ()).unwrap();
     let line = "evaluate model.safetensors --data bars.csv --split train --chains 150 --betas 400 --seed 4 \
         --reverse --raise --raise-examples 7 --raise-chains 3 --save-weights weights.npy";
     let measured = bench.json(&format!("{line} --json"));
@@ -168,7 +169,7 @@ fn both_directions_and_raise_are_those_of_the_library() {
         base: Base::rate_of(&data).unwrap(),
         seed: 4,
     };
-    let bracket = ais.bracket(&rbm, &ReverseStart::Exact).unwrap();
+    let bracket = ais.bracket(&rbm, &ReverseStart::Exact, &mut ()).unwrap();
     for (key, value) in [
         ("log_z", bracket.bennett.estimate),
         ("log_z_forward", bracket.forward.estimate),
@@ -184,7 +185,7 @@ fn both_directions_and_raise_are_those_of_the_library() {
     assert_eq!(measured["reverse_start"], "exact");
     let some = data.head(7);
     let raised = Ais { chains: 3, ..ais }
-        .raise(&rbm, some.bits().unwrap())
+        .raise(&rbm, some.bits().unwrap(), &mut ())
         .unwrap();
     assert_eq!(
         number(&measured, "raise_mean_log_likelihood"),
@@ -215,7 +216,7 @@ fn both_directions_and_raise_are_those_of_the_library() {
 #[test]
 fn schedules_and_warnings_of_evaluate() {
     let bench = Bench::new();
-    let log_z = foreign_model(&bench).log_z().unwrap();
+    let log_z = foreign_model(&bench).log_z(&mut ()).unwrap();
     let line = "evaluate model.safetensors --data bars.csv --split train --json";
     for (schedule, betas) in [
         ("salakhutdinov-murray", 14_502),

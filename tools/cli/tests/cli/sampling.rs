@@ -107,7 +107,7 @@ fn weighted_samples_are_those_of_the_library() {
         seed: 5,
     };
     let rbm = bench.model("model.safetensors").into_rbm().unwrap();
-    let expected = ais.weighted_samples(&rbm).unwrap();
+    let expected = ais.weighted_samples(&rbm, &mut ()).unwrap();
     let read = |name: &str| {
         npyz::NpyFile::new(&fs::read(bench.path(name)).unwrap()[..])
             .unwrap()

@@ -175,7 +175,7 @@ fn distribution(data: &Examples) -> Vec<f64> {
 }
 
 fn measured(name: &'static str, rbm: &Rbm, data: &[f64]) -> Result<SpuriousModel> {
-    let distribution = rbm.visible_distribution(1.0)?;
+    let distribution = rbm.visible_distribution(1.0, &mut ())?;
     let is_far = |x: &usize| PATTERNS.iter().all(|q| (x ^ q).count_ones() > NEAR);
     let far = (0..distribution.len()).filter(is_far);
     let most = |a: usize, b: usize| {

@@ -185,12 +185,10 @@ fn part(
         })
     };
     let mut figures = Vec::new();
-    if let Some(x) = measure(test_part(&data)?, Split::Test)? {
-        figures.push(x.figure("test log-likelihood", published[0]));
-    }
-    if let Some(x) = measure(&data.train, Split::Train)? {
-        figures.push(x.figure("training log-likelihood", published[1]));
-    }
+    let test = measure(test_part(&data)?, Split::Test)?;
+    figures.push(test.figure("test log-likelihood", published[0]));
+    let training = measure(&data.train, Split::Train)?;
+    figures.push(training.figure("training log-likelihood", published[1]));
     Ok(vec![Part {
         name: name.into(),
         recipe,

@@ -66,11 +66,10 @@ pub fn small(setting: &Setting) -> Outcome<Vec<Part>> {
         );
         let (rbm, seconds) = setting.train(name, rbm, options, &data.train, |_| Ok(None))?;
         let measured = measure(&rbm, test_part(&data)?)?;
-        let figures = measured.map(|x| x.figure("test log-likelihood", Some(published)));
         parts.push(Part {
             name: name.into(),
             recipe,
-            figures: figures.into_iter().collect(),
+            figures: vec![measured.figure("test log-likelihood", Some(published))],
             seconds,
         });
     }
@@ -122,12 +121,11 @@ pub fn centered_16(setting: &Setting) -> Outcome<Vec<Part>> {
         });
         let recipe = recipe(&rbm, &options, beside);
         let (rbm, seconds) = setting.train(name, rbm, options, &train, |_| Ok(None))?;
-        let figures = measure(&rbm, &test)?;
-        let figures = figures.map(|x| x.figure("test log-likelihood", Some(published)));
+        let measured = measure(&rbm, &test)?;
         parts.push(Part {
             name: name.into(),
             recipe,
-            figures: figures.into_iter().collect(),
+            figures: vec![measured.figure("test log-likelihood", Some(published))],
             seconds,
         });
     }
@@ -143,7 +141,7 @@ fn flipped(examples: &Examples) -> Cow<'_, Examples> {
     Examples::new(bits).map_or(Cow::Borrowed(examples), Cow::Owned)
 }
 
-fn measure(rbm: &Rbm, test: &Examples) -> Outcome<Option<Likelihood>> {
+fn measure(rbm: &Rbm, test: &Examples) -> Outcome<Likelihood> {
     let mut progress = |_: &'static str, _: usize, _: usize| ControlFlow::Continue(());
     Likelihood::measure(rbm, test, Split::Test, &Way::Exact, &mut progress)
 }

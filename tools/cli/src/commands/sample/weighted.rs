@@ -29,12 +29,11 @@ pub fn run(args: &SampleArgs, checkpoint: &Checkpoint, count: usize, seed: u64) 
         seed,
     };
     let mut bar = Stages::new();
-    let samples = ais.weighted_samples_with(rbm, &mut |done, all| {
+    let samples = ais.weighted_samples(rbm, &mut |done, all| {
         bar.set("annealing", done, all);
         ControlFlow::Continue(())
     })?;
     bar.clear();
-    let samples = samples.expect("nothing stops it");
     write_npy(&args.out, &samples.visible.into())?;
     let weights = args.out.with_extension("weights.npy");
     write_weights(&weights, &[&samples.log_weights])?;

@@ -117,16 +117,18 @@ impl Run<'_> {
             } else {
                 ControlFlow::Continue(())
             }
-        })?;
+        });
         bar.clear();
-        if measured.is_none() {
-            return Err(Failure::failed(format!(
-                "interrupted while measuring; the trained model is in {}",
-                self.files.model.display()
-            ))
-            .hint(format!("measure it with `{}`", self.resume_command())));
-        }
-        Ok(measured)
+        measured
+            .map(Some)
+            .map_err(|failure| match self.interrupt.asked() {
+                false => failure,
+                true => Failure::failed(format!(
+                    "interrupted while measuring; the trained model is in {}",
+                    self.files.model.display()
+                ))
+                .hint(format!("measure it with `{}`", self.resume_command())),
+            })
     }
 
     /// Connection updates of all epochs; what a file claims to have been done beyond them counts

@@ -58,7 +58,7 @@ pub fn run(args: &EvaluateArgs, checkpoint: &Checkpoint, dbm: &Dbm) -> Outcome<(
             seed,
         };
         let mut bar = Stages::new();
-        let measured = LowerBound::annealed(
+        let bound = LowerBound::annealed(
             dbm,
             &data.train,
             examples,
@@ -69,7 +69,7 @@ pub fn run(args: &EvaluateArgs, checkpoint: &Checkpoint, dbm: &Dbm) -> Outcome<(
             },
         )?;
         bar.clear();
-        measured.ok_or_else(|| Failure::failed("interrupted"))?
+        bound
     };
     if let Some(path) = &args.save_weights {
         let weights = bound.log_weights();

@@ -4,7 +4,7 @@
 use crate::{
     args::Split,
     failure::Outcome,
-    run::annealed::{self, Progress},
+    run::annealed::{self, Progress, stage},
     run::likelihood::{DEFAULT_BURN_IN, DEFAULT_CHAINS},
 };
 use harmonium::{
@@ -68,17 +68,18 @@ pub struct LowerBound {
 
 impl LowerBound {
     /// Of binary `examples`, with the base of annealing and the starts of its reverse chains from
-    /// the first of `train`; `None` if `progress` breaks.
+    /// the first of `train`.
     ///
     /// # Errors
-    /// Those of the library: units of other kinds, examples of another width.
+    /// Those of the library: units of other kinds, examples of another width; stopped if
+    /// `progress` breaks.
     pub fn annealed(
         dbm: &Dbm,
         train: &Examples,
         (examples, split): (&Examples, Split),
         annealing: &Annealing,
         progress: &mut Progress<'_>,
-    ) -> Outcome<Option<Self>> {
+    ) -> Outcome<Self> {
         let options = MeanField::default();
         let train = train.head(BASE_EXAMPLES);
         let ais = Ais {
@@ -102,11 +103,9 @@ impl LowerBound {
         };
         let (rbm, ais) = ais.for_dbm(dbm)?;
         let ais = annealed::with_ladder(&ais, &rbm)?;
-        let Some(bracket) = annealed::both_ways(&ais, &rbm, &start, progress)? else {
-            return Ok(None);
-        };
-        Ok(Some(Self {
-            bound: DbmBound::new(dbm, examples, &options)?,
+        let bracket = annealed::both_ways(&ais, &rbm, &start, progress)?;
+        Ok(Self {
+            bound: DbmBound::new(dbm, examples, &options, &mut stage(progress, "bound"))?,
             log_z: LogZ::Annealed {
                 bracket: Box::new(bracket),
                 ais,
@@ -114,7 +113,7 @@ impl LowerBound {
             },
             exact: None,
             split,
-        }))
+        })
     }
 
     /// With an enumerated `ln Z`, and the likelihood of the `examples` too if it is asked for.
@@ -126,16 +125,16 @@ impl LowerBound {
         (examples, split): (&Examples, Split),
         likelihood: bool,
     ) -> Outcome<Self> {
-        let log_z = dbm.log_z()?;
+        let log_z = dbm.log_z(&mut ())?;
         let v = examples.input();
         let exact = if likelihood {
-            let sums = dbm.log_sums_over_hidden(v)?.into_iter();
+            let sums = dbm.log_sums_over_hidden(v, &mut ())?.into_iter();
             Some(mean_and_standard_error(sums.map(|x| x - log_z)))
         } else {
             None
         };
         Ok(Self {
-            bound: DbmBound::new(dbm, v, &MeanField::default())?,
+            bound: DbmBound::new(dbm, v, &MeanField::default(), &mut ())?,
             log_z: LogZ::Exact(log_z),
             exact,
             split,

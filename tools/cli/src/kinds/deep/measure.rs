@@ -3,7 +3,7 @@
 use crate::{
     args::Split,
     commands::classify::Classification,
-    failure::{Failure, Outcome, note},
+    failure::{Outcome, note},
     run::annealed,
     run::interrupt::Interrupt,
     run::likelihood::{self, DEFAULT_BURN_IN, DEFAULT_CHAINS},
@@ -56,20 +56,18 @@ impl LowerBound {
     ) -> Outcome<Option<Self>> {
         let top = dbn.top();
         let log_z = if annealing.is_none() && likelihood::is_small(top, EXACT_UNITS) {
-            TopLogZ::Exact(top.log_z()?)
+            TopLogZ::Exact(top.log_z(&mut ())?)
         } else if let Some(missing) = not_annealed(dbn, train) {
             note(format!("no lower bound: {missing}"));
             return Ok(None);
         } else {
             let (chains, betas) = annealing.unwrap_or((DEFAULT_CHAINS, Betas::SalakhutdinovMurray));
-            match anneal_top(dbn, train, chains, betas, seed, interrupt)? {
-                Some((bracket, ais)) => TopLogZ::Annealed(Box::new(bracket), ais),
-                None => return Err(Failure::failed("interrupted while measuring")),
-            }
+            let (bracket, ais) = anneal_top(dbn, train, chains, betas, seed, interrupt)?;
+            TopLogZ::Annealed(Box::new(bracket), ais)
         };
         let bound = Bound { samples, seed };
         Ok(Some(Self {
-            estimate: bound.measure(dbn, examples, None)?,
+            estimate: bound.measure(dbn, examples, None, &mut ())?,
             samples,
             log_z,
             exact: None,
@@ -82,13 +80,13 @@ impl LowerBound {
     /// Those of the library: layers that are too large.
     pub fn exact(dbn: &Dbn, v: Input<'_>, seed: u64) -> Outcome<Self> {
         let of = |x: Vec<f64>| mean_and_standard_error(x);
-        let likelihood = of(dbn.exact_log_p_v(v, None)?);
-        let bound = of(dbn.exact_bound(v, None)?);
+        let likelihood = of(dbn.exact_log_p_v(v, None, &mut ())?);
+        let bound = of(dbn.exact_bound(v, None, &mut ())?);
         let samples = 1;
         Ok(Self {
-            estimate: Bound { samples, seed }.measure(dbn, v, None)?,
+            estimate: Bound { samples, seed }.measure(dbn, v, None, &mut ())?,
             samples,
-            log_z: TopLogZ::Exact(dbn.top().log_z()?),
+            log_z: TopLogZ::Exact(dbn.top().log_z(&mut ())?),
             exact: Some([likelihood, bound]),
         })
     }
@@ -211,7 +209,7 @@ fn not_annealed(dbn: &Dbn, train: &Examples) -> Option<String> {
 }
 
 /// Annealing of the top pair both ways, from the base rate of the features of training examples,
-/// labels beside them; nothing if interrupted.
+/// labels beside them.
 fn anneal_top(
     dbn: &Dbn,
     train: &Examples,
@@ -219,7 +217,7 @@ fn anneal_top(
     betas: Betas,
     seed: u64,
     interrupt: &Interrupt,
-) -> Outcome<Option<(Bracket, Ais)>> {
+) -> Outcome<(Bracket, Ais)> {
     let some = train.head(FEATURES);
     let mut features = some.with_states(dbn.sample_features(&some, seed, 0)?)?;
     if let Some(group) = dbn.label_group() {
@@ -241,9 +239,9 @@ fn anneal_top(
             true => ControlFlow::Break(()),
             false => ControlFlow::Continue(()),
         }
-    })?;
+    });
     bar.clear();
-    Ok(bracket.map(|bracket| (bracket, ais)))
+    Ok((bracket?, ais))
 }
 
 /// All that is measured of a network.

@@ -44,7 +44,7 @@ pub fn run(
         bar.set((done * steps / all.max(1)) as u64);
         ControlFlow::Continue(())
     };
-    let z = Partition::measure(machine, ais, &mut progress)?.expect("nothing stops it");
+    let z = Partition::measure(machine, ais, &mut progress)?;
     bar.clear();
     if let Some(path) = &args.save_weights {
         let weights = z.log_weights().expect("--exact excludes --save-weights");

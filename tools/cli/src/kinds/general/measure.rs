@@ -6,13 +6,12 @@ use crate::{
     failure::{Failure, Outcome},
 };
 use harmonium::{
-    BoltzmannMachine, Examples,
+    BoltzmannMachine, Examples, Progress,
     evaluate::{Ais, LogZ, boltzmann_pseudo_likelihood},
     kernel::reduce::mean_and_standard_error,
     model::MeanField,
 };
 use serde_json::{Map, Value, json};
-use std::ops::ControlFlow;
 
 /// Free energies are enumerated if that takes at most this many states of the hidden units of all
 /// examples together.
@@ -30,32 +29,31 @@ pub struct Partition {
 }
 
 impl Partition {
-    /// By enumeration, or by annealing if there is something to anneal with; `None` if `progress`
-    /// breaks.
+    /// By enumeration, or by annealing if there is something to anneal with.
     ///
     /// # Errors
-    /// Those of the library: too many units to enumerate.
+    /// Those of the library: too many units to enumerate, stopped if `progress` breaks.
     pub fn measure(
         machine: &BoltzmannMachine,
         ais: Option<Ais>,
-        progress: &mut dyn FnMut(usize, usize) -> ControlFlow<()>,
-    ) -> Outcome<Option<Self>> {
+        progress: &mut dyn Progress,
+    ) -> Outcome<Self> {
         let Some(ais) = ais else {
-            let log_z = machine.log_z_with(progress)?;
-            return Ok(log_z.map(|log_z| Self {
+            let log_z = machine.log_z(progress)?;
+            return Ok(Self {
                 log_z,
                 interval: (log_z, log_z),
                 error: 0.0,
                 annealed: None,
-            }));
+            });
         };
-        let z = ais.boltzmann_log_z_with(machine, progress)?;
-        Ok(z.map(|z| Self {
+        let z = ais.boltzmann_log_z(machine, progress)?;
+        Ok(Self {
             log_z: z.estimate,
             interval: (z.low, z.high),
             error: z.standard_error,
             annealed: Some((ais, z)),
-        }))
+        })
     }
 
     /// The same of energies that are larger by `constant`.

@@ -111,7 +111,7 @@ impl Watch {
         {
             let Some(part) = part else { continue };
             if self.is_enumerated {
-                let all = machine.log_likelihood(part)?;
+                let all = machine.log_likelihood(part, &mut ())?;
                 log_likelihood[k] = Some(all.iter().sum::<f64>() / all.len() as f64);
             }
             if machine.n_hidden() == 0 {

@@ -57,7 +57,7 @@ impl Annealing {
         };
         let start =
             ReverseStart::suited_to_dbm(dbm, &self.start, self.chains, self.burn_in, self.seed)?;
-        Ok(ais.dbm_bracket(dbm, &start)?)
+        Ok(ais.dbm_bracket(dbm, &start, &mut ())?)
     }
 
     /// The mean lower bound on the test images, beside the `published` one.
@@ -66,7 +66,7 @@ impl Annealing {
     /// Those of the library.
     pub fn test_bound(&self, dbm: &Dbm, published: Option<f64>) -> Outcome<Figure> {
         let log_z = self.bracket(dbm)?;
-        let bound = DbmBound::new(dbm, &self.test, &MeanField::default())?;
+        let bound = DbmBound::new(dbm, &self.test, &MeanField::default(), &mut ())?;
         let within = bound.within(&log_z);
         let (forward, reverse) = (&log_z.forward, &log_z.reverse);
         let responding = bound.hidden.iter();

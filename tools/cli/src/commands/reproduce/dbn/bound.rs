@@ -117,7 +117,7 @@ fn figure(
         samples: setting.at_most(SAMPLES, 1),
         seed: setting.seed,
     }
-    .measure(dbn, examples, None)?;
+    .measure(dbn, examples, None, &mut ())?;
     let [low, measured, high] = bound.bracket(bracket);
     let (_, error) = bound.mean(bracket.bennett.estimate);
     let sizes = [&bracket.forward, &bracket.reverse].map(|x| x.effective_sample_size);
@@ -152,5 +152,5 @@ fn bracket(setting: &Setting, dbn: &Dbn, train: &Examples) -> Outcome<Bracket> {
     };
     let burn_in = setting.at_most(DEFAULT_BURN_IN, 50);
     let start = ReverseStart::suited_to(dbn.top(), &states, ais.chains, burn_in, setting.seed)?;
-    Ok(ais.bracket(dbn.top(), &start)?)
+    Ok(ais.bracket(dbn.top(), &start, &mut ())?)
 }

@@ -64,21 +64,22 @@ impl Run<'_> {
             seed: self.plan.options.learning.seed,
         });
         let bar = Bar::new(DEFAULT_BETAS as u64, "ln Z");
-        let z = Partition::measure(machine, ais, &mut |done, all| {
+        let z = Partition::measure(machine, ais, &mut |done: usize, all: usize| {
             bar.set((done * DEFAULT_BETAS / all.max(1)) as u64);
             if self.interrupt.asked() {
                 ControlFlow::Break(())
             } else {
                 ControlFlow::Continue(())
             }
-        })?;
+        });
         bar.clear();
-        z.ok_or_else(|| {
-            Failure::failed(format!(
+        z.map_err(|failure| match self.interrupt.asked() {
+            false => failure,
+            true => Failure::failed(format!(
                 "interrupted while measuring; the trained model is in {}",
                 self.files.model.display()
             ))
-            .hint(format!("measure it with `{}`", self.resume_command()))
+            .hint(format!("measure it with `{}`", self.resume_command())),
         })
     }
 
