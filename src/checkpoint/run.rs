@@ -217,6 +217,19 @@ impl SavedRun {
         }
     }
 
+    /// The same, to be changed before the run goes on.
+    pub fn learning_mut(&mut self) -> &mut Learning {
+        match self {
+            Self::Rbm(x) | Self::Greedy { top: x, .. } | Self::Pretraining { top: x, .. } => {
+                &mut x.options.learning
+            }
+            Self::Dbm(x) => &mut x.options.learning,
+            Self::Boltzmann(x) => &mut x.options.learning,
+            Self::Backprop(x) => &mut x.options.learning,
+            Self::UpDown(x) => &mut x.options.learning,
+        }
+    }
+
     /// Where the stage that goes on stands.
     pub fn position(&self) -> Position {
         match self {

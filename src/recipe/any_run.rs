@@ -12,6 +12,16 @@ use crate::{
 };
 use std::ops::ControlFlow;
 
+/// The stage in which layer `l` of a deep belief network, from 0 on, learns alone.
+pub(super) fn layer_name(l: usize) -> String {
+    format!("layer {}", l + 1)
+}
+
+/// The stage in which RBM `l` of a deep Boltzmann machine, from 0 on, learns alone.
+pub(super) fn rbm_name(l: usize) -> String {
+    format!("RBM {}", l + 1)
+}
+
 /// A run of whatever learns.
 pub trait Running {
     /// What it is called, as in metrics: of a stack the layer that learns.
@@ -71,10 +81,9 @@ impl<L: StoredLearner> Running for Run<L> {
 
 impl Running for Stack {
     fn name(&self) -> String {
-        let n = self.layer() + 1;
         match self.greedy_plan() {
-            Some(_) => format!("layer {n}"),
-            None => format!("RBM {n}"),
+            Some(_) => layer_name(self.layer()),
+            None => rbm_name(self.layer()),
         }
     }
 
@@ -103,6 +112,52 @@ impl Running for Stack {
     }
 }
 
+/// A look at a run of any family.
+#[derive(Clone, Copy)]
+pub enum RunRef<'a> {
+    /// Of an RBM.
+    Rbm(&'a RbmTraining),
+    /// RBM upon RBM.
+    Stack(&'a Stack),
+    /// By the up-down algorithm.
+    UpDown(&'a UpDownTraining),
+    /// Of a deep Boltzmann machine, all layers together.
+    Dbm(&'a DbmTraining),
+    /// Of a general machine.
+    Boltzmann(&'a BoltzmannTraining),
+    /// Of a network, by backpropagation.
+    Backprop(&'a BackpropTraining),
+}
+
+impl<'a> RunRef<'a> {
+    /// What a door needs of it.
+    pub fn running(self) -> &'a dyn Running {
+        match self {
+            Self::Rbm(run) => run,
+            Self::Stack(run) => run,
+            Self::UpDown(run) => run,
+            Self::Dbm(run) => run,
+            Self::Boltzmann(run) => run,
+            Self::Backprop(run) => run,
+        }
+    }
+
+    /// The result as it is now.
+    ///
+    /// # Errors
+    /// Where the layers of a stack do not make a machine together.
+    pub fn result(self) -> Result<Model> {
+        Ok(match self {
+            Self::Rbm(run) => run.result().into_owned().into(),
+            Self::Stack(run) => run.model()?,
+            Self::UpDown(run) => run.result().into_owned().into(),
+            Self::Dbm(run) => run.result().into_owned().into(),
+            Self::Boltzmann(run) => run.result().into_owned().into(),
+            Self::Backprop(run) => run.result().into_owned().into(),
+        })
+    }
+}
+
 /// A run of any family.
 #[derive(Clone, Debug)]
 pub enum AnyRun {
@@ -123,11 +178,11 @@ pub enum AnyRun {
 /// What the observer of any run is told; it stops the run by breaking.
 pub enum AnyEvent<'a> {
     /// An update is done.
-    Update(&'a dyn Running),
+    Update(RunRef<'a>),
     /// An epoch is done.
-    Epoch(&'a dyn Running),
+    Epoch(RunRef<'a>),
     /// A layer of a stack is done.
-    Layer(&'a dyn Running),
+    Layer(RunRef<'a>),
 }
 
 impl AnyRun {
@@ -153,16 +208,21 @@ impl AnyRun {
         })
     }
 
+    /// A look at it.
+    pub fn get(&self) -> RunRef<'_> {
+        match self {
+            Self::Rbm(run) => RunRef::Rbm(run),
+            Self::Stack(run) => RunRef::Stack(run),
+            Self::UpDown(run) => RunRef::UpDown(run),
+            Self::Dbm(run) => RunRef::Dbm(run),
+            Self::Boltzmann(run) => RunRef::Boltzmann(run),
+            Self::Backprop(run) => RunRef::Backprop(run),
+        }
+    }
+
     /// What a door needs of it.
     pub fn running(&self) -> &dyn Running {
-        match self {
-            Self::Rbm(run) => &**run,
-            Self::Stack(run) => &**run,
-            Self::UpDown(run) => &**run,
-            Self::Dbm(run) => &**run,
-            Self::Boltzmann(run) => &**run,
-            Self::Backprop(run) => &**run,
-        }
+        self.get().running()
     }
 
     /// The result as it is now.
@@ -170,14 +230,7 @@ impl AnyRun {
     /// # Errors
     /// Where the layers of a stack do not make a machine together.
     pub fn result(&self) -> Result<Model> {
-        Ok(match self {
-            Self::Rbm(run) => run.result().into_owned().into(),
-            Self::Stack(run) => run.model()?,
-            Self::UpDown(run) => run.result().into_owned().into(),
-            Self::Dbm(run) => run.result().into_owned().into(),
-            Self::Boltzmann(run) => run.result().into_owned().into(),
-            Self::Backprop(run) => run.result().into_owned().into(),
-        })
+        self.get().result()
     }
 
     /// From now on the run stops when `stop` is requested.
@@ -203,16 +256,16 @@ impl AnyRun {
     ) -> Result<Ended> {
         let feed = feed.into();
         match self {
-            Self::Rbm(run) => observed(run, feed, observer),
-            Self::UpDown(run) => observed(run, feed, observer),
-            Self::Dbm(run) => observed(run, feed, observer),
-            Self::Boltzmann(run) => observed(run, feed, observer),
-            Self::Backprop(run) => observed(run, feed, observer),
+            Self::Rbm(run) => observed(run, feed, observer, |run| RunRef::Rbm(run)),
+            Self::UpDown(run) => observed(run, feed, observer, |run| RunRef::UpDown(run)),
+            Self::Dbm(run) => observed(run, feed, observer, |run| RunRef::Dbm(run)),
+            Self::Boltzmann(run) => observed(run, feed, observer, |run| RunRef::Boltzmann(run)),
+            Self::Backprop(run) => observed(run, feed, observer, |run| RunRef::Backprop(run)),
             Self::Stack(run) => run.run(feed.examples()?, |event| {
                 observer(match event {
-                    StackEvent::Update(run) => AnyEvent::Update(run),
-                    StackEvent::Epoch(run) => AnyEvent::Epoch(run),
-                    StackEvent::Layer(run) => AnyEvent::Layer(run),
+                    StackEvent::Update(run) => AnyEvent::Update(RunRef::Stack(run)),
+                    StackEvent::Epoch(run) => AnyEvent::Epoch(RunRef::Stack(run)),
+                    StackEvent::Layer(run) => AnyEvent::Layer(RunRef::Stack(run)),
                 })
             }),
         }
@@ -223,11 +276,12 @@ fn observed<L: StoredLearner>(
     run: &mut Run<L>,
     feed: Feed<'_>,
     observer: &mut dyn FnMut(AnyEvent<'_>) -> ControlFlow<()>,
+    look: impl for<'r> Fn(&'r Run<L>) -> RunRef<'r>,
 ) -> Result<Ended> {
     run.run(feed, |event| {
         observer(match event {
-            Event::Update(run) => AnyEvent::Update(run),
-            Event::Epoch(run) => AnyEvent::Epoch(run),
+            Event::Update(run) => AnyEvent::Update(look(run)),
+            Event::Epoch(run) => AnyEvent::Epoch(look(run)),
         })
     })
 }

@@ -1,5 +1,12 @@
-//! What every door does the same way.
+//! What every door does the same way: what this data and this machine want, in which stages they
+//! learn, and what a run that goes on must agree with.
 
 mod any_run;
+pub mod defaults;
+mod plan;
+mod stored;
+mod values;
 
-pub use any_run::{AnyEvent, AnyRun, Running};
+pub use any_run::{AnyEvent, AnyRun, RunRef, Running};
+pub use plan::{BoltzmannPlan, DbmPlan, DbnPlan, Plan, RbmPlan, StageName};
+pub use values::Values;

@@ -1,0 +1,227 @@
+//! The options of a plan as names and texts: what a run that goes on must agree with.
+
+use super::Plan;
+use crate::train::{Averaging, Offset, Schedule};
+use serde::Serialize;
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+/// Options by name, each with its value as text, or with one text a layer.
+///
+/// Names are those of the model file, parts of an option after a dot: `learning_rate`,
+/// `negative` with `negative.chains`, `greedy.layers.options.momentum`. What is not set is not
+/// there.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Values(BTreeMap<String, Vec<String>>);
+
+impl Values {
+    /// Adds options as they are stored, as parts of `name` if it is not empty.
+    pub fn add(&mut self, name: &str, options: &impl Serialize) {
+        // By way of text numbers keep the digits of f32.
+        let text = serde_json::to_string(options).unwrap_or_default();
+        self.read(name, &serde_json::from_str(&text).unwrap_or_default());
+    }
+
+    fn read(&mut self, name: &str, value: &Value) {
+        if let Some(text) = text_of(value) {
+            return self.put(name, text);
+        }
+        match value {
+            Value::Array(all) => all.iter().for_each(|value| self.read(name, value)),
+            Value::Object(all) => {
+                let mut members = all.iter();
+                // An option of several kinds: its kind is its value, what that takes are parts.
+                if let (Some((kind, Value::Object(parts))), None) = (members.next(), members.next())
+                    && !name.is_empty()
+                {
+                    self.put(name, kind.clone());
+                    return self.read_parts(name, parts);
+                }
+                self.read_parts(name, all);
+            }
+            _ => {}
+        }
+    }
+
+    fn read_parts(&mut self, name: &str, parts: &serde_json::Map<String, Value>) {
+        for (part, value) in parts {
+            match name {
+                "" => self.read(part, value),
+                name => self.read(&format!("{name}.{part}"), value),
+            }
+        }
+    }
+
+    /// Adds a value.
+    pub fn put(&mut self, name: &str, text: impl Into<String>) {
+        self.0.entry(name.into()).or_default().push(text.into());
+    }
+
+    /// The value of an option, one for each layer where these have their own; empty if it is not
+    /// set.
+    pub fn get(&self, name: &str) -> &[String] {
+        self.0.get(name).map_or(&[], Vec::as_slice)
+    }
+
+    /// Whether an option has the value that was `said`: one for all layers, or one for each.
+    pub fn agree(&self, name: &str, said: &[String]) -> bool {
+        let stored = self.get(name);
+        match said {
+            [one] => !stored.is_empty() && stored.iter().all(|x| is_same(x, one)),
+            all => {
+                let same = all.iter().zip(stored).all(|(a, b)| is_same(a, b));
+                all.len() == stored.len() && same
+            }
+        }
+    }
+}
+
+/// A value that is one text: numbers, names, and options that people write as one word.
+fn text_of(value: &Value) -> Option<String> {
+    fn word<T: serde::de::DeserializeOwned + ToString>(value: &Value) -> Option<String> {
+        let read: Option<T> = serde_json::from_value(value.clone()).ok();
+        read.map(|x| x.to_string())
+    }
+    match value {
+        Value::Bool(x) => Some(x.to_string()),
+        Value::Number(x) => Some(x.to_string()),
+        Value::String(x) => Some(x.clone()),
+        Value::Object(_) => word::<Schedule>(value)
+            .or_else(|| word::<Averaging>(value))
+            .or_else(|| word::<Offset>(value)),
+        Value::Array(_) | Value::Null => None,
+    }
+}
+
+/// Whether two texts are the same value: `2e-4` is `0.0002`, `linear:0.10:0` is `linear:0.1:0`.
+fn is_same(a: &str, b: &str) -> bool {
+    fn both<T: std::str::FromStr + PartialEq>(a: &str, b: &str) -> bool {
+        matches!((a.parse::<T>(), b.parse::<T>()), (Ok(a), Ok(b)) if a == b)
+    }
+    let is_whole = |x: &str| x.parse::<u64>().is_ok();
+    if a == b || both::<u64>(a, b) {
+        return true;
+    }
+    // Large whole numbers are not told apart as f32.
+    !(is_whole(a) && is_whole(b)) && (both::<Schedule>(a, b) || both::<Averaging>(a, b))
+}
+
+impl Plan {
+    /// All options of all stages. A run that goes on must agree with them, but for epochs, which
+    /// may grow.
+    pub fn values(&self) -> Values {
+        let mut values = Values::default();
+        match self {
+            Self::Rbm(plan) => {
+                values.add("", &plan.options);
+                values.put("visible_units", plan.visible.to_string());
+                values.put("hidden_units", plan.hidden.to_string());
+                values.put("hidden", plan.hidden.size().to_string());
+            }
+            Self::Boltzmann(plan) => {
+                values.add("", &plan.options);
+                values.put("hidden", plan.hidden.to_string());
+            }
+            Self::Dbn(plan) => {
+                values.add("greedy", &plan.greedy);
+                values.add("up_down", &plan.up_down);
+                values.put("visible_units", plan.visible.to_string());
+            }
+            Self::Dbm(plan) => {
+                if let Some(rbms) = &plan.pretraining {
+                    for l in 0..rbms.hidden.len() {
+                        values.add("pretraining", &rbms.options_of(l));
+                    }
+                }
+                values.add("hidden", &plan.hidden);
+                values.add("joint", &plan.joint);
+            }
+        }
+        values.add("fine_tune", &self.fine_tune());
+        values
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        recipe::RbmPlan,
+        train::{Centering, Learning, Negative, RbmOptions, Rule},
+        units::{Kind, Units},
+    };
+
+    fn plan() -> Plan {
+        Plan::Rbm(RbmPlan {
+            visible: Units::of(Kind::Bernoulli, 9),
+            hidden: Units::of(Kind::Bernoulli, 4),
+            options: RbmOptions {
+                learning: Learning {
+                    learning_rate: "linear:0.1:0".parse().unwrap(),
+                    momentum: "at:0=0.5,5=0.9".parse().unwrap(),
+                    weight_decay: 2e-4,
+                    optimizer: Rule::ADAM,
+                    averaging: "last:0.5".parse().ok(),
+                    seed: (1 << 53) + 1,
+                    ..Learning::default()
+                },
+                negative: Negative::Tempered {
+                    chains: 7,
+                    steps: 2,
+                    temperatures: 4,
+                    lowest: 0.9,
+                },
+                centering: Some(Centering::default()),
+                ..RbmOptions::default()
+            },
+        })
+    }
+
+    #[test]
+    fn options_agree_with_what_is_the_same() {
+        let values = plan().values();
+        for (name, said, agrees) in [
+            ("learning_rate", "linear:0.10:0.0", true),
+            ("learning_rate", "0.1", false),
+            ("momentum", "at:0=.5,5=.9", true),
+            ("weight_decay", "0.0002", true),
+            ("weight_decay", "2.1e-4", false),
+            ("optimizer", "adam", true),
+            ("optimizer", "adamax", false),
+            ("averaging", "last:.5", true),
+            ("averaging", "exponential:0.5", false),
+            ("negative", "tempered", true),
+            ("negative", "persistent", false),
+            ("negative.chains", "07", true),
+            ("negative.lowest", "0.9", true),
+            ("centering.visible", "data", true),
+            ("centering.hidden", "average", false),
+            // As f32 these two are one number.
+            ("seed", "9007199254740993", true),
+            ("seed", "9007199254740992", false),
+            ("hidden", "4", true),
+            // What is not set agrees with nothing.
+            ("max_norm", "1", false),
+            ("nonsense", "1", false),
+        ] {
+            assert_eq!(values.agree(name, &[said.into()]), agrees, "{name} {said}");
+        }
+    }
+
+    #[test]
+    fn layers_have_values_of_their_own() {
+        let mut values = Values::default();
+        for epochs in [2, 3] {
+            values.add("layers", &BTreeMap::from([("epochs", epochs)]));
+        }
+        let agree = |said: &[&str]| {
+            let said: Vec<String> = said.iter().map(|x| (*x).into()).collect();
+            values.agree("layers.epochs", &said)
+        };
+        assert!(agree(&["2", "3"]));
+        assert!(!agree(&["2"]) && !agree(&["3", "2"]) && !agree(&["2", "3", "3"]));
+        values = Values::default();
+        values.add("layers", &[BTreeMap::from([("epochs", 5)]); 1]);
+        assert!(values.agree("layers.epochs", &["5".into()]));
+    }
+}
