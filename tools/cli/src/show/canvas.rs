@@ -1,4 +1,4 @@
-//! A canvas of RGB pixels: boxes, smooth lines, text in a font that the program carries, and a PNG
+//! A canvas of RGB pixels: boxes, text in a font that the program carries, and a PNG
 //! file at the end.
 
 use ab_glyph::{Font, FontRef, PxScale, ScaleFont};
@@ -235,54 +235,12 @@ impl Canvas {
         }
     }
 
-    /// A smooth line of `width` pixels with round ends and joints through `points`, in pixels from
-    /// the upper left corner of the canvas. One point is a dot, none is nothing.
-    pub fn line(&mut self, points: &[(f32, f32)], width: f32, color: Rgb) {
-        if points.is_empty() {
-            return;
-        }
-        let radius = width / 2.0;
-        // The pixels that a stretch from `a` to `b` can touch.
-        let span = |a: f32, b: f32, end: u32| {
-            let first = (a.min(b) - radius - 1.0).max(0.0) as u32;
-            let last = (a.max(b) + radius + 1.0).max(0.0) as u32;
-            first.min(end)..last.saturating_add(1).min(end)
-        };
-        let extremes = |coordinate: fn(&(f32, f32)) -> f32| {
-            points
-                .iter()
-                .map(coordinate)
-                .fold((f32::INFINITY, f32::NEG_INFINITY), |(low, high), c| {
-                    (low.min(c), high.max(c))
-                })
-        };
-        let ((left, right), (top, bottom)) = (extremes(|p| p.0), extremes(|p| p.1));
-        let columns = span(left, right, self.width());
-        let rows = span(top, bottom, self.height());
-        // The strongest segment decides on a pixel: blending one after another would darken the
-        // joints.
-        let mut coverage = vec![0.0f32; columns.len() * rows.len()];
-        let dot = points.first().map(|&p| [p, p]);
-        let segments = points.windows(2).map(|pair| [pair[0], pair[1]]).chain(dot);
-        for [(x0, y0), (x1, y1)] in segments {
-            let (dx, dy) = (x1 - x0, y1 - y0);
-            let length2 = (dx * dx + dy * dy).max(f32::MIN_POSITIVE);
-            for y in span(y0, y1, self.height()) {
-                for x in span(x0, x1, self.width()) {
-                    let (px, py) = (x as f32 + 0.5 - x0, y as f32 + 0.5 - y0);
-                    let along = ((px * dx + py * dy) / length2).clamp(0.0, 1.0);
-                    let distance = (px - along * dx).hypot(py - along * dy);
-                    let i =
-                        (y - rows.start) as usize * columns.len() + (x - columns.start) as usize;
-                    coverage[i] = coverage[i].max((radius + 0.5 - distance).clamp(0.0, 1.0));
-                }
-            }
-        }
-        for (i, &c) in coverage.iter().enumerate().filter(|&(_, &c)| c > 0.0) {
-            let x = i64::from(columns.start) + (i % columns.len()) as i64;
-            let y = i64::from(rows.start) + (i / columns.len()) as i64;
-            self.blend(x, y, color, c);
-        }
+    /// The picture of these RGB bytes, whose squares of `by x by` pixels become one each; `None`
+    /// if the size is not theirs.
+    pub fn shrunk(width: u32, height: u32, pixels: Vec<u8>, by: u32) -> Option<Self> {
+        let image = RgbImage::from_raw(width, height, pixels)?;
+        let image = imageops::thumbnail(&image, width / by, height / by);
+        Some(Self { image })
     }
 
     /// Writes the canvas as a PNG file. The file appears whole or not at all: a file of that name
@@ -376,28 +334,9 @@ mod tests {
         let blank = Canvas::new(30, 30, WHITE).unwrap();
         let mut canvas = blank.clone();
         canvas.fill(30, 30, u32::MAX, u32::MAX, INK);
-        canvas.line(&[(-90.0, -90.0), (-50.0, -10.0)], 3.0, INK);
-        canvas.line(&[], 3.0, INK);
-        canvas.line(&[(900.0, 5.0), (1e30, 1e30)], 3.0, INK);
         canvas.text(-500.0, 400, Anchor::Right, TEXT, "away");
         canvas.paste(&blank, 29, 29);
         assert_eq!(canvas, blank);
-    }
-
-    #[test]
-    fn a_line_is_as_wide_as_asked_and_one_point_is_a_dot() {
-        let mut canvas = Canvas::new(40, 20, WHITE).unwrap();
-        canvas.line(&[(5.0, 10.0), (20.0, 10.0), (35.0, 10.0)], 4.0, INK);
-        for x in [8, 20, 30] {
-            for y in 0..20 {
-                let expected = if (8..12).contains(&y) { INK } else { WHITE };
-                assert_eq!(canvas.pixel(x, y), expected, "({x}, {y})");
-            }
-        }
-        let mut canvas = Canvas::new(40, 20, WHITE).unwrap();
-        canvas.line(&[(20.0, 10.0)], 8.0, INK);
-        let area = ink(&canvas).len();
-        assert!((45..70).contains(&area), "{area}");
     }
 
     #[test]
