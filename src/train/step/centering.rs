@@ -48,7 +48,9 @@ pub enum Offset {
     /// hidden ones that of the first minibatch; then moved toward the mean of each positive phase.
     Data,
     /// Likewise, but moved toward the average of the positive and the negative phase: the enhanced
-    /// gradient (Cho, Raiko and Ilin 2011).
+    /// gradient (Cho, Raiko and Ilin 2011). In the negative phase of a discriminative objective
+    /// labels have the mean of `p(y | v)`; a hybrid one has the mean of both negative phases, by
+    /// their weights.
     Average,
 }
 

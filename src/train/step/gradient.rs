@@ -142,8 +142,8 @@ pub(in crate::train) struct Gradient {
 }
 
 impl Gradient {
-    /// Computes the means, and writes the ordinary gradients of the biases, statistics and exact
-    /// expectations alone.
+    /// Computes the means of both phases, and writes the ordinary gradients of the biases,
+    /// statistics and exact expectations alone.
     pub(super) fn fill_means(&mut self, evidence: &Evidence<'_>) {
         let bias = &mut self.whole.bias;
         self.means.resize_with(bias.len(), Default::default);
@@ -153,10 +153,15 @@ impl Gradient {
                 || evidence.signed_sum(l, true, p, size),
                 || evidence.signed_sum(l, false, n, size),
             );
-            for ((g, p), n) in gradient.iter_mut().zip(p).zip(n) {
+            for ((g, p), n) in gradient.iter_mut().zip(p).zip(&mut *n) {
                 *g = *p + *n;
                 *p /= positive;
                 *n /= negative;
+            }
+            // Labels stand at 0 in the discriminative negative phase: `p(y | v)` is beside it.
+            if let Some(labels) = evidence.beside.labels.filter(|_| l == 0) {
+                let own = n[labels.first..].iter_mut().zip(&labels.bias);
+                own.for_each(|(n, x)| *n += x / negative);
             }
         }
     }

@@ -8,7 +8,10 @@ use harmonium::{
     evaluate::{exact_free_energies, exact_mean_log_likelihood},
     model::{Layer, Rbm, most_probable},
     rng::HostRng,
-    train::{Learning, Negative, Objective, RbmOptions, RbmTraining, Schedule, Trainer},
+    train::{
+        Centering, Learning, Negative, Objective, Offset, RbmOptions, RbmTraining, Schedule,
+        Trainer,
+    },
     units::{Kind, Units},
 };
 use std::ops::ControlFlow;
@@ -91,6 +94,75 @@ fn discriminative_and_hybrid_gradients_equal_finite_differences() {
     let gray = Examples::new(data.states().to_matrix()).unwrap();
     let found = gradient(&rbm, &gray, options(Objective::Discriminative));
     assert_gradient(&rbm, &found, discriminative, "discriminative, reals");
+}
+
+/// Offsets that follow at a rate of 1 are the average of both phases: the examples with their
+/// labels, and, by weight, the same pixels with `p(y | v)` for labels and the model's states.
+#[test]
+fn offsets_of_average_centering_are_those_of_both_phases() {
+    let (rbm, data, _) = labeled();
+    let v = data.states().to_matrix();
+    let of_data = |i: usize| (0..30).map(|s| f64::from(v.row(s)[i])).sum::<f64>() / 30.0;
+    let log_p = rbm.log_p_y_from_v(data.first_columns(5).input()).unwrap();
+    let of_classes = |y: usize| {
+        (0..30)
+            .map(|s| f64::from(log_p.row(s)[y]).exp())
+            .sum::<f64>()
+            / 30.0
+    };
+    let states = Matrix::from_fn(96, 8, |s, i| match i {
+        0..5 => (s >> i & 1) as f32,
+        i => f32::from(s / 32 == i - 5),
+    });
+    let free = exact_free_energies(&rbm, &states).unwrap();
+    let z: f64 = free.iter().map(|f| (-f).exp()).sum();
+    let of_model = |i: usize| {
+        let all = free.iter().enumerate();
+        all.map(|(s, f)| f64::from(states.row(s)[i]) * (-f).exp() / z)
+            .sum::<f64>()
+    };
+    for (objective, weight) in [
+        (Objective::Discriminative, 0.0),
+        (
+            Objective::Hybrid {
+                generative_weight: 0.5,
+            },
+            0.5,
+        ),
+    ] {
+        let options = RbmOptions {
+            objective,
+            negative: Negative::Exact,
+            centering: Some(Centering {
+                visible: Offset::Average,
+                hidden: Offset::Average,
+                rate: 1.0,
+            }),
+            learning: Learning {
+                batch_size: 30,
+                ..Learning::default()
+            },
+            ..RbmOptions::default()
+        };
+        let mut training = RbmTraining::new(rbm.clone(), options, &data).unwrap();
+        let _ = training.update(&data).unwrap();
+        let offsets = training
+            .state()
+            .tensors
+            .floats("training.offset.0", &[8])
+            .unwrap();
+        for (i, offset) in offsets.into_iter().enumerate() {
+            let unlabeled = if i < 5 { of_data(i) } else { of_classes(i - 5) };
+            let negative = (unlabeled + weight * of_model(i)) / (1.0 + weight);
+            let expected = 0.5 * (of_data(i) + negative);
+            // Sums of 30 terms of order 1/30 in f32.
+            let far = (f64::from(offset) - expected).abs();
+            assert!(
+                far < 1e-6,
+                "{objective:?}, unit {i}: {offset} for {expected}"
+            );
+        }
+    }
 }
 
 /// Wide enough for look-up and for several tasks of hidden units: the gradient is that of the small

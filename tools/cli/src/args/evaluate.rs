@@ -36,7 +36,7 @@ draws if the smaller layer has at most 20 units, else Gibbs chains after --burn-
 from the low end of the forward interval to the high end of the reverse one. Warnings say when chains disagree.
 
 --raise needs no ln Z: it is a lower bound, on average, of the likelihood of the annealed model (Burda, Grosse and \
-Salakhutdinov 2015). The gap is what AIS says more of the same examples.
+Salakhutdinov 2015). The gap is what the likelihood with ln Z, Bennett's with --reverse, says more of the same examples.
 
 --diagnose tells the integrated autocorrelation time of the free energy, in sweeps, and how often chains jump between modes: for binary visible units, \
 between the means of classes if the data have labels, else between ten examples far from one another, whichever is nearest.
@@ -44,6 +44,8 @@ between the means of classes if the data have labels, else between ten examples 
 Of a deep belief network: its error and confusion table (deterministic pass; `classify --compare` has the other ways), and the variational lower bound of \
 the mean log-likelihood with ln Z of the top pair from annealing both ways, worst to best of that bracket; ln Z is enumerated where a layer of the top has at \
 most 25 units. --exact enumerates all layers of a tiny network.
+
+log_likelihood_of says what a likelihood or its bound is of: ln p(v, y) of an RBM with labels, whose label y is among its visible units; ln p(v) of any other machine, summed over its labels.
 
 Of a deep Boltzmann machine: the mean-field lower bound of the mean log-likelihood with ln Z from annealing both ways, which is always done: --chains, --betas, --schedule, --burn-in, \
 --reverse-from, --save-weights as of an RBM. Chains are states of the even layers. --exact enumerates the even or the odd layers (at most 30 units) and gives the likelihood beside the bound. With \
@@ -57,7 +59,7 @@ lower_bound_high, lower_bound_error (of the mean over the examples), bound_sampl
 chains, betas, log_z_forward, log_z_reverse, log_z_bar; mean_log_likelihood, standard_error with --exact alone. Of a deep Boltzmann machine: the same without bound_samples, and \
 mean_field_iterations (of the slowest example), mean_field_change (of its last one), responding_units (of each hidden layer, those whose posterior means vary over the examples); with ais the keys of an RBM with --reverse. Of a general one: log_z, log_z_low, log_z_high, method; with data mean_log_likelihood and standard_error, or lower_bound and lower_bound_error, count, split, pseudo_likelihood; with ais effective_sample_size, chains, betas, seed, warnings.
 
-JSON of an RBM: log_z, log_z_low, log_z_high, method (exact or ais), mean_log_likelihood, standard_error, count, split, \
+JSON of an RBM: log_z, log_z_low, log_z_high, method (exact or ais), mean_log_likelihood, log_likelihood_of, standard_error, count, split, \
 dead_hidden_units, saturated_hidden_units; of a test part beside a training part free_energy_gap; with ais effective_sample_size, chains, betas, seed, warnings; with --reverse log_z_low and log_z_high are \
 those of the bracket (forward low .. reverse high), and there are log_z_forward, log_z_reverse and log_z_bar (Bennett's acceptance \
 ratio), each with its _error, log_z_overlap, reverse_effective_sample_size, reverse_start (exact, gibbs or annealed), burn_in; with --raise \

@@ -30,6 +30,15 @@ pub const DEFAULT_RAISE_EXAMPLES: usize = 100;
 /// Chains an example of RAISE unless told otherwise.
 pub const DEFAULT_RAISE_CHAINS: usize = 10;
 
+/// What a log-likelihood is of, as reports name it: the visible states, beside their label or
+/// summed over it.
+pub fn is_of(with_label: bool) -> &'static str {
+    match with_label {
+        true => "ln p(v, y)",
+        false => "ln p(v)",
+    }
+}
+
 /// How `ln Z` is found.
 #[derive(Clone, Debug)]
 pub enum Way {
@@ -95,7 +104,7 @@ struct Annealed {
 struct Raised {
     raise: Raise,
     chains: usize,
-    /// Mean and standard error of what AIS says more.
+    /// Mean and standard error of what the report's `ln Z` says more.
     gap: (f64, f64),
 }
 
@@ -117,6 +126,8 @@ pub struct Likelihood {
     interval: (f64, f64),
     /// Mean over the examples.
     mean: f64,
+    /// [What](is_of) it is the mean of.
+    of: &'static str,
     /// Of the mean, that of `ln Z` included.
     standard_error: f64,
     /// Examples.
@@ -179,6 +190,7 @@ impl Likelihood {
             log_z,
             interval: (log_z, log_z),
             mean,
+            of: is_of(rbm.label_group().is_some()),
             standard_error,
             count: v.rows(),
             split,
@@ -204,6 +216,18 @@ impl Likelihood {
                 Some((start.clone(), both))
             }
         };
+        let (log_z, log_z_error, interval) = match &reverse {
+            None => (
+                forward.estimate,
+                forward.standard_error,
+                (forward.low, forward.high),
+            ),
+            Some((_, bracket)) => (
+                bracket.bennett.estimate,
+                bracket.bennett.standard_error,
+                (bracket.low(), bracket.high()),
+            ),
+        };
         let free = rbm.free_energy(bits, 1.0)?;
         let raise = match annealing.raise {
             None => None,
@@ -217,28 +241,17 @@ impl Likelihood {
                 let gap = free
                     .iter()
                     .zip(&raise.log_likelihoods)
-                    .map(|(free, raised)| -free - forward.estimate - raised);
+                    .map(|(free, raised)| -free - log_z - raised);
                 let gap = mean_and_standard_error(gap);
                 Some(Raised { raise, chains, gap })
             }
         };
         let (free, error) = mean_and_standard_error(free);
-        let (log_z, log_z_error, interval) = match &reverse {
-            None => (
-                forward.estimate,
-                forward.standard_error,
-                (forward.low, forward.high),
-            ),
-            Some((_, bracket)) => (
-                bracket.bennett.estimate,
-                bracket.bennett.standard_error,
-                (bracket.low(), bracket.high()),
-            ),
-        };
         Ok(Self {
             log_z,
             interval,
             mean: -free - log_z,
+            of: is_of(rbm.label_group().is_some()),
             standard_error: error.hypot(log_z_error),
             count: examples.len(),
             split,

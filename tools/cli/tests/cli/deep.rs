@@ -402,14 +402,15 @@ fn a_fine_tuned_network_classifies_and_goes_on_to_the_bit() {
 
     // Begun later than the rest, stopped and gone on.
     bench.ok(&format!("{NET} --validation 40 {SHORT} --out parts"));
-    for epochs in [20, 200] {
+    for begun in ["20 --batch-size 10", "200"] {
         bench.ok(&format!(
-            "train dbn --resume --out parts {tune} --fine-tune-epochs {epochs}"
+            "train dbn --resume --out parts {tune} --fine-tune-epochs {begun}"
         ));
     }
     let [a, b] = ["whole", "parts"].map(|x| bench.model(&format!("{x}/network.safetensors")));
     assert_eq!(a.model, b.model);
     assert_eq!(a.run, b.run);
+    assert_eq!(a.run.unwrap().learning().batch_size, 10);
     let parts = fs::read_to_string(bench.path("parts/metrics.csv")).unwrap();
     assert_eq!(parts.lines().count(), rows.len());
     let other = "train dbn --resume --out parts --fine-tune backprop";

@@ -1,6 +1,6 @@
 //! `evaluate`, `sample` and `inspect` from outside.
 
-use crate::common::Bench;
+use crate::common::{Bench, with_striped};
 use harmonium::{
     Matrix,
     checkpoint::Checkpoint,
@@ -12,9 +12,10 @@ use harmonium::{
 use serde_json::Value;
 use std::fs;
 
-const KEYS: [&str; 10] = [
+const KEYS: [&str; 11] = [
     "count",
     "dead_hidden_units",
+    "log_likelihood_of",
     "log_z",
     "log_z_high",
     "log_z_low",
@@ -113,6 +114,37 @@ fn exact_figures_are_those_of_the_library() {
     );
 }
 
+/// Of a label among the visible units, a likelihood is joint; of one anywhere else it is summed over.
+#[test]
+fn a_likelihood_says_what_it_is_of() {
+    let bench = with_striped(Bench::new());
+    let dbn = "--layers 4,3 --greedy-epochs 1 --up-down-epochs 1";
+    let dbm = "--layers 4,3 --pretraining-epochs 1 --epochs 1";
+    for (k, (words, of)) in [
+        ("--hidden 3 --epochs 1", "ln p(v)"),
+        ("--hidden 3 --epochs 1 --labels", "ln p(v, y)"),
+        (&format!("dbn {dbn}"), "ln p(v)"),
+        (&format!("dbn {dbn} --labels"), "ln p(v)"),
+        (&format!("dbm {dbm}"), "ln p(v)"),
+        (&format!("dbm {dbm} --labels"), "ln p(v)"),
+        ("boltzmann --hidden 2 --epochs 1", "ln p(v)"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let out = format!("run{k}");
+        let told = bench.json(&format!(
+            "train {words} --data striped.csv --json --out {out}"
+        ));
+        assert_eq!(told["log_likelihood_of"], of, "{words}");
+        let line = format!("evaluate {out}/model.safetensors --exact");
+        let told = bench.json(&format!("{line} --json"));
+        assert_eq!(told["log_likelihood_of"], of, "{line}");
+        let text = bench.ok(&line);
+        assert!(text.contains(&format!("of {of},")), "{line}:\n{text}");
+    }
+}
+
 #[test]
 fn annealed_figures_surround_the_exact_ones() {
     let bench = Bench::new();
@@ -191,6 +223,12 @@ fn both_directions_and_raise_are_those_of_the_library() {
         number(&measured, "raise_mean_log_likelihood"),
         raised.mean().0
     );
+    // The gap is to the likelihood of the same report, which has Bennett's ln Z.
+    let free = rbm.free_energy(some.bits().unwrap(), 1.0).unwrap();
+    let likelihood = -free.iter().sum::<f64>() / 7.0 - bracket.bennett.estimate;
+    let gap = likelihood - raised.mean().0;
+    assert!((number(&measured, "raise_gap") - gap).abs() < 1e-12);
+    assert!((bracket.bennett.estimate - bracket.forward.estimate).abs() > 1e-6);
     let npy = fs::read(bench.path("weights.npy")).unwrap();
     let npy = npyz::NpyFile::new(&npy[..]).unwrap();
     assert_eq!(npy.shape(), [2, 150]);

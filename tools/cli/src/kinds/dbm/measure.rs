@@ -5,7 +5,7 @@ use crate::{
     args::Split,
     failure::Outcome,
     run::annealed::{self, Progress, stage},
-    run::likelihood::{DEFAULT_BURN_IN, DEFAULT_CHAINS},
+    run::likelihood::{DEFAULT_BURN_IN, DEFAULT_CHAINS, is_of},
 };
 use harmonium::{
     Examples,
@@ -172,6 +172,7 @@ impl LowerBound {
             put("mean_log_likelihood", json!(mean));
             put("standard_error", json!(error));
         }
+        put("log_likelihood_of", json!(is_of(false)));
         let ([low, mean, high], error) = self.ends();
         put("lower_bound", json!(mean));
         put("lower_bound_low", json!(low));
@@ -222,12 +223,15 @@ impl LowerBound {
             rows.push([
                 format!("{name} log-likelihood"),
                 nats(mean),
-                format!("exact, standard error over the examples {error:.2}"),
+                format!(
+                    "of {}, exact, standard error over the examples {error:.2}",
+                    is_of(false)
+                ),
             ]);
         }
         let interval = match &self.log_z {
-            LogZ::Exact(_) => "exact ln Z".to_owned(),
-            LogZ::Annealed { .. } => format!("interval {low:.2} .. {high:.2}"),
+            LogZ::Exact(_) => format!("of {}, exact ln Z", is_of(false)),
+            LogZ::Annealed { .. } => format!("of {}, interval {low:.2} .. {high:.2}", is_of(false)),
         };
         rows.push([format!("{name} lower bound"), nats(mean), interval]);
         rows.push([

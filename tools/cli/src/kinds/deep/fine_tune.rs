@@ -54,7 +54,9 @@ pub fn options(args: &TrainArgs, seed: u64) -> Outcome<Option<BackpropOptions>> 
     if let Some(rate) = &deep.fine_tune_rate {
         options.learning.learning_rate = rate.clone();
     }
-    options.learning.epochs = deep.fine_tune_epochs.unwrap_or(options.learning.epochs);
+    let learning = &mut options.learning;
+    learning.epochs = deep.fine_tune_epochs.unwrap_or(learning.epochs);
+    learning.batch_size = args.batch_size.unwrap_or(learning.batch_size);
     options.output_epochs = deep.output_epochs.unwrap_or(options.output_epochs);
     options.learning.resample_data = deep.fine_tune_resample;
     options.learning.seed = seed;
@@ -110,9 +112,11 @@ pub fn stored(
             "{path}: holds a network, but no run that could go on"
         )));
     };
+    let stored = &state.options.learning;
     let asked = BackpropOptions {
         learning: Learning {
-            epochs: state.options.learning.epochs,
+            epochs: stored.epochs,
+            batch_size: args.batch_size.unwrap_or(stored.batch_size),
             ..options.learning.clone()
         },
         ..options.clone()

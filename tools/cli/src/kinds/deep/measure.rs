@@ -6,7 +6,7 @@ use crate::{
     failure::{Outcome, note},
     run::annealed,
     run::interrupt::Interrupt,
-    run::likelihood::{self, DEFAULT_BURN_IN, DEFAULT_CHAINS},
+    run::likelihood::{self, DEFAULT_BURN_IN, DEFAULT_CHAINS, is_of},
     show::progress::Stages,
 };
 use harmonium::{
@@ -117,6 +117,7 @@ impl LowerBound {
         } else {
             put("bound_samples", json!(self.samples));
         }
+        put("log_likelihood_of", json!(is_of(false)));
         put("lower_bound", json!(mean));
         put("lower_bound_low", json!(low));
         put("lower_bound_high", json!(high));
@@ -153,12 +154,12 @@ impl LowerBound {
             rows.push([
                 format!("{} log-likelihood", split.name()),
                 nats(likelihood),
-                format!("exact, standard error {error:.2}"),
+                format!("of {}, exact, standard error {error:.2}", is_of(false)),
             ]);
         }
         let interval = match &self.log_z {
-            TopLogZ::Exact(_) => "exact ln Z".into(),
-            TopLogZ::Annealed(..) => format!("interval {low:.2} .. {high:.2}"),
+            TopLogZ::Exact(_) => format!("of {}, exact ln Z", is_of(false)),
+            TopLogZ::Annealed(..) => format!("of {}, interval {low:.2} .. {high:.2}", is_of(false)),
         };
         rows.push([
             "lower bound".into(),

@@ -4,6 +4,7 @@
 use crate::{
     args::Split,
     failure::{Failure, Outcome},
+    run::likelihood::is_of,
 };
 use harmonium::{
     BoltzmannMachine, Examples, Progress,
@@ -187,6 +188,7 @@ impl Likelihood {
             put("mean_log_likelihood", json!(self.mean));
             put("standard_error", json!(self.error));
         }
+        put("log_likelihood_of", json!(is_of(false)));
         put("count", json!(self.count));
         put("split", json!(self.split.name()));
         if let Some((mean, _)) = self.pseudo {
@@ -204,7 +206,7 @@ impl Likelihood {
             "log-likelihood"
         };
         let how = match (self.is_bound, self.interval) {
-            (false, None) => "exact".into(),
+            (false, None) => "exact".to_owned(),
             (true, None) => "by mean field, ln Z exact".into(),
             (false, Some((low, high))) => format!("interval {low:.2} .. {high:.2}"),
             (true, Some((low, high))) => format!("by mean field, interval {low:.2} .. {high:.2}"),
@@ -213,7 +215,7 @@ impl Likelihood {
             [
                 format!("{} {what}", self.split.name()),
                 nats(self.mean),
-                how,
+                format!("of {}, {how}", is_of(false)),
             ],
             [
                 "standard error".into(),

@@ -51,6 +51,7 @@ impl Likelihood {
         put("log_z_high", json!(self.interval.1));
         put("method", json!(self.method()));
         put("mean_log_likelihood", json!(self.mean));
+        put("log_likelihood_of", json!(self.of));
         put("standard_error", json!(self.standard_error));
         put("count", json!(self.count));
         put("split", json!(self.split.name()));
@@ -94,8 +95,8 @@ impl Likelihood {
         let (low, high) = self.mean_interval();
         let nats = |x: f64| format!("{x:.2} nats");
         let interval = match &self.annealed {
-            None => "exact".to_owned(),
-            Some(_) => format!("interval {low:.2} .. {high:.2}"),
+            None => format!("of {}, exact", self.of),
+            Some(_) => format!("of {}, interval {low:.2} .. {high:.2}", self.of),
         };
         let mut rows = vec![
             [
@@ -144,7 +145,7 @@ impl Annealed {
                 "RAISE".into(),
                 format!("{:.2} nats", raise.mean().0),
                 format!(
-                    "conservative, of {} {} examples, {chains} chains each; AIS says {:.2} +- {:.2} more of them",
+                    "conservative, of {} {} examples, {chains} chains each; the likelihood with ln Z is {:.2} +- {:.2} more",
                     raise.log_likelihoods.len(),
                     split.name(),
                     gap.0,
