@@ -92,6 +92,9 @@ pub struct DeepArgs {
     #[arg(long, value_name = "N", value_parser = count, requires = "fine_tune", help_heading = BOTH,
         help = "Epochs of --fine-tune [default: 100, of conjugate gradients 37]")]
     pub fine_tune_epochs: Option<usize>,
+    #[arg(long, value_name = "N", value_parser = super::positive, requires = "fine_tune", help_heading = BOTH,
+        help = "Examples an update of --fine-tune [default: --batch-size; else 100, of conjugate gradients 1000]")]
+    pub fine_tune_batch_size: Option<usize>,
     #[arg(long, value_name = "N", value_parser = count, requires = "fine_tune", help_heading = BOTH,
         help = "The first of these, in which the output layer learns alone: of no more epochs, all [default: none, of conjugate gradients 5]")]
     pub output_epochs: Option<usize>,

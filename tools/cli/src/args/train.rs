@@ -387,7 +387,7 @@ pub struct TrainArgs {
     #[arg(long, value_name = "N", value_parser = count, help_heading = "Learning",
         help = format!("Passes over the training examples [default: {DEFAULT_EPOCHS}; of train dbm, in the joint stage, {}]", boltzmann::DEFAULT_EPOCHS))]
     pub epochs: Option<usize>,
-    /// Examples an update, of every stage [default: 100; of --fine-tune conjugate-gradients 1000].
+    /// Examples an update, of every stage [default: 100].
     #[arg(long, value_name = "N", value_parser = positive, help_heading = "Learning")]
     pub batch_size: Option<usize>,
     /// Step size, constant or a schedule (below) [default: linear:0.1:0; linear:0.05:0 without

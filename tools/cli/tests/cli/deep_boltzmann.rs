@@ -279,7 +279,7 @@ fn a_fine_tuned_network_goes_on_to_the_bit() {
     assert!(written[528][5].parse::<f64>().unwrap() < 0.3);
     // Begun later than the rest, stopped and gone on.
     bench.ok(&format!("{line} --out parts"));
-    for begun in ["20 --batch-size 10", "400"] {
+    for begun in ["20 --fine-tune-batch-size 10", "400"] {
         bench.ok(&format!(
             "train dbm --resume --out parts {tune} --fine-tune-epochs {begun}"
         ));

@@ -56,12 +56,17 @@ pub fn options(args: &TrainArgs, seed: u64) -> Outcome<Option<BackpropOptions>> 
     }
     let learning = &mut options.learning;
     learning.epochs = deep.fine_tune_epochs.unwrap_or(learning.epochs);
-    learning.batch_size = args.batch_size.unwrap_or(learning.batch_size);
+    learning.batch_size = batch_size(args).unwrap_or(learning.batch_size);
     options.output_epochs = deep.output_epochs.unwrap_or(options.output_epochs);
     options.learning.resample_data = deep.fine_tune_resample;
     options.learning.seed = seed;
     options.check()?;
     Ok(Some(options))
+}
+
+/// Examples an update, if the command line tells: of this stage, or of every stage.
+fn batch_size(args: &TrainArgs) -> Option<usize> {
+    args.deep.fine_tune_batch_size.or(args.batch_size)
 }
 
 /// A network in a few words.
@@ -116,7 +121,7 @@ pub fn stored(
     let asked = BackpropOptions {
         learning: Learning {
             epochs: stored.epochs,
-            batch_size: args.batch_size.unwrap_or(stored.batch_size),
+            batch_size: batch_size(args).unwrap_or(stored.batch_size),
             ..options.learning.clone()
         },
         ..options.clone()
