@@ -29,7 +29,8 @@ fn epochs(c: &mut Criterion) {
     let mut group = c.benchmark_group("epoch");
     group.sample_size(20);
     let data = data();
-    let rbm = Rbm::bernoulli(N_VISIBLE, N_HIDDEN)
+    let rbm = Rbm::bernoulli(&[N_VISIBLE, N_HIDDEN])
+        .unwrap()
         .initialized_from(&data, 0)
         .unwrap();
     let cd = |reconstruction| Negative::ContrastiveDivergence {
@@ -77,7 +78,8 @@ fn epochs(c: &mut Criterion) {
 fn sweeps(c: &mut Criterion) {
     let mut group = c.benchmark_group("gibbs sweep");
     group.sample_size(20);
-    let rbm = Rbm::bernoulli(N_VISIBLE, N_HIDDEN)
+    let rbm = Rbm::bernoulli(&[N_VISIBLE, N_HIDDEN])
+        .unwrap()
         .initialized_from(&data(), 0)
         .unwrap();
     for chains in [100, 1000] {

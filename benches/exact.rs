@@ -16,9 +16,13 @@ const N_HIDDEN: usize = 16;
 fn machine(n_visible: usize, n_hidden: usize) -> Rbm {
     let mut rng = HostRng::numbered(0, 0);
     let weights = Matrix::from_fn(n_visible, n_hidden, |_, _| 0.1 * rng.normal() as f32);
-    let mut bias = |n| (0..n).map(|_| rng.normal() as f32 - 1.0).collect();
+    let mut bias = |n| {
+        (0..n)
+            .map(|_| rng.normal() as f32 - 1.0)
+            .collect::<Vec<f32>>()
+    };
     let (visible, hidden) = (bias(n_visible), bias(n_hidden));
-    Rbm::from_parameters(weights, visible, hidden).unwrap()
+    Rbm::from_parameters([visible, hidden], [weights]).unwrap()
 }
 
 /// Every state of a small machine by its definition.

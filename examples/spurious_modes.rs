@@ -20,7 +20,7 @@ const PATTERNS: [usize; 3] = [0b000_000_111, 0b000_111_000, 0b111_000_000];
 
 fn main() -> Result<()> {
     let (former, data) = (examples(&PATTERNS)?, examples(&PATTERNS[..2])?);
-    let start = Rbm::bernoulli(UNITS, 8).initialized_from(&former, 0)?;
+    let start = Rbm::bernoulli(&[UNITS, 8])?.initialized_from(&former, 0)?;
     let start = trained(&start, Negative::Exact, &former)?;
     let (steps, chains) = (1, 100);
     let reconstruction = Reconstruction::Sampled;

@@ -10,7 +10,7 @@
 //!
 //! # fn main() -> harmonium::Result<()> {
 //! let data = Dataset::idx("data/mnist")?.binarized(Binarization::Sampled, 1);
-//! let mut rbm = Rbm::bernoulli(784, 25).initialized_from(&data.train, 1)?;
+//! let mut rbm = Rbm::bernoulli(&[784, 25])?.initialized_from(&data.train, 1)?;
 //! let _ended = Trainer::new(Negative::Persistent { chains: 100, steps: 1 })
 //!     .epochs(2)
 //!     .learning_rate(0.05)

@@ -14,7 +14,7 @@ use std::ops::ControlFlow;
 /// ```
 /// use harmonium::{Error, Progress, Rbm, stop::Stop};
 /// use std::ops::ControlFlow;
-/// let rbm = Rbm::bernoulli(30, 20);
+/// let rbm = Rbm::bernoulli(&[30, 20])?;
 /// let mut last = 0.0;
 /// rbm.log_z(&mut |done, all| {
 ///     last = done as f64 / all as f64;

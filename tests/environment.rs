@@ -42,7 +42,10 @@ fn data() -> Examples {
 }
 
 fn rbm() -> Rbm {
-    Rbm::bernoulli(40, 32).initialized_from(&data(), 1).unwrap()
+    Rbm::bernoulli(&[40, 32])
+        .unwrap()
+        .initialized_from(&data(), 1)
+        .unwrap()
 }
 
 /// Every door refuses; what does not ask goes on with the default.
@@ -54,14 +57,14 @@ fn refused() {
         base: Base::Uniform,
         seed: 1,
     };
-    let machine = BoltzmannMachine::bernoulli(3, 2);
+    let machine = BoltzmannMachine::bernoulli(&[3, 2]).unwrap();
     let mut chain = RbmChain::uniform(&rbm, 2, 1);
     let errors = [
         environment::check().unwrap_err(),
         RbmTraining::new(rbm.clone(), RbmOptions::default(), &data()).unwrap_err(),
         ais.log_z(&rbm, &mut ()).unwrap_err(),
         ais.boltzmann_log_z(&machine, &mut ()).unwrap_err(),
-        Rbm::bernoulli(3, 2).log_z(&mut ()).unwrap_err(),
+        Rbm::bernoulli(&[3, 2]).unwrap().log_z(&mut ()).unwrap_err(),
         machine.log_z(&mut ()).unwrap_err(),
         chain.sweep(&rbm, 1.0, 1).unwrap_err(),
     ];

@@ -41,7 +41,10 @@ fn work() -> Vec<u64> {
         learning: learning(),
         ..RbmOptions::default()
     };
-    let rbm = Rbm::bernoulli(64, 40).initialized_from(&bits, 1).unwrap();
+    let rbm = Rbm::bernoulli(&[64, 40])
+        .unwrap()
+        .initialized_from(&bits, 1)
+        .unwrap();
     let mut run = RbmTraining::new(rbm, options, &bits).unwrap();
     (0..4).for_each(|_| assert_eq!(run.update(&bits).unwrap(), Done::Updated));
     let rbm = run.model().clone();
@@ -96,7 +99,8 @@ fn work() -> Vec<u64> {
     assert_eq!(run.update(&labeled).unwrap(), Done::Updated);
     bytes(run.model().weights(0));
 
-    let machine = BoltzmannMachine::bernoulli(64, 5)
+    let machine = BoltzmannMachine::bernoulli(&[64, 5])
+        .unwrap()
         .initialized_from(&bits, 1)
         .unwrap();
     let options = BoltzmannOptions {
@@ -120,7 +124,7 @@ fn measures(rbm: &Rbm, bits: &Examples) -> [u64; 3] {
         seed: 1,
     };
     let states: &States = bits.states();
-    let small = Rbm::bernoulli(14, 13);
+    let small = Rbm::bernoulli(&[14, 13]).unwrap();
     let v = BitMatrix::from_fn(10, 14, |i, j| i == j);
     [
         ais.log_z(rbm, &mut ()).unwrap().estimate.to_bits(),

@@ -66,11 +66,8 @@ pub(super) fn read(reader: &Reader<'_>) -> Result<BoltzmannMachine> {
     }
     let total = n + hidden.len();
     let machine = BoltzmannMachine::from_parameters(
-        visible_weights,
-        weights,
-        hidden_weights,
-        visible,
-        hidden,
+        [visible, hidden],
+        [visible_weights, weights, hidden_weights],
     );
     let machine = machine.map_err(|e| reader.no_machine(e))?;
     match reader.bits("connectivity", total)? {

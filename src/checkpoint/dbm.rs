@@ -40,5 +40,5 @@ pub(super) fn read(reader: &Reader<'_>) -> Result<Dbm> {
         weights.push(w);
     }
     layers.push(reader.layer(last, units[last], size)?);
-    Dbm::new(layers, weights).map_err(|e| reader.no_machine(e))
+    Dbm::from_parameters(layers, weights).map_err(|e| reader.no_machine(e))
 }

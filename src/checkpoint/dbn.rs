@@ -63,7 +63,8 @@ pub(super) fn read(reader: &Reader<'_>) -> Result<Dbn> {
     };
     let hidden = reader.layer(last + 1, units[last + 1], of_top.columns())?;
     let visible = layers.pop().unwrap_or_default();
-    let top = Rbm::from_layers(visible, hidden, of_top).map_err(|e| reader.no_machine(e))?;
+    let top =
+        Rbm::from_parameters([visible, hidden], [of_top]).map_err(|e| reader.no_machine(e))?;
     let mut directed = Vec::with_capacity(last);
     for (l, (below, w)) in layers.iter().zip(weights).enumerate() {
         let above = layers.get(l + 1).unwrap_or(top.visible());
@@ -89,7 +90,7 @@ pub(super) fn read(reader: &Reader<'_>) -> Result<Dbn> {
         let pair = Directed::new(below.clone(), above, w, recognition);
         directed.push(pair.map_err(|e| reader.no_machine(e))?);
     }
-    Dbn::new(directed, top).map_err(|e| reader.no_machine(e))
+    Dbn::from_parts(directed, top).map_err(|e| reader.no_machine(e))
 }
 
 /// `w` without the columns of the label, which must be zero if they are there.

@@ -52,7 +52,7 @@ pub(super) fn read(reader: &Reader<'_>, plan: &PretrainingPlan, count: usize) ->
             bias: reader.vector(&hidden, m)?,
             ..Layer::bernoulli(m)
         };
-        let rbm = Rbm::from_layers(visible, hidden, weights);
+        let rbm = Rbm::from_parameters([visible, hidden], [weights]);
         rbms.push(rbm.map_err(|e| reader.no_machine(e))?);
     }
     Ok(rbms)

@@ -16,5 +16,5 @@ pub(super) fn read(reader: &Reader<'_>) -> Result<Rbm> {
     let units = reader.units_of(2)?;
     let visible = reader.layer(0, units[0], weights.rows())?;
     let hidden = reader.layer(1, units[1], weights.columns())?;
-    Rbm::from_layers(visible, hidden, weights).map_err(|e| reader.no_machine(e))
+    Rbm::from_parameters([visible, hidden], [weights]).map_err(|e| reader.no_machine(e))
 }

@@ -438,7 +438,7 @@ mod tests {
     fn names_are_those_of_files() {
         let of_rbm = ["x.bias.0", "x.bias.1", "x.log_variance.0", "x.weights.0"];
         assert_eq!(names(&Parameters::of(&gaussian())), of_rbm);
-        let bits = Rbm::bernoulli(3, 2);
+        let bits = Rbm::bernoulli(&[3, 2]).unwrap();
         let of_bits = ["x.bias.0", "x.bias.1", "x.weights.0"];
         assert_eq!(names(&Parameters::zeros(&bits)), of_bits);
         let dbm = Dbm::bernoulli(&[4, 3, 2]).unwrap();

@@ -23,7 +23,10 @@ fn ais() -> Ais {
 pub(super) fn both_ways(pool: &ThreadPool) {
     let bits = BitMatrix::from_fn(100, 300, |i, j| (i * 3 + j * 7) % 5 < 2);
     let data = Examples::new(bits.clone()).unwrap();
-    let rbm = Rbm::bernoulli(300, 200).initialized_from(&data, 1).unwrap();
+    let rbm = Rbm::bernoulli(&[300, 200])
+        .unwrap()
+        .initialized_from(&data, 1)
+        .unwrap();
     let ais = ais();
     let start = ReverseStart::Gibbs {
         states: bits.clone(),
@@ -51,7 +54,7 @@ pub(super) fn both_ways(pool: &ThreadPool) {
 pub(super) fn general_machine(pool: &ThreadPool) {
     let bits = BitMatrix::from_fn(1000, 90, |i, j| (i * 3 + j * 7) % 5 < 2);
     let data = Examples::new(bits).unwrap();
-    let machine = BoltzmannMachine::bernoulli(90, 40);
+    let machine = BoltzmannMachine::bernoulli(&[90, 40]).unwrap();
     let machine = machine.initialized_from(&data, 1).unwrap();
     let ais = ais();
     let mut counts = Vec::with_capacity(TEMPERATURES);

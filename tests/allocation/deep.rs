@@ -32,7 +32,7 @@ pub(super) fn boltzmann_machines(bits: &BitMatrix, pool: &ThreadPool) {
         let layers: Vec<Layer> = layers.chain(last.cloned()).collect();
         let pairs = layers.windows(2);
         let weights = pairs.map(|x| Matrix::zeros(x[0].size(), x[1].size()));
-        let dbm = Dbm::new(layers.clone(), weights.collect()).unwrap();
+        let dbm = Dbm::from_parameters(layers.clone(), weights).unwrap();
         let dbm = dbm.initialized_from(&data, 1).unwrap();
         let options = DbmOptions {
             centering,
@@ -63,7 +63,7 @@ pub(super) fn up_down(pool: &ThreadPool) {
         let weights = Matrix::zeros(n, m);
         Directed::new(Layer::bernoulli(n), Layer::bernoulli(m), weights, None).unwrap()
     };
-    let dbn = Dbn::new(vec![pair(300, 150), pair(150, 100)], top).unwrap();
+    let dbn = Dbn::from_parts(vec![pair(300, 150), pair(150, 100)], top).unwrap();
     let options = UpDownOptions {
         learning: Learning {
             batch_size: 96,
@@ -85,7 +85,10 @@ pub(super) fn backpropagation(bits: &BitMatrix, pool: &ThreadPool) {
     let gray = bits.to_matrix();
     let bits = labeled(bits.clone(), 5);
     let gray = bits.with_states(gray).unwrap();
-    let rbm = Rbm::bernoulli(300, 70).initialized_from(&bits, 1).unwrap();
+    let rbm = Rbm::bernoulli(&[300, 70])
+        .unwrap()
+        .initialized_from(&bits, 1)
+        .unwrap();
     let dbn = Dbn::from(rbm);
     for (descent, dropout) in [
         (Descent::Steps(Rule::Momentum), 0.5),

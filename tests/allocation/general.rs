@@ -40,7 +40,7 @@ pub(super) fn updates(pool: &ThreadPool) {
                 ..Learning::default()
             },
         };
-        let machine = BoltzmannMachine::bernoulli(90, n_hidden);
+        let machine = BoltzmannMachine::bernoulli(&[90, n_hidden]).unwrap();
         let machine = machine.initialized_from(&data, 1).unwrap();
         let mut training = BoltzmannTraining::new(machine, options, &data).unwrap();
         let count = allocations(pool, 30, || {

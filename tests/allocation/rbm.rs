@@ -126,7 +126,7 @@ pub(super) fn negative_phases(bits: &BitMatrix, pool: &ThreadPool) {
                 },
                 ..RbmOptions::default()
             };
-            let rbm = Rbm::bernoulli(300, 200);
+            let rbm = Rbm::bernoulli(&[300, 200]).unwrap();
             check(rbm, options, &data, pool, &format!("{negative:?}"));
         }
     }
@@ -148,7 +148,7 @@ pub(super) fn optimizers(bits: &BitMatrix, pool: &ThreadPool) {
             },
             ..RbmOptions::default()
         };
-        let rbm = Rbm::bernoulli(300, 200);
+        let rbm = Rbm::bernoulli(&[300, 200]).unwrap();
         check(rbm, options, &data, pool, &format!("{optimizer:?}"));
     }
 }

@@ -25,8 +25,8 @@ pub fn random(layers: Vec<Layer>, deviation: f64, seed: u64) -> Dbm {
     let weights = layers
         .windows(2)
         .map(|x| Matrix::from_fn(x[0].size(), x[1].size(), |_, _| draw()))
-        .collect();
-    Dbm::new(layers, weights).unwrap()
+        .collect::<Vec<_>>();
+    Dbm::from_parameters(layers, weights).unwrap()
 }
 
 pub fn bernoulli(sizes: &[usize], deviation: f64, seed: u64) -> Dbm {

@@ -16,9 +16,9 @@ use harmonium::{
 /// An RBM whose parameters are drawn by `draw`.
 pub fn random_rbm(n_visible: usize, n_hidden: usize, mut draw: impl FnMut() -> f64) -> Rbm {
     let weights = Matrix::from_fn(n_visible, n_hidden, |_, _| draw() as f32);
-    let visible = (0..n_visible).map(|_| draw() as f32).collect();
+    let visible: Vec<f32> = (0..n_visible).map(|_| draw() as f32).collect();
     let hidden = (0..n_hidden).map(|_| draw() as f32).collect();
-    Rbm::from_parameters(weights, visible, hidden).unwrap()
+    Rbm::from_parameters([visible, hidden], [weights]).unwrap()
 }
 
 /// All parameters `deviation * N(0, 1)`.
@@ -120,7 +120,7 @@ pub fn normal_machine(
     };
     let (visible, hidden) = (layer(visible, n), layer(hidden, m));
     let weights = Matrix::from_fn(n, m, |_, _| (deviation * rng.normal()) as f32);
-    Rbm::from_layers(visible, hidden, weights).unwrap()
+    Rbm::from_parameters([visible, hidden], [weights]).unwrap()
 }
 
 /// Every state of a discrete layer, in the order of its index.

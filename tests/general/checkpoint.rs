@@ -132,7 +132,7 @@ fn runs_go_on_as_if_never_interrupted() {
                 ..Learning::default()
             },
         };
-        let machine = BoltzmannMachine::bernoulli(6, hidden);
+        let machine = BoltzmannMachine::bernoulli(&[6, hidden]).unwrap();
         let machine = machine.initialized_from(&data, 1).unwrap();
         let mut whole = BoltzmannTraining::new(machine, options, &data).unwrap();
         for _ in 0..6 {
@@ -161,7 +161,7 @@ fn runs_go_on_as_if_never_interrupted() {
         let error = foreign.into_run::<BoltzmannLearner>(&data).unwrap_err();
         assert!(error.to_string().contains("chains"), "{error}");
     }
-    let finished = Checkpoint::from(BoltzmannMachine::bernoulli(6, 2));
+    let finished = Checkpoint::from(BoltzmannMachine::bernoulli(&[6, 2]).unwrap());
     let error = finished.into_run::<BoltzmannLearner>(&data).unwrap_err();
     assert!(error.to_string().contains("finished"), "{error}");
 }

@@ -347,13 +347,13 @@ fn mean_field_bound_grows() {
 fn what_is_refused() {
     let message = |x: Result<BoltzmannMachine, Error>| x.unwrap_err().to_string();
     let u = |x: [f32; 4]| Matrix::from_slice(2, 2, &x).unwrap();
-    let fully = |x| message(BoltzmannMachine::fully_visible(u(x), vec![0.0; 2]));
+    let fully = |x| message(BoltzmannMachine::from_parameters([vec![0.0; 2]], [u(x)]));
     assert!(fully([0.0, 1.0, 2.0, 0.0]).contains("(1, 0)"));
     assert!(fully([0.0, 1.0, 1.0, 3.0]).contains("diagonal element 1"));
     assert!(fully([0.0, f32::NAN, f32::NAN, 0.0]).contains("visible weights"));
-    let shape = BoltzmannMachine::fully_visible(Matrix::zeros(2, 3), vec![0.0; 2]);
+    let shape = BoltzmannMachine::from_parameters([vec![0.0; 2]], [Matrix::zeros(2, 3)]);
     assert!(message(shape).contains("2 x 2"));
-    let bias = BoltzmannMachine::fully_visible(Matrix::zeros(1, 1), vec![f32::INFINITY]);
+    let bias = BoltzmannMachine::from_parameters([vec![f32::INFINITY]], [Matrix::zeros(1, 1)]);
     assert!(message(bias).contains("bias"));
     for edges in [
         &[(0, 0, 1.0)][..],
@@ -362,7 +362,7 @@ fn what_is_refused() {
     ] {
         assert!(message(BoltzmannMachine::from_edges(2, 1, edges)).contains("edge"));
     }
-    let machine = BoltzmannMachine::bernoulli(40, 0);
+    let machine = BoltzmannMachine::bernoulli(&[40]).unwrap();
     assert!(machine.visible_distribution(1.0, &mut ()).is_err());
     // Without couplings everything is summed in closed form.
     assert_close(

@@ -194,7 +194,7 @@ fn the_automatic_choice_and_what_is_refused() {
     assert!(!by_blocks(
         &BoltzmannMachine::from_edges(100, 0, &edges).unwrap()
     ));
-    assert!(!by_blocks(&BoltzmannMachine::bernoulli(5, 2)));
+    assert!(!by_blocks(&BoltzmannMachine::bernoulli(&[5, 2]).unwrap()));
     let dense = normal_boltzmann(9, 0, 0.1, 1);
     assert!(BoltzmannChain::uniform(&dense, 1, Sweep::Blocks, 1).is_err());
     let mut chain = BoltzmannChain::uniform(&dense, 1, Sweep::Units, 1).unwrap();

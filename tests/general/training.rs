@@ -98,7 +98,7 @@ fn moved(machine: &BoltzmannMachine, i: usize, j: usize, step: f32) -> (Boltzman
         s.row_mut(j - n)[i - n] = x;
     }
     (
-        BoltzmannMachine::from_parameters(r, w, s, b, c).unwrap(),
+        BoltzmannMachine::from_parameters([b, c], [r, w, s]).unwrap(),
         value,
     )
 }
@@ -263,7 +263,7 @@ fn runs_are_reproducible_and_keep_to_their_edges() {
         .chain([(0, 5, 0.0), (13, 15, 0.0)])
         .collect();
     let sparse = BoltzmannMachine::from_edges(12, 6, &edges).unwrap();
-    let dense = BoltzmannMachine::bernoulli(12, 6);
+    let dense = BoltzmannMachine::bernoulli(&[12, 6]).unwrap();
     for (k, (positive, negative)) in SAMPLED.into_iter().enumerate() {
         let optimizer = [Rule::Nesterov, Rule::ADAM, Rule::ADAMAX][k];
         let options = BoltzmannOptions {
@@ -326,7 +326,7 @@ fn fully_visible_machines_match_moments() {
         },
         ..EXACT
     };
-    let learned = run(&BoltzmannMachine::bernoulli(5, 0), &options, &data);
+    let learned = run(&BoltzmannMachine::bernoulli(&[5]).unwrap(), &options, &data);
     let (pairs, bias) = learned.gradient();
     // Ascent of a strictly concave function.
     assert!(
@@ -342,7 +342,7 @@ fn fully_visible_machines_match_moments() {
         negative: Negative::PseudoLikelihood,
         ..options
     };
-    let pseudo = run(&BoltzmannMachine::bernoulli(5, 0), &options, &data);
+    let pseudo = run(&BoltzmannMachine::bernoulli(&[5]).unwrap(), &options, &data);
     let pseudo = mean_log_likelihood(pseudo.model(), &data);
     assert!(
         pseudo <= exact && exact - pseudo < 0.008,
@@ -417,7 +417,7 @@ fn what_is_refused() {
                    options: BoltzmannOptions,
                    data: &Examples|
      -> Error { BoltzmannTraining::new(machine, options, data).unwrap_err() };
-    let machine = BoltzmannMachine::bernoulli(5, 2);
+    let machine = BoltzmannMachine::bernoulli(&[5, 2]).unwrap();
     let pseudo = BoltzmannOptions {
         negative: Negative::PseudoLikelihood,
         ..EXACT
@@ -428,7 +428,12 @@ fn what_is_refused() {
         steps: 1,
     };
     for (machine, options, data, word) in [
-        (BoltzmannMachine::bernoulli(4, 2), EXACT, &data, "columns"),
+        (
+            BoltzmannMachine::bernoulli(&[4, 2]).unwrap(),
+            EXACT,
+            &data,
+            "columns",
+        ),
         (machine.clone(), pseudo, &data, "pseudo-likelihood"),
         (machine.clone(), EXACT, &real, "bits"),
         (

@@ -383,7 +383,7 @@ fn a_run() -> Checkpoint {
         },
         ..RbmOptions::default()
     };
-    let mut training = RbmTraining::new(Rbm::bernoulli(4, 3), options, &data).unwrap();
+    let mut training = RbmTraining::new(Rbm::bernoulli(&[4, 3]).unwrap(), options, &data).unwrap();
     let _ = training.update(&data).unwrap();
     Checkpoint::from(&training)
 }
@@ -400,7 +400,7 @@ fn a_run_is_stored_whole_and_other_data_refused() {
     let error = read.into_run::<RbmLearner>(&other).unwrap_err().to_string();
     assert_eq!(error, "examples of the data: expected 8, found 16");
     assert!(
-        Checkpoint::from(Rbm::bernoulli(9, 2))
+        Checkpoint::from(Rbm::bernoulli(&[9, 2]).unwrap())
             .into_run::<RbmLearner>(&other)
             .is_err()
     );

@@ -36,7 +36,7 @@ fn flipped_machine(rbm: &Rbm) -> Rbm {
     let (w, n, m) = (rbm.weights(), rbm.n_visible(), rbm.n_hidden());
     let visible = (0..n).map(|i| -rbm.visible().bias[i] - w.row(i).iter().sum::<f32>());
     let hidden = (0..m).map(|j| -rbm.hidden().bias[j] - (0..n).map(|i| w.row(i)[j]).sum::<f32>());
-    Rbm::from_parameters(w.clone(), visible.collect(), hidden.collect()).unwrap()
+    Rbm::from_parameters([visible.collect::<Vec<_>>(), hidden.collect()], [w.clone()]).unwrap()
 }
 
 fn likelihood(rbm: &Rbm, data: &Examples) -> f64 {
@@ -231,7 +231,10 @@ fn centered_learning_has_the_same_bits_on_any_number_of_threads() {
             .build()
             .unwrap();
         pool.install(|| {
-            let rbm = Rbm::bernoulli(300, 200).initialized_from(&data, 1).unwrap();
+            let rbm = Rbm::bernoulli(&[300, 200])
+                .unwrap()
+                .initialized_from(&data, 1)
+                .unwrap();
             let options = RbmOptions {
                 learning: Learning {
                     epochs: 2,

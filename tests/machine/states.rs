@@ -96,7 +96,7 @@ fn figures_do_not_depend_on_where_chunks_end() {
     let rows = CHUNK_ROWS + 17;
     let all = Examples::new(BitMatrix::from_fn(rows, 6, bit)).unwrap();
     let weights = Matrix::from_fn(6, 4, |i, j| (i as f32 - j as f32) / 3.0);
-    let rbm = Rbm::from_parameters(weights, vec![0.1; 6], vec![-0.2; 4]).unwrap();
+    let rbm = Rbm::from_parameters([vec![0.1; 6], vec![-0.2; 4]], [weights]).unwrap();
     let rest: Vec<usize> = (CHUNK_ROWS..rows).collect();
     let (first, rest) = (all.head(CHUNK_ROWS), all.take(&rest));
     let error = |x: &Examples| reconstruction_error(&rbm, x).unwrap() * x.len() as f64;
@@ -331,9 +331,9 @@ fn weights_and_masks_are_never_ignored() {
     let weighted = plain.clone().with_weights(vec![1.0; 6]).unwrap();
     let masked = plain.clone().with_observed(BitMatrix::zeros(6, 4)).unwrap();
     type Door<'a> = (&'a str, Box<dyn Fn(&Examples) -> Result<()>>);
-    let rbm = || Rbm::bernoulli(4, 3);
+    let rbm = || Rbm::bernoulli(&[4, 3]).unwrap();
     let dbm = || Dbm::bernoulli(&[4, 3, 2]).unwrap();
-    let machine = || BoltzmannMachine::bernoulli(4, 2);
+    let machine = || BoltzmannMachine::bernoulli(&[4, 2]).unwrap();
     let dbn = || Dbn::bernoulli(&[4, 3, 2]).unwrap();
     let doors: Vec<Door<'_>> = vec![
         (
@@ -406,9 +406,9 @@ fn values_that_units_cannot_have_are_refused_at_the_door() {
         let at = move |i, j| if (i, j) == (2, 1) { x } else { 0.5 };
         Examples::new(Matrix::from_fn(3, 4, at)).unwrap()
     };
-    let rbm = || Rbm::bernoulli(4, 3);
+    let rbm = || Rbm::bernoulli(&[4, 3]).unwrap();
     let dbm = || Dbm::bernoulli(&[4, 3, 2]).unwrap();
-    let machine = || BoltzmannMachine::bernoulli(4, 0);
+    let machine = || BoltzmannMachine::bernoulli(&[4]).unwrap();
     for x in [-0.1, 1.000_001] {
         let data = with(x);
         let value = x.to_string();

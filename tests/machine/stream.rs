@@ -256,7 +256,8 @@ fn training_from_a_file_is_training_on_its_minibatches_and_resumes_to_the_bit() 
         };
         let stream = ExampleStream::open(&path).unwrap().binarized(how, 5);
         let start = stream.sample(100).unwrap();
-        let rbm = Rbm::bernoulli(COLUMNS, 20)
+        let rbm = Rbm::bernoulli(&[COLUMNS, 20])
+            .unwrap()
             .initialized_from(&start, 1)
             .unwrap();
         let new = || {
@@ -303,7 +304,7 @@ fn minibatches_that_do_not_fit_are_refused() {
         Examples::new(Matrix::from_fn(rows, columns, |_, _| x)).unwrap()
     };
     let bits = |rows| data(rows, 5, 1.0).binarized(Binarization::Threshold(0.5), 0, 0);
-    let rbm = Rbm::bernoulli(5, 3);
+    let rbm = Rbm::bernoulli(&[5, 3]).unwrap();
     let mut run = RbmTraining::new(rbm, options(Negative::Exact), &bits(70))
         .unwrap()
         .fed(1000);

@@ -47,7 +47,10 @@ fn run(chains: usize, acceptance: f32, snapshots: usize, rate: Schedule) -> RbmT
         },
         ..RbmOptions::default()
     };
-    let rbm = Rbm::bernoulli(12, 4).initialized_from(&data, 1).unwrap();
+    let rbm = Rbm::bernoulli(&[12, 4])
+        .unwrap()
+        .initialized_from(&data, 1)
+        .unwrap();
     RbmTraining::new(rbm, options, &data).unwrap()
 }
 
@@ -195,7 +198,7 @@ fn a_resumed_run_is_the_same_to_the_bit() {
             },
             ..RbmOptions::default()
         };
-        assert!(RbmTraining::new(Rbm::bernoulli(12, 4), options, &data).is_err());
+        assert!(RbmTraining::new(Rbm::bernoulli(&[12, 4]).unwrap(), options, &data).is_err());
     }
 }
 

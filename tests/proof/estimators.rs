@@ -54,9 +54,11 @@ fn ais_converges_on_a_machine_with_large_weights() {
         [0.08953740, -59.82556859, -0.06665933, -27.71723459_f64],
     ];
     let rbm = Rbm::from_parameters(
-        Matrix::from_fn(4, 4, |i, j| weights[i][j] as f32),
-        vec![-19.243_996, -13.262_587, 13.259_099, 43.744_085],
-        vec![-0.111_559_58, 57.020_977, -0.133_317_58, -32.259_914],
+        [
+            vec![-19.243_996, -13.262_587, 13.259_099, 43.744_085],
+            vec![-0.111_559_58, 57.020_977, -0.133_317_58, -32.259_914],
+        ],
+        [Matrix::from_fn(4, 4, |i, j| weights[i][j] as f32)],
     )
     .unwrap();
     let exact = rbm.log_z(&mut ()).unwrap();
@@ -77,7 +79,7 @@ fn ais_converges_on_a_machine_with_large_weights() {
 #[test]
 fn ais_without_weights_is_analytic() {
     let bias = vec![0.5, -1.0, 2.0];
-    let rbm = Rbm::from_parameters(Matrix::zeros(3, 2), bias.clone(), vec![0.0, 0.0]).unwrap();
+    let rbm = Rbm::from_parameters([bias.clone(), vec![0.0, 0.0]], [Matrix::zeros(3, 2)]).unwrap();
     let exact = rbm.log_z(&mut ()).unwrap();
     // From its own biases every weight is the analytic ratio.
     let z = Ais {
@@ -186,10 +188,11 @@ fn pseudo_likelihood_equals_its_definition() {
 
 #[test]
 fn reconstruction_error_and_free_energy_gap_by_hand() {
-    let rbm = Rbm::bernoulli(3, 2);
+    let rbm = Rbm::bernoulli(&[3, 2]).unwrap();
     // Without parameters every unit is reconstructed as one half.
     assert!((reconstruction_error(&rbm, &rows("101 000")).unwrap() - 0.25).abs() < 1e-7);
-    let rbm = Rbm::from_parameters(Matrix::zeros(3, 2), vec![1.0, 2.0, 4.0], vec![0.0; 2]).unwrap();
+    let rbm =
+        Rbm::from_parameters([vec![1.0, 2.0, 4.0], vec![0.0; 2]], [Matrix::zeros(3, 2)]).unwrap();
     let gap = free_energy_gap(&rbm, &rows("111"), &rows("100 010")).unwrap();
     assert!((gap - (7.0 - 1.5)).abs() < 1e-5);
 }
@@ -232,7 +235,7 @@ fn ais_of_general_machines_holds_the_exact_value() {
         }
     }
     // Without couplings every weight is the exact value, whatever the base.
-    let mut machine = harmonium::BoltzmannMachine::bernoulli(3, 2);
+    let mut machine = harmonium::BoltzmannMachine::bernoulli(&[3, 2]).unwrap();
     machine.biases_mut().0.copy_from_slice(&[0.5, -1.0, 2.0]);
     let z = ais(Betas::Linear(50), Base::Biases(vec![0.5, -1.0, 2.0]), 1);
     let z = z.boltzmann_log_z(&machine, &mut ()).unwrap();

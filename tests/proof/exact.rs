@@ -25,9 +25,8 @@ fn known() -> Rbm {
     let b = [-19.24399659, -13.26258696, 13.25909850, 43.74408543_f64];
     let c = [-0.11155958, 57.02097584, -0.13331758, -32.25991501_f64];
     Rbm::from_parameters(
-        Matrix::from_fn(4, 4, |i, j| weights[i][j] as f32),
-        b.map(|x| x as f32).to_vec(),
-        c.map(|x| x as f32).to_vec(),
+        [b.map(|x| x as f32).to_vec(), c.map(|x| x as f32).to_vec()],
+        [Matrix::from_fn(4, 4, |i, j| weights[i][j] as f32)],
     )
     .unwrap()
 }
@@ -105,7 +104,7 @@ fn known_machine_with_idle_units() {
             }
         });
         let hidden = [&vec![0.0; idle], rbm.hidden().bias.as_slice()].concat();
-        let wide = Rbm::from_parameters(weights, rbm.visible().bias.clone(), hidden).unwrap();
+        let wide = Rbm::from_parameters([rbm.visible().bias.clone(), hidden], [weights]).unwrap();
         let log_z = rbm.log_z(&mut ()).unwrap();
         assert_all_close(&[log_z], &[59.6749019726], ROUNDING);
         let expected = log_z + idle as f64 * std::f64::consts::LN_2;
@@ -161,7 +160,7 @@ fn threads_do_not_change_a_bit_and_progress_is_told() {
 #[test]
 fn two_layer_numbers() {
     let weights = Matrix::from_fn(3, 2, |i, j| 0.3 * (i + 1) as f32 - 0.5 * (j + 1) as f32);
-    let rbm = Rbm::from_parameters(weights, vec![0.1, -0.2, 0.3], vec![-0.3, 0.2]).unwrap();
+    let rbm = Rbm::from_parameters([vec![0.1, -0.2, 0.3], vec![-0.3, 0.2]], [weights]).unwrap();
     assert_all_close(&[rbm.log_z(&mut ()).unwrap()], &[3.386156563762], 1e-6);
 }
 
@@ -266,7 +265,7 @@ fn zero_weights_give_the_base_rate() {
         .iter()
         .map(|p: &f64| (p / (1.0 - p)).ln() as f32)
         .collect();
-    let rbm = Rbm::from_parameters(Matrix::zeros(5, 3), bias.clone(), vec![0.0; 3]).unwrap();
+    let rbm = Rbm::from_parameters([bias.clone(), vec![0.0; 3]], [Matrix::zeros(5, 3)]).unwrap();
     let v = all_states(5);
     let (got, ..) = exact_mean_log_likelihood(&rbm, &v, &mut ()).unwrap();
     // The base rate of the biases as f32 holds them.
@@ -294,9 +293,11 @@ fn joined_independent_machines_add_their_log_z() {
     });
     let join = |x: &[f32], y: &[f32]| [x, y].concat();
     let both = Rbm::from_parameters(
-        weights,
-        join(&a.visible().bias, &b.visible().bias),
-        join(&a.hidden().bias, &b.hidden().bias),
+        [
+            join(&a.visible().bias, &b.visible().bias),
+            join(&a.hidden().bias, &b.hidden().bias),
+        ],
+        [weights],
     )
     .unwrap();
     assert!(
@@ -309,7 +310,8 @@ fn joined_independent_machines_add_their_log_z() {
 
 #[test]
 fn too_many_units_are_refused_with_an_estimate() {
-    let error = Rbm::bernoulli(40, 35)
+    let error = Rbm::bernoulli(&[40, 35])
+        .unwrap()
         .log_z(&mut ())
         .unwrap_err()
         .to_string();
@@ -318,9 +320,8 @@ fn too_many_units_are_refused_with_an_estimate() {
         "{error}"
     );
     let nan = Rbm::from_parameters(
-        Matrix::from_fn(2, 2, |_, _| f32::NAN),
-        vec![0.0; 2],
-        vec![0.0; 2],
+        [vec![0.0; 2], vec![0.0; 2]],
+        [Matrix::from_fn(2, 2, |_, _| f32::NAN)],
     );
     assert!(nan.unwrap_err().to_string().contains("weights"));
 }

@@ -181,7 +181,8 @@ fn cd1_gradients_average_to_their_enumerated_expectation() {
 }
 
 fn train_exactly(data: &Examples, hidden: usize, epochs: usize, rate: f32) -> f64 {
-    let mut rbm = Rbm::bernoulli(data.columns(), hidden)
+    let mut rbm = Rbm::bernoulli(&[data.columns(), hidden])
+        .unwrap()
         .initialized_from(data, 3)
         .unwrap();
     // Small weights are a saddle of symmetric data: start further out.
@@ -253,13 +254,21 @@ fn every_method_learns_what_a_teacher_made() {
     let likelihood =
         |rbm: &Rbm| exact_mean_log_likelihood(rbm, data.bits().unwrap(), &mut ()).unwrap();
     let (of_teacher, ..) = likelihood(&teacher);
-    let (of_biases, ..) = likelihood(&Rbm::bernoulli(n, 6).initialized_from(&data, 1).unwrap());
+    let (of_biases, ..) = likelihood(
+        &Rbm::bernoulli(&[n, 6])
+            .unwrap()
+            .initialized_from(&data, 1)
+            .unwrap(),
+    );
     assert!(
         of_teacher - of_biases > 0.3,
         "the data must have something to learn"
     );
     let learned = |negative| {
-        let mut rbm = Rbm::bernoulli(n, 6).initialized_from(&data, 1).unwrap();
+        let mut rbm = Rbm::bernoulli(&[n, 6])
+            .unwrap()
+            .initialized_from(&data, 1)
+            .unwrap();
         let _ = Trainer::new(negative)
             .epochs(200)
             .learning_rate(Schedule::Linear { from: 0.2, to: 0.0 })

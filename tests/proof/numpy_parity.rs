@@ -45,7 +45,7 @@ fn training_reproduces_the_numpy_run() {
     let examples = Examples::new(bits.clone()).unwrap();
     let w0 = array("w0");
     let weights = Matrix::from_fn(20, 13, |i, j| w0[i * 13 + j] as f32);
-    let mut rbm = Rbm::from_parameters(weights, vec![0.0; 20], vec![0.0; 13]).unwrap();
+    let mut rbm = Rbm::from_parameters([vec![0.0; 20], vec![0.0; 13]], [weights]).unwrap();
     let _ = Trainer::new(Negative::ContrastiveDivergence {
         steps: 2,
         reconstruction: Reconstruction::Sampled,

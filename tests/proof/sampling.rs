@@ -110,7 +110,7 @@ fn uniform_start_and_reproducible_chains() {
 fn weights_that_are_not_finite_are_not_sampled_from() {
     for (n, m) in [(5, 3), (200, 40)] {
         for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
-            let mut rbm = Rbm::bernoulli(n, m);
+            let mut rbm = Rbm::bernoulli(&[n, m]).unwrap();
             let mut chain = RbmChain::uniform(&rbm, 4, 1);
             chain.sweep(&rbm, 1.0, 1).unwrap();
             rbm.parameters_mut().0.row_mut(n / 2)[m / 2] = bad;

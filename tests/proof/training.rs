@@ -86,7 +86,8 @@ fn train(options: RbmOptions, data: &Examples, hidden: usize, threads: usize) ->
         .build()
         .unwrap();
     pool.install(|| {
-        let mut rbm = Rbm::bernoulli(data.columns(), hidden)
+        let mut rbm = Rbm::bernoulli(&[data.columns(), hidden])
+            .unwrap()
             .initialized_from(data, 1)
             .unwrap();
         let _ = Trainer::with_options(options)
@@ -153,7 +154,8 @@ fn save_load_train_on_equals_never_interrupted() {
             let whole = train(options.clone(), &data, hidden, 2);
             // Stops in the middle of an epoch, at its end, and before the first update.
             for stop in [0, 5, 8] {
-                let rbm = Rbm::bernoulli(70, hidden)
+                let rbm = Rbm::bernoulli(&[70, hidden])
+                    .unwrap()
                     .initialized_from(&data, 1)
                     .unwrap();
                 let mut training = RbmTraining::new(rbm, options.clone(), &data).unwrap();
@@ -181,7 +183,7 @@ fn save_load_train_on_equals_never_interrupted() {
 #[test]
 fn observer_sees_every_update_and_can_stop() {
     let data = data(100, 20);
-    let mut rbm = Rbm::bernoulli(20, 10);
+    let mut rbm = Rbm::bernoulli(&[20, 10]).unwrap();
     let (mut updates, mut epochs) = (0, 0);
     let _ = Trainer::with_options(options(METHODS[0]))
         .train(&mut rbm, &data, |event| {
@@ -203,7 +205,11 @@ fn observer_sees_every_update_and_can_stop() {
         })
         .unwrap();
     assert_eq!((updates, epochs), (10, 2));
-    assert_ne!(rbm, Rbm::bernoulli(20, 10), "what was learned is kept");
+    assert_ne!(
+        rbm,
+        Rbm::bernoulli(&[20, 10]).unwrap(),
+        "what was learned is kept"
+    );
 }
 
 /// The short last batch counts by its own size: with a batch of 3 of the same rows, the mean
@@ -273,7 +279,7 @@ fn input_is_never_modified_and_batches_larger_than_the_data_work() {
 }
 
 fn assert_refused(bad: RbmOptions, name: &str) {
-    let error = RbmTraining::new(Rbm::bernoulli(9, 3), bad, &data(10, 9)).unwrap_err();
+    let error = RbmTraining::new(Rbm::bernoulli(&[9, 3]).unwrap(), bad, &data(10, 9)).unwrap_err();
     assert!(
         matches!(&error, Error::Parameter { name: n, .. } if n == name),
         "{error}"
@@ -366,7 +372,8 @@ fn negative_phases_are_checked_at_the_door() {
 fn machines_that_do_not_fit_are_refused() {
     let data = data(10, 9);
     let good = options(METHODS[0]);
-    let error = RbmTraining::new(Rbm::bernoulli(8, 3), good.clone(), &data).unwrap_err();
+    let error =
+        RbmTraining::new(Rbm::bernoulli(&[8, 3]).unwrap(), good.clone(), &data).unwrap_err();
     assert_eq!(
         error.to_string(),
         "columns of the data: expected 8, found 9"
@@ -375,9 +382,9 @@ fn machines_that_do_not_fit_are_refused() {
         negative: Negative::Exact,
         ..good
     };
-    assert!(RbmTraining::new(Rbm::bernoulli(9, 3), exact.clone(), &data).is_ok());
+    assert!(RbmTraining::new(Rbm::bernoulli(&[9, 3]).unwrap(), exact.clone(), &data).is_ok());
     let wide = Examples::new(BitMatrix::zeros(3, 40)).unwrap();
-    assert!(RbmTraining::new(Rbm::bernoulli(40, 31), exact, &wide).is_err());
+    assert!(RbmTraining::new(Rbm::bernoulli(&[40, 31]).unwrap(), exact, &wide).is_err());
 }
 
 /// A rate that blows up is an error that leaves the machine as it was.
@@ -385,7 +392,7 @@ fn machines_that_do_not_fit_are_refused() {
 fn a_rate_that_blows_up_leaves_the_machine_alone() {
     let data = data(10, 9);
     let good = options(METHODS[0]);
-    let mut rbm = Rbm::bernoulli(9, 3);
+    let mut rbm = Rbm::bernoulli(&[9, 3]).unwrap();
     let blow_up = RbmOptions {
         learning: Learning {
             learning_rate: Schedule::Constant(1e38),
@@ -399,7 +406,7 @@ fn a_rate_that_blows_up_leaves_the_machine_alone() {
         .train(&mut rbm, &data, go)
         .unwrap_err();
     assert!(matches!(error, Error::NotFinite { .. }), "{error}");
-    assert_eq!(rbm, Rbm::bernoulli(9, 3));
+    assert_eq!(rbm, Rbm::bernoulli(&[9, 3]).unwrap());
 }
 
 /// scikit-learn's test of its BernoulliRBM on the digits: mean pseudo-likelihood about -21.
@@ -408,7 +415,10 @@ fn digits_as_scikit_learn_tests_them() {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/digits.npz");
     let digits = Dataset::open(file).unwrap().train;
     assert_eq!((digits.len(), digits.columns()), (1797, 64));
-    let mut rbm = Rbm::bernoulli(64, 64).initialized_from(&digits, 9).unwrap();
+    let mut rbm = Rbm::bernoulli(&[64, 64])
+        .unwrap()
+        .initialized_from(&digits, 9)
+        .unwrap();
     let _ = Trainer::new(Negative::Persistent {
         chains: 10,
         steps: 1,
@@ -428,7 +438,8 @@ fn digits_as_scikit_learn_tests_them() {
 fn rows_of_all_zeros_and_all_ones() {
     let bits = BitMatrix::from_fn(2, 1000, |i, _| i == 1);
     let data = Examples::new(bits).unwrap();
-    let mut rbm = Rbm::bernoulli(1000, 10)
+    let mut rbm = Rbm::bernoulli(&[1000, 10])
+        .unwrap()
         .initialized_from(&data, 42)
         .unwrap();
     let _ = Trainer::new(Negative::Persistent {

@@ -52,7 +52,7 @@ impl Base {
 /// ```
 /// use harmonium::{Rbm, evaluate::{Ais, Betas}};
 /// let ais = Ais { chains: 100, betas: Betas::Linear(1000), ..Ais::default() };
-/// let log_z = ais.log_z(&Rbm::bernoulli(6, 5), &mut ())?;
+/// let log_z = ais.log_z(&Rbm::bernoulli(&[6, 5])?, &mut ())?;
 /// assert!((log_z.estimate - 11.0 * std::f64::consts::LN_2).abs() < 1e-3);
 /// # Ok::<(), harmonium::Error>(())
 /// ```

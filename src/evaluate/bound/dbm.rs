@@ -148,7 +148,7 @@ mod tests {
         let mut layers = [2, 4, 1].map(Layer::bernoulli);
         layers[1].bias = vec![-14.0, -20.0, 20.0, 0.0];
         layers[2].bias = vec![-4.0];
-        let dbm = Dbm::new(layers.to_vec(), vec![first, second]).unwrap();
+        let dbm = Dbm::from_parameters(layers.to_vec(), vec![first, second]).unwrap();
         // More rows than mean field takes at a time, a quarter of them with the first bit.
         let v = BitMatrix::from_fn(6000, 2, |s, i| i == 0 && s % 4 == 0);
         let bound = DbmBound::new(&dbm, &v, &MeanField::default(), &mut ()).unwrap();

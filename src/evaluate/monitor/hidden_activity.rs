@@ -75,7 +75,7 @@ mod tests {
         // Units 0 and 1 follow their visible unit, 2 is off and 3 on whatever comes.
         let weights = Matrix::from_fn(2, 4, |i, j| if i == j { 20.0 } else { 0.0 });
         let hidden = vec![-10.0, -10.0, -6.0, 6.0];
-        let rbm = Rbm::from_parameters(weights, vec![0.0; 2], hidden).unwrap();
+        let rbm = Rbm::from_parameters([vec![0.0; 2], hidden], [weights]).unwrap();
         let v = BitMatrix::from_fn(1000, 2, |s, i| i == 0 && s % 4 == 0);
         let activity = HiddenActivity::new(&rbm, &v).unwrap();
         let on = sigmoid(10.0);

@@ -18,12 +18,10 @@ impl TryFrom<&Rbm> for BoltzmannMachine {
     fn try_from(rbm: &Rbm) -> Result<Self> {
         rbm.expect_bernoulli("conversion to a general Boltzmann machine")?;
         let (n, m) = (rbm.n_visible(), rbm.n_hidden());
+        let weights = rbm.weights().clone();
         Self::from_parameters(
-            Matrix::zeros(n, n),
-            rbm.weights().clone(),
-            Matrix::zeros(m, m),
-            rbm.visible().bias.clone(),
-            rbm.hidden().bias.clone(),
+            [rbm.visible().clone(), rbm.hidden().clone()],
+            [Matrix::zeros(n, n), weights, Matrix::zeros(m, m)],
         )
     }
 }
@@ -61,12 +59,10 @@ impl TryFrom<&Dbm> for BoltzmannMachine {
             }
             start = above;
         }
+        let bias: Vec<f32> = hidden.iter().flat_map(|x| x.bias.clone()).collect();
         Self::from_parameters(
-            Matrix::zeros(n, n),
-            weights,
-            hidden_weights,
-            dbm.layer(0).bias.clone(),
-            hidden.iter().flat_map(|x| x.bias.clone()).collect(),
+            [dbm.layer(0).clone(), bias.into()],
+            [Matrix::zeros(n, n), weights, hidden_weights],
         )
     }
 }

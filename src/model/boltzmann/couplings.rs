@@ -150,7 +150,7 @@ mod tests {
             3
         );
         assert_eq!(classes_of(4, &[]), [vec![0, 1, 2, 3]]);
-        let mut rbm = Rbm::bernoulli(5, 3);
+        let mut rbm = Rbm::bernoulli(&[5, 3]).unwrap();
         rbm.parameters_mut().0.padded_mut().fill(1.0);
         let machine = BoltzmannMachine::try_from(&rbm).unwrap();
         let classes = Couplings::present(&machine).classes();

@@ -21,7 +21,7 @@ pub use exact::BoltzmannExpectations;
 pub use mean_field::BoltzmannMeanField;
 pub(crate) use unit_chain::UnitChain;
 
-use super::{Layer, rbm::INITIAL_WEIGHT_DEVIATION};
+use super::{Layer, layer::exactly, rbm::INITIAL_WEIGHT_DEVIATION};
 use crate::{
     bits::BitMatrix,
     dataset::Examples,
@@ -30,6 +30,7 @@ use crate::{
     product::{Direction, Propagation, Tail, Term},
     rng::{HostRng, Stream},
     states::Input,
+    units::Kind,
 };
 
 /// A general Boltzmann machine of Bernoulli units, fully visible or with latent units; see the
@@ -43,7 +44,7 @@ use crate::{
 /// use harmonium::{BoltzmannMachine, Matrix};
 /// // Two coupled units: a pair counts twice, so Z = 1 + 1 + 1 + e^2.
 /// let u = Matrix::from_slice(2, 2, &[0.0, 1.0, 1.0, 0.0])?;
-/// let machine = BoltzmannMachine::fully_visible(u, vec![0.0; 2])?;
+/// let machine = BoltzmannMachine::from_parameters([vec![0.0; 2]], [u])?;
 /// assert!((machine.log_z(&mut ())? - (3.0 + 2_f64.exp()).ln()).abs() < 1e-12);
 /// # Ok::<(), harmonium::Error>(())
 /// ```
@@ -58,55 +59,62 @@ pub struct BoltzmannMachine {
     connectivity: Option<BitMatrix>,
 }
 
+/// The visible layer and the hidden one, which may be left out.
+fn two(layers: impl Iterator<Item = Layer>) -> Result<[Layer; 2]> {
+    let mut layers: Vec<Layer> = layers.collect();
+    if layers.len() == 1 {
+        layers.push(Layer::bernoulli(0));
+    }
+    exactly("layers", layers)
+}
+
 impl BoltzmannMachine {
-    /// A machine with all parameters zero; fully visible with `n_hidden = 0`.
-    pub fn bernoulli(n_visible: usize, n_hidden: usize) -> Self {
+    /// A machine with all parameters zero: `[n_visible]` units, fully visible, or
+    /// `[n_visible, n_hidden]`.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] for another number of layers.
+    pub fn bernoulli(sizes: &[usize]) -> Result<Self> {
+        let [visible, hidden] = two(Layer::bernoulli_of(sizes))?;
+        Ok(Self::unconnected(visible, hidden))
+    }
+
+    fn unconnected(visible: Layer, hidden: Layer) -> Self {
+        let (n, m) = (visible.size(), hidden.size());
         Self {
-            visible: Layer::bernoulli(n_visible),
-            hidden: Layer::bernoulli(n_hidden),
-            visible_weights: Matrix::zeros(n_visible, n_visible),
-            weights: Matrix::zeros(n_visible, n_hidden),
-            hidden_weights: Matrix::zeros(n_hidden, n_hidden),
+            visible,
+            hidden,
+            visible_weights: Matrix::zeros(n, n),
+            weights: Matrix::zeros(n, m),
+            hidden_weights: Matrix::zeros(m, m),
             connectivity: None,
         }
     }
 
-    /// `E(x) = -x'Ux - b.x`.
+    /// A machine of the layer `b` and the weights `U`, fully visible with
+    /// `E(x) = -x'Ux - b.x`, or of the layers `b`, `c` and the weights `R`, `W`, `S`. A vector of
+    /// biases stands for a layer.
     ///
     /// # Errors
-    /// As [`Self::from_parameters`].
-    pub fn fully_visible(visible_weights: Matrix, bias: Vec<f32>) -> Result<Self> {
-        let weights = Matrix::zeros(bias.len(), 0);
-        Self::from_parameters(
-            visible_weights,
-            weights,
-            Matrix::zeros(0, 0),
-            bias,
-            Vec::new(),
-        )
-    }
-
-    /// A machine of given `R`, `W`, `S`, `b`, `c`.
-    ///
-    /// # Errors
-    /// [`Error::Shape`] where they disagree; [`Error::NotFinite`] where one is NaN or infinite;
-    /// [`Error::Parameter`] for `R` or `S` that is not exactly symmetric or not zero on the
-    /// diagonal.
+    /// [`Error::Shape`] where they disagree or are of other number; [`Error::NotFinite`] where one
+    /// is NaN or infinite; [`Error::Parameter`] for `R` or `S` that is not exactly symmetric or not
+    /// zero on the diagonal, and for units that are not Bernoulli units.
     pub fn from_parameters(
-        visible_weights: Matrix,
-        weights: Matrix,
-        hidden_weights: Matrix,
-        visible: Vec<f32>,
-        hidden: Vec<f32>,
+        layers: impl IntoIterator<Item = impl Into<Layer>>,
+        weights: impl IntoIterator<Item = Matrix>,
     ) -> Result<Self> {
-        let mut machine = Self::bernoulli(0, 0);
-        machine.visible = Layer::bernoulli(visible.len());
-        machine.visible.bias = visible;
-        machine.hidden = Layer::bernoulli(hidden.len());
-        machine.hidden.bias = hidden;
-        machine.visible_weights = visible_weights;
-        machine.weights = weights;
-        machine.hidden_weights = hidden_weights;
+        let [visible, hidden] = two(layers.into_iter().map(Into::into))?;
+        let mut machine = Self::unconnected(visible, hidden);
+        let weights: Vec<Matrix> = weights.into_iter().collect();
+        if weights.len() == 1 && machine.n_hidden() == 0 {
+            [machine.visible_weights] = exactly("matrices of weights", weights)?;
+        } else {
+            [
+                machine.visible_weights,
+                machine.weights,
+                machine.hidden_weights,
+            ] = exactly("matrices of weights", weights)?;
+        }
         machine.check()?;
         Ok(machine)
     }
@@ -124,7 +132,7 @@ impl BoltzmannMachine {
         n_hidden: usize,
         edges: &[(usize, usize, f32)],
     ) -> Result<Self> {
-        let mut machine = Self::bernoulli(n_visible, n_hidden);
+        let mut machine = Self::bernoulli(&[n_visible, n_hidden])?;
         let n = machine.units();
         let mut mask = BitMatrix::zeros(n, n);
         for &(i, j, weight) in edges {
@@ -330,8 +338,14 @@ impl BoltzmannMachine {
                 return Err(Error::NotFinite { what: what.into() });
             }
         }
-        self.visible.check_finite("visible")?;
-        self.hidden.check_finite("hidden")?;
+        for (name, layer) in [("visible", &self.visible), ("hidden", &self.hidden)] {
+            layer.check(name)?;
+            layer.check_finite(name)?;
+            if !layer.units.are(Kind::Bernoulli) {
+                let what = format!("{name} units of a general machine");
+                return Err(Error::parameter(what, "bernoulli", &layer.units));
+            }
+        }
         for (what, x) in [
             ("visible weights", &self.visible_weights),
             ("hidden weights", &self.hidden_weights),

@@ -349,7 +349,7 @@ mod tests {
     #[test]
     fn transposed_states_and_energies() {
         let (n, m, chains) = (70, 9, 131);
-        let mut machine = BoltzmannMachine::bernoulli(n, m);
+        let mut machine = BoltzmannMachine::bernoulli(&[n, m]).unwrap();
         for i in 0..n + m {
             for j in 0..i {
                 machine.set_weight(i, j, ((i * 7 + j * 3) % 11) as f32 / 50.0 - 0.1);

@@ -64,7 +64,7 @@ impl Dbm {
     /// The lowest `n` layers.
     fn lowest(&self, n: usize) -> Result<Self> {
         let weights = (1..n).map(|l| self.weights(l - 1).clone());
-        Self::new(self.layers()[..n].to_vec(), weights.collect())
+        Self::from_parameters(self.layers()[..n].to_vec(), weights)
     }
 
     /// The machine without its label layer, which is left out and not summed over: `P` of what
@@ -133,7 +133,10 @@ impl Dbm {
         };
         let weights = Matrix::from_fn(n, w.columns(), |i, j| w.row(i)[j]);
         let mut rbms = lower.to_vec();
-        rbms.push(Rbm::from_layers(features, top.hidden().clone(), weights)?);
+        rbms.push(Rbm::from_parameters(
+            [features, top.hidden().clone()],
+            [weights],
+        )?);
         let rest = Self::joined(&rbms)?;
         let mut layers = rest.layers().to_vec();
         layers.push(Layer {
@@ -146,7 +149,7 @@ impl Dbm {
         weights.push(Matrix::from_fn(w.columns(), group.size, |j, y| {
             w.row(n + y)[j]
         }));
-        Self::new(layers, weights)
+        Self::from_parameters(layers, weights)
     }
 
     /// `L(Q; v, y)` of each row of `v` and every class, held: mean-field lower bounds of
@@ -229,7 +232,7 @@ impl Dbm {
             let (n, u) = (self.layer(top).size(), self.weights(top));
             let mut weights: Vec<Matrix> = (0..top).map(|l| self.weights(l).clone()).collect();
             weights.push(Matrix::from_fn(n, 1, |j, _| u.row(j)[y]));
-            let sums = Self::new(layers, weights)?.log_sums_over_hidden(
+            let sums = Self::from_parameters(layers, weights)?.log_sums_over_hidden(
                 v,
                 &mut progress.part(y * v.rows(), v.rows(), classes * v.rows()),
             )?;

@@ -39,13 +39,19 @@ pub struct Dbm {
 }
 
 impl Dbm {
-    /// A machine of given layers and weights, lowest first.
+    /// A machine of given layers and weights, lowest first. A vector of biases stands for a layer
+    /// of Bernoulli units.
     ///
     /// # Errors
     /// [`Error::Parameter`] for fewer than two layers and for units that are not binary,
     /// [`Error::Shape`] where parameters disagree, [`Error::NotFinite`] where one is NaN or
     /// infinite.
-    pub fn new(layers: Vec<Layer>, weights: Vec<Matrix>) -> Result<Self> {
+    pub fn from_parameters(
+        layers: impl IntoIterator<Item = impl Into<Layer>>,
+        weights: impl IntoIterator<Item = Matrix>,
+    ) -> Result<Self> {
+        let layers: Vec<Layer> = layers.into_iter().map(Into::into).collect();
+        let weights: Vec<Matrix> = weights.into_iter().collect();
         if layers.len() < 2 {
             return Err(Error::parameter("layers", "at least 2", layers.len()));
         }
@@ -95,10 +101,7 @@ impl Dbm {
     /// [`Error::Parameter`] for fewer than two layers and layers without units.
     pub fn bernoulli(sizes: &[usize]) -> Result<Self> {
         let weights = sizes.windows(2).map(|n| Matrix::zeros(n[0], n[1]));
-        Self::new(
-            sizes.iter().map(|&n| Layer::bernoulli(n)).collect(),
-            weights.collect(),
-        )
+        Self::from_parameters(Layer::bernoulli_of(sizes), weights)
     }
 
     /// The joint machine of RBMs that were trained one upon the other with the inputs of inner
@@ -107,7 +110,7 @@ impl Dbm {
     /// upper RBM's visible layer, the label, is left out; [`Self::joined_with_labels`] keeps it.
     ///
     /// # Errors
-    /// As [`Self::new`]; [`Error::Shape`] where RBMs do not fit upon each other.
+    /// As [`Self::from_parameters`]; [`Error::Shape`] where RBMs do not fit upon each other.
     pub fn joined(rbms: &[Rbm]) -> Result<Self> {
         let (mut layers, mut weights) = (Vec::new(), Vec::new());
         for (l, rbm) in rbms.iter().enumerate() {
@@ -137,7 +140,7 @@ impl Dbm {
             let w = rbm.weights();
             weights.push(Matrix::from_fn(n, w.columns(), |i, j| w.row(i)[j]));
         }
-        Self::new(layers, weights)
+        Self::from_parameters(layers, weights)
     }
 
     /// A start of learning without pretraining: weights normal with deviation 0.01, hidden biases
@@ -419,7 +422,7 @@ impl Dbm {
                 }
             }
         }
-        Rbm::from_layers(even, odd, weights).expect("parts of a machine that was checked")
+        Rbm::from_parameters([even, odd], [weights]).expect("parts of a machine that was checked")
     }
 
     /// The units of [`Self::bipartite`]'s visible or hidden layer that layer `l` is.
@@ -457,7 +460,7 @@ impl Dbm {
             .map(|c| c.weights().clone())
             .collect();
         weights.insert(0, Matrix::from_fn(2, n, |k, j| split(sent[j])[k]));
-        Self::new(layers, weights)
+        Self::from_parameters(layers, weights)
     }
 
     /// Layers and connections for a learning rule to change; sizes and units must stay.

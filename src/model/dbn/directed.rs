@@ -98,7 +98,7 @@ impl Directed {
             return Err(Error::parameter("weights of an RBM", "tied", "untied"));
         }
         let weights = self.recognition.weights().clone();
-        Rbm::from_layers(self.below.clone(), self.above.clone(), weights)
+        Rbm::from_parameters([self.below.clone(), self.above.clone()], [weights])
     }
 
     /// The lower layer with its generative bias.

@@ -313,7 +313,7 @@ impl Dbn {
         let n = pair.above().size();
         let all = crate::bits::BitMatrix::from_fn(1 << n, n, is_on);
         // The distribution of the first hidden layer is that of a network without the pair.
-        let rest = Self::new(self.directed()[1..].to_vec(), self.top().clone())?;
+        let rest = Self::from_parts(self.directed()[1..].to_vec(), self.top().clone())?;
         let log_p = rest.exact_log_p_v(&all, None, progress)?;
         let generation = Generation::new(pair);
         let of = |x: &LayerState| {

@@ -35,12 +35,53 @@ pub struct Dbn {
 }
 
 impl Dbn {
-    /// A network of given parts, lowest first.
+    /// A network of given layers and weights, lowest first, whose recognition weights and biases
+    /// are those that generate. A vector of biases stands for a layer of Bernoulli units. A label
+    /// at the end of the layer below the top gets nothing from below: the weights below it have no
+    /// columns for it.
+    ///
+    /// # Errors
+    /// As [`Self::from_parts`]; [`Error::Shape`] for fewer than two layers, or unless there is one
+    /// matrix fewer than layers.
+    pub fn from_parameters(
+        layers: impl IntoIterator<Item = impl Into<Layer>>,
+        weights: impl IntoIterator<Item = Matrix>,
+    ) -> Result<Self> {
+        let mut layers: Vec<Layer> = layers.into_iter().map(Into::into).collect();
+        let mut weights: Vec<Matrix> = weights.into_iter().collect();
+        if layers.len() < 2 {
+            return Err(Error::shape("number of layers", "at least 2", layers.len()));
+        }
+        if weights.len() + 1 != layers.len() {
+            let expected = layers.len() - 1;
+            return Err(Error::shape("matrices of weights", expected, weights.len()));
+        }
+        let pair = |(l, w): (usize, Matrix)| {
+            let (below, next) = (layers[l].clone(), &layers[l + 1]);
+            let features = match next.units.last_group() {
+                Some(label) if l + 3 == layers.len() => label.first,
+                _ => next.size(),
+            };
+            let mut above = next.clone();
+            if features < next.size() {
+                above = next.bias[..features].to_vec().into();
+            }
+            Directed::new(below, above, w, None)
+        };
+        let of_top = weights.split_off(layers.len() - 2);
+        let weights = weights.into_iter().enumerate();
+        let directed = weights.map(pair).collect::<Result<_>>()?;
+        let top = Rbm::from_parameters(layers.split_off(layers.len() - 2), of_top)?;
+        Self::from_parts(directed, top)
+    }
+
+    /// A network of given parts, lowest first: pairs of layers whose recognition may differ from
+    /// their generation, and the top pair.
     ///
     /// # Errors
     /// [`Error::Shape`] where layers disagree, [`Error::Parameter`] for hidden layers of other than
     /// Bernoulli units, apart from the label, and for more than [`MAX_LAYERS`] layers.
-    pub fn new(directed: Vec<Directed>, top: Rbm) -> Result<Self> {
+    pub fn from_parts(directed: Vec<Directed>, top: Rbm) -> Result<Self> {
         let dbn = Self { directed, top };
         if dbn.n_layers() > MAX_LAYERS {
             let most = format!("at most {MAX_LAYERS}");
@@ -87,26 +128,15 @@ impl Dbn {
             let expected = "sizes of at least two layers, none of them 0";
             return Err(Error::parameter("layers", expected, format!("{sizes:?}")));
         }
-        let (pairs, last) = (sizes.len() - 2, sizes.len() - 1);
-        let pair = |l: usize| {
-            let [below, above] = [sizes[l], sizes[l + 1]];
-            let weights = Matrix::zeros(below, above);
-            Directed::new(
-                Layer::bernoulli(below),
-                Layer::bernoulli(above),
-                weights,
-                None,
-            )
-        };
-        let directed = (0..pairs).map(pair).collect::<Result<_>>()?;
-        Self::new(directed, Rbm::bernoulli(sizes[last - 1], sizes[last]))
+        let weights = sizes.windows(2).map(|n| Matrix::zeros(n[0], n[1]));
+        Self::from_parameters(Layer::bernoulli_of(sizes), weights)
     }
 
     /// The network with `top` put upon it: what was the top pair becomes directed, its hidden layer
     /// the visible one of `top`, apart from a label at its end.
     ///
     /// # Errors
-    /// As [`Self::new`]; [`Error::Parameter`] if the label is below already.
+    /// As [`Self::from_parts`]; [`Error::Parameter`] if the label is below already.
     pub fn stacked(mut self, top: Rbm) -> Result<Self> {
         if let Some(group) = self.label_group() {
             let found = format!("a label of {} classes", group.size);
@@ -117,7 +147,7 @@ impl Dbn {
             ));
         }
         self.directed.push(Directed::from_rbm(&self.top)?);
-        Self::new(self.directed, top)
+        Self::from_parts(self.directed, top)
     }
 
     /// The network without its top: the uppermost directed pair is the top again, as before
@@ -129,7 +159,7 @@ impl Dbn {
         let Some(last) = self.directed.pop() else {
             return Ok(None);
         };
-        Self::new(self.directed, last.to_rbm()?).map(Some)
+        Self::from_parts(self.directed, last.to_rbm()?).map(Some)
     }
 
     /// The top pair upside down, `W'` with visible bias `c` and hidden bias `b`: [`Self::stacked`]
@@ -212,9 +242,9 @@ impl Dbn {
     /// The same network with another top pair.
     ///
     /// # Errors
-    /// As [`Self::new`].
+    /// As [`Self::from_parts`].
     pub fn with_top(self, top: Rbm) -> Result<Self> {
-        Self::new(self.directed, top)
+        Self::from_parts(self.directed, top)
     }
 
     /// Visible units, without a label.

@@ -29,6 +29,30 @@ pub struct Layer {
     pub log_variance: Vec<f32>,
 }
 
+/// Bernoulli units with these biases.
+impl From<Vec<f32>> for Layer {
+    fn from(bias: Vec<f32>) -> Self {
+        Self {
+            units: Units::of(Kind::Bernoulli, bias.len()),
+            bias,
+            log_variance: Vec::new(),
+        }
+    }
+}
+
+/// Exactly `N` of `items`, of which a machine is made.
+///
+/// # Errors
+/// [`Error::Shape`] for another number.
+pub(super) fn exactly<T, const N: usize>(
+    what: &str,
+    items: impl IntoIterator<Item = T>,
+) -> Result<[T; N]> {
+    let items: Vec<T> = items.into_iter().collect();
+    let wrong = |items: Vec<T>| Error::shape(format!("number of {what}"), N, items.len());
+    items.try_into().map_err(wrong)
+}
+
 impl Layer {
     /// Units with zero biases and unit variances.
     pub fn new(units: Units) -> Self {
@@ -54,6 +78,11 @@ impl Layer {
     /// Number of units.
     pub fn size(&self) -> usize {
         self.bias.len()
+    }
+
+    /// Bernoulli layers of `sizes`.
+    pub(super) fn bernoulli_of(sizes: &[usize]) -> impl Iterator<Item = Self> + '_ {
+        sizes.iter().map(|&n| Self::bernoulli(n))
     }
 
     /// Refuses biases and variances that do not fit the units. `name` is that of the layer.

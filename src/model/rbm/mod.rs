@@ -9,7 +9,10 @@ pub use classify::most_probable;
 pub(crate) use energy::for_each_sent;
 pub use gibbs::RbmChain;
 
-use super::{Layer, layer::quadratic::check_normalizable};
+use super::{
+    Layer,
+    layer::{exactly, quadratic::check_normalizable},
+};
 use crate::{
     dataset::Examples,
     error::{Error, Result},
@@ -17,7 +20,7 @@ use crate::{
     product::{Connection, Direction, Propagation, Tail},
     rng::{Draws, HostRng, Stream},
     states::{Input, States},
-    units::{Kind, Units},
+    units::Kind,
 };
 
 /// Standard deviation of the initial weights (Hinton, A practical guide to training restricted
@@ -40,45 +43,36 @@ pub struct Rbm {
 }
 
 impl Rbm {
-    /// A machine with all parameters zero.
-    pub fn bernoulli(n_visible: usize, n_hidden: usize) -> Self {
-        Self {
-            visible: Layer::bernoulli(n_visible),
-            hidden: Layer::bernoulli(n_hidden),
-            connection: Connection::new(Matrix::zeros(n_visible, n_hidden)),
-        }
-    }
-
-    /// A machine of given parameters.
+    /// A machine of Bernoulli units, `[n_visible, n_hidden]` of them, with all parameters zero.
     ///
     /// # Errors
-    /// [`Error::Shape`] where they disagree, [`Error::NotFinite`] where one is NaN or infinite.
-    pub fn from_parameters(weights: Matrix, visible: Vec<f32>, hidden: Vec<f32>) -> Result<Self> {
-        for (what, bias, n) in [
-            ("visible bias", &visible, weights.rows()),
-            ("hidden bias", &hidden, weights.columns()),
-        ] {
-            if bias.len() != n {
-                return Err(Error::shape(what, n, bias.len()));
-            }
-        }
-        let layer = |bias: Vec<f32>| Layer {
-            bias,
-            ..Layer::bernoulli(0)
-        };
-        let (mut visible, mut hidden) = (layer(visible), layer(hidden));
-        visible.units = Units::of(Kind::Bernoulli, visible.size());
-        hidden.units = Units::of(Kind::Bernoulli, hidden.size());
-        Self::from_layers(visible, hidden, weights)
+    /// [`Error::Shape`] unless there are two sizes.
+    pub fn bernoulli(sizes: &[usize]) -> Result<Self> {
+        let [visible, hidden] = exactly("layers", Layer::bernoulli_of(sizes))?;
+        Self::unconnected(visible, hidden)
     }
 
-    /// A machine of two layers of any kinds of units.
+    /// A machine of two layers, the visible and the hidden one, of any kinds of units, and of their
+    /// weights `W`. A vector of biases stands for a layer of Bernoulli units.
+    ///
+    /// ```
+    /// use harmonium::{Matrix, Rbm};
+    /// let w = Matrix::from_slice(2, 1, &[1.0, -1.0])?;
+    /// let rbm = Rbm::from_parameters([vec![0.0, 0.5], vec![-0.5]], [w])?;
+    /// assert_eq!((rbm.n_visible(), rbm.n_hidden()), (2, 1));
+    /// # Ok::<(), harmonium::Error>(())
+    /// ```
     ///
     /// # Errors
     /// [`Error::Shape`] where parameters disagree, [`Error::NotFinite`] where one is NaN or
     /// infinite, [`Error::Parameter`] for weights between continuous units that leave the machine
     /// without a guaranteed normal form.
-    pub fn from_layers(visible: Layer, hidden: Layer, weights: Matrix) -> Result<Self> {
+    pub fn from_parameters(
+        layers: impl IntoIterator<Item = impl Into<Layer>>,
+        weights: impl IntoIterator<Item = Matrix>,
+    ) -> Result<Self> {
+        let [visible, hidden] = exactly("layers", layers)?.map(Into::into);
+        let [weights] = exactly("matrices of weights", weights)?;
         visible.check("visible")?;
         hidden.check("hidden")?;
         let shape = (weights.rows(), weights.columns());
@@ -101,10 +95,10 @@ impl Rbm {
     /// A machine of two layers without connections.
     ///
     /// # Errors
-    /// As [`Self::from_layers`].
+    /// As [`Self::from_parameters`].
     pub fn unconnected(visible: Layer, hidden: Layer) -> Result<Self> {
         let weights = Matrix::zeros(visible.size(), hidden.size());
-        Self::from_layers(visible, hidden, weights)
+        Self::from_parameters([visible, hidden], [weights])
     }
 
     /// The usual start of learning: `W` normal with deviation 0.01, `c` zero,

@@ -383,7 +383,7 @@ mod tests {
         // Equal shares stay, and so does a ladder that nothing is known about.
         assert_eq!(equal_shares(&[1.0, 0.5, 0.0], &[0.0, 0.3, 0.6])[1], 0.5);
         assert_eq!(equal_shares(&[1.0, 0.5, 0.0], &[0.0, 0.0, 0.0])[1], 0.5);
-        let rbm = Rbm::bernoulli(2, 2);
+        let rbm = Rbm::bernoulli(&[2, 2]).unwrap();
         for bad in [&[][..], &[0.5], &[1.0, 1.0], &[1.0, -0.1], &[1.0, f32::NAN]] {
             assert!(
                 Tempering::uniform(&rbm, bad.to_vec(), 1, 0).is_err(),

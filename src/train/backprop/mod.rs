@@ -38,7 +38,7 @@ use std::{borrow::Cow, ops::Range};
 /// # use harmonium::{Rbm, dataset, model::{Dbn, Network}};
 /// # use harmonium::train::{BackpropTraining, BackpropOptions, Learning};
 /// let data = dataset::bars_and_stripes(3);
-/// let top = Rbm::bernoulli(9, 8).initialized_from(&data, 1)?;
+/// let top = Rbm::bernoulli(&[9, 8])?.initialized_from(&data, 1)?;
 /// let dbn = Dbn::bernoulli(&[9, 8])?.with_top(top)?;
 /// let options = BackpropOptions::default();
 /// let learning = Learning {

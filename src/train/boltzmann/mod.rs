@@ -49,7 +49,7 @@ use std::borrow::Cow;
 /// let learning = Learning { epochs: 50, learning_rate: 0.5.into(), ..Learning::default() };
 /// let negative = Negative::Exact;
 /// let options = BoltzmannOptions { negative, learning, ..BoltzmannOptions::default() };
-/// let mut run = BoltzmannTraining::new(BoltzmannMachine::bernoulli(4, 0), options, &data)?;
+/// let mut run = BoltzmannTraining::new(BoltzmannMachine::bernoulli(&[4])?, options, &data)?;
 /// let _ended = run.run(&data, |_| ControlFlow::Continue(()))?;
 /// let likelihood = run.model().log_likelihood(data.bits().expect("binary"))?;
 /// assert!(likelihood.iter().sum::<f64>() / 8.0 > -2.6);

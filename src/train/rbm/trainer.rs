@@ -14,7 +14,7 @@ use std::ops::ControlFlow;
 /// ```
 /// # use harmonium::{dataset, model::Rbm, train::{Negative, Trainer}};
 /// let data = dataset::bars_and_stripes(3);
-/// let mut rbm = Rbm::bernoulli(9, 8).initialized_from(&data, 1)?;
+/// let mut rbm = Rbm::bernoulli(&[9, 8])?.initialized_from(&data, 1)?;
 /// let _ended = Trainer::new(Negative::Persistent { chains: 16, steps: 1 })
 ///     .epochs(10)
 ///     .batch_size(16)

@@ -52,7 +52,7 @@ type Rate = Arc<dyn Fn(f64) -> f32 + Send + Sync>;
 /// use harmonium::{Rbm, dataset, train::{Ended, Event, Learning, RbmOptions, RbmTraining}};
 /// use std::ops::ControlFlow;
 /// let data = dataset::bars_and_stripes(3);
-/// let rbm = Rbm::bernoulli(9, 8).initialized_from(&data, 1)?;
+/// let rbm = Rbm::bernoulli(&[9, 8])?.initialized_from(&data, 1)?;
 /// let learning = Learning { epochs: 3, batch_size: 16, ..Learning::default() };
 /// let mut run = RbmTraining::new(rbm, RbmOptions { learning, ..RbmOptions::default() }, &data)?;
 /// let ended = run.run(&data, |event| {

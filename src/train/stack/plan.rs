@@ -209,5 +209,5 @@ fn halved(rbm: Rbm, doubled: Doubled, labels: usize) -> Result<Rbm> {
     visible.bias[..features]
         .iter_mut()
         .for_each(|b| *b /= factor);
-    Rbm::from_layers(visible, rbm.hidden().clone(), rbm.weights().clone())
+    Rbm::from_parameters([visible, rbm.hidden().clone()], [rbm.weights().clone()])
 }

@@ -92,7 +92,7 @@ mod tests {
 
     /// Averages of the visible bias 1, 2, ..., n.
     fn run(averaging: Averaging, n: u64) -> f32 {
-        let mut rbm = Rbm::bernoulli(1, 1);
+        let mut rbm = Rbm::bernoulli(&[1, 1]).unwrap();
         let mut average = Parameters::of(&rbm);
         for t in 1..=n {
             rbm.biases_mut().0[0] = t as f32;

@@ -204,11 +204,10 @@ mod tests {
             Directed::new(below, above, weights, None).unwrap()
         };
         let top = Rbm::from_parameters(
-            Matrix::from_fn(64, 90, weight),
-            vec![0.1; 64],
-            vec![-0.1; 90],
+            [vec![0.1; 64], vec![-0.1; 90]],
+            [Matrix::from_fn(64, 90, weight)],
         );
-        Dbn::new(vec![pair(0), pair(1)], top.unwrap()).unwrap()
+        Dbn::from_parts(vec![pair(0), pair(1)], top.unwrap()).unwrap()
     }
 
     /// Exact means of the layer above `x`, or below it.

@@ -28,7 +28,8 @@ fn the_two_layer_numbers() {
         bias: bias.to_vec(),
         ..Layer::bernoulli(bias.len())
     };
-    let dbm = Dbm::new(vec![layer(&[0.1, -0.2, 0.3]), layer(&[-0.3, 0.2])], vec![w]).unwrap();
+    let dbm =
+        Dbm::from_parameters(vec![layer(&[0.1, -0.2, 0.3]), layer(&[-0.3, 0.2])], vec![w]).unwrap();
     // Parameters are f32: 11 of them are off by up to 3e-8 each.
     close(
         "log Z",
@@ -172,7 +173,7 @@ fn independent_machines_side_by_side() {
             bias: [x.bias.clone(), y.bias.clone()].concat(),
             ..Layer::bernoulli(x.size() + y.size())
         })
-        .collect();
+        .collect::<Vec<_>>();
     let weights = (0..2)
         .map(|l| {
             let (x, y) = (a.weights(l), b.weights(l));
@@ -186,8 +187,11 @@ fn independent_machines_side_by_side() {
                 },
             )
         })
-        .collect();
-    let both = Dbm::new(layers, weights).unwrap().log_z(&mut ()).unwrap();
+        .collect::<Vec<_>>();
+    let both = Dbm::from_parameters(layers, weights)
+        .unwrap()
+        .log_z(&mut ())
+        .unwrap();
     close(
         "sum",
         both,

@@ -53,12 +53,12 @@ fn training_learns_images_and_labels() {
     let pool = rayon::ThreadPoolBuilder::new().num_threads(1).build();
     let pool = pool.unwrap();
     for (k, sizes) in [&[9, 12, 6, 2][..], &[9, 16, 2]].into_iter().enumerate() {
-        let dbm = Dbm::new(
+        let dbm = Dbm::from_parameters(
             layers(sizes),
             sizes
                 .windows(2)
                 .map(|n| Matrix::zeros(n[0], n[1]))
-                .collect(),
+                .collect::<Vec<_>>(),
         );
         let dbm = dbm.unwrap().initialized_from(&data, 1).unwrap();
         assert_eq!(dbm.layer(dbm.n_layers() - 1).bias[0], {
@@ -110,7 +110,7 @@ fn training_learns_images_and_labels() {
 
 fn a_run(sizes: &[usize], updates: usize, threads: usize, data: &Examples) -> DbmTraining {
     let weights = sizes.windows(2).map(|n| Matrix::zeros(n[0], n[1]));
-    let dbm = Dbm::new(layers(sizes), weights.collect()).unwrap();
+    let dbm = Dbm::from_parameters(layers(sizes), weights).unwrap();
     let dbm = dbm.initialized_from(data, 3).unwrap();
     let sparsity = Sparsity {
         target: 0.2,

@@ -185,7 +185,7 @@ fn one_hidden_layer_has_its_exact_posterior_and_groups_their_entropy() {
         Matrix::zeros(5, 2),
         Matrix::from_fn(2, 4, |i, j| (i + j) as f32 * 0.2),
     ];
-    let dbm = Dbm::new(layers, weights).unwrap();
+    let dbm = Dbm::from_parameters(layers, weights).unwrap();
     let (bounds, _) = dbm.mean_field_bounds(&v, &options).unwrap();
     let sums = dbm.log_sums_over_hidden(&v, &mut ()).unwrap();
     bounds

@@ -186,12 +186,12 @@ fn bad_input_is_refused_with_names() {
     told(Dbm::bernoulli(&[3, 0]).unwrap_err(), "layer 1");
     let layers = vec![Layer::of(Kind::Gaussian, 3), Layer::bernoulli(2)];
     let w = || vec![Matrix::zeros(3, 2)];
-    told(Dbm::new(layers, w()).unwrap_err(), "gaussian");
+    told(Dbm::from_parameters(layers, w()).unwrap_err(), "gaussian");
     let layers = vec![Layer::bernoulli(4), Layer::bernoulli(2)];
-    told(Dbm::new(layers, w()).unwrap_err(), "4 x 2");
+    told(Dbm::from_parameters(layers, w()).unwrap_err(), "4 x 2");
     let layers = vec![Layer::bernoulli(3), Layer::bernoulli(2)];
     let nan = vec![Matrix::from_fn(3, 2, |_, _| f32::NAN)];
-    told(Dbm::new(layers, nan).unwrap_err(), "weights 0");
+    told(Dbm::from_parameters(layers, nan).unwrap_err(), "weights 0");
     let dbm = bernoulli(&[3, 2, 2], 1.0, 1);
     let mut buffers = Propagation::default();
     let refused = dbm.layer_from_neighbors(1, None, None, Tail::new(1.0), &mut buffers);

@@ -184,7 +184,7 @@ fn what_does_not_fit_is_refused() {
     let Some(SavedRun::Pretraining { rbms, .. }) = &mut wrong.run else {
         unreachable!("the run is one of pretraining")
     };
-    rbms[0] = Rbm::bernoulli(9, 7);
+    rbms[0] = Rbm::bernoulli(&[9, 7]).unwrap();
     told(
         wrong.into_stack(&data).unwrap_err(),
         &["stored RBM", "9 x 8", "9 x 7"],

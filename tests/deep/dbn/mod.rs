@@ -44,7 +44,7 @@ fn normal_dbn(sizes: &[usize], labels: usize, deviation: f64, seed: u64) -> Dbn 
         "bernoulli".into()
     };
     let top = normal_machine((&units, n), ("bernoulli", m), deviation, seed + 1);
-    Dbn::new(directed, top).unwrap()
+    Dbn::from_parts(directed, top).unwrap()
 }
 
 fn bits_of(index: usize, n: usize) -> Vec<f64> {

@@ -240,7 +240,11 @@ fn up_down_refuses_what_cannot_work() {
     let good = || normal_dbn(&[4, 3, 2], 0, 1.0, 1);
     let defaults = UpDownOptions::default;
     assert!(new(good(), defaults()).is_none());
-    refuse(Rbm::bernoulli(4, 3).into(), defaults(), "directed pairs");
+    refuse(
+        Rbm::bernoulli(&[4, 3]).unwrap().into(),
+        defaults(),
+        "directed pairs",
+    );
     refuse(
         normal_dbn(&[5, 3, 2], 0, 1.0, 1),
         defaults(),
@@ -363,7 +367,10 @@ fn greedy_training_resumes_within_any_layer() {
             (4, 3)
         );
         // The first layer is the run of an RBM.
-        let mut rbm = Rbm::bernoulli(70, 40).initialized_from(&data, 3).unwrap();
+        let mut rbm = Rbm::bernoulli(&[70, 40])
+            .unwrap()
+            .initialized_from(&data, 3)
+            .unwrap();
         let trainer = harmonium::Trainer::with_options(plan.layers[0].options.clone());
         let _ = trainer
             .train(&mut rbm, &data, |_| ControlFlow::Continue(()))

@@ -16,7 +16,7 @@ fn a_classifier_starts_as_the_recognition_of_a_deep_belief_network() {
     let bottom = normal_machine(("gaussian", 9), ("bernoulli", 8), 0.5, 1);
     let top = normal_machine(("bernoulli:8+softmax:3", 11), ("bernoulli", 7), 0.5, 2);
     let pair = Directed::from_rbm(&bottom).unwrap();
-    let labeled = Dbn::new(vec![pair], top).unwrap();
+    let labeled = Dbn::from_parts(vec![pair], top).unwrap();
     let alone = Dbn::from(normal_machine(("gaussian", 9), ("bernoulli", 8), 0.5, 1));
     let x = Matrix::from_fn(6, 9, |i, j| ((i * 5 + j * 3) % 7) as f32 / 2.0 - 1.0);
     for dbn in [labeled.clone(), alone] {
@@ -56,9 +56,9 @@ fn a_classifier_starts_as_the_recognition_of_a_deep_belief_network() {
 #[test]
 fn a_classifier_starts_as_the_mean_field_of_a_deep_boltzmann_machine() {
     let rbms = [normal_rbm(8, 6, 0.3, 1), normal_rbm(6, 5, 0.3, 2)];
-    let weights = rbms.iter().map(|r| r.weights().clone()).collect();
+    let weights = rbms.iter().map(|r| r.weights().clone()).collect::<Vec<_>>();
     let layers = [rbms[0].visible(), rbms[0].hidden(), rbms[1].hidden()];
-    let dbm = Dbm::new(layers.map(Layer::clone).to_vec(), weights).unwrap();
+    let dbm = Dbm::from_parameters(layers.map(Layer::clone).to_vec(), weights).unwrap();
     let v = common::all_states(8);
     let mean_field = MeanField {
         iterations: 500,
@@ -79,7 +79,7 @@ fn a_classifier_starts_as_the_mean_field_of_a_deep_boltzmann_machine() {
     // A third hidden layer: the second has its input from below twice.
     let mut rng = HostRng::numbered(6, 0);
     let third = Matrix::from_fn(5, 4, |_, _| rng.normal() as f32);
-    let deep = Dbm::new(
+    let deep = Dbm::from_parameters(
         [dbm.layers(), &[Layer::bernoulli(4)]].concat(),
         vec![dbm.weights(0).clone(), dbm.weights(1).clone(), third],
     )
@@ -129,7 +129,7 @@ fn an_autoencoder_starts_as_the_machines_up_and_down() {
         }
         if codes == "bernoulli" {
             let pair = Directed::from_rbm(&rbms[0]).unwrap();
-            let mut dbn = Dbn::new(vec![pair], rbms[1].clone()).unwrap();
+            let mut dbn = Dbn::from_parts(vec![pair], rbms[1].clone()).unwrap();
             let of_dbn = Network::autoencoder_from_dbn(&dbn).unwrap();
             assert_eq!(of_dbn, network);
             dbn.untie();

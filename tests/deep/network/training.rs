@@ -278,7 +278,12 @@ fn fine_tuning_learns() {
         .map(|&s| u32::from((0..16).all(|j| bits.get(s, j) == bits.get(s, j / 4 * 4))));
     let bars_alone = data.take(&bars);
     let labeled = bars_alone.with_labels(labels.collect()).unwrap();
-    let dbn = Dbn::from(Rbm::bernoulli(16, 20).initialized_from(&data, 1).unwrap());
+    let dbn = Dbn::from(
+        Rbm::bernoulli(&[16, 20])
+            .unwrap()
+            .initialized_from(&data, 1)
+            .unwrap(),
+    );
     let network = Network::classifier_from_dbn(&dbn, 2, 1).unwrap();
     let options = BackpropOptions {
         learning: Learning {
@@ -431,5 +436,5 @@ fn layers_that_do_not_fit_are_refused() {
     }
     assert!(net().values(&Matrix::zeros(2, 6), 3).is_err());
     assert!(net().values(&Matrix::zeros(2, 5), 1).is_err());
-    assert!(Network::classifier_from_dbn(&Rbm::bernoulli(4, 3).into(), 1, 0).is_err());
+    assert!(Network::classifier_from_dbn(&Rbm::bernoulli(&[4, 3]).unwrap().into(), 1, 0).is_err());
 }

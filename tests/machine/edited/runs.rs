@@ -121,7 +121,10 @@ fn phases() -> Vec<(&'static str, RbmOptions)> {
 
 fn of_rbms(data: &Examples) -> Runs {
     let run = |(name, options)| {
-        let rbm = Rbm::bernoulli(4, 3).initialized_from(data, 1).unwrap();
+        let rbm = Rbm::bernoulli(&[4, 3])
+            .unwrap()
+            .initialized_from(data, 1)
+            .unwrap();
         let mut run = RbmTraining::new(rbm, options, data).unwrap();
         for _ in 0..4 {
             let _ = run.update(data).unwrap();
@@ -227,7 +230,7 @@ fn of_general(data: &Examples) -> Runs {
                 ..Learning::default()
             },
         };
-        let machine = BoltzmannMachine::bernoulli(4, 2);
+        let machine = BoltzmannMachine::bernoulli(&[4, 2]).unwrap();
         let machine = machine.initialized_from(data, 1).unwrap();
         let mut run = BoltzmannTraining::new(machine, options, data).unwrap();
         let mut left = 4;

@@ -25,9 +25,11 @@ fn known() -> Rbm {
         [0.08953740, -59.82556859, -0.06665933, -27.71723459_f64],
     ];
     Rbm::from_parameters(
-        Matrix::from_fn(4, 4, |i, j| weights[i][j] as f32),
-        vec![-19.243_996, -13.262_587, 13.259_099, 43.744_085],
-        vec![-0.111_559_58, 57.020_977, -0.133_317_58, -32.259_914],
+        [
+            vec![-19.243_996, -13.262_587, 13.259_099, 43.744_085],
+            vec![-0.111_559_58, 57.020_977, -0.133_317_58, -32.259_914],
+        ],
+        [Matrix::from_fn(4, 4, |i, j| weights[i][j] as f32)],
     )
     .unwrap()
 }
@@ -66,7 +68,7 @@ fn both_directions_converge_on_the_known_machine() {
 #[test]
 fn without_weights_everything_is_analytic() {
     let bias = vec![0.5, -1.0, 2.0];
-    let rbm = Rbm::from_parameters(Matrix::zeros(3, 2), bias.clone(), vec![0.0; 2]).unwrap();
+    let rbm = Rbm::from_parameters([bias.clone(), vec![0.0; 2]], [Matrix::zeros(3, 2)]).unwrap();
     let exact = rbm.log_z(&mut ()).unwrap();
     let ais = Ais {
         base: Base::Biases(bias),
@@ -89,7 +91,7 @@ fn without_weights_everything_is_analytic() {
         assert!((got - (-free - exact)).abs() < 1e-5);
     }
     // Hidden biases add a factor each that annealing must find.
-    let rbm = Rbm::from_parameters(Matrix::zeros(3, 2), vec![0.0; 3], vec![1.5, -0.5]).unwrap();
+    let rbm = Rbm::from_parameters([vec![0.0; 3], vec![1.5, -0.5]], [Matrix::zeros(3, 2)]).unwrap();
     let exact = rbm.log_z(&mut ()).unwrap();
     let bracket = linear(5, 10, 0)
         .bracket(&rbm, &ReverseStart::Exact, &mut ())
@@ -171,7 +173,7 @@ fn exact_samples_have_the_exact_distribution() {
         let bound = total_variation_floor(&p, 20_000) + 0.016;
         assert!(distance < bound, "{distance} {bound}");
     }
-    assert!(exact_samples(&Rbm::bernoulli(30, 21), 1, 0).is_err());
+    assert!(exact_samples(&Rbm::bernoulli(&[30, 21]).unwrap(), 1, 0).is_err());
 }
 
 /// Blocks of 20 units that know nothing of each other: ln Z adds, and products go by look-up.
@@ -185,9 +187,11 @@ fn reverse_from_gibbs_chains_and_look_up_products() {
     });
     let join = |x: &[f32], y: &[f32]| [x, y].concat();
     let rbm = Rbm::from_parameters(
-        weights,
-        join(&a.visible().bias, &b.visible().bias),
-        join(&a.hidden().bias, &b.hidden().bias),
+        [
+            join(&a.visible().bias, &b.visible().bias),
+            join(&a.hidden().bias, &b.hidden().bias),
+        ],
+        [weights],
     )
     .unwrap();
     let exact = a.log_z(&mut ()).unwrap() + b.log_z(&mut ()).unwrap();
@@ -237,7 +241,7 @@ fn log_z_is_that_of_the_weights_and_not_of_their_rounding() {
     });
     let mut bias = vec![0.5; n];
     bias[0] = -100.0;
-    let rbm = Rbm::from_parameters(weights, bias.clone(), bias).unwrap();
+    let rbm = Rbm::from_parameters([bias.clone(), bias], [weights]).unwrap();
     let pair = 1.0 + 2.0 * 0.5_f64.exp() + (1.0 + weight).exp();
     let exact = 100.0 * pair.ln();
     // Each pair is on at the same time with this probability; ln Z of the rounded machine is lower
@@ -268,7 +272,7 @@ fn annealed_starts_find_modes_that_examples_do_not_show() {
     let (n, a) = (16, 0.75);
     let weights = Matrix::from_fn(n, n, |_, _| a);
     let middle = -a * n as f32 / 2.0;
-    let rbm = Rbm::from_parameters(weights, vec![middle + 0.1; n], vec![middle; n]).unwrap();
+    let rbm = Rbm::from_parameters([vec![middle + 0.1; n], vec![middle; n]], [weights]).unwrap();
     let exact = rbm.log_z(&mut ()).unwrap();
     let ais = linear(2000, 1000, 3);
     let [from_off, annealed] = [
@@ -439,7 +443,7 @@ fn poor_estimates_are_warned_of() {
     // upside down.
     let ladder = Betas::Linear(3000);
     let weights = Matrix::from_fn(1, 1, |_, _| 40.0);
-    let rbm = Rbm::from_parameters(weights, vec![-18.0], vec![-18.0]).unwrap();
+    let rbm = Rbm::from_parameters([vec![-18.0], vec![-18.0]], [weights]).unwrap();
     let start = ReverseStart::Gibbs {
         states: BitMatrix::zeros(1, 1),
         burn_in: 10,

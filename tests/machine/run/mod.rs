@@ -74,7 +74,7 @@ trait Family: StoredLearner<Model: PartialEq + Debug, Options: PartialEq + Debug
 
 impl Family for RbmLearner {
     fn start() -> Rbm {
-        let rbm = Rbm::bernoulli(UNITS, 7);
+        let rbm = Rbm::bernoulli(&[UNITS, 7]).unwrap();
         rbm.initialized_from(&data(), 1).unwrap()
     }
 
@@ -108,7 +108,7 @@ impl Family for DbmLearner {
 
 impl Family for BoltzmannLearner {
     fn start() -> BoltzmannMachine {
-        let machine = BoltzmannMachine::bernoulli(UNITS, 3);
+        let machine = BoltzmannMachine::bernoulli(&[UNITS, 3]).unwrap();
         machine.initialized_from(&data(), 1).unwrap()
     }
 

@@ -37,9 +37,9 @@ fn annealed(rbm: &Rbm, base: &[f32], beta: f32) -> Rbm {
     let visible = rbm.visible().bias.iter().zip(base);
     let visible = visible
         .map(|(b, b0)| beta * b + (1.0 - beta) * b0)
-        .collect();
+        .collect::<Vec<_>>();
     let hidden = rbm.hidden().bias.iter().map(|c| beta * c).collect();
-    Rbm::from_parameters(weights, visible, hidden).unwrap()
+    Rbm::from_parameters([visible, hidden], [weights]).unwrap()
 }
 
 #[test]
@@ -112,7 +112,10 @@ fn replicas_along_a_trajectory_stay_in_their_distributions() {
     let two = vec![normal_rbm(5, 4, 0.4, 3), normal_rbm(5, 4, 0.8, 3)];
     assert_eq!(Trajectory::new(two, 1, 0).unwrap().models().len(), 3);
     assert!(Trajectory::new(vec![], 1, 0).is_err());
-    let sizes = vec![Rbm::bernoulli(2, 3), Rbm::bernoulli(3, 2)];
+    let sizes = vec![
+        Rbm::bernoulli(&[2, 3]).unwrap(),
+        Rbm::bernoulli(&[3, 2]).unwrap(),
+    ];
     assert!(Trajectory::new(sizes, 1, 0).is_err());
 }
 
@@ -131,7 +134,7 @@ fn tempering_finds_the_weights_of_two_modes_of_spins() {
     let mut spins = Layer::of(Kind::Spin, 10);
     spins.bias.fill(0.03);
     let weights = Matrix::from_fn(10, 1, |_, _| 0.8);
-    let rbm = Rbm::from_layers(spins, Layer::of(Kind::Gaussian, 1), weights).unwrap();
+    let rbm = Rbm::from_parameters([spins, Layer::of(Kind::Gaussian, 1)], [weights]).unwrap();
     let mut log_choose = 0.0_f64;
     let (mut up, mut all) = (0.0, 0.0);
     for ones in 0..=10 {
@@ -167,9 +170,8 @@ fn tempering_finds_the_weights_of_two_modes_of_spins() {
 fn two_modes(scale: f32) -> Rbm {
     let weights = Matrix::from_fn(12, 4, |_, _| 1.5 * scale);
     Rbm::from_parameters(
-        weights,
-        vec![-3.0 * scale + 0.05; 12],
-        vec![-9.0 * scale; 4],
+        [vec![-3.0 * scale + 0.05; 12], vec![-9.0 * scale; 4]],
+        [weights],
     )
     .unwrap()
 }
@@ -353,7 +355,8 @@ fn fast_weights_follow_their_recurrence() {
             },
             ..RbmOptions::default()
         };
-        let rbm = Rbm::bernoulli(40, 35).initialized_from(&data, 1).unwrap();
+        let rbm = Rbm::bernoulli(&[40, 35]).unwrap();
+        let rbm = rbm.initialized_from(&data, 1).unwrap();
         RbmTraining::new(rbm, options, &data).unwrap()
     };
     let fast = |fast_rate| Negative::FastPersistent {
@@ -418,9 +421,7 @@ fn fast_weights_follow_their_recurrence() {
             negative: bad,
             ..RbmOptions::default()
         };
-        assert!(
-            RbmTraining::new(Rbm::bernoulli(40, 5), options, &data).is_err(),
-            "{bad:?}"
-        );
+        let rbm = Rbm::bernoulli(&[40, 5]).unwrap();
+        assert!(RbmTraining::new(rbm, options, &data).is_err(), "{bad:?}");
     }
 }

@@ -61,7 +61,7 @@ fn class_probabilities_are_those_of_the_joint_distribution() {
             assert!((f64::from(log_p.row(s)[y]) - expected).abs() < 1e-5);
         }
     }
-    let plain = Rbm::bernoulli(5, 2);
+    let plain = Rbm::bernoulli(&[5, 2]).unwrap();
     assert!(plain.log_p_y_from_v(&gray).is_err());
     assert!(rbm.log_p_y_from_v(&Matrix::zeros(1, 8)).is_err());
 }
@@ -250,7 +250,7 @@ fn every_objective_learns_to_classify() {
         // Chance is 750 of 1000.
         assert!(wrong < 100, "{objective:?}: {wrong} of 1000 wrong");
     }
-    let rbm = Rbm::bernoulli(44, 5);
+    let rbm = Rbm::bernoulli(&[44, 5]).unwrap();
     let options = RbmOptions {
         objective: Objective::Discriminative,
         ..RbmOptions::default()

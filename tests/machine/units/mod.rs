@@ -222,7 +222,7 @@ fn a_softmax_group_of_two_is_a_bernoulli_unit() {
             0.0
         }
     });
-    let two = Rbm::from_layers(visible, one.hidden().clone(), w).unwrap();
+    let two = Rbm::from_parameters([visible, one.hidden().clone()], [w]).unwrap();
     assert!((one.log_z(&mut ()).unwrap() - two.log_z(&mut ()).unwrap()).abs() < 1e-12);
     let h = common::all_states(2);
     let (p, q) = (
@@ -254,11 +254,11 @@ fn a_spin_machine_is_a_transformed_bernoulli_machine() {
     let weights = Matrix::from_fn(4, 3, |i, j| 4.0 * w.row(i)[j]);
     let visible = (0..4)
         .map(|i| 2.0 * (spin.visible().bias[i] - w.row(i).iter().sum::<f32>()))
-        .collect();
+        .collect::<Vec<_>>();
     let hidden = (0..3)
         .map(|j| 2.0 * (spin.hidden().bias[j] - (0..4).map(|i| w.row(i)[j]).sum::<f32>()))
         .collect();
-    let binary = Rbm::from_parameters(weights, visible, hidden).unwrap();
+    let binary = Rbm::from_parameters([visible, hidden], [weights]).unwrap();
     let sum = |x: &[f32]| x.iter().map(|&x| f64::from(x)).sum::<f64>();
     let shift = w.elements().map(f64::from).sum::<f64>()
         - sum(&spin.visible().bias)
@@ -279,7 +279,7 @@ fn a_spin_machine_is_a_transformed_bernoulli_machine() {
 fn what_has_no_normal_form_or_no_meaning_is_refused() {
     let machine = |visible: Kind, hidden: Kind, w: f32| {
         let weights = Matrix::from_fn(2, 2, |_, _| w);
-        Rbm::from_layers(Layer::of(visible, 2), Layer::of(hidden, 2), weights)
+        Rbm::from_parameters([Layer::of(visible, 2), Layer::of(hidden, 2)], [weights])
     };
     use Kind::*;
     for (visible, hidden) in [(Gaussian, Gaussian), (Gaussian, Relu), (Relu, Relu)] {

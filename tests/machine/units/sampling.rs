@@ -105,7 +105,7 @@ fn the_bimodal_machine_has_the_mode_weight_of_its_magnetization() {
     let mut visible = Layer::of(Kind::Spin, 10);
     visible.bias.fill(0.03);
     let w = Matrix::from_fn(10, 1, |_, _| 0.8);
-    let rbm = Rbm::from_layers(visible, Layer::of(Kind::Gaussian, 1), w).unwrap();
+    let rbm = Rbm::from_parameters([visible, Layer::of(Kind::Gaussian, 1)], [w]).unwrap();
     let p = rbm.visible_distribution(1.0, &mut ()).unwrap();
     let mode: f64 = (0..1024_u32)
         .filter(|k| k.count_ones() > 5)
@@ -142,7 +142,8 @@ fn groups_leave_the_bits_of_their_neighbors_alone() {
     let units = "bernoulli:130+softmax:10+bernoulli:120+softmax:40";
     let mut visible = Layer::new(Units::parse(units, 300).unwrap());
     visible.bias.copy_from_slice(&plain.visible().bias);
-    let mixed = Rbm::from_layers(visible, plain.hidden().clone(), plain.weights().clone()).unwrap();
+    let mixed =
+        Rbm::from_parameters([visible, plain.hidden().clone()], [plain.weights().clone()]).unwrap();
     let h = BitMatrix::from_fn(700, 100, |i, j| (i % 7 + j) % 3 == 0);
     let draws = Draws::new(4, Site::Gibbs, 2);
     let sample = |rbm: &Rbm| {

@@ -428,7 +428,14 @@ fn data_that_are_no_states_are_refused() {
         "{message}"
     );
     let reals = Examples::new(Matrix::from_fn(4, 3, |_, _| 2.0)).unwrap();
-    assert!(RbmTraining::new(Rbm::bernoulli(3, 2), RbmOptions::default(), &reals).is_err());
+    assert!(
+        RbmTraining::new(
+            Rbm::bernoulli(&[3, 2]).unwrap(),
+            RbmOptions::default(),
+            &reals
+        )
+        .is_err()
+    );
     let gaussian = Rbm::unconnected(Layer::of(Kind::Gaussian, 3), Layer::bernoulli(2)).unwrap();
     let options = RbmOptions {
         learning: Learning {

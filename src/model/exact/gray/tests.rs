@@ -133,9 +133,9 @@ fn check(rbm: &Rbm, beta: f64) {
 
 fn machine(n: usize, m: usize, mut draw: impl FnMut() -> f64) -> Rbm {
     let weights = Matrix::from_fn(n, m, |_, _| draw() as f32);
-    let visible = (0..n).map(|_| draw() as f32).collect();
+    let visible: Vec<f32> = (0..n).map(|_| draw() as f32).collect();
     let hidden = (0..m).map(|_| draw() as f32).collect();
-    Rbm::from_parameters(weights, visible, hidden).unwrap()
+    Rbm::from_parameters([visible, hidden], [weights]).unwrap()
 }
 
 proptest! {
@@ -160,7 +160,7 @@ proptest! {
             let w = Matrix::from_fn(n, m, |i, j| {
                 if (i, j) == (n / 2, m / 2) { 1e4 } else { rbm.weights().row(i)[j] }
             });
-            rbm = Rbm::from_parameters(w, rbm.visible().bias.clone(), rbm.hidden().bias.clone()).unwrap();
+            rbm = Rbm::from_parameters([rbm.visible().bias.clone(), rbm.hidden().bias.clone()], [w]).unwrap();
         }
         check(&rbm, beta);
     }
@@ -205,11 +205,15 @@ fn inputs_near_the_end_of_the_range() {
     ] {
         let mut rng = HostRng::numbered(5, 0);
         let rbm = Rbm::from_parameters(
-            Matrix::from_fn(9, 7, |_, _| (weight * rng.uniform()) as f32),
-            vec![0.5; 9],
-            (0..7)
-                .map(|i| if i % 3 == 2 { -bias } else { bias } as f32)
-                .collect(),
+            [
+                vec![0.5; 9],
+                (0..7)
+                    .map(|i| if i % 3 == 2 { -bias } else { bias } as f32)
+                    .collect(),
+            ],
+            [Matrix::from_fn(9, 7, |_, _| {
+                (weight * rng.uniform()) as f32
+            })],
         )
         .unwrap();
         let machine = Enumeration::new(&rbm, Side::Visible, 1.0).unwrap();

@@ -38,7 +38,7 @@ fn clipping_shortens_the_gradient_and_else_changes_nothing() {
     let phases = |_| Phases::new([phases[0]; 3], 1);
     let evidence = of(&phases, Beside::default());
     let run = |clip| {
-        let mut rbm = Rbm::bernoulli(150, 70);
+        let mut rbm = Rbm::bernoulli(&[150, 70]).unwrap();
         let mut optimizer = Optimizer::new(&rbm);
         let rates = Rates {
             gradient_clip: clip,
@@ -91,7 +91,7 @@ fn label_gradients_are_the_same_by_rectangles_and_in_one_piece() {
             }];
             let phases = |_| Phases::new([phases[0]; 3], 1);
             let run = |gradient_clip, labels| {
-                let mut rbm = Rbm::bernoulli(n, m);
+                let mut rbm = Rbm::bernoulli(&[n, m]).unwrap();
                 let mut optimizer = Optimizer::new(&rbm);
                 if let Some(centering) = centering {
                     optimizer.offsets = centering.start(&rbm, &vec![0.4; n]);
@@ -176,7 +176,7 @@ fn centered_steps_are_those_of_the_definition() {
             }
         }
         for gradient_clip in [None, Some(1e9)] {
-            let mut rbm = Rbm::bernoulli(n, m);
+            let mut rbm = Rbm::bernoulli(&[n, m]).unwrap();
             let mut optimizer = Optimizer {
                 offsets: offsets.to_vec(),
                 ..Optimizer::new(&rbm)

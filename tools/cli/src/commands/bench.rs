@@ -157,7 +157,7 @@ fn measure(threads: usize, size: &Size, seconds: f64, only: Option<&str>) -> Res
     }
     say("data");
     let data = size.data()?;
-    let rbm = Rbm::bernoulli(size.n_visible, size.n_hidden).initialized_from(&data, 0)?;
+    let rbm = Rbm::bernoulli(&[size.n_visible, size.n_hidden])?.initialized_from(&data, 0)?;
     let all = ceilings.last().expect("one thread at least");
     for shape in size.passes.into_iter().filter(|_| wanted("pass")) {
         for n in size.pass_rows {

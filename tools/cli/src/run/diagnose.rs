@@ -207,9 +207,8 @@ mod tests {
         let bits = BitMatrix::from_fn(2, 8, |i, _| i == 1);
         let examples = Examples::new(bits).unwrap();
         let rbm = Rbm::from_parameters(
-            harmonium::Matrix::zeros(8, 2),
-            (0..8).map(|i| 0.1 * i as f32).collect(),
-            vec![0.0; 2],
+            [(0..8).map(|i| 0.1 * i as f32).collect(), vec![0.0; 2]],
+            [harmonium::Matrix::zeros(8, 2)],
         )
         .unwrap();
         let found = Diagnosis::measure(&rbm, &examples, (20, 1, 2000), 3).unwrap();

@@ -175,7 +175,7 @@ mod tests {
     #[test]
     fn patience_is_counted_from_the_best_epoch() {
         let mut notes = BTreeMap::new();
-        let small = Rbm::bernoulli(9, 4);
+        let small = Rbm::bernoulli(&[9, 4]).unwrap();
         let machine = (&small, Objective::Generative);
         let mut stopping = Stopping::new(2, None, machine, 10, &notes).unwrap();
         let verdicts: Vec<_> = [1.0, 3.0, 2.0, 4.0, 4.0, 3.0]
@@ -196,7 +196,7 @@ mod tests {
     #[test]
     fn the_last_epoch_within_the_gap_is_the_best() {
         let mut notes = BTreeMap::new();
-        let small = Rbm::bernoulli(9, 4);
+        let small = Rbm::bernoulli(&[9, 4]).unwrap();
         let machine = (&small, Objective::Generative);
         let by = Some(CriterionArg::FreeEnergyGap(0.5));
         let mut stopping = Stopping::new(2, by, machine, 10, &notes).unwrap();
@@ -214,7 +214,10 @@ mod tests {
     fn machines_have_criteria_that_suit_them() {
         use CriterionArg::{Likelihood, PseudoLikelihood, ReconstructionError};
         let generative = Objective::Generative;
-        let (small, large) = (Rbm::bernoulli(40, 16), Rbm::bernoulli(40, 17));
+        let (small, large) = (
+            Rbm::bernoulli(&[40, 16]).unwrap(),
+            Rbm::bernoulli(&[40, 17]).unwrap(),
+        );
         let layer = |kind, n| harmonium::model::Layer::of(kind, n);
         let spins = layer(harmonium::units::Kind::Spin, 40);
         let spins = Rbm::unconnected(spins.clone(), spins).unwrap();

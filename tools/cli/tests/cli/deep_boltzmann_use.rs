@@ -34,7 +34,7 @@ fn machine(labels: bool) -> Dbm {
         .windows(2)
         .enumerate()
         .map(|(l, n)| Matrix::from_fn(n[0], n[1], |i, j| number(i * n[1] + j, 10 + l)));
-    Dbm::new(layers, weights.collect()).unwrap()
+    Dbm::from_parameters(layers, weights).unwrap()
 }
 
 fn bench(dbm: &Dbm) -> Bench {

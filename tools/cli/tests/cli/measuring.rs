@@ -29,7 +29,7 @@ const KEYS: [&str; 11] = [
 /// A machine of 9 and 4 units as another program would write it: no notes, no run.
 fn foreign_model(bench: &Bench) -> Rbm {
     let weights = Matrix::from_fn(9, 4, |i, j| ((i * 7 + j * 5) % 11) as f32 / 5.0 - 1.0);
-    let rbm = Rbm::from_parameters(weights, vec![-0.25; 9], vec![0.5; 4]).unwrap();
+    let rbm = Rbm::from_parameters([vec![-0.25; 9], vec![0.5; 4]], [weights]).unwrap();
     Checkpoint::from(rbm.clone())
         .save(bench.path("model.safetensors"))
         .unwrap();
@@ -266,7 +266,7 @@ fn schedules_and_warnings_of_evaluate() {
     }
     // Weights that one step cannot bridge.
     let weights = Matrix::from_fn(9, 4, |i, j| ((i * 7 + j * 5) % 11) as f32 - 5.0);
-    let rbm = Rbm::from_parameters(weights, vec![0.0; 9], vec![0.0; 4]).unwrap();
+    let rbm = Rbm::from_parameters([vec![0.0; 9], vec![0.0; 4]], [weights]).unwrap();
     Checkpoint::from(rbm)
         .save(bench.path("strong.safetensors"))
         .unwrap();
@@ -398,7 +398,7 @@ fn instruction_sets_with_fused_multiply_add_draw_the_same_states() {
     let weights = Matrix::from_fn(300, 170, |i, j| {
         ((i * 7 + j * 5) % 23) as f32 / 40.0 - 0.275
     });
-    let rbm = Rbm::from_parameters(weights, vec![-0.25; 300], vec![0.5; 170]).unwrap();
+    let rbm = Rbm::from_parameters([vec![-0.25; 300], vec![0.5; 170]], [weights]).unwrap();
     Checkpoint::from(rbm)
         .save(bench.path("model.safetensors"))
         .unwrap();

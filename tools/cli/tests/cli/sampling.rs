@@ -11,7 +11,7 @@ use std::fs;
 
 fn model(bench: &Bench) {
     let weights = Matrix::from_fn(9, 4, |i, j| ((i * 7 + j * 5) % 11) as f32 / 5.0 - 1.0);
-    let rbm = Rbm::from_parameters(weights, vec![-0.25; 9], vec![0.5; 4]).unwrap();
+    let rbm = Rbm::from_parameters([vec![-0.25; 9], vec![0.5; 4]], [weights]).unwrap();
     let path = bench.path("model.safetensors");
     Checkpoint::from(rbm).save(path).unwrap();
 }

@@ -103,7 +103,7 @@ fn up_down(size: &Size, data: &Examples, seconds: f64) -> Result<(f64, f64)> {
     let directed = vec![pair(n, first)?, pair(first, second)?];
     let visible = Units::of(Kind::Bernoulli, second).and(Kind::Softmax, size.classes);
     let top_weights = weights(second + size.classes, top);
-    let memory = Rbm::from_layers(Layer::new(visible), Layer::bernoulli(top), top_weights)?;
+    let memory = Rbm::from_parameters([Layer::new(visible), Layer::bernoulli(top)], [top_weights])?;
     let options = UpDownOptions {
         steps: (TOP_SWEEPS as f32).into(),
         generative_rate: RATE.into(),
@@ -115,7 +115,7 @@ fn up_down(size: &Size, data: &Examples, seconds: f64) -> Result<(f64, f64)> {
             ..UpDownOptions::default().learning
         },
     };
-    let mut run = UpDownTraining::new(Dbn::new(directed, memory)?, options, data)?;
+    let mut run = UpDownTraining::new(Dbn::from_parts(directed, memory)?, options, data)?;
     let batches = run.position().batches;
     let mut call = || (0..batches).try_for_each(|_| run.update(data).map(drop));
     let [time] = median_seconds(seconds, [&mut call])?;

@@ -13,7 +13,7 @@ pub fn log_z(size: &Size, seconds: f64, threads: usize) -> Result<Row> {
     let weights = Matrix::from_fn(size.n_visible, n, |i, j| {
         ((i * 7 + j * 3) % 13) as f32 / 64.0 - 0.1
     });
-    let small = Rbm::from_parameters(weights, vec![-1.0; size.n_visible], vec![0.0; n])?;
+    let small = Rbm::from_parameters([vec![-1.0; size.n_visible], vec![0.0; n]], [weights])?;
     let mut call = || {
         black_box(small.log_z(&mut ())?);
         Ok(())

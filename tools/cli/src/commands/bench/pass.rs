@@ -17,7 +17,7 @@ pub(super) fn alone(
 ) -> Result<Row> {
     let mut rng = HostRng::numbered(0, 0);
     let weights = Matrix::from_fn(n_visible, n_hidden, |_, _| 0.1 * rng.normal() as f32);
-    let rbm = Rbm::from_parameters(weights, vec![0.0; n_visible], vec![0.0; n_hidden])?;
+    let rbm = Rbm::from_parameters([vec![0.0; n_visible], vec![0.0; n_hidden]], [weights])?;
     let draws = Draws::new(0, Site::Gibbs, 0);
     let v = BitMatrix::from_fn(n, n_visible, |i, j| draws.uniform(i, j) < 0.5);
     let mut h = BitMatrix::zeros(n, n_hidden);

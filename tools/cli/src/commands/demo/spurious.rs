@@ -98,7 +98,8 @@ impl SpuriousModes {
         let former = examples(&[PATTERNS[0], PATTERNS[1], FORMER], self.copies)?;
         let data = examples(&PATTERNS, self.copies)?;
         let target = distribution(&data);
-        let start = Rbm::bernoulli(UNITS, self.n_hidden).initialized_from(&former, self.seed)?;
+        let start =
+            Rbm::bernoulli(&[UNITS, self.n_hidden])?.initialized_from(&former, self.seed)?;
         let start = self.trained(&start, Negative::Exact, &former)?;
         let ways = [
             (

@@ -154,7 +154,7 @@ fn part(
     published: [Option<f64>; 2],
 ) -> Outcome<Vec<Part>> {
     let data = setting.data(how, 0)?;
-    let rbm = Rbm::bernoulli(data.train.columns(), setting.at_most(500, 50))
+    let rbm = Rbm::bernoulli(&[data.train.columns(), setting.at_most(500, 50)])?
         .initialized_from(&data.train, setting.seed)?;
     let (chains, betas) = if setting.quick {
         (20, Betas::Linear(200))

@@ -113,7 +113,10 @@ fn conjugate_gradients(
 fn stacked(rbms: &[Rbm]) -> Outcome<Dbn> {
     let (top, below) = rbms.split_last().expect("three machines");
     let pairs = below.iter().map(Directed::from_rbm);
-    Ok(Dbn::new(pairs.collect::<Result<_, _>>()?, top.clone())?)
+    Ok(Dbn::from_parts(
+        pairs.collect::<Result<_, _>>()?,
+        top.clone(),
+    )?)
 }
 
 fn part(

@@ -56,7 +56,7 @@ pub fn small(setting: &Setting) -> Outcome<Vec<Part>> {
             },
             ..RbmOptions::default()
         };
-        let mut rbm = Rbm::bernoulli(data.train.columns(), setting.at_most(hidden, 12))
+        let mut rbm = Rbm::bernoulli(&[data.train.columns(), setting.at_most(hidden, 12)])?
             .initialized_from(&data.train, setting.seed)?;
         rbm.biases_mut().0.fill(0.0);
         let recipe = recipe(
@@ -112,7 +112,7 @@ pub fn centered_16(setting: &Setting) -> Outcome<Vec<Part>> {
             },
             ..RbmOptions::default()
         };
-        let rbm = Rbm::bernoulli(train.columns(), setting.at_most(16, 12))
+        let rbm = Rbm::bernoulli(&[train.columns(), setting.at_most(16, 12)])?
             .initialized_from(&train, setting.seed)?;
         let beside = json!({
             "binarization": "threshold:0.5",

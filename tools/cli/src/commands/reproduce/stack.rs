@@ -65,7 +65,7 @@ pub fn pretrained(
         let n = examples.columns();
         let mut rng = HostRng::new(setting.seed, Stream::Stack(l as u64));
         let weights = Matrix::from_fn(n, m, |_, _| (DEVIATION * rng.normal()) as f32);
-        let rbm = Rbm::from_layers(Layer::bernoulli(n), Layer::of(kind, m), weights)?;
+        let rbm = Rbm::from_parameters([Layer::bernoulli(n), Layer::of(kind, m)], [weights])?;
         let name = format!("{name} layer {} of {}", l + 1, hidden.len());
         let (rbm, spent) = setting.train(&name, rbm, options(l), examples, |_| Ok(None))?;
         seconds += spent;

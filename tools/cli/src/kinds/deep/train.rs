@@ -225,6 +225,6 @@ fn filters(path: &Path, title: &str, dbn: &Dbn) -> Outcome<()> {
         return pictures::filters(path, title, dbn.top());
     };
     let (below, above) = (pair.below().clone(), pair.above().clone());
-    let first = Rbm::from_layers(below, above, pair.recognition_weights().clone())?;
+    let first = Rbm::from_parameters([below, above], [pair.recognition_weights().clone()])?;
     pictures::filters(path, &format!("{title}, lowest layer"), &first)
 }

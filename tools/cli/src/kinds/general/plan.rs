@@ -154,7 +154,7 @@ impl GeneralPlan {
             }
         }
         let Some(path) = &self.connectivity else {
-            let machine = BoltzmannMachine::bernoulli(n, m);
+            let machine = BoltzmannMachine::bernoulli(&[n, m])?;
             return Ok(machine.initialized_from(train, self.options.learning.seed)?);
         };
         let machine = edges::of_layers(path, n, m)?;

@@ -46,7 +46,7 @@ const EXAMPLES_PER_ROW: usize = 4;
 /// A file that cannot be written.
 pub fn filters(path: &Path, title: &str, dbm: &Dbm) -> Outcome<()> {
     let (visible, hidden) = (dbm.layer(0).clone(), dbm.layer(1).clone());
-    let first = Rbm::from_layers(visible, hidden, dbm.weights(0).clone())?;
+    let first = Rbm::from_parameters([visible, hidden], [dbm.weights(0).clone()])?;
     pictures::filters(path, &format!("{title}, layer 1"), &first)
 }
 

@@ -239,8 +239,8 @@ fn unconnected(plan: &DbmPlan, n_visible: usize) -> Outcome<Dbm> {
     layers.extend(plan.classes.map(label));
     let weights = layers.windows(2);
     let weights = weights.map(|x| Matrix::zeros(x[0].size(), x[1].size()));
-    let weights = weights.collect();
-    Ok(Dbm::new(layers, weights)?)
+    let weights: Vec<_> = weights.collect();
+    Ok(Dbm::from_parameters(layers, weights)?)
 }
 
 /// Says on stderr what is going to happen.
