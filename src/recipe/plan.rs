@@ -325,8 +325,8 @@ impl DbmPlan {
         layers.extend(self.classes.map(label));
         let weights = layers.windows(2);
         let weights = weights.map(|x| Matrix::zeros(x[0].size(), x[1].size()));
-        let weights = weights.collect();
-        Dbm::new(layers, weights)
+        let weights = weights.collect::<Vec<_>>();
+        Dbm::from_parameters(layers, weights)
     }
 }
 
@@ -335,7 +335,7 @@ impl BoltzmannPlan {
     fn machine(&self, data: &Examples) -> Result<BoltzmannMachine> {
         let seed = self.options.learning.seed;
         let Some(machine) = &self.start else {
-            let machine = BoltzmannMachine::bernoulli(data.columns(), self.hidden);
+            let machine = BoltzmannMachine::bernoulli(&[data.columns(), self.hidden])?;
             return machine.initialized_from(data, seed);
         };
         let biases = [&machine.visible().bias, &machine.hidden().bias];
