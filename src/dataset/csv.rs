@@ -1,8 +1,8 @@
 //! CSV: one example a line, values separated by commas.
 
 use super::{
+    accepted::{Accepted, MAX_LABEL},
     examples::Examples,
-    load::{Accepted, MAX_LABEL},
     source::{Source, broken_stream},
 };
 use crate::{

@@ -1,6 +1,7 @@
 //! A data set from files.
 
 use super::{
+    accepted::Accepted,
     binarization::Binarization,
     csv,
     examples::Examples,
@@ -14,36 +15,6 @@ use std::path::{Path, PathBuf};
 /// them.
 const TRAIN_FILES: [&str; 2] = ["train-images-idx3-ubyte", "train-labels-idx1-ubyte"];
 const TEST_FILES: [&str; 2] = ["t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"];
-
-/// The greatest label that a reader accepts. Greater numbers are no classes, and a class takes
-/// memory.
-pub(super) const MAX_LABEL: u32 = 65_535;
-
-/// Numbers that a reader accepts as values.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Accepted {
-    /// Those in [0, 1].
-    UnitInterval,
-    /// Any that are finite as f32.
-    Finite,
-}
-
-impl Accepted {
-    pub(super) fn contains(self, x: f64) -> bool {
-        match self {
-            Self::UnitInterval => (0.0..=1.0).contains(&x),
-            Self::Finite => (x as f32).is_finite(),
-        }
-    }
-
-    /// What follows "a number" in a refusal.
-    pub(super) fn phrase(self) -> &'static str {
-        match self {
-            Self::UnitInterval => " in [0, 1]",
-            Self::Finite => " of finite size",
-        }
-    }
-}
 
 /// Training examples and perhaps test examples of the same width.
 #[derive(Clone, Debug, PartialEq)]
@@ -118,16 +89,20 @@ impl Dataset {
         if path.is_dir() {
             return Self::idx(path);
         }
+        let npz = |path, range| {
+            let (train, test) = npz::parts(path, range)?;
+            Self::checked(path, name_of(path), train, test)
+        };
         let extension = path.extension().map(|e| e.to_ascii_lowercase());
         let source = Source::open(path)?;
         let head = source.peek();
         let train = match extension.as_ref().and_then(|e| e.to_str()) {
             Some("csv") => csv::examples(source, range)?,
             Some("npy") => Examples::from_states(npy::values(source, range)?),
-            Some("npz") => return npz::read(path, range),
+            Some("npz") => return npz(path, range),
             _ if npy_header::recognizes(head) => Examples::from_states(npy::values(source, range)?),
             _ if idx::recognizes(head) => Examples::from_states(idx::images(source)?),
-            _ if npz::recognizes(head) && !source.is_compressed() => return npz::read(path, range),
+            _ if npz::recognizes(head) && !source.is_compressed() => return npz(path, range),
             _ => {
                 return Err(source.error("a file of IDX, NPY, NPZ or (named .csv) CSV", hex(head)));
             }
@@ -171,12 +146,7 @@ impl Dataset {
     }
 
     /// A data set whose parts are equally wide.
-    pub(super) fn checked(
-        path: &Path,
-        name: String,
-        train: Examples,
-        test: Option<Examples>,
-    ) -> Result<Self> {
+    fn checked(path: &Path, name: String, train: Examples, test: Option<Examples>) -> Result<Self> {
         if let Some(test) = &test
             && test.columns() != train.columns()
         {
@@ -232,7 +202,7 @@ fn idx_examples(images: Source<'_>, labels: Option<Source<'_>>) -> Result<Exampl
 
 /// The last part of `path` without extensions such as `.npy` or `.gz`; of `.` and `..`, that of the
 /// directory meant.
-pub(super) fn name_of(path: &Path) -> String {
+fn name_of(path: &Path) -> String {
     let resolved = path.canonicalize().unwrap_or_else(|_| path.to_owned());
     let named = if path.file_name().is_some() {
         path

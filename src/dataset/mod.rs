@@ -7,6 +7,7 @@
 //! was expected and what came. No header can make them allocate more than the bytes that really are
 //! there justify: those bytes, and their rows as floats padded to 64 bytes.
 
+mod accepted;
 mod binarization;
 mod csv;
 mod examples;

@@ -1,8 +1,8 @@
 //! Values and labels from NPY, the array format of NumPy.
 
 use super::{
+    accepted::{Accepted, MAX_LABEL},
     idx,
-    load::{Accepted, MAX_LABEL},
     npy_header::{NpyHeader, NpyType},
     source::Source,
 };

@@ -1,8 +1,8 @@
 //! NPZ, the archive of NPY arrays that NumPy writes.
 
 use super::{
+    accepted::Accepted,
     examples::Examples,
-    load::{Accepted, Dataset, name_of},
     npy,
     npy_header::NpyHeader,
     source::{Source, hex},
@@ -31,8 +31,8 @@ pub(super) fn recognizes(head: &[u8]) -> bool {
     head.starts_with(&LOCAL_HEADER) || head.starts_with(&END_OF_DIRECTORY)
 }
 
-/// The data set in the archive at `path`.
-pub(super) fn read(path: &Path, range: Accepted) -> Result<Dataset> {
+/// The training examples in the archive at `path`, and the test examples if there are some.
+pub(super) fn parts(path: &Path, range: Accepted) -> Result<(Examples, Option<Examples>)> {
     let bytes = fs::read(path).map_err(|e| Error::io(path, "read", e))?;
     let mut archive = Archive::new(path, bytes, range)?;
     let train = match archive.first_of(TRAIN) {
@@ -44,7 +44,7 @@ pub(super) fn read(path: &Path, range: Accepted) -> Result<Dataset> {
         Some(name) => Some(archive.examples(&name, TEST_LABELS)?),
         None => None,
     };
-    Dataset::checked(path, name_of(path), train, test)
+    Ok((train, test))
 }
 
 struct Archive<'a> {

@@ -1,10 +1,10 @@
 //! Products of sparse bits: the fixed-point weights of the inputs that are on, added up. The same
-//! integers as the tables of [`super::lookup`] give, so which of the two computes a block never
+//! integers as the tables of a look-up give, so which of the two computes a block never
 //! shows.
 
 use super::{
-    lookup::{Bits, LookUp},
     quantize::{SLAB, SLABS, WIDTH},
+    slabs::{Bits, SlabSums},
 };
 use crate::{
     bits::WORD_BITS,
@@ -42,11 +42,11 @@ impl Operation for CountActive<'_> {
 }
 
 /// `product += step * (bits x slabs)`.
-pub(super) fn add(job: LookUp<'_>) {
+pub(super) fn add(job: SlabSums<'_>) {
     dispatch(AddActive(job));
 }
 
-struct AddActive<'a>(LookUp<'a>);
+struct AddActive<'a>(SlabSums<'a>);
 
 impl Operation for AddActive<'_> {
     type Output = ();
@@ -65,8 +65,8 @@ impl Operation for AddActive<'_> {
 
 /// All rows through `N` slabs.
 #[inline(always)]
-fn add_slabs<S: Simd, const N: usize>(s: S, job: LookUp<'_>) {
-    let LookUp {
+fn add_slabs<S: Simd, const N: usize>(s: S, job: SlabSums<'_>) {
+    let SlabSums {
         slabs,
         step,
         bits,

@@ -1,7 +1,5 @@
 //! The product of bits with weights, by look-up: nobody multiplies by a bit.
 //!
-//! Over 500 lines: one kernel, its tables, and the page that explains them.
-//!
 //! Inputs are taken four at a time. For a block of 32 outputs the sum of four weights has 16
 //! values, a row of 32 integers each; four bits of a sample choose the row, and one load and one
 //! addition do 128 multiply-adds (the method of the four Russians: Arlazarov, Dinic, Kronrod,
@@ -28,6 +26,7 @@ use crate::{
         Direction, active,
         quantize::{BLOCK, QuantizeWeights, SLAB, SLABS, WIDTH},
         registers::Slab,
+        slabs::{Bits, SlabSums},
     },
     simd::{Operation, Simd, dispatch},
     threads::{in_pool, prelude::*},
@@ -210,18 +209,6 @@ impl FixedPoint {
     }
 }
 
-/// The bits of a block of inputs.
-#[derive(Clone, Copy)]
-pub(super) struct Bits<'a> {
-    /// From the first row's first word of the block on.
-    pub(super) words: &'a [u64],
-    /// Words from one row to the next.
-    pub(super) stride: usize,
-    /// Inputs that exist; bits beyond are zero.
-    pub(super) inputs: usize,
-    pub(super) rows: usize,
-}
-
 /// Adds the products of a block of inputs with `outputs`: `slabs(output, count)` gives `count`
 /// slabs of one block of outputs from that of `output` on, and their step. Tables or active inputs,
 /// whichever is faster: they give the same bits.
@@ -242,7 +229,7 @@ pub(super) fn add_block<'a>(
             WIDTH
         };
         let (slabs, step) = slabs(output, width / WIDTH);
-        let job = LookUp {
+        let job = SlabSums {
             slabs,
             step,
             bits,
@@ -267,24 +254,13 @@ pub(super) fn warm_up() {
     TABLES.with_borrow(|_| ());
 }
 
-/// One slab against the rows of a panel: tables first, then every row through them.
-pub(super) struct LookUp<'a> {
-    /// `[BLOCK][WIDTH]`, or several of them.
-    pub(super) slabs: &'a [i16],
-    pub(super) step: f32,
-    pub(super) bits: Bits<'a>,
-    /// `step *` the sums is added to `WIDTH` floats of each row for each slab.
-    pub(super) product: &'a mut [f32],
-    pub(super) stride: usize,
-}
-
-/// Does it with the instruction set in use.
-fn look_up(job: LookUp<'_>) {
+/// One slab: tables first, then every row through them.
+fn look_up(job: SlabSums<'_>) {
     TABLES.with_borrow_mut(|tables| dispatch(WithTables { job, tables }));
 }
 
 struct WithTables<'a> {
-    job: LookUp<'a>,
+    job: SlabSums<'a>,
     tables: &'a mut Aligned<i16>,
 }
 
@@ -293,7 +269,7 @@ impl Operation for WithTables<'_> {
 
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
-        let LookUp {
+        let SlabSums {
             slabs: slab,
             step,
             bits:

@@ -28,6 +28,7 @@ mod quantize;
 mod region;
 mod registers;
 mod samples;
+mod slabs;
 
 pub use connection::{Connection, Route, route, set_route};
 pub use dense::{Provider, gemm, provider, set_provider};

@@ -6,10 +6,11 @@
 //! `|q / Q - p| < 1 / Q` for each sample, without bias along the samples. Binary states are exact.
 
 use super::{
-    lookup::{Bits, add_block},
+    lookup::add_block,
     popcount::ByUnit,
     quantize::{BLOCK, WIDTH},
     registers::{Indices, Slab},
+    slabs::Bits,
 };
 use crate::{
     bits::{WORD_BITS, transpose_block},
