@@ -389,6 +389,31 @@ impl States {
         }
     }
 
+    /// The units from `column` on of the first `rows` samples become the `units` units from `from`
+    /// on of `source`, of the same kind of states, from its sample 0 on.
+    pub(crate) fn copy_columns(
+        &mut self,
+        column: usize,
+        source: Input<'_>,
+        from: usize,
+        [rows, units]: [usize; 2],
+    ) {
+        match (self, source) {
+            (Self::Bits(x), Input::Bits(source)) => {
+                for row in 0..rows {
+                    (0..units).for_each(|j| x.set(row, column + j, source.get(row, from + j)));
+                }
+            }
+            (Self::Real(x), Input::Real(source)) => {
+                for row in 0..rows {
+                    let own = &mut x.row_mut(row)[column..][..units];
+                    own.copy_from_slice(&source.row(row)[from..][..units]);
+                }
+            }
+            _ => unreachable!("bits and reals were told apart at the door"),
+        }
+    }
+
     /// Sample `to = ` sample `from` of `source`, of the same kind of states.
     pub(crate) fn copy_row(&mut self, to: usize, source: &Self, from: usize) {
         match (self, source) {

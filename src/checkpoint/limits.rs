@@ -192,8 +192,10 @@ impl Entry<'_, '_> {
         stored: Option<usize>,
     ) -> Result<()> {
         self.options(options.check(hidden))?;
-        self.updates(updates, [options.sweeps.saturating_mul(2 * layers)])?;
-        self.chains(options.chains, units, stored)
+        let steps = [options.positive.steps(), options.negative.steps()];
+        let draws = |n: usize| n.saturating_mul(2 * layers);
+        self.updates(updates, steps.into_iter().flatten().map(draws))?;
+        self.negative(options.negative, units, stored)
     }
 
     /// Checks a run of a general machine of `units` units, with so many chains in the file.

@@ -116,6 +116,17 @@ impl Parameters {
         machine
     }
 
+    /// Adds the weights and biases to those of `machine`.
+    pub(in crate::train) fn add_to(&self, machine: &mut impl Layered) {
+        let add = |to: &mut [f32], x: &[f32]| to.iter_mut().zip(x).for_each(|(to, x)| *to += x);
+        for (l, x) in self.weights.iter().enumerate() {
+            add(machine.weights_mut(l).padded_mut(), x.padded());
+        }
+        for (l, x) in self.bias.iter().enumerate() {
+            add(machine.bias_mut(l), x);
+        }
+    }
+
     /// Tells all by name: `{prefix}.weights.{l}`, `{prefix}.bias.{l}`, `{prefix}.log_variance.{l}`.
     pub(in crate::train) fn visit(&self, prefix: &str, out: &mut dyn FnMut(&str, Tensor<'_>)) {
         for (l, x) in self.weights.iter().enumerate() {

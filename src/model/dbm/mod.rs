@@ -410,19 +410,36 @@ impl Dbm {
             }
             all
         };
-        let (even, odd) = (side(0), side(1));
-        let mut weights = Matrix::zeros(even.size(), odd.size());
+        let mut rbm = Rbm::unconnected(side(0), side(1)).expect("a machine that was checked");
+        self.bipartite_into(&mut rbm);
+        rbm
+    }
+
+    /// Takes the parameters into `rbm`, which [`Self::bipartite`] made.
+    pub(crate) fn bipartite_into(&self, rbm: &mut Rbm) {
+        let (weights, even, odd) = rbm.parameters_mut();
+        for (l, layer) in self.layers.iter().enumerate() {
+            let side = if l.is_multiple_of(2) {
+                &mut *even
+            } else {
+                &mut *odd
+            };
+            side[self.place(l)].copy_from_slice(&layer.bias);
+        }
         for (l, connection) in self.connections.iter().enumerate() {
             let w = connection.weights();
             let (rows, columns) = (self.place(l), self.place(l + 1));
             for (i, a) in rows.enumerate() {
-                for (j, b) in columns.clone().enumerate() {
-                    let (even, odd) = if l.is_multiple_of(2) { (a, b) } else { (b, a) };
-                    weights.row_mut(even)[odd] = w.row(i)[j];
+                if l.is_multiple_of(2) {
+                    weights.row_mut(a)[columns.clone()].copy_from_slice(w.row(i));
+                } else {
+                    for (j, b) in columns.clone().enumerate() {
+                        weights.row_mut(b)[a] = w.row(i)[j];
+                    }
                 }
             }
         }
-        Rbm::from_parameters([even, odd], [weights]).expect("parts of a machine that was checked")
+        rbm.refresh();
     }
 
     /// The units of [`Self::bipartite`]'s visible or hidden layer that layer `l` is.

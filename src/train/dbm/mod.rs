@@ -1,16 +1,20 @@
-//! Variational stochastic maximum likelihood: the joint training of a deep Boltzmann machine.
+//! The joint training of a deep Boltzmann machine: variational stochastic maximum likelihood, and
+//! its other phases.
 //!
 //! ```text
-//! minibatch -> mean field (positive phase) -> Gibbs sweeps of persistent chains (negative phase)
-//!           -> every connection
+//! minibatch -> mean field, Gibbs chains or enumeration (positive phase)
+//!           -> chains of the model or enumeration (negative phase) -> every connection
 //! ```
 
+mod negative;
 mod options;
+mod positive;
 
 pub use options::DbmOptions;
 
 use super::{
-    negative::chains::draw_row,
+    Negative,
+    negative::fast::Fast,
     run::{At, Batch, Done, Figures, Learner, Learning, Run, Stop, glance},
     step::{
         gradient::{Beside, Evidence, Gradient, Phases},
@@ -18,16 +22,14 @@ use super::{
     },
 };
 use crate::{
-    bits::BitMatrix,
     dataset::Examples,
     error::{Error, Result},
-    matrix::Matrix,
-    model::{Convergence, Dbm, DbmChain, Layer, Posterior},
+    model::{Dbm, Layer},
     product::Phase,
-    rng::{Draws, HostRng, Site, Stream},
-    states::{Input, States},
     tensor::{Saved, Tensor},
 };
+use negative::NegativePhase;
+use positive::PositivePhase;
 use std::borrow::Cow;
 
 /// A run of a deep Boltzmann machine. Chains start at examples drawn with replacement. A machine
@@ -54,20 +56,19 @@ use std::borrow::Cow;
 /// ```
 pub type DbmTraining = Run<DbmLearner>;
 
+/// Name in files.
+const FAST: &str = "training.fast";
+
 /// A deep Boltzmann machine that learns.
 #[derive(Clone, Debug)]
 pub struct DbmLearner {
     dbm: Dbm,
     options: DbmOptions,
     optimizer: Optimizer,
-    chains: DbmChain,
-    /// Means of the odd layers of the chains, by layer.
-    chain_means: Vec<Matrix>,
-    posterior: Posterior,
-    /// Where mean field of every example ended last, by layer: of even hidden layers, if starts are
-    /// warm.
-    last_means: Vec<Matrix>,
-    convergence: Convergence,
+    positive: PositivePhase,
+    negative: NegativePhase,
+    /// If the chains move under fast weights.
+    fast: Option<Fast<Dbm>>,
     gradient: Gradient,
 }
 
@@ -81,25 +82,22 @@ impl Learner for DbmLearner {
         dbm.check_finite()?;
         dbm.layer(0).check_values(data.input())?;
         check_labels(&dbm, data)?;
-        let seed = options.learning.seed;
-        let (v, labels) = start(&dbm, data, options.chains, seed);
-        let kept: Vec<usize> = dbm.unlabeled_hidden_of(0).collect();
-        let keeps = |l: usize| options.warm_start && kept.contains(&l);
-        let by_layer = |rows: &dyn Fn(usize) -> usize| -> Vec<Matrix> {
-            let layers = dbm.layers().iter().enumerate();
-            layers
-                .map(|(l, layer)| Matrix::zeros(rows(l), layer.size()))
-                .collect()
-        };
         let (rule, shaping) = (options.learning.optimizer, shaping(&options, 0));
         let optimizer = Optimizer::for_run(&dbm, rule, &shaping, &data.mean());
+        let batch = options.learning.batch_size.min(data.len());
+        let fast = match options.negative {
+            Negative::FastPersistent {
+                fast_rate,
+                fast_decay,
+                ..
+            } => Some(Fast::new(&dbm, fast_rate, fast_decay)),
+            _ => None,
+        };
         Ok(Self {
-            chains: DbmChain::started(&dbm, v.into(), labels.as_deref(), seed, Site::Chain)?,
-            chain_means: by_layer(&|l| options.chains * (l % 2)),
-            last_means: by_layer(&|l| if keeps(l) { data.len() } else { 0 }),
+            positive: PositivePhase::new(&dbm, &options, data.len(), batch),
+            negative: NegativePhase::new(&dbm, &options, data, batch)?,
+            fast,
             optimizer,
-            posterior: Posterior::default(),
-            convergence: Convergence::default(),
             gradient: Gradient::default(),
             dbm,
             options,
@@ -145,54 +143,66 @@ impl Learner for DbmLearner {
     }
 
     fn needs_rows(&self) -> bool {
-        self.options.warm_start
+        self.positive.keeps()
     }
 
     fn scratch(&self, batch: usize) -> [usize; 2] {
         let widest = self.dbm.layers()[1..].iter().map(Layer::size).max();
-        [self.options.chains.max(batch), widest.unwrap_or(0)]
+        let widest = widest.unwrap_or(0).max(self.negative.widest());
+        [self.negative.rows().max(batch), widest]
     }
 
-    fn update(&mut self, batch: &Batch<'_>, at: &At, _stop: &Stop) -> Result<Done> {
-        self.positive_phase(batch, at)?;
-        let sweeps = self.options.sweeps;
-        let first = at.updates() * sweeps as u64;
-        self.chains
-            .train_sweeps(&self.dbm, first, sweeps, &mut self.chain_means)?;
-        let (posterior, chains, means) = (&self.posterior, &self.chains, &self.chain_means);
+    fn update(&mut self, batch: &Batch<'_>, at: &At, stop: &Stop) -> Result<Done> {
+        let (dbm, options) = (&self.dbm, &self.options);
+        let of_chains = self.fast.as_ref().map_or(dbm, Fast::machine);
+        let (positive, negative) = (&mut self.positive, &mut self.negative);
+        let n = batch.len();
+        if positive.run(dbm, options, batch, at, stop)? == Done::Stopped
+            || negative.run(of_chains, options, (positive, n), at, stop)? == Done::Stopped
+        {
+            return Ok(Done::Stopped);
+        }
+        positive.keep(batch.rows.unwrap_or_default());
         let of_data = |l: usize| match l {
             0 => batch.states,
-            l => posterior.mean(l).into(),
+            l => positive.layer(l, n),
         };
-        let of_model = |l: usize| match l % 2 {
-            0 => chains.states()[l].view(),
-            _ => Input::from(&means[l]),
-        };
-        let of_example = 1.0 / batch.len() as f32;
-        let of_chain = -1.0 / self.options.chains as f32;
+        let of_example = 1.0 / n as f32;
+        let of_chain = -1.0 / negative.chains().max(1) as f32;
         let phases = |l: usize| {
-            Phases::pair(
-                Phase {
-                    visible: of_data(l),
-                    hidden: of_data(l + 1),
-                    weight: of_example,
-                },
-                Phase {
-                    visible: of_model(l),
-                    hidden: of_model(l + 1),
-                    weight: of_chain,
-                },
-            )
+            let data = Phase {
+                visible: of_data(l),
+                hidden: of_data(l + 1),
+                weight: of_example,
+            };
+            match (negative.layer(l), negative.layer(l + 1)) {
+                (Some(visible), Some(hidden)) => Phases::pair(
+                    data,
+                    Phase {
+                        visible,
+                        hidden,
+                        weight: of_chain,
+                    },
+                ),
+                _ => Phases::new([data; 3], 1),
+            }
         };
         let evidence = Evidence {
             phases: &phases,
-            beside: Beside::default(),
+            beside: Beside {
+                exact: negative.moments(),
+                covariances: positive.covariances(),
+                labels: None,
+            },
             paired: true,
         };
         let shaping = shaping(&self.options, at.updates_in_all());
         let (dbm, gradient) = (&mut self.dbm, &mut self.gradient);
         self.optimizer
             .step(dbm, evidence, at.rates, shaping, gradient)?;
+        if let Some(fast) = &mut self.fast {
+            fast.step(&self.dbm, evidence, &mut self.gradient)?;
+        }
         Ok(Done::Updated)
     }
 
@@ -206,68 +216,27 @@ impl Learner for DbmLearner {
 
     fn figures(&self) -> Figures {
         Figures {
-            mean_field: Some(self.convergence),
+            mean_field: self.positive.convergence(),
             ..Figures::default()
         }
     }
 
     fn visit(&self, out: &mut dyn FnMut(&str, Tensor<'_>)) {
         self.optimizer.visit(&self.dbm, out);
-        for (l, states) in self.chains.states().iter().enumerate().skip(1).step_by(2) {
-            out(&format!("training.chains.{l}"), states.into());
+        if let Some(fast) = &self.fast {
+            fast.weights().visit(FAST, out);
         }
-        for (l, means) in self.last_means.iter().enumerate() {
-            out(&format!("training.mean_field.{l}"), means.into());
-        }
+        self.negative.visit(&self.dbm, out);
+        self.positive.visit(out);
     }
 
     fn restore(&mut self, saved: &mut Saved) -> Result<()> {
         self.optimizer.restore(&mut self.dbm, saved)?;
-        for l in (1..self.dbm.n_layers()).step_by(2) {
-            let own = &self.chains.states()[l];
-            let name = format!("training.chains.{l}");
-            let states = saved.states_like(&name, own, own.rows())?;
-            self.chains.set_layer(l, states)?;
+        if let Some(fast) = &mut self.fast {
+            fast.restore(&self.dbm, FAST, saved)?;
         }
-        for (l, means) in self.last_means.iter_mut().enumerate() {
-            saved.matrix_into(&format!("training.mean_field.{l}"), means)?;
-        }
-        Ok(())
-    }
-}
-
-impl DbmLearner {
-    /// Mean field of the minibatch, with labels held if the machine has them.
-    fn positive_phase(&mut self, batch: &Batch<'_>, at: &At) -> Result<()> {
-        let (dbm, posterior) = (&self.dbm, &mut self.posterior);
-        let v = batch.states;
-        let keeps = self.options.warm_start;
-        let rows = batch.rows.unwrap_or_default();
-        let visited = at.updates() >= at.position.batches as u64;
-        let last = &self.last_means;
-        let means = |l: usize, row: usize| last[l].row(rows[row] as usize);
-        match labels_for(dbm, batch.labels)? {
-            None if keeps && visited => posterior.start_warm(dbm, v, means)?,
-            None => posterior.start(dbm, v)?,
-            Some(labels) => {
-                let label = |row: usize| labels[row] as usize;
-                if keeps && visited {
-                    posterior.start_warm_with_labels(dbm, v, label, means)?;
-                } else {
-                    posterior.start_with_labels(dbm, v, label)?;
-                }
-            }
-        }
-        self.convergence = posterior.iterate(dbm, &self.options.mean_field)?;
-        if keeps {
-            for l in dbm.unlabeled_hidden_of(0) {
-                for (row, &i) in rows.iter().enumerate() {
-                    let to = self.last_means[l].row_mut(i as usize);
-                    to.copy_from_slice(posterior.mean(l).row(row));
-                }
-            }
-        }
-        Ok(())
+        self.negative.restore(&self.dbm, saved)?;
+        self.positive.restore(saved)
     }
 }
 
@@ -302,28 +271,6 @@ fn check_labels(dbm: &Dbm, data: &Examples) -> Result<()> {
     Ok(())
 }
 
-/// States of the visible layer at examples drawn with replacement, and their labels if the machine
-/// has some.
-fn start(dbm: &Dbm, data: &Examples, chains: usize, seed: u64) -> (BitMatrix, Option<Vec<u32>>) {
-    let layer = dbm.layer(0);
-    let mut v = BitMatrix::zeros(chains, layer.size());
-    let mut rng = HostRng::new(seed, Stream::Start);
-    let draws = Draws::new(seed, Site::Start, 0);
-    let all = data.labels().filter(|_| dbm.classes().is_some());
-    let mut labels = all.map(|_| Vec::with_capacity(chains));
-    for k in 0..chains {
-        let i = rng.below(data.len());
-        match data.states() {
-            States::Bits(x) => v.copy_row(k, x.view(), i),
-            States::Real(x) => draw_row(layer, x.row(i), draws, k, v.view_mut().row_mut(k)),
-        }
-        if let (Some(labels), Some(all)) = (&mut labels, all) {
-            labels.push(all[i]);
-        }
-    }
-    (v, labels)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -346,7 +293,10 @@ mod tests {
         };
         let start = |learning: Learning| {
             let options = DbmOptions {
-                chains: 7,
+                negative: Negative::Persistent {
+                    chains: 7,
+                    steps: 5,
+                },
                 sparsity: vec![Sparsity::default(); 2],
                 learning,
                 ..DbmOptions::default()

@@ -61,19 +61,20 @@ pub(in crate::train) enum Sampled<'a> {
 }
 
 impl Chains {
-    /// Fresh chains; persistent ones start at examples drawn with replacement.
+    /// Fresh chains of `negative` for up to `most` examples; persistent ones start from the visible
+    /// states `start`, as many as there are chains.
     pub(in crate::train) fn new(
         negative: Negative,
         factors: [f32; 2],
         seed: u64,
-        batch_size: usize,
+        most: usize,
         rbm: &Rbm,
-        data: &Examples,
+        start: impl FnOnce() -> States,
         buffers: &mut Propagation,
     ) -> Result<Self> {
         let rows = match negative {
             Negative::Exact | Negative::PseudoLikelihood => 0,
-            _ => negative.chains().unwrap_or(batch_size),
+            _ => negative.chains().unwrap_or(most),
         };
         let smoothed = matches!(
             negative,
@@ -94,51 +95,40 @@ impl Chains {
             replicated: None,
             factors,
         };
-        if negative.persists() {
-            let mut rng = HostRng::new(seed, Stream::Start);
-            let draws = Draws::new(seed, Site::Start, 0);
-            for k in 0..rows {
-                let i = rng.below(data.len());
-                match (data.input(), &mut chains.v) {
-                    (Input::Bits(x), States::Bits(v)) => v.copy_row(k, x, i),
-                    (Input::Real(x), States::Bits(v)) => {
-                        draw_row(rbm.visible(), x.row(i), draws, k, v.view_mut().row_mut(k));
-                    }
-                    (x, States::Real(v)) => x.copy_row_to(i, v.row_mut(k)),
-                }
-            }
-            let replicated = match negative {
-                Negative::Tempered {
-                    temperatures,
-                    lowest,
-                    ..
-                } => {
-                    let ladder = even_ladder(temperatures, lowest);
-                    let mut tempering =
-                        Tempering::from_visible(rbm, ladder, chains.v.clone(), seed)?;
-                    tempering.draw_hidden(rbm, None)?;
-                    Some(Replicated::Tempering(Box::new(tempering)))
-                }
-                Negative::Trajectory {
-                    acceptance,
-                    snapshots,
-                    ..
-                } => {
-                    let trail = Trail::new(rbm, &chains.v, acceptance, snapshots, seed)?;
-                    Some(Replicated::Trail(Box::new(trail)))
-                }
-                _ => None,
-            };
-            if replicated.is_some() {
-                chains.v = States::zeros(0, rbm.visible());
-                chains.h = States::zeros(0, rbm.hidden());
-                chains.replicated = replicated;
-                return Ok(chains);
-            }
-            let start = Draws::new(seed, Site::Start, 1);
-            let tail = chains.h.sampled(0..rows, start, Tail::new(factors[0]));
-            rbm.hidden_from_visible(chains.v.view(), tail, buffers)?;
+        if !negative.persists() {
+            return Ok(chains);
         }
+        let v = start();
+        chains.replicated = match negative {
+            Negative::Tempered {
+                temperatures,
+                lowest,
+                ..
+            } => {
+                let ladder = even_ladder(temperatures, lowest);
+                let mut tempering = Tempering::from_visible(rbm, ladder, v.clone(), seed)?;
+                tempering.draw_hidden(rbm, None)?;
+                Some(Replicated::Tempering(Box::new(tempering)))
+            }
+            Negative::Trajectory {
+                acceptance,
+                snapshots,
+                ..
+            } => {
+                let trail = Trail::new(rbm, &v, acceptance, snapshots, seed)?;
+                Some(Replicated::Trail(Box::new(trail)))
+            }
+            _ => None,
+        };
+        if chains.replicated.is_some() {
+            chains.v = States::zeros(0, rbm.visible());
+            chains.h = States::zeros(0, rbm.hidden());
+            return Ok(chains);
+        }
+        chains.v = v;
+        let draws = Draws::new(seed, Site::Start, 1);
+        let tail = chains.h.sampled(0..rows, draws, Tail::new(factors[0]));
+        rbm.hidden_from_visible(chains.v.view(), tail, buffers)?;
         Ok(chains)
     }
 
@@ -192,6 +182,14 @@ impl Chains {
             _ => self.h = h,
         }
         Ok(())
+    }
+
+    /// Puts the hidden states `h` where chains start from, if [`Negative::starts_at_data`].
+    pub(in crate::train) fn start_from(&mut self, h: &States, rows: usize) {
+        self.rows = rows;
+        for row in 0..rows {
+            self.h.copy_row(row, h, row);
+        }
     }
 
     /// Where the positive phase puts its hidden states if [`Negative::starts_at_data`].
@@ -345,6 +343,29 @@ impl Chains {
         }
         rbm.hidden_from_visible(visible, tail, buffers)
     }
+}
+
+/// States of `layer` at `count` examples drawn with replacement, and which these are.
+pub(in crate::train) fn start_at(
+    data: &Examples,
+    layer: &Layer,
+    count: usize,
+    seed: u64,
+) -> (States, Vec<usize>) {
+    let mut rng = HostRng::new(seed, Stream::Start);
+    let draws = Draws::new(seed, Site::Start, 0);
+    let mut states = States::zeros(count, layer);
+    let chosen: Vec<usize> = (0..count).map(|_| rng.below(data.len())).collect();
+    for (k, &i) in chosen.iter().enumerate() {
+        match (data.input(), &mut states) {
+            (Input::Bits(x), States::Bits(v)) => v.copy_row(k, x, i),
+            (Input::Real(x), States::Bits(v)) => {
+                draw_row(layer, x.row(i), draws, k, v.view_mut().row_mut(k));
+            }
+            (x, States::Real(v)) => x.copy_row_to(i, v.row_mut(k)),
+        }
+    }
+    (states, chosen)
 }
 
 /// Of the visible layer. Labels are joined to the hidden layer alone, so their inputs count once.

@@ -2,10 +2,9 @@
 
 use crate::{
     error::Result,
-    model::Rbm,
     tensor::Saved,
     train::{
-        parameters::Parameters,
+        parameters::{Parameters, Undirected},
         step::{
             gradient::{Evidence, Gradient},
             optimizer::{Optimizer, Shaping},
@@ -20,27 +19,27 @@ use crate::{
 /// `F <- decay F + rate g`. They raise the energy of where the chains are, and are forgotten within
 /// some `1 / (1 - decay)` updates.
 #[derive(Clone, Debug)]
-pub(in crate::train) struct Fast {
-    machine: Rbm,
+pub(in crate::train) struct Fast<M> {
+    machine: M,
     /// `F` is what this optimizer takes for its last step: `step <- momentum step + rate g`.
     weights: Optimizer,
     rate: f32,
     decay: f32,
 }
 
-impl Fast {
+impl<M: Undirected + Clone> Fast<M> {
     /// Fast weights of zero.
-    pub(in crate::train) fn new(rbm: &Rbm, rate: f32, decay: f32) -> Self {
+    pub(in crate::train) fn new(machine: &M, rate: f32, decay: f32) -> Self {
         Self {
-            machine: rbm.clone(),
-            weights: Optimizer::new(rbm),
+            machine: machine.clone(),
+            weights: Optimizer::new(machine),
             rate,
             decay,
         }
     }
 
     /// The machine of the chains.
-    pub(in crate::train) fn machine(&self) -> &Rbm {
+    pub(in crate::train) fn machine(&self) -> &M {
         &self.machine
     }
 
@@ -49,14 +48,14 @@ impl Fast {
         &self.weights.first
     }
 
-    /// After an update of `rbm` along the same evidence. Cost: the outer products a second time.
+    /// After an update of `learned` along the same evidence. Cost: the outer products a second time.
     pub(in crate::train) fn step(
         &mut self,
-        rbm: &Rbm,
+        learned: &M,
         evidence: Evidence<'_>,
         gradient: &mut Gradient,
     ) -> Result<()> {
-        self.copy(rbm);
+        self.copy(learned);
         let rates = Rates {
             rule: Rule::Momentum,
             update: 1,
@@ -73,35 +72,29 @@ impl Fast {
             .step(machine, evidence, rates, shaping, gradient)
     }
 
-    /// Takes back stored fast weights of a run whose machine is `rbm`.
+    /// Takes back stored fast weights of a run whose machine is `learned`.
     pub(in crate::train) fn restore(
         &mut self,
-        rbm: &Rbm,
+        learned: &M,
         prefix: &str,
         saved: &mut Saved,
     ) -> Result<()> {
         self.weights.first.restore(prefix, saved)?;
-        self.copy(rbm);
-        let fast = &self.weights.first;
-        let (w, b, c) = self.machine.parameters_mut();
-        add(w.padded_mut(), fast.weights[0].padded());
-        add(b, &fast.bias[0]);
-        add(c, &fast.bias[1]);
+        self.copy(learned);
+        self.weights.first.add_to(&mut self.machine);
         self.machine.refresh();
         Ok(())
     }
 
-    fn copy(&mut self, rbm: &Rbm) {
-        let (w, b, c) = self.machine.parameters_mut();
-        w.padded_mut().copy_from_slice(rbm.weights().padded());
-        b.copy_from_slice(&rbm.visible().bias);
-        c.copy_from_slice(&rbm.hidden().bias);
-        let (visible, hidden) = self.machine.log_variances_mut();
-        visible.copy_from_slice(&rbm.visible().log_variance);
-        hidden.copy_from_slice(&rbm.hidden().log_variance);
+    fn copy(&mut self, learned: &M) {
+        for l in 0..learned.n_layers() {
+            if l + 1 < learned.n_layers() {
+                let weights = self.machine.weights_mut(l).padded_mut();
+                weights.copy_from_slice(learned.weights(l).padded());
+            }
+            self.machine.bias_mut(l).copy_from_slice(learned.bias(l));
+            let log_variance = self.machine.log_variance_mut(l);
+            log_variance.copy_from_slice(learned.log_variance(l));
+        }
     }
-}
-
-fn add(to: &mut [f32], x: &[f32]) {
-    to.iter_mut().zip(x).for_each(|(to, x)| *to += x);
 }

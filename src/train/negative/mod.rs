@@ -159,6 +159,19 @@ impl Negative {
         Ok(())
     }
 
+    /// As [`Self::check`], for `whose` chains, which move by states and not by means.
+    pub(super) fn check_sampled(&self, whose: &str) -> Result<()> {
+        if let Self::ContrastiveDivergence {
+            reconstruction: Reconstruction::Smoothed,
+            ..
+        } = self
+        {
+            let expected = format!("drawn states in {whose}");
+            return Err(Error::parameter("reconstruction", expected, "means"));
+        }
+        self.check()
+    }
+
     /// Chains, if there is a number of them beside that of the examples of a minibatch.
     pub fn chains(&self) -> Option<usize> {
         match *self {

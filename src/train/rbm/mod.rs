@@ -11,13 +11,13 @@ pub use trainer::Trainer;
 use super::{
     Negative, Reconstruction,
     negative::{
-        chains::{Chains, Sampled},
+        chains::{Chains, Sampled, start_at},
         fast::Fast,
         snapshots::Trail,
     },
     run::{At, Batch, Done, Learner, Learning, Run, Stop, glance},
     step::{
-        gradient::{Beside, Evidence, Gradient, Phases},
+        gradient::{Beside, Evidence, Gradient, Moments, Phases},
         optimizer::{Optimizer, Shaping},
         rule::Rates,
     },
@@ -50,7 +50,7 @@ pub struct RbmLearner {
     /// If the objective has a discriminative part.
     discriminative: Option<Discriminative>,
     /// If the chains move under fast weights.
-    fast: Option<Fast>,
+    fast: Option<Fast<Rbm>>,
 }
 
 impl Learner for RbmLearner {
@@ -80,7 +80,10 @@ impl Learner for RbmLearner {
             learning.seed,
             batch,
             &rbm,
-            data,
+            || {
+                let count = options.negative.chains().unwrap_or(0);
+                start_at(data, rbm.visible(), count, learning.seed).0
+            },
             &mut buffers,
         )?;
         let fast = match options.negative {
@@ -176,7 +179,7 @@ impl Learner for RbmLearner {
                 Sampled::Stopped => return Ok(Done::Stopped),
                 Sampled::Exact(exact) => {
                     expectations = exact;
-                    beside.exact = Some((&expectations, generative));
+                    beside.exact = Some((Moments::Rbm(&expectations), generative));
                 }
                 Sampled::States { visible, hidden } => {
                     phases[n_phases] = Phase {

@@ -30,9 +30,24 @@ where
     parse(all).map_err(D::Error::custom)
 }
 
-/// Stores options by [`read`]; the type derives both traits with `remote = "Self"`.
+/// Stores options by [`read`]; the type derives both traits with `remote = "Self"`, or a type of
+/// its own stands for it in files.
 macro_rules! stored_flat {
     ($options:ty) => {
+        stored_flat!(
+            $options,
+            |x, serializer| Self::serialize(x, serializer),
+            |all| { Self::deserialize(all) }
+        );
+    };
+    ($options:ty, as $stored:ty) => {
+        stored_flat!(
+            $options,
+            |x, serializer| <$stored>::from(x).serialize(serializer),
+            |all| <$stored>::deserialize(all).map(Self::from)
+        );
+    };
+    ($options:ty, |$x:ident, $serializer:ident| $write:expr, |$all:ident| $parse:expr) => {
         impl AsRef<crate::train::Learning> for $options {
             fn as_ref(&self) -> &crate::train::Learning {
                 &self.learning
@@ -42,9 +57,10 @@ macro_rules! stored_flat {
         impl serde::Serialize for $options {
             fn serialize<S: serde::Serializer>(
                 &self,
-                serializer: S,
+                $serializer: S,
             ) -> std::result::Result<S::Ok, S::Error> {
-                Self::serialize(self, serializer)
+                let $x = self;
+                $write
             }
         }
 
@@ -52,7 +68,7 @@ macro_rules! stored_flat {
             fn deserialize<D: serde::Deserializer<'de>>(
                 deserializer: D,
             ) -> std::result::Result<Self, D::Error> {
-                crate::train::run::stored::read(deserializer, |all| Self::deserialize(all))
+                crate::train::run::stored::read(deserializer, |$all| $parse)
             }
         }
     };

@@ -8,18 +8,54 @@ use super::{
 use crate::{
     error::Result,
     matrix::Matrix,
-    model::{Expectations, Layer},
+    model::{DbmExpectations, Expectations, Layer},
     product::{Phase, PhaseTables, Statistics, StatisticsTile},
     states::Input,
     train::parameters::{Layered, Undirected},
     units::Kind,
 };
 
+/// Exact expectations under a machine.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::train) enum Moments<'a> {
+    Rbm(&'a Expectations),
+    Dbm(&'a DbmExpectations),
+}
+
+impl<'a> Moments<'a> {
+    /// `E[x_l]`.
+    fn layer(self, l: usize) -> &'a [f64] {
+        match self {
+            Self::Rbm(of) => [&of.visible, &of.hidden][l],
+            Self::Dbm(of) => &of.layers[l],
+        }
+    }
+
+    /// `E[x_l^2]`: of binary units `E[x_l]`.
+    fn squares(self, l: usize) -> &'a [f64] {
+        match self {
+            Self::Rbm(of) => [&of.visible_squares, &of.hidden_squares][l],
+            Self::Dbm(_) => self.layer(l),
+        }
+    }
+
+    /// `E[x_l x_{l+1}']`.
+    fn connection(self, l: usize) -> &'a Matrix {
+        match self {
+            Self::Rbm(of) => &of.weights,
+            Self::Dbm(of) => &of.connections[l],
+        }
+    }
+}
+
 /// Parts of a gradient beside the statistics.
 #[derive(Clone, Copy, Debug, Default)]
 pub(in crate::train) struct Beside<'a> {
     /// Expectations of the model, to be subtracted with this weight.
-    pub(in crate::train) exact: Option<(&'a Expectations, f32)>,
+    pub(in crate::train) exact: Option<(Moments<'a>, f32)>,
+    /// Covariances of neighboring layers given the data, one matrix a connection or none at all: of
+    /// posteriors of which the phases have the means.
+    pub(in crate::train) covariances: &'a [Matrix],
     /// What the discriminative gradient adds to the weights and biases of the labels.
     pub(in crate::train) labels: Option<&'a LabelGradient>,
 }
@@ -78,7 +114,7 @@ impl<'a> Phases<'a> {
 pub(in crate::train) struct Evidence<'a> {
     /// Of connection `l`.
     pub(in crate::train) phases: &'a (dyn Fn(usize) -> Phases<'a> + Sync),
-    /// Of machines of one connection.
+    /// What does not come from states.
     pub(in crate::train) beside: Beside<'a>,
     /// Whether phases are one positive and one negative, whose weights are 1 in all: then sums of
     /// either are means as they are, and the gradients of biases their differences.
@@ -104,7 +140,7 @@ impl Evidence<'_> {
     /// Expectations under the model of the states of layer `l`, and their weight.
     fn exact(&self, l: usize) -> Option<(&[f64], f32)> {
         let (exact, weight) = self.beside.exact?;
-        Some(([&exact.visible, &exact.hidden][l], weight))
+        Some((exact.layer(l), weight))
     }
 
     /// The sum of the phases of positive or of negative weight alone, and how much they weigh.
@@ -239,10 +275,7 @@ impl Whole {
                     _ => statistics.add_hidden_squares(bias, sums),
                 }
                 if let Some((exact, weight)) = exact {
-                    let (squares, mean) = match l {
-                        0 => (&exact.visible_squares, &exact.visible),
-                        _ => (&exact.hidden_squares, &exact.hidden),
-                    };
+                    let (squares, mean) = (exact.squares(l), exact.layer(l));
                     subtract_squares(sums, weight, bias, squares, mean);
                 }
             });
@@ -274,14 +307,21 @@ impl Whole {
             statistics(machine, l, evidence, &phases, tables)?.write_to(&mut self.weights[l])?;
         }
         if let Some((exact, weight)) = evidence.beside.exact {
-            let all = self.weights[0].padded_mut().iter_mut();
-            for (g, x) in all.zip(exact.weights.padded()) {
-                *g -= weight * x;
+            for (l, weights) in self.weights.iter_mut().enumerate() {
+                let all = weights.padded_mut().iter_mut();
+                for (g, x) in all.zip(exact.connection(l).padded()) {
+                    *g -= weight * x;
+                }
             }
             if !has_exact_biases {
-                subtract(&mut self.bias[0], weight, &exact.visible);
-                subtract(&mut self.bias[1], weight, &exact.hidden);
+                for (l, bias) in self.bias.iter_mut().enumerate() {
+                    subtract(bias, weight, exact.layer(l));
+                }
             }
+        }
+        for (weights, x) in self.weights.iter_mut().zip(evidence.beside.covariances) {
+            let all = weights.padded_mut().iter_mut();
+            all.zip(x.padded()).for_each(|(g, x)| *g += x);
         }
         if let Some(labels) = evidence.beside.labels {
             labels.add_bias(&mut self.bias[0]);
@@ -394,7 +434,9 @@ pub(super) fn statistics<'a>(
     let statistics = Statistics::new(phases.as_slice(), n, m)?;
     // The exact gradient is for machines so small that f32 is fast enough; fixed point takes states
     // in [0, 1] alone.
-    if evidence.beside.exact.is_none() && machine.layer(l + 1).units.are_binary() {
+    let beside = &evidence.beside;
+    let is_exact = beside.exact.is_some() || !beside.covariances.is_empty();
+    if !is_exact && machine.layer(l + 1).units.are_binary() {
         return Ok(statistics.by_look_up(tables));
     }
     Ok(statistics)

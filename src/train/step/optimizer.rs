@@ -149,7 +149,8 @@ impl Optimizer {
         if let Some(centering) = shaping.centering {
             centering.follow(&mut self.offsets, &gradient.means, is_first);
         }
-        let exact = evidence.beside.exact.is_some();
+        let beside = &evidence.beside;
+        let exact = beside.exact.is_some() || !beside.covariances.is_empty();
         if exact || rates.gradient_clip.is_some() || has_variances {
             let Gradient { tables, whole, .. } = &mut *gradient;
             if !needs_means {

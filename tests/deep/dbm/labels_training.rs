@@ -11,7 +11,7 @@ use harmonium::{
     dataset::Examples,
     matrix::Matrix,
     model::{Dbm, MeanField, most_probable},
-    train::{DbmLearner, DbmOptions, DbmTraining, Learning, Schedule, Sparsity},
+    train::{DbmLearner, DbmOptions, DbmTraining, Learning, Negative, Schedule, Sparsity},
 };
 use std::ops::ControlFlow;
 
@@ -66,7 +66,10 @@ fn training_learns_images_and_labels() {
             (0.5_f64 + 0.5 / 16.0).ln() as f32
         });
         let options = DbmOptions {
-            sweeps: 2,
+            negative: Negative::Persistent {
+                chains: 100,
+                steps: 2,
+            },
             learning: Learning {
                 epochs: 8000,
                 batch_size: 16,
@@ -118,7 +121,10 @@ fn a_run(sizes: &[usize], updates: usize, threads: usize, data: &Examples) -> Db
         decay: 0.9,
     };
     let options = DbmOptions {
-        chains: 30,
+        negative: Negative::Persistent {
+            chains: 30,
+            steps: 5,
+        },
         warm_start: true,
         sparsity: vec![sparsity; sizes.len() - 2],
         learning: Learning {

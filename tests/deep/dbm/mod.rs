@@ -26,7 +26,7 @@ use harmonium::{
     matrix::Matrix,
     model::{Dbm, Layer, MeanField, Rbm},
     product::{Propagation, Tail},
-    train::{DbmOptions, DbmTraining, Learning, Schedule, Sparsity},
+    train::{DbmOptions, DbmTraining, Learning, Negative, Positive, Schedule, Sparsity},
     units::Kind,
 };
 
@@ -86,13 +86,12 @@ fn divergence(dbm: &Dbm, p: &[(usize, f64)], q: &[Vec<f64>]) -> f64 {
 /// Options of one bare update along the gradient itself.
 fn bare(chains: usize, batch: usize) -> DbmOptions {
     DbmOptions {
-        mean_field: MeanField {
+        positive: Positive::MeanField(MeanField {
             iterations: 300,
             tolerance: 0.0,
             damping: 0.0,
-        },
-        chains,
-        sweeps: 2,
+        }),
+        negative: Negative::Persistent { chains, steps: 2 },
         centering: None,
         learning: Learning {
             batch_size: batch,
@@ -217,7 +216,10 @@ fn bad_input_is_refused_with_names() {
     for (options, part) in [
         (
             DbmOptions {
-                chains: 0,
+                negative: Negative::Persistent {
+                    chains: 0,
+                    steps: 5,
+                },
                 ..DbmOptions::default()
             },
             "chains",

@@ -10,7 +10,7 @@ use harmonium::{
     evaluate::DbmBound,
     matrix::Matrix,
     model::{Dbm, Layer, MeanField},
-    train::{DbmLearner, DbmOptions, DbmTraining, Learning, Schedule, Sparsity},
+    train::{DbmLearner, DbmOptions, DbmTraining, Learning, Negative, Schedule, Sparsity},
     units::{Kind, Units},
 };
 use std::ops::ControlFlow;
@@ -49,7 +49,10 @@ fn centered_training_learns_bars_and_stripes() {
         .unwrap();
     let (before, _, _) = dbm.exact_mean_log_likelihood(v, &mut ()).unwrap();
     let options = DbmOptions {
-        sweeps: 2,
+        negative: Negative::Persistent {
+            chains: 100,
+            steps: 2,
+        },
         learning: Learning {
             epochs: 4000,
             batch_size: 16,
@@ -92,7 +95,10 @@ fn a_run(updates: usize, threads: usize, data: &Examples) -> DbmTraining {
         decay: 0.9,
     };
     let options = DbmOptions {
-        chains: 30,
+        negative: Negative::Persistent {
+            chains: 30,
+            steps: 5,
+        },
         warm_start: true,
         sparsity: vec![sparsity; 3],
         learning: Learning {

@@ -177,8 +177,10 @@ fn of_dbms(data: &Examples) -> Runs {
     all.push(("pretraining", Checkpoint::of_stack(&run).unwrap()));
     let options = DbmOptions {
         warm_start: true,
-        chains: 3,
-        sweeps: 2,
+        negative: Negative::Persistent {
+            chains: 3,
+            steps: 2,
+        },
         sparsity: vec![
             Sparsity {
                 target: 0.2,

@@ -100,7 +100,10 @@ impl Family for DbmLearner {
     fn told(learning: Learning) -> DbmOptions {
         DbmOptions {
             learning,
-            chains: 15,
+            negative: Negative::Persistent {
+                chains: 15,
+                steps: 5,
+            },
             ..DbmOptions::default()
         }
     }

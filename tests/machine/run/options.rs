@@ -64,7 +64,9 @@ stored!(
         "chains",
         "sweeps",
         "centering",
-        "sparsity"
+        "sparsity",
+        "positive",
+        "negative"
     ]
 );
 stored!(BoltzmannOptions, ["positive", "negative"]);
@@ -287,12 +289,15 @@ fn old_options_of_a_deep_machine_load() {
             "momentum":{"pieces":[[0.0,0.5],[5.0,0.75]]},"weight_decay":0.25,"l1_decay":0.0,
             "optimizer":"momentum","centering":null,"sparsity":[],"resample_data":true,"seed":42}"#,
         DbmOptions {
-            mean_field: harmonium::model::MeanField {
+            positive: harmonium::train::Positive::MeanField(harmonium::model::MeanField {
                 iterations: 30,
                 tolerance: 0.5,
                 damping: 0.0,
+            }),
+            negative: harmonium::train::Negative::Persistent {
+                chains: 10,
+                steps: 5,
             },
-            chains: 10,
             centering: None,
             learning: Learning {
                 epochs: 1,

@@ -4,7 +4,7 @@
 mod negative;
 mod resumed;
 
-pub use negative::{check_chains, describe, method_of};
+pub use negative::{check_chains, describe, describe_positive, method_of};
 pub use resumed::{Flag, agree, agree_on_epochs, contradiction, refuse_other};
 
 use crate::{

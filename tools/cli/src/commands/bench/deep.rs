@@ -9,7 +9,7 @@ use harmonium::{
     dataset::Examples,
     model::{Dbm, DbmChain, Dbn, Directed, Layer, MeanField, Rbm},
     rng::HostRng,
-    train::{DbmOptions, DbmTraining, Learning, UpDownOptions, UpDownTraining},
+    train::{DbmOptions, DbmTraining, Learning, Negative, Positive, UpDownOptions, UpDownTraining},
     units::{Kind, Units},
 };
 
@@ -49,7 +49,7 @@ pub(super) fn measure(
     // needed.
     for (what, tolerance) in [
         ("", 0.0),
-        (" to 0.001", DbmOptions::default().mean_field.tolerance),
+        (" to 0.001", DbmOptions::default().mean_field().tolerance),
     ] {
         let time = algorithm(size, &dbm, data, tolerance, seconds)?;
         let name = format!("Algorithm 20.1 epoch{what}: {machine}");
@@ -128,13 +128,15 @@ fn up_down(size: &Size, data: &Examples, seconds: f64) -> Result<(f64, f64)> {
 /// Median seconds of an epoch of Algorithm 20.1, with as many chains as examples in a minibatch.
 fn algorithm(size: &Size, dbm: &Dbm, data: &Examples, tolerance: f32, seconds: f64) -> Result<f64> {
     let options = DbmOptions {
-        mean_field: MeanField {
+        positive: Positive::MeanField(MeanField {
             iterations: ITERATIONS,
             tolerance,
             damping: 0.0,
+        }),
+        negative: Negative::Persistent {
+            chains: size.batch,
+            steps: SWEEPS,
         },
-        chains: size.batch,
-        sweeps: SWEEPS,
         centering: None,
         learning: Learning {
             batch_size: size.batch,

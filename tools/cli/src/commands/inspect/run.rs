@@ -1,10 +1,16 @@
 //! Where the run in a file stands.
 
-use crate::{kinds::general, run::plan::describe_run, show::report};
+use crate::{
+    kinds::general,
+    run::plan::{describe, describe_positive, describe_run},
+    show::report,
+};
 use harmonium::{
     checkpoint::SavedRun,
     model::Model,
-    train::{BoltzmannOptions, DbmOptions, Learning, RbmOptions, UpDownOptions},
+    train::{
+        BoltzmannOptions, DbmOptions, Learning, Negative, Positive, RbmOptions, UpDownOptions,
+    },
 };
 use serde_json::{Value, json};
 
@@ -99,23 +105,29 @@ fn of_general(options: &BoltzmannOptions, model: &Model) -> Rows {
 }
 
 fn of_dbm(options: &DbmOptions) -> Rows {
-    let mean_field = options.mean_field;
     let gradient = match options.centering {
         Some(_) => "centered",
         None => "ordinary",
     };
-    vec![
-        row("chains", options.chains.to_string()),
-        row("sweeps an update", options.sweeps.to_string()),
-        row(
+    let mut rows = match options.negative {
+        Negative::Persistent { chains, steps } => vec![
+            row("chains", chains.to_string()),
+            row("sweeps an update", steps.to_string()),
+        ],
+        other => vec![row("model", describe(other))],
+    };
+    rows.push(match options.positive {
+        Positive::MeanField(x) => row(
             "mean field",
             format!(
                 "at most {} iterations, to changes of {}",
-                mean_field.iterations, mean_field.tolerance
+                x.iterations, x.tolerance
             ),
         ),
-        row("gradient", gradient),
-    ]
+        other => row("posterior", describe_positive(other)),
+    });
+    rows.push(row("gradient", gradient));
+    rows
 }
 
 fn of_up_down(options: &UpDownOptions) -> Rows {

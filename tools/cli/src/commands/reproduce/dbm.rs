@@ -24,7 +24,7 @@ use harmonium::{
     dataset::Binarization,
     model::MeanField,
     train::{
-        BackpropOptions, Centering, DbmOptions, DbmTraining, Event, Learning, Negative,
+        BackpropOptions, Centering, DbmOptions, DbmTraining, Event, Learning, Negative, Positive,
         PretrainingPlan, RbmOptions, Reconstruction, Schedule, Sparsity, Stack, StackEvent,
     },
 };
@@ -378,13 +378,15 @@ fn joint_options(setting: &Setting, layers: usize, epochs: usize) -> DbmOptions 
         decay: 0.9,
     };
     DbmOptions {
-        mean_field: MeanField {
+        positive: Positive::MeanField(MeanField {
             iterations: 30,
             tolerance: 0.03,
             damping: 0.0,
+        }),
+        negative: Negative::Persistent {
+            chains: 100,
+            steps: 5,
         },
-        chains: 100,
-        sweeps: 5,
         // 0.2 for the first hidden layer, 0.1 for those above.
         centering: Some(Centering::default()),
         sparsity: (0..layers)

@@ -8,7 +8,7 @@ use crate::{
     run::data::{MNIST, Source, resolved},
     run::plan::{
         MOST_ELEMENTS, agree, agree_on_epochs, contradiction, describe as describe_negative,
-        method_of,
+        describe_positive, method_of,
     },
 };
 use harmonium::{
@@ -245,14 +245,10 @@ fn agree_on_steps(args: &TrainArgs, stored: &Learning) -> Outcome<()> {
 /// How a machine with `hidden` units learns, in a few words.
 pub fn describe(options: &BoltzmannOptions, hidden: usize) -> String {
     let negative = describe_negative(options.negative);
-    let positive = match options.positive {
-        _ if hidden == 0 => return negative,
-        Positive::Exact => "exact posterior".into(),
-        Positive::Gibbs { steps: 1 } => "a sweep of the posterior".into(),
-        Positive::Gibbs { steps } => format!("{steps} sweeps of the posterior"),
-        Positive::MeanField(_) => "mean-field posterior".into(),
-    };
-    format!("{negative}, {positive}")
+    if hidden == 0 {
+        return negative;
+    }
+    format!("{negative}, {}", describe_positive(options.positive))
 }
 
 /// The negative phase that the flags describe.

@@ -5,7 +5,7 @@ use crate::{
     args::{Method, TrainArgs},
     failure::{Failure, Outcome},
 };
-use harmonium::train::{Negative, RbmOptions, Reconstruction, Schedule};
+use harmonium::train::{Negative, Positive, RbmOptions, Reconstruction, Schedule};
 
 /// Gibbs sweeps an update with `--preset best`.
 const BEST_STEPS: usize = 5;
@@ -148,6 +148,16 @@ fn refuse_meaningless(args: &TrainArgs, method: Method) -> Outcome<()> {
         }
     }
     Ok(())
+}
+
+/// A positive phase in a few words.
+pub fn describe_positive(positive: Positive) -> String {
+    match positive {
+        Positive::Exact => "exact posterior".into(),
+        Positive::Gibbs { steps: 1 } => "a sweep of the posterior".into(),
+        Positive::Gibbs { steps } => format!("{steps} sweeps of the posterior"),
+        Positive::MeanField(_) => "mean-field posterior".into(),
+    }
 }
 
 /// A negative phase in a few words.

@@ -173,27 +173,27 @@ const OF_PHASES: &[Flag<DbmPlan>] = &[
     (
         "--chains",
         |args| args.chains.is_some(),
-        |a, b| a.joint.chains == b.joint.chains,
+        |a, b| a.joint.negative.chains() == b.joint.negative.chains(),
     ),
     (
         "--steps",
         |args| args.steps.is_some(),
-        |a, b| a.joint.sweeps == b.joint.sweeps,
+        |a, b| a.joint.negative.steps() == b.joint.negative.steps(),
     ),
     (
         "--mean-field-iterations",
         |args| args.dbm.mean_field_iterations.is_some(),
-        |a, b| a.joint.mean_field.iterations == b.joint.mean_field.iterations,
+        |a, b| a.joint.mean_field().iterations == b.joint.mean_field().iterations,
     ),
     (
         "--mean-field-tolerance",
         |args| args.dbm.mean_field_tolerance.is_some(),
-        |a, b| a.joint.mean_field.tolerance == b.joint.mean_field.tolerance,
+        |a, b| a.joint.mean_field().tolerance == b.joint.mean_field().tolerance,
     ),
     (
         "--damping",
         |args| args.dbm.damping.is_some(),
-        |a, b| a.joint.mean_field.damping == b.joint.mean_field.damping,
+        |a, b| a.joint.mean_field().damping == b.joint.mean_field().damping,
     ),
     (
         "--warm-start",

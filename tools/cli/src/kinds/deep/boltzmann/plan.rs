@@ -15,14 +15,14 @@ use crate::{
     args::{Method, TrainArgs},
     failure::{Failure, Outcome},
     run::data::{Data, Source},
-    run::plan::{self, MOST_ELEMENTS, Plan, contradiction},
+    run::plan::{self, Plan, contradiction},
 };
 use harmonium::{
     checkpoint::{Checkpoint, SavedRun},
     model::{Dbm, Layer, MeanField},
     train::{
-        BackpropOptions, Centering, DbmOptions, Learning, PretrainingPlan, RbmOptions, Rule,
-        Schedule, Sparsity,
+        BackpropOptions, Centering, DbmOptions, Learning, Negative, Positive, PretrainingPlan,
+        RbmOptions, Rule, Schedule, Sparsity,
     },
 };
 use std::{collections::BTreeMap, path::Path};
@@ -189,13 +189,7 @@ impl DbmPlan {
             .chain(self.hidden.iter().copied())
             .collect();
         check_layers(&sizes)?;
-        let chains = self.joint.chains;
-        let most = MOST_ELEMENTS / sizes.iter().sum::<usize>().max(1);
-        if chains > most {
-            return Err(Failure::usage(format!(
-                "--chains {chains}: expected at most {most} for a machine of this size"
-            )));
-        }
+        plan::check_chains(self.joint.negative, sizes.iter().sum())?;
         Ok(data)
     }
 
@@ -305,7 +299,7 @@ fn joint(
 ) -> Outcome<DbmOptions> {
     let default = DbmOptions::default();
     let sweeps = match &args.steps {
-        None => default.sweeps,
+        None => default.negative.steps().unwrap_or(1),
         Some(Schedule::Constant(k)) => *k as usize,
         Some(other) => {
             return Err(Failure::usage(format!(
@@ -319,14 +313,16 @@ fn joint(
     }
     let flags = &args.dbm;
     let options = DbmOptions {
-        mean_field: MeanField {
+        positive: Positive::MeanField(MeanField {
             iterations: flags.mean_field_iterations.unwrap_or(DEFAULT_ITERATIONS),
             tolerance: flags.mean_field_tolerance.unwrap_or(DEFAULT_TOLERANCE),
-            damping: flags.damping.unwrap_or(default.mean_field.damping),
-        },
+            damping: flags.damping.unwrap_or(default.mean_field().damping),
+        }),
         warm_start: flags.warm_start,
-        chains: args.chains.unwrap_or(default.chains),
-        sweeps,
+        negative: Negative::Persistent {
+            chains: args.chains.or(default.negative.chains()).unwrap_or(1),
+            steps: sweeps,
+        },
         centering: plan::centering(args, (!pretrained).then(Centering::default))?,
         sparsity,
         learning: Learning {

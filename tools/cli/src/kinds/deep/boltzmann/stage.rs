@@ -38,7 +38,7 @@ pub fn of_pretraining(stack: &Stack, watch: &Watch) -> Outcome<Figures> {
 
 impl Stage for DbmTraining {
     fn measured(&self, watch: &Watch) -> Outcome<Figures> {
-        let (dbm, options) = (self.model(), &self.options().mean_field);
+        let (dbm, options) = (self.model(), &self.options().mean_field());
         let (error, mean_field) = reconstruction(dbm, &watch.train, options)?;
         let free_energy = |part: &Examples| -> Outcome<f64> {
             let (bounds, _) = dbm.mean_field_bounds(part, options)?;

@@ -19,14 +19,14 @@ use crate::{
     run::files::Files,
     run::interrupt::Interrupt,
     run::named::Named,
-    run::plan::{contradiction, describe_run},
+    run::plan::{contradiction, describe, describe_run},
     show::pictures,
 };
 use harmonium::{
     Examples, Matrix, Network,
     checkpoint::{Checkpoint, SavedRun},
     model::{Dbm, Layer},
-    train::{BackpropOptions, BackpropTraining, DbmTraining, Event, Stack, StackEvent},
+    train::{BackpropOptions, BackpropTraining, DbmTraining, Event, Negative, Stack, StackEvent},
     units::{Kind, Units},
 };
 use std::collections::BTreeMap;
@@ -265,16 +265,19 @@ fn announce(plan: &DbmPlan, data: &Data) {
         Some(_) => "the centered gradient",
         None => "the ordinary gradient",
     };
+    let phases = match joint.negative {
+        Negative::Persistent { chains, steps } => format!("{chains} chains of {steps} sweeps"),
+        other => describe(other),
+    };
     let label = plan
         .classes
         .map_or(String::new(), |n| format!(", {n} classes"));
     note(format!(
-        "deep Boltzmann machine of {} visible units{label}, layers of {}; pretraining: {pretraining}; together: {} epochs by {gradient}, {} chains of {} sweeps; {} training, {} validation and {} test examples; {} threads, {}",
+        "deep Boltzmann machine of {} visible units{label}, layers of {}; pretraining: {pretraining}; together: {} epochs by {gradient}, {}; {} training, {} validation and {} test examples; {} threads, {}",
         data.train.columns(),
         sizes.join(", "),
         joint.learning.epochs,
-        joint.chains,
-        joint.sweeps,
+        phases,
         data.train.len(),
         data.validation.as_ref().map_or(0, Examples::len),
         data.test.as_ref().map_or(0, Examples::len),
