@@ -11,6 +11,7 @@ mod joining;
 mod labels;
 mod labels_training;
 mod mean_field;
+mod phases;
 mod pretraining;
 mod sampling;
 mod training;
