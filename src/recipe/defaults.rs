@@ -4,8 +4,8 @@
 use crate::{
     model::MeanField,
     train::{
-        Aggregated, BoltzmannOptions, Centering, DbmOptions, Learning, Negative, RbmOptions,
-        Reconstruction, Schedule, UpDownOptions,
+        Aggregated, BoltzmannOptions, Centering, DbmOptions, Learning, Negative, Positive,
+        RbmOptions, Reconstruction, Schedule, UpDownOptions,
     },
     units::{Kind, Units},
 };
@@ -286,10 +286,10 @@ pub fn pretraining(length: Length) -> RbmOptions {
 pub fn joint(is_pretrained: bool, length: Length) -> DbmOptions {
     let default = DbmOptions::default();
     DbmOptions {
-        mean_field: MeanField {
+        positive: Positive::MeanField(MeanField {
             iterations: 30,
-            ..default.mean_field
-        },
+            ..default.mean_field()
+        }),
         centering: (!is_pretrained).then(Centering::default),
         learning: Learning {
             epochs: length.epochs(JOINT_EPOCHS),

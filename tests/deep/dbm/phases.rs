@@ -64,7 +64,7 @@ fn exact_phases_are_finite_differences() {
         let dbm = bernoulli(sizes, 0.6, seed);
         let data = rows(sizes[0], 4);
         let got = step(&dbm, exact(), 0, &Examples::new(data.clone()).unwrap());
-        let likelihood = |x: &Dbm| x.exact_mean_log_likelihood(&data).unwrap().0;
+        let likelihood = |x: &Dbm| x.exact_mean_log_likelihood(&data, &mut ()).unwrap().0;
         for (k, got) in got.iter().enumerate() {
             let (up, x) = moved(&dbm, k, 1.0 / 128.0);
             let (down, y) = moved(&dbm, k, -1.0 / 128.0);
@@ -285,7 +285,7 @@ fn every_phase_resumes_to_the_bit() {
 /// `E[h | v]`, by enumeration.
 fn use_of_top(dbm: &Dbm, v: &BitMatrix) -> f64 {
     let top = dbm.n_layers() - 1;
-    let means = |row| dbm.posterior_expectations(v, row).unwrap().layers[top].clone();
+    let means = |row| dbm.posterior_expectations(v, row, &mut ()).unwrap().layers[top].clone();
     let all: Vec<Vec<f64>> = (0..v.rows()).map(means).collect();
     let n = all.len() as f64;
     let deviation = |j: usize| {
@@ -315,7 +315,7 @@ fn learned(options: DbmOptions, seed: u64) -> (f64, f64) {
     let mut run = DbmTraining::new(dbm, options, &data).unwrap();
     let ended = run.run(&data, |_| ControlFlow::Continue(())).unwrap();
     assert!(ended.is_finished());
-    let (likelihood, _, _) = run.model().exact_mean_log_likelihood(v).unwrap();
+    let (likelihood, _, _) = run.model().exact_mean_log_likelihood(v, &mut ()).unwrap();
     (likelihood, use_of_top(run.model(), v))
 }
 
