@@ -3,10 +3,12 @@
 
 mod any_run;
 pub mod defaults;
+mod measure;
 mod plan;
 mod stored;
 mod values;
 
 pub use any_run::{AnyEvent, AnyRun, RunRef, Running};
+pub use measure::{Annealed, ENUMERATED_UNITS, Mean, Measure, Measures, Partition, Raised};
 pub use plan::{BoltzmannPlan, DbmPlan, DbnPlan, Plan, RbmPlan, StageName};
 pub use values::Values;

@@ -64,3 +64,14 @@ pub struct ClassifyArgs {
     #[command(flatten)]
     pub threads: Threads,
 }
+
+impl WayArg {
+    /// As in text and JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Deterministic => "deterministic",
+            Self::Averaged => "averaged",
+            Self::Gibbs => "gibbs",
+        }
+    }
+}

@@ -62,12 +62,3 @@ pub struct GeneralSampleArgs {
     #[arg(long)]
     pub json: bool,
 }
-
-impl GeneralSampleArgs {
-    /// The first of these options that was given.
-    pub fn given(&self) -> Option<&'static str> {
-        [("--spins", self.spins), ("--json", self.json)]
-            .into_iter()
-            .find_map(|(flag, given)| given.then_some(flag))
-    }
-}

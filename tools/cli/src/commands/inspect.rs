@@ -3,10 +3,10 @@
 mod run;
 
 use crate::{
-    args::InspectArgs, commands::evaluate::load_model, failure::Outcome, kinds::deep,
-    run::named::Named, run::run_file::RunFile, show::report,
+    args::InspectArgs, failure::Outcome, kinds::machine, run::loading::load_model,
+    run::run_file::RunFile, show::report,
 };
-use harmonium::{Matrix, Model, checkpoint::Checkpoint, model::Layer};
+use harmonium::{Matrix, Model, checkpoint::Checkpoint};
 use serde_json::{Map, Value, json};
 
 /// Of a note, in the table.
@@ -79,7 +79,11 @@ pub fn run(args: &InspectArgs) -> Outcome<()> {
         object.insert("run".into(), json!(run.as_ref().map(RunFile::json)));
         return report::json(object);
     }
-    let title = format!("{}: {}", args.model.display(), name(&checkpoint.model));
+    let title = format!(
+        "{}: {}",
+        args.model.display(),
+        machine::of(&checkpoint.model).name()
+    );
     let mut rows = rows(&checkpoint);
     if let Some(run) = run {
         let row = |name: &str, value: String| [name.to_owned(), value, String::new()];
@@ -89,29 +93,6 @@ pub fn run(args: &InspectArgs) -> Outcome<()> {
         rows.extend(stages.map(|(name, x)| row(&format!("time of {name}"), format!("{x:.1} s"))));
     }
     report::table(&title, &rows)
-}
-
-/// A machine of any kind in a few words.
-fn name(model: &Model) -> String {
-    match model {
-        Model::Rbm(rbm) => format!("RBM {}-{}", rbm.n_visible(), rbm.n_hidden()),
-        Model::Dbn(dbn) => deep::name(dbn),
-        Model::Boltzmann(machine) => machine.name(),
-        Model::Dbm(dbm) => dbm.name(),
-        other => other.kind().into(),
-    }
-}
-
-/// The layers from the visible one up.
-fn layers(model: &Model) -> Vec<&Layer> {
-    match model {
-        Model::Rbm(rbm) => vec![rbm.visible(), rbm.hidden()],
-        Model::Dbn(dbn) => (0..dbn.n_layers()).map(|l| dbn.layer(l)).collect(),
-        Model::Boltzmann(machine) if machine.n_hidden() == 0 => vec![machine.visible()],
-        Model::Boltzmann(machine) => vec![machine.visible(), machine.hidden()],
-        Model::Dbm(dbm) => dbm.layers().iter().collect(),
-        _ => Vec::new(),
-    }
 }
 
 /// All parameters, by their names in the file.
@@ -157,7 +138,7 @@ fn summaries(model: &Model) -> Vec<(String, Vec<usize>, Summary)> {
             all.push((name, vec![x.len()], Summary::of(x.iter().copied())));
         }
     };
-    let layers = layers(model);
+    let layers = machine::of(model).layers();
     for (l, layer) in layers.iter().enumerate() {
         vector(format!("bias.{l}"), &layer.bias);
     }
@@ -175,7 +156,8 @@ fn summaries(model: &Model) -> Vec<(String, Vec<usize>, Summary)> {
 fn rows(checkpoint: &Checkpoint) -> Vec<[String; 3]> {
     let row = |name: &str, value: String| [name.to_owned(), value, String::new()];
     let model = &checkpoint.model;
-    let units = layers(model)
+    let units = machine::of(model)
+        .layers()
         .into_iter()
         .map(|layer| format!("{} {}", layer.size(), layer.units));
     let mut rows = vec![
@@ -206,7 +188,7 @@ fn rows(checkpoint: &Checkpoint) -> Vec<[String; 3]> {
 fn as_json(checkpoint: &Checkpoint) -> Map<String, Value> {
     let mut object = Map::new();
     let mut put = |key: &str, value: Value| object.insert(key.into(), value);
-    let layers = layers(&checkpoint.model);
+    let layers = machine::of(&checkpoint.model).layers();
     let sizes: Vec<usize> = layers.iter().map(|layer| layer.size()).collect();
     let units: Vec<String> = layers.iter().map(|layer| layer.units.to_string()).collect();
     put("kind", json!(checkpoint.model.kind()));

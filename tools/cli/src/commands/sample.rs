@@ -8,11 +8,12 @@ mod weighted;
 
 use crate::{
     args::{SampleArgs, ValuesArg},
-    commands::evaluate::load_model,
     failure::{Failure, Outcome, note},
     kinds::dbm,
     kinds::deep,
     kinds::general,
+    kinds::machine::{self, Act},
+    run::loading::load_model,
     show::pictures,
     show::progress::Bar,
     show::report::table,
@@ -46,12 +47,11 @@ pub fn run(args: &SampleArgs) -> Outcome<()> {
     if let Model::Boltzmann(machine) = &checkpoint.model {
         return general::sample(args, &checkpoint, machine, format);
     }
-    if let Some(flag) = args.general.given() {
-        return Err(Failure::usage(format!(
-            "{flag} is for general Boltzmann machines, not for a model of kind {}",
-            checkpoint.model.kind()
-        )));
-    }
+    let given = [
+        ("--spins", args.general.spins),
+        ("--json", args.general.json),
+    ];
+    machine::refuse(machine::of(&checkpoint.model), Act::Sample, &given)?;
     if args.burn_in.is_some() && args.tempering.is_none() && args.trajectory.is_empty() {
         return Err(Failure::usage(
             "--burn-in belongs to --tempering and --trajectory",

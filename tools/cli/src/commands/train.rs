@@ -7,15 +7,15 @@ mod trajectory;
 
 use crate::{
     args::{Kind, TrainArgs},
-    commands::classify,
-    commands::evaluate::load_model,
     failure::{Failure, Outcome, note},
     kinds::deep,
     kinds::general,
+    kinds::machine::Machine,
     run::data::Data,
     run::directory::Directory,
     run::files::Files,
     run::interrupt::Interrupt,
+    run::loading::load_model,
     run::plan::{Plan, describe_run},
     run::run_file::RunFile,
     run::stopping::Stopping,
@@ -273,7 +273,7 @@ impl<'a> Run<'a> {
 
     fn name(&self) -> String {
         let rbm = &self.training.result();
-        format!("{} on {}", classify::name(rbm), self.data.name)
+        format!("{} on {}", rbm.name(), self.data.name)
     }
 
     /// Says on stderr what is going to happen.

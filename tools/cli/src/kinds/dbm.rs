@@ -1,8 +1,84 @@
-//! Deep Boltzmann machines: what the commands do with a stored one.
+//! Deep Boltzmann machines.
 
-mod evaluate;
-pub mod measure;
 mod sample;
 
-pub use evaluate::run as evaluate;
 pub use sample::run as sample;
+
+use super::{
+    machine::{Act, Machine, Way},
+    rbm::WAYS,
+};
+use crate::{
+    args::PassArg,
+    failure::{Failure, Outcome},
+};
+use harmonium::{
+    Dbm, Examples, Matrix, States,
+    model::{Convergence, Layer, MeanField},
+    units::{Segment, Units},
+};
+
+impl Machine for Dbm {
+    fn kind(&self) -> &'static str {
+        "dbm"
+    }
+
+    fn name(&self) -> String {
+        let layers = self.layers()[..=self.n_hidden_layers()].iter();
+        let sizes: Vec<String> = layers.map(|x| x.size().to_string()).collect();
+        let labels = self.classes().map(|n| format!(" with {n} classes"));
+        format!("DBM {}{}", sizes.join("-"), labels.unwrap_or_default())
+    }
+
+    fn layers(&self) -> Vec<&Layer> {
+        self.layers().iter().collect()
+    }
+
+    fn lacks(&self, act: Act) -> &'static [&'static str] {
+        match act {
+            Act::Evaluate => &["--diagnose", "--raise", "--bound-samples"],
+            Act::Classify => &WAYS,
+            Act::Sample => &[
+                "--burn-in",
+                "--tempering",
+                "--trajectory",
+                "--weighted",
+                "--save-chains",
+                "--continue",
+                "--spins",
+                "--json",
+            ],
+        }
+    }
+
+    fn labels(&self) -> Outcome<(Units, Option<Segment>)> {
+        let last = &self.layer(self.n_layers() - 1).units;
+        let labels = self.classes().and(last.last_group());
+        Ok((last.clone(), labels))
+    }
+
+    fn log_p_y(&self, v: &Examples, _: &Way) -> Outcome<Matrix> {
+        Ok(self.log_p_y_from_v(v, &MeanField::default())?)
+    }
+
+    fn feature_layers(&self) -> (usize, usize) {
+        let most = self.n_hidden_layers();
+        (most, most)
+    }
+
+    fn features(
+        &self,
+        examples: &Examples,
+        layer: usize,
+        pass: PassArg,
+        _: u64,
+    ) -> Outcome<(States, Option<Convergence>)> {
+        if pass == PassArg::Samples {
+            return Err(Failure::usage(
+                "--pass samples: the hidden layers of a deep Boltzmann machine depend on each other, and mean field has means alone",
+            ));
+        }
+        let (mut means, done) = self.posterior_means(examples, &MeanField::default())?;
+        Ok((means.swap_remove(layer - 1).into(), Some(done)))
+    }
+}

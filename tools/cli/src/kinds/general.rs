@@ -2,8 +2,6 @@
 //! likelihoods.
 
 mod edges;
-mod evaluate;
-mod measure;
 mod observe;
 mod pictures;
 mod plan;
@@ -11,8 +9,7 @@ mod sample;
 mod train;
 mod watch;
 
-pub use edges::{is_edge_file, load as load_edges};
-pub use evaluate::run as evaluate;
+pub use edges::{is_edge_file, is_of_spins, load as load_edges, spin_constant};
 pub use plan::describe;
 pub use sample::run as sample;
 pub use train::run as train;

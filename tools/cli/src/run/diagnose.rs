@@ -1,6 +1,10 @@
 //! `harmonium evaluate --diagnose`: how well chains of a model mix.
 
-use crate::{failure::Outcome, run::data::rows, show::progress::Bar};
+use crate::{
+    failure::Outcome,
+    run::data::rows,
+    show::{figures::Figures, progress::Bar},
+};
 use harmonium::{
     BitMatrix, Examples, Rbm, States,
     evaluate::{
@@ -8,7 +12,6 @@ use harmonium::{
     },
     model::RbmChain,
 };
-use serde_json::{Map, Value, json};
 
 /// Modes that are told apart where the data have no labels.
 const TEMPLATES: usize = 10;
@@ -75,52 +78,59 @@ impl Diagnosis {
         })
     }
 
-    /// As `evaluate --json` prints it.
-    pub fn json(&self) -> Map<String, Value> {
-        let mut map = Map::new();
-        let mut put = |key: &str, value: Value| map.insert(key.into(), value);
-        put("diagnosed_chains", json!(self.chains));
-        put("diagnosed_sweeps", json!(self.sweeps));
-        put("diagnosed_burn_in", json!(self.burn_in));
-        put("autocorrelation_time", json!(self.time.map(|t| t.time)));
-        let error = self.time.map(|t| t.standard_error);
-        put("autocorrelation_time_error", json!(error));
-        let long_enough = self.time.is_some_and(|t| t.long_enough);
-        put("autocorrelation_long_enough", json!(long_enough));
-        if let Some((jumps, modes)) = &self.jumps {
-            put("mode_jumps", json!(jumps.jumps().iter().sum::<u64>()));
-            put("mode_jump_rate", json!(jumps.rate()));
-            put("stuck_chains", json!(jumps.stuck()));
-            put("modes", json!(modes));
-        }
-        map
-    }
-
-    /// The rows of a table.
-    pub fn rows(&self) -> Vec<[String; 3]> {
-        let of = format!(
-            "of the free energy, {} chains from data, {} sweeps after {}",
-            self.chains, self.sweeps, self.burn_in
+    /// What reports tell.
+    pub fn figures(&self) -> Figures {
+        let mut figures = Figures::default();
+        let (chains, sweeps, burn_in) = (self.chains, self.sweeps, self.burn_in);
+        figures
+            .put("diagnosed_chains", chains)
+            .put("diagnosed_sweeps", sweeps)
+            .put("diagnosed_burn_in", burn_in);
+        autocorrelation(
+            &mut figures,
+            "autocorrelation time",
+            self.time,
+            &format!(
+                "of the free energy, {chains} chains from data, {sweeps} sweeps after {burn_in}"
+            ),
         );
-        let time = match self.time {
-            Some(t) if t.long_enough => format!("{:.1} ± {:.1} sweeps", t.time, t.standard_error),
-            Some(t) => format!("at least {:.1} sweeps", t.time),
-            None => "unknown".into(),
-        };
-        let mut rows = vec![["autocorrelation time".to_owned(), time, of]];
         if let Some((jumps, modes)) = &self.jumps {
-            rows.push([
-                "mode jumps".into(),
-                format!("{:.4} a sweep", jumps.rate()),
-                format!(
-                    "{} of {} chains never; modes are {modes}",
-                    jumps.stuck(),
-                    self.chains
-                ),
-            ]);
+            let (rate, stuck) = (jumps.rate(), jumps.stuck());
+            figures
+                .put("mode_jumps", jumps.jumps().iter().sum::<u64>())
+                .put("mode_jump_rate", rate)
+                .put("stuck_chains", stuck)
+                .put("modes", modes.clone())
+                .row(
+                    "mode jumps",
+                    format!("{rate:.4} a sweep"),
+                    format!("{stuck} of {chains} chains never; modes are {modes}"),
+                );
         }
-        rows
+        figures
     }
+}
+
+/// How long chains remember, in sweeps.
+pub fn autocorrelation(
+    figures: &mut Figures,
+    name: &str,
+    time: Option<AutocorrelationTime>,
+    of: &str,
+) {
+    figures
+        .put("autocorrelation_time", time.map(|t| t.time))
+        .put("autocorrelation_time_error", time.map(|t| t.standard_error))
+        .put(
+            "autocorrelation_long_enough",
+            time.is_some_and(|t| t.long_enough),
+        );
+    let text = match time {
+        Some(t) if t.long_enough => format!("{:.1} ± {:.1} sweeps", t.time, t.standard_error),
+        Some(t) => format!("at least {:.1} sweeps", t.time),
+        None => "unknown".into(),
+    };
+    figures.row(name, text, of);
 }
 
 /// States that stand for modes: of labeled data the mean of each class, cut at one half; else

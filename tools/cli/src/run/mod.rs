@@ -1,13 +1,14 @@
 //! What surrounds a run: data, files, interrupts, plans.
 
-pub mod annealed;
+pub mod classification;
 pub mod data;
 pub mod diagnose;
 pub mod directory;
 pub mod files;
+pub mod found;
 pub mod interrupt;
 pub mod likelihood;
-pub mod named;
+pub mod loading;
 pub mod plan;
 pub mod run_file;
 pub mod stopping;

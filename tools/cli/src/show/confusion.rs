@@ -1,9 +1,10 @@
 //! The confusion table as a picture.
 
 use crate::{
-    commands::classify::Classification,
     failure::{Failure, Outcome, note},
+    run::classification::Classification,
     show::canvas::{Anchor, Canvas, FAINT_INK, INK, Rgb, Style, WHITE},
+    show::numbers::check_extension,
 };
 use std::path::Path;
 
@@ -48,15 +49,7 @@ fn without_labels() -> Failure {
 /// # Errors
 /// A name that does not end in `.png`; a file that cannot be written.
 fn draw(path: &Path, title: &str, found: &Classification) -> Outcome<()> {
-    if !path
-        .extension()
-        .is_some_and(|e| e.eq_ignore_ascii_case("png"))
-    {
-        return Err(Failure::usage(format!(
-            "--confusion {}: expected a file name that ends in .png",
-            path.display()
-        )));
-    }
+    check_extension("--confusion", path, ".png")?;
     let n = found.confusion.len() as u32;
     let size = EDGE + n * CELL;
     let title = format!("{title}: {:.2} % wrong", 100.0 * found.error());

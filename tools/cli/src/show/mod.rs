@@ -3,7 +3,10 @@
 pub mod canvas;
 pub mod confusion;
 pub mod curves;
+pub mod figures;
+pub mod measures;
 pub mod metrics;
+pub mod numbers;
 pub mod picture;
 pub mod pictures;
 pub mod progress;

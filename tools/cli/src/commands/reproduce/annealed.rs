@@ -2,19 +2,15 @@
 //! chains that start at training examples.
 
 use super::{Figure, Part, Setting, recipe, test_part};
-use crate::{
-    args::Split,
-    failure::Outcome,
-    run::likelihood::{Annealing, DEFAULT_BURN_IN, Likelihood, Way},
-};
+use crate::{failure::Outcome, run::likelihood::DEFAULT_BURN_IN};
 use harmonium::{
     Rbm,
     dataset::{Binarization, Examples},
-    evaluate::{Betas, ReverseStart},
+    evaluate::Betas,
+    recipe::{Annealed, Measure, Measures},
     train::{Centering, Learning, Negative, RbmOptions, Reconstruction, Rule, Schedule},
 };
 use serde_json::json;
-use std::ops::ControlFlow;
 
 /// How a likelihood is estimated.
 struct Estimator {
@@ -170,25 +166,20 @@ fn part(
     });
     let recipe = recipe(&rbm, &options, beside);
     let (rbm, seconds) = setting.train(name, rbm, options, &data.train, |_| Ok(None))?;
-    let mut annealing = Annealing::of(&data.train, chains, betas, setting.seed)?;
-    annealing.reverse = Some(ReverseStart::suited_to(
-        &rbm,
-        &data.train,
+    let how = Measure {
+        enumerated_units: None,
         chains,
-        setting.at_most(DEFAULT_BURN_IN, 50),
-        setting.seed,
-    )?);
-    let way = Way::Annealing(annealing);
-    let measure = |examples: &Examples, split| {
-        Likelihood::measure(&rbm, examples, split, &way, &mut |_, _, _| {
-            ControlFlow::Continue(())
-        })
+        betas,
+        burn_in: setting.at_most(DEFAULT_BURN_IN, 50),
+        seed: setting.seed,
+        ..Measure::default()
     };
+    let measure = |examples: &Examples| how.rbm(&rbm, &data.train, examples, &mut ());
     let mut figures = Vec::new();
-    let test = measure(test_part(&data)?, Split::Test)?;
-    figures.push(test.figure("test log-likelihood", published[0]));
-    let training = measure(&data.train, Split::Train)?;
-    figures.push(training.figure("training log-likelihood", published[1]));
+    let test = measure(test_part(&data)?)?;
+    figures.push(figure(&test, "test log-likelihood", published[0]));
+    let training = measure(&data.train)?;
+    figures.push(figure(&training, "training log-likelihood", published[1]));
     Ok(vec![Part {
         name: name.into(),
         recipe,
@@ -197,18 +188,44 @@ fn part(
     }])
 }
 
-impl Likelihood {
-    /// Beside `published`, with the interval of `ln Z` and the standard error over the examples.
-    pub(super) fn figure(&self, what: &'static str, published: Option<f64>) -> Figure {
-        let remark = self.remark();
-        Figure {
-            what,
-            published,
-            measured: self.mean(),
-            interval: self.mean_interval(),
-            unit: "nats",
-            remark,
-            of_seeds: Vec::new(),
+/// What was measured beside `published`, with the interval of `ln Z` and the standard error over the
+/// examples.
+pub(super) fn figure(found: &Measures, what: &'static str, published: Option<f64>) -> Figure {
+    let none = f64::NAN;
+    let (measured, interval, error) = found.likelihood.map_or((none, (none, none), none), |x| {
+        (x.mean, (x.low, x.high), x.standard_error)
+    });
+    let z = &found.partition;
+    let mut remark = format!("exact ln Z, standard error {error:.2}");
+    if let Some((ais, annealed)) = &z.annealed {
+        let size = annealed.forward().effective_sample_size;
+        let of = ais.chains;
+        remark = match annealed {
+            Annealed::Forward(_) => {
+                format!(
+                    "ln Z {:.2}, effective sample size {size:.0} of {of}",
+                    z.log_z
+                )
+            }
+            Annealed::Both(_, bracket) => format!(
+                "ln Z {:.2} by Bennett; by forward AIS {:.2} and in reverse {:.2}, effective sample sizes {size:.0} and {:.0} of {of}",
+                z.log_z,
+                measured + (z.log_z - bracket.forward.estimate),
+                measured + (z.log_z - bracket.reverse.estimate),
+                bracket.reverse.effective_sample_size
+            ),
+        };
+        for warning in annealed.warnings() {
+            remark.push_str(&format!("; {warning}"));
         }
+    }
+    Figure {
+        what,
+        published,
+        measured,
+        interval,
+        unit: "nats",
+        remark,
+        of_seeds: Vec::new(),
     }
 }

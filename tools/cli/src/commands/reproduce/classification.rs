@@ -8,7 +8,7 @@
 //! these take minibatches and momentum; those that learn `p(y | v)` take the centered gradient.
 
 use super::{DEVIATIONS, Figure, Part, Setting, recipe, test_part};
-use crate::{args::Split, commands::classify::Classification, failure::Outcome, run::data::Data};
+use crate::{args::Split, failure::Outcome, run::classification::Classification, run::data::Data};
 use harmonium::{
     Error, Rbm,
     dataset::{Binarization, Examples},

@@ -1,18 +1,15 @@
 //! RBMs so small that `ln Z` is enumerated.
 
-use super::{Part, Setting, recipe, test_part};
-use crate::{
-    args::Split,
-    failure::Outcome,
-    run::likelihood::{Likelihood, Way},
-};
+use super::{Part, Setting, annealed::figure, recipe, test_part};
+use crate::failure::Outcome;
 use harmonium::{
     BitMatrix, Rbm,
     dataset::{Binarization, Examples},
+    recipe::{Measure, Measures},
     train::{Centering, Learning, Negative, RbmOptions, Reconstruction, Schedule},
 };
 use serde_json::json;
-use std::{borrow::Cow, ops::ControlFlow};
+use std::borrow::Cow;
 
 /// Name, hidden units, negative phase, rate at the start and published log-likelihood of a machine.
 type Machine = (&'static str, usize, Negative, f32, f64);
@@ -69,7 +66,7 @@ pub fn small(setting: &Setting) -> Outcome<Vec<Part>> {
         parts.push(Part {
             name: name.into(),
             recipe,
-            figures: vec![measured.figure("test log-likelihood", Some(published))],
+            figures: vec![figure(&measured, "test log-likelihood", Some(published))],
             seconds,
         });
     }
@@ -125,7 +122,7 @@ pub fn centered_16(setting: &Setting) -> Outcome<Vec<Part>> {
         parts.push(Part {
             name: name.into(),
             recipe,
-            figures: vec![measured.figure("test log-likelihood", Some(published))],
+            figures: vec![figure(&measured, "test log-likelihood", Some(published))],
             seconds,
         });
     }
@@ -141,7 +138,10 @@ fn flipped(examples: &Examples) -> Cow<'_, Examples> {
     Examples::new(bits).map_or(Cow::Borrowed(examples), Cow::Owned)
 }
 
-fn measure(rbm: &Rbm, test: &Examples) -> Outcome<Likelihood> {
-    let mut progress = |_: &'static str, _: usize, _: usize| ControlFlow::Continue(());
-    Likelihood::measure(rbm, test, Split::Test, &Way::Exact, &mut progress)
+fn measure(rbm: &Rbm, test: &Examples) -> Outcome<Measures> {
+    let how = Measure {
+        exact: true,
+        ..Measure::default()
+    };
+    Ok(how.rbm(rbm, test, test, &mut ())?)
 }

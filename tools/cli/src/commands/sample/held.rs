@@ -210,10 +210,7 @@ fn load(args: &SampleArgs, notes: &BTreeMap<String, String>, layer: &Layer) -> O
     let (source, _) = Source::of_model(notes, args.data.as_deref(), None, None)?;
     let data = source.load()?;
     check_columns(layer.size(), &data)?;
-    Ok(match layer.units.are_binary() {
-        true => likelihood::drawn(data, source.seed),
-        false => data,
-    })
+    Ok(likelihood::drawn(layer, &data, source.seed).unwrap_or(data))
 }
 
 /// The mask that is named by a half of the picture.

@@ -3,8 +3,8 @@
 use super::{chains::Samples, held::Held};
 use crate::{
     args::{SampleArgs, ValuesArg},
-    commands::classify::write_matrix,
     failure::{Failure, Outcome},
+    show::numbers::write_matrix,
     show::picture::{Color, Sheet},
     show::pictures,
 };

@@ -1,12 +1,11 @@
 //! `harmonium sample --weighted`: samples with weights, by annealed importance sampling.
 
-use super::sheet::write_npy;
 use crate::{
     args::SampleArgs,
-    commands::evaluate::write_weights,
     failure::{Outcome, note},
     run::data::Source,
-    run::likelihood::{self, DEFAULT_BETAS},
+    run::likelihood::DEFAULT_BETAS,
+    show::numbers::{write_states, write_weights},
     show::progress::Stages,
     show::report::table,
 };
@@ -19,9 +18,6 @@ use std::ops::ControlFlow;
 /// Writes states and log weights, and prints what they are worth.
 pub fn run(args: &SampleArgs, checkpoint: &Checkpoint, count: usize, seed: u64) -> Outcome<()> {
     let rbm = checkpoint.rbm()?;
-    if !rbm.is_bernoulli() {
-        return Err(likelihood::not_annealed(rbm));
-    }
     let ais = Ais {
         chains: count,
         betas: Betas::Linear(args.betas.unwrap_or(DEFAULT_BETAS)),
@@ -34,7 +30,7 @@ pub fn run(args: &SampleArgs, checkpoint: &Checkpoint, count: usize, seed: u64) 
         ControlFlow::Continue(())
     })?;
     bar.clear();
-    write_npy(&args.out, &samples.visible.into())?;
+    write_states(&args.out, &samples.visible.into())?;
     let weights = args.out.with_extension("weights.npy");
     write_weights(&weights, &[&samples.log_weights])?;
     let log_z = &samples.log_z;

@@ -3,49 +3,43 @@
 use super::Run;
 use crate::{
     args::Split,
-    commands::classify::Classification,
     failure::{Failure, Outcome, note},
+    run::classification::Classification,
     run::files,
-    run::likelihood::{self, Annealing, Likelihood, Way},
+    run::found::Found,
+    run::likelihood,
     run::plan::describe_run,
     run::stopping::Stopping,
-    show::progress::Stages,
+    show::figures::Figures,
     show::report,
 };
 use harmonium::{
-    dataset::Examples,
+    Model,
     evaluate::{pseudo_likelihood, reconstruction_error},
     model::Rbm,
+    recipe::Measure,
 };
 use serde_json::{Map, Value, json};
-use std::{ops::ControlFlow, time::Instant};
+use std::time::Instant;
 
 /// Examples of the exact pseudo-likelihood at the end.
 const PSEUDO_LIKELIHOOD_EXAMPLES: usize = 1000;
-/// Machines whose smaller layer is at most this large are measured exactly at the end.
-const EXACT_UNITS: usize = 25;
-
-/// The figures of the machine, for JSON and for the table.
-#[derive(Default)]
-struct Measured {
-    object: Map<String, Value>,
-    rows: Vec<[String; 3]>,
-    reconstruction: f64,
-}
 
 impl Run<'_> {
     /// Measures the machine, stores the figures with it and reports.
     pub(super) fn conclude(mut self) -> Outcome<()> {
         let started = Instant::now();
         let seed = self.plan.options.learning.seed;
-        if self.training.model().is_bernoulli() && likelihood::is_gray(&self.data) {
+        let machine = self.training.model();
+        let drawn = likelihood::drawn(machine.visible(), &self.data, seed);
+        if let Some(drawn) = drawn.filter(|_| machine.is_bernoulli()) {
             note("gray values are drawn once as bits to measure the likelihood");
-            self.data = likelihood::drawn(self.data, seed);
+            self.data = drawn;
         }
         let rbm = &self.training.result();
         let measured = self.measure(rbm)?;
         let speed = self.updates_done() as f64 / self.clock.trained / 1e9;
-        self.save(&report::figures(&measured.object))?;
+        self.save(&report::figures(measured.object()))?;
         if self.args.json {
             report::json(self.json(rbm, measured, speed, started))
         } else {
@@ -60,75 +54,39 @@ impl Run<'_> {
     }
 
     /// All figures of the test part.
-    fn measure(&self, rbm: &Rbm) -> Outcome<Measured> {
-        let (examples, split) = likelihood::examples(&self.data, Split::Test);
-        let mut measured = Measured::default();
-        if let Some(found) = self.likelihood(rbm, examples, split)? {
-            measured.object.extend(found.json());
-            measured.rows.extend(found.rows());
-        }
-        if let Some(group) = rbm.label_group() {
-            let pixels = examples.first_columns(group.first);
-            if let Some(classified) = Classification::measure(rbm, &pixels, split)? {
-                measured.object.extend(classified.json());
-                measured.rows.extend(classified.rows());
-            }
-        }
+    fn measure(&self, rbm: &Rbm) -> Outcome<Figures> {
+        let seed = self.plan.options.learning.seed;
+        let model = Model::from(rbm.clone());
+        let how = Measure::at_the_end(&model, seed);
+        let (data, interrupt) = (Some(&self.data), Some(&self.interrupt));
+        let found = Found::measure(&model, data, Split::Test, &how, seed, interrupt);
+        let found = found.map_err(|failure| match self.interrupt.asked() {
+            false => failure,
+            true => Failure::failed(format!(
+                "interrupted while measuring; the trained model is in {}",
+                self.files.model.display()
+            ))
+            .hint(format!("measure it with `{}`", self.resume_command())),
+        })?;
+        let mut figures = match found.missing {
+            None => found.figures(),
+            Some(_) => Figures::default(),
+        };
+        figures.extend(found.classes.iter().map(Classification::figures).collect());
+        let (examples, split) = likelihood::part(&self.data, Split::Test);
         if rbm.is_bernoulli() {
             let some = examples.head(PSEUDO_LIKELIHOOD_EXAMPLES);
             let pseudo = pseudo_likelihood(rbm, &some)?;
-            measured
-                .object
-                .insert("pseudo_likelihood".into(), json!(pseudo));
-            measured.rows.push([
-                "pseudo-likelihood".into(),
-                format!("{pseudo:.2} nats"),
-                format!("of {} {} examples", some.len(), split.name()),
-            ]);
+            let of = format!("of {} {} examples", some.len(), split.name());
+            figures.nats("pseudo_likelihood", "pseudo-likelihood", pseudo, of);
         }
-        measured.reconstruction = reconstruction_error(rbm, examples)?;
-        measured.object.insert(
-            "reconstruction_error".into(),
-            json!(measured.reconstruction),
+        let reconstruction = reconstruction_error(rbm, examples)?;
+        figures.put("reconstruction_error", reconstruction).row(
+            "reconstruction error",
+            format!("{reconstruction:.4}"),
+            "mean square a unit",
         );
-        Ok(measured)
-    }
-
-    /// The likelihood, if the machine is small or of bits.
-    fn likelihood(
-        &self,
-        rbm: &Rbm,
-        examples: &Examples,
-        split: Split,
-    ) -> Outcome<Option<Likelihood>> {
-        let seed = self.plan.options.learning.seed;
-        let way = if likelihood::is_small(rbm, EXACT_UNITS) {
-            Way::Exact
-        } else if rbm.is_bernoulli() {
-            Way::Annealing(Annealing::both_ways(rbm, &self.data.train, seed)?)
-        } else {
-            return Ok(None);
-        };
-        let mut bar = Stages::new();
-        let measured = Likelihood::measure(rbm, examples, split, &way, &mut |stage, done, all| {
-            bar.set(stage, done, all);
-            if self.interrupt.asked() {
-                ControlFlow::Break(())
-            } else {
-                ControlFlow::Continue(())
-            }
-        });
-        bar.clear();
-        measured
-            .map(Some)
-            .map_err(|failure| match self.interrupt.asked() {
-                false => failure,
-                true => Failure::failed(format!(
-                    "interrupted while measuring; the trained model is in {}",
-                    self.files.model.display()
-                ))
-                .hint(format!("measure it with `{}`", self.resume_command())),
-            })
+        Ok(figures)
     }
 
     /// Connection updates of all epochs; what a file claims to have been done beyond them counts
@@ -143,11 +101,11 @@ impl Run<'_> {
     fn json(
         &self,
         rbm: &Rbm,
-        measured: Measured,
+        measured: Figures,
         speed: f64,
         started: Instant,
     ) -> Map<String, Value> {
-        let mut object = measured.object;
+        let mut object = measured.object().clone();
         let position = self.training.position();
         for (key, value) in [
             ("epochs", json!(position.epoch)),
@@ -166,13 +124,8 @@ impl Run<'_> {
         object
     }
 
-    fn rows(&self, measured: Measured, speed: f64, started: Instant) -> Vec<[String; 3]> {
-        let mut rows = measured.rows;
-        rows.push([
-            "reconstruction error".into(),
-            format!("{:.4}", measured.reconstruction),
-            "mean square a unit".into(),
-        ]);
+    fn rows(&self, measured: Figures, speed: f64, started: Instant) -> Vec<[String; 3]> {
+        let mut rows = measured.rows().to_vec();
         if let Some((score, epoch)) = self.stopping.as_ref().and_then(Stopping::best) {
             rows.push([
                 "best epoch".into(),

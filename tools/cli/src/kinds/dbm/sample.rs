@@ -11,7 +11,7 @@ use crate::{
         told,
     },
     failure::{Failure, Outcome, note},
-    run::named::Named,
+    kinds::machine::Machine,
 };
 use harmonium::{
     checkpoint::Checkpoint,

@@ -1,28 +1,24 @@
 //! The end of a run: the network is measured, the figures are stored with it and told.
 
 use super::{
-    fine_tune,
-    measure::{LowerBound, Measures},
-    name,
     plan::DeepPlan,
     record::{Record, Stage},
 };
 use crate::{
     args::Split,
-    commands::classify::Classification,
     failure::{Outcome, note},
+    kinds::machine::Machine,
+    run::classification::Classification,
     run::data::Data,
     run::files::{self, Files},
+    run::found::Found,
     run::interrupt::Interrupt,
-    run::likelihood,
+    show::figures::Figures,
     show::report,
 };
-use harmonium::{Network, model::Dbn};
+use harmonium::{Model, Network, model::Dbn, recipe::Measure};
 use serde_json::{Map, Value, json};
 use std::time::Instant;
-
-/// Samples of each example's recognition distribution, of the bound at the end.
-const BOUND_SAMPLES: usize = 2;
 
 /// A finished run.
 pub struct Conclusion<'a> {
@@ -52,49 +48,20 @@ impl Conclusion<'_> {
     ) -> Outcome<()> {
         let started = Instant::now();
         let on = data.name.clone();
-        let measures = self.measure(data, interrupt)?;
-        let mut object = measures.json();
+        let model = Model::from(self.dbn.clone());
+        let figures = at_the_end(&model, &data, self.plan.up_down.learning.seed, interrupt)?;
+        let mut object = figures.object().clone();
         record.save(self.stage, &report::single_figures(&object))?;
         let times = Times::of(&record, started);
         if as_json {
             self.put(&mut object, &on, &times);
             return report::json(object);
         }
-        let mut rows = measures.rows();
+        let mut rows = figures.rows().to_vec();
         rows.extend(fine_tuned_rows(self.network.as_ref(), self.files));
         rows.extend(times.rows());
         rows.extend(files::rows(&self.files.named()));
-        report::table(&format!("{} on {on}", name(self.dbn)), &rows)
-    }
-
-    /// The classes that are found, and the bound of the data as bits.
-    fn measure(&self, mut data: Data, interrupt: &Interrupt) -> Outcome<Measures> {
-        let seed = self.plan.up_down.learning.seed;
-        let classes = {
-            let (examples, split) = likelihood::examples(&data, Split::Test);
-            Classification::of_dbn(self.dbn, examples, split)?
-        };
-        if self.dbn.layer(0).units.are_binary() && likelihood::is_gray(&data) {
-            note("gray values are drawn once as bits to measure the bound");
-            data = likelihood::drawn(data, seed);
-        }
-        let (examples, split) = likelihood::examples(&data, Split::Test);
-        let bound = LowerBound::measure(
-            self.dbn,
-            &data.train,
-            examples,
-            BOUND_SAMPLES,
-            None,
-            seed,
-            interrupt,
-        )?;
-        Ok(Measures {
-            count: examples.len(),
-            split,
-            seed,
-            classes,
-            bound,
-        })
+        report::table(&format!("{} on {on}", self.dbn.name()), &rows)
     }
 
     /// What `--json` tells beside the figures of the network.
@@ -103,7 +70,10 @@ impl Conclusion<'_> {
         let sizes: Vec<usize> = (0..dbn.n_layers()).map(|l| dbn.layer(l).size()).collect();
         let of_layers = plan.greedy.layers.iter();
         let greedy: Vec<Value> = of_layers.map(|x| report::options(&x.options)).collect();
-        let fine_tuned = self.network.as_ref().map(|(_, measured)| measured.json());
+        let fine_tuned = self
+            .network
+            .as_ref()
+            .map(|(_, measured)| measured.figures().object().clone());
         for (key, value) in [
             ("stages", times.json().into()),
             ("seconds", json!(times.seconds)),
@@ -126,6 +96,26 @@ impl Conclusion<'_> {
             object.insert(key.into(), value);
         }
     }
+}
+
+/// What is told of a machine at the end of its training.
+///
+/// # Errors
+/// Those of the library; an interrupt.
+pub fn at_the_end(
+    model: &Model,
+    data: &Data,
+    seed: u64,
+    interrupt: &Interrupt,
+) -> Outcome<Figures> {
+    let how = Measure::at_the_end(model, seed);
+    let found = Found::measure(model, Some(data), Split::Test, &how, seed, Some(interrupt))?;
+    if let Some(missing) = &found.missing {
+        note(format!("no lower bound: {missing}"));
+    }
+    let mut figures: Figures = found.classes.iter().map(Classification::figures).collect();
+    figures.extend(found.figures());
+    Ok(figures)
 }
 
 /// The time that a run took.
@@ -186,11 +176,11 @@ pub fn fine_tuned_rows(
     let Some((network, measured)) = network else {
         return Vec::new();
     };
-    let of_classes = measured.rows().into_iter();
-    let mut rows: Vec<[String; 3]> = of_classes
-        .map(|[what, figure, remark]| [format!("fine-tuned, {what}"), figure, remark])
-        .collect();
+    let mut rows = measured.figures().rows().to_vec();
+    for [what, ..] in &mut rows {
+        *what = format!("fine-tuned, {what}");
+    }
     let path = files.network.display().to_string();
-    rows.push(["fine-tuned".into(), path, fine_tune::name(network)]);
+    rows.push(["fine-tuned".into(), path, network.name()]);
     rows
 }

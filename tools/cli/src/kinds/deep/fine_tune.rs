@@ -4,17 +4,17 @@
 use super::{plan::FINE_TUNE_STAGE, record::Record};
 use crate::{
     args::{FineTuneArg, Split, TrainArgs},
-    commands::classify::Classification,
-    commands::evaluate::load_model,
     failure::{Failure, Outcome},
+    run::classification::Classification,
     run::data::Data,
     run::files::Files,
     run::interrupt::Interrupt,
     run::likelihood,
+    run::loading::load_model,
 };
 use harmonium::{
-    Examples, Network,
-    checkpoint::{Checkpoint, SavedRun},
+    Network,
+    checkpoint::SavedRun,
     train::{BackpropOptions, BackpropTraining, Event, Learning},
 };
 use std::collections::BTreeMap;
@@ -67,27 +67,6 @@ pub fn options(args: &TrainArgs, seed: u64) -> Outcome<Option<BackpropOptions>> 
 /// Examples an update, if the command line tells: of this stage, or of every stage.
 fn batch_size(args: &TrainArgs) -> Option<usize> {
     args.deep.fine_tune_batch_size.or(args.batch_size)
-}
-
-/// A network in a few words.
-pub fn name(network: &Network) -> String {
-    let sizes = (0..network.n_layers()).map(|l| network.size(l).to_string());
-    format!("network {}", sizes.collect::<Vec<_>>().join("-"))
-}
-
-/// Of labeled `examples`.
-///
-/// # Errors
-/// A label that is no class.
-pub fn classification(
-    network: &Network,
-    examples: &Examples,
-    split: Split,
-) -> Outcome<Option<Classification>> {
-    let Some(labels) = examples.labels() else {
-        return Ok(None);
-    };
-    Classification::of(&network.log_p_y_from_v(examples)?, labels, split).map(Some)
 }
 
 /// Whether `train --resume` finds a stored run.
@@ -179,21 +158,7 @@ pub fn run<'a>(
     }
     let network = run.into_result();
     let (examples, split) = likelihood::examples(data, Split::Test);
-    let measured = classification(&network, examples, split)?;
+    let measured = Classification::measure(&network, examples, split)?;
     let measured = measured.ok_or_else(|| Failure::failed("the test part has no labels"))?;
     Ok((network, measured))
-}
-
-/// A network file as data of other commands: refuses autoencoders.
-///
-/// # Errors
-/// That.
-pub fn classifier(checkpoint: &Checkpoint) -> Outcome<&Network> {
-    let network = checkpoint.model.network()?;
-    match network.is_classifier() {
-        true => Ok(network),
-        false => Err(Failure::failed(
-            "the network is an autoencoder: it has no classes",
-        )),
-    }
 }

@@ -1,7 +1,6 @@
 //! `harmonium sample` of a deep belief network: Gibbs chains of its top pair, the label held or
 //! free, and one pass down.
 
-use super::name;
 use crate::{
     args::{SampleArgs, ValuesArg},
     commands::sample::{
@@ -11,6 +10,7 @@ use crate::{
         told,
     },
     failure::{Failure, Outcome, note},
+    kinds::machine::Machine,
     run::data::{self},
     run::plan::MOST_ELEMENTS,
     show::picture::{Color, Sheet},
@@ -86,7 +86,7 @@ pub fn run(args: &SampleArgs, dbn: &Dbn, format: Format) -> Outcome<()> {
         origin: "Gibbs sweeps of the top pair".into(),
     };
     let shown = Shown {
-        title: &name(dbn),
+        title: &dbn.name(),
         pixels: dbn.n_visible(),
         binary: dbn.layer(0).units.are_binary(),
         classes,

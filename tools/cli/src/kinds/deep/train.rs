@@ -3,7 +3,7 @@
 
 use super::{
     conclude::Conclusion,
-    fine_tune, name,
+    fine_tune,
     plan::DeepPlan,
     record::{self, Record, Stage},
     sample,
@@ -11,6 +11,7 @@ use super::{
 use crate::{
     args::TrainArgs,
     failure::{Failure, Outcome, note},
+    kinds::machine::Machine,
     run::data::Data,
     run::directory::Directory,
     run::files::Files,
@@ -95,7 +96,7 @@ pub fn run(args: &TrainArgs, stored: Option<Checkpoint>, directory: &mut Directo
     let run = learn(args, &plan, &data, run, &mut record, &interrupt, &files)?;
     record.save(run.stage(), &[])?;
     let dbn = run.dbn()?;
-    let title = format!("{} on {}", name(&dbn), data.name);
+    let title = format!("{} on {}", dbn.name(), data.name);
     let seed = plan.up_down.learning.seed;
     filters(&files.filters, &title, &dbn)?;
     sample::pictures(&files.samples, &title, &dbn, &data.train, seed)?;

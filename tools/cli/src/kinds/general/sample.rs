@@ -8,13 +8,13 @@ use super::{
 };
 use crate::{
     args::SampleArgs,
-    commands::classify::write_matrix,
     commands::sample::{
         held::{self, Held, checked_count},
         sheet::{Format, write_states},
     },
     failure::{Failure, Outcome, note},
-    run::named::Named,
+    kinds::machine::Machine,
+    show::numbers::write_matrix,
     show::picture::{Color, Sheet},
     show::pictures,
     show::progress::Bar,

@@ -3,37 +3,31 @@
 
 use super::{
     super::{
-        conclude::{Times, fine_tuned_rows},
+        conclude::{Times, at_the_end, fine_tuned_rows},
         record::{Record, Stage},
     },
     plan::DbmPlan,
 };
 use crate::{
-    args::Split,
-    commands::classify::Classification,
     commands::sample::held::PER_CLASS,
-    failure::{Failure, Outcome, note},
-    kinds::dbm::measure::{Annealing, LowerBound},
+    failure::{Failure, Outcome},
+    kinds::machine::Machine,
+    run::classification::Classification,
     run::data::{self, Data},
     run::files::{self, Files},
     run::interrupt::Interrupt,
-    run::likelihood,
-    run::named::Named,
     show::picture::{Color, Sheet},
     show::pictures,
-    show::progress::{Bar, Stages},
+    show::progress::Bar,
     show::report,
 };
 use harmonium::{
-    Binarization, Examples, Network, Rbm,
+    Binarization, Examples, Model, Network, Rbm,
     model::{Dbm, DbmChain},
 };
 use serde_json::{Map, Value, json};
-use std::{ops::ControlFlow, path::Path, time::Instant};
+use std::{path::Path, time::Instant};
 
-/// Machines of which the smaller of even and odd layers has at most this many units have an
-/// enumerated `ln Z`.
-const EXACT_UNITS: usize = 25;
 /// Chains of the picture, their sweeps, and training examples beside them.
 const FREE: usize = 100;
 const SWEEPS: usize = 1000;
@@ -121,41 +115,22 @@ impl Conclusion<'_> {
     pub fn report(
         &self,
         as_json: bool,
-        mut data: Data,
+        data: Data,
         mut record: Record<'_>,
         interrupt: &Interrupt,
     ) -> Outcome<()> {
         let started = Instant::now();
         let seed = self.plan.joint.learning.seed;
-        let (examples, split) = likelihood::examples(&data, Split::Test);
-        let count = examples.len();
-        let classes = Classification::of_dbm(self.dbm, examples, split)?;
-        let is_small = likelihood::is_small(&self.dbm.bipartite(), EXACT_UNITS);
-        if likelihood::is_gray(&data) {
-            note("gray values are drawn once as bits to measure the bound");
-            data = likelihood::drawn(data, seed);
-        }
-        let test = data.test.as_ref().filter(|_| split == Split::Test);
-        let examples = (test.unwrap_or(&data.train), split);
-        let bound = match is_small {
-            true => LowerBound::enumerated(self.dbm, examples, false)?,
-            false => annealed(self.dbm, &data.train, examples, seed, interrupt)?,
-        };
-        let mut object = Map::new();
-        object.insert("count".into(), json!(count));
-        object.insert("split".into(), json!(split.name()));
-        object.insert("seed".into(), json!(seed));
-        object.extend(classes.iter().flat_map(Classification::json));
-        object.extend(bound.json());
+        let model = Model::from(self.dbm.clone());
+        let figures = at_the_end(&model, &data, seed, interrupt)?;
+        let mut object = figures.object().clone();
         record.save(self.stage, &report::single_figures(&object))?;
         let times = Times::of(&record, started);
         if as_json {
             self.put(&mut object, &data, &times);
             return report::json(object);
         }
-        let mut rows: Vec<[String; 3]> = Vec::new();
-        rows.extend(classes.iter().flat_map(Classification::rows));
-        rows.extend(bound.rows());
+        let mut rows = figures.rows().to_vec();
         rows.extend(fine_tuned_rows(self.network.as_ref(), self.files));
         rows.extend(times.rows());
         rows.extend(files::rows(&self.files.named()));
@@ -169,7 +144,10 @@ impl Conclusion<'_> {
             let of = |l: usize| report::options(&plan.options_of(l));
             (0..plan.hidden.len()).map(of).collect::<Vec<_>>()
         });
-        let fine_tuned = self.network.as_ref().map(|(_, measured)| measured.json());
+        let fine_tuned = self
+            .network
+            .as_ref()
+            .map(|(_, measured)| measured.figures().object().clone());
         for (key, value) in [
             ("stages", times.json().into()),
             ("seconds", json!(times.seconds)),
@@ -192,28 +170,4 @@ impl Conclusion<'_> {
             object.insert(key.into(), value);
         }
     }
-}
-
-/// The mean lower bound of binary `examples`, `ln Z` annealed both ways.
-fn annealed(
-    dbm: &Dbm,
-    train: &Examples,
-    examples: (&Examples, Split),
-    seed: u64,
-    interrupt: &Interrupt,
-) -> Outcome<LowerBound> {
-    let annealing = Annealing {
-        seed,
-        ..Annealing::default()
-    };
-    let mut bar = Stages::new();
-    let bound = LowerBound::annealed(dbm, train, examples, &annealing, &mut |stage, done, all| {
-        bar.set(stage, done, all);
-        match interrupt.asked() {
-            true => ControlFlow::Break(()),
-            false => ControlFlow::Continue(()),
-        }
-    });
-    bar.clear();
-    bound
 }

@@ -2,9 +2,9 @@
 //! what the machine infers from them.
 
 use crate::{
-    commands::evaluate::load_model,
     failure::Outcome,
     run::data::{Data, check_columns},
+    run::loading::load_model,
 };
 use harmonium::{
     Examples,

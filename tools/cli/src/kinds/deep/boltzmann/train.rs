@@ -12,13 +12,13 @@ use super::{
 };
 use crate::{
     args::TrainArgs,
-    commands::classify::Classification,
     failure::{Failure, Outcome, note},
+    kinds::machine::Machine,
+    run::classification::Classification,
     run::data::Data,
     run::directory::Directory,
     run::files::Files,
     run::interrupt::Interrupt,
-    run::named::Named,
     run::plan::{contradiction, describe, describe_run},
     show::pictures,
 };

@@ -1,0 +1,225 @@
+//! What is measured of the machines of each family.
+
+use super::{Mean, Measure, Measures, Partition, Raised};
+use crate::{
+    dataset::Examples,
+    error::{Error, Result},
+    evaluate::{
+        Ais, Base, Bound, DbmBound, HiddenActivity, ReverseStart, boltzmann_pseudo_likelihood,
+        exact_mean_log_likelihood,
+    },
+    kernel::reduce::mean_and_standard_error,
+    model::{BoltzmannMachine, Dbm, Dbn, MeanField, Rbm},
+    progress::Progress,
+};
+
+/// Training examples of a deep machine that the base of annealing is taken from, and among which
+/// chains back start.
+const BASE_EXAMPLES: usize = 10_000;
+/// Free energies of a general machine are enumerated if that takes at most this many states of the
+/// hidden units of all examples together.
+const MOST_STATES: u64 = 1 << 25;
+/// Examples of the pseudo-likelihood.
+const PSEUDO_LIKELIHOOD_EXAMPLES: usize = 1000;
+
+impl Measure {
+    fn ais(&self, base: Base) -> Ais {
+        Ais {
+            chains: self.chains,
+            betas: self.betas.clone(),
+            base,
+            seed: self.seed,
+        }
+    }
+
+    /// As [`Self::run`], of an RBM.
+    ///
+    /// # Errors
+    /// As [`Self::run`].
+    pub fn rbm(
+        &self,
+        rbm: &Rbm,
+        train: &Examples,
+        examples: &Examples,
+        progress: &mut dyn Progress,
+    ) -> Result<Measures> {
+        let v = examples.input();
+        let binary = rbm.hidden().units.are_binary();
+        let activity = || binary.then(|| HiddenActivity::new(rbm, v)).transpose();
+        if self.enumerates(rbm) {
+            let (mean, error, log_z) = exact_mean_log_likelihood(rbm, v, progress)?;
+            return Ok(Measures {
+                likelihood: Some(Mean::exact((mean, error))),
+                with_label: rbm.label_group().is_some(),
+                activity: activity()?,
+                ..Measures::of(Partition::exact(log_z), examples.len())
+            });
+        }
+        let ais = self.ais(Base::rate_of(train)?);
+        let start = || ReverseStart::suited_to(rbm, train, self.chains, self.burn_in, self.seed);
+        let start = self.reverse.then(start).transpose()?;
+        let start = start.map(|start| self.start(start));
+        let z = Partition::anneal(&ais, rbm, start, progress)?;
+        let log_sums: Vec<f64> = rbm.free_energy(v, 1.0)?.iter().map(|f| -f).collect();
+        let raised = |wanted| raised(wanted, rbm, examples, &z, &log_sums, progress);
+        let raise = self.raise.map(raised).transpose()?;
+        Ok(Measures {
+            likelihood: Some(Mean::of(&log_sums, &z).and_error_of(&z)),
+            with_label: rbm.label_group().is_some(),
+            activity: activity()?,
+            raise,
+            ..Measures::of(z, examples.len())
+        })
+    }
+
+    /// As [`Self::run`], of a deep belief network: the variational lower bound with `ln Z` of the
+    /// top pair, annealed from the features of training examples.
+    ///
+    /// # Errors
+    /// As [`Self::run`].
+    pub fn dbn(
+        &self,
+        dbn: &Dbn,
+        train: &Examples,
+        examples: &Examples,
+        progress: &mut dyn Progress,
+    ) -> Result<Measures> {
+        let (top, v) = (dbn.top(), examples.input());
+        if self.exact {
+            let likelihood = mean_and_standard_error(dbn.exact_log_p_v(v, None, progress)?);
+            let bound = mean_and_standard_error(dbn.exact_bound(v, None, progress)?);
+            return Ok(Measures {
+                likelihood: Some(Mean::exact(likelihood)),
+                bound: Some(Mean::exact(bound)),
+                ..Measures::of(Partition::exact(top.log_z(progress)?), examples.len())
+            });
+        }
+        let z = if self.enumerates(top) {
+            Partition::exact(top.log_z(progress)?)
+        } else {
+            let some = train.head(BASE_EXAMPLES);
+            let mut features = some.with_states(dbn.sample_features(&some, self.seed, 0)?)?;
+            if let Some(group) = dbn.label_group() {
+                features = features.with_label_units(group.size)?;
+            }
+            let ais = self.ais(Base::rate_of(&features)?);
+            let (chains, burn_in) = (self.chains, self.burn_in);
+            let start = ReverseStart::suited_to(top, &features, chains, burn_in, self.seed)?;
+            let start = Some(self.start(start));
+            Partition::anneal(&ais, top, start, progress)?
+        };
+        let (samples, seed) = (self.bound_samples, self.seed);
+        let estimate = Bound { samples, seed }.measure(dbn, v, None, progress)?;
+        Ok(Measures {
+            bound: Some(Mean::of(&estimate.with_log_z, &z)),
+            bound_samples: Some(samples),
+            ..Measures::of(z, examples.len())
+        })
+    }
+
+    /// As [`Self::run`], of a deep Boltzmann machine: the mean-field lower bound, and with `exact`
+    /// the likelihood. Chains of annealing are states of the even layers.
+    ///
+    /// # Errors
+    /// As [`Self::run`].
+    pub fn dbm(
+        &self,
+        dbm: &Dbm,
+        train: &Examples,
+        examples: &Examples,
+        progress: &mut dyn Progress,
+    ) -> Result<Measures> {
+        let options = MeanField::default();
+        let rbm = dbm.bipartite();
+        let z = if self.enumerates(&rbm) {
+            Partition::exact(dbm.log_z(progress)?)
+        } else {
+            let train = train.head(BASE_EXAMPLES);
+            let ais = self.ais(Base::rate_of_dbm(dbm, &train, &options)?);
+            let (chains, burn_in) = (self.chains, self.burn_in);
+            let start = ReverseStart::suited_to_dbm(dbm, &train, chains, burn_in, self.seed)?;
+            let (rbm, ais) = ais.for_dbm(dbm)?;
+            Partition::anneal(&ais, &rbm, Some(self.start(start)), progress)?
+        };
+        let v = examples.input();
+        let likelihood = match self.exact {
+            true => Some(Mean::of(&dbm.log_sums_over_hidden(v, progress)?, &z)),
+            false => None,
+        };
+        let bound = DbmBound::new(dbm, v, &options, progress)?;
+        Ok(Measures {
+            likelihood,
+            bound: Some(Mean::of(&bound.bounds, &z)),
+            mean_field: Some(bound.convergence),
+            posterior: bound.hidden,
+            ..Measures::of(z, examples.len())
+        })
+    }
+
+    /// As [`Self::run`], of a general machine: the likelihood where sums over hidden units are
+    /// cheap, else its mean-field lower bound; `ln Z` alone without examples. Annealing starts from
+    /// the uniform distribution without `train`.
+    ///
+    /// # Errors
+    /// As [`Self::run`].
+    pub fn boltzmann(
+        &self,
+        machine: &BoltzmannMachine,
+        train: Option<&Examples>,
+        examples: Option<&Examples>,
+        progress: &mut dyn Progress,
+    ) -> Result<Measures> {
+        let (walked, hidden) = machine.enumerated_units()?;
+        let z = if self.exact || self.enumerated_units.is_some_and(|n| walked <= n) {
+            Partition::exact(machine.log_z(progress)?)
+        } else {
+            let base = train.map_or(Ok(Base::Uniform), Base::rate_of)?;
+            Partition::anneal_boltzmann(self.ais(base), machine, progress)?
+        };
+        let Some(examples) = examples else {
+            return Ok(Measures::of(z, 0));
+        };
+        let v = examples.input();
+        let mut measures = Measures::of(z, examples.len());
+        let z = &measures.partition;
+        if examples.len() as u64 > MOST_STATES >> hidden.min(63) {
+            let found = machine.mean_field(v, MeanField::default(), None)?;
+            measures.bound = Some(Mean::of(&found.bounds, z));
+            measures.mean_field = Some(found.convergence);
+        } else {
+            let free = machine.free_energy(v, 1.0)?;
+            let log_sums: Vec<f64> = free.iter().map(|f| -f).collect();
+            measures.likelihood = Some(Mean::of(&log_sums, z).and_error_of(z));
+        }
+        if machine.n_hidden() == 0 {
+            let some = examples.head(PSEUDO_LIKELIHOOD_EXAMPLES);
+            let mean = boltzmann_pseudo_likelihood(machine, &some)?;
+            measures.pseudo_likelihood = Some((mean, some.len()));
+        }
+        Ok(measures)
+    }
+}
+
+/// RAISE of the first examples, along the temperatures of `z`; `log_sums` are `ln p*` of the
+/// examples.
+fn raised(
+    (count, chains): (usize, usize),
+    rbm: &Rbm,
+    examples: &Examples,
+    z: &Partition,
+    log_sums: &[f64],
+    progress: &mut dyn Progress,
+) -> Result<Raised> {
+    let (Some(bits), Some((ais, _))) = (examples.bits(), &z.annealed) else {
+        return Err(Error::parameter("examples of RAISE", "bits", "others"));
+    };
+    let some = bits.view_rows(0..count.min(bits.rows())).to_owned();
+    let ais = Ais {
+        chains,
+        ..ais.clone()
+    };
+    let raise = ais.raise(rbm, &some, progress)?;
+    let pairs = log_sums.iter().zip(&raise.log_likelihoods);
+    let gap = mean_and_standard_error(pairs.map(|(x, raised)| x - z.log_z - raised));
+    Ok(Raised { raise, chains, gap })
+}

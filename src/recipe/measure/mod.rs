@@ -1,0 +1,262 @@
+//! What is measured of a machine, the same through every door: `ln Z` by enumeration where that is
+//! cheap, by annealing beyond; the log-likelihood of examples, or a lower bound of it.
+
+mod families;
+mod partition;
+
+pub use partition::{Annealed, Partition};
+
+use crate::{
+    dataset::Examples,
+    error::Result,
+    evaluate::{Betas, HiddenActivity, PosteriorActivity, Raise, ReverseStart},
+    kernel::reduce::mean_and_standard_error,
+    model::{Convergence, Model, Rbm},
+    progress::Progress,
+};
+
+/// Units of the smaller side up to which `ln Z` is enumerated, unless told otherwise: seconds.
+pub const ENUMERATED_UNITS: usize = 25;
+/// Of a general machine, whose states cost more.
+const ENUMERATED_BOLTZMANN_UNITS: usize = 24;
+/// Inverse temperatures of annealing a general machine.
+const BOLTZMANN_BETAS: usize = 10_000;
+
+/// How a machine is measured. The default is what happens at the end of training.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Measure {
+    /// All is enumerated, the likelihood beside a bound too, or it is an error.
+    pub exact: bool,
+    /// Without `exact`, `ln Z` is enumerated of machines whose smaller side has at most
+    /// `2^units` states; of none without a number.
+    pub enumerated_units: Option<usize>,
+    /// Chains of annealing, in each direction.
+    pub chains: usize,
+    /// Inverse temperatures of annealing.
+    pub betas: Betas,
+    /// Whether annealing goes back too. Of a DBN and a DBM it always does.
+    pub reverse: bool,
+    /// Gibbs sweeps before annealing back.
+    pub burn_in: usize,
+    /// Whether chains back start where other chains arrive by annealing, in place of training
+    /// examples; exact draws where a side is small enough for them.
+    pub from_annealed: bool,
+    /// Examples of [RAISE](crate::evaluate::Ais::raise) of an RBM and chains of each, if it is
+    /// wanted.
+    pub raise: Option<(usize, usize)>,
+    /// Samples of the recognition distribution of a DBN for each example.
+    pub bound_samples: usize,
+    /// Seed of every draw.
+    pub seed: u64,
+}
+
+impl Default for Measure {
+    fn default() -> Self {
+        Self {
+            exact: false,
+            enumerated_units: Some(ENUMERATED_UNITS),
+            chains: 100,
+            betas: Betas::SalakhutdinovMurray,
+            reverse: true,
+            burn_in: 1000,
+            from_annealed: false,
+            raise: None,
+            bound_samples: 2,
+            seed: 0,
+        }
+    }
+}
+
+/// A mean over examples, in nats.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Mean {
+    /// With the estimate of `ln Z`.
+    pub mean: f64,
+    /// With the upper end of the interval of `ln Z`.
+    pub low: f64,
+    /// With its lower end.
+    pub high: f64,
+    /// Standard error of the mean over the examples; of a likelihood that of `ln Z` in quadrature.
+    pub standard_error: f64,
+}
+
+impl Mean {
+    /// Of what is known.
+    fn exact((mean, standard_error): (f64, f64)) -> Self {
+        Self {
+            mean,
+            low: mean,
+            high: mean,
+            standard_error,
+        }
+    }
+
+    /// Of `ln p*(v) - ln Z`, or of lower bounds of it.
+    fn of(log_sums: &[f64], z: &Partition) -> Self {
+        let of = |z: f64| mean_and_standard_error(log_sums.iter().map(|x| x - z));
+        let (mean, standard_error) = of(z.log_z);
+        Self {
+            mean,
+            low: of(z.high).0,
+            high: of(z.low).0,
+            standard_error,
+        }
+    }
+
+    /// With the error of `ln Z` in quadrature.
+    fn and_error_of(mut self, z: &Partition) -> Self {
+        self.standard_error = self.standard_error.hypot(z.standard_error);
+        self
+    }
+}
+
+/// RAISE beside the likelihood of the same examples.
+#[derive(Clone, Debug)]
+pub struct Raised {
+    /// What it found.
+    pub raise: Raise,
+    /// Chains of each example.
+    pub chains: usize,
+    /// Mean and standard error of what the likelihood by annealing says more.
+    pub gap: (f64, f64),
+}
+
+/// What was measured; what a machine of its kind does not have is `None`.
+#[derive(Clone, Debug)]
+pub struct Measures {
+    /// `ln Z`.
+    pub partition: Partition,
+    /// Examples; 0 if `ln Z` is all.
+    pub count: usize,
+    /// Log-likelihood of the examples.
+    pub likelihood: Option<Mean>,
+    /// Whether that is `ln p(v, y)`, as of an RBM with labels; of any other machine it is `ln p(v)`.
+    pub with_label: bool,
+    /// A lower bound of it: variational of a DBN, mean-field of a DBM and a general machine.
+    pub bound: Option<Mean>,
+    /// Samples of the recognition distribution that the bound is from.
+    pub bound_samples: Option<usize>,
+    /// How mean field ended, on the slowest of the examples.
+    pub mean_field: Option<Convergence>,
+    /// Of the hidden layers of a DBM, lowest first: how posterior means vary over the examples.
+    pub posterior: Vec<PosteriorActivity>,
+    /// Of the hidden units of an RBM, if they are on or off.
+    pub activity: Option<HiddenActivity>,
+    /// If it was asked for.
+    pub raise: Option<Raised>,
+    /// Of the first examples, and their number; of a fully visible general machine.
+    pub pseudo_likelihood: Option<(f64, usize)>,
+}
+
+impl Measures {
+    fn of(partition: Partition, count: usize) -> Self {
+        Self {
+            partition,
+            count,
+            likelihood: None,
+            with_label: false,
+            bound: None,
+            bound_samples: None,
+            mean_field: None,
+            posterior: Vec::new(),
+            activity: None,
+            raise: None,
+            pseudo_likelihood: None,
+        }
+    }
+}
+
+impl Measure {
+    /// What happens at the end of the training of a machine like `model`.
+    pub fn at_the_end(model: &Model, seed: u64) -> Self {
+        let usual = Self {
+            seed,
+            ..Self::default()
+        };
+        match model {
+            Model::Boltzmann(_) => Self {
+                enumerated_units: Some(ENUMERATED_BOLTZMANN_UNITS),
+                betas: Betas::Linear(BOLTZMANN_BETAS),
+                reverse: false,
+                ..usual
+            },
+            _ => usual,
+        }
+    }
+
+    /// Measures the machine on `examples`, with `train` for the base of annealing and for chains
+    /// back to start at.
+    ///
+    /// # Errors
+    /// [`Error::Parameter`](crate::Error::Parameter) of a machine that [is out of
+    /// reach](Self::out_of_reach), of a network, and of other than a general machine without data;
+    /// those of enumeration and annealing; [`Error::Stopped`](crate::Error::Stopped) if `progress`
+    /// breaks.
+    pub fn run(
+        &self,
+        model: &Model,
+        train: Option<&Examples>,
+        examples: Option<&Examples>,
+        progress: &mut dyn Progress,
+    ) -> Result<Measures> {
+        use crate::Error;
+        let (train, examples) = match (model, train, examples) {
+            (Model::Boltzmann(machine), ..) => {
+                return self.boltzmann(machine, train, examples, progress);
+            }
+            (_, Some(train), Some(examples)) => (train, examples),
+            _ => return Err(Error::parameter("examples", "some", "none")),
+        };
+        match model {
+            Model::Rbm(rbm) => self.rbm(rbm, train, examples, progress),
+            Model::Dbn(dbn) => self.dbn(dbn, train, examples, progress),
+            Model::Dbm(dbm) => self.dbm(dbm, train, examples, progress),
+            other => {
+                let kind = format!("a model of kind {}", other.kind());
+                Err(Error::parameter("likelihood", "a machine", kind))
+            }
+        }
+    }
+
+    /// Why `ln Z` of the machine cannot be had this way, if so: its units are not those of
+    /// annealing, or `train` lacks what a base is made of.
+    pub fn out_of_reach(&self, model: &Model, train: &Examples) -> Option<String> {
+        let (rbm, what) = match model {
+            Model::Rbm(rbm) => (rbm, "a machine"),
+            Model::Dbn(dbn) => (dbn.top(), "a top pair"),
+            _ => return None,
+        };
+        if self.enumerates(rbm) {
+            return None;
+        }
+        let (visible, hidden) = (&rbm.visible().units, &rbm.hidden().units);
+        if !visible.are_binary() || !hidden.are_binary() {
+            return Some(format!(
+                "annealed importance sampling is for Bernoulli units, not for {what} of {visible}, {hidden}"
+            ));
+        }
+        let labels = model.dbn().is_ok_and(|dbn| dbn.label_group().is_some());
+        (labels && train.labels().is_none())
+            .then(|| "ln Z of a top pair with labels wants training examples with labels".into())
+    }
+
+    /// Whether `ln Z` of `rbm`, or of a machine that is one in another form, is enumerated.
+    fn enumerates(&self, rbm: &Rbm) -> bool {
+        let states = [rbm.visible(), rbm.hidden()].map(|layer| layer.states());
+        let fewest = states.into_iter().flatten().fold(f64::INFINITY, f64::min);
+        self.exact
+            || self
+                .enumerated_units
+                .is_some_and(|n| fewest <= (n as f64).exp2())
+    }
+
+    /// The start of annealing back that was asked for, where `suited` is that from examples.
+    fn start(&self, suited: ReverseStart) -> ReverseStart {
+        match suited {
+            ReverseStart::Gibbs { burn_in, .. } if self.from_annealed => {
+                ReverseStart::Annealed { burn_in }
+            }
+            start => start,
+        }
+    }
+}

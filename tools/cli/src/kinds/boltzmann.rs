@@ -1,0 +1,77 @@
+//! General Boltzmann machines.
+
+use super::machine::{Act, Machine};
+use crate::{
+    args::PassArg,
+    failure::{Failure, Outcome},
+};
+use harmonium::{
+    BoltzmannMachine, Examples, States,
+    model::{Convergence, Layer, MeanField},
+};
+
+impl Machine for BoltzmannMachine {
+    fn kind(&self) -> &'static str {
+        "boltzmann"
+    }
+
+    fn name(&self) -> String {
+        let (n, m) = (self.n_visible(), self.n_hidden());
+        if m == 0 {
+            return format!("fully visible Boltzmann machine of {n} units");
+        }
+        format!("Boltzmann machine of {n} visible and {m} hidden units")
+    }
+
+    fn layers(&self) -> Vec<&Layer> {
+        match self.n_hidden() {
+            0 => vec![self.visible()],
+            _ => vec![self.visible(), self.hidden()],
+        }
+    }
+
+    fn lacks(&self, act: Act) -> &'static [&'static str] {
+        match act {
+            Act::Evaluate => &[
+                "--reverse",
+                "--reverse-from",
+                "--burn-in",
+                "--diagnose",
+                "--raise",
+                "--confusion",
+                "--bound-samples",
+            ],
+            Act::Classify => &[],
+            Act::Sample => &[
+                "--tempering",
+                "--trajectory",
+                "--weighted",
+                "--label",
+                "--every-label",
+                "--save-chains",
+                "--continue",
+            ],
+        }
+    }
+
+    fn feature_layers(&self) -> (usize, usize) {
+        let most = usize::from(self.n_hidden() > 0);
+        (most, most)
+    }
+
+    fn features(
+        &self,
+        examples: &Examples,
+        _: usize,
+        pass: PassArg,
+        _: u64,
+    ) -> Outcome<(States, Option<Convergence>)> {
+        if pass == PassArg::Samples {
+            return Err(Failure::usage(
+                "--pass samples: the hidden units of a general Boltzmann machine depend on each other, and mean field has means alone",
+            ));
+        }
+        let found = self.mean_field(examples, MeanField::default(), None)?;
+        Ok((found.means.into(), Some(found.convergence)))
+    }
+}

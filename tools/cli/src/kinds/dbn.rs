@@ -1,0 +1,83 @@
+//! Deep belief networks.
+
+use super::machine::{Act, Machine, Way};
+use crate::{
+    args::{PassArg, WayArg},
+    failure::Outcome,
+};
+use harmonium::{
+    Dbn, Examples, Matrix, States,
+    model::{Convergence, Layer},
+    units::{Segment, Units},
+};
+
+impl Machine for Dbn {
+    fn kind(&self) -> &'static str {
+        "dbn"
+    }
+
+    /// Sizes from the visible layer up, the label beside the layer that it belongs to.
+    fn name(&self) -> String {
+        let last = self.n_layers() - 1;
+        let sizes: Vec<String> = (0..=last)
+            .map(|l| match self.label_group() {
+                Some(group) if l + 1 == last => format!("({}+{})", group.first, group.size),
+                _ => self.layer(l).size().to_string(),
+            })
+            .collect();
+        format!("DBN {}", sizes.join("-"))
+    }
+
+    fn layers(&self) -> Vec<&Layer> {
+        (0..self.n_layers()).map(|l| self.layer(l)).collect()
+    }
+
+    fn lacks(&self, act: Act) -> &'static [&'static str] {
+        match act {
+            Act::Evaluate => &["--diagnose", "--raise"],
+            Act::Classify => &[],
+            Act::Sample => &[
+                "--beta",
+                "--burn-in",
+                "--tempering",
+                "--trajectory",
+                "--weighted",
+                "--clamp",
+                "--spins",
+                "--json",
+            ],
+        }
+    }
+
+    fn labels(&self) -> Outcome<(Units, Option<Segment>)> {
+        Ok((self.top().visible().units.clone(), self.label_group()))
+    }
+
+    fn log_p_y(&self, v: &Examples, way: &Way) -> Outcome<Matrix> {
+        Ok(match way.by {
+            WayArg::Deterministic => self.log_p_y_from_v(v)?,
+            WayArg::Averaged => self.averaged_log_p_y_from_v(v, way.passes, way.seed)?,
+            WayArg::Gibbs => self.gibbs_log_p_y_from_v(v, way.sweeps, way.seed)?,
+        })
+    }
+
+    /// The top layer of a network with a label is not inferred from the data alone.
+    fn feature_layers(&self) -> (usize, usize) {
+        let most = self.n_layers() - 1 - usize::from(self.label_group().is_some());
+        (most, most)
+    }
+
+    fn features(
+        &self,
+        examples: &Examples,
+        layer: usize,
+        pass: PassArg,
+        seed: u64,
+    ) -> Outcome<(States, Option<Convergence>)> {
+        let features = match pass {
+            PassArg::Means => self.mean_h_from_v(examples, layer)?.into(),
+            PassArg::Samples => self.sample_h_from_v(examples, layer, seed, 0)?,
+        };
+        Ok((features, None))
+    }
+}

@@ -1,0 +1,128 @@
+//! A stored machine as the commands see it: one implementation a family.
+
+use crate::{
+    args::{PassArg, WayArg},
+    failure::{Failure, Outcome},
+};
+use harmonium::{
+    Examples, Matrix, Model, States,
+    model::{Convergence, Layer},
+    units::{Segment, Units},
+};
+
+/// A machine of some family.
+pub trait Machine {
+    /// The name of the kind in model files.
+    fn kind(&self) -> &'static str;
+
+    /// The machine in a few words.
+    fn name(&self) -> String;
+
+    /// Layers from the visible one up; of a network none.
+    fn layers(&self) -> Vec<&Layer>;
+
+    /// Options of a command that are for other kinds.
+    fn lacks(&self, act: Act) -> &'static [&'static str];
+
+    /// Values of an example, without its label.
+    fn columns(&self) -> usize {
+        self.layers()[0].size()
+    }
+
+    /// The units that labels are among, and which of them they are if there are any.
+    ///
+    /// # Errors
+    /// A machine that never has classes.
+    fn labels(&self) -> Outcome<(Units, Option<Segment>)> {
+        let message = format!("a model of kind {} does not classify", self.kind());
+        Err(Failure::usage(message).hint("`harmonium train --labels` makes models that do"))
+    }
+
+    /// `ln p(y)` of every example, which have no labels among their values.
+    ///
+    /// # Errors
+    /// Those of the library.
+    fn log_p_y(&self, _: &Examples, _: &Way) -> Outcome<Matrix> {
+        self.labels().map(|_| Matrix::default())
+    }
+
+    /// The last layer that has features, and the one that is taken unless told otherwise.
+    fn feature_layers(&self) -> (usize, usize);
+
+    /// What a layer makes of the examples, and how far mean field went for it.
+    ///
+    /// # Errors
+    /// A pass that the machine does not have; those of the library.
+    fn features(
+        &self,
+        examples: &Examples,
+        layer: usize,
+        pass: PassArg,
+        seed: u64,
+    ) -> Outcome<(States, Option<Convergence>)>;
+}
+
+/// A command with options of its own for some kinds.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Act {
+    /// `evaluate`.
+    Evaluate,
+    /// `classify`.
+    Classify,
+    /// `sample`.
+    Sample,
+}
+
+/// How classes are found, where there is a choice.
+#[derive(Clone, Copy, Debug)]
+pub struct Way {
+    /// By which of the ways.
+    pub by: WayArg,
+    /// Stochastic passes that are averaged.
+    pub passes: usize,
+    /// Sweeps of label Gibbs sampling.
+    pub sweeps: usize,
+    /// Of every draw.
+    pub seed: u64,
+}
+
+impl Default for Way {
+    fn default() -> Self {
+        Self {
+            by: WayArg::Deterministic,
+            passes: 20,
+            sweeps: 100,
+            seed: 0,
+        }
+    }
+}
+
+/// The machine of a model.
+pub fn of(model: &Model) -> &dyn Machine {
+    match model {
+        Model::Rbm(x) => x,
+        Model::Dbn(x) => x,
+        Model::Dbm(x) => x,
+        Model::Boltzmann(x) => x,
+        Model::Network(x) => x,
+        _ => unreachable!("{} has no commands", model.kind()),
+    }
+}
+
+/// Refuses the first option that is given and for other kinds.
+///
+/// # Errors
+/// That.
+pub fn refuse(machine: &dyn Machine, act: Act, given: &[(&'static str, bool)]) -> Outcome<()> {
+    let lacks = machine.lacks(act);
+    match given
+        .iter()
+        .find(|(flag, given)| *given && lacks.contains(flag))
+    {
+        None => Ok(()),
+        Some((flag, _)) => Err(Failure::usage(format!(
+            "{flag} is not for a model of kind {}",
+            machine.kind()
+        ))),
+    }
+}

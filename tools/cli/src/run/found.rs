@@ -1,0 +1,114 @@
+//! All that is measured of a machine on data, at the end of training and by `evaluate`.
+
+use super::{classification::Classification, data::Data, interrupt::Interrupt, likelihood};
+use crate::{
+    args::Split,
+    failure::{Failure, Outcome, note},
+    kinds::machine,
+    show::{figures::Figures, measures, progress::Stages},
+};
+use harmonium::{
+    Error, Model,
+    recipe::{Measure, Measures},
+};
+use std::ops::ControlFlow;
+
+/// What to do about a machine that `--exact` is not for.
+const TOO_LARGE: &str =
+    "--exact is for machines with a layer of at most 30 units; leave it out for AIS";
+
+/// What was measured.
+pub struct Found {
+    /// Examples; 0 without data.
+    pub count: usize,
+    /// The part of the data.
+    pub split: Split,
+    /// With labels.
+    pub classes: Option<Classification>,
+    /// Where `ln Z` can be had.
+    pub measures: Option<Measures>,
+    /// Of every draw.
+    seed: u64,
+    /// What speaks against `measures`.
+    pub missing: Option<String>,
+}
+
+impl Found {
+    /// Measures `model` on `split` of the data, if there are any. Classes are found from the data
+    /// as they are; for the likelihood of a machine of bits gray values are drawn as bits, by
+    /// `binarization`.
+    ///
+    /// # Errors
+    /// Those of the library; a label that is no class; an interrupt.
+    pub fn measure(
+        model: &Model,
+        data: Option<&Data>,
+        split: Split,
+        how: &Measure,
+        binarization: u64,
+        interrupt: Option<&Interrupt>,
+    ) -> Outcome<Self> {
+        let machine = machine::of(model);
+        let mut found = Self {
+            count: 0,
+            split,
+            classes: None,
+            measures: None,
+            seed: how.seed,
+            missing: None,
+        };
+        let mut drawn = None;
+        if let Some(data) = data {
+            let (examples, split) = likelihood::examples(data, split);
+            found.split = split;
+            found.count = examples.len();
+            found.classes = Classification::measure(machine, examples, split)?;
+            drawn = likelihood::drawn(machine.layers()[0], data, binarization);
+        }
+        if drawn.is_some() {
+            note("gray values are drawn once as bits (--binarize sample)");
+        }
+        let data = drawn.as_ref().or(data);
+        let train = data.map(|data| &data.train);
+        found.missing = train.and_then(|train| how.out_of_reach(model, train));
+        if found.missing.is_some() {
+            return Ok(found);
+        }
+        let examples = data.map(|data| likelihood::part(data, found.split).0);
+        let mut bar = Stages::new();
+        let measured = how.run(model, train, examples, &mut |done: usize, all: usize| {
+            bar.set("measuring", done, all);
+            match interrupt.is_some_and(Interrupt::asked) {
+                true => ControlFlow::Break(()),
+                false => ControlFlow::Continue(()),
+            }
+        });
+        bar.clear();
+        found.measures = Some(measured.map_err(|error| {
+            let units = machine.layers().iter().all(|x| x.units.are_binary());
+            let too_large = how.exact && units && matches!(error, Error::Parameter { .. });
+            match (error, too_large) {
+                (Error::Stopped, _) => Failure::failed("interrupted while measuring"),
+                (error, true) => Failure::from(error).hint(TOO_LARGE),
+                (error, false) => error.into(),
+            }
+        })?);
+        Ok(found)
+    }
+
+    /// What reports tell, without the confusion table.
+    pub fn figures(&self) -> Figures {
+        let mut figures = Figures::default();
+        if let Some(measures) = &self.measures {
+            figures.extend(measures::figures(measures, self.split));
+        } else {
+            figures
+                .put("count", self.count)
+                .put("split", self.split.name());
+        }
+        if self.measures.as_ref().is_none_or(|x| x.bound.is_some()) {
+            figures.put("seed", self.seed);
+        }
+        figures
+    }
+}

@@ -1,0 +1,67 @@
+//! Model files and the data that go with them.
+
+use super::data::{Data, Source};
+use crate::{
+    failure::{Failure, Outcome},
+    kinds::general,
+};
+use harmonium::{Error, checkpoint::Checkpoint, dataset::Binarization};
+use std::{io, path::Path};
+
+/// Reads a model file, with advice if there is none.
+///
+/// # Errors
+/// Those of the library.
+pub fn load_model(path: &Path) -> Outcome<Checkpoint> {
+    if general::is_edge_file(path) {
+        return general::load_edges(path);
+    }
+    Checkpoint::load(path).map_err(|error| {
+        let missing =
+            matches!(&error, Error::Io { source, .. } if source.kind() == io::ErrorKind::NotFound);
+        let foreign = matches!(&error, Error::File { .. });
+        let failure = Failure::from(error);
+        if missing {
+            failure.hint("`harmonium train` makes a model: ./run/model.safetensors")
+        } else if foreign {
+            failure.hint("`harmonium train` writes files of this kind as model.safetensors")
+        } else {
+            failure
+        }
+    })
+}
+
+/// What a command asks of data.
+#[derive(Clone, Copy)]
+pub struct Asked<'a> {
+    /// `--data`.
+    pub data: Option<&'a str>,
+    /// `--binarize`.
+    pub binarize: Option<Binarization>,
+    /// `--seed`, where that is of the data too.
+    pub seed: Option<u64>,
+    /// Whether label units join the visible ones, as in training.
+    pub labels: bool,
+}
+
+impl Asked<'_> {
+    /// The data that the notes of a model tell, or others where these are given; where they come
+    /// from, and the seed to measure with.
+    ///
+    /// # Errors
+    /// Data that cannot be had.
+    pub fn load(&self, checkpoint: &Checkpoint) -> Outcome<(Data, Source, u64)> {
+        let notes = &checkpoint.notes;
+        let (mut source, seed) = Source::of_model(notes, self.data, self.binarize, self.seed)?;
+        if !self.labels {
+            source.labels = None;
+        }
+        let data = source.load().map_err(|failure| match self.data {
+            Some(_) => failure,
+            None => {
+                failure.hint("this is what the model was trained on; name other data with --data")
+            }
+        })?;
+        Ok((data, source, seed))
+    }
+}

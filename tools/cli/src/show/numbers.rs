@@ -1,0 +1,95 @@
+//! Files of numbers: rows of NPY or CSV.
+
+use crate::failure::{Failure, Outcome};
+use harmonium::{Error, Matrix, States, checkpoint::write_atomically};
+use npyz::{AutoSerialize, WriterBuilder};
+use std::{fmt::Display, io, path::Path};
+
+/// Whether the name of a file ends in `extension`.
+pub fn ends_in(path: &Path, extension: &str) -> bool {
+    path.extension()
+        .is_some_and(|e| e.eq_ignore_ascii_case(extension))
+}
+
+/// Refuses the file of `flag` unless its name ends in `extension`, which begins with a dot.
+///
+/// # Errors
+/// That.
+pub fn check_extension(flag: &str, path: &Path, extension: &str) -> Outcome<()> {
+    match ends_in(path, &extension[1..]) {
+        true => Ok(()),
+        false => Err(Failure::usage(format!(
+            "{flag} {}: expected a file name that ends in {extension}",
+            path.display()
+        ))),
+    }
+}
+
+/// Writes `x`, row by row `[rows x columns]`, as `.npy` or `.csv`.
+///
+/// # Errors
+/// A name of another kind; a file that cannot be written.
+pub fn write<T: AutoSerialize + Display>(
+    path: &Path,
+    [rows, columns]: [usize; 2],
+    x: impl Iterator<Item = T>,
+) -> Outcome<()> {
+    let mut bytes = Vec::new();
+    if ends_in(path, "npy") {
+        let written = (|| -> io::Result<()> {
+            let mut writer = npyz::WriteOptions::new()
+                .default_dtype()
+                .shape(&[rows as u64, columns as u64])
+                .writer(&mut bytes)
+                .begin_nd()?;
+            writer.extend(x)?;
+            writer.finish()
+        })();
+        written.map_err(|e| Error::io(path, "encode the numbers", e))?;
+    } else if ends_in(path, "csv") {
+        let mut x = x.map(|x| x.to_string());
+        for _ in 0..rows {
+            let fields: Vec<String> = x.by_ref().take(columns).collect();
+            bytes.extend((fields.join(",") + "\n").into_bytes());
+        }
+    } else {
+        return Err(Failure::usage(format!(
+            "--out {}: expected a file name that ends in .npy or .csv (or .json, of `classify`)",
+            path.display()
+        )));
+    }
+    Ok(write_atomically(path, &bytes)?)
+}
+
+/// Writes a matrix, in NPY as f32.
+///
+/// # Errors
+/// As [`write`].
+pub fn write_matrix(path: &Path, x: &Matrix) -> Outcome<()> {
+    write(path, [x.rows(), x.columns()], x.elements())
+}
+
+/// Writes states: bits as zeros and ones, in NPY as u8, others as f32.
+///
+/// # Errors
+/// As [`write`].
+pub fn write_states(path: &Path, states: &States) -> Outcome<()> {
+    match states {
+        States::Real(x) => write_matrix(path, x),
+        States::Bits(x) => {
+            let (n, m) = (x.rows(), x.columns());
+            let bits = (0..n).flat_map(|i| (0..m).map(move |j| u8::from(x.get(i, j))));
+            write(path, [n, m], bits)
+        }
+    }
+}
+
+/// Writes log weights, f64 `[directions x chains]`.
+///
+/// # Errors
+/// As [`write`].
+pub fn write_weights(path: &Path, directions: &[&[f64]]) -> Outcome<()> {
+    let chains = directions.first().map_or(0, |w| w.len());
+    let all = directions.iter().copied().flatten().copied();
+    write(path, [directions.len(), chains], all)
+}
