@@ -4,7 +4,7 @@ use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_m
 use harmonium::{
     BitMatrix,
     dataset::Examples,
-    model::{Rbm, RbmChain},
+    model::Rbm,
     rng::{Draws, Site},
     train::{Learning, Negative, RbmOptions, RbmTraining, Reconstruction, Schedule},
 };
@@ -86,10 +86,10 @@ fn sweeps(c: &mut Criterion) {
         group.throughput(Throughput::Elements(
             (2 * chains * N_VISIBLE * N_HIDDEN) as u64,
         ));
-        let mut chain = RbmChain::uniform(&rbm, chains, 1);
-        chain.sweep(&rbm, 1.0, 1).unwrap();
+        let mut chain = rbm.chains(chains, 1).unwrap();
+        chain.sweep(&rbm, 1, 1.0).unwrap();
         group.bench_function(BenchmarkId::from_parameter(chains), |b| {
-            b.iter(|| chain.sweep(&rbm, 1.0, 1).unwrap());
+            b.iter(|| chain.sweep(&rbm, 1, 1.0).unwrap());
         });
         // Weights of 0.01 leave the visible units nearly at their biases, which are the log-odds of
         // the data.

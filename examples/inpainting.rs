@@ -12,7 +12,7 @@
 
 use harmonium::{
     Binarization, BitMatrix, Dataset, Dbm, Result,
-    model::{Clamp, DbmChain},
+    model::Clamp,
     train::{DbmOptions, DbmTraining, Learning, Schedule},
 };
 use std::ops::ControlFlow;
@@ -54,8 +54,8 @@ fn main() -> Result<()> {
     });
     let mask = BitMatrix::from_fn(1, SIDE * SIDE, |_, j| j < HELD);
     let clamp = Clamp::new(dbm.layer(0), rows, mask)?;
-    let mut chains = DbmChain::uniform(&dbm, DIGITS * CHAINS, 1).clamped(0, clamp)?;
-    chains.sweep(&dbm, 1.0, SWEEPS)?;
+    let mut chains = dbm.chains(DIGITS * CHAINS, 1)?.clamped(0, clamp)?;
+    chains.sweep(&dbm, SWEEPS, 1.0)?;
     let drawn = chains.visible().bits().expect("binary units");
     let completed = |digit: usize, j: usize| -> f64 {
         let rows = digit * CHAINS..(digit + 1) * CHAINS;

@@ -7,7 +7,7 @@ use harmonium::{
     dataset::Examples,
     environment,
     evaluate::{Ais, Base, Betas},
-    model::{BoltzmannMachine, Rbm, RbmChain},
+    model::{BoltzmannMachine, Rbm},
     product::{Propagation, Provider, Route, provider, route, set_provider, set_route},
     simd::{Isa, isa, set_isa},
     train::{RbmOptions, RbmTraining},
@@ -58,7 +58,7 @@ fn refused() {
         seed: 1,
     };
     let machine = BoltzmannMachine::bernoulli(&[3, 2]).unwrap();
-    let mut chain = RbmChain::uniform(&rbm, 2, 1);
+    let mut chain = rbm.chains(2, 1).unwrap();
     let errors = [
         environment::check().unwrap_err(),
         RbmTraining::new(rbm.clone(), RbmOptions::default(), &data()).unwrap_err(),
@@ -66,7 +66,7 @@ fn refused() {
         ais.boltzmann_log_z(&machine, &mut ()).unwrap_err(),
         Rbm::bernoulli(&[3, 2]).unwrap().log_z(&mut ()).unwrap_err(),
         machine.log_z(&mut ()).unwrap_err(),
-        chain.sweep(&rbm, 1.0, 1).unwrap_err(),
+        chain.sweep(&rbm, 1, 1.0).unwrap_err(),
     ];
     for error in &errors {
         assert_eq!(error.to_string(), errors[0].to_string());

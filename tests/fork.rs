@@ -7,7 +7,7 @@ use harmonium::{
     dataset::{Binarization, Examples},
     evaluate::{Ais, Base, Betas, exact_mean_log_likelihood, pseudo_likelihood},
     matrix::Matrix,
-    model::{BoltzmannMachine, Dbm, Dbn, MeanField, Network, Rbm, RbmChain},
+    model::{BoltzmannMachine, Dbm, Dbn, MeanField, Network, Rbm},
     states::States,
     threads,
     train::{
@@ -58,8 +58,8 @@ fn work() -> Vec<u64> {
         found.extend((0..w.rows()).flat_map(of_row));
     };
     bytes(rbm.weights());
-    let mut chain = RbmChain::uniform(&rbm, 300, 1);
-    chain.sweep(&rbm, 1.0, 2).unwrap();
+    let mut chain = rbm.chains(300, 1).unwrap();
+    chain.sweep(&rbm, 2, 1.0).unwrap();
     bytes(&rbm.mean_h_from_v(chain.visible().view(), 1.0).unwrap());
 
     let dbm = Dbm::bernoulli(&[64, 40, 33])

@@ -5,6 +5,7 @@ use crate::common::{
     draw_states, index_of, normal_boltzmann, normal_rbm, total_variation, total_variation_floor,
 };
 use harmonium::{
+    States,
     bits::BitMatrix,
     model::{BoltzmannChain, BoltzmannMachine, Clamp, boltzmann::Sweep},
 };
@@ -32,7 +33,8 @@ fn split(x: &BitMatrix, n: usize) -> (BitMatrix, BitMatrix) {
 }
 
 fn joined(chain: &BoltzmannChain) -> BitMatrix {
-    let (v, h) = (chain.visible(), chain.hidden());
+    let bits = |x: &States| x.bits().cloned().unwrap();
+    let (v, h) = (bits(chain.visible()), bits(chain.hidden()));
     assert!(v.padding_is_zero() && h.padding_is_zero());
     let n = v.columns();
     BitMatrix::from_fn(v.rows(), n + h.columns(), |i, j| {
@@ -74,7 +76,7 @@ fn sweeps_leave_the_distribution_alone() {
                 assert_eq!(chain.is_by_blocks(), *sweep != Sweep::Units);
                 assert_eq!(joined(&chain), start);
                 for sweeps in [1, 3, 12] {
-                    chain.sweep(beta as f32, sweeps).unwrap();
+                    chain.sweep(sweeps, beta as f32).unwrap();
                     let what = format!(
                         "machine {k}, {sweep:?}, beta {beta}, {} sweeps",
                         chain.sweeps()
@@ -92,9 +94,9 @@ fn chains_reach_the_distribution() {
     for machine in [normal_boltzmann(5, 3, 0.6, 4), sparse()] {
         let p = machine.joint_distribution(1.0, &mut ()).unwrap();
         for sweep in [Sweep::Units, Sweep::Blocks] {
-            let mut chain = BoltzmannChain::uniform(&machine, CHAINS, sweep, 5).unwrap();
+            let mut chain = machine.chains_by(sweep, CHAINS, 5).unwrap();
             assert_in_distribution(&joined(&chain), &[1.0 / 256.0; 256], "fair coins");
-            chain.sweep(1.0, 40).unwrap();
+            chain.sweep(40, 1.0).unwrap();
             assert_in_distribution(&joined(&chain), &p, "after 40 sweeps");
         }
     }
@@ -105,9 +107,9 @@ fn chains_reach_the_distribution() {
 fn energies_are_those_of_the_states() {
     for machine in [normal_boltzmann(5, 3, 0.6, 4), sparse()] {
         for sweep in [Sweep::Units, Sweep::Blocks] {
-            let mut chain = BoltzmannChain::uniform(&machine, 131, sweep, 5).unwrap();
-            chain.sweep(1.0, 3).unwrap();
-            let expected = machine.energy(&chain.visible(), &chain.hidden()).unwrap();
+            let mut chain = machine.chains_by(sweep, 131, 5).unwrap();
+            chain.sweep(3, 1.0).unwrap();
+            let expected = machine.energy(chain.visible(), chain.hidden()).unwrap();
             for (x, expected) in chain.energies().iter().zip(expected) {
                 // 36 terms below 2 each, in f32.
                 let bound = 36.0 * 36.0 * 2.0 * f64::from(f32::EPSILON);
@@ -130,10 +132,10 @@ fn held_units_condition_the_rest() {
         let clamp_v = Clamp::new(machine.visible(), values_v, mask_v).unwrap();
         let clamp_h = Clamp::new(machine.hidden(), values_h, mask_h).unwrap();
         for sweep in [Sweep::Units, Sweep::Blocks] {
-            let chain = BoltzmannChain::uniform(&machine, CHAINS, sweep, 7).unwrap();
-            let chain = chain.clamped_visible(&clamp_v).unwrap();
-            let mut chain = chain.clamped_hidden(&clamp_h).unwrap();
-            chain.sweep(1.0, 40).unwrap();
+            let chain = machine.chains_by(sweep, CHAINS, 7).unwrap();
+            let chain = chain.clamped(0, clamp_v.clone()).unwrap();
+            let mut chain = chain.clamped(1, clamp_h.clone()).unwrap();
+            chain.sweep(40, 1.0).unwrap();
             let x = joined(&chain);
             for half in [0, 1] {
                 let fits = |state: usize| {
@@ -151,10 +153,10 @@ fn held_units_condition_the_rest() {
         }
     }
     let machine = normal_boltzmann(5, 3, 0.6, 6);
-    let chain = BoltzmannChain::uniform(&machine, 4, Sweep::Units, 7).unwrap();
+    let chain = machine.chains_by(Sweep::Units, 4, 7).unwrap();
     let zeros = BitMatrix::zeros(3, 5);
     let clamp = Clamp::new(machine.visible(), zeros.clone(), zeros).unwrap();
-    assert!(chain.clamped_visible(&clamp).is_err());
+    assert!(chain.clamped(0, clamp).is_err());
 }
 
 #[test]
@@ -168,9 +170,8 @@ fn the_same_bits_at_any_number_of_threads() {
                 .build()
                 .unwrap();
             pool.install(|| {
-                let mut chain =
-                    BoltzmannChain::uniform(&machine, 300, Sweep::Automatic, 3).unwrap();
-                chain.sweep(1.0, 5).unwrap();
+                let mut chain = machine.chains(300, 3).unwrap();
+                chain.sweep(5, 1.0).unwrap();
                 joined(&chain)
             })
         };
@@ -183,7 +184,7 @@ fn the_same_bits_at_any_number_of_threads() {
 #[test]
 fn the_automatic_choice_and_what_is_refused() {
     let by_blocks = |machine: &BoltzmannMachine| {
-        let chain = BoltzmannChain::uniform(machine, 1, Sweep::Automatic, 1).unwrap();
+        let chain = machine.chains(1, 1).unwrap();
         chain.is_by_blocks()
     };
     assert!(!by_blocks(&normal_boltzmann(12, 0, 0.1, 1)));
@@ -196,11 +197,11 @@ fn the_automatic_choice_and_what_is_refused() {
     ));
     assert!(!by_blocks(&BoltzmannMachine::bernoulli(&[5, 2]).unwrap()));
     let dense = normal_boltzmann(9, 0, 0.1, 1);
-    assert!(BoltzmannChain::uniform(&dense, 1, Sweep::Blocks, 1).is_err());
-    let mut chain = BoltzmannChain::uniform(&dense, 1, Sweep::Units, 1).unwrap();
-    assert!(chain.sweep(f32::NAN, 1).is_err());
+    assert!(dense.chains_by(Sweep::Blocks, 1, 1).is_err());
+    let mut chain = dense.chains_by(Sweep::Units, 1, 1).unwrap();
+    assert!(chain.sweep(1, f32::NAN).is_err());
     let mut broken = normal_boltzmann(4, 2, 0.1, 1);
     broken.biases_mut().0[2] = f32::NAN;
-    let error = BoltzmannChain::uniform(&broken, 1, Sweep::Automatic, 1).unwrap_err();
+    let error = broken.chains(1, 1).unwrap_err();
     assert!(error.to_string().contains("visible bias"), "{error}");
 }

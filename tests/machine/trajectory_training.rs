@@ -12,7 +12,7 @@ use harmonium::{
     checkpoint::Checkpoint,
     dataset::Examples,
     evaluate::{Ais, Base, Betas},
-    model::{Clamp, Rbm, RbmChain, Tempering, Trajectory, even_ladder},
+    model::{Clamp, Rbm, Tempering, Trajectory, even_ladder},
     rng::HostRng,
     tensor::{Element, Stored},
     train::{Learning, Negative, RbmLearner, RbmOptions, RbmTraining, Schedule},
@@ -98,8 +98,8 @@ fn chains_of_a_machine_that_stands_still_are_its_samples() {
         .sum();
     println!("upper mode {upper:.4}, between the modes {between:.4}");
     assert!((0.5..0.8).contains(&upper), "{upper}");
-    let mut gibbs = RbmChain::from_hidden(rbm, gibbs, 1.0, 1).unwrap();
-    gibbs.sweep(rbm, 1.0, 300).unwrap();
+    let mut gibbs = rbm.chains_from_hidden(gibbs, 1, 1.0).unwrap();
+    gibbs.sweep(rbm, 300, 1.0).unwrap();
     let v = gibbs.visible().bits().unwrap();
     let stayed = (0..chains)
         .filter(|&i| index_of(v, i).count_ones() > 6)

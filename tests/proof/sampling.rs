@@ -4,7 +4,7 @@
 use crate::common::{all_states, draw_states, normal_rbm, total_variation, total_variation_floor};
 use harmonium::{
     bits::BitMatrix,
-    model::{Rbm, RbmChain},
+    model::Rbm,
     rng::{Draws, Site},
 };
 
@@ -32,12 +32,12 @@ fn sweeps_leave_the_distribution_alone() {
             let from_v = draw_states(&p, n, CHAINS, 10 + seed as u64);
             let from_h = draw_states(&q, m, CHAINS, 20 + seed as u64);
             let chains = [
-                RbmChain::from_visible(from_v, m, 1),
-                RbmChain::from_hidden(&rbm, from_h, beta, 2).unwrap(),
+                rbm.chains_from(from_v, 1).unwrap(),
+                rbm.chains_from_hidden(from_h, 2, beta).unwrap(),
             ];
             for (mut chain, start) in chains.into_iter().zip(["v", "h"]) {
                 for sweeps in [1, 3, 12] {
-                    chain.sweep(&rbm, beta, sweeps).unwrap();
+                    chain.sweep(&rbm, sweeps, beta).unwrap();
                     let what = format!(
                         "{n}-{m}, beta {beta}, from {start}, {} half sweeps",
                         chain.half_sweeps()
@@ -81,7 +81,7 @@ fn conditional_samples_follow_the_conditional() {
 #[test]
 fn uniform_start_and_reproducible_chains() {
     let rbm = normal_rbm(5, 4, 0.6, 1);
-    let chain = RbmChain::uniform(&rbm, CHAINS, 3);
+    let chain = rbm.chains(CHAINS, 3).unwrap();
     assert_in_distribution(
         chain.visible().bits().unwrap(),
         &[1.0 / 32.0; 32],
@@ -93,8 +93,8 @@ fn uniform_start_and_reproducible_chains() {
             .build()
             .unwrap();
         pool.install(|| {
-            let mut chain = RbmChain::uniform(rbm, 300, 3);
-            chain.sweep(rbm, 1.0, 5).unwrap();
+            let mut chain = rbm.chains(300, 3).unwrap();
+            chain.sweep(rbm, 5, 1.0).unwrap();
             chain.visible().clone()
         })
     };
@@ -111,13 +111,13 @@ fn weights_that_are_not_finite_are_not_sampled_from() {
     for (n, m) in [(5, 3), (200, 40)] {
         for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
             let mut rbm = Rbm::bernoulli(&[n, m]).unwrap();
-            let mut chain = RbmChain::uniform(&rbm, 4, 1);
-            chain.sweep(&rbm, 1.0, 1).unwrap();
+            let mut chain = rbm.chains(4, 1).unwrap();
+            chain.sweep(&rbm, 1, 1.0).unwrap();
             rbm.parameters_mut().0.row_mut(n / 2)[m / 2] = bad;
-            let error = chain.sweep(&rbm, 1.0, 1).unwrap_err().to_string();
+            let error = chain.sweep(&rbm, 1, 1.0).unwrap_err().to_string();
             assert!(error.contains("weights"), "{error}");
             rbm.parameters_mut().0.row_mut(n / 2)[m / 2] = 0.5;
-            chain.sweep(&rbm, 1.0, 1).unwrap();
+            chain.sweep(&rbm, 1, 1.0).unwrap();
         }
     }
 }

@@ -14,7 +14,7 @@ use crate::{
     dataset::{Binarization, Examples},
     error::{Error, Result},
     evaluate::MAX_SAMPLED_UNITS,
-    model::{Dbm, DbmChain, MeanField, Rbm, log_odds},
+    model::{Dbm, MeanField, Rbm, log_odds},
     progress::Progress,
     rng::{HostRng, Stream},
 };
@@ -131,7 +131,7 @@ impl ReverseStart {
             let expected = "binary or gray examples";
             return Err(Error::parameter("data", expected, "others"));
         };
-        let chain = DbmChain::from_visible(dbm, v.clone(), seed)?;
+        let chain = dbm.chains_from(v.clone(), seed)?;
         let mut states = BitMatrix::zeros(v.rows(), units(0));
         for l in (0..dbm.n_layers()).step_by(2) {
             let first = dbm.place(l).start;

@@ -11,6 +11,7 @@ use crate::{
     states::States,
     threads::in_pool,
 };
+use std::sync::OnceLock;
 
 /// Most classes of units that [`Sweep::Blocks`] takes.
 const MAX_CLASSES: usize = 8;
@@ -45,6 +46,8 @@ pub struct BoltzmannChain {
     chains: usize,
     seed: u64,
     sweeps: u64,
+    /// The visible and the hidden states, once somebody asked.
+    seen: [OnceLock<States>; 2],
 }
 
 #[derive(Clone, Debug)]
@@ -53,30 +56,50 @@ enum ChainRoute {
     Blocks(Box<Blocks>),
 }
 
-impl BoltzmannChain {
-    /// `count` chains of fair coins.
+impl BoltzmannMachine {
+    /// `count` chains of fair coins, swept in the order that suits the couplings.
+    ///
+    /// # Errors
+    /// Those of [`BoltzmannMachine::check`].
+    pub fn chains(&self, count: usize, seed: u64) -> Result<BoltzmannChain> {
+        self.chains_by(Sweep::Automatic, count, seed)
+    }
+
+    /// As [`Self::chains`], swept in the order `sweep`.
     ///
     /// # Errors
     /// [`Error::Parameter`] if `sweep` asks for blocks and the couplings need more than 8 classes;
-    /// those of [`BoltzmannMachine::check`].
-    pub fn uniform(
-        machine: &BoltzmannMachine,
-        count: usize,
-        sweep: Sweep,
-        seed: u64,
-    ) -> Result<Self> {
+    /// those of [`Self::chains`].
+    pub fn chains_by(&self, sweep: Sweep, count: usize, seed: u64) -> Result<BoltzmannChain> {
         let draws = Draws::new(seed, Site::Start, 0);
-        let n = machine.n_visible();
+        let n = self.n_visible();
         let coin = |i: usize, j: usize| draws.bits(i, j) >> 31 == 1;
         let v = BitMatrix::from_fn(count, n, coin);
-        let h = BitMatrix::from_fn(count, machine.n_hidden(), |i, j| coin(i, n + j));
-        Self::from_states(machine, &v, &h, sweep, seed)
+        let h = BitMatrix::from_fn(count, self.n_hidden(), |i, j| coin(i, n + j));
+        BoltzmannChain::from_states(self, &v, &h, sweep, seed)
     }
 
+    /// Chains that start from the visible states `v`, one a row, and hidden ones of fair coins.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] and [`Error::Parameter`] for states of another layer; those of
+    /// [`Self::chains`].
+    pub fn chains_from(&self, v: impl Into<States>, seed: u64) -> Result<BoltzmannChain> {
+        let v = v.into();
+        v.check_layer("visible states of the chains", self.visible())?;
+        let coins = Draws::new(seed, Site::Start, 0);
+        let h = BitMatrix::from_fn(v.rows(), self.n_hidden(), |k, j| {
+            coins.bits(k, j) >> 31 == 1
+        });
+        BoltzmannChain::from_states(self, &v.into_bits()?, &h, Sweep::Automatic, seed)
+    }
+}
+
+impl BoltzmannChain {
     /// Chains that start from the states `v` and `h`, a row each.
     ///
     /// # Errors
-    /// [`Error::Shape`] unless they are states of the machine; those of [`Self::uniform`].
+    /// [`Error::Shape`] unless they are states of the machine; those of [`BoltzmannMachine::chains_by`].
     pub fn from_states(
         machine: &BoltzmannMachine,
         v: &BitMatrix,
@@ -123,31 +146,28 @@ impl BoltzmannChain {
             chains: v.rows(),
             seed,
             sweeps: 0,
+            seen: Default::default(),
         })
     }
 
-    /// The same chains with visible units held at given values from now on: they then sample
-    /// `p(free units | held units)`.
+    /// The same chains with units of `layer` (0: visible, 1: hidden) held at given values from now
+    /// on: they then sample `p(free units | held units)`.
     ///
     /// # Errors
-    /// [`Error::Shape`] unless `clamp` is of this layer and of one row or as many as there are
-    /// chains.
-    pub fn clamped_visible(self, clamp: &Clamp) -> Result<Self> {
-        let v = self.visible();
-        self.clamped(0, v, clamp)
-    }
-
-    /// The same chains with hidden units held at given values from now on.
-    ///
-    /// # Errors
-    /// As [`Self::clamped_visible`].
-    pub fn clamped_hidden(self, clamp: &Clamp) -> Result<Self> {
-        let (n, h) = (self.n_visible, self.hidden());
-        self.clamped(n, h, clamp)
-    }
-
-    fn clamped(mut self, first: usize, x: BitMatrix, clamp: &Clamp) -> Result<Self> {
-        let mut states = States::from(x);
+    /// [`Error::Parameter`] for another layer; [`Error::Shape`] unless `clamp` is of this layer and
+    /// of one row or as many as there are chains.
+    pub fn clamped(mut self, layer: usize, clamp: Clamp) -> Result<Self> {
+        let first = match layer {
+            0 => 0,
+            1 => self.n_visible,
+            _ => return Err(Error::parameter("layer of held units", "0 or 1", layer)),
+        };
+        let mut states = if layer == 0 {
+            self.visible()
+        } else {
+            self.hidden()
+        }
+        .clone();
         clamp.check_fits(&states)?;
         clamp.restore(&mut states);
         let (x, mask) = (states.into_bits()?, clamp.mask());
@@ -158,6 +178,7 @@ impl BoltzmannChain {
             }
             ChainRoute::Blocks(blocks) => blocks.hold(first, &x, mask),
         }
+        self.seen = Default::default();
         Ok(self)
     }
 
@@ -181,23 +202,24 @@ impl BoltzmannChain {
         self.sweeps
     }
 
-    /// A copy of the visible states, `[chains x n_visible]`.
-    pub fn visible(&self) -> BitMatrix {
-        self.states(0, self.n_visible)
+    /// The visible states, `[chains x n_visible]`; made of the words of 64 chains when they are
+    /// first asked for after a sweep.
+    pub fn visible(&self) -> &States {
+        self.seen[0].get_or_init(|| self.states(0, self.n_visible))
     }
 
-    /// A copy of the hidden states, `[chains x n_hidden]`.
-    pub fn hidden(&self) -> BitMatrix {
-        self.states(self.n_visible, self.n_hidden)
+    /// The hidden states, `[chains x n_hidden]`, likewise.
+    pub fn hidden(&self) -> &States {
+        self.seen[1].get_or_init(|| self.states(self.n_visible, self.n_hidden))
     }
 
-    fn states(&self, first: usize, n: usize) -> BitMatrix {
+    fn states(&self, first: usize, n: usize) -> States {
         let mut x = BitMatrix::zeros(self.chains, n);
         match &self.route {
             ChainRoute::Units(units) => units.units_into(first, &mut x),
             ChainRoute::Blocks(blocks) => blocks.units_into(first, &mut x),
         }
-        x
+        x.into()
     }
 
     /// `E(v, h)` of every chain under the machine that it samples, at `beta = 1`: terms in f32,
@@ -219,10 +241,11 @@ impl BoltzmannChain {
     ///
     /// # Errors
     /// [`Error::Parameter`] unless `beta` is finite.
-    pub fn sweep(&mut self, beta: f32, sweeps: usize) -> Result<()> {
+    pub fn sweep(&mut self, sweeps: usize, beta: f32) -> Result<()> {
         if !beta.is_finite() {
             return Err(Error::parameter("beta", "a finite number", beta));
         }
+        self.seen = Default::default();
         in_pool(|| {
             for _ in 0..sweeps {
                 self.sweeps += 1;

@@ -25,29 +25,32 @@ pub struct DbmChain {
     buffers: Propagation,
 }
 
-impl DbmChain {
+impl Dbm {
+    /// `count` chains whose units are all drawn with inputs of zero: fair coins, uniform groups.
+    ///
+    /// # Errors
+    /// Those of [`Self::layer_from_neighbors`].
+    pub fn chains(&self, count: usize, seed: u64) -> Result<DbmChain> {
+        let mut chain = DbmChain::at(self, count, seed, Site::Gibbs);
+        for l in 0..self.n_layers() {
+            let draws = Draws::new(seed, Site::Start, l as u64);
+            chain.draw(self, l, 0.0, draws, None)?;
+        }
+        Ok(chain)
+    }
+
     /// Chains that start from the visible states `v`; hidden layers are drawn upwards, each from
     /// the one below with its input doubled where there is a hidden layer above too, at `beta = 1`;
     /// labels from the highest hidden layer.
     ///
     /// # Errors
     /// [`Error::Shape`] and [`Error::Parameter`] for states of another layer.
-    pub fn from_visible(dbm: &Dbm, v: impl Into<States>, seed: u64) -> Result<Self> {
-        Self::started(dbm, v.into(), None, seed, Site::Gibbs)
+    pub fn chains_from(&self, v: impl Into<States>, seed: u64) -> Result<DbmChain> {
+        DbmChain::started(self, v.into(), None, seed, Site::Gibbs)
     }
+}
 
-    /// `count` chains whose units are all drawn with inputs of zero: fair coins, uniform groups.
-    pub fn uniform(dbm: &Dbm, count: usize, seed: u64) -> Self {
-        let mut chain = Self::at(dbm, count, seed, Site::Gibbs);
-        for l in 0..dbm.n_layers() {
-            let draws = Draws::new(seed, Site::Start, l as u64);
-            chain
-                .draw(dbm, l, 0.0, draws, None)
-                .expect("a machine's own states fit it");
-        }
-        chain
-    }
-
+impl DbmChain {
     /// Chains in the midst of a run: what [`Self::states`], [`Self::seed`] and [`Self::sweeps`]
     /// told. They go on as if never interrupted, bit for bit. Held units are to be held again.
     ///
@@ -168,7 +171,7 @@ impl DbmChain {
     ///
     /// # Errors
     /// [`Error::Shape`] if the chains belong to a machine of another size.
-    pub fn sweep(&mut self, dbm: &Dbm, beta: f32, sweeps: usize) -> Result<()> {
+    pub fn sweep(&mut self, dbm: &Dbm, sweeps: usize, beta: f32) -> Result<()> {
         crate::environment::check()?;
         let states = self.layers.iter().map(States::columns);
         if !states.eq(dbm.layers().iter().map(crate::model::Layer::size)) {

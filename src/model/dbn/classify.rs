@@ -12,7 +12,7 @@ use crate::{
     bits::BitMatrix,
     error::{Error, Result},
     matrix::Matrix,
-    model::{Clamp, Layer, RbmChain},
+    model::{Clamp, Layer},
     product::{Direction, Propagation, Tail, Term},
     states::Input,
     units::{Kind, Units},
@@ -101,14 +101,14 @@ impl Dbn {
         for (rows, held) in features.view().chunks() {
             // Chains of later rows have draws of their own.
             let seed = seed.wrapping_add((rows.start as u64) << 20);
-            let fair = self.chains(rows.len(), None, seed)?;
+            let fair = self.chains(rows.len(), seed)?;
             let values = held.with_columns(top.n_visible());
             let clamp = Clamp::new(top.visible(), values, mask.clone())?;
-            let chain = RbmChain::from_visible(fair.visible().clone(), top.n_hidden(), seed);
-            let mut chain = chain.clamped_visible(clamp)?;
+            let chain = top.chains_from(fair.visible().clone(), seed)?;
+            let mut chain = chain.clamped(0, clamp)?;
             p.reset(rows.len(), group.size);
             for _ in 0..sweeps {
-                chain.sweep(top, 1.0, 1)?;
+                chain.sweep(top, 1, 1.0)?;
                 let term = Term {
                     input: chain.hidden().view(),
                     weights: &weights,

@@ -264,28 +264,29 @@ impl Dbn {
         )
     }
 
-    /// `count` Gibbs chains of the top pair that start from fair coins; with `labels`, one a chain,
-    /// the label is held there. After sweeps with [`RbmChain::sweep`] of [`Self::top`] the
-    /// visible states of the chains go down by [`Self::sample_v_from_features`] or
-    /// [`Self::mean_v_from_features`].
+    /// `count` Gibbs chains of the top pair that start from fair coins. After sweeps with
+    /// [`RbmChain::sweep`] of [`Self::top`] the visible states of the chains go down by
+    /// [`Self::sample_v_from_features`] or [`Self::mean_v_from_features`].
     ///
     /// # Errors
-    /// [`Error::Parameter`] for labels of a network without any, or beyond its classes;
-    /// [`Error::Shape`] unless there is one label a chain.
-    pub fn chains(&self, count: usize, labels: Option<&[u32]>, seed: u64) -> Result<RbmChain> {
+    /// Those of [`Rbm::visible_from_hidden`](crate::Rbm::visible_from_hidden).
+    pub fn chains(&self, count: usize, seed: u64) -> Result<RbmChain> {
         let top = self.top();
         let mut v = States::zeros(count, top.visible());
         let h = States::zeros(count, top.hidden());
         let draws = Draws::new(seed, Site::Start, 0);
         let tail = v.sampled(0..count, draws, Tail::new(0.0));
         top.visible_from_hidden(h.view(), tail, &mut Propagation::default())?;
-        let chain = RbmChain::from_visible(v, top.n_hidden(), seed);
-        let Some(labels) = labels else {
-            return Ok(chain);
-        };
-        if labels.len() != count {
-            return Err(Error::shape("labels", count, labels.len()));
-        }
+        top.chains_from(v, seed)
+    }
+
+    /// As [`Self::chains`], a chain a label, which is held.
+    ///
+    /// # Errors
+    /// [`Error::Parameter`] for labels of a network without any, or beyond its classes.
+    pub fn chains_with_labels(&self, labels: &[u32], seed: u64) -> Result<RbmChain> {
+        let (top, count) = (self.top(), labels.len());
+        let chain = self.chains(count, seed)?;
         let mut values = States::zeros(count, top.visible());
         let group = self.check_labels(labels)?;
         for (s, &y) in labels.iter().enumerate() {
@@ -297,7 +298,7 @@ impl Dbn {
         }
         let held = |_, i| group.range().contains(&i);
         let mask = BitMatrix::from_fn(1, top.n_visible(), held);
-        chain.clamped_visible(Clamp::new(top.visible(), values, mask)?)
+        chain.clamped(0, Clamp::new(top.visible(), values, mask)?)
     }
 
     /// The label group, if all of `labels` are classes of it.

@@ -26,30 +26,70 @@ pub struct RbmChain {
     buffers: Propagation,
 }
 
-impl RbmChain {
-    /// Chains that start from the visible states `v`.
-    pub fn from_visible(v: impl Into<States>, n_hidden: usize, seed: u64) -> Self {
-        let v = v.into();
-        let h = BitMatrix::zeros(v.rows(), n_hidden);
-        Self {
-            v,
-            h: h.into(),
-            seed,
-            half_sweeps: 0,
-            clamp_v: None,
-            clamp_h: None,
-            buffers: Propagation::default(),
+impl Rbm {
+    /// `count` chains whose visible units are fair coins; softmax groups are uniform, continuous
+    /// units those of a machine without connections.
+    ///
+    /// ```
+    /// use harmonium::Rbm;
+    /// let rbm = Rbm::bernoulli(&[6, 4])?;
+    /// let mut chains = rbm.chains(10, 1)?;
+    /// chains.sweep(&rbm, 100, 1.0)?;
+    /// assert_eq!((chains.visible().rows(), chains.visible().columns()), (10, 6));
+    /// # Ok::<(), harmonium::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Those of [`Self::visible_from_hidden`].
+    pub fn chains(&self, count: usize, seed: u64) -> Result<RbmChain> {
+        let draws = Draws::new(seed, Site::Start, 0);
+        if self.visible().units.are(Kind::Bernoulli) {
+            let coin = |i, j| draws.bits(i, j) >> 31 == 1;
+            let v = BitMatrix::from_fn(count, self.n_visible(), coin);
+            return self.chains_from(v, seed);
         }
+        let h = States::zeros(count, self.hidden());
+        let mut v = States::zeros(count, self.visible());
+        let tail = v.sampled(0..count, draws, Tail::new(0.0));
+        self.visible_from_hidden(h.view(), tail, &mut Propagation::default())?;
+        self.chains_from(v, seed)
+    }
+
+    /// Chains that start from the visible states `v`, one a row.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] unless `v` has the machine's visible units.
+    pub fn chains_from(&self, v: impl Into<States>, seed: u64) -> Result<RbmChain> {
+        let v = v.into();
+        if v.columns() != self.n_visible() {
+            let what = "columns of visible states of the chains";
+            return Err(Error::shape(what, self.n_visible(), v.columns()));
+        }
+        let h = BitMatrix::zeros(v.rows(), self.n_hidden());
+        Ok(RbmChain::started(v, h.into(), seed))
     }
 
     /// Chains that start from the hidden states `h`: the visible states are drawn at once.
     ///
     /// # Errors
-    /// [`crate::Error::Shape`] unless `h` has the machine's hidden units.
-    pub fn from_hidden(rbm: &Rbm, h: impl Into<States>, beta: f32, seed: u64) -> Result<Self> {
+    /// [`Error::Shape`] unless `h` has the machine's hidden units.
+    pub fn chains_from_hidden(
+        &self,
+        h: impl Into<States>,
+        seed: u64,
+        beta: f32,
+    ) -> Result<RbmChain> {
         let h = h.into();
-        let v = States::zeros(h.rows(), rbm.visible());
-        let mut chain = Self {
+        let v = States::zeros(h.rows(), self.visible());
+        let mut chain = RbmChain::started(v, h, seed);
+        chain.draw_visible(self, beta)?;
+        Ok(chain)
+    }
+}
+
+impl RbmChain {
+    fn started(v: States, h: States, seed: u64) -> Self {
+        Self {
             v,
             h,
             seed,
@@ -57,25 +97,7 @@ impl RbmChain {
             clamp_v: None,
             clamp_h: None,
             buffers: Propagation::default(),
-        };
-        chain.draw_visible(rbm, beta)?;
-        Ok(chain)
-    }
-
-    /// `count` chains whose visible units are fair coins; softmax groups are uniform, continuous
-    /// units those of a machine without connections.
-    pub fn uniform(rbm: &Rbm, count: usize, seed: u64) -> Self {
-        let draws = Draws::new(seed, Site::Start, 0);
-        if rbm.visible().units.are(Kind::Bernoulli) {
-            let v = BitMatrix::from_fn(count, rbm.n_visible(), |i, j| draws.bits(i, j) >> 31 == 1);
-            return Self::from_visible(v, rbm.n_hidden(), seed);
         }
-        let h = States::zeros(count, rbm.hidden());
-        let mut v = States::zeros(count, rbm.visible());
-        let tail = v.sampled(0..count, draws, Tail::new(0.0));
-        rbm.visible_from_hidden(h.view(), tail, &mut Propagation::default())
-            .expect("a machine's own states fit it");
-        Self::from_visible(v, rbm.n_hidden(), seed)
     }
 
     /// Chains in the midst of a run: what [`Self::visible`], [`Self::hidden`], [`Self::seed`] and
@@ -89,32 +111,30 @@ impl RbmChain {
             return Err(Error::shape("chains of hidden states", v.rows(), h.rows()));
         }
         Ok(Self {
-            h,
             half_sweeps,
-            ..Self::from_visible(v, 0, seed)
+            ..Self::started(v, h, seed)
         })
     }
 
-    /// The same chains with visible units held at given values, from now on: a sweep then is one of
-    /// block Gibbs sampling of `p(free units, h | held units)`.
+    /// The same chains with units of `layer` (0: visible, 1: hidden) held at given values from now
+    /// on: they then sample `p(free units | held units)`. Hidden values appear with the next sweep.
     ///
     /// # Errors
-    /// [`Error::Shape`] unless `clamp` is of this layer and of one row or as many as there are
-    /// chains.
-    pub fn clamped_visible(mut self, clamp: Clamp) -> Result<Self> {
-        clamp.check_fits(&self.v)?;
-        clamp.restore(&mut self.v);
-        self.clamp_v = Some(clamp);
-        Ok(self)
-    }
-
-    /// The same chains with hidden units held at given values, from the next sweep on.
-    ///
-    /// # Errors
-    /// As [`Self::clamped_visible`].
-    pub fn clamped_hidden(mut self, clamp: Clamp) -> Result<Self> {
-        clamp.check_fits(&self.h)?;
-        self.clamp_h = Some(clamp);
+    /// [`Error::Parameter`] for another layer; [`Error::Shape`] unless `clamp` is of this layer and
+    /// of one row or as many as there are chains.
+    pub fn clamped(mut self, layer: usize, clamp: Clamp) -> Result<Self> {
+        match layer {
+            0 => {
+                clamp.check_fits(&self.v)?;
+                clamp.restore(&mut self.v);
+                self.clamp_v = Some(clamp);
+            }
+            1 => {
+                clamp.check_fits(&self.h)?;
+                self.clamp_h = Some(clamp);
+            }
+            _ => return Err(Error::parameter("layer of held units", "0 or 1", layer)),
+        }
         Ok(self)
     }
 
@@ -142,12 +162,12 @@ impl RbmChain {
     ///
     /// # Errors
     /// [`crate::Error::Shape`] if the chains belong to a machine of another size.
-    pub fn sweep(&mut self, rbm: &Rbm, beta: f32, sweeps: usize) -> Result<()> {
+    pub fn sweep(&mut self, rbm: &Rbm, sweeps: usize, beta: f32) -> Result<()> {
         crate::environment::check()?;
-        in_pool(|| self.sweep_in_pool(rbm, beta, sweeps))
+        in_pool(|| self.sweep_in_pool(rbm, sweeps, beta))
     }
 
-    fn sweep_in_pool(&mut self, rbm: &Rbm, beta: f32, sweeps: usize) -> Result<()> {
+    fn sweep_in_pool(&mut self, rbm: &Rbm, sweeps: usize, beta: f32) -> Result<()> {
         let rows = self.v.rows();
         if self.h.bits().is_some() != rbm.hidden().units.are_binary() {
             self.h = States::zeros(rows, rbm.hidden());

@@ -374,23 +374,23 @@ fn chains_sample_labels_and_given_labels() {
         let p = probabilities(&all, 1.0);
         let start = drawn(&dbm, &p, CHAINS, k as u64);
         let mut chain = DbmChain::restored(&dbm, start, 5, 0).unwrap();
-        chain.sweep(&dbm, 1.0, 8).unwrap();
+        chain.sweep(&dbm, 8, 1.0).unwrap();
         near(&chain, &p);
         let (classes, first) = (*sizes.last().unwrap(), firsts(&dbm)[sizes.len() - 1]);
         for y in 0..classes {
             let of_class = all.iter().copied().filter(|x| x.0 >> first == 1 << y);
             let p = probabilities(&of_class.collect::<Vec<_>>(), 1.0);
-            let chain = DbmChain::uniform(&dbm, CHAINS, 3 + y as u64);
+            let chain = dbm.chains(CHAINS, 3 + y as u64).unwrap();
             let mut chain = chain.with_labels(&dbm, &[y as u32]).unwrap();
             // Mixing times of machines with weights of 0.6 are a few sweeps.
-            chain.sweep(&dbm, 1.0, 15).unwrap();
+            chain.sweep(&dbm, 15, 1.0).unwrap();
             near(&chain, &p);
         }
         // A class for each chain.
         let labels: Vec<u32> = (0..60).map(|s| (s % classes) as u32).collect();
-        let chain = DbmChain::uniform(&dbm, 60, 1);
+        let chain = dbm.chains(60, 1).unwrap();
         let mut chain = chain.with_labels(&dbm, &labels).unwrap();
-        chain.sweep(&dbm, 1.0, 3).unwrap();
+        chain.sweep(&dbm, 3, 1.0).unwrap();
         let states = chain.states()[sizes.len() - 1].bits().unwrap();
         for (s, &y) in labels.iter().enumerate() {
             assert!((0..classes).all(|k| states.get(s, k) == (k == y as usize)));
@@ -446,7 +446,7 @@ fn bad_labels_are_refused_with_names() {
     let error = DbmTraining::new(dbm.clone(), sparse, &good).unwrap_err();
     told(error, "none, or 2, one a hidden layer");
     told(dbm.given_class(2).unwrap_err(), "below 2");
-    let chain = || DbmChain::uniform(&dbm, 3, 1);
+    let chain = || dbm.chains(3, 1).unwrap();
     told(chain().with_labels(&dbm, &[2]).unwrap_err(), "below 2");
     assert!(chain().with_labels(&dbm, &[0, 1]).is_err());
     let plain = dbm.without_labels();

@@ -41,7 +41,7 @@ fn gibbs_does_not_drift() {
             let start = drawn(dbm, &p, 20_000, k as u64);
             let mut chain = DbmChain::restored(dbm, start, 5, 0).unwrap();
             for more in [1, 3, 12] {
-                chain.sweep(dbm, beta, more).unwrap();
+                chain.sweep(dbm, more, beta).unwrap();
                 for parity in [0, 1] {
                     let (bits, marginal) = block(dbm, chain.states(), &p, parity);
                     let distance = total_variation(&bits, &marginal);
@@ -72,14 +72,15 @@ fn held_units_condition_the_rest() {
         .unwrap()
         .clamped(2, clamp(2, bits("010000"), bits("010000")))
         .unwrap();
-    chain.sweep(&dbm, 1.0, 8).unwrap();
+    chain.sweep(&dbm, 8, 1.0).unwrap();
     for parity in [0, 1] {
         let (bits, marginal) = block(&dbm, chain.states(), &p, parity);
         let floor = total_variation_floor(&marginal, 20_000);
         assert!(total_variation(&bits, &marginal) < 4.0 * floor);
     }
     assert!(
-        DbmChain::uniform(&dbm, 3, 1)
+        dbm.chains(3, 1)
+            .unwrap()
             .clamped(3, clamp(2, bits("010000"), bits("010000")))
             .is_err()
     );
@@ -88,17 +89,17 @@ fn held_units_condition_the_rest() {
 #[test]
 fn chains_go_on_as_if_never_interrupted_at_any_thread_count() {
     let dbm = bernoulli(&[300, 200, 100], 0.1, 3);
-    let mut whole = DbmChain::uniform(&dbm, 250, 9);
-    whole.sweep(&dbm, 1.0, 2).unwrap();
+    let mut whole = dbm.chains(250, 9).unwrap();
+    whole.sweep(&dbm, 2, 1.0).unwrap();
     let (states, sweeps) = (whole.states().to_vec(), whole.sweeps());
-    whole.sweep(&dbm, 1.0, 2).unwrap();
+    whole.sweep(&dbm, 2, 1.0).unwrap();
     for threads in [1, 2, 7] {
         let pool = rayon::ThreadPoolBuilder::new()
             .num_threads(threads)
             .build()
             .unwrap();
         let mut rest = DbmChain::restored(&dbm, states.clone(), 9, sweeps).unwrap();
-        pool.install(|| rest.sweep(&dbm, 1.0, 2)).unwrap();
+        pool.install(|| rest.sweep(&dbm, 2, 1.0)).unwrap();
         assert_eq!(rest.states(), whole.states(), "{threads} threads");
     }
 }

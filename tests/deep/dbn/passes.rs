@@ -105,9 +105,9 @@ fn held_labels_and_free_association() {
     };
     let rest = Dbn::from(dbn.top().clone());
     for class in 0..3_u32 {
-        let mut chain = dbn.chains(n, Some(&vec![class; n]), 5).unwrap();
+        let mut chain = dbn.chains_with_labels(&vec![class; n], 5).unwrap();
         // Weights of 0.6: a chain forgets its start within some sweeps.
-        chain.sweep(dbn.top(), 1.0, 40).unwrap();
+        chain.sweep(dbn.top(), 40, 1.0).unwrap();
         let v = chain.visible().bits().unwrap();
         let group = dbn.label_group().unwrap();
         for y in 0..3 {
@@ -123,15 +123,15 @@ fn held_labels_and_free_association() {
         let pictures = dbn.mean_v_from_features(chain.visible(), 1, 0).unwrap();
         assert_eq!((pictures.rows(), pictures.columns()), (n, 3));
     }
-    let mut chain = dbn.chains(n, None, 5).unwrap();
-    chain.sweep(dbn.top(), 1.0, 40).unwrap();
+    let mut chain = dbn.chains(n, 5).unwrap();
+    chain.sweep(dbn.top(), 40, 1.0).unwrap();
     let log_p = rest.exact_log_p_v(&all_states(3), None, &mut ()).unwrap();
     let p: Vec<f64> = log_p.iter().map(|x| x.exp()).collect();
     check_frequencies(&features(&chain), &p, "free association");
-    assert!(dbn.chains(2, Some(&[0, 3]), 1).is_err() && dbn.chains(3, Some(&[0, 1]), 1).is_err());
+    assert!(dbn.chains_with_labels(&[0, 3], 1).is_err());
     assert!(
         normal_dbn(&[3, 2, 2], 0, 1.0, 1)
-            .chains(1, Some(&[0]), 1)
+            .chains_with_labels(&[0], 1)
             .is_err()
     );
 }

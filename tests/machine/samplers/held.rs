@@ -5,7 +5,7 @@ use crate::common::{self, draw_states, normal_rbm};
 use harmonium::{
     bits::BitMatrix,
     matrix::Matrix,
-    model::{Clamp, Layer, Rbm, RbmChain},
+    model::{Clamp, Layer, Rbm},
     units::{Kind, Units},
 };
 
@@ -21,22 +21,24 @@ fn held_units_leave_the_conditional_of_the_others() {
         .map(|k| if k & mask == values { p[k] / mass } else { 0.0 })
         .collect();
     // Exact starts cannot drift, and starts far away arrive.
-    let exact = RbmChain::from_visible(draw_states(&given, 5, CHAINS, 1), 4, 2);
-    let coins = RbmChain::uniform(&rbm, CHAINS, 2);
+    let exact = rbm
+        .chains_from(draw_states(&given, 5, CHAINS, 1), 2)
+        .unwrap();
+    let coins = rbm.chains(CHAINS, 2).unwrap();
     for (chain, sweeps) in [(exact, 1), (coins, 50)] {
-        let mut chain = chain.clamped_visible(clamp.clone()).unwrap();
+        let mut chain = chain.clamped(0, clamp.clone()).unwrap();
         for _ in 0..3 {
-            chain.sweep(&rbm, 1.0, sweeps).unwrap();
+            chain.sweep(&rbm, sweeps, 1.0).unwrap();
             assert_in_distribution(chain.visible(), &given, "held visible units");
         }
     }
     // Hidden units: the same of the machine with its layers exchanged.
     let turned = rbm.transposed();
     let clamp = Clamp::new(turned.hidden(), one(values, 5), one(mask, 5)).unwrap();
-    let mut chain = RbmChain::uniform(&turned, CHAINS, 2);
-    chain.sweep(&turned, 1.0, 1).unwrap();
-    let mut chain = chain.clamped_hidden(clamp).unwrap();
-    chain.sweep(&turned, 1.0, 50).unwrap();
+    let mut chain = turned.chains(CHAINS, 2).unwrap();
+    chain.sweep(&turned, 1, 1.0).unwrap();
+    let mut chain = chain.clamped(1, clamp).unwrap();
+    chain.sweep(&turned, 50, 1.0).unwrap();
     assert_in_distribution(chain.hidden(), &given, "held hidden units");
 }
 
@@ -69,11 +71,7 @@ fn what_cannot_be_held_is_refused() {
         BitMatrix::zeros(1, 5),
     )
     .unwrap();
-    assert!(
-        RbmChain::uniform(&rbm, 2, 0)
-            .clamped_visible(three)
-            .is_err()
-    );
+    assert!(rbm.chains(2, 0).unwrap().clamped(0, three).is_err());
     // Real states: spins.
     let spins = Layer::of(Kind::Spin, 2);
     let x = |a: f32| Matrix::from_fn(1, 2, |_, _| a);
@@ -81,10 +79,8 @@ fn what_cannot_be_held_is_refused() {
     assert!(Clamp::new(&spins, x(0.5), bits("10")).is_err());
     let rbm = Rbm::unconnected(spins.clone(), Layer::bernoulli(1)).unwrap();
     let clamp = Clamp::new(&spins, x(-1.0), bits("10")).unwrap();
-    let mut chain = RbmChain::uniform(&rbm, 200, 0)
-        .clamped_visible(clamp)
-        .unwrap();
-    chain.sweep(&rbm, 1.0, 2).unwrap();
+    let mut chain = rbm.chains(200, 0).unwrap().clamped(0, clamp).unwrap();
+    chain.sweep(&rbm, 2, 1.0).unwrap();
     let v = chain.visible().to_matrix();
     assert!((0..200).all(|i| v.row(i)[0] == -1.0));
     assert!((0..200).any(|i| v.row(i)[1] == 1.0));

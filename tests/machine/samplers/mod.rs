@@ -12,7 +12,7 @@ use harmonium::{
     checkpoint::{load_chains, save_chains},
     dataset::Examples,
     matrix::Matrix,
-    model::{Layer, Rbm, RbmChain, SwapRate, Tempering, Trajectory, even_ladder},
+    model::{Layer, Rbm, SwapRate, Tempering, Trajectory, even_ladder},
     train::{Learning, Negative, RbmOptions, RbmTraining, Schedule},
     units::Kind,
 };
@@ -151,8 +151,8 @@ fn tempering_finds_the_weights_of_two_modes_of_spins() {
     };
     let chains = 2000;
     let ones = || States::from(Matrix::from_fn(chains, 10, |_, _| 1.0));
-    let mut gibbs = RbmChain::from_visible(ones(), 1, 1);
-    gibbs.sweep(&rbm, 1.0, 200).unwrap();
+    let mut gibbs = rbm.chains_from(ones(), 1).unwrap();
+    gibbs.sweep(&rbm, 200, 1.0).unwrap();
     assert_eq!(upper(gibbs.visible()), chains, "Gibbs leaves its mode");
     let mut replicas = Tempering::from_visible(&rbm, even_ladder(8, 0.02), ones(), 1).unwrap();
     replicas.burn_in(&rbm, 128, &mut ()).unwrap();
@@ -191,8 +191,8 @@ fn tempering_and_trajectories_find_the_weights_of_two_modes_of_bits() {
     let upper: f64 = upper.map(|(_, p)| p).sum();
     let chains = 2000;
     let ones = || BitMatrix::from_fn(chains, 12, |_, _| true);
-    let mut gibbs = RbmChain::from_visible(ones(), 4, 1);
-    gibbs.sweep(&rbm, 1.0, 200).unwrap();
+    let mut gibbs = rbm.chains_from(ones(), 1).unwrap();
+    gibbs.sweep(&rbm, 200, 1.0).unwrap();
     let stayed = mostly_ones(gibbs.visible());
     println!("bits, Gibbs: {stayed} of {chains} stayed, exact {upper:.4}");
     let floor = (upper * (1.0 - upper) * chains as f64).sqrt();
@@ -293,12 +293,12 @@ fn stored_chains_go_on_as_if_never_interrupted() {
         normal_rbm(70, 40, 0.3, 1),
         normal_machine(("spin", 7), ("gaussian", 3), 0.3, 1),
     ] {
-        let mut whole = RbmChain::uniform(&rbm, 20, 9);
-        whole.sweep(&rbm, 1.0, 3).unwrap();
+        let mut whole = rbm.chains(20, 9).unwrap();
+        whole.sweep(&rbm, 3, 1.0).unwrap();
         save_chains(&whole, &path).unwrap();
         let mut restored = load_chains(&path).unwrap();
         for chain in [&mut whole, &mut restored] {
-            chain.sweep(&rbm, 1.0, 4).unwrap();
+            chain.sweep(&rbm, 4, 1.0).unwrap();
         }
         assert_eq!(whole.visible(), restored.visible());
         assert_eq!(whole.hidden(), restored.hidden());

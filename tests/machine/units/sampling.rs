@@ -9,7 +9,7 @@ use harmonium::{
     States,
     bits::BitMatrix,
     matrix::Matrix,
-    model::{Layer, Rbm, RbmChain},
+    model::{Layer, Rbm},
     rng::{Draws, HostRng, Site},
     units::{Kind, Units},
 };
@@ -84,9 +84,9 @@ fn sweeps_of_mixed_machines_leave_the_distribution_alone() {
         for beta in [0.5, 1.0, 2.0] {
             let p = rbm.visible_distribution(beta, &mut ()).unwrap();
             let start = draw_layer_states(rbm.visible(), &p, n, 30 + seed as u64);
-            let mut chain = RbmChain::from_visible(start, rbm.n_hidden(), 1);
+            let mut chain = rbm.chains_from(start, 1).unwrap();
             for sweeps in [1, 3, 12] {
-                chain.sweep(&rbm, beta as f32, sweeps).unwrap();
+                chain.sweep(&rbm, sweeps, beta as f32).unwrap();
                 let distance = states_variation(rbm.visible(), chain.visible(), &p);
                 let floor = total_variation_floor(&p, n);
                 assert!(
@@ -124,9 +124,9 @@ fn the_bimodal_machine_has_the_mode_weight_of_its_magnetization() {
     assert!((mode - up / all).abs() < 1e-12, "{mode} for {}", up / all);
     // Plain Gibbs sampling stays where it starts.
     let ones = Matrix::from_fn(1, 10, |_, _| 1.0);
-    let mut chain = RbmChain::from_visible(ones, 1, 3);
+    let mut chain = rbm.chains_from(ones, 3).unwrap();
     for _ in 0..200 {
-        chain.sweep(&rbm, 1.0, 1).unwrap();
+        chain.sweep(&rbm, 1, 1.0).unwrap();
         let States::Real(v) = chain.visible() else {
             panic!("spins are reals")
         };
@@ -195,8 +195,8 @@ fn results_do_not_depend_on_threads() {
             .build()
             .unwrap();
         pool.install(|| {
-            let mut chain = RbmChain::from_visible(start.clone(), 67, 3);
-            chain.sweep(&rbm, 1.0, 3).unwrap();
+            let mut chain = rbm.chains_from(start.clone(), 3).unwrap();
+            chain.sweep(&rbm, 3, 1.0).unwrap();
             (
                 chain.visible().clone(),
                 rbm.free_energy(chain.visible(), 1.0).unwrap(),

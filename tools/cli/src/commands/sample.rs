@@ -23,7 +23,7 @@ use harmonium::{
     Error, Model, States,
     checkpoint::{Checkpoint, load_chains, save_chains},
     evaluate::integrated_autocorrelation_time,
-    model::{Clamp, Rbm, RbmChain, SwapRate, Tempering, Trajectory, even_ladder},
+    model::{Clamp, Rbm, SwapRate, Tempering, Trajectory, even_ladder},
 };
 use held::{Held, checked_count};
 use sheet::{Format, Shown};
@@ -173,14 +173,14 @@ fn gibbs(
             let count = checked_count(args, widest(rbm), levels, held.map(|held| held.rows))?;
             if args.from_data {
                 let v = held::start(args, &checkpoint.notes, rbm.visible(), held, count)?;
-                RbmChain::from_visible(v, rbm.n_hidden(), seed)
+                rbm.chains_from(v, seed)?
             } else {
-                RbmChain::uniform(rbm, count, seed)
+                rbm.chains(count, seed)?
             }
         }
     };
     if let Some(held) = held {
-        chains = chains.clamped_visible(held.clamp.clone())?;
+        chains = chains.clamped(0, held.clamp.clone())?;
     }
     let origin = format!("Gibbs sweeps at β = {} {}", args.beta, origin(args));
     let mut chains = Of {
@@ -385,15 +385,15 @@ fn report(
     levels: &[String],
     rates: &[SwapRate],
 ) -> Outcome<()> {
-    let mut chains = RbmChain::uniform(rbm, series.0.len(), seed);
+    let mut chains = rbm.chains(series.0.len(), seed)?;
     if let Some(clamp) = clamp {
-        chains = chains.clamped_visible(clamp)?;
+        chains = chains.clamped(0, clamp)?;
     }
-    chains.sweep(rbm, 1.0, args.burn_in.unwrap_or(DEFAULT_BURN_IN))?;
+    chains.sweep(rbm, args.burn_in.unwrap_or(DEFAULT_BURN_IN), 1.0)?;
     let mut plain = Series::new(series.0.len());
     let bar = Bar::new(args.steps as u64, "plain Gibbs, to compare");
     for k in 0..args.steps {
-        chains.sweep(rbm, 1.0, 1)?;
+        chains.sweep(rbm, 1, 1.0)?;
         plain.observe(rbm, chains.visible())?;
         bar.set(k as u64 + 1);
     }

@@ -10,7 +10,6 @@ use harmonium::{
     evaluate::{
         AutocorrelationTime, ModeJumps, integrated_autocorrelation_time, nearest_templates,
     },
-    model::RbmChain,
 };
 
 /// Modes that are told apart where the data have no labels.
@@ -54,10 +53,10 @@ impl Diagnosis {
         let templates = binary.then(|| templates(examples));
         let mut jumps = ModeJumps::default();
         let mut series = vec![Vec::with_capacity(sweeps); chains];
-        let mut gibbs = RbmChain::from_visible(v, rbm.n_hidden(), seed);
+        let mut gibbs = rbm.chains_from(v, seed)?;
         let bar = Bar::new((burn_in + sweeps) as u64, "watching chains");
         for k in 0..burn_in + sweeps {
-            gibbs.sweep(rbm, 1.0, 1)?;
+            gibbs.sweep(rbm, 1, 1.0)?;
             bar.set(k as u64 + 1);
             if k < burn_in {
                 continue;

@@ -7,11 +7,7 @@ use crate::{
     show::metrics::Metrics,
     show::picture::{Color, Sheet, diverging_limit, tile_shape},
 };
-use harmonium::{
-    Matrix, States,
-    dataset::Examples,
-    model::{Rbm, RbmChain},
-};
+use harmonium::{Matrix, States, dataset::Examples, model::Rbm};
 use std::path::Path;
 
 /// Hidden units whose weights are shown.
@@ -121,8 +117,8 @@ pub fn samples(path: &Path, title: &str, rbm: &Rbm, train: &Examples, seed: u64)
         }
         start => start,
     };
-    let mut chains = RbmChain::from_visible(start, rbm.n_hidden(), seed);
-    chains.sweep(rbm, 1.0, SWEEPS)?;
+    let mut chains = rbm.chains_from(start, seed)?;
+    chains.sweep(rbm, SWEEPS, 1.0)?;
     let fantasies = gray(rows(&rbm.mean_v_from_h(chains.hidden(), 1.0)?), rbm, n);
     let examples = gray(data::rows(train, number(EXAMPLES, n)), rbm, n);
     let caption = format!(

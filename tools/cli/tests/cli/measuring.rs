@@ -6,7 +6,7 @@ use harmonium::{
     checkpoint::Checkpoint,
     dataset::bars_and_stripes,
     evaluate::{Ais, Base, Betas, ReverseStart, exact_mean_log_likelihood},
-    model::{Rbm, RbmChain},
+    model::Rbm,
     simd::Isa,
 };
 use serde_json::Value;
@@ -334,8 +334,8 @@ fn samples_are_those_of_the_library() {
     let npy = npyz::NpyFile::new(&bytes[..]).unwrap();
     assert_eq!(npy.shape(), [50, 9]);
     let states: Vec<u8> = npy.into_vec().unwrap();
-    let mut chains = RbmChain::uniform(&rbm, 50, 3);
-    chains.sweep(&rbm, 0.5, 7).unwrap();
+    let mut chains = rbm.chains(50, 3).unwrap();
+    chains.sweep(&rbm, 7, 0.5).unwrap();
     for (k, &state) in states.iter().enumerate() {
         let bits = chains.visible().bits().unwrap();
         assert_eq!(state, u8::from(bits.get(k / 9, k % 9)), "{k}");

@@ -7,7 +7,7 @@ use super::{Ceiling, Row, Size, median_seconds};
 use harmonium::{
     Matrix, Result,
     dataset::Examples,
-    model::{Dbm, DbmChain, Dbn, Directed, Layer, MeanField, Rbm},
+    model::{Dbm, Dbn, Directed, Layer, MeanField, Rbm},
     rng::HostRng,
     train::{DbmOptions, DbmTraining, Learning, Negative, Positive, UpDownOptions, UpDownTraining},
     units::{Kind, Units},
@@ -62,8 +62,8 @@ pub(super) fn measure(
         });
     }
     let n = size.chains[1];
-    let mut chains = DbmChain::uniform(&dbm, n, 1);
-    let [time] = median_seconds(seconds, [&mut || chains.sweep(&dbm, 1.0, 1)])?;
+    let mut chains = dbm.chains(n, 1)?;
+    let [time] = median_seconds(seconds, [&mut || chains.sweep(&dbm, 1, 1.0)])?;
     let updates = 2 * n * pairs(&size.machine);
     let name = format!("Gibbs sweep of {n} chains: {machine}");
     rows.push(ceiling.row("deep", &name, time, updates as f64));

@@ -4,7 +4,7 @@ use super::{ceiling::Ceiling, report::Row, size::Size, timing::median_seconds};
 use harmonium::{
     Result,
     dataset::Examples,
-    model::{Rbm, RbmChain},
+    model::Rbm,
     train::{Learning, Negative, RbmOptions, RbmTraining, Reconstruction, Schedule},
 };
 
@@ -66,8 +66,8 @@ pub fn epoch(
 /// # Errors
 /// Those of the library.
 pub fn sweep(rbm: &Rbm, n: usize, seconds: f64, ceiling: &Ceiling) -> Result<Row> {
-    let mut chains = RbmChain::uniform(rbm, n, 1);
-    let [time] = median_seconds(seconds, [&mut || chains.sweep(rbm, 1.0, 1)])?;
+    let mut chains = rbm.chains(n, 1)?;
+    let [time] = median_seconds(seconds, [&mut || chains.sweep(rbm, 1, 1.0)])?;
     let updates = 2 * n * rbm.n_visible() * rbm.n_hidden();
     let name = format!("Gibbs sweep: {n} chains");
     Ok(ceiling.row("sampling", &name, time, updates as f64))

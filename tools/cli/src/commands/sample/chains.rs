@@ -38,7 +38,7 @@ pub struct Of<'a, M, C> {
 
 impl Chains for Of<'_, Rbm, RbmChain> {
     fn sweep(&mut self, beta: f32) -> Outcome<()> {
-        Ok(self.chains.sweep(self.machine, beta, 1)?)
+        Ok(self.chains.sweep(self.machine, 1, beta)?)
     }
 
     fn visible(&self) -> &States {
@@ -52,7 +52,7 @@ impl Chains for Of<'_, Rbm, RbmChain> {
 
 impl Chains for Of<'_, Dbm, DbmChain> {
     fn sweep(&mut self, beta: f32) -> Outcome<()> {
-        Ok(self.chains.sweep(self.machine, beta, 1)?)
+        Ok(self.chains.sweep(self.machine, 1, beta)?)
     }
 
     fn visible(&self) -> &States {

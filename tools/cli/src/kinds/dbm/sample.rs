@@ -15,7 +15,7 @@ use crate::{
 };
 use harmonium::{
     checkpoint::Checkpoint,
-    model::{Dbm, DbmChain, Layer},
+    model::{Dbm, Layer},
 };
 
 /// Runs the command; the temperature has been checked.
@@ -56,12 +56,12 @@ pub fn run(args: &SampleArgs, checkpoint: &Checkpoint, dbm: &Dbm, format: Format
         let mut v = held::start(args, &checkpoint.notes, visible, held.as_ref(), count)?;
         if let Some(held) = &held {
             // Hidden layers are drawn from what is held too.
-            let chains = DbmChain::from_visible(dbm, v, seed)?;
+            let chains = dbm.chains_from(v, seed)?;
             v = chains.clamped(0, held.clamp.clone())?.visible().clone();
         }
-        DbmChain::from_visible(dbm, v, seed)?
+        dbm.chains_from(v, seed)?
     } else {
-        DbmChain::uniform(dbm, count, seed)
+        dbm.chains(count, seed)?
     };
     if let Some(held) = &held {
         chains = chains.clamped(0, held.clamp.clone())?;

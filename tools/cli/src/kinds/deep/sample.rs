@@ -72,7 +72,10 @@ pub fn run(args: &SampleArgs, dbn: &Dbn, format: Format) -> Outcome<()> {
             "--count {count}: expected at most {most} chains of a network of this size"
         )));
     }
-    let mut chains = dbn.chains(count, labels.as_deref(), seed)?;
+    let mut chains = match &labels {
+        Some(labels) => dbn.chains_with_labels(labels, seed)?,
+        None => dbn.chains(count, seed)?,
+    };
     sweep(dbn, &mut chains, args.steps)?;
     let features = chains.visible().view();
     let means = match format.values(args) {
@@ -99,7 +102,7 @@ pub fn run(args: &SampleArgs, dbn: &Dbn, format: Format) -> Outcome<()> {
 fn sweep(dbn: &Dbn, chains: &mut RbmChain, steps: usize) -> Outcome<()> {
     let bar = Bar::new(steps as u64, "sampling");
     for k in 0..steps {
-        chains.sweep(dbn.top(), 1.0, 1)?;
+        chains.sweep(dbn.top(), 1, 1.0)?;
         bar.set(k as u64 + 1);
     }
     bar.clear();
@@ -124,7 +127,7 @@ pub fn pictures(path: &Path, title: &str, dbn: &Dbn, train: &Examples, seed: u64
                 .map(|k| (k / PER_CLASS) as u32)
                 .collect();
             (
-                dbn.chains(labels.len(), Some(&labels), seed)?,
+                dbn.chains_with_labels(&labels, seed)?,
                 "from fair coins, labels held: a row a class",
             )
         }
@@ -132,7 +135,7 @@ pub fn pictures(path: &Path, title: &str, dbn: &Dbn, train: &Examples, seed: u64
             let starts: Vec<usize> = (0..FREE).map(|k| k % train.len()).collect();
             let states = dbn.sample_features(&train.take(&starts), seed, 0)?;
             (
-                RbmChain::from_visible(states, dbn.top().n_hidden(), seed),
+                dbn.top().chains_from(states, seed)?,
                 "from training examples",
             )
         }

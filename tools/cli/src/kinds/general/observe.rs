@@ -3,7 +3,7 @@
 
 use super::edges::spin_constant;
 use harmonium::{
-    BoltzmannMachine, evaluate::integrated_autocorrelation_time,
+    BoltzmannMachine, States, evaluate::integrated_autocorrelation_time,
     kernel::reduce::mean_and_standard_error, model::BoltzmannChain,
 };
 use serde_json::{Map, Value, json};
@@ -38,10 +38,9 @@ impl Observed {
         for (series, energy) in self.energies.iter_mut().zip(chains.energies()) {
             series.push((energy + constant) / self.units);
         }
-        let (v, h) = (chains.visible(), chains.hidden());
-        let (v, h) = (v.view(), h.view());
         for k in 0..self.means.len() {
-            let on = (v.ones(k).count() + h.ones(k).count()) as f64 / self.units;
+            let on = |x: &States| x.bits().map_or(0, |x| x.view().ones(k).count());
+            let on = (on(chains.visible()) + on(chains.hidden())) as f64 / self.units;
             let mean = if self.constant.is_some() {
                 2.0 * on - 1.0
             } else {

@@ -8,11 +8,7 @@ use crate::{
     show::picture::{Color, Sheet, diverging_limit, tile_shape},
     show::pictures::{grid, rows},
 };
-use harmonium::{
-    BitMatrix, BoltzmannMachine, Examples,
-    model::{BoltzmannChain, boltzmann::Sweep},
-    rng::{Draws, Site},
-};
+use harmonium::{BitMatrix, BoltzmannMachine, Examples, States, model::BoltzmannChain};
 use std::path::Path;
 
 /// Units of a machine whose matrix of couplings is shown, at most.
@@ -116,7 +112,7 @@ pub fn draw_couplings(path: &Path, title: &str, machine: &BoltzmannMachine) -> O
 ///
 /// # Errors
 /// Those of the library.
-pub fn tiles(machine: &BoltzmannMachine, v: &BitMatrix, h: &BitMatrix) -> Outcome<Vec<Vec<f32>>> {
+pub fn tiles(machine: &BoltzmannMachine, v: &States, h: &States) -> Outcome<Vec<Vec<f32>>> {
     if machine.n_hidden() == 0 {
         return Ok(rows(&v.to_matrix()));
     }
@@ -142,20 +138,10 @@ pub fn chains_from(
     count: usize,
     seed: u64,
 ) -> Outcome<BoltzmannChain> {
-    let coins = Draws::new(seed, Site::Start, 0);
     let v = BitMatrix::from_fn(count, examples.columns(), |k, i| {
         examples.get(k % examples.rows(), i)
     });
-    let h = BitMatrix::from_fn(count, machine.n_hidden(), |k, j| {
-        coins.bits(k, j) >> 31 == 1
-    });
-    Ok(BoltzmannChain::from_states(
-        machine,
-        &v,
-        &h,
-        Sweep::Automatic,
-        seed,
-    )?)
+    Ok(machine.chains_from(v, seed)?)
 }
 
 /// Fantasies beside training examples, at which their chains start.
@@ -171,8 +157,8 @@ pub fn draw_samples(
 ) -> Outcome<()> {
     let bits = train.bits().expect("training takes bits alone");
     let mut chains = chains_from(machine, bits, FANTASIES, seed)?;
-    chains.sweep(1.0, SWEEPS)?;
-    let fantasies = tiles(machine, &chains.visible(), &chains.hidden())?;
+    chains.sweep(SWEEPS, 1.0)?;
+    let fantasies = tiles(machine, chains.visible(), chains.hidden())?;
     let n = machine.n_visible();
     let caption = format!(
         "{} of {FANTASIES} chains after {SWEEPS} Gibbs sweeps from training examples",

@@ -21,9 +21,9 @@ use crate::{
     show::report,
 };
 use harmonium::{
-    BitMatrix, BoltzmannMachine, Error, Matrix,
+    BoltzmannMachine, Error, Matrix, States,
     checkpoint::{Checkpoint, write_atomically},
-    model::{BoltzmannChain, boltzmann::Sweep},
+    model::BoltzmannChain,
 };
 use npyz::WriterBuilder;
 use serde_json::{Value, json};
@@ -65,7 +65,7 @@ pub fn run(
     let mut chains = start(args, checkpoint, machine, held.as_ref(), count)?;
     let is_held = held.is_some();
     if let Some(held) = held {
-        chains = chains.clamped_visible(&held.clamp)?;
+        chains = chains.clamped(0, held.clamp)?;
     }
     let default = if args.steps == 0 { 0 } else { DEFAULT_BURN_IN };
     let burn_in = args.burn_in.unwrap_or(default);
@@ -74,8 +74,8 @@ pub fn run(
     let sweeps = burn_in + args.steps;
     match format {
         Format::Picture => draw(args, machine, &chains, is_held, sweeps)?,
-        Format::States if args.general.spins => write_spins(&args.out, &chains.visible())?,
-        Format::States => write_states(&args.out, &chains.visible().into())?,
+        Format::States if args.general.spins => write_spins(&args.out, chains.visible())?,
+        Format::States => write_states(&args.out, chains.visible())?,
     }
     let order = if chains.is_by_blocks() {
         "blocks"
@@ -146,12 +146,7 @@ fn start(
 ) -> Outcome<BoltzmannChain> {
     let seed = args.seed.unwrap_or(0);
     if !args.from_data {
-        return Ok(BoltzmannChain::uniform(
-            machine,
-            count,
-            Sweep::Automatic,
-            seed,
-        )?);
+        return Ok(machine.chains(count, seed)?);
     }
     let v = held::start(args, &checkpoint.notes, machine.visible(), held, count)?;
     let v = v.bits().expect("states of binary units");
@@ -167,7 +162,7 @@ fn sweep(
 ) -> Outcome<()> {
     let bar = Bar::new((burn_in + args.steps) as u64, "sampling");
     for k in 0..burn_in + args.steps {
-        chains.sweep(args.beta, 1)?;
+        chains.sweep(1, args.beta)?;
         if k >= burn_in {
             observed.add(chains);
         }
@@ -200,7 +195,7 @@ fn draw(
     let tiles = if is_held {
         pictures::rows(&v.to_matrix())
     } else {
-        tiles(machine, &v, &h)?
+        tiles(machine, v, h)?
     };
     let what = if is_held { "states" } else { shown(machine) };
     let per_row = (count as f64).sqrt().ceil() as usize;
@@ -220,13 +215,13 @@ fn spin(x: bool) -> i8 {
 }
 
 /// `[chains x visible]`: `.npy` of i8, or `.csv`.
-fn write_spins(path: &Path, v: &BitMatrix) -> Outcome<()> {
+fn write_spins(path: &Path, v: &States) -> Outcome<()> {
     if path
         .extension()
         .is_some_and(|e| e.eq_ignore_ascii_case("csv"))
     {
         let (n, m) = (v.rows(), v.columns());
-        let spins = Matrix::from_fn(n, m, |i, j| spin(v.get(i, j)).into());
+        let spins = Matrix::from_fn(n, m, |i, j| spin(v.get(i, j) > 0.0).into());
         return write_matrix(path, &spins);
     }
     let mut bytes = Vec::new();
@@ -237,7 +232,7 @@ fn write_spins(path: &Path, v: &BitMatrix) -> Outcome<()> {
             .writer(bytes)
             .begin_nd()?;
         for i in 0..v.rows() {
-            writer.extend((0..v.columns()).map(|j| spin(v.get(i, j))))?;
+            writer.extend((0..v.columns()).map(|j| spin(v.get(i, j) > 0.0)))?;
         }
         writer.finish()
     };

@@ -50,7 +50,7 @@ fn chains(dbm: &Dbm, train: &Examples, seed: u64) -> Outcome<(DbmChain, &'static
         let labels: Vec<u32> = (0..classes * PER_CLASS)
             .map(|k| (k / PER_CLASS) as u32)
             .collect();
-        let chains = DbmChain::uniform(dbm, labels.len(), seed).with_labels(dbm, &labels)?;
+        let chains = dbm.chains(labels.len(), seed)?.with_labels(dbm, &labels)?;
         return Ok((chains, "from fair coins, labels held: a row a class"));
     }
     let starts: Vec<usize> = (0..FREE).map(|k| k % train.len()).collect();
@@ -59,7 +59,7 @@ fn chains(dbm: &Dbm, train: &Examples, seed: u64) -> Outcome<(DbmChain, &'static
     let Some(start) = start.bits().cloned() else {
         return Err(Failure::failed("training examples have no bits"));
     };
-    let chains = DbmChain::from_visible(dbm, start, seed)?;
+    let chains = dbm.chains_from(start, seed)?;
     Ok((chains, "from training examples"))
 }
 
@@ -71,7 +71,7 @@ pub fn samples(path: &Path, title: &str, dbm: &Dbm, train: &Examples, seed: u64)
     let (mut chains, what) = chains(dbm, train, seed)?;
     let bar = Bar::new(SWEEPS as u64, "sampling");
     for k in 0..SWEEPS {
-        chains.sweep(dbm, 1.0, 1)?;
+        chains.sweep(dbm, 1, 1.0)?;
         bar.set(k as u64 + 1);
     }
     bar.clear();
