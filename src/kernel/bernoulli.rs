@@ -169,9 +169,35 @@ fn first_uniform<S: Simd>(s: S, words: S::I, upper: bool) -> S::F {
     }
 }
 
-/// Bits `columns` of one row: bit `j` of `words` is `draws.bernoulli(row, j, mean[j])`.
+/// Bit `j` of `words` is `draws.bernoulli(row, j, mean[j])`. On the calling thread.
+pub(crate) fn draw_row(mean: &[f32], draws: Draws, row: usize, words: &mut [u64]) {
+    dispatch(DrawRow {
+        mean,
+        draws,
+        row,
+        words,
+    });
+}
+
+/// [`draw_row`] as an operation.
+struct DrawRow<'a> {
+    mean: &'a [f32],
+    draws: Draws,
+    row: usize,
+    words: &'a mut [u64],
+}
+
+impl Operation for DrawRow<'_> {
+    type Output = ();
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        draw_row_lanes(s, self.mean, self.draws, self.row, self.words);
+    }
+}
+
+/// The vector body of [`draw_row`].
 #[inline(always)]
-pub(crate) fn draw_row<S: Simd>(s: S, mean: &[f32], draws: Draws, row: usize, words: &mut [u64]) {
+fn draw_row_lanes<S: Simd>(s: S, mean: &[f32], draws: Draws, row: usize, words: &mut [u64]) {
     assert_eq!(
         words.len(),
         mean.len().div_ceil(64),
@@ -255,7 +281,7 @@ impl Operation for Draw<'_> {
     #[inline(always)]
     fn run<S: Simd>(mut self, s: S) {
         for i in 0..self.mean.rows() {
-            draw_row(s, self.mean.row(i), self.draws, i, self.out.row_mut(i));
+            draw_row_lanes(s, self.mean.row(i), self.draws, i, self.out.row_mut(i));
         }
     }
 }

@@ -17,3 +17,6 @@ pub mod normal;
 pub mod peak;
 pub mod reduce;
 pub mod reference;
+pub(crate) mod rows;
+pub(crate) mod softplus;
+pub(crate) mod sweep;

@@ -21,6 +21,76 @@ pub fn softplus(x: f64) -> f64 {
     x.max(0.0) + (-x.abs()).exp().ln_1p()
 }
 
+/// `sum_j ln(1 + e^(base_j + u_j))` in f64.
+pub fn softplus_sum(base: &[f32], u: &[f32]) -> f64 {
+    let x = base
+        .iter()
+        .zip(u)
+        .map(|(&x, &u)| f64::from(x) + f64::from(u));
+    x.map(softplus).sum()
+}
+
+/// `sum_j ln(1 + e^(x_j + by w_j)) - ln(1 + e^(x_j))` in f64.
+pub fn softplus_change(x: &[f32], w: &[f32], by: f32) -> f64 {
+    let all = x.iter().zip(w).map(|(&x, &w)| (f64::from(x), f64::from(w)));
+    all.map(|(x, w)| softplus(x + f64::from(by) * w) - softplus(x))
+        .sum()
+}
+
+/// `p sigma(base_j + u_j)` in f64.
+pub fn scaled_sigmoids(base: &[f32], u: &[f32], p: f32) -> Vec<f64> {
+    let x = base
+        .iter()
+        .zip(u)
+        .map(|(&x, &u)| f64::from(x) + f64::from(u));
+    x.map(|x| f64::from(p) * sigmoid(x)).collect()
+}
+
+/// `bit j of the words - mean_j`.
+pub fn bits_minus(words: &[u64], mean: &[f32]) -> Vec<f32> {
+    let bit = |j: usize| (words[j / 64] >> (j % 64) & 1) as f32;
+    mean.iter().enumerate().map(|(j, m)| bit(j) - m).collect()
+}
+
+/// `d x (1 - keep x)`.
+pub fn times_derivative(delta: &[f32], x: &[f32], keep: f32) -> Vec<f32> {
+    delta
+        .iter()
+        .zip(x)
+        .map(|(d, x)| d * (x * (1.0 - keep * x)))
+        .collect()
+}
+
+/// `a_i + sum_j A_ij x_j` in f32, neighbors in order.
+pub fn input((neighbors, values): (&[u32], &[f32]), bias: f32, on: impl Fn(usize) -> bool) -> f32 {
+    let all = neighbors.iter().zip(values);
+    all.fold(bias, |y, (&j, a)| y + a * f32::from(on(j as usize)))
+}
+
+/// `sum_i x_i (a_i + sum_{j<i} A_ij x_j)` of the 64 chains of words.
+pub fn negative_energies<'a>(
+    of: impl Fn(usize) -> (&'a [u32], &'a [f32]),
+    bias: &[f32],
+    x: &[u64],
+) -> Vec<f64> {
+    let energy = |chain: usize| {
+        let on = |j: usize| x[j] >> chain & 1 == 1;
+        let units = (0..x.len()).filter(|&i| on(i));
+        units
+            .map(|i| f64::from(input(of(i), bias[i], |j| j < i && on(j))))
+            .sum()
+    };
+    (0..64).map(energy).collect()
+}
+
+/// How many bits units `i` and `j` of `[words][n]` both have.
+pub fn pair_count(words: &[u64], n: usize, i: usize, j: usize) -> u32 {
+    words
+        .chunks_exact(n)
+        .map(|x| (x[i] & x[j]).count_ones())
+        .sum()
+}
+
 /// `ln sum_i e^(x_i)` in f64; minus infinity of nothing.
 pub fn log_sum_exp(x: &[f64]) -> f64 {
     let max = x.iter().copied().fold(f64::NEG_INFINITY, f64::max);

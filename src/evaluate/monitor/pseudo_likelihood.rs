@@ -2,57 +2,19 @@
 
 use crate::{
     error::Result,
-    kernel::{activation::softplus_lanes, reference::softplus},
+    kernel::{reference::softplus, softplus::softplus_change},
     matrix::MatrixView,
     model::Rbm,
     rng::{Draws, Site},
-    simd::{Operation, Simd, dispatch},
     states::Input,
     threads::{in_pool, prelude::*},
 };
-
-/// `sum_j ln(1 + e^(x_j + d w_j)) - ln(1 + e^(x_j))` of one unit's row of weights.
-struct Change<'a> {
-    input: &'a [f32],
-    weights: &'a [f32],
-    by: f32,
-}
-
-impl Operation for Change<'_> {
-    type Output = f64;
-    #[inline(always)]
-    fn run<S: Simd>(self, s: S) -> f64 {
-        let by = s.splat(self.by);
-        let mut sum = s.splat(0.0);
-        let inputs = self.input.chunks_exact(S::LANES);
-        let weights = self.weights.chunks_exact(S::LANES);
-        let rest = inputs.remainder().iter().zip(weights.remainder());
-        for (x, w) in inputs.zip(weights) {
-            let x = s.load(x);
-            let changed = softplus_lanes(s, s.mul_add(by, s.load(w), x));
-            sum = s.add(sum, s.sub(changed, softplus_lanes(s, x)));
-        }
-        let mut lanes = [0.0; 16];
-        s.store(&mut lanes, sum);
-        let whole: f64 = lanes.iter().map(|&x| f64::from(x)).sum();
-        let last: f64 = rest
-            .map(|(&x, &w)| {
-                softplus(f64::from(x) + f64::from(self.by) * f64::from(w)) - softplus(f64::from(x))
-            })
-            .sum();
-        whole + last
-    }
-}
 
 /// `ln P(v_i | other visible units) = -ln(1 + e^(F(v) - F(v with unit i flipped)))`, given the
 /// inputs of the hidden units.
 fn log_conditional(rbm: &Rbm, input: &[f32], i: usize, v: f32) -> f64 {
     let by = 1.0 - 2.0 * v;
-    let change = dispatch(Change {
-        input,
-        weights: rbm.weights().row(i),
-        by,
-    });
+    let change = softplus_change(input, rbm.weights().row(i), by);
     -softplus(change + f64::from(by) * f64::from(rbm.visible().bias[i]))
 }
 

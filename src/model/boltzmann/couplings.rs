@@ -2,16 +2,13 @@
 //! neighbors.
 
 use super::BoltzmannMachine;
+use crate::kernel::sweep::Neighbors;
 use std::collections::VecDeque;
 
 /// `A` without its zeros, and `a`.
 #[derive(Clone, Debug)]
 pub(crate) struct Couplings {
-    /// Where the neighbors of each unit start; one more for the end.
-    starts: Vec<usize>,
-    /// Neighbors, rising.
-    neighbors: Vec<u32>,
-    values: Vec<f32>,
+    neighbors: Neighbors,
     pub(super) bias: Vec<f32>,
 }
 
@@ -19,19 +16,12 @@ impl Couplings {
     /// The couplings of the pairs for which `is_edge(i, j)`, a symmetric relation.
     pub(crate) fn new(machine: &BoltzmannMachine, is_edge: impl Fn(usize, usize) -> bool) -> Self {
         let n = machine.units();
+        let of = |i: usize| (0..n).filter(move |&j| j != i).map(move |j| (i, j));
+        let edges = |i: usize| of(i).filter(|&(i, j)| is_edge(i, j)).map(|(_, j)| j as u32);
         let mut couplings = Self {
-            starts: Vec::with_capacity(n + 1),
-            neighbors: Vec::new(),
-            values: Vec::new(),
+            neighbors: Neighbors::new((0..n).map(edges)),
             bias: vec![0.0; n],
         };
-        couplings.starts.push(0);
-        for i in 0..n {
-            let neighbors = (0..n).filter(|&j| j != i && is_edge(i, j));
-            couplings.neighbors.extend(neighbors.map(|j| j as u32));
-            couplings.starts.push(couplings.neighbors.len());
-        }
-        couplings.values = vec![0.0; couplings.neighbors.len()];
         couplings.refresh(machine);
         couplings
     }
@@ -50,8 +40,9 @@ impl Couplings {
     pub(crate) fn refresh(&mut self, machine: &BoltzmannMachine) {
         for i in 0..self.units() {
             self.bias[i] = machine.bias(i);
-            for k in self.starts[i]..self.starts[i + 1] {
-                self.values[k] = machine.coupling(i, self.neighbors[k] as usize);
+            let (neighbors, values) = self.neighbors.of_mut(i);
+            for (value, &j) in values.iter_mut().zip(neighbors) {
+                *value = machine.coupling(i, j as usize);
             }
         }
     }
@@ -62,18 +53,22 @@ impl Couplings {
     }
 
     pub(crate) fn units(&self) -> usize {
-        self.starts.len() - 1
+        self.bias.len()
+    }
+
+    /// `A`.
+    pub(super) fn neighbors(&self) -> &Neighbors {
+        &self.neighbors
     }
 
     /// Couplings, each counted from both sides.
     pub(super) fn len(&self) -> usize {
-        self.values.len()
+        self.neighbors.len()
     }
 
     /// Neighbors of unit `i`, rising, and the couplings with them.
     pub(super) fn of(&self, i: usize) -> (&[u32], &[f32]) {
-        let range = self.starts[i]..self.starts[i + 1];
-        (&self.neighbors[range.clone()], &self.values[range])
+        self.neighbors.of(i)
     }
 
     /// Classes of units no two of which are coupled, by greedy coloring in breadth-first order:

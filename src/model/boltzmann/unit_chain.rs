@@ -8,9 +8,8 @@
 use super::{BoltzmannMachine, couplings::Couplings};
 use crate::{
     bits::{BitMatrix, BitView, WORD_BITS, last_word_mask, transpose_block},
-    kernel::{activation::inverse_sigmoid_lanes, bernoulli::Uniforms},
+    kernel::sweep::{Sweep, negative_energies, sweep},
     rng::Draws,
-    simd::{Operation, Simd, dispatch},
     threads,
 };
 
@@ -149,9 +148,8 @@ impl UnitChain {
         let work = self.work();
         let (couplings, held, chains) = (&self.couplings, &self.held, self.chains);
         let sweep = |chunk: usize, x: &mut [u64]| {
-            dispatch(SweepWord {
-                couplings,
-                is_coupled,
+            sweep(Sweep {
+                couplings: is_coupled.then_some(couplings.neighbors()),
                 bias,
                 x,
                 held: held.get(chunk * n..(chunk + 1) * n).unwrap_or(&[]),
@@ -181,11 +179,8 @@ impl UnitChain {
         let words = self.states.chunks_exact(n).len();
         let chains = out.len().min(words * WORD_BITS);
         let add = |chunk: usize, out: &mut [f64]| {
-            dispatch(EnergyOfWord {
-                couplings: &self.couplings,
-                x: &self.states[chunk * n..][..n],
-                out,
-            });
+            let x = &self.states[chunk * n..][..n];
+            negative_energies(self.couplings.neighbors(), &self.couplings.bias, x, out);
         };
         threads::for_each_chunk(self.work(), &mut out[..chains], WORD_BITS, add);
     }
@@ -219,123 +214,6 @@ fn write_words(
             transpose_block(&mut square);
             let units = columns.min(column + WORD_BITS) - column;
             words[first + column..][..units].copy_from_slice(&square[..units]);
-        }
-    }
-}
-
-/// One sweep over the units of 64 chains.
-struct SweepWord<'a> {
-    couplings: &'a Couplings,
-    is_coupled: bool,
-    bias: &'a [f32],
-    x: &'a mut [u64],
-    held: &'a [u64],
-    first_chain: usize,
-    lanes: u64,
-    beta: f32,
-    draws: Draws,
-}
-
-impl Operation for SweepWord<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run<S: Simd>(self, s: S) {
-        match S::LANES {
-            16 => self.sweep::<S, 4>(s),
-            8 => self.sweep::<S, 8>(s),
-            lanes => unreachable!("{lanes} lanes"),
-        }
-    }
-}
-
-impl SweepWord<'_> {
-    /// `V` vectors are 64 floats.
-    #[inline(always)]
-    fn sweep<S: Simd, const V: usize>(self, s: S) {
-        let uniforms = Uniforms::new(s, self.draws);
-        let beta = s.splat(self.beta);
-        for i in 0..self.x.len() {
-            let held = self.held.get(i).copied().unwrap_or(0);
-            if held & self.lanes == self.lanes {
-                continue;
-            }
-            let mut y = [s.splat(self.bias[i]); V];
-            if self.is_coupled {
-                add_couplings(s, self.couplings.of(i), self.x, &mut y);
-            }
-            let upper = uniforms.is_upper(i);
-            let mut word = 0;
-            for (k, y) in y.chunks_exact(2).enumerate() {
-                let column = self.first_chain + 2 * k * S::LANES;
-                let words = uniforms.of_row(s, i, column);
-                for (v, &y) in y.iter().enumerate() {
-                    let first = column + v * S::LANES;
-                    let inverse = inverse_sigmoid_lanes(s, s.mul(beta, y));
-                    let bits = uniforms
-                        .draw_inverse(s, words[v], upper, inverse, |lane| (i, first + lane));
-                    word |= u64::from(bits) << (first - self.first_chain);
-                }
-            }
-            self.x[i] = (self.x[i] & held) | (word & !held & self.lanes);
-        }
-    }
-}
-
-/// `y += A_i x` in 64 chains, neighbors in order.
-#[inline(always)]
-fn add_couplings<S: Simd, const V: usize>(
-    s: S,
-    (neighbors, values): (&[u32], &[f32]),
-    x: &[u64],
-    y: &mut [S::F; V],
-) {
-    for (&j, &a) in neighbors.iter().zip(values) {
-        let (word, a) = (x[j as usize], s.splat(a));
-        for (v, y) in y.iter_mut().enumerate() {
-            *y = s.mul_add(a, s.expand((word >> (v * S::LANES)) as u32), *y);
-        }
-    }
-}
-
-struct EnergyOfWord<'a> {
-    couplings: &'a Couplings,
-    x: &'a [u64],
-    out: &'a mut [f64],
-}
-
-impl Operation for EnergyOfWord<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run<S: Simd>(self, s: S) {
-        match S::LANES {
-            16 => self.add::<S, 4>(s),
-            8 => self.add::<S, 8>(s),
-            lanes => unreachable!("{lanes} lanes"),
-        }
-    }
-}
-
-impl EnergyOfWord<'_> {
-    #[inline(always)]
-    fn add<S: Simd, const V: usize>(self, s: S) {
-        self.out.fill(0.0);
-        let mut buffer = [0.0; WORD_BITS];
-        for i in 0..self.x.len() {
-            let (neighbors, values) = self.couplings.of(i);
-            let below = neighbors.partition_point(|&j| (j as usize) < i);
-            let mut y = [s.splat(self.couplings.bias[i]); V];
-            add_couplings(s, (&neighbors[..below], &values[..below]), self.x, &mut y);
-            for (to, y) in buffer.chunks_exact_mut(S::LANES).zip(y) {
-                s.store(to, y);
-            }
-            let word = self.x[i];
-            for (lane, (sum, y)) in self.out.iter_mut().zip(buffer).enumerate() {
-                if word >> lane & 1 == 1 {
-                    *sum += f64::from(y);
-                }
-            }
         }
     }
 }

@@ -10,10 +10,9 @@ use super::Rbm;
 use crate::{
     bits::WORD_BITS,
     error::{Error, Result},
-    kernel::{activation::exp_minus_abs, reduce::LogSum},
+    kernel::{reduce::LogSum, softplus::softplus_sum},
     matrix::{Matrix, MatrixView, MatrixViewMut},
     product::{Propagation, Tail},
-    simd::{Operation, Simd, dispatch},
     states::Input,
     threads,
     units::{Kind, Segment},
@@ -21,60 +20,6 @@ use crate::{
 
 /// Rows of one task.
 const TASK_ROWS: usize = 4;
-
-/// Units whose factors are multiplied in f32: at most 2^64 a lane, and 2^256 all together.
-const FACTORS: usize = 256;
-
-/// `sum_j ln(1 + e^(x_j))`, `x = base + u`, as the sum of `max(x, 0)` and the logarithm of the
-/// product of `1 + e^-|x|`: one exponential a unit and one logarithm for 256. Within 64 units f32,
-/// f64 between.
-struct SoftplusSum<'a> {
-    base: &'a [f32],
-    u: &'a [f32],
-}
-
-impl Operation for SoftplusSum<'_> {
-    type Output = f64;
-    #[inline(always)]
-    fn run<S: Simd>(self, s: S) -> f64 {
-        let (zero, one) = (s.splat(0.0), s.splat(1.0));
-        let mut total = 0.0;
-        let mut lanes = [0.0; 16];
-        for (base, u) in self.base.chunks(FACTORS).zip(self.u.chunks(FACTORS)) {
-            let mut product = one;
-            for (base, u) in base.chunks(64).zip(u.chunks(64)) {
-                let mut sum = zero;
-                let mut add = |x| {
-                    sum = s.add(sum, s.max(x, zero));
-                    product = s.mul(product, s.add(one, exp_minus_abs(s, x)));
-                };
-                let (base, u) = (base.chunks_exact(S::LANES), u.chunks_exact(S::LANES));
-                let rest = [base.remainder(), u.remainder()];
-                for (x, y) in base.zip(u) {
-                    add(s.add(s.load(x), s.load(y)));
-                }
-                let n = rest[0].len();
-                if n > 0 {
-                    // Units that are not there: no part of the sum, and factors of 1.
-                    let mut x = [-1e4; 16];
-                    for (x, (base, u)) in x.iter_mut().zip(rest[0].iter().zip(rest[1])) {
-                        *x = base + u;
-                    }
-                    add(s.load(&x));
-                }
-                s.store(&mut lanes, sum);
-                total += lanes[..S::LANES].iter().map(|&x| f64::from(x)).sum::<f64>();
-            }
-            s.store(&mut lanes, product);
-            total += lanes[..S::LANES]
-                .iter()
-                .map(|&x| f64::from(x))
-                .product::<f64>()
-                .ln();
-        }
-        total
-    }
-}
 
 impl Rbm {
     /// The softmax group at the end of the visible layer, if there is one and the hidden units are
@@ -155,7 +100,7 @@ impl Rbm {
                 let i = group.first + y;
                 let u = self.weights().row(i);
                 let base = base.row(s);
-                let mut x = f64::from(self.visible().bias[i]) + dispatch(SoftplusSum { base, u });
+                let mut x = f64::from(self.visible().bias[i]) + softplus_sum(base, u);
                 // Relative to the first class: as large as the differences that matter.
                 if y == 0 {
                     first = x;

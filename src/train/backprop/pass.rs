@@ -15,10 +15,10 @@
 use super::dropout::Dropout;
 use crate::{
     error::Result,
+    kernel::rows::times_derivative,
     matrix::Matrix,
     model::{Activation, Network},
     product::{Direction, Propagation, Tail, Term, propagate},
-    simd::{Operation, Simd, dispatch},
     states::Input,
     threads::prelude::*,
 };
@@ -191,13 +191,7 @@ impl Pass {
                 delta
                     .zip(values)
                     .with_min_len(ROWS)
-                    .for_each(|(delta, values)| {
-                        dispatch(ByDerivative {
-                            delta,
-                            values,
-                            keep,
-                        });
-                    });
+                    .for_each(|(delta, values)| times_derivative(delta, values, keep));
             }
         }
         Ok(())
@@ -284,24 +278,6 @@ fn of_values(
         }
     }
     *loss = if logistic { *loss + sum } else { sum };
-}
-
-/// `d <- d x (1 - keep x)`: the derivative of a logistic value `a` with its dropout, `x = a / keep`
-/// or 0.
-struct ByDerivative<'a> {
-    delta: &'a mut [f32],
-    values: &'a [f32],
-    keep: f32,
-}
-
-impl Operation for ByDerivative<'_> {
-    type Output = ();
-    #[inline(always)]
-    fn run<S: Simd>(self, _: S) {
-        for (d, x) in self.delta.iter_mut().zip(self.values) {
-            *d *= x * (1.0 - self.keep * x);
-        }
-    }
 }
 
 fn copy_rows(x: Input<'_>, to: &mut Matrix) {

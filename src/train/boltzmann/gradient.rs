@@ -1,13 +1,13 @@
 //! The gradient of a general machine: pairs of all units, `[units x units]`, symmetric to the bit.
 
 use crate::{
-    bits::{BitView, WORD_BITS},
+    bits::BitView,
+    kernel::rows::add_pair_counts,
     matrix::Matrix,
     model::{
         BoltzmannMachine,
         boltzmann::{BoltzmannExpectations, UnitChain},
     },
-    simd::{Operation, Simd, dispatch},
     threads::prelude::*,
     train::parameters::Parameters,
 };
@@ -32,13 +32,7 @@ impl Parameters {
             .par_chunks_mut(stride)
             .enumerate()
             .for_each(|(i, row)| {
-                dispatch(CountRow {
-                    words,
-                    n,
-                    i,
-                    weight,
-                    row: &mut row[..n],
-                });
+                add_pair_counts(words, i, weight, &mut row[..n]);
             });
     }
 
@@ -91,36 +85,6 @@ impl Parameters {
                 if !machine.may_couple(i, j) {
                     *g = 0.0;
                 }
-            }
-        }
-    }
-}
-
-/// One row of the counts of pairs.
-struct CountRow<'a> {
-    words: &'a [u64],
-    n: usize,
-    i: usize,
-    weight: f32,
-    row: &'a mut [f32],
-}
-
-impl Operation for CountRow<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run<S: Simd>(self, _: S) {
-        for (block, row) in self.row.chunks_mut(WORD_BITS).enumerate() {
-            let mut counts = [0_u32; WORD_BITS];
-            for words in self.words.chunks_exact(self.n) {
-                let x = words[self.i];
-                let others = &words[block * WORD_BITS..][..row.len()];
-                for (count, y) in counts.iter_mut().zip(others) {
-                    *count += (x & y).count_ones();
-                }
-            }
-            for (to, count) in row.iter_mut().zip(counts) {
-                *to += self.weight * count as f32;
             }
         }
     }

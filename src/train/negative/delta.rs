@@ -2,10 +2,7 @@
 //! `db = t - E[t | x]`. Both phases of wake-sleep learn by it.
 
 use crate::{
-    matrix::Matrix,
-    product::Phase,
-    simd::{Operation, Simd, dispatch},
-    states::Input,
+    kernel::rows::subtract_from_bits, matrix::Matrix, product::Phase, states::Input,
     threads::prelude::*,
 };
 
@@ -27,41 +24,13 @@ pub(in crate::train) fn to_error(target: Input<'_>, mean: &mut Matrix) {
     all.enumerate()
         .with_min_len(8)
         .for_each(|(s, mean)| match target {
-            Input::Bits(x) => dispatch(SubtractFromBits {
-                bits: x.row(s),
-                mean: &mut mean[..columns],
-            }),
+            Input::Bits(x) => subtract_from_bits(x.row(s), &mut mean[..columns]),
             Input::Real(x) => {
                 for (mean, t) in mean.iter_mut().zip(x.row(s)) {
                     *mean = t - *mean;
                 }
             }
         });
-}
-
-struct SubtractFromBits<'a> {
-    bits: &'a [u64],
-    mean: &'a mut [f32],
-}
-
-impl Operation for SubtractFromBits<'_> {
-    type Output = ();
-    #[inline(always)]
-    fn run<S: Simd>(self, s: S) {
-        for (word, mean) in self.bits.iter().zip(self.mean.chunks_mut(64)) {
-            for (k, mean) in mean.chunks_mut(S::LANES).enumerate() {
-                let part = (word >> (k * S::LANES)) as u32;
-                if mean.len() == S::LANES {
-                    let error = s.sub(s.expand(part), s.load(mean));
-                    s.store(mean, error);
-                } else {
-                    for (j, mean) in mean.iter_mut().enumerate() {
-                        *mean = (part >> j & 1) as f32 - *mean;
-                    }
-                }
-            }
-        }
-    }
 }
 
 #[cfg(test)]

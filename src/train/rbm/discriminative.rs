@@ -15,19 +15,15 @@
 
 use crate::{
     error::Result,
-    kernel::activation::sigmoid_lanes,
+    kernel::rows::{TASK_UNITS, add_sigmoids},
     matrix::{Matrix, MatrixView, MatrixViewMut},
     model::{Rbm, clear_group},
     product::{Phase, Propagation, Tail},
-    simd::{Operation, Simd, dispatch},
     states::{Input, States},
     threads,
     train::step::gradient::LabelGradient,
     units::Segment,
 };
-
-/// Hidden units of one task.
-const TASK_UNITS: usize = 64;
 
 /// Buffers of the gradient.
 #[derive(Clone, Debug)]
@@ -179,56 +175,11 @@ impl LabelJob<'_> {
             u[..n].copy_from_slice(&row[first..first + n]);
             sums.fill(0.0);
             for s in 0..self.base.rows() {
-                dispatch(AddClass {
-                    base: &self.base.row(s)[first..first + n],
-                    u: &u,
-                    p: self.p.row(s)[y],
-                    expected: expected.row_mut(s),
-                    sums: &mut sums,
-                });
+                let base = &self.base.row(s)[first..first + n];
+                add_sigmoids(base, &u, self.p.row(s)[y], expected.row_mut(s), &mut sums);
             }
             for (to, sum) in labels.row_mut(y).iter_mut().zip(&sums) {
                 *to = -self.weight * sum;
-            }
-        }
-    }
-}
-
-/// `p sigma(base + u)` of up to 64 units, added to `expected` and `sums`.
-struct AddClass<'a> {
-    base: &'a [f32],
-    u: &'a [f32; TASK_UNITS],
-    p: f32,
-    expected: &'a mut [f32],
-    sums: &'a mut [f32; TASK_UNITS],
-}
-
-impl Operation for AddClass<'_> {
-    type Output = ();
-    #[inline(always)]
-    fn run<S: Simd>(self, s: S) {
-        let p = s.splat(self.p);
-        let n = self.base.len();
-        for at in (0..n).step_by(S::LANES) {
-            let sums = &mut self.sums[at..];
-            let u = s.load(&self.u[at..]);
-            let whole = at + S::LANES <= n;
-            let mut buffers = [[0.0; 16]; 2];
-            let (base, expected) = if whole {
-                (s.load(&self.base[at..]), s.load(&self.expected[at..]))
-            } else {
-                buffers[0][..n - at].copy_from_slice(&self.base[at..]);
-                buffers[1][..n - at].copy_from_slice(&self.expected[at..]);
-                (s.load(&buffers[0]), s.load(&buffers[1]))
-            };
-            let x = s.mul(p, sigmoid_lanes(s, s.add(base, u)));
-            s.store(sums, s.add(s.load(sums), x));
-            let expected = s.add(expected, x);
-            if whole {
-                s.store(&mut self.expected[at..], expected);
-            } else {
-                s.store(&mut buffers[1], expected);
-                self.expected[at..].copy_from_slice(&buffers[1][..n - at]);
             }
         }
     }

@@ -4,10 +4,10 @@ use super::Batch;
 use crate::{
     bits::BitMatrix,
     dataset::Examples,
-    matrix::{Matrix, MatrixView},
+    kernel::bernoulli,
+    matrix::Matrix,
     model::Layer,
     rng::{Draws, HostRng, Stream},
-    simd::{Operation, Simd, dispatch},
     states::{Input, States},
     train::negative::chains::redraw_groups,
 };
@@ -119,16 +119,9 @@ impl Minibatch {
             }
             (States::Bits(to), States::Real(x)) => {
                 for (at, row) in rows.clone().enumerate() {
-                    let mean = x.view();
-                    dispatch(DrawRow {
-                        mean,
-                        row,
-                        to,
-                        at,
-                        draws,
-                    });
-                    let mut bits = to.view_mut();
-                    redraw_groups(layer, x.row(row), draws, at, bits.row_mut(at));
+                    let (mean, mut bits) = (x.row(row), to.view_mut());
+                    bernoulli::draw_row(mean, draws, at, bits.row_mut(at));
+                    redraw_groups(layer, mean, draws, at, bits.row_mut(at));
                 }
             }
             (States::Real(to), States::Real(x)) => {
@@ -168,28 +161,6 @@ impl Minibatch {
             weights: all(self.weights.len()).then_some(&self.weights),
             observed: (self.observed.rows() > 0).then(|| self.observed.view_rows(0..self.len)),
         }
-    }
-}
-/// Row `at` of `to` drawn from row `row` of `mean`.
-struct DrawRow<'a> {
-    mean: MatrixView<'a>,
-    row: usize,
-    to: &'a mut BitMatrix,
-    at: usize,
-    draws: Draws,
-}
-
-impl Operation for DrawRow<'_> {
-    type Output = ();
-    #[inline(always)]
-    fn run<S: Simd>(self, s: S) {
-        crate::kernel::bernoulli::draw_row(
-            s,
-            self.mean.row(self.row),
-            self.draws,
-            self.at,
-            self.to.view_mut().row_mut(self.at),
-        );
     }
 }
 
