@@ -4,7 +4,7 @@ use crate::{
     args::{EvaluateArgs, ReverseFrom, ScheduleArg, Split},
     failure::{Failure, Outcome, note},
     kinds::{
-        general,
+        boltzmann::edges,
         machine::{self, Act, Machine},
     },
     run::data::{Data, Source, check_columns},
@@ -53,7 +53,7 @@ pub fn run(args: &EvaluateArgs) -> Outcome<()> {
         _ => Figures::default(),
     };
     let mut found = Found::measure(model, data.as_ref(), args.split, &how, source.seed, None)?;
-    let spins = general::is_of_spins(&args.model);
+    let spins = edges::is_of_spins(&args.model);
     let of = if spins { ", energy of spins" } else { "" };
     let title = format!("{}: {}{of}{on}", args.model.display(), machine.name());
     confusion::draw_asked(args.confusion.as_deref(), &title, found.classes.as_ref())?;
@@ -76,7 +76,7 @@ pub fn run(args: &EvaluateArgs) -> Outcome<()> {
             note(format!("log weights in {}", path.display()));
         }
         if let (Model::Boltzmann(machine), true) = (model, spins) {
-            let constant = general::spin_constant(machine);
+            let constant = edges::spin_constant(machine);
             measures.partition = measures.partition.clone().shifted(constant);
         }
     }

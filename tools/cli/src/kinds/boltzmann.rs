@@ -1,10 +1,15 @@
 //! General Boltzmann machines.
 
+pub mod chains;
+pub mod edges;
+
 use super::machine::{Act, Machine};
 use crate::{
     args::PassArg,
     failure::{Failure, Outcome},
+    run::chains::{Chains, Start},
 };
+use chains::Observed;
 use harmonium::{
     BoltzmannMachine, Examples, States,
     model::{Convergence, Layer, MeanField},
@@ -52,6 +57,10 @@ impl Machine for BoltzmannMachine {
                 "--continue",
             ],
         }
+    }
+
+    fn chains<'a>(&'a self, start: &Start<'_>) -> Outcome<Box<dyn Chains + 'a>> {
+        Ok(Box::new(Observed::new(self, start)?))
     }
 
     fn feature_layers(&self) -> (usize, usize) {

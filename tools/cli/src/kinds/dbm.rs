@@ -1,8 +1,6 @@
 //! Deep Boltzmann machines.
 
-mod sample;
-
-pub use sample::run as sample;
+mod chains;
 
 use super::{
     machine::{Act, Machine, Way},
@@ -11,7 +9,9 @@ use super::{
 use crate::{
     args::PassArg,
     failure::{Failure, Outcome},
+    run::chains::{Chains, Start},
 };
+use chains::Blocks;
 use harmonium::{
     Dbm, Examples, Matrix, States,
     model::{Convergence, Layer, MeanField},
@@ -39,14 +39,12 @@ impl Machine for Dbm {
             Act::Evaluate => &["--diagnose", "--raise", "--bound-samples"],
             Act::Classify => &WAYS,
             Act::Sample => &[
-                "--burn-in",
                 "--tempering",
                 "--trajectory",
                 "--weighted",
                 "--save-chains",
                 "--continue",
                 "--spins",
-                "--json",
             ],
         }
     }
@@ -59,6 +57,14 @@ impl Machine for Dbm {
 
     fn log_p_y(&self, v: &Examples, _: &Way) -> Outcome<Matrix> {
         Ok(self.log_p_y_from_v(v, &MeanField::default())?)
+    }
+
+    fn label_layer(&self) -> Option<&Layer> {
+        self.classes().map(|_| self.layer(self.n_layers() - 1))
+    }
+
+    fn chains<'a>(&'a self, start: &Start<'_>) -> Outcome<Box<dyn Chains + 'a>> {
+        Ok(Box::new(Blocks::new(self, start)?))
     }
 
     fn feature_layers(&self) -> (usize, usize) {

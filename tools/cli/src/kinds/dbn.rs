@@ -1,9 +1,13 @@
 //! Deep belief networks.
 
-use super::machine::{Act, Machine, Way};
+use super::{
+    machine::{Act, Machine, Way},
+    rbm::chains::Top,
+};
 use crate::{
     args::{PassArg, WayArg},
     failure::Outcome,
+    run::chains::{Chains, Start},
 };
 use harmonium::{
     Dbn, Examples, Matrix, States,
@@ -38,13 +42,11 @@ impl Machine for Dbn {
             Act::Classify => &[],
             Act::Sample => &[
                 "--beta",
-                "--burn-in",
                 "--tempering",
                 "--trajectory",
                 "--weighted",
                 "--clamp",
                 "--spins",
-                "--json",
             ],
         }
     }
@@ -59,6 +61,14 @@ impl Machine for Dbn {
             WayArg::Averaged => self.averaged_log_p_y_from_v(v, way.passes, way.seed)?,
             WayArg::Gibbs => self.gibbs_log_p_y_from_v(v, way.sweeps, way.seed)?,
         })
+    }
+
+    fn label_layer(&self) -> Option<&Layer> {
+        self.label_group().map(|_| self.top().visible())
+    }
+
+    fn chains<'a>(&'a self, start: &Start<'_>) -> Outcome<Box<dyn Chains + 'a>> {
+        Ok(Box::new(Top::new(self, start)?))
     }
 
     /// The top layer of a network with a label is not inferred from the data alone.

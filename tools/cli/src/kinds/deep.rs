@@ -10,7 +10,6 @@ mod record;
 mod sample;
 mod train;
 
-pub use sample::run as sample;
 pub use train::run as train;
 
 /// Hidden layers unless told otherwise, and epochs of the greedy stages, of the last of them, and

@@ -3,6 +3,7 @@
 use crate::{
     args::{PassArg, WayArg},
     failure::{Failure, Outcome},
+    run::chains::{Chains, Start},
 };
 use harmonium::{
     Examples, Matrix, Model, States,
@@ -18,7 +19,7 @@ pub trait Machine {
     /// The machine in a few words.
     fn name(&self) -> String;
 
-    /// Layers from the visible one up; of a network none.
+    /// Layers from the visible one up; none of a network.
     fn layers(&self) -> Vec<&Layer>;
 
     /// Options of a command that are for other kinds.
@@ -45,6 +46,22 @@ pub trait Machine {
     fn log_p_y(&self, _: &Examples, _: &Way) -> Outcome<Matrix> {
         self.labels().map(|_| Matrix::default())
     }
+
+    /// The layer whose last units are the label that chains may hold, if there is one.
+    fn label_layer(&self) -> Option<&Layer> {
+        None
+    }
+
+    /// Whether that is the visible layer.
+    fn labels_are_visible(&self) -> bool {
+        false
+    }
+
+    /// Chains over the states of the machine.
+    ///
+    /// # Errors
+    /// A machine without states; those of the library.
+    fn chains<'a>(&'a self, start: &Start<'_>) -> Outcome<Box<dyn Chains + 'a>>;
 
     /// The last layer that has features, and the one that is taken unless told otherwise.
     fn feature_layers(&self) -> (usize, usize);

@@ -7,6 +7,7 @@ use super::{
 use crate::{
     args::PassArg,
     failure::{Failure, Outcome},
+    run::chains::{Chains, Start},
 };
 use harmonium::{
     Examples, Matrix, Network, States,
@@ -52,6 +53,10 @@ impl Machine for Network {
 
     fn log_p_y(&self, v: &Examples, _: &Way) -> Outcome<Matrix> {
         Ok(self.log_p_y_from_v(v)?)
+    }
+
+    fn chains<'a>(&'a self, _: &Start<'_>) -> Outcome<Box<dyn Chains + 'a>> {
+        Err(Failure::usage("a network has no states"))
     }
 
     /// What a classifier's output layer sees, and the codes of an autoencoder.

@@ -1,16 +1,22 @@
 //! Restricted Boltzmann machines.
 
+pub mod chains;
+mod replicas;
+
 use super::machine::{Act, Machine, Way};
 use crate::{
     args::PassArg,
     failure::{Failure, Outcome},
+    run::chains::{Chains, Start},
 };
+use chains::Gibbs;
 use harmonium::{
     Examples, Matrix, Rbm, States,
     model::{Convergence, Layer},
     rng::{Draws, Site},
     units::{Segment, Units},
 };
+use replicas::Replicas;
 
 /// Options of classification, which other kinds than a deep belief network do one way.
 pub const WAYS: [&str; 5] = ["--compare", "--way", "--passes", "--sweeps", "--seed"];
@@ -37,7 +43,7 @@ impl Machine for Rbm {
         match act {
             Act::Evaluate => &["--bound-samples"],
             Act::Classify => &WAYS,
-            Act::Sample => &["--spins", "--json"],
+            Act::Sample => &["--spins"],
         }
     }
 
@@ -51,6 +57,22 @@ impl Machine for Rbm {
 
     fn log_p_y(&self, v: &Examples, _: &Way) -> Outcome<Matrix> {
         Ok(self.log_p_y_from_v(v)?)
+    }
+
+    fn label_layer(&self) -> Option<&Layer> {
+        Some(self.visible()).filter(|layer| layer.units.last_group().is_some())
+    }
+
+    fn labels_are_visible(&self) -> bool {
+        true
+    }
+
+    fn chains<'a>(&'a self, start: &Start<'_>) -> Outcome<Box<dyn Chains + 'a>> {
+        Ok(match start.args.tempering {
+            Some(n) => Box::new(Replicas::tempered(self, start, n)?),
+            None if start.args.trajectory.is_empty() => Box::new(Gibbs::new(self, start)?),
+            None => Box::new(Replicas::along_trajectory(self, start)?),
+        })
     }
 
     fn feature_layers(&self) -> (usize, usize) {

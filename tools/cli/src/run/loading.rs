@@ -3,7 +3,7 @@
 use super::data::{Data, Source};
 use crate::{
     failure::{Failure, Outcome},
-    kinds::general,
+    kinds::boltzmann::edges,
 };
 use harmonium::{Error, checkpoint::Checkpoint, dataset::Binarization};
 use std::{io, path::Path};
@@ -13,8 +13,8 @@ use std::{io, path::Path};
 /// # Errors
 /// Those of the library.
 pub fn load_model(path: &Path) -> Outcome<Checkpoint> {
-    if general::is_edge_file(path) {
-        return general::load_edges(path);
+    if edges::is_edge_file(path) {
+        return edges::load(path);
     }
     Checkpoint::load(path).map_err(|error| {
         let missing =

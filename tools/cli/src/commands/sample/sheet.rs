@@ -1,16 +1,16 @@
 //! What `sample` writes: a sheet of tiles, or rows of numbers.
 
-use super::{chains::Samples, held::Held};
 use crate::{
     args::{SampleArgs, ValuesArg},
     failure::{Failure, Outcome},
-    show::numbers::write_matrix,
+    run::chains::Samples,
+    run::held::Held,
+    show::numbers,
     show::picture::{Color, Sheet},
     show::pictures,
 };
-use harmonium::{Error, Matrix, States, checkpoint::write_atomically};
-use npyz::WriterBuilder;
-use std::{io, path::Path};
+use harmonium::Matrix;
+use std::path::Path;
 
 /// Tiles beside one another on a sheet, at most.
 const TILES_PER_ROW: usize = 20;
@@ -73,7 +73,7 @@ impl Shown<'_> {
     }
 }
 
-/// Writes the samples to `--out`: a sheet, or numbers.
+/// Writes the samples to `--out`: a sheet, or numbers; states as -1 and 1 with `--spins`.
 ///
 /// # Errors
 /// A file that cannot be written; a picture that is too large.
@@ -86,8 +86,13 @@ pub fn write(
 ) -> Outcome<()> {
     match (format, &samples.means) {
         (Format::Picture, _) => picture(args, shown, held, samples),
-        (Format::States, Some(means)) => write_matrix(&args.out, means),
-        (Format::States, None) => write_states(&args.out, &samples.visible),
+        (Format::States, Some(means)) => numbers::write_matrix(&args.out, means),
+        (Format::States, None) if args.general.spins => {
+            let x = samples.visible.to_matrix();
+            let spins = x.elements().map(|x| if x > 0.0 { 1_i8 } else { -1 });
+            numbers::write(&args.out, [x.rows(), x.columns()], spins)
+        }
+        (Format::States, None) => numbers::write_states(&args.out, &samples.visible),
     }
 }
 
@@ -165,43 +170,4 @@ fn over_time(shown: &Shown<'_>, samples: &Samples, what: &str) -> Outcome<Sheet>
     let times: Vec<String> = frames.iter().map(|(k, _)| k.to_string()).collect();
     let caption = format!("{what}; columns: after {} sweeps", times.join(", "));
     Ok(sheet.headed("samples over time", &caption))
-}
-
-/// Writes states, `.npy` or `.csv`.
-///
-/// # Errors
-/// A file that cannot be written.
-pub fn write_states(path: &Path, states: &States) -> Outcome<()> {
-    match path.extension() {
-        Some(e) if e.eq_ignore_ascii_case("npy") => write_npy(path, states),
-        _ => write_matrix(path, &states.to_matrix()),
-    }
-}
-
-/// Writes states `[rows x columns]`: bits as zeros and ones, u8, others as f32.
-pub fn write_npy(path: &Path, states: &States) -> Outcome<()> {
-    fn write<T: npyz::AutoSerialize>(
-        bytes: &mut Vec<u8>,
-        states: &States,
-        elements: impl Iterator<Item = T>,
-    ) -> io::Result<()> {
-        let mut writer = npyz::WriteOptions::new()
-            .default_dtype()
-            .shape(&[states.rows() as u64, states.columns() as u64])
-            .writer(bytes)
-            .begin_nd()?;
-        writer.extend(elements)?;
-        writer.finish()
-    }
-    let mut bytes = Vec::new();
-    let written = match states {
-        States::Bits(x) => {
-            let columns = x.columns();
-            let all = (0..x.rows()).flat_map(|i| (0..columns).map(move |j| u8::from(x.get(i, j))));
-            write(&mut bytes, states, all)
-        }
-        States::Real(x) => write(&mut bytes, states, x.elements()),
-    };
-    written.map_err(|e| Error::io(path, "encode the states", e))?;
-    Ok(write_atomically(path, &bytes)?)
 }

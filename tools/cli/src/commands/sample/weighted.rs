@@ -5,9 +5,9 @@ use crate::{
     failure::{Outcome, note},
     run::data::Source,
     run::likelihood::DEFAULT_BETAS,
+    show::figures::Figures,
     show::numbers::{write_states, write_weights},
     show::progress::Stages,
-    show::report::table,
 };
 use harmonium::{
     Checkpoint, Rbm,
@@ -39,21 +39,20 @@ pub fn run(args: &SampleArgs, checkpoint: &Checkpoint, count: usize, seed: u64) 
         args.out.display(),
         weights.display()
     ));
-    let mut rows = vec![
-        [
-            "effective sample size".to_owned(),
-            format!("{:.1}", log_z.effective_sample_size),
-            format!("of {count}"),
-        ],
-        [
-            "ln Z".into(),
-            format!("{:.2} nats", log_z.estimate),
-            format!("interval {:.2} .. {:.2}", log_z.low, log_z.high),
-        ],
-    ];
-    let warning = log_z.warning();
-    rows.extend(warning.map(|w| ["warning".into(), w.to_string(), String::new()]));
-    table("Weighted samples", &rows)
+    let mut figures = Figures::default();
+    let size = log_z.effective_sample_size;
+    figures.put("effective_sample_size", size).row(
+        "effective sample size",
+        format!("{size:.1}"),
+        format!("of {count}"),
+    );
+    let interval = format!("interval {:.2} .. {:.2}", log_z.low, log_z.high);
+    figures.nats("log_z", "ln Z", log_z.estimate, interval);
+    figures
+        .put("log_z_low", log_z.low)
+        .put("log_z_high", log_z.high);
+    figures.warnings(log_z.warning().as_slice());
+    figures.print(args.general.json, "Weighted samples")
 }
 
 /// The base rate of the data that the notes tell, if they can be had and fit.

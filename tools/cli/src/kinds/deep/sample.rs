@@ -1,18 +1,10 @@
-//! `harmonium sample` of a deep belief network: Gibbs chains of its top pair, the label held or
-//! free, and one pass down.
+//! The picture that training a deep belief network leaves: Gibbs chains of its top pair, the label
+//! held or free, and one pass down.
 
 use crate::{
-    args::{SampleArgs, ValuesArg},
-    commands::sample::{
-        chains::Samples,
-        held::{PER_CLASS, held_classes},
-        sheet::{self, Format, Shown},
-        told,
-    },
-    failure::{Failure, Outcome, note},
-    kinds::machine::Machine,
-    run::data::{self},
-    run::plan::MOST_ELEMENTS,
+    failure::Outcome,
+    run::data,
+    run::held::PER_CLASS,
     show::picture::{Color, Sheet},
     show::pictures,
     show::progress::Bar,
@@ -29,75 +21,6 @@ const FREE: usize = 100;
 const SWEEPS: usize = 1000;
 /// Training examples beside it.
 const EXAMPLES: usize = 40;
-
-/// Runs the command; the format and the temperature have been checked.
-pub fn run(args: &SampleArgs, dbn: &Dbn, format: Format) -> Outcome<()> {
-    for (flag, given) in [
-        ("--beta", args.beta != 1.0),
-        ("--tempering", args.tempering.is_some()),
-        ("--trajectory", !args.trajectory.is_empty()),
-        ("--weighted", args.weighted),
-        ("--clamp", args.clamp.is_some()),
-        ("--from-data", args.from_data),
-        ("--over-time", args.over_time),
-        ("--save-chains", args.save_chains.is_some()),
-        ("--continue", args.continue_from.is_some()),
-    ] {
-        if given {
-            return Err(Failure::usage(format!(
-                "{flag} is for RBMs, not for a model of kind dbn"
-            )));
-        }
-    }
-    let seed = args.seed.unwrap_or(0);
-    let classes = dbn.label_group().map(|group| group.size);
-    let no_labels = || {
-        Failure::usage("--label and --every-label: the network has no labels")
-            .hint("`harmonium train dbn --labels` makes one that has")
-    };
-    let labels = if args.label.is_some() || args.every_label {
-        let mut held = held_classes(args, classes.ok_or_else(no_labels)?)?;
-        if !args.every_label {
-            held = vec![held[0]; args.count.unwrap_or(FREE)];
-        }
-        Some(held)
-    } else {
-        None
-    };
-    let count = labels.as_ref().map_or(args.count.unwrap_or(FREE), Vec::len);
-    let widest = (0..dbn.n_layers()).map(|l| dbn.layer(l).size()).max();
-    let most = MOST_ELEMENTS / widest.unwrap_or(1).max(1);
-    if count > most {
-        return Err(Failure::usage(format!(
-            "--count {count}: expected at most {most} chains of a network of this size"
-        )));
-    }
-    let mut chains = match &labels {
-        Some(labels) => dbn.chains_with_labels(labels, seed)?,
-        None => dbn.chains(count, seed)?,
-    };
-    sweep(dbn, &mut chains, args.steps)?;
-    let features = chains.visible().view();
-    let means = match format.values(args) {
-        ValuesArg::Means => Some(dbn.mean_v_from_features(features, seed, 0)?),
-        ValuesArg::States => None,
-    };
-    let samples = Samples {
-        visible: dbn.sample_v_from_features(features, seed, 0)?,
-        means,
-        frames: Vec::new(),
-        origin: "Gibbs sweeps of the top pair".into(),
-    };
-    let shown = Shown {
-        title: &dbn.name(),
-        pixels: dbn.n_visible(),
-        binary: dbn.layer(0).units.are_binary(),
-        classes,
-    };
-    sheet::write(args, format, &shown, None, &samples)?;
-    note(told(args, count));
-    Ok(())
-}
 
 fn sweep(dbn: &Dbn, chains: &mut RbmChain, steps: usize) -> Outcome<()> {
     let bar = Bar::new(steps as u64, "sampling");

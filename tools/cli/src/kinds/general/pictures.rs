@@ -1,9 +1,9 @@
 //! The pictures of a general Boltzmann machine: its couplings, fantasies beside training examples,
 //! curves.
 
-use super::edges::couplings;
 use crate::{
     failure::Outcome,
+    kinds::boltzmann::edges::couplings,
     run::data,
     show::picture::{Color, Sheet, diverging_limit, tile_shape},
     show::pictures::{grid, rows},

@@ -1,7 +1,7 @@
 //! What the training of a general Boltzmann machine is to do: from the command line alone, or from
 //! the file of a run that goes on.
 
-use super::edges;
+use crate::kinds::boltzmann::edges;
 use crate::{
     args::{Method, PositiveArg, TrainArgs},
     failure::{Failure, Outcome, note},

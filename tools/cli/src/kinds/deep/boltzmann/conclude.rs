@@ -9,12 +9,12 @@ use super::{
     plan::DbmPlan,
 };
 use crate::{
-    commands::sample::held::PER_CLASS,
     failure::{Failure, Outcome},
     kinds::machine::Machine,
     run::classification::Classification,
     run::data::{self, Data},
     run::files::{self, Files},
+    run::held::PER_CLASS,
     run::interrupt::Interrupt,
     show::picture::{Color, Sheet},
     show::pictures,

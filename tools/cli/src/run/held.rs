@@ -33,6 +33,8 @@ pub struct Held {
     pub rows: usize,
     /// The whole examples that the values are from, if they are.
     pub examples: Option<States>,
+    /// The classes of labels, for each row.
+    classes: Vec<u32>,
 }
 
 impl Held {
@@ -45,6 +47,7 @@ impl Held {
             mask,
             rows,
             examples: None,
+            classes: Vec::new(),
         })
     }
 
@@ -83,20 +86,17 @@ impl Held {
         Ok(Some(held))
     }
 
-    /// The label, which is the last group of `layer` if there are `classes`, of each chain at its
-    /// class.
+    /// The label, which is the last group of `layer`, of each chain at its class, by `--label` (a
+    /// row for all chains) or `--every-label`.
     ///
     /// # Errors
-    /// A layer without labels; a class that does not exist.
-    pub fn label(
-        args: &SampleArgs,
-        layer: &Layer,
-        classes: Option<usize>,
-    ) -> Outcome<Option<Self>> {
+    /// A machine without labels, which has no such layer; a class that does not exist.
+    pub fn label(args: &SampleArgs, layer: Option<&Layer>) -> Outcome<Option<Self>> {
         if args.label.is_none() && !args.every_label {
             return Ok(None);
         }
-        let Some(group) = classes.and(layer.units.last_group()) else {
+        let group = layer.and_then(|layer| layer.units.last_group());
+        let (Some(layer), Some(group)) = (layer, group) else {
             return Err(
                 Failure::usage("--label and --every-label: the machine has no labels")
                     .hint("`harmonium train --labels` makes one that has"),
@@ -110,7 +110,20 @@ impl Held {
             true => BitMatrix::from_fn(count, n, one).into(),
             false => Matrix::from_fn(count, n, |i, j| f32::from(one(i, j))).into(),
         };
-        Self::new(layer, values, mask).map(Some)
+        let held = Self::new(layer, values, mask)?;
+        Ok(Some(Self { classes, ..held }))
+    }
+
+    /// How many classes are held, 1 but for `--every-label`.
+    pub fn n_classes(&self) -> usize {
+        self.classes.last().map_or(1, |&last| last as usize + 1)
+    }
+
+    /// The class of each of `count` chains.
+    pub fn classes_of(&self, count: usize) -> Vec<u32> {
+        (0..count)
+            .map(|k| self.classes[k % self.classes.len()])
+            .collect()
     }
 
     /// Puts the values of held units, which are those in `states`, into `means`.
@@ -129,7 +142,7 @@ impl Held {
 ///
 /// # Errors
 /// A class that does not exist.
-pub fn held_classes(args: &SampleArgs, classes: usize) -> Outcome<Vec<u32>> {
+fn held_classes(args: &SampleArgs, classes: usize) -> Outcome<Vec<u32>> {
     if let Some(class) = args.label {
         if class >= classes {
             return Err(Failure::usage(format!(
@@ -146,8 +159,22 @@ pub fn held_classes(args: &SampleArgs, classes: usize) -> Outcome<Vec<u32>> {
 }
 
 /// Whether `--clamp` asks for examples of the data in place of a file.
-pub fn is_data(clamp: &Path) -> bool {
+fn is_data(clamp: &Path) -> bool {
     clamp == Path::new(DATA)
+}
+
+/// Where the chains come from.
+pub fn origin(args: &SampleArgs) -> &'static str {
+    match (&args.continue_from, args.from_data) {
+        (Some(_), _) => "from stored chains",
+        (None, true) => match args.clamp.as_deref() {
+            None => "from training examples",
+            Some(values) if is_data(values) => "from the examples whose units are held",
+            Some(_) => "from training examples with held units",
+        },
+        (None, false) if args.clamp.is_some() => "with held units",
+        (None, false) => "from fair coins",
+    }
 }
 
 fn default_count(args: &SampleArgs) -> usize {

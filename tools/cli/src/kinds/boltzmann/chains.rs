@@ -1,0 +1,167 @@
+//! Gibbs chains of a general Boltzmann machine, and what is observed of them: means of the energy
+//! and of the units, with errors between independent chains.
+
+use super::edges::{is_of_spins, spin_constant};
+use crate::{
+    failure::{Failure, Outcome},
+    run::chains::{Chains, Start},
+    run::diagnose::autocorrelation,
+    show::figures::Figures,
+};
+use harmonium::{
+    BoltzmannMachine, Matrix, States, evaluate::integrated_autocorrelation_time,
+    kernel::reduce::mean_and_standard_error, model::BoltzmannChain,
+};
+use std::borrow::Cow;
+
+/// Sweeps before those that are observed.
+const BURN_IN: usize = 256;
+/// Energies that are kept for their autocorrelation.
+const MOST_ENERGIES: usize = 1 << 28;
+
+/// Chains with their machine, and sums over the sweeps of every chain.
+pub struct Observed<'a> {
+    machine: &'a BoltzmannMachine,
+    chains: BoltzmannChain,
+    /// What energies of spins have more, if states are spins.
+    constant: Option<f64>,
+    /// Energy a unit of every chain, sweep by sweep.
+    energies: Vec<Vec<f64>>,
+    /// Mean unit of every chain, and its size, added up over sweeps.
+    means: Vec<f64>,
+    sizes: Vec<f64>,
+}
+
+impl<'a> Observed<'a> {
+    /// As `start` says.
+    ///
+    /// # Errors
+    /// More sweeps than fit into memory; held units that do not fit.
+    pub fn new(machine: &'a BoltzmannMachine, start: &Start<'_>) -> Outcome<Self> {
+        let (args, count, seed) = (start.args, start.count, start.seed);
+        if args.steps > MOST_ENERGIES / count {
+            return Err(Failure::usage(format!(
+                "--steps {}: expected at most {} sweeps of {count} chains",
+                args.steps,
+                MOST_ENERGIES / count
+            )));
+        }
+        let mut chains = match &start.states {
+            None => machine.chains(count, seed)?,
+            Some(v) => machine.chains_from(v.clone(), seed)?,
+        };
+        if let Some(held) = start.held {
+            chains = chains.clamped(0, held.clamp.clone())?;
+        }
+        let spins = args.general.spins || is_of_spins(&args.model);
+        Ok(Self {
+            machine,
+            chains,
+            constant: spins.then(|| spin_constant(machine)),
+            energies: vec![Vec::new(); count],
+            means: vec![0.0; count],
+            sizes: vec![0.0; count],
+        })
+    }
+
+    fn units(&self) -> f64 {
+        self.machine.units().max(1) as f64
+    }
+
+    fn sweeps_seen(&self) -> f64 {
+        self.energies.first().map_or(1, Vec::len).max(1) as f64
+    }
+}
+
+impl Chains for Observed<'_> {
+    fn sweeps(&self) -> String {
+        match self.chains.is_by_blocks() {
+            true => "Gibbs sweeps by blocks".into(),
+            false => "Gibbs sweeps by units".into(),
+        }
+    }
+
+    fn sweep(&mut self, beta: f32) -> Outcome<()> {
+        Ok(self.chains.sweep(1, beta)?)
+    }
+
+    fn visible(&self) -> Outcome<Cow<'_, States>> {
+        Ok(Cow::Borrowed(self.chains.visible()))
+    }
+
+    /// Of each unit given all others.
+    fn means(&self, beta: f32) -> Outcome<Option<Matrix>> {
+        if self.machine.n_hidden() == 0 {
+            return Ok(None);
+        }
+        let (v, h) = (self.chains.visible(), self.chains.hidden());
+        Ok(Some(self.machine.mean_v_from_rest(v, h, beta)?))
+    }
+
+    fn usual_burn_in(&self, steps: usize) -> Option<usize> {
+        Some(if steps == 0 { 0 } else { BURN_IN })
+    }
+
+    fn observe(&mut self) -> Outcome<()> {
+        let constant = self.constant.unwrap_or(0.0);
+        let units = self.units();
+        for (series, energy) in self.energies.iter_mut().zip(self.chains.energies()) {
+            series.push((energy + constant) / units);
+        }
+        let (v, h) = (self.chains.visible(), self.chains.hidden());
+        let on = |x: &States, k: usize| x.bits().map_or(0, |x| x.view().ones(k).count());
+        for k in 0..self.means.len() {
+            let on = (on(v, k) + on(h, k)) as f64 / units;
+            let mean = if self.constant.is_some() {
+                2.0 * on - 1.0
+            } else {
+                on
+            };
+            self.means[k] += mean;
+            self.sizes[k] += mean.abs();
+        }
+        Ok(())
+    }
+
+    /// An error that one chain cannot tell is null.
+    fn figures(&self, _: usize) -> Outcome<Figures> {
+        let sweeps = self.sweeps_seen();
+        let of = |sums: &[f64]| mean_and_standard_error(sums.iter().map(|x| x / sweeps));
+        let energies: Vec<f64> = self.energies.iter().map(|x| x.iter().sum()).collect();
+        let mut all = vec![("energy", "energy", of(&energies), "a unit")];
+        if self.constant.is_some() {
+            let key = "absolute_magnetization";
+            all.push((
+                "magnetization",
+                "magnetization",
+                of(&self.means),
+                "mean spin",
+            ));
+            let each = "of each chain and sweep";
+            all.push((key, "|magnetization|", of(&self.sizes), each));
+        } else {
+            let what = "share of units that are on";
+            all.push(("activity", "activity", of(&self.means), what));
+        }
+        let mut figures = Figures::default();
+        for (key, name, (mean, error), what) in all {
+            let told = match error.is_finite() {
+                true => format!(" ± {error:.5}"),
+                false => String::new(),
+            };
+            figures
+                .put(key, mean)
+                .put(&format!("{key}_error"), error)
+                .row(name, format!("{mean:.5}{told}"), what);
+        }
+        let time = integrated_autocorrelation_time(&self.energies).ok();
+        autocorrelation(&mut figures, "IAT", time, "autocorrelation of the energy");
+        let sweep = match self.chains.is_by_blocks() {
+            true => "blocks",
+            false => "units",
+        };
+        figures.put("sweep", sweep);
+        figures.put("spins", self.constant.is_some());
+        Ok(figures)
+    }
+}
