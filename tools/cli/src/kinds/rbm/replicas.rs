@@ -34,7 +34,7 @@ pub struct Replicas<'a> {
 /// Where the replicas are.
 enum Levels {
     Temperatures(Box<Tempering>),
-    Models(Trajectory),
+    Models(Box<Trajectory>),
 }
 
 impl<'a> Replicas<'a> {
@@ -78,7 +78,8 @@ impl<'a> Replicas<'a> {
         if let Some(held) = start.held {
             replicas = replicas.clamped_visible(&held.clamp)?;
         }
-        Ok(Self::new(rbm, start, Levels::Models(replicas)))
+        let levels = Levels::Models(Box::new(replicas));
+        Ok(Self::new(rbm, start, levels))
     }
 
     fn new(rbm: &'a Rbm, start: &Start<'_>, levels: Levels) -> Self {
