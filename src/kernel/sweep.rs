@@ -35,6 +35,11 @@ impl Neighbors {
         }
     }
 
+    /// Rows.
+    pub(crate) fn units(&self) -> usize {
+        self.starts.len() - 1
+    }
+
     /// Elements.
     pub(crate) fn len(&self) -> usize {
         self.values.len()

@@ -53,7 +53,7 @@ impl Couplings {
     }
 
     pub(crate) fn units(&self) -> usize {
-        self.bias.len()
+        self.neighbors.units()
     }
 
     /// `A`.
