@@ -1,6 +1,9 @@
 //! The lower bound of a machine on the test images, with `ln Z` annealed both ways.
 
-use super::super::{Figure, Setting, test_part};
+use super::super::{
+    figures::Figure,
+    setting::{Setting, test_part},
+};
 use crate::{
     failure::Outcome,
     run::data::Data,
@@ -92,14 +95,10 @@ impl Annealing {
             within.low.min(within.estimate),
             within.high.max(within.estimate),
         );
-        Ok(Figure {
-            what: "test lower bound",
-            published,
-            measured: within.estimate,
-            interval: (least, most),
-            unit: "nats",
+        Ok(Figure::nats(
+            ("test lower bound", published),
+            [least, within.estimate, most],
             remark,
-            of_seeds: Vec::new(),
-        })
+        ))
     }
 }
