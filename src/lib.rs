@@ -29,6 +29,103 @@
 //! # }
 //! ```
 //!
+//! # Which machine for which data
+//!
+//! | data, question | machine |
+//! |---|---|
+//! | rows of bits, categories, spins or numbers; a density that can be summed or bounded | [`Rbm`] |
+//! | pictures: features layer by layer, classes, ancestral samples | [`Dbn`] |
+//! | the same with inference from above and below, missing parts filled in | [`Dbm`] |
+//! | pairs of units that couple as they like, a lattice, fair comparison with a physical model | [`BoltzmannMachine`] |
+//! | classes or codes alone, from any of these fine-tuned | [`Network`] |
+//!
+//! Each is made, started, trained, sampled and stored by the same lines.
+//!
+//! ## Restricted Boltzmann machine
+//! ```
+//! use harmonium::{Rbm, RbmOptions, RbmTraining, dataset};
+//! # fn main() -> harmonium::Result<()> {
+//! let data = dataset::bars_and_stripes(3);
+//! let machine = Rbm::bernoulli(&[9, 8])?.initialized_from(&data, 1)?;
+//! let mut run = RbmTraining::new(machine, RbmOptions::default(), &data)?;
+//! let _ended = run.run(&data, |_| std::ops::ControlFlow::Continue(()))?;
+//! let machine = run.into_result();
+//! let mut chains = machine.chains(10, 1)?;
+//! chains.sweep(&machine, 100, 1.0)?;
+//! # assert_eq!(chains.visible().rows(), 10);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! ## Deep belief network
+//! ```
+//! use harmonium::{Dbn, UpDownOptions, UpDownTraining, dataset};
+//! # fn main() -> harmonium::Result<()> {
+//! let data = dataset::bars_and_stripes(3);
+//! let machine = Dbn::bernoulli(&[9, 8, 6])?.initialized_from(&data, 1)?;
+//! let mut run = UpDownTraining::new(machine, UpDownOptions::default(), &data)?;
+//! let _ended = run.run(&data, |_| std::ops::ControlFlow::Continue(()))?;
+//! let machine = run.into_result();
+//! let mut chains = machine.chains(10, 1)?;
+//! chains.sweep(machine.top(), 100, 1.0)?;
+//! let v = machine.sample_v_from_features(chains.visible(), 1, 0)?;
+//! # assert_eq!(v.rows(), 10);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! ## Deep Boltzmann machine
+//! ```
+//! use harmonium::{Dbm, DbmOptions, DbmTraining, dataset};
+//! # fn main() -> harmonium::Result<()> {
+//! let data = dataset::bars_and_stripes(3);
+//! let machine = Dbm::bernoulli(&[9, 8, 6])?.initialized_from(&data, 1)?;
+//! let mut run = DbmTraining::new(machine, DbmOptions::default(), &data)?;
+//! let _ended = run.run(&data, |_| std::ops::ControlFlow::Continue(()))?;
+//! let machine = run.into_result();
+//! let mut chains = machine.chains(10, 1)?;
+//! chains.sweep(&machine, 100, 1.0)?;
+//! # assert_eq!(chains.visible().rows(), 10);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! ## General Boltzmann machine
+//! ```
+//! use harmonium::{BoltzmannMachine, BoltzmannOptions, BoltzmannTraining, dataset};
+//! # fn main() -> harmonium::Result<()> {
+//! let data = dataset::bars_and_stripes(3);
+//! let machine = BoltzmannMachine::bernoulli(&[9, 4])?.initialized_from(&data, 1)?;
+//! let mut run = BoltzmannTraining::new(machine, BoltzmannOptions::default(), &data)?;
+//! let _ended = run.run(&data, |_| std::ops::ControlFlow::Continue(()))?;
+//! let machine = run.into_result();
+//! let mut chains = machine.chains(10, 1)?;
+//! chains.sweep(100, 1.0)?;
+//! # assert_eq!(chains.visible().rows(), 10);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! ## Feed-forward network
+//! ```
+//! use harmonium::{Dbn, Network, BackpropOptions, BackpropTraining, dataset};
+//! # fn main() -> harmonium::Result<()> {
+//! let data = dataset::bars_and_stripes(3);
+//! let dbn = Dbn::bernoulli(&[9, 8, 4])?.initialized_from(&data, 1)?;
+//! let machine = Network::autoencoder_from_dbn(&dbn)?;
+//! let mut run = BackpropTraining::new(machine, BackpropOptions::default(), &data)?;
+//! let _ended = run.run(&data, |_| std::ops::ControlFlow::Continue(()))?;
+//! let machine = run.into_result();
+//! let reconstructed = machine.output(&data)?;
+//! # assert_eq!(reconstructed.columns(), 9);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Any of them is stored by `Checkpoint::from(machine).save(path)?` and comes back by
+//! `Checkpoint::load(path)?.model.into_rbm()?`, `into_dbn`, `into_dbm`, `into_boltzmann`,
+//! `into_network`; a run by `Checkpoint::from(&run)` and [`Checkpoint::into_run`].
+//!
 //! # The way of the data
 //! [`Dataset`] -> minibatch -> layer inputs -> fused [`product`] -> states ([`BitMatrix`]) ->
 //! statistics -> optimizer -> [`Rbm`]. [`evaluate`] reads a model from the side; [`checkpoint`]
@@ -73,11 +170,20 @@ pub use bits::{BitMatrix, BitView};
 pub use checkpoint::Checkpoint;
 pub use dataset::{Binarization, Dataset, Examples};
 pub use error::{Error, Result};
+pub use evaluate::{Ais, Base, Betas};
 pub use matrix::{Matrix, MatrixView};
-pub use model::{BoltzmannMachine, Dbm, Dbn, Model, Network, Rbm, RbmChain, Tempering, Trajectory};
-pub use progress::Progress;
+pub use model::{
+    BoltzmannChain, BoltzmannMachine, Clamp, Dbm, DbmChain, Dbn, Layer, MeanField, Model, Network,
+    Rbm, RbmChain, Tempering, Trajectory,
+};
 pub use states::{Input, States};
-pub use train::{RbmTraining, Trainer};
+pub use stop::Stop;
+pub use train::{
+    BackpropOptions, BackpropTraining, BoltzmannOptions, BoltzmannTraining, DbmOptions,
+    DbmTraining, Ended, Event, GreedyPlan, Learning, Negative, PretrainingPlan, RbmOptions,
+    RbmTraining, Schedule, Stack, Trainer, UpDownOptions, UpDownTraining,
+};
+pub use units::{Kind, Units};
 
 /// The examples of the README are compiled and run.
 #[cfg(doctest)]

@@ -281,6 +281,22 @@ impl States {
         Matrix::from_rows(rows).map(Self::Real)
     }
 
+    /// Category codes, each below `k`, as groups of `k` bits of which one is 1: the states of
+    /// softmax units.
+    ///
+    /// ```
+    /// use harmonium::States;
+    /// let states = States::one_hot(&[2, 0], 3)?;
+    /// assert_eq!(states.to_matrix().to_vec(), [0.0, 0.0, 1.0, 1.0, 0.0, 0.0]);
+    /// # Ok::<(), harmonium::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Parameter`], with the row, at the first code from `k` on.
+    pub fn one_hot(codes: &[u32], k: usize) -> Result<Self> {
+        Self::Bits(BitMatrix::zeros(codes.len(), 0)).with_one_hot(codes, k)
+    }
+
     /// The same states as bits if all of them are 0 or 1, else as they are.
     #[must_use]
     pub fn packed(self) -> Self {

@@ -298,7 +298,7 @@ fn mean_field_bound_grows() {
         let mut last = vec![f64::NEG_INFINITY; v.rows()];
         let mut q = None;
         for _ in 0..30 {
-            let step = machine.mean_field(&v, one, q.as_ref()).unwrap();
+            let step = machine.posterior_means(&v, &one, q.as_ref()).unwrap();
             for (k, bound) in step.bounds.iter().enumerate() {
                 // f32 means are off by 2^-24; near the maximum the bound is flat.
                 assert!(*bound >= last[k] - 1e-6, "fell from {} to {bound}", last[k]);
@@ -312,7 +312,7 @@ fn mean_field_bound_grows() {
             tolerance: 1e-5,
             damping,
         };
-        let settled = machine.mean_field(&v, options, None).unwrap();
+        let settled = machine.posterior_means(&v, &options, None).unwrap();
         assert!(settled.convergence.is_within(&options));
         // A fixed point: every mean is that of its input from all others.
         for k in 0..v.rows() {
@@ -336,7 +336,9 @@ fn mean_field_bound_grows() {
         }
     }
     let machine = BoltzmannMachine::try_from(&normal_rbm(n, m, 0.8, 1)).unwrap();
-    let settled = machine.mean_field(&v, MeanField::default(), None).unwrap();
+    let settled = machine
+        .posterior_means(&v, &MeanField::default(), None)
+        .unwrap();
     let exact = machine.free_energy(&v, 1.0).unwrap();
     for (bound, f) in settled.bounds.iter().zip(&exact) {
         assert_close(*bound, -f, 1e-6, "bound of independent hidden units");
@@ -385,7 +387,7 @@ fn what_is_refused() {
     };
     assert!(
         dense
-            .mean_field(&BitMatrix::zeros(1, 40), bad, None)
+            .posterior_means(&BitMatrix::zeros(1, 40), &bad, None)
             .is_err()
     );
 }

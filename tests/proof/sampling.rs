@@ -2,11 +2,7 @@
 //! cannot hide.
 
 use crate::common::{all_states, draw_states, normal_rbm, total_variation, total_variation_floor};
-use harmonium::{
-    bits::BitMatrix,
-    model::Rbm,
-    rng::{Draws, Site},
-};
+use harmonium::{bits::BitMatrix, model::Rbm};
 
 const CHAINS: usize = 20_000;
 
@@ -60,7 +56,7 @@ fn conditional_samples_follow_the_conditional() {
         let one = v.view_rows(s..s + 1).to_owned();
         let many = BitMatrix::from_fn(CHAINS, 4, |_, i| one.get(0, i));
         let h = rbm
-            .sample_h_from_v(&many, 1.0, Draws::new(3, Site::Gibbs, s as u64))
+            .sample_h_from_v(&many, 3, s as u64, 1.0)
             .and_then(|h| h.into_bits())
             .unwrap();
         let mean = rbm.mean_h_from_v(&one, 1.0).unwrap();

@@ -35,10 +35,10 @@ impl BoltzmannMachine {
     /// # Errors
     /// [`Error::Shape`](crate::Error::Shape) unless `v` and `start` fit the machine; those of
     /// [`MeanField::check`].
-    pub fn mean_field<'a>(
+    pub fn posterior_means<'a>(
         &self,
         v: impl Into<Input<'a>>,
-        options: MeanField,
+        options: &MeanField,
         start: Option<&Matrix>,
     ) -> Result<BoltzmannMeanField> {
         let v = v.into();
@@ -51,7 +51,7 @@ impl BoltzmannMachine {
         let mut inputs = Matrix::zeros(rows, m);
         let mut buffers = Propagation::default();
         let convergence =
-            self.mean_field_into(v, options, &mut means, &mut inputs, &mut buffers)?;
+            self.mean_field_into(v, *options, &mut means, &mut inputs, &mut buffers)?;
         Ok(BoltzmannMeanField {
             bounds: self.mean_field_bound(v, &means)?,
             means,
@@ -59,7 +59,7 @@ impl BoltzmannMachine {
         })
     }
 
-    /// As [`Self::mean_field`] from what is in `means`, of which the first rows are used, with
+    /// As [`Self::posterior_means`] from what is in `means`, of which the first rows are used, with
     /// buffers that are kept.
     pub(crate) fn mean_field_into(
         &self,

@@ -10,10 +10,12 @@ pub use directed::Directed;
 pub use exact::MAX_EXACT_LAYER_PAIR;
 pub(crate) use passes::layer_draws;
 
-use super::{Layer, Rbm};
+use super::{Layer, Rbm, rbm::INITIAL_WEIGHT_DEVIATION};
 use crate::{
+    dataset::Examples,
     error::{Error, Result},
     matrix::Matrix,
+    rng::{HostRng, Stream},
     units::{Kind, Segment},
 };
 
@@ -268,6 +270,47 @@ impl Dbn {
             .units
             .last_group()
             .filter(|group| group.first > 0)
+    }
+
+    /// Number of classes, if the network knows labels: the size of [`Self::label_group`].
+    pub fn classes(&self) -> Option<usize> {
+        self.label_group().map(|group| group.size)
+    }
+
+    /// A start of learning without pretraining, as that of the other families: weights normal with
+    /// deviation 0.01, visible biases from the data, all others zero. Recognition weights are those
+    /// that generate.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if the examples have another number of columns than the network has visible
+    /// units, [`Error::Parameter`] for values that the units cannot have and for examples with
+    /// weights or a mask.
+    pub fn initialized_from(self, data: &Examples, seed: u64) -> Result<Self> {
+        data.expect_plain("the start of learning")?;
+        let mut layers: Vec<Layer> = self.layers().cloned().collect();
+        if self.directed.is_empty() {
+            let top = self.top.initialized_from(data, seed)?;
+            return Ok(top.into());
+        }
+        layers[0].check_values(data.input())?;
+        layers[0].set_bias_from_means(&data.mean(), data.len());
+        for layer in &mut layers[1..] {
+            layer.bias.fill(0.0);
+        }
+        let shapes = self.directed.iter().map(|pair| pair.recognition_weights());
+        let shapes = shapes.chain([self.top.weights()]).enumerate();
+        let weights = shapes.map(|(l, w)| {
+            let mut rng = HostRng::new(seed, Stream::Weights(l as u64));
+            Matrix::from_fn(w.rows(), w.columns(), |_, _| {
+                (INITIAL_WEIGHT_DEVIATION * rng.normal()) as f32
+            })
+        });
+        Self::from_parameters(layers, weights)
+    }
+
+    /// The layers with their generative biases, lowest first.
+    pub fn layers(&self) -> impl ExactSizeIterator<Item = &Layer> {
+        (0..self.n_layers()).map(|l| self.layer(l))
     }
 
     /// Gives generation weights of its own in every directed pair.

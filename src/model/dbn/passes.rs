@@ -63,7 +63,7 @@ impl Dbn {
     /// # Errors
     /// [`Error::Shape`] for another number of columns, [`Error::Parameter`] for layers that are not
     /// inferred.
-    pub fn mean_h_from_v<'a>(&self, v: impl Into<Input<'a>>, layer: usize) -> Result<Matrix> {
+    pub fn posterior_means<'a>(&self, v: impl Into<Input<'a>>, layer: usize) -> Result<Matrix> {
         self.check_inferred(layer)?;
         Ok(self
             .inferred(v.into(), layer, PassKind::Mean)?
@@ -74,8 +74,8 @@ impl Dbn {
     /// the same seed and step (below 2^40) always draws the same.
     ///
     /// # Errors
-    /// As [`Self::mean_h_from_v`].
-    pub fn sample_h_from_v<'a>(
+    /// As [`Self::posterior_means`].
+    pub fn sample_posterior<'a>(
         &self,
         v: impl Into<Input<'a>>,
         layer: usize,

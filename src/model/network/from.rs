@@ -17,7 +17,7 @@ impl Network {
     /// The recognition of a deep belief network, from the data through the hidden layer of its top
     /// pair, under a new softmax layer of `classes`, whose weights are `0.1 N(0, 1)`. A label that
     /// the top pair has is left out. Hidden layers then are `E[h_{l+1} | x_l]`, as in
-    /// [`Dbn::mean_h_from_v`]; variances of Gaussian data go into the weights.
+    /// [`Dbn::posterior_means`]; variances of Gaussian data go into the weights.
     ///
     /// # Errors
     /// [`Error::Parameter`] for fewer than two classes, and for top hidden units that are neither

@@ -191,6 +191,11 @@ impl Network {
         (0..self.connections.len()).map(of).sum()
     }
 
+    /// Number of classes, if it is a classifier.
+    pub fn classes(&self) -> Option<usize> {
+        self.is_classifier().then(|| self.n_outputs())
+    }
+
     /// Whether the output is a softmax layer: classes.
     pub fn is_classifier(&self) -> bool {
         self.activations.last() == Some(&Activation::Softmax)

@@ -29,6 +29,11 @@ impl Rbm {
         self.hidden().units.are(Kind::Bernoulli).then_some(group)
     }
 
+    /// Number of classes, if the machine knows labels: the size of [`Self::label_group`].
+    pub fn classes(&self) -> Option<usize> {
+        self.label_group().map(|group| group.size)
+    }
+
     /// As [`Self::label_group`], or why there is none.
     pub(crate) fn expect_label_group(&self) -> Result<Segment> {
         self.label_group().ok_or_else(|| {

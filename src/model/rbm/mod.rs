@@ -18,7 +18,7 @@ use crate::{
     error::{Error, Result},
     matrix::Matrix,
     product::{Connection, Direction, Propagation, Tail},
-    rng::{Draws, HostRng, Stream},
+    rng::{Draws, HostRng, Site, Stream},
     states::{Input, States},
     units::Kind,
 };
@@ -354,12 +354,17 @@ impl Rbm {
     pub fn sample_h_from_v<'a>(
         &self,
         v: impl Into<Input<'a>>,
+        seed: u64,
+        step: u64,
         beta: f32,
-        draws: Draws,
     ) -> Result<States> {
         let v = v.into();
         let mut out = States::zeros(v.rows(), &self.hidden);
-        let tail = out.sampled(0..v.rows(), draws, Tail::new(beta));
+        let tail = out.sampled(
+            0..v.rows(),
+            Draws::new(seed, Site::Gibbs, step),
+            Tail::new(beta),
+        );
         self.hidden_from_visible(v, tail, &mut Propagation::default())?;
         Ok(out)
     }
@@ -371,12 +376,17 @@ impl Rbm {
     pub fn sample_v_from_h<'a>(
         &self,
         h: impl Into<Input<'a>>,
+        seed: u64,
+        step: u64,
         beta: f32,
-        draws: Draws,
     ) -> Result<States> {
         let h = h.into();
         let mut out = States::zeros(h.rows(), &self.visible);
-        let tail = out.sampled(0..h.rows(), draws, Tail::new(beta));
+        let tail = out.sampled(
+            0..h.rows(),
+            Draws::new(seed, Site::Gibbs, step),
+            Tail::new(beta),
+        );
         self.visible_from_hidden(h, tail, &mut Propagation::default())?;
         Ok(out)
     }

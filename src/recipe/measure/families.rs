@@ -183,7 +183,7 @@ impl Measure {
         let mut measures = Measures::of(z, examples.len());
         let z = &measures.partition;
         if examples.len() as u64 > MOST_STATES >> hidden.min(63) {
-            let found = machine.mean_field(v, MeanField::default(), None)?;
+            let found = machine.posterior_means(v, &MeanField::default(), None)?;
             measures.bound = Some(Mean::of(&found.bounds, z));
             measures.mean_field = Some(found.convergence);
         } else {

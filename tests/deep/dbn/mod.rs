@@ -314,7 +314,7 @@ fn training_the_transposed_top_raises_the_bound() {
         let repeated: Vec<usize> = (0..16_000).map(|i| i % 8).collect();
         let many = data.take(&repeated);
         let h = below
-            .sample_h_from_v(many.bits().unwrap(), 1, seed, 0)
+            .sample_posterior(many.bits().unwrap(), 1, seed, 0)
             .unwrap();
         let h = Examples::new(bits(h)).unwrap();
         let options = RbmOptions {

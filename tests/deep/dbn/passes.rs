@@ -75,22 +75,22 @@ fn passes_follow_their_distributions() {
             below = (0..1 << m).map(|h| bits_of(h, m)).collect();
             q = next;
         }
-        let h = bits(dbn.sample_h_from_v(&v, last, seed, 0).unwrap());
+        let h = bits(dbn.sample_posterior(&v, last, seed, 0).unwrap());
         check_frequencies(&h, &q, "recognition");
         assert_eq!(bits(dbn.sample_features(&v, seed, 0).unwrap()), h);
         // Part of the rows, the same draws; another pass, others.
         let head = bits(
-            dbn.sample_h_from_v(&v.view_rows(0..1500).to_owned(), last, seed, 0)
+            dbn.sample_posterior(&v.view_rows(0..1500).to_owned(), last, seed, 0)
                 .unwrap(),
         );
         assert_eq!(head, h.view_rows(0..1500).to_owned());
         let found = dbn.features(&v).unwrap();
-        assert_eq!(found, dbn.mean_h_from_v(&v, last).unwrap());
+        assert_eq!(found, dbn.posterior_means(&v, last).unwrap());
         for (got, expected) in found.row(n - 1).iter().zip(&mean) {
             assert!((f64::from(*got) - expected).abs() < 1e-6);
         }
-        assert_eq!(dbn.mean_h_from_v(&v, last + 1).is_ok(), labels == 0);
-        assert!(dbn.mean_h_from_v(&v, 0).is_err() && dbn.mean_h_from_v(&v, last + 2).is_err());
+        assert_eq!(dbn.posterior_means(&v, last + 1).is_ok(), labels == 0);
+        assert!(dbn.posterior_means(&v, 0).is_err() && dbn.posterior_means(&v, last + 2).is_err());
         assert!(dbn.features(&all_states(sizes[0] + 1)).is_err());
     }
 }

@@ -10,7 +10,7 @@ use harmonium::{
     bits::BitMatrix,
     matrix::Matrix,
     model::{Layer, Rbm},
-    rng::{Draws, HostRng, Site},
+    rng::HostRng,
     units::{Kind, Units},
 };
 
@@ -33,8 +33,10 @@ fn samples_follow_the_conditional() {
                 .collect();
             let z: f64 = p.iter().sum();
             p.iter_mut().for_each(|p| *p /= z);
-            let draws = Draws::new(seed as u64, Site::Gibbs, step as u64);
-            let sample = rbm.sample_h_from_v(&repeated(&v, n), beta, draws).unwrap();
+
+            let sample = rbm
+                .sample_h_from_v(&repeated(&v, n), seed as u64, step as u64, beta)
+                .unwrap();
             assert_eq!(sample.bits().is_some(), rbm.hidden().units.are_binary());
             if rbm.hidden().states().is_some() {
                 let distance = states_variation(rbm.hidden(), &sample, &p);
@@ -145,9 +147,9 @@ fn groups_leave_the_bits_of_their_neighbors_alone() {
     let mixed =
         Rbm::from_parameters([visible, plain.hidden().clone()], [plain.weights().clone()]).unwrap();
     let h = BitMatrix::from_fn(700, 100, |i, j| (i % 7 + j) % 3 == 0);
-    let draws = Draws::new(4, Site::Gibbs, 2);
+
     let sample = |rbm: &Rbm| {
-        rbm.sample_v_from_h(&h, 1.0, draws)
+        rbm.sample_v_from_h(&h, 4, 2, 1.0)
             .unwrap()
             .into_bits()
             .unwrap()

@@ -80,7 +80,7 @@ impl Machine for BoltzmannMachine {
                 "--pass samples: the hidden units of a general Boltzmann machine depend on each other, and mean field has means alone",
             ));
         }
-        let found = self.mean_field(examples, MeanField::default(), None)?;
+        let found = self.posterior_means(examples, &MeanField::default(), None)?;
         Ok((found.means.into(), Some(found.convergence)))
     }
 }

@@ -85,8 +85,8 @@ impl Machine for Dbn {
         seed: u64,
     ) -> Outcome<(States, Option<Convergence>)> {
         let features = match pass {
-            PassArg::Means => self.mean_h_from_v(examples, layer)?.into(),
-            PassArg::Samples => self.sample_h_from_v(examples, layer, seed, 0)?,
+            PassArg::Means => self.posterior_means(examples, layer)?.into(),
+            PassArg::Samples => self.sample_posterior(examples, layer, seed, 0)?,
         };
         Ok((features, None))
     }

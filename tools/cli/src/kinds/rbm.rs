@@ -13,7 +13,6 @@ use chains::Gibbs;
 use harmonium::{
     Examples, Matrix, Rbm, States,
     model::{Convergence, Layer},
-    rng::{Draws, Site},
     units::{Segment, Units},
 };
 use replicas::Replicas;
@@ -89,9 +88,7 @@ impl Machine for Rbm {
         let v = examples.input();
         let features = match (self.label_group(), pass) {
             (None, PassArg::Means) => self.mean_h_from_v(v, 1.0)?.into(),
-            (None, PassArg::Samples) => {
-                self.sample_h_from_v(v, 1.0, Draws::new(seed, Site::Gibbs, 0))?
-            }
+            (None, PassArg::Samples) => self.sample_h_from_v(v, seed, 0, 1.0)?,
             (Some(group), PassArg::Means) => summed_over_labels(self, examples, group)?.into(),
             (Some(_), PassArg::Samples) => {
                 let message =

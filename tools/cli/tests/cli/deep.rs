@@ -155,7 +155,7 @@ fn features_are_those_of_the_library(bench: &Bench, dbn: &Dbn) {
     }
     bench.ok(&format!("{transform} --out s.npy --pass samples --seed 4"));
     let states = fs::read(bench.path("s.npy")).unwrap();
-    let expected = dbn.sample_h_from_v(x, 1, 4, 0).unwrap().to_matrix();
+    let expected = dbn.sample_posterior(x, 1, 4, 0).unwrap().to_matrix();
     let written = states[states.len() - 160 * 12..]
         .iter()
         .map(|&x| f32::from(x));
