@@ -9,17 +9,13 @@
 //! A figure is the median of several runs after a warm-up (the peak: the best run). Two figures
 //! whose ratio matters are measured in turns.
 
+mod cases;
 mod ceiling;
-mod deep;
-mod kernel;
-mod learning;
-mod likelihood;
-mod pass;
 mod report;
 mod size;
 mod timing;
 
-use ceiling::Ceiling;
+use cases::{SECTIONS, Timer, cases};
 use clap::Args;
 use harmonium::{
     Error, Result,
@@ -38,7 +34,6 @@ use std::{
     path::PathBuf,
     thread,
 };
-use timing::median_seconds;
 
 /// Measures this machine and the engine on it: the f32 peak, products, activations, draws, epochs,
 /// Gibbs sweeps, deep machines, exact ln Z
@@ -72,17 +67,6 @@ pub struct BenchArgs {
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
 }
-
-/// What can be measured alone, in the order of the table.
-const SECTIONS: [&str; 7] = [
-    "kernel",
-    "pass",
-    "epilogue",
-    "training",
-    "sampling",
-    "deep",
-    "likelihood",
-];
 
 fn positive(text: &str) -> std::result::Result<f64, String> {
     match text.parse() {
@@ -151,43 +135,22 @@ fn measure(threads: usize, size: &Size, seconds: f64, only: Option<&str>) -> Res
         progress.tick();
     };
     let (ceilings, mut rows) = ceiling::measure(threads, size, seconds, &say)?;
-    if wanted("kernel") {
-        say("activations and draws");
-        rows.extend(kernel::measure(size, seconds)?);
-    }
     say("data");
     let data = size.data()?;
     let rbm = Rbm::bernoulli(&[size.n_visible, size.n_hidden])?.initialized_from(&data, 0)?;
-    let all = ceilings.last().expect("one thread at least");
-    for shape in size.passes.into_iter().filter(|_| wanted("pass")) {
-        for n in size.pass_rows {
-            say("passes");
-            rows.push(pool.install(|| pass::alone(shape, n, seconds, all))?);
-        }
-    }
-    for n in size.chains.into_iter().filter(|_| wanted("epilogue")) {
-        say("epilogue");
-        rows.extend(one.install(|| pass::epilogue(&rbm, n, seconds, &ceilings[0]))?);
-    }
-    if wanted("training") {
-        for (name, negative) in learning::methods(size) {
-            say(name);
-            rows.push(pool.install(|| {
-                learning::epoch(name, negative, (&rbm, &data), size.batch, seconds, all)
-            })?);
-        }
-    }
-    for n in size.chains.into_iter().filter(|_| wanted("sampling")) {
-        say(&format!("Gibbs sweep: {n} chains"));
-        rows.push(pool.install(|| learning::sweep(&rbm, n, seconds, all))?);
-    }
-    if wanted("deep") {
-        say("deep machines");
-        rows.extend(pool.install(|| deep::measure(size, &data, seconds, all))?);
-    }
-    if wanted("likelihood") {
-        say("ln Z by enumeration");
-        rows.push(pool.install(|| likelihood::log_z(size, seconds, threads))?);
+    let all = cases(size, &data, &rbm).into_iter();
+    for (section, measure) in all.filter(|(section, _)| wanted(section)) {
+        say(section);
+        let (pool, ceiling) = match section {
+            "kernel" | "epilogue" => (&one, ceilings.first()),
+            _ => (&pool, ceilings.last()),
+        };
+        let timer = Timer {
+            section,
+            seconds,
+            ceiling: ceiling.expect("one thread at least"),
+        };
+        rows.extend(pool.install(|| measure(&timer))?);
     }
     progress.finish_and_clear();
     Ok(rows)
