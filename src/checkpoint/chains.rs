@@ -2,15 +2,19 @@
 //! for bits, f32 for others) and the metadata `format` = `harmonium-chains`, `version` = `1`,
 //! `seed`, `half_sweeps`.
 
-use super::{reader::Reader, tensor::Writer, write_atomically};
+use super::{
+    reader::{Reader, opened},
+    tensor::Writer,
+    write_atomically,
+};
 use crate::{
     error::{Error, Result},
     model::RbmChain,
     states::States,
     tensor::Tensor,
 };
-use safetensors::{Dtype, SafeTensors};
-use std::{fmt::Display, fs, path::Path};
+use safetensors::Dtype;
+use std::{fs, path::Path};
 
 const FORMAT: &str = "harmonium-chains";
 const VERSION: &str = "1";
@@ -67,10 +71,7 @@ fn states(reader: &Reader<'_>, name: &str) -> Result<States> {
 pub fn load_chains(path: impl AsRef<Path>) -> Result<RbmChain> {
     let path = path.as_ref();
     let bytes = fs::read(path).map_err(|e| Error::io(path, "read the chains", e))?;
-    let foreign = |e: &dyn Display| Error::file(path, "a file of chains (safetensors)", e);
-    let (_, header) = SafeTensors::read_metadata(&bytes).map_err(|e| foreign(&e))?;
-    let tensors = SafeTensors::deserialize(&bytes).map_err(|e| foreign(&e))?;
-    let metadata = header.metadata().clone().unwrap_or_default();
+    let (tensors, metadata) = opened(&bytes, path, "a file of chains")?;
     for (key, expected) in [("format", FORMAT), ("version", VERSION)] {
         let found = metadata.get(key).map_or("no such entry", String::as_str);
         if found != expected {

@@ -33,8 +33,7 @@ use crate::{
     model::{Model, Rbm},
     train::{Run, RunState, Stack},
 };
-use reader::Reader;
-use safetensors::SafeTensors;
+use reader::{Reader, opened};
 use std::{collections::BTreeMap, fs, path::Path};
 use tensor::Writer;
 
@@ -246,11 +245,7 @@ impl Checkpoint {
     }
 
     fn parsed(bytes: &[u8], path: &Path) -> Result<Self> {
-        let foreign =
-            |e: &dyn std::fmt::Display| Error::file(path, "a model file (safetensors)", e);
-        let (_, header) = SafeTensors::read_metadata(bytes).map_err(|e| foreign(&e))?;
-        let tensors = SafeTensors::deserialize(bytes).map_err(|e| foreign(&e))?;
-        let metadata = header.metadata().clone().unwrap_or_default();
+        let (tensors, metadata) = opened(bytes, path, "a model file")?;
         let kinds = Model::KINDS.map(|kind| format!("\"{kind}\"")).join(" or ");
         for (key, expected, fits) in [
             ("format", format!("\"{FORMAT}\""), &[FORMAT][..]),

@@ -14,6 +14,18 @@ use std::{collections::HashMap, path::Path};
 /// What the names of tensors of the RBMs begin with: no run takes them.
 pub(super) const PRETRAINING: &str = "training.pretraining.";
 
+/// The tensors and the metadata of a file of `what`.
+pub(super) fn opened<'a>(
+    bytes: &'a [u8],
+    path: &Path,
+    what: &str,
+) -> Result<(SafeTensors<'a>, HashMap<String, String>)> {
+    let foreign = |e| Error::file(path, format!("{what} (safetensors)"), e);
+    let (_, header) = SafeTensors::read_metadata(bytes).map_err(foreign)?;
+    let tensors = SafeTensors::deserialize(bytes).map_err(foreign)?;
+    Ok((tensors, header.metadata().clone().unwrap_or_default()))
+}
+
 /// Typed access to the tensors of a file, with errors that name it.
 pub(super) struct Reader<'a> {
     pub(super) tensors: &'a SafeTensors<'a>,

@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     error::{Error, Result},
-    model::{BoltzmannMachine, Dbm, Dbn, Layer, Model, Network, Rbm},
+    model::{Layer, Model, Rbm},
     tensor::Saved,
     train::{
         BackpropLearner, BackpropOptions, BoltzmannLearner, BoltzmannOptions, DbmLearner,
@@ -95,100 +95,56 @@ pub trait StoredLearner: Learner<Model: Into<Model>> {
     fn machine(model: Model) -> Result<Self::Model>;
 }
 
-impl StoredLearner for RbmLearner {
-    const RUN: &'static str = "a run of an RBM";
+/// A learner, its variant of [`SavedRun`], what its run is called, how a [`Model`] becomes its
+/// machine.
+macro_rules! stored_learner {
+    ($learner:ident, $run:ident, $name:literal, $into:ident) => {
+        impl StoredLearner for $learner {
+            const RUN: &'static str = $name;
 
-    fn saved(state: RunState<RbmOptions>) -> SavedRun {
-        SavedRun::Rbm(state)
-    }
+            fn saved(state: RunState<Self::Options>) -> SavedRun {
+                SavedRun::$run(state)
+            }
 
-    fn state(run: SavedRun) -> Option<RunState<RbmOptions>> {
-        match run {
-            SavedRun::Rbm(state) => Some(state),
-            _ => None,
+            fn state(run: SavedRun) -> Option<RunState<Self::Options>> {
+                match run {
+                    SavedRun::$run(state) => Some(state),
+                    _ => None,
+                }
+            }
+
+            fn machine(model: Model) -> Result<Self::Model> {
+                model.$into()
+            }
         }
-    }
-
-    fn machine(model: Model) -> Result<Rbm> {
-        model.into_rbm()
-    }
+    };
 }
 
-impl StoredLearner for DbmLearner {
-    const RUN: &'static str = "a run of a deep Boltzmann machine";
-
-    fn saved(state: RunState<DbmOptions>) -> SavedRun {
-        SavedRun::Dbm(state)
-    }
-
-    fn state(run: SavedRun) -> Option<RunState<DbmOptions>> {
-        match run {
-            SavedRun::Dbm(state) => Some(state),
-            _ => None,
-        }
-    }
-
-    fn machine(model: Model) -> Result<Dbm> {
-        model.into_dbm()
-    }
-}
-
-impl StoredLearner for BoltzmannLearner {
-    const RUN: &'static str = "a run of a general Boltzmann machine";
-
-    fn saved(state: RunState<BoltzmannOptions>) -> SavedRun {
-        SavedRun::Boltzmann(state)
-    }
-
-    fn state(run: SavedRun) -> Option<RunState<BoltzmannOptions>> {
-        match run {
-            SavedRun::Boltzmann(state) => Some(state),
-            _ => None,
-        }
-    }
-
-    fn machine(model: Model) -> Result<BoltzmannMachine> {
-        model.into_boltzmann()
-    }
-}
-
-impl StoredLearner for UpDownLearner {
-    const RUN: &'static str = "a run of the up-down algorithm";
-
-    fn saved(state: RunState<UpDownOptions>) -> SavedRun {
-        SavedRun::UpDown(state)
-    }
-
-    fn state(run: SavedRun) -> Option<RunState<UpDownOptions>> {
-        match run {
-            SavedRun::UpDown(state) => Some(state),
-            _ => None,
-        }
-    }
-
-    fn machine(model: Model) -> Result<Dbn> {
-        model.into_dbn()
-    }
-}
-
-impl StoredLearner for BackpropLearner {
-    const RUN: &'static str = "a run of backpropagation";
-
-    fn saved(state: RunState<BackpropOptions>) -> SavedRun {
-        SavedRun::Backprop(state)
-    }
-
-    fn state(run: SavedRun) -> Option<RunState<BackpropOptions>> {
-        match run {
-            SavedRun::Backprop(state) => Some(state),
-            _ => None,
-        }
-    }
-
-    fn machine(model: Model) -> Result<Network> {
-        model.into_network()
-    }
-}
+stored_learner!(RbmLearner, Rbm, "a run of an RBM", into_rbm);
+stored_learner!(
+    DbmLearner,
+    Dbm,
+    "a run of a deep Boltzmann machine",
+    into_dbm
+);
+stored_learner!(
+    BoltzmannLearner,
+    Boltzmann,
+    "a run of a general Boltzmann machine",
+    into_boltzmann
+);
+stored_learner!(
+    UpDownLearner,
+    UpDown,
+    "a run of the up-down algorithm",
+    into_dbn
+);
+stored_learner!(
+    BackpropLearner,
+    Backprop,
+    "a run of backpropagation",
+    into_network
+);
 
 impl SavedRun {
     /// What it is, for errors.

@@ -80,6 +80,39 @@ pub fn mean_and_standard_error(x: impl IntoIterator<Item = f64>) -> (f64, f64) {
     }
 }
 
+/// `x . y` in sixteen sums of f32, whose order is the same on every instruction set.
+#[inline(always)]
+pub(crate) fn dot_f32(x: &[f32], y: &[f32]) -> f32 {
+    let mut sums = [0.0_f32; 16];
+    let (xs, ys) = (x.chunks_exact(16), y.chunks_exact(16));
+    let rest = xs.remainder().iter().zip(ys.remainder());
+    let rest: f32 = rest.map(|(x, y)| x * y).sum();
+    for (x, y) in xs.zip(ys) {
+        for k in 0..16 {
+            sums[k] += x[k] * y[k];
+        }
+    }
+    let mut n = 8;
+    while n > 0 {
+        for k in 0..n {
+            sums[k] += sums[k + n];
+        }
+        n /= 2;
+    }
+    sums[0] + rest
+}
+
+/// `x . y` in sixteen sums of f64, added in order: the same on every instruction set.
+pub(crate) fn dot_f64(x: &[f32], y: &[f32]) -> f64 {
+    let mut sums = [0.0; 16];
+    for (x, y) in x.chunks(16).zip(y.chunks(16)) {
+        for ((sum, x), y) in sums.iter_mut().zip(x).zip(y) {
+            *sum += f64::from(*x) * f64::from(*y);
+        }
+    }
+    sums.iter().sum()
+}
+
 /// `sums[j] += scale * sum_i x[i][j]`, rows in order.
 pub fn add_column_sums(x: MatrixView<'_>, scale: f32, sums: &mut [f32]) {
     assert_eq!(sums.len(), x.columns(), "one sum a column");
@@ -139,6 +172,15 @@ mod tests {
             let [mut a, b] = parts;
             a.merge(b);
             prop_assert!(a.value() == expected || (a.value() - expected).abs() < 1e-12 * expected.abs().max(1.0));
+        }
+
+        #[test]
+        fn products_match_their_twin(all in prop::collection::vec((-2.0_f32..2.0, -2.0_f32..2.0), 0..100)) {
+            let (x, y): (Vec<f32>, Vec<f32>) = all.into_iter().unzip();
+            let expected = reference::dot(&x, &y);
+            // At most 100 terms of at most 4, and their sums.
+            prop_assert!((f64::from(dot_f32(&x, &y)) - expected).abs() < 1e-3);
+            prop_assert!((dot_f64(&x, &y) - expected).abs() < 1e-11);
         }
 
         #[test]

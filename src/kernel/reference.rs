@@ -21,6 +21,14 @@ pub fn softplus(x: f64) -> f64 {
     x.max(0.0) + (-x.abs()).exp().ln_1p()
 }
 
+/// `x . y` in f64.
+pub fn dot(x: &[f32], y: &[f32]) -> f64 {
+    x.iter()
+        .zip(y)
+        .map(|(&x, &y)| f64::from(x) * f64::from(y))
+        .sum()
+}
+
 /// `sum_j ln(1 + e^(base_j + u_j))` in f64.
 pub fn softplus_sum(base: &[f32], u: &[f32]) -> f64 {
     let x = base

@@ -67,6 +67,38 @@ impl Tail<'_> {
         }
     }
 
+    /// `x`, exact to f32, of so many rows and columns, which `compute` writes.
+    pub(crate) fn input_of(
+        rows: usize,
+        columns: usize,
+        beta: f32,
+        compute: impl FnOnce(Tail<'_>) -> Result<()>,
+    ) -> Result<Matrix> {
+        let mut out = Matrix::zeros(rows, columns);
+        compute(Tail {
+            input: Some(out.view_mut()),
+            precise: true,
+            ..Tail::new(beta)
+        })?;
+        Ok(out)
+    }
+
+    /// As [`Self::input_of`], of the means.
+    pub(crate) fn mean_of(
+        rows: usize,
+        columns: usize,
+        beta: f32,
+        compute: impl FnOnce(Tail<'_>) -> Result<()>,
+    ) -> Result<Matrix> {
+        let mut out = Matrix::zeros(rows, columns);
+        compute(Tail {
+            mean: Some(out.view_mut()),
+            precise: true,
+            ..Tail::new(beta)
+        })?;
+        Ok(out)
+    }
+
     /// Refuses outputs that are not of `rows` rows and `columns` columns.
     fn check(&self, rows: usize, columns: usize) -> Result<()> {
         let shape = |what: &str, r: usize, c: usize| {

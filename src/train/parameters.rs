@@ -2,15 +2,13 @@
 
 use crate::{
     error::Result,
+    kernel::reduce::dot_f64,
     matrix::Matrix,
     model::{Dbm, Layer, Network, Rbm},
     tensor::{Saved, Tensor},
     threads::prelude::*,
 };
 use std::ops::Range;
-
-/// Elements that one lane of a sum takes in turn.
-const LANES: usize = 16;
 
 /// Rows that one task takes at least.
 const ROWS: usize = 64;
@@ -262,7 +260,7 @@ impl Parameters {
                 .with_min_len(ROWS)
                 .for_each(|((to, w), sum)| {
                     to.iter_mut().zip(w).for_each(|(to, w)| *to += decay * w);
-                    *sum = dot(w, w);
+                    *sum = dot_f64(w, w);
                 });
             total += sums.iter().sum::<f64>();
         }
@@ -279,14 +277,14 @@ impl Parameters {
     ) -> f64 {
         let mut total = 0.0;
         for l in learned {
-            total += dot(&self.bias[l + 1], &other.bias[l + 1]);
+            total += dot_f64(&self.bias[l + 1], &other.bias[l + 1]);
             let stride = self.weights[l].stride().max(1);
             let rows = self.weights[l].padded().par_chunks(stride);
             sums.resize(self.weights[l].rows(), 0.0);
             rows.zip(other.weights[l].padded().par_chunks(stride))
                 .zip(&mut sums[..])
                 .with_min_len(ROWS)
-                .for_each(|((a, b), sum)| *sum = dot(a, b));
+                .for_each(|((a, b), sum)| *sum = dot_f64(a, b));
             total += sums.iter().sum::<f64>();
         }
         total
@@ -300,16 +298,6 @@ fn by_rows(to: &mut Matrix, x: &Matrix, f: impl Fn(&mut [f32], &[f32]) + Sync) {
     rows.zip(x.padded().par_chunks(stride))
         .with_min_len(ROWS)
         .for_each(|(to, x)| f(to, x));
-}
-
-fn dot(a: &[f32], b: &[f32]) -> f64 {
-    let mut sums = [0.0; LANES];
-    for (a, b) in a.chunks(LANES).zip(b.chunks(LANES)) {
-        for ((sum, a), b) in sums.iter_mut().zip(a).zip(b) {
-            *sum += f64::from(*a) * f64::from(*b);
-        }
-    }
-    sums.iter().sum()
 }
 
 impl Layered for Rbm {

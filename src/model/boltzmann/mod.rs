@@ -21,7 +21,10 @@ pub use exact::BoltzmannExpectations;
 pub use mean_field::BoltzmannMeanField;
 pub(crate) use unit_chain::UnitChain;
 
-use super::{Layer, layer::exactly, rbm::INITIAL_WEIGHT_DEVIATION};
+use super::{
+    Layer,
+    layer::{INITIAL_WEIGHT_DEVIATION, exactly},
+};
 use crate::{
     bits::BitMatrix,
     dataset::Examples,
@@ -470,19 +473,14 @@ fn term<'a>(input: Input<'a>, weights: &'a Matrix, direction: Direction) -> Term
 
 /// Means of `layer` from terms of which the second is left out without neighbors.
 fn mean_of(layer: &Layer, terms: &[Term<'_>; 2], neighbors: usize, beta: f32) -> Result<Matrix> {
-    let mut out = Matrix::zeros(terms[0].input.rows(), layer.size());
-    let tail = Tail {
-        mean: Some(out.view_mut()),
-        precise: true,
-        ..Tail::new(beta)
-    };
     let terms = if neighbors == 0 {
         &terms[..1]
     } else {
         &terms[..]
     };
-    layer.propagate(terms, tail, &mut Propagation::default())?;
-    Ok(out)
+    Tail::mean_of(terms[0].input.rows(), layer.size(), beta, |tail| {
+        layer.propagate(terms, tail, &mut Propagation::default())
+    })
 }
 
 fn doubled(x: &Matrix) -> Matrix {

@@ -11,7 +11,7 @@ pub use exact::DbmExpectations;
 pub use gibbs::DbmChain;
 pub use posterior::{Convergence, MeanField, Posterior};
 
-use super::{Layer, Rbm, rbm::INITIAL_WEIGHT_DEVIATION};
+use super::{Layer, Rbm, layer::draw_weights};
 use crate::{
     dataset::Examples,
     error::{Error, Result},
@@ -156,12 +156,7 @@ impl Dbm {
         self.layers[0].check_values(data.input())?;
         for (l, connection) in self.connections.iter_mut().enumerate() {
             let mut rng = HostRng::new(seed, Stream::Weights(l as u64));
-            let weights = connection.weights_mut();
-            for i in 0..weights.rows() {
-                for w in weights.row_mut(i) {
-                    *w = (INITIAL_WEIGHT_DEVIATION * rng.normal()) as f32;
-                }
-            }
+            draw_weights(connection.weights_mut(), &mut rng);
         }
         self.layers[0].set_bias_from_means(&data.mean(), data.len());
         for layer in &mut self.layers[1..] {
@@ -300,14 +295,9 @@ impl Dbm {
     /// infinite weights.
     pub fn mean_v_from_h<'a>(&self, h_1: impl Into<Input<'a>>, beta: f32) -> Result<Matrix> {
         let h_1 = h_1.into();
-        let mut means = Matrix::zeros(h_1.rows(), self.n_visible());
-        let tail = Tail {
-            mean: Some(means.view_mut()),
-            precise: true,
-            ..Tail::new(beta)
-        };
-        self.layer_from_neighbors(0, None, Some(h_1), tail, &mut Propagation::default())?;
-        Ok(means)
+        Tail::mean_of(h_1.rows(), self.n_visible(), beta, |tail| {
+            self.layer_from_neighbors(0, None, Some(h_1), tail, &mut Propagation::default())
+        })
     }
 
     /// As [`Self::layer_from_neighbors`] without a layer above, whose input is made up for by that

@@ -3,7 +3,7 @@
 use crate::{
     error::{Error, Result},
     matrix::Matrix,
-    model::{Layer, Rbm, rbm::between},
+    model::{Layer, Rbm, layer::between},
     product::{Connection, Direction, Propagation, Tail},
     states::Input,
     units::Kind,

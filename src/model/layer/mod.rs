@@ -8,6 +8,8 @@ use crate::{
     error::{Error, Result},
     kernel::{normal, reduce::log_sum_exp, reference},
     matrix::Matrix,
+    product::Propagation,
+    rng::HostRng,
     states::{Input, States},
     units::{Kind, Segment, Units},
 };
@@ -143,7 +145,7 @@ impl Layer {
             let range = segment.range();
             let mean = &mean[range.clone()];
             let bias = &mut self.bias[range];
-            let log_odds = |mean: &[f64]| super::log_odds(mean, count, INITIAL_PSEUDO_EXAMPLES);
+            let log_odds = |mean: &[f64]| log_odds(mean, count, INITIAL_PSEUDO_EXAMPLES);
             match segment.kind {
                 Kind::Bernoulli => bias.copy_from_slice(&log_odds(mean)),
                 Kind::Spin => {
@@ -338,6 +340,53 @@ fn log_partition_of_group(y: &[f64], beta: f64) -> f64 {
     let mut sum = crate::kernel::reduce::LogSum::default();
     y.iter().for_each(|y| sum.add(beta * y));
     sum.value()
+}
+
+/// Standard deviation of the initial weights (Hinton, A practical guide to training restricted
+/// Boltzmann machines, section 8).
+pub(super) const INITIAL_WEIGHT_DEVIATION: f64 = 0.01;
+
+/// The usual start of learning: `W` normal with deviation 0.01, row by row.
+pub(super) fn draw_weights(weights: &mut Matrix, rng: &mut HostRng) {
+    for i in 0..weights.rows() {
+        for w in weights.row_mut(i) {
+            *w = (INITIAL_WEIGHT_DEVIATION * rng.normal()) as f32;
+        }
+    }
+}
+
+/// `ln((p + q) / (1 - p + q))` with `q` half of `pseudo` over `count`: the log-odds of means with
+/// pseudo-examples, half of them on.
+pub(crate) fn log_odds(mean: &[f64], count: usize, pseudo: f64) -> Vec<f32> {
+    let half = 0.5 * pseudo / count.max(1) as f64;
+    mean.iter()
+        .map(|&p| ((p + half).ln() - (1.0 - p + half).ln()) as f32)
+        .collect()
+}
+
+/// `then(what neighbors of `layer` receive of its `states`)`: the states themselves unless a
+/// Gaussian unit's variance is not 1.
+pub(super) fn between(
+    layer: &Layer,
+    states: Input<'_>,
+    buffers: &mut Propagation,
+    then: impl FnOnce(Input<'_>, &mut Propagation) -> Result<()>,
+) -> Result<()> {
+    if !layer.is_scaled() || states.columns() != layer.size() {
+        return then(states, buffers);
+    }
+    let mut scaled = buffers.scaled.take().unwrap_or_default();
+    scaled.reset(states.rows(), layer.size());
+    for s in 0..states.rows() {
+        let row = scaled.row_mut(s);
+        states.copy_row_to(s, row);
+        for (x, log_variance) in row.iter_mut().zip(&layer.log_variance) {
+            *x *= (-log_variance).exp();
+        }
+    }
+    let done = then((&scaled).into(), buffers);
+    buffers.scaled = Some(scaled);
+    done
 }
 
 /// `x[row] . bias` in f64.

@@ -11,7 +11,7 @@ pub use gibbs::RbmChain;
 
 use super::{
     Layer,
-    layer::{exactly, quadratic::check_normalizable},
+    layer::{between, draw_weights, exactly, quadratic::check_normalizable},
 };
 use crate::{
     dataset::Examples,
@@ -22,10 +22,6 @@ use crate::{
     states::{Input, States},
     units::Kind,
 };
-
-/// Standard deviation of the initial weights (Hinton, A practical guide to training restricted
-/// Boltzmann machines, section 8).
-pub const INITIAL_WEIGHT_DEVIATION: f64 = 0.01;
 
 /// A restricted Boltzmann machine: `P(v, h) = e^-E / Z` with `E(v, h) = -b.v - c.h - v'Wh` for
 /// binary states (Smolensky 1986). For units of other kinds, see [`crate::units`]: `E` is the sum
@@ -114,11 +110,7 @@ impl Rbm {
         data.expect_plain("the start of learning")?;
         self.visible.check_values(data.input())?;
         let mut rng = HostRng::new(seed, Stream::Weights(0));
-        for i in 0..self.n_visible() {
-            for w in self.connection.weights_mut().row_mut(i) {
-                *w = (INITIAL_WEIGHT_DEVIATION * rng.normal()) as f32;
-            }
-        }
+        draw_weights(self.connection.weights_mut(), &mut rng);
         self.visible.set_bias_from_means(&data.mean(), data.len());
         self.hidden.bias.fill(0.0);
         Ok(self)
@@ -261,10 +253,7 @@ impl Rbm {
         tail: Tail<'_>,
         buffers: &mut Propagation,
     ) -> Result<()> {
-        between(&self.hidden, h, buffers, |h, buffers| {
-            let term = self.connection.term(h, Direction::Down, tail.precise)?;
-            self.visible.propagate(&[term], tail, buffers)
-        })
+        self.layer_from_hidden(&self.visible, h, tail, buffers)
     }
 
     /// [`Self::visible_from_hidden`] with `layer` in place of the visible layer, of the same units.
@@ -287,14 +276,9 @@ impl Rbm {
     /// [`Error::Shape`] unless `v` has `n_visible` columns; so for all that follow.
     pub fn input_h_from_v<'a>(&self, v: impl Into<Input<'a>>, beta: f32) -> Result<Matrix> {
         let v = v.into();
-        let mut out = Matrix::zeros(v.rows(), self.n_hidden());
-        let tail = Tail {
-            input: Some(out.view_mut()),
-            precise: true,
-            ..Tail::new(beta)
-        };
-        self.hidden_from_visible(v, tail, &mut Propagation::default())?;
-        Ok(out)
+        Tail::input_of(v.rows(), self.n_hidden(), beta, |tail| {
+            self.hidden_from_visible(v, tail, &mut Propagation::default())
+        })
     }
 
     /// `beta (h W' + b)`, `[samples x n_visible]`.
@@ -303,14 +287,9 @@ impl Rbm {
     /// As [`Self::input_h_from_v`].
     pub fn input_v_from_h<'a>(&self, h: impl Into<Input<'a>>, beta: f32) -> Result<Matrix> {
         let h = h.into();
-        let mut out = Matrix::zeros(h.rows(), self.n_visible());
-        let tail = Tail {
-            input: Some(out.view_mut()),
-            precise: true,
-            ..Tail::new(beta)
-        };
-        self.visible_from_hidden(h, tail, &mut Propagation::default())?;
-        Ok(out)
+        Tail::input_of(h.rows(), self.n_visible(), beta, |tail| {
+            self.visible_from_hidden(h, tail, &mut Propagation::default())
+        })
     }
 
     /// `E[h | v]`, of Bernoulli units `P(h = 1 | v) = sigma(beta (v W + c))`,
@@ -320,14 +299,9 @@ impl Rbm {
     /// As [`Self::input_h_from_v`].
     pub fn mean_h_from_v<'a>(&self, v: impl Into<Input<'a>>, beta: f32) -> Result<Matrix> {
         let v = v.into();
-        let mut out = Matrix::zeros(v.rows(), self.n_hidden());
-        let tail = Tail {
-            mean: Some(out.view_mut()),
-            precise: true,
-            ..Tail::new(beta)
-        };
-        self.hidden_from_visible(v, tail, &mut Propagation::default())?;
-        Ok(out)
+        Tail::mean_of(v.rows(), self.n_hidden(), beta, |tail| {
+            self.hidden_from_visible(v, tail, &mut Propagation::default())
+        })
     }
 
     /// `E[v | h]`, of Bernoulli units `P(v = 1 | h) = sigma(beta (h W' + b))`,
@@ -337,14 +311,9 @@ impl Rbm {
     /// As [`Self::input_h_from_v`].
     pub fn mean_v_from_h<'a>(&self, h: impl Into<Input<'a>>, beta: f32) -> Result<Matrix> {
         let h = h.into();
-        let mut out = Matrix::zeros(h.rows(), self.n_visible());
-        let tail = Tail {
-            mean: Some(out.view_mut()),
-            precise: true,
-            ..Tail::new(beta)
-        };
-        self.visible_from_hidden(h, tail, &mut Propagation::default())?;
-        Ok(out)
+        Tail::mean_of(h.rows(), self.n_visible(), beta, |tail| {
+            self.visible_from_hidden(h, tail, &mut Propagation::default())
+        })
     }
 
     /// States drawn from `P(h | v)`, `[samples x n_hidden]`.
@@ -390,38 +359,4 @@ impl Rbm {
         self.visible_from_hidden(h, tail, &mut Propagation::default())?;
         Ok(out)
     }
-}
-
-/// `ln((p + q) / (1 - p + q))` with `q` half of `pseudo` over `count`: the log-odds of means with
-/// pseudo-examples, half of them on.
-pub(crate) fn log_odds(mean: &[f64], count: usize, pseudo: f64) -> Vec<f32> {
-    let half = 0.5 * pseudo / count.max(1) as f64;
-    mean.iter()
-        .map(|&p| ((p + half).ln() - (1.0 - p + half).ln()) as f32)
-        .collect()
-}
-
-/// `then(what neighbors of `layer` receive of its `states`)`: the states themselves unless a
-/// Gaussian unit's variance is not 1.
-pub(super) fn between(
-    layer: &Layer,
-    states: Input<'_>,
-    buffers: &mut Propagation,
-    then: impl FnOnce(Input<'_>, &mut Propagation) -> Result<()>,
-) -> Result<()> {
-    if !layer.is_scaled() || states.columns() != layer.size() {
-        return then(states, buffers);
-    }
-    let mut scaled = buffers.scaled.take().unwrap_or_default();
-    scaled.reset(states.rows(), layer.size());
-    for s in 0..states.rows() {
-        let row = scaled.row_mut(s);
-        states.copy_row_to(s, row);
-        for (x, log_variance) in row.iter_mut().zip(&layer.log_variance) {
-            *x *= (-log_variance).exp();
-        }
-    }
-    let done = then((&scaled).into(), buffers);
-    buffers.scaled = Some(scaled);
-    done
 }

@@ -22,6 +22,7 @@
 
 use crate::{
     error::{Error, Result},
+    kernel::reduce::dot_f32,
     train::parameters::Layered,
 };
 use serde::{Deserialize, Serialize};
@@ -238,7 +239,7 @@ impl TileCenter<'_> {
         let (db, mu) = (self.visible[i], self.offsets[0][i]);
         let (dc, lambda) = (&self.hidden[strip.clone()], &self.offsets[1][strip.clone()]);
         center_row(gradient, db, mu, dc, lambda);
-        let product = dot(gradient, lambda);
+        let product = dot_f32(gradient, lambda);
         for (sum, g) in sums.iter_mut().zip(&*gradient) {
             *sum += mu * g;
         }
@@ -265,26 +266,4 @@ pub(super) fn center_row(gradient: &mut [f32], db: f32, mu: f32, dc: &[f32], lam
     for ((g, dc), lambda) in gradient.iter_mut().zip(dc).zip(lambda) {
         *g -= db * lambda + mu * dc;
     }
-}
-
-/// `x . y` in sixteen sums, whose order is the same on every instruction set.
-#[inline(always)]
-pub(super) fn dot(x: &[f32], y: &[f32]) -> f32 {
-    let mut sums = [0.0_f32; 16];
-    let (xs, ys) = (x.chunks_exact(16), y.chunks_exact(16));
-    let rest = xs.remainder().iter().zip(ys.remainder());
-    let rest: f32 = rest.map(|(x, y)| x * y).sum();
-    for (x, y) in xs.zip(ys) {
-        for k in 0..16 {
-            sums[k] += x[k] * y[k];
-        }
-    }
-    let mut n = 8;
-    while n > 0 {
-        for k in 0..n {
-            sums[k] += sums[k + n];
-        }
-        n /= 2;
-    }
-    sums[0] + rest
 }

@@ -2,11 +2,12 @@
 //! beside the statistics.
 
 use super::{
-    centering::{Corrections, center_row, dot},
+    centering::{Corrections, center_row},
     rule::Rates,
 };
 use crate::{
     error::Result,
+    kernel::reduce::dot_f32,
     matrix::Matrix,
     model::{DbmExpectations, Expectations, Layer},
     product::{Phase, PhaseTables, Statistics, StatisticsTile},
@@ -380,7 +381,7 @@ impl Whole {
                 let precision = of_visible.precision.get(i).copied().unwrap_or(1.0);
                 let (mu, row) = (offsets[l][i] * precision, weights.row_mut(i));
                 center_row(row, self.ordinary[l][i], mu, &self.ordinary[l + 1], lambda);
-                *bias -= dot(row, lambda);
+                *bias -= dot_f32(row, lambda);
                 for (sum, g) in sums.iter_mut().zip(row) {
                     *sum += mu * *g;
                 }
