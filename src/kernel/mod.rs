@@ -8,7 +8,8 @@
 //! - Rounding: stated with each kernel as a constant, which its test asserts. A fused multiply-add
 //!   may round once where the portable code rounds twice, so floats may differ by the stated error
 //!   between instruction sets; random words never.
-//! - [`mod@reference`] holds the plain-loop twin that specifies each kernel.
+//! - Twins: [`mod@reference`] holds plain loops in f64 of what kernels compute; draws have theirs
+//!   in [`crate::rng::Draws`]. The epilogue is held against these in the tests of the products.
 
 pub mod activation;
 pub mod bernoulli;

@@ -10,7 +10,8 @@ use crate::{
 pub(crate) const TASK_UNITS: usize = 64;
 
 /// `p sigma(base + u)` of up to [`TASK_UNITS`] units, added to `expected` and `sums`; `base` says
-/// how many. Error: that of [`super::activation::sigmoid`] and two roundings. On the calling thread.
+/// how many. Error: that of [`super::activation::sigmoid`] and two roundings. On the calling
+/// thread.
 pub(crate) fn add_sigmoids(
     base: &[f32],
     u: &[f32; TASK_UNITS],

@@ -1,6 +1,6 @@
 //! Gibbs sweeps unit by unit, 64 chains a word: the bits of 64 chains are one word a unit, so that
-//! the input of a unit in 64 chains is a sum of as many vector additions as it has neighbors, masked
-//! by their words. Nothing is multiplied, and one pass over the couplings serves 64 chains.
+//! the input of a unit in 64 chains is a sum of as many vector additions as it has neighbors,
+//! masked by their words. Nothing is multiplied, and one pass over the couplings serves 64 chains.
 
 use super::{activation::inverse_sigmoid_lanes, bernoulli::Uniforms};
 use crate::{
@@ -59,15 +59,15 @@ impl Neighbors {
     }
 }
 
-/// Draws every unit that is not held from `sigma(beta (A_i x + a_i))`, in order. Row = unit, column =
-/// chain of the draws. Inputs have the same bits on every instruction set; their means may differ by
-/// the error of the sigmoid, and so, hardly ever, the draws. On the calling thread.
+/// Draws every unit that is not held from `sigma(beta (A_i x + a_i))`, in order. Row = unit,
+/// column = chain of the draws. Inputs have the same bits on every instruction set; their means may
+/// differ by the error of the sigmoid, and so, hardly ever, the draws. On the calling thread.
 pub(crate) fn sweep(job: Sweep<'_>) {
     dispatch(job);
 }
 
-/// `out = sum_i x_i (a_i + sum_{j<i} A_ij x_j)` of the chains of a word, inputs in f32 and their sum
-/// in f64: the same bits on every instruction set. On the calling thread.
+/// `out = sum_i x_i (a_i + sum_{j<i} A_ij x_j)` of the chains of a word, inputs in f32 and their
+/// sum in f64: the same bits on every instruction set. On the calling thread.
 pub(crate) fn negative_energies(couplings: &Neighbors, bias: &[f32], x: &[u64], out: &mut [f64]) {
     dispatch(NegativeEnergies {
         couplings,

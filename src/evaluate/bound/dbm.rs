@@ -70,8 +70,8 @@ impl DbmBound {
     /// [`crate::model::Posterior::bounds`].
     ///
     /// # Errors
-    /// As [`Dbm::mean_field_bounds`]; [`Error::Stopped`](crate::Error::Stopped) if `progress`, which
-    /// counts rows, breaks.
+    /// As [`Dbm::mean_field_bounds`]; [`Error::Stopped`](crate::Error::Stopped) if `progress`,
+    /// which counts rows, breaks.
     pub fn new<'a>(
         dbm: &Dbm,
         v: impl Into<Input<'a>>,

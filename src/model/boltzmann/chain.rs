@@ -99,7 +99,8 @@ impl BoltzmannChain {
     /// Chains that start from the states `v` and `h`, a row each.
     ///
     /// # Errors
-    /// [`Error::Shape`] unless they are states of the machine; those of [`BoltzmannMachine::chains_by`].
+    /// [`Error::Shape`] unless they are states of the machine; those of
+    /// [`BoltzmannMachine::chains_by`].
     pub fn from_states(
         machine: &BoltzmannMachine,
         v: &BitMatrix,

@@ -1,5 +1,5 @@
-//! The one driver of enumeration: states in blocks, on all cores, combined in a fixed order, so that
-//! threads do not change the result.
+//! The one driver of enumeration: states in blocks, on all cores, combined in a fixed order, so
+//! that threads do not change the result.
 
 use crate::{
     error::Result,
@@ -159,10 +159,10 @@ pub(in crate::model) fn normalized(mut log_p: Vec<f64>) -> Vec<f64> {
     log_p
 }
 
-/// Calls `visit(state, own, input)` for every state of a block of `units` binary units, in Gray-code
-/// order: `own` is `constant` and what `own_change(k, input)` says of every unit `k` that is on, as
-/// `input` was when it was switched on, and `input` is `bias` and the `row(k)` of these units. A
-/// step adds or subtracts one row.
+/// Calls `visit(state, own, input)` for every state of a block of `units` binary units, in
+/// Gray-code order: `own` is `constant` and what `own_change(k, input)` says of every unit `k` that
+/// is on, as `input` was when it was switched on, and `input` is `bias` and the `row(k)` of these
+/// units. A step adds or subtracts one row.
 pub(in crate::model) fn walk_binary<'a>(
     units: usize,
     block: u64,

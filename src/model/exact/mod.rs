@@ -3,9 +3,10 @@
 //!
 //! With the other layer summed in closed form,
 //! `ln Z = ln sum_h e^(c.h + sum_i ln(1 + e^(b_i + (W h)_i)))`. Consecutive Gray codes differ in
-//! one unit, so a step adds or subtracts one row of weights: [`binary`]. Machines of other units are
-//! walked in the order of their index: [`digits`]. Blocks of states start from scratch, so rounding
-//! does not pile up, and the [`driver`] combines them in order, so threads do not change the result.
+//! one unit, so a step adds or subtracts one row of weights: [`binary`]. Machines of other units
+//! are walked in the order of their index: [`digits`]. Blocks of states start from scratch, so
+//! rounding does not pile up, and the [`driver`] combines them in order, so threads do not change
+//! the result.
 
 mod binary;
 mod digits;

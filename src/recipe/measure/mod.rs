@@ -130,7 +130,8 @@ pub struct Measures {
     pub count: usize,
     /// Log-likelihood of the examples.
     pub likelihood: Option<Mean>,
-    /// Whether that is `ln p(v, y)`, as of an RBM with labels; of any other machine it is `ln p(v)`.
+    /// Whether that is `ln p(v, y)`, as of an RBM with labels; of any other machine it is
+    /// `ln p(v)`.
     pub with_label: bool,
     /// A lower bound of it: variational of a DBN, mean-field of a DBM and a general machine.
     pub bound: Option<Mean>,

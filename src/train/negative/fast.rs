@@ -48,7 +48,8 @@ impl<M: Undirected + Clone> Fast<M> {
         &self.weights.first
     }
 
-    /// After an update of `learned` along the same evidence. Cost: the outer products a second time.
+    /// After an update of `learned` along the same evidence. Cost: the outer products a second
+    /// time.
     pub(in crate::train) fn step(
         &mut self,
         learned: &M,

@@ -128,8 +128,8 @@ fn correction(decay: f32, t: u64) -> f32 {
 }
 
 /// The rule on a slice of parameters. Operations round one by one, so every instruction set gives
-/// the same bits. It stands here, beside [`Rule`] and centering, and is a plain loop itself: compiled
-/// for the portable set it is the twin that the tests hold the others against, to the bit.
+/// the same bits. It stands here, beside [`Rule`] and centering, and is a plain loop itself:
+/// compiled for the portable set it is the twin that the tests hold the others against, to the bit.
 pub(in crate::train) struct Step<'a> {
     pub(in crate::train) gradient: &'a [f32],
     /// `s`.

@@ -114,7 +114,8 @@ fn exact_figures_are_those_of_the_library() {
     );
 }
 
-/// Of a label among the visible units, a likelihood is joint; of one anywhere else it is summed over.
+/// Of a label among the visible units, a likelihood is joint; of one anywhere else it is summed
+/// over.
 #[test]
 fn a_likelihood_says_what_it_is_of() {
     let bench = with_striped(Bench::new());
