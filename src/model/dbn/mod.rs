@@ -10,7 +10,7 @@ pub use directed::Directed;
 pub use exact::MAX_EXACT_LAYER_PAIR;
 pub(crate) use passes::layer_draws;
 
-use super::{Layer, Rbm, rbm::INITIAL_WEIGHT_DEVIATION};
+use super::{Layer, Rbm, layer::draw_weights};
 use crate::{
     dataset::Examples,
     error::{Error, Result},
@@ -301,9 +301,9 @@ impl Dbn {
         let shapes = shapes.chain([self.top.weights()]).enumerate();
         let weights = shapes.map(|(l, w)| {
             let mut rng = HostRng::new(seed, Stream::Weights(l as u64));
-            Matrix::from_fn(w.rows(), w.columns(), |_, _| {
-                (INITIAL_WEIGHT_DEVIATION * rng.normal()) as f32
-            })
+            let mut weights = Matrix::zeros(w.rows(), w.columns());
+            draw_weights(&mut weights, &mut rng);
+            weights
         });
         Self::from_parameters(layers, weights)
     }
