@@ -1,7 +1,7 @@
 //! The options of a plan as names and texts: what a run that goes on must agree with.
 
-use super::Plan;
-use crate::train::{Averaging, Offset, Schedule};
+use super::{Plan, defaults::method};
+use crate::train::{Averaging, Negative, Offset, Positive, Schedule};
 use serde::Serialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -9,7 +9,8 @@ use std::collections::BTreeMap;
 /// Options by name, each with its value as text, or with one text a layer.
 ///
 /// Names are those of the model file, parts of an option after a dot: `learning_rate`,
-/// `negative` with `negative.chains`, `greedy.layers.options.momentum`. What is not set is not
+/// `negative` (the name of its
+/// [method](super::defaults::negative)) with `negative.chains`, `greedy.layers.options.momentum`. What is not set is not
 /// there.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Values(BTreeMap<String, Vec<String>>);
@@ -23,6 +24,15 @@ impl Values {
     }
 
     fn read(&mut self, name: &str, value: &Value) {
+        let is_negative = name == "negative" || name.ends_with(".negative");
+        if let Some(negative) = Some(value).filter(|_| is_negative).and_then(read_negative) {
+            // By the name of the method, and what it takes.
+            self.put(name, method(&negative));
+            if let Some(Value::Object(parts)) = value.as_object().and_then(|x| x.values().next()) {
+                self.read_parts(name, parts);
+            }
+            return;
+        }
         if let Some(text) = text_of(value) {
             return self.put(name, text);
         }
@@ -55,6 +65,11 @@ impl Values {
     /// Adds a value.
     pub fn put(&mut self, name: &str, text: impl Into<String>) {
         self.0.entry(name.into()).or_default().push(text.into());
+    }
+
+    /// Puts a value in place of all others.
+    pub fn set(&mut self, name: &str, text: impl Into<String>) {
+        self.0.insert(name.into(), vec![text.into()]);
     }
 
     /// The value of an option, one for each layer where these have their own; empty if it is not
@@ -93,6 +108,10 @@ fn text_of(value: &Value) -> Option<String> {
     }
 }
 
+fn read_negative(value: &Value) -> Option<Negative> {
+    serde_json::from_value(value.clone()).ok()
+}
+
 /// Whether two texts are the same value: `2e-4` is `0.0002`, `linear:0.10:0` is `linear:0.1:0`.
 fn is_same(a: &str, b: &str) -> bool {
     fn both<T: std::str::FromStr + PartialEq>(a: &str, b: &str) -> bool {
@@ -100,6 +119,11 @@ fn is_same(a: &str, b: &str) -> bool {
     }
     let is_whole = |x: &str| x.parse::<u64>().is_ok();
     if a == b || both::<u64>(a, b) {
+        return true;
+    }
+    let word = |x: &str| x.replace(['-', '_'], "");
+    let is_word = |x: &str| x.starts_with(|c: char| c.is_alphabetic());
+    if is_word(a) && is_word(b) && word(a) == word(b) {
         return true;
     }
     // Large whole numbers are not told apart as f32.
@@ -135,6 +159,13 @@ impl Plan {
                 }
                 values.add("hidden", &plan.hidden);
                 values.add("joint", &plan.joint);
+                values.set("joint.negative", method(&plan.joint.negative));
+                let positive = match plan.joint.positive {
+                    Positive::Exact => "exact",
+                    Positive::Gibbs { .. } => "gibbs",
+                    Positive::MeanField(_) => "mean_field",
+                };
+                values.set("joint.positive", positive);
             }
         }
         values.add("fine_tune", &self.fine_tune());
@@ -191,7 +222,7 @@ mod tests {
             ("averaging", "last:.5", true),
             ("averaging", "exponential:0.5", false),
             ("negative", "tempered", true),
-            ("negative", "persistent", false),
+            ("negative", "pcd", false),
             ("negative.chains", "07", true),
             ("negative.lowest", "0.9", true),
             ("centering.visible", "data", true),

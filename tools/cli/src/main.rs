@@ -11,24 +11,35 @@ mod run;
 mod show;
 
 use args::{Cli, Command, Threads};
-use clap::Parser;
+use clap::{ArgMatches, CommandFactory, FromArgMatches};
 use commands::{bench, classify, demo, evaluate, inspect, reproduce, sample, train, transform};
 use failure::Outcome;
 use harmonium::{environment, threads};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let outcome = run(Cli::parse());
+    let matches = Cli::command().try_get_matches();
+    let parsed = matches.and_then(|matches| Ok((Cli::from_arg_matches(&matches)?, matches)));
+    let outcome = match parsed {
+        Ok((cli, matches)) => run(&cli, &matches),
+        Err(error) => match args::of_other_kind(&error) {
+            Some(failure) => Err(failure),
+            None => error.exit(),
+        },
+    };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => failure.report(),
     }
 }
 
-fn run(cli: Cli) -> Outcome<()> {
+fn run(cli: &Cli, matches: &ArgMatches) -> Outcome<()> {
     environment::check()?;
     match &cli.command {
-        Command::Train(args) => on_threads(&args.threads, || train::run(args)),
+        Command::Train(args) => {
+            let threads = &args.shared().output.threads;
+            on_threads(threads, || train::run(args, &args::said(matches)))
+        }
         Command::Evaluate(args) => on_threads(&args.threads, || evaluate::run(args)),
         Command::Classify(args) => on_threads(&args.threads, || classify::run(args)),
         Command::Sample(args) => on_threads(&args.threads, || sample::run(args)),

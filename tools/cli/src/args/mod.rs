@@ -2,8 +2,6 @@
 //! command.
 
 mod classify;
-mod dbm;
-mod deep;
 mod demo;
 mod evaluate;
 mod general;
@@ -17,14 +15,16 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
 pub use classify::{ClassifyArgs, WayArg};
-pub use dbm::DbmArgs;
-pub use deep::{DeepArgs, FineTuneArg};
 pub use demo::{DemoArgs, DemoName};
 pub use evaluate::{EvaluateArgs, ReverseFrom, ScheduleArg};
-pub use general::{GeneralArgs, GeneralSampleArgs, PositiveArg};
+pub use general::GeneralSampleArgs;
 pub use reproduce::ReproduceArgs;
 pub use sample::{SampleArgs, ValuesArg};
-pub use train::{CriterionArg, Kind, Method, ObjectiveArg, Preset, TrainArgs};
+pub use train::{
+    BoltzmannArgs, CenteringArg, CriterionArg, DataArgs, DbmArgs, DbnArgs, FineTuneArg,
+    FineTuneArgs, LearningArgs, Method, NegativeArgs, OfKind, PositiveArg, PositiveArgs, PresetArg,
+    RbmArgs, Said, ShapeArgs, SharedArgs, TrainArgs, of_other_kind, said,
+};
 pub use transform::{PassArg, TransformArgs};
 
 /// No number of things on the command line may be larger.

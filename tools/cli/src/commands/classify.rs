@@ -5,8 +5,8 @@ use crate::{
     args::{ClassifyArgs, Split, WayArg},
     failure::{Failure, Outcome, note},
     kinds::{
-        deep,
         machine::{self, Act, Machine, Way},
+        training,
     },
     run::classification::Classification,
     run::likelihood,
@@ -37,7 +37,7 @@ pub fn run(args: &ClassifyArgs) -> Outcome<()> {
         labels: false,
     };
     let (data, _, _) = asked.load(&checkpoint)?;
-    let data = deep::boltzmann::seen_by(&args.model, &checkpoint, data)?;
+    let data = training::posterior::seen_by(&args.model, &checkpoint, data)?;
     let (expected, columns) = (machine.columns(), data.train.columns());
     if columns != expected {
         return Err(Failure::failed(format!(

@@ -3,6 +3,7 @@
 use crate::{
     args::{EvaluateArgs, ReverseFrom, ScheduleArg, Split},
     failure::{Failure, Outcome, note},
+    kinds::training::MOST_ELEMENTS,
     kinds::{
         boltzmann::edges,
         machine::{self, Act, Machine},
@@ -12,7 +13,6 @@ use crate::{
     run::found::Found,
     run::likelihood::{self, DEFAULT_BETAS, DEFAULT_BURN_IN, DEFAULT_CHAINS},
     run::loading::{Asked, load_model},
-    run::plan::MOST_ELEMENTS,
     show::confusion,
     show::figures::Figures,
     show::numbers::{check_extension, write_weights},

@@ -1,98 +1,70 @@
-//! `harmonium train`: trains a machine, shows what it learned, and can be stopped and resumed at
-//! any update.
+//! `harmonium train`: trains a machine of any kind, shows what it learned, and can be stopped and
+//! resumed at any update of any stage.
 
-mod conclude;
-mod learn;
+mod session;
+mod stopping;
 mod trajectory;
 
 use crate::{
-    args::{Kind, TrainArgs},
+    args::{Said, Split, TrainArgs},
     failure::{Failure, Outcome, note},
-    kinds::deep,
-    kinds::general,
-    kinds::machine::Machine,
-    run::data::Data,
-    run::directory::Directory,
-    run::files::Files,
-    run::interrupt::Interrupt,
-    run::loading::load_model,
-    run::plan::{Plan, describe_run},
-    run::run_file::RunFile,
-    run::stopping::Stopping,
-    run::watch::{self, Clock, Watch},
-    show::metrics::Metrics,
-    show::pictures,
+    kinds::{
+        machine,
+        training::{self, Finished, Trains, agree, contradiction, network, posterior::MACHINE},
+    },
+    run::{
+        classification::Classification,
+        data::{Data, Source},
+        directory::Directory,
+        files::{self, Files},
+        found::Found,
+        interrupt::Interrupt,
+        loading::load_model,
+    },
+    show::{figures::Figures, pictures, report},
 };
 use harmonium::{
+    Examples, Model, Network,
     checkpoint::{Checkpoint, SavedRun},
-    dataset::Examples,
-    train::RbmTraining,
+    recipe::{AnyRun, Measure, Plan},
+    train::{BackpropOptions, Learning},
 };
-use std::{
-    collections::BTreeMap,
-    path::Path,
-    time::{Duration, Instant},
-};
+use serde_json::{Value, json};
+use session::{Session, Start};
+use std::{collections::BTreeMap, time::Instant};
 
-/// A run is saved after an epoch if the last time is longer ago than this.
-pub const SAVE_EVERY: Duration = Duration::from_secs(10);
-
-/// Runs the command.
-pub fn run(args: &TrainArgs) -> Outcome<()> {
+/// Runs the command, of which `said` was given.
+pub fn run(args: &TrainArgs, said: &Said) -> Outcome<()> {
+    let (kind, out) = (training::of(args), &args.shared().output.out);
     // Nobody else writes there from here to the end.
-    let mut directory = Directory::at(&args.out);
-    let stored = stored(args, &mut directory)?;
-    refuse_others(args)?;
-    let directory = &mut directory;
-    match args.kind {
-        Kind::Dbn => deep::train(args, stored, directory),
-        Kind::Boltzmann => general::train(args, stored, directory),
-        Kind::Dbm => deep::boltzmann::train(args, stored, directory),
-        Kind::Rbm => train_rbm(args, stored, directory),
-    }
-}
-
-/// Refuses options that machines of other kinds alone have.
-fn refuse_others(args: &TrainArgs) -> Outcome<()> {
-    for (given, kinds) in [
-        (args.deep.given_of_both(), &[Kind::Dbn, Kind::Dbm][..]),
-        (args.deep.given_of_dbn(), &[Kind::Dbn]),
-        (args.dbm.given(), &[Kind::Dbm]),
-        (args.general.given(), &[Kind::Boltzmann]),
-    ] {
-        let Some(flag) = given.filter(|_| !kinds.contains(&args.kind)) else {
-            continue;
-        };
-        let commands: Vec<String> = kinds
-            .iter()
-            .map(|k| format!("`train {}`", k.name()))
-            .collect();
-        let (others, asked) = (commands.join(" and "), args.kind.name());
-        let message = format!("{flag} is an option of {others}, not of `train {asked}`");
-        let hint = format!(
-            "name the kind of machine: `harmonium train {}`",
-            kinds[0].name()
-        );
-        return Err(Failure::usage(message).hint(hint));
-    }
-    Ok(())
+    let mut directory = Directory::at(out);
+    let files = Files::in_directory(out);
+    let stored = stored(kind, &files, &mut directory)?;
+    let interrupt = Interrupt::listen()?;
+    let begun = Begun::new(args, said, kind, &files, stored)?;
+    directory.begin(begun.is_new())?;
+    begun.run(args, kind, &files, &interrupt)
 }
 
 /// The run to go on with, if one is asked for, which must be of the kind that is asked for.
-fn stored(args: &TrainArgs, directory: &mut Directory) -> Outcome<Option<Checkpoint>> {
-    if !args.resume {
+fn stored(
+    kind: &dyn Trains,
+    files: &Files,
+    directory: &mut Directory,
+) -> Outcome<Option<Checkpoint>> {
+    if !kind.shared().output.resume {
         return Ok(None);
     }
-    let path = Files::in_directory(&args.out).model;
+    let path = &files.model;
     if path.exists() {
         directory.claim()?;
     }
-    let checkpoint = load_model(&path).map_err(|failure| {
+    let checkpoint = load_model(path).map_err(|failure| {
         failure.hint(
             "leave --resume out to start a new run, or name the directory of a run with --out",
         )
     })?;
-    let (found, asked) = (checkpoint.model.kind(), args.kind.name());
+    let (found, asked) = (checkpoint.model.kind(), kind.kind());
     if found != asked {
         let message = format!(
             "{}: holds a model of kind {found}, not {asked}",
@@ -114,231 +86,368 @@ fn stored(args: &TrainArgs, directory: &mut Directory) -> Outcome<Option<Checkpo
     Ok(Some(checkpoint))
 }
 
-fn train_rbm(
-    args: &TrainArgs,
-    stored: Option<Checkpoint>,
-    directory: &mut Directory,
-) -> Outcome<()> {
-    let interrupt = Interrupt::listen()?;
-    let files = Files::in_directory(&args.out);
-    let mut plan = match &stored {
-        Some(checkpoint) => Plan::resumed(args, checkpoint, &files.model)?,
-        None => Plan::fresh(args)?,
-    };
-    let data = plan.source.settle()?;
-    plan.check_size(data.train.columns())?;
-    if let Some(stream) = &data.stream
-        && plan.options.learning.batch_size.min(stream.len()) > data.train.len()
-    {
-        return Err(Failure::usage(format!(
-            "--batch-size {}: expected at most {} with --stream",
-            plan.options.learning.batch_size,
-            data.train.len()
-        )));
-    }
-    Run::new(args, plan, data, (files, directory), stored, interrupt)?.run()
-}
+/// The network that learns at last, its notes and its data, of a run that goes on there.
+type Tuned = (AnyRun, BTreeMap<String, String>, Data);
 
-/// A run with everything around it.
-struct Run<'a> {
-    args: &'a TrainArgs,
+/// A run with its data, before it goes on.
+struct Begun {
     plan: Plan,
     data: Data,
-    files: Files,
-    interrupt: Interrupt,
-    training: RbmTraining,
+    run: AnyRun,
+    /// Written with every file.
     notes: BTreeMap<String, String>,
-    /// Its command and time.
-    record: RunFile,
-    /// Whether nothing of it is stored.
-    is_new: bool,
-    metrics: Metrics,
-    watch: Watch,
-    clock: Clock,
-    /// If the run may stop early.
-    stopping: Option<Stopping>,
-    stopped_early: bool,
+    /// Of the file of a run that goes on.
+    old_notes: Option<BTreeMap<String, String>>,
+    tuned: Option<Tuned>,
 }
 
-impl<'a> Run<'a> {
+impl Begun {
     fn new(
-        args: &'a TrainArgs,
-        plan: Plan,
-        data: Data,
-        (files, directory): (Files, &mut Directory),
+        args: &TrainArgs,
+        said: &Said,
+        kind: &dyn Trains,
+        files: &Files,
         stored: Option<Checkpoint>,
-        interrupt: Interrupt,
     ) -> Outcome<Self> {
+        let (mut source, planned) = match &stored {
+            None => (kind.source()?, None),
+            Some(checkpoint) => {
+                let (source, plan) = resumed(said, kind, checkpoint, files)?;
+                (source, Some(plan))
+            }
+        };
+        let data = source.settle()?;
+        let plan = match planned {
+            Some(plan) => plan,
+            None => kind.plan(&source, &data)?,
+        };
+        if plan.fine_tune().is_some() && data.train.classes().is_none() {
+            let message = format!("--fine-tune: {} has no labels", data.name);
+            return Err(Failure::usage(message));
+        }
         let mut notes = BTreeMap::new();
-        plan.source.note(&mut notes);
+        source.note(&mut notes);
         let past = stored.as_ref().map(|x| (&x.notes, &*files.model));
         data.mark(&mut notes, past)?;
         notes.insert("harmonium".into(), env!("CARGO_PKG_VERSION").into());
-        let mut record = RunFile::new();
-        let resumed = stored.is_some();
-        let training = match stored {
-            None => {
-                let rbm = plan
-                    .machine(data.train.columns())?
-                    .initialized_from(&data.train, plan.options.learning.seed)?;
-                let training = RbmTraining::new(rbm, plan.options.clone(), &data.train)?;
-                match &data.stream {
-                    Some(stream) => training.fed(stream.len()),
-                    None => training,
-                }
-            }
-            Some(mut checkpoint) => {
-                record = RunFile::resumed(&files.run, &checkpoint.notes);
-                if let Some(best) = checkpoint.notes.remove("early_stopping") {
-                    notes.insert("early_stopping".into(), best);
-                }
-                if let Some(SavedRun::Rbm(state)) = &mut checkpoint.run {
-                    state.options = plan.options.clone();
-                }
-                match &data.stream {
-                    Some(_) => checkpoint.into_fed_run(&data.train)?,
-                    None => checkpoint.into_run(&data.train)?,
-                }
-            }
+        plan.note(&mut notes);
+        let old_notes = stored.as_ref().map(|x| x.notes.clone());
+        let best = old_notes.as_ref().and_then(|x| x.get(stopping::NOTE));
+        notes.extend(best.map(|best| (stopping::NOTE.to_owned(), best.clone())));
+        let streamed = data.stream.as_ref().map(|x| x.len());
+        let run = match stored {
+            None => plan.start(&data.train, streamed)?,
+            Some(checkpoint) => plan.resumed(checkpoint, &data.train, streamed.is_some())?,
         };
-        let trained = record.seconds;
-        let position = training.position();
-        let patience = args.early_stopping;
-        let stopping = patience
-            .map(|patience| {
-                let machine = (training.model(), plan.options.objective);
-                let by = args.early_stopping_by;
-                Stopping::new(patience, by, machine, plan.source.validation, &notes)
-            })
-            .transpose()?;
-        directory.begin(!resumed)?;
-        let now = Instant::now();
+        let tuned = match old_notes.is_some() {
+            true => stored_network(args, &plan, &run, &data, files)?,
+            false => None,
+        };
         Ok(Self {
-            is_new: !resumed,
-            metrics: Metrics::open(&files.metrics, watch::TABLE, resumed, |row| {
-                row.epoch <= position.epoch
-            })?,
-            watch: Watch::new(&data, plan.options.learning.epochs),
-            clock: Clock {
-                trained,
-                running_since: now,
-                last_save: now,
-                last_row: (trained, position.updates),
-            },
-            args,
             plan,
             data,
-            files,
-            interrupt,
-            training,
+            run,
             notes,
-            record,
-            stopping,
-            stopped_early: false,
+            old_notes,
+            tuned,
         })
     }
 
-    fn run(mut self) -> Outcome<()> {
-        self.announce();
-        if self.is_new {
+    fn is_new(&self) -> bool {
+        self.old_notes.is_none()
+    }
+
+    /// Runs what is left of all stages, then draws, measures and reports.
+    fn run(
+        self,
+        args: &TrainArgs,
+        kind: &dyn Trains,
+        files: &Files,
+        interrupt: &Interrupt,
+    ) -> Outcome<()> {
+        let is_new = self.is_new();
+        let (plan, data, mut run) = (self.plan, self.data, self.run);
+        let model = run.result()?;
+        let title = format!("{} on {}", machine::of(&model).name(), data.name);
+        announce(&title, &kind.describe(&plan, &data), &data);
+        let (at, old_notes) = match (&self.tuned, &self.old_notes) {
+            (Some((run, notes, _)), _) => (run, Some(notes)),
+            (None, notes) => (&run, notes.as_ref()),
+        };
+        let mut session = Session::new(Start {
+            args,
+            kind,
+            plan: &plan,
+            files,
+            interrupt,
+            notes: self.notes,
+            data: &data,
+            run: at,
+            old_notes,
+        })?;
+        if is_new {
             // Whatever ends the run from here on, --resume goes on with this one.
-            self.save(&[])?;
+            session.save(run.get(), &[])?;
         }
-        self.train()?;
-        let position = self.training.position();
-        self.save(&[])?;
-        if position.epoch < self.plan.options.learning.epochs && !self.stopped_early {
-            let saved = self.files.model.display();
-            return Err(Failure::failed(format!(
-                "interrupted in epoch {} of {}; the run is saved in {saved}",
-                position.epoch + 1,
-                self.plan.options.learning.epochs
-            ))
-            .hint(format!("go on with `{}`", self.resume_command())));
+        loop {
+            session.learn(&mut run, &data)?;
+            session.save(run.get(), &[])?;
+            match plan.next(&run, &data.train)? {
+                Some(next) => run = next,
+                None => break,
+            }
+            session.save(run.get(), &[])?;
         }
-        let rows = self.metrics.settle();
-        self.draw()?;
-        self.conclude()?;
+        let model = run.result()?;
+        let title = format!("{} on {}", machine::of(&model).name(), data.name);
+        let resume = session.resume_command();
+        let finished = Finished {
+            plan: &plan,
+            data: &data,
+            run: &run,
+            model: &model,
+            title: &title,
+            seconds: session.seconds(),
+            files,
+            interrupt,
+            resume: &resume,
+        };
+        kind.draw(&finished)?;
+        pictures::curves(&files.curves, &session.title(&finished), &session.metrics)?;
+        let network = match plan.fine_tune() {
+            None => None,
+            Some(_) => Some(fine_tuned(&mut session, &finished, self.tuned)?),
+        };
+        let rows = session.metrics.settle();
+        let finished = Finished {
+            seconds: session.seconds(),
+            ..finished
+        };
+        conclude(kind, session, &finished, network)?;
         rows
-    }
-
-    fn resume_command(&self) -> String {
-        let out = self.args.out.display().to_string();
-        if out == "./run" {
-            "harmonium train --resume".into()
-        } else {
-            format!("harmonium train --resume --out {out}")
-        }
-    }
-
-    fn name(&self) -> String {
-        let rbm = &self.training.result();
-        format!("{} on {}", rbm.name(), self.data.name)
-    }
-
-    /// Says on stderr what is going to happen.
-    fn announce(&self) {
-        let options = &self.plan.options;
-        let test = self.data.test.as_ref().map_or(0, Examples::len);
-        let (mut examples, mut from) = (self.data.train.len(), String::new());
-        if let Some(stream) = &self.data.stream {
-            from = format!(" (in their file; figures are of {examples} of them)");
-            examples = stream.len();
-        }
-        note(format!(
-            "{}, {examples} training{from} and {test} test examples; {}, batches of {}, learning rate {}, {} epochs; {} threads, {}",
-            self.name(),
-            describe_run(options),
-            options.learning.batch_size,
-            options.learning.learning_rate,
-            options.learning.epochs,
-            harmonium::threads::count(),
-            harmonium::simd::isa(),
-        ));
-    }
-
-    /// The failure that has stopped the run, which is saved where it stands.
-    fn saved_after(&self, failure: Failure) -> Failure {
-        match self.save(&[]) {
-            Ok(()) => failure.hint(format!(
-                "the run is saved; go on with `{}`",
-                self.resume_command()
-            )),
-            // The first failure is the one to tell.
-            Err(_) => failure,
-        }
-    }
-
-    fn save(&self, figures: &[(String, String)]) -> Outcome<()> {
-        let files = &self.files;
-        save(&self.training, &self.notes, figures, &files.model)?;
-        Ok(self.record.after(self.clock.trained).save(&files.run)?)
-    }
-
-    fn draw(&self) -> Outcome<()> {
-        let rbm = &self.training.result();
-        let title = format!("{}, {} epochs", self.name(), self.training.position().epoch);
-        pictures::filters(&self.files.filters, &title, rbm)?;
-        pictures::samples(
-            &self.files.samples,
-            &title,
-            rbm,
-            &self.data.train,
-            self.plan.options.learning.seed,
-        )?;
-        pictures::curves(&self.files.curves, &title, &self.metrics)
     }
 }
 
-/// Writes the machine with the state of its run.
-fn save(
-    training: &RbmTraining,
-    notes: &BTreeMap<String, String>,
-    figures: &[(String, String)],
-    path: &Path,
+/// The plan of the run in `checkpoint` and what it is on, with the epochs and the fine-tuning of
+/// the command line if it has any.
+///
+/// # Errors
+/// A file without a run, and flags that contradict it.
+fn resumed(
+    said: &Said,
+    kind: &dyn Trains,
+    checkpoint: &Checkpoint,
+    files: &Files,
+) -> Outcome<(Source, Plan)> {
+    let path = files.model.display();
+    let foreign = |what: String| {
+        Failure::failed(format!("{path}: {what}"))
+            .hint("only models that `harmonium train` has written can be resumed")
+    };
+    let mut plan = Plan::of_checkpoint(checkpoint).map_err(|e| foreign(e.to_string()))?;
+    let source = Source::from_notes(&checkpoint.notes)?
+        .ok_or_else(|| foreign("its notes do not say which data the run is on".into()))?;
+    agree(said, kind, &plan, &source)?;
+    if let (flag, Some(epochs)) = kind.epochs() {
+        let run = checkpoint.run.as_ref();
+        let is_main = |run: &&SavedRun| {
+            !matches!(run, SavedRun::Greedy { .. } | SavedRun::Pretraining { .. })
+        };
+        let position = run.filter(is_main).map(SavedRun::position);
+        let done = position.map_or(0, |x| x.updates.div_ceil(x.batches as u64));
+        if (epochs as u64) < done {
+            let has = format!("is in epoch {done} already");
+            return Err(contradiction(&format!("{flag} {epochs}"), has));
+        }
+        plan.learning_mut().epochs = epochs;
+    }
+    if let (Some(place), Some(options)) = (plan.fine_tune_mut(), kind.fine_tune()?) {
+        *place = Some(options);
+    }
+    Ok((source, plan))
+}
+
+/// The stored stage of backpropagation with its notes and its data, if there is one to go on with.
+///
+/// # Errors
+/// A machine that is to learn more before; a file that is there and holds no such run, or one of
+/// other options; those of the library.
+fn stored_network(
+    args: &TrainArgs,
+    plan: &Plan,
+    run: &AnyRun,
+    data: &Data,
+    files: &Files,
+) -> Outcome<Option<Tuned>> {
+    let Some(options) = plan.fine_tune().filter(|_| files.network.exists()) else {
+        return Ok(None);
+    };
+    let path = files.network.display();
+    if !plan.is_done(run) {
+        let (flag, _) = training::of(args).epochs();
+        let flag = format!("{flag} {}", plan.learning().epochs);
+        return Err(contradiction(
+            &flag,
+            format!("went on to {path}, made from it"),
+        ));
+    }
+    let checkpoint = load_model(&files.network)?;
+    let notes = checkpoint.notes.clone();
+    let Some(SavedRun::Backprop(state)) = &checkpoint.run else {
+        return Err(Failure::failed(format!(
+            "{path}: holds a network, but no run that could go on"
+        )));
+    };
+    let (stored, said) = (
+        &state.options.learning,
+        training::of(args).fine_tune_batch(),
+    );
+    let asked = BackpropOptions {
+        learning: Learning {
+            epochs: stored.epochs,
+            batch_size: said.unwrap_or(stored.batch_size),
+            ..options.learning.clone()
+        },
+        ..options.clone()
+    };
+    if asked != state.options {
+        return Err(Failure::usage(format!(
+            "--fine-tune: the run in {path} has other options"
+        )));
+    }
+    let seen = network::seen(&run.result()?, data)?;
+    let run = plan.resumed(checkpoint, &seen.train, false)?;
+    Ok(Some((run, notes, seen)))
+}
+
+/// Says on stderr what is going to happen.
+fn announce(title: &str, plan: &str, data: &Data) {
+    let (mut examples, mut from) = (data.train.len(), String::new());
+    if let Some(stream) = &data.stream {
+        from = format!(" (in their file; figures are of {examples} of them)");
+        examples = stream.len();
+    }
+    note(format!(
+        "{title}, {examples} training{from}, {} validation and {} test examples; {plan}; {} threads, {}",
+        data.validation.as_ref().map_or(0, Examples::len),
+        data.test.as_ref().map_or(0, Examples::len),
+        harmonium::threads::count(),
+        harmonium::simd::isa(),
+    ));
+}
+
+/// Learns the labels by the network that starts from the machine, or on from the `stored` one; what
+/// it makes of the test part.
+///
+/// # Errors
+/// Those of the library, an interrupt.
+fn fine_tuned<'a>(
+    session: &mut Session<'a>,
+    finished: &Finished<'a>,
+    stored: Option<Tuned>,
+) -> Outcome<(Network, Classification)> {
+    let (mut run, data) = match stored {
+        Some((run, _, data)) => (run, data),
+        None => {
+            let data = network::seen(finished.model, finished.data)?;
+            (finished.plan.network(finished.model, &data.train)?, data)
+        }
+    };
+    let files = finished.files;
+    let machine = files.model.file_name().unwrap_or_default();
+    if matches!(finished.model, Model::Dbm(_)) {
+        let machine = machine.to_string_lossy().into_owned();
+        session.notes.insert(MACHINE.into(), machine);
+    }
+    session.store_in(&files.network, &data);
+    session.learn(&mut run, &data)?;
+    session.save(run.get(), &[])?;
+    session.notes.remove(MACHINE);
+    session.store_in(&files.model, finished.data);
+    pictures::curves(&files.curves, finished.title, &session.metrics)?;
+    let network = run.result()?.into_network()?;
+    let measured = network::classified(&network, &data)?;
+    Ok((network, measured))
+}
+
+/// All that is measured of the machine.
+///
+/// # Errors
+/// Those of the library; an interrupt.
+fn measured(kind: &dyn Trains, finished: &Finished<'_>) -> Outcome<Figures> {
+    let (model, seed) = (finished.model, finished.seed());
+    let how = Measure::at_the_end(model, seed);
+    let (data, interrupt) = (Some(finished.data), Some(finished.interrupt));
+    let found = Found::measure(model, data, Split::Test, &how, seed, interrupt);
+    let found = found.map_err(|failure| match finished.interrupt.asked() {
+        true => finished.interrupted(),
+        false => failure,
+    })?;
+    // Of an RBM there is more to tell without a likelihood.
+    let mut figures = match (&found.missing, kind.table().is_staged) {
+        (Some(_), false) => Figures::default(),
+        (missing, _) => {
+            if let Some(missing) = missing {
+                note(format!("no lower bound: {missing}"));
+            }
+            found.figures()
+        }
+    };
+    figures.extend(found.classes.iter().map(Classification::figures).collect());
+    figures.extend(kind.more(finished)?);
+    Ok(figures)
+}
+
+/// Measures the machine, stores the figures with it and reports.
+fn conclude(
+    kind: &dyn Trains,
+    mut session: Session<'_>,
+    finished: &Finished<'_>,
+    network: Option<(Network, Classification)>,
 ) -> Outcome<()> {
-    let mut checkpoint = Checkpoint::from(training);
-    checkpoint.notes = notes.clone();
-    checkpoint.notes.extend(figures.iter().cloned());
-    Ok(checkpoint.save(path)?)
+    let started = Instant::now();
+    let mut figures = measured(kind, finished)?;
+    let is_staged = kind.table().is_staged;
+    let notes = match is_staged {
+        true => report::single_figures(figures.object()),
+        false => report::figures(figures.object()),
+    };
+    session.save(finished.run.get(), &notes)?;
+    let more = started.elapsed().as_secs_f64();
+    let named = kind.files(finished.files);
+    let told = kind.told(finished);
+    let speed = told.get("gcu_per_second").and_then(Value::as_f64);
+    for (key, value) in told {
+        figures.put(&key, value);
+    }
+    figures
+        .put("seconds", finished.seconds)
+        .put("evaluation_seconds", more)
+        .put("data", finished.data.name.clone())
+        .put("files", files::json(&named));
+    if is_staged {
+        let options = report::read(serde_json::to_string(&finished.plan.fine_tune()));
+        let fine_tuned = network.as_ref().map(|(_, x)| x.figures().object().clone());
+        figures
+            .put("stages", session.stages_json())
+            .put("fine_tune", options)
+            .put("fine_tuned", json!(fine_tuned));
+    }
+    let mut rows = session.rows(more);
+    if let Some((network, classes)) = &network {
+        rows.splice(0..0, network::rows(network, classes, finished.files));
+    }
+    if let Some(speed) = speed {
+        let unit = "10^9 connection updates a second";
+        rows.push([
+            "throughput".into(),
+            format!("{speed:.1} GCU/s"),
+            unit.into(),
+        ]);
+    }
+    rows.extend(files::rows(&named));
+    for [name, value, remark] in rows {
+        figures.row(&name, value, remark);
+    }
+    figures.print(kind.shared().output.json, &session.title(finished))
 }

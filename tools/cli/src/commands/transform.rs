@@ -3,7 +3,7 @@
 use crate::{
     args::{PassArg, TransformArgs},
     failure::{Failure, Outcome},
-    kinds::{deep, machine},
+    kinds::{machine, training},
     run::data::check_columns,
     run::likelihood,
     run::loading::{Asked, load_model},
@@ -45,7 +45,7 @@ pub fn run(args: &TransformArgs) -> Outcome<()> {
         labels: false,
     };
     let (data, _, _) = asked.load(&checkpoint)?;
-    let data = deep::boltzmann::seen_by(&args.model, &checkpoint, data)?;
+    let data = training::posterior::seen_by(&args.model, &checkpoint, data)?;
     check_columns(machine.columns(), &data)?;
     let (examples, split) = likelihood::examples(&data, args.split);
     let seed = args.seed.unwrap_or(0);

@@ -3,8 +3,7 @@
 pub mod boltzmann;
 pub mod dbm;
 pub mod dbn;
-pub mod deep;
-pub mod general;
 pub mod machine;
 pub mod network;
 pub mod rbm;
+pub mod training;

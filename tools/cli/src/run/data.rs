@@ -101,7 +101,7 @@ impl Default for Source {
 }
 
 /// Loaded data.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Data {
     /// Name for people.
     pub name: String,

@@ -4,9 +4,9 @@
 use crate::{
     args::{SampleArgs, Split},
     failure::{Failure, Outcome},
+    kinds::training::MOST_ELEMENTS,
     run::data::{Data, Source, check_columns},
     run::likelihood,
-    run::plan::MOST_ELEMENTS,
     show::picture::tile_shape,
 };
 use harmonium::{

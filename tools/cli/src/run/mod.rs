@@ -1,4 +1,4 @@
-//! What surrounds a run: data, files, interrupts, plans.
+//! What surrounds a run: data, files, interrupts.
 
 pub mod chains;
 pub mod classification;
@@ -11,7 +11,4 @@ pub mod held;
 pub mod interrupt;
 pub mod likelihood;
 pub mod loading;
-pub mod plan;
 pub mod run_file;
-pub mod stopping;
-pub mod watch;

@@ -1,8 +1,7 @@
 //! Where the run in a file stands.
 
 use crate::{
-    kinds::general,
-    run::plan::{describe, describe_positive, describe_run},
+    kinds::training::{boltzmann, describe_negative as describe, describe_positive, describe_rbm},
     show::report,
 };
 use harmonium::{
@@ -96,12 +95,12 @@ fn shared(learning: &Learning) -> Rows {
 }
 
 fn of_rbm(options: &RbmOptions) -> Rows {
-    vec![row("method", describe_run(options))]
+    vec![row("method", describe_rbm(options))]
 }
 
 fn of_general(options: &BoltzmannOptions, model: &Model) -> Rows {
     let hidden = model.boltzmann().map_or(0, |x| x.n_hidden());
-    vec![row("method", general::describe(options, hidden))]
+    vec![row("method", boltzmann::describe(options, hidden))]
 }
 
 fn of_dbm(options: &DbmOptions) -> Rows {

@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     failure::{Failure, Outcome, note},
-    kinds::deep::boltzmann::MACHINE,
+    kinds::training::posterior::MACHINE,
     run::{
         data::{Data, Source},
         run_file::RunFile,

@@ -7,7 +7,7 @@
 
 use crate::{
     failure::{Failure, Outcome},
-    run::plan::MOST_ELEMENTS,
+    kinds::training::MOST_ELEMENTS,
 };
 use harmonium::{BoltzmannMachine, checkpoint::Checkpoint};
 use std::path::Path;

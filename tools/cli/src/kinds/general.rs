@@ -1,9 +1,0 @@
-//! General Boltzmann machines: training.
-
-mod pictures;
-mod plan;
-mod train;
-mod watch;
-
-pub use plan::describe;
-pub use train::run as train;

@@ -1,0 +1,372 @@
+//! `train boltzmann`: a general Boltzmann machine.
+
+use super::{
+    Finished, MOST_ELEMENTS, Trains, Watch, couplings,
+    options::{check_chains, describe_negative, describe_positive, one_number},
+    refused,
+};
+use crate::{
+    args::{BoltzmannArgs, CriterionArg, SharedArgs},
+    failure::{Failure, Outcome, note},
+    kinds::boltzmann::edges,
+    run::{
+        data::{Data, Source},
+        files::{Files, Named},
+    },
+    show::{
+        metrics::{
+            Column,
+            Digits::{Exponent, Fixed},
+            Table,
+        },
+        report,
+    },
+};
+use harmonium::{
+    BitMatrix, BoltzmannMachine, Examples, Matrix, Model,
+    evaluate::boltzmann_pseudo_likelihood,
+    model::MeanField,
+    recipe::{
+        AnyRun, BoltzmannPlan, Plan, RunRef,
+        defaults::{self, Length},
+    },
+    train::{BoltzmannOptions, BoltzmannTraining, Negative, Positive},
+};
+use serde_json::{Map, Value, json};
+
+/// Examples of figures that hidden units make dear, and passes of mean field that are watched.
+const WATCHED_WITH_HIDDEN: usize = 250;
+const PASSES: usize = 10;
+/// Most units that are enumerated after each epoch, and most hidden ones for each example.
+const ENUMERATED: usize = 16;
+const ENUMERATED_HIDDEN: usize = 8;
+
+/// The columns of metrics.
+const TABLE: Table = Table {
+    is_staged: false,
+    columns: &[
+        Column::new("gradient", Exponent(6)).drawn("gradient (root mean square)", ""),
+        Column::new("prediction_error", Fixed(8))
+            .told("prediction error ", Exponent(2), "")
+            .drawn("prediction error of visible units", "training"),
+        Column::new("validation_prediction_error", Fixed(6))
+            .drawn("prediction error of visible units", "held out"),
+        Column::new("log_likelihood", Fixed(6))
+            .told("log-likelihood ", Fixed(3), "")
+            .drawn("log-likelihood (nats)", "training"),
+        Column::new("validation_log_likelihood", Fixed(6))
+            .drawn("log-likelihood (nats)", "held out"),
+        Column::new("pseudo_likelihood", Fixed(6))
+            .told("pseudo-likelihood ", Fixed(2), "")
+            .drawn("pseudo-likelihood (nats)", "training"),
+        Column::new("validation_pseudo_likelihood", Fixed(6))
+            .drawn("pseudo-likelihood (nats)", "held out"),
+    ],
+};
+
+impl BoltzmannArgs {
+    /// The positive phase that the flags describe.
+    fn positive(&self, hidden: usize, negative: Negative) -> Outcome<Positive> {
+        let flags = &self.positive;
+        for (flag, is_given) in [
+            ("--positive", flags.positive.is_some()),
+            ("--positive-steps", flags.positive_steps.is_some()),
+        ] {
+            if is_given && hidden == 0 {
+                return Err(
+                    Failure::usage(format!("{flag} is for machines with hidden units"))
+                        .hint("choose their number with --hidden"),
+                );
+            }
+        }
+        let default = match negative {
+            Negative::Exact if flags.positive_steps.is_none() => Positive::Exact,
+            _ => Positive::Gibbs { steps: 1 },
+        };
+        flags.positive(default, MeanField::default())
+    }
+
+    /// The machine of the file of couplings, if there is one.
+    fn start(&self, n: usize, m: usize) -> Outcome<Option<BoltzmannMachine>> {
+        let Some(path) = &self.connectivity else {
+            return Ok(None);
+        };
+        let machine = edges::of_layers(path, n, m)?;
+        // The data tell how many units there are: a file that names few of them is none the worse.
+        if let Ok(named) = BoltzmannMachine::units_of_edge_file(path)
+            && named < n + m
+        {
+            note(format!(
+                "{} couples the first {named} of {} units; the others stay alone",
+                path.display(),
+                n + m
+            ));
+        }
+        Ok(Some(machine))
+    }
+}
+
+impl Trains for BoltzmannArgs {
+    fn kind(&self) -> &'static str {
+        "boltzmann"
+    }
+
+    fn shared(&self) -> &SharedArgs {
+        &self.shared
+    }
+
+    fn epochs(&self) -> (&'static str, Option<usize>) {
+        ("--epochs", self.epochs)
+    }
+
+    fn source(&self) -> Outcome<Source> {
+        self.shared.data.source(false)
+    }
+
+    fn plan(&self, _source: &Source, data: &Data) -> Outcome<Plan> {
+        if data.train.bits().is_none() {
+            return Err(Failure::usage(
+                "--binarize none: a general Boltzmann machine learns bits, not gray values",
+            )
+            .hint("choose --binarize sample or --binarize threshold"));
+        }
+        let (n, m) = (data.train.columns(), self.hidden.unwrap_or(0));
+        let batch_size = self.shared.learning.batch_size;
+        let length = Length::new(data.train.len(), batch_size, self.epochs.is_some());
+        let mut options = defaults::boltzmann(length);
+        one_number(self.negative.steps.as_ref())?;
+        options.negative = self.negative.negative(options.negative, None)?;
+        if options.negative == Negative::PseudoLikelihood && m > 0 {
+            return Err(Failure::usage(format!(
+                "--method pseudo-likelihood is for machines without hidden units, not --hidden {m}"
+            ))
+            .hint("choose --method pcd, or leave --hidden out"));
+        }
+        options.positive = self.positive(m, options.negative)?;
+        self.shared.apply(&mut options.learning, self.epochs);
+        let method = defaults::method(&options.negative);
+        options
+            .check()
+            .map_err(|e| match e.to_string().starts_with("negative phase") {
+                true => Failure::usage(format!("--method {method}: {e}")),
+                false => e.into(),
+            })?;
+        let units = n + m;
+        if units > MOST_ELEMENTS / units.max(1) {
+            let most = MOST_ELEMENTS.isqrt();
+            return Err(Failure::usage(format!(
+                "--hidden {m}: expected at most {most} units in all, {n} of them visible"
+            )));
+        }
+        check_chains(options.negative, units)?;
+        Ok(Plan::Boltzmann(BoltzmannPlan {
+            hidden: m,
+            start: self.start(n, m)?,
+            options,
+        }))
+    }
+
+    fn options_of(&self, flag: &str) -> Vec<String> {
+        let names: &[&str] = match flag {
+            "method" => &["negative"],
+            "steps" => &["negative.steps"],
+            "chains" => &["negative.chains"],
+            "temperatures" => &["negative.temperatures"],
+            "lowest-beta" => &["negative.lowest"],
+            "acceptance" => &["negative.acceptance"],
+            "snapshots" => &["negative.snapshots"],
+            "positive-steps" => &["positive.steps"],
+            _ => return vec![flag.replace('-', "_")],
+        };
+        names.iter().map(|x| (*x).to_owned()).collect()
+    }
+
+    fn describe(&self, plan: &Plan, _data: &Data) -> String {
+        let Plan::Boltzmann(plan) = plan else {
+            return String::new();
+        };
+        let learning = &plan.options.learning;
+        format!(
+            "{}, batches of {}, learning rate {}, {} epochs",
+            describe(&plan.options, plan.hidden),
+            learning.batch_size,
+            learning.learning_rate,
+            learning.epochs
+        )
+    }
+
+    fn table(&self) -> Table {
+        TABLE
+    }
+
+    fn figures(&self, run: RunRef<'_>, watch: &Watch) -> Outcome<Vec<Option<f64>>> {
+        let RunRef::Boltzmann(run) = run else {
+            return Ok(vec![None; 7]);
+        };
+        let machine = run.model();
+        let held_out = watch.validation.as_ref().map(|x| x.head(Watch::FEW));
+        let parts = [Some(&watch.train), held_out.as_ref()];
+        let is_enumerated = is_enumerated(machine)?;
+        let mut figures = vec![Some(gradient(run))];
+        let few = match machine.n_hidden() {
+            0 => Watch::FEW,
+            _ => WATCHED_WITH_HIDDEN,
+        };
+        for part in parts {
+            let some = part.and_then(|x| x.head(few).bits().cloned());
+            figures.push(some.map(|v| prediction_error(machine, &v)).transpose()?);
+        }
+        for part in parts {
+            let part = part.filter(|_| is_enumerated);
+            figures.push(part.map(|x| log_likelihood(machine, x)).transpose()?);
+        }
+        for part in parts {
+            let part = part.filter(|_| machine.n_hidden() == 0);
+            let pseudo = part.map(|x| boltzmann_pseudo_likelihood(machine, x));
+            figures.push(pseudo.transpose()?);
+        }
+        Ok(figures)
+    }
+
+    fn criterion(
+        &self,
+        asked: Option<CriterionArg>,
+        _plan: &Plan,
+        model: &Model,
+    ) -> Outcome<CriterionArg> {
+        let machine = model.boltzmann()?;
+        let (is_visible, is_enumerated) = (machine.n_hidden() == 0, is_enumerated(machine)?);
+        let hint = "choose reconstruction-error: that of each unit's mean given all others";
+        match asked {
+            Some(by @ CriterionArg::Likelihood) if !is_enumerated => {
+                Err(refused(by, "expected a machine that is enumerated at once").hint(hint))
+            }
+            Some(by @ CriterionArg::PseudoLikelihood) if !is_visible => {
+                Err(refused(by, "expected a machine without hidden units").hint(hint))
+            }
+            Some(by @ (CriterionArg::Error | CriterionArg::FreeEnergyGap(_))) => {
+                Err(refused(by, "a general machine has none").hint(hint))
+            }
+            Some(by) => Ok(by),
+            None if is_enumerated => Ok(CriterionArg::Likelihood),
+            None if is_visible => Ok(CriterionArg::PseudoLikelihood),
+            None => Ok(CriterionArg::ReconstructionError),
+        }
+    }
+
+    fn score(
+        &self,
+        by: CriterionArg,
+        run: RunRef<'_>,
+        held_out: &Examples,
+        _watch: &Watch,
+    ) -> Outcome<f64> {
+        let model = run.result()?;
+        let machine = model.boltzmann()?;
+        match (by, held_out.bits()) {
+            (CriterionArg::Likelihood, _) => log_likelihood(machine, held_out),
+            (CriterionArg::PseudoLikelihood, _) => {
+                Ok(boltzmann_pseudo_likelihood(machine, held_out)?)
+            }
+            (_, Some(v)) => Ok(-prediction_error(machine, v)?),
+            (_, None) => Err(Failure::failed("held-out examples have no bits")),
+        }
+    }
+
+    fn draw(&self, finished: &Finished<'_>) -> Outcome<()> {
+        let machine = finished.model.boltzmann()?;
+        let position = finished.run.running().position();
+        let title = format!("{}, {} epochs", finished.title, position.epoch);
+        let (files, train) = (finished.files, &finished.data.train);
+        couplings::draw_couplings(&files.couplings, &title, machine)?;
+        couplings::draw_samples(&files.samples, &title, machine, train, finished.seed())
+    }
+
+    fn told(&self, finished: &Finished<'_>) -> Map<String, Value> {
+        let (AnyRun::Boltzmann(run), Ok(machine)) = (finished.run, finished.model.boltzmann())
+        else {
+            return Map::new();
+        };
+        let position = run.position();
+        let told = [
+            ("epochs", json!(position.epoch)),
+            ("updates", json!(position.updates)),
+            ("n_visible", json!(machine.n_visible())),
+            ("n_hidden", json!(machine.n_hidden())),
+            (
+                "options",
+                report::read(serde_json::to_string(run.options())),
+            ),
+        ];
+        told.map(|(key, value)| (key.to_owned(), value))
+            .into_iter()
+            .collect()
+    }
+
+    fn files<'a>(&self, files: &'a Files) -> Named<'a> {
+        files.named_of_general()
+    }
+}
+
+/// Whether all states are enumerated after each epoch. Couplings that are zero may come, so all
+/// that may be there count.
+fn is_enumerated(machine: &BoltzmannMachine) -> Outcome<bool> {
+    let n = machine.units();
+    if n > 2 * ENUMERATED {
+        return Ok(false);
+    }
+    let mut edges = Vec::new();
+    for i in 0..n {
+        let others = (i + 1..n).filter(|&j| machine.may_couple(i, j));
+        edges.extend(others.map(|j| (i, j, 1.0)));
+    }
+    let full = BoltzmannMachine::from_edges(machine.n_visible(), machine.n_hidden(), &edges)?;
+    let (all, hidden) = full.enumerated_units()?;
+    Ok(all <= ENUMERATED && hidden <= ENUMERATED_HIDDEN)
+}
+
+/// Root mean square of the elements of the gradient of the last update.
+fn gradient(run: &BoltzmannTraining) -> f64 {
+    let (pairs, biases) = run.gradient();
+    let square = |g: f32| f64::from(g).powi(2);
+    let sum =
+        pairs.elements().map(square).sum::<f64>() + biases.iter().copied().map(square).sum::<f64>();
+    (sum / (pairs.rows() * (pairs.rows() + 1)).max(1) as f64).sqrt()
+}
+
+/// Mean over examples, by enumeration.
+fn log_likelihood(machine: &BoltzmannMachine, part: &Examples) -> Outcome<f64> {
+    let all = machine.log_likelihood(part, &mut ())?;
+    Ok(all.iter().sum::<f64>() / all.len() as f64)
+}
+
+/// `E[v_i | all other units]` of examples, hidden units by mean field of a few passes: mean square
+/// distance from the examples.
+fn prediction_error(machine: &BoltzmannMachine, v: &BitMatrix) -> Outcome<f64> {
+    let few = MeanField {
+        iterations: PASSES,
+        ..MeanField::default()
+    };
+    let h = if machine.n_hidden() == 0 {
+        Matrix::zeros(v.rows(), 0)
+    } else {
+        machine.posterior_means(v, &few, None)?.means
+    };
+    let means = machine.mean_v_from_rest(v, &h, 1.0)?;
+    let square = |i: usize, j: usize| {
+        (f64::from(u8::from(v.get(i, j))) - f64::from(means.row(i)[j])).powi(2)
+    };
+    let sum: f64 = (0..v.rows())
+        .map(|i| (0..v.columns()).map(|j| square(i, j)).sum::<f64>())
+        .sum();
+    Ok(sum / (v.rows() * v.columns()).max(1) as f64)
+}
+
+/// How a machine with `hidden` units learns, in a few words.
+pub fn describe(options: &BoltzmannOptions, hidden: usize) -> String {
+    let negative = describe_negative(options.negative);
+    match hidden {
+        0 => negative,
+        _ => format!("{negative}, {}", describe_positive(options.positive)),
+    }
+}

@@ -1,0 +1,368 @@
+//! `train dbm`: pretraining, then all layers together.
+
+use super::{
+    Finished, Trains, Watch, network,
+    options::{
+        check_chains, check_layers, describe_negative, describe_positive, describe_rbm, layers,
+        of_each, one_number,
+    },
+};
+use crate::{
+    args::{CriterionArg, DbmArgs, SharedArgs},
+    failure::{Failure, Outcome},
+    run::{
+        data::{self, Data, Source},
+        held::PER_CLASS,
+    },
+    show::{
+        metrics::Table,
+        picture::{Color, Sheet},
+        pictures,
+        progress::Bar,
+        report,
+    },
+};
+use harmonium::{
+    Binarization, Examples, Model, Rbm,
+    model::{Dbm, DbmChain, MeanField},
+    recipe::{
+        DbmPlan, Plan, RunRef,
+        defaults::{self, Length},
+    },
+    train::{
+        BackpropOptions, DbmOptions, Learning, Positive, PretrainingPlan, RbmOptions, Schedule,
+    },
+};
+use serde_json::{Map, Value, json};
+use std::path::Path;
+
+/// Chains of the picture, their sweeps, and training examples beside them.
+const FREE: usize = 100;
+const SWEEPS: usize = 1000;
+const EXAMPLES: usize = 40;
+const EXAMPLES_PER_ROW: usize = 4;
+
+impl DbmArgs {
+    /// Gray values are drawn anew at each visit unless they are wanted otherwise.
+    fn is_resampled(&self) -> bool {
+        self.resample.resample || self.shared.data.binarize.is_none()
+    }
+
+    /// RBM upon RBM, if any has epochs.
+    fn pretraining(&self, hidden: &[usize], length: Length) -> Outcome<Option<PretrainingPlan>> {
+        let n = hidden.len();
+        let epochs = self.pretraining_epochs.as_deref().unwrap_or_default();
+        let epochs = match self.no_pretraining {
+            true => Some(vec![0; n]),
+            false => of_each("--pretraining-epochs", epochs, n)?,
+        };
+        let rates = of_each("--pretraining-rate", &self.pretraining_rate, n)?;
+        let steps = of_each("--pretraining-steps", &self.pretraining_steps, n)?;
+        let options = (0..n).map(|l| {
+            let mut options = defaults::pretraining(length);
+            if let Some(steps) = &steps {
+                let most = steps[l].most().ceil() as usize;
+                options.negative = options.negative.with_steps(most);
+                let is_number = matches!(steps[l], Schedule::Constant(_));
+                options.steps = (!is_number).then(|| steps[l].clone());
+            }
+            let default = options.learning;
+            options.learning = Learning {
+                epochs: epochs.as_ref().map_or(default.epochs, |all| all[l]),
+                learning_rate: match &rates {
+                    Some(rates) => rates[l].clone(),
+                    None => default.learning_rate,
+                },
+                momentum: self
+                    .pretraining_momentum
+                    .clone()
+                    .unwrap_or(default.momentum),
+                weight_decay: self
+                    .pretraining_weight_decay
+                    .unwrap_or(default.weight_decay),
+                // Of the layers above, states drawn from the means of the one below.
+                resample_data: self.is_resampled() || l > 0,
+                seed: self.shared.data.seed.unwrap_or(0),
+                ..default
+            };
+            options.check()?;
+            Ok(options)
+        });
+        let options = options.collect::<Outcome<Vec<RbmOptions>>>()?;
+        let is_wanted = options.iter().any(|x| x.learning.epochs > 0);
+        for (flag, is_given) in [
+            ("--pretraining-rate", rates.is_some()),
+            ("--pretraining-steps", steps.is_some()),
+            (
+                "--pretraining-momentum",
+                self.pretraining_momentum.is_some(),
+            ),
+            (
+                "--pretraining-weight-decay",
+                self.pretraining_weight_decay.is_some(),
+            ),
+        ] {
+            if is_given && !is_wanted {
+                return Err(Failure::usage(format!(
+                    "{flag} belongs to pretraining, of which there is none"
+                )));
+            }
+        }
+        Ok(is_wanted.then(|| PretrainingPlan {
+            hidden: hidden.to_vec(),
+            options,
+            classes: None,
+        }))
+    }
+
+    /// All layers together.
+    fn joint(&self, hidden: &[usize], is_pretrained: bool, length: Length) -> Outcome<DbmOptions> {
+        let mut options = defaults::joint(is_pretrained, length);
+        one_number(self.negative.steps.as_ref())?;
+        options.negative = self.negative.negative(options.negative, None)?;
+        let default = options.mean_field();
+        let mean_field = MeanField {
+            iterations: self.mean_field_iterations.unwrap_or(default.iterations),
+            tolerance: self.mean_field_tolerance.unwrap_or(default.tolerance),
+            damping: self.damping.unwrap_or(default.damping),
+        };
+        let default = Positive::MeanField(mean_field);
+        options.positive = self.positive.positive(default, mean_field)?;
+        options.warm_start = self.warm_start;
+        options.centering = self.shape.centering(options.centering)?;
+        options.sparsity = self.shape.sparsity_targets()?;
+        if let [one] = options.sparsity[..] {
+            options.sparsity = vec![one; hidden.len()];
+        }
+        let learning = &mut options.learning;
+        self.shared.apply(learning, self.epochs);
+        learning.least_rate = self.least_rate.unwrap_or(learning.least_rate);
+        learning.resample_data = self.is_resampled();
+        options.check(hidden.len())?;
+        Ok(options)
+    }
+}
+
+impl Trains for DbmArgs {
+    fn kind(&self) -> &'static str {
+        "dbm"
+    }
+
+    fn shared(&self) -> &SharedArgs {
+        &self.shared
+    }
+
+    fn epochs(&self) -> (&'static str, Option<usize>) {
+        ("--epochs", self.epochs)
+    }
+
+    fn source(&self) -> Outcome<Source> {
+        layers(self.layers.as_deref(), &defaults::DBM_LAYERS)?;
+        self.shared.data.source(self.is_resampled())
+    }
+
+    fn plan(&self, _source: &Source, data: &Data) -> Outcome<Plan> {
+        let hidden = layers(self.layers.as_deref(), &defaults::DBM_LAYERS)?;
+        let are_epochs_said =
+            self.epochs.is_some() || self.pretraining_epochs.is_some() || self.no_pretraining;
+        let batch_size = self.shared.learning.batch_size;
+        let length = Length::new(data.train.len(), batch_size, are_epochs_said);
+        let mut pretraining = self.pretraining(&hidden, length)?;
+        let joint = self.joint(&hidden, pretraining.is_some(), length)?;
+        let classes = self.labels.then(|| data.classes()).transpose()?;
+        if let Some(rbms) = &mut pretraining {
+            rbms.classes = classes;
+        }
+        let sizes = std::iter::once(data.train.columns()).chain(hidden.iter().copied());
+        let sizes: Vec<usize> = sizes.collect();
+        check_layers(&sizes)?;
+        check_chains(joint.negative, sizes.iter().sum())?;
+        Ok(Plan::Dbm(DbmPlan {
+            hidden,
+            classes,
+            pretraining,
+            joint,
+            fine_tune: self.fine_tune.options(&self.shared)?,
+        }))
+    }
+
+    fn options_of(&self, flag: &str) -> Vec<String> {
+        let name = match flag {
+            "layers" => "hidden",
+            "pretraining-steps" => {
+                return ["steps", "negative.steps"]
+                    .map(|x| format!("pretraining.{x}"))
+                    .into();
+            }
+            "pretraining-rate" => "pretraining.learning_rate",
+            "pretraining-epochs" | "pretraining-momentum" | "pretraining-weight-decay" => {
+                let name = flag.trim_start_matches("pretraining-").replace('-', "_");
+                return vec![format!("pretraining.{name}")];
+            }
+            "method" => "joint.negative",
+            "lowest-beta" => "joint.negative.lowest",
+            "fast-rate" | "fast-decay" | "temperatures" | "acceptance" | "snapshots" => {
+                return vec![format!("joint.negative.{}", flag.replace('-', "_"))];
+            }
+            "positive-steps" => "joint.positive.steps",
+            "mean-field-iterations" => "joint.mean_field.iterations",
+            "mean-field-tolerance" => "joint.mean_field.tolerance",
+            "damping" => "joint.mean_field.damping",
+            "steps" => "joint.sweeps",
+            "resample" => "joint.resample_data",
+            "centering-rate" => "joint.centering.rate",
+            "sparsity" => "joint.sparsity.target",
+            "sparsity-cost" => "joint.sparsity.cost",
+            _ => return vec![format!("joint.{}", flag.replace('-', "_"))],
+        };
+        vec![name.into()]
+    }
+
+    fn fine_tune(&self) -> Outcome<Option<BackpropOptions>> {
+        self.fine_tune.options(&self.shared)
+    }
+
+    fn fine_tune_batch(&self) -> Option<usize> {
+        let own = self.fine_tune.fine_tune_batch_size;
+        own.or(self.shared.learning.batch_size)
+    }
+
+    fn describe(&self, plan: &Plan, data: &Data) -> String {
+        let Plan::Dbm(plan) = plan else {
+            return String::new();
+        };
+        let sizes: Vec<String> = plan.hidden.iter().map(ToString::to_string).collect();
+        let pretraining = plan.pretraining.as_ref().map_or("none".into(), |plan| {
+            let of = |l: usize| {
+                let options = plan.options_of(l);
+                let epochs = options.learning.epochs;
+                format!("{epochs} epochs of {}", describe_rbm(&options))
+            };
+            (0..plan.hidden.len())
+                .map(of)
+                .collect::<Vec<_>>()
+                .join(", ")
+        });
+        let joint = &plan.joint;
+        let gradient = match joint.centering {
+            Some(_) => "the centered gradient",
+            None => "the ordinary gradient",
+        };
+        let label = plan.classes;
+        format!(
+            "deep Boltzmann machine of {} visible units{}, layers of {}; batches of {}; pretraining: {pretraining}; together: {} epochs by {gradient}, {}, {}",
+            data.train.columns(),
+            label.map_or(String::new(), |n| format!(", {n} classes")),
+            sizes.join(", "),
+            joint.learning.batch_size,
+            joint.learning.epochs,
+            describe_negative(joint.negative),
+            describe_positive(joint.positive),
+        )
+    }
+
+    fn table(&self) -> Table {
+        network::TABLE
+    }
+
+    fn figures(&self, run: RunRef<'_>, watch: &Watch) -> Outcome<Vec<Option<f64>>> {
+        network::figures(run, watch)
+    }
+
+    fn criterion(
+        &self,
+        asked: Option<CriterionArg>,
+        plan: &Plan,
+        _model: &Model,
+    ) -> Outcome<CriterionArg> {
+        let has_labels = matches!(plan, Plan::Dbm(plan) if plan.classes.is_some());
+        network::criterion(asked, has_labels, true)
+    }
+
+    fn score(
+        &self,
+        by: CriterionArg,
+        run: RunRef<'_>,
+        held_out: &Examples,
+        watch: &Watch,
+    ) -> Outcome<f64> {
+        network::score(by, run, held_out, watch)
+    }
+
+    /// Weights of the lowest connection and chains of all layers.
+    fn draw(&self, finished: &Finished<'_>) -> Outcome<()> {
+        let dbm = finished.model.dbm()?;
+        let (files, title) = (finished.files, finished.title);
+        let (visible, hidden) = (dbm.layer(0).clone(), dbm.layer(1).clone());
+        let first = Rbm::from_parameters([visible, hidden], [dbm.weights(0).clone()])?;
+        pictures::filters(&files.filters, &format!("{title}, layer 1"), &first)?;
+        let (train, seed) = (&finished.data.train, finished.seed());
+        samples(&files.samples, title, dbm, train, seed)
+    }
+
+    fn told(&self, finished: &Finished<'_>) -> Map<String, Value> {
+        let (Plan::Dbm(plan), Ok(dbm)) = (finished.plan, finished.model.dbm()) else {
+            return Map::new();
+        };
+        let sizes: Vec<usize> = dbm.layers().iter().map(|x| x.size()).collect();
+        let pretraining = plan.pretraining.as_ref().map(|plan| {
+            let of = |l: usize| report::options(&plan.options_of(l));
+            (0..plan.hidden.len()).map(of).collect::<Vec<_>>()
+        });
+        let told = [
+            ("layers", json!(sizes)),
+            ("classes", json!(dbm.classes())),
+            ("pretraining", json!(pretraining)),
+            ("joint", report::read(serde_json::to_string(&plan.joint))),
+        ];
+        told.map(|(key, value)| (key.to_owned(), value))
+            .into_iter()
+            .collect()
+    }
+}
+
+/// The states of chains, and how they came about.
+fn chains(dbm: &Dbm, train: &Examples, seed: u64) -> Outcome<(DbmChain, &'static str)> {
+    if let Some(classes) = dbm.classes() {
+        let labels: Vec<u32> = (0..classes * PER_CLASS)
+            .map(|k| (k / PER_CLASS) as u32)
+            .collect();
+        let chains = dbm.chains(labels.len(), seed)?.with_labels(dbm, &labels)?;
+        return Ok((chains, "from fair coins, labels held: a row a class"));
+    }
+    let starts: Vec<usize> = (0..FREE).map(|k| k % train.len()).collect();
+    let start = train.take(&starts);
+    let start = start.binarized(Binarization::Sampled, seed, 0);
+    let Some(start) = start.bits().cloned() else {
+        return Err(Failure::failed("training examples have no bits"));
+    };
+    let chains = dbm.chains_from(start, seed)?;
+    Ok((chains, "from training examples"))
+}
+
+/// Chains, with labels a row a class, beside training examples.
+fn samples(path: &Path, title: &str, dbm: &Dbm, train: &Examples, seed: u64) -> Outcome<()> {
+    let (mut chains, what) = chains(dbm, train, seed)?;
+    let bar = Bar::new(SWEEPS as u64, "sampling");
+    for k in 0..SWEEPS {
+        chains.sweep(dbm, 1, 1.0)?;
+        bar.set(k as u64 + 1);
+    }
+    bar.clear();
+    let means = dbm.mean_v_from_h(chains.states()[1].view(), 1.0)?;
+    let n = dbm.n_visible();
+    let caption = format!("E[v | h] after {SWEEPS} Gibbs sweeps of all layers {what}");
+    let pages = [
+        pictures::grid(&pictures::rows(&means), n, PER_CLASS, Color::Gray)?
+            .headed("fantasies", &caption),
+        pictures::grid(
+            &data::rows(train, EXAMPLES),
+            n,
+            EXAMPLES_PER_ROW,
+            Color::Gray,
+        )?
+        .headed("training examples", "as the machine sees them"),
+    ];
+    Sheet::page(title, &pages)?.write_png(path)?;
+    Ok(())
+}

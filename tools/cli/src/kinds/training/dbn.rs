@@ -1,0 +1,292 @@
+//! `train dbn`: greedy stages, then the up-down algorithm.
+
+use super::{
+    Finished, Trains, Watch, fantasies, network,
+    options::{check_chains, check_layers, describe_rbm, layers, of_each, treated},
+};
+use crate::{
+    args::{CriterionArg, DbnArgs, SharedArgs},
+    failure::{Failure, Outcome},
+    run::data::{Data, Source},
+    show::{metrics::Table, pictures, report},
+};
+use harmonium::{
+    Examples, Model,
+    model::Rbm,
+    recipe::{
+        DbnPlan, Plan, RunRef,
+        defaults::{self, Length},
+    },
+    train::{BackpropOptions, GreedyLayer, GreedyPlan, Learning, RbmOptions, Schedule},
+    units::Units,
+};
+use serde_json::{Map, Value, json};
+
+impl DbnArgs {
+    fn kinds(&self) -> &str {
+        self.units.visible_units.as_deref().unwrap_or("bernoulli")
+    }
+
+    /// Bits are drawn anew at each visit unless they are wanted otherwise.
+    fn is_resampled(&self) -> bool {
+        let by_default = self.shared.data.binarize.is_none() && self.kinds() == "bernoulli";
+        self.resample.resample || by_default
+    }
+
+    /// How layer `l` of `n` learns alone.
+    fn layer(&self, l: usize, n: usize, is_real: bool, length: Length) -> Outcome<RbmOptions> {
+        let mut options = defaults::greedy_layer(l, n, is_real, length);
+        let reconstruction = self.reconstruction.reconstruction.map(Into::into);
+        options.negative = self.negative.negative(options.negative, reconstruction)?;
+        options.steps = self.negative.schedule();
+        options.centering = self.shape.centering(options.centering)?;
+        options.sparsity = self.shape.sparsity()?;
+        self.shared.apply(&mut options.learning, None);
+        options.learning.resample_data = self.is_resampled();
+        if l == 0 {
+            options.variance_rate = self.units.variance_rate.unwrap_or(options.variance_rate);
+        }
+        Ok(options)
+    }
+
+    fn greedy(&self, sizes: &[usize], is_real: bool, length: Length) -> Outcome<GreedyPlan> {
+        let n = sizes.len();
+        let epochs = self.greedy_epochs.as_deref().unwrap_or_default();
+        let epochs = of_each("--greedy-epochs", epochs, n)?;
+        let rates = of_each("--greedy-rate", &self.greedy_rate, n)?;
+        let layer = |(l, &hidden): (usize, &usize)| {
+            let mut options = self.layer(l, n, is_real, length)?;
+            if let Some(epochs) = &epochs {
+                options.learning.epochs = epochs[l];
+            }
+            if let Some(rates) = &rates {
+                options.learning.learning_rate.clone_from(&rates[l]);
+            }
+            options.check()?;
+            Ok(GreedyLayer {
+                hidden,
+                options,
+                transposed: self.transposed && l > 0,
+            })
+        };
+        Ok(GreedyPlan {
+            layers: sizes
+                .iter()
+                .enumerate()
+                .map(layer)
+                .collect::<Outcome<_>>()?,
+            posterior: self.posterior.map_or(defaults::POSTERIOR, Into::into),
+            classes: None,
+        })
+    }
+}
+
+impl Trains for DbnArgs {
+    fn kind(&self) -> &'static str {
+        "dbn"
+    }
+
+    fn shared(&self) -> &SharedArgs {
+        &self.shared
+    }
+
+    fn epochs(&self) -> (&'static str, Option<usize>) {
+        ("--up-down-epochs", self.up_down_epochs)
+    }
+
+    fn source(&self) -> Outcome<Source> {
+        layers(self.layers.as_deref(), &defaults::DBN_LAYERS)?;
+        // What is not said draws no bits of other units.
+        let is_resampled = self.is_resampled();
+        let source = self.shared.data.source(is_resampled)?;
+        let units = (self.kinds(), self.units.standardize);
+        treated(source, units, (&self.shared.data, self.resample.resample))
+    }
+
+    fn plan(&self, _source: &Source, data: &Data) -> Outcome<Plan> {
+        let hidden = layers(self.layers.as_deref(), &defaults::DBN_LAYERS)?;
+        let visible = Units::parse(self.kinds(), data.train.columns())
+            .map_err(|e| Failure::usage(format!("--visible-units: {e}")))?;
+        let are_epochs_said = self.greedy_epochs.is_some() || self.up_down_epochs.is_some();
+        let batch_size = self.shared.learning.batch_size;
+        let length = Length::new(data.train.len(), batch_size, are_epochs_said);
+        let is_real = defaults::are_real(&visible);
+        let mut greedy = self.greedy(&hidden, is_real, length)?;
+        greedy.classes = self.labels.then(|| data.classes()).transpose()?;
+        let mut up_down = defaults::up_down(self.up_down_epochs, length);
+        let rate = |own: &Option<Schedule>, default: &Schedule| {
+            let given = own.clone().or_else(|| self.up_down_rate.clone());
+            given.unwrap_or(default.clone())
+        };
+        up_down.steps = self.up_down_steps.clone().unwrap_or(up_down.steps);
+        up_down.generative_rate = rate(&self.generative_rate, &up_down.generative_rate);
+        up_down.recognition_rate = rate(&self.recognition_rate, &up_down.recognition_rate);
+        let default = &up_down.learning;
+        up_down.learning = Learning {
+            learning_rate: rate(&self.top_rate, &default.learning_rate),
+            momentum: self
+                .up_down_momentum
+                .clone()
+                .unwrap_or(default.momentum.clone()),
+            weight_decay: self.up_down_weight_decay.unwrap_or(default.weight_decay),
+            resample_data: self.is_resampled(),
+            seed: self.shared.data.seed.unwrap_or(0),
+            ..default.clone()
+        };
+        up_down.check()?;
+        if self.kinds() != "bernoulli" && up_down.learning.epochs > 0 {
+            return Err(Failure::usage(format!(
+                "--visible-units {}: the up-down algorithm is for bernoulli units",
+                self.kinds()
+            ))
+            .hint("train such a network greedily alone: --up-down-epochs 0"));
+        }
+        let sizes: Vec<usize> = std::iter::once(visible.size()).chain(hidden).collect();
+        check_layers(&sizes)?;
+        let widest = sizes.iter().copied().max().unwrap_or(1);
+        // A layer starts from the one below upside down where it is at least as large as the layer
+        // two below.
+        for (l, layer) in greedy.layers.iter_mut().enumerate() {
+            check_chains(layer.options.negative, widest)?;
+            layer.transposed &=
+                l > 0 && layer.hidden >= sizes[l - 1] && (l > 1 || self.kinds() == "bernoulli");
+        }
+        if self.transposed && !greedy.layers.iter().any(|layer| layer.transposed) {
+            return Err(Failure::usage(
+                "--transposed: no layer has as many units as the one two below it",
+            ));
+        }
+        Ok(Plan::Dbn(DbnPlan {
+            visible,
+            greedy,
+            up_down,
+            fine_tune: self.fine_tune.options(&self.shared)?,
+        }))
+    }
+
+    fn options_of(&self, flag: &str) -> Vec<String> {
+        const GREEDY: &str = "greedy.layers.options";
+        let of_layers = |names: &[&str]| names.iter().map(|x| format!("{GREEDY}.{x}")).collect();
+        let of_stage = |name: &str| vec![name.to_owned()];
+        match flag {
+            "layers" => of_stage("greedy.layers.hidden"),
+            "greedy-epochs" => of_layers(&["epochs"]),
+            "greedy-rate" => of_layers(&["learning_rate"]),
+            "posterior" => of_stage("greedy.posterior"),
+            "up-down-steps" => of_stage("up_down.steps"),
+            "generative-rate" => of_stage("up_down.generative_rate"),
+            "recognition-rate" => of_stage("up_down.recognition_rate"),
+            "top-rate" => of_stage("up_down.learning_rate"),
+            "up-down-momentum" => of_stage("up_down.momentum"),
+            "up-down-weight-decay" => of_stage("up_down.weight_decay"),
+            "resample" => of_stage("up_down.resample_data"),
+            "visible-units" => of_stage("visible_units"),
+            "method" => of_layers(&["negative"]),
+            "steps" => of_layers(&["steps", "negative.steps"]),
+            "centering-rate" => of_layers(&["centering.rate"]),
+            "sparsity" => of_layers(&["sparsity.target"]),
+            "sparsity-cost" => of_layers(&["sparsity.cost"]),
+            "lowest-beta" => of_layers(&["negative.lowest"]),
+            "chains" | "fast-rate" | "fast-decay" | "temperatures" | "acceptance" | "snapshots"
+            | "reconstruction" => of_layers(&[&format!("negative.{}", flag.replace('-', "_"))]),
+            _ => of_layers(&[&flag.replace('-', "_")]),
+        }
+    }
+
+    fn fine_tune(&self) -> Outcome<Option<BackpropOptions>> {
+        self.fine_tune.options(&self.shared)
+    }
+
+    fn fine_tune_batch(&self) -> Option<usize> {
+        let own = self.fine_tune.fine_tune_batch_size;
+        own.or(self.shared.learning.batch_size)
+    }
+
+    fn describe(&self, plan: &Plan, data: &Data) -> String {
+        let Plan::Dbn(plan) = plan else {
+            return String::new();
+        };
+        let layers = plan.greedy.layers.iter().map(|x| {
+            let epochs = x.options.learning.epochs;
+            format!(
+                "{} ({epochs} epochs of {})",
+                x.hidden,
+                describe_rbm(&x.options)
+            )
+        });
+        let label = plan.greedy.classes;
+        format!(
+            "deep belief network of {} visible units{}, layers of {}; batches of {}; up-down: {} epochs, {} sweeps",
+            data.train.columns(),
+            label.map_or(String::new(), |n| format!(", {n} classes")),
+            layers.collect::<Vec<_>>().join(", "),
+            plan.up_down.learning.batch_size,
+            plan.up_down.learning.epochs,
+            plan.up_down.steps,
+        )
+    }
+
+    fn table(&self) -> Table {
+        network::TABLE
+    }
+
+    fn figures(&self, run: RunRef<'_>, watch: &Watch) -> Outcome<Vec<Option<f64>>> {
+        network::figures(run, watch)
+    }
+
+    fn criterion(
+        &self,
+        asked: Option<CriterionArg>,
+        plan: &Plan,
+        _model: &Model,
+    ) -> Outcome<CriterionArg> {
+        let has_labels = matches!(plan, Plan::Dbn(plan) if plan.greedy.classes.is_some());
+        network::criterion(asked, has_labels, false)
+    }
+
+    fn score(
+        &self,
+        by: CriterionArg,
+        run: RunRef<'_>,
+        held_out: &Examples,
+        watch: &Watch,
+    ) -> Outcome<f64> {
+        network::score(by, run, held_out, watch)
+    }
+
+    /// Weights of the first layer, as it infers, and fantasies of the top pair.
+    fn draw(&self, finished: &Finished<'_>) -> Outcome<()> {
+        let dbn = finished.model.dbn()?;
+        let (files, title) = (finished.files, finished.title);
+        match dbn.directed().first() {
+            None => pictures::filters(&files.filters, title, dbn.top())?,
+            Some(pair) => {
+                let (below, above) = (pair.below().clone(), pair.above().clone());
+                let first =
+                    Rbm::from_parameters([below, above], [pair.recognition_weights().clone()])?;
+                pictures::filters(&files.filters, &format!("{title}, lowest layer"), &first)?;
+            }
+        }
+        let (train, seed) = (&finished.data.train, finished.seed());
+        fantasies::pictures(&files.samples, title, dbn, train, seed)
+    }
+
+    fn told(&self, finished: &Finished<'_>) -> Map<String, Value> {
+        let (Plan::Dbn(plan), Ok(dbn)) = (finished.plan, finished.model.dbn()) else {
+            return Map::new();
+        };
+        let sizes: Vec<usize> = (0..dbn.n_layers()).map(|l| dbn.layer(l).size()).collect();
+        let of_layers = plan.greedy.layers.iter();
+        let greedy: Vec<Value> = of_layers.map(|x| report::options(&x.options)).collect();
+        let up_down = report::read(serde_json::to_string(&plan.up_down));
+        let told = [
+            ("layers", json!(sizes)),
+            ("classes", json!(plan.greedy.classes)),
+            ("greedy", json!(greedy)),
+            ("up_down", up_down),
+        ];
+        told.map(|(key, value)| (key.to_owned(), value))
+            .into_iter()
+            .collect()
+    }
+}

@@ -1,0 +1,220 @@
+//! What differs from kind to kind of machine in training: flags, what is watched, pictures, and
+//! what is measured at the end.
+
+mod agree;
+pub mod boltzmann;
+mod couplings;
+mod dbm;
+mod dbn;
+mod fantasies;
+pub mod network;
+mod options;
+pub mod posterior;
+mod rbm;
+
+pub use agree::{agree, contradiction};
+pub use options::{describe_negative, describe_positive, describe_rbm};
+
+use crate::{
+    args::{CriterionArg, OfKind, SharedArgs, TrainArgs},
+    failure::{Failure, Outcome},
+    run::{
+        data::{Data, Source},
+        files::{Files, Named},
+        interrupt::Interrupt,
+    },
+    show::{figures::Figures, metrics::Table},
+};
+use harmonium::{
+    Examples, Model,
+    model::Rbm,
+    recipe::{AnyRun, Plan, RunRef},
+    train::BackpropOptions,
+};
+use serde_json::{Map, Value};
+
+/// Largest number of weights or of states in all chains: 2^31, which as f32 takes 8 GiB.
+pub const MOST_ELEMENTS: usize = 1 << 31;
+
+/// The examples that are watched while a machine learns, and the time since they last were.
+pub struct Watch {
+    /// The first training examples.
+    pub train: Examples,
+    /// More of them, for figures that are cheap.
+    pub many: Examples,
+    /// All that are held out.
+    pub validation: Option<Examples>,
+    /// Seconds of training and updates since the last row.
+    pub since: (f64, u64),
+}
+
+impl Watch {
+    /// Of so many examples. On MNIST figures of 1000 are less than 2% of the work of an epoch.
+    pub const FEW: usize = 1000;
+
+    /// The first of `data`.
+    pub fn of(data: &Data) -> Self {
+        Self {
+            train: data.train.head(Self::FEW),
+            many: data.train.head(3 * Self::FEW),
+            validation: data.validation.clone(),
+            since: (0.0, 0),
+        }
+    }
+}
+
+/// A run that is done, but for the network that may start from its machine.
+pub struct Finished<'a> {
+    /// What it did.
+    pub plan: &'a Plan,
+    /// The data.
+    pub data: &'a Data,
+    /// The run.
+    pub run: &'a AnyRun,
+    /// Its machine.
+    pub model: &'a Model,
+    /// The machine and the data in a few words.
+    pub title: &'a str,
+    /// Seconds of training.
+    pub seconds: f64,
+    /// Where its files go.
+    pub files: &'a Files,
+    /// Whether the user wants to stop.
+    pub interrupt: &'a Interrupt,
+    /// The command that measures it again.
+    pub resume: &'a str,
+}
+
+impl Finished<'_> {
+    /// The seed of measures.
+    pub fn seed(&self) -> u64 {
+        self.plan.learning().seed
+    }
+
+    /// The failure of a measure that was interrupted.
+    pub fn interrupted(&self) -> Failure {
+        let model = self.files.model.display();
+        Failure::failed(format!(
+            "interrupted while measuring; the trained model is in {model}"
+        ))
+        .hint(format!("measure it with `{}`", self.resume))
+    }
+}
+
+/// A kind of machine, as the command line asks for one to train.
+pub trait Trains {
+    /// As in model files.
+    fn kind(&self) -> &'static str;
+
+    /// Options that every kind has.
+    fn shared(&self) -> &SharedArgs;
+
+    /// The number of epochs of the main stage that is asked for, and its flag.
+    fn epochs(&self) -> (&'static str, Option<usize>);
+
+    /// The data that are asked for.
+    ///
+    /// # Errors
+    /// Flags that contradict each other.
+    fn source(&self) -> Outcome<Source>;
+
+    /// The plan of a new run on `data`.
+    ///
+    /// # Errors
+    /// Flags that contradict each other, and numbers out of range.
+    fn plan(&self, source: &Source, data: &Data) -> Outcome<Plan>;
+
+    /// The options that the flags of a resumed run are about: names of the values of a plan.
+    fn options_of(&self, flag: &str) -> Vec<String>;
+
+    /// How a network that starts from the machine is asked to learn.
+    ///
+    /// # Errors
+    /// Flags that contradict each other, and numbers out of range.
+    fn fine_tune(&self) -> Outcome<Option<BackpropOptions>> {
+        Ok(None)
+    }
+
+    /// Its examples an update, if they are said.
+    fn fine_tune_batch(&self) -> Option<usize> {
+        None
+    }
+
+    /// What the plan does, in a few words.
+    fn describe(&self, plan: &Plan, data: &Data) -> String;
+
+    /// The columns of metrics.
+    fn table(&self) -> Table;
+
+    /// The figures after an epoch.
+    ///
+    /// # Errors
+    /// Those of the library.
+    fn figures(&self, run: RunRef<'_>, watch: &Watch) -> Outcome<Vec<Option<f64>>>;
+
+    /// What early stopping judges the machine by.
+    ///
+    /// # Errors
+    /// A criterion that the machine does not have.
+    fn criterion(
+        &self,
+        asked: Option<CriterionArg>,
+        plan: &Plan,
+        model: &Model,
+    ) -> Outcome<CriterionArg>;
+
+    /// The figure of the held-out examples, the larger the better (errors and gaps less than 0).
+    /// The same draws each time.
+    ///
+    /// # Errors
+    /// As the measures.
+    fn score(
+        &self,
+        by: CriterionArg,
+        run: RunRef<'_>,
+        held_out: &Examples,
+        watch: &Watch,
+    ) -> Outcome<f64>;
+
+    /// Draws weights and fantasies.
+    ///
+    /// # Errors
+    /// Those of the library; files that cannot be written.
+    fn draw(&self, finished: &Finished<'_>) -> Outcome<()>;
+
+    /// What is told at the end beside the measures of `evaluate`.
+    ///
+    /// # Errors
+    /// Those of the library.
+    fn more(&self, _finished: &Finished<'_>) -> Outcome<Figures> {
+        Ok(Figures::default())
+    }
+
+    /// What `--json` tells of the plan and the machine beside the measures.
+    fn told(&self, finished: &Finished<'_>) -> Map<String, Value>;
+
+    /// Names and paths of the files.
+    fn files<'a>(&self, files: &'a Files) -> Named<'a> {
+        files.named()
+    }
+}
+
+/// The kind of machine that is asked for.
+pub fn of(args: &TrainArgs) -> &dyn Trains {
+    match args.of_kind() {
+        OfKind::Rbm(args) => args,
+        OfKind::Dbn(args) => args,
+        OfKind::Dbm(args) => args,
+        OfKind::Boltzmann(args) => args,
+    }
+}
+
+/// A criterion that a machine does not have.
+fn refused(by: CriterionArg, what: &str) -> Failure {
+    Failure::usage(format!("--early-stopping-by {by}: {what}"))
+}
+
+/// The RBM of a plan that is one.
+fn rbm_of(model: &Model) -> Outcome<&Rbm> {
+    Ok(model.rbm()?)
+}

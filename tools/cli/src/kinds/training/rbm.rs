@@ -1,0 +1,386 @@
+//! `train rbm`.
+
+use super::{
+    Finished, MOST_ELEMENTS, Trains, Watch,
+    options::{check_chains, describe_rbm, treated},
+    rbm_of, refused,
+};
+use crate::{
+    args::{CriterionArg, PresetArg, RbmArgs, SharedArgs, Split},
+    failure::{Failure, Outcome},
+    run::{
+        data::{Data, Source},
+        likelihood::{self, DEFAULT_BETAS, DEFAULT_CHAINS},
+    },
+    show::{
+        figures::Figures,
+        metrics::{Column, Digits::Fixed, Table},
+        pictures, report,
+    },
+};
+use harmonium::{
+    Examples, Model,
+    dataset::Binarization,
+    evaluate::{
+        Ais, Base, Betas, exact_mean_log_likelihood, free_energy_gap, pseudo_likelihood,
+        reconstruction_error, stochastic_pseudo_likelihood,
+    },
+    model::Rbm,
+    recipe::{
+        AnyRun, Plan, RbmPlan, RunRef,
+        defaults::{self, Length, Preset, RbmFacts},
+    },
+    train::{Negative, Objective, RbmTraining},
+    units::{Kind, Units},
+};
+use serde_json::{Map, Value, json};
+
+/// Examples of the exact pseudo-likelihood at the end.
+const PSEUDO_LIKELIHOOD_EXAMPLES: usize = 1000;
+/// Machines whose smaller layer is at most this large are judged by their exact likelihood by default
+/// (cheap beside an epoch), and by request.
+const CHEAP_UNITS: usize = 16;
+const EXACT_UNITS_BY_REQUEST: usize = 20;
+
+/// The columns of metrics.
+const TABLE: Table = Table {
+    is_staged: false,
+    columns: &[
+        Column::new("gcu_per_second", Fixed(3)).told("", Fixed(1), " GCU/s"),
+        Column::new("reconstruction_error", Fixed(8))
+            .told("recon ", Fixed(4), "")
+            .drawn("reconstruction error", ""),
+        Column::new("pseudo_likelihood", Fixed(6))
+            .told("PL ", Fixed(1), "")
+            .drawn("pseudo-likelihood (nats)", ""),
+        Column::new("free_energy_gap", Fixed(6))
+            .told("gap ", Fixed(2), "")
+            .drawn("free-energy gap (nats)", ""),
+    ],
+};
+
+impl RbmArgs {
+    fn kinds(&self) -> &str {
+        self.units.visible_units.as_deref().unwrap_or("bernoulli")
+    }
+
+    /// The objective that the flags ask for.
+    fn objective(&self) -> Objective {
+        let asked = self.objective;
+        asked.map_or(Objective::Generative, |x| {
+            x.objective(self.generative_weight)
+        })
+    }
+}
+
+impl Trains for RbmArgs {
+    fn kind(&self) -> &'static str {
+        "rbm"
+    }
+
+    fn shared(&self) -> &SharedArgs {
+        &self.shared
+    }
+
+    fn epochs(&self) -> (&'static str, Option<usize>) {
+        ("--epochs", self.epochs)
+    }
+
+    fn source(&self) -> Outcome<Source> {
+        if self.hidden == Some(0) {
+            return Err(
+                Failure::usage("--hidden 0: expected at least 1 hidden unit")
+                    .hint("a machine without hidden units: `harmonium train boltzmann`"),
+            );
+        }
+        let resample = self.resample.resample;
+        let source = self.shared.data.source(resample)?;
+        let units = (self.kinds(), self.units.standardize);
+        let source = treated(source, units, (&self.shared.data, resample))?;
+        if self.stream && source.values != crate::run::data::Treatment::Unit {
+            return Err(Failure::usage(format!(
+                "--stream: examples are bits or numbers in [0, 1], not states of {} units",
+                self.kinds()
+            ))
+            .hint("leave --stream out to load the data"));
+        }
+        Ok(Source {
+            stream: self.stream,
+            labels: self.labels.then_some(0),
+            ..source
+        })
+    }
+
+    fn plan(&self, source: &Source, data: &Data) -> Outcome<Plan> {
+        let objective = self.objective();
+        if self.generative_weight.is_some() && !matches!(objective, Objective::Hybrid { .. }) {
+            return Err(Failure::usage(
+                "--generative-weight belongs to --objective hybrid",
+            ));
+        }
+        let columns = data.train.columns();
+        let classes = source.labels.unwrap_or(0);
+        let examples = data.stream.as_ref().map_or(data.train.len(), |x| x.len());
+        let refused =
+            |flag: &'static str| move |e: harmonium::Error| Failure::usage(format!("{flag}: {e}"));
+        let pixels = columns.saturating_sub(classes);
+        let visible = Units::parse(self.kinds(), pixels).map_err(refused("--visible-units"))?;
+        let size = self.hidden.unwrap_or(defaults::HIDDEN);
+        let most = MOST_ELEMENTS / columns.max(1);
+        if size > most {
+            return Err(Failure::usage(format!(
+                "--hidden {size}: expected at most {most} units beside {columns} visible ones"
+            )));
+        }
+        let kinds = self.hidden_units.as_deref().unwrap_or("bernoulli");
+        let hidden = Units::parse(kinds, size).map_err(refused("--hidden-units"))?;
+        let length = Length::new(
+            examples,
+            self.shared.learning.batch_size,
+            self.epochs.is_some(),
+        );
+        let facts = RbmFacts {
+            visible: &visible,
+            hidden: &hidden,
+            has_labels: self.labels,
+            classifies: objective != Objective::Generative,
+            is_uncentered: self.shape.is_uncentered(),
+        };
+        let preset = match self.preset {
+            Some(PresetArg::Fast) => Preset::Fast,
+            Some(PresetArg::Best) => Preset::Best,
+            Some(PresetArg::Good) | None => Preset::Good,
+        };
+        let mut options = defaults::rbm(facts, length, preset);
+        let reconstruction = self.reconstruction.reconstruction.map(Into::into);
+        options.negative = self.negative.negative(options.negative, reconstruction)?;
+        if options.negative == Negative::PseudoLikelihood {
+            return Err(Failure::usage(
+                "--method pseudo-likelihood is for machines without hidden units",
+            )
+            .hint("name the kind of machine: `harmonium train boltzmann`"));
+        }
+        options.steps = self.negative.schedule();
+        options.objective = objective;
+        options.variance_rate = self.units.variance_rate.unwrap_or(options.variance_rate);
+        options.centering = self.shape.centering(options.centering)?;
+        options.sparsity = self.shape.sparsity()?;
+        self.shared.apply(&mut options.learning, self.epochs);
+        options.learning.resample_data = self.resample.resample;
+        options.check()?;
+        check_chains(options.negative, columns.max(size))?;
+        if let Some(stream) = &data.stream
+            && options.learning.batch_size.min(stream.len()) > data.train.len()
+        {
+            return Err(Failure::usage(format!(
+                "--batch-size {}: expected at most {} with --stream",
+                options.learning.batch_size,
+                data.train.len()
+            )));
+        }
+        Ok(Plan::Rbm(RbmPlan {
+            visible: visible.and(Kind::Softmax, classes),
+            hidden,
+            options,
+        }))
+    }
+
+    fn options_of(&self, flag: &str) -> Vec<String> {
+        let names: &[&str] = match flag {
+            "method" => &["negative"],
+            "steps" => &["steps", "negative.steps"],
+            "chains" => &["negative.chains"],
+            "fast-rate" => &["negative.fast_rate"],
+            "fast-decay" => &["negative.fast_decay"],
+            "temperatures" => &["negative.temperatures"],
+            "lowest-beta" => &["negative.lowest"],
+            "acceptance" => &["negative.acceptance"],
+            "snapshots" => &["negative.snapshots"],
+            "reconstruction" => &["negative.reconstruction"],
+            "generative-weight" => &["objective.generative_weight"],
+            "resample" => &["resample_data"],
+            "centering-rate" => &["centering.rate"],
+            "sparsity" => &["sparsity.target"],
+            "sparsity-cost" => &["sparsity.cost"],
+            _ => return vec![flag.replace('-', "_")],
+        };
+        names.iter().map(|x| (*x).to_owned()).collect()
+    }
+
+    fn describe(&self, plan: &Plan, _data: &Data) -> String {
+        let learning = plan.learning();
+        let method = match plan {
+            Plan::Rbm(plan) => describe_rbm(&plan.options),
+            _ => String::new(),
+        };
+        format!(
+            "{method}, batches of {}, learning rate {}, {} epochs",
+            learning.batch_size, learning.learning_rate, learning.epochs
+        )
+    }
+
+    fn table(&self) -> Table {
+        TABLE
+    }
+
+    fn figures(&self, run: RunRef<'_>, watch: &Watch) -> Outcome<Vec<Option<f64>>> {
+        let RunRef::Rbm(run) = run else {
+            return Ok(vec![None; 4]);
+        };
+        let (rbm, position) = (&run.result(), run.position());
+        let (seconds, updates) = watch.since;
+        let done = updates as f64 / position.batches as f64;
+        let speed = run.connection_updates_per_epoch() as f64 * done / seconds / 1e9;
+        // The same units of the same examples each time: the curve shows the machine and not the
+        // choice.
+        let pseudo_likelihood = rbm
+            .is_bernoulli()
+            .then(|| stochastic_pseudo_likelihood(rbm, &watch.many, run.learning().seed));
+        let held_out = watch.validation.as_ref().map(|x| x.head(Watch::FEW));
+        let gap = held_out.map(|x| free_energy_gap(rbm, &watch.train, &x));
+        Ok(vec![
+            Some(speed),
+            Some(reconstruction_error(rbm, &watch.train)?),
+            pseudo_likelihood.transpose()?,
+            gap.transpose()?,
+        ])
+    }
+
+    fn criterion(
+        &self,
+        asked: Option<CriterionArg>,
+        plan: &Plan,
+        model: &Model,
+    ) -> Outcome<CriterionArg> {
+        let hint = "choose reconstruction-error or free-energy-gap";
+        let rbm = rbm_of(model)?;
+        let is_bernoulli = rbm.is_bernoulli();
+        let is_generative =
+            matches!(plan, Plan::Rbm(x) if x.options.objective == Objective::Generative);
+        match asked {
+            Some(by @ CriterionArg::PseudoLikelihood) if !is_bernoulli => {
+                Err(refused(by, "expected a machine of bernoulli units").hint(hint))
+            }
+            Some(by @ CriterionArg::Likelihood)
+                if !is_bernoulli && !likelihood::is_small(rbm, EXACT_UNITS_BY_REQUEST) =>
+            {
+                let what =
+                    "this machine has units that are not annealed, and too many to enumerate";
+                Err(refused(by, what).hint(hint))
+            }
+            Some(by @ CriterionArg::Error) if rbm.label_group().is_none() => {
+                Err(refused(by, "expected a machine with --labels").hint(hint))
+            }
+            Some(by) => Ok(by),
+            // What discriminates need not be likely.
+            None if is_generative && likelihood::is_small(rbm, CHEAP_UNITS) => {
+                Ok(CriterionArg::Likelihood)
+            }
+            None if is_bernoulli => Ok(CriterionArg::PseudoLikelihood),
+            None => Ok(CriterionArg::ReconstructionError),
+        }
+    }
+
+    fn score(
+        &self,
+        by: CriterionArg,
+        run: RunRef<'_>,
+        held_out: &Examples,
+        watch: &Watch,
+    ) -> Outcome<f64> {
+        let (model, seed) = (run.result()?, run.running().learning().seed);
+        let rbm = rbm_of(&model)?;
+        Ok(match by {
+            CriterionArg::PseudoLikelihood => stochastic_pseudo_likelihood(rbm, held_out, seed)?,
+            CriterionArg::ReconstructionError => -reconstruction_error(rbm, held_out)?,
+            CriterionArg::FreeEnergyGap(_) => -free_energy_gap(rbm, &watch.many, held_out)?,
+            CriterionArg::Likelihood => log_likelihood(rbm, &watch.many, held_out, seed)?,
+            CriterionArg::Error => {
+                let first = rbm.label_group().map_or(rbm.n_visible(), |x| x.first);
+                let log_p = rbm.log_p_y_from_v(&held_out.first_columns(first))?;
+                -super::network::wrong(&log_p, held_out).unwrap_or(1.0)
+            }
+        })
+    }
+
+    fn draw(&self, finished: &Finished<'_>) -> Outcome<()> {
+        let rbm = rbm_of(finished.model)?;
+        let position = finished.run.running().position();
+        let title = format!("{}, {} epochs", finished.title, position.epoch);
+        pictures::filters(&finished.files.filters, &title, rbm)?;
+        let (train, seed) = (&finished.data.train, finished.seed());
+        pictures::samples(&finished.files.samples, &title, rbm, train, seed)
+    }
+
+    fn more(&self, finished: &Finished<'_>) -> Outcome<Figures> {
+        let (rbm, data) = (rbm_of(finished.model)?, finished.data);
+        let drawn = likelihood::drawn(rbm.visible(), data, finished.seed());
+        let drawn = drawn.filter(|_| rbm.is_bernoulli());
+        let (examples, split) = likelihood::part(drawn.as_ref().unwrap_or(data), Split::Test);
+        let mut figures = Figures::default();
+        if rbm.is_bernoulli() {
+            let some = examples.head(PSEUDO_LIKELIHOOD_EXAMPLES);
+            let pseudo = pseudo_likelihood(rbm, &some)?;
+            let of = format!("of {} {} examples", some.len(), split.name());
+            figures.nats("pseudo_likelihood", "pseudo-likelihood", pseudo, of);
+        }
+        let error = reconstruction_error(rbm, examples)?;
+        figures.put("reconstruction_error", error).row(
+            "reconstruction error",
+            format!("{error:.4}"),
+            "mean square a unit",
+        );
+        Ok(figures)
+    }
+
+    fn told(&self, finished: &Finished<'_>) -> Map<String, Value> {
+        let (AnyRun::Rbm(run), Ok(rbm)) = (finished.run, finished.model.rbm()) else {
+            return Map::new();
+        };
+        let position = run.position();
+        let told = [
+            ("epochs", json!(position.epoch)),
+            ("updates", json!(position.updates)),
+            ("gcu_per_second", json!(speed(run, finished.seconds))),
+            ("n_visible", json!(rbm.n_visible())),
+            ("n_hidden", json!(rbm.n_hidden())),
+            ("options", report::options(run.options())),
+        ];
+        told.map(|(key, value)| (key.to_owned(), value))
+            .into_iter()
+            .collect()
+    }
+}
+
+/// Connection updates a second of all epochs, 10^9; what a file claims to have been done beyond
+/// them counts for nothing.
+fn speed(run: &RbmTraining, seconds: f64) -> f64 {
+    let epochs = run.learning().epochs.min(run.position().epoch);
+    let done = (0..epochs)
+        .map(|epoch| run.connection_updates_in_epoch(epoch))
+        .fold(0, u64::saturating_add);
+    done as f64 / seconds / 1e9
+}
+
+/// Mean over `held_out`, whose gray values are drawn once; `ln Z` exact, or by annealing from the
+/// base rate of `train`.
+fn log_likelihood(rbm: &Rbm, train: &Examples, held_out: &Examples, seed: u64) -> Outcome<f64> {
+    let drawn;
+    let held_out = if rbm.is_bernoulli() && held_out.bits().is_none() {
+        drawn = held_out.clone().binarized(Binarization::Sampled, seed, 0);
+        &drawn
+    } else {
+        held_out
+    };
+    if likelihood::is_small(rbm, EXACT_UNITS_BY_REQUEST) {
+        return Ok(exact_mean_log_likelihood(rbm, held_out, &mut ())?.0);
+    }
+    let ais = Ais {
+        chains: DEFAULT_CHAINS,
+        betas: Betas::Linear(DEFAULT_BETAS),
+        base: Base::rate_of(train)?,
+        seed,
+    };
+    let log_z = ais.log_z(rbm, &mut ())?.estimate;
+    Ok(rbm.mean_log_likelihood(held_out, log_z)?)
+}
