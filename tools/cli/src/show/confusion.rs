@@ -51,59 +51,44 @@ fn without_labels() -> Failure {
 fn draw(path: &Path, title: &str, found: &Classification) -> Outcome<()> {
     check_extension("--confusion", path, ".png")?;
     let n = found.confusion.len() as u32;
-    let size = EDGE + n * CELL;
+    let width = (EDGE + n * CELL).max(300);
     let title = format!("{title}: {:.2} % wrong", 100.0 * found.error());
-    let lines = TITLE.wrap(&title, size.max(300) as f32);
+    let lines = TITLE.wrap(&title, width as f32);
+    let (left, half) = (MARGIN + EDGE, CELL / 2);
     let top = MARGIN + lines.len() as u32 * TITLE.line_height() + EDGE;
-    let width = 2 * MARGIN + size.max(300);
-    let mut canvas = Canvas::new(width.into(), u64::from(top + n * CELL + MARGIN), WHITE)?;
-    for (k, line) in lines.iter().enumerate() {
-        let y = MARGIN + k as u32 * TITLE.line_height();
-        canvas.text(MARGIN as f32, y, Anchor::Left, TITLE, line);
+    let height = top + n * CELL + MARGIN;
+    let mut canvas = Canvas::new((2 * MARGIN + width).into(), height.into(), WHITE)?;
+    let mut text = |(x, y): (u32, u32), anchor, style, text: &str| {
+        canvas.text(x as f32, y, anchor, style, text);
+    };
+    for (k, line) in (0..).zip(&lines) {
+        let y = MARGIN + k * TITLE.line_height();
+        text((MARGIN, y), Anchor::Left, TITLE, line);
     }
-    let left = MARGIN + EDGE;
-    let half = CELL / 2;
+    text((left, top - EDGE + 12), Anchor::Left, TEXT, "class found");
+    text((MARGIN, top - 30), Anchor::Left, TEXT, "label");
+    for y in 0..n {
+        let (name, at) = (y.to_string(), y * CELL + half);
+        text((left - 12, top + at - 10), Anchor::Right, TEXT, &name);
+        text((left + at, top - 30), Anchor::Middle, TEXT, &name);
+    }
     canvas.fill(left - 1, top - 1, n * CELL + 1, n * CELL + 1, LINES);
-    canvas.text(
-        left as f32,
-        top - EDGE + 12,
-        Anchor::Left,
-        TEXT,
-        "class found",
-    );
-    canvas.text(MARGIN as f32, top - 30, Anchor::Left, TEXT, "label");
-    for (y, counts) in found.confusion.iter().enumerate() {
+    for (y, counts) in (0..).zip(&found.confusion) {
         let all = counts.iter().sum::<usize>().max(1) as f64;
-        let row = top + y as u32 * CELL;
-        canvas.text(
-            (left - 12) as f32,
-            row + half - 10,
-            Anchor::Right,
-            TEXT,
-            &y.to_string(),
-        );
-        let column = (left + y as u32 * CELL + half) as f32;
-        canvas.text(column, top - 30, Anchor::Middle, TEXT, &y.to_string());
-        for (x, &count) in counts.iter().enumerate() {
+        for (x, &count) in (0..).zip(counts) {
             let share = count as f64 / all;
-            let (color, strength) = if x == y {
-                (RIGHT, share)
-            } else {
-                (WRONG, (share / MOST_WRONG).min(1.0))
+            let (color, strength) = match x == y {
+                true => (RIGHT, share),
+                false => (WRONG, (share / MOST_WRONG).min(1.0)),
             };
             let mixed = color.map(|c| (255.0 - (255.0 - f64::from(c)) * strength) as u8);
-            let cell = left + x as u32 * CELL;
+            let (cell, row) = (left + x * CELL, top + y * CELL);
             canvas.fill(cell, row, CELL - 1, CELL - 1, mixed);
             let style = if strength > 0.6 { LIGHT } else { NUMBER };
             if count > 0 {
-                let text = count.to_string();
-                canvas.text(
-                    (cell + half) as f32,
-                    row + half - 10,
-                    Anchor::Middle,
-                    style,
-                    &text,
-                );
+                let middle = (cell + half) as f32;
+                let count = count.to_string();
+                canvas.text(middle, row + half - 10, Anchor::Middle, style, &count);
             }
         }
     }

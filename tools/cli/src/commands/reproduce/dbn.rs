@@ -122,7 +122,8 @@ fn classifier_plan(setting: &Setting) -> GreedyPlan {
     plan(setting, layers, Some(CLASSES))
 }
 
-/// The up-down algorithm: sweeps of the top pair, all rates at the start of their fall to 0, epochs.
+/// The up-down algorithm: sweeps of the top pair, all rates at the start of their fall to 0,
+/// epochs.
 fn up_down(
     setting: &Setting,
     dbn: Dbn,

@@ -69,22 +69,16 @@ impl Figure {
         let remark = match &z.annealed {
             None => format!("exact ln Z, standard error {error:.2}"),
             Some((ais, annealed)) => {
-                let (of, size) = (ais.chains, annealed.forward().effective_sample_size);
                 let mut text = format!("ln Z {:.2}", z.log_z);
-                match annealed {
-                    Annealed::Forward(_) => {
-                        let _ = write!(text, ", effective sample size {size:.0} of {of}");
-                    }
-                    Annealed::Both(_, bracket) => {
-                        let (forward, reverse) = (&bracket.forward, &bracket.reverse);
-                        let [ahead, back] =
-                            [forward, reverse].map(|x| mean + (z.log_z - x.estimate));
-                        let _ = write!(
-                            text,
-                            " by Bennett; by forward AIS {ahead:.2} and in reverse {back:.2}, effective sample sizes {size:.0} and {:.0} of {of}",
-                            reverse.effective_sample_size
-                        );
-                    }
+                if let Annealed::Both(_, bracket) = annealed {
+                    let both = [&bracket.forward, &bracket.reverse];
+                    let [ahead, back] = both.map(|x| mean + (z.log_z - x.estimate));
+                    let [size, back_size] = both.map(|x| x.effective_sample_size);
+                    let _ = write!(
+                        text,
+                        " by Bennett; by forward AIS {ahead:.2} and in reverse {back:.2}, effective sample sizes {size:.0} and {back_size:.0} of {}",
+                        ais.chains
+                    );
                 }
                 for warning in annealed.warnings() {
                     let _ = write!(text, "; {warning}");
@@ -191,17 +185,10 @@ impl Part {
                 x.remark.clone(),
             ]
         });
-        let seconds = format!("{:.1}", self.seconds);
-        let time = ["", &seconds, "", "s", ""].map(ToOwned::to_owned);
-        let [published, measured, interval, unit, remark] = time;
-        let time = [
-            name("training"),
-            published,
-            measured,
-            interval,
-            unit,
-            remark,
-        ];
+        let mut time = [const { String::new() }; 6];
+        time[0] = name("training");
+        time[2] = format!("{:.1}", self.seconds);
+        time[4] = "s".into();
         rows.chain([time]).collect()
     }
 }
