@@ -74,6 +74,22 @@ pub struct Stored {
     pub bytes: Vec<u8>,
 }
 
+/// Numbers of 4 bytes, the low byte first.
+fn floats(bytes: &[u8]) -> Vec<f32> {
+    let of = |x: &[u8]| f32::from_le_bytes([x[0], x[1], x[2], x[3]]);
+    bytes.chunks_exact(4).map(of).collect()
+}
+
+impl Stored {
+    /// The elements as numbers.
+    pub fn numbers(&self) -> Vec<f32> {
+        match self.element {
+            Element::U8 => self.bytes.iter().copied().map(f32::from).collect(),
+            Element::F32 => floats(&self.bytes),
+        }
+    }
+}
+
 impl From<Tensor<'_>> for Stored {
     fn from(tensor: Tensor<'_>) -> Self {
         let floats = |shape: Vec<usize>, x: &mut dyn Iterator<Item = f32>| {
@@ -219,9 +235,7 @@ impl Saved {
     /// # Errors
     /// [`Error::File`] if it is not there or of another type or shape.
     pub fn floats(&mut self, name: &str, shape: &[usize]) -> Result<Vec<f32>> {
-        let bytes = self.take(name, Element::F32, shape)?;
-        let of = |x: &[u8]| f32::from_le_bytes([x[0], x[1], x[2], x[3]]);
-        Ok(bytes.chunks_exact(4).map(of).collect())
+        Ok(floats(&self.take(name, Element::F32, shape)?))
     }
 
     /// Fills `x` from the tensor of its length, if `x` has one: an empty vector is not stored.

@@ -31,6 +31,7 @@ use crate::{
     dataset::Examples,
     error::{Error, Result},
     model::{Model, Rbm},
+    tensor::Saved,
     train::{Run, RunState, Stack},
 };
 use reader::{Reader, opened};
@@ -212,17 +213,28 @@ impl Checkpoint {
         file.metadata("format", FORMAT);
         file.metadata("version", VERSION);
         file.metadata("kind", self.model.kind());
-        match &self.model {
-            Model::Rbm(rbm) => rbm::write(rbm, &mut file),
-            Model::Dbn(dbn) => dbn::write(dbn, &mut file),
-            Model::Boltzmann(machine) => boltzmann::write(machine, &mut file),
-            Model::Dbm(dbm) => dbm::write(dbm, &mut file),
-            Model::Network(network) => network::write(network, &mut file),
-        }
+        self.write_model(&mut file);
         if let Some(run) = &self.run {
             run.write(&mut file)?;
         }
         file.into_bytes()
+    }
+
+    fn write_model(&self, file: &mut Writer<'_>) {
+        match &self.model {
+            Model::Rbm(rbm) => rbm::write(rbm, file),
+            Model::Dbn(dbn) => dbn::write(dbn, file),
+            Model::Boltzmann(machine) => boltzmann::write(machine, file),
+            Model::Dbm(dbm) => dbm::write(dbm, file),
+            Model::Network(network) => network::write(network, file),
+        }
+    }
+
+    /// The parameters of the model by their names in its file, copied; without those of a run.
+    pub fn parameters(&self) -> Saved {
+        let mut file = Writer::new(Path::new(IN_MEMORY));
+        self.write_model(&mut file);
+        file.into_tensors()
     }
 
     /// Reads a model file.

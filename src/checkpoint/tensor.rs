@@ -3,7 +3,7 @@
 use crate::{
     error::{Error, Result},
     model::Layer,
-    tensor::{Element, Stored},
+    tensor::{Element, Saved, Stored},
 };
 use safetensors::{Dtype, SafeTensorError, SafeTensors, View, tensor::serialize};
 use serde::Serialize;
@@ -75,6 +75,15 @@ impl<'a> Writer<'a> {
             .map_err(|e| Error::file(self.path, "options that JSON can hold", e))?;
         self.metadata(key, json);
         Ok(())
+    }
+
+    /// The tensors alone.
+    pub(super) fn into_tensors(self) -> Saved {
+        let mut saved = Saved::in_memory();
+        for (name, tensor) in self.tensors {
+            saved.insert(&name, tensor);
+        }
+        saved
     }
 
     /// The bytes of the file.

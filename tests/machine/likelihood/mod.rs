@@ -1,5 +1,6 @@
 //! Bounds of ln Z from both sides, Bennett's estimate and RAISE, against enumeration.
 
+mod measure;
 mod raise;
 
 use crate::common::{all_states, normal_rbm, random_rbm, total_variation, total_variation_floor};

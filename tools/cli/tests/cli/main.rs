@@ -11,6 +11,7 @@ mod fixtures;
 mod general;
 mod learning;
 mod measuring;
+mod offers;
 mod refusals;
 mod reproduce;
 mod safety;
