@@ -54,18 +54,13 @@ labels there is the error too.
 Of a general Boltzmann machine: ln Z by annealing of all units, or --exact (at most 30 enumerated units beside those that are not coupled with one another), with --chains, --betas, --schedule, --save-weights; the free energy of examples by enumeration of the hidden units where that is cheap, else the mean-field lower bound; the pseudo-likelihood of a fully visible machine. Without data, named or in the notes of the model, ln Z alone. In place of a model a text file of couplings will do, \
 as in `sample`; of an .ising file ln Z is that of the energy of spins.
 
-JSON of a deep belief network: count, split, seed; with labels error, wrong, mean_log_probability, confusion; lower_bound, lower_bound_low, \
-lower_bound_high, lower_bound_error (of the mean over the examples), bound_samples, log_z, log_z_low, log_z_high, method (exact or ais), with ais warnings, \
-chains, betas, log_z_forward, log_z_reverse, log_z_bar; mean_log_likelihood, standard_error with --exact alone. Of a deep Boltzmann machine: the same without bound_samples, and \
-mean_field_iterations (of the slowest example), mean_field_change (of its last one), responding_units (of each hidden layer, those whose posterior means vary over the examples); with ais the keys of an RBM with --reverse. Of a general one: log_z, log_z_low, log_z_high, method; with data mean_log_likelihood and standard_error, or lower_bound and lower_bound_error, count, split, pseudo_likelihood; with ais effective_sample_size, chains, betas, seed, warnings.
-
-JSON of an RBM: log_z, log_z_low, log_z_high, method (exact or ais), mean_log_likelihood, log_likelihood_of, standard_error, count, split, \
-dead_hidden_units, saturated_hidden_units; of a test part beside a training part free_energy_gap; with ais effective_sample_size, chains, betas, seed, warnings; with --reverse log_z_low and log_z_high are \
-those of the bracket (forward low .. reverse high), and there are log_z_forward, log_z_reverse and log_z_bar (Bennett's acceptance \
-ratio), each with its _error, log_z_overlap, reverse_effective_sample_size, reverse_start (exact, gibbs or annealed), burn_in; with --raise \
-raise_mean_log_likelihood, raise_standard_error, raise_gap, raise_gap_error, raise_count, raise_chains; with --diagnose autocorrelation_time (null if unknown), its _error, autocorrelation_long_enough, \
-mode_jumps, mode_jump_rate (a chain and sweep), stuck_chains, modes, diagnosed_chains, diagnosed_sweeps, diagnosed_burn_in. log_z and \
-mean_log_likelihood are those of Bennett's estimate with --reverse, else of the forward chains. An error without bound is null.")]
+JSON, the same keys for every kind: count, split; log_z, log_z_low, log_z_high, method (exact or ais); mean_log_likelihood and standard_error, or lower_bound, \
+lower_bound_low, lower_bound_high and lower_bound_error (of the mean over the examples), or both with --exact; log_likelihood_of; seed of what was drawn. With ais effective_sample_size, chains, betas, warnings; both ways \
+log_z_low and log_z_high are those of the bracket (forward low .. reverse high), and there are log_z_forward, log_z_reverse and log_z_bar (Bennett's acceptance ratio), each with its _error, log_z_overlap, \
+reverse_effective_sample_size, reverse_start (exact, gibbs or annealed), burn_in; log_z is then Bennett's. With labels error, wrong, mean_log_probability, confusion. Of an RBM dead_hidden_units, saturated_hidden_units, of a test part \
+beside a training part free_energy_gap; with --raise raise_mean_log_likelihood, raise_standard_error, raise_gap, raise_gap_error, raise_count, raise_chains; with --diagnose autocorrelation_time (null if unknown), its _error, \
+autocorrelation_long_enough, mode_jumps, mode_jump_rate (a chain and sweep), stuck_chains, modes, diagnosed_chains, diagnosed_sweeps, diagnosed_burn_in. Of a deep belief network bound_samples. By mean field mean_field_iterations (of the slowest example), \
+mean_field_change (of its last one), of a deep Boltzmann machine responding_units (of each hidden layer, those whose posterior means vary over the examples). Of a fully visible machine pseudo_likelihood. An error without bound is null.")]
 pub struct EvaluateArgs {
     /// Model file.
     pub model: PathBuf,

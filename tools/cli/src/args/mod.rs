@@ -4,7 +4,6 @@
 mod classify;
 mod demo;
 mod evaluate;
-mod general;
 mod reproduce;
 mod sample;
 mod train;
@@ -17,7 +16,6 @@ use std::path::PathBuf;
 pub use classify::{ClassifyArgs, WayArg};
 pub use demo::{DemoArgs, DemoName};
 pub use evaluate::{EvaluateArgs, ReverseFrom, ScheduleArg};
-pub use general::GeneralSampleArgs;
 pub use reproduce::ReproduceArgs;
 pub use sample::{SampleArgs, ValuesArg};
 pub use train::{

@@ -1,6 +1,6 @@
 //! Options of `harmonium sample`.
 
-use super::{GeneralSampleArgs, Threads, count, positive};
+use super::{Threads, count, positive};
 use crate::run::likelihood::DEFAULT_BETAS;
 use clap::{Args, ValueEnum};
 use std::path::PathBuf;
@@ -26,13 +26,14 @@ Gibbs chains of the same number of sweeps. See docs/sampling.md.
 --weighted does not rest on mixing: the mean of any figure g under the model is about sum w g(v). It prints ln Z and the effective sample size; where \
 that is small, a few samples carry all the weight.
 
-A deep belief network is sampled by chains of its top pair and one pass down; free ones start from fair coins (free association). Of the options here it \
-has --count, --steps, --label, --every-label, --values, --seed and --out.
+A deep belief network is sampled by chains of its top pair and one pass down; free ones start from fair coins (free association), or without labels at the features of \
+examples. Of the options here it has all but --beta, --tempering, --trajectory, --weighted and --clamp.
 
 A deep Boltzmann machine is sampled by block Gibbs sweeps over all its layers, odd ones, then even ones. Of the options here it has all but --tempering, --trajectory, --weighted, \
 --save-chains and --continue.
 
-A general Boltzmann machine is sampled by sweeps over all units, one unit after the other or by blocks, whichever suits its couplings. Of the options here it has --count, --steps, --beta, --burn-in, --clamp, --mask, --seed, --out, --spins, --from-data and --json. It tells means of its energy and its units over the --steps sweeps after --burn-in, with standard errors between chains. MODEL may be a text file of couplings: a line `i j weight` for each pair and \
+A general Boltzmann machine is sampled by sweeps over all units, one unit after the other or by blocks, whichever suits its couplings. Of the options here it has all but --label, --every-label, --tempering, --trajectory, --weighted, \
+--save-chains and --continue. It tells means of its energy and its units over the --steps sweeps after --burn-in, with standard errors between chains. MODEL may be a text file of couplings: a line `i j weight` for each pair and \
 `i i bias` (.txt or .edges), or of an Ising model a line `i j J` for each term -J s_i s_j of the energy, once a pair, and `i i f` for a field -f s_i (.ising). \
 JSON: energy (a unit), magnetization and absolute_magnetization (mean spin; with spins) or activity (share of units that are on), each with its _error (null of one \
 chain), autocorrelation_time (of the energy, in sweeps; null if unknown), autocorrelation_long_enough, units, count, steps, burn_in, beta, seed, sweep (units or \
@@ -123,9 +124,13 @@ pub struct SampleArgs {
     /// f32; `.csv`: the same, a line each.
     #[arg(long, value_name = "FILE.png|FILE.npy|FILE.csv")]
     pub out: PathBuf,
-    /// Options of general Boltzmann machines.
-    #[command(flatten)]
-    pub general: GeneralSampleArgs,
+    /// States are spins: they are written as -1 and 1, and energy and magnetization are those of
+    /// spins, as they always are of an .ising file. Of general Boltzmann machines.
+    #[arg(long)]
+    pub spins: bool,
+    /// What was done and observed as one JSON object in place of the table.
+    #[arg(long)]
+    pub json: bool,
     /// Threads of the command.
     #[command(flatten)]
     pub threads: Threads,

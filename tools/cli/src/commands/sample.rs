@@ -122,7 +122,7 @@ fn check_options(args: &SampleArgs, machine: &dyn Machine, format: Format) -> Ou
         ("--every-label", args.every_label),
         ("--save-chains", args.save_chains.is_some()),
         ("--continue", args.continue_from.is_some()),
-        ("--spins", args.general.spins),
+        ("--spins", args.spins),
     ];
     machine::refuse(machine, Act::Sample, &given)?;
     let observed = machine.kind() == "boltzmann" || args.tempering.is_some();
@@ -163,7 +163,7 @@ fn report(
     samples: &Samples,
     observed: Option<Figures>,
 ) -> Outcome<()> {
-    if observed.is_none() && !args.general.json {
+    if observed.is_none() && !args.json {
         return Ok(());
     }
     let mut figures = observed.unwrap_or_default();
@@ -185,5 +185,5 @@ fn report(
         samples.visible.rows(),
         args.steps
     );
-    figures.print(args.general.json, &title)
+    figures.print(args.json, &title)
 }

@@ -87,7 +87,7 @@ pub fn write(
     match (format, &samples.means) {
         (Format::Picture, _) => picture(args, shown, held, samples),
         (Format::States, Some(means)) => numbers::write_matrix(&args.out, means),
-        (Format::States, None) if args.general.spins => {
+        (Format::States, None) if args.spins => {
             let x = samples.visible.to_matrix();
             let spins = x.elements().map(|x| if x > 0.0 { 1_i8 } else { -1 });
             numbers::write(&args.out, [x.rows(), x.columns()], spins)

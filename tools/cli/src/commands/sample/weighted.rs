@@ -52,7 +52,7 @@ pub fn run(args: &SampleArgs, checkpoint: &Checkpoint, count: usize, seed: u64) 
         .put("log_z_low", log_z.low)
         .put("log_z_high", log_z.high);
     figures.warnings(log_z.warning().as_slice());
-    figures.print(args.general.json, "Weighted samples")
+    figures.print(args.json, "Weighted samples")
 }
 
 /// The base rate of the data that the notes tell, if they can be had and fit.

@@ -53,7 +53,7 @@ impl<'a> Observed<'a> {
         if let Some(held) = start.held {
             chains = chains.clamped(0, held.clamp.clone())?;
         }
-        let spins = args.general.spins || is_of_spins(&args.model);
+        let spins = args.spins || is_of_spins(&args.model);
         Ok(Self {
             machine,
             chains,
