@@ -56,6 +56,9 @@ pub struct Tail<'a> {
     pub softplus_sums: Option<&'a mut [f64]>,
     /// With `softplus_sums`: subtract the same sum at this inverse temperature.
     pub minus_beta: Option<f32>,
+    /// Of units with a continuum of states: inverse temperatures multiply the input alone, and the
+    /// quadratic term of the energy stays, so that 0 is a temperature too.
+    pub linear: bool,
 }
 
 impl Tail<'_> {

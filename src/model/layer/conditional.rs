@@ -40,6 +40,8 @@ struct LayerPass<'a> {
     /// The inputs at hand are this times `y`.
     given: f64,
     minus_beta: Option<f64>,
+    /// Of continuous units, whether `beta` multiplies their input alone.
+    linear: bool,
     draws: Option<Draws>,
     /// Whether means replace the inputs.
     keep_means: bool,
@@ -99,7 +101,7 @@ impl Layer {
     /// `tail(sum of terms + bias)`: means, samples and log-partitions (in place of softplus) of
     /// units of any kind; the input is `beta y`. At `beta = 0`, where continuous units have no
     /// distribution, their samples and means are those of the units without connections at
-    /// `beta = 1`. Cost beyond the products: some 10 ns for each unit of a real-valued layer.
+    /// `beta = 1`, unless it is [`Tail::linear`]. Cost beyond the products: some 10 ns for each unit of a real-valued layer.
     ///
     /// # Errors
     /// [`Error::Shape`] where terms and outputs disagree; [`Error::Parameter`] for samples of the
@@ -152,7 +154,7 @@ impl Layer {
             return Err(Error::parameter(what, "above 0", 0));
         }
         let improper = tail.beta == 0.0 || tail.minus_beta == Some(0.0);
-        let improper = improper && !self.units.are_discrete();
+        let improper = improper && !tail.linear && !self.units.are_discrete();
         if tail.softplus_sums.is_some() && (improper || lost) {
             return Err(Error::parameter(
                 format!("inverse temperature of a log-partition of {}", self.units),
@@ -204,6 +206,7 @@ impl Layer {
             column_sums: tail.column_sums.as_deref_mut(),
             softplus_sums: tail.softplus_sums.as_deref_mut(),
             minus_beta: tail.minus_beta,
+            linear: false,
         };
         propagate(terms, &self.bias, fused, buffers)?;
         copy(input, asked, 1.0);
@@ -215,6 +218,7 @@ impl Layer {
             group_beta: f64::from(tail.group_beta.unwrap_or(tail.beta)),
             given: f64::from(tail.beta),
             minus_beta: tail.minus_beta.map(f64::from),
+            linear: tail.linear,
             draws,
             keep_means: tail.column_sums.is_some(),
         };
@@ -258,6 +262,7 @@ impl Layer {
             group_beta: f64::from(tail.group_beta.unwrap_or(tail.beta)),
             given: 1.0,
             minus_beta: tail.minus_beta.map(f64::from),
+            linear: tail.linear,
             draws,
             keep_means: tail.column_sums.is_some(),
         };
@@ -441,8 +446,17 @@ impl UnitRow<'_> {
     /// Units of a kind other than softmax.
     fn units(&mut self, kind: Kind, range: std::ops::Range<usize>) {
         let layer = self.pass.layer;
-        let disconnected = self.pass.beta == 0.0 && kind.is_continuous();
-        let beta = if disconnected { 1.0 } else { self.pass.beta };
+        let linear = self.pass.linear && kind.is_continuous();
+        let disconnected = self.pass.beta == 0.0 && kind.is_continuous() && !linear;
+        let (scale, beta) = match self.pass.beta {
+            scale if linear => (scale, 1.0),
+            _ if disconnected => (1.0, 1.0),
+            beta => (1.0, beta),
+        };
+        let log_partition = |i: usize, y: f64, beta: f64| match linear {
+            true => layer.scaled_log_partition_of_unit(kind, i, y, beta),
+            false => layer.log_partition_of_unit(kind, i, y, beta),
+        };
         for i in range {
             let y = f64::from(if disconnected {
                 layer.bias[i]
@@ -450,11 +464,12 @@ impl UnitRow<'_> {
                 self.input[i]
             });
             if self.wants_sum {
-                self.sum += layer.log_partition_of_unit(kind, i, y, beta);
+                self.sum += log_partition(i, y, if linear { scale } else { beta });
                 if let Some(minus) = self.pass.minus_beta {
-                    self.sum -= layer.log_partition_of_unit(kind, i, y, minus);
+                    self.sum -= log_partition(i, y, minus);
                 }
             }
+            let y = scale * y;
             if let (Some(words), Some(real)) = (&mut self.words, &mut self.real) {
                 let mut on = |x: f64| f32::from(words.bernoulli(i, reference::sigmoid(x) as f32));
                 real[i] = match kind {

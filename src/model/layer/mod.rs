@@ -206,6 +206,22 @@ impl Layer {
         }
     }
 
+    /// As [`Self::log_partition_of_unit`] at `beta = 1`, of a unit whose input `y` and bias are
+    /// multiplied by `scale`.
+    pub(crate) fn scaled_log_partition_of_unit(
+        &self,
+        kind: Kind,
+        i: usize,
+        y: f64,
+        scale: f64,
+    ) -> f64 {
+        if kind != Kind::Gaussian {
+            return self.log_partition_of_unit(kind, i, scale * y, 1.0);
+        }
+        let (b, precision) = (f64::from(self.bias[i]), self.precision(i));
+        0.5 * (precision * scale * scale * (y - b) * (y + b) + (TAU / precision).ln())
+    }
+
     /// `E` of unit `i`, not of a softmax group, with input `y`.
     pub(crate) fn mean_of_unit(&self, kind: Kind, y: f64, beta: f64) -> f64 {
         match kind {
