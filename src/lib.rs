@@ -17,7 +17,7 @@
 //!     .seed(1)
 //!     .train(&mut rbm, &data.train, |_event| ControlFlow::Continue(()))?;
 //!
-//! let base = Base::rate_of(&data.train)?;
+//! let base = Base::rate_of(&rbm, &data.train)?;
 //! let ais = Ais { chains: 50, betas: Betas::Linear(500), base, seed: 1 };
 //! let log_z = ais.log_z(&rbm, &mut ())?;
 //! let test = data.test.expect("MNIST has a test part");

@@ -87,7 +87,10 @@ pub(crate) struct Part<'a> {
 
 impl Progress for Part<'_> {
     fn report(&mut self, done: usize, all: usize) -> ControlFlow<()> {
-        let done = self.before + done * self.length / all.max(1);
-        self.whole.report(done, self.all)
+        if all == self.length {
+            return self.whole.report(self.before + done, self.all);
+        }
+        let (before, length, of) = (self.before, self.length, self.all);
+        self.whole.report(before * all + done * length, of * all)
     }
 }

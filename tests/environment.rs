@@ -63,7 +63,7 @@ fn refused() {
         environment::check().unwrap_err(),
         RbmTraining::new(rbm.clone(), RbmOptions::default(), &data()).unwrap_err(),
         ais.log_z(&rbm, &mut ()).unwrap_err(),
-        ais.boltzmann_log_z(&machine, &mut ()).unwrap_err(),
+        ais.log_z(&machine, &mut ()).unwrap_err(),
         Rbm::bernoulli(&[3, 2]).unwrap().log_z(&mut ()).unwrap_err(),
         machine.log_z(&mut ()).unwrap_err(),
         chain.sweep(&rbm, 1, 1.0).unwrap_err(),

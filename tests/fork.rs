@@ -5,7 +5,7 @@
 use harmonium::{
     bits::BitMatrix,
     dataset::{Binarization, Examples},
-    evaluate::{Ais, Base, Betas, exact_mean_log_likelihood, pseudo_likelihood},
+    evaluate::{Ais, Base, Betas, pseudo_likelihood},
     matrix::Matrix,
     model::{BoltzmannMachine, Dbm, Dbn, MeanField, Network, Rbm},
     states::States,
@@ -120,7 +120,7 @@ fn measures(rbm: &Rbm, bits: &Examples) -> [u64; 3] {
     let ais = Ais {
         chains: 300,
         betas: Betas::Linear(5),
-        base: Base::rate_of(bits).unwrap(),
+        base: Base::rate_of(rbm, bits).unwrap(),
         seed: 1,
     };
     let states: &States = bits.states();
@@ -129,7 +129,8 @@ fn measures(rbm: &Rbm, bits: &Examples) -> [u64; 3] {
     [
         ais.log_z(rbm, &mut ()).unwrap().estimate.to_bits(),
         pseudo_likelihood(rbm, states).unwrap().to_bits(),
-        exact_mean_log_likelihood(&small, &v, &mut ())
+        small
+            .exact_mean_log_likelihood(&v, &mut ())
             .unwrap()
             .0
             .to_bits(),

@@ -3,21 +3,20 @@
 //!
 //! `ln Z`: [`Ais::log_z`] from below, [`Ais::reverse_log_z`] from above, [`Ais::bracket`] both with
 //! [`bennett`]'s estimate and [`Warning`]s; without `ln Z` the conservative likelihood of
-//! [`Ais::raise`]; samples with weights by [`Ais::weighted_samples`]. Deep Boltzmann machines:
-//! [`Ais::for_dbm`] and [`DbmBound`]. Chains: [`integrated_autocorrelation_time`], [`ModeJumps`].
+//! [`Ais::raise`]; samples with weights by [`Ais::weighted_samples`]; all of them of
+//! whatever is [`Annealed`]. Bounds: [`DbmBound`] and [`Bound`]. Chains: [`integrated_autocorrelation_time`], [`ModeJumps`].
 //! Units: [`HiddenActivity`]. While training: [`pseudo_likelihood`], [`reconstruction_error`],
 //! [`free_energy_gap`].
 
 mod annealing;
 mod bound;
 mod chains;
-mod exact;
 mod monitor;
 
 pub use annealing::{
-    Ais, Annealing, Base, Bennett, Betas, Bracket, INTERVAL_STANDARD_ERRORS, LogZ, PILOT_CHAINS,
-    Raise, ReverseStart, SMALLEST_EFFECTIVE_SHARE, SMALLEST_OVERLAP, Warning, WeightedSamples,
-    bennett, boltzmann_pseudo_likelihood,
+    Ais, Annealed, Annealing, Base, Bennett, Betas, Bracket, INTERVAL_STANDARD_ERRORS, LogZ,
+    PILOT_CHAINS, Raise, ReverseStart, SMALLEST_EFFECTIVE_SHARE, SMALLEST_OVERLAP, Warning,
+    WeightedSamples, bennett,
 };
 pub use bound::{
     Bound, BoundEstimate, DbmBound, DbmLikelihood, PosteriorActivity, RESPONDING_ABOVE,
@@ -25,8 +24,7 @@ pub use bound::{
 pub use chains::{
     AutocorrelationTime, ModeJumps, integrated_autocorrelation_time, nearest_templates,
 };
-pub use exact::{MAX_SAMPLED_UNITS, exact_free_energies, exact_mean_log_likelihood, exact_samples};
 pub use monitor::{
-    DEAD_BELOW, HiddenActivity, SATURATED_ABOVE, free_energy_gap, pseudo_likelihood,
-    reconstruction_error, stochastic_pseudo_likelihood,
+    DEAD_BELOW, HiddenActivity, PseudoLikelihood, SATURATED_ABOVE, free_energy_gap,
+    pseudo_likelihood, reconstruction_error, stochastic_pseudo_likelihood,
 };

@@ -81,6 +81,8 @@ pub(crate) fn negative_energies(couplings: &Neighbors, bias: &[f32], x: &[u64], 
 pub(crate) struct Sweep<'a> {
     /// None: every unit by itself.
     pub(crate) couplings: Option<&'a Neighbors>,
+    /// Whether the units come in the opposite order.
+    pub(crate) is_falling: bool,
     pub(crate) bias: &'a [f32],
     /// `[units]`.
     pub(crate) x: &'a mut [u64],
@@ -113,7 +115,9 @@ impl Sweep<'_> {
     fn sweep<S: Simd, const V: usize>(self, s: S) {
         let uniforms = Uniforms::new(s, self.draws);
         let beta = s.splat(self.beta);
-        for i in 0..self.x.len() {
+        let n = self.x.len();
+        for k in 0..n {
+            let i = if self.is_falling { n - 1 - k } else { k };
             let held = self.held.get(i).copied().unwrap_or(0);
             if held & self.lanes == self.lanes {
                 continue;
@@ -235,6 +239,7 @@ mod tests {
             first_chain in prop_oneof![Just(0), Just(128)],
             beta in 0.0_f32..2.0,
             is_coupled in any::<bool>(),
+            is_falling in any::<bool>(),
             seed in any::<u64>(),
         ) {
             let n = words.len();
@@ -248,13 +253,14 @@ mod tests {
                 let mut got = x.clone();
                 dispatch_on(isa, Sweep {
                     couplings: is_coupled.then_some(&couplings),
+                    is_falling,
                     bias: &bias, x: &mut got, held: &held, first_chain, lanes, beta, draws,
                 });
                 // The twin walks the states that the kernel drew, so that one draw within the error
                 // of the sigmoid does not change the next.
                 for (i, chain) in (0..n).flat_map(|i| (0..64).map(move |k| (i, k))) {
                     let bit = |words: &[u64], j: usize| words[j] >> chain & 1 == 1;
-                    let on = |j: usize| bit(if j < i { &got } else { &x }, j);
+                    let on = |j: usize| bit(if (j < i) != is_falling { &got } else { &x }, j);
                     if lanes >> chain & 1 == 0 || bit(&held, i) {
                         prop_assert_eq!(bit(&got, i), bit(&x, i));
                         continue;

@@ -134,6 +134,7 @@ fn check_propagation(rows: usize, below: usize, columns: usize, above: usize) {
         column_sums: Some(&mut sums),
         softplus_sums: Some(&mut softplus),
         minus_beta: None,
+        linear: false,
     };
     propagate(&terms, &bias, tail, &mut buffers).unwrap();
     let a = reference::product(bits.to_matrix().view(), &w_below, false);

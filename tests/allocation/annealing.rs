@@ -29,7 +29,7 @@ pub(super) fn both_ways(pool: &ThreadPool) {
         .unwrap();
     let ais = ais();
     let start = ReverseStart::Gibbs {
-        states: bits.clone(),
+        states: bits.clone().into(),
         burn_in: 0,
     };
     let mut counts = Vec::with_capacity(3 * TEMPERATURES);
@@ -63,8 +63,8 @@ pub(super) fn general_machine(pool: &ThreadPool) {
         ControlFlow::Continue(())
     };
     pool.install(|| {
-        ais.boltzmann_log_z(&machine, &mut ()).unwrap();
-        ais.boltzmann_log_z(&machine, &mut progress).unwrap();
+        ais.log_z(&machine, &mut ()).unwrap();
+        ais.log_z(&machine, &mut progress).unwrap();
     });
     let count = counts[TEMPERATURES - 1] - counts[0];
     let threads = pool.current_num_threads();

@@ -229,7 +229,7 @@ fn expectations_given_held_units() {
     let posterior = machine.expectations_given(&held, &mut ()).unwrap();
     let free = machine.free_energy(&v, 1.0).unwrap()[0];
     assert_close(-posterior.log_z, free, ROUNDING, "F(v)");
-    let log_likelihood = machine.log_likelihood(&v, &mut ()).unwrap()[0];
+    let log_likelihood = machine.exact_log_p_v(&v, &mut ()).unwrap()[0];
     assert_close(log_likelihood, -free - log_z, ROUNDING, "ln p(v)");
 }
 
@@ -253,7 +253,7 @@ fn an_rbm_is_a_general_machine() {
             pairs.for_each(|(a, b)| assert_close(a, b, ROUNDING, "p(v)"));
         }
         let v = all_states(n);
-        let exact = harmonium::evaluate::exact_free_energies(&rbm, &v).unwrap();
+        let exact = rbm.exact_free_energies(&v).unwrap();
         for (a, b) in machine.free_energy(&v, 1.0).unwrap().into_iter().zip(exact) {
             assert_close(a, b, ROUNDING, "F(v)");
         }

@@ -7,7 +7,6 @@ use harmonium::{
     bits::BitMatrix,
     checkpoint::Checkpoint,
     dataset::Examples,
-    evaluate::exact_mean_log_likelihood,
     model::Rbm,
     train::{
         Averaging, Centering, Learning, Negative, Offset, RbmLearner, RbmOptions, RbmTraining,
@@ -40,7 +39,7 @@ fn flipped_machine(rbm: &Rbm) -> Rbm {
 }
 
 fn likelihood(rbm: &Rbm, data: &Examples) -> f64 {
-    exact_mean_log_likelihood(rbm, data.bits().unwrap(), &mut ())
+    rbm.exact_mean_log_likelihood(data.bits().unwrap(), &mut ())
         .unwrap()
         .0
 }

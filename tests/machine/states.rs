@@ -5,7 +5,7 @@ use harmonium::{
     BitMatrix, Dbm, Dbn, Error, Examples, Input, Matrix, Network, Rbm, Result, States,
     dataset::Binarization,
     evaluate::{Base, ReverseStart, reconstruction_error},
-    model::{BoltzmannMachine, MeanField},
+    model::BoltzmannMachine,
     states::CHUNK_ROWS,
     train::{
         BackpropOptions, BackpropTraining, BoltzmannOptions, BoltzmannTraining, DbmOptions,
@@ -373,10 +373,13 @@ fn weights_and_masks_are_never_ignored() {
             "start of learning",
             Box::new(move |x| machine().initialized_from(x, 1).map(drop)),
         ),
-        ("base rate", Box::new(|x| Base::rate_of(x).map(drop))),
         (
             "base rate",
-            Box::new(move |x| Base::rate_of_dbm(&dbm(), x, &MeanField::default()).map(drop)),
+            Box::new(move |x| Base::rate_of(&rbm(), x).map(drop)),
+        ),
+        (
+            "base rate",
+            Box::new(move |x| Base::rate_of(&dbm(), x).map(drop)),
         ),
         (
             "annealing back",
@@ -384,7 +387,7 @@ fn weights_and_masks_are_never_ignored() {
         ),
         (
             "annealing back",
-            Box::new(move |x| ReverseStart::suited_to_dbm(&dbm(), x, 2, 3, 1).map(drop)),
+            Box::new(move |x| ReverseStart::suited_to(&dbm(), x, 2, 3, 1).map(drop)),
         ),
     ];
     for (name, door) in doors {
@@ -425,7 +428,7 @@ fn values_that_units_cannot_have_are_refused_at_the_door() {
         told(dbm().initialized_from(&data, 1), &parts);
         told(machine().initialized_from(&data, 1), &parts);
         told(ReverseStart::suited_to(&rbm(), &data, 2, 3, 1), &parts);
-        told(ReverseStart::suited_to_dbm(&dbm(), &data, 2, 3, 1), &parts);
+        told(ReverseStart::suited_to(&dbm(), &data, 2, 3, 1), &parts);
     }
     rbm().initialized_from(&with(1.0), 1).unwrap();
     let wide = Examples::new(BitMatrix::zeros(3, 5)).unwrap();

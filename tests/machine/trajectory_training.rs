@@ -310,7 +310,7 @@ fn weighted_samples_have_the_means_of_the_model() {
         for (name, figure) in figures {
             let exact: f64 = p.iter().enumerate().map(|(k, p)| p * figure(k)).sum();
             let g: Vec<f64> = (0..w.len())
-                .map(|s| figure(index_of(&samples.visible, s)))
+                .map(|s| figure(index_of(samples.visible().bits().unwrap(), s)))
                 .collect();
             let mean: f64 = w.iter().zip(&g).map(|(w, g)| w * g).sum();
             let error: f64 = w

@@ -6,8 +6,8 @@ use harmonium::{
     bits::BitMatrix,
     dataset::Examples,
     evaluate::{
-        Ais, Base, Betas, ReverseStart, exact_free_energies, free_energy_gap, pseudo_likelihood,
-        reconstruction_error, stochastic_pseudo_likelihood,
+        Ais, Base, Betas, ReverseStart, free_energy_gap, pseudo_likelihood, reconstruction_error,
+        stochastic_pseudo_likelihood,
     },
     kernel::reference::sigmoid,
     matrix::Matrix,
@@ -144,7 +144,7 @@ fn ais_refuses_nonsense_and_can_be_stopped() {
 #[test]
 fn base_rate_is_the_smoothed_log_odds() {
     let data = Examples::new(rows("110 100 100 100")).unwrap();
-    let Base::Biases(b) = Base::rate_of(&data).unwrap() else {
+    let Base::Biases(b) = Base::rate_of(&Rbm::bernoulli(&[3, 2]).unwrap(), &data).unwrap() else {
         panic!("biases")
     };
     // Four examples and 0.4 pseudo-examples, half of them on.
@@ -159,7 +159,7 @@ fn pseudo_likelihood_equals_its_definition() {
     for (n, m) in [(5, 3), (4, 40)] {
         let rbm = normal_rbm(n, m, 0.8, 2);
         let v = all_states(n);
-        let free = exact_free_energies(&rbm, &v).unwrap();
+        let free = rbm.exact_free_energies(&v).unwrap();
         let expected: f64 = (0..v.rows())
             .map(|s| {
                 (0..n)
@@ -218,7 +218,7 @@ fn ais_of_general_machines_holds_the_exact_value() {
                 (Betas::Adaptive(300), Base::Uniform),
             ] {
                 let z = ais(betas.clone(), base, seed)
-                    .boltzmann_log_z(&machine, &mut ())
+                    .log_z(&machine, &mut ())
                     .unwrap();
                 assert!(
                     z.low <= exact && exact <= z.high,
@@ -238,21 +238,21 @@ fn ais_of_general_machines_holds_the_exact_value() {
     let mut machine = harmonium::BoltzmannMachine::bernoulli(&[3, 2]).unwrap();
     machine.biases_mut().0.copy_from_slice(&[0.5, -1.0, 2.0]);
     let z = ais(Betas::Linear(50), Base::Biases(vec![0.5, -1.0, 2.0]), 1);
-    let z = z.boltzmann_log_z(&machine, &mut ()).unwrap();
+    let z = z.log_z(&machine, &mut ()).unwrap();
     assert!((z.estimate - machine.log_z(&mut ()).unwrap()).abs() < 1e-9);
     assert!(z.standard_error < 1e-9);
     assert!(
         ais(Betas::Linear(0), Base::Uniform, 1)
-            .boltzmann_log_z(&machine, &mut ())
+            .log_z(&machine, &mut ())
             .is_err()
     );
     assert!(
         ais(Betas::Linear(9), Base::Biases(vec![0.0; 4]), 1)
-            .boltzmann_log_z(&machine, &mut ())
+            .log_z(&machine, &mut ())
             .is_err()
     );
-    let stopped = ais(Betas::Linear(9), Base::Uniform, 1)
-        .boltzmann_log_z(&machine, &mut |_, _| ControlFlow::Break(()));
+    let stopped =
+        ais(Betas::Linear(9), Base::Uniform, 1).log_z(&machine, &mut |_, _| ControlFlow::Break(()));
     assert!(matches!(stopped, Err(Error::Stopped)));
 }
 
@@ -283,7 +283,7 @@ fn ais_of_machines_with_softmax_groups_holds_the_exact_value() {
             };
             let start = BitMatrix::zeros(1, n);
             let start = ReverseStart::Gibbs {
-                states: start,
+                states: start.into(),
                 burn_in: 100,
             };
             let bracket = ais.bracket(&rbm, &start, &mut ()).unwrap();
@@ -318,7 +318,7 @@ fn weights_of_general_machines_are_unbiased() {
                 base: Base::Uniform,
                 seed,
             };
-            let z = ais.boltzmann_log_z(&machine, &mut ()).unwrap();
+            let z = ais.log_z(&machine, &mut ()).unwrap();
             held += usize::from(z.low <= exact && exact <= z.high);
             relative.extend(z.log_weights.iter().map(|w| (w - exact).exp()));
         }

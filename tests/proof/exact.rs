@@ -5,7 +5,6 @@ use crate::common::{all_states, normal_rbm, rows};
 use harmonium::{
     Error,
     bits::BitMatrix,
-    evaluate::{exact_free_energies, exact_mean_log_likelihood},
     kernel::reference::{log_sum_exp, sigmoid},
     matrix::Matrix,
     model::{Rbm, Side},
@@ -66,8 +65,8 @@ fn known_machine_of_the_literature() {
     ];
     let expected: Vec<f64> = minus_f.iter().map(|f| -f).collect();
     assert_all_close(&rbm.free_energy(&v, 1.0).unwrap(), &expected, ROUNDING);
-    assert_all_close(&exact_free_energies(&rbm, &v).unwrap(), &expected, ROUNDING);
-    let (mean, _, z) = exact_mean_log_likelihood(&rbm, &v, &mut ()).unwrap();
+    assert_all_close(&rbm.exact_free_energies(&v).unwrap(), &expected, ROUNDING);
+    let (mean, _, z) = rbm.exact_mean_log_likelihood(&v, &mut ()).unwrap();
     assert_all_close(&[mean, z], &[-1.7328699078, log_z], ROUNDING);
     assert_all_close(
         &[rbm.mean_log_likelihood(&v, z).unwrap()],
@@ -205,7 +204,7 @@ fn factorized_formulas_equal_brute_force() {
         assert_all_close(&rbm.free_energy(&v, beta as f32).unwrap(), &of_v, 1e-5);
         assert_all_close(&rbm.free_energy_h(&h, beta as f32).unwrap(), &of_h, 1e-5);
         if beta == 1.0 {
-            assert_all_close(&exact_free_energies(&rbm, &v).unwrap(), &of_v, 1e-12);
+            assert_all_close(&rbm.exact_free_energies(&v).unwrap(), &of_v, 1e-12);
         }
         let p: Vec<f64> = of_v.iter().map(|f| (-f - log_z).exp()).collect();
         assert_all_close(&rbm.visible_distribution(beta, &mut ()).unwrap(), &p, 1e-12);
@@ -267,7 +266,7 @@ fn zero_weights_give_the_base_rate() {
         .collect();
     let rbm = Rbm::from_parameters([bias.clone(), vec![0.0; 3]], [Matrix::zeros(5, 3)]).unwrap();
     let v = all_states(5);
-    let (got, ..) = exact_mean_log_likelihood(&rbm, &v, &mut ()).unwrap();
+    let (got, ..) = rbm.exact_mean_log_likelihood(&v, &mut ()).unwrap();
     // The base rate of the biases as f32 holds them.
     let expected: f64 = (0..32)
         .map(|s| {

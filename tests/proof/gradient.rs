@@ -4,7 +4,6 @@
 use crate::common::{all_states, draw_states, memory::last_step, normal_rbm, random_rbm, states};
 use harmonium::{
     dataset::{Binarization, Examples, bars_and_stripes, shifting_bar},
-    evaluate::exact_mean_log_likelihood,
     model::Rbm,
     rng::HostRng,
     train::{Learning, Negative, RbmOptions, RbmTraining, Reconstruction, Schedule, Trainer},
@@ -62,7 +61,7 @@ fn exact_gradient_equals_finite_differences() {
     };
     let gradient = &gradients(&rbm, &data, options, 1)[0];
     let likelihood = |rbm: &Rbm| {
-        exact_mean_log_likelihood(rbm, data.bits().unwrap(), &mut ())
+        rbm.exact_mean_log_likelihood(data.bits().unwrap(), &mut ())
             .unwrap()
             .0
     };
@@ -201,7 +200,7 @@ fn train_exactly(data: &Examples, hidden: usize, epochs: usize, rate: f32) -> f6
         .momentum(0.9)
         .train(&mut rbm, data, |_| ControlFlow::Continue(()))
         .unwrap();
-    exact_mean_log_likelihood(&rbm, data.bits().unwrap(), &mut ())
+    rbm.exact_mean_log_likelihood(data.bits().unwrap(), &mut ())
         .unwrap()
         .0
         * data.len() as f64
@@ -251,8 +250,10 @@ fn every_method_learns_what_a_teacher_made() {
         1,
     );
     let data = Examples::new(v).unwrap();
-    let likelihood =
-        |rbm: &Rbm| exact_mean_log_likelihood(rbm, data.bits().unwrap(), &mut ()).unwrap();
+    let likelihood = |rbm: &Rbm| {
+        rbm.exact_mean_log_likelihood(data.bits().unwrap(), &mut ())
+            .unwrap()
+    };
     let (of_teacher, ..) = likelihood(&teacher);
     let (of_biases, ..) = likelihood(
         &Rbm::bernoulli(&[n, 6])

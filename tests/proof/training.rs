@@ -6,7 +6,7 @@ use harmonium::{
     checkpoint::Checkpoint,
     dataset::{Binarization, Dataset, Examples},
     error::Error,
-    evaluate::{exact_mean_log_likelihood, pseudo_likelihood, stochastic_pseudo_likelihood},
+    evaluate::{pseudo_likelihood, stochastic_pseudo_likelihood},
     matrix::Matrix,
     model::Rbm,
     train::{
@@ -488,7 +488,7 @@ fn gray_data_either_way() {
             })
         };
         let rbm = train(options, &gray, 3, 2);
-        let (mean, ..) = exact_mean_log_likelihood(&rbm, bits, &mut ()).unwrap();
+        let (mean, ..) = rbm.exact_mean_log_likelihood(bits, &mut ()).unwrap();
         // The entropy of the mixture of the two rows bounds what can be reached; independent units
         // reach some -4.1.
         let rate = 3.0

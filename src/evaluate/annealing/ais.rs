@@ -1,20 +1,16 @@
 //! Annealed importance sampling of `ln Z`.
 
 use super::{
-    Annealing, Betas, LogZ,
-    anneal::{Anneal, Way},
+    Annealed, Annealing, Betas, LogZ,
+    anneal::Anneal,
+    annealed::{Start, Way},
 };
 use crate::{
     dataset::Examples,
-    error::Result,
-    model::{Rbm, log_odds},
+    error::{Error, Result},
     progress::Progress,
+    states::States,
 };
-
-/// Pseudo-examples of the base rate, half of them on, as a share of the examples. Salakhutdinov and
-/// Murray (2008) smooth as strongly, by 3000 that are on among 63,000; half on and half off favors
-/// neither polarity.
-pub(super) const BASE_RATE_PSEUDO_SHARE: f64 = 0.1;
 
 /// The machine without connections at the other end of annealing.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -22,32 +18,38 @@ pub enum Base {
     /// Every state equally likely.
     #[default]
     Uniform,
-    /// Independent visible units with these biases.
+    /// Independent visible units with these biases. A machine whose chains have hidden units too
+    /// takes biases of all of them, the visible ones first, or gives the others zero.
     Biases(Vec<f32>),
 }
 
 impl Base {
-    /// Independent units at the log-odds of the data, smoothed. Much closer to a trained machine
-    /// than [`Base::Uniform`].
+    /// Independent visible units at the log-odds of the data, smoothed; at their means where units
+    /// are continuous. Of a deep Boltzmann machine, its even hidden layers likewise at the
+    /// mean-field posterior. Much closer to a trained machine than [`Base::Uniform`].
     ///
     /// # Errors
-    /// [`Error::Parameter`](crate::Error::Parameter) for examples with weights or a mask.
-    pub fn rate_of(data: &Examples) -> Result<Self> {
+    /// [`Error::Parameter`](crate::Error::Parameter) for examples with weights or a mask,
+    /// [`Error::Shape`](crate::Error::Shape) for examples of another width than the machine.
+    pub fn rate_of(machine: &dyn Annealed, data: &Examples) -> Result<Self> {
         data.expect_plain("the base rate of annealing")?;
-        let n = data.len();
-        let biases = log_odds(&data.mean(), n, BASE_RATE_PSEUDO_SHARE * n as f64);
-        Ok(Self::Biases(biases))
+        let visible = machine.n_visible();
+        if data.columns() != visible {
+            return Err(Error::shape("columns of the data", visible, data.columns()));
+        }
+        machine.base_rate(data).map(Self::Biases)
     }
 }
 
 /// Annealed importance sampling (Neal 2001; for RBMs Salakhutdinov and Murray, ICML 2008).
 ///
 /// Chains start from the base machine and make one Gibbs sweep at each of the inverse temperatures
-/// on the way from 0 to 1. The intermediate distributions are `p_k(v) ~ e^((1 - beta_k) b0.v +
-/// beta_k b.v) prod_j (1 + e^(beta_k (v W + c)_j))`. The mean of the weights `w` is an unbiased
-/// estimate of `Z`, so that on average `ln Z` is underestimated and a likelihood overestimated. The
-/// other way round see [`Self::reverse_log_z`], both together [`Self::bracket`], and a conservative
-/// likelihood [`Self::raise`].
+/// on the way from 0 to 1. Of an RBM of Bernoulli units the intermediate distributions are
+/// `p_k(v) ~ e^((1 - beta_k) b0.v + beta_k b.v) prod_j (1 + e^(beta_k (v W + c)_j))`; what is
+/// annealed of other units and machines, [`Annealed`] says. The mean of the weights `w` is an
+/// unbiased estimate of `Z`, so that on average `ln Z` is underestimated and a likelihood
+/// overestimated. The other way round see [`Self::reverse_log_z`], both together
+/// [`Self::bracket`], and a conservative likelihood [`Self::raise`].
 ///
 /// ```
 /// use harmonium::{Rbm, evaluate::{Ais, Betas}};
@@ -80,19 +82,30 @@ impl Default for Ais {
 }
 
 impl Ais {
-    /// Estimates `ln Z`, on average from below. Cost: `2 x chains x betas` rows of products; after
-    /// the first temperature nothing is allocated. `progress` counts temperatures.
+    /// Estimates `ln Z`, on average from below. `progress` counts temperatures. Cost of an RBM:
+    /// `2 x chains x betas` rows of products; of a deep Boltzmann machine those of the RBM that it
+    /// is, [`Dbm::bipartite`](crate::Dbm::bipartite); of a general machine a sweep and a half for
+    /// each temperature. After the first temperature nothing is allocated.
     ///
     /// # Errors
-    /// [`crate::Error::Parameter`] without chains or temperatures and for machines of other than
-    /// Bernoulli units and softmax groups, [`crate::Error::Shape`] for a base of another size,
-    /// [`crate::Error::NotFinite`] for NaN or infinite parameters, [`crate::Error::Stopped`] if
-    /// `progress` breaks.
-    pub fn log_z(&self, rbm: &Rbm, progress: &mut dyn Progress) -> Result<LogZ> {
-        let base = self.checked_base(rbm)?;
-        let ladder = self.ladder_from(rbm, &base)?;
-        let anneal = Anneal::from_base(Way::Forward, self.seed, rbm, &base, &ladder, self.chains);
-        let weights = anneal.ascend(progress, |_, _| ())?;
-        Ok(LogZ::new(Annealing::Forward, weights))
+    /// [`Error::Parameter`] without chains or temperatures and for machines without a guaranteed
+    /// normal form, [`Error::Shape`] for a base of another size, [`Error::NotFinite`] for NaN or
+    /// infinite parameters, [`Error::Stopped`] if `progress` breaks.
+    pub fn log_z(&self, machine: &dyn Annealed, progress: &mut dyn Progress) -> Result<LogZ> {
+        Ok(self.ascended(machine, progress)?.0)
+    }
+
+    /// The estimate and the last states of the chains.
+    pub(super) fn ascended(
+        &self,
+        machine: &dyn Annealed,
+        progress: &mut dyn Progress,
+    ) -> Result<(LogZ, States)> {
+        let base = self.checked_base(machine)?;
+        let ladder = self.ladder_from(machine, &base, progress)?;
+        let (way, start) = ((Way::Forward, self.seed), Start::Base(self.chains));
+        let anneal = Anneal::new(way, machine, &base, &ladder, start)?;
+        let (weights, states) = anneal.ascend(progress, |_, _| ())?;
+        Ok((LogZ::new(Annealing::Forward, weights), states))
     }
 }

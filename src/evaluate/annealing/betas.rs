@@ -1,13 +1,14 @@
 //! Inverse temperatures of annealing.
 
 use super::{
-    Ais,
-    anneal::{Anneal, Way},
+    Ais, Annealed,
+    anneal::Anneal,
+    annealed::{Start, Way},
 };
 use crate::{
     error::{Error, Result},
     kernel::reduce::mean_and_standard_error,
-    model::Rbm,
+    progress::Progress,
 };
 
 /// Chains of the pilot run of [`Betas::Adaptive`].
@@ -77,19 +78,17 @@ impl Ais {
     /// # Errors
     /// [`Error::Parameter`] without steps or chains or for temperatures that do not lead from 0 to
     /// 1, and those of [`Self::log_z`].
-    pub fn ladder(&self, rbm: &Rbm) -> Result<Vec<f32>> {
-        let base = self.checked_base(rbm)?;
-        self.ladder_from(rbm, &base)
+    pub fn ladder(&self, machine: &dyn Annealed, progress: &mut dyn Progress) -> Result<Vec<f32>> {
+        let base = self.checked_base(machine)?;
+        self.ladder_from(machine, &base, progress)
     }
 
-    pub(super) fn ladder_from(&self, rbm: &Rbm, base: &[f32]) -> Result<Vec<f32>> {
-        self.ladder_with(|steps| adapted(rbm, base, steps, self.seed))
-    }
-
-    /// The temperatures, those of [`Betas::Adaptive`] from `adapted(steps)`.
-    pub(super) fn ladder_with(
+    /// `progress` is told of the pilot run as the time before the first temperature.
+    pub(super) fn ladder_from(
         &self,
-        adapted: impl FnOnce(usize) -> Result<Vec<f32>>,
+        machine: &dyn Annealed,
+        base: &[f32],
+        progress: &mut dyn Progress,
     ) -> Result<Vec<f32>> {
         if self.betas.steps() == 0 {
             return Err(Error::parameter("betas", "at least 1", 0));
@@ -97,7 +96,10 @@ impl Ais {
         match &self.betas {
             Betas::Linear(steps) => Ok(even(*steps)),
             Betas::SalakhutdinovMurray => Ok(salakhutdinov_murray()),
-            Betas::Adaptive(steps) => adapted(*steps),
+            Betas::Adaptive(steps) => {
+                let mut before = progress.part(0, 0, *steps);
+                adapted(machine, base, *steps, self.seed, &mut before)
+            }
             Betas::Given(ladder) => {
                 let rising = ladder.windows(2).all(|pair| pair[0] <= pair[1]);
                 let (first, last) = (ladder[0], ladder[ladder.len() - 1]);
@@ -115,27 +117,26 @@ impl Ais {
     }
 }
 
-/// The temperatures of the pilot run for `steps` steps.
-pub(super) fn pilot_ladder(steps: usize) -> Vec<f32> {
-    even((steps / 10).clamp(PILOT_STEPS[0], PILOT_STEPS[1]))
-}
-
-fn adapted(rbm: &Rbm, base: &[f32], steps: usize, seed: u64) -> Result<Vec<f32>> {
-    let pilot = pilot_ladder(steps);
+fn adapted(
+    machine: &dyn Annealed,
+    base: &[f32],
+    steps: usize,
+    seed: u64,
+    progress: &mut dyn Progress,
+) -> Result<Vec<f32>> {
+    let pilot = even((steps / 10).clamp(PILOT_STEPS[0], PILOT_STEPS[1]));
     let mut deviations = vec![0.0; pilot.len() - 1];
-    Anneal::from_base(Way::Pilot, seed, rbm, base, &pilot, PILOT_CHAINS).ascend(
-        &mut (),
-        |k, increments| {
-            let (_, error) = mean_and_standard_error(increments.iter().copied());
-            deviations[k] = error;
-        },
-    )?;
+    let start = Start::Base(PILOT_CHAINS);
+    let anneal = Anneal::new((Way::Pilot, seed), machine, base, &pilot, start)?;
+    anneal.ascend(progress, |k, increments| {
+        deviations[k] = mean_and_standard_error(increments.iter().copied()).1;
+    })?;
     Ok(divided(&pilot, &deviations, steps))
 }
 
 /// `steps` steps that divide the sum of `lengths` of the steps of `pilot` evenly, but for
 /// [`EVEN_SHARE`] of them.
-pub(super) fn divided(pilot: &[f32], lengths: &[f64], steps: usize) -> Vec<f32> {
+fn divided(pilot: &[f32], lengths: &[f64], steps: usize) -> Vec<f32> {
     let mean = lengths.iter().sum::<f64>() / lengths.len() as f64;
     // Without any spread every schedule is as good.
     let least = if mean > 0.0 { EVEN_SHARE * mean } else { 1.0 };

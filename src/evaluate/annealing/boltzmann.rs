@@ -1,72 +1,110 @@
-//! Measuring a general Boltzmann machine: AIS over all of its units, and the pseudo-likelihood of a
-//! fully visible one.
+//! Annealing of general machines: chains of all units, hidden ones included.
+//!
+//! They go through `p_beta(x) ~ f_beta(x) = e^((1 - beta) b0.v - beta E(x))` with one sweep by units
+//! at each temperature; the base's hidden units are fair coins. The reverse of a sweep has the units
+//! in the opposite order. For an RBM, hidden units summed in closed form give the better estimate.
 
 use super::{
-    Ais, Annealing, Base, LogZ, PILOT_CHAINS,
-    anneal::Way,
-    betas::{divided, pilot_ladder},
+    Annealed,
+    annealed::{Chains, End, Start, Way, base_biases, drawn_from_means},
+    dbm::side_by_side,
 };
 use crate::{
-    error::{Error, Result},
-    kernel::{reduce::mean_and_standard_error, reference::softplus},
+    bits::BitMatrix,
+    dataset::Examples,
+    error::Result,
+    kernel::reference::softplus,
     model::{
-        BoltzmannMachine,
+        BoltzmannMachine, Layer, MeanField,
         boltzmann::{Couplings, UnitChain},
+        dot,
     },
-    progress::Progress,
-    states::Input,
+    rng::Draws,
+    states::{Input, States},
 };
+use std::borrow::Cow;
 
-impl Ais {
-    /// Estimates `ln Z` of a general machine, on average from below. Chains of all units, hidden
-    /// ones included, start from the base, whose hidden units are fair coins, and go through
-    /// `p_k(x) ~ e^((1 - beta_k) b0.v - beta_k E(x))` with one sweep by units at each temperature
-    /// on the way. Cost: a sweep and a half of all chains for each temperature; after the first
-    /// nothing is allocated. For an RBM, [`Self::log_z`] sums hidden units out and is the better
-    /// estimate.
-    ///
-    /// # Errors
-    /// [`Error::Parameter`] without chains or temperatures, [`Error::Shape`] for a base of another
-    /// size, [`Error::NotFinite`] for a base that is not finite; those of
-    /// [`BoltzmannMachine::check`].
-    pub fn boltzmann_log_z(
-        &self,
-        machine: &BoltzmannMachine,
-        progress: &mut dyn Progress,
-    ) -> Result<LogZ> {
-        crate::environment::check()?;
-        machine.check()?;
-        if self.chains == 0 {
-            return Err(Error::parameter("chains", "at least 1", 0));
+impl Annealed for BoltzmannMachine {
+    fn check_annealed(&self) -> Result<()> {
+        self.check()
+    }
+
+    fn kept(&self) -> Cow<'_, Layer> {
+        Cow::Owned(Layer::bernoulli(self.units()))
+    }
+
+    fn n_visible(&self) -> usize {
+        BoltzmannMachine::n_visible(self)
+    }
+
+    fn check_visible_values(&self, v: Input<'_>) -> Result<()> {
+        self.visible().check_values(v)
+    }
+
+    fn base_rate(&self, data: &Examples) -> Result<Vec<f32>> {
+        Ok(base_biases(self.visible(), &data.mean(), data.len()))
+    }
+
+    fn can_be_drawn(&self) -> bool {
+        self.has_exact_samples()
+    }
+
+    fn exact_states(&self, count: usize, seed: u64) -> Result<States> {
+        self.exact_samples(count, seed)
+    }
+
+    /// Hidden units drawn from the mean-field posterior.
+    fn completed(&self, v: States, seed: u64) -> Result<States> {
+        let draws = Way::BurnIn.draws(seed, (1 << 44) - 1);
+        Ok(self.proposed(v.view(), 1, draws)?.0)
+    }
+
+    /// From the mean-field posterior.
+    fn proposed(&self, v: Input<'_>, copies: usize, draws: Draws) -> Result<(States, Vec<f64>)> {
+        let means = self.posterior_means(v, &MeanField::default(), None)?.means;
+        let mean = |s: usize, j: usize| means.row(s / copies)[j];
+        let (h, log_q) = drawn_from_means(self.hidden(), v.rows() * copies, mean, draws);
+        let indices: Vec<usize> = (0..h.rows()).map(|s| s / copies).collect();
+        let v = v.take(&indices).into_bits()?;
+        Ok((side_by_side(&[&v, &h]).into(), log_q))
+    }
+
+    fn chains<'a>(
+        &'a self,
+        base: &'a [f32],
+        way: Way,
+        seed: u64,
+        start: Start,
+    ) -> Result<Box<dyn Chains + 'a>> {
+        let mut couplings = Couplings::present(self);
+        let own = couplings.bias_mut().to_vec();
+        // What annealing raises from 0 to 1 is -E - b0.v.
+        for (bias, b0) in couplings.bias_mut().iter_mut().zip(base) {
+            *bias -= b0;
         }
-        let n = machine.n_visible();
-        let mut base = match &self.base {
-            Base::Uniform => vec![0.0; n],
-            Base::Biases(b) if b.len() == n => b.clone(),
-            Base::Biases(b) => return Err(Error::shape("biases of the base", n, b.len())),
+        let count = match &start {
+            Start::Base(count) => *count,
+            Start::At(states) => states.rows(),
         };
-        if base.iter().any(|b| !b.is_finite()) {
-            let what = "biases of the base".into();
-            return Err(Error::NotFinite { what });
+        let mut chain = UnitChain::new(couplings, count);
+        match start {
+            Start::Base(_) => chain.draw_independent(base, way.draws(seed, 0)),
+            Start::At(states) => chain.set_units(0, states.into_bits()?.view()),
         }
-        base.resize(machine.units(), 0.0);
-        let ladder = self.ladder_with(|steps| {
-            let pilot = pilot_ladder(steps);
-            let mut spread = Vec::with_capacity(pilot.len() - 1);
-            let pilot_run = Run::new(machine, &base, Way::Pilot, self.seed, PILOT_CHAINS);
-            pilot_run.ascend(&pilot, &mut (), |increments| {
-                spread.push(mean_and_standard_error(increments.iter().copied()).1);
-            })?;
-            Ok(divided(&pilot, &spread, steps))
-        })?;
-        let run = Run::new(machine, &base, Way::Forward, self.seed, self.chains);
-        let weights = run.ascend(&ladder, progress, |_| ())?;
-        Ok(LogZ::new(Annealing::Forward, weights))
+        Ok(Box::new(GeneralChains {
+            base,
+            bias: own.clone(),
+            own,
+            way,
+            seed,
+            chain,
+            count,
+        }))
     }
 }
 
-/// Chains on their way from the base to the machine.
-struct Run<'a> {
+/// See the module.
+struct GeneralChains<'a> {
     base: &'a [f32],
     /// The machine's biases, and those of the current temperature.
     own: Vec<f32>,
@@ -74,104 +112,59 @@ struct Run<'a> {
     way: Way,
     seed: u64,
     chain: UnitChain,
-    increments: Vec<f64>,
-    log_weights: Vec<f64>,
+    count: usize,
 }
 
-impl<'a> Run<'a> {
-    fn new(
-        machine: &BoltzmannMachine,
-        base: &'a [f32],
-        way: Way,
-        seed: u64,
-        chains: usize,
-    ) -> Self {
-        let log_z: f64 = base.iter().map(|&b| softplus(b.into())).sum();
-        let mut couplings = Couplings::present(machine);
-        let own = couplings.bias_mut().to_vec();
-        // What annealing raises from 0 to 1 is -E - b0.v.
-        for (bias, b0) in couplings.bias_mut().iter_mut().zip(base) {
-            *bias -= b0;
-        }
-        Self {
-            base,
-            bias: own.clone(),
-            own,
-            way,
-            seed,
-            chain: UnitChain::new(couplings, chains),
-            increments: vec![0.0; chains],
-            log_weights: vec![log_z; chains],
-        }
-    }
-
-    fn ascend(
-        mut self,
-        ladder: &[f32],
-        progress: &mut dyn Progress,
-        mut observe: impl FnMut(&[f64]),
-    ) -> Result<Vec<f64>> {
-        let steps = ladder.len() - 1;
-        let draws = self.way.draws(self.seed, 0);
-        self.chain.draw_independent(self.base, draws);
-        for (k, pair) in ladder.windows(2).enumerate() {
-            let (low, high) = (pair[0], pair[1]);
-            let rise = f64::from(high) - f64::from(low);
-            self.chain.negative_energies_into(&mut self.increments);
-            for (weight, increment) in self.log_weights.iter_mut().zip(&mut self.increments) {
-                *increment *= rise;
-                *weight += *increment;
-            }
-            observe(&self.increments);
-            if k + 1 < steps {
-                // beta (A x + bias) = beta (A x + a) + (1 - beta) b0.
-                let own = self.own.iter().zip(self.base);
-                for (bias, (a, b0)) in self.bias.iter_mut().zip(own) {
-                    *bias = a + (1.0 - high) / high * b0;
-                }
-                let draws = self.way.draws(self.seed, k as u64 + 1);
-                self.chain.sweep_with_bias(&self.bias, high, draws);
-            }
-            progress.check(k + 1, steps)?;
-        }
-        Ok(self.log_weights)
+impl GeneralChains<'_> {
+    fn states(&self) -> BitMatrix {
+        let mut x = BitMatrix::zeros(self.count, self.own.len());
+        self.chain.units_into(0, &mut x);
+        x
     }
 }
 
-/// The mean over the rows `x` of the log-pseudo-likelihood `sum_i ln P(x_i | rest)` of a fully
-/// visible machine, in f64 (Besag 1975). Cost: `n_visible^2` a row.
-///
-/// # Errors
-/// [`Error::Parameter`] for a machine with latent units or no rows, [`Error::Shape`] unless `x` has
-/// the machine's units.
-pub fn boltzmann_pseudo_likelihood<'a>(
-    machine: &BoltzmannMachine,
-    x: impl Into<Input<'a>>,
-) -> Result<f64> {
-    let x = x.into();
-    let n = machine.n_visible();
-    if machine.n_hidden() > 0 {
-        let what = "hidden units of a pseudo-likelihood";
-        return Err(Error::parameter(what, 0, machine.n_hidden()));
+impl Chains for GeneralChains<'_> {
+    fn log_z_of_base(&self) -> f64 {
+        self.base.iter().map(|&b| softplus(b.into())).sum()
     }
-    if x.columns() != n {
-        return Err(Error::shape("units of the input", n, x.columns()));
+
+    fn rise(
+        &mut self,
+        (low, high): (f32, f32),
+        _: Option<(End, u64)>,
+        _: bool,
+        increments: &mut [f64],
+    ) -> Result<()> {
+        let rise = f64::from(high) - f64::from(low);
+        self.chain.negative_energies_into(increments);
+        increments.iter_mut().for_each(|x| *x *= rise);
+        Ok(())
     }
-    if x.rows() == 0 {
-        return Err(Error::parameter("rows", "at least 1", 0));
-    }
-    let mut total = 0.0;
-    let mut row = vec![0.0; n];
-    for s in 0..x.rows() {
-        for (i, to) in row.iter_mut().enumerate() {
-            *to = f64::from(x.get(s, i));
+
+    fn begin(&mut self, _: u64, log_weights: Option<&mut [f64]>) -> Result<()> {
+        if let Some(log_weights) = log_weights {
+            self.chain.negative_energies_into(log_weights);
+            let x = self.states();
+            for (s, weight) in log_weights.iter_mut().enumerate() {
+                *weight += dot((&x).into(), s, self.base);
+            }
         }
-        for i in 0..n {
-            let weights = machine.visible_weights().row(i).iter().zip(&row);
-            let y = f64::from(machine.visible().bias[i])
-                + 2.0 * weights.map(|(&u, x)| f64::from(u) * x).sum::<f64>();
-            total += row[i] * y - softplus(y);
-        }
+        Ok(())
     }
-    Ok(total / x.rows() as f64)
+
+    /// At `beta (A x + bias) = beta (A x + a) + (1 - beta) b0`.
+    fn sweep(&mut self, beta: f32, step: u64) -> Result<()> {
+        let own = self.own.iter().zip(self.base);
+        for (bias, (a, b0)) in self.bias.iter_mut().zip(own) {
+            *bias = a + (1.0 - beta) / beta * b0;
+        }
+        let draws = self.way.draws(self.seed, step);
+        let (bias, is_back) = (&self.bias, self.way.is_back());
+        self.chain.sweep_with_bias(bias, beta, draws, is_back);
+        Ok(())
+    }
+
+    fn into_states(self: Box<Self>) -> States {
+        self.states().into()
+    }
 }

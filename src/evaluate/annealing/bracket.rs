@@ -1,7 +1,7 @@
 //! Forward and reverse annealing together, and when not to trust them.
 
-use super::{Ais, Annealing, Bennett, Betas, LogZ, ReverseStart, bennett};
-use crate::{error::Result, model::Rbm, progress::Progress};
+use super::{Ais, Annealed, Annealing, Bennett, Betas, LogZ, ReverseStart, bennett};
+use crate::{error::Result, progress::Progress};
 use std::fmt;
 
 /// Effective sample sizes below this share of the chains are warned of.
@@ -139,21 +139,21 @@ impl Ais {
     /// As [`Self::reverse_log_z`].
     pub fn bracket(
         &self,
-        rbm: &Rbm,
+        machine: &dyn Annealed,
         start: &ReverseStart,
         progress: &mut dyn Progress,
     ) -> Result<Bracket> {
         let given = Self {
-            betas: Betas::Given(self.ladder(rbm)?),
+            betas: Betas::Given(self.ladder(machine, progress)?),
             ..self.clone()
         };
         let (there, back) = (given.betas.steps(), start.sweeps(given.betas.steps()));
         let all = there + back;
-        let forward = given.log_z(rbm, &mut progress.part(0, there, all))?;
+        let forward = given.log_z(machine, &mut progress.part(0, there, all))?;
         let back = &mut progress.part(there, back, all);
         Ok(Bracket::new(
             forward,
-            given.reverse_log_z(rbm, start, back)?,
+            given.reverse_log_z(machine, start, back)?,
         ))
     }
 }

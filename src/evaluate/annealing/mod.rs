@@ -2,6 +2,7 @@
 
 mod ais;
 mod anneal;
+mod annealed;
 mod bennett;
 mod betas;
 mod boltzmann;
@@ -9,13 +10,14 @@ mod bracket;
 mod dbm;
 mod log_z;
 mod raise;
+mod rbm;
 mod reverse;
 mod weighted;
 
 pub use ais::{Ais, Base};
+pub use annealed::Annealed;
 pub use bennett::{Bennett, bennett};
 pub use betas::{Betas, PILOT_CHAINS};
-pub use boltzmann::boltzmann_pseudo_likelihood;
 pub use bracket::{Bracket, SMALLEST_EFFECTIVE_SHARE, SMALLEST_OVERLAP, Warning};
 pub use log_z::{Annealing, INTERVAL_STANDARD_ERRORS, LogZ};
 pub use raise::Raise;

@@ -1,15 +1,16 @@
 //! A conservative likelihood: the reverse AIS estimator (RAISE).
 
 use super::{
-    Ais,
-    anneal::{Anneal, Way},
+    Ais, Annealed,
+    anneal::Anneal,
+    annealed::{Start, Way},
+    reverse::fitted,
 };
 use crate::{
-    bits::BitMatrix,
     error::{Error, Result},
     kernel::reduce::{log_sum_exp, mean_and_standard_error},
-    model::Rbm,
     progress::Progress,
+    states::Input,
 };
 
 /// Log-likelihoods of examples under the annealed model, see [`Ais::raise`].
@@ -41,24 +42,37 @@ impl Ais {
     /// `E ln p_ann <= E ln p`. On other examples it is the annealed model that is measured: its
     /// likelihood is usually, but not necessarily, below the model's.
     ///
+    /// Where chains have hidden units too, those of `v` are drawn from a distribution `q` near their
+    /// mean-field posterior, and `w` is divided by `q`.
+    ///
     /// `chains` is the number for each example. Cost: `2 x examples x chains x betas` rows of
     /// products.
     ///
     /// # Errors
-    /// As [`Self::log_z`]; [`Error::Shape`] unless `v` has the machine's visible units.
-    pub fn raise(&self, rbm: &Rbm, v: &BitMatrix, progress: &mut dyn Progress) -> Result<Raise> {
-        let base = self.checked_base(rbm)?;
-        if v.columns() != rbm.n_visible() {
-            let (expected, found) = (rbm.n_visible(), v.columns());
-            return Err(Error::shape("units of the examples", expected, found));
+    /// As [`Self::log_z`]; [`Error::Shape`] unless `v` has the machine's visible units,
+    /// [`Error::Parameter`] for values that they cannot have.
+    pub fn raise<'a>(
+        &self,
+        machine: &dyn Annealed,
+        v: impl Into<Input<'a>>,
+        progress: &mut dyn Progress,
+    ) -> Result<Raise> {
+        let v = v.into();
+        let base = self.checked_base(machine)?;
+        let n = machine.n_visible();
+        if v.columns() != n {
+            return Err(Error::shape("units of the examples", n, v.columns()));
         }
-        let ladder = self.ladder_from(rbm, &base)?;
-        let mut states = BitMatrix::zeros(v.rows() * self.chains, v.columns());
-        for s in 0..states.rows() {
-            states.copy_row(s, v.view(), s / self.chains);
-        }
-        let log_weights = Anneal::new(Way::Raise, self.seed, rbm, &base, &ladder, states)
+        let ladder = self.ladder_from(machine, &base, progress)?;
+        let draws = Way::Raise.draws(self.seed, 0);
+        let (states, log_q) = machine.proposed(v, self.chains, draws)?;
+        let states = fitted(machine, states, "examples")?;
+        let way = (Way::Raise, self.seed);
+        let mut log_weights = Anneal::new(way, machine, &base, &ladder, Start::At(states))?
             .descend_from_examples(progress)?;
+        for (w, log_q) in log_weights.iter_mut().zip(log_q) {
+            *w -= log_q;
+        }
         Ok(Raise {
             log_likelihoods: log_weights
                 .chunks_exact(self.chains)

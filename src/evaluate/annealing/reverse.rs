@@ -1,33 +1,32 @@
 //! Reverse annealed importance sampling: an estimate of `ln Z` from the other side.
 
 use super::{
-    Ais, Annealing, Betas, LogZ,
-    anneal::{Anneal, Way},
+    Ais, Annealed, Annealing, Betas, LogZ,
+    anneal::Anneal,
+    annealed::{Start, Way},
 };
 use crate::{
-    bits::BitMatrix,
     dataset::{Binarization, Examples},
     error::{Error, Result},
-    evaluate::{MAX_SAMPLED_UNITS, exact_samples},
-    model::Rbm,
-    product::{Propagation, Tail},
     progress::Progress,
     rng::{HostRng, Stream},
+    states::States,
 };
 
 /// Where the states of the model come from that reverse annealing starts at.
 #[derive(Clone, Debug)]
 pub enum ReverseStart {
-    /// Independent exact draws, see [`exact_samples`]: the estimate is then an upper bound of
-    /// `ln Z` on average.
+    /// Independent exact draws, see [`Rbm::exact_samples`](crate::Rbm::exact_samples): the estimate
+    /// is then an upper bound of `ln Z` on average.
     Exact,
     /// Gibbs chains from `states`, which are used in turn if there are fewer than chains, after
     /// `burn_in` sweeps at `beta = 1`. An upper bound only as far as the burn-in reaches the
     /// model's distribution: modes that no chain is in are missed, and a bound may be too low by up
     /// to the log share of those that are found.
     Gibbs {
-        /// `[any number x n_visible]`.
-        states: BitMatrix,
+        /// `[any number x n_visible]`; hidden units that chains have too are drawn given these, or
+        /// stand beside them.
+        states: States,
         /// Sweeps before annealing.
         burn_in: usize,
     },
@@ -44,40 +43,35 @@ pub enum ReverseStart {
 }
 
 impl ReverseStart {
-    /// [`Self::Exact`] if the machine is of Bernoulli units and can be enumerated, else
-    /// [`Self::Gibbs`] from `chains` examples that `seed` chooses, each once while they last. Gray
-    /// examples are drawn as bits.
+    /// [`Self::Exact`] if the machine can be enumerated for it, else [`Self::Gibbs`] from `chains`
+    /// examples that `seed` chooses, each once while they last. Hidden units that chains have too
+    /// are drawn given the examples. Gray examples of binary units are drawn as bits.
     ///
     /// # Errors
     /// [`Error::Shape`] for examples of another width; [`Error::Parameter`] for values that the
-    /// visible units cannot have, for data that are neither binary nor gray, and for examples with
-    /// weights or a mask.
+    /// visible units cannot have, for data of binary units that are neither binary nor gray, and
+    /// for examples with weights or a mask.
     pub fn suited_to(
-        rbm: &Rbm,
+        machine: &dyn Annealed,
         data: &Examples,
         chains: usize,
         burn_in: usize,
         seed: u64,
     ) -> Result<Self> {
         data.expect_plain("the start of annealing back")?;
-        rbm.visible().check_values(data.input())?;
-        if rbm.is_bernoulli() && rbm.n_visible().min(rbm.n_hidden()) <= MAX_SAMPLED_UNITS {
+        machine.check_visible_values(data.input())?;
+        if machine.can_be_drawn() {
             return Ok(Self::Exact);
         }
         let mut order: Vec<usize> = (0..data.len()).collect();
-        HostRng::new(seed, Stream::Reverse).shuffle(&mut order);
+        HostRng::new(seed, machine.start_stream()).shuffle(&mut order);
         order.truncate(chains);
-        let chosen = data.take(&order).binarized(Binarization::Sampled, seed, 0);
-        let states = match chosen.bits() {
-            Some(bits) => bits.clone(),
-            None => {
-                return Err(Error::parameter(
-                    "data",
-                    "binary or gray examples",
-                    "others",
-                ));
-            }
-        };
+        let mut chosen = data.take(&order);
+        if machine.kept().units.are_binary() {
+            chosen = chosen.binarized(Binarization::Sampled, seed, 0);
+        }
+        let states = machine.completed(chosen.into_states(), seed)?;
+        let states = fitted(machine, states, "data")?;
         Ok(Self::Gibbs { states, burn_in })
     }
 
@@ -110,77 +104,74 @@ impl Ais {
     /// without states to start at, [`Error::Shape`] for states of another size.
     pub fn reverse_log_z(
         &self,
-        rbm: &Rbm,
+        machine: &dyn Annealed,
         start: &ReverseStart,
         progress: &mut dyn Progress,
     ) -> Result<LogZ> {
-        let base = self.checked_base(rbm)?;
-        let ladder = self.ladder_from(rbm, &base)?;
+        let base = self.checked_base(machine)?;
+        let ladder = self.ladder_from(machine, &base, progress)?;
         let (way, burn_in) = (ladder.len() - 1, start.burn_in());
         let all = start.sweeps(way);
-        let before = all - way;
-        let first = before - burn_in;
-        let v = match start {
-            ReverseStart::Exact => exact_samples(rbm, self.chains, self.seed)?,
-            ReverseStart::Gibbs { states, .. } => {
-                let burning = &mut progress.part(first, burn_in, all);
-                self.burnt_in(rbm, states, burn_in, burning)?
-            }
+        let first = all - way - burn_in;
+        let states = match start {
+            ReverseStart::Exact => machine.exact_states(self.chains, self.seed)?,
+            ReverseStart::Gibbs { states, .. } => self.repeated(machine, states)?,
             ReverseStart::Annealed { .. } => {
                 let other = Self {
                     seed: self.seed.wrapping_add(Stream::Reverse.number()),
                     betas: Betas::Given(ladder.clone()),
                     ..self.clone()
                 };
-                let found = other.weighted_samples(rbm, &mut progress.part(0, first, all))?;
-                let states = found.resampled(self.chains, other.seed);
-                let burning = &mut progress.part(first, burn_in, all);
-                self.burnt_in(rbm, &states, burn_in, burning)?
+                let found = other.weighted_samples(machine, &mut progress.part(0, first, all))?;
+                found.resampled_states(self.chains, other.seed)
             }
         };
-        let weights = Anneal::new(Way::Reverse, self.seed, rbm, &base, &ladder, v)
-            .descend(&mut progress.part(before, way, all))?;
+        let anneal =
+            |way, states| Anneal::new((way, self.seed), machine, &base, &ladder, Start::At(states));
+        let states = match start {
+            ReverseStart::Exact => states,
+            _ => anneal(Way::BurnIn, states)?
+                .burn_in(burn_in, &mut progress.part(first, burn_in, all))?,
+        };
+        let weights =
+            anneal(Way::Reverse, states)?.descend(&mut progress.part(first + burn_in, way, all))?;
         Ok(LogZ::new(Annealing::Reverse, weights))
     }
 
-    fn burnt_in(
-        &self,
-        rbm: &Rbm,
-        states: &BitMatrix,
-        sweeps: usize,
-        progress: &mut dyn Progress,
-    ) -> Result<BitMatrix> {
-        if states.columns() != rbm.n_visible() {
-            let (expected, found) = (rbm.n_visible(), states.columns());
-            return Err(Error::shape(
-                "units of the starting states",
-                expected,
-                found,
-            ));
-        }
+    /// `states`, completed, in turn.
+    fn repeated(&self, machine: &dyn Annealed, states: &States) -> Result<States> {
+        let what = "starting states";
         if states.rows() == 0 {
-            return Err(Error::parameter("starting states", "at least 1", 0));
+            return Err(Error::parameter(what, "at least 1", 0));
         }
-        let mut v = BitMatrix::zeros(self.chains, rbm.n_visible());
-        for s in 0..self.chains {
-            v.copy_row(s, states.view(), s % states.rows());
-        }
-        let mut h = BitMatrix::zeros(self.chains, rbm.n_hidden());
-        let mut buffers = Propagation::default();
-        for k in 0..sweeps {
-            let draws = |half| Way::BurnIn.draws(self.seed, 2 * k as u64 + half);
-            let tail = Tail {
-                sample: Some((h.view_mut(), draws(0))),
-                ..Tail::new(1.0)
-            };
-            rbm.hidden_from_visible((&v).into(), tail, &mut buffers)?;
-            let tail = Tail {
-                sample: Some((v.view_mut(), draws(1))),
-                ..Tail::new(1.0)
-            };
-            rbm.visible_from_hidden((&h).into(), tail, &mut buffers)?;
-            progress.check(k + 1, sweeps)?;
-        }
-        Ok(v)
+        let (visible, kept) = (machine.n_visible(), machine.kept().size());
+        let complete = match states.columns() {
+            n if n == visible && kept > visible => machine.completed(states.clone(), self.seed)?,
+            _ => states.clone(),
+        };
+        let complete = fitted(machine, complete, what)?;
+        let turns: Vec<usize> = (0..self.chains).map(|s| s % complete.rows()).collect();
+        Ok(complete.take(&turns))
     }
+}
+
+/// The states as chains keep them: bits of binary units, else numbers that the units can have.
+pub(super) fn fitted(machine: &dyn Annealed, states: States, what: &str) -> Result<States> {
+    let kept = machine.kept();
+    if states.columns() != kept.size() {
+        let (expected, found) = (kept.size(), states.columns());
+        return Err(Error::shape(
+            format!("units of the {what}"),
+            expected,
+            found,
+        ));
+    }
+    if kept.units.are_binary() {
+        return match states.packed() {
+            States::Real(_) => Err(Error::parameter(what, "binary values", "others")),
+            bits => Ok(bits),
+        };
+    }
+    kept.check_values(&states)?;
+    Ok(States::Real(states.into_matrix()))
 }

@@ -4,7 +4,7 @@ mod hidden_activity;
 mod pseudo_likelihood;
 
 pub use hidden_activity::{DEAD_BELOW, HiddenActivity, SATURATED_ABOVE};
-pub use pseudo_likelihood::{pseudo_likelihood, stochastic_pseudo_likelihood};
+pub use pseudo_likelihood::{PseudoLikelihood, pseudo_likelihood, stochastic_pseudo_likelihood};
 
 use crate::{error::Result, kernel::reduce::mean_and_standard_error, model::Rbm, states::Input};
 

@@ -1,72 +1,205 @@
-//! The pseudo-likelihood: each visible unit given all others.
+//! The pseudo-likelihood: each visible variable given all others.
+//!
+//! A Bernoulli or spin unit is a variable, and so is a softmax group. `ln P(x_i | rest)` is
+//! `-ln sum_y e^(F(v) - F(v with x_i = y))` over the values `y` that it can have.
 
 use crate::{
-    error::Result,
-    kernel::{reference::softplus, softplus::softplus_change},
-    matrix::MatrixView,
-    model::Rbm,
+    error::{Error, Result},
+    kernel::{reduce::LogSum, reference::softplus, softplus::softplus_change},
+    model::{BoltzmannMachine, Rbm},
     rng::{Draws, Site},
     states::Input,
     threads::{in_pool, prelude::*},
+    units::{Kind, Segment},
 };
 
-/// `ln P(v_i | other visible units) = -ln(1 + e^(F(v) - F(v with unit i flipped)))`, given the
-/// inputs of the hidden units.
-fn log_conditional(rbm: &Rbm, input: &[f32], i: usize, v: f32) -> f64 {
-    let by = 1.0 - 2.0 * v;
-    let change = softplus_change(input, rbm.weights().row(i), by);
-    -softplus(change + f64::from(by) * f64::from(rbm.visible().bias[i]))
+/// A machine with a [`pseudo_likelihood`]: an RBM, or a general machine without hidden units. It is
+/// not for other types to implement.
+pub trait PseudoLikelihood {
+    /// The number of visible variables.
+    #[doc(hidden)]
+    fn variables(&self) -> Result<usize>;
+
+    /// Mean over the rows of the sum of `ln P` over all variables, or of the one that is chosen for
+    /// the row.
+    #[doc(hidden)]
+    fn mean_log_conditional(
+        &self,
+        v: Input<'_>,
+        chosen: Option<&(dyn Fn(usize) -> usize + Sync)>,
+    ) -> Result<f64>;
 }
 
-/// Mean over the rows of `f(row, inputs of the hidden units)`.
-fn mean_over_rows(rbm: &Rbm, v: Input<'_>, f: impl Fn(usize, &[f32]) -> f64 + Sync) -> Result<f64> {
-    let mut sum = 0.0;
-    for (range, part) in v.chunks() {
-        let input = rbm.input_h_from_v(part, 1.0)?;
-        let input: MatrixView<'_> = input.view();
-        let rows = (0..part.rows()).into_par_iter();
-        let rows = rows.map(|s| f(range.start + s, input.row(s)));
-        let rows: Vec<f64> = in_pool(|| rows.collect());
-        sum += rows.into_iter().sum::<f64>();
-    }
-    Ok(sum / v.rows().max(1) as f64)
-}
-
-/// Mean over the rows of `sum_i ln P(v_i | v_-i)` (Besag 1975). A real value `v_i` in [0, 1] is
-/// flipped to `1 - v_i`. Cost: `2 n_visible n_hidden` softplus a row.
+/// Mean over the rows of `sum_i ln P(v_i | v_-i)` (Besag 1975), over the visible variables: units
+/// that are on or off, spins, softmax groups. Hidden units of an RBM may be of any kind. A real
+/// value `v_i` in [0, 1] of a Bernoulli unit is flipped to `1 - v_i`; of a group with real values
+/// the unit with the largest is the one that is on. Cost of a row: `2 n_visible
+/// n_hidden` softplus; of a general machine `n_visible^2`.
 ///
 /// # Errors
-/// [`crate::Error::Shape`] unless `v` has the machine's visible units; [`crate::Error::Parameter`]
-/// for other than Bernoulli units.
-pub fn pseudo_likelihood<'a>(rbm: &Rbm, v: impl Into<Input<'a>>) -> Result<f64> {
-    rbm.expect_bernoulli("pseudo-likelihood")?;
-    let v = v.into();
-    mean_over_rows(rbm, v, |s, input| {
-        (0..rbm.n_visible())
-            .map(|i| log_conditional(rbm, input, i, v.get(s, i)))
-            .sum()
-    })
+/// [`Error::Shape`] unless `v` has the machine's visible units; [`Error::Parameter`] for continuous
+/// visible units, and for hidden units of a general machine.
+pub fn pseudo_likelihood<'a>(
+    machine: &dyn PseudoLikelihood,
+    v: impl Into<Input<'a>>,
+) -> Result<f64> {
+    machine.variables()?;
+    machine.mean_log_conditional(v.into(), None)
 }
 
-/// An unbiased estimate of [`pseudo_likelihood`]: one unit a row, drawn at random, times
-/// `n_visible`. Cost: `2 n_hidden` softplus a row.
+/// An unbiased estimate of [`pseudo_likelihood`]: one variable a row, drawn at random, times their
+/// number. Cost: that of [`pseudo_likelihood`] by their number.
 ///
 /// # Errors
 /// As [`pseudo_likelihood`].
 pub fn stochastic_pseudo_likelihood<'a>(
-    rbm: &Rbm,
+    machine: &dyn PseudoLikelihood,
     v: impl Into<Input<'a>>,
     seed: u64,
 ) -> Result<f64> {
-    rbm.expect_bernoulli("pseudo-likelihood")?;
-    let v = v.into();
-    let n = rbm.n_visible();
+    let n = machine.variables()?;
     if n == 0 {
         return Ok(0.0);
     }
     let draws = Draws::new(seed, Site::PseudoLikelihood, 0);
-    mean_over_rows(rbm, v, |s, input| {
-        let i = ((u64::from(draws.bits(s, 0)) * n as u64) >> 32) as usize;
-        n as f64 * log_conditional(rbm, input, i, v.get(s, i))
-    })
+    let chosen = |s: usize| ((u64::from(draws.bits(s, 0)) * n as u64) >> 32) as usize;
+    machine.mean_log_conditional(v.into(), Some(&chosen))
+}
+
+/// A visible variable of an RBM: a unit, or a group.
+type Variable = (Kind, std::ops::Range<usize>);
+
+fn variables(segments: &[Segment]) -> Vec<Variable> {
+    let of = |s: &Segment| -> Vec<Variable> {
+        match s.kind {
+            Kind::Softmax => vec![(s.kind, s.range())],
+            kind => s.range().map(|i| (kind, i..i + 1)).collect(),
+        }
+    };
+    segments.iter().flat_map(of).collect()
+}
+
+/// The rise of `-F` through the hidden units when their inputs change by `by` times `weights`.
+fn change(rbm: &Rbm, input: &[f32], weights: &[f32], by: f32) -> f64 {
+    if rbm.hidden().units.are(Kind::Bernoulli) {
+        return softplus_change(input, weights, by);
+    }
+    let wide = |by: f64| -> Vec<f64> {
+        let units = input.iter().zip(weights);
+        units
+            .map(|(&x, &w)| f64::from(x) + by * f64::from(w))
+            .collect()
+    };
+    let hidden = rbm.hidden();
+    hidden.log_partition(&wide(by.into()), 1.0) - hidden.log_partition(&wide(0.0), 1.0)
+}
+
+/// `ln P(variable | other visible units)`, given the inputs of the hidden units.
+fn log_conditional(
+    rbm: &Rbm,
+    input: &[f32],
+    (kind, units): &Variable,
+    state: impl Fn(usize) -> f32,
+) -> f64 {
+    let bias = &rbm.visible().bias;
+    let row = |i: usize| rbm.weights().row(i);
+    if *kind != Kind::Softmax {
+        let i = units.start;
+        let by = match kind {
+            Kind::Spin => -2.0 * state(i),
+            _ => 1.0 - 2.0 * state(i),
+        };
+        return -softplus(change(rbm, input, row(i), by) + f64::from(by) * f64::from(bias[i]));
+    }
+    let most = units.clone().max_by(|&i, &j| state(i).total_cmp(&state(j)));
+    let on = most.unwrap_or(units.start);
+    let mut sum = LogSum::default();
+    sum.add(0.0);
+    for other in units.clone().filter(|&i| i != on) {
+        let pairs = row(other).iter().zip(row(on));
+        let difference: Vec<f32> = pairs.map(|(a, b)| a - b).collect();
+        let of_bias = f64::from(bias[other]) - f64::from(bias[on]);
+        sum.add(change(rbm, input, &difference, 1.0) + of_bias);
+    }
+    -sum.value()
+}
+
+impl PseudoLikelihood for Rbm {
+    fn variables(&self) -> Result<usize> {
+        let units = &self.visible().units;
+        if !units.are_discrete() {
+            return Err(Error::parameter(
+                "visible units of a pseudo-likelihood",
+                "bernoulli, spin and softmax units",
+                units,
+            ));
+        }
+        Ok(variables(units.segments()).len())
+    }
+
+    fn mean_log_conditional(
+        &self,
+        v: Input<'_>,
+        chosen: Option<&(dyn Fn(usize) -> usize + Sync)>,
+    ) -> Result<f64> {
+        let all = variables(self.visible().units.segments());
+        let mut sum = 0.0;
+        for (range, part) in v.chunks() {
+            let input = self.input_h_from_v(part, 1.0)?;
+            let of_row = |s: usize| -> f64 {
+                let state = |i: usize| part.get(s, i);
+                let of = |x: &Variable| log_conditional(self, input.row(s), x, state);
+                match chosen {
+                    None => all.iter().map(of).sum(),
+                    Some(chosen) => all.len() as f64 * of(&all[chosen(range.start + s)]),
+                }
+            };
+            let rows = (0..part.rows()).into_par_iter().map(of_row);
+            let rows: Vec<f64> = in_pool(|| rows.collect());
+            sum += rows.into_iter().sum::<f64>();
+        }
+        Ok(sum / v.rows().max(1) as f64)
+    }
+}
+
+impl PseudoLikelihood for BoltzmannMachine {
+    fn variables(&self) -> Result<usize> {
+        if self.n_hidden() > 0 {
+            let what = "hidden units of a pseudo-likelihood";
+            return Err(Error::parameter(what, 0, self.n_hidden()));
+        }
+        Ok(self.n_visible())
+    }
+
+    fn mean_log_conditional(
+        &self,
+        x: Input<'_>,
+        chosen: Option<&(dyn Fn(usize) -> usize + Sync)>,
+    ) -> Result<f64> {
+        let n = self.n_visible();
+        if x.columns() != n {
+            return Err(Error::shape("units of the input", n, x.columns()));
+        }
+        if x.rows() == 0 {
+            return Err(Error::parameter("rows", "at least 1", 0));
+        }
+        let mut total = 0.0;
+        let mut row = vec![0.0; n];
+        for s in 0..x.rows() {
+            for (i, to) in row.iter_mut().enumerate() {
+                *to = f64::from(x.get(s, i));
+            }
+            let of = |i: usize| {
+                let weights = self.visible_weights().row(i).iter().zip(&row);
+                let y = f64::from(self.visible().bias[i])
+                    + 2.0 * weights.map(|(&u, x)| f64::from(u) * x).sum::<f64>();
+                row[i] * y - softplus(y)
+            };
+            match chosen {
+                None => (0..n).for_each(|i| total += of(i)),
+                Some(chosen) => total += n as f64 * of(chosen(s)),
+            }
+        }
+        Ok(total / x.rows() as f64)
+    }
 }

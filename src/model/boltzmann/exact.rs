@@ -359,7 +359,7 @@ impl BoltzmannMachine {
     ///
     /// # Errors
     /// As [`Self::free_energy`] and [`Self::log_z_at`].
-    pub fn log_likelihood<'a>(
+    pub fn exact_log_p_v<'a>(
         &self,
         v: impl Into<Input<'a>>,
         progress: &mut dyn Progress,

@@ -16,6 +16,16 @@ use crate::{
 /// Couplings that cost about as much as the draw of a unit.
 const DRAW_COST: usize = 32;
 
+/// How the units of a sweep follow one another.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Order {
+    /// By number.
+    Rising,
+    Falling,
+    /// None depends on another.
+    Independent,
+}
+
 /// Chains whose units are drawn one after the other, in order of their number.
 #[derive(Clone, Debug)]
 pub(crate) struct UnitChain {
@@ -118,29 +128,35 @@ impl UnitChain {
     /// Every unit of every chain a fair coin: row = unit, column = chain of `draws`.
     pub(crate) fn draw_uniform(&mut self, draws: Draws) {
         let bias = std::mem::take(&mut self.couplings.bias);
-        self.run(&bias, 0.0, draws, false);
+        self.run(&bias, 0.0, draws, Order::Independent);
         self.couplings.bias = bias;
     }
 
     /// Every unit of every chain drawn with probability `sigma(bias)`.
     pub(crate) fn draw_independent(&mut self, bias: &[f32], draws: Draws) {
-        self.run(bias, 1.0, draws, false);
+        self.run(bias, 1.0, draws, Order::Independent);
     }
 
     /// One sweep at inverse temperature `beta`: every unit that is not held is drawn from
     /// `sigma(beta (A_i x + a_i))`. Row = unit, column = chain of `draws`.
     pub(crate) fn sweep(&mut self, beta: f32, draws: Draws) {
         let bias = std::mem::take(&mut self.couplings.bias);
-        self.run(&bias, beta, draws, true);
+        self.run(&bias, beta, draws, Order::Rising);
         self.couplings.bias = bias;
     }
 
-    /// As [`Self::sweep`] with `bias` in place of the machine's.
-    pub(crate) fn sweep_with_bias(&mut self, bias: &[f32], beta: f32, draws: Draws) {
-        self.run(bias, beta, draws, true);
+    /// As [`Self::sweep`] with `bias` in place of the machine's; if `is_back`, by units in the
+    /// opposite order, which is the reverse of the sweep.
+    pub(crate) fn sweep_with_bias(&mut self, bias: &[f32], beta: f32, draws: Draws, is_back: bool) {
+        let order = if is_back {
+            Order::Falling
+        } else {
+            Order::Rising
+        };
+        self.run(bias, beta, draws, order);
     }
 
-    fn run(&mut self, bias: &[f32], beta: f32, draws: Draws, is_coupled: bool) {
+    fn run(&mut self, bias: &[f32], beta: f32, draws: Draws, order: Order) {
         let n = self.units();
         if n == 0 {
             return;
@@ -149,7 +165,8 @@ impl UnitChain {
         let (couplings, held, chains) = (&self.couplings, &self.held, self.chains);
         let sweep = |chunk: usize, x: &mut [u64]| {
             sweep(Sweep {
-                couplings: is_coupled.then_some(couplings.neighbors()),
+                couplings: (order != Order::Independent).then_some(couplings.neighbors()),
+                is_falling: order == Order::Falling,
                 bias,
                 x,
                 held: held.get(chunk * n..(chunk + 1) * n).unwrap_or(&[]),

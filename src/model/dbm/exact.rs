@@ -141,23 +141,6 @@ impl Dbm {
         Ok(p)
     }
 
-    /// Mean and standard error over the rows of `ln p(v)`, with `ln Z`, all exact:
-    /// `(mean, standard error, ln Z)`.
-    ///
-    /// # Errors
-    /// As [`Self::log_sums_over_hidden`].
-    pub fn exact_mean_log_likelihood<'a>(
-        &self,
-        v: impl Into<Input<'a>>,
-        progress: &mut dyn Progress,
-    ) -> Result<(f64, f64, f64)> {
-        let log_z = self.log_z(progress)?;
-        let sums = self.log_sums_over_hidden(v, progress)?;
-        let terms = sums.into_iter().map(|x| x - log_z);
-        let (mean, error) = crate::kernel::reduce::mean_and_standard_error(terms);
-        Ok((mean, error, log_z))
-    }
-
     /// Refuses machines of other than Bernoulli units for `what`.
     pub(crate) fn expect_bernoulli(&self, what: &str) -> Result<()> {
         if self.is_bernoulli() {

@@ -12,6 +12,10 @@ mod binary;
 mod digits;
 pub(super) mod driver;
 mod gray;
+mod likelihood;
+mod samples;
+
+pub use samples::MAX_SAMPLED_UNITS;
 
 use super::{Layer, Rbm};
 use crate::{error::Result, matrix::Matrix, progress::Progress, simd::isa};
@@ -90,6 +94,18 @@ fn enumerated<T>(
     }
 }
 
+/// The probability of every state of `side` at `beta`.
+fn distribution_over(
+    rbm: &Rbm,
+    side: Side,
+    beta: f64,
+    progress: &mut dyn Progress,
+) -> Result<Vec<f64>> {
+    enumerated(rbm, side, beta, |states| {
+        driver::distribution(states, progress)
+    })
+}
+
 impl Rbm {
     /// The layer with fewer units; for machines of other than Bernoulli units the discrete layer
     /// with fewer states, hidden if there is none.
@@ -166,8 +182,6 @@ impl Rbm {
     /// # Errors
     /// As [`Self::log_z_over`].
     pub fn visible_distribution(&self, beta: f64, progress: &mut dyn Progress) -> Result<Vec<f64>> {
-        enumerated(self, Side::Visible, beta, |states| {
-            driver::distribution(states, progress)
-        })
+        distribution_over(self, Side::Visible, beta, progress)
     }
 }

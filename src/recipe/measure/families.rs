@@ -4,10 +4,7 @@ use super::{Mean, Measure, Measures, Partition, Raised};
 use crate::{
     dataset::Examples,
     error::{Error, Result},
-    evaluate::{
-        Ais, Base, Bound, DbmBound, HiddenActivity, ReverseStart, boltzmann_pseudo_likelihood,
-        exact_mean_log_likelihood,
-    },
+    evaluate::{Ais, Base, Bound, DbmBound, HiddenActivity, ReverseStart, pseudo_likelihood},
     kernel::reduce::mean_and_standard_error,
     model::{BoltzmannMachine, Dbm, Dbn, MeanField, Rbm},
     progress::Progress,
@@ -47,7 +44,7 @@ impl Measure {
         let binary = rbm.hidden().units.are_binary();
         let activity = || binary.then(|| HiddenActivity::new(rbm, v)).transpose();
         if self.enumerates(rbm) {
-            let (mean, error, log_z) = exact_mean_log_likelihood(rbm, v, progress)?;
+            let (mean, error, log_z) = rbm.exact_mean_log_likelihood(v, progress)?;
             return Ok(Measures {
                 likelihood: Some(Mean::exact((mean, error))),
                 with_label: rbm.label_group().is_some(),
@@ -55,7 +52,7 @@ impl Measure {
                 ..Measures::of(Partition::exact(log_z), examples.len())
             });
         }
-        let ais = self.ais(Base::rate_of(train)?);
+        let ais = self.ais(Base::rate_of(rbm, train)?);
         let start = || ReverseStart::suited_to(rbm, train, self.chains, self.burn_in, self.seed);
         let start = self.reverse.then(start).transpose()?;
         let start = start.map(|start| self.start(start));
@@ -102,7 +99,7 @@ impl Measure {
             if let Some(group) = dbn.label_group() {
                 features = features.with_label_units(group.size)?;
             }
-            let ais = self.ais(Base::rate_of(&features)?);
+            let ais = self.ais(Base::rate_of(top, &features)?);
             let (chains, burn_in) = (self.chains, self.burn_in);
             let start = ReverseStart::suited_to(top, &features, chains, burn_in, self.seed)?;
             let start = Some(self.start(start));
@@ -135,11 +132,10 @@ impl Measure {
             Partition::exact(dbm.log_z(progress)?)
         } else {
             let train = train.head(BASE_EXAMPLES);
-            let ais = self.ais(Base::rate_of_dbm(dbm, &train, &options)?);
+            let ais = self.ais(Base::rate_of(dbm, &train)?);
             let (chains, burn_in) = (self.chains, self.burn_in);
-            let start = ReverseStart::suited_to_dbm(dbm, &train, chains, burn_in, self.seed)?;
-            let (rbm, ais) = ais.for_dbm(dbm)?;
-            Partition::anneal(&ais, &rbm, Some(self.start(start)), progress)?
+            let start = ReverseStart::suited_to(dbm, &train, chains, burn_in, self.seed)?;
+            Partition::anneal(&ais, dbm, Some(self.start(start)), progress)?
         };
         let v = examples.input();
         let likelihood = match self.exact {
@@ -173,8 +169,8 @@ impl Measure {
         let z = if self.exact || self.enumerated_units.is_some_and(|n| walked <= n) {
             Partition::exact(machine.log_z(progress)?)
         } else {
-            let base = train.map_or(Ok(Base::Uniform), Base::rate_of)?;
-            Partition::anneal_boltzmann(self.ais(base), machine, progress)?
+            let base = train.map_or(Ok(Base::Uniform), |train| Base::rate_of(machine, train))?;
+            Partition::anneal(&self.ais(base), machine, None, progress)?
         };
         let Some(examples) = examples else {
             return Ok(Measures::of(z, 0));
@@ -193,7 +189,7 @@ impl Measure {
         }
         if machine.n_hidden() == 0 {
             let some = examples.head(PSEUDO_LIKELIHOOD_EXAMPLES);
-            let mean = boltzmann_pseudo_likelihood(machine, &some)?;
+            let mean = pseudo_likelihood(machine, &some)?;
             measures.pseudo_likelihood = Some((mean, some.len()));
         }
         Ok(measures)
@@ -210,10 +206,10 @@ fn raised(
     log_sums: &[f64],
     progress: &mut dyn Progress,
 ) -> Result<Raised> {
-    let (Some(bits), Some((ais, _))) = (examples.bits(), &z.annealed) else {
-        return Err(Error::parameter("examples of RAISE", "bits", "others"));
+    let Some((ais, _)) = &z.annealed else {
+        return Err(Error::parameter("ln Z beside RAISE", "annealed", "exact"));
     };
-    let some = bits.view_rows(0..count.min(bits.rows())).to_owned();
+    let some = examples.head(count);
     let ais = Ais {
         chains,
         ..ais.clone()

@@ -219,25 +219,13 @@ impl Measure {
         }
     }
 
-    /// Why `ln Z` of the machine cannot be had this way, if so: its units are not those of
-    /// annealing, or `train` lacks what a base is made of.
+    /// Why `ln Z` of the machine cannot be had this way, if so: `train` lacks what a base is made of.
     pub fn out_of_reach(&self, model: &Model, train: &Examples) -> Option<String> {
-        let (rbm, what) = match model {
-            Model::Rbm(rbm) => (rbm, "a machine"),
-            Model::Dbn(dbn) => (dbn.top(), "a top pair"),
-            _ => return None,
-        };
-        if self.enumerates(rbm) {
+        let Model::Dbn(dbn) = model else { return None };
+        if self.enumerates(dbn.top()) {
             return None;
         }
-        let (visible, hidden) = (&rbm.visible().units, &rbm.hidden().units);
-        if !visible.are_binary() || !hidden.are_binary() {
-            return Some(format!(
-                "annealed importance sampling is for Bernoulli units, not for {what} of {visible}, {hidden}"
-            ));
-        }
-        let labels = model.dbn().is_ok_and(|dbn| dbn.label_group().is_some());
-        (labels && train.labels().is_none())
+        (dbn.label_group().is_some() && train.labels().is_none())
             .then(|| "ln Z of a top pair with labels wants training examples with labels".into())
     }
 

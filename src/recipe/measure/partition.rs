@@ -2,8 +2,7 @@
 
 use crate::{
     error::Result,
-    evaluate::{Ais, Betas, Bracket, LogZ, ReverseStart, Warning},
-    model::{BoltzmannMachine, Rbm},
+    evaluate::{self, Ais, Betas, Bracket, LogZ, ReverseStart, Warning},
     progress::Progress,
 };
 
@@ -88,36 +87,26 @@ impl Partition {
         }
     }
 
-    /// By annealing of an RBM along temperatures that are the same every way; back from `start` if
-    /// there is one.
+    /// By annealing along temperatures that are the same every way; back from `start` if there is
+    /// one.
     pub(super) fn anneal(
         ais: &Ais,
-        rbm: &Rbm,
+        machine: &dyn evaluate::Annealed,
         start: Option<ReverseStart>,
         progress: &mut dyn Progress,
     ) -> Result<Self> {
         let ais = Ais {
-            betas: Betas::Given(ais.ladder(rbm)?),
+            betas: Betas::Given(ais.ladder(machine, progress)?),
             ..ais.clone()
         };
         let annealed = match start {
-            None => Annealed::Forward(ais.log_z(rbm, progress)?),
+            None => Annealed::Forward(ais.log_z(machine, progress)?),
             Some(start) => {
-                let bracket = ais.bracket(rbm, &start, progress)?;
+                let bracket = ais.bracket(machine, &start, progress)?;
                 Annealed::Both(start, Box::new(bracket))
             }
         };
         Ok(Self::of(ais, annealed))
-    }
-
-    /// By annealing of a general machine.
-    pub(super) fn anneal_boltzmann(
-        ais: Ais,
-        machine: &BoltzmannMachine,
-        progress: &mut dyn Progress,
-    ) -> Result<Self> {
-        let z = ais.boltzmann_log_z(machine, progress)?;
-        Ok(Self::of(ais, Annealed::Forward(z)))
     }
 
     /// The same of energies that are larger by `constant`. Log weights stay as they are.

@@ -51,7 +51,7 @@ use std::borrow::Cow;
 /// let options = BoltzmannOptions { negative, learning, ..BoltzmannOptions::default() };
 /// let mut run = BoltzmannTraining::new(BoltzmannMachine::bernoulli(&[4])?, options, &data)?;
 /// let _ended = run.run(&data, |_| ControlFlow::Continue(()))?;
-/// let likelihood = run.model().log_likelihood(data.bits().expect("binary"))?;
+/// let likelihood = run.model().exact_log_p_v(data.bits().expect("binary"), &mut ())?;
 /// assert!(likelihood.iter().sum::<f64>() / 8.0 > -2.6);
 /// # Ok::<(), harmonium::Error>(())
 /// ```

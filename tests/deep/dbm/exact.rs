@@ -218,7 +218,7 @@ fn a_deep_machine_is_a_general_one() {
         );
         let v = common::all_states(n);
         let (mean, _, _) = dbm.exact_mean_log_likelihood(&v, &mut ()).unwrap();
-        let all = machine.log_likelihood(&v, &mut ()).unwrap();
+        let all = machine.exact_log_p_v(&v, &mut ()).unwrap();
         let general = all.iter().sum::<f64>() / all.len() as f64;
         close("likelihood", general, mean, 1e-10);
         let rows = 64;

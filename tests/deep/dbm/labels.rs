@@ -249,18 +249,15 @@ fn annealing_of_machines_with_labels_brackets_ln_z() {
         let log_z = log_sum(joint(&dbm).iter().map(|x| x.1));
         let v = all_states(dbm.n_visible());
         let data = Examples::new(v).unwrap();
-        let start = ReverseStart::suited_to_dbm(&dbm, &data, 200, 100, 1).unwrap();
-        for base in [
-            Base::Uniform,
-            Base::rate_of_dbm(&dbm, &data, &EXACT).unwrap(),
-        ] {
+        let start = ReverseStart::suited_to(&dbm, &data, 200, 100, 1).unwrap();
+        for base in [Base::Uniform, Base::rate_of(&dbm, &data).unwrap()] {
             let ais = Ais {
                 chains: 200,
                 betas: Betas::Linear(500),
                 base,
                 seed: 3,
             };
-            let bracket = ais.dbm_bracket(&dbm, &start, &mut ()).unwrap();
+            let bracket = ais.bracket(&dbm, &start, &mut ()).unwrap();
             assert!(bracket.warnings().is_empty(), "{:?}", bracket.warnings());
             for (estimate, error) in [
                 (bracket.forward.estimate, bracket.forward.standard_error),

@@ -112,17 +112,19 @@ fn annealing_brackets_ln_z() {
         let log_z = dbm.log_z(&mut ()).unwrap();
         let v = common::all_states(dbm.n_visible());
         let data = Examples::new(v.clone()).unwrap();
-        let base = Base::rate_of_dbm(&dbm, &data, &MeanField::default()).unwrap();
-        for base in [Base::Uniform, Base::rate_of(&data).unwrap(), base] {
+        let base = Base::rate_of(&dbm, &data).unwrap();
+        let Base::Biases(mut visible) = base.clone() else {
+            panic!("biases");
+        };
+        visible.truncate(dbm.n_visible());
+        for base in [Base::Uniform, Base::Biases(visible), base] {
             let ais = Ais {
                 chains: 200,
                 betas: Betas::Linear(500),
                 base,
                 seed: 3,
             };
-            let bracket = ais
-                .dbm_bracket(&dbm, &ReverseStart::Exact, &mut ())
-                .unwrap();
+            let bracket = ais.bracket(&dbm, &ReverseStart::Exact, &mut ()).unwrap();
             assert!(bracket.warnings().is_empty(), "{:?}", bracket.warnings());
             // Four standard errors, and the 2^-9 that weights in fixed point may be off are not
             // met: these machines are too narrow for look-ups.
@@ -148,8 +150,8 @@ fn annealing_brackets_ln_z() {
             betas: Betas::Linear(1000),
             ..Ais::default()
         };
-        let (rbm, ais) = ais.for_dbm(&dbm).unwrap();
-        let other = ais.log_z(&rbm.transposed(), &mut ()).unwrap();
+        let odd = dbm.bipartite().transposed();
+        let other = ais.log_z(&odd, &mut ()).unwrap();
         close(
             "odd",
             other.estimate,
@@ -159,20 +161,20 @@ fn annealing_brackets_ln_z() {
     }
     let wide = bernoulli(&[30, 25, 22], 0.1, 1);
     let data = Examples::new(BitMatrix::from_fn(50, 30, |i, j| (i + j) % 3 == 0)).unwrap();
-    let start = ReverseStart::suited_to_dbm(&wide, &data, 50, 20, 1).unwrap();
+    let start = ReverseStart::suited_to(&wide, &data, 50, 20, 1).unwrap();
     assert!(matches!(start, ReverseStart::Gibbs { .. }));
     let ais = Ais {
         betas: Betas::Linear(300),
         ..Ais::default()
     };
-    let bracket = ais.dbm_bracket(&wide, &start, &mut ()).unwrap();
+    let bracket = ais.bracket(&wide, &start, &mut ()).unwrap();
     // The odd layer of 25 units can still be enumerated.
     let log_z = wide.log_z(&mut ()).unwrap();
     let error = bracket.bennett.standard_error;
     close("ln Z", bracket.bennett.estimate, log_z, 4.0 * error + 1e-3);
     // Without weights every way is the answer itself.
     let zero = Dbm::bernoulli(&[5, 4, 3]).unwrap();
-    let z = Ais::default().dbm_log_z(&zero, &mut ()).unwrap();
+    let z = Ais::default().log_z(&zero, &mut ()).unwrap();
     close("zero", z.estimate, 12.0 * std::f64::consts::LN_2, 1e-4);
 }
 

@@ -27,8 +27,7 @@ fn rbm(n: usize, m: usize, seed: usize) -> Rbm {
 fn machines(data: &BitMatrix) -> Vec<(Model, f64, f64)> {
     let mean = |x: Vec<f64>| x.iter().sum::<f64>() / x.len() as f64;
     let (lower, upper) = (rbm(9, 6, 3), rbm(6, 4, 9));
-    let (likelihood, _, log_z) =
-        harmonium::evaluate::exact_mean_log_likelihood(&lower, data, &mut ()).unwrap();
+    let (likelihood, _, log_z) = lower.exact_mean_log_likelihood(data, &mut ()).unwrap();
     let dbm = Dbm::joined(&[lower.clone(), upper.clone()]).unwrap();
     let (of_dbm, _, z_of_dbm) = dbm.exact_mean_log_likelihood(data, &mut ()).unwrap();
     let directed = Directed::from_rbm(&lower).unwrap();
@@ -37,7 +36,7 @@ fn machines(data: &BitMatrix) -> Vec<(Model, f64, f64)> {
     let pairs = (0..13).flat_map(|i| (i + 1..13).map(move |j| (i, j, 0.4 * number(i * 13 + j, 5))));
     let pairs: Vec<(usize, usize, f32)> = pairs.collect();
     let general = BoltzmannMachine::from_edges(9, 4, &pairs).unwrap();
-    let of_general = mean(general.log_likelihood(data, &mut ()).unwrap());
+    let of_general = mean(general.exact_log_p_v(data, &mut ()).unwrap());
     let z_of_general = general.log_z(&mut ()).unwrap();
     vec![
         (lower.into(), likelihood, log_z),

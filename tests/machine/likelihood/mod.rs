@@ -8,9 +8,7 @@ use harmonium::{
     Error,
     bits::BitMatrix,
     dataset::{Examples, bars_and_stripes},
-    evaluate::{
-        Ais, Base, Betas, Bracket, ReverseStart, Warning, exact_free_energies, exact_samples,
-    },
+    evaluate::{Ais, Base, Betas, Bracket, ReverseStart, Warning},
     kernel::reduce::mean_and_standard_error,
     matrix::Matrix,
     model::Rbm,
@@ -86,7 +84,7 @@ fn without_weights_everything_is_analytic() {
     assert!(bracket.high() - bracket.low() < 1e-4 && bracket.bennett.overlap > 0.999_999);
     assert!(bracket.warnings().is_empty());
     let v = all_states(3);
-    let free = exact_free_energies(&rbm, &v).unwrap();
+    let free = rbm.exact_free_energies(&v).unwrap();
     let raised = ais.raise(&rbm, &v, &mut ()).unwrap().log_likelihoods;
     for (got, free) in raised.iter().zip(free) {
         assert!((got - (-free - exact)).abs() < 1e-5);
@@ -166,7 +164,11 @@ fn exact_samples_have_the_exact_distribution() {
     for (n, m, seed) in [(6, 9, 1), (7, 4, 2)] {
         let rbm = normal_rbm(n, m, 1.0, seed);
         let p = rbm.visible_distribution(1.0, &mut ()).unwrap();
-        let samples = exact_samples(&rbm, 20_000, seed).unwrap();
+        let samples = rbm
+            .exact_samples(20_000, seed)
+            .unwrap()
+            .into_bits()
+            .unwrap();
         let distance = total_variation(&samples, &p);
         // The mean of the distance is below the floor (half the sum of the standard errors);
         // changing one sample moves it by 1 / n, so by McDiarmid it exceeds its mean by 0.016 with
@@ -174,7 +176,12 @@ fn exact_samples_have_the_exact_distribution() {
         let bound = total_variation_floor(&p, 20_000) + 0.016;
         assert!(distance < bound, "{distance} {bound}");
     }
-    assert!(exact_samples(&Rbm::bernoulli(&[30, 21]).unwrap(), 1, 0).is_err());
+    assert!(
+        Rbm::bernoulli(&[30, 21])
+            .unwrap()
+            .exact_samples(1, 0)
+            .is_err()
+    );
 }
 
 /// Blocks of 20 units that know nothing of each other: ln Z adds, and products go by look-up.
@@ -250,7 +257,7 @@ fn log_z_is_that_of_the_weights_and_not_of_their_rounding() {
     let both = (1.0 + weight).exp() / pair;
     let rounding = 100.0 * both * 0.45 * step;
     let start = ReverseStart::Gibbs {
-        states: BitMatrix::zeros(1, n),
+        states: BitMatrix::zeros(1, n).into(),
         burn_in: 100,
     };
     let z = linear(1000, 2000, 1)
@@ -278,14 +285,15 @@ fn annealed_starts_find_modes_that_examples_do_not_show() {
     let ais = linear(2000, 1000, 3);
     let [from_off, annealed] = [
         ReverseStart::Gibbs {
-            states: BitMatrix::zeros(1, n),
+            states: BitMatrix::zeros(1, n).into(),
             burn_in: 50,
         },
         ReverseStart::Annealed { burn_in: 50 },
     ]
     .map(|start| ais.bracket(&rbm, &start, &mut ()).unwrap());
     let samples = ais.weighted_samples(&rbm, &mut ()).unwrap();
-    let is_on = |s: usize| samples.visible.get(s, 0) && samples.visible.get(s, n - 1);
+    let visible = samples.visible();
+    let is_on = |s: usize| visible.get(s, 0) == 1.0 && visible.get(s, n - 1) == 1.0;
     let on = (0..2000).filter(|&s| is_on(s)).count() as f64 / 2000.0;
     // E[1 / w] from the mode alone is the share of forward chains that end there over its mass: the
     // binomial error of the share is below 0.05 of it.
@@ -315,7 +323,7 @@ fn annealed_starts_find_modes_that_examples_do_not_show() {
         );
     }
     let drawn = samples.resampled(500, 1);
-    let share = (0..500).filter(|&s| drawn.get(s, 0) && drawn.get(s, n - 1));
+    let share = (0..500).filter(|&s| drawn.get(s, 0) == 1.0 && drawn.get(s, n - 1) == 1.0);
     let share = share.count() as f64 / 500.0;
     let expected: f64 = (0..2000)
         .filter(|&s| is_on(s))
@@ -350,11 +358,11 @@ fn adapted_temperatures_beat_even_ones_on_strong_weights() {
             betas: Betas::Adaptive(betas),
             ..linear(10, 1, 3)
         };
-        let ladder = ais.ladder(&rbm).unwrap();
+        let ladder = ais.ladder(&rbm, &mut ()).unwrap();
         assert_eq!(ladder.len(), betas + 1);
         assert_eq!((ladder[0], ladder[betas]), (0.0, 1.0));
         assert!(ladder.windows(2).all(|pair| pair[0] < pair[1]));
-        assert_eq!(ladder, ais.ladder(&rbm).unwrap());
+        assert_eq!(ladder, ais.ladder(&rbm, &mut ()).unwrap());
         let given = Ais {
             betas: Betas::Given(ladder),
             ..ais.clone()
@@ -390,7 +398,7 @@ fn every_estimator_is_the_same_at_any_number_of_threads() {
     let rbm = normal_rbm(150, 170, 0.2, 1);
     let states = BitMatrix::from_fn(20, 150, |i, j| (i + j * 3) % 4 == 0);
     let start = ReverseStart::Gibbs {
-        states: states.clone(),
+        states: states.clone().into(),
         burn_in: 3,
     };
     let results: Vec<Vec<u64>> = [1, 2, 7]
@@ -446,7 +454,7 @@ fn poor_estimates_are_warned_of() {
     let weights = Matrix::from_fn(1, 1, |_, _| 40.0);
     let rbm = Rbm::from_parameters([vec![-18.0], vec![-18.0]], [weights]).unwrap();
     let start = ReverseStart::Gibbs {
-        states: BitMatrix::zeros(1, 1),
+        states: BitMatrix::zeros(1, 1).into(),
         burn_in: 10,
     };
     let ais = Ais {
@@ -491,7 +499,7 @@ fn nonsense_is_refused() {
     assert!(linear(5, 0, 0).log_z(&rbm, &mut ()).is_err());
     let ais = linear(5, 3, 0);
     for (rows, columns) in [(0, 4), (2, 5)] {
-        let states = BitMatrix::zeros(rows, columns);
+        let states = BitMatrix::zeros(rows, columns).into();
         let start = ReverseStart::Gibbs { states, burn_in: 1 };
         assert!(ais.reverse_log_z(&rbm, &start, &mut ()).is_err());
     }

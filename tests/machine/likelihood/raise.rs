@@ -3,7 +3,7 @@
 use super::linear;
 use crate::common::{all_states, normal_rbm};
 use harmonium::{
-    evaluate::{Ais, Base, Betas, exact_free_energies, exact_samples},
+    evaluate::{Ais, Base, Betas},
     kernel::{
         reduce::mean_and_standard_error,
         reference::{log_sum_exp, sigmoid},
@@ -93,8 +93,8 @@ fn raise_weights_have_the_annealed_likelihood_as_their_mean() {
 fn raise_is_conservative_and_converges() {
     let rbm = normal_rbm(8, 6, 1.5, 5);
     let log_z = rbm.log_z(&mut ()).unwrap();
-    let v = exact_samples(&rbm, 400, 1).unwrap();
-    let free = exact_free_energies(&rbm, &v).unwrap();
+    let v = rbm.exact_samples(400, 1).unwrap();
+    let free = rbm.exact_free_energies(&v).unwrap();
     let gap = |betas: usize| {
         let raised = linear(20, betas, 2).raise(&rbm, &v, &mut ()).unwrap();
         let gaps = free.iter().zip(&raised.log_likelihoods);

@@ -3,7 +3,6 @@
 use super::{EPOCHS, Family, data, go};
 use harmonium::{
     Error, Rbm,
-    evaluate::exact_mean_log_likelihood,
     train::{
         Best, Better, Ended, Event, Judge, Learning, Negative, RbmLearner, RbmOptions, RbmTraining,
         Run,
@@ -33,7 +32,7 @@ fn run(epochs: usize) -> RbmTraining {
 }
 
 fn score(rbm: &Rbm) -> f64 {
-    exact_mean_log_likelihood(rbm, data().bits().unwrap(), &mut ())
+    rbm.exact_mean_log_likelihood(data().bits().unwrap(), &mut ())
         .unwrap()
         .0
 }

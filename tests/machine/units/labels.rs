@@ -5,7 +5,6 @@ use crate::common::normal_machine;
 use harmonium::{
     BitMatrix, Matrix,
     dataset::Examples,
-    evaluate::{exact_free_energies, exact_mean_log_likelihood},
     model::{Layer, Rbm, most_probable},
     rng::HostRng,
     train::{
@@ -54,7 +53,7 @@ fn class_probabilities_are_those_of_the_joint_distribution() {
                 f32::from(j - 5 == y)
             }
         });
-        let free = exact_free_energies(&rbm, &joint).unwrap();
+        let free = rbm.exact_free_energies(&joint).unwrap();
         let z: f64 = free.iter().map(|f| (-f).exp()).sum();
         for (y, f) in free.iter().enumerate() {
             let expected = -f - z.ln();
@@ -81,7 +80,8 @@ fn discriminative_and_hybrid_gradients_equal_finite_differences() {
     let hybrid = |rbm: &Rbm| {
         discriminative(rbm)
             + 0.3
-                * exact_mean_log_likelihood(rbm, data.input(), &mut ())
+                * rbm
+                    .exact_mean_log_likelihood(data.input(), &mut ())
                     .unwrap()
                     .0
     };
@@ -114,7 +114,7 @@ fn offsets_of_average_centering_are_those_of_both_phases() {
         0..5 => (s >> i & 1) as f32,
         i => f32::from(s / 32 == i - 5),
     });
-    let free = exact_free_energies(&rbm, &states).unwrap();
+    let free = rbm.exact_free_energies(&states).unwrap();
     let z: f64 = free.iter().map(|f| (-f).exp()).sum();
     let of_model = |i: usize| {
         let all = free.iter().enumerate();

@@ -4,7 +4,6 @@ use crate::common::{draw_layer_states, memory::last_step, normal_machine};
 use harmonium::{
     BitMatrix, Checkpoint, Matrix,
     dataset::Examples,
-    evaluate::exact_mean_log_likelihood,
     model::{Layer, Rbm},
     rng::HostRng,
     train::{
@@ -150,7 +149,7 @@ fn exact_gradients_equal_finite_differences() {
         };
         let gradient = gradient(&rbm, &data, options);
         let likelihood = |rbm: &Rbm| {
-            exact_mean_log_likelihood(rbm, data.input(), &mut ())
+            rbm.exact_mean_log_likelihood(data.input(), &mut ())
                 .unwrap()
                 .0
         };
@@ -208,7 +207,7 @@ fn chains_learn_what_a_teacher_made() {
         let p = teacher.visible_distribution(1.0, &mut ()).unwrap();
         let data = Examples::new(draw_layer_states(teacher.visible(), &p, 4000, 1)).unwrap();
         let likelihood = |rbm: &Rbm| {
-            exact_mean_log_likelihood(rbm, data.input(), &mut ())
+            rbm.exact_mean_log_likelihood(data.input(), &mut ())
                 .unwrap()
                 .0
         };
@@ -277,7 +276,7 @@ fn gaussian_visible_units_learn_clusters_and_variances() {
     });
     let data = Examples::new(values).unwrap();
     let likelihood = |rbm: &Rbm| {
-        exact_mean_log_likelihood(rbm, data.input(), &mut ())
+        rbm.exact_mean_log_likelihood(data.input(), &mut ())
             .unwrap()
             .0
     };

@@ -4,9 +4,7 @@
 mod refused;
 
 use crate::common::{Bench, Ran};
-use harmonium::{
-    BitMatrix, BoltzmannMachine, checkpoint::Checkpoint, evaluate::boltzmann_pseudo_likelihood,
-};
+use harmonium::{BitMatrix, BoltzmannMachine, checkpoint::Checkpoint, evaluate::pseudo_likelihood};
 use serde_json::{Value, json};
 use std::{
     fs,
@@ -257,11 +255,11 @@ fn exact_learning_recovers_the_moments_of_a_lattice() {
     for (key, value) in evaluated.as_object().unwrap() {
         assert_eq!(&report[key], value, "{key}");
     }
-    let log_p = machine.log_likelihood(&data, &mut ()).unwrap();
+    let log_p = machine.exact_log_p_v(&data, &mut ()).unwrap();
     let mean = log_p.iter().sum::<f64>() / 3000.0;
     assert!((number(&report, "mean_log_likelihood") - mean).abs() < 1e-9);
     let some = BitMatrix::from_fn(1000, N, |s, i| data.get(s, i));
-    let pseudo = boltzmann_pseudo_likelihood(&machine, &some).unwrap();
+    let pseudo = pseudo_likelihood(&machine, &some).unwrap();
     assert!((number(&report, "pseudo_likelihood") - pseudo).abs() < 1e-9);
     let shown = bench.ok("inspect run/model.safetensors");
     for words in ["epoch 400.00 of 400", "exact gradient", "visible.weights"] {

@@ -5,7 +5,7 @@ use harmonium::{
     Matrix,
     checkpoint::Checkpoint,
     dataset::bars_and_stripes,
-    evaluate::{Ais, Base, Betas, ReverseStart, exact_mean_log_likelihood},
+    evaluate::{Ais, Base, Betas, ReverseStart},
     model::Rbm,
     simd::Isa,
 };
@@ -90,8 +90,9 @@ fn exact_figures_are_those_of_the_library() {
     let rbm = foreign_model(&bench);
     let measured = bench.json("evaluate model.safetensors --data bars.csv --exact --json");
     let examples = bars_and_stripes(3);
-    let (mean, error, log_z) =
-        exact_mean_log_likelihood(&rbm, examples.bits().unwrap(), &mut ()).unwrap();
+    let (mean, error, log_z) = rbm
+        .exact_mean_log_likelihood(examples.bits().unwrap(), &mut ())
+        .unwrap();
     let keys: Vec<&String> = measured.as_object().unwrap().keys().collect();
     assert_eq!(keys, KEYS);
     assert_eq!(number(&measured, "mean_log_likelihood"), mean);
@@ -199,7 +200,7 @@ fn both_directions_and_raise_are_those_of_the_library() {
     let ais = Ais {
         chains: 150,
         betas: Betas::Linear(400),
-        base: Base::rate_of(&data).unwrap(),
+        base: Base::rate_of(&rbm, &data).unwrap(),
         seed: 4,
     };
     let bracket = ais.bracket(&rbm, &ReverseStart::Exact, &mut ()).unwrap();

@@ -280,7 +280,7 @@ fn bracket(setting: &Setting, dbn: &Dbn, train: &Examples) -> Outcome<Bracket> {
             true => Betas::Linear(200),
             false => Betas::SalakhutdinovMurray,
         },
-        base: Base::rate_of(&states)?,
+        base: Base::rate_of(dbn.top(), &states)?,
         seed: setting.seed,
     };
     let burn_in = setting.at_most(DEFAULT_BURN_IN, 50);

@@ -30,7 +30,7 @@ pub fn run(args: &SampleArgs, checkpoint: &Checkpoint, count: usize, seed: u64) 
         ControlFlow::Continue(())
     })?;
     bar.clear();
-    write_states(&args.out, &samples.visible.into())?;
+    write_states(&args.out, &samples.visible())?;
     let weights = args.out.with_extension("weights.npy");
     write_weights(&weights, &[&samples.log_weights])?;
     let log_z = &samples.log_z;
@@ -60,7 +60,7 @@ fn base(checkpoint: &Checkpoint, rbm: &Rbm) -> Outcome<Base> {
     let data = Source::from_notes(&checkpoint.notes)?.map(|source| source.load());
     match data {
         Some(Ok(data)) if data.train.columns() == rbm.n_visible() => {
-            Ok(Base::rate_of(&data.train)?)
+            Ok(Base::rate_of(rbm, &data.train)?)
         }
         _ => {
             note("the data of the model are not at hand: annealing from the uniform distribution");

@@ -24,7 +24,7 @@ use crate::{
 };
 use harmonium::{
     BitMatrix, BoltzmannMachine, Examples, Matrix, Model,
-    evaluate::boltzmann_pseudo_likelihood,
+    evaluate::pseudo_likelihood,
     model::MeanField,
     recipe::{
         AnyRun, BoltzmannPlan, Plan, RunRef,
@@ -222,7 +222,7 @@ impl Trains for BoltzmannArgs {
         }
         for part in parts {
             let part = part.filter(|_| machine.n_hidden() == 0);
-            let pseudo = part.map(|x| boltzmann_pseudo_likelihood(machine, x));
+            let pseudo = part.map(|x| pseudo_likelihood(machine, x));
             figures.push(pseudo.transpose()?);
         }
         Ok(figures)
@@ -265,9 +265,7 @@ impl Trains for BoltzmannArgs {
         let machine = model.boltzmann()?;
         match (by, held_out.bits()) {
             (CriterionArg::Likelihood, _) => log_likelihood(machine, held_out),
-            (CriterionArg::PseudoLikelihood, _) => {
-                Ok(boltzmann_pseudo_likelihood(machine, held_out)?)
-            }
+            (CriterionArg::PseudoLikelihood, _) => Ok(pseudo_likelihood(machine, held_out)?),
             (_, Some(v)) => Ok(-prediction_error(machine, v)?),
             (_, None) => Err(Failure::failed("held-out examples have no bits")),
         }
@@ -336,7 +334,7 @@ fn gradient(run: &BoltzmannTraining) -> f64 {
 
 /// Mean over examples, by enumeration.
 fn log_likelihood(machine: &BoltzmannMachine, part: &Examples) -> Outcome<f64> {
-    let all = machine.log_likelihood(part, &mut ())?;
+    let all = machine.exact_log_p_v(part, &mut ())?;
     Ok(all.iter().sum::<f64>() / all.len() as f64)
 }
 

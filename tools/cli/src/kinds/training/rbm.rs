@@ -22,8 +22,8 @@ use harmonium::{
     Examples, Model,
     dataset::Binarization,
     evaluate::{
-        Ais, Base, Betas, exact_mean_log_likelihood, free_energy_gap, pseudo_likelihood,
-        reconstruction_error, stochastic_pseudo_likelihood,
+        Ais, Base, Betas, free_energy_gap, pseudo_likelihood, reconstruction_error,
+        stochastic_pseudo_likelihood,
     },
     model::Rbm,
     recipe::{
@@ -233,9 +233,9 @@ impl Trains for RbmArgs {
         let speed = run.connection_updates_per_epoch() as f64 * done / seconds / 1e9;
         // The same units of the same examples each time: the curve shows the machine and not the
         // choice.
-        let pseudo_likelihood = rbm
-            .is_bernoulli()
-            .then(|| stochastic_pseudo_likelihood(rbm, &watch.many, run.learning().seed));
+        let is_discrete = rbm.visible().units.are_discrete();
+        let pseudo_likelihood = is_discrete
+            .then(|| stochastic_pseudo_likelihood(rbm.as_ref(), &watch.many, run.learning().seed));
         let held_out = watch.validation.as_ref().map(|x| x.head(Watch::FEW));
         let gap = held_out.map(|x| free_energy_gap(rbm, &watch.train, &x));
         Ok(vec![
@@ -254,19 +254,11 @@ impl Trains for RbmArgs {
     ) -> Outcome<CriterionArg> {
         let hint = "choose reconstruction-error or free-energy-gap";
         let rbm = rbm_of(model)?;
-        let is_bernoulli = rbm.is_bernoulli();
         let is_generative =
             matches!(plan, Plan::Rbm(x) if x.options.objective == Objective::Generative);
         match asked {
-            Some(by @ CriterionArg::PseudoLikelihood) if !is_bernoulli => {
-                Err(refused(by, "expected a machine of bernoulli units").hint(hint))
-            }
-            Some(by @ CriterionArg::Likelihood)
-                if !is_bernoulli && !likelihood::is_small(rbm, EXACT_UNITS_BY_REQUEST) =>
-            {
-                let what =
-                    "this machine has units that are not annealed, and too many to enumerate";
-                Err(refused(by, what).hint(hint))
+            Some(by @ CriterionArg::PseudoLikelihood) if !rbm.visible().units.are_discrete() => {
+                Err(refused(by, "expected visible units that are not continuous").hint(hint))
             }
             Some(by @ CriterionArg::Error) if rbm.label_group().is_none() => {
                 Err(refused(by, "expected a machine with --labels").hint(hint))
@@ -276,7 +268,7 @@ impl Trains for RbmArgs {
             None if is_generative && likelihood::is_small(rbm, CHEAP_UNITS) => {
                 Ok(CriterionArg::Likelihood)
             }
-            None if is_bernoulli => Ok(CriterionArg::PseudoLikelihood),
+            None if rbm.is_bernoulli() => Ok(CriterionArg::PseudoLikelihood),
             None => Ok(CriterionArg::ReconstructionError),
         }
     }
@@ -318,7 +310,7 @@ impl Trains for RbmArgs {
         let drawn = drawn.filter(|_| rbm.is_bernoulli());
         let (examples, split) = likelihood::part(drawn.as_ref().unwrap_or(data), Split::Test);
         let mut figures = Figures::default();
-        if rbm.is_bernoulli() {
+        if rbm.visible().units.are_discrete() {
             let some = examples.head(PSEUDO_LIKELIHOOD_EXAMPLES);
             let pseudo = pseudo_likelihood(rbm, &some)?;
             let of = format!("of {} {} examples", some.len(), split.name());
@@ -373,12 +365,12 @@ fn log_likelihood(rbm: &Rbm, train: &Examples, held_out: &Examples, seed: u64) -
         held_out
     };
     if likelihood::is_small(rbm, EXACT_UNITS_BY_REQUEST) {
-        return Ok(exact_mean_log_likelihood(rbm, held_out, &mut ())?.0);
+        return Ok(rbm.exact_mean_log_likelihood(held_out, &mut ())?.0);
     }
     let ais = Ais {
         chains: DEFAULT_CHAINS,
         betas: Betas::Linear(DEFAULT_BETAS),
-        base: Base::rate_of(train)?,
+        base: Base::rate_of(rbm, train)?,
         seed,
     };
     let log_z = ais.log_z(rbm, &mut ())?.estimate;

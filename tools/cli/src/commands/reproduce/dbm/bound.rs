@@ -55,12 +55,12 @@ impl Annealing {
         let ais = Ais {
             chains: self.chains,
             betas: Betas::Linear(self.betas),
-            base: Base::rate_of_dbm(dbm, &self.start, &MeanField::default())?,
+            base: Base::rate_of(dbm, &self.start)?,
             seed: self.seed,
         };
         let start =
-            ReverseStart::suited_to_dbm(dbm, &self.start, self.chains, self.burn_in, self.seed)?;
-        Ok(ais.dbm_bracket(dbm, &start, &mut ())?)
+            ReverseStart::suited_to(dbm, &self.start, self.chains, self.burn_in, self.seed)?;
+        Ok(ais.bracket(dbm, &start, &mut ())?)
     }
 
     /// The mean lower bound on the test images, beside the `published` one.

@@ -1,0 +1,110 @@
+//! Likelihoods in f64 throughout, for machines whose `ln Z` can be enumerated:
+//! `exact_mean_log_likelihood` of every family.
+
+use crate::{
+    error::{Error, Result},
+    kernel::reduce::mean_and_standard_error,
+    model::{BoltzmannMachine, Dbm, Dbn, Rbm, rbm::for_each_sent},
+    progress::Progress,
+    states::Input,
+    threads::{in_pool, prelude::*},
+};
+
+/// Mean and standard error of `ln p`, and `ln Z`.
+fn summary(log_p: impl IntoIterator<Item = f64>, log_z: f64) -> (f64, f64, f64) {
+    let (mean, error) = mean_and_standard_error(log_p);
+    (mean, error, log_z)
+}
+
+impl Rbm {
+    /// `F(v)` of each row at `beta = 1`, every sum in f64. Cost: a dense product in f64, several
+    /// times that of [`Self::free_energy`].
+    ///
+    /// # Errors
+    /// [`Error::Shape`] unless `v` has the machine's visible units.
+    pub fn exact_free_energies<'a>(&self, v: impl Into<Input<'a>>) -> Result<Vec<f64>> {
+        let v = v.into();
+        if v.columns() != self.n_visible() {
+            let (expected, found) = (self.n_visible(), v.columns());
+            return Err(Error::shape("units of the input", expected, found));
+        }
+        let of_row = |s| {
+            let mut input: Vec<f64> = self.hidden().bias.iter().map(|&c| f64::from(c)).collect();
+            for_each_sent(self.visible(), v, s, |i, x| {
+                for (y, &w) in input.iter_mut().zip(self.weights().row(i)) {
+                    *y += x * f64::from(w);
+                }
+            });
+            -self.visible().own_term(v, s) - self.hidden().log_partition(&input, 1.0)
+        };
+        let rows = (0..v.rows()).into_par_iter();
+        Ok(in_pool(|| rows.map(of_row).collect()))
+    }
+
+    /// Mean and standard error over the rows of `ln p(v) = -F(v) - ln Z`, with `ln Z` enumerated:
+    /// `(mean, standard error, ln Z)`. Of a machine with label units, `v` and so the likelihood are
+    /// of examples and labels together.
+    ///
+    /// # Errors
+    /// Those of [`Self::log_z`] and [`Self::exact_free_energies`].
+    pub fn exact_mean_log_likelihood<'a>(
+        &self,
+        v: impl Into<Input<'a>>,
+        progress: &mut dyn Progress,
+    ) -> Result<(f64, f64, f64)> {
+        let free = self.exact_free_energies(v)?;
+        let log_z = self.log_z(progress)?;
+        Ok(summary(free.into_iter().map(|f| -f - log_z), log_z))
+    }
+}
+
+impl Dbn {
+    /// Mean and standard error over the rows of `ln p(v)`, and `ln Z` of the top pair, all exact:
+    /// `(mean, standard error, ln Z)`. Of a network with labels, `p(v)` is the sum over them.
+    ///
+    /// # Errors
+    /// As [`Self::exact_log_p_v`].
+    pub fn exact_mean_log_likelihood<'a>(
+        &self,
+        v: impl Into<Input<'a>>,
+        progress: &mut dyn Progress,
+    ) -> Result<(f64, f64, f64)> {
+        let log_z = self.top().log_z(&mut progress.part(0, 1, 2))?;
+        let log_p = self.exact_log_p_v(v, None, &mut progress.part(1, 1, 2))?;
+        Ok(summary(log_p, log_z))
+    }
+}
+
+impl Dbm {
+    /// Mean and standard error over the rows of `ln p(v)`, with `ln Z`, all exact:
+    /// `(mean, standard error, ln Z)`. Of a machine with labels, `p(v)` is the sum over them.
+    ///
+    /// # Errors
+    /// As [`Self::log_sums_over_hidden`].
+    pub fn exact_mean_log_likelihood<'a>(
+        &self,
+        v: impl Into<Input<'a>>,
+        progress: &mut dyn Progress,
+    ) -> Result<(f64, f64, f64)> {
+        let log_z = self.log_z(&mut progress.part(0, 1, 2))?;
+        let sums = self.log_sums_over_hidden(v, &mut progress.part(1, 1, 2))?;
+        Ok(summary(sums.into_iter().map(|x| x - log_z), log_z))
+    }
+}
+
+impl BoltzmannMachine {
+    /// Mean and standard error over the rows of `ln p(v) = -F(v) - ln Z`, all exact:
+    /// `(mean, standard error, ln Z)`.
+    ///
+    /// # Errors
+    /// As [`Self::free_energy`] and [`Self::log_z_at`].
+    pub fn exact_mean_log_likelihood<'a>(
+        &self,
+        v: impl Into<Input<'a>>,
+        progress: &mut dyn Progress,
+    ) -> Result<(f64, f64, f64)> {
+        let free = self.free_energy(v, 1.0)?;
+        let log_z = self.log_z(progress)?;
+        Ok(summary(free.into_iter().map(|f| -f - log_z), log_z))
+    }
+}
