@@ -23,5 +23,5 @@ pub(crate) use layer::{dot, log_odds};
 pub use network::{Activation, Network, NetworkLayer};
 pub use rbm::{Rbm, RbmChain, most_probable};
 pub(crate) use rbm::{clear_group, for_each_sent};
-pub(crate) use tempering::{Models, Rungs};
+pub(crate) use tempering::{Models, Rungs, UnitReplicas};
 pub use tempering::{SwapRate, Tempering, Trajectory, even_ladder};

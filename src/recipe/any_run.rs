@@ -6,8 +6,8 @@ use crate::{
     error::Result,
     model::Model,
     train::{
-        BackpropTraining, BoltzmannTraining, DbmTraining, Ended, Event, Feed, Figures, Learning,
-        Position, RbmTraining, Run, Stack, StackEvent, Stop, UpDownTraining,
+        BackpropTraining, BoltzmannTraining, ChainHealth, DbmTraining, Ended, Event, Feed, Figures,
+        Learning, Position, RbmTraining, Run, Stack, StackEvent, Stop, UpDownTraining,
     },
 };
 use std::ops::ControlFlow;
@@ -42,6 +42,12 @@ pub trait Running {
     /// What the last update told beside the parameters.
     fn figures(&self) -> Figures;
 
+    /// What its chains say of themselves, once an epoch or so; `before` is what they said last.
+    ///
+    /// # Errors
+    /// Those of energies.
+    fn chain_health(&self, before: Option<&ChainHealth>) -> Result<Option<ChainHealth>>;
+
     /// The machine as it is now, with all that the run needs to go on.
     ///
     /// # Errors
@@ -72,6 +78,10 @@ impl<L: StoredLearner> Running for Run<L> {
 
     fn figures(&self) -> Figures {
         Run::figures(self)
+    }
+
+    fn chain_health(&self, before: Option<&ChainHealth>) -> Result<Option<ChainHealth>> {
+        Run::chain_health(self, before)
     }
 
     fn checkpoint(&self) -> Result<Checkpoint> {
@@ -105,6 +115,10 @@ impl Running for Stack {
 
     fn figures(&self) -> Figures {
         self.training().figures()
+    }
+
+    fn chain_health(&self, before: Option<&ChainHealth>) -> Result<Option<ChainHealth>> {
+        self.training().chain_health(before)
     }
 
     fn checkpoint(&self) -> Result<Checkpoint> {

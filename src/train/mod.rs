@@ -7,6 +7,7 @@
 mod backprop;
 mod boltzmann;
 mod dbm;
+mod health;
 mod negative;
 mod parameters;
 mod positive;
@@ -19,6 +20,7 @@ mod up_down;
 pub use backprop::{BackpropLearner, BackpropOptions, BackpropTraining, Descent};
 pub use boltzmann::{BoltzmannLearner, BoltzmannOptions, BoltzmannTraining};
 pub use dbm::{DbmLearner, DbmOptions, DbmTraining};
+pub use health::{ChainHealth, ChainWarning, Told};
 pub use negative::{Negative, Reconstruction};
 pub use parameters::{Layered, Parameters, Undirected};
 pub use positive::Positive;

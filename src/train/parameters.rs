@@ -1,10 +1,12 @@
 //! One number for each parameter of a machine: gradients, steps, averages, snapshots, directions.
 
+mod machines;
+
 use crate::{
     error::Result,
     kernel::reduce::dot_f64,
     matrix::Matrix,
-    model::{Dbm, Layer, Network, Rbm},
+    model::Layer,
     tensor::{Saved, Tensor},
     threads::prelude::*,
 };
@@ -13,11 +15,15 @@ use std::ops::Range;
 /// Rows that one task takes at least.
 const ROWS: usize = 64;
 
-/// A machine of layers whose parameters are those of layers and of the connections between
-/// neighbors: connection `l` joins layer `l` to `l + 1`.
+/// A machine whose parameters are those of layers and of connections. Connection `l` joins layer
+/// `l` to `l + 1`, but in a general machine, whose connections are `R`, `W` and `S`.
 pub trait Layered: Send + Sync {
-    /// Number of layers, one more than connections.
+    /// Number of layers.
     fn n_layers(&self) -> usize;
+    /// Number of connections.
+    fn n_connections(&self) -> usize {
+        self.n_layers() - 1
+    }
     /// Weights of connection `l`, `[n_l x n_{l+1}]`.
     fn weights(&self, l: usize) -> &Matrix;
     /// Biases of layer `l`; none of the input of a network.
@@ -61,7 +67,7 @@ impl Parameters {
             Matrix::zeros(w.rows(), w.columns())
         };
         Self {
-            weights: (1..machine.n_layers()).map(|l| weights(l - 1)).collect(),
+            weights: (0..machine.n_connections()).map(weights).collect(),
             bias: layers.clone().map(|l| zeros(machine.bias(l))).collect(),
             log_variance: layers.map(|l| zeros(machine.log_variance(l))).collect(),
         }
@@ -90,8 +96,8 @@ impl Parameters {
         let layers = 0..machine.n_layers();
         let of = |x: &[f32]| x.to_vec();
         Self {
-            weights: (1..machine.n_layers())
-                .map(|l| machine.weights(l - 1).clone())
+            weights: (0..machine.n_connections())
+                .map(|l| machine.weights(l).clone())
                 .collect(),
             bias: layers.clone().map(|l| of(machine.bias(l))).collect(),
             log_variance: layers.map(|l| of(machine.log_variance(l))).collect(),
@@ -300,111 +306,12 @@ fn by_rows(to: &mut Matrix, x: &Matrix, f: impl Fn(&mut [f32], &[f32]) + Sync) {
         .for_each(|(to, x)| f(to, x));
 }
 
-impl Layered for Rbm {
-    fn n_layers(&self) -> usize {
-        2
-    }
-    fn weights(&self, _: usize) -> &Matrix {
-        self.weights()
-    }
-    fn bias(&self, l: usize) -> &[f32] {
-        &self.layer(l).bias
-    }
-    fn log_variance(&self, l: usize) -> &[f32] {
-        &self.layer(l).log_variance
-    }
-    fn weights_mut(&mut self, _: usize) -> &mut Matrix {
-        self.parameters_mut().0
-    }
-    fn bias_mut(&mut self, l: usize) -> &mut [f32] {
-        let (visible, hidden) = self.biases_mut();
-        if l == 0 { visible } else { hidden }
-    }
-    fn log_variance_mut(&mut self, l: usize) -> &mut [f32] {
-        let (visible, hidden) = self.log_variances_mut();
-        if l == 0 { visible } else { hidden }
-    }
-    fn refresh(&mut self) {
-        self.refresh();
-    }
-}
-
-impl Undirected for Rbm {
-    fn layer(&self, l: usize) -> &Layer {
-        [self.visible(), self.hidden()][l]
-    }
-}
-
-impl Undirected for Dbm {
-    fn layer(&self, l: usize) -> &Layer {
-        self.layer(l)
-    }
-}
-
-impl Layered for Dbm {
-    fn n_layers(&self) -> usize {
-        self.n_layers()
-    }
-    fn weights(&self, l: usize) -> &Matrix {
-        self.weights(l)
-    }
-    fn bias(&self, l: usize) -> &[f32] {
-        &self.layer(l).bias
-    }
-    fn log_variance(&self, l: usize) -> &[f32] {
-        &self.layer(l).log_variance
-    }
-    fn weights_mut(&mut self, l: usize) -> &mut Matrix {
-        self.weights_mut(l)
-    }
-    fn bias_mut(&mut self, l: usize) -> &mut [f32] {
-        self.bias_mut(l)
-    }
-    fn log_variance_mut(&mut self, l: usize) -> &mut [f32] {
-        &mut self.parts_mut().0[l].log_variance
-    }
-    fn refresh(&mut self) {
-        self.refresh();
-    }
-}
-
-impl Layered for Network {
-    fn n_layers(&self) -> usize {
-        self.n_layers()
-    }
-    fn weights(&self, l: usize) -> &Matrix {
-        self.weights(l)
-    }
-    fn bias(&self, l: usize) -> &[f32] {
-        match l {
-            0 => &[],
-            _ => self.bias(l),
-        }
-    }
-    fn log_variance(&self, _: usize) -> &[f32] {
-        &[]
-    }
-    fn weights_mut(&mut self, l: usize) -> &mut Matrix {
-        self.parameters_mut(l).0
-    }
-    fn bias_mut(&mut self, l: usize) -> &mut [f32] {
-        match l {
-            0 => &mut [],
-            _ => self.parameters_mut(l - 1).1,
-        }
-    }
-    fn log_variance_mut(&mut self, _: usize) -> &mut [f32] {
-        &mut []
-    }
-    /// Its products take the weights as they are.
-    fn refresh(&mut self) {}
-}
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::{
-        model::{Activation, NetworkLayer},
+        model::{Activation, Dbm, Network, NetworkLayer, Rbm},
         units::{Kind, Units},
     };
 

@@ -6,7 +6,7 @@ use crate::kernel::sweep::Neighbors;
 use std::collections::VecDeque;
 
 /// `A` without its zeros, and `a`.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Couplings {
     neighbors: Neighbors,
     pub(super) bias: Vec<f32>,

@@ -53,6 +53,33 @@ impl UnitChain {
         self.couplings.units()
     }
 
+    /// Exchanges the couplings with others of as many units, or with none at all, without which
+    /// nothing but copies works.
+    pub(crate) fn exchange(&mut self, couplings: &mut Couplings) {
+        std::mem::swap(&mut self.couplings, couplings);
+    }
+
+    /// The states of the first `chains` chains of `other`, in place of all.
+    pub(crate) fn copy_states(&mut self, other: &Self, chains: usize) {
+        self.set_chains(chains);
+        let words = self.states.len();
+        self.states.copy_from_slice(&other.states[..words]);
+    }
+
+    /// Exchanges the states of those chains with `other` where `which` has ones, a bit a chain, for
+    /// machines of `units` units.
+    pub(crate) fn swap_chains(&mut self, other: &mut Self, units: usize, which: &[u64]) {
+        let own = self.states.chunks_exact_mut(units.max(1));
+        let others = other.states.chunks_exact_mut(units.max(1));
+        for ((own, other), which) in own.zip(others).zip(which) {
+            for (a, b) in own.iter_mut().zip(other) {
+                let difference = (*a ^ *b) & which;
+                *a ^= difference;
+                *b ^= difference;
+            }
+        }
+    }
+
     pub(crate) fn refresh(&mut self, machine: &BoltzmannMachine) {
         self.couplings.refresh(machine);
     }
@@ -85,7 +112,11 @@ impl UnitChain {
 
     /// The states of the units from `first` on into `x` `[chains x units]`.
     pub(crate) fn units_into(&self, first: usize, x: &mut BitMatrix) {
-        let n = self.units();
+        self.units_of(self.units(), first, x);
+    }
+
+    /// The same of a machine of `n` units.
+    pub(crate) fn units_of(&self, n: usize, first: usize, x: &mut BitMatrix) {
         let columns = x.columns();
         let mut x = x.view_mut();
         for (chunk, words) in self.states.chunks_exact(n.max(1)).enumerate() {
@@ -189,7 +220,12 @@ impl UnitChain {
     /// `-E = sum_i x_i (a_i + sum_{j<i} A_ij x_j)` of every chain, inputs in f32 and their sum in
     /// f64. Costs half a sweep.
     pub(crate) fn negative_energies_into(&self, out: &mut [f64]) {
-        let n = self.units();
+        self.negative_energies_under(&self.couplings, out);
+    }
+
+    /// The same under other couplings.
+    pub(crate) fn negative_energies_under(&self, couplings: &Couplings, out: &mut [f64]) {
+        let n = couplings.units();
         if n == 0 {
             return out.fill(0.0);
         }
@@ -197,9 +233,10 @@ impl UnitChain {
         let chains = out.len().min(words * WORD_BITS);
         let add = |chunk: usize, out: &mut [f64]| {
             let x = &self.states[chunk * n..][..n];
-            negative_energies(self.couplings.neighbors(), &self.couplings.bias, x, out);
+            negative_energies(couplings.neighbors(), &couplings.bias, x, out);
         };
-        threads::for_each_chunk(self.work(), &mut out[..chains], WORD_BITS, add);
+        let work = words * (couplings.len() + DRAW_COST * n);
+        threads::for_each_chunk(work, &mut out[..chains], WORD_BITS, add);
     }
 }
 

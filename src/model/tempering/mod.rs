@@ -2,10 +2,12 @@
 
 mod replicas;
 mod trajectory;
+mod units;
 
 pub use replicas::SwapRate;
 pub use trajectory::Trajectory;
 pub(crate) use trajectory::{Models, Rungs};
+pub(crate) use units::UnitReplicas;
 
 use super::{Clamp, Layer, Rbm, layer::dot};
 use crate::{

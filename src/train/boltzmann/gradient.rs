@@ -24,7 +24,7 @@ impl Parameters {
 
     /// `+= weight` times how many chains have both units on.
     pub(super) fn add_counts(&mut self, chain: &UnitChain, weight: f32) {
-        let n = chain.units();
+        let n = self.bias[0].len();
         let stride = self.weights[0].stride().max(1);
         let words = chain.words();
         self.weights[0]

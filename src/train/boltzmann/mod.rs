@@ -9,16 +9,21 @@
 //! symmetric, an update moves a coupling `2 R_ij` twice as far as a `W_ij` of the same gradient.
 
 mod gradient;
+mod negative;
 mod options;
 mod phases;
+mod step;
 
 pub use options::BoltzmannOptions;
 
 use super::{
-    Negative, Positive,
+    Negative, Positive, Told, health,
     parameters::Parameters,
     run::{At, Batch, Done, Learner, Learning, Run, Stop},
-    step::rule::{Rates, Step},
+    step::{
+        optimizer::Optimizer,
+        rule::{Rates, Rule},
+    },
 };
 use crate::{
     bits::BitMatrix,
@@ -31,10 +36,11 @@ use crate::{
     },
     product::Propagation,
     rng::{Draws, Site},
-    simd::dispatch,
+    states::Input,
     tensor::{Saved, Tensor},
 };
 use gradient::PseudoLikelihood;
+use negative::NegativePhase;
 use std::borrow::Cow;
 
 /// A run of a general machine, on bits.
@@ -60,8 +66,9 @@ pub type BoltzmannTraining = Run<BoltzmannLearner>;
 /// Names in a file.
 const FIRST: [&str; 2] = ["training.velocity.pairs", "training.velocity.bias"];
 const SECOND: [&str; 2] = ["training.second.pairs", "training.second.bias"];
+const FAST: [&str; 2] = ["training.fast.pairs", "training.fast.bias"];
+const PARAMETERS: &str = "training.parameters";
 const HIDDEN: &str = "training.hidden";
-const CHAINS: &str = "training.chains";
 
 impl BoltzmannTraining {
     /// The gradient of the last update: of the elements of `[R W; W' S]`, visible units first, zero
@@ -85,12 +92,14 @@ pub struct BoltzmannLearner {
     /// Of [`Positive::MeanField`].
     means: Matrix,
     inputs: Matrix,
-    negative: Option<UnitChain>,
+    negative: NegativePhase,
     pseudo: Option<PseudoLikelihood>,
     gradient: Parameters,
-    /// What the rule of the update remembers of each parameter.
-    first: Parameters,
-    second: Option<Parameters>,
+    /// Of all pairs; an average is of the parameters as they are stored.
+    optimizer: Optimizer,
+    /// The machine of chains under fast weights, and these: the last step of its optimizer.
+    fast: Option<(BoltzmannMachine, Optimizer)>,
+    norms: Vec<f32>,
     buffers: Propagation,
 }
 
@@ -112,25 +121,31 @@ impl Learner for BoltzmannLearner {
         let (units, batch) = (n + m, learning.batch_size.min(data.len()));
         let mut positive = UnitChain::new(Couplings::allowed(&machine), batch);
         positive.hold(0, BitMatrix::from_fn(1, n, |_, _| true).view());
-        let negative = match options.negative {
-            Negative::Mcmc { chains, .. } | Negative::Persistent { chains, .. } => {
-                let mut chain = UnitChain::new(Couplings::allowed(&machine), chains);
-                chain.draw_uniform(Draws::new(learning.seed, Site::Start, 0));
-                Some(chain)
-            }
-            _ => None,
-        };
+        let negative = NegativePhase::new(&machine, options.negative, learning.seed, batch);
         let draws = Draws::new(learning.seed, Site::Positive, 0);
         let by_gibbs = matches!(options.positive, Positive::Gibbs { .. });
-        let (stored, gathered) = match by_gibbs {
-            true => (data.len(), batch),
-            false => (0, 0),
-        };
+        let starts = options.negative.starts_at_data();
+        let stored = if by_gibbs { data.len() } else { 0 };
+        let gathered = if by_gibbs || starts { batch } else { 0 };
         let rows = match options.positive {
             Positive::MeanField(_) => batch,
+            Positive::Exact if starts => batch,
             _ => 0,
         };
+        let memory = || Optimizer {
+            first: Parameters::of_pairs(units),
+            ..Optimizer::default()
+        };
         let is_adaptive = learning.optimizer.is_adaptive();
+        let optimizer = Optimizer {
+            second: is_adaptive.then(|| Parameters::of_pairs(units)),
+            average: learning.averaging.map(|_| Parameters::of(&machine)),
+            ..memory()
+        };
+        let fast = match options.negative {
+            Negative::FastPersistent { .. } => Some((machine.clone(), memory())),
+            _ => None,
+        };
         Ok(Self {
             positive,
             hidden: BitMatrix::from_fn(stored, m, |i, j| draws.bits(i, j) >> 31 == 1),
@@ -140,8 +155,9 @@ impl Learner for BoltzmannLearner {
             negative,
             pseudo: is_pseudo.then(|| PseudoLikelihood::new(n, batch)),
             gradient: Parameters::of_pairs(units),
-            first: Parameters::of_pairs(units),
-            second: is_adaptive.then(|| Parameters::of_pairs(units)),
+            optimizer,
+            fast,
+            norms: Vec::new(),
             buffers: Propagation::default(),
             machine,
             options,
@@ -168,8 +184,11 @@ impl Learner for BoltzmannLearner {
         &self.machine
     }
 
-    fn into_result(self) -> BoltzmannMachine {
-        self.machine
+    fn result(&self) -> Cow<'_, BoltzmannMachine> {
+        match &self.optimizer.average {
+            Some(average) => Cow::Owned(average.placed_in(&self.machine)),
+            None => Cow::Borrowed(&self.machine),
+        }
     }
 
     fn check_data(&self, data: &Examples) -> Result<()> {
@@ -198,14 +217,23 @@ impl Learner for BoltzmannLearner {
         } else {
             let rows = batch.rows.unwrap_or_default();
             if self.add_positive(x, rows, at, stop)? == Done::Stopped
-                || self.add_negative(at, stop)? == Done::Stopped
+                || self.add_negative(x.rows(), at, stop)? == Done::Stopped
             {
                 return Ok(Done::Stopped);
             }
             self.keep_hidden(rows);
         }
         self.gradient.finish(&self.machine);
-        self.step(at.rates);
+        let learning = &self.options.learning;
+        step::step(
+            &mut self.machine,
+            &mut self.gradient,
+            &mut self.optimizer,
+            at.rates,
+            learning.max_norm.map(|most| (most, &mut self.norms)),
+            learning.averaging.map(|x| (x, at.updates_in_all())),
+        );
+        self.follow();
         Ok(Done::Updated)
     }
 
@@ -229,45 +257,95 @@ impl Learner for BoltzmannLearner {
         self.machine.check()
     }
 
+    fn told(&self, batch: &Batch<'_>) -> Result<Option<Told>> {
+        let (machine, n) = (&self.machine, batch.len());
+        let layers = [machine.visible(), machine.hidden()];
+        let mut told = Told {
+            entropy: health::entropy(layers.into_iter()),
+            ..Told::default()
+        };
+        if !self.options.negative.persists() || self.fast.is_some() {
+            return Ok(Some(told));
+        }
+        let none = BitMatrix::zeros(n, 0);
+        let hidden: Option<Input<'_>> = match self.options.positive {
+            _ if machine.n_hidden() == 0 => Some((&none).into()),
+            Positive::Gibbs { .. } => Some(self.batch_hidden.view_rows(0..n).into()),
+            Positive::MeanField(_) => Some(self.means.view_rows(0..n).into()),
+            Positive::Exact => None,
+        };
+        if let Some(hidden) = hidden {
+            told.data = health::mean(&machine.energy(batch.states, hidden)?);
+        }
+        told.chains = self.negative.energies(machine);
+        told.swaps = self.negative.swap_rates().to_vec();
+        Ok(Some(told))
+    }
+
     fn visit(&self, out: &mut dyn FnMut(&str, Tensor<'_>)) {
-        for ([pairs, bias], memory) in [(FIRST, Some(&self.first)), (SECOND, self.second.as_ref())]
-        {
+        let Optimizer { first, second, .. } = &self.optimizer;
+        let fast = self.fast.as_ref().map(|(_, fast)| &fast.first);
+        for ([pairs, bias], memory) in [
+            (FIRST, Some(first)),
+            (SECOND, second.as_ref()),
+            (FAST, fast),
+        ] {
             if let Some(memory) = memory {
                 out(pairs, (&memory.weights[0]).into());
                 out(bias, memory.bias[0].as_slice().into());
             }
         }
+        if self.optimizer.average.is_some() {
+            Parameters::of(&self.machine).visit(PARAMETERS, out);
+        }
         if self.keeps_hidden() {
             out(HIDDEN, (&self.hidden).into());
         }
-        if let Some((chain, chains)) = self.persistent() {
-            let mut states = BitMatrix::zeros(chains, self.machine.units());
-            chain.units_into(0, &mut states);
-            out(CHAINS, (&states).into());
-        }
+        self.negative.visit(&self.machine, out);
     }
 
     fn restore(&mut self, saved: &mut Saved) -> Result<()> {
+        self.optimizer.restore_average(&mut self.machine, saved)?;
+        let Optimizer { first, second, .. } = &mut self.optimizer;
+        let fast = self.fast.as_mut().map(|(_, fast)| &mut fast.first);
         for ([pairs, bias], memory) in [
-            (FIRST, Some(&mut self.first)),
-            (SECOND, self.second.as_mut()),
+            (FIRST, Some(first)),
+            (SECOND, second.as_mut()),
+            (FAST, fast),
         ] {
             if let Some(memory) = memory {
                 saved.matrix_into(pairs, &mut memory.weights[0])?;
                 saved.vector_into(bias, &mut memory.bias[0])?;
             }
         }
+        if let Some((machine, fast)) = &mut self.fast {
+            // One step of rate 0 and momentum 1 adds F.
+            let rates = Rates {
+                momentum: 1.0,
+                ..fast_rates(0.0, 1.0)
+            };
+            machine.clone_from(&self.machine);
+            step::move_along(machine, &self.gradient, fast, rates);
+        }
         if self.keeps_hidden() {
             let (rows, columns) = (self.hidden.rows(), self.hidden.columns());
             self.hidden = saved.bits(HIDDEN, rows, columns)?;
         }
-        if let Some((_, chains)) = self.persistent() {
-            let states = saved.bits(CHAINS, chains, self.machine.units())?;
-            if let Some(chain) = &mut self.negative {
-                chain.set_units(0, states.view());
-            }
-        }
-        Ok(())
+        self.negative.restore(&self.machine, saved)
+    }
+}
+
+/// Of fast weights.
+fn fast_rates(rate: f32, decay: f32) -> Rates {
+    Rates {
+        rule: Rule::Momentum,
+        update: 1,
+        learning_rate: rate,
+        momentum: decay,
+        weight_decay: 0.0,
+        l1_decay: 0.0,
+        gradient_clip: None,
+        variance_rate: 0.0,
     }
 }
 
@@ -277,50 +355,21 @@ impl BoltzmannLearner {
         self.hidden.columns() > 0 && self.hidden.rows() > 0
     }
 
-    /// The chains that go on between updates, and how many they are.
-    fn persistent(&self) -> Option<(&UnitChain, usize)> {
-        match (self.options.negative, &self.negative) {
-            (Negative::Persistent { chains, .. }, Some(chain)) => Some((chain, chains)),
-            _ => None,
-        }
-    }
-
-    fn step(&mut self, rates: Rates) {
-        let n = self.machine.n_visible();
-        let (gradient, first) = (&self.gradient, &mut self.first);
-        let mut second = self.second.as_mut();
-        let [r, w, s] = self.machine.parameters_mut();
-        // Equal numbers go through equal operations: R and S stay symmetric to the bit.
-        for (matrix, rows, columns) in [(r, 0, 0), (w, 0, n), (s, n, n)] {
-            let width = matrix.columns();
-            for i in 0..matrix.rows() {
-                dispatch(Step {
-                    gradient: &gradient.weights[0].row(rows + i)[columns..][..width],
-                    first: &mut first.weights[0].row_mut(rows + i)[columns..][..width],
-                    second: match &mut second {
-                        Some(second) => {
-                            &mut second.weights[0].row_mut(rows + i)[columns..][..width]
-                        }
-                        None => &mut [],
-                    },
-                    parameter: matrix.row_mut(i),
-                    rates,
-                });
-            }
-        }
-        let (b, c) = self.machine.biases_mut();
-        for (bias, at) in [(b, 0), (c, n)] {
-            let size = bias.len();
-            dispatch(Step {
-                gradient: &gradient.bias[0][at..][..size],
-                first: &mut first.bias[0][at..][..size],
-                second: match &mut second {
-                    Some(second) => &mut second.bias[0][at..][..size],
-                    None => &mut [],
-                },
-                parameter: bias,
-                rates: rates.without_decay(),
-            });
+    /// Moves the fast weights along the gradient of the update, and the machine of the chains to
+    /// `theta + F`.
+    fn follow(&mut self) {
+        let Negative::FastPersistent {
+            fast_rate,
+            fast_decay,
+            ..
+        } = self.options.negative
+        else {
+            return;
+        };
+        if let Some((machine, fast)) = &mut self.fast {
+            machine.clone_from(&self.machine);
+            let rates = fast_rates(fast_rate, fast_decay);
+            step::move_along(machine, &self.gradient, fast, rates);
         }
     }
 }

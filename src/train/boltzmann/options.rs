@@ -1,11 +1,8 @@
 //! What the training of a general machine is told beside what all runs are.
 
 use crate::{
-    error::{Error, Result},
-    train::{
-        Learning, Negative, Positive,
-        run::{Shared, stored_flat},
-    },
+    error::Result,
+    train::{Learning, Negative, Positive, run::stored_flat},
 };
 use serde::{Deserialize, Serialize};
 
@@ -13,7 +10,9 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(remote = "Self")]
 pub struct BoltzmannOptions {
-    /// Those that every family shares. No longest gradient, norms or averages yet.
+    /// Those that every family shares. The longest gradient is over the elements of `R`, `W`, `S`
+    /// and the biases as they are stored; longest weights are the couplings `(2 R_i, W_i)` or
+    /// `(W'_j, 2 S_j)` of each unit.
     #[serde(flatten)]
     pub learning: Learning,
     /// Expectations of the data.
@@ -43,25 +42,8 @@ impl BoltzmannOptions {
     /// # Errors
     /// [`crate::Error::Parameter`] with the name of the option.
     pub fn check(&self) -> Result<()> {
-        use Shared::{Averaging, GradientClip, MaxNorm};
         self.learning.check()?;
-        let refused = [GradientClip, MaxNorm, Averaging];
-        let whose = "the training of a general machine";
-        self.learning.refuse(&refused, whose)?;
         self.positive.check()?;
-        self.negative.check()?;
-        let known = matches!(
-            self.negative,
-            Negative::Exact
-                | Negative::PseudoLikelihood
-                | Negative::Mcmc { .. }
-                | Negative::Persistent { .. }
-        );
-        if !known {
-            let expected = "exact, fair coins, persistent chains or the pseudo-likelihood";
-            let found = format!("{:?}", self.negative);
-            return Err(Error::parameter("negative phase", expected, found));
-        }
-        Ok(())
+        self.negative.check_sampled("a general machine")
     }
 }

@@ -77,6 +77,12 @@ impl BoltzmannLearner {
                     let posterior = self.machine.expectations_given(&held, &mut ())?;
                     self.gradient
                         .add_expectations(&posterior, 1.0 / size as f64);
+                    if self.means.rows() > 0 {
+                        let units = self.machine.units();
+                        for (j, mean) in self.means.row_mut(s).iter_mut().enumerate() {
+                            *mean = posterior.pairs[(n + j) * (units + 1)] as f32;
+                        }
+                    }
                 }
             }
         }
@@ -93,34 +99,35 @@ impl BoltzmannLearner {
         }
     }
 
-    /// Minus `E[x x']` of the model.
-    pub(super) fn add_negative(&mut self, at: &At, stop: &Stop) -> Result<Done> {
-        let (seed, updates) = (self.options.learning.seed, at.updates());
-        let (chains, steps, restart) = match self.options.negative {
-            Negative::Exact => {
-                let expected = match self.machine.expectations(&mut stop.clone()) {
-                    Err(Error::Stopped) => return Ok(Done::Stopped),
-                    expected => expected?,
-                };
-                self.gradient.add_expectations(&expected, -1.0);
-                return Ok(Done::Updated);
+    /// Minus `E[x x']` of the model; the minibatch has `size` examples.
+    pub(super) fn add_negative(&mut self, size: usize, at: &At, stop: &Stop) -> Result<Done> {
+        let negative = self.options.negative;
+        if negative == Negative::Exact {
+            return match self.machine.expectations(&mut stop.clone()) {
+                Ok(expected) => {
+                    self.gradient.add_expectations(&expected, -1.0);
+                    Ok(Done::Updated)
+                }
+                Err(Error::Stopped) => Ok(Done::Stopped),
+                Err(e) => Err(e),
+            };
+        }
+        let hidden = self.means.rows() > 0 && negative.starts_at_data();
+        if hidden {
+            // Chains from the data start where the approximate posterior puts hidden units.
+            let step = 1 + at.updates();
+            let draws = Draws::new(self.options.learning.seed, Site::Positive, step);
+            for s in 0..size {
+                for (j, &p) in self.means.row(s).iter().enumerate() {
+                    self.batch_hidden.set(s, j, draws.bernoulli(s, j, p));
+                }
             }
-            Negative::PseudoLikelihood => return Ok(Done::Updated),
-            Negative::Mcmc { chains, steps } => (chains, steps as u64, true),
-            Negative::Persistent { chains, steps } => (chains, steps as u64, false),
-            _ => unreachable!("refused at the door"),
-        };
-        let Some(chain) = &mut self.negative else {
-            unreachable!("a phase of chains has them");
-        };
-        chain.refresh(&self.machine);
-        if restart {
-            chain.draw_uniform(Draws::new(seed, Site::Start, updates));
         }
-        for k in 0..steps {
-            chain.sweep(1.0, Draws::new(seed, Site::Chain, updates * steps + k));
-        }
-        self.gradient.add_counts(chain, -1.0 / chains as f32);
+        let hidden = hidden.then(|| self.batch_hidden.view_rows(0..size));
+        let machine = self.fast.as_ref().map_or(&self.machine, |(fast, _)| fast);
+        let positive = (&self.positive, size, hidden);
+        self.negative
+            .run(machine, at.updates(), positive, &mut self.gradient);
         Ok(Done::Updated)
     }
 

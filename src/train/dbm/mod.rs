@@ -13,7 +13,7 @@ mod positive;
 pub use options::DbmOptions;
 
 use super::{
-    Negative,
+    Negative, Told, health,
     negative::fast::Fast,
     run::{At, Batch, Done, Figures, Learner, Learning, Run, Stop, glance},
     step::{
@@ -26,6 +26,7 @@ use crate::{
     error::{Error, Result},
     model::{Dbm, Layer},
     product::Phase,
+    states::Input,
     tensor::{Saved, Tensor},
 };
 use negative::NegativePhase;
@@ -219,6 +220,41 @@ impl Learner for DbmLearner {
             mean_field: self.positive.convergence(),
             ..Figures::default()
         }
+    }
+
+    fn told(&self, batch: &Batch<'_>) -> Result<Option<Told>> {
+        let (dbm, n) = (&self.dbm, batch.len());
+        let all: Vec<Input<'_>> = std::iter::once(batch.states)
+            .chain((1..dbm.n_layers()).map(|l| self.positive.layer(l, n)))
+            .collect();
+        let hidden = 1..=dbm.n_hidden_layers();
+        let is_sampled = self.options.positive.steps().is_some();
+        let mut told = Told {
+            // States of one sweep say nothing of means.
+            information: match is_sampled {
+                true => Vec::new(),
+                false => hidden.map(|l| health::information(all[l])).collect(),
+            },
+            entropy: health::entropy(dbm.layers().iter()),
+            ..Told::default()
+        };
+        let chains: Option<Vec<Input<'_>>> = (0..dbm.n_layers())
+            .map(|l| self.negative.layer(l))
+            .collect();
+        let is_own = self.fast.is_none() && self.options.negative.persists();
+        if let Some(chains) = chains.filter(|_| is_own) {
+            let covariances = self.positive.covariances().iter().enumerate();
+            let joint: f64 = covariances
+                .map(|(l, x)| {
+                    let pairs = x.elements().zip(dbm.weights(l).elements());
+                    pairs.map(|(x, w)| f64::from(x) * f64::from(w)).sum::<f64>()
+                })
+                .sum();
+            told.data = health::mean(&dbm.energy(&all)?).map(|x| x - joint);
+            told.chains = dbm.energy(&chains)?;
+            told.swaps = self.negative.swap_rates().to_vec();
+        }
+        Ok(Some(told))
     }
 
     fn visit(&self, out: &mut dyn FnMut(&str, Tensor<'_>)) {

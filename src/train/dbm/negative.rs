@@ -6,7 +6,7 @@ use crate::{
     dataset::Examples,
     error::{Error, Result},
     matrix::Matrix,
-    model::{Dbm, DbmChain, DbmExpectations, Rbm},
+    model::{Dbm, DbmChain, DbmExpectations, Rbm, SwapRate},
     product::Propagation,
     rng::{Draws, Site},
     states::{Input, States},
@@ -156,6 +156,14 @@ impl NegativePhase {
             }),
             Self::Exact(_) => None,
             Self::Bipartite(x) => Some([&x.states, &x.means][l % 2][l].view_rows(0..x.rows)),
+        }
+    }
+
+    /// Swaps between each level of replicas and the next.
+    pub(super) fn swap_rates(&self) -> &[SwapRate] {
+        match self {
+            Self::Bipartite(x) => x.chains.swap_rates(),
+            _ => &[],
         }
     }
 

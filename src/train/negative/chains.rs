@@ -5,7 +5,7 @@ use crate::{
     dataset::Examples,
     error::{Error, Result},
     matrix::Matrix,
-    model::{Expectations, Layer, Rbm, Tempering, even_ladder},
+    model::{Expectations, Layer, Rbm, SwapRate, Tempering, even_ladder},
     product::{Propagation, Tail},
     rng::{Draws, HostRng, Site, Stream},
     states::{Input, States},
@@ -140,6 +140,28 @@ impl Chains {
     /// Hidden states of all chains, replicas included, level by level.
     fn hidden(&self) -> &States {
         self.replicated.as_ref().map_or(&self.h, |r| r.states().1)
+    }
+
+    /// The visible states and hidden means of the last update, of chains that go on.
+    pub(in crate::train) fn last(&self) -> Option<(Input<'_>, Input<'_>)> {
+        if !self.negative.persists() {
+            return None;
+        }
+        let v = match &self.replicated {
+            None => &self.v,
+            Some(replicated) => replicated.states().0,
+        };
+        let h = Input::Real(self.h_mean.view_rows(0..self.rows));
+        Some((v.view_rows(0..self.rows), h))
+    }
+
+    /// Swaps between each level of the chains and the next.
+    pub(in crate::train) fn swap_rates(&self) -> &[SwapRate] {
+        match &self.replicated {
+            None => &[],
+            Some(Replicated::Tempering(x)) => x.swap_rates(),
+            Some(Replicated::Trail(x)) => x.swap_rates(),
+        }
     }
 
     /// The machine along its training, if chains are at snapshots of it.

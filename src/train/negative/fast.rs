@@ -88,11 +88,11 @@ impl<M: Undirected + Clone> Fast<M> {
     }
 
     fn copy(&mut self, learned: &M) {
+        for l in 0..learned.n_connections() {
+            let weights = self.machine.weights_mut(l).padded_mut();
+            weights.copy_from_slice(learned.weights(l).padded());
+        }
         for l in 0..learned.n_layers() {
-            if l + 1 < learned.n_layers() {
-                let weights = self.machine.weights_mut(l).padded_mut();
-                weights.copy_from_slice(learned.weights(l).padded());
-            }
             self.machine.bias_mut(l).copy_from_slice(learned.bias(l));
             let log_variance = self.machine.log_variance_mut(l);
             log_variance.copy_from_slice(learned.log_variance(l));

@@ -9,7 +9,7 @@ pub use options::{Doubled, Objective, RbmOptions};
 pub use trainer::Trainer;
 
 use super::{
-    Negative, Reconstruction,
+    Negative, Reconstruction, Told, health,
     negative::{
         chains::{Chains, Sampled, start_at},
         fast::Fast,
@@ -29,7 +29,9 @@ use crate::{
     model::{Layer, MAX_EXACT_UNITS, Rbm},
     product::{Phase, Propagation, Tail},
     rng::{Draws, Site},
+    states::Input,
     tensor::{Saved, Tensor},
+    units::Kind,
 };
 use discriminative::Discriminative;
 use std::borrow::Cow;
@@ -219,6 +221,27 @@ impl Learner for RbmLearner {
 
     fn check(&self) -> Result<()> {
         self.rbm.check()
+    }
+
+    fn told(&self, batch: &Batch<'_>) -> Result<Option<Told>> {
+        let rbm = &self.rbm;
+        let means = Input::Real(self.h_mean.view_rows(0..batch.len()));
+        let mut told = Told {
+            information: match rbm.hidden().units.are(Kind::Bernoulli) {
+                true => vec![health::information(means)],
+                false => Vec::new(),
+            },
+            entropy: health::entropy([rbm.visible(), rbm.hidden()].into_iter()),
+            ..Told::default()
+        };
+        // Chains under fast weights, and of inputs that count twice, are those of other machines.
+        let is_own = self.fast.is_none() && self.options.doubled == Doubled::Neither;
+        if let Some((v, h)) = self.chains.last().filter(|_| is_own) {
+            told.data = health::mean(&rbm.energy(batch.states, means)?);
+            told.chains = rbm.energy(v, h)?;
+            told.swaps = self.chains.swap_rates().to_vec();
+        }
+        Ok(Some(told))
     }
 
     fn visit(&self, out: &mut dyn FnMut(&str, Tensor<'_>)) {

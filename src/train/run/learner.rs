@@ -8,6 +8,7 @@ use crate::{
     model::{Convergence, Layer},
     states::Input,
     tensor::{Saved, Tensor},
+    train::health::Told,
 };
 use std::borrow::Cow;
 
@@ -144,6 +145,16 @@ pub trait Learner: Sized + Clone + Send {
     /// What the last update told.
     fn figures(&self) -> Figures {
         Figures::default()
+    }
+
+    /// What the chains of the last update, which was along `batch`, say of themselves; nothing of
+    /// learners without.
+    ///
+    /// # Errors
+    /// Those of energies.
+    fn told(&self, batch: &Batch<'_>) -> Result<Option<Told>> {
+        let _ = batch;
+        Ok(None)
     }
 
     /// Tells all that the future of the run depends on beside the machine of [`Self::result`], by

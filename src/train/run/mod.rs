@@ -36,6 +36,7 @@ use crate::{
     rng::{Draws, Site},
     tensor::Saved,
     threads::in_pool,
+    train::ChainHealth,
 };
 use feed::Reading;
 use minibatch::{Minibatch, Order};
@@ -219,6 +220,22 @@ impl<L: Learner> Run<L> {
     /// What the last update told beside the parameters.
     pub fn figures(&self) -> Figures {
         self.learner.figures()
+    }
+
+    /// What the chains of the run, as the last update left them, say of themselves; `before` is
+    /// what they said when they were last asked. Nothing before the first update since the run was
+    /// begun or resumed, and of learners without chains.
+    ///
+    /// # Errors
+    /// Those of energies.
+    pub fn chain_health(&self, before: Option<&ChainHealth>) -> Result<Option<ChainHealth>> {
+        let batch = self.minibatch.batch();
+        if batch.is_empty() {
+            return Ok(None);
+        }
+        let told = self.learner.told(&batch)?;
+        let health = |told| ChainHealth::new(told, self.position(), self.updates, before);
+        Ok(told.map(health))
     }
 
     /// Examples of an epoch.

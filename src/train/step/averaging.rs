@@ -49,7 +49,7 @@ impl Averaging {
     }
 
     /// Adds the parameters as they are now.
-    pub(super) fn add(
+    pub(in crate::train) fn add(
         self,
         machine: &impl Layered,
         average: &mut Parameters,

@@ -106,17 +106,28 @@ impl Optimizer {
         if let Some(second) = &mut self.second {
             second.restore(SECOND, saved)?;
         }
-        if let Some(average) = &mut self.average {
-            *average = Parameters::of(machine);
-            let mut parameters = average.clone();
-            parameters.restore(PARAMETERS, saved)?;
-            *machine = parameters.placed_in(machine);
-        }
+        self.restore_average(machine, saved)?;
         for (l, x) in self.offsets.iter_mut().enumerate() {
             saved.vector_into(&format!("{OFFSET}.{l}"), x)?;
         }
         for (l, x) in self.activity.iter_mut().enumerate() {
             saved.vector_into(&format!("{ACTIVITY}.{}", l + 1), x)?;
+        }
+        Ok(())
+    }
+
+    /// Takes back the parameters where learning goes on, if `machine`, that of the file, is an
+    /// average.
+    pub(in crate::train) fn restore_average<M: Layered + Clone>(
+        &mut self,
+        machine: &mut M,
+        saved: &mut Saved,
+    ) -> Result<()> {
+        if let Some(average) = &mut self.average {
+            *average = Parameters::of(machine);
+            let mut parameters = average.clone();
+            parameters.restore(PARAMETERS, saved)?;
+            *machine = parameters.placed_in(machine);
         }
         Ok(())
     }
