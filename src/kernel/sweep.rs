@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// A symmetric sparse matrix by rows.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Neighbors {
     /// Where the neighbors of each unit start; one more for the end.
     starts: Vec<usize>,

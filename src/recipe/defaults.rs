@@ -258,6 +258,7 @@ pub fn up_down(epochs: Option<usize>, length: Length) -> UpDownOptions {
             learning_rate: falling(0.1),
             ..default.learning
         },
+        negative: None,
     }
 }
 

@@ -159,16 +159,34 @@ impl Parameters {
         Ok(())
     }
 
+    /// Takes the parameters of a connection by which one layer predicts another.
+    pub(in crate::train) fn take_directed(&mut self, weights: &Matrix, bias: &[f32]) {
+        self.mix_directed(0, weights, bias, 1.0);
+    }
+
+    /// Puts them back.
+    pub(in crate::train) fn put_directed(&self, (weights, bias): (&mut Matrix, &mut [f32])) {
+        weights
+            .padded_mut()
+            .copy_from_slice(self.weights[0].padded());
+        bias.copy_from_slice(&self.bias[1]);
+    }
+
+    /// As [`Self::mix`], of connection `l` and of the layer that it predicts.
+    pub(in crate::train) fn mix_directed(
+        &mut self,
+        l: usize,
+        weights: &Matrix,
+        bias: &[f32],
+        weight: f32,
+    ) {
+        by_rows(&mut self.weights[l], weights, |to, x| mix(to, x, weight));
+        mix(&mut self.bias[l + 1], bias, weight);
+    }
+
     /// `self <- self + weight (machine - self)`; a weight of 1 copies to the bit.
     pub(in crate::train) fn mix(&mut self, machine: &impl Layered, weight: f32) {
-        let mix = |to: &mut [f32], x: &[f32]| {
-            if weight == 1.0 {
-                to.copy_from_slice(x);
-            } else {
-                let all = to.iter_mut().zip(x);
-                all.for_each(|(a, x)| *a += weight * (x - *a));
-            }
-        };
+        let mix = |to: &mut [f32], x: &[f32]| mix(to, x, weight);
         for (l, to) in self.weights.iter_mut().enumerate() {
             by_rows(to, machine.weights(l), mix);
         }
@@ -306,6 +324,15 @@ fn by_rows(to: &mut Matrix, x: &Matrix, f: impl Fn(&mut [f32], &[f32]) + Sync) {
         .for_each(|(to, x)| f(to, x));
 }
 
+/// `to <- to + weight (x - to)`.
+fn mix(to: &mut [f32], x: &[f32], weight: f32) {
+    if weight == 1.0 {
+        to.copy_from_slice(x);
+    } else {
+        let all = to.iter_mut().zip(x);
+        all.for_each(|(a, x)| *a += weight * (x - *a));
+    }
+}
 
 #[cfg(test)]
 mod tests {

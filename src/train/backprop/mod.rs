@@ -16,7 +16,11 @@ pub use options::{BackpropOptions, Descent};
 use super::{
     parameters::Parameters,
     run::{At, Batch, Done, Figures, Learner, Learning, Run, Stop},
-    step::{gradient::Gradient, optimizer::Optimizer, rule::Rates},
+    step::{
+        gradient::{Gradient, shortened},
+        optimizer::{Optimizer, Shaping},
+        rule::Rates,
+    },
 };
 use crate::{
     dataset::Examples,
@@ -92,6 +96,7 @@ impl Learner for BackpropLearner {
             Descent::ConjugateGradients { .. } => None,
             Descent::Steps(rule) => Some(Optimizer {
                 second: rule.is_adaptive().then(|| Parameters::zeros(&network)),
+                average: options.learning.averaging.map(|_| Parameters::of(&network)),
                 ..Optimizer::new(&network)
             }),
         };
@@ -131,8 +136,11 @@ impl Learner for BackpropLearner {
         &self.network
     }
 
-    fn into_result(self) -> Network {
-        self.network
+    fn result(&self) -> Cow<'_, Network> {
+        match self.optimizer.as_ref().and_then(|x| x.average.as_ref()) {
+            Some(average) => Cow::Owned(average.placed_in(&self.network)),
+            None => Cow::Borrowed(&self.network),
+        }
     }
 
     fn check_data(&self, data: &Examples) -> Result<()> {
@@ -203,7 +211,12 @@ impl BackpropLearner {
         learned: Range<usize>,
     ) -> Result<()> {
         let dropout = Dropout::of(&self.options, at.updates());
-        let max_norm = self.options.learning.max_norm;
+        let shaping = Shaping {
+            max_norm: self.options.learning.max_norm,
+            averaging: self.options.learning.averaging,
+            updates: at.updates_in_all(),
+            ..Shaping::default()
+        };
         let (network, pass) = (&mut self.network, &mut self.pass);
         let x = batch.states;
         let target = target(network, batch);
@@ -218,7 +231,19 @@ impl BackpropLearner {
             rates.learning_rate = rates.learning_rate.min(most as f32);
         }
         pass.backward(network, learned.start + 1)?;
-        let weight = 1.0 / x.rows() as f32;
+        let mut weight = 1.0 / x.rows() as f32;
+        if let Some(most) = rates.gradient_clip {
+            let mut square = 0.0;
+            for l in learned.clone() {
+                let phase = Phase {
+                    visible: pass.sent(l, x),
+                    hidden: pass.delta(l + 1),
+                    weight,
+                };
+                square += self.gradient.square(&[phase], false)?;
+            }
+            weight *= shortened(most, square);
+        }
         let Some(optimizer) = &mut self.optimizer else {
             unreachable!("a rule has a memory");
         };
@@ -229,7 +254,7 @@ impl BackpropLearner {
                 weight,
             };
             let (parameters, gradient) = (network.parameters_mut(l), &mut self.gradient);
-            optimizer.step_directed(l, parameters, phase, false, (rates, max_norm), gradient)?;
+            optimizer.step_directed(l, parameters, phase, false, (rates, shaping), gradient)?;
         }
         Ok(())
     }

@@ -2,10 +2,7 @@
 
 use crate::{
     error::{Error, Result},
-    train::{
-        Learning, Rule, Schedule,
-        run::{Shared, stored_flat},
-    },
+    train::{Learning, Rule, Schedule, run::stored_flat},
 };
 use serde::{Deserialize, Serialize};
 
@@ -29,8 +26,8 @@ pub enum Descent {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(remote = "Self")]
 pub struct BackpropOptions {
-    /// Those that every family shares; the rule of the steps is named by `descent`. No longest
-    /// gradient or averages yet.
+    /// Those that every family shares; the rule of the steps is named by `descent`. Conjugate
+    /// gradients have no longest gradient, norms or averages.
     #[serde(flatten)]
     pub learning: Learning,
     /// How the parameters move.
@@ -107,11 +104,13 @@ impl BackpropOptions {
     /// # Errors
     /// [`Error::Parameter`] with the name of the option.
     pub fn check(&self) -> Result<()> {
-        use Shared::{Adaptive, Averaging, GradientClip};
         self.learning.check()?;
         // The rule is that of `descent`.
-        let refused = [GradientClip, Averaging, Adaptive];
-        self.learning.refuse(&refused, "backpropagation")?;
+        if self.learning.optimizer.is_adaptive() {
+            let found = format!("{:?}", self.learning.optimizer);
+            let expected = "the rule of descent in backpropagation";
+            return Err(Error::parameter("optimizer", expected, found));
+        }
         for (name, p) in [
             ("input dropout", self.input_dropout),
             ("hidden dropout", self.hidden_dropout),
@@ -130,6 +129,8 @@ impl BackpropOptions {
                     ("input dropout", self.input_dropout > 0.0),
                     ("hidden dropout", self.hidden_dropout > 0.0),
                     ("largest norm", self.learning.max_norm.is_some()),
+                    ("gradient clip", self.learning.gradient_clip.is_some()),
+                    ("averaging", self.learning.averaging.is_some()),
                 ];
                 match set.into_iter().find(|(_, set)| *set) {
                     None => Ok(()),

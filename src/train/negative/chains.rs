@@ -10,6 +10,7 @@ use crate::{
     rng::{Draws, HostRng, Site, Stream},
     states::{Input, States},
     stop::Stop,
+    tensor::{Saved, Tensor},
     units::Kind,
 };
 
@@ -204,6 +205,37 @@ impl Chains {
             _ => self.h = h,
         }
         Ok(())
+    }
+
+    /// Tells the hidden states of chains that go on by `name`, and the machine along its training.
+    pub(in crate::train) fn visit(&self, name: &str, out: &mut dyn FnMut(&str, Tensor<'_>)) {
+        if let Some(trail) = self.trail() {
+            trail.visit(out);
+        }
+        if let Some(h) = self.persistent() {
+            out(name, h.into());
+        }
+    }
+
+    /// Takes back what [`Self::visit`] told.
+    pub(in crate::train) fn restore(
+        &mut self,
+        name: &str,
+        rbm: &Rbm,
+        saved: &mut Saved,
+    ) -> Result<()> {
+        if let Some(own) = self.persistent() {
+            let rows = match self.trail() {
+                Some(_) => saved.shape(name).map_or(0, |shape| shape[0]),
+                None => own.rows(),
+            };
+            let states = saved.states_like(name, own, rows)?;
+            self.set_persistent(states)?;
+        }
+        match self.trail_mut() {
+            Some(trail) => trail.restore(rbm, saved),
+            None => Ok(()),
+        }
     }
 
     /// Puts the hidden states `h` where chains start from, if [`Negative::starts_at_data`].

@@ -20,12 +20,7 @@ pub(super) fn tell(learner: &RbmLearner, out: &mut dyn FnMut(&str, Tensor<'_>)) 
     if let Some(fast) = &learner.fast {
         fast.weights().visit(FAST, out);
     }
-    if let Some(trail) = learner.chains.trail() {
-        trail.visit(out);
-    }
-    if let Some(chains) = learner.chains.persistent() {
-        out(CHAINS, chains.into());
-    }
+    learner.chains.visit(CHAINS, out);
 }
 
 pub(super) fn take(learner: &mut RbmLearner, saved: &mut Saved) -> Result<()> {
@@ -34,16 +29,5 @@ pub(super) fn take(learner: &mut RbmLearner, saved: &mut Saved) -> Result<()> {
     if let Some(fast) = &mut learner.fast {
         fast.restore(&learner.rbm, FAST, saved)?;
     }
-    if let Some(own) = learner.chains.persistent() {
-        let rows = match learner.chains.trail() {
-            Some(_) => saved.shape(CHAINS).map_or(0, |shape| shape[0]),
-            None => own.rows(),
-        };
-        let states = saved.states_like(CHAINS, own, rows)?;
-        learner.chains.set_persistent(states)?;
-    }
-    if let Some(trail) = learner.chains.trail_mut() {
-        trail.restore(&learner.rbm, saved)?;
-    }
-    Ok(())
+    learner.chains.restore(CHAINS, &learner.rbm, saved)
 }

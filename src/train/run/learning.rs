@@ -107,33 +107,6 @@ impl Learning {
         self.averaging.map_or(Ok(()), Averaging::check)
     }
 
-    /// Refuses those of the options `refused` that are set: `whose` has none of them.
-    pub(in crate::train) fn refuse(&self, refused: &[Shared], whose: &str) -> Result<()> {
-        for option in refused {
-            let (name, found) = match option {
-                Shared::GradientClip => ("gradient clip", self.gradient_clip.map(f64::from)),
-                Shared::MaxNorm => ("largest norm of weights", self.max_norm.map(f64::from)),
-                Shared::Averaging => match self.averaging {
-                    Some(averaging) => {
-                        let expected = format!("none in {whose}");
-                        return Err(Error::parameter("averaging", expected, averaging));
-                    }
-                    None => continue,
-                },
-                Shared::Adaptive if self.optimizer.is_adaptive() => {
-                    let expected = format!("momentum or nesterov in {whose}");
-                    let found = format!("{:?}", self.optimizer);
-                    return Err(Error::parameter("optimizer", expected, found));
-                }
-                Shared::Adaptive => continue,
-            };
-            if let Some(found) = found {
-                return Err(Error::parameter(name, format!("none in {whose}"), found));
-            }
-        }
-        Ok(())
-    }
-
     /// The rate at `time`, in epochs.
     pub fn rate_at(&self, time: f64) -> f32 {
         let rate = self.learning_rate.at(time, self.epochs);
@@ -154,13 +127,4 @@ impl Learning {
             update: position.updates + 1,
         }
     }
-}
-
-/// Shared options that not every family has yet.
-#[derive(Clone, Copy, Debug)]
-pub(in crate::train) enum Shared {
-    GradientClip,
-    MaxNorm,
-    Averaging,
-    Adaptive,
 }

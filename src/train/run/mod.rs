@@ -24,7 +24,7 @@ pub use schedule::Schedule;
 pub use state::RunState;
 
 pub(super) use learner::glance;
-pub(super) use learning::{Shared, at_least_one, not_negative};
+pub(super) use learning::{at_least_one, not_negative};
 pub(super) use stored::stored_flat;
 
 pub use crate::stop::Stop;

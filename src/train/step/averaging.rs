@@ -37,7 +37,7 @@ impl Averaging {
     }
 
     /// The weight of the parameters in the average after update `update`, from 1 on, of `updates`.
-    fn weight(self, update: u64, updates: u64) -> f32 {
+    pub(super) fn weight(self, update: u64, updates: u64) -> f32 {
         match self {
             Self::Last(share) => {
                 let counted = (f64::from(share) * updates as f64).round() as u64;

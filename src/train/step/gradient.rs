@@ -204,6 +204,39 @@ impl Gradient {
     }
 }
 
+impl Gradient {
+    /// The square of the norm of a connection's gradient: of its weights, and of the biases of the
+    /// layer above, or of both layers.
+    pub(in crate::train) fn square(&mut self, phases: &[Phase<'_>], both: bool) -> Result<f64> {
+        let square = |x: &[f32]| x.iter().map(|&x| f64::from(x).powi(2)).sum::<f64>();
+        let Some(phase) = phases.first() else {
+            return Ok(0.0);
+        };
+        let sizes = [phase.visible.columns(), phase.hidden.columns()];
+        let Whole {
+            square: all, norms, ..
+        } = &mut self.whole;
+        all.reset(sizes[0], sizes[1]);
+        Statistics::new(phases, sizes[0], sizes[1])?.write_to(all)?;
+        let mut sum = all.elements().map(|x| f64::from(x).powi(2)).sum::<f64>();
+        for side in usize::from(!both)..2 {
+            norms.clear();
+            norms.resize(sizes[side], 0.0);
+            for phase in phases {
+                let states = [phase.visible, phase.hidden][side];
+                states.add_column_sums(phase.weight, norms);
+            }
+            sum += square(norms);
+        }
+        Ok(sum)
+    }
+}
+
+/// What a gradient of so large a square is to be multiplied by, if it may be `most` long.
+pub(in crate::train) fn shortened(most: f32, square: f64) -> f32 {
+    (f64::from(most) / square.sqrt()).min(1.0) as f32
+}
+
 /// The gradient itself. That of the weights is used only where rectangles cannot be stepped one by
 /// one.
 #[derive(Clone, Debug, Default)]
@@ -217,6 +250,8 @@ pub(super) struct Whole {
     pub(super) variances: Vec<Variances>,
     /// Squared norms of the weights of hidden units, for constraints.
     pub(super) norms: Vec<f32>,
+    /// Of one connection, for its square alone.
+    pub(super) square: Matrix,
 }
 
 /// Of the Gaussian units of a layer.
@@ -503,7 +538,7 @@ mod tests {
             bias: vec![vec![2.0, 4.0], vec![-2.0, -1.0]],
             ordinary: vec![Vec::new(); 2],
             variances: vec![Variances::default(); 2],
-            norms: Vec::new(),
+            ..Whole::default()
         };
         whole.center(&[vec![0.5, 0.5], vec![0.1, 0.2]]);
         let all = whole.weights[0].elements();

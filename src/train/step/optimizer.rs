@@ -344,13 +344,14 @@ impl Optimizer {
 
     /// One step of connection `l`, by which a layer predicts the next, along `V' D` and the sums of
     /// `D`, what the prediction lacks: fused as [`Self::step`] is. `by_look_up` allows fixed point.
+    /// A longest gradient is the caller's: that of all connections, [`Gradient::square`].
     pub(in crate::train) fn step_directed(
         &mut self,
         l: usize,
         (weights, bias): (&mut Matrix, &mut [f32]),
         phase: Phase<'_>,
         by_look_up: bool,
-        (rates, max_norm): (Rates, Option<f32>),
+        (rates, shaping): (Rates, Shaping<'_>),
         gradient: &mut Gradient,
     ) -> Result<()> {
         let phases = [phase];
@@ -367,8 +368,12 @@ impl Optimizer {
         sums.resize(bias.len(), 0.0);
         phase.hidden.add_column_sums(phase.weight, sums);
         self.step_vector(bias, sums, rates, |x| &mut x.bias[l + 1]);
-        if let Some(most) = max_norm {
+        if let Some(most) = shaping.max_norm {
             constraint::limit_norms(weights, most, sums);
+        }
+        if let (Some(averaging), Some(average)) = (shaping.averaging, &mut self.average) {
+            let weight = averaging.weight(rates.update, shaping.updates);
+            average.mix_directed(l, weights, bias, weight);
         }
         Ok(())
     }

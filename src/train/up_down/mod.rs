@@ -17,25 +17,32 @@
 //! minibatch.
 
 mod options;
+mod top;
 mod update;
 
 pub use options::{MAX_MEMORY_STEPS, UpDownOptions};
 
 use super::{
+    Negative,
+    negative::fast::Fast,
     parameters::Parameters,
     run::{At, Batch, Done, Learner, Learning, Run, Stop},
-    step::{gradient::Gradient, optimizer::Optimizer},
+    step::{
+        gradient::Gradient,
+        optimizer::{Optimizer, Shaping},
+    },
 };
 use crate::{
     bits::BitMatrix,
     dataset::Examples,
     error::{Error, Result},
     matrix::Matrix,
-    model::{Dbn, Layer},
+    model::{Dbn, Layer, Rbm},
     product::Propagation,
     tensor::{Saved, Tensor},
 };
 use std::borrow::Cow;
+use top::{OfTop, TopPhase};
 
 /// A run of the up-down algorithm. The weights of the network are untied if they are not; it learns
 /// examples with labels if it has a label.
@@ -51,6 +58,9 @@ use std::borrow::Cow;
 /// # Ok::<(), harmonium::Error>(())
 /// ```
 pub type UpDownTraining = Run<UpDownLearner>;
+
+/// Name in files.
+const FAST: &str = "training.fast";
 
 /// What updates remember of one directed pair.
 #[derive(Clone, Debug, PartialEq)]
@@ -70,6 +80,10 @@ pub struct UpDownLearner {
     pairs: Vec<PairOptimizers>,
     /// Of the top pair.
     optimizer: Optimizer,
+    /// Its samples, unless they are those of contrastive divergence.
+    top: Option<TopPhase>,
+    /// If its chains move under fast weights.
+    fast: Option<Fast<Rbm>>,
     /// States of the layers `1 ..= L-1`, without the label.
     wake: Vec<BitMatrix>,
     /// States of the layers `0 ..= L-1`, without the label.
@@ -103,7 +117,8 @@ impl Learner for UpDownLearner {
         dbn.untie();
         let batch = options.learning.batch_size.min(data.len());
         let top = dbn.top();
-        let states = || [top.n_visible(), top.n_hidden()].map(|n| BitMatrix::zeros(batch, n));
+        let units = [top.n_visible(), top.n_hidden()];
+        let states = || units.map(|n| BitMatrix::zeros(batch, n));
         let sizes: Vec<usize> = dbn.directed().iter().map(|p| p.below().size()).collect();
         let above = dbn.directed().iter().map(|p| p.above().size());
         let layers: Vec<usize> = sizes.iter().copied().take(1).chain(above).collect();
@@ -111,13 +126,29 @@ impl Learner for UpDownLearner {
         let pairs = dbn.directed().iter().map(|pair| {
             let (n, m) = (pair.below().size(), pair.above().size());
             PairOptimizers {
-                generative: directed(m, n),
-                recognition: directed(n, m),
+                generative: directed(m, n, &options.learning),
+                recognition: directed(n, m, &options.learning),
             }
         });
+        let learning = &options.learning;
+        let (rule, shaping) = (learning.optimizer, shaping(learning, 0));
+        let mut pairs: Vec<PairOptimizers> = pairs.collect();
+        begin_averages(&mut pairs, &mut dbn);
+        let top_phase = TopPhase::new(&dbn, &options, data)?;
+        let fast = match options.negative {
+            Some(Negative::FastPersistent {
+                fast_rate,
+                fast_decay,
+                ..
+            }) => Some(Fast::new(dbn.top(), fast_rate, fast_decay)),
+            _ => None,
+        };
+        let top = dbn.top();
         Ok(Self {
-            pairs: pairs.collect(),
-            optimizer: Optimizer::new(top),
+            optimizer: Optimizer::for_run(top, rule, &shaping, &[]),
+            top: top_phase,
+            fast,
+            pairs,
             wake: layers[1..].iter().map(bits).collect(),
             sleep: layers.iter().map(bits).collect(),
             positive: states(),
@@ -150,8 +181,24 @@ impl Learner for UpDownLearner {
         &self.dbn
     }
 
-    fn into_result(self) -> Dbn {
-        self.dbn
+    fn result(&self) -> Cow<'_, Dbn> {
+        let Some(average) = &self.optimizer.average else {
+            return Cow::Borrowed(&self.dbn);
+        };
+        let mut dbn = self.dbn.clone();
+        let (pairs, top) = dbn.parts_mut();
+        *top = average.placed_in(top);
+        top.refresh();
+        for (pair, memory) in pairs.iter_mut().zip(&self.pairs) {
+            if let (Some(average), Some(to)) = (&memory.generative.average, pair.generative_mut()) {
+                average.put_directed(to);
+            }
+            if let Some(average) = &memory.recognition.average {
+                average.put_directed(pair.recognition_mut());
+            }
+            pair.refresh();
+        }
+        Cow::Owned(dbn)
     }
 
     fn check_data(&self, data: &Examples) -> Result<()> {
@@ -161,15 +208,23 @@ impl Learner for UpDownLearner {
     fn scratch(&self, _batch: usize) -> [usize; 2] {
         let layers = 0..self.dbn.n_layers();
         let widest = layers.map(|l| self.dbn.layer(l).size()).max();
-        [self.positive[0].rows(), widest.unwrap_or(0)]
+        let rows = self.positive[0].rows();
+        let of_top = self.top.as_ref().map_or(0, TopPhase::rows);
+        [rows.max(of_top), widest.unwrap_or(0)]
     }
 
-    fn update(&mut self, batch: &Batch<'_>, at: &At, _stop: &Stop) -> Result<Done> {
+    fn update(&mut self, batch: &Batch<'_>, at: &At, stop: &Stop) -> Result<Done> {
         self.wake_phase(batch, at)?;
-        self.memory(batch.len(), at)?;
-        self.sleep_phase(batch.len(), at)?;
-        self.learn(batch, at)?;
-        Ok(Done::Updated)
+        // Chains move before anything else changes: they may be stopped.
+        let mut top = self.top.take();
+        let machine = self.fast.as_ref().map_or(self.dbn.top(), Fast::machine);
+        let of_top = match &mut top {
+            None => Ok(OfTop::None),
+            Some(top) => top.run(machine, at.updates(), stop),
+        };
+        let done = of_top.and_then(|of_top| self.learn(batch, at, of_top));
+        self.top = top;
+        done
     }
 
     fn check(&self) -> Result<()> {
@@ -178,49 +233,125 @@ impl Learner for UpDownLearner {
 
     fn visit(&self, out: &mut dyn FnMut(&str, Tensor<'_>)) {
         for (l, pair) in self.pairs.iter().enumerate() {
-            for (direction, velocity) in pair.directions() {
-                let [weights, bias] = names(direction, l);
-                out(&weights, (&velocity.first.weights[0]).into());
-                out(&bias, velocity.first.bias[1].as_slice().into());
+            for (direction, optimizer) in [
+                ("generative", &pair.generative),
+                ("recognition", &pair.recognition),
+            ] {
+                let now = optimizer.average.as_ref().map(|_| {
+                    let pair = &self.dbn.directed()[l];
+                    let mut now = optimizer.first.clone();
+                    match direction {
+                        "generative" => now.take_directed(
+                            &pair.generative_weights().transposed(),
+                            &pair.below().bias,
+                        ),
+                        _ => now.take_directed(pair.recognition_weights(), &pair.above().bias),
+                    }
+                    now
+                });
+                for (memory, parameters) in [
+                    ("velocity", Some(&optimizer.first)),
+                    ("second", optimizer.second.as_ref()),
+                    ("parameters", now.as_ref()),
+                ] {
+                    if let Some(parameters) = parameters {
+                        let [weights, bias] = names(memory, direction, l);
+                        out(&weights, (&parameters.weights[0]).into());
+                        out(&bias, parameters.bias[1].as_slice().into());
+                    }
+                }
             }
         }
         self.optimizer.visit(self.dbn.top(), out);
+        if let Some(fast) = &self.fast {
+            fast.weights().visit(FAST, out);
+        }
+        if let Some(top) = &self.top {
+            top.visit(out);
+        }
     }
 
     fn restore(&mut self, saved: &mut Saved) -> Result<()> {
-        for (l, pair) in self.pairs.iter_mut().enumerate() {
-            for (direction, velocity) in [
-                ("generative", &mut pair.generative),
-                ("recognition", &mut pair.recognition),
+        begin_averages(&mut self.pairs, &mut self.dbn);
+        let (pairs, top) = self.dbn.parts_mut();
+        for (l, (memory, pair)) in self.pairs.iter_mut().zip(pairs).enumerate() {
+            for (direction, optimizer) in [
+                ("generative", &mut memory.generative),
+                ("recognition", &mut memory.recognition),
             ] {
-                let [weights, bias] = names(direction, l);
-                saved.matrix_into(&weights, &mut velocity.first.weights[0])?;
-                saved.vector_into(&bias, &mut velocity.first.bias[1])?;
+                let mut now = optimizer.average.clone();
+                for (memory, parameters) in [
+                    ("velocity", Some(&mut optimizer.first)),
+                    ("second", optimizer.second.as_mut()),
+                    ("parameters", now.as_mut()),
+                ] {
+                    if let Some(parameters) = parameters {
+                        let [weights, bias] = names(memory, direction, l);
+                        saved.matrix_into(&weights, &mut parameters.weights[0])?;
+                        saved.vector_into(&bias, &mut parameters.bias[1])?;
+                    }
+                }
+                match (now, direction) {
+                    (Some(now), "generative") => {
+                        if let Some(to) = pair.generative_mut() {
+                            now.put_directed(to);
+                        }
+                    }
+                    (Some(now), _) => now.put_directed(pair.recognition_mut()),
+                    (None, _) => {}
+                }
             }
+            pair.refresh();
         }
-        self.optimizer.restore(self.dbn.parts_mut().1, saved)
+        self.optimizer.restore(top, saved)?;
+        top.refresh();
+        if let Some(fast) = &mut self.fast {
+            fast.restore(top, FAST, saved)?;
+        }
+        match &mut self.top {
+            Some(phase) => phase.restore(self.dbn.top(), saved),
+            None => Ok(()),
+        }
     }
 }
 
-impl PairOptimizers {
-    fn directions(&self) -> [(&'static str, &Optimizer); 2] {
-        [
-            ("generative", &self.generative),
-            ("recognition", &self.recognition),
-        ]
+/// Averages begin at the parameters as they are.
+fn begin_averages(pairs: &mut [PairOptimizers], dbn: &mut Dbn) {
+    for (memory, pair) in pairs.iter_mut().zip(dbn.parts_mut().0) {
+        let generative = pair.generative_mut();
+        if let (Some(average), Some((w, b))) = (&mut memory.generative.average, generative) {
+            average.take_directed(w, b);
+        }
+        if let Some(average) = &mut memory.recognition.average {
+            let (w, b) = pair.recognition_mut();
+            average.take_directed(w, b);
+        }
     }
 }
 
 /// Of one direction of a pair.
-fn directed(senders: usize, receivers: usize) -> Optimizer {
+fn directed(senders: usize, receivers: usize, learning: &Learning) -> Optimizer {
+    let zeros = || Parameters::directed(senders, receivers);
     Optimizer {
-        first: Parameters::directed(senders, receivers),
+        first: zeros(),
+        second: learning.optimizer.is_adaptive().then(zeros),
+        average: learning.averaging.map(|_| zeros()),
         ..Optimizer::default()
     }
 }
 
-fn names(direction: &str, l: usize) -> [String; 2] {
-    ["weights", "bias"].map(|part| format!("training.velocity.{direction}.{part}.{l}"))
+/// What shapes the steps of a run of so many updates.
+fn shaping(learning: &Learning, updates: u64) -> Shaping<'static> {
+    Shaping {
+        max_norm: learning.max_norm,
+        averaging: learning.averaging,
+        updates,
+        ..Shaping::default()
+    }
+}
+
+fn names(memory: &str, direction: &str, l: usize) -> [String; 2] {
+    ["weights", "bias"].map(|part| format!("training.{memory}.{direction}.{part}.{l}"))
 }
 
 /// The labels that the network learns: those of the data, if it has a label itself.

@@ -2,10 +2,7 @@
 
 use crate::{
     error::{Error, Result},
-    train::{
-        Averaging, Learning, Rule, Schedule,
-        run::{Shared, stored_flat},
-    },
+    train::{Averaging, Learning, Negative, Rule, Schedule, run::stored_flat},
 };
 use serde::{Deserialize, Serialize};
 
@@ -17,7 +14,8 @@ pub const MAX_MEMORY_STEPS: usize = 2000;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(remote = "Self")]
 pub struct UpDownOptions {
-    /// Those that every family shares. No longest gradient, norms, averages or adaptive rules yet.
+    /// Those that every family shares. The longest gradient is over all parameters, of both
+    /// directions and of the top pair.
     #[serde(flatten, with = "TopLearning")]
     pub learning: Learning,
     /// Sweeps of the top pair in each update, over the epochs: `at:0=3,100=6,200=10` in the paper.
@@ -27,6 +25,10 @@ pub struct UpDownOptions {
     pub generative_rate: Schedule,
     /// Step size of the recognition weights.
     pub recognition_rate: Schedule,
+    /// Where the model's samples of the top pair come from; without it they are those of
+    /// contrastive divergence by [`Self::steps`]. The sleep phase starts from chains where there
+    /// are some.
+    pub negative: Option<Negative>,
 }
 
 stored_flat!(UpDownOptions);
@@ -62,6 +64,7 @@ impl Default for UpDownOptions {
             steps: Schedule::Constant(3.0),
             generative_rate: learning.learning_rate.clone(),
             recognition_rate: learning.learning_rate.clone(),
+            negative: None,
             learning,
         }
     }
@@ -73,12 +76,25 @@ impl UpDownOptions {
     /// # Errors
     /// [`Error::Parameter`] with the name of the option.
     pub fn check(&self) -> Result<()> {
-        use Shared::{Adaptive, Averaging, GradientClip, MaxNorm};
         let top = &self.learning.learning_rate;
         top.check("top rate", f32::INFINITY)?;
         self.learning.check()?;
-        let refused = [GradientClip, MaxNorm, Averaging, Adaptive];
-        self.learning.refuse(&refused, "the up-down algorithm")?;
+        if let Some(negative) = self.negative {
+            negative.check_sampled("the up-down algorithm")?;
+            if matches!(
+                negative,
+                Negative::PseudoLikelihood | Negative::ContrastiveDivergence { .. }
+            ) {
+                let expected = "none for contrastive divergence, whose sweeps are those of steps, \
+                                or chains of the top pair, or the exact gradient";
+                let found = format!("{negative:?}");
+                return Err(Error::parameter("negative phase", expected, found));
+            }
+            if negative == Negative::Exact && self.learning.gradient_clip.is_some() {
+                let what = "gradient clip with the exact gradient of the top pair";
+                return Err(Error::parameter(what, "none", "some"));
+            }
+        }
         for (name, rate) in [
             ("generative rate", &self.generative_rate),
             ("recognition rate", &self.recognition_rate),

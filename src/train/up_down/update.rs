@@ -1,6 +1,6 @@
 //! One update of the up-down algorithm: wake, sweeps of the top pair, sleep, steps.
 
-use super::UpDownLearner;
+use super::{UpDownLearner, shaping, top::OfTop};
 use crate::{
     bits::BitMatrix,
     error::Result,
@@ -12,10 +12,9 @@ use crate::{
     train::{
         Schedule,
         negative::delta::{self, to_error},
-        run::{At, Batch},
+        run::{At, Batch, Done},
         step::{
-            gradient::{Beside, Evidence, Phases},
-            optimizer::Shaping,
+            gradient::{Beside, Evidence, Moments, Phases, shortened},
             rule::Rates,
         },
     },
@@ -88,58 +87,123 @@ impl UpDownLearner {
         Ok(())
     }
 
-    /// Steps of all parameters; those of the states' own directions stayed as they were until here.
-    pub(super) fn learn(&mut self, batch: &Batch<'_>, at: &At) -> Result<()> {
+    /// The sweeps of the top pair or what there is in their place, the sleep phase, and steps of all
+    /// parameters; those of the states' own directions stayed as they were until here.
+    pub(super) fn learn(&mut self, batch: &Batch<'_>, at: &At, of_top: OfTop<'_>) -> Result<Done> {
         let rows = batch.len();
-        let [generative, recognition, of_top] = self.rates(at);
-        let (pairs, top) = self.dbn.parts_mut();
-        for (l, pair) in pairs.iter_mut().enumerate() {
-            let memory = &mut self.pairs[l];
-            // Wake: the lower layer predicted from the upper one.
+        match &of_top {
+            OfTop::Stopped => return Ok(Done::Stopped),
+            OfTop::States(phase) => {
+                for row in 0..rows {
+                    if let Input::Bits(v) = phase.visible {
+                        self.negative[0].copy_row(row, v, row % v.rows());
+                    }
+                }
+            }
+            OfTop::None | OfTop::Exact(_) => self.memory(rows, at)?,
+        }
+        self.sleep_phase(rows, at)?;
+        let [generative, recognition, mut rates] = self.rates(at);
+        let factor = match rates.gradient_clip.take() {
+            None => 1.0,
+            Some(most) => shortened(most, self.square(batch, &of_top)?),
+        };
+        let shaping = shaping(&self.options.learning, at.updates_in_all());
+        for l in 0..self.pairs.len() {
+            // Wake: the lower layer predicted from the upper one. Sleep: the reverse.
+            for (is_wake, rates) in [(true, generative), (false, recognition)] {
+                self.predict(l, is_wake, batch)?;
+                let (pairs, memory) = (self.dbn.parts_mut().0, &mut self.pairs[l]);
+                let error = &self.errors[l + usize::from(!is_wake)];
+                let source = if is_wake {
+                    &self.wake[l]
+                } else {
+                    &self.sleep[l]
+                };
+                let mut phase = delta::phase(source.view_rows(0..rows).into(), error);
+                phase.weight *= factor;
+                let (optimizer, parameters) = match is_wake {
+                    true => (&mut memory.generative, pairs[l].generative_mut()),
+                    false => (&mut memory.recognition, Some(pairs[l].recognition_mut())),
+                };
+                if let Some(parameters) = parameters {
+                    let gradient = &mut self.gradient;
+                    optimizer.step_directed(
+                        0,
+                        parameters,
+                        phase,
+                        true,
+                        (rates, shaping),
+                        gradient,
+                    )?;
+                }
+            }
+            self.dbn.parts_mut().0[l].refresh();
+        }
+        let (phases, n) = of_top_pair(&self.positive, &self.negative, rows, factor, &of_top);
+        let phases = |_| Phases::new(phases, n);
+        let exact = match &of_top {
+            OfTop::Exact(expected) => Some((Moments::Rbm(expected), factor)),
+            _ => None,
+        };
+        let evidence = Evidence {
+            phases: &phases,
+            beside: Beside {
+                exact,
+                ..Beside::default()
+            },
+            paired: false,
+        };
+        let (top, gradient) = (self.dbn.parts_mut().1, &mut self.gradient);
+        self.optimizer
+            .step(top, evidence, rates, shaping, gradient)?;
+        if let Some(fast) = &mut self.fast {
+            fast.step(top, evidence, gradient)?;
+        }
+        Ok(Done::Updated)
+    }
+
+    /// What the prediction of a layer of pair `l` by the other lacks, into its errors: of the lower
+    /// one by states of the wake phase, of the upper one by those of the sleep phase.
+    fn predict(&mut self, l: usize, is_wake: bool, batch: &Batch<'_>) -> Result<()> {
+        let (rows, pair) = (batch.len(), &self.dbn.directed()[l]);
+        if is_wake {
             let target = match l {
                 0 => batch.states,
                 _ => self.wake[l - 1].view_rows(0..rows).into(),
             };
-            let source: Input<'_> = self.wake[l].view_rows(0..rows).into();
+            let source = self.wake[l].view_rows(0..rows).into();
             let error = &mut self.errors[l];
             pair.below_from_above(source, mean(error, rows), &mut self.buffers)?;
             to_error(target, error);
-            if let Some(parameters) = pair.generative_mut() {
-                let phase = delta::phase(source, error);
-                let (rates, gradient) = ((generative, None), &mut self.gradient);
-                memory
-                    .generative
-                    .step_directed(0, parameters, phase, true, rates, gradient)?;
-            }
-            // Sleep: the upper layer predicted from the lower one.
+        } else {
             let [source, target] =
                 [l, l + 1].map(|l| Input::from(self.sleep[l].view_rows(0..rows)));
             let error = &mut self.errors[l + 1];
             pair.above_from_below(source, mean(error, rows), &mut self.buffers)?;
             to_error(target, error);
-            let (parameters, phase) = (pair.recognition_mut(), delta::phase(source, error));
-            let (rates, gradient) = ((recognition, None), &mut self.gradient);
-            memory
-                .recognition
-                .step_directed(0, parameters, phase, true, rates, gradient)?;
-            pair.refresh();
         }
-        let weight = 1.0 / rows as f32;
-        let phases = [(&self.positive, weight), (&self.negative, -weight)];
-        let phases = phases.map(|([v, h], weight)| Phase {
-            visible: v.view_rows(0..rows).into(),
-            hidden: h.view_rows(0..rows).into(),
-            weight,
-        });
-        let phases = |_| Phases::pair(phases[0], phases[1]);
-        let evidence = Evidence {
-            phases: &phases,
-            beside: Beside::default(),
-            paired: false,
-        };
-        let (shaping, gradient) = (Shaping::default(), &mut self.gradient);
-        self.optimizer
-            .step(top, evidence, of_top, shaping, gradient)
+        Ok(())
+    }
+
+    /// The square of the norm of the whole gradient.
+    fn square(&mut self, batch: &Batch<'_>, of_top: &OfTop<'_>) -> Result<f64> {
+        let (rows, mut square) = (batch.len(), 0.0);
+        for l in 0..self.pairs.len() {
+            for is_wake in [true, false] {
+                self.predict(l, is_wake, batch)?;
+                let error = &self.errors[l + usize::from(!is_wake)];
+                let source = if is_wake {
+                    &self.wake[l]
+                } else {
+                    &self.sleep[l]
+                };
+                let phase = delta::phase(source.view_rows(0..rows).into(), error);
+                square += self.gradient.square(&[phase], false)?;
+            }
+        }
+        let (phases, n) = of_top_pair(&self.positive, &self.negative, rows, 1.0, of_top);
+        Ok(square + self.gradient.square(&phases[..n], true)?)
     }
 
     /// Of the generative, the recognition and the top weights.
@@ -157,6 +221,33 @@ impl UpDownLearner {
             at.rates,
         ]
     }
+}
+
+/// Phases of the top pair, weights times `factor`, and how many they are.
+fn of_top_pair<'a>(
+    positive: &'a [BitMatrix; 2],
+    negative: &'a [BitMatrix; 2],
+    rows: usize,
+    factor: f32,
+    of_top: &OfTop<'a>,
+) -> ([Phase<'a>; 3], usize) {
+    let weight = 1.0 / rows as f32;
+    let phases = [(positive, weight), (negative, -weight)];
+    let [positive, mut negative] = phases.map(|([v, h], weight)| Phase {
+        visible: v.view_rows(0..rows).into(),
+        hidden: h.view_rows(0..rows).into(),
+        weight: weight * factor,
+    });
+    let mut n = 2;
+    match of_top {
+        OfTop::States(phase) => {
+            negative = *phase;
+            negative.weight *= factor;
+        }
+        OfTop::Exact(_) => n = 1,
+        OfTop::None | OfTop::Stopped => {}
+    }
+    ([positive, negative, negative], n)
 }
 
 fn sampled(x: &mut BitMatrix, rows: usize, draws: Draws) -> Tail<'_> {
