@@ -5,7 +5,10 @@ use super::reader::Reader;
 use crate::{
     error::{Error, Result},
     rng::MAX_STEP,
-    train::{BoltzmannOptions, DbmOptions, GreedyPlan, Negative, PretrainingPlan, RbmOptions},
+    train::{
+        BoltzmannOptions, DbmOptions, GreedyPlan, Negative, PretrainingPlan, RbmOptions,
+        UpDownOptions,
+    },
 };
 use serde::de::DeserializeOwned;
 use serde_json::{Number, Value};
@@ -25,7 +28,7 @@ const LEAST_ROW: usize = 512;
 /// Draws of an update that are told apart whatever the options say: layers of a deep machine, and
 /// of the up-down algorithm its sweeps.
 const DRAWS: u64 = 256;
-pub(super) const UP_DOWN_DRAWS: usize = 1 << 12;
+const UP_DOWN_DRAWS: usize = 1 << 12;
 
 /// An entry of metadata.
 #[derive(Clone, Copy)]
@@ -160,6 +163,22 @@ impl Entry<'_, '_> {
             options.negative.steps().map(|n| n.saturating_mul(4)),
         )?;
         self.negative(options.negative, units, stored)
+    }
+
+    /// Checks a run of the up-down algorithm whose widest layer has `units` units.
+    pub(super) fn up_down_run(
+        &self,
+        options: &UpDownOptions,
+        updates: u64,
+        units: usize,
+        stored: Option<usize>,
+    ) -> Result<()> {
+        self.options(options.check())?;
+        let steps = options.negative.and_then(|x| x.steps());
+        let draws = steps.map_or(0, |n| n.saturating_mul(4));
+        self.updates(updates, [UP_DOWN_DRAWS, draws])?;
+        let negative = options.negative;
+        negative.map_or(Ok(()), |x| self.negative(x, units, stored))
     }
 
     /// Checks the chains of a negative phase, `stored` of which are in the file.

@@ -8,12 +8,7 @@
 //! `up_down`, which holds the header of its run itself. `custom`, optional and true, says that the
 //! rate was a function of the program.
 
-use super::{
-    limits::{Entry, UP_DOWN_DRAWS},
-    pretraining,
-    reader::Reader,
-    tensor::Writer,
-};
+use super::{limits::Entry, pretraining, reader::Reader, tensor::Writer};
 use crate::{
     error::{Error, Result},
     model::{Layer, Model, Rbm},
@@ -321,10 +316,11 @@ impl SavedRun {
                 let expected = "no metadata training beside a stage of the up-down algorithm";
                 Err(Error::file(reader.path, expected, "both"))
             }
-            (Model::Dbn(_), Stage::UpDown(value)) => {
+            (Model::Dbn(dbn), Stage::UpDown(value)) => {
                 let state: RunState<UpDownOptions> = state(reader, "stage", value)?;
-                entry.options(state.options.check())?;
-                entry.updates(state.updates, [UP_DOWN_DRAWS])?;
+                let (n, m) = (dbn.top().n_visible(), dbn.top().n_hidden());
+                let chains = state.stored("training.chains.top");
+                entry.up_down_run(&state.options, state.updates, n.max(m), chains)?;
                 Ok(Self::UpDown(state))
             }
             (Model::Dbn(dbn), Stage::Greedy(plan)) => {

@@ -50,7 +50,7 @@ trait Family: StoredLearner<Model: PartialEq + Debug, Options: PartialEq + Debug
     fn parameters(model: &Self::Model) -> [Vec<f32>; 2];
 
     /// Rates 0.1, one minibatch size, 3 epochs.
-    fn learning() -> Learning {
+    fn base() -> Learning {
         Learning {
             epochs: 3,
             batch_size: BATCH,
@@ -61,7 +61,7 @@ trait Family: StoredLearner<Model: PartialEq + Debug, Options: PartialEq + Debug
     }
 
     fn run_with(change: impl Fn(&mut Learning)) -> Run<Self> {
-        let mut learning = Self::learning();
+        let mut learning = Self::base();
         change(&mut learning);
         Run::new(Self::start(), Self::told(learning), &data()).unwrap()
     }
@@ -170,6 +170,7 @@ impl Family for UpDownLearner {
         UpDownOptions {
             generative_rate: learning.learning_rate.clone(),
             recognition_rate: learning.learning_rate.clone(),
+            negative: None,
             learning,
             ..UpDownOptions::default()
         }

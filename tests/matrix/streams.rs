@@ -12,7 +12,7 @@ fn fed<L: Family>() {
     let gray = Matrix::from_fn(EXAMPLES, UNITS, |i, j| ((i * 3 + j * 5) % 11) as f32 / 10.0);
     let gray = Examples::new(gray).unwrap();
     for (data, resample) in [(data(), false), (gray, true)] {
-        let mut learning = L::learning();
+        let mut learning = L::base();
         learning.resample_data = resample;
         let options = || L::told(learning.clone());
         let mut loaded = Run::<L>::new(L::start(), options(), &data).unwrap();

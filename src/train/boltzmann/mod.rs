@@ -257,7 +257,7 @@ impl Learner for BoltzmannLearner {
         self.machine.check()
     }
 
-    fn told(&self, batch: &Batch<'_>) -> Result<Option<Told>> {
+    fn chains_told(&self, batch: &Batch<'_>) -> Result<Option<Told>> {
         let (machine, n) = (&self.machine, batch.len());
         let layers = [machine.visible(), machine.hidden()];
         let mut told = Told {

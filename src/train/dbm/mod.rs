@@ -222,7 +222,7 @@ impl Learner for DbmLearner {
         }
     }
 
-    fn told(&self, batch: &Batch<'_>) -> Result<Option<Told>> {
+    fn chains_told(&self, batch: &Batch<'_>) -> Result<Option<Told>> {
         let (dbm, n) = (&self.dbm, batch.len());
         let all: Vec<Input<'_>> = std::iter::once(batch.states)
             .chain((1..dbm.n_layers()).map(|l| self.positive.layer(l, n)))

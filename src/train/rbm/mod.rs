@@ -223,7 +223,7 @@ impl Learner for RbmLearner {
         self.rbm.check()
     }
 
-    fn told(&self, batch: &Batch<'_>) -> Result<Option<Told>> {
+    fn chains_told(&self, batch: &Batch<'_>) -> Result<Option<Told>> {
         let rbm = &self.rbm;
         let means = Input::Real(self.h_mean.view_rows(0..batch.len()));
         let mut told = Told {

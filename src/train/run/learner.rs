@@ -152,7 +152,7 @@ pub trait Learner: Sized + Clone + Send {
     ///
     /// # Errors
     /// Those of energies.
-    fn told(&self, batch: &Batch<'_>) -> Result<Option<Told>> {
+    fn chains_told(&self, batch: &Batch<'_>) -> Result<Option<Told>> {
         let _ = batch;
         Ok(None)
     }

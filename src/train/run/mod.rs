@@ -233,7 +233,7 @@ impl<L: Learner> Run<L> {
         if batch.is_empty() {
             return Ok(None);
         }
-        let told = self.learner.told(&batch)?;
+        let told = self.learner.chains_told(&batch)?;
         let health = |told| ChainHealth::new(told, self.position(), self.updates, before);
         Ok(told.map(health))
     }

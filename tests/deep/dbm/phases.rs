@@ -7,7 +7,10 @@ use harmonium::{
     checkpoint::Checkpoint,
     dataset::{self, Examples},
     model::{Dbm, Layer, MeanField},
-    train::{DbmLearner, DbmOptions, DbmTraining, Learning, Negative, Positive, Schedule},
+    train::{
+        ChainWarning, DbmLearner, DbmOptions, DbmTraining, Event, Learning, Negative, Positive,
+        Schedule,
+    },
     units::{Kind, Units},
 };
 use std::ops::ControlFlow;
@@ -361,4 +364,74 @@ fn tempered_chains_learn_at_a_large_rate() {
     let (likelihood, of_top) = learned(fast(gibbs, negative, 0.1, 8000), 1);
     println!("{likelihood}, second layer {of_top}");
     assert!((-2.63..-2.5993).contains(&likelihood), "{likelihood}");
+}
+
+/// A run of Algorithm 20.1 with so many chains and sweeps, asked of its chains after every tenth of
+/// its epochs.
+fn warned(options: DbmOptions) -> (f64, Vec<ChainWarning>) {
+    let data = dataset::bars_and_stripes(3);
+    let dbm = Dbm::bernoulli(&[9, 8, 6]).unwrap();
+    let dbm = dbm.initialized_from(&data, 1).unwrap();
+    let epochs = options.learning.epochs;
+    let learning = Learning {
+        batch_size: 16,
+        ..options.learning
+    };
+    let options = DbmOptions {
+        learning,
+        ..options
+    };
+    let mut run = DbmTraining::new(dbm, options, &data).unwrap();
+    let (mut before, mut all) = (None, Vec::new());
+    let ended = run.run(&data, |event| {
+        if let Event::Epoch(run) = event
+            && run.position().epoch.is_multiple_of(epochs / 10)
+        {
+            let health = run.chain_health(before.as_ref()).unwrap().unwrap();
+            println!("{health:?}");
+            all = health.warnings();
+            before = Some(health);
+        }
+        ControlFlow::Continue(())
+    });
+    assert!(ended.unwrap().is_finished());
+    let v = data.bits().unwrap();
+    let (likelihood, _, _) = run.model().exact_mean_log_likelihood(v, &mut ()).unwrap();
+    println!("{likelihood} {all:?}");
+    (likelihood, all)
+}
+
+/// Algorithm 20.1 at a rate of 0.1 without decay: chains that cannot follow leave a machine worse
+/// than the uniform one (-6.24 nats), and say so; tempered chains and exact posteriors are silent.
+#[test]
+fn chains_that_part_from_the_model_say_so() {
+    let field = DbmOptions::default().positive;
+    let plain = Negative::Persistent {
+        chains: 100,
+        steps: 1,
+    };
+    let mut bad = fast(field, plain, 0.1, 4000);
+    bad.learning.learning_rate = 0.1.into();
+    let (likelihood, warnings) = warned(bad);
+    assert!(likelihood < -6.24, "{likelihood}");
+    let parted = |x: &ChainWarning| matches!(x, ChainWarning::Parted { .. });
+    assert!(warnings.iter().any(parted), "{likelihood}: {warnings:?}");
+    // The good one: no warning of chains.
+    let negative = Negative::Tempered {
+        chains: 100,
+        steps: 1,
+        temperatures: 5,
+        lowest: 0.3,
+    };
+    let (likelihood, warnings) = warned(fast(Positive::Gibbs { steps: 2 }, negative, 0.1, 4000));
+    assert!(likelihood > -2.7, "{likelihood}");
+    assert!(warnings.is_empty(), "{warnings:?}");
+    // The exact one: both layers in use.
+    let (likelihood, warnings) = warned(fast(Positive::Exact, Negative::Exact, 0.5, 2000));
+    assert!(likelihood > -2.62, "{likelihood}");
+    assert!(warnings.is_empty(), "{warnings:?}");
+    // A layer that nothing has used yet.
+    let idle = fast(field, plain, 1e-6, 10);
+    let unused = |x: &ChainWarning| matches!(x, ChainWarning::Unused { layer: 2, .. });
+    assert!(warned(idle).1.iter().any(unused));
 }

@@ -14,6 +14,7 @@ fn updated(dbn: &Dbn, copies: usize) -> UpDownTraining {
         steps: Schedule::Constant(40.0),
         generative_rate: Schedule::Constant(1.0),
         recognition_rate: Schedule::Constant(1.0),
+        negative: None,
         learning: Learning {
             batch_size: rows,
             learning_rate: Schedule::Constant(1.0),

@@ -72,7 +72,7 @@ stored!(
 stored!(BoltzmannOptions, ["positive", "negative"]);
 stored!(
     UpDownOptions,
-    ["steps", "generative_rate", "recognition_rate"],
+    ["steps", "generative_rate", "recognition_rate", "negative"],
     "top_rate"
 );
 stored!(
@@ -219,6 +219,7 @@ fn old_options_of_up_down_load() {
             steps: Schedule::Pieces(vec![(0.0, 3.0), (1.0, 10.0)]),
             generative_rate: linear(0.5, 0.0),
             recognition_rate: linear(0.25, 0.0),
+            negative: None,
             learning: Learning {
                 epochs: 1,
                 batch_size: 40,

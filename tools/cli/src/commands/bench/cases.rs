@@ -314,6 +314,7 @@ fn up_down(t: &Timer<'_>, size: &Size, data: &Examples) -> Result<Vec<Row>> {
         steps: (TOP_SWEEPS as f32).into(),
         generative_rate: RATE.into(),
         recognition_rate: RATE.into(),
+        negative: None,
         learning: Learning {
             batch_size: size.batch,
             learning_rate: RATE.into(),

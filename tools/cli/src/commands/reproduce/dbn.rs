@@ -135,6 +135,7 @@ fn up_down(
         steps,
         generative_rate: falling(rate),
         recognition_rate: falling(rate),
+        negative: None,
         learning: Learning {
             learning_rate: falling(rate),
             resample_data: true,
