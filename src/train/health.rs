@@ -10,6 +10,8 @@ use std::fmt;
 
 /// Standard errors of the mean energy of chains that noise may make.
 const DEVIATIONS: f64 = 5.0;
+/// Askings that a running mean over them remembers, and from which on it says something.
+const ASKINGS: u32 = 3;
 /// Nats below which what a layer of hidden units says of the examples, all units together, is
 /// nothing: the second decimal of a likelihood is the last that is reported.
 const LEAST_INFORMATION: f64 = 0.005;
@@ -44,6 +46,10 @@ pub struct Told {
 /// units. The gap is therefore never below `-U`, whatever was learned; and it is above `U` only if
 /// the machine is worse than uniform on the data. Chains that cannot follow a machine that learns
 /// break either bound: what they hold it to is not what it is like.
+///
+/// Energies are linear in what is learned, so the gap is minus the parameters times the gradient:
+/// where learning comes to rest it is zero but for noise. Gaps of many standard errors time and
+/// again mean that the machine drives its chains and they drive it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ChainHealth {
     /// Where the run stood.
@@ -53,6 +59,9 @@ pub struct ChainHealth {
     /// What the gap is at most if the chains sample a machine that is better than uniform, five
     /// standard errors of their mean included.
     pub largest_gap: Option<f64>,
+    /// The gap in standard errors of the mean energy of the chains, root mean square over the last
+    /// three askings or so.
+    pub strain: Option<f64>,
     /// Correlation of the energies of the chains with those at the last asking, over the chains.
     pub correlation: Option<f64>,
     /// Integrated autocorrelation time of the energy in updates, `(1 + r) / (1 - r)` of an
@@ -66,6 +75,8 @@ pub struct ChainHealth {
     /// Energies of the chains.
     energies: Vec<f64>,
     updates: u64,
+    /// Askings so far.
+    times: u32,
 }
 
 /// Why the chains of a run are not to be trusted, or a layer is of no use.
@@ -78,6 +89,11 @@ pub enum ChainWarning {
         gap: f64,
         /// [`ChainHealth::largest_gap`].
         most: f64,
+    },
+    /// Energies of data and chains are again and again further apart than noise makes them.
+    Driven {
+        /// [`ChainHealth::strain`].
+        strain: f64,
     },
     /// No replica changes place between two levels.
     NoSwaps,
@@ -98,6 +114,13 @@ impl ChainHealth {
         let gap = gap.map(|data| data - mean);
         // Of one chain there is no error.
         let largest = told.entropy.map(|x| x + DEVIATIONS * error.max(0.0));
+        let (mut times, mut strain) =
+            (before.map_or(0, |x| x.times), before.and_then(|x| x.strain));
+        if let Some(z) = gap.map(|gap| gap / error).filter(|z| z.is_finite()) {
+            times += 1;
+            let old = strain.map_or(0.0, |x| x * x);
+            strain = Some((old + (z * z - old) / f64::from(times.min(ASKINGS))).sqrt());
+        }
         let since = before.map(|x| updates.saturating_sub(x.updates));
         let correlation = before.and_then(|x| correlation(&x.energies, &told.chains));
         let time = |(r, n): (f64, u64)| {
@@ -110,6 +133,8 @@ impl ChainHealth {
             position,
             energy_gap: gap,
             largest_gap: largest.filter(|_| gap.is_some()),
+            strain,
+            times,
             correlation,
             autocorrelation: correlation.zip(since).map(time),
             swap_rate: lowest,
@@ -127,6 +152,12 @@ impl ChainHealth {
             if gap.is_nan() || gap.abs() > most {
                 all.push(ChainWarning::Parted { gap, most });
             }
+        }
+        if let Some(strain) = self.strain
+            && self.times >= ASKINGS
+            && strain > DEVIATIONS
+        {
+            all.push(ChainWarning::Driven { strain });
         }
         // Less than one swap in a round, of all chains together.
         let chains = self.energies.len().max(1) as f64;
@@ -152,6 +183,12 @@ impl fmt::Display for ChainWarning {
                 "chains and model have parted: energies of data and chains are {gap:.1} nats apart, \
                  and {most:.1} is the most that samples of a machine better than uniform can be; \
                  a lower learning rate, more sweeps, weight decay or tempered chains help"
+            ),
+            Self::Driven { strain } => write!(
+                f,
+                "energies of data and chains are {strain:.1} standard errors apart, time and again: \
+                 chains do not follow the model; a lower or falling learning rate, more sweeps, \
+                 weight decay or tempered chains help"
             ),
             Self::NoSwaps => write!(
                 f,
