@@ -431,7 +431,7 @@ fn chains_that_part_from_the_model_say_so() {
     assert!(likelihood > -2.7, "{likelihood}");
     assert!(warnings.is_empty(), "{warnings:?}");
     // The exact one: both layers in use.
-    let (likelihood, warnings) = warned(fast(Positive::Exact, Negative::Exact, 0.5, 2000));
+    let (likelihood, warnings) = warned(fast(Positive::Exact, Negative::Exact, 0.5, 4000));
     assert!(likelihood > -2.62, "{likelihood}");
     assert!(warnings.is_empty(), "{warnings:?}");
     // A layer that nothing has used yet.
