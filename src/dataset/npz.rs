@@ -142,7 +142,10 @@ impl<'a> Archive<'a> {
 
     /// `archive.npz/name.npy`.
     fn inside(&self, name: &str) -> PathBuf {
-        self.path.join(format!("{name}.npy"))
+        // Joined as text: a name that begins with a slash would take the place of the archive's.
+        let mut inside = self.path.as_os_str().to_owned();
+        inside.push(format!("/{name}.npy"));
+        inside.into()
     }
 }
 

@@ -203,6 +203,16 @@ fn npz_names_are_read_in_both_compressions() {
     let data = open("a.npz", &only).unwrap();
     assert_eq!((data.train.labels(), data.test), (Some(&[4][..]), None));
 
+    // An array's name is no path of its own.
+    let mut archive = ZipWriter::new(Cursor::new(Vec::new()));
+    archive
+        .start_file("/x.npy", SimpleFileOptions::default())
+        .unwrap();
+    let array = npy(&[1, 2], &[0, 1]);
+    archive.write_all(&array[..array.len() - 1]).unwrap();
+    let short = archive.finish().unwrap().into_inner();
+    assert_names_file(&open("a.npz", &short).unwrap_err(), "a.npz//x.npy");
+
     let two = npz(&[("a", &[1, 1], &[0]), ("b", &[1, 1], &[0])], Stored);
     assert_names_file(
         &open("a.npz", &two).unwrap_err(),
