@@ -219,7 +219,8 @@ impl Measure {
         }
     }
 
-    /// Why `ln Z` of the machine cannot be had this way, if so: `train` lacks what a base is made of.
+    /// Why `ln Z` of the machine cannot be had this way, if so: `train` lacks what a base is made
+    /// of.
     pub fn out_of_reach(&self, model: &Model, train: &Examples) -> Option<String> {
         let Model::Dbn(dbn) = model else { return None };
         if self.enumerates(dbn.top()) {

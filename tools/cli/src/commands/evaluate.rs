@@ -137,7 +137,8 @@ fn check_options(args: &EvaluateArgs, machine: &dyn Machine) -> Outcome<()> {
     Ok(())
 }
 
-/// The data of the command, as bits where the machine is of bits; of a general machine there may be none. Where they come from, and the
+/// The data of the command, as bits where the machine is of bits; of a general machine there may be
+/// none. Where they come from, and the
 /// seed to measure with.
 fn load(
     args: &EvaluateArgs,

@@ -1,4 +1,5 @@
-//! The commands: each parses nothing and decides nothing; it drives a run or a measure and shows it.
+//! The commands: each parses nothing and decides nothing; it drives a run or a measure and shows
+//! it.
 
 pub mod bench;
 pub mod classify;

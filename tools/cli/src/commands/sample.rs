@@ -1,5 +1,5 @@
-//! `harmonium sample`: states of a model from chains: plain, tempered, along a trajectory, with held
-//! units, or with weights.
+//! `harmonium sample`: states of a model from chains: plain, tempered, along a trajectory, with
+//! held units, or with weights.
 
 mod sheet;
 mod weighted;
