@@ -226,7 +226,7 @@ macro_rules! in_every_family {
         }
 
         #[test]
-        fn general() {
+        fn boltzmann() {
             $check::<harmonium::train::BoltzmannLearner>();
         }
 

@@ -212,7 +212,7 @@ fn dbm() {
 }
 
 #[test]
-fn general() {
+fn boltzmann() {
     enumerated::<BoltzmannLearner>(&rows(4));
     resumed::<BoltzmannLearner>();
 }
@@ -226,7 +226,7 @@ fn dbn() {
 
 /// Chains of a general machine that start at the data forget them in forty sweeps.
 #[test]
-fn general_from_the_data() {
+fn boltzmann_from_the_data() {
     let many = rows(CHAINS);
     let negative = Negative::ContrastiveDivergence {
         steps: 40,
