@@ -34,148 +34,55 @@ impl Model {
         }
     }
 
-    /// The RBM.
-    ///
-    /// # Errors
-    /// [`Error::Parameter`] if the machine is of another kind; so for those that follow.
-    pub fn rbm(&self) -> Result<&Rbm> {
-        match self {
-            Self::Rbm(rbm) => Ok(rbm),
-            _ => Err(self.is_no("rbm")),
-        }
-    }
-
-    /// The RBM.
-    ///
-    /// # Errors
-    /// As [`Self::rbm`].
-    pub fn into_rbm(self) -> Result<Rbm> {
-        match self {
-            Self::Rbm(rbm) => Ok(rbm),
-            _ => Err(self.is_no("rbm")),
-        }
-    }
-
-    /// The deep belief network.
-    ///
-    /// # Errors
-    /// As [`Self::rbm`].
-    pub fn dbn(&self) -> Result<&Dbn> {
-        match self {
-            Self::Dbn(dbn) => Ok(dbn),
-            _ => Err(self.is_no("dbn")),
-        }
-    }
-
-    /// The deep belief network.
-    ///
-    /// # Errors
-    /// As [`Self::rbm`].
-    pub fn into_dbn(self) -> Result<Dbn> {
-        match self {
-            Self::Dbn(dbn) => Ok(dbn),
-            _ => Err(self.is_no("dbn")),
-        }
-    }
-
-    /// The deep Boltzmann machine.
-    ///
-    /// # Errors
-    /// As [`Self::rbm`].
-    pub fn dbm(&self) -> Result<&Dbm> {
-        match self {
-            Self::Dbm(dbm) => Ok(dbm),
-            _ => Err(self.is_no("dbm")),
-        }
-    }
-
-    /// The deep Boltzmann machine.
-    ///
-    /// # Errors
-    /// As [`Self::rbm`].
-    pub fn into_dbm(self) -> Result<Dbm> {
-        match self {
-            Self::Dbm(dbm) => Ok(dbm),
-            _ => Err(self.is_no("dbm")),
-        }
-    }
-
-    /// The general Boltzmann machine.
-    ///
-    /// # Errors
-    /// As [`Self::rbm`].
-    pub fn boltzmann(&self) -> Result<&BoltzmannMachine> {
-        match self {
-            Self::Boltzmann(machine) => Ok(machine),
-            _ => Err(self.is_no("boltzmann")),
-        }
-    }
-
-    /// The general Boltzmann machine.
-    ///
-    /// # Errors
-    /// As [`Self::rbm`].
-    pub fn into_boltzmann(self) -> Result<BoltzmannMachine> {
-        match self {
-            Self::Boltzmann(machine) => Ok(machine),
-            _ => Err(self.is_no("boltzmann")),
-        }
-    }
-
-    /// The feed-forward network.
-    ///
-    /// # Errors
-    /// As [`Self::rbm`].
-    pub fn network(&self) -> Result<&Network> {
-        match self {
-            Self::Network(network) => Ok(network),
-            _ => Err(self.is_no("network")),
-        }
-    }
-
-    /// The feed-forward network.
-    ///
-    /// # Errors
-    /// As [`Self::rbm`].
-    pub fn into_network(self) -> Result<Network> {
-        match self {
-            Self::Network(network) => Ok(network),
-            _ => Err(self.is_no("network")),
-        }
-    }
-
     fn is_no(&self, kind: &str) -> Error {
         let name = |kind: &str| format!("a model of kind {kind}");
         Error::parameter("model", name(kind), name(self.kind()))
     }
 }
 
-impl From<Rbm> for Model {
-    fn from(rbm: Rbm) -> Self {
-        Self::Rbm(rbm)
-    }
+/// Of one kind: its variant, its type, its name, and the two ways to have it.
+macro_rules! kind {
+    ($variant:ident, $machine:ident, $name:literal, $by:ident, $into:ident) => {
+        impl Model {
+            #[doc = concat!("The machine of kind `", $name, "`.")]
+            ///
+            /// # Errors
+            /// [`Error::Parameter`] if it is of another kind.
+            pub fn $by(&self) -> Result<&$machine> {
+                match self {
+                    Self::$variant(machine) => Ok(machine),
+                    _ => Err(self.is_no($name)),
+                }
+            }
+
+            #[doc = concat!("The machine of kind `", $name, "`.")]
+            ///
+            /// # Errors
+            /// [`Error::Parameter`] if it is of another kind.
+            pub fn $into(self) -> Result<$machine> {
+                match self {
+                    Self::$variant(machine) => Ok(machine),
+                    _ => Err(self.is_no($name)),
+                }
+            }
+        }
+
+        impl From<$machine> for Model {
+            fn from(machine: $machine) -> Self {
+                Self::$variant(machine)
+            }
+        }
+    };
 }
 
-impl From<Dbn> for Model {
-    fn from(dbn: Dbn) -> Self {
-        Self::Dbn(dbn)
-    }
-}
-
-impl From<BoltzmannMachine> for Model {
-    fn from(machine: BoltzmannMachine) -> Self {
-        Self::Boltzmann(machine)
-    }
-}
-
-impl From<Dbm> for Model {
-    fn from(dbm: Dbm) -> Self {
-        Self::Dbm(dbm)
-    }
-}
-
-impl From<Network> for Model {
-    fn from(network: Network) -> Self {
-        Self::Network(network)
-    }
-}
+kind!(Rbm, Rbm, "rbm", rbm, into_rbm);
+kind!(Dbn, Dbn, "dbn", dbn, into_dbn);
+kind!(
+    Boltzmann,
+    BoltzmannMachine,
+    "boltzmann",
+    boltzmann,
+    into_boltzmann
+);
+kind!(Dbm, Dbm, "dbm", dbm, into_dbm);
+kind!(Network, Network, "network", network, into_network);

@@ -57,18 +57,9 @@ impl Rbm {
     /// # Errors
     /// As [`Self::input_h_from_v`].
     pub fn free_energy<'a>(&self, v: impl Into<Input<'a>>, beta: f32) -> Result<Vec<f64>> {
-        let v = v.into();
-        let mut out = vec![0.0; v.rows()];
-        let tail = Tail {
-            softplus_sums: Some(&mut out),
-            precise: true,
-            ..Tail::new(beta)
-        };
-        self.hidden_from_visible(v, tail, &mut Propagation::default())?;
-        for (s, f) in out.iter_mut().enumerate() {
-            *f = -*f - f64::from(beta) * self.visible.own_term(v, s);
-        }
-        Ok(out)
+        free_energy(&self.visible, v.into(), beta, |v, tail| {
+            self.hidden_from_visible(v, tail, &mut Propagation::default())
+        })
     }
 
     /// The free energy of hidden states, `-beta c.h - sum_i ln(1 + e^(beta (h W' + b)_i))`.
@@ -76,18 +67,9 @@ impl Rbm {
     /// # Errors
     /// As [`Self::input_h_from_v`].
     pub fn free_energy_h<'a>(&self, h: impl Into<Input<'a>>, beta: f32) -> Result<Vec<f64>> {
-        let h = h.into();
-        let mut out = vec![0.0; h.rows()];
-        let tail = Tail {
-            softplus_sums: Some(&mut out),
-            precise: true,
-            ..Tail::new(beta)
-        };
-        self.visible_from_hidden(h, tail, &mut Propagation::default())?;
-        for (s, f) in out.iter_mut().enumerate() {
-            *f = -*f - f64::from(beta) * self.hidden.own_term(h, s);
-        }
-        Ok(out)
+        free_energy(&self.hidden, h.into(), beta, |h, tail| {
+            self.visible_from_hidden(h, tail, &mut Propagation::default())
+        })
     }
 
     /// `mean over the rows of ln p(v) = -F(v) - ln Z`, in nats, for a given `ln Z`.
@@ -99,6 +81,27 @@ impl Rbm {
         let n = free.len() as f64;
         Ok(-free.iter().sum::<f64>() / n - log_z)
     }
+}
+
+/// `-beta` times the states' own term, less the log-partitions of the other layer, which `fill`
+/// writes.
+fn free_energy<'a>(
+    layer: &Layer,
+    x: Input<'a>,
+    beta: f32,
+    fill: impl FnOnce(Input<'a>, Tail<'_>) -> Result<()>,
+) -> Result<Vec<f64>> {
+    let mut out = vec![0.0; x.rows()];
+    let tail = Tail {
+        softplus_sums: Some(&mut out),
+        precise: true,
+        ..Tail::new(beta)
+    };
+    fill(x, tail)?;
+    for (s, f) in out.iter_mut().enumerate() {
+        *f = -*f - f64::from(beta) * layer.own_term(x, s);
+    }
+    Ok(out)
 }
 
 /// `f(unit, what its neighbors receive)` of the units of sample `s` that are not zero.

@@ -17,7 +17,8 @@ use super::{
     negative::fast::Fast,
     run::{At, Batch, Done, Figures, Learner, Learning, Run, Stop, glance},
     step::{
-        gradient::{Beside, Evidence, Gradient, Phases},
+        evidence::{Beside, Evidence, Phases},
+        gradient::Gradient,
         optimizer::{Optimizer, Shaping},
     },
 };
@@ -126,17 +127,7 @@ impl Learner for DbmLearner {
     }
 
     fn result(&self) -> Cow<'_, Dbm> {
-        match &self.optimizer.average {
-            Some(average) => Cow::Owned(average.placed_in(&self.dbm)),
-            None => Cow::Borrowed(&self.dbm),
-        }
-    }
-
-    fn into_result(self) -> Dbm {
-        match &self.optimizer.average {
-            Some(average) => average.placed_in(&self.dbm),
-            None => self.dbm,
-        }
+        self.optimizer.result(&self.dbm)
     }
 
     fn check_data(&self, data: &Examples) -> Result<()> {

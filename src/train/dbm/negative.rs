@@ -15,7 +15,7 @@ use crate::{
         Negative,
         negative::chains::{Chains, Sampled, draw_row, start_at},
         run::{At, Done, Stop},
-        step::gradient::Moments,
+        step::evidence::Moments,
     },
 };
 

@@ -6,7 +6,8 @@ use crate::{
     train::{
         parameters::{Parameters, Undirected},
         step::{
-            gradient::{Evidence, Gradient},
+            evidence::Evidence,
+            gradient::Gradient,
             optimizer::{Optimizer, Shaping},
             rule::{Rates, Rule},
         },

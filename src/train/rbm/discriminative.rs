@@ -21,7 +21,7 @@ use crate::{
     product::{Phase, Propagation, Tail},
     states::{Input, States},
     threads,
-    train::step::gradient::LabelGradient,
+    train::step::evidence::LabelGradient,
     units::Segment,
 };
 

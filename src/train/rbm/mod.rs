@@ -17,7 +17,8 @@ use super::{
     },
     run::{At, Batch, Done, Learner, Learning, Run, Stop, glance},
     step::{
-        gradient::{Beside, Evidence, Gradient, Moments, Phases},
+        evidence::{Beside, Evidence, Moments, Phases},
+        gradient::Gradient,
         optimizer::{Optimizer, Shaping},
         rule::Rates,
     },
@@ -132,17 +133,7 @@ impl Learner for RbmLearner {
     }
 
     fn result(&self) -> Cow<'_, Rbm> {
-        match &self.optimizer.average {
-            Some(average) => Cow::Owned(average.placed_in(&self.rbm)),
-            None => Cow::Borrowed(&self.rbm),
-        }
-    }
-
-    fn into_result(self) -> Rbm {
-        match &self.optimizer.average {
-            Some(average) => average.placed_in(&self.rbm),
-            None => self.rbm,
-        }
+        self.optimizer.result(&self.rbm)
     }
 
     fn scratch(&self, _batch: usize) -> [usize; 2] {

@@ -3,6 +3,7 @@
 mod averaging;
 pub(super) mod centering;
 pub(super) mod constraint;
+pub(super) mod evidence;
 pub(super) mod gradient;
 pub(super) mod optimizer;
 pub(super) mod rule;

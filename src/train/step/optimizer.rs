@@ -4,7 +4,8 @@ use super::{
     averaging::Averaging,
     centering::{Centering, TileCenter},
     constraint::{self, Sparsity},
-    gradient::{Evidence, Gradient, Whole, statistics},
+    evidence::Evidence,
+    gradient::{Gradient, Whole, statistics},
     rule::{Rates, Rule, Step},
     weights::update_weights,
 };
@@ -16,6 +17,7 @@ use crate::{
     tensor::{Saved, Tensor},
     train::parameters::{Layered, Parameters, Undirected},
 };
+use std::borrow::Cow;
 
 /// What updates remember, beside the machine: all that a stored run needs to go on to the bit.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -47,6 +49,14 @@ pub(in crate::train) struct Shaping<'a> {
 }
 
 impl Optimizer {
+    /// The result of `machine` as it learns: the average, if there is one.
+    pub(in crate::train) fn result<'a, M: Layered + Clone>(&self, machine: &'a M) -> Cow<'a, M> {
+        match &self.average {
+            Some(average) => Cow::Owned(average.placed_in(machine)),
+            None => Cow::Borrowed(machine),
+        }
+    }
+
     /// At rest, for a rule without memory of its own beside the steps.
     pub fn new(machine: &impl Layered) -> Self {
         Self {

@@ -2,7 +2,7 @@
 
 use super::{
     centering::TileCenter,
-    gradient::LabelGradient,
+    evidence::LabelGradient,
     rule::{Rates, StepTile},
 };
 use crate::{

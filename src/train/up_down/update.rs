@@ -14,7 +14,8 @@ use crate::{
         negative::delta::{self, to_error},
         run::{At, Batch, Done},
         step::{
-            gradient::{Beside, Evidence, Moments, Phases, shortened},
+            evidence::{Beside, Evidence, Moments, Phases},
+            gradient::shortened,
             rule::Rates,
         },
     },

@@ -1,7 +1,7 @@
 use super::{
     super::{
         Centering, Rule,
-        gradient::{Beside, LabelGradient, Phases},
+        evidence::{Beside, LabelGradient, Phases},
     },
     *,
 };

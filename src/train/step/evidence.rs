@@ -1,0 +1,166 @@
+//! What an update learns from: phases of every connection, and what goes beside their statistics.
+
+use crate::{
+    matrix::Matrix,
+    model::{DbmExpectations, Expectations},
+    product::{Phase, StatisticsTile},
+    states::Input,
+};
+
+/// Exact expectations under a machine.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::train) enum Moments<'a> {
+    Rbm(&'a Expectations),
+    Dbm(&'a DbmExpectations),
+}
+
+impl<'a> Moments<'a> {
+    /// `E[x_l]`.
+    pub(super) fn layer(self, l: usize) -> &'a [f64] {
+        match self {
+            Self::Rbm(of) => [&of.visible, &of.hidden][l],
+            Self::Dbm(of) => &of.layers[l],
+        }
+    }
+
+    /// `E[x_l^2]`: of binary units `E[x_l]`.
+    pub(super) fn squares(self, l: usize) -> &'a [f64] {
+        match self {
+            Self::Rbm(of) => [&of.visible_squares, &of.hidden_squares][l],
+            Self::Dbm(_) => self.layer(l),
+        }
+    }
+
+    /// `E[x_l x_{l+1}']`.
+    pub(super) fn connection(self, l: usize) -> &'a Matrix {
+        match self {
+            Self::Rbm(of) => &of.weights,
+            Self::Dbm(of) => &of.connections[l],
+        }
+    }
+}
+
+/// Parts of a gradient beside the statistics.
+#[derive(Clone, Copy, Debug, Default)]
+pub(in crate::train) struct Beside<'a> {
+    /// Expectations of the model, to be subtracted with this weight.
+    pub(in crate::train) exact: Option<(Moments<'a>, f32)>,
+    /// Covariances of neighboring layers given the data, one matrix a connection or none at all: of
+    /// posteriors of which the phases have the means.
+    pub(in crate::train) covariances: &'a [Matrix],
+    /// What the discriminative gradient adds to the weights and biases of the labels.
+    pub(in crate::train) labels: Option<&'a LabelGradient>,
+}
+
+/// A gradient of the rows of the weights and of the biases from unit `first` on.
+#[derive(Clone, Debug, Default)]
+pub(in crate::train) struct LabelGradient {
+    pub(in crate::train) first: usize,
+    pub(in crate::train) weights: Matrix,
+    pub(in crate::train) bias: Vec<f32>,
+}
+
+impl LabelGradient {
+    pub(super) fn add_bias(&self, visible: &mut [f32]) {
+        let own = visible[self.first..].iter_mut().zip(&self.bias);
+        own.for_each(|(g, x)| *g += x);
+    }
+
+    /// Adds the weights' part to a rectangle of `[rows, columns]`.
+    pub(super) fn add_to_tile(&self, tile: &mut StatisticsTile<'_>, [rows, columns]: [usize; 2]) {
+        let [top, left] = tile.at;
+        let end = (self.first + self.bias.len()).min(top + rows);
+        for i in self.first.max(top)..end {
+            let x = &self.weights.row(i - self.first)[left..left + columns];
+            let row = tile.values[(i - top) * tile.stride..].iter_mut();
+            row.zip(x).for_each(|(g, x)| *g += x);
+        }
+    }
+}
+
+/// Up to three phases of a connection.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::train) struct Phases<'a> {
+    all: [Phase<'a>; 3],
+    n: usize,
+}
+
+impl<'a> Phases<'a> {
+    /// The first `n` of `all`.
+    pub(in crate::train) fn new(all: [Phase<'a>; 3], n: usize) -> Self {
+        Self { all, n }
+    }
+
+    /// One phase and one that is subtracted.
+    pub(in crate::train) fn pair(positive: Phase<'a>, negative: Phase<'a>) -> Self {
+        Self::new([positive, negative, negative], 2)
+    }
+
+    pub(super) fn as_slice(&self) -> &[Phase<'a>] {
+        &self.all[..self.n]
+    }
+}
+
+/// What an update of a machine learns from.
+#[derive(Clone, Copy)]
+pub(in crate::train) struct Evidence<'a> {
+    /// Of connection `l`.
+    pub(in crate::train) phases: &'a (dyn Fn(usize) -> Phases<'a> + Sync),
+    /// What does not come from states.
+    pub(in crate::train) beside: Beside<'a>,
+    /// Whether phases are one positive and one negative, whose weights are 1 in all: then sums of
+    /// either are means as they are, and the gradients of biases their differences.
+    pub(in crate::train) paired: bool,
+}
+
+impl Evidence<'_> {
+    /// The states of layer `l` in every phase, and the weight of a row.
+    fn each(&self, l: usize, mut f: impl FnMut(Input<'_>, f32)) {
+        for phase in (self.phases)(l.saturating_sub(1)).as_slice() {
+            let states = if l == 0 { phase.visible } else { phase.hidden };
+            f(states, phase.weight);
+        }
+    }
+
+    /// `+= sum_p weight_p sum over rows of the states`, layer by layer.
+    pub(super) fn add_sums(&self, bias: &mut [Vec<f32>]) {
+        for (l, sums) in bias.iter_mut().enumerate() {
+            self.each(l, |states, weight| states.add_column_sums(weight, sums));
+        }
+    }
+
+    /// Expectations under the model of the states of layer `l`, and their weight.
+    fn exact(&self, l: usize) -> Option<(&[f64], f32)> {
+        let (exact, weight) = self.beside.exact?;
+        Some((exact.layer(l), weight))
+    }
+
+    /// The sum of the phases of positive or of negative weight alone, and how much they weigh.
+    pub(super) fn signed_sum(
+        &self,
+        l: usize,
+        positive: bool,
+        sums: &mut Vec<f32>,
+        n: usize,
+    ) -> f32 {
+        sums.clear();
+        sums.resize(n, 0.0);
+        let mut total = 0.0;
+        self.each(l, |states, weight| {
+            if (weight > 0.0) == positive {
+                states.add_column_sums(weight, sums);
+                total += weight * states.rows() as f32;
+            }
+        });
+        if let Some((exact, weight)) = self.exact(l).filter(|_| !positive) {
+            total -= weight;
+            for (sum, x) in sums.iter_mut().zip(exact) {
+                *sum -= weight * *x as f32;
+            }
+        }
+        if self.paired || total == 0.0 {
+            return if positive { 1.0 } else { -1.0 };
+        }
+        total
+    }
+}
