@@ -2,6 +2,7 @@
 //! examples.
 
 use crate::{
+    dataset::Examples,
     model::MeanField,
     train::{
         Aggregated, BoltzmannOptions, Centering, DbmOptions, Learning, Negative, Positive,
@@ -11,7 +12,7 @@ use crate::{
 };
 
 /// Hidden units of an RBM.
-pub const HIDDEN: usize = 500;
+const HIDDEN: usize = 500;
 /// Epochs of an RBM.
 const EPOCHS: usize = 100;
 /// Hidden layers of a deep belief network, and epochs of its greedy stages, of the last of them,
@@ -64,6 +65,8 @@ pub struct Length {
     examples: usize,
     /// Examples of an update.
     pub batch_size: usize,
+    /// Whether there are few examples and nothing is said of epochs.
+    is_of_few: bool,
 }
 
 impl Length {
@@ -77,6 +80,7 @@ impl Length {
         Self {
             examples,
             batch_size,
+            is_of_few: examples < MANY && !are_epochs_said,
         }
     }
 
@@ -152,6 +156,41 @@ pub fn are_real(units: &Units) -> bool {
     units.have(Kind::Gaussian) || units.have(Kind::Relu)
 }
 
+/// Hidden units of an RBM: 500; of a table of few examples whose visible units take any numbers as
+/// many as it has columns, at least 8 and at most 20, so that its likelihood is enumerated.
+pub fn hidden(visible: &Units, examples: usize) -> usize {
+    match are_real(visible) && examples < MANY {
+        true => visible.size().clamp(8, 20),
+        false => HIDDEN,
+    }
+}
+
+/// Deviations of the columns that standardize a table of few examples where nothing is said of
+/// epochs: each by its own, whatever the scale of the others. Columns of which more than nine
+/// tenths of the first examples are the same value, pixels that are hardly ever on, keep those of
+/// [`Examples::deviation`], and so do all columns of large data.
+pub fn deviation(train: &Examples, are_epochs_said: bool) -> Vec<f64> {
+    const LOOKED_AT: usize = 1000;
+    let (shared, mean) = (train.deviation(), train.mean());
+    if train.len() >= MANY || are_epochs_said {
+        return shared;
+    }
+    let (x, n) = (train.input(), train.len());
+    let of_column = |(j, shared): (usize, f64)| {
+        let mut first: Vec<f32> = (0..n.min(LOOKED_AT)).map(|i| x.get(i, j)).collect();
+        first.sort_by(f32::total_cmp);
+        let median = first[first.len() / 2];
+        let same = first.iter().filter(|&&value| value == median).count();
+        let square = |i: usize| (f64::from(x.get(i, j)) - mean[j]).powi(2);
+        let own = ((0..n).map(square).sum::<f64>() / n as f64).sqrt();
+        match own > 0.0 && 10 * same <= 9 * first.len() {
+            true => own,
+            false => shared,
+        }
+    };
+    shared.iter().copied().enumerate().map(of_column).collect()
+}
+
 /// What the options of an RBM depend on.
 #[derive(Clone, Copy, Debug)]
 pub struct RbmFacts<'a> {
@@ -165,17 +204,21 @@ pub struct RbmFacts<'a> {
     pub classifies: bool,
     /// Whether the gradient is the ordinary one by request.
     pub is_uncentered: bool,
+    /// Whether the negative phase is said.
+    pub is_method_said: bool,
 }
 
 /// Options of an RBM but for what is said: of machines of Bernoulli units the centered gradient,
 /// except for the generative objective with labels, and rates as measured on MNIST
-/// (docs/training.md); others keep the ordinary gradient.
+/// (docs/training.md); others keep the ordinary gradient. On few examples machines of binary units
+/// have five sweeps an update: with one, chains of so many updates fall behind the machine.
 pub fn rbm(facts: RbmFacts<'_>, length: Length, preset: Preset) -> RbmOptions {
     let is_bernoulli = facts.visible.are(Kind::Bernoulli) && facts.hidden.are(Kind::Bernoulli);
     let is_measured = is_bernoulli && facts.has_labels == facts.classifies;
     let is_centered = is_measured && !facts.is_uncentered;
     let default = RbmOptions::default();
     let is_best = preset == Preset::Best;
+    let is_of_few = length.is_of_few && !facts.is_method_said && !are_real(facts.visible);
     let epochs = match preset {
         Preset::Fast => EPOCHS / 5,
         Preset::Good => EPOCHS,
@@ -184,7 +227,7 @@ pub fn rbm(facts: RbmFacts<'_>, length: Length, preset: Preset) -> RbmOptions {
     RbmOptions {
         negative: Negative::Persistent {
             chains: 100,
-            steps: if is_best { 5 } else { 1 },
+            steps: if is_best || is_of_few { 5 } else { 1 },
         },
         centering: is_measured.then(Centering::default),
         learning: Learning {
@@ -342,6 +385,25 @@ mod tests {
         assert_eq!(Length::new(16, None, false).batch_size, 10);
         assert_eq!(Length::new(16, Some(4), false).batch_size, 4);
         assert_eq!(Length::new(16, Some(4), false).epochs(20), 1000);
+    }
+
+    #[test]
+    fn columns_have_their_own_deviations_and_pixels_that_of_all() {
+        // Scales of 1 and 10,000, and a pixel that is on once in fifty examples.
+        let x = |i: usize, j: usize| match j {
+            0 => (i % 7) as f32,
+            1 => 10_000.0 * (i % 5) as f32,
+            _ => f32::from(i % 50 == 0),
+        };
+        let train = Examples::new(crate::Matrix::from_fn(700, 3, x)).unwrap();
+        let shared = train.deviation();
+        assert_eq!(deviation(&train, true), shared);
+        let own = deviation(&train, false);
+        assert!(
+            (own[0] - 2.0).abs() < 1e-6 && (own[1] - 14_142.1).abs() < 1.0,
+            "{own:?}"
+        );
+        assert_eq!(own[2], shared[2]);
     }
 
     #[test]

@@ -8,10 +8,9 @@ use std::collections::BTreeMap;
 
 /// Options by name, each with its value as text, or with one text a layer.
 ///
-/// Names are those of the model file, parts of an option after a dot: `learning_rate`,
-/// `negative` (the name of its
-/// [method](super::defaults::negative)) with `negative.chains`, `greedy.layers.options.momentum`. What is not set is not
-/// there.
+/// Names are those of the model file, parts of an option after a dot: `learning_rate`, `negative`
+/// (the name of its [method](super::defaults::negative)) with `negative.chains`,
+/// `greedy.layers.options.momentum`. What is not set is not there.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Values(BTreeMap<String, Vec<String>>);
 

@@ -5,6 +5,7 @@ use crate::failure::{Failure, Outcome, note};
 use harmonium::{
     Error,
     dataset::{Binarization, Dataset, ExampleStream, Examples},
+    recipe::defaults,
 };
 use std::{collections::BTreeMap, io, path::Path};
 
@@ -46,6 +47,9 @@ pub struct Source {
     /// With `labels`, the classes whose units join the visible ones; found from the training
     /// examples if that is 0.
     pub labels: Option<usize>,
+    /// Whether the command line says how many epochs a run has, which columns are standardized by;
+    /// no note tells it.
+    pub are_epochs_said: bool,
 }
 
 /// What becomes of values.
@@ -96,6 +100,7 @@ impl Default for Source {
             stream: false,
             values: Treatment::Unit,
             labels: None,
+            are_epochs_said: true,
         }
     }
 }
@@ -230,6 +235,7 @@ impl Source {
             seed: read(notes, "seed", 0)?,
             validation: read(notes, "validation", 0)?,
             stream: read(notes, "stream", false)?,
+            are_epochs_said: true,
         }))
     }
 
@@ -304,7 +310,7 @@ impl Source {
             && mean.is_empty()
         {
             *mean = data.train.mean();
-            *deviation = data.train.deviation();
+            *deviation = defaults::deviation(&data.train, self.are_epochs_said);
         }
         if self.labels == Some(0) {
             self.labels = Some(data.classes()?);

@@ -9,6 +9,7 @@ mod deep_boltzmann_use;
 mod enumerated;
 mod fixtures;
 mod general;
+mod kinds;
 mod learning;
 mod measuring;
 mod offers;

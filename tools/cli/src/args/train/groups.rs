@@ -49,8 +49,8 @@ pub struct ResampleArgs {
 pub struct UnitsArgs {
     /// Visible units: spin, gaussian, relu, softmax [default: bernoulli].
     ///
-    /// Or segments such as bernoulli:64+gaussian:10. Spins learn bits as -1 and 1; gaussian and relu
-    /// units take any numbers as they are.
+    /// Or segments such as bernoulli:64+gaussian:10. Spins learn bits as -1 and 1; gaussian and
+    /// relu units take any numbers as they are.
     #[arg(long, value_name = "KINDS")]
     pub visible_units: Option<String>,
     /// Columns to mean 0 and deviation 1, for gaussian visible units.
@@ -109,19 +109,19 @@ impl From<ReconstructionArg> for Reconstruction {
 pub struct NegativeArgs {
     /// Negative phase: pcd, cd, mcmc, exact, tempered and others [default: pcd].
     ///
-    /// Where the samples of the model come from: pcd, persistent contrastive divergence, chains that
-    /// go on between updates; fpcd, PCD whose chains move under fast weights as well (Tieleman and
-    /// Hinton 2009); tempered, PCD with replicas at several temperatures (Desjardins et al. 2010);
-    /// trajectory, PCD with replicas at snapshots of the machine along its training (Bereux et al.
-    /// 2025); cd, chains from the minibatch; mcmc, chains from fair coins at each update; exact, by
-    /// enumeration of the smaller layer (at most 30 units); pseudo-likelihood, its exact gradient, of
-    /// a fully visible machine (train boltzmann). The default of train dbn is cd.
+    /// Where the samples of the model come from: pcd, persistent contrastive divergence, chains
+    /// that go on between updates; fpcd, PCD whose chains move under fast weights as well (Tieleman
+    /// and Hinton 2009); tempered, PCD with replicas at several temperatures (Desjardins et al.
+    /// 2010); trajectory, PCD with replicas at snapshots of the machine along its training (Bereux
+    /// et al. 2025); cd, chains from the minibatch; mcmc, chains from fair coins at each update;
+    /// exact, by enumeration of the smaller layer (at most 30 units); pseudo-likelihood, its exact
+    /// gradient, of a fully visible machine (train boltzmann). The default of train dbn is cd.
     #[arg(long, hide_possible_values = true)]
     pub method: Option<Method>,
     /// Gibbs sweeps an update, a number or a schedule [default: 1].
     ///
-    /// Such as at:0=1,10=2; rates of a schedule are rounded up. The default with mcmc is 100, of a deep Boltzmann machine
-    /// 5.
+    /// Such as at:0=1,10=2; rates of a schedule are rounded up. The default with mcmc is 100, of a
+    /// deep Boltzmann machine 5.
     #[arg(long, value_name = "K", value_parser = steps)]
     pub steps: Option<Schedule>,
     /// Chains of the negative phase [default: 100].
@@ -166,8 +166,8 @@ pub struct PositiveArgs {
     ///
     /// Where expectations over them come from: exact, enumeration of the posterior; gibbs, a chain
     /// for each example, which goes on when the example comes again; mean-field, a factorial
-    /// approximation [default: of a deep Boltzmann machine mean-field; of a general one gibbs, exact
-    /// with --method exact].
+    /// approximation [default: of a deep Boltzmann machine mean-field; of a general one gibbs,
+    /// exact with --method exact].
     #[arg(long, value_name = "HOW", hide_possible_values = true)]
     pub positive: Option<PositiveArg>,
     /// Sweeps of --positive gibbs at each visit of an example [default: 1].
@@ -250,8 +250,8 @@ pub struct LearningArgs {
     pub learning_rate: Option<Schedule>,
     /// Share of the last step that is repeated [default: 0].
     ///
-    /// Constant or a schedule. With a discriminative or hybrid objective and centering 0.9; of deep machines
-    /// at:0=0.5,5=0.9.
+    /// Constant or a schedule. With a discriminative or hybrid objective and centering 0.9; of deep
+    /// machines at:0=0.5,5=0.9.
     #[arg(long, value_name = "SCHEDULE")]
     pub momentum: Option<Schedule>,
     /// L2 decay of the weights [default: 0; of deep machines 2e-4].
@@ -304,9 +304,10 @@ pub struct ShapeArgs {
     /// Offsets of the centered gradient: none, data, average, a number, or two [default: data].
     ///
     /// `none` for the ordinary gradient, `data` for means under the data, `average` for the average
-    /// of both phases (the enhanced gradient), a number such as 0.5, or two of these for visible and
-    /// hidden units, `data,0.5`. The default is for RBMs of bernoulli units, except with --labels
-    /// and the generative objective, and for deep Boltzmann machines without pretraining; else none.
+    /// of both phases (the enhanced gradient), a number such as 0.5, or two of these for visible
+    /// and hidden units, `data,0.5`. The default is for RBMs of bernoulli units, except with
+    /// --labels and the generative objective, and for deep Boltzmann machines without pretraining;
+    /// else none.
     #[arg(long, value_name = "HOW", hide_short_help = true)]
     pub centering: Option<CenteringArg>,
     /// The ordinary gradient: --centering none.
@@ -399,12 +400,12 @@ pub struct StoppingArgs {
     /// What tells how good a machine is.
     ///
     /// `likelihood` (exact up to 20 units in the smaller layer, else by AIS, which costs seconds an
-    /// epoch), `pseudo-likelihood`, `reconstruction-error`, `error` (the share of wrong classes), or
-    /// `free-energy-gap:NATS`, by which an epoch is good while held-out examples have at most NATS
-    /// (1 if left out) more free energy than training examples, and the last good one is the best
-    /// [default: of an RBM likelihood up to 16 units, else pseudo-likelihood for bernoulli units,
-    /// else reconstruction-error; of a deep machine error with --labels, else reconstruction-error;
-    /// of a general one likelihood or, fully visible, pseudo-likelihood].
+    /// epoch), `pseudo-likelihood`, `reconstruction-error`, `error` (the share of wrong classes),
+    /// or `free-energy-gap:NATS`, by which an epoch is good while held-out examples have at most
+    /// NATS (1 if left out) more free energy than training examples, and the last good one is the
+    /// best [default: of an RBM likelihood up to 16 units, else pseudo-likelihood for bernoulli
+    /// units, else reconstruction-error; of a deep machine error with --labels, else
+    /// reconstruction-error; of a general one likelihood or, fully visible, pseudo-likelihood].
     #[arg(
         long,
         value_name = "WHAT",

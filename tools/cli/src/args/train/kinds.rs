@@ -65,8 +65,8 @@ pub struct RbmArgs {
     pub labels: bool,
     /// generative, discriminative or hybrid, with --labels [default: generative].
     ///
-    /// Generative learns ln p(v, y) by the negative phase of --method, discriminative ln p(y | v) by
-    /// its exact gradient, hybrid ln p(y | v) + W ln p(v, y) with W the --generative-weight.
+    /// Generative learns ln p(v, y) by the negative phase of --method, discriminative ln p(y | v)
+    /// by its exact gradient, hybrid ln p(y | v) + W ln p(v, y) with W the --generative-weight.
     #[arg(
         long,
         requires = "labels",
@@ -275,9 +275,10 @@ pub struct BoltzmannArgs {
     pub hidden: Option<usize>,
     /// Which units may be coupled, a text file of pairs [default: all].
     ///
-    /// Visible units first: a line `i j weight` for each pair, or of spins `i j J` if the name of the
-    /// file ends in .ising (see docs/boltzmann.md). Pairs that are not there stay uncoupled; learning
-    /// starts from the weights and biases of the file, or as without it where all of them are 0.
+    /// Visible units first: a line `i j weight` for each pair, or of spins `i j J` if the name of
+    /// the file ends in .ising (see docs/boltzmann.md). Pairs that are not there stay uncoupled;
+    /// learning starts from the weights and biases of the file, or as without it where all of them
+    /// are 0.
     #[arg(long, value_name = "FILE")]
     pub connectivity: Option<PathBuf>,
     /// Passes over the training examples [default: 20; more of small data].

@@ -1,8 +1,8 @@
 //! `train boltzmann`: a general Boltzmann machine.
 
 use super::{
-    Finished, MOST_ELEMENTS, Trains, Watch, couplings,
-    options::{check_chains, describe_negative, describe_positive, one_number},
+    Finished, MOST_ELEMENTS, Trains, Watch, couplings, describe_negative, describe_positive,
+    options::{check_chains, one_number},
     refused,
 };
 use crate::{

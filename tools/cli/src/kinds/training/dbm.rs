@@ -1,11 +1,8 @@
 //! `train dbm`: pretraining, then all layers together.
 
 use super::{
-    Finished, Trains, Watch, network,
-    options::{
-        check_chains, check_layers, describe_negative, describe_positive, describe_rbm, layers,
-        of_each, one_number,
-    },
+    Finished, Trains, Watch, describe_negative, describe_positive, describe_rbm, network,
+    options::{check_chains, check_layers, layers, of_each, one_number},
 };
 use crate::{
     args::{CriterionArg, DbmArgs, SharedArgs},

@@ -1,8 +1,8 @@
 //! `train dbn`: greedy stages, then the up-down algorithm.
 
 use super::{
-    Finished, Trains, Watch, fantasies, network,
-    options::{check_chains, check_layers, describe_rbm, layers, of_each, treated},
+    Finished, Trains, Watch, describe_rbm, fantasies, network,
+    options::{check_chains, check_layers, layers, of_each, treated},
 };
 use crate::{
     args::{CriterionArg, DbnArgs, SharedArgs},
@@ -100,7 +100,11 @@ impl Trains for DbnArgs {
         let is_resampled = self.is_resampled();
         let source = self.shared.data.source(is_resampled)?;
         let units = (self.kinds(), self.units.standardize);
-        treated(source, units, (&self.shared.data, self.resample.resample))
+        let source = treated(source, units, (&self.shared.data, self.resample.resample))?;
+        Ok(Source {
+            are_epochs_said: self.greedy_epochs.is_some() || self.up_down_epochs.is_some(),
+            ..source
+        })
     }
 
     fn plan(&self, _source: &Source, data: &Data) -> Outcome<Plan> {

@@ -6,6 +6,7 @@ pub mod boltzmann;
 mod couplings;
 mod dbm;
 mod dbn;
+mod describe;
 mod fantasies;
 pub mod network;
 mod options;
@@ -13,7 +14,7 @@ pub mod posterior;
 mod rbm;
 
 pub use agree::{agree, contradiction};
-pub use options::{describe_negative, describe_positive, describe_rbm};
+pub use describe::{describe_negative, describe_positive, describe_rbm};
 
 use crate::{
     args::{CriterionArg, OfKind, SharedArgs, TrainArgs},

@@ -1,8 +1,8 @@
 //! `train rbm`.
 
 use super::{
-    Finished, MOST_ELEMENTS, Trains, Watch,
-    options::{check_chains, describe_rbm, treated},
+    Finished, MOST_ELEMENTS, Trains, Watch, describe_rbm,
+    options::{check_chains, treated},
     rbm_of, refused,
 };
 use crate::{
@@ -37,8 +37,8 @@ use serde_json::{Map, Value, json};
 
 /// Examples of the exact pseudo-likelihood at the end.
 const PSEUDO_LIKELIHOOD_EXAMPLES: usize = 1000;
-/// Machines whose smaller layer is at most this large are judged by their exact likelihood by default
-/// (cheap beside an epoch), and by request.
+/// Machines whose smaller layer is at most this large are judged by their exact likelihood by
+/// default (cheap beside an epoch), and by request.
 const CHEAP_UNITS: usize = 16;
 const EXACT_UNITS_BY_REQUEST: usize = 20;
 
@@ -105,6 +105,7 @@ impl Trains for RbmArgs {
             .hint("leave --stream out to load the data"));
         }
         Ok(Source {
+            are_epochs_said: self.epochs.is_some(),
             stream: self.stream,
             labels: self.labels.then_some(0),
             ..source
@@ -125,7 +126,7 @@ impl Trains for RbmArgs {
             |flag: &'static str| move |e: harmonium::Error| Failure::usage(format!("{flag}: {e}"));
         let pixels = columns.saturating_sub(classes);
         let visible = Units::parse(self.kinds(), pixels).map_err(refused("--visible-units"))?;
-        let size = self.hidden.unwrap_or(defaults::HIDDEN);
+        let size = self.hidden.unwrap_or(defaults::hidden(&visible, examples));
         let most = MOST_ELEMENTS / columns.max(1);
         if size > most {
             return Err(Failure::usage(format!(
@@ -145,6 +146,7 @@ impl Trains for RbmArgs {
             has_labels: self.labels,
             classifies: objective != Objective::Generative,
             is_uncentered: self.shape.is_uncentered(),
+            is_method_said: self.negative.method.is_some(),
         };
         let preset = match self.preset {
             Some(PresetArg::Fast) => Preset::Fast,
