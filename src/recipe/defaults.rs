@@ -393,7 +393,7 @@ mod tests {
         let x = |i: usize, j: usize| match j {
             0 => (i % 7) as f32,
             1 => 10_000.0 * (i % 5) as f32,
-            _ => f32::from(i % 50 == 0),
+            _ => f32::from(i.is_multiple_of(50)),
         };
         let train = Examples::new(crate::Matrix::from_fn(700, 3, x)).unwrap();
         let shared = train.deviation();
