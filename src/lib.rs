@@ -33,10 +33,10 @@
 //!
 //! | data, question | machine |
 //! |---|---|
-//! | rows of bits, categories, spins or numbers; a density that can be summed or bounded | [`Rbm`] |
+//! | rows of bits, categories, spins or numbers; a density to be summed or bounded | [`Rbm`] |
 //! | pictures: features layer by layer, classes, ancestral samples | [`Dbn`] |
 //! | the same with inference from above and below, missing parts filled in | [`Dbm`] |
-//! | pairs of units that couple as they like, a lattice, fair comparison with a physical model | [`BoltzmannMachine`] |
+//! | pairs of units that couple as they like, a lattice, physics | [`BoltzmannMachine`] |
 //! | classes or codes alone, from any of these fine-tuned | [`Network`] |
 //!
 //! Each is made, started, trained, sampled and stored by the same lines.

@@ -3,10 +3,10 @@
 //!
 //! `ln Z`: [`Ais::log_z`] from below, [`Ais::reverse_log_z`] from above, [`Ais::bracket`] both with
 //! [`bennett`]'s estimate and [`Warning`]s; without `ln Z` the conservative likelihood of
-//! [`Ais::raise`]; samples with weights by [`Ais::weighted_samples`]; all of them of
-//! whatever is [`Annealed`]. Bounds: [`DbmBound`] and [`Bound`]. Chains: [`integrated_autocorrelation_time`], [`ModeJumps`].
-//! Units: [`HiddenActivity`]. While training: [`pseudo_likelihood`], [`reconstruction_error`],
-//! [`free_energy_gap`].
+//! [`Ais::raise`]; samples with weights by [`Ais::weighted_samples`]; all of them of whatever is
+//! [`Annealed`]. Bounds: [`DbmBound`] and [`Bound`]. Chains: [`integrated_autocorrelation_time`],
+//! [`ModeJumps`]. Units: [`HiddenActivity`]. While training: [`pseudo_likelihood`],
+//! [`reconstruction_error`], [`free_energy_gap`].
 
 mod annealing;
 mod bound;

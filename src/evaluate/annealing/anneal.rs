@@ -2,9 +2,9 @@
 //! way: what AIS, reverse AIS and RAISE share.
 //!
 //! With states `x_0, ..., x_{K-1}` on the way, the weight is
-//! `ln w = ln Z_0 + sum_{k=0}^{K-1} ln f_{k+1}(x_k) - ln f_k(x_k)` whichever end the way began at. A
-//! sweep at `beta_k` joins `x_{k-1}` and `x_k`; on the way back it is the reverse of that on the way
-//! there.
+//! `ln w = ln Z_0 + sum_{k=0}^{K-1} ln f_{k+1}(x_k) - ln f_k(x_k)` whichever end the way began at.
+//! A sweep at `beta_k` joins `x_{k-1}` and `x_k`; on the way back it is the reverse of that on the
+//! way there.
 
 use super::{
     Ais, Annealed, Base,

@@ -93,9 +93,9 @@ pub trait Chains {
     /// `ln Z` of the base.
     fn log_z_of_base(&self) -> f64;
 
-    /// `ln f_high - ln f_low` of every chain, `ends = (low, high)`. Begins sweep `begin` at the one end or the other.
-    /// With `exact` the upper of the two is computed from the weights as they are, in place of
-    /// those that states are drawn with.
+    /// `ln f_high - ln f_low` of every chain, `ends = (low, high)`. Begins sweep `begin` at the one
+    /// end or the other. With `exact` the upper of the two is computed from the weights as they
+    /// are, in place of those that states are drawn with.
     fn rise(
         &mut self,
         ends: (f32, f32),

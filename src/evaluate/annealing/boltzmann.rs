@@ -1,8 +1,9 @@
 //! Annealing of general machines: chains of all units, hidden ones included.
 //!
-//! They go through `p_beta(x) ~ f_beta(x) = e^((1 - beta) b0.v - beta E(x))` with one sweep by units
-//! at each temperature; the base's hidden units are fair coins. The reverse of a sweep has the units
-//! in the opposite order. For an RBM, hidden units summed in closed form give the better estimate.
+//! They go through `p_beta(x) ~ f_beta(x) = e^((1 - beta) b0.v - beta E(x))` with one sweep by
+//! units at each temperature; the base's hidden units are fair coins. The reverse of a sweep has
+//! the units in the opposite order. For an RBM, hidden units summed in closed form give the better
+//! estimate.
 
 use super::{
     Annealed,

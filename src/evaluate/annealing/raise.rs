@@ -42,8 +42,8 @@ impl Ais {
     /// `E ln p_ann <= E ln p`. On other examples it is the annealed model that is measured: its
     /// likelihood is usually, but not necessarily, below the model's.
     ///
-    /// Where chains have hidden units too, those of `v` are drawn from a distribution `q` near their
-    /// mean-field posterior, and `w` is divided by `q`.
+    /// Where chains have hidden units too, those of `v` are drawn from a distribution `q` near
+    /// their mean-field posterior, and `w` is divided by `q`.
     ///
     /// `chains` is the number for each example. Cost: `2 x examples x chains x betas` rows of
     /// products.

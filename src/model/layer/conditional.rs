@@ -100,8 +100,9 @@ impl Words {
 impl Layer {
     /// `tail(sum of terms + bias)`: means, samples and log-partitions (in place of softplus) of
     /// units of any kind; the input is `beta y`. At `beta = 0`, where continuous units have no
-    /// distribution, their samples and means are those of the units without connections at
-    /// `beta = 1`, unless it is [`Tail::linear`]. Cost beyond the products: some 10 ns for each unit of a real-valued layer.
+    /// distribution, their samples and means are those of the units without connections at `beta =
+    /// 1`, unless it is [`Tail::linear`]. Cost beyond the products: some 10 ns for each unit of a
+    /// real-valued layer.
     ///
     /// # Errors
     /// [`Error::Shape`] where terms and outputs disagree; [`Error::Parameter`] for samples of the

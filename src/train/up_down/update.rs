@@ -88,8 +88,8 @@ impl UpDownLearner {
         Ok(())
     }
 
-    /// The sweeps of the top pair or what there is in their place, the sleep phase, and steps of all
-    /// parameters; those of the states' own directions stayed as they were until here.
+    /// The sweeps of the top pair or what there is in their place, the sleep phase, and steps of
+    /// all parameters; those of the states' own directions stayed as they were until here.
     pub(super) fn learn(&mut self, batch: &Batch<'_>, at: &At, of_top: OfTop<'_>) -> Result<Done> {
         let rows = batch.len();
         match &of_top {
