@@ -3,6 +3,8 @@
 //! This is the one type for data too: examples, samples, probabilities and clamped values are all
 //! states.
 
+mod conversions;
+
 use crate::{
     bits::{BitMatrix, BitView},
     error::{Error, Result},
@@ -208,30 +210,6 @@ pub(crate) fn check_labels(labels: &[u32], rows: usize, classes: usize) -> Resul
             labels[i],
         )),
         None => Ok(()),
-    }
-}
-
-impl<'a> From<BitView<'a>> for Input<'a> {
-    fn from(x: BitView<'a>) -> Self {
-        Self::Bits(x)
-    }
-}
-
-impl<'a> From<&'a BitMatrix> for Input<'a> {
-    fn from(x: &'a BitMatrix) -> Self {
-        Self::Bits(x.view())
-    }
-}
-
-impl<'a> From<MatrixView<'a>> for Input<'a> {
-    fn from(x: MatrixView<'a>) -> Self {
-        Self::Real(x)
-    }
-}
-
-impl<'a> From<&'a Matrix> for Input<'a> {
-    fn from(x: &'a Matrix) -> Self {
-        Self::Real(x.view())
     }
 }
 
@@ -462,44 +440,5 @@ fn whole_rows(n: usize, width: usize) -> Result<usize> {
             format!("whole rows of {width}, which is at least 1"),
             n,
         )),
-    }
-}
-
-impl From<BitMatrix> for States {
-    fn from(x: BitMatrix) -> Self {
-        Self::Bits(x)
-    }
-}
-
-impl From<Matrix> for States {
-    fn from(x: Matrix) -> Self {
-        Self::Real(x)
-    }
-}
-
-/// A copy.
-impl From<&BitMatrix> for States {
-    fn from(x: &BitMatrix) -> Self {
-        Self::Bits(x.clone())
-    }
-}
-
-/// A copy.
-impl From<&Matrix> for States {
-    fn from(x: &Matrix) -> Self {
-        Self::Real(x.clone())
-    }
-}
-
-/// A copy.
-impl From<Input<'_>> for States {
-    fn from(x: Input<'_>) -> Self {
-        x.to_states()
-    }
-}
-
-impl<'a> From<&'a States> for Input<'a> {
-    fn from(x: &'a States) -> Self {
-        x.view()
     }
 }

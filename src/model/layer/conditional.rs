@@ -14,14 +14,14 @@
 //! the same normal truncated at zero. A column has either whole words or Bernoulli draws, so no two
 //! draws share bits.
 
-use super::Layer;
+use super::{Layer, words::Words};
 use crate::{
     bits::{BitViewMut, WORD_BITS},
     error::{Error, Result},
     kernel::{normal, reduce::LogSum, reference},
     matrix::{Matrix, MatrixViewMut},
     product::{Propagation, Tail, Term, propagate},
-    rng::{Draws, philox4x32},
+    rng::Draws,
     threads::{self, in_pool},
     units::Kind,
 };
@@ -55,46 +55,6 @@ struct RowBlock<'a> {
     bits: Option<BitViewMut<'a>>,
     real: Option<MatrixViewMut<'a>>,
     log_partition: Option<&'a mut [f64]>,
-}
-
-/// The random words of a row, four at a time.
-struct Words {
-    draws: Draws,
-    row: u32,
-    /// Block of columns and row that `words` are of.
-    block: (usize, u32),
-    words: [u32; 4],
-}
-
-impl Words {
-    fn new(draws: Draws, row: usize) -> Self {
-        Self {
-            draws,
-            row: draws.first_row + row as u32,
-            block: (usize::MAX, 0),
-            words: [0; 4],
-        }
-    }
-
-    /// `draws.bits(row, column)`.
-    fn word(&mut self, column: usize) -> u32 {
-        self.of_block(column, self.row)
-    }
-
-    /// `draws.bernoulli(row, column, p)`.
-    fn bernoulli(&mut self, column: usize, p: f32) -> bool {
-        let word = self.of_block(column, self.row / 2);
-        self.draws.decide(word, self.row, column, p)
-    }
-
-    fn of_block(&mut self, column: usize, row: u32) -> u32 {
-        if (column / 4, row) != self.block {
-            self.block = (column / 4, row);
-            let [low, high] = self.draws.step;
-            self.words = philox4x32([(column / 4) as u32, row, low, high], self.draws.key);
-        }
-        self.words[column % 4]
-    }
 }
 
 impl Layer {

@@ -2,6 +2,7 @@
 
 mod conditional;
 pub(super) mod quadratic;
+mod words;
 
 use crate::{
     bits::BitMatrix,

@@ -11,6 +11,7 @@ mod learner;
 mod learning;
 mod minibatch;
 mod position;
+mod rates;
 mod schedule;
 mod state;
 pub(super) mod stored;
@@ -40,10 +41,8 @@ use crate::{
 };
 use feed::Reading;
 use minibatch::{Minibatch, Order};
-use std::{borrow::Cow, fmt, ops::ControlFlow, sync::Arc};
-
-/// A rate as a function of the training time in epochs.
-type Rate = Arc<dyn Fn(f64) -> f32 + Send + Sync>;
+use rates::Rate;
+use std::{borrow::Cow, fmt, ops::ControlFlow};
 
 /// A run: a learner and all that its future depends on. The same seed gives the same machine, bit
 /// for bit, at any number of threads; a run that is stored and resumed equals one that never
@@ -256,49 +255,6 @@ impl<L: Learner> Run<L> {
     /// How the last call of [`Self::run`] ended, if there was one.
     pub fn ended(&self) -> Option<Ended> {
         self.ended
-    }
-
-    /// Learning rate of the next update.
-    pub fn learning_rate(&self) -> f32 {
-        self.rate_at(self.position().time())
-    }
-
-    /// Learning rate of the update before.
-    pub fn last_learning_rate(&self) -> f32 {
-        self.rate_at(self.position().last_update())
-    }
-
-    fn rate_at(&self, time: f64) -> f32 {
-        match &self.rate {
-            Some(rate) => rate(time),
-            None => self.learning().rate_at(time),
-        }
-    }
-
-    /// Goes on at another learning rate, from the next update on; files hold it.
-    ///
-    /// # Errors
-    /// [`Error::Parameter`] for rates that are negative or not finite.
-    pub fn set_learning_rate(&mut self, rate: impl Into<Schedule>) -> Result<()> {
-        let rate = rate.into();
-        rate.check("learning rate", f32::INFINITY)?;
-        self.learner.learning_mut().learning_rate = rate;
-        (self.rate, self.custom) = (None, false);
-        Ok(())
-    }
-
-    /// Goes on at the learning rate `rate(t)`, where `t` is the training time in epochs. A file
-    /// cannot hold a function: it holds the rate of the last update and says that it was custom.
-    /// A rate below 0 or not finite ends the run with an error.
-    pub fn set_rate(&mut self, rate: impl Fn(f64) -> f32 + Send + Sync + 'static) {
-        self.rate = Some(Arc::new(rate));
-        self.custom = true;
-    }
-
-    /// Whether the learning rate is a function of the program's, or was one in the run that this
-    /// one goes on with ([`Self::set_rate`]).
-    pub fn is_custom(&self) -> bool {
-        self.custom
     }
 
     /// From now on the run stops when `stop` is requested, within an update too.
