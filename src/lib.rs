@@ -123,7 +123,7 @@
 //! ```
 //!
 //! Any of them is stored by `Checkpoint::from(machine).save(path)?` and comes back by
-//! `Checkpoint::load(path)?.model.into_rbm()?`, `into_dbn`, `into_dbm`, `into_boltzmann`,
+//! `Checkpoint::load(path)?.into_rbm()?`, `into_dbn`, `into_dbm`, `into_boltzmann`,
 //! `into_network`; a run by `Checkpoint::from(&run)` and [`Checkpoint::into_run`].
 //!
 //! # The way of the data

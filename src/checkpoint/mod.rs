@@ -30,7 +30,7 @@ pub use run::{SavedRun, StoredLearner};
 use crate::{
     dataset::Examples,
     error::{Error, Result},
-    model::{Model, Rbm},
+    model::{BoltzmannMachine, Dbm, Dbn, Model, Network, Rbm},
     tensor::Saved,
     train::{Run, RunState, Stack},
 };
@@ -171,20 +171,44 @@ impl Checkpoint {
         }
     }
 
-    /// The machine of a file of kind `rbm`.
+    /// The machine of a file of kind `rbm`; [`Self::model`] lends it.
     ///
     /// # Errors
-    /// [`Error::Parameter`] if it is of another kind.
-    pub fn rbm(&self) -> Result<&Rbm> {
-        self.model.rbm()
-    }
-
-    /// The machine of a file of kind `rbm`.
-    ///
-    /// # Errors
-    /// As [`Self::rbm`].
+    /// [`Error::Parameter`] if it is of another kind; so for those that follow.
     pub fn into_rbm(self) -> Result<Rbm> {
         self.model.into_rbm()
+    }
+
+    /// That of a file of kind `dbn`.
+    ///
+    /// # Errors
+    /// As [`Self::into_rbm`].
+    pub fn into_dbn(self) -> Result<Dbn> {
+        self.model.into_dbn()
+    }
+
+    /// That of a file of kind `dbm`.
+    ///
+    /// # Errors
+    /// As [`Self::into_rbm`].
+    pub fn into_dbm(self) -> Result<Dbm> {
+        self.model.into_dbm()
+    }
+
+    /// That of a file of kind `boltzmann`.
+    ///
+    /// # Errors
+    /// As [`Self::into_rbm`].
+    pub fn into_boltzmann(self) -> Result<BoltzmannMachine> {
+        self.model.into_boltzmann()
+    }
+
+    /// That of a file of kind `network`.
+    ///
+    /// # Errors
+    /// As [`Self::into_rbm`].
+    pub fn into_network(self) -> Result<Network> {
+        self.model.into_network()
     }
 
     /// Writes the file under a temporary name beside `path`, then renames it: a reader sees the old

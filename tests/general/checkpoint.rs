@@ -29,7 +29,13 @@ fn machines_come_back_to_the_bit() {
         let file = Checkpoint::load(&path).unwrap();
         assert_eq!(file.model.kind(), "boltzmann");
         assert_eq!(file.model.boltzmann().unwrap(), &machine);
-        assert!(file.rbm().unwrap_err().to_string().contains("boltzmann"));
+        assert!(
+            file.model
+                .rbm()
+                .unwrap_err()
+                .to_string()
+                .contains("boltzmann")
+        );
     }
 }
 
@@ -59,7 +65,7 @@ fn files_of_other_programs() {
         ];
         let metadata: HashMap<_, _> = metadata.map(|(a, b)| (a.to_string(), b.to_string())).into();
         std::fs::write(&path, serialize(views, Some(metadata)).unwrap()).unwrap();
-        Checkpoint::load(&path)?.model.into_boltzmann()
+        Checkpoint::load(&path)?.into_boltzmann()
     };
     let u: (&str, &[usize], &[f32]) = ("visible.weights", &[2, 2], &[0.0, 1.0, 1.0, 0.0]);
     let b: (&str, &[usize], &[f32]) = ("bias.0", &[2], &[0.0, 0.0]);

@@ -51,7 +51,7 @@ fn a_file_with_exactly_the_contract_loads() {
     let path = directory.path().join("model.safetensors");
     write(&path, &[W, B, C], contract());
     let checkpoint = Checkpoint::load(&path).unwrap();
-    let rbm = checkpoint.rbm().unwrap();
+    let rbm = checkpoint.model.rbm().unwrap();
     assert!(rbm.weights().elements().eq(W.2.iter().copied()));
     assert_eq!(
         (&rbm.visible().bias[..], &rbm.hidden().bias[..]),
@@ -88,7 +88,7 @@ fn what_is_written_is_what_the_contract_says() {
     }
     let read = Checkpoint::load(&path).unwrap();
     assert_eq!(
-        (read.rbm().unwrap(), &read.notes),
+        (read.model.rbm().unwrap(), &read.notes),
         (&rbm, &checkpoint.notes)
     );
     assert_eq!(
@@ -207,7 +207,7 @@ fn a_deep_belief_network_of_exactly_the_contract_loads() {
     let path = directory.path().join("dbn.safetensors");
     for second in [NARROW, WIDE] {
         write(&path, &[W, B, C, second, TOP, B2, B3], contract_of_a_dbn());
-        let dbn = Checkpoint::load(&path).unwrap().model.into_dbn().unwrap();
+        let dbn = Checkpoint::load(&path).unwrap().into_dbn().unwrap();
         assert_eq!(
             (dbn.n_layers(), dbn.n_visible(), dbn.n_features()),
             (4, 3, 2)
@@ -261,7 +261,7 @@ fn a_deep_belief_network_of_exactly_the_contract_loads() {
     }
     assert_eq!(a.len(), b.len());
     assert_eq!(Checkpoint::load(&copy).unwrap().model, read.model);
-    let error = read.rbm().unwrap_err().to_string();
+    let error = read.model.rbm().unwrap_err().to_string();
     assert!(
         error.contains("kind rbm") && error.contains("kind dbn"),
         "{error}"

@@ -203,7 +203,7 @@ fn resumed_runs_are_the_same_to_the_bit() {
                 let _ = half.update(&data).unwrap();
             }
             let written = Checkpoint::from(&half);
-            assert_eq!(*written.rbm().unwrap(), *half.result());
+            assert_eq!(*written.model.rbm().unwrap(), *half.result());
             written.save(&path).unwrap();
             let read = Checkpoint::load(&path).unwrap();
             assert_eq!((&read.model, &read.run), (&written.model, &written.run));

@@ -25,6 +25,7 @@ pub struct Best {
 
 /// What an epoch was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
 pub enum Verdict {
     /// Better than all before.
     Best,
@@ -75,6 +76,7 @@ impl Judge {
 
 /// What [`Run::run_keeping_best`] ended with.
 #[derive(Clone, Debug)]
+#[must_use]
 pub struct Kept<M> {
     /// How the run ended; [`Ended::Stopped`] at the end of patience too.
     pub ended: Ended,

@@ -202,6 +202,7 @@ impl<L: Learner> Run<L> {
     }
 
     /// The result at the end.
+    #[must_use]
     pub fn into_result(self) -> L::Model {
         self.learner.into_result()
     }

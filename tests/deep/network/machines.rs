@@ -183,7 +183,6 @@ fn model_files_hold_weights_and_biases_from_the_first_layer_on() {
     ];
     let network = store("bernoulli,bernoulli,softmax:2", &all)
         .unwrap()
-        .model
         .into_network()
         .unwrap();
     assert_eq!(network.n_layers(), 3);

@@ -402,8 +402,8 @@ fn files_of_every_kind_round_trip_and_runs_resume_to_the_bit() {
         assert_eq!(loaded.run, checkpoint.run);
         let kinds = format!(
             "{},{}",
-            loaded.rbm().unwrap().visible().units,
-            loaded.rbm().unwrap().hidden().units
+            loaded.model.rbm().unwrap().visible().units,
+            loaded.model.rbm().unwrap().hidden().units
         );
         assert_eq!(kinds, units);
         let mut resumed = loaded.into_run::<RbmLearner>(&data).unwrap();

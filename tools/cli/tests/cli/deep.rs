@@ -41,7 +41,7 @@ fn a_network_learns_in_stages_and_is_measured_from_all_sides() {
     ways_of_classifying_agree(&bench);
     // Named data have no held-out part.
     fs::copy(bench.path("striped.csv"), bench.path("all.csv")).unwrap();
-    let dbn = bench.model(MODEL).model.into_dbn().unwrap();
+    let dbn = bench.model(MODEL).into_dbn().unwrap();
     figures_are_those_of_the_library(&bench, &dbn);
     features_are_those_of_the_library(&bench, &dbn);
     samples_and_their_kinds_are_written(&bench);
@@ -256,7 +256,7 @@ fn networks_without_labels_and_of_numbers_have_a_bound() {
     ));
     assert_eq!(annealed["method"], "ais");
     let of = |key: &str| annealed[key].as_f64().unwrap();
-    let exact = bench.model(model).model.into_dbn().unwrap();
+    let exact = bench.model(model).into_dbn().unwrap();
     let exact = exact.top().log_z(&mut ()).unwrap();
     // A top of 20 weights that hardly differ from 0: annealing is as good as exact.
     assert!(of("log_z_low") - 0.05 < exact && exact < of("log_z_high") + 0.05);

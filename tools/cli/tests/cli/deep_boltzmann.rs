@@ -183,11 +183,7 @@ fn without_pretraining_the_gradient_is_centered_and_large_machines_are_annealed(
     assert!(of("lower_bound_low") <= of("lower_bound_high"));
     // Two epochs leave weights near zero: ln Z is near that of independent units, all hidden ones
     // with fair coins.
-    let dbm = bench
-        .model("run/model.safetensors")
-        .model
-        .into_dbm()
-        .unwrap();
+    let dbm = bench.model("run/model.safetensors").into_dbm().unwrap();
     let softplus = |b: &f32| f64::from(*b).exp().ln_1p();
     let free: f64 = dbm
         .layers()

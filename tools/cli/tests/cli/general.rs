@@ -217,7 +217,6 @@ fn exact_learning_recovers_the_moments_of_a_lattice() {
     assert_eq!(metrics.lines().count(), 401);
     let machine = bench
         .model("run/model.safetensors")
-        .model
         .into_boltzmann()
         .unwrap();
     let bytes = fs::read(bench.path("x.npy")).unwrap();
@@ -286,7 +285,7 @@ fn files_of_couplings_start_learning() {
     bench.ok(&format!("{train} --connectivity pairs.txt --out drawn"));
     let machine = |name: &str| {
         let model = bench.model(&format!("{name}/model.safetensors"));
-        model.model.into_boltzmann().unwrap()
+        model.into_boltzmann().unwrap()
     };
     let (given, drawn) = (machine("given"), machine("drawn"));
     let (edges, fields) = lattice();

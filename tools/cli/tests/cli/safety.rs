@@ -103,7 +103,7 @@ fn a_new_run_sets_the_old_one_aside() {
     let run = Endless::new(&bench, &format!("train {BARS} --hidden 4"), "--epochs");
     assert!(run.told.contains("run/previous"), "{}", run.told);
     run.kill();
-    let hidden = |name: &str| bench.model(name).rbm().unwrap().n_hidden();
+    let hidden = |name: &str| bench.model(name).model.rbm().unwrap().n_hidden();
     assert_eq!(hidden("run/model.safetensors"), 4);
     for (name, bytes) in &files {
         assert!(
@@ -139,7 +139,7 @@ fn long_runs_are_never_replaced() {
         let path = |name: &str| format!("run/{name}/model.safetensors");
         let paths = names.map(path).into_iter();
         let there = paths.filter(|path| bench.path(path).exists());
-        let hidden = there.map(|path| bench.model(&path).rbm().unwrap().n_hidden());
+        let hidden = there.map(|path| bench.model(&path).model.rbm().unwrap().n_hidden());
         hidden.collect::<Vec<_>>()
     };
     new(2, 59.0);

@@ -44,7 +44,10 @@ fn gaussian_units_learn_standardized_numbers() {
         "{trained}"
     );
     let model = bench.model("run/model.safetensors");
-    assert_eq!(model.rbm().unwrap().visible().units.to_string(), "gaussian");
+    assert_eq!(
+        model.model.rbm().unwrap().visible().units.to_string(),
+        "gaussian"
+    );
     let mean: Vec<f64> = serde_json::from_str(&model.notes["mean"]).unwrap();
     assert!((mean[0] - 10.0).abs() < 1.0, "{mean:?}");
     // The standardization is part of the model: other commands see the same numbers.
@@ -179,7 +182,7 @@ fn features_sum_the_labels_out(bench: &Bench) {
     bench.ok("transform run/model.safetensors --out features.csv");
     let text = std::fs::read_to_string(bench.path("features.csv")).unwrap();
     let rbm = bench.model("run/model.safetensors");
-    let rbm = rbm.rbm().unwrap();
+    let rbm = rbm.model.rbm().unwrap();
     let first: Vec<f32> = std::fs::read_to_string(bench.path("labeled.csv"))
         .unwrap()
         .lines()
@@ -214,7 +217,7 @@ fn features_sum_the_labels_out(bench: &Bench) {
 
 fn samples_have_the_labels_in_order(bench: &Bench) {
     let rbm = bench.model("run/model.safetensors");
-    let n = rbm.rbm().unwrap().label_group().unwrap().first;
+    let n = rbm.model.rbm().unwrap().label_group().unwrap().first;
     bench.ok("sample run/model.safetensors --every-label --count 6 --steps 5 --out every.png");
     bench.ok("sample run/model.safetensors --every-label --count 6 --steps 5 --out every.npy");
     let states = std::fs::read(bench.path("every.npy")).unwrap();

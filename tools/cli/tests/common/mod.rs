@@ -133,17 +133,17 @@ impl Ran {
 pub fn assert_same(a: &Checkpoint, b: &Checkpoint) {
     let bits = |x: &[f32]| x.iter().map(|x| x.to_bits()).collect::<Vec<_>>();
     let elements = |c: &Checkpoint| {
-        let weights: Vec<f32> = c.rbm().unwrap().weights().elements().collect();
+        let weights: Vec<f32> = c.model.rbm().unwrap().weights().elements().collect();
         bits(&weights)
     };
     assert_eq!(elements(a), elements(b));
     assert_eq!(
-        bits(&a.rbm().unwrap().visible().bias),
-        bits(&b.rbm().unwrap().visible().bias)
+        bits(&a.model.rbm().unwrap().visible().bias),
+        bits(&b.model.rbm().unwrap().visible().bias)
     );
     assert_eq!(
-        bits(&a.rbm().unwrap().hidden().bias),
-        bits(&b.rbm().unwrap().hidden().bias)
+        bits(&a.model.rbm().unwrap().hidden().bias),
+        bits(&b.model.rbm().unwrap().hidden().bias)
     );
     assert_eq!(a.run, b.run);
 }

@@ -159,7 +159,7 @@ impl Machine {
             let message = format!("{}: joint learning is not done", path.display());
             return Err(Failure::failed(message).hint("go on with --resume"));
         }
-        Ok(checkpoint.model.into_dbm()?)
+        Ok(checkpoint.into_dbm()?)
     }
 
     /// All layers together, with `--resume` from the stage that is stored in `--out`, which holds

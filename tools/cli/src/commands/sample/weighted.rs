@@ -17,7 +17,7 @@ use std::ops::ControlFlow;
 
 /// Writes states and log weights, and prints what they are worth.
 pub fn run(args: &SampleArgs, checkpoint: &Checkpoint, count: usize, seed: u64) -> Outcome<()> {
-    let rbm = checkpoint.rbm()?;
+    let rbm = checkpoint.model.rbm()?;
     let ais = Ais {
         chains: count,
         betas: Betas::Linear(args.betas.unwrap_or(DEFAULT_BETAS)),
