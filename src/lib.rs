@@ -176,6 +176,7 @@ pub use model::{
     BoltzmannChain, BoltzmannMachine, Clamp, Dbm, DbmChain, Dbn, Layer, MeanField, Model, Network,
     Rbm, RbmChain, Tempering, Trajectory,
 };
+pub use progress::Progress;
 pub use states::{Input, States};
 pub use stop::Stop;
 pub use train::{

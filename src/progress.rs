@@ -12,7 +12,7 @@ use std::ops::ControlFlow;
 /// [`ControlFlow`] is told and decides, and a [`Stop`] stops the call once it is requested.
 ///
 /// ```
-/// use harmonium::{Error, Progress, Rbm, stop::Stop};
+/// use harmonium::{Error, Progress, Rbm, Stop};
 /// use std::ops::ControlFlow;
 /// let rbm = Rbm::bernoulli(&[30, 20])?;
 /// let mut last = 0.0;

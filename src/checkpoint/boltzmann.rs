@@ -18,13 +18,8 @@ use crate::{
 };
 
 pub(super) fn write(machine: &BoltzmannMachine, file: &mut Writer<'_>) {
-    file.tensor("visible.weights", machine.visible_weights());
-    file.layer(0, machine.visible());
     let mut units = machine.visible().units.to_string();
     if machine.n_hidden() > 0 {
-        file.tensor("weights.0", machine.weights());
-        file.tensor("hidden.weights", machine.hidden_weights());
-        file.layer(1, machine.hidden());
         units = format!("{units},{}", machine.hidden().units);
     }
     if let Some(mask) = machine.connectivity() {

@@ -13,12 +13,6 @@ use crate::{
 };
 
 pub(super) fn write(dbm: &Dbm, file: &mut Writer<'_>) {
-    for (l, layer) in dbm.layers().iter().enumerate() {
-        if l + 1 < dbm.n_layers() {
-            file.tensor(format!("weights.{l}"), dbm.weights(l));
-        }
-        file.layer(l, layer);
-    }
     let units: Vec<String> = dbm.layers().iter().map(|x| x.units.to_string()).collect();
     file.metadata("units", units.join(","));
 }

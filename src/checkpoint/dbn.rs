@@ -14,30 +14,25 @@ use super::{reader::Reader, tensor::Writer};
 use crate::{
     error::{Error, Result},
     matrix::Matrix,
-    model::{Dbn, Directed, Layer, Rbm},
+    model::{Dbn, Directed, Layer, Model, Rbm},
 };
 
 pub(super) fn write(dbn: &Dbn, file: &mut Writer<'_>) {
-    let last = dbn.directed().len();
-    for (l, pair) in dbn.directed().iter().enumerate() {
-        file.tensor(format!("weights.{l}"), pair.generative_weights().as_ref());
-        file.layer(l, pair.below());
-        if !pair.is_tied() {
-            let recognition = pair.recognition_weights();
-            file.tensor(format!("recognition.weights.{l}"), recognition);
-        }
-        let (generative, recognition) = (&dbn.layer(l + 1).bias, &pair.above().bias);
-        if generative[..recognition.len()] != recognition[..] {
-            file.vector(format!("recognition.bias.{}", l + 1), recognition);
-        }
-    }
-    file.tensor(format!("weights.{last}"), dbn.top().weights());
-    file.layer(last, dbn.top().visible());
-    file.layer(last + 1, dbn.top().hidden());
     let units: Vec<String> = (0..dbn.n_layers())
         .map(|l| dbn.layer(l).units.to_string())
         .collect();
     file.metadata("units", units.join(","));
+}
+
+/// Whether `name` is the recognition bias of a network where that is the generative one.
+pub(super) fn goes_without_saying(model: &Model, name: &str) -> bool {
+    let (Model::Dbn(dbn), Some(l)) = (model, name.strip_prefix("recognition.bias.")) else {
+        return false;
+    };
+    l.parse().is_ok_and(|l: usize| {
+        let recognition = &dbn.directed()[l - 1].above().bias;
+        dbn.layer(l).bias[..recognition.len()] == recognition[..]
+    })
 }
 
 pub(super) fn read(reader: &Reader<'_>) -> Result<Dbn> {

@@ -245,6 +245,11 @@ impl Checkpoint {
     }
 
     fn write_model(&self, file: &mut Writer<'_>) {
+        self.model.named().visit(&mut |name, x| {
+            if !dbn::goes_without_saying(&self.model, &name) {
+                file.tensor(name, x);
+            }
+        });
         match &self.model {
             Model::Rbm(rbm) => rbm::write(rbm, file),
             Model::Dbn(dbn) => dbn::write(dbn, file),

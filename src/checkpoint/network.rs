@@ -18,9 +18,6 @@ use crate::{
 pub(super) fn write(network: &Network, file: &mut Writer<'_>) {
     let mut units = vec![network.input().to_string()];
     for l in 1..network.n_layers() {
-        let weights = network.weights(l - 1);
-        file.tensor(format!("weights.{}", l - 1), weights);
-        file.vector(format!("bias.{l}"), network.bias(l));
         let kind = network.activation(l).kind();
         units.push(Units::of(kind, network.size(l)).to_string());
     }

@@ -4,9 +4,6 @@ use super::{reader::Reader, tensor::Writer};
 use crate::{error::Result, model::Rbm};
 
 pub(super) fn write(rbm: &Rbm, file: &mut Writer<'_>) {
-    file.tensor("weights.0", rbm.weights());
-    file.layer(0, rbm.visible());
-    file.layer(1, rbm.hidden());
     let units = format!("{},{}", rbm.visible().units, rbm.hidden().units);
     file.metadata("units", units);
 }

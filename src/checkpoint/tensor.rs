@@ -2,7 +2,6 @@
 
 use crate::{
     error::{Error, Result},
-    model::Layer,
     tensor::{Element, Saved, Stored},
 };
 use safetensors::{Dtype, SafeTensorError, SafeTensors, View, tensor::serialize};
@@ -57,12 +56,6 @@ impl<'a> Writer<'a> {
         if !x.is_empty() {
             self.tensor(name, x);
         }
-    }
-
-    /// Biases and, if there are any, log-variances of layer `l`.
-    pub(super) fn layer(&mut self, l: usize, layer: &Layer) {
-        self.tensor(format!("bias.{l}"), layer.bias.as_slice());
-        self.vector(format!("log_variance.{l}"), &layer.log_variance);
     }
 
     pub(super) fn metadata(&mut self, key: &str, value: impl Into<String>) {

@@ -22,7 +22,7 @@ pub use boltzmann::{BoltzmannLearner, BoltzmannOptions, BoltzmannTraining};
 pub use dbm::{DbmLearner, DbmOptions, DbmTraining};
 pub use health::{ChainHealth, ChainWarning, Told};
 pub use negative::{Negative, Reconstruction};
-pub use parameters::{Layered, Parameters, Undirected};
+pub use parameters::Parameters;
 pub use positive::Positive;
 pub use rbm::{Doubled, Objective, RbmLearner, RbmOptions, RbmTraining, Trainer};
 pub use run::{

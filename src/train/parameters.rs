@@ -1,12 +1,10 @@
 //! One number for each parameter of a machine: gradients, steps, averages, snapshots, directions.
 
-mod machines;
-
 use crate::{
     error::Result,
     kernel::reduce::dot_f64,
     matrix::Matrix,
-    model::Layer,
+    model::Layered,
     tensor::{Saved, Tensor},
     threads::prelude::*,
 };
@@ -14,37 +12,6 @@ use std::ops::Range;
 
 /// Rows that one task takes at least.
 const ROWS: usize = 64;
-
-/// A machine whose parameters are those of layers and of connections. Connection `l` joins layer
-/// `l` to `l + 1`, but in a general machine, whose connections are `R`, `W` and `S`.
-pub trait Layered: Send + Sync {
-    /// Number of layers.
-    fn n_layers(&self) -> usize;
-    /// Number of connections.
-    fn n_connections(&self) -> usize {
-        self.n_layers() - 1
-    }
-    /// Weights of connection `l`, `[n_l x n_{l+1}]`.
-    fn weights(&self, l: usize) -> &Matrix;
-    /// Biases of layer `l`; none of the input of a network.
-    fn bias(&self, l: usize) -> &[f32];
-    /// Log-variances of layer `l`; none without Gaussian units.
-    fn log_variance(&self, l: usize) -> &[f32];
-    /// Weights of connection `l`, to be changed.
-    fn weights_mut(&mut self, l: usize) -> &mut Matrix;
-    /// Biases of layer `l`, to be changed.
-    fn bias_mut(&mut self, l: usize) -> &mut [f32];
-    /// Log-variances of layer `l`, to be changed.
-    fn log_variance_mut(&mut self, l: usize) -> &mut [f32];
-    /// After a change, renews the copies of parameters that fast products use, in place.
-    fn refresh(&mut self);
-}
-
-/// A machine whose layers are given by their neighbors on either side.
-pub trait Undirected: Layered {
-    /// Layer `l`.
-    fn layer(&self, l: usize) -> &Layer;
-}
 
 /// One number for each parameter of a machine.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -338,7 +305,7 @@ fn mix(to: &mut [f32], x: &[f32], weight: f32) {
 mod tests {
     use super::*;
     use crate::{
-        model::{Activation, Dbm, Network, NetworkLayer, Rbm},
+        model::{Activation, Dbm, Layer, Network, NetworkLayer, Rbm},
         units::{Kind, Units},
     };
 

@@ -191,9 +191,11 @@ pub fn normal_boltzmann(
         }
     }
     let mut machine = BoltzmannMachine::from_edges(n_visible, n_hidden, &edges).unwrap();
-    let (b, c) = machine.biases_mut();
-    for x in b.iter_mut().chain(c) {
-        *x = (deviation * rng.normal()) as f32;
+    for (name, n) in [("bias.0", n_visible), ("bias.1", n_hidden)] {
+        let bias: Vec<f32> = (0..n).map(|_| (deviation * rng.normal()) as f32).collect();
+        if n > 0 {
+            machine.set_parameter(name, &bias).unwrap();
+        }
     }
     machine
 }

@@ -405,8 +405,8 @@ fn edges_come_from_a_text_file() {
     let machine = machine.unwrap();
     let edges = [(0, 1, 0.5), (1, 4, -0.1), (3, 4, 2.0), (1, 3, 0.0)];
     let mut expected = BoltzmannMachine::from_edges(3, 2, &edges).unwrap();
-    expected.biases_mut().0[2] = 0.25;
-    expected.biases_mut().1[1] = -3.0;
+    expected.set_parameter("bias.0", &[0.0, 0.0, 0.25]).unwrap();
+    expected.set_parameter("bias.1", &[0.0, -3.0]).unwrap();
     assert_eq!(machine, expected);
     assert!(machine.may_couple(1, 3) && !machine.may_couple(0, 3));
     assert_eq!(load("").unwrap().units(), 5);

@@ -20,8 +20,9 @@ fn sparse() -> BoltzmannMachine {
     edges.push((0, 2, -0.5));
     edges.push((3, 5, 0.6));
     let mut machine = BoltzmannMachine::from_edges(5, 3, &edges).unwrap();
-    machine.biases_mut().0[1] = -0.4;
-    machine.biases_mut().1[2] = 0.7;
+    let visible = [0.0, -0.4, 0.0, 0.0, 0.0];
+    machine.set_parameter("bias.0", &visible).unwrap();
+    machine.set_parameter("bias.1", &[0.0, 0.0, 0.7]).unwrap();
     machine
 }
 
@@ -200,8 +201,4 @@ fn the_automatic_choice_and_what_is_refused() {
     assert!(dense.chains_by(Sweep::Blocks, 1, 1).is_err());
     let mut chain = dense.chains_by(Sweep::Units, 1, 1).unwrap();
     assert!(chain.sweep(1, f32::NAN).is_err());
-    let mut broken = normal_boltzmann(4, 2, 0.1, 1);
-    broken.biases_mut().0[2] = f32::NAN;
-    let error = broken.chains(1, 1).unwrap_err();
-    assert!(error.to_string().contains("visible bias"), "{error}");
 }

@@ -18,6 +18,7 @@ use harmonium::{
     bits::BitMatrix,
     checkpoint::StoredLearner,
     matrix::Matrix,
+    model::Layered as _,
     train::{
         BackpropLearner, BackpropOptions, BoltzmannLearner, BoltzmannOptions, DbmLearner,
         DbmOptions, Event, Learner, Learning, Negative, Positive, RbmLearner, RbmOptions, Run,

@@ -2,6 +2,7 @@
 //! that reaches the ceiling.
 
 use crate::common::{all_states, draw_states, memory::last_step, normal_rbm, random_rbm, states};
+use harmonium::model::Layered as _;
 use harmonium::{
     dataset::{Binarization, Examples, bars_and_stripes, shifting_bar},
     model::Rbm,
@@ -38,11 +39,10 @@ fn gradients(rbm: &Rbm, data: &Examples, options: RbmOptions, updates: usize) ->
 fn with_parameter(rbm: &Rbm, k: usize, change: f32) -> Rbm {
     let mut rbm = rbm.clone();
     let (n, m) = (rbm.n_visible(), rbm.n_hidden());
-    let (w, b, c) = rbm.parameters_mut();
     match k {
-        k if k < n * m => w.row_mut(k / m)[k % m] += change,
-        k if k < n * m + n => b[k - n * m] += change,
-        k => c[k - n * m - n] += change,
+        k if k < n * m => rbm.weights_mut(0).row_mut(k / m)[k % m] += change,
+        k if k < n * m + n => rbm.bias_mut(0)[k - n * m] += change,
+        k => rbm.bias_mut(1)[k - n * m - n] += change,
     }
     rbm
 }
@@ -187,8 +187,7 @@ fn train_exactly(data: &Examples, hidden: usize, epochs: usize, rate: f32) -> f6
     // Small weights are a saddle of symmetric data: start further out.
     let mut rng = HostRng::numbered(5, 0);
     for i in 0..data.columns() {
-        rbm.parameters_mut()
-            .0
+        rbm.weights_mut(0)
             .row_mut(i)
             .iter_mut()
             .for_each(|w| *w = 0.3 * rng.normal() as f32);
@@ -236,11 +235,11 @@ fn every_method_learns_what_a_teacher_made() {
     let (n, examples) = (8, 4000);
     // Centered units: biases that cancel half of the weights.
     let mut teacher = normal_rbm(n, 4, 1.5, 3);
-    let (w, b, c) = teacher.parameters_mut();
-    for (i, b) in b.iter_mut().enumerate() {
+    let w = teacher.weights().clone();
+    for (i, b) in teacher.bias_mut(0).iter_mut().enumerate() {
         *b = -0.5 * w.row(i).iter().sum::<f32>();
     }
-    for (j, c) in c.iter_mut().enumerate() {
+    for (j, c) in teacher.bias_mut(1).iter_mut().enumerate() {
         *c = -0.5 * (0..n).map(|i| w.row(i)[j]).sum::<f32>();
     }
     let v = draw_states(

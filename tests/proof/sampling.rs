@@ -2,7 +2,10 @@
 //! cannot hide.
 
 use crate::common::{all_states, draw_states, normal_rbm, total_variation, total_variation_floor};
-use harmonium::{bits::BitMatrix, model::Rbm};
+use harmonium::{
+    bits::BitMatrix,
+    model::{Layered as _, Rbm},
+};
 
 const CHAINS: usize = 20_000;
 
@@ -109,10 +112,10 @@ fn weights_that_are_not_finite_are_not_sampled_from() {
             let mut rbm = Rbm::bernoulli(&[n, m]).unwrap();
             let mut chain = rbm.chains(4, 1).unwrap();
             chain.sweep(&rbm, 1, 1.0).unwrap();
-            rbm.parameters_mut().0.row_mut(n / 2)[m / 2] = bad;
+            rbm.weights_mut(0).row_mut(n / 2)[m / 2] = bad;
             let error = chain.sweep(&rbm, 1, 1.0).unwrap_err().to_string();
             assert!(error.contains("weights"), "{error}");
-            rbm.parameters_mut().0.row_mut(n / 2)[m / 2] = 0.5;
+            rbm.weights_mut(0).row_mut(n / 2)[m / 2] = 0.5;
             chain.sweep(&rbm, 1, 1.0).unwrap();
         }
     }

@@ -124,7 +124,7 @@ impl BoltzmannMachine {
 
     /// A machine of given couplings alone, `(i, j, weight)` over units numbered visible ones first:
     /// `weight` is `R_ij = R_ji` between visible units, `W` between a visible and a hidden one,
-    /// `S_ij = S_ji` between hidden ones. Biases are zero ([`Self::biases_mut`]). The machine
+    /// `S_ij = S_ji` between hidden ones. Biases are zero ([`Self::set_parameter`]). The machine
     /// remembers its edges, those of weight 0 too: learning touches no other pair.
     ///
     /// # Errors
@@ -229,7 +229,7 @@ impl BoltzmannMachine {
     }
 
     /// `(b, c)`, to be changed.
-    pub fn biases_mut(&mut self) -> (&mut [f32], &mut [f32]) {
+    pub(crate) fn biases_mut(&mut self) -> (&mut [f32], &mut [f32]) {
         (&mut self.visible.bias, &mut self.hidden.bias)
     }
 
@@ -259,6 +259,12 @@ impl BoltzmannMachine {
     /// [`Error::Shape`] unless `mask` is `[units x units]`; [`Error::Parameter`] if it is not
     /// symmetric or leaves out a pair that is coupled.
     pub(crate) fn with_connectivity(mut self, mask: BitMatrix) -> Result<Self> {
+        self.check_connectivity(&mask)?;
+        self.connectivity = Some(mask);
+        Ok(self)
+    }
+
+    pub(super) fn check_connectivity(&self, mask: &BitMatrix) -> Result<()> {
         let n = self.units();
         if (mask.rows(), mask.columns()) != (n, n) {
             let found = format!("{} x {}", mask.rows(), mask.columns());
@@ -276,8 +282,7 @@ impl BoltzmannMachine {
                 }
             }
         }
-        self.connectivity = Some(mask);
-        Ok(self)
+        Ok(())
     }
 
     /// `A_ij`, twice `R` or `S` within a layer.

@@ -276,6 +276,14 @@ fn write_words(
 mod tests {
     use super::*;
 
+    #[test]
+    fn biases_that_are_not_finite_are_not_sampled_from() {
+        let mut broken = BoltzmannMachine::bernoulli(&[4, 2]).unwrap();
+        broken.biases_mut().0[2] = f32::NAN;
+        let error = broken.chains(1, 1).unwrap_err();
+        assert!(error.to_string().contains("visible bias"), "{error}");
+    }
+
     /// States go in and come out, and energies are those of the definition, for counts of chains
     /// and units that fill no word.
     #[test]

@@ -208,7 +208,7 @@ impl Dbm {
     ///
     /// # Panics
     /// As [`Self::weights`].
-    pub fn weights_mut(&mut self, l: usize) -> &mut Matrix {
+    pub(crate) fn weights_mut(&mut self, l: usize) -> &mut Matrix {
         self.connections[l].weights_mut()
     }
 
@@ -216,7 +216,7 @@ impl Dbm {
     ///
     /// # Panics
     /// As [`Self::layer`].
-    pub fn bias_mut(&mut self, l: usize) -> &mut [f32] {
+    pub(crate) fn bias_mut(&mut self, l: usize) -> &mut [f32] {
         &mut self.layers[l].bias
     }
 

@@ -181,7 +181,7 @@ impl Network {
     ///
     /// # Panics
     /// As [`Self::weights`].
-    pub fn parameters_mut(&mut self, l: usize) -> (&mut Matrix, &mut [f32]) {
+    pub(crate) fn parameters_mut(&mut self, l: usize) -> (&mut Matrix, &mut [f32]) {
         (self.connections[l].weights_mut(), &mut self.bias[l])
     }
 

@@ -142,7 +142,7 @@ impl Rbm {
     }
 
     /// `(W, b, c)` for a learning rule to change.
-    pub fn parameters_mut(&mut self) -> (&mut Matrix, &mut [f32], &mut [f32]) {
+    pub(crate) fn parameters_mut(&mut self) -> (&mut Matrix, &mut [f32], &mut [f32]) {
         (
             self.connection.weights_mut(),
             &mut self.visible.bias,
@@ -152,13 +152,13 @@ impl Rbm {
 
     /// `(b, c)` for a learning rule or an annealing schedule to change; the weights' fast copies
     /// stay.
-    pub fn biases_mut(&mut self) -> (&mut [f32], &mut [f32]) {
+    pub(crate) fn biases_mut(&mut self) -> (&mut [f32], &mut [f32]) {
         (&mut self.visible.bias, &mut self.hidden.bias)
     }
 
     /// `ln s^2` of the visible and hidden units for a learning rule to change; empty for layers
     /// without Gaussian units. Those of other units must stay 0.
-    pub fn log_variances_mut(&mut self) -> (&mut [f32], &mut [f32]) {
+    pub(crate) fn log_variances_mut(&mut self) -> (&mut [f32], &mut [f32]) {
         (
             &mut self.visible.log_variance,
             &mut self.hidden.log_variance,

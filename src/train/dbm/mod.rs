@@ -52,7 +52,8 @@ use std::borrow::Cow;
 /// };
 /// let mut run = DbmTraining::new(dbm, DbmOptions { learning, ..options }, &data)?;
 /// let _ended = run.run(&data, |_| std::ops::ControlFlow::Continue(()))?;
-/// let (likelihood, _, log_z) = run.model().exact_mean_log_likelihood(data.bits().unwrap())?;
+/// let v = data.bits().expect("binary");
+/// let (likelihood, _, log_z) = run.model().exact_mean_log_likelihood(v, &mut ())?;
 /// # assert!(likelihood > -5.0 && log_z.is_finite(), "{likelihood}");
 /// # Ok::<(), harmonium::Error>(())
 /// ```

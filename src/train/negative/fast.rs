@@ -2,9 +2,10 @@
 
 use crate::{
     error::Result,
+    model::Undirected,
     tensor::Saved,
     train::{
-        parameters::{Parameters, Undirected},
+        parameters::Parameters,
         step::{
             evidence::Evidence,
             gradient::Gradient,

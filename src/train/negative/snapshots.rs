@@ -4,10 +4,10 @@
 use crate::{
     error::{Error, Result},
     matrix::Matrix,
-    model::{Models, Rbm, Rungs, SwapRate},
+    model::{Layered, Models, Rbm, Rungs, SwapRate},
     states::States,
     tensor::{Saved, Tensor},
-    train::{Parameters, parameters::Layered},
+    train::Parameters,
 };
 
 /// Share of the way to a round's acceptance that the running mean goes.

@@ -2,7 +2,8 @@
 
 use crate::{
     error::{Error, Result},
-    train::parameters::{Layered, Parameters},
+    model::Layered,
+    train::parameters::Parameters,
 };
 use serde::{Deserialize, Serialize};
 use std::{fmt, str::FromStr};

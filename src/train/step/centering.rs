@@ -23,7 +23,7 @@
 use crate::{
     error::{Error, Result},
     kernel::reduce::dot_f32,
-    train::parameters::Layered,
+    model::Layered,
 };
 use serde::{Deserialize, Serialize};
 use std::{

@@ -9,9 +9,8 @@ use crate::{
     error::Result,
     kernel::reduce::dot_f32,
     matrix::Matrix,
-    model::Layer,
+    model::{Layer, Layered, Undirected},
     product::{Phase, PhaseTables, Statistics},
-    train::parameters::{Layered, Undirected},
     units::Kind,
 };
 

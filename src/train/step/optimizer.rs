@@ -12,10 +12,11 @@ use super::{
 use crate::{
     error::Result,
     matrix::Matrix,
+    model::{Layered, Undirected},
     product::{Phase, PhaseTables, Statistics},
     simd::dispatch,
     tensor::{Saved, Tensor},
-    train::parameters::{Layered, Parameters, Undirected},
+    train::parameters::Parameters,
 };
 use std::borrow::Cow;
 

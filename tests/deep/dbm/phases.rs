@@ -2,6 +2,7 @@
 //! enumeration, what is learned by them, and runs that go on to the bit.
 
 use crate::common::deep::{bernoulli, random};
+use harmonium::model::Layered as _;
 use harmonium::{
     bits::BitMatrix,
     checkpoint::Checkpoint,

@@ -1,6 +1,7 @@
 //! Learning with every kind of unit: gradients by finite differences, likelihoods that rise, files.
 
 use crate::common::{draw_layer_states, memory::last_step, normal_machine};
+use harmonium::model::Layered as _;
 use harmonium::{
     BitMatrix, Checkpoint, Matrix,
     dataset::Examples,
@@ -38,20 +39,17 @@ pub(super) fn with_parameter(rbm: &Rbm, mut k: usize, change: f32) -> Rbm {
     let mut rbm = rbm.clone();
     let (n, m) = (rbm.n_visible(), rbm.n_hidden());
     if k < n * m + n + m {
-        let (w, b, c) = rbm.parameters_mut();
         match k {
-            k if k < n * m => w.row_mut(k / m)[k % m] += change,
-            k if k < n * m + n => b[k - n * m] += change,
-            k => c[k - n * m - n] += change,
+            k if k < n * m => rbm.weights_mut(0).row_mut(k / m)[k % m] += change,
+            k if k < n * m + n => rbm.bias_mut(0)[k - n * m] += change,
+            k => rbm.bias_mut(1)[k - n * m - n] += change,
         }
         return rbm;
     }
     k -= n * m + n + m;
-    let (visible, hidden) = rbm.log_variances_mut();
-    if k < visible.len() {
-        visible[k] += change;
-    } else {
-        hidden[k - visible.len()] += change;
+    match k.checked_sub(rbm.visible().log_variance.len()) {
+        None => rbm.log_variance_mut(0)[k] += change,
+        Some(k) => rbm.log_variance_mut(1)[k] += change,
     }
     rbm
 }
@@ -176,11 +174,11 @@ fn centered(mut rbm: Rbm) -> Rbm {
         segments.flat_map(|s| vec![of(s); s.size]).collect()
     };
     let (v, h) = (middle(rbm.visible()), middle(rbm.hidden()));
-    let (w, b, c) = rbm.parameters_mut();
-    for (i, b) in b.iter_mut().enumerate() {
+    let w = rbm.weights().clone();
+    for (i, b) in rbm.bias_mut(0).iter_mut().enumerate() {
         *b = -w.row(i).iter().zip(&h).map(|(w, h)| w * h).sum::<f32>();
     }
-    for (j, c) in c.iter_mut().enumerate() {
+    for (j, c) in rbm.bias_mut(1).iter_mut().enumerate() {
         *c = -v
             .iter()
             .enumerate()

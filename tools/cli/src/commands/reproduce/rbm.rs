@@ -285,7 +285,7 @@ impl Machine {
         };
         let mut rbm = rbm.initialized_from(train, setting.seed)?;
         if let Measured::Enumerated { flipped: None } = self.measured {
-            rbm.biases_mut().0.fill(0.0);
+            rbm.set_parameter("bias.0", &vec![0.0; pixels])?;
         }
         Ok(rbm)
     }

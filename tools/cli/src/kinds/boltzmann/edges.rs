@@ -77,9 +77,10 @@ fn from_spins(machine: &BoltzmannMachine) -> Outcome<BoltzmannMachine> {
         }
     }
     let mut machine = BoltzmannMachine::from_edges(n, machine.n_hidden(), &edges)?;
-    let (b, c) = machine.biases_mut();
-    b.copy_from_slice(&biases[..n]);
-    c.copy_from_slice(&biases[n..]);
+    machine.set_parameter("bias.0", &biases[..n])?;
+    if machine.n_hidden() > 0 {
+        machine.set_parameter("bias.1", &biases[n..])?;
+    }
     Ok(machine)
 }
 

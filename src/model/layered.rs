@@ -1,10 +1,38 @@
-//! Where each kind of machine has its parameters.
+//! Machines of layers: their parameters by layer and by connection.
 
-use super::{Layered, Undirected};
-use crate::{
-    matrix::Matrix,
-    model::{BoltzmannMachine, Dbm, Layer, Network, Rbm},
-};
+use super::{BoltzmannMachine, Dbm, Layer, Network, Rbm};
+use crate::matrix::Matrix;
+
+/// A machine whose parameters are those of layers and of connections. Connection `l` joins layer
+/// `l` to `l + 1`, but in a general machine, whose connections are `R`, `W` and `S`.
+pub trait Layered: Send + Sync {
+    /// Number of layers.
+    fn n_layers(&self) -> usize;
+    /// Number of connections.
+    fn n_connections(&self) -> usize {
+        self.n_layers() - 1
+    }
+    /// Weights of connection `l`, `[n_l x n_{l+1}]`.
+    fn weights(&self, l: usize) -> &Matrix;
+    /// Biases of layer `l`; none of the input of a network.
+    fn bias(&self, l: usize) -> &[f32];
+    /// Log-variances of layer `l`; none without Gaussian units.
+    fn log_variance(&self, l: usize) -> &[f32];
+    /// Weights of connection `l`, to be changed.
+    fn weights_mut(&mut self, l: usize) -> &mut Matrix;
+    /// Biases of layer `l`, to be changed.
+    fn bias_mut(&mut self, l: usize) -> &mut [f32];
+    /// Log-variances of layer `l`, to be changed.
+    fn log_variance_mut(&mut self, l: usize) -> &mut [f32];
+    /// After a change, renews the copies of parameters that fast products use, in place.
+    fn refresh(&mut self);
+}
+
+/// A machine whose layers are given by their neighbors on either side.
+pub trait Undirected: Layered {
+    /// Layer `l`.
+    fn layer(&self, l: usize) -> &Layer;
+}
 
 impl Layered for Rbm {
     fn n_layers(&self) -> usize {
