@@ -316,7 +316,8 @@ impl Rbm {
         })
     }
 
-    /// States drawn from `P(h | v)`, `[samples x n_hidden]`.
+    /// States drawn from `P(h | v)`, `[samples x n_hidden]`. Draws are those of half sweep
+    /// `step` of chains of the same seed: give calls beside chains another seed.
     ///
     /// # Errors
     /// As [`Self::input_h_from_v`].
@@ -338,7 +339,8 @@ impl Rbm {
         Ok(out)
     }
 
-    /// States drawn from `P(v | h)`, `[samples x n_visible]`.
+    /// States drawn from `P(v | h)`, `[samples x n_visible]`. Draws are those of half sweep
+    /// `step` of chains of the same seed: give calls beside chains another seed.
     ///
     /// # Errors
     /// As [`Self::input_h_from_v`].
