@@ -4,7 +4,7 @@ use super::{Mean, Measure, Measures, Partition, Raised};
 use crate::{
     dataset::Examples,
     error::{Error, Result},
-    evaluate::{Ais, Base, Bound, DbmBound, HiddenActivity, ReverseStart, pseudo_likelihood},
+    evaluate::{Ais, Annealed, Base, Bound, DbmBound, HiddenActivity, pseudo_likelihood},
     kernel::reduce::mean_and_standard_error,
     model::{BoltzmannMachine, Dbm, Dbn, MeanField, Rbm},
     progress::Progress,
@@ -53,12 +53,11 @@ impl Measure {
             });
         }
         let ais = self.ais(Base::rate_of(rbm, train)?);
-        let start = || ReverseStart::suited_to(rbm, train, self.chains, self.burn_in, self.seed);
-        let start = self.reverse.then(start).transpose()?;
-        let start = start.map(|start| self.start(start));
+        let start = self.reverse.then(|| self.start(rbm, Some(train)));
+        let start = start.transpose()?;
         let z = Partition::anneal(&ais, rbm, start, progress)?;
         let log_sums: Vec<f64> = rbm.free_energy(v, 1.0)?.iter().map(|f| -f).collect();
-        let raised = |wanted| raised(wanted, rbm, examples, &z, &log_sums, progress);
+        let raised = |wanted| raised(wanted, rbm, examples, &z, Some(&log_sums), progress);
         let raise = self.raise.map(raised).transpose()?;
         Ok(Measures {
             likelihood: Some(Mean::of(&log_sums, &z).and_error_of(&z)),
@@ -100,10 +99,8 @@ impl Measure {
                 features = features.with_label_units(group.size)?;
             }
             let ais = self.ais(Base::rate_of(top, &features)?);
-            let (chains, burn_in) = (self.chains, self.burn_in);
-            let start = ReverseStart::suited_to(top, &features, chains, burn_in, self.seed)?;
-            let start = Some(self.start(start));
-            Partition::anneal(&ais, top, start, progress)?
+            let start = self.start(top, Some(&features))?;
+            Partition::anneal(&ais, top, Some(start), progress)?
         };
         let (samples, seed) = (self.bound_samples, self.seed);
         let estimate = Bound { samples, seed }.measure(dbn, v, None, progress)?;
@@ -133,28 +130,30 @@ impl Measure {
         } else {
             let train = train.head(BASE_EXAMPLES);
             let ais = self.ais(Base::rate_of(dbm, &train)?);
-            let (chains, burn_in) = (self.chains, self.burn_in);
-            let start = ReverseStart::suited_to(dbm, &train, chains, burn_in, self.seed)?;
-            Partition::anneal(&ais, dbm, Some(self.start(start)), progress)?
+            let start = self.start(dbm, Some(&train))?;
+            Partition::anneal(&ais, dbm, Some(start), progress)?
         };
         let v = examples.input();
         let likelihood = match self.exact {
             true => Some(Mean::of(&dbm.log_sums_over_hidden(v, progress)?, &z)),
             false => None,
         };
+        let raised = |wanted| raised(wanted, dbm, examples, &z, None, &mut *progress);
+        let raise = self.raise.map(raised).transpose()?;
         let bound = DbmBound::new(dbm, v, &options, progress)?;
         Ok(Measures {
             likelihood,
             bound: Some(Mean::of(&bound.bounds, &z)),
             mean_field: Some(bound.convergence),
             posterior: bound.hidden,
+            raise,
             ..Measures::of(z, examples.len())
         })
     }
 
     /// As [`Self::run`], of a general machine: the likelihood where sums over hidden units are
     /// cheap, else its mean-field lower bound; `ln Z` alone without examples. Annealing starts from
-    /// the uniform distribution without `train`.
+    /// the uniform distribution without `train`, and back from states that other chains reach.
     ///
     /// # Errors
     /// As [`Self::run`].
@@ -170,7 +169,8 @@ impl Measure {
             Partition::exact(machine.log_z(progress)?)
         } else {
             let base = train.map_or(Ok(Base::Uniform), |train| Base::rate_of(machine, train))?;
-            Partition::anneal(&self.ais(base), machine, None, progress)?
+            let start = self.reverse.then(|| self.start(machine, train));
+            Partition::anneal(&self.ais(base), machine, start.transpose()?, progress)?
         };
         let Some(examples) = examples else {
             return Ok(Measures::of(z, 0));
@@ -178,14 +178,20 @@ impl Measure {
         let v = examples.input();
         let mut measures = Measures::of(z, examples.len());
         let z = &measures.partition;
+        let mut log_sums = None;
         if examples.len() as u64 > MOST_STATES >> hidden.min(63) {
             let found = machine.posterior_means(v, &MeanField::default(), None)?;
             measures.bound = Some(Mean::of(&found.bounds, z));
             measures.mean_field = Some(found.convergence);
         } else {
             let free = machine.free_energy(v, 1.0)?;
-            let log_sums: Vec<f64> = free.iter().map(|f| -f).collect();
-            measures.likelihood = Some(Mean::of(&log_sums, z).and_error_of(z));
+            let sums: Vec<f64> = free.iter().map(|f| -f).collect();
+            measures.likelihood = Some(Mean::of(&sums, z).and_error_of(z));
+            log_sums = Some(sums);
+        }
+        if let Some(wanted) = self.raise {
+            let log_sums = log_sums.as_deref();
+            measures.raise = Some(raised(wanted, machine, examples, z, log_sums, progress)?);
         }
         if machine.n_hidden() == 0 {
             let some = examples.head(PSEUDO_LIKELIHOOD_EXAMPLES);
@@ -197,13 +203,13 @@ impl Measure {
 }
 
 /// RAISE of the first examples, along the temperatures of `z`; `log_sums` are `ln p*` of the
-/// examples.
+/// examples, where they are known.
 fn raised(
     (count, chains): (usize, usize),
-    rbm: &Rbm,
+    machine: &dyn Annealed,
     examples: &Examples,
     z: &Partition,
-    log_sums: &[f64],
+    log_sums: Option<&[f64]>,
     progress: &mut dyn Progress,
 ) -> Result<Raised> {
     let Some((ais, _)) = &z.annealed else {
@@ -214,8 +220,10 @@ fn raised(
         chains,
         ..ais.clone()
     };
-    let raise = ais.raise(rbm, &some, progress)?;
-    let pairs = log_sums.iter().zip(&raise.log_likelihoods);
-    let gap = mean_and_standard_error(pairs.map(|(x, raised)| x - z.log_z - raised));
+    let raise = ais.raise(machine, &some, progress)?;
+    let gap = log_sums.map(|log_sums| {
+        let pairs = log_sums.iter().zip(&raise.log_likelihoods);
+        mean_and_standard_error(pairs.map(|(x, raised)| x - z.log_z - raised))
+    });
     Ok(Raised { raise, chains, gap })
 }

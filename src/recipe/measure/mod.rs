@@ -9,7 +9,7 @@ pub use partition::{Annealed, Partition};
 use crate::{
     dataset::Examples,
     error::Result,
-    evaluate::{Betas, HiddenActivity, PosteriorActivity, Raise, ReverseStart},
+    evaluate::{self, Betas, HiddenActivity, PosteriorActivity, Raise, ReverseStart},
     kernel::reduce::mean_and_standard_error,
     model::{Convergence, Model, Rbm},
     progress::Progress,
@@ -41,8 +41,8 @@ pub struct Measure {
     /// Whether chains back start where other chains arrive by annealing, in place of training
     /// examples; exact draws where a side is small enough for them.
     pub from_annealed: bool,
-    /// Examples of [RAISE](crate::evaluate::Ais::raise) of an RBM and chains of each, if it is
-    /// wanted.
+    /// Examples of [RAISE](crate::evaluate::Ais::raise) and chains of each, if it is wanted; of
+    /// any machine but a DBN.
     pub raise: Option<(usize, usize)>,
     /// Samples of the recognition distribution of a DBN for each example.
     pub bound_samples: usize,
@@ -117,8 +117,9 @@ pub struct Raised {
     pub raise: Raise,
     /// Chains of each example.
     pub chains: usize,
-    /// Mean and standard error of what the likelihood by annealing says more.
-    pub gap: (f64, f64),
+    /// Mean and standard error of what the likelihood by annealing says more; `None` where there is
+    /// a lower bound alone.
+    pub gap: Option<(f64, f64)>,
 }
 
 /// What was measured; what a machine of its kind does not have is `None`.
@@ -240,13 +241,23 @@ impl Measure {
                 .is_some_and(|n| fewest <= (n as f64).exp2())
     }
 
-    /// The start of annealing back that was asked for, where `suited` is that from examples.
-    fn start(&self, suited: ReverseStart) -> ReverseStart {
-        match suited {
-            ReverseStart::Gibbs { burn_in, .. } if self.from_annealed => {
-                ReverseStart::Annealed { burn_in }
+    /// The start of annealing back that was asked for; without `train` where other chains arrive.
+    fn start(
+        &self,
+        machine: &dyn evaluate::Annealed,
+        train: Option<&Examples>,
+    ) -> Result<ReverseStart> {
+        let burn_in = self.burn_in;
+        let suited = match train {
+            None if machine.can_be_drawn() => ReverseStart::Exact,
+            None => ReverseStart::Annealed { burn_in },
+            Some(train) => {
+                ReverseStart::suited_to(machine, train, self.chains, burn_in, self.seed)?
             }
+        };
+        Ok(match suited {
+            ReverseStart::Gibbs { .. } if self.from_annealed => ReverseStart::Annealed { burn_in },
             start => start,
-        }
+        })
     }
 }

@@ -36,9 +36,9 @@ draws if the smaller layer has at most 20 units, else Gibbs chains after --burn-
 from the low end of the forward interval to the high end of the reverse one. Warnings say when chains disagree.
 
 --raise needs no ln Z: it is a lower bound, on average, of the likelihood of the annealed model (Burda, Grosse and \
-Salakhutdinov 2015). The gap is what the likelihood with ln Z, Bennett's with --reverse, says more of the same examples.
+Salakhutdinov 2015), of any machine but a DBN. The gap is what the likelihood with ln Z, Bennett's with --reverse, says more of the same examples.
 
---diagnose tells the integrated autocorrelation time of the free energy, in sweeps, and how often chains jump between modes: for binary visible units, \
+--diagnose tells the integrated autocorrelation time of the free energy (of a DBM and a general machine: of the energy), in sweeps, and how often chains jump between modes: for binary visible units, \
 between the means of classes if the data have labels, else between ten examples far from one another, whichever is nearest.
 
 Of a deep belief network: its error and confusion table (deterministic pass; `classify --compare` has the other ways), and the variational lower bound of \
@@ -51,14 +51,14 @@ Of a deep Boltzmann machine: the mean-field lower bound of the mean log-likeliho
 --reverse-from, --save-weights as of an RBM. Chains are states of the even layers. --exact enumerates the even or the odd layers (at most 30 units) and gives the likelihood beside the bound. With \
 labels there is the error too.
 
-Of a general Boltzmann machine: ln Z by annealing of all units, or --exact (at most 30 enumerated units beside those that are not coupled with one another), with --chains, --betas, --schedule, --save-weights; the free energy of examples by enumeration of the hidden units where that is cheap, else the mean-field lower bound; the pseudo-likelihood of a fully visible machine. Without data, named or in the notes of the model, ln Z alone. In place of a model a text file of couplings will do, \
+Of a general Boltzmann machine: ln Z by annealing of all units, or --exact (at most 30 enumerated units beside those that are not coupled with one another), with --chains, --betas, --schedule, --reverse, --save-weights; the free energy of examples by enumeration of the hidden units where that is cheap, else the mean-field lower bound; the pseudo-likelihood of a fully visible machine. Without data, named or in the notes of the model, ln Z alone; --reverse then starts where forward annealing arrives. In place of a model a text file of couplings will do, \
 as in `sample`; of an .ising file ln Z is that of the energy of spins.
 
 JSON, the same keys for every kind: count, split; log_z, log_z_low, log_z_high, method (exact or ais); mean_log_likelihood and standard_error, or lower_bound, \
 lower_bound_low, lower_bound_high and lower_bound_error (of the mean over the examples), or both with --exact; log_likelihood_of; seed of what was drawn. With ais effective_sample_size, chains, betas, warnings; both ways \
 log_z_low and log_z_high are those of the bracket (forward low .. reverse high), and there are log_z_forward, log_z_reverse and log_z_bar (Bennett's acceptance ratio), each with its _error, log_z_overlap, \
 reverse_effective_sample_size, reverse_start (exact, gibbs or annealed), burn_in; log_z is then Bennett's. With labels error, wrong, mean_log_probability, confusion. Of an RBM dead_hidden_units, saturated_hidden_units, of a test part \
-beside a training part free_energy_gap; with --raise raise_mean_log_likelihood, raise_standard_error, raise_gap, raise_gap_error, raise_count, raise_chains; with --diagnose autocorrelation_time (null if unknown), its _error, \
+beside a training part free_energy_gap. With --raise raise_mean_log_likelihood, raise_standard_error, raise_gap, raise_gap_error (not beside a lower bound alone), raise_count, raise_chains; with --diagnose autocorrelation_time (null if unknown), its _error, \
 autocorrelation_long_enough, mode_jumps, mode_jump_rate (a chain and sweep), stuck_chains, modes, diagnosed_chains, diagnosed_sweeps, diagnosed_burn_in. Of a deep belief network bound_samples. By mean field mean_field_iterations (of the slowest example), \
 mean_field_change (of its last one), of a deep Boltzmann machine responding_units (of each hidden layer, those whose posterior means vary over the examples). Of a fully visible machine pseudo_likelihood. An error without bound is null.")]
 pub struct EvaluateArgs {

@@ -29,10 +29,10 @@ that is small, a few samples carry all the weight.
 A deep belief network is sampled by chains of its top pair and one pass down; free ones start from fair coins (free association), or without labels at the features of \
 examples. Of the options here it has all but --beta, --tempering, --trajectory, --weighted and --clamp.
 
-A deep Boltzmann machine is sampled by block Gibbs sweeps over all its layers, odd ones, then even ones. Of the options here it has all but --tempering, --trajectory, --weighted, \
+A deep Boltzmann machine is sampled by block Gibbs sweeps over all its layers, odd ones, then even ones. Of the options here it has all but --tempering, --trajectory, \
 --save-chains and --continue.
 
-A general Boltzmann machine is sampled by sweeps over all units, one unit after the other or by blocks, whichever suits its couplings. Of the options here it has all but --label, --every-label, --tempering, --trajectory, --weighted, \
+A general Boltzmann machine is sampled by sweeps over all units, one unit after the other or by blocks, whichever suits its couplings. Of the options here it has all but --label, --every-label, --tempering, --trajectory, \
 --save-chains and --continue. It tells means of its energy and its units over the --steps sweeps after --burn-in, with standard errors between chains. MODEL may be a text file of couplings: a line `i j weight` for each pair and \
 `i i bias` (.txt or .edges), or of an Ising model a line `i j J` for each term -J s_i s_j of the energy, once a pair, and `i i f` for a field -f s_i (.ising). \
 JSON: energy (a unit), magnetization and absolute_magnetization (mean spin; with spins) or activity (share of units that are on), each with its _error (null of one \

@@ -18,7 +18,7 @@ use crate::{
     show::numbers::{check_extension, write_weights},
 };
 use harmonium::{
-    Model, Rbm,
+    Model,
     checkpoint::Checkpoint,
     evaluate::{Betas, free_energy_gap},
     recipe::{ENUMERATED_UNITS, Measure},
@@ -48,9 +48,13 @@ pub fn run(args: &EvaluateArgs) -> Outcome<()> {
     let on = data.as_ref().map_or(String::new(), |data| {
         format!(" on {}, binarization {}", data.name, source.binarize)
     });
-    let beside = match (model, &data) {
-        (Model::Rbm(rbm), Some(data)) => mixing(args, rbm, data, seed)?,
-        _ => Figures::default(),
+    let beside = match &data {
+        Some(data) => mixing(args, model, data, seed)?,
+        None if args.raise || args.diagnose.is_some() => {
+            let message = "--raise and --diagnose are of examples, and there are no data";
+            return Err(Failure::usage(message).hint("name them by --data"));
+        }
+        None => Figures::default(),
     };
     let mut found = Found::measure(model, data.as_ref(), args.split, &how, source.seed, None)?;
     let spins = edges::is_of_spins(&args.model);
@@ -101,7 +105,7 @@ fn check_options(args: &EvaluateArgs, machine: &dyn Machine) -> Outcome<()> {
         ("--bound-samples", args.bound_samples.is_some()),
     ];
     machine::refuse(machine, Act::Evaluate, &given)?;
-    let one_way = machine.kind() == "rbm" && !args.reverse;
+    let one_way = ["rbm", "boltzmann"].contains(&machine.kind()) && !args.reverse;
     if from_annealed && one_way {
         return Err(Failure::usage("--reverse-from belongs to --reverse"));
     }
@@ -177,16 +181,12 @@ fn load(
     Ok((Some(drawn.unwrap_or(data)), source, seed))
 }
 
-/// What needs no likelihood of an RBM: the free-energy gap between the test and the training part,
-/// and what chains do.
-fn mixing(args: &EvaluateArgs, rbm: &Rbm, data: &Data, seed: u64) -> Outcome<Figures> {
+/// What needs no likelihood: of an RBM the free-energy gap between the test and the training part;
+/// what chains do.
+fn mixing(args: &EvaluateArgs, model: &Model, data: &Data, seed: u64) -> Outcome<Figures> {
     let mut figures = Figures::default();
-    let test = data.test.as_ref().filter(|_| args.split == Split::Test);
-    if test.is_none() && args.diagnose.is_none() {
-        return Ok(figures);
-    }
     let (examples, split) = likelihood::part(data, args.split);
-    if split == Split::Test {
+    if let (Model::Rbm(rbm), Split::Test) = (model, split) {
         let train = data.train.head(GAP_EXAMPLES);
         let gap = free_energy_gap(rbm, &train, examples)?;
         let of = format!("of the test part over {} training examples", train.len());
@@ -195,7 +195,7 @@ fn mixing(args: &EvaluateArgs, rbm: &Rbm, data: &Data, seed: u64) -> Outcome<Fig
     if let Some(sweeps) = args.diagnose {
         let burn_in = args.burn_in.unwrap_or(DEFAULT_BURN_IN);
         let size = (DEFAULT_CHAINS, burn_in, sweeps);
-        figures.extend(Diagnosis::measure(rbm, examples, size, seed)?.figures());
+        figures.extend(Diagnosis::measure(machine::of(model), examples, size, seed)?.figures());
     }
     Ok(figures)
 }

@@ -36,7 +36,7 @@ pub fn run(args: &SampleArgs) -> Outcome<()> {
     check_options(args, machine, format)?;
     if args.weighted {
         let count = checked_count(args, widest(machine), 1, None)?;
-        return weighted::run(args, &checkpoint, count, args.seed.unwrap_or(0));
+        return weighted::run(args, &checkpoint, machine, count);
     }
     let layers = machine.layers();
     let visible = layers[0];
@@ -55,7 +55,7 @@ pub fn run(args: &SampleArgs) -> Outcome<()> {
     let states = from.then(|| start(args, &checkpoint.notes, visible, held.as_ref(), count));
     let seed = args.seed.unwrap_or(0);
     let mut chains = machine.chains(&Start {
-        args,
+        args: Some(args),
         count,
         seed,
         states: states.transpose()?,

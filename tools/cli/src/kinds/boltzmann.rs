@@ -12,6 +12,7 @@ use crate::{
 use chains::Observed;
 use harmonium::{
     BoltzmannMachine, Examples, States,
+    evaluate::Annealed,
     model::{Convergence, Layer, MeanField},
 };
 
@@ -37,26 +38,21 @@ impl Machine for BoltzmannMachine {
 
     fn lacks(&self, act: Act) -> &'static [&'static str] {
         match act {
-            Act::Evaluate => &[
-                "--reverse",
-                "--reverse-from",
-                "--burn-in",
-                "--diagnose",
-                "--raise",
-                "--confusion",
-                "--bound-samples",
-            ],
+            Act::Evaluate => &["--confusion", "--bound-samples"],
             Act::Classify => &[],
             Act::Sample => &[
                 "--tempering",
                 "--trajectory",
-                "--weighted",
                 "--label",
                 "--every-label",
                 "--save-chains",
                 "--continue",
             ],
         }
+    }
+
+    fn annealed(&self) -> Option<&dyn Annealed> {
+        Some(self)
     }
 
     fn chains<'a>(&'a self, start: &Start<'_>) -> Outcome<Box<dyn Chains + 'a>> {

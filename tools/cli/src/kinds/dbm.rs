@@ -14,6 +14,7 @@ use crate::{
 use chains::Blocks;
 use harmonium::{
     Dbm, Examples, Matrix, States,
+    evaluate::Annealed,
     model::{Convergence, Layer, MeanField},
     units::{Segment, Units},
 };
@@ -36,12 +37,11 @@ impl Machine for Dbm {
 
     fn lacks(&self, act: Act) -> &'static [&'static str] {
         match act {
-            Act::Evaluate => &["--diagnose", "--raise", "--bound-samples"],
+            Act::Evaluate => &["--bound-samples"],
             Act::Classify => &WAYS,
             Act::Sample => &[
                 "--tempering",
                 "--trajectory",
-                "--weighted",
                 "--save-chains",
                 "--continue",
                 "--spins",
@@ -61,6 +61,10 @@ impl Machine for Dbm {
 
     fn label_layer(&self) -> Option<&Layer> {
         self.classes().map(|_| self.layer(self.n_layers() - 1))
+    }
+
+    fn annealed(&self) -> Option<&dyn Annealed> {
+        Some(self)
     }
 
     fn chains<'a>(&'a self, start: &Start<'_>) -> Outcome<Box<dyn Chains + 'a>> {

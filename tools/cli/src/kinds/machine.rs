@@ -7,6 +7,7 @@ use crate::{
 };
 use harmonium::{
     Examples, Matrix, Model, States,
+    evaluate::Annealed,
     model::{Convergence, Layer},
     units::{Segment, Units},
 };
@@ -55,6 +56,11 @@ pub trait Machine {
     /// Whether that is the visible layer.
     fn labels_are_visible(&self) -> bool {
         false
+    }
+
+    /// The machine for annealing of its states, if it is one.
+    fn annealed(&self) -> Option<&dyn Annealed> {
+        None
     }
 
     /// Chains over the states of the machine.

@@ -12,6 +12,7 @@ use crate::{
 use chains::Gibbs;
 use harmonium::{
     Examples, Matrix, Rbm, States,
+    evaluate::Annealed,
     model::{Convergence, Layer},
     units::{Segment, Units},
 };
@@ -66,11 +67,16 @@ impl Machine for Rbm {
         true
     }
 
+    fn annealed(&self) -> Option<&dyn Annealed> {
+        Some(self)
+    }
+
     fn chains<'a>(&'a self, start: &Start<'_>) -> Outcome<Box<dyn Chains + 'a>> {
-        Ok(match start.args.tempering {
-            Some(n) => Box::new(Replicas::tempered(self, start, n)?),
-            None if start.args.trajectory.is_empty() => Box::new(Gibbs::new(self, start)?),
-            None => Box::new(Replicas::along_trajectory(self, start)?),
+        Ok(match start.args {
+            Some(args) if args.tempering.is_some() || !args.trajectory.is_empty() => {
+                Box::new(Replicas::new(self, start, args)?)
+            }
+            _ => Box::new(Gibbs::new(self, start)?),
         })
     }
 

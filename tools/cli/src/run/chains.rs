@@ -26,6 +26,17 @@ pub trait Chains {
     /// Those of the library.
     fn visible(&self) -> Outcome<Cow<'_, States>>;
 
+    /// The figure of every chain whose memory is watched, see [`Self::energy`].
+    ///
+    /// # Errors
+    /// Those of the library.
+    fn energies(&self) -> Outcome<Vec<f64>>;
+
+    /// What that is.
+    fn energy(&self) -> &'static str {
+        "free energy"
+    }
+
     /// `E[v | h]`, from which the visible states of the last sweep were drawn; nothing without
     /// hidden units.
     ///
@@ -75,8 +86,8 @@ pub trait Chains {
 
 /// Where chains start, and what they hold.
 pub struct Start<'a> {
-    /// What is asked for.
-    pub args: &'a SampleArgs,
+    /// What `sample` is asked for.
+    pub args: Option<&'a SampleArgs>,
     /// Chains.
     pub count: usize,
     /// Of every draw.
@@ -87,6 +98,13 @@ pub struct Start<'a> {
     pub held: Option<&'a Held>,
     /// The held label, of a machine whose label is not among its visible units.
     pub label: Option<&'a Held>,
+}
+
+impl Start<'_> {
+    /// The chains of `--continue`.
+    pub fn continue_from(&self) -> Option<&Path> {
+        self.args?.continue_from.as_deref()
+    }
 }
 
 /// Samples and how they came about.

@@ -2,11 +2,13 @@
 
 use crate::{
     failure::Outcome,
+    kinds::machine::Machine,
+    run::chains::Start,
     run::data::rows,
     show::{figures::Figures, progress::Bar},
 };
 use harmonium::{
-    BitMatrix, Examples, Rbm, States,
+    BitMatrix, Examples,
     evaluate::{
         AutocorrelationTime, ModeJumps, integrated_autocorrelation_time, nearest_templates,
     },
@@ -23,7 +25,9 @@ pub struct Diagnosis {
     chains: usize,
     burn_in: usize,
     sweeps: usize,
-    /// Of the free energy; nothing where it never changed or chains are too short.
+    /// The figure whose memory is watched.
+    energy: &'static str,
+    /// Of it; nothing where it never changed or chains are too short.
     time: Option<AutocorrelationTime>,
     /// Between the templates, and what these are; for machines of binary visible units.
     jumps: Option<(ModeJumps, String)>,
@@ -37,33 +41,39 @@ impl Diagnosis {
     /// # Errors
     /// Those of the library.
     pub fn measure(
-        rbm: &Rbm,
+        machine: &dyn Machine,
         examples: &Examples,
         (chains, burn_in, sweeps): (usize, usize, usize),
         seed: u64,
     ) -> Outcome<Self> {
         let starts: Vec<usize> = (0..chains).map(|k| k % examples.len()).collect();
-        let start = rows(&examples.take(&starts), chains);
-        let binary = rbm.visible().units.are_binary();
-        let v: States = if binary {
-            BitMatrix::from_fn(chains, rbm.n_visible(), |i, j| start[i][j] > 0.5).into()
-        } else {
-            harmonium::Matrix::from_fn(chains, rbm.n_visible(), |i, j| start[i][j]).into()
-        };
+        let states = examples.states().take(&starts);
+        let binary = machine.layers()[0].units.are_binary();
         let templates = binary.then(|| templates(examples));
         let mut jumps = ModeJumps::default();
         let mut series = vec![Vec::with_capacity(sweeps); chains];
-        let mut gibbs = rbm.chains_from(v, seed)?;
+        let mut gibbs = machine.chains(&Start {
+            args: None,
+            count: chains,
+            seed,
+            states: Some(states),
+            held: None,
+            label: None,
+        })?;
         let bar = Bar::new((burn_in + sweeps) as u64, "watching chains");
         for k in 0..burn_in + sweeps {
-            gibbs.sweep(rbm, 1, 1.0)?;
+            gibbs.sweep(1.0)?;
             bar.set(k as u64 + 1);
             if k < burn_in {
                 continue;
             }
-            let free = rbm.free_energy(gibbs.visible(), 1.0)?;
-            series.iter_mut().zip(free).for_each(|(to, x)| to.push(x));
-            if let (Some((templates, _)), Some(v)) = (&templates, gibbs.visible().bits()) {
+            let energies = gibbs.energies()?;
+            series
+                .iter_mut()
+                .zip(energies)
+                .for_each(|(to, x)| to.push(x));
+            let visible = gibbs.visible()?;
+            if let (Some((templates, _)), Some(v)) = (&templates, visible.bits()) {
                 jumps.observe(&nearest_templates(v.view(), templates.view())?)?;
             }
         }
@@ -72,6 +82,7 @@ impl Diagnosis {
             chains,
             burn_in,
             sweeps,
+            energy: gibbs.energy(),
             time: integrated_autocorrelation_time(&series).ok(),
             jumps: templates.map(|(_, what)| (jumps, what)),
         })
@@ -90,7 +101,8 @@ impl Diagnosis {
             "autocorrelation time",
             self.time,
             &format!(
-                "of the free energy, {chains} chains from data, {sweeps} sweeps after {burn_in}"
+                "of the {}, {chains} chains from data, {sweeps} sweeps after {burn_in}",
+                self.energy
             ),
         );
         if let Some((jumps, modes)) = &self.jumps {
@@ -215,7 +227,7 @@ mod tests {
     fn independent_draws_have_no_memory() {
         let bits = BitMatrix::from_fn(2, 8, |i, _| i == 1);
         let examples = Examples::new(bits).unwrap();
-        let rbm = Rbm::from_parameters(
+        let rbm = harmonium::Rbm::from_parameters(
             [(0..8).map(|i| 0.1 * i as f32).collect(), vec![0.0; 2]],
             [harmonium::Matrix::zeros(8, 2)],
         )

@@ -123,17 +123,19 @@ fn raise(figures: &mut Figures, raised: &Raised, split: Split) {
     let Raised { raise, chains, gap } = raised;
     let (mean, error) = raise.mean();
     let count = raise.log_likelihoods.len();
-    let remark = format!(
-        "conservative, of {count} {} examples, {chains} chains each; the likelihood with ln Z is {:.2} +- {:.2} more",
-        split.name(),
-        gap.0,
-        gap.1
+    let mut remark = format!(
+        "conservative, of {count} {} examples, {chains} chains each",
+        split.name()
     );
+    if let Some((gap, error)) = gap {
+        remark += &format!("; the likelihood with ln Z is {gap:.2} +- {error:.2} more");
+        figures
+            .put("raise_gap", *gap)
+            .put("raise_gap_error", *error);
+    }
     figures.nats("raise_mean_log_likelihood", "RAISE", mean, remark);
     figures
         .put("raise_standard_error", error)
-        .put("raise_gap", gap.0)
-        .put("raise_gap_error", gap.1)
         .put("raise_count", count)
         .put("raise_chains", *chains);
 }

@@ -2,9 +2,10 @@
 
 use crate::common::{Bench, with_striped};
 use harmonium::{
-    BoltzmannMachine, Matrix, Rbm,
+    BoltzmannMachine, Dbm, Matrix, Model, Rbm,
     checkpoint::Checkpoint,
     dataset::bars_and_stripes,
+    evaluate::{Ais, Annealed, Base, Betas, ReverseStart},
     model::{Layer, MeanField},
     units::{Kind, Units},
 };
@@ -146,6 +147,123 @@ fn machines_with_labels_are_annealed() {
         assert_eq!(found[key], exact[key], "{key}");
     }
     assert_eq!(file::<f64>(&bench, "w.npy").len(), 600);
+}
+
+/// Layers 9-5-3 of couplings that look like none.
+fn dbm(bench: &Bench) -> Dbm {
+    let number = |k: usize| ((k * 7919) % 2003) as f32 / 1001.5 - 1.0;
+    let sizes = [9, 5, 3];
+    let layers = sizes.map(|n| Layer {
+        bias: (0..n).map(|i| 0.4 * number(i + n)).collect(),
+        ..Layer::of(Kind::Bernoulli, n)
+    });
+    let weights =
+        [[9, 5], [5, 3]].map(|[n, m]| Matrix::from_fn(n, m, |i, j| number(i * m + j + n)));
+    let machine = Dbm::from_parameters(layers, weights).unwrap();
+    let path = bench.path("m.safetensors");
+    Checkpoint::from(machine.clone()).save(path).unwrap();
+    machine
+}
+
+fn number(told: &serde_json::Value, key: &str) -> f64 {
+    let value = told[key].as_f64();
+    value.unwrap_or_else(|| panic!("{key} in {told:#}"))
+}
+
+/// Both directions and RAISE; a DBM always goes back.
+#[test]
+fn machines_of_any_kind_are_annealed_both_ways() {
+    let bench = Bench::new();
+    let examples = bars_and_stripes(3);
+    let line = "evaluate m.safetensors --data bars.csv --json";
+    let exact_z = || number(&bench.json(&format!("{line} --exact")), "log_z");
+    let compare = |machine: &dyn Annealed, exact: f64, options: &str, start: ReverseStart| {
+        let told = bench.json(&format!(
+            "{line} --chains 50 --betas 300 --seed 4 --burn-in 20 \
+            --raise --raise-examples 6 --raise-chains 3 {options}"
+        ));
+        let [low, high] = ["log_z_low", "log_z_high"].map(|key| number(&told, key));
+        assert!(low < exact && exact < high, "{low} .. {high} for {exact}");
+        let ais = Ais {
+            chains: 50,
+            betas: Betas::Linear(300),
+            base: Base::rate_of(machine, &examples).unwrap(),
+            seed: 4,
+        };
+        let bracket = ais.bracket(machine, &start, &mut ()).unwrap();
+        assert_eq!(number(&told, "log_z"), bracket.bennett.estimate);
+        let ais = Ais { chains: 3, ..ais };
+        let raised = ais.raise(machine, &examples.head(6), &mut ()).unwrap();
+        let mean = raised.mean().0;
+        assert_eq!(number(&told, "raise_mean_log_likelihood"), mean);
+        // The gap is that of a likelihood, not of a bound.
+        let likelihood = told.get("mean_log_likelihood");
+        assert_eq!(told.get("raise_gap").is_some(), likelihood.is_some());
+        told
+    };
+    let machine = dbm(&bench);
+    let told = compare(&machine, exact_z(), "", ReverseStart::Exact);
+    assert_eq!(told["reverse_start"], "exact");
+    // Too many units for exact draws.
+    let machine = general(&bench, 12);
+    let exact = exact_z();
+    let start = ReverseStart::suited_to(&machine, &examples, 50, 20, 4).unwrap();
+    let told = compare(&machine, exact, "--reverse", start);
+    assert_eq!(told["reverse_start"], "gibbs");
+    let start = ReverseStart::Annealed { burn_in: 20 };
+    let options = "--reverse --reverse-from annealing";
+    let told = compare(&machine, exact, options, start);
+    assert_eq!(told["reverse_start"], "annealed");
+    // Without data chains back start there too.
+    let line = "evaluate m.safetensors --chains 50 --betas 300 --json --reverse";
+    let told = bench.json(line);
+    assert_eq!(told["reverse_start"], "annealed");
+    assert!(number(&told, "log_z_low") < exact && exact < number(&told, "log_z_high"));
+    bench.refused(&format!("{line} --raise"), 2, &["--raise", "--data"]);
+}
+
+/// Chains that forget at once: without couplings a sweep is a draw.
+#[test]
+fn chains_of_any_kind_are_diagnosed() {
+    let bench = Bench::new();
+    let general = BoltzmannMachine::from_edges(9, 2, &[]).unwrap();
+    let bias = [9, 4, 2].map(|n| vec![0.3; n]);
+    let dbm = Dbm::from_parameters(bias, [Matrix::zeros(9, 4), Matrix::zeros(4, 2)]).unwrap();
+    for model in [Model::from(general), dbm.into()] {
+        let path = bench.path("m.safetensors");
+        Checkpoint::from(model).save(path).unwrap();
+        let line = "evaluate m.safetensors --data bars.csv --exact --diagnose 400 --burn-in 1";
+        let told = bench.json(&format!("{line} --json"));
+        assert_eq!(told["diagnosed_sweeps"], 400);
+        assert!(number(&told, "mode_jump_rate") > 0.5, "{told:#}");
+        assert_eq!(told["stuck_chains"], 0);
+        if !told["autocorrelation_time"].is_null() {
+            let error = number(&told, "autocorrelation_time_error");
+            let time = number(&told, "autocorrelation_time");
+            assert!((time - 1.0).abs() < 4.0 * error, "{told:#}");
+        }
+        assert!(bench.ok(line).contains("of the energy, 100 chains"));
+    }
+}
+
+#[test]
+fn machines_of_any_kind_have_weighted_samples() {
+    let bench = Bench::new();
+    let compare = |machine: &dyn Annealed| {
+        bench.ok("sample m.safetensors --weighted --betas 20 --count 30 --seed 5 --out x.npy");
+        let ais = Ais {
+            chains: 30,
+            betas: Betas::Linear(20),
+            base: Base::Uniform,
+            seed: 5,
+        };
+        let expected = ais.weighted_samples(machine, &mut ()).unwrap();
+        assert_eq!(file::<f64>(&bench, "x.weights.npy"), expected.log_weights);
+        let states = file::<u8>(&bench, "x.npy").into_iter().map(f32::from);
+        assert!(states.eq(expected.visible().to_matrix().elements()));
+    };
+    compare(&general(&bench, 3));
+    compare(&dbm(&bench));
 }
 
 #[test]

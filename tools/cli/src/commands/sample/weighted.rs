@@ -2,7 +2,8 @@
 
 use crate::{
     args::SampleArgs,
-    failure::{Outcome, note},
+    failure::{Failure, Outcome, note},
+    kinds::machine::Machine,
     run::data::Source,
     run::likelihood::DEFAULT_BETAS,
     show::figures::Figures,
@@ -10,22 +11,33 @@ use crate::{
     show::progress::Stages,
 };
 use harmonium::{
-    Checkpoint, Rbm,
-    evaluate::{Ais, Base, Betas},
+    Checkpoint,
+    evaluate::{Ais, Annealed, Base, Betas},
 };
 use std::ops::ControlFlow;
 
 /// Writes states and log weights, and prints what they are worth.
-pub fn run(args: &SampleArgs, checkpoint: &Checkpoint, count: usize, seed: u64) -> Outcome<()> {
-    let rbm = checkpoint.model.rbm()?;
+///
+/// # Errors
+/// A machine that is not annealed; those of the library; files that cannot be written.
+pub fn run(
+    args: &SampleArgs,
+    checkpoint: &Checkpoint,
+    machine: &dyn Machine,
+    count: usize,
+) -> Outcome<()> {
+    let columns = machine.layers()[0].size();
+    let Some(machine) = machine.annealed() else {
+        return Err(Failure::usage("--weighted: the machine is not annealed"));
+    };
     let ais = Ais {
         chains: count,
         betas: Betas::Linear(args.betas.unwrap_or(DEFAULT_BETAS)),
-        base: base(checkpoint, rbm)?,
-        seed,
+        base: base(checkpoint, machine, columns)?,
+        seed: args.seed.unwrap_or(0),
     };
     let mut bar = Stages::new();
-    let samples = ais.weighted_samples(rbm, &mut |done, all| {
+    let samples = ais.weighted_samples(machine, &mut |done, all| {
         bar.set("annealing", done, all);
         ControlFlow::Continue(())
     })?;
@@ -56,11 +68,11 @@ pub fn run(args: &SampleArgs, checkpoint: &Checkpoint, count: usize, seed: u64) 
 }
 
 /// The base rate of the data that the notes tell, if they can be had and fit.
-fn base(checkpoint: &Checkpoint, rbm: &Rbm) -> Outcome<Base> {
+fn base(checkpoint: &Checkpoint, machine: &dyn Annealed, columns: usize) -> Outcome<Base> {
     let data = Source::from_notes(&checkpoint.notes)?.map(|source| source.load());
     match data {
-        Some(Ok(data)) if data.train.columns() == rbm.n_visible() => {
-            Ok(Base::rate_of(rbm, &data.train)?)
+        Some(Ok(data)) if data.train.columns() == columns => {
+            Ok(Base::rate_of(machine, &data.train)?)
         }
         _ => {
             note("the data of the model are not at hand: annealing from the uniform distribution");

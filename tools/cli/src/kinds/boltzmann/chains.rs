@@ -3,6 +3,7 @@
 
 use super::edges::{is_of_spins, spin_constant};
 use crate::{
+    args::SampleArgs,
     failure::{Failure, Outcome},
     run::chains::{Chains, Start},
     run::diagnose::autocorrelation,
@@ -38,12 +39,12 @@ impl<'a> Observed<'a> {
     /// # Errors
     /// More sweeps than fit into memory; held units that do not fit.
     pub fn new(machine: &'a BoltzmannMachine, start: &Start<'_>) -> Outcome<Self> {
-        let (args, count, seed) = (start.args, start.count, start.seed);
-        if args.steps > MOST_ENERGIES / count {
+        let (count, seed) = (start.count, start.seed);
+        let most = MOST_ENERGIES / count;
+        if let Some(args) = start.args.filter(|args| args.steps > most) {
             return Err(Failure::usage(format!(
-                "--steps {}: expected at most {} sweeps of {count} chains",
-                args.steps,
-                MOST_ENERGIES / count
+                "--steps {}: expected at most {most} sweeps of {count} chains",
+                args.steps
             )));
         }
         let mut chains = match &start.states {
@@ -53,7 +54,8 @@ impl<'a> Observed<'a> {
         if let Some(held) = start.held {
             chains = chains.clamped(0, held.clamp.clone())?;
         }
-        let spins = args.spins || is_of_spins(&args.model);
+        let of_spins = |args: &SampleArgs| args.spins || is_of_spins(&args.model);
+        let spins = start.args.is_some_and(of_spins);
         Ok(Self {
             machine,
             chains,
@@ -87,6 +89,14 @@ impl Chains for Observed<'_> {
 
     fn visible(&self) -> Outcome<Cow<'_, States>> {
         Ok(Cow::Borrowed(self.chains.visible()))
+    }
+
+    fn energies(&self) -> Outcome<Vec<f64>> {
+        Ok(self.chains.energies())
+    }
+
+    fn energy(&self) -> &'static str {
+        "energy"
     }
 
     /// Of each unit given all others.

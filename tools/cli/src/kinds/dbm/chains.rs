@@ -4,7 +4,7 @@ use crate::{
     failure::Outcome,
     run::chains::{Chains, Start},
 };
-use harmonium::{Dbm, Matrix, States, model::DbmChain};
+use harmonium::{Dbm, Matrix, States, model::DbmChain, states::Input};
 use std::borrow::Cow;
 
 /// Chains with their machine.
@@ -54,6 +54,15 @@ impl Chains for Blocks<'_> {
 
     fn visible(&self) -> Outcome<Cow<'_, States>> {
         Ok(Cow::Borrowed(self.chains.visible()))
+    }
+
+    fn energies(&self) -> Outcome<Vec<f64>> {
+        let states: Vec<Input<'_>> = self.chains.states().iter().map(States::view).collect();
+        Ok(self.dbm.energy(&states)?)
+    }
+
+    fn energy(&self) -> &'static str {
+        "energy"
     }
 
     fn means(&self, beta: f32) -> Outcome<Option<Matrix>> {

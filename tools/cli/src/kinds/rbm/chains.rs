@@ -24,7 +24,7 @@ impl<'a> Gibbs<'a> {
     /// # Errors
     /// Stored chains of another machine; held units that do not fit.
     pub fn new(rbm: &'a Rbm, start: &Start<'_>) -> Outcome<Self> {
-        let mut chains = match (&start.args.continue_from, &start.states) {
+        let mut chains = match (start.continue_from(), &start.states) {
             (Some(path), _) => stored(rbm, path)?,
             (None, Some(v)) => rbm.chains_from(v.clone(), start.seed)?,
             (None, None) => rbm.chains(start.count, start.seed)?,
@@ -69,6 +69,10 @@ impl Chains for Gibbs<'_> {
         Ok(Cow::Borrowed(self.chains.visible()))
     }
 
+    fn energies(&self) -> Outcome<Vec<f64>> {
+        Ok(self.rbm.free_energy(self.chains.visible(), 1.0)?)
+    }
+
     fn means(&self, beta: f32) -> Outcome<Option<Matrix>> {
         Ok(Some(self.rbm.mean_v_from_h(self.chains.hidden(), beta)?))
     }
@@ -92,7 +96,7 @@ impl<'a> Top<'a> {
     /// As [`Gibbs::new`]; examples, of a network whose features have a label beside them.
     pub fn new(dbn: &'a Dbn, start: &Start<'_>) -> Outcome<Self> {
         let (top, seed) = (dbn.top(), start.seed);
-        let chains = match (&start.args.continue_from, &start.states) {
+        let chains = match (start.continue_from(), &start.states) {
             (Some(path), _) => stored(top, path)?,
             (None, Some(_)) if dbn.label_group().is_some() => {
                 return Err(Failure::usage(
@@ -126,6 +130,11 @@ impl Chains for Top<'_> {
         let features = self.chains.visible().view();
         let states = self.dbn.sample_v_from_features(features, self.seed, 0)?;
         Ok(Cow::Owned(states))
+    }
+
+    fn energies(&self) -> Outcome<Vec<f64>> {
+        let top = self.dbn.top();
+        Ok(top.free_energy(self.chains.visible(), 1.0)?)
     }
 
     fn means(&self, _: f32) -> Outcome<Option<Matrix>> {

@@ -2,6 +2,7 @@
 //! run. They are compared with as many sweeps of plain Gibbs chains.
 
 use crate::{
+    args::SampleArgs,
     failure::{Failure, Outcome},
     run::chains::{Chains, Start},
     run::diagnose::autocorrelation,
@@ -38,59 +39,23 @@ enum Levels {
 }
 
 impl<'a> Replicas<'a> {
-    /// At `temperatures` of `--tempering`.
-    ///
-    /// # Errors
-    /// Those of the library.
-    pub fn tempered(rbm: &'a Rbm, start: &Start<'_>, temperatures: usize) -> Outcome<Self> {
-        let discrete = rbm.visible().units.are_discrete() && rbm.hidden().units.are_discrete();
-        let lowest = if discrete { 0.0 } else { LOWEST_OF_CONTINUOUS };
-        let lowest = start.args.lowest_beta.unwrap_or(lowest);
-        let ladder = even_ladder(temperatures, lowest);
-        let mut replicas = Tempering::uniform(rbm, ladder, start.count, start.seed)?;
-        if let Some(held) = start.held {
-            replicas = replicas.clamped_visible(&held.clamp)?;
-        }
-        let levels = Levels::Temperatures(Box::new(replicas));
-        Ok(Self::new(rbm, start, levels))
-    }
-
-    /// At the models of `--trajectory`.
+    /// At the temperatures of `--tempering`, else at the models of `--trajectory`.
     ///
     /// # Errors
     /// Files that cannot be read, or too many; those of the library.
-    pub fn along_trajectory(rbm: &'a Rbm, start: &Start<'_>) -> Outcome<Self> {
-        let files = model_files(&start.args.trajectory)?;
-        if files.is_empty() {
-            return Err(Failure::failed("--trajectory: there are no models")
-                .hint("`harmonium train --trajectory N` keeps N models in DIR/trajectory"));
-        }
-        let mut models = Vec::with_capacity(files.len() + 1);
-        for file in &files {
-            models.push(load_model(file)?.into_rbm()?);
-        }
-        if models.last() != Some(rbm) {
-            models.push(rbm.clone());
-        }
-        let widest = rbm.n_visible().max(rbm.n_hidden());
-        checked_count(start.args, widest, models.len() + 1, Some(start.count))?;
-        let mut replicas = Trajectory::new(models, start.count, start.seed)?;
-        if let Some(held) = start.held {
-            replicas = replicas.clamped_visible(&held.clamp)?;
-        }
-        let levels = Levels::Models(Box::new(replicas));
-        Ok(Self::new(rbm, start, levels))
-    }
-
-    fn new(rbm: &'a Rbm, start: &Start<'_>, levels: Levels) -> Self {
-        Self {
+    pub fn new(rbm: &'a Rbm, start: &Start<'_>, args: &SampleArgs) -> Outcome<Self> {
+        let levels = match args.tempering {
+            Some(n) => Levels::tempered(rbm, start, n, args.lowest_beta)?,
+            None => Levels::along_trajectory(rbm, start, args)?,
+        };
+        Ok(Self {
             rbm,
             levels,
             clamp: start.held.map(|held| held.clamp.clone()),
             seed: start.seed,
             burnt_in: 0,
             series: Series::new(start.count),
-        }
+        })
     }
 
     fn names_and_rates(&self) -> (Vec<String>, &[SwapRate]) {
@@ -119,11 +84,51 @@ impl<'a> Replicas<'a> {
         let bar = Bar::new(steps as u64, "plain Gibbs, to compare");
         for k in 0..steps {
             chains.sweep(self.rbm, 1, 1.0)?;
-            plain.observe(self.rbm, chains.visible())?;
+            plain.push(self.rbm.free_energy(chains.visible(), 1.0)?);
             bar.set(k as u64 + 1);
         }
         bar.clear();
         Ok(plain)
+    }
+}
+
+impl Levels {
+    fn tempered(
+        rbm: &Rbm,
+        start: &Start<'_>,
+        temperatures: usize,
+        given: Option<f32>,
+    ) -> Outcome<Self> {
+        let discrete = rbm.visible().units.are_discrete() && rbm.hidden().units.are_discrete();
+        let lowest = if discrete { 0.0 } else { LOWEST_OF_CONTINUOUS };
+        let ladder = even_ladder(temperatures, given.unwrap_or(lowest));
+        let mut replicas = Tempering::uniform(rbm, ladder, start.count, start.seed)?;
+        if let Some(held) = start.held {
+            replicas = replicas.clamped_visible(&held.clamp)?;
+        }
+        Ok(Self::Temperatures(Box::new(replicas)))
+    }
+
+    fn along_trajectory(rbm: &Rbm, start: &Start<'_>, args: &SampleArgs) -> Outcome<Self> {
+        let files = model_files(&args.trajectory)?;
+        if files.is_empty() {
+            return Err(Failure::failed("--trajectory: there are no models")
+                .hint("`harmonium train --trajectory N` keeps N models in DIR/trajectory"));
+        }
+        let mut models = Vec::with_capacity(files.len() + 1);
+        for file in &files {
+            models.push(load_model(file)?.into_rbm()?);
+        }
+        if models.last() != Some(rbm) {
+            models.push(rbm.clone());
+        }
+        let widest = rbm.n_visible().max(rbm.n_hidden());
+        checked_count(args, widest, models.len() + 1, Some(start.count))?;
+        let mut replicas = Trajectory::new(models, start.count, start.seed)?;
+        if let Some(held) = start.held {
+            replicas = replicas.clamped_visible(&held.clamp)?;
+        }
+        Ok(Self::Models(Box::new(replicas)))
     }
 }
 
@@ -175,6 +180,10 @@ impl Chains for Replicas<'_> {
         }))
     }
 
+    fn energies(&self) -> Outcome<Vec<f64>> {
+        Ok(self.rbm.free_energy(&*self.visible()?, 1.0)?)
+    }
+
     fn means(&self, _: f32) -> Outcome<Option<Matrix>> {
         let hidden = match &self.levels {
             Levels::Temperatures(x) => x.hidden(),
@@ -200,11 +209,8 @@ impl Chains for Replicas<'_> {
     }
 
     fn observe(&mut self) -> Outcome<()> {
-        let visible = match &self.levels {
-            Levels::Temperatures(x) => x.visible(),
-            Levels::Models(x) => x.visible(),
-        };
-        self.series.observe(self.rbm, &visible)
+        self.series.push(self.energies()?);
+        Ok(())
     }
 
     fn figures(&self, steps: usize) -> Outcome<Figures> {
@@ -242,10 +248,8 @@ impl Series {
         Self(vec![Vec::new(); chains])
     }
 
-    fn observe(&mut self, rbm: &Rbm, v: &States) -> Outcome<()> {
-        let free = rbm.free_energy(v, 1.0)?;
+    fn push(&mut self, free: Vec<f64>) {
         self.0.iter_mut().zip(free).for_each(|(to, x)| to.push(x));
-        Ok(())
     }
 
     /// Unknown where the series is too short for it.

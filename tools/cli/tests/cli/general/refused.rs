@@ -44,9 +44,19 @@ const COMMANDS: &[Refused] = &[
         ["missing.ising", "read"],
     ),
     (
-        "evaluate lattice.ising --reverse",
+        "evaluate lattice.ising --bound-samples 3",
         2,
-        ["--reverse", "boltzmann"],
+        ["--bound-samples", "boltzmann"],
+    ),
+    (
+        "evaluate lattice.ising --diagnose 5",
+        2,
+        ["--diagnose", "--data"],
+    ),
+    (
+        "evaluate lattice.ising --burn-in 5",
+        2,
+        ["--burn-in", "--reverse"],
     ),
     (
         "evaluate lattice.ising --data bars.csv",
@@ -77,7 +87,7 @@ const COMMANDS: &[Refused] = &[
 
 /// Flags of training.
 const FLAGS: &[Refused] = &[
-    ("--method cd", 2, ["--method", "pseudo-likelihood"]),
+    ("--method fast", 2, ["--method", "pseudo-likelihood"]),
     ("--method exact --chains 3", 2, ["--chains", "pcd"]),
     (
         "--method pseudo-likelihood --hidden 2",
