@@ -1,5 +1,6 @@
 //! The child of a fork computes, though only the forking thread goes over: the library's pool is
 //! made anew, and nothing goes to rayon's own, which would wait for ever.
+
 #![cfg(unix)]
 
 use harmonium::{

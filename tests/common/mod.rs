@@ -1,12 +1,28 @@
-//! Small machines and counts that several test files share.
-#![allow(dead_code, reason = "each test file uses its own part")]
+//! Small machines, data, counts and runs that several test files share.
 
-pub mod deep;
+#![allow(
+    dead_code,
+    unused_macros,
+    unused_imports,
+    reason = "each test file uses its own part"
+)]
+
+pub mod boltzmann;
+pub mod dbm;
+pub mod dbn;
+pub mod family;
 pub mod memory;
+pub mod network;
+pub mod pretraining;
+pub mod rbm;
+pub mod trajectories;
+pub mod twin;
+pub mod units;
 
 use harmonium::{
     States,
     bits::BitMatrix,
+    evaluate::{Ais, Betas},
     matrix::Matrix,
     model::{BoltzmannMachine, Layer, Rbm},
     rng::HostRng,
@@ -198,4 +214,28 @@ pub fn normal_boltzmann(
         }
     }
     machine
+}
+
+pub fn assert_in_distribution(v: &BitMatrix, p: &[f64], what: &str) {
+    let (distance, floor) = (total_variation(v, p), total_variation_floor(p, v.rows()));
+    assert!(
+        distance < 4.0 * floor,
+        "{what}: total variation {distance}, Monte-Carlo floor {floor}"
+    );
+}
+
+pub fn linear(chains: usize, betas: usize, seed: u64) -> Ais {
+    Ais {
+        chains,
+        betas: Betas::Linear(betas),
+        seed,
+        ..Ais::default()
+    }
+}
+
+/// f64 rounding of sums of a few thousand terms.
+pub const ROUNDING: f64 = 1e-10;
+
+pub fn assert_close(a: f64, b: f64, bound: f64, what: &str) {
+    assert!((a - b).abs() <= bound, "{what}: {a} for {b}");
 }

@@ -12,33 +12,22 @@ mod rates;
 mod rules;
 mod streams;
 
-use common::normal_rbm;
+use common::{
+    family::{BATCH, EXAMPLES, UNITS, data, go},
+    normal_rbm,
+};
 use harmonium::{
-    BoltzmannMachine, Dbm, Dbn, Examples, Network, Rbm,
-    bits::BitMatrix,
+    BoltzmannMachine, Dbm, Dbn, Network, Rbm,
     checkpoint::StoredLearner,
     matrix::Matrix,
     model::Layered as _,
     train::{
         BackpropLearner, BackpropOptions, BoltzmannLearner, BoltzmannOptions, DbmLearner,
-        DbmOptions, Event, Learner, Learning, Negative, Positive, RbmLearner, RbmOptions, Run,
-        UpDownLearner, UpDownOptions,
+        DbmOptions, Learning, Negative, Positive, RbmLearner, RbmOptions, Run, UpDownLearner,
+        UpDownOptions,
     },
 };
-use std::{fmt::Debug, ops::ControlFlow};
-
-const UNITS: usize = 12;
-const EXAMPLES: usize = 50;
-const BATCH: usize = 20;
-
-fn data() -> Examples {
-    let bit = |i: usize, j: usize| (i * i * 31 + j * 17 + i * j) % 11 < 4;
-    Examples::new(BitMatrix::from_fn(EXAMPLES, UNITS, bit)).unwrap()
-}
-
-fn go<L: Learner>(_: Event<'_, L>) -> ControlFlow<()> {
-    ControlFlow::Continue(())
-}
+use std::fmt::Debug;
 
 /// A family on [`data`]: a machine before its first update, its options, and its parameters, those
 /// that decay first.

@@ -1,0 +1,10 @@
+//! Readers, streams and states: what is read is what was written, and damage is told.
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod dataset;
+mod edges;
+mod feeds;
+mod states;
+mod stream;

@@ -1,0 +1,15 @@
+//! What is refused, with the names that a user needs.
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod boltzmann;
+mod dbm;
+mod dbn;
+mod environment;
+mod likelihood;
+mod network;
+mod optimizers;
+mod rbm;
+mod samplers;
+mod units;

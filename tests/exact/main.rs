@@ -1,0 +1,12 @@
+//! Numbers and distributions against enumeration, quadrature and published values: energies,
+//! conditionals, sums, mean field.
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod boltzmann;
+mod dbm;
+mod dbn;
+mod network;
+mod rbm;
+mod units;

@@ -1,0 +1,13 @@
+//! Gradients against finite differences and enumeration, steps against their definitions.
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod boltzmann;
+mod dbm;
+mod dbn;
+mod fast_weights;
+mod labels;
+mod network;
+mod rbm;
+mod units;

@@ -1,0 +1,11 @@
+//! Annealing from both sides, RAISE, bounds and pseudo-likelihood against what they estimate.
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod annealing;
+mod dbm;
+mod dbn;
+mod measure;
+mod raise;
+mod rbm;
