@@ -40,11 +40,11 @@ fn run(cli: &Cli, matches: &ArgMatches) -> Outcome<()> {
             let threads = &args.shared().output.threads;
             on_threads(threads, || train::run(args, &args::said(matches)))
         }
-        Command::Evaluate(args) => on_threads(&args.threads, || evaluate::run(args)),
-        Command::Classify(args) => on_threads(&args.threads, || classify::run(args)),
-        Command::Sample(args) => on_threads(&args.threads, || sample::run(args)),
-        Command::Transform(args) => on_threads(&args.threads, || transform::run(args)),
-        Command::Demo(args) => on_threads(&args.threads, || demo::run(args)),
+        Command::Evaluate(args) => on_threads(&args.answer.threads, || evaluate::run(args)),
+        Command::Classify(args) => on_threads(&args.answer.threads, || classify::run(args)),
+        Command::Sample(args) => on_threads(&args.answer.threads, || sample::run(args)),
+        Command::Transform(args) => on_threads(&args.answer.threads, || transform::run(args)),
+        Command::Demo(args) => on_threads(&args.answer.threads, || demo::run(args)),
         Command::Reproduce(args) => on_threads(&args.threads, || reproduce::run(args)),
         Command::Inspect(args) => inspect::run(args),
         Command::Bench(args) => Ok(bench::run(args)?),

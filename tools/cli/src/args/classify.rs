@@ -1,8 +1,7 @@
 //! Options of `harmonium classify`.
 
-use super::{Split, Threads, positive};
+use super::{AnswerArgs, ExamplesArgs, positive};
 use clap::{Args, ValueEnum};
-use harmonium::dataset::Binarization;
 use std::path::PathBuf;
 
 /// How a deep belief network classifies.
@@ -27,15 +26,9 @@ JSON: count, classes, split, of a deep belief network way; and with labels error
 pub struct ClassifyArgs {
     /// Model file.
     pub model: PathBuf,
-    /// Data, as in `train` [default: what the model was trained on].
-    #[arg(long, value_name = "mnist|DIR|FILE")]
-    pub data: Option<String>,
-    /// How gray values become bits, as in `train` [default: as in training].
-    #[arg(long, value_name = "HOW")]
-    pub binarize: Option<Binarization>,
-    /// Part of the data; data without a test part have `train` only.
-    #[arg(long, default_value = "test")]
-    pub split: Split,
+    /// The examples.
+    #[command(flatten)]
+    pub of: ExamplesArgs,
     /// Write the class probabilities.
     #[arg(long, value_name = "FILE.npy|FILE.csv|FILE.json")]
     pub out: Option<PathBuf>,
@@ -57,12 +50,9 @@ pub struct ClassifyArgs {
     /// Seed of --way averaged and gibbs [default: 0].
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
-    /// One JSON object on stdout in place of the table.
-    #[arg(long)]
-    pub json: bool,
-    /// Threads of the command.
+    /// The answer.
     #[command(flatten)]
-    pub threads: Threads,
+    pub answer: AnswerArgs,
 }
 
 impl WayArg {

@@ -1,6 +1,6 @@
 //! Options of `harmonium demo`.
 
-use super::Threads;
+use super::AnswerArgs;
 use clap::{Args, ValueEnum};
 use std::path::PathBuf;
 
@@ -25,10 +25,7 @@ pub struct DemoArgs {
     /// Seed of every choice and draw.
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub seed: u64,
-    /// One JSON object on stdout in place of the table.
-    #[arg(long)]
-    pub json: bool,
-    /// Threads of the command.
+    /// The answer.
     #[command(flatten)]
-    pub threads: Threads,
+    pub answer: AnswerArgs,
 }

@@ -1,10 +1,19 @@
 //! Options of `harmonium evaluate`.
 
-use super::{Split, Threads, count, positive};
-use crate::run::likelihood;
+use super::{AnswerArgs, ExamplesArgs, count, positive};
 use clap::{Args, ValueEnum};
-use harmonium::dataset::Binarization;
 use std::path::PathBuf;
+
+/// Chains of annealed importance sampling unless told otherwise.
+pub const DEFAULT_CHAINS: usize = 100;
+/// Inverse temperatures of annealed importance sampling unless told otherwise.
+pub const DEFAULT_BETAS: usize = 10_000;
+/// Gibbs sweeps before reverse annealing unless told otherwise.
+pub const DEFAULT_BURN_IN: usize = 1000;
+/// Examples of RAISE unless told otherwise.
+pub const DEFAULT_RAISE_EXAMPLES: usize = 100;
+/// Chains an example of RAISE unless told otherwise.
+pub const DEFAULT_RAISE_CHAINS: usize = 10;
 
 /// Temperatures of annealing.
 #[derive(Clone, Copy, Debug, PartialEq, ValueEnum)]
@@ -64,24 +73,17 @@ mean_field_change (of its last one), of a deep Boltzmann machine responding_unit
 pub struct EvaluateArgs {
     /// Model file.
     pub model: PathBuf,
-    /// Data, as in `train` [default: what the model was trained on, else mnist].
-    #[arg(long, value_name = "mnist|DIR|FILE")]
-    pub data: Option<String>,
-    /// How gray values become bits, as in `train` [default: as in training; sample if they were
-    /// left gray].
-    #[arg(long, value_name = "HOW")]
-    pub binarize: Option<Binarization>,
-    /// Part of the data; data without a test part have `train` only.
-    #[arg(long, default_value = "test")]
-    pub split: Split,
+    /// The examples.
+    #[command(flatten)]
+    pub of: ExamplesArgs,
     /// Enumerate the smaller layer (at most 30 units) in place of annealed importance sampling.
     #[arg(long, conflicts_with_all = ["chains", "betas", "schedule", "reverse", "raise", "save_weights"])]
     pub exact: bool,
     /// Chains of annealed importance sampling, in each direction.
-    #[arg(long, value_name = "N", value_parser = positive, default_value_t = likelihood::DEFAULT_CHAINS)]
+    #[arg(long, value_name = "N", value_parser = positive, default_value_t = DEFAULT_CHAINS)]
     pub chains: usize,
     #[arg(long, value_name = "N", value_parser = positive,
-        help = format!("Inverse temperatures of annealing, one sweep each [default: the 14503 of salakhutdinov-murray; {} with another schedule]", likelihood::DEFAULT_BETAS))]
+        help = format!("Inverse temperatures of annealing, one sweep each [default: the 14503 of salakhutdinov-murray; {} with another schedule]", DEFAULT_BETAS))]
     pub betas: Option<usize>,
     /// How the inverse temperatures are spaced [default: salakhutdinov-murray; linear with
     /// --betas].
@@ -97,7 +99,7 @@ pub struct EvaluateArgs {
     #[arg(long, value_name = "WHERE", default_value = "data")]
     pub reverse_from: ReverseFrom,
     #[arg(long, value_name = "N", value_parser = count,
-        help = format!("Gibbs sweeps before reverse annealing, and before chains are watched by --diagnose [default: {}]", likelihood::DEFAULT_BURN_IN))]
+        help = format!("Gibbs sweeps before reverse annealing, and before chains are watched by --diagnose [default: {}]", DEFAULT_BURN_IN))]
     pub burn_in: Option<usize>,
     /// Watch 100 Gibbs chains from data for N sweeps: how long they remember, and how often they
     /// jump between modes.
@@ -107,10 +109,10 @@ pub struct EvaluateArgs {
     #[arg(long)]
     pub raise: bool,
     /// Examples of --raise.
-    #[arg(long, value_name = "N", value_parser = positive, default_value_t = likelihood::DEFAULT_RAISE_EXAMPLES, requires = "raise")]
+    #[arg(long, value_name = "N", value_parser = positive, default_value_t = DEFAULT_RAISE_EXAMPLES, requires = "raise")]
     pub raise_examples: usize,
     /// Chains of each example of --raise.
-    #[arg(long, value_name = "N", value_parser = positive, default_value_t = likelihood::DEFAULT_RAISE_CHAINS, requires = "raise")]
+    #[arg(long, value_name = "N", value_parser = positive, default_value_t = DEFAULT_RAISE_CHAINS, requires = "raise")]
     pub raise_chains: usize,
     /// Write the log weights ln w of the chains, f64 [directions x chains], forward first.
     #[arg(long, value_name = "FILE.npy")]
@@ -126,10 +128,7 @@ pub struct EvaluateArgs {
     /// network [default: 5].
     #[arg(long, value_name = "N", value_parser = positive)]
     pub bound_samples: Option<usize>,
-    /// One JSON object on stdout in place of the table.
-    #[arg(long)]
-    pub json: bool,
-    /// Threads of the command.
+    /// The answer.
     #[command(flatten)]
-    pub threads: Threads,
+    pub answer: AnswerArgs,
 }

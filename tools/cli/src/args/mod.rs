@@ -1,6 +1,7 @@
 //! The commands and their options, as clap reads them and `--help` explains them: a file for each
 //! command.
 
+mod bench;
 mod classify;
 mod demo;
 mod evaluate;
@@ -9,13 +10,18 @@ mod sample;
 mod train;
 mod transform;
 
-use crate::commands::bench::BenchArgs;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use harmonium::dataset::Binarization;
 use std::path::PathBuf;
 
+pub use bench::BenchArgs;
+#[cfg(test)]
+pub use bench::SECTIONS;
 pub use classify::{ClassifyArgs, WayArg};
 pub use demo::{DemoArgs, DemoName};
-pub use evaluate::{EvaluateArgs, ReverseFrom, ScheduleArg};
+pub use evaluate::{
+    DEFAULT_BETAS, DEFAULT_BURN_IN, DEFAULT_CHAINS, EvaluateArgs, ReverseFrom, ScheduleArg,
+};
 pub use reproduce::ReproduceArgs;
 pub use sample::{SampleArgs, ValuesArg};
 pub use train::{
@@ -105,6 +111,32 @@ impl Split {
             Self::Train => "train",
         }
     }
+}
+
+/// The examples that a command is about.
+#[derive(Args, Clone, Debug)]
+pub struct ExamplesArgs {
+    /// Data, as in `train` [default: what the model was trained on, else mnist].
+    #[arg(long, value_name = "mnist|DIR|FILE")]
+    pub data: Option<String>,
+    /// How gray values become bits, as in `train` [default: as in training; of a
+    /// likelihood `sample` if they were left gray].
+    #[arg(long, value_name = "HOW")]
+    pub binarize: Option<Binarization>,
+    /// Part of the data; data without a test part have `train` only.
+    #[arg(long, default_value = "test")]
+    pub split: Split,
+}
+
+/// How a command answers.
+#[derive(Args, Clone, Debug)]
+pub struct AnswerArgs {
+    /// One JSON object on stdout in place of the table.
+    #[arg(long)]
+    pub json: bool,
+    /// Threads of the command.
+    #[command(flatten)]
+    pub threads: Threads,
 }
 
 /// Threads of a command.

@@ -1,7 +1,6 @@
 //! Options of `harmonium sample`.
 
-use super::{Threads, count, positive};
-use crate::run::likelihood::DEFAULT_BETAS;
+use super::{AnswerArgs, DEFAULT_BETAS, count, positive};
 use clap::{Args, ValueEnum};
 use std::path::PathBuf;
 
@@ -128,10 +127,7 @@ pub struct SampleArgs {
     /// spins, as they always are of an .ising file. Of general Boltzmann machines.
     #[arg(long)]
     pub spins: bool,
-    /// What was done and observed as one JSON object in place of the table.
-    #[arg(long)]
-    pub json: bool,
-    /// Threads of the command.
+    /// The answer.
     #[command(flatten)]
-    pub threads: Threads,
+    pub answer: AnswerArgs,
 }

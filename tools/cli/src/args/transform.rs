@@ -1,8 +1,7 @@
 //! Options of `harmonium transform`.
 
-use super::{Split, Threads};
+use super::{AnswerArgs, ExamplesArgs};
 use clap::{Args, ValueEnum};
-use harmonium::dataset::Binarization;
 use std::path::PathBuf;
 
 /// How layers are inferred.
@@ -25,15 +24,9 @@ JSON: count, split, layer, pass, columns, out; of a deep or general Boltzmann ma
 pub struct TransformArgs {
     /// Model file.
     pub model: PathBuf,
-    /// Data, as in `train` [default: what the model was trained on].
-    #[arg(long, value_name = "mnist|DIR|FILE")]
-    pub data: Option<String>,
-    /// How gray values become bits, as in `train` [default: as in training].
-    #[arg(long, value_name = "HOW")]
-    pub binarize: Option<Binarization>,
-    /// Part of the data; data without a test part have `train` only.
-    #[arg(long, default_value = "test")]
-    pub split: Split,
+    /// The examples.
+    #[command(flatten)]
+    pub of: ExamplesArgs,
     /// Layer, 1 being the lowest hidden one [default: the highest, or with labels the one that they
     /// are beside].
     #[arg(long, value_name = "L", value_parser = super::positive)]
@@ -51,10 +44,7 @@ pub struct TransformArgs {
     /// Features, one row an example, f32; states of --pass samples in .npy as u8.
     #[arg(long, value_name = "FILE.npy|FILE.csv")]
     pub out: PathBuf,
-    /// One JSON object on stdout in place of the table.
-    #[arg(long)]
-    pub json: bool,
-    /// Threads of the command.
+    /// The answer.
     #[command(flatten)]
-    pub threads: Threads,
+    pub answer: AnswerArgs,
 }

@@ -15,8 +15,8 @@ mod report;
 mod size;
 mod timing;
 
-use cases::{SECTIONS, Timer, cases};
-use clap::Args;
+use crate::args::BenchArgs;
+use cases::{Timer, cases};
 use harmonium::{
     Error, Result,
     model::Rbm,
@@ -31,49 +31,8 @@ use std::{
     fs,
     io::{self, ErrorKind, Write},
     num::NonZeroUsize,
-    path::PathBuf,
     thread,
 };
-
-/// Measures this machine and the engine on it: the f32 peak, products, activations, draws, epochs,
-/// Gibbs sweeps, deep machines, exact ln Z
-///
-/// Speeds are in GCU/s, 10^9 connection updates a second. A connection update is one visible-hidden
-/// pair of one sample in one matrix pass; in a dense product it costs one multiply-add, so GCU/s
-/// compare with the f32 FMA peak. A Gibbs sweep has 2 passes, CD-1 and PCD-1 have 5. Let nothing
-/// else run meanwhile.
-#[derive(Args, Clone, Debug, Default)]
-pub struct BenchArgs {
-    /// Threads of epochs and sweeps [default: one a core]
-    #[arg(long, value_name = "N")]
-    threads: Option<NonZeroUsize>,
-    /// Seconds of each measurement [default: 1, with --quick 0.1]
-    #[arg(long, value_name = "X", value_parser = positive)]
-    seconds: Option<f64>,
-    /// Epochs of 6000 examples instead of 60000, short measurements: some seconds instead of about
-    /// a minute
-    #[arg(long)]
-    quick: bool,
-    /// Only these figures, beside the ceilings
-    #[arg(long, value_name = "SECTION", value_parser = SECTIONS)]
-    only: Option<String>,
-    /// Print one JSON object instead of the table
-    #[arg(long, conflicts_with = "csv")]
-    json: bool,
-    /// Print CSV instead of the table
-    #[arg(long)]
-    csv: bool,
-    /// Write to FILE instead of standard output
-    #[arg(long, value_name = "FILE")]
-    out: Option<PathBuf>,
-}
-
-fn positive(text: &str) -> std::result::Result<f64, String> {
-    match text.parse() {
-        Ok(x) if x > 0.0 && x < 1e6 => Ok(x),
-        _ => Err("expected a number of seconds above 0".into()),
-    }
-}
 
 /// Runs `harmonium bench`.
 ///
@@ -159,6 +118,7 @@ fn measure(threads: usize, size: &Size, seconds: f64, only: Option<&str>) -> Res
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::args::SECTIONS;
 
     #[test]
     fn every_figure_is_a_positive_number() {
@@ -188,13 +148,5 @@ mod tests {
             rows.len() - ceilings
         });
         assert_eq!(counts, [3, 12, 4, 3, 2, 4, 1]);
-    }
-
-    #[test]
-    fn seconds_are_positive() {
-        assert_eq!(positive("0.5"), Ok(0.5));
-        for bad in ["0", "-1", "nan", "inf", "x"] {
-            assert!(positive(bad).is_err(), "{bad}");
-        }
     }
 }

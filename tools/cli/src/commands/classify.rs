@@ -4,13 +4,11 @@
 use crate::{
     args::{ClassifyArgs, Split, WayArg},
     failure::{Failure, Outcome, note},
-    kinds::{
-        machine::{self, Act, Machine, Way},
-        training,
-    },
+    kinds::{self, training},
     run::classification::Classification,
     run::likelihood,
     run::loading::{Asked, load_model},
+    run::machine::{self, Act, Machine, Way},
     show::confusion,
     show::figures::Figures,
     show::numbers::{ends_in, write_matrix},
@@ -28,11 +26,11 @@ const WAYS: [WayArg; 3] = [WayArg::Deterministic, WayArg::Averaged, WayArg::Gibb
 /// Runs the command.
 pub fn run(args: &ClassifyArgs) -> Outcome<()> {
     let checkpoint = load_model(&args.model)?;
-    let machine = machine::of(&checkpoint.model);
+    let machine = kinds::machine(&checkpoint.model);
     let group = labels(args, machine)?;
     let asked = Asked {
-        data: args.data.as_deref(),
-        binarize: args.binarize,
+        data: args.of.data.as_deref(),
+        binarize: args.of.binarize,
         seed: None,
         labels: false,
     };
@@ -45,7 +43,7 @@ pub fn run(args: &ClassifyArgs) -> Outcome<()> {
             data.name
         )));
     }
-    let (examples, split) = likelihood::examples(&data, args.split);
+    let (examples, split) = likelihood::examples(&data, args.of.split);
     let way = way(args, machine)?;
     let what = format!("{} on {}", machine.name(), data.name);
     let title = format!("{}: {what}", args.model.display());
@@ -60,7 +58,8 @@ pub fn run(args: &ClassifyArgs) -> Outcome<()> {
     let measured = examples.labels();
     let measured = measured.map(|labels| Classification::of(&log_p, labels, split));
     let measured = measured.transpose()?;
-    confusion::draw_asked(args.confusion.as_deref(), &what, measured.as_ref())?;
+    let table = measured.as_ref().map(|x| &x.confusion[..]);
+    confusion::draw_asked(args.confusion.as_deref(), &what, table)?;
     let mut figures = Figures::default();
     match &measured {
         None => figures.row("examples", examples.len().to_string(), "without labels"),
@@ -73,7 +72,7 @@ pub fn run(args: &ClassifyArgs) -> Outcome<()> {
     if machine.lacks(Act::Classify).is_empty() {
         figures.put("way", way.by.name());
     }
-    figures.print(args.json, &title)
+    figures.print(args.answer.json, &title)
 }
 
 /// The units of the model that say the label.
@@ -162,7 +161,7 @@ fn compare(
         figures.put("seconds", seconds);
         object.insert(by.name().into(), figures.object().clone().into());
     }
-    if args.json {
+    if args.answer.json {
         let all = json!({ "count": examples.len(), "split": split.name(), "ways": object });
         return report::json(match all {
             Value::Object(all) => all,

@@ -53,7 +53,7 @@ pub fn run(args: &DemoArgs) -> Outcome<()> {
     let found = demo.run()?;
     draw(&args.out, &found)?;
     let bits = |state: usize| bits(state, found.units);
-    if args.json {
+    if args.answer.json {
         let models = found.models.iter().map(|x| {
             json!({
                 "name": x.name,

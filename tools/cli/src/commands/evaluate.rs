@@ -1,18 +1,20 @@
 //! `harmonium evaluate`: the log-likelihood of data under a model.
 
 use crate::{
-    args::{EvaluateArgs, ReverseFrom, ScheduleArg, Split},
-    failure::{Failure, Outcome, note},
-    kinds::training::MOST_ELEMENTS,
-    kinds::{
-        boltzmann::edges,
-        machine::{self, Act, Machine},
+    args::{
+        DEFAULT_BETAS, DEFAULT_BURN_IN, DEFAULT_CHAINS, EvaluateArgs, ReverseFrom, ScheduleArg,
+        Split,
     },
+    failure::{Failure, Outcome, note},
+    kinds,
+    run::MOST_ELEMENTS,
     run::data::{Data, Source, check_columns},
     run::diagnose::Diagnosis,
+    run::edges,
     run::found::Found,
-    run::likelihood::{self, DEFAULT_BETAS, DEFAULT_BURN_IN, DEFAULT_CHAINS},
+    run::likelihood,
     run::loading::{Asked, load_model},
+    run::machine::{self, Act, Machine},
     show::confusion,
     show::figures::Figures,
     show::numbers::{check_extension, write_weights},
@@ -36,7 +38,7 @@ pub fn run(args: &EvaluateArgs) -> Outcome<()> {
     }
     let checkpoint = load_model(&args.model)?;
     let model = &checkpoint.model;
-    let machine = machine::of(model);
+    let machine = kinds::machine(model);
     if let Model::Network(_) = model {
         return Err(Failure::usage("a model of kind network has no likelihood")
             .hint("`harmonium classify` measures its errors"));
@@ -56,11 +58,19 @@ pub fn run(args: &EvaluateArgs) -> Outcome<()> {
         }
         None => Figures::default(),
     };
-    let mut found = Found::measure(model, data.as_ref(), args.split, &how, source.seed, None)?;
+    let mut found = Found::measure(
+        (machine, model),
+        data.as_ref(),
+        args.of.split,
+        &how,
+        source.seed,
+        None,
+    )?;
     let spins = edges::is_of_spins(&args.model);
     let of = if spins { ", energy of spins" } else { "" };
     let title = format!("{}: {}{of}{on}", args.model.display(), machine.name());
-    confusion::draw_asked(args.confusion.as_deref(), &title, found.classes.as_ref())?;
+    let confusion = found.classes.as_ref().map(|x| &x.confusion[..]);
+    confusion::draw_asked(args.confusion.as_deref(), &title, confusion)?;
     if let Some(missing) = &found.missing {
         let nothing = found.classes.is_none() && args.diagnose.is_none();
         let asked = args.reverse || args.raise || args.save_weights.is_some();
@@ -89,7 +99,7 @@ pub fn run(args: &EvaluateArgs) -> Outcome<()> {
     if let Some(classes) = &found.classes {
         figures.extend(classes.with_confusion());
     }
-    figures.print(args.json, &title)
+    figures.print(args.answer.json, &title)
 }
 
 /// Refuses options that belong to others which are not given, or to other machines.
@@ -150,21 +160,23 @@ fn load(
     machine: &dyn Machine,
 ) -> Outcome<(Option<Data>, Source, u64)> {
     let asked = Asked {
-        data: args.data.as_deref(),
-        binarize: args.binarize,
+        data: args.of.data.as_deref(),
+        binarize: args.of.binarize,
         seed: args.seed,
         labels: true,
     };
     let notes = &checkpoint.notes;
-    if machine.kind() == "boltzmann" && args.data.is_none() && Source::from_notes(notes)?.is_none()
+    if machine.kind() == "boltzmann"
+        && args.of.data.is_none()
+        && Source::from_notes(notes)?.is_none()
     {
-        let (source, seed) = Source::of_model(notes, None, args.binarize, args.seed)?;
+        let (source, seed) = Source::of_model(notes, None, args.of.binarize, args.seed)?;
         return Ok((None, source, seed));
     }
     let (data, source, seed) = asked.load(checkpoint)?;
     let visible = machine.layers()[0];
     check_columns(visible.size(), &data)?;
-    if args.binarize.is_some() && visible.units.are_binary() && likelihood::is_gray(&data) {
+    if args.of.binarize.is_some() && visible.units.are_binary() && likelihood::is_gray(&data) {
         return Err(Failure::usage(
             "--binarize none: a machine of binary units gives gray values no likelihood",
         )
@@ -185,7 +197,7 @@ fn load(
 /// what chains do.
 fn mixing(args: &EvaluateArgs, model: &Model, data: &Data, seed: u64) -> Outcome<Figures> {
     let mut figures = Figures::default();
-    let (examples, split) = likelihood::part(data, args.split);
+    let (examples, split) = likelihood::part(data, args.of.split);
     if let (Model::Rbm(rbm), Split::Test) = (model, split) {
         let train = data.train.head(GAP_EXAMPLES);
         let gap = free_energy_gap(rbm, &train, examples)?;
@@ -195,7 +207,7 @@ fn mixing(args: &EvaluateArgs, model: &Model, data: &Data, seed: u64) -> Outcome
     if let Some(sweeps) = args.diagnose {
         let burn_in = args.burn_in.unwrap_or(DEFAULT_BURN_IN);
         let size = (DEFAULT_CHAINS, burn_in, sweeps);
-        figures.extend(Diagnosis::measure(machine::of(model), examples, size, seed)?.figures());
+        figures.extend(Diagnosis::measure(kinds::machine(model), examples, size, seed)?.figures());
     }
     Ok(figures)
 }

@@ -3,8 +3,8 @@
 mod run;
 
 use crate::{
-    args::InspectArgs, failure::Outcome, kinds::machine, run::loading::load_model,
-    run::run_file::RunFile, show::figures::Figures,
+    args::InspectArgs, failure::Outcome, kinds, run::loading::load_model, run::run_file::RunFile,
+    show::figures::Figures,
 };
 use harmonium::checkpoint::Checkpoint;
 use serde_json::{Map, Value, json};
@@ -16,7 +16,7 @@ const MOST_CHARACTERS: usize = 300;
 pub fn run(args: &InspectArgs) -> Outcome<()> {
     let checkpoint = load_model(&args.model)?;
     let run = RunFile::beside(&args.model);
-    let machine = machine::of(&checkpoint.model);
+    let machine = kinds::machine(&checkpoint.model);
     let layers = machine.layers();
     let mut figures = Figures::default();
     let sizes: Vec<usize> = layers.iter().map(|layer| layer.size()).collect();

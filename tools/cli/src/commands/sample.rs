@@ -7,10 +7,11 @@ mod weighted;
 use crate::{
     args::SampleArgs,
     failure::{Failure, Outcome, note},
-    kinds::machine::{self, Act, Machine},
+    kinds,
     run::chains::{self, Samples, Start},
     run::held::{Held, checked_count, origin, start},
     run::loading::load_model,
+    run::machine::{self, Act, Machine},
     show::figures::Figures,
     show::numbers::ends_in,
     show::report,
@@ -28,7 +29,7 @@ pub fn run(args: &SampleArgs) -> Outcome<()> {
         )));
     }
     let checkpoint = load_model(&args.model)?;
-    let machine = machine::of(&checkpoint.model);
+    let machine = kinds::machine(&checkpoint.model);
     if let Model::Network(_) = &checkpoint.model {
         let message = "sample: a network has no states";
         return Err(Failure::usage(message).hint("the machine that it was made from has"));
@@ -163,7 +164,7 @@ fn report(
     samples: &Samples,
     observed: Option<Figures>,
 ) -> Outcome<()> {
-    if observed.is_none() && !args.json {
+    if observed.is_none() && !args.answer.json {
         return Ok(());
     }
     let mut figures = observed.unwrap_or_default();
@@ -185,5 +186,5 @@ fn report(
         samples.visible.rows(),
         args.steps
     );
-    figures.print(args.json, &title)
+    figures.print(args.answer.json, &title)
 }

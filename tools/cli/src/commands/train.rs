@@ -2,6 +2,7 @@
 //! resumed at any update of any stage.
 
 mod session;
+mod start;
 mod stopping;
 mod trajectory;
 
@@ -9,7 +10,7 @@ use crate::{
     args::{Said, Split, TrainArgs},
     failure::{Failure, Outcome, note},
     kinds::{
-        machine,
+        self,
         training::{self, Finished, Trains, agree, contradiction, network, posterior::MACHINE},
     },
     run::{
@@ -30,7 +31,8 @@ use harmonium::{
     train::{BackpropOptions, Learning},
 };
 use serde_json::{Value, json};
-use session::{Session, Start};
+use session::Session;
+use start::Start;
 use std::{collections::BTreeMap, time::Instant};
 
 /// Runs the command, of which `said` was given.
@@ -168,7 +170,7 @@ impl Begun {
         let is_new = self.is_new();
         let (plan, data, mut run) = (self.plan, self.data, self.run);
         let model = run.result()?;
-        let title = format!("{} on {}", machine::of(&model).name(), data.name);
+        let title = format!("{} on {}", kinds::machine(&model).name(), data.name);
         announce(&title, &kind.describe(&plan, &data), &data);
         let (at, old_notes) = match (&self.tuned, &self.old_notes) {
             (Some((run, notes, _)), _) => (run, Some(notes)),
@@ -199,7 +201,7 @@ impl Begun {
             session.save(run.get(), &[])?;
         }
         let model = run.result()?;
-        let title = format!("{} on {}", machine::of(&model).name(), data.name);
+        let title = format!("{} on {}", kinds::machine(&model).name(), data.name);
         let resume = session.resume_command();
         let finished = Finished {
             plan: &plan,
@@ -378,7 +380,14 @@ fn measured(kind: &dyn Trains, finished: &Finished<'_>) -> Outcome<Figures> {
     let (model, seed) = (finished.model, finished.seed());
     let how = Measure::at_the_end(model, seed);
     let (data, interrupt) = (Some(finished.data), Some(finished.interrupt));
-    let found = Found::measure(model, data, Split::Test, &how, seed, interrupt);
+    let found = Found::measure(
+        (kinds::machine(model), model),
+        data,
+        Split::Test,
+        &how,
+        seed,
+        interrupt,
+    );
     let found = found.map_err(|failure| match finished.interrupt.asked() {
         true => finished.interrupted(),
         false => failure,

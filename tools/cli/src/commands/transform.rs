@@ -3,7 +3,7 @@
 use crate::{
     args::{PassArg, TransformArgs},
     failure::{Failure, Outcome},
-    kinds::{machine, training},
+    kinds::{self, training},
     run::data::check_columns,
     run::likelihood,
     run::loading::{Asked, load_model},
@@ -16,7 +16,7 @@ use harmonium::{Examples, Matrix};
 /// Runs the command.
 pub fn run(args: &TransformArgs) -> Outcome<()> {
     let checkpoint = load_model(&args.model)?;
-    let machine = machine::of(&checkpoint.model);
+    let machine = kinds::machine(&checkpoint.model);
     let (most, default) = machine.feature_layers();
     if most == 0 {
         let message = format!("transform: {} has no hidden layer", machine.name());
@@ -39,15 +39,15 @@ pub fn run(args: &TransformArgs) -> Outcome<()> {
         PassArg::Samples => "samples",
     };
     let asked = Asked {
-        data: args.data.as_deref(),
-        binarize: args.binarize,
+        data: args.of.data.as_deref(),
+        binarize: args.of.binarize,
         seed: None,
         labels: false,
     };
     let (data, _, _) = asked.load(&checkpoint)?;
     let data = training::posterior::seen_by(&args.model, &checkpoint, data)?;
     check_columns(machine.columns(), &data)?;
-    let (examples, split) = likelihood::examples(&data, args.split);
+    let (examples, split) = likelihood::examples(&data, args.of.split);
     let seed = args.seed.unwrap_or(0);
     let (mut features, convergence) = machine.features(examples, layer, args.pass, seed)?;
     let mut of_data = String::new();
@@ -86,7 +86,7 @@ pub fn run(args: &TransformArgs) -> Outcome<()> {
         machine.name(),
         data.name
     );
-    figures.print(args.json, &title)
+    figures.print(args.answer.json, &title)
 }
 
 /// `[v, features]` of each example.

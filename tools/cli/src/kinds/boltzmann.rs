@@ -1,13 +1,12 @@
 //! General Boltzmann machines.
 
 pub mod chains;
-pub mod edges;
 
-use super::machine::{Act, Machine};
 use crate::{
     args::PassArg,
     failure::{Failure, Outcome},
     run::chains::{Chains, Start},
+    run::machine::{Act, Machine},
 };
 use chains::Observed;
 use harmonium::{

@@ -2,14 +2,12 @@
 
 mod chains;
 
-use super::{
-    machine::{Act, Machine, Way},
-    rbm::WAYS,
-};
+use super::rbm::WAYS;
 use crate::{
     args::PassArg,
     failure::{Failure, Outcome},
     run::chains::{Chains, Start},
+    run::machine::{Act, Machine, Way},
 };
 use chains::Blocks;
 use harmonium::{

@@ -1,13 +1,11 @@
 //! Deep belief networks.
 
-use super::{
-    machine::{Act, Machine, Way},
-    rbm::chains::Top,
-};
+use super::rbm::chains::Top;
 use crate::{
     args::{PassArg, WayArg},
     failure::Outcome,
     run::chains::{Chains, Start},
+    run::machine::{Act, Machine, Way},
 };
 use harmonium::{
     Dbn, Examples, Matrix, States,

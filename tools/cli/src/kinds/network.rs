@@ -1,13 +1,11 @@
 //! Feed-forward networks that were made of machines.
 
-use super::{
-    machine::{Act, Machine, Way},
-    rbm::WAYS,
-};
+use super::rbm::WAYS;
 use crate::{
     args::PassArg,
     failure::{Failure, Outcome},
     run::chains::{Chains, Start},
+    run::machine::{Act, Machine, Way},
 };
 use harmonium::{
     Examples, Matrix, Network, States,

@@ -3,11 +3,11 @@
 pub mod chains;
 mod replicas;
 
-use super::machine::{Act, Machine, Way};
 use crate::{
     args::PassArg,
     failure::{Failure, Outcome},
     run::chains::{Chains, Start},
+    run::machine::{Act, Machine, Way},
 };
 use chains::Gibbs;
 use harmonium::{

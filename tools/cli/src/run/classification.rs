@@ -3,7 +3,7 @@
 use crate::{
     args::Split,
     failure::{Failure, Outcome},
-    kinds::machine::{Machine, Way},
+    run::machine::{Machine, Way},
     show::figures::Figures,
 };
 use harmonium::{Examples, Matrix, model::most_probable};

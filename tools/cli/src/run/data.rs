@@ -443,16 +443,3 @@ pub fn check_columns(units: usize, data: &Data) -> Outcome<()> {
     ))
     .hint("name the kind of data that the model was trained on with --data"))
 }
-
-/// Examples `0..n`, each as one row of numbers.
-pub fn rows(examples: &Examples, n: usize) -> Vec<Vec<f32>> {
-    let n = n.min(examples.len());
-    let x = examples.input();
-    (0..n)
-        .map(|i| {
-            let mut row = vec![0.0; x.columns()];
-            x.copy_row_to(i, &mut row);
-            row
-        })
-        .collect()
-}

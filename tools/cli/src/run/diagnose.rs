@@ -2,10 +2,9 @@
 
 use crate::{
     failure::Outcome,
-    kinds::machine::Machine,
     run::chains::Start,
-    run::data::rows,
-    show::{figures::Figures, progress::Bar},
+    run::machine::Machine,
+    show::{figures::Figures, pictures::first_rows, progress::Bar},
 };
 use harmonium::{
     BitMatrix, Examples,
@@ -151,7 +150,7 @@ fn templates(examples: &Examples) -> (BitMatrix, String) {
         let n = examples.columns();
         let mut sums = vec![vec![0.0_f64; n]; classes];
         let mut counts = vec![0.0_f64; classes];
-        for (row, &label) in rows(examples, examples.len()).iter().zip(labels) {
+        for (row, &label) in first_rows(examples, examples.len()).iter().zip(labels) {
             let class = label as usize;
             counts[class] += 1.0;
             let sums = sums[class].iter_mut().zip(row);
@@ -163,7 +162,7 @@ fn templates(examples: &Examples) -> (BitMatrix, String) {
         });
         return (means, format!("the means of {} classes", there.len()));
     }
-    let some = rows(examples, CANDIDATES);
+    let some = first_rows(examples, CANDIDATES);
     let distance = |a: &[f32], b: &[f32]| {
         a.iter()
             .zip(b)

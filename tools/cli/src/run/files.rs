@@ -59,7 +59,7 @@ impl Files {
     }
 
     /// Those of a general machine.
-    pub fn named_of_general(&self) -> Named<'_> {
+    pub fn named_of_boltzmann(&self) -> Named<'_> {
         let named = self.named();
         named.map(|file| match file {
             ("filters", _) => ("couplings", &*self.couplings),

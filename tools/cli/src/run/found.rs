@@ -1,10 +1,11 @@
 //! All that is measured of a machine on data, at the end of training and by `evaluate`.
 
-use super::{classification::Classification, data::Data, interrupt::Interrupt, likelihood};
+use super::{
+    classification::Classification, data::Data, interrupt::Interrupt, likelihood, machine::Machine,
+};
 use crate::{
     args::Split,
     failure::{Failure, Outcome, note},
-    kinds::machine,
     show::{figures::Figures, measures, progress::Stages},
 };
 use harmonium::{
@@ -41,14 +42,13 @@ impl Found {
     /// # Errors
     /// Those of the library; a label that is no class; an interrupt.
     pub fn measure(
-        model: &Model,
+        (machine, model): (&dyn Machine, &Model),
         data: Option<&Data>,
         split: Split,
         how: &Measure,
         binarization: u64,
         interrupt: Option<&Interrupt>,
     ) -> Outcome<Self> {
-        let machine = machine::of(model);
         let mut found = Self {
             count: 0,
             split,

@@ -4,7 +4,7 @@
 use crate::{
     args::{SampleArgs, Split},
     failure::{Failure, Outcome},
-    kinds::training::MOST_ELEMENTS,
+    run::MOST_ELEMENTS,
     run::data::{Data, Source, check_columns},
     run::likelihood,
     show::picture::tile_shape,

@@ -6,17 +6,6 @@ use harmonium::{
     model::{Layer, Rbm},
 };
 
-/// Chains of annealed importance sampling unless told otherwise.
-pub const DEFAULT_CHAINS: usize = 100;
-/// Inverse temperatures of annealed importance sampling unless told otherwise.
-pub const DEFAULT_BETAS: usize = 10_000;
-/// Gibbs sweeps before reverse annealing unless told otherwise.
-pub const DEFAULT_BURN_IN: usize = 1000;
-/// Examples of RAISE unless told otherwise.
-pub const DEFAULT_RAISE_EXAMPLES: usize = 100;
-/// Chains an example of RAISE unless told otherwise.
-pub const DEFAULT_RAISE_CHAINS: usize = 10;
-
 /// The examples to measure: the test part if it is asked for and there, else the training part,
 /// and a note that says so.
 pub fn examples(data: &Data, split: Split) -> (&Examples, Split) {

@@ -1,10 +1,10 @@
 //! Model files and the data that go with them.
 
-use super::data::{Data, Source};
-use crate::{
-    failure::{Failure, Outcome},
-    kinds::boltzmann::edges,
+use super::{
+    data::{Data, Source},
+    edges,
 };
+use crate::failure::{Failure, Outcome};
 use harmonium::{Error, checkpoint::Checkpoint, dataset::Binarization};
 use std::{io, path::Path};
 

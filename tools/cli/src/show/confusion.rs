@@ -2,7 +2,6 @@
 
 use crate::{
     failure::{Failure, Outcome, note},
-    run::classification::Classification,
     show::canvas::{Anchor, Canvas, FAINT_INK, INK, Rgb, Style, WHITE},
     show::numbers::check_extension,
 };
@@ -24,11 +23,12 @@ const WRONG: Rgb = [178, 24, 43];
 /// The share of a label's examples at which mistakes have full strength: there are few.
 const MOST_WRONG: f64 = 0.1;
 
-/// Draws what was found to the path of `--confusion`, if it is given, and says so.
+/// Draws what was found, `[label][class found]`, to the path of `--confusion`, if it is given, and
+/// says so.
 ///
 /// # Errors
 /// As [`draw`]; nothing found.
-pub fn draw_asked(path: Option<&Path>, title: &str, found: Option<&Classification>) -> Outcome<()> {
+pub fn draw_asked(path: Option<&Path>, title: &str, found: Option<&[Vec<usize>]>) -> Outcome<()> {
     let Some(path) = path else {
         return Ok(());
     };
@@ -48,11 +48,14 @@ fn without_labels() -> Failure {
 ///
 /// # Errors
 /// A name that does not end in `.png`; a file that cannot be written.
-fn draw(path: &Path, title: &str, found: &Classification) -> Outcome<()> {
+fn draw(path: &Path, title: &str, found: &[Vec<usize>]) -> Outcome<()> {
     check_extension("--confusion", path, ".png")?;
-    let n = found.confusion.len() as u32;
+    let n = found.len() as u32;
     let width = (EDGE + n * CELL).max(300);
-    let title = format!("{title}: {:.2} % wrong", 100.0 * found.error());
+    let all: usize = found.iter().flatten().sum();
+    let right: usize = (0..found.len()).map(|y| found[y][y]).sum();
+    let wrong = (all - right) as f64 / all.max(1) as f64;
+    let title = format!("{title}: {:.2} % wrong", 100.0 * wrong);
     let lines = TITLE.wrap(&title, width as f32);
     let (left, half) = (MARGIN + EDGE, CELL / 2);
     let top = MARGIN + lines.len() as u32 * TITLE.line_height() + EDGE;
@@ -73,7 +76,7 @@ fn draw(path: &Path, title: &str, found: &Classification) -> Outcome<()> {
         text((left + at, top - 30), Anchor::Middle, TEXT, &name);
     }
     canvas.fill(left - 1, top - 1, n * CELL + 1, n * CELL + 1, LINES);
-    for (y, counts) in (0..).zip(&found.confusion) {
+    for (y, counts) in (0..).zip(found) {
         let all = counts.iter().sum::<usize>().max(1) as f64;
         for (x, &count) in (0..).zip(counts) {
             let share = count as f64 / all;

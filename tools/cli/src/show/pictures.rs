@@ -2,7 +2,6 @@
 
 use crate::{
     failure::Outcome,
-    run::data,
     show::curves::{self, Panel},
     show::metrics::Metrics,
     show::picture::{Color, Sheet, diverging_limit, tile_shape},
@@ -48,6 +47,19 @@ pub fn grid(tiles: &[Vec<f32>], n_units: usize, per_row: usize, color: Color) ->
 /// The rows of a matrix.
 pub fn rows(matrix: &Matrix) -> Vec<Vec<f32>> {
     (0..matrix.rows()).map(|i| matrix.row(i).to_vec()).collect()
+}
+
+/// Examples `0..n`, each as one row of numbers.
+pub fn first_rows(examples: &Examples, n: usize) -> Vec<Vec<f32>> {
+    let n = n.min(examples.len());
+    let x = examples.input();
+    (0..n)
+        .map(|i| {
+            let mut row = vec![0.0; x.columns()];
+            x.copy_row_to(i, &mut row);
+            row
+        })
+        .collect()
 }
 
 /// Visible units without those of a label.
@@ -120,7 +132,7 @@ pub fn samples(path: &Path, title: &str, rbm: &Rbm, train: &Examples, seed: u64)
     let mut chains = rbm.chains_from(start, seed)?;
     chains.sweep(rbm, SWEEPS, 1.0)?;
     let fantasies = gray(rows(&rbm.mean_v_from_h(chains.hidden(), 1.0)?), rbm, n);
-    let examples = gray(data::rows(train, number(EXAMPLES, n)), rbm, n);
+    let examples = gray(first_rows(train, number(EXAMPLES, n)), rbm, n);
     let caption = format!(
         "E[v | h] of {} chains after {SWEEPS} Gibbs sweeps from training examples",
         fantasies.len()

@@ -3,12 +3,11 @@
 #[path = "../common/mod.rs"]
 mod common;
 
-mod deep;
-mod deep_boltzmann;
-mod deep_boltzmann_use;
+mod boltzmann;
+mod dbm;
+mod dbn;
 mod enumerated;
 mod fixtures;
-mod general;
 mod kinds;
 mod learning;
 mod measuring;

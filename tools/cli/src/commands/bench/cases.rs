@@ -33,17 +33,6 @@ const RATE: f32 = 0.01;
 /// Deviation of the initial weights of deep machines.
 const DEVIATION: f64 = 0.01;
 
-/// Sections in the order of the table.
-pub(super) const SECTIONS: [&str; 7] = [
-    "kernel",
-    "pass",
-    "epilogue",
-    "training",
-    "sampling",
-    "deep",
-    "likelihood",
-];
-
 /// A section, and what sets a case of it up, measures it and tells its rows.
 pub(super) type Case<'a> = (
     &'static str,

@@ -58,7 +58,7 @@ pub fn rows(run: &SavedRun, model: &Model) -> Rows {
         | SavedRun::Greedy { top: x, .. }
         | SavedRun::Pretraining { top: x, .. } => of_rbm(&x.options),
         SavedRun::Dbm(x) => of_dbm(&x.options),
-        SavedRun::Boltzmann(x) => of_general(&x.options, model),
+        SavedRun::Boltzmann(x) => of_boltzmann(&x.options, model),
         SavedRun::UpDown(x) => of_up_down(&x.options),
         SavedRun::Backprop(_) => Vec::new(),
     });
@@ -98,7 +98,7 @@ fn of_rbm(options: &RbmOptions) -> Rows {
     vec![row("method", describe_rbm(options))]
 }
 
-fn of_general(options: &BoltzmannOptions, model: &Model) -> Rows {
+fn of_boltzmann(options: &BoltzmannOptions, model: &Model) -> Rows {
     let hidden = model.boltzmann().map_or(0, |x| x.n_hidden());
     vec![row("method", boltzmann::describe(options, hidden))]
 }

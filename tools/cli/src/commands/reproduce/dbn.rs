@@ -16,7 +16,7 @@ use super::{
     figures::{Figure, Named, Part, cd, falling, pcd, wrong},
     setting::{Setting, Watch, quiet, test_part},
 };
-use crate::{failure::Outcome, run::likelihood::DEFAULT_BURN_IN, show::report};
+use crate::{args::DEFAULT_BURN_IN, failure::Outcome, show::report};
 use harmonium::{
     Error, Examples,
     dataset::Binarization,

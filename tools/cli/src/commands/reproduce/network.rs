@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     failure::{Outcome, note},
-    run::data::rows,
+    show::pictures::first_rows,
     show::{picture::Color, pictures, report},
 };
 use harmonium::{
@@ -163,7 +163,7 @@ pub(super) fn autoencoder(setting: &Setting) -> Outcome<Vec<Part>> {
     let (network, seconds) = fine_tuned(setting, name, None, start, options_of, train, &mut quiet)?;
     if let Some(out) = &setting.out {
         let images = test.head(IMAGES);
-        let mut tiles = rows(&images, IMAGES);
+        let mut tiles = first_rows(&images, IMAGES);
         tiles.extend(pictures::rows(&network.output(&images)?));
         let path = out.join("autoencoder.png");
         pictures::grid(&tiles, test.columns(), IMAGES, Color::Gray)?.write_png(&path)?;

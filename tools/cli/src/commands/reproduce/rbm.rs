@@ -16,10 +16,7 @@ use super::{
     figures::{Figure, Part, cd, falling, growing, pcd, recipe, wrong},
     setting::{Setting, Watch, test_part},
 };
-use crate::{
-    failure::Outcome,
-    run::{data::Data, likelihood::DEFAULT_BURN_IN},
-};
+use crate::{args::DEFAULT_BURN_IN, failure::Outcome, run::data::Data};
 use harmonium::{
     BitMatrix, Rbm,
     dataset::{Binarization, Examples},

@@ -1,11 +1,10 @@
 //! `harmonium sample --weighted`: samples with weights, by annealed importance sampling.
 
 use crate::{
-    args::SampleArgs,
+    args::{DEFAULT_BETAS, SampleArgs},
     failure::{Failure, Outcome, note},
-    kinds::machine::Machine,
     run::data::Source,
-    run::likelihood::DEFAULT_BETAS,
+    run::machine::Machine,
     show::figures::Figures,
     show::numbers::{write_states, write_weights},
     show::progress::Stages,
@@ -64,7 +63,7 @@ pub fn run(
         .put("log_z_low", log_z.low)
         .put("log_z_high", log_z.high);
     figures.warnings(log_z.warning().as_slice());
-    figures.print(args.json, "Weighted samples")
+    figures.print(args.answer.json, "Weighted samples")
 }
 
 /// The base rate of the data that the notes tell, if they can be had and fit.

@@ -2,11 +2,12 @@
 //! files that it can go on from.
 
 use super::{
+    start::Start,
     stopping::Stopping,
     trajectory::{Trajectory, keep},
 };
 use crate::{
-    args::{OfKind, TrainArgs},
+    args::OfKind,
     failure::{Failure, Outcome},
     kinds::training::{Finished, Trains, Watch},
     run::{data::Data, files::Files, interrupt::Interrupt, run_file::RunFile},
@@ -17,7 +18,7 @@ use crate::{
 };
 use harmonium::{
     Error,
-    recipe::{AnyEvent, AnyRun, Plan, RunRef, StageName},
+    recipe::{AnyEvent, AnyRun, RunRef, StageName},
     train::{Descent, Feed, Verdict},
 };
 use serde_json::{Map, Value, json};
@@ -32,21 +33,6 @@ use std::{
 const SAVE_EVERY: Duration = Duration::from_secs(10);
 /// Runs without stages of more epochs than this are not watched at each of them.
 const MOST_ROWS: usize = 1000;
-
-/// What a session starts with.
-pub struct Start<'a, 's> {
-    pub args: &'s TrainArgs,
-    pub kind: &'a dyn Trains,
-    pub plan: &'s Plan,
-    pub files: &'a Files,
-    pub interrupt: &'a Interrupt,
-    pub notes: BTreeMap<String, String>,
-    pub data: &'s Data,
-    /// Where it stands.
-    pub run: &'s AnyRun,
-    /// Of the file that it goes on from.
-    pub old_notes: Option<&'s BTreeMap<String, String>>,
-}
 
 /// A run and what it leaves on the way.
 pub struct Session<'a> {

@@ -1,6 +1,6 @@
 //! When to stop before the last epoch, and which machine was the best.
 
-use super::session::Start;
+use super::start::Start;
 use crate::{
     args::CriterionArg,
     failure::{Failure, Outcome},

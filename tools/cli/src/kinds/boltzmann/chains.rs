@@ -1,12 +1,12 @@
 //! Gibbs chains of a general Boltzmann machine, and what is observed of them: means of the energy
 //! and of the units, with errors between independent chains.
 
-use super::edges::{is_of_spins, spin_constant};
 use crate::{
     args::SampleArgs,
     failure::{Failure, Outcome},
     run::chains::{Chains, Start},
     run::diagnose::autocorrelation,
+    run::edges::{is_of_spins, spin_constant},
     show::figures::Figures,
 };
 use harmonium::{

@@ -8,9 +8,9 @@ use super::{
 use crate::{
     args::{BoltzmannArgs, CriterionArg, SharedArgs},
     failure::{Failure, Outcome, note},
-    kinds::boltzmann::edges,
     run::{
         data::{Data, Source},
+        edges,
         files::{Files, Named},
     },
     show::{
@@ -302,7 +302,7 @@ impl Trains for BoltzmannArgs {
     }
 
     fn files<'a>(&self, files: &'a Files) -> Named<'a> {
-        files.named_of_general()
+        files.named_of_boltzmann()
     }
 }
 

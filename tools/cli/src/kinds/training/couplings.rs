@@ -3,10 +3,9 @@
 
 use crate::{
     failure::Outcome,
-    kinds::boltzmann::edges::couplings,
-    run::data,
+    run::edges::couplings,
     show::picture::{Color, Sheet, diverging_limit, tile_shape},
-    show::pictures::{grid, rows},
+    show::pictures::{first_rows, grid, rows},
 };
 use harmonium::{BitMatrix, BoltzmannMachine, Examples, States, model::BoltzmannChain};
 use std::path::Path;
@@ -164,7 +163,7 @@ pub fn draw_samples(
         "{} of {FANTASIES} chains after {SWEEPS} Gibbs sweeps from training examples",
         shown(machine)
     );
-    let examples = data::rows(train, EXAMPLES);
+    let examples = first_rows(train, EXAMPLES);
     let pages = [
         grid(&fantasies, n, PER_ROW, Color::Gray)?.headed("fantasies", &caption),
         grid(&examples, n, EXAMPLES_PER_ROW, Color::Gray)?

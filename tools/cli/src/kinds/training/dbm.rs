@@ -8,7 +8,7 @@ use crate::{
     args::{CriterionArg, DbmArgs, SharedArgs},
     failure::{Failure, Outcome},
     run::{
-        data::{self, Data, Source},
+        data::{Data, Source},
         held::PER_CLASS,
     },
     show::{
@@ -353,7 +353,7 @@ fn samples(path: &Path, title: &str, dbm: &Dbm, train: &Examples, seed: u64) -> 
         pictures::grid(&pictures::rows(&means), n, PER_CLASS, Color::Gray)?
             .headed("fantasies", &caption),
         pictures::grid(
-            &data::rows(train, EXAMPLES),
+            &pictures::first_rows(train, EXAMPLES),
             n,
             EXAMPLES_PER_ROW,
             Color::Gray,

@@ -3,7 +3,6 @@
 
 use crate::{
     failure::Outcome,
-    run::data,
     run::held::PER_CLASS,
     show::picture::{Color, Sheet},
     show::pictures,
@@ -67,7 +66,7 @@ pub fn pictures(path: &Path, title: &str, dbn: &Dbn, train: &Examples, seed: u64
     let means = dbn.mean_v_from_features(chains.visible().view(), seed, 0)?;
     let (n, binary) = (dbn.n_visible(), dbn.layer(0).units.are_binary());
     let caption = format!("E[v | h] after {SWEEPS} Gibbs sweeps of the top pair {what}");
-    let examples = pictures::scaled(data::rows(train, EXAMPLES), binary, n);
+    let examples = pictures::scaled(pictures::first_rows(train, EXAMPLES), binary, n);
     let pages = [
         fantasies(dbn, &means)?.headed("fantasies", &caption),
         pictures::grid(&examples, n, 4, Color::Gray)?

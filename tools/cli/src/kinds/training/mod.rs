@@ -34,8 +34,7 @@ use harmonium::{
 };
 use serde_json::{Map, Value};
 
-/// Largest number of weights or of states in all chains: 2^31, which as f32 takes 8 GiB.
-pub const MOST_ELEMENTS: usize = 1 << 31;
+pub use crate::run::MOST_ELEMENTS;
 
 /// The examples that are watched while a machine learns, and the time since they last were.
 pub struct Watch {

@@ -5,8 +5,7 @@ use super::{Watch, refused};
 use crate::{
     args::{CriterionArg, Split},
     failure::{Failure, Outcome},
-    kinds::machine::Machine,
-    run::{classification::Classification, data::Data, files::Files, likelihood},
+    run::{classification::Classification, data::Data, files::Files, likelihood, machine::Machine},
     show::metrics::{Column, Digits::Fixed, Table},
 };
 use harmonium::{

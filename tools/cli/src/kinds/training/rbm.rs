@@ -6,11 +6,11 @@ use super::{
     rbm_of, refused,
 };
 use crate::{
-    args::{CriterionArg, PresetArg, RbmArgs, SharedArgs, Split},
+    args::{CriterionArg, DEFAULT_BETAS, DEFAULT_CHAINS, PresetArg, RbmArgs, SharedArgs, Split},
     failure::{Failure, Outcome},
     run::{
         data::{Data, Source},
-        likelihood::{self, DEFAULT_BETAS, DEFAULT_CHAINS},
+        likelihood,
     },
     show::{
         figures::Figures,

@@ -5,9 +5,9 @@ use super::super::{
     setting::{Setting, test_part},
 };
 use crate::{
+    args::{DEFAULT_BURN_IN, DEFAULT_CHAINS},
     failure::Outcome,
     run::data::Data,
-    run::likelihood::{DEFAULT_BURN_IN, DEFAULT_CHAINS},
 };
 use harmonium::{
     Dbm, Examples,

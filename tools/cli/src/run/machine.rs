@@ -1,12 +1,12 @@
 //! A stored machine as the commands see it: one implementation a family.
 
+use super::chains::{Chains, Start};
 use crate::{
     args::{PassArg, WayArg},
     failure::{Failure, Outcome},
-    run::chains::{Chains, Start},
 };
 use harmonium::{
-    Examples, Matrix, Model, States,
+    Examples, Matrix, States,
     evaluate::Annealed,
     model::{Convergence, Layer},
     units::{Segment, Units},
@@ -117,18 +117,6 @@ impl Default for Way {
             sweeps: 100,
             seed: 0,
         }
-    }
-}
-
-/// The machine of a model.
-pub fn of(model: &Model) -> &dyn Machine {
-    match model {
-        Model::Rbm(x) => x,
-        Model::Dbn(x) => x,
-        Model::Dbm(x) => x,
-        Model::Boltzmann(x) => x,
-        Model::Network(x) => x,
-        _ => unreachable!("{} has no commands", model.kind()),
     }
 }
 

@@ -1,6 +1,8 @@
 //! Deep Boltzmann machines from outside: training in stages that go on, what is left and told, what
 //! is refused.
 
+mod stored;
+
 use crate::common::{Bench, stopped_in, striped_pictures, with_striped};
 use harmonium::{
     BitMatrix,

@@ -5,10 +5,8 @@
 //! `A_ij = 4 J_ij` and biases `2 f_i - 2 sum_j J_ij`, plus the constant
 //! `(sum_{i<j} A_ij) / 4 + (sum_i a_i) / 2`.
 
-use crate::{
-    failure::{Failure, Outcome},
-    kinds::training::MOST_ELEMENTS,
-};
+use super::MOST_ELEMENTS;
+use crate::failure::{Failure, Outcome};
 use harmonium::{BoltzmannMachine, checkpoint::Checkpoint};
 use std::path::Path;
 
