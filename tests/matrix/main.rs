@@ -1,13 +1,16 @@
-//! Every feature of training for every family: a module a row, a test a family. What is tested is
+//! Every feature of training and of measuring for every family: a module a row, a test a family. What is tested is
 //! the mathematics of the feature: a step against its definition, a result against its iterates.
 
 #[path = "../common/mod.rs"]
 mod common;
 
+mod annealing;
 mod best;
 mod constraints;
 mod negative;
 mod not_finite;
+mod progress;
+mod pseudo_likelihood;
 mod rates;
 mod rules;
 mod streams;

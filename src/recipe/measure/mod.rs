@@ -30,6 +30,10 @@ pub struct Measure {
     /// Without `exact`, `ln Z` is enumerated of machines whose smaller side has at most
     /// `2^units` states; of none without a number.
     pub enumerated_units: Option<usize>,
+    /// Whether RBMs, and tops of DBNs, of other than binary units are annealed where they are not
+    /// enumerated; it takes many times as long as of binary ones, and by default it is left to who
+    /// asks for it.
+    pub any_units: bool,
     /// Chains of annealing, in each direction.
     pub chains: usize,
     /// Inverse temperatures of annealing.
@@ -55,6 +59,7 @@ impl Default for Measure {
         Self {
             exact: false,
             enumerated_units: Some(ENUMERATED_UNITS),
+            any_units: false,
             chains: 100,
             betas: Betas::SalakhutdinovMurray,
             reverse: true,
@@ -223,11 +228,23 @@ impl Measure {
     /// Why `ln Z` of the machine cannot be had this way, if so: `train` lacks what a base is made
     /// of.
     pub fn out_of_reach(&self, model: &Model, train: &Examples) -> Option<String> {
-        let Model::Dbn(dbn) = model else { return None };
-        if self.enumerates(dbn.top()) {
+        let (rbm, what) = match model {
+            Model::Rbm(rbm) => (rbm, "a machine"),
+            Model::Dbn(dbn) => (dbn.top(), "a top pair"),
+            _ => return None,
+        };
+        if self.enumerates(rbm) {
             return None;
         }
-        (dbn.label_group().is_some() && train.labels().is_none())
+        let (visible, hidden) = (&rbm.visible().units, &rbm.hidden().units);
+        let is_binary = visible.are_binary() && hidden.are_binary();
+        if !(self.any_units || is_binary) {
+            return Some(format!(
+                "{what} of {visible}, {hidden} is annealed by `evaluate` alone"
+            ));
+        }
+        let labels = model.dbn().is_ok_and(|dbn| dbn.label_group().is_some());
+        (labels && train.labels().is_none())
             .then(|| "ln Z of a top pair with labels wants training examples with labels".into())
     }
 

@@ -235,6 +235,7 @@ fn measure(args: &EvaluateArgs, model: &Model, betas: Betas, seed: u64) -> Measu
     let enumerated = matches!(model, Model::Dbn(_)) && !own && args.save_weights.is_none();
     Measure {
         exact: args.exact,
+        any_units: true,
         enumerated_units: enumerated.then_some(ENUMERATED_UNITS),
         chains: args.chains,
         betas,
