@@ -1,5 +1,6 @@
-//! Every feature of training and of measuring for every family: a module a row, a test a family. What is tested is
-//! the mathematics of the feature: a step against its definition, a result against its iterates.
+//! Every feature of training and of measuring for every family: a module a row, a test a family.
+//! What is tested is the mathematics of the feature: a step against its definition, a result
+//! against its iterates.
 
 #[path = "../common/mod.rs"]
 mod common;
