@@ -26,4 +26,5 @@ pub use binarization::Binarization;
 pub use examples::Examples;
 pub use generate::{bars_and_stripes, shifting_bar};
 pub use load::Dataset;
+pub use npy::read_npy;
 pub use stream::{BLOCK_ROWS, Batches, ExampleStream, WINDOW_BLOCKS};

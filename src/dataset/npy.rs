@@ -7,6 +7,29 @@ use super::{
     source::Source,
 };
 use crate::{error::Result, matrix::Matrix};
+use std::path::Path;
+
+/// The numbers of an NPY file as they are, `[rows x columns]`; one axis is one row.
+///
+/// # Errors
+/// [`Error::Io`](crate::Error::Io); [`Error::File`](crate::Error::File) for another kind of file,
+/// an array of other than one or two axes, and one without values.
+pub fn read_npy(path: impl AsRef<Path>) -> Result<Matrix> {
+    let mut source = Source::open(path.as_ref())?;
+    let header = NpyHeader::read(&mut source)?;
+    let (rows, columns) = match header.shape[..] {
+        [columns] => (1, columns),
+        [rows, columns] => (rows, columns),
+        _ => return Err(source.error("an array of one or two axes", header.describe())),
+    };
+    let data = header.data(&mut source)?;
+    let element = |i: usize, j: usize| match header.fortran {
+        true => j * rows + i,
+        false => i * columns + j,
+    };
+    let number = |i, j| header.number(&data, element(i, j)) as f32;
+    Ok(Matrix::from_fn(rows, columns, number))
+}
 
 /// Values in `range` of an array with two or more dimensions, the first of which counts the
 /// examples; the others become the columns, in row-major order whatever the order of the file. An
@@ -125,6 +148,25 @@ mod tests {
             &0.25_f32.to_be_bytes(),
         );
         assert_eq!(read(&big).unwrap().row(0), [0.25]);
+    }
+
+    #[test]
+    fn numbers_are_read_as_they_are() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let read = |shape: &[u64], order| {
+            std::fs::write(file.path(), written(shape, order, &[200_u8, 0, 7, 1, 2, 3])).unwrap();
+            read_npy(file.path())
+        };
+        let rows = Matrix::from_slice(2, 3, &[200.0, 0.0, 7.0, 1.0, 2.0, 3.0]).unwrap();
+        assert_eq!(read(&[2, 3], npyz::Order::C).unwrap(), rows);
+        let turned = Matrix::from_slice(2, 3, &[200.0, 7.0, 2.0, 0.0, 1.0, 3.0]).unwrap();
+        assert_eq!(read(&[2, 3], npyz::Order::Fortran).unwrap(), turned);
+        assert_eq!(read(&[6], npyz::Order::C).unwrap().rows(), 1);
+        let error = read(&[1, 2, 3], npyz::Order::C).unwrap_err().to_string();
+        assert!(
+            error.contains("one or two axes") && error.contains("1 x 2 x 3"),
+            "{error}"
+        );
     }
 
     #[test]

@@ -4,12 +4,13 @@ mod spurious;
 
 use crate::{
     args::{DemoArgs, DemoName},
-    failure::{Failure, Outcome},
+    failure::Outcome,
     show::canvas::{Anchor, Canvas, FAINT_INK, INK, Rgb, Style, WHITE},
+    show::numbers::check_extension,
     show::report,
 };
 use serde_json::{Map, Value, json};
-use spurious::{SpuriousModel, SpuriousModes, SpuriousReport};
+use spurious::{PATTERNS, SpuriousModel, SpuriousReport, is_far};
 use std::path::Path;
 
 const TITLE: Style = Style::bold(22.0, INK);
@@ -29,28 +30,12 @@ const HEIGHT: u32 = 110;
 const HEADING: u32 = 34;
 /// Pixels between panels.
 const GAP: u32 = 22;
-/// States with at least this share of the data are its patterns; others have one of their units
-/// flipped.
-const PATTERN: f64 = 0.1;
 
 /// Runs the command.
 pub fn run(args: &DemoArgs) -> Outcome<()> {
     let DemoName::SpuriousModes = args.name;
-    if !args
-        .out
-        .extension()
-        .is_some_and(|e| e.eq_ignore_ascii_case("png"))
-    {
-        return Err(Failure::usage(format!(
-            "--out {}: expected a file name that ends in .png",
-            args.out.display()
-        )));
-    }
-    let demo = SpuriousModes {
-        seed: args.seed,
-        ..SpuriousModes::default()
-    };
-    let found = demo.run()?;
+    check_extension("--out", &args.out, ".png")?;
+    let found = spurious::run(args.seed)?;
     draw(&args.out, &found)?;
     let bits = |state: usize| bits(state, found.units);
     if args.answer.json {
@@ -114,7 +99,9 @@ fn draw(path: &Path, found: &SpuriousReport) -> Outcome<()> {
         );
     }
     let base = head + found.models.len() as u32 * panel - GAP + 6;
-    for state in peaks(found) {
+    // The patterns of the data, and the state far from them that most of the first machine is at.
+    let former = found.models.first().map(|x| x.spurious_state);
+    for state in PATTERNS.into_iter().chain(former) {
         let k = found.order.iter().position(|&x| x == state).unwrap_or(0);
         let x = (left + k as u32 * STATE + STATE / 2) as f32;
         canvas.text(x, base, Anchor::Middle, TEXT, &bits(state, found.units));
@@ -168,13 +155,6 @@ fn draw_machine(
 ) {
     let width = found.order.len() as u32 * STATE;
     let scale = f64::from(HEIGHT) / (most * 1.04);
-    let is_far = |state: usize| {
-        found
-            .data
-            .iter()
-            .enumerate()
-            .all(|(x, p)| *p < PATTERN || far(x, state))
-    };
     let figures = format!(
         "mass far from the data {:.3}, KL(data || machine) {:.3} nats",
         model.spurious_mass, model.divergence
@@ -204,22 +184,10 @@ fn draw_machine(
         canvas.fill(x - 4, base - bar, STATE + 8, bar, DATA);
     }
     for (x, bar, state) in bars(&model.distribution) {
-        let color = if is_far(state) { FAR } else { NEAR };
+        let color = if is_far(&state) { FAR } else { NEAR };
         canvas.fill(x - 1, base - bar, STATE + 2, bar, color);
     }
     canvas.fill(left, base, width, 1, AXIS);
-}
-
-fn far(pattern: usize, state: usize) -> bool {
-    (pattern ^ state).count_ones() > 2
-}
-
-/// The patterns of the data, and the state far from them that most of the first machine is at.
-fn peaks(found: &SpuriousReport) -> Vec<usize> {
-    let data = found.data.iter().enumerate();
-    let patterns = data.filter(|(_, p)| **p >= PATTERN).map(|(x, _)| x);
-    let former = found.models.first().map(|x| x.spurious_state);
-    patterns.chain(former).collect()
 }
 
 fn bits(state: usize, units: usize) -> String {

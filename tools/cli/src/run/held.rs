@@ -10,7 +10,8 @@ use crate::{
     show::picture::tile_shape,
 };
 use harmonium::{
-    BitMatrix, Error, Examples, Matrix, States,
+    BitMatrix, Examples, Matrix, States,
+    dataset::read_npy,
     model::{Clamp, Layer},
 };
 use std::{collections::BTreeMap, path::Path};
@@ -256,39 +257,4 @@ fn half(name: &Path, pixels: usize, columns: usize) -> Option<BitMatrix> {
 
 fn bits(path: &Path, x: &Matrix) -> Outcome<BitMatrix> {
     BitMatrix::from_matrix(x).map_err(|e| Failure::failed(format!("{}: {e}", path.display())))
-}
-
-/// A matrix of numbers; one axis is one row.
-fn read_npy(path: &Path) -> Outcome<Matrix> {
-    let bytes = std::fs::read(path).map_err(|e| Error::io(path, "read the array", e))?;
-    let wrong = |e: &dyn std::fmt::Display| Error::file(path, "an NPY array of numbers", e);
-    let open = || npyz::NpyFile::new(&bytes[..]);
-    let file = open().map_err(|e| wrong(&e))?;
-    let shape = file.shape().to_vec();
-    let (rows, columns) = match shape[..] {
-        [n] => (1, n as usize),
-        [rows, columns] => (rows as usize, columns as usize),
-        _ => {
-            let found = format!("{} axes", shape.len());
-            return Err(Error::file(path, "an array of 1 or 2 axes", found).into());
-        }
-    };
-    let fits = rows.checked_mul(columns).is_some_and(|n| n <= bytes.len());
-    if !fits || file.order() != npyz::Order::C {
-        return Err(wrong(&"a truncated one, or one in Fortran order").into());
-    }
-    let x: Vec<f32> = if let Ok(x) = open().and_then(|f| f.into_vec::<u8>()) {
-        x.into_iter().map(f32::from).collect()
-    } else if let Ok(x) = open().and_then(|f| f.into_vec::<bool>()) {
-        x.into_iter().map(f32::from).collect()
-    } else if let Ok(x) = open().and_then(|f| f.into_vec::<f64>()) {
-        x.into_iter().map(|x| x as f32).collect()
-    } else if let Ok(x) = open().and_then(|f| f.into_vec::<i64>()) {
-        x.into_iter().map(|x| x as f32).collect()
-    } else {
-        open()
-            .and_then(|f| f.into_vec::<f32>())
-            .map_err(|e| wrong(&format!("{e}; expected u8, bool, i64, f32 or f64")))?
-    };
-    Ok(Matrix::from_slice(rows, columns, &x)?)
 }

@@ -7,7 +7,7 @@
 //! contrastive divergence leaves is no noise of an estimate.
 
 use harmonium::{
-    BitMatrix, Error, Examples, Rbm, Result, Trainer,
+    BitMatrix, Examples, Rbm, Result, Trainer,
     train::{Negative, Reconstruction, Schedule},
 };
 use std::ops::ControlFlow;
@@ -15,43 +15,23 @@ use std::ops::ControlFlow;
 /// Visible units: few enough to show every state.
 const UNITS: usize = 9;
 /// The patterns of the data, and the one that they no longer have.
-const PATTERNS: [usize; 2] = [0b000_000_111, 0b000_111_000];
+pub const PATTERNS: [usize; 2] = [0b000_000_111, 0b000_111_000];
 const FORMER: usize = 0b111_000_000;
 /// States that differ from every pattern of the data in more units than this are counted as
 /// spurious. The data reach to one.
 const NEAR: u32 = 2;
 
-/// Options of [`SpuriousModes::run`].
-#[derive(Clone, Debug, PartialEq)]
-pub struct SpuriousModes {
-    /// Hidden units.
-    pub n_hidden: usize,
-    /// Examples that are a pattern itself; for each of its units there is one with that unit
-    /// flipped.
-    pub copies: usize,
-    /// Updates of either stage, each by all data.
-    pub updates: usize,
-    /// Step size at the start of a stage; it falls to 0 in a straight line, so that chains of their
-    /// own come to rest.
-    pub learning_rate: f32,
-    /// Chains of the ways that have their own.
-    pub chains: usize,
-    /// Seed of the first weights and of every draw.
-    pub seed: u64,
-}
-
-impl Default for SpuriousModes {
-    fn default() -> Self {
-        Self {
-            n_hidden: 8,
-            copies: 40,
-            updates: 3000,
-            learning_rate: 0.1,
-            chains: 100,
-            seed: 0,
-        }
-    }
-}
+/// Hidden units.
+const HIDDEN: usize = 8;
+/// Examples that are a pattern itself; for each of its units there is one with that unit flipped.
+const COPIES: usize = 40;
+/// Updates of either stage, each by all data.
+const UPDATES: usize = 3000;
+/// Step size at the start of a stage; it falls to 0 in a straight line, so that chains of their own
+/// come to rest.
+const LEARNING_RATE: f32 = 0.1;
+/// Chains of the ways that have their own.
+const CHAINS: usize = 100;
 
 /// A machine of the demonstration.
 #[derive(Clone, Debug, PartialEq)]
@@ -68,7 +48,7 @@ pub struct SpuriousModel {
     pub divergence: f64,
 }
 
-/// What [`SpuriousModes::run`] finds.
+/// What [`run`] finds.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SpuriousReport {
     /// Visible units.
@@ -82,83 +62,73 @@ pub struct SpuriousReport {
     pub models: Vec<SpuriousModel>,
 }
 
-impl SpuriousModes {
-    /// Trains and enumerates: seconds. The same figures for the same options, at any number of
-    /// threads.
-    ///
-    /// # Errors
-    /// [`Error::Parameter`] for no hidden units, updates or chains, or more than 30 hidden units;
-    /// those of [`Trainer::train`].
-    pub fn run(&self) -> Result<SpuriousReport> {
-        for (name, x) in [("hidden units", self.n_hidden), ("updates", self.updates)] {
-            if x == 0 {
-                return Err(Error::parameter(name, "at least 1", 0));
-            }
-        }
-        let former = examples(&[PATTERNS[0], PATTERNS[1], FORMER], self.copies)?;
-        let data = examples(&PATTERNS, self.copies)?;
-        let target = distribution(&data);
-        let start =
-            Rbm::bernoulli(&[UNITS, self.n_hidden])?.initialized_from(&former, self.seed)?;
-        let start = self.trained(&start, Negative::Exact, &former)?;
-        let ways = [
-            (
-                "CD-1",
-                Negative::ContrastiveDivergence {
-                    steps: 1,
-                    reconstruction: Reconstruction::Sampled,
-                },
-            ),
-            (
-                "PCD-1",
-                Negative::Persistent {
-                    chains: self.chains,
-                    steps: 1,
-                },
-            ),
-            (
-                "naive MCMC",
-                Negative::Mcmc {
-                    chains: self.chains,
-                    steps: 20,
-                },
-            ),
-            ("exact", Negative::Exact),
-        ];
-        let mut models = vec![measured("before", &start, &target)?];
-        for (name, negative) in ways {
-            let rbm = self.trained(&start, negative, &data)?;
-            models.push(measured(name, &rbm, &target)?);
-        }
-        Ok(SpuriousReport {
-            units: UNITS,
-            data: target,
-            order: (0..1_usize << UNITS).map(|k| k ^ (k >> 1)).collect(),
-            models,
-        })
+/// Trains and enumerates: seconds. The same figures for the same seed, at any number of threads.
+///
+/// # Errors
+/// Those of the library.
+pub fn run(seed: u64) -> Result<SpuriousReport> {
+    let former = examples(&[PATTERNS[0], PATTERNS[1], FORMER])?;
+    let data = examples(&PATTERNS)?;
+    let target = distribution(&data);
+    let start = Rbm::bernoulli(&[UNITS, HIDDEN])?.initialized_from(&former, seed)?;
+    let start = trained(&start, seed, Negative::Exact, &former)?;
+    let ways = [
+        (
+            "CD-1",
+            Negative::ContrastiveDivergence {
+                steps: 1,
+                reconstruction: Reconstruction::Sampled,
+            },
+        ),
+        (
+            "PCD-1",
+            Negative::Persistent {
+                chains: CHAINS,
+                steps: 1,
+            },
+        ),
+        (
+            "naive MCMC",
+            Negative::Mcmc {
+                chains: CHAINS,
+                steps: 20,
+            },
+        ),
+        ("exact", Negative::Exact),
+    ];
+    let mut models = vec![measured("before", &start, &target)?];
+    for (name, negative) in ways {
+        let rbm = trained(&start, seed, negative, &data)?;
+        models.push(measured(name, &rbm, &target)?);
     }
+    Ok(SpuriousReport {
+        units: UNITS,
+        data: target,
+        order: (0..1_usize << UNITS).map(|k| k ^ (k >> 1)).collect(),
+        models,
+    })
+}
 
-    fn trained(&self, start: &Rbm, negative: Negative, data: &Examples) -> Result<Rbm> {
-        let mut rbm = start.clone();
-        Trainer::new(negative)
-            .epochs(self.updates)
-            .batch_size(data.len())
-            .learning_rate(Schedule::Linear {
-                from: self.learning_rate,
-                to: 0.0,
-            })
-            .seed(self.seed)
-            .train(&mut rbm, data, |_| ControlFlow::Continue(()))
-            .map(|_ended| ())?;
-        Ok(rbm)
-    }
+fn trained(start: &Rbm, seed: u64, negative: Negative, data: &Examples) -> Result<Rbm> {
+    let mut rbm = start.clone();
+    Trainer::new(negative)
+        .epochs(UPDATES)
+        .batch_size(data.len())
+        .learning_rate(Schedule::Linear {
+            from: LEARNING_RATE,
+            to: 0.0,
+        })
+        .seed(seed)
+        .train(&mut rbm, data, |_| ControlFlow::Continue(()))
+        .map(|_ended| ())?;
+    Ok(rbm)
 }
 
 /// Copies of each pattern, and the pattern with each of its units flipped.
-fn examples(patterns: &[usize], copies: usize) -> Result<Examples> {
+fn examples(patterns: &[usize]) -> Result<Examples> {
     let of_pattern = |&pattern: &usize| {
         let flipped = (0..UNITS).map(move |i| pattern ^ 1 << i);
-        std::iter::repeat_n(pattern, copies).chain(flipped)
+        std::iter::repeat_n(pattern, COPIES).chain(flipped)
     };
     let states: Vec<usize> = patterns.iter().flat_map(of_pattern).collect();
     let bits = BitMatrix::from_fn(states.len(), UNITS, |k, i| states[k] >> i & 1 == 1);
@@ -175,9 +145,13 @@ fn distribution(data: &Examples) -> Vec<f64> {
     p
 }
 
+/// Whether a state is far from all data.
+pub fn is_far(state: &usize) -> bool {
+    PATTERNS.iter().all(|q| (state ^ q).count_ones() > NEAR)
+}
+
 fn measured(name: &'static str, rbm: &Rbm, data: &[f64]) -> Result<SpuriousModel> {
     let distribution = rbm.visible_distribution(1.0, &mut ())?;
-    let is_far = |x: &usize| PATTERNS.iter().all(|q| (x ^ q).count_ones() > NEAR);
     let far = (0..distribution.len()).filter(is_far);
     let most = |a: usize, b: usize| {
         if distribution[b] > distribution[a] {
@@ -204,7 +178,7 @@ mod tests {
     /// before, and the others remove it.
     #[test]
     fn contrastive_divergence_leaves_a_mode_that_others_remove() {
-        let report = SpuriousModes::default().run().unwrap();
+        let report = run(0).unwrap();
         assert!((report.data.iter().sum::<f64>() - 1.0).abs() < 1e-12);
         let [before, cd, pcd, mcmc, exact] = &report.models[..] else {
             panic!("five machines")
@@ -227,10 +201,5 @@ mod tests {
         assert!(order.windows(2).all(differ_in_one));
         order.sort_unstable();
         assert!(order.into_iter().eq(0..512));
-        let none = SpuriousModes {
-            updates: 0,
-            ..SpuriousModes::default()
-        };
-        assert!(none.run().is_err());
     }
 }

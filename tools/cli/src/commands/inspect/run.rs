@@ -7,9 +7,7 @@ use crate::{
 use harmonium::{
     checkpoint::SavedRun,
     model::Model,
-    train::{
-        BoltzmannOptions, DbmOptions, Learning, Negative, Positive, RbmOptions, UpDownOptions,
-    },
+    train::{DbmOptions, Learning, Negative, Positive, UpDownOptions},
 };
 use serde_json::{Value, json};
 
@@ -25,27 +23,27 @@ pub fn rows(run: &SavedRun, model: &Model) -> Rows {
     let position = run.position();
     let epoch = position.updates as f64 / position.batches as f64;
     let stands = format!("epoch {epoch:.2} of {}", learning.epochs);
+    let of_stack = |stage: String, classes: Option<usize>| {
+        let classes = classes.map_or("none".into(), |n| n.to_string());
+        vec![
+            row("stage", stage),
+            row("classes", classes),
+            row("training", stands.clone()),
+        ]
+    };
     let mut rows = match run {
         SavedRun::Rbm(_) | SavedRun::Boltzmann(_) => vec![row("training", stands)],
         SavedRun::Dbm(_) => vec![row("stage", format!("joint, {stands}"))],
         SavedRun::UpDown(_) => vec![row("stage", format!("up-down, {stands}"))],
         SavedRun::Backprop(_) => vec![row("training", format!("backpropagation, {stands}"))],
         SavedRun::Greedy { plan, .. } => {
-            let (learns, all) = (layer(model), plan.layers.len());
-            let stage = format!("greedy, layer {learns} of {all}");
-            vec![
-                row("stage", stage),
-                row("classes", classes(plan.classes)),
-                row("training", stands),
-            ]
+            let learns = model.dbn().map_or(0, |dbn| dbn.n_layers() - 1);
+            let stage = format!("greedy, layer {learns} of {}", plan.layers.len());
+            of_stack(stage, plan.classes)
         }
         SavedRun::Pretraining { plan, rbms, .. } => {
             let stage = format!("pretraining, RBM {} of {}", rbms.len(), plan.hidden.len());
-            vec![
-                row("stage", stage),
-                row("classes", classes(plan.classes)),
-                row("training", stands),
-            ]
+            of_stack(stage, plan.classes)
         }
     };
     rows.push(row("updates", position.updates.to_string()));
@@ -56,23 +54,19 @@ pub fn rows(run: &SavedRun, model: &Model) -> Rows {
     rows.extend(match run {
         SavedRun::Rbm(x)
         | SavedRun::Greedy { top: x, .. }
-        | SavedRun::Pretraining { top: x, .. } => of_rbm(&x.options),
+        | SavedRun::Pretraining { top: x, .. } => {
+            vec![row("method", describe_rbm(&x.options))]
+        }
         SavedRun::Dbm(x) => of_dbm(&x.options),
-        SavedRun::Boltzmann(x) => of_boltzmann(&x.options, model),
+        SavedRun::Boltzmann(x) => {
+            let hidden = model.boltzmann().map_or(0, |x| x.n_hidden());
+            vec![row("method", boltzmann::describe(&x.options, hidden))]
+        }
         SavedRun::UpDown(x) => of_up_down(&x.options),
         SavedRun::Backprop(_) => Vec::new(),
     });
     rows.extend(shared(learning));
     rows
-}
-
-/// The number of the layer that learns.
-fn layer(model: &Model) -> usize {
-    model.dbn().map_or(0, |dbn| dbn.n_layers() - 1)
-}
-
-fn classes(classes: Option<usize>) -> String {
-    classes.map_or("none".into(), |n| n.to_string())
 }
 
 fn shared(learning: &Learning) -> Rows {
@@ -92,15 +86,6 @@ fn shared(learning: &Learning) -> Rows {
         row("gray data", gray),
         row("seed", learning.seed.to_string()),
     ]
-}
-
-fn of_rbm(options: &RbmOptions) -> Rows {
-    vec![row("method", describe_rbm(options))]
-}
-
-fn of_boltzmann(options: &BoltzmannOptions, model: &Model) -> Rows {
-    let hidden = model.boltzmann().map_or(0, |x| x.n_hidden());
-    vec![row("method", boltzmann::describe(options, hidden))]
 }
 
 fn of_dbm(options: &DbmOptions) -> Rows {
