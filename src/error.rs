@@ -135,6 +135,17 @@ impl fmt::Display for Error {
     }
 }
 
+/// What cannot fail may stand where something may: `Examples::new` of a matrix.
+#[allow(
+    clippy::from_over_into,
+    reason = "with a second `From`, `?` in a closure no longer tells the type of its error"
+)]
+impl Into<Error> for std::convert::Infallible {
+    fn into(self) -> Error {
+        match self {}
+    }
+}
+
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {

@@ -72,7 +72,7 @@ impl Matrix {
     ///
     /// # Errors
     /// [`Error::Shape`] unless `elements` holds `rows * columns` numbers.
-    pub fn from_slice(rows: usize, columns: usize, elements: &[f32]) -> Result<Self> {
+    pub fn from_slice(elements: &[f32], rows: usize, columns: usize) -> Result<Self> {
         if rows.checked_mul(columns) != Some(elements.len()) {
             return Err(Error::shape(
                 "matrix elements",
@@ -85,15 +85,15 @@ impl Matrix {
         }))
     }
 
-    /// One row from each of `rows`; `[0 x 0]` from none.
+    /// One row from each of `rows`, whatever iterates them; `[0 x 0]` from none.
     ///
     /// # Errors
     /// [`Error::Shape`] at the first row that is not as long as row 0.
-    pub fn from_rows(rows: &[impl AsRef<[f32]>]) -> Result<Self> {
-        let columns = rows.first().map_or(0, |row| row.as_ref().len());
-        let mut matrix = Self::zeros(rows.len(), columns);
-        for (i, row) in rows.iter().enumerate() {
+    pub fn from_rows(rows: impl IntoIterator<Item = impl AsRef<[f32]>>) -> Result<Self> {
+        let mut matrix = Self::default();
+        for (i, row) in rows.into_iter().enumerate() {
             let row = row.as_ref();
+            let columns = if i == 0 { row.len() } else { matrix.columns };
             if row.len() != columns {
                 return Err(Error::shape(
                     format!("row {i}"),
@@ -101,6 +101,7 @@ impl Matrix {
                     row.len(),
                 ));
             }
+            matrix.reset(i + 1, columns);
             matrix.row_mut(i).copy_from_slice(row);
         }
         Ok(matrix)
@@ -242,7 +243,7 @@ impl PartialEq for Matrix {
     }
 }
 
-/// A read-only window on consecutive rows.
+/// A read-only window on consecutive rows: of a matrix, or of numbers that lie one after the other.
 #[derive(Clone, Copy, Debug)]
 pub struct MatrixView<'a> {
     data: &'a [f32],
@@ -252,6 +253,17 @@ pub struct MatrixView<'a> {
 }
 
 impl<'a> MatrixView<'a> {
+    /// Rows of `columns` numbers that lie one after the other, `rows` of them, without a copy.
+    pub(crate) fn of_rows(data: &'a [f32], rows: usize, columns: usize) -> Self {
+        assert_eq!(Some(data.len()), rows.checked_mul(columns));
+        Self {
+            data,
+            rows,
+            columns,
+            stride: columns,
+        }
+    }
+
     /// Number of rows.
     pub fn rows(&self) -> usize {
         self.rows
@@ -272,7 +284,7 @@ impl<'a> MatrixView<'a> {
         &self.data[i * self.stride..][..self.columns]
     }
 
-    /// Rows with their padding.
+    /// Rows, [`Self::stride`] floats apart, with their padding if they are those of a matrix.
     pub fn padded(&self) -> &'a [f32] {
         self.data
     }
@@ -424,25 +436,25 @@ mod tests {
 
     #[test]
     fn from_slice_refuses_another_length() {
-        assert!(Matrix::from_slice(2, 3, &[0.0; 5]).is_err());
+        assert!(Matrix::from_slice(&[0.0; 5], 2, 3).is_err());
         assert_eq!(
-            Matrix::from_slice(1, 2, &[1.0, 2.0]).unwrap().row(0),
+            Matrix::from_slice(&[1.0, 2.0], 1, 2).unwrap().row(0),
             [1.0, 2.0]
         );
     }
 
     #[test]
     fn rows_elements_and_indices_are_the_same_numbers() {
-        let mut m = Matrix::from_rows(&[vec![1.0, 2.0, 3.0], vec![4.0, 5.0, 6.0]]).unwrap();
+        let mut m = Matrix::from_rows([vec![1.0, 2.0, 3.0], vec![4.0, 5.0, 6.0]]).unwrap();
         assert_eq!((m.rows(), m.columns()), (2, 3));
         assert_eq!(m.to_vec(), [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]);
         m[(1, 0)] = 7.0;
         assert_eq!((m[(0, 2)], m[(1, 0)], m.row(1)[0]), (3.0, 7.0, 7.0));
         assert_eq!(m.view_rows(1..2).to_owned().to_vec(), [7.0, 5.0, 6.0]);
         let none: [[f32; 3]; 0] = [];
-        assert_eq!(Matrix::from_rows(&none).unwrap(), Matrix::default());
+        assert_eq!(Matrix::from_rows(none).unwrap(), Matrix::default());
         let ragged: [&[f32]; 3] = [&[1.0, 2.0], &[3.0, 4.0], &[5.0]];
-        let message = Matrix::from_rows(&ragged).unwrap_err().to_string();
+        let message = Matrix::from_rows(ragged).unwrap_err().to_string();
         assert_eq!(message, "row 2: expected 2 numbers, as in row 0, found 1");
     }
 

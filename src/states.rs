@@ -230,7 +230,7 @@ impl States {
     /// [`Error::Shape`] unless `elements` are whole rows of at least one number.
     pub fn from_slice(elements: &[f32], width: usize) -> Result<Self> {
         let rows = whole_rows(elements.len(), width)?;
-        Matrix::from_slice(rows, width, elements).map(Self::Real)
+        Matrix::from_slice(elements, rows, width).map(Self::Real)
     }
 
     /// Rows of `width` bits, in row-major order, each a byte 0 or 1.
@@ -251,11 +251,12 @@ impl States {
         Ok(Self::Bits(BitMatrix::from_fn(rows, width, bit)))
     }
 
-    /// One sample from each of `rows`, as the numbers that they are; see [`Self::packed`] for bits.
+    /// One sample from each of `rows`, whatever iterates them, as the numbers that they are; see
+    /// [`Self::packed`] for bits.
     ///
     /// # Errors
     /// [`Error::Shape`] at the first row that is not as long as row 0.
-    pub fn from_rows(rows: &[impl AsRef<[f32]>]) -> Result<Self> {
+    pub fn from_rows(rows: impl IntoIterator<Item = impl AsRef<[f32]>>) -> Result<Self> {
         Matrix::from_rows(rows).map(Self::Real)
     }
 

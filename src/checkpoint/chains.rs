@@ -98,6 +98,6 @@ pub fn load_chains(path: impl AsRef<Path>) -> Result<RbmChain> {
         path,
     };
     let (visible, hidden) = (states(&reader, "visible")?, states(&reader, "hidden")?);
-    RbmChain::restored(visible, hidden, seed, half_sweeps)
+    RbmChain::resumed(visible, hidden, seed, half_sweeps)
         .map_err(|e| Error::file(path, "as many hidden as visible states", e))
 }

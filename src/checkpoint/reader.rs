@@ -152,7 +152,7 @@ impl Reader<'_> {
             ));
         }
         let elements: Vec<f32> = floats(bytes).collect();
-        Matrix::from_slice(shape[0], shape[1], &elements)
+        Matrix::from_slice(&elements, shape[0], shape[1])
             .map_err(|e| Error::file(self.path, format!("tensor {name}"), e))
     }
 

@@ -146,7 +146,7 @@ impl Table<'_> {
         }
         let columns = self.elements.len() / self.rows;
         let examples =
-            Examples::from_states(Matrix::from_slice(self.rows, columns, &self.elements)?);
+            Examples::from_states(Matrix::from_slice(&self.elements, self.rows, columns)?);
         match self.label {
             Some(_) => examples.with_labels(self.labels),
             None => Ok(examples),
@@ -175,7 +175,7 @@ mod tests {
     #[test]
     fn header_and_labels_are_optional() {
         let plain = read("0,0.5\n1,0.25\n").unwrap();
-        let expected = Matrix::from_slice(2, 2, &[0.0, 0.5, 1.0, 0.25]).unwrap();
+        let expected = Matrix::from_slice(&[0.0, 0.5, 1.0, 0.25], 2, 2).unwrap();
         assert_eq!(plain.states(), &States::Real(expected));
         assert_eq!(plain.labels(), None);
         assert_eq!(read("a,b\r\n 0 ,5e-1\r\n1,.25").unwrap(), plain);

@@ -26,12 +26,23 @@ pub struct Examples {
 }
 
 impl Examples {
-    /// Examples from states. Cost: one pass over real values.
+    /// Examples from states, or from rows of numbers: a `Vec<Vec<f32>>`, a slice of rows, numbers
+    /// one after the other with their width. Numbers stay numbers; zeros and ones learn faster as
+    /// bits, see [`States::packed`]. Cost: one pass over real values.
+    ///
+    /// ```
+    /// use harmonium::Examples;
+    /// let rows = vec![vec![0.3, -1.0], vec![2.5, 0.0]];
+    /// assert_eq!(Examples::new(&rows)?.len(), 2);
+    /// assert_eq!(Examples::new((&[0.3, -1.0, 2.5, 0.0][..], 2))?, Examples::new(rows)?);
+    /// # Ok::<(), harmonium::Error>(())
+    /// ```
     ///
     /// # Errors
+    /// [`Error::Shape`], with the row, at the first that is not as long as row 0;
     /// [`Error::Parameter`], with row and column, at the first value that is NaN or infinite.
-    pub fn new(states: impl Into<States>) -> Result<Self> {
-        let states = states.into();
+    pub fn new(states: impl TryInto<States, Error: Into<Error>>) -> Result<Self> {
+        let states = states.try_into().map_err(Into::into)?;
         if let States::Real(matrix) = &states
             && let Some((i, j, x)) = first_not_finite(matrix)
         {
@@ -110,7 +121,7 @@ impl Examples {
     ///
     /// # Errors
     /// [`Error::Shape`] for another number of rows, and those of [`Self::new`].
-    pub fn with_states(&self, states: impl Into<States>) -> Result<Self> {
+    pub fn with_states(&self, states: impl TryInto<States, Error: Into<Error>>) -> Result<Self> {
         let new = Self::new(states)?;
         self.check_count("states", new.len())?;
         let keeps_mask = new.columns() == self.columns();

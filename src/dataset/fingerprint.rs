@@ -108,7 +108,7 @@ mod tests {
             .unwrap();
         let words = [2, 66, 0, 1, 1, 0, 0, 2, 3, 1];
         assert_eq!(bits.fingerprint(), of_words(&words));
-        let numbers = Matrix::from_slice(1, 3, &[1.0, -2.0, 0.5]).unwrap();
+        let numbers = Matrix::from_slice(&[1.0, -2.0, 0.5], 1, 3).unwrap();
         let numbers = Examples::new(numbers).unwrap();
         let words = [1, 3, 1, 0, 0xC000_0000_3F80_0000, 0x3F00_0000];
         assert_eq!(numbers.fingerprint(), of_words(&words));

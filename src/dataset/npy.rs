@@ -134,9 +134,9 @@ mod tests {
             ($($type:ty),*) => {$({
                 let data = [0 as $type, 1 as $type, 1 as $type, 0 as $type, 0 as $type, 1 as $type];
                 let matrix = read(&written(&[3, 2], npyz::Order::C, &data)).unwrap();
-                assert_eq!(matrix, Matrix::from_slice(3, 2, &[0.0, 1.0, 1.0, 0.0, 0.0, 1.0]).unwrap());
+                assert_eq!(matrix, Matrix::from_slice(&[0.0, 1.0, 1.0, 0.0, 0.0, 1.0], 3, 2).unwrap());
                 let matrix = read(&written(&[3, 2], npyz::Order::Fortran, &data)).unwrap();
-                assert_eq!(matrix, Matrix::from_slice(3, 2, &[0.0, 0.0, 1.0, 0.0, 1.0, 1.0]).unwrap());
+                assert_eq!(matrix, Matrix::from_slice(&[0.0, 0.0, 1.0, 0.0, 1.0, 1.0], 3, 2).unwrap());
                 assert_eq!(labels(Source::new("y", &written(&[6], npyz::Order::C, &data)[..]).unwrap()).unwrap(), [0, 1, 1, 0, 0, 1]);
             })*};
         }

@@ -143,7 +143,7 @@ pub fn normal_machine(
 pub fn layer_states(layer: &Layer) -> Matrix {
     let count = layer.states().unwrap() as usize;
     let states: Vec<f32> = (0..count).flat_map(|k| layer.state(k as u64)).collect();
-    Matrix::from_slice(count, layer.size(), &states).unwrap()
+    Matrix::from_slice(&states, count, layer.size()).unwrap()
 }
 
 /// `rows` as the layer keeps its states.

@@ -111,11 +111,18 @@ fn states_come_from_what_a_user_holds() {
     assert_eq!((states.rows(), states.columns()), (2, 3));
     assert_eq!(states.get(0, 2), 0.5);
     assert_eq!(
-        States::from_rows(&[[0.0, 1.0, 0.5], [1.0, 0.0, 1.0]]).unwrap(),
+        States::from_rows([[0.0, 1.0, 0.5], [1.0, 0.0, 1.0]]).unwrap(),
         states
     );
     let rows: Vec<Vec<f32>> = vec![vec![0.0, 1.0, 0.5], vec![1.0, 0.0, 1.0]];
     assert_eq!(States::from_rows(&rows).unwrap(), states);
+    // Rows of whatever iterates rows, and numbers one after the other, are examples too.
+    assert_eq!(States::from_rows(numbers.chunks(3)).unwrap(), states);
+    let examples = Examples::new(&rows).unwrap();
+    assert_eq!(examples.states(), &states);
+    assert_eq!(Examples::new(&rows[..]).unwrap(), examples);
+    assert_eq!(Examples::new((&numbers[..], 3)).unwrap(), examples);
+    assert_eq!(Examples::new(rows).unwrap(), examples);
     let bytes = States::from_bytes(&[0, 1, 1, 0], 2).unwrap();
     assert_eq!(bytes, BitMatrix::from_fn(2, 2, |i, j| i != j).into());
     // Numbers stay numbers until they are told to be bits.
@@ -138,8 +145,13 @@ fn states_come_from_what_a_user_holds() {
     );
     let ragged: [&[f32]; 3] = [&[0.0, 1.0], &[1.0, 0.0], &[1.0]];
     told(
-        States::from_rows(&ragged),
+        States::from_rows(ragged),
         &["row 2", "2 numbers", "found 1"],
+    );
+    told(Examples::new(&ragged[..]), &["row 2", "2 numbers"]);
+    told(
+        Input::try_from((&numbers[..], 4)),
+        &["whole rows of 4", "found 6"],
     );
 
     // One function, everything that a user holds.
@@ -169,6 +181,36 @@ fn states_come_from_what_a_user_holds() {
         [n; 3]
     );
     assert_eq!(examples.into_states(), matrix.into());
+}
+
+/// Numbers that lie one after the other, unaligned and without padding, are the inputs that the
+/// same numbers are in a matrix: one row, and rows of a width.
+#[test]
+fn rows_without_padding_give_the_same_bits() {
+    let (rows, width) = (70, 37);
+    let rbm = Rbm::bernoulli(&[width, 21]).unwrap();
+    let data = Matrix::from_fn(rows, width, |i, j| ((7 * i + 3 * j) % 11) as f32 / 10.0);
+    let rbm = rbm
+        .initialized_from(&Examples::new(&data).unwrap(), 1)
+        .unwrap();
+    let numbers = [&[9.0][..], &data.to_vec(), &[9.0]].concat();
+    let numbers = &numbers[1..=rows * width];
+    let input = Input::try_from((numbers, width)).unwrap();
+    let means = rbm.mean_h_from_v(&data, 1.0).unwrap();
+    assert_eq!(rbm.mean_h_from_v(input, 1.0).unwrap(), means);
+    assert_eq!(
+        rbm.free_energy(input, 1.0).unwrap(),
+        rbm.free_energy(&data, 1.0).unwrap()
+    );
+    for (i, row) in numbers.chunks(width).enumerate() {
+        let one = rbm.mean_h_from_v(row, 1.0).unwrap();
+        assert_eq!(
+            one,
+            rbm.mean_h_from_v(data.view_rows(i..i + 1), 1.0).unwrap()
+        );
+        assert_eq!(one.row(0), means.row(i));
+    }
+    assert!(rbm.mean_h_from_v(&numbers[1..width], 1.0).is_err());
 }
 
 #[test]

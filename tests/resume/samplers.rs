@@ -16,9 +16,13 @@ fn stored_chains_go_on_as_if_never_interrupted() {
         whole.sweep(&rbm, 3, 1.0).unwrap();
         save_chains(&whole, &path).unwrap();
         let mut restored = load_chains(&path).unwrap();
-        for chain in [&mut whole, &mut restored] {
+        let layers = vec![whole.visible().clone(), whole.hidden().clone()];
+        let told = RbmChain::restored(&rbm, layers, whole.seed(), whole.half_sweeps());
+        let mut told = told.unwrap();
+        for chain in [&mut whole, &mut restored, &mut told] {
             chain.sweep(&rbm, 4, 1.0).unwrap();
         }
+        assert_eq!(whole.visible(), told.visible());
         assert_eq!(whole.visible(), restored.visible());
         assert_eq!(whole.hidden(), restored.hidden());
         assert_eq!(whole.half_sweeps(), restored.half_sweeps());

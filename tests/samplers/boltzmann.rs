@@ -72,6 +72,15 @@ fn sweeps_leave_the_distribution_alone() {
                         chain.sweeps()
                     );
                     assert_in_distribution(&joined(&chain), &p, &what);
+                    if *sweep == Sweep::Automatic {
+                        let layers = vec![chain.visible().clone(), chain.hidden().clone()];
+                        let (seed, done) = (chain.seed(), chain.sweeps());
+                        let again = BoltzmannChain::restored(machine, layers, seed, done);
+                        let (mut again, mut straight) = (again.unwrap(), chain.clone());
+                        again.sweep(2, 1.0).unwrap();
+                        straight.sweep(2, 1.0).unwrap();
+                        assert_eq!(joined(&again), joined(&straight), "{what}");
+                    }
                 }
             }
         }

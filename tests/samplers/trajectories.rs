@@ -117,19 +117,19 @@ fn held_units_of_replicas_leave_the_conditional_of_the_others() {
     let betas = even_ladder(4, 0.0);
     let mut tempered = Tempering::uniform(&rbm, betas.clone(), chains, 1)
         .unwrap()
-        .clamped_visible(&clamp)
+        .clamped(0, clamp.clone())
         .unwrap();
     let mut toward = Tempering::uniform(&rbm, betas, chains, 1)
         .unwrap()
         .toward(&rbm, &[0.5, -1.0, 0.0, 1.5, -0.3])
         .unwrap()
-        .clamped_visible(&clamp)
+        .clamped(0, clamp.clone())
         .unwrap();
     let models = [0.0, 0.4].map(|scale| normal_rbm(5, 4, scale, 7));
     let models = [models.to_vec(), vec![rbm.clone()]].concat();
     let mut along = Trajectory::new(models, chains, 2)
         .unwrap()
-        .clamped_visible(&clamp)
+        .clamped(0, clamp.clone())
         .unwrap();
     let exact = States::from(draw_states(&given, 5, chains, 1));
     for _ in 0..3 {
@@ -151,7 +151,7 @@ fn held_units_of_replicas_leave_the_conditional_of_the_others() {
     let own = Clamp::new(rbm.visible(), rows(&|i| i), one(0b00111, 5)).unwrap();
     let mut few = Tempering::uniform(&rbm, even_ladder(3, 0.0), 6, 1)
         .unwrap()
-        .clamped_visible(&own)
+        .clamped(0, own.clone())
         .unwrap();
     few.sweep(&rbm, 9).unwrap();
     for level in 0..3 {
@@ -160,7 +160,7 @@ fn held_units_of_replicas_leave_the_conditional_of_the_others() {
         assert!((0..6).all(|i| index_of(v, i) & 0b111 == i), "level {level}");
     }
     let seven = Tempering::uniform(&rbm, even_ladder(3, 0.0), 7, 1).unwrap();
-    assert!(seven.clamped_visible(&own).is_err());
+    assert!(seven.clamped(0, own.clone()).is_err());
 }
 
 /// Weighted means of three figures against enumeration. The standard error of a self-normalized

@@ -5,7 +5,7 @@ use crate::{
     bits::BitMatrix,
     error::{Error, Result},
     matrix::Matrix,
-    model::{Clamp, Layer},
+    model::{Clamp, Layer, layer::exactly},
     product::{Connection, Direction, Propagation, Tail, Term},
     rng::{Draws, Site},
     states::States,
@@ -96,6 +96,25 @@ impl BoltzmannMachine {
 }
 
 impl BoltzmannChain {
+    /// Chains in the midst of a run: what [`Self::visible`] and [`Self::hidden`] (`layers`),
+    /// [`Self::seed`] and [`Self::sweeps`] told. They go on as if never interrupted, bit for bit,
+    /// if their way was [`Sweep::Automatic`]. Held units are to be held again.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] unless there are states of both layers, of one number of chains;
+    /// [`Error::Parameter`] for real ones.
+    pub fn restored(
+        machine: &BoltzmannMachine,
+        layers: Vec<States>,
+        seed: u64,
+        sweeps: u64,
+    ) -> Result<Self> {
+        let [v, h] = exactly("layers", layers)?;
+        let (v, h) = (v.into_bits()?, h.into_bits()?);
+        let chain = Self::from_states(machine, &v, &h, Sweep::Automatic, seed)?;
+        Ok(Self { sweeps, ..chain })
+    }
+
     /// Chains that start from the states `v` and `h`, a row each.
     ///
     /// # Errors

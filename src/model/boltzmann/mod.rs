@@ -46,7 +46,7 @@ use crate::{
 /// ```
 /// use harmonium::{BoltzmannMachine, Matrix};
 /// // Two coupled units: a pair counts twice, so Z = 1 + 1 + 1 + e^2.
-/// let u = Matrix::from_slice(2, 2, &[0.0, 1.0, 1.0, 0.0])?;
+/// let u = Matrix::from_slice(&[0.0, 1.0, 1.0, 0.0], 2, 2)?;
 /// let machine = BoltzmannMachine::from_parameters([vec![0.0; 2]], [u])?;
 /// assert!((machine.log_z(&mut ())? - (3.0 + 2_f64.exp()).ln()).abs() < 1e-12);
 /// # Ok::<(), harmonium::Error>(())
@@ -78,7 +78,7 @@ impl BoltzmannMachine {
     /// # Errors
     /// [`Error::Shape`] for another number of layers.
     pub fn bernoulli(sizes: &[usize]) -> Result<Self> {
-        let [visible, hidden] = two(Layer::bernoulli_of(sizes))?;
+        let [visible, hidden] = two(sizes.iter().map(|&n| Layer::bernoulli(n)))?;
         Ok(Self::unconnected(visible, hidden))
     }
 

@@ -100,8 +100,9 @@ impl Dbm {
     /// # Errors
     /// [`Error::Parameter`] for fewer than two layers and layers without units.
     pub fn bernoulli(sizes: &[usize]) -> Result<Self> {
+        let layers = Layer::bernoulli_of(sizes)?;
         let weights = sizes.windows(2).map(|n| Matrix::zeros(n[0], n[1]));
-        Self::from_parameters(Layer::bernoulli_of(sizes), weights)
+        Self::from_parameters(layers, weights)
     }
 
     /// The joint machine of RBMs that were trained one upon the other with the inputs of inner

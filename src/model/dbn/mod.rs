@@ -126,12 +126,9 @@ impl Dbn {
     /// [`Error::Parameter`] for fewer than two layers, more than [`MAX_LAYERS`] and layers without
     /// units.
     pub fn bernoulli(sizes: &[usize]) -> Result<Self> {
-        if sizes.len() < 2 || sizes.contains(&0) {
-            let expected = "sizes of at least two layers, none of them 0";
-            return Err(Error::parameter("layers", expected, format!("{sizes:?}")));
-        }
+        let layers = Layer::bernoulli_of(sizes)?;
         let weights = sizes.windows(2).map(|n| Matrix::zeros(n[0], n[1]));
-        Self::from_parameters(Layer::bernoulli_of(sizes), weights)
+        Self::from_parameters(layers, weights)
     }
 
     /// The network with `top` put upon it: what was the top pair becomes directed, its hidden layer

@@ -83,9 +83,13 @@ impl Layer {
         self.bias.len()
     }
 
-    /// Bernoulli layers of `sizes`.
-    pub(super) fn bernoulli_of(sizes: &[usize]) -> impl Iterator<Item = Self> + '_ {
-        sizes.iter().map(|&n| Self::bernoulli(n))
+    /// Bernoulli layers of `sizes`, none of which is 0.
+    pub(super) fn bernoulli_of(sizes: &[usize]) -> Result<Vec<Self>> {
+        if sizes.len() < 2 || sizes.contains(&0) {
+            let expected = "sizes of at least two layers, none of them 0";
+            return Err(Error::parameter("layers", expected, format!("{sizes:?}")));
+        }
+        Ok(sizes.iter().map(|&n| Self::bernoulli(n)).collect())
     }
 
     /// Refuses biases and variances that do not fit the units. `name` is that of the layer.

@@ -105,7 +105,7 @@ mod tests {
             .log_variance
             .iter_mut()
             .for_each(|x| *x = variance.ln());
-        let w = Matrix::from_slice(2, weights.len() / 2, weights).unwrap();
+        let w = Matrix::from_slice(weights, 2, weights.len() / 2).unwrap();
         check_normalizable(&visible, &Layer::of(hidden, weights.len() / 2), &w).is_ok()
     }
 
@@ -131,9 +131,9 @@ mod tests {
     #[test]
     fn only_the_continuous_part_of_mixed_layers_counts() {
         let mixed = Layer::new(Units::of(Kind::Bernoulli, 1).and(Kind::Gaussian, 1));
-        let w = Matrix::from_slice(2, 2, &[9.0, 9.0, 9.0, 0.5]).unwrap();
+        let w = Matrix::from_slice(&[9.0, 9.0, 9.0, 0.5], 2, 2).unwrap();
         assert!(check_normalizable(&mixed, &mixed, &w).is_ok());
-        let w = Matrix::from_slice(2, 2, &[0.0, 0.0, 0.0, 1.5]).unwrap();
+        let w = Matrix::from_slice(&[0.0, 0.0, 0.0, 1.5], 2, 2).unwrap();
         assert!(check_normalizable(&mixed, &mixed, &w).is_err());
     }
 }

@@ -4,7 +4,7 @@ use super::Rbm;
 use crate::{
     bits::BitMatrix,
     error::{Error, Result},
-    model::Clamp,
+    model::{Clamp, layer::exactly},
     product::{Propagation, Tail},
     rng::{Draws, Site},
     states::States,
@@ -100,13 +100,22 @@ impl RbmChain {
         }
     }
 
-    /// Chains in the midst of a run: what [`Self::visible`], [`Self::hidden`], [`Self::seed`] and
-    /// [`Self::half_sweeps`] told. They go on as if never interrupted, bit for bit. Held units are
-    /// to be held again.
+    /// Chains in the midst of a run: what [`Self::visible`] and [`Self::hidden`] (`layers`),
+    /// [`Self::seed`] and [`Self::half_sweeps`] told. They go on as if never interrupted, bit for
+    /// bit. Held units are to be held again.
     ///
     /// # Errors
-    /// [`Error::Shape`] for different numbers of chains.
-    pub fn restored(v: States, h: States, seed: u64, half_sweeps: u64) -> Result<Self> {
+    /// [`Error::Shape`] unless there are states of both layers, of one number of chains;
+    /// [`Error::Parameter`] for bits where the layer has numbers, and the other way round.
+    pub fn restored(rbm: &Rbm, layers: Vec<States>, seed: u64, half_sweeps: u64) -> Result<Self> {
+        let [v, h] = exactly("layers", layers)?;
+        v.check_layer("visible states of the chains", rbm.visible())?;
+        h.check_layer("hidden states of the chains", rbm.hidden())?;
+        Self::resumed(v, h, seed, half_sweeps)
+    }
+
+    /// As [`Self::restored`], of whatever machine.
+    pub(crate) fn resumed(v: States, h: States, seed: u64, half_sweeps: u64) -> Result<Self> {
         if v.rows() != h.rows() {
             return Err(Error::shape("chains of hidden states", v.rows(), h.rows()));
         }

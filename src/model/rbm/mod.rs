@@ -42,9 +42,9 @@ impl Rbm {
     /// A machine of Bernoulli units, `[n_visible, n_hidden]` of them, with all parameters zero.
     ///
     /// # Errors
-    /// [`Error::Shape`] unless there are two sizes.
+    /// [`Error::Parameter`] for fewer than two sizes and for 0; [`Error::Shape`] for more.
     pub fn bernoulli(sizes: &[usize]) -> Result<Self> {
-        let [visible, hidden] = exactly("layers", Layer::bernoulli_of(sizes))?;
+        let [visible, hidden] = exactly("layers", Layer::bernoulli_of(sizes)?)?;
         Self::unconnected(visible, hidden)
     }
 
@@ -53,7 +53,7 @@ impl Rbm {
     ///
     /// ```
     /// use harmonium::{Matrix, Rbm};
-    /// let w = Matrix::from_slice(2, 1, &[1.0, -1.0])?;
+    /// let w = Matrix::from_slice(&[1.0, -1.0], 2, 1)?;
     /// let rbm = Rbm::from_parameters([vec![0.0, 0.5], vec![-0.5]], [w])?;
     /// assert_eq!((rbm.n_visible(), rbm.n_hidden()), (2, 1));
     /// # Ok::<(), harmonium::Error>(())

@@ -130,7 +130,11 @@ impl Replicas {
 
     /// Holds visible units of each chain at given values, at every level: swaps of chains then
     /// leave them where they are.
-    pub(super) fn hold(&mut self, clamp: &Clamp) -> Result<()> {
+    pub(super) fn hold(&mut self, layer: usize, clamp: &Clamp) -> Result<()> {
+        if layer != 0 {
+            let expected = "0: replicas hold visible units";
+            return Err(Error::parameter("layer of held units", expected, layer));
+        }
         clamp.check_fits(&self.visible_at(0))?;
         self.clamp = Some(clamp.repeated(self.levels));
         self.restore();

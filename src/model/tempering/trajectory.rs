@@ -83,10 +83,10 @@ impl Trajectory {
     /// then sample its `p(free units | held units)`.
     ///
     /// # Errors
-    /// [`Error::Shape`] unless `clamp` is of this layer and of one row or as many as there are
-    /// chains.
-    pub fn clamped_visible(mut self, clamp: &Clamp) -> Result<Self> {
-        self.rungs.replicas.hold(clamp)?;
+    /// [`Error::Parameter`] for another layer than 0, the visible one; [`Error::Shape`] unless
+    /// `clamp` is of this layer and of one row or as many as there are chains.
+    pub fn clamped(mut self, layer: usize, clamp: Clamp) -> Result<Self> {
+        self.rungs.replicas.hold(layer, &clamp)?;
         Ok(self)
     }
 

@@ -122,7 +122,7 @@ impl<M: Layered + Clone> Snapshots<M> {
             let (n, m) = (machine.weights(l).rows(), machine.weights(l).columns());
             let weights = saved.floats(&format!("{SNAPSHOTS}.weights.{l}"), &[count, n, m])?;
             for (model, weights) in models.iter_mut().zip(weights.chunks_exact((n * m).max(1))) {
-                model.weights[l] = Matrix::from_slice(n, m, weights)?;
+                model.weights[l] = Matrix::from_slice(weights, n, m)?;
             }
         }
         let mut vectors = |part: &str, of: fn(&mut Parameters) -> &mut Vec<Vec<f32>>| {

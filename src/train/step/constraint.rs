@@ -106,7 +106,7 @@ mod tests {
 
     #[test]
     fn long_columns_are_shortened_and_others_left() {
-        let mut w = Matrix::from_slice(2, 3, &[3.0, 0.5, 0.0, 4.0, 0.5, 2.0]).unwrap();
+        let mut w = Matrix::from_slice(&[3.0, 0.5, 0.0, 4.0, 0.5, 2.0], 2, 3).unwrap();
         limit_norms(&mut w, 2.0, &mut Vec::new());
         let expected = [1.2, 0.5, 0.0, 1.6, 0.5, 2.0];
         for (got, expected) in w.elements().zip(expected) {

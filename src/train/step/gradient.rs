@@ -380,7 +380,7 @@ mod tests {
     #[test]
     fn centered_gradient_by_hand() {
         let mut whole = Whole {
-            weights: vec![Matrix::from_slice(2, 2, &[0.3, 0.5, -0.4, 0.8]).unwrap()],
+            weights: vec![Matrix::from_slice(&[0.3, 0.5, -0.4, 0.8], 2, 2).unwrap()],
             bias: vec![vec![2.0, 4.0], vec![-2.0, -1.0]],
             ordinary: vec![Vec::new(); 2],
             variances: vec![Variances::default(); 2],

@@ -13,7 +13,7 @@ use harmonium::{
 #[test]
 fn what_is_refused() {
     let message = |x: Result<BoltzmannMachine, Error>| x.unwrap_err().to_string();
-    let u = |x: [f32; 4]| Matrix::from_slice(2, 2, &x).unwrap();
+    let u = |x: [f32; 4]| Matrix::from_slice(&x, 2, 2).unwrap();
     let fully = |x| message(BoltzmannMachine::from_parameters([vec![0.0; 2]], [u(x)]));
     assert!(fully([0.0, 1.0, 2.0, 0.0]).contains("(1, 0)"));
     assert!(fully([0.0, 1.0, 1.0, 3.0]).contains("diagonal element 1"));

@@ -20,7 +20,7 @@ fn bad_input_is_refused_with_names() {
         assert!(text.contains(part), "{text}");
     };
     told(Dbm::bernoulli(&[3]).unwrap_err(), "layers");
-    told(Dbm::bernoulli(&[3, 0]).unwrap_err(), "layer 1");
+    told(Dbm::bernoulli(&[3, 0]).unwrap_err(), "none of them 0");
     let layers = vec![Layer::of(Kind::Gaussian, 3), Layer::bernoulli(2)];
     let w = || vec![Matrix::zeros(3, 2)];
     told(Dbm::from_parameters(layers, w()).unwrap_err(), "gaussian");

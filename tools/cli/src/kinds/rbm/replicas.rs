@@ -104,7 +104,7 @@ impl Levels {
         let ladder = even_ladder(temperatures, given.unwrap_or(lowest));
         let mut replicas = Tempering::uniform(rbm, ladder, start.count, start.seed)?;
         if let Some(held) = start.held {
-            replicas = replicas.clamped_visible(&held.clamp)?;
+            replicas = replicas.clamped(0, held.clamp.clone())?;
         }
         Ok(Self::Temperatures(Box::new(replicas)))
     }
@@ -126,7 +126,7 @@ impl Levels {
         checked_count(args, widest, models.len() + 1, Some(start.count))?;
         let mut replicas = Trajectory::new(models, start.count, start.seed)?;
         if let Some(held) = start.held {
-            replicas = replicas.clamped_visible(&held.clamp)?;
+            replicas = replicas.clamped(0, held.clamp.clone())?;
         }
         Ok(Self::Models(Box::new(replicas)))
     }
