@@ -9,8 +9,8 @@
 //! `harmonium demo spurious-modes` draws the same.
 
 use harmonium::{
-    BitMatrix, Examples, Rbm, Result, Trainer,
-    train::{Negative, Reconstruction, Schedule},
+    BitMatrix, Examples, Learning, Negative, Rbm, RbmOptions, RbmTraining, Result, Schedule,
+    train::Reconstruction,
 };
 use std::ops::ControlFlow;
 
@@ -54,13 +54,19 @@ fn examples(patterns: &[usize]) -> Result<Examples> {
 }
 
 fn trained(start: &Rbm, negative: Negative, data: &Examples) -> Result<Rbm> {
-    let mut rbm = start.clone();
-    let _ = Trainer::new(negative)
-        .epochs(3000)
-        .batch_size(data.len())
-        .learning_rate(Schedule::Linear { from: 0.1, to: 0.0 })
-        .train(&mut rbm, data, |_| ControlFlow::Continue(()))?;
-    Ok(rbm)
+    let options = RbmOptions {
+        negative,
+        learning: Learning {
+            epochs: 3000,
+            batch_size: data.len(),
+            learning_rate: Schedule::Linear { from: 0.1, to: 0.0 },
+            ..Learning::default()
+        },
+        ..RbmOptions::default()
+    };
+    let mut run = RbmTraining::new(start.clone(), options, data)?;
+    let _ended = run.run(data, |_| ControlFlow::Continue(()))?;
+    Ok(run.into_result())
 }
 
 /// The exact probability of the states more than two units from both patterns that are left.

@@ -4,18 +4,21 @@
 //! threads.
 //!
 //! ```
-//! use harmonium::{Binarization, Dataset, Rbm, Trainer, train::Negative};
-//! use harmonium::evaluate::{Ais, Base, Betas};
+//! use harmonium::{Ais, Base, Betas, Binarization, Dataset, Learning, Negative};
+//! use harmonium::{Rbm, RbmOptions, RbmTraining};
 //! use std::ops::ControlFlow;
 //!
 //! # fn main() -> harmonium::Result<()> {
 //! let data = Dataset::idx("data/mnist")?.binarized(Binarization::Sampled, 1);
-//! let mut rbm = Rbm::bernoulli(&[784, 25])?.initialized_from(&data.train, 1)?;
-//! let _ended = Trainer::new(Negative::Persistent { chains: 100, steps: 1 })
-//!     .epochs(2)
-//!     .learning_rate(0.05)
-//!     .seed(1)
-//!     .train(&mut rbm, &data.train, |_event| ControlFlow::Continue(()))?;
+//! let rbm = Rbm::bernoulli(&[784, 25])?.initialized_from(&data.train, 1)?;
+//! let options = RbmOptions {
+//!     negative: Negative::Persistent { chains: 100, steps: 1 },
+//!     learning: Learning { epochs: 2, learning_rate: 0.05.into(), seed: 1, ..Learning::default() },
+//!     ..RbmOptions::default()
+//! };
+//! let mut run = RbmTraining::new(rbm, options, &data.train)?;
+//! let _ended = run.run(&data.train, |_event| ControlFlow::Continue(()))?;
+//! let rbm = run.into_result();
 //!
 //! let base = Base::rate_of(&rbm, &data.train)?;
 //! let ais = Ais { chains: 50, betas: Betas::Linear(500), base, seed: 1 };
@@ -182,7 +185,7 @@ pub use stop::Stop;
 pub use train::{
     BackpropOptions, BackpropTraining, BoltzmannOptions, BoltzmannTraining, DbmOptions,
     DbmTraining, Ended, Event, GreedyPlan, Learning, Negative, PretrainingPlan, RbmOptions,
-    RbmTraining, Schedule, Stack, Trainer, UpDownOptions, UpDownTraining,
+    RbmTraining, Schedule, Stack, UpDownOptions, UpDownTraining,
 };
 pub use units::{Kind, Units};
 

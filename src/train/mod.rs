@@ -24,7 +24,7 @@ pub use health::{ChainHealth, ChainWarning, Told};
 pub use negative::{Negative, Reconstruction};
 pub use parameters::Parameters;
 pub use positive::Positive;
-pub use rbm::{Doubled, Objective, RbmLearner, RbmOptions, RbmTraining, Trainer};
+pub use rbm::{Doubled, Objective, RbmLearner, RbmOptions, RbmTraining};
 pub use run::{
     At, Batch, Best, Better, Done, Ended, Event, Feed, Figures, Judge, Kept, Learner, Learning,
     Position, Run, RunState, Schedule, Stop, Verdict,

@@ -7,8 +7,8 @@ use harmonium::{
     matrix::Matrix,
     model::Rbm,
     train::{
-        Averaging, Centering, Learning, Negative, Offset, RbmOptions, RbmTraining, Reconstruction,
-        Rule, Schedule, Sparsity, Trainer,
+        Averaging, Centering, Ended, Learning, Negative, Offset, RbmOptions, RbmTraining,
+        Reconstruction, Rule, Schedule, Sparsity,
     },
 };
 use std::ops::ControlFlow;
@@ -79,15 +79,19 @@ pub fn train(options: RbmOptions, data: &Examples, hidden: usize, threads: usize
         .build()
         .unwrap();
     pool.install(|| {
-        let mut rbm = Rbm::bernoulli(&[data.columns(), hidden])
+        let rbm = Rbm::bernoulli(&[data.columns(), hidden])
             .unwrap()
             .initialized_from(data, 1)
             .unwrap();
-        let _ = Trainer::with_options(options)
-            .train(&mut rbm, data, go)
-            .unwrap();
-        rbm
+        trained(rbm, options, data)
     })
+}
+
+/// What a whole run makes of `rbm`.
+pub fn trained(rbm: Rbm, options: RbmOptions, data: &Examples) -> Rbm {
+    let mut run = RbmTraining::new(rbm, options, data).unwrap();
+    assert_eq!(run.run(data, go).unwrap(), Ended::Finished);
+    run.into_result()
 }
 
 pub fn bits(v: BitMatrix) -> Examples {

@@ -1,15 +1,16 @@
 //! Golden parity with an independent program: `tests/golden/numpy_rbm.py` trained the same machine
 //! in NumPy.
 
+use crate::common::rbm::trained;
 use harmonium::{
     bits::BitMatrix,
     dataset::Examples,
     matrix::Matrix,
     model::Rbm,
     product::{Route, route},
-    train::{Negative, Reconstruction, Trainer},
+    train::{Learning, Negative, RbmOptions, Reconstruction},
 };
-use std::{ops::ControlFlow, path::Path};
+use std::path::Path;
 
 /// An array of the golden file, as f64 whatever its type.
 fn array(name: &str) -> Vec<f64> {
@@ -45,19 +46,24 @@ fn training_reproduces_the_numpy_run() {
     let examples = Examples::new(bits.clone()).unwrap();
     let w0 = array("w0");
     let weights = Matrix::from_fn(20, 13, |i, j| w0[i * 13 + j] as f32);
-    let mut rbm = Rbm::from_parameters([vec![0.0; 20], vec![0.0; 13]], [weights]).unwrap();
-    let _ = Trainer::new(Negative::ContrastiveDivergence {
-        steps: 2,
-        reconstruction: Reconstruction::Sampled,
-    })
-    .epochs(3)
-    .batch_size(10)
-    .learning_rate(0.1)
-    .momentum(0.5)
-    .weight_decay(1e-3)
-    .seed(12_345_678_901)
-    .train(&mut rbm, &examples, |_| ControlFlow::Continue(()))
-    .unwrap();
+    let rbm = Rbm::from_parameters([vec![0.0; 20], vec![0.0; 13]], [weights]).unwrap();
+    let options = RbmOptions {
+        negative: Negative::ContrastiveDivergence {
+            steps: 2,
+            reconstruction: Reconstruction::Sampled,
+        },
+        learning: Learning {
+            epochs: 3,
+            batch_size: 10,
+            learning_rate: 0.1.into(),
+            momentum: 0.5.into(),
+            weight_decay: 1e-3,
+            seed: 12_345_678_901,
+            ..Learning::default()
+        },
+        ..RbmOptions::default()
+    };
+    let rbm = trained(rbm, options, &examples);
     // f32 against f64 over nine updates of sums of twenty terms of order one.
     let assert_close = |what: &str, got: Vec<f64>, bound: f64| {
         let expected = array(what);

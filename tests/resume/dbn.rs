@@ -119,14 +119,11 @@ fn greedy_training_resumes_within_any_layer() {
             (4, 3)
         );
         // The first layer is the run of an RBM.
-        let mut rbm = Rbm::bernoulli(&[70, 40])
+        let rbm = Rbm::bernoulli(&[70, 40])
             .unwrap()
             .initialized_from(&data, 3)
             .unwrap();
-        let trainer = harmonium::Trainer::with_options(plan.layers[0].options.clone());
-        let _ = trainer
-            .train(&mut rbm, &data, |_| ControlFlow::Continue(()))
-            .unwrap();
+        let rbm = crate::common::rbm::trained(rbm, plan.layers[0].options.clone(), &data);
         assert_eq!(expected.directed()[0].to_rbm().unwrap(), rbm);
         for (layer, updates) in [(0, 3), (1, 5), (2, 1)] {
             let mut stopped = Stack::greedy(plan.clone(), Default::default(), &data).unwrap();

@@ -1,7 +1,10 @@
 //! Chains that are stored and go on.
 
 use crate::common::{normal_machine, normal_rbm};
-use harmonium::checkpoint::{load_chains, save_chains};
+use harmonium::{
+    RbmChain,
+    checkpoint::{load_chains, save_chains},
+};
 use safetensors::{Dtype, tensor::TensorView};
 
 #[test]

@@ -6,7 +6,7 @@ use crate::common::{
     family::go,
     memory::remembered,
     normal_rbm,
-    rbm::{METHODS, data, gray, options, train},
+    rbm::{METHODS, data, gray, options, train, trained},
 };
 use harmonium::{
     bits::BitMatrix,
@@ -16,9 +16,7 @@ use harmonium::{
     matrix::Matrix,
     model::{Layered as _, Rbm},
     rng::HostRng,
-    train::{
-        Event, Learning, Negative, RbmOptions, RbmTraining, Reconstruction, Schedule, Trainer,
-    },
+    train::{Ended, Event, Learning, Negative, RbmOptions, RbmTraining, Reconstruction, Schedule},
 };
 use std::{ops::ControlFlow, path::Path};
 
@@ -71,10 +69,11 @@ fn same_seed_same_model_at_any_thread_count() {
 #[test]
 fn observer_sees_every_update_and_can_stop() {
     let data = data(100, 20);
-    let mut rbm = Rbm::bernoulli(&[20, 10]).unwrap();
+    let rbm = Rbm::bernoulli(&[20, 10]).unwrap();
     let (mut updates, mut epochs) = (0, 0);
-    let _ = Trainer::with_options(options(METHODS[0]))
-        .train(&mut rbm, &data, |event| {
+    let mut run = RbmTraining::new(rbm, options(METHODS[0]), &data).unwrap();
+    let ended = run
+        .run(&data, |event| {
             match event {
                 Event::Update(t) => {
                     updates += 1;
@@ -92,9 +91,9 @@ fn observer_sees_every_update_and_can_stop() {
             }
         })
         .unwrap();
-    assert_eq!((updates, epochs), (10, 2));
+    assert_eq!((ended, updates, epochs), (Ended::Stopped, 10, 2));
     assert_ne!(
-        rbm,
+        run.into_result(),
         Rbm::bernoulli(&[20, 10]).unwrap(),
         "what was learned is kept"
     );
@@ -168,10 +167,10 @@ fn input_is_never_modified_and_batches_larger_than_the_data_work() {
 
 /// A rate that blows up is an error that leaves the machine as it was.
 #[test]
-fn a_rate_that_blows_up_leaves_the_machine_alone() {
+fn a_rate_that_blows_up_is_an_error() {
     let data = data(10, 9);
     let good = options(METHODS[0]);
-    let mut rbm = Rbm::bernoulli(&[9, 3]).unwrap();
+    let rbm = Rbm::bernoulli(&[9, 3]).unwrap();
     let blow_up = RbmOptions {
         learning: Learning {
             learning_rate: Schedule::Constant(1e38),
@@ -181,11 +180,9 @@ fn a_rate_that_blows_up_leaves_the_machine_alone() {
         },
         ..good
     };
-    let error = Trainer::with_options(blow_up)
-        .train(&mut rbm, &data, go)
-        .unwrap_err();
+    let mut run = RbmTraining::new(rbm, blow_up, &data).unwrap();
+    let error = run.run(&data, go).unwrap_err();
     assert!(matches!(error, Error::NotFinite { .. }), "{error}");
-    assert_eq!(rbm, Rbm::bernoulli(&[9, 3]).unwrap());
 }
 
 /// scikit-learn's test of its BernoulliRBM on the digits: mean pseudo-likelihood about -21.
@@ -194,20 +191,25 @@ fn digits_as_scikit_learn_tests_them() {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/digits.npz");
     let digits = Dataset::open(file).unwrap().train;
     assert_eq!((digits.len(), digits.columns()), (1797, 64));
-    let mut rbm = Rbm::bernoulli(&[64, 64])
+    let rbm = Rbm::bernoulli(&[64, 64])
         .unwrap()
         .initialized_from(&digits, 9)
         .unwrap();
-    let _ = Trainer::new(Negative::Persistent {
-        chains: 10,
-        steps: 1,
-    })
-    .epochs(7)
-    .batch_size(10)
-    .learning_rate(0.1)
-    .seed(9)
-    .train(&mut rbm, &digits, go)
-    .unwrap();
+    let options = RbmOptions {
+        negative: Negative::Persistent {
+            chains: 10,
+            steps: 1,
+        },
+        learning: Learning {
+            epochs: 7,
+            batch_size: 10,
+            learning_rate: 0.1.into(),
+            seed: 9,
+            ..Learning::default()
+        },
+        ..RbmOptions::default()
+    };
+    let rbm = trained(rbm, options, &digits);
     let score = pseudo_likelihood(&rbm, &digits).unwrap();
     assert!((score + 21.0).abs() < 1.5, "{score}");
 }
@@ -217,20 +219,25 @@ fn digits_as_scikit_learn_tests_them() {
 fn rows_of_all_zeros_and_all_ones() {
     let bits = BitMatrix::from_fn(2, 1000, |i, _| i == 1);
     let data = Examples::new(bits).unwrap();
-    let mut rbm = Rbm::bernoulli(&[1000, 10])
+    let rbm = Rbm::bernoulli(&[1000, 10])
         .unwrap()
         .initialized_from(&data, 42)
         .unwrap();
-    let _ = Trainer::new(Negative::Persistent {
-        chains: 2,
-        steps: 1,
-    })
-    .epochs(10)
-    .batch_size(2)
-    .learning_rate(0.1)
-    .seed(42)
-    .train(&mut rbm, &data, go)
-    .unwrap();
+    let options = RbmOptions {
+        negative: Negative::Persistent {
+            chains: 2,
+            steps: 1,
+        },
+        learning: Learning {
+            epochs: 10,
+            batch_size: 2,
+            learning_rate: 0.1.into(),
+            seed: 42,
+            ..Learning::default()
+        },
+        ..RbmOptions::default()
+    };
+    let rbm = trained(rbm, options, &data);
     for row in 0..2 {
         let one = data.bits().unwrap().view_rows(row..row + 1);
         for seed in 0..10 {
@@ -296,13 +303,18 @@ fn train_exactly(data: &Examples, hidden: usize, epochs: usize, rate: f32) -> f6
             .iter_mut()
             .for_each(|w| *w = 0.3 * rng.normal() as f32);
     }
-    let _ = Trainer::new(Negative::Exact)
-        .epochs(epochs)
-        .batch_size(data.len())
-        .learning_rate(rate)
-        .momentum(0.9)
-        .train(&mut rbm, data, |_| ControlFlow::Continue(()))
-        .unwrap();
+    let options = RbmOptions {
+        negative: Negative::Exact,
+        learning: Learning {
+            epochs,
+            batch_size: data.len(),
+            learning_rate: rate.into(),
+            momentum: 0.9.into(),
+            ..Learning::default()
+        },
+        ..RbmOptions::default()
+    };
+    let rbm = trained(rbm, options, data);
     rbm.exact_mean_log_likelihood(data.bits().unwrap(), &mut ())
         .unwrap()
         .0
@@ -369,16 +381,20 @@ fn every_method_learns_what_a_teacher_made() {
         "the data must have something to learn"
     );
     let learned = |negative| {
-        let mut rbm = Rbm::bernoulli(&[n, 6])
+        let rbm = Rbm::bernoulli(&[n, 6])
             .unwrap()
             .initialized_from(&data, 1)
             .unwrap();
-        let _ = Trainer::new(negative)
-            .epochs(200)
-            .learning_rate(Schedule::Linear { from: 0.2, to: 0.0 })
-            .train(&mut rbm, &data, |_| ControlFlow::Continue(()))
-            .unwrap();
-        likelihood(&rbm).0
+        let options = RbmOptions {
+            negative,
+            learning: Learning {
+                epochs: 200,
+                learning_rate: Schedule::Linear { from: 0.2, to: 0.0 },
+                ..Learning::default()
+            },
+            ..RbmOptions::default()
+        };
+        likelihood(&trained(rbm, options, &data)).0
     };
     let exactly = learned(Negative::Exact);
     assert!(

@@ -1,17 +1,14 @@
 //! Learning with every kind of unit: likelihoods that rise, classes that are told apart.
 
-use crate::common::{draw_layer_states, normal_machine};
+use crate::common::{draw_layer_states, normal_machine, rbm::trained};
 use harmonium::{
     BitMatrix, Matrix,
     dataset::Examples,
     model::{Layer, Layered as _, Rbm, most_probable},
     rng::HostRng,
-    train::{
-        Learning, Negative, Objective, RbmOptions, RbmTraining, Reconstruction, Schedule, Trainer,
-    },
+    train::{Learning, Negative, Objective, RbmOptions, RbmTraining, Reconstruction, Schedule},
     units::{Kind, Units},
 };
-use std::ops::ControlFlow;
 
 /// The machine with biases that cancel what the middle of the other layer's states sends: units
 /// that are neither on nor off.
@@ -74,8 +71,7 @@ fn chains_learn_what_a_teacher_made() {
             "{visible:?}: nothing to learn, {before} and {best}"
         );
         let learned = |negative| {
-            let mut rbm = start.clone();
-            let _ = Trainer::with_options(RbmOptions {
+            let options = RbmOptions {
                 negative,
                 learning: Learning {
                     epochs: 30,
@@ -83,10 +79,8 @@ fn chains_learn_what_a_teacher_made() {
                     ..Learning::default()
                 },
                 ..RbmOptions::default()
-            })
-            .train(&mut rbm, &data, |_| ControlFlow::Continue(()))
-            .unwrap();
-            likelihood(&rbm)
+            };
+            likelihood(&trained(start.clone(), options, &data))
         };
         let exactly = learned(Negative::Exact);
         assert!(
@@ -132,7 +126,7 @@ fn gaussian_visible_units_learn_clusters_and_variances() {
             .0
     };
     let learned = |negative| {
-        let mut rbm = Rbm::unconnected(Layer::of(Kind::Gaussian, 3), Layer::bernoulli(1))
+        let rbm = Rbm::unconnected(Layer::of(Kind::Gaussian, 3), Layer::bernoulli(1))
             .and_then(|rbm| rbm.initialized_from(&data, 1))
             .unwrap();
         let before = likelihood(&rbm);
@@ -149,9 +143,7 @@ fn gaussian_visible_units_learn_clusters_and_variances() {
             },
             ..RbmOptions::default()
         };
-        let _ = Trainer::with_options(options)
-            .train(&mut rbm, &data, |_| ControlFlow::Continue(()))
-            .unwrap();
+        let rbm = trained(rbm, options, &data);
         (before, likelihood(&rbm), rbm)
     };
     let (before, exactly, rbm) = learned(Negative::Exact);
@@ -205,7 +197,7 @@ fn every_objective_learns_to_classify() {
         },
     ] {
         let units = Units::of(Kind::Bernoulli, 40).and(Kind::Softmax, 4);
-        let mut rbm = Rbm::unconnected(Layer::new(units), Layer::bernoulli(20))
+        let rbm = Rbm::unconnected(Layer::new(units), Layer::bernoulli(20))
             .and_then(|rbm| rbm.initialized_from(&joint, 1))
             .unwrap();
         let options = RbmOptions {
@@ -217,9 +209,7 @@ fn every_objective_learns_to_classify() {
             },
             ..RbmOptions::default()
         };
-        let _ = Trainer::with_options(options)
-            .train(&mut rbm, &joint, |_| ControlFlow::Continue(()))
-            .unwrap();
+        let rbm = trained(rbm, options, &joint);
         let found = most_probable(&rbm.log_p_y_from_v(test.input()).unwrap());
         let labels = test.labels().unwrap();
         let wrong = found

@@ -2,11 +2,9 @@
 
 mod discriminative;
 mod options;
-mod trainer;
 mod visit;
 
 pub use options::{Doubled, Objective, RbmOptions};
-pub use trainer::Trainer;
 
 use super::{
     Negative, Reconstruction, Told, health,
@@ -38,6 +36,26 @@ use discriminative::Discriminative;
 use std::borrow::Cow;
 
 /// A run of an RBM.
+///
+/// ```
+/// use harmonium::{Learning, Negative, Rbm, RbmOptions, RbmTraining, dataset};
+/// let data = dataset::bars_and_stripes(3);
+/// let rbm = Rbm::bernoulli(&[9, 8])?.initialized_from(&data, 1)?;
+/// let options = RbmOptions {
+///     negative: Negative::Persistent { chains: 16, steps: 1 },
+///     learning: Learning {
+///         epochs: 10,
+///         batch_size: 16,
+///         learning_rate: 0.1.into(),
+///         ..Learning::default()
+///     },
+///     ..RbmOptions::default()
+/// };
+/// let mut run = RbmTraining::new(rbm, options, &data)?;
+/// let _ended = run.run(&data, |_| std::ops::ControlFlow::Continue(()))?;
+/// let rbm = run.into_result();
+/// # Ok::<(), harmonium::Error>(())
+/// ```
 pub type RbmTraining = Run<RbmLearner>;
 
 /// An RBM that learns.

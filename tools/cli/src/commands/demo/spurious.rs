@@ -7,8 +7,8 @@
 //! contrastive divergence leaves is no noise of an estimate.
 
 use harmonium::{
-    BitMatrix, Examples, Rbm, Result, Trainer,
-    train::{Negative, Reconstruction, Schedule},
+    BitMatrix, Examples, Learning, Negative, Rbm, RbmOptions, RbmTraining, Result, Schedule,
+    train::Reconstruction,
 };
 use std::ops::ControlFlow;
 
@@ -110,18 +110,23 @@ pub fn run(seed: u64) -> Result<SpuriousReport> {
 }
 
 fn trained(start: &Rbm, seed: u64, negative: Negative, data: &Examples) -> Result<Rbm> {
-    let mut rbm = start.clone();
-    Trainer::new(negative)
-        .epochs(UPDATES)
-        .batch_size(data.len())
-        .learning_rate(Schedule::Linear {
-            from: LEARNING_RATE,
-            to: 0.0,
-        })
-        .seed(seed)
-        .train(&mut rbm, data, |_| ControlFlow::Continue(()))
-        .map(|_ended| ())?;
-    Ok(rbm)
+    let options = RbmOptions {
+        negative,
+        learning: Learning {
+            epochs: UPDATES,
+            batch_size: data.len(),
+            learning_rate: Schedule::Linear {
+                from: LEARNING_RATE,
+                to: 0.0,
+            },
+            seed,
+            ..Learning::default()
+        },
+        ..RbmOptions::default()
+    };
+    let mut run = RbmTraining::new(start.clone(), options, data)?;
+    let _ended = run.run(data, |_| ControlFlow::Continue(()))?;
+    Ok(run.into_result())
 }
 
 /// Copies of each pattern, and the pattern with each of its units flipped.
