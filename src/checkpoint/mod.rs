@@ -259,8 +259,10 @@ impl Checkpoint {
         }
     }
 
-    /// The parameters of the model by their names in its file, copied; without those of a run.
-    pub fn parameters(&self) -> Saved {
+    /// The tensors of the model as its file holds them, copied: its parameters
+    /// ([`Model::parameters`]) but for those that follow from others, and the mask of which pairs
+    /// are coupled; without those of a run.
+    pub fn tensors(&self) -> Saved {
         let mut file = Writer::new(Path::new(IN_MEMORY));
         self.write_model(&mut file);
         file.into_tensors()

@@ -36,8 +36,8 @@ fn a_classifier_starts_as_the_recognition_of_a_deep_belief_network() {
             (4, SOFTMAX)
         );
         for l in 1..dbn.n_layers() - usize::from(dbn.label_group().is_some()) {
-            let expected = dbn.posterior_means(&x, l).unwrap();
-            close(&network.values(&x, l).unwrap(), &expected, 1e-6);
+            let expected = &dbn.posterior_means(&x).unwrap()[l - 1];
+            close(&network.values(&x, l).unwrap(), expected, 1e-6);
         }
         let log_p = network.log_p_y_from_v(&x).unwrap();
         let p = network.output(&x).unwrap();

@@ -80,12 +80,15 @@ fn passes_follow_their_distributions() {
         );
         assert_eq!(head, h.view_rows(0..1500).to_owned());
         let found = dbn.features(&v).unwrap();
-        assert_eq!(found, dbn.posterior_means(&v, last).unwrap());
+        let all = dbn.posterior_means(&v).unwrap();
+        assert_eq!(found, all[last - 1]);
+        assert_eq!(all.len(), last + usize::from(labels == 0));
         for (got, expected) in found.row(n - 1).iter().zip(&mean) {
             assert!((f64::from(*got) - expected).abs() < 1e-6);
         }
-        assert_eq!(dbn.posterior_means(&v, last + 1).is_ok(), labels == 0);
-        assert!(dbn.posterior_means(&v, 0).is_err() && dbn.posterior_means(&v, last + 2).is_err());
+        let drawn = |layer| dbn.sample_posterior(&v, layer, seed, 0);
+        assert_eq!(drawn(last + 1).is_ok(), labels == 0);
+        assert!(drawn(0).is_err() && drawn(last + 2).is_err());
         assert!(dbn.features(&all_states(sizes[0] + 1)).is_err());
     }
 }

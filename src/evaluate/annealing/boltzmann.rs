@@ -62,8 +62,8 @@ impl Annealed for BoltzmannMachine {
 
     /// From the mean-field posterior.
     fn proposed(&self, v: Input<'_>, copies: usize, draws: Draws) -> Result<(States, Vec<f64>)> {
-        let means = self.posterior_means(v, &MeanField::default(), None)?.means;
-        let mean = |s: usize, j: usize| means.row(s / copies)[j];
+        let (means, _) = self.posterior_means(v, &MeanField::default())?;
+        let mean = |s: usize, j: usize| means[0].row(s / copies)[j];
         let (h, log_q) = drawn_from_means(self.hidden(), v.rows() * copies, mean, draws);
         let indices: Vec<usize> = (0..h.rows()).map(|s| s / copies).collect();
         let v = v.take(&indices).into_bits()?;

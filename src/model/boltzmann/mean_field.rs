@@ -16,47 +16,58 @@ use crate::{
     threads::{in_pool, prelude::*},
 };
 
-/// Means of the hidden units of each row.
-#[derive(Clone, Debug)]
-pub struct BoltzmannMeanField {
-    /// `q`, `[rows x n_hidden]`.
-    pub means: Matrix,
-    /// `L(q) <= -F(v)` of each row; minus `ln Z` a lower bound of `ln p(v)`.
-    pub bounds: Vec<f64>,
-    /// How it ended; an iteration is a pass over the hidden units, one after the other.
-    pub convergence: Convergence,
-}
-
 impl BoltzmannMachine {
-    /// Mean-field means of the hidden units given each row of `v`, from `start`
-    /// (`[rows x n_hidden]`, 1/2 without it). Rows in parallel. Cost: a product `v W`, then
-    /// `n_hidden^2` a row and pass.
+    /// Mean-field means of the hidden units given each row of `v`, `[rows x n_hidden]` of the one
+    /// hidden layer, and how the worst row ended; an iteration is a pass over the hidden units, one
+    /// after the other, from 1/2. Rows in parallel. Cost: a product `v W`, then `n_hidden^2` a row
+    /// and pass.
     ///
     /// # Errors
-    /// [`Error::Shape`](crate::Error::Shape) unless `v` and `start` fit the machine; those of
+    /// [`Error::Shape`](crate::Error::Shape) unless `v` fits the machine; those of
     /// [`MeanField::check`].
     pub fn posterior_means<'a>(
         &self,
         v: impl Into<Input<'a>>,
         options: &MeanField,
-        start: Option<&Matrix>,
-    ) -> Result<BoltzmannMeanField> {
+    ) -> Result<(Vec<Matrix>, Convergence)> {
         let v = v.into();
+        let start = Matrix::from_fn(v.rows(), self.n_hidden(), |_, _| 0.5);
+        self.posterior_means_from(v, options, start)
+    }
+
+    /// As [`Self::posterior_means`] from the means `start` `[rows x n_hidden]`.
+    ///
+    /// # Errors
+    /// As [`Self::posterior_means`]; [`Error::Shape`](crate::Error::Shape) for another `start`.
+    pub fn posterior_means_from<'a>(
+        &self,
+        v: impl Into<Input<'a>>,
+        options: &MeanField,
+        start: Matrix,
+    ) -> Result<(Vec<Matrix>, Convergence)> {
+        let (v, mut means) = (v.into(), start);
         options.check()?;
-        let (rows, m) = (v.rows(), self.n_hidden());
-        let mut means = start
-            .cloned()
-            .unwrap_or_else(|| Matrix::from_fn(rows, m, |_, _| 0.5));
         self.check_states(v, (&means).into())?;
-        let mut inputs = Matrix::zeros(rows, m);
+        let mut inputs = Matrix::zeros(v.rows(), self.n_hidden());
         let mut buffers = Propagation::default();
         let convergence =
             self.mean_field_into(v, *options, &mut means, &mut inputs, &mut buffers)?;
-        Ok(BoltzmannMeanField {
-            bounds: self.mean_field_bound(v, &means)?,
-            means,
-            convergence,
-        })
+        Ok((vec![means], convergence))
+    }
+
+    /// `L(q)` at the mean-field posterior of each row of `v`, at most `-F(v)`, and how the worst
+    /// row ended.
+    ///
+    /// # Errors
+    /// As [`Self::posterior_means`].
+    pub fn mean_field_bounds<'a>(
+        &self,
+        v: impl Into<Input<'a>>,
+        options: &MeanField,
+    ) -> Result<(Vec<f64>, Convergence)> {
+        let v = v.into();
+        let (means, convergence) = self.posterior_means(v, options)?;
+        Ok((self.mean_field_bound(v, &means[0])?, convergence))
     }
 
     /// As [`Self::posterior_means`] from what is in `means`, of which the first rows are used, with

@@ -18,7 +18,6 @@ mod unit_chain;
 pub use chain::{BoltzmannChain, Sweep};
 pub(crate) use couplings::Couplings;
 pub use exact::BoltzmannExpectations;
-pub use mean_field::BoltzmannMeanField;
 pub(crate) use unit_chain::UnitChain;
 
 use super::{

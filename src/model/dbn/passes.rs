@@ -11,6 +11,7 @@ use crate::{
     rng::{Draws, MAX_STEP, Site},
     states::{Input, States, check_labels},
 };
+use std::ops::Range;
 
 /// The draws of layer `layer` in pass `step`, below 2^40.
 pub(crate) fn layer_draws(seed: u64, site: Site, step: u64, layer: usize) -> Draws {
@@ -43,9 +44,14 @@ impl Dbn {
         ))
     }
 
+    /// Hidden layers that are inferred from data alone.
+    fn n_inferred(&self) -> usize {
+        self.n_layers() - 1 - usize::from(self.label_group().is_some())
+    }
+
     /// Refuses layers that are not inferred: 1 to `L`, but not the top layer if that needs a label.
     fn check_inferred(&self, layer: usize) -> Result<()> {
-        let most = self.n_layers() - 1 - usize::from(self.label_group().is_some());
+        let most = self.n_inferred();
         if (1..=most).contains(&layer) {
             return Ok(());
         }
@@ -56,25 +62,35 @@ impl Dbn {
         ))
     }
 
-    /// The deterministic recognition pass: means of layer `layer` `[samples x n_layer]`, each layer
-    /// from the means of the one below, `sigma(r + x R)`. Layer `L-1` (or `L` without a label)
-    /// gives the features of the data.
+    /// The deterministic recognition pass: means of the hidden layers `[samples x n_l]`, from layer
+    /// 1 on, each layer from the means of the one below, `sigma(r + x R)`; of a machine with a
+    /// label without the top layer, which needs it. The last ones are the features of the data.
     ///
     /// # Errors
-    /// [`Error::Shape`] for another number of columns, [`Error::Parameter`] for layers that are not
-    /// inferred.
-    pub fn posterior_means<'a>(&self, v: impl Into<Input<'a>>, layer: usize) -> Result<Matrix> {
+    /// [`Error::Shape`] for another number of columns.
+    pub fn posterior_means<'a>(&self, v: impl Into<Input<'a>>) -> Result<Vec<Matrix>> {
+        let v = v.into();
+        let mut all: Vec<Matrix> = Vec::new();
+        for l in 0..self.n_inferred() {
+            let below = all.last().map_or(v, Input::from);
+            let means = self.inferred(below, l..l + 1, PassKind::Mean)?;
+            all.push(means.into_matrix());
+        }
+        Ok(all)
+    }
+
+    /// Those of `layer` alone of [`Self::posterior_means`].
+    pub(crate) fn means_of<'a>(&self, v: impl Into<Input<'a>>, layer: usize) -> Result<Matrix> {
         self.check_inferred(layer)?;
-        Ok(self
-            .inferred(v.into(), layer, PassKind::Mean)?
-            .into_matrix())
+        let means = self.inferred(v.into(), 0..layer, PassKind::Mean)?;
+        Ok(means.into_matrix())
     }
 
     /// The stochastic recognition pass: states of layer `layer`, drawn layer by layer. Row `i` of
     /// the same seed and step (below 2^40) always draws the same.
     ///
     /// # Errors
-    /// As [`Self::posterior_means`].
+    /// As [`Self::posterior_means`]; [`Error::Parameter`] for layers that are not inferred.
     pub fn sample_posterior<'a>(
         &self,
         v: impl Into<Input<'a>>,
@@ -83,15 +99,12 @@ impl Dbn {
         step: u64,
     ) -> Result<States> {
         self.check_inferred(layer)?;
-        self.inferred(
-            v.into(),
-            layer,
-            PassKind::Sample {
-                seed,
-                step,
-                mean_last: false,
-            },
-        )
+        let way = PassKind::Sample {
+            seed,
+            step,
+            mean_last: false,
+        };
+        self.inferred(v.into(), 0..layer, way)
     }
 
     /// What the top pair sees of `v` `[samples x n_features]`: the means of the deterministic pass,
@@ -101,9 +114,8 @@ impl Dbn {
     /// [`Error::Shape`] for another number of columns.
     pub fn features<'a>(&self, v: impl Into<Input<'a>>) -> Result<Matrix> {
         let v = v.into();
-        Ok(self
-            .inferred(v, self.directed().len(), PassKind::Mean)?
-            .into_matrix())
+        let steps = 0..self.directed().len();
+        Ok(self.inferred(v, steps, PassKind::Mean)?.into_matrix())
     }
 
     /// As [`Self::features`] by a stochastic pass.
@@ -121,17 +133,20 @@ impl Dbn {
             step,
             mean_last: false,
         };
-        self.inferred(v.into(), self.directed().len(), way)
+        self.inferred(v.into(), 0..self.directed().len(), way)
     }
 
-    fn inferred(&self, v: Input<'_>, layer: usize, way: PassKind) -> Result<States> {
-        self.check_columns("the data", self.n_visible(), v)?;
+    /// Layer `steps.end` from layer `steps.start`.
+    fn inferred(&self, v: Input<'_>, steps: Range<usize>, way: PassKind) -> Result<States> {
+        if steps.start == 0 {
+            self.check_columns("the data", self.n_visible(), v)?;
+        }
         let pairs = self.directed();
         let top = self.top().hidden();
         let above = |l: usize| pairs.get(l).map_or(top, Directed::above);
         self.pass(
             v,
-            0..layer,
+            steps,
             Site::Recognition,
             way,
             |l| above(l),

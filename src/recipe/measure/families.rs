@@ -180,9 +180,9 @@ impl Measure {
         let z = &measures.partition;
         let mut log_sums = None;
         if examples.len() as u64 > MOST_STATES >> hidden.min(63) {
-            let found = machine.posterior_means(v, &MeanField::default(), None)?;
-            measures.bound = Some(Mean::of(&found.bounds, z));
-            measures.mean_field = Some(found.convergence);
+            let (bounds, convergence) = machine.mean_field_bounds(v, &MeanField::default())?;
+            measures.bound = Some(Mean::of(&bounds, z));
+            measures.mean_field = Some(convergence);
         } else {
             let free = machine.free_energy(v, 1.0)?;
             let sums: Vec<f64> = free.iter().map(|f| -f).collect();

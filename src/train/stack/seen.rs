@@ -71,7 +71,7 @@ impl Seen {
         let l = done.len();
         let features = match below {
             Some(dbn) => {
-                let means = dbn.posterior_means(examples.input(), dbn.n_layers() - 1)?;
+                let means = dbn.means_of(examples, dbn.n_layers() - 1)?;
                 examples.with_states(States::Real(means))?
             }
             None => {
@@ -121,7 +121,7 @@ impl Seen {
                 let (v, top) = (examples.input(), dbn.n_layers() - 1);
                 let seed = plan.layers[l].options.learning.seed;
                 let states = match plan.posterior {
-                    Aggregated::Means => States::Real(dbn.posterior_means(v, top)?),
+                    Aggregated::Means => States::Real(dbn.means_of(v, top)?),
                     Aggregated::Samples => dbn.sample_posterior(v, top, seed, pass)?,
                 };
                 examples.with_states(states)?

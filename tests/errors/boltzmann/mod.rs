@@ -52,7 +52,7 @@ fn what_is_refused() {
     };
     assert!(
         dense
-            .posterior_means(&BitMatrix::zeros(1, 40), &bad, None)
+            .posterior_means(&BitMatrix::zeros(1, 40), &bad)
             .is_err()
     );
 }

@@ -69,7 +69,7 @@ pub fn run(args: &InspectArgs) -> Outcome<()> {
 /// Size, range and norm of all parameters, by their names in the file.
 fn parameters(figures: &mut Figures, checkpoint: &Checkpoint) {
     let mut all = Map::new();
-    for (name, tensor) in checkpoint.parameters().iter() {
+    for (name, tensor) in checkpoint.tensors().iter() {
         let x: Vec<f64> = tensor.numbers().into_iter().map(f64::from).collect();
         let n = x.len().max(1) as f64;
         let squares = x.iter().map(|x| x * x).sum::<f64>();

@@ -75,7 +75,7 @@ impl Machine for BoltzmannMachine {
                 "--pass samples: the hidden units of a general Boltzmann machine depend on each other, and mean field has means alone",
             ));
         }
-        let found = self.posterior_means(examples, &MeanField::default(), None)?;
-        Ok((found.means.into(), Some(found.convergence)))
+        let (mut means, done) = self.posterior_means(examples, &MeanField::default())?;
+        Ok((means.swap_remove(0).into(), Some(done)))
     }
 }

@@ -83,7 +83,10 @@ impl Machine for Dbn {
         seed: u64,
     ) -> Outcome<(States, Option<Convergence>)> {
         let features = match pass {
-            PassArg::Means => self.posterior_means(examples, layer)?.into(),
+            PassArg::Means => self
+                .posterior_means(examples)?
+                .swap_remove(layer - 1)
+                .into(),
             PassArg::Samples => self.sample_posterior(examples, layer, seed, 0)?,
         };
         Ok((features, None))

@@ -348,7 +348,7 @@ fn prediction_error(machine: &BoltzmannMachine, v: &BitMatrix) -> Outcome<f64> {
     let h = if machine.n_hidden() == 0 {
         Matrix::zeros(v.rows(), 0)
     } else {
-        machine.posterior_means(v, &few, None)?.means
+        machine.posterior_means(v, &few)?.0.swap_remove(0)
     };
     let means = machine.mean_v_from_rest(v, &h, 1.0)?;
     let square = |i: usize, j: usize| {
