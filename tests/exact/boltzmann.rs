@@ -5,6 +5,7 @@ use crate::common::{self, ROUNDING, all_states, assert_close, normal_boltzmann, 
 use harmonium::{
     bits::BitMatrix,
     kernel::reference::{log_sum_exp, sigmoid},
+    matrix::Matrix,
     model::{BoltzmannMachine, MeanField, Side},
 };
 
