@@ -13,7 +13,7 @@ use harmonium::{
 /// Of each row of `v` (whole states), the sum over the variables of `ln P`.
 fn by_definition(rbm: &Rbm, v: &Matrix) -> Vec<f64> {
     let minus_free = |x: &[f32]| {
-        let x = Matrix::from_slice(1, x.len(), x).unwrap();
+        let x = Matrix::from_slice(x, 1, x.len()).unwrap();
         -rbm.exact_free_energies(&x).unwrap()[0]
     };
     let of_row = |s: usize| {
