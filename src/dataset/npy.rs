@@ -157,9 +157,9 @@ mod tests {
             std::fs::write(file.path(), written(shape, order, &[200_u8, 0, 7, 1, 2, 3])).unwrap();
             read_npy(file.path())
         };
-        let rows = Matrix::from_slice(2, 3, &[200.0, 0.0, 7.0, 1.0, 2.0, 3.0]).unwrap();
+        let rows = Matrix::from_slice(&[200.0, 0.0, 7.0, 1.0, 2.0, 3.0], 2, 3).unwrap();
         assert_eq!(read(&[2, 3], npyz::Order::C).unwrap(), rows);
-        let turned = Matrix::from_slice(2, 3, &[200.0, 7.0, 2.0, 0.0, 1.0, 3.0]).unwrap();
+        let turned = Matrix::from_slice(&[200.0, 7.0, 2.0, 0.0, 1.0, 3.0], 2, 3).unwrap();
         assert_eq!(read(&[2, 3], npyz::Order::Fortran).unwrap(), turned);
         assert_eq!(read(&[6], npyz::Order::C).unwrap().rows(), 1);
         let error = read(&[1, 2, 3], npyz::Order::C).unwrap_err().to_string();
