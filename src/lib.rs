@@ -13,7 +13,12 @@
 //! let rbm = Rbm::bernoulli(&[784, 25])?.initialized_from(&data.train, 1)?;
 //! let options = RbmOptions {
 //!     negative: Negative::Persistent { chains: 100, steps: 1 },
-//!     learning: Learning { epochs: 2, learning_rate: 0.05.into(), seed: 1, ..Learning::default() },
+//!     learning: Learning {
+//!         epochs: 2,
+//!         learning_rate: 0.05.into(),
+//!         seed: 1,
+//!         ..Learning::default()
+//!     },
 //!     ..RbmOptions::default()
 //! };
 //! let mut run = RbmTraining::new(rbm, options, &data.train)?;

@@ -477,11 +477,7 @@ fn term<'a>(input: Input<'a>, weights: &'a Matrix, direction: Direction) -> Term
 
 /// Means of `layer` from terms of which the second is left out without neighbors.
 fn mean_of(layer: &Layer, terms: &[Term<'_>; 2], neighbors: usize, beta: f32) -> Result<Matrix> {
-    let terms = if neighbors == 0 {
-        &terms[..1]
-    } else {
-        &terms[..]
-    };
+    let terms = &terms[..1 + usize::from(neighbors > 0)];
     Tail::mean_of(terms[0].input.rows(), layer.size(), beta, |tail| {
         layer.propagate(terms, tail, &mut Propagation::default())
     })
