@@ -27,7 +27,7 @@ pub struct Told {
     pub entropy: Option<f64>,
     /// Of tempered chains and those at snapshots.
     pub swaps: Vec<SwapRate>,
-    /// [`information`] of each hidden layer.
+    /// Of each hidden layer, what its units tell of the example, summed over units, in nats.
     pub information: Vec<f64>,
 }
 

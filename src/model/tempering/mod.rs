@@ -100,7 +100,7 @@ impl Tempering {
     }
 
     /// Replicas of `chains` chains at `betas` whose visible units are fair coins, as those of
-    /// [`super::RbmChain::uniform`].
+    /// [`super::Rbm::chains`].
     ///
     /// # Errors
     /// As [`Self::from_visible`].

@@ -28,7 +28,7 @@ impl<L: Learner> Run<L> {
     /// Goes on at another learning rate, from the next update on; files hold it.
     ///
     /// # Errors
-    /// [`Error::Parameter`] for rates that are negative or not finite.
+    /// [`crate::Error::Parameter`] for rates that are negative or not finite.
     pub fn set_learning_rate(&mut self, rate: impl Into<Schedule>) -> Result<()> {
         let rate = rate.into();
         rate.check("learning rate", f32::INFINITY)?;
