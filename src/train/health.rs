@@ -8,8 +8,11 @@ use crate::{
 };
 use std::fmt;
 
-/// Standard errors of the mean energy of chains that noise may make.
+/// Standard errors of the gap that noise may make.
 const DEVIATIONS: f64 = 5.0;
+/// Share of the nats of the uniform distribution from which on a gap is more than what a machine
+/// still learns.
+const LARGE: f64 = 0.1;
 /// Askings that a running mean over them remembers, and from which on it says something.
 const ASKINGS: u32 = 3;
 /// Nats below which what a layer of hidden units says of the examples, all units together, is
@@ -19,8 +22,8 @@ const LEAST_INFORMATION: f64 = 0.005;
 /// What a learner tells of its last update.
 #[derive(Clone, Debug, Default)]
 pub struct Told {
-    /// Mean over the examples of `E[E(v, h) | v]`.
-    pub data: Option<f64>,
+    /// `E[E(v, h) | v]` of each example of the minibatch.
+    pub data: Vec<f64>,
     /// `E` of each chain.
     pub chains: Vec<f64>,
     /// Nats of the uniform distribution over all units, if there is one.
@@ -49,7 +52,8 @@ pub struct Told {
 ///
 /// Energies are linear in what is learned, so the gap is minus the parameters times the gradient:
 /// where learning comes to rest it is zero but for noise. Gaps of many standard errors time and
-/// again mean that the machine drives its chains and they drive it.
+/// again, of a size that no learning machine has, mean that the machine drives its chains and they
+/// drive it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ChainHealth {
     /// Where the run stood.
@@ -59,9 +63,11 @@ pub struct ChainHealth {
     /// What the gap is at most if the chains sample a machine that is better than uniform, five
     /// standard errors of their mean included.
     pub largest_gap: Option<f64>,
-    /// The gap in standard errors of the mean energy of the chains, root mean square over the last
-    /// three askings or so.
+    /// The gap in standard errors (of the mean energy of the chains, and of that of a minibatch as
+    /// a part of all examples), root mean square over the last three askings or so.
     pub strain: Option<f64>,
+    /// The gap as a share of the nats of the uniform distribution, root mean square over the same.
+    pub relative_gap: Option<f64>,
     /// Correlation of the energies of the chains with those at the last asking, over the chains.
     pub correlation: Option<f64>,
     /// Integrated autocorrelation time of the energy in updates, `(1 + r) / (1 - r)` of an
@@ -107,19 +113,34 @@ pub enum ChainWarning {
 }
 
 impl ChainHealth {
-    /// From what a learner `told` after `updates` updates, and what it was `before`.
-    pub(super) fn new(told: Told, position: Position, updates: u64, before: Option<&Self>) -> Self {
-        let (mean, error) = mean_and_error(&told.chains);
-        let gap = told.data.filter(|_| !told.chains.is_empty());
-        let gap = gap.map(|data| data - mean);
+    /// From what a learner of `examples` examples `told` after `updates` updates, and what it was
+    /// `before`.
+    pub(super) fn new(
+        told: Told,
+        position: Position,
+        (updates, examples): (u64, usize),
+        before: Option<&Self>,
+    ) -> Self {
+        let ((mean, error), (data, of_data)) =
+            (mean_and_error(&told.chains), mean_and_error(&told.data));
+        let is_compared = !told.data.is_empty() && !told.chains.is_empty();
+        let gap = is_compared.then_some(data - mean);
+        // Of all examples, or of one, there is no error.
+        let missing = 1.0 - told.data.len() as f64 / examples.max(1) as f64;
+        let error = error.hypot(of_data.max(0.0) * missing.max(0.0).sqrt());
         // Of one chain there is no error.
         let largest = told.entropy.map(|x| x + DEVIATIONS * error.max(0.0));
         let (mut times, mut strain) =
             (before.map_or(0, |x| x.times), before.and_then(|x| x.strain));
-        if let Some(z) = gap.map(|gap| gap / error).filter(|z| z.is_finite()) {
+        let mut relative = before.and_then(|x| x.relative_gap);
+        if let Some((gap, z)) = gap.map(|x| (x, x / error)).filter(|x| x.1.is_finite()) {
             times += 1;
-            let old = strain.map_or(0.0, |x| x * x);
-            strain = Some((old + (z * z - old) / f64::from(times.min(ASKINGS))).sqrt());
+            let recent = |old: Option<f64>, x: f64| {
+                let old = old.map_or(0.0, |x| x * x);
+                (old + (x * x - old) / f64::from(times.min(ASKINGS))).sqrt()
+            };
+            strain = Some(recent(strain, z));
+            relative = told.entropy.map(|all| recent(relative, gap / all));
         }
         let since = before.map(|x| updates.saturating_sub(x.updates));
         let correlation = before.and_then(|x| correlation(&x.energies, &told.chains));
@@ -134,6 +155,7 @@ impl ChainHealth {
             energy_gap: gap,
             largest_gap: largest.filter(|_| gap.is_some()),
             strain,
+            relative_gap: relative,
             times,
             correlation,
             autocorrelation: correlation.zip(since).map(time),
@@ -156,6 +178,7 @@ impl ChainHealth {
         if let Some(strain) = self.strain
             && self.times >= ASKINGS
             && strain > DEVIATIONS
+            && self.relative_gap.is_some_and(|x| x > LARGE)
         {
             all.push(ChainWarning::Driven { strain });
         }
@@ -250,9 +273,4 @@ pub(super) fn entropy<'a>(mut layers: impl Iterator<Item = &'a Layer>) -> Option
             })
         })
     })
-}
-
-/// The mean energy of a minibatch.
-pub(super) fn mean(energies: &[f64]) -> Option<f64> {
-    (!energies.is_empty()).then(|| energies.iter().sum::<f64>() / energies.len() as f64)
 }

@@ -275,7 +275,7 @@ impl Learner for BoltzmannLearner {
             Positive::Exact => None,
         };
         if let Some(hidden) = hidden {
-            told.data = health::mean(&machine.energy(batch.states, hidden)?);
+            told.data = machine.energy(batch.states, hidden)?;
         }
         told.chains = self.negative.energies(machine);
         told.swaps = self.negative.swap_rates().to_vec();

@@ -242,7 +242,7 @@ impl Learner for DbmLearner {
                     pairs.map(|(x, w)| f64::from(x) * f64::from(w)).sum::<f64>()
                 })
                 .sum();
-            told.data = health::mean(&dbm.energy(&all)?).map(|x| x - joint);
+            told.data = dbm.energy(&all)?.into_iter().map(|x| x - joint).collect();
             told.chains = dbm.energy(&chains)?;
             told.swaps = self.negative.swap_rates().to_vec();
         }

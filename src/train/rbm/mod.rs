@@ -246,7 +246,7 @@ impl Learner for RbmLearner {
         // Chains under fast weights, and of inputs that count twice, are those of other machines.
         let is_own = self.fast.is_none() && self.options.doubled == Doubled::Neither;
         if let Some((v, h)) = self.chains.last().filter(|_| is_own) {
-            told.data = health::mean(&rbm.energy(batch.states, means)?);
+            told.data = rbm.energy(batch.states, means)?;
             told.chains = rbm.energy(v, h)?;
             told.swaps = self.chains.swap_rates().to_vec();
         }

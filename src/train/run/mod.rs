@@ -234,7 +234,8 @@ impl<L: Learner> Run<L> {
             return Ok(None);
         }
         let told = self.learner.chains_told(&batch)?;
-        let health = |told| ChainHealth::new(told, self.position(), self.updates, before);
+        let size = (self.updates, self.examples);
+        let health = |told| ChainHealth::new(told, self.position(), size, before);
         Ok(told.map(health))
     }
 

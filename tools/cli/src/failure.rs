@@ -102,3 +102,8 @@ fn tell(kind: &str, message: &str) {
 pub fn note(message: impl Display) {
     tell("note", &message.to_string());
 }
+
+/// A line on stderr about what speaks against the results.
+pub fn warning(message: impl Display) {
+    tell("warning", &message.to_string());
+}

@@ -1,6 +1,7 @@
 //! `harmonium train`: trains a machine of any kind, shows what it learned, and can be stopped and
 //! resumed at any update of any stage.
 
+mod health;
 mod session;
 mod start;
 mod stopping;
@@ -434,6 +435,7 @@ fn conclude(
         .put("evaluation_seconds", more)
         .put("data", finished.data.name.clone())
         .put("files", files::json(&named));
+    figures.warnings(&session.health.standing());
     if is_staged {
         let options = report::read(serde_json::to_string(&finished.plan.fine_tune()));
         let fine_tuned = network.as_ref().map(|(_, x)| x.figures().object().clone());

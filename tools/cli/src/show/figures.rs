@@ -2,7 +2,7 @@
 
 use super::report;
 use crate::failure::Outcome;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 /// A row of a table: name, value and remark.
 pub type Row = [String; 3];
@@ -31,12 +31,14 @@ impl Figures {
         self.put(key, x).row(name, format!("{x:.2} nats"), remark);
     }
 
-    /// Tells what speaks against the figures in both.
+    /// Tells what speaks against the figures in both, below what was told before.
     pub fn warnings(&mut self, warnings: &[impl ToString]) {
-        let warnings: Vec<String> = warnings.iter().map(ToString::to_string).collect();
-        self.put("warnings", warnings.clone());
-        for warning in warnings {
-            self.row("warning", warning, "");
+        let all = self.object.entry("warnings").or_insert_with(|| json!([]));
+        for warning in warnings.iter().map(ToString::to_string) {
+            if let Value::Array(all) = all {
+                all.push(warning.clone().into());
+            }
+            self.rows.push(["warning".into(), warning, String::new()]);
         }
     }
 

@@ -20,3 +20,4 @@ mod signals;
 mod streaming;
 mod training;
 mod units;
+mod warnings;

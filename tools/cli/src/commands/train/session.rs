@@ -2,13 +2,14 @@
 //! files that it can go on from.
 
 use super::{
+    health::Health,
     start::Start,
     stopping::Stopping,
     trajectory::{Trajectory, keep},
 };
 use crate::{
     args::OfKind,
-    failure::{Failure, Outcome},
+    failure::{Failure, Outcome, warning},
     kinds::training::{Finished, Trains, Watch},
     run::{data::Data, files::Files, interrupt::Interrupt, run_file::RunFile},
     show::{
@@ -49,6 +50,8 @@ pub struct Session<'a> {
     pub notes: BTreeMap<String, String>,
     /// `metrics.csv`.
     pub metrics: Metrics,
+    /// What its chains say.
+    pub health: Health,
     kept: Trajectory,
     /// If the run may stop early.
     stopping: Option<Stopping>,
@@ -113,6 +116,7 @@ impl<'a> Session<'a> {
             watch: Watch::of(start.data),
             notes: start.notes,
             metrics,
+            health: Health::default(),
             kept,
             stopping,
             is_stopped_early: false,
@@ -239,6 +243,13 @@ impl<'a> Session<'a> {
         };
         if epoch.is_multiple_of(every) || epoch == epochs {
             self.watch(run)?;
+        }
+        if Health::is_due(epoch, epochs) {
+            for news in self.health.ask(running)? {
+                // Progress comes back with the next update.
+                self.clear_progress();
+                warning(news);
+            }
         }
         self.judge(run)?;
         // The end of a run and an interrupt save it in any case.
