@@ -97,17 +97,24 @@ fn early_stopping_by_a_criterion() {
         let note = &bench.model("run/model.safetensors").notes["early_stopping"];
         assert!(note.ends_with(&format!("by {by}")), "{note}");
     }
-    let spins =
-        "train --data bars.csv --visible-units spin --hidden 21 --validation 4 --early-stopping 2";
+    let train = "train --data bars.csv --hidden 21 --validation 4 --early-stopping 2";
+    let spin = format!("{train} --visible-units spin --epochs 3");
+    bench.ok(&(spin + " --early-stopping-by pseudo-likelihood"));
     for (flags, words) in [
-        (" --early-stopping-by pseudo-likelihood", "bernoulli"),
         (
-            " --hidden-units gaussian --early-stopping-by nonsense",
+            " --visible-units gaussian --early-stopping-by pseudo-likelihood",
+            "continuous",
+        ),
+        (
+            " --visible-units spin --hidden-units gaussian --early-stopping-by nonsense",
             "free-energy-gap:NATS",
         ),
-        (" --early-stopping-by free-energy-gap:-1", "at least 0"),
+        (
+            " --visible-units spin --early-stopping-by free-energy-gap:-1",
+            "at least 0",
+        ),
     ] {
-        let line = spins.to_owned() + flags;
+        let line = train.to_owned() + flags;
         bench.refused(&line, 2, &["--early-stopping-by", words]);
     }
     bench.refused(

@@ -382,7 +382,7 @@ fn options_of_other_machines_are_refused() {
         (
             "sample m.safetensors --clamp none.npy --mask upper --out x.npy",
             1,
-            ["none.npy", "read"],
+            ["none.npy", "open"],
         ),
         (
             "classify m.safetensors --data bars.csv",
