@@ -290,7 +290,7 @@ fn boltzmann() {
 
 /// Starts and examples are refused that the units cannot have; bases of other units than on or off.
 #[test]
-fn refusals() {
+fn rbm_refusals() {
     let spin = normal_machine(("spin", 4), ("bernoulli", 3), 0.5, 1);
     let start = ReverseStart::Gibbs {
         states: BitMatrix::zeros(2, 4).into(),

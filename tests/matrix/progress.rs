@@ -2,6 +2,7 @@
 //! far it has come, up to the end.
 
 use crate::common::{all_states, dbm as deep, normal_machine, normal_rbm};
+use crate::{Family, data};
 use harmonium::{
     Dbm, Dbn, Error, Input, Rbm, Result, Tempering,
     bits::BitMatrix,
@@ -9,6 +10,7 @@ use harmonium::{
     model::{BoltzmannMachine, MeanField, even_ladder},
     progress::Progress,
     stop::Stop,
+    train::{BackpropLearner, Event},
 };
 use std::ops::ControlFlow;
 
@@ -123,4 +125,38 @@ fn boltzmann() {
     watched("joint", |p| machine.joint_distribution(1.0, p));
     watched("likelihood", |p| machine.exact_mean_log_likelihood(&v, p));
     watched("ln p(v)", |p| machine.exact_log_p_v(&v, p));
+}
+
+/// The long call of a network is its run: the observer hears of every update and may break, a
+/// request stops it, and it goes on to the same bits.
+#[test]
+fn network() {
+    let data = data();
+    let start = || BackpropLearner::run_with(|_| {});
+    let mut whole = start();
+    let mut updates = 0;
+    let ended = whole.run(&data, |event| {
+        updates += u64::from(matches!(event, Event::Update(_)));
+        ControlFlow::Continue(())
+    });
+    assert!(ended.unwrap().is_finished());
+    assert_eq!(updates, whole.position().updates);
+    let mut run = start();
+    let ended = run.run(&data, |event| match event {
+        Event::Update(run) if run.position().updates == 4 => ControlFlow::Break(()),
+        _ => ControlFlow::Continue(()),
+    });
+    assert!(ended.unwrap().is_stopped());
+    let mut going_on = || run.run(&data, |_| ControlFlow::Continue(())).unwrap();
+    assert!(going_on().is_finished());
+    assert_eq!(run.model(), whole.model());
+    let mut run = start();
+    let stop = Stop::new();
+    run.stop_at(&stop);
+    stop.request();
+    let mut going_on = || run.run(&data, |_| ControlFlow::Continue(())).unwrap();
+    assert!(going_on().is_stopped());
+    stop.clear();
+    assert!(going_on().is_finished());
+    assert_eq!(run.model(), whole.model());
 }
