@@ -28,7 +28,7 @@ const JOINT_EPOCHS: usize = 20;
 const PRETRAINING_EPOCHS: usize = 20;
 
 /// Examples below which a run has more epochs: as many updates as with so many.
-const MANY: usize = 20_000;
+pub const MANY: usize = 20_000;
 const BATCH_SIZE: usize = 100;
 /// Fewest minibatches of an epoch, if these have as many examples as [`LEAST_BATCH`] at least.
 const BATCHES: usize = 10;
@@ -58,6 +58,11 @@ pub fn epochs(epochs: usize, examples: usize, batch_size: usize) -> usize {
     epochs.max((epochs * (MANY / BATCH_SIZE)).div_ceil(batches))
 }
 
+/// Whether defaults are those of few examples: where nothing is said of the epochs of any stage.
+pub fn are_few(examples: usize, are_epochs_said: bool) -> bool {
+    examples < MANY && !are_epochs_said
+}
+
 /// How long a run takes: what is said, and what follows from the number of examples. Who says
 /// epochs gets the minibatches of large data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,7 +85,7 @@ impl Length {
         Self {
             examples,
             batch_size,
-            is_of_few: examples < MANY && !are_epochs_said,
+            is_of_few: are_few(examples, are_epochs_said),
         }
     }
 
@@ -172,7 +177,7 @@ pub fn hidden(visible: &Units, examples: usize) -> usize {
 pub fn deviation(train: &Examples, are_epochs_said: bool) -> Vec<f64> {
     const LOOKED_AT: usize = 1000;
     let (shared, mean) = (train.deviation(), train.mean());
-    if train.len() >= MANY || are_epochs_said {
+    if !are_few(train.len(), are_epochs_said) {
         return shared;
     }
     let (x, n) = (train.input(), train.len());

@@ -16,7 +16,7 @@ use crate::{
     },
     run::{
         classification::Classification,
-        data::{Data, Source},
+        data::{Data, Source, Treatment},
         directory::Directory,
         files::{self, Files},
         found::Found,
@@ -28,7 +28,7 @@ use crate::{
 use harmonium::{
     Examples, Model, Network,
     checkpoint::{Checkpoint, SavedRun},
-    recipe::{AnyRun, Measure, Plan},
+    recipe::{AnyRun, Measure, Plan, defaults},
     train::{BackpropOptions, Learning},
 };
 use serde_json::{Value, json};
@@ -122,7 +122,10 @@ impl Begun {
         let data = source.settle()?;
         let plan = match planned {
             Some(plan) => plan,
-            None => kind.plan(&source, &data)?,
+            None => {
+                tell_of_few(&source, &data);
+                kind.plan(&source, &data)?
+            }
         };
         if plan.fine_tune().is_some() && data.train.classes().is_none() {
             let message = format!("--fine-tune: {} has no labels", data.name);
@@ -321,6 +324,24 @@ fn stored_network(
     let seen = network::seen(&run.result()?, data)?;
     let run = plan.resumed(checkpoint, &seen.train, false)?;
     Ok(Some((run, notes, seen)))
+}
+
+/// Says that the defaults are those of few examples, if they are.
+fn tell_of_few(source: &Source, data: &Data) {
+    let examples = data.stream.as_ref().map_or(data.train.len(), |x| x.len());
+    if !defaults::are_few(examples, source.are_epochs_said) {
+        return;
+    }
+    let columns = match &source.values {
+        Treatment::Standardized(..) => {
+            "; columns are divided by their own deviations, those of mostly one value by a common one"
+        }
+        _ => "",
+    };
+    note(format!(
+        "{examples} training examples are few: as no epochs are said, there are as many updates as for {}{columns}",
+        defaults::MANY
+    ));
 }
 
 /// Says on stderr what is going to happen.

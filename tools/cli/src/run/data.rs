@@ -47,8 +47,8 @@ pub struct Source {
     /// With `labels`, the classes whose units join the visible ones; found from the training
     /// examples if that is 0.
     pub labels: Option<usize>,
-    /// Whether the command line says how many epochs a run has, which columns are standardized by;
-    /// no note tells it.
+    /// Whether the command line says how many epochs a run has, on which the defaults of few
+    /// examples depend, and how their columns are standardized; no note tells it.
     pub are_epochs_said: bool,
 }
 

@@ -187,6 +187,21 @@ fn a_few_rows_are_learned_where_nothing_is_said() {
     // At best ln 30 = 3.40 nats below 0; independent units have 16 ln 2 = 11.09.
     let mean = number(&report, "mean_log_likelihood");
     assert!(mean > -4.3, "{mean}");
+    // What was chosen for the user is said, and nothing where it was not.
+    for (kind, epochs) in [
+        ("rbm --hidden 4", "--epochs 2"),
+        ("dbn --layers 3,3", "--greedy-epochs 1 --up-down-epochs 1"),
+        ("dbm --layers 3,3", "--pretraining-epochs 1 --epochs 1"),
+        ("boltzmann", "--epochs 2"),
+    ] {
+        let line = format!("train {kind} --data stripes.npy {epochs} --out said");
+        let ran = bench.run(&line);
+        assert_eq!(ran.code, 0, "{line}\n{}", ran.stderr);
+        assert!(!ran.stderr.contains("are few"), "{line}\n{}", ran.stderr);
+    }
+    let ran = bench.run("train boltzmann --data stripes.npy --method pseudo-likelihood --out few");
+    let told = "30 training examples are few: as no epochs are said";
+    assert!(ran.stderr.contains(told), "{}", ran.stderr);
 }
 
 /// Numbers of a fixed sequence (SplitMix64): uniform, and of a standard normal distribution.

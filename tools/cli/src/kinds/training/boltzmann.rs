@@ -120,10 +120,14 @@ impl Trains for BoltzmannArgs {
     }
 
     fn source(&self) -> Outcome<Source> {
-        self.shared.data.source(false)
+        let source = self.shared.data.source(false)?;
+        Ok(Source {
+            are_epochs_said: self.epochs.is_some(),
+            ..source
+        })
     }
 
-    fn plan(&self, _source: &Source, data: &Data) -> Outcome<Plan> {
+    fn plan(&self, source: &Source, data: &Data) -> Outcome<Plan> {
         if data.train.bits().is_none() {
             return Err(Failure::usage(
                 "--binarize none: a general Boltzmann machine learns bits, not gray values",
@@ -132,7 +136,7 @@ impl Trains for BoltzmannArgs {
         }
         let (n, m) = (data.train.columns(), self.hidden.unwrap_or(0));
         let batch_size = self.shared.learning.batch_size;
-        let length = Length::new(data.train.len(), batch_size, self.epochs.is_some());
+        let length = Length::new(data.train.len(), batch_size, source.are_epochs_said);
         let mut options = defaults::boltzmann(length);
         one_number(self.negative.steps.as_ref())?;
         options.negative = self.negative.negative(options.negative, None)?;

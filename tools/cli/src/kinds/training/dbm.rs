@@ -155,15 +155,19 @@ impl Trains for DbmArgs {
 
     fn source(&self) -> Outcome<Source> {
         layers(self.layers.as_deref(), &defaults::DBM_LAYERS)?;
-        self.shared.data.source(self.is_resampled())
+        let source = self.shared.data.source(self.is_resampled())?;
+        Ok(Source {
+            are_epochs_said: self.epochs.is_some()
+                || self.pretraining_epochs.is_some()
+                || self.no_pretraining,
+            ..source
+        })
     }
 
-    fn plan(&self, _source: &Source, data: &Data) -> Outcome<Plan> {
+    fn plan(&self, source: &Source, data: &Data) -> Outcome<Plan> {
         let hidden = layers(self.layers.as_deref(), &defaults::DBM_LAYERS)?;
-        let are_epochs_said =
-            self.epochs.is_some() || self.pretraining_epochs.is_some() || self.no_pretraining;
         let batch_size = self.shared.learning.batch_size;
-        let length = Length::new(data.train.len(), batch_size, are_epochs_said);
+        let length = Length::new(data.train.len(), batch_size, source.are_epochs_said);
         let mut pretraining = self.pretraining(&hidden, length)?;
         let joint = self.joint(&hidden, pretraining.is_some(), length)?;
         let classes = self.labels.then(|| data.classes()).transpose()?;

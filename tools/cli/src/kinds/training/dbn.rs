@@ -107,13 +107,12 @@ impl Trains for DbnArgs {
         })
     }
 
-    fn plan(&self, _source: &Source, data: &Data) -> Outcome<Plan> {
+    fn plan(&self, source: &Source, data: &Data) -> Outcome<Plan> {
         let hidden = layers(self.layers.as_deref(), &defaults::DBN_LAYERS)?;
         let visible = Units::parse(self.kinds(), data.train.columns())
             .map_err(|e| Failure::usage(format!("--visible-units: {e}")))?;
-        let are_epochs_said = self.greedy_epochs.is_some() || self.up_down_epochs.is_some();
         let batch_size = self.shared.learning.batch_size;
-        let length = Length::new(data.train.len(), batch_size, are_epochs_said);
+        let length = Length::new(data.train.len(), batch_size, source.are_epochs_said);
         let is_real = defaults::are_real(&visible);
         let mut greedy = self.greedy(&hidden, is_real, length)?;
         greedy.classes = self.labels.then(|| data.classes()).transpose()?;

@@ -135,11 +135,8 @@ impl Trains for RbmArgs {
         }
         let kinds = self.hidden_units.as_deref().unwrap_or("bernoulli");
         let hidden = Units::parse(kinds, size).map_err(refused("--hidden-units"))?;
-        let length = Length::new(
-            examples,
-            self.shared.learning.batch_size,
-            self.epochs.is_some(),
-        );
+        let batch_size = self.shared.learning.batch_size;
+        let length = Length::new(examples, batch_size, source.are_epochs_said);
         let facts = RbmFacts {
             visible: &visible,
             hidden: &hidden,
