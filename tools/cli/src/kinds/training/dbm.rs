@@ -1,7 +1,7 @@
 //! `train dbm`: pretraining, then all layers together.
 
 use super::{
-    Finished, Trains, Watch, describe_negative, describe_positive, describe_rbm, network,
+    Finished, Trains, describe_negative, describe_positive, describe_rbm, network,
     options::{check_chains, check_layers, layers, of_each, one_number},
 };
 use crate::{
@@ -12,7 +12,6 @@ use crate::{
         held::PER_CLASS,
     },
     show::{
-        metrics::Table,
         picture::{Color, Sheet},
         pictures,
         progress::Bar,
@@ -23,7 +22,7 @@ use harmonium::{
     Binarization, Examples, Model, Rbm,
     model::{Dbm, DbmChain, MeanField},
     recipe::{
-        DbmPlan, Plan, RunRef,
+        DbmPlan, Plan,
         defaults::{self, Length},
     },
     train::{
@@ -262,14 +261,6 @@ impl Trains for DbmArgs {
         )
     }
 
-    fn table(&self) -> Table {
-        network::TABLE
-    }
-
-    fn figures(&self, run: RunRef<'_>, watch: &Watch) -> Outcome<Vec<Option<f64>>> {
-        network::figures(run, watch)
-    }
-
     fn criterion(
         &self,
         asked: Option<CriterionArg>,
@@ -278,16 +269,6 @@ impl Trains for DbmArgs {
     ) -> Outcome<CriterionArg> {
         let has_labels = matches!(plan, Plan::Dbm(plan) if plan.classes.is_some());
         network::criterion(asked, has_labels, true)
-    }
-
-    fn score(
-        &self,
-        by: CriterionArg,
-        run: RunRef<'_>,
-        held_out: &Examples,
-        watch: &Watch,
-    ) -> Outcome<f64> {
-        network::score(by, run, held_out, watch)
     }
 
     /// Weights of the lowest connection and chains of all layers.

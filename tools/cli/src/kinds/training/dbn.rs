@@ -1,20 +1,20 @@
 //! `train dbn`: greedy stages, then the up-down algorithm.
 
 use super::{
-    Finished, Trains, Watch, describe_rbm, fantasies, network,
+    Finished, Trains, describe_rbm, fantasies, network,
     options::{check_chains, check_layers, layers, of_each, treated},
 };
 use crate::{
     args::{CriterionArg, DbnArgs, SharedArgs},
     failure::{Failure, Outcome},
     run::data::{Data, Source},
-    show::{metrics::Table, pictures, report},
+    show::{pictures, report},
 };
 use harmonium::{
-    Examples, Model,
+    Model,
     model::Rbm,
     recipe::{
-        DbnPlan, Plan, RunRef,
+        DbnPlan, Plan,
         defaults::{self, Length},
     },
     train::{BackpropOptions, GreedyLayer, GreedyPlan, Learning, RbmOptions, Schedule},
@@ -229,14 +229,6 @@ impl Trains for DbnArgs {
         )
     }
 
-    fn table(&self) -> Table {
-        network::TABLE
-    }
-
-    fn figures(&self, run: RunRef<'_>, watch: &Watch) -> Outcome<Vec<Option<f64>>> {
-        network::figures(run, watch)
-    }
-
     fn criterion(
         &self,
         asked: Option<CriterionArg>,
@@ -245,16 +237,6 @@ impl Trains for DbnArgs {
     ) -> Outcome<CriterionArg> {
         let has_labels = matches!(plan, Plan::Dbn(plan) if plan.greedy.classes.is_some());
         network::criterion(asked, has_labels, false)
-    }
-
-    fn score(
-        &self,
-        by: CriterionArg,
-        run: RunRef<'_>,
-        held_out: &Examples,
-        watch: &Watch,
-    ) -> Outcome<f64> {
-        network::score(by, run, held_out, watch)
     }
 
     /// Weights of the first layer, as it infers, and fantasies of the top pair.

@@ -144,13 +144,17 @@ pub trait Trains {
     fn describe(&self, plan: &Plan, data: &Data) -> String;
 
     /// The columns of metrics.
-    fn table(&self) -> Table;
+    fn table(&self) -> Table {
+        network::TABLE
+    }
 
-    /// The figures after an epoch.
+    /// The figures after an epoch. Machines of several stages share columns, figures and scores.
     ///
     /// # Errors
     /// Those of the library.
-    fn figures(&self, run: RunRef<'_>, watch: &Watch) -> Outcome<Vec<Option<f64>>>;
+    fn figures(&self, run: RunRef<'_>, watch: &Watch) -> Outcome<Vec<Option<f64>>> {
+        network::figures(run, watch)
+    }
 
     /// What early stopping judges the machine by.
     ///
@@ -174,7 +178,9 @@ pub trait Trains {
         run: RunRef<'_>,
         held_out: &Examples,
         watch: &Watch,
-    ) -> Outcome<f64>;
+    ) -> Outcome<f64> {
+        network::score(by, run, held_out, watch)
+    }
 
     /// Draws weights and fantasies.
     ///
