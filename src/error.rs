@@ -104,6 +104,21 @@ impl Error {
     }
 }
 
+/// Refuses a pair of matrices, of so many rows and columns each, that are not `[rows x n]` and
+/// `[rows x m]`.
+pub(crate) fn expect_pair(
+    what: &str,
+    [a, b]: [(usize, usize); 2],
+    (n, m): (usize, usize),
+) -> Result<()> {
+    if (a.1, b.0, b.1) == (n, a.0, m) {
+        return Ok(());
+    }
+    let pair =
+        |a: (usize, usize), b: (usize, usize)| format!("{} x {} and {} x {}", a.0, a.1, b.0, b.1);
+    Err(Error::shape(what, pair((a.0, n), (a.0, m)), pair(a, b)))
+}
+
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -154,6 +154,12 @@ impl<'a> Input<'a> {
         Ok(joint)
     }
 
+    /// Each sample so many times, one after the other.
+    pub(crate) fn repeated(&self, copies: usize) -> States {
+        let indices: Vec<usize> = (0..self.rows() * copies).map(|s| s / copies).collect();
+        self.take(&indices)
+    }
+
     /// A copy of the samples at `indices`, in that order; an index may come more than once.
     ///
     /// # Panics

@@ -61,6 +61,15 @@ pub struct Tail<'a> {
     pub linear: bool,
 }
 
+/// What [`Tail::matrix_of`] returns.
+#[derive(Clone, Copy)]
+pub(crate) enum Exact {
+    /// `x`.
+    Input,
+    /// The means.
+    Mean,
+}
+
 impl Tail<'_> {
     /// No output at `beta`.
     pub fn new(beta: f32) -> Self {
@@ -70,32 +79,21 @@ impl Tail<'_> {
         }
     }
 
-    /// `x`, exact to f32, of so many rows and columns, which `compute` writes.
-    pub(crate) fn input_of(
-        rows: usize,
-        columns: usize,
+    /// What is `asked` for, exact to f32, of so many rows and columns, which `compute` writes.
+    pub(crate) fn matrix_of(
+        asked: Exact,
+        (rows, columns): (usize, usize),
         beta: f32,
         compute: impl FnOnce(Tail<'_>) -> Result<()>,
     ) -> Result<Matrix> {
         let mut out = Matrix::zeros(rows, columns);
+        let (input, mean) = match asked {
+            Exact::Input => (Some(out.view_mut()), None),
+            Exact::Mean => (None, Some(out.view_mut())),
+        };
         compute(Tail {
-            input: Some(out.view_mut()),
-            precise: true,
-            ..Tail::new(beta)
-        })?;
-        Ok(out)
-    }
-
-    /// As [`Self::input_of`], of the means.
-    pub(crate) fn mean_of(
-        rows: usize,
-        columns: usize,
-        beta: f32,
-        compute: impl FnOnce(Tail<'_>) -> Result<()>,
-    ) -> Result<Matrix> {
-        let mut out = Matrix::zeros(rows, columns);
-        compute(Tail {
-            mean: Some(out.view_mut()),
+            input,
+            mean,
             precise: true,
             ..Tail::new(beta)
         })?;

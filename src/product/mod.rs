@@ -32,6 +32,7 @@ mod slabs;
 
 pub use connection::{Connection, Route, route, set_route};
 pub use dense::{Provider, gemm, provider, set_provider};
+pub(crate) use fused::Exact;
 pub use fused::{Propagation, Tail, propagate};
 pub use lookup::{FixedPoint, LARGEST_STEP};
 pub use outer::{Phase, Statistics};

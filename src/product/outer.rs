@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     bits::WORD_BITS,
-    error::{Error, Result},
+    error::{Error, Result, expect_pair},
     matrix::{Aligned, Matrix, MatrixViewMut, aligned},
     states::Input,
     threads,
@@ -55,19 +55,8 @@ impl<'a> Statistics<'a> {
     pub fn new(phases: &'a [Phase<'a>], n_visible: usize, n_hidden: usize) -> Result<Self> {
         for phase in phases {
             let (v, h) = (&phase.visible, &phase.hidden);
-            if v.rows() != h.rows() || v.columns() != n_visible || h.columns() != n_hidden {
-                return Err(Error::shape(
-                    "samples of a phase",
-                    format!("n x {n_visible} and n x {n_hidden}"),
-                    format!(
-                        "{} x {} and {} x {}",
-                        v.rows(),
-                        v.columns(),
-                        h.rows(),
-                        h.columns()
-                    ),
-                ));
-            }
+            let found = [(v.rows(), v.columns()), (h.rows(), h.columns())];
+            expect_pair("samples of a phase", found, (n_visible, n_hidden))?;
         }
         Ok(Self {
             phases,

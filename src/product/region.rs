@@ -39,77 +39,73 @@ impl<'a> Region<'a> {
         let groups = self.columns.len().div_ceil(WORD_BITS);
         let at = panels * PANEL_ROWS;
         let middle = self.rows.start + at;
-        let (input, input2) = self.input.map(|x| x.split_at_row(at)).unzip();
-        let (mean, mean2) = self.mean.map(|x| x.split_at_row(at)).unzip();
-        let (sample, sample2) = self
-            .sample
-            .map(|(x, draws)| {
-                let (upper, lower) = x.split_at_row(at);
-                ((upper, draws), (lower, draws))
-            })
-            .unzip();
-        let (column_sums, column_sums2) = cut(self.column_sums, panels * groups * WORD_BITS);
-        let (softplus, softplus2) = cut(self.softplus, at * groups);
-        let columns = self.columns;
-        (
-            Region {
-                rows: self.rows.start..middle,
-                columns: columns.clone(),
-                input,
-                mean,
-                sample,
-                column_sums,
-                softplus,
-            },
-            Region {
-                rows: middle..self.rows.end,
-                columns,
-                input: input2,
-                mean: mean2,
-                sample: sample2,
-                column_sums: column_sums2,
-                softplus: softplus2,
-            },
-        )
+        let rows = [self.rows.start..middle, middle..self.rows.end];
+        let columns = [self.columns.clone(), self.columns.clone()];
+        let lengths = (panels * groups * WORD_BITS, at * groups);
+        self.split((rows, columns), lengths, Split::Rows(at))
     }
 
     /// Splits at a multiple of a word.
     pub(super) fn split_columns(self, at: usize) -> (Self, Self) {
-        let middle = self.columns.start + at;
-        let (input, input2) = self.input.map(|x| x.split_at_column(at)).unzip();
-        let (mean, mean2) = self.mean.map(|x| x.split_at_column(at)).unzip();
-        let (sample, sample2) = self
-            .sample
-            .map(|(x, draws)| {
-                let (left, right) = x.split_at_column(at);
-                ((left, draws), (right, draws))
-            })
-            .unzip();
         let panels = self.rows.len().div_ceil(PANEL_ROWS);
-        let (column_sums, column_sums2) = cut(self.column_sums, at * panels);
-        let (softplus, softplus2) = cut(self.softplus, at / WORD_BITS * self.rows.len());
-        let rows = self.rows;
-        (
-            Region {
-                rows: rows.clone(),
-                columns: self.columns.start..middle,
-                input,
-                mean,
-                sample,
-                column_sums,
-                softplus,
-            },
-            Region {
-                rows,
-                columns: middle..self.columns.end,
-                input: input2,
-                mean: mean2,
-                sample: sample2,
-                column_sums: column_sums2,
-                softplus: softplus2,
-            },
-        )
+        let middle = self.columns.start + at;
+        let rows = [self.rows.clone(), self.rows.clone()];
+        let columns = [self.columns.start..middle, middle..self.columns.end];
+        let lengths = (at * panels, at / WORD_BITS * self.rows.len());
+        self.split((rows, columns), lengths, Split::Columns(at))
     }
+
+    /// Two of these rows and columns, of which the first has so many sums.
+    fn split(
+        self,
+        (rows, columns): ([Range<usize>; 2], [Range<usize>; 2]),
+        (column_sums, softplus): (usize, usize),
+        how: Split,
+    ) -> (Self, Self) {
+        let matrix = |x: MatrixViewMut<'a>| match how {
+            Split::Rows(at) => x.split_at_row(at),
+            Split::Columns(at) => x.split_at_column(at),
+        };
+        let bits = |(x, draws): (BitViewMut<'a>, Draws)| {
+            let (first, second) = match how {
+                Split::Rows(at) => x.split_at_row(at),
+                Split::Columns(at) => x.split_at_column(at),
+            };
+            ((first, draws), (second, draws))
+        };
+        let (input, input2) = self.input.map(matrix).unzip();
+        let (mean, mean2) = self.mean.map(matrix).unzip();
+        let (sample, sample2) = self.sample.map(bits).unzip();
+        let (column_sums, column_sums2) = cut(self.column_sums, column_sums);
+        let (softplus, softplus2) = cut(self.softplus, softplus);
+        let ([rows, rows2], [columns, columns2]) = (rows, columns);
+        let first = Region {
+            rows,
+            columns,
+            input,
+            mean,
+            sample,
+            column_sums,
+            softplus,
+        };
+        let second = Region {
+            rows: rows2,
+            columns: columns2,
+            input: input2,
+            mean: mean2,
+            sample: sample2,
+            column_sums: column_sums2,
+            softplus: softplus2,
+        };
+        (first, second)
+    }
+}
+
+/// Where a rectangle is split.
+#[derive(Clone, Copy)]
+enum Split {
+    Rows(usize),
+    Columns(usize),
 }
 
 /// Cuts an optional slice.

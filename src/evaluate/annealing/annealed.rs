@@ -36,11 +36,14 @@ pub trait Annealed {
     #[doc(hidden)]
     fn kept(&self) -> Cow<'_, Layer>;
 
+    /// The visible ones among them.
     #[doc(hidden)]
-    fn n_visible(&self) -> usize;
+    fn visible_layer(&self) -> &Layer;
 
     #[doc(hidden)]
-    fn check_visible_values(&self, v: Input<'_>) -> Result<()>;
+    fn n_visible(&self) -> usize {
+        self.visible_layer().size()
+    }
 
     /// Of the choice of examples to start at.
     #[doc(hidden)]
@@ -50,7 +53,9 @@ pub trait Annealed {
 
     /// Biases of the first kept units, those of the base rate of `data`.
     #[doc(hidden)]
-    fn base_rate(&self, data: &Examples) -> Result<Vec<f32>>;
+    fn base_rate(&self, data: &Examples) -> Result<Vec<f32>> {
+        Ok(base_biases(self.visible_layer(), &data.mean(), data.len()))
+    }
 
     /// Whether [`Self::exact_states`] can enumerate.
     #[doc(hidden)]

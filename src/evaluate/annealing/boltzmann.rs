@@ -7,12 +7,11 @@
 
 use super::{
     Annealed,
-    annealed::{Chains, End, Start, Way, base_biases, drawn_from_means},
+    annealed::{Chains, End, Start, Way, drawn_from_means},
     dbm::side_by_side,
 };
 use crate::{
     bits::BitMatrix,
-    dataset::Examples,
     error::Result,
     kernel::reference::softplus,
     model::{
@@ -34,16 +33,8 @@ impl Annealed for BoltzmannMachine {
         Cow::Owned(Layer::bernoulli(self.units()))
     }
 
-    fn n_visible(&self) -> usize {
-        BoltzmannMachine::n_visible(self)
-    }
-
-    fn check_visible_values(&self, v: Input<'_>) -> Result<()> {
-        self.visible().check_values(v)
-    }
-
-    fn base_rate(&self, data: &Examples) -> Result<Vec<f32>> {
-        Ok(base_biases(self.visible(), &data.mean(), data.len()))
+    fn visible_layer(&self) -> &Layer {
+        self.visible()
     }
 
     fn can_be_drawn(&self) -> bool {
@@ -65,8 +56,7 @@ impl Annealed for BoltzmannMachine {
         let (means, _) = self.posterior_means(v, &MeanField::default())?;
         let mean = |s: usize, j: usize| means[0].row(s / copies)[j];
         let (h, log_q) = drawn_from_means(self.hidden(), v.rows() * copies, mean, draws);
-        let indices: Vec<usize> = (0..h.rows()).map(|s| s / copies).collect();
-        let v = v.take(&indices).into_bits()?;
+        let v = v.repeated(copies).into_bits()?;
         Ok((side_by_side(&[&v, &h]).into(), log_q))
     }
 

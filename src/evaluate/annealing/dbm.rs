@@ -32,12 +32,8 @@ impl Annealed for Dbm {
         Cow::Owned(self.bipartite().visible().clone())
     }
 
-    fn n_visible(&self) -> usize {
-        Dbm::n_visible(self)
-    }
-
-    fn check_visible_values(&self, v: Input<'_>) -> Result<()> {
-        self.layer(0).check_values(v)
+    fn visible_layer(&self) -> &Layer {
+        self.layer(0)
     }
 
     fn start_stream(&self) -> Stream {
@@ -100,8 +96,7 @@ impl Annealed for Dbm {
             .collect();
         let mean = |s: usize, i: usize| means[place[i].0].row(s / copies)[place[i].1];
         let (h, log_q) = drawn_from_means(&layer, v.rows() * copies, mean, draws);
-        let indices: Vec<usize> = (0..h.rows()).map(|s| s / copies).collect();
-        let v = v.take(&indices).into_bits()?;
+        let v = v.repeated(copies).into_bits()?;
         Ok((side_by_side(&[&v, &h]).into(), log_q))
     }
 

@@ -14,11 +14,10 @@
 
 use super::{
     Annealed,
-    annealed::{Chains, End, Start, Way, base_biases},
+    annealed::{Chains, End, Start, Way},
 };
 use crate::{
     bits::BitMatrix,
-    dataset::Examples,
     error::Result,
     kernel::reference::sigmoid,
     model::{Layer, Rbm},
@@ -42,16 +41,8 @@ impl Annealed for Rbm {
         Cow::Borrowed(self.visible())
     }
 
-    fn n_visible(&self) -> usize {
-        self.visible().size()
-    }
-
-    fn check_visible_values(&self, v: Input<'_>) -> Result<()> {
-        self.visible().check_values(v)
-    }
-
-    fn base_rate(&self, data: &Examples) -> Result<Vec<f32>> {
-        Ok(base_biases(self.visible(), &data.mean(), data.len()))
+    fn visible_layer(&self) -> &Layer {
+        self.visible()
     }
 
     fn can_be_drawn(&self) -> bool {
@@ -67,9 +58,7 @@ impl Annealed for Rbm {
     }
 
     fn proposed(&self, v: Input<'_>, copies: usize, _: Draws) -> Result<(States, Vec<f64>)> {
-        let rows = v.rows() * copies;
-        let indices: Vec<usize> = (0..rows).map(|s| s / copies).collect();
-        Ok((v.take(&indices), vec![0.0; rows]))
+        Ok((v.repeated(copies), vec![0.0; v.rows() * copies]))
     }
 
     fn chains<'a>(

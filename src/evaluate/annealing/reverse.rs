@@ -59,7 +59,7 @@ impl ReverseStart {
         seed: u64,
     ) -> Result<Self> {
         data.expect_plain("the start of annealing back")?;
-        machine.check_visible_values(data.input())?;
+        machine.visible_layer().check_values(data.input())?;
         if machine.can_be_drawn() {
             return Ok(Self::Exact);
         }

@@ -27,9 +27,9 @@ use super::{
 use crate::{
     bits::BitMatrix,
     dataset::Examples,
-    error::{Error, Result},
+    error::{Error, Result, expect_pair},
     matrix::Matrix,
-    product::{Direction, Propagation, Tail, Term},
+    product::{Direction, Exact, Propagation, Tail, Term},
     rng::{HostRng, Stream},
     states::Input,
     units::Kind,
@@ -377,21 +377,8 @@ impl BoltzmannMachine {
 
     /// Refuses states of other widths than the layers.
     fn check_states(&self, v: Input<'_>, h: Input<'_>) -> Result<()> {
-        let (n, m) = (self.n_visible(), self.n_hidden());
-        if (v.columns(), h.rows(), h.columns()) == (n, v.rows(), m) {
-            return Ok(());
-        }
-        Err(Error::shape(
-            "states",
-            format!("{0} x {n} and {0} x {m}", v.rows()),
-            format!(
-                "{} x {} and {} x {}",
-                v.rows(),
-                v.columns(),
-                h.rows(),
-                h.columns()
-            ),
-        ))
+        let found = [(v.rows(), v.columns()), (h.rows(), h.columns())];
+        expect_pair("states", found, (self.n_visible(), self.n_hidden()))
     }
 
     /// `E(v, h)` of each pair of rows, in f64; fully visible with an `h` of no columns. Cost:
@@ -433,14 +420,7 @@ impl BoltzmannMachine {
         h: impl Into<Input<'a>>,
         beta: f32,
     ) -> Result<Matrix> {
-        let (v, h) = (v.into(), h.into());
-        self.check_states(v, h)?;
-        let twice = doubled(&self.visible_weights);
-        let terms = [
-            term(v, &twice, Direction::Up),
-            term(h, &self.weights, Direction::Down),
-        ];
-        mean_of(&self.visible, &terms, self.n_hidden(), beta)
+        self.mean_from_rest([v.into(), h.into()], 0, beta)
     }
 
     /// `P(h_j = 1 | v, h without h_j) = sigma(beta (2 S_j h + v W_j + c_j))` of each row,
@@ -454,14 +434,29 @@ impl BoltzmannMachine {
         h: impl Into<Input<'a>>,
         beta: f32,
     ) -> Result<Matrix> {
-        let (v, h) = (v.into(), h.into());
-        self.check_states(v, h)?;
-        let twice = doubled(&self.hidden_weights);
+        self.mean_from_rest([v.into(), h.into()], 1, beta)
+    }
+
+    /// Means of layer `l` given all other units.
+    fn mean_from_rest(&self, states: [Input<'_>; 2], l: usize, beta: f32) -> Result<Matrix> {
+        self.check_states(states[0], states[1])?;
+        let (layer, within, direction) = match l {
+            0 => (&self.visible, &self.visible_weights, Direction::Down),
+            _ => (&self.hidden, &self.hidden_weights, Direction::Up),
+        };
+        let twice = Matrix::from_fn(within.rows(), within.columns(), |i, j| {
+            2.0 * within.row(i)[j]
+        });
+        let other = states[1 - l];
         let terms = [
-            term(h, &twice, Direction::Up),
-            term(v, &self.weights, Direction::Up),
+            term(states[l], &twice, Direction::Up),
+            term(other, &self.weights, direction),
         ];
-        mean_of(&self.hidden, &terms, self.n_visible(), beta)
+        let terms = &terms[..1 + usize::from(other.columns() > 0)];
+        let (rows, columns) = (states[0].rows(), layer.size());
+        Tail::matrix_of(Exact::Mean, (rows, columns), beta, |tail| {
+            layer.propagate(terms, tail, &mut Propagation::default())
+        })
     }
 }
 
@@ -473,18 +468,6 @@ fn term<'a>(input: Input<'a>, weights: &'a Matrix, direction: Direction) -> Term
         direction,
         fixed: None,
     }
-}
-
-/// Means of `layer` from terms of which the second is left out without neighbors.
-fn mean_of(layer: &Layer, terms: &[Term<'_>; 2], neighbors: usize, beta: f32) -> Result<Matrix> {
-    let terms = &terms[..1 + usize::from(neighbors > 0)];
-    Tail::mean_of(terms[0].input.rows(), layer.size(), beta, |tail| {
-        layer.propagate(terms, tail, &mut Propagation::default())
-    })
-}
-
-fn doubled(x: &Matrix) -> Matrix {
-    Matrix::from_fn(x.rows(), x.columns(), |i, j| 2.0 * x.row(i)[j])
 }
 
 /// Appends sample `s` as f64.

@@ -20,8 +20,7 @@ impl Dbm {
         v: impl Into<Input<'a>>,
         options: &MeanField,
     ) -> Result<(Vec<Matrix>, Convergence)> {
-        let v = v.into();
-        let layers = 1..self.n_layers();
+        let (v, layers) = (v.into(), 1..self.n_layers());
         let zeros = |l: usize| Matrix::zeros(v.rows(), self.layer(l).size());
         let mut all: Vec<Matrix> = layers.map(zeros).collect();
         let worst = self.for_each_posterior(v, options, &mut (), |first, _, posterior| {
@@ -79,8 +78,7 @@ impl Dbm {
         v: impl Into<Input<'a>>,
         options: &MeanField,
     ) -> Result<(Vec<f64>, Convergence)> {
-        let v = v.into();
-        let mut all = Vec::with_capacity(v.rows());
+        let (v, mut all) = (v.into(), Vec::new());
         let worst = self.for_each_posterior(v, options, &mut (), |_, v, posterior| {
             all.extend(posterior.bounds(self, v)?);
             Ok(())

@@ -16,7 +16,7 @@ use crate::{
     dataset::Examples,
     error::{Error, Result},
     matrix::Matrix,
-    product::{Connection, Direction, Propagation, Tail},
+    product::{Connection, Direction, Exact, Propagation, Tail},
     rng::{HostRng, Stream},
     states::Input,
     units::{Kind, Units},
@@ -296,7 +296,7 @@ impl Dbm {
     /// infinite weights.
     pub fn mean_v_from_h<'a>(&self, h_1: impl Into<Input<'a>>, beta: f32) -> Result<Matrix> {
         let h_1 = h_1.into();
-        Tail::mean_of(h_1.rows(), self.n_visible(), beta, |tail| {
+        Tail::matrix_of(Exact::Mean, (h_1.rows(), self.n_visible()), beta, |tail| {
             self.layer_from_neighbors(0, None, Some(h_1), tail, &mut Propagation::default())
         })
     }

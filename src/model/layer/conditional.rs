@@ -171,17 +171,13 @@ impl Layer {
         };
         propagate(terms, &self.bias, fused, buffers)?;
         copy(input, asked, 1.0);
+        let pass = self.pass(&tail);
         let (bits, draws) = tail.sample.unzip();
         let pass = LayerPass {
-            layer: self,
             groups_only: true,
-            beta: f64::from(tail.beta),
-            group_beta: f64::from(tail.group_beta.unwrap_or(tail.beta)),
             given: f64::from(tail.beta),
-            minus_beta: tail.minus_beta.map(f64::from),
-            linear: tail.linear,
             draws,
-            keep_means: tail.column_sums.is_some(),
+            ..pass
         };
         pass.fill(RowBlock {
             first: 0,
@@ -199,6 +195,21 @@ impl Layer {
         Ok(())
     }
 
+    /// Of all units, given what they are sent at `beta = 1`, without draws.
+    fn pass(&self, tail: &Tail<'_>) -> LayerPass<'_> {
+        LayerPass {
+            layer: self,
+            groups_only: false,
+            beta: f64::from(tail.beta),
+            group_beta: f64::from(tail.group_beta.unwrap_or(tail.beta)),
+            given: 1.0,
+            minus_beta: tail.minus_beta.map(f64::from),
+            linear: tail.linear,
+            draws: None,
+            keep_means: tail.column_sums.is_some(),
+        }
+    }
+
     /// Units of any kind, with real states.
     fn real(
         &self,
@@ -214,19 +225,10 @@ impl Layer {
             ..Tail::new(1.0)
         };
         propagate(terms, &self.bias, fused, buffers)?;
+        let pass = self.pass(&tail);
         copy(input, tail.input, tail.beta);
         let (real, draws) = tail.real_sample.unzip();
-        let pass = LayerPass {
-            layer: self,
-            groups_only: false,
-            beta: f64::from(tail.beta),
-            group_beta: f64::from(tail.group_beta.unwrap_or(tail.beta)),
-            given: 1.0,
-            minus_beta: tail.minus_beta.map(f64::from),
-            linear: tail.linear,
-            draws,
-            keep_means: tail.column_sums.is_some(),
-        };
+        let pass = LayerPass { draws, ..pass };
         pass.fill(RowBlock {
             first: 0,
             input: input.view_mut(),

@@ -368,8 +368,9 @@ impl Network {
         tail: Tail<'_>,
         buffers: &mut Propagation,
     ) -> Result<()> {
-        let term = self.connections[l - 1].term(below, Direction::Up, tail.precise)?;
-        propagate(&[term], &self.bias[l - 1], tail, buffers)
+        let (w, bias) = (&self.connections[l - 1], &self.bias[l - 1]);
+        let term = w.term(below, Direction::Up, tail.precise)?;
+        propagate(&[term], bias, tail, buffers)
     }
 
     /// A layer of the input's units, for what checks values of such units.

@@ -2,7 +2,7 @@
 
 use super::Rbm;
 use crate::{
-    error::{Error, Result},
+    error::{Result, expect_pair},
     model::Layer,
     product::{Propagation, Tail},
     states::Input,
@@ -12,28 +12,12 @@ impl Rbm {
     /// `E(v, h)` of each pair of rows, in f64.
     ///
     /// # Errors
-    /// [`Error::Shape`] unless `v` and `h` are `[n x n_visible]` and `[n x n_hidden]`.
+    /// [`Error::Shape`](crate::Error::Shape) unless `v` and `h` are `[n x n_visible]` and `[n x
+    /// n_hidden]`.
     pub fn energy<'a>(&self, v: impl Into<Input<'a>>, h: impl Into<Input<'a>>) -> Result<Vec<f64>> {
         let (v, h) = (v.into(), h.into());
-        let found = (v.rows(), v.columns(), h.columns());
-        if found != (h.rows(), self.n_visible(), self.n_hidden()) {
-            return Err(Error::shape(
-                "states",
-                format!(
-                    "{0} x {1} and {0} x {2}",
-                    v.rows(),
-                    self.n_visible(),
-                    self.n_hidden()
-                ),
-                format!(
-                    "{} x {} and {} x {}",
-                    v.rows(),
-                    v.columns(),
-                    h.rows(),
-                    h.columns()
-                ),
-            ));
-        }
+        let found = [(v.rows(), v.columns()), (h.rows(), h.columns())];
+        expect_pair("states", found, (self.n_visible(), self.n_hidden()))?;
         let mut sent = vec![0.0; self.n_hidden()];
         Ok((0..v.rows())
             .map(|s| {

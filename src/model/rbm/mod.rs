@@ -17,7 +17,7 @@ use crate::{
     dataset::Examples,
     error::{Error, Result},
     matrix::Matrix,
-    product::{Connection, Direction, Propagation, Tail},
+    product::{Connection, Direction, Exact, Propagation, Tail},
     rng::{Draws, HostRng, Site, Stream},
     states::{Input, States},
     units::Kind,
@@ -276,7 +276,7 @@ impl Rbm {
     /// [`Error::Shape`] unless `v` has `n_visible` columns; so for all that follow.
     pub fn input_h_from_v<'a>(&self, v: impl Into<Input<'a>>, beta: f32) -> Result<Matrix> {
         let v = v.into();
-        Tail::input_of(v.rows(), self.n_hidden(), beta, |tail| {
+        Tail::matrix_of(Exact::Input, (v.rows(), self.n_hidden()), beta, |tail| {
             self.hidden_from_visible(v, tail, &mut Propagation::default())
         })
     }
@@ -287,7 +287,7 @@ impl Rbm {
     /// As [`Self::input_h_from_v`].
     pub fn input_v_from_h<'a>(&self, h: impl Into<Input<'a>>, beta: f32) -> Result<Matrix> {
         let h = h.into();
-        Tail::input_of(h.rows(), self.n_visible(), beta, |tail| {
+        Tail::matrix_of(Exact::Input, (h.rows(), self.n_visible()), beta, |tail| {
             self.visible_from_hidden(h, tail, &mut Propagation::default())
         })
     }
@@ -299,7 +299,7 @@ impl Rbm {
     /// As [`Self::input_h_from_v`].
     pub fn mean_h_from_v<'a>(&self, v: impl Into<Input<'a>>, beta: f32) -> Result<Matrix> {
         let v = v.into();
-        Tail::mean_of(v.rows(), self.n_hidden(), beta, |tail| {
+        Tail::matrix_of(Exact::Mean, (v.rows(), self.n_hidden()), beta, |tail| {
             self.hidden_from_visible(v, tail, &mut Propagation::default())
         })
     }
@@ -311,7 +311,7 @@ impl Rbm {
     /// As [`Self::input_h_from_v`].
     pub fn mean_v_from_h<'a>(&self, h: impl Into<Input<'a>>, beta: f32) -> Result<Matrix> {
         let h = h.into();
-        Tail::mean_of(h.rows(), self.n_visible(), beta, |tail| {
+        Tail::matrix_of(Exact::Mean, (h.rows(), self.n_visible()), beta, |tail| {
             self.visible_from_hidden(h, tail, &mut Propagation::default())
         })
     }

@@ -7,7 +7,7 @@ use crate::{
     kinds::{self, training},
     run::classification::Classification,
     run::likelihood,
-    run::loading::{Asked, load_model},
+    run::loading::load_model,
     run::machine::{self, Act, Machine, Way},
     show::confusion,
     show::figures::Figures,
@@ -28,14 +28,7 @@ pub fn run(args: &ClassifyArgs) -> Outcome<()> {
     let checkpoint = load_model(&args.model)?;
     let machine = kinds::machine(&checkpoint.model);
     let group = labels(args, machine)?;
-    let asked = Asked {
-        data: args.of.data.as_deref(),
-        binarize: args.of.binarize,
-        seed: None,
-        labels: false,
-    };
-    let (data, _, _) = asked.load(&checkpoint)?;
-    let data = training::posterior::seen_by(&args.model, &checkpoint, data)?;
+    let data = training::posterior::data_of(&args.of, &args.model, &checkpoint)?;
     let (expected, columns) = (machine.columns(), data.train.columns());
     if columns != expected {
         return Err(Failure::failed(format!(

@@ -31,7 +31,7 @@ use harmonium::{
     recipe::{AnyRun, Measure, Plan, defaults},
     train::{BackpropOptions, Learning},
 };
-use serde_json::{Value, json};
+use serde_json::json;
 use session::Session;
 use start::Start;
 use std::{collections::BTreeMap, time::Instant};
@@ -42,7 +42,7 @@ pub fn run(args: &TrainArgs, said: &Said) -> Outcome<()> {
     // Nobody else writes there from here to the end.
     let mut directory = Directory::at(out);
     let files = Files::in_directory(out);
-    let stored = stored(kind, &files, &mut directory)?;
+    let stored = stored(args, &files, &mut directory)?;
     let interrupt = Interrupt::listen()?;
     let begun = Begun::new(args, said, kind, &files, stored)?;
     directory.begin(begun.is_new())?;
@@ -51,11 +51,11 @@ pub fn run(args: &TrainArgs, said: &Said) -> Outcome<()> {
 
 /// The run to go on with, if one is asked for, which must be of the kind that is asked for.
 fn stored(
-    kind: &dyn Trains,
+    args: &TrainArgs,
     files: &Files,
     directory: &mut Directory,
 ) -> Outcome<Option<Checkpoint>> {
-    if !kind.shared().output.resume {
+    if !args.shared().output.resume {
         return Ok(None);
     }
     let path = &files.model;
@@ -67,7 +67,7 @@ fn stored(
             "leave --resume out to start a new run, or name the directory of a run with --out",
         )
     })?;
-    let (found, asked) = (checkpoint.model.kind(), kind.kind());
+    let (found, asked) = (checkpoint.model.kind(), args.kind());
     if found != asked {
         let message = format!(
             "{}: holds a model of kind {found}, not {asked}",
@@ -115,7 +115,7 @@ impl Begun {
         let (mut source, planned) = match &stored {
             None => (kind.source()?, None),
             Some(checkpoint) => {
-                let (source, plan) = resumed(said, kind, checkpoint, files)?;
+                let (source, plan) = resumed(args, said, checkpoint, files)?;
                 (source, Some(plan))
             }
         };
@@ -229,7 +229,8 @@ impl Begun {
             seconds: session.seconds(),
             ..finished
         };
-        conclude(kind, session, &finished, network)?;
+        let is_json = args.shared().output.json;
+        conclude(kind, session, &finished, (network, is_json))?;
         rows
     }
 }
@@ -240,11 +241,12 @@ impl Begun {
 /// # Errors
 /// A file without a run, and flags that contradict it.
 fn resumed(
+    args: &TrainArgs,
     said: &Said,
-    kind: &dyn Trains,
     checkpoint: &Checkpoint,
     files: &Files,
 ) -> Outcome<(Source, Plan)> {
+    let kind = training::of(args);
     let path = files.model.display();
     let foreign = |what: String| {
         Failure::failed(format!("{path}: {what}"))
@@ -267,7 +269,11 @@ fn resumed(
         }
         plan.learning_mut().epochs = epochs;
     }
-    if let (Some(place), Some(options)) = (plan.fine_tune_mut(), kind.fine_tune()?) {
+    let tuned = kind.fine_tune();
+    let tuned = tuned
+        .map(|flags| flags.options(args.shared()))
+        .transpose()?;
+    if let (Some(place), Some(Some(options))) = (plan.fine_tune_mut(), tuned) {
         *place = Some(options);
     }
     Ok((source, plan))
@@ -304,10 +310,9 @@ fn stored_network(
             "{path}: holds a network, but no run that could go on"
         )));
     };
-    let (stored, said) = (
-        &state.options.learning,
-        training::of(args).fine_tune_batch(),
-    );
+    let flags = training::of(args).fine_tune();
+    let said = flags.and_then(|flags| flags.batch_size(args.shared()));
+    let stored = &state.options.learning;
     let asked = BackpropOptions {
         learning: Learning {
             epochs: stored.epochs,
@@ -434,7 +439,7 @@ fn conclude(
     kind: &dyn Trains,
     mut session: Session<'_>,
     finished: &Finished<'_>,
-    network: Option<(Network, Classification)>,
+    (network, is_json): (Option<(Network, Classification)>, bool),
 ) -> Outcome<()> {
     let started = Instant::now();
     let mut figures = measured(kind, finished)?;
@@ -447,9 +452,10 @@ fn conclude(
     let more = started.elapsed().as_secs_f64();
     let named = kind.files(finished.files);
     let told = kind.told(finished);
-    let speed = told.get("gcu_per_second").and_then(Value::as_f64);
+    let speed = told.iter().find(|(key, _)| *key == "gcu_per_second");
+    let speed = speed.and_then(|(_, speed)| speed.as_f64());
     for (key, value) in told {
-        figures.put(&key, value);
+        figures.put(key, value);
     }
     figures
         .put("seconds", finished.seconds)
@@ -481,5 +487,5 @@ fn conclude(
     for [name, value, remark] in rows {
         figures.row(&name, value, remark);
     }
-    figures.print(kind.shared().output.json, &session.title(finished))
+    figures.print(is_json, &session.title(finished))
 }

@@ -6,7 +6,8 @@ use crate::{
     kinds::{self, training},
     run::data::check_columns,
     run::likelihood,
-    run::loading::{Asked, load_model},
+    run::loading::load_model,
+    run::machine::Pass,
     show::figures::Figures,
     show::measures::mean_field,
     show::numbers::{ends_in, write_matrix, write_states},
@@ -38,18 +39,15 @@ pub fn run(args: &TransformArgs) -> Outcome<()> {
         PassArg::Means => "means",
         PassArg::Samples => "samples",
     };
-    let asked = Asked {
-        data: args.of.data.as_deref(),
-        binarize: args.of.binarize,
-        seed: None,
-        labels: false,
-    };
-    let (data, _, _) = asked.load(&checkpoint)?;
-    let data = training::posterior::seen_by(&args.model, &checkpoint, data)?;
+    let data = training::posterior::data_of(&args.of, &args.model, &checkpoint)?;
     check_columns(machine.columns(), &data)?;
     let (examples, split) = likelihood::examples(&data, args.of.split);
-    let seed = args.seed.unwrap_or(0);
-    let (mut features, convergence) = machine.features(examples, layer, args.pass, seed)?;
+    let how = Pass {
+        layer,
+        kind: args.pass,
+        seed: args.seed.unwrap_or(0),
+    };
+    let (mut features, convergence) = machine.features(examples, how)?;
     let mut of_data = String::new();
     if args.with_data {
         features = beside(examples, &features.to_matrix()).into();

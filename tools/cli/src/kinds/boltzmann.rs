@@ -6,7 +6,7 @@ use crate::{
     args::PassArg,
     failure::{Failure, Outcome},
     run::chains::{Chains, Start},
-    run::machine::{Act, Machine},
+    run::machine::{Act, Machine, Pass},
 };
 use chains::Observed;
 use harmonium::{
@@ -63,19 +63,13 @@ impl Machine for BoltzmannMachine {
         (most, most)
     }
 
-    fn features(
-        &self,
-        examples: &Examples,
-        _: usize,
-        pass: PassArg,
-        _: u64,
-    ) -> Outcome<(States, Option<Convergence>)> {
-        if pass == PassArg::Samples {
+    fn features(&self, of: &Examples, how: Pass) -> Outcome<(States, Option<Convergence>)> {
+        if how.kind == PassArg::Samples {
             return Err(Failure::usage(
                 "--pass samples: the hidden units of a general Boltzmann machine depend on each other, and mean field has means alone",
             ));
         }
-        let (mut means, done) = self.posterior_means(examples, &MeanField::default())?;
+        let (mut means, done) = self.posterior_means(of, &MeanField::default())?;
         Ok((means.swap_remove(0).into(), Some(done)))
     }
 }

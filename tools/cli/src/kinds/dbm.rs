@@ -7,7 +7,7 @@ use crate::{
     args::PassArg,
     failure::{Failure, Outcome},
     run::chains::{Chains, Start},
-    run::machine::{Act, Machine, Way},
+    run::machine::{Act, Machine, Pass, Way},
 };
 use chains::Blocks;
 use harmonium::{
@@ -74,19 +74,13 @@ impl Machine for Dbm {
         (most, most)
     }
 
-    fn features(
-        &self,
-        examples: &Examples,
-        layer: usize,
-        pass: PassArg,
-        _: u64,
-    ) -> Outcome<(States, Option<Convergence>)> {
-        if pass == PassArg::Samples {
+    fn features(&self, of: &Examples, how: Pass) -> Outcome<(States, Option<Convergence>)> {
+        if how.kind == PassArg::Samples {
             return Err(Failure::usage(
                 "--pass samples: the hidden layers of a deep Boltzmann machine depend on each other, and mean field has means alone",
             ));
         }
-        let (mut means, done) = self.posterior_means(examples, &MeanField::default())?;
-        Ok((means.swap_remove(layer - 1).into(), Some(done)))
+        let (mut means, done) = self.posterior_means(of, &MeanField::default())?;
+        Ok((means.swap_remove(how.layer - 1).into(), Some(done)))
     }
 }

@@ -5,7 +5,7 @@ use crate::{
     args::{PassArg, WayArg},
     failure::Outcome,
     run::chains::{Chains, Start},
-    run::machine::{Act, Machine, Way},
+    run::machine::{Act, Machine, Pass, Way},
 };
 use harmonium::{
     Dbn, Examples, Matrix, States,
@@ -75,19 +75,10 @@ impl Machine for Dbn {
         (most, most)
     }
 
-    fn features(
-        &self,
-        examples: &Examples,
-        layer: usize,
-        pass: PassArg,
-        seed: u64,
-    ) -> Outcome<(States, Option<Convergence>)> {
-        let features = match pass {
-            PassArg::Means => self
-                .posterior_means(examples)?
-                .swap_remove(layer - 1)
-                .into(),
-            PassArg::Samples => self.sample_posterior(examples, layer, seed, 0)?,
+    fn features(&self, of: &Examples, how: Pass) -> Outcome<(States, Option<Convergence>)> {
+        let features = match how.kind {
+            PassArg::Means => self.posterior_means(of)?.swap_remove(how.layer - 1).into(),
+            PassArg::Samples => self.sample_posterior(of, how.layer, how.seed, 0)?,
         };
         Ok((features, None))
     }

@@ -5,7 +5,7 @@ use crate::{
     args::PassArg,
     failure::{Failure, Outcome},
     run::chains::{Chains, Start},
-    run::machine::{Act, Machine, Way},
+    run::machine::{Act, Machine, Pass, Way},
 };
 use harmonium::{
     Examples, Matrix, Network, States,
@@ -66,17 +66,11 @@ impl Machine for Network {
         }
     }
 
-    fn features(
-        &self,
-        examples: &Examples,
-        layer: usize,
-        pass: PassArg,
-        _: u64,
-    ) -> Outcome<(States, Option<Convergence>)> {
-        if pass == PassArg::Samples {
+    fn features(&self, of: &Examples, how: Pass) -> Outcome<(States, Option<Convergence>)> {
+        if how.kind == PassArg::Samples {
             let message = "--pass samples: the units of a network have values, not states";
             return Err(Failure::usage(message));
         }
-        Ok((self.values(examples, layer)?.into(), None))
+        Ok((self.values(of, how.layer)?.into(), None))
     }
 }

@@ -7,7 +7,7 @@ use crate::{
     args::PassArg,
     failure::{Failure, Outcome},
     run::chains::{Chains, Start},
-    run::machine::{Act, Machine, Way},
+    run::machine::{Act, Machine, Pass, Way},
 };
 use chains::Gibbs;
 use harmonium::{
@@ -84,18 +84,12 @@ impl Machine for Rbm {
         (1, 1)
     }
 
-    fn features(
-        &self,
-        examples: &Examples,
-        _: usize,
-        pass: PassArg,
-        seed: u64,
-    ) -> Outcome<(States, Option<Convergence>)> {
-        let v = examples.input();
-        let features = match (self.label_group(), pass) {
+    fn features(&self, of: &Examples, how: Pass) -> Outcome<(States, Option<Convergence>)> {
+        let v = of.input();
+        let features = match (self.label_group(), how.kind) {
             (None, PassArg::Means) => self.mean_h_from_v(v, 1.0)?.into(),
-            (None, PassArg::Samples) => self.sample_h_from_v(v, seed, 0, 1.0)?,
-            (Some(group), PassArg::Means) => summed_over_labels(self, examples, group)?.into(),
+            (None, PassArg::Samples) => self.sample_h_from_v(v, how.seed, 0, 1.0)?,
+            (Some(group), PassArg::Means) => summed_over_labels(self, of, group)?.into(),
             (Some(_), PassArg::Samples) => {
                 let message =
                     "--pass samples: the hidden units of an RBM with labels depend on the label";

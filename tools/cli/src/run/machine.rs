@@ -76,13 +76,18 @@ pub trait Machine {
     ///
     /// # Errors
     /// A pass that the machine does not have; those of the library.
-    fn features(
-        &self,
-        examples: &Examples,
-        layer: usize,
-        pass: PassArg,
-        seed: u64,
-    ) -> Outcome<(States, Option<Convergence>)>;
+    fn features(&self, of: &Examples, how: Pass) -> Outcome<(States, Option<Convergence>)>;
+}
+
+/// Which features are taken.
+#[derive(Clone, Copy, Debug)]
+pub struct Pass {
+    /// Of this layer.
+    pub layer: usize,
+    /// Means or samples.
+    pub kind: PassArg,
+    /// Seed of the samples.
+    pub seed: u64,
 }
 
 /// A command with options of its own for some kinds.

@@ -64,6 +64,13 @@ pub struct UnitsArgs {
     pub variance_rate: Option<f32>,
 }
 
+impl UnitsArgs {
+    /// The kinds of the visible units.
+    pub fn kinds(&self) -> &str {
+        self.visible_units.as_deref().unwrap_or("bernoulli")
+    }
+}
+
 /// Where the samples of the negative phase come from.
 #[derive(Clone, Copy, Debug, PartialEq, ValueEnum)]
 pub enum Method {

@@ -143,6 +143,16 @@ impl TrainArgs {
         }
     }
 
+    /// The kind, as in model files.
+    pub fn kind(&self) -> &'static str {
+        match self.of_kind() {
+            OfKind::Rbm(_) => "rbm",
+            OfKind::Dbn(_) => "dbn",
+            OfKind::Dbm(_) => "dbm",
+            OfKind::Boltzmann(_) => "boltzmann",
+        }
+    }
+
     /// What every kind has.
     pub fn shared(&self) -> &SharedArgs {
         match self.of_kind() {

@@ -8,7 +8,7 @@ use super::{
     trajectory::{Trajectory, keep},
 };
 use crate::{
-    args::OfKind,
+    args::{OfKind, TrainArgs},
     failure::{Failure, Outcome, warning},
     kinds::training::{Finished, Trains, Watch},
     run::{data::Data, files::Files, interrupt::Interrupt, run_file::RunFile},
@@ -37,6 +37,7 @@ const MOST_ROWS: usize = 1000;
 
 /// A run and what it leaves on the way.
 pub struct Session<'a> {
+    args: &'a TrainArgs,
     kind: &'a dyn Trains,
     files: &'a Files,
     interrupt: &'a Interrupt,
@@ -106,6 +107,7 @@ impl<'a> Session<'a> {
             None => Trajectory::default(),
         };
         Ok(Self {
+            args: start.args,
             kind,
             files,
             interrupt: start.interrupt,
@@ -374,8 +376,8 @@ impl<'a> Session<'a> {
 
     /// What goes on with the run.
     pub fn resume_command(&self) -> String {
-        let out = self.kind.shared().output.out.display().to_string();
-        let kind = match self.kind.kind() {
+        let out = self.args.shared().output.out.display().to_string();
+        let kind = match self.args.kind() {
             "rbm" => String::new(),
             kind => format!(" {kind}"),
         };

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 
 /// What a session starts with.
 pub struct Start<'a, 's> {
-    pub args: &'s TrainArgs,
+    pub args: &'a TrainArgs,
     pub kind: &'a dyn Trains,
     pub plan: &'s Plan,
     pub files: &'a Files,

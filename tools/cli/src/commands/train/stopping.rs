@@ -30,7 +30,7 @@ impl Stopping {
     /// # Errors
     /// Without held-out examples, and for a criterion that the machine does not have.
     pub fn of(start: &Start<'_, '_>) -> Outcome<Option<Self>> {
-        let flags = &start.kind.shared().stopping;
+        let flags = &start.args.shared().stopping;
         let Some(patience) = flags.early_stopping else {
             return Ok(None);
         };

@@ -1,12 +1,12 @@
 //! `train boltzmann`: a general Boltzmann machine.
 
 use super::{
-    Finished, MOST_ELEMENTS, Trains, Watch, couplings, describe_negative, describe_positive,
-    options::{check_chains, one_number},
+    Finished, MOST_ELEMENTS, Told, Trains, Watch, couplings, describe_negative, describe_positive,
+    options::{check_chains, of_stage, one_number},
     refused,
 };
 use crate::{
-    args::{BoltzmannArgs, CriterionArg, SharedArgs},
+    args::{BoltzmannArgs, CriterionArg},
     failure::{Failure, Outcome, note},
     run::{
         data::{Data, Source},
@@ -32,7 +32,7 @@ use harmonium::{
     },
     train::{BoltzmannOptions, BoltzmannTraining, Negative, Positive},
 };
-use serde_json::{Map, Value, json};
+use serde_json::json;
 
 /// Examples of figures that hidden units make dear, and passes of mean field that are watched.
 const WATCHED_WITH_HIDDEN: usize = 250;
@@ -107,14 +107,6 @@ impl BoltzmannArgs {
 }
 
 impl Trains for BoltzmannArgs {
-    fn kind(&self) -> &'static str {
-        "boltzmann"
-    }
-
-    fn shared(&self) -> &SharedArgs {
-        &self.shared
-    }
-
     fn epochs(&self) -> (&'static str, Option<usize>) {
         ("--epochs", self.epochs)
     }
@@ -171,18 +163,7 @@ impl Trains for BoltzmannArgs {
     }
 
     fn options_of(&self, flag: &str) -> Vec<String> {
-        let names: &[&str] = match flag {
-            "method" => &["negative"],
-            "steps" => &["negative.steps"],
-            "chains" => &["negative.chains"],
-            "temperatures" => &["negative.temperatures"],
-            "lowest-beta" => &["negative.lowest"],
-            "acceptance" => &["negative.acceptance"],
-            "snapshots" => &["negative.snapshots"],
-            "positive-steps" => &["positive.steps"],
-            _ => return vec![flag.replace('-', "_")],
-        };
-        names.iter().map(|x| (*x).to_owned()).collect()
+        of_stage("", flag)
     }
 
     fn describe(&self, plan: &Plan, _data: &Data) -> String {
@@ -284,13 +265,13 @@ impl Trains for BoltzmannArgs {
         couplings::draw_samples(&files.samples, &title, machine, train, finished.seed())
     }
 
-    fn told(&self, finished: &Finished<'_>) -> Map<String, Value> {
+    fn told(&self, finished: &Finished<'_>) -> Told {
         let (AnyRun::Boltzmann(run), Ok(machine)) = (finished.run, finished.model.boltzmann())
         else {
-            return Map::new();
+            return Told::new();
         };
         let position = run.position();
-        let told = [
+        vec![
             ("epochs", json!(position.epoch)),
             ("updates", json!(position.updates)),
             ("n_visible", json!(machine.n_visible())),
@@ -299,10 +280,7 @@ impl Trains for BoltzmannArgs {
                 "options",
                 report::read(serde_json::to_string(run.options())),
             ),
-        ];
-        told.map(|(key, value)| (key.to_owned(), value))
-            .into_iter()
-            .collect()
+        ]
     }
 
     fn files<'a>(&self, files: &'a Files) -> Named<'a> {

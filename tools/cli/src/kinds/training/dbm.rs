@@ -1,11 +1,11 @@
 //! `train dbm`: pretraining, then all layers together.
 
 use super::{
-    Finished, Trains, describe_negative, describe_positive, describe_rbm, network,
-    options::{check_chains, check_layers, layers, of_each, one_number},
+    Finished, Told, Trains, describe_negative, describe_positive, describe_rbm,
+    options::{check_chains, check_layers, layers, of_each, of_stage, one_number},
 };
 use crate::{
-    args::{CriterionArg, DbmArgs, SharedArgs},
+    args::{DbmArgs, FineTuneArgs},
     failure::{Failure, Outcome},
     run::{
         data::{Data, Source},
@@ -19,17 +19,15 @@ use crate::{
     },
 };
 use harmonium::{
-    Binarization, Examples, Model, Rbm,
+    Binarization, Examples, Rbm,
     model::{Dbm, DbmChain, MeanField},
     recipe::{
         DbmPlan, Plan,
         defaults::{self, Length},
     },
-    train::{
-        BackpropOptions, DbmOptions, Learning, Positive, PretrainingPlan, RbmOptions, Schedule,
-    },
+    train::{DbmOptions, Learning, Positive, PretrainingPlan, RbmOptions, Schedule},
 };
-use serde_json::{Map, Value, json};
+use serde_json::json;
 use std::path::Path;
 
 /// Chains of the picture, their sweeps, and training examples beside them.
@@ -140,14 +138,6 @@ impl DbmArgs {
 }
 
 impl Trains for DbmArgs {
-    fn kind(&self) -> &'static str {
-        "dbm"
-    }
-
-    fn shared(&self) -> &SharedArgs {
-        &self.shared
-    }
-
     fn epochs(&self) -> (&'static str, Option<usize>) {
         ("--epochs", self.epochs)
     }
@@ -187,44 +177,24 @@ impl Trains for DbmArgs {
     }
 
     fn options_of(&self, flag: &str) -> Vec<String> {
-        let name = match flag {
-            "layers" => "hidden",
-            "pretraining-steps" => {
-                return ["steps", "negative.steps"]
-                    .map(|x| format!("pretraining.{x}"))
-                    .into();
-            }
-            "pretraining-rate" => "pretraining.learning_rate",
-            "pretraining-epochs" | "pretraining-momentum" | "pretraining-weight-decay" => {
-                let name = flag.trim_start_matches("pretraining-").replace('-', "_");
-                return vec![format!("pretraining.{name}")];
-            }
-            "method" => "joint.negative",
-            "lowest-beta" => "joint.negative.lowest",
-            "fast-rate" | "fast-decay" | "temperatures" | "acceptance" | "snapshots" => {
-                return vec![format!("joint.negative.{}", flag.replace('-', "_"))];
-            }
-            "positive-steps" => "joint.positive.steps",
-            "mean-field-iterations" => "joint.mean_field.iterations",
-            "mean-field-tolerance" => "joint.mean_field.tolerance",
-            "damping" => "joint.mean_field.damping",
-            "steps" => "joint.sweeps",
-            "resample" => "joint.resample_data",
-            "centering-rate" => "joint.centering.rate",
-            "sparsity" => "joint.sparsity.target",
-            "sparsity-cost" => "joint.sparsity.cost",
-            _ => return vec![format!("joint.{}", flag.replace('-', "_"))],
-        };
-        vec![name.into()]
+        let of_joint = |name: &str| vec![format!("joint.{name}")];
+        match flag {
+            "layers" => vec!["hidden".into()],
+            "pretraining-rate" => of_stage("pretraining.", "learning-rate"),
+            "mean-field-iterations" => of_joint("mean_field.iterations"),
+            "mean-field-tolerance" => of_joint("mean_field.tolerance"),
+            "damping" => of_joint("mean_field.damping"),
+            "steps" => of_joint("sweeps"),
+            "chains" => of_joint("chains"),
+            _ => match flag.strip_prefix("pretraining-") {
+                Some(flag) => of_stage("pretraining.", flag),
+                None => of_stage("joint.", flag),
+            },
+        }
     }
 
-    fn fine_tune(&self) -> Outcome<Option<BackpropOptions>> {
-        self.fine_tune.options(&self.shared)
-    }
-
-    fn fine_tune_batch(&self) -> Option<usize> {
-        let own = self.fine_tune.fine_tune_batch_size;
-        own.or(self.shared.learning.batch_size)
+    fn fine_tune(&self) -> Option<&FineTuneArgs> {
+        Some(&self.fine_tune)
     }
 
     fn describe(&self, plan: &Plan, data: &Data) -> String {
@@ -261,16 +231,6 @@ impl Trains for DbmArgs {
         )
     }
 
-    fn criterion(
-        &self,
-        asked: Option<CriterionArg>,
-        plan: &Plan,
-        _model: &Model,
-    ) -> Outcome<CriterionArg> {
-        let has_labels = matches!(plan, Plan::Dbm(plan) if plan.classes.is_some());
-        network::criterion(asked, has_labels, true)
-    }
-
     /// Weights of the lowest connection and chains of all layers.
     fn draw(&self, finished: &Finished<'_>) -> Outcome<()> {
         let dbm = finished.model.dbm()?;
@@ -282,24 +242,21 @@ impl Trains for DbmArgs {
         samples(&files.samples, title, dbm, train, seed)
     }
 
-    fn told(&self, finished: &Finished<'_>) -> Map<String, Value> {
+    fn told(&self, finished: &Finished<'_>) -> Told {
         let (Plan::Dbm(plan), Ok(dbm)) = (finished.plan, finished.model.dbm()) else {
-            return Map::new();
+            return Told::new();
         };
         let sizes: Vec<usize> = dbm.layers().iter().map(|x| x.size()).collect();
         let pretraining = plan.pretraining.as_ref().map(|plan| {
             let of = |l: usize| report::options(&plan.options_of(l));
             (0..plan.hidden.len()).map(of).collect::<Vec<_>>()
         });
-        let told = [
+        vec![
             ("layers", json!(sizes)),
             ("classes", json!(dbm.classes())),
             ("pretraining", json!(pretraining)),
             ("joint", report::read(serde_json::to_string(&plan.joint))),
-        ];
-        told.map(|(key, value)| (key.to_owned(), value))
-            .into_iter()
-            .collect()
+        ]
     }
 }
 

@@ -1,35 +1,30 @@
 //! `train dbn`: greedy stages, then the up-down algorithm.
 
 use super::{
-    Finished, Trains, describe_rbm, fantasies, network,
-    options::{check_chains, check_layers, layers, of_each, treated},
+    Finished, Told, Trains, describe_rbm, fantasies,
+    options::{check_chains, check_layers, layers, of_each, of_stage, treated},
 };
 use crate::{
-    args::{CriterionArg, DbnArgs, SharedArgs},
+    args::{DbnArgs, FineTuneArgs},
     failure::{Failure, Outcome},
     run::data::{Data, Source},
     show::{pictures, report},
 };
 use harmonium::{
-    Model,
     model::Rbm,
     recipe::{
         DbnPlan, Plan,
         defaults::{self, Length},
     },
-    train::{BackpropOptions, GreedyLayer, GreedyPlan, Learning, RbmOptions, Schedule},
+    train::{GreedyLayer, GreedyPlan, Learning, RbmOptions, Schedule},
     units::Units,
 };
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 impl DbnArgs {
-    fn kinds(&self) -> &str {
-        self.units.visible_units.as_deref().unwrap_or("bernoulli")
-    }
-
     /// Bits are drawn anew at each visit unless they are wanted otherwise.
     fn is_resampled(&self) -> bool {
-        let by_default = self.shared.data.binarize.is_none() && self.kinds() == "bernoulli";
+        let by_default = self.shared.data.binarize.is_none() && self.units.kinds() == "bernoulli";
         self.resample.resample || by_default
     }
 
@@ -82,14 +77,6 @@ impl DbnArgs {
 }
 
 impl Trains for DbnArgs {
-    fn kind(&self) -> &'static str {
-        "dbn"
-    }
-
-    fn shared(&self) -> &SharedArgs {
-        &self.shared
-    }
-
     fn epochs(&self) -> (&'static str, Option<usize>) {
         ("--up-down-epochs", self.up_down_epochs)
     }
@@ -99,7 +86,7 @@ impl Trains for DbnArgs {
         // What is not said draws no bits of other units.
         let is_resampled = self.is_resampled();
         let source = self.shared.data.source(is_resampled)?;
-        let units = (self.kinds(), self.units.standardize);
+        let units = (self.units.kinds(), self.units.standardize);
         let source = treated(source, units, (&self.shared.data, self.resample.resample))?;
         Ok(Source {
             are_epochs_said: self.greedy_epochs.is_some() || self.up_down_epochs.is_some(),
@@ -109,7 +96,7 @@ impl Trains for DbnArgs {
 
     fn plan(&self, source: &Source, data: &Data) -> Outcome<Plan> {
         let hidden = layers(self.layers.as_deref(), &defaults::DBN_LAYERS)?;
-        let visible = Units::parse(self.kinds(), data.train.columns())
+        let visible = Units::parse(self.units.kinds(), data.train.columns())
             .map_err(|e| Failure::usage(format!("--visible-units: {e}")))?;
         let batch_size = self.shared.learning.batch_size;
         let length = Length::new(data.train.len(), batch_size, source.are_epochs_said);
@@ -137,10 +124,10 @@ impl Trains for DbnArgs {
             ..default.clone()
         };
         up_down.check()?;
-        if self.kinds() != "bernoulli" && up_down.learning.epochs > 0 {
+        if self.units.kinds() != "bernoulli" && up_down.learning.epochs > 0 {
             return Err(Failure::usage(format!(
                 "--visible-units {}: the up-down algorithm is for bernoulli units",
-                self.kinds()
+                self.units.kinds()
             ))
             .hint("train such a network greedily alone: --up-down-epochs 0"));
         }
@@ -151,8 +138,9 @@ impl Trains for DbnArgs {
         // two below.
         for (l, layer) in greedy.layers.iter_mut().enumerate() {
             check_chains(layer.options.negative, widest)?;
-            layer.transposed &=
-                l > 0 && layer.hidden >= sizes[l - 1] && (l > 1 || self.kinds() == "bernoulli");
+            layer.transposed &= l > 0
+                && layer.hidden >= sizes[l - 1]
+                && (l > 1 || self.units.kinds() == "bernoulli");
         }
         if self.transposed && !greedy.layers.iter().any(|layer| layer.transposed) {
             return Err(Failure::usage(
@@ -168,41 +156,26 @@ impl Trains for DbnArgs {
     }
 
     fn options_of(&self, flag: &str) -> Vec<String> {
-        const GREEDY: &str = "greedy.layers.options";
-        let of_layers = |names: &[&str]| names.iter().map(|x| format!("{GREEDY}.{x}")).collect();
-        let of_stage = |name: &str| vec![name.to_owned()];
+        let of_all = |name: &str| vec![name.to_owned()];
         match flag {
-            "layers" => of_stage("greedy.layers.hidden"),
-            "greedy-epochs" => of_layers(&["epochs"]),
-            "greedy-rate" => of_layers(&["learning_rate"]),
-            "posterior" => of_stage("greedy.posterior"),
-            "up-down-steps" => of_stage("up_down.steps"),
-            "generative-rate" => of_stage("up_down.generative_rate"),
-            "recognition-rate" => of_stage("up_down.recognition_rate"),
-            "top-rate" => of_stage("up_down.learning_rate"),
-            "up-down-momentum" => of_stage("up_down.momentum"),
-            "up-down-weight-decay" => of_stage("up_down.weight_decay"),
-            "resample" => of_stage("up_down.resample_data"),
-            "visible-units" => of_stage("visible_units"),
-            "method" => of_layers(&["negative"]),
-            "steps" => of_layers(&["steps", "negative.steps"]),
-            "centering-rate" => of_layers(&["centering.rate"]),
-            "sparsity" => of_layers(&["sparsity.target"]),
-            "sparsity-cost" => of_layers(&["sparsity.cost"]),
-            "lowest-beta" => of_layers(&["negative.lowest"]),
-            "chains" | "fast-rate" | "fast-decay" | "temperatures" | "acceptance" | "snapshots"
-            | "reconstruction" => of_layers(&[&format!("negative.{}", flag.replace('-', "_"))]),
-            _ => of_layers(&[&flag.replace('-', "_")]),
+            "layers" => of_all("greedy.layers.hidden"),
+            "greedy-epochs" => of_stage("greedy.layers.options.", "epochs"),
+            "greedy-rate" => of_stage("greedy.layers.options.", "learning-rate"),
+            "posterior" => of_all("greedy.posterior"),
+            "up-down-steps" => of_all("up_down.steps"),
+            "generative-rate" => of_all("up_down.generative_rate"),
+            "recognition-rate" => of_all("up_down.recognition_rate"),
+            "top-rate" => of_all("up_down.learning_rate"),
+            "up-down-momentum" => of_all("up_down.momentum"),
+            "up-down-weight-decay" => of_all("up_down.weight_decay"),
+            "resample" => of_all("up_down.resample_data"),
+            "visible-units" => of_all("visible_units"),
+            _ => of_stage("greedy.layers.options.", flag),
         }
     }
 
-    fn fine_tune(&self) -> Outcome<Option<BackpropOptions>> {
-        self.fine_tune.options(&self.shared)
-    }
-
-    fn fine_tune_batch(&self) -> Option<usize> {
-        let own = self.fine_tune.fine_tune_batch_size;
-        own.or(self.shared.learning.batch_size)
+    fn fine_tune(&self) -> Option<&FineTuneArgs> {
+        Some(&self.fine_tune)
     }
 
     fn describe(&self, plan: &Plan, data: &Data) -> String {
@@ -229,16 +202,6 @@ impl Trains for DbnArgs {
         )
     }
 
-    fn criterion(
-        &self,
-        asked: Option<CriterionArg>,
-        plan: &Plan,
-        _model: &Model,
-    ) -> Outcome<CriterionArg> {
-        let has_labels = matches!(plan, Plan::Dbn(plan) if plan.greedy.classes.is_some());
-        network::criterion(asked, has_labels, false)
-    }
-
     /// Weights of the first layer, as it infers, and fantasies of the top pair.
     fn draw(&self, finished: &Finished<'_>) -> Outcome<()> {
         let dbn = finished.model.dbn()?;
@@ -256,22 +219,19 @@ impl Trains for DbnArgs {
         fantasies::pictures(&files.samples, title, dbn, train, seed)
     }
 
-    fn told(&self, finished: &Finished<'_>) -> Map<String, Value> {
+    fn told(&self, finished: &Finished<'_>) -> Told {
         let (Plan::Dbn(plan), Ok(dbn)) = (finished.plan, finished.model.dbn()) else {
-            return Map::new();
+            return Told::new();
         };
         let sizes: Vec<usize> = (0..dbn.n_layers()).map(|l| dbn.layer(l).size()).collect();
         let of_layers = plan.greedy.layers.iter();
         let greedy: Vec<Value> = of_layers.map(|x| report::options(&x.options)).collect();
         let up_down = report::read(serde_json::to_string(&plan.up_down));
-        let told = [
+        vec![
             ("layers", json!(sizes)),
             ("classes", json!(plan.greedy.classes)),
             ("greedy", json!(greedy)),
             ("up_down", up_down),
-        ];
-        told.map(|(key, value)| (key.to_owned(), value))
-            .into_iter()
-            .collect()
+        ]
     }
 }

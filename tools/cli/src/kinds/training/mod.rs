@@ -17,7 +17,7 @@ pub use agree::{agree, contradiction};
 pub use describe::{describe_negative, describe_positive, describe_rbm};
 
 use crate::{
-    args::{CriterionArg, OfKind, SharedArgs, TrainArgs},
+    args::{CriterionArg, FineTuneArgs, OfKind, TrainArgs},
     failure::{Failure, Outcome},
     run::{
         data::{Data, Source},
@@ -30,9 +30,8 @@ use harmonium::{
     Examples, Model,
     model::Rbm,
     recipe::{AnyRun, Plan, RunRef},
-    train::BackpropOptions,
 };
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 pub use crate::run::MOST_ELEMENTS;
 
@@ -101,14 +100,11 @@ impl Finished<'_> {
     }
 }
 
+/// Keys of `--json` and what is told of them.
+pub type Told = Vec<(&'static str, Value)>;
+
 /// A kind of machine, as the command line asks for one to train.
 pub trait Trains {
-    /// As in model files.
-    fn kind(&self) -> &'static str;
-
-    /// Options that every kind has.
-    fn shared(&self) -> &SharedArgs;
-
     /// The number of epochs of the main stage that is asked for, and its flag.
     fn epochs(&self) -> (&'static str, Option<usize>);
 
@@ -127,16 +123,8 @@ pub trait Trains {
     /// The options that the flags of a resumed run are about: names of the values of a plan.
     fn options_of(&self, flag: &str) -> Vec<String>;
 
-    /// How a network that starts from the machine is asked to learn.
-    ///
-    /// # Errors
-    /// Flags that contradict each other, and numbers out of range.
-    fn fine_tune(&self) -> Outcome<Option<BackpropOptions>> {
-        Ok(None)
-    }
-
-    /// Its examples an update, if they are said.
-    fn fine_tune_batch(&self) -> Option<usize> {
+    /// How a network that starts from the machine is asked to learn, if one can be.
+    fn fine_tune(&self) -> Option<&FineTuneArgs> {
         None
     }
 
@@ -164,8 +152,10 @@ pub trait Trains {
         &self,
         asked: Option<CriterionArg>,
         plan: &Plan,
-        model: &Model,
-    ) -> Outcome<CriterionArg>;
+        _model: &Model,
+    ) -> Outcome<CriterionArg> {
+        network::criterion(asked, plan)
+    }
 
     /// The figure of the held-out examples, the larger the better (errors and gaps less than 0).
     /// The same draws each time.
@@ -197,7 +187,7 @@ pub trait Trains {
     }
 
     /// What `--json` tells of the plan and the machine beside the measures.
-    fn told(&self, finished: &Finished<'_>) -> Map<String, Value>;
+    fn told(&self, finished: &Finished<'_>) -> Told;
 
     /// Names and paths of the files.
     fn files<'a>(&self, files: &'a Files) -> Named<'a> {

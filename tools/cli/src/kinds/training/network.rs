@@ -173,15 +173,16 @@ fn mean_square(examples: &Examples, means: &Matrix) -> f64 {
     (0..n).map(of_row).sum::<f64>() / (n * columns).max(1) as f64
 }
 
-/// What early stopping judges a deep machine by, with labels or not.
+/// What early stopping judges a deep machine by.
 ///
 /// # Errors
 /// A criterion that it does not have.
-pub fn criterion(
-    asked: Option<CriterionArg>,
-    has_labels: bool,
-    has_gap: bool,
-) -> Outcome<CriterionArg> {
+pub fn criterion(asked: Option<CriterionArg>, plan: &Plan) -> Outcome<CriterionArg> {
+    let (has_labels, has_gap) = match plan {
+        Plan::Dbn(plan) => (plan.greedy.classes.is_some(), false),
+        Plan::Dbm(plan) => (plan.classes.is_some(), true),
+        Plan::Rbm(_) | Plan::Boltzmann(_) => (false, false),
+    };
     let hint = "choose reconstruction-error";
     match asked {
         Some(by @ CriterionArg::Error) if !has_labels => {

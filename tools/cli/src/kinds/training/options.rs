@@ -216,6 +216,30 @@ impl PositiveArgs {
     }
 }
 
+/// The options that a flag is about, of the stage whose values begin with `prefix`.
+pub fn of_stage(prefix: &str, flag: &str) -> Vec<String> {
+    let own = flag.replace('-', "_");
+    let names = match flag {
+        "method" => vec!["negative"],
+        "steps" => vec!["steps", "negative.steps"],
+        "chains" => vec!["negative.chains"],
+        "fast-rate" => vec!["negative.fast_rate"],
+        "fast-decay" => vec!["negative.fast_decay"],
+        "temperatures" => vec!["negative.temperatures"],
+        "lowest-beta" => vec!["negative.lowest"],
+        "acceptance" => vec!["negative.acceptance"],
+        "snapshots" => vec!["negative.snapshots"],
+        "reconstruction" => vec!["negative.reconstruction"],
+        "positive-steps" => vec!["positive.steps"],
+        "resample" => vec!["resample_data"],
+        "centering-rate" => vec!["centering.rate"],
+        "sparsity" => vec!["sparsity.target"],
+        "sparsity-cost" => vec!["sparsity.cost"],
+        _ => vec![own.as_str()],
+    };
+    names.iter().map(|name| format!("{prefix}{name}")).collect()
+}
+
 /// `--steps` of a machine that takes one number.
 ///
 /// # Errors
@@ -298,6 +322,11 @@ impl ShapeArgs {
 }
 
 impl FineTuneArgs {
+    /// Examples an update, if they are said.
+    pub fn batch_size(&self, shared: &SharedArgs) -> Option<usize> {
+        self.fine_tune_batch_size.or(shared.learning.batch_size)
+    }
+
     /// What the command line asks for, if it does.
     ///
     /// # Errors
@@ -334,8 +363,7 @@ impl FineTuneArgs {
             learning.learning_rate = rate.clone();
         }
         learning.epochs = self.fine_tune_epochs.unwrap_or(learning.epochs);
-        let batch_size = self.fine_tune_batch_size.or(shared.learning.batch_size);
-        learning.batch_size = batch_size.unwrap_or(learning.batch_size);
+        learning.batch_size = self.batch_size(shared).unwrap_or(learning.batch_size);
         learning.resample_data = self.fine_tune_resample;
         learning.seed = shared.data.seed.unwrap_or(0);
         options.output_epochs = self.output_epochs.unwrap_or(options.output_epochs);

@@ -1,10 +1,11 @@
 //! The data of a network that starts from a deep Boltzmann machine.
 
 use crate::{
+    args::ExamplesArgs,
     failure::Outcome,
     kinds::training::network,
     run::data::{Data, check_columns},
-    run::loading::load_model,
+    run::loading::{Asked, load_model},
 };
 use harmonium::{checkpoint::Checkpoint, model::Layer};
 use std::path::Path;
@@ -12,12 +13,19 @@ use std::path::Path;
 /// The note that names the machine's file, beside that of the network.
 pub const MACHINE: &str = "posterior_of";
 
-/// What the model that was read from `path` sees of `data`: themselves, or with the means of the
-/// machine that it was made from.
+/// The examples that are asked for, as the model that was read from `path` sees them: themselves,
+/// or with the means of the machine that it was made from.
 ///
 /// # Errors
-/// Those of the machine's file; data of another width.
-pub fn seen_by(path: &Path, checkpoint: &Checkpoint, data: Data) -> Outcome<Data> {
+/// Those of the data and of the machine's file; data of another width.
+pub fn data_of(of: &ExamplesArgs, path: &Path, checkpoint: &Checkpoint) -> Outcome<Data> {
+    let asked = Asked {
+        data: of.data.as_deref(),
+        binarize: of.binarize,
+        seed: None,
+        labels: false,
+    };
+    let (data, _, _) = asked.load(checkpoint)?;
     let Some(machine) = checkpoint.notes.get(MACHINE) else {
         return Ok(data);
     };

@@ -1,12 +1,12 @@
 //! `train rbm`.
 
 use super::{
-    Finished, MOST_ELEMENTS, Trains, Watch, describe_rbm,
-    options::{check_chains, treated},
+    Finished, MOST_ELEMENTS, Told, Trains, Watch, describe_rbm,
+    options::{check_chains, of_stage, treated},
     rbm_of, refused,
 };
 use crate::{
-    args::{CriterionArg, DEFAULT_BETAS, DEFAULT_CHAINS, PresetArg, RbmArgs, SharedArgs, Split},
+    args::{CriterionArg, DEFAULT_BETAS, DEFAULT_CHAINS, PresetArg, RbmArgs, Split},
     failure::{Failure, Outcome},
     run::{
         data::{Data, Source},
@@ -33,7 +33,7 @@ use harmonium::{
     train::{Negative, Objective, RbmTraining},
     units::{Kind, Units},
 };
-use serde_json::{Map, Value, json};
+use serde_json::json;
 
 /// Examples of the exact pseudo-likelihood at the end.
 const PSEUDO_LIKELIHOOD_EXAMPLES: usize = 1000;
@@ -60,10 +60,6 @@ const TABLE: Table = Table {
 };
 
 impl RbmArgs {
-    fn kinds(&self) -> &str {
-        self.units.visible_units.as_deref().unwrap_or("bernoulli")
-    }
-
     /// The objective that the flags ask for.
     fn objective(&self) -> Objective {
         let asked = self.objective;
@@ -74,14 +70,6 @@ impl RbmArgs {
 }
 
 impl Trains for RbmArgs {
-    fn kind(&self) -> &'static str {
-        "rbm"
-    }
-
-    fn shared(&self) -> &SharedArgs {
-        &self.shared
-    }
-
     fn epochs(&self) -> (&'static str, Option<usize>) {
         ("--epochs", self.epochs)
     }
@@ -95,12 +83,12 @@ impl Trains for RbmArgs {
         }
         let resample = self.resample.resample;
         let source = self.shared.data.source(resample)?;
-        let units = (self.kinds(), self.units.standardize);
+        let units = (self.units.kinds(), self.units.standardize);
         let source = treated(source, units, (&self.shared.data, resample))?;
         if self.stream && source.values != crate::run::data::Treatment::Unit {
             return Err(Failure::usage(format!(
                 "--stream: examples are bits or numbers in [0, 1], not states of {} units",
-                self.kinds()
+                self.units.kinds()
             ))
             .hint("leave --stream out to load the data"));
         }
@@ -125,7 +113,8 @@ impl Trains for RbmArgs {
         let refused =
             |flag: &'static str| move |e: harmonium::Error| Failure::usage(format!("{flag}: {e}"));
         let pixels = columns.saturating_sub(classes);
-        let visible = Units::parse(self.kinds(), pixels).map_err(refused("--visible-units"))?;
+        let visible =
+            Units::parse(self.units.kinds(), pixels).map_err(refused("--visible-units"))?;
         let size = self.hidden.unwrap_or(defaults::hidden(&visible, examples));
         let most = MOST_ELEMENTS / columns.max(1);
         if size > most {
@@ -185,25 +174,10 @@ impl Trains for RbmArgs {
     }
 
     fn options_of(&self, flag: &str) -> Vec<String> {
-        let names: &[&str] = match flag {
-            "method" => &["negative"],
-            "steps" => &["steps", "negative.steps"],
-            "chains" => &["negative.chains"],
-            "fast-rate" => &["negative.fast_rate"],
-            "fast-decay" => &["negative.fast_decay"],
-            "temperatures" => &["negative.temperatures"],
-            "lowest-beta" => &["negative.lowest"],
-            "acceptance" => &["negative.acceptance"],
-            "snapshots" => &["negative.snapshots"],
-            "reconstruction" => &["negative.reconstruction"],
-            "generative-weight" => &["objective.generative_weight"],
-            "resample" => &["resample_data"],
-            "centering-rate" => &["centering.rate"],
-            "sparsity" => &["sparsity.target"],
-            "sparsity-cost" => &["sparsity.cost"],
-            _ => return vec![flag.replace('-', "_")],
-        };
-        names.iter().map(|x| (*x).to_owned()).collect()
+        match flag {
+            "generative-weight" => vec!["objective.generative_weight".into()],
+            _ => of_stage("", flag),
+        }
     }
 
     fn describe(&self, plan: &Plan, _data: &Data) -> String {
@@ -324,22 +298,19 @@ impl Trains for RbmArgs {
         Ok(figures)
     }
 
-    fn told(&self, finished: &Finished<'_>) -> Map<String, Value> {
+    fn told(&self, finished: &Finished<'_>) -> Told {
         let (AnyRun::Rbm(run), Ok(rbm)) = (finished.run, finished.model.rbm()) else {
-            return Map::new();
+            return Told::new();
         };
         let position = run.position();
-        let told = [
+        vec![
             ("epochs", json!(position.epoch)),
             ("updates", json!(position.updates)),
             ("gcu_per_second", json!(speed(run, finished.seconds))),
             ("n_visible", json!(rbm.n_visible())),
             ("n_hidden", json!(rbm.n_hidden())),
             ("options", report::options(run.options())),
-        ];
-        told.map(|(key, value)| (key.to_owned(), value))
-            .into_iter()
-            .collect()
+        ]
     }
 }
 
