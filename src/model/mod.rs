@@ -14,7 +14,7 @@ mod rbm;
 mod tempering;
 
 pub use any::Model;
-pub use boltzmann::{BoltzmannChain, BoltzmannMachine};
+pub use boltzmann::{BoltzmannChain, BoltzmannMachine, EdgeEnergy, EdgeFile};
 pub use clamp::Clamp;
 pub use dbm::{Convergence, Dbm, DbmChain, DbmExpectations, MeanField, Posterior};
 pub(crate) use dbn::layer_draws;

@@ -10,13 +10,14 @@
 mod chain;
 mod conversion;
 mod couplings;
-mod edge_list;
+mod edge_file;
 mod exact;
 mod mean_field;
 mod unit_chain;
 
 pub use chain::{BoltzmannChain, Sweep};
 pub(crate) use couplings::Couplings;
+pub use edge_file::{EdgeEnergy, EdgeFile};
 pub use exact::BoltzmannExpectations;
 pub(crate) use unit_chain::UnitChain;
 

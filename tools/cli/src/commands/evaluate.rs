@@ -10,7 +10,7 @@ use crate::{
     run::MOST_ELEMENTS,
     run::data::{Data, Source, check_columns},
     run::diagnose::Diagnosis,
-    run::edges,
+    run::edges::{Energy, spin_constant},
     run::found::Found,
     run::likelihood,
     run::loading::{Asked, load_model},
@@ -66,8 +66,12 @@ pub fn run(args: &EvaluateArgs) -> Outcome<()> {
         source.seed,
         None,
     )?;
-    let spins = edges::is_of_spins(&args.model);
-    let of = if spins { ", energy of spins" } else { "" };
+    let energy = Energy::of(&args.model)?;
+    let of = if energy.of_spins {
+        ", energy of spins"
+    } else {
+        ""
+    };
     let title = format!("{}: {}{of}{on}", args.model.display(), machine.name());
     let confusion = found.classes.as_ref().map(|x| &x.confusion[..]);
     confusion::draw_asked(args.confusion.as_deref(), &title, confusion)?;
@@ -89,8 +93,9 @@ pub fn run(args: &EvaluateArgs) -> Outcome<()> {
             write_weights(path, &annealed.log_weights())?;
             note(format!("log weights in {}", path.display()));
         }
-        if let (Model::Boltzmann(machine), true) = (model, spins) {
-            let constant = edges::spin_constant(machine);
+        if let Model::Boltzmann(machine) = model {
+            let of_spins = energy.of_spins.then(|| spin_constant(machine));
+            let constant = of_spins.unwrap_or(0.0) + energy.offset;
             measures.partition = measures.partition.clone().shifted(constant);
         }
     }

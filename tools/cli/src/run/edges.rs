@@ -1,36 +1,17 @@
-//! Machines from text files of couplings: `.txt` and `.edges` with the parameters of the machine,
-//! `.ising` with those of spins.
-//!
-//! With spins `s = 2x - 1`, `-sum_{i<j} J_ij s_i s_j - sum_i f_i s_i` is `E(x)` of the couplings
-//! `A_ij = 4 J_ij` and biases `2 f_i - 2 sum_j J_ij`, plus the constant
-//! `(sum_{i<j} A_ij) / 4 + (sum_i a_i) / 2`.
+//! Machines from files of couplings, and what they have in spins.
 
 use super::MOST_ELEMENTS;
-use crate::failure::{Failure, Outcome};
-use harmonium::{BoltzmannMachine, checkpoint::Checkpoint};
+use crate::failure::{Failure, Outcome, note};
+use harmonium::{BoltzmannMachine, checkpoint::Checkpoint, model::EdgeFile};
 use std::path::Path;
-
-fn has_extension(path: &Path, names: &[&str]) -> bool {
-    let extension = path.extension().and_then(|e| e.to_str());
-    extension.is_some_and(|e| names.iter().any(|name| e.eq_ignore_ascii_case(name)))
-}
-
-/// Whether the name is that of a text file of couplings.
-pub fn is_edge_file(path: &Path) -> bool {
-    has_extension(path, &["txt", "edges", "ising"])
-}
-
-/// Whether the name is that of a text file of couplings of spins.
-pub fn is_of_spins(path: &Path) -> bool {
-    has_extension(path, &["ising"])
-}
 
 /// A machine of visible units alone, as many as the file names.
 ///
 /// # Errors
 /// Those of the library; a machine too large for memory.
 pub fn load(path: &Path) -> Outcome<Checkpoint> {
-    let units = BoltzmannMachine::units_of_edge_file(path)?;
+    let file = EdgeFile::read(path, None)?;
+    let units = file.units();
     if units > MOST_ELEMENTS / units {
         return Err(Failure::failed(format!(
             "{}: expected at most {} units, found {units}",
@@ -38,7 +19,8 @@ pub fn load(path: &Path) -> Outcome<Checkpoint> {
             MOST_ELEMENTS.isqrt()
         )));
     }
-    Ok(of_layers(path, units, 0)?.into())
+    say(path, &file);
+    Ok(file.machine(units)?.into())
 }
 
 /// A machine of the couplings in the file.
@@ -46,40 +28,53 @@ pub fn load(path: &Path) -> Outcome<Checkpoint> {
 /// # Errors
 /// Those of the library.
 pub fn of_layers(path: &Path, n_visible: usize, n_hidden: usize) -> Outcome<BoltzmannMachine> {
-    let machine = BoltzmannMachine::from_edge_file(path, n_visible, n_hidden)?;
-    if is_of_spins(path) {
-        from_spins(&machine)
-    } else {
-        Ok(machine)
+    let units = n_visible + n_hidden;
+    let file = EdgeFile::read(path, Some(units))?;
+    say(path, &file);
+    // The data tell how many units there are: a file that names few of them is none the worse.
+    let named = file.named();
+    if (1..units).contains(&named) {
+        note(format!(
+            "{} couples the first {named} of {units} units; the others stay alone",
+            path.display()
+        ));
+    }
+    Ok(file.machine(n_visible)?)
+}
+
+/// Says what was recognized in the file.
+fn say(path: &Path, file: &EdgeFile) {
+    for found in &file.found {
+        note(format!("{}: {found}", path.display()));
     }
 }
 
-/// The machine of spins whose `J` and `f` stand where `machine` has weights, as stored, and biases.
-fn from_spins(machine: &BoltzmannMachine) -> Outcome<BoltzmannMachine> {
-    let n = machine.n_visible();
-    let bias = |i: usize| match i.checked_sub(n) {
-        None => machine.visible().bias[i],
-        Some(j) => machine.hidden().bias[j],
-    };
-    let units = machine.units();
-    let mut biases: Vec<f32> = (0..units).map(|i| 2.0 * bias(i)).collect();
-    let mut edges = Vec::new();
-    for i in 0..units {
-        for j in (i + 1..units).filter(|&j| machine.may_couple(i, j)) {
-            let coupling = stored(machine, i, j);
-            biases[i] -= 2.0 * coupling;
-            biases[j] -= 2.0 * coupling;
-            // A pair within a layer counts twice.
-            let times = if i < n && j >= n { 4.0 } else { 2.0 };
-            edges.push((i, j, times * coupling));
+/// The energy that a model file means, where it is one of couplings.
+pub struct Energy {
+    /// Whether it is of spins -1 and 1.
+    pub of_spins: bool,
+    /// What it has beside couplings and fields.
+    pub offset: f64,
+}
+
+impl Energy {
+    /// That of the file `path`; of bits without an offset if it is no file of couplings.
+    ///
+    /// # Errors
+    /// Those of the library.
+    pub fn of(path: &Path) -> Outcome<Self> {
+        if !EdgeFile::recognizes(path) {
+            return Ok(Self {
+                of_spins: false,
+                offset: 0.0,
+            });
         }
+        let file = EdgeFile::read(path, None)?;
+        Ok(Self {
+            of_spins: file.is_of_spins(),
+            offset: file.offset,
+        })
     }
-    let mut machine = BoltzmannMachine::from_edges(n, machine.n_hidden(), &edges)?;
-    machine.set_parameter("bias.0", &biases[..n])?;
-    if machine.n_hidden() > 0 {
-        machine.set_parameter("bias.1", &biases[n..])?;
-    }
-    Ok(machine)
 }
 
 /// The element of `R`, `W` or `S` of the units `i < j`.

@@ -5,7 +5,7 @@ use super::{
     edges,
 };
 use crate::failure::{Failure, Outcome};
-use harmonium::{Error, checkpoint::Checkpoint, dataset::Binarization};
+use harmonium::{Error, checkpoint::Checkpoint, dataset::Binarization, model::EdgeFile};
 use std::{io, path::Path};
 
 /// Reads a model file, with advice if there is none.
@@ -13,7 +13,7 @@ use std::{io, path::Path};
 /// # Errors
 /// Those of the library.
 pub fn load_model(path: &Path) -> Outcome<Checkpoint> {
-    if edges::is_edge_file(path) {
+    if EdgeFile::recognizes(path) {
         return edges::load(path);
     }
     Checkpoint::load(path).map_err(|error| {

@@ -1,6 +1,7 @@
 //! General Boltzmann machines from outside: couplings from files, what chains tell of them,
 //! training that goes on, `ln Z` from both ways.
 
+mod forms;
 mod refused;
 
 use crate::common::{Bench, Ran};

@@ -2,11 +2,10 @@
 //! and of the units, with errors between independent chains.
 
 use crate::{
-    args::SampleArgs,
     failure::{Failure, Outcome},
     run::chains::{Chains, Start},
     run::diagnose::autocorrelation,
-    run::edges::{is_of_spins, spin_constant},
+    run::edges::{Energy, spin_constant},
     show::figures::Figures,
 };
 use harmonium::{
@@ -24,8 +23,10 @@ const MOST_ENERGIES: usize = 1 << 28;
 pub struct Observed<'a> {
     machine: &'a BoltzmannMachine,
     chains: BoltzmannChain,
-    /// What energies of spins have more, if states are spins.
-    constant: Option<f64>,
+    /// Whether states are told as spins.
+    spins: bool,
+    /// What energies have beside those of the machine.
+    constant: f64,
     /// Energy a unit of every chain, sweep by sweep.
     energies: Vec<Vec<f64>>,
     /// Mean unit of every chain, and its size, added up over sweeps.
@@ -54,12 +55,15 @@ impl<'a> Observed<'a> {
         if let Some(held) = start.held {
             chains = chains.clamped(0, held.clamp.clone())?;
         }
-        let of_spins = |args: &SampleArgs| args.spins || is_of_spins(&args.model);
-        let spins = start.args.is_some_and(of_spins);
+        let of_model = start.args.map(|args| Energy::of(&args.model)).transpose()?;
+        let asked = start.args.is_some_and(|args| args.spins);
+        let spins = asked || of_model.as_ref().is_some_and(|x| x.of_spins);
+        let offset = of_model.map_or(0.0, |x| x.offset);
         Ok(Self {
             machine,
             chains,
-            constant: spins.then(|| spin_constant(machine)),
+            spins,
+            constant: offset + if spins { spin_constant(machine) } else { 0.0 },
             energies: vec![Vec::new(); count],
             means: vec![0.0; count],
             sizes: vec![0.0; count],
@@ -113,20 +117,15 @@ impl Chains for Observed<'_> {
     }
 
     fn observe(&mut self) -> Outcome<()> {
-        let constant = self.constant.unwrap_or(0.0);
         let units = self.units();
         for (series, energy) in self.energies.iter_mut().zip(self.chains.energies()) {
-            series.push((energy + constant) / units);
+            series.push((energy + self.constant) / units);
         }
         let (v, h) = (self.chains.visible(), self.chains.hidden());
         let on = |x: &States, k: usize| x.bits().map_or(0, |x| x.view().ones(k).count());
         for k in 0..self.means.len() {
             let on = (on(v, k) + on(h, k)) as f64 / units;
-            let mean = if self.constant.is_some() {
-                2.0 * on - 1.0
-            } else {
-                on
-            };
+            let mean = if self.spins { 2.0 * on - 1.0 } else { on };
             self.means[k] += mean;
             self.sizes[k] += mean.abs();
         }
@@ -139,7 +138,7 @@ impl Chains for Observed<'_> {
         let of = |sums: &[f64]| mean_and_standard_error(sums.iter().map(|x| x / sweeps));
         let energies: Vec<f64> = self.energies.iter().map(|x| x.iter().sum()).collect();
         let mut all = vec![("energy", "energy", of(&energies), "a unit")];
-        if self.constant.is_some() {
+        if self.spins {
             let key = "absolute_magnetization";
             all.push((
                 "magnetization",
@@ -171,7 +170,7 @@ impl Chains for Observed<'_> {
             false => "units",
         };
         figures.put("sweep", sweep);
-        figures.put("spins", self.constant.is_some());
+        figures.put("spins", self.spins);
         Ok(figures)
     }
 }

@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     args::{BoltzmannArgs, CriterionArg},
-    failure::{Failure, Outcome, note},
+    failure::{Failure, Outcome},
     run::{
         data::{Data, Source},
         edges,
@@ -91,18 +91,7 @@ impl BoltzmannArgs {
         let Some(path) = &self.connectivity else {
             return Ok(None);
         };
-        let machine = edges::of_layers(path, n, m)?;
-        // The data tell how many units there are: a file that names few of them is none the worse.
-        if let Ok(named) = BoltzmannMachine::units_of_edge_file(path)
-            && named < n + m
-        {
-            note(format!(
-                "{} couples the first {named} of {} units; the others stay alone",
-                path.display(),
-                n + m
-            ));
-        }
-        Ok(Some(machine))
+        edges::of_layers(path, n, m).map(Some)
     }
 }
 
