@@ -120,7 +120,8 @@ fn energies_of_dimod_are_its_own_by_enumeration() {
                 "{:?}",
                 file.found
             );
-            // Whatever is hidden, energies differ from those of the file by the constant of state 0.
+            // Whatever is hidden, energies differ from those of the file by the constant of state
+            // 0.
             for n_visible in [3, 2] {
                 let machine = file.machine(n_visible).unwrap();
                 let mut constant = None;

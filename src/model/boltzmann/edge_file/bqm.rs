@@ -39,6 +39,54 @@ struct Model {
 }
 
 pub(super) fn content(path: &Path, text: &str) -> Result<Content> {
+    let model = model(path, text)?;
+    let energy = match model.variable_type.as_str() {
+        "SPIN" => EdgeEnergy::SpinCosts,
+        "BINARY" => EdgeEnergy::BitCosts,
+        other => {
+            let found = format!("{other:?}");
+            return Err(Error::file(path, "variable_type SPIN or BINARY", found));
+        }
+    };
+    let n = model.variable_labels.len();
+    let mut found = Vec::new();
+    let units = units(&model.variable_labels, &mut found);
+    let mut edges = Vec::with_capacity(n + model.quadratic_biases.len());
+    let mut push = |what: &str, k: usize, i: usize, j: usize, bias: f64| {
+        let (weight, line) = (bias as f32, k + 1);
+        if !weight.is_finite() {
+            let found = format!("{bias} in {what}, number {line}");
+            return Err(Error::file(path, "numbers of single precision", found));
+        }
+        edges.push(Edge { i, j, weight, line });
+        Ok(())
+    };
+    for (k, &bias) in model.linear_biases.iter().enumerate() {
+        push("linear_biases", k, units[k], units[k], bias)?;
+    }
+    for (k, &bias) in model.quadratic_biases.iter().enumerate() {
+        let (i, j) = (model.quadratic_head[k], model.quadratic_tail[k]);
+        if i >= n || j >= n || i == j {
+            let found = format!("{i} and {j} in quadratic_head and tail, number {}", k + 1);
+            return Err(Error::file(
+                path,
+                format!("two different variables below {n}"),
+                found,
+            ));
+        }
+        push("quadratic_biases", k, units[i], units[j], bias)?;
+    }
+    Ok(Content {
+        edges,
+        energy,
+        offset: model.offset,
+        numbers: Numbers::All(n),
+        found,
+    })
+}
+
+/// The model of the text, whose arrays agree in length.
+fn model(path: &Path, text: &str) -> Result<Model> {
     let refused =
         |expected: &str, found: &dyn std::fmt::Display| Error::file(path, expected, found);
     let expected = "a BinaryQuadraticModel of dimod (json.dump(bqm.to_serializable(), file))";
@@ -58,16 +106,6 @@ pub(super) fn content(path: &Path, text: &str) -> Result<Content> {
         return Err(refused("numbers (dimod: use_bytes=False)", &"bytes"));
     }
     let model: Model = serde_json::from_str(text).map_err(|e| refused(expected, &e))?;
-    let energy = match model.variable_type.as_str() {
-        "SPIN" => EdgeEnergy::SpinCosts,
-        "BINARY" => EdgeEnergy::BitCosts,
-        other => {
-            return Err(refused(
-                "variable_type SPIN or BINARY",
-                &format!("{other:?}"),
-            ));
-        }
-    };
     let n = model.variable_labels.len();
     if n == 0 {
         return Err(refused("at least one variable", &"none"));
@@ -77,55 +115,12 @@ pub(super) fn content(path: &Path, text: &str) -> Result<Content> {
         return Err(refused(&expected, &model.linear_biases.len()));
     }
     let m = model.quadratic_biases.len();
-    if (model.quadratic_head.len(), model.quadratic_tail.len()) != (m, m) {
-        let found = format!(
-            "{} and {}",
-            model.quadratic_head.len(),
-            model.quadratic_tail.len()
-        );
+    let (heads, tails) = (model.quadratic_head.len(), model.quadratic_tail.len());
+    if (heads, tails) != (m, m) {
         let expected = format!("{m} quadratic_head and quadratic_tail, as quadratic_biases");
-        return Err(refused(&expected, &found));
+        return Err(refused(&expected, &format!("{heads} and {tails}")));
     }
-    let mut found = Vec::new();
-    let units = units(&model.variable_labels, &mut found);
-    let mut edges = Vec::with_capacity(n + m);
-    let mut push = |what: &str, k: usize, i: usize, j: usize, bias: f64| {
-        let weight = bias as f32;
-        if !weight.is_finite() {
-            return Err(refused(
-                "numbers of single precision",
-                &format!("{bias} in {what}, number {}", k + 1),
-            ));
-        }
-        edges.push(Edge {
-            i,
-            j,
-            weight,
-            line: k + 1,
-        });
-        Ok(())
-    };
-    for (k, &bias) in model.linear_biases.iter().enumerate() {
-        push("linear_biases", k, units[k], units[k], bias)?;
-    }
-    for (k, &bias) in model.quadratic_biases.iter().enumerate() {
-        let (i, j) = (model.quadratic_head[k], model.quadratic_tail[k]);
-        if i >= n || j >= n || i == j {
-            let found = format!("{i} and {j} in quadratic_head and tail, number {}", k + 1);
-            return Err(refused(
-                &format!("two different variables below {n}"),
-                &found,
-            ));
-        }
-        push("quadratic_biases", k, units[i], units[j], bias)?;
-    }
-    Ok(Content {
-        edges,
-        energy,
-        offset: model.offset,
-        numbers: Numbers::All(n),
-        found,
-    })
+    Ok(model)
 }
 
 /// The unit of each variable: in rising order if the labels are whole numbers, else in the order of

@@ -55,9 +55,9 @@ struct Content {
 /// - `.coo`, or any of these with a line `# vartype=SPIN` or `# vartype=BINARY`: lines `i j J` and
 ///   `i i h` as dimod writes them, [`EdgeEnergy::SpinCosts`] or [`EdgeEnergy::BitCosts`].
 /// - `.json`: a `BinaryQuadraticModel` of dimod, schema 3.0.0, of the same energies.
-/// - `.gset`, `.rud`, `G1` to `G99`: a graph of G-set, `nodes edges`, then lines `i j weight`, nodes
-///   from 1, [`EdgeEnergy::SpinCosts`]: the states of least energy are the largest cuts. So is any
-///   other text whose first line has two numbers, the second that of the lines below.
+/// - `.gset`, `.rud`, `G1` to `G99`: a graph of G-set, `nodes edges`, then lines `i j weight`,
+///   nodes from 1, [`EdgeEnergy::SpinCosts`]: the states of least energy are the largest cuts. So
+///   is any other text whose first line has two numbers, the second that of the lines below.
 ///
 /// Units of edge lists are numbered from 0. A file whose lines never name unit 0 but the unit after
 /// the last is numbered from 1, and [`Self::found`] says so; a line `0 0 0` keeps unit 0. Where the
@@ -133,9 +133,9 @@ impl EdgeFile {
     /// The machine whose first `n_visible` units are visible, with the energy of the file up to a
     /// constant. It remembers its edges, those of weight 0 too: learning touches no other pair.
     ///
-    /// With spins `s = 2x - 1`, `-sum_{i<j} J_ij s_i s_j - sum_i f_i s_i` is `E(x)` of the couplings
-    /// `A_ij = 4 J_ij` and biases `2 f_i - 2 sum_j J_ij`, plus the constant
-    /// `(sum_{i<j} A_ij) / 4 + (sum_i a_i) / 2`.
+    /// With spins `s = 2x - 1`, `-sum_{i<j} J_ij s_i s_j - sum_i f_i s_i` is `E(x)` of the
+    /// couplings `A_ij = 4 J_ij` and biases `2 f_i - 2 sum_j J_ij`, plus the constant `(sum_{i<j}
+    /// A_ij) / 4 + (sum_i a_i) / 2`.
     ///
     /// # Errors
     /// [`Error::Parameter`] if there are fewer units; [`Error::NotFinite`] where a sum of couplings
