@@ -10,7 +10,10 @@ mod sample;
 mod train;
 mod transform;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{
+    Args, Parser, Subcommand, ValueEnum,
+    builder::{PossibleValue, PossibleValuesParser, TypedValueParser},
+};
 use harmonium::dataset::Binarization;
 use std::path::PathBuf;
 
@@ -26,10 +29,31 @@ pub use reproduce::ReproduceArgs;
 pub use sample::{SampleArgs, ValuesArg};
 pub use train::{
     BoltzmannArgs, CenteringArg, CriterionArg, DataArgs, DbmArgs, DbnArgs, FineTuneArg,
-    FineTuneArgs, LearningArgs, Method, NegativeArgs, OfKind, PositiveArg, PositiveArgs, PresetArg,
-    RbmArgs, Said, ShapeArgs, SharedArgs, TrainArgs, of_other_kind, said,
+    FineTuneArgs, LearningArgs, NegativeArgs, OfKind, PositiveArg, PositiveArgs, RbmArgs, Said,
+    ShapeArgs, SharedArgs, TrainArgs, of_other_kind, said,
 };
 pub use transform::{PassArg, TransformArgs};
+
+/// A name, what it means, and the value.
+pub(in crate::args) type Choice<T> = (&'static str, &'static str, T);
+
+/// Takes the name of one of `all`.
+pub(in crate::args) fn one_of<T: Clone + Send + Sync>(
+    all: &'static [Choice<T>],
+) -> impl TypedValueParser<Value = T> {
+    let names = all.iter().map(|(name, help, _)| {
+        let name = PossibleValue::new(*name);
+        if help.is_empty() {
+            name
+        } else {
+            name.help(*help)
+        }
+    });
+    PossibleValuesParser::new(names).try_map(|name| {
+        let chosen = all.iter().find(|(one, _, _)| *one == name);
+        chosen.map(|(_, _, x)| x.clone()).ok_or("not one of them")
+    })
+}
 
 /// No number of things on the command line may be larger.
 const MOST: usize = 1_000_000_000;

@@ -1,6 +1,6 @@
 //! Options that several kinds of machines share, in groups.
 
-use crate::args::{Threads, count, number, positive};
+use crate::args::{Choice, Threads, count, number, one_of, positive};
 use clap::{Args, ValueEnum};
 use harmonium::{
     dataset::Binarization,
@@ -71,44 +71,27 @@ impl UnitsArgs {
     }
 }
 
-/// Where the samples of the negative phase come from.
-#[derive(Clone, Copy, Debug, PartialEq, ValueEnum)]
-pub enum Method {
-    Pcd,
-    Fpcd,
-    Tempered,
-    Trajectory,
-    Cd,
-    Mcmc,
-    Exact,
-    PseudoLikelihood,
-}
-
-impl Method {
-    /// As on the command line.
-    pub fn name(self) -> String {
-        let value = self.to_possible_value();
-        value.map_or_else(String::new, |x| x.get_name().into())
-    }
-}
+/// Names of negative phases.
+const METHODS: [&str; 8] = [
+    "pcd",
+    "fpcd",
+    "tempered",
+    "trajectory",
+    "cd",
+    "mcmc",
+    "exact",
+    "pseudo-likelihood",
+];
 
 /// How contrastive divergence reconstructs.
-#[derive(Clone, Copy, Debug, PartialEq, ValueEnum)]
-pub enum ReconstructionArg {
-    /// Binary states drawn from P(v | h).
-    Sampled,
-    /// Their means E[v | h].
-    Smoothed,
-}
-
-impl From<ReconstructionArg> for Reconstruction {
-    fn from(arg: ReconstructionArg) -> Self {
-        match arg {
-            ReconstructionArg::Sampled => Self::Sampled,
-            ReconstructionArg::Smoothed => Self::Smoothed,
-        }
-    }
-}
+const RECONSTRUCTIONS: [Choice<Reconstruction>; 2] = [
+    (
+        "sampled",
+        "Binary states drawn from P(v | h)",
+        Reconstruction::Sampled,
+    ),
+    ("smoothed", "Their means E[v | h]", Reconstruction::Smoothed),
+];
 
 /// The negative phase.
 #[derive(Args, Clone, Debug)]
@@ -123,8 +106,8 @@ pub struct NegativeArgs {
     /// et al. 2025); cd, chains from the minibatch; mcmc, chains from fair coins at each update;
     /// exact, by enumeration of the smaller layer (at most 30 units); pseudo-likelihood, its exact
     /// gradient, of a fully visible machine (train boltzmann). The default of train dbn is cd.
-    #[arg(long, hide_possible_values = true)]
-    pub method: Option<Method>,
+    #[arg(long, value_parser = METHODS, hide_possible_values = true)]
+    pub method: Option<String>,
     /// Gibbs sweeps an update, a number or a schedule [default: 1].
     ///
     /// Such as at:0=1,10=2; rates of a schedule are rounded up. The default with mcmc is 100, of a
@@ -187,44 +170,17 @@ pub struct PositiveArgs {
 #[command(next_help_heading = "Method")]
 pub struct ReconstructionArgs {
     /// Reconstructions of cd [default: sampled].
-    #[arg(long, hide_short_help = true)]
-    pub reconstruction: Option<ReconstructionArg>,
+    #[arg(long, value_parser = one_of(&RECONSTRUCTIONS), hide_short_help = true)]
+    pub reconstruction: Option<Reconstruction>,
 }
 
 /// How gradients become steps.
-#[derive(Clone, Copy, Debug, PartialEq, ValueEnum)]
-pub enum OptimizerArg {
-    /// Gradient ascent with the --momentum.
-    Momentum,
-    /// Nesterov's momentum.
-    Nesterov,
-    /// Adam with decay rates 0.9 and 0.999.
-    Adam,
-    /// Adam with the largest norm.
-    Adamax,
-}
-
-impl From<OptimizerArg> for Rule {
-    fn from(arg: OptimizerArg) -> Self {
-        match arg {
-            OptimizerArg::Momentum => Self::Momentum,
-            OptimizerArg::Nesterov => Self::Nesterov,
-            OptimizerArg::Adam => Self::ADAM,
-            OptimizerArg::Adamax => Self::ADAMAX,
-        }
-    }
-}
-
-/// Recipes.
-#[derive(Clone, Copy, Debug, PartialEq, ValueEnum)]
-pub enum PresetArg {
-    /// A fifth of the time of the default.
-    Fast,
-    /// The default.
-    Good,
-    /// Some ten times the default.
-    Best,
-}
+const RULES: [Choice<Rule>; 4] = [
+    ("momentum", "", Rule::Momentum),
+    ("nesterov", "", Rule::Nesterov),
+    ("adam", "", Rule::ADAM),
+    ("adamax", "", Rule::ADAMAX),
+];
 
 /// An average of the parameters, or none.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -276,8 +232,8 @@ pub struct LearningArgs {
     ///
     /// adam and adamax decay weights on their own, by the learning rate times --weight-decay, and
     /// want smaller learning rates, such as linear:0.001:0.
-    #[arg(long, value_name = "RULE", hide_possible_values = true)]
-    pub optimizer: Option<OptimizerArg>,
+    #[arg(long, value_name = "RULE", value_parser = one_of(&RULES), hide_possible_values = true)]
+    pub optimizer: Option<Rule>,
     /// Longest vector of weights of a hidden unit; longer ones are shortened to it [default: none].
     #[arg(long, value_name = "X", hide_short_help = true)]
     pub max_norm: Option<f32>,

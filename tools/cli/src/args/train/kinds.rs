@@ -1,12 +1,15 @@
 //! Options of `harmonium train` by kind of machine.
 
 use super::groups::{
-    DataArgs, FineTuneArgs, LearningArgs, NegativeArgs, OutputArgs, PositiveArgs, PresetArg,
+    DataArgs, FineTuneArgs, LearningArgs, NegativeArgs, OutputArgs, PositiveArgs,
     ReconstructionArgs, ResampleArgs, ShapeArgs, StoppingArgs, UnitsArgs, steps,
 };
-use crate::args::{count, positive};
+use crate::args::{Choice, count, one_of, positive};
 use clap::{Args, ValueEnum};
-use harmonium::train::{Aggregated, Objective, Schedule};
+use harmonium::{
+    recipe::defaults::Preset,
+    train::{Aggregated, Objective, Schedule},
+};
 use std::path::PathBuf;
 
 /// What a machine with labels learns.
@@ -36,6 +39,13 @@ impl ObjectiveArg {
         }
     }
 }
+
+/// How much work a machine is worth.
+const PRESETS: [Choice<Preset>; 3] = [
+    ("fast", "", Preset::Fast),
+    ("good", "", Preset::Good),
+    ("best", "", Preset::Best),
+];
 
 /// What every kind has.
 #[derive(Args, Clone, Debug)]
@@ -86,8 +96,8 @@ pub struct RbmArgs {
     ///
     /// `fast` is a fifth of the epochs, `good` the default, `best` three times the epochs with 5
     /// Gibbs sweeps an update and --weight-decay 2e-4.
-    #[arg(long, hide_possible_values = true)]
-    pub preset: Option<PresetArg>,
+    #[arg(long, value_parser = one_of(&PRESETS), hide_possible_values = true)]
+    pub preset: Option<Preset>,
     #[command(flatten)]
     pub units: UnitsArgs,
     #[command(flatten)]
@@ -115,22 +125,18 @@ pub struct RbmArgs {
 }
 
 /// What higher layers learn.
-#[derive(Clone, Copy, Debug, PartialEq, ValueEnum)]
-pub enum PosteriorArg {
-    /// Means of the deterministic pass through the layers below.
-    Means,
-    /// States of a stochastic pass, drawn at each visit.
-    Samples,
-}
-
-impl From<PosteriorArg> for Aggregated {
-    fn from(arg: PosteriorArg) -> Self {
-        match arg {
-            PosteriorArg::Means => Self::Means,
-            PosteriorArg::Samples => Self::Samples,
-        }
-    }
-}
+const POSTERIORS: [Choice<Aggregated>; 2] = [
+    (
+        "means",
+        "Means of the deterministic pass through the layers below",
+        Aggregated::Means,
+    ),
+    (
+        "samples",
+        "States of a stochastic pass, drawn at each visit",
+        Aggregated::Samples,
+    ),
+];
 
 /// Options of `train dbn`; those of learning are of every greedy stage.
 #[derive(Args, Clone, Debug)]
@@ -155,8 +161,8 @@ pub struct DbnArgs {
     )]
     pub greedy_rate: Vec<Schedule>,
     /// What a layer learns of those below [default: samples].
-    #[arg(long, hide_short_help = true)]
-    pub posterior: Option<PosteriorArg>,
+    #[arg(long, value_parser = one_of(&POSTERIORS), hide_short_help = true)]
+    pub posterior: Option<Aggregated>,
     /// Start layers from the one below upside down, so that the network is at first what it was:
     /// those with at least as many units as the layer two below.
     #[arg(long, hide_short_help = true)]

@@ -4,8 +4,8 @@ mod groups;
 mod kinds;
 
 pub use groups::{
-    CenteringArg, CriterionArg, DataArgs, FineTuneArg, FineTuneArgs, LearningArgs, Method,
-    NegativeArgs, PositiveArg, PositiveArgs, PresetArg, ShapeArgs,
+    CenteringArg, CriterionArg, DataArgs, FineTuneArg, FineTuneArgs, LearningArgs, NegativeArgs,
+    PositiveArg, PositiveArgs, ShapeArgs,
 };
 pub use kinds::{BoltzmannArgs, DbmArgs, DbnArgs, RbmArgs, SharedArgs};
 

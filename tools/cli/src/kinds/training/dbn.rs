@@ -31,7 +31,7 @@ impl DbnArgs {
     /// How layer `l` of `n` learns alone.
     fn layer(&self, l: usize, n: usize, is_real: bool, length: Length) -> Outcome<RbmOptions> {
         let mut options = defaults::greedy_layer(l, n, is_real, length);
-        let reconstruction = self.reconstruction.reconstruction.map(Into::into);
+        let reconstruction = self.reconstruction.reconstruction;
         options.negative = self.negative.negative(options.negative, reconstruction)?;
         options.steps = self.negative.schedule();
         options.centering = self.shape.centering(options.centering)?;
@@ -70,7 +70,7 @@ impl DbnArgs {
                 .enumerate()
                 .map(layer)
                 .collect::<Outcome<_>>()?,
-            posterior: self.posterior.map_or(defaults::POSTERIOR, Into::into),
+            posterior: self.posterior.unwrap_or(defaults::POSTERIOR),
             classes: None,
         })
     }

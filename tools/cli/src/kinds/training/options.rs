@@ -60,7 +60,7 @@ impl LearningArgs {
         put(&mut learning.momentum, &self.momentum);
         put(&mut learning.weight_decay, &self.weight_decay);
         put(&mut learning.l1_decay, &self.l1_decay);
-        put(&mut learning.optimizer, &self.optimizer.map(Into::into));
+        put(&mut learning.optimizer, &self.optimizer);
         learning.gradient_clip = self.gradient_clip.or(learning.gradient_clip);
         learning.max_norm = self.max_norm.or(learning.max_norm);
         if let Some(averaging) = self.averaging {
@@ -101,8 +101,8 @@ impl NegativeArgs {
         mut default: Negative,
         reconstructs: Option<Reconstruction>,
     ) -> Outcome<Negative> {
-        let usual = |method: crate::args::Method| defaults::negative(&method.name());
-        let mut negative = self.method.and_then(usual).unwrap_or(default);
+        let asked = self.method.as_deref().and_then(defaults::negative);
+        let mut negative = asked.unwrap_or(default);
         self.refuse_meaningless(defaults::method(&negative), reconstructs)?;
         let is_mcmc = matches!(negative, Negative::Mcmc { .. });
         let (usual_chains, usual_steps) = parts(&mut default);

@@ -6,7 +6,7 @@ use super::{
     rbm_of, refused,
 };
 use crate::{
-    args::{CriterionArg, DEFAULT_BETAS, DEFAULT_CHAINS, PresetArg, RbmArgs, Split},
+    args::{CriterionArg, DEFAULT_BETAS, DEFAULT_CHAINS, RbmArgs, Split},
     failure::{Failure, Outcome},
     run::{
         data::{Data, Source},
@@ -28,7 +28,7 @@ use harmonium::{
     model::Rbm,
     recipe::{
         AnyRun, Plan, RbmPlan, RunRef,
-        defaults::{self, Length, Preset, RbmFacts},
+        defaults::{self, Length, RbmFacts},
     },
     train::{Negative, Objective, RbmTraining},
     units::{Kind, Units},
@@ -134,13 +134,8 @@ impl Trains for RbmArgs {
             is_uncentered: self.shape.is_uncentered(),
             is_method_said: self.negative.method.is_some(),
         };
-        let preset = match self.preset {
-            Some(PresetArg::Fast) => Preset::Fast,
-            Some(PresetArg::Best) => Preset::Best,
-            Some(PresetArg::Good) | None => Preset::Good,
-        };
-        let mut options = defaults::rbm(facts, length, preset);
-        let reconstruction = self.reconstruction.reconstruction.map(Into::into);
+        let mut options = defaults::rbm(facts, length, self.preset.unwrap_or_default());
+        let reconstruction = self.reconstruction.reconstruction;
         options.negative = self.negative.negative(options.negative, reconstruction)?;
         if options.negative == Negative::PseudoLikelihood {
             return Err(Failure::usage(
