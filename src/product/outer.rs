@@ -134,13 +134,6 @@ impl<'a> Statistics<'a> {
         }
     }
 
-    /// `sums[i] += sum_p weight_p sum over samples of V_p[.., i]`.
-    pub fn add_visible_sums(&self, sums: &mut [f32]) {
-        for phase in self.phases {
-            phase.visible.add_column_sums(phase.weight, sums);
-        }
-    }
-
     /// `sums[i] += sum_p weight_p sum over samples of (V_p[.., i] - center[i])^2`.
     pub(crate) fn add_visible_squares(&self, center: &[f32], sums: &mut [f32]) {
         for phase in self.phases {
@@ -152,13 +145,6 @@ impl<'a> Statistics<'a> {
     pub(crate) fn add_hidden_squares(&self, center: &[f32], sums: &mut [f32]) {
         for phase in self.phases {
             add_squares(phase.hidden, center, phase.weight, sums);
-        }
-    }
-
-    /// `sums[j] += sum_p weight_p sum over samples of H_p[.., j]`.
-    pub fn add_hidden_sums(&self, sums: &mut [f32]) {
-        for phase in self.phases {
-            phase.hidden.add_column_sums(phase.weight, sums);
         }
     }
 

@@ -185,12 +185,6 @@ impl Network {
         (self.connections[l].weights_mut(), &mut self.bias[l])
     }
 
-    /// Number of weights and biases.
-    pub fn n_parameters(&self) -> usize {
-        let of = |l: usize| (self.size(l) + 1) * self.size(l + 1);
-        (0..self.connections.len()).map(of).sum()
-    }
-
     /// Number of classes, if it is a classifier.
     pub fn classes(&self) -> Option<usize> {
         self.is_classifier().then(|| self.n_outputs())

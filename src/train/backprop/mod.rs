@@ -15,7 +15,7 @@ pub use options::{BackpropOptions, Descent};
 
 use super::{
     parameters::Parameters,
-    run::{At, Batch, Done, Figures, Learner, Learning, Run, Stop},
+    run::{At, Batch, Done, Figures, Learner, Run, Stop},
     step::{
         gradient::{Gradient, shortened},
         optimizer::{Optimizer, Shaping},
@@ -124,12 +124,8 @@ impl Learner for BackpropLearner {
         &self.options
     }
 
-    fn learning(&self) -> &Learning {
-        &self.options.learning
-    }
-
-    fn learning_mut(&mut self) -> &mut Learning {
-        &mut self.options.learning
+    fn options_mut(&mut self) -> &mut Self::Options {
+        &mut self.options
     }
 
     fn model(&self) -> &Network {

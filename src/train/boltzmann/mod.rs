@@ -19,7 +19,7 @@ pub use options::BoltzmannOptions;
 use super::{
     Negative, Positive, Told, health,
     parameters::Parameters,
-    run::{At, Batch, Done, Learner, Learning, Run, Stop},
+    run::{At, Batch, Done, Learner, Run, Stop},
     step::{
         optimizer::Optimizer,
         rule::{Rates, Rule},
@@ -172,12 +172,8 @@ impl Learner for BoltzmannLearner {
         &self.options
     }
 
-    fn learning(&self) -> &Learning {
-        &self.options.learning
-    }
-
-    fn learning_mut(&mut self) -> &mut Learning {
-        &mut self.options.learning
+    fn options_mut(&mut self) -> &mut Self::Options {
+        &mut self.options
     }
 
     fn model(&self) -> &BoltzmannMachine {

@@ -13,9 +13,9 @@ mod positive;
 pub use options::DbmOptions;
 
 use super::{
-    Negative, Told, health,
+    Told, health,
     negative::fast::Fast,
-    run::{At, Batch, Done, Figures, Learner, Learning, Run, Stop, glance},
+    run::{At, Batch, Done, Figures, Learner, Run, Stop, glance},
     step::{
         evidence::{Beside, Evidence, Phases},
         gradient::Gradient,
@@ -88,18 +88,10 @@ impl Learner for DbmLearner {
         let (rule, shaping) = (options.learning.optimizer, shaping(&options, 0));
         let optimizer = Optimizer::for_run(&dbm, rule, &shaping, &data.mean());
         let batch = options.learning.batch_size.min(data.len());
-        let fast = match options.negative {
-            Negative::FastPersistent {
-                fast_rate,
-                fast_decay,
-                ..
-            } => Some(Fast::new(&dbm, fast_rate, fast_decay)),
-            _ => None,
-        };
         Ok(Self {
+            fast: Fast::of(&dbm, options.negative),
             positive: PositivePhase::new(&dbm, &options, data.len(), batch),
             negative: NegativePhase::new(&dbm, &options, data, batch)?,
-            fast,
             optimizer,
             gradient: Gradient::default(),
             dbm,
@@ -115,12 +107,8 @@ impl Learner for DbmLearner {
         &self.options
     }
 
-    fn learning(&self) -> &Learning {
-        &self.options.learning
-    }
-
-    fn learning_mut(&mut self) -> &mut Learning {
-        &mut self.options.learning
+    fn options_mut(&mut self) -> &mut Self::Options {
+        &mut self.options
     }
 
     fn model(&self) -> &Dbm {

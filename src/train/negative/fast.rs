@@ -5,6 +5,7 @@ use crate::{
     model::Undirected,
     tensor::Saved,
     train::{
+        Negative,
         parameters::Parameters,
         step::{
             evidence::Evidence,
@@ -30,14 +31,22 @@ pub(in crate::train) struct Fast<M> {
 }
 
 impl<M: Undirected + Clone> Fast<M> {
-    /// Fast weights of zero.
-    pub(in crate::train) fn new(machine: &M, rate: f32, decay: f32) -> Self {
-        Self {
+    /// Fast weights of zero, if the chains of `negative` have any.
+    pub(in crate::train) fn of(machine: &M, negative: Negative) -> Option<Self> {
+        let Negative::FastPersistent {
+            fast_rate,
+            fast_decay,
+            ..
+        } = negative
+        else {
+            return None;
+        };
+        Some(Self {
             machine: machine.clone(),
             weights: Optimizer::new(machine),
-            rate,
-            decay,
-        }
+            rate: fast_rate,
+            decay: fast_decay,
+        })
     }
 
     /// The machine of the chains.

@@ -13,7 +13,7 @@ use super::{
         fast::Fast,
         snapshots::Trail,
     },
-    run::{At, Batch, Done, Learner, Learning, Run, Stop, glance},
+    run::{At, Batch, Done, Learner, Run, Stop, glance},
     step::{
         evidence::{Beside, Evidence, Moments, Phases},
         gradient::Gradient,
@@ -107,14 +107,7 @@ impl Learner for RbmLearner {
             },
             &mut buffers,
         )?;
-        let fast = match options.negative {
-            Negative::FastPersistent {
-                fast_rate,
-                fast_decay,
-                ..
-            } if !is_discriminative => Some(Fast::new(&rbm, fast_rate, fast_decay)),
-            _ => None,
-        };
+        let fast = Fast::of(&rbm, options.negative).filter(|_| !is_discriminative);
         let (rule, shaping) = (learning.optimizer, shaping(&options, 0));
         let optimizer = Optimizer::for_run(&rbm, rule, &shaping, &data.mean());
         Ok(Self {
@@ -138,12 +131,8 @@ impl Learner for RbmLearner {
         &self.options
     }
 
-    fn learning(&self) -> &Learning {
-        &self.options.learning
-    }
-
-    fn learning_mut(&mut self) -> &mut Learning {
-        &mut self.options.learning
+    fn options_mut(&mut self) -> &mut Self::Options {
+        &mut self.options
     }
 
     fn model(&self) -> &Rbm {

@@ -66,7 +66,7 @@ pub trait Learner: Sized + Clone + Send {
     /// What learns.
     type Model: Clone;
     /// What a run is told.
-    type Options: Clone;
+    type Options: Clone + AsRef<Learning> + AsMut<Learning>;
 
     /// What the run is called.
     const NAME: &'static str;
@@ -85,11 +85,13 @@ pub trait Learner: Sized + Clone + Send {
     /// The options of the run.
     fn options(&self) -> &Self::Options;
 
-    /// Those that every family shares.
-    fn learning(&self) -> &Learning;
-
     /// The same, to be changed while the run goes on.
-    fn learning_mut(&mut self) -> &mut Learning;
+    fn options_mut(&mut self) -> &mut Self::Options;
+
+    /// Those that every family shares.
+    fn learning(&self) -> &Learning {
+        self.options().as_ref()
+    }
 
     /// The machine as it learns.
     fn model(&self) -> &Self::Model;

@@ -441,7 +441,8 @@ impl<L: Learner> Run<L> {
         }
         self.updates += 1;
         if self.custom && self.rate.is_some() {
-            self.learner.learning_mut().learning_rate = Schedule::Constant(rates.learning_rate);
+            self.learner.options_mut().as_mut().learning_rate =
+                Schedule::Constant(rates.learning_rate);
         }
         self.learner.glance().map_err(|e| self.report(e))?;
         Ok(Done::Updated)

@@ -32,7 +32,7 @@ impl<L: Learner> Run<L> {
     pub fn set_learning_rate(&mut self, rate: impl Into<Schedule>) -> Result<()> {
         let rate = rate.into();
         rate.check("learning rate", f32::INFINITY)?;
-        self.learner.learning_mut().learning_rate = rate;
+        self.learner.options_mut().as_mut().learning_rate = rate;
         (self.rate, self.custom) = (None, false);
         Ok(())
     }

@@ -54,6 +54,12 @@ macro_rules! stored_flat {
             }
         }
 
+        impl AsMut<crate::train::Learning> for $options {
+            fn as_mut(&mut self) -> &mut crate::train::Learning {
+                &mut self.learning
+            }
+        }
+
         impl serde::Serialize for $options {
             fn serialize<S: serde::Serializer>(
                 &self,

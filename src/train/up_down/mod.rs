@@ -23,7 +23,6 @@ mod update;
 pub use options::{MAX_MEMORY_STEPS, UpDownOptions};
 
 use super::{
-    Negative,
     negative::fast::Fast,
     parameters::Parameters,
     run::{At, Batch, Done, Learner, Learning, Run, Stop},
@@ -135,14 +134,7 @@ impl Learner for UpDownLearner {
         let mut pairs: Vec<PairOptimizers> = pairs.collect();
         begin_averages(&mut pairs, &mut dbn);
         let top_phase = TopPhase::new(&dbn, &options, data)?;
-        let fast = match options.negative {
-            Some(Negative::FastPersistent {
-                fast_rate,
-                fast_decay,
-                ..
-            }) => Some(Fast::new(dbn.top(), fast_rate, fast_decay)),
-            _ => None,
-        };
+        let fast = options.negative.and_then(|x| Fast::of(dbn.top(), x));
         let top = dbn.top();
         Ok(Self {
             optimizer: Optimizer::for_run(top, rule, &shaping, &[]),
@@ -169,12 +161,8 @@ impl Learner for UpDownLearner {
         &self.options
     }
 
-    fn learning(&self) -> &Learning {
-        &self.options.learning
-    }
-
-    fn learning_mut(&mut self) -> &mut Learning {
-        &mut self.options.learning
+    fn options_mut(&mut self) -> &mut Self::Options {
+        &mut self.options
     }
 
     fn model(&self) -> &Dbn {
