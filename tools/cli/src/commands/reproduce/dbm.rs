@@ -11,12 +11,12 @@ mod bound;
 
 use super::{
     figures::{Figure, Part, cd, falling, growing, momentum},
-    network::{errors, fine_tuned},
+    network::{errors, fine_tuned, options_of},
     setting::{Setting, quiet, test_part},
 };
 use crate::{
     failure::{Failure, Outcome, note},
-    kinds::training::posterior::MACHINE,
+    kinds::training::{network::seen, posterior::MACHINE},
     run::{
         data::{Data, Source},
         run_file::RunFile,
@@ -25,14 +25,14 @@ use crate::{
 };
 use bound::{Annealing, TEST_BITS_SEED};
 use harmonium::{
-    Checkpoint, Dbm, Examples, Network,
+    Checkpoint, Dbm, Examples,
     checkpoint::SavedRun,
     dataset::Binarization,
     model::MeanField,
-    recipe::{AnyRun, RunRef},
+    recipe::{AnyRun, DbmPlan, Plan, RunRef},
     train::{
         BackpropOptions, Centering, DbmOptions, DbmTraining, Learning, Negative, Positive,
-        PretrainingPlan, RbmOptions, Schedule, Sparsity, Stack,
+        PretrainingPlan, RbmOptions, Schedule, Sparsity,
     },
 };
 use serde_json::{Value, json};
@@ -41,7 +41,6 @@ use std::time::Instant;
 /// Names of the experiments below, of which an interrupted one can go on.
 pub(super) const RESUMABLE: [&str; 3] = ["dbm-2009", "dbm-2009-three", "dbm-centered"];
 const GRAY: Binarization = Binarization::None;
-const CLASSES: usize = 10;
 const PRETRAINING_EPOCHS: usize = 100;
 const NETWORK_EPOCHS: usize = 205;
 /// First of these, in which the output layer learns alone: gradients through its random weights
@@ -49,8 +48,6 @@ const NETWORK_EPOCHS: usize = 205;
 const NETWORK_OUTPUT_EPOCHS: usize = 5;
 /// Name of the last stage.
 const NETWORK: &str = "network";
-/// Iterations of mean field for the network's data, as published.
-const FEATURE_ITERATIONS: usize = 50;
 
 /// A machine and what is published of it: test lower bound in nats and test error in percent.
 struct Machine {
@@ -99,17 +96,16 @@ pub(super) fn centered(setting: &Setting) -> Outcome<Vec<Part>> {
     let data = setting.data(GRAY, 0)?;
     let annealing = Annealing::new(setting, &data)?;
     let options = DbmOptions {
-        learning: Learning {
-            epochs: setting.epochs(machine.epochs),
+        learning: setting.learning(Learning {
+            epochs: machine.epochs,
             resample_data: true,
-            seed: setting.seed,
             ..DbmOptions::default().learning
-        },
+        }),
         ..DbmOptions::default()
     };
+    let plan = machine.plan(setting, None, options.clone());
     let (dbm, seconds) = machine.together(setting, &options, &data.train, || {
-        let sizes = [&[data.train.columns()], &machine.sizes(setting)[..]].concat();
-        Ok(Dbm::bernoulli(&sizes)?.initialized_from(&data.train, setting.seed)?)
+        Ok(plan.start(&data.train, None)?)
     })?;
     let figures = vec![annealing.test_bound(&dbm, machine.bound)?];
     Ok(vec![machine.part(
@@ -127,21 +123,21 @@ impl Machine {
         let data = setting.data(GRAY, 0)?;
         if setting.only.is_some() {
             let dbm = self.stored(setting)?;
-            return Ok(vec![self.network(setting, &dbm, &data)?]);
+            return Ok(vec![self.network(setting, dbm, &data)?]);
         }
         let annealing = Annealing::new(setting, &data)?;
-        let sizes = self.sizes(setting);
-        let options = joint_options(setting, sizes.len(), self.epochs);
+        let options = joint_options(setting, self.hidden.len(), self.epochs);
         let mut parts = Vec::new();
         let (dbm, seconds) = self.together(setting, &options, &data.train, || {
-            let (dbm, told, seconds) = layer_by_layer(setting, &sizes, &data.train)?;
+            let (dbm, told, seconds) = self.layer_by_layer(setting, &options, &data.train)?;
             let figures = vec![annealing.test_bound(&dbm, None)?];
             parts.push(self.part("layer by layer", figures, told, seconds));
-            Ok(dbm)
+            let run = DbmTraining::new(dbm, options.clone(), &data.train)?;
+            Ok(AnyRun::Dbm(Box::new(run)))
         })?;
         let figures = vec![annealing.test_bound(&dbm, self.bound)?];
         parts.push(self.part("joint learning", figures, json!(options), seconds));
-        parts.push(self.network(setting, &dbm, &data)?);
+        parts.push(self.network(setting, dbm, &data)?);
         Ok(parts)
     }
 
@@ -163,19 +159,18 @@ impl Machine {
     }
 
     /// All layers together, with `--resume` from the stage that is stored in `--out`, which holds
-    /// it after every epoch; else from the machine `start`. Returns the seconds too.
+    /// it after every epoch; else from `start`. Returns the machine and the seconds.
     fn together(
         &self,
         setting: &Setting,
         options: &DbmOptions,
         data: &Examples,
-        start: impl FnOnce() -> Outcome<Dbm>,
+        start: impl FnOnce() -> Outcome<AnyRun>,
     ) -> Outcome<(Dbm, f64)> {
-        let (run, before) = match self.unfinished(setting, options, data)? {
-            Some(unfinished) => unfinished,
-            None => (DbmTraining::new(start()?, options.clone(), data)?, 0.0),
+        let (mut run, before) = match self.unfinished(setting, options, data)? {
+            Some((run, seconds)) => (AnyRun::Dbm(Box::new(run)), seconds),
+            None => (start()?, 0.0),
         };
-        let mut run = AnyRun::Dbm(Box::new(run));
         let file = setting.file(self.name);
         let learned = setting.learn(
             "joint learning",
@@ -238,46 +233,87 @@ impl Machine {
         hidden.map(|&n| setting.at_most(n, n / 10)).collect()
     }
 
+    /// What the machine is, and how its stages learn.
+    fn plan(
+        &self,
+        setting: &Setting,
+        pretraining: Option<PretrainingPlan>,
+        joint: DbmOptions,
+    ) -> Plan {
+        Plan::Dbm(DbmPlan {
+            hidden: self.sizes(setting),
+            classes: None,
+            pretraining,
+            joint,
+            fine_tune: Some(options_of(setting, &network_options(setting))),
+        })
+    }
+
     /// The network that starts from the machine: data are `[v, q(h_2)]`, learned by steps with
     /// dropout.
-    fn network(&self, setting: &Setting, dbm: &Dbm, data: &Data) -> Outcome<Part> {
-        let dropout = BackpropOptions::with_dropout();
-        let options = BackpropOptions {
-            output_epochs: NETWORK_OUTPUT_EPOCHS,
-            learning: Learning {
-                epochs: setting.epochs(NETWORK_EPOCHS),
-                seed: setting.seed,
-                ..dropout.learning
-            },
-            ..dropout
-        };
-        let mean_field = MeanField {
-            iterations: FEATURE_ITERATIONS,
-            ..MeanField::default()
-        };
+    fn network(&self, setting: &Setting, dbm: Dbm, data: &Data) -> Outcome<Part> {
         let begun = Instant::now();
-        let with_features = |x: &Examples| -> Outcome<Examples> {
-            Ok(x.with_states(dbm.with_posterior(x, 2, &mean_field)?)?)
-        };
-        let (train, test) = (
-            with_features(&data.train)?,
-            with_features(test_part(data)?)?,
-        );
+        let dbm = dbm.into();
+        let seen = seen(&dbm, data)?;
         let before = begun.elapsed().as_secs_f64();
-        let start = Network::classifier_from_dbm(dbm, CLASSES, setting.seed)?;
+        let (train, test) = (&seen.train, test_part(&seen)?);
+        let run = self.plan(setting, None, DbmOptions::default());
+        let run = run.network(&dbm, train)?;
         let name = format!("{} {NETWORK}", self.name);
         let machine = (MACHINE, format!("{}.safetensors", self.name));
-        let (network, seconds) = fine_tuned(
-            setting,
-            &name,
-            Some(machine),
-            start,
-            options.clone(),
-            &train,
-            &mut quiet,
-        )?;
-        let figures = errors(&network, self.error, &test, &train)?;
-        Ok(self.part(NETWORK, figures, json!(options), before + seconds))
+        let (network, seconds) = fine_tuned(setting, &name, Some(machine), run, train, &mut quiet)?;
+        let figures = errors(&network, self.error, test, train)?;
+        let told = json!(network_options(setting));
+        Ok(self.part(NETWORK, figures, told, before + seconds))
+    }
+
+    /// RBM upon RBM, labels beside the last one; returns the options and the seconds too.
+    fn layer_by_layer(
+        &self,
+        setting: &Setting,
+        joint: &DbmOptions,
+        data: &Examples,
+    ) -> Outcome<(Dbm, Value, f64)> {
+        let options = |steps, learning_rate| {
+            let options = cd(steps, Learning::default());
+            RbmOptions {
+                learning: setting.learning(Learning {
+                    epochs: PRETRAINING_EPOCHS,
+                    learning_rate,
+                    weight_decay: 0.001,
+                    resample_data: true,
+                    ..options.learning
+                }),
+                ..options
+            }
+        };
+        // One step more every 20 epochs, and the rate divided by it.
+        let upper = RbmOptions {
+            steps: Some(growing(5, 20.0, |k| k)),
+            ..options(5, growing(5, 20.0, |k| 0.05 / k))
+        };
+        let mut all = vec![upper; self.hidden.len()];
+        all[0] = options(1, Schedule::Constant(0.05));
+        let classes = data.classes();
+        let told = json!({
+            "batch_size": all[0].learning.batch_size,
+            "layers": all.iter().map(report::options).collect::<Vec<_>>(),
+            "classes": classes,
+        });
+        let plan = PretrainingPlan {
+            hidden: self.sizes(setting),
+            options: all,
+            classes,
+        };
+        let mut run = self
+            .plan(setting, Some(plan), joint.clone())
+            .start(data, None)?;
+        let seconds = setting.learn("pretraining", &mut run, data, 0.0, &mut quiet)?;
+        let RunRef::Stack(stack) = run.get() else {
+            unreachable!("it was begun as a stack")
+        };
+        // As published, the joint stage does without the labels.
+        Ok((Dbm::joined(&stack.rbms())?, told, seconds))
     }
 
     fn part(&self, stage: &str, figures: Vec<Figure>, options: Value, seconds: f64) -> Part {
@@ -291,51 +327,17 @@ impl Machine {
     }
 }
 
-/// RBM upon RBM, labels beside the last one; returns the options and the seconds too.
-fn layer_by_layer(
-    setting: &Setting,
-    sizes: &[usize],
-    data: &Examples,
-) -> Outcome<(Dbm, Value, f64)> {
-    let options = |steps, learning_rate| {
-        let options = cd(steps, Learning::default());
-        RbmOptions {
-            learning: Learning {
-                epochs: setting.epochs(PRETRAINING_EPOCHS),
-                learning_rate,
-                weight_decay: 0.001,
-                resample_data: true,
-                seed: setting.seed,
-                ..options.learning
-            },
-            ..options
-        }
-    };
-    // One step more every 20 epochs, and the rate divided by it.
-    let upper = RbmOptions {
-        steps: Some(growing(5, 20.0, |k| k)),
-        ..options(5, growing(5, 20.0, |k| 0.05 / k))
-    };
-    let mut all = vec![upper; sizes.len()];
-    all[0] = options(1, Schedule::Constant(0.05));
-    let classes = data.classes();
-    let told = json!({
-        "batch_size": all[0].learning.batch_size,
-        "layers": all.iter().map(report::options).collect::<Vec<_>>(),
-        "classes": classes,
-    });
-    let plan = PretrainingPlan {
-        hidden: sizes.to_vec(),
-        options: all,
-        classes,
-    };
-    let mut run = AnyRun::Stack(Box::new(Stack::pretraining(plan, data)?));
-    let seconds = setting.learn("pretraining", &mut run, data, 0.0, &mut quiet)?;
-    let RunRef::Stack(stack) = run.get() else {
-        unreachable!("it was begun as a stack")
-    };
-    // As published, the joint stage does without the labels.
-    Ok((Dbm::joined(&stack.rbms())?, told, seconds))
+/// How the network learns.
+fn network_options(setting: &Setting) -> BackpropOptions {
+    let dropout = BackpropOptions::with_dropout();
+    BackpropOptions {
+        output_epochs: NETWORK_OUTPUT_EPOCHS,
+        learning: setting.learning(Learning {
+            epochs: NETWORK_EPOCHS,
+            ..dropout.learning
+        }),
+        ..dropout
+    }
 }
 
 /// Algorithm 20.1 with the published chains, momentum, decay and sparsity targets. Two things are
@@ -361,17 +363,16 @@ fn joint_options(setting: &Setting, layers: usize, epochs: usize) -> DbmOptions 
         },
         centering: Some(Centering::default()),
         sparsity: (0..layers).map(sparsity).collect(),
-        learning: Learning {
-            epochs: setting.epochs(epochs),
+        learning: setting.learning(Learning {
+            epochs,
             batch_size: 100,
             learning_rate: falling(0.002),
             least_rate: 0.0,
             momentum: momentum(),
             weight_decay: 2e-4,
             resample_data: true,
-            seed: setting.seed,
             ..DbmOptions::default().learning
-        },
+        }),
         ..DbmOptions::default()
     }
 }

@@ -136,13 +136,12 @@ fn up_down(
         generative_rate: falling(rate),
         recognition_rate: falling(rate),
         negative: None,
-        learning: Learning {
+        learning: setting.learning(Learning {
             learning_rate: falling(rate),
             resample_data: true,
-            seed: setting.seed,
-            epochs: setting.epochs(epochs),
+            epochs,
             ..UpDownOptions::default().learning
-        },
+        }),
     };
     let told = json!(options);
     let mut run = AnyRun::UpDown(Box::new(UpDownTraining::new(dbn, options, data)?));
@@ -159,14 +158,7 @@ fn plan(
     let layer = |(hidden, transposed, options): (usize, bool, RbmOptions)| GreedyLayer {
         hidden: setting.at_most(hidden, 50),
         transposed,
-        options: RbmOptions {
-            learning: Learning {
-                epochs: setting.epochs(options.learning.epochs),
-                seed: setting.seed,
-                ..options.learning
-            },
-            ..options
-        },
+        options: setting.options(options),
     };
     GreedyPlan {
         layers: layers.into_iter().map(layer).collect(),

@@ -25,7 +25,8 @@ use harmonium::{
     recipe::AnyRun,
     rng::{HostRng, Stream},
     train::{
-        BackpropOptions, BackpropTraining, Learning, Negative, RbmOptions, Reconstruction, Schedule,
+        BackpropOptions, BackpropTraining, Learning, Negative, RbmOptions, RbmTraining,
+        Reconstruction, Schedule,
     },
     units::Kind,
 };
@@ -78,8 +79,8 @@ pub(super) fn classifier(setting: &Setting) -> Outcome<Vec<Part>> {
             Ok(String::new())
         };
         let name = format!("dbn-backprop {CONJUGATE}");
-        let (start, options_of) = (start.clone(), options.clone());
-        let (network, seconds) = fine_tuned(setting, &name, None, start, options_of, train, watch)?;
+        let run = begun(setting, &start, &options, train)?;
+        let (network, seconds) = fine_tuned(setting, &name, None, run, train, watch)?;
         let figures = errors(&softmax_alone, None, test, train)?;
         parts.push(part(
             "layer by layer and softmax",
@@ -93,9 +94,8 @@ pub(super) fn classifier(setting: &Setting) -> Outcome<Vec<Part>> {
     if setting.wants(DROPOUT) {
         let options = BackpropOptions::with_dropout();
         let name = format!("dbn-backprop {DROPOUT}");
-        let options_of = options.clone();
-        let (network, seconds) =
-            fine_tuned(setting, &name, None, start, options_of, train, &mut quiet)?;
+        let run = begun(setting, &start, &options, train)?;
+        let (network, seconds) = fine_tuned(setting, &name, None, run, train, &mut quiet)?;
         let figures = errors(&network, None, test, train)?;
         parts.push(part(DROPOUT, figures, greedy + seconds, &options));
     }
@@ -159,8 +159,11 @@ pub(super) fn autoencoder(setting: &Setting) -> Outcome<Vec<Part>> {
         })
     };
     let unrolled = part(&start, "layer by layer", None, greedy)?;
-    let (name, options_of) = ("autoencoder fine-tuned", options.clone());
-    let (network, seconds) = fine_tuned(setting, name, None, start, options_of, train, &mut quiet)?;
+    let (name, run) = (
+        "autoencoder fine-tuned",
+        begun(setting, &start, &options, train)?,
+    );
+    let (network, seconds) = fine_tuned(setting, name, None, run, train, &mut quiet)?;
     if let Some(out) = &setting.out {
         let images = test.head(IMAGES);
         let mut tiles = first_rows(&images, IMAGES);
@@ -213,8 +216,9 @@ fn pretrained(
         let weights = Matrix::from_fn(n, m, |_, _| (DEVIATION * rng.normal()) as f32);
         let rbm = Rbm::from_parameters([Layer::bernoulli(n), Layer::of(kind, m)], [weights])?;
         let name = format!("{name} layer {} of {}", l + 1, hidden.len());
-        let options = rbm_options(rate(l));
-        let (rbm, spent) = setting.train(&name, rbm, options, examples, &mut quiet)?;
+        let run = RbmTraining::new(rbm, setting.options(rbm_options(rate(l))), examples)?;
+        let run = AnyRun::Rbm(Box::new(run));
+        let (rbm, spent) = setting.train(&name, run, examples, &mut quiet)?;
         seconds += spent;
         if l + 1 < hidden.len() {
             below = Some(data.with_states(rbm.mean_h_from_v(examples, 1.0)?)?);
@@ -224,22 +228,37 @@ fn pretrained(
     Ok((rbms, seconds))
 }
 
-/// Trains `network` and stores it, with a `note` beside those of its data. Returns it and the
+/// For the epochs of the setting, with its seed.
+pub(super) fn options_of(setting: &Setting, options: &BackpropOptions) -> BackpropOptions {
+    BackpropOptions {
+        output_epochs: setting.at_most(options.output_epochs, 1),
+        learning: setting.learning(options.learning.clone()),
+        ..options.clone()
+    }
+}
+
+/// A run of `network` before it learns.
+fn begun(
+    setting: &Setting,
+    network: &Network,
+    options: &BackpropOptions,
+    data: &Examples,
+) -> Outcome<AnyRun> {
+    let options = options_of(setting, options);
+    let run = BackpropTraining::new(network.clone(), options, data)?;
+    Ok(AnyRun::Backprop(Box::new(run)))
+}
+
+/// Trains a network and stores it, with a `note` beside those of its data. Returns it and the
 /// seconds of training.
 pub(super) fn fine_tuned(
     setting: &Setting,
     name: &str,
     note: Option<(&str, String)>,
-    network: Network,
-    mut options: BackpropOptions,
+    mut run: AnyRun,
     data: &Examples,
     watch: &mut Watch<'_>,
 ) -> Outcome<(Network, f64)> {
-    options.learning.epochs = setting.epochs(options.learning.epochs);
-    options.output_epochs = setting.at_most(options.output_epochs, 1);
-    options.learning.seed = setting.seed;
-    let run = BackpropTraining::new(network, options, data)?;
-    let mut run = AnyRun::Backprop(Box::new(run));
     let seconds = setting.learn(name, &mut run, data, 0.0, watch)?;
     let mut checkpoint = run.running().checkpoint()?;
     let note = note.map(|(key, text)| (key.to_owned(), text));

@@ -21,9 +21,8 @@ use harmonium::{
     BitMatrix, Rbm,
     dataset::{Binarization, Examples},
     evaluate::Betas,
-    model::Layer,
-    recipe::Measure,
-    train::{Centering, Learning, Objective, RbmOptions, Rule, Schedule},
+    recipe::{AnyRun, Measure, Plan, RbmPlan},
+    train::{Centering, Learning, Objective, RbmOptions, RbmTraining, Rule, Schedule},
     units::{Kind, Units},
 };
 use serde_json::{Value, json};
@@ -244,7 +243,8 @@ impl Machine {
             }
             _ => (Cow::Borrowed(&data.train), Cow::Borrowed(test_part(data)?)),
         };
-        let rbm = self.start(setting, &train, data.train.columns())?;
+        let run = self.start(setting, &train, data.train.columns())?;
+        let rbm = run.result()?.into_rbm()?;
         let recipe = recipe(&rbm, &self.options, self.beside(setting, how));
         let error = |rbm: &Rbm, examples: &Examples| {
             let share = wrong(&rbm.log_p_y_from_v(examples)?, examples)?;
@@ -254,8 +254,7 @@ impl Machine {
             Some(held_out) if due => error(&run.result()?.into_rbm()?, held_out),
             _ => Ok(String::new()),
         };
-        let options = self.options.clone();
-        let (rbm, seconds) = setting.train(self.name, rbm, options, &train, watch)?;
+        let (rbm, seconds) = setting.train(self.name, run, &train, watch)?;
         let figures = self.figures(setting, &rbm, (&train, &test), data.validation.as_ref())?;
         Ok(Part {
             name: self.name.into(),
@@ -265,26 +264,28 @@ impl Machine {
         })
     }
 
-    /// The machine before it learns.
-    fn start(&self, setting: &Setting, train: &Examples, pixels: usize) -> Outcome<Rbm> {
-        let quick = match self.measured {
-            Measured::Enumerated { .. } => 12,
-            Measured::Annealed(..) => 50,
-            Measured::Classes => 100,
+    /// The run, before it learns.
+    fn start(&self, setting: &Setting, train: &Examples, pixels: usize) -> Outcome<AnyRun> {
+        let (quick, classes) = match self.measured {
+            Measured::Enumerated { .. } => (12, 0),
+            Measured::Annealed(..) => (50, 0),
+            Measured::Classes => (100, CLASSES),
         };
-        let hidden = setting.at_most(self.hidden, quick);
-        let rbm = match self.measured {
-            Measured::Classes => {
-                let visible = Units::of(Kind::Bernoulli, pixels).and(Kind::Softmax, CLASSES);
-                Rbm::unconnected(Layer::new(visible), Layer::bernoulli(hidden))?
-            }
-            _ => Rbm::bernoulli(&[pixels, hidden])?,
+        let options = setting.options(self.options.clone());
+        let plan = RbmPlan {
+            visible: Units::of(Kind::Bernoulli, pixels).and(Kind::Softmax, classes),
+            hidden: Units::of(Kind::Bernoulli, setting.at_most(self.hidden, quick)),
+            options: options.clone(),
         };
-        let mut rbm = rbm.initialized_from(train, setting.seed)?;
-        if let Measured::Enumerated { flipped: None } = self.measured {
-            rbm.set_parameter("bias.0", &vec![0.0; pixels])?;
+        let run = Plan::Rbm(plan).start(train, None)?;
+        if !matches!(self.measured, Measured::Enumerated { flipped: None }) {
+            return Ok(run);
         }
-        Ok(rbm)
+        let mut rbm = run.result()?.into_rbm()?;
+        rbm.set_parameter("bias.0", &vec![0.0; pixels])?;
+        Ok(AnyRun::Rbm(Box::new(RbmTraining::new(
+            rbm, options, train,
+        )?)))
     }
 
     /// What the record has beside the options.

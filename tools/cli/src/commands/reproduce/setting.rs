@@ -9,10 +9,10 @@ use crate::{
     },
 };
 use harmonium::{
-    Checkpoint, Error, Rbm, RbmTraining,
+    Checkpoint, Error, Rbm,
     dataset::{Binarization, Examples},
     recipe::{AnyEvent, AnyRun, RunRef, Running},
-    train::RbmOptions,
+    train::{Learning, RbmOptions},
 };
 use std::{
     io::{self, Write},
@@ -172,19 +172,31 @@ impl Setting {
         }
     }
 
-    /// Trains an RBM for the epochs of `options` with the seed of the setting, and stores it.
-    /// Returns it and the seconds of learning.
+    /// For the epochs of the setting, with its seed.
+    pub(super) fn learning(&self, learning: Learning) -> Learning {
+        Learning {
+            epochs: self.epochs(learning.epochs),
+            seed: self.seed,
+            ..learning
+        }
+    }
+
+    /// Of an RBM for the epochs of the setting, with its seed.
+    pub(super) fn options(&self, options: RbmOptions) -> RbmOptions {
+        RbmOptions {
+            learning: self.learning(options.learning),
+            ..options
+        }
+    }
+
+    /// Trains an RBM and stores it. Returns it and the seconds of learning.
     pub(super) fn train(
         &self,
         name: &str,
-        rbm: Rbm,
-        mut options: RbmOptions,
+        mut run: AnyRun,
         data: &Examples,
         watch: &mut Watch<'_>,
     ) -> Outcome<(Rbm, f64)> {
-        options.learning.epochs = self.epochs(options.learning.epochs);
-        options.learning.seed = self.seed;
-        let mut run = AnyRun::Rbm(Box::new(RbmTraining::new(rbm, options, data)?));
         let seconds = self.learn(name, &mut run, data, 0.0, watch)?;
         self.save(name, run.running().checkpoint()?, None)?;
         Ok((run.result()?.into_rbm()?, seconds))

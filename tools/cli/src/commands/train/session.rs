@@ -297,13 +297,12 @@ impl<'a> Session<'a> {
     /// Keeps the machine if it is the best, and tells whether learning stops early.
     fn judge(&mut self, run: RunRef<'_>) -> Outcome<()> {
         let (name, epoch) = (run.running().name(), run.running().position().epoch);
-        let Some(stopping) = self.stopping.as_mut().filter(|x| x.stage == name) else {
+        let is_watched = self.watch.validation.is_some();
+        let judges = |x: &&mut Stopping| is_watched && x.stage == name;
+        let Some(stopping) = self.stopping.as_mut().filter(judges) else {
             return Ok(());
         };
-        let Some(held_out) = &self.watch.validation else {
-            return Ok(());
-        };
-        let score = self.kind.score(stopping.by, run, held_out, &self.watch)?;
+        let score = self.kind.score(stopping.by, run, &self.watch)?;
         match stopping.judge(score, epoch, &mut self.notes) {
             Verdict::Best => self.write(run, &[], &self.files.best)?,
             Verdict::Worse => {}

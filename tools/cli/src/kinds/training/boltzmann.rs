@@ -228,13 +228,8 @@ impl Trains for BoltzmannArgs {
         }
     }
 
-    fn score(
-        &self,
-        by: CriterionArg,
-        run: RunRef<'_>,
-        held_out: &Examples,
-        _watch: &Watch,
-    ) -> Outcome<f64> {
+    fn score(&self, by: CriterionArg, run: RunRef<'_>, watch: &Watch) -> Outcome<f64> {
+        let held_out = watch.held_out()?;
         let model = run.result()?;
         let machine = model.boltzmann()?;
         match (by, held_out.bits()) {

@@ -51,6 +51,15 @@ impl Watch {
     /// Of so many examples. On MNIST figures of 1000 are less than 2% of the work of an epoch.
     pub const FEW: usize = 1000;
 
+    /// The examples that machines are judged by.
+    ///
+    /// # Errors
+    /// Where none are held out.
+    pub fn held_out(&self) -> Outcome<&Examples> {
+        let none = || Failure::failed("no examples are held out");
+        self.validation.as_ref().ok_or_else(none)
+    }
+
     /// The first of `data`.
     pub fn of(data: &Data) -> Self {
         Self {
@@ -162,14 +171,8 @@ pub trait Trains {
     ///
     /// # Errors
     /// As the measures.
-    fn score(
-        &self,
-        by: CriterionArg,
-        run: RunRef<'_>,
-        held_out: &Examples,
-        watch: &Watch,
-    ) -> Outcome<f64> {
-        network::score(by, run, held_out, watch)
+    fn score(&self, by: CriterionArg, run: RunRef<'_>, watch: &Watch) -> Outcome<f64> {
+        network::score(by, run, watch)
     }
 
     /// Draws weights and fantasies.

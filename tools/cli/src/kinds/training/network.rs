@@ -204,12 +204,8 @@ pub fn criterion(asked: Option<CriterionArg>, plan: &Plan) -> Outcome<CriterionA
 ///
 /// # Errors
 /// Those of the library.
-pub fn score(
-    by: CriterionArg,
-    run: RunRef<'_>,
-    held_out: &Examples,
-    watch: &Watch,
-) -> Outcome<f64> {
+pub fn score(by: CriterionArg, run: RunRef<'_>, watch: &Watch) -> Outcome<f64> {
+    let held_out = watch.held_out()?;
     Ok(-match (by, run) {
         (CriterionArg::Error, RunRef::Dbm(run)) => {
             error(run.model(), held_out, &run.options().mean_field())?.unwrap_or(1.0)

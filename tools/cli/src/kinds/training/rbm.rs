@@ -241,13 +241,8 @@ impl Trains for RbmArgs {
         }
     }
 
-    fn score(
-        &self,
-        by: CriterionArg,
-        run: RunRef<'_>,
-        held_out: &Examples,
-        watch: &Watch,
-    ) -> Outcome<f64> {
+    fn score(&self, by: CriterionArg, run: RunRef<'_>, watch: &Watch) -> Outcome<f64> {
+        let held_out = watch.held_out()?;
         let (model, seed) = (run.result()?, run.running().learning().seed);
         let rbm = rbm_of(&model)?;
         Ok(match by {
