@@ -8,7 +8,7 @@
 
 use super::{
     Ais, Annealed, Base,
-    annealed::{Chains, End, Start, Way},
+    annealed::{BoxedChains, End, Seeded, Start},
 };
 use crate::{
     error::{Error, Result},
@@ -18,7 +18,7 @@ use crate::{
 
 /// Chains on their way, with their weights.
 pub(super) struct Anneal<'a> {
-    chains: Box<dyn Chains + 'a>,
+    chains: BoxedChains<'a>,
     ladder: &'a [f32],
     /// Of one step: `ln f_{k+1}(x) - ln f_k(x)` of every chain.
     increments: Vec<f64>,
@@ -28,17 +28,14 @@ pub(super) struct Anneal<'a> {
 impl<'a> Anneal<'a> {
     /// Chains at `start`. `ladder` goes from 0 to 1 and is checked.
     pub(super) fn new(
-        (way, seed): (Way, u64),
+        on: Seeded,
         machine: &'a dyn Annealed,
         base: &'a [f32],
         ladder: &'a [f32],
         start: Start,
     ) -> Result<Self> {
-        let count = match &start {
-            Start::Base(count) => *count,
-            Start::At(states) => states.rows(),
-        };
-        let chains = machine.chains(base, way, seed, start)?;
+        let count = start.count();
+        let chains = machine.chains(base, on, start)?;
         Ok(Self {
             increments: vec![0.0; count],
             log_weights: vec![chains.log_z_of_base(); count],

@@ -76,13 +76,7 @@ pub trait Annealed {
 
     /// Chains at `start`.
     #[doc(hidden)]
-    fn chains<'a>(
-        &'a self,
-        base: &'a [f32],
-        way: Way,
-        seed: u64,
-        start: Start,
-    ) -> Result<Box<dyn Chains + 'a>>;
+    fn chains<'a>(&'a self, base: &'a [f32], on: Seeded, at: Start) -> Result<BoxedChains<'a>>;
 }
 
 /// Where chains start.
@@ -92,6 +86,22 @@ pub enum Start {
     /// These.
     At(States),
 }
+
+impl Start {
+    /// How many.
+    pub(super) fn count(&self) -> usize {
+        match self {
+            Self::Base(count) => *count,
+            Self::At(states) => states.rows(),
+        }
+    }
+}
+
+/// A way and its seed.
+pub type Seeded = (Way, u64);
+
+/// Chains of any machine.
+pub type BoxedChains<'a> = Box<dyn Chains + 'a>;
 
 /// Chains on their way. A sweep has two halves: `begin` or `rise`, then `sweep`.
 pub trait Chains {

@@ -7,7 +7,7 @@
 
 use super::{
     Annealed,
-    annealed::{Chains, End, Start, Way, drawn_from_means},
+    annealed::{BoxedChains, Chains, End, Seeded, Start, Way, drawn_from_means},
     dbm::side_by_side,
 };
 use crate::{
@@ -60,25 +60,17 @@ impl Annealed for BoltzmannMachine {
         Ok((side_by_side(&[&v, &h]).into(), log_q))
     }
 
-    fn chains<'a>(
-        &'a self,
-        base: &'a [f32],
-        way: Way,
-        seed: u64,
-        start: Start,
-    ) -> Result<Box<dyn Chains + 'a>> {
+    fn chains<'a>(&'a self, base: &'a [f32], on: Seeded, at: Start) -> Result<BoxedChains<'a>> {
+        let (way, seed) = on;
         let mut couplings = Couplings::present(self);
         let own = couplings.bias_mut().to_vec();
         // What annealing raises from 0 to 1 is -E - b0.v.
         for (bias, b0) in couplings.bias_mut().iter_mut().zip(base) {
             *bias -= b0;
         }
-        let count = match &start {
-            Start::Base(count) => *count,
-            Start::At(states) => states.rows(),
-        };
+        let count = at.count();
         let mut chain = UnitChain::new(couplings, count);
-        match start {
+        match at {
             Start::Base(_) => chain.draw_independent(base, way.draws(seed, 0)),
             Start::At(states) => chain.set_units(0, states.into_bits()?.view()),
         }

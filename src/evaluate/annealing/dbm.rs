@@ -9,7 +9,7 @@
 
 use super::{
     Annealed,
-    annealed::{Chains, Start, Way, base_biases, drawn_from_means},
+    annealed::{BoxedChains, Seeded, Start, base_biases, drawn_from_means},
     rbm::RbmChains,
 };
 use crate::{
@@ -100,14 +100,8 @@ impl Annealed for Dbm {
         Ok((side_by_side(&[&v, &h]).into(), log_q))
     }
 
-    fn chains<'a>(
-        &'a self,
-        base: &'a [f32],
-        way: Way,
-        seed: u64,
-        start: Start,
-    ) -> Result<Box<dyn Chains + 'a>> {
-        let chains = RbmChains::new(Cow::Owned(self.bipartite()), base, way, seed, start)?;
+    fn chains<'a>(&'a self, base: &'a [f32], on: Seeded, at: Start) -> Result<BoxedChains<'a>> {
+        let chains = RbmChains::new(Cow::Owned(self.bipartite()), base, on, at)?;
         Ok(Box::new(chains))
     }
 }

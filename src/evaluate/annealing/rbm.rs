@@ -14,7 +14,7 @@
 
 use super::{
     Annealed,
-    annealed::{Chains, End, Start, Way},
+    annealed::{BoxedChains, Chains, End, Seeded, Start, Way},
 };
 use crate::{
     bits::BitMatrix,
@@ -61,14 +61,8 @@ impl Annealed for Rbm {
         Ok((v.repeated(copies), vec![0.0; v.rows() * copies]))
     }
 
-    fn chains<'a>(
-        &'a self,
-        base: &'a [f32],
-        way: Way,
-        seed: u64,
-        start: Start,
-    ) -> Result<Box<dyn Chains + 'a>> {
-        let chains = RbmChains::new(Cow::Borrowed(self), base, way, seed, start)?;
+    fn chains<'a>(&'a self, base: &'a [f32], on: Seeded, at: Start) -> Result<BoxedChains<'a>> {
+        let chains = RbmChains::new(Cow::Borrowed(self), base, on, at)?;
         Ok(Box::new(chains))
     }
 }
@@ -139,8 +133,7 @@ impl<'a> RbmChains<'a> {
     pub(super) fn new(
         model: Cow<'a, Rbm>,
         base: &'a [f32],
-        way: Way,
-        seed: u64,
+        (way, seed): Seeded,
         start: Start,
     ) -> Result<Self> {
         // Without statistics: which thread meets which tile is chance.
