@@ -7,6 +7,7 @@ mod measure;
 mod plan;
 mod stored;
 mod values;
+mod warm;
 
 pub use any_run::{AnyEvent, AnyRun, RunRef, Running};
 pub use measure::{Annealed, ENUMERATED_UNITS, Mean, Measure, Measures, Partition, Raised};

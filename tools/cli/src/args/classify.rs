@@ -24,8 +24,8 @@ example and one column a class; .json has probabilities, found (the most probabl
 JSON: count, classes, split, of a deep belief network way; and with labels error, wrong, mean_log_probability, confusion (rows: labels, columns: classes found); with \
 --compare count, split, ways: each with the keys of labels and seconds.")]
 pub struct ClassifyArgs {
-    /// Model file.
-    pub model: PathBuf,
+    /// Model file [default: that of the newest of ./run, ./run-2 and so on].
+    pub model: Option<PathBuf>,
     /// The examples.
     #[command(flatten)]
     pub of: ExamplesArgs,

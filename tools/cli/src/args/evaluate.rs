@@ -71,8 +71,8 @@ beside a training part free_energy_gap. With --raise raise_mean_log_likelihood, 
 autocorrelation_long_enough, mode_jumps, mode_jump_rate (a chain and sweep), stuck_chains, modes, diagnosed_chains, diagnosed_sweeps, diagnosed_burn_in. Of a deep belief network bound_samples. By mean field mean_field_iterations (of the slowest example), \
 mean_field_change (of its last one), of a deep Boltzmann machine responding_units (of each hidden layer, those whose posterior means vary over the examples). Of a fully visible machine pseudo_likelihood. An error without bound is null.")]
 pub struct EvaluateArgs {
-    /// Model file.
-    pub model: PathBuf,
+    /// Model file [default: that of the newest of ./run, ./run-2 and so on].
+    pub model: Option<PathBuf>,
     /// The examples.
     #[command(flatten)]
     pub of: ExamplesArgs,

@@ -29,8 +29,8 @@ pub use reproduce::ReproduceArgs;
 pub use sample::{SampleArgs, ValuesArg};
 pub use train::{
     BoltzmannArgs, CenteringArg, CriterionArg, DataArgs, DbmArgs, DbnArgs, FineTuneArg,
-    FineTuneArgs, LearningArgs, NegativeArgs, OfKind, PositiveArg, PositiveArgs, RbmArgs, Said,
-    ShapeArgs, SharedArgs, TrainArgs, of_other_kind, said,
+    FineTuneArgs, LearningArgs, NegativeArgs, OfKind, OfKindMut, OutputArgs, PositiveArg,
+    PositiveArgs, RbmArgs, Said, ShapeArgs, SharedArgs, TrainArgs, of_other_kind, said,
 };
 pub use transform::{PassArg, TransformArgs};
 
@@ -174,8 +174,8 @@ pub struct Threads {
 /// Options of `harmonium inspect`.
 #[derive(Args, Debug)]
 pub struct InspectArgs {
-    /// Model file.
-    pub model: PathBuf,
+    /// Model file [default: that of the newest of ./run, ./run-2 and so on].
+    pub model: Option<PathBuf>,
     /// One JSON object on stdout in place of the table.
     #[arg(long)]
     pub json: bool,

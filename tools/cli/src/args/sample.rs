@@ -41,8 +41,9 @@ blocks), spins, out.
 --clamp holds units at given values and samples the others given them: missing values, or one class with --label. Inpainting of the first examples of the test part:
   harmonium sample run/model.safetensors --clamp data --mask upper --over-time --out completed.png")]
 pub struct SampleArgs {
-    /// Model file, or a text file of couplings: .txt, .edges or, of spins, .ising.
-    pub model: PathBuf,
+    /// Model file, or a text file of couplings: .txt, .edges or, of spins, .ising [default: the
+    /// model of the newest of ./run, ./run-2 and so on].
+    pub model: Option<PathBuf>,
     /// Chains, of which each gives one sample [default: 100, or as many as the file of --clamp or
     /// --continue has rows].
     #[arg(long, value_name = "N", value_parser = positive)]

@@ -22,8 +22,8 @@ inferred from the means of the one below. Of a deep Boltzmann machine they are t
 
 JSON: count, split, layer, pass, columns, out; of a deep or general Boltzmann machine mean_field_iterations (of the slowest example) and mean_field_change.")]
 pub struct TransformArgs {
-    /// Model file.
-    pub model: PathBuf,
+    /// Model file [default: that of the newest of ./run, ./run-2 and so on].
+    pub model: Option<PathBuf>,
     /// The examples.
     #[command(flatten)]
     pub of: ExamplesArgs,

@@ -7,7 +7,7 @@ use crate::{
     kinds::{self, training},
     run::classification::Classification,
     run::likelihood,
-    run::loading::load_model,
+    run::loading::open_model,
     run::machine::{self, Act, Machine, Way},
     show::confusion,
     show::figures::Figures,
@@ -25,10 +25,10 @@ const WAYS: [WayArg; 3] = [WayArg::Deterministic, WayArg::Averaged, WayArg::Gibb
 
 /// Runs the command.
 pub fn run(args: &ClassifyArgs) -> Outcome<()> {
-    let checkpoint = load_model(&args.model)?;
+    let (path, checkpoint) = open_model(args.model.as_deref())?;
     let machine = kinds::machine(&checkpoint.model);
-    let group = labels(args, machine)?;
-    let data = training::posterior::data_of(&args.of, &args.model, &checkpoint)?;
+    let group = labels(&path, machine)?;
+    let data = training::posterior::data_of(&args.of, &path, &checkpoint)?;
     let (expected, columns) = (machine.columns(), data.train.columns());
     if columns != expected {
         return Err(Failure::failed(format!(
@@ -39,14 +39,14 @@ pub fn run(args: &ClassifyArgs) -> Outcome<()> {
     let (examples, split) = likelihood::examples(&data, args.of.split);
     let way = way(args, machine)?;
     let what = format!("{} on {}", machine.name(), data.name);
-    let title = format!("{}: {what}", args.model.display());
+    let title = format!("{}: {what}", path.display());
     if args.compare {
         return compare(args, machine, &way, &title, examples, split);
     }
     let log_p = machine.log_p_y(examples, &way)?;
-    if let Some(path) = &args.out {
-        write_probabilities(path, &log_p, examples)?;
-        note(format!("probabilities in {}", path.display()));
+    if let Some(out) = &args.out {
+        write_probabilities(out, &log_p, examples)?;
+        note(format!("probabilities in {}", out.display()));
     }
     let measured = examples.labels();
     let measured = measured.map(|labels| Classification::of(&log_p, labels, split));
@@ -72,12 +72,12 @@ pub fn run(args: &ClassifyArgs) -> Outcome<()> {
 ///
 /// # Errors
 /// A model that has none.
-fn labels(args: &ClassifyArgs, machine: &dyn Machine) -> Outcome<Segment> {
+fn labels(path: &Path, machine: &dyn Machine) -> Outcome<Segment> {
     let (units, group) = machine.labels()?;
     group.ok_or_else(|| {
         Failure::failed(format!(
             "{}: its units {units} do not end in labels",
-            args.model.display(),
+            path.display(),
         ))
         .hint("`harmonium train --labels` makes models that classify")
     })

@@ -13,7 +13,7 @@ use crate::{
     run::edges::{Energy, spin_constant},
     run::found::Found,
     run::likelihood,
-    run::loading::{Asked, load_model},
+    run::loading::{Asked, open_model},
     run::machine::{self, Act, Machine},
     show::confusion,
     show::figures::Figures,
@@ -33,10 +33,10 @@ const BOUND_SAMPLES: usize = 5;
 
 /// Runs the command.
 pub fn run(args: &EvaluateArgs) -> Outcome<()> {
-    if let Some(path) = &args.save_weights {
-        check_extension("--save-weights", path, ".npy")?;
+    if let Some(weights) = &args.save_weights {
+        check_extension("--save-weights", weights, ".npy")?;
     }
-    let checkpoint = load_model(&args.model)?;
+    let (path, checkpoint) = open_model(args.model.as_deref())?;
     let model = &checkpoint.model;
     let machine = kinds::machine(model);
     if let Model::Network(_) = model {
@@ -66,13 +66,13 @@ pub fn run(args: &EvaluateArgs) -> Outcome<()> {
         source.seed,
         None,
     )?;
-    let energy = Energy::of(&args.model)?;
+    let energy = Energy::of(&path)?;
     let of = if energy.of_spins {
         ", energy of spins"
     } else {
         ""
     };
-    let title = format!("{}: {}{of}{on}", args.model.display(), machine.name());
+    let title = format!("{}: {}{of}{on}", path.display(), machine.name());
     let confusion = found.classes.as_ref().map(|x| &x.confusion[..]);
     confusion::draw_asked(args.confusion.as_deref(), &title, confusion)?;
     if let Some(missing) = &found.missing {
@@ -85,13 +85,13 @@ pub fn run(args: &EvaluateArgs) -> Outcome<()> {
         note(format!("no likelihood: {missing}"));
     }
     if let Some(measures) = &mut found.measures {
-        if let Some(path) = &args.save_weights {
+        if let Some(weights) = &args.save_weights {
             let Some((_, annealed)) = &measures.partition.annealed else {
                 let message = "--save-weights: ln Z of this machine is not annealed";
                 return Err(Failure::usage(message));
             };
-            write_weights(path, &annealed.log_weights())?;
-            note(format!("log weights in {}", path.display()));
+            write_weights(weights, &annealed.log_weights())?;
+            note(format!("log weights in {}", weights.display()));
         }
         if let Model::Boltzmann(machine) = model {
             let of_spins = energy.of_spins.then(|| spin_constant(machine));

@@ -3,7 +3,7 @@
 mod run;
 
 use crate::{
-    args::InspectArgs, failure::Outcome, kinds, run::loading::load_model, run::run_file::RunFile,
+    args::InspectArgs, failure::Outcome, kinds, run::loading::open_model, run::run_file::RunFile,
     show::figures::Figures,
 };
 use harmonium::checkpoint::Checkpoint;
@@ -14,8 +14,8 @@ const MOST_CHARACTERS: usize = 300;
 
 /// Runs the command.
 pub fn run(args: &InspectArgs) -> Outcome<()> {
-    let checkpoint = load_model(&args.model)?;
-    let run = RunFile::beside(&args.model);
+    let (path, checkpoint) = open_model(args.model.as_deref())?;
+    let run = RunFile::beside(&path);
     let machine = kinds::machine(&checkpoint.model);
     let layers = machine.layers();
     let mut figures = Figures::default();
@@ -62,7 +62,7 @@ pub fn run(args: &InspectArgs) -> Outcome<()> {
             figures.row(&format!("time of {stage}"), format!("{seconds:.1} s"), "");
         }
     }
-    let title = format!("{}: {}", args.model.display(), machine.name());
+    let title = format!("{}: {}", path.display(), machine.name());
     figures.print(args.json, &title)
 }
 

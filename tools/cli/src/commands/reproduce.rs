@@ -159,7 +159,7 @@ pub fn run(args: &ReproduceArgs) -> Outcome<()> {
     // Its lock ends with the command.
     let mut directory = args.out.as_deref().map(Directory::at);
     if let Some(directory) = &mut directory {
-        directory.begin(false)?;
+        directory.begin(None)?;
     }
     let started = Instant::now();
     let mut runs = Vec::new();

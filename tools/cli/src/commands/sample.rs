@@ -10,7 +10,7 @@ use crate::{
     kinds,
     run::chains::{self, Samples, Start},
     run::held::{Held, checked_count, origin, start},
-    run::loading::load_model,
+    run::loading::open_model,
     run::machine::{self, Act, Machine},
     show::figures::Figures,
     show::numbers::ends_in,
@@ -18,6 +18,7 @@ use crate::{
 };
 use harmonium::{Model, checkpoint::Checkpoint, model::Layer};
 use sheet::{Format, Shown};
+use std::path::Path;
 
 /// Runs the command.
 pub fn run(args: &SampleArgs) -> Outcome<()> {
@@ -28,7 +29,7 @@ pub fn run(args: &SampleArgs) -> Outcome<()> {
             args.beta
         )));
     }
-    let checkpoint = load_model(&args.model)?;
+    let (path, checkpoint) = open_model(args.model.as_deref())?;
     let machine = kinds::machine(&checkpoint.model);
     if let Model::Network(_) = &checkpoint.model {
         let message = "sample: a network has no states";
@@ -85,7 +86,13 @@ pub fn run(args: &SampleArgs) -> Outcome<()> {
     sheet::write(args, format, &shown, held.as_ref(), &samples)?;
     note(told(args, burn_in, &samples));
     let observed = usual.is_some().then(|| chains.figures(args.steps));
-    report(args, machine, burn_in, &samples, observed.transpose()?)
+    report(
+        (args, &path),
+        machine,
+        burn_in,
+        &samples,
+        observed.transpose()?,
+    )
 }
 
 /// Held visible units, a label among them too; and the label of a machine whose label is elsewhere.
@@ -158,7 +165,7 @@ fn told(args: &SampleArgs, burn_in: usize, samples: &Samples) -> String {
 
 /// What was observed, if anything was; with `--json` what was done in any case.
 fn report(
-    args: &SampleArgs,
+    (args, path): (&SampleArgs, &Path),
     machine: &dyn Machine,
     burn_in: usize,
     samples: &Samples,
@@ -180,7 +187,7 @@ fn report(
         .put("out", args.out.to_string_lossy());
     let title = format!(
         "{}: {}, β = {}, {} chains, {} sweeps after {burn_in}",
-        args.model.display(),
+        path.display(),
         machine.name(),
         args.beta,
         samples.visible.rows(),

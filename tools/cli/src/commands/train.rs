@@ -1,7 +1,9 @@
 //! `harmonium train`: trains a machine of any kind, shows what it learned, and can be stopped and
 //! resumed at any update of any stage.
 
+mod begun;
 mod health;
+mod init;
 mod session;
 mod start;
 mod stopping;
@@ -9,160 +11,58 @@ mod trajectory;
 
 use crate::{
     args::{Said, Split, TrainArgs},
-    failure::{Failure, Outcome, note},
+    failure::{Outcome, note},
     kinds::{
         self,
-        training::{self, Finished, Trains, agree, contradiction, network, posterior::MACHINE},
+        training::{self, Finished, Trains, network, posterior::MACHINE},
     },
     run::{
         classification::Classification,
-        data::{Data, Source, Treatment},
-        directory::Directory,
+        data::Data,
+        directory::{Directory, Existing},
         files::{self, Files},
         found::Found,
         interrupt::Interrupt,
-        loading::load_model,
+        places,
     },
     show::{figures::Figures, pictures, report},
 };
-use harmonium::{
-    Examples, Model, Network,
-    checkpoint::{Checkpoint, SavedRun},
-    recipe::{AnyRun, Measure, Plan, defaults},
-    train::{BackpropOptions, Learning},
-};
+use begun::{Before, Begun, Tuned, stored};
+use harmonium::{Examples, Model, Network, recipe::Measure};
+use init::Init;
 use serde_json::json;
 use session::Session;
 use start::Start;
-use std::{collections::BTreeMap, time::Instant};
+use std::time::Instant;
 
 /// Runs the command, of which `said` was given.
 pub fn run(args: &TrainArgs, said: &Said) -> Outcome<()> {
-    let (kind, out) = (training::of(args), &args.shared().output.out);
+    let output = &args.shared().output;
+    let out = places::of_run(output)?;
+    let init = Init::of(args, said)?;
+    let filled = init.as_ref().map(|init| init.filled(args));
+    let args = filled.as_ref().unwrap_or(args);
+    let kind = training::of(args);
     // Nobody else writes there from here to the end.
-    let mut directory = Directory::at(out);
-    let files = Files::in_directory(out);
+    let mut directory = Directory::at(&out);
+    let files = Files::in_directory(&out);
     let stored = stored(args, &files, &mut directory)?;
     let interrupt = Interrupt::listen()?;
-    let begun = Begun::new(args, said, kind, &files, stored)?;
-    directory.begin(begun.is_new())?;
+    let before = match (stored, init) {
+        (Some(stored), _) => Before::Run(stored),
+        (None, Some(init)) => Before::Model(init),
+        (None, None) => Before::Nothing,
+    };
+    let begun = Begun::new(args, said, kind, &files, before)?;
+    let existing = match output.force {
+        true => Existing::IsMoved,
+        false => Existing::Stays,
+    };
+    directory.begin(begun.is_new().then_some(existing))?;
     begun.run(args, kind, &files, &interrupt)
 }
 
-/// The run to go on with, if one is asked for, which must be of the kind that is asked for.
-fn stored(
-    args: &TrainArgs,
-    files: &Files,
-    directory: &mut Directory,
-) -> Outcome<Option<Checkpoint>> {
-    if !args.shared().output.resume {
-        return Ok(None);
-    }
-    let path = &files.model;
-    if path.exists() {
-        directory.claim()?;
-    }
-    let checkpoint = load_model(path).map_err(|failure| {
-        failure.hint(
-            "leave --resume out to start a new run, or name the directory of a run with --out",
-        )
-    })?;
-    let (found, asked) = (checkpoint.model.kind(), args.kind());
-    if found != asked {
-        let message = format!(
-            "{}: holds a model of kind {found}, not {asked}",
-            path.display()
-        );
-        return Err(Failure::usage(message).hint(match found {
-            "rbm" | "dbn" | "dbm" | "boltzmann" => {
-                format!("go on with `harmonium train {found} --resume`")
-            }
-            _ => "machines of this kind are trained with the library".into(),
-        }));
-    }
-    if checkpoint.run.as_ref().is_some_and(SavedRun::is_custom) {
-        note(format!(
-            "{}: the learning rate was a function of a program; the run goes on at the last rate",
-            path.display()
-        ));
-    }
-    Ok(Some(checkpoint))
-}
-
-/// The network that learns at last, its notes and its data, of a run that goes on there.
-type Tuned = (AnyRun, BTreeMap<String, String>, Data);
-
-/// A run with its data, before it goes on.
-struct Begun {
-    plan: Plan,
-    data: Data,
-    run: AnyRun,
-    /// Written with every file.
-    notes: BTreeMap<String, String>,
-    /// Of the file of a run that goes on.
-    old_notes: Option<BTreeMap<String, String>>,
-    tuned: Option<Tuned>,
-}
-
 impl Begun {
-    fn new(
-        args: &TrainArgs,
-        said: &Said,
-        kind: &dyn Trains,
-        files: &Files,
-        stored: Option<Checkpoint>,
-    ) -> Outcome<Self> {
-        let (mut source, planned) = match &stored {
-            None => (kind.source()?, None),
-            Some(checkpoint) => {
-                let (source, plan) = resumed(args, said, checkpoint, files)?;
-                (source, Some(plan))
-            }
-        };
-        let data = source.settle()?;
-        let plan = match planned {
-            Some(plan) => plan,
-            None => {
-                tell_of_few(&source, &data);
-                kind.plan(&source, &data)?
-            }
-        };
-        if plan.fine_tune().is_some() && data.train.classes().is_none() {
-            let message = format!("--fine-tune: {} has no labels", data.name);
-            return Err(Failure::usage(message));
-        }
-        let mut notes = BTreeMap::new();
-        source.note(&mut notes);
-        let past = stored.as_ref().map(|x| (&x.notes, &*files.model));
-        data.mark(&mut notes, past)?;
-        notes.insert("harmonium".into(), env!("CARGO_PKG_VERSION").into());
-        plan.note(&mut notes);
-        let old_notes = stored.as_ref().map(|x| x.notes.clone());
-        let best = old_notes.as_ref().and_then(|x| x.get(stopping::NOTE));
-        notes.extend(best.map(|best| (stopping::NOTE.to_owned(), best.clone())));
-        let streamed = data.stream.as_ref().map(|x| x.len());
-        let run = match stored {
-            None => plan.start(&data.train, streamed)?,
-            Some(checkpoint) => plan.resumed(checkpoint, &data.train, streamed.is_some())?,
-        };
-        let tuned = match old_notes.is_some() {
-            true => stored_network(args, &plan, &run, &data, files)?,
-            false => None,
-        };
-        Ok(Self {
-            plan,
-            data,
-            run,
-            notes,
-            old_notes,
-            tuned,
-        })
-    }
-
-    fn is_new(&self) -> bool {
-        self.old_notes.is_none()
-    }
-
     /// Runs what is left of all stages, then draws, measures and reports.
     fn run(
         self,
@@ -233,120 +133,6 @@ impl Begun {
         conclude(kind, session, &finished, (network, is_json))?;
         rows
     }
-}
-
-/// The plan of the run in `checkpoint` and what it is on, with the epochs and the fine-tuning of
-/// the command line if it has any.
-///
-/// # Errors
-/// A file without a run, and flags that contradict it.
-fn resumed(
-    args: &TrainArgs,
-    said: &Said,
-    checkpoint: &Checkpoint,
-    files: &Files,
-) -> Outcome<(Source, Plan)> {
-    let kind = training::of(args);
-    let path = files.model.display();
-    let foreign = |what: String| {
-        Failure::failed(format!("{path}: {what}"))
-            .hint("only models that `harmonium train` has written can be resumed")
-    };
-    let mut plan = Plan::of_checkpoint(checkpoint).map_err(|e| foreign(e.to_string()))?;
-    let source = Source::from_notes(&checkpoint.notes)?
-        .ok_or_else(|| foreign("its notes do not say which data the run is on".into()))?;
-    agree(said, kind, &plan, &source)?;
-    if let (flag, Some(epochs)) = kind.epochs() {
-        let run = checkpoint.run.as_ref();
-        let is_main = |run: &&SavedRun| {
-            !matches!(run, SavedRun::Greedy { .. } | SavedRun::Pretraining { .. })
-        };
-        let position = run.filter(is_main).map(SavedRun::position);
-        let done = position.map_or(0, |x| x.updates.div_ceil(x.batches as u64));
-        if (epochs as u64) < done {
-            let has = format!("is in epoch {done} already");
-            return Err(contradiction(&format!("{flag} {epochs}"), has));
-        }
-        plan.learning_mut().epochs = epochs;
-    }
-    let tuned = kind.fine_tune();
-    let tuned = tuned
-        .map(|flags| flags.options(args.shared()))
-        .transpose()?;
-    if let (Some(place), Some(Some(options))) = (plan.fine_tune_mut(), tuned) {
-        *place = Some(options);
-    }
-    Ok((source, plan))
-}
-
-/// The stored stage of backpropagation with its notes and its data, if there is one to go on with.
-///
-/// # Errors
-/// A machine that is to learn more before; a file that is there and holds no such run, or one of
-/// other options; those of the library.
-fn stored_network(
-    args: &TrainArgs,
-    plan: &Plan,
-    run: &AnyRun,
-    data: &Data,
-    files: &Files,
-) -> Outcome<Option<Tuned>> {
-    let Some(options) = plan.fine_tune().filter(|_| files.network.exists()) else {
-        return Ok(None);
-    };
-    let path = files.network.display();
-    if !plan.is_done(run) {
-        let (flag, _) = training::of(args).epochs();
-        let flag = format!("{flag} {}", plan.learning().epochs);
-        return Err(contradiction(
-            &flag,
-            format!("went on to {path}, made from it"),
-        ));
-    }
-    let checkpoint = load_model(&files.network)?;
-    let notes = checkpoint.notes.clone();
-    let Some(SavedRun::Backprop(state)) = &checkpoint.run else {
-        return Err(Failure::failed(format!(
-            "{path}: holds a network, but no run that could go on"
-        )));
-    };
-    let flags = training::of(args).fine_tune();
-    let said = flags.and_then(|flags| flags.batch_size(args.shared()));
-    let stored = &state.options.learning;
-    let asked = BackpropOptions {
-        learning: Learning {
-            epochs: stored.epochs,
-            batch_size: said.unwrap_or(stored.batch_size),
-            ..options.learning.clone()
-        },
-        ..options.clone()
-    };
-    if asked != state.options {
-        return Err(Failure::usage(format!(
-            "--fine-tune: the run in {path} has other options"
-        )));
-    }
-    let seen = network::seen(&run.result()?, data)?;
-    let run = plan.resumed(checkpoint, &seen.train, false)?;
-    Ok(Some((run, notes, seen)))
-}
-
-/// Says that the defaults are those of few examples, if they are.
-fn tell_of_few(source: &Source, data: &Data) {
-    let examples = data.stream.as_ref().map_or(data.train.len(), |x| x.len());
-    if !defaults::are_few(examples, source.are_epochs_said) {
-        return;
-    }
-    let columns = match &source.values {
-        Treatment::Standardized(..) => {
-            "; columns are divided by their own deviations, those of mostly one value by a common one"
-        }
-        _ => "",
-    };
-    note(format!(
-        "{examples} training examples are few: as no epochs are said, there are as many updates as for {}{columns}",
-        defaults::MANY
-    ));
 }
 
 /// Says on stderr what is going to happen.

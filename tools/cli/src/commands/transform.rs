@@ -6,7 +6,7 @@ use crate::{
     kinds::{self, training},
     run::data::check_columns,
     run::likelihood,
-    run::loading::load_model,
+    run::loading::open_model,
     run::machine::Pass,
     show::figures::Figures,
     show::measures::mean_field,
@@ -16,7 +16,7 @@ use harmonium::{Examples, Matrix};
 
 /// Runs the command.
 pub fn run(args: &TransformArgs) -> Outcome<()> {
-    let checkpoint = load_model(&args.model)?;
+    let (path, checkpoint) = open_model(args.model.as_deref())?;
     let machine = kinds::machine(&checkpoint.model);
     let (most, default) = machine.feature_layers();
     if most == 0 {
@@ -39,7 +39,7 @@ pub fn run(args: &TransformArgs) -> Outcome<()> {
         PassArg::Means => "means",
         PassArg::Samples => "samples",
     };
-    let data = training::posterior::data_of(&args.of, &args.model, &checkpoint)?;
+    let data = training::posterior::data_of(&args.of, &path, &checkpoint)?;
     check_columns(machine.columns(), &data)?;
     let (examples, split) = likelihood::examples(&data, args.of.split);
     let how = Pass {
@@ -78,12 +78,7 @@ pub fn run(args: &TransformArgs) -> Outcome<()> {
     if let Some(done) = convergence {
         mean_field(&mut figures, done);
     }
-    let title = format!(
-        "{}: {} on {}",
-        args.model.display(),
-        machine.name(),
-        data.name
-    );
+    let title = format!("{}: {} on {}", path.display(), machine.name(), data.name);
     figures.print(args.answer.json, &title)
 }
 

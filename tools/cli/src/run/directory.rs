@@ -1,10 +1,9 @@
-//! The directory of a run: one run at a time writes there, and a new one sets aside what an earlier
-//! one left.
+//! The directory of a run: one run at a time writes there, and none replaces an earlier one.
 
 use crate::{
     failure::{Failure, Outcome, note},
     run::files::Files,
-    run::run_file::RunFile,
+    run::places::occupied,
 };
 use harmonium::{Error, checkpoint::remove_strays};
 use std::{
@@ -16,10 +15,15 @@ use std::{
 
 /// The file that a run locks; it holds the number of the process that did so last.
 const LOCK: &str = ".lock";
-/// Where the files of the run before go; with a number where one stays that was not short.
-const PREVIOUS: &str = "previous";
-/// Seconds of training of a run that is easily done again.
-const SHORT: f64 = 60.0;
+
+/// What becomes of a run that is in the directory of a new one.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Existing {
+    /// It stays: the new one is refused.
+    Stays,
+    /// The directory gets another name.
+    IsMoved,
+}
 
 /// The directory of a run. Its lock ends with the program, however that ends.
 pub struct Directory {
@@ -74,69 +78,76 @@ impl Directory {
         Ok(())
     }
 
-    /// Makes the directory if it is not there, claims it and, for a new run, sets an earlier one
-    /// aside.
+    /// Makes the directory if it is not there and claims it. A run that is there is renamed for a
+    /// new one if it is to be.
     ///
     /// # Errors
-    /// As [`Self::claim`]; files that cannot be moved.
-    pub fn begin(&mut self, is_new: bool) -> Outcome<()> {
-        let path = &self.path;
-        fs::create_dir_all(path).map_err(|e| Error::io(path, "create the directory", e))?;
-        self.claim()?;
-        match is_new {
-            true => self.set_aside(),
-            false => Ok(()),
+    /// As [`Self::claim`]; a run that is there and is to stay; a directory that cannot be renamed.
+    pub fn begin(&mut self, new: Option<Existing>) -> Outcome<()> {
+        self.make()?;
+        let Some(existing) = new.filter(|_| Self::holds_run(&self.path)) else {
+            return Ok(());
+        };
+        match existing {
+            // It was not there when the command was read.
+            Existing::Stays => Err(occupied(&self.path)),
+            Existing::IsMoved => {
+                self.move_away()?;
+                self.make()
+            }
         }
     }
 
-    /// Moves the files of an earlier run to the directory `previous`, in place of a short run that
-    /// is there.
-    fn set_aside(&self) -> Outcome<()> {
-        let files = Files::in_directory(&self.path);
-        if !files.models().into_iter().any(Path::exists) {
-            return Ok(());
-        }
-        let previous = self.free();
-        let kept = Files::in_directory(&previous);
-        for path in kept.all().map(Path::to_owned).chain(kept.snapshots()) {
-            remove(&path)?;
-        }
-        let snapshots = files.snapshots();
-        let into = match snapshots.is_empty() {
-            true => &previous,
-            false => &kept.trajectory,
+    fn make(&mut self) -> Outcome<()> {
+        let path = &self.path;
+        fs::create_dir_all(path).map_err(|e| Error::io(path, "create the directory", e))?;
+        self.claim()
+    }
+
+    /// Renames the directory with all that is in it.
+    fn move_away(&mut self) -> Outcome<()> {
+        let path = &self.path;
+        let Some(old) = Self::free_old_name(path) else {
+            return Err(Failure::usage(format!(
+                "--force: {} has no name of its own by which it could be renamed",
+                path.display()
+            ))
+            .hint("name the directory by its path from outside"));
         };
-        fs::create_dir_all(into).map_err(|e| Error::io(into, "create the directory", e))?;
-        // The models go first: a directory without one holds no run that could be mistaken for the
-        // new one.
-        for (from, to) in files.all().zip(kept.all()) {
-            rename(from, to)?;
-        }
-        for from in snapshots {
-            let name = from.file_name().unwrap_or_default();
-            rename(&from, &kept.trajectory.join(name))?;
-        }
+        fs::rename(path, &old).map_err(|e| Error::io(path, "rename the directory", e))?;
         note(format!(
-            "a new run: the one that was in {} is now in {}",
-            self.path.display(),
-            previous.display()
+            "--force: the run that was in {} is now in {}",
+            path.display(),
+            old.display()
         ));
+        self.lock = None;
         Ok(())
     }
 
-    /// The first of `previous`, `previous-2`, ... that holds no run, or a short one.
-    fn free(&self) -> PathBuf {
-        let named = |k: usize| match k {
-            1 => self.path.join(PREVIOUS),
-            k => self.path.join(format!("{PREVIOUS}-{k}")),
+    /// Whether there is a machine of an earlier run.
+    pub fn holds_run(path: &Path) -> bool {
+        let files = Files::in_directory(path);
+        files.models().into_iter().any(Path::exists)
+    }
+
+    /// Whether another program writes there.
+    pub fn is_busy(path: &Path) -> bool {
+        let file = File::open(path.join(LOCK));
+        file.is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
+    }
+
+    /// The first of `NAME.old-1`, `NAME.old-2`, ... that is free; none of a directory without a
+    /// name, such as `..`.
+    pub fn free_old_name(path: &Path) -> Option<PathBuf> {
+        let name = path.file_name()?;
+        let old = |k: usize| {
+            let mut old = name.to_owned();
+            old.push(format!(".old-{k}"));
+            path.with_file_name(old)
         };
-        let is_free = |path: &PathBuf| {
-            let files = Files::in_directory(path);
-            let is_short = || RunFile::read(&files.run).is_some_and(|run| run.seconds < SHORT);
-            !files.models().into_iter().any(Path::exists) || is_short()
-        };
-        let mut all = (1..).map(named);
-        all.find(is_free).unwrap_or_else(|| named(1))
+        // What cannot be looked at is not free.
+        let is_free = |path: &PathBuf| path.symlink_metadata().is_err();
+        (1..).map(old).find(is_free)
     }
 }
 
@@ -146,18 +157,4 @@ fn who(mut file: File) -> String {
     let told = file.read_to_string(&mut text).ok();
     let id = told.and_then(|_| text.trim().parse::<u32>().ok());
     id.map_or(String::new(), |id| format!(" (process {id})"))
-}
-
-fn remove(path: &Path) -> Outcome<()> {
-    match path.exists() {
-        true => Ok(fs::remove_file(path).map_err(|e| Error::io(path, "remove the file", e))?),
-        false => Ok(()),
-    }
-}
-
-fn rename(from: &Path, to: &Path) -> Outcome<()> {
-    match from.exists() {
-        true => Ok(fs::rename(from, to).map_err(|e| Error::io(from, "move the file", e))?),
-        false => Ok(()),
-    }
 }

@@ -8,6 +8,8 @@ pub type Named<'a> = [(&'static str, &'a Path); 5];
 
 /// Where the results go.
 pub struct Files {
+    /// The directory.
+    pub directory: PathBuf,
     /// The machine and the run.
     pub model: PathBuf,
     /// The network that a deep belief network was fine-tuned to.
@@ -34,6 +36,7 @@ impl Files {
     /// Those in the directory `out`.
     pub fn in_directory(out: &Path) -> Self {
         Self {
+            directory: out.to_owned(),
             model: out.join("model.safetensors"),
             network: out.join("network.safetensors"),
             best: out.join("best.safetensors"),

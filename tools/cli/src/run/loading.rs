@@ -2,11 +2,14 @@
 
 use super::{
     data::{Data, Source},
-    edges,
+    edges, places,
 };
 use crate::failure::{Failure, Outcome};
 use harmonium::{Error, checkpoint::Checkpoint, dataset::Binarization, model::EdgeFile};
-use std::{io, path::Path};
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
 
 /// Reads a model file, with advice if there is none.
 ///
@@ -29,6 +32,16 @@ pub fn load_model(path: &Path) -> Outcome<Checkpoint> {
             failure
         }
     })
+}
+
+/// The model that is named, or that of the newest run of the default names, and its path.
+///
+/// # Errors
+/// No such run; those of [`load_model`].
+pub fn open_model(named: Option<&Path>) -> Outcome<(PathBuf, Checkpoint)> {
+    let path = places::of_model(named)?;
+    let checkpoint = load_model(&path)?;
+    Ok((path, checkpoint))
 }
 
 /// What a command asks of data.

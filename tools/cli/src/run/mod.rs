@@ -13,6 +13,7 @@ pub mod interrupt;
 pub mod likelihood;
 pub mod loading;
 pub mod machine;
+pub mod places;
 pub mod run_file;
 
 /// Largest number of weights or of states in all chains: 2^31, which as f32 takes 8 GiB.

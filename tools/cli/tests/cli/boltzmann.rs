@@ -338,9 +338,9 @@ fn runs_go_on_to_the_bit() {
         "--hidden 4 --method exact --positive-steps 2 --weight-decay 0.001",
         "--method pseudo-likelihood --l1-decay 0.001 --validation 4",
     ] {
-        bench.ok(&format!("{train} {flags} --epochs 6 --out part"));
+        bench.ok(&format!("{train} {flags} --epochs 6 --out part --force"));
         bench.ok("train boltzmann --resume --epochs 40 --out part --threads 3");
-        let whole = bench.json(&format!("{train} {flags} --epochs 40 --json"));
+        let whole = bench.json(&format!("{train} {flags} --epochs 40 --json --force"));
         let path = "run/model.safetensors";
         assert_same(&bench.model(path), &bench.model("part/model.safetensors"));
         if !flags.contains("pseudo") {

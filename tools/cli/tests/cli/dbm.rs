@@ -298,7 +298,7 @@ fn a_fine_tuned_network_goes_on_to_the_bit() {
     // The network is made from the machine as it is.
     let refused = "train dbm --resume --out parts --epochs 20";
     bench.refused(refused, 2, &["--epochs 20", "network.safetensors"]);
-    bench.ok(&format!("{line} --out parts"));
+    bench.ok(&format!("{line} --out parts --force"));
     assert!(!bench.path("parts/network.safetensors").exists());
     bench.refused(
         "train dbm --data striped.csv --layers 5 --fine-tune backprop",

@@ -98,8 +98,8 @@ fn machines_of_all_layers_take_every_negative_phase_and_go_on() {
             true => "--averaging exponential:0.9 --optimizer adamax",
             false => flags,
         };
-        bench.ok(&format!("{line} {flags} --epochs 4 --out whole"));
-        bench.ok(&format!("{line} {flags} --epochs 2 --out parts"));
+        bench.ok(&format!("{line} {flags} --epochs 4 --out whole --force"));
+        bench.ok(&format!("{line} {flags} --epochs 2 --out parts --force"));
         bench.ok(&format!(
             "train dbm --resume --out parts --epochs 4 {flags}"
         ));
@@ -145,7 +145,7 @@ fn every_kind_keeps_its_best_machine() {
         ),
     ] {
         let run = format!(
-            "train {kind} --data striped.csv --validation 80 --batch-size 10 {line} --early-stopping 4 --json"
+            "train {kind} --data striped.csv --validation 80 --batch-size 10 {line} --early-stopping 4 --json --force"
         );
         bench.json(&run);
         let last = bench.model("run/model.safetensors").run.unwrap().position();
@@ -194,7 +194,7 @@ fn a_few_rows_are_learned_where_nothing_is_said() {
         ("dbm --layers 3,3", "--pretraining-epochs 1 --epochs 1"),
         ("boltzmann", "--epochs 2"),
     ] {
-        let line = format!("train {kind} --data stripes.npy {epochs} --out said");
+        let line = format!("train {kind} --data stripes.npy {epochs} --out said --force");
         let ran = bench.run(&line);
         assert_eq!(ran.code, 0, "{line}\n{}", ran.stderr);
         assert!(!ran.stderr.contains("are few"), "{line}\n{}", ran.stderr);

@@ -89,7 +89,7 @@ fn early_stopping_by_a_criterion() {
         "reconstruction-error",
         "free-energy-gap:0.5",
     ] {
-        let report = bench.json(&format!("{line} --early-stopping-by {by} --json"));
+        let report = bench.json(&format!("{line} --early-stopping-by {by} --json --force"));
         let epochs = report["epochs"].as_u64().unwrap();
         let best = bench.model("run/best.safetensors").run.unwrap().position();
         assert!(epochs < 400, "{by}: {epochs}");

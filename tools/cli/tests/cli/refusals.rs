@@ -21,7 +21,6 @@ const NO_COMMANDS: &[(&str, &str)] = &[
     ("train --binarize maybe", "--binarize"),
     ("train --method magic", "--method"),
     ("train --reconstruction none", "--reconstruction"),
-    ("evaluate", "MODEL"),
     (
         "evaluate run/model.safetensors --exact --betas 5",
         "--betas",
@@ -110,7 +109,7 @@ fn wrong_use_is_exit_code_2() {
         2,
         &["30"],
     );
-    bench.ok("train --data wide.csv --hidden 40 --epochs 0 --out wide");
+    bench.ok("train --data wide.csv --hidden 40 --epochs 0 --out wide --force");
     bench.refused(
         "evaluate wide/model.safetensors --exact",
         2,

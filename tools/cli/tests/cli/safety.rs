@@ -88,84 +88,13 @@ const KINDS: [(&str, &str); 4] = [
 ];
 
 #[test]
-fn a_new_run_sets_the_old_one_aside() {
-    let bench = Bench::new();
-    bench.ok(&format!(
-        "train {BARS} --hidden 5 --epochs 2 --trajectory 3"
-    ));
-    let old = [
-        "model.safetensors",
-        "metrics.csv",
-        "samples.png",
-        "run.json",
-    ];
-    let files = old.map(|name| (name, read(&bench, &format!("run/{name}"))));
-    let run = Endless::new(&bench, &format!("train {BARS} --hidden 4"), "--epochs");
-    assert!(run.told.contains("run/previous"), "{}", run.told);
-    run.kill();
-    let hidden = |name: &str| bench.model(name).model.rbm().unwrap().n_hidden();
-    assert_eq!(hidden("run/model.safetensors"), 4);
-    for (name, bytes) in &files {
-        assert!(
-            read(&bench, &format!("run/previous/{name}")) == *bytes,
-            "{name}"
-        );
-    }
-    let snapshots = fs::read_dir(bench.path("run/previous/trajectory")).unwrap();
-    assert!(snapshots.count() > 1);
-    assert!(!bench.path("run/samples.png").exists());
-    // It goes on from where it is now.
-    bench.ok("train --resume --epochs 3 --out run/previous");
-    // The next new run takes the place of the one set aside.
-    bench.ok(&format!("train {BARS} --hidden 3 --epochs 1"));
-    assert_eq!(hidden("run/model.safetensors"), 3);
-    assert_eq!(hidden("run/previous/model.safetensors"), 4);
-    assert!(!bench.path("run/previous/samples.png").exists());
-    let snapshots = fs::read_dir(bench.path("run/previous/trajectory")).unwrap();
-    assert_eq!(snapshots.count(), 0);
-}
-
-#[test]
-fn long_runs_are_never_replaced() {
-    let bench = Bench::new();
-    let new = |hidden: usize, seconds: f64| {
-        bench.ok(&format!("train {BARS} --hidden {hidden} --epochs 1"));
-        let run = format!("{{\"command\": \"harmonium\", \"seconds\": {seconds}}}");
-        fs::write(bench.path("run/run.json"), run).unwrap();
-    };
-    // Units of the machines in previous/, previous-2/ and so on.
-    let kept = || {
-        let names = ["previous", "previous-2", "previous-3"];
-        let path = |name: &str| format!("run/{name}/model.safetensors");
-        let paths = names.map(path).into_iter();
-        let there = paths.filter(|path| bench.path(path).exists());
-        let hidden = there.map(|path| bench.model(&path).model.rbm().unwrap().n_hidden());
-        hidden.collect::<Vec<_>>()
-    };
-    new(2, 59.0);
-    new(3, 61.0);
-    assert_eq!(kept(), [2]);
-    new(4, 1.0);
-    assert_eq!(kept(), [3]);
-    new(5, 3600.0);
-    assert_eq!(kept(), [3, 4]);
-    new(6, 3600.0);
-    assert_eq!(kept(), [3, 5]);
-    // Of a run of an earlier version it is not known.
-    fs::remove_file(bench.path("run/run.json")).unwrap();
-    new(7, 1.0);
-    new(8, 1.0);
-    assert_eq!(kept(), [3, 5, 6]);
-}
-
-#[test]
 fn a_run_that_is_killed_is_itself_when_it_is_resumed() {
     for (words, epochs) in KINDS {
         let bench = Bench::new();
         let line = format!("train {words} {BARS}");
         let kind = words.split(' ').next().unwrap();
         bench.ok(&format!("{line} --seed 8 {epochs} 1"));
-        let run = Endless::new(&bench, &format!("{line} --seed 3"), epochs);
+        let run = Endless::new(&bench, &format!("{line} --seed 3 --force"), epochs);
         run.kill();
         bench.ok(&format!("train {kind} --resume {epochs} 3"));
         bench.ok(&format!("{line} --seed 3 {epochs} 3 --out whole"));
@@ -177,12 +106,12 @@ fn a_run_that_is_killed_is_itself_when_it_is_resumed() {
 #[test]
 fn a_directory_has_one_run_at_a_time() {
     let bench = Bench::new();
-    let line = format!("train {BARS} --hidden 4");
+    let line = format!("train {BARS} --hidden 4 --out run");
     let run = Endless::new(&bench, &line, "--epochs");
     let metrics = read(&bench, "run/metrics.csv");
     let process = format!("process {}", run.run.id());
     for second in [
-        &format!("{line} --epochs 1"),
+        &format!("{line} --force --epochs 1"),
         "train --resume",
         "train dbn --resume",
     ] {
@@ -214,7 +143,7 @@ fn what_a_killed_run_was_writing_goes_with_the_next() {
     let bench = Bench::new();
     let line = format!("train {BARS} --hidden 4 --epochs 1");
     bench.ok(&line);
-    let run = Endless::new(&bench, &line.replace("--epochs 1", ""), "--epochs");
+    let run = Endless::new(&bench, &line.replace("--epochs 1", "--force"), "--epochs");
     let dead = {
         let id = run.run.id();
         run.kill();

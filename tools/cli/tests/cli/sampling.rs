@@ -53,7 +53,7 @@ fn tempering_and_trajectories_report_their_swaps() {
         &["--burn-in"],
     );
     // A new run leaves nothing of the old trajectory.
-    bench.ok(&format!("{train} --trajectory 2"));
+    bench.ok(&format!("{train} --trajectory 2 --force"));
     assert_eq!(
         fs::read_dir(bench.path("run/trajectory")).unwrap().count(),
         2
@@ -63,10 +63,12 @@ fn tempering_and_trajectories_report_their_swaps() {
         "tempered --temperatures 3",
         "trajectory --acceptance 0.999 --snapshots 3",
     ] {
-        bench.ok(&format!("{train} --method {method} --learning-rate 0.5"));
+        bench.ok(&format!(
+            "{train} --method {method} --learning-rate 0.5 --force"
+        ));
         let whole = bench.model("run/model.safetensors");
         bench.ok(
-            &format!("{train} --method {method} --learning-rate 0.5 --epochs 8")
+            &format!("{train} --method {method} --learning-rate 0.5 --force --epochs 8")
                 .replace("--epochs 20 ", ""),
         );
         bench.ok("train --resume --epochs 20");
@@ -82,12 +84,12 @@ fn tempering_and_trajectories_report_their_swaps() {
         }
     }
     bench.refused(
-        &format!("{train} --snapshots 4"),
+        &format!("{train} --snapshots 4 --force"),
         2,
         &["--snapshots", "trajectory"],
     );
     bench.refused(
-        &format!("{train} --fast-rate 0.1"),
+        &format!("{train} --fast-rate 0.1 --force"),
         2,
         &["--fast-rate", "fpcd"],
     );

@@ -22,7 +22,9 @@ fn a_stream_is_learned_and_its_figures_are_of_a_sample() {
     bars(&bench);
     let exact = RUN.replace("--chains 50", "--method exact");
     let before = bench.json(&format!("{exact} --epochs 0 --json"));
-    let after = bench.json(&format!("{exact} --epochs 30 --learning-rate 0.4 --json"));
+    let after = bench.json(&format!(
+        "{exact} --epochs 30 --learning-rate 0.4 --json --force"
+    ));
     let mean = |report: &serde_json::Value| report["mean_log_likelihood"].as_f64().unwrap();
     assert!(
         mean(&after) > mean(&before) + 1.0,
@@ -68,8 +70,8 @@ fn a_resumed_stream_is_the_uninterrupted_one_bit_for_bit() {
         };
         // A rate that does not depend on the number of epochs.
         let run = RUN.replace("--chains 50", chains) + " --learning-rate 0.1";
-        bench.ok(&format!("{run} {how} --epochs 3 --out whole"));
-        bench.ok(&format!("{run} {how} --epochs 1 --out parts"));
+        bench.ok(&format!("{run} {how} --epochs 3 --out whole --force"));
+        bench.ok(&format!("{run} {how} --epochs 1 --out parts --force"));
         bench.ok("train --resume --epochs 3 --out parts");
         assert_same(
             &bench.model("whole/model.safetensors"),

@@ -174,8 +174,8 @@ fn a_resumed_run_is_an_uninterrupted_one() {
         "--method exact",
     ] {
         let line = "train --data bars.csv --hidden 8 --batch-size 5 --learning-rate step:0.1:0.5:4 --seed 3";
-        bench.ok(&format!("{line} {method} --epochs 9 --out whole"));
-        bench.ok(&format!("{line} {method} --epochs 4 --out parts"));
+        bench.ok(&format!("{line} {method} --epochs 9 --out whole --force"));
+        bench.ok(&format!("{line} {method} --epochs 4 --out parts --force"));
         // Options that agree with those of the run may be repeated.
         bench.ok(&format!("{line} {method} --epochs 6 --out parts --resume"));
         bench.ok("train --out parts --resume --epochs 9");

@@ -152,7 +152,7 @@ fn spins_and_other_kinds_train_from_bits() {
         ),
     ] {
         let trained = bench.json(&format!(
-            "train --data bars.csv {line} --epochs 2000 --json"
+            "train --data bars.csv {line} --epochs 2000 --json --force"
         ));
         let likelihood = trained["mean_log_likelihood"].as_f64().unwrap();
         assert!(likelihood > least, "{line}: {likelihood}");
@@ -192,7 +192,7 @@ fn labels_are_learned_and_classified() {
         "hybrid --batch-size 4 --learning-rate 0.5 --momentum 0.9 --centering none",
     ] {
         let trained = bench.json(&format!(
-            "train --data labeled.csv --labels --hidden 12 --epochs 1500 --objective {objective} --json"
+            "train --data labeled.csv --labels --hidden 12 --epochs 1500 --objective {objective} --json --force"
         ));
         assert_eq!(trained["error"], 0.0, "{objective}");
         let classified = bench.json("classify run/model.safetensors --split train --json");

@@ -382,13 +382,20 @@ pub struct StoppingArgs {
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Output")]
 pub struct OutputArgs {
-    /// Directory of the results; a run there is set aside.
-    #[arg(long, value_name = "DIR", default_value = "./run")]
-    pub out: PathBuf,
+    /// Directory of the results [default: ./run, ./run-2, ..., the first without a run].
+    ///
+    /// A directory that holds a run is refused.
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// Rename a directory that holds a run to DIR.old-1, DIR.old-2, ... first.
+    ///
+    /// Without --out the directory is ./run.
+    #[arg(long, conflicts_with = "resume")]
+    pub force: bool,
     /// Go on with the run in --out, bit for bit as if it had never stopped.
     ///
-    /// Options come from its file; more epochs extend it (a schedule that depends on T is then that
-    /// of the new T, from here on).
+    /// Without --out with the newest of ./run, ./run-2 and so on. Options come from its file; more
+    /// epochs extend it (a schedule that depends on T is then that of the new T, from here on).
     #[arg(long)]
     pub resume: bool,
     /// One JSON object on stdout in place of the table.

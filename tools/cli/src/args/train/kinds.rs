@@ -50,6 +50,18 @@ const PRESETS: [Choice<Preset>; 3] = [
 /// What every kind has.
 #[derive(Args, Clone, Debug)]
 pub struct SharedArgs {
+    /// Start from the parameters of this model, of the same kind and shape.
+    ///
+    /// On new data, or at a new rate. Sizes and units are those of the model where nothing is said
+    /// of them; steps, averages and chains begin anew. A deep belief network learns by the up-down
+    /// algorithm alone, a deep Boltzmann machine by the joint stage alone.
+    #[arg(
+        long,
+        value_name = "MODEL",
+        help_heading = "Machine",
+        conflicts_with = "resume"
+    )]
+    pub init: Option<PathBuf>,
     #[command(flatten)]
     pub data: DataArgs,
     #[command(flatten)]

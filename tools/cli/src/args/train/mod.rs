@@ -5,7 +5,7 @@ mod kinds;
 
 pub use groups::{
     CenteringArg, CriterionArg, DataArgs, FineTuneArg, FineTuneArgs, LearningArgs, NegativeArgs,
-    PositiveArg, PositiveArgs, ShapeArgs,
+    OutputArgs, PositiveArg, PositiveArgs, ShapeArgs,
 };
 pub use kinds::{BoltzmannArgs, DbmArgs, DbnArgs, RbmArgs, SharedArgs};
 
@@ -22,7 +22,7 @@ Rates are constant or schedules: 0.05, linear:0.05:0.001, step:0.05:0.5:10, at:0
 const ALL: &str = "\
 Examples:
   harmonium train
-      RBM 784-500 on the MNIST that the program carries; writes ./run
+      RBM 784-500 on the MNIST that the program carries; writes ./run, or ./run-2 and so on
   harmonium train --data patterns.csv --hidden 16 --method exact --learning-rate 0.5 --epochs 2000
       the exact gradient, for machines with a layer of at most 30 units
   harmonium train --method cd --momentum at:0=0.5,5=0.9 --weight-decay 2e-4 --out cd
@@ -131,6 +131,14 @@ pub enum OfKind<'a> {
     Boltzmann(&'a BoltzmannArgs),
 }
 
+/// The same, to be changed.
+pub enum OfKindMut<'a> {
+    Rbm(&'a mut RbmArgs),
+    Dbn(&'a mut DbnArgs),
+    Dbm(&'a mut DbmArgs),
+    Boltzmann(&'a mut BoltzmannArgs),
+}
+
 impl TrainArgs {
     /// Those of the kind that is named, or of an RBM.
     pub fn of_kind(&self) -> OfKind<'_> {
@@ -150,6 +158,17 @@ impl TrainArgs {
             OfKind::Dbn(_) => "dbn",
             OfKind::Dbm(_) => "dbm",
             OfKind::Boltzmann(_) => "boltzmann",
+        }
+    }
+
+    /// The same, to be changed.
+    pub fn of_kind_mut(&mut self) -> OfKindMut<'_> {
+        match &mut self.kind {
+            None => OfKindMut::Rbm(&mut self.rbm),
+            Some(KindArgs::Rbm(x)) => OfKindMut::Rbm(&mut x.args),
+            Some(KindArgs::Dbn(x)) => OfKindMut::Dbn(&mut x.args),
+            Some(KindArgs::Dbm(x)) => OfKindMut::Dbm(&mut x.args),
+            Some(KindArgs::Boltzmann(x)) => OfKindMut::Boltzmann(&mut x.args),
         }
     }
 

@@ -11,7 +11,7 @@ use crate::{
     args::{OfKind, TrainArgs},
     failure::{Failure, Outcome, warning},
     kinds::training::{Finished, Trains, Watch},
-    run::{data::Data, files::Files, interrupt::Interrupt, run_file::RunFile},
+    run::{data::Data, files::Files, interrupt::Interrupt, places, run_file::RunFile},
     show::{
         metrics::{Metrics, Row},
         progress::TrainingProgress,
@@ -375,14 +375,10 @@ impl<'a> Session<'a> {
 
     /// What goes on with the run.
     pub fn resume_command(&self) -> String {
-        let out = self.args.shared().output.out.display().to_string();
-        let kind = match self.args.kind() {
-            "rbm" => String::new(),
-            kind => format!(" {kind}"),
-        };
-        match out.as_str() {
-            "./run" => format!("harmonium train{kind} --resume"),
-            out => format!("harmonium train{kind} --resume --out {out}"),
+        let flags = places::resume_flags(&self.files.directory);
+        match self.args.kind() {
+            "rbm" => format!("harmonium train {flags}"),
+            kind => format!("harmonium train {kind} {flags}"),
         }
     }
 

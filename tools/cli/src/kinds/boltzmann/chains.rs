@@ -55,7 +55,8 @@ impl<'a> Observed<'a> {
         if let Some(held) = start.held {
             chains = chains.clamped(0, held.clamp.clone())?;
         }
-        let of_model = start.args.map(|args| Energy::of(&args.model)).transpose()?;
+        let path = start.args.and_then(|args| args.model.as_deref());
+        let of_model = path.map(Energy::of).transpose()?;
         let asked = start.args.is_some_and(|args| args.spins);
         let spins = asked || of_model.as_ref().is_some_and(|x| x.of_spins);
         let offset = of_model.map_or(0.0, |x| x.offset);
