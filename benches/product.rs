@@ -108,16 +108,8 @@ fn statistics(c: &mut Criterion) {
             ("real", Input::from(&visible_mean)),
         ] {
             let phases = [
-                Phase {
-                    visible: (&visible).into(),
-                    hidden: (&hidden).into(),
-                    weight,
-                },
-                Phase {
-                    visible: negative,
-                    hidden: (&hidden).into(),
-                    weight: -weight,
-                },
+                Phase::new((&visible).into(), (&hidden).into(), weight),
+                Phase::new(negative, (&hidden).into(), -weight),
             ];
             let statistics = Statistics::new(&phases, N_VISIBLE, N_HIDDEN).unwrap();
             group.bench_function(BenchmarkId::new(kind, rows), |b| {

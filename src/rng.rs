@@ -74,6 +74,8 @@ pub enum Site {
     Tempering = 9,
     /// Whether two neighboring replicas change places: row = chain, column = pair.
     Swap = 10,
+    /// Missing values and hidden units given observed values, in training.
+    Missing = 11,
     /// States of a recognition pass of a deep belief network; step = pass and layer.
     Recognition = 20,
     /// States of a generative pass of a deep belief network; step = pass and layer.

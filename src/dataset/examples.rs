@@ -3,7 +3,7 @@
 
 use super::binarization::{Binarization, binarize};
 use crate::{
-    bits::BitMatrix,
+    bits::{BitMatrix, BitView},
     error::{Error, Result},
     matrix::Matrix,
     rng::{HostRng, Stream},
@@ -15,8 +15,9 @@ use crate::{
 /// weights and observed mask.
 ///
 /// States are any finite numbers; the units that they are meant for say which of them they can
-/// have, by [`crate::model::Layer::check_values`]. Weights and mask are carried along; what cannot
-/// use them yet refuses examples that have them.
+/// have, by [`crate::model::Layer::check_values`]. Training and every mean over examples multiply
+/// each by its weight. Training takes missing values of families that infer them; all else that
+/// cannot use a mask refuses it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Examples {
     states: States,
@@ -96,7 +97,7 @@ impl Examples {
     }
 
     /// The same examples with a mask of the values that were observed: 1 where one was, 0 where it
-    /// is missing.
+    /// is missing. A mask of ones is none.
     ///
     /// # Errors
     /// [`Error::Shape`] unless the mask has the shape of the states.
@@ -110,7 +111,7 @@ impl Examples {
             ));
         }
         Ok(Self {
-            observed: Some(observed),
+            observed: Some(observed).filter(has_zeros),
             ..self
         })
     }
@@ -131,25 +132,6 @@ impl Examples {
             observed: self.observed.clone().filter(|_| keeps_mask),
             ..new
         })
-    }
-
-    /// Refuses examples with weights or a mask, on behalf of `what`, which would ignore them.
-    ///
-    /// # Errors
-    /// [`Error::Parameter`] for the first of them that is there.
-    pub fn expect_plain(&self, what: &str) -> Result<()> {
-        let carried = [
-            ("weights", self.weights.is_some()),
-            ("a mask of observed values", self.observed.is_some()),
-        ];
-        match carried.iter().find(|(_, is_there)| *is_there) {
-            Some((which, _)) => Err(Error::parameter(
-                format!("examples for {what}"),
-                format!("examples without {which}, which {what} does not support yet"),
-                format!("{} examples with {which}", self.len()),
-            )),
-            None => Ok(()),
-        }
     }
 
     fn check_count(&self, what: &str, found: usize) -> Result<()> {
@@ -204,6 +186,7 @@ impl Examples {
         let observed = self.observed.as_ref().map(|mask| {
             BitMatrix::from_fn(mask.rows(), n + classes, |i, j| j >= n || mask.get(i, j))
         });
+        let observed = observed.filter(has_zeros);
         Ok(Self {
             states,
             labels: self.labels.clone(),
@@ -219,7 +202,8 @@ impl Examples {
         let observed = self
             .observed
             .as_ref()
-            .map(|mask| BitMatrix::from_fn(mask.rows(), columns, |i, j| mask.get(i, j)));
+            .map(|mask| BitMatrix::from_fn(mask.rows(), columns, |i, j| mask.get(i, j)))
+            .filter(has_zeros);
         Self {
             states: self.states.first_columns(n),
             labels: self.labels.clone(),
@@ -278,7 +262,7 @@ impl Examples {
         self.weights.as_deref()
     }
 
-    /// The mask `[len x columns]` of observed values, if there is one: 1 where a value was
+    /// The mask `[len x columns]` of observed values, if one is missing: 1 where a value was
     /// observed.
     pub fn observed(&self) -> Option<&BitMatrix> {
         self.observed.as_ref()
@@ -340,6 +324,7 @@ impl Examples {
             }
             taken
         });
+        let observed = observed.filter(has_zeros);
         Self {
             states: self.states.take(indices),
             labels: taken(self.labels.as_deref(), indices),
@@ -361,6 +346,17 @@ impl<'a> From<&'a Examples> for Input<'a> {
     fn from(x: &'a Examples) -> Self {
         x.input()
     }
+}
+
+/// Whether row `i` of a mask has ones alone.
+pub(crate) fn is_full(mask: BitView<'_>, i: usize) -> bool {
+    let ones: u32 = mask.row(i).iter().map(|word| word.count_ones()).sum();
+    ones as usize == mask.columns()
+}
+
+/// Whether a mask has zeros.
+fn has_zeros(mask: &BitMatrix) -> bool {
+    (0..mask.rows()).any(|i| !is_full(mask.view(), i))
 }
 
 /// The elements at `indices`.

@@ -19,12 +19,15 @@ mod moments;
 mod npy;
 mod npy_header;
 mod npz;
+mod rows;
 mod source;
 mod stream;
 
 pub use binarization::Binarization;
 pub use examples::Examples;
+pub(crate) use examples::is_full;
 pub use generate::{bars_and_stripes, shifting_bar};
 pub use load::Dataset;
 pub use npy::read_npy;
+pub use rows::Rows;
 pub use stream::{BLOCK_ROWS, Batches, ExampleStream, WINDOW_BLOCKS};

@@ -1,13 +1,16 @@
-//! Mean and standard deviation of the columns of examples, of which each counts once, whatever its
-//! weight, with every value that it holds, observed or not.
+//! Mean and standard deviation of the columns of examples, of which each counts by its weight, and
+//! of which missing values do not.
 
 use super::examples::Examples;
 use crate::states::States;
 
 impl Examples {
-    /// Mean of every column `[columns]`, summed in f64 in the order of the rows; zeros if there is
-    /// no example.
+    /// Mean of every column `[columns]` over the examples that have a value there,
+    /// `sum w x / sum w`, summed in f64 in the order of the rows; zero where there is none.
     pub fn mean(&self) -> Vec<f64> {
+        if self.weights().is_some() || self.observed().is_some() {
+            return self.column_means(|_, x| x);
+        }
         let n = self.len().max(1) as f64;
         match self.states() {
             States::Bits(bits) => {
@@ -27,18 +30,47 @@ impl Examples {
         }
     }
 
-    /// Standard deviation of every column `[columns]`, not below a tenth of the root mean variance
-    /// (so that a pixel that is hardly ever on does not dwarf the others), 1 if no column varies.
-    pub fn deviation(&self) -> Vec<f64> {
-        let mean = self.mean();
-        let n = self.len().max(1) as f64;
-        let x = self.input();
-        let mut variance = vec![0.0; self.columns()];
+    /// The weighted mean of `f(column, value)` over the observed values of every column.
+    fn column_means(&self, f: impl Fn(usize, f64) -> f64) -> Vec<f64> {
+        let (x, mask) = (self.input(), self.observed());
+        let mut sums = vec![[0.0; 2]; self.columns()];
         for i in 0..self.len() {
-            for (j, sum) in variance.iter_mut().enumerate() {
-                *sum += (f64::from(x.get(i, j)) - mean[j]).powi(2) / n;
+            let w = self.weights().map_or(1.0, |weights| f64::from(weights[i]));
+            for (j, [sum, total]) in sums.iter_mut().enumerate() {
+                if mask.is_none_or(|mask| mask.get(i, j)) {
+                    *sum += w * f(j, f64::from(x.get(i, j)));
+                    *total += w;
+                }
             }
         }
+        let mean = |[sum, total]: [f64; 2]| if total > 0.0 { sum / total } else { 0.0 };
+        sums.into_iter().map(mean).collect()
+    }
+
+    /// Whether the examples have a value in column `j`.
+    pub(crate) fn has_values(&self, j: usize) -> bool {
+        self.observed()
+            .is_none_or(|mask| (0..mask.rows()).any(|i| mask.get(i, j)))
+    }
+
+    /// Standard deviation of every column `[columns]`, weighted as [`Self::mean`] is, not below a
+    /// tenth of the root mean variance (so that a pixel that is hardly ever on does not dwarf the
+    /// others), 1 if no column varies.
+    pub fn deviation(&self) -> Vec<f64> {
+        let mean = self.mean();
+        let variance = if self.weights().is_some() || self.observed().is_some() {
+            self.column_means(|j, x| (x - mean[j]).powi(2))
+        } else {
+            let n = self.len().max(1) as f64;
+            let x = self.input();
+            let mut variance = vec![0.0; self.columns()];
+            for i in 0..self.len() {
+                for (j, sum) in variance.iter_mut().enumerate() {
+                    *sum += (f64::from(x.get(i, j)) - mean[j]).powi(2) / n;
+                }
+            }
+            variance
+        };
         let least = (variance.iter().sum::<f64>() / variance.len().max(1) as f64).sqrt() / 10.0;
         let deviation = variance.iter().map(|v| v.sqrt().max(least));
         deviation.map(|s| if s > 0.0 { s } else { 1.0 }).collect()

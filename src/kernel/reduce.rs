@@ -80,6 +80,40 @@ pub fn mean_and_standard_error(x: impl IntoIterator<Item = f64>) -> (f64, f64) {
     }
 }
 
+/// The same of values with weights: `sum w x / sum w`, and the standard error
+/// `sqrt(sum w^2 (x - mean)^2 n / (n - 1)) / sum w` of this ratio, `n = (sum w)^2 / sum w^2` (Kish
+/// 1965); NaN of no more than one value. Without weights, and of equal ones, that of
+/// [`mean_and_standard_error`].
+pub fn weighted_mean_and_standard_error(
+    x: impl IntoIterator<Item = f64>,
+    weights: Option<&[f32]>,
+) -> (f64, f64) {
+    let Some(weights) = weights.filter(|w| w.windows(2).any(|w| w[0] != w[1])) else {
+        return mean_and_standard_error(x);
+    };
+    let all: Vec<(f64, f64)> = x
+        .into_iter()
+        .zip(weights.iter().map(|&w| f64::from(w)))
+        .collect();
+    let sum_of = |f: &dyn Fn(f64, f64) -> f64| all.iter().map(|&(x, w)| f(x, w)).sum::<f64>();
+    let (sum, squares) = (sum_of(&|_, w| w), sum_of(&|_, w| w * w));
+    // From the first value on: no cancellation.
+    let first = all.iter().find(|(_, w)| *w > 0.0).map_or(0.0, |(x, _)| *x);
+    let mean = first + sum_of(&|x, w| if w > 0.0 { w * (x - first) } else { 0.0 }) / sum;
+    let n = sum * sum / squares;
+    let spread = sum_of(&|x, w| {
+        if w > 0.0 {
+            (w * (x - mean)).powi(2)
+        } else {
+            0.0
+        }
+    });
+    if n <= 1.0 {
+        return (mean, f64::NAN);
+    }
+    (mean, (spread * n / (n - 1.0)).sqrt() / sum)
+}
+
 /// `x . y` in sixteen sums of f32, whose order is the same on every instruction set.
 #[inline(always)]
 pub(crate) fn dot_f32(x: &[f32], y: &[f32]) -> f32 {

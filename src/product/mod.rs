@@ -68,6 +68,23 @@ impl Input<'_> {
             Self::Real(x) => crate::kernel::reduce::add_column_sums(*x, scale, sums),
         }
     }
+
+    /// The same with a further factor of every sample, if there are some; samples in order.
+    pub(crate) fn add_weighted_sums(&self, scale: f32, of_rows: Option<&[f32]>, sums: &mut [f32]) {
+        let Some(of_rows) = of_rows else {
+            return self.add_column_sums(scale, sums);
+        };
+        for (s, factor) in of_rows.iter().enumerate() {
+            let weight = scale * factor;
+            match self {
+                Self::Bits(x) => x.ones(s).for_each(|j| sums[j] += weight),
+                Self::Real(x) => {
+                    let all = sums.iter_mut().zip(x.row(s));
+                    all.for_each(|(sum, x)| *sum += weight * x);
+                }
+            }
+        }
+    }
 }
 
 impl States {

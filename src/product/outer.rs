@@ -31,6 +31,27 @@ pub struct Phase<'a> {
     pub hidden: Input<'a>,
     /// The factor of `V' H`: one over the number of samples, negative for the negative phase.
     pub weight: f32,
+    /// A further factor of every sample `[samples]`, of at least 0; none for 1 each. Phases with
+    /// factors are summed in f32, never by look-up.
+    pub of_rows: Option<&'a [f32]>,
+}
+
+impl<'a> Phase<'a> {
+    /// Samples of both layers, `weight` each.
+    pub fn new(visible: Input<'a>, hidden: Input<'a>, weight: f32) -> Self {
+        Self {
+            visible,
+            hidden,
+            weight,
+            of_rows: None,
+        }
+    }
+
+    /// The same samples with factors.
+    #[must_use]
+    pub fn weighted(self, of_rows: Option<&'a [f32]>) -> Self {
+        Self { of_rows, ..self }
+    }
 }
 
 /// `sum_p weight_p V_p' H_p`, not computed until it is asked for.
@@ -57,6 +78,11 @@ impl<'a> Statistics<'a> {
             let (v, h) = (&phase.visible, &phase.hidden);
             let found = [(v.rows(), v.columns()), (h.rows(), h.columns())];
             expect_pair("samples of a phase", found, (n_visible, n_hidden))?;
+            if let Some(of_rows) = phase.of_rows
+                && of_rows.len() != v.rows()
+            {
+                return Err(Error::shape("factors of samples", v.rows(), of_rows.len()));
+            }
         }
         Ok(Self {
             phases,
@@ -75,7 +101,7 @@ impl<'a> Statistics<'a> {
         let all_bits = self
             .phases
             .iter()
-            .all(|p| matches!(p.visible, Input::Bits(_)));
+            .all(|p| matches!(p.visible, Input::Bits(_)) && p.of_rows.is_none());
         let rows = self
             .phases
             .iter()
@@ -137,14 +163,14 @@ impl<'a> Statistics<'a> {
     /// `sums[i] += sum_p weight_p sum over samples of (V_p[.., i] - center[i])^2`.
     pub(crate) fn add_visible_squares(&self, center: &[f32], sums: &mut [f32]) {
         for phase in self.phases {
-            add_squares(phase.visible, center, phase.weight, sums);
+            add_squares(phase, phase.visible, center, sums);
         }
     }
 
     /// `sums[j] += sum_p weight_p sum over samples of (H_p[.., j] - center[j])^2`.
     pub(crate) fn add_hidden_squares(&self, center: &[f32], sums: &mut [f32]) {
         for phase in self.phases {
-            add_squares(phase.hidden, center, phase.weight, sums);
+            add_squares(phase, phase.hidden, center, sums);
         }
     }
 
@@ -170,8 +196,9 @@ impl<'a> Statistics<'a> {
     }
 }
 
-fn add_squares(x: Input<'_>, center: &[f32], weight: f32, sums: &mut [f32]) {
+fn add_squares(phase: &Phase<'_>, x: Input<'_>, center: &[f32], sums: &mut [f32]) {
     for s in 0..x.rows() {
+        let weight = phase.weight * phase.of_rows.map_or(1.0, |w| w[s]);
         let of = |x: f32, center: f32| weight * (x - center) * (x - center);
         let all = sums.iter_mut().zip(center).enumerate();
         match x {
@@ -391,6 +418,10 @@ fn add_phase(
 ) {
     let samples = phase.visible.rows();
     let v = match phase.visible {
+        _ if phase.of_rows.is_some() => {
+            weigh(phase, units.clone(), visible);
+            Operand::row_major(visible, samples, units.len(), PANEL_UNITS)
+        }
         Input::Real(v) => {
             Operand::row_major(v.padded(), samples, v.columns(), v.stride()).columns(units)
         }
@@ -407,4 +438,22 @@ fn add_phase(
         }
     };
     multiply(provider(), phase.weight, v.transposed(), h, tile, stride);
+}
+
+/// The panel `units` of the visible states, every sample times its factor.
+fn weigh(phase: &Phase<'_>, units: Range<usize>, visible: &mut [f32]) {
+    for (s, factor) in phase.of_rows.unwrap_or_default().iter().enumerate() {
+        let to = &mut visible[s * PANEL_UNITS..][..units.len()];
+        match phase.visible {
+            Input::Real(v) => {
+                let from = &v.row(s)[units.clone()];
+                let all = to.iter_mut().zip(from);
+                all.for_each(|(to, x)| *to = factor * x);
+            }
+            Input::Bits(v) => {
+                let all = to.iter_mut().zip(units.clone());
+                all.for_each(|(to, i)| *to = if v.get(s, i) { *factor } else { 0.0 });
+            }
+        }
+    }
 }

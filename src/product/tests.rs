@@ -187,8 +187,8 @@ proptest! {
         let vm = random(samples, n_visible, 6);
         let hb = BitMatrix::from_fn(samples, n_hidden, |i, j| (i + j * 5) % 3 == 0);
         let phases = [
-            Phase { visible: (&v).into(), hidden: (&h).into(), weight: 0.5 },
-            Phase { visible: (&vm).into(), hidden: (&hb).into(), weight: -1.0 },
+            Phase::new((&v).into(), (&h).into(), 0.5),
+            Phase::new((&vm).into(), (&hb).into(), -1.0),
         ];
         let statistics = Statistics::new(&phases, n_visible, n_hidden).unwrap();
         let mut out = Matrix::from_fn(n_visible, n_hidden, |_, _| f32::NAN);
@@ -205,11 +205,7 @@ proptest! {
 fn outer_product_of_the_literature() {
     let bits = |rows: [&str; 2]| BitMatrix::from_fn(2, 4, |i, j| rows[i].as_bytes()[j] == b'1');
     let (v, h) = (bits(["1110", "0101"]), bits(["0101", "0110"]));
-    let phases = [Phase {
-        visible: (&v).into(),
-        hidden: (&h).into(),
-        weight: 1.0,
-    }];
+    let phases = [Phase::new((&v).into(), (&h).into(), 1.0)];
     let mut out = Matrix::zeros(4, 4);
     Statistics::new(&phases, 4, 4)
         .unwrap()
@@ -406,10 +402,8 @@ fn statistics_of_many_units_and_few_are_the_same_bits() {
             };
             let v = [part(&v[0]), part(&v[1]), part(&v[2])];
             // Three phases, as a hybrid objective has.
-            let phases: [Phase<'_>; 3] = std::array::from_fn(|k| Phase {
-                visible: (&v[k]).into(),
-                hidden: (&h[k]).into(),
-                weight: [0.01, -0.01, -0.005][k],
+            let phases: [Phase<'_>; 3] = std::array::from_fn(|k| {
+                Phase::new((&v[k]).into(), (&h[k]).into(), [0.01, -0.01, -0.005][k])
             });
             let mut tables = PhaseTables::default();
             let statistics = Statistics::new(&phases, range.len(), hidden)
@@ -453,10 +447,8 @@ fn statistics_of_binary_layers_are_counts() {
             [states(units), states(units), states(units)],
             [states(hidden), states(hidden), states(hidden)],
         );
-        let phases: [Phase<'_>; 3] = std::array::from_fn(|k| Phase {
-            visible: (&v[k]).into(),
-            hidden: (&h[k]).into(),
-            weight: [0.25, -0.5, -0.125][k],
+        let phases: [Phase<'_>; 3] = std::array::from_fn(|k| {
+            Phase::new((&v[k]).into(), (&h[k]).into(), [0.25, -0.5, -0.125][k])
         });
         let mut out = Matrix::zeros(units, hidden);
         let mut tables = PhaseTables::default();

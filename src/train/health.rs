@@ -24,6 +24,8 @@ const LEAST_INFORMATION: f64 = 0.005;
 pub struct Told {
     /// `E[E(v, h) | v]` of each example of the minibatch.
     pub data: Vec<f64>,
+    /// Weights of these examples, if they have any.
+    pub weights: Option<Vec<f32>>,
     /// `E` of each chain.
     pub chains: Vec<f64>,
     /// Nats of the uniform distribution over all units, if there is one.
@@ -121,8 +123,10 @@ impl ChainHealth {
         (updates, examples): (u64, usize),
         before: Option<&Self>,
     ) -> Self {
-        let ((mean, error), (data, of_data)) =
-            (mean_and_error(&told.chains), mean_and_error(&told.data));
+        let ((mean, error), (data, of_data)) = (
+            mean_and_error(&told.chains, None),
+            mean_and_error(&told.data, told.weights.as_deref()),
+        );
         let is_compared = !told.data.is_empty() && !told.chains.is_empty();
         let gap = is_compared.then_some(data - mean);
         // Of all examples, or of one, there is no error.
@@ -227,9 +231,9 @@ impl fmt::Display for ChainWarning {
     }
 }
 
-/// Mean and its standard error.
-fn mean_and_error(x: &[f64]) -> (f64, f64) {
-    crate::kernel::reduce::mean_and_standard_error(x.iter().copied())
+/// Mean, of values with weights if there are some, and its standard error.
+fn mean_and_error(x: &[f64], weights: Option<&[f32]>) -> (f64, f64) {
+    crate::kernel::reduce::weighted_mean_and_standard_error(x.iter().copied(), weights)
 }
 
 /// Pearson's correlation; none of constant or other numbers.

@@ -12,6 +12,7 @@ pub mod dbm;
 pub mod dbn;
 pub mod family;
 pub mod memory;
+pub mod missing;
 pub mod network;
 pub mod pretraining;
 pub mod rbm;

@@ -7,6 +7,7 @@ mod common;
 mod boltzmann;
 mod dbm;
 mod dbn;
+mod missing;
 mod network;
 mod rbm;
 mod units;

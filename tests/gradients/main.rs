@@ -8,6 +8,7 @@ mod dbm;
 mod dbn;
 mod fast_weights;
 mod labels;
+mod missing;
 mod network;
 mod rbm;
 mod units;

@@ -8,6 +8,7 @@ mod common;
 mod annealing;
 mod best;
 mod constraints;
+mod missing;
 mod negative;
 mod not_finite;
 mod progress;
@@ -15,6 +16,7 @@ mod pseudo_likelihood;
 mod rates;
 mod rules;
 mod streams;
+mod weights;
 
 use common::{
     family::{BATCH, EXAMPLES, UNITS, data, go},

@@ -29,10 +29,10 @@ impl Base {
     /// mean-field posterior. Much closer to a trained machine than [`Base::Uniform`].
     ///
     /// # Errors
-    /// [`Error::Parameter`](crate::Error::Parameter) for examples with weights or a mask,
+    /// [`Error::Parameter`](crate::Error::Parameter) for examples with missing values,
     /// [`Error::Shape`](crate::Error::Shape) for examples of another width than the machine.
     pub fn rate_of(machine: &dyn Annealed, data: &Examples) -> Result<Self> {
-        data.expect_plain("the base rate of annealing")?;
+        data.expect_complete("the base rate of annealing")?;
         let visible = machine.n_visible();
         if data.columns() != visible {
             return Err(Error::shape("columns of the data", visible, data.columns()));

@@ -54,7 +54,11 @@ pub trait Annealed {
     /// Biases of the first kept units, those of the base rate of `data`.
     #[doc(hidden)]
     fn base_rate(&self, data: &Examples) -> Result<Vec<f32>> {
-        Ok(base_biases(self.visible_layer(), &data.mean(), data.len()))
+        Ok(base_biases(
+            self.visible_layer(),
+            &data.mean(),
+            data.effective_len(),
+        ))
     }
 
     /// Whether [`Self::exact_states`] can enumerate.
@@ -160,8 +164,8 @@ impl Way {
 
 /// Biases of independent units of `layer` with these means over `count` examples: the log-odds of
 /// units that are on or off, smoothed; the means of continuous ones.
-pub(super) fn base_biases(layer: &Layer, mean: &[f64], count: usize) -> Vec<f32> {
-    let log_odds = |mean: &[f64]| log_odds(mean, count, BASE_RATE_PSEUDO_SHARE * count as f64);
+pub(super) fn base_biases(layer: &Layer, mean: &[f64], count: f64) -> Vec<f32> {
+    let log_odds = |mean: &[f64]| log_odds(mean, count, BASE_RATE_PSEUDO_SHARE * count);
     let of_segment = |kind: Kind, mean: &[f64]| -> Vec<f32> {
         match kind {
             Kind::Bernoulli | Kind::Softmax => log_odds(mean),

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     bits::BitMatrix,
-    dataset::Examples,
+    dataset::{Examples, Rows},
     error::Result,
     matrix::Matrix,
     model::{Dbm, Layer, MeanField},
@@ -43,7 +43,7 @@ impl Annealed for Dbm {
     /// Of the visible units that of the data, of even hidden layers that of the mean-field
     /// posterior.
     fn base_rate(&self, data: &Examples) -> Result<Vec<f32>> {
-        let n = data.len();
+        let (n, share) = (data.effective_len(), Rows::from(data).share());
         let mut biases = base_biases(self.layer(0), &data.mean(), n);
         let (means, _) = self.posterior_means(data, &MeanField::default())?;
         // Layers 2, 4, ...: the means are from layer 1 on.
@@ -51,7 +51,7 @@ impl Annealed for Dbm {
             let mut mean = vec![0.0; q.columns()];
             for i in 0..q.rows() {
                 let row = mean.iter_mut().zip(q.row(i));
-                row.for_each(|(m, &q)| *m += f64::from(q) / n as f64);
+                row.for_each(|(m, &q)| *m += share(i, f64::from(q)));
             }
             biases.extend(base_biases(self.layer(l), &mean, n));
         }

@@ -7,10 +7,10 @@ use super::{
     reverse::fitted,
 };
 use crate::{
+    dataset::Rows,
     error::{Error, Result},
-    kernel::reduce::{log_sum_exp, mean_and_standard_error},
+    kernel::reduce::{log_sum_exp, weighted_mean_and_standard_error},
     progress::Progress,
-    states::Input,
 };
 
 /// Log-likelihoods of examples under the annealed model, see [`Ais::raise`].
@@ -20,12 +20,15 @@ pub struct Raise {
     pub log_likelihoods: Vec<f64>,
     /// `ln w`, `[examples x chains]`.
     pub log_weights: Vec<f64>,
+    /// Weights of the examples, if they have any.
+    pub weights: Option<Vec<f32>>,
 }
 
 impl Raise {
-    /// Mean over the examples, and its standard error.
+    /// Weighted mean over the examples, and its standard error.
     pub fn mean(&self) -> (f64, f64) {
-        mean_and_standard_error(self.log_likelihoods.iter().copied())
+        let all = self.log_likelihoods.iter().copied();
+        weighted_mean_and_standard_error(all, self.weights.as_deref())
     }
 }
 
@@ -50,14 +53,15 @@ impl Ais {
     ///
     /// # Errors
     /// As [`Self::log_z`]; [`Error::Shape`] unless `v` has the machine's visible units,
-    /// [`Error::Parameter`] for values that they cannot have.
+    /// [`Error::Parameter`] for values that they cannot have and missing ones.
     pub fn raise<'a>(
         &self,
         machine: &dyn Annealed,
-        v: impl Into<Input<'a>>,
+        v: impl Into<Rows<'a>>,
         progress: &mut dyn Progress,
     ) -> Result<Raise> {
-        let v = v.into();
+        let rows = v.into();
+        let v = rows.complete("RAISE")?;
         let base = self.checked_base(machine)?;
         let n = machine.n_visible();
         if v.columns() != n {
@@ -79,6 +83,7 @@ impl Ais {
                 .map(|w| log_sum_exp(w) - (self.chains as f64).ln())
                 .collect(),
             log_weights,
+            weights: rows.weights().map(<[f32]>::to_vec),
         })
     }
 }

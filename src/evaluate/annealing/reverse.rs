@@ -50,7 +50,7 @@ impl ReverseStart {
     /// # Errors
     /// [`Error::Shape`] for examples of another width; [`Error::Parameter`] for values that the
     /// visible units cannot have, for data of binary units that are neither binary nor gray, and
-    /// for examples with weights or a mask.
+    /// for examples with missing values.
     pub fn suited_to(
         machine: &dyn Annealed,
         data: &Examples,
@@ -58,7 +58,7 @@ impl ReverseStart {
         burn_in: usize,
         seed: u64,
     ) -> Result<Self> {
-        data.expect_plain("the start of annealing back")?;
+        data.expect_complete("the start of annealing back")?;
         machine.visible_layer().check_values(data.input())?;
         if machine.can_be_drawn() {
             return Ok(Self::Exact);

@@ -1,12 +1,12 @@
 //! The variational lower bound on the likelihood of data under a deep Boltzmann machine.
 
 use crate::{
+    dataset::Rows,
     error::Result,
     evaluate::{Bracket, INTERVAL_STANDARD_ERRORS},
-    kernel::reduce::mean_and_standard_error,
+    kernel::reduce::weighted_mean_and_standard_error,
     model::{Convergence, Dbm, MeanField},
     progress::Progress,
-    states::Input,
 };
 
 /// A hidden unit responds to data if its posterior mean varies over them with a standard deviation
@@ -32,12 +32,14 @@ pub struct DbmBound {
     pub convergence: Convergence,
     /// The posterior means of the hidden layers over the examples, lowest first; not of a label.
     pub hidden: Vec<PosteriorActivity>,
+    /// Weights of the examples, if they have any.
+    pub weights: Option<Vec<f32>>,
 }
 
 /// How the posterior means of a hidden layer's units vary over examples.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct PosteriorActivity {
-    /// Mean over the examples, of each unit.
+    /// Weighted mean over the examples, of each unit.
     pub mean: Vec<f64>,
     /// Standard deviation over the examples, of each unit.
     pub deviation: Vec<f64>,
@@ -70,36 +72,43 @@ impl DbmBound {
     /// [`crate::model::Posterior::bounds`].
     ///
     /// # Errors
-    /// As [`Dbm::mean_field_bounds`]; [`Error::Stopped`](crate::Error::Stopped) if `progress`,
+    /// As [`Dbm::mean_field_bounds`]; [`Error::Parameter`](crate::Error::Parameter) for missing
+    /// values; [`Error::Stopped`](crate::Error::Stopped) if `progress`,
     /// which counts rows, breaks.
     pub fn new<'a>(
         dbm: &Dbm,
-        v: impl Into<Input<'a>>,
+        v: impl Into<Rows<'a>>,
         options: &MeanField,
         progress: &mut dyn Progress,
     ) -> Result<Self> {
-        let v = v.into();
+        let rows = v.into();
+        let v = rows.complete("a mean-field bound")?;
+        let weight = |s: usize| rows.weights().map_or(1.0, |w| f64::from(w[s]));
         let mut bounds = Vec::with_capacity(v.rows());
         let hidden = 1..dbm.n_layers() - usize::from(dbm.classes().is_some());
         // Sums of means and of their squares.
         let mut sums: Vec<Vec<[f64; 2]>> = hidden
             .map(|l| vec![[0.0; 2]; dbm.layer(l).size()])
             .collect();
-        let convergence = dbm.for_each_posterior(v, options, progress, |_, v, posterior| {
+        let convergence = dbm.for_each_posterior(v, options, progress, |first, v, posterior| {
             for (l, sums) in (1..).zip(&mut sums) {
                 let mean = posterior.mean(l);
                 for s in 0..v.rows() {
+                    let weight = weight(first + s);
                     for (sum, &q) in sums.iter_mut().zip(mean.row(s)) {
                         let q = f64::from(q);
-                        sum[0] += q;
-                        sum[1] += q * q;
+                        sum[0] += weight * q;
+                        sum[1] += weight * (q * q);
                     }
                 }
             }
             bounds.extend(posterior.bounds(dbm, v)?);
             Ok(())
         })?;
-        let n = v.rows().max(1) as f64;
+        let n = match rows.weights() {
+            None => v.rows().max(1) as f64,
+            Some(weights) => weights.iter().map(|&w| f64::from(w)).sum(),
+        };
         let activity = |sums: Vec<[f64; 2]>| {
             let of = |[sum, squares]: [f64; 2]| {
                 let mean = sum / n;
@@ -112,12 +121,14 @@ impl DbmBound {
             bounds,
             convergence,
             hidden: sums.into_iter().map(activity).collect(),
+            weights: rows.weights().map(<[f32]>::to_vec),
         })
     }
 
-    /// Mean and standard error over the examples of `L(Q) - ln Z`.
+    /// Weighted mean and standard error over the examples of `L(Q) - ln Z`.
     pub fn mean(&self, log_z: f64) -> (f64, f64) {
-        mean_and_standard_error(self.bounds.iter().map(|x| x - log_z))
+        let bounds = self.bounds.iter().map(|x| x - log_z);
+        weighted_mean_and_standard_error(bounds, self.weights.as_deref())
     }
 
     /// The mean with `ln Z` from both sides. `low` bounds the likelihood of the examples'

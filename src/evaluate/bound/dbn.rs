@@ -1,9 +1,10 @@
 //! The variational lower bound of a deep belief network's likelihood.
 
 use crate::{
+    dataset::Rows,
     error::{Error, Result},
     evaluate::Bracket,
-    kernel::reduce::mean_and_standard_error,
+    kernel::reduce::{mean_and_standard_error, weighted_mean_and_standard_error},
     matrix::Matrix,
     model::{Dbn, layer_draws},
     product::{Propagation, Tail},
@@ -41,12 +42,15 @@ pub struct BoundEstimate {
     /// Standard error of the mean over the examples that is due to the samples of the recognition
     /// distribution; NaN of a single sample.
     pub sampling_error: f64,
+    /// Weights of the examples, if they have any.
+    pub weights: Option<Vec<f32>>,
 }
 
 impl BoundEstimate {
-    /// Mean and standard error over the examples of the bound, for a given `ln Z`.
+    /// Weighted mean and standard error over the examples of the bound, for a given `ln Z`.
     pub fn mean(&self, log_z: f64) -> (f64, f64) {
-        mean_and_standard_error(self.with_log_z.iter().map(|x| x - log_z))
+        let bounds = self.with_log_z.iter().map(|x| x - log_z);
+        weighted_mean_and_standard_error(bounds, self.weights.as_deref())
     }
 
     /// Mean of the bound at the upper end, the best estimate and the lower end of what is known of
@@ -67,17 +71,18 @@ impl Bound {
     /// up and one down a sample, exact f32 products.
     ///
     /// # Errors
-    /// [`Error::Parameter`] without samples and for labels that do not exist, [`Error::Shape`] for
-    /// another number of columns or labels, [`Error::Stopped`] if `progress`, which counts rows,
-    /// breaks.
+    /// [`Error::Parameter`] without samples, for missing values and for labels that do not exist,
+    /// [`Error::Shape`] for another number of columns or labels, [`Error::Stopped`] if `progress`,
+    /// which counts rows, breaks.
     pub fn measure<'a>(
         &self,
         dbn: &Dbn,
-        v: impl Into<Input<'a>>,
+        v: impl Into<Rows<'a>>,
         labels: Option<&[u32]>,
         progress: &mut dyn Progress,
     ) -> Result<BoundEstimate> {
-        let v = v.into();
+        let rows = v.into();
+        let v = rows.complete("a variational bound")?;
         if self.samples == 0 {
             return Err(Error::parameter("samples of the bound", "at least 1", 0));
         }
@@ -111,10 +116,18 @@ impl Bound {
             .iter()
             .map(|x| mean_and_standard_error(x.iter().copied()));
         let (means, errors): (Vec<f64>, Vec<f64>) = errors.unzip();
-        let squares: f64 = errors.iter().map(|e| e * e).sum();
+        let error = match rows.weights() {
+            None => errors.iter().map(|e| e * e).sum::<f64>().sqrt() / n.max(1) as f64,
+            Some(_) => {
+                let share = rows.share();
+                let squares = errors.iter().enumerate().map(|(s, &e)| share(s, e).powi(2));
+                squares.sum::<f64>().sqrt()
+            }
+        };
         Ok(BoundEstimate {
             with_log_z: means,
-            sampling_error: squares.sqrt() / n.max(1) as f64,
+            sampling_error: error,
+            weights: rows.weights().map(<[f32]>::to_vec),
         })
     }
 

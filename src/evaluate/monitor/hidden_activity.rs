@@ -1,10 +1,10 @@
 //! Hidden units that do nothing.
 
 use crate::{
+    dataset::Rows,
     error::{Error, Result},
     model::Rbm,
     product::{Propagation, Tail},
-    states::Input,
 };
 
 /// Hidden units on for less than this share of the data are called dead.
@@ -15,7 +15,7 @@ pub const SATURATED_ABOVE: f64 = 0.99;
 /// Mean activation of every hidden unit on data.
 #[derive(Clone, Debug, PartialEq)]
 pub struct HiddenActivity {
-    /// `mean over the rows of P(h_j = 1 | v)`, of every hidden unit.
+    /// `mean over the rows of P(h_j = 1 | v)`, each times its weight, of every hidden unit.
     pub mean: Vec<f64>,
 }
 
@@ -25,11 +25,12 @@ impl HiddenActivity {
     ///
     /// # Errors
     /// [`Error::Shape`] unless `v` has the machine's visible units, [`Error::Parameter`] for hidden
-    /// units that are not on or off.
-    pub fn new<'a>(rbm: &Rbm, v: impl Into<Input<'a>>) -> Result<Self> {
+    /// units that are not on or off and for missing values.
+    pub fn new<'a>(rbm: &Rbm, v: impl Into<Rows<'a>>) -> Result<Self> {
         /// Rows at a time, those of one panel.
         const ROWS: usize = 256;
-        let v = v.into();
+        let rows = v.into();
+        let v = rows.complete("the activity of hidden units")?;
         if !rbm.hidden().units.are_binary() {
             return Err(Error::parameter(
                 "hidden units whose activity is counted",
@@ -40,6 +41,17 @@ impl HiddenActivity {
         let mut mean = vec![0.0; rbm.n_hidden()];
         let mut sums = vec![0.0; rbm.n_hidden()];
         let mut buffers = Propagation::default();
+        if rows.weights().is_some() {
+            let share = rows.share();
+            for (at, part) in v.chunks_of(ROWS) {
+                let p = rbm.mean_h_from_v(part, 1.0)?;
+                for s in 0..part.rows() {
+                    let all = mean.iter_mut().zip(p.row(s));
+                    all.for_each(|(mean, &p)| *mean += share(at.start + s, f64::from(p)));
+                }
+            }
+            return Ok(Self { mean });
+        }
         for (_, part) in v.chunks_of(ROWS) {
             let tail = Tail {
                 column_sums: Some(&mut sums),

@@ -4,11 +4,11 @@
 //! `-ln sum_y e^(F(v) - F(v with x_i = y))` over the values `y` that it can have.
 
 use crate::{
+    dataset::Rows,
     error::{Error, Result},
     kernel::{reduce::LogSum, reference::softplus, softplus::softplus_change},
     model::{BoltzmannMachine, Rbm},
     rng::{Draws, Site},
-    states::Input,
     threads::{in_pool, prelude::*},
     units::{Kind, Segment},
 };
@@ -20,28 +20,28 @@ pub trait PseudoLikelihood {
     #[doc(hidden)]
     fn variables(&self) -> Result<usize>;
 
-    /// Mean over the rows of the sum of `ln P` over all variables, or of the one that is chosen for
-    /// the row.
+    /// Weighted mean over the rows of the sum of `ln P` over all variables, or of the one that is
+    /// chosen for the row.
     #[doc(hidden)]
     fn mean_log_conditional(
         &self,
-        v: Input<'_>,
+        rows: Rows<'_>,
         chosen: Option<&(dyn Fn(usize) -> usize + Sync)>,
     ) -> Result<f64>;
 }
 
-/// Mean over the rows of `sum_i ln P(v_i | v_-i)` (Besag 1975), over the visible variables: units
-/// that are on or off, spins, softmax groups. Hidden units of an RBM may be of any kind. A real
-/// value `v_i` in [0, 1] of a Bernoulli unit is flipped to `1 - v_i`; of a group with real values
-/// the unit with the largest is the one that is on. Cost of a row: `2 n_visible
+/// Weighted mean over the rows of `sum_i ln P(v_i | v_-i)` (Besag 1975), over the visible
+/// variables: units that are on or off, spins, softmax groups. Hidden units of an RBM may be of any
+/// kind. A real value `v_i` in [0, 1] of a Bernoulli unit is flipped to `1 - v_i`; of a group with
+/// real values the unit with the largest is the one that is on. Cost of a row: `2 n_visible
 /// n_hidden` softplus; of a general machine `n_visible^2`.
 ///
 /// # Errors
 /// [`Error::Shape`] unless `v` has the machine's visible units; [`Error::Parameter`] for continuous
-/// visible units, and for hidden units of a general machine.
+/// visible units, for missing values, and for hidden units of a general machine.
 pub fn pseudo_likelihood<'a>(
     machine: &dyn PseudoLikelihood,
-    v: impl Into<Input<'a>>,
+    v: impl Into<Rows<'a>>,
 ) -> Result<f64> {
     machine.variables()?;
     machine.mean_log_conditional(v.into(), None)
@@ -54,7 +54,7 @@ pub fn pseudo_likelihood<'a>(
 /// As [`pseudo_likelihood`].
 pub fn stochastic_pseudo_likelihood<'a>(
     machine: &dyn PseudoLikelihood,
-    v: impl Into<Input<'a>>,
+    v: impl Into<Rows<'a>>,
     seed: u64,
 ) -> Result<f64> {
     let n = machine.variables()?;
@@ -64,6 +64,22 @@ pub fn stochastic_pseudo_likelihood<'a>(
     let draws = Draws::new(seed, Site::PseudoLikelihood, 0);
     let chosen = |s: usize| ((u64::from(draws.bits(s, 0)) * n as u64) >> 32) as usize;
     machine.mean_log_conditional(v.into(), Some(&chosen))
+}
+
+/// What refuses missing values.
+const NAME: &str = "a pseudo-likelihood";
+
+fn weighted_sum(x: &[f64], weights: &[f32]) -> f64 {
+    let weighted = x.iter().zip(weights).map(|(x, &w)| x * f64::from(w));
+    weighted.sum()
+}
+
+/// The sum of the weights, or the number of rows.
+fn weight_of_all(rows: Rows<'_>) -> f64 {
+    match rows.weights() {
+        None => rows.input().rows().max(1) as f64,
+        Some(weights) => weights.iter().map(|&w| f64::from(w)).sum(),
+    }
 }
 
 /// A visible variable of an RBM: a unit, or a group.
@@ -139,9 +155,10 @@ impl PseudoLikelihood for Rbm {
 
     fn mean_log_conditional(
         &self,
-        v: Input<'_>,
+        rows: Rows<'_>,
         chosen: Option<&(dyn Fn(usize) -> usize + Sync)>,
     ) -> Result<f64> {
+        let v = rows.complete(NAME)?;
         let all = variables(self.visible().units.segments());
         let mut sum = 0.0;
         for (range, part) in v.chunks() {
@@ -154,11 +171,14 @@ impl PseudoLikelihood for Rbm {
                     Some(chosen) => all.len() as f64 * of(&all[chosen(range.start + s)]),
                 }
             };
-            let rows = (0..part.rows()).into_par_iter().map(of_row);
-            let rows: Vec<f64> = in_pool(|| rows.collect());
-            sum += rows.into_iter().sum::<f64>();
+            let found = (0..part.rows()).into_par_iter().map(of_row);
+            let found: Vec<f64> = in_pool(|| found.collect());
+            sum += match rows.weights() {
+                None => found.into_iter().sum::<f64>(),
+                Some(weights) => weighted_sum(&found, &weights[range]),
+            };
         }
-        Ok(sum / v.rows().max(1) as f64)
+        Ok(sum / weight_of_all(rows))
     }
 }
 
@@ -173,9 +193,10 @@ impl PseudoLikelihood for BoltzmannMachine {
 
     fn mean_log_conditional(
         &self,
-        x: Input<'_>,
+        rows: Rows<'_>,
         chosen: Option<&(dyn Fn(usize) -> usize + Sync)>,
     ) -> Result<f64> {
+        let x = rows.complete(NAME)?;
         let n = self.n_visible();
         if x.columns() != n {
             return Err(Error::shape("units of the input", n, x.columns()));
@@ -195,11 +216,13 @@ impl PseudoLikelihood for BoltzmannMachine {
                     + 2.0 * weights.map(|(&u, x)| f64::from(u) * x).sum::<f64>();
                 row[i] * y - softplus(y)
             };
-            match chosen {
-                None => (0..n).for_each(|i| total += of(i)),
-                Some(chosen) => total += n as f64 * of(chosen(s)),
+            match (rows.weights(), chosen) {
+                (None, None) => (0..n).for_each(|i| total += of(i)),
+                (None, Some(chosen)) => total += n as f64 * of(chosen(s)),
+                (Some(w), None) => total += f64::from(w[s]) * (0..n).map(of).sum::<f64>(),
+                (Some(w), Some(chosen)) => total += f64::from(w[s]) * n as f64 * of(chosen(s)),
             }
         }
-        Ok(total / x.rows() as f64)
+        Ok(total / weight_of_all(rows))
     }
 }

@@ -170,11 +170,9 @@ impl BoltzmannMachine {
     ///
     /// # Errors
     /// [`Error::Shape`] if the examples have another number of columns than the machine has visible
-    /// units, [`Error::Parameter`] for values that the units cannot have and for examples with
-    /// weights or a mask.
+    /// units, [`Error::Parameter`] for values that the units cannot have.
     pub fn initialized_from(mut self, data: &Examples, seed: u64) -> Result<Self> {
-        data.expect_plain("the start of learning")?;
-        self.visible.check_values(data.input())?;
+        self.visible.check_values(data)?;
         let mut rng = HostRng::new(seed, Stream::Weights(0));
         for i in 0..self.units() {
             for j in i + 1..self.units() {
@@ -183,7 +181,7 @@ impl BoltzmannMachine {
                 }
             }
         }
-        self.visible.set_bias_from_means(&data.mean(), data.len());
+        self.visible.set_bias_from(data);
         self.hidden.bias.fill(0.0);
         Ok(self)
     }

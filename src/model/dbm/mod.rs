@@ -151,25 +151,27 @@ impl Dbm {
     /// # Errors
     /// [`Error::Shape`] if the examples have another number of columns than the machine has visible
     /// units, [`Error::Parameter`] for a label that is none of the machine's classes, for values
-    /// that the units cannot have and for examples with weights or a mask.
+    /// that the units cannot have.
     pub fn initialized_from(mut self, data: &Examples, seed: u64) -> Result<Self> {
-        data.expect_plain("the start of learning")?;
-        self.layers[0].check_values(data.input())?;
+        self.layers[0].check_values(data)?;
         for (l, connection) in self.connections.iter_mut().enumerate() {
             let mut rng = HostRng::new(seed, Stream::Weights(l as u64));
             draw_weights(connection.weights_mut(), &mut rng);
         }
-        self.layers[0].set_bias_from_means(&data.mean(), data.len());
+        self.layers[0].set_bias_from(data);
         for layer in &mut self.layers[1..] {
             layer.bias.fill(0.0);
         }
         if let (Some(classes), Some(labels)) = (self.classes(), data.labels()) {
-            let mut counts = vec![0; classes];
-            self.label_states(labels)?.column_counts_into(&mut counts);
-            let n = data.len().max(1) as f64;
-            let mean: Vec<f64> = counts.into_iter().map(|c| f64::from(c) / n).collect();
+            self.label_states(labels)?;
+            let n = data.len().max(1) as f64 * data.mean_weight();
+            let mut mean = vec![0.0; classes];
+            for (row, &y) in labels.iter().enumerate() {
+                mean[y as usize] += data.weights().map_or(1.0, |w| f64::from(w[row]));
+            }
+            mean.iter_mut().for_each(|x| *x /= n);
             let last = self.layers.last_mut().expect("that of the label");
-            last.set_bias_from_means(&mean, data.len());
+            last.set_bias_from_means(&mean, data.effective_len());
         }
         Ok(self)
     }

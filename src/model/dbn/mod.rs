@@ -280,17 +280,15 @@ impl Dbn {
     ///
     /// # Errors
     /// [`Error::Shape`] if the examples have another number of columns than the network has visible
-    /// units, [`Error::Parameter`] for values that the units cannot have and for examples with
-    /// weights or a mask.
+    /// units, [`Error::Parameter`] for values that the units cannot have.
     pub fn initialized_from(self, data: &Examples, seed: u64) -> Result<Self> {
-        data.expect_plain("the start of learning")?;
         let mut layers: Vec<Layer> = self.layers().cloned().collect();
         if self.directed.is_empty() {
             let top = self.top.initialized_from(data, seed)?;
             return Ok(top.into());
         }
-        layers[0].check_values(data.input())?;
-        layers[0].set_bias_from_means(&data.mean(), data.len());
+        layers[0].check_values(data)?;
+        layers[0].set_bias_from(data);
         for layer in &mut layers[1..] {
             layer.bias.fill(0.0);
         }

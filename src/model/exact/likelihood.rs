@@ -2,17 +2,20 @@
 //! `exact_mean_log_likelihood` of every family.
 
 use crate::{
+    dataset::Rows,
     error::{Error, Result},
-    kernel::reduce::mean_and_standard_error,
     model::{BoltzmannMachine, Dbm, Dbn, Rbm, rbm::for_each_sent},
     progress::Progress,
     states::Input,
     threads::{in_pool, prelude::*},
 };
 
-/// Mean and standard error of `ln p`, and `ln Z`.
-fn summary(log_p: impl IntoIterator<Item = f64>, log_z: f64) -> (f64, f64, f64) {
-    let (mean, error) = mean_and_standard_error(log_p);
+/// What refuses missing values.
+const NAME: &str = "a mean of ln p(v)";
+
+/// Weighted mean and standard error of `ln p`, and `ln Z`.
+fn summary(rows: Rows<'_>, log_p: impl IntoIterator<Item = f64>, log_z: f64) -> (f64, f64, f64) {
+    let (mean, error) = rows.mean(log_p);
     (mean, error, log_z)
 }
 
@@ -41,70 +44,80 @@ impl Rbm {
         Ok(in_pool(|| rows.map(of_row).collect()))
     }
 
-    /// Mean and standard error over the rows of `ln p(v) = -F(v) - ln Z`, with `ln Z` enumerated:
-    /// `(mean, standard error, ln Z)`. Of a machine with label units, `v` and so the likelihood are
-    /// of examples and labels together.
+    /// Weighted mean and standard error over the rows of `ln p(v) = -F(v) - ln Z`, with `ln Z`
+    /// enumerated: `(mean, standard error, ln Z)`. Of a machine with label units, `v` and so the
+    /// likelihood are of examples and labels together. Of rows with missing values it is that of
+    /// what was observed, see [`Self::exact_log_p_observed`].
     ///
     /// # Errors
     /// Those of [`Self::log_z`] and [`Self::exact_free_energies`].
     pub fn exact_mean_log_likelihood<'a>(
         &self,
-        v: impl Into<Input<'a>>,
+        v: impl Into<Rows<'a>>,
         progress: &mut dyn Progress,
     ) -> Result<(f64, f64, f64)> {
-        let free = self.exact_free_energies(v)?;
-        let log_z = self.log_z(progress)?;
-        Ok(summary(free.into_iter().map(|f| -f - log_z), log_z))
+        let rows = v.into();
+        let (sums, log_z) = (
+            self.log_sums_over_missing(rows, &mut ())?,
+            self.log_z(progress)?,
+        );
+        Ok(summary(rows, sums.into_iter().map(|x| x - log_z), log_z))
     }
 }
 
 impl Dbn {
-    /// Mean and standard error over the rows of `ln p(v)`, and `ln Z` of the top pair, all exact:
-    /// `(mean, standard error, ln Z)`. Of a network with labels, `p(v)` is the sum over them.
+    /// Weighted mean and standard error over the rows of `ln p(v)`, and `ln Z` of the top pair, all
+    /// exact: `(mean, standard error, ln Z)`. Of a network with labels, `p(v)` is the sum over
+    /// them.
     ///
     /// # Errors
     /// As [`Self::exact_log_p_v`].
     pub fn exact_mean_log_likelihood<'a>(
         &self,
-        v: impl Into<Input<'a>>,
+        v: impl Into<Rows<'a>>,
         progress: &mut dyn Progress,
     ) -> Result<(f64, f64, f64)> {
+        let rows = v.into();
+        let v = rows.complete(NAME)?;
         let log_z = self.top().log_z(&mut progress.part(0, 1, 2))?;
         let log_p = self.exact_log_p_v(v, None, &mut progress.part(1, 1, 2))?;
-        Ok(summary(log_p, log_z))
+        Ok(summary(rows, log_p, log_z))
     }
 }
 
 impl Dbm {
-    /// Mean and standard error over the rows of `ln p(v)`, with `ln Z`, all exact:
+    /// Weighted mean and standard error over the rows of `ln p(v)`, with `ln Z`, all exact:
     /// `(mean, standard error, ln Z)`. Of a machine with labels, `p(v)` is the sum over them.
     ///
     /// # Errors
     /// As [`Self::log_sums_over_hidden`].
     pub fn exact_mean_log_likelihood<'a>(
         &self,
-        v: impl Into<Input<'a>>,
+        v: impl Into<Rows<'a>>,
         progress: &mut dyn Progress,
     ) -> Result<(f64, f64, f64)> {
+        let rows = v.into();
+        let v = rows.complete(NAME)?;
         let log_z = self.log_z(&mut progress.part(0, 1, 2))?;
         let sums = self.log_sums_over_hidden(v, &mut progress.part(1, 1, 2))?;
-        Ok(summary(sums.into_iter().map(|x| x - log_z), log_z))
+        Ok(summary(rows, sums.into_iter().map(|x| x - log_z), log_z))
     }
 }
 
 impl BoltzmannMachine {
-    /// Mean and standard error over the rows of `ln p(v) = -F(v) - ln Z`, all exact:
+    /// Weighted mean and standard error over the rows of `ln p(v) = -F(v) - ln Z`, all exact:
     /// `(mean, standard error, ln Z)`.
     ///
     /// # Errors
     /// As [`Self::free_energy`] and [`Self::log_z_at`].
     pub fn exact_mean_log_likelihood<'a>(
         &self,
-        v: impl Into<Input<'a>>,
+        v: impl Into<Rows<'a>>,
         progress: &mut dyn Progress,
     ) -> Result<(f64, f64, f64)> {
-        let free = self.free_energy(v, 1.0)?;
+        let rows = v.into();
+        let free = self.free_energy(rows.complete(NAME)?, 1.0)?;
         let log_z = self.log_z(progress)?;
-        Ok(summary(free.into_iter().map(|f| -f - log_z), log_z))
+        Ok(summary(rows, free.into_iter().map(|f| -f - log_z), log_z))
     }
 }

@@ -5,7 +5,8 @@ pub(super) mod quadratic;
 mod words;
 
 use crate::{
-    bits::BitMatrix,
+    bits::{BitMatrix, BitView},
+    dataset::{Examples, Rows},
     error::{Error, Result},
     kernel::{normal, reduce::log_sum_exp, reference},
     matrix::Matrix,
@@ -142,10 +143,20 @@ impl Layer {
             .map_or(1.0, |&x| (-f64::from(x)).exp())
     }
 
+    /// Biases (and no variances) from the means of `data`, with the effective number of its
+    /// examples; those of units without any observed value are zero.
+    pub(super) fn set_bias_from(&mut self, data: &Examples) {
+        self.set_bias_from_means(&data.mean(), data.effective_len());
+        if data.observed().is_some() {
+            let unknown = (0..self.size()).filter(|&i| !data.has_values(i));
+            unknown.for_each(|i| self.bias[i] = 0.0);
+        }
+    }
+
     /// Biases (and no variances) from the means of data of `count` examples: those of a machine
     /// without connections, smoothed by half a pseudo-example in each state.
-    pub(super) fn set_bias_from_means(&mut self, mean: &[f64], count: usize) {
-        let n = count.max(1) as f64;
+    pub(super) fn set_bias_from_means(&mut self, mean: &[f64], count: f64) {
+        let n = count.max(1.0);
         for segment in self.units.segments() {
             let range = segment.range();
             let mean = &mean[range.clone()];
@@ -284,13 +295,15 @@ impl Layer {
         }
     }
 
-    /// Refuses values that no state of the layer, and no mean of states, can have.
+    /// Refuses values that no state of the layer, and no mean of states, can have; missing values
+    /// can be anything, a softmax group is missing as a whole.
     ///
     /// # Errors
     /// [`Error::Parameter`] with row, column and value; [`Error::Shape`] for another number of
     /// columns.
-    pub fn check_values<'a>(&self, values: impl Into<Input<'a>>) -> Result<()> {
-        let values = values.into();
+    pub fn check_values<'a>(&self, values: impl Into<Rows<'a>>) -> Result<()> {
+        let rows = values.into();
+        let (values, observed) = (rows.input(), rows.observed());
         if values.columns() != self.size() {
             return Err(Error::shape(
                 "columns of the data",
@@ -299,12 +312,17 @@ impl Layer {
             ));
         }
         for s in self.units.segments() {
-            self.check_segment(values, s)?;
+            self.check_segment(values, observed, s)?;
         }
         Ok(())
     }
 
-    fn check_segment(&self, values: Input<'_>, s: &Segment) -> Result<()> {
+    fn check_segment(
+        &self,
+        values: Input<'_>,
+        observed: Option<BitView<'_>>,
+        s: &Segment,
+    ) -> Result<()> {
         let (least, most) = match s.kind {
             Kind::Bernoulli | Kind::Softmax => (0.0, 1.0),
             Kind::Spin => (-1.0, 1.0),
@@ -319,6 +337,22 @@ impl Layer {
             ))
         };
         for row in 0..values.rows() {
+            let is_known = |i: usize| observed.is_none_or(|mask| mask.get(row, i));
+            if s.kind == Kind::Softmax && observed.is_some() {
+                let known = s.range().filter(|&i| is_known(i)).count();
+                if known == 0 {
+                    continue;
+                }
+                if known < s.size {
+                    let what = format!(
+                        "observed values of columns {} to {}",
+                        s.first,
+                        s.range().end - 1
+                    );
+                    let expected = format!("all {} of the group or none", s.size);
+                    return refused(row, what, expected, known as f32);
+                }
+            }
             let mut sum = 0.0;
             match values {
                 Input::Bits(_) if s.kind == Kind::Spin => {
@@ -331,7 +365,7 @@ impl Layer {
                 }
                 Input::Real(v) => {
                     for (k, &x) in v.row(row)[s.range()].iter().enumerate() {
-                        if !(least..=most).contains(&x) {
+                        if !(least..=most).contains(&x) && is_known(s.first + k) {
                             let column = s.first + k;
                             return refused(
                                 row,
@@ -378,8 +412,8 @@ pub(super) fn draw_weights(weights: &mut Matrix, rng: &mut HostRng) {
 
 /// `ln((p + q) / (1 - p + q))` with `q` half of `pseudo` over `count`: the log-odds of means with
 /// pseudo-examples, half of them on.
-pub(crate) fn log_odds(mean: &[f64], count: usize, pseudo: f64) -> Vec<f32> {
-    let half = 0.5 * pseudo / count.max(1) as f64;
+pub(crate) fn log_odds(mean: &[f64], count: f64, pseudo: f64) -> Vec<f32> {
+    let half = 0.5 * pseudo / count.max(1.0);
     mean.iter()
         .map(|&p| ((p + half).ln() - (1.0 - p + half).ln()) as f32)
         .collect()

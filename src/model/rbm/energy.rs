@@ -2,6 +2,7 @@
 
 use super::Rbm;
 use crate::{
+    dataset::Rows,
     error::{Result, expect_pair},
     model::Layer,
     product::{Propagation, Tail},
@@ -56,12 +57,16 @@ impl Rbm {
         })
     }
 
-    /// `mean over the rows of ln p(v) = -F(v) - ln Z`, in nats, for a given `ln Z`.
+    /// `weighted mean over the rows of ln p(v) = -F(v) - ln Z`, in nats, for a given `ln Z`.
     ///
     /// # Errors
-    /// As [`Self::input_h_from_v`].
-    pub fn mean_log_likelihood<'a>(&self, v: impl Into<Input<'a>>, log_z: f64) -> Result<f64> {
-        let free = self.free_energy(v, 1.0)?;
+    /// As [`Self::input_h_from_v`]; [`Error::Parameter`] for missing values.
+    pub fn mean_log_likelihood<'a>(&self, v: impl Into<Rows<'a>>, log_z: f64) -> Result<f64> {
+        let rows = v.into();
+        let free = self.free_energy(rows.complete("a mean of ln p(v)")?, 1.0)?;
+        if rows.weights().is_some() {
+            return Ok(-rows.mean(free).0 - log_z);
+        }
         let n = free.len() as f64;
         Ok(-free.iter().sum::<f64>() / n - log_z)
     }

@@ -3,11 +3,14 @@
 mod classify;
 mod energy;
 mod gibbs;
+mod impute;
+mod observed;
 
 pub(crate) use classify::clear_group;
 pub use classify::most_probable;
 pub(crate) use energy::for_each_sent;
 pub use gibbs::RbmChain;
+pub use observed::{GivenObserved, Missing};
 
 use super::{
     Layer,
@@ -104,14 +107,12 @@ impl Rbm {
     ///
     /// # Errors
     /// [`Error::Shape`] if the examples have another number of columns than the machine has visible
-    /// units, [`Error::Parameter`] for values that the units cannot have and for examples with
-    /// weights or a mask.
+    /// units, [`Error::Parameter`] for values that the units cannot have.
     pub fn initialized_from(mut self, data: &Examples, seed: u64) -> Result<Self> {
-        data.expect_plain("the start of learning")?;
-        self.visible.check_values(data.input())?;
+        self.visible.check_values(data)?;
         let mut rng = HostRng::new(seed, Stream::Weights(0));
         draw_weights(self.connection.weights_mut(), &mut rng);
-        self.visible.set_bias_from_means(&data.mean(), data.len());
+        self.visible.set_bias_from(data);
         self.hidden.bias.fill(0.0);
         Ok(self)
     }

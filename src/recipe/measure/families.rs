@@ -2,10 +2,9 @@
 
 use super::{Mean, Measure, Measures, Partition, Raised};
 use crate::{
-    dataset::Examples,
+    dataset::{Examples, Rows},
     error::{Error, Result},
     evaluate::{Ais, Annealed, Base, Bound, DbmBound, HiddenActivity, pseudo_likelihood},
-    kernel::reduce::mean_and_standard_error,
     model::{BoltzmannMachine, Dbm, Dbn, MeanField, Rbm},
     progress::Progress,
 };
@@ -16,6 +15,8 @@ const BASE_EXAMPLES: usize = 10_000;
 /// Free energies of a general machine are enumerated if that takes at most this many states of the
 /// hidden units of all examples together.
 const MOST_STATES: u64 = 1 << 25;
+/// What refuses missing values.
+const NAME: &str = "a likelihood";
 /// Examples of the pseudo-likelihood.
 const PSEUDO_LIKELIHOOD_EXAMPLES: usize = 1000;
 
@@ -40,11 +41,12 @@ impl Measure {
         examples: &Examples,
         progress: &mut dyn Progress,
     ) -> Result<Measures> {
-        let v = examples.input();
+        let rows = Rows::from(examples);
+        let v = rows.complete(NAME)?;
         let binary = rbm.hidden().units.are_binary();
-        let activity = || binary.then(|| HiddenActivity::new(rbm, v)).transpose();
+        let activity = || binary.then(|| HiddenActivity::new(rbm, rows)).transpose();
         if self.enumerates(rbm) {
-            let (mean, error, log_z) = rbm.exact_mean_log_likelihood(v, progress)?;
+            let (mean, error, log_z) = rbm.exact_mean_log_likelihood(rows, progress)?;
             return Ok(Measures {
                 likelihood: Some(Mean::exact((mean, error))),
                 with_label: rbm.label_group().is_some(),
@@ -60,7 +62,7 @@ impl Measure {
         let raised = |wanted| raised(wanted, rbm, examples, &z, Some(&log_sums), progress);
         let raise = self.raise.map(raised).transpose()?;
         Ok(Measures {
-            likelihood: Some(Mean::of(&log_sums, &z).and_error_of(&z)),
+            likelihood: Some(Mean::of(rows, &log_sums, &z).and_error_of(&z)),
             with_label: rbm.label_group().is_some(),
             activity: activity()?,
             raise,
@@ -80,10 +82,11 @@ impl Measure {
         examples: &Examples,
         progress: &mut dyn Progress,
     ) -> Result<Measures> {
-        let (top, v) = (dbn.top(), examples.input());
+        let (top, rows) = (dbn.top(), Rows::from(examples));
+        let v = rows.complete(NAME)?;
         if self.exact {
-            let likelihood = mean_and_standard_error(dbn.exact_log_p_v(v, None, progress)?);
-            let bound = mean_and_standard_error(dbn.exact_bound(v, None, progress)?);
+            let likelihood = rows.mean(dbn.exact_log_p_v(v, None, progress)?);
+            let bound = rows.mean(dbn.exact_bound(v, None, progress)?);
             return Ok(Measures {
                 likelihood: Some(Mean::exact(likelihood)),
                 bound: Some(Mean::exact(bound)),
@@ -103,9 +106,9 @@ impl Measure {
             Partition::anneal(&ais, top, Some(start), progress)?
         };
         let (samples, seed) = (self.bound_samples, self.seed);
-        let estimate = Bound { samples, seed }.measure(dbn, v, None, progress)?;
+        let estimate = Bound { samples, seed }.measure(dbn, rows, None, progress)?;
         Ok(Measures {
-            bound: Some(Mean::of(&estimate.with_log_z, &z)),
+            bound: Some(Mean::of(rows, &estimate.with_log_z, &z)),
             bound_samples: Some(samples),
             ..Measures::of(z, examples.len())
         })
@@ -123,6 +126,8 @@ impl Measure {
         examples: &Examples,
         progress: &mut dyn Progress,
     ) -> Result<Measures> {
+        let rows = Rows::from(examples);
+        let v = rows.complete(NAME)?;
         let options = MeanField::default();
         let rbm = dbm.bipartite();
         let z = if self.enumerates(&rbm) {
@@ -133,17 +138,16 @@ impl Measure {
             let start = self.start(dbm, Some(&train))?;
             Partition::anneal(&ais, dbm, Some(start), progress)?
         };
-        let v = examples.input();
         let likelihood = match self.exact {
-            true => Some(Mean::of(&dbm.log_sums_over_hidden(v, progress)?, &z)),
+            true => Some(Mean::of(rows, &dbm.log_sums_over_hidden(v, progress)?, &z)),
             false => None,
         };
         let raised = |wanted| raised(wanted, dbm, examples, &z, None, &mut *progress);
         let raise = self.raise.map(raised).transpose()?;
-        let bound = DbmBound::new(dbm, v, &options, progress)?;
+        let bound = DbmBound::new(dbm, rows, &options, progress)?;
         Ok(Measures {
             likelihood,
-            bound: Some(Mean::of(&bound.bounds, &z)),
+            bound: Some(Mean::of(rows, &bound.bounds, &z)),
             mean_field: Some(bound.convergence),
             posterior: bound.hidden,
             raise,
@@ -175,18 +179,19 @@ impl Measure {
         let Some(examples) = examples else {
             return Ok(Measures::of(z, 0));
         };
-        let v = examples.input();
+        let rows = Rows::from(examples);
+        let v = rows.complete(NAME)?;
         let mut measures = Measures::of(z, examples.len());
         let z = &measures.partition;
         let mut log_sums = None;
         if examples.len() as u64 > MOST_STATES >> hidden.min(63) {
             let (bounds, convergence) = machine.mean_field_bounds(v, &MeanField::default())?;
-            measures.bound = Some(Mean::of(&bounds, z));
+            measures.bound = Some(Mean::of(rows, &bounds, z));
             measures.mean_field = Some(convergence);
         } else {
             let free = machine.free_energy(v, 1.0)?;
             let sums: Vec<f64> = free.iter().map(|f| -f).collect();
-            measures.likelihood = Some(Mean::of(&sums, z).and_error_of(z));
+            measures.likelihood = Some(Mean::of(rows, &sums, z).and_error_of(z));
             log_sums = Some(sums);
         }
         if let Some(wanted) = self.raise {
@@ -223,7 +228,7 @@ fn raised(
     let raise = ais.raise(machine, &some, progress)?;
     let gap = log_sums.map(|log_sums| {
         let pairs = log_sums.iter().zip(&raise.log_likelihoods);
-        mean_and_standard_error(pairs.map(|(x, raised)| x - z.log_z - raised))
+        Rows::from(&some).mean(pairs.map(|(x, raised)| x - z.log_z - raised))
     });
     Ok(Raised { raise, chains, gap })
 }

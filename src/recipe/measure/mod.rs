@@ -7,10 +7,9 @@ mod partition;
 pub use partition::{Annealed, Partition};
 
 use crate::{
-    dataset::Examples,
+    dataset::{Examples, Rows},
     error::Result,
     evaluate::{self, Betas, HiddenActivity, PosteriorActivity, Raise, ReverseStart},
-    kernel::reduce::mean_and_standard_error,
     model::{Convergence, Model, Rbm},
     progress::Progress,
 };
@@ -72,7 +71,7 @@ impl Default for Measure {
     }
 }
 
-/// A mean over examples, in nats.
+/// A mean over examples, each times its weight, in nats.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Mean {
     /// With the estimate of `ln Z`.
@@ -97,8 +96,8 @@ impl Mean {
     }
 
     /// Of `ln p*(v) - ln Z`, or of lower bounds of it.
-    fn of(log_sums: &[f64], z: &Partition) -> Self {
-        let of = |z: f64| mean_and_standard_error(log_sums.iter().map(|x| x - z));
+    fn of(rows: Rows<'_>, log_sums: &[f64], z: &Partition) -> Self {
+        let of = |z: f64| rows.mean(log_sums.iter().map(|x| x - z));
         let (mean, standard_error) = of(z.log_z);
         Self {
             mean,

@@ -214,16 +214,16 @@ impl BackpropLearner {
             ..Shaping::default()
         };
         let (network, pass) = (&mut self.network, &mut self.pass);
-        let x = batch.states;
+        let (x, of_rows) = (batch.states, batch.weights);
         let target = target(network, batch);
         let last = network.n_layers() - 1;
         pass.forward(network, x, 1..=last, dropout)?;
-        self.loss = pass.loss(network, target) / x.rows() as f64;
+        self.loss = pass.loss(network, target, batch.weights) / x.rows() as f64;
         self.evaluations += 1;
         if learned.start > 0 && !rates.rule.is_adaptive() {
             // Rates that suit all layers together can be far beyond what the output layer alone
             // bears.
-            let most = 1.0 / pass.output_curvature(network, x);
+            let most = 1.0 / pass.output_curvature(network, batch);
             rates.learning_rate = rates.learning_rate.min(most as f32);
         }
         pass.backward(network, learned.start + 1)?;
@@ -231,11 +231,8 @@ impl BackpropLearner {
         if let Some(most) = rates.gradient_clip {
             let mut square = 0.0;
             for l in learned.clone() {
-                let phase = Phase {
-                    visible: pass.sent(l, x),
-                    hidden: pass.delta(l + 1),
-                    weight,
-                };
+                let phase =
+                    Phase::new(pass.sent(l, x), pass.delta(l + 1), weight).weighted(of_rows);
                 square += self.gradient.square(&[phase], false)?;
             }
             weight *= shortened(most, square);
@@ -244,11 +241,7 @@ impl BackpropLearner {
             unreachable!("a rule has a memory");
         };
         for l in learned {
-            let phase = Phase {
-                visible: pass.sent(l, x),
-                hidden: pass.delta(l + 1),
-                weight,
-            };
+            let phase = Phase::new(pass.sent(l, x), pass.delta(l + 1), weight).weighted(of_rows);
             let (parameters, gradient) = (network.parameters_mut(l), &mut self.gradient);
             optimizer.step_directed(l, parameters, phase, false, (rates, shaping), gradient)?;
         }
@@ -268,7 +261,7 @@ impl BackpropLearner {
         let Some(conjugate) = &mut self.conjugate else {
             unreachable!("the run was made for conjugate gradients");
         };
-        let x = batch.states;
+        let (x, of_rows) = (batch.states, batch.weights);
         let target = target(network, batch);
         let last = network.n_layers() - 1;
         let first = learned.start + 1;
@@ -285,19 +278,17 @@ impl BackpropLearner {
             line_searches,
             |network, gradient| {
                 pass.forward(network, x, first..=last, None)?;
-                let mut loss = pass.loss(network, target) / x.rows() as f64;
+                let mut loss = pass.loss(network, target, of_rows) / x.rows() as f64;
                 pass.backward(network, first)?;
                 for l in learned.clone() {
-                    let phases = [Phase {
-                        visible: pass.sent(l, x),
-                        hidden: pass.delta(l + 1),
-                        weight: -share,
-                    }];
+                    let phases = [
+                        Phase::new(pass.sent(l, x), pass.delta(l + 1), -share).weighted(of_rows)
+                    ];
                     let (n, m) = (network.size(l), network.size(l + 1));
                     Statistics::new(&phases, n, m)?.write_to(&mut gradient.weights[l])?;
                     gradient.bias[l + 1].fill(0.0);
                     pass.delta(l + 1)
-                        .add_column_sums(-share, &mut gradient.bias[l + 1]);
+                        .add_weighted_sums(-share, of_rows, &mut gradient.bias[l + 1]);
                 }
                 if decay > 0.0 {
                     loss += gradient.add_decay(decay, network, learned.clone(), sums);

@@ -21,6 +21,7 @@ use crate::{
     product::{Direction, Propagation, Tail, Term, propagate},
     states::Input,
     threads::prelude::*,
+    train::run::Batch,
 };
 
 /// Rows of a task of what is done beside products.
@@ -134,8 +135,14 @@ impl Pass {
         Ok(())
     }
 
-    /// The sum of the samples' losses, and `d_L`, after [`Self::forward`].
-    pub(super) fn loss(&mut self, network: &Network, target: Target<'_>) -> f64 {
+    /// The sum of the samples' losses, each times its weight, and `d_L`, of which each sample
+    /// counts once, after [`Self::forward`].
+    pub(super) fn loss(
+        &mut self,
+        network: &Network,
+        target: Target<'_>,
+        weights: Option<&[f32]>,
+    ) -> f64 {
         let last = network.n_layers() - 1;
         let n = network.size(last);
         let (values, deltas) = (&self.values[last], &mut self.deltas[last]);
@@ -158,7 +165,14 @@ impl Pass {
                     (_, Target::Classes(_)) => unreachable!("classes are of softmax outputs"),
                 }
             });
-        self.losses[..self.rows].iter().sum()
+        let losses = self.losses[..self.rows].iter();
+        match weights {
+            None => losses.sum(),
+            Some(weights) => {
+                let weighted = losses.zip(weights).map(|(x, &w)| x * f64::from(w));
+                weighted.sum()
+            }
+        }
     }
 
     /// `d_l` of the layers below the output down to `lowest`.
@@ -211,20 +225,21 @@ impl Pass {
     /// the largest slope `f` of its means, `1/2` of a softmax layer (its `diag(p) - p p'`), `1/4`
     /// of logistic units, 1 of linear ones. It is the trace of the values' second moments, which
     /// bounds their largest eigenvalue.
-    pub(super) fn output_curvature(&self, network: &Network, x: Input<'_>) -> f64 {
+    pub(super) fn output_curvature(&self, network: &Network, batch: &Batch<'_>) -> f64 {
         let last = network.n_layers() - 1;
         let slope = match network.activation(last) {
             Activation::Softmax => 0.5,
             Activation::Logistic => 0.25,
             Activation::Linear => 1.0,
         };
-        let below = self.sent(last - 1, x);
+        let below = self.sent(last - 1, batch.states);
         let square = |s: usize| match below {
             Input::Bits(x) => x.ones(s).count() as f64,
             Input::Real(x) => x.row(s).iter().map(|&x| f64::from(x * x)).sum(),
         };
-        let squares: f64 = (0..self.rows).map(square).sum();
-        slope * (1.0 + squares / self.rows as f64)
+        let weight = |s: usize| f64::from(batch.weight_of(s));
+        let squares: f64 = (0..self.rows).map(|s| weight(s) * square(s)).sum();
+        slope * (f64::from(batch.weight()) + squares / self.rows as f64)
     }
 
     /// `d_l`.

@@ -1,7 +1,7 @@
 //! The gradient of a general machine: pairs of all units, `[units x units]`, symmetric to the bit.
 
 use crate::{
-    bits::BitView,
+    bits::{BitView, WORD_BITS},
     kernel::rows::add_pair_counts,
     matrix::Matrix,
     model::{
@@ -22,8 +22,9 @@ impl Parameters {
         self.bias[0].fill(0.0);
     }
 
-    /// `+= weight` times how many chains have both units on.
-    pub(super) fn add_counts(&mut self, chain: &UnitChain, weight: f32) {
+    /// `+= weight` times how many chains have both units on; of chains with factors, times the sum
+    /// of these.
+    pub(super) fn add_counts(&mut self, chain: &UnitChain, weight: f32, of_chains: Option<&[f32]>) {
         let n = self.bias[0].len();
         let stride = self.weights[0].stride().max(1);
         let words = chain.words();
@@ -31,8 +32,9 @@ impl Parameters {
             .padded_mut()
             .par_chunks_mut(stride)
             .enumerate()
-            .for_each(|(i, row)| {
-                add_pair_counts(words, i, weight, &mut row[..n]);
+            .for_each(|(i, row)| match of_chains {
+                None => add_pair_counts(words, i, weight, &mut row[..n]),
+                Some(of_chains) => add_pair_sums(words, i, (weight, of_chains), &mut row[..n]),
             });
     }
 
@@ -48,10 +50,18 @@ impl Parameters {
     }
 
     /// `+= weight sum_s x_s x_s'` over rows `(v_s, q_s)`, but for the pairs of visible units; the
-    /// hidden units of a row are independent.
-    pub(super) fn add_means(&mut self, v: BitView<'_>, q: &Matrix, weight: f32) {
+    /// hidden units of a row are independent. A row with a factor counts so many times.
+    pub(super) fn add_means(
+        &mut self,
+        v: BitView<'_>,
+        q: &Matrix,
+        weight: f32,
+        of_rows: Option<&[f32]>,
+    ) {
         let (n, m) = (v.columns(), q.columns());
+        let weight = |s: usize| weight * of_rows.map_or(1.0, |w| w[s]);
         for s in 0..v.rows() {
+            let weight = weight(s);
             for i in v.ones(s) {
                 let row = &mut self.weights[0].row_mut(i)[n..];
                 row.iter_mut()
@@ -66,7 +76,7 @@ impl Parameters {
         }
         for j in 0..m {
             for s in 0..v.rows() {
-                let own = q.row(s)[j];
+                let (weight, own) = (weight(s), q.row(s)[j]);
                 let row = &mut self.weights[0].row_mut(n + j)[n..];
                 for (k, (g, q)) in row.iter_mut().zip(q.row(s)).enumerate() {
                     // E[h_j^2] is E[h_j].
@@ -85,6 +95,22 @@ impl Parameters {
                 if !machine.may_couple(i, j) {
                     *g = 0.0;
                 }
+            }
+        }
+    }
+}
+
+/// `row_j += weight` times the sum of the factors of the chains that have units `i` and `j` on:
+/// [`add_pair_counts`] of chains that do not weigh the same, in f32.
+fn add_pair_sums(words: &[u64], i: usize, (weight, of_chains): (f32, &[f32]), row: &mut [f32]) {
+    let n = row.len();
+    let parts = words.chunks_exact(n).zip(of_chains.chunks(WORD_BITS));
+    for (words, factors) in parts.filter(|(words, _)| words[i] != 0) {
+        for (j, to) in row.iter_mut().enumerate() {
+            let mut both = words[i] & words[j];
+            while both != 0 {
+                *to += weight * factors[both.trailing_zeros() as usize];
+                both &= both - 1;
             }
         }
     }
@@ -117,16 +143,23 @@ impl PseudoLikelihood {
         to.zip(from).for_each(|(to, u)| *to = 2.0 * u);
     }
 
-    /// The gradient of the mean over the rows `x` of `sum_i ln P(x_i | rest)`, from the means in
-    /// `rest`: with `D = X - P`,
-    /// `(X'D + D'X) / rows` with respect to an element of `U`, the mean of `D` with respect to the
-    /// biases.
-    pub(super) fn gradient_into(&mut self, x: BitView<'_>, gradient: &mut Parameters) {
+    /// The gradient of the mean over the rows `x`, each times its factor, of `sum_i ln P(x_i |
+    /// rest)`, from the means in `rest`: with `D = X - P`, `(X'D + D'X) / rows` with respect to an
+    /// element of `U`, the mean of `D` with respect to the biases.
+    pub(super) fn gradient_into(
+        &mut self,
+        x: BitView<'_>,
+        of_rows: Option<&[f32]>,
+        gradient: &mut Parameters,
+    ) {
         let weight = 1.0 / x.rows() as f32;
         for s in 0..x.rows() {
             let row = self.rest.row_mut(s);
             row.iter_mut().for_each(|p| *p = -*p);
             x.ones(s).for_each(|i| row[i] += 1.0);
+            if let Some(of_rows) = of_rows {
+                row.iter_mut().for_each(|d| *d *= of_rows[s]);
+            }
             for (bias, d) in gradient.bias[0].iter_mut().zip(row) {
                 *bias += weight * *d;
             }

@@ -209,11 +209,11 @@ impl Learner for BoltzmannLearner {
             .ok_or_else(|| Error::parameter("training data", "bits", "real numbers"))?;
         self.gradient.clear();
         if self.pseudo.is_some() {
-            self.add_pseudo_likelihood(x)?;
+            self.add_pseudo_likelihood(x, batch)?;
         } else {
             let rows = batch.rows.unwrap_or_default();
-            if self.add_positive(x, rows, at, stop)? == Done::Stopped
-                || self.add_negative(x.rows(), at, stop)? == Done::Stopped
+            if self.add_positive(x, batch, at, stop)? == Done::Stopped
+                || self.add_negative(batch, at, stop)? == Done::Stopped
             {
                 return Ok(Done::Stopped);
             }

@@ -10,7 +10,7 @@ use crate::{
     },
     rng::{Draws, Site},
     tensor::{Saved, Tensor},
-    train::{Negative, negative::snapshots::Snapshots, parameters::Parameters},
+    train::{Negative, negative::snapshots::Snapshots, parameters::Parameters, run::Batch},
 };
 
 /// Name in files: the states of chains that go on between updates, level by level.
@@ -110,16 +110,18 @@ impl NegativePhase {
     }
 
     /// Moves the chains under `machine` for update `update`, and takes their pairs from `gradient`.
-    /// Chains that start at the data do so where `positive` has the examples, `rows` of them, or at
-    /// other states of their hidden units, if there are some.
+    /// Chains that start at the data do so where `positive` has the examples of the minibatch, or
+    /// at other states of their hidden units, if there are some; they weigh what these do, others
+    /// what the minibatch does.
     pub(super) fn run(
         &mut self,
         machine: &BoltzmannMachine,
         update: u64,
-        (positive, rows, hidden): (&UnitChain, usize, Option<BitView<'_>>),
+        (positive, batch, hidden): (&UnitChain, &Batch<'_>, Option<BitView<'_>>),
         gradient: &mut Parameters,
     ) {
         let (seed, steps) = (self.seed, self.negative.steps().unwrap_or(0) as u64);
+        let rows = batch.len();
         let mut count = self.negative.chains().unwrap_or(rows);
         match &mut self.chains {
             Kind::None => return,
@@ -162,7 +164,11 @@ impl NegativePhase {
             }
         }
         if let Some(chain) = self.first() {
-            gradient.add_counts(chain, -1.0 / count as f32);
+            let (mass, of_chains) = match self.negative.starts_at_data() {
+                true => (1.0, batch.weights),
+                false => (batch.weight(), None),
+            };
+            gradient.add_counts(chain, -mass / count as f32, of_chains);
         }
     }
 

@@ -8,16 +8,16 @@ use crate::{
     rng::{Draws, Site},
     train::{
         Negative, Positive,
-        run::{At, Done, Stop},
+        run::{At, Batch, Done, Stop},
     },
 };
 
 impl BoltzmannLearner {
-    /// `E[x x']` of the minibatch `v`, which is the examples `rows`.
+    /// `E[x x']` of the minibatch, whose states are `v`.
     pub(super) fn add_positive(
         &mut self,
         v: BitView<'_>,
-        rows: &[u32],
+        batch: &Batch<'_>,
         at: &At,
         stop: &Stop,
     ) -> Result<Done> {
@@ -26,11 +26,12 @@ impl BoltzmannLearner {
             self.options.learning.seed,
             v.rows(),
         );
+        let (rows, weights) = (batch.rows.unwrap_or_default(), batch.weights);
         self.positive.set_chains(size);
         self.positive.set_units(0, v);
         let weight = 1.0 / size as f32;
         if self.machine.n_hidden() == 0 {
-            self.gradient.add_counts(&self.positive, weight);
+            self.gradient.add_counts(&self.positive, weight, weights);
             return Ok(Done::Updated);
         }
         match self.options.positive {
@@ -48,7 +49,7 @@ impl BoltzmannLearner {
                         .sweep(1.0, Draws::new(seed, Site::Positive, step));
                 }
                 self.positive.units_into(n, &mut self.batch_hidden);
-                self.gradient.add_counts(&self.positive, weight);
+                self.gradient.add_counts(&self.positive, weight, weights);
             }
             Positive::MeanField(options) => {
                 self.means.padded_mut().fill(0.0);
@@ -62,8 +63,8 @@ impl BoltzmannLearner {
                     &mut self.inputs,
                     &mut self.buffers,
                 )?;
-                self.gradient.add_counts(&self.positive, weight);
-                self.gradient.add_means(v, &self.means, weight);
+                self.gradient.add_counts(&self.positive, weight, weights);
+                self.gradient.add_means(v, &self.means, weight, weights);
             }
             Positive::Exact => {
                 let mut held = vec![None; self.machine.units()];
@@ -75,8 +76,8 @@ impl BoltzmannLearner {
                         *held = Some(v.get(s, i));
                     }
                     let posterior = self.machine.expectations_given(&held, &mut ())?;
-                    self.gradient
-                        .add_expectations(&posterior, 1.0 / size as f64);
+                    let weight = f64::from(batch.weight_of(s)) / size as f64;
+                    self.gradient.add_expectations(&posterior, weight);
                     if self.means.rows() > 0 {
                         let units = self.machine.units();
                         for (j, mean) in self.means.row_mut(s).iter_mut().enumerate() {
@@ -99,13 +100,14 @@ impl BoltzmannLearner {
         }
     }
 
-    /// Minus `E[x x']` of the model; the minibatch has `size` examples.
-    pub(super) fn add_negative(&mut self, size: usize, at: &At, stop: &Stop) -> Result<Done> {
-        let negative = self.options.negative;
+    /// Minus `E[x x']` of the model.
+    pub(super) fn add_negative(&mut self, batch: &Batch<'_>, at: &At, stop: &Stop) -> Result<Done> {
+        let (negative, size) = (self.options.negative, batch.len());
         if negative == Negative::Exact {
             return match self.machine.expectations(&mut stop.clone()) {
                 Ok(expected) => {
-                    self.gradient.add_expectations(&expected, -1.0);
+                    self.gradient
+                        .add_expectations(&expected, -f64::from(batch.weight()));
                     Ok(Done::Updated)
                 }
                 Err(Error::Stopped) => Ok(Done::Stopped),
@@ -125,14 +127,18 @@ impl BoltzmannLearner {
         }
         let hidden = hidden.then(|| self.batch_hidden.view_rows(0..size));
         let machine = self.fast.as_ref().map_or(&self.machine, |(fast, _)| fast);
-        let positive = (&self.positive, size, hidden);
+        let positive = (&self.positive, batch, hidden);
         self.negative
             .run(machine, at.updates(), positive, &mut self.gradient);
         Ok(Done::Updated)
     }
 
     /// The gradient of the pseudo-likelihood of the minibatch `x`.
-    pub(super) fn add_pseudo_likelihood(&mut self, x: BitView<'_>) -> Result<()> {
+    pub(super) fn add_pseudo_likelihood(
+        &mut self,
+        x: BitView<'_>,
+        batch: &Batch<'_>,
+    ) -> Result<()> {
         let Some(pseudo) = &mut self.pseudo else {
             unreachable!("checked by the caller");
         };
@@ -151,7 +157,7 @@ impl BoltzmannLearner {
         self.machine
             .visible()
             .propagate(&[term], tail, &mut self.buffers)?;
-        pseudo.gradient_into(x, &mut self.gradient);
+        pseudo.gradient_into(x, batch.weights, &mut self.gradient);
         Ok(())
     }
 }

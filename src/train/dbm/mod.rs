@@ -83,7 +83,7 @@ impl Learner for DbmLearner {
     fn new(dbm: Dbm, options: DbmOptions, data: &Examples) -> Result<Self> {
         options.check(dbm.n_hidden_layers())?;
         dbm.check_finite()?;
-        dbm.layer(0).check_values(data.input())?;
+        dbm.layer(0).check_values(data)?;
         check_labels(&dbm, data)?;
         let (rule, shaping) = (options.learning.optimizer, shaping(&options, 0));
         let optimizer = Optimizer::for_run(&dbm, rule, &shaping, &data.mean());
@@ -149,21 +149,18 @@ impl Learner for DbmLearner {
             l => positive.layer(l, n),
         };
         let of_example = 1.0 / n as f32;
-        let of_chain = -1.0 / negative.chains().max(1) as f32;
+        // Chains from the examples weigh what these do, others what the minibatch does.
+        let (of_chains, mass) = match options.negative.starts_at_data() {
+            true => (batch.weights, 1.0),
+            false => (None, batch.weight()),
+        };
+        let of_chain = -mass / negative.chains().max(1) as f32;
         let phases = |l: usize| {
-            let data = Phase {
-                visible: of_data(l),
-                hidden: of_data(l + 1),
-                weight: of_example,
-            };
+            let data = Phase::new(of_data(l), of_data(l + 1), of_example).weighted(batch.weights);
             match (negative.layer(l), negative.layer(l + 1)) {
                 (Some(visible), Some(hidden)) => Phases::pair(
                     data,
-                    Phase {
-                        visible,
-                        hidden,
-                        weight: of_chain,
-                    },
+                    Phase::new(visible, hidden, of_chain).weighted(of_chains),
                 ),
                 _ => Phases::new([data; 3], 1),
             }
@@ -171,11 +168,12 @@ impl Learner for DbmLearner {
         let evidence = Evidence {
             phases: &phases,
             beside: Beside {
-                exact: negative.moments(),
+                exact: negative.moments().map(|exact| (exact, mass)),
                 covariances: positive.covariances(),
-                labels: None,
+                ..Beside::default()
             },
-            paired: true,
+            // Phases of other masses than 1 are no means as they are.
+            paired: batch.weights.is_none(),
         };
         let shaping = shaping(&self.options, at.updates_in_all());
         let (dbm, gradient) = (&mut self.dbm, &mut self.gradient);

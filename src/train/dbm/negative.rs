@@ -13,7 +13,10 @@ use crate::{
     tensor::{Saved, Tensor},
     train::{
         Negative,
-        negative::chains::{Chains, Sampled, draw_row, start_at},
+        negative::{
+            chains::{Chains, Sampled},
+            rows::{draw_row, start_at},
+        },
         run::{At, Done, Stop},
         step::evidence::Moments,
     },
@@ -168,9 +171,9 @@ impl NegativePhase {
     }
 
     /// Exact expectations, where that is what there is.
-    pub(super) fn moments(&self) -> Option<(Moments<'_>, f32)> {
+    pub(super) fn moments(&self) -> Option<Moments<'_>> {
         match self {
-            Self::Exact(Some(expected)) => Some((Moments::Dbm(expected), 1.0)),
+            Self::Exact(Some(expected)) => Some(Moments::Dbm(expected)),
             _ => None,
         }
     }

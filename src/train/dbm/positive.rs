@@ -229,13 +229,14 @@ impl PositivePhase {
         labels: Option<&[u32]>,
         stop: &Stop,
     ) -> Result<Done> {
-        let of_example = 1.0 / batch.len() as f64;
+        let share = 1.0 / batch.len() as f64;
         let covariances = self.covariances.iter_mut();
         covariances.for_each(|x| x.padded_mut().fill(0.0));
         for row in 0..batch.len() {
             if stop.is_requested() {
                 return Ok(Done::Stopped);
             }
+            let of_example = share * f64::from(batch.weight_of(row));
             let given = match labels {
                 None => dbm.posterior_expectations(batch.states, row, &mut ())?,
                 Some(labels) => {

@@ -1,17 +1,20 @@
 //! The chains of the negative phase.
 
-use super::{Negative, Reconstruction, snapshots::Trail};
+use super::{
+    Negative, Reconstruction,
+    rows::{keep_observed, keep_observed_means},
+    snapshots::Trail,
+};
 use crate::{
-    dataset::Examples,
+    bits::BitView,
     error::{Error, Result},
     matrix::Matrix,
-    model::{Expectations, Layer, Rbm, SwapRate, Tempering, even_ladder},
+    model::{Expectations, Rbm, SwapRate, Tempering, even_ladder},
     product::{Propagation, Tail},
-    rng::{Draws, HostRng, Site, Stream},
+    rng::{Draws, Site},
     states::{Input, States},
     stop::Stop,
     tensor::{Saved, Tensor},
-    units::Kind,
 };
 
 /// The chains of a run and their buffers.
@@ -267,6 +270,20 @@ impl Chains {
         buffers: &mut Propagation,
         stop: &Stop,
     ) -> Result<Sampled<'_>> {
+        self.run_without(rbm, negative, update, None, buffers, stop)
+    }
+
+    /// The same; chains that start at examples keep the visible units at zero that row by row
+    /// `observed` has not.
+    pub(in crate::train) fn run_without(
+        &mut self,
+        rbm: &Rbm,
+        negative: Negative,
+        update: u64,
+        observed: Option<BitView<'_>>,
+        buffers: &mut Propagation,
+        stop: &Stop,
+    ) -> Result<Sampled<'_>> {
         // By the most steps of an update, so that no two updates of a schedule share a draw.
         let half = 2 * self.negative.steps().unwrap_or(0) as u64 * update;
         match negative {
@@ -293,24 +310,7 @@ impl Chains {
                 steps,
                 reconstruction,
             } => {
-                for k in 0..steps as u64 {
-                    if k > 0 {
-                        self.draw_hidden(rbm, half + 2 * k, buffers)?;
-                    }
-                    match reconstruction {
-                        Reconstruction::Sampled => {
-                            self.draw_visible(rbm, half + 2 * k + 1, buffers)?
-                        }
-                        Reconstruction::Smoothed => {
-                            let tail = Tail {
-                                mean: Some(self.v_mean.view_rows_mut(0..self.rows)),
-                                ..visible_tail(self.factors)
-                            };
-                            let h = self.h.view_rows(0..self.rows);
-                            rbm.visible_from_hidden(h, tail, buffers)?;
-                        }
-                    }
-                }
+                self.reconstruct(rbm, (half, steps), reconstruction, observed, buffers)?;
                 self.mean_hidden(rbm, None, buffers)?;
             }
             Negative::Tempered { steps, .. } | Negative::Trajectory { steps, .. } => {
@@ -351,6 +351,38 @@ impl Chains {
             visible: visible(&self.v, &self.v_mean, self.rows),
             hidden: Input::Real(self.h_mean.view_rows(0..self.rows)),
         })
+    }
+
+    /// `steps` sweeps of contrastive divergence.
+    fn reconstruct(
+        &mut self,
+        rbm: &Rbm,
+        (half, steps): (u64, usize),
+        reconstruction: Reconstruction,
+        observed: Option<BitView<'_>>,
+        buffers: &mut Propagation,
+    ) -> Result<()> {
+        for k in 0..steps as u64 {
+            if k > 0 {
+                self.draw_hidden(rbm, half + 2 * k, buffers)?;
+            }
+            match reconstruction {
+                Reconstruction::Sampled => self.draw_visible(rbm, half + 2 * k + 1, buffers)?,
+                Reconstruction::Smoothed => {
+                    let tail = Tail {
+                        mean: Some(self.v_mean.view_rows_mut(0..self.rows)),
+                        ..visible_tail(self.factors)
+                    };
+                    let h = self.h.view_rows(0..self.rows);
+                    rbm.visible_from_hidden(h, tail, buffers)?;
+                }
+            }
+            if let Some(observed) = observed {
+                keep_observed(&mut self.v, observed, self.rows);
+                keep_observed_means(&mut self.v_mean, observed);
+            }
+        }
+        Ok(())
     }
 
     fn draws(&self, half_sweep: u64) -> Draws {
@@ -399,31 +431,8 @@ impl Chains {
     }
 }
 
-/// States of `layer` at `count` examples drawn with replacement, and which these are.
-pub(in crate::train) fn start_at(
-    data: &Examples,
-    layer: &Layer,
-    count: usize,
-    seed: u64,
-) -> (States, Vec<usize>) {
-    let mut rng = HostRng::new(seed, Stream::Start);
-    let draws = Draws::new(seed, Site::Start, 0);
-    let mut states = States::zeros(count, layer);
-    let chosen: Vec<usize> = (0..count).map(|_| rng.below(data.len())).collect();
-    for (k, &i) in chosen.iter().enumerate() {
-        match (data.input(), &mut states) {
-            (Input::Bits(x), States::Bits(v)) => v.copy_row(k, x, i),
-            (Input::Real(x), States::Bits(v)) => {
-                draw_row(layer, x.row(i), draws, k, v.view_mut().row_mut(k));
-            }
-            (x, States::Real(v)) => x.copy_row_to(i, v.row_mut(k)),
-        }
-    }
-    (states, chosen)
-}
-
 /// Of the visible layer. Labels are joined to the hidden layer alone, so their inputs count once.
-fn visible_tail<'a>([_, factor]: [f32; 2]) -> Tail<'a> {
+pub(in crate::train) fn visible_tail<'a>([_, factor]: [f32; 2]) -> Tail<'a> {
     Tail {
         group_beta: Some(1.0),
         ..Tail::new(factor)
@@ -436,48 +445,5 @@ fn visible<'a>(v: &'a States, v_mean: &'a Matrix, rows: usize) -> Input<'a> {
         Input::Real(v_mean.view_rows(0..rows))
     } else {
         v.view_rows(0..rows)
-    }
-}
-
-/// Bits `words` of row `row` drawn with `means` as probabilities: each on its own, of a softmax
-/// group exactly one.
-pub(in crate::train) fn draw_row(
-    layer: &Layer,
-    means: &[f32],
-    draws: Draws,
-    row: usize,
-    words: &mut [u64],
-) {
-    for (j, &p) in means.iter().enumerate() {
-        let bit = 1 << (j % 64);
-        if draws.uniform(row, j) < p {
-            words[j / 64] |= bit;
-        } else {
-            words[j / 64] &= !bit;
-        }
-    }
-    redraw_groups(layer, means, draws, row, words);
-}
-
-/// The softmax groups of a row whose bits were drawn each on its own.
-pub(in crate::train) fn redraw_groups(
-    layer: &Layer,
-    means: &[f32],
-    draws: Draws,
-    row: usize,
-    words: &mut [u64],
-) {
-    let groups = layer.units.segments().iter();
-    for group in groups.filter(|s| s.kind == Kind::Softmax) {
-        let u = draws.uniform(row, group.first);
-        let (mut running, mut chosen) = (0.0, group.first);
-        for j in group.range() {
-            words[j / 64] &= !(1 << (j % 64));
-            if means[j] > 0.0 && running <= u {
-                chosen = j;
-            }
-            running += means[j];
-        }
-        words[chosen / 64] |= 1 << (chosen % 64);
     }
 }

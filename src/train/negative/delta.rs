@@ -6,14 +6,15 @@ use crate::{
     threads::prelude::*,
 };
 
-/// The mean over the rows of `source' error`, as the phase of a directed connection.
-pub(in crate::train) fn phase<'a>(source: Input<'a>, error: &'a Matrix) -> Phase<'a> {
+/// The mean over the rows of `source' error`, each times its factor, as the phase of a directed
+/// connection.
+pub(in crate::train) fn phase<'a>(
+    source: Input<'a>,
+    error: &'a Matrix,
+    of_rows: Option<&'a [f32]>,
+) -> Phase<'a> {
     let rows = source.rows();
-    Phase {
-        visible: source,
-        hidden: error.view_rows(0..rows).into(),
-        weight: 1.0 / rows as f32,
-    }
+    Phase::new(source, error.view_rows(0..rows).into(), 1.0 / rows as f32).weighted(of_rows)
 }
 
 /// `mean = target - mean` in the rows of `target`.

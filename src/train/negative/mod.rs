@@ -3,6 +3,7 @@
 pub(super) mod chains;
 pub(super) mod delta;
 pub(super) mod fast;
+pub(super) mod rows;
 pub(super) mod snapshots;
 
 use crate::error::{Error, Result};

@@ -21,7 +21,7 @@ use crate::{
     product::{Phase, Propagation, Tail},
     states::{Input, States},
     threads,
-    train::step::evidence::LabelGradient,
+    train::{run::Batch, step::evidence::LabelGradient},
     units::Segment,
 };
 
@@ -68,15 +68,15 @@ impl Discriminative {
         })
     }
 
-    /// Computes everything for the labeled states `v`, whose examples weigh `weight` each.
+    /// Computes everything for the labeled states of a minibatch.
     pub(in crate::train) fn run(
         &mut self,
         rbm: &Rbm,
-        v: Input<'_>,
-        weight: f32,
+        batch: &Batch<'_>,
         buffers: &mut Propagation,
     ) -> Result<()> {
-        let rows = v.rows();
+        let (v, rows) = (batch.states, batch.len());
+        let of_example = 1.0 / rows as f32;
         self.rows = rows;
         match (&mut self.unlabeled, v) {
             (States::Bits(to), Input::Bits(v)) => {
@@ -102,6 +102,7 @@ impl Discriminative {
         rbm.fill_log_p(self.group, base, self.p.view_rows_mut(0..rows));
         self.labels.bias.fill(0.0);
         for s in 0..rows {
+            let weight = of_example * batch.weight_of(s);
             for (p, bias) in self.p.row_mut(s).iter_mut().zip(&mut self.labels.bias) {
                 *p = p.exp();
                 *bias -= weight * *p;
@@ -112,7 +113,8 @@ impl Discriminative {
             group: self.group,
             base,
             p: self.p.view_rows(0..rows),
-            weight,
+            weights: batch.weights,
+            weight: of_example,
         };
         job.fill(
             0,
@@ -124,11 +126,11 @@ impl Discriminative {
 
     /// The negative phase of [`Self::run`], of weight `-weight`.
     pub(in crate::train) fn phase(&self, weight: f32) -> Phase<'_> {
-        Phase {
-            visible: unlabeled(&self.unlabeled, self.rows),
-            hidden: self.expected.view_rows(0..self.rows).into(),
-            weight: -weight,
-        }
+        Phase::new(
+            unlabeled(&self.unlabeled, self.rows),
+            self.expected.view_rows(0..self.rows).into(),
+            -weight,
+        )
     }
 
     /// What the weights and biases of the labels receive beside the phases.
@@ -147,6 +149,8 @@ struct LabelJob<'a> {
     group: Segment,
     base: MatrixView<'a>,
     p: MatrixView<'a>,
+    /// Of the examples, if they are not 1 each.
+    weights: Option<&'a [f32]>,
     weight: f32,
 }
 
@@ -176,7 +180,16 @@ impl LabelJob<'_> {
             sums.fill(0.0);
             for s in 0..self.base.rows() {
                 let base = &self.base.row(s)[first..first + n];
-                add_sigmoids(base, &u, self.p.row(s)[y], expected.row_mut(s), &mut sums);
+                let p = self.p.row(s)[y];
+                match self.weights {
+                    None => add_sigmoids(base, &u, p, expected.row_mut(s), &mut sums),
+                    Some(weights) => {
+                        let mut own = [0.0; TASK_UNITS];
+                        add_sigmoids(base, &u, p, expected.row_mut(s), &mut own);
+                        let all = sums.iter_mut().zip(own);
+                        all.for_each(|(sum, x)| *sum += weights[s] * x);
+                    }
+                }
             }
             for (to, sum) in labels.row_mut(y).iter_mut().zip(&sums) {
                 *to = -self.weight * sum;

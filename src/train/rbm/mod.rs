@@ -1,6 +1,7 @@
 //! How an RBM learns: positive phase, negative phase, step.
 
 mod discriminative;
+mod missing;
 mod options;
 mod visit;
 
@@ -9,8 +10,9 @@ pub use options::{Doubled, Objective, RbmOptions};
 use super::{
     Negative, Reconstruction, Told, health,
     negative::{
-        chains::{Chains, Sampled, start_at},
+        chains::{Chains, Sampled},
         fast::Fast,
+        rows::start_at,
         snapshots::Trail,
     },
     run::{At, Batch, Done, Learner, Run, Stop, glance},
@@ -22,10 +24,11 @@ use super::{
     },
 };
 use crate::{
+    bits::BitView,
     dataset::Examples,
     error::{Error, Result},
     matrix::Matrix,
-    model::{Layer, MAX_EXACT_UNITS, Rbm},
+    model::{Layer, MAX_EXACT_UNITS, Missing, Rbm},
     product::{Phase, Propagation, Tail},
     rng::{Draws, Site},
     states::Input,
@@ -33,6 +36,7 @@ use crate::{
     units::Kind,
 };
 use discriminative::Discriminative;
+use missing::Inferred;
 use std::borrow::Cow;
 
 /// A run of an RBM.
@@ -72,6 +76,8 @@ pub struct RbmLearner {
     discriminative: Option<Discriminative>,
     /// If the chains move under fast weights.
     fast: Option<Fast<Rbm>>,
+    /// If values of the data are missing.
+    inferred: Option<Inferred>,
 }
 
 impl Learner for RbmLearner {
@@ -108,11 +114,16 @@ impl Learner for RbmLearner {
             &mut buffers,
         )?;
         let fast = Fast::of(&rbm, options.negative).filter(|_| !is_discriminative);
+        let inferred = match data.observed() {
+            Some(_) => Some(inferred(&rbm, &options, data, bits)?),
+            None => None,
+        };
         let (rule, shaping) = (learning.optimizer, shaping(&options, 0));
         let optimizer = Optimizer::for_run(&rbm, rule, &shaping, &data.mean());
         Ok(Self {
             optimizer,
             fast,
+            inferred,
             discriminative,
             chains,
             h_mean: Matrix::zeros(batch, rbm.n_hidden()),
@@ -143,6 +154,15 @@ impl Learner for RbmLearner {
         self.optimizer.result(&self.rbm)
     }
 
+    fn takes_missing(&self) -> bool {
+        self.inferred.is_some()
+    }
+
+    /// The states of missing values belong to their examples.
+    fn needs_rows(&self) -> bool {
+        self.inferred.as_ref().is_some_and(|x| x.last.is_some())
+    }
+
     fn scratch(&self, _batch: usize) -> [usize; 2] {
         let rows = self.chains.rows().max(self.h_mean.rows());
         [rows, self.rbm.n_hidden()]
@@ -153,20 +173,27 @@ impl Learner for RbmLearner {
             variance_rate: self.options.variance_rate,
             ..at.rates
         };
-        self.positive_phase(batch, at)?;
+        if self.positive_phase(batch, at, stop)? == Done::Stopped {
+            return Ok(Done::Stopped);
+        }
+        let absent = batch
+            .observed
+            .filter(|_| self.options.missing == Missing::Absent);
+        let states = visible(self.inferred.as_ref(), batch);
         let of_example = 1.0 / batch.len() as f32;
         let generative = self.options.objective.generative_weight();
-        let mut phases = [Phase {
-            visible: batch.states,
-            hidden: self.h_mean.view_rows(0..batch.len()).into(),
-            weight: of_example,
-        }; 3];
+        let mut phases = [Phase::new(
+            states,
+            self.h_mean.view_rows(0..batch.len()).into(),
+            of_example,
+        )
+        .weighted(batch.weights); 3];
         let mut n_phases = 1;
         let mut beside = Beside::default();
         if let Some(part) = &mut self.discriminative {
-            part.run(&self.rbm, batch.states, of_example, &mut self.buffers)?;
+            part.run(&self.rbm, batch, &mut self.buffers)?;
             phases[0].weight *= 1.0 + generative;
-            phases[1] = part.phase(of_example);
+            phases[1] = part.phase(of_example).weighted(batch.weights);
             n_phases = 2;
             beside.labels = Some(part.labels());
         }
@@ -174,22 +201,37 @@ impl Learner for RbmLearner {
         if self.options.objective != Objective::Discriminative {
             let machine = self.fast.as_ref().map_or(&self.rbm, Fast::machine);
             let negative = self.options.negative_at(at.time());
+            // Chains from the examples weigh what these do, others what the minibatch does.
+            let (of_chains, mass) = match negative.starts_at_data() {
+                true => (batch.weights, generative),
+                false => (None, generative * batch.weight()),
+            };
             let (chains, buffers) = (&mut self.chains, &mut self.buffers);
-            match chains.run(machine, negative, at.updates(), buffers, stop)? {
+            let sampled = match absent {
+                Some(observed) if negative == Negative::Exact => {
+                    match missing::expectations_of_each(machine, batch, observed, stop)? {
+                        None => Sampled::Stopped,
+                        Some(exact) => Sampled::Exact(Box::new(exact)),
+                    }
+                }
+                _ => chains.run_without(machine, negative, at.updates(), absent, buffers, stop)?,
+            };
+            match sampled {
                 Sampled::Stopped => return Ok(Done::Stopped),
                 Sampled::Exact(exact) => {
                     expectations = exact;
-                    beside.exact = Some((Moments::Rbm(&expectations), generative));
+                    beside.exact = Some((Moments::Rbm(&expectations), mass));
                 }
                 Sampled::States { visible, hidden } => {
-                    phases[n_phases] = Phase {
-                        visible,
-                        hidden,
-                        weight: -generative / visible.rows() as f32,
-                    };
+                    phases[n_phases] = Phase::new(visible, hidden, -mass / visible.rows() as f32)
+                        .weighted(of_chains);
                     n_phases += 1;
                 }
             }
+        }
+        if let (Some(inferred), Some(_)) = (&self.inferred, batch.observed) {
+            beside.covariances = &inferred.covariances;
+            beside.variances = &inferred.variances;
         }
         let phases = |_| Phases::new(phases, n_phases);
         let evidence = Evidence {
@@ -203,6 +245,9 @@ impl Learner for RbmLearner {
             .step(rbm, evidence, rates, shaping, gradient)?;
         if let Some(fast) = &mut self.fast {
             fast.step(&self.rbm, evidence, &mut self.gradient)?;
+        }
+        if let (Some(inferred), Some(_)) = (&mut self.inferred, batch.observed) {
+            inferred.keep(batch.rows.unwrap_or_default());
         }
         Ok(Done::Updated)
     }
@@ -235,7 +280,7 @@ impl Learner for RbmLearner {
         // Chains under fast weights, and of inputs that count twice, are those of other machines.
         let is_own = self.fast.is_none() && self.options.doubled == Doubled::Neither;
         if let Some((v, h)) = self.chains.last().filter(|_| is_own) {
-            told.data = rbm.energy(batch.states, means)?;
+            told.data = rbm.energy(visible(self.inferred.as_ref(), batch), means)?;
             told.chains = rbm.energy(v, h)?;
             told.swaps = self.chains.swap_rates().to_vec();
         }
@@ -252,9 +297,35 @@ impl Learner for RbmLearner {
 }
 
 impl RbmLearner {
+    /// What stands for the missing values of the minibatch, in states.
+    fn complete(&mut self, batch: &Batch<'_>, observed: BitView<'_>, at: &At) -> Result<()> {
+        let options = &self.options;
+        let Some(inferred) = &mut self.inferred else {
+            unreachable!("refused at the door")
+        };
+        if options.missing == Missing::Absent {
+            inferred.clear(batch, observed);
+            return Ok(());
+        }
+        let sweeps = options.negative_at(at.time()).steps().unwrap_or(1) as u64;
+        let most = options.negative.steps().unwrap_or(1) as u64;
+        let draws = (options.learning.seed, 1 + at.updates() * most, sweeps);
+        let factors = options.doubled.factors();
+        let (rbm, buffers) = (&self.rbm, &mut self.buffers);
+        inferred.sweep(rbm, factors, (batch, observed), draws, buffers)
+    }
+
     /// `E[h | v]` of the minibatch, and states where the chains start from them.
-    fn positive_phase(&mut self, batch: &Batch<'_>, at: &At) -> Result<()> {
+    fn positive_phase(&mut self, batch: &Batch<'_>, at: &At, stop: &Stop) -> Result<Done> {
         let seed = self.options.learning.seed;
+        let is_enumerated = self.is_enumerated();
+        if let Some(observed) = batch.observed.filter(|_| !is_enumerated) {
+            self.complete(batch, observed, at)?;
+        }
+        let states = match is_enumerated {
+            true => batch.states,
+            false => visible(self.inferred.as_ref(), batch),
+        };
         let draws = Draws::new(seed, Site::Positive, at.updates());
         let rows = batch.len();
         let mut tail = Tail {
@@ -265,8 +336,68 @@ impl RbmLearner {
             tail = self.chains.sampled_hidden(rows, draws, tail);
         }
         self.rbm
-            .hidden_from_visible(batch.states, tail, &mut self.buffers)
+            .hidden_from_visible(states, tail, &mut self.buffers)?;
+        if let (Some(observed), Some(inferred), true) =
+            (batch.observed, &mut self.inferred, is_enumerated)
+        {
+            let batch = (batch, observed);
+            let found = inferred.enumerate(&self.rbm, batch, &mut self.h_mean, stop)?;
+            if found.is_none() {
+                return Ok(Done::Stopped);
+            }
+        }
+        Ok(Done::Updated)
     }
+
+    /// Whether missing values are summed over.
+    fn is_enumerated(&self) -> bool {
+        enumerates(&self.options)
+    }
+}
+
+/// The visible states of the minibatch, with states, means or zeros for what is missing.
+fn visible<'a>(inferred: Option<&'a Inferred>, batch: &Batch<'a>) -> Input<'a> {
+    match inferred {
+        Some(inferred) if batch.observed.is_some() => inferred.visible(batch.len()),
+        _ => batch.states,
+    }
+}
+
+/// Whether missing values are summed over.
+fn enumerates(options: &RbmOptions) -> bool {
+    options.missing == Missing::Infer && options.negative == Negative::Exact
+}
+
+/// What stands for the missing values of `data`.
+fn inferred(rbm: &Rbm, options: &RbmOptions, data: &Examples, is_bits: bool) -> Result<Inferred> {
+    let refused = |what: &str, expected: &str, found: String| {
+        let what = format!("{what} of examples with missing values");
+        Err(Error::parameter(what, expected, found))
+    };
+    if !options.objective.is_generative() {
+        let found = format!("{:?}", options.objective);
+        return refused("objective", "the generative one", found);
+    }
+    if options.missing == Missing::Absent
+        && !matches!(
+            options.negative,
+            Negative::Exact | Negative::ContrastiveDivergence { .. }
+        )
+    {
+        return refused(
+            "negative phase, with absent units,",
+            "contrastive divergence or the exact gradient: chains of the examples' own machines",
+            "chains of one machine".into(),
+        );
+    }
+    let by_chains = options.missing == Missing::Infer && !enumerates(options);
+    if by_chains && is_bits != rbm.visible().units.are_binary() {
+        let expected = "states of the units, or data drawn anew at each visit";
+        return refused("values", expected, "means of binary units".into());
+    }
+    let most = options.learning.batch_size.min(data.len());
+    let chains = by_chains.then_some((data, options.learning.seed));
+    Inferred::new(rbm, most, is_bits, chains, enumerates(options))
 }
 
 /// What shapes the gradients of a run of so many updates.

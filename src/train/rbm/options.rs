@@ -2,6 +2,7 @@
 
 use crate::{
     error::{Error, Result},
+    model::Missing,
     train::{
         Centering, Learning, Negative, Schedule, Sparsity,
         run::{not_negative, stored_flat},
@@ -111,6 +112,8 @@ pub struct RbmOptions {
     pub centering: Option<Centering>,
     /// A target for the activity of hidden units.
     pub sparsity: Option<Sparsity>,
+    /// What a missing value of the data is.
+    pub missing: Missing,
 }
 
 stored_flat!(RbmOptions);
@@ -129,6 +132,7 @@ impl Default for RbmOptions {
             doubled: Doubled::Neither,
             centering: None,
             sparsity: None,
+            missing: Missing::Infer,
         }
     }
 }

@@ -21,9 +21,11 @@ pub struct Batch<'a> {
     pub rows: Option<&'a [u32]>,
     /// Classes of the examples, if they have labels.
     pub labels: Option<&'a [u32]>,
-    /// Weights of the examples, if they have any.
+    /// Weights of the examples relative to the mean weight of all examples of the run, so that 1
+    /// is usual; none where each is 1.
     pub weights: Option<&'a [f32]>,
-    /// Which values are observed, `[examples x columns]`, if some are missing.
+    /// Which values are observed, `[examples x columns]`, if some are missing; the states of these
+    /// mean nothing.
     pub observed: Option<BitView<'a>>,
 }
 
@@ -36,6 +38,23 @@ impl Batch<'_> {
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// The mean of the weights: what the minibatch counts beside one of usual examples, and so what
+    /// a negative phase is multiplied by that is not of these very examples.
+    pub fn weight(&self) -> f32 {
+        match self.weights {
+            None => 1.0,
+            Some(weights) => {
+                let sum: f64 = weights.iter().map(|&w| f64::from(w)).sum();
+                (sum / self.len() as f64) as f32
+            }
+        }
+    }
+
+    /// The weight of example `row`.
+    pub fn weight_of(&self, row: usize) -> f32 {
+        self.weights.map_or(1.0, |weights| weights[row])
     }
 }
 
@@ -113,6 +132,12 @@ pub trait Learner: Sized + Clone + Send {
     fn check_data(&self, data: &Examples) -> Result<()> {
         let _ = data;
         Ok(())
+    }
+
+    /// Whether it learns from examples of which values are missing: told by the data that the run
+    /// was started with.
+    fn takes_missing(&self) -> bool {
+        false
     }
 
     /// Whether updates need [`Batch::rows`], which minibatches from outside do not have.
@@ -213,4 +238,20 @@ impl Ended {
     pub fn is_stopped(self) -> bool {
         self == Self::Stopped
     }
+}
+
+/// Refuses missing values that the learner does not infer.
+pub(super) fn check_complete<L: Learner>(learner: &L, data: &Examples) -> Result<()> {
+    match learner.takes_missing() {
+        true => Ok(()),
+        false => data.expect_complete(L::NAME),
+    }
+}
+
+pub(super) fn check_columns(visible: &Layer, data: &Examples) -> Result<()> {
+    if data.columns() == visible.size() {
+        return Ok(());
+    }
+    let what = "columns of the data";
+    Err(Error::shape(what, visible.size(), data.columns()))
 }

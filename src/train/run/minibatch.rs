@@ -3,13 +3,13 @@
 use super::Batch;
 use crate::{
     bits::BitMatrix,
-    dataset::Examples,
+    dataset::{Examples, is_full},
     kernel::bernoulli,
     matrix::Matrix,
     model::Layer,
     rng::{Draws, HostRng, Stream},
     states::{Input, States},
-    train::negative::chains::redraw_groups,
+    train::negative::rows::redraw_groups,
 };
 use std::ops::Range;
 
@@ -50,8 +50,13 @@ pub(in crate::train) struct Minibatch {
     /// Numbers of the examples among all; none where they came from outside.
     rows: Vec<u32>,
     labels: Vec<u32>,
+    /// Relative to `mean_weight`; nothing if all are 1.
     weights: Vec<f32>,
+    /// Of the examples that the run was started with.
+    mean_weight: f64,
     observed: BitMatrix,
+    /// Whether a value of the examples at hand is missing.
+    is_missing: bool,
     /// Examples at hand.
     len: usize,
     /// Whether the examples are numbered.
@@ -65,7 +70,7 @@ impl Minibatch {
     pub(super) fn new(most: usize, data: &Examples, draws: bool) -> Self {
         let n = data.columns();
         let has = |is: bool| if is { most } else { 0 };
-        Self {
+        let mut all = Self {
             states: match draws || data.bits().is_some() {
                 true => States::Bits(BitMatrix::zeros(most, n)),
                 false => States::Real(Matrix::zeros(most, n)),
@@ -73,10 +78,21 @@ impl Minibatch {
             rows: Vec::with_capacity(most),
             labels: Vec::with_capacity(has(data.labels().is_some())),
             weights: Vec::with_capacity(has(data.weights().is_some())),
+            mean_weight: 1.0,
             observed: BitMatrix::zeros(has(data.observed().is_some()), n),
+            is_missing: false,
             len: 0,
             numbered: false,
             draws,
+        };
+        all.set_mean_weight(data.mean_weight());
+        all
+    }
+
+    /// Makes weights relative to this one, unless it is 0.
+    pub(super) fn set_mean_weight(&mut self, mean_weight: f64) {
+        if mean_weight > 0.0 {
+            self.mean_weight = mean_weight;
         }
     }
 
@@ -136,12 +152,18 @@ impl Minibatch {
             self.labels.extend(rows.clone().map(|i| labels[i]));
         }
         self.weights.clear();
-        if let Some(weights) = data.weights() {
-            self.weights.extend(rows.clone().map(|i| weights[i]));
+        let relative = |i: usize| {
+            let weight = data.weights().map_or(1.0, |weights| weights[i]);
+            (f64::from(weight) / self.mean_weight) as f32
+        };
+        if rows.clone().any(|i| relative(i) != 1.0) {
+            self.weights.extend(rows.clone().map(relative));
         }
+        self.is_missing = false;
         if let Some(observed) = data.observed().filter(|_| self.observed.rows() > 0) {
             for (k, i) in rows.enumerate() {
                 self.observed.copy_row(k, observed.view(), i);
+                self.is_missing |= !is_full(observed.view(), i);
             }
         }
     }
@@ -159,7 +181,9 @@ impl Minibatch {
             rows: self.numbered.then_some(&self.rows),
             labels: all(self.labels.len()).then_some(&self.labels),
             weights: all(self.weights.len()).then_some(&self.weights),
-            observed: (self.observed.rows() > 0).then(|| self.observed.view_rows(0..self.len)),
+            observed: self
+                .is_missing
+                .then(|| self.observed.view_rows(0..self.len)),
         }
     }
 }

@@ -25,6 +25,7 @@ pub use schedule::Schedule;
 pub use state::RunState;
 
 pub(super) use learner::glance;
+use learner::{check_columns, check_complete};
 pub(super) use learning::{at_least_one, not_negative};
 pub(super) use stored::stored_flat;
 
@@ -96,6 +97,16 @@ impl<L: Learner> fmt::Debug for Run<L> {
 impl<L: Learner> Run<L> {
     /// A run of `model` on `data`, before its first update.
     ///
+    /// Weights of examples make it one that maximizes `sum w_n ln p(x_n) / sum w_n` (or what the
+    /// family has in place of `ln p`), as examples that come `w_n` times would. Each minibatch
+    /// gives each example its weight relative to the mean weight of all of `data`: the positive
+    /// phase, and chains that start at the examples, are `sum r_n x_n / n` over its `n` examples,
+    /// `r_n = w_n / mean(w)`, and expectations of the model are multiplied by the mean of `r_n`, so
+    /// that the updates of an epoch add up to the weighted sum and no minibatch of light examples
+    /// counts as much as one of heavy ones. A minibatch of weight 0 passes without an update.
+    /// Weights that are all equal change no bit. Statistics of examples of unequal weights are
+    /// summed in f32 and never by look-up.
+    ///
     /// # Errors
     /// [`Error::Parameter`] for options out of range, no data, values that the visible units cannot
     /// have, and data that the family does not learn; [`Error::Shape`] for data of another width
@@ -106,11 +117,11 @@ impl<L: Learner> Run<L> {
         if data.is_empty() {
             return Err(Error::parameter("training data", "at least one example", 0));
         }
-        data.expect_plain("training")?;
         let visible = L::visible(&model).into_owned();
         check_columns(&visible, data)?;
         let learner = L::new(model, options, data)?;
-        visible.check_values(data.input())?;
+        visible.check_values(data)?;
+        check_complete(&learner, data)?;
         learner.check_data(data)?;
         let learning = learner.learning();
         if learning.resample_data && data.bits().is_none() && !visible.units.are_binary() {
@@ -190,6 +201,14 @@ impl<L: Learner> Run<L> {
         self
     }
 
+    /// The same, with weights of examples relative to `mean_weight` in place of the mean weight of
+    /// what the run was created with.
+    #[must_use]
+    pub(super) fn weighed(mut self, mean_weight: f64) -> Self {
+        self.minibatch.set_mean_weight(mean_weight);
+        self
+    }
+
     /// The machine as it is now.
     pub fn model(&self) -> &L::Model {
         self.learner.model()
@@ -233,7 +252,10 @@ impl<L: Learner> Run<L> {
         if batch.is_empty() {
             return Ok(None);
         }
-        let told = self.learner.chains_told(&batch)?;
+        let mut told = self.learner.chains_told(&batch)?;
+        if let Some(told) = &mut told {
+            told.weights = batch.weights.map(<[f32]>::to_vec);
+        }
         let size = (self.updates, self.examples);
         let health = |told| ChainHealth::new(told, self.position(), size, before);
         Ok(told.map(health))
@@ -336,7 +358,7 @@ impl<L: Learner> Run<L> {
                 format!("{} x {}", data.len(), data.columns()),
             ));
         }
-        data.expect_plain("training")?;
+        check_complete(&self.learner, data)?;
         self.learner.check_data(data)?;
         self.check_type(data)?;
         self.warm_up();
@@ -353,7 +375,7 @@ impl<L: Learner> Run<L> {
     /// [`Error::Parameter`] for none at all, for bits where the run learns numbers or the other way
     /// round, and for a learner that remembers something of each example.
     pub fn update_with(&mut self, minibatch: &Examples) -> Result<Done> {
-        minibatch.expect_plain("training")?;
+        check_complete(&self.learner, minibatch)?;
         check_columns(&self.visible, minibatch)?;
         let most = self.minibatch.most();
         if minibatch.is_empty() || minibatch.len() > most {
@@ -371,7 +393,7 @@ impl<L: Learner> Run<L> {
                 "examples without numbers",
             ));
         }
-        self.visible.check_values(minibatch.input())?;
+        self.visible.check_values(minibatch)?;
         self.learner.check_data(minibatch)?;
         self.warm_up();
         in_pool(|| self.update_in_pool(minibatch, true))
@@ -434,6 +456,10 @@ impl<L: Learner> Run<L> {
             self.minibatch.fill(data, rows, draws, &self.visible);
         }
         let batch = self.minibatch.batch();
+        if batch.weight() == 0.0 {
+            self.updates += 1;
+            return Ok(Done::Updated);
+        }
         match self.learner.update(&batch, &at, &self.stop) {
             Ok(Done::Stopped) => return Ok(Done::Stopped),
             Ok(Done::Updated) => {}
@@ -464,12 +490,4 @@ impl<L: Learner> Run<L> {
             ),
         }
     }
-}
-
-fn check_columns(visible: &Layer, data: &Examples) -> Result<()> {
-    if data.columns() == visible.size() {
-        return Ok(());
-    }
-    let what = "columns of the data";
-    Err(Error::shape(what, visible.size(), data.columns()))
 }

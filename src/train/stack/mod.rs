@@ -23,6 +23,9 @@ use plan::Plan;
 use seen::Seen;
 use std::ops::ControlFlow;
 
+/// What refuses missing values.
+const WHAT: &str = "a stack of RBMs";
+
 /// What the observer of a stack is told; it stops the run by breaking.
 #[derive(Debug)]
 pub enum StackEvent<'a> {
@@ -89,6 +92,7 @@ impl Stack {
 
     fn new(plan: Plan, data: &Examples) -> Result<Self> {
         plan.check()?;
+        data.expect_complete(WHAT)?;
         let seen = Seen::lowest(&plan, data)?;
         let training = start(&plan, 0, &seen, data)?;
         Ok(Self {
@@ -163,6 +167,7 @@ impl Stack {
         data: &Examples,
     ) -> Result<Self> {
         plan.check()?;
+        data.expect_complete(WHAT)?;
         let layer = done.len();
         if layer >= plan.layers() {
             let expected = format!("fewer than {}", plan.layers());
@@ -173,7 +178,7 @@ impl Stack {
             return Err(Error::shape(what, state.examples, data.len()));
         }
         let first = seen.start(&plan, layer, data)?;
-        let training = RbmTraining::resumed_fed(top, state, &first)?;
+        let training = RbmTraining::resumed_fed(top, state, &first)?.weighed(data.mean_weight());
         check_shape(training.model(), first.columns(), plan.hidden(layer))?;
         Ok(Self {
             plan,
@@ -372,7 +377,8 @@ impl Stack {
 fn start(plan: &Plan, l: usize, seen: &Seen, data: &Examples) -> Result<RbmTraining> {
     let first = seen.start(plan, l, data)?;
     let rbm = plan.machine(l, &first, seen.below())?;
-    Ok(RbmTraining::new(rbm, plan.options(l), &first)?.fed(data.len()))
+    let run = RbmTraining::new(rbm, plan.options(l), &first)?;
+    Ok(run.fed(data.len()).weighed(data.mean_weight()))
 }
 
 fn check_shape(rbm: &Rbm, n: usize, m: usize) -> Result<()> {

@@ -48,6 +48,9 @@ pub(in crate::train) struct Beside<'a> {
     /// Covariances of neighboring layers given the data, one matrix a connection or none at all: of
     /// posteriors of which the phases have the means.
     pub(in crate::train) covariances: &'a [Matrix],
+    /// What second moments of units given the data are more than those of the phases, by layer, or
+    /// nothing.
+    pub(in crate::train) variances: &'a [Vec<f32>],
     /// What the discriminative gradient adds to the weights and biases of the labels.
     pub(in crate::train) labels: Option<&'a LabelGradient>,
 }
@@ -114,18 +117,20 @@ pub(in crate::train) struct Evidence<'a> {
 }
 
 impl Evidence<'_> {
-    /// The states of layer `l` in every phase, and the weight of a row.
-    fn each(&self, l: usize, mut f: impl FnMut(Input<'_>, f32)) {
+    /// Every phase, and the states of layer `l` in it.
+    fn each(&self, l: usize, mut f: impl FnMut(Input<'_>, &Phase<'_>)) {
         for phase in (self.phases)(l.saturating_sub(1)).as_slice() {
             let states = if l == 0 { phase.visible } else { phase.hidden };
-            f(states, phase.weight);
+            f(states, phase);
         }
     }
 
     /// `+= sum_p weight_p sum over rows of the states`, layer by layer.
     pub(super) fn add_sums(&self, bias: &mut [Vec<f32>]) {
         for (l, sums) in bias.iter_mut().enumerate() {
-            self.each(l, |states, weight| states.add_column_sums(weight, sums));
+            self.each(l, |states, phase| {
+                states.add_weighted_sums(phase.weight, phase.of_rows, sums);
+            });
         }
     }
 
@@ -146,10 +151,14 @@ impl Evidence<'_> {
         sums.clear();
         sums.resize(n, 0.0);
         let mut total = 0.0;
-        self.each(l, |states, weight| {
-            if (weight > 0.0) == positive {
-                states.add_column_sums(weight, sums);
-                total += weight * states.rows() as f32;
+        self.each(l, |states, phase| {
+            if (phase.weight > 0.0) == positive {
+                states.add_weighted_sums(phase.weight, phase.of_rows, sums);
+                total += phase.weight
+                    * match phase.of_rows {
+                        None => states.rows() as f32,
+                        Some(of_rows) => of_rows.iter().sum(),
+                    };
             }
         });
         if let Some((exact, weight)) = self.exact(l).filter(|_| !positive) {

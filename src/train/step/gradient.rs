@@ -70,7 +70,7 @@ impl Gradient {
             norms.resize(sizes[side], 0.0);
             for phase in phases {
                 let states = [phase.visible, phase.hidden][side];
-                states.add_column_sums(phase.weight, norms);
+                states.add_weighted_sums(phase.weight, phase.of_rows, norms);
             }
             sum += square(norms);
         }
@@ -155,6 +155,9 @@ impl Whole {
                 match l {
                     0 => statistics.add_visible_squares(bias, sums),
                     _ => statistics.add_hidden_squares(bias, sums),
+                }
+                if let Some(more) = evidence.beside.variances.get(l) {
+                    sums.iter_mut().zip(more).for_each(|(sum, x)| *sum += x);
                 }
                 if let Some((exact, weight)) = exact {
                     let (squares, mean) = (exact.squares(l), exact.layer(l));

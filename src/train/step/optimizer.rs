@@ -377,7 +377,9 @@ impl Optimizer {
         let sums = &mut whole.norms;
         sums.clear();
         sums.resize(bias.len(), 0.0);
-        phase.hidden.add_column_sums(phase.weight, sums);
+        phase
+            .hidden
+            .add_weighted_sums(phase.weight, phase.of_rows, sums);
         self.step_vector(bias, sums, rates, |x| &mut x.bias[l + 1]);
         if let Some(most) = shaping.max_norm {
             constraint::limit_norms(weights, most, sums);

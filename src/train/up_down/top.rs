@@ -12,7 +12,10 @@ use crate::{
     tensor::{Saved, Tensor},
     train::{
         Negative,
-        negative::chains::{Chains, Sampled, start_at},
+        negative::{
+            chains::{Chains, Sampled},
+            rows::start_at,
+        },
         run::Stop,
     },
 };
@@ -75,11 +78,9 @@ impl TopPhase {
             match self.chains.run(top, negative, update, buffers, stop)? {
                 Sampled::Stopped => OfTop::Stopped,
                 Sampled::Exact(expected) => OfTop::Exact(expected),
-                Sampled::States { visible, hidden } => OfTop::States(Phase {
-                    visible,
-                    hidden,
-                    weight: -1.0 / visible.rows() as f32,
-                }),
+                Sampled::States { visible, hidden } => {
+                    OfTop::States(Phase::new(visible, hidden, -1.0 / visible.rows() as f32))
+                }
             },
         )
     }

@@ -105,9 +105,10 @@ impl UpDownLearner {
         }
         self.sleep_phase(rows, at)?;
         let [generative, recognition, mut rates] = self.rates(at);
+        let weighing = Weighing::of(batch, &of_top);
         let factor = match rates.gradient_clip.take() {
             None => 1.0,
-            Some(most) => shortened(most, self.square(batch, &of_top)?),
+            Some(most) => shortened(most, self.square(batch, &of_top, weighing)?),
         };
         let shaping = shaping(&self.options.learning, at.updates_in_all());
         for l in 0..self.pairs.len() {
@@ -121,7 +122,7 @@ impl UpDownLearner {
                 } else {
                     &self.sleep[l]
                 };
-                let mut phase = delta::phase(source.view_rows(0..rows).into(), error);
+                let mut phase = weighing.phase(source.view_rows(0..rows).into(), error, is_wake);
                 phase.weight *= factor;
                 let (optimizer, parameters) = match is_wake {
                     true => (&mut memory.generative, pairs[l].generative_mut()),
@@ -141,10 +142,16 @@ impl UpDownLearner {
             }
             self.dbn.parts_mut().0[l].refresh();
         }
-        let (phases, n) = of_top_pair(&self.positive, &self.negative, rows, factor, &of_top);
+        let (phases, n) = of_top_pair(
+            &self.positive,
+            &self.negative,
+            rows,
+            (factor, weighing),
+            &of_top,
+        );
         let phases = |_| Phases::new(phases, n);
         let exact = match &of_top {
-            OfTop::Exact(expected) => Some((Moments::Rbm(expected), factor)),
+            OfTop::Exact(expected) => Some((Moments::Rbm(expected), factor * weighing.mass)),
             _ => None,
         };
         let evidence = Evidence {
@@ -188,7 +195,12 @@ impl UpDownLearner {
     }
 
     /// The square of the norm of the whole gradient.
-    fn square(&mut self, batch: &Batch<'_>, of_top: &OfTop<'_>) -> Result<f64> {
+    fn square(
+        &mut self,
+        batch: &Batch<'_>,
+        of_top: &OfTop<'_>,
+        weighing: Weighing<'_>,
+    ) -> Result<f64> {
         let (rows, mut square) = (batch.len(), 0.0);
         for l in 0..self.pairs.len() {
             for is_wake in [true, false] {
@@ -199,11 +211,17 @@ impl UpDownLearner {
                 } else {
                     &self.sleep[l]
                 };
-                let phase = delta::phase(source.view_rows(0..rows).into(), error);
+                let phase = weighing.phase(source.view_rows(0..rows).into(), error, is_wake);
                 square += self.gradient.square(&[phase], false)?;
             }
         }
-        let (phases, n) = of_top_pair(&self.positive, &self.negative, rows, 1.0, of_top);
+        let (phases, n) = of_top_pair(
+            &self.positive,
+            &self.negative,
+            rows,
+            (1.0, weighing),
+            of_top,
+        );
         Ok(square + self.gradient.square(&phases[..n], true)?)
     }
 
@@ -224,26 +242,60 @@ impl UpDownLearner {
     }
 }
 
+/// What examples weigh, and the states that stand beside them.
+#[derive(Clone, Copy)]
+struct Weighing<'a> {
+    /// Of the states that start at the examples.
+    of_rows: Option<&'a [f32]>,
+    /// Whether the fantasies do not.
+    is_free: bool,
+    /// Of states that do not: what the minibatch weighs.
+    mass: f32,
+}
+
+impl<'a> Weighing<'a> {
+    fn of(batch: &Batch<'a>, of_top: &OfTop<'_>) -> Self {
+        Self {
+            of_rows: batch.weights,
+            is_free: matches!(of_top, OfTop::States(_)),
+            mass: batch.weight(),
+        }
+    }
+
+    /// The phase of a directed connection, of the wake or of the sleep phase.
+    fn phase(self, source: Input<'a>, error: &'a Matrix, is_wake: bool) -> Phase<'a> {
+        if is_wake || !self.is_free {
+            return delta::phase(source, error, self.of_rows);
+        }
+        let mut phase = delta::phase(source, error, None);
+        phase.weight *= self.mass;
+        phase
+    }
+}
+
 /// Phases of the top pair, weights times `factor`, and how many they are.
 fn of_top_pair<'a>(
     positive: &'a [BitMatrix; 2],
     negative: &'a [BitMatrix; 2],
     rows: usize,
-    factor: f32,
+    (factor, weighing): (f32, Weighing<'a>),
     of_top: &OfTop<'a>,
 ) -> ([Phase<'a>; 3], usize) {
     let weight = 1.0 / rows as f32;
     let phases = [(positive, weight), (negative, -weight)];
-    let [positive, mut negative] = phases.map(|([v, h], weight)| Phase {
-        visible: v.view_rows(0..rows).into(),
-        hidden: h.view_rows(0..rows).into(),
-        weight: weight * factor,
+    let [positive, mut negative] = phases.map(|([v, h], weight)| {
+        Phase::new(
+            v.view_rows(0..rows).into(),
+            h.view_rows(0..rows).into(),
+            weight * factor,
+        )
+        .weighted(weighing.of_rows)
     });
     let mut n = 2;
     match of_top {
         OfTop::States(phase) => {
             negative = *phase;
-            negative.weight *= factor;
+            negative.weight *= factor * weighing.mass;
         }
         OfTop::Exact(_) => n = 1,
         OfTop::None | OfTop::Stopped => {}

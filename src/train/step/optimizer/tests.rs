@@ -30,11 +30,7 @@ fn of<'a>(phases: &'a (dyn Fn(usize) -> Phases<'a> + Sync), beside: Beside<'a>) 
 fn clipping_shortens_the_gradient_and_else_changes_nothing() {
     let v = Matrix::from_fn(4, 150, |i, j| ((i + j) % 3) as f32);
     let h = Matrix::from_fn(4, 70, |i, j| ((i * j) % 5) as f32);
-    let phases = [Phase {
-        visible: (&v).into(),
-        hidden: (&h).into(),
-        weight: 0.25,
-    }];
+    let phases = [Phase::new((&v).into(), (&h).into(), 0.25)];
     let phases = |_| Phases::new([phases[0]; 3], 1);
     let evidence = of(&phases, Beside::default());
     let run = |clip| {
@@ -84,11 +80,7 @@ fn label_gradients_are_the_same_by_rectangles_and_in_one_piece() {
     };
     for visible in [(&v).into(), (&dense).into()] {
         for centering in [None, Some(Centering::default())] {
-            let phases = [Phase {
-                visible,
-                hidden: (&h).into(),
-                weight: 1.0 / samples as f32,
-            }];
+            let phases = [Phase::new(visible, (&h).into(), 1.0 / samples as f32)];
             let phases = |_| Phases::new([phases[0]; 3], 1);
             let run = |gradient_clip, labels| {
                 let mut rbm = Rbm::bernoulli(&[n, m]).unwrap();
@@ -141,12 +133,8 @@ fn centered_steps_are_those_of_the_definition() {
         let model_v = Matrix::from_fn(samples, n, |i, j| f32::from((i + j * 2) % 5 < 2));
         let model_h = Matrix::from_fn(samples, m, |i, j| ((i * 2 + j) % 9) as f32 / 9.0);
         let weight = 1.0 / samples as f32;
-        let phases =
-            [(&v, &h, weight), (&model_v, &model_h, -weight)].map(|(v, h, weight)| Phase {
-                visible: v.into(),
-                hidden: h.into(),
-                weight,
-            });
+        let phases = [(&v, &h, weight), (&model_v, &model_h, -weight)]
+            .map(|(v, h, weight)| Phase::new(v.into(), h.into(), weight));
         let phases = |_| Phases::pair(phases[0], phases[1]);
         let offsets: [Vec<f32>; 2] = [
             (0..n).map(|i| 0.3 + 0.01 * (i % 50) as f32).collect(),
@@ -231,11 +219,7 @@ fn stacks_step_by_rectangles_as_in_one_piece() {
     let (data, model) = (states(0), states(2));
     let phase = |states, l: usize, weight| {
         let states: &[Matrix; 3] = states;
-        Phase {
-            visible: (&states[l]).into(),
-            hidden: (&states[l + 1]).into(),
-            weight,
-        }
+        Phase::new((&states[l]).into(), (&states[l + 1]).into(), weight)
     };
     let share = 1.0 / 30.0;
     let phases = |l| Phases::pair(phase(&data, l, share), phase(&model, l, -share));

@@ -1,0 +1,177 @@
+//! Missing values: what stands in their place does not matter, a mask of ones is none, a stored run
+//! goes on to the bit, and a machine learns what was observed. Families that do not infer refuse
+//! them.
+
+use crate::{
+    BATCH, EXAMPLES, Family, UNITS,
+    common::missing::{mask, with_other_values},
+    data, go,
+};
+use harmonium::{
+    BitMatrix, Examples,
+    checkpoint::Checkpoint,
+    model::{Layer, Missing},
+    train::{
+        BackpropLearner, Done, Learning, Negative, RbmLearner, RbmOptions, Reconstruction, Run,
+        UpDownLearner,
+    },
+};
+
+fn layer() -> Layer {
+    Layer::bernoulli(UNITS)
+}
+
+fn with_missing() -> Examples {
+    data().with_observed(mask(&layer(), EXAMPLES, 8)).unwrap()
+}
+
+/// Runs of the family, each of which learns from missing values in its own way.
+fn all<L: Family>(ways: &[L::Options]) {
+    let plain = Run::<L>::new(L::start(), ways[0].clone(), &data()).unwrap();
+    let ones = BitMatrix::from_fn(EXAMPLES, UNITS, |_, _| true);
+    let ones = data().with_observed(ones).unwrap();
+    let observed = Run::<L>::new(L::start(), ways[0].clone(), &ones).unwrap();
+    assert_eq!(ends(plain, &data()), ends(observed, &ones));
+    let data = with_missing();
+    let other = with_other_values(&data, &layer(), 9);
+    assert_ne!(data, other);
+    for options in ways {
+        let start = |data: &Examples| Run::<L>::new(L::start(), options.clone(), data).unwrap();
+        let end = ends(start(&data), &data);
+        assert_ne!(end, L::start());
+        assert_eq!(ends(start(&other), &other), end, "{options:?}");
+        let mut run = start(&data);
+        for _ in 0..4 {
+            assert_eq!(run.update(&data).unwrap(), Done::Updated);
+        }
+        let file = tempfile::NamedTempFile::new().unwrap();
+        Checkpoint::from(&run).save(file.path()).unwrap();
+        let checkpoint = Checkpoint::load(file.path()).unwrap();
+        let resumed: Run<L> = checkpoint.into_run(&data).unwrap();
+        assert_eq!(ends(resumed, &data), end, "{options:?}");
+    }
+}
+
+fn ends<L: Family>(mut run: Run<L>, data: &Examples) -> L::Model {
+    assert!(run.run(data, go).unwrap().is_finished());
+    run.into_result()
+}
+
+fn refuses<L: Family>() {
+    let data = with_missing();
+    let refused = Run::<L>::new(L::start(), L::told(L::base()), &data);
+    let message = refused.err().expect("refused").to_string();
+    assert!(message.contains("missing values"), "{message}");
+    let mut run = L::run_with(|_| {});
+    let message = run
+        .update_with(&data.take(&[1, 2]))
+        .unwrap_err()
+        .to_string();
+    assert!(message.contains("missing values"), "{message}");
+}
+
+const CD: Negative = Negative::ContrastiveDivergence {
+    steps: 2,
+    reconstruction: Reconstruction::Sampled,
+};
+
+#[test]
+fn rbm() {
+    let smoothed = Negative::ContrastiveDivergence {
+        steps: 1,
+        reconstruction: Reconstruction::Smoothed,
+    };
+    let tempered = Negative::Tempered {
+        chains: 5,
+        steps: 1,
+        temperatures: 3,
+        lowest: 0.5,
+    };
+    let (infer, absent) = (Missing::Infer, Missing::Absent);
+    let ways = [
+        (crate::PERSISTENT, infer),
+        (CD, infer),
+        (smoothed, infer),
+        (tempered, infer),
+        (Negative::Exact, infer),
+        (CD, absent),
+        (smoothed, absent),
+        (Negative::Exact, absent),
+    ]
+    .map(|(negative, missing)| RbmOptions {
+        negative,
+        missing,
+        centering: Some(Default::default()),
+        ..RbmLearner::told(RbmLearner::base())
+    });
+    all::<RbmLearner>(&ways);
+}
+
+/// A machine learns more of what was observed than independent units know.
+#[test]
+fn rbm_learns_what_was_observed() {
+    let data = harmonium::dataset::bars_and_stripes(3);
+    let rows: Vec<usize> = (0..20 * data.len()).map(|i| i % data.len()).collect();
+    let data = data.take(&rows);
+    let mask = mask(&Layer::bernoulli(9), rows.len(), 3);
+    let data = data.with_observed(mask).unwrap();
+    let rbm = harmonium::Rbm::bernoulli(&[9, 8]).unwrap();
+    let rbm = rbm.initialized_from(&data, 1).unwrap();
+    let likelihood =
+        |rbm: &harmonium::Rbm| rbm.exact_mean_log_likelihood(&data, &mut ()).unwrap().0;
+    let before = likelihood(&rbm);
+    let options = RbmOptions {
+        negative: Negative::Persistent {
+            chains: 100,
+            steps: 2,
+        },
+        learning: Learning {
+            epochs: 60,
+            batch_size: BATCH,
+            learning_rate: 0.1.into(),
+            ..Learning::default()
+        },
+        ..RbmOptions::default()
+    };
+    let mut run = Run::<RbmLearner>::new(rbm, options, &data).unwrap();
+    assert!(run.run(&data, go).unwrap().is_finished());
+    let after = likelihood(run.model());
+    assert!(after > before + 0.3, "{after} after {before}");
+}
+
+#[test]
+fn rbm_refuses_what_does_not_infer() {
+    let data = with_missing();
+    let persistent = RbmOptions {
+        missing: Missing::Absent,
+        ..RbmLearner::told(RbmLearner::base())
+    };
+    let message = Run::<RbmLearner>::new(RbmLearner::start(), persistent, &data);
+    let message = message.err().expect("refused").to_string();
+    assert!(message.contains("absent units"), "{message}");
+    // The states of missing values belong to their examples.
+    let options = RbmLearner::told(RbmLearner::base());
+    let mut run = Run::<RbmLearner>::new(RbmLearner::start(), options, &data).unwrap();
+    let message = run.update_with(&data.take(&[1])).unwrap_err().to_string();
+    assert!(message.contains("in memory"), "{message}");
+}
+
+#[test]
+fn dbn() {
+    refuses::<UpDownLearner>();
+}
+
+#[test]
+fn dbm() {
+    refuses::<harmonium::train::DbmLearner>();
+}
+
+#[test]
+fn boltzmann() {
+    refuses::<harmonium::train::BoltzmannLearner>();
+}
+
+#[test]
+fn network() {
+    refuses::<BackpropLearner>();
+}
