@@ -58,11 +58,11 @@ fn likelihood(rbm: &Rbm, data: &Examples, missing: Missing) -> f64 {
 #[test]
 fn exact_gradients_equal_finite_differences() {
     for missing in [Missing::Infer, Missing::Absent] {
-        for k in 0..MACHINES.len() {
+        for (k, machine) in MACHINES.iter().enumerate() {
             let (rbm, data) = problem(k);
             let found = gradient(&rbm, &data, exact(missing));
             let objective = |rbm: &Rbm| likelihood(rbm, &data, missing);
-            let what = format!("{missing:?} of {:?}", MACHINES[k]);
+            let what = format!("{missing:?} of {machine:?}");
             assert_gradient(&rbm, &found, objective, &what);
             let other = with_other_values(&data, rbm.visible(), 77);
             let other = other
