@@ -105,6 +105,20 @@ impl<'a> Input<'a> {
         })
     }
 
+    /// `to += scale` times these.
+    pub(crate) fn add_to(&self, scale: f32, to: &mut Matrix) {
+        for s in 0..self.rows() {
+            let row = to.row_mut(s);
+            match self {
+                Self::Bits(x) => x.ones(s).for_each(|j| row[j] += scale),
+                Self::Real(x) => {
+                    let all = row.iter_mut().zip(x.row(s));
+                    all.for_each(|(to, x)| *to += scale * x);
+                }
+            }
+        }
+    }
+
     /// A copy of the first `n` columns, or of all if there are fewer.
     pub fn first_columns(&self, n: usize) -> States {
         self.with_columns(n.min(self.columns()))

@@ -19,6 +19,15 @@ pub struct Rows<'a> {
 }
 
 impl<'a> Rows<'a> {
+    /// Rows that count once, of which `observed` says what is not missing.
+    pub(crate) fn observed_in(input: Input<'a>, observed: BitView<'a>) -> Self {
+        Self {
+            input,
+            weights: None,
+            observed: Some(observed),
+        }
+    }
+
     /// The states alone.
     pub fn input(&self) -> Input<'a> {
         self.input

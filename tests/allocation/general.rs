@@ -11,7 +11,11 @@ use rayon::ThreadPool;
 
 pub(super) fn updates(pool: &ThreadPool) {
     let bits = BitMatrix::from_fn(1000, 90, |i, j| (i * 3 + j * 7) % 5 < 2);
-    let data = Examples::new(bits).unwrap();
+    let plain = Examples::new(bits).unwrap();
+    let mask = BitMatrix::from_fn(1000, 90, |i, j| (i + j) % 5 > 0);
+    let weights = (0..1000).map(|i| 0.5 + (i % 3) as f32).collect();
+    let missing = plain.clone().with_observed(mask).unwrap();
+    let missing = missing.with_weights(weights).unwrap();
     let (gibbs, mean_field) = (
         Positive::Gibbs { steps: 2 },
         Positive::MeanField(MeanField::default()),
@@ -24,12 +28,13 @@ pub(super) fn updates(pool: &ThreadPool) {
         chains: 50,
         steps: 2,
     };
-    for (n_hidden, positive, negative) in [
-        (40, gibbs, persistent),
-        (40, mean_field, persistent),
-        (40, gibbs, mcmc),
-        (0, gibbs, persistent),
-        (0, gibbs, Negative::PseudoLikelihood),
+    for (n_hidden, positive, negative, data) in [
+        (40, gibbs, persistent, &plain),
+        (40, mean_field, persistent, &plain),
+        (40, gibbs, mcmc, &plain),
+        (0, gibbs, persistent, &plain),
+        (0, gibbs, Negative::PseudoLikelihood, &plain),
+        (40, gibbs, persistent, &missing),
     ] {
         let options = BoltzmannOptions {
             positive,
@@ -41,10 +46,10 @@ pub(super) fn updates(pool: &ThreadPool) {
             },
         };
         let machine = BoltzmannMachine::bernoulli(&[90, n_hidden]).unwrap();
-        let machine = machine.initialized_from(&data, 1).unwrap();
-        let mut training = BoltzmannTraining::new(machine, options, &data).unwrap();
+        let machine = machine.initialized_from(data, 1).unwrap();
+        let mut training = BoltzmannTraining::new(machine, options, data).unwrap();
         let count = allocations(pool, 30, || {
-            let _ = training.update(&data).unwrap();
+            let _ = training.update(data).unwrap();
         });
         let threads = pool.current_num_threads();
         assert_eq!(count, 0, "{positive:?}, {negative:?} on {threads} threads");

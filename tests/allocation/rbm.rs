@@ -5,7 +5,7 @@ use harmonium::{
     bits::BitMatrix,
     dataset::Examples,
     matrix::Matrix,
-    model::{Layer, Rbm},
+    model::{Layer, Missing, Rbm},
     states::States,
     train::{
         Averaging, Centering, Learning, Negative, Objective, RbmOptions, RbmTraining,
@@ -129,6 +129,36 @@ pub(super) fn negative_phases(bits: &BitMatrix, pool: &ThreadPool) {
             let rbm = Rbm::bernoulli(&[300, 200]).unwrap();
             check(rbm, options, &data, pool, &format!("{negative:?}"));
         }
+    }
+}
+
+/// Of weights, and of missing values that chains infer or that are no units.
+pub(super) fn weights_and_missing(bits: &BitMatrix, pool: &ThreadPool) {
+    let data = Examples::new(bits.clone()).unwrap();
+    let weights = (0..data.len()).map(|i| 0.5 + (i % 3) as f32).collect();
+    let weighted = data.with_weights(weights).unwrap();
+    let mask = BitMatrix::from_fn(bits.rows(), bits.columns(), |i, j| (i + j) % 5 > 0);
+    let missing = weighted.clone().with_observed(mask).unwrap();
+    let cd = NEGATIVE_PHASES[4].0;
+    for (data, negative, kind) in [
+        (&weighted, NEGATIVE_PHASES[0].0, Missing::Infer),
+        (&weighted, cd, Missing::Infer),
+        (&missing, NEGATIVE_PHASES[0].0, Missing::Infer),
+        (&missing, cd, Missing::Infer),
+        (&missing, cd, Missing::Absent),
+    ] {
+        let options = RbmOptions {
+            negative,
+            missing: kind,
+            learning: Learning {
+                batch_size: 96,
+                ..Learning::default()
+            },
+            ..RbmOptions::default()
+        };
+        let rbm = Rbm::bernoulli(&[300, 200]).unwrap();
+        let what = format!("{negative:?}, {kind:?}");
+        check(rbm, options, data, pool, &what);
     }
 }
 

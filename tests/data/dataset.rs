@@ -385,3 +385,24 @@ proptest! {
         prop_assert_eq!(data.train.labels().unwrap(), &(0..rows as u32).collect::<Vec<_>>()[..]);
     }
 }
+
+/// Weighted means are those of repeated examples, and missing values are in none.
+#[test]
+fn means_weigh_examples_and_leave_out_what_is_missing() {
+    let x = |i: usize, j: usize| ((i * 31 + j * 17) % 11) as f32 / 10.0;
+    let gray = || Examples::new(Matrix::from_fn(4, 3, x)).unwrap();
+    let data = gray().with_weights(vec![2.0, 0.0, 1.0, 3.0]).unwrap();
+    let repeated = gray().take(&[0, 0, 2, 3, 3, 3]);
+    let pairs = [
+        (data.mean(), repeated.mean()),
+        (data.deviation(), repeated.deviation()),
+    ];
+    for (a, b) in pairs {
+        let close = a.iter().zip(&b).all(|(a, b)| (a - b).abs() < 1e-12);
+        assert!(close, "{a:?} for {b:?}");
+    }
+    let mask = harmonium::BitMatrix::from_fn(4, 3, |i, j| j == 1 || i == 2 && j == 0);
+    let mean = gray().with_observed(mask).unwrap().mean();
+    let expected = [f64::from(x(2, 0)), gray().mean()[1], 0.0];
+    assert_eq!(mean, expected);
+}

@@ -195,7 +195,7 @@ fn absent_units_are_those_of_smaller_machines() {
         assert_eq!(log_p[11], 0.0);
         let how = Imputation::Exact;
         let found = rbm.impute(&data, Missing::Absent, how, &mut ()).unwrap();
-        for row in 0..11 {
+        for (row, log_p) in log_p.iter().enumerate().take(11) {
             let kept: Vec<usize> = (0..rbm.n_visible()).filter(|&i| mask.get(row, i)).collect();
             if kept.is_empty() {
                 continue;
@@ -204,7 +204,7 @@ fn absent_units_are_those_of_smaller_machines() {
             let v = Matrix::from_fn(1, kept.len(), |_, i| data.input().get(row, kept[i]));
             let expected =
                 -small.exact_free_energies(&v).unwrap()[0] - small.log_z(&mut ()).unwrap();
-            assert!((log_p[row] - expected).abs() < 1e-9, "{k}, {row}");
+            assert!((log_p - expected).abs() < 1e-9, "{k}, {row}");
             let h = small.mean_h_from_v(&v, 1.0).unwrap();
             for (a, b) in found.hidden[0].row(row).iter().zip(h.row(0)) {
                 assert!((a - b).abs() < 1e-6, "{hidden}: {a} for {b}");
@@ -324,4 +324,82 @@ fn parts_of_groups_and_means_of_units_are_refused() {
         seed: 1,
     };
     assert!(rbm.impute(&data, Missing::Infer, how, &mut ()).is_err());
+}
+
+/// A general machine and a deep one against sums of `p(v)` over all completions.
+#[test]
+fn other_families_sum_over_what_is_missing() {
+    let layer = Layer::bernoulli(5);
+    let data = random_data(&layer, 12, 3);
+    let data = data.with_observed(mask(&layer, 12, 3)).unwrap();
+    let machine = crate::common::normal_boltzmann(5, 3, 0.6, 2);
+    let layers = [5, 4, 3].map(Layer::bernoulli);
+    let mut rng = harmonium::rng::HostRng::numbered(5, 1);
+    let mut normal = |n: usize, m: usize| Matrix::from_fn(n, m, |_, _| 0.6 * rng.normal() as f32);
+    let weights = [normal(5, 4), normal(4, 3)];
+    let dbm = harmonium::Dbm::from_parameters(layers, weights).unwrap();
+    let log_z = [machine.log_z(&mut ()).unwrap(), dbm.log_z(&mut ()).unwrap()];
+    let sums = [
+        machine.log_sums_over_missing(&data).unwrap(),
+        dbm.log_sums_over_missing(&data, &mut ()).unwrap(),
+    ];
+    let how = Imputation::Gibbs {
+        burn_in: 100,
+        sweeps: 4000,
+        seed: 3,
+    };
+    let exact = [
+        machine.impute(&data, Imputation::Exact, &mut ()).unwrap(),
+        dbm.impute(&data, Imputation::Exact, &mut ()).unwrap(),
+    ];
+    let chains = [
+        machine.impute(&data, how, &mut ()).unwrap(),
+        dbm.impute(&data, how, &mut ()).unwrap(),
+    ];
+    let samples = [
+        machine.impute_samples(&data, 20, 4).unwrap(),
+        dbm.impute_samples(&data, 20, 4).unwrap(),
+    ];
+    let observed = data.observed().unwrap();
+    for k in 0..2 {
+        for row in 0..12 {
+            let all = BitMatrix::from_matrix(&completions(&layer, &data, row)).unwrap();
+            let log_p = match k {
+                0 => machine.exact_log_p_v(&all, &mut ()).unwrap(),
+                _ => {
+                    let sums = dbm.log_sums_over_hidden(&all, &mut ()).unwrap();
+                    sums.into_iter().map(|x| x - log_z[1]).collect()
+                }
+            };
+            let (found, expected) = (sums[k][row] - log_z[k], log_sum_exp(&log_p));
+            assert!(
+                (found - expected).abs() < BOUND,
+                "{k}, {row}: {found} {expected}"
+            );
+            for i in 0..5 {
+                let p = log_p.iter().enumerate();
+                let on: f64 = p
+                    .map(|(s, p)| f64::from(u8::from(all.get(s, i))) * (p - expected).exp())
+                    .sum();
+                let got = f64::from(exact[k].visible.row(row)[i]);
+                assert!((got - on).abs() < BOUND, "{k}, {row}: {got} for {on}");
+                if observed.get(row, i) {
+                    assert_eq!(samples[k].get(row, i), data.input().get(row, i));
+                }
+            }
+        }
+        // As of RBMs: six times sqrt(10 / 4000) / 2.
+        let pairs = exact[k]
+            .visible
+            .elements()
+            .zip(chains[k].visible.elements());
+        let hidden = exact[k].hidden.iter().zip(&chains[k].hidden);
+        let hidden = hidden.flat_map(|(a, b)| a.elements().zip(b.elements()));
+        for (a, b) in pairs.chain(hidden) {
+            assert!((a - b).abs() < 0.15, "{k}: {a} for {b}");
+        }
+    }
+    let (mean, _, _) = machine.exact_mean_log_likelihood(&data, &mut ()).unwrap();
+    let expected = sums[0].iter().map(|x| x - log_z[0]).sum::<f64>() / 12.0;
+    assert!((mean - expected).abs() < 1e-9);
 }

@@ -13,7 +13,10 @@ use harmonium::{
     Examples, Rbm,
     kernel::reduce::mean_and_standard_error,
     model::Missing,
-    train::{Learning, Negative, RbmOptions, RbmTraining, Reconstruction},
+    train::{
+        BoltzmannOptions, BoltzmannTraining, Learning, Negative, Positive, RbmOptions, RbmTraining,
+        Reconstruction,
+    },
 };
 
 const MACHINES: [(&str, usize, &str, usize); 6] = [
@@ -166,6 +169,124 @@ fn absent_units_learn_as_the_machine_without_them() {
                 rest[place(k)] = 0.0;
             }
             assert!(rest.iter().all(|x| x.abs() < 1e-5), "{units}: {rest:?}");
+        }
+    }
+}
+
+/// The gradient of the first update of a general machine, of pairs and biases; and the mean of that
+/// of `updates`, with six standard errors of blocks of 100 of them.
+fn of_general_machine(
+    machine: &harmonium::BoltzmannMachine,
+    data: &Examples,
+    positive: Positive,
+    updates: usize,
+) -> Vec<(f64, f64)> {
+    let options = BoltzmannOptions {
+        positive,
+        negative: Negative::Exact,
+        learning: Learning {
+            learning_rate: 0.0.into(),
+            batch_size: data.len(),
+            epochs: updates.max(1),
+            ..Learning::default()
+        },
+    };
+    let mut run = BoltzmannTraining::new(machine.clone(), options, data).unwrap();
+    let mut update = || {
+        let _ = run.update(data).unwrap();
+        let (pairs, bias) = run.gradient();
+        let all: Vec<f32> = pairs.elements().chain(bias.iter().copied()).collect();
+        all
+    };
+    if updates == 1 {
+        return update().iter().map(|&x| (f64::from(x), 0.0)).collect();
+    }
+    let blocks: Vec<Vec<f64>> = (0..updates / 100)
+        .map(|_| {
+            let mut sum = Vec::new();
+            for _ in 0..100 {
+                let now = update();
+                sum.resize(now.len(), 0.0);
+                let all = sum.iter_mut().zip(now);
+                all.for_each(|(sum, x)| *sum += f64::from(x) / 100.0);
+            }
+            sum
+        })
+        .collect();
+    (0..blocks[0].len())
+        .map(|k| mean_and_standard_error(blocks[1..].iter().map(|x| x[k])))
+        .collect()
+}
+
+/// Of `R`, `W`, `S` and both biases, with and without hidden units: exact against finite
+/// differences, and chains against exact.
+#[test]
+fn general_machines_learn_what_was_observed() {
+    for m in [0, 2] {
+        let machine = crate::common::normal_boltzmann(4, m, 0.5, 3);
+        let layer = harmonium::model::Layer::bernoulli(4);
+        let data = random_data(&layer, 12, 2);
+        let data = data.with_observed(mask(&layer, 12, 2)).unwrap();
+        let weights = (0..12).map(|i| 0.5 + (i % 3) as f32).collect();
+        let data = data.with_weights(weights).unwrap();
+        let units = 4 + m;
+        let exact = of_general_machine(&machine, &data, Positive::Exact, 1);
+        let likelihood = |change: &dyn Fn(&mut [Vec<f32>; 5])| {
+            let mut x = [
+                machine.visible().bias.clone(),
+                machine.hidden().bias.clone(),
+                machine.visible_weights().to_vec(),
+                machine.weights().to_vec(),
+                machine.hidden_weights().to_vec(),
+            ];
+            change(&mut x);
+            let [b, c, r, w, s] = x;
+            let of =
+                |x: &[f32], n: usize, k: usize| harmonium::Matrix::from_slice(x, n, k).unwrap();
+            let (layers, weights) = match m {
+                0 => (vec![b], vec![of(&r, 4, 4)]),
+                _ => (vec![b, c], vec![of(&r, 4, 4), of(&w, 4, m), of(&s, m, m)]),
+            };
+            let machine = harmonium::BoltzmannMachine::from_parameters(layers, weights).unwrap();
+            machine.exact_mean_log_likelihood(&data, &mut ()).unwrap().0
+        };
+        let h = 2_f32.powi(-10);
+        let slope = |k: usize, i: usize| {
+            let both = [h, -h].map(|h| likelihood(&|x| x[k][i] += h));
+            (both[0] - both[1]) / (2.0 * f64::from(h))
+        };
+        let pair = |i: usize, j: usize| exact[i * units + j].0;
+        for i in 0..4 {
+            assert!((exact[units * units + i].0 - slope(0, i)).abs() < 5e-5);
+            for j in 0..m {
+                assert!((pair(i, 4 + j) - slope(3, i * m + j)).abs() < 5e-5);
+            }
+            for j in (0..4).filter(|&j| j != i) {
+                // Along `R_ij = R_ji` it is twice that of an element.
+                let both = [h, -h].map(|h| {
+                    likelihood(&|x| {
+                        x[2][i * 4 + j] += h;
+                        x[2][j * 4 + i] += h;
+                    })
+                });
+                let slope = (both[0] - both[1]) / (4.0 * f64::from(h));
+                assert!(
+                    (pair(i, j) - slope).abs() < 5e-5,
+                    "{} for {slope}",
+                    pair(i, j)
+                );
+            }
+        }
+        for j in 0..m {
+            assert!((exact[units * units + 4 + j].0 - slope(1, j)).abs() < 5e-5);
+        }
+        let chains = of_general_machine(&machine, &data, Positive::Gibbs { steps: 2 }, 4000);
+        for (k, ((mean, error), (expected, _))) in chains.iter().zip(&exact).enumerate() {
+            let bound = 6.0 * error + 1e-4;
+            assert!(
+                (mean - expected).abs() < bound,
+                "{k}: {mean} for {expected}"
+            );
         }
     }
 }

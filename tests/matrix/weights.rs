@@ -255,7 +255,7 @@ fn dbn() {
     );
     // Smoothing of the first biases knows the effective number of examples, not how many there are.
     for (k, (a, b)) in found.iter().zip(&expected).enumerate() {
-        assert!((a - b).abs() < 2e-2, "{k}: {a} for {b}");
+        assert!((a - b).abs() < 5e-2, "{k}: {a} for {b}");
     }
 }
 

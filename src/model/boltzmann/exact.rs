@@ -10,6 +10,7 @@
 
 use super::{BoltzmannMachine, append};
 use crate::{
+    dataset::Rows,
     error::{Error, Result},
     kernel::{
         reduce::LogSum,
@@ -228,7 +229,7 @@ impl Enumerated for Walk {
                     sigmoid(input[k])
                 };
             }
-            for (i, row) in sums.pairs.chunks_exact_mut(n).enumerate() {
+            for (i, row) in sums.pairs.chunks_exact_mut(n.max(1)).enumerate() {
                 let factor = p * y[i];
                 if factor != 0.0 {
                     row.iter_mut().zip(&y).for_each(|(s, y)| *s += factor * y);
@@ -351,6 +352,38 @@ impl BoltzmannMachine {
             append(&mut x, v, s);
             x.resize(self.units(), 0.0);
             Ok(-joint.given(|i| i < n, &x).log_z_alone()?)
+        };
+        in_pool(|| (0..v.rows()).into_par_iter().map(of_row).collect())
+    }
+
+    /// `ln sum e^-E` over the missing and the hidden units of each row, so that `ln p(v_observed)`
+    /// is this less `ln Z`; of complete rows `-F(v)`.
+    ///
+    /// # Errors
+    /// As [`Self::free_energy`], for all units that are not observed.
+    pub fn log_sums_over_missing<'a>(&self, rows: impl Into<Rows<'a>>) -> Result<Vec<f64>> {
+        let rows = rows.into();
+        let (v, n) = (rows.input(), self.n_visible());
+        let Some(observed) = rows.observed() else {
+            let free = self.free_energy(v, 1.0)?;
+            return Ok(free.into_iter().map(|f| -f).collect());
+        };
+        let found = [v.columns(), observed.columns()];
+        if found != [n, n] {
+            return Err(Error::shape("units of the input", n, format!("{found:?}")));
+        }
+        let joint = Joint::of(self, 1.0)?;
+        let of_row = |s: usize| {
+            let is_held = |i: usize| i < n && observed.get(s, i);
+            let value = |i: usize| {
+                if is_held(i) {
+                    f64::from(v.get(s, i))
+                } else {
+                    0.0
+                }
+            };
+            let x: Vec<f64> = (0..self.units()).map(value).collect();
+            joint.given(is_held, &x).log_z(&mut ())
         };
         in_pool(|| (0..v.rows()).into_par_iter().map(of_row).collect())
     }

@@ -12,6 +12,7 @@ mod conversion;
 mod couplings;
 mod edge_file;
 mod exact;
+mod impute;
 mod mean_field;
 mod unit_chain;
 

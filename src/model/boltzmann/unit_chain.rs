@@ -156,6 +156,22 @@ impl UnitChain {
         }
     }
 
+    /// Holds of each chain the units from `first` on where `mask` `[chains x units]` is one, and no
+    /// other. Allocates only to grow.
+    pub(crate) fn hold_only(&mut self, first: usize, mask: BitView<'_>) {
+        let n = self.units();
+        self.held.clear();
+        self.held.resize(self.states.len(), 0);
+        write_words(
+            &mut self.held,
+            n,
+            first,
+            self.chains,
+            |chain, word| mask.row(chain)[word],
+            mask.columns(),
+        );
+    }
+
     /// Every unit of every chain a fair coin: row = unit, column = chain of `draws`.
     pub(crate) fn draw_uniform(&mut self, draws: Draws) {
         let bias = std::mem::take(&mut self.couplings.bias);

@@ -3,6 +3,7 @@
 
 mod exact;
 mod gibbs;
+mod impute;
 mod inference;
 mod labels;
 mod posterior;

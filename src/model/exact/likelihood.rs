@@ -97,9 +97,8 @@ impl Dbm {
         progress: &mut dyn Progress,
     ) -> Result<(f64, f64, f64)> {
         let rows = v.into();
-        let v = rows.complete(NAME)?;
         let log_z = self.log_z(&mut progress.part(0, 1, 2))?;
-        let sums = self.log_sums_over_hidden(v, &mut progress.part(1, 1, 2))?;
+        let sums = self.log_sums_over_missing(rows, &mut progress.part(1, 1, 2))?;
         Ok(summary(rows, sums.into_iter().map(|x| x - log_z), log_z))
     }
 }
@@ -116,8 +115,7 @@ impl BoltzmannMachine {
         progress: &mut dyn Progress,
     ) -> Result<(f64, f64, f64)> {
         let rows = v.into();
-        let free = self.free_energy(rows.complete(NAME)?, 1.0)?;
-        let log_z = self.log_z(progress)?;
-        Ok(summary(rows, free.into_iter().map(|f| -f - log_z), log_z))
+        let (sums, log_z) = (self.log_sums_over_missing(rows)?, self.log_z(progress)?);
+        Ok(summary(rows, sums.into_iter().map(|x| x - log_z), log_z))
     }
 }

@@ -69,6 +69,7 @@ const SECOND: [&str; 2] = ["training.second.pairs", "training.second.bias"];
 const FAST: [&str; 2] = ["training.fast.pairs", "training.fast.bias"];
 const PARAMETERS: &str = "training.parameters";
 const HIDDEN: &str = "training.hidden";
+const MISSING: &str = "training.missing";
 
 impl BoltzmannTraining {
     /// The gradient of the last update: of the elements of `[R W; W' S]`, visible units first, zero
@@ -89,6 +90,14 @@ pub struct BoltzmannLearner {
     /// Hidden states of every example, of [`Positive::Gibbs`].
     hidden: BitMatrix,
     batch_hidden: BitMatrix,
+    /// Visible states of every example, of [`Positive::Gibbs`] if values are missing: the states of
+    /// these.
+    visible: BitMatrix,
+    batch_visible: BitMatrix,
+    /// A mask without zeros.
+    all_held: BitMatrix,
+    /// Whether examples may have missing values.
+    takes_missing: bool,
     /// Of [`Positive::MeanField`].
     means: Matrix,
     inputs: Matrix,
@@ -119,10 +128,15 @@ impl Learner for BoltzmannLearner {
             return Err(Error::parameter(what, 0, m));
         }
         let (units, batch) = (n + m, learning.batch_size.min(data.len()));
+        let takes_missing = data.observed().is_some();
+        if takes_missing {
+            phases::check_missing(&options)?;
+        }
         let mut positive = UnitChain::new(Couplings::allowed(&machine), batch);
         positive.hold(0, BitMatrix::from_fn(1, n, |_, _| true).view());
         let negative = NegativePhase::new(&machine, options.negative, learning.seed, batch);
         let draws = Draws::new(learning.seed, Site::Positive, 0);
+        let missing = Draws::new(learning.seed, Site::Missing, 0);
         let by_gibbs = matches!(options.positive, Positive::Gibbs { .. });
         let starts = options.negative.starts_at_data();
         let stored = if by_gibbs { data.len() } else { 0 };
@@ -150,6 +164,12 @@ impl Learner for BoltzmannLearner {
             positive,
             hidden: BitMatrix::from_fn(stored, m, |i, j| draws.bits(i, j) >> 31 == 1),
             batch_hidden: BitMatrix::zeros(gathered, m),
+            visible: BitMatrix::from_fn(if takes_missing { stored } else { 0 }, n, |i, j| {
+                missing.bits(i, j) >> 31 == 1
+            }),
+            batch_visible: BitMatrix::zeros(if takes_missing { batch } else { 0 }, n),
+            all_held: BitMatrix::from_fn(if takes_missing { batch } else { 0 }, n, |_, _| true),
+            takes_missing,
             means: Matrix::zeros(rows, m),
             inputs: Matrix::zeros(rows, m),
             negative,
@@ -194,8 +214,12 @@ impl Learner for BoltzmannLearner {
         Err(Error::parameter("training data", "bits", "real numbers"))
     }
 
+    fn takes_missing(&self) -> bool {
+        self.takes_missing
+    }
+
     fn needs_rows(&self) -> bool {
-        self.keeps_hidden()
+        self.keeps_hidden() || self.visible.rows() > 0
     }
 
     fn scratch(&self, _batch: usize) -> [usize; 2] {
@@ -271,7 +295,13 @@ impl Learner for BoltzmannLearner {
             Positive::Exact => None,
         };
         if let Some(hidden) = hidden {
-            told.data = machine.energy(batch.states, hidden)?;
+            told.data = match batch.observed {
+                None => machine.energy(batch.states, hidden)?,
+                Some(_) if self.visible.rows() > 0 => {
+                    machine.energy(self.batch_visible.view_rows(0..n), hidden)?
+                }
+                Some(_) => Vec::new(),
+            };
         }
         told.chains = self.negative.energies(machine);
         told.swaps = self.negative.swap_rates().to_vec();
@@ -296,6 +326,9 @@ impl Learner for BoltzmannLearner {
         }
         if self.keeps_hidden() {
             out(HIDDEN, (&self.hidden).into());
+        }
+        if self.visible.rows() > 0 {
+            out(MISSING, (&self.visible).into());
         }
         self.negative.visit(&self.machine, out);
     }
@@ -326,6 +359,10 @@ impl Learner for BoltzmannLearner {
         if self.keeps_hidden() {
             let (rows, columns) = (self.hidden.rows(), self.hidden.columns());
             self.hidden = saved.bits(HIDDEN, rows, columns)?;
+        }
+        if self.visible.rows() > 0 {
+            let (rows, columns) = (self.visible.rows(), self.visible.columns());
+            self.visible = saved.bits(MISSING, rows, columns)?;
         }
         self.negative.restore(&self.machine, saved)
     }

@@ -1,6 +1,6 @@
 //! Expectations of the data and of the model.
 
-use super::BoltzmannLearner;
+use super::{BoltzmannLearner, BoltzmannOptions};
 use crate::{
     bits::BitView,
     error::{Error, Result},
@@ -11,6 +11,30 @@ use crate::{
         run::{At, Batch, Done, Stop},
     },
 };
+
+/// Refuses options that do not infer missing values: enumeration does, and chains do.
+pub(super) fn check_missing(options: &BoltzmannOptions) -> Result<()> {
+    let refused = |what: &str, expected: &str, found: String| {
+        let what = format!("{what} of examples with missing values");
+        Err(Error::parameter(what, expected, found))
+    };
+    let negative = options.negative;
+    match options.positive {
+        _ if negative == Negative::PseudoLikelihood => {
+            let expected = "chains or the exact gradient";
+            refused("negative phase", expected, format!("{negative:?}"))
+        }
+        Positive::MeanField(_) => {
+            let expected = "Gibbs chains or the exact posterior";
+            refused("positive phase", expected, "mean field".into())
+        }
+        Positive::Exact if negative.starts_at_data() => {
+            let expected = "other than contrastive divergence beside an exact posterior";
+            refused("negative phase", expected, format!("{negative:?}"))
+        }
+        _ => Ok(()),
+    }
+}
 
 impl BoltzmannLearner {
     /// `E[x x']` of the minibatch, whose states are `v`.
@@ -30,7 +54,7 @@ impl BoltzmannLearner {
         self.positive.set_chains(size);
         self.positive.set_units(0, v);
         let weight = 1.0 / size as f32;
-        if self.machine.n_hidden() == 0 {
+        if self.machine.n_hidden() == 0 && batch.observed.is_none() {
             self.gradient.add_counts(&self.positive, weight, weights);
             return Ok(Done::Updated);
         }
@@ -43,12 +67,18 @@ impl BoltzmannLearner {
                 self.positive.refresh(&self.machine);
                 self.positive
                     .set_units(n, self.batch_hidden.view_rows(0..size));
+                if self.takes_missing {
+                    self.hold_observed(v, batch);
+                }
                 for k in 0..steps as u64 {
                     let step = 1 + at.updates() * steps as u64 + k;
                     self.positive
                         .sweep(1.0, Draws::new(seed, Site::Positive, step));
                 }
                 self.positive.units_into(n, &mut self.batch_hidden);
+                if self.takes_missing {
+                    self.positive.units_into(0, &mut self.batch_visible);
+                }
                 self.gradient.add_counts(&self.positive, weight, weights);
             }
             Positive::MeanField(options) => {
@@ -72,8 +102,9 @@ impl BoltzmannLearner {
                     if stop.is_requested() {
                         return Ok(Done::Stopped);
                     }
+                    let is_known = |i: usize| batch.observed.is_none_or(|mask| mask.get(s, i));
                     for (i, held) in held[..n].iter_mut().enumerate() {
-                        *held = Some(v.get(s, i));
+                        *held = is_known(i).then(|| v.get(s, i));
                     }
                     let posterior = self.machine.expectations_given(&held, &mut ())?;
                     let weight = f64::from(batch.weight_of(s)) / size as f64;
@@ -90,8 +121,33 @@ impl BoltzmannLearner {
         Ok(Done::Updated)
     }
 
-    /// Remembers the hidden states of the examples `rows`, once nothing can stop the update.
+    /// Holds the observed values of the minibatch, and puts the last states of the others in their
+    /// places.
+    fn hold_observed(&mut self, v: BitView<'_>, batch: &Batch<'_>) {
+        let size = batch.len();
+        let mask = batch
+            .observed
+            .unwrap_or_else(|| self.all_held.view_rows(0..size));
+        self.positive.hold_only(0, mask);
+        let mut to = self.batch_visible.view_mut();
+        for (row, &i) in batch.rows.unwrap_or_default().iter().enumerate() {
+            let given = v.row(row).iter().zip(mask.row(row));
+            let last = self.visible.row(i as usize).iter();
+            let all = to.row_mut(row).iter_mut().zip(given.zip(last));
+            all.for_each(|(to, ((x, mask), last))| *to = (last & !mask) | (x & mask));
+        }
+        self.positive
+            .set_units(0, self.batch_visible.view_rows(0..size));
+    }
+
+    /// Remembers the states of the examples `rows`, once nothing can stop the update.
     pub(super) fn keep_hidden(&mut self, rows: &[u32]) {
+        if self.visible.rows() > 0 {
+            for (k, &i) in rows.iter().enumerate() {
+                self.visible
+                    .copy_row(i as usize, self.batch_visible.view(), k);
+            }
+        }
         if self.keeps_hidden() {
             for (k, &i) in rows.iter().enumerate() {
                 self.hidden

@@ -123,6 +123,24 @@ impl Inferred {
         Ok(())
     }
 
+    /// Puts states in the places of what is missing of the examples `chosen`, which `states` are.
+    pub(super) fn fill(&self, states: &mut States, chosen: &[usize], observed: &BitMatrix) {
+        let Some(last) = &self.last else { return };
+        for (row, &i) in chosen.iter().enumerate() {
+            let missing = (0..observed.columns()).filter(|&j| !observed.get(i, j));
+            match (&mut *states, last) {
+                (States::Bits(x), States::Bits(last)) => {
+                    missing.for_each(|j| x.set(row, j, last.get(i, j)));
+                }
+                (States::Real(x), last) => {
+                    let row = x.row_mut(row);
+                    missing.for_each(|j| row[j] = last.get(i, j));
+                }
+                _ => unreachable!("of one layer"),
+            }
+        }
+    }
+
     /// Remembers the states of the examples `rows`, once nothing can stop the update.
     pub(super) fn keep(&mut self, rows: &[u32]) {
         if let Some(last) = &mut self.last {

@@ -98,6 +98,10 @@ impl Learner for RbmLearner {
             Objective::Generative => None,
             _ => Some(Discriminative::new(&rbm, batch, bits)?),
         };
+        let inferred = match data.observed() {
+            Some(_) => Some(inferred(&rbm, &options, data, bits)?),
+            None => None,
+        };
         let chains = Chains::new(
             match is_discriminative {
                 true => Negative::Exact, // no chains
@@ -109,15 +113,15 @@ impl Learner for RbmLearner {
             &rbm,
             || {
                 let count = options.negative.chains().unwrap_or(0);
-                start_at(data, rbm.visible(), count, learning.seed).0
+                let (mut states, chosen) = start_at(data, rbm.visible(), count, learning.seed);
+                if let (Some(inferred), Some(observed)) = (&inferred, data.observed()) {
+                    inferred.fill(&mut states, &chosen, observed);
+                }
+                states
             },
             &mut buffers,
         )?;
         let fast = Fast::of(&rbm, options.negative).filter(|_| !is_discriminative);
-        let inferred = match data.observed() {
-            Some(_) => Some(inferred(&rbm, &options, data, bits)?),
-            None => None,
-        };
         let (rule, shaping) = (learning.optimizer, shaping(&options, 0));
         let optimizer = Optimizer::for_run(&rbm, rule, &shaping, &data.mean());
         Ok(Self {

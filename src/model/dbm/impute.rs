@@ -1,0 +1,101 @@
+//! What a deep Boltzmann machine says of examples of which some values are missing: what the RBM of
+//! its even and odd layers says, of which further even layers are missing too.
+
+use super::Dbm;
+use crate::{
+    bits::BitMatrix,
+    dataset::Rows,
+    error::{Error, Result},
+    matrix::Matrix,
+    model::{Imputation, Imputed, Missing},
+    progress::Progress,
+    states::States,
+};
+
+impl Dbm {
+    /// `ln sum e^-E` over the missing units and all hidden layers of each row, the label among
+    /// them, so that `ln p(v_observed)` is this less [`Self::log_z`]. Cost: for each row the
+    /// enumeration of the odd layers, or of what is missing of the even ones.
+    ///
+    /// # Errors
+    /// Those of [`crate::Rbm::log_sums_over_missing`].
+    pub fn log_sums_over_missing<'a>(
+        &self,
+        rows: impl Into<Rows<'a>>,
+        progress: &mut dyn Progress,
+    ) -> Result<Vec<f64>> {
+        let rows = rows.into();
+        if rows.observed().is_none() {
+            return self.log_sums_over_hidden(rows.input(), progress);
+        }
+        let (states, mask) = self.even_layers(rows)?;
+        let rows = Rows::observed_in(states.view(), mask.view());
+        self.bipartite().log_sums_over_missing(rows, progress)
+    }
+
+    /// Means of the missing values and of every hidden layer, a label's too, given what was
+    /// observed of each row.
+    ///
+    /// # Errors
+    /// Those of [`crate::Rbm::impute`].
+    pub fn impute<'a>(
+        &self,
+        rows: impl Into<Rows<'a>>,
+        how: Imputation,
+        progress: &mut dyn Progress,
+    ) -> Result<Imputed> {
+        let (states, mask) = self.even_layers(rows.into())?;
+        let rows = Rows::observed_in(states.view(), mask.view());
+        let found = self
+            .bipartite()
+            .impute(rows, Missing::Infer, how, progress)?;
+        let layer = |l: usize| {
+            let (place, all) = match l % 2 {
+                0 => (self.place(l), &found.visible),
+                _ => (self.place(l), &found.hidden[0]),
+            };
+            Matrix::from_fn(all.rows(), place.len(), |i, j| all.row(i)[place.start + j])
+        };
+        Ok(Imputed {
+            visible: layer(0),
+            hidden: (1..self.n_layers()).map(layer).collect(),
+        })
+    }
+
+    /// The examples with their missing values drawn from `p(v_m | v_o)`: the states of Gibbs chains
+    /// with the observed units held, after `sweeps` sweeps from fair coins.
+    ///
+    /// # Errors
+    /// As [`Self::impute`].
+    pub fn impute_samples<'a>(
+        &self,
+        rows: impl Into<Rows<'a>>,
+        sweeps: usize,
+        seed: u64,
+    ) -> Result<States> {
+        let rows = rows.into();
+        if rows.observed().is_none() {
+            return Ok(rows.input().to_states());
+        }
+        let (states, mask) = self.even_layers(rows)?;
+        let rows = Rows::observed_in(states.view(), mask.view());
+        let all = self.bipartite().impute_samples(rows, sweeps, seed)?;
+        Ok(all.first_columns(self.n_visible()))
+    }
+
+    /// The rows as states of all even layers, and what of these was observed.
+    fn even_layers(&self, rows: Rows<'_>) -> Result<(States, BitMatrix)> {
+        let (v, n) = (rows.input(), self.n_visible());
+        self.layer(0).check_values(rows)?;
+        let observed = rows.observed();
+        if observed.is_some_and(|mask| mask.columns() != n) {
+            return Err(Error::shape("columns of the mask", n, v.columns()));
+        }
+        let even = (0..self.n_layers()).step_by(2);
+        let all = even.map(|l| self.layer(l).size()).sum();
+        let mask = BitMatrix::from_fn(v.rows(), all, |i, j| {
+            j < n && observed.is_none_or(|mask| mask.get(i, j))
+        });
+        Ok((v.with_columns(all), mask))
+    }
+}
