@@ -113,28 +113,6 @@ fn what_remembers_each_example_is_refused_on_a_stream() {
     assert!(chains.run(&data(), go).unwrap().is_finished());
 }
 
-fn weights_refused<L: Family>() {
-    let weighted = data().with_weights(vec![2.0; EXAMPLES]).unwrap();
-    let masked = harmonium::BitMatrix::from_fn(EXAMPLES, UNITS, |_, _| true);
-    let masked = data().with_observed(masked).unwrap();
-    for (examples, word) in [(weighted, "weights"), (masked, "mask")] {
-        let mut run = L::run();
-        let errors = [
-            Run::<L>::new(L::start(), L::plain(), &examples).unwrap_err(),
-            run.update(&examples).unwrap_err(),
-            run.update_with(&examples.head(BATCH)).unwrap_err(),
-        ];
-        for error in errors.map(|e| e.to_string()) {
-            assert!(error.contains(word), "{error}");
-        }
-    }
-}
-
-#[test]
-fn weights_and_masks_that_nothing_learns_yet_are_refused() {
-    in_every_family!(weights_refused);
-}
-
 fn other_data_refused<L: Family>() {
     let fewer = data().head(EXAMPLES - 1);
     let mut run = L::run();
