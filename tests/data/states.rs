@@ -379,7 +379,7 @@ fn weights_are_used_and_masks_are_never_ignored() {
     let dbn = || Dbn::bernoulli(&[4, 3, 2]).unwrap();
     let doors: Vec<Door<'_>> = vec![
         (
-            "positive phase",
+            "training",
             Box::new(move |x| DbmTraining::new(dbm(), DbmOptions::default(), x).map(drop)),
         ),
         (

@@ -244,7 +244,7 @@ impl Ended {
 pub(super) fn check_complete<L: Learner>(learner: &L, data: &Examples) -> Result<()> {
     match learner.takes_missing() {
         true => Ok(()),
-        false => data.expect_complete(L::NAME),
+        false => data.expect_complete("training of this machine"),
     }
 }
 
