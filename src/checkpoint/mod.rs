@@ -15,6 +15,7 @@ mod boltzmann;
 mod chains;
 mod dbm;
 mod dbn;
+mod foreign;
 mod limits;
 mod network;
 mod pretraining;

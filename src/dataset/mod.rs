@@ -29,5 +29,6 @@ pub(crate) use examples::is_full;
 pub use generate::{bars_and_stripes, shifting_bar};
 pub use load::Dataset;
 pub use npy::read_npy;
+pub(crate) use npz::{Array, arrays};
 pub use rows::Rows;
 pub use stream::{BLOCK_ROWS, Batches, ExampleStream, WINDOW_BLOCKS};

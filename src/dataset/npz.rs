@@ -149,6 +149,34 @@ impl<'a> Archive<'a> {
     }
 }
 
+/// An array of numbers: its shape, and its elements in the order of rows.
+pub(crate) type Array = (Vec<usize>, Vec<f64>);
+
+/// The arrays `names` of the archive at `path`; `None` if one of them is not there.
+pub(crate) fn arrays(path: &Path, names: &[&str]) -> Result<Option<Vec<Array>>> {
+    let bytes = fs::read(path).map_err(|e| Error::io(path, "read", e))?;
+    let mut archive = Archive::new(path, bytes, Accepted::Finite)?;
+    let held: Vec<String> = archive.array_names().collect();
+    if !names.iter().all(|name| held.iter().any(|x| x == name)) {
+        return Ok(None);
+    }
+    let numbers = |mut source: Source<'_>| {
+        let header = NpyHeader::read(&mut source)?;
+        let data = header.data(&mut source)?;
+        let rows = header.shape.first().copied().unwrap_or(1);
+        let columns: usize = header.shape.iter().skip(1).product();
+        let (offsets, stride) = match header.fortran {
+            true => (header.column_offsets(columns), 1),
+            false => ((0..columns).collect(), columns),
+        };
+        let rows = (0..rows).flat_map(|i| offsets.iter().map(move |offset| i * stride + offset));
+        let elements = rows.map(|k| header.number(&data, k)).collect();
+        Ok((header.shape.clone(), elements))
+    };
+    let all = names.iter().map(|name| archive.array(name, numbers));
+    all.collect::<Result<_>>().map(Some)
+}
+
 /// Whether the end of the archive points to a ZIP64 directory. The zip reader would reserve memory
 /// for as many members as that claims; a plain directory claims at most 65535.
 fn has_zip64_directory(bytes: &[u8]) -> bool {

@@ -6,12 +6,13 @@
 //! [`Ais::raise`]; samples with weights by [`Ais::weighted_samples`]; all of them of whatever is
 //! [`Annealed`]. Bounds: [`DbmBound`] and [`Bound`]. Chains: [`integrated_autocorrelation_time`],
 //! [`ModeJumps`]. Units: [`HiddenActivity`]. While training: [`pseudo_likelihood`],
-//! [`reconstruction_error`], [`free_energy_gap`].
+//! [`reconstruction_error`], [`free_energy_gap`]. Whether it is fit to be used: [`verify`].
 
 mod annealing;
 mod bound;
 mod chains;
 mod monitor;
+mod verify;
 
 pub use annealing::{
     Ais, Annealed, Annealing, Base, Bennett, Betas, Bracket, INTERVAL_STANDARD_ERRORS, LogZ,
@@ -28,3 +29,4 @@ pub use monitor::{
     DEAD_BELOW, HiddenActivity, PseudoLikelihood, SATURATED_ABOVE, free_energy_gap,
     pseudo_likelihood, reconstruction_error, stochastic_pseudo_likelihood,
 };
+pub use verify::{Check, SATURATED_INPUT, Verdict, verify};

@@ -195,6 +195,17 @@ impl Connection {
             fixed,
         })
     }
+
+    /// The largest step of the fixed-point weights that products with bits take; none if they take
+    /// the weights as they are. A weight is off by at most half of it.
+    pub fn look_up_step(&self) -> Option<f32> {
+        let (n, m) = (self.weights.rows(), self.weights.columns());
+        let step = route()
+            .takes_look_up(n, m)
+            .then(|| self.fixed.get_or_init(|| FixedPoint::new(&self.weights)));
+        step.map(FixedPoint::largest_step)
+            .filter(|&step| step <= LARGEST_STEP)
+    }
 }
 
 impl Clone for Connection {

@@ -13,6 +13,7 @@ mod couplings;
 mod edge_file;
 mod exact;
 mod impute;
+mod ising;
 mod mean_field;
 mod unit_chain;
 

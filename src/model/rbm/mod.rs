@@ -190,6 +190,12 @@ impl Rbm {
         self.connection.refresh();
     }
 
+    /// The largest step of the fixed-point weights that fast products with bits take, of which a
+    /// weight is off by at most half; none where products are of the weights as they are.
+    pub fn look_up_step(&self) -> Option<f32> {
+        self.connection.look_up_step()
+    }
+
     /// Refuses NaN and infinite parameters.
     ///
     /// # Errors

@@ -46,12 +46,16 @@ impl Measure {
         let binary = rbm.hidden().units.are_binary();
         let activity = || binary.then(|| HiddenActivity::new(rbm, rows)).transpose();
         if self.enumerates(rbm) {
-            let (mean, error, log_z) = rbm.exact_mean_log_likelihood(rows, progress)?;
+            let free = rbm.exact_free_energies(v)?;
+            let log_sums: Vec<f64> = free.iter().map(|f| -f).collect();
+            let log_z = rbm.log_z(progress)?;
+            let z = Partition::exact(log_z);
             return Ok(Measures {
-                likelihood: Some(Mean::exact((mean, error))),
+                likelihood: Some(Mean::of(rows, &log_sums, &z)),
                 with_label: rbm.label_group().is_some(),
                 activity: activity()?,
-                ..Measures::of(Partition::exact(log_z), examples.len())
+                log_sums,
+                ..Measures::of(z, examples.len())
             });
         }
         let ais = self.ais(Base::rate_of(rbm, train)?);
@@ -66,6 +70,7 @@ impl Measure {
             with_label: rbm.label_group().is_some(),
             activity: activity()?,
             raise,
+            log_sums,
             ..Measures::of(z, examples.len())
         })
     }
@@ -85,12 +90,15 @@ impl Measure {
         let (top, rows) = (dbn.top(), Rows::from(examples));
         let v = rows.complete(NAME)?;
         if self.exact {
-            let likelihood = rows.mean(dbn.exact_log_p_v(v, None, progress)?);
+            let log_p = dbn.exact_log_p_v(v, None, progress)?;
+            let likelihood = rows.mean(log_p.iter().copied());
             let bound = rows.mean(dbn.exact_bound(v, None, progress)?);
+            let log_z = top.log_z(progress)?;
             return Ok(Measures {
                 likelihood: Some(Mean::exact(likelihood)),
                 bound: Some(Mean::exact(bound)),
-                ..Measures::of(Partition::exact(top.log_z(progress)?), examples.len())
+                log_sums: log_p.iter().map(|x| x + log_z).collect(),
+                ..Measures::of(Partition::exact(log_z), examples.len())
             });
         }
         let z = if self.enumerates(top) {
@@ -110,6 +118,7 @@ impl Measure {
         Ok(Measures {
             bound: Some(Mean::of(rows, &estimate.with_log_z, &z)),
             bound_samples: Some(samples),
+            log_sums: estimate.with_log_z,
             ..Measures::of(z, examples.len())
         })
     }
@@ -138,10 +147,9 @@ impl Measure {
             let start = self.start(dbm, Some(&train))?;
             Partition::anneal(&ais, dbm, Some(start), progress)?
         };
-        let likelihood = match self.exact {
-            true => Some(Mean::of(rows, &dbm.log_sums_over_hidden(v, progress)?, &z)),
-            false => None,
-        };
+        let exact = self.exact.then(|| dbm.log_sums_over_hidden(v, progress));
+        let exact = exact.transpose()?;
+        let likelihood = exact.as_ref().map(|sums| Mean::of(rows, sums, &z));
         let raised = |wanted| raised(wanted, dbm, examples, &z, None, &mut *progress);
         let raise = self.raise.map(raised).transpose()?;
         let bound = DbmBound::new(dbm, rows, &options, progress)?;
@@ -151,6 +159,7 @@ impl Measure {
             mean_field: Some(bound.convergence),
             posterior: bound.hidden,
             raise,
+            log_sums: exact.unwrap_or(bound.bounds),
             ..Measures::of(z, examples.len())
         })
     }
@@ -187,6 +196,7 @@ impl Measure {
         if examples.len() as u64 > MOST_STATES >> hidden.min(63) {
             let (bounds, convergence) = machine.mean_field_bounds(v, &MeanField::default())?;
             measures.bound = Some(Mean::of(rows, &bounds, z));
+            measures.log_sums = bounds;
             measures.mean_field = Some(convergence);
         } else {
             let free = machine.free_energy(v, 1.0)?;
@@ -197,6 +207,9 @@ impl Measure {
         if let Some(wanted) = self.raise {
             let log_sums = log_sums.as_deref();
             measures.raise = Some(raised(wanted, machine, examples, z, log_sums, progress)?);
+        }
+        if let Some(sums) = log_sums {
+            measures.log_sums = sums;
         }
         if machine.n_hidden() == 0 {
             let some = examples.head(PSEUDO_LIKELIHOOD_EXAMPLES);

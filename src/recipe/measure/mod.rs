@@ -152,6 +152,16 @@ pub struct Measures {
     pub raise: Option<Raised>,
     /// Of the first examples, and their number; of a fully visible general machine.
     pub pseudo_likelihood: Option<(f64, usize)>,
+    /// Of each example `ln p*(v)`, which is `-F(v)`, or the lower bound of it: without `ln Z`. What
+    /// the mean of the likelihood or else of the bound is of.
+    pub log_sums: Vec<f64>,
+}
+
+impl Measures {
+    /// `ln p(v)` of each example, or its lower bound, with the estimate of `ln Z`.
+    pub fn log_likelihoods(&self) -> impl Iterator<Item = f64> {
+        self.log_sums.iter().map(|x| x - self.partition.log_z)
+    }
 }
 
 impl Measures {
@@ -168,6 +178,7 @@ impl Measures {
             activity: None,
             raise: None,
             pseudo_likelihood: None,
+            log_sums: Vec::new(),
         }
     }
 }

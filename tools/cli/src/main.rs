@@ -12,7 +12,9 @@ mod show;
 
 use args::{Cli, Command, Threads};
 use clap::{ArgMatches, CommandFactory, FromArgMatches};
-use commands::{bench, classify, demo, evaluate, inspect, reproduce, sample, train, transform};
+use commands::{
+    bench, classify, convert, demo, evaluate, inspect, reproduce, sample, train, transform, verify,
+};
 use failure::Outcome;
 use harmonium::{environment, threads};
 use std::process::ExitCode;
@@ -46,6 +48,8 @@ fn run(cli: &Cli, matches: &ArgMatches) -> Outcome<()> {
         Command::Transform(args) => on_threads(&args.answer.threads, || transform::run(args)),
         Command::Demo(args) => on_threads(&args.answer.threads, || demo::run(args)),
         Command::Reproduce(args) => on_threads(&args.threads, || reproduce::run(args)),
+        Command::Verify(args) => on_threads(&args.answer.threads, || verify::run(args)),
+        Command::Convert(args) => convert::run(args),
         Command::Inspect(args) => inspect::run(args),
         Command::Bench(args) => Ok(bench::run(args)?),
     }

@@ -117,6 +117,13 @@ pub struct EvaluateArgs {
     /// Write the log weights ln w of the chains, f64 [directions x chains], forward first.
     #[arg(long, value_name = "FILE.npy")]
     pub save_weights: Option<PathBuf>,
+    /// Write a row an example: free energy, log-likelihood or its lower bound, probabilities of the
+    /// classes.
+    #[arg(long, value_name = "FILE.csv")]
+    pub scores: Option<PathBuf>,
+    /// Write every visible state of a small machine, of at most 2^20 states, with its probability.
+    #[arg(long, value_name = "FILE.csv")]
+    pub distribution: Option<PathBuf>,
     /// Seed of annealed importance sampling, and of --binarize sample where the model's notes tell
     /// none [default: that of the training, else 0].
     #[arg(long, value_name = "N")]

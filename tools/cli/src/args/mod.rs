@@ -3,12 +3,14 @@
 
 mod bench;
 mod classify;
+mod convert;
 mod demo;
 mod evaluate;
 mod reproduce;
 mod sample;
 mod train;
 mod transform;
+mod verify;
 
 use clap::{
     Args, Parser, Subcommand, ValueEnum,
@@ -21,6 +23,7 @@ pub use bench::BenchArgs;
 #[cfg(test)]
 pub use bench::SECTIONS;
 pub use classify::{ClassifyArgs, WayArg};
+pub use convert::ConvertArgs;
 pub use demo::{DemoArgs, DemoName};
 pub use evaluate::{
     DEFAULT_BETAS, DEFAULT_BURN_IN, DEFAULT_CHAINS, EvaluateArgs, ReverseFrom, ScheduleArg,
@@ -33,6 +36,7 @@ pub use train::{
     PositiveArgs, RbmArgs, Said, ShapeArgs, SharedArgs, TrainArgs, of_other_kind, said,
 };
 pub use transform::{PassArg, TransformArgs};
+pub use verify::VerifyArgs;
 
 /// A name, what it means, and the value.
 pub(in crate::args) type Choice<T> = (&'static str, &'static str, T);
@@ -77,6 +81,7 @@ Examples:
                                                   an Ising model: energy, magnetization and states
   harmonium transform run/model.safetensors --out features.npy
   harmonium inspect run/model.safetensors
+  harmonium convert run/model.safetensors rbm.npz   the arrays of scikit-learn
   harmonium reproduce rbm-small                   published figures beside those of this program
 
 Results go to stdout, progress and messages to stderr. Exit codes: 0 done, 1 failed, 2 used wrongly.
@@ -110,6 +115,10 @@ pub enum Command {
     Transform(TransformArgs),
     /// Show what a model file holds.
     Inspect(InspectArgs),
+    /// Check whether a model is fit to be used.
+    Verify(VerifyArgs),
+    /// Convert a model from or for another program.
+    Convert(ConvertArgs),
     /// Repeat a published experiment by its recipe, and show published and measured figures side by
     /// side.
     Reproduce(ReproduceArgs),

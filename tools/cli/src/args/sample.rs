@@ -124,6 +124,10 @@ pub struct SampleArgs {
     /// f32; `.csv`: the same, a line each.
     #[arg(long, value_name = "FILE.png|FILE.npy|FILE.csv")]
     pub out: PathBuf,
+    /// Write a row a sample: its free energy, or its energy of a machine without one (of the
+    /// figures that chains are watched by).
+    #[arg(long, value_name = "FILE.csv", conflicts_with = "weighted")]
+    pub energies: Option<PathBuf>,
     /// States are spins: they are written as -1 and 1, and energy and magnetization are those of
     /// spins, as they always are of an .ising file. Of general Boltzmann machines.
     #[arg(long)]

@@ -1,5 +1,7 @@
 //! `harmonium evaluate`: the log-likelihood of data under a model.
 
+mod each;
+
 use crate::{
     args::{
         DEFAULT_BETAS, DEFAULT_BURN_IN, DEFAULT_CHAINS, EvaluateArgs, ReverseFrom, ScheduleArg,
@@ -33,9 +35,7 @@ const BOUND_SAMPLES: usize = 5;
 
 /// Runs the command.
 pub fn run(args: &EvaluateArgs) -> Outcome<()> {
-    if let Some(weights) = &args.save_weights {
-        check_extension("--save-weights", weights, ".npy")?;
-    }
+    check_names(args)?;
     let (path, checkpoint) = open_model(args.model.as_deref())?;
     let model = &checkpoint.model;
     let machine = kinds::machine(model);
@@ -44,6 +44,9 @@ pub fn run(args: &EvaluateArgs) -> Outcome<()> {
             .hint("`harmonium classify` measures its errors"));
     }
     check_options(args, machine)?;
+    if let Some(file) = &args.distribution {
+        each::distribution(file, model)?;
+    }
     let betas = betas(args)?;
     let (data, source, seed) = load(args, &checkpoint, machine)?;
     let how = measure(args, model, betas, seed);
@@ -99,12 +102,45 @@ pub fn run(args: &EvaluateArgs) -> Outcome<()> {
             measures.partition = measures.partition.clone().shifted(constant);
         }
     }
+    write_scores(args, (machine, model), data.as_ref(), &found)?;
     let mut figures = found.figures();
     figures.extend(beside);
     if let Some(classes) = &found.classes {
         figures.extend(classes.with_confusion());
     }
     figures.print(args.answer.json, &title)
+}
+
+/// Refuses files that are not of the kind that is written.
+fn check_names(args: &EvaluateArgs) -> Outcome<()> {
+    for (flag, path, extension) in [
+        ("--save-weights", &args.save_weights, ".npy"),
+        ("--scores", &args.scores, ".csv"),
+        ("--distribution", &args.distribution, ".csv"),
+    ] {
+        if let Some(path) = path {
+            check_extension(flag, path, extension)?;
+        }
+    }
+    Ok(())
+}
+
+/// Writes the scores of the examples, if they are asked for.
+fn write_scores(
+    args: &EvaluateArgs,
+    of: (&dyn Machine, &Model),
+    data: Option<&Data>,
+    found: &Found,
+) -> Outcome<()> {
+    let Some(file) = &args.scores else {
+        return Ok(());
+    };
+    let Some(data) = data else {
+        let message = "--scores are of examples, and there are no data";
+        return Err(Failure::usage(message).hint("name them by --data"));
+    };
+    let (examples, _) = likelihood::part(data, args.of.split);
+    each::scores(file, of, examples, found)
 }
 
 /// Refuses options that belong to others which are not given, or to other machines.

@@ -3,6 +3,7 @@
 
 pub mod bench;
 pub mod classify;
+pub mod convert;
 pub mod demo;
 pub mod evaluate;
 pub mod inspect;
@@ -10,3 +11,4 @@ pub mod reproduce;
 pub mod sample;
 pub mod train;
 pub mod transform;
+pub mod verify;

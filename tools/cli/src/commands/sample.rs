@@ -8,12 +8,12 @@ use crate::{
     args::SampleArgs,
     failure::{Failure, Outcome, note},
     kinds,
-    run::chains::{self, Samples, Start},
+    run::chains::{self, Chains, Samples, Start},
     run::held::{Held, checked_count, origin, start},
     run::loading::open_model,
     run::machine::{self, Act, Machine},
     show::figures::Figures,
-    show::numbers::ends_in,
+    show::numbers::{check_extension, ends_in, write_table},
     show::report,
 };
 use harmonium::{Model, checkpoint::Checkpoint, model::Layer};
@@ -23,6 +23,9 @@ use std::path::Path;
 /// Runs the command.
 pub fn run(args: &SampleArgs) -> Outcome<()> {
     let format = Format::of(&args.out)?;
+    if let Some(path) = &args.energies {
+        check_extension("--energies", path, ".csv")?;
+    }
     if !(args.beta >= 0.0 && args.beta.is_finite()) {
         return Err(Failure::usage(format!(
             "--beta {}: expected a finite number of at least 0",
@@ -71,6 +74,9 @@ pub fn run(args: &SampleArgs) -> Outcome<()> {
     if let Some(path) = &args.save_chains {
         chains.save(path)?;
     }
+    if let Some(path) = &args.energies {
+        energies(path, chains.as_ref())?;
+    }
     let origin = origin(args);
     samples.origin = format!("{} at β = {} {origin}", samples.origin, args.beta);
     let group = label
@@ -93,6 +99,18 @@ pub fn run(args: &SampleArgs) -> Outcome<()> {
         &samples,
         observed.transpose()?,
     )
+}
+
+/// Writes the figure of the state of every chain.
+///
+/// # Errors
+/// Those of the library; a file that cannot be written.
+fn energies(path: &Path, chains: &dyn Chains) -> Outcome<()> {
+    let head = ["sample".to_owned(), chains.energy().replace(' ', "_")];
+    let all = chains.energies()?;
+    let rows = all.iter().enumerate();
+    let rows = rows.map(|(k, energy)| vec![k.to_string(), energy.to_string()]);
+    write_table("--energies", path, &head, rows)
 }
 
 /// Held visible units, a label among them too; and the label of a machine whose label is elsewhere.

@@ -2,6 +2,7 @@
 //! resumed at any update of any stage.
 
 mod begun;
+mod estimate;
 mod health;
 mod init;
 mod session;
@@ -53,7 +54,17 @@ pub fn run(args: &TrainArgs, said: &Said) -> Outcome<()> {
         (None, Some(init)) => Before::Model(init),
         (None, None) => Before::Nothing,
     };
-    let begun = Begun::new(args, said, kind, &files, before)?;
+    let mut begun = Begun::new(args, said, kind, &files, before)?;
+    if output.dry_run {
+        let model = begun.run.result()?;
+        let title = format!("{} on {}", kinds::machine(&model).name(), begun.data.name);
+        announce(
+            &title,
+            &kind.describe(&begun.plan, &begun.data),
+            &begun.data,
+        );
+        return estimate::tell(&mut begun, output.json, &title, &interrupt);
+    }
     let existing = match output.force {
         true => Existing::IsMoved,
         false => Existing::Stays,

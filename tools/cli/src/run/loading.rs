@@ -16,6 +16,11 @@ use std::{
 /// # Errors
 /// Those of the library.
 pub fn load_model(path: &Path) -> Outcome<Checkpoint> {
+    if path.is_file()
+        && let Some(checkpoint) = Checkpoint::import(path)?
+    {
+        return Ok(checkpoint);
+    }
     if EdgeFile::recognizes(path) {
         return edges::load(path);
     }

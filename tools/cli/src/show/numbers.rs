@@ -61,6 +61,24 @@ pub fn write<T: AutoSerialize + Display>(
     Ok(write_atomically(path, &bytes)?)
 }
 
+/// Writes rows of cells under their names, as `.csv`.
+///
+/// # Errors
+/// A name of another kind, of the file of `flag`; a file that cannot be written.
+pub fn write_table(
+    flag: &str,
+    path: &Path,
+    head: &[String],
+    rows: impl Iterator<Item = Vec<String>>,
+) -> Outcome<()> {
+    check_extension(flag, path, ".csv")?;
+    let mut text = head.join(",") + "\n";
+    for row in rows {
+        text += &(row.join(",") + "\n");
+    }
+    Ok(write_atomically(path, text.as_bytes())?)
+}
+
 /// Writes a matrix, in NPY as f32.
 ///
 /// # Errors

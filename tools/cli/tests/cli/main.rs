@@ -4,6 +4,7 @@
 mod common;
 
 mod boltzmann;
+mod convert;
 mod dbm;
 mod dbn;
 mod enumerated;
@@ -17,6 +18,7 @@ mod refusals;
 mod reproduce;
 mod safety;
 mod sampling;
+mod scores;
 mod signals;
 mod streaming;
 mod training;

@@ -398,6 +398,11 @@ pub struct OutputArgs {
     /// epochs extend it (a schedule that depends on T is then that of the new T, from here on).
     #[arg(long)]
     pub resume: bool,
+    /// Tell what the run takes of time and memory, and write nothing.
+    ///
+    /// Time from a few updates of the first stage, memory as the program has it by then.
+    #[arg(long, conflicts_with = "resume")]
+    pub dry_run: bool,
     /// One JSON object on stdout in place of the table.
     #[arg(long)]
     pub json: bool,

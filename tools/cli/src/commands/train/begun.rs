@@ -1,5 +1,5 @@
-//! A run with its data, before it goes on: a new one, one from the parameters of a model, or one that
-//! was stored.
+//! A run with its data, before it goes on: a new one, one from the parameters of a model, or one
+//! that was stored.
 
 use super::{
     init::{self, Init},

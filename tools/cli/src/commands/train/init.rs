@@ -148,8 +148,8 @@ impl Init {
         args
     }
 
-    /// Columns are standardized as those that the model learned, if they were: its parameters are in
-    /// these units.
+    /// Columns are standardized as those that the model learned, if they were: its parameters are
+    /// in these units.
     ///
     /// # Errors
     /// Notes that this program did not write.

@@ -1,0 +1,124 @@
+//! `evaluate --scores` and `--distribution`: a row an example, and a row a state.
+
+use crate::{
+    failure::{Failure, Outcome, note},
+    run::{
+        found::Found,
+        machine::{Machine, Way},
+    },
+    show::numbers::write_table,
+};
+use harmonium::{Examples, Matrix, Model, model::Layer};
+use std::path::Path;
+
+/// Most states of `--distribution`.
+const MOST_STATES: f64 = (1 << 20) as f64;
+
+/// Writes a row an example: its number from 0, its free energy where the machine has one, its
+/// log-likelihood or a lower bound, and the probabilities of the classes.
+///
+/// # Errors
+/// A machine that was measured by neither; those of the library; a file that cannot be written.
+pub fn scores(
+    path: &Path,
+    (machine, model): (&dyn Machine, &Model),
+    examples: &Examples,
+    found: &Found,
+) -> Outcome<()> {
+    let mut head = vec!["example".to_owned()];
+    let mut columns: Vec<Vec<f64>> = Vec::new();
+    if let Some(measures) = &found.measures {
+        let has_free_energy = matches!(model, Model::Rbm(_) | Model::Boltzmann(_));
+        if measures.likelihood.is_some() && has_free_energy {
+            head.push("free_energy".into());
+            columns.push(measures.log_sums.iter().map(|x| -x).collect());
+        }
+        let name = match measures.likelihood {
+            Some(_) => "log_likelihood",
+            None => "log_likelihood_bound",
+        };
+        head.push(name.into());
+        columns.push(measures.log_likelihoods().collect());
+    }
+    if let Some(p) = classes(machine, examples)? {
+        head.extend((0..p.columns()).map(|class| format!("class_{class}")));
+        columns.extend((0..p.columns()).map(|class| {
+            let of_row = |i| f64::from(p.row(i)[class]);
+            (0..p.rows()).map(of_row).collect()
+        }));
+    }
+    if columns.is_empty() {
+        let message = "--scores: the machine has neither a likelihood nor classes to tell";
+        return Err(Failure::usage(message));
+    }
+    let row = |i: usize| {
+        let numbers = columns.iter().map(move |column| column[i].to_string());
+        std::iter::once(i.to_string()).chain(numbers).collect()
+    };
+    write_table("--scores", path, &head, (0..examples.len()).map(row))?;
+    note(format!(
+        "scores of {} examples in {}",
+        examples.len(),
+        path.display()
+    ));
+    Ok(())
+}
+
+/// `p(y | v)` of each example, of a machine with classes.
+fn classes(machine: &dyn Machine, examples: &Examples) -> Outcome<Option<Matrix>> {
+    let Ok((_, Some(_))) = machine.labels() else {
+        return Ok(None);
+    };
+    let columns = machine.columns();
+    let log_p = match examples.columns() > columns {
+        true => machine.log_p_y(&examples.first_columns(columns), &Way::default())?,
+        false => machine.log_p_y(examples, &Way::default())?,
+    };
+    let p = |i: usize, j: usize| log_p.row(i)[j].exp();
+    Ok(Some(Matrix::from_fn(log_p.rows(), log_p.columns(), p)))
+}
+
+/// Writes a row a visible state: its units and its probability.
+///
+/// # Errors
+/// Continuous units, or more than `2^20` states; those of the library; a file that cannot be
+/// written.
+pub fn distribution(path: &Path, model: &Model) -> Outcome<()> {
+    let visible: &Layer = match model {
+        Model::Rbm(rbm) => rbm.visible(),
+        Model::Dbm(dbm) => dbm.layer(0),
+        Model::Boltzmann(machine) => machine.visible(),
+        other => {
+            let message = format!("--distribution is not for a model of kind {}", other.kind());
+            return Err(Failure::usage(message));
+        }
+    };
+    let states = visible.states().unwrap_or(f64::INFINITY);
+    if states > MOST_STATES {
+        let message = format!(
+            "--distribution: expected at most 2^20 states, found {states} of {} {} units",
+            visible.size(),
+            visible.units
+        );
+        return Err(Failure::usage(message));
+    }
+    let p = match model {
+        Model::Rbm(rbm) => rbm.visible_distribution(1.0, &mut ())?,
+        Model::Dbm(dbm) => dbm.visible_distribution(1.0, &mut ())?,
+        other => other.boltzmann()?.visible_distribution(1.0, &mut ())?,
+    };
+    let units = (0..visible.size()).map(|i| format!("v{i}"));
+    let head: Vec<String> = units.chain(["probability".to_owned()]).collect();
+    let row = |(index, p): (usize, &f64)| {
+        let state = visible.state(index as u64);
+        let state = state.into_iter().map(|x| x.to_string());
+        state.chain([p.to_string()]).collect()
+    };
+    write_table("--distribution", path, &head, p.iter().enumerate().map(row))?;
+    note(format!(
+        "{} states with their probabilities in {}",
+        p.len(),
+        path.display()
+    ));
+    Ok(())
+}

@@ -1,0 +1,163 @@
+//! Models from and for other programs, whether they are fit to be used, and what a run will take.
+
+use crate::common::Bench;
+use harmonium::{
+    Checkpoint, Kind, Matrix, Model,
+    model::{Layer, Rbm},
+};
+use std::fs;
+
+#[test]
+fn models_go_to_other_programs_and_come_back_with_their_energies() {
+    let bench = Bench::new();
+    bench.ok("train --data bars.csv --hidden 4 --epochs 3");
+    let of = |name: &str| bench.model(name).model;
+    let exact = |name: &str| {
+        let line = format!("evaluate {name} --data bars.csv --exact --json");
+        bench.json(&line)["mean_log_likelihood"].as_f64().unwrap()
+    };
+    bench.ok("convert run/model.safetensors rbm.npz");
+    // The arrays are taken as they are by every command, and back.
+    bench.ok("convert rbm.npz back.safetensors");
+    assert!(of("back.safetensors") == of("run/model.safetensors"));
+    let back = bench.model("back.safetensors");
+    assert!(back.run.is_none());
+    assert_eq!(back.notes["converted_from"], "scikit-learn");
+    assert_eq!(exact("rbm.npz"), exact("run/model.safetensors"));
+    bench.ok("train --data bars.csv --init rbm.npz --epochs 0 --out warm");
+    assert!(of("warm/model.safetensors") == of("back.safetensors"));
+    // A model file without its run.
+    bench.ok("convert run/model.safetensors plain.safetensors");
+    let plain = bench.model("plain.safetensors");
+    assert!(plain.run.is_none() && plain.model == of("run/model.safetensors"));
+    // Couplings.
+    bench.ok("train boltzmann --data bars.csv --epochs 2 --out couplings");
+    bench.ok("convert couplings/model.safetensors couplings.ising");
+    bench.ok("convert couplings.ising again.safetensors");
+    let (a, b) = (of("couplings/model.safetensors"), of("again.safetensors"));
+    let (a, b) = (a.into_boltzmann().unwrap(), b.into_boltzmann().unwrap());
+    assert_eq!(a.visible_weights(), b.visible_weights());
+    for (a, b) in a.visible().bias.iter().zip(&b.visible().bias) {
+        assert!((a - b).abs() < 1e-5, "{a} {b}");
+    }
+    let difference = exact("again.safetensors") - exact("couplings/model.safetensors");
+    assert!(difference.abs() < 1e-4, "{difference}");
+}
+
+#[test]
+fn what_cannot_be_converted_is_refused() {
+    let bench = Bench::new();
+    bench.ok("train --data bars.csv --hidden 4 --epochs 0 --out rbm");
+    bench.ok("train --data bars.csv --visible-units spin --hidden 4 --epochs 0 --out spins");
+    bench.ok("train boltzmann --data bars.csv --hidden 2 --epochs 0 --out latent");
+    fs::write(bench.path("potts.dat"), "J 0 1 A C 0.25\nh 0 A 1\n").unwrap();
+    fs::write(bench.path("potts.txt"), "J 0 1 A C 0.25\nh 0 A 1\n").unwrap();
+    for (line, code, words) in [
+        (
+            "rbm/model.safetensors a.ising",
+            2,
+            &["a.ising", "kind rbm"][..],
+        ),
+        (
+            "rbm/model.safetensors a.h5",
+            2,
+            &[".safetensors, .npz or .ising"],
+        ),
+        (
+            "spins/model.safetensors a.npz",
+            2,
+            &["a.npz", "Bernoulli", "spin"],
+        ),
+        ("latent/model.safetensors a.npz", 2, &["a.npz", "boltzmann"]),
+        (
+            "latent/model.safetensors a.ising",
+            2,
+            &["a.ising", "2 hidden units"],
+        ),
+        (
+            "potts.dat a.safetensors",
+            1,
+            &["potts.dat", "Potts", "adabmDCA"],
+        ),
+        ("potts.txt a.safetensors", 1, &["potts.txt", "Potts"]),
+        ("bars.csv a.safetensors", 1, &["bars.csv", "model file"]),
+        ("no.npz a.safetensors", 1, &["no.npz"]),
+    ] {
+        bench.refused(&format!("convert {line}"), code, words);
+    }
+    assert!(!bench.path("a.safetensors").exists() && !bench.path("a.ising").exists());
+}
+
+#[test]
+fn models_are_verified() {
+    let bench = Bench::new();
+    bench.ok("train --data bars.csv --hidden 4 --epochs 1");
+    let told = bench.json("verify --data bars.csv --json");
+    assert_eq!(told["good"], true, "{told}");
+    let names: Vec<&str> = told["checks"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|x| x["name"].as_str().unwrap())
+        .collect();
+    assert_eq!(
+        names,
+        ["finite", "normalizable", "saturated", "look_up", "data"]
+    );
+    assert!(bench.ok("verify run/model.safetensors").contains("finite"));
+    // Gaussian units on both sides whose energy does not grow: nothing can be made of the file.
+    let gaussian = |n| Layer::of(Kind::Gaussian, n);
+    let weights = Matrix::from_fn(2, 1, |_, _| 0.1);
+    let rbm = Rbm::from_parameters([gaussian(2), gaussian(1)], [weights]).unwrap();
+    let bytes = |x: f32| [x, x].map(f32::to_le_bytes).concat();
+    let mut file = Checkpoint::from(Model::from(rbm)).to_bytes().unwrap();
+    let at = file.windows(8).position(|x| x == bytes(0.1)).unwrap();
+    file[at..at + 8].copy_from_slice(&bytes(0.9));
+    fs::write(bench.path("wide.safetensors"), file).unwrap();
+    let words = ["wide.safetensors", "the energy grows in every direction"];
+    bench.refused("verify wide.safetensors", 1, &words);
+    bench.csv("narrow.csv", (0..4).map(|_| vec![0.0, 1.0]));
+    let ran = bench.run("verify run/model.safetensors --data narrow.csv");
+    assert_eq!(ran.code, 1);
+    assert!(
+        ran.stderr.contains("9 visible units, but 2 values"),
+        "{}",
+        ran.stderr
+    );
+}
+
+#[test]
+fn a_dry_run_tells_its_time_and_memory_and_writes_nothing() {
+    let bench = Bench::new();
+    for (line, stage, others) in [
+        ("rbm --hidden 4 --epochs 100000000", "training", 0),
+        ("boltzmann --epochs 100000000", "training", 0),
+        (
+            "dbm --layers 4,3 --pretraining-epochs 100000000",
+            "RBM 1",
+            2,
+        ),
+        ("dbn --layers 4,3 --greedy-epochs 100000000", "layer 1", 2),
+    ] {
+        let told = bench.json(&format!("train {line} --data bars.csv --dry-run --json"));
+        assert_eq!(told["stage"], stage, "{told}");
+        let number = |key: &str| told[key].as_f64().unwrap();
+        assert!(number("updates_measured") >= 3.0, "{told}");
+        // One update of an epoch.
+        let expected = 1e8 * number("seconds_per_update");
+        assert!((number("seconds") / expected - 1.0).abs() < 1e-9, "{told}");
+        assert_eq!(
+            told["stages_not_measured"].as_array().unwrap().len(),
+            others
+        );
+        if cfg!(target_os = "linux") {
+            assert!(number("memory_bytes") > 1e6, "{told}");
+        }
+        assert!(!bench.path("run").exists());
+    }
+    let table = bench.ok("train --hidden 3 --data bars.csv --epochs 1000000 --dry-run");
+    for word in ["time of training", "memory", "parameters"] {
+        assert!(table.contains(word), "{table}");
+    }
+    bench.refused("train --resume --dry-run", 2, &["--dry-run", "--resume"]);
+}
