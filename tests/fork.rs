@@ -133,7 +133,7 @@ fn measures(rbm: &Rbm, bits: &Examples) -> [u64; 3] {
         small
             .exact_mean_log_likelihood(&v, &mut ())
             .unwrap()
-            .0
+            .mean
             .to_bits(),
     ]
 }

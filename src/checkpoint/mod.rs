@@ -33,7 +33,7 @@ use crate::{
     error::{Error, Result},
     model::{BoltzmannMachine, Dbm, Dbn, Model, Network, Rbm},
     tensor::Saved,
-    train::{Run, RunState, Stack},
+    train::{Resumed, Run, RunState, Stack},
 };
 use reader::{Reader, opened};
 use std::{collections::BTreeMap, fs, path::Path};
@@ -142,17 +142,37 @@ impl Checkpoint {
         Ok((L::machine(self.model)?, state))
     }
 
-    /// The stack that the file was written in the midst of, ready to go on.
+    /// The stack that the file was written in the midst of, ready to go on on `data`, those that it
+    /// was on.
     ///
     /// # Errors
-    /// [`Error::Parameter`] if the file holds no run, or one of a machine as a whole; as
-    /// [`Stack::resumed_greedy`] and [`Stack::resumed_pretraining`].
+    /// [`Error::Parameter`] if the file holds no run, or one of a machine as a whole;
+    /// [`Error::Shape`] where the parts or the data disagree; as [`Run::resumed`].
     pub fn into_stack(self, data: &Examples) -> Result<Stack> {
+        self.stack(Resumed {
+            data,
+            is_fed: false,
+        })
+    }
+
+    /// As [`Self::into_stack`], of a stack that is [fed](Stack::fed): `start` is what it was
+    /// started with.
+    ///
+    /// # Errors
+    /// As [`Self::into_stack`].
+    pub fn into_fed_stack(self, start: &Examples) -> Result<Stack> {
+        self.stack(Resumed {
+            data: start,
+            is_fed: true,
+        })
+    }
+
+    fn stack(self, from: Resumed<'_>) -> Result<Stack> {
         match self.run {
             Some(SavedRun::Greedy { plan, top }) => {
                 let dbn = self.model.into_dbn()?;
                 let machine = dbn.top().clone();
-                Stack::resumed_greedy(plan, dbn.without_top()?, machine, top, data)
+                Stack::resumed_greedy(plan, dbn.without_top()?, (machine, top), from)
             }
             Some(SavedRun::Pretraining {
                 plan,
@@ -162,7 +182,7 @@ impl Checkpoint {
                 let Some(machine) = rbms.pop() else {
                     return Err(Error::parameter("RBMs of pretraining", "at least 1", 0));
                 };
-                Stack::resumed_pretraining(plan, rbms, machine, top, data)
+                Stack::resumed_pretraining(plan, rbms, (machine, top), from)
             }
             run => {
                 let found = run.map_or(FINISHED, |run| run.name());

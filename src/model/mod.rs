@@ -20,7 +20,7 @@ pub use clamp::Clamp;
 pub use dbm::{Convergence, Dbm, DbmChain, DbmExpectations, MeanField, Posterior};
 pub(crate) use dbn::layer_draws;
 pub use dbn::{Dbn, Directed, MAX_EXACT_LAYER_PAIR, MAX_LAYERS};
-pub use exact::{Expectations, MAX_EXACT_UNITS, MAX_SAMPLED_UNITS, Side};
+pub use exact::{ExactLikelihood, Expectations, MAX_EXACT_UNITS, MAX_SAMPLED_UNITS, Side};
 pub use imputation::{Imputation, Imputed};
 pub use layer::Layer;
 pub(crate) use layer::{dot, log_odds};

@@ -207,17 +207,28 @@ impl AnyRun {
     /// # Errors
     /// [`crate::Error::Parameter`] if the file holds no run; as [`Run::resumed`].
     pub fn resumed(checkpoint: Checkpoint, start: &Examples, is_fed: bool) -> Result<Self> {
+        fn run<L: StoredLearner>(
+            file: Checkpoint,
+            start: &Examples,
+            is_fed: bool,
+        ) -> Result<Box<Run<L>>> {
+            let run = match is_fed {
+                true => file.into_fed_run(start),
+                false => file.into_run(start),
+            };
+            run.map(Box::new)
+        }
         Ok(match &checkpoint.run {
-            Some(SavedRun::Rbm(_)) if is_fed => {
-                Self::Rbm(Box::new(checkpoint.into_fed_run(start)?))
-            }
-            None | Some(SavedRun::Rbm(_)) => Self::Rbm(Box::new(checkpoint.into_run(start)?)),
-            Some(SavedRun::Dbm(_)) => Self::Dbm(Box::new(checkpoint.into_run(start)?)),
-            Some(SavedRun::Boltzmann(_)) => Self::Boltzmann(Box::new(checkpoint.into_run(start)?)),
-            Some(SavedRun::Backprop(_)) => Self::Backprop(Box::new(checkpoint.into_run(start)?)),
-            Some(SavedRun::UpDown(_)) => Self::UpDown(Box::new(checkpoint.into_run(start)?)),
+            None | Some(SavedRun::Rbm(_)) => Self::Rbm(run(checkpoint, start, is_fed)?),
+            Some(SavedRun::Dbm(_)) => Self::Dbm(run(checkpoint, start, is_fed)?),
+            Some(SavedRun::Boltzmann(_)) => Self::Boltzmann(run(checkpoint, start, is_fed)?),
+            Some(SavedRun::Backprop(_)) => Self::Backprop(run(checkpoint, start, is_fed)?),
+            Some(SavedRun::UpDown(_)) => Self::UpDown(run(checkpoint, start, is_fed)?),
             Some(SavedRun::Greedy { .. } | SavedRun::Pretraining { .. }) => {
-                Self::Stack(Box::new(checkpoint.into_stack(start)?))
+                Self::Stack(Box::new(match is_fed {
+                    true => checkpoint.into_fed_stack(start)?,
+                    false => checkpoint.into_stack(start)?,
+                }))
             }
         })
     }
@@ -262,7 +273,7 @@ impl AnyRun {
     /// Runs until all is done, the observer breaks, or a stop is requested.
     ///
     /// # Errors
-    /// As [`Run::run`] and [`Stack::run`]; [`crate::Error::Parameter`] for a stack on a stream.
+    /// As [`Run::run`] and [`Stack::run`].
     pub fn run<'a>(
         &mut self,
         feed: impl Into<Feed<'a>>,
@@ -275,7 +286,7 @@ impl AnyRun {
             Self::Dbm(run) => observed(run, feed, observer, |run| RunRef::Dbm(run)),
             Self::Boltzmann(run) => observed(run, feed, observer, |run| RunRef::Boltzmann(run)),
             Self::Backprop(run) => observed(run, feed, observer, |run| RunRef::Backprop(run)),
-            Self::Stack(run) => run.run(feed.examples()?, |event| {
+            Self::Stack(run) => run.run(feed, |event| {
                 observer(match event {
                     StackEvent::Update(run) => AnyEvent::Update(RunRef::Stack(run)),
                     StackEvent::Epoch(run) => AnyEvent::Epoch(RunRef::Stack(run)),

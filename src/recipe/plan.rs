@@ -9,9 +9,8 @@ use crate::{
     model::{BoltzmannMachine, Dbm, Layer, MeanField, Model, Network, Rbm},
     train::{
         BackpropLearner, BackpropOptions, BackpropTraining, BoltzmannLearner, BoltzmannOptions,
-        BoltzmannTraining, DbmLearner, DbmOptions, DbmTraining, GreedyPlan, Learner, Learning,
-        PretrainingPlan, RbmLearner, RbmOptions, RbmTraining, Stack, UpDownLearner, UpDownOptions,
-        UpDownTraining,
+        DbmLearner, DbmOptions, GreedyPlan, Learner, Learning, PretrainingPlan, RbmLearner,
+        RbmOptions, Run, Stack, UpDownLearner, UpDownOptions,
     },
     units::{Kind, Units},
 };
@@ -175,44 +174,41 @@ impl Plan {
     }
 
     /// The first stage on `data`; with `stream` these are some of so many examples, which the run
-    /// is [fed](crate::train::Run::fed).
+    /// is [fed](Run::fed).
     ///
     /// # Errors
-    /// Those of the runs; [`Error::Parameter`] for a stream to other machines than RBMs.
+    /// Those of the runs; [`Error::Parameter`] for a stream to machines that remember something of
+    /// each example.
     pub fn start(&self, data: &Examples, stream: Option<usize>) -> Result<AnyRun> {
-        if stream.is_some() && !matches!(self, Self::Rbm(_)) {
-            let expected = "an RBM, whose examples may stay in their file";
-            return Err(Error::parameter("machine", expected, self.kind()));
-        }
+        let stack = |stack: Stack| {
+            AnyRun::Stack(Box::new(match stream {
+                Some(examples) => stack.fed(examples),
+                None => stack,
+            }))
+        };
         Ok(match self {
             Self::Rbm(plan) => {
                 let layers = [&plan.visible, &plan.hidden].map(|x| Layer::new(x.clone()));
                 let [visible, hidden] = layers;
                 let rbm = Rbm::unconnected(visible, hidden)?;
                 let rbm = rbm.initialized_from(data, plan.options.learning.seed)?;
-                let run = RbmTraining::new(rbm, plan.options.clone(), data)?;
-                AnyRun::Rbm(Box::new(match stream {
-                    Some(examples) => run.fed(examples),
-                    None => run,
-                }))
+                AnyRun::Rbm(begun(rbm, &plan.options, data, stream)?)
             }
             Self::Dbn(plan) => {
-                let run = Stack::greedy(plan.greedy.clone(), plan.visible.clone(), data)?;
-                AnyRun::Stack(Box::new(run))
+                let (greedy, visible) = (plan.greedy.clone(), plan.visible.clone());
+                stack(Stack::greedy(greedy, visible, data)?)
             }
             Self::Dbm(plan) => match &plan.pretraining {
-                Some(rbms) => AnyRun::Stack(Box::new(Stack::pretraining(rbms.clone(), data)?)),
+                Some(rbms) => stack(Stack::pretraining(rbms.clone(), data)?),
                 None => {
                     let dbm = plan.unconnected(data.columns())?;
                     let dbm = dbm.initialized_from(data, plan.joint.learning.seed)?;
-                    let run = DbmTraining::new(dbm, plan.joint.clone(), data)?;
-                    AnyRun::Dbm(Box::new(run))
+                    AnyRun::Dbm(begun(dbm, &plan.joint, data, stream)?)
                 }
             },
             Self::Boltzmann(plan) => {
                 let machine = plan.machine(data)?;
-                let run = BoltzmannTraining::new(machine, plan.options.clone(), data)?;
-                AnyRun::Boltzmann(Box::new(run))
+                AnyRun::Boltzmann(begun(machine, &plan.options, data, stream)?)
             }
         })
     }
@@ -221,19 +217,24 @@ impl Plan {
     /// backpropagation, which has data of its own ([`Self::network`]).
     ///
     /// # Errors
-    /// Those of the runs.
-    pub fn next(&self, run: &AnyRun, data: &Examples) -> Result<Option<AnyRun>> {
+    /// As [`Self::start`].
+    pub fn next(
+        &self,
+        run: &AnyRun,
+        data: &Examples,
+        stream: Option<usize>,
+    ) -> Result<Option<AnyRun>> {
         let AnyRun::Stack(stack) = run else {
             return Ok(None);
         };
         Ok(match self {
             Self::Dbn(plan) if plan.up_down.learning.epochs > 0 => {
-                let run = UpDownTraining::new(stack.dbn()?, plan.up_down.clone(), data)?;
-                Some(AnyRun::UpDown(Box::new(run)))
+                let run = begun(stack.dbn()?, &plan.up_down, data, stream)?;
+                Some(AnyRun::UpDown(run))
             }
             Self::Dbm(plan) if plan.joint.learning.epochs > 0 => {
-                let run = DbmTraining::new(stack.dbm()?, plan.joint.clone(), data)?;
-                Some(AnyRun::Dbm(Box::new(run)))
+                let run = begun(stack.dbm()?, &plan.joint, data, stream)?;
+                Some(AnyRun::Dbm(run))
             }
             _ => None,
         })
@@ -314,6 +315,23 @@ impl Plan {
         let run = BackpropTraining::new(network, options.clone(), data)?;
         Ok(AnyRun::Backprop(Box::new(run)))
     }
+}
+
+/// A run of `model` on `data`, fed where these are some of the examples of a stream.
+pub(super) fn begun<L: Learner>(
+    model: L::Model,
+    options: &L::Options,
+    data: &Examples,
+    stream: Option<usize>,
+) -> Result<Box<Run<L>>> {
+    let run = Run::new(model, options.clone(), data)?;
+    Ok(Box::new(match stream {
+        None => run,
+        Some(examples) => {
+            run.expect_fed()?;
+            run.fed(examples)
+        }
+    }))
 }
 
 impl DbmPlan {

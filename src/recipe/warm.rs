@@ -1,11 +1,10 @@
 //! A run that starts from the parameters of a machine that is there.
 
-use super::{AnyRun, BoltzmannPlan, DbmPlan, DbnPlan, Plan, RbmPlan};
+use super::{AnyRun, BoltzmannPlan, DbmPlan, DbnPlan, Plan, RbmPlan, plan::begun};
 use crate::{
     dataset::Examples,
     error::{Error, Result},
     model::Model,
-    train::{BoltzmannTraining, DbmTraining, RbmTraining, UpDownTraining},
     units::{Kind, Units},
 };
 
@@ -38,32 +37,19 @@ impl Plan {
         stream: Option<usize>,
     ) -> Result<AnyRun> {
         self.check_machine(machine, data.columns())?;
-        if stream.is_some() && !matches!(self, Self::Rbm(_)) {
-            let expected = "an RBM, whose examples may stay in their file";
-            return Err(Error::parameter("machine", expected, self.kind()));
-        }
         Ok(match self {
             Self::Rbm(plan) => {
-                let rbm = machine.rbm()?.clone();
-                let run = RbmTraining::new(rbm, plan.options.clone(), data)?;
-                AnyRun::Rbm(Box::new(match stream {
-                    Some(examples) => run.fed(examples),
-                    None => run,
-                }))
+                AnyRun::Rbm(begun(machine.rbm()?.clone(), &plan.options, data, stream)?)
             }
             Self::Dbn(plan) => {
-                let dbn = machine.dbn()?.clone();
-                let run = UpDownTraining::new(dbn, plan.up_down.clone(), data)?;
-                AnyRun::UpDown(Box::new(run))
+                AnyRun::UpDown(begun(machine.dbn()?.clone(), &plan.up_down, data, stream)?)
             }
             Self::Dbm(plan) => {
-                let dbm = machine.dbm()?.clone();
-                AnyRun::Dbm(Box::new(DbmTraining::new(dbm, plan.joint.clone(), data)?))
+                AnyRun::Dbm(begun(machine.dbm()?.clone(), &plan.joint, data, stream)?)
             }
             Self::Boltzmann(plan) => {
                 let machine = machine.boltzmann()?.clone();
-                let run = BoltzmannTraining::new(machine, plan.options.clone(), data)?;
-                AnyRun::Boltzmann(Box::new(run))
+                AnyRun::Boltzmann(begun(machine, &plan.options, data, stream)?)
             }
         })
     }
@@ -255,7 +241,7 @@ mod tests {
             assert_eq!(read.stages(), plan.stages());
             let ended = run.run(&data, &mut |_| ControlFlow::Continue(())).unwrap();
             assert!(ended.is_finished() && plan.is_done(&run));
-            assert!(plan.next(&run, &data).unwrap().is_none());
+            assert!(plan.next(&run, &data, None).unwrap().is_none());
             assert!(run.result().unwrap() != expected, "{}", plan.kind());
             assert!(Checkpoint::from(run.result().unwrap()).run.is_none());
         }

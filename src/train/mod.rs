@@ -29,6 +29,7 @@ pub use run::{
     At, Batch, Best, Better, Done, Ended, Event, Feed, Figures, Judge, Kept, Learner, Learning,
     Position, Run, RunState, Schedule, Stop, Verdict,
 };
+pub(crate) use stack::Resumed;
 pub use stack::{Aggregated, GreedyLayer, GreedyPlan, PretrainingPlan, Stack, StackEvent};
 pub use step::{Averaging, Centering, Offset, Optimizer, Rates, Rule, Sparsity};
 pub use up_down::{MAX_MEMORY_STEPS, UpDownLearner, UpDownOptions, UpDownTraining};

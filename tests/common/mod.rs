@@ -11,6 +11,7 @@ pub mod boltzmann;
 pub mod dbm;
 pub mod dbn;
 pub mod family;
+pub mod files;
 pub mod memory;
 pub mod missing;
 pub mod network;

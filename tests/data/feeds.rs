@@ -4,7 +4,7 @@
 use crate::common::family::{
     BATCH, EPOCHS, EXAMPLES, Family, SEED, UNITS, assert_same, bit, data, go, in_every_family,
 };
-use crate::stream::{Directory, npy};
+use crate::common::files::{Directory, npy};
 use harmonium::{
     Checkpoint,
     dataset::{Binarization, ExampleStream},

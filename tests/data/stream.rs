@@ -1,12 +1,12 @@
 //! Examples read from a file as they are needed, against the same examples in memory.
 
+use crate::common::files::{Directory, npy};
 use harmonium::{
     Binarization, Dataset, Examples, Rbm, RbmTraining, States,
     dataset::{BLOCK_ROWS, ExampleStream, WINDOW_BLOCKS},
     matrix::Matrix,
     train::{Learning, Negative, RbmLearner, RbmOptions, Reconstruction},
 };
-use std::{fs, path::PathBuf};
 
 const ROWS: usize = 300;
 const COLUMNS: usize = 70;
@@ -15,33 +15,10 @@ fn byte(i: usize, j: usize) -> u8 {
     ((i * 37 + j * 11) % 256) as u8
 }
 
-pub(crate) fn npy(descr: &str, shape: &str, fortran: &str, data: &[u8]) -> Vec<u8> {
-    let text = format!("{{'descr': '{descr}', 'fortran_order': {fortran}, 'shape': {shape}, }}\n");
-    let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
-    bytes.extend((text.len() as u16).to_le_bytes());
-    bytes.extend(text.bytes());
-    bytes.extend(data);
-    bytes
-}
-
 fn bytes(rows: usize) -> Vec<u8> {
     (0..rows * COLUMNS)
         .map(|k| byte(k / COLUMNS, k % COLUMNS))
         .collect()
-}
-
-pub(crate) struct Directory(tempfile::TempDir);
-
-impl Directory {
-    pub(crate) fn new() -> Self {
-        Self(tempfile::tempdir().unwrap())
-    }
-
-    pub(crate) fn file(&self, name: &str, bytes: &[u8]) -> PathBuf {
-        let path = self.0.path().join(name);
-        fs::write(&path, bytes).unwrap();
-        path
-    }
 }
 
 /// Every row of `examples` as bits of its numbers.

@@ -42,7 +42,7 @@ fn discriminative_and_hybrid_gradients_equal_finite_differences() {
                 * rbm
                     .exact_mean_log_likelihood(data.input(), &mut ())
                     .unwrap()
-                    .0
+                    .mean
     };
     let objective = Objective::Hybrid {
         generative_weight: 0.3,

@@ -248,7 +248,10 @@ fn general_machines_learn_what_was_observed() {
                 _ => (vec![b, c], vec![of(&r, 4, 4), of(&w, 4, m), of(&s, m, m)]),
             };
             let machine = harmonium::BoltzmannMachine::from_parameters(layers, weights).unwrap();
-            machine.exact_mean_log_likelihood(&data, &mut ()).unwrap().0
+            machine
+                .exact_mean_log_likelihood(&data, &mut ())
+                .unwrap()
+                .mean
         };
         let h = 2_f32.powi(-10);
         let slope = |k: usize, i: usize| {

@@ -48,7 +48,7 @@ fn exact_gradient_equals_finite_differences() {
     let likelihood = |rbm: &Rbm| {
         rbm.exact_mean_log_likelihood(data.bits().unwrap(), &mut ())
             .unwrap()
-            .0
+            .mean
     };
     // A power of two is added exactly to parameters of order one, so the differences are clean to
     // h^2.

@@ -111,7 +111,7 @@ fn exact_gradients_equal_finite_differences() {
         let likelihood = |rbm: &Rbm| {
             rbm.exact_mean_log_likelihood(data.input(), &mut ())
                 .unwrap()
-                .0
+                .mean
         };
         assert_gradient(
             &rbm,

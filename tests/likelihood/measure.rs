@@ -27,9 +27,11 @@ fn rbm(n: usize, m: usize, seed: usize) -> Rbm {
 fn machines(data: &BitMatrix) -> Vec<(Model, f64, f64)> {
     let mean = |x: Vec<f64>| x.iter().sum::<f64>() / x.len() as f64;
     let (lower, upper) = (rbm(9, 6, 3), rbm(6, 4, 9));
-    let (likelihood, _, log_z) = lower.exact_mean_log_likelihood(data, &mut ()).unwrap();
+    let exact = lower.exact_mean_log_likelihood(data, &mut ()).unwrap();
+    let (likelihood, log_z) = (exact.mean, exact.log_z);
     let dbm = Dbm::joined(&[lower.clone(), upper.clone()]).unwrap();
-    let (of_dbm, _, z_of_dbm) = dbm.exact_mean_log_likelihood(data, &mut ()).unwrap();
+    let exact = dbm.exact_mean_log_likelihood(data, &mut ()).unwrap();
+    let (of_dbm, z_of_dbm) = (exact.mean, exact.log_z);
     let directed = Directed::from_rbm(&lower).unwrap();
     let dbn = Dbn::from_parts(vec![directed], upper.clone()).unwrap();
     let of_dbn = mean(dbn.exact_log_p_v(data, None, &mut ()).unwrap());

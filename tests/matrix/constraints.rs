@@ -106,3 +106,17 @@ fn norms<L: Family>() {
 }
 
 in_every_family!(all);
+
+/// With averaging the layer above learns from the average.
+#[test]
+fn dbn_greedy() {
+    let changes: [fn(&mut Learning); 4] = [
+        |x| x.gradient_clip = Some(0.05),
+        |x| x.averaging = Some(Averaging::Last(0.5)),
+        |x| x.max_norm = Some(0.01),
+        |x| x.l1_decay = 0.05,
+    ];
+    for change in changes {
+        crate::greedy::reaches_every_layer(|x| change(&mut x.learning));
+    }
+}

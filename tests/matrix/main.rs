@@ -8,6 +8,7 @@ mod common;
 mod annealing;
 mod best;
 mod constraints;
+mod greedy;
 mod missing;
 mod negative;
 mod not_finite;

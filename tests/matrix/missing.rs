@@ -5,7 +5,7 @@
 use crate::{
     BATCH, EXAMPLES, Family, UNITS,
     common::missing::{mask, with_other_values},
-    data, go,
+    data, go, greedy,
 };
 use harmonium::{
     BitMatrix, Examples,
@@ -13,7 +13,7 @@ use harmonium::{
     model::{Layer, Missing},
     train::{
         BackpropLearner, BoltzmannLearner, BoltzmannOptions, Done, Learning, Negative, Positive,
-        RbmLearner, RbmOptions, Reconstruction, Run, UpDownLearner,
+        RbmLearner, RbmOptions, Reconstruction, Run, Stack, UpDownLearner,
     },
 };
 
@@ -117,7 +117,7 @@ fn rbm_learns_what_was_observed() {
     let rbm = harmonium::Rbm::bernoulli(&[9, 8]).unwrap();
     let rbm = rbm.initialized_from(&data, 1).unwrap();
     let likelihood =
-        |rbm: &harmonium::Rbm| rbm.exact_mean_log_likelihood(&data, &mut ()).unwrap().0;
+        |rbm: &harmonium::Rbm| rbm.exact_mean_log_likelihood(&data, &mut ()).unwrap().mean;
     let before = likelihood(&rbm);
     let options = RbmOptions {
         negative: Negative::Persistent {
@@ -158,6 +158,22 @@ fn rbm_refuses_what_does_not_infer() {
 #[test]
 fn dbn() {
     refuses::<UpDownLearner>();
+}
+
+/// At its start, and in the midst of it.
+#[test]
+fn dbn_greedy() {
+    let (options, with) = (greedy::options(|_| {}), with_missing());
+    let plan = greedy::plan(|_| options.clone());
+    let mut stack = greedy::stack(&options, &data());
+    for refused in [
+        Stack::greedy(plan, Default::default(), &with).expect_err("refused"),
+        stack.run(&with, greedy::on).unwrap_err(),
+        stack.update(&with).unwrap_err(),
+    ] {
+        let message = refused.to_string();
+        assert!(message.contains("missing values"), "{message}");
+    }
 }
 
 #[test]

@@ -1,15 +1,16 @@
 //! The negative phase in all its kinds: each against enumeration, and runs that go on to the bit.
 
-use crate::{Family, common};
+use crate::{Family, common, greedy};
 use harmonium::{
     BoltzmannMachine, Dbm, Dbn, Examples, Rbm,
     bits::BitMatrix,
     checkpoint::Checkpoint,
     train::{
         BoltzmannLearner, BoltzmannOptions, DbmLearner, DbmOptions, Learning, Negative, Positive,
-        RbmLearner, RbmOptions, Run, UpDownLearner, UpDownOptions,
+        RbmLearner, RbmOptions, Run, StackEvent, UpDownLearner, UpDownOptions,
     },
 };
+use std::ops::ControlFlow;
 
 /// Chains of a sampled phase.
 const CHAINS: usize = 20_000;
@@ -237,5 +238,34 @@ fn boltzmann_from_the_data() {
     let bound = 5.0 * 0.5 / (CHAINS as f64).sqrt();
     for (a, b) in got.iter().zip(&expected) {
         assert!((a - b).abs() < bound, "{a} for {b}");
+    }
+}
+
+/// Every kind reaches every layer, and a stack that is stored in the second goes on to the bit.
+#[test]
+fn dbn_greedy() {
+    let data = crate::data();
+    let mut all = kinds(70, 2).to_vec();
+    all.push(Negative::Exact);
+    for negative in all {
+        greedy::reaches_every_layer(|x| x.negative = negative);
+        let options = greedy::options(|x| x.negative = negative);
+        let mut run = greedy::stack(&options, &data);
+        let mut file = None;
+        let ended = run.run(&data, |event| {
+            if let StackEvent::Update(run) = event
+                && (run.layer(), run.position().updates) == (1, 4)
+            {
+                file = Some(Checkpoint::of_stack(run).unwrap().to_bytes().unwrap());
+            }
+            ControlFlow::Continue(())
+        });
+        assert!(ended.unwrap().is_finished());
+        let read = Checkpoint::from_bytes(&file.unwrap()).unwrap();
+        let mut rest = read.into_stack(&data).unwrap();
+        assert!(rest.run(&data, greedy::on).unwrap().is_finished());
+        assert_eq!(rest.rbms(), run.rbms(), "{negative:?}");
+        let [a, b] = [&rest, &run].map(|x| x.training().state());
+        assert_eq!(a, b, "{negative:?}");
     }
 }

@@ -2,7 +2,7 @@
 //! far it has come, up to the end.
 
 use crate::common::{all_states, dbm as deep, normal_machine, normal_rbm};
-use crate::{Family, data};
+use crate::{Family, data, greedy};
 use harmonium::{
     Dbm, Dbn, Error, Input, Rbm, Result, Tempering,
     bits::BitMatrix,
@@ -10,7 +10,7 @@ use harmonium::{
     model::{BoltzmannMachine, MeanField, even_ladder},
     progress::Progress,
     stop::Stop,
-    train::{BackpropLearner, Event},
+    train::{BackpropLearner, Event, StackEvent},
 };
 use std::ops::ControlFlow;
 
@@ -159,4 +159,45 @@ fn network() {
     stop.clear();
     assert!(going_on().is_finished());
     assert_eq!(run.model(), whole.model());
+}
+
+/// That of a stack too: its observer hears of updates, epochs and layers.
+#[test]
+fn dbn_greedy() {
+    let data = data();
+    let start = || greedy::stack(&greedy::options(|_| {}), &data);
+    let mut heard = [0; 3];
+    let mut whole = start();
+    let ended = whole.run(&data, |event| {
+        heard[match event {
+            StackEvent::Update(_) => 0,
+            StackEvent::Epoch(_) => 1,
+            StackEvent::Layer(_) => 2,
+        }] += 1;
+        ControlFlow::Continue(())
+    });
+    assert!(ended.unwrap().is_finished());
+    assert_eq!(heard, [18, 6, 2]);
+    let mut run = start();
+    let stop = Stop::new();
+    run.stop_at(&stop);
+    let ended = run.run(&data, |event| {
+        if let StackEvent::Update(run) = event
+            && (run.layer(), run.position().updates) == (1, 4)
+        {
+            stop.request();
+        }
+        ControlFlow::Continue(())
+    });
+    assert!(ended.unwrap().is_stopped());
+    assert_eq!((run.layer(), run.position().updates), (1, 4));
+    stop.clear();
+    let ended = run.run(&data, |event| match event {
+        StackEvent::Epoch(_) => ControlFlow::Break(()),
+        _ => ControlFlow::Continue(()),
+    });
+    assert!(ended.unwrap().is_stopped());
+    assert_eq!(run.position().updates, 6);
+    assert!(run.run(&data, greedy::on).unwrap().is_finished());
+    assert_eq!(run.rbms(), whole.rbms());
 }

@@ -57,3 +57,13 @@ fn first_steps<L: Family>() {
 }
 
 in_every_family!(first_steps);
+
+#[test]
+fn dbn_greedy() {
+    for optimizer in [Rule::Nesterov, Rule::ADAM, Rule::ADAMAX] {
+        crate::greedy::reaches_every_layer(|x| {
+            x.learning.momentum = 0.5.into();
+            x.learning.optimizer = optimizer;
+        });
+    }
+}

@@ -202,7 +202,6 @@ fn boltzmann() {
     }
 }
 
-/// Of the up-down algorithm, and of the greedy one, whose layers see features of weighted examples.
 #[test]
 fn dbn() {
     equal::<UpDownLearner>();
@@ -217,6 +216,11 @@ fn dbn() {
             zeros::<UpDownLearner>(&options);
         }
     }
+}
+
+/// Layers see features of weighted examples.
+#[test]
+fn dbn_greedy() {
     let stacked = |data: &Examples| {
         let layer = |hidden| harmonium::train::GreedyLayer {
             hidden,
@@ -280,7 +284,7 @@ fn rbm_means() {
     let (weighted, repeated) = (weighted(), repeated());
     let rbm = RbmLearner::start();
     let all = |data: &Examples| {
-        let (mean, _, _) = rbm.exact_mean_log_likelihood(data, &mut ()).unwrap();
+        let mean = rbm.exact_mean_log_likelihood(data, &mut ()).unwrap().mean;
         let mut all = vec![
             mean,
             rbm.mean_log_likelihood(data, 1.5).unwrap(),
@@ -312,8 +316,8 @@ fn rbm_means() {
 fn dbn_means() {
     let (weighted, repeated) = (weighted(), repeated());
     let dbn = UpDownLearner::start();
-    let [a, b] =
-        [&weighted, &repeated].map(|data| dbn.exact_mean_log_likelihood(data, &mut ()).unwrap().0);
+    let [a, b] = [&weighted, &repeated]
+        .map(|data| dbn.exact_mean_log_likelihood(data, &mut ()).unwrap().mean);
     assert!((a - b).abs() < 1e-9, "{a} for {b}");
     let bound = harmonium::evaluate::Bound {
         samples: 2,
@@ -338,7 +342,7 @@ fn dbm_means() {
     let all = |data: &Examples| {
         let bound = DbmBound::new(&dbm, data, &Default::default(), &mut ()).unwrap();
         let mut all = vec![
-            dbm.exact_mean_log_likelihood(data, &mut ()).unwrap().0,
+            dbm.exact_mean_log_likelihood(data, &mut ()).unwrap().mean,
             bound.mean(0.0).0,
         ];
         for layer in bound.hidden {
@@ -358,7 +362,10 @@ fn boltzmann_means() {
     let visible = crate::common::normal_boltzmann(crate::UNITS, 0, 0.3, 2);
     let all = |data: &Examples| {
         [
-            machine.exact_mean_log_likelihood(data, &mut ()).unwrap().0,
+            machine
+                .exact_mean_log_likelihood(data, &mut ())
+                .unwrap()
+                .mean,
             harmonium::evaluate::pseudo_likelihood(&visible, data).unwrap(),
         ]
     };

@@ -78,7 +78,7 @@ fn plans_are_read_from_the_file_of_every_stage() {
                 ControlFlow::Continue(())
             });
             assert!(ended.unwrap().is_finished());
-            match plan.next(&run, &data).unwrap() {
+            match plan.next(&run, &data, None).unwrap() {
                 Some(next) => run = next,
                 None => break,
             }

@@ -34,7 +34,7 @@ fn run(epochs: usize) -> RbmTraining {
 fn score(rbm: &Rbm) -> f64 {
     rbm.exact_mean_log_likelihood(data().bits().unwrap(), &mut ())
         .unwrap()
-        .0
+        .mean
 }
 
 /// The same by a loop over updates: the scores of all epochs, and the best machine.

@@ -35,7 +35,7 @@ fn flipped_machine(rbm: &Rbm) -> Rbm {
 fn likelihood(rbm: &Rbm, data: &Examples) -> f64 {
     rbm.exact_mean_log_likelihood(data.bits().unwrap(), &mut ())
         .unwrap()
-        .0
+        .mean
 }
 
 /// Learning `1 - v` by the flipped machine goes the same way, with the centered gradient alone.

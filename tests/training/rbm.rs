@@ -274,7 +274,7 @@ fn gray_data_either_way() {
             })
         };
         let rbm = train(options, &gray, 3, 2);
-        let (mean, ..) = rbm.exact_mean_log_likelihood(bits, &mut ()).unwrap();
+        let mean = rbm.exact_mean_log_likelihood(bits, &mut ()).unwrap().mean;
         // The entropy of the mixture of the two rows bounds what can be reached; independent units
         // reach some -4.1.
         let rate = 3.0
@@ -317,7 +317,7 @@ fn train_exactly(data: &Examples, hidden: usize, epochs: usize, rate: f32) -> f6
     let rbm = trained(rbm, options, data);
     rbm.exact_mean_log_likelihood(data.bits().unwrap(), &mut ())
         .unwrap()
-        .0
+        .mean
         * data.len() as f64
 }
 
@@ -369,13 +369,14 @@ fn every_method_learns_what_a_teacher_made() {
         rbm.exact_mean_log_likelihood(data.bits().unwrap(), &mut ())
             .unwrap()
     };
-    let (of_teacher, ..) = likelihood(&teacher);
-    let (of_biases, ..) = likelihood(
+    let of_teacher = likelihood(&teacher).mean;
+    let of_biases = likelihood(
         &Rbm::bernoulli(&[n, 6])
             .unwrap()
             .initialized_from(&data, 1)
             .unwrap(),
-    );
+    )
+    .mean;
     assert!(
         of_teacher - of_biases > 0.3,
         "the data must have something to learn"
@@ -394,7 +395,7 @@ fn every_method_learns_what_a_teacher_made() {
             },
             ..RbmOptions::default()
         };
-        likelihood(&trained(rbm, options, &data)).0
+        likelihood(&trained(rbm, options, &data)).mean
     };
     let exactly = learned(Negative::Exact);
     assert!(

@@ -57,7 +57,7 @@ fn chains_learn_what_a_teacher_made() {
         let likelihood = |rbm: &Rbm| {
             rbm.exact_mean_log_likelihood(data.input(), &mut ())
                 .unwrap()
-                .0
+                .mean
         };
         let start = Rbm::unconnected(
             Layer::new(teacher.visible().units.clone()),
@@ -123,7 +123,7 @@ fn gaussian_visible_units_learn_clusters_and_variances() {
     let likelihood = |rbm: &Rbm| {
         rbm.exact_mean_log_likelihood(data.input(), &mut ())
             .unwrap()
-            .0
+            .mean
     };
     let learned = |negative| {
         let rbm = Rbm::unconnected(Layer::of(Kind::Gaussian, 3), Layer::bernoulli(1))

@@ -13,10 +13,26 @@ use crate::{
 /// What refuses missing values.
 const NAME: &str = "a mean of ln p(v)";
 
-/// Weighted mean and standard error of `ln p`, and `ln Z`.
-fn summary(rows: Rows<'_>, log_p: impl IntoIterator<Item = f64>, log_z: f64) -> (f64, f64, f64) {
-    let (mean, error) = rows.mean(log_p);
-    (mean, error, log_z)
+/// A log-likelihood in nats whose `ln Z` is exact.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ExactLikelihood {
+    /// Weighted mean of `ln p` over the examples.
+    pub mean: f64,
+    /// Standard error of the mean, as of a sample of examples.
+    pub standard_error: f64,
+    /// `ln Z`; of a deep belief network that of its top pair.
+    pub log_z: f64,
+}
+
+impl ExactLikelihood {
+    fn of(rows: Rows<'_>, log_p: impl IntoIterator<Item = f64>, log_z: f64) -> Self {
+        let (mean, standard_error) = rows.mean(log_p);
+        Self {
+            mean,
+            standard_error,
+            log_z,
+        }
+    }
 }
 
 impl Rbm {
@@ -45,7 +61,7 @@ impl Rbm {
     }
 
     /// Weighted mean and standard error over the rows of `ln p(v) = -F(v) - ln Z`, with `ln Z`
-    /// enumerated: `(mean, standard error, ln Z)`. Of a machine with label units, `v` and so the
+    /// enumerated. Of a machine with label units, `v` and so the
     /// likelihood are of examples and labels together. Of rows with missing values it is that of
     /// what was observed, see [`Self::exact_log_p_observed`].
     ///
@@ -55,19 +71,23 @@ impl Rbm {
         &self,
         v: impl Into<Rows<'a>>,
         progress: &mut dyn Progress,
-    ) -> Result<(f64, f64, f64)> {
+    ) -> Result<ExactLikelihood> {
         let rows = v.into();
         let (sums, log_z) = (
             self.log_sums_over_missing(rows, &mut ())?,
             self.log_z(progress)?,
         );
-        Ok(summary(rows, sums.into_iter().map(|x| x - log_z), log_z))
+        Ok(ExactLikelihood::of(
+            rows,
+            sums.into_iter().map(|x| x - log_z),
+            log_z,
+        ))
     }
 }
 
 impl Dbn {
     /// Weighted mean and standard error over the rows of `ln p(v)`, and `ln Z` of the top pair, all
-    /// exact: `(mean, standard error, ln Z)`. Of a network with labels, `p(v)` is the sum over
+    /// exact. Of a network with labels, `p(v)` is the sum over
     /// them.
     ///
     /// # Errors
@@ -76,18 +96,18 @@ impl Dbn {
         &self,
         v: impl Into<Rows<'a>>,
         progress: &mut dyn Progress,
-    ) -> Result<(f64, f64, f64)> {
+    ) -> Result<ExactLikelihood> {
         let rows = v.into();
         let v = rows.complete(NAME)?;
         let log_z = self.top().log_z(&mut progress.part(0, 1, 2))?;
         let log_p = self.exact_log_p_v(v, None, &mut progress.part(1, 1, 2))?;
-        Ok(summary(rows, log_p, log_z))
+        Ok(ExactLikelihood::of(rows, log_p, log_z))
     }
 }
 
 impl Dbm {
-    /// Weighted mean and standard error over the rows of `ln p(v)`, with `ln Z`, all exact:
-    /// `(mean, standard error, ln Z)`. Of a machine with labels, `p(v)` is the sum over them.
+    /// Weighted mean and standard error over the rows of `ln p(v)`, with `ln Z`, all exact.
+    /// Of a machine with labels, `p(v)` is the sum over them.
     ///
     /// # Errors
     /// As [`Self::log_sums_over_hidden`].
@@ -95,17 +115,20 @@ impl Dbm {
         &self,
         v: impl Into<Rows<'a>>,
         progress: &mut dyn Progress,
-    ) -> Result<(f64, f64, f64)> {
+    ) -> Result<ExactLikelihood> {
         let rows = v.into();
         let log_z = self.log_z(&mut progress.part(0, 1, 2))?;
         let sums = self.log_sums_over_missing(rows, &mut progress.part(1, 1, 2))?;
-        Ok(summary(rows, sums.into_iter().map(|x| x - log_z), log_z))
+        Ok(ExactLikelihood::of(
+            rows,
+            sums.into_iter().map(|x| x - log_z),
+            log_z,
+        ))
     }
 }
 
 impl BoltzmannMachine {
-    /// Weighted mean and standard error over the rows of `ln p(v) = -F(v) - ln Z`, all exact:
-    /// `(mean, standard error, ln Z)`.
+    /// Weighted mean and standard error over the rows of `ln p(v) = -F(v) - ln Z`, all exact.
     ///
     /// # Errors
     /// As [`Self::free_energy`] and [`Self::log_z_at`].
@@ -113,9 +136,13 @@ impl BoltzmannMachine {
         &self,
         v: impl Into<Rows<'a>>,
         progress: &mut dyn Progress,
-    ) -> Result<(f64, f64, f64)> {
+    ) -> Result<ExactLikelihood> {
         let rows = v.into();
         let (sums, log_z) = (self.log_sums_over_missing(rows)?, self.log_z(progress)?);
-        Ok(summary(rows, sums.into_iter().map(|x| x - log_z), log_z))
+        Ok(ExactLikelihood::of(
+            rows,
+            sums.into_iter().map(|x| x - log_z),
+            log_z,
+        ))
     }
 }

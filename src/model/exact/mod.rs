@@ -15,6 +15,7 @@ mod gray;
 mod likelihood;
 mod samples;
 
+pub use likelihood::ExactLikelihood;
 pub use samples::MAX_SAMPLED_UNITS;
 
 use super::{Layer, Rbm};

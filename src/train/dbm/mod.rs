@@ -53,8 +53,8 @@ use std::borrow::Cow;
 /// let mut run = DbmTraining::new(dbm, DbmOptions { learning, ..options }, &data)?;
 /// let _ended = run.run(&data, |_| std::ops::ControlFlow::Continue(()))?;
 /// let v = data.bits().expect("binary");
-/// let (likelihood, _, log_z) = run.model().exact_mean_log_likelihood(v, &mut ())?;
-/// # assert!(likelihood > -5.0 && log_z.is_finite(), "{likelihood}");
+/// let exact = run.model().exact_mean_log_likelihood(v, &mut ())?;
+/// # assert!(exact.mean > -5.0 && exact.log_z.is_finite(), "{exact:?}");
 /// # Ok::<(), harmonium::Error>(())
 /// ```
 pub type DbmTraining = Run<DbmLearner>;

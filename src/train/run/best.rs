@@ -1,6 +1,9 @@
 //! Keeping the best machine, and stopping when it does not get better.
 
-use super::{Ended, Event, Feed, Learner, Run};
+use super::{
+    Ended, Event, Feed, Learner, Run,
+    drive::{Driven, Watcher, drive},
+};
 use crate::error::Result;
 use std::ops::ControlFlow;
 
@@ -80,6 +83,8 @@ impl Judge {
 pub struct Kept<M> {
     /// How the run ended; [`Ended::Stopped`] at the end of patience too.
     pub ended: Ended,
+    /// Whether the end of patience stopped it.
+    pub is_out_of_patience: bool,
     /// The best machine and when it was; none without a score.
     pub best: Option<(M, Best)>,
 }
@@ -98,37 +103,52 @@ impl<L: Learner> Run<L> {
         mut measure: impl FnMut(&Self) -> Result<Option<f64>>,
         mut observer: impl FnMut(Event<'_, L>) -> ControlFlow<()>,
     ) -> Result<Kept<L::Model>> {
-        let (mut kept, mut failure) = (None, None);
-        let ended = self.run(feed, |event| {
-            let Event::Epoch(run) = event else {
-                return observer(event);
-            };
-            let mut judged = || -> Result<ControlFlow<()>> {
-                let Some(score) = measure(run)? else {
-                    return Ok(ControlFlow::Continue(()));
-                };
-                let epoch = run.position().epoch;
-                Ok(match judge.judge(score, epoch) {
-                    Verdict::Best => {
-                        kept = Some((run.result().into_owned(), Best { score, epoch }));
-                        ControlFlow::Continue(())
-                    }
-                    Verdict::Worse => ControlFlow::Continue(()),
-                    Verdict::Stop => ControlFlow::Break(()),
-                })
-            };
-            let flow = judged().unwrap_or_else(|e| {
-                failure = Some(e);
-                ControlFlow::Break(())
-            });
-            match observer(Event::Epoch(run)) {
-                ControlFlow::Continue(()) => flow,
-                ControlFlow::Break(()) => ControlFlow::Break(()),
-            }
-        })?;
-        match failure {
-            Some(e) => Err(e),
-            None => Ok(Kept { ended, best: kept }),
+        keeping_best(
+            self,
+            feed.into(),
+            judge,
+            &mut measure,
+            &mut |run, is_epoch| observer(Event::of(run, is_epoch)),
+        )
+    }
+}
+
+/// As [`Run::run_keeping_best`], of a run or what drives one.
+pub(in crate::train) fn keeping_best<T: Driven>(
+    of: &mut T,
+    feed: Feed<'_>,
+    judge: &mut Judge,
+    measure: &mut dyn FnMut(&T) -> Result<Option<f64>>,
+    watcher: Watcher<'_, T>,
+) -> Result<Kept<<T::Learner as Learner>::Model>> {
+    let (mut kept, mut failure, mut is_out) = (None, None, false);
+    let ended = drive(of, feed, &mut |of, is_epoch| {
+        if !is_epoch {
+            return watcher(of, false);
         }
+        let score = measure(of).unwrap_or_else(|e| {
+            failure = Some(e);
+            None
+        });
+        let run = of.driven();
+        let epoch = run.position().epoch;
+        let verdict = score.map(|score| (score, judge.judge(score, epoch)));
+        if let Some((score, Verdict::Best)) = verdict {
+            kept = Some((run.result().into_owned(), Best { score, epoch }));
+        }
+        let flow = watcher(of, true);
+        is_out = flow.is_continue() && matches!(verdict, Some((_, Verdict::Stop)));
+        match is_out || failure.is_some() {
+            true => ControlFlow::Break(()),
+            false => flow,
+        }
+    })?;
+    match failure {
+        Some(e) => Err(e),
+        None => Ok(Kept {
+            ended,
+            is_out_of_patience: is_out,
+            best: kept,
+        }),
     }
 }

@@ -5,13 +5,17 @@ use crate::{
     dataset::{Batches, ExampleStream, Examples},
     error::{Error, Result},
 };
+use std::sync::Arc;
 
 /// Where the minibatches of a run come from.
 #[derive(Clone, Copy)]
-pub struct Feed<'a>(FeedSource<'a>);
+pub struct Feed<'a> {
+    source: FeedSource<'a>,
+    pass: Option<Pass<'a>>,
+}
 
-/// Makes the minibatch of the examples `indices` for an update.
-pub(in crate::train) type Make<'a> = &'a dyn Fn(&[u32], u64) -> Result<Examples>;
+/// What becomes of the examples of a minibatch for an update.
+pub(in crate::train) type Pass<'a> = &'a dyn Fn(Examples, u64) -> Result<Examples>;
 
 #[derive(Clone, Copy)]
 enum FeedSource<'a> {
@@ -19,48 +23,64 @@ enum FeedSource<'a> {
     Examples(&'a Examples),
     /// Examples in their file, in an order of its own.
     Stream(&'a ExampleStream),
-    /// What becomes of `len` examples in the run's order.
-    Made { len: usize, make: Make<'a> },
 }
 
 impl<'a> From<&'a Examples> for Feed<'a> {
     fn from(data: &'a Examples) -> Self {
-        Self(FeedSource::Examples(data))
+        Self {
+            source: FeedSource::Examples(data),
+            pass: None,
+        }
+    }
+}
+
+impl<'a> From<&'a Arc<Examples>> for Feed<'a> {
+    fn from(data: &'a Arc<Examples>) -> Self {
+        Self::from(&**data)
     }
 }
 
 impl<'a> From<&'a ExampleStream> for Feed<'a> {
     fn from(stream: &'a ExampleStream) -> Self {
-        Self(FeedSource::Stream(stream))
+        Self {
+            source: FeedSource::Stream(stream),
+            pass: None,
+        }
     }
 }
 
 impl<'a> Feed<'a> {
-    /// Minibatches that `make` makes of the examples that the run names.
-    pub(in crate::train) fn made(len: usize, make: Make<'a>) -> Self {
-        Self(FeedSource::Made { len, make })
-    }
-
-    /// Examples in memory.
-    ///
-    /// # Errors
-    /// [`Error::Parameter`] for a stream.
-    pub(crate) fn examples(&self) -> Result<&'a Examples> {
-        match self.0 {
-            FeedSource::Examples(data) => Ok(data),
-            _ => Err(Error::parameter(
-                "training data",
-                "examples in memory",
-                "a stream",
-            )),
+    /// Minibatches that `pass` makes of these.
+    pub(in crate::train) fn passed(self, pass: Pass<'a>) -> Self {
+        Self {
+            pass: Some(pass),
+            ..self
         }
     }
 
-    fn len(&self) -> usize {
-        match self.0 {
+    /// The examples, if they are in memory.
+    pub(in crate::train) fn examples(&self) -> Option<&'a Examples> {
+        match self.source {
+            FeedSource::Examples(data) => Some(data),
+            FeedSource::Stream(_) => None,
+        }
+    }
+
+    /// Up to `n` examples to start from: the first, or some that are spread over a stream.
+    ///
+    /// # Errors
+    /// Those of reading a stream.
+    pub(in crate::train) fn some(&self, n: usize) -> Result<Examples> {
+        match self.source {
+            FeedSource::Examples(data) => Ok(data.head(n)),
+            FeedSource::Stream(stream) => stream.sample(n),
+        }
+    }
+
+    pub(in crate::train) fn len(&self) -> usize {
+        match self.source {
             FeedSource::Examples(data) => data.len(),
             FeedSource::Stream(stream) => stream.len(),
-            FeedSource::Made { len, .. } => len,
         }
     }
 }
@@ -88,38 +108,41 @@ impl<'a> Reading<'a> {
 
     /// One update of `run`.
     pub(super) fn update<L: Learner>(&mut self, run: &mut Run<L>) -> Result<super::Done> {
-        match self.feed.0 {
-            FeedSource::Examples(data) => run.update(data),
-            FeedSource::Made { make, .. } => {
+        let minibatch = match (self.feed.source, self.feed.pass) {
+            (FeedSource::Examples(data), None) => return run.update(data),
+            (FeedSource::Examples(data), Some(_)) => {
                 run.order_epoch();
-                let minibatch = make(run.next_rows(), run.position().updates)?;
-                run.update_with(&minibatch)
+                let rows = run.next_rows().iter().map(|&i| i as usize);
+                data.take(&rows.collect::<Vec<_>>())
             }
-            FeedSource::Stream(stream) => {
-                let at = run.position();
-                if self
-                    .batches
-                    .as_ref()
-                    .is_none_or(|(epoch, _)| *epoch != at.epoch)
-                {
-                    let learning = run.learning();
-                    let (seed, size) = (learning.seed, learning.batch_size);
-                    let mut batches = stream.epoch(seed, at.epoch as u64, size)?;
-                    // A run that was stopped goes on where it was.
-                    for batch in batches.by_ref().take(at.batch) {
-                        batch?;
-                    }
-                    self.batches = Some((at.epoch, batches));
-                }
-                let next = self
-                    .batches
-                    .as_mut()
-                    .and_then(|(_, batches)| batches.next());
-                let Some(minibatch) = next else {
-                    let expected = format!("{} minibatches an epoch", at.batches);
-                    return Err(Error::shape("the stream", expected, at.batch));
-                };
-                run.update_with(&minibatch?)
+            (FeedSource::Stream(stream), _) => self.next_of(stream, run)?,
+        };
+        match self.feed.pass {
+            None => run.update_with(&minibatch),
+            Some(pass) => run.update_with(&pass(minibatch, run.position().updates)?),
+        }
+    }
+
+    /// The next minibatch of `stream`.
+    fn next_of<L: Learner>(&mut self, stream: &ExampleStream, run: &Run<L>) -> Result<Examples> {
+        let at = run.position();
+        let is_other = |(epoch, _): &(usize, Batches)| *epoch != at.epoch;
+        if self.batches.as_ref().is_none_or(is_other) {
+            let learning = run.learning();
+            let (seed, size) = (learning.seed, learning.batch_size);
+            let mut batches = stream.epoch(seed, at.epoch as u64, size)?;
+            // A run that was stopped goes on where it was.
+            for batch in batches.by_ref().take(at.batch) {
+                batch?;
+            }
+            self.batches = Some((at.epoch, batches));
+        }
+        let batches = self.batches.as_mut();
+        match batches.and_then(|(_, batches)| batches.next()) {
+            Some(minibatch) => minibatch,
+            None => {
+                let expected = format!("{} minibatches an epoch", at.batches);
+                Err(Error::shape("the stream", expected, at.batch))
             }
         }
     }

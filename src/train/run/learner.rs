@@ -215,6 +215,15 @@ pub enum Event<'a, L: Learner> {
     Epoch(&'a mut Run<L>),
 }
 
+impl<'a, L: Learner> Event<'a, L> {
+    pub(super) fn of(run: &'a mut Run<L>, is_epoch: bool) -> Self {
+        match is_epoch {
+            true => Self::Epoch(run),
+            false => Self::Update(run),
+        }
+    }
+}
+
 /// How a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]

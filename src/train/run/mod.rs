@@ -6,6 +6,7 @@
 //! ```
 
 mod best;
+mod drive;
 mod feed;
 mod learner;
 mod learning;
@@ -24,6 +25,8 @@ pub use position::{At, Position};
 pub use schedule::Schedule;
 pub use state::RunState;
 
+pub(super) use best::keeping_best;
+pub(super) use drive::Driven;
 pub(super) use learner::glance;
 use learner::{check_columns, check_complete};
 pub(super) use learning::{at_least_one, not_negative};
@@ -40,6 +43,7 @@ use crate::{
     threads::in_pool,
     train::ChainHealth,
 };
+use drive::drive;
 use feed::Reading;
 use minibatch::{Minibatch, Order};
 use rates::Rate;
@@ -299,33 +303,9 @@ impl<L: Learner> Run<L> {
         feed: impl Into<Feed<'a>>,
         mut observer: impl FnMut(Event<'_, L>) -> ControlFlow<()>,
     ) -> Result<Ended> {
-        let outcome = self.run_feed(feed.into(), &mut observer);
-        self.ended = match &outcome {
-            Ok(ended) => Some(*ended),
-            Err(Error::NotFinite { .. }) => Some(Ended::NotFinite),
-            Err(_) => Some(Ended::Stopped),
-        };
-        outcome
-    }
-
-    fn run_feed(
-        &mut self,
-        feed: Feed<'_>,
-        observer: &mut dyn FnMut(Event<'_, L>) -> ControlFlow<()>,
-    ) -> Result<Ended> {
-        let mut reading = Reading::new(feed, self)?;
-        while !self.is_finished() {
-            if self.advance_by(&mut reading)? == Done::Stopped {
-                return Ok(Ended::Stopped);
-            }
-            if observer(Event::Update(self)).is_break() {
-                return Ok(Ended::Stopped);
-            }
-            if self.position().batch == 0 && observer(Event::Epoch(self)).is_break() {
-                return Ok(Ended::Stopped);
-            }
-        }
-        Ok(Ended::Finished)
+        drive(self, feed.into(), &mut |run, is_epoch| {
+            observer(Event::of(run, is_epoch))
+        })
     }
 
     /// One update of an epoch of `feed`, for those who drive several runs.
@@ -386,17 +366,23 @@ impl<L: Learner> Run<L> {
             ));
         }
         self.check_type(minibatch)?;
-        if self.learner.needs_rows() {
-            return Err(Error::parameter(
-                "minibatches from outside",
-                "examples in memory, of each of which the run remembers something",
-                "examples without numbers",
-            ));
-        }
+        self.expect_fed()?;
         self.visible.check_values(minibatch)?;
         self.learner.check_data(minibatch)?;
         self.warm_up();
         in_pool(|| self.update_in_pool(minibatch, true))
+    }
+
+    /// Refuses minibatches from outside for a learner that remembers something of each example.
+    pub(crate) fn expect_fed(&self) -> Result<()> {
+        if !self.learner.needs_rows() {
+            return Ok(());
+        }
+        Err(Error::parameter(
+            "minibatches from outside",
+            "examples in memory, of each of which the run remembers something",
+            "examples without numbers",
+        ))
     }
 
     /// Refuses bits where the run learns numbers, and numbers where it learns bits.

@@ -10,8 +10,10 @@ mod seen;
 pub use plan::{Aggregated, GreedyLayer, GreedyPlan, PretrainingPlan};
 
 use super::{
-    rbm::{RbmOptions, RbmTraining},
-    run::{Done, Ended, Feed, Position, RunState, Stop},
+    rbm::{RbmLearner, RbmOptions, RbmTraining},
+    run::{
+        Done, Driven, Ended, Feed, Judge, Kept, Position, RunState, Schedule, Stop, keeping_best,
+    },
 };
 use crate::{
     dataset::Examples,
@@ -21,7 +23,7 @@ use crate::{
 };
 use plan::Plan;
 use seen::Seen;
-use std::ops::ControlFlow;
+use std::{fmt, ops::ControlFlow, sync::Arc};
 
 /// What refuses missing values.
 const WHAT: &str = "a stack of RBMs";
@@ -45,12 +47,8 @@ pub enum StackEvent<'a> {
 /// let data = dataset::bars_and_stripes(3).binarized(Default::default(), 0, 0);
 /// let learning = Learning { epochs: 2, ..Learning::default() };
 /// let options = RbmOptions { learning, ..RbmOptions::default() };
-/// let layer = |hidden| GreedyLayer { hidden, options: options.clone(), transposed: false };
-/// let plan = GreedyPlan {
-///     layers: vec![layer(6), layer(4)],
-///     posterior: Default::default(),
-///     classes: None,
-/// };
+/// let layer = |hidden| GreedyLayer { hidden, options: options.clone(), ..GreedyLayer::default() };
+/// let plan = GreedyPlan { layers: vec![layer(6), layer(4)], ..GreedyPlan::default() };
 /// let mut run = Stack::greedy(plan, Default::default(), &data)?;
 /// let _ended = run.run(&data, |_| std::ops::ControlFlow::Continue(()))?;
 /// assert_eq!(run.dbn()?.n_layers(), 3);
@@ -58,12 +56,28 @@ pub enum StackEvent<'a> {
 /// ```
 #[derive(Clone, Debug)]
 pub struct Stack {
-    plan: Plan,
-    /// The RBMs that are done, lowest first.
-    done: Vec<Rbm>,
-    training: RbmTraining,
     seen: Seen,
+    training: RbmTraining,
+    rate: Option<Rate>,
     stop: Stop,
+}
+
+/// A rate as a function of the layer, from 0 on, and its training time in epochs.
+#[derive(Clone)]
+struct Rate(Arc<dyn Fn(usize, f64) -> f32 + Send + Sync>);
+
+impl fmt::Debug for Rate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a function of layer and time")
+    }
+}
+
+impl Driven for Stack {
+    type Learner = RbmLearner;
+
+    fn driven(&mut self) -> &mut RbmTraining {
+        &mut self.training
+    }
 }
 
 impl Stack {
@@ -91,34 +105,38 @@ impl Stack {
     }
 
     fn new(plan: Plan, data: &Examples) -> Result<Self> {
-        plan.check()?;
         data.expect_complete(WHAT)?;
-        let seen = Seen::lowest(&plan, data)?;
-        let training = start(&plan, 0, &seen, data)?;
+        let seen = Seen::lowest(plan)?;
         Ok(Self {
-            plan,
-            done: Vec::new(),
-            training,
+            training: start(&seen, data.into())?,
             seen,
+            rate: None,
             stop: Stop::new(),
         })
     }
 
+    /// The stack as one whose examples stay in their file, `examples` of them an epoch: what it was
+    /// created with then only starts the lowest layer. A higher one starts from examples that are
+    /// spread over the stream; what it sees of a minibatch is computed when that comes.
+    #[must_use]
+    pub fn fed(self, examples: usize) -> Self {
+        Self {
+            training: self.training.fed(examples),
+            ..self
+        }
+    }
+
     /// A greedy run that goes on in the midst of a layer: `below` holds the layers that are done,
-    /// `top` is the machine that learns, `state` its run.
-    ///
-    /// # Errors
-    /// [`Error::Shape`] where the parts disagree, and those of [`RbmTraining::resumed`].
-    pub fn resumed_greedy(
+    /// `top` is the machine that learns and its run.
+    pub(crate) fn resumed_greedy(
         plan: GreedyPlan,
         below: Option<Dbn>,
-        top: Rbm,
-        state: RunState<RbmOptions>,
-        data: &Examples,
+        top: (Rbm, RunState<RbmOptions>),
+        from: Resumed<'_>,
     ) -> Result<Self> {
         let visible = match &below {
             Some(dbn) => dbn.layer(0).units.clone(),
-            None => top.visible().units.clone(),
+            None => top.0.visible().units.clone(),
         };
         let mut done = Vec::new();
         if let Some(dbn) = &below {
@@ -127,71 +145,54 @@ impl Stack {
             }
             done.push(dbn.top().clone());
         }
-        let seen = Seen::Passes(below.map(Box::new));
-        Self::resumed(
-            Plan::Greedy { plan, visible },
-            done,
-            seen,
-            (top, state),
-            data,
-        )
+        let mut seen = Seen::lowest(Plan::Greedy { plan, visible })?;
+        seen.done = Arc::new(done);
+        seen.below = below.map(Arc::new);
+        Self::resumed(seen, top, from)
     }
 
     /// A run of pretraining that goes on in the midst of an RBM: `done` are those below it, `top`
-    /// is the RBM that learns, `state` its run. Computes what the RBM that learns sees.
-    ///
-    /// # Errors
-    /// As [`Self::pretraining`]; [`Error::Shape`] where the parts disagree.
-    pub fn resumed_pretraining(
+    /// is the RBM that learns and its run.
+    pub(crate) fn resumed_pretraining(
         plan: PretrainingPlan,
         done: Vec<Rbm>,
-        top: Rbm,
-        state: RunState<RbmOptions>,
-        data: &Examples,
+        top: (Rbm, RunState<RbmOptions>),
+        from: Resumed<'_>,
     ) -> Result<Self> {
-        let plan = Plan::Pretraining(plan);
-        plan.check()?;
-        let mut seen = Seen::lowest(&plan, data)?;
-        for (l, rbm) in done.iter().enumerate().take(plan.layers()) {
-            seen.check(&plan, l, rbm, data)?;
-            seen = seen.above(&plan, l, rbm, data)?;
+        let mut seen = Seen::lowest(Plan::Pretraining(plan))?;
+        for rbm in done {
+            seen.expect_more()?;
+            seen.check(&rbm, from.data)?;
+            seen.stack(rbm, (!from.is_fed).then_some(from.data))?;
         }
-        Self::resumed(plan, done, seen, (top, state), data)
+        Self::resumed(seen, top, from)
     }
 
     fn resumed(
-        plan: Plan,
-        done: Vec<Rbm>,
         seen: Seen,
         (top, state): (Rbm, RunState<RbmOptions>),
-        data: &Examples,
+        from: Resumed<'_>,
     ) -> Result<Self> {
-        plan.check()?;
-        data.expect_complete(WHAT)?;
-        let layer = done.len();
-        if layer >= plan.layers() {
-            let expected = format!("fewer than {}", plan.layers());
-            return Err(Error::shape("layers that are done", expected, layer));
-        }
-        if data.len() != state.examples {
+        seen.expect_more()?;
+        from.data.expect_complete(WHAT)?;
+        if !from.is_fed && from.data.len() != state.examples {
             let what = "examples of the data";
-            return Err(Error::shape(what, state.examples, data.len()));
+            return Err(Error::shape(what, state.examples, from.data.len()));
         }
-        let first = seen.start(&plan, layer, data)?;
-        let training = RbmTraining::resumed_fed(top, state, &first)?.weighed(data.mean_weight());
-        check_shape(training.model(), first.columns(), plan.hidden(layer))?;
+        seen.check(&top, from.data)?;
+        let first = seen.start(from.data.into())?;
+        let training = RbmTraining::resumed_fed(top, state, &first)?;
         Ok(Self {
-            plan,
-            done,
-            training,
+            training: training.weighed(from.data.mean_weight()),
             seen,
+            rate: None,
             stop: Stop::new(),
         })
     }
 
     /// The plan, of a deep belief network.
     pub fn greedy_plan(&self) -> Option<&GreedyPlan> {
-        match &self.plan {
+        match &*self.seen.plan {
             Plan::Greedy { plan, .. } => Some(plan),
             Plan::Pretraining(_) => None,
         }
@@ -199,7 +200,7 @@ impl Stack {
 
     /// The plan, of the RBMs that a deep Boltzmann machine starts from.
     pub fn pretraining_plan(&self) -> Option<&PretrainingPlan> {
-        match &self.plan {
+        match &*self.seen.plan {
             Plan::Pretraining(plan) => Some(plan),
             Plan::Greedy { .. } => None,
         }
@@ -207,22 +208,22 @@ impl Stack {
 
     /// The layer that learns, from 0 on.
     pub fn layer(&self) -> usize {
-        self.done.len()
+        self.seen.layer()
     }
 
     /// Layers in all.
     pub fn layers(&self) -> usize {
-        self.plan.layers()
+        self.seen.plan.layers()
     }
 
     /// Classes of the label that the layer that learns sees, if it sees one.
     pub fn classes(&self) -> Option<usize> {
-        self.plan.classes(self.layer())
+        self.seen.plan.classes(self.layer())
     }
 
     /// The network below the layer that learns, of a deep belief network, if there is one.
     pub fn below(&self) -> Option<&Dbn> {
-        self.seen.below()
+        self.seen.below.as_deref()
     }
 
     /// The run of the layer that learns.
@@ -237,16 +238,17 @@ impl Stack {
 
     /// Whether the last layer is done.
     pub fn is_finished(&self) -> bool {
-        self.layer() + 1 == self.layers() && self.training.is_finished()
+        self.is_last() && self.training.is_finished()
+    }
+
+    fn is_last(&self) -> bool {
+        self.layer() + 1 == self.layers()
     }
 
     /// What the RBM that learns sees of all examples, where features are kept and it is not the
     /// data themselves.
     pub fn seen(&self) -> Option<&Examples> {
-        match &self.seen {
-            Seen::Kept(seen) => seen.as_ref(),
-            Seen::Passes(_) => None,
-        }
+        self.seen.kept()
     }
 
     /// What the layer that learns sees of `examples`, as means, with the label if it sees one.
@@ -254,12 +256,12 @@ impl Stack {
     /// # Errors
     /// [`Error::Shape`] for examples of another width than the data.
     pub fn features(&self, examples: &Examples) -> Result<Examples> {
-        Seen::features(&self.plan, &self.done, self.below(), examples)
+        self.seen.features(examples)
     }
 
     /// The RBMs as they are now, lowest first, that which learns among them. Costs a copy.
     pub fn rbms(&self) -> Vec<Rbm> {
-        let mut rbms = self.done.clone();
+        let mut rbms = (*self.seen.done).clone();
         rbms.push(self.training.result().into_owned());
         rbms
     }
@@ -267,25 +269,18 @@ impl Stack {
     /// The deep belief network as it is now, the layer that learns its top. Costs a copy.
     ///
     /// # Errors
-    /// As [`Dbn::stacked`].
+    /// As [`Dbn::stacked`]; [`Error::Parameter`] of pretraining.
     pub fn dbn(&self) -> Result<Dbn> {
-        let top = self.training.result().into_owned();
-        match self.below() {
-            Some(below) => below.clone().stacked(top),
-            None => Ok(top.into()),
-        }
+        self.model()?.into_dbn()
     }
 
     /// The machine of the RBMs that there are, [`Dbm::joined`]; with the label above the highest
     /// hidden layer ([`Dbm::joined_with_labels`]) once the RBM that has it learns.
     ///
     /// # Errors
-    /// As [`Dbm::joined`].
+    /// As [`Dbm::joined`]; [`Error::Parameter`] of a deep belief network.
     pub fn dbm(&self) -> Result<Dbm> {
-        match self.plan.classes(self.layer()) {
-            Some(_) => Dbm::joined_with_labels(&self.rbms()),
-            None => Dbm::joined(&self.rbms()),
-        }
+        self.model()?.into_dbm()
     }
 
     /// The machine of what there is: [`Self::dbn`] or [`Self::dbm`].
@@ -293,10 +288,7 @@ impl Stack {
     /// # Errors
     /// As these.
     pub fn model(&self) -> Result<Model> {
-        match &self.plan {
-            Plan::Greedy { .. } => Ok(self.dbn()?.into()),
-            Plan::Pretraining(_) => Ok(self.dbm()?.into()),
-        }
+        self.seen.model(self.training.result().into_owned())
     }
 
     /// From now on the run stops when `stop` is requested, within an update too.
@@ -305,36 +297,101 @@ impl Stack {
         self.training.stop_at(stop);
     }
 
-    /// Runs until all layers are done or the observer breaks. `data` has labels if the plan has
-    /// classes.
+    /// The layer that learns goes on at another learning rate, from the next update on; files hold
+    /// it. Layers above have that of the plan.
+    ///
+    /// # Errors
+    /// [`Error::Parameter`] for rates that are negative or not finite.
+    pub fn set_learning_rate(&mut self, rate: impl Into<Schedule>) -> Result<()> {
+        self.training.set_learning_rate(rate)?;
+        self.rate = None;
+        Ok(())
+    }
+
+    /// Goes on at the learning rate `rate(l, t)`, in this layer and those above: `l` is the layer
+    /// from 0 on, `t` its training time in epochs. A file cannot hold a function: as
+    /// [`super::Run::set_rate`], and layers above have the rates of the plan then.
+    pub fn set_rate(&mut self, rate: impl Fn(usize, f64) -> f32 + Send + Sync + 'static) {
+        self.rate = Some(Rate(Arc::new(rate)));
+        self.pass_rate_on();
+    }
+
+    fn pass_rate_on(&mut self) {
+        if let Some(Rate(rate)) = self.rate.clone() {
+            let l = self.layer();
+            self.training.set_rate(move |t| rate(l, t));
+        }
+    }
+
+    /// Runs until all layers are done, the observer breaks, or a stop is requested. `feed` is the
+    /// training data: [`Examples`], with labels if the plan has classes, or an
+    /// [`crate::dataset::ExampleStream`] for a stack that is [fed](Self::fed).
     ///
     /// # Errors
     /// As [`RbmTraining::run`] and [`RbmTraining::new`].
-    pub fn run(
+    pub fn run<'a>(
         &mut self,
-        data: &Examples,
-        mut observer: impl FnMut(StackEvent<'_>) -> ControlFlow<()>,
+        feed: impl Into<Feed<'a>>,
+        observer: impl FnMut(StackEvent<'_>) -> ControlFlow<()>,
     ) -> Result<Ended> {
+        let kept = self.run_keeping_best(feed, &Judge::default(), |_| Ok(None), observer)?;
+        Ok(kept.ended)
+    }
+
+    /// As [`Self::run`]; after each epoch `measure` scores the stack, or gives `None` for one that
+    /// is not to be judged. Each layer has a judge of its own, a copy of this one: it is done when
+    /// its patience is at an end, and the layers above learn from its best epoch. The machine that
+    /// is kept is that of the best epoch of the layer that learned last.
+    ///
+    /// # Errors
+    /// Those of [`Self::run`] and of `measure`.
+    pub fn run_keeping_best<'a>(
+        &mut self,
+        feed: impl Into<Feed<'a>>,
+        judge: &Judge,
+        mut measure: impl FnMut(&Self) -> Result<Option<f64>>,
+        mut observer: impl FnMut(StackEvent<'_>) -> ControlFlow<()>,
+    ) -> Result<Kept<Model>> {
+        let feed = feed.into();
+        feed.examples()
+            .map_or(Ok(()), |data| data.expect_complete(WHAT))?;
         loop {
-            while !self.training.is_finished() {
-                if self.update(data)? == Done::Stopped {
-                    return Ok(Ended::Stopped);
-                }
-                if observer(StackEvent::Update(self)).is_break() {
-                    return Ok(Ended::Stopped);
-                }
-                if self.position().batch == 0 && observer(StackEvent::Epoch(self)).is_break() {
-                    return Ok(Ended::Stopped);
-                }
+            let seen = self.seen.clone();
+            // Passes of updates are numbered from 1 on.
+            let pass = |examples, update: u64| seen.pass(examples, update + 1);
+            let kept = keeping_best(
+                self,
+                seen.feed(feed, &pass),
+                &mut judge.clone(),
+                &mut measure,
+                &mut |stack, is_epoch| match is_epoch {
+                    true => observer(StackEvent::Epoch(stack)),
+                    false => observer(StackEvent::Update(stack)),
+                },
+            )?;
+            let is_done = kept.ended.is_finished() || kept.is_out_of_patience;
+            let is_stopped = !is_done || observer(StackEvent::Layer(self)).is_break();
+            if is_stopped || self.is_last() {
+                let ended = match is_stopped {
+                    true => Ended::Stopped,
+                    false => kept.ended,
+                };
+                let model = |(rbm, best)| Ok((self.seen.model(rbm)?, best));
+                return Ok(Kept {
+                    ended,
+                    best: kept.best.map(model).transpose()?,
+                    is_out_of_patience: kept.is_out_of_patience,
+                });
             }
-            if observer(StackEvent::Layer(self)).is_break() {
-                return Ok(Ended::Stopped);
-            }
-            if self.is_finished() {
-                return Ok(Ended::Finished);
-            }
-            self.advance(data)?;
+            let best = kept.best.map(|(rbm, _)| rbm);
+            let rbm = best.unwrap_or_else(|| self.training.result().into_owned());
+            self.advance(rbm, feed)?;
         }
+    }
+
+    /// How the last call of [`Self::run`] ended in the layer that learns, if there was one.
+    pub fn ended(&self) -> Option<Ended> {
+        self.training.ended()
     }
 
     /// One update of the layer that learns.
@@ -342,50 +399,38 @@ impl Stack {
     /// # Errors
     /// As [`RbmTraining::update`] and [`RbmTraining::update_with`].
     pub fn update(&mut self, data: &Examples) -> Result<Done> {
-        // Where features are kept the data themselves are not read any more.
-        let expected = self.training.examples();
-        if data.len() != expected {
-            return Err(Error::shape("examples of the data", expected, data.len()));
-        }
-        let (plan, seen, l) = (&self.plan, &self.seen, self.done.len());
-        match seen {
-            Seen::Kept(kept) => self.training.advance(kept.as_ref().unwrap_or(data).into()),
-            Seen::Passes(_) => {
-                let make = |rows: &[u32], update: u64| {
-                    let rows: Vec<usize> = rows.iter().map(|&i| i as usize).collect();
-                    seen.pass(plan, l, data.take(&rows), update + 1)
-                };
-                self.training.advance(Feed::made(data.len(), &make))
-            }
-        }
+        data.expect_complete(WHAT)?;
+        let seen = &self.seen;
+        let pass = |examples, update: u64| seen.pass(examples, update + 1);
+        self.training.advance(seen.feed(data.into(), &pass))
     }
 
-    /// Puts the next layer upon the one that is done.
-    fn advance(&mut self, data: &Examples) -> Result<()> {
-        let l = self.layer();
-        let rbm = self.training.result().into_owned();
-        let seen = self.seen.above(&self.plan, l, &rbm, data)?;
-        self.training = start(&self.plan, l + 1, &seen, data)?;
+    /// Puts the next layer upon `rbm`, that which is done.
+    fn advance(&mut self, rbm: Rbm, feed: Feed<'_>) -> Result<()> {
+        let mut seen = self.seen.clone();
+        seen.stack(rbm, feed.examples())?;
+        self.training = start(&seen, feed)?;
         self.training.stop_at(&self.stop);
-        self.done.push(rbm);
         self.seen = seen;
+        self.pass_rate_on();
         Ok(())
     }
 }
 
-/// The run of layer `l` before its first update.
-fn start(plan: &Plan, l: usize, seen: &Seen, data: &Examples) -> Result<RbmTraining> {
-    let first = seen.start(plan, l, data)?;
-    let rbm = plan.machine(l, &first, seen.below())?;
-    let run = RbmTraining::new(rbm, plan.options(l), &first)?;
-    Ok(run.fed(data.len()).weighed(data.mean_weight()))
+/// What a stack goes on with: the data that it was on, or of one that is fed what it started with.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Resumed<'a> {
+    pub(crate) data: &'a Examples,
+    pub(crate) is_fed: bool,
 }
 
-fn check_shape(rbm: &Rbm, n: usize, m: usize) -> Result<()> {
-    let found = (rbm.n_visible(), rbm.n_hidden());
-    if found == (n, m) {
-        return Ok(());
-    }
-    let [expected, found] = [(n, m), found].map(|(n, m)| format!("{n} x {m}"));
-    Err(Error::shape("stored RBM", expected, found))
+/// The run of the layer that learns before its first update.
+fn start(seen: &Seen, feed: Feed<'_>) -> Result<RbmTraining> {
+    let (first, l) = (seen.start(feed)?, seen.layer());
+    let rbm = seen.plan.machine(l, &first, seen.below.as_deref())?;
+    let run = RbmTraining::new(rbm, seen.plan.options(l), &first)?.fed(feed.len());
+    Ok(match feed.examples() {
+        Some(data) => run.weighed(data.mean_weight()),
+        None => run,
+    })
 }

@@ -26,7 +26,7 @@ pub enum Aggregated {
 }
 
 /// One layer's part of [`GreedyPlan`].
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct GreedyLayer {
     /// Hidden units of the RBM.
@@ -43,7 +43,7 @@ pub struct GreedyLayer {
 /// A deep belief network, layer by layer, lowest first. A higher layer learns the deterministic or
 /// stochastic pass over a minibatch, made when the minibatch is wanted: its data never exist as a
 /// whole.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct GreedyPlan {
     /// The RBMs.
@@ -153,15 +153,15 @@ impl Plan {
         }
     }
 
-    /// Of how many of `examples` RBM `l` sees the features when it starts: the first layer starts
-    /// as a run of its own would.
+    /// Of how many of `examples` RBM `l` sees the features when it starts, where these are made
+    /// anew: the first layer starts as a run of its own would.
     pub(super) fn start_examples(&self, l: usize, examples: usize) -> usize {
-        match self {
-            Self::Greedy { plan, .. } if l > 0 => {
-                let batch = plan.layers[l].options.learning.batch_size;
+        match l {
+            0 => examples,
+            _ => {
+                let batch = self.options(l).learning.batch_size;
                 START_EXAMPLES.max(batch).min(examples)
             }
-            _ => examples,
         }
     }
 

@@ -23,6 +23,7 @@ mod update;
 pub use options::{MAX_MEMORY_STEPS, UpDownOptions};
 
 use super::{
+    Told, health,
     negative::fast::Fast,
     parameters::Parameters,
     run::{At, Batch, Done, Learner, Learning, Run, Stop},
@@ -217,6 +218,29 @@ impl Learner for UpDownLearner {
 
     fn check(&self) -> Result<()> {
         self.dbn.check_finite()
+    }
+
+    /// Of the top pair: its chains, and the states that the wake phase gave it.
+    fn chains_told(&self, batch: &Batch<'_>) -> Result<Option<Told>> {
+        let (top, rows) = (self.dbn.top(), batch.len());
+        let means = self.dbn.posterior_means(batch.states)?;
+        let mut told = Told {
+            information: means
+                .iter()
+                .map(|q| health::information(q.into()))
+                .collect(),
+            entropy: health::entropy([top.visible(), top.hidden()].into_iter()),
+            ..Told::default()
+        };
+        let phase = self.top.as_ref().filter(|_| self.fast.is_none());
+        if let Some((phase, (v, h))) = phase.and_then(|x| Some((x, x.last()?))) {
+            let features = self.positive[0].view_rows(0..rows);
+            let given = top.mean_h_from_v(features, 1.0)?;
+            told.data = top.energy(features, &given)?;
+            told.chains = top.energy(v, h)?;
+            told.swaps = phase.swap_rates().to_vec();
+        }
+        Ok(Some(told))
     }
 
     fn visit(&self, out: &mut dyn FnMut(&str, Tensor<'_>)) {

@@ -5,10 +5,10 @@ use crate::{
     bits::BitMatrix,
     dataset::Examples,
     error::Result,
-    model::{Dbn, Expectations, Rbm},
+    model::{Dbn, Expectations, Rbm, SwapRate},
     product::{Phase, Propagation, Tail},
     rng::{Draws, Site},
-    states::States,
+    states::{Input, States},
     tensor::{Saved, Tensor},
     train::{
         Negative,
@@ -69,6 +69,15 @@ impl TopPhase {
     /// Most rows of a product.
     pub(super) fn rows(&self) -> usize {
         self.chains.rows()
+    }
+
+    /// The visible states and hidden means of chains that go on.
+    pub(super) fn last(&self) -> Option<(Input<'_>, Input<'_>)> {
+        self.chains.last()
+    }
+
+    pub(super) fn swap_rates(&self) -> &[SwapRate] {
+        self.chains.swap_rates()
     }
 
     /// Samples for update `update` of `top`, which the chains move under.

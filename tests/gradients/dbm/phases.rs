@@ -60,7 +60,7 @@ fn exact_phases_are_finite_differences() {
         let dbm = bernoulli(sizes, 0.6, seed);
         let data = rows(sizes[0], 4);
         let got = step(&dbm, exact(), 0, &Examples::new(data.clone()).unwrap());
-        let likelihood = |x: &Dbm| x.exact_mean_log_likelihood(&data, &mut ()).unwrap().0;
+        let likelihood = |x: &Dbm| x.exact_mean_log_likelihood(&data, &mut ()).unwrap().mean;
         for (k, got) in got.iter().enumerate() {
             let (up, x) = moved(&dbm, k, 1.0 / 128.0);
             let (down, y) = moved(&dbm, k, -1.0 / 128.0);

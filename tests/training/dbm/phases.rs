@@ -43,7 +43,11 @@ fn learned(options: DbmOptions, seed: u64) -> (f64, f64) {
     let mut run = DbmTraining::new(dbm, options, &data).unwrap();
     let ended = run.run(&data, |_| ControlFlow::Continue(())).unwrap();
     assert!(ended.is_finished());
-    let (likelihood, _, _) = run.model().exact_mean_log_likelihood(v, &mut ()).unwrap();
+    let likelihood = run
+        .model()
+        .exact_mean_log_likelihood(v, &mut ())
+        .unwrap()
+        .mean;
     (likelihood, use_of_top(run.model(), v))
 }
 
@@ -124,7 +128,11 @@ fn warned(options: DbmOptions) -> (f64, Vec<ChainWarning>) {
     });
     assert!(ended.unwrap().is_finished());
     let v = data.bits().unwrap();
-    let (likelihood, _, _) = run.model().exact_mean_log_likelihood(v, &mut ()).unwrap();
+    let likelihood = run
+        .model()
+        .exact_mean_log_likelihood(v, &mut ())
+        .unwrap()
+        .mean;
     println!("{likelihood} {all:?}");
     (likelihood, all)
 }

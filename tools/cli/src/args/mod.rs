@@ -33,7 +33,7 @@ pub use sample::{SampleArgs, ValuesArg};
 pub use train::{
     BoltzmannArgs, CenteringArg, CriterionArg, DataArgs, DbmArgs, DbnArgs, FineTuneArg,
     FineTuneArgs, LearningArgs, NegativeArgs, OfKind, OfKindMut, OutputArgs, PositiveArg,
-    PositiveArgs, RbmArgs, Said, ShapeArgs, SharedArgs, TrainArgs, of_other_kind, said,
+    PositiveArgs, RbmArgs, Said, ShapeArgs, SharedArgs, TrainArgs, UP_DOWN, of_other_kind, said,
 };
 pub use transform::{PassArg, TransformArgs};
 pub use verify::VerifyArgs;

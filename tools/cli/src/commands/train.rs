@@ -109,7 +109,7 @@ impl Begun {
         loop {
             session.learn(&mut run, &data)?;
             session.save(run.get(), &[])?;
-            match plan.next(&run, &data.train)? {
+            match plan.next(&run, &data.train, data.streamed())? {
                 Some(next) => run = next,
                 None => break,
             }
@@ -148,10 +148,12 @@ impl Begun {
 
 /// Says on stderr what is going to happen.
 fn announce(title: &str, plan: &str, data: &Data) {
-    let (mut examples, mut from) = (data.train.len(), String::new());
-    if let Some(stream) = &data.stream {
-        from = format!(" (in their file; figures are of {examples} of them)");
-        examples = stream.len();
+    let (examples, mut from) = (data.examples(), String::new());
+    if data.stream.is_some() {
+        from = format!(
+            " (in their file; figures are of {} of them)",
+            data.train.len()
+        );
     }
     note(format!(
         "{title}, {examples} training{from}, {} validation and {} test examples; {plan}; {} threads, {}",

@@ -134,6 +134,30 @@ impl Data {
 }
 
 impl Data {
+    /// Examples of an epoch.
+    pub fn examples(&self) -> usize {
+        self.streamed().unwrap_or(self.train.len())
+    }
+
+    /// The same where they stay in their file.
+    pub fn streamed(&self) -> Option<usize> {
+        self.stream.as_ref().map(|x| x.len())
+    }
+
+    /// Refuses minibatches that are more than there is of a stream to start from.
+    ///
+    /// # Errors
+    /// `--batch-size`.
+    pub fn expect_minibatches(&self, size: usize) -> Outcome<()> {
+        let most = self.train.len();
+        if size.min(self.examples()) <= most {
+            return Ok(());
+        }
+        Err(Failure::usage(format!(
+            "--batch-size {size}: expected at most {most} with --stream"
+        )))
+    }
+
     /// Writes the fingerprint of the examples to learn from to the `notes` of a run: of all values
     /// and labels, of a stream that of some examples. A run to go on with, the notes and the path
     /// of whose file are `stored`, must have the same; where it has none, a line says that this

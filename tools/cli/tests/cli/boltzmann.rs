@@ -4,7 +4,7 @@
 mod forms;
 mod refused;
 
-use crate::common::{Bench, Ran};
+use crate::common::{Bench, Ran, assert_same};
 use harmonium::{BitMatrix, BoltzmannMachine, checkpoint::Checkpoint, evaluate::pseudo_likelihood};
 use serde_json::{Value, json};
 use std::{
@@ -317,13 +317,6 @@ fn files_of_couplings_start_learning() {
     let is_small = |x: f32| x == 0.0 || x.abs() < 0.06;
     assert!(weights.elements().any(|x| x != 0.0) && weights.elements().all(is_small));
     assert_eq!(drawn.visible().bias, machine("plain").visible().bias);
-}
-
-/// The same machine and the same state of its run.
-fn assert_same(a: &Checkpoint, b: &Checkpoint) {
-    assert_eq!(a.model, b.model);
-    assert!(a.run.is_some());
-    assert_eq!(a.run, b.run);
 }
 
 #[test]

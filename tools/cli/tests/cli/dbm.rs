@@ -3,10 +3,10 @@
 
 mod stored;
 
-use crate::common::{Bench, stopped_in, striped_pictures, with_striped};
+use crate::common::{Bench, assert_same, stopped_in, striped_pictures, with_striped};
 use harmonium::{
     BitMatrix,
-    checkpoint::{Checkpoint, SavedRun},
+    checkpoint::SavedRun,
     evaluate::DbmBound,
     model::{MeanField, most_probable},
 };
@@ -23,11 +23,6 @@ fn bench() -> Bench {
 fn bits() -> BitMatrix {
     let all = striped_pictures();
     BitMatrix::from_fn(all.len(), 16, |i, j| all[i].0[j])
-}
-
-fn assert_same(a: &Checkpoint, b: &Checkpoint) {
-    assert_eq!(a.model, b.model);
-    assert_eq!(a.run, b.run);
 }
 
 fn rows(bench: &Bench, run: &str) -> Vec<Vec<String>> {
@@ -325,7 +320,6 @@ const NO_FLAGS: &[(&str, &[&str])] = &[
     ("--visible-units gaussian", &["--visible-units"]),
     ("--hidden-units spin", &["--hidden-units"]),
     ("--standardize", &["--standardize"]),
-    ("--stream", &["--stream"]),
     ("--early-stopping 3", &["--early-stopping", "--validation"]),
     ("--method pseudo-likelihood", &["pseudo-likelihood"]),
     ("--positive gibbs --warm-start", &["warm starts"]),

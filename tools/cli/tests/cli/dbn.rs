@@ -1,12 +1,8 @@
 //! Deep belief networks from outside: training in stages that go on, what is measured of them,
 //! samples, features.
 
-use crate::common::{Bench, stopped_in, striped_pictures, with_striped};
-use harmonium::{
-    BitMatrix, Input,
-    checkpoint::{Checkpoint, SavedRun},
-    model::Dbn,
-};
+use crate::common::{Bench, assert_same, stopped_in, striped_pictures, with_striped};
+use harmonium::{BitMatrix, Input, checkpoint::SavedRun, model::Dbn};
 use serde_json::{Value, json};
 use std::fs;
 
@@ -23,11 +19,6 @@ fn bench() -> Bench {
 fn bits() -> BitMatrix {
     let all = striped_pictures();
     BitMatrix::from_fn(all.len(), 16, |i, j| all[i].0[j])
-}
-
-fn assert_same(a: &Checkpoint, b: &Checkpoint) {
-    assert_eq!(a.model, b.model);
-    assert_eq!(a.run, b.run);
 }
 
 #[test]

@@ -39,6 +39,182 @@ fn every_flag_is_kept_and_a_resumed_run_is_the_same() {
     }
 }
 
+/// Runs of `line` for 6 epochs, of which `more` is the flag: with each of `cases` (flags, the
+/// option that is stored and its value, flags of another run) the options of `stage` hold it, the
+/// machine is another one, and a run that is resumed after 3 epochs agrees with them, with none
+/// else, and ends at the same bits.
+fn each_is_kept(line: &str, more: &str, stage: &str, cases: &[Case]) {
+    let bench = Bench::new();
+    let plain = bench.json(&format!("{line} {more} 6 --out plain --json"));
+    let kind = line.split(" --").next().unwrap();
+    for [flags, option, value, other] in cases {
+        let [flags, other] = [flags, other].map(|x| x.replace('@', "--up-down-"));
+        let value: serde_json::Value = serde_json::from_str(value).unwrap();
+        let whole = bench.json(&format!(
+            "{line} {flags} {more} 6 --out whole --force --json"
+        ));
+        assert_eq!(whole[stage].pointer(option), Some(&value), "{flags}");
+        assert_ne!(plain[stage].pointer(option), Some(&value), "{flags}");
+        assert_eq!(plain["greedy"], whole["greedy"], "{flags}");
+        let whole = bench.model("whole/model.safetensors");
+        assert_ne!(
+            whole.model,
+            bench.model("plain/model.safetensors").model,
+            "{flags}"
+        );
+        bench.ok(&format!("{line} {flags} {more} 3 --out parts --force"));
+        let resume = format!("{kind} --resume {more} 6 --out parts");
+        bench.refused(&format!("{resume} {other}"), 2, &["the run to resume"]);
+        bench.ok(&format!("{resume} {flags}"));
+        // Defaults that depend on the number of epochs are stored though nothing reads them.
+        let parts = bench.model("parts/model.safetensors");
+        assert_eq!(whole.model, parts.model, "{flags}");
+    }
+}
+
+/// Flags, the option that is stored, its value, and a flag of another run.
+type Case = [&'static str; 4];
+
+const GENERAL: [Case; 7] = [
+    [
+        "--gradient-clip 0.25",
+        "/gradient_clip",
+        "0.25",
+        "--gradient-clip 1",
+    ],
+    ["--max-norm 0.125", "/max_norm", "0.125", "--max-norm 1"],
+    [
+        "--averaging exponential:0.5",
+        "/averaging/exponential",
+        "0.5",
+        "--averaging none",
+    ],
+    [
+        "--optimizer nesterov --momentum 0.5",
+        "/optimizer",
+        "\"nesterov\"",
+        "--optimizer adam",
+    ],
+    [
+        "--optimizer adam",
+        "/optimizer/adam/first",
+        "0.9",
+        "--optimizer momentum",
+    ],
+    [
+        "--optimizer adamax",
+        "/optimizer/ada_max/first",
+        "0.9",
+        "--optimizer adam",
+    ],
+    ["--l1-decay 0.01", "/l1_decay", "0.01", "--l1-decay 0.02"],
+];
+
+/// The same with `--up-down-` in place of `@`.
+const UP_DOWN: [Case; 12] = [
+    [
+        "@gradient-clip 0.25 @steps 3",
+        "/gradient_clip",
+        "0.25",
+        "@gradient-clip 1",
+    ],
+    [
+        "@max-norm 0.125 @steps 3",
+        "/max_norm",
+        "0.125",
+        "@max-norm 1",
+    ],
+    [
+        "@averaging exponential:0.5 @steps 3",
+        "/averaging/exponential",
+        "0.5",
+        "@averaging none",
+    ],
+    [
+        "@optimizer nesterov @momentum 0.5 @steps 3",
+        "/optimizer",
+        "\"nesterov\"",
+        "@momentum 0.6",
+    ],
+    [
+        "@optimizer adam @steps 3",
+        "/optimizer/adam/first",
+        "0.9",
+        "@optimizer adamax",
+    ],
+    [
+        "@l1-decay 0.01 @steps 3",
+        "/l1_decay",
+        "0.01",
+        "@l1-decay 0.02",
+    ],
+    [
+        "@weight-decay 0.01 @steps 3",
+        "/weight_decay",
+        "0.01",
+        "@weight-decay 0.02",
+    ],
+    ["@steps 2", "/steps/constant", "2.0", "@steps 4"],
+    [
+        "@method pcd @chains 7 @steps 2",
+        "/negative/persistent/chains",
+        "7",
+        "@steps 3",
+    ],
+    [
+        "@method tempered @lowest-beta 0.5",
+        "/negative/tempered/lowest",
+        "0.5",
+        "@temperatures 4",
+    ],
+    [
+        "@method trajectory @acceptance 0.5",
+        "/negative/trajectory/acceptance",
+        "0.5",
+        "@snapshots 3",
+    ],
+    [
+        "@method fpcd @fast-rate 0.25",
+        "/negative/fast_persistent/fast_rate",
+        "0.25",
+        "@fast-decay 0.5",
+    ],
+];
+
+#[test]
+fn a_general_machine_has_every_flag_of_learning() {
+    let line = "train boltzmann --data bars.csv --hidden 3 --batch-size 4 --learning-rate 0.1";
+    each_is_kept(line, "--epochs", "options", &GENERAL);
+}
+
+#[test]
+fn the_up_down_stage_has_every_flag_of_learning() {
+    let line = "train dbn --data bars.csv --layers 6,5 --batch-size 4 --greedy-epochs 2 --up-down-rate 0.1";
+    each_is_kept(line, "--up-down-epochs", "up_down", &UP_DOWN);
+    let bench = Bench::new();
+    for (flags, words) in [
+        (
+            "--up-down-chains 5",
+            ["--up-down-chains", "--up-down-method"],
+        ),
+        (
+            "--up-down-method pcd --up-down-steps at:0=1,3=2",
+            ["--up-down-steps", "one number"],
+        ),
+        (
+            "--up-down-method pseudo-likelihood",
+            ["negative phase", "contrastive divergence"],
+        ),
+        (
+            "--up-down-optimizer magic",
+            ["--up-down-optimizer", "magic"],
+        ),
+        ("--up-down-max-norm 0", ["norm", "above 0"]),
+    ] {
+        bench.refused(&format!("{line} {flags}"), 2, &words);
+    }
+}
+
 #[test]
 fn presets_give_way_to_flags() {
     let bench = Bench::new();

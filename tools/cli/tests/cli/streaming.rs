@@ -8,12 +8,16 @@ const ROWS: usize = 12_000;
 const RUN: &str = "train --stream --data bars.npy --hidden 8 --batch-size 100 --chains 50 --seed 2";
 
 fn bars(bench: &Bench) {
+    bars_of(bench, ROWS);
+}
+
+fn bars_of(bench: &Bench, rows: usize) {
     let examples = bars_and_stripes(3);
     let bits = examples.bits().unwrap();
-    let bytes: Vec<u8> = (0..ROWS)
+    let bytes: Vec<u8> = (0..rows)
         .flat_map(|i| (0..9).map(move |j| u8::from(bits.get(i * 5 % bits.rows(), j))))
         .collect();
-    bench.npy("bars.npy", &format!("({ROWS}, 9)"), &bytes);
+    bench.npy("bars.npy", &format!("({rows}, 9)"), &bytes);
 }
 
 #[test]
@@ -121,4 +125,64 @@ fn what_a_stream_cannot_be_is_refused() {
     bench.refused("train --resume --epochs 2", 1, &["12000", "11000"]);
     bench.ok("train --data bars.csv --hidden 3 --epochs 1 --out memory");
     bench.refused("train --resume --stream --out memory", 2, &["--stream"]);
+}
+
+/// Deep machines and general ones learn from a file too, in all their stages.
+#[test]
+fn every_kind_learns_a_stream_and_goes_on_bit_for_bit() {
+    let bench = Bench::new();
+    bars_of(&bench, 450);
+    let general = "boltzmann --hidden 3 --positive mean-field --learning-rate 0.1";
+    for (kind, more, updates) in [
+        (
+            "dbn --layers 6,5 --greedy-epochs 2 --up-down-rate 0.1 --up-down-steps 3",
+            "--up-down-epochs",
+            15,
+        ),
+        (
+            "dbm --layers 6,5 --pretraining-epochs 2 --learning-rate 0.01",
+            "--epochs",
+            15,
+        ),
+        (
+            "dbm --layers 6,5 --no-pretraining --learning-rate 0.01",
+            "--epochs",
+            15,
+        ),
+        (general, "--epochs", 15),
+    ] {
+        let line = format!("train {kind} --stream --data bars.npy --batch-size 100 --seed 2");
+        bench.ok(&format!("{line} {more} 3 --out whole --force"));
+        bench.ok(&format!("{line} {more} 1 --out parts --force"));
+        let name = kind.split(' ').next().unwrap();
+        bench.ok(&format!(
+            "train {name} --resume --stream {more} 3 --out parts"
+        ));
+        let [whole, parts] =
+            ["whole", "parts"].map(|x| bench.model(&format!("{x}/model.safetensors")));
+        assert_same(&whole, &parts);
+        assert_eq!(
+            whole.run.as_ref().unwrap().position().updates,
+            updates,
+            "{kind}"
+        );
+        // Another order of the examples than that of data in memory.
+        let line = line.replace("--stream ", "");
+        bench.ok(&format!("{line} {more} 3 --out memory --force"));
+        assert_ne!(
+            bench.model("memory/model.safetensors").model,
+            whole.model,
+            "{kind}"
+        );
+    }
+    let line = general.replace("--positive mean-field ", "");
+    let line = format!("train {line} --stream --data bars.npy");
+    bench.refused(&line, 2, &["minibatches from outside", "in memory"]);
+    for (kind, flag) in [
+        ("dbn --layers 6,5", "--labels"),
+        ("dbm --layers 6,5", "--labels"),
+    ] {
+        let line = format!("train {kind} --stream --data bars.npy {flag}");
+        bench.refused(&line, 2, &["--stream", flag]);
+    }
 }

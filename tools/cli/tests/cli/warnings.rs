@@ -53,3 +53,22 @@ fn runs_of_the_defaults_are_silent() {
         std::fs::remove_dir_all(bench.path("run")).unwrap();
     }
 }
+
+/// Replicas of the top pair between which nothing moves at a rate that is far too large, and at one
+/// that is not.
+#[test]
+fn chains_of_the_up_down_stage_are_asked() {
+    let bench = Bench::new();
+    let line = "train dbn --data bars.csv --layers 8,6 --batch-size 16 --greedy-epochs 200 \
+                --up-down-epochs 2000 --up-down-method tempered --up-down-temperatures 2 \
+                --up-down-lowest-beta 0 --up-down-chains 10";
+    for (rate, is_told) in [(20, true), (1, false)] {
+        let ran = bench.run(&format!("{line} --up-down-rate {rate}"));
+        assert_eq!(ran.code, 0, "{}", ran.stderr);
+        let mut lines = ran.stderr.lines();
+        let told = lines.any(|x| {
+            x.starts_with("warning: up-down, epoch ") && x.contains("no replicas change places")
+        });
+        assert_eq!(told, is_told, "{rate}: {}", ran.stderr);
+    }
+}

@@ -1,9 +1,10 @@
 //! Options of `harmonium train` by kind of machine.
 
 use super::groups::{
-    DataArgs, FineTuneArgs, LearningArgs, NegativeArgs, OutputArgs, PositiveArgs,
-    ReconstructionArgs, ResampleArgs, ShapeArgs, StoppingArgs, UnitsArgs, steps,
+    DataArgs, LearningArgs, NegativeArgs, OutputArgs, PositiveArgs, ReconstructionArgs,
+    ResampleArgs, ShapeArgs, StoppingArgs, UnitsArgs, steps,
 };
+use super::{fine_tune::FineTuneArgs, up_down::UpDown};
 use crate::args::{Choice, count, one_of, positive};
 use clap::{Args, ValueEnum};
 use harmonium::{
@@ -83,7 +84,7 @@ pub struct RbmArgs {
     #[arg(long, value_name = "KINDS", hide_short_help = true)]
     pub hidden_units: Option<String>,
     /// Labels become visible units: the machine classifies.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "stream")]
     pub labels: bool,
     /// generative, discriminative or hybrid, with --labels [default: generative].
     ///
@@ -122,13 +123,6 @@ pub struct RbmArgs {
     pub shape: ShapeArgs,
     #[command(flatten)]
     pub shared: SharedArgs,
-    /// Read the examples from an uncompressed IDX or NPY file as training needs them.
-    ///
-    /// For data that do not fit into memory. Start and figures are those of some 10,000 examples
-    /// spread over the file.
-    #[arg(long, help_heading = "Data", hide_short_help = true,
-        conflicts_with_all = ["validation", "labels", "standardize", "early_stopping"])]
-    pub stream: bool,
     /// Keep N models on the way, for `sample --trajectory`.
     ///
     /// At updates evenly spaced in the logarithm, in DIR/trajectory.
@@ -158,7 +152,7 @@ pub struct DbnArgs {
     #[arg(long, value_name = "N,N,...", value_delimiter = ',', value_parser = positive)]
     pub layers: Option<Vec<usize>>,
     /// Labels join the layer below the top.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "stream")]
     pub labels: bool,
     /// Epochs of each layer alone, or one for each [default: 20, last 40].
     #[arg(long, value_name = "N[,N,...]", value_delimiter = ',', value_parser = count)]
@@ -182,10 +176,6 @@ pub struct DbnArgs {
     /// Epochs of the up-down algorithm, which follows; 0 for none [default: 300].
     #[arg(long, value_name = "N", value_parser = count)]
     pub up_down_epochs: Option<usize>,
-    /// Gibbs sweeps of the top pair in an update, a number or a schedule such as
-    /// at:0=3,100=6,200=10 [default: 3, 6 and 10 in thirds of the epochs].
-    #[arg(long, value_name = "SCHEDULE", hide_short_help = true)]
-    pub up_down_steps: Option<Schedule>,
     /// Step size of all weights in the up-down algorithm [default: linear:0.1:0].
     #[arg(long, value_name = "SCHEDULE")]
     pub up_down_rate: Option<Schedule>,
@@ -198,12 +188,10 @@ pub struct DbnArgs {
     /// That of the top pair alone [default: --up-down-rate].
     #[arg(long, value_name = "SCHEDULE", hide_short_help = true)]
     pub top_rate: Option<Schedule>,
-    /// Momentum of the up-down algorithm [default: 0].
-    #[arg(long, value_name = "SCHEDULE", hide_short_help = true)]
-    pub up_down_momentum: Option<Schedule>,
-    /// L2 decay of all weights in the up-down algorithm [default: 0].
-    #[arg(long, value_name = "X", hide_short_help = true)]
-    pub up_down_weight_decay: Option<f32>,
+    #[command(flatten)]
+    pub up_down_negative: UpDown<NegativeArgs>,
+    #[command(flatten)]
+    pub up_down: UpDown<LearningArgs>,
     #[command(flatten)]
     pub units: UnitsArgs,
     #[command(flatten)]
@@ -228,7 +216,7 @@ pub struct DbmArgs {
     #[arg(long, value_name = "N,N,...", value_delimiter = ',', value_parser = positive)]
     pub layers: Option<Vec<usize>>,
     /// Labels join the highest hidden layer.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "stream")]
     pub labels: bool,
     /// Epochs in which all layers learn together [default: 20].
     #[arg(long, value_name = "N", value_parser = count)]

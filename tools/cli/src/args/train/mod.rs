@@ -1,13 +1,17 @@
 //! Options of `harmonium train`: of an RBM, or of the kind of machine that is named.
 
+mod fine_tune;
 mod groups;
 mod kinds;
+mod up_down;
 
+pub use fine_tune::{FineTuneArg, FineTuneArgs};
 pub use groups::{
-    CenteringArg, CriterionArg, DataArgs, FineTuneArg, FineTuneArgs, LearningArgs, NegativeArgs,
-    OutputArgs, PositiveArg, PositiveArgs, ShapeArgs,
+    CenteringArg, CriterionArg, DataArgs, LearningArgs, NegativeArgs, OutputArgs, PositiveArg,
+    PositiveArgs, ShapeArgs,
 };
 pub use kinds::{BoltzmannArgs, DbmArgs, DbnArgs, RbmArgs, SharedArgs};
+pub use up_down::UP_DOWN;
 
 use crate::failure::Failure;
 use clap::{

@@ -90,6 +90,7 @@ impl Begun {
             let message = format!("--fine-tune: {} has no labels", data.name);
             return Err(Failure::usage(message));
         }
+        data.expect_minibatches(plan.learning().batch_size)?;
         let mut notes = BTreeMap::new();
         source.note(&mut notes);
         let old_notes = match &before {
@@ -103,7 +104,7 @@ impl Begun {
             let kept = old_notes.as_ref().and_then(|x| x.get(key));
             notes.extend(kept.map(|text| (key.to_owned(), text.clone())));
         }
-        let streamed = data.stream.as_ref().map(|x| x.len());
+        let streamed = data.streamed();
         let run = match before {
             Before::Nothing => plan.start(&data.train, streamed)?,
             Before::Model(init) => {
@@ -273,7 +274,7 @@ fn stored_network(
 
 /// Says that the defaults are those of few examples, if they are.
 fn tell_of_few(source: &Source, data: &Data) {
-    let examples = data.stream.as_ref().map_or(data.train.len(), |x| x.len());
+    let examples = data.examples();
     if !defaults::are_few(examples, source.are_epochs_said) {
         return;
     }

@@ -93,6 +93,9 @@ fn stored(plan: &Plan, source: &Source) -> Values {
             if plan.up_down.learning.resample_data {
                 values.set("binarize", "bits that are drawn at each visit");
             }
+            if plan.up_down.negative.is_none() {
+                values.set("up_down.negative", "cd");
+            }
             if plan.greedy.layers.iter().any(|layer| layer.transposed) {
                 values.set("transposed", "true");
             }

@@ -117,10 +117,10 @@ impl Trains for BoltzmannArgs {
         }
         let (n, m) = (data.train.columns(), self.hidden.unwrap_or(0));
         let batch_size = self.shared.learning.batch_size;
-        let length = Length::new(data.train.len(), batch_size, source.are_epochs_said);
+        let length = Length::new(data.examples(), batch_size, source.are_epochs_said);
         let mut options = defaults::boltzmann(length);
-        one_number(self.negative.steps.as_ref())?;
-        options.negative = self.negative.negative(options.negative, None)?;
+        one_number("steps", self.negative.steps.as_ref())?;
+        options.negative = self.negative.negative("", options.negative, None)?;
         if options.negative == Negative::PseudoLikelihood && m > 0 {
             return Err(Failure::usage(format!(
                 "--method pseudo-likelihood is for machines without hidden units, not --hidden {m}"

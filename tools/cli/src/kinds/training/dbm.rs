@@ -112,8 +112,8 @@ impl DbmArgs {
     /// All layers together.
     fn joint(&self, hidden: &[usize], is_pretrained: bool, length: Length) -> Outcome<DbmOptions> {
         let mut options = defaults::joint(is_pretrained, length);
-        one_number(self.negative.steps.as_ref())?;
-        options.negative = self.negative.negative(options.negative, None)?;
+        one_number("steps", self.negative.steps.as_ref())?;
+        options.negative = self.negative.negative("", options.negative, None)?;
         let default = options.mean_field();
         let mean_field = MeanField {
             iterations: self.mean_field_iterations.unwrap_or(default.iterations),
@@ -156,7 +156,7 @@ impl Trains for DbmArgs {
     fn plan(&self, source: &Source, data: &Data) -> Outcome<Plan> {
         let hidden = layers(self.layers.as_deref(), &defaults::DBM_LAYERS)?;
         let batch_size = self.shared.learning.batch_size;
-        let length = Length::new(data.train.len(), batch_size, source.are_epochs_said);
+        let length = Length::new(data.examples(), batch_size, source.are_epochs_said);
         let mut pretraining = self.pretraining(&hidden, length)?;
         let joint = self.joint(&hidden, pretraining.is_some(), length)?;
         let classes = self.labels.then(|| data.classes()).transpose()?;

@@ -1,11 +1,11 @@
 //! `train dbn`: greedy stages, then the up-down algorithm.
 
 use super::{
-    Finished, Told, Trains, describe_rbm, fantasies,
-    options::{check_chains, check_layers, layers, of_each, of_stage, treated},
+    Finished, Told, Trains, describe_negative, describe_rbm, fantasies,
+    options::{check_chains, check_layers, layers, of_each, of_stage, one_number, treated},
 };
 use crate::{
-    args::{DbnArgs, FineTuneArgs},
+    args::{DbnArgs, FineTuneArgs, UP_DOWN},
     failure::{Failure, Outcome},
     run::data::{Data, Source},
     show::{pictures, report},
@@ -16,7 +16,9 @@ use harmonium::{
         DbnPlan, Plan,
         defaults::{self, Length},
     },
-    train::{GreedyLayer, GreedyPlan, Learning, RbmOptions, Schedule},
+    train::{
+        GreedyLayer, GreedyPlan, Negative, RbmOptions, Reconstruction, Schedule, UpDownOptions,
+    },
     units::Units,
 };
 use serde_json::{Value, json};
@@ -32,7 +34,9 @@ impl DbnArgs {
     fn layer(&self, l: usize, n: usize, is_real: bool, length: Length) -> Outcome<RbmOptions> {
         let mut options = defaults::greedy_layer(l, n, is_real, length);
         let reconstruction = self.reconstruction.reconstruction;
-        options.negative = self.negative.negative(options.negative, reconstruction)?;
+        options.negative = self
+            .negative
+            .negative("", options.negative, reconstruction)?;
         options.steps = self.negative.schedule();
         options.centering = self.shape.centering(options.centering)?;
         options.sparsity = self.shape.sparsity()?;
@@ -76,6 +80,26 @@ impl DbnArgs {
     }
 }
 
+impl DbnArgs {
+    /// Where the up-down algorithm has its samples of the top pair from: of contrastive divergence
+    /// unless another --up-down-method is asked for.
+    fn top_pair(&self, options: &mut UpDownOptions) -> Outcome<()> {
+        let args = &self.up_down_negative.0;
+        let usual = Negative::ContrastiveDivergence {
+            steps: 1,
+            reconstruction: Reconstruction::Sampled,
+        };
+        let negative = args.negative(UP_DOWN, usual, None)?;
+        if matches!(negative, Negative::ContrastiveDivergence { .. }) {
+            options.steps = args.steps.clone().unwrap_or(options.steps.clone());
+        } else {
+            one_number("up-down-steps", args.steps.as_ref())?;
+            options.negative = Some(negative);
+        }
+        Ok(options.check()?)
+    }
+}
+
 impl Trains for DbnArgs {
     fn epochs(&self) -> (&'static str, Option<usize>) {
         ("--up-down-epochs", self.up_down_epochs)
@@ -99,7 +123,7 @@ impl Trains for DbnArgs {
         let visible = Units::parse(self.units.kinds(), data.train.columns())
             .map_err(|e| Failure::usage(format!("--visible-units: {e}")))?;
         let batch_size = self.shared.learning.batch_size;
-        let length = Length::new(data.train.len(), batch_size, source.are_epochs_said);
+        let length = Length::new(data.examples(), batch_size, source.are_epochs_said);
         let is_real = defaults::are_real(&visible);
         let mut greedy = self.greedy(&hidden, is_real, length)?;
         greedy.classes = self.labels.then(|| data.classes()).transpose()?;
@@ -108,22 +132,13 @@ impl Trains for DbnArgs {
             let given = own.clone().or_else(|| self.up_down_rate.clone());
             given.unwrap_or(default.clone())
         };
-        up_down.steps = self.up_down_steps.clone().unwrap_or(up_down.steps);
         up_down.generative_rate = rate(&self.generative_rate, &up_down.generative_rate);
         up_down.recognition_rate = rate(&self.recognition_rate, &up_down.recognition_rate);
-        let default = &up_down.learning;
-        up_down.learning = Learning {
-            learning_rate: rate(&self.top_rate, &default.learning_rate),
-            momentum: self
-                .up_down_momentum
-                .clone()
-                .unwrap_or(default.momentum.clone()),
-            weight_decay: self.up_down_weight_decay.unwrap_or(default.weight_decay),
-            resample_data: self.is_resampled(),
-            seed: self.shared.data.seed.unwrap_or(0),
-            ..default.clone()
-        };
-        up_down.check()?;
+        up_down.learning.learning_rate = rate(&self.top_rate, &up_down.learning.learning_rate);
+        self.up_down.0.apply(&mut up_down.learning);
+        up_down.learning.resample_data = self.is_resampled();
+        up_down.learning.seed = self.shared.data.seed.unwrap_or(0);
+        self.top_pair(&mut up_down)?;
         if self.units.kinds() != "bernoulli" && up_down.learning.epochs > 0 {
             return Err(Failure::usage(format!(
                 "--visible-units {}: the up-down algorithm is for bernoulli units",
@@ -134,6 +149,9 @@ impl Trains for DbnArgs {
         let sizes: Vec<usize> = std::iter::once(visible.size()).chain(hidden).collect();
         check_layers(&sizes)?;
         let widest = sizes.iter().copied().max().unwrap_or(1);
+        if let Some(negative) = up_down.negative {
+            check_chains(negative, widest)?;
+        }
         // A layer starts from the one below upside down where it is at least as large as the layer
         // two below.
         for (l, layer) in greedy.layers.iter_mut().enumerate() {
@@ -156,21 +174,23 @@ impl Trains for DbnArgs {
     }
 
     fn options_of(&self, flag: &str) -> Vec<String> {
-        let of_all = |name: &str| vec![name.to_owned()];
+        let one = |name: &str| vec![name.to_owned()];
+        let of_layers = |flag: &str| of_stage("greedy.layers.options.", flag);
         match flag {
-            "layers" => of_all("greedy.layers.hidden"),
-            "greedy-epochs" => of_stage("greedy.layers.options.", "epochs"),
-            "greedy-rate" => of_stage("greedy.layers.options.", "learning-rate"),
-            "posterior" => of_all("greedy.posterior"),
-            "up-down-steps" => of_all("up_down.steps"),
-            "generative-rate" => of_all("up_down.generative_rate"),
-            "recognition-rate" => of_all("up_down.recognition_rate"),
-            "top-rate" => of_all("up_down.learning_rate"),
-            "up-down-momentum" => of_all("up_down.momentum"),
-            "up-down-weight-decay" => of_all("up_down.weight_decay"),
-            "resample" => of_all("up_down.resample_data"),
-            "visible-units" => of_all("visible_units"),
-            _ => of_stage("greedy.layers.options.", flag),
+            "layers" => one("greedy.layers.hidden"),
+            "greedy-epochs" => of_layers("epochs"),
+            "greedy-rate" => of_layers("learning-rate"),
+            "posterior" => one("greedy.posterior"),
+            "generative-rate" => one("up_down.generative_rate"),
+            "recognition-rate" => one("up_down.recognition_rate"),
+            "top-rate" => one("up_down.learning_rate"),
+            "resample" => one("up_down.resample_data"),
+            "visible-units" => one("visible_units"),
+            _ => match flag.strip_prefix(UP_DOWN) {
+                // Steps of contrastive divergence are there whatever the method is.
+                Some(flag) => of_stage("up_down.", flag).into_iter().rev().collect(),
+                None => of_layers(flag),
+            },
         }
     }
 
@@ -192,13 +212,16 @@ impl Trains for DbnArgs {
         });
         let label = plan.greedy.classes;
         format!(
-            "deep belief network of {} visible units{}, layers of {}; batches of {}; up-down: {} epochs, {} sweeps",
+            "deep belief network of {} visible units{}, layers of {}; batches of {}; up-down: {} epochs, {}",
             data.train.columns(),
             label.map_or(String::new(), |n| format!(", {n} classes")),
             layers.collect::<Vec<_>>().join(", "),
             plan.up_down.learning.batch_size,
             plan.up_down.learning.epochs,
-            plan.up_down.steps,
+            match plan.up_down.negative {
+                Some(negative) => describe_negative(negative),
+                None => format!("{} sweeps", plan.up_down.steps),
+            },
         )
     }
 

@@ -115,11 +115,13 @@ fn reconstruction(run: RunRef<'_>, examples: &Examples) -> Outcome<f64> {
 
 /// One deterministic step up and down, with inputs doubled as in training.
 fn of_pretraining(stack: &Stack, examples: &Examples) -> Outcome<f64> {
-    let seen = stack.seen().map(|all| all.head(Watch::FEW));
-    let seen = seen.as_ref().unwrap_or(examples);
+    let seen = match stack.seen() {
+        Some(all) => all.head(Watch::FEW),
+        None => stack.features(examples)?,
+    };
     let rbm = stack.training().result();
     let [up, down] = stack.training().options().doubled.factors();
-    let h = rbm.mean_h_from_v(seen, up)?;
+    let h = rbm.mean_h_from_v(&seen, up)?;
     // Without the units of a label, whose input counts once.
     let labels = rbm.label_group().map_or(0, |group| group.size);
     let features = seen.first_columns(seen.columns() - labels);

@@ -41,6 +41,7 @@ impl DataArgs {
             data: resolved(self.data.as_deref().unwrap_or(MNIST)),
             binarize,
             seed: self.seed.unwrap_or(0),
+            stream: self.stream,
             validation: self.validation.unwrap_or(0),
             ..Source::default()
         })
@@ -92,18 +93,20 @@ fn parts(negative: &mut Negative) -> (Option<&mut usize>, Option<&mut usize>) {
 }
 
 impl NegativeArgs {
-    /// The negative phase that the flags describe, `default` where they say nothing of it.
+    /// The negative phase that the flags describe, `default` where they say nothing of it; names of
+    /// flags begin with `prefix`.
     ///
     /// # Errors
     /// Flags that have no meaning for the method.
     pub fn negative(
         &self,
+        prefix: &str,
         mut default: Negative,
         reconstructs: Option<Reconstruction>,
     ) -> Outcome<Negative> {
         let asked = self.method.as_deref().and_then(defaults::negative);
         let mut negative = asked.unwrap_or(default);
-        self.refuse_meaningless(defaults::method(&negative), reconstructs)?;
+        self.refuse_meaningless(prefix, defaults::method(&negative), reconstructs)?;
         let is_mcmc = matches!(negative, Negative::Mcmc { .. });
         let (usual_chains, usual_steps) = parts(&mut default);
         let (chains, steps) = parts(&mut negative);
@@ -154,6 +157,7 @@ impl NegativeArgs {
     /// Refuses flags that have no meaning for the method.
     fn refuse_meaningless(
         &self,
+        prefix: &str,
         method: &str,
         reconstructs: Option<Reconstruction>,
     ) -> Outcome<()> {
@@ -162,21 +166,21 @@ impl NegativeArgs {
             "pcd, fpcd, tempered, trajectory, cd and mcmc",
         );
         for (flag, is_given, methods) in [
-            ("--reconstruction", reconstructs.is_some(), "cd"),
-            ("--chains", self.chains.is_some(), of_chains),
-            ("--fast-rate", self.fast_rate.is_some(), "fpcd"),
-            ("--fast-decay", self.fast_decay.is_some(), "fpcd"),
-            ("--temperatures", self.temperatures.is_some(), "tempered"),
-            ("--lowest-beta", self.lowest_beta.is_some(), "tempered"),
-            ("--acceptance", self.acceptance.is_some(), "trajectory"),
-            ("--snapshots", self.snapshots.is_some(), "trajectory"),
-            ("--steps", self.steps.is_some(), of_steps),
+            ("reconstruction", reconstructs.is_some(), "cd"),
+            ("chains", self.chains.is_some(), of_chains),
+            ("fast-rate", self.fast_rate.is_some(), "fpcd"),
+            ("fast-decay", self.fast_decay.is_some(), "fpcd"),
+            ("temperatures", self.temperatures.is_some(), "tempered"),
+            ("lowest-beta", self.lowest_beta.is_some(), "tempered"),
+            ("acceptance", self.acceptance.is_some(), "trajectory"),
+            ("snapshots", self.snapshots.is_some(), "trajectory"),
+            ("steps", self.steps.is_some(), of_steps),
         ] {
             if is_given && !methods.split([',', ' ']).any(|x| x == method) {
                 return Err(Failure::usage(format!(
-                    "{flag} belongs to --method {methods}, not to the method of this run"
+                    "--{prefix}{flag} belongs to --{prefix}method {methods}, not to the method of this run"
                 ))
-                .hint("leave the flag out, or choose another --method"));
+                .hint(format!("leave the flag out, or choose another --{prefix}method")));
             }
         }
         Ok(())
@@ -240,16 +244,16 @@ pub fn of_stage(prefix: &str, flag: &str) -> Vec<String> {
     names.iter().map(|name| format!("{prefix}{name}")).collect()
 }
 
-/// `--steps` of a machine that takes one number.
+/// `flag`, the sweeps of chains that take one number of them.
 ///
 /// # Errors
 /// A schedule.
-pub fn one_number(steps: Option<&Schedule>) -> Outcome<Option<usize>> {
+pub fn one_number(flag: &str, steps: Option<&Schedule>) -> Outcome<Option<usize>> {
     match steps {
         None => Ok(None),
         Some(Schedule::Constant(k)) => Ok(Some(*k as usize)),
         Some(schedule) => Err(Failure::usage(format!(
-            "--steps {schedule}: expected one number of Gibbs sweeps an update"
+            "--{flag} {schedule}: expected one number of Gibbs sweeps an update"
         ))),
     }
 }
@@ -410,6 +414,12 @@ pub fn treated(
             "--visible-units {kinds}: such units take numbers, not bits drawn from them"
         ))
         .hint("leave --binarize and --resample out"));
+    }
+    if source.stream && source.values != Treatment::Unit {
+        return Err(Failure::usage(format!(
+            "--stream: examples are bits or numbers in [0, 1], not states of {kinds} units"
+        ))
+        .hint("leave --stream out to load the data"));
     }
     if is_real {
         source.binarize = Binarization::None;

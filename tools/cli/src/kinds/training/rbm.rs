@@ -85,16 +85,8 @@ impl Trains for RbmArgs {
         let source = self.shared.data.source(resample)?;
         let units = (self.units.kinds(), self.units.standardize);
         let source = treated(source, units, (&self.shared.data, resample))?;
-        if self.stream && source.values != crate::run::data::Treatment::Unit {
-            return Err(Failure::usage(format!(
-                "--stream: examples are bits or numbers in [0, 1], not states of {} units",
-                self.units.kinds()
-            ))
-            .hint("leave --stream out to load the data"));
-        }
         Ok(Source {
             are_epochs_said: self.epochs.is_some(),
-            stream: self.stream,
             labels: self.labels.then_some(0),
             ..source
         })
@@ -109,7 +101,7 @@ impl Trains for RbmArgs {
         }
         let columns = data.train.columns();
         let classes = source.labels.unwrap_or(0);
-        let examples = data.stream.as_ref().map_or(data.train.len(), |x| x.len());
+        let examples = data.examples();
         let refused =
             |flag: &'static str| move |e: harmonium::Error| Failure::usage(format!("{flag}: {e}"));
         let pixels = columns.saturating_sub(classes);
@@ -136,7 +128,9 @@ impl Trains for RbmArgs {
         };
         let mut options = defaults::rbm(facts, length, self.preset.unwrap_or_default());
         let reconstruction = self.reconstruction.reconstruction;
-        options.negative = self.negative.negative(options.negative, reconstruction)?;
+        options.negative = self
+            .negative
+            .negative("", options.negative, reconstruction)?;
         if options.negative == Negative::PseudoLikelihood {
             return Err(Failure::usage(
                 "--method pseudo-likelihood is for machines without hidden units",
@@ -152,15 +146,6 @@ impl Trains for RbmArgs {
         options.learning.resample_data = self.resample.resample;
         options.check()?;
         check_chains(options.negative, columns.max(size))?;
-        if let Some(stream) = &data.stream
-            && options.learning.batch_size.min(stream.len()) > data.train.len()
-        {
-            return Err(Failure::usage(format!(
-                "--batch-size {}: expected at most {} with --stream",
-                options.learning.batch_size,
-                data.train.len()
-            )));
-        }
         Ok(Plan::Rbm(RbmPlan {
             visible: visible.and(Kind::Softmax, classes),
             hidden,
@@ -325,7 +310,7 @@ fn log_likelihood(rbm: &Rbm, train: &Examples, held_out: &Examples, seed: u64) -
         held_out
     };
     if likelihood::is_small(rbm, EXACT_UNITS_BY_REQUEST) {
-        return Ok(rbm.exact_mean_log_likelihood(held_out, &mut ())?.0);
+        return Ok(rbm.exact_mean_log_likelihood(held_out, &mut ())?.mean);
     }
     let ais = Ais {
         chains: DEFAULT_CHAINS,

@@ -92,7 +92,8 @@ fn bounds_come_with_ln_z_from_both_sides() {
     let bench = bench(&dbm);
     let bits = bars();
     let bound = DbmBound::new(&dbm, &bits, &MeanField::default(), &mut ()).unwrap();
-    let (likelihood, _, log_z) = dbm.exact_mean_log_likelihood(&bits, &mut ()).unwrap();
+    let exact = dbm.exact_mean_log_likelihood(&bits, &mut ()).unwrap();
+    let (likelihood, log_z) = (exact.mean, exact.log_z);
 
     let evaluate = "evaluate m.safetensors --data bars.csv";
     let exact = bench.json(&format!("{evaluate} --exact --json"));
