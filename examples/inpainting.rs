@@ -28,7 +28,7 @@ const SWEEPS: usize = 200;
 const SHOWN: usize = 4;
 
 fn main() -> Result<()> {
-    let data = Dataset::idx("data/mnist")?.binarized(Binarization::Sampled, 1);
+    let data = Dataset::open("data/mnist")?.binarized(Binarization::Sampled, 1);
     let train = data.train.head(20_000);
     let test = data.test.expect("MNIST has a test part").head(DIGITS);
     let dbm = Dbm::bernoulli(&[SIDE * SIDE, 200, 100])?.initialized_from(&train, 1)?;

@@ -9,7 +9,7 @@
 //! use std::ops::ControlFlow;
 //!
 //! # fn main() -> harmonium::Result<()> {
-//! let data = Dataset::idx("data/mnist")?.binarized(Binarization::Sampled, 1);
+//! let data = Dataset::open("data/mnist")?.binarized(Binarization::Sampled, 1);
 //! let rbm = Rbm::bernoulli(&[784, 25])?.initialized_from(&data.train, 1)?;
 //! let options = RbmOptions {
 //!     negative: Negative::Persistent { chains: 100, steps: 1 },

@@ -5,7 +5,8 @@
 //! numbered from the visible one. Metadata: `format` = `harmonium`, `version` = `1`, `kind` = the
 //! machine, `units` = comma-separated kinds of the layers. A file with exactly these entries loads.
 //! `log_variance.{l}` `[n_l]` f32, optional and zero if it is not there, are the log-variances of a
-//! layer with Gaussian units. A run in progress adds tensors `training.*` and the metadata
+//! layer with Gaussian units. The metadata `encoding`, optional JSON, tells what the columns of data
+//! are as visible units ([`Encoding`]). A run in progress adds tensors `training.*` and the metadata
 //! `training`; other programs may ignore them. Any further metadata is kept as notes.
 //!
 //! What each kind of machine adds is told, written and read in a file of its own.
@@ -29,7 +30,7 @@ pub use chains::{load_chains, save_chains};
 pub use run::{SavedRun, StoredLearner};
 
 use crate::{
-    dataset::Examples,
+    dataset::{Encoding, Examples},
     error::{Error, Result},
     model::{BoltzmannMachine, Dbm, Dbn, Model, Network, Rbm},
     tensor::Saved,
@@ -46,7 +47,11 @@ const FINISHED: &str = "a finished model";
 /// Stands for the path of a file that is none.
 const IN_MEMORY: &str = "the model in memory";
 /// Metadata keys of the contract and of training; all others are notes.
-const OWN_KEYS: [&str; 6] = ["format", "version", "kind", "units", "training", "stage"];
+const OWN_KEYS: [&str; 7] = [
+    "format", "version", "kind", "units", "training", "stage", ENCODING,
+];
+/// Key of what columns of data are as units.
+const ENCODING: &str = "encoding";
 
 /// A model file in memory.
 #[derive(Clone, Debug)]
@@ -55,6 +60,8 @@ pub struct Checkpoint {
     pub model: Model,
     /// What the run that the file was written in the midst of needs to go on, if it holds one.
     pub run: Option<SavedRun>,
+    /// What the columns of its data are as visible units, if that is known.
+    pub encoding: Option<Encoding>,
     /// Free text by key: provenance, data, figures.
     pub notes: BTreeMap<String, String>,
 }
@@ -64,6 +71,7 @@ impl<M: Into<Model>> From<M> for Checkpoint {
         Self {
             model: model.into(),
             run: None,
+            encoding: None,
             notes: BTreeMap::new(),
         }
     }
@@ -75,6 +83,7 @@ impl<L: StoredLearner> From<&Run<L>> for Checkpoint {
         Self {
             model: run.result().into_owned().into(),
             run: Some(L::saved(run.state())),
+            encoding: None,
             notes: BTreeMap::new(),
         }
     }
@@ -258,6 +267,9 @@ impl Checkpoint {
         file.metadata("format", FORMAT);
         file.metadata("version", VERSION);
         file.metadata("kind", self.model.kind());
+        if let Some(encoding) = &self.encoding {
+            file.metadata(ENCODING, encoding.to_json());
+        }
         self.write_model(&mut file);
         if let Some(run) = &self.run {
             run.write(&mut file)?;
@@ -341,10 +353,19 @@ impl Checkpoint {
             _ => boltzmann::read(&reader)?.into(),
         };
         let run = SavedRun::read(&reader, &model)?;
+        let encoding = metadata.get(ENCODING).map(|text| Encoding::from_json(text));
+        let encoding = encoding
+            .transpose()
+            .map_err(|e| Error::file(path, "metadata encoding as of this version", e))?;
         let notes = metadata
             .into_iter()
             .filter(|(k, _)| !OWN_KEYS.contains(&k.as_str()))
             .collect();
-        Ok(Self { model, run, notes })
+        Ok(Self {
+            model,
+            run,
+            encoding,
+            notes,
+        })
     }
 }

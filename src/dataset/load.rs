@@ -1,12 +1,15 @@
 //! A data set from files.
 
 use super::{
-    accepted::Accepted,
     binarization::Binarization,
-    csv,
+    encoding::{Asked, Encoding},
     examples::Examples,
-    idx, npy, npy_header, npz,
-    source::{Source, hex},
+    readers::{
+        csv, idx, npy, npy_header, npz,
+        source::{Source, hex},
+    },
+    reading::Reading,
+    table::{Cells, Table, check_labels},
 };
 use crate::error::{Error, Result};
 use std::path::{Path, PathBuf};
@@ -16,7 +19,142 @@ use std::path::{Path, PathBuf};
 const TRAIN_FILES: [&str; 2] = ["train-images-idx3-ubyte", "train-labels-idx1-ubyte"];
 const TEST_FILES: [&str; 2] = ["t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"];
 
-/// Training examples and perhaps test examples of the same width.
+/// What the bytes of images are divided by.
+const BYTE: f64 = 255.0;
+
+/// The tables of a data set: training examples and perhaps test examples of the same columns.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Tables {
+    /// Name of the directory or file, without extension.
+    pub name: String,
+    /// Examples to learn from.
+    pub train: Table,
+    /// Examples held out by those who published the data.
+    pub test: Option<Table>,
+}
+
+impl Tables {
+    /// What is at `path`, read as `reading` says. A directory holds MNIST-named IDX files:
+    /// `train-images-idx3-ubyte`, `train-labels-idx1-ubyte`, `t10k-images-idx3-ubyte`,
+    /// `t10k-labels-idx1-ubyte`, each plain or with `.gz` (the plain file wins); only the training
+    /// images must be there. A file is known by its extension (`.npy`, `.npz`, `.csv`, `.tsv`,
+    /// `.txt`, `.data`, each perhaps with `.gz`) or else its first bytes (IDX, NPY, NPZ). A lone
+    /// file is the training part, and only NPZ can bring a test part.
+    ///
+    /// - IDX: unsigned bytes in two or more dimensions; divided by 255 unless `reading` has a scale.
+    /// - NPY: bool, integers, float32, float64 in two or more dimensions. Bytes in three or more
+    ///   that reach 255 are images and divided by 255 unless `reading` has a scale.
+    /// - NPZ: values `train`, `x_train`, `data` or `x`, else the only array of two or more
+    ///   dimensions; test values `test` or `x_test`; labels `y_train` or `y`, test labels `y_test`;
+    ///   the first name that is there counts. Members may be stored or deflated, archives smaller
+    ///   than 4 GB.
+    /// - Text: one example a line; fields between commas, semicolons, tabs or spaces; numbers,
+    ///   booleans or text; a header of names is recognized, and so is a first column of row
+    ///   numbers. A column named `label` holds classes.
+    ///
+    /// What was recognized is in [`Table::found`].
+    ///
+    /// # Errors
+    /// [`Error::File`] if the file is none of these or breaks a rule above, for a missing value
+    /// unless `reading` has [`Reading::missing`]; [`Error::Parameter`] for columns that are not
+    /// there; [`Error::Io`] if the system refuses to read. Memory follows the (decompressed) bytes
+    /// that are there, whatever a header claims.
+    pub fn open(path: impl AsRef<Path>, reading: &Reading) -> Result<Self> {
+        let path = path.as_ref();
+        let (train, test) = match path.is_dir() {
+            true => directory_tables(path)?,
+            false => file_tables(path, reading)?,
+        };
+        Self::finished(path, name_of(path), (train, test), reading)
+    }
+
+    /// MNIST from the four IDX files in memory, gzipped or not; for programs that carry the data in
+    /// their binary.
+    ///
+    /// # Errors
+    /// [`Error::File`], which calls the parts by their file names, as in [`Self::open`].
+    pub fn mnist_from_bytes(
+        train_images: &[u8],
+        train_labels: &[u8],
+        test_images: &[u8],
+        test_labels: &[u8],
+    ) -> Result<Self> {
+        let part = |names: [&str; 2], images, labels| {
+            let labels = Source::new(names[1], labels)?;
+            idx_table(Source::new(names[0], images)?, Some(labels))
+        };
+        let train = part(TRAIN_FILES, train_images, train_labels)?;
+        let test = part(TEST_FILES, test_images, test_labels)?;
+        let path = Path::new(TEST_FILES[0]);
+        let parts = (train, Some(test));
+        Self::finished(path, "mnist".into(), parts, &Reading::default())
+    }
+
+    /// Columns, labels, weights and scale as asked for.
+    fn finished(
+        path: &Path,
+        name: String,
+        (train, test): (Table, Option<Table>),
+        reading: &Reading,
+    ) -> Result<Self> {
+        let finish = |table: Table| match reading.scale {
+            Some(scale) => {
+                let mut table = table.selected(reading)?.scaled(scale)?;
+                table.is_image = false;
+                Ok(table)
+            }
+            None => table.selected(reading),
+        };
+        let (mut train, test) = (finish(train)?, test.map(finish).transpose()?);
+        // Files of labels and weights are about the training examples.
+        if let Some(label) = reading.label.as_ref().filter(|_| train.labels.is_none()) {
+            let path = beside(label, &train, "label")?;
+            train = train.with_label_file(path, one_column)?;
+        }
+        if let Some(weight) = reading.weight.as_ref().filter(|_| train.weights.is_none()) {
+            let path = beside(weight, &train, "weight")?;
+            train = train.with_weight_file(path, one_column)?;
+        }
+        if let Some(test) = &test
+            && test.columns() != train.columns()
+        {
+            let n = train.columns();
+            let expected = format!("test examples of {n} values, like the training examples");
+            return Err(Error::file(path, expected, test.columns()));
+        }
+        let mut tables = Self { name, train, test };
+        if reading.scale.is_none() && tables.are_images() {
+            let image = |table: Table| {
+                let mut table = table.scaled(BYTE)?;
+                table.is_image = true;
+                Ok::<_, Error>(table)
+            };
+            tables.train = image(tables.train)?;
+            tables.test = tables.test.map(image).transpose()?;
+            let found = format!("bytes of pictures, {BYTE} as 1");
+            tables.train.found.push(found);
+        }
+        if !reading.missing {
+            let parts = [Some(&tables.train), tables.test.as_ref()];
+            parts
+                .into_iter()
+                .flatten()
+                .try_for_each(Table::expect_whole)?;
+        }
+        Ok(tables)
+    }
+
+    /// Whether these are bytes from 0 to 255 of a picture's shape.
+    fn are_images(&self) -> bool {
+        let parts = [Some(&self.train), self.test.as_ref()];
+        let are_bytes = |table: &&Table| matches!(table.cells(), Cells::Bytes(_));
+        let mut bytes = parts.into_iter().flatten().filter(are_bytes);
+        self.train.is_image
+            || self.train.shape.len() > 1 && bytes.any(|x| x.all_facts().most == BYTE)
+    }
+}
+
+/// Training examples and perhaps test examples of the same width, and how they came from tables.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Dataset {
     /// Name of the directory or file, without extension.
@@ -25,111 +163,59 @@ pub struct Dataset {
     pub train: Examples,
     /// Examples held out by those who published the data.
     pub test: Option<Examples>,
+    /// What the columns became.
+    pub encoding: Encoding,
 }
 
 impl Dataset {
-    /// A directory of MNIST-named IDX files: `train-images-idx3-ubyte`, `train-labels-idx1-ubyte`,
-    /// `t10k-images-idx3-ubyte`, `t10k-labels-idx1-ubyte`, each plain or with `.gz` (the plain file
-    /// wins). Only the training images must be there. Pixels are divided by 255.
+    /// What is at `path`, as [`Tables::open`] reads it, with the units that its values suggest:
+    /// zeros and ones are bits, -1 and 1 are spins, numbers in [0, 1] probabilities.
     ///
     /// # Errors
-    /// [`Error::File`] if the training images are missing, a file is not IDX of unsigned bytes, is
-    /// truncated, has trailing bytes or no example, or if counts or widths disagree; [`Error::Io`]
-    /// if the system refuses to read.
-    pub fn idx(directory: impl AsRef<Path>) -> Result<Self> {
-        let directory = directory.as_ref();
-        let train = idx_part(directory, TRAIN_FILES)?;
-        let Some(train) = train else {
-            // A directory that cannot be listed is the system's refusal, not a data set without
-            // images.
-            std::fs::read_dir(directory).map_err(|e| Error::io(directory, "open", e))?;
-            return Err(Error::file(
-                directory,
-                format!("a file {0} or {0}.gz", TRAIN_FILES[0]),
-                "neither",
-            ));
-        };
-        let test = idx_part(directory, TEST_FILES)?;
-        Self::checked(directory, name_of(directory), train, test)
-    }
-
-    /// A data set from whatever is at `path`: a directory is read by [`Dataset::idx`]; a file by
-    /// its extension (`.npy`, `.npz`, `.csv`) or else its first bytes (IDX, NPY, NPZ; IDX and NPY
-    /// also inside gzip). A lone file is the training part, and only NPZ can bring a test part or,
-    /// like CSV, labels.
-    ///
-    /// - IDX: unsigned bytes in two or more dimensions, divided by 255.
-    /// - NPY: bool, integers, float32, float64 in two or more dimensions, in [0, 1]; uint8 with a
-    ///   value above 1 is divided by 255.
-    /// - NPZ: values `train`, `x_train`, `data` or `x`, else the only array of two or more
-    ///   dimensions; test values `test` or `x_test`; labels `y_train` or `y`, test labels `y_test`;
-    ///   the first name that is there counts. Members may be stored or deflated, archives smaller
-    ///   than 4 GB.
-    /// - CSV: commas, lines of equal width, numbers in [0, 1]; a first line in which any field is
-    ///   not a number is a header; a column that it names `label` holds labels from 0 to 65535.
-    ///
-    /// # Errors
-    /// [`Error::File`] if the file is none of these or breaks a rule above; [`Error::Io`] if the
-    /// system refuses to read. Memory follows the (decompressed) bytes that are there, whatever a
-    /// header claims.
+    /// Those of [`Tables::open`]; [`Error::File`] for other values, with the units to
+    /// [ask](Self::open_as) for.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
-        Self::open_accepting(path.as_ref(), Accepted::UnitInterval)
+        Self::open_as(path, &Reading::default(), &Asked::default())
     }
 
-    /// As [`Dataset::open`], with any finite numbers in NPY, NPZ and CSV in place of those in [0,
-    /// 1]: data for Gaussian and rectified units.
+    /// What is at `path`, read as `reading` says, for the units that are `asked` for.
     ///
     /// # Errors
-    /// As [`Dataset::open`].
-    pub fn open_real(path: impl AsRef<Path>) -> Result<Self> {
-        Self::open_accepting(path.as_ref(), Accepted::Finite)
+    /// Those of [`Tables::open`] and [`Encoding::fit`].
+    pub fn open_as(path: impl AsRef<Path>, reading: &Reading, asked: &Asked) -> Result<Self> {
+        let tables = Tables::open(path, reading)?;
+        let encoding = Encoding::fit(&tables.train, asked)?;
+        Self::encoded(&tables, encoding)
     }
 
-    fn open_accepting(path: &Path, range: Accepted) -> Result<Self> {
-        if path.is_dir() {
-            return Self::idx(path);
-        }
-        let npz = |path, range| {
-            let (train, test) = npz::parts(path, range)?;
-            Self::checked(path, name_of(path), train, test)
-        };
-        let extension = path.extension().map(|e| e.to_ascii_lowercase());
-        let source = Source::open(path)?;
-        let head = source.peek();
-        let train = match extension.as_ref().and_then(|e| e.to_str()) {
-            Some("csv") => csv::examples(source, range)?,
-            Some("npy") => Examples::from_states(npy::values(source, range)?),
-            Some("npz") => return npz(path, range),
-            _ if npy_header::recognizes(head) => Examples::from_states(npy::values(source, range)?),
-            _ if idx::recognizes(head) => Examples::from_states(idx::images(source)?),
-            _ if npz::recognizes(head) && !source.is_compressed() => return npz(path, range),
-            _ => {
-                return Err(source.error("a file of IDX, NPY, NPZ or (named .csv) CSV", hex(head)));
-            }
-        };
-        Self::checked(path, name_of(path), train, None)
-    }
-
-    /// MNIST from the four IDX files in memory, gzipped or not; for programs that carry the data in
-    /// their binary.
+    /// The examples that `encoding` makes of `tables`.
     ///
     /// # Errors
-    /// [`Error::File`], which calls the parts by their file names, as in [`Dataset::idx`].
+    /// Those of [`Encoding::encode`].
+    pub fn encoded(tables: &Tables, encoding: Encoding) -> Result<Self> {
+        let test = tables.test.as_ref().map(|test| encoding.encode(test));
+        Ok(Self {
+            name: tables.name.clone(),
+            train: encoding.encode(&tables.train)?,
+            test: test.transpose()?,
+            encoding,
+        })
+    }
+
+    /// MNIST from the four IDX files in memory, as [`Tables::mnist_from_bytes`].
+    ///
+    /// # Errors
+    /// As there.
     pub fn mnist_from_bytes(
         train_images: &[u8],
         train_labels: &[u8],
         test_images: &[u8],
         test_labels: &[u8],
     ) -> Result<Self> {
-        let part = |names: [&str; 2], images, labels| {
-            idx_examples(
-                Source::new(names[0], images)?,
-                Some(Source::new(names[1], labels)?),
-            )
-        };
-        let train = part(TRAIN_FILES, train_images, train_labels)?;
-        let test = part(TEST_FILES, test_images, test_labels)?;
-        Self::checked(Path::new(TEST_FILES[0]), "mnist".into(), train, Some(test))
+        let tables =
+            Tables::mnist_from_bytes(train_images, train_labels, test_images, test_labels)?;
+        let encoding = Encoding::fit(&tables.train, &Asked::default())?;
+        Self::encoded(&tables, encoding)
     }
 
     /// Both parts as [`Examples::binarized`] does it: training example `i` draws as row `i`, test
@@ -137,40 +223,105 @@ impl Dataset {
     pub fn binarized(self, how: Binarization, seed: u64) -> Self {
         let first_test_row = self.train.len();
         Self {
-            name: self.name,
             train: self.train.binarized(how, seed, 0),
             test: self
                 .test
                 .map(|test| test.binarized(how, seed, first_test_row)),
+            ..self
         }
     }
+}
 
-    /// A data set whose parts are equally wide.
-    fn checked(path: &Path, name: String, train: Examples, test: Option<Examples>) -> Result<Self> {
-        if let Some(test) = &test
-            && test.columns() != train.columns()
-        {
-            return Err(Error::file(
-                path,
-                format!(
-                    "test examples of {} values, like the training examples",
-                    train.columns()
-                ),
-                test.columns(),
+/// The tables of MNIST-named files in a directory.
+fn directory_tables(directory: &Path) -> Result<(Table, Option<Table>)> {
+    let Some(train) = idx_part(directory, TRAIN_FILES)? else {
+        // A directory that cannot be listed is the system's refusal, not a data set without
+        // images.
+        std::fs::read_dir(directory).map_err(|e| Error::io(directory, "open", e))?;
+        return Err(Error::file(
+            directory,
+            format!("a file {0} or {0}.gz", TRAIN_FILES[0]),
+            "neither",
+        ));
+    };
+    Ok((train, idx_part(directory, TEST_FILES)?))
+}
+
+/// The extension of `path` in small letters, without `.gz`.
+fn extension(path: &Path) -> String {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let name = name.to_ascii_lowercase();
+    let name = name.strip_suffix(".gz").unwrap_or(&name);
+    name.rsplit_once('.')
+        .map_or_else(String::new, |x| x.1.to_owned())
+}
+
+fn file_tables(path: &Path, reading: &Reading) -> Result<(Table, Option<Table>)> {
+    let source = Source::open(path)?;
+    let head = source.peek();
+    Ok(match extension(path).as_str() {
+        "csv" | "tsv" | "tab" | "txt" | "data" => (csv::table(source, reading)?, None),
+        "npy" => (npy::table(source)?, None),
+        "npz" => npz::tables(path)?,
+        _ if npy_header::recognizes(head) => (npy::table(source)?, None),
+        _ if idx::recognizes(head) => (idx_table(source, None)?, None),
+        _ if npz::recognizes(head) && !source.is_compressed() => npz::tables(path)?,
+        _ => {
+            return Err(source.error(
+                "a file of IDX, NPY, NPZ or (named .csv, .tsv or .txt) text",
+                hex(head),
             ));
         }
-        Ok(Self { name, train, test })
+    })
+}
+
+/// A table of labels or weights.
+fn one_column(path: &Path) -> Result<Table> {
+    let source = Source::open(path)?;
+    let expected = "an array of one dimension or a text of one column";
+    let table = match npy_header::recognizes(source.peek()) {
+        true => {
+            let mut source = source;
+            let numbers = npy::column(&mut source)?;
+            let rows = numbers.len();
+            Table::new(path, Cells::Numbers(numbers), rows, vec![1])?
+        }
+        false if idx::recognizes(source.peek()) => {
+            let numbers: Vec<u8> = idx::numbers(source)?;
+            let rows = numbers.len();
+            Table::new(path, Cells::Bytes(numbers), rows, vec![1])?
+        }
+        false => csv::table(source, &Reading::default())?,
+    };
+    match table.columns() {
+        1 => Ok(table),
+        n => Err(Error::file(path, expected, format!("{n} columns"))),
+    }
+}
+
+/// The file that `name`, which is no column of `table`, must be.
+fn beside<'a>(name: &'a str, table: &Table, what: &str) -> Result<&'a Path> {
+    let path = Path::new(name);
+    match path.is_file() {
+        true => Ok(path),
+        false => {
+            let expected = format!(
+                "a column of {} by name or number from 1, or a file",
+                table.path.display()
+            );
+            Err(Error::parameter(what, expected, format!("{name:?}")))
+        }
     }
 }
 
 /// The images `names[0]` in `directory` with the labels `names[1]`, if the images are there.
-fn idx_part(directory: &Path, names: [&str; 2]) -> Result<Option<Examples>> {
+fn idx_part(directory: &Path, names: [&str; 2]) -> Result<Option<Table>> {
     let [images, labels] = names.map(|name| plain_or_gzipped(directory, name));
     let Some(images) = images else {
         return Ok(None);
     };
     let labels = labels.as_deref().map(Source::open).transpose()?;
-    idx_examples(Source::open(&images)?, labels).map(Some)
+    idx_table(Source::open(&images)?, labels).map(Some)
 }
 
 /// The file `name` or `name.gz` in `directory`.
@@ -179,25 +330,16 @@ fn plain_or_gzipped(directory: &Path, name: &str) -> Option<PathBuf> {
     candidates.into_iter().find(|path| path.is_file())
 }
 
-fn idx_examples(images: Source<'_>, labels: Option<Source<'_>>) -> Result<Examples> {
-    let images_path = images.path().to_owned();
-    let examples = Examples::from_states(idx::images(images)?);
-    let Some(labels) = labels else {
-        return Ok(examples);
-    };
-    let labels_path = labels.path().to_owned();
-    let labels = idx::labels(labels)?;
-    let (expected, found) = (examples.len(), labels.len());
-    examples.with_labels(labels).map_err(|_| {
-        Error::file(
-            labels_path,
-            format!(
-                "{expected} labels, one for each image of {}",
-                images_path.display()
-            ),
-            found,
-        )
-    })
+fn idx_table(images: Source<'_>, labels: Option<Source<'_>>) -> Result<Table> {
+    let mut table = idx::table(images)?;
+    table.is_image = true;
+    if let Some(labels) = labels {
+        let path = labels.path().to_owned();
+        let labels = idx::labels(labels)?;
+        check_labels(&path, &labels, table.len())?;
+        table.labels = Some(labels);
+    }
+    Ok(table)
 }
 
 /// The last part of `path` without extensions such as `.npy` or `.gz`; of `.` and `..`, that of the

@@ -1,34 +1,35 @@
-//! Data sets: examples as packed bits or as numbers, their labels, and where they come from.
+//! Data: what files hold, which units their columns are, and examples for machines to learn from.
 //!
-//! A [`Dataset`] is read from the IDX files of MNIST, from NPY, NPZ or CSV, or made by a generator
-//! ([`bars_and_stripes`], [`shifting_bar`]). Files give [`crate::States::Real`];
-//! [`Dataset::binarized`] turns those into the packed [`crate::States::Bits`] on which the products
-//! are fast. Readers accept no more than the format promises: every refusal names the file, what
-//! was expected and what came. No header can make them allocate more than the bytes that really are
-//! there justify: those bytes, and their rows as floats padded to 64 bytes.
+//! A [`Table`] is what a reader makes of a file (IDX, NPY, NPZ, text): cells in columns, in the
+//! precision of the file. An [`Encoding`] says which units each column is and how to come back; it
+//! is decided from the units that are asked for and from what the columns hold. It makes
+//! [`Examples`] of a table: packed [`crate::States::Bits`], on which the products are fast, or
+//! [`crate::States::Real`]; [`Examples::binarized`] turns probabilities into bits. A [`Dataset`] is
+//! both parts of a data set. Readers accept no more than the format promises: every refusal names
+//! the file, what was expected and what came.
 
-mod accepted;
 mod binarization;
-mod csv;
+mod encoding;
 mod examples;
 mod fingerprint;
 mod generate;
-mod idx;
 mod load;
 mod moments;
-mod npy;
-mod npy_header;
-mod npz;
+mod readers;
+mod reading;
 mod rows;
-mod source;
 mod stream;
+mod table;
 
 pub use binarization::Binarization;
+pub use encoding::{Asked, Classes, Code, Encoding};
 pub use examples::Examples;
 pub(crate) use examples::is_full;
 pub use generate::{bars_and_stripes, shifting_bar};
-pub use load::Dataset;
-pub use npy::read_npy;
-pub(crate) use npz::{Array, arrays};
+pub use load::{Dataset, Tables};
+pub use readers::npy::read_npy;
+pub(crate) use readers::npz::{Array, arrays};
+pub use reading::Reading;
 pub use rows::Rows;
 pub use stream::{BLOCK_ROWS, Batches, ExampleStream, WINDOW_BLOCKS};
+pub use table::{Cells, Facts, Holds, Labels, Sparse, Table};

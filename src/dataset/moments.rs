@@ -53,9 +53,8 @@ impl Examples {
             .is_none_or(|mask| (0..mask.rows()).any(|i| mask.get(i, j)))
     }
 
-    /// Standard deviation of every column `[columns]`, weighted as [`Self::mean`] is, not below a
-    /// tenth of the root mean variance (so that a pixel that is hardly ever on does not dwarf the
-    /// others), 1 if no column varies.
+    /// Standard deviation of every column `[columns]`, weighted as [`Self::mean`] is; 1 of a column
+    /// that does not vary.
     pub fn deviation(&self) -> Vec<f64> {
         let mean = self.mean();
         let variance = if self.weights().is_some() || self.observed().is_some() {
@@ -71,8 +70,7 @@ impl Examples {
             }
             variance
         };
-        let least = (variance.iter().sum::<f64>() / variance.len().max(1) as f64).sqrt() / 10.0;
-        let deviation = variance.iter().map(|v| v.sqrt().max(least));
+        let deviation = variance.into_iter().map(f64::sqrt);
         deviation.map(|s| if s > 0.0 { s } else { 1.0 }).collect()
     }
 }

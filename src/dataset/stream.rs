@@ -7,11 +7,14 @@
 //! neighbors there stay within a window: a file sorted by class should be shuffled once before.
 
 use super::{
-    Binarization, Examples,
+    Asked, Binarization, Encoding, Examples, Reading,
     binarization::{binarize_row, fills},
-    idx,
-    npy_header::{self, NpyHeader, NpyType},
-    source::{Source, hex},
+    readers::{
+        idx,
+        npy_header::{self, NpyHeader},
+        source::{Source, hex},
+    },
+    table::{Cells, Facts, Table},
 };
 use crate::{
     bits::BitMatrix,
@@ -19,6 +22,7 @@ use crate::{
     matrix::Matrix,
     rng::{HostRng, Stream},
     states::States,
+    units::Kind,
 };
 use std::{
     fs::File,
@@ -34,96 +38,210 @@ pub const BLOCK_ROWS: usize = 1024;
 pub const WINDOW_BLOCKS: usize = 16;
 /// Minibatches that wait for their reader.
 const AHEAD: usize = 4;
+/// Greatest gray value of a byte.
+const BYTE: f64 = 255.0;
 
-/// How an element becomes a number in [0, 1].
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum StoredElement {
-    /// A byte divided by this.
-    Byte(f32),
-    /// A float that must be in the range.
-    Float { big_endian: bool },
+/// How the elements of the file are stored.
+#[derive(Clone, Debug, PartialEq)]
+enum Stored {
+    /// Bytes of IDX.
+    Bytes,
+    /// An array of NPY.
+    Array(NpyHeader),
 }
 
-impl StoredElement {
-    fn bytes(self) -> usize {
+impl Stored {
+    /// Bytes of an element.
+    fn bytes(&self) -> usize {
         match self {
-            Self::Byte(_) => 1,
-            Self::Float { .. } => 4,
+            Self::Bytes => 1,
+            Self::Array(header) => header.kind.bytes(),
         }
     }
 }
 
-/// Examples `[len x columns]` in an uncompressed IDX file (unsigned bytes) or NPY file (bool, uint8
-/// or float32, in C order).
+/// Examples `[len x units]` in an uncompressed IDX file (unsigned bytes) or NPY file (in C order).
 #[derive(Clone, Debug)]
 pub struct ExampleStream {
     path: PathBuf,
     first_byte: u64,
     rows: usize,
-    columns: usize,
-    element: StoredElement,
+    shape: Vec<usize>,
+    stored: Stored,
+    scale: f64,
+    /// Whether nobody said the scale.
+    is_image: bool,
+    encoding: Encoding,
     how: Binarization,
     seed: u64,
 }
 
 impl ExampleStream {
-    /// The examples of the file at `path`, numbers as [`super::Dataset::open`] would have them:
-    /// bytes of IDX divided by 255, and those of NPY too if one of them is above 1, for which the
-    /// file is read up to the first such byte.
+    /// The examples of the file at `path`, as [`super::Dataset::open`] would have them.
     ///
     /// # Errors
-    /// [`Error::File`] unless the file is one of these and exactly as long as its header says,
-    /// [`Error::Io`] if the system refuses to read.
+    /// As [`Self::open_as`].
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
-        let path = path.as_ref();
+        Self::open_as(path, &Reading::default(), &Asked::default())
+    }
+
+    /// The examples of the file at `path`, as [`super::Dataset::open_as`] would have them; of
+    /// `reading` the scale counts. Softmax units need their numbers of categories.
+    ///
+    /// Cost: one pass over the file, and two more for a standardization.
+    ///
+    /// # Errors
+    /// [`Error::File`] unless the file is one of these and exactly as long as its header says, and
+    /// those of [`Encoding::fit`]; [`Error::Io`] if the system refuses to read.
+    pub fn open_as(path: impl AsRef<Path>, reading: &Reading, asked: &Asked) -> Result<Self> {
+        let mut stream = Self::laid_out(path.as_ref())?;
+        let is_untold = |x: &str| x == Kind::Softmax.name();
+        if asked
+            .units
+            .as_deref()
+            .is_some_and(|x| x.split('+').any(is_untold))
+        {
+            return Err(Error::parameter(
+                "units",
+                "softmax units with their number of categories, for examples stay in their file",
+                Kind::Softmax,
+            ));
+        }
+        let facts = stream.scale_as(reading)?;
+        let first = stream.table(&mut stream.file()?, 0, BLOCK_ROWS)?;
+        let each = |see: &mut dyn FnMut(&Table)| {
+            stream.each(&mut |part| {
+                see(part);
+                Ok(())
+            })
+        };
+        let fitted = Encoding::fit_parts((&first, &facts), asked, &each);
+        stream.encoding = match fitted {
+            Ok(encoding) => encoding,
+            Err(error) => {
+                // The part with the cell tells of it.
+                stream.each(&mut |part| Encoding::fit(part, asked).map(|_| ()))?;
+                return Err(error);
+            }
+        };
+        Ok(stream)
+    }
+
+    /// The examples of the file at `path` with `encoding`, that of a machine.
+    ///
+    /// # Errors
+    /// As [`Self::open_as`]; those of [`Encoding::encode`].
+    pub fn open_encoded(
+        path: impl AsRef<Path>,
+        reading: &Reading,
+        encoding: Encoding,
+    ) -> Result<Self> {
+        let mut stream = Self::laid_out(path.as_ref())?;
+        stream.scale_as(reading)?;
+        let first = stream.table(&mut stream.file()?, 0, 1)?;
+        encoding.states(&first)?;
+        stream.encoding = encoding;
+        Ok(stream)
+    }
+
+    /// Settles what the numbers are divided by; the facts of the columns.
+    fn scale_as(&mut self, reading: &Reading) -> Result<Vec<Facts>> {
+        let is_idx = self.stored == Stored::Bytes;
+        self.scale = reading.scale.unwrap_or(if is_idx { BYTE } else { 1.0 });
+        self.is_image = is_idx && reading.scale.is_none();
+        let facts = self.facts()?;
+        let are_bytes = self.stored.bytes() == 1 && self.shape.len() > 1;
+        let is_gray = are_bytes && facts.iter().any(|x| x.most == BYTE);
+        if reading.scale.is_some() || !is_gray {
+            return Ok(facts);
+        }
+        (self.scale, self.is_image) = (BYTE, true);
+        self.facts()
+    }
+
+    /// The file without a look at its elements.
+    fn laid_out(path: &Path) -> Result<Self> {
         let file = File::open(path).map_err(|e| Error::io(path, "open", e))?;
         let length = file
             .metadata()
             .map_err(|e| Error::io(path, "read", e))?
             .len();
         let mut counted = Counted { file, bytes: 0 };
-        let (rows, columns, element) = {
+        let (rows, shape, stored) = {
             let mut source = Source::new(path, &mut counted)?;
             if source.is_compressed() {
                 return Err(source.error("an uncompressed file", "one in gzip"));
             }
             if npy_header::recognizes(source.peek()) {
-                npy_layout(&mut source)?
+                let header = npy_layout(&mut source)?;
+                (
+                    header.shape[0],
+                    header.shape[1..].to_vec(),
+                    Stored::Array(header),
+                )
             } else if idx::recognizes(source.peek()) {
-                let (rows, columns) = idx::layout(&mut source)?;
-                (rows, columns, StoredElement::Byte(255.0))
+                let (rows, shape) = idx::layout(&mut source)?;
+                (rows, shape, Stored::Bytes)
             } else {
                 return Err(source.error("a file of IDX or NPY", hex(source.peek())));
             }
         };
         let first_byte = counted.bytes;
+        let columns: usize = shape.iter().product();
         let bytes = rows
             .checked_mul(columns)
-            .and_then(|n| n.checked_mul(element.bytes()))
+            .and_then(|n| n.checked_mul(stored.bytes()))
             .and_then(|n| (n as u64).checked_add(first_byte));
         if bytes != Some(length) {
             return Err(Error::file(
                 path,
                 format!(
                     "{rows} x {columns} elements of {} bytes after a header of {first_byte}",
-                    element.bytes()
+                    stored.bytes()
                 ),
                 format!("a file of {length} bytes"),
             ));
         }
-        let mut stream = Self {
+        Ok(Self {
             path: path.to_owned(),
             first_byte,
             rows,
-            columns,
-            element,
+            encoding: Encoding::bits(&shape),
+            shape,
+            stored,
+            scale: 1.0,
+            is_image: false,
             how: Binarization::None,
             seed: 0,
-        };
-        if stream.element == StoredElement::Byte(1.0) && stream.has_large_byte()? {
-            stream.element = StoredElement::Byte(255.0);
+        })
+    }
+
+    /// Shows the parts of the file in turn.
+    fn each(&self, see: &mut dyn FnMut(&Table) -> Result<()>) -> Result<()> {
+        let mut file = self.file()?;
+        for start in (0..self.rows).step_by(BLOCK_ROWS) {
+            see(&self.table(&mut file, start, BLOCK_ROWS)?)?;
         }
-        Ok(stream)
+        Ok(())
+    }
+
+    /// What the columns hold.
+    fn facts(&self) -> Result<Vec<Facts>> {
+        let mut all: Option<Vec<Facts>> = None;
+        self.each(&mut |part| {
+            let facts = part.facts();
+            all = Some(match all.take() {
+                None => facts,
+                Some(all) => all.iter().zip(&facts).map(|(a, b)| a.and(b)).collect(),
+            });
+            Ok(())
+        })?;
+        Ok(all.unwrap_or_default())
+    }
+
+    /// What the columns became.
+    pub fn encoding(&self) -> &Encoding {
+        &self.encoding
     }
 
     /// The examples as bits, drawn or cut as [`super::Dataset::binarized`] does it: the same bits
@@ -141,9 +259,9 @@ impl ExampleStream {
         self.rows
     }
 
-    /// Number of values in one example.
+    /// Number of units of one example.
     pub fn columns(&self) -> usize {
-        self.columns
+        self.encoding.units().size()
     }
 
     /// About `n` examples spread evenly over the file, in its order: all of them if there are no
@@ -241,65 +359,39 @@ impl ExampleStream {
         File::open(&self.path).map_err(|e| Error::io(&self.path, "open", e))
     }
 
-    fn bytes(&self, file: &mut File, start: usize, n: usize) -> Result<Vec<u8>> {
-        let of_row = self.columns * self.element.bytes();
+    /// At most `n` rows from `start` on, as the file has them.
+    fn table(&self, file: &mut File, start: usize, n: usize) -> Result<Table> {
+        let n = n.min(self.rows - start);
+        let columns: usize = self.shape.iter().product();
+        let of_row = columns * self.stored.bytes();
         let mut bytes = vec![0; n * of_row];
         let at = self.first_byte + start as u64 * of_row as u64;
         file.seek(SeekFrom::Start(at))
             .and_then(|_| file.read_exact(&mut bytes))
             .map_err(|e| Error::io(&self.path, "read", e))?;
-        Ok(bytes)
+        let cells = match &self.stored {
+            Stored::Bytes => Cells::Bytes(bytes),
+            Stored::Array(header) => header.cells(bytes, n),
+        };
+        let table = Table::new(&self.path, cells, n, self.shape.clone())?;
+        let mut table = table.starting_at(start).scaled(self.scale)?;
+        table.is_image = self.is_image;
+        Ok(table)
     }
 
-    fn has_large_byte(&self) -> Result<bool> {
-        let mut file = self.file()?;
-        for start in (0..self.rows).step_by(BLOCK_ROWS) {
-            let n = BLOCK_ROWS.min(self.rows - start);
-            if self.bytes(&mut file, start, n)?.iter().any(|&x| x > 1) {
-                return Ok(true);
-            }
-        }
-        Ok(false)
-    }
-
-    /// Rows `start..start + n`. Runs on no thread of a pool: it may be called from the reader.
+    /// Rows `start..start + n`, of which there is at least one. Runs on no thread of a pool: it may
+    /// be called from the reader.
     fn read(&self, file: &mut File, start: usize, n: usize) -> Result<Examples> {
-        let bytes = self.bytes(file, start, n)?;
-        let mut matrix = Matrix::zeros(n, self.columns);
-        for (i, bytes) in bytes
-            .chunks_exact((self.columns * self.element.bytes()).max(1))
-            .enumerate()
-        {
-            let row = matrix.row_mut(i);
-            match self.element {
-                StoredElement::Byte(most) => {
-                    for (x, &byte) in row.iter_mut().zip(bytes) {
-                        *x = f32::from(byte) / most;
-                    }
-                }
-                StoredElement::Float { big_endian } => {
-                    for (j, (x, b)) in row.iter_mut().zip(bytes.chunks_exact(4)).enumerate() {
-                        let b = [b[0], b[1], b[2], b[3]];
-                        *x = if big_endian {
-                            f32::from_be_bytes(b)
-                        } else {
-                            f32::from_le_bytes(b)
-                        };
-                        if !(0.0..=1.0).contains(x) {
-                            return Err(Error::file(
-                                &self.path,
-                                "numbers in [0, 1]",
-                                format!("{x} in row {}, column {j}", start + i),
-                            ));
-                        }
-                    }
-                }
-            }
+        if n == 0 {
+            return Ok(Examples::from_states(Matrix::zeros(0, self.columns())));
         }
+        let table = self.table(file, start, n)?;
+        table.expect_whole()?;
+        let matrix = self.encoding.matrix(&table)?;
         if !fills(self.how) {
             return Ok(Examples::from_states(matrix));
         }
-        let mut bits = BitMatrix::zeros(n, self.columns);
+        let mut bits = BitMatrix::zeros(n, self.columns());
         for i in 0..n {
             let row = start + i;
             binarize_row(
@@ -314,8 +406,8 @@ impl ExampleStream {
     }
 }
 
-/// Rows, columns and elements of an NPY file.
-fn npy_layout(source: &mut Source<'_>) -> Result<(usize, usize, StoredElement)> {
+/// The header of an NPY file in C order.
+fn npy_layout(source: &mut Source<'_>) -> Result<NpyHeader> {
     let header = NpyHeader::read(source)?;
     if header.dimensions() < 2 || header.fortran {
         return Err(source.error(
@@ -323,20 +415,11 @@ fn npy_layout(source: &mut Source<'_>) -> Result<(usize, usize, StoredElement)> 
             header.describe(),
         ));
     }
-    let element = match header.kind {
-        NpyType::Bool | NpyType::U8 => StoredElement::Byte(1.0),
-        NpyType::F32 => StoredElement::Float {
-            big_endian: header.is_big_endian(),
-        },
-        _ => {
-            return Err(source.error("elements of bool, uint8 or float32", header.describe()));
-        }
-    };
     let columns = header.shape[1..]
         .iter()
         .try_fold(1_usize, |n, &size| n.checked_mul(size));
     match (header.shape[0], columns) {
-        (1.., Some(columns @ 1..)) => Ok((header.shape[0], columns, element)),
+        (1.., Some(1..)) => Ok(header),
         (_, None) => Err(source.error("a size that fits into memory", header.describe())),
         _ => Err(source.error(
             "at least one example of at least one value",

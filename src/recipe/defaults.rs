@@ -2,7 +2,6 @@
 //! examples.
 
 use crate::{
-    dataset::Examples,
     model::MeanField,
     train::{
         Aggregated, BoltzmannOptions, Centering, DbmOptions, Learning, Negative, Positive,
@@ -168,32 +167,6 @@ pub fn hidden(visible: &Units, examples: usize) -> usize {
         true => visible.size().clamp(8, 20),
         false => HIDDEN,
     }
-}
-
-/// Deviations of the columns that standardize a table of few examples where nothing is said of
-/// epochs: each by its own, whatever the scale of the others. Columns of which more than nine
-/// tenths of the first examples are the same value, pixels that are hardly ever on, keep those of
-/// [`Examples::deviation`], and so do all columns of large data.
-pub fn deviation(train: &Examples, are_epochs_said: bool) -> Vec<f64> {
-    const LOOKED_AT: usize = 1000;
-    let (shared, mean) = (train.deviation(), train.mean());
-    if !are_few(train.len(), are_epochs_said) {
-        return shared;
-    }
-    let (x, n) = (train.input(), train.len());
-    let of_column = |(j, shared): (usize, f64)| {
-        let mut first: Vec<f32> = (0..n.min(LOOKED_AT)).map(|i| x.get(i, j)).collect();
-        first.sort_by(f32::total_cmp);
-        let median = first[first.len() / 2];
-        let same = first.iter().filter(|&&value| value == median).count();
-        let square = |i: usize| (f64::from(x.get(i, j)) - mean[j]).powi(2);
-        let own = ((0..n).map(square).sum::<f64>() / n as f64).sqrt();
-        match own > 0.0 && 10 * same <= 9 * first.len() {
-            true => own,
-            false => shared,
-        }
-    };
-    shared.iter().copied().enumerate().map(of_column).collect()
 }
 
 /// What the options of an RBM depend on.
@@ -390,25 +363,6 @@ mod tests {
         assert_eq!(Length::new(16, None, false).batch_size, 10);
         assert_eq!(Length::new(16, Some(4), false).batch_size, 4);
         assert_eq!(Length::new(16, Some(4), false).epochs(20), 1000);
-    }
-
-    #[test]
-    fn columns_have_their_own_deviations_and_pixels_that_of_all() {
-        // Scales of 1 and 10,000, and a pixel that is on once in fifty examples.
-        let x = |i: usize, j: usize| match j {
-            0 => (i % 7) as f32,
-            1 => 10_000.0 * (i % 5) as f32,
-            _ => f32::from(i.is_multiple_of(50)),
-        };
-        let train = Examples::new(crate::Matrix::from_fn(700, 3, x)).unwrap();
-        let shared = train.deviation();
-        assert_eq!(deviation(&train, true), shared);
-        let own = deviation(&train, false);
-        assert!(
-            (own[0] - 2.0).abs() < 1e-6 && (own[1] - 14_142.1).abs() < 1.0,
-            "{own:?}"
-        );
-        assert_eq!(own[2], shared[2]);
     }
 
     #[test]

@@ -126,7 +126,7 @@ fn directory_needs_only_training_images_and_counts_must_agree() {
     let write = |name: &str, bytes: &[u8]| fs::write(directory.path().join(name), bytes).unwrap();
     let error = Dataset::open(directory.path()).unwrap_err();
     assert_names_file(&error, "train-images-idx3-ubyte");
-    let missing = Dataset::idx(directory.path().join("missing")).unwrap_err();
+    let missing = Dataset::open(directory.path().join("missing")).unwrap_err();
     assert!(matches!(missing, Error::Io { .. }), "{missing:?}");
     assert!(matches!(
         Dataset::open("/no/such/file.npy"),
@@ -138,24 +138,25 @@ fn directory_needs_only_training_images_and_counts_must_agree() {
         "train-images-idx3-ubyte",
         &gzip(&idx(&[2, 1, 2], &[0, 255, 51, 0])),
     );
-    let data = Dataset::idx(directory.path()).unwrap();
+    let data = Dataset::open(directory.path()).unwrap();
     assert_eq!(
         (data.train.len(), data.train.labels(), &data.test),
         (2, None, &None)
     );
     write("train-labels-idx1-ubyte.gz", &idx(&[2], &[3, 4]));
     write("t10k-images-idx3-ubyte", &idx(&[1, 2], &[1, 2]));
-    let data = Dataset::idx(directory.path()).unwrap();
-    assert_eq!(data.train.labels(), Some(&[3, 4][..]));
+    let data = Dataset::open(directory.path()).unwrap();
+    assert_eq!(data.train.labels(), Some(&[0, 1][..]));
+    assert_eq!(data.encoding.classes().unwrap().names, ["3", "4"]);
     assert_eq!(real(&data.train).row(1), [0.2, 0.0]);
     assert_eq!(data.test.unwrap().len(), 1);
 
     write("train-labels-idx1-ubyte.gz", &idx(&[3], &[3, 4, 5]));
-    let error = Dataset::idx(directory.path()).unwrap_err();
+    let error = Dataset::open(directory.path()).unwrap_err();
     assert_names_file(&error, "train-labels-idx1-ubyte.gz: expected 2 labels");
     write("train-labels-idx1-ubyte.gz", &idx(&[2], &[3, 4]));
     write("t10k-images-idx3-ubyte", &idx(&[1, 3], &[1, 2, 3]));
-    let error = Dataset::idx(directory.path()).unwrap_err();
+    let error = Dataset::open(directory.path()).unwrap_err();
     assert_names_file(&error, "expected test examples of 2 values");
 }
 
@@ -180,7 +181,7 @@ fn npz_names_are_read_in_both_compressions() {
     for method in [Stored, Deflated] {
         let bytes = npz(
             &[
-                ("y_test", &[1], &[9]),
+                ("y_test", &[1], &[8]),
                 ("x_train", &[2, 1, 2], &[0, 255, 51, 0]),
                 ("y_train", &[2], &[7, 8]),
                 ("x_test", &[1, 2], &[1, 1]),
@@ -192,16 +193,28 @@ fn npz_names_are_read_in_both_compressions() {
             let test = data.test.unwrap();
             assert_eq!(data.name, "digits");
             assert_eq!(real(&data.train).row(0), [0.0, 1.0]);
-            assert_eq!(data.train.labels(), Some(&[7, 8][..]));
+            assert_eq!(data.encoding.classes().unwrap().names, ["7", "8"]);
+            assert_eq!(data.train.labels(), Some(&[0, 1][..]));
             assert_eq!(
-                (real(&test).row(0), test.labels()),
-                (&[1.0, 1.0][..], Some(&[9][..]))
+                (test.states().get(0, 1), test.labels()),
+                (1.0 / 255.0, Some(&[1][..]))
             );
         }
     }
     let only = npz(&[("pixels", &[1, 2], &[0, 1]), ("y", &[1], &[4])], Stored);
     let data = open("a.npz", &only).unwrap();
-    assert_eq!((data.train.labels(), data.test), (Some(&[4][..]), None));
+    assert_eq!((data.train.labels(), data.test), (Some(&[0][..]), None));
+    let other = npz(
+        &[
+            ("train", &[2, 1], &[0, 1]),
+            ("y", &[2], &[4, 5]),
+            ("test", &[1, 1], &[1]),
+            ("y_test", &[1], &[9]),
+        ],
+        Stored,
+    );
+    let error = open("a.npz", &other).unwrap_err();
+    assert_names_file(&error, "expected a label among 4, 5");
 
     // An array's name is no path of its own.
     let mut archive = ZipWriter::new(Cursor::new(Vec::new()));
@@ -274,7 +287,7 @@ fn zip_tricks_are_refused() {
 #[test]
 fn unknown_files_show_their_first_bytes() {
     assert_names_file(
-        &open("a.txt", b"hello").unwrap_err(),
+        &open("a.bin", b"hello").unwrap_err(),
         "bytes 68 65 6c 6c 6f",
     );
     assert_names_file(&open("a", b"").unwrap_err(), "an empty file");
@@ -361,9 +374,9 @@ proptest! {
             bytes = gzip(&bytes);
         }
         let data = open("a", &bytes).unwrap();
-        prop_assert_eq!(real(&data.train), &expected);
-        let data = open("a", &npy(&[rows as u64, columns as u64], &pixels)).unwrap();
-        prop_assert_eq!(real(&data.train), &expected);
+        prop_assert_eq!(&data.train.states().to_matrix(), &expected);
+        let data = open("a", &npy(&[rows as u64, columns as u64, 1], &pixels)).unwrap();
+        prop_assert_eq!(&data.train.states().to_matrix(), &expected);
     }
 
     #[test]
@@ -372,7 +385,7 @@ proptest! {
         let expected = Matrix::from_fn(rows, columns, |i, j| draws.uniform(i, j));
         let numbers: Vec<f32> = expected.elements().collect();
         let data = open("a.npy", &npy(&[rows as u64, columns as u64], &numbers)).unwrap();
-        prop_assert_eq!(real(&data.train), &expected);
+        prop_assert_eq!(&data.train.states().to_matrix(), &expected);
 
         let names = (0..columns).map(|j| format!("x{j},")).collect::<String>();
         let mut text = names + "label\n";
@@ -381,7 +394,7 @@ proptest! {
             text += &format!("{i}\n");
         }
         let data = open("a.csv", text.as_bytes()).unwrap();
-        prop_assert_eq!(real(&data.train), &expected);
+        prop_assert_eq!(&data.train.states().to_matrix(), &expected);
         prop_assert_eq!(data.train.labels().unwrap(), &(0..rows as u32).collect::<Vec<_>>()[..]);
     }
 }

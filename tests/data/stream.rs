@@ -3,7 +3,7 @@
 use crate::common::files::{Directory, npy};
 use harmonium::{
     Binarization, Dataset, Examples, Rbm, RbmTraining, States,
-    dataset::{BLOCK_ROWS, ExampleStream, WINDOW_BLOCKS},
+    dataset::{Asked, BLOCK_ROWS, ExampleStream, Reading, WINDOW_BLOCKS},
     matrix::Matrix,
     train::{Learning, Negative, RbmLearner, RbmOptions, Reconstruction},
 };
@@ -32,6 +32,11 @@ fn rows(examples: &Examples) -> Vec<Vec<u32>> {
     (0..examples.len()).map(row).collect()
 }
 
+/// The same examples as numbers.
+fn numbers(examples: &Examples) -> Examples {
+    Examples::new(examples.states().to_matrix()).unwrap()
+}
+
 #[test]
 fn every_format_streams_what_it_holds() {
     let directory = Directory::new();
@@ -57,19 +62,27 @@ fn every_format_streams_what_it_holds() {
         directory.file("f.npy", &npy("|b1", &shape, "False", &ones)),
     ];
     for path in files {
-        let whole = Dataset::open(&path).unwrap();
-        let stream = ExampleStream::open(&path).unwrap();
+        // Bytes of an array of two dimensions are gray values if somebody says so.
+        let is_gray = path.ends_with("b.npy");
+        let reading = Reading {
+            scale: is_gray.then_some(255.0),
+            ..Reading::default()
+        };
+        let asked = Asked::default();
+        let whole = Dataset::open_as(&path, &reading, &asked).unwrap();
+        let stream = ExampleStream::open_as(&path, &reading, &asked).unwrap();
         assert_eq!((stream.len(), stream.columns()), (ROWS, COLUMNS));
+        assert_eq!(stream.encoding(), &whole.encoding);
         assert_eq!(
-            stream.range(0, ROWS).unwrap(),
-            whole.train,
+            stream.range(0, ROWS).unwrap().states().to_matrix(),
+            whole.train.states().to_matrix(),
             "{}",
             path.display()
         );
         assert_eq!(stream.range(290, 100).unwrap().len(), 10);
         assert_eq!(
             rows(&stream.sample(3).unwrap()),
-            [0, 100, 200].map(|i| rows(&whole.train)[i].clone())
+            [0, 100, 200].map(|i| rows(&numbers(&whole.train))[i].clone())
         );
         for how in [Binarization::Sampled, Binarization::Threshold(0.3)] {
             let bits = stream.clone().binarized(how, 7).range(0, ROWS).unwrap();
@@ -131,10 +144,6 @@ fn hostile_headers_are_refused_before_anything_is_allocated() {
             npy("|u1", "(21000,)", "False", &bytes(300)),
             "two or more dimensions",
         ),
-        (
-            npy("<i8", "(3, 7)", "False", &[0; 168]),
-            "bool, uint8 or float32",
-        ),
         (npy("|u1", "(0, 70)", "False", &[]), "at least one example"),
         (npy("|u1", "(3, 0)", "False", &[]), "at least one value"),
         (
@@ -180,7 +189,7 @@ fn hostile_headers_are_refused_before_anything_is_allocated() {
         .range(0, 3)
         .unwrap_err()
         .to_string();
-    assert!(message.contains("row 2, column 0"), "{message}");
+    assert!(message.contains("row 3, column 1"), "{message}");
 }
 
 fn options(negative: Negative) -> RbmOptions {
@@ -231,7 +240,12 @@ fn training_from_a_file_is_training_on_its_minibatches_and_resumes_to_the_bit() 
             },
             ..options(negative)
         };
-        let stream = ExampleStream::open(&path).unwrap().binarized(how, 5);
+        let reading = Reading {
+            scale: Some(255.0),
+            ..Reading::default()
+        };
+        let stream = ExampleStream::open_as(&path, &reading, &Asked::default());
+        let stream = stream.unwrap().binarized(how, 5);
         let start = stream.sample(100).unwrap();
         let rbm = Rbm::bernoulli(&[COLUMNS, 20])
             .unwrap()

@@ -165,6 +165,21 @@ impl Measures {
 }
 
 impl Measures {
+    /// The log-densities of what the data held, in place of those of standardized states: less by
+    /// the log of the Jacobian ([`Encoding::log_jacobian`](crate::dataset::Encoding::log_jacobian)).
+    pub fn less(&mut self, log_jacobian: f64) {
+        let means = [&mut self.likelihood, &mut self.bound];
+        for mean in means.into_iter().flatten() {
+            mean.mean -= log_jacobian;
+            mean.low -= log_jacobian;
+            mean.high -= log_jacobian;
+        }
+        if let Some(raised) = &mut self.raise {
+            let all = raised.raise.log_likelihoods.iter_mut();
+            all.for_each(|x| *x -= log_jacobian);
+        }
+    }
+
     fn of(partition: Partition, count: usize) -> Self {
         Self {
             partition,

@@ -33,7 +33,8 @@ pub use sample::{SampleArgs, ValuesArg};
 pub use train::{
     BoltzmannArgs, CenteringArg, CriterionArg, DataArgs, DbmArgs, DbnArgs, FineTuneArg,
     FineTuneArgs, LearningArgs, NegativeArgs, OfKind, OfKindMut, OutputArgs, PositiveArg,
-    PositiveArgs, RbmArgs, Said, ShapeArgs, SharedArgs, TrainArgs, UP_DOWN, of_other_kind, said,
+    PositiveArgs, RbmArgs, Said, ShapeArgs, SharedArgs, TrainArgs, UP_DOWN, UnitsArgs,
+    of_other_kind, said,
 };
 pub use transform::{PassArg, TransformArgs};
 pub use verify::VerifyArgs;
@@ -159,6 +160,46 @@ pub struct ExamplesArgs {
     /// Part of the data; data without a test part have `train` only.
     #[arg(long, default_value = "test")]
     pub split: Split,
+    /// How the file is read, where it is not as in training.
+    #[command(flatten)]
+    pub reading: ReadingArgs,
+}
+
+/// How a file of data is read, where it does not say so itself.
+#[derive(Args, Clone, Debug, Default)]
+#[command(next_help_heading = "Data")]
+pub struct ReadingArgs {
+    /// The column of the classes, by name or number from 1, or a file of them [default: `label`].
+    #[arg(long, value_name = "COLUMN|FILE")]
+    pub label: Option<String>,
+    /// The columns to read: names, numbers from 1, ranges such as 3-7 [default: all].
+    #[arg(
+        long,
+        value_name = "COLUMN,...",
+        value_delimiter = ',',
+        hide_short_help = true
+    )]
+    pub columns: Vec<String>,
+    /// Values may be missing: empty fields, NA and their like, NaN.
+    #[arg(long, hide_short_help = true)]
+    pub missing: bool,
+    /// Divide every number by X: 255 makes gray values of bytes.
+    #[arg(long, value_name = "X", hide_short_help = true)]
+    pub scale: Option<f64>,
+    /// How often each example counts: a column by name or number, or a file of them.
+    #[arg(long, value_name = "COLUMN|FILE", hide_short_help = true)]
+    pub weight: Option<String>,
+    /// Whether the first line of a text names the columns [default: recognized].
+    #[arg(long, value_name = "yes|no", value_parser = yes_or_no, hide_short_help = true)]
+    pub header: Option<bool>,
+}
+
+fn yes_or_no(text: &str) -> Result<bool, String> {
+    match text {
+        "yes" => Ok(true),
+        "no" => Ok(false),
+        _ => Err("expected yes or no".into()),
+    }
 }
 
 /// How a command answers.

@@ -75,9 +75,10 @@ pub struct SampleArgs {
     /// that are measured [default: 256].
     #[arg(long, value_name = "N", value_parser = count)]
     pub burn_in: Option<usize>,
-    /// Values of held visible units, `.npy` [n x visible] or [1 x visible]; `data` takes the first
-    /// --count test examples (of the training part if there is no other).
-    #[arg(long, value_name = "FILE.npy|data", requires = "mask")]
+    /// Values of held visible units in the terms of the data, one row or one a chain, `.npy` or a
+    /// text, of which fields that are empty are not held; `data` takes the first --count test
+    /// examples (of the training part if there is no other).
+    #[arg(long, value_name = "FILE|data")]
     pub clamp: Option<PathBuf>,
     /// Which visible units are held: 1, and 0 for those that are sampled, `.npy` [n x visible] or
     /// [1 x visible]; or a half of the picture.

@@ -38,7 +38,8 @@ pub fn run(args: &EvaluateArgs) -> Outcome<()> {
     check_names(args)?;
     let (path, checkpoint) = open_model(args.model.as_deref())?;
     let model = &checkpoint.model;
-    let machine = kinds::machine(model);
+    let machine = kinds::machine_of(&checkpoint)?;
+    let machine = &*machine;
     if let Model::Network(_) = model {
         return Err(Failure::usage("a model of kind network has no likelihood")
             .hint("`harmonium classify` measures its errors"));
@@ -205,13 +206,13 @@ fn load(
         binarize: args.of.binarize,
         seed: args.seed,
         labels: true,
+        reading: &args.of.reading,
     };
-    let notes = &checkpoint.notes;
     if machine.kind() == "boltzmann"
         && args.of.data.is_none()
-        && Source::from_notes(notes)?.is_none()
+        && Source::from_notes(checkpoint)?.is_none()
     {
-        let (source, seed) = Source::of_model(notes, None, args.of.binarize, args.seed)?;
+        let (source, seed) = Source::of_model(checkpoint, None, args.of.binarize, args.seed)?;
         return Ok((None, source, seed));
     }
     let (data, source, seed) = asked.load(checkpoint)?;

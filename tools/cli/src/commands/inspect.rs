@@ -3,8 +3,12 @@
 mod run;
 
 use crate::{
-    args::InspectArgs, failure::Outcome, kinds, run::loading::open_model, run::run_file::RunFile,
-    show::figures::Figures,
+    args::InspectArgs,
+    failure::Outcome,
+    kinds,
+    run::loading::open_model,
+    run::run_file::RunFile,
+    show::{figures::Figures, report},
 };
 use harmonium::checkpoint::Checkpoint;
 use serde_json::{Map, Value, json};
@@ -30,6 +34,14 @@ pub fn run(args: &InspectArgs) -> Outcome<()> {
         .put("shape", sizes)
         .put("units", units)
         .row("units", of_layers, "");
+    if let Some(encoding) = &checkpoint.encoding {
+        figures.row("data", encoding.describe(), "");
+    }
+    let json = checkpoint
+        .encoding
+        .as_ref()
+        .map(|x| report::read(Ok(x.to_json())));
+    figures.put("encoding", json!(json));
     parameters(&mut figures, &checkpoint);
     let stored = checkpoint.run.as_ref();
     figures.put("training", stored.and_then(run::training));

@@ -33,7 +33,8 @@ pub fn run(args: &SampleArgs) -> Outcome<()> {
         )));
     }
     let (path, checkpoint) = open_model(args.model.as_deref())?;
-    let machine = kinds::machine(&checkpoint.model);
+    let machine = kinds::machine_of(&checkpoint)?;
+    let machine = &*machine;
     if let Model::Network(_) = &checkpoint.model {
         let message = "sample: a network has no states";
         return Err(Failure::usage(message).hint("the machine that it was made from has"));
@@ -57,7 +58,7 @@ pub fn run(args: &SampleArgs) -> Outcome<()> {
     let rows = held.as_ref().or(label.as_ref()).map(|held| held.rows);
     let count = checked_count(args, widest(machine), copies, rows)?;
     let from = args.from_data;
-    let states = from.then(|| start(args, &checkpoint.notes, visible, held.as_ref(), count));
+    let states = from.then(|| start(args, &checkpoint, visible, held.as_ref(), count));
     let seed = args.seed.unwrap_or(0);
     let mut chains = machine.chains(&Start {
         args: Some(args),
@@ -88,6 +89,7 @@ pub fn run(args: &SampleArgs) -> Outcome<()> {
         pixels,
         binary: visible.units.are_binary(),
         classes: group,
+        encoding: checkpoint.encoding.as_ref(),
     };
     sheet::write(args, format, &shown, held.as_ref(), &samples)?;
     note(told(args, burn_in, &samples));
@@ -122,7 +124,7 @@ fn held(
 ) -> Outcome<(Option<Held>, Option<Held>)> {
     // Before anything is made of the number.
     checked_count(args, widest(machine), 1, None)?;
-    let held = Held::clamped(args, &checkpoint.notes, machine.layers()[0], pixels)?;
+    let held = Held::clamped(args, checkpoint, machine.layers()[0], pixels)?;
     let label = Held::label(args, machine.label_layer())?;
     Ok(match machine.labels_are_visible() {
         true => (held.or(label), None),

@@ -27,6 +27,7 @@ pub fn run(args: &VerifyArgs) -> Outcome<()> {
                 binarize: args.of.binarize,
                 seed: None,
                 labels: true,
+                reading: &args.of.reading,
             };
             let (data, _, _) = asked.load(&checkpoint)?;
             let (part, split) = likelihood::examples(&data, args.of.split);

@@ -7,8 +7,44 @@ pub mod network;
 pub mod rbm;
 pub mod training;
 
-use crate::run::machine::Machine;
-use harmonium::Model;
+use crate::{
+    failure::Outcome,
+    run::{data::classes_among_units, machine::Machine},
+};
+use harmonium::{Checkpoint, Model};
+use std::ops::Deref;
+
+/// The machine of a file, which tells whether labels are among its visible units.
+///
+/// # Errors
+/// Notes that this program did not write.
+pub fn machine_of(checkpoint: &Checkpoint) -> Outcome<Known<'_>> {
+    Ok(match &checkpoint.model {
+        Model::Rbm(x) if classes_among_units(checkpoint)? == 0 => {
+            Known::Unlabeled(rbm::Unlabeled(x))
+        }
+        other => Known::Plain(machine(other)),
+    })
+}
+
+/// A machine of which it is known whether labels are among its visible units.
+pub enum Known<'a> {
+    /// Where the units tell it.
+    Plain(&'a dyn Machine),
+    /// None of its softmax groups is a label.
+    Unlabeled(rbm::Unlabeled<'a>),
+}
+
+impl<'a> Deref for Known<'a> {
+    type Target = dyn Machine + 'a;
+
+    fn deref(&self) -> &Self::Target {
+        match self {
+            Self::Plain(machine) => *machine,
+            Self::Unlabeled(rbm) => rbm,
+        }
+    }
+}
 
 /// The machine of a model.
 pub fn machine(model: &Model) -> &dyn Machine {

@@ -100,6 +100,52 @@ impl Machine for Rbm {
     }
 }
 
+/// An RBM none of whose softmax groups is a label.
+pub struct Unlabeled<'a>(pub &'a Rbm);
+
+impl Machine for Unlabeled<'_> {
+    fn kind(&self) -> &'static str {
+        self.0.kind()
+    }
+
+    fn name(&self) -> String {
+        self.0.name()
+    }
+
+    fn layers(&self) -> Vec<&Layer> {
+        self.0.layers()
+    }
+
+    fn lacks(&self, act: Act) -> &'static [&'static str] {
+        self.0.lacks(act)
+    }
+
+    fn labels(&self) -> Outcome<(Units, Option<Segment>)> {
+        Ok((self.0.visible().units.clone(), None))
+    }
+
+    fn annealed(&self) -> Option<&dyn Annealed> {
+        self.0.annealed()
+    }
+
+    fn chains<'a>(&'a self, start: &Start<'_>) -> Outcome<Box<dyn Chains + 'a>> {
+        Machine::chains(self.0, start)
+    }
+
+    fn feature_layers(&self) -> (usize, usize) {
+        self.0.feature_layers()
+    }
+
+    fn features(&self, examples: &Examples, how: Pass) -> Outcome<(States, Option<Convergence>)> {
+        let v = examples.input();
+        let features = match how.kind {
+            PassArg::Means => self.0.mean_h_from_v(v, 1.0)?.into(),
+            PassArg::Samples => self.0.sample_h_from_v(v, how.seed, 0, 1.0)?,
+        };
+        Ok((features, None))
+    }
+}
+
 /// `E[h | v] = sum_y p(y | v) E[h | v, y]`.
 fn summed_over_labels(rbm: &Rbm, examples: &Examples, group: Segment) -> Outcome<Matrix> {
     let v = examples.input();

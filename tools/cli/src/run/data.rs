@@ -1,11 +1,15 @@
 //! The data of a command: named on the command line or in the notes of a model, loaded, binarized
 //! and split.
 
-use crate::failure::{Failure, Outcome, note};
+use crate::{
+    failure::{Failure, Outcome, note},
+    kinds,
+};
 use harmonium::{
-    Error,
-    dataset::{Binarization, Dataset, ExampleStream, Examples},
+    Checkpoint, Error, Model,
+    dataset::{Asked, Binarization, Dataset, Encoding, ExampleStream, Examples, Reading, Tables},
     recipe::defaults,
+    units::{Kind, Units},
 };
 use std::{collections::BTreeMap, io, path::Path};
 
@@ -16,6 +20,9 @@ pub const MNIST: &str = "mnist";
 const FINGERPRINT: &str = "fingerprint";
 /// Fingerprints as the library defines them begin with this.
 const DEFINITION: &str = "1:";
+
+/// What to do about data that a machine cannot have.
+const OTHER_DATA: &str = "name the kind of data that the model was trained on with --data";
 
 /// No note may tell of more classes.
 const MOST_CLASSES: usize = 1 << 16;
@@ -29,11 +36,17 @@ static TRAIN_LABELS: &[u8] = include_bytes!("../../../../data/mnist/train-labels
 static TEST_IMAGES: &[u8] = include_bytes!("../../../../data/mnist/t10k-images-idx3-ubyte.gz");
 static TEST_LABELS: &[u8] = include_bytes!("../../../../data/mnist/t10k-labels-idx1-ubyte.gz");
 
-/// Which examples, and how they become bits.
+/// Which examples, how they are read, and what their columns become.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Source {
     /// [`MNIST`], a directory or a file.
     pub data: String,
+    /// How the file is read.
+    pub reading: Reading,
+    /// Which units the columns are to be, where no machine says it.
+    pub asked: Asked,
+    /// What the columns are as units of a machine that has learned them.
+    pub encoding: Option<Encoding>,
     /// From gray values to bits.
     pub binarize: Binarization,
     /// Seed of the binarization and of the split.
@@ -42,64 +55,30 @@ pub struct Source {
     pub validation: usize,
     /// Whether the examples stay in their file, and only some are loaded.
     pub stream: bool,
-    /// What the values become after that.
-    pub values: Treatment,
     /// With `labels`, the classes whose units join the visible ones; found from the training
     /// examples if that is 0.
     pub labels: Option<usize>,
+    /// The visible units of the machine that says what the columns are, without labels, if one does
+    /// and not the command line.
+    pub of_model: Option<usize>,
     /// Whether the command line says how many epochs a run has, on which the defaults of few
-    /// examples depend, and how their columns are standardized; no note tells it.
+    /// examples depend.
     pub are_epochs_said: bool,
-}
-
-/// What becomes of values.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub enum Treatment {
-    /// Bits, or numbers in [0, 1].
-    #[default]
-    Unit,
-    /// Bits as -1 and 1.
-    Spin,
-    /// Any numbers.
-    Real,
-    /// Any numbers, minus the first list and over the second; those of the training examples if the
-    /// lists are empty.
-    Standardized(Vec<f64>, Vec<f64>),
-}
-
-impl Treatment {
-    /// As the note `values` has it.
-    fn name(&self) -> &'static str {
-        match self {
-            Self::Unit => "unit",
-            Self::Spin => "spin",
-            Self::Real => "real",
-            Self::Standardized(..) => "standardized",
-        }
-    }
-
-    fn shifts(&self, columns: usize, train: &Examples) -> Option<(Vec<f64>, Vec<f64>)> {
-        match self {
-            Self::Unit | Self::Real => None,
-            Self::Spin => Some((vec![0.5; columns], vec![0.5; columns])),
-            Self::Standardized(mean, _) if mean.is_empty() => {
-                Some((train.mean(), train.deviation()))
-            }
-            Self::Standardized(mean, deviation) => Some((mean.clone(), deviation.clone())),
-        }
-    }
 }
 
 impl Default for Source {
     fn default() -> Self {
         Self {
             data: MNIST.into(),
+            reading: Reading::default(),
+            asked: Asked::default(),
+            encoding: None,
             binarize: Binarization::Sampled,
             seed: 0,
             validation: 0,
             stream: false,
-            values: Treatment::Unit,
             labels: None,
+            of_model: None,
             are_epochs_said: true,
         }
     }
@@ -118,6 +97,10 @@ pub struct Data {
     pub validation: Option<Examples>,
     /// Examples held out by those who published the data.
     pub test: Option<Examples>,
+    /// What the columns are as units.
+    pub encoding: Encoding,
+    /// What was recognized in the file and not asked for.
+    pub found: Vec<String>,
 }
 
 impl Data {
@@ -126,10 +109,22 @@ impl Data {
     /// # Errors
     /// That there are no labels.
     pub fn classes(&self) -> Outcome<usize> {
-        self.train.classes().ok_or_else(|| {
-            Failure::usage(format!("--labels: {} has no labels", self.name))
-                .hint("labels come from IDX files, a column `label` of CSV, or y_train of NPZ")
+        let classes = self.encoding.classes().map(|x| x.names.len());
+        classes.filter(|_| self.train.labels().is_some()).ok_or_else(|| {
+            Failure::usage(format!("--labels: {} has no labels", self.name)).hint(
+                "labels come from IDX files, a column `label` of CSV, y_train of NPZ, or --label COLUMN|FILE",
+            )
         })
+    }
+
+    /// What was read, in a line.
+    pub fn told(&self) -> String {
+        let mut told = format!("{}: {}", self.name, self.encoding.describe());
+        for found in &self.found {
+            told.push_str("; ");
+            told.push_str(found);
+        }
+        told
     }
 }
 
@@ -210,57 +205,115 @@ pub fn resolved(data: &str) -> String {
     )
 }
 
+/// The text of a note.
+fn noted<T: std::str::FromStr>(
+    notes: &BTreeMap<String, String>,
+    key: &str,
+    default: T,
+) -> Outcome<T> {
+    notes.get(key).map_or(Ok(default), |text| {
+        text.parse()
+            .map_err(|_| Failure::failed(format!("the model's note `{key}` is foreign: {text:?}")))
+    })
+}
+
+/// What a note holds, if it is there, or why it is foreign.
+fn noted_json<T>(
+    notes: &BTreeMap<String, String>,
+    key: &str,
+    read: impl FnOnce(&str) -> serde_json::Result<T>,
+) -> Outcome<Option<T>> {
+    let read = notes.get(key).map(|text| read(text));
+    read.transpose()
+        .map_err(|e| Failure::failed(format!("the model's note `{key}` is foreign: {e}")))
+}
+
+/// The number of classes of the labels among the visible units of a machine: of a file that tells
+/// what its columns are by the units that are no columns, of other files by its notes; of a file
+/// without notes a softmax group after units of another kind is the label.
+///
+/// # Errors
+/// Notes that this program did not write.
+pub fn classes_among_units(checkpoint: &Checkpoint) -> Outcome<usize> {
+    let units = visible(&checkpoint.model);
+    if let Some(encoding) = &checkpoint.encoding {
+        return Ok(units.size().saturating_sub(encoding.units().size()));
+    }
+    let notes = &checkpoint.notes;
+    if notes.contains_key("data") {
+        let classes = noted(notes, "classes", 0)?;
+        return match classes > MOST_CLASSES.min(units.size()) {
+            true => {
+                let most = MOST_CLASSES.min(units.size());
+                let message = format!(
+                    "the model's note `classes` is foreign: expected at most {most}, found {classes}"
+                );
+                Err(Failure::failed(message))
+            }
+            false => Ok(classes),
+        };
+    }
+    Ok(match (&checkpoint.model, units.segments()) {
+        (Model::Rbm(_), [.., before, last])
+            if last.kind == Kind::Softmax && before.kind != Kind::Softmax =>
+        {
+            last.size
+        }
+        _ => 0,
+    })
+}
+
+/// The visible units of a model; of a network bits, or the numbers of its first layer.
+fn visible(model: &Model) -> Units {
+    let machine = kinds::machine(model);
+    match machine.layers().first() {
+        Some(layer) => layer.units.clone(),
+        None => Units::of(Kind::Bernoulli, machine.columns()),
+    }
+}
+
+/// What to ask of data of a machine whose file does not say what its columns are: the units decide,
+/// without those of `classes` labels.
+fn asked_by(model: &Model, classes: usize) -> Asked {
+    let units = visible(model);
+    let n = units.segments().len() - usize::from(classes > 0);
+    let segments = units.segments()[..n]
+        .iter()
+        .map(|x| format!("{}:{}", x.kind, x.size));
+    let is_network = matches!(model, Model::Network(_));
+    Asked {
+        units: (!is_network).then(|| segments.collect::<Vec<_>>().join("+")),
+        signs_as_bits: matches!(model, Model::Boltzmann(_) | Model::Dbm(_)),
+        ..Asked::default()
+    }
+}
+
 impl Source {
     /// The source that a training run left in the notes of its model, if it did.
     ///
     /// # Errors
     /// Notes that this program did not write.
-    pub fn from_notes(notes: &BTreeMap<String, String>) -> Outcome<Option<Self>> {
+    pub fn from_notes(checkpoint: &Checkpoint) -> Outcome<Option<Self>> {
+        let notes = &checkpoint.notes;
         let Some(data) = notes.get("data") else {
             return Ok(None);
         };
-        fn read<T: std::str::FromStr>(
-            notes: &BTreeMap<String, String>,
-            key: &str,
-            default: T,
-        ) -> Outcome<T> {
-            notes.get(key).map_or(Ok(default), |text| {
-                text.parse().map_err(|_| {
-                    Failure::failed(format!("the model's note `{key}` is foreign: {text:?}"))
-                })
-            })
-        }
-        let list = |key: &str| -> Outcome<Vec<f64>> {
-            let text = notes.get(key).map_or("[]", String::as_str);
-            serde_json::from_str(text)
-                .map_err(|e| Failure::failed(format!("the model's note `{key}` is foreign: {e}")))
-        };
-        let values = match notes.get("values").map(String::as_str) {
-            None | Some("unit") => Treatment::Unit,
-            Some("spin") => Treatment::Spin,
-            Some("real") => Treatment::Real,
-            Some("standardized") => Treatment::Standardized(list("mean")?, list("deviation")?),
-            Some(text) => {
-                let message = format!("the model's note `values` is foreign: {text:?}");
-                return Err(Failure::failed(message));
-            }
-        };
-        let classes = read(notes, "classes", 0)?;
-        if classes > MOST_CLASSES {
-            return Err(Failure::failed(format!(
-                "the model's note `classes` is foreign: expected at most {MOST_CLASSES}, found {classes}"
-            )));
-        }
-        Ok(Some(Self {
-            values,
+        let classes = classes_among_units(checkpoint)?;
+        let mut source = Self {
             labels: (classes > 0).then_some(classes),
             data: data.clone(),
-            binarize: read(notes, "binarize", Binarization::Sampled)?,
-            seed: read(notes, "seed", 0)?,
-            validation: read(notes, "validation", 0)?,
-            stream: read(notes, "stream", false)?,
+            reading: noted_json(notes, "reading", |x| serde_json::from_str(x))?.unwrap_or_default(),
+            asked: asked_by(&checkpoint.model, classes),
+            encoding: checkpoint.encoding.clone(),
+            binarize: noted(notes, "binarize", Binarization::Sampled)?,
+            seed: noted(notes, "seed", 0)?,
+            validation: noted(notes, "validation", 0)?,
+            stream: noted(notes, "stream", false)?,
+            of_model: Some(visible(&checkpoint.model).size() - classes),
             are_epochs_said: true,
-        }))
+        };
+        source.recall_standard(checkpoint)?;
+        Ok(Some(source))
     }
 
     /// What a model was trained on, by its notes, with other data, binarization or seed where these
@@ -269,16 +322,21 @@ impl Source {
     /// # Errors
     /// As [`Self::from_notes`].
     pub fn of_model(
-        notes: &BTreeMap<String, String>,
+        checkpoint: &Checkpoint,
         data: Option<&str>,
         binarize: Option<Binarization>,
         seed: Option<u64>,
     ) -> Outcome<(Self, u64)> {
-        let noted = Self::from_notes(notes)?;
+        let noted = Self::from_notes(checkpoint)?;
         let seed = seed.or(noted.as_ref().map(|source| source.seed));
         let seed = seed.unwrap_or(0);
+        let classes = classes_among_units(checkpoint)?;
         let mut source = noted.unwrap_or(Self {
             seed,
+            labels: (classes > 0).then_some(classes),
+            asked: asked_by(&checkpoint.model, classes),
+            encoding: checkpoint.encoding.clone(),
+            of_model: Some(visible(&checkpoint.model).size() - classes),
             ..Self::default()
         });
         if let Some(data) = data.map(resolved)
@@ -287,6 +345,10 @@ impl Source {
             source.data = data;
             source.validation = 0;
             source.stream = false;
+            // Files of labels and weights were those of other examples.
+            for part in [&mut source.reading.label, &mut source.reading.weight] {
+                *part = part.take().filter(|x| !Path::new(x).is_file());
+            }
         }
         if let Some(binarize) = binarize {
             source.binarize = binarize;
@@ -294,18 +356,37 @@ impl Source {
         Ok((source, seed))
     }
 
-    /// Writes what [`Self::from_notes`] reads.
+    /// Means and deviations in the notes of files that do not tell what their columns are.
+    fn recall_standard(&mut self, checkpoint: &Checkpoint) -> Outcome<()> {
+        let notes = &checkpoint.notes;
+        if self.encoding.is_some() || !notes.contains_key("mean") {
+            return Ok(());
+        }
+        let list = |key| -> Outcome<Vec<f64>> {
+            Ok(noted_json(notes, key, |x| serde_json::from_str(x))?.unwrap_or_default())
+        };
+        let (mean, deviation) = (list("mean")?, list("deviation")?);
+        let units = self.asked.units.as_deref().unwrap_or_default();
+        let encoding = Encoding::of_numbers(units, mean.len())?;
+        self.encoding = Some(encoding.standardized(&mean, &deviation)?);
+        Ok(())
+    }
+
+    /// Whether the examples and the bits drawn of them are those of `other`.
+    pub fn is_of(&self, other: &Self) -> bool {
+        let of = |x: &Self| (x.data.clone(), x.binarize, x.seed, x.validation, x.stream);
+        of(self) == of(other)
+    }
+
+    /// Writes what [`Self::from_notes`] reads, but for what the columns are.
     pub fn note(&self, notes: &mut BTreeMap<String, String>) {
         notes.insert("data".into(), self.data.clone());
         notes.insert("binarize".into(), self.binarize.to_string());
         notes.insert("seed".into(), self.seed.to_string());
         notes.insert("validation".into(), self.validation.to_string());
-        if self.values != Treatment::Unit {
-            notes.insert("values".into(), self.values.name().into());
-        }
-        if let Treatment::Standardized(mean, deviation) = &self.values {
-            notes.insert("mean".into(), format!("{mean:?}"));
-            notes.insert("deviation".into(), format!("{deviation:?}"));
+        if self.reading != Reading::default() {
+            let json = serde_json::to_string(&self.reading).unwrap_or_default();
+            notes.insert("reading".into(), json);
         }
         if self.stream {
             notes.insert("stream".into(), "true".into());
@@ -315,72 +396,63 @@ impl Source {
         }
     }
 
-    /// Loads the data and settles what was left to them: the means of a standardization, the number
-    /// of classes.
+    /// Loads the data and settles what was left to them: what the columns are, the number of
+    /// classes.
     ///
     /// # Errors
     /// As [`Self::load`].
     pub fn settle(&mut self) -> Outcome<Data> {
-        let plain = Self {
-            values: match self.values {
-                Treatment::Unit | Treatment::Spin => Treatment::Unit,
-                _ => Treatment::Real,
-            },
-            labels: None,
-            ..self.clone()
-        };
-        let data = plain.load()?;
-        if let Treatment::Standardized(mean, deviation) = &mut self.values
-            && mean.is_empty()
-        {
-            *mean = data.train.mean();
-            *deviation = defaults::deviation(&data.train, self.are_epochs_said);
+        let data = self.without_labels()?;
+        self.encoding = Some(data.encoding.clone());
+        if defaults::are_real(data.encoding.units()) {
+            self.binarize = Binarization::None;
         }
         if self.labels == Some(0) {
             self.labels = Some(data.classes()?);
         }
-        self.treat(data)
+        self.with_labels(data)
     }
 
-    /// Shifts the values and joins the labels.
-    fn treat(&self, data: Data) -> Outcome<Data> {
-        let shifts = self.values.shifts(data.train.columns(), &data.train);
-        let treat = |part: Examples| -> Outcome<Examples> {
-            let part = match &shifts {
-                Some((offset, scale)) => part.shifted(offset, scale)?,
-                None => part,
-            };
-            Ok(match self.labels {
-                Some(classes) => part.with_label_units(classes)?,
-                None => part,
-            })
+    /// Joins the labels to the visible units, if they are among them.
+    fn with_labels(&self, data: Data) -> Outcome<Data> {
+        let Some(classes) = self.labels else {
+            return Ok(data);
         };
+        let join = |part: Examples| part.with_label_units(classes);
         Ok(Data {
-            name: data.name,
-            stream: data.stream,
-            train: treat(data.train)?,
-            validation: data.validation.map(treat).transpose()?,
-            test: data.test.map(treat).transpose()?,
+            train: join(data.train)?,
+            validation: data.validation.map(join).transpose()?,
+            test: data.test.map(join).transpose()?,
+            ..data
         })
     }
 
     /// Loads the data.
     ///
     /// # Errors
-    /// Those of [`Dataset::open`]; a validation part that leaves nothing to train on.
+    /// Those of [`Tables::open`] and of the encoding; a validation part that leaves nothing to
+    /// train on.
     pub fn load(&self) -> Outcome<Data> {
+        self.with_labels(self.without_labels()?)
+    }
+
+    fn without_labels(&self) -> Outcome<Data> {
         if self.stream {
             return self.sampled();
         }
-        let dataset = if self.data == MNIST {
-            Dataset::mnist_from_bytes(TRAIN_IMAGES, TRAIN_LABELS, TEST_IMAGES, TEST_LABELS)?
-        } else {
-            let is_real = matches!(self.values, Treatment::Real | Treatment::Standardized(..));
-            open(&self.data, is_real)?
+        let tables = match self.data == MNIST {
+            true => Tables::mnist_from_bytes(TRAIN_IMAGES, TRAIN_LABELS, TEST_IMAGES, TEST_LABELS)?,
+            false => open(&self.data, &self.read_with())?,
         };
-        let dataset = match self.values {
-            Treatment::Unit | Treatment::Spin => dataset.binarized(self.binarize, self.seed),
-            _ => dataset,
+        let encoding = match &self.encoding {
+            Some(encoding) => encoding.clone(),
+            None => self.fit(&tables)?,
+        };
+        let dataset = Dataset::encoded(&tables, encoding).map_err(|e| self.advised(e))?;
+        let found = tables.train.found;
+        let dataset = match dataset.encoding.units().are_binary() {
+            true => dataset.binarized(self.binarize, self.seed),
+            false => dataset,
         };
         let (train, validation) = if self.validation == 0 {
             (dataset.train, None)
@@ -395,17 +467,65 @@ impl Source {
             let (train, validation) = dataset.train.split(self.validation, self.seed)?;
             (train, Some(validation))
         };
-        self.treat(Data {
+        Ok(Data {
             name: dataset.name,
             stream: None,
             train,
             validation,
             test: dataset.test,
+            encoding: dataset.encoding,
+            found,
         })
     }
-}
 
-impl Source {
+    /// What the columns become, for the units that are asked for.
+    fn fit(&self, tables: &Tables) -> Outcome<Encoding> {
+        Encoding::fit(&tables.train, &self.asked).map_err(|error| match (&error, self.of_model) {
+            (Error::Parameter { .. }, Some(units)) => {
+                let (n, name) = (tables.train.columns(), &tables.name);
+                Failure::failed(format!(
+                    "the model has {units} visible units, but {name} has {n} values an example"
+                ))
+                .hint(OTHER_DATA)
+            }
+            (
+                Error::Parameter {
+                    name,
+                    expected,
+                    found,
+                },
+                None,
+            ) if name == "units" => Failure::usage(format!(
+                "--visible-units: expected {expected}, found {found}"
+            )),
+            _ => self.advised(error),
+        })
+    }
+
+    /// A refusal of values with what to do about it.
+    fn advised(&self, error: Error) -> Failure {
+        match (&error, self.of_model) {
+            (Error::File { .. }, Some(_)) => Failure::from(error).hint(OTHER_DATA),
+            (Error::File { .. }, None) => Failure::from(error).hint(
+                "--visible-units softmax are categories, gaussian (with --standardize) numbers, spin -1 and 1; --scale 255 divides gray values; --label COLUMN are classes; --columns chooses",
+            ),
+            _ => error.into(),
+        }
+    }
+
+    /// The reading, with the scale of the machine's columns and the name of its labels where none
+    /// is said.
+    fn read_with(&self) -> Reading {
+        let mut reading = self.reading.clone();
+        if let Some(encoding) = &self.encoding
+            && reading.scale.is_none()
+            && encoding.scale() != 1.0
+        {
+            reading.scale = Some(encoding.scale());
+        }
+        reading
+    }
+
     /// Some of the examples of a stream, and the stream.
     fn sampled(&self) -> Outcome<Data> {
         if self.data == MNIST {
@@ -414,14 +534,29 @@ impl Source {
                     .hint("name an IDX or NPY file with --data"),
             );
         }
-        let stream = ExampleStream::open(&self.data)
-            .map_err(|error| missing(error, "--stream takes an uncompressed IDX or NPY file"))?
-            .binarized(self.binarize, self.seed);
+        let reading = self.read_with();
+        let stream = match &self.encoding {
+            None => ExampleStream::open_as(&self.data, &reading, &self.asked),
+            Some(encoding) => ExampleStream::open_encoded(&self.data, &reading, encoding.clone()),
+        };
+        let stream = stream.map_err(|e| {
+            let advice = "--stream takes an uncompressed IDX or NPY file";
+            missing(e, advice)
+        })?;
+        let is_binary = stream.encoding().units().are_binary();
+        let how = if is_binary {
+            self.binarize
+        } else {
+            Binarization::None
+        };
+        let stream = stream.binarized(how, self.seed);
         let most = (MOST_SAMPLED_VALUES / stream.columns()).max(1);
         let train = stream.sample(SAMPLED.min(most))?;
         let name = Path::new(&self.data).file_name().unwrap_or_default();
         Ok(Data {
             name: name.to_string_lossy().into_owned(),
+            encoding: stream.encoding().clone(),
+            found: Vec::new(),
             train,
             stream: Some(stream),
             validation: None,
@@ -430,16 +565,15 @@ impl Source {
     }
 }
 
-fn open(path: &str, is_real: bool) -> Outcome<Dataset> {
-    let path = Path::new(path);
-    let dataset = if is_real {
-        Dataset::open_real(path)
-    } else {
-        Dataset::open(path)
-    };
-    dataset.map_err(|error| {
+fn open(path: &str, reading: &Reading) -> Outcome<Tables> {
+    Tables::open(path, reading).map_err(|error| {
         let takes = "--data takes mnist, a directory of IDX files, or an IDX, NPY, NPZ or CSV file";
-        missing(error, takes)
+        match error {
+            Error::File { .. } => Failure::from(error).hint(
+                "--header yes|no, --columns, --label, --scale and --missing tell how a file is to be read",
+            ),
+            error => missing(error, takes),
+        }
     })
 }
 
@@ -465,5 +599,5 @@ pub fn check_columns(units: usize, data: &Data) -> Outcome<()> {
         "the model has {units} visible units, but {} has {columns} values an example",
         data.name
     ))
-    .hint("name the kind of data that the model was trained on with --data"))
+    .hint(OTHER_DATA))
 }

@@ -32,6 +32,8 @@ pub struct Found {
     seed: u64,
     /// What speaks against `measures`.
     pub missing: Option<String>,
+    /// What the log-densities of standardized values are larger by than those of the data.
+    log_jacobian: Option<f64>,
 }
 
 impl Found {
@@ -56,6 +58,7 @@ impl Found {
             measures: None,
             seed: how.seed,
             missing: None,
+            log_jacobian: None,
         };
         let mut drawn = None;
         if let Some(data) = data {
@@ -84,7 +87,7 @@ impl Found {
             }
         });
         bar.clear();
-        found.measures = Some(measured.map_err(|error| {
+        let mut measures = measured.map_err(|error| {
             let units = machine.layers().iter().all(|x| x.units.are_binary());
             let too_large = how.exact && units && matches!(error, Error::Parameter { .. });
             match (error, too_large) {
@@ -92,7 +95,15 @@ impl Found {
                 (error, true) => Failure::from(error).hint(TOO_LARGE),
                 (error, false) => error.into(),
             }
-        })?);
+        })?;
+        let has_labels = machine.labels().is_ok_and(|x| x.1.is_some());
+        measures.with_label &= has_labels;
+        if let Some(data) = data.filter(|x| x.encoding.is_standardized()) {
+            let log_jacobian = data.encoding.log_jacobian();
+            measures.less(log_jacobian);
+            found.log_jacobian = Some(log_jacobian);
+        }
+        found.measures = Some(measures);
         Ok(found)
     }
 
@@ -105,6 +116,14 @@ impl Found {
             figures
                 .put("count", self.count)
                 .put("split", self.split.name());
+        }
+        if let Some(log_jacobian) = self.log_jacobian {
+            figures.nats(
+                "log_jacobian",
+                "density",
+                log_jacobian,
+                "less than of standardized values: it is that of the data as they are",
+            );
         }
         if self.measures.as_ref().is_none_or(|x| x.bound.is_some()) {
             figures.put("seed", self.seed);

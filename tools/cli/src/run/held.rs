@@ -7,14 +7,14 @@ use crate::{
     run::MOST_ELEMENTS,
     run::data::{Data, Source, check_columns},
     run::likelihood,
-    show::picture::tile_shape,
+    show::{numbers::ends_in, picture::tile_shape},
 };
 use harmonium::{
-    BitMatrix, Examples, Matrix, States,
-    dataset::read_npy,
+    BitMatrix, Checkpoint, Examples, Matrix, States,
+    dataset::{Cells, Encoding, Reading, Table, Tables, read_npy},
     model::{Clamp, Layer},
 };
-use std::{collections::BTreeMap, path::Path};
+use std::path::Path;
 
 /// Value of `--clamp`: examples of the data in place of a file.
 const DATA: &str = "data";
@@ -59,27 +59,31 @@ impl Held {
     /// Files that cannot be read or do not fit; values that are no states.
     pub fn clamped(
         args: &SampleArgs,
-        notes: &BTreeMap<String, String>,
+        checkpoint: &Checkpoint,
         layer: &Layer,
         pixels: usize,
     ) -> Outcome<Option<Self>> {
-        let (Some(values), Some(mask)) = (&args.clamp, &args.mask) else {
+        let Some(values) = &args.clamp else {
             return Ok(None);
         };
-        let binary = layer.units.are_binary();
-        let mask = match half(mask, pixels, layer.size()) {
-            Some(half) => half,
-            None => bits(mask, &read_npy(mask)?)?,
-        };
         if !is_data(values) {
-            let x = read_npy(values)?;
-            let x: States = match binary {
-                true => bits(values, &x)?.into(),
-                false => x.into(),
+            let (x, observed, encoding) = clamp_file(values, checkpoint, layer)?;
+            let mask = match &args.mask {
+                Some(mask) => mask_of(mask, &encoding, pixels, layer.size())?,
+                None => observed.ok_or_else(|| {
+                    let path = values.display();
+                    Failure::usage(format!("--clamp {path}: no value is missing, so all units would be held"))
+                        .hint("--mask FILE|upper|lower|left|right says which units are held; or leave the fields of the others empty")
+                })?,
             };
             return Self::new(layer, x, mask).map(Some);
         }
-        let data = load(args, notes, layer)?;
+        let Some(mask) = &args.mask else {
+            let message = "--clamp data: which units are held is not said";
+            return Err(Failure::usage(message).hint("add --mask FILE|upper|lower|left|right"));
+        };
+        let data = load(args, checkpoint, layer)?;
+        let mask = mask_of(mask, &data.encoding, pixels, layer.size())?;
         let (examples, _) = likelihood::examples(&data, Split::Test);
         let x = first(examples, default_count(args));
         let mut held = Self::new(layer, x.clone(), mask)?;
@@ -217,7 +221,7 @@ pub fn checked_count(
 /// Data that cannot be had, or of another width.
 pub fn start(
     args: &SampleArgs,
-    notes: &BTreeMap<String, String>,
+    checkpoint: &Checkpoint,
     layer: &Layer,
     held: Option<&Held>,
     count: usize,
@@ -225,7 +229,7 @@ pub fn start(
     if let Some(examples) = held.and_then(|held| held.examples.as_ref()) {
         return Ok(examples.clone());
     }
-    Ok(first(&load(args, notes, layer)?.train, count))
+    Ok(first(&load(args, checkpoint, layer)?.train, count))
 }
 
 fn first(examples: &Examples, count: usize) -> States {
@@ -234,16 +238,105 @@ fn first(examples: &Examples, count: usize) -> States {
 }
 
 /// The data of `--from-data` and `--clamp data`, as bits where the layer is binary.
-fn load(args: &SampleArgs, notes: &BTreeMap<String, String>, layer: &Layer) -> Outcome<Data> {
-    let (source, _) = Source::of_model(notes, args.data.as_deref(), None, None)?;
+fn load(args: &SampleArgs, checkpoint: &Checkpoint, layer: &Layer) -> Outcome<Data> {
+    let (source, _) = Source::of_model(checkpoint, args.data.as_deref(), None, None)?;
     let data = source.load()?;
     check_columns(layer.size(), &data)?;
     Ok(likelihood::drawn(layer, &data, source.seed).unwrap_or(data))
 }
 
+/// The states in a file of held values in the terms of the data, a column each or a unit each, what
+/// of them is there, and what its columns are as units.
+fn clamp_file(
+    path: &Path,
+    checkpoint: &Checkpoint,
+    layer: &Layer,
+) -> Outcome<(States, Option<BitMatrix>, Encoding)> {
+    let reading = Reading {
+        missing: true,
+        ..Reading::default()
+    };
+    let table = match is_one_row(path)? {
+        Some(row) => row,
+        None => Tables::open(path, &reading)?.train,
+    };
+    let (mut source, _) = Source::of_model(checkpoint, None, None, None)?;
+    let n = layer.size();
+    let of_columns = source.encoding.as_ref().map(|x| x.columns().len());
+    if of_columns.is_some_and(|columns| columns != table.columns()) && table.columns() == n {
+        // A unit each, those of a label too.
+        source.encoding = Some(Encoding::of_numbers(&layer.units.to_string(), n)?);
+    }
+    let encoding = match source.encoding {
+        Some(encoding) => encoding,
+        None => Encoding::fit(&table, &source.asked)?,
+    };
+    let table = match encoding.scale() {
+        1.0 => table,
+        scale => table.scaled(scale)?,
+    };
+    let examples = encoding.encode(&table)?;
+    let observed = examples.observed().map(|mask| {
+        BitMatrix::from_fn(mask.rows(), n, |i, j| j < mask.columns() && mask.get(i, j))
+    });
+    let x = examples.input();
+    let states: States = match layer.units.are_binary() {
+        true => {
+            let x = Matrix::from_fn(
+                x.rows(),
+                n,
+                |i, j| if j < x.columns() { x.get(i, j) } else { 0.0 },
+            );
+            bits(path, &x)?.into()
+        }
+        false => Matrix::from_fn(x.rows(), n, |i, j| match j < x.columns() {
+            true => x.get(i, j),
+            false => 0.0,
+        })
+        .into(),
+    };
+    Ok((states, observed, encoding))
+}
+
+/// The table of an array of one dimension, which is one row.
+fn is_one_row(path: &Path) -> Outcome<Option<Table>> {
+    if !ends_in(path, "npy") {
+        return Ok(None);
+    }
+    let x = read_npy(path)?;
+    let cells = Cells::Floats(x.to_vec());
+    let table = Table::new(path, cells, x.rows(), vec![x.columns()])?;
+    Ok((x.rows() == 1).then_some(table))
+}
+
+/// The mask in a file, a column or a unit each, or named by a half of the picture.
+fn mask_of(path: &Path, encoding: &Encoding, pixels: usize, n: usize) -> Outcome<BitMatrix> {
+    let shape = encoding.picture().filter(|(w, h)| w * h == pixels);
+    if let Some(half) = half(path, shape, pixels, n) {
+        return Ok(half);
+    }
+    let mask = bits(path, &read_npy(path)?)?;
+    let codes = encoding.columns();
+    if mask.columns() == n || mask.columns() != codes.len() {
+        return Ok(mask);
+    }
+    let column: Vec<usize> = codes
+        .iter()
+        .enumerate()
+        .flat_map(|(j, code)| std::iter::repeat_n(j, code.size()))
+        .collect();
+    let is_held = |i, j: usize| column.get(j).is_some_and(|&j| mask.get(i, j));
+    Ok(BitMatrix::from_fn(mask.rows(), n, is_held))
+}
+
 /// The mask that is named by a half of the picture.
-fn half(name: &Path, pixels: usize, columns: usize) -> Option<BitMatrix> {
-    let (width, height) = tile_shape(pixels);
+fn half(
+    name: &Path,
+    shape: Option<(usize, usize)>,
+    pixels: usize,
+    columns: usize,
+) -> Option<BitMatrix> {
+    let (width, height) = shape.unwrap_or_else(|| tile_shape(pixels));
     let is_held: Box<dyn Fn(usize, usize) -> bool> = match name.to_str()? {
         "upper" => Box::new(move |_, y| y < height / 2),
         "lower" => Box::new(move |_, y| y >= height / 2),

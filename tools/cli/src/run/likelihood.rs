@@ -55,6 +55,8 @@ pub fn drawn(visible: &Layer, data: &Data, seed: u64) -> Option<Data> {
             .as_ref()
             .map(|part| draw(part, first_validation)),
         test: data.test.as_ref().map(|part| draw(part, first_test)),
+        encoding: data.encoding.clone(),
+        found: Vec::new(),
     })
 }
 

@@ -4,7 +4,10 @@ use super::{
     data::{Data, Source},
     edges, places,
 };
-use crate::failure::{Failure, Outcome};
+use crate::{
+    args::ReadingArgs,
+    failure::{Failure, Outcome, note},
+};
 use harmonium::{Error, checkpoint::Checkpoint, dataset::Binarization, model::EdgeFile};
 use std::{
     io,
@@ -60,6 +63,8 @@ pub struct Asked<'a> {
     pub seed: Option<u64>,
     /// Whether label units join the visible ones, as in training.
     pub labels: bool,
+    /// How the file is read, where it is not as in training.
+    pub reading: &'a ReadingArgs,
 }
 
 impl Asked<'_> {
@@ -69,8 +74,8 @@ impl Asked<'_> {
     /// # Errors
     /// Data that cannot be had.
     pub fn load(&self, checkpoint: &Checkpoint) -> Outcome<(Data, Source, u64)> {
-        let notes = &checkpoint.notes;
-        let (mut source, seed) = Source::of_model(notes, self.data, self.binarize, self.seed)?;
+        let (mut source, seed) = Source::of_model(checkpoint, self.data, self.binarize, self.seed)?;
+        self.reading.apply(&mut source.reading);
         if !self.labels {
             source.labels = None;
         }
@@ -80,6 +85,7 @@ impl Asked<'_> {
                 failure.hint("this is what the model was trained on; name other data with --data")
             }
         })?;
+        note(data.told());
         Ok((data, source, seed))
     }
 }

@@ -11,3 +11,4 @@ pub mod picture;
 pub mod pictures;
 pub mod progress;
 pub mod report;
+pub mod terms;

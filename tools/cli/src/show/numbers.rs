@@ -72,11 +72,17 @@ pub fn write_table(
     rows: impl Iterator<Item = Vec<String>>,
 ) -> Outcome<()> {
     check_extension(flag, path, ".csv")?;
-    let mut text = head.join(",") + "\n";
-    for row in rows {
-        text += &(row.join(",") + "\n");
-    }
-    Ok(write_atomically(path, text.as_bytes())?)
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    let written = (|| -> Result<Vec<u8>, csv::Error> {
+        writer.write_record(head)?;
+        for row in rows {
+            writer.write_record(&row)?;
+        }
+        writer.flush()?;
+        writer.into_inner().map_err(|e| e.into_error().into())
+    })();
+    let bytes = written.map_err(|e| Error::io(path, "encode the rows", e.into()))?;
+    Ok(write_atomically(path, &bytes)?)
 }
 
 /// Writes a matrix, in NPY as f32.

@@ -211,7 +211,7 @@ fn what_cannot_be_done_is_exit_code_1() {
         ),
         (
             "evaluate run/model.safetensors --data narrow.csv",
-            "9 visible units, but narrow has 2 values",
+            "expected 9 columns, as the machine has learned, found 2",
         ),
         ("evaluate run", "run"),
         (

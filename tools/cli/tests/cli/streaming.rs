@@ -88,25 +88,18 @@ fn a_resumed_stream_is_the_uninterrupted_one_bit_for_bit() {
 fn what_a_stream_cannot_be_is_refused() {
     let bench = Bench::new();
     bars(&bench);
-    for flag in [
-        "--labels",
-        "--standardize",
-        "--validation 5",
-        "--early-stopping 3",
-    ] {
+    for flag in ["--labels", "--validation 5", "--early-stopping 3"] {
         bench.refused(
             &format!("{RUN} {flag}"),
             2,
             &["--stream", flag.split(' ').next().unwrap()],
         );
     }
-    for units in ["gaussian", "spin"] {
-        bench.refused(
-            &format!("{RUN} --visible-units {units}"),
-            2,
-            &["--stream", units],
-        );
-    }
+    bench.refused(
+        &format!("{RUN} --visible-units softmax"),
+        2,
+        &["number of categories", "softmax"],
+    );
     bench.refused("train --stream", 2, &["--stream", "mnist"]);
     bench.refused("train --stream --data bars.csv", 1, &["bars.csv"]);
     bench.refused(

@@ -1,6 +1,6 @@
 //! Options that several kinds of machines share, in groups.
 
-use crate::args::{Choice, Threads, count, number, one_of, positive};
+use crate::args::{Choice, ReadingArgs, Threads, count, number, one_of, positive};
 use clap::{Args, ValueEnum};
 use harmonium::{
     dataset::Binarization,
@@ -17,6 +17,8 @@ pub struct DataArgs {
     /// The default, `mnist`, is in the program.
     #[arg(long, value_name = "mnist|DIR|FILE")]
     pub data: Option<String>,
+    #[command(flatten)]
+    pub reading: ReadingArgs,
     /// Gray values to bits, once: sample, threshold:T, none [default: sample].
     ///
     /// `sample` draws each with its value as the probability of a one, `threshold:T` is x > T (T =
@@ -61,20 +63,22 @@ pub struct UnitsArgs {
     pub visible_units: Option<String>,
     /// Columns to mean 0 and deviation 1, for gaussian visible units.
     ///
-    /// Subtracts each column's mean over the training examples and divides by its deviation (at
-    /// least a tenth of that of all columns together). The numbers are kept with the model.
-    #[arg(long, conflicts_with = "stream")]
+    /// Subtracts each column's mean over the training examples and divides by its deviation. The
+    /// numbers are kept with the model, and what comes out is in the data's own.
+    #[arg(long)]
     pub standardize: bool,
+    /// Deviations of --standardize are at least this share of that of all columns together, for
+    /// pixels that are hardly ever on [default: 0].
+    #[arg(
+        long,
+        value_name = "X",
+        requires = "standardize",
+        hide_short_help = true
+    )]
+    pub least_deviation: Option<f64>,
     /// Learn the variances of gaussian units at this share of the rate [default: 0, they stay 1].
     #[arg(long, value_name = "X", hide_short_help = true)]
     pub variance_rate: Option<f32>,
-}
-
-impl UnitsArgs {
-    /// The kinds of the visible units.
-    pub fn kinds(&self) -> &str {
-        self.visible_units.as_deref().unwrap_or("bernoulli")
-    }
 }
 
 /// Names of negative phases.

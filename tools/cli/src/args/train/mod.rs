@@ -8,7 +8,7 @@ mod up_down;
 pub use fine_tune::{FineTuneArg, FineTuneArgs};
 pub use groups::{
     CenteringArg, CriterionArg, DataArgs, LearningArgs, NegativeArgs, OutputArgs, PositiveArg,
-    PositiveArgs, ShapeArgs,
+    PositiveArgs, ShapeArgs, UnitsArgs,
 };
 pub use kinds::{BoltzmannArgs, DbmArgs, DbnArgs, RbmArgs, SharedArgs};
 pub use up_down::UP_DOWN;

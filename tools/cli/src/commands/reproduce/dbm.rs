@@ -211,9 +211,10 @@ impl Machine {
         };
         let checkpoint = Checkpoint::load(&path)?;
         let past = RunFile::resumed(&RunFile::named_after(&path), &checkpoint.notes);
-        let source = Source::from_notes(&checkpoint.notes)?;
+        let source = Source::from_notes(&checkpoint)?;
+        let is_same = source.is_some_and(|x| x.is_of(&setting.source(GRAY, 0)));
         let run: DbmTraining = checkpoint.into_run(data)?;
-        if run.options() != options || source != Some(setting.source(GRAY, 0)) {
+        if run.options() != options || !is_same {
             let message = format!(
                 "--resume: the run in {} has other options or data",
                 path.display()

@@ -83,11 +83,11 @@ impl Setting {
         }
         let few = |x: Examples| x.head(QUICK_EXAMPLES);
         Ok(Data {
-            name: data.name,
             train: few(data.train),
             stream: None,
             validation: data.validation.map(few),
             test: data.test.map(few),
+            ..data
         })
     }
 

@@ -7,9 +7,9 @@ use crate::{
     run::held::Held,
     show::numbers,
     show::picture::{Color, Sheet},
-    show::pictures,
+    show::{pictures, terms},
 };
-use harmonium::Matrix;
+use harmonium::{Matrix, dataset::Encoding};
 use std::path::Path;
 
 /// Tiles beside one another on a sheet, at most.
@@ -60,6 +60,8 @@ pub struct Shown<'a> {
     pub binary: bool,
     /// Of a machine with labels.
     pub classes: Option<usize>,
+    /// What the columns of its data are as units, if that is known.
+    pub encoding: Option<&'a Encoding>,
 }
 
 impl Shown<'_> {
@@ -84,15 +86,18 @@ pub fn write(
     held: Option<&Held>,
     samples: &Samples,
 ) -> Outcome<()> {
-    match (format, &samples.means) {
-        (Format::Picture, _) => picture(args, shown, held, samples),
-        (Format::States, Some(means)) => numbers::write_matrix(&args.out, means),
-        (Format::States, None) if args.spins => {
+    match (format, &samples.means, shown.encoding) {
+        (Format::Picture, ..) => picture(args, shown, held, samples),
+        (Format::States, means, Some(encoding)) if !args.spins => {
+            terms::write_terms(&args.out, encoding, &samples.visible, means.as_ref())
+        }
+        (Format::States, Some(means), _) => numbers::write_matrix(&args.out, means),
+        (Format::States, None, _) if args.spins => {
             let x = samples.visible.to_matrix();
             let spins = x.elements().map(|x| if x > 0.0 { 1_i8 } else { -1 });
             numbers::write(&args.out, [x.rows(), x.columns()], spins)
         }
-        (Format::States, None) => numbers::write_states(&args.out, &samples.visible),
+        (Format::States, None, _) => numbers::write_states(&args.out, &samples.visible),
     }
 }
 

@@ -68,7 +68,7 @@ pub fn run(
 
 /// The base rate of the data that the notes tell, if they can be had and fit.
 fn base(checkpoint: &Checkpoint, machine: &dyn Annealed, columns: usize) -> Outcome<Base> {
-    let data = Source::from_notes(&checkpoint.notes)?.map(|source| source.load());
+    let data = Source::from_notes(checkpoint)?.map(|source| source.load());
     match data {
         Some(Ok(data)) if data.train.columns() == columns => {
             Ok(Base::rate_of(machine, &data.train)?)

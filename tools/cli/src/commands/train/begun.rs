@@ -10,7 +10,7 @@ use crate::{
     failure::{Failure, Outcome, note},
     kinds::training::{self, Trains, agree, contradiction, network},
     run::{
-        data::{Data, Source, Treatment},
+        data::{Data, Source},
         directory::Directory,
         files::Files,
         loading::load_model,
@@ -72,6 +72,7 @@ impl Begun {
             init.settle(&mut source)?;
         }
         let data = source.settle()?;
+        note(data.told());
         if let Before::Model(init) = &before {
             init.check(&data)?;
         }
@@ -194,7 +195,7 @@ fn resumed(
             .hint("only models that `harmonium train` has written can be resumed")
     };
     let mut plan = Plan::of_checkpoint(checkpoint).map_err(|e| foreign(e.to_string()))?;
-    let source = Source::from_notes(&checkpoint.notes)?
+    let source = Source::from_notes(checkpoint)?
         .ok_or_else(|| foreign("its notes do not say which data the run is on".into()))?;
     agree(said, kind, &plan, &source)?;
     if let (flag, Some(epochs)) = kind.epochs() {
@@ -278,14 +279,8 @@ fn tell_of_few(source: &Source, data: &Data) {
     if !defaults::are_few(examples, source.are_epochs_said) {
         return;
     }
-    let columns = match &source.values {
-        Treatment::Standardized(..) => {
-            "; columns are divided by their own deviations, those of mostly one value by a common one"
-        }
-        _ => "",
-    };
     note(format!(
-        "{examples} training examples are few: as no epochs are said, there are as many updates as for {}{columns}",
+        "{examples} training examples are few: as no epochs are said, there are as many updates as for {}",
         defaults::MANY
     ));
 }

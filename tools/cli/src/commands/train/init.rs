@@ -5,13 +5,14 @@ use crate::{
     failure::{Failure, Outcome, note},
     kinds,
     run::{
-        data::{Data, Source, Treatment, resolved},
+        data::{Data, Source, classes_among_units, resolved},
         loading::load_model,
     },
 };
 use harmonium::{
     Examples, Model,
     checkpoint::Checkpoint,
+    dataset::Encoding,
     model::{Dbn, Layer, Rbm},
     recipe::{AnyRun, Plan},
     units::Units,
@@ -117,7 +118,7 @@ impl Init {
     /// The arguments with the shape of the model where they say none.
     pub fn filled(&self, args: &TrainArgs) -> TrainArgs {
         let mut args = args.clone();
-        let is_of_labels = self.checkpoint.notes.contains_key("classes");
+        let is_of_labels = classes_among_units(&self.checkpoint).is_ok_and(|n| n > 0);
         match (args.of_kind_mut(), &self.checkpoint.model) {
             (OfKindMut::Rbm(args), Model::Rbm(rbm)) => {
                 args.labels |= is_of_labels;
@@ -148,19 +149,30 @@ impl Init {
         args
     }
 
-    /// Columns are standardized as those that the model learned, if they were: its parameters are
-    /// in these units.
+    /// Columns become the units that the model learned, where its file tells them: its parameters
+    /// are about these.
     ///
     /// # Errors
     /// Notes that this program did not write.
     pub fn settle(&self, source: &mut Source) -> Outcome<()> {
-        let noted = Source::from_notes(&self.checkpoint.notes)?;
-        if let Some(values @ Treatment::Standardized(..)) = noted.map(|noted| noted.values) {
-            source.values = values;
-            note(format!(
-                "columns are standardized by the means and deviations of {}",
-                self.path.display()
-            ));
+        let noted = Source::from_notes(&self.checkpoint)?;
+        let of_run = noted.and_then(|noted| noted.encoding);
+        let encoding = of_run.or_else(|| self.checkpoint.encoding.clone());
+        // Who asks for other units is refused when the run starts.
+        let is_asked = |x: &Encoding| {
+            let asked = source.asked.units.as_deref();
+            let units = asked.map(|text| Units::parse(text, x.units().size()));
+            units.is_none_or(|units| units.is_ok_and(|units| units == *x.units()))
+        };
+        if let Some(encoding) = encoding.filter(is_asked) {
+            if encoding.is_standardized() {
+                note(format!(
+                    "columns are standardized by the means and deviations of {}",
+                    self.path.display()
+                ));
+            }
+            source.encoding = Some(encoding);
+            source.of_model = Some(self.columns());
         }
         Ok(())
     }

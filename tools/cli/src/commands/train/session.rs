@@ -19,6 +19,7 @@ use crate::{
 };
 use harmonium::{
     Error,
+    dataset::Encoding,
     recipe::{AnyEvent, AnyRun, RunRef, StageName},
     train::{Descent, Feed, Verdict},
 };
@@ -49,6 +50,7 @@ pub struct Session<'a> {
     watch: Watch,
     /// Written with every file.
     pub notes: BTreeMap<String, String>,
+    encoding: Encoding,
     /// `metrics.csv`.
     pub metrics: Metrics,
     /// What its chains say.
@@ -117,6 +119,7 @@ impl<'a> Session<'a> {
             stages,
             watch: Watch::of(start.data),
             notes: start.notes,
+            encoding: start.data.encoding.clone(),
             metrics,
             health: Health::default(),
             kept,
@@ -330,6 +333,7 @@ impl<'a> Session<'a> {
 
     fn write(&self, run: RunRef<'_>, figures: &[(String, String)], path: &Path) -> Outcome<()> {
         let mut checkpoint = run.running().checkpoint()?;
+        checkpoint.encoding = Some(self.encoding.clone());
         checkpoint.notes.clone_from(&self.notes);
         checkpoint.notes.extend(figures.iter().cloned());
         Ok(checkpoint.save(path)?)

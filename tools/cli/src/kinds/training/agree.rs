@@ -4,10 +4,10 @@ use super::Trains;
 use crate::{
     args::{CenteringArg, Said},
     failure::{Failure, Outcome},
-    run::data::{Source, Treatment, resolved},
+    run::data::{Source, resolved},
 };
 use harmonium::{
-    dataset::Binarization,
+    dataset::{Binarization, Encoding},
     recipe::{Plan, Values},
     units::Units,
 };
@@ -113,18 +113,38 @@ fn stored(plan: &Plan, source: &Source) -> Values {
         }
         Plan::Boltzmann(_) => false,
     };
+    let encoding = source.encoding.as_ref();
+    let reading = &source.reading;
     for (name, is_set) in [
         ("labels", has_labels),
         ("stream", source.stream),
         (
             "standardize",
-            matches!(source.values, Treatment::Standardized(..)),
+            encoding.is_some_and(Encoding::is_standardized),
         ),
+        ("missing", reading.missing),
     ] {
         if is_set {
             values.set(name, "true");
         }
     }
+    let header = reading
+        .header
+        .map(|x| if x { "yes" } else { "no" }.to_owned());
+    for (name, text) in [
+        ("label", reading.label.clone()),
+        ("weight", reading.weight.clone()),
+        ("scale", reading.scale.map(|x| x.to_string())),
+        ("header", header),
+    ] {
+        if let Some(text) = text {
+            values.set(name, text);
+        }
+    }
+    reading
+        .columns
+        .iter()
+        .for_each(|x| values.put("columns", x.clone()));
     values
 }
 
@@ -148,6 +168,12 @@ fn meant(
         "labels",
         "stream",
         "standardize",
+        "missing",
+        "label",
+        "weight",
+        "scale",
+        "header",
+        "columns",
         "transposed",
         "no-pretraining",
     ];

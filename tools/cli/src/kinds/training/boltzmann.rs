@@ -2,7 +2,7 @@
 
 use super::{
     Finished, MOST_ELEMENTS, Told, Trains, Watch, couplings, describe_negative, describe_positive,
-    options::{check_chains, of_stage, one_number},
+    options::{check_chains, for_bits, of_stage, one_number},
     refused,
 };
 use crate::{
@@ -104,7 +104,7 @@ impl Trains for BoltzmannArgs {
         let source = self.shared.data.source(false)?;
         Ok(Source {
             are_epochs_said: self.epochs.is_some(),
-            ..source
+            ..for_bits(source)
         })
     }
 

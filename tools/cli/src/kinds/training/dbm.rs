@@ -2,7 +2,7 @@
 
 use super::{
     Finished, Told, Trains, describe_negative, describe_positive, describe_rbm,
-    options::{check_chains, check_layers, layers, of_each, of_stage, one_number},
+    options::{check_chains, check_layers, for_bits, layers, of_each, of_stage, one_number},
 };
 use crate::{
     args::{DbmArgs, FineTuneArgs},
@@ -149,7 +149,7 @@ impl Trains for DbmArgs {
             are_epochs_said: self.epochs.is_some()
                 || self.pretraining_epochs.is_some()
                 || self.no_pretraining,
-            ..source
+            ..for_bits(source)
         })
     }
 

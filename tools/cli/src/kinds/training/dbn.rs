@@ -2,7 +2,7 @@
 
 use super::{
     Finished, Told, Trains, describe_negative, describe_rbm, fantasies,
-    options::{check_chains, check_layers, layers, of_each, of_stage, one_number, treated},
+    options::{check_chains, check_layers, for_units, layers, of_each, of_stage, one_number},
 };
 use crate::{
     args::{DbnArgs, FineTuneArgs, UP_DOWN},
@@ -19,14 +19,19 @@ use harmonium::{
     train::{
         GreedyLayer, GreedyPlan, Negative, RbmOptions, Reconstruction, Schedule, UpDownOptions,
     },
-    units::Units,
+    units::Kind,
 };
 use serde_json::{Value, json};
 
 impl DbnArgs {
     /// Bits are drawn anew at each visit unless they are wanted otherwise.
     fn is_resampled(&self) -> bool {
-        let by_default = self.shared.data.binarize.is_none() && self.units.kinds() == "bernoulli";
+        let by_default = self.shared.data.binarize.is_none()
+            && self
+                .units
+                .visible_units
+                .as_deref()
+                .is_none_or(|x| x == "bernoulli");
         self.resample.resample || by_default
     }
 
@@ -110,8 +115,8 @@ impl Trains for DbnArgs {
         // What is not said draws no bits of other units.
         let is_resampled = self.is_resampled();
         let source = self.shared.data.source(is_resampled)?;
-        let units = (self.units.kinds(), self.units.standardize);
-        let source = treated(source, units, (&self.shared.data, self.resample.resample))?;
+        let drawn = (&self.shared.data, self.resample.resample);
+        let source = for_units(source, &self.units, drawn)?;
         Ok(Source {
             are_epochs_said: self.greedy_epochs.is_some() || self.up_down_epochs.is_some(),
             ..source
@@ -120,8 +125,7 @@ impl Trains for DbnArgs {
 
     fn plan(&self, source: &Source, data: &Data) -> Outcome<Plan> {
         let hidden = layers(self.layers.as_deref(), &defaults::DBN_LAYERS)?;
-        let visible = Units::parse(self.units.kinds(), data.train.columns())
-            .map_err(|e| Failure::usage(format!("--visible-units: {e}")))?;
+        let visible = data.encoding.units().clone();
         let batch_size = self.shared.learning.batch_size;
         let length = Length::new(data.examples(), batch_size, source.are_epochs_said);
         let is_real = defaults::are_real(&visible);
@@ -139,10 +143,10 @@ impl Trains for DbnArgs {
         up_down.learning.resample_data = self.is_resampled();
         up_down.learning.seed = self.shared.data.seed.unwrap_or(0);
         self.top_pair(&mut up_down)?;
-        if self.units.kinds() != "bernoulli" && up_down.learning.epochs > 0 {
+        if !visible.are(Kind::Bernoulli) && up_down.learning.epochs > 0 {
             return Err(Failure::usage(format!(
                 "--visible-units {}: the up-down algorithm is for bernoulli units",
-                self.units.kinds()
+                visible
             ))
             .hint("train such a network greedily alone: --up-down-epochs 0"));
         }
@@ -156,9 +160,8 @@ impl Trains for DbnArgs {
         // two below.
         for (l, layer) in greedy.layers.iter_mut().enumerate() {
             check_chains(layer.options.negative, widest)?;
-            layer.transposed &= l > 0
-                && layer.hidden >= sizes[l - 1]
-                && (l > 1 || self.units.kinds() == "bernoulli");
+            layer.transposed &=
+                l > 0 && layer.hidden >= sizes[l - 1] && (l > 1 || visible.are(Kind::Bernoulli));
         }
         if self.transposed && !greedy.layers.iter().any(|layer| layer.transposed) {
             return Err(Failure::usage(

@@ -238,6 +238,8 @@ pub fn seen(machine: &Model, data: &Data) -> Outcome<Data> {
         stream: None,
         validation: data.validation.as_ref().map(of).transpose()?,
         test: data.test.as_ref().map(of).transpose()?,
+        encoding: data.encoding.clone(),
+        found: Vec::new(),
     })
 }
 

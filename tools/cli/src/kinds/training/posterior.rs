@@ -24,11 +24,18 @@ pub fn data_of(of: &ExamplesArgs, path: &Path, checkpoint: &Checkpoint) -> Outco
         binarize: of.binarize,
         seed: None,
         labels: false,
+        reading: &of.reading,
     };
-    let (data, _, _) = asked.load(checkpoint)?;
     let Some(machine) = checkpoint.notes.get(MACHINE) else {
-        return Ok(data);
+        return Ok(asked.load(checkpoint)?.0);
     };
+    // Data with the means beside them have other columns than those of the machine.
+    let plain = Checkpoint {
+        encoding: None,
+        ..checkpoint.clone()
+    };
+    let loaded = asked.load(checkpoint);
+    let (data, _, _) = loaded.or_else(|failure| asked.load(&plain).map_err(|_| failure))?;
     let machine = load_model(&path.with_file_name(machine))?;
     let dbm = machine.model.dbm()?;
     // Data that have the means beside them already are taken as they are.

@@ -2,7 +2,7 @@
 
 use super::{
     Finished, MOST_ELEMENTS, Told, Trains, Watch, describe_rbm,
-    options::{check_chains, of_stage, treated},
+    options::{check_chains, for_units, of_stage},
     rbm_of, refused,
 };
 use crate::{
@@ -83,8 +83,7 @@ impl Trains for RbmArgs {
         }
         let resample = self.resample.resample;
         let source = self.shared.data.source(resample)?;
-        let units = (self.units.kinds(), self.units.standardize);
-        let source = treated(source, units, (&self.shared.data, resample))?;
+        let source = for_units(source, &self.units, (&self.shared.data, resample))?;
         Ok(Source {
             are_epochs_said: self.epochs.is_some(),
             labels: self.labels.then_some(0),
@@ -104,9 +103,12 @@ impl Trains for RbmArgs {
         let examples = data.examples();
         let refused =
             |flag: &'static str| move |e: harmonium::Error| Failure::usage(format!("{flag}: {e}"));
-        let pixels = columns.saturating_sub(classes);
-        let visible =
-            Units::parse(self.units.kinds(), pixels).map_err(refused("--visible-units"))?;
+        let visible = data.encoding.units().clone();
+        if self.resample.resample && !visible.are_binary() {
+            return Err(Failure::usage(format!(
+                "--resample: {visible} units take numbers, not bits drawn from them"
+            )));
+        }
         let size = self.hidden.unwrap_or(defaults::hidden(&visible, examples));
         let most = MOST_ELEMENTS / columns.max(1);
         if size > most {

@@ -1,12 +1,14 @@
 //! Values and labels from NPY, the array format of NumPy.
 
 use super::{
-    accepted::{Accepted, MAX_LABEL},
-    idx,
     npy_header::{NpyHeader, NpyType},
     source::Source,
 };
-use crate::{error::Result, matrix::Matrix};
+use crate::{
+    dataset::table::{Cells, Labels, Table},
+    error::Result,
+    matrix::Matrix,
+};
 use std::path::Path;
 
 /// The numbers of an NPY file as they are, `[rows x columns]`; one axis is one row.
@@ -31,64 +33,64 @@ pub fn read_npy(path: impl AsRef<Path>) -> Result<Matrix> {
     Ok(Matrix::from_fn(rows, columns, number))
 }
 
-/// Values in `range` of an array with two or more dimensions, the first of which counts the
-/// examples; the others become the columns, in row-major order whatever the order of the file. An
-/// array of uint8 with a value above 1 is divided by 255; every other array must already be in the
-/// range.
-pub(super) fn values(mut source: Source<'_>, range: Accepted) -> Result<Matrix> {
+/// An array of two or more dimensions, the first of which counts the examples; the others become the
+/// columns, in row-major order whatever the order of the file. One example of one dimension is not
+/// an array of examples.
+pub(in crate::dataset) fn table(mut source: Source<'_>) -> Result<Table> {
     let header = NpyHeader::read(&mut source)?;
     if header.dimensions() < 2 {
         return Err(source.error("an array of two or more dimensions", header.describe()));
     }
     let data = header.data(&mut source)?;
     let rows = header.shape[0];
-    let columns = data.len() / header.kind.bytes() / rows;
-    let offsets = header.column_offsets(columns);
-    let row_step = if header.fortran { 1 } else { columns };
-    let element = |i: usize, j: usize| i * row_step + offsets[j];
-    if header.kind == NpyType::U8 && data.iter().any(|&byte| byte > 1) {
-        if !header.fortran {
-            return Ok(idx::from_bytes(rows, columns, &data));
-        }
-        return Ok(Matrix::from_fn(rows, columns, |i, j| {
-            f32::from(data[element(i, j)]) / 255.0
-        }));
-    }
-    let mut matrix = Matrix::zeros(rows, columns);
-    for i in 0..rows {
-        for (j, x) in matrix.row_mut(i).iter_mut().enumerate() {
-            let value = header.number(&data, element(i, j));
-            if !range.contains(value) {
-                return Err(source.error(
-                    format!("numbers{}", range.phrase()),
-                    format!("{value} in row {i}, column {j} of {}", header.describe()),
-                ));
-            }
-            *x = value as f32;
-        }
-    }
-    Ok(matrix)
+    let cells = header.cells(data, rows);
+    Table::new(source.path(), cells, rows, header.shape[1..].to_vec())
 }
 
-/// Labels: whole numbers from 0 to 65535 in one dimension, of any accepted type.
-pub(super) fn labels(mut source: Source<'_>) -> Result<Vec<u32>> {
-    let header = NpyHeader::read(&mut source)?;
-    if header.dimensions() != 1 {
-        return Err(source.error("labels in one dimension", header.describe()));
-    }
-    let data = header.data(&mut source)?;
-    (0..header.shape[0])
-        .map(|i| {
-            let value = header.number(&data, i);
-            if !(0.0..=f64::from(MAX_LABEL)).contains(&value) || value.fract() != 0.0 {
-                return Err(source.error(
-                    format!("labels from 0 to {MAX_LABEL}"),
-                    format!("{value} in row {i} of {}", header.describe()),
-                ));
+impl NpyHeader {
+    /// The elements of `rows` rows as they are, in row-major order.
+    pub(in crate::dataset) fn cells(&self, data: Vec<u8>, rows: usize) -> Cells {
+        let n = data.len() / self.kind.bytes();
+        let columns = n / rows.max(1);
+        let offsets = self.column_offsets(columns);
+        let element = |k: usize| match self.fortran {
+            true => k / columns + offsets[k % columns],
+            false => k,
+        };
+        match self.kind {
+            NpyType::Bool | NpyType::U8 if !self.fortran => Cells::Bytes(data),
+            NpyType::Bool | NpyType::U8 => Cells::Bytes((0..n).map(|k| data[element(k)]).collect()),
+            // These are exact in single precision.
+            NpyType::I8 | NpyType::I16 | NpyType::U16 | NpyType::F32 => {
+                let number = |k| self.number(&data, element(k)) as f32;
+                Cells::Floats((0..n).map(number).collect())
             }
-            Ok(value as u32)
-        })
-        .collect()
+            _ => Cells::Numbers((0..n).map(|k| self.number(&data, element(k))).collect()),
+        }
+    }
+}
+
+/// Labels: whole numbers in one dimension, or in the one column of two, of any accepted type.
+pub(in crate::dataset) fn labels(mut source: Source<'_>) -> Result<Labels> {
+    let column = column(&mut source)?;
+    let whole = |(i, &x): (usize, &f64)| match x.fract() == 0.0 && x.abs() < 2_f64.powi(53) {
+        true => Ok(x as i64),
+        false => Err(source.error("whole numbers as labels", format!("{x} in row {}", i + 1))),
+    };
+    let numbers: Result<Vec<i64>> = column.iter().enumerate().map(whole).collect();
+    Ok(Labels::from_numbers("label", &numbers?))
+}
+
+/// The numbers of an array of one dimension, or of one column.
+pub(in crate::dataset) fn column(source: &mut Source<'_>) -> Result<Vec<f64>> {
+    let header = NpyHeader::read(source)?;
+    if !matches!(header.shape[..], [_] | [_, 1]) {
+        return Err(source.error("an array of one dimension", header.describe()));
+    }
+    let data = header.data(source)?;
+    Ok((0..header.shape[0])
+        .map(|i| header.number(&data, i))
+        .collect())
 }
 
 #[cfg(test)]
@@ -96,8 +98,16 @@ mod tests {
     use super::*;
     use npyz::WriterBuilder;
 
-    fn read(bytes: &[u8]) -> Result<Matrix> {
-        values(Source::new("some.npy", bytes)?, Accepted::UnitInterval)
+    fn read(bytes: &[u8]) -> Result<Table> {
+        table(Source::new("some.npy", bytes)?)
+    }
+
+    fn rows(bytes: &[u8]) -> Vec<f64> {
+        let table = read(bytes).unwrap();
+        let n = table.columns();
+        (0..table.len() * n)
+            .map(|k| table.get(k / n, k % n))
+            .collect()
     }
 
     fn file(header: &str, data: &[u8]) -> Vec<u8> {
@@ -133,21 +143,19 @@ mod tests {
         macro_rules! check {
             ($($type:ty),*) => {$({
                 let data = [0 as $type, 1 as $type, 1 as $type, 0 as $type, 0 as $type, 1 as $type];
-                let matrix = read(&written(&[3, 2], npyz::Order::C, &data)).unwrap();
-                assert_eq!(matrix, Matrix::from_slice(&[0.0, 1.0, 1.0, 0.0, 0.0, 1.0], 3, 2).unwrap());
-                let matrix = read(&written(&[3, 2], npyz::Order::Fortran, &data)).unwrap();
-                assert_eq!(matrix, Matrix::from_slice(&[0.0, 0.0, 1.0, 0.0, 1.0, 1.0], 3, 2).unwrap());
-                assert_eq!(labels(Source::new("y", &written(&[6], npyz::Order::C, &data)[..]).unwrap()).unwrap(), [0, 1, 1, 0, 0, 1]);
+                assert_eq!(rows(&written(&[3, 2], npyz::Order::C, &data)), [0.0, 1.0, 1.0, 0.0, 0.0, 1.0]);
+                assert_eq!(rows(&written(&[3, 2], npyz::Order::Fortran, &data)), [0.0, 0.0, 1.0, 0.0, 1.0, 1.0]);
+                assert_eq!(labels(Source::new("y", &written(&[6], npyz::Order::C, &data)[..]).unwrap()).unwrap().codes, [0, 1, 1, 0, 0, 1]);
             })*};
         }
         check!(u8, i8, u16, i16, u32, i32, u64, i64, f32, f64);
         let bits = written(&[2, 1], npyz::Order::C, &[true, false]);
-        assert_eq!(read(&bits).unwrap().row(0), [1.0]);
+        assert_eq!(rows(&bits), [1.0, 0.0]);
         let big = file(
             "{'shape': (1, 1), 'fortran_order': False, 'descr': \">f4\"}",
             &0.25_f32.to_be_bytes(),
         );
-        assert_eq!(read(&big).unwrap().row(0), [0.25]);
+        assert_eq!(rows(&big), [0.25]);
     }
 
     #[test]
@@ -175,23 +183,18 @@ mod tests {
         let data: Vec<u8> = (0..24)
             .map(|f| (f % 2) * 12 + f / 2 % 3 * 4 + f / 6)
             .collect();
-        let matrix = read(&written(&[2, 3, 4], npyz::Order::Fortran, &data)).unwrap();
+        let expected: Vec<f64> = (0..24).map(f64::from).collect();
         assert_eq!(
-            matrix,
-            Matrix::from_fn(2, 12, |i, j| (12 * i + j) as f32 / 255.0)
+            rows(&written(&[2, 3, 4], npyz::Order::Fortran, &data)),
+            expected
         );
-        let data: Vec<u8> = (0..24).collect();
+        let wide: Vec<f64> = data.iter().map(|&x| f64::from(x)).collect();
         assert_eq!(
-            read(&written(&[2, 3, 4], npyz::Order::C, &data)).unwrap(),
-            matrix
+            rows(&written(&[2, 3, 4], npyz::Order::Fortran, &wide)),
+            expected
         );
-        let data: Vec<f64> = (0..24)
-            .map(|f| f64::from((f % 2) * 12 + f / 2 % 3 * 4 + f / 6) / 255.0)
-            .collect();
-        assert_eq!(
-            read(&written(&[2, 3, 4], npyz::Order::Fortran, &data)).unwrap(),
-            matrix
-        );
+        let table = read(&written(&[2, 3, 4], npyz::Order::Fortran, &data)).unwrap();
+        assert_eq!(table.shape, [3, 4]);
     }
 
     #[test]
@@ -200,17 +203,12 @@ mod tests {
             format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': {shape}, }}\n")
         };
         let deep = "(".repeat(9000);
-        let nan = f32::NAN.to_le_bytes();
         for (bytes, words) in [
             (b"PK\x03\x04abcdefgh".to_vec(), "bytes 50 4b"),
             (b"\x93NUMPY\x04\x00abcdef".to_vec(), "bytes 04 00"),
             (
                 b"\x93NUMPY\x02\x00\xff\xff\xff\xff".to_vec(),
                 "4294967295 bytes",
-            ),
-            (
-                file(&header("<f4", "(1, 1)"), &nan),
-                "NaN in row 0, column 0",
             ),
             (
                 file(&header("|u1", "(1, 1)"), b""),
@@ -220,10 +218,6 @@ mod tests {
             (file(&header("|u1", "(3,)"), b"123"), "[3] of U8"),
             (file(&header("|u1", "()"), b"1"), "two or more"),
             (file(&header("|u1", "(0, 3)"), b""), "at least one example"),
-            (
-                file(&header("|i1", "(1, 3)"), &[0, 1, 2]),
-                "2 in row 0, column 2",
-            ),
             (file(&header("<f2", "(1, 1)"), b"12"), "float32 or float64"),
             (
                 file(&header("|f4", "(1, 1)"), b"1234"),
@@ -264,7 +258,7 @@ mod tests {
             labels(Source::new("y", &float[..]).unwrap())
                 .unwrap_err()
                 .to_string()
-                .contains("1.5 in row 1")
+                .contains("1.5 in row 2")
         );
     }
 }

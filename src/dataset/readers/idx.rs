@@ -6,58 +6,45 @@
 
 use super::source::{Source, hex};
 use crate::{
+    dataset::table::{Cells, Labels, Table},
     error::{Error, Result},
-    matrix::Matrix,
-    threads::{in_pool, prelude::*},
 };
 
 /// Code of unsigned bytes, the only element type that is read.
 const UNSIGNED_BYTE: u8 = 0x08;
 
 /// Whether a file that starts with `head` is an IDX file of any element type.
-pub(super) fn recognizes(head: &[u8]) -> bool {
+pub(in crate::dataset) fn recognizes(head: &[u8]) -> bool {
     matches!(head, [0, 0, 0x08 | 0x09 | 0x0b..=0x0e, ..])
 }
 
-/// Images: unsigned bytes in two or more dimensions, the first of which counts the examples; the
-/// others become the columns. Values are divided by 255.
-pub(super) fn images(mut source: Source<'_>) -> Result<Matrix> {
+/// Images: unsigned bytes in two or more dimensions, the first of which counts the examples.
+pub(in crate::dataset) fn table(mut source: Source<'_>) -> Result<Table> {
     let sizes = sizes(&mut source, 2..=u8::MAX, "two or more dimensions")?;
-    let (rows, columns, bytes) = volume(&source, &sizes)?;
+    let (rows, _, bytes) = volume(&source, &sizes)?;
     let pixels = source.last(bytes, &format!("pixels ({})", shape(&sizes)))?;
-    Ok(from_bytes(rows, columns, &pixels))
+    let example = sizes[1..].iter().map(|&size| size as usize).collect();
+    Table::new(source.path(), Cells::Bytes(pixels), rows, example)
 }
 
-/// Rows and columns of images, of which nothing but the header is read.
-pub(super) fn layout(source: &mut Source<'_>) -> Result<(usize, usize)> {
+/// Rows of images and the shape of one, of which nothing but the header is read.
+pub(in crate::dataset) fn layout(source: &mut Source<'_>) -> Result<(usize, Vec<usize>)> {
     let sizes = sizes(source, 2..=u8::MAX, "two or more dimensions")?;
-    let (rows, columns, _) = volume(source, &sizes)?;
-    Ok((rows, columns))
+    let (rows, _, _) = volume(source, &sizes)?;
+    Ok((rows, sizes[1..].iter().map(|&size| size as usize).collect()))
 }
 
 /// Labels: unsigned bytes in one dimension.
-pub(super) fn labels(mut source: Source<'_>) -> Result<Vec<u32>> {
-    let sizes = sizes(&mut source, 1..=1, "one dimension")?;
-    let (rows, _, _) = volume(&source, &sizes)?;
-    let bytes = source.last(rows, "labels")?;
-    Ok(bytes.into_iter().map(u32::from).collect())
+pub(in crate::dataset) fn labels(source: Source<'_>) -> Result<Labels> {
+    let numbers: Vec<i64> = numbers(source)?.into_iter().map(i64::from).collect();
+    Ok(Labels::from_numbers("label", &numbers))
 }
 
-/// Gray values: bytes in row-major order divided by 255, in parallel.
-pub(super) fn from_bytes(rows: usize, columns: usize, bytes: &[u8]) -> Matrix {
-    let gray: [f32; 256] = std::array::from_fn(|byte| byte as f32 / 255.0);
-    let mut matrix = Matrix::zeros(rows, columns);
-    let stride = matrix.stride();
-    let rows = matrix.padded_mut().par_chunks_mut(stride);
-    let rows = rows.zip(bytes.par_chunks(columns));
-    in_pool(|| {
-        rows.for_each(|(row, bytes)| {
-            for (x, &byte) in row.iter_mut().zip(bytes) {
-                *x = gray[usize::from(byte)];
-            }
-        });
-    });
-    matrix
+/// Unsigned bytes in one dimension.
+pub(in crate::dataset) fn numbers(mut source: Source<'_>) -> Result<Vec<u8>> {
+    let sizes = sizes(&mut source, 1..=1, "one dimension")?;
+    let (rows, _, _) = volume(&source, &sizes)?;
+    source.last(rows, "labels")
 }
 
 /// The sizes of the dimensions, of which there must be `accepted`.
@@ -111,18 +98,17 @@ fn shape(sizes: &[u32]) -> String {
 mod tests {
     use super::*;
 
-    fn read(bytes: &[u8]) -> Result<Matrix> {
-        images(Source::new("some.idx", bytes).unwrap())
+    fn read(bytes: &[u8]) -> Result<Table> {
+        table(Source::new("some.idx", bytes).unwrap())
     }
 
     #[test]
     fn dimensions_after_the_first_become_columns() {
         let mut bytes = vec![0, 0, 8, 3, 0, 0, 0, 2, 0, 0, 0, 1, 0, 0, 0, 3];
         bytes.extend([0, 51, 255, 102, 1, 0]);
-        let matrix = read(&bytes).unwrap();
-        assert_eq!((matrix.rows(), matrix.columns()), (2, 3));
-        assert_eq!(matrix.row(0), [0.0, 0.2, 1.0]);
-        assert_eq!(matrix.row(1), [0.4, 1.0 / 255.0, 0.0]);
+        let images = read(&bytes).unwrap();
+        assert_eq!((images.len(), &images.shape[..]), (2, &[1, 3][..]));
+        assert_eq!(*images.cells(), Cells::Bytes(vec![0, 51, 255, 102, 1, 0]));
     }
 
     #[test]
@@ -162,10 +148,8 @@ mod tests {
     #[test]
     fn labels_have_one_dimension() {
         let source = |bytes: &'static [u8]| Source::new("labels", bytes).unwrap();
-        assert_eq!(
-            labels(source(&[0, 0, 8, 1, 0, 0, 0, 2, 7, 9])).unwrap(),
-            [7, 9]
-        );
+        let found = labels(source(&[0, 0, 8, 1, 0, 0, 0, 2, 1, 0])).unwrap();
+        assert_eq!((&found.codes[..], found.classes.len()), (&[1, 0][..], 2));
         assert!(labels(source(&[0, 0, 8, 2, 0, 0, 0, 1, 0, 0, 0, 1, 5])).is_err());
     }
 }

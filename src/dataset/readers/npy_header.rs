@@ -16,13 +16,13 @@ const MAX_HEADER_BYTES: usize = 10_000;
 const ACCEPTED: &str = "bool, int8 to int64, uint8 to uint64, float32 or float64";
 
 /// Whether a file that starts with `head` is an NPY file.
-pub(super) fn recognizes(head: &[u8]) -> bool {
+pub(in crate::dataset) fn recognizes(head: &[u8]) -> bool {
     head.starts_with(MAGIC)
 }
 
 /// Type of the elements.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum NpyType {
+pub(in crate::dataset) enum NpyType {
     Bool,
     U8,
     I8,
@@ -56,7 +56,7 @@ impl NpyType {
     }
 
     /// Bytes of one element.
-    pub(super) fn bytes(self) -> usize {
+    pub(in crate::dataset) fn bytes(self) -> usize {
         match self {
             Self::Bool | Self::U8 | Self::I8 => 1,
             Self::U16 | Self::I16 => 2,
@@ -68,17 +68,17 @@ impl NpyType {
 
 /// What an NPY file says before its data.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct NpyHeader {
-    pub(super) kind: NpyType,
+pub(in crate::dataset) struct NpyHeader {
+    pub(in crate::dataset) kind: NpyType,
     big_endian: bool,
     /// Whether the first dimension varies fastest.
-    pub(super) fortran: bool,
-    pub(super) shape: Vec<usize>,
+    pub(in crate::dataset) fortran: bool,
+    pub(in crate::dataset) shape: Vec<usize>,
 }
 
 impl NpyHeader {
     /// The header of `source`, which is left at the first element.
-    pub(super) fn read(source: &mut Source<'_>) -> Result<Self> {
+    pub(in crate::dataset) fn read(source: &mut Source<'_>) -> Result<Self> {
         if !recognizes(source.peek()) {
             return Err(source.error("an NPY file (93 4e 55 4d 50 59)", hex(source.peek())));
         }
@@ -122,18 +122,13 @@ impl NpyHeader {
         })
     }
 
-    /// Whether the most significant byte of an element comes first.
-    pub(super) fn is_big_endian(&self) -> bool {
-        self.big_endian
-    }
-
     /// Number of dimensions.
-    pub(super) fn dimensions(&self) -> usize {
+    pub(in crate::dataset) fn dimensions(&self) -> usize {
         self.shape.len()
     }
 
     /// The elements' bytes, exactly as many as the shape demands.
-    pub(super) fn data(&self, source: &mut Source<'_>) -> Result<Vec<u8>> {
+    pub(in crate::dataset) fn data(&self, source: &mut Source<'_>) -> Result<Vec<u8>> {
         let bytes = self
             .shape
             .iter()
@@ -150,7 +145,7 @@ impl NpyHeader {
     }
 
     /// Element `i` in the order of the file.
-    pub(super) fn number(&self, data: &[u8], i: usize) -> f64 {
+    pub(in crate::dataset) fn number(&self, data: &[u8], i: usize) -> f64 {
         macro_rules! number {
             ($type:ty) => {{
                 const BYTES: usize = size_of::<$type>();
@@ -178,7 +173,7 @@ impl NpyHeader {
     }
 
     /// Where column `j` (row-major over the dimensions after the first) of row 0 lies, in elements.
-    pub(super) fn column_offsets(&self, columns: usize) -> Vec<usize> {
+    pub(in crate::dataset) fn column_offsets(&self, columns: usize) -> Vec<usize> {
         if !self.fortran {
             return (0..columns).collect();
         }
@@ -197,7 +192,7 @@ impl NpyHeader {
     }
 
     /// Shape and type, for errors.
-    pub(super) fn describe(&self) -> String {
+    pub(in crate::dataset) fn describe(&self) -> String {
         let sizes: Vec<String> = self.shape.iter().map(usize::to_string).collect();
         format!("an array [{}] of {:?}", sizes.join(" x "), self.kind)
     }

@@ -1,13 +1,14 @@
 //! NPZ, the archive of NPY arrays that NumPy writes.
 
 use super::{
-    accepted::Accepted,
-    examples::Examples,
     npy,
     npy_header::NpyHeader,
     source::{Source, hex},
 };
-use crate::error::{Error, Result};
+use crate::{
+    dataset::table::{Table, check_labels},
+    error::{Error, Result},
+};
 use std::{
     fs,
     io::Cursor,
@@ -27,21 +28,21 @@ const END_OF_DIRECTORY: [u8; 4] = *b"PK\x05\x06";
 const ZIP64_LOCATOR: [u8; 4] = *b"PK\x06\x07";
 
 /// Whether a file that starts with `head` is an archive.
-pub(super) fn recognizes(head: &[u8]) -> bool {
+pub(in crate::dataset) fn recognizes(head: &[u8]) -> bool {
     head.starts_with(&LOCAL_HEADER) || head.starts_with(&END_OF_DIRECTORY)
 }
 
 /// The training examples in the archive at `path`, and the test examples if there are some.
-pub(super) fn parts(path: &Path, range: Accepted) -> Result<(Examples, Option<Examples>)> {
+pub(in crate::dataset) fn tables(path: &Path) -> Result<(Table, Option<Table>)> {
     let bytes = fs::read(path).map_err(|e| Error::io(path, "read", e))?;
-    let mut archive = Archive::new(path, bytes, range)?;
+    let mut archive = Archive::new(path, bytes)?;
     let train = match archive.first_of(TRAIN) {
         Some(name) => name,
         None => archive.only_table()?,
     };
-    let train = archive.examples(&train, TRAIN_LABELS)?;
+    let train = archive.table(&train, TRAIN_LABELS)?;
     let test = match archive.first_of(TEST) {
-        Some(name) => Some(archive.examples(&name, TEST_LABELS)?),
+        Some(name) => Some(archive.table(&name, TEST_LABELS)?),
         None => None,
     };
     Ok((train, test))
@@ -50,11 +51,10 @@ pub(super) fn parts(path: &Path, range: Accepted) -> Result<(Examples, Option<Ex
 struct Archive<'a> {
     path: &'a Path,
     zip: ZipArchive<Cursor<Vec<u8>>>,
-    range: Accepted,
 }
 
 impl<'a> Archive<'a> {
-    fn new(path: &'a Path, bytes: Vec<u8>, range: Accepted) -> Result<Self> {
+    fn new(path: &'a Path, bytes: Vec<u8>) -> Result<Self> {
         if !recognizes(&bytes) {
             let head = &bytes[..bytes.len().min(4)];
             return Err(Error::file(path, "an NPZ archive (50 4b 03 04)", hex(head)));
@@ -68,7 +68,7 @@ impl<'a> Archive<'a> {
         }
         let zip = ZipArchive::new(Cursor::new(bytes))
             .map_err(|e| Error::file(path, "an intact NPZ archive", e))?;
-        Ok(Self { path, zip, range })
+        Ok(Self { path, zip })
     }
 
     /// The first of `names` that the archive holds.
@@ -84,22 +84,15 @@ impl<'a> Archive<'a> {
     }
 
     /// The array `name` with the first of the arrays `labels` that is there.
-    fn examples(&mut self, name: &str, labels: &[&str]) -> Result<Examples> {
-        let range = self.range;
-        let examples =
-            Examples::from_states(self.array(name, |source| npy::values(source, range))?);
+    fn table(&mut self, name: &str, labels: &[&str]) -> Result<Table> {
+        let mut table = self.array(name, npy::table)?;
         let Some(label) = self.first_of(labels) else {
-            return Ok(examples);
+            return Ok(table);
         };
-        let numbers = self.array(&label, npy::labels)?;
-        let (expected, found) = (examples.len(), numbers.len());
-        examples.with_labels(numbers).map_err(|_| {
-            Error::file(
-                self.inside(&label),
-                format!("{expected} labels, one for each example of {name}"),
-                found,
-            )
-        })
+        let labels = self.array(&label, npy::labels)?;
+        check_labels(&self.inside(&label), &labels, table.len())?;
+        table.labels = Some(labels);
+        Ok(table)
     }
 
     /// The name of the only array of two or more dimensions.
@@ -155,7 +148,7 @@ pub(crate) type Array = (Vec<usize>, Vec<f64>);
 /// The arrays `names` of the archive at `path`; `None` if one of them is not there.
 pub(crate) fn arrays(path: &Path, names: &[&str]) -> Result<Option<Vec<Array>>> {
     let bytes = fs::read(path).map_err(|e| Error::io(path, "read", e))?;
-    let mut archive = Archive::new(path, bytes, Accepted::Finite)?;
+    let mut archive = Archive::new(path, bytes)?;
     let held: Vec<String> = archive.array_names().collect();
     if !names.iter().all(|name| held.iter().any(|x| x == name)) {
         return Ok(None);

@@ -16,7 +16,7 @@ const PEEK_BYTES: usize = 8;
 const TRUSTED_BYTES: usize = 1 << 16;
 
 /// A stream that knows its file. Gzip is told by its magic number and undone.
-pub(super) struct Source<'a> {
+pub(in crate::dataset) struct Source<'a> {
     path: PathBuf,
     compressed: bool,
     head: Vec<u8>,
@@ -25,13 +25,16 @@ pub(super) struct Source<'a> {
 
 impl<'a> Source<'a> {
     /// The file at `path`.
-    pub(super) fn open(path: &Path) -> Result<Source<'static>> {
+    pub(in crate::dataset) fn open(path: &Path) -> Result<Source<'static>> {
         let file = File::open(path).map_err(|e| Error::io(path, "open", e))?;
         Source::new(path, BufReader::new(file))
     }
 
     /// A stream that errors call `path`.
-    pub(super) fn new(path: impl Into<PathBuf>, mut reader: impl Read + 'a) -> Result<Self> {
+    pub(in crate::dataset) fn new(
+        path: impl Into<PathBuf>,
+        mut reader: impl Read + 'a,
+    ) -> Result<Self> {
         let path = path.into();
         let magic = read_at_most(&path, &mut reader, GZIP_MAGIC.len())?;
         let compressed = magic == GZIP_MAGIC;
@@ -51,27 +54,27 @@ impl<'a> Source<'a> {
     }
 
     /// The first bytes of the contents: eight, or all if there are fewer.
-    pub(super) fn peek(&self) -> &[u8] {
+    pub(in crate::dataset) fn peek(&self) -> &[u8] {
         &self.head
     }
 
     /// Whether the contents came out of gzip.
-    pub(super) fn is_compressed(&self) -> bool {
+    pub(in crate::dataset) fn is_compressed(&self) -> bool {
         self.compressed
     }
 
     /// The name in errors.
-    pub(super) fn path(&self) -> &Path {
+    pub(in crate::dataset) fn path(&self) -> &Path {
         &self.path
     }
 
     /// [`Error::File`] of this file.
-    pub(super) fn error(&self, expected: impl Display, found: impl Display) -> Error {
+    pub(in crate::dataset) fn error(&self, expected: impl Display, found: impl Display) -> Error {
         Error::file(&self.path, expected, found)
     }
 
     /// The next `n` bytes, called `what` if they are not there.
-    pub(super) fn next(&mut self, n: usize, what: &str) -> Result<Vec<u8>> {
+    pub(in crate::dataset) fn next(&mut self, n: usize, what: &str) -> Result<Vec<u8>> {
         let bytes = read_at_most(&self.path, &mut self.reader, n)?;
         if bytes.len() < n {
             return Err(self.error(
@@ -84,7 +87,7 @@ impl<'a> Source<'a> {
 
     /// The last `n` bytes, called `what`; no byte may follow them. Reads at most one more, so that
     /// a small compressed file cannot expand without bound.
-    pub(super) fn last(&mut self, n: usize, what: &str) -> Result<Vec<u8>> {
+    pub(in crate::dataset) fn last(&mut self, n: usize, what: &str) -> Result<Vec<u8>> {
         let bytes = self.next(n, what)?;
         if !read_at_most(&self.path, &mut self.reader, 1)?.is_empty() {
             return Err(self.error(
@@ -96,7 +99,7 @@ impl<'a> Source<'a> {
     }
 
     /// The stream from here on.
-    pub(super) fn into_reader(self) -> Box<dyn Read + 'a> {
+    pub(in crate::dataset) fn into_reader(self) -> Box<dyn Read + 'a> {
         self.reader
     }
 }
@@ -112,7 +115,7 @@ fn read_at_most(path: &Path, reader: &mut impl Read, n: usize) -> Result<Vec<u8>
 }
 
 /// A failed read: the system's refusal, or else a decoder's verdict on the bytes.
-pub(super) fn broken_stream(path: &Path, so_far: usize, e: io::Error) -> Error {
+pub(in crate::dataset) fn broken_stream(path: &Path, so_far: usize, e: io::Error) -> Error {
     if e.raw_os_error().is_some() {
         return Error::io(path, "read", e);
     }
@@ -124,7 +127,7 @@ pub(super) fn broken_stream(path: &Path, so_far: usize, e: io::Error) -> Error {
 }
 
 /// Bytes in hexadecimal, for errors about magic numbers.
-pub(super) fn hex(bytes: &[u8]) -> String {
+pub(in crate::dataset) fn hex(bytes: &[u8]) -> String {
     if bytes.is_empty() {
         return "an empty file".into();
     }

@@ -1,0 +1,338 @@
+//! Examples from a table.
+
+use super::{Code, Encoding};
+use crate::{
+    bits::{BitMatrix, WORD_BITS},
+    dataset::{
+        examples::Examples,
+        table::{Cells, Labels, Table},
+    },
+    error::{Error, Result},
+    matrix::Matrix,
+    states::States,
+    threads::{in_pool, prelude::*},
+};
+
+/// Where a column of the encoding stands in a table, and its first unit.
+#[derive(Clone, Copy)]
+struct Place<'a> {
+    column: usize,
+    unit: usize,
+    code: &'a Code,
+}
+
+impl Encoding {
+    /// The states of the units, one example a row, with the labels and weights of the table and a
+    /// mask of what was observed if a value is missing (whose units are 0). States are packed bits
+    /// if all of them are 0 or 1. Columns with names are found by them, wherever they stand; others
+    /// by their number.
+    ///
+    /// # Errors
+    /// [`Error::File`], with the cell, for a value that the column does not have: a category that
+    /// was not there when the encoding was made, a number outside [0, 1] for a probability; for a
+    /// column or class that is not there, and another number of columns.
+    pub fn encode(&self, table: &Table) -> Result<Examples> {
+        let states = self.states(table)?;
+        let mut examples = Examples::from_states(states);
+        if let Some(mask) = self.observed(table)? {
+            examples = examples.with_observed(mask)?;
+        }
+        if let Some(labels) = &table.labels {
+            examples = examples.with_labels(self.classes_of(table, labels)?)?;
+        }
+        match &table.weights {
+            Some(weights) => examples.with_weights(weights.clone()),
+            None => Ok(examples),
+        }
+    }
+
+    /// The states alone.
+    pub(crate) fn states(&self, table: &Table) -> Result<States> {
+        let places = self.places(table)?;
+        let are_bits = |x: &Place<'_>| {
+            matches!(
+                x.code,
+                Code::Bit | Code::Probability | Code::Sign | Code::Category { .. }
+            )
+        };
+        if places.iter().all(are_bits)
+            && let Some(bits) = self.packed(table, &places)?
+        {
+            return Ok(States::Bits(bits));
+        }
+        self.real(table, &places).map(States::Real)
+    }
+
+    /// The states as numbers, on the calling thread.
+    pub(in crate::dataset) fn matrix(&self, table: &Table) -> Result<Matrix> {
+        let places = self.places(table)?;
+        let n = self.units.size();
+        let mut matrix = Matrix::zeros(table.len(), n);
+        if let Some(gray) = Gray::of(table, &places) {
+            for (i, bytes) in gray.bytes.chunks_exact(n).enumerate() {
+                gray.write(bytes, matrix.row_mut(i));
+            }
+            return Ok(matrix);
+        }
+        let mut row = vec![0.0; table.columns()];
+        for i in 0..table.len() {
+            table.copy_row_to(i, &mut row);
+            write_row(table, &places, (i, &row), &mut matrix.row_mut(i)[..n])?;
+        }
+        Ok(matrix)
+    }
+
+    /// The states as numbers, in parallel.
+    fn real(&self, table: &Table, places: &[Place<'_>]) -> Result<Matrix> {
+        let n = self.units.size();
+        let mut matrix = Matrix::zeros(table.len(), n);
+        let stride = matrix.stride();
+        let rows = matrix.padded_mut().par_chunks_mut(stride).enumerate();
+        if let Some(gray) = Gray::of(table, places) {
+            let rows = rows.zip(gray.bytes.par_chunks_exact(n));
+            in_pool(|| rows.for_each(|((_, states), bytes)| gray.write(bytes, states)));
+            return Ok(matrix);
+        }
+        let width = table.columns();
+        in_pool(|| {
+            rows.try_for_each_init(
+                || vec![0.0; width],
+                |row, (i, states)| {
+                    table.copy_row_to(i, row);
+                    write_row(table, places, (i, row), &mut states[..n])
+                },
+            )
+        })?;
+        Ok(matrix)
+    }
+
+    /// The columns of the encoding in `table`.
+    fn places(&self, table: &Table) -> Result<Vec<Place<'_>>> {
+        let has_names = !self.names.is_empty() && !table.names.is_empty();
+        let n = self.columns.len();
+        if !has_names && table.columns() != n {
+            return Err(Error::file(
+                &table.path,
+                format!("{n} columns, as the machine has learned"),
+                table.columns(),
+            ));
+        }
+        let mut unit = 0;
+        let of_column = |(j, code): (usize, &'_ Code)| -> Result<(usize, usize)> {
+            let column = match has_names {
+                false => j,
+                true => table
+                    .names
+                    .iter()
+                    .position(|x| *x == self.names[j])
+                    .ok_or_else(|| {
+                        Error::file(
+                            &table.path,
+                            format!("a column {:?}, as the machine has learned", self.names[j]),
+                            format!("the columns {}", table.names.join(", ")),
+                        )
+                    })?,
+            };
+            let first = unit;
+            unit += code.size();
+            Ok((column, first))
+        };
+        let found: Result<Vec<(usize, usize)>> =
+            self.columns.iter().enumerate().map(of_column).collect();
+        let places = found?.into_iter().zip(&self.columns);
+        Ok(places
+            .map(|((column, unit), code)| Place { column, unit, code })
+            .collect())
+    }
+
+    /// The states as bits, if all of them are.
+    fn packed(&self, table: &Table, places: &[Place<'_>]) -> Result<Option<BitMatrix>> {
+        let (rows, n, width) = (table.len(), self.units.size(), table.columns());
+        if let Some(gray) = Gray::of(table, places) {
+            return Ok(gray.packed(rows, n));
+        }
+        let mut bits = BitMatrix::zeros(rows, n);
+        if let (Cells::Sparse(x), true) = (table.cells(), table.scale() == 1.0)
+            && places
+                .iter()
+                .enumerate()
+                .all(|(j, x)| x.column == j && *x.code == Code::Bit)
+        {
+            for i in 0..rows {
+                let (columns, values) = x.row(i);
+                if values.iter().any(|&x| x != 0.0 && x != 1.0) {
+                    return Ok(None);
+                }
+                let ones = columns.iter().zip(values).filter(|x| *x.1 == 1.0);
+                ones.for_each(|(&j, _)| bits.set(i, j as usize, true));
+            }
+            return Ok(Some(bits));
+        }
+        let mut row = vec![0.0; width];
+        let mut states = vec![0.0; n];
+        for i in 0..rows {
+            table.copy_row_to(i, &mut row);
+            states.fill(0.0);
+            write_row(table, places, (i, &row), &mut states)?;
+            let mut view = bits.view_mut();
+            for (word, states) in view.row_mut(i).iter_mut().zip(states.chunks(WORD_BITS)) {
+                for (k, &x) in states.iter().enumerate() {
+                    if x != 0.0 && x != 1.0 {
+                        return Ok(None);
+                    }
+                    *word |= u64::from(x == 1.0) << k;
+                }
+            }
+        }
+        Ok(Some(bits))
+    }
+
+    /// Ones where a unit's value was observed, if one was not.
+    fn observed(&self, table: &Table) -> Result<Option<BitMatrix>> {
+        if table.expect_whole().is_ok() {
+            return Ok(None);
+        }
+        let places = self.places(table)?;
+        let mut mask = BitMatrix::from_fn(table.len(), self.units.size(), |_, _| true);
+        for i in 0..table.len() {
+            for place in places.iter().filter(|x| table.get(i, x.column).is_nan()) {
+                let units = place.unit..place.unit + place.code.size();
+                units.for_each(|j| mask.set(i, j, false));
+            }
+        }
+        Ok(Some(mask))
+    }
+
+    /// The classes of the table's labels, by their names.
+    fn classes_of(&self, table: &Table, labels: &Labels) -> Result<Vec<u32>> {
+        let Some(classes) = &self.classes else {
+            return Ok(labels.codes.clone());
+        };
+        let code = |name: &String| classes.names.iter().position(|x| x == name);
+        let codes: Vec<Option<usize>> = labels.classes.iter().map(code).collect();
+        let of_row = |(i, &k): (usize, &u32)| {
+            codes[k as usize].map(|x| x as u32).ok_or_else(|| {
+                let most = 10;
+                let mut known = classes
+                    .names
+                    .iter()
+                    .take(most)
+                    .cloned()
+                    .collect::<Vec<_>>()
+                    .join(", ");
+                if classes.names.len() > most {
+                    known.push_str(", ...");
+                }
+                let place = match table.lines.get(i) {
+                    Some(line) => format!("line {line}"),
+                    None => format!("row {}", i + 1),
+                };
+                Error::file(
+                    &table.path,
+                    format!("a label among {known}, as the machine has learned"),
+                    format!("{:?} in {place}", labels.classes[k as usize]),
+                )
+            })
+        };
+        labels.codes.iter().enumerate().map(of_row).collect()
+    }
+}
+
+/// A table of bytes that are numbers in [0, 1] after division by the scale, in the order of the
+/// columns.
+struct Gray<'a> {
+    bytes: &'a [u8],
+    /// The number of each byte.
+    numbers: [f32; 256],
+}
+
+impl<'a> Gray<'a> {
+    fn of(table: &'a Table, places: &[Place<'_>]) -> Option<Self> {
+        let is_plain = |(j, place): (usize, &Place<'_>)| {
+            place.column == j && matches!(place.code, Code::Bit | Code::Probability)
+        };
+        let (Cells::Bytes(bytes), scale) = (table.cells(), table.scale()) else {
+            return None;
+        };
+        let are_plain = places.len() == table.columns() && places.iter().enumerate().all(is_plain);
+        let are_unit = || bytes.iter().all(|&x| f64::from(x) <= scale);
+        (are_plain && are_unit()).then(|| Self {
+            bytes,
+            numbers: std::array::from_fn(|x| (x as f64 / scale) as f32),
+        })
+    }
+
+    fn write(&self, bytes: &[u8], states: &mut [f32]) {
+        let row = states.iter_mut().zip(bytes);
+        row.for_each(|(state, &x)| *state = self.numbers[usize::from(x)]);
+    }
+
+    /// The bits, if all bytes are 0 or 1.
+    fn packed(&self, rows: usize, columns: usize) -> Option<BitMatrix> {
+        let is_bit = |&x: &u8| matches!(self.numbers[usize::from(x)], 0.0 | 1.0);
+        if !self.bytes.iter().all(is_bit) {
+            return None;
+        }
+        let mut bits = BitMatrix::zeros(rows, columns);
+        let mut view = bits.view_mut();
+        for (i, row) in self.bytes.chunks_exact(columns).enumerate() {
+            for (word, bytes) in view.row_mut(i).iter_mut().zip(row.chunks(WORD_BITS)) {
+                let bits = bytes.iter().enumerate();
+                *word = bits.fold(0, |word, (k, &x)| word | u64::from(x != 0) << k);
+            }
+        }
+        Some(bits)
+    }
+}
+
+/// The states of row `i`, whose cells are `row`; units of missing values stay 0.
+fn write_row(
+    table: &Table,
+    places: &[Place<'_>],
+    (i, row): (usize, &[f64]),
+    states: &mut [f32],
+) -> Result<()> {
+    for place in places {
+        let (j, x) = (place.column, row[place.column]);
+        if x.is_nan() {
+            continue;
+        }
+        let is_text = table.texts.contains_key(&j);
+        let refused = |expected: &str| Err(table.refused(i, j, expected));
+        let to = &mut states[place.unit];
+        match place.code {
+            Code::Category { values } => {
+                let at = match is_text {
+                    false => values.iter().position(|v| v.parse() == Ok(x)),
+                    true => {
+                        let text = &table.texts[&j][x as usize];
+                        values.iter().position(|v| v == text)
+                    }
+                };
+                match at {
+                    Some(k) => states[place.unit + k] = 1.0,
+                    None => return refused("a category that the machine has learned"),
+                }
+            }
+            _ if is_text => return refused("a number"),
+            Code::Bit | Code::Probability if (0.0..=1.0).contains(&x) => *to = x as f32,
+            Code::Bit | Code::Probability => return refused("a number in [0, 1]"),
+            Code::Spin { from_bits: true } if x == 0.0 || x == 1.0 => *to = (2.0 * x - 1.0) as f32,
+            Code::Spin { from_bits: true } => return refused("0 or 1, as the machine has learned"),
+            Code::Sign if x.abs() == 1.0 => *to = f32::from(x > 0.0),
+            Code::Sign => return refused("-1 or 1, as the machine has learned"),
+            Code::Spin { from_bits: false } if x.abs() == 1.0 => *to = x as f32,
+            Code::Spin { from_bits: false } => {
+                return refused("-1 or 1, as the machine has learned");
+            }
+            Code::Number { mean, deviation } => {
+                let state = ((x - mean) / deviation) as f32;
+                if !state.is_finite() {
+                    return refused("a number of finite size");
+                }
+                *to = state;
+            }
+        }
+    }
+    Ok(())
+}

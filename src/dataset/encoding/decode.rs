@@ -1,0 +1,129 @@
+//! States in the terms of the data.
+
+use super::{Code, Encoding};
+use crate::{
+    dataset::table::{Cells, Table},
+    error::{Error, Result},
+    matrix::Matrix,
+    states::Input,
+};
+
+impl Encoding {
+    /// The table of states `[n x units]`: what [`Self::encode`] takes back, but that numbers are
+    /// those of single precision times the deviation, and a probability is what it was. Of a
+    /// softmax group the unit with the greatest value counts.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] for another number of units, or no states.
+    pub fn decode<'a>(&self, states: impl Into<Input<'a>>) -> Result<Table> {
+        let states = states.into();
+        self.check_width(states.columns())?;
+        let mut cells = Vec::with_capacity(states.rows() * self.columns.len());
+        let mut row = vec![0.0; states.columns()];
+        for i in 0..states.rows() {
+            states.copy_row_to(i, &mut row);
+            let mut unit = 0;
+            for code in &self.columns {
+                cells.push(match code {
+                    Code::Category { values } => {
+                        let group = &row[unit..unit + values.len()];
+                        let best = (0..group.len())
+                            .rev()
+                            .max_by(|&a, &b| group[a].total_cmp(&group[b]));
+                        let best = best.unwrap_or(0);
+                        match self.are_texts(values) {
+                            true => best as f64,
+                            false => values[best].parse().unwrap_or(f64::NAN),
+                        }
+                    }
+                    code => self.number(code, row[unit].into()),
+                });
+                unit += code.size();
+            }
+        }
+        let n = states.rows();
+        let mut table = Table::new("states", Cells::Numbers(cells), n, self.shape.clone())?;
+        table.names.clone_from(&self.names);
+        for (j, code) in self.columns.iter().enumerate() {
+            if let Code::Category { values } = code
+                && self.are_texts(values)
+            {
+                table.texts.insert(j, values.to_vec());
+            }
+        }
+        Ok(table)
+    }
+
+    /// Means of the units `[n x units]` in the terms of the data, one column a unit: of a category
+    /// its probability, under the name `column=category`. Names are numbers from 1 where the
+    /// columns have none.
+    ///
+    /// # Errors
+    /// As [`Self::decode`].
+    pub fn decode_means(&self, means: &Matrix) -> Result<Table> {
+        self.check_width(means.columns())?;
+        let codes: Vec<&Code> = self
+            .columns
+            .iter()
+            .flat_map(|x| std::iter::repeat_n(x, x.size()))
+            .collect();
+        let mut cells = Vec::with_capacity(means.rows() * codes.len());
+        for i in 0..means.rows() {
+            let row = means.row(i).iter().zip(&codes);
+            cells.extend(row.map(|(&x, code)| self.number(code, x.into())));
+        }
+        let shape = match codes.len() == self.columns.len() {
+            true => self.shape.clone(),
+            false => vec![codes.len()],
+        };
+        let mut table = Table::new("means", Cells::Numbers(cells), means.rows(), shape)?;
+        table.names = self.unit_names();
+        Ok(table)
+    }
+
+    /// The names of the units: those of the columns, `column=category` of a softmax group.
+    pub fn unit_names(&self) -> Vec<String> {
+        let mut names = Vec::with_capacity(self.units.size());
+        for (j, code) in self.columns.iter().enumerate() {
+            let name = match self.names.get(j) {
+                Some(name) => name.clone(),
+                None => (j + 1).to_string(),
+            };
+            match code {
+                Code::Category { values } => {
+                    names.extend(values.iter().map(|value| format!("{name}={value}")));
+                }
+                _ => names.push(name),
+            }
+        }
+        names
+    }
+
+    /// The state or mean `x` of a unit in the terms of the data.
+    fn number(&self, code: &Code, x: f64) -> f64 {
+        match code {
+            Code::Sign => 2.0 * x - 1.0,
+            Code::Spin { from_bits: true } => (x + 1.0) / 2.0,
+            Code::Number { mean, deviation } => (x * deviation + mean) * self.scale,
+            Code::Probability => x * self.scale,
+            Code::Bit if self.scale != 1.0 => x * self.scale,
+            Code::Bit | Code::Spin { from_bits: false } | Code::Category { .. } => x,
+        }
+    }
+
+    /// Whether categories are texts and no numbers.
+    fn are_texts(&self, values: &[String]) -> bool {
+        values.iter().any(|value| value.parse::<i64>().is_err())
+    }
+
+    fn check_width(&self, found: usize) -> Result<()> {
+        match self.units.size() {
+            n if n == found => Ok(()),
+            n => Err(Error::shape(
+                "states to decode",
+                format!("{n} units"),
+                found,
+            )),
+        }
+    }
+}

@@ -1,0 +1,270 @@
+//! Which units each column of a table is, and how states come back as what the table held.
+
+mod apply;
+mod asked;
+mod decode;
+mod fit;
+mod stored;
+
+pub use asked::Asked;
+
+use crate::{
+    error::{Error, Result},
+    units::{Kind, Units},
+};
+use std::sync::Arc;
+
+/// What a column becomes.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Code {
+    /// 0 and 1, of a Bernoulli unit or of a softmax group whose units are columns; a number between
+    /// them is a probability.
+    Bit,
+    /// A number in [0, 1]: the probability of a one.
+    Probability,
+    /// -1 and 1, as 0 and 1 of a Bernoulli unit.
+    Sign,
+    /// -1 and 1.
+    Spin {
+        /// Whether the table has 0 in place of -1.
+        from_bits: bool,
+    },
+    /// `(x - mean) / deviation`.
+    Number {
+        /// What is subtracted.
+        mean: f64,
+        /// What is divided by after that.
+        deviation: f64,
+    },
+    /// One of the values, each of which has a unit of a softmax group.
+    Category {
+        /// The values as texts, in the order of their units; numbers as they are written in
+        /// decimals.
+        values: Arc<Vec<String>>,
+    },
+}
+
+impl Code {
+    /// Number of units.
+    pub fn size(&self) -> usize {
+        match self {
+            Self::Category { values } => values.len(),
+            _ => 1,
+        }
+    }
+}
+
+/// Classes of examples.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Classes {
+    /// What the data call them.
+    pub name: String,
+    /// Their names, in the order of their numbers.
+    pub names: Vec<String>,
+}
+
+/// What the columns of a table are as units: part of a machine, for what it means cannot be told
+/// without.
+///
+/// | a column holds | no units asked for | bernoulli | spin | softmax | gaussian, relu |
+/// |---|---|---|---|---|---|
+/// | 0, 1 | bits | bits | -1 and 1 | 2 categories | numbers |
+/// | -1, 1 | spins | refused | as they are | 2 categories | numbers |
+/// | other whole numbers | refused | refused | refused | categories | numbers |
+/// | numbers in [0, 1] | probabilities | probabilities | refused | refused | numbers |
+/// | other numbers | refused | refused | refused | refused | numbers |
+/// | text | refused | refused | refused | categories | refused |
+///
+/// Without units that are asked for, all columns together decide. Every refusal names a cell and
+/// the way to ask. Missing values stay missing: they are not observed.
+///
+/// # In model files
+/// The metadata `encoding` is JSON: `version` is 1; `shape`, of an example; `scale`, what the
+/// numbers of the file are divided by before all else; `units`, as in the metadata `units`;
+/// `columns`, a list of `{"count": n, "code": c}` for `n` columns in turn, where `c` is `"bit"`,
+/// `"probability"`, `"sign"`, `{"spin": {"from_bits": true}}`, `{"number": {"mean": 0.0, "deviation": 1.0}}`
+/// or `{"category": {"values": ["A", "B"]}}`; `names`, of the columns if they have any; `classes`,
+/// `{"name": "species", "names": ["cat", "dog"]}` if examples have labels.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Encoding {
+    units: Units,
+    columns: Vec<Code>,
+    shape: Vec<usize>,
+    names: Vec<String>,
+    scale: f64,
+    classes: Option<Classes>,
+}
+
+impl Encoding {
+    /// Columns of bits of no names.
+    pub(in crate::dataset) fn bits(shape: &[usize]) -> Self {
+        let n = shape.iter().product();
+        Self {
+            units: Units::of(Kind::Bernoulli, n),
+            columns: vec![Code::Bit; n],
+            shape: shape.to_vec(),
+            names: Vec::new(),
+            scale: 1.0,
+            classes: None,
+        }
+    }
+
+    /// `n` columns of the `units` of a machine, each a unit: bits, spins as -1 and 1, numbers.
+    ///
+    /// # Errors
+    /// [`Error::Parameter`] for units that do not exist or are not as many.
+    pub fn of_numbers(units: &str, n: usize) -> Result<Self> {
+        let units = Units::parse(units, n)?;
+        let code = |kind| match kind {
+            Kind::Bernoulli | Kind::Softmax => Code::Bit,
+            Kind::Spin => Code::Spin { from_bits: false },
+            Kind::Gaussian | Kind::Relu => Code::Number {
+                mean: 0.0,
+                deviation: 1.0,
+            },
+        };
+        let segments = units.segments().iter();
+        let columns = segments.flat_map(|x| std::iter::repeat_n(code(x.kind), x.size));
+        Ok(Self {
+            columns: columns.collect(),
+            units,
+            ..Self::bits(&[n])
+        })
+    }
+
+    /// The units of all columns, without those of labels.
+    pub fn units(&self) -> &Units {
+        &self.units
+    }
+
+    /// What each column becomes.
+    pub fn columns(&self) -> &[Code] {
+        &self.columns
+    }
+
+    /// Shape of an example: `[height, width]` of pictures.
+    pub fn shape(&self) -> &[usize] {
+        &self.shape
+    }
+
+    /// Names of the columns, if they have any.
+    pub fn names(&self) -> &[String] {
+        &self.names
+    }
+
+    /// What the numbers of the file are divided by before all else.
+    pub fn scale(&self) -> f64 {
+        self.scale
+    }
+
+    /// The classes of the examples, if they have labels.
+    pub fn classes(&self) -> Option<&Classes> {
+        self.classes.as_ref()
+    }
+
+    /// The same columns, those of numbers minus `mean` and over `deviation`, one a column each.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] for other numbers of columns; [`Error::Parameter`] for what is no mean or
+    /// no deviation.
+    pub fn standardized(mut self, mean: &[f64], deviation: &[f64]) -> Result<Self> {
+        let n = self.columns.len();
+        if (mean.len(), deviation.len()) != (n, n) {
+            let found = format!("{} and {}", mean.len(), deviation.len());
+            return Err(Error::shape(
+                "means and deviations",
+                format!("{n} each"),
+                found,
+            ));
+        }
+        for ((code, &mean), &deviation) in self.columns.iter_mut().zip(mean).zip(deviation) {
+            if !(mean.is_finite() && deviation.is_finite() && deviation > 0.0) {
+                let found = format!("{mean} and {deviation}");
+                return Err(Error::parameter(
+                    "mean and deviation",
+                    "finite numbers, the second above 0",
+                    found,
+                ));
+            }
+            if let Code::Number { .. } = code {
+                *code = Code::Number { mean, deviation };
+            }
+        }
+        Ok(self)
+    }
+
+    /// Width and height of an example that is a picture: one of two dimensions.
+    pub fn picture(&self) -> Option<(usize, usize)> {
+        match self.shape[..] {
+            [height, width] => Some((width, height)),
+            _ => None,
+        }
+    }
+
+    /// Whether states are numbers of another unit than those of the file.
+    pub fn is_standardized(&self) -> bool {
+        let is_changed = |code: &Code| matches!(code, Code::Number { mean, deviation } if (*mean, *deviation) != (0.0, 1.0));
+        self.columns.iter().any(is_changed)
+    }
+
+    /// `sum ln deviation` over the columns: what the log-density of states is larger by than that
+    /// of what the table held. `ln p(x) = ln p(state) - sum ln deviation`, by the Jacobian of
+    /// `(x - mean) / deviation`; 0 without columns of numbers. Where the file is divided by a
+    /// scale, `x` is what comes after that.
+    pub fn log_jacobian(&self) -> f64 {
+        let log = |code: &Code| match code {
+            Code::Number { deviation, .. } => deviation.ln(),
+            _ => 0.0,
+        };
+        self.columns.iter().map(log).sum()
+    }
+
+    /// The columns in a few words: `784 columns of probabilities`.
+    pub fn describe(&self) -> String {
+        let mut parts: Vec<(&str, usize, String)> = Vec::new();
+        let softmax_columns = self.units.have(Kind::Softmax);
+        for code in &self.columns {
+            let (what, more) = match code {
+                Code::Bit if softmax_columns => {
+                    ("bits, one-hot where units are softmax", String::new())
+                }
+                Code::Bit => ("bits", String::new()),
+                Code::Probability => ("probabilities", String::new()),
+                Code::Sign => ("bits, -1 as 0", String::new()),
+                Code::Spin { from_bits: true } => ("spins, 0 as -1", String::new()),
+                Code::Spin { from_bits: false } => ("spins", String::new()),
+                Code::Number { mean, deviation } if (*mean, *deviation) == (0.0, 1.0) => {
+                    ("numbers", String::new())
+                }
+                Code::Number { .. } => (
+                    "numbers, each minus its mean and over its deviation",
+                    String::new(),
+                ),
+                Code::Category { values } => ("categories", format!(" of {}", values.len())),
+            };
+            match parts.last_mut() {
+                Some(last) if last.0 == what && last.2 == more => last.1 += 1,
+                _ => parts.push((what, 1, more)),
+            }
+        }
+        let most = 6;
+        let mut words: Vec<String> = parts
+            .iter()
+            .take(most)
+            .map(|(what, n, more)| {
+                let columns = if *n == 1 { "column" } else { "columns" };
+                format!("{n} {columns} of {what}{more}")
+            })
+            .collect();
+        if parts.len() > most {
+            words.push(format!(
+                "{} more",
+                self.columns.len() - parts[..most].iter().map(|x| x.1).sum::<usize>()
+            ));
+        }
+        if let Some(classes) = &self.classes {
+            words.push(format!("labels of {} classes", classes.names.len()));
+        }
+        words.join(", ")
+    }
+}

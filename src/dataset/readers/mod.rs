@@ -1,0 +1,13 @@
+//! One reader a format: each makes a [`Table`](super::Table) of a file.
+//!
+//! Readers accept no more than the format promises: every refusal names the file, what was expected
+//! and what came. No header can make them allocate more than the bytes that really are there
+//! justify.
+
+pub(super) mod csv;
+mod header;
+pub(super) mod idx;
+pub(super) mod npy;
+pub(super) mod npy_header;
+pub(super) mod npz;
+pub(super) mod source;
