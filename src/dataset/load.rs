@@ -5,7 +5,7 @@ use super::{
     encoding::{Asked, Encoding},
     examples::Examples,
     readers::{
-        csv, idx, npy, npy_header, npz,
+        csv, fasta, foreign, hdf5, idx, image_folder, libsvm, npy, npy_header, npz, ratings,
         source::{Source, hex},
     },
     reading::Reading,
@@ -37,9 +37,10 @@ impl Tables {
     /// What is at `path`, read as `reading` says. A directory holds MNIST-named IDX files:
     /// `train-images-idx3-ubyte`, `train-labels-idx1-ubyte`, `t10k-images-idx3-ubyte`,
     /// `t10k-labels-idx1-ubyte`, each plain or with `.gz` (the plain file wins); only the training
-    /// images must be there. A file is known by its extension (`.npy`, `.npz`, `.csv`, `.tsv`,
-    /// `.txt`, `.data`, each perhaps with `.gz`) or else its first bytes (IDX, NPY, NPZ). A lone
-    /// file is the training part, and only NPZ can bring a test part.
+    /// images must be there. Or it holds PNG files. A file is known by its extension (`.npy`,
+    /// `.npz`, `.h5`, `.csv`, `.tsv`, `.txt`, `.data`, `.svm`, `.fasta` and their like, each perhaps
+    /// with `.gz`) or else its first bytes (IDX, NPY, NPZ, HDF5). A lone file is the training part,
+    /// and only NPZ and HDF5 can bring a test part.
     ///
     /// - IDX: unsigned bytes in two or more dimensions; divided by 255 unless `reading` has a scale.
     /// - NPY: bool, integers, float32, float64 in two or more dimensions. Bytes in three or more
@@ -47,10 +48,17 @@ impl Tables {
     /// - NPZ: values `train`, `x_train`, `data` or `x`, else the only array of two or more
     ///   dimensions; test values `test` or `x_test`; labels `y_train` or `y`, test labels `y_test`;
     ///   the first name that is there counts. Members may be stored or deflated, archives smaller
-    ///   than 4 GB.
+    ///   than 4 GB. An archive of SciPy is a [sparse](Cells::Sparse) table (CSR, CSC, COO).
+    /// - HDF5: the same names in the root of the file, in any case; `FILE.h5:/PATH` chooses an array.
+    ///   Labels may be text.
+    /// - PNG: a picture an example, of gray values or colors, all of one size; subfolders are
+    ///   classes, of the parts in subfolders `train` and `test` if there are such.
+    /// - libsvm: lines `label index:value ..`, a sparse table.
+    /// - FASTA: aligned sequences, a column of text a site; insertions of A2M are left out.
     /// - Text: one example a line; fields between commas, semicolons, tabs or spaces; numbers,
     ///   booleans or text; a header of names is recognized, and so is a first column of row
-    ///   numbers. A column named `label` holds classes.
+    ///   numbers. A column named `label` holds classes. Columns `user`, `item` and `rating` become
+    ///   a row a user and a column an item, missing where there is no rating.
     ///
     /// What was recognized is in [`Table::found`].
     ///
@@ -61,11 +69,15 @@ impl Tables {
     /// that are there, whatever a header claims.
     pub fn open(path: impl AsRef<Path>, reading: &Reading) -> Result<Self> {
         let path = path.as_ref();
-        let (train, test) = match path.is_dir() {
+        if let Some((file, array)) = hdf5::split(path) {
+            let parts = hdf5::tables(&file, Some(&array))?;
+            return Self::finished(path, name_of(&file), parts, reading);
+        }
+        let parts = match path.is_dir() {
             true => directory_tables(path)?,
             false => file_tables(path, reading)?,
         };
-        Self::finished(path, name_of(path), (train, test), reading)
+        Self::finished(path, name_of(path), parts, reading)
     }
 
     /// MNIST from the four IDX files in memory, gzipped or not; for programs that carry the data in
@@ -232,15 +244,18 @@ impl Dataset {
     }
 }
 
-/// The tables of MNIST-named files in a directory.
+/// The tables of MNIST-named files in a directory, or of pictures.
 fn directory_tables(directory: &Path) -> Result<(Table, Option<Table>)> {
     let Some(train) = idx_part(directory, TRAIN_FILES)? else {
+        if image_folder::recognizes(directory) {
+            return image_folder::tables(directory);
+        }
         // A directory that cannot be listed is the system's refusal, not a data set without
         // images.
         std::fs::read_dir(directory).map_err(|e| Error::io(directory, "open", e))?;
         return Err(Error::file(
             directory,
-            format!("a file {0} or {0}.gz", TRAIN_FILES[0]),
+            format!("a file {0} or {0}.gz, or PNG files", TRAIN_FILES[0]),
             "neither",
         ));
     };
@@ -259,20 +274,49 @@ fn extension(path: &Path) -> String {
 fn file_tables(path: &Path, reading: &Reading) -> Result<(Table, Option<Table>)> {
     let source = Source::open(path)?;
     let head = source.peek();
-    Ok(match extension(path).as_str() {
-        "csv" | "tsv" | "tab" | "txt" | "data" => (csv::table(source, reading)?, None),
-        "npy" => (npy::table(source)?, None),
-        "npz" => npz::tables(path)?,
-        _ if npy_header::recognizes(head) => (npy::table(source)?, None),
-        _ if idx::recognizes(head) => (idx_table(source, None)?, None),
-        _ if npz::recognizes(head) && !source.is_compressed() => npz::tables(path)?,
+    let extension = extension(path);
+    if let Some(error) = foreign::refusal(&source, &extension) {
+        return Err(error);
+    }
+    let table = match extension.as_str() {
+        "csv" | "tsv" | "tab" | "txt" | "data" => text_table(source, reading)?,
+        "svm" | "libsvm" | "svmlight" => libsvm::table(source)?,
+        "fasta" | "fa" | "fas" | "faa" | "fna" | "afa" | "a2m" | "a3m" => fasta::table(source)?,
+        "npy" => npy::table(source)?,
+        "npz" => return npz::tables(path),
+        "h5" | "hdf5" | "hdf" => return hdf5_tables(&source),
+        _ if npy_header::recognizes(head) => npy::table(source)?,
+        _ if idx::recognizes(head) => idx_table(source, None)?,
+        _ if hdf5::recognizes(head) => return hdf5_tables(&source),
+        _ if npz::recognizes(head) && !source.is_compressed() => return npz::tables(path),
         _ => {
-            return Err(source.error(
-                "a file of IDX, NPY, NPZ or (named .csv, .tsv or .txt) text",
-                hex(head),
-            ));
+            let expected = "a file of IDX, NPY, NPZ or HDF5, or one that is named as text (.csv, \
+                            .tsv, .txt), libsvm (.svm) or FASTA (.fasta)";
+            return Err(source.error(expected, hex(head)));
         }
-    })
+    };
+    Ok((table, None))
+}
+
+/// The tables of an HDF5 file, which must be one.
+fn hdf5_tables(source: &Source<'_>) -> Result<(Table, Option<Table>)> {
+    let head = source.peek();
+    match hdf5::recognizes(head) && !source.is_compressed() {
+        true => hdf5::tables(source.path(), None),
+        false if source.is_compressed() => Err(source.error("an uncompressed HDF5 file", "gzip")),
+        false => Err(source.error("an HDF5 file (89 48 44 46)", hex(head))),
+    }
+}
+
+/// The table of a text; of ratings one a line, that of users by items.
+fn text_table(source: Source<'_>, reading: &Reading) -> Result<Table> {
+    let table = csv::table(source, reading)?;
+    let is_plain =
+        reading.columns.is_empty() && reading.label.is_none() && reading.weight.is_none();
+    match is_plain && ratings::recognizes(&table) {
+        true => ratings::table(&table),
+        false => Ok(table),
+    }
 }
 
 /// A table of labels or weights.

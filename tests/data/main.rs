@@ -6,5 +6,6 @@ mod common;
 mod dataset;
 mod edges;
 mod feeds;
+mod formats;
 mod states;
 mod stream;

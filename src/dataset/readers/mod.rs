@@ -5,9 +5,16 @@
 //! justify.
 
 pub(super) mod csv;
+pub(super) mod fasta;
+pub(super) mod foreign;
+pub(super) mod hdf5;
 mod header;
 pub(super) mod idx;
+pub(super) mod image_folder;
+pub(super) mod libsvm;
 pub(super) mod npy;
 pub(super) mod npy_header;
 pub(super) mod npz;
+pub(super) mod ratings;
 pub(super) mod source;
+mod sparse;

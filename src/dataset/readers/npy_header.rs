@@ -7,12 +7,15 @@
 //! # Source
 //! numpy.lib.format, versions 1.0 to 3.0.
 
-use super::source::{Source, hex};
+use super::source::{Source, broken_stream, hex};
 use crate::error::Result;
+use std::io::Read;
 
 const MAGIC: &[u8] = b"\x93NUMPY";
 /// Longest header that is accepted, as in NumPy itself.
 const MAX_HEADER_BYTES: usize = 10_000;
+/// Most bytes of a word.
+const MAX_WORD_BYTES: u64 = 64;
 const ACCEPTED: &str = "bool, int8 to int64, uint8 to uint64, float32 or float64";
 
 /// Whether a file that starts with `head` is an NPY file.
@@ -79,31 +82,7 @@ pub(in crate::dataset) struct NpyHeader {
 impl NpyHeader {
     /// The header of `source`, which is left at the first element.
     pub(in crate::dataset) fn read(source: &mut Source<'_>) -> Result<Self> {
-        if !recognizes(source.peek()) {
-            return Err(source.error("an NPY file (93 4e 55 4d 50 59)", hex(source.peek())));
-        }
-        let start = source.next(MAGIC.len() + 2, "NPY magic number and version")?;
-        let length = match start[MAGIC.len()..] {
-            [1, 0] => {
-                let b = source.next(2, "NPY header length")?;
-                usize::from(u16::from_le_bytes([b[0], b[1]]))
-            }
-            [2 | 3, 0] => {
-                let b = source.next(4, "NPY header length")?;
-                u32::from_le_bytes([b[0], b[1], b[2], b[3]]) as usize
-            }
-            ref version => {
-                return Err(source.error("NPY version 1.0, 2.0 or 3.0", hex(version)));
-            }
-        };
-        if length > MAX_HEADER_BYTES {
-            return Err(source.error(
-                format!("an NPY header of at most {MAX_HEADER_BYTES} bytes"),
-                format!("{length} bytes"),
-            ));
-        }
-        let text = source.next(length, "NPY header")?;
-        let text = String::from_utf8_lossy(&text);
+        let text = header_text(source)?;
         let refused = |expected: &str| {
             source.error(expected, format!("the NPY header {:?}", text.trim_end()))
         };
@@ -196,6 +175,49 @@ impl NpyHeader {
         let sizes: Vec<String> = self.shape.iter().map(usize::to_string).collect();
         format!("an array [{}] of {:?}", sizes.join(" x "), self.kind)
     }
+}
+
+/// The text of the header of `source`, which is left at the first element.
+fn header_text(source: &mut Source<'_>) -> Result<String> {
+    if !recognizes(source.peek()) {
+        return Err(source.error("an NPY file (93 4e 55 4d 50 59)", hex(source.peek())));
+    }
+    let start = source.next(MAGIC.len() + 2, "NPY magic number and version")?;
+    let length = match start[MAGIC.len()..] {
+        [1, 0] => {
+            let b = source.next(2, "NPY header length")?;
+            usize::from(u16::from_le_bytes([b[0], b[1]]))
+        }
+        [2 | 3, 0] => {
+            let b = source.next(4, "NPY header length")?;
+            u32::from_le_bytes([b[0], b[1], b[2], b[3]]) as usize
+        }
+        ref version => {
+            return Err(source.error("NPY version 1.0, 2.0 or 3.0", hex(version)));
+        }
+    };
+    if length > MAX_HEADER_BYTES {
+        return Err(source.error(
+            format!("an NPY header of at most {MAX_HEADER_BYTES} bytes"),
+            format!("{length} bytes"),
+        ));
+    }
+    let text = source.next(length, "NPY header")?;
+    Ok(String::from_utf8_lossy(&text).into_owned())
+}
+
+/// The ASCII word that an array of one text holds, of at most [`MAX_WORD_BYTES`].
+pub(in crate::dataset) fn word(mut source: Source<'_>) -> Result<String> {
+    header_text(&mut source)?;
+    let path = source.path().to_owned();
+    let mut bytes = Vec::new();
+    let mut reader = source.into_reader().take(MAX_WORD_BYTES);
+    reader
+        .read_to_end(&mut bytes)
+        .map_err(|e| broken_stream(&path, bytes.len(), e))?;
+    // Unicode takes four bytes a letter.
+    bytes.retain(|&b| b != 0);
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
 /// `descr`, `fortran_order` and `shape` of

@@ -2,8 +2,9 @@
 
 use super::{
     npy,
-    npy_header::NpyHeader,
+    npy_header::{self, NpyHeader},
     source::{Source, hex},
+    sparse,
 };
 use crate::{
     dataset::table::{Table, check_labels},
@@ -18,10 +19,10 @@ use zip::{CompressionMethod, ZipArchive};
 
 /// Names of the training values, test values, training labels and test labels; the first that is
 /// there is read.
-const TRAIN: &[&str] = &["train", "x_train", "data", "x"];
-const TEST: &[&str] = &["test", "x_test"];
-const TRAIN_LABELS: &[&str] = &["y_train", "y"];
-const TEST_LABELS: &[&str] = &["y_test"];
+pub(super) const TRAIN: &[&str] = &["train", "x_train", "data", "x"];
+pub(super) const TEST: &[&str] = &["test", "x_test"];
+pub(super) const TRAIN_LABELS: &[&str] = &["y_train", "y"];
+pub(super) const TEST_LABELS: &[&str] = &["y_test"];
 
 const LOCAL_HEADER: [u8; 4] = *b"PK\x03\x04";
 const END_OF_DIRECTORY: [u8; 4] = *b"PK\x05\x06";
@@ -36,6 +37,9 @@ pub(in crate::dataset) fn recognizes(head: &[u8]) -> bool {
 pub(in crate::dataset) fn tables(path: &Path) -> Result<(Table, Option<Table>)> {
     let bytes = fs::read(path).map_err(|e| Error::io(path, "read", e))?;
     let mut archive = Archive::new(path, bytes)?;
+    if sparse::recognizes(&archive) {
+        return Ok((sparse::table(&mut archive)?, None));
+    }
     let train = match archive.first_of(TRAIN) {
         Some(name) => name,
         None => archive.only_table()?,
@@ -48,7 +52,8 @@ pub(in crate::dataset) fn tables(path: &Path) -> Result<(Table, Option<Table>)> 
     Ok((train, test))
 }
 
-struct Archive<'a> {
+/// The arrays of an archive.
+pub(super) struct Archive<'a> {
     path: &'a Path,
     zip: ZipArchive<Cursor<Vec<u8>>>,
 }
@@ -71,10 +76,27 @@ impl<'a> Archive<'a> {
         Ok(Self { path, zip })
     }
 
+    /// The file.
+    pub(super) fn path(&self) -> &Path {
+        self.path
+    }
+
+    /// Whether there is an array `name`.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.array_names().any(|n| n == name)
+    }
+
+    /// The text in the array `name`, of which no more than a word is expected.
+    pub(super) fn word(&mut self, name: &str) -> Result<String> {
+        self.array(name, npy_header::word)
+    }
+
     /// The first of `names` that the archive holds.
     fn first_of(&self, names: &[&str]) -> Option<String> {
-        let held = |name: &&&str| self.array_names().any(|n| n == **name);
-        names.iter().find(held).map(ToString::to_string)
+        names
+            .iter()
+            .find(|name| self.has(name))
+            .map(ToString::to_string)
     }
 
     /// Members that end in `.npy`, without that ending.
@@ -117,7 +139,11 @@ impl<'a> Archive<'a> {
     }
 
     /// What `read` makes of the array `name`.
-    fn array<T>(&mut self, name: &str, read: impl FnOnce(Source<'_>) -> Result<T>) -> Result<T> {
+    pub(super) fn array<T>(
+        &mut self,
+        name: &str,
+        read: impl FnOnce(Source<'_>) -> Result<T>,
+    ) -> Result<T> {
         let inside = self.inside(name);
         let refused = |found: &dyn std::fmt::Display| {
             Error::file(&inside, "an array that is stored or deflated", found)
