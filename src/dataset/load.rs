@@ -280,7 +280,7 @@ fn file_tables(path: &Path, reading: &Reading) -> Result<(Table, Option<Table>)>
     }
     let table = match extension.as_str() {
         "csv" | "tsv" | "tab" | "txt" | "data" => text_table(source, reading)?,
-        "svm" | "libsvm" | "svmlight" => libsvm::table(source)?,
+        _ if libsvm::is_named(path) => libsvm::table(source)?,
         "fasta" | "fa" | "fas" | "faa" | "fna" | "afa" | "a2m" | "a3m" => fasta::table(source)?,
         "npy" => npy::table(source)?,
         "npz" => return npz::tables(path),

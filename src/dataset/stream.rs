@@ -5,16 +5,23 @@
 //! consecutive rows in shuffled order; the rows of [`WINDOW_BLOCKS`] of them at a time are shuffled
 //! together. So every row comes once an epoch, from anywhere in the file, but rows that are
 //! neighbors there stay within a window: a file sorted by class should be shuffled once before.
+//!
+//! A sparse matrix is in memory as the few values that it has; a minibatch alone becomes dense.
 
+mod layout;
+mod sparse;
+
+use self::layout::{Counted, npy_layout};
 use super::{
-    Asked, Binarization, Encoding, Examples, Reading,
+    Asked, Binarization, Encoding, Examples, Reading, Tables,
     binarization::{binarize_row, fills},
     readers::{
-        idx,
+        idx, libsvm,
         npy_header::{self, NpyHeader},
+        npz,
         source::{Source, hex},
     },
-    table::{Cells, Facts, Table},
+    table::{Cells, Facts, Sparse, Table},
 };
 use crate::{
     bits::BitMatrix,
@@ -26,9 +33,12 @@ use crate::{
 };
 use std::{
     fs::File,
-    io::{self, Read, Seek, SeekFrom},
+    io::{Read, Seek, SeekFrom},
     path::{Path, PathBuf},
-    sync::mpsc::{Receiver, sync_channel},
+    sync::{
+        Arc,
+        mpsc::{Receiver, sync_channel},
+    },
     thread,
 };
 
@@ -48,6 +58,8 @@ enum Stored {
     Bytes,
     /// An array of NPY.
     Array(NpyHeader),
+    /// The cells of a sparse table, in memory.
+    Sparse(Arc<Sparse>),
 }
 
 impl Stored {
@@ -56,11 +68,13 @@ impl Stored {
         match self {
             Self::Bytes => 1,
             Self::Array(header) => header.kind.bytes(),
+            Self::Sparse(_) => 0,
         }
     }
 }
 
-/// Examples `[len x units]` in an uncompressed IDX file (unsigned bytes) or NPY file (in C order).
+/// Examples `[len x units]` in an uncompressed IDX file (unsigned bytes) or NPY file (in C order),
+/// or in a sparse matrix (SciPy, libsvm).
 #[derive(Clone, Debug)]
 pub struct ExampleStream {
     path: PathBuf,
@@ -94,7 +108,7 @@ impl ExampleStream {
     /// [`Error::File`] unless the file is one of these and exactly as long as its header says, and
     /// those of [`Encoding::fit`]; [`Error::Io`] if the system refuses to read.
     pub fn open_as(path: impl AsRef<Path>, reading: &Reading, asked: &Asked) -> Result<Self> {
-        let mut stream = Self::laid_out(path.as_ref())?;
+        let mut stream = Self::laid_out(path.as_ref(), reading)?;
         let is_untold = |x: &str| x == Kind::Softmax.name();
         if asked
             .units
@@ -136,16 +150,24 @@ impl ExampleStream {
         reading: &Reading,
         encoding: Encoding,
     ) -> Result<Self> {
-        let mut stream = Self::laid_out(path.as_ref())?;
+        let mut stream = Self::laid_out(path.as_ref(), reading)?;
         stream.scale_as(reading)?;
-        let first = stream.table(&mut stream.file()?, 0, 1)?;
-        encoding.states(&first)?;
+        match stream.stored {
+            // Its rows come in any order later: here errors tell their numbers.
+            Stored::Sparse(_) => stream.each(&mut |part| encoding.states(part).map(|_| ()))?,
+            _ => encoding
+                .states(&stream.table(&mut stream.file()?, 0, 1)?)
+                .map(|_| ())?,
+        }
         stream.encoding = encoding;
         Ok(stream)
     }
 
     /// Settles what the numbers are divided by; the facts of the columns.
     fn scale_as(&mut self, reading: &Reading) -> Result<Vec<Facts>> {
+        if self.is_in_memory() {
+            return self.facts();
+        }
         let is_idx = self.stored == Stored::Bytes;
         self.scale = reading.scale.unwrap_or(if is_idx { BYTE } else { 1.0 });
         self.is_image = is_idx && reading.scale.is_none();
@@ -159,8 +181,8 @@ impl ExampleStream {
         self.facts()
     }
 
-    /// The file without a look at its elements.
-    fn laid_out(path: &Path) -> Result<Self> {
+    /// The file without a look at its elements; of a sparse matrix, all of them.
+    fn laid_out(path: &Path, reading: &Reading) -> Result<Self> {
         let file = File::open(path).map_err(|e| Error::io(path, "open", e))?;
         let length = file
             .metadata()
@@ -183,7 +205,14 @@ impl ExampleStream {
                 let (rows, shape) = idx::layout(&mut source)?;
                 (rows, shape, Stored::Bytes)
             } else {
-                return Err(source.error("a file of IDX or NPY", hex(source.peek())));
+                let refused = |found: &dyn std::fmt::Display| {
+                    Err(source.error("a file of IDX or NPY, or a sparse matrix", found))
+                };
+                if !(npz::recognizes(source.peek()) || libsvm::is_named(path)) {
+                    return refused(&hex(source.peek()));
+                }
+                let table = Tables::open(path, reading)?.train;
+                return Self::of_sparse(table).map_or_else(|| refused(&"a dense one"), Ok);
             }
         };
         let first_byte = counted.bytes;
@@ -270,20 +299,9 @@ impl ExampleStream {
     /// # Errors
     /// As [`Self::open`]; [`Error::File`] for a float outside [0, 1].
     pub fn sample(&self, n: usize) -> Result<Examples> {
-        let mut file = self.file()?;
         let n = n.clamp(1, self.rows);
-        let rows: Result<Vec<Examples>> = (0..n)
-            .map(|k| {
-                self.read(
-                    &mut file,
-                    (k as u128 * self.rows as u128 / n as u128) as usize,
-                    1,
-                )
-            })
-            .collect();
-        let rows = rows?;
-        let picks: Vec<(usize, usize)> = (0..n).map(|k| (k, 0)).collect();
-        Ok(gather(&rows, &picks))
+        let row = |k| (k as u128 * self.rows as u128 / n as u128) as usize;
+        self.at(&(0..n).map(row).collect::<Vec<_>>())
     }
 
     /// Examples `start..start + n`, or as many of them as there are.
@@ -362,16 +380,20 @@ impl ExampleStream {
     /// At most `n` rows from `start` on, as the file has them.
     fn table(&self, file: &mut File, start: usize, n: usize) -> Result<Table> {
         let n = n.min(self.rows - start);
-        let columns: usize = self.shape.iter().product();
-        let of_row = columns * self.stored.bytes();
-        let mut bytes = vec![0; n * of_row];
-        let at = self.first_byte + start as u64 * of_row as u64;
-        file.seek(SeekFrom::Start(at))
-            .and_then(|_| file.read_exact(&mut bytes))
-            .map_err(|e| Error::io(&self.path, "read", e))?;
+        let mut bytes = || -> Result<Vec<u8>> {
+            let columns: usize = self.shape.iter().product();
+            let of_row = columns * self.stored.bytes();
+            let mut bytes = vec![0; n * of_row];
+            let at = self.first_byte + start as u64 * of_row as u64;
+            file.seek(SeekFrom::Start(at))
+                .and_then(|_| file.read_exact(&mut bytes))
+                .map_err(|e| Error::io(&self.path, "read", e))?;
+            Ok(bytes)
+        };
         let cells = match &self.stored {
-            Stored::Bytes => Cells::Bytes(bytes),
-            Stored::Array(header) => header.cells(bytes, n),
+            Stored::Bytes => Cells::Bytes(bytes()?),
+            Stored::Array(header) => header.cells(bytes()?, n),
+            Stored::Sparse(cells) => Cells::Sparse(cells.rows(start..start + n)),
         };
         let table = Table::new(&self.path, cells, n, self.shape.clone())?;
         let mut table = table.starting_at(start).scaled(self.scale)?;
@@ -387,44 +409,21 @@ impl ExampleStream {
         }
         let table = self.table(file, start, n)?;
         table.expect_whole()?;
-        let matrix = self.encoding.matrix(&table)?;
+        self.encoded(&table, start..start + n)
+    }
+
+    /// The examples of `table`, which are `rows` of all.
+    fn encoded(&self, table: &Table, rows: impl Iterator<Item = usize>) -> Result<Examples> {
+        let matrix = self.encoding.matrix(table)?;
         if !fills(self.how) {
             return Ok(Examples::from_states(matrix));
         }
-        let mut bits = BitMatrix::zeros(n, self.columns());
-        for i in 0..n {
-            let row = start + i;
-            binarize_row(
-                matrix.row(i),
-                self.how,
-                self.seed,
-                row,
-                bits.view_mut().row_mut(i),
-            );
+        let mut bits = BitMatrix::zeros(matrix.rows(), self.columns());
+        for (i, row) in rows.enumerate() {
+            let to = bits.view_mut().row_mut(i);
+            binarize_row(matrix.row(i), self.how, self.seed, row, to);
         }
         Ok(Examples::from_states(bits))
-    }
-}
-
-/// The header of an NPY file in C order.
-fn npy_layout(source: &mut Source<'_>) -> Result<NpyHeader> {
-    let header = NpyHeader::read(source)?;
-    if header.dimensions() < 2 || header.fortran {
-        return Err(source.error(
-            "an array of two or more dimensions in C order",
-            header.describe(),
-        ));
-    }
-    let columns = header.shape[1..]
-        .iter()
-        .try_fold(1_usize, |n, &size| n.checked_mul(size));
-    match (header.shape[0], columns) {
-        (1.., Some(1..)) => Ok(header),
-        (_, None) => Err(source.error("a size that fits into memory", header.describe())),
-        _ => Err(source.error(
-            "at least one example of at least one value",
-            header.describe(),
-        )),
     }
 }
 
@@ -462,19 +461,5 @@ impl Iterator for Batches {
 
     fn next(&mut self) -> Option<Self::Item> {
         self.0.recv().ok()
-    }
-}
-
-/// A file that counts what is read of it.
-struct Counted {
-    file: File,
-    bytes: u64,
-}
-
-impl Read for Counted {
-    fn read(&mut self, to: &mut [u8]) -> io::Result<usize> {
-        let n = self.file.read(to)?;
-        self.bytes += n as u64;
-        Ok(n)
     }
 }

@@ -2,8 +2,10 @@
 //! other writers (`files/make.py`) and against damaged ones.
 
 use harmonium::{
-    Error,
-    dataset::{Cells, Reading, Table, Tables},
+    Error, Examples, Layer, Learning, Rbm, RbmOptions, RbmTraining,
+    dataset::{Asked, Binarization, Cells, Dataset, ExampleStream, Reading, Table, Tables},
+    rng::{Draws, Site},
+    units::Kind,
 };
 use png::{BitDepth, ColorType};
 use proptest::prelude::*;
@@ -76,6 +78,96 @@ fn sparse_matrices_of_scipy_stay_sparse() {
         open(file("bsr.npz")),
         &["bsr.npz", "csr, csc or coo", "\"bsr\""],
     );
+}
+
+/// A text of libsvm: 150 rows of 40 columns, a tenth of them a multiple of an eighth.
+fn few_numbers(path: &Path) {
+    let draws = Draws::new(8, Site::Data, 0);
+    let value = |i: usize, j: usize| match draws.uniform(i, j) {
+        x if x < 0.1 => format!(
+            " {}:{}",
+            j + 1,
+            f32::from((draws.bits(i + 150, j) % 32) as u8 + 1) / 8.0
+        ),
+        _ => String::new(),
+    };
+    let row = |i| {
+        format!(
+            "{}{} 40:0\n",
+            i % 3,
+            (0..39).map(|j| value(i, j)).collect::<String>()
+        )
+    };
+    fs::write(path, (0..150).map(row).collect::<String>()).unwrap();
+}
+
+#[test]
+fn sparse_numbers_become_dense_a_minibatch_at_a_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.svm");
+    few_numbers(&path);
+    let reading = Reading::default();
+    let asked = Asked {
+        units: Some("gaussian".into()),
+        standardize: true,
+        ..Asked::default()
+    };
+    let whole = Dataset::open_as(&path, &reading, &asked).unwrap();
+    let stream = ExampleStream::open_as(&path, &reading, &asked).unwrap();
+    assert_eq!((stream.len(), stream.columns()), (150, 40));
+    assert_eq!(stream.encoding(), &whole.encoding);
+    assert_eq!(
+        stream.range(100, 50).unwrap().input().get(0, 3),
+        whole.train.input().get(100, 3)
+    );
+    let learned = ExampleStream::open_encoded(&path, &reading, whole.encoding.clone()).unwrap();
+    assert_eq!(learned.sample(150).unwrap().states(), whole.train.states());
+    // Rows in the order of memory, so that the run is the same to the bit.
+    let data = Examples::new(whole.train.states().clone()).unwrap();
+    let new = || {
+        let rbm = Rbm::unconnected(Layer::of(Kind::Gaussian, 40), Layer::bernoulli(6));
+        let rbm = rbm.unwrap().initialized_from(&data, 1).unwrap();
+        let options = RbmOptions {
+            learning: Learning {
+                epochs: 3,
+                batch_size: 16,
+                ..Learning::default()
+            },
+            ..RbmOptions::default()
+        };
+        RbmTraining::new(rbm, options, &data).unwrap()
+    };
+    let finished = |mut run: RbmTraining, streamed: bool| {
+        let go_on = |_: harmonium::Event<'_>| std::ops::ControlFlow::Continue(());
+        let _ended = if streamed {
+            run.run(&stream, go_on)
+        } else {
+            run.run(&data, go_on)
+        }
+        .unwrap();
+        run.into_result()
+    };
+    assert_eq!(finished(new().fed(150), true), finished(new(), false));
+    // Bits of the same file: those of memory, drawn by the row.
+    let bits = Asked::default();
+    let text = fs::read_to_string(&path).unwrap();
+    let ones = text.replace(":0.", ":0").lines().map(|line| {
+        let fields = line
+            .split(' ')
+            .skip(1)
+            .map(|x| format!(" {}:1", x.split(':').next().unwrap()));
+        format!("1{}\n", fields.collect::<String>())
+    });
+    fs::write(&path, ones.collect::<String>()).unwrap();
+    let whole = Dataset::open_as(&path, &reading, &bits).unwrap();
+    assert!(whole.train.bits().is_some());
+    let stream = ExampleStream::open_as(&path, &reading, &bits).unwrap();
+    let stream = stream.binarized(Binarization::Threshold(0.5), 1);
+    assert_eq!(stream.range(0, 150).unwrap().states(), whole.train.states());
+    let dense = ExampleStream::open(file("only.h5"))
+        .unwrap_err()
+        .to_string();
+    assert!(dense.contains("IDX or NPY, or a sparse matrix"), "{dense}");
 }
 
 #[test]

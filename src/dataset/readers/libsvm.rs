@@ -13,6 +13,16 @@ use crate::{
 };
 use std::{io::Read, path::Path};
 
+/// Whether the name is that of such a file, perhaps in gzip.
+pub(in crate::dataset) fn is_named(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let name = name.to_ascii_lowercase();
+    let name = name.strip_suffix(".gz").unwrap_or(&name);
+    [".svm", ".libsvm", ".svmlight"]
+        .iter()
+        .any(|end| name.ends_with(end))
+}
+
 /// The table of the text, its first fields as labels. Indices count from 1, or from 0 if one of
 /// them is 0, which is [said](Table::found); what follows `#` is passed over, and so is `qid:`.
 pub(in crate::dataset) fn table(source: Source<'_>) -> Result<Table> {

@@ -303,6 +303,21 @@ impl Sparse {
         (&self.columns[range.clone()], &self.values[range])
     }
 
+    /// Rows `rows`, in that order.
+    pub(in crate::dataset) fn rows(&self, rows: impl Iterator<Item = usize>) -> Self {
+        let mut taken = Self {
+            starts: vec![0],
+            ..Self::default()
+        };
+        for i in rows {
+            let (columns, values) = self.row(i);
+            taken.columns.extend_from_slice(columns);
+            taken.values.extend_from_slice(values);
+            taken.starts.push(taken.values.len());
+        }
+        taken
+    }
+
     fn get(&self, i: usize, j: usize) -> f32 {
         let (columns, values) = self.row(i);
         match columns.binary_search(&(j as u32)) {

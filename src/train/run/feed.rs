@@ -115,6 +115,11 @@ impl<'a> Reading<'a> {
                 let rows = run.next_rows().iter().map(|&i| i as usize);
                 data.take(&rows.collect::<Vec<_>>())
             }
+            (FeedSource::Stream(stream), _) if stream.is_in_memory() => {
+                run.order_epoch();
+                let rows = run.next_rows().iter().map(|&i| i as usize);
+                stream.at(&rows.collect::<Vec<_>>())?
+            }
             (FeedSource::Stream(stream), _) => self.next_of(stream, run)?,
         };
         match self.feed.pass {
