@@ -38,19 +38,20 @@ impl Tables {
     /// `train-images-idx3-ubyte`, `train-labels-idx1-ubyte`, `t10k-images-idx3-ubyte`,
     /// `t10k-labels-idx1-ubyte`, each plain or with `.gz` (the plain file wins); only the training
     /// images must be there. Or it holds PNG files. A file is known by its extension (`.npy`,
-    /// `.npz`, `.h5`, `.csv`, `.tsv`, `.txt`, `.data`, `.svm`, `.fasta` and their like, each perhaps
-    /// with `.gz`) or else its first bytes (IDX, NPY, NPZ, HDF5). A lone file is the training part,
-    /// and only NPZ and HDF5 can bring a test part.
+    /// `.npz`, `.h5`, `.csv`, `.tsv`, `.txt`, `.data`, `.svm`, `.fasta` and their like, each
+    /// perhaps with `.gz`) or else its first bytes (IDX, NPY, NPZ, HDF5). A lone file is the
+    /// training part, and only NPZ and HDF5 can bring a test part.
     ///
-    /// - IDX: unsigned bytes in two or more dimensions; divided by 255 unless `reading` has a scale.
+    /// - IDX: unsigned bytes in two or more dimensions; divided by 255 unless `reading` has a
+    ///   scale.
     /// - NPY: bool, integers, float32, float64 in two or more dimensions. Bytes in three or more
     ///   that reach 255 are images and divided by 255 unless `reading` has a scale.
     /// - NPZ: values `train`, `x_train`, `data` or `x`, else the only array of two or more
     ///   dimensions; test values `test` or `x_test`; labels `y_train` or `y`, test labels `y_test`;
     ///   the first name that is there counts. Members may be stored or deflated, archives smaller
     ///   than 4 GB. An archive of SciPy is a [sparse](Cells::Sparse) table (CSR, CSC, COO).
-    /// - HDF5: the same names in the root of the file, in any case; `FILE.h5:/PATH` chooses an array.
-    ///   Labels may be text.
+    /// - HDF5: the same names in the root of the file, in any case; `FILE.h5:/PATH` chooses an
+    ///   array. Labels may be text.
     /// - PNG: a picture an example, of gray values or colors, all of one size; subfolders are
     ///   classes, of the parts in subfolders `train` and `test` if there are such.
     /// - libsvm: lines `label index:value ..`, a sparse table.

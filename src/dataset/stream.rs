@@ -420,8 +420,8 @@ impl ExampleStream {
         }
         let mut bits = BitMatrix::zeros(matrix.rows(), self.columns());
         for (i, row) in rows.enumerate() {
-            let to = bits.view_mut().row_mut(i);
-            binarize_row(matrix.row(i), self.how, self.seed, row, to);
+            let mut view = bits.view_mut();
+            binarize_row(matrix.row(i), self.how, self.seed, row, view.row_mut(i));
         }
         Ok(Examples::from_states(bits))
     }

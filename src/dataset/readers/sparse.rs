@@ -1,4 +1,5 @@
-//! Numbers of which most are 0: the layout that every sparse reader fills, and the archives of SciPy.
+//! Numbers of which most are 0: the layout that every sparse reader fills, and the archives of
+//! SciPy.
 //!
 //! # Source
 //! `scipy.sparse.save_npz` of SciPy 1.17.

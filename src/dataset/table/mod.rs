@@ -157,6 +157,11 @@ impl Table {
         self.shape.iter().product()
     }
 
+    /// The cells without a copy.
+    pub(in crate::dataset) fn into_cells(self) -> Cells {
+        self.cells
+    }
+
     /// All cells in row-major order, as the file has them.
     pub fn cells(&self) -> &Cells {
         &self.cells
