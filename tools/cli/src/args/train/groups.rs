@@ -12,9 +12,9 @@ use std::{fmt, path::PathBuf, str::FromStr};
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Data")]
 pub struct DataArgs {
-    /// A file (IDX, NPY, NPZ, CSV), a directory of IDX files, or mnist.
+    /// A file (IDX, NPY, NPZ, HDF5, CSV, libsvm, FASTA), a directory of IDX or PNG files, or mnist.
     ///
-    /// The default, `mnist`, is in the program.
+    /// The default, `mnist`, is in the program. `FILE.h5:/PATH` is an array of an HDF5 file.
     #[arg(long, value_name = "mnist|DIR|FILE")]
     pub data: Option<String>,
     #[command(flatten)]
