@@ -14,7 +14,7 @@ use crate::{
 use harmonium::{
     Examples,
     checkpoint::Checkpoint,
-    dataset::{Binarization, ExampleStream},
+    dataset::{Asked, Binarization, ExampleStream, Reading},
     matrix::Matrix,
     train::{Done, Run, StackEvent},
 };
@@ -58,7 +58,11 @@ fn dbn_greedy() {
         let bytes: Vec<u8> = (0..EXAMPLES * UNITS).map(byte).collect();
         let shape = format!("({EXAMPLES}, {UNITS})");
         let path = directory.file(name, &npy("|u1", &shape, "False", &bytes));
-        let stream = ExampleStream::open(path).unwrap();
+        let reading = Reading {
+            scale: Some(f64::from(scale)),
+            ..Reading::default()
+        };
+        let stream = ExampleStream::open_as(path, &reading, &Asked::default()).unwrap();
         let stream = match resample {
             true => stream,
             false => stream.binarized(Binarization::Threshold(0.5), 0),
