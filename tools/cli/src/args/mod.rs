@@ -169,7 +169,10 @@ pub struct ExamplesArgs {
 #[derive(Args, Clone, Debug, Default)]
 #[command(next_help_heading = "Data")]
 pub struct ReadingArgs {
-    /// The column of the classes, by name or number from 1, or a file of them [default: `label`].
+    /// Column or file of the classes [default: column label].
+    ///
+    /// A column is a name or a number from 1. Classes are whole numbers or texts and keep their
+    /// names.
     #[arg(long, value_name = "COLUMN|FILE")]
     pub label: Option<String>,
     /// The columns to read: names, numbers from 1, ranges such as 3-7 [default: all].

@@ -120,7 +120,8 @@ fn models_are_verified() {
     let ran = bench.run("verify run/model.safetensors --data narrow.csv");
     assert_eq!(ran.code, 1);
     assert!(
-        ran.stderr.contains("9 visible units, but 2 values"),
+        ran.stderr
+            .contains("expected 9 columns, as the machine has learned, found 2"),
         "{}",
         ran.stderr
     );

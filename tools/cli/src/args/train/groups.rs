@@ -55,7 +55,7 @@ pub struct ResampleArgs {
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Data")]
 pub struct UnitsArgs {
-    /// Visible units: spin, gaussian, relu, softmax [default: bernoulli].
+    /// Visible units: spin, gaussian, relu, softmax [default: by the data].
     ///
     /// Or segments such as bernoulli:64+gaussian:10. Spins learn bits as -1 and 1; gaussian and
     /// relu units take any numbers as they are.
@@ -397,7 +397,7 @@ pub struct OutputArgs {
     /// A directory that holds a run is refused.
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
-    /// Rename a directory that holds a run to DIR.old-1, DIR.old-2, ... first.
+    /// Rename a run that is there to DIR.old-1, DIR.old-2, ... first.
     ///
     /// Without --out the directory is ./run.
     #[arg(long, conflicts_with = "resume")]
