@@ -55,7 +55,7 @@ pub fn run(args: &EvaluateArgs) -> Outcome<()> {
         format!(" on {}, binarization {}", data.name, source.binarize)
     });
     let beside = match &data {
-        Some(data) => mixing(args, model, data, seed)?,
+        Some(data) => mixing(args, (machine, model), data, seed)?,
         None if args.raise || args.diagnose.is_some() => {
             let message = "--raise and --diagnose are of examples, and there are no data";
             return Err(Failure::usage(message).hint("name them by --data"));
@@ -237,7 +237,12 @@ fn load(
 
 /// What needs no likelihood: of an RBM the free-energy gap between the test and the training part;
 /// what chains do.
-fn mixing(args: &EvaluateArgs, model: &Model, data: &Data, seed: u64) -> Outcome<Figures> {
+fn mixing(
+    args: &EvaluateArgs,
+    (machine, model): (&dyn Machine, &Model),
+    data: &Data,
+    seed: u64,
+) -> Outcome<Figures> {
     let mut figures = Figures::default();
     let (examples, split) = likelihood::part(data, args.of.split);
     if let (Model::Rbm(rbm), Split::Test) = (model, split) {
@@ -249,7 +254,7 @@ fn mixing(args: &EvaluateArgs, model: &Model, data: &Data, seed: u64) -> Outcome
     if let Some(sweeps) = args.diagnose {
         let burn_in = args.burn_in.unwrap_or(DEFAULT_BURN_IN);
         let size = (DEFAULT_CHAINS, burn_in, sweeps);
-        figures.extend(Diagnosis::measure(kinds::machine(model), examples, size, seed)?.figures());
+        figures.extend(Diagnosis::measure(machine, examples, size, seed)?.figures());
     }
     Ok(figures)
 }

@@ -206,14 +206,8 @@ fn measured(kind: &dyn Trains, finished: &Finished<'_>) -> Outcome<Figures> {
     let (model, seed) = (finished.model, finished.seed());
     let how = Measure::at_the_end(model, seed);
     let (data, interrupt) = (Some(finished.data), Some(finished.interrupt));
-    let found = Found::measure(
-        (kinds::machine(model), model),
-        data,
-        Split::Test,
-        &how,
-        seed,
-        interrupt,
-    );
+    let machine = kinds::known(model, finished.data.labels_are_units());
+    let found = Found::measure((&*machine, model), data, Split::Test, &how, seed, interrupt);
     let found = found.map_err(|failure| match finished.interrupt.asked() {
         true => finished.interrupted(),
         false => failure,

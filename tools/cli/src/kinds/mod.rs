@@ -19,12 +19,16 @@ use std::ops::Deref;
 /// # Errors
 /// Notes that this program did not write.
 pub fn machine_of(checkpoint: &Checkpoint) -> Outcome<Known<'_>> {
-    Ok(match &checkpoint.model {
-        Model::Rbm(x) if classes_among_units(checkpoint)? == 0 => {
-            Known::Unlabeled(rbm::Unlabeled(x))
-        }
+    let classes = classes_among_units(checkpoint)?;
+    Ok(known(&checkpoint.model, classes > 0))
+}
+
+/// The machine of a model, whose visible units have labels among them or not.
+pub fn known(model: &Model, has_labels: bool) -> Known<'_> {
+    match model {
+        Model::Rbm(x) if !has_labels => Known::Unlabeled(rbm::Unlabeled(x)),
         other => Known::Plain(machine(other)),
-    })
+    }
 }
 
 /// A machine of which it is known whether labels are among its visible units.

@@ -117,6 +117,11 @@ impl Data {
         })
     }
 
+    /// Whether labels are among the units of an example.
+    pub fn labels_are_units(&self) -> bool {
+        self.train.columns() > self.encoding.units().size()
+    }
+
     /// What was read, in a line.
     pub fn told(&self) -> String {
         let mut told = format!("{}: {}", self.name, self.encoding.describe());

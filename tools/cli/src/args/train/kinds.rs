@@ -51,7 +51,9 @@ const PRESETS: [Choice<Preset>; 3] = [
 /// What every kind has.
 #[derive(Args, Clone, Debug)]
 pub struct SharedArgs {
-    /// Start from the parameters of this model, of the same kind and shape.
+    /// Start from the parameters of this model.
+    ///
+    /// It is of the same kind and shape.
     ///
     /// On new data, or at a new rate. Sizes and units are those of the model where nothing is said
     /// of them; steps, averages and chains begin anew. A deep belief network learns by the up-down

@@ -215,7 +215,7 @@ impl Trains for RbmArgs {
             Some(by @ CriterionArg::PseudoLikelihood) if !rbm.visible().units.are_discrete() => {
                 Err(refused(by, "expected visible units that are not continuous").hint(hint))
             }
-            Some(by @ CriterionArg::Error) if rbm.label_group().is_none() => {
+            Some(by @ CriterionArg::Error) if !self.labels || rbm.label_group().is_none() => {
                 Err(refused(by, "expected a machine with --labels").hint(hint))
             }
             Some(by) => Ok(by),
