@@ -21,7 +21,8 @@ impl Encoding {
     /// [`Encoding`]. Means and deviations of a standardization are those of the table, in which
     /// each example counts by its weight and missing values do not; a column that does not vary is
     /// divided by 1. Categories are, of an array, the values of all its columns of categories and,
-    /// of a table with named columns, those of each column: whole numbers from 0 to the greatest if
+    /// of a table with named columns, those of each column: K from 0 or from 1 on, if K are asked
+    /// for and all columns have no others; else whole numbers from 0 to the greatest if
     /// most of these come, else those that come.
     ///
     /// Cost: two passes over the table.
@@ -376,7 +377,9 @@ fn categories(
     let code = |(j, own): (usize, BTreeSet<i64>)| -> Result<Code> {
         let values: Vec<String> = match table.texts.get(&j) {
             Some(texts) => texts.clone(),
-            None => named(if are_shared { &shared } else { &own }, told),
+            None => told
+                .and_then(|k| counted(&shared, k))
+                .unwrap_or_else(|| named(if are_shared { &shared } else { &own })),
         };
         let n = values.len();
         if told.is_some_and(|k| k != n) || n == 0 {
@@ -410,15 +413,23 @@ fn distinct(table: &Table, j: usize) -> Result<BTreeSet<i64>> {
     Ok(set)
 }
 
-/// Names of categories that are whole numbers: `0..told` if all lie there, `0..=most` if most of
-/// these come, else those that come.
-fn named(numbers: &BTreeSet<i64>, told: Option<usize>) -> Vec<String> {
+/// Names of `k` categories that are counted from 0 or from 1, if all numbers are among them.
+fn counted(numbers: &BTreeSet<i64>, k: usize) -> Option<Vec<String>> {
+    let (least, most) = (*numbers.first()?, *numbers.last()?);
+    let k = k as i64;
+    let first = [0, 1]
+        .into_iter()
+        .find(|&first| least >= first && most < first + k)?;
+    Some((first..first + k).map(|x| x.to_string()).collect())
+}
+
+/// Names of categories that are whole numbers: `0..=most` if most of these come, else those that
+/// come.
+fn named(numbers: &BTreeSet<i64>) -> Vec<String> {
     let (least, most) = (numbers.first().copied(), numbers.last().copied());
     let (least, most) = (least.unwrap_or(0), most.unwrap_or(-1));
-    let all = match told {
-        Some(k) if least >= 0 && (most as u64) < k as u64 || numbers.is_empty() => 0..k as i64,
-        None if least >= 0 && (most as u64) < 2 * numbers.len() as u64 => 0..most + 1,
-        _ => return numbers.iter().map(i64::to_string).collect(),
-    };
-    all.map(|x| x.to_string()).collect()
+    match least >= 0 && (most as u64) < 2 * numbers.len() as u64 {
+        true => (0..=most).map(|x| x.to_string()).collect(),
+        false => numbers.iter().map(i64::to_string).collect(),
+    }
 }

@@ -42,12 +42,17 @@ impl Measure {
         progress: &mut dyn Progress,
     ) -> Result<Measures> {
         let rows = Rows::from(examples);
-        let v = rows.complete(NAME)?;
-        let binary = rbm.hidden().units.are_binary();
+        let is_whole = examples.observed().is_none();
+        let binary = rbm.hidden().units.are_binary() && is_whole;
         let activity = || binary.then(|| HiddenActivity::new(rbm, rows)).transpose();
         if self.enumerates(rbm) {
-            let free = rbm.exact_free_energies(v)?;
-            let log_sums: Vec<f64> = free.iter().map(|f| -f).collect();
+            let log_sums = match is_whole {
+                true => {
+                    let free = rbm.exact_free_energies(rows.complete(NAME)?)?;
+                    free.iter().map(|f| -f).collect()
+                }
+                false => rbm.log_sums_over_missing(rows, &mut ())?,
+            };
             let log_z = rbm.log_z(progress)?;
             let z = Partition::exact(log_z);
             return Ok(Measures {
@@ -58,6 +63,7 @@ impl Measure {
                 ..Measures::of(z, examples.len())
             });
         }
+        let v = rows.complete(NAME)?;
         let ais = self.ais(Base::rate_of(rbm, train)?);
         let start = self.reverse.then(|| self.start(rbm, Some(train)));
         let start = start.transpose()?;

@@ -261,6 +261,11 @@ impl Measure {
         if self.enumerates(rbm) {
             return None;
         }
+        if train.observed().is_some() {
+            return Some(format!(
+                "of examples with missing values {what} is enumerated, which this one is too large for"
+            ));
+        }
         let (visible, hidden) = (&rbm.visible().units, &rbm.hidden().units);
         let is_binary = visible.are_binary() && hidden.are_binary();
         if !(self.any_units || is_binary) {

@@ -188,14 +188,17 @@ impl Trains for RbmArgs {
         let speed = run.connection_updates_per_epoch() as f64 * done / seconds / 1e9;
         // The same units of the same examples each time: the curve shows the machine and not the
         // choice.
-        let is_discrete = rbm.visible().units.are_discrete();
+        let is_whole = watch.train.observed().is_none();
+        let is_discrete = rbm.visible().units.are_discrete() && is_whole;
         let pseudo_likelihood = is_discrete
             .then(|| stochastic_pseudo_likelihood(rbm.as_ref(), &watch.many, run.learning().seed));
-        let held_out = watch.validation.as_ref().map(|x| x.head(Watch::FEW));
+        let held_out = watch.validation.as_ref().filter(|_| is_whole);
+        let held_out = held_out.map(|x| x.head(Watch::FEW));
+        let error = is_whole.then(|| reconstruction_error(rbm, &watch.train));
         let gap = held_out.map(|x| free_energy_gap(rbm, &watch.train, &x));
         Ok(vec![
             Some(speed),
-            Some(reconstruction_error(rbm, &watch.train)?),
+            error.transpose()?,
             pseudo_likelihood.transpose()?,
             gap.transpose()?,
         ])
@@ -260,6 +263,9 @@ impl Trains for RbmArgs {
         let drawn = drawn.filter(|_| rbm.is_bernoulli());
         let (examples, split) = likelihood::part(drawn.as_ref().unwrap_or(data), Split::Test);
         let mut figures = Figures::default();
+        if examples.observed().is_some() {
+            return Ok(figures);
+        }
         if rbm.visible().units.are_discrete() {
             let some = examples.head(PSEUDO_LIKELIHOOD_EXAMPLES);
             let pseudo = pseudo_likelihood(rbm, &some)?;
