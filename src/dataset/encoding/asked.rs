@@ -9,10 +9,10 @@ use crate::{
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Asked {
     /// Kinds of units for the columns: `spin`, or segments such as `bernoulli:5+gaussian` of as
-    /// many columns each, of which one may leave its number out. A softmax group of K is `softmax:K`
-    /// and stands for one column of categories or for K columns of which one is 1; `softmax:21*53`
-    /// are 53 such groups; `softmax` alone takes the categories from the data. If nothing is asked,
-    /// the values decide.
+    /// many columns each, of which one may leave its number out. A softmax group of K is
+    /// `softmax:K` and stands for one column of categories or for K columns of which one is 1;
+    /// `softmax:21*53` are 53 such groups; `softmax` alone takes the categories from the data. If
+    /// nothing is asked, the values decide.
     pub units: Option<String>,
     /// Whether Bernoulli units take columns of -1 and 1, as 0 and 1: of machines that have no
     /// spins.

@@ -82,9 +82,9 @@ pub struct Classes {
 /// The metadata `encoding` is JSON: `version` is 1; `shape`, of an example; `scale`, what the
 /// numbers of the file are divided by before all else; `units`, as in the metadata `units`;
 /// `columns`, a list of `{"count": n, "code": c}` for `n` columns in turn, where `c` is `"bit"`,
-/// `"probability"`, `"sign"`, `{"spin": {"from_bits": true}}`, `{"number": {"mean": 0.0, "deviation": 1.0}}`
-/// or `{"category": {"values": ["A", "B"]}}`; `names`, of the columns if they have any; `classes`,
-/// `{"name": "species", "names": ["cat", "dog"]}` if examples have labels.
+/// `"probability"`, `"sign"`, `{"spin": {"from_bits": true}}`, `{"number": {"mean": 0.0,
+/// "deviation": 1.0}}` or `{"category": {"values": ["A", "B"]}}`; `names`, of the columns if they
+/// have any; `classes`, `{"name": "species", "names": ["cat", "dog"]}` if examples have labels.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Encoding {
     units: Units,

@@ -33,9 +33,9 @@ pub fn read_npy(path: impl AsRef<Path>) -> Result<Matrix> {
     Ok(Matrix::from_fn(rows, columns, number))
 }
 
-/// An array of two or more dimensions, the first of which counts the examples; the others become the
-/// columns, in row-major order whatever the order of the file. One example of one dimension is not
-/// an array of examples.
+/// An array of two or more dimensions, the first of which counts the examples; the others become
+/// the columns, in row-major order whatever the order of the file. One example of one dimension is
+/// not an array of examples.
 pub(in crate::dataset) fn table(mut source: Source<'_>) -> Result<Table> {
     let header = NpyHeader::read(&mut source)?;
     if header.dimensions() < 2 {

@@ -166,7 +166,8 @@ impl Measures {
 
 impl Measures {
     /// The log-densities of what the data held, in place of those of standardized states: less by
-    /// the log of the Jacobian ([`Encoding::log_jacobian`](crate::dataset::Encoding::log_jacobian)).
+    /// the log of the Jacobian
+    /// ([`Encoding::log_jacobian`](crate::dataset::Encoding::log_jacobian)).
     pub fn less(&mut self, log_jacobian: f64) {
         let means = [&mut self.likelihood, &mut self.bound];
         for mean in means.into_iter().flatten() {

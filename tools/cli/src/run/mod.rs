@@ -15,6 +15,7 @@ pub mod loading;
 pub mod machine;
 pub mod places;
 pub mod run_file;
+pub mod source;
 
 /// Largest number of weights or of states in all chains: 2^31, which as f32 takes 8 GiB.
 pub const MOST_ELEMENTS: usize = 1 << 31;

@@ -2,7 +2,8 @@
 
 use super::{
     Finished, MOST_ELEMENTS, Told, Trains, Watch, couplings, describe_negative, describe_positive,
-    options::{check_chains, for_bits, of_stage, one_number},
+    options::{check_chains, of_stage, one_number},
+    reading::for_bits,
     refused,
 };
 use crate::{

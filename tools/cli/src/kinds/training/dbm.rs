@@ -2,7 +2,8 @@
 
 use super::{
     Finished, Told, Trains, describe_negative, describe_positive, describe_rbm,
-    options::{check_chains, check_layers, for_bits, layers, of_each, of_stage, one_number},
+    options::{check_chains, check_layers, layers, of_each, of_stage, one_number},
+    reading::for_bits,
 };
 use crate::{
     args::{DbmArgs, FineTuneArgs},

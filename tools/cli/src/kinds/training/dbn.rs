@@ -2,7 +2,8 @@
 
 use super::{
     Finished, Told, Trains, describe_negative, describe_rbm, fantasies,
-    options::{check_chains, check_layers, for_units, layers, of_each, of_stage, one_number},
+    options::{check_chains, check_layers, layers, of_each, of_stage, one_number},
+    reading::for_units,
 };
 use crate::{
     args::{DbnArgs, FineTuneArgs, UP_DOWN},

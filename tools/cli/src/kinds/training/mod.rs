@@ -12,6 +12,7 @@ pub mod network;
 mod options;
 pub mod posterior;
 mod rbm;
+mod reading;
 
 pub use agree::{agree, contradiction};
 pub use describe::{describe_negative, describe_positive, describe_rbm};

@@ -2,8 +2,10 @@
 
 use super::{
     Finished, MOST_ELEMENTS, Told, Trains, Watch, describe_rbm,
-    options::{check_chains, for_units, of_stage},
-    rbm_of, refused,
+    options::{check_chains, of_stage},
+    rbm_of,
+    reading::for_units,
+    refused,
 };
 use crate::{
     args::{CriterionArg, DEFAULT_BETAS, DEFAULT_CHAINS, RbmArgs, Split},
