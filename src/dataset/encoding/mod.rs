@@ -147,6 +147,25 @@ impl Encoding {
         &self.shape
     }
 
+    /// The same columns, which are examples of another shape.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] for a shape of another number of columns.
+    pub fn shaped(mut self, shape: &[usize]) -> Result<Self> {
+        let n = self.columns.len();
+        let size = shape.iter().try_fold(1_usize, |n, &x| n.checked_mul(x));
+        if shape.is_empty() || size != Some(n) {
+            let expected = format!("{n} values");
+            return Err(Error::shape(
+                "shape of examples",
+                expected,
+                format!("{shape:?}"),
+            ));
+        }
+        self.shape = shape.to_vec();
+        Ok(self)
+    }
+
     /// Names of the columns, if they have any.
     pub fn names(&self) -> &[String] {
         &self.names

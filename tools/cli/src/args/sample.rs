@@ -1,6 +1,7 @@
 //! Options of `harmonium sample`.
 
 use super::{AnswerArgs, DEFAULT_BETAS, count, positive};
+use crate::show::shape::ShapeArg;
 use clap::{Args, ValueEnum};
 use std::path::PathBuf;
 
@@ -88,6 +89,10 @@ pub struct SampleArgs {
         requires = "clamp"
     )]
     pub mask: Option<PathBuf>,
+    /// Height and width of the pictures that examples are, such as 12x20 [default: what the model
+    /// says].
+    #[arg(long, value_name = "HxW")]
+    pub shape: Option<ShapeArg>,
     /// Chains start at training examples, over and over if there are few, in place of fair coins;
     /// with --clamp data at the examples that are held in part.
     #[arg(long, conflicts_with_all = ["continue_from", "tempering", "trajectory", "weighted"])]

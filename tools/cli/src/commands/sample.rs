@@ -15,6 +15,7 @@ use crate::{
     show::figures::Figures,
     show::numbers::{check_extension, ends_in, write_table},
     show::report,
+    show::shape::Shape,
 };
 use harmonium::{Model, checkpoint::Checkpoint, model::Layer};
 use sheet::{Format, Shown};
@@ -87,6 +88,7 @@ pub fn run(args: &SampleArgs) -> Outcome<()> {
     let shown = Shown {
         title: &machine.name(),
         pixels,
+        shape: Shape::new(args.shape, checkpoint.encoding.as_ref(), pixels)?,
         binary: visible.units.are_binary(),
         classes: group,
         encoding: checkpoint.encoding.as_ref(),

@@ -26,7 +26,7 @@ use crate::{
         interrupt::Interrupt,
         places,
     },
-    show::{figures::Figures, pictures, report},
+    show::{figures::Figures, pictures, report, shape},
 };
 use begun::{Before, Begun, Tuned, stored};
 use harmonium::{Examples, Model, Network, recipe::Measure};
@@ -129,6 +129,9 @@ impl Begun {
             interrupt,
             resume: &resume,
         };
+        if let Some(unsaid) = shape::unsaid(&data.encoding) {
+            note(unsaid);
+        }
         kind.draw(&finished)?;
         pictures::curves(&files.curves, &session.title(&finished), &session.metrics)?;
         let network = match plan.fine_tune() {

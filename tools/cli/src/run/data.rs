@@ -150,7 +150,7 @@ impl Source {
     /// # Errors
     /// As [`Self::load`].
     pub fn settle(&mut self) -> Outcome<Data> {
-        let data = self.without_labels()?;
+        let data = self.shaped()?;
         self.encoding = Some(data.encoding.clone());
         if defaults::are_real(data.encoding.units()) {
             self.binarize = Binarization::None;
@@ -181,7 +181,17 @@ impl Source {
     /// Those of [`Tables::open`] and of the encoding; a validation part that leaves nothing to
     /// train on.
     pub fn load(&self) -> Outcome<Data> {
-        self.with_labels(self.without_labels()?)
+        self.with_labels(self.shaped()?)
+    }
+
+    /// The data without labels among the units, of the shape that is said.
+    fn shaped(&self) -> Outcome<Data> {
+        let mut data = self.without_labels()?;
+        if let Some(shape) = self.shape {
+            shape.expect(data.encoding.columns().len())?;
+            data.encoding = data.encoding.shaped(&shape.dimensions())?;
+        }
+        Ok(data)
     }
 
     fn without_labels(&self) -> Outcome<Data> {

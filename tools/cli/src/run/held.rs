@@ -7,7 +7,10 @@ use crate::{
     run::MOST_ELEMENTS,
     run::data::{Data, Source, check_columns},
     run::likelihood,
-    show::{numbers::ends_in, picture::tile_shape},
+    show::{
+        numbers::ends_in,
+        shape::{Shape, ShapeArg},
+    },
 };
 use harmonium::{
     BitMatrix, Checkpoint, Examples, Matrix, States,
@@ -69,7 +72,7 @@ impl Held {
         if !is_data(values) {
             let (x, observed, encoding) = clamp_file(values, checkpoint, layer)?;
             let mask = match &args.mask {
-                Some(mask) => mask_of(mask, &encoding, pixels, layer.size())?,
+                Some(mask) => mask_of((mask, args.shape), &encoding, pixels, layer.size())?,
                 None => observed.ok_or_else(|| {
                     let path = values.display();
                     Failure::usage(format!("--clamp {path}: no value is missing, so all units would be held"))
@@ -83,7 +86,7 @@ impl Held {
             return Err(Failure::usage(message).hint("add --mask FILE|upper|lower|left|right"));
         };
         let data = load(args, checkpoint, layer)?;
-        let mask = mask_of(mask, &data.encoding, pixels, layer.size())?;
+        let mask = mask_of((mask, args.shape), &data.encoding, pixels, layer.size())?;
         let (examples, _) = likelihood::examples(&data, Split::Test);
         let x = first(examples, default_count(args));
         let mut held = Self::new(layer, x.clone(), mask)?;
@@ -310,8 +313,13 @@ fn is_one_row(path: &Path) -> Outcome<Option<Table>> {
 }
 
 /// The mask in a file, a column or a unit each, or named by a half of the picture.
-fn mask_of(path: &Path, encoding: &Encoding, pixels: usize, n: usize) -> Outcome<BitMatrix> {
-    let shape = encoding.picture().filter(|(w, h)| w * h == pixels);
+fn mask_of(
+    (path, said): (&Path, Option<ShapeArg>),
+    encoding: &Encoding,
+    pixels: usize,
+    n: usize,
+) -> Outcome<BitMatrix> {
+    let shape = Shape::new(said, Some(encoding), pixels)?;
     if let Some(half) = half(path, shape, pixels, n) {
         return Ok(half);
     }
@@ -330,13 +338,9 @@ fn mask_of(path: &Path, encoding: &Encoding, pixels: usize, n: usize) -> Outcome
 }
 
 /// The mask that is named by a half of the picture.
-fn half(
-    name: &Path,
-    shape: Option<(usize, usize)>,
-    pixels: usize,
-    columns: usize,
-) -> Option<BitMatrix> {
-    let (width, height) = shape.unwrap_or_else(|| tile_shape(pixels));
+fn half(name: &Path, shape: Shape, pixels: usize, columns: usize) -> Option<BitMatrix> {
+    let (width, height) = (shape.width, shape.height);
+    let channels = shape.values_of_pixel();
     let is_held: Box<dyn Fn(usize, usize) -> bool> = match name.to_str()? {
         "upper" => Box::new(move |_, y| y < height / 2),
         "lower" => Box::new(move |_, y| y >= height / 2),
@@ -344,7 +348,10 @@ fn half(
         "right" => Box::new(move |x, _| x >= width / 2),
         _ => return None,
     };
-    let at = |_, j: usize| j < pixels && is_held(j % width, j / width);
+    let at = |_, j: usize| {
+        let k = j / channels;
+        j < pixels && is_held(k % width, k / width)
+    };
     Some(BitMatrix::from_fn(1, columns, at))
 }
 

@@ -4,6 +4,7 @@ use super::data::MNIST;
 use crate::{
     failure::{Failure, Outcome},
     kinds,
+    show::shape::ShapeArg,
 };
 use harmonium::{
     Checkpoint, Model,
@@ -26,6 +27,8 @@ pub struct Source {
     pub asked: Asked,
     /// What the columns are as units of a machine that has learned them.
     pub encoding: Option<Encoding>,
+    /// The shape of pictures, where the command line says it.
+    pub shape: Option<ShapeArg>,
     /// From gray values to bits.
     pub binarize: Binarization,
     /// Seed of the binarization and of the split.
@@ -52,6 +55,7 @@ impl Default for Source {
             reading: Reading::default(),
             asked: Asked::default(),
             encoding: None,
+            shape: None,
             binarize: Binarization::Sampled,
             seed: 0,
             validation: 0,
@@ -175,6 +179,7 @@ impl Source {
             reading: noted_json(notes, "reading", |x| serde_json::from_str(x))?.unwrap_or_default(),
             asked: asked_by(&checkpoint.model, classes),
             encoding: checkpoint.encoding.clone(),
+            shape: None,
             binarize: noted(notes, "binarize", Binarization::Sampled)?,
             seed: noted(notes, "seed", 0)?,
             validation: noted(notes, "validation", 0)?,

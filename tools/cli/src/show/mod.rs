@@ -11,4 +11,6 @@ pub mod picture;
 pub mod pictures;
 pub mod progress;
 pub mod report;
+pub mod shape;
+pub mod tables;
 pub mod terms;

@@ -1,8 +1,10 @@
 //! Sheets of tiles: samples, training images and filters as a grid of small pictures.
 
 mod color;
+mod heat;
 
 pub use color::{Color, diverging_limit};
+pub use heat::Heat;
 
 use crate::show::canvas::{Anchor, Canvas, FAINT_INK, INK, Style, WHITE};
 use color::with_color_bar;
@@ -46,6 +48,19 @@ pub struct Sheet {
 }
 
 impl Sheet {
+    /// A sheet of one picture.
+    pub fn of(body: Canvas) -> Self {
+        Self {
+            heading: Vec::new(),
+            body,
+        }
+    }
+
+    /// The picture without its heading.
+    pub fn into_canvas(self) -> Canvas {
+        self.body
+    }
+
     /// The tiles in reading order, `per_row` to a row (fewer if there are fewer tiles), each value
     /// a square of `scale x scale` pixels, with thin separators between the tiles and around the
     /// grid. Tile values are in row-major order; the last row of a tile may be incomplete, as

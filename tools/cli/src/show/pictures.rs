@@ -4,9 +4,15 @@ use crate::{
     failure::Outcome,
     show::curves::{self, Panel},
     show::metrics::Metrics,
-    show::picture::{Color, Sheet, diverging_limit, tile_shape},
+    show::picture::{Color, Sheet, diverging_limit},
+    show::shape::{Shape, is_table},
+    show::tables::{self, Part},
 };
-use harmonium::{Matrix, States, dataset::Examples, model::Rbm};
+use harmonium::{
+    Matrix, States,
+    dataset::{Encoding, Examples},
+    model::Rbm,
+};
 use std::path::Path;
 
 /// Hidden units whose weights are shown.
@@ -14,6 +20,9 @@ const FILTERS: usize = 100;
 /// Fantasies, and the sweeps of the chains that they come from.
 const FANTASIES: usize = 100;
 const SWEEPS: usize = 1000;
+/// Chains of a table, at most, and states of all of them, about.
+const MOST_CHAINS: usize = 1000;
+const MOST_STATES: usize = 1 << 18;
 /// Training examples beside the fantasies.
 const EXAMPLES: usize = 40;
 const EXAMPLES_PER_ROW: usize = 4;
@@ -29,13 +38,14 @@ fn number(wanted: usize, n_units: usize) -> usize {
     wanted.min(MOST_VALUES / n_units.max(1)).max(1)
 }
 
-/// A grid of tiles of `n_units` values each, at a scale that makes them about as large as one
+/// A grid of tiles of one shape, at a scale that makes them about as large as one
 /// another's.
-pub fn grid(tiles: &[Vec<f32>], n_units: usize, per_row: usize, color: Color) -> Outcome<Sheet> {
-    let (width, height) = tile_shape(n_units);
+pub fn grid(tiles: &[Vec<f32>], shape: Shape, per_row: usize, color: Color) -> Outcome<Sheet> {
+    let (width, height) = (shape.width, shape.height);
+    let tiles: Vec<Vec<f32>> = tiles.iter().map(|tile| shape.pixels(tile)).collect();
     let scale = (TILE_PIXELS / width.max(height)).clamp(1, MAX_SCALE);
     Ok(Sheet::grid(
-        tiles,
+        &tiles,
         width,
         height,
         per_row,
@@ -62,20 +72,7 @@ pub fn first_rows(examples: &Examples, n: usize) -> Vec<Vec<f32>> {
         .collect()
 }
 
-/// Visible units without those of a label.
-pub fn shown(rbm: &Rbm) -> usize {
-    match rbm.label_group() {
-        Some(group) if group.first > 0 => group.first,
-        _ => rbm.n_visible(),
-    }
-}
-
-/// The first `n` values of each tile, brought to [0, 1] if the machine's states are not.
-pub fn gray(tiles: Vec<Vec<f32>>, rbm: &Rbm, n: usize) -> Vec<Vec<f32>> {
-    scaled(tiles, rbm.visible().units.are_binary(), n)
-}
-
-/// As [`gray`], of states that are `binary` or not.
+/// The first `n` values of each tile, brought to [0, 1] if states are not `binary`.
 pub fn scaled(mut tiles: Vec<Vec<f32>>, binary: bool, n: usize) -> Vec<Vec<f32>> {
     tiles.iter_mut().for_each(|tile| tile.truncate(n));
     if binary {
@@ -91,59 +88,155 @@ pub fn scaled(mut tiles: Vec<Vec<f32>>, binary: bool, n: usize) -> Vec<Vec<f32>>
     tiles.into_iter().map(scaled).collect()
 }
 
-/// Weights of the hidden units with the largest weights, strongest first.
-pub fn filters(path: &Path, title: &str, rbm: &Rbm) -> Outcome<()> {
-    let n = shown(rbm);
+/// Weights of the hidden units with the largest weights, strongest first: tiles of pictures, a map
+/// of columns and units of tables.
+pub fn filters(path: &Path, title: &str, rbm: &Rbm, encoding: &Encoding) -> Outcome<()> {
+    let (n, shape) = (encoding.units().size(), Shape::of(encoding));
     let mut tiles = rows(rbm.transposed().weights());
     tiles.iter_mut().for_each(|tile| tile.truncate(n));
     let norm = |w: &[f32]| w.iter().map(|&w| f64::from(w).powi(2)).sum::<f64>();
     tiles.sort_by(|a, b| norm(b).total_cmp(&norm(a)));
     tiles.truncate(number(FILTERS, n));
-    let limit = diverging_limit(&tiles);
-    let caption = if tiles.len() < rbm.n_hidden() {
-        format!(
-            "weights of {} of {} hidden units, the strongest first",
-            tiles.len(),
-            rbm.n_hidden()
-        )
-    } else {
-        format!(
-            "weights of all {} hidden units, the strongest first",
-            tiles.len()
-        )
+    let which = match tiles.len() < rbm.n_hidden() {
+        true => format!("{} of {}", tiles.len(), rbm.n_hidden()),
+        false => format!("all {}", tiles.len()),
     };
-    let sheet = grid(&tiles, n, TILES_PER_ROW, Color::Diverging { limit })?;
+    let caption = format!(
+        "weights of {which} hidden units, the strongest first{}",
+        shape.remark()
+    );
+    if is_table(encoding) {
+        return tables::draw_weights(path, title, &caption, (&encoding.unit_names(), &tiles));
+    }
+    let limit = diverging_limit(&tiles);
+    let sheet = grid(&tiles, shape, TILES_PER_ROW, Color::Diverging { limit })?;
     Sheet::page(title, &[sheet.headed("filters", &caption)])?.write_png(path)?;
     Ok(())
 }
 
-/// Fantasies beside training examples. The chains start at the first training examples, over and
-/// over if there are few (gray ones at `x > 0.5`).
-pub fn samples(path: &Path, title: &str, rbm: &Rbm, train: &Examples, seed: u64) -> Outcome<()> {
-    let n = shown(rbm);
-    let starts = (0..number(FANTASIES, n)).map(|k| k % train.len());
-    let start = train.states().take(&starts.collect::<Vec<_>>());
+/// Samples of a machine as training leaves them.
+pub struct Fantasies<'a> {
+    /// Means of the visible units.
+    pub means: Matrix,
+    /// Their states.
+    pub states: &'a States,
+    /// Tiles beside one another.
+    pub per_row: usize,
+    /// How they came about.
+    pub caption: &'a str,
+    /// What has learned: a machine or a network.
+    pub of: &'a str,
+    /// Whether states are bits.
+    pub binary: bool,
+}
+
+/// Chains whose states are shown: as many as tiles of a picture, more of a table.
+pub fn chains(encoding: &Encoding) -> usize {
+    let n = encoding.units().size();
+    match is_table(encoding) {
+        true => (MOST_STATES / n.max(1)).clamp(FANTASIES, MOST_CHAINS),
+        false => number(FANTASIES, n),
+    }
+}
+
+/// The first examples in turn, `count` of them.
+pub fn starts(train: &Examples, count: usize) -> Vec<usize> {
+    (0..count).map(|k| k % train.len()).collect()
+}
+
+/// The labels of a row of `per_class` chains a class; of a table those of the first examples in
+/// turn, so that classes are as frequent as in the data.
+pub fn labels(
+    encoding: &Encoding,
+    train: &Examples,
+    (classes, per_class): (usize, usize),
+) -> Vec<u32> {
+    match train.labels() {
+        Some(labels) if is_table(encoding) => {
+            let starts = starts(train, chains(encoding));
+            starts.into_iter().map(|i| labels[i]).collect()
+        }
+        _ => (0..classes * per_class)
+            .map(|k| (k / per_class) as u32)
+            .collect(),
+    }
+}
+
+/// How chains of [`labels`] start.
+pub fn labels_held(encoding: &Encoding) -> &'static str {
+    match is_table(encoding) {
+        true => "from fair coins, labels held at those of training examples",
+        false => "from fair coins, labels held: a row a class",
+    }
+}
+
+/// Fantasies beside training examples: tiles of pictures; of tables what each column holds, and
+/// correlations.
+pub fn beside(
+    path: &Path,
+    title: &str,
+    fantasies: &Fantasies<'_>,
+    train: &Examples,
+    encoding: &Encoding,
+) -> Outcome<()> {
+    if is_table(encoding) {
+        let parts = [
+            Part::of_examples(encoding, "training examples", train)?,
+            Part::of_states(encoding, "samples", fantasies.states)?,
+        ];
+        let caption = fantasies.caption.replace("E[v | h]", "states");
+        return tables::draw(path, title, &caption, &parts);
+    }
+    let (n, shape, binary) = (
+        encoding.units().size(),
+        Shape::of(encoding),
+        fantasies.binary,
+    );
+    let tiles = scaled(rows(&fantasies.means), binary, n);
+    let examples = scaled(first_rows(train, number(EXAMPLES, n)), binary, n);
+    let caption = format!("{}{}", fantasies.caption, shape.remark());
+    let seen = format!("as the {} sees them", fantasies.of);
+    let pages = [
+        grid(&tiles, shape, fantasies.per_row, Color::Gray)?.headed("fantasies", &caption),
+        grid(&examples, shape, EXAMPLES_PER_ROW, Color::Gray)?.headed("training examples", &seen),
+    ];
+    Sheet::page(title, &pages)?.write_png(path)?;
+    Ok(())
+}
+
+/// Fantasies of an RBM beside training examples. The chains start at the first training examples,
+/// over and over if there are few (gray ones at `x > 0.5`).
+pub fn samples(
+    path: &Path,
+    title: &str,
+    rbm: &Rbm,
+    (train, encoding): (&Examples, &Encoding),
+    seed: u64,
+) -> Outcome<()> {
+    let start = train.states().take(&starts(train, chains(encoding)));
+    let binary = rbm.visible().units.are_binary();
     let start = match start {
-        States::Real(x) if rbm.visible().units.are_binary() => {
+        States::Real(x) if binary => {
             harmonium::BitMatrix::from_fn(x.rows(), x.columns(), |i, j| x[(i, j)] > 0.5).into()
         }
         start => start,
     };
     let mut chains = rbm.chains_from(start, seed)?;
     chains.sweep(rbm, SWEEPS, 1.0)?;
-    let fantasies = gray(rows(&rbm.mean_v_from_h(chains.hidden(), 1.0)?), rbm, n);
-    let examples = gray(first_rows(train, number(EXAMPLES, n)), rbm, n);
+    let means = rbm.mean_v_from_h(chains.hidden(), 1.0)?;
     let caption = format!(
         "E[v | h] of {} chains after {SWEEPS} Gibbs sweeps from training examples",
-        fantasies.len()
+        means.rows()
     );
-    let pages = [
-        grid(&fantasies, n, TILES_PER_ROW, Color::Gray)?.headed("fantasies", &caption),
-        grid(&examples, n, EXAMPLES_PER_ROW, Color::Gray)?
-            .headed("training examples", "as the machine sees them"),
-    ];
-    Sheet::page(title, &pages)?.write_png(path)?;
-    Ok(())
+    let fantasies = Fantasies {
+        means,
+        states: chains.visible(),
+        per_row: TILES_PER_ROW,
+        caption: &caption,
+        of: "machine",
+        binary,
+    };
+    beside(path, title, &fantasies, train, encoding)
 }
 
 /// The metrics over the epochs, of each stage.

@@ -1,6 +1,7 @@
 //! Options that several kinds of machines share, in groups.
 
 use crate::args::{Choice, ReadingArgs, Threads, count, number, one_of, positive};
+use crate::show::shape::ShapeArg;
 use clap::{Args, ValueEnum};
 use harmonium::{
     dataset::Binarization,
@@ -19,6 +20,12 @@ pub struct DataArgs {
     pub data: Option<String>,
     #[command(flatten)]
     pub reading: ReadingArgs,
+    /// Height and width of the pictures that examples are [default: what the data say].
+    ///
+    /// Such as 12x20, or 32x32x3 of colors. Filters and samples are drawn in this shape, and --mask
+    /// of `sample` halves it. The model keeps it.
+    #[arg(long, value_name = "HxW", hide_short_help = true)]
+    pub shape: Option<ShapeArg>,
     /// Gray values to bits, once: sample, threshold:T, none [default: sample].
     ///
     /// `sample` draws each with its value as the probability of a one, `threshold:T` is x > T (T =

@@ -16,6 +16,7 @@ use super::{
 use crate::{
     failure::{Outcome, note},
     show::pictures::first_rows,
+    show::shape::Shape,
     show::{picture::Color, pictures, report},
 };
 use harmonium::{
@@ -169,7 +170,8 @@ pub(super) fn autoencoder(setting: &Setting) -> Outcome<Vec<Part>> {
         let mut tiles = first_rows(&images, IMAGES);
         tiles.extend(pictures::rows(&network.output(&images)?));
         let path = out.join("autoencoder.png");
-        pictures::grid(&tiles, test.columns(), IMAGES, Color::Gray)?.write_png(&path)?;
+        pictures::grid(&tiles, Shape::guessed(test.columns()), IMAGES, Color::Gray)?
+            .write_png(&path)?;
         let path = path.display();
         note(format!("images above their reconstructions in {path}"));
     }

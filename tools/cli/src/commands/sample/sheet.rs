@@ -7,6 +7,8 @@ use crate::{
     run::held::Held,
     show::numbers,
     show::picture::{Color, Sheet},
+    show::shape::{Shape, is_table},
+    show::tables::{self, Part},
     show::{pictures, terms},
 };
 use harmonium::{Matrix, dataset::Encoding};
@@ -56,6 +58,8 @@ pub struct Shown<'a> {
     pub title: &'a str,
     /// Visible units that are pixels.
     pub pixels: usize,
+    /// The shape of a tile of them.
+    pub shape: Shape,
     /// Whether these are bits.
     pub binary: bool,
     /// Of a machine with labels.
@@ -71,7 +75,7 @@ impl Shown<'_> {
 
     fn tiles(&self, tiles: Vec<Vec<f32>>, per_row: usize) -> Outcome<Sheet> {
         let tiles = pictures::scaled(tiles, self.binary, self.pixels);
-        pictures::grid(&tiles, self.pixels, per_row, Color::Gray)
+        pictures::grid(&tiles, self.shape, per_row, Color::Gray)
     }
 }
 
@@ -107,6 +111,22 @@ fn picture(
     held: Option<&Held>,
     samples: &Samples,
 ) -> Outcome<()> {
+    if let Some(encoding) = shown.encoding.filter(|x| is_table(x))
+        && !args.over_time
+        && args.shape.is_none()
+    {
+        let caption = format!(
+            "{} chains after {} {}",
+            samples.visible.rows(),
+            args.steps,
+            samples.origin
+        );
+        let all = Part::of_states(encoding, "samples", &samples.visible)?;
+        let examples = held.and_then(|held| held.examples.as_ref());
+        let examples = examples.map(|x| Part::of_states(encoding, "examples", x));
+        let parts: Vec<Part> = examples.transpose()?.into_iter().chain([all]).collect();
+        return tables::draw(&args.out, shown.title, &caption, &parts);
+    }
     let what = match &samples.means {
         Some(_) => "E[v | h]",
         None => "States",

@@ -5,6 +5,7 @@ use crate::{
     args::{CenteringArg, Said},
     failure::{Failure, Outcome},
     run::data::{Source, resolved},
+    show::shape::ShapeArg,
 };
 use harmonium::{
     dataset::{Binarization, Encoding},
@@ -136,6 +137,10 @@ fn stored(plan: &Plan, source: &Source) -> Values {
         ("weight", reading.weight.clone()),
         ("scale", reading.scale.map(|x| x.to_string())),
         ("header", header),
+        (
+            "shape",
+            encoding.and_then(ShapeArg::of).map(|x| x.to_string()),
+        ),
     ] {
         if let Some(text) = text {
             values.set(name, text);
@@ -173,6 +178,7 @@ fn meant(
         "weight",
         "scale",
         "header",
+        "shape",
         "columns",
         "transposed",
         "no-pretraining",

@@ -245,9 +245,10 @@ impl Trains for BoltzmannArgs {
         let machine = finished.model.boltzmann()?;
         let position = finished.run.running().position();
         let title = format!("{}, {} epochs", finished.title, position.epoch);
-        let (files, train) = (finished.files, &finished.data.train);
-        couplings::draw_couplings(&files.couplings, &title, machine)?;
-        couplings::draw_samples(&files.samples, &title, machine, train, finished.seed())
+        let (files, data, seed) = (finished.files, finished.data, finished.seed());
+        couplings::draw_couplings(&files.couplings, &title, machine, &data.encoding)?;
+        let shown = (&data.train, &data.encoding);
+        couplings::draw_samples(&files.samples, &title, machine, shown, seed)
     }
 
     fn told(&self, finished: &Finished<'_>) -> Told {

@@ -4,10 +4,13 @@
 use crate::{
     failure::Outcome,
     run::edges::couplings,
-    show::picture::{Color, Sheet, diverging_limit, tile_shape},
-    show::pictures::{first_rows, grid, rows},
+    show::picture::{Color, Sheet, diverging_limit},
+    show::pictures::{self, Fantasies, grid, rows},
+    show::shape::{Shape, is_table},
 };
-use harmonium::{BitMatrix, BoltzmannMachine, Examples, States, model::BoltzmannChain};
+use harmonium::{
+    BitMatrix, BoltzmannMachine, Examples, Matrix, States, dataset::Encoding, model::BoltzmannChain,
+};
 use std::path::Path;
 
 /// Units of a machine whose matrix of couplings is shown, at most.
@@ -24,15 +27,18 @@ const PICTURE_UNITS: usize = 9;
 const FANTASIES: usize = 100;
 const SWEEPS: usize = 1000;
 const PER_ROW: usize = 10;
-const EXAMPLES: usize = 40;
-const EXAMPLES_PER_ROW: usize = 4;
 
 /// The matrix of couplings of a small machine; couplings of units with all visible ones, each at
 /// the place of its unit.
 ///
 /// # Errors
 /// A file that cannot be written.
-pub fn draw_couplings(path: &Path, title: &str, machine: &BoltzmannMachine) -> Outcome<()> {
+pub fn draw_couplings(
+    path: &Path,
+    title: &str,
+    machine: &BoltzmannMachine,
+    encoding: &Encoding,
+) -> Outcome<()> {
     let (n, m, units) = (machine.n_visible(), machine.n_hidden(), machine.units());
     let all = couplings(machine);
     let mut blocks = Vec::new();
@@ -49,8 +55,9 @@ pub fn draw_couplings(path: &Path, title: &str, machine: &BoltzmannMachine) -> O
         let sheet = Sheet::grid(&[tile], units, units, 1, scale, color)?;
         blocks.push(sheet.headed("couplings", &caption));
     }
-    let (width, height) = tile_shape(n);
-    if n >= PICTURE_UNITS && width * height == n {
+    let shape = Shape::of(encoding);
+    let (width, height) = (shape.width, shape.height);
+    if n >= PICTURE_UNITS && width * height == n && !is_table(encoding) {
         let norm = |w: &[f32]| w.iter().map(|&w| f64::from(w).powi(2)).sum::<f64>();
         let row = |i: usize| all.row(i)[..n].to_vec();
         let mut of_hidden: Vec<Vec<f32>> = (n..units).map(row).collect();
@@ -87,7 +94,7 @@ pub fn draw_couplings(path: &Path, title: &str, machine: &BoltzmannMachine) -> O
                 continue;
             }
             let limit = diverging_limit(&tiles);
-            let sheet = grid(&tiles, n, per_row, Color::Diverging { limit })?;
+            let sheet = grid(&tiles, shape, per_row, Color::Diverging { limit })?;
             blocks.push(sheet.headed(name, caption));
         }
     }
@@ -99,7 +106,8 @@ pub fn draw_couplings(path: &Path, title: &str, machine: &BoltzmannMachine) -> O
         strongest.push(0.0);
         let limit = diverging_limit(std::slice::from_ref(&strongest));
         let color = Color::Diverging { limit };
-        let sheet = grid(&[strongest.clone()], strongest.len(), 1, color)?;
+        let shape = Shape::guessed(strongest.len());
+        let sheet = grid(&[strongest], shape, 1, color)?;
         blocks.push(sheet.headed("couplings", "the strongest ones"));
     }
     Sheet::page(title, &blocks)?.write_png(path)?;
@@ -151,24 +159,31 @@ pub fn draw_samples(
     path: &Path,
     title: &str,
     machine: &BoltzmannMachine,
-    train: &Examples,
+    (train, encoding): (&Examples, &Encoding),
     seed: u64,
 ) -> Outcome<()> {
     let bits = train.bits().expect("training takes bits alone");
-    let mut chains = chains_from(machine, bits, FANTASIES, seed)?;
+    let count = match is_table(encoding) {
+        true => pictures::chains(encoding),
+        false => FANTASIES,
+    };
+    let mut chains = chains_from(machine, bits, count, seed)?;
     chains.sweep(SWEEPS, 1.0)?;
-    let fantasies = tiles(machine, chains.visible(), chains.hidden())?;
     let n = machine.n_visible();
-    let caption = format!(
-        "{} of {FANTASIES} chains after {SWEEPS} Gibbs sweeps from training examples",
-        shown(machine)
-    );
-    let examples = first_rows(train, EXAMPLES);
-    let pages = [
-        grid(&fantasies, n, PER_ROW, Color::Gray)?.headed("fantasies", &caption),
-        grid(&examples, n, EXAMPLES_PER_ROW, Color::Gray)?
-            .headed("training examples", "as the machine sees them"),
-    ];
-    Sheet::page(title, &pages)?.write_png(path)?;
-    Ok(())
+    let means = tiles(machine, chains.visible(), chains.hidden())?;
+    let what = match is_table(encoding) {
+        true => "states",
+        false => shown(machine),
+    };
+    let caption =
+        format!("{what} of {count} chains after {SWEEPS} Gibbs sweeps from training examples");
+    let fantasies = Fantasies {
+        means: Matrix::from_fn(count, n, |i, j| means[i][j]),
+        states: chains.visible(),
+        per_row: PER_ROW,
+        caption: &caption,
+        of: "machine",
+        binary: true,
+    };
+    pictures::beside(path, title, &fantasies, train, encoding)
 }

@@ -12,15 +12,11 @@ use crate::{
         data::{Data, Source},
         held::PER_CLASS,
     },
-    show::{
-        picture::{Color, Sheet},
-        pictures,
-        progress::Bar,
-        report,
-    },
+    show::{pictures, progress::Bar, report},
 };
 use harmonium::{
     Binarization, Examples, Rbm,
+    dataset::Encoding,
     model::{Dbm, DbmChain, MeanField},
     recipe::{
         DbmPlan, Plan,
@@ -31,11 +27,8 @@ use harmonium::{
 use serde_json::json;
 use std::path::Path;
 
-/// Chains of the picture, their sweeps, and training examples beside them.
-const FREE: usize = 100;
+/// Sweeps of the chains of the picture.
 const SWEEPS: usize = 1000;
-const EXAMPLES: usize = 40;
-const EXAMPLES_PER_ROW: usize = 4;
 
 impl DbmArgs {
     /// Gray values are drawn anew at each visit unless they are wanted otherwise.
@@ -238,9 +231,15 @@ impl Trains for DbmArgs {
         let (files, title) = (finished.files, finished.title);
         let (visible, hidden) = (dbm.layer(0).clone(), dbm.layer(1).clone());
         let first = Rbm::from_parameters([visible, hidden], [dbm.weights(0).clone()])?;
-        pictures::filters(&files.filters, &format!("{title}, layer 1"), &first)?;
+        let encoding = &finished.data.encoding;
+        pictures::filters(
+            &files.filters,
+            &format!("{title}, layer 1"),
+            &first,
+            encoding,
+        )?;
         let (train, seed) = (&finished.data.train, finished.seed());
-        samples(&files.samples, title, dbm, train, seed)
+        samples(&files.samples, title, dbm, (train, encoding), seed)
     }
 
     fn told(&self, finished: &Finished<'_>) -> Told {
@@ -262,16 +261,17 @@ impl Trains for DbmArgs {
 }
 
 /// The states of chains, and how they came about.
-fn chains(dbm: &Dbm, train: &Examples, seed: u64) -> Outcome<(DbmChain, &'static str)> {
+fn chains(
+    dbm: &Dbm,
+    (train, encoding): (&Examples, &Encoding),
+    seed: u64,
+) -> Outcome<(DbmChain, &'static str)> {
     if let Some(classes) = dbm.classes() {
-        let labels: Vec<u32> = (0..classes * PER_CLASS)
-            .map(|k| (k / PER_CLASS) as u32)
-            .collect();
+        let labels = pictures::labels(encoding, train, (classes, PER_CLASS));
         let chains = dbm.chains(labels.len(), seed)?.with_labels(dbm, &labels)?;
-        return Ok((chains, "from fair coins, labels held: a row a class"));
+        return Ok((chains, pictures::labels_held(encoding)));
     }
-    let starts: Vec<usize> = (0..FREE).map(|k| k % train.len()).collect();
-    let start = train.take(&starts);
+    let start = train.take(&pictures::starts(train, pictures::chains(encoding)));
     let start = start.binarized(Binarization::Sampled, seed, 0);
     let Some(start) = start.bits().cloned() else {
         return Err(Failure::failed("training examples have no bits"));
@@ -281,28 +281,28 @@ fn chains(dbm: &Dbm, train: &Examples, seed: u64) -> Outcome<(DbmChain, &'static
 }
 
 /// Chains, with labels a row a class, beside training examples.
-fn samples(path: &Path, title: &str, dbm: &Dbm, train: &Examples, seed: u64) -> Outcome<()> {
-    let (mut chains, what) = chains(dbm, train, seed)?;
+fn samples(
+    path: &Path,
+    title: &str,
+    dbm: &Dbm,
+    (train, encoding): (&Examples, &Encoding),
+    seed: u64,
+) -> Outcome<()> {
+    let (mut chains, what) = chains(dbm, (train, encoding), seed)?;
     let bar = Bar::new(SWEEPS as u64, "sampling");
     for k in 0..SWEEPS {
         chains.sweep(dbm, 1, 1.0)?;
         bar.set(k as u64 + 1);
     }
     bar.clear();
-    let means = dbm.mean_v_from_h(chains.states()[1].view(), 1.0)?;
-    let n = dbm.n_visible();
     let caption = format!("E[v | h] after {SWEEPS} Gibbs sweeps of all layers {what}");
-    let pages = [
-        pictures::grid(&pictures::rows(&means), n, PER_CLASS, Color::Gray)?
-            .headed("fantasies", &caption),
-        pictures::grid(
-            &pictures::first_rows(train, EXAMPLES),
-            n,
-            EXAMPLES_PER_ROW,
-            Color::Gray,
-        )?
-        .headed("training examples", "as the machine sees them"),
-    ];
-    Sheet::page(title, &pages)?.write_png(path)?;
-    Ok(())
+    let fantasies = pictures::Fantasies {
+        means: dbm.mean_v_from_h(chains.states()[1].view(), 1.0)?,
+        states: chains.visible(),
+        per_row: PER_CLASS,
+        caption: &caption,
+        of: "machine",
+        binary: true,
+    };
+    pictures::beside(path, title, &fantasies, train, encoding)
 }

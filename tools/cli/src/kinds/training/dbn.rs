@@ -233,17 +233,19 @@ impl Trains for DbnArgs {
     fn draw(&self, finished: &Finished<'_>) -> Outcome<()> {
         let dbn = finished.model.dbn()?;
         let (files, title) = (finished.files, finished.title);
+        let encoding = &finished.data.encoding;
         match dbn.directed().first() {
-            None => pictures::filters(&files.filters, title, dbn.top())?,
+            None => pictures::filters(&files.filters, title, dbn.top(), encoding)?,
             Some(pair) => {
                 let (below, above) = (pair.below().clone(), pair.above().clone());
                 let first =
                     Rbm::from_parameters([below, above], [pair.recognition_weights().clone()])?;
-                pictures::filters(&files.filters, &format!("{title}, lowest layer"), &first)?;
+                let title = format!("{title}, lowest layer");
+                pictures::filters(&files.filters, &title, &first, encoding)?;
             }
         }
         let (train, seed) = (&finished.data.train, finished.seed());
-        fantasies::pictures(&files.samples, title, dbn, train, seed)
+        fantasies::pictures(&files.samples, title, dbn, (train, encoding), seed)
     }
 
     fn told(&self, finished: &Finished<'_>) -> Told {

@@ -1,25 +1,16 @@
 //! The picture that training a deep belief network leaves: Gibbs chains of its top pair, the label
 //! held or free, and one pass down.
 
-use crate::{
-    failure::Outcome,
-    run::held::PER_CLASS,
-    show::picture::{Color, Sheet},
-    show::pictures,
-    show::progress::Bar,
-};
+use crate::{failure::Outcome, run::held::PER_CLASS, show::pictures, show::progress::Bar};
 use harmonium::{
-    Examples, Matrix,
+    Examples,
+    dataset::Encoding,
     model::{Dbn, RbmChain},
 };
 use std::path::Path;
 
-/// Chains without a class.
-const FREE: usize = 100;
 /// Sweeps of the picture that training leaves.
 const SWEEPS: usize = 1000;
-/// Training examples beside it.
-const EXAMPLES: usize = 40;
 
 fn sweep(dbn: &Dbn, chains: &mut RbmChain, steps: usize) -> Outcome<()> {
     let bar = Bar::new(steps as u64, "sampling");
@@ -31,30 +22,28 @@ fn sweep(dbn: &Dbn, chains: &mut RbmChain, steps: usize) -> Outcome<()> {
     Ok(())
 }
 
-fn fantasies(dbn: &Dbn, means: &Matrix) -> Outcome<Sheet> {
-    let n = dbn.n_visible();
-    let tiles = pictures::scaled(pictures::rows(means), dbn.layer(0).units.are_binary(), n);
-    pictures::grid(&tiles, n, PER_CLASS, Color::Gray)
-}
-
 /// The picture that training leaves: with labels a row a class, else chains from features of
 /// training examples; beside training examples.
 ///
 /// # Errors
 /// Those of the library; a file that cannot be written.
-pub fn pictures(path: &Path, title: &str, dbn: &Dbn, train: &Examples, seed: u64) -> Outcome<()> {
+pub fn pictures(
+    path: &Path,
+    title: &str,
+    dbn: &Dbn,
+    (train, encoding): (&Examples, &Encoding),
+    seed: u64,
+) -> Outcome<()> {
     let (mut chains, what) = match dbn.label_group() {
         Some(group) => {
-            let labels: Vec<u32> = (0..group.size * PER_CLASS)
-                .map(|k| (k / PER_CLASS) as u32)
-                .collect();
+            let labels = pictures::labels(encoding, train, (group.size, PER_CLASS));
             (
                 dbn.chains_with_labels(&labels, seed)?,
-                "from fair coins, labels held: a row a class",
+                pictures::labels_held(encoding),
             )
         }
         None => {
-            let starts: Vec<usize> = (0..FREE).map(|k| k % train.len()).collect();
+            let starts = pictures::starts(train, pictures::chains(encoding));
             let states = dbn.sample_features(&train.take(&starts), seed, 0)?;
             (
                 dbn.top().chains_from(states, seed)?,
@@ -64,14 +53,15 @@ pub fn pictures(path: &Path, title: &str, dbn: &Dbn, train: &Examples, seed: u64
     };
     sweep(dbn, &mut chains, SWEEPS)?;
     let means = dbn.mean_v_from_features(chains.visible().view(), seed, 0)?;
-    let (n, binary) = (dbn.n_visible(), dbn.layer(0).units.are_binary());
+    let states = dbn.sample_v_from_features(chains.visible().view(), seed, 0)?;
     let caption = format!("E[v | h] after {SWEEPS} Gibbs sweeps of the top pair {what}");
-    let examples = pictures::scaled(pictures::first_rows(train, EXAMPLES), binary, n);
-    let pages = [
-        fantasies(dbn, &means)?.headed("fantasies", &caption),
-        pictures::grid(&examples, n, 4, Color::Gray)?
-            .headed("training examples", "as the network sees them"),
-    ];
-    Sheet::page(title, &pages)?.write_png(path)?;
-    Ok(())
+    let fantasies = pictures::Fantasies {
+        means,
+        states: &states,
+        per_row: PER_CLASS,
+        caption: &caption,
+        of: "network",
+        binary: dbn.layer(0).units.are_binary(),
+    };
+    pictures::beside(path, title, &fantasies, train, encoding)
 }

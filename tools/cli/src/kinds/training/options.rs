@@ -44,6 +44,7 @@ impl DataArgs {
             stream: self.stream,
             validation: self.validation.unwrap_or(0),
             reading: self.reading.reading(),
+            shape: self.shape,
             ..Source::default()
         })
     }

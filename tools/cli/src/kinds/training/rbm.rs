@@ -254,9 +254,10 @@ impl Trains for RbmArgs {
         let rbm = rbm_of(finished.model)?;
         let position = finished.run.running().position();
         let title = format!("{}, {} epochs", finished.title, position.epoch);
-        pictures::filters(&finished.files.filters, &title, rbm)?;
-        let (train, seed) = (&finished.data.train, finished.seed());
-        pictures::samples(&finished.files.samples, &title, rbm, train, seed)
+        let (data, seed) = (finished.data, finished.seed());
+        pictures::filters(&finished.files.filters, &title, rbm, &data.encoding)?;
+        let shown = (&data.train, &data.encoding);
+        pictures::samples(&finished.files.samples, &title, rbm, shown, seed)
     }
 
     fn more(&self, finished: &Finished<'_>) -> Outcome<Figures> {
