@@ -26,6 +26,11 @@ pub const DBM_LAYERS: [usize; 2] = [500, 1000];
 const JOINT_EPOCHS: usize = 20;
 const PRETRAINING_EPOCHS: usize = 20;
 
+/// Most units of a machine whose moments are enumerated at each update by default.
+pub const MOST_OF_MOMENTS: usize = 12;
+/// Its epochs if moments never agree.
+pub const EPOCHS_OF_MOMENTS: usize = 20_000;
+
 /// Examples below which a run has more epochs: as many updates as with so many.
 pub const MANY: usize = 20_000;
 const BATCH_SIZE: usize = 100;
@@ -322,13 +327,41 @@ pub fn joint(is_pretrained: bool, length: Length) -> DbmOptions {
     }
 }
 
-/// A general machine.
+/// A general machine: on few examples of as many updates as an RBM, since couplings that have not
+/// settled are too small.
 pub fn boltzmann(length: Length) -> BoltzmannOptions {
     let default = BoltzmannOptions::default();
+    let epochs = match length.is_of_few {
+        true => EPOCHS,
+        false => default.learning.epochs,
+    };
     BoltzmannOptions {
         learning: Learning {
-            epochs: length.epochs(default.learning.epochs),
+            epochs: length.epochs(epochs),
             batch_size: length.batch_size,
+            ..default.learning
+        },
+        ..default
+    }
+}
+
+/// A fully visible machine of `units` units, at most [`MOST_OF_MOMENTS`], until its moments agree
+/// with those of all `examples`: the exact gradient of all examples an update.
+///
+/// The rate `8 / n^2` is stable whatever the examples are. The gradient moves `b_i` by `r g` and
+/// the coupling `2 R_ij` by `2 r g`. A moment of bits has at most the variance 1/4, so the largest
+/// curvature along these steps is at most `(n + 2 n (n - 1) / 2) / 4 = n^2 / 4`. Momentum `m` is
+/// stable below `2 (1 + m)`: 2 against 3.8.
+pub fn moments(units: usize, examples: usize) -> BoltzmannOptions {
+    let default = BoltzmannOptions::default();
+    let square = (units * units).max(1) as f32;
+    BoltzmannOptions {
+        negative: Negative::Exact,
+        learning: Learning {
+            epochs: EPOCHS_OF_MOMENTS,
+            batch_size: examples.max(1),
+            learning_rate: Schedule::Constant(8.0 / square),
+            momentum: Schedule::Constant(0.9),
             ..default.learning
         },
         ..default

@@ -8,7 +8,7 @@ use super::{
 use crate::{
     args::{Said, TrainArgs},
     failure::{Failure, Outcome, note},
-    kinds::training::{self, Trains, agree, contradiction, network},
+    kinds::training::{self, Trains, agree, contradiction, moments, network},
     run::{
         data::{Data, Source},
         directory::Directory,
@@ -79,8 +79,11 @@ impl Begun {
         let plan = match planned {
             Some(plan) => plan,
             None => {
-                tell_of_few(&source, &data);
-                kind.plan(&source, &data)?
+                let plan = kind.plan(&source, &data)?;
+                if !kind.until_moments_agree(&plan, &data) {
+                    tell_of_few(&source, &data);
+                }
+                plan
             }
         };
         let plan = match &before {
@@ -101,7 +104,10 @@ impl Begun {
         data.mark(&mut notes, old_notes.as_ref().map(|x| (x, &*files.model)))?;
         notes.insert("harmonium".into(), env!("CARGO_PKG_VERSION").into());
         plan.note(&mut notes);
-        for key in [stopping::NOTE, init::NOTE] {
+        if old_notes.is_none() && kind.until_moments_agree(&plan, &data) {
+            notes.insert(moments::NOTE.into(), moments::AGREE.to_string());
+        }
+        for key in [stopping::NOTE, init::NOTE, moments::NOTE] {
             let kept = old_notes.as_ref().and_then(|x| x.get(key));
             notes.extend(kept.map(|text| (key.to_owned(), text.clone())));
         }

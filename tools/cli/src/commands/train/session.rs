@@ -10,7 +10,10 @@ use super::{
 use crate::{
     args::{OfKind, TrainArgs},
     failure::{Failure, Outcome, warning},
-    kinds::training::{Finished, Trains, Watch},
+    kinds::training::{
+        Finished, Trains, Watch,
+        moments::{self, Settling},
+    },
     run::{data::Data, files::Files, interrupt::Interrupt, places, run_file::RunFile},
     show::{
         metrics::{Metrics, Row},
@@ -59,6 +62,8 @@ pub struct Session<'a> {
     /// If the run may stop early.
     stopping: Option<Stopping>,
     is_stopped_early: bool,
+    /// If the run stops where moments agree.
+    settling: Option<Settling>,
     running_since: Instant,
     last_save: Instant,
     /// Seconds and updates at the last row.
@@ -97,6 +102,10 @@ impl<'a> Session<'a> {
         };
         let is_new = start.old_notes.is_none();
         let stopping = Stopping::of(&start)?;
+        let settling = match start.notes.contains_key(moments::NOTE) {
+            true => Settling::of(&start.data.train),
+            false => None,
+        };
         let metrics = Metrics::open(&files.metrics, kind.table(), !is_new, is_past)?;
         let trajectory = match start.args.of_kind() {
             OfKind::Rbm(args) => args.trajectory,
@@ -125,6 +134,7 @@ impl<'a> Session<'a> {
             kept,
             stopping,
             is_stopped_early: false,
+            settling,
             running_since: Instant::now(),
             last_save: Instant::now(),
             progress: None,
@@ -257,6 +267,9 @@ impl<'a> Session<'a> {
             }
         }
         self.judge(run)?;
+        if self.settling.as_ref().is_some_and(|x| x.is_settled(run)) {
+            self.is_stopped_early = true;
+        }
         // The end of a run and an interrupt save it in any case.
         let is_due = self.last_save.elapsed() >= SAVE_EVERY && epoch < epochs;
         if is_due && !self.interrupt.asked() {

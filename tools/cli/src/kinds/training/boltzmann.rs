@@ -2,6 +2,7 @@
 
 use super::{
     Finished, MOST_ELEMENTS, Told, Trains, Watch, couplings, describe_negative, describe_positive,
+    moments,
     options::{check_chains, of_stage, one_number},
     reading::for_bits,
     refused,
@@ -15,6 +16,7 @@ use crate::{
         files::{Files, Named},
     },
     show::{
+        figures::Figures,
         metrics::{
             Column,
             Digits::{Exponent, Fixed},
@@ -81,10 +83,26 @@ impl BoltzmannArgs {
             }
         }
         let default = match negative {
+            Negative::Exact if hidden == 0 && self.negative.method.is_none() => {
+                Positive::Gibbs { steps: 1 }
+            }
             Negative::Exact if flags.positive_steps.is_none() => Positive::Exact,
             _ => Positive::Gibbs { steps: 1 },
         };
         flags.positive(default, MeanField::default())
+    }
+
+    /// Whether a new run of `hidden` hidden units goes on until moments agree: of few visible units
+    /// alone, where nothing is said of how and how long it learns.
+    fn is_of_moments(&self, hidden: usize, data: &Data) -> bool {
+        let negative = &self.negative;
+        let is_said = self.epochs.is_some()
+            || negative.method.is_some()
+            || negative.steps.is_some()
+            || negative.chains.is_some()
+            || self.shared.learning.batch_size.is_some();
+        let is_whole = data.stream.is_none() && data.train.observed().is_none();
+        hidden == 0 && is_whole && !is_said && data.train.columns() <= defaults::MOST_OF_MOMENTS
     }
 
     /// The machine of the file of couplings, if there is one.
@@ -119,7 +137,10 @@ impl Trains for BoltzmannArgs {
         let (n, m) = (data.train.columns(), self.hidden.unwrap_or(0));
         let batch_size = self.shared.learning.batch_size;
         let length = Length::new(data.examples(), batch_size, source.are_epochs_said);
-        let mut options = defaults::boltzmann(length);
+        let mut options = match self.is_of_moments(m, data) {
+            true => defaults::moments(n, data.examples()),
+            false => defaults::boltzmann(length),
+        };
         one_number("steps", self.negative.steps.as_ref())?;
         options.negative = self.negative.negative("", options.negative, None)?;
         if options.negative == Negative::PseudoLikelihood && m > 0 {
@@ -156,18 +177,44 @@ impl Trains for BoltzmannArgs {
         of_stage("", flag)
     }
 
-    fn describe(&self, plan: &Plan, _data: &Data) -> String {
+    fn describe(&self, plan: &Plan, data: &Data) -> String {
+        let is_until = self.until_moments_agree(plan, data);
         let Plan::Boltzmann(plan) = plan else {
             return String::new();
         };
         let learning = &plan.options.learning;
+        let (until, most) = match is_until {
+            true => ("until moments agree, ", "at most "),
+            false => ("", ""),
+        };
         format!(
-            "{}, batches of {}, learning rate {}, {} epochs",
+            "{}, {until}batches of {}, learning rate {}, {most}{} epochs",
             describe(&plan.options, plan.hidden),
             learning.batch_size,
             learning.learning_rate,
             learning.epochs
         )
+    }
+
+    fn until_moments_agree(&self, plan: &Plan, data: &Data) -> bool {
+        match plan {
+            Plan::Boltzmann(plan) => {
+                let options = &plan.options;
+                options.negative == Negative::Exact
+                    && options.learning.epochs == defaults::EPOCHS_OF_MOMENTS
+                    && self.is_of_moments(plan.hidden, data)
+            }
+            _ => false,
+        }
+    }
+
+    fn more(&self, finished: &Finished<'_>) -> Outcome<Figures> {
+        let machine = finished.model.boltzmann()?;
+        let most = match is_enumerated(machine)? {
+            true => machine.units(),
+            false => 0,
+        };
+        moments::figures(machine, &finished.data.train, (most, finished.seed()))
     }
 
     fn table(&self) -> Table {

@@ -8,6 +8,7 @@ mod dbm;
 mod dbn;
 mod describe;
 mod fantasies;
+pub mod moments;
 pub mod network;
 mod options;
 pub mod posterior;
@@ -136,6 +137,11 @@ pub trait Trains {
     /// How a network that starts from the machine is asked to learn, if one can be.
     fn fine_tune(&self) -> Option<&FineTuneArgs> {
         None
+    }
+
+    /// Whether a new run stops where moments of machine and examples agree.
+    fn until_moments_agree(&self, _plan: &Plan, _data: &Data) -> bool {
+        false
     }
 
     /// What the plan does, in a few words.
