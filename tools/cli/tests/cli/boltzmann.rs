@@ -2,6 +2,7 @@
 //! training that goes on, `ln Z` from both ways.
 
 mod forms;
+mod moments;
 mod refused;
 
 use crate::common::{Bench, Ran, assert_same};
