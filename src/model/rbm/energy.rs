@@ -60,7 +60,8 @@ impl Rbm {
     /// `weighted mean over the rows of ln p(v) = -F(v) - ln Z`, in nats, for a given `ln Z`.
     ///
     /// # Errors
-    /// As [`Self::input_h_from_v`]; [`Error::Parameter`] for missing values.
+    /// As [`Self::input_h_from_v`]; [`Error::Parameter`](crate::Error::Parameter) for missing
+    /// values.
     pub fn mean_log_likelihood<'a>(&self, v: impl Into<Rows<'a>>, log_z: f64) -> Result<f64> {
         let rows = v.into();
         let free = self.free_energy(rows.complete("a mean of ln p(v)")?, 1.0)?;
