@@ -201,7 +201,7 @@ mod tests {
 
     #[test]
     fn tables_of_any_number_of_columns_are_drawn() {
-        for n in 1..=60 {
+        for n in (1..=6).chain([23, 24, 25, 60, 61]) {
             let parts = [part("training examples", n, 20), part("samples", n, 7)];
             let sheet = page("a caption", &parts).unwrap();
             let picture = sheet.into_canvas();

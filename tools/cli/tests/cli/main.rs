@@ -13,6 +13,7 @@ mod kinds;
 mod learning;
 mod measuring;
 mod offers;
+mod pictures;
 mod places;
 mod refusals;
 mod reproduce;

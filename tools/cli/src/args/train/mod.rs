@@ -62,7 +62,8 @@ Files in the output directory:
 RBM and a general machine one row an epoch, or up to 1000 rows in all
   filters.png           weights of the hidden units with the largest weights (couplings.png of a \
 general machine)
-  samples.png           fantasies of the machine beside training examples
+  samples.png           fantasies of the machine beside training examples; of a table (columns with names, numbers or \
+categories, no --shape) histograms and correlations
   curves.png            metrics.csv as a picture
 docs/training.md, docs/dbn.md, docs/dbm.md and docs/boltzmann.md tell what each kind of machine \
 learns by, its columns in metrics.csv and its keys in --json.";

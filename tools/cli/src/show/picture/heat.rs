@@ -99,8 +99,8 @@ mod tests {
         let canvas = Sheet::heat(&heat).unwrap().into_canvas();
         let color = Color::Diverging { limit: 1.0 };
         let count = |wanted: Rgb| {
-            let places =
-                (0..canvas.height() - 40).flat_map(|y| (0..canvas.width()).map(move |x| (x, y)));
+            let places = (0..LABEL.line_height() + 2 + 2 * 34)
+                .flat_map(|y| (0..canvas.width()).map(move |x| (x, y)));
             places
                 .filter(|&(x, y)| canvas.pixel(x, y) == wanted)
                 .count()
