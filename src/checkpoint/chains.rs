@@ -92,11 +92,7 @@ pub fn load_chains(path: impl AsRef<Path>) -> Result<RbmChain> {
         let expected = format!("at most {} half sweeps", crate::rng::MAX_STEP / 2);
         return Err(Error::file(path, expected, half_sweeps));
     }
-    let reader = Reader {
-        tensors: &tensors,
-        metadata: &metadata,
-        path,
-    };
+    let reader = Reader::new(&tensors, &metadata, path);
     let (visible, hidden) = (states(&reader, "visible")?, states(&reader, "hidden")?);
     RbmChain::resumed(visible, hidden, seed, half_sweeps)
         .map_err(|e| Error::file(path, "as many hidden as visible states", e))

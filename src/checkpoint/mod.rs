@@ -2,7 +2,7 @@
 //!
 //! # Contract (version 1)
 //! Tensors `weights.{l}` `[n_l x n_{l+1}]` f32 and `bias.{l}` `[n_l]` f32 for every layer `l`,
-//! numbered from the visible one. Metadata: `format` = `harmonium`, `version` = `1`, `kind` = the
+//! numbered from the visible one; parameters of f64 are rounded, of which a note tells. Metadata: `format` = `harmonium`, `version` = `1`, `kind` = the
 //! machine, `units` = comma-separated kinds of the layers. A file with exactly these entries loads.
 //! `log_variance.{l}` `[n_l]` f32, optional and zero if it is not there, are the log-variances of a
 //! layer with Gaussian units. The metadata `encoding`, optional JSON, tells what the columns of
@@ -52,6 +52,9 @@ const OWN_KEYS: [&str; 7] = [
 ];
 /// Key of what columns of data are as units.
 const ENCODING: &str = "encoding";
+
+/// Key of the note that parameters were rounded as the file was read.
+pub const ROUNDED: &str = "rounded";
 
 /// A model file in memory.
 #[derive(Clone, Debug)]
@@ -340,11 +343,7 @@ impl Checkpoint {
                 }
             }
         }
-        let reader = Reader {
-            tensors: &tensors,
-            metadata: &metadata,
-            path,
-        };
+        let reader = Reader::new(&tensors, &metadata, path);
         let model: Model = match metadata["kind"].as_str() {
             "rbm" => rbm::read(&reader)?.into(),
             "dbn" => dbn::read(&reader)?.into(),
@@ -357,10 +356,15 @@ impl Checkpoint {
         let encoding = encoding
             .transpose()
             .map_err(|e| Error::file(path, "metadata encoding as of this version", e))?;
-        let notes = metadata
+        let rounded = reader.rounded.get();
+        let mut notes: BTreeMap<String, String> = metadata
             .into_iter()
             .filter(|(k, _)| !OWN_KEYS.contains(&k.as_str()))
             .collect();
+        if rounded {
+            let what = "parameters of double precision, to single precision";
+            notes.insert(ROUNDED.into(), what.into());
+        }
         Ok(Self {
             model,
             run,

@@ -8,8 +8,8 @@ use crate::{
     tensor::{Element, Saved, Stored},
     units::{Kind, Units},
 };
-use safetensors::{Dtype, SafeTensors};
-use std::{collections::HashMap, path::Path};
+use safetensors::{Dtype, SafeTensors, tensor::TensorView};
+use std::{cell::Cell, collections::HashMap, path::Path};
 
 /// What the names of tensors of the RBMs begin with: no run takes them.
 pub(super) const PRETRAINING: &str = "training.pretraining.";
@@ -31,9 +31,24 @@ pub(super) struct Reader<'a> {
     pub(super) tensors: &'a SafeTensors<'a>,
     pub(super) metadata: &'a HashMap<String, String>,
     pub(super) path: &'a Path,
+    /// Whether parameters of double precision were rounded.
+    pub(super) rounded: Cell<bool>,
 }
 
-impl Reader<'_> {
+impl<'a> Reader<'a> {
+    pub(super) fn new(
+        tensors: &'a SafeTensors<'a>,
+        metadata: &'a HashMap<String, String>,
+        path: &'a Path,
+    ) -> Self {
+        Self {
+            tensors,
+            metadata,
+            path,
+            rounded: Cell::new(false),
+        }
+    }
+
     /// Whether there is such a tensor.
     pub(super) fn has(&self, name: &str) -> bool {
         self.tensors.tensor(name).is_ok()
@@ -132,14 +147,28 @@ impl Reader<'_> {
         ))
     }
 
+    /// Shape and numbers of a tensor of single precision, or of double precision, which is rounded.
+    fn numbers(&self, name: &str, dimensions: usize) -> Result<(Vec<usize>, Vec<f32>)> {
+        let is_double = |x: TensorView<'_>| x.dtype() == Dtype::F64;
+        if !self.tensors.tensor(name).is_ok_and(is_double) {
+            let (shape, bytes) = self.tensor(name, Dtype::F32, dimensions)?;
+            return Ok((shape, floats(bytes).collect()));
+        }
+        let (shape, bytes) = self.tensor(name, Dtype::F64, dimensions)?;
+        let (eights, _) = bytes.as_chunks();
+        let rounded = eights.iter().map(|&x| f64::from_le_bytes(x) as f32);
+        self.rounded.set(true);
+        Ok((shape, rounded.collect()))
+    }
+
     pub(super) fn vector(&self, name: &str, n: usize) -> Result<Vec<f32>> {
-        let (shape, bytes) = self.tensor(name, Dtype::F32, 1)?;
+        let (shape, numbers) = self.numbers(name, 1)?;
         self.expect(name, &[n], &shape)?;
-        Ok(floats(bytes).collect())
+        Ok(numbers)
     }
 
     pub(super) fn matrix(&self, name: &str, expected: Option<(usize, usize)>) -> Result<Matrix> {
-        let (shape, bytes) = self.tensor(name, Dtype::F32, 2)?;
+        let (shape, elements) = self.numbers(name, 2)?;
         if let Some((n, m)) = expected {
             self.expect(name, &[n, m], &shape)?;
         }
@@ -151,7 +180,6 @@ impl Reader<'_> {
                 format!("shape {shape:?}"),
             ));
         }
-        let elements: Vec<f32> = floats(bytes).collect();
         Matrix::from_slice(&elements, shape[0], shape[1])
             .map_err(|e| Error::file(self.path, format!("tensor {name}"), e))
     }

@@ -5,13 +5,13 @@ use crate::{
     args::{ClassifyArgs, Split, WayArg},
     failure::{Failure, Outcome, note},
     kinds::{self, training},
-    run::classification::Classification,
+    run::classification::{Classification, class_names},
     run::likelihood,
     run::loading::open_model,
     run::machine::{self, Act, Machine, Way},
     show::confusion,
     show::figures::Figures,
-    show::numbers::{ends_in, write_matrix},
+    show::numbers::{ends_in, write_matrix, write_table},
     show::report,
 };
 use harmonium::{
@@ -45,8 +45,10 @@ pub fn run(args: &ClassifyArgs) -> Outcome<()> {
         return compare(args, machine, &way, &title, examples, split);
     }
     let log_p = machine.log_p_y(examples, &way)?;
+    let names = class_names(Some(&data.encoding), log_p.columns());
     if let Some(out) = &args.out {
-        write_probabilities(out, &log_p, examples)?;
+        let column = data.encoding.classes().map_or("label", |x| &x.name);
+        write_probabilities(out, &log_p, examples, (column, &names))?;
         note(format!("probabilities in {}", out.display()));
     }
     let measured = examples.labels();
@@ -57,7 +59,7 @@ pub fn run(args: &ClassifyArgs) -> Outcome<()> {
     let mut figures = Figures::default();
     match &measured {
         None => figures.row("examples", examples.len().to_string(), "without labels"),
-        Some(measured) => figures.extend(measured.with_confusion()),
+        Some(measured) => figures.extend(measured.with_confusion(&names)),
     }
     figures
         .put("count", examples.len())
@@ -167,15 +169,27 @@ fn compare(
     report::columns(&title, &heads, &rows)
 }
 
-/// Writes the probabilities; as JSON the classes found and the labels too, if there are any.
-fn write_probabilities(path: &Path, log_p: &Matrix, examples: &Examples) -> Outcome<()> {
+/// Writes the probabilities, in CSV under the names `column=class`; as JSON the classes found and
+/// the labels too, if there are any.
+fn write_probabilities(
+    path: &Path,
+    log_p: &Matrix,
+    examples: &Examples,
+    (column, names): (&str, &[String]),
+) -> Outcome<()> {
     let p = Matrix::from_fn(log_p.rows(), log_p.columns(), |i, j| log_p.row(i)[j].exp());
+    if ends_in(path, "csv") {
+        let head: Vec<String> = names.iter().map(|x| format!("{column}={x}")).collect();
+        let row = |i: usize| p.row(i).iter().map(f32::to_string).collect();
+        return write_table("--out", path, &head, (0..p.rows()).map(row));
+    }
     if !ends_in(path, "json") {
         return write_matrix(path, &p);
     }
     let rows: Vec<&[f32]> = (0..p.rows()).map(|i| p.row(i)).collect();
     let object = json!({
         "classes": p.columns(),
+        "names": names,
         "probabilities": rows,
         "found": most_probable(&p),
         "labels": examples.labels(),

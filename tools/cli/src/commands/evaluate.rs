@@ -10,6 +10,7 @@ use crate::{
     failure::{Failure, Outcome, note},
     kinds,
     run::MOST_ELEMENTS,
+    run::classification::class_names,
     run::data::{Data, Source, check_columns},
     run::diagnose::Diagnosis,
     run::edges::{Energy, spin_constant},
@@ -107,7 +108,9 @@ pub fn run(args: &EvaluateArgs) -> Outcome<()> {
     let mut figures = found.figures();
     figures.extend(beside);
     if let Some(classes) = &found.classes {
-        figures.extend(classes.with_confusion());
+        let encoding = data.as_ref().map(|data| &data.encoding);
+        let names = class_names(encoding, classes.confusion.len());
+        figures.extend(classes.with_confusion(&names));
     }
     figures.print(args.answer.json, &title)
 }
@@ -141,7 +144,7 @@ fn write_scores(
         return Err(Failure::usage(message).hint("name them by --data"));
     };
     let (examples, _) = likelihood::part(data, args.of.split);
-    each::scores(file, of, examples, found)
+    each::scores(file, of, (examples, &data.encoding), found)
 }
 
 /// Refuses options that belong to others which are not given, or to other machines.

@@ -6,7 +6,15 @@ use crate::{
     run::machine::{Machine, Way},
     show::figures::Figures,
 };
-use harmonium::{Examples, Matrix, model::most_probable};
+use harmonium::{Examples, Matrix, dataset::Encoding, model::most_probable};
+
+/// What the data call `n` classes: their numbers where the data do not have as many.
+pub fn class_names(encoding: Option<&Encoding>, n: usize) -> Vec<String> {
+    match encoding.and_then(Encoding::classes) {
+        Some(classes) if classes.names.len() == n => classes.names.clone(),
+        _ => (0..n).map(|y| y.to_string()).collect(),
+    }
+}
 
 /// How well classes were found.
 #[derive(Clone, Debug)]
@@ -96,14 +104,14 @@ impl Classification {
         figures
     }
 
-    /// With a row a label: how often each class was found for it.
-    pub fn with_confusion(&self) -> Figures {
+    /// With a row a label, by the names of the classes: how often each class was found for it.
+    pub fn with_confusion(&self, names: &[String]) -> Figures {
         let mut figures = self.figures();
         let widest = self.confusion.iter().flatten().max().unwrap_or(&0);
         let width = widest.to_string().len();
-        for (y, counts) in self.confusion.iter().enumerate() {
+        for (name, counts) in names.iter().zip(&self.confusion) {
             let cells: Vec<String> = counts.iter().map(|n| format!("{n:>width$}")).collect();
-            figures.row(&format!("label {y}"), cells.join(" "), "");
+            figures.row(&format!("label {name}"), cells.join(" "), "");
         }
         figures
     }

@@ -8,7 +8,12 @@ use crate::{
     args::ReadingArgs,
     failure::{Failure, Outcome, note},
 };
-use harmonium::{Error, checkpoint::Checkpoint, dataset::Binarization, model::EdgeFile};
+use harmonium::{
+    Error,
+    checkpoint::{Checkpoint, ROUNDED},
+    dataset::Binarization,
+    model::EdgeFile,
+};
 use std::{
     io,
     path::{Path, PathBuf},
@@ -27,7 +32,12 @@ pub fn load_model(path: &Path) -> Outcome<Checkpoint> {
     if EdgeFile::recognizes(path) {
         return edges::load(path);
     }
-    Checkpoint::load(path).map_err(|error| {
+    let loaded = Checkpoint::load(path).inspect(|checkpoint| {
+        if let Some(what) = checkpoint.notes.get(ROUNDED) {
+            note(format!("{}: rounded {what}", path.display()));
+        }
+    });
+    loaded.map_err(|error| {
         let missing =
             matches!(&error, Error::Io { source, .. } if source.kind() == io::ErrorKind::NotFound);
         let foreign = matches!(&error, Error::File { .. });

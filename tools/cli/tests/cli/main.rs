@@ -8,6 +8,7 @@ mod convert;
 mod dbm;
 mod dbn;
 mod enumerated;
+mod field;
 mod fixtures;
 mod kinds;
 mod learning;

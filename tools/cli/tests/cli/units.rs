@@ -291,8 +291,9 @@ fn probabilities_are_written(bench: &Bench) {
     bench.ok("classify run/model.safetensors --out p.csv");
     bench.ok("classify run/model.safetensors --out p.npy");
     let csv = std::fs::read_to_string(bench.path("p.csv")).unwrap();
-    assert_eq!(csv.lines().count(), 12);
-    for (k, line) in csv.lines().enumerate() {
+    assert_eq!(csv.lines().count(), 13);
+    assert_eq!(csv.lines().next(), Some("label=0,label=1"));
+    for (k, line) in csv.lines().skip(1).enumerate() {
         let p: Vec<f64> = line.split(',').map(|x| x.parse().unwrap()).collect();
         assert!(
             (p.iter().sum::<f64>() - 1.0).abs() < 1e-5 && p[k % 2] > 0.5,

@@ -3,12 +3,13 @@
 use crate::{
     failure::{Failure, Outcome, note},
     run::{
+        classification::class_names,
         found::Found,
         machine::{Machine, Way},
     },
     show::numbers::write_table,
 };
-use harmonium::{Examples, Matrix, Model, model::Layer};
+use harmonium::{Examples, Matrix, Model, dataset::Encoding, model::Layer};
 use std::path::Path;
 
 /// Most states of `--distribution`.
@@ -22,7 +23,7 @@ const MOST_STATES: f64 = (1 << 20) as f64;
 pub fn scores(
     path: &Path,
     (machine, model): (&dyn Machine, &Model),
-    examples: &Examples,
+    (examples, encoding): (&Examples, &Encoding),
     found: &Found,
 ) -> Outcome<()> {
     let mut head = vec!["example".to_owned()];
@@ -41,7 +42,8 @@ pub fn scores(
         columns.push(measures.log_likelihoods().collect());
     }
     if let Some(p) = classes(machine, examples)? {
-        head.extend((0..p.columns()).map(|class| format!("class_{class}")));
+        let names = class_names(Some(encoding), p.columns());
+        head.extend(names.iter().map(|class| format!("class_{class}")));
         columns.extend((0..p.columns()).map(|class| {
             let of_row = |i| f64::from(p.row(i)[class]);
             (0..p.rows()).map(of_row).collect()
