@@ -2,12 +2,13 @@
 //!
 //! # Contract (version 1)
 //! Tensors `weights.{l}` `[n_l x n_{l+1}]` f32 and `bias.{l}` `[n_l]` f32 for every layer `l`,
-//! numbered from the visible one; parameters of f64 are rounded, of which a note tells. Metadata: `format` = `harmonium`, `version` = `1`, `kind` = the
-//! machine, `units` = comma-separated kinds of the layers. A file with exactly these entries loads.
-//! `log_variance.{l}` `[n_l]` f32, optional and zero if it is not there, are the log-variances of a
-//! layer with Gaussian units. The metadata `encoding`, optional JSON, tells what the columns of
-//! data are as visible units ([`Encoding`]). A run in progress adds tensors `training.*` and the
-//! metadata `training`; other programs may ignore them. Any further metadata is kept as notes.
+//! numbered from the visible one; parameters of f64 are rounded, of which a note tells. Metadata:
+//! `format` = `harmonium`, `version` = `1`, `kind` = the machine, `units` = comma-separated kinds
+//! of the layers. A file with exactly these entries loads. `log_variance.{l}` `[n_l]` f32, optional
+//! and zero if it is not there, are the log-variances of a layer with Gaussian units. The metadata
+//! `encoding`, optional JSON, tells what the columns of data are as visible units ([`Encoding`]). A
+//! run in progress adds tensors `training.*` and the metadata `training`; other programs may ignore
+//! them. Any further metadata is kept as notes.
 //!
 //! What each kind of machine adds is told, written and read in a file of its own.
 

@@ -241,6 +241,9 @@ fn joined(row: &[u8; 6], by: &str, of: impl Fn(u8) -> String) -> String {
     row.map(of).join(by)
 }
 
+/// The text of a row, by its number and its bits.
+type Row<'a> = dyn Fn((usize, &[u8; 6])) -> String + 'a;
+
 const NAMES: [&str; 6] = ["f0", "f1", "f2", "f3", "f4", "f5"];
 
 #[test]
@@ -248,7 +251,7 @@ fn texts_as_programs_write_them_are_50_examples_of_6_columns() {
     let bench = Bench::new();
     let rows = bits().0;
     let plain = |x: u8| x.to_string();
-    let all = |name: &str, head: String, row: &dyn Fn((usize, &[u8; 6])) -> String| {
+    let all = |name: &str, head: String, row: &Row<'_>| {
         let text = rows.iter().enumerate().map(row);
         lines(&bench, name, std::iter::once(head).chain(text));
     };
@@ -390,7 +393,8 @@ fn codes_and_letters_are_learned_and_come_back() {
     let mut all = Vec::new();
     for name in ["codes.npy", "letters.csv"] {
         bench.ok(&format!(
-            "train --data {name} --visible-units softmax --hidden 8 --learning-rate 0.5 --epochs 500 --force"
+            "train --data {name} --visible-units softmax --hidden 8 --learning-rate 0.5 \
+             --epochs 500 --force"
         ));
         bench.ok("sample --steps 200 --count 400 --out s.csv");
         let (_, samples) = table(&bench, "s.csv");
@@ -444,7 +448,8 @@ fn sparse_matrices_never_are_dense_as_a_whole() {
     // 100,000 x 4000 numbers of 4 bytes are 1.6 GB.
     let rows = (0..100_000).map(|i| format!("{} {}:0.5", i % 2, i % 4000 + 1));
     lines(&bench, "sparse.svm", rows);
-    let line = "train --data sparse.svm --stream --hidden 2 --epochs 1 --chains 10 --batch-size 1000 --threads 2 --json";
+    let line = "train --data sparse.svm --stream --hidden 2 --epochs 1 --chains 10 \
+                --batch-size 1000 --threads 2 --json";
     let command = bench.command(line);
     let ran = Command::new("sh")
         .args(["-c", "ulimit -v 1000000 && exec \"$0\" \"$@\""])
