@@ -3,6 +3,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod back;
 mod dataset;
 mod edges;
 mod feeds;

@@ -1,6 +1,6 @@
 //! Examples from a table.
 
-use super::{Code, Encoding};
+use super::{Code, Encoding, fit::first_text};
 use crate::{
     bits::{BitMatrix, WORD_BITS},
     dataset::{
@@ -314,7 +314,7 @@ fn write_row(
                     None => return refused("a category that the machine has learned"),
                 }
             }
-            _ if is_text => return refused("a number"),
+            _ if is_text => return Err(table.refused(first_text(table, j), j, "a number")),
             Code::Bit | Code::Probability if (0.0..=1.0).contains(&x) => *to = x as f32,
             Code::Bit | Code::Probability => return refused("a number in [0, 1]"),
             Code::Spin { from_bits: true } if x == 0.0 || x == 1.0 => *to = (2.0 * x - 1.0) as f32,

@@ -153,7 +153,7 @@ fn refuse(
 }
 
 /// The first row of column `j` whose text is no number.
-fn first_text(table: &Table, j: usize) -> usize {
+pub(super) fn first_text(table: &Table, j: usize) -> usize {
     let is_text = |&i: &usize| {
         let text = table.text(i, j);
         !text.is_empty() && text.parse::<f64>().is_err()
