@@ -53,7 +53,8 @@ stored!(
         "variance_rate",
         "doubled",
         "centering",
-        "sparsity"
+        "sparsity",
+        "missing"
     ]
 );
 stored!(
