@@ -99,8 +99,8 @@ impl ExampleStream {
         Self::open_as(path, &Reading::default(), &Asked::default())
     }
 
-    /// The examples of the file at `path`, as [`super::Dataset::open_as`] would have them; of
-    /// `reading` the scale counts. Softmax units need their numbers of categories.
+    /// The examples of the file at `path`, as [`super::Dataset::open_as`] would have them, without
+    /// labels, weights and missing values; of an array with all its columns. Softmax units need their numbers of categories.
     ///
     /// Cost: one pass over the file, and two more for a standardization.
     ///
@@ -183,6 +183,17 @@ impl ExampleStream {
 
     /// The file without a look at its elements; of a sparse matrix, all of them.
     fn laid_out(path: &Path, reading: &Reading) -> Result<Self> {
+        // What stays in its file is read row by row, without what is beside the values.
+        for (what, is_asked) in [
+            ("labels", reading.label.is_some()),
+            ("weights", reading.weight.is_some()),
+            ("missing values", reading.missing),
+        ] {
+            if is_asked {
+                let expected = format!("no {what}, of examples that stay in their file");
+                return Err(Error::parameter("stream", expected, what));
+            }
+        }
         let file = File::open(path).map_err(|e| Error::io(path, "open", e))?;
         let length = file
             .metadata()
@@ -193,6 +204,12 @@ impl ExampleStream {
             let mut source = Source::new(path, &mut counted)?;
             if source.is_compressed() {
                 return Err(source.error("an uncompressed file", "one in gzip"));
+            }
+            let is_dense = npy_header::recognizes(source.peek()) || idx::recognizes(source.peek());
+            if is_dense && !reading.columns.is_empty() {
+                let expected = "all columns, of an array that stays in its file";
+                let found = reading.columns.join(",");
+                return Err(Error::parameter("columns", expected, found));
             }
             if npy_header::recognizes(source.peek()) {
                 let header = npy_layout(&mut source)?;

@@ -12,13 +12,16 @@ use crate::{
     states::States,
     threads::{in_pool, prelude::*},
 };
+use std::collections::HashMap;
 
 /// Where a column of the encoding stands in a table, and its first unit.
-#[derive(Clone, Copy)]
 struct Place<'a> {
     column: usize,
     unit: usize,
     code: &'a Code,
+    /// Of a category, the unit of each value: of numbers by their bits, of a column of text by the
+    /// number of the text.
+    category: HashMap<u64, usize>,
 }
 
 impl Encoding {
@@ -141,7 +144,12 @@ impl Encoding {
             self.columns.iter().enumerate().map(of_column).collect();
         let places = found?.into_iter().zip(&self.columns);
         Ok(places
-            .map(|((column, unit), code)| Place { column, unit, code })
+            .map(|((column, unit), code)| Place {
+                column,
+                unit,
+                code,
+                category: categories(table, column, code),
+            })
             .collect())
     }
 
@@ -238,6 +246,26 @@ impl Encoding {
     }
 }
 
+/// The unit of each value of a column of categories, by the bits of its number in the table.
+fn categories(table: &Table, column: usize, code: &Code) -> HashMap<u64, usize> {
+    let Code::Category { values } = code else {
+        return HashMap::new();
+    };
+    let units = values.iter().enumerate();
+    match table.texts.get(&column) {
+        None => units
+            .filter_map(|(k, value)| Some((value.parse::<f64>().ok()?.to_bits(), k)))
+            .collect(),
+        Some(texts) => {
+            let units: HashMap<&String, usize> = units.map(|(k, value)| (value, k)).collect();
+            let texts = texts.iter().enumerate();
+            texts
+                .filter_map(|(x, text)| Some(((x as f64).to_bits(), *units.get(text)?)))
+                .collect()
+        }
+    }
+}
+
 /// A table of bytes that are numbers in [0, 1] after division by the scale, in the order of the
 /// columns.
 struct Gray<'a> {
@@ -301,15 +329,9 @@ fn write_row(
         let refused = |expected: &str| Err(table.refused(i, j, expected));
         let to = &mut states[place.unit];
         match place.code {
-            Code::Category { values } => {
-                let at = match is_text {
-                    false => values.iter().position(|v| v.parse() == Ok(x)),
-                    true => {
-                        let text = &table.texts[&j][x as usize];
-                        values.iter().position(|v| v == text)
-                    }
-                };
-                match at {
+            Code::Category { .. } => {
+                // -0 is 0.
+                match place.category.get(&(x + 0.0).to_bits()) {
                     Some(k) => states[place.unit + k] = 1.0,
                     None => return refused("a category that the machine has learned"),
                 }

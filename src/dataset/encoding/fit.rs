@@ -96,7 +96,9 @@ impl Encoding {
         let mut variances = vec![0.0; n];
         each(&mut |part| {
             weighed(part, |j, w, x| {
-                variances[j] += w * (x - means[j]).powi(2) / mass[j]
+                if w > 0.0 {
+                    variances[j] += w * (x - means[j]).powi(2) / mass[j];
+                }
             });
         })?;
         let is_number = |j: &usize| matches!(self.columns[*j], Code::Number { .. });

@@ -1,6 +1,7 @@
 //! Text: one example a line, fields between commas, semicolons, tabs or spaces.
 
 use super::{
+    field::{Field, field},
     header::{Below, First},
     source::{Source, broken_stream},
 };
@@ -14,46 +15,15 @@ use crate::{
 use csv::{ByteRecord, Reader, ReaderBuilder, Trim};
 use std::{
     borrow::Cow,
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, HashSet},
     io::Read,
     path::Path,
 };
 
-/// Words for a value that is missing, in small letters.
-const MISSING: [&str; 9] = ["", "?", "na", "n/a", "nan", "null", "none", "nil", "<na>"];
 /// The byte order mark that some programs begin a text with.
 const BYTE_ORDER_MARK: &[u8] = &[0xef, 0xbb, 0xbf];
 /// Most distinct texts of a column that may be categories or classes.
 const MOST_TEXTS: usize = 1 << 16;
-
-/// What a field holds.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Field {
-    Number(f64),
-    /// `true` and `false`, which count as 1 and 0.
-    Boolean(bool),
-    Missing,
-    Text,
-}
-
-/// What `field` holds; infinities are numbers, to be refused as values.
-pub(super) fn field(field: &[u8]) -> Field {
-    let Ok(text) = str::from_utf8(field) else {
-        return Field::Text;
-    };
-    if let Ok(x) = text.parse::<f64>() {
-        return match x.is_nan() {
-            true => Field::Missing,
-            false => Field::Number(x),
-        };
-    }
-    match text.to_ascii_lowercase().as_str() {
-        "true" => Field::Boolean(true),
-        "false" => Field::Boolean(false),
-        word if MISSING.contains(&word) => Field::Missing,
-        _ => Field::Text,
-    }
-}
 
 /// The table in a text, with all its columns.
 ///
@@ -78,6 +48,7 @@ pub(in crate::dataset) fn table(source: Source<'_>, reading: &Reading) -> Result
     };
     let survey = file.survey()?;
     let first = First::of(&path, &survey.first, &survey.columns, reading)?;
+    let first = first.with_row_names(survey.first_differs && survey.columns.len() > 1);
     if survey.is_short && !first.is_header {
         let (n, found) = (survey.columns.len(), survey.columns.len() - 1);
         return Err(Error::file(
@@ -147,6 +118,8 @@ struct Survey {
     rows: usize,
     /// Whether the first line has a field less than the others.
     is_short: bool,
+    /// Whether no two rows after the first have the same first field.
+    first_differs: bool,
 }
 
 struct File<'a> {
@@ -187,7 +160,9 @@ impl<'a> File<'a> {
             first,
             rows: 0,
             is_short: false,
+            first_differs: true,
         };
+        let mut first_fields = HashSet::new();
         while read(&mut reader, &mut record)? {
             if survey.rows == 0 && record.len() == survey.first.len() + 1 {
                 // R leaves the name of the row numbers out.
@@ -206,6 +181,9 @@ impl<'a> File<'a> {
             }
             for (column, field) in survey.columns.iter_mut().zip(&record) {
                 column.see(field);
+            }
+            if survey.first_differs {
+                survey.first_differs = first_fields.insert(record[0].to_vec());
             }
             survey.rows += 1;
         }

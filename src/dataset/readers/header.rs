@@ -1,6 +1,6 @@
 //! Whether the first line of a text names its columns.
 
-use super::csv::{Field, field};
+use super::field::{Field, field};
 use crate::{
     dataset::reading::Reading,
     error::{Error, Result},
@@ -20,12 +20,8 @@ pub(super) struct Below {
     texts: usize,
     least: f64,
     most: f64,
-    /// The first distinct fields.
+    /// The first distinct fields that are texts.
     distinct: BTreeSet<Vec<u8>>,
-    /// Whether no field came twice.
-    all_differ: bool,
-    /// All fields, as long as they differ.
-    seen: std::collections::HashSet<Vec<u8>>,
 }
 
 impl Default for Below {
@@ -37,8 +33,6 @@ impl Default for Below {
             least: f64::INFINITY,
             most: f64::NEG_INFINITY,
             distinct: BTreeSet::new(),
-            all_differ: true,
-            seen: std::collections::HashSet::new(),
         }
     }
 }
@@ -53,15 +47,11 @@ impl Below {
             }
             Field::Boolean(_) => self.booleans += 1,
             Field::Missing => {}
-            Field::Text => self.texts += 1,
-        }
-        if self.distinct.len() < REMEMBERED && !self.distinct.contains(text) {
-            self.distinct.insert(text.to_vec());
-        }
-        if self.all_differ {
-            self.all_differ = self.seen.insert(text.to_vec());
-            if !self.all_differ {
-                self.seen = std::collections::HashSet::new();
+            Field::Text => {
+                self.texts += 1;
+                if self.distinct.len() < REMEMBERED && !self.distinct.contains(text) {
+                    self.distinct.insert(text.to_vec());
+                }
             }
         }
     }
@@ -87,7 +77,7 @@ impl Below {
 #[derive(Debug)]
 pub(super) struct First {
     pub(super) is_header: bool,
-    /// Whether the first column counts the rows.
+    /// Whether the first column names the rows.
     pub(super) has_row_numbers: bool,
     /// What is to be said of it.
     pub(super) found: Vec<String>,
@@ -105,16 +95,21 @@ impl First {
             Some(is_header) => is_header,
             None => recognized(path, first, columns, &mut found)?,
         };
-        let unnamed = is_header && matches!(first[0].as_str(), "" | "Unnamed: 0");
-        let has_row_numbers = unnamed && columns.len() > 1 && columns[0].all_differ;
-        if has_row_numbers {
-            found.push("the first column holds row names and is left out".into());
-        }
         Ok(Self {
             is_header,
-            has_row_numbers,
+            has_row_numbers: is_header && matches!(first[0].as_str(), "" | "Unnamed: 0"),
             found,
         })
+    }
+
+    /// With an unnamed first column as names of the rows if these are `distinct`.
+    pub(super) fn with_row_names(mut self, distinct: bool) -> Self {
+        self.has_row_numbers &= distinct;
+        if self.has_row_numbers {
+            let what = "the first column holds row names and is left out";
+            self.found.push(what.into());
+        }
+        self
     }
 
     /// The name of column `j`.

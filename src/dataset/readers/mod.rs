@@ -6,6 +6,7 @@
 
 pub(super) mod csv;
 pub(super) mod fasta;
+mod field;
 pub(super) mod foreign;
 pub(super) mod hdf5;
 mod header;

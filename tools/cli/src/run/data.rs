@@ -20,6 +20,9 @@ const DEFINITION: &str = "1:";
 /// What to do about data that a machine cannot have.
 const OTHER_DATA: &str = "name the kind of data that the model was trained on with --data";
 
+/// Endings of files that flags tell how to read.
+const ARRAYS_AND_TEXTS: [&str; 7] = [".csv", ".tsv", ".tab", ".txt", ".data", ".npy", ".npz"];
+
 /// Examples of a stream that are loaded, and the most values of them.
 const SAMPLED: usize = 10_000;
 const MOST_SAMPLED_VALUES: usize = 1 << 28;
@@ -298,7 +301,8 @@ impl Source {
             Some(encoding) => ExampleStream::open_encoded(&self.data, &reading, encoding.clone()),
         };
         let stream = stream.map_err(|e| {
-            let advice = "--stream takes an uncompressed IDX or NPY file";
+            let advice =
+                "--stream takes an uncompressed IDX or NPY file, or a sparse matrix (.npz, libsvm)";
             missing(e, advice)
         })?;
         let is_binary = stream.encoding().units().are_binary();
@@ -325,11 +329,14 @@ impl Source {
 
 fn open(path: &str, reading: &Reading) -> Outcome<Tables> {
     Tables::open(path, reading).map_err(|error| {
-        let takes = "--data takes mnist, a directory of IDX files, or an IDX, NPY, NPZ or CSV file";
+        let takes = "--data takes mnist, a directory of IDX files or PNG pictures, or a file of IDX, NPY, NPZ, HDF5, text (CSV, TSV), libsvm or FASTA";
         match error {
-            Error::File { .. } => Failure::from(error).hint(
-                "--header yes|no, --columns, --label, --scale and --missing tell how a file is to be read",
-            ),
+            // Other files are read in one way alone.
+            Error::File { .. } if ARRAYS_AND_TEXTS.iter().any(|x| path.contains(x)) => {
+                Failure::from(error).hint(
+                    "--header yes|no, --columns, --label, --scale and --missing tell how a file is to be read",
+                )
+            }
             error => missing(error, takes),
         }
     })
