@@ -6,7 +6,7 @@ use crate::{
     dataset::Examples,
     error::{Error, Result},
     matrix::Matrix,
-    model::{BoltzmannMachine, Dbm, Layer, MeanField, Model, Network, Rbm},
+    model::{BoltzmannMachine, Dbm, Layer, MeanField, Missing, Model, Network, Rbm},
     train::{
         BackpropLearner, BackpropOptions, BackpropTraining, BoltzmannLearner, BoltzmannOptions,
         DbmLearner, DbmOptions, GreedyPlan, Learner, Learning, PretrainingPlan, RbmLearner,
@@ -126,6 +126,14 @@ impl Plan {
             Self::Dbn(plan) => plan.fine_tune.as_ref(),
             Self::Dbm(plan) => plan.fine_tune.as_ref(),
             Self::Rbm(_) | Self::Boltzmann(_) => None,
+        }
+    }
+
+    /// What a missing value is to the machine.
+    pub fn missing(&self) -> Missing {
+        match self {
+            Self::Rbm(plan) => plan.options.missing,
+            Self::Dbn(_) | Self::Dbm(_) | Self::Boltzmann(_) => Missing::Infer,
         }
     }
 

@@ -81,6 +81,39 @@ impl Encoding {
         Ok(table)
     }
 
+    /// What is expected of each column `[n x columns]`, in the terms of the data, by the means of
+    /// its units `[n x units]`: of categories that are numbers `sum_k p_k x_k`, of texts the most
+    /// probable, of all else the mean. Of states it is what [`Self::decode`] has.
+    ///
+    /// # Errors
+    /// As [`Self::decode`].
+    pub fn decode_expected(&self, means: &Matrix) -> Result<Table> {
+        let mut table = self.decode(means)?;
+        let rows = (0..means.rows()).flat_map(|i| {
+            let mut unit = 0;
+            let (table, row) = (&table, means.row(i));
+            self.columns.iter().enumerate().map(move |(j, code)| {
+                let group = &row[unit..unit + code.size()];
+                unit += code.size();
+                match code {
+                    Code::Category { values } if !table.texts.contains_key(&j) => {
+                        let value = |k: usize| values[k].parse().unwrap_or(f64::NAN);
+                        let terms = group.iter().enumerate();
+                        let terms = terms.map(|(k, &p)| f64::from(p) * value(k));
+                        terms.sum::<f64>() / group.iter().map(|&p| f64::from(p)).sum::<f64>()
+                    }
+                    _ => table.get(i, j),
+                }
+            })
+        });
+        let cells = Cells::Numbers(rows.collect());
+        let names = std::mem::take(&mut table.names);
+        let texts = std::mem::take(&mut table.texts);
+        let mut expected = Table::new("means", cells, means.rows(), self.shape.clone())?;
+        (expected.names, expected.texts) = (names, texts);
+        Ok(expected)
+    }
+
     /// The names of the units: those of the columns, `column=category` of a softmax group.
     pub fn unit_names(&self) -> Vec<String> {
         let mut names = Vec::with_capacity(self.units.size());

@@ -13,7 +13,8 @@ mod show;
 use args::{Cli, Command, Threads};
 use clap::{ArgMatches, CommandFactory, FromArgMatches};
 use commands::{
-    bench, classify, convert, demo, evaluate, inspect, reproduce, sample, train, transform, verify,
+    bench, classify, convert, demo, evaluate, impute, inspect, reproduce, sample, train, transform,
+    verify,
 };
 use failure::Outcome;
 use harmonium::{environment, threads};
@@ -46,6 +47,7 @@ fn run(cli: &Cli, matches: &ArgMatches) -> Outcome<()> {
         Command::Classify(args) => on_threads(&args.answer.threads, || classify::run(args)),
         Command::Sample(args) => on_threads(&args.answer.threads, || sample::run(args)),
         Command::Transform(args) => on_threads(&args.answer.threads, || transform::run(args)),
+        Command::Impute(args) => on_threads(&args.answer.threads, || impute::run(args)),
         Command::Demo(args) => on_threads(&args.answer.threads, || demo::run(args)),
         Command::Reproduce(args) => on_threads(&args.threads, || reproduce::run(args)),
         Command::Verify(args) => on_threads(&args.answer.threads, || verify::run(args)),

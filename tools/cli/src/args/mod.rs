@@ -6,6 +6,7 @@ mod classify;
 mod convert;
 mod demo;
 mod evaluate;
+mod impute;
 mod reproduce;
 mod sample;
 mod train;
@@ -16,7 +17,7 @@ use clap::{
     Args, Parser, Subcommand, ValueEnum,
     builder::{PossibleValue, PossibleValuesParser, TypedValueParser},
 };
-use harmonium::dataset::Binarization;
+use harmonium::{dataset::Binarization, model::Missing};
 use std::path::PathBuf;
 
 pub use bench::BenchArgs;
@@ -28,6 +29,7 @@ pub use demo::{DemoArgs, DemoName};
 pub use evaluate::{
     DEFAULT_BETAS, DEFAULT_BURN_IN, DEFAULT_CHAINS, EvaluateArgs, ReverseFrom, ScheduleArg,
 };
+pub use impute::ImputeArgs;
 pub use reproduce::ReproduceArgs;
 pub use sample::{SampleArgs, ValuesArg};
 pub use train::{
@@ -114,6 +116,8 @@ pub enum Command {
     Sample(SampleArgs),
     /// Write what a layer of a model makes of data, for use in other tools.
     Transform(TransformArgs),
+    /// Write a table with its missing values filled in.
+    Impute(ImputeArgs),
     /// Show what a model file holds.
     Inspect(InspectArgs),
     /// Check whether a model is fit to be used.
@@ -184,8 +188,14 @@ pub struct ReadingArgs {
     )]
     pub columns: Vec<String>,
     /// Values may be missing: empty fields, NA and their like, NaN.
-    #[arg(long, hide_short_help = true)]
-    pub missing: bool,
+    ///
+    /// A missing value is the unknown state of its unit, or with --missing=absent, of an RBM, no
+    /// unit at all: each example is one of a smaller machine, as of ratings (Salakhutdinov, Mnih
+    /// and Hinton 2007). A model remembers what it was trained with.
+    #[arg(long, value_name = "infer|absent", num_args = 0..=1, require_equals = true,
+        default_missing_value = "infer", value_parser = one_of(&MISSING), hide_possible_values = true,
+        hide_short_help = true)]
+    pub missing: Option<Missing>,
     /// Divide every number by X: 255 makes gray values of bytes.
     #[arg(long, value_name = "X", hide_short_help = true)]
     pub scale: Option<f64>,
@@ -196,6 +206,12 @@ pub struct ReadingArgs {
     #[arg(long, value_name = "yes|no", value_parser = yes_or_no, hide_short_help = true)]
     pub header: Option<bool>,
 }
+
+/// What a missing value is.
+const MISSING: [Choice<Missing>; 2] = [
+    ("infer", "", Missing::Infer),
+    ("absent", "", Missing::Absent),
+];
 
 fn yes_or_no(text: &str) -> Result<bool, String> {
     match text {

@@ -26,7 +26,7 @@ const WAYS: [WayArg; 3] = [WayArg::Deterministic, WayArg::Averaged, WayArg::Gibb
 /// Runs the command.
 pub fn run(args: &ClassifyArgs) -> Outcome<()> {
     let (path, checkpoint) = open_model(args.model.as_deref())?;
-    let machine = kinds::machine_of(&checkpoint)?;
+    let machine = kinds::machine_of(&checkpoint, args.of.reading.missing)?;
     let machine = &*machine;
     let group = labels(&path, machine)?;
     let data = training::posterior::data_of(&args.of, &path, &checkpoint)?;

@@ -39,7 +39,7 @@ pub fn run(args: &EvaluateArgs) -> Outcome<()> {
     check_names(args)?;
     let (path, checkpoint) = open_model(args.model.as_deref())?;
     let model = &checkpoint.model;
-    let machine = kinds::machine_of(&checkpoint)?;
+    let machine = kinds::machine_of(&checkpoint, args.of.reading.missing)?;
     let machine = &*machine;
     if let Model::Network(_) = model {
         return Err(Failure::usage("a model of kind network has no likelihood")

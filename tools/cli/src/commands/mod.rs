@@ -6,6 +6,7 @@ pub mod classify;
 pub mod convert;
 pub mod demo;
 pub mod evaluate;
+pub mod impute;
 pub mod inspect;
 pub mod reproduce;
 pub mod sample;

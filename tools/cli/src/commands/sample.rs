@@ -34,7 +34,7 @@ pub fn run(args: &SampleArgs) -> Outcome<()> {
         )));
     }
     let (path, checkpoint) = open_model(args.model.as_deref())?;
-    let machine = kinds::machine_of(&checkpoint)?;
+    let machine = kinds::machine_of(&checkpoint, None)?;
     let machine = &*machine;
     if let Model::Network(_) = &checkpoint.model {
         let message = "sample: a network has no states";

@@ -17,7 +17,7 @@ use harmonium::{Examples, Matrix};
 /// Runs the command.
 pub fn run(args: &TransformArgs) -> Outcome<()> {
     let (path, checkpoint) = open_model(args.model.as_deref())?;
-    let machine = kinds::machine_of(&checkpoint)?;
+    let machine = kinds::machine_of(&checkpoint, args.of.reading.missing)?;
     let machine = &*machine;
     let (most, default) = machine.feature_layers();
     if most == 0 {

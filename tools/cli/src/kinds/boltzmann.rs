@@ -6,13 +6,14 @@ use crate::{
     args::PassArg,
     failure::{Failure, Outcome},
     run::chains::{Chains, Start},
+    run::imputation,
     run::machine::{Act, Machine, Pass},
 };
 use chains::Observed;
 use harmonium::{
-    BoltzmannMachine, Examples, States,
+    BoltzmannMachine, Examples, Progress, States,
     evaluate::Annealed,
-    model::{Convergence, Layer, MeanField},
+    model::{Convergence, Imputation, Imputed, Layer, MeanField},
 };
 
 impl Machine for BoltzmannMachine {
@@ -71,5 +72,23 @@ impl Machine for BoltzmannMachine {
         }
         let (mut means, done) = self.posterior_means(of, &MeanField::default())?;
         Ok((means.swap_remove(0).into(), Some(done)))
+    }
+
+    fn states_of_missing(&self, of: &Examples) -> f64 {
+        let hidden = (self.n_hidden() as f64).exp2();
+        imputation::states(self.visible(), of, |missing| missing * hidden)
+    }
+
+    fn impute(
+        &self,
+        of: &Examples,
+        how: Imputation,
+        progress: &mut dyn Progress,
+    ) -> Outcome<Imputed> {
+        Ok(BoltzmannMachine::impute(self, of, how, progress)?)
+    }
+
+    fn impute_samples(&self, of: &Examples, sweeps: usize, seed: u64) -> Outcome<States> {
+        Ok(BoltzmannMachine::impute_samples(self, of, sweeps, seed)?)
     }
 }

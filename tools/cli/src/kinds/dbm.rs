@@ -7,13 +7,14 @@ use crate::{
     args::PassArg,
     failure::{Failure, Outcome},
     run::chains::{Chains, Start},
+    run::imputation,
     run::machine::{Act, Machine, Pass, Way},
 };
 use chains::Blocks;
 use harmonium::{
-    Dbm, Examples, Matrix, States,
+    Dbm, Examples, Matrix, Progress, States,
     evaluate::Annealed,
-    model::{Convergence, Layer, MeanField},
+    model::{Convergence, Imputation, Imputed, Layer, MeanField},
     units::{Segment, Units},
 };
 
@@ -82,5 +83,27 @@ impl Machine for Dbm {
         }
         let (mut means, done) = self.posterior_means(of, &MeanField::default())?;
         Ok((means.swap_remove(how.layer - 1).into(), Some(done)))
+    }
+
+    fn states_of_missing(&self, of: &Examples) -> f64 {
+        let side = |first: usize| {
+            let layers = (first..self.n_layers()).step_by(2);
+            layers.map(|l| self.layer(l).states().unwrap_or(f64::INFINITY))
+        };
+        let (odd, even): (f64, f64) = (side(1).product(), side(2).product());
+        imputation::states(self.layer(0), of, |missing| odd.min(missing * even))
+    }
+
+    fn impute(
+        &self,
+        of: &Examples,
+        how: Imputation,
+        progress: &mut dyn Progress,
+    ) -> Outcome<Imputed> {
+        Ok(Dbm::impute(self, of, how, progress)?)
+    }
+
+    fn impute_samples(&self, of: &Examples, sweeps: usize, seed: u64) -> Outcome<States> {
+        Ok(Dbm::impute_samples(self, of, sweeps, seed)?)
     }
 }

@@ -8,35 +8,59 @@ pub mod rbm;
 pub mod training;
 
 use crate::{
-    failure::Outcome,
+    failure::{Failure, Outcome},
     run::{data::classes_among_units, machine::Machine},
 };
-use harmonium::{Checkpoint, Model};
+use harmonium::{Checkpoint, Model, checkpoint::SavedRun, model::Missing};
 use std::ops::Deref;
 
-/// The machine of a file, which tells whether labels are among its visible units.
+/// The machine of a file, which tells whether labels are among its visible units, and what it was
+/// trained to take a missing value for where that is not `said`.
 ///
 /// # Errors
-/// Notes that this program did not write.
-pub fn machine_of(checkpoint: &Checkpoint) -> Outcome<Known<'_>> {
+/// Notes that this program did not write; absent units of another machine than an RBM.
+pub fn machine_of(checkpoint: &Checkpoint, said: Option<Missing>) -> Outcome<Known<'_>> {
+    let missing = missing_of(checkpoint, said)?;
     let classes = classes_among_units(checkpoint)?;
-    Ok(known(&checkpoint.model, classes > 0))
+    Ok(known(&checkpoint.model, classes > 0, missing))
+}
+
+/// What a missing value is to the machine of a file: what is `said`, or what its run took it for.
+///
+/// # Errors
+/// Absent units of another machine than an RBM.
+pub fn missing_of(checkpoint: &Checkpoint, said: Option<Missing>) -> Outcome<Missing> {
+    let is_rbm = matches!(checkpoint.model, Model::Rbm(_));
+    if said == Some(Missing::Absent) && !is_rbm {
+        let kind = checkpoint.model.kind();
+        let message = format!("--missing=absent is not for a model of kind {kind}");
+        return Err(Failure::usage(message).hint("--missing infers what is missing"));
+    }
+    let learned = match &checkpoint.run {
+        Some(SavedRun::Rbm(run)) => run.options.missing,
+        _ => Missing::Infer,
+    };
+    Ok(said.unwrap_or(learned))
 }
 
 /// The machine of a model, whose visible units have labels among them or not.
-pub fn known(model: &Model, has_labels: bool) -> Known<'_> {
+pub fn known(model: &Model, has_labels: bool, missing: Missing) -> Known<'_> {
     match model {
-        Model::Rbm(x) if !has_labels => Known::Unlabeled(rbm::Unlabeled(x)),
+        Model::Rbm(rbm) => Known::Rbm(rbm::Told {
+            rbm,
+            has_labels,
+            missing,
+        }),
         other => Known::Plain(machine(other)),
     }
 }
 
-/// A machine of which it is known whether labels are among its visible units.
+/// A machine with what its file tells of it.
 pub enum Known<'a> {
-    /// Where the units tell it.
+    /// Where the units tell all.
     Plain(&'a dyn Machine),
-    /// None of its softmax groups is a label.
-    Unlabeled(rbm::Unlabeled<'a>),
+    /// Whose softmax groups may be labels, and whose missing units may be absent.
+    Rbm(rbm::Told<'a>),
 }
 
 impl<'a> Deref for Known<'a> {
@@ -45,7 +69,7 @@ impl<'a> Deref for Known<'a> {
     fn deref(&self) -> &Self::Target {
         match self {
             Self::Plain(machine) => *machine,
-            Self::Unlabeled(rbm) => rbm,
+            Self::Rbm(rbm) => rbm,
         }
     }
 }

@@ -7,13 +7,14 @@ use crate::{
     args::PassArg,
     failure::{Failure, Outcome},
     run::chains::{Chains, Start},
+    run::imputation::{self, BURN_IN, Filling},
     run::machine::{Act, Machine, Pass, Way},
 };
 use chains::Gibbs;
 use harmonium::{
-    Examples, Matrix, Rbm, States,
+    Examples, Matrix, Progress, Rbm, States,
     evaluate::Annealed,
-    model::{Convergence, Layer},
+    model::{Convergence, Imputation, Imputed, Layer, Missing},
     units::{Segment, Units},
 };
 use replicas::Replicas;
@@ -52,11 +53,11 @@ impl Machine for Rbm {
     }
 
     fn labels(&self) -> Outcome<(Units, Option<Segment>)> {
-        Ok((self.visible().units.clone(), self.label_group()))
+        Told::of(self).labels()
     }
 
-    fn log_p_y(&self, v: &Examples, _: &Way) -> Outcome<Matrix> {
-        Ok(self.log_p_y_from_v(v)?)
+    fn log_p_y(&self, v: &Examples, way: &Way) -> Outcome<Matrix> {
+        Told::of(self).log_p_y(v, way)
     }
 
     fn label_layer(&self) -> Option<&Layer> {
@@ -85,11 +86,130 @@ impl Machine for Rbm {
     }
 
     fn features(&self, of: &Examples, how: Pass) -> Outcome<(States, Option<Convergence>)> {
+        Told::of(self).features(of, how)
+    }
+}
+
+/// An RBM with what its file tells of it.
+pub struct Told<'a> {
+    /// The machine.
+    pub rbm: &'a Rbm,
+    /// Whether its last softmax group is a label.
+    pub has_labels: bool,
+    /// What a missing value is to it.
+    pub missing: Missing,
+}
+
+impl<'a> Told<'a> {
+    /// Where nobody tells.
+    fn of(rbm: &'a Rbm) -> Self {
+        Self {
+            rbm,
+            has_labels: true,
+            missing: Missing::Infer,
+        }
+    }
+
+    fn label_group(&self) -> Option<Segment> {
+        self.rbm.label_group().filter(|_| self.has_labels)
+    }
+
+    /// The examples with units of a label that nobody has observed, if there are such units.
+    fn joint(&self, of: &Examples) -> Outcome<Examples> {
+        Ok(imputation::widened(of, self.rbm.n_visible())?)
+    }
+
+    /// The hidden units given what was observed.
+    fn given_observed(&self, of: &Examples, how: Pass) -> Outcome<States> {
+        let joint = self.joint(of)?;
+        let seed = how.seed;
+        Ok(match how.kind {
+            PassArg::Means => {
+                let how = Filling::of_seed(seed).imputation(self, &joint);
+                self.impute(&joint, how, &mut ())?
+                    .hidden
+                    .swap_remove(0)
+                    .into()
+            }
+            PassArg::Samples => {
+                let v = self.rbm.impute_samples(&joint, BURN_IN, seed)?;
+                self.rbm.sample_h_from_v(&v, seed, 0, 1.0)?
+            }
+        })
+    }
+}
+
+impl Machine for Told<'_> {
+    fn kind(&self) -> &'static str {
+        self.rbm.kind()
+    }
+
+    fn name(&self) -> String {
+        self.rbm.name()
+    }
+
+    fn layers(&self) -> Vec<&Layer> {
+        self.rbm.layers()
+    }
+
+    fn lacks(&self, act: Act) -> &'static [&'static str] {
+        self.rbm.lacks(act)
+    }
+
+    fn columns(&self) -> usize {
+        self.label_group().map_or(self.rbm.n_visible(), |x| x.first)
+    }
+
+    fn labels(&self) -> Outcome<(Units, Option<Segment>)> {
+        Ok((self.rbm.visible().units.clone(), self.label_group()))
+    }
+
+    fn log_p_y(&self, v: &Examples, way: &Way) -> Outcome<Matrix> {
+        if v.observed().is_none() {
+            return Ok(self.rbm.log_p_y_from_v(v)?);
+        }
+        let how = Filling::of_seed(way.seed).imputation(self, &self.joint(v)?);
+        Ok(self
+            .rbm
+            .log_p_y_from_observed(v, self.missing, how, &mut ())?)
+    }
+
+    fn label_layer(&self) -> Option<&Layer> {
+        self.rbm.label_layer().filter(|_| self.has_labels)
+    }
+
+    fn labels_are_visible(&self) -> bool {
+        self.has_labels
+    }
+
+    fn annealed(&self) -> Option<&dyn Annealed> {
+        self.rbm.annealed()
+    }
+
+    fn chains<'a>(&'a self, start: &Start<'_>) -> Outcome<Box<dyn Chains + 'a>> {
+        Machine::chains(self.rbm, start)
+    }
+
+    fn feature_layers(&self) -> (usize, usize) {
+        (1, 1)
+    }
+
+    fn features(&self, of: &Examples, how: Pass) -> Outcome<(States, Option<Convergence>)> {
+        let rbm = self.rbm;
+        let without;
+        let of = match (of.observed(), self.missing) {
+            (None, _) => of,
+            (Some(_), Missing::Infer) => return Ok((self.given_observed(of, how)?, None)),
+            (Some(_), Missing::Absent) => {
+                without = imputation::without_missing(of)?;
+                &without
+            }
+        };
         let v = of.input();
         let features = match (self.label_group(), how.kind) {
-            (None, PassArg::Means) => self.mean_h_from_v(v, 1.0)?.into(),
-            (None, PassArg::Samples) => self.sample_h_from_v(v, how.seed, 0, 1.0)?,
-            (Some(group), PassArg::Means) => summed_over_labels(self, of, group)?.into(),
+            (None, PassArg::Means) => rbm.mean_h_from_v(v, 1.0)?.into(),
+            (None, PassArg::Samples) => rbm.sample_h_from_v(v, how.seed, 0, 1.0)?,
+            (Some(group), PassArg::Means) => summed_over_labels(rbm, of, group)?.into(),
             (Some(_), PassArg::Samples) => {
                 let message =
                     "--pass samples: the hidden units of an RBM with labels depend on the label";
@@ -98,51 +218,27 @@ impl Machine for Rbm {
         };
         Ok((features, None))
     }
-}
 
-/// An RBM none of whose softmax groups is a label.
-pub struct Unlabeled<'a>(pub &'a Rbm);
-
-impl Machine for Unlabeled<'_> {
-    fn kind(&self) -> &'static str {
-        self.0.kind()
+    fn states_of_missing(&self, of: &Examples) -> f64 {
+        let hidden = self.rbm.hidden().states().unwrap_or(f64::INFINITY);
+        imputation::states(self.rbm.visible(), of, |missing| missing.min(hidden))
     }
 
-    fn name(&self) -> String {
-        self.0.name()
+    fn impute(
+        &self,
+        of: &Examples,
+        how: Imputation,
+        progress: &mut dyn Progress,
+    ) -> Outcome<Imputed> {
+        Ok(self.rbm.impute(of, self.missing, how, progress)?)
     }
 
-    fn layers(&self) -> Vec<&Layer> {
-        self.0.layers()
-    }
-
-    fn lacks(&self, act: Act) -> &'static [&'static str] {
-        self.0.lacks(act)
-    }
-
-    fn labels(&self) -> Outcome<(Units, Option<Segment>)> {
-        Ok((self.0.visible().units.clone(), None))
-    }
-
-    fn annealed(&self) -> Option<&dyn Annealed> {
-        self.0.annealed()
-    }
-
-    fn chains<'a>(&'a self, start: &Start<'_>) -> Outcome<Box<dyn Chains + 'a>> {
-        Machine::chains(self.0, start)
-    }
-
-    fn feature_layers(&self) -> (usize, usize) {
-        self.0.feature_layers()
-    }
-
-    fn features(&self, examples: &Examples, how: Pass) -> Outcome<(States, Option<Convergence>)> {
-        let v = examples.input();
-        let features = match how.kind {
-            PassArg::Means => self.0.mean_h_from_v(v, 1.0)?.into(),
-            PassArg::Samples => self.0.sample_h_from_v(v, how.seed, 0, 1.0)?,
-        };
-        Ok((features, None))
+    fn impute_samples(&self, of: &Examples, sweeps: usize, seed: u64) -> Outcome<States> {
+        if self.missing == Missing::Absent {
+            let message = "--values states: each absent unit has a mean of its own, not a state beside the others";
+            return Err(Failure::usage(message).hint("choose --values means"));
+        }
+        Ok(self.rbm.impute_samples(of, sweeps, seed)?)
     }
 }
 

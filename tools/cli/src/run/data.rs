@@ -4,7 +4,7 @@ pub use super::source::{Source, classes_among_units, resolved};
 use crate::failure::{Failure, Outcome, note};
 use harmonium::{
     Error,
-    dataset::{Binarization, Dataset, Encoding, ExampleStream, Examples, Reading, Tables},
+    dataset::{Binarization, Dataset, Encoding, ExampleStream, Examples, Reading, Table, Tables},
     recipe::defaults,
 };
 use std::{collections::BTreeMap, io, path::Path};
@@ -185,6 +185,27 @@ impl Source {
     /// train on.
     pub fn load(&self) -> Outcome<Data> {
         self.with_labels(self.shaped()?)
+    }
+
+    /// The training table as the file has it, what its columns are as units, and its examples,
+    /// which are neither drawn as bits nor split, without labels among their units.
+    ///
+    /// # Errors
+    /// As [`Self::load`].
+    pub fn table(&self) -> Outcome<(Table, Encoding, Examples)> {
+        if self.data == MNIST {
+            let message = format!("--data: {MNIST} has no missing values");
+            return Err(Failure::usage(message).hint("name a table with --data"));
+        }
+        let tables = open(&self.data, &self.read_with())?;
+        let encoding = match &self.encoding {
+            Some(encoding) => encoding.clone(),
+            None => self.fit(&tables)?,
+        };
+        let examples = encoding
+            .encode(&tables.train)
+            .map_err(|e| self.advised(e))?;
+        Ok((tables.train, encoding, examples))
     }
 
     /// The data without labels among the units, of the shape that is said.

@@ -6,9 +6,9 @@ use crate::{
     failure::{Failure, Outcome},
 };
 use harmonium::{
-    Examples, Matrix, States,
+    Examples, Matrix, Progress, States,
     evaluate::Annealed,
-    model::{Convergence, Layer},
+    model::{Convergence, Imputation, Imputed, Layer},
     units::{Segment, Units},
 };
 
@@ -77,6 +77,32 @@ pub trait Machine {
     /// # Errors
     /// A pass that the machine does not have; those of the library.
     fn features(&self, of: &Examples, how: Pass) -> Outcome<(States, Option<Convergence>)>;
+
+    /// States that enumeration of what the examples miss goes through.
+    fn states_of_missing(&self, _: &Examples) -> f64 {
+        f64::INFINITY
+    }
+
+    /// Means of the visible units of examples, and of the hidden ones, given what was observed.
+    ///
+    /// # Errors
+    /// A machine that does not infer what is missing; those of the library.
+    fn impute(&self, _: &Examples, _: Imputation, _: &mut dyn Progress) -> Outcome<Imputed> {
+        Err(no_imputation(self.kind()))
+    }
+
+    /// The examples with draws of what is missing after so many sweeps.
+    ///
+    /// # Errors
+    /// As [`Self::impute`].
+    fn impute_samples(&self, _: &Examples, _: usize, _: u64) -> Outcome<States> {
+        Err(no_imputation(self.kind()))
+    }
+}
+
+fn no_imputation(kind: &str) -> Failure {
+    let message = format!("a model of kind {kind} does not infer missing values");
+    Failure::usage(message).hint("RBMs, deep and general Boltzmann machines do")
 }
 
 /// Which features are taken.

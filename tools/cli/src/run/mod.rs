@@ -9,6 +9,7 @@ pub mod edges;
 pub mod files;
 pub mod found;
 pub mod held;
+pub mod imputation;
 pub mod interrupt;
 pub mod likelihood;
 pub mod loading;

@@ -39,6 +39,63 @@ pub fn write_terms(
     )
 }
 
+/// Writes a table as its file has it, with what is missing from `filled`, which is in the same terms:
+/// in CSV under the names of the columns, with the classes of its rows; in NPY as f64.
+///
+/// # Errors
+/// Texts in NPY, which holds numbers; a file that cannot be written.
+pub fn write_filled(
+    path: &Path,
+    encoding: &Encoding,
+    table: &Table,
+    filled: &Table,
+) -> Outcome<()> {
+    let (rows, columns) = (table.len(), table.columns());
+    if !ends_in(path, "csv") {
+        expect_numbers(path, filled)?;
+        let scale = table.scale();
+        let cell = |i: usize, j: usize| match table.get(i, j) * scale {
+            x if x.is_nan() => filled.get(i, j),
+            x => x,
+        };
+        let cells = (0..rows).flat_map(|i| (0..columns).map(move |j| cell(i, j)));
+        return write(path, [rows, columns], cells);
+    }
+    let mut names = match table.names.is_empty() {
+        true => (1..=columns).map(|j| j.to_string()).collect(),
+        false => table.names.clone(),
+    };
+    names.extend(table.labels.iter().map(|labels| labels.name.clone()));
+    let is_single = |j: usize| !matches!(encoding.columns().get(j), Some(Code::Number { .. }));
+    let row = |i: usize| {
+        let cells = (0..columns).map(|j| match table.text(i, j) {
+            text if !text.is_empty() => text,
+            // A mean of units of single precision has no more digits.
+            _ if is_single(j) && !filled.texts.contains_key(&j) => {
+                (filled.get(i, j) as f32).to_string()
+            }
+            _ => filled.text(i, j),
+        });
+        let class = table.labels.iter();
+        let class = class.map(|labels| labels.classes[labels.codes[i] as usize].clone());
+        cells.chain(class).collect()
+    };
+    write_table("--out", path, &names, (0..rows).map(row))
+}
+
+/// Refuses texts in NPY.
+fn expect_numbers(path: &Path, table: &Table) -> Outcome<()> {
+    let Some(&j) = table.texts.keys().next() else {
+        return Ok(());
+    };
+    Err(crate::failure::Failure::usage(format!(
+        "--out {}: {} holds texts, and NPY numbers",
+        path.display(),
+        table.column_name(j)
+    ))
+    .hint("choose a file name that ends in .csv"))
+}
+
 fn first_columns(x: &Matrix, n: usize) -> Matrix {
     Matrix::from_fn(x.rows(), n, |i, j| x[(i, j)])
 }
@@ -108,14 +165,7 @@ fn write_npy(
     are_means: bool,
     labels: &Matrix,
 ) -> Outcome<()> {
-    if let Some(j) = table.texts.keys().next() {
-        return Err(crate::failure::Failure::usage(format!(
-            "--out {}: {} holds texts, and NPY numbers",
-            path.display(),
-            table.column_name(*j)
-        ))
-        .hint("choose a file name that ends in .csv"));
-    }
+    expect_numbers(path, table)?;
     let (rows, columns) = (table.len(), table.columns());
     let shape = [rows, columns + labels.columns()];
     let cell = |i: usize, j: usize| match j.checked_sub(columns) {

@@ -10,6 +10,7 @@ mod dbn;
 mod enumerated;
 mod field;
 mod fixtures;
+mod impute;
 mod kinds;
 mod learning;
 mod measuring;

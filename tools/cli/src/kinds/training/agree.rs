@@ -9,6 +9,7 @@ use crate::{
 };
 use harmonium::{
     dataset::{Binarization, Encoding},
+    model::Missing,
     recipe::{Plan, Values},
     units::Units,
 };
@@ -114,21 +115,34 @@ fn stored(plan: &Plan, source: &Source) -> Values {
         }
         Plan::Boltzmann(_) => false,
     };
+    if has_labels {
+        values.set("labels", "true");
+    }
+    add_reading(&mut values, plan.missing(), source);
+    values
+}
+
+/// What is said of the file and of its columns.
+fn add_reading(values: &mut Values, missing: Missing, source: &Source) {
     let encoding = source.encoding.as_ref();
     let reading = &source.reading;
     for (name, is_set) in [
-        ("labels", has_labels),
         ("stream", source.stream),
         (
             "standardize",
             encoding.is_some_and(Encoding::is_standardized),
         ),
-        ("missing", reading.missing),
     ] {
         if is_set {
             values.set(name, "true");
         }
     }
+    let missing = match missing {
+        _ if !reading.missing => "none",
+        Missing::Infer => "infer",
+        Missing::Absent => "absent",
+    };
+    values.set("missing", missing);
     let header = reading
         .header
         .map(|x| if x { "yes" } else { "no" }.to_owned());
@@ -150,7 +164,6 @@ fn stored(plan: &Plan, source: &Source) -> Values {
         .columns
         .iter()
         .for_each(|x| values.put("columns", x.clone()));
-    values
 }
 
 /// Names of options and what a flag says of them, in the words of the values.

@@ -120,6 +120,7 @@ impl Trains for BoltzmannArgs {
     }
 
     fn source(&self) -> Outcome<Source> {
+        self.shared.data.reading.expect_inferred()?;
         let source = self.shared.data.source(false)?;
         Ok(Source {
             are_epochs_said: self.epochs.is_some(),

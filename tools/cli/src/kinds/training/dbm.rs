@@ -137,6 +137,7 @@ impl Trains for DbmArgs {
     }
 
     fn source(&self) -> Outcome<Source> {
+        self.shared.data.reading.expect_inferred()?;
         layers(self.layers.as_deref(), &defaults::DBM_LAYERS)?;
         let source = self.shared.data.source(self.is_resampled())?;
         Ok(Source {

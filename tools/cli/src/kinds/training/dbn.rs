@@ -112,6 +112,7 @@ impl Trains for DbnArgs {
     }
 
     fn source(&self) -> Outcome<Source> {
+        self.shared.data.reading.expect_inferred()?;
         layers(self.layers.as_deref(), &defaults::DBN_LAYERS)?;
         // What is not said draws no bits of other units.
         let is_resampled = self.is_resampled();

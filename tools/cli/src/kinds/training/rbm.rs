@@ -27,12 +27,12 @@ use harmonium::{
         Ais, Base, Betas, free_energy_gap, pseudo_likelihood, reconstruction_error,
         stochastic_pseudo_likelihood,
     },
-    model::Rbm,
+    model::{Missing, Rbm},
     recipe::{
         AnyRun, Plan, RbmPlan, RunRef,
         defaults::{self, Length, RbmFacts},
     },
-    train::{Negative, Objective, RbmTraining},
+    train::{Negative, Objective, RbmTraining, Reconstruction},
     units::{Kind, Units},
 };
 use serde_json::json;
@@ -131,6 +131,14 @@ impl Trains for RbmArgs {
             is_method_said: self.negative.method.is_some(),
         };
         let mut options = defaults::rbm(facts, length, self.preset.unwrap_or_default());
+        options.missing = self.shared.data.reading.missing.unwrap_or_default();
+        if options.missing == Missing::Absent {
+            // Chains of the examples' own machines start from them.
+            options.negative = Negative::ContrastiveDivergence {
+                steps: options.negative.steps().unwrap_or(1),
+                reconstruction: Reconstruction::Sampled,
+            };
+        }
         let reconstruction = self.reconstruction.reconstruction;
         options.negative = self
             .negative

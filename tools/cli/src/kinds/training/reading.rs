@@ -5,7 +5,10 @@ use crate::{
     failure::{Failure, Outcome},
     run::data::{Source, resolved},
 };
-use harmonium::dataset::{Asked, Binarization, Reading};
+use harmonium::{
+    dataset::{Asked, Binarization, Reading},
+    model::Missing,
+};
 
 impl ReadingArgs {
     /// What the flags say of a file.
@@ -16,7 +19,21 @@ impl ReadingArgs {
             label: self.label.as_deref().map(of_column_or_file),
             weight: self.weight.as_deref().map(of_column_or_file),
             scale: self.scale,
-            missing: self.missing,
+            missing: self.missing.is_some(),
+        }
+    }
+
+    /// Refuses `--missing=absent` of a machine other than an RBM.
+    ///
+    /// # Errors
+    /// That.
+    pub fn expect_inferred(&self) -> Outcome<()> {
+        match self.missing {
+            Some(Missing::Absent) => Err(Failure::usage(
+                "--missing=absent: RBMs alone do without the units of what is missing",
+            )
+            .hint("--missing infers it; `harmonium train rbm` has both")),
+            _ => Ok(()),
         }
     }
 

@@ -3,4 +3,5 @@
 
 mod inputs;
 mod machines;
+mod missing;
 mod tables;

@@ -306,32 +306,6 @@ fn a_first_row_with_an_odd_field_is_refused() {
 }
 
 #[test]
-fn missing_values_are_refused_with_the_way_to_ask() {
-    let bench = Bench::new();
-    let mut draw = Draw(9);
-    let mut first = None;
-    let rows = bits().0;
-    let mut text = vec![NAMES.join(",")];
-    for (i, row) in rows.iter().enumerate() {
-        let fields: Vec<String> = (0..6)
-            .map(|j| match draw.uniform() < 0.1 {
-                true => {
-                    first.get_or_insert((i, j));
-                    String::new()
-                }
-                false => row[j].to_string(),
-            })
-            .collect();
-        text.push(fields.join(","));
-    }
-    lines(&bench, "missing.csv", text);
-    let (i, j) = first.unwrap();
-    let place = format!("a missing value in line {}, column \"f{j}\"", i + 2);
-    let line = "train --data missing.csv --hidden 3 --epochs 1";
-    bench.refused(line, 1, &["missing.csv", &place, "--missing"]);
-}
-
-#[test]
 fn labels_are_classes_by_their_names() {
     let bench = Bench::new();
     let (rows, classes) = bits();

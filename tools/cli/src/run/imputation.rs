@@ -1,0 +1,102 @@
+//! How missing values are inferred: by enumeration where that is cheap, else by chains.
+
+use super::machine::Machine;
+use harmonium::{
+    BitMatrix, Examples, Matrix,
+    model::{Imputation, Layer},
+    units::Kind,
+};
+
+/// Sweeps of a chain before the first that counts, and those that count, unless told otherwise.
+pub const BURN_IN: usize = 50;
+const SWEEPS: usize = 250;
+/// Most states of all examples together that are enumerated unasked.
+const MOST_STATES: f64 = (1 << 25) as f64;
+
+/// What is said of how missing values are inferred.
+#[derive(Clone, Copy, Debug)]
+pub struct Filling {
+    /// Whether enumeration is asked for.
+    pub exact: bool,
+    /// Sweeps before the first that counts.
+    pub burn_in: Option<usize>,
+    /// Sweeps that count.
+    pub sweeps: Option<usize>,
+    /// Of every draw.
+    pub seed: u64,
+}
+
+impl Filling {
+    /// Nothing but the seed.
+    pub fn of_seed(seed: u64) -> Self {
+        Self {
+            exact: false,
+            burn_in: None,
+            sweeps: None,
+            seed,
+        }
+    }
+
+    /// Enumeration where it is asked for, or cheap and chains are not asked for.
+    pub fn imputation(&self, machine: &dyn Machine, of: &Examples) -> Imputation {
+        let is_said = self.burn_in.or(self.sweeps).is_some();
+        if self.exact || !is_said && machine.states_of_missing(of) <= MOST_STATES {
+            return Imputation::Exact;
+        }
+        self.chains()
+    }
+
+    /// Chains.
+    pub fn chains(&self) -> Imputation {
+        Imputation::Gibbs {
+            burn_in: self.burn_in.unwrap_or(BURN_IN),
+            sweeps: self.sweeps.unwrap_or(SWEEPS),
+            seed: self.seed,
+        }
+    }
+}
+
+/// The sum over the examples of what `of_row` makes of the number of states that the missing units
+/// of one have; nothing of those that miss none.
+pub fn states(visible: &Layer, of: &Examples, of_row: impl Fn(f64) -> f64) -> f64 {
+    let Some(mask) = of.observed() else {
+        return 0.0;
+    };
+    let missing = |i: usize| -> f64 {
+        let segments = visible.units.segments().iter();
+        let factors = segments.map(|s| match s.kind {
+            Kind::Softmax => match mask.get(i, s.first) {
+                true => 1.0,
+                false => s.size as f64,
+            },
+            kind => {
+                let n = s.range().filter(|&j| !mask.get(i, j)).count();
+                match kind.is_continuous() && n > 0 {
+                    true => f64::INFINITY,
+                    false => (n as f64).exp2(),
+                }
+            }
+        });
+        factors.product()
+    };
+    let all = (0..of.len()).map(missing);
+    all.filter(|&n| n > 1.0).map(of_row).sum()
+}
+
+/// The examples as `n` columns, of which those that are not there are missing.
+pub fn widened(of: &Examples, n: usize) -> harmonium::Result<Examples> {
+    let (x, mask, known) = (of.input(), of.observed(), of.columns());
+    let is_observed = |i: usize, j: usize| j < known && mask.is_none_or(|x| x.get(i, j));
+    let value = |i: usize, j: usize| if is_observed(i, j) { x.get(i, j) } else { 0.0 };
+    Examples::new(Matrix::from_fn(of.len(), n, value))?.with_observed(BitMatrix::from_fn(
+        of.len(),
+        n,
+        is_observed,
+    ))
+}
+
+/// The examples with zeros, which send nothing, in place of what is missing.
+pub fn without_missing(of: &Examples) -> harmonium::Result<Examples> {
+    let widened = widened(of, of.columns())?;
+    Examples::new(widened.into_states())
+}
