@@ -28,6 +28,7 @@ mod tensor;
 
 pub use atomic::{remove_strays, write_atomically};
 pub use chains::{load_chains, save_chains};
+pub use foreign::CONVERTED;
 pub use run::{SavedRun, StoredLearner};
 
 use crate::{

@@ -28,7 +28,10 @@ pub(crate) use examples::is_full;
 pub use generate::{bars_and_stripes, shifting_bar};
 pub use load::{Dataset, Tables};
 pub use readers::npy::read_npy;
-pub(crate) use readers::npz::{Array, arrays};
+pub(crate) use readers::{
+    hdf5,
+    npz::{Array, arrays},
+};
 pub use reading::Reading;
 pub use rows::Rows;
 pub use stream::{BLOCK_ROWS, Batches, ExampleStream, WINDOW_BLOCKS};

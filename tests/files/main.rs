@@ -9,3 +9,4 @@ mod edited;
 mod network;
 mod options;
 mod parameters;
+mod programs;

@@ -1,6 +1,6 @@
 //! HDF5: arrays by their path in the file.
 
-use super::npz::{TEST, TEST_LABELS, TRAIN, TRAIN_LABELS};
+use super::npz::{Array, TEST, TEST_LABELS, TRAIN, TRAIN_LABELS};
 use crate::{
     dataset::table::{Cells, Labels, Table, check_labels},
     error::{Error, Result},
@@ -26,12 +26,12 @@ const MOST_MEMBERS: usize = 10_000;
 const SHOWN: usize = 10;
 
 /// Whether a file that starts with `head` is HDF5.
-pub(in crate::dataset) fn recognizes(head: &[u8]) -> bool {
+pub(crate) fn recognizes(head: &[u8]) -> bool {
     head.starts_with(SIGNATURE)
 }
 
 /// The file and the path of an array in it, of `file.h5:/path`; all of `path` without one.
-pub(in crate::dataset) fn split(path: &Path) -> Option<(PathBuf, String)> {
+pub(crate) fn split(path: &Path) -> Option<(PathBuf, String)> {
     let text = path.to_str()?;
     let (file, inside) = text.rsplit_once(":/")?;
     let is_file = !path.exists() && Path::new(file).is_file();
@@ -45,7 +45,7 @@ pub(in crate::dataset) fn tables(
     path: &Path,
     inside: Option<&str>,
 ) -> Result<(Table, Option<Table>)> {
-    let file = File::open(path)?;
+    let file = Hdf5::open(path)?;
     if let Some(inside) = inside {
         return Ok((file.table(inside)?, None));
     }
@@ -78,15 +78,18 @@ pub(in crate::dataset) fn tables(
     Ok((train, test.transpose()?))
 }
 
-struct File<'a> {
+/// An HDF5 file and its arrays.
+pub(crate) struct Hdf5<'a> {
     path: &'a Path,
     file: Hdf5File,
     /// Most bytes that an array of this file may have.
     most: u64,
 }
 
-impl<'a> File<'a> {
-    fn open(path: &'a Path) -> Result<Self> {
+impl<'a> Hdf5<'a> {
+    /// # Errors
+    /// [`Error::Io`] if it cannot be read, [`Error::File`] if it is no such file.
+    pub(crate) fn open(path: &'a Path) -> Result<Self> {
         let length = fs::metadata(path)
             .map_err(|e| Error::io(path, "open", e))?
             .len();
@@ -105,7 +108,7 @@ impl<'a> File<'a> {
     }
 
     /// `file.h5:/path`.
-    fn inside(&self, name: &str) -> PathBuf {
+    pub(crate) fn inside(&self, name: &str) -> PathBuf {
         let mut inside = self.path.as_os_str().to_owned();
         inside.push(format!(":{name}"));
         inside.into()
@@ -137,6 +140,34 @@ impl<'a> File<'a> {
         }
         names.sort_unstable();
         Ok(names)
+    }
+
+    /// The groups and the arrays of the root.
+    pub(crate) fn root(&self) -> Result<(Vec<String>, Vec<String>)> {
+        let root = self.file.root_group();
+        let names = root.and_then(|root| root.member_names());
+        names.map_err(|e| refused(self.path, &e))
+    }
+
+    /// The elements of the array `name`, in row-major order.
+    ///
+    /// # Errors
+    /// [`Error::File`] without such an array of numbers.
+    pub(crate) fn numbers(&self, name: &str) -> Result<Array> {
+        let array = self.array(name)?;
+        let elements = f64s(self.cells(&array, &self.inside(name))?);
+        // The elements are there, so that their numbers are of this machine.
+        let shape = array.shape().iter().map(|&n| n as usize).collect();
+        Ok((shape, elements))
+    }
+
+    /// The text `name`.
+    ///
+    /// # Errors
+    /// [`Error::File`] without such a text.
+    pub(crate) fn text(&self, name: &str) -> Result<String> {
+        let text = self.array(name)?.read_string();
+        text.map_err(|e| Error::file(self.inside(name), "a text", e))
     }
 
     fn array(&self, name: &str) -> Result<Dataset> {
@@ -207,12 +238,7 @@ impl<'a> File<'a> {
             let texts = array.read_strings().map_err(|e| refused(&path, &e))?;
             return Ok(Labels::from_texts(last(name), &texts));
         }
-        let numbers: Vec<f64> = match self.cells(&array, &path)? {
-            Cells::Bytes(x) => x.into_iter().map(f64::from).collect(),
-            Cells::Floats(x) => x.into_iter().map(f64::from).collect(),
-            Cells::Numbers(x) => x,
-            Cells::Sparse(_) => unreachable!("arrays are dense"),
-        };
+        let numbers = f64s(self.cells(&array, &path)?);
         let is_whole = |x: &f64| x.fract() == 0.0 && x.abs() < 2_f64.powi(53);
         if let Some(i) = numbers.iter().position(|x| !is_whole(x)) {
             let found = format!("{} in row {}", numbers[i], i + 1);
@@ -272,6 +298,15 @@ impl<'a> File<'a> {
                 return Err(Error::file(path, expected, in_words(array.dtype())));
             }
         })
+    }
+}
+
+fn f64s(cells: Cells) -> Vec<f64> {
+    match cells {
+        Cells::Bytes(x) => x.into_iter().map(f64::from).collect(),
+        Cells::Floats(x) => x.into_iter().map(f64::from).collect(),
+        Cells::Numbers(x) => x,
+        Cells::Sparse(_) => unreachable!("arrays are dense"),
     }
 }
 

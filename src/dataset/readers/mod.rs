@@ -8,7 +8,7 @@ pub(super) mod csv;
 pub(super) mod fasta;
 mod field;
 pub(super) mod foreign;
-pub(super) mod hdf5;
+pub(crate) mod hdf5;
 mod header;
 pub(super) mod idx;
 pub(super) mod image_folder;

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 #[command(after_help = "\
 Free energies are the same up to a constant. IN is a model file, or one of another program:
   .npz                         the arrays components_, intercept_hidden_ and intercept_visible_ of scikit-learn's BernoulliRBM
+  .h5                          a run of rbms, its last machine (FILE:/update_N is another), or what save_rbm of RestrictedBoltzmannMachines.jl writes
   .txt .edges .ising .coo ...  files of couplings (docs/boltzmann.md), a fully visible general machine
 OUT is, by its name:
   .safetensors                 a model file, without the state of a run

@@ -10,7 +10,7 @@ use crate::{
 };
 use harmonium::{
     Error,
-    checkpoint::{Checkpoint, ROUNDED},
+    checkpoint::{CONVERTED, Checkpoint, ROUNDED},
     dataset::Binarization,
     model::EdgeFile,
 };
@@ -24,9 +24,10 @@ use std::{
 /// # Errors
 /// Those of the library.
 pub fn load_model(path: &Path) -> Outcome<Checkpoint> {
-    if path.is_file()
-        && let Some(checkpoint) = Checkpoint::import(path)?
-    {
+    if let Some(checkpoint) = Checkpoint::import(path)? {
+        if let Some(program) = checkpoint.notes.get(CONVERTED) {
+            note(format!("{}: a model of {program}", path.display()));
+        }
         return Ok(checkpoint);
     }
     if EdgeFile::recognizes(path) {

@@ -5,7 +5,7 @@ use harmonium::{
     Checkpoint, Kind, Matrix, Model,
     model::{Layer, Rbm},
 };
-use std::fs;
+use std::{fs, path::Path};
 
 #[test]
 fn models_go_to_other_programs_and_come_back_with_their_energies() {
@@ -42,6 +42,47 @@ fn models_go_to_other_programs_and_come_back_with_their_energies() {
     }
     let difference = exact("again.safetensors") - exact("couplings/model.safetensors");
     assert!(difference.abs() < 1e-4, "{difference}");
+}
+
+/// Machines that rbms and RestrictedBoltzmannMachines.jl saved, as every command takes them.
+#[test]
+fn machines_of_hdf5_are_taken_by_every_command() {
+    let bench = Bench::new();
+    let stored = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/files/programs");
+    for name in ["bits.h5", "potts.h5", "binary.h5", "two_slopes.h5"] {
+        fs::copy(stored.join(name), bench.path(name)).unwrap();
+    }
+    let codes = (0..12_u8).map(|i| (0..5).map(|j| f32::from((i + j * j) % 3)).collect());
+    bench.csv("codes.csv", codes);
+    let ran = bench.run("evaluate potts.h5 --data codes.csv --exact --json");
+    assert!(
+        ran.stderr
+            .contains("potts.h5: a model of rbms, update_20, of 1 saved")
+    );
+    bench.ok("convert potts.h5 potts.safetensors");
+    let exact =
+        |model: &str| bench.json(&format!("evaluate {model} --data codes.csv --exact --json"));
+    assert_eq!(exact("potts.h5"), exact("potts.safetensors"));
+    bench.ok("train --data codes.csv --init potts.h5 --epochs 0 --out warm");
+    let of = |name: &str| bench.model(name).model;
+    assert!(of("warm/model.safetensors") == of("potts.safetensors"));
+    bench.ok("sample potts.h5 --count 4 --steps 3 --out codes_of_it.csv");
+    bench.ok("convert bits.h5:/update_2 early.safetensors");
+    bench.ok("convert bits.h5 late.safetensors");
+    assert!(of("early.safetensors") != of("late.safetensors"));
+    bench.ok("convert binary.h5 binary.safetensors");
+    assert!(
+        bench
+            .ok("inspect binary.safetensors")
+            .contains("RestrictedBoltzmannMachines.jl")
+    );
+    let words = ["two_slopes.h5:/hidden_type", "xReLU"];
+    bench.refused("evaluate two_slopes.h5 --data bars.csv", 1, &words);
+    bench.refused(
+        "inspect bits.h5:/update_3",
+        1,
+        &["/update_3", "no such group"],
+    );
 }
 
 #[test]
