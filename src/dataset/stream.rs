@@ -100,7 +100,8 @@ impl ExampleStream {
     }
 
     /// The examples of the file at `path`, as [`super::Dataset::open_as`] would have them, without
-    /// labels, weights and missing values; of an array with all its columns. Softmax units need their numbers of categories.
+    /// labels, weights and missing values; of an array with all its columns. Softmax units need
+    /// their numbers of categories.
     ///
     /// Cost: one pass over the file, and two more for a standardization.
     ///

@@ -27,6 +27,7 @@ pub use chains::{
 };
 pub use monitor::{
     DEAD_BELOW, HiddenActivity, PseudoLikelihood, SATURATED_ABOVE, free_energy_gap,
-    pseudo_likelihood, reconstruction_error, stochastic_pseudo_likelihood,
+    independent_log_likelihood, pseudo_likelihood, reconstruction_error,
+    stochastic_pseudo_likelihood,
 };
 pub use verify::{Check, SATURATED_INPUT, Verdict, verify};

@@ -1,8 +1,10 @@
 //! How what is missing is inferred from what was observed, and what comes of it.
 
 use crate::{
+    bits::BitView,
     error::{Error, Result},
     matrix::Matrix,
+    states::Input,
 };
 
 /// How the missing values of an example are inferred from those that were observed.
@@ -31,6 +33,14 @@ impl Imputation {
             }
             _ => Ok(()),
         }
+    }
+}
+
+/// Puts the values of `v` that were observed into `means`.
+pub(super) fn put_observed(means: &mut Matrix, v: Input<'_>, observed: BitView<'_>) {
+    for row in 0..v.rows() {
+        let to = means.row_mut(row);
+        observed.ones(row).for_each(|i| to[i] = v.get(row, i));
     }
 }
 

@@ -9,6 +9,7 @@ mod stored;
 pub use asked::Asked;
 
 use crate::{
+    dataset::table::Table,
     error::{Error, Result},
     units::{Kind, Units},
 };
@@ -210,6 +211,29 @@ impl Encoding {
             }
         }
         Ok(self)
+    }
+
+    /// The columns of numbers whose differences states cannot hold: single precision has 24 bits,
+    /// and the range of such a column is less than 2^-20 of its largest state.
+    pub fn collapsed(&self, table: &Table) -> Vec<usize> {
+        let facts = table.facts();
+        let is_collapsed = |j: &usize| {
+            let (Code::Number { mean, deviation }, Some(facts)) =
+                (&self.columns[*j], facts.get(*j))
+            else {
+                return false;
+            };
+            let state = |x: f64| (x - mean) / deviation;
+            let (least, most) = (state(facts.least), state(facts.most));
+            let range = most - least;
+            range > 0.0 && range < least.abs().max(most.abs()) * 2_f64.powi(-20)
+        };
+        let numbers = self
+            .columns
+            .iter()
+            .any(|x| matches!(x, Code::Number { .. }));
+        let columns = 0..if numbers { self.columns.len() } else { 0 };
+        columns.filter(is_collapsed).collect()
     }
 
     /// Width and height of an example that is a picture: one of two dimensions.

@@ -1,6 +1,6 @@
 //! HDF5: arrays by their path in the file.
 
-use super::npz::{Array, TEST, TEST_LABELS, TRAIN, TRAIN_LABELS};
+use super::archive::{Array, TEST, TEST_LABELS, TRAIN, TRAIN_LABELS};
 use crate::{
     dataset::table::{Cells, Labels, Table, check_labels},
     error::{Error, Result},

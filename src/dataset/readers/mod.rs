@@ -4,6 +4,7 @@
 //! and what came. No header can make them allocate more than the bytes that really are there
 //! justify.
 
+mod archive;
 pub(super) mod csv;
 pub(super) mod fasta;
 mod field;

@@ -4,7 +4,7 @@
 //! # Source
 //! `scipy.sparse.save_npz` of SciPy 1.17.
 
-use super::{npy, npz::Archive};
+use super::{archive::Archive, npy};
 use crate::{
     dataset::table::{Cells, Sparse, Table},
     error::{Error, Result},

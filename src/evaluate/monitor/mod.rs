@@ -1,9 +1,11 @@
 //! Cheap figures to watch while training.
 
 mod hidden_activity;
+mod independent;
 mod pseudo_likelihood;
 
 pub use hidden_activity::{DEAD_BELOW, HiddenActivity, SATURATED_ABOVE};
+pub use independent::independent_log_likelihood;
 pub use pseudo_likelihood::{PseudoLikelihood, pseudo_likelihood, stochastic_pseudo_likelihood};
 
 use crate::{dataset::Rows, error::Result, model::Rbm};

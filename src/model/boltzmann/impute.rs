@@ -6,7 +6,7 @@ use crate::{
     dataset::Rows,
     error::Result,
     matrix::Matrix,
-    model::{Clamp, Imputation, Imputed},
+    model::{Clamp, Imputation, Imputed, imputation::put_observed},
     progress::Progress,
     states::{Input, States},
 };
@@ -65,10 +65,7 @@ impl BoltzmannMachine {
                 }
             }
         }
-        for s in 0..v.rows() {
-            let to = visible.row_mut(s);
-            observed.ones(s).for_each(|i| to[i] = v.get(s, i));
-        }
+        put_observed(&mut visible, v, observed);
         Ok(Imputed {
             visible,
             hidden: vec![hidden],

@@ -6,7 +6,7 @@ use crate::{
     dataset::{Rows, is_full},
     error::{Error, Result},
     matrix::Matrix,
-    model::{Clamp, Imputation, Imputed, RbmChain},
+    model::{Clamp, Imputation, Imputed, RbmChain, imputation::put_observed},
     progress::Progress,
     states::{Input, States},
     units::Kind,
@@ -115,10 +115,7 @@ impl Rbm {
             add(&mut hidden, &self.mean_h_from_v(chains.visible(), 1.0)?);
             progress.check(burn_in + k + 1, n)?;
         }
-        for row in 0..v.rows() {
-            let to = visible.row_mut(row);
-            observed.ones(row).for_each(|i| to[i] = v.get(row, i));
-        }
+        put_observed(&mut visible, v, observed);
         Ok(Imputed {
             visible,
             hidden: vec![hidden],

@@ -21,7 +21,7 @@ pub enum WayArg {
 Prints the share of wrong classes where the data have labels. Probabilities p(y | v) of an RBM are exact, those of a deep belief network given what --way infers, those of a deep Boltzmann machine from the mean-field bounds of every class; --out writes them, one row an \
 example and one column a class; .json has probabilities, found (the most probable classes) and labels.
 
-JSON: count, classes, split, of a deep belief network way; and with labels error, wrong, mean_log_probability, confusion (rows: labels, columns: classes found); with \
+JSON: count, classes, split, read (what the columns are), of a deep belief network way; and with labels error, wrong, mean_log_probability, confusion (rows: labels, columns: classes found); with \
 --compare count, split, ways: each with the keys of labels and seconds.")]
 pub struct ClassifyArgs {
     /// Model file [default: that of the newest of ./run, ./run-2 and so on].

@@ -139,6 +139,9 @@ pub enum Split {
     Test,
     /// Examples that were learned from.
     Train,
+    /// Those of a file, which is no part of what was learned from.
+    #[value(skip)]
+    Given,
 }
 
 impl Split {
@@ -147,6 +150,7 @@ impl Split {
         match self {
             Self::Test => "test",
             Self::Train => "train",
+            Self::Given => "given",
         }
     }
 }

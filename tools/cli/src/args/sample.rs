@@ -109,9 +109,14 @@ pub struct SampleArgs {
     /// sweep].
     #[arg(long, value_name = "WHAT", conflicts_with = "weighted")]
     pub values: Option<ValuesArg>,
-    /// Hold the label of a machine with labels at this class.
-    #[arg(long, value_name = "CLASS", conflicts_with = "clamp")]
-    pub label: Option<usize>,
+    /// Hold the label of a machine with labels at this class, as the data name it.
+    #[arg(
+        long,
+        value_name = "CLASS",
+        conflicts_with = "clamp",
+        allow_hyphen_values = true
+    )]
+    pub label: Option<String>,
     /// Hold the label at every class in turn, with the same number of chains, on a sheet a row a
     /// class [default of --count: 10 a class].
     #[arg(long, conflicts_with_all = ["label", "clamp", "weighted", "continue_from"])]

@@ -54,7 +54,7 @@ pub fn run(args: &ClassifyArgs) -> Outcome<()> {
     let measured = examples.labels();
     let measured = measured.map(|labels| Classification::of(&log_p, labels, split));
     let measured = measured.transpose()?;
-    let table = measured.as_ref().map(|x| &x.confusion[..]);
+    let table = measured.as_ref().map(|x| (&x.confusion[..], &names[..]));
     confusion::draw_asked(args.confusion.as_deref(), &what, table)?;
     let mut figures = Figures::default();
     match &measured {
@@ -63,7 +63,8 @@ pub fn run(args: &ClassifyArgs) -> Outcome<()> {
     }
     figures
         .put("count", examples.len())
-        .put("split", split.name());
+        .put("split", split.name())
+        .put("read", data.told());
     figures.put("classes", group.size);
     if machine.lacks(Act::Classify).is_empty() {
         figures.put("way", way.by.name());

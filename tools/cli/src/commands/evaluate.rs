@@ -78,7 +78,11 @@ pub fn run(args: &EvaluateArgs) -> Outcome<()> {
         ""
     };
     let title = format!("{}: {}{of}{on}", path.display(), machine.name());
+    let encoding = data.as_ref().map(|data| &data.encoding);
+    let classes = found.classes.as_ref().map_or(0, |x| x.confusion.len());
+    let names = class_names(encoding, classes);
     let confusion = found.classes.as_ref().map(|x| &x.confusion[..]);
+    let confusion = confusion.map(|x| (x, &names[..]));
     confusion::draw_asked(args.confusion.as_deref(), &title, confusion)?;
     if let Some(missing) = &found.missing {
         let nothing = found.classes.is_none() && args.diagnose.is_none();
@@ -108,8 +112,6 @@ pub fn run(args: &EvaluateArgs) -> Outcome<()> {
     let mut figures = found.figures();
     figures.extend(beside);
     if let Some(classes) = &found.classes {
-        let encoding = data.as_ref().map(|data| &data.encoding);
-        let names = class_names(encoding, classes.confusion.len());
         figures.extend(classes.with_confusion(&names));
     }
     figures.print(args.answer.json, &title)

@@ -127,7 +127,8 @@ fn held(
     // Before anything is made of the number.
     checked_count(args, widest(machine), 1, None)?;
     let held = Held::clamped(args, checkpoint, machine.layers()[0], pixels)?;
-    let label = Held::label(args, machine.label_layer())?;
+    let encoding = checkpoint.encoding.as_ref();
+    let label = Held::label(args, encoding, machine.label_layer())?;
     Ok(match machine.labels_are_visible() {
         true => (held.or(label), None),
         false => (held, label),

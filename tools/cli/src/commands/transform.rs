@@ -69,6 +69,7 @@ pub fn run(args: &TransformArgs) -> Outcome<()> {
     figures
         .put("count", count)
         .put("split", split.name())
+        .put("read", data.told())
         .put("pass", pass)
         .put("out", out.clone())
         .row(

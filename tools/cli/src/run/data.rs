@@ -1,7 +1,7 @@
 //! The data of a command: loaded, encoded, binarized and split.
 
 pub use super::source::{Source, classes_among_units, resolved};
-use crate::failure::{Failure, Outcome, note};
+use crate::failure::{Failure, Outcome, note, warning};
 use harmonium::{
     Error,
     dataset::{Binarization, Dataset, Encoding, ExampleStream, Examples, Reading, Table, Tables},
@@ -49,6 +49,8 @@ pub struct Data {
     pub encoding: Encoding,
     /// What was recognized in the file and not asked for.
     pub found: Vec<String>,
+    /// Whether a machine was not trained on them.
+    pub is_given: bool,
 }
 
 impl Data {
@@ -231,6 +233,13 @@ impl Source {
             None => self.fit(&tables)?,
         };
         let dataset = Dataset::encoded(&tables, encoding).map_err(|e| self.advised(e))?;
+        for j in dataset.encoding.collapsed(&tables.train) {
+            warning(format!(
+                "{}: the values of {} differ too little for their size: numbers of single precision do not tell them apart; --standardize does",
+                dataset.name,
+                tables.train.column_name(j)
+            ));
+        }
         let found = tables.train.found;
         let dataset = match dataset.encoding.units().are_binary() {
             true => dataset.binarized(self.binarize, self.seed),
@@ -257,6 +266,7 @@ impl Source {
             test: dataset.test,
             encoding: dataset.encoding,
             found,
+            is_given: self.is_given,
         })
     }
 
@@ -340,6 +350,7 @@ impl Source {
             name: name.to_string_lossy().into_owned(),
             encoding: stream.encoding().clone(),
             found: Vec::new(),
+            is_given: self.is_given,
             train,
             stream: Some(stream),
             validation: None,

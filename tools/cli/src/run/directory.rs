@@ -3,7 +3,6 @@
 use crate::{
     failure::{Failure, Outcome, note},
     run::files::Files,
-    run::places::occupied,
 };
 use harmonium::{Error, checkpoint::remove_strays};
 use std::{
@@ -149,6 +148,19 @@ impl Directory {
         let is_free = |path: &PathBuf| path.symlink_metadata().is_err();
         (1..).map(old).find(is_free)
     }
+}
+
+/// The failure of a new run in a directory that holds one.
+pub fn occupied(out: &Path) -> Failure {
+    let path = out.display();
+    let ways = match Directory::free_old_name(out) {
+        Some(old) => format!(
+            "--resume goes on with it, --force moves it to {}, another --out leaves it alone",
+            old.display()
+        ),
+        None => "--resume goes on with it, another --out leaves it alone".into(),
+    };
+    Failure::usage(format!("--out {path}: it holds a run already")).hint(ways)
 }
 
 /// The process that has locked the file, if it says so.

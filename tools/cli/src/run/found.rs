@@ -10,6 +10,7 @@ use crate::{
 };
 use harmonium::{
     Error, Model,
+    evaluate::independent_log_likelihood,
     recipe::{Measure, Measures},
 };
 use std::ops::ControlFlow;
@@ -17,6 +18,9 @@ use std::ops::ControlFlow;
 /// What to do about a machine that `--exact` is not for.
 const TOO_LARGE: &str =
     "--exact is for machines with a layer of at most 30 units; leave it out for AIS";
+
+/// What speaks against a machine that independent units beat.
+const NOTHING_LEARNED: &str = "the machine is no better than independent units: it has not learned how values go together; more updates, another rate or other hidden units help";
 
 /// What was measured.
 pub struct Found {
@@ -34,6 +38,10 @@ pub struct Found {
     pub missing: Option<String>,
     /// What the log-densities of standardized values are larger by than those of the data.
     log_jacobian: Option<f64>,
+    /// The mean log-likelihood of independent units, where there is that of the machine.
+    independent: Option<f64>,
+    /// What was read.
+    read: Option<String>,
 }
 
 impl Found {
@@ -59,6 +67,8 @@ impl Found {
             seed: how.seed,
             missing: None,
             log_jacobian: None,
+            independent: None,
+            read: data.map(Data::told),
         };
         let mut drawn = None;
         if let Some(data) = data {
@@ -96,11 +106,16 @@ impl Found {
                 (error, false) => error.into(),
             }
         })?;
+        if let (Some(train), Some(examples), Some(_)) = (train, examples, measures.likelihood) {
+            let units = &machine.layers()[0].units;
+            found.independent = independent_log_likelihood(units, train, examples)?;
+        }
         let has_labels = machine.labels().is_ok_and(|x| x.1.is_some());
         measures.with_label &= has_labels;
         if let Some(data) = data.filter(|x| x.encoding.is_standardized()) {
             let log_jacobian = data.encoding.log_jacobian();
             measures.less(log_jacobian);
+            found.independent = found.independent.map(|x| x - log_jacobian);
             found.log_jacobian = Some(log_jacobian);
         }
         found.measures = Some(measures);
@@ -116,6 +131,21 @@ impl Found {
             figures
                 .put("count", self.count)
                 .put("split", self.split.name());
+        }
+        if let Some(read) = &self.read {
+            figures.put("read", read.clone());
+        }
+        if let (Some(independent), Some(measures)) = (self.independent, &self.measures) {
+            let remark = "a machine without connections, of the same examples";
+            figures.nats(
+                "independent_log_likelihood",
+                "independent",
+                independent,
+                remark,
+            );
+            if measures.likelihood.is_some_and(|x| x.high <= independent) {
+                figures.warnings(&[NOTHING_LEARNED]);
+            }
         }
         if let Some(log_jacobian) = self.log_jacobian {
             figures.nats(

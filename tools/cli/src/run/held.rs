@@ -5,6 +5,7 @@ use crate::{
     args::{SampleArgs, Split},
     failure::{Failure, Outcome},
     run::MOST_ELEMENTS,
+    run::classification::class_names,
     run::data::{Data, Source, check_columns},
     run::likelihood,
     show::{
@@ -24,6 +25,8 @@ const DATA: &str = "data";
 /// Chains unless told otherwise, and of `--over-time`.
 const DEFAULT_COUNT: usize = 100;
 const DEFAULT_ROWS: usize = 10;
+/// Classes that an error names.
+const MOST_NAMED: usize = 20;
 /// Chains of a class, of `--every-label`.
 pub const PER_CLASS: usize = 10;
 
@@ -99,7 +102,11 @@ impl Held {
     ///
     /// # Errors
     /// A machine without labels, which has no such layer; a class that does not exist.
-    pub fn label(args: &SampleArgs, layer: Option<&Layer>) -> Outcome<Option<Self>> {
+    pub fn label(
+        args: &SampleArgs,
+        encoding: Option<&Encoding>,
+        layer: Option<&Layer>,
+    ) -> Outcome<Option<Self>> {
         if args.label.is_none() && !args.every_label {
             return Ok(None);
         }
@@ -110,7 +117,7 @@ impl Held {
                     .hint("`harmonium train --labels` makes one that has"),
             );
         };
-        let classes = held_classes(args, group.size)?;
+        let classes = held_classes(args, &class_names(encoding, group.size))?;
         let (count, n) = (classes.len(), layer.size());
         let mask = BitMatrix::from_fn(1, n, |_, j| group.range().contains(&j));
         let one = |i: usize, j: usize| j == group.first + classes[i] as usize;
@@ -150,13 +157,16 @@ impl Held {
 ///
 /// # Errors
 /// A class that does not exist.
-fn held_classes(args: &SampleArgs, classes: usize) -> Outcome<Vec<u32>> {
-    if let Some(class) = args.label {
-        if class >= classes {
-            return Err(Failure::usage(format!(
-                "--label {class}: expected a class below {classes}"
-            )));
-        }
+fn held_classes(args: &SampleArgs, names: &[String]) -> Outcome<Vec<u32>> {
+    let classes = names.len();
+    if let Some(name) = &args.label {
+        let class = names.iter().position(|x| x == name).ok_or_else(|| {
+            let some = names[..classes.min(MOST_NAMED)].join(", ");
+            let more = if classes > MOST_NAMED { ", ..." } else { "" };
+            Failure::usage(format!(
+                "--label {name}: expected one of the {classes} classes {some}{more}"
+            ))
+        })?;
         return Ok(vec![class as u32]);
     }
     let each = args

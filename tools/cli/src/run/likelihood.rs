@@ -6,11 +6,11 @@ use harmonium::{
     model::{Layer, Rbm},
 };
 
-/// The examples to measure: the test part if it is asked for and there, else the training part,
-/// and a note that says so.
+/// The examples to measure: the test part if it is asked for and there; those of a file that the
+/// machine was not trained on; else the training part, and a note that says so.
 pub fn examples(data: &Data, split: Split) -> (&Examples, Split) {
     let (examples, found) = part(data, split);
-    if found != split {
+    if found == Split::Train && found != split {
         let name = &data.name;
         note(format!(
             "{name} has no test part: measuring the training part"
@@ -23,6 +23,7 @@ pub fn examples(data: &Data, split: Split) -> (&Examples, Split) {
 pub fn part(data: &Data, split: Split) -> (&Examples, Split) {
     match &data.test {
         Some(test) if split == Split::Test => (test, Split::Test),
+        None if data.is_given => (&data.train, Split::Given),
         _ => (&data.train, Split::Train),
     }
 }
@@ -57,6 +58,7 @@ pub fn drawn(visible: &Layer, data: &Data, seed: u64) -> Option<Data> {
         test: data.test.as_ref().map(|part| draw(part, first_test)),
         encoding: data.encoding.clone(),
         found: Vec::new(),
+        is_given: data.is_given,
     })
 }
 

@@ -1,7 +1,10 @@
 //! Where runs go, and where they are looked for: the directory that is named, or the runs of the
 //! default name in the working directory, `run`, `run-2`, `run-3` and so on.
 
-use super::{directory::Directory, files::Files};
+use super::{
+    directory::{Directory, occupied},
+    files::Files,
+};
 use crate::{
     args::OutputArgs,
     failure::{Failure, Outcome, note},
@@ -93,19 +96,6 @@ pub fn of_run(output: &OutputArgs) -> Outcome<PathBuf> {
             Ok(free)
         }
     }
-}
-
-/// The failure of a new run in a directory that holds one.
-pub fn occupied(out: &Path) -> Failure {
-    let path = out.display();
-    let ways = match Directory::free_old_name(out) {
-        Some(old) => format!(
-            "--resume goes on with it, --force moves it to {}, another --out leaves it alone",
-            old.display()
-        ),
-        None => "--resume goes on with it, another --out leaves it alone".into(),
-    };
-    Failure::usage(format!("--out {path}: it holds a run already")).hint(ways)
 }
 
 /// The model file that is named, or that of the newest run of the default names.

@@ -40,6 +40,8 @@ pub struct Source {
     /// With `labels`, the classes whose units join the visible ones; found from the training
     /// examples if that is 0.
     pub labels: Option<usize>,
+    /// Whether these are other examples than a machine was trained on.
+    pub is_given: bool,
     /// The visible units of the machine that says what the columns are, without labels, if one does
     /// and not the command line.
     pub of_model: Option<usize>,
@@ -61,6 +63,7 @@ impl Default for Source {
             validation: 0,
             stream: false,
             labels: None,
+            is_given: false,
             of_model: None,
             are_epochs_said: true,
         }
@@ -184,6 +187,7 @@ impl Source {
             seed: noted(notes, "seed", 0)?,
             validation: noted(notes, "validation", 0)?,
             stream: noted(notes, "stream", false)?,
+            is_given: false,
             of_model: Some(visible(&checkpoint.model).size() - classes),
             are_epochs_said: true,
         };
@@ -218,6 +222,7 @@ impl Source {
             && data != source.data
         {
             source.data = data;
+            source.is_given = true;
             source.validation = 0;
             source.stream = false;
             // Files of labels and weights were those of other examples.

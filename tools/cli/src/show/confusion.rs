@@ -9,6 +9,8 @@ use std::path::Path;
 
 const CELL: u32 = 56;
 const MARGIN: u32 = 28;
+/// Pixels of a class's name at most, left of the table.
+const WIDEST: f32 = 200.0;
 /// Pixels left of and above the table, for what its axes are.
 const EDGE: u32 = 64;
 const TITLE: Style = Style::bold(20.0, INK);
@@ -23,16 +25,21 @@ const WRONG: Rgb = [178, 24, 43];
 /// The share of a label's examples at which mistakes have full strength: there are few.
 const MOST_WRONG: f64 = 0.1;
 
-/// Draws what was found, `[label][class found]`, to the path of `--confusion`, if it is given, and
-/// says so.
+/// Draws what was found, `[label][class found]` of classes of these names, to the path of
+/// `--confusion`, if it is given, and says so.
 ///
 /// # Errors
 /// As [`draw`]; nothing found.
-pub fn draw_asked(path: Option<&Path>, title: &str, found: Option<&[Vec<usize>]>) -> Outcome<()> {
+pub fn draw_asked(
+    path: Option<&Path>,
+    title: &str,
+    found: Option<(&[Vec<usize>], &[String])>,
+) -> Outcome<()> {
     let Some(path) = path else {
         return Ok(());
     };
-    draw(path, title, found.ok_or_else(without_labels)?)?;
+    let (found, names) = found.ok_or_else(without_labels)?;
+    draw(path, title, found, names)?;
     note(format!("confusion table in {}", path.display()));
     Ok(())
 }
@@ -43,21 +50,24 @@ fn without_labels() -> Failure {
         .hint("`harmonium train --labels` makes models that classify")
 }
 
-/// Writes one row a label, one column a class found: counts, stronger colors for larger shares of
-/// the label.
+/// Writes one row a label, one column a class found, by their names: counts, stronger colors for
+/// larger shares of the label.
 ///
 /// # Errors
 /// A name that does not end in `.png`; a file that cannot be written.
-fn draw(path: &Path, title: &str, found: &[Vec<usize>]) -> Outcome<()> {
+fn draw(path: &Path, title: &str, found: &[Vec<usize>], names: &[String]) -> Outcome<()> {
     check_extension("--confusion", path, ".png")?;
     let n = found.len() as u32;
-    let width = (EDGE + n * CELL).max(300);
+    let names: Vec<String> = names.iter().map(|x| TEXT.cut(x, WIDEST)).collect();
+    let widest = names.iter().map(|x| TEXT.width(x)).fold(0.0, f32::max);
+    let edge = EDGE.max(widest as u32 + 16);
+    let width = (edge + n * CELL).max(300);
     let all: usize = found.iter().flatten().sum();
     let right: usize = (0..found.len()).map(|y| found[y][y]).sum();
     let wrong = (all - right) as f64 / all.max(1) as f64;
     let title = format!("{title}: {:.2} % wrong", 100.0 * wrong);
     let lines = TITLE.wrap(&title, width as f32);
-    let (left, half) = (MARGIN + EDGE, CELL / 2);
+    let (left, half) = (MARGIN + edge, CELL / 2);
     let top = MARGIN + lines.len() as u32 * TITLE.line_height() + EDGE;
     let height = top + n * CELL + MARGIN;
     let mut canvas = Canvas::new((2 * MARGIN + width).into(), height.into(), WHITE)?;
@@ -70,10 +80,10 @@ fn draw(path: &Path, title: &str, found: &[Vec<usize>]) -> Outcome<()> {
     }
     text((left, top - EDGE + 12), Anchor::Left, TEXT, "class found");
     text((MARGIN, top - 30), Anchor::Left, TEXT, "label");
-    for y in 0..n {
-        let (name, at) = (y.to_string(), y * CELL + half);
-        text((left - 12, top + at - 10), Anchor::Right, TEXT, &name);
-        text((left + at, top - 30), Anchor::Middle, TEXT, &name);
+    for (y, name) in (0..).zip(&names) {
+        let (at, narrow) = (y * CELL + half, TEXT.cut(name, CELL as f32 - 4.0));
+        text((left - 12, top + at - 10), Anchor::Right, TEXT, name);
+        text((left + at, top - 30), Anchor::Middle, TEXT, &narrow);
     }
     canvas.fill(left - 1, top - 1, n * CELL + 1, n * CELL + 1, LINES);
     for (y, counts) in (0..).zip(found) {

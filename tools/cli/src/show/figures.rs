@@ -42,8 +42,15 @@ impl Figures {
         }
     }
 
-    /// Adds those of `other` below.
-    pub fn extend(&mut self, other: Self) {
+    /// Adds those of `other` below; warnings of both stay.
+    pub fn extend(&mut self, mut other: Self) {
+        if let (Some(Value::Array(own)), Some(Value::Array(more))) = (
+            self.object.get_mut("warnings"),
+            other.object.get_mut("warnings"),
+        ) {
+            own.append(more);
+            other.object.remove("warnings");
+        }
         self.object.extend(other.object);
         self.rows.extend(other.rows);
     }

@@ -132,7 +132,7 @@ fn picture(
         None => "States",
     };
     let count = samples.visible.rows();
-    let labels = match (args.label, args.every_label) {
+    let labels = match (&args.label, args.every_label) {
         (Some(class), _) => format!(", label held at {class}"),
         (None, true) => ", labels held, a row a class".into(),
         (None, false) => String::new(),

@@ -240,6 +240,7 @@ pub fn seen(machine: &Model, data: &Data) -> Outcome<Data> {
         test: data.test.as_ref().map(of).transpose()?,
         encoding: data.encoding.clone(),
         found: Vec::new(),
+        is_given: data.is_given,
     })
 }
 

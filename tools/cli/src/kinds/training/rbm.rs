@@ -22,7 +22,7 @@ use crate::{
 };
 use harmonium::{
     Examples, Model,
-    dataset::Binarization,
+    dataset::{Binarization, Rows},
     evaluate::{
         Ais, Base, Betas, free_energy_gap, pseudo_likelihood, reconstruction_error,
         stochastic_pseudo_likelihood,
@@ -284,11 +284,15 @@ impl Trains for RbmArgs {
             figures.nats("pseudo_likelihood", "pseudo-likelihood", pseudo, of);
         }
         let error = reconstruction_error(rbm, examples)?;
+        let of_mean = mean_square(&data.train.mean(), examples);
         figures.put("reconstruction_error", error).row(
             "reconstruction error",
             format!("{error:.4}"),
-            "mean square a unit",
+            format!("mean square a unit; {of_mean:.4} by the mean of the training examples"),
         );
+        if error > of_mean {
+            figures.warnings(&["the machine reconstructs examples worse than their mean does"]);
+        }
         Ok(figures)
     }
 
@@ -306,6 +310,17 @@ impl Trains for RbmArgs {
             ("options", report::options(run.options())),
         ]
     }
+}
+
+/// Mean square of the differences of examples from `mean`, a unit.
+fn mean_square(mean: &[f64], examples: &Examples) -> f64 {
+    let (x, mut row) = (examples.input(), vec![0.0; mean.len()]);
+    let squares = (0..examples.len()).map(|i| -> f64 {
+        x.copy_row_to(i, &mut row);
+        let units = row.iter().zip(mean);
+        units.map(|(&x, m)| (f64::from(x) - m).powi(2)).sum()
+    });
+    Rows::from(examples).mean(squares).0 / mean.len().max(1) as f64
 }
 
 /// Connection updates a second of all epochs, 10^9; what a file claims to have been done beyond

@@ -140,7 +140,7 @@ fn bounds_come_with_ln_z_from_both_sides() {
 
     let table = bench.ok(&format!("{evaluate} {annealed}"));
     for words in [
-        "train lower bound",
+        "given lower bound",
         "interval",
         "mean field",
         "hidden layer 2",
@@ -342,7 +342,7 @@ fn labels_are_found_and_held() {
     bench.refused(
         &format!("{sample} --label 3 --out x.npy"),
         2,
-        &["--label 3", "below 3"],
+        &["--label 3", "one of the 3 classes 0, 1, 2"],
     );
     // Features are those of hidden layers, of which the label is none.
     let line = "transform m.safetensors --data bars.csv --out f.npy";

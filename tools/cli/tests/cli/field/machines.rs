@@ -167,6 +167,37 @@ fn few_examples_are_learned_without_another_option() {
     let found = told["mean_log_likelihood"].as_f64().unwrap();
     // The best is -ln 30 = -3.4; independent units have -16 ln 2 = -11.1.
     assert!((-4.3..=-(30_f64.ln())).contains(&found), "{found}");
+    let independent = told["independent_log_likelihood"].as_f64().unwrap();
+    assert!(
+        (independent + 16.0 * 2_f64.ln()).abs() < 1e-6,
+        "{independent}"
+    );
+    // Other examples are neither the test part nor the training part.
+    array(&bench, "others.npy", 16, rows[..10].concat());
+    let given = bench.run("evaluate --data others.npy --exact --json");
+    assert!(!given.stderr.contains("training part"), "{}", given.stderr);
+    let given: serde_json::Value = serde_json::from_str(&given.stdout).unwrap();
+    assert_eq!(given["split"], "given");
+    assert_eq!(given["count"], 10);
+}
+
+/// A machine that hardly moved is told of: it is no better than units that know of nothing.
+#[test]
+fn a_machine_that_learned_nothing_is_told_of() {
+    let bench = Bench::new();
+    for (how, words) in [
+        (
+            "--learning-rate 0.000001",
+            "no better than independent units",
+        ),
+        ("--learning-rate 20 --method cd", "worse than their mean"),
+    ] {
+        let line = format!("train --data bars.csv --hidden 4 --epochs 1 {how} --force --json");
+        let ran = bench.run(&line);
+        let told: serde_json::Value = serde_json::from_str(&ran.stdout).unwrap();
+        let warnings = told["warnings"].to_string();
+        assert!(warnings.contains(words), "{told:#}");
+    }
 }
 
 #[test]

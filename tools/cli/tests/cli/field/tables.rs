@@ -89,6 +89,13 @@ fn times_of_seconds_stay_apart() {
         "seconds.csv",
         std::iter::once("time,value".into()).chain(text),
     );
+    let plain =
+        "train --data seconds.csv --visible-units gaussian --hidden 4 --epochs 1 --out plain";
+    let told = bench.run(plain).stderr;
+    assert!(
+        told.contains("of column \"time\" differ too little"),
+        "{told}"
+    );
     bench.ok(&format!("train --data seconds.csv {GAUSSIAN} --epochs 3"));
     let times: Vec<f64> = rows.iter().map(|x| x.0.parse().unwrap()).collect();
     let distinct = |x: &[f64]| x.iter().map(|x| x.to_bits()).collect::<BTreeSet<_>>().len();
@@ -339,7 +346,15 @@ fn labels_are_classes_by_their_names() {
         assert_eq!(table(&bench, "p.csv").0, of_column);
         for name in &names {
             assert!(text.contains(&format!("label {name} ")), "{text}");
+            bench.ok(&format!("sample --label {name} --count 3 --out s.csv"));
+            let (_, samples) = table(&bench, "s.csv");
+            assert!(samples.iter().all(|row| row[6] == *name), "{samples:?}");
         }
+        bench.refused(
+            "sample --label bird --out s.csv",
+            2,
+            &["bird", &names.join(", ")],
+        );
     }
 }
 
