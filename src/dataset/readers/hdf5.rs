@@ -1,6 +1,9 @@
 //! HDF5: arrays by their path in the file.
 
-use super::archive::{Array, TEST, TEST_LABELS, TRAIN, TRAIN_LABELS};
+use super::{
+    archive::{TEST, TEST_LABELS, TRAIN, TRAIN_LABELS},
+    npz::Array,
+};
 use crate::{
     dataset::table::{Cells, Labels, Table, check_labels},
     error::{Error, Result},

@@ -39,8 +39,8 @@ pub fn write_terms(
     )
 }
 
-/// Writes a table as its file has it, with what is missing from `filled`, which is in the same terms:
-/// in CSV under the names of the columns, with the classes of its rows; in NPY as f64.
+/// Writes a table as its file has it, with what is missing from `filled`, which is in the same
+/// terms: in CSV under the names of the columns, with the classes of its rows; in NPY as f64.
 ///
 /// # Errors
 /// Texts in NPY, which holds numbers; a file that cannot be written.
