@@ -12,8 +12,7 @@
 //! | `Binary` | `t` | `-t v` | Bernoulli |
 //! | `Spin` | `t` | `-t v` | spin |
 //! | `Potts`, `PottsGumbel` | `t` | `-t.v` | softmax, one group a site |
-//! | `Gaussian` | `t, g` | `abs(g) v^2 / 2 - t v` | Gaussian, `s^2 = 1 / abs(g)`, `b = t / abs(g)`
-//! |
+//! | `Gaussian` | `t, g` | `abs(g) v^2 / 2 - t v` | Gaussian, `s^2 = 1 / abs(g)`, `b = t s^2` |
 //! | `ReLU` | `t, g` | the same, from 0 | `relu` of `v sqrt(abs(g))`, `b = t / sqrt(abs(g))` |
 //!
 //! The energy between the layers is `-v'wh`, of a `CenteredRBM` `-(v - p)'w(h - q)`, with the
