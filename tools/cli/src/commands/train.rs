@@ -11,7 +11,7 @@ mod stopping;
 mod trajectory;
 
 use crate::{
-    args::{Said, Split, TrainArgs},
+    args::{OutputArgs, Said, Split, TrainArgs},
     failure::{Outcome, note},
     kinds::{
         self,
@@ -129,22 +129,29 @@ impl Begun {
             interrupt,
             resume: &resume,
         };
-        if let Some(unsaid) = shape::unsaid(&data.encoding) {
-            note(unsaid);
+        let no_pictures = args.shared().output.no_pictures;
+        if no_pictures {
+            files.remove_pictures()?;
+        } else {
+            if let Some(unsaid) = shape::unsaid(&data.encoding) {
+                note(unsaid);
+            }
+            kind.draw(&finished)?;
+            pictures::curves(&files.curves, &session.title(&finished), &session.metrics)?;
         }
-        kind.draw(&finished)?;
-        pictures::curves(&files.curves, &session.title(&finished), &session.metrics)?;
         let network = match plan.fine_tune() {
             None => None,
             Some(_) => Some(fine_tuned(&mut session, &finished, self.tuned)?),
         };
+        if network.is_some() && !no_pictures {
+            pictures::curves(&files.curves, finished.title, &session.metrics)?;
+        }
         let rows = session.metrics.settle();
         let finished = Finished {
             seconds: session.seconds(),
             ..finished
         };
-        let is_json = args.shared().output.json;
-        conclude(kind, session, &finished, (network, is_json))?;
+        conclude(kind, session, &finished, network, &args.shared().output)?;
         rows
     }
 }
@@ -195,7 +202,6 @@ fn fine_tuned<'a>(
     session.save(run.get(), &[])?;
     session.notes.remove(MACHINE);
     session.store_in(&files.model, finished.data);
-    pictures::curves(&files.curves, finished.title, &session.metrics)?;
     let network = run.result()?.into_network()?;
     let measured = network::classified(&network, &data)?;
     Ok((network, measured))
@@ -236,7 +242,8 @@ fn conclude(
     kind: &dyn Trains,
     mut session: Session<'_>,
     finished: &Finished<'_>,
-    (network, is_json): (Option<(Network, Classification)>, bool),
+    network: Option<(Network, Classification)>,
+    output: &OutputArgs,
 ) -> Outcome<()> {
     let started = Instant::now();
     let mut figures = measured(kind, finished)?;
@@ -247,7 +254,10 @@ fn conclude(
     };
     session.save(finished.run.get(), &notes)?;
     let more = started.elapsed().as_secs_f64();
-    let named = kind.files(finished.files);
+    let mut named = kind.files(finished.files);
+    if output.no_pictures {
+        named = finished.files.without_pictures(named);
+    }
     let told = kind.told(finished);
     let speed = told.iter().find(|(key, _)| *key == "gcu_per_second");
     let speed = speed.and_then(|(_, speed)| speed.as_f64());
@@ -284,5 +294,5 @@ fn conclude(
     for [name, value, remark] in rows {
         figures.row(&name, value, remark);
     }
-    figures.print(is_json, &session.title(finished))
+    figures.print(output.json, &session.title(finished))
 }

@@ -1,10 +1,11 @@
 //! The files of a run.
 
+use crate::failure::Outcome;
 use serde_json::{Map, Value, json};
 use std::path::{Path, PathBuf};
 
 /// Files with their names in reports.
-pub type Named<'a> = [(&'static str, &'a Path); 5];
+pub type Named<'a> = Vec<(&'static str, &'a Path)>;
 
 /// Where the results go.
 pub struct Files {
@@ -52,7 +53,7 @@ impl Files {
 
     /// Those of a machine of layers.
     pub fn named(&self) -> Named<'_> {
-        [
+        vec![
             ("model", &self.model),
             ("metrics", &self.metrics),
             ("filters", &self.filters),
@@ -63,11 +64,29 @@ impl Files {
 
     /// Those of a general machine.
     pub fn named_of_boltzmann(&self) -> Named<'_> {
-        let named = self.named();
-        named.map(|file| match file {
+        let named = self.named().into_iter();
+        let other = |file| match file {
             ("filters", _) => ("couplings", &*self.couplings),
             other => other,
-        })
+        };
+        named.map(other).collect()
+    }
+
+    /// The pictures.
+    fn pictures(&self) -> [&Path; 4] {
+        [&self.filters, &self.couplings, &self.samples, &self.curves]
+    }
+
+    /// Removes pictures that are there.
+    ///
+    /// # Errors
+    /// Those of the system.
+    pub fn remove_pictures(&self) -> Outcome<()> {
+        for picture in self.pictures().into_iter().filter(|x| x.is_file()) {
+            std::fs::remove_file(picture)
+                .map_err(|e| harmonium::Error::io(picture, "remove", e))?;
+        }
+        Ok(())
     }
 
     /// The model files.
@@ -75,19 +94,17 @@ impl Files {
         [&self.model, &self.network, &self.best]
     }
 
+    /// Of `named`, those that are no pictures.
+    pub fn without_pictures<'a>(&self, mut named: Named<'a>) -> Named<'a> {
+        named.retain(|(_, path)| !self.pictures().contains(path));
+        named
+    }
+
     /// All that a run writes, model files first, but for the machines along the way.
     pub fn all(&self) -> impl Iterator<Item = &Path> {
-        let others = [
-            &self.run,
-            &self.metrics,
-            &self.filters,
-            &self.couplings,
-            &self.samples,
-            &self.curves,
-        ];
-        self.models()
-            .into_iter()
-            .chain(others.map(PathBuf::as_path))
+        let tables = [&*self.run, &self.metrics];
+        let models = self.models().into_iter();
+        models.chain(tables).chain(self.pictures())
     }
 
     /// The machine after `updates` updates; names sort in the order of training.

@@ -73,6 +73,12 @@ fn a_run_writes_its_files_and_reports_the_keys_of_evaluate() {
         assert!(notes.contains_key(key), "{key}");
     }
 
+    // Without pictures those of an earlier end go too.
+    let report = bench.json("train --resume --epochs 21 --no-pictures --json");
+    let files: Vec<_> = report["files"].as_object().unwrap().keys().collect();
+    assert_eq!(files, ["metrics", "model"]);
+    assert_eq!(fs::read_dir(bench.path("run")).unwrap().count(), 4);
+
     let table = bench.ok(&format!("{BARS} --epochs 1 --out other"));
     for words in [
         "train log-likelihood",

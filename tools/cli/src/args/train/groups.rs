@@ -420,6 +420,11 @@ pub struct OutputArgs {
     /// Time from a few updates of the first stage, memory as the program has it by then.
     #[arg(long, conflicts_with = "resume")]
     pub dry_run: bool,
+    /// Draw nothing: filters, samples and curves are not made.
+    ///
+    /// Those of an earlier end of a resumed run are removed.
+    #[arg(long)]
+    pub no_pictures: bool,
     /// One JSON object on stdout in place of the table.
     #[arg(long)]
     pub json: bool,

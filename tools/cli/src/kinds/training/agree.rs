@@ -21,6 +21,7 @@ const FREE: &[&str] = &[
     "out",
     "resume",
     "json",
+    "no-pictures",
     "threads",
     "trajectory",
     "early-stopping",
