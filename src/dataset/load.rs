@@ -75,7 +75,7 @@ impl Tables {
             return Self::finished(path, name_of(&file), parts, reading);
         }
         let parts = match path.is_dir() {
-            true => directory_tables(path)?,
+            true => directory_tables(path, reading)?,
             false => file_tables(path, reading)?,
         };
         Self::finished(path, name_of(path), parts, reading)
@@ -246,10 +246,10 @@ impl Dataset {
 }
 
 /// The tables of MNIST-named files in a directory, or of pictures.
-fn directory_tables(directory: &Path) -> Result<(Table, Option<Table>)> {
+fn directory_tables(directory: &Path, reading: &Reading) -> Result<(Table, Option<Table>)> {
     let Some(train) = idx_part(directory, TRAIN_FILES)? else {
         if image_folder::recognizes(directory) {
-            return image_folder::tables(directory);
+            return image_folder::tables(directory, reading.row_names);
         }
         // A directory that cannot be listed is the system's refusal, not a data set without
         // images.
@@ -282,7 +282,9 @@ fn file_tables(path: &Path, reading: &Reading) -> Result<(Table, Option<Table>)>
     let table = match extension.as_str() {
         "csv" | "tsv" | "tab" | "txt" | "data" => text_table(source, reading)?,
         _ if libsvm::is_named(path) => libsvm::table(source)?,
-        "fasta" | "fa" | "fas" | "faa" | "fna" | "afa" | "a2m" | "a3m" => fasta::table(source)?,
+        "fasta" | "fa" | "fas" | "faa" | "fna" | "afa" | "a2m" | "a3m" => {
+            fasta::table(source, reading)?
+        }
         "npy" => npy::table(source)?,
         "npz" => return npz::tables(path),
         "h5" | "hdf5" | "hdf" => return hdf5_tables(&source),
@@ -315,7 +317,7 @@ fn text_table(source: Source<'_>, reading: &Reading) -> Result<Table> {
     let is_plain =
         reading.columns.is_empty() && reading.label.is_none() && reading.weight.is_none();
     match is_plain && ratings::recognizes(&table) {
-        true => ratings::table(&table),
+        true => ratings::table(&table, reading.row_names),
         false => Ok(table),
     }
 }

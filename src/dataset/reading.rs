@@ -18,6 +18,11 @@ pub struct Reading {
     pub weight: Option<String>,
     /// What every number is divided by. Bytes of images are divided by 255 if nothing is said.
     pub scale: Option<f64>,
+    /// Whether the names of the rows are kept, of files that have them: the column of row names of
+    /// a text, the names of sequences and pictures, the users of ratings. A file is read the same
+    /// without them, so that they are not stored.
+    #[serde(skip)]
+    pub row_names: bool,
     /// Whether values may be missing: empty fields and words such as `NA` of a text, NaN of an
     /// array.
     pub missing: bool,

@@ -85,6 +85,8 @@ pub struct ExampleStream {
     scale: f64,
     /// Whether nobody said the scale.
     is_image: bool,
+    /// That of the table, see [`Table::first_index`].
+    first_index: Option<u32>,
     encoding: Encoding,
     how: Binarization,
     seed: u64,
@@ -109,7 +111,7 @@ impl ExampleStream {
     /// [`Error::File`] unless the file is one of these and exactly as long as its header says, and
     /// those of [`Encoding::fit`]; [`Error::Io`] if the system refuses to read.
     pub fn open_as(path: impl AsRef<Path>, reading: &Reading, asked: &Asked) -> Result<Self> {
-        let mut stream = Self::laid_out(path.as_ref(), reading)?;
+        let mut stream = Self::laid_out(path.as_ref(), reading, None)?;
         let is_untold = |x: &str| x == Kind::Softmax.name();
         if asked
             .units
@@ -151,7 +153,7 @@ impl ExampleStream {
         reading: &Reading,
         encoding: Encoding,
     ) -> Result<Self> {
-        let mut stream = Self::laid_out(path.as_ref(), reading)?;
+        let mut stream = Self::laid_out(path.as_ref(), reading, Some(&encoding))?;
         stream.scale_as(reading)?;
         match stream.stored {
             // Its rows come in any order later: here errors tell their numbers.
@@ -183,7 +185,8 @@ impl ExampleStream {
     }
 
     /// The file without a look at its elements; of a sparse matrix, all of them.
-    fn laid_out(path: &Path, reading: &Reading) -> Result<Self> {
+    /// Such a one has the columns of `encoding`, if there is one.
+    fn laid_out(path: &Path, reading: &Reading, encoding: Option<&Encoding>) -> Result<Self> {
         // What stays in its file is read row by row, without what is beside the values.
         for (what, is_asked) in [
             ("labels", reading.label.is_some()),
@@ -229,7 +232,10 @@ impl ExampleStream {
                 if !(npz::recognizes(source.peek()) || libsvm::is_named(path)) {
                     return refused(&hex(source.peek()));
                 }
-                let table = Tables::open(path, reading)?.train;
+                let mut table = Tables::open(path, reading)?.train;
+                if let Some(encoding) = encoding {
+                    table = encoding.widened(&table)?.into_owned();
+                }
                 return Self::of_sparse(table).map_or_else(|| refused(&"a dense one"), Ok);
             }
         };
@@ -258,6 +264,7 @@ impl ExampleStream {
             stored,
             scale: 1.0,
             is_image: false,
+            first_index: None,
             how: Binarization::None,
             seed: 0,
         })
@@ -415,7 +422,7 @@ impl ExampleStream {
         };
         let table = Table::new(&self.path, cells, n, self.shape.clone())?;
         let mut table = table.starting_at(start).scaled(self.scale)?;
-        table.is_image = self.is_image;
+        (table.is_image, table.first_index) = (self.is_image, self.first_index);
         Ok(table)
     }
 

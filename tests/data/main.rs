@@ -10,3 +10,4 @@ mod feeds;
 mod formats;
 mod states;
 mod stream;
+mod widths;

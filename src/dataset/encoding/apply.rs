@@ -12,7 +12,7 @@ use crate::{
     states::States,
     threads::{in_pool, prelude::*},
 };
-use std::collections::HashMap;
+use std::{borrow::Cow, collections::HashMap};
 
 /// Where a column of the encoding stands in a table, and its first unit.
 struct Place<'a> {
@@ -35,6 +35,7 @@ impl Encoding {
     /// was not there when the encoding was made, a number outside [0, 1] for a probability; for a
     /// column or class that is not there, and another number of columns.
     pub fn encode(&self, table: &Table) -> Result<Examples> {
+        let table = &*self.widened(table)?;
         let states = self.states(table)?;
         let mut examples = Examples::from_states(states);
         if let Some(mask) = self.observed(table)? {
@@ -46,6 +47,22 @@ impl Encoding {
         match &table.weights {
             Some(weights) => examples.with_weights(weights.clone()),
             None => Ok(examples),
+        }
+    }
+
+    /// The table with the columns of this encoding, where its file tells no width: values that do
+    /// not come are 0.
+    ///
+    /// # Errors
+    /// As [`Table::with_width`].
+    pub fn widened<'a>(&self, table: &'a Table) -> Result<Cow<'a, Table>> {
+        let Some(own) = table.first_index else {
+            return Ok(Cow::Borrowed(table));
+        };
+        let (n, first) = (self.columns.len(), self.first_index.unwrap_or(own));
+        match table.columns() == n && own == first {
+            true => Ok(Cow::Borrowed(table)),
+            false => table.clone().with_width(n, first).map(Cow::Owned),
         }
     }
 

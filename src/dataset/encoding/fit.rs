@@ -55,6 +55,7 @@ impl Encoding {
             shape: table.shape.clone(),
             names: table.names.clone(),
             scale: table.said_scale(),
+            first_index: table.first_index,
             classes: table.labels.as_ref().map(|labels| Classes {
                 name: labels.name.clone(),
                 names: labels.classes.clone(),

@@ -85,7 +85,9 @@ pub struct Classes {
 /// `columns`, a list of `{"count": n, "code": c}` for `n` columns in turn, where `c` is `"bit"`,
 /// `"probability"`, `"sign"`, `{"spin": {"from_bits": true}}`, `{"number": {"mean": 0.0,
 /// "deviation": 1.0}}` or `{"category": {"values": ["A", "B"]}}`; `names`, of the columns if they
-/// have any; `classes`, `{"name": "species", "names": ["cat", "dog"]}` if examples have labels.
+/// have any; `first_index`, the number of the first column of a file that numbers the columns of
+/// its values (libsvm); `classes`, `{"name": "species", "names": ["cat", "dog"]}` if examples have
+/// labels.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Encoding {
     units: Units,
@@ -93,6 +95,7 @@ pub struct Encoding {
     shape: Vec<usize>,
     names: Vec<String>,
     scale: f64,
+    first_index: Option<u32>,
     classes: Option<Classes>,
 }
 
@@ -106,6 +109,7 @@ impl Encoding {
             shape: shape.to_vec(),
             names: Vec::new(),
             scale: 1.0,
+            first_index: None,
             classes: None,
         }
     }
@@ -175,6 +179,11 @@ impl Encoding {
     /// What the numbers of the file are divided by before all else.
     pub fn scale(&self) -> f64 {
         self.scale
+    }
+
+    /// The number of the first column of a file that numbers the columns of its values.
+    pub fn first_index(&self) -> Option<u32> {
+        self.first_index
     }
 
     /// The classes of the examples, if they have labels.

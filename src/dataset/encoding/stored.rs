@@ -24,6 +24,8 @@ struct Stored {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     names: Vec<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    first_index: Option<u32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     classes: Option<StoredClasses>,
 }
 
@@ -109,6 +111,7 @@ impl Encoding {
             units: self.units.to_string(),
             columns,
             names: self.names.clone(),
+            first_index: self.first_index,
             classes: self.classes.as_ref().map(|x| StoredClasses {
                 name: x.name.clone(),
                 names: x.names.clone(),
@@ -176,6 +179,7 @@ impl Encoding {
             shape: stored.shape,
             names: stored.names,
             scale: stored.scale,
+            first_index: stored.first_index,
             classes: stored.classes.map(|x| Classes {
                 name: x.name,
                 names: x.names,

@@ -57,7 +57,8 @@ pub(in crate::dataset) fn table(source: Source<'_>, reading: &Reading) -> Result
             found,
         ));
     }
-    let mut table = file.read(&survey, &first)?;
+    let keeps_names = first.has_row_numbers && reading.row_names;
+    let mut table = file.read(&survey, &first, keeps_names)?;
     table.found.extend(first.found);
     if survey.columns.iter().any(|x| x.booleans > 0) {
         table.found.push("true and false as 1 and 0".into());
@@ -190,8 +191,8 @@ impl<'a> File<'a> {
         Ok(survey)
     }
 
-    /// The cells.
-    fn read(&self, survey: &Survey, first: &First) -> Result<Table> {
+    /// The cells, with the names of the rows if `keeps_names`.
+    fn read(&self, survey: &Survey, first: &First, keeps_names: bool) -> Result<Table> {
         let columns = &survey.columns;
         let is_text = |j: usize| {
             let in_first = !first.is_header && field(survey.first[j].as_bytes()) == Field::Text;
@@ -202,7 +203,7 @@ impl<'a> File<'a> {
         let (mut reader, mut record) = (self.reader(), ByteRecord::new());
         let mut lines = Lines::new(self.text);
         let mut cells = Growing::default();
-        let mut numbers = Vec::new();
+        let (mut numbers, mut names) = (Vec::new(), Vec::new());
         let mut is_first = true;
         while reader
             .read_byte_record(&mut record)
@@ -214,6 +215,9 @@ impl<'a> File<'a> {
                 continue;
             }
             numbers.push(line);
+            if keeps_names {
+                names.push(String::from_utf8_lossy(&record[0]).into_owned());
+            }
             for (to, &j) in kept.iter().enumerate() {
                 let x = &record[j];
                 cells.push(match (texts.get(&to), field(x)) {
@@ -240,7 +244,7 @@ impl<'a> File<'a> {
             return Err(Error::file(self.path, "lines of at least one value", found));
         }
         let mut table = Table::new(self.path, cells.finish(), rows, vec![width])?;
-        table.lines = numbers;
+        (table.lines, table.row_names) = (numbers, names);
         table.texts.append(&mut texts);
         if first.is_header {
             table.names = kept.iter().map(|&j| first.name(&survey.first, j)).collect();

@@ -6,7 +6,10 @@
 
 use super::source::{Source, broken_stream};
 use crate::{
-    dataset::table::{Cells, Table},
+    dataset::{
+        reading::Reading,
+        table::{Cells, Table},
+    },
     error::{Error, Result},
 };
 use std::{io::Read, path::Path};
@@ -33,7 +36,7 @@ struct Sequence {
 /// named `.a2m` and `.a3m`, and of those that have both and no column that mixes them with others.
 /// Of other files lower case counts as upper case and `.` as a gap. What was done is
 /// [said](Table::found).
-pub(in crate::dataset) fn table(source: Source<'_>) -> Result<Table> {
+pub(in crate::dataset) fn table(source: Source<'_>, reading: &Reading) -> Result<Table> {
     let path = source.path().to_owned();
     let mut text = Vec::new();
     source
@@ -86,6 +89,9 @@ pub(in crate::dataset) fn table(source: Source<'_>) -> Result<Table> {
     table.texts = (0..sites).map(|j| (j, texts.clone())).collect();
     table.lines = sequences.iter().map(|x| x.line).collect();
     table.found = found;
+    if reading.row_names {
+        table.row_names = sequences.into_iter().map(|x| x.name).collect();
+    }
     Ok(table)
 }
 
@@ -183,7 +189,11 @@ mod tests {
     use super::*;
 
     fn read(name: &str, text: &str) -> Result<Table> {
-        table(Source::new(name, text.as_bytes())?)
+        let reading = Reading {
+            row_names: true,
+            ..Reading::default()
+        };
+        table(Source::new(name, text.as_bytes())?, &reading)
     }
 
     /// Its rows as text.
@@ -197,6 +207,7 @@ mod tests {
         let dna = read("a.fasta", ">one\nAC\nG-\n\n>two words\r\nTT\r\nAA\r\n").unwrap();
         assert_eq!(rows(&dna), ["ACG-", "TTAA"]);
         assert_eq!((dna.columns(), &dna.lines[..]), (4, &[1, 5][..]));
+        assert_eq!(dna.row_names, ["one", "two words"]);
         assert!(dna.texts.values().all(|x| x.concat() == "-ACGT"));
         assert_eq!(dna.found, ["2 sequences of 4 sites, DNA of 5 states -ACGT"]);
         for (letters, states, name) in [

@@ -29,8 +29,12 @@ pub(in crate::dataset) fn recognizes(directory: &Path) -> bool {
 /// The pictures of the folder in the order of their names, and those of its part `test` if it has
 /// subfolders `train` and perhaps `test`. Subfolders of a part are classes. All pictures have the
 /// size of the first and, like it, gray values or colors: shape `[height, width]` or
-/// `[height, width, 3]`.
-pub(in crate::dataset) fn tables(directory: &Path) -> Result<(Table, Option<Table>)> {
+/// `[height, width, 3]`. Rows are named by the paths in the folder, if `keeps_names`.
+pub(in crate::dataset) fn tables(
+    directory: &Path,
+    keeps_names: bool,
+) -> Result<(Table, Option<Table>)> {
+    let table = |directory: &Path, classes: &[String]| table(directory, classes, keeps_names);
     let [train, test] = PARTS.map(|name| directory.join(name));
     if !train.is_dir() {
         let classes = entries(directory)?.classes();
@@ -93,7 +97,7 @@ fn entries(directory: &Path) -> Result<Entries> {
     Ok(entries)
 }
 
-fn table(directory: &Path, classes: &[String]) -> Result<Table> {
+fn table(directory: &Path, classes: &[String], keeps_names: bool) -> Result<Table> {
     let top = entries(directory)?;
     let mut pixels = Pixels::default();
     let mut codes = Vec::new();
@@ -130,6 +134,13 @@ fn table(directory: &Path, classes: &[String]) -> Result<Table> {
     let sizes: Vec<String> = shape.iter().map(usize::to_string).collect();
     let mut table = Table::new(directory, Cells::Bytes(pixels.bytes), n, shape)?;
     table.is_image = true;
+    if keeps_names {
+        let inside = |path: &PathBuf| {
+            let path = path.strip_prefix(directory).unwrap_or(path);
+            path.display().to_string()
+        };
+        table.row_names = pictures.iter().map(inside).collect();
+    }
     let mut found = format!("{n} pictures of {}", sizes.join(" x "));
     if !codes.is_empty() {
         found += &format!(" in {} classes", classes.len());

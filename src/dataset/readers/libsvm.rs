@@ -74,6 +74,7 @@ pub(in crate::dataset) fn table(source: Source<'_>) -> Result<Table> {
     }
     let mut table = triplets.into_table(&path, labels.len() as u64, columns)?;
     table.lines = lines;
+    table.first_index = Some(least.min(1));
     table.labels = Some(classes(&path, &labels)?);
     if is_from_0 {
         table.found.push("indices count from 0".into());

@@ -35,12 +35,13 @@ pub(in crate::dataset) fn recognizes(table: &Table) -> bool {
     table.labels.is_none() && columns(table).is_some()
 }
 
-/// Rows of users and columns of items, each in rising order, with NaN where there is no rating.
+/// Rows of users, with their names if `keeps_names`, and columns of items, each in rising order,
+/// with NaN where there is no rating.
 ///
 /// # Errors
 /// [`Error::File`] with the line for a user, item or rating that is missing or is text where
 /// numbers are expected, for a pair that comes twice, and for more than 2^28 cells.
-pub(in crate::dataset) fn table(long: &Table) -> Result<Table> {
+pub(in crate::dataset) fn table(long: &Table, keeps_names: bool) -> Result<Table> {
     let Some([user, item, rating]) = columns(long) else {
         let found = long.names.join(", ");
         return Err(Error::file(
@@ -82,6 +83,9 @@ pub(in crate::dataset) fn table(long: &Table) -> Result<Table> {
     }
     let mut table = Table::new(&long.path, Cells::Floats(ratings), n, vec![m])?;
     table.names = items.firsts.iter().map(|&i| long.text(i, item)).collect();
+    if keeps_names {
+        table.row_names = users.firsts.iter().map(|&i| long.text(i, user)).collect();
+    }
     table.found = long.found.clone();
     let ratings = long.len();
     table.found.push(format!(
@@ -142,7 +146,7 @@ mod tests {
             &Reading::default(),
         )?;
         assert!(recognizes(&long), "{:?}", long.names);
-        table(&long)
+        table(&long, true)
     }
 
     #[test]

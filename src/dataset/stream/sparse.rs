@@ -14,6 +14,7 @@ impl ExampleStream {
     /// The examples of a sparse table; none of another one.
     pub(super) fn of_sparse(table: Table) -> Option<Self> {
         let (rows, scale) = (table.len(), table.scale());
+        let first_index = table.first_index;
         let (path, shape) = (table.path.clone(), table.shape.clone());
         let Cells::Sparse(cells) = table.into_cells() else {
             return None;
@@ -27,6 +28,7 @@ impl ExampleStream {
             stored: Stored::Sparse(Arc::new(cells)),
             scale,
             is_image: false,
+            first_index,
             how: Binarization::None,
             seed: 0,
         })

@@ -60,6 +60,9 @@ pub struct Table {
     pub shape: Vec<usize>,
     /// Names of the columns; none if the file has no names.
     pub names: Vec<String>,
+    /// Names of the rows; none if the file has no names, and unless
+    /// [asked for](super::Reading::row_names).
+    pub row_names: Vec<String>,
     /// The distinct texts of each column of text, sorted.
     pub texts: BTreeMap<usize, Vec<String>>,
     /// What the file tells of the classes of its examples.
@@ -70,6 +73,9 @@ pub struct Table {
     pub lines: Vec<u64>,
     /// What was recognized and not asked for, a phrase each: a header, a column of row numbers.
     pub found: Vec<String>,
+    /// Of a file that numbers the columns of its values and tells no width, the number of the first
+    /// column: 0 or 1. Such a table is as wide as the largest number that comes.
+    pub first_index: Option<u32>,
     /// Whether the file is one of pictures: its bytes are gray values.
     pub is_image: bool,
     cells: Cells,
@@ -125,11 +131,13 @@ impl Table {
             path,
             shape,
             names: Vec::new(),
+            row_names: Vec::new(),
             texts: BTreeMap::new(),
             labels: None,
             weights: None,
             lines: Vec::new(),
             found: Vec::new(),
+            first_index: None,
             is_image: false,
             cells,
             rows,

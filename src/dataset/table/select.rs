@@ -220,7 +220,46 @@ impl Table {
             .filter_map(|(to, j)| Some((to, texts.remove(j)?)))
             .collect();
         self.shape = vec![kept.len()];
+        self.first_index = None;
         self
+    }
+}
+
+impl Table {
+    /// The table as one of `n` columns, the first of which has the number `first`, where its file
+    /// [tells no width](Self::first_index); any other table as it is.
+    ///
+    /// # Errors
+    /// [`Error::File`], with its line, for a value outside these columns.
+    pub fn with_width(mut self, n: usize, first: u32) -> Result<Self> {
+        let (Some(own), Cells::Sparse(cells)) = (self.first_index, &mut self.cells) else {
+            return Ok(self);
+        };
+        let moved = i64::from(own) - i64::from(first);
+        if moved == 0 && self.shape == [n] {
+            return Ok(self);
+        }
+        let is_outside = |j: &u32| !(0..n as i64).contains(&(i64::from(*j) + moved));
+        if let Some(at) = cells.columns.iter().position(is_outside) {
+            let i = cells.starts.partition_point(|&start| start <= at) - 1;
+            let place = match self.lines.get(i) {
+                Some(line) => format!("line {line}"),
+                None => format!("row {}", i + 1),
+            };
+            let most = (n as u64 + u64::from(first)).saturating_sub(1);
+            let expected = format!("numbers of columns from {first} to {most}");
+            let found = u64::from(cells.columns[at]) + u64::from(own);
+            return Err(Error::file(
+                &self.path,
+                expected,
+                format!("{found} in {place}"),
+            ));
+        }
+        for j in &mut cells.columns {
+            *j = (i64::from(*j) + moved) as u32;
+        }
+        (self.shape, self.first_index) = (vec![n], Some(first));
+        Ok(self)
     }
 }
 

@@ -41,7 +41,8 @@ pub struct TransformArgs {
     /// Seed of --pass samples [default: 0].
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
-    /// Features, one row an example, f32; states of --pass samples in .npy as u8.
+    /// Features, one row an example, f32; states of --pass samples in .npy as u8; in .csv under
+    /// names, after the names of the examples if the file has them.
     #[arg(long, value_name = "FILE.npy|FILE.csv")]
     pub out: PathBuf,
     /// The answer.

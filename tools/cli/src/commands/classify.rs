@@ -11,7 +11,7 @@ use crate::{
     run::machine::{self, Act, Machine, Way},
     show::confusion,
     show::figures::Figures,
-    show::numbers::{ends_in, write_matrix, write_table},
+    show::numbers::{ends_in, write_matrix, write_named},
     show::report,
 };
 use harmonium::{
@@ -29,7 +29,7 @@ pub fn run(args: &ClassifyArgs) -> Outcome<()> {
     let machine = kinds::machine_of(&checkpoint, args.of.reading.missing)?;
     let machine = &*machine;
     let group = labels(&path, machine)?;
-    let data = training::posterior::data_of(&args.of, &path, &checkpoint)?;
+    let data = training::posterior::data_of(&args.of, args.out.is_some(), &path, &checkpoint)?;
     let (expected, columns) = (machine.columns(), data.train.columns());
     if columns != expected {
         return Err(Failure::failed(format!(
@@ -48,7 +48,8 @@ pub fn run(args: &ClassifyArgs) -> Outcome<()> {
     let names = class_names(Some(&data.encoding), log_p.columns());
     if let Some(out) = &args.out {
         let column = data.encoding.classes().map_or("label", |x| &x.name);
-        write_probabilities(out, &log_p, examples, (column, &names))?;
+        let rows = likelihood::row_names(&data, split);
+        write_probabilities(out, &log_p, (examples, rows), (column, &names))?;
         note(format!("probabilities in {}", out.display()));
     }
     let measured = examples.labels();
@@ -170,30 +171,33 @@ fn compare(
     report::columns(&title, &heads, &rows)
 }
 
-/// Writes the probabilities, in CSV under the names `column=class`; as JSON the classes found and
-/// the labels too, if there are any.
+/// Writes the probabilities, in CSV under the names `column=class` after the names of the examples;
+/// as JSON the classes found and the labels too, if there are any.
 fn write_probabilities(
     path: &Path,
     log_p: &Matrix,
-    examples: &Examples,
+    (examples, rows): (&Examples, &[String]),
     (column, names): (&str, &[String]),
 ) -> Outcome<()> {
     let p = Matrix::from_fn(log_p.rows(), log_p.columns(), |i, j| log_p.row(i)[j].exp());
     if ends_in(path, "csv") {
         let head: Vec<String> = names.iter().map(|x| format!("{column}={x}")).collect();
         let row = |i: usize| p.row(i).iter().map(f32::to_string).collect();
-        return write_table("--out", path, &head, (0..p.rows()).map(row));
+        return write_named("--out", path, (rows, &head), (0..p.rows()).map(row));
     }
     if !ends_in(path, "json") {
         return write_matrix(path, &p);
     }
-    let rows: Vec<&[f32]> = (0..p.rows()).map(|i| p.row(i)).collect();
-    let object = json!({
+    let probabilities: Vec<&[f32]> = (0..p.rows()).map(|i| p.row(i)).collect();
+    let mut object = json!({
         "classes": p.columns(),
         "names": names,
-        "probabilities": rows,
+        "probabilities": probabilities,
         "found": most_probable(&p),
         "labels": examples.labels(),
     });
+    if !rows.is_empty() {
+        object["examples"] = json!(rows);
+    }
     Ok(write_atomically(path, format!("{object}\n").as_bytes())?)
 }

@@ -145,8 +145,9 @@ fn write_scores(
         let message = "--scores are of examples, and there are no data";
         return Err(Failure::usage(message).hint("name them by --data"));
     };
-    let (examples, _) = likelihood::part(data, args.of.split);
-    each::scores(file, of, (examples, &data.encoding), found)
+    let (examples, split) = likelihood::part(data, args.of.split);
+    let names = likelihood::row_names(data, split);
+    each::scores(file, of, (examples, names, &data.encoding), found)
 }
 
 /// Refuses options that belong to others which are not given, or to other machines.
@@ -211,6 +212,7 @@ fn load(
         binarize: args.of.binarize,
         seed: args.seed,
         labels: true,
+        row_names: args.scores.is_some(),
         reading: &args.of.reading,
     };
     if machine.kind() == "boltzmann"

@@ -137,6 +137,7 @@ fn load(
     let (mut source, _) = Source::of_model(checkpoint, args.data.as_deref(), None, args.seed)?;
     args.reading.apply(&mut source.reading);
     source.reading.missing = true;
+    source.reading.row_names = true;
     let (table, encoding, examples) = source.table()?;
     let found = encoding.units().size();
     if found != columns {

@@ -10,9 +10,10 @@ use crate::{
     run::machine::Pass,
     show::figures::Figures,
     show::measures::mean_field,
-    show::numbers::{ends_in, write_matrix, write_states},
+    show::numbers::{ends_in, write_named, write_states},
 };
-use harmonium::{Examples, Matrix};
+use harmonium::{Examples, Matrix, States, dataset::Encoding};
+use std::path::Path;
 
 /// Runs the command.
 pub fn run(args: &TransformArgs) -> Outcome<()> {
@@ -40,7 +41,8 @@ pub fn run(args: &TransformArgs) -> Outcome<()> {
         PassArg::Means => "means",
         PassArg::Samples => "samples",
     };
-    let data = training::posterior::data_of(&args.of, &path, &checkpoint)?;
+    let data =
+        training::posterior::data_of(&args.of, !ends_in(&args.out, "npy"), &path, &checkpoint)?;
     check_columns(machine.columns(), &data)?;
     let (examples, split) = likelihood::examples(&data, args.of.split);
     let how = Pass {
@@ -54,10 +56,20 @@ pub fn run(args: &TransformArgs) -> Outcome<()> {
         features = beside(examples, &features.to_matrix()).into();
         of_data = format!(", {} of them of the data", examples.columns());
     }
-    match ends_in(&args.out, "npy") {
-        true => write_states(&args.out, &features)?,
-        false => write_matrix(&args.out, &features.to_matrix())?,
-    }
+    let of_data_alone = if args.with_data {
+        examples.columns()
+    } else {
+        0
+    };
+    let mut head = data_names(&data.encoding, of_data_alone);
+    // The layers of a machine with several are told apart.
+    let unit = |j: usize| match most {
+        1 => format!("h{j}"),
+        _ => format!("h{layer}_{j}"),
+    };
+    head.extend((0..features.columns() - of_data_alone).map(unit));
+    let names = likelihood::row_names(&data, split);
+    write_features(&args.out, &features, (names, &head))?;
     let (count, columns) = (features.rows(), features.columns());
     let out = args.out.display().to_string();
     let mut figures = Figures::default();
@@ -82,6 +94,29 @@ pub fn run(args: &TransformArgs) -> Outcome<()> {
     }
     let title = format!("{}: {} on {}", path.display(), machine.name(), data.name);
     figures.print(args.answer.json, &title)
+}
+
+/// Names of the first `n` visible units: those of the data, or `v0`, `v1` and so on.
+fn data_names(encoding: &Encoding, n: usize) -> Vec<String> {
+    let named = match encoding.names().is_empty() {
+        true => Vec::new(),
+        false => encoding.unit_names(),
+    };
+    let name = |i: usize| named.get(i).cloned().unwrap_or_else(|| format!("v{i}"));
+    (0..n).map(name).collect()
+}
+
+/// Writes the features, in CSV with the names of examples and of columns.
+fn write_features(path: &Path, features: &States, named: (&[String], &[String])) -> Outcome<()> {
+    if !ends_in(path, "csv") {
+        return write_states(path, features);
+    }
+    let columns = features.columns();
+    let row = |i: usize| {
+        let cells = (0..columns).map(move |j| features.get(i, j).to_string());
+        cells.collect()
+    };
+    write_named("--out", path, named, (0..features.rows()).map(row))
 }
 
 /// `[v, features]` of each example.

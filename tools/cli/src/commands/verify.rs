@@ -26,6 +26,7 @@ pub fn run(args: &VerifyArgs) -> Outcome<()> {
                 data: Some(name),
                 binarize: args.of.binarize,
                 seed: None,
+                row_names: false,
                 labels: true,
                 reading: &args.of.reading,
             };

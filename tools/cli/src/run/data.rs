@@ -3,9 +3,10 @@
 pub use super::source::{Source, classes_among_units, resolved};
 use crate::failure::{Failure, Outcome, note, warning};
 use harmonium::{
-    Error,
+    BitMatrix, Error,
     dataset::{Binarization, Dataset, Encoding, ExampleStream, Examples, Reading, Table, Tables},
     recipe::defaults,
+    units::Kind,
 };
 use std::{collections::BTreeMap, io, path::Path};
 
@@ -51,6 +52,9 @@ pub struct Data {
     pub found: Vec<String>,
     /// Whether a machine was not trained on them.
     pub is_given: bool,
+    /// Names of the examples to learn from and of those held out by others; none unless the file
+    /// has them and [they are asked for](Reading::row_names).
+    pub row_names: [Vec<String>; 2],
 }
 
 impl Data {
@@ -199,11 +203,12 @@ impl Source {
             let message = format!("--data: {MNIST} has no missing values");
             return Err(Failure::usage(message).hint("name a table with --data"));
         }
-        let tables = open(&self.data, &self.read_with())?;
+        let mut tables = self.opened()?;
         let encoding = match &self.encoding {
             Some(encoding) => encoding.clone(),
             None => self.fit(&tables)?,
         };
+        tables.train = encoding.widened(&tables.train)?.into_owned();
         let examples = encoding
             .encode(&tables.train)
             .map_err(|e| self.advised(e))?;
@@ -224,10 +229,13 @@ impl Source {
         if self.stream {
             return self.sampled();
         }
-        let tables = match self.data == MNIST {
+        let mut tables = match self.data == MNIST {
             true => Tables::mnist_from_bytes(TRAIN_IMAGES, TRAIN_LABELS, TEST_IMAGES, TEST_LABELS)?,
-            false => open(&self.data, &self.read_with())?,
+            false => self.opened()?,
         };
+        let names = |table: Option<&mut Table>| table.map(|x| std::mem::take(&mut x.row_names));
+        let row_names = [Some(&mut tables.train), tables.test.as_mut()];
+        let mut row_names = row_names.map(|table| names(table).unwrap_or_default());
         let encoding = match &self.encoding {
             Some(encoding) => encoding.clone(),
             None => self.fit(&tables)?,
@@ -255,6 +263,9 @@ impl Source {
                     self.validation, dataset.name
                 )));
             }
+            if !row_names[0].is_empty() {
+                row_names[0] = self.names_to_train(&row_names[0])?;
+            }
             let (train, validation) = dataset.train.split(self.validation, self.seed)?;
             (train, Some(validation))
         };
@@ -267,7 +278,34 @@ impl Source {
             encoding: dataset.encoding,
             found,
             is_given: self.is_given,
+            row_names,
         })
+    }
+
+    /// The names of the examples that are not held out, in their order.
+    fn names_to_train(&self, names: &[String]) -> Outcome<Vec<String>> {
+        let rows = Examples::new(BitMatrix::zeros(names.len(), 1))?;
+        let rows = rows.with_labels((0..names.len() as u32).collect())?;
+        let (train, _) = rows.split(self.validation, self.seed)?;
+        let kept = train.labels().unwrap_or_default().iter();
+        Ok(kept.map(|&i| names[i as usize].clone()).collect())
+    }
+
+    /// The tables; where the file tells no width and the machine not its columns, with as many as
+    /// the machine has units.
+    fn opened(&self) -> Outcome<Tables> {
+        let mut tables = open(&self.data, &self.read_with())?;
+        let are_columns = || {
+            let units = self.asked.units.as_deref();
+            units.is_none_or(|x| !x.contains(Kind::Softmax.name()))
+        };
+        if let (None, Some(n)) = (&self.encoding, self.of_model)
+            && let Some(first) = tables.train.first_index
+            && are_columns()
+        {
+            tables.train = tables.train.with_width(n, first)?;
+        }
+        Ok(tables)
     }
 
     /// What the columns become, for the units that are asked for.
@@ -351,6 +389,7 @@ impl Source {
             encoding: stream.encoding().clone(),
             found: Vec::new(),
             is_given: self.is_given,
+            row_names: Default::default(),
             train,
             stream: Some(stream),
             validation: None,

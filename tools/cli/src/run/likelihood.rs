@@ -28,6 +28,11 @@ pub fn part(data: &Data, split: Split) -> (&Examples, Split) {
     }
 }
 
+/// The names of the examples of a part; none if the file has none.
+pub fn row_names(data: &Data, split: Split) -> &[String] {
+    &data.row_names[usize::from(split == Split::Test)]
+}
+
 /// Whether `ln Z` can be enumerated over at most `2^units` states.
 pub fn is_small(rbm: &Rbm, units: usize) -> bool {
     let fewest = [rbm.visible(), rbm.hidden()]
@@ -59,6 +64,7 @@ pub fn drawn(visible: &Layer, data: &Data, seed: u64) -> Option<Data> {
         encoding: data.encoding.clone(),
         found: Vec::new(),
         is_given: data.is_given,
+        row_names: data.row_names.clone(),
     })
 }
 

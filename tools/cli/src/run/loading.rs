@@ -74,6 +74,8 @@ pub struct Asked<'a> {
     pub seed: Option<u64>,
     /// Whether label units join the visible ones, as in training.
     pub labels: bool,
+    /// Whether the names of the examples are kept, for a file with a row each.
+    pub row_names: bool,
     /// How the file is read, where it is not as in training.
     pub reading: &'a ReadingArgs,
 }
@@ -87,6 +89,7 @@ impl Asked<'_> {
     pub fn load(&self, checkpoint: &Checkpoint) -> Outcome<(Data, Source, u64)> {
         let (mut source, seed) = Source::of_model(checkpoint, self.data, self.binarize, self.seed)?;
         self.reading.apply(&mut source.reading);
+        source.reading.row_names = self.row_names;
         if !self.labels {
             source.labels = None;
         }

@@ -85,6 +85,28 @@ pub fn write_table(
     Ok(write_atomically(path, &bytes)?)
 }
 
+/// As [`write_table`], with the `names` of the rows under `name` in the first column, if there are
+/// any.
+///
+/// # Errors
+/// As there.
+pub fn write_named(
+    flag: &str,
+    path: &Path,
+    (names, head): (&[String], &[String]),
+    rows: impl Iterator<Item = Vec<String>>,
+) -> Outcome<()> {
+    if names.is_empty() {
+        return write_table(flag, path, head, rows);
+    }
+    let head: Vec<String> = ["name".to_owned()].iter().chain(head).cloned().collect();
+    let rows = rows.zip(names).map(|(mut row, name)| {
+        row.insert(0, name.clone());
+        row
+    });
+    write_table(flag, path, &head, rows)
+}
+
 /// Writes a matrix, in NPY as f32.
 ///
 /// # Errors

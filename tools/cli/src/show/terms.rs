@@ -65,9 +65,14 @@ pub fn write_filled(
         true => (1..=columns).map(|j| j.to_string()).collect(),
         false => table.names.clone(),
     };
+    // As the reader takes row names back.
+    if !table.row_names.is_empty() {
+        names.insert(0, String::new());
+    }
     names.extend(table.labels.iter().map(|labels| labels.name.clone()));
     let is_single = |j: usize| !matches!(encoding.columns().get(j), Some(Code::Number { .. }));
     let row = |i: usize| {
+        let name = table.row_names.get(i).cloned().into_iter();
         let cells = (0..columns).map(|j| match table.text(i, j) {
             text if !text.is_empty() => text,
             // A mean of units of single precision has no more digits.
@@ -78,7 +83,7 @@ pub fn write_filled(
         });
         let class = table.labels.iter();
         let class = class.map(|labels| labels.classes[labels.codes[i] as usize].clone());
-        cells.chain(class).collect()
+        name.chain(cells).chain(class).collect()
     };
     write_table("--out", path, &names, (0..rows).map(row))
 }

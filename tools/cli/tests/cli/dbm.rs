@@ -289,7 +289,8 @@ fn a_fine_tuned_network_goes_on_to_the_bit() {
     bench.ok("transform whole/network.safetensors --layer 1 --out features.csv");
     let text = fs::read_to_string(bench.path("features.csv")).unwrap();
     let widths = text.lines().map(|line| line.split(',').count());
-    assert_eq!(widths.collect::<Vec<_>>(), [8; 120]);
+    assert_eq!(widths.collect::<Vec<_>>(), [8; 121]);
+    assert!(text.starts_with("h1_0,h1_1,"), "{text}");
     // The network is made from the machine as it is.
     let refused = "train dbm --resume --out parts --epochs 20";
     bench.refused(refused, 2, &["--epochs 20", "network.safetensors"]);

@@ -140,7 +140,10 @@ fn features_are_those_of_the_library(bench: &Bench, dbn: &Dbn) {
     );
     let expected = dbn.features(x).unwrap();
     let text = fs::read_to_string(bench.path("f.csv")).unwrap();
-    for (i, line) in text.lines().enumerate() {
+    let mut lines = text.lines();
+    let head: Vec<String> = (0..12).map(|j| format!("h{j}")).collect();
+    assert_eq!(lines.next().unwrap(), head.join(","));
+    for (i, line) in lines.enumerate() {
         let row: Vec<f32> = line.split(',').map(|x| x.parse().unwrap()).collect();
         assert_eq!(row, expected.row(i));
     }

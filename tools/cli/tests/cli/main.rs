@@ -14,6 +14,7 @@ mod impute;
 mod kinds;
 mod learning;
 mod measuring;
+mod names;
 mod offers;
 mod pictures;
 mod places;

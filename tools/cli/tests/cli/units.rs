@@ -261,7 +261,7 @@ fn features_sum_the_labels_out(bench: &Bench) {
     };
     let pixels = Matrix::from_fn(1, n, |_, j| first[j]);
     let log_p = rbm.log_p_y_from_v(&pixels).unwrap();
-    for (j, x) in text.lines().next().unwrap().split(',').enumerate() {
+    for (j, x) in text.lines().nth(1).unwrap().split(',').enumerate() {
         let mean = |y: usize| rbm.mean_h_from_v(&v(y), 1.0).unwrap().row(0)[j];
         let expected: f32 = (0..2).map(|y| log_p.row(0)[y].exp() * mean(y)).sum();
         assert!((x.parse::<f32>().unwrap() - expected).abs() < 1e-5);

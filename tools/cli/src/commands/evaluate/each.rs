@@ -7,7 +7,7 @@ use crate::{
         found::Found,
         machine::{Machine, Way},
     },
-    show::numbers::write_table,
+    show::numbers::{write_named, write_table},
 };
 use harmonium::{Examples, Matrix, Model, dataset::Encoding, model::Layer};
 use std::path::Path;
@@ -15,15 +15,15 @@ use std::path::Path;
 /// Most states of `--distribution`.
 const MOST_STATES: f64 = (1 << 20) as f64;
 
-/// Writes a row an example: its number from 0, its free energy where the machine has one, its
-/// log-likelihood or a lower bound, and the probabilities of the classes.
+/// Writes a row an example: its name, if it has one, its number from 0, its free energy where the
+/// machine has one, its log-likelihood or a lower bound, and the probabilities of the classes.
 ///
 /// # Errors
 /// A machine that was measured by neither; those of the library; a file that cannot be written.
 pub fn scores(
     path: &Path,
     (machine, model): (&dyn Machine, &Model),
-    (examples, encoding): (&Examples, &Encoding),
+    (examples, names, encoding): (&Examples, &[String], &Encoding),
     found: &Found,
 ) -> Outcome<()> {
     let mut head = vec!["example".to_owned()];
@@ -57,7 +57,8 @@ pub fn scores(
         let numbers = columns.iter().map(move |column| column[i].to_string());
         std::iter::once(i.to_string()).chain(numbers).collect()
     };
-    write_table("--scores", path, &head, (0..examples.len()).map(row))?;
+    let rows = (0..examples.len()).map(row);
+    write_named("--scores", path, (names, &head), rows)?;
     note(format!(
         "scores of {} examples in {}",
         examples.len(),

@@ -241,6 +241,7 @@ pub fn seen(machine: &Model, data: &Data) -> Outcome<Data> {
         encoding: data.encoding.clone(),
         found: Vec::new(),
         is_given: data.is_given,
+        row_names: data.row_names.clone(),
     })
 }
 

@@ -14,16 +14,22 @@ use std::path::Path;
 pub const MACHINE: &str = "posterior_of";
 
 /// The examples that are asked for, as the model that was read from `path` sees them: themselves,
-/// or with the means of the machine that it was made from.
+/// or with the means of the machine that it was made from. With `row_names` their names are kept.
 ///
 /// # Errors
 /// Those of the data and of the machine's file; data of another width.
-pub fn data_of(of: &ExamplesArgs, path: &Path, checkpoint: &Checkpoint) -> Outcome<Data> {
+pub fn data_of(
+    of: &ExamplesArgs,
+    row_names: bool,
+    path: &Path,
+    checkpoint: &Checkpoint,
+) -> Outcome<Data> {
     let asked = Asked {
         data: of.data.as_deref(),
         binarize: of.binarize,
         seed: None,
         labels: false,
+        row_names,
         reading: &of.reading,
     };
     let Some(machine) = checkpoint.notes.get(MACHINE) else {

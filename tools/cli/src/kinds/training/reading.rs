@@ -20,6 +20,7 @@ impl ReadingArgs {
             weight: self.weight.as_deref().map(of_column_or_file),
             scale: self.scale,
             missing: self.missing.is_some(),
+            row_names: false,
         }
     }
 

@@ -277,11 +277,16 @@ fn features_are_those_of_the_library() {
     let table = bench.ok(&format!("{transform} --with-data --out f.csv"));
     assert!(table.contains("13 units, 9 of them of the data") && table.contains("mean field"));
     let text = fs::read_to_string(bench.path("f.csv")).unwrap();
-    for (i, line) in text.lines().enumerate() {
+    let (head, rows) = text.split_once('\n').unwrap();
+    assert!(
+        head.starts_with("v0,v1,") && head.contains(",v8,h2_0,"),
+        "{head}"
+    );
+    for (i, line) in rows.lines().enumerate() {
         let row: Vec<f32> = line.split(',').map(|x| x.parse().unwrap()).collect();
         assert_eq!(row, both.row(i));
     }
-    assert_eq!(text.lines().count(), bits.rows());
+    assert_eq!(rows.lines().count(), bits.rows());
     for (option, words) in [
         ("--layer 3", ["--layer 3", "1 to 2"]),
         ("--pass samples", ["--pass samples", "mean field"]),
