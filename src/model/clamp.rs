@@ -132,7 +132,7 @@ impl Clamp {
     }
 
     /// Puts the held units back.
-    pub(super) fn restore(&self, states: &mut States) {
+    pub(crate) fn restore(&self, states: &mut States) {
         match (&self.values, states) {
             (States::Bits(values), States::Bits(x)) => {
                 x.assign_masked(values.view(), self.mask.view());

@@ -1,10 +1,13 @@
 //! How what is missing is inferred from what was observed, and what comes of it.
 
+use super::Layer;
 use crate::{
     bits::BitView,
+    dataset::Rows,
     error::{Error, Result},
     matrix::Matrix,
     states::Input,
+    units::Kind,
 };
 
 /// How the missing values of an example are inferred from those that were observed.
@@ -51,4 +54,33 @@ pub struct Imputed {
     pub visible: Matrix,
     /// `E[h | v_observed]` of every hidden layer `[examples x units]`, lowest first.
     pub hidden: Vec<Matrix>,
+}
+
+/// The sum over the rows of what `of_row` makes of the number of states that the missing units of
+/// one have: infinity of continuous ones. Rows that miss nothing add nothing.
+pub(super) fn states_of_missing(
+    visible: &Layer,
+    rows: Rows<'_>,
+    of_row: impl Fn(f64) -> f64,
+) -> f64 {
+    let Some(mask) = rows.observed() else {
+        return 0.0;
+    };
+    let of_missing = |i: usize| -> f64 {
+        let segments = visible.units.segments().iter();
+        let factors = segments.map(|s| match s.kind {
+            Kind::Softmax if mask.get(i, s.first) => 1.0,
+            Kind::Softmax => s.size as f64,
+            kind => {
+                let n = s.range().filter(|&j| !mask.get(i, j)).count();
+                match kind.is_continuous() && n > 0 {
+                    true => f64::INFINITY,
+                    false => (n as f64).exp2(),
+                }
+            }
+        });
+        factors.product()
+    };
+    let all = (0..mask.rows()).map(of_missing);
+    all.filter(|&n| n > 1.0).map(of_row).sum()
 }

@@ -10,6 +10,8 @@ mod values;
 mod warm;
 
 pub use any_run::{AnyEvent, AnyRun, RunRef, Running};
-pub use measure::{Annealed, ENUMERATED_UNITS, Mean, Measure, Measures, Partition, Raised};
+pub use measure::{
+    Annealed, ENUMERATED_UNITS, Mean, Measure, Measures, Observed, Partition, Raised,
+};
 pub use plan::{BoltzmannPlan, DbmPlan, DbnPlan, Plan, RbmPlan, StageName};
 pub use values::Values;

@@ -6,6 +6,7 @@ mod common;
 mod annealing;
 mod dbm;
 mod dbn;
+mod given;
 mod measure;
 mod raise;
 mod rbm;

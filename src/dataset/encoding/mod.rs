@@ -9,7 +9,7 @@ mod stored;
 pub use asked::Asked;
 
 use crate::{
-    dataset::table::Table,
+    dataset::{Examples, Rows, table::Table},
     error::{Error, Result},
     units::{Kind, Units},
 };
@@ -269,6 +269,30 @@ impl Encoding {
             _ => 0.0,
         };
         self.columns.iter().map(log).sum()
+    }
+
+    /// The mean of [`Self::log_jacobian`] over examples, each times its weight: of one that misses
+    /// values that of the others.
+    pub fn mean_log_jacobian(&self, examples: &Examples) -> f64 {
+        let mask = examples.observed();
+        let of_row = |i: usize| -> f64 {
+            let mut unit = 0;
+            let terms = self.columns.iter().map(|code| {
+                let first = unit;
+                unit += code.size();
+                match code {
+                    Code::Number { deviation, .. } if mask.is_none_or(|x| x.get(i, first)) => {
+                        deviation.ln()
+                    }
+                    _ => 0.0,
+                }
+            });
+            terms.sum()
+        };
+        match mask {
+            None => self.log_jacobian(),
+            Some(_) => Rows::from(examples).mean((0..examples.len()).map(of_row)).0,
+        }
     }
 
     /// The columns in a few words: `784 columns of probabilities`.

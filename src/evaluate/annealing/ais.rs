@@ -3,7 +3,7 @@
 use super::{
     Annealed, Annealing, Betas, LogZ,
     anneal::Anneal,
-    annealed::{Start, Way},
+    annealed::{Start, Way, base_biases},
 };
 use crate::{
     dataset::Examples,
@@ -25,17 +25,20 @@ pub enum Base {
 
 impl Base {
     /// Independent visible units at the log-odds of the data, smoothed; at their means where units
-    /// are continuous. Of a deep Boltzmann machine, its even hidden layers likewise at the
-    /// mean-field posterior. Much closer to a trained machine than [`Base::Uniform`].
+    /// are continuous; of what was observed where values are missing. Of a deep Boltzmann machine,
+    /// its even hidden layers likewise at the mean-field posterior of examples that miss nothing,
+    /// else at fair coins. Much closer to a trained machine than [`Base::Uniform`].
     ///
     /// # Errors
-    /// [`Error::Parameter`](crate::Error::Parameter) for examples with missing values,
     /// [`Error::Shape`](crate::Error::Shape) for examples of another width than the machine.
     pub fn rate_of(machine: &dyn Annealed, data: &Examples) -> Result<Self> {
-        data.expect_complete("the base rate of annealing")?;
         let visible = machine.n_visible();
         if data.columns() != visible {
             return Err(Error::shape("columns of the data", visible, data.columns()));
+        }
+        if data.observed().is_some() {
+            let (mean, n) = (data.mean(), data.effective_len());
+            return Ok(Self::Biases(base_biases(machine.visible_layer(), &mean, n)));
         }
         machine.base_rate(data).map(Self::Biases)
     }

@@ -148,6 +148,7 @@ pub enum Way {
     Raise = 2,
     Pilot = 3,
     BurnIn = 4,
+    Given = 5,
 }
 
 impl Way {

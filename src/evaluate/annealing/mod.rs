@@ -8,6 +8,7 @@ mod betas;
 mod boltzmann;
 mod bracket;
 mod dbm;
+mod given;
 mod log_z;
 mod raise;
 mod rbm;

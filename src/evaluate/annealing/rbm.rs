@@ -163,6 +163,11 @@ impl<'a> RbmChains<'a> {
         Ok(chains)
     }
 
+    /// The states of the visible units.
+    pub(super) fn visible_mut(&mut self) -> &mut States {
+        &mut self.v
+    }
+
     /// States drawn from the base.
     fn draw_base(&mut self) -> Result<()> {
         let draws = self.draws(0, 0);

@@ -6,7 +6,10 @@ use crate::{
     dataset::Rows,
     error::Result,
     matrix::Matrix,
-    model::{Clamp, Imputation, Imputed, imputation::put_observed},
+    model::{
+        Clamp, Imputation, Imputed,
+        imputation::{put_observed, states_of_missing},
+    },
     progress::Progress,
     states::{Input, States},
 };
@@ -70,6 +73,13 @@ impl BoltzmannMachine {
             visible,
             hidden: vec![hidden],
         })
+    }
+
+    /// Most states that enumeration of what each row misses goes through, all rows together: of the
+    /// missing and the hidden units.
+    pub fn states_of_missing<'a>(&self, rows: impl Into<Rows<'a>>) -> f64 {
+        let hidden = (self.n_hidden() as f64).exp2();
+        states_of_missing(self.visible(), rows.into(), |missing| missing * hidden)
     }
 
     /// The examples with their missing values drawn from `p(v_m | v_o)`: the states of chains with

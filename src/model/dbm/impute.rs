@@ -7,7 +7,7 @@ use crate::{
     dataset::Rows,
     error::{Error, Result},
     matrix::Matrix,
-    model::{Imputation, Imputed, Missing},
+    model::{Imputation, Imputed, Missing, imputation::states_of_missing},
     progress::Progress,
     states::States,
 };
@@ -60,6 +60,19 @@ impl Dbm {
             visible: layer(0),
             hidden: (1..self.n_layers()).map(layer).collect(),
         })
+    }
+
+    /// States that enumeration of what each row misses goes through, all rows together: of the
+    /// missing units and the even hidden layers, or of the odd layers where these have fewer.
+    pub fn states_of_missing<'a>(&self, rows: impl Into<Rows<'a>>) -> f64 {
+        let side = |first: usize| -> f64 {
+            let layers = (first..self.n_layers()).step_by(2);
+            let states = layers.map(|l| self.layer(l).states().unwrap_or(f64::INFINITY));
+            states.product()
+        };
+        let (odd, even) = (side(1), side(2));
+        let of_row = |missing: f64| odd.min(missing * even);
+        states_of_missing(self.layer(0), rows.into(), of_row)
     }
 
     /// The examples with their missing values drawn from `p(v_m | v_o)`: the states of Gibbs chains

@@ -6,7 +6,10 @@ use crate::{
     dataset::{Rows, is_full},
     error::{Error, Result},
     matrix::Matrix,
-    model::{Clamp, Imputation, Imputed, RbmChain, imputation::put_observed},
+    model::{
+        Clamp, Imputation, Imputed, RbmChain,
+        imputation::{put_observed, states_of_missing},
+    },
     progress::Progress,
     states::{Input, States},
     units::Kind,
@@ -61,6 +64,13 @@ impl Rbm {
                 },
             ) => self.impute_by_chains(v, observed, [burn_in, sweeps], seed, progress),
         }
+    }
+
+    /// States that enumeration of what each row misses goes through, all rows together: of the
+    /// missing units, or of the hidden ones where these have fewer.
+    pub fn states_of_missing<'a>(&self, rows: impl Into<Rows<'a>>) -> f64 {
+        let hidden = self.hidden.states().unwrap_or(f64::INFINITY);
+        states_of_missing(&self.visible, rows.into(), |missing| missing.min(hidden))
     }
 
     fn impute_exactly(

@@ -1,6 +1,6 @@
 //! What is measured of the machines of each family.
 
-use super::{Mean, Measure, Measures, Partition, Raised};
+use super::{Mean, Measure, Measures, Observed, Partition, Raised};
 use crate::{
     dataset::{Examples, Rows},
     error::{Error, Result},
@@ -21,7 +21,7 @@ const NAME: &str = "a likelihood";
 const PSEUDO_LIKELIHOOD_EXAMPLES: usize = 1000;
 
 impl Measure {
-    fn ais(&self, base: Base) -> Ais {
+    pub(super) fn ais(&self, base: Base) -> Ais {
         Ais {
             chains: self.chains,
             betas: self.betas.clone(),
@@ -41,18 +41,15 @@ impl Measure {
         examples: &Examples,
         progress: &mut dyn Progress,
     ) -> Result<Measures> {
+        if examples.observed().is_some() {
+            return self.rbm_of_observed(rbm, train, examples, progress);
+        }
         let rows = Rows::from(examples);
-        let is_whole = examples.observed().is_none();
-        let binary = rbm.hidden().units.are_binary() && is_whole;
+        let binary = rbm.hidden().units.are_binary();
         let activity = || binary.then(|| HiddenActivity::new(rbm, rows)).transpose();
         if self.enumerates(rbm) {
-            let log_sums = match is_whole {
-                true => {
-                    let free = rbm.exact_free_energies(rows.complete(NAME)?)?;
-                    free.iter().map(|f| -f).collect()
-                }
-                false => rbm.log_sums_over_missing(rows, &mut ())?,
-            };
+            let free = rbm.exact_free_energies(rows.complete(NAME)?)?;
+            let log_sums: Vec<f64> = free.iter().map(|f| -f).collect();
             let log_z = rbm.log_z(progress)?;
             let z = Partition::exact(log_z);
             return Ok(Measures {
@@ -142,7 +139,6 @@ impl Measure {
         progress: &mut dyn Progress,
     ) -> Result<Measures> {
         let rows = Rows::from(examples);
-        let v = rows.complete(NAME)?;
         let options = MeanField::default();
         let rbm = dbm.bipartite();
         let z = if self.enumerates(&rbm) {
@@ -153,6 +149,10 @@ impl Measure {
             let start = self.start(dbm, Some(&train))?;
             Partition::anneal(&ais, dbm, Some(start), progress)?
         };
+        if examples.observed().is_some() {
+            return self.dbm_of_observed(dbm, z, examples, progress);
+        }
+        let v = rows.complete(NAME)?;
         let exact = self.exact.then(|| dbm.log_sums_over_hidden(v, progress));
         let exact = exact.transpose()?;
         let likelihood = exact.as_ref().map(|sums| Mean::of(rows, sums, &z));
@@ -195,8 +195,16 @@ impl Measure {
             return Ok(Measures::of(z, 0));
         };
         let rows = Rows::from(examples);
-        let v = rows.complete(NAME)?;
         let mut measures = Measures::of(z, examples.len());
+        if examples.observed().is_some() {
+            let log_sums = machine.log_sums_over_missing(rows)?;
+            let z = &measures.partition;
+            measures.likelihood = Some(Mean::of(rows, &log_sums, z).and_error_of(z));
+            measures.observed = Some(Observed::Enumerated);
+            measures.log_sums = log_sums;
+            return Ok(measures);
+        }
+        let v = rows.complete(NAME)?;
         let z = &measures.partition;
         let mut log_sums = None;
         if examples.len() as u64 > MOST_STATES >> hidden.min(63) {

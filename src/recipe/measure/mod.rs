@@ -2,15 +2,17 @@
 //! cheap, by annealing beyond; the log-likelihood of examples, or a lower bound of it.
 
 mod families;
+mod observed;
 mod partition;
 
+pub use observed::Observed;
 pub use partition::{Annealed, Partition};
 
 use crate::{
     dataset::{Examples, Rows},
     error::Result,
     evaluate::{self, Betas, HiddenActivity, PosteriorActivity, Raise, ReverseStart},
-    model::{Convergence, Model, Rbm},
+    model::{Convergence, Missing, Model, Rbm},
     progress::Progress,
 };
 
@@ -49,6 +51,12 @@ pub struct Measure {
     pub raise: Option<(usize, usize)>,
     /// Samples of the recognition distribution of a DBN for each example.
     pub bound_samples: usize,
+    /// What a missing value of the examples is to an RBM.
+    pub missing: Missing,
+    /// Of examples of an RBM that miss more than can be summed over, how many of the first are
+    /// annealed, and with how many chains each; without numbers they are [out of
+    /// reach](Self::out_of_reach).
+    pub observed: Option<(usize, usize)>,
     /// Seed of every draw.
     pub seed: u64,
 }
@@ -66,6 +74,8 @@ impl Default for Measure {
             from_annealed: false,
             raise: None,
             bound_samples: 2,
+            missing: Missing::Infer,
+            observed: None,
             seed: 0,
         }
     }
@@ -152,8 +162,11 @@ pub struct Measures {
     pub raise: Option<Raised>,
     /// Of the first examples, and their number; of a fully visible general machine.
     pub pseudo_likelihood: Option<(f64, usize)>,
+    /// How `ln p*` was found, of examples with missing values: all is of what was observed of them.
+    pub observed: Option<Observed>,
     /// Of each example `ln p*(v)`, which is `-F(v)`, or the lower bound of it: without `ln Z`. What
-    /// the mean of the likelihood or else of the bound is of.
+    /// the mean of the likelihood or else of the bound is of. Under machines of their own
+    /// ([`Observed::Absent`]) it is `ln p`, and `ln Z` is 0.
     pub log_sums: Vec<f64>,
 }
 
@@ -194,6 +207,7 @@ impl Measures {
             activity: None,
             raise: None,
             pseudo_likelihood: None,
+            observed: None,
             log_sums: Vec::new(),
         }
     }
@@ -251,9 +265,17 @@ impl Measure {
         }
     }
 
-    /// Why `ln Z` of the machine cannot be had this way, if so: `train` lacks what a base is made
-    /// of.
-    pub fn out_of_reach(&self, model: &Model, train: &Examples) -> Option<String> {
+    /// Why a likelihood cannot be had this way, if so: `train` lacks what a base is made of, or
+    /// `examples` miss more than can be summed over.
+    pub fn out_of_reach(
+        &self,
+        model: &Model,
+        train: &Examples,
+        examples: &Examples,
+    ) -> Option<String> {
+        if let Some(reason) = self.missing_out_of_reach(model, examples) {
+            return Some(reason);
+        }
         let (rbm, what) = match model {
             Model::Rbm(rbm) => (rbm, "a machine"),
             Model::Dbn(dbn) => (dbn.top(), "a top pair"),
@@ -261,11 +283,6 @@ impl Measure {
         };
         if self.enumerates(rbm) {
             return None;
-        }
-        if train.observed().is_some() {
-            return Some(format!(
-                "of examples with missing values {what} is enumerated, which this one is too large for"
-            ));
         }
         let (visible, hidden) = (&rbm.visible().units, &rbm.hidden().units);
         let is_binary = visible.are_binary() && hidden.are_binary();
@@ -296,7 +313,8 @@ impl Measure {
         train: Option<&Examples>,
     ) -> Result<ReverseStart> {
         let burn_in = self.burn_in;
-        let suited = match train {
+        // Chains have no start at examples of which they know but a part.
+        let suited = match train.filter(|train| train.observed().is_none()) {
             None if machine.can_be_drawn() => ReverseStart::Exact,
             None => ReverseStart::Annealed { burn_in },
             Some(train) => {

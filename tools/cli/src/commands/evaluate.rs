@@ -31,6 +31,9 @@ use harmonium::{
 
 /// Training examples of the free-energy gap.
 const GAP_EXAMPLES: usize = 10_000;
+/// Examples whose missing values are annealed, where there are too many states to sum over, and
+/// chains of each.
+const OBSERVED: (usize, usize) = (100, 10);
 /// Samples of each example's recognition distribution unless told otherwise.
 const BOUND_SAMPLES: usize = 5;
 
@@ -51,7 +54,7 @@ pub fn run(args: &EvaluateArgs) -> Outcome<()> {
     }
     let betas = betas(args)?;
     let (data, source, seed) = load(args, &checkpoint, machine)?;
-    let how = measure(args, model, betas, seed);
+    let how = measure(args, &checkpoint, betas, seed)?;
     let on = data.as_ref().map_or(String::new(), |data| {
         format!(" on {}, binarization {}", data.name, source.binarize)
     });
@@ -252,13 +255,20 @@ fn mixing(
 ) -> Outcome<Figures> {
     let mut figures = Figures::default();
     let (examples, split) = likelihood::part(data, args.of.split);
-    if let (Model::Rbm(rbm), Split::Test) = (model, split) {
+    let are_whole = examples.observed().is_none() && data.train.observed().is_none();
+    if let (Model::Rbm(rbm), Split::Test, true) = (model, split, are_whole) {
         let train = data.train.head(GAP_EXAMPLES);
         let gap = free_energy_gap(rbm, &train, examples)?;
         let of = format!("of the test part over {} training examples", train.len());
         figures.nats("free_energy_gap", "free-energy gap", gap, of);
     }
     if let Some(sweeps) = args.diagnose {
+        if !are_whole {
+            let message = "--diagnose: chains start from examples, and these have missing values";
+            return Err(
+                Failure::usage(message).hint("`harmonium impute --values states` fills them in")
+            );
+        }
         let burn_in = args.burn_in.unwrap_or(DEFAULT_BURN_IN);
         let size = (DEFAULT_CHAINS, burn_in, sweeps);
         figures.extend(Diagnosis::measure(machine, examples, size, seed)?.figures());
@@ -284,10 +294,16 @@ fn betas(args: &EvaluateArgs) -> Outcome<Betas> {
 
 /// What the options ask for. The top of a deep belief network is enumerated where it is small,
 /// unless chains or temperatures of its annealing are given.
-fn measure(args: &EvaluateArgs, model: &Model, betas: Betas, seed: u64) -> Measure {
+fn measure(
+    args: &EvaluateArgs,
+    checkpoint: &Checkpoint,
+    betas: Betas,
+    seed: u64,
+) -> Outcome<Measure> {
+    let model = &checkpoint.model;
     let own = args.schedule.is_some() || args.betas.is_some() || args.chains != DEFAULT_CHAINS;
     let enumerated = matches!(model, Model::Dbn(_)) && !own && args.save_weights.is_none();
-    Measure {
+    Ok(Measure {
         exact: args.exact,
         any_units: true,
         enumerated_units: enumerated.then_some(ENUMERATED_UNITS),
@@ -300,6 +316,8 @@ fn measure(args: &EvaluateArgs, model: &Model, betas: Betas, seed: u64) -> Measu
             .raise
             .then_some((args.raise_examples, args.raise_chains)),
         bound_samples: args.bound_samples.unwrap_or(BOUND_SAMPLES),
+        observed: Some(OBSERVED),
+        missing: kinds::missing_of(checkpoint, args.of.reading.missing)?,
         seed,
-    }
+    })
 }

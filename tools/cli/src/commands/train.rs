@@ -213,9 +213,12 @@ fn fine_tuned<'a>(
 /// Those of the library; an interrupt.
 fn measured(kind: &dyn Trains, finished: &Finished<'_>) -> Outcome<Figures> {
     let (model, seed) = (finished.model, finished.seed());
-    let how = Measure::at_the_end(model, seed);
-    let (data, interrupt) = (Some(finished.data), Some(finished.interrupt));
     let missing = finished.plan.missing();
+    let how = Measure {
+        missing,
+        ..Measure::at_the_end(model, seed)
+    };
+    let (data, interrupt) = (Some(finished.data), Some(finished.interrupt));
     let machine = kinds::known(model, finished.data.labels_are_units(), missing);
     let found = Found::measure((&*machine, model), data, Split::Test, &how, seed, interrupt);
     let found = found.map_err(|failure| match finished.interrupt.asked() {

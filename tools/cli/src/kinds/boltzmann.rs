@@ -6,7 +6,6 @@ use crate::{
     args::PassArg,
     failure::{Failure, Outcome},
     run::chains::{Chains, Start},
-    run::imputation,
     run::machine::{Act, Machine, Pass},
 };
 use chains::Observed;
@@ -75,8 +74,7 @@ impl Machine for BoltzmannMachine {
     }
 
     fn states_of_missing(&self, of: &Examples) -> f64 {
-        let hidden = (self.n_hidden() as f64).exp2();
-        imputation::states(self.visible(), of, |missing| missing * hidden)
+        BoltzmannMachine::states_of_missing(self, of)
     }
 
     fn impute(

@@ -7,7 +7,6 @@ use crate::{
     args::PassArg,
     failure::{Failure, Outcome},
     run::chains::{Chains, Start},
-    run::imputation,
     run::machine::{Act, Machine, Pass, Way},
 };
 use chains::Blocks;
@@ -86,12 +85,7 @@ impl Machine for Dbm {
     }
 
     fn states_of_missing(&self, of: &Examples) -> f64 {
-        let side = |first: usize| {
-            let layers = (first..self.n_layers()).step_by(2);
-            layers.map(|l| self.layer(l).states().unwrap_or(f64::INFINITY))
-        };
-        let (odd, even): (f64, f64) = (side(1).product(), side(2).product());
-        imputation::states(self.layer(0), of, |missing| odd.min(missing * even))
+        Dbm::states_of_missing(self, of)
     }
 
     fn impute(

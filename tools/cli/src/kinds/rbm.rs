@@ -220,8 +220,7 @@ impl Machine for Told<'_> {
     }
 
     fn states_of_missing(&self, of: &Examples) -> f64 {
-        let hidden = self.rbm.hidden().states().unwrap_or(f64::INFINITY);
-        imputation::states(self.rbm.visible(), of, |missing| missing.min(hidden))
+        self.rbm.states_of_missing(of)
     }
 
     fn impute(

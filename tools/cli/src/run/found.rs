@@ -83,11 +83,12 @@ impl Found {
         }
         let data = drawn.as_ref().or(data);
         let train = data.map(|data| &data.train);
-        found.missing = train.and_then(|train| how.out_of_reach(model, train));
+        let examples = data.map(|data| likelihood::part(data, found.split).0);
+        let both = train.zip(examples);
+        found.missing = both.and_then(|(train, x)| how.out_of_reach(model, train, x));
         if found.missing.is_some() {
             return Ok(found);
         }
-        let examples = data.map(|data| likelihood::part(data, found.split).0);
         let mut bar = Stages::new();
         let measured = how.run(model, train, examples, &mut |done: usize, all: usize| {
             bar.set("measuring", done, all);
@@ -108,12 +109,16 @@ impl Found {
         })?;
         if let (Some(train), Some(examples), Some(_)) = (train, examples, measures.likelihood) {
             let units = &machine.layers()[0].units;
-            found.independent = independent_log_likelihood(units, train, examples)?;
+            let measured = examples.head(measures.count);
+            found.independent = independent_log_likelihood(units, train, &measured)?;
         }
         let has_labels = machine.labels().is_ok_and(|x| x.1.is_some());
         measures.with_label &= has_labels;
-        if let Some(data) = data.filter(|x| x.encoding.is_standardized()) {
-            let log_jacobian = data.encoding.log_jacobian();
+        if let (Some(data), Some(examples)) =
+            (data.filter(|x| x.encoding.is_standardized()), examples)
+        {
+            let measured = examples.head(measures.count);
+            let log_jacobian = data.encoding.mean_log_jacobian(&measured);
             measures.less(log_jacobian);
             found.independent = found.independent.map(|x| x - log_jacobian);
             found.log_jacobian = Some(log_jacobian);

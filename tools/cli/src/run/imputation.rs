@@ -1,11 +1,7 @@
 //! How missing values are inferred: by enumeration where that is cheap, else by chains.
 
 use super::machine::Machine;
-use harmonium::{
-    BitMatrix, Examples, Matrix,
-    model::{Imputation, Layer},
-    units::Kind,
-};
+use harmonium::{BitMatrix, Examples, Matrix, model::Imputation};
 
 /// Sweeps of a chain before the first that counts, and those that count, unless told otherwise.
 pub const BURN_IN: usize = 50;
@@ -54,33 +50,6 @@ impl Filling {
             seed: self.seed,
         }
     }
-}
-
-/// The sum over the examples of what `of_row` makes of the number of states that the missing units
-/// of one have; nothing of those that miss none.
-pub fn states(visible: &Layer, of: &Examples, of_row: impl Fn(f64) -> f64) -> f64 {
-    let Some(mask) = of.observed() else {
-        return 0.0;
-    };
-    let missing = |i: usize| -> f64 {
-        let segments = visible.units.segments().iter();
-        let factors = segments.map(|s| match s.kind {
-            Kind::Softmax => match mask.get(i, s.first) {
-                true => 1.0,
-                false => s.size as f64,
-            },
-            kind => {
-                let n = s.range().filter(|&j| !mask.get(i, j)).count();
-                match kind.is_continuous() && n > 0 {
-                    true => f64::INFINITY,
-                    false => (n as f64).exp2(),
-                }
-            }
-        });
-        factors.product()
-    };
-    let all = (0..of.len()).map(missing);
-    all.filter(|&n| n > 1.0).map(of_row).sum()
 }
 
 /// The examples as `n` columns, of which those that are not there are missing.

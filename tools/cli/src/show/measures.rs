@@ -7,7 +7,7 @@ use harmonium::{
         Bracket, DEAD_BELOW, HiddenActivity, LogZ, RESPONDING_ABOVE, ReverseStart, SATURATED_ABOVE,
     },
     model::{Convergence, MeanField},
-    recipe::{Annealed, Mean, Measures, Partition, Raised},
+    recipe::{Annealed, Mean, Measures, Observed, Partition, Raised},
 };
 
 /// All that was measured, of the examples of `split`.
@@ -18,32 +18,7 @@ pub fn figures(measures: &Measures, split: Split) -> Figures {
             .put("count", measures.count)
             .put("split", split.name());
     }
-    let is_exact = measures.partition.annealed.is_none();
-    let is_of = match measures.with_label {
-        true => "ln p(v, y)",
-        false => "ln p(v)",
-    };
-    let mut told = |key: [&str; 2], what: &str, x: Mean, how: &str, of: &str| {
-        let name = format!("{} {what}", split.name());
-        let interval = match is_exact {
-            true => format!("of {is_of}, {how}"),
-            false => format!("of {is_of}, interval {:.2} .. {:.2}", x.low, x.high),
-        };
-        figures.put("log_likelihood_of", is_of);
-        figures.nats(key[0], &name, x.mean, interval);
-        let of = format!("of the mean over {} examples{of}", measures.count);
-        figures.nats(key[1], "standard error", x.standard_error, of);
-    };
-    if let Some(x) = measures.likelihood {
-        let keys = ["mean_log_likelihood", "standard_error"];
-        told(keys, "log-likelihood", x, "exact", " and of ln Z");
-    }
-    if let Some(x) = measures.bound {
-        let keys = ["lower_bound", "lower_bound_error"];
-        told(keys, "lower bound", x, "exact ln Z", "");
-        figures.put("lower_bound_low", x.low);
-        figures.put("lower_bound_high", x.high);
-    }
+    likelihoods(&mut figures, measures, split);
     if let Some(samples) = measures.bound_samples {
         figures.put("bound_samples", samples);
     }
@@ -72,7 +47,7 @@ pub fn figures(measures: &Measures, split: Split) -> Figures {
         let responding: Vec<usize> = responding.iter().map(|x| x.0).collect();
         figures.put("responding_units", responding);
     }
-    figures.extend(partition(&measures.partition));
+    given_observed(&mut figures, measures);
     if let Some(raised) = &measures.raise {
         raise(&mut figures, raised, split);
     }
@@ -83,6 +58,60 @@ pub fn figures(measures: &Measures, split: Split) -> Figures {
         figures.warnings(&annealed.warnings());
     }
     figures
+}
+
+/// The likelihood and the bound, whichever there are, and what they are of.
+fn likelihoods(figures: &mut Figures, measures: &Measures, split: Split) {
+    let is_exact = measures.partition.annealed.is_none();
+    let is_of = match (measures.observed, measures.with_label) {
+        (None, true) => "ln p(v, y)",
+        (None, false) => "ln p(v)",
+        (Some(Observed::Absent), _) => {
+            "ln p(v_observed), each example under the machine of its units"
+        }
+        (Some(_), true) => "ln p(v_observed, y)",
+        (Some(_), false) => "ln p(v_observed)",
+    };
+    let is_annealed = matches!(measures.observed, Some(Observed::Annealed(_)));
+    let mut told = |key: [&str; 2], what: &str, x: Mean, how: &str, of: &str| {
+        let name = format!("{} {what}", split.name());
+        let interval = match is_exact {
+            true if is_annealed => format!("of {is_of}, exact ln Z"),
+            true => format!("of {is_of}, {how}"),
+            false => format!("of {is_of}, interval {:.2} .. {:.2}", x.low, x.high),
+        };
+        figures.put("log_likelihood_of", is_of);
+        figures.nats(key[0], &name, x.mean, interval);
+        let of = format!("of the mean over {} examples{of}", measures.count);
+        figures.nats(key[1], "standard error", x.standard_error, of);
+    };
+    if let Some(x) = measures.likelihood {
+        let keys = ["mean_log_likelihood", "standard_error"];
+        told(keys, "log-likelihood", x, "exact", " and of ln Z");
+    }
+    if let Some(x) = measures.bound {
+        let keys = ["lower_bound", "lower_bound_error"];
+        told(keys, "lower bound", x, "exact ln Z", "");
+        figures.put("lower_bound_low", x.low);
+        figures.put("lower_bound_high", x.high);
+    }
+}
+
+/// `ln Z`, and how what is missing was summed over.
+fn given_observed(figures: &mut Figures, measures: &Measures) {
+    if let Some(Observed::Annealed(chains)) = measures.observed {
+        figures.put("observed_chains", chains).row(
+            "what is missing",
+            format!("{chains} chains an example"),
+            "annealed with what was observed held; on average ln p is underestimated",
+        );
+    }
+    // Machines of their own have a ln Z each.
+    if measures.observed == Some(Observed::Absent) {
+        figures.put("method", "exact");
+    } else {
+        figures.extend(partition(&measures.partition));
+    }
 }
 
 /// How mean field with its defaults ended.

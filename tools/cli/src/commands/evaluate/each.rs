@@ -9,14 +9,15 @@ use crate::{
     },
     show::numbers::{write_named, write_table},
 };
-use harmonium::{Examples, Matrix, Model, dataset::Encoding, model::Layer};
+use harmonium::{Examples, Matrix, Model, dataset::Encoding, model::Layer, recipe::Observed};
 use std::path::Path;
 
 /// Most states of `--distribution`.
 const MOST_STATES: f64 = (1 << 20) as f64;
 
 /// Writes a row an example: its name, if it has one, its number from 0, its free energy where the
-/// machine has one, its log-likelihood or a lower bound, and the probabilities of the classes.
+/// machine has one, its log-likelihood or a lower bound, and the probabilities of the classes. Of
+/// examples that were not measured there is none.
 ///
 /// # Errors
 /// A machine that was measured by neither; those of the library; a file that cannot be written.
@@ -28,9 +29,21 @@ pub fn scores(
 ) -> Outcome<()> {
     let mut head = vec!["example".to_owned()];
     let mut columns: Vec<Vec<f64>> = Vec::new();
+    let annealed = found.measures.as_ref().map(|x| x.count);
+    let annealed = annealed.filter(|&count| count < examples.len());
+    let some;
+    let examples = match annealed {
+        // Of missing values of the first examples alone.
+        Some(count) => {
+            some = examples.head(count);
+            &some
+        }
+        None => examples,
+    };
     if let Some(measures) = &found.measures {
         let has_free_energy = matches!(model, Model::Rbm(_) | Model::Boltzmann(_));
-        if measures.likelihood.is_some() && has_free_energy {
+        let is_own = measures.observed == Some(Observed::Absent);
+        if measures.likelihood.is_some() && has_free_energy && !is_own {
             head.push("free_energy".into());
             columns.push(measures.log_sums.iter().map(|x| -x).collect());
         }
