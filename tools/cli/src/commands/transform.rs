@@ -45,6 +45,10 @@ pub fn run(args: &TransformArgs) -> Outcome<()> {
         training::posterior::data_of(&args.of, !ends_in(&args.out, "npy"), &path, &checkpoint)?;
     check_columns(machine.columns(), &data)?;
     let (examples, split) = likelihood::examples(&data, args.of.split);
+    if args.with_data && examples.observed().is_some() {
+        let message = "--with-data: values of the examples are missing";
+        return Err(Failure::usage(message).hint("`harmonium impute` fills them in"));
+    }
     let how = Pass {
         layer,
         kind: args.pass,

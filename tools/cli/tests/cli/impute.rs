@@ -4,7 +4,7 @@ use crate::common::Bench;
 use harmonium::{
     BoltzmannMachine, Dbm, Examples, Matrix, Model, Rbm,
     checkpoint::Checkpoint,
-    dataset::{Asked, Encoding, Reading, Tables},
+    dataset::{Asked, Code, Encoding, Reading, Tables},
     model::{Imputation, Layer, Missing},
     units::{Kind, Units},
 };
@@ -191,4 +191,129 @@ fn machines_of_bits_say_probabilities() {
     bench.refused("impute --out x.csv", 2, &["dbn", "RBMs"]);
     let line = "evaluate --missing=absent";
     bench.refused(line, 2, &["--missing=absent", "dbn"]);
+}
+
+#[test]
+fn what_was_observed_is_measured_and_has_features_and_classes() {
+    let bench = Bench::new();
+    let text = "kg,cm,m\n70.5,180,0.1\n,160,0.25\n55,,0.4\n90,,\n";
+    let (encoding, examples) = read(&bench, "t.csv", text, "gaussian");
+    let rbm = rbm(encoding.units(), 3);
+    let exact = rbm.exact_mean_log_likelihood(&examples, &mut ()).unwrap();
+    let log_p = rbm
+        .exact_log_p_observed(&examples, Missing::Absent, &mut ())
+        .unwrap();
+    let imputed = rbm
+        .impute(&examples, Missing::Infer, Imputation::Exact, &mut ())
+        .unwrap();
+    // Each row is a density of the columns that it has.
+    let jacobian = encoding.mean_log_jacobian(&examples);
+    let log_deviation: Vec<f64> = encoding
+        .columns()
+        .iter()
+        .map(|code| match code {
+            Code::Number { deviation, .. } => deviation.ln(),
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    let [a, b, c] = log_deviation[..] else {
+        panic!()
+    };
+    assert!((jacobian - (3.0 * a + 2.0 * b + 3.0 * c) / 4.0).abs() < 1e-9);
+    save(&bench, rbm.clone(), Some(encoding));
+    let evaluate = "evaluate m.safetensors --data t.csv --json --scores s.csv";
+    let told = bench.json(&format!("{evaluate} --missing --exact"));
+    let found = told["mean_log_likelihood"].as_f64().unwrap();
+    assert!((found - (exact.mean - jacobian)).abs() < 1e-6, "{told}");
+    assert_eq!(told["log_likelihood_of"], "ln p(v_observed)");
+    let told = bench.json(&format!("{evaluate} --missing=absent --exact"));
+    let found = told["mean_log_likelihood"].as_f64().unwrap();
+    let mean = log_p.iter().sum::<f64>() / 4.0;
+    assert!((found - (mean - jacobian)).abs() < 1e-6, "{told}");
+    assert!(
+        told["log_likelihood_of"]
+            .as_str()
+            .unwrap()
+            .contains("machine of its units")
+    );
+    assert!(told.get("log_z").is_none());
+    let scores = fs::read_to_string(bench.path("s.csv")).unwrap();
+    assert!(scores.starts_with("example,log_likelihood\n"), "{scores}");
+    bench.refused(
+        &format!("{evaluate} --missing --diagnose 5"),
+        2,
+        &["--diagnose", "missing"],
+    );
+    bench.refused(
+        &evaluate.replace("--json", ""),
+        1,
+        &["t.csv", "missing value", "--missing"],
+    );
+
+    let features = |missing: &str| -> Vec<f32> {
+        let line = format!("transform m.safetensors --data t.csv {missing} --out f.npy");
+        bench.ok(&line);
+        let bytes = fs::read(bench.path("f.npy")).unwrap();
+        npyz::NpyFile::new(&bytes[..]).unwrap().into_vec().unwrap()
+    };
+    assert!(
+        features("--missing")
+            .into_iter()
+            .eq(imputed.hidden[0].elements())
+    );
+    let absent = rbm
+        .impute(&examples, Missing::Absent, Imputation::Exact, &mut ())
+        .unwrap();
+    assert!(
+        features("--missing=absent")
+            .into_iter()
+            .eq(absent.hidden[0].elements())
+    );
+    bench.ok("transform m.safetensors --data t.csv --missing --pass samples --out f.csv");
+    let states = fs::read_to_string(bench.path("f.csv")).unwrap();
+    assert!(
+        states
+            .lines()
+            .all(|row| row.split(',').all(|x| x == "0" || x == "1"))
+    );
+    bench.refused(
+        "transform m.safetensors --data t.csv --missing --with-data --out f.npy",
+        2,
+        &["--with-data", "missing"],
+    );
+}
+
+#[test]
+fn classes_are_found_of_what_was_observed() {
+    let bench = Bench::new();
+    let text = "a,b,c,label\n1,0,1,cat\n,1,0,dog\n0,,,cat\n";
+    let (encoding, examples) = read(&bench, "t.csv", text, "bernoulli");
+    let rbm = rbm(&encoding.units().clone().and(Kind::Softmax, 2), 3);
+    for missing in [Missing::Infer, Missing::Absent] {
+        let expected = rbm
+            .log_p_y_from_observed(&examples, missing, Imputation::Exact, &mut ())
+            .unwrap();
+        save(&bench, rbm.clone(), Some(encoding.clone()));
+        let name = format!("{missing:?}").to_lowercase();
+        bench.ok(&format!(
+            "classify m.safetensors --data t.csv --missing={name} --split train --out p.npy"
+        ));
+        let bytes = fs::read(bench.path("p.npy")).unwrap();
+        let p: Vec<f32> = npyz::NpyFile::new(&bytes[..]).unwrap().into_vec().unwrap();
+        assert!(
+            p.into_iter().eq(expected.elements().map(f32::exp)),
+            "{name}"
+        );
+        // The features sum over the label, as over all that is missing.
+        bench.ok(&format!(
+            "transform m.safetensors --data t.csv --missing={name} --split train --out f.npy"
+        ));
+    }
+    let bytes = fs::read(bench.path("f.npy")).unwrap();
+    let f: Vec<f32> = npyz::NpyFile::new(&bytes[..]).unwrap().into_vec().unwrap();
+    assert!(f.len() == 9 && f.iter().all(|&p| 0.0 < p && p < 1.0));
+    let told = bench.json("impute m.safetensors --data t.csv --out whole.csv --json");
+    assert_eq!(told["missing"], 3);
+    let text = fs::read_to_string(bench.path("whole.csv")).unwrap();
+    assert!(text.starts_with("a,b,c,label\n1,0,1,cat\n"), "{text}");
 }

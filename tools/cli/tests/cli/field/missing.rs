@@ -28,7 +28,7 @@ fn missing_values_are_refused_with_the_way_to_ask_and_learned_from_when_asked() 
     lines(&bench, "missing.csv", text);
     let (i, j) = first.unwrap();
     let place = format!("a missing value in line {}, column \"f{j}\"", i + 2);
-    let line = "train --data missing.csv --hidden 6";
+    let line = "train --data missing.csv --hidden 6 --threads 1";
     bench.refused(line, 1, &["missing.csv", &place, "--missing"]);
     let told = bench.json(&format!("{line} --missing --json"));
     // Without holes three fair coins are -2.08 nats, which the observed ones cannot fall below,
@@ -121,13 +121,13 @@ fn ratings_are_predicted_from_those_that_were_given() {
         .collect();
     assert!(mean(&squares).sqrt() > 1.6);
 
-    let train = "train --visible-units softmax --hidden 16 --epochs 300";
+    let train = "train --visible-units softmax --hidden 16 --epochs 300 --threads 1";
     for missing in ["infer", "absent"] {
         bench.ok(&format!(
             "{train} --data table.csv --missing={missing} --out {missing}"
         ));
         bench.ok(&format!(
-            "impute {missing}/model.safetensors --out whole.csv"
+            "impute {missing}/model.safetensors --threads 1 --out whole.csv"
         ));
         let (names, found) = table(&bench, "whole.csv");
         assert_eq!(names, head);
@@ -138,7 +138,7 @@ fn ratings_are_predicted_from_those_that_were_given() {
     bench.ok(&format!(
         "{train} --data long.csv --missing=absent --out long"
     ));
-    bench.ok("impute long/model.safetensors --out whole.csv");
+    bench.ok("impute long/model.safetensors --threads 1 --out whole.csv");
     let is_there = |i: &usize| given[*i].contains(&true);
     let users: Vec<usize> = (0..800).filter(is_there).collect();
     let likes: Vec<_> = users.iter().map(|&i| likes[i]).collect();
