@@ -143,7 +143,15 @@ fn ratings_are_predicted_from_those_that_were_given() {
     let users: Vec<usize> = (0..800).filter(is_there).collect();
     let likes: Vec<_> = users.iter().map(|&i| likes[i]).collect();
     let given: Vec<_> = users.iter().map(|&i| given[i]).collect();
-    let found = error(&table(&bench, "whole.csv").1, &likes, &given);
+    let (names, found) = table(&bench, "whole.csv");
+    let items: Vec<String> = (0..8).map(|j| j.to_string()).collect();
+    assert_eq!((&*names[0], &names[1..]), ("", &items[..]));
+    let of_user = |(row, user): (&Vec<String>, &usize)| {
+        assert_eq!(row[0], user.to_string());
+        row[1..].to_vec()
+    };
+    let found: Vec<Vec<String>> = found.iter().zip(&users).map(of_user).collect();
+    let found = error(&found, &likes, &given);
     assert!(found < 0.75, "{found}");
     // Whole tables miss nothing: an error of nothing to fill in is no error.
     let told = bench.json("impute infer/model.safetensors --data truth.npy --out t.npy --json");
