@@ -48,8 +48,8 @@ fn weights_have_the_sum_over_what_is_missing_as_their_mean() {
                     assert!((found.estimate - exact).abs() < 1e-9);
                     continue;
                 }
-                // 70 means that are off by 4.5 standard errors once in 2000 such tests; 1e-3 is what
-                // look-up may move the weights by.
+                // 70 means that are off by 4.5 standard errors once in 2000 such tests; 1e-3 is
+                // what look-up may move the weights by.
                 let relative = found.log_weights.iter().map(|w| (w - exact).exp());
                 let (mean, error) = mean_and_standard_error(relative);
                 assert!(
@@ -238,8 +238,8 @@ fn machines_without_absent_units_have_a_likelihood_each() {
     assert!(found.log_likelihoods().eq(log_p));
 }
 
-/// 40 bits of which 36 are missing beside 40 hidden units: no sum, but chains, where these are asked
-/// for; else one line says why not.
+/// 40 bits of which 36 are missing beside 40 hidden units: no sum, but chains, where these are
+/// asked for; else one line says why not.
 #[test]
 fn what_cannot_be_summed_over_is_annealed_or_out_of_reach() {
     let small = Rbm::bernoulli(&[40, 40]).unwrap();
