@@ -10,6 +10,7 @@
 //! | `spin` | -1, 1 | `-b v` | `tanh x`, so `P(1) = sigma(2 x)` | `ln(2 cosh x)` | `v` |
 //! | `gaussian` | reals | `(v - b)^2 / (2 s^2)` | `y`, variance `s^2 / beta` | (1) | `v / s^2` |
 //! | `relu` | reals from 0 | `v^2 / 2 - b v` | (2) | (3) | `v` |
+//! | `counts` | 0, 1, 2, ... of K units, `D` in all | `-b.v` | `D e^(x_k) / sum e^x` | `D ln sum e^x` | `v` |
 //!
 //! 1. `beta (y^2 - b^2) / (2 s^2) + ln(2 pi s^2 / beta) / 2`
 //! 2. `y + phi(a) / ((1 - Phi(a)) sqrt(beta))`, with `a = -y sqrt(beta)`
@@ -20,9 +21,16 @@
 //! truncated to the positive half line; it stands for the noisy rectifier of Nair and Hinton
 //! (2010), `max(0, y + N(0, sigma(y)))`, which approximates a sum of binary units and has no normal
 //! form.
+//!
+//! `counts` is the replicated softmax of Salakhutdinov and Hinton (NIPS 2009): how often each of K
+//! words comes in a document of `D` words, each word a softmax unit of the same weights. It is the
+//! whole visible layer of an RBM; see [`crate::Rbm::given_length`].
 
 use crate::error::{Error, Result};
 use std::{fmt, ops::Range};
+
+/// Most that the counts of a row add up to: sums of f32 are exact up to it.
+pub const MAX_LENGTH: u32 = 1 << 24;
 
 /// A kind of unit; see the table of this module.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -38,16 +46,19 @@ pub enum Kind {
     Gaussian,
     /// Real and not negative: a truncated normal.
     Relu,
+    /// How often each of K words comes: a multinomial variable, the replicated softmax.
+    Counts,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::Bernoulli,
         Self::Softmax,
         Self::Spin,
         Self::Gaussian,
         Self::Relu,
+        Self::Counts,
     ];
 
     /// The name in model files.
@@ -58,6 +69,7 @@ impl Kind {
             Self::Spin => "spin",
             Self::Gaussian => "gaussian",
             Self::Relu => "relu",
+            Self::Counts => "counts",
         }
     }
 

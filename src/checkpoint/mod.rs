@@ -265,6 +265,16 @@ impl Checkpoint {
     }
 
     fn bytes(&self, path: &Path) -> Result<Vec<u8>> {
+        if let Model::Rbm(rbm) = &self.model
+            && let Some(length) = rbm.visible().length
+        {
+            let expected = "one without a length: a file does not hold it";
+            return Err(Error::parameter(
+                "machine of counts to store",
+                expected,
+                length,
+            ));
+        }
         let mut file = Writer::new(path);
         for (key, value) in &self.notes {
             file.metadata(key, value);

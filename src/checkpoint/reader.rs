@@ -101,6 +101,7 @@ impl<'a> Reader<'a> {
             .map_err(|e| Error::file(self.path, "units that this version knows", e))?;
         let log_variance = self.log_variance(&format!("log_variance.{l}"), &units)?;
         Ok(Layer {
+            length: None,
             units,
             bias,
             log_variance,

@@ -5,13 +5,14 @@
 //! [`bennett`]'s estimate and [`Warning`]s; without `ln Z` the conservative likelihood of
 //! [`Ais::raise`]; samples with weights by [`Ais::weighted_samples`]; all of them of whatever is
 //! [`Annealed`]. Bounds: [`DbmBound`] and [`Bound`]. Chains: [`integrated_autocorrelation_time`],
-//! [`ModeJumps`]. Units: [`HiddenActivity`]. While training: [`pseudo_likelihood`],
+//! [`ModeJumps`]. Counts: [`Perplexity`]. Units: [`HiddenActivity`]. While training: [`pseudo_likelihood`],
 //! [`reconstruction_error`], [`free_energy_gap`]. Whether it is fit to be used: [`verify`].
 
 mod annealing;
 mod bound;
 mod chains;
 mod monitor;
+mod perplexity;
 mod verify;
 
 pub use annealing::{
@@ -30,4 +31,5 @@ pub use monitor::{
     independent_log_likelihood, pseudo_likelihood, reconstruction_error,
     stochastic_pseudo_likelihood,
 };
+pub use perplexity::Perplexity;
 pub use verify::{Check, SATURATED_INPUT, Verdict, verify};

@@ -240,6 +240,7 @@ fn wrong(layer: &Layer, v: Input<'_>) -> Option<(usize, usize, String)> {
                 let (fits, expected) = match segment.kind {
                     Kind::Bernoulli | Kind::Softmax => ((0.0..=1.0).contains(&x), "0 to 1"),
                     Kind::Spin => (x.abs() == 1.0, "-1 or 1"),
+                    Kind::Counts => (x >= 0.0 && x.fract() == 0.0, "0, 1, 2, ..."),
                     Kind::Relu => (x >= 0.0 && x.is_finite(), "a number of at least 0"),
                     Kind::Gaussian => (x.is_finite(), "a finite number"),
                 };

@@ -14,6 +14,7 @@
 pub mod activation;
 pub mod bernoulli;
 pub(crate) mod epilogue;
+pub(crate) mod multinomial;
 pub mod normal;
 pub mod peak;
 pub mod reduce;

@@ -81,6 +81,7 @@ impl Clamp {
                     Kind::Bernoulli | Kind::Softmax => (x == 0.0 || x == 1.0, "0 or 1"),
                     Kind::Spin => (x.abs() == 1.0, "-1 or 1"),
                     Kind::Gaussian => (x.is_finite(), "a finite number"),
+                    Kind::Counts => (false, "none: a length is of the whole row"),
                     Kind::Relu => (x >= 0.0 && x.is_finite(), "a finite number of at least 0"),
                 };
                 if !fits {

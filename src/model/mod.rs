@@ -20,10 +20,13 @@ pub use clamp::Clamp;
 pub use dbm::{Convergence, Dbm, DbmChain, DbmExpectations, MeanField, Posterior};
 pub(crate) use dbn::layer_draws;
 pub use dbn::{Dbn, Directed, MAX_EXACT_LAYER_PAIR, MAX_LAYERS};
-pub use exact::{ExactLikelihood, Expectations, MAX_EXACT_UNITS, MAX_SAMPLED_UNITS, Side};
+pub(crate) use exact::by_length;
+pub use exact::{
+    ExactLikelihood, Expectations, MAX_EXACT_UNITS, MAX_SAMPLED_UNITS, Side, lengths_of,
+};
 pub use imputation::{Imputation, Imputed};
 pub use layer::Layer;
-pub(crate) use layer::{dot, log_odds};
+pub(crate) use layer::{dot, length_of, log_odds, log_shares};
 pub use layered::{Layered, Undirected};
 pub use named::Parameter;
 pub use network::{Activation, Network, NetworkLayer};

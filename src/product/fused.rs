@@ -145,6 +145,8 @@ pub struct Propagation {
     pub(crate) input: Option<Matrix>,
     /// What neighbors receive of states whose variance is not 1.
     pub(crate) scaled: Option<Matrix>,
+    /// Biases that count more than once.
+    pub(crate) added: Option<Matrix>,
 }
 
 /// Scratch of one thread.

@@ -272,6 +272,8 @@ pub(super) fn entropy<'a>(mut layers: impl Iterator<Item = &'a Layer>) -> Option
         layer.units.segments().iter().try_fold(sum, |sum, s| {
             Some(match s.kind {
                 Kind::Softmax => sum + (s.size as f64).ln(),
+                // As many as the rows have words, which are not told.
+                Kind::Counts => return None,
                 _ if layer.units.are_discrete() => sum + s.size as f64 * std::f64::consts::LN_2,
                 _ => return None,
             })

@@ -8,6 +8,7 @@
 )]
 
 pub mod boltzmann;
+pub mod counts;
 pub mod dbm;
 pub mod dbn;
 pub mod family;

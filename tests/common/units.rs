@@ -72,6 +72,7 @@ pub fn random_values(layer: &Layer, rows: usize, seed: u64) -> Matrix {
                     Kind::Spin => f32::from(rng.uniform() < 0.4) * 2.0 - 1.0,
                     Kind::Gaussian => rng.normal() as f32,
                     Kind::Relu => rng.normal().abs() as f32,
+                    Kind::Counts => rng.below(4) as f32,
                 };
             }
         }

@@ -4,6 +4,7 @@
 mod common;
 
 mod boltzmann;
+mod counts;
 mod dbm;
 mod dbn;
 mod environment;

@@ -4,6 +4,7 @@
 mod common;
 
 mod annealing;
+mod counts;
 mod dbm;
 mod dbn;
 mod given;

@@ -21,6 +21,7 @@ fn files_of_every_kind_round_trip_and_runs_resume_to_the_bit() {
             ("gaussian:1+relu:2", 3),
             "spin,gaussian:1+relu:2",
         ),
+        (("counts", 5), ("bernoulli", 3), "counts,bernoulli"),
     ]
     .into_iter()
     .enumerate()

@@ -5,6 +5,7 @@ mod common;
 
 mod best;
 mod boltzmann;
+mod counts;
 mod dbm;
 mod dbn;
 mod network;

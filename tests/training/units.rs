@@ -20,6 +20,7 @@ fn centered(mut rbm: Rbm) -> Rbm {
             Kind::Softmax => 1.0 / s.size as f32,
             Kind::Spin | Kind::Gaussian => 0.0,
             Kind::Relu => 0.8,
+            Kind::Counts => unreachable!("no teacher of counts"),
         };
         segments.flat_map(|s| vec![of(s); s.size]).collect()
     };

@@ -1,6 +1,9 @@
 //! Examples from a table.
 
-use super::{Code, Encoding, fit::first_text};
+use super::{
+    Code, Encoding,
+    fit::{first_text, is_count},
+};
 use crate::{
     bits::{BitMatrix, WORD_BITS},
     dataset::{
@@ -364,6 +367,8 @@ fn write_row(
             Code::Spin { from_bits: false } => {
                 return refused("-1 or 1, as the machine has learned");
             }
+            Code::Count if is_count(x) => *to = x as f32,
+            Code::Count => return refused("a count: 0, 1, 2, ..."),
             Code::Number { mean, deviation } => {
                 let state = ((x - mean) / deviation) as f32;
                 if !state.is_finite() {

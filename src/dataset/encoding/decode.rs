@@ -138,7 +138,7 @@ impl Encoding {
             Code::Sign => 2.0 * x - 1.0,
             Code::Spin { from_bits: true } => (x + 1.0) / 2.0,
             Code::Number { mean, deviation } => (x * deviation + mean) * self.scale,
-            Code::Probability => x * self.scale,
+            Code::Probability | Code::Count => x * self.scale,
             Code::Bit if self.scale != 1.0 => x * self.scale,
             Code::Bit | Code::Spin { from_bits: false } | Code::Category { .. } => x,
         }

@@ -7,7 +7,7 @@ use super::{
 use crate::{
     dataset::table::{Facts, Holds, Table},
     error::{Error, Result},
-    units::{Kind, Units},
+    units::{Kind, MAX_LENGTH, Units},
 };
 use std::{collections::BTreeSet, ops::Range, sync::Arc};
 
@@ -183,7 +183,7 @@ fn suggested(table: &Table, facts: &[Facts]) -> Result<(Units, Vec<Code>)> {
                 false => "",
             };
             let expected = format!(
-                "zeros and ones, or -1 and 1, or units to be told for other whole numbers: softmax for categories, gaussian for numbers{gray}"
+                "zeros and ones, or -1 and 1, or units to be told for other whole numbers: softmax for categories, counts for counts, gaussian for numbers{gray}"
             );
             refused(&expected, &|x| x != 0.0 && x != 1.0 && !x.is_nan())
         }
@@ -237,6 +237,11 @@ fn fitted(
             Kind::Bernoulli => bits(table, facts, range)?,
             Kind::Spin => vec![spins.clone(); width],
             Kind::Gaussian | Kind::Relu => numbers(table, facts, range, segment.kind)?,
+            Kind::Counts if segments.len() > 1 => {
+                let expected = "counts alone: a row of counts has one length";
+                return Err(Error::parameter("units", expected, format!("{text:?}")));
+            }
+            Kind::Counts => counts(table, facts, range)?,
             Kind::Softmax if reading == Softmax::OneHot => bits(table, facts, range)?,
             Kind::Softmax => categories(table, facts, range, segment.size)?,
         };
@@ -291,7 +296,7 @@ fn bits(table: &Table, facts: &[Facts], range: Range<usize>) -> Result<Vec<Code>
         let expected = match of_all.map(|x| x.holds()) {
             Some(Holds::Spins) => "0 or 1 for bernoulli units (spin units take -1 and 1)",
             Some(Holds::Integers) => {
-                "0 or 1 for bernoulli units (softmax units take categories, gaussian units numbers; gray values need a scale)"
+                "0 or 1 for bernoulli units (softmax units take categories, counts units counts, gaussian units numbers; gray values need a scale)"
             }
             Some(Holds::Text) => "numbers for bernoulli units (softmax units take categories)",
             _ => "numbers in [0, 1] for bernoulli units (gaussian units take others)",
@@ -351,6 +356,25 @@ fn numbers(table: &Table, facts: &[Facts], range: Range<usize>, kind: Kind) -> R
     }
     let (mean, deviation) = (0.0, 1.0);
     Ok(vec![Code::Number { mean, deviation }; width])
+}
+
+/// Columns of counts.
+fn counts(table: &Table, facts: &[Facts], range: Range<usize>) -> Result<Vec<Code>> {
+    let is_wrong = |x: f64| !is_count(x);
+    for j in range.clone() {
+        let of = &facts[j];
+        let are_counts = of.are_whole && of.least >= 0.0 && of.most <= f64::from(MAX_LENGTH);
+        if of.is_text || of.missing > 0 || of.missing < table.len() && !are_counts {
+            let expected = "0, 1, 2, ... for units of counts, none of them missing (gaussian units take other numbers)";
+            return Err(refuse(table, j..j + 1, expected, is_wrong));
+        }
+    }
+    Ok(vec![Code::Count; range.len()])
+}
+
+/// Whether a number is a count.
+pub(super) fn is_count(x: f64) -> bool {
+    (0.0..=f64::from(MAX_LENGTH)).contains(&x) && x.fract() == 0.0
 }
 
 /// Columns of categories, of which there are `told` if that is said.

@@ -37,6 +37,8 @@ pub enum Code {
         /// What is divided by after that.
         deviation: f64,
     },
+    /// 0, 1, 2, ..., as they are.
+    Count,
     /// One of the values, each of which has a unit of a softmax group.
     Category {
         /// The values as texts, in the order of their units; numbers as they are written in
@@ -67,23 +69,25 @@ pub struct Classes {
 /// What the columns of a table are as units: part of a machine, for what it means cannot be told
 /// without.
 ///
-/// | a column holds | no units asked for | bernoulli | spin | softmax | gaussian, relu |
-/// |---|---|---|---|---|---|
-/// | 0, 1 | bits | bits | -1 and 1 | 2 categories | numbers |
-/// | -1, 1 | spins | refused | as they are | 2 categories | numbers |
-/// | other whole numbers | refused | refused | refused | categories | numbers |
-/// | numbers in [0, 1] | probabilities | probabilities | refused | refused | numbers |
-/// | other numbers | refused | refused | refused | refused | numbers |
-/// | text | refused | refused | refused | categories | refused |
+/// | a column holds | no units asked for | bernoulli | spin | softmax | gaussian, relu | counts |
+/// |---|---|---|---|---|---|---|
+/// | 0, 1 | bits | bits | -1 and 1 | 2 categories | numbers | counts |
+/// | -1, 1 | spins | refused | as they are | 2 categories | numbers | refused |
+/// | whole numbers from 0 | refused | refused | refused | categories | numbers | counts |
+/// | other whole numbers | refused | refused | refused | categories | numbers | refused |
+/// | numbers in [0, 1] | probabilities | probabilities | refused | refused | numbers | refused |
+/// | other numbers | refused | refused | refused | refused | numbers | refused |
+/// | text | refused | refused | refused | categories | refused | refused |
 ///
 /// Without units that are asked for, all columns together decide. Every refusal names a cell and
-/// the way to ask. Missing values stay missing: they are not observed.
+/// the way to ask. Missing values stay missing: they are not observed; counts cannot be missing, for
+/// a row's length is the sum of all of them.
 ///
 /// # In model files
 /// The metadata `encoding` is JSON: `version` is 1; `shape`, of an example; `scale`, what the
 /// numbers of the file are divided by before all else; `units`, as in the metadata `units`;
 /// `columns`, a list of `{"count": n, "code": c}` for `n` columns in turn, where `c` is `"bit"`,
-/// `"probability"`, `"sign"`, `{"spin": {"from_bits": true}}`, `{"number": {"mean": 0.0,
+/// `"probability"`, `"sign"`, `"count"`, `{"spin": {"from_bits": true}}`, `{"number": {"mean": 0.0,
 /// "deviation": 1.0}}` or `{"category": {"values": ["A", "B"]}}`; `names`, of the columns if they
 /// have any; `first_index`, the number of the first column of a file that numbers the columns of
 /// its values (libsvm); `classes`, `{"name": "species", "names": ["cat", "dog"]}` if examples have
@@ -127,6 +131,7 @@ impl Encoding {
                 mean: 0.0,
                 deviation: 1.0,
             },
+            Kind::Counts => Code::Count,
         };
         let segments = units.segments().iter();
         let columns = segments.flat_map(|x| std::iter::repeat_n(code(x.kind), x.size));
@@ -316,6 +321,7 @@ impl Encoding {
                     "numbers, each minus its mean and over its deviation",
                     String::new(),
                 ),
+                Code::Count => ("counts", String::new()),
                 Code::Category { values } => ("categories", format!(" of {}", values.len())),
             };
             match parts.last_mut() {

@@ -42,6 +42,7 @@ enum StoredCode {
     Bit,
     Probability,
     Sign,
+    Count,
     Spin { from_bits: bool },
     Number { mean: f64, deviation: f64 },
     Category { values: Vec<String> },
@@ -69,6 +70,7 @@ impl From<&Code> for StoredCode {
             Code::Bit => Self::Bit,
             Code::Probability => Self::Probability,
             Code::Sign => Self::Sign,
+            Code::Count => Self::Count,
             &Code::Spin { from_bits } => Self::Spin { from_bits },
             &Code::Number { mean, deviation } => Self::Number { mean, deviation },
             Code::Category { values } => Self::Category {
@@ -84,6 +86,7 @@ impl From<StoredCode> for Code {
             StoredCode::Bit => Self::Bit,
             StoredCode::Probability => Self::Probability,
             StoredCode::Sign => Self::Sign,
+            StoredCode::Count => Self::Count,
             StoredCode::Spin { from_bits } => Self::Spin { from_bits },
             StoredCode::Number { mean, deviation } => Self::Number { mean, deviation },
             StoredCode::Category { values } => Self::Category {

@@ -4,7 +4,7 @@ use crate::{
     bits::BitMatrix,
     dataset::Examples,
     error::Result,
-    model::{Layer, log_odds},
+    model::{Layer, log_odds, log_shares},
     rng::{Draws, Site, Stream},
     states::{Input, States},
     units::Kind,
@@ -173,6 +173,11 @@ pub(super) fn base_biases(layer: &Layer, mean: &[f64], count: f64) -> Vec<f32> {
             Kind::Spin => {
                 let p: Vec<f64> = mean.iter().map(|m| 0.5 * (1.0 + m)).collect();
                 log_odds(&p).into_iter().map(|x| 0.5 * x).collect()
+            }
+            // A tenth of the words, evenly over all of them.
+            Kind::Counts => {
+                let words = mean.iter().sum::<f64>().max(f64::MIN_POSITIVE);
+                log_shares(mean, BASE_RATE_PSEUDO_SHARE * words / mean.len() as f64)
             }
             Kind::Gaussian | Kind::Relu => mean.iter().map(|&m| m as f32).collect(),
         }

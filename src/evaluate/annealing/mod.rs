@@ -9,6 +9,7 @@ mod boltzmann;
 mod bracket;
 mod dbm;
 mod given;
+mod lengths;
 mod log_z;
 mod raise;
 mod rbm;

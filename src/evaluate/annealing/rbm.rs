@@ -34,6 +34,7 @@ const ROWS_A_TASK: usize = 32;
 
 impl Annealed for Rbm {
     fn check_annealed(&self) -> Result<()> {
+        self.visible().expect_length("annealing")?;
         self.check()
     }
 

@@ -8,7 +8,11 @@ pub use hidden_activity::{DEAD_BELOW, HiddenActivity, SATURATED_ABOVE};
 pub use independent::independent_log_likelihood;
 pub use pseudo_likelihood::{PseudoLikelihood, pseudo_likelihood, stochastic_pseudo_likelihood};
 
-use crate::{dataset::Rows, error::Result, model::Rbm};
+use crate::{
+    dataset::Rows,
+    error::Result,
+    model::{Rbm, length_of},
+};
 
 /// Weighted mean over samples, and mean over visible units, of `(v - E[v | E[h | v]])^2`: how well
 /// one deterministic step up and down returns the data. No likelihood: it falls when chains mix
@@ -25,9 +29,14 @@ pub fn reconstruction_error<'a>(rbm: &Rbm, v: impl Into<Rows<'a>>) -> Result<f64
     for (at, part) in v.chunks() {
         let h = rbm.mean_h_from_v(part, 1.0)?;
         let p = rbm.mean_v_from_h(&h, 1.0)?;
+        // Of counts, means are of one word.
+        let words = |s: usize| match rbm.visible().has_lengths_of_rows() {
+            true => length_of(part, s),
+            false => 1.0,
+        };
         for s in 0..part.rows() {
             let p = p.row(s).iter().enumerate();
-            let squares = p.map(|(i, &p)| f64::from(part.get(s, i) - p).powi(2));
+            let squares = p.map(|(i, &p)| f64::from(part.get(s, i) - words(s) as f32 * p).powi(2));
             sum += weight(at.start + s) * squares.sum::<f64>();
         }
     }

@@ -143,7 +143,7 @@ fn log_conditional(
 impl PseudoLikelihood for Rbm {
     fn variables(&self) -> Result<usize> {
         let units = &self.visible().units;
-        if !units.are_discrete() {
+        if !units.are_discrete() || self.visible().are_counts() {
             return Err(Error::parameter(
                 "visible units of a pseudo-likelihood",
                 "bernoulli, spin and softmax units",

@@ -127,6 +127,7 @@ impl Dbm {
             .filter(|s| s.first < n)
             .fold(Units::default(), |units, s| units.and(s.kind, s.size));
         let features = Layer {
+            length: None,
             bias: visible.bias[..n].to_vec(),
             log_variance: visible.log_variance.iter().take(n).copied().collect(),
             units,

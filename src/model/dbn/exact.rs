@@ -185,6 +185,7 @@ impl Dbn {
             n
         };
         Layer {
+            length: None,
             bias: visible.bias[..n].to_vec(),
             log_variance: visible.log_variance[..variances].to_vec(),
             units,

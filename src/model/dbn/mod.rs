@@ -85,6 +85,8 @@ impl Dbn {
     /// Bernoulli units, apart from the label, and for more than [`MAX_LAYERS`] layers.
     pub fn from_parts(directed: Vec<Directed>, top: Rbm) -> Result<Self> {
         let dbn = Self { directed, top };
+        dbn.layer(0)
+            .refuse_counts("lowest layer of a deep belief network")?;
         if dbn.n_layers() > MAX_LAYERS {
             let most = format!("at most {MAX_LAYERS}");
             return Err(Error::parameter("layers", most, dbn.n_layers()));

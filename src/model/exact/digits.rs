@@ -49,21 +49,22 @@ fn digits(layer: &Layer) -> Vec<Digit> {
 }
 
 impl Layer {
-    /// Number of states, if they can be counted: infinity where there are too many for a float.
+    /// Number of states, if they can be numbered: infinity where there are too many for a float.
     pub fn states(&self) -> Option<f64> {
         let product = || digits(self).iter().map(|d| d.values as f64).product();
-        self.units.are_discrete().then(product)
+        let are_digits = self.units.are_discrete() && !self.are_counts();
+        are_digits.then(product)
     }
 
     /// The state of index `index` of a discrete layer: Bernoulli and spin units are binary digits,
     /// softmax groups digits of base K, the first unit is the lowest digit.
     ///
     /// # Panics
-    /// For a layer with continuous units.
+    /// For a layer of counts or with continuous units.
     pub fn state(&self, mut index: u64) -> Vec<f32> {
         assert!(
-            self.units.are_discrete(),
-            "states of continuous units have no index"
+            self.units.are_discrete() && !self.are_counts(),
+            "states of counts and of continuous units have no index"
         );
         let mut state = vec![0.0; self.size()];
         for d in digits(self) {
@@ -123,6 +124,7 @@ impl<'a> Walk<'a> {
             ));
         }
         rbm.check()?;
+        rbm.visible().expect_length("states to enumerate")?;
         Ok(Self {
             digits: digits(own),
             states: states as u64,

@@ -20,7 +20,8 @@ pub struct ExactLikelihood {
     pub mean: f64,
     /// Standard error of the mean, as of a sample of examples.
     pub standard_error: f64,
-    /// `ln Z`; of a deep belief network that of its top pair.
+    /// `ln Z`; of a deep belief network that of its top pair; of counts the mean over the examples
+    /// of those of their lengths.
     pub log_z: f64,
 }
 
@@ -48,7 +49,9 @@ impl Rbm {
             return Err(Error::shape("units of the input", expected, found));
         }
         let of_row = |s| {
-            let mut input: Vec<f64> = self.hidden().bias.iter().map(|&c| f64::from(c)).collect();
+            let bias = self.hidden().bias.iter().map(|&c| f64::from(c));
+            let count = self.bias_count(v, s);
+            let mut input: Vec<f64> = bias.map(|c| count * c).collect();
             for_each_sent(self.visible(), v, s, |i, x| {
                 for (y, &w) in input.iter_mut().zip(self.weights().row(i)) {
                     *y += x * f64::from(w);
@@ -63,7 +66,8 @@ impl Rbm {
     /// Weighted mean and standard error over the rows of `ln p(v) = -F(v) - ln Z`, with `ln Z`
     /// enumerated. Of a machine with label units, `v` and so the
     /// likelihood are of examples and labels together. Of rows with missing values it is that of
-    /// what was observed, see [`Self::exact_log_p_observed`].
+    /// what was observed, see [`Self::exact_log_p_observed`]. Of counts each row has the `ln Z` of
+    /// its length, and `ln p` is that of a sequence of words, see [`Self::given_length`].
     ///
     /// # Errors
     /// Those of [`Self::log_z`] and [`Self::exact_free_energies`].
@@ -73,15 +77,16 @@ impl Rbm {
         progress: &mut dyn Progress,
     ) -> Result<ExactLikelihood> {
         let rows = v.into();
-        let (sums, log_z) = (
-            self.log_sums_over_missing(rows, &mut ())?,
-            self.log_z(progress)?,
-        );
-        Ok(ExactLikelihood::of(
-            rows,
-            sums.into_iter().map(|x| x - log_z),
-            log_z,
-        ))
+        let sums = self.log_sums_over_missing(rows, &mut ())?;
+        if self.visible().has_lengths_of_rows() {
+            let log_z = self.log_z_of_rows(rows.input(), progress)?;
+            let log_p = sums.into_iter().zip(&log_z).map(|(x, z)| x - z);
+            let mean = rows.mean(log_z.iter().copied()).0;
+            return Ok(ExactLikelihood::of(rows, log_p, mean));
+        }
+        let log_z = self.log_z(progress)?;
+        let log_p = sums.into_iter().map(|x| x - log_z);
+        Ok(ExactLikelihood::of(rows, log_p, log_z))
     }
 }
 

@@ -12,9 +12,12 @@ mod binary;
 mod digits;
 pub(super) mod driver;
 mod gray;
+mod lengths;
 mod likelihood;
 mod samples;
 
+pub(crate) use lengths::by_length;
+pub use lengths::lengths_of;
 pub use likelihood::ExactLikelihood;
 pub use samples::MAX_SAMPLED_UNITS;
 

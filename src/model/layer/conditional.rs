@@ -12,7 +12,8 @@
 //! softmax group takes the word of its first unit and is on at the first unit at which the running
 //! sum of the means exceeds `u`; a Gaussian unit is `y + Phi^-1(u) s / sqrt(beta)`, a rectified one
 //! the same normal truncated at zero. A column has either whole words or Bernoulli draws, so no two
-//! draws share bits.
+//! draws share bits. A row of counts takes the words of as many columns as it has words itself, see
+//! [`crate::kernel::multinomial`].
 
 use super::{Layer, words::Words};
 use crate::{
@@ -30,21 +31,21 @@ use crate::{
 const ROWS: usize = 32;
 
 /// What does not depend on the row.
-struct LayerPass<'a> {
-    layer: &'a Layer,
+pub(super) struct LayerPass<'a> {
+    pub(super) layer: &'a Layer,
     /// Softmax groups alone, in a layer of bits; else every unit.
     groups_only: bool,
-    beta: f64,
+    pub(super) beta: f64,
     /// That of softmax groups.
     group_beta: f64,
     /// The inputs at hand are this times `y`.
     given: f64,
-    minus_beta: Option<f64>,
+    pub(super) minus_beta: Option<f64>,
     /// Of continuous units, whether `beta` multiplies their input alone.
     linear: bool,
     draws: Option<Draws>,
     /// Whether means replace the inputs.
-    keep_means: bool,
+    pub(super) keep_means: bool,
 }
 
 /// Rows from `first` on, and what they receive.
@@ -314,6 +315,7 @@ impl LayerPass<'_> {
             for segment in self.layer.units.segments() {
                 match segment.kind {
                     Kind::Softmax => row.group(segment.range()),
+                    Kind::Counts => row.counts(),
                     _ if self.groups_only => {}
                     kind => row.units(kind, segment.range()),
                 }
@@ -331,15 +333,15 @@ impl LayerPass<'_> {
 }
 
 /// One row in the making.
-struct UnitRow<'a> {
-    pass: &'a LayerPass<'a>,
-    input: &'a mut [f32],
-    mean: Option<&'a mut [f32]>,
+pub(super) struct UnitRow<'a> {
+    pub(super) pass: &'a LayerPass<'a>,
+    pub(super) input: &'a mut [f32],
+    pub(super) mean: Option<&'a mut [f32]>,
     bits: Option<&'a mut [u64]>,
-    real: Option<&'a mut [f32]>,
-    words: Option<&'a mut Words>,
-    wants_sum: bool,
-    sum: f64,
+    pub(super) real: Option<&'a mut [f32]>,
+    pub(super) words: Option<&'a mut Words>,
+    pub(super) wants_sum: bool,
+    pub(super) sum: f64,
 }
 
 impl UnitRow<'_> {
@@ -448,7 +450,7 @@ impl UnitRow<'_> {
                         let t = normal::truncated(least, normal::uniform(words.word(i)));
                         ((t - least) / beta.sqrt()) as f32
                     }
-                    Kind::Softmax => unreachable!("groups are drawn as a whole"),
+                    Kind::Softmax | Kind::Counts => unreachable!("drawn as a whole"),
                 };
             }
             if self.mean.is_some() || self.pass.keep_means {
@@ -458,7 +460,7 @@ impl UnitRow<'_> {
         }
     }
 
-    fn put_mean(&mut self, i: usize, mean: f32) {
+    pub(super) fn put_mean(&mut self, i: usize, mean: f32) {
         if let Some(to) = &mut self.mean {
             to[i] = mean;
         }

@@ -1,20 +1,23 @@
 //! A layer: the kinds of its units, their biases and variances, and what follows from these in f64.
 
 mod conditional;
+mod counts;
 pub(super) mod quadratic;
+mod values;
 mod words;
 
 use crate::{
-    bits::{BitMatrix, BitView},
-    dataset::{Examples, Rows},
+    bits::BitMatrix,
+    dataset::Examples,
     error::{Error, Result},
     kernel::{normal, reduce::log_sum_exp, reference},
     matrix::Matrix,
     product::Propagation,
     rng::HostRng,
     states::{Input, States},
-    units::{Kind, Segment, Units},
+    units::{Kind, MAX_LENGTH, Units},
 };
+pub(crate) use counts::length_of;
 use std::f64::consts::TAU;
 
 /// Pseudo-examples, half on and half off, added to the data for the initial biases: a pixel that is
@@ -31,6 +34,9 @@ pub struct Layer {
     /// `ln s^2`, one a unit, zero for units that are not Gaussian; empty for a layer without
     /// Gaussian units.
     pub log_variance: Vec<f32>,
+    /// Of counts: what those of every row add up to; none where each row has its own length. Not in
+    /// model files.
+    pub length: Option<u32>,
 }
 
 /// Bernoulli units with these biases.
@@ -40,6 +46,7 @@ impl From<Vec<f32>> for Layer {
             units: Units::of(Kind::Bernoulli, bias.len()),
             bias,
             log_variance: Vec::new(),
+            length: None,
         }
     }
 }
@@ -65,6 +72,7 @@ impl Layer {
         Self {
             bias: vec![0.0; n],
             log_variance: vec![0.0; variances],
+            length: None,
             units,
         }
     }
@@ -107,6 +115,24 @@ impl Layer {
         };
         if self.log_variance.len() != variances {
             return Err(Error::shape(what(), variances, self.log_variance.len()));
+        }
+        if self.are_counts() && !self.units.are(Kind::Counts) {
+            let expected = "counts alone: a row of counts has one length";
+            return Err(Error::parameter(
+                format!("{name} units"),
+                expected,
+                &self.units,
+            ));
+        }
+        if let Some(length) = self.length {
+            let (most, what) = (MAX_LENGTH, format!("length of {name} counts"));
+            if !self.are_counts() {
+                let what = format!("length of {name} units of kind {}", self.units);
+                return Err(Error::parameter(what, "none", length));
+            }
+            if length > most {
+                return Err(Error::parameter(what, format!("at most {most}"), length));
+            }
         }
         for segment in self.units.segments() {
             let variances = self.log_variance.get(segment.range()).unwrap_or(&[]);
@@ -175,6 +201,9 @@ impl Layer {
                         *bias = (p + 0.5 * INITIAL_PSEUDO_EXAMPLES / n).ln() as f32;
                     }
                 }
+                Kind::Counts => {
+                    bias.copy_from_slice(&log_shares(mean, 0.5 * INITIAL_PSEUDO_EXAMPLES / n));
+                }
                 Kind::Gaussian | Kind::Relu => {
                     for (bias, &m) in bias.iter_mut().zip(mean) {
                         *bias = m as f32;
@@ -211,7 +240,7 @@ impl Layer {
         let x = beta * y;
         match kind {
             Kind::Bernoulli => reference::softplus(x),
-            Kind::Softmax => unreachable!("a softmax group is summed as a whole"),
+            Kind::Softmax | Kind::Counts => unreachable!("a group is summed as a whole"),
             Kind::Spin => x.abs() + (-2.0 * x.abs()).exp().ln_1p(),
             Kind::Gaussian => {
                 let precision = beta * self.precision(i);
@@ -242,7 +271,7 @@ impl Layer {
     pub(crate) fn mean_of_unit(&self, kind: Kind, y: f64, beta: f64) -> f64 {
         match kind {
             Kind::Bernoulli => reference::sigmoid(beta * y),
-            Kind::Softmax => unreachable!("a softmax group is summed as a whole"),
+            Kind::Softmax | Kind::Counts => unreachable!("a group is summed as a whole"),
             Kind::Spin => (beta * y).tanh(),
             Kind::Gaussian => y,
             Kind::Relu => {
@@ -268,11 +297,13 @@ impl Layer {
     pub(crate) fn log_partition(&self, y: &[f64], beta: f64) -> f64 {
         let mut sum = 0.0;
         for s in self.units.segments() {
-            if s.kind == Kind::Softmax {
-                sum += log_partition_of_group(&y[s.range()], beta);
-            } else {
-                for i in s.range() {
-                    sum += self.log_partition_of_unit(s.kind, i, y[i], beta);
+            match s.kind {
+                Kind::Softmax => sum += log_partition_of_group(&y[s.range()], beta),
+                Kind::Counts => sum += self.words() * log_partition_of_group(y, beta),
+                kind => {
+                    for i in s.range() {
+                        sum += self.log_partition_of_unit(kind, i, y[i], beta);
+                    }
                 }
             }
         }
@@ -282,10 +313,15 @@ impl Layer {
     /// `E` of every unit, given the inputs `y`.
     pub(crate) fn mean_into(&self, y: &[f64], beta: f64, mean: &mut [f64]) {
         for s in self.units.segments() {
-            if s.kind == Kind::Softmax {
+            if matches!(s.kind, Kind::Softmax | Kind::Counts) {
                 let log_sum = log_partition_of_group(&y[s.range()], beta);
+                let words = if s.kind == Kind::Counts {
+                    self.words()
+                } else {
+                    1.0
+                };
                 for i in s.range() {
-                    mean[i] = (beta * y[i] - log_sum).exp();
+                    mean[i] = words * (beta * y[i] - log_sum).exp();
                 }
             } else {
                 for i in s.range() {
@@ -293,97 +329,6 @@ impl Layer {
                 }
             }
         }
-    }
-
-    /// Refuses values that no state of the layer, and no mean of states, can have; missing values
-    /// can be anything, a softmax group is missing as a whole.
-    ///
-    /// # Errors
-    /// [`Error::Parameter`] with row, column and value; [`Error::Shape`] for another number of
-    /// columns.
-    pub fn check_values<'a>(&self, values: impl Into<Rows<'a>>) -> Result<()> {
-        let rows = values.into();
-        let (values, observed) = (rows.input(), rows.observed());
-        if values.columns() != self.size() {
-            return Err(Error::shape(
-                "columns of the data",
-                self.size(),
-                values.columns(),
-            ));
-        }
-        for s in self.units.segments() {
-            self.check_segment(values, observed, s)?;
-        }
-        Ok(())
-    }
-
-    fn check_segment(
-        &self,
-        values: Input<'_>,
-        observed: Option<BitView<'_>>,
-        s: &Segment,
-    ) -> Result<()> {
-        let (least, most) = match s.kind {
-            Kind::Bernoulli | Kind::Softmax => (0.0, 1.0),
-            Kind::Spin => (-1.0, 1.0),
-            Kind::Gaussian => (f32::MIN, f32::MAX),
-            Kind::Relu => (0.0, f32::MAX),
-        };
-        let refused = |row: usize, what: String, expected: String, found: f32| {
-            Err(Error::parameter(
-                format!("{what} in row {row} for units of kind {}", s.kind),
-                expected,
-                found,
-            ))
-        };
-        for row in 0..values.rows() {
-            let is_known = |i: usize| observed.is_none_or(|mask| mask.get(row, i));
-            if s.kind == Kind::Softmax && observed.is_some() {
-                let known = s.range().filter(|&i| is_known(i)).count();
-                if known == 0 {
-                    continue;
-                }
-                if known < s.size {
-                    let what = format!(
-                        "observed values of columns {} to {}",
-                        s.first,
-                        s.range().end - 1
-                    );
-                    let expected = format!("all {} of the group or none", s.size);
-                    return refused(row, what, expected, known as f32);
-                }
-            }
-            let mut sum = 0.0;
-            match values {
-                Input::Bits(_) if s.kind == Kind::Spin => {
-                    let what = format!("bits of columns {} to {}", s.first, s.range().end - 1);
-                    return refused(row, what, "the numbers -1 and 1".into(), 0.0);
-                }
-                Input::Bits(_) if s.kind != Kind::Softmax => return Ok(()),
-                Input::Bits(v) => {
-                    sum = s.range().map(|i| f32::from(v.get(row, i))).sum();
-                }
-                Input::Real(v) => {
-                    for (k, &x) in v.row(row)[s.range()].iter().enumerate() {
-                        if !(least..=most).contains(&x) && is_known(s.first + k) {
-                            let column = s.first + k;
-                            return refused(
-                                row,
-                                format!("value of column {column}"),
-                                format!("a number in [{least}, {most}]"),
-                                x,
-                            );
-                        }
-                        sum += x;
-                    }
-                }
-            }
-            if s.kind == Kind::Softmax && (sum - 1.0).abs() > 1e-4 {
-                let what = format!("sum of columns {} to {}", s.first, s.range().end - 1);
-                return refused(row, what, "1".into(), sum);
-            }
-        }
-        Ok(())
     }
 }
 
@@ -417,6 +362,13 @@ pub(crate) fn log_odds(mean: &[f64], count: f64, pseudo: f64) -> Vec<f32> {
     mean.iter()
         .map(|&p| ((p + half).ln() - (1.0 - p + half).ln()) as f32)
         .collect()
+}
+
+/// `ln` of the share of each count in the sum of all, each with `pseudo` more.
+pub(crate) fn log_shares(mean: &[f64], pseudo: f64) -> Vec<f32> {
+    let all: f64 = mean.iter().map(|m| m + pseudo).sum();
+    let share = |m: &f64| ((m + pseudo) / all).ln() as f32;
+    mean.iter().map(share).collect()
 }
 
 /// `then(what neighbors of `layer` receive of its `states`)`: the states themselves unless a

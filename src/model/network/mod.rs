@@ -81,6 +81,10 @@ impl Network {
     /// [`Error::Shape`] where sizes disagree or are 0, [`Error::NotFinite`] for NaN or infinite
     /// parameters.
     pub fn new(input: Units, layers: Vec<NetworkLayer>) -> Result<Self> {
+        if input.have(Kind::Counts) {
+            let expected = "units of another kind: a network does not know the length of a row";
+            return Err(Error::parameter("input of a network", expected, &input));
+        }
         if layers.is_empty() {
             return Err(Error::parameter(
                 "layers of a network",

@@ -24,7 +24,8 @@ impl Rbm {
             .map(|s| {
                 sent.fill(0.0);
                 for_each_sent(&self.hidden, h, s, |j, x| sent[j] = x);
-                let mut sum = self.visible.own_term(v, s) + self.hidden.own_term(h, s);
+                let mut sum = self.visible.own_term(v, s);
+                sum += self.bias_count(v, s) * self.hidden.own_term(h, s);
                 for_each_sent(&self.visible, v, s, |i, x| {
                     let row = self.weights().row(i).iter().zip(&sent);
                     sum += x * row.map(|(&w, h)| f64::from(w) * h).sum::<f64>();
@@ -37,7 +38,8 @@ impl Rbm {
     /// `F(v) = -beta b.v - sum_j ln(1 + e^(beta (v W + c)_j))` of each row, so that
     /// `p(v) = e^-F(v) / Z`; of other kinds of units, their own energies and log-partitions. Inputs
     /// are f32 products, sums f64: the error is some 1e-4 for 784 x 500. Real-valued rows of a
-    /// binary layer: the same formula.
+    /// binary layer: the same formula. Counts: `-beta b.n - sum_j ln(1 + e^(beta ((n W)_j + D c_j)))`,
+    /// of a sequence of words, see [`Self::given_length`].
     ///
     /// # Errors
     /// As [`Self::input_h_from_v`].
@@ -50,8 +52,11 @@ impl Rbm {
     /// The free energy of hidden states, `-beta c.h - sum_i ln(1 + e^(beta (h W' + b)_i))`.
     ///
     /// # Errors
-    /// As [`Self::input_h_from_v`].
+    /// As [`Self::input_h_from_v`]; [`Error::Parameter`](crate::Error::Parameter) for counts without
+    /// a length.
     pub fn free_energy_h<'a>(&self, h: impl Into<Input<'a>>, beta: f32) -> Result<Vec<f64>> {
+        self.visible
+            .expect_length("free energies of hidden states")?;
         free_energy(&self.hidden, h.into(), beta, |h, tail| {
             self.visible_from_hidden(h, tail, &mut Propagation::default())
         })
@@ -63,6 +68,7 @@ impl Rbm {
     /// As [`Self::input_h_from_v`]; [`Error::Parameter`](crate::Error::Parameter) for missing
     /// values.
     pub fn mean_log_likelihood<'a>(&self, v: impl Into<Rows<'a>>, log_z: f64) -> Result<f64> {
+        self.visible.expect_length("a mean of ln p(v)")?;
         let rows = v.into();
         let free = self.free_energy(rows.complete("a mean of ln p(v)")?, 1.0)?;
         if rows.weights().is_some() {

@@ -40,8 +40,9 @@ impl Rbm {
     /// ```
     ///
     /// # Errors
-    /// Those of [`Self::visible_from_hidden`].
+    /// Those of [`Self::visible_from_hidden`]; [`Error::Parameter`] for counts without a length.
     pub fn chains(&self, count: usize, seed: u64) -> Result<RbmChain> {
+        self.visible().expect_length("chains from nothing")?;
         let draws = Draws::new(seed, Site::Start, 0);
         if self.visible().units.are(Kind::Bernoulli) {
             let coin = |i, j| draws.bits(i, j) >> 31 == 1;
@@ -55,7 +56,8 @@ impl Rbm {
         self.chains_from(v, seed)
     }
 
-    /// Chains that start from the visible states `v`, one a row.
+    /// Chains that start from the visible states `v`, one a row. Of counts, each keeps the length
+    /// of its row.
     ///
     /// # Errors
     /// [`Error::Shape`] unless `v` has the machine's visible units.
@@ -72,13 +74,15 @@ impl Rbm {
     /// Chains that start from the hidden states `h`: the visible states are drawn at once.
     ///
     /// # Errors
-    /// [`Error::Shape`] unless `h` has the machine's hidden units.
+    /// [`Error::Shape`] unless `h` has the machine's hidden units; [`Error::Parameter`] for counts
+    /// without a length.
     pub fn chains_from_hidden(
         &self,
         h: impl Into<States>,
         seed: u64,
         beta: f32,
     ) -> Result<RbmChain> {
+        self.visible().expect_length("chains from hidden states")?;
         let h = h.into();
         let v = States::zeros(h.rows(), self.visible());
         let mut chain = RbmChain::started(v, h, seed);

@@ -1,6 +1,7 @@
 //! The restricted Boltzmann machine.
 
 mod classify;
+mod counts;
 mod energy;
 mod gibbs;
 mod impute;
@@ -218,6 +219,7 @@ impl Rbm {
     /// between continuous units.
     pub fn check(&self) -> Result<()> {
         self.check_finite()?;
+        self.check_counts()?;
         check_normalizable(&self.visible, &self.hidden, self.weights())
     }
 
@@ -232,7 +234,7 @@ impl Rbm {
     }
 
     /// Whatever `tail` asks for of the hidden layer given `v` `[samples x n_visible]`:
-    /// `x = beta (v W + c)`. Units other than Bernoulli as [`Layer::propagate`] says.
+    /// `x = beta (v W + c)`, of counts `beta (v W + D c)` as [`Self::given_length`] says. Units other than Bernoulli as [`Layer::propagate`] says.
     ///
     /// # Errors
     /// [`Error::Shape`] where `v` or an output does not fit the machine; those of
@@ -245,12 +247,15 @@ impl Rbm {
     ) -> Result<()> {
         between(&self.visible, v, buffers, |v, buffers| {
             let term = self.connection.term(v, Direction::Up, tail.precise)?;
-            self.hidden.propagate(&[term], tail, buffers)
+            self.with_counted_bias(v, tail, buffers, |tail, buffers| {
+                self.hidden.propagate(&[term], tail, buffers)
+            })
         })
     }
 
     /// Whatever `tail` asks for of the visible layer given `h` `[samples x n_hidden]`:
-    /// `x = beta (h W' + b)`.
+    /// `x = beta (h W' + b)`. Counts without a length have samples of the length that stands in
+    /// their place, and means of one word.
     ///
     /// # Errors
     /// As [`Self::hidden_from_visible`].
@@ -350,7 +355,7 @@ impl Rbm {
     /// `step` of chains of the same seed: give calls beside chains another seed.
     ///
     /// # Errors
-    /// As [`Self::input_h_from_v`].
+    /// As [`Self::input_h_from_v`]; [`Error::Parameter`] for counts without a length.
     pub fn sample_v_from_h<'a>(
         &self,
         h: impl Into<Input<'a>>,
@@ -358,6 +363,7 @@ impl Rbm {
         step: u64,
         beta: f32,
     ) -> Result<States> {
+        self.visible.expect_length("visible states")?;
         let h = h.into();
         let mut out = States::zeros(h.rows(), &self.visible);
         let tail = out.sampled(

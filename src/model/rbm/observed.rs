@@ -52,12 +52,15 @@ pub struct GivenObserved {
 impl Rbm {
     /// The RBM of the visible units `units` alone, in their order, with these hidden biases.
     fn part(&self, units: &[usize], hidden_bias: Vec<f32>) -> Result<Self> {
+        self.visible
+            .refuse_counts("visible units of which some are missing")?;
         let of = |x: &[f32]| match x.is_empty() {
             true => Vec::new(),
             false => units.iter().map(|&i| x[i]).collect(),
         };
         let kinds = chosen(&self.visible.units, units)?;
         let visible = Layer {
+            length: None,
             bias: of(&self.visible.bias),
             log_variance: match kinds.have(Kind::Gaussian) {
                 true => of(&self.visible.log_variance),
@@ -234,9 +237,9 @@ impl Rbm {
         let (v, observed) = match (missing, rows.observed()) {
             (Missing::Absent, Some(observed)) => (rows.input(), observed),
             _ => {
-                let log_z = self.log_z(&mut progress.part(0, 1, 2))?;
+                let log_z = self.log_z_of_rows(rows.input(), &mut progress.part(0, 1, 2))?;
                 let sums = self.log_sums_over_missing(rows, &mut progress.part(1, 1, 2))?;
-                return Ok(sums.into_iter().map(|x| x - log_z).collect());
+                return Ok(sums.into_iter().zip(log_z).map(|(x, z)| x - z).collect());
             }
         };
         self.check_mask(observed)?;

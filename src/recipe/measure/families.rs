@@ -16,7 +16,7 @@ const BASE_EXAMPLES: usize = 10_000;
 /// hidden units of all examples together.
 const MOST_STATES: u64 = 1 << 25;
 /// What refuses missing values.
-const NAME: &str = "a likelihood";
+pub(super) const NAME: &str = "a likelihood";
 /// Examples of the pseudo-likelihood.
 const PSEUDO_LIKELIHOOD_EXAMPLES: usize = 1000;
 
@@ -41,6 +41,9 @@ impl Measure {
         examples: &Examples,
         progress: &mut dyn Progress,
     ) -> Result<Measures> {
+        if rbm.visible().are_counts() {
+            return self.counts(rbm, train, examples, progress);
+        }
         if examples.observed().is_some() {
             return self.rbm_of_observed(rbm, train, examples, progress);
         }

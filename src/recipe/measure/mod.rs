@@ -1,6 +1,7 @@
 //! What is measured of a machine, the same through every door: `ln Z` by enumeration where that is
 //! cheap, by annealing beyond; the log-likelihood of examples, or a lower bound of it.
 
+mod counts;
 mod families;
 mod observed;
 mod partition;
@@ -11,7 +12,7 @@ pub use partition::{Annealed, Partition};
 use crate::{
     dataset::{Examples, Rows},
     error::Result,
-    evaluate::{self, Betas, HiddenActivity, PosteriorActivity, Raise, ReverseStart},
+    evaluate::{self, Betas, HiddenActivity, Perplexity, PosteriorActivity, Raise, ReverseStart},
     model::{Convergence, Missing, Model, Rbm},
     progress::Progress,
 };
@@ -168,12 +169,21 @@ pub struct Measures {
     /// the mean of the likelihood or else of the bound is of. Under machines of their own
     /// ([`Observed::Absent`]) it is `ln p`, and `ln Z` is 0.
     pub log_sums: Vec<f64>,
+    /// Of counts, `ln Z` of the length of each example; `partition` is then their mean.
+    pub log_z_of_rows: Option<Vec<f64>>,
+    /// Of counts.
+    pub perplexity: Option<Perplexity>,
 }
 
 impl Measures {
     /// `ln p(v)` of each example, or its lower bound, with the estimate of `ln Z`.
     pub fn log_likelihoods(&self) -> impl Iterator<Item = f64> {
-        self.log_sums.iter().map(|x| x - self.partition.log_z)
+        let log_z = |i: usize| match &self.log_z_of_rows {
+            Some(of_rows) => of_rows[i],
+            None => self.partition.log_z,
+        };
+        let all = self.log_sums.iter().enumerate();
+        all.map(move |(i, x)| x - log_z(i))
     }
 }
 
@@ -209,6 +219,8 @@ impl Measures {
             pseudo_likelihood: None,
             observed: None,
             log_sums: Vec::new(),
+            log_z_of_rows: None,
+            perplexity: None,
         }
     }
 }

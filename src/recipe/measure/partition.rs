@@ -29,27 +29,40 @@ pub enum Annealed {
     Forward(LogZ),
     /// And back, from this start.
     Both(ReverseStart, Box<Bracket>),
+    /// From the base to the machine of counts given each of these lengths, of which there is one at
+    /// least.
+    Lengths(Vec<(u32, LogZ)>),
 }
 
 impl Annealed {
-    /// The direction from the base to the machine.
+    /// The direction from the base to the machine; of many lengths that of which the fewest chains
+    /// count.
     pub fn forward(&self) -> &LogZ {
         match self {
             Self::Forward(z) => z,
             Self::Both(_, bracket) => &bracket.forward,
+            Self::Lengths(all) => {
+                let chains = |z: &LogZ| z.effective_sample_size;
+                let least = all.iter().map(|x| &x.1);
+                let least = least.min_by(|a, b| chains(a).total_cmp(&chains(b)));
+                least.expect("one length at least")
+            }
         }
     }
 
     /// All that speaks against the estimate; nothing if nothing does.
     pub fn warnings(&self) -> Vec<Warning> {
         match self {
-            Self::Forward(z) => z.warning().into_iter().collect(),
+            Self::Forward(_) | Self::Lengths(_) => self.forward().warning().into_iter().collect(),
             Self::Both(_, bracket) => bracket.warnings(),
         }
     }
 
-    /// `ln w` of the chains of every direction, forward first.
+    /// `ln w` of the chains of every direction, forward first, or of every length.
     pub fn log_weights(&self) -> Vec<&[f64]> {
+        if let Self::Lengths(all) = self {
+            return all.iter().map(|x| &x.1.log_weights[..]).collect();
+        }
         let mut weights: Vec<&[f64]> = vec![&self.forward().log_weights];
         if let Self::Both(_, bracket) = self {
             weights.push(&bracket.reverse.log_weights);
@@ -77,6 +90,7 @@ impl Partition {
                 let (estimate, error) = (bennett.estimate, bennett.standard_error);
                 [estimate, both.low(), both.high(), error]
             }
+            Annealed::Lengths(_) => unreachable!("of one machine"),
         };
         Self {
             log_z,
@@ -122,6 +136,7 @@ impl Partition {
         match &mut self.annealed {
             None => {}
             Some((_, Annealed::Forward(z))) => shift(z),
+            Some((_, Annealed::Lengths(all))) => all.iter_mut().for_each(|x| shift(&mut x.1)),
             Some((_, Annealed::Both(_, both))) => {
                 shift(&mut both.forward);
                 shift(&mut both.reverse);

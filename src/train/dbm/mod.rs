@@ -166,6 +166,7 @@ impl Learner for DbmLearner {
             }
         };
         let evidence = Evidence {
+            counts: false,
             phases: &phases,
             beside: Beside {
                 exact: negative.moments().map(|exact| (exact, mass)),

@@ -260,6 +260,13 @@ impl Chains {
         self.h.sampled(0..rows, draws, tail)
     }
 
+    /// Chains of counts take the lengths of these rows, where they start from them.
+    pub(in crate::train) fn keep_lengths(&mut self, states: Input<'_>) {
+        if let States::Real(v) = &mut self.v {
+            (0..states.rows()).for_each(|row| states.copy_row_to(row, v.row_mut(row)));
+        }
+    }
+
     /// Samples of the model for update `update`, by `negative` as it is now: that of the run with
     /// at most as many steps.
     pub(in crate::train) fn run(

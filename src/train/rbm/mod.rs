@@ -1,5 +1,6 @@
 //! How an RBM learns: positive phase, negative phase, step.
 
+mod counts;
 mod discriminative;
 mod missing;
 mod options;
@@ -89,6 +90,7 @@ impl Learner for RbmLearner {
         options.check()?;
         rbm.check()?;
         check_fits(&rbm, &options)?;
+        counts::check_fits(&rbm, &options)?;
         let learning = &options.learning;
         let batch = learning.batch_size.min(data.len());
         let mut buffers = Propagation::default();
@@ -211,14 +213,11 @@ impl Learner for RbmLearner {
                 false => (None, generative * batch.weight()),
             };
             let (chains, buffers) = (&mut self.chains, &mut self.buffers);
-            let sampled = match absent {
-                Some(observed) if negative == Negative::Exact => {
-                    match missing::expectations_of_each(machine, batch, observed, stop)? {
-                        None => Sampled::Stopped,
-                        Some(exact) => Sampled::Exact(Box::new(exact)),
-                    }
+            let sampled = match counts::exact_of_rows(machine, negative, batch, absent, stop)? {
+                Some(exact) => exact,
+                None => {
+                    chains.run_without(machine, negative, at.updates(), absent, buffers, stop)?
                 }
-                _ => chains.run_without(machine, negative, at.updates(), absent, buffers, stop)?,
             };
             match sampled {
                 Sampled::Stopped => return Ok(Done::Stopped),
@@ -242,6 +241,7 @@ impl Learner for RbmLearner {
             phases: &phases,
             beside,
             paired: false,
+            counts: self.rbm.visible().are_counts(),
         };
         let shaping = shaping(&self.options, at.updates_in_all());
         let (rbm, gradient) = (&mut self.rbm, &mut self.gradient);
@@ -337,6 +337,9 @@ impl RbmLearner {
             ..Tail::new(self.options.doubled.factors()[0])
         };
         if self.options.negative.starts_at_data() && self.chains.rows() > 0 {
+            if self.rbm.visible().are_counts() {
+                self.chains.keep_lengths(states);
+            }
             tail = self.chains.sampled_hidden(rows, draws, tail);
         }
         self.rbm

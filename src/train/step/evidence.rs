@@ -2,7 +2,7 @@
 
 use crate::{
     matrix::Matrix,
-    model::{DbmExpectations, Expectations},
+    model::{DbmExpectations, Expectations, length_of},
     product::{Phase, StatisticsTile},
     states::Input,
 };
@@ -114,6 +114,9 @@ pub(in crate::train) struct Evidence<'a> {
     /// Whether phases are one positive and one negative, whose weights are 1 in all: then sums of
     /// either are means as they are, and the gradients of biases their differences.
     pub(in crate::train) paired: bool,
+    /// Whether the visible states are counts: the sums of a row's hidden states, the gradient of
+    /// their biases, count as often as the row has words.
+    pub(in crate::train) counts: bool,
 }
 
 impl Evidence<'_> {
@@ -128,8 +131,9 @@ impl Evidence<'_> {
     /// `+= sum_p weight_p sum over rows of the states`, layer by layer.
     pub(super) fn add_sums(&self, bias: &mut [Vec<f32>]) {
         for (l, sums) in bias.iter_mut().enumerate() {
-            self.each(l, |states, phase| {
-                states.add_weighted_sums(phase.weight, phase.of_rows, sums);
+            self.each(l, |states, phase| match self.counts && l == 1 {
+                true => add_by_length(phase, sums),
+                false => states.add_weighted_sums(phase.weight, phase.of_rows, sums),
             });
         }
     }
@@ -171,5 +175,16 @@ impl Evidence<'_> {
             return if positive { 1.0 } else { -1.0 };
         }
         total
+    }
+}
+
+/// `+= weight` times the hidden states of each row, as often as its counts add up to.
+fn add_by_length(phase: &Phase<'_>, sums: &mut [f32]) {
+    for row in 0..phase.hidden.rows() {
+        let weight = phase.weight * phase.of_rows.map_or(1.0, |w| w[row]);
+        let weight = weight * length_of(phase.visible, row) as f32;
+        for (j, sum) in sums.iter_mut().enumerate() {
+            *sum += weight * phase.hidden.get(row, j);
+        }
     }
 }

@@ -155,6 +155,7 @@ impl UpDownLearner {
             _ => None,
         };
         let evidence = Evidence {
+            counts: false,
             phases: &phases,
             beside: Beside {
                 exact,

@@ -23,6 +23,7 @@ fn of<'a>(phases: &'a (dyn Fn(usize) -> Phases<'a> + Sync), beside: Beside<'a>) 
         phases,
         beside,
         paired: false,
+        counts: false,
     }
 }
 
