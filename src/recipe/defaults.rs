@@ -5,13 +5,15 @@ use crate::{
     model::MeanField,
     train::{
         Aggregated, BoltzmannOptions, Centering, DbmOptions, Learning, Negative, Positive,
-        RbmOptions, Reconstruction, Schedule, UpDownOptions,
+        RbmOptions, Reconstruction, Rule, Schedule, UpDownOptions,
     },
     units::{Kind, Units},
 };
 
 /// Hidden units of an RBM.
 const HIDDEN: usize = 500;
+/// Hidden units beside counts: topics.
+const TOPICS: usize = 50;
 /// Epochs of an RBM.
 const EPOCHS: usize = 100;
 /// Hidden layers of a deep belief network, and epochs of its greedy stages, of the last of them,
@@ -165,13 +167,22 @@ pub fn are_real(units: &Units) -> bool {
     units.have(Kind::Gaussian) || units.have(Kind::Relu)
 }
 
-/// Hidden units of an RBM: 500; of a table of few examples whose visible units take any numbers as
-/// many as it has columns, at least 8 and at most 20, so that its likelihood is enumerated.
+/// Hidden units of an RBM: 500, and 50 beside counts; of a table of few examples whose visible units
+/// take any numbers, or counts, as many as it has columns, at least 8 and at most 20, so that its
+/// likelihood is enumerated.
 pub fn hidden(visible: &Units, examples: usize) -> usize {
-    match are_real(visible) && examples < MANY {
+    let are_counts = visible.have(Kind::Counts);
+    match (are_real(visible) || are_counts) && examples < MANY {
         true => visible.size().clamp(8, 20),
+        false if are_counts => TOPICS,
         false => HIDDEN,
     }
+}
+
+/// The learning rate of machines of counts, whose gradients are as large as rows are long: of an
+/// adaptive rule, which does not mind, and of another one.
+pub fn rate_of_counts(rule: Rule) -> Schedule {
+    falling(if rule.is_adaptive() { 0.03 } else { 1e-3 })
 }
 
 /// What the options of an RBM depend on.
@@ -194,7 +205,9 @@ pub struct RbmFacts<'a> {
 /// Options of an RBM but for what is said: of machines of Bernoulli units the centered gradient,
 /// except for the generative objective with labels, and rates as measured on MNIST
 /// (docs/training.md); others keep the ordinary gradient. On few examples machines of binary units
-/// have five sweeps an update: with one, chains of so many updates fall behind the machine.
+/// have five sweeps an update: with one, chains of so many updates fall behind the machine. Counts
+/// learn by Adam and contrastive divergence of ten sweeps, which persistent chains fall behind:
+/// those of long rows hardly change their topic.
 pub fn rbm(facts: RbmFacts<'_>, length: Length, preset: Preset) -> RbmOptions {
     let is_bernoulli = facts.visible.are(Kind::Bernoulli) && facts.hidden.are(Kind::Bernoulli);
     let is_measured = is_bernoulli && facts.has_labels == facts.classifies;
@@ -207,10 +220,17 @@ pub fn rbm(facts: RbmFacts<'_>, length: Length, preset: Preset) -> RbmOptions {
         Preset::Good => EPOCHS,
         Preset::Best => 3 * EPOCHS,
     };
+    let are_counts = facts.visible.have(Kind::Counts);
     RbmOptions {
-        negative: Negative::Persistent {
-            chains: 100,
-            steps: if is_best || is_of_few { 5 } else { 1 },
+        negative: match are_counts {
+            true => Negative::ContrastiveDivergence {
+                steps: if is_best { 25 } else { 10 },
+                reconstruction: Reconstruction::Sampled,
+            },
+            false => Negative::Persistent {
+                chains: 100,
+                steps: if is_best || is_of_few { 5 } else { 1 },
+            },
         },
         centering: is_measured.then(Centering::default),
         learning: Learning {
@@ -221,6 +241,7 @@ pub fn rbm(facts: RbmFacts<'_>, length: Length, preset: Preset) -> RbmOptions {
                 // One step must not move all inputs of a label past each other.
                 (true, false) => falling(1.0),
                 (false, true) => falling(0.1),
+                (false, false) if are_counts => rate_of_counts(Rule::ADAM),
                 (false, false) => default.learning.learning_rate,
             },
             momentum: match facts.classifies && is_centered {
@@ -228,6 +249,10 @@ pub fn rbm(facts: RbmFacts<'_>, length: Length, preset: Preset) -> RbmOptions {
                 false => default.learning.momentum,
             },
             weight_decay: if is_best { 2e-4 } else { 0.0 },
+            optimizer: match are_counts {
+                true => Rule::ADAM,
+                false => default.learning.optimizer,
+            },
             ..default.learning
         },
         ..default

@@ -221,4 +221,24 @@ pub(super) fn other_units(bits: &BitMatrix, pool: &ThreadPool) {
         let rbm = Rbm::unconnected(visible, hidden).unwrap();
         check(rbm, options, &data, pool, &units);
     }
+    counts(pool);
+}
+
+/// Rows of a hundred words or so, by chains that start at examples and by those that go on.
+fn counts(pool: &ThreadPool) {
+    let values = Matrix::from_fn(1000, 300, |i, j| ((i * j) % 7 / 6 * (1 + j % 3)) as f32);
+    let data = Examples::new(values).unwrap();
+    for negative in [NEGATIVE_PHASES[0].0, NEGATIVE_PHASES[4].0] {
+        let options = RbmOptions {
+            negative,
+            learning: Learning {
+                optimizer: Rule::ADAM,
+                batch_size: 96,
+                ..Learning::default()
+            },
+            ..RbmOptions::default()
+        };
+        let rbm = Rbm::unconnected(Layer::of(Kind::Counts, 300), Layer::bernoulli(200)).unwrap();
+        check(rbm, options, &data, pool, &format!("counts, {negative:?}"));
+    }
 }

@@ -129,3 +129,67 @@ proptest! {
         }
     }
 }
+
+/// Counts of words as a sparse text and as a table: the same states, and back to the same cells; a
+/// cell that is no count is named.
+#[test]
+fn counts_come_back_and_wrong_cells_are_named() {
+    let mut rng = HostRng::numbered(5, 0);
+    let cells: Vec<Vec<usize>> = (0..40)
+        .map(|i| {
+            (0..6)
+                .map(|j| if (i + j) % 3 == 0 { rng.below(300) } else { 0 })
+                .collect()
+        })
+        .collect();
+    let texts: Vec<Vec<String>> = cells
+        .iter()
+        .map(|row| row.iter().map(usize::to_string).collect())
+        .collect();
+    let asked = Asked {
+        units: Some("counts".into()),
+        ..Asked::default()
+    };
+    let table = read(&texts);
+    let encoding = Encoding::fit(&table, &asked).unwrap();
+    assert!(encoding.columns().iter().all(|code| *code == Code::Count));
+    assert_eq!(Encoding::from_json(&encoding.to_json()).unwrap(), encoding);
+    let examples = encoding.encode(&table).unwrap();
+    let back = encoding.decode(examples.states()).unwrap();
+    for (i, row) in cells.iter().enumerate() {
+        for (j, &n) in row.iter().enumerate() {
+            assert_eq!(examples.states().get(i, j), n as f32);
+            assert_eq!(back.text(i, j), n.to_string());
+        }
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("words.svm");
+    let line = |row: &Vec<usize>| {
+        let words = row.iter().enumerate().filter(|(_, n)| **n > 0);
+        let fields: Vec<String> = words.map(|(j, n)| format!("{}:{n}", j + 1)).collect();
+        format!("0 {}\n", fields.join(" "))
+    };
+    fs::write(&path, cells.iter().map(line).collect::<String>()).unwrap();
+    let sparse = Tables::open(&path, &Reading::default()).unwrap().train;
+    let of_sparse = Encoding::fit(&sparse, &asked)
+        .unwrap()
+        .encode(&sparse)
+        .unwrap();
+    assert_eq!(of_sparse.states(), examples.states());
+    for wrong in ["0.5", "-1", "", "larch"] {
+        let mut texts = texts.clone();
+        texts[7][4] = wrong.into();
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("trees.csv");
+        let rows: Vec<String> = texts.iter().map(|row| row.join(",")).collect();
+        fs::write(&path, format!("c0,c1,c2,c3,c4,c5\n{}\n", rows.join("\n"))).unwrap();
+        let reading = Reading {
+            header: Some(true),
+            missing: true,
+            ..Reading::default()
+        };
+        let table = Tables::open(path, &reading).unwrap().train;
+        let error = Encoding::fit(&table, &asked).unwrap_err();
+        assert!(names(&error, 7, 4), "{wrong:?}: {error}");
+    }
+}

@@ -84,7 +84,20 @@ fn examples_of_many_lengths_are_measured() {
         all.iter().map(|x| x.0).collect::<Vec<u32>>(),
         [0, 1, 2, 3, 4, 5, 6]
     );
-    let [a, b] = [&found, &annealed].map(|x| x.perplexity.unwrap());
+    let [[a, of_words], [b, same]] = [&found, &annealed].map(|x| x.perplexity.unwrap());
+    assert_eq!(of_words, same);
+    // Of words as frequent as in the data, with half a count more each.
+    let (all, n) = (data.input().to_matrix(), data.len() as f64);
+    let counts: Vec<f64> = data.mean().iter().map(|m| n * m + 0.5).collect();
+    let sum: f64 = counts.iter().sum();
+    let log_p = (0..data.len()).map(|i| {
+        let words = all.row(i).iter().zip(&counts);
+        words
+            .map(|(&x, c)| f64::from(x) * (c / sum).ln())
+            .sum::<f64>()
+    });
+    let expected = harmonium::evaluate::Perplexity::new((&data).into(), log_p);
+    assert!((of_words.of_words / expected.of_words - 1.0).abs() < 1e-6);
     assert!((a.of_rows / b.of_rows - 1.0).abs() < 0.01);
     assert!((a.of_words / b.of_words - 1.0).abs() < 0.01);
     // Annealing back is of one length.

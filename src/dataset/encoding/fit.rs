@@ -364,7 +364,7 @@ fn counts(table: &Table, facts: &[Facts], range: Range<usize>) -> Result<Vec<Cod
     for j in range.clone() {
         let of = &facts[j];
         let are_counts = of.are_whole && of.least >= 0.0 && of.most <= f64::from(MAX_LENGTH);
-        if of.is_text || of.missing > 0 || of.missing < table.len() && !are_counts {
+        if of.is_text || of.missing > 0 || !are_counts {
             let expected = "0, 1, 2, ... for units of counts, none of them missing (gaussian units take other numbers)";
             return Err(refuse(table, j..j + 1, expected, is_wrong));
         }

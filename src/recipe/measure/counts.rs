@@ -5,7 +5,7 @@ use crate::{
     dataset::{Examples, Rows},
     error::{Error, Result},
     evaluate::{Base, HiddenActivity, LogZ, Perplexity},
-    model::{Rbm, by_length, lengths_of},
+    model::{Rbm, by_length, dot, lengths_of, log_shares},
     progress::Progress,
 };
 
@@ -77,7 +77,12 @@ impl Measure {
                 standard_error,
             }
         };
-        let perplexity = Perplexity::new(rows, log_p);
+        let shares = log_shares(&train.mean(), 0.5 / train.effective_len().max(1.0));
+        let independent = (0..v.rows()).map(|row| dot(v, row, &shares));
+        let perplexity = [
+            Perplexity::new(rows, log_p),
+            Perplexity::new(rows, independent),
+        ];
         Ok(Measures {
             likelihood: Some(likelihood.and_error_of(&z)),
             activity,

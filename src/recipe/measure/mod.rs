@@ -19,6 +19,8 @@ use crate::{
 
 /// Units of the smaller side up to which `ln Z` is enumerated, unless told otherwise: seconds.
 pub const ENUMERATED_UNITS: usize = 25;
+/// States times words up to which `ln Z` of counts is enumerated: an exponential each.
+const ENUMERATED_WORDS: f64 = (1_u64 << 32) as f64;
 /// Of a general machine, whose states cost more.
 const ENUMERATED_BOLTZMANN_UNITS: usize = 24;
 /// Inverse temperatures of annealing a general machine.
@@ -171,8 +173,9 @@ pub struct Measures {
     pub log_sums: Vec<f64>,
     /// Of counts, `ln Z` of the length of each example; `partition` is then their mean.
     pub log_z_of_rows: Option<Vec<f64>>,
-    /// Of counts.
-    pub perplexity: Option<Perplexity>,
+    /// Of counts: that of the machine, and that of independent words as frequent as in the training
+    /// examples, each with half a count more.
+    pub perplexity: Option<[Perplexity; 2]>,
 }
 
 impl Measures {
@@ -312,10 +315,14 @@ impl Measure {
     fn enumerates(&self, rbm: &Rbm) -> bool {
         let states = [rbm.visible(), rbm.hidden()].map(|layer| layer.states());
         let fewest = states.into_iter().flatten().fold(f64::INFINITY, f64::min);
+        let most = match rbm.visible().are_counts() {
+            true => ENUMERATED_WORDS / rbm.n_visible().max(1) as f64,
+            false => f64::INFINITY,
+        };
         self.exact
             || self
                 .enumerated_units
-                .is_some_and(|n| fewest <= (n as f64).exp2())
+                .is_some_and(|n| fewest <= (n as f64).exp2().min(most))
     }
 
     /// The start of annealing back that was asked for; without `train` where other chains arrive.

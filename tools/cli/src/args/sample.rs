@@ -52,6 +52,9 @@ pub struct SampleArgs {
     /// Gibbs sweeps of each chain.
     #[arg(long, value_name = "K", value_parser = count, default_value_t = 1000)]
     pub steps: usize,
+    /// Words of each sample of a machine of counts.
+    #[arg(long, value_name = "D", value_parser = positive, conflicts_with_all = ["from_data", "continue_from", "trajectory"])]
+    pub length: Option<usize>,
     /// Inverse temperature: 0 is fair coins, 1 is the model, more is bolder.
     #[arg(long, value_name = "X", default_value_t = 1.0, conflicts_with_all = ["tempering", "trajectory"])]
     pub beta: f32,

@@ -156,6 +156,14 @@ fn write_scores(
 /// Refuses options that belong to others which are not given, or to other machines.
 fn check_options(args: &EvaluateArgs, machine: &dyn Machine) -> Outcome<()> {
     let from_annealed = args.reverse_from == ReverseFrom::Annealing;
+    let are_counts = machine.layers().first().is_some_and(|x| x.are_counts());
+    for (flag, given) in [("--reverse", args.reverse), ("--raise", args.raise)] {
+        if are_counts && given {
+            let message = format!("{flag}: counts are annealed forward alone, length by length");
+            return Err(Failure::usage(message)
+                .hint("--exact enumerates the hidden units, at most 30 of them"));
+        }
+    }
     let given = [
         ("--reverse", args.reverse),
         ("--reverse-from", from_annealed),
@@ -256,7 +264,10 @@ fn mixing(
     let mut figures = Figures::default();
     let (examples, split) = likelihood::part(data, args.of.split);
     let are_whole = examples.observed().is_none() && data.train.observed().is_none();
-    if let (Model::Rbm(rbm), Split::Test, true) = (model, split, are_whole) {
+    // A free energy of counts grows with the length of the row.
+    if let (Model::Rbm(rbm), Split::Test, true) = (model, split, are_whole)
+        && !rbm.visible().are_counts()
+    {
         let train = data.train.head(GAP_EXAMPLES);
         let gap = free_energy_gap(rbm, &train, examples)?;
         let of = format!("of the test part over {} training examples", train.len());
@@ -292,17 +303,21 @@ fn betas(args: &EvaluateArgs) -> Outcome<Betas> {
     }
 }
 
-/// What the options ask for. The top of a deep belief network is enumerated where it is small,
-/// unless chains or temperatures of its annealing are given.
+/// What the options ask for. The top of a deep belief network, and a machine of counts, are
+/// enumerated where they are small, unless chains or temperatures of annealing are given.
 fn measure(
     args: &EvaluateArgs,
     checkpoint: &Checkpoint,
     betas: Betas,
     seed: u64,
 ) -> Outcome<Measure> {
-    let model = &checkpoint.model;
     let own = args.schedule.is_some() || args.betas.is_some() || args.chains != DEFAULT_CHAINS;
-    let enumerated = matches!(model, Model::Dbn(_)) && !own && args.save_weights.is_none();
+    let is_small = match &checkpoint.model {
+        Model::Dbn(_) => true,
+        Model::Rbm(rbm) => rbm.visible().are_counts(),
+        _ => false,
+    };
+    let enumerated = is_small && !own && args.save_weights.is_none();
     Ok(Measure {
         exact: args.exact,
         any_units: true,

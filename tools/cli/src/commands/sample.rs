@@ -33,7 +33,8 @@ pub fn run(args: &SampleArgs) -> Outcome<()> {
             args.beta
         )));
     }
-    let (path, checkpoint) = open_model(args.model.as_deref())?;
+    let (path, mut checkpoint) = open_model(args.model.as_deref())?;
+    give_length(args, &mut checkpoint.model)?;
     let machine = kinds::machine_of(&checkpoint, None)?;
     let machine = &*machine;
     if let Model::Network(_) = &checkpoint.model {
@@ -79,8 +80,7 @@ pub fn run(args: &SampleArgs) -> Outcome<()> {
     if let Some(path) = &args.energies {
         energies(path, chains.as_ref())?;
     }
-    let origin = origin(args);
-    samples.origin = format!("{} at β = {} {origin}", samples.origin, args.beta);
+    samples.origin = format!("{} at β = {} {}", samples.origin, args.beta, origin(args));
     let group = label
         .as_ref()
         .or(held.as_ref())
@@ -103,6 +103,38 @@ pub fn run(args: &SampleArgs) -> Outcome<()> {
         &samples,
         observed.transpose()?,
     )
+}
+
+/// Puts a machine of counts that is given the length of `--length` in its place; chains from examples
+/// and stored ones have lengths of their own.
+///
+/// # Errors
+/// A length of another machine, or none where it is needed.
+fn give_length(args: &SampleArgs, model: &mut Model) -> Outcome<()> {
+    let counts = match model {
+        Model::Rbm(rbm) if rbm.visible().are_counts() => Some(rbm),
+        _ => None,
+    };
+    match (args.length, counts) {
+        (None, None) => Ok(()),
+        (Some(_), None) => Err(Failure::usage(
+            "--length is of machines of counts: a sample of any other has no length",
+        )),
+        (Some(length), Some(rbm)) => {
+            let length = u32::try_from(length).unwrap_or(u32::MAX);
+            let given = rbm.given_length(length);
+            *rbm = given.map_err(|e| Failure::usage(format!("--length: {e}")))?;
+            Ok(())
+        }
+        (None, Some(_)) if !args.trajectory.is_empty() => Err(Failure::usage(
+            "--trajectory: models of counts have no length in common",
+        )),
+        (None, Some(_)) if args.from_data || args.continue_from.is_some() => Ok(()),
+        (None, Some(_)) => Err(Failure::usage(
+            "a sample of counts has a length, and nothing says it",
+        )
+        .hint("--length D, the words of each sample; or --from-data, those of the examples")),
+    }
 }
 
 /// Writes the figure of the state of every chain.

@@ -4,7 +4,8 @@ use super::figures::Figures;
 use crate::args::Split;
 use harmonium::{
     evaluate::{
-        Bracket, DEAD_BELOW, HiddenActivity, LogZ, RESPONDING_ABOVE, ReverseStart, SATURATED_ABOVE,
+        Bracket, DEAD_BELOW, HiddenActivity, LogZ, Perplexity, RESPONDING_ABOVE, ReverseStart,
+        SATURATED_ABOVE,
     },
     model::{Convergence, MeanField},
     recipe::{Annealed, Mean, Measures, Observed, Partition, Raised},
@@ -65,6 +66,7 @@ fn likelihoods(figures: &mut Figures, measures: &Measures, split: Split) {
     let is_exact = measures.partition.annealed.is_none();
     let is_of = match (measures.observed, measures.with_label) {
         (None, true) => "ln p(v, y)",
+        (None, false) if measures.perplexity.is_some() => "ln p(words | length)",
         (None, false) => "ln p(v)",
         (Some(Observed::Absent), _) => {
             "ln p(v_observed), each example under the machine of its units"
@@ -95,6 +97,9 @@ fn likelihoods(figures: &mut Figures, measures: &Measures, split: Split) {
         figures.put("lower_bound_low", x.low);
         figures.put("lower_bound_high", x.high);
     }
+    if let Some(x) = measures.perplexity {
+        perplexity(figures, x);
+    }
 }
 
 /// `ln Z`, and how what is missing was summed over.
@@ -110,7 +115,8 @@ fn given_observed(figures: &mut Figures, measures: &Measures) {
     if measures.observed == Some(Observed::Absent) {
         figures.put("method", "exact");
     } else {
-        figures.extend(partition(&measures.partition));
+        let of_lengths = measures.log_z_of_rows.is_some();
+        figures.extend(partition(&measures.partition, of_lengths));
     }
 }
 
@@ -148,6 +154,20 @@ fn hidden_units(figures: &mut Figures, activity: &HiddenActivity) {
         );
 }
 
+/// Of counts: of the machine and of independent words.
+fn perplexity(figures: &mut Figures, [machine, independent]: [Perplexity; 2]) {
+    let remark = format!(
+        "a word, exp of minus the mean of ln p / length; {:.2} of all words together; {:.2} of independent words",
+        machine.of_words, independent.of_rows
+    );
+    figures
+        .put("perplexity", machine.of_rows)
+        .put("perplexity_of_all_words", machine.of_words)
+        .put("perplexity_of_independent_words", independent.of_rows)
+        .put("words", machine.words)
+        .row("perplexity", format!("{:.2}", machine.of_rows), remark);
+}
+
 fn raise(figures: &mut Figures, raised: &Raised, split: Split) {
     let Raised { raise, chains, gap } = raised;
     let (mean, error) = raise.mean();
@@ -169,14 +189,18 @@ fn raise(figures: &mut Figures, raised: &Raised, split: Split) {
         .put("raise_chains", *chains);
 }
 
-/// `ln Z` and how it was found.
-fn partition(z: &Partition) -> Figures {
+/// `ln Z`, or the mean of those of the lengths of the examples, and how it was found.
+fn partition(z: &Partition, of_lengths: bool) -> Figures {
     let mut figures = Figures::default();
     figures.put("log_z", z.log_z);
     figures.put("log_z_low", z.low).put("log_z_high", z.high);
     let Some((ais, annealed)) = &z.annealed else {
         figures.put("method", "exact");
-        figures.row("ln Z", format!("{:.4} nats", z.log_z), "by enumeration");
+        let how = match of_lengths {
+            true => "by enumeration, the mean of those of the examples' lengths",
+            false => "by enumeration",
+        };
+        figures.row("ln Z", format!("{:.4} nats", z.log_z), how);
         return figures;
     };
     let forward = annealed.forward();
@@ -186,19 +210,33 @@ fn partition(z: &Partition) -> Figures {
             z.low, z.high, z.effective_sample_size
         )
     };
-    let how = format!(
-        "AIS of {} chains and {} temperatures, {}",
+    let mut how = format!(
+        "AIS of {} chains and {} temperatures, ",
         ais.chains,
         ais.betas.steps(),
-        of(forward)
     );
+    let estimate = match annealed {
+        Annealed::Lengths(all) => {
+            figures.put("lengths", all.len());
+            how += &format!(
+                "each of {} lengths, the mean over the examples; effective sample size {:.0} at least",
+                all.len(),
+                forward.effective_sample_size
+            );
+            z.log_z
+        }
+        _ => {
+            how += &of(forward);
+            forward.estimate
+        }
+    };
     figures
         .put("method", "ais")
         .put("chains", ais.chains)
         .put("betas", ais.betas.steps())
         .put("seed", ais.seed)
         .put("effective_sample_size", forward.effective_sample_size)
-        .row("ln Z", format!("{:.2} nats", forward.estimate), how);
+        .row("ln Z", format!("{estimate:.2} nats"), how);
     if let Annealed::Both(start, bracket) = annealed {
         both(&mut figures, start, bracket, of);
     }

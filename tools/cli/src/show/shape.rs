@@ -166,10 +166,15 @@ impl Shape {
     }
 }
 
-/// Whether examples are rows of a table and no pictures: columns have names, or are numbers or
-/// categories, and nothing says the shape of a picture.
+/// Whether examples are rows of a table and no pictures: columns have names, or are numbers,
+/// categories or counts, and nothing says the shape of a picture.
 pub fn is_table(encoding: &Encoding) -> bool {
-    let is_value = |code: &Code| matches!(code, Code::Number { .. } | Code::Category { .. });
+    let is_value = |code: &Code| {
+        matches!(
+            code,
+            Code::Number { .. } | Code::Category { .. } | Code::Count
+        )
+    };
     Shape::of(encoding).is_guess
         && (!encoding.names().is_empty() || encoding.columns().iter().any(is_value))
 }

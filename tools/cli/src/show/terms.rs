@@ -188,7 +188,7 @@ fn write_npy(
     {
         return write(path, shape, cells.map(|x| x as u8));
     }
-    if all(&|x| matches!(x, Code::Category { .. })) {
+    if all(&|x| matches!(x, Code::Category { .. } | Code::Count)) {
         return write(path, shape, cells.map(|x| x as i64));
     }
     match encoding.is_standardized() {

@@ -5,6 +5,7 @@ mod common;
 
 mod boltzmann;
 mod convert;
+mod counts;
 mod dbm;
 mod dbn;
 mod enumerated;

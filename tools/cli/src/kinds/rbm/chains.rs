@@ -74,7 +74,17 @@ impl Chains for Gibbs<'_> {
     }
 
     fn means(&self, beta: f32) -> Outcome<Option<Matrix>> {
-        Ok(Some(self.rbm.mean_v_from_h(self.chains.hidden(), beta)?))
+        let mut means = self.rbm.mean_v_from_h(self.chains.hidden(), beta)?;
+        let visible = self.rbm.visible();
+        if visible.are_counts() && visible.length.is_none() {
+            // Those of one word, of which each chain has its own number.
+            let states = self.chains.visible().to_matrix();
+            for i in 0..means.rows() {
+                let length: f32 = states.row(i).iter().sum();
+                means.row_mut(i).iter_mut().for_each(|x| *x *= length);
+            }
+        }
+        Ok(Some(means))
     }
 
     fn save(&self, path: &Path) -> Outcome<()> {

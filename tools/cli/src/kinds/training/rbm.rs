@@ -29,7 +29,7 @@ use harmonium::{
     },
     model::{Missing, Rbm},
     recipe::{
-        AnyRun, Plan, RbmPlan, RunRef,
+        AnyRun, Measure, Plan, RbmPlan, RunRef,
         defaults::{self, Length, RbmFacts},
     },
     train::{Negative, Objective, RbmTraining, Reconstruction},
@@ -154,6 +154,9 @@ impl Trains for RbmArgs {
         options.variance_rate = self.units.variance_rate.unwrap_or(options.variance_rate);
         options.centering = self.shape.centering(options.centering)?;
         options.sparsity = self.shape.sparsity()?;
+        if let (true, Some(rule)) = (visible.have(Kind::Counts), self.shared.learning.optimizer) {
+            options.learning.learning_rate = defaults::rate_of_counts(rule);
+        }
         self.shared.apply(&mut options.learning, self.epochs);
         options.learning.resample_data = self.resample.resample;
         options.check()?;
@@ -199,12 +202,14 @@ impl Trains for RbmArgs {
         // The same units of the same examples each time: the curve shows the machine and not the
         // choice.
         let is_whole = watch.train.observed().is_none();
-        let is_discrete = rbm.visible().units.are_discrete() && is_whole;
+        let is_discrete = has_pseudo_likelihood(rbm) && is_whole;
         let pseudo_likelihood = is_discrete
             .then(|| stochastic_pseudo_likelihood(rbm.as_ref(), &watch.many, run.learning().seed));
         let held_out = watch.validation.as_ref().filter(|_| is_whole);
         let held_out = held_out.map(|x| x.head(Watch::FEW));
         let error = is_whole.then(|| reconstruction_error(rbm, &watch.train));
+        // A free energy of counts grows with the length of the row.
+        let held_out = held_out.filter(|_| !rbm.visible().are_counts());
         let gap = held_out.map(|x| free_energy_gap(rbm, &watch.train, &x));
         Ok(vec![
             Some(speed),
@@ -225,8 +230,12 @@ impl Trains for RbmArgs {
         let is_generative =
             matches!(plan, Plan::Rbm(x) if x.options.objective == Objective::Generative);
         match asked {
-            Some(by @ CriterionArg::PseudoLikelihood) if !rbm.visible().units.are_discrete() => {
-                Err(refused(by, "expected visible units that are not continuous").hint(hint))
+            Some(by @ CriterionArg::PseudoLikelihood) if !has_pseudo_likelihood(rbm) => {
+                Err(refused(by, "expected bernoulli, spin or softmax visible units").hint(hint))
+            }
+            Some(by @ CriterionArg::FreeEnergyGap(_)) if rbm.visible().are_counts() => {
+                let why = "free energies of counts grow with the length of the row";
+                Err(refused(by, why).hint("choose reconstruction-error or likelihood"))
             }
             Some(by @ CriterionArg::Error) if !self.labels || rbm.label_group().is_none() => {
                 Err(refused(by, "expected a machine with --labels").hint(hint))
@@ -277,7 +286,7 @@ impl Trains for RbmArgs {
         if examples.observed().is_some() {
             return Ok(figures);
         }
-        if rbm.visible().units.are_discrete() {
+        if has_pseudo_likelihood(rbm) {
             let some = examples.head(PSEUDO_LIKELIHOOD_EXAMPLES);
             let pseudo = pseudo_likelihood(rbm, &some)?;
             let of = format!("of {} {} examples", some.len(), split.name());
@@ -323,6 +332,11 @@ fn mean_square(mean: &[f64], examples: &Examples) -> f64 {
     Rows::from(examples).mean(squares).0 / mean.len().max(1) as f64
 }
 
+/// Whether visible units have a conditional each.
+fn has_pseudo_likelihood(rbm: &Rbm) -> bool {
+    rbm.visible().units.are_discrete() && !rbm.visible().are_counts()
+}
+
 /// Connection updates a second of all epochs, 10^9; what a file claims to have been done beyond
 /// them counts for nothing.
 fn speed(run: &RbmTraining, seconds: f64) -> f64 {
@@ -345,6 +359,19 @@ fn log_likelihood(rbm: &Rbm, train: &Examples, held_out: &Examples, seed: u64) -
     };
     if likelihood::is_small(rbm, EXACT_UNITS_BY_REQUEST) {
         return Ok(rbm.exact_mean_log_likelihood(held_out, &mut ())?.mean);
+    }
+    if rbm.visible().are_counts() {
+        let how = Measure {
+            any_units: true,
+            enumerated_units: None,
+            reverse: false,
+            chains: DEFAULT_CHAINS,
+            betas: Betas::Linear(DEFAULT_BETAS),
+            seed,
+            ..Measure::default()
+        };
+        let found = how.rbm(rbm, train, held_out, &mut ())?;
+        return Ok(found.likelihood.map_or(f64::NAN, |x| x.mean));
     }
     let ais = Ais {
         chains: DEFAULT_CHAINS,

@@ -79,7 +79,8 @@ pub fn for_units(
         .hint("choose --visible-units gaussian"));
     }
     let is_of_bits = is_resampled || data.binarize.is_some_and(|b| b != Binarization::None);
-    if is_real && is_of_bits || is_resampled && has("spin") {
+    let are_numbers = is_real || has("counts");
+    if are_numbers && is_of_bits || is_resampled && has("spin") {
         return Err(Failure::usage(format!(
             "--visible-units {}: such units take numbers, not bits drawn from them",
             kinds.unwrap_or_default()

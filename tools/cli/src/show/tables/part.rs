@@ -71,7 +71,7 @@ impl Part {
                 Code::Bit => vec!["0".into(), "1".into()],
                 Code::Sign | Code::Spin { from_bits: false } => vec!["−1".into(), "1".into()],
                 Code::Spin { from_bits: true } => vec!["0".into(), "1".into()],
-                Code::Probability | Code::Number { .. } => Vec::new(),
+                Code::Probability | Code::Number { .. } | Code::Count => Vec::new(),
             };
             let is_seen = |i| observed.is_none_or(|mask| mask.get(i, unit));
             let value = |i| {
