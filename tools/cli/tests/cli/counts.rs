@@ -136,7 +136,7 @@ fn what_counts_do_not_have_is_refused_in_a_line() {
         ("evaluate --reverse", 2, &["--reverse", "length by length"]),
         ("evaluate --raise", 2, &["--raise", "length by length"]),
         ("evaluate --distribution x.csv", 2, &["2^20 states"]),
-        ("classify", 2, &["label"]),
+        ("classify", 1, &["label"]),
         (
             "sample --length 5 --clamp data --mask left --shape 3x4 --out x.csv",
             1,
