@@ -26,6 +26,7 @@ pub use bound::{
 pub use chains::{
     AutocorrelationTime, ModeJumps, integrated_autocorrelation_time, nearest_templates,
 };
+pub(crate) use monitor::independent_log_p;
 pub use monitor::{
     DEAD_BELOW, HiddenActivity, PseudoLikelihood, SATURATED_ABOVE, free_energy_gap,
     independent_log_likelihood, pseudo_likelihood, reconstruction_error,

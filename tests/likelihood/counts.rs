@@ -86,9 +86,9 @@ fn examples_of_many_lengths_are_measured() {
     );
     let [[a, of_words], [b, same]] = [&found, &annealed].map(|x| x.perplexity.unwrap());
     assert_eq!(of_words, same);
-    // Of words as frequent as in the data, with half a count more each.
+    // Of words as frequent as in the data, with a count more each.
     let (all, n) = (data.input().to_matrix(), data.len() as f64);
-    let counts: Vec<f64> = data.mean().iter().map(|m| n * m + 0.5).collect();
+    let counts: Vec<f64> = data.mean().iter().map(|m| n * m + 1.0).collect();
     let sum: f64 = counts.iter().sum();
     let log_p = (0..data.len()).map(|i| {
         let words = all.row(i).iter().zip(&counts);

@@ -23,7 +23,9 @@ enum Law {
 /// the frequencies, means and variances of `train`: what a machine must exceed to have learned how
 /// values go together. Frequencies of a unit, or of the K of a softmax group, are `(n p + 1) / (n +
 /// 2)` and `(n p + 1) / (n + K)` of `n` training examples, so that none is 0. Missing values are in
-/// neither. `None` of rectified units, whose law has no closed form.
+/// neither. Words of counts have `(c + 1) / (C + K)`, `c` of all `C` words of the training examples,
+/// and `ln p` is that of a sequence of words. `None` of rectified units, whose law has no closed
+/// form.
 ///
 /// Cost: one pass over both.
 ///
@@ -34,6 +36,16 @@ pub fn independent_log_likelihood(
     train: &Examples,
     examples: &Examples,
 ) -> Result<Option<f64>> {
+    let log_p = independent_log_p(units, train, examples)?;
+    Ok(log_p.map(|log_p| Rows::from(examples).mean(log_p).0))
+}
+
+/// The same of each example.
+pub(crate) fn independent_log_p(
+    units: &Units,
+    train: &Examples,
+    examples: &Examples,
+) -> Result<Option<Vec<f64>>> {
     for found in [train.columns(), examples.columns()] {
         if found != units.size() {
             return Err(Error::shape(
@@ -57,8 +69,7 @@ pub fn independent_log_likelihood(
             .map(|(first, law)| law.log_p(&row[*first..]))
             .sum::<f64>()
     });
-    let log_p: Vec<f64> = log_p.collect();
-    Ok(Some(Rows::from(examples).mean(log_p).0))
+    Ok(Some(log_p.collect()))
 }
 
 impl Law {
@@ -104,6 +115,11 @@ fn laws(units: &Units, train: &Examples) -> Vec<(usize, Law)> {
                 let log_p = mean[segment.range()]
                     .iter()
                     .map(|p| ((n * p + 1.0) / all).ln());
+                laws.push((segment.first, Law::Group(log_p.collect())));
+            }
+            Kind::Counts => {
+                let all = n * mean.iter().sum::<f64>() + mean.len() as f64;
+                let log_p = mean.iter().map(|m| ((n * m + 1.0) / all).ln());
                 laws.push((segment.first, Law::Group(log_p.collect())));
             }
             Kind::Gaussian | Kind::Relu => laws.extend(segment.range().map(|j| {

@@ -6,6 +6,7 @@ mod pseudo_likelihood;
 
 pub use hidden_activity::{DEAD_BELOW, HiddenActivity, SATURATED_ABOVE};
 pub use independent::independent_log_likelihood;
+pub(crate) use independent::independent_log_p;
 pub use pseudo_likelihood::{PseudoLikelihood, pseudo_likelihood, stochastic_pseudo_likelihood};
 
 use crate::{

@@ -4,8 +4,8 @@ use super::{Annealed, Mean, Measure, Measures, Partition, families::NAME};
 use crate::{
     dataset::{Examples, Rows},
     error::{Error, Result},
-    evaluate::{Base, HiddenActivity, LogZ, Perplexity},
-    model::{Rbm, by_length, dot, lengths_of, log_shares},
+    evaluate::{Base, HiddenActivity, LogZ, Perplexity, independent_log_p},
+    model::{Rbm, by_length, lengths_of},
     progress::Progress,
 };
 
@@ -77,12 +77,9 @@ impl Measure {
                 standard_error,
             }
         };
-        let shares = log_shares(&train.mean(), 0.5 / train.effective_len().max(1.0));
-        let independent = (0..v.rows()).map(|row| dot(v, row, &shares));
-        let perplexity = [
-            Perplexity::new(rows, log_p),
-            Perplexity::new(rows, independent),
-        ];
+        let independent = independent_log_p(&rbm.visible().units, train, examples)?;
+        let perplexity = [log_p, independent.unwrap_or_default()];
+        let perplexity = perplexity.map(|log_p| Perplexity::new(rows, log_p));
         Ok(Measures {
             likelihood: Some(likelihood.and_error_of(&z)),
             activity,

@@ -174,7 +174,7 @@ pub struct Measures {
     /// Of counts, `ln Z` of the length of each example; `partition` is then their mean.
     pub log_z_of_rows: Option<Vec<f64>>,
     /// Of counts: that of the machine, and that of independent words as frequent as in the training
-    /// examples, each with half a count more.
+    /// examples.
     pub perplexity: Option<[Perplexity; 2]>,
 }
 
