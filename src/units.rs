@@ -10,7 +10,7 @@
 //! | `spin` | -1, 1 | `-b v` | `tanh x`, so `P(1) = sigma(2 x)` | `ln(2 cosh x)` | `v` |
 //! | `gaussian` | reals | `(v - b)^2 / (2 s^2)` | `y`, variance `s^2 / beta` | (1) | `v / s^2` |
 //! | `relu` | reals from 0 | `v^2 / 2 - b v` | (2) | (3) | `v` |
-//! | `counts` | 0, 1, 2, ... of K units, `D` in all | `-b.v` | `D e^(x_k) / sum e^x` | `D ln sum e^x` | `v` |
+//! | `counts` | 0, 1, ..., `D` in all | `-b.v` | `D e^(x_k) / sum e^x` | `D ln sum e^x` | `v` |
 //!
 //! 1. `beta (y^2 - b^2) / (2 s^2) + ln(2 pi s^2 / beta) / 2`
 //! 2. `y + phi(a) / ((1 - Phi(a)) sqrt(beta))`, with `a = -y sqrt(beta)`

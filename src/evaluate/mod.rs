@@ -5,8 +5,9 @@
 //! [`bennett`]'s estimate and [`Warning`]s; without `ln Z` the conservative likelihood of
 //! [`Ais::raise`]; samples with weights by [`Ais::weighted_samples`]; all of them of whatever is
 //! [`Annealed`]. Bounds: [`DbmBound`] and [`Bound`]. Chains: [`integrated_autocorrelation_time`],
-//! [`ModeJumps`]. Counts: [`Perplexity`]. Units: [`HiddenActivity`]. While training: [`pseudo_likelihood`],
-//! [`reconstruction_error`], [`free_energy_gap`]. Whether it is fit to be used: [`verify`].
+//! [`ModeJumps`]. Counts: [`Perplexity`]. Units: [`HiddenActivity`]. While training:
+//! [`pseudo_likelihood`], [`reconstruction_error`], [`free_energy_gap`]. Whether it is fit to be
+//! used: [`verify`].
 
 mod annealing;
 mod bound;

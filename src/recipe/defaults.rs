@@ -167,9 +167,9 @@ pub fn are_real(units: &Units) -> bool {
     units.have(Kind::Gaussian) || units.have(Kind::Relu)
 }
 
-/// Hidden units of an RBM: 500, and 50 beside counts; of a table of few examples whose visible units
-/// take any numbers, or counts, as many as it has columns, at least 8 and at most 20, so that its
-/// likelihood is enumerated.
+/// Hidden units of an RBM: 500, and 50 beside counts; of a table of few examples whose visible
+/// units take any numbers, or counts, as many as it has columns, at least 8 and at most 20, so that
+/// its likelihood is enumerated.
 pub fn hidden(visible: &Units, examples: usize) -> usize {
     let are_counts = visible.have(Kind::Counts);
     match (are_real(visible) || are_counts) && examples < MANY {

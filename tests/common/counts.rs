@@ -29,8 +29,8 @@ pub fn all_rows(words: usize, length: u32) -> (Matrix, Vec<f64>) {
     (Matrix::from_rows(rows).unwrap(), ways)
 }
 
-/// `ln Z_D` as the sum over all rows of `length` and all hidden states of `e^(-beta E)`, each row as
-/// often as there are sequences.
+/// `ln Z_D` as the sum over all rows of `length` and all hidden states of `e^(-beta E)`, each row
+/// as often as there are sequences.
 pub fn log_z(rbm: &Rbm, length: u32, beta: f64) -> f64 {
     let h = crate::common::layer_states(rbm.hidden());
     let (rows, ways) = all_rows(rbm.n_visible(), length);

@@ -80,8 +80,8 @@ pub struct Classes {
 /// | text | refused | refused | refused | categories | refused | refused |
 ///
 /// Without units that are asked for, all columns together decide. Every refusal names a cell and
-/// the way to ask. Missing values stay missing: they are not observed; counts cannot be missing, for
-/// a row's length is the sum of all of them.
+/// the way to ask. Missing values stay missing: they are not observed; counts cannot be missing,
+/// for a row's length is the sum of all of them.
 ///
 /// # In model files
 /// The metadata `encoding` is JSON: `version` is 1; `shape`, of an example; `scale`, what the

@@ -23,9 +23,9 @@ enum Law {
 /// the frequencies, means and variances of `train`: what a machine must exceed to have learned how
 /// values go together. Frequencies of a unit, or of the K of a softmax group, are `(n p + 1) / (n +
 /// 2)` and `(n p + 1) / (n + K)` of `n` training examples, so that none is 0. Missing values are in
-/// neither. Words of counts have `(c + 1) / (C + K)`, `c` of all `C` words of the training examples,
-/// and `ln p` is that of a sequence of words. `None` of rectified units, whose law has no closed
-/// form.
+/// neither. Words of counts have `(c + 1) / (C + K)`, `c` of all `C` words of the training
+/// examples, and `ln p` is that of a sequence of words. `None` of rectified units, whose law has no
+/// closed form.
 ///
 /// Cost: one pass over both.
 ///

@@ -38,8 +38,8 @@ impl Rbm {
     /// `F(v) = -beta b.v - sum_j ln(1 + e^(beta (v W + c)_j))` of each row, so that
     /// `p(v) = e^-F(v) / Z`; of other kinds of units, their own energies and log-partitions. Inputs
     /// are f32 products, sums f64: the error is some 1e-4 for 784 x 500. Real-valued rows of a
-    /// binary layer: the same formula. Counts: `-beta b.n - sum_j ln(1 + e^(beta ((n W)_j + D c_j)))`,
-    /// of a sequence of words, see [`Self::given_length`].
+    /// binary layer: the same formula. Counts: `-beta b.n - sum_j ln(1 + e^(beta ((n W)_j + D
+    /// c_j)))`, of a sequence of words, see [`Self::given_length`].
     ///
     /// # Errors
     /// As [`Self::input_h_from_v`].
@@ -52,8 +52,8 @@ impl Rbm {
     /// The free energy of hidden states, `-beta c.h - sum_i ln(1 + e^(beta (h W' + b)_i))`.
     ///
     /// # Errors
-    /// As [`Self::input_h_from_v`]; [`Error::Parameter`](crate::Error::Parameter) for counts without
-    /// a length.
+    /// As [`Self::input_h_from_v`]; [`Error::Parameter`](crate::Error::Parameter) for counts
+    /// without a length.
     pub fn free_energy_h<'a>(&self, h: impl Into<Input<'a>>, beta: f32) -> Result<Vec<f64>> {
         self.visible
             .expect_length("free energies of hidden states")?;

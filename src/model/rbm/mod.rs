@@ -234,7 +234,8 @@ impl Rbm {
     }
 
     /// Whatever `tail` asks for of the hidden layer given `v` `[samples x n_visible]`:
-    /// `x = beta (v W + c)`, of counts `beta (v W + D c)` as [`Self::given_length`] says. Units other than Bernoulli as [`Layer::propagate`] says.
+    /// `x = beta (v W + c)`, of counts `beta (v W + D c)` as [`Self::given_length`] says. Units
+    /// other than Bernoulli as [`Layer::propagate`] says.
     ///
     /// # Errors
     /// [`Error::Shape`] where `v` or an output does not fit the machine; those of

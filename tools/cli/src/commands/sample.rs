@@ -105,8 +105,8 @@ pub fn run(args: &SampleArgs) -> Outcome<()> {
     )
 }
 
-/// Puts a machine of counts that is given the length of `--length` in its place; chains from examples
-/// and stored ones have lengths of their own.
+/// Puts a machine of counts that is given the length of `--length` in its place; chains from
+/// examples and stored ones have lengths of their own.
 ///
 /// # Errors
 /// A length of another machine, or none where it is needed.

@@ -65,8 +65,8 @@ pub struct UnitsArgs {
     /// Visible units: spin, gaussian, relu, softmax, counts [default: by the data].
     ///
     /// Or segments such as bernoulli:64+gaussian:10. Spins learn bits as -1 and 1; gaussian and
-    /// relu units take any numbers as they are. Counts, such as those of the words of documents, are
-    /// all columns: 0, 1, 2, ... that add up to the length of a row.
+    /// relu units take any numbers as they are. Counts, such as those of the words of documents,
+    /// are all columns: 0, 1, 2, ... that add up to the length of a row.
     #[arg(long, value_name = "KINDS")]
     pub visible_units: Option<String>,
     /// Columns to mean 0 and deviation 1, for gaussian visible units.
