@@ -14,6 +14,7 @@ mod examples;
 mod fingerprint;
 mod generate;
 mod load;
+mod memory;
 mod moments;
 mod readers;
 mod reading;

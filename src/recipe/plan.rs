@@ -87,6 +87,8 @@ pub struct StageName {
     pub name: String,
     /// Its epochs.
     pub epochs: usize,
+    /// Examples of a minibatch.
+    pub batch_size: usize,
 }
 
 impl Plan {
@@ -151,6 +153,7 @@ impl Plan {
         let stage = |name: &str, learning: &Learning| StageName {
             name: name.into(),
             epochs: learning.epochs,
+            batch_size: learning.batch_size,
         };
         let mut stages = match self {
             Self::Rbm(_) => vec![stage(RbmLearner::NAME, self.learning())],

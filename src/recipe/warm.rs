@@ -5,6 +5,7 @@ use crate::{
     dataset::Examples,
     error::{Error, Result},
     model::Model,
+    train::Learning,
     units::{Kind, Units},
 };
 
@@ -20,6 +21,30 @@ impl Plan {
                 layers.for_each(|layer| layer.options.learning.epochs = 0);
             }
             Self::Dbm(plan) => plan.pretraining = None,
+        }
+        self
+    }
+
+    /// The same with `epochs` in each stage that has any: a rehearsal, of few examples.
+    #[must_use]
+    pub fn with_epochs_of_each(mut self, epochs: usize) -> Self {
+        let shorten = |learning: &mut Learning| {
+            learning.epochs = if learning.epochs == 0 { 0 } else { epochs };
+        };
+        match &mut self {
+            Self::Rbm(_) | Self::Boltzmann(_) => {}
+            Self::Dbn(plan) => {
+                let layers = plan.greedy.layers.iter_mut();
+                layers.for_each(|layer| shorten(&mut layer.options.learning));
+            }
+            Self::Dbm(plan) => {
+                let options = plan.pretraining.iter_mut().flat_map(|x| &mut x.options);
+                options.for_each(|options| shorten(&mut options.learning));
+            }
+        }
+        shorten(self.learning_mut());
+        if let Some(Some(options)) = self.fine_tune_mut() {
+            shorten(&mut options.learning);
         }
         self
     }

@@ -8,6 +8,7 @@ use crate::{
     bits::{BitMatrix, WORD_BITS},
     dataset::{
         examples::Examples,
+        memory,
         table::{Cells, Labels, Table},
     },
     error::{Error, Result},
@@ -36,7 +37,8 @@ impl Encoding {
     /// # Errors
     /// [`Error::File`], with the cell, for a value that the column does not have: a category that
     /// was not there when the encoding was made, a number outside [0, 1] for a probability; for a
-    /// column or class that is not there, and another number of columns.
+    /// column or class that is not there, and another number of columns. [`Error::Parameter`] for
+    /// states that are numbers and do not fit into memory: a stream has them by the minibatch.
     pub fn encode(&self, table: &Table) -> Result<Examples> {
         let table = &*self.widened(table)?;
         let states = self.states(table)?;
@@ -108,6 +110,9 @@ impl Encoding {
     /// The states as numbers, in parallel.
     fn real(&self, table: &Table, places: &[Place<'_>]) -> Result<Matrix> {
         let n = self.units.size();
+        let bytes = (table.len() as u64).saturating_mul(n as u64);
+        let bytes = bytes.saturating_mul(size_of::<f32>() as u64);
+        memory::expect(&table.path, [table.len(), n], bytes)?;
         let mut matrix = Matrix::zeros(table.len(), n);
         let stride = matrix.stride();
         let rows = matrix.padded_mut().par_chunks_mut(stride).enumerate();

@@ -335,6 +335,9 @@ impl Source {
     /// A refusal of values with what to do about it.
     fn advised(&self, error: Error) -> Failure {
         match (&error, self.of_model) {
+            (Error::Parameter { name, .. }, _) if name == "memory" => Failure::failed(error).hint(
+                "`train --stream` learns from a sparse matrix, IDX or NPY by the minibatch; fewer rows or --columns need less",
+            ),
             (Error::File { .. }, Some(_)) => Failure::from(error).hint(OTHER_DATA),
             (Error::File { .. }, None) => Failure::from(error).hint(
                 "--visible-units softmax are categories, gaussian (with --standardize) numbers, spin -1 and 1; --scale 255 divides gray values; --label COLUMN are classes; --columns chooses",

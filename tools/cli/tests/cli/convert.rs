@@ -1,6 +1,6 @@
 //! Models from and for other programs, whether they are fit to be used, and what a run will take.
 
-use crate::common::Bench;
+use crate::common::{Bench, with_striped};
 use harmonium::{
     Checkpoint, Kind, Matrix, Model,
     model::{Layer, Rbm},
@@ -171,27 +171,47 @@ fn models_are_verified() {
 #[test]
 fn a_dry_run_tells_its_time_and_memory_and_writes_nothing() {
     let bench = Bench::new();
-    for (line, stage, others) in [
-        ("rbm --hidden 4 --epochs 100000000", "training", 0),
-        ("boltzmann --epochs 100000000", "training", 0),
+    let bench = with_striped(bench);
+    for (line, names) in [
+        ("rbm --hidden 4 --epochs 100000000", &["training"][..]),
+        ("boltzmann --epochs 100000000", &["training"]),
         (
-            "dbm --layers 4,3 --pretraining-epochs 100000000",
-            "RBM 1",
-            2,
+            "dbm --layers 4,3 --pretraining-epochs 100000000 --epochs 30",
+            &["RBM 1", "RBM 2", "joint"],
         ),
-        ("dbn --layers 4,3 --greedy-epochs 100000000", "layer 1", 2),
+        (
+            "dbn --layers 4,3 --greedy-epochs 100000000 --up-down-epochs 30",
+            &["layer 1", "layer 2", "up-down"],
+        ),
+        (
+            "dbm --layers 4,3 --pretraining-epochs 20 --fine-tune backprop --data striped.csv",
+            &["RBM 1", "RBM 2", "joint", "backprop"],
+        ),
     ] {
-        let told = bench.json(&format!("train {line} --data bars.csv --dry-run --json"));
-        assert_eq!(told["stage"], stage, "{told}");
+        let data = if line.contains("--data") {
+            ""
+        } else {
+            "--data bars.csv"
+        };
+        let told = bench.json(&format!("train {line} {data} --dry-run --json"));
+        let stages = told["stages"].as_array().unwrap();
+        let found: Vec<&str> = stages.iter().map(|x| x["name"].as_str().unwrap()).collect();
+        assert_eq!(found, names, "{told}");
         let number = |key: &str| told[key].as_f64().unwrap();
-        assert!(number("updates_measured") >= 3.0, "{told}");
-        // One update of an epoch.
-        let expected = 1e8 * number("seconds_per_update");
-        assert!((number("seconds") / expected - 1.0).abs() < 1e-9, "{told}");
-        assert_eq!(
-            told["stages_not_measured"].as_array().unwrap().len(),
-            others
-        );
+        let mut sum = 0.0;
+        for stage in stages {
+            let of_stage = |key: &str| stage[key].as_f64().unwrap();
+            assert!(of_stage("updates_measured") >= 3.0, "{told}");
+            assert!(of_stage("seconds_per_update") > 0.0, "{told}");
+            let updates = of_stage("epochs") * if data.is_empty() { 2.0 } else { 1.0 };
+            let expected = updates * of_stage("seconds_per_update");
+            assert!(
+                (of_stage("seconds") / expected - 1.0).abs() < 1e-9,
+                "{told}"
+            );
+            sum += of_stage("seconds");
+        }
+        assert!((number("seconds") / sum - 1.0).abs() < 1e-9, "{told}");
         if cfg!(target_os = "linux") {
             assert!(number("memory_bytes") > 1e6, "{told}");
         }

@@ -1,14 +1,20 @@
 //! `--dry-run`: what a run will take, from a few of its updates; nothing is written.
 
 use super::begun::Begun;
-use crate::{failure::Outcome, run::interrupt::Interrupt, show::figures::Figures};
+use crate::{
+    failure::{Failure, Outcome},
+    run::interrupt::Interrupt,
+    show::figures::Figures,
+};
 use harmonium::{
+    Examples,
     checkpoint::Checkpoint,
-    recipe::{AnyEvent, StageName},
+    recipe::{AnyEvent, AnyRun, Plan, StageName},
     train::Feed,
 };
 use serde_json::json;
 use std::{
+    collections::BTreeMap,
     fs,
     ops::ControlFlow,
     time::{Duration, Instant},
@@ -19,41 +25,75 @@ use std::{
 const WHILE: Duration = Duration::from_secs(2);
 const LEAST: usize = 3;
 
-/// Makes updates of the first stage and tells what the whole run takes.
+/// What was measured of a stage: updates after the first, and the seconds that they took.
+#[derive(Clone, Copy, Default)]
+struct Timed {
+    updates: usize,
+    seconds: f64,
+    started: Option<Instant>,
+}
+
+impl Timed {
+    /// An update is done now.
+    fn see(&mut self) {
+        let now = Instant::now();
+        let Some(start) = self.started else {
+            self.started = Some(now);
+            return;
+        };
+        self.updates += 1;
+        self.seconds = now.duration_since(start).as_secs_f64();
+    }
+
+    fn per_update(&self) -> f64 {
+        self.seconds / self.updates.max(1) as f64
+    }
+}
+
+/// Makes updates of every stage and tells what the whole run takes.
 ///
 /// # Errors
 /// Those of the run.
 pub fn tell(begun: &mut Begun, json: bool, title: &str, interrupt: &Interrupt) -> Outcome<()> {
     let stages = begun.plan.stages();
-    let batches = begun.run.running().position().batches as f64;
     let first = begun.run.running().name();
-    let (seconds, updates) = timed(begun, interrupt)?;
-    let per_update = seconds / updates.max(1) as f64;
+    let of_first = timed(begun, interrupt)?;
+    // What comes after starts in earnest from what the stages before have learned.
+    let mut measured = match stages.len() {
+        0 | 1 => BTreeMap::new(),
+        _ => rehearsed(begun, &stages, interrupt)?,
+    };
+    measured.insert(first, of_first);
     let mut figures = Figures::default();
-    let mut total = 0.0;
-    let (measured, others): (Vec<&StageName>, Vec<&StageName>) =
-        stages.iter().partition(|stage| stage.name == first);
-    for stage in measured {
-        let of_stage = per_update * batches * stage.epochs as f64;
-        total += of_stage;
+    let (mut total, mut told_stages) = (0.0, Vec::new());
+    for stage in &stages {
+        let batches = begun.data.examples().div_ceil(stage.batch_size);
+        let found = measured.get(&stage.name).copied().unwrap_or_default();
+        let seconds = found.per_update() * batches as f64 * stage.epochs as f64;
+        total += seconds;
+        told_stages.push(json!({
+            "name": stage.name,
+            "epochs": stage.epochs,
+            "seconds": seconds,
+            "seconds_per_update": found.per_update(),
+            "updates_measured": found.updates,
+        }));
         figures.row(
             &format!("time of {}", stage.name),
-            told(of_stage),
+            told(seconds),
             format!(
-                "{} epochs of {batches} updates, from {updates} updates of {:.2} ms",
+                "{} epochs of {batches} updates, from {} updates of {:.2} ms",
                 stage.epochs,
-                1e3 * per_update
+                found.updates,
+                1e3 * found.per_update()
             ),
         );
     }
-    for stage in &others {
-        let told = format!(
-            "{} epochs; not measured, it starts from the stage before",
-            stage.epochs
-        );
-        figures.row(&format!("time of {}", stage.name), "unknown", told);
+    if stages.len() > 1 {
+        let rest =
+            "stages after the first on a few examples, from a machine that has hardly learned";
+        figures.row("time of all", told(total), rest);
     }
-    let unmeasured: Vec<&str> = others.iter().map(|stage| &*stage.name).collect();
     let tensors = Checkpoint::from(begun.run.result()?).tensors();
     let of_each = tensors
         .iter()
@@ -72,40 +112,73 @@ pub fn tell(begun: &mut Begun, json: bool, title: &str, interrupt: &Interrupt) -
     }
     figures
         .put("dry_run", true)
-        .put("stage", first)
-        .put("seconds_per_update", per_update)
-        .put("updates_measured", updates)
         .put("seconds", total)
-        .put("stages_not_measured", json!(unmeasured))
+        .put("stages", json!(told_stages))
         .put("parameters", elements)
         .put("memory_bytes", json!(bytes));
     figures.print(json, title)
 }
 
-/// Seconds of updates after the first, and their number.
-fn timed(begun: &mut Begun, interrupt: &Interrupt) -> Outcome<(f64, usize)> {
+/// Updates of the first stage on all data.
+fn timed(begun: &mut Begun, interrupt: &Interrupt) -> Outcome<Timed> {
     let feed = match &begun.data.stream {
         Some(stream) => Feed::from(stream),
         None => Feed::from(&begun.data.train),
     };
-    let (mut started, mut updates, mut seconds) = (None, 0, 0.0);
+    let mut timed = Timed::default();
     let _ended = begun.run.run(feed, &mut |event| {
         let AnyEvent::Update(_) = event else {
             return ControlFlow::Continue(());
         };
-        let now = Instant::now();
-        let start = *started.get_or_insert(now);
-        if start != now {
-            updates += 1;
-            seconds = now.duration_since(start).as_secs_f64();
-        }
-        let is_enough = updates >= LEAST && now.duration_since(start) >= WHILE;
+        timed.see();
+        let is_enough = timed.updates >= LEAST && timed.seconds >= WHILE.as_secs_f64();
         match is_enough || interrupt.asked() {
             true => ControlFlow::Break(()),
             false => ControlFlow::Continue(()),
         }
     })?;
-    Ok((seconds, updates))
+    Ok(timed)
+}
+
+/// Updates of every stage, each to its end, on a few examples.
+fn rehearsed(
+    begun: &Begun,
+    stages: &[StageName],
+    interrupt: &Interrupt,
+) -> Outcome<BTreeMap<String, Timed>> {
+    let largest = stages.iter().map(|stage| stage.batch_size).max();
+    let few = begun.data.train.head((LEAST + 1) * largest.unwrap_or(1));
+    let batches = stages.iter().map(|x| few.len().div_ceil(x.batch_size));
+    let epochs = (LEAST + 1).div_ceil(batches.min().unwrap_or(1));
+    let plan = begun.plan.clone().with_epochs_of_each(epochs);
+    let mut measured: BTreeMap<String, Timed> = BTreeMap::new();
+    let mut learn = |run: &mut AnyRun, data: &Examples| -> Outcome<()> {
+        let ended = run.run(data, &mut |event| {
+            if let AnyEvent::Update(run) = event {
+                measured.entry(run.running().name()).or_default().see();
+            }
+            match interrupt.asked() {
+                true => ControlFlow::Break(()),
+                false => ControlFlow::Continue(()),
+            }
+        })?;
+        match ended.is_finished() {
+            true => Ok(()),
+            false => Err(Failure::failed("the dry run was interrupted")),
+        }
+    };
+    let mut run = plan.start(&few, None)?;
+    learn(&mut run, &few)?;
+    while let Some(next) = plan.next(&run, &few, None)? {
+        run = next;
+        learn(&mut run, &few)?;
+    }
+    if plan.fine_tune().is_some() {
+        let machine = run.result()?;
+        let seen = Plan::seen_by_network(&machine, &few)?;
+        learn(&mut plan.network(&machine, &seen)?, &seen)?;
+    }
+    Ok(measured)
 }
 
 /// Seconds in words.

@@ -437,16 +437,32 @@ fn sparse_matrices_never_are_dense_as_a_whole() {
     // 100,000 x 4000 numbers of 4 bytes are 1.6 GB.
     let rows = (0..100_000).map(|i| format!("{} {}:0.5", i % 2, i % 4000 + 1));
     lines(&bench, "sparse.svm", rows);
-    let line = "train --data sparse.svm --stream --hidden 2 --epochs 1 --chains 10 \
+    let limited = |line: &str| {
+        let command = bench.command(line);
+        Command::new("sh")
+            .args(["-c", "ulimit -v 1000000 && exec \"$0\" \"$@\""])
+            .arg(command.get_program())
+            .args(command.get_args())
+            .current_dir(bench.path(""))
+            .output()
+            .unwrap()
+    };
+    let line = "train --data sparse.svm --hidden 2 --epochs 1 --chains 10 \
                 --batch-size 1000 --threads 2 --json";
-    let command = bench.command(line);
-    let ran = Command::new("sh")
-        .args(["-c", "ulimit -v 1000000 && exec \"$0\" \"$@\""])
-        .arg(command.get_program())
-        .args(command.get_args())
-        .current_dir(bench.path(""))
-        .output()
-        .unwrap();
+    // In memory they do not fit, which is said before anything is taken.
+    let ran = limited(line);
+    let told = String::from_utf8_lossy(&ran.stderr);
+    assert_eq!(ran.status.code(), Some(1), "{told}");
+    for word in [
+        "1600 MB for the 100000 x 4000",
+        "sparse.svm",
+        "free",
+        "--stream",
+    ] {
+        assert!(told.contains(word), "{told} should tell of {word}");
+    }
+    assert!(!bench.path("run").exists());
+    let ran = limited(&format!("{line} --stream"));
     assert!(
         ran.status.success(),
         "{}",
