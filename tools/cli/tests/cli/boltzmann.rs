@@ -39,7 +39,7 @@ fn lattice() -> Ising {
 
 /// The lattice as a file of spins, and the pairs of it with couplings 0 as one of the machine.
 fn bench() -> Bench {
-    let bench = Bench::new();
+    let bench = Bench::drawing();
     let (edges, fields) = lattice();
     let mut text = String::from("# a lattice\n");
     let mut pairs = String::new();

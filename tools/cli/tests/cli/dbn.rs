@@ -23,7 +23,7 @@ fn bits() -> BitMatrix {
 
 #[test]
 fn a_network_learns_in_stages_and_is_measured_from_all_sides() {
-    let bench = bench();
+    let bench = with_striped(Bench::drawing());
     let report = bench.json(&format!(
         "{NET} --validation 40 --greedy-epochs 60 --up-down-epochs 30 --json"
     ));

@@ -278,7 +278,7 @@ fn is_no_worse_than_independent(bench: &Bench, k: usize, table: Vec<Vec<f32>>) {
 
 #[test]
 fn tables_of_numbers_are_learned_where_nothing_is_said() {
-    let bench = Bench::new();
+    let bench = Bench::drawing();
     for k in [0, 5, 10] {
         is_no_worse_than_independent(&bench, k, table(k));
     }

@@ -44,7 +44,7 @@ fn lines(picture: &RgbImage) -> (u32, u32) {
 
 #[test]
 fn tiles_have_the_shape_of_the_data_or_of_the_command_line() {
-    let bench = Bench::new();
+    let bench = Bench::drawing();
     bench.npy("pictures.npy", "(8, 12, 20)", &pixels());
     bench.npy("rows.npy", "(8, 240)", &pixels());
     let train = "train --hidden 2 --epochs 1 --batch-size 8 --force --out run --data";
@@ -79,7 +79,7 @@ fn tiles_have_the_shape_of_the_data_or_of_the_command_line() {
 
 #[test]
 fn a_half_is_held_upright() {
-    let bench = Bench::new();
+    let bench = Bench::drawing();
     bench.npy("rows.npy", "(8, 240)", &pixels());
     bench.ok("train --hidden 2 --epochs 1 --batch-size 8 --data rows.npy --out run");
     let sample =
@@ -108,7 +108,7 @@ fn a_half_is_held_upright() {
 
 #[test]
 fn tables_are_drawn_as_what_their_columns_hold() {
-    let bench = Bench::new();
+    let bench = Bench::drawing();
     let rows = (0..40).map(|i: usize| {
         let (a, b) = (i % 3 % 2, i % 5 % 2);
         format!("{a},{b},{},{}\n", a ^ b, i % 2)

@@ -52,7 +52,7 @@ fn a_named_directory_with_a_run_is_refused_and_stays_as_it_is() {
 
 #[test]
 fn force_renames_the_directory_with_all_that_is_in_it() {
-    let bench = Bench::new();
+    let bench = Bench::drawing();
     bench.ok(&format!("{LINE} --hidden 5 --out one --trajectory 3"));
     fs::write(bench.path("one/notes.txt"), "mine").unwrap();
     let ran = bench.run(&format!("{LINE} --hidden 4 --out one --force"));

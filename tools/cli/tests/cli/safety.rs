@@ -236,7 +236,7 @@ fn a_stream_is_known_by_its_size_and_some_of_its_examples() {
 #[test]
 fn the_same_run_is_the_same_bytes() {
     for (words, epochs) in KINDS {
-        let bench = Bench::new();
+        let bench = Bench::drawing();
         let line = format!("train {words} {BARS} {epochs} 2");
         bench.ok(&format!("{line} --out one"));
         bench.ok(&format!("{line} --out two --threads 1"));
@@ -316,7 +316,7 @@ fn limited(bench: &Bench, blocks: usize, words: &str) -> Ran {
 #[cfg(unix)]
 #[test]
 fn rows_that_cannot_be_written_do_not_end_the_run() {
-    let bench = Bench::new();
+    let bench = Bench::drawing();
     // Its rows are longer than the largest picture.
     let line = "train dbn --layers 4,3 --greedy-epochs 2500 --up-down-epochs 0 --data bars.csv --batch-size 20";
     bench.ok(&format!("{line} --out whole"));

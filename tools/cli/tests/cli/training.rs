@@ -15,7 +15,7 @@ const BARS: &str =
 
 #[test]
 fn a_run_writes_its_files_and_reports_the_keys_of_evaluate() {
-    let bench = Bench::new();
+    let bench = Bench::drawing();
     let report = bench.json(&format!("{BARS} --epochs 20 --json"));
     for name in [
         "model.safetensors",
@@ -150,7 +150,7 @@ fn held_out_examples_are_watched() {
 
 #[test]
 fn threads_do_not_change_a_bit() {
-    let bench = Bench::new();
+    let bench = Bench::drawing();
     let rows = (0..300).map(|i| (0..70).map(|j| ((i * j) % 11) as f32 / 10.0).collect());
     bench.csv("gray.csv", rows);
     for (threads, out) in [(1, "one"), (2, "two")] {
@@ -180,7 +180,7 @@ fn threads_do_not_change_a_bit() {
 
 #[test]
 fn a_resumed_run_is_an_uninterrupted_one() {
-    let bench = Bench::new();
+    let bench = Bench::drawing();
     for method in [
         "--method pcd --chains 16",
         "--method cd --momentum 0.5",

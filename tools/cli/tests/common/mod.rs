@@ -15,11 +15,28 @@ use std::{
 use tempfile::TempDir;
 
 /// An empty directory in which a test works, with the 16 bars and stripes of side 3 as `bars.csv`.
-pub struct Bench(TempDir);
+pub struct Bench {
+    directory: TempDir,
+    /// Whether runs draw pictures, which are most of the work of a small run.
+    draws: bool,
+}
 
 impl Bench {
+    /// Where runs draw nothing.
     pub fn new() -> Self {
-        let bench = Self(tempfile::tempdir().unwrap());
+        Self::with_pictures(false)
+    }
+
+    /// Where runs draw.
+    pub fn drawing() -> Self {
+        Self::with_pictures(true)
+    }
+
+    fn with_pictures(draws: bool) -> Self {
+        let bench = Self {
+            directory: tempfile::tempdir().unwrap(),
+            draws,
+        };
         let examples = bars_and_stripes(3);
         let bits = examples.bits().unwrap();
         let rows = (0..bits.rows()).map(|i| (0..9).map(|j| f32::from(bits.get(i, j))).collect());
@@ -28,7 +45,7 @@ impl Bench {
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
-        self.0.path().join(name)
+        self.directory.path().join(name)
     }
 
     /// Writes rows of numbers.
@@ -57,9 +74,11 @@ impl Bench {
     /// The program with the words of `line` as arguments, in this directory.
     pub fn command(&self, line: &str) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_harmonium"));
+        let draws_nothing = line.starts_with("train") && !self.draws && !line.contains("--help");
         command
-            .current_dir(self.0.path())
+            .current_dir(self.directory.path())
             .args(line.split_whitespace())
+            .args(draws_nothing.then_some("--no-pictures"))
             .env_remove("HARMONIUM_ISA")
             .env_remove("HARMONIUM_PRODUCT")
             .env_remove("HARMONIUM_GEMM");

@@ -424,7 +424,7 @@ pub struct OutputArgs {
     /// Draw nothing: filters, samples and curves are not made.
     ///
     /// Those of an earlier end of a resumed run are removed.
-    #[arg(long)]
+    #[arg(long, hide_short_help = true)]
     pub no_pictures: bool,
     /// One JSON object on stdout in place of the table.
     #[arg(long)]
