@@ -10,7 +10,7 @@ use crate::{
     failure::{Failure, Outcome, note},
     kinds,
     run::MOST_ELEMENTS,
-    run::classification::class_names,
+    run::data::class_names,
     run::data::{Data, Source, check_columns},
     run::diagnose::Diagnosis,
     run::edges::{Energy, spin_constant},

@@ -6,15 +6,7 @@ use crate::{
     run::machine::{Machine, Way},
     show::figures::Figures,
 };
-use harmonium::{Examples, Matrix, dataset::Encoding, model::most_probable};
-
-/// What the data call `n` classes: their numbers where the data do not have as many.
-pub fn class_names(encoding: Option<&Encoding>, n: usize) -> Vec<String> {
-    match encoding.and_then(Encoding::classes) {
-        Some(classes) if classes.names.len() == n => classes.names.clone(),
-        _ => (0..n).map(|y| y.to_string()).collect(),
-    }
-}
+use harmonium::{Examples, Matrix, model::most_probable};
 
 /// How well classes were found.
 #[derive(Clone, Debug)]

@@ -57,6 +57,14 @@ pub struct Data {
     pub row_names: [Vec<String>; 2],
 }
 
+/// What the data call `n` classes: their numbers where the data do not have as many.
+pub fn class_names(encoding: Option<&Encoding>, n: usize) -> Vec<String> {
+    match encoding.and_then(Encoding::classes) {
+        Some(classes) if classes.names.len() == n => classes.names.clone(),
+        _ => (0..n).map(|y| y.to_string()).collect(),
+    }
+}
+
 impl Data {
     /// The number of classes, which `--labels` asks for.
     ///

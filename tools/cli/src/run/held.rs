@@ -5,7 +5,7 @@ use crate::{
     args::{SampleArgs, Split},
     failure::{Failure, Outcome},
     run::MOST_ELEMENTS,
-    run::classification::class_names,
+    run::data::class_names,
     run::data::{Data, Source, check_columns},
     run::likelihood,
     show::{

@@ -3,7 +3,7 @@
 use crate::{
     failure::{Failure, Outcome, note},
     run::{
-        classification::class_names,
+        data::class_names,
         found::Found,
         machine::{Machine, Way},
     },
