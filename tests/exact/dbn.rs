@@ -28,6 +28,7 @@ fn exact_sums_are_those_over_all_joint_states() {
         };
         let p = total(&|_| true);
         let logs: Vec<f64> = p.iter().map(|p| p.ln()).collect();
+        close(&dbn.visible_distribution(&mut ()).unwrap(), &p, "p(v)");
         let log_p = |class| dbn.exact_log_p_v(&v, class, &mut ());
         close(&log_p(None).unwrap(), &logs, "ln p(v)");
         for class in 0..labels {

@@ -13,14 +13,20 @@ use crate::{
         reduce::{LogSum, log_sum_exp},
         reference::{sigmoid, softplus},
     },
+    matrix::Matrix,
     model::{Layer, rbm::for_each_sent},
     progress::Progress,
     states::Input,
     threads::{in_pool, prelude::*},
 };
 
+use std::borrow::Cow;
+
 /// Most units of two neighboring hidden layers together whose states are enumerated.
 pub const MAX_EXACT_LAYER_PAIR: usize = 26;
+
+/// Visible states whose probabilities are computed together.
+const BLOCK: usize = 1 << 16;
 
 /// Parts of the work that a pair of layers counts as.
 const REPORTS: usize = 200;
@@ -255,6 +261,41 @@ impl Dbn {
         self.descend(v.into(), class, progress, |pair, rows, log_p| {
             Generation::new(pair).log_marginal(rows, log_p)
         })
+    }
+
+    /// The visible layer, without a label that is beside it.
+    pub fn visible(&self) -> Cow<'_, Layer> {
+        match self.directed().first() {
+            Some(pair) => Cow::Borrowed(pair.below()),
+            None => Cow::Owned(self.feature_layer()),
+        }
+    }
+
+    /// `p(v)` of every visible state, by enumeration, in the order of [`Layer::state`]; labels are
+    /// summed out.
+    ///
+    /// # Errors
+    /// As [`Self::exact_log_p_v`]; [`Error::Parameter`] for a visible layer that is continuous or
+    /// has more than `2^26` states.
+    pub fn visible_distribution(&self, progress: &mut dyn Progress) -> Result<Vec<f64>> {
+        let visible = self.visible();
+        let most = (1_u64 << MAX_EXACT_LAYER_PAIR) as f64;
+        let states = visible.states().filter(|&states| states <= most);
+        let Some(states) = states else {
+            let expected = format!("at most 2^{MAX_EXACT_LAYER_PAIR} visible states to enumerate");
+            let found = format!("{} {} units", visible.size(), visible.units);
+            return Err(Error::parameter("visible distribution", expected, found));
+        };
+        let mut p = Vec::with_capacity(states as usize);
+        for first in (0..states as u64).step_by(BLOCK) {
+            let block: Vec<Vec<f32>> = (first..(first + BLOCK as u64).min(states as u64))
+                .map(|index| visible.state(index))
+                .collect();
+            let block = Matrix::from_fn(block.len(), visible.size(), |i, j| block[i][j]);
+            let log_p = self.exact_log_p_v(&block, None, progress)?;
+            p.extend(log_p.into_iter().map(f64::exp));
+        }
+        Ok(p)
     }
 
     /// The exact variational lower bound of [`Self::exact_log_p_v`] under the recognition

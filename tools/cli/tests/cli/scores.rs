@@ -97,6 +97,7 @@ fn small_machines_are_told_state_by_state() {
         "rbm --hidden 4 --epochs 3",
         "boltzmann --hidden 2 --epochs 3",
         "dbm --layers 4,3 --pretraining-epochs 1 --epochs 1",
+        "dbn --layers 4,3 --greedy-epochs 1 --up-down-epochs 1",
     ] {
         bench.ok(&format!("train {kind} --data bars.csv --force"));
         bench.ok("evaluate --exact --distribution p.csv --scores scores.csv");

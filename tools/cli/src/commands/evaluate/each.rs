@@ -10,7 +10,7 @@ use crate::{
     show::numbers::{write_named, write_table},
 };
 use harmonium::{Examples, Matrix, Model, dataset::Encoding, model::Layer, recipe::Observed};
-use std::path::Path;
+use std::{borrow::Cow, path::Path};
 
 /// Most states of `--distribution`.
 const MOST_STATES: f64 = (1 << 20) as f64;
@@ -100,10 +100,11 @@ fn classes(machine: &dyn Machine, examples: &Examples) -> Outcome<Option<Matrix>
 /// Continuous units, or more than `2^20` states; those of the library; a file that cannot be
 /// written.
 pub fn distribution(path: &Path, model: &Model) -> Outcome<()> {
-    let visible: &Layer = match model {
-        Model::Rbm(rbm) => rbm.visible(),
-        Model::Dbm(dbm) => dbm.layer(0),
-        Model::Boltzmann(machine) => machine.visible(),
+    let visible: Cow<'_, Layer> = match model {
+        Model::Rbm(rbm) => Cow::Borrowed(rbm.visible()),
+        Model::Dbm(dbm) => Cow::Borrowed(dbm.layer(0)),
+        Model::Dbn(dbn) => dbn.visible(),
+        Model::Boltzmann(machine) => Cow::Borrowed(machine.visible()),
         other => {
             let message = format!("--distribution is not for a model of kind {}", other.kind());
             return Err(Failure::usage(message));
@@ -121,6 +122,7 @@ pub fn distribution(path: &Path, model: &Model) -> Outcome<()> {
     let p = match model {
         Model::Rbm(rbm) => rbm.visible_distribution(1.0, &mut ())?,
         Model::Dbm(dbm) => dbm.visible_distribution(1.0, &mut ())?,
+        Model::Dbn(dbn) => dbn.visible_distribution(&mut ())?,
         other => other.boltzmann()?.visible_distribution(1.0, &mut ())?,
     };
     let units = (0..visible.size()).map(|i| format!("v{i}"));
