@@ -76,6 +76,8 @@ pub enum Site {
     Swap = 10,
     /// Missing values and hidden units given observed values, in training.
     Missing = 11,
+    /// Missing values of data as the higher layers of a stack see them; step = pass and half sweep.
+    Completed = 12,
     /// States of a recognition pass of a deep belief network; step = pass and layer.
     Recognition = 20,
     /// States of a generative pass of a deep belief network; step = pass and layer.

@@ -12,8 +12,9 @@ use harmonium::{
     checkpoint::Checkpoint,
     model::{Layer, Missing},
     train::{
-        BackpropLearner, BoltzmannLearner, BoltzmannOptions, Done, Learning, Negative, Positive,
-        RbmLearner, RbmOptions, Reconstruction, Run, Stack, UpDownLearner,
+        Aggregated, BackpropLearner, BoltzmannLearner, BoltzmannOptions, Done, GreedyPlan,
+        Learning, Negative, Positive, PretrainingPlan, RbmLearner, RbmOptions, Reconstruction, Run,
+        Stack, StackEvent, UpDownLearner,
     },
 };
 
@@ -160,20 +161,88 @@ fn dbn() {
     refuses::<UpDownLearner>();
 }
 
-/// At its start, and in the midst of it.
+/// One that was started with examples that miss nothing does not learn from others.
 #[test]
-fn dbn_greedy() {
+fn dbn_greedy_refuses_what_it_was_not_started_with() {
     let (options, with) = (greedy::options(|_| {}), with_missing());
-    let plan = greedy::plan(|_| options.clone());
     let mut stack = greedy::stack(&options, &data());
     for refused in [
-        Stack::greedy(plan, Default::default(), &with).expect_err("refused"),
         stack.run(&with, greedy::on).unwrap_err(),
         stack.update(&with).unwrap_err(),
     ] {
         let message = refused.to_string();
         assert!(message.contains("missing values"), "{message}");
     }
+}
+
+/// The lowest layer learns what was observed, and those above what it infers: what stands in place
+/// of missing values does not matter, and a stored run goes on to the bit in every layer.
+fn stacks(start: impl Fn(&Examples) -> Stack) {
+    let end = |mut stack: Stack, data: &Examples| {
+        assert!(stack.run(data, greedy::on).unwrap().is_finished());
+        stack.model().unwrap()
+    };
+    let (data, complete) = (with_missing(), data());
+    let ones = BitMatrix::from_fn(EXAMPLES, UNITS, |_, _| true);
+    let ones = complete.clone().with_observed(ones).unwrap();
+    assert_eq!(end(start(&complete), &complete), end(start(&ones), &ones));
+    let other = with_other_values(&data, &layer(), 9);
+    let expected = end(start(&data), &data);
+    assert_eq!(end(start(&other), &other), expected);
+    assert_ne!(end(start(&complete), &complete), expected);
+    let batches = start(&data).position().batches;
+    let epochs = start(&data).training().learning().epochs;
+    for updates in [3, batches * epochs + 2] {
+        let mut stack = start(&data);
+        let mut left = updates;
+        let _stopped = stack
+            .run(&data, |event| {
+                left -= usize::from(matches!(event, StackEvent::Update(_)));
+                match left {
+                    0 => std::ops::ControlFlow::Break(()),
+                    _ => std::ops::ControlFlow::Continue(()),
+                }
+            })
+            .unwrap();
+        assert_eq!(stack.layer(), usize::from(updates > 3));
+        let file = tempfile::NamedTempFile::new().unwrap();
+        Checkpoint::of_stack(&stack)
+            .unwrap()
+            .save(file.path())
+            .unwrap();
+        let checkpoint = Checkpoint::load(file.path()).unwrap();
+        assert_eq!(end(checkpoint.into_stack(&data).unwrap(), &data), expected);
+    }
+}
+
+#[test]
+fn dbn_greedy() {
+    for (negative, posterior) in [
+        (crate::PERSISTENT, Aggregated::Samples),
+        (CD, Aggregated::Means),
+        (Negative::Exact, Aggregated::Samples),
+    ] {
+        stacks(|data| {
+            let options = greedy::options(|x| x.negative = negative);
+            let plan = GreedyPlan {
+                posterior,
+                ..greedy::plan(|_| options.clone())
+            };
+            Stack::greedy(plan, Default::default(), data).unwrap()
+        });
+    }
+}
+
+#[test]
+fn dbm_pretraining() {
+    stacks(|data| {
+        let plan = PretrainingPlan {
+            hidden: greedy::HIDDEN.to_vec(),
+            options: vec![greedy::options(|x| x.negative = CD)],
+            classes: None,
+        };
+        Stack::pretraining(plan, data).unwrap()
+    });
 }
 
 #[test]

@@ -1,9 +1,11 @@
 //! RBM upon RBM: the greedy training of deep belief networks (Hinton, Osindero and Teh 2006,
 //! section 4) and the pretraining of deep Boltzmann machines (Salakhutdinov and Hinton 2009).
 //!
-//! One run a layer, on what the layers below infer from the data; these are fixed. What differs
+//! One run a layer, on what the layers below infer from the data; these are fixed. The lowest RBM
+//! learns what was observed of examples with missing values, and draws the rest for those above. What differs
 //! between both uses is told by [`Plan`].
 
+mod complete;
 mod plan;
 mod seen;
 
@@ -24,9 +26,6 @@ use crate::{
 use plan::Plan;
 use seen::Seen;
 use std::{fmt, ops::ControlFlow, sync::Arc};
-
-/// What refuses missing values.
-const WHAT: &str = "a stack of RBMs";
 
 /// What the observer of a stack is told; it stops the run by breaking.
 #[derive(Debug)]
@@ -105,7 +104,6 @@ impl Stack {
     }
 
     fn new(plan: Plan, data: &Examples) -> Result<Self> {
-        data.expect_complete(WHAT)?;
         let seen = Seen::lowest(plan)?;
         Ok(Self {
             training: start(&seen, data.into())?,
@@ -174,7 +172,6 @@ impl Stack {
         from: Resumed<'_>,
     ) -> Result<Self> {
         seen.expect_more()?;
-        from.data.expect_complete(WHAT)?;
         if !from.is_fed && from.data.len() != state.examples {
             let what = "examples of the data";
             return Err(Error::shape(what, state.examples, from.data.len()));
@@ -353,8 +350,6 @@ impl Stack {
         mut observer: impl FnMut(StackEvent<'_>) -> ControlFlow<()>,
     ) -> Result<Kept<Model>> {
         let feed = feed.into();
-        feed.examples()
-            .map_or(Ok(()), |data| data.expect_complete(WHAT))?;
         loop {
             let seen = self.seen.clone();
             // Passes of updates are numbered from 1 on.
@@ -399,7 +394,6 @@ impl Stack {
     /// # Errors
     /// As [`RbmTraining::update`] and [`RbmTraining::update_with`].
     pub fn update(&mut self, data: &Examples) -> Result<Done> {
-        data.expect_complete(WHAT)?;
         let seen = &self.seen;
         let pass = |examples, update: u64| seen.pass(examples, update + 1);
         self.training.advance(seen.feed(data.into(), &pass))

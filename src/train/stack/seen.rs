@@ -1,6 +1,9 @@
 //! What the layer that learns sees of the data.
 
-use super::plan::{Aggregated, Plan};
+use super::{
+    complete::completed,
+    plan::{Aggregated, Plan},
+};
 use crate::{
     dataset::Examples,
     error::{Error, Result},
@@ -8,7 +11,7 @@ use crate::{
     states::States,
     train::{rbm::Doubled, run::Feed},
 };
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 
 /// The layers that are done, and what the next one sees of the data. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -56,8 +59,12 @@ impl Seen {
                 None
             }
             (Plan::Pretraining(_), Some(data)) => {
-                let seen = self.kept().unwrap_or(data);
-                Some(self.through(self.layer(), &rbm, seen)?)
+                let seen = match self.kept() {
+                    Some(kept) => Cow::Borrowed(kept),
+                    // Of the lowest RBM, which is done.
+                    None => Cow::Owned(self.completed_by(&rbm, data, 0)?),
+                };
+                Some(self.through(self.layer(), &rbm, &seen)?)
             }
             (Plan::Pretraining(_), None) => None,
         };
@@ -65,6 +72,20 @@ impl Seen {
         let labeled = features.map(|x| self.labeled(x)).transpose()?;
         self.kept = labeled.map(Arc::new);
         Ok(())
+    }
+
+    /// The examples with draws in place of what they miss, by the lowest RBM, once that is done.
+    fn complete<'a>(&self, examples: &'a Examples, pass: u64) -> Result<Cow<'a, Examples>> {
+        let lowest = self.done.first().filter(|_| examples.observed().is_some());
+        let Some(rbm) = lowest else {
+            return Ok(Cow::Borrowed(examples));
+        };
+        self.completed_by(rbm, examples, pass).map(Cow::Owned)
+    }
+
+    fn completed_by(&self, rbm: &Rbm, examples: &Examples, pass: u64) -> Result<Examples> {
+        let options = self.plan.options(0);
+        completed(rbm, &options, examples, pass)
     }
 
     /// Means of RBM `l` of pretraining given `examples`.
@@ -82,8 +103,12 @@ impl Seen {
         }
     }
 
-    /// What the layer sees of `examples`, as means.
+    /// What the layer sees of `examples`, as means; of missing values as in pass 0.
     pub(super) fn features(&self, examples: &Examples) -> Result<Examples> {
+        self.features_of(&*self.complete(examples, 0)?)
+    }
+
+    fn features_of(&self, examples: &Examples) -> Result<Examples> {
         let features = match &self.below {
             Some(dbn) => {
                 let means = dbn.means_of(examples, dbn.n_layers() - 1)?;
@@ -102,6 +127,11 @@ impl Seen {
 
     /// What the layer learns of `examples` in pass number `pass`.
     pub(super) fn pass(&self, examples: Examples, pass: u64) -> Result<Examples> {
+        let completed = match self.complete(&examples, pass)? {
+            Cow::Owned(completed) => Some(completed),
+            Cow::Borrowed(_) => None,
+        };
+        let examples = completed.unwrap_or(examples);
         match (&*self.plan, &self.below) {
             (Plan::Greedy { plan, .. }, Some(dbn)) if plan.posterior == Aggregated::Samples => {
                 let seed = plan.layers[self.layer()].options.learning.seed;
@@ -110,7 +140,7 @@ impl Seen {
                 self.labeled(examples.with_states(states)?)
             }
             _ if self.sees_data() => Ok(examples),
-            _ => self.features(&examples),
+            _ => self.features_of(&examples),
         }
     }
 
