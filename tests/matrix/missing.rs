@@ -8,13 +8,13 @@ use crate::{
     data, go, greedy,
 };
 use harmonium::{
-    BitMatrix, Examples,
+    BitMatrix, Examples, Matrix,
     checkpoint::Checkpoint,
-    model::{Layer, Missing},
+    model::{Layer, MeanField, Missing},
     train::{
-        Aggregated, BackpropLearner, BoltzmannLearner, BoltzmannOptions, Done, GreedyPlan,
-        Learning, Negative, Positive, PretrainingPlan, RbmLearner, RbmOptions, Reconstruction, Run,
-        Stack, StackEvent, UpDownLearner,
+        Aggregated, BackpropLearner, BoltzmannLearner, BoltzmannOptions, DbmLearner, DbmOptions,
+        Done, GreedyPlan, Learning, Negative, Positive, PretrainingPlan, RbmLearner, RbmOptions,
+        Reconstruction, Run, Stack, StackEvent, UpDownLearner,
     },
 };
 
@@ -247,7 +247,41 @@ fn dbm_pretraining() {
 
 #[test]
 fn dbm() {
-    refuses::<harmonium::train::DbmLearner>();
+    let gibbs = Positive::Gibbs { steps: 2 };
+    let mean_field = Positive::MeanField(MeanField::default());
+    let exact = Negative::Exact;
+    let mut ways: Vec<DbmOptions> = [
+        (mean_field, crate::PERSISTENT),
+        (mean_field, CD),
+        (gibbs, crate::PERSISTENT),
+        (gibbs, CD),
+        (gibbs, exact),
+        (Positive::Exact, exact),
+        (Positive::Exact, crate::PERSISTENT),
+    ]
+    .map(|(positive, negative)| DbmOptions {
+        positive,
+        negative,
+        ..DbmLearner::told(DbmLearner::base())
+    })
+    .into();
+    ways.push(DbmOptions {
+        warm_start: true,
+        ..ways[0].clone()
+    });
+    all::<DbmLearner>(&ways);
+}
+
+/// Means of bits have no states to stand in place of what is missing.
+#[test]
+fn dbm_refuses_means() {
+    let x = Matrix::from_fn(EXAMPLES, UNITS, |_, _| 0.5);
+    let data = Examples::new(x).unwrap();
+    let data = data.with_observed(mask(&layer(), EXAMPLES, 8)).unwrap();
+    let options = DbmLearner::told(DbmLearner::base());
+    let refused = Run::<DbmLearner>::new(DbmLearner::start(), options, &data);
+    let message = refused.expect_err("refused").to_string();
+    assert!(message.contains("means of binary units"), "{message}");
 }
 
 #[test]

@@ -1,10 +1,10 @@
 //! What a deep Boltzmann machine says of examples of which some values are missing: what the RBM of
 //! its even and odd layers says, of which further even layers are missing too.
 
-use super::Dbm;
+use super::{Dbm, DbmExpectations};
 use crate::{
     bits::BitMatrix,
-    dataset::Rows,
+    dataset::{Rows, is_full},
     error::{Error, Result},
     matrix::Matrix,
     model::{Imputation, Imputed, Missing, imputation::states_of_missing},
@@ -94,6 +94,72 @@ impl Dbm {
         let rows = Rows::observed_in(states.view(), mask.view());
         let all = self.bipartite().impute_samples(rows, sweeps, seed)?;
         Ok(all.first_columns(self.n_visible()))
+    }
+
+    /// Exact expectations under the posterior given what was observed of row `row`; observed units
+    /// of layer 0 are what they are.
+    ///
+    /// # Errors
+    /// As [`Self::log_sums_over_missing`].
+    ///
+    /// # Panics
+    /// Unless there is such a row.
+    pub fn expectations_given_observed<'a>(
+        &self,
+        rows: impl Into<Rows<'a>>,
+        row: usize,
+        progress: &mut dyn Progress,
+    ) -> Result<DbmExpectations> {
+        let rows = rows.into();
+        let v = rows.input();
+        let Some(observed) = rows.observed().filter(|mask| !is_full(*mask, row)) else {
+            return self.posterior_expectations(v, row, progress);
+        };
+        let one = v.take(&[row]);
+        let mask = BitMatrix::from_fn(1, observed.columns(), |_, i| observed.get(row, i));
+        let (states, mask) = self.even_layers(Rows::observed_in(one.view(), mask.view()))?;
+        let given = self
+            .bipartite()
+            .given_observed(states.view(), mask.view(), 0)?;
+        let free = given.rbm.as_ref().map(|rbm| rbm.expectations(progress));
+        let Some(free) = free.transpose()? else {
+            return self.posterior_expectations(v, row, progress);
+        };
+        // Of every even unit its place among those that are free, if it is.
+        let mut place = vec![None; states.columns()];
+        given
+            .units
+            .iter()
+            .enumerate()
+            .for_each(|(k, &i)| place[i] = Some(k));
+        let even = |i: usize| match place[i] {
+            Some(k) => free.visible[k],
+            None => f64::from(states.get(0, i)),
+        };
+        let pair = |i: usize, j: usize| match place[i] {
+            Some(k) => free.weights.row(k)[j],
+            None => (even(i) * free.hidden[j]) as f32,
+        };
+        let layer = |l: usize| match l % 2 {
+            0 => self.place(l).map(even).collect(),
+            _ => free.hidden[self.place(l)].to_vec(),
+        };
+        let connection = |l: usize| {
+            let (below, above) = (self.place(l), self.place(l + 1));
+            Matrix::from_fn(below.len(), above.len(), |i, j| {
+                let (a, b) = (below.start + i, above.start + j);
+                if l.is_multiple_of(2) {
+                    pair(a, b)
+                } else {
+                    pair(b, a)
+                }
+            })
+        };
+        Ok(DbmExpectations {
+            log_z: given.log_weight + free.log_z,
+            layers: (0..self.n_layers()).map(layer).collect(),
+            connections: (0..self.n_layers() - 1).map(connection).collect(),
+        })
     }
 
     /// The rows as states of all even layers, and what of these was observed.

@@ -73,6 +73,8 @@ pub struct DbmLearner {
     /// If the chains move under fast weights.
     fast: Option<Fast<Dbm>>,
     gradient: Gradient,
+    /// Whether values of the data are missing.
+    takes_missing: bool,
 }
 
 impl Learner for DbmLearner {
@@ -85,15 +87,17 @@ impl Learner for DbmLearner {
         dbm.check_finite()?;
         dbm.layer(0).check_values(data)?;
         check_labels(&dbm, data)?;
+        check_missing(&dbm, &options, data)?;
         let (rule, shaping) = (options.learning.optimizer, shaping(&options, 0));
         let optimizer = Optimizer::for_run(&dbm, rule, &shaping, &data.mean());
         let batch = options.learning.batch_size.min(data.len());
         Ok(Self {
             fast: Fast::of(&dbm, options.negative),
-            positive: PositivePhase::new(&dbm, &options, data.len(), batch),
+            positive: PositivePhase::new(&dbm, &options, data, batch),
             negative: NegativePhase::new(&dbm, &options, data, batch)?,
             optimizer,
             gradient: Gradient::default(),
+            takes_missing: data.observed().is_some(),
             dbm,
             options,
         })
@@ -123,6 +127,10 @@ impl Learner for DbmLearner {
         labels_for(&self.dbm, data.labels()).map(|_| ())
     }
 
+    fn takes_missing(&self) -> bool {
+        self.takes_missing
+    }
+
     fn needs_rows(&self) -> bool {
         self.positive.keeps()
     }
@@ -145,7 +153,7 @@ impl Learner for DbmLearner {
         }
         positive.keep(batch.rows.unwrap_or_default());
         let of_data = |l: usize| match l {
-            0 => batch.states,
+            0 => positive.visible(batch),
             l => positive.layer(l, n),
         };
         let of_example = 1.0 / n as f32;
@@ -203,7 +211,7 @@ impl Learner for DbmLearner {
 
     fn chains_told(&self, batch: &Batch<'_>) -> Result<Option<Told>> {
         let (dbm, n) = (&self.dbm, batch.len());
-        let all: Vec<Input<'_>> = std::iter::once(batch.states)
+        let all: Vec<Input<'_>> = std::iter::once(self.positive.visible(batch))
             .chain((1..dbm.n_layers()).map(|l| self.positive.layer(l, n)))
             .collect();
         let hidden = 1..=dbm.n_hidden_layers();
@@ -277,6 +285,24 @@ fn labels_for<'a>(dbm: &Dbm, labels: Option<&'a [u32]>) -> Result<Option<&'a [u3
             "none",
         )),
     }
+}
+
+/// Refuses missing values of other than bits, in whose place bits are drawn.
+fn check_missing(dbm: &Dbm, options: &DbmOptions, data: &Examples) -> Result<()> {
+    if data.observed().is_none() {
+        return Ok(());
+    }
+    let units = &dbm.layer(0).units;
+    if !units.are_binary() {
+        let what = "visible units of examples with missing values";
+        return Err(Error::parameter(what, "binary units", units));
+    }
+    if options.learning.resample_data || data.bits().is_some() {
+        return Ok(());
+    }
+    let expected = "states of the units, or data drawn anew at each visit";
+    let what = "values of examples with missing values";
+    Err(Error::parameter(what, expected, "means of binary units"))
 }
 
 fn check_labels(dbm: &Dbm, data: &Examples) -> Result<()> {

@@ -3,6 +3,7 @@
 
 use super::{DbmOptions, positive::PositivePhase};
 use crate::{
+    bits::BitMatrix,
     dataset::Examples,
     error::{Error, Result},
     matrix::Matrix,
@@ -15,7 +16,7 @@ use crate::{
         Negative,
         negative::{
             chains::{Chains, Sampled},
-            rows::{draw_row, start_at},
+            rows::{draw_row, keep_observed, start_at},
         },
         run::{At, Done, Stop},
         step::evidence::Moments,
@@ -69,7 +70,14 @@ impl NegativePhase {
             return Ok(Self::Exact(None));
         }
         let started = |count: usize| {
-            let (v, chosen) = start_at(data, dbm.layer(0), count, seed);
+            let (mut v, chosen) = start_at(data, dbm.layer(0), count, seed);
+            if let Some(observed) = data.observed() {
+                let mut mask = BitMatrix::zeros(count, observed.columns());
+                for (k, &i) in chosen.iter().enumerate() {
+                    mask.copy_row(k, observed.view(), i);
+                }
+                keep_observed(&mut v, mask.view(), count);
+            }
             let all = data.labels().filter(|_| dbm.classes().is_some());
             let labels = all.map(|all| chosen.iter().map(|&i| all[i]).collect::<Vec<_>>());
             DbmChain::started(dbm, v, labels.as_deref(), seed, Site::Chain)

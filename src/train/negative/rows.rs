@@ -57,6 +57,37 @@ pub(super) fn keep_observed_means(x: &mut Matrix, observed: BitView<'_>) {
     }
 }
 
+/// Row `row` of `x`, of the same kind of states.
+pub(in crate::train) fn copy(to: &mut States, x: Input<'_>, row: usize) {
+    match (to, x) {
+        (States::Bits(to), Input::Bits(x)) => to.copy_row(row, x, row),
+        (States::Real(to), x) => x.copy_row_to(row, to.row_mut(row)),
+        (States::Bits(_), Input::Real(_)) => unreachable!("checked at the door"),
+    }
+}
+
+/// Puts the observed values of the first `rows` examples back.
+pub(in crate::train) fn restore(to: &mut States, x: Input<'_>, observed: BitView<'_>, rows: usize) {
+    match (to, x) {
+        (States::Bits(to), Input::Bits(x)) => {
+            let mut to = to.view_mut();
+            for row in 0..rows {
+                let given = x.row(row).iter().zip(observed.row(row));
+                for (to, (x, mask)) in to.row_mut(row).iter_mut().zip(given) {
+                    *to = (*to & !mask) | (x & mask);
+                }
+            }
+        }
+        (States::Real(to), x) => {
+            for row in 0..rows {
+                let to = to.row_mut(row);
+                observed.ones(row).for_each(|i| to[i] = x.get(row, i));
+            }
+        }
+        (States::Bits(_), Input::Real(_)) => unreachable!("checked at the door"),
+    }
+}
+
 /// Bits `words` of row `row` drawn with `means` as probabilities: each on its own, of a softmax
 /// group exactly one.
 pub(in crate::train) fn draw_row(

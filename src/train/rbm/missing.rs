@@ -26,7 +26,10 @@ use crate::{
     rng::{Draws, Site},
     states::{Input, States},
     train::{
-        negative::{chains::visible_tail, rows::keep_observed},
+        negative::{
+            chains::visible_tail,
+            rows::{copy, keep_observed, restore},
+        },
         run::{Batch, Stop},
     },
 };
@@ -276,35 +279,4 @@ fn started(rbm: &Rbm, examples: usize, is_bits: bool, seed: u64) -> Result<State
         alone.visible_from_hidden((&h).into(), tail, &mut buffers)?;
     }
     Ok(all)
-}
-
-/// Row `row` of `x`, of the same kind of states.
-fn copy(to: &mut States, x: Input<'_>, row: usize) {
-    match (to, x) {
-        (States::Bits(to), Input::Bits(x)) => to.copy_row(row, x, row),
-        (States::Real(to), x) => x.copy_row_to(row, to.row_mut(row)),
-        (States::Bits(_), Input::Real(_)) => unreachable!("checked at the door"),
-    }
-}
-
-/// Puts the observed values of the first `rows` examples back.
-fn restore(to: &mut States, x: Input<'_>, observed: BitView<'_>, rows: usize) {
-    match (to, x) {
-        (States::Bits(to), Input::Bits(x)) => {
-            let mut to = to.view_mut();
-            for row in 0..rows {
-                let given = x.row(row).iter().zip(observed.row(row));
-                for (to, (x, mask)) in to.row_mut(row).iter_mut().zip(given) {
-                    *to = (*to & !mask) | (x & mask);
-                }
-            }
-        }
-        (States::Real(to), x) => {
-            for row in 0..rows {
-                let to = to.row_mut(row);
-                observed.ones(row).for_each(|i| to[i] = x.get(row, i));
-            }
-        }
-        (States::Bits(_), Input::Real(_)) => unreachable!("checked at the door"),
-    }
 }

@@ -3,7 +3,7 @@
 use super::{At, Learning, Run, Stop};
 use crate::{
     bits::BitView,
-    dataset::Examples,
+    dataset::{Examples, Rows},
     error::{Error, Result},
     model::{Convergence, Layer},
     states::Input,
@@ -27,6 +27,16 @@ pub struct Batch<'a> {
     /// Which values are observed, `[examples x columns]`, if some are missing; the states of these
     /// mean nothing.
     pub observed: Option<BitView<'a>>,
+}
+
+impl<'a> Batch<'a> {
+    /// The states with what was observed of them.
+    pub(in crate::train) fn as_rows(&self) -> Rows<'a> {
+        match self.observed {
+            None => self.states.into(),
+            Some(observed) => Rows::observed_in(self.states, observed),
+        }
+    }
 }
 
 impl Batch<'_> {

@@ -1,6 +1,7 @@
 //! An update of deep Boltzmann machines: means of the data's mean field less those of the
 //! enumerated model, labels held or none.
 
+mod missing;
 mod phases;
 
 use crate::common::dbm::{bare, bernoulli, close, drawn, field, joint, labeled, probabilities};

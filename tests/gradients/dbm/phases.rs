@@ -9,10 +9,10 @@ use harmonium::{
 };
 
 /// Chains and copies of examples of a sampled phase.
-const MANY: usize = 20_000;
+pub const MANY: usize = 20_000;
 
 /// Updates along the gradient itself.
-fn bare(positive: Positive, negative: Negative) -> DbmOptions {
+pub fn bare(positive: Positive, negative: Negative) -> DbmOptions {
     DbmOptions {
         positive,
         negative,
@@ -34,7 +34,7 @@ fn parameters(dbm: &Dbm) -> Vec<f64> {
 }
 
 /// The step of an update, after others that change nothing.
-fn step(dbm: &Dbm, options: DbmOptions, before: usize, data: &Examples) -> Vec<f64> {
+pub fn step(dbm: &Dbm, options: DbmOptions, before: usize, data: &Examples) -> Vec<f64> {
     let mut run = DbmTraining::new(dbm.clone(), options, data).unwrap();
     run.set_learning_rate(0.0).unwrap();
     for _ in 0..before {
@@ -72,7 +72,7 @@ fn exact_phases_are_finite_differences() {
 
 /// The machine with `by` added to its parameter `k`, in the order of [`parameters`], and that
 /// parameter.
-fn moved(dbm: &Dbm, mut k: usize, by: f32) -> (Dbm, f64) {
+pub fn moved(dbm: &Dbm, mut k: usize, by: f32) -> (Dbm, f64) {
     let mut dbm = dbm.clone();
     for l in 1..dbm.n_layers() {
         let w = dbm.weights_mut(l - 1);
