@@ -6,6 +6,7 @@ use crate::{
     args::PassArg,
     failure::{Failure, Outcome},
     run::chains::{Chains, Start},
+    run::imputation::Filling,
     run::machine::{Act, Machine, Pass},
 };
 use chains::Observed;
@@ -68,6 +69,11 @@ impl Machine for BoltzmannMachine {
             return Err(Failure::usage(
                 "--pass samples: the hidden units of a general Boltzmann machine depend on each other, and mean field has means alone",
             ));
+        }
+        if of.observed().is_some() {
+            let how = Filling::of_seed(how.seed).imputation(self, of);
+            let mut hidden = BoltzmannMachine::impute(self, of, how, &mut ())?.hidden;
+            return Ok((hidden.swap_remove(0).into(), None));
         }
         let (mut means, done) = self.posterior_means(of, &MeanField::default())?;
         Ok((means.swap_remove(0).into(), Some(done)))

@@ -7,6 +7,7 @@ use crate::{
     args::PassArg,
     failure::{Failure, Outcome},
     run::chains::{Chains, Start},
+    run::imputation::Filling,
     run::machine::{Act, Machine, Pass, Way},
 };
 use chains::Blocks;
@@ -53,7 +54,16 @@ impl Machine for Dbm {
         Ok((last.clone(), labels))
     }
 
-    fn log_p_y(&self, v: &Examples, _: &Way) -> Outcome<Matrix> {
+    fn log_p_y(&self, v: &Examples, way: &Way) -> Outcome<Matrix> {
+        if v.observed().is_some() {
+            // Of all hidden layers the last is the label.
+            let how = Filling::of_seed(way.seed).imputation(self, v);
+            let label = Dbm::impute(self, v, how, &mut ())?.hidden.pop();
+            let p = label.unwrap_or_default();
+            return Ok(Matrix::from_fn(p.rows(), p.columns(), |i, y| {
+                p[(i, y)].ln()
+            }));
+        }
         Ok(self.log_p_y_from_v(v, &MeanField::default())?)
     }
 
@@ -75,13 +85,19 @@ impl Machine for Dbm {
     }
 
     fn features(&self, of: &Examples, how: Pass) -> Outcome<(States, Option<Convergence>)> {
+        let layer = how.layer;
         if how.kind == PassArg::Samples {
             return Err(Failure::usage(
                 "--pass samples: the hidden layers of a deep Boltzmann machine depend on each other, and mean field has means alone",
             ));
         }
+        if of.observed().is_some() {
+            let how = Filling::of_seed(how.seed).imputation(self, of);
+            let mut hidden = Dbm::impute(self, of, how, &mut ())?.hidden;
+            return Ok((hidden.swap_remove(layer - 1).into(), None));
+        }
         let (mut means, done) = self.posterior_means(of, &MeanField::default())?;
-        Ok((means.swap_remove(how.layer - 1).into(), Some(done)))
+        Ok((means.swap_remove(layer - 1).into(), Some(done)))
     }
 
     fn states_of_missing(&self, of: &Examples) -> f64 {

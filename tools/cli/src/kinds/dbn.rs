@@ -54,6 +54,7 @@ impl Machine for Dbn {
     }
 
     fn log_p_y(&self, v: &Examples, way: &Way) -> Outcome<Matrix> {
+        v.expect_complete("classification by a deep belief network")?;
         Ok(match way.by {
             WayArg::Deterministic => self.log_p_y_from_v(v)?,
             WayArg::Averaged => self.averaged_log_p_y_from_v(v, way.passes, way.seed)?,
@@ -76,6 +77,7 @@ impl Machine for Dbn {
     }
 
     fn features(&self, of: &Examples, how: Pass) -> Outcome<(States, Option<Convergence>)> {
+        of.expect_complete("a pass through a deep belief network")?;
         let features = match how.kind {
             PassArg::Means => self.posterior_means(of)?.swap_remove(how.layer - 1).into(),
             PassArg::Samples => self.sample_posterior(of, how.layer, how.seed, 0)?,

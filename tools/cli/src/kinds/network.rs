@@ -50,6 +50,7 @@ impl Machine for Network {
     }
 
     fn log_p_y(&self, v: &Examples, _: &Way) -> Outcome<Matrix> {
+        v.expect_complete("a network")?;
         Ok(self.log_p_y_from_v(v)?)
     }
 
@@ -71,6 +72,7 @@ impl Machine for Network {
             let message = "--pass samples: the units of a network have values, not states";
             return Err(Failure::usage(message));
         }
+        of.expect_complete("a network")?;
         Ok((self.values(of, how.layer)?.into(), None))
     }
 }

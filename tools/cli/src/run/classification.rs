@@ -2,7 +2,7 @@
 
 use crate::{
     args::Split,
-    failure::{Failure, Outcome},
+    failure::{Failure, Outcome, note},
     run::machine::{Machine, Way},
     show::figures::Figures,
 };
@@ -37,6 +37,11 @@ impl Classification {
         let (Some(labels), Ok((_, Some(_)))) = (examples.labels(), machine.labels()) else {
             return Ok(None);
         };
+        // A network of directed layers does not infer what is missing.
+        if examples.observed().is_some() && machine.kind() == "dbn" {
+            note("no classes: a deep belief network classifies complete examples");
+            return Ok(None);
+        }
         let columns = machine.columns();
         let log_p = match examples.columns() > columns {
             true => machine.log_p_y(&examples.first_columns(columns), &Way::default())?,

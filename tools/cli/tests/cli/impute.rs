@@ -326,3 +326,72 @@ fn classes_are_found_of_what_was_observed() {
     let text = fs::read_to_string(bench.path("whole.csv")).unwrap();
     assert!(text.starts_with("a,b,c,label\n1,0,1,cat\n"), "{text}");
 }
+
+/// Every kind learns from missing values, and says what of it takes complete examples.
+#[test]
+fn every_kind_learns_what_was_observed() {
+    let bench = Bench::new();
+    let rows = (0..60).map(|i| {
+        let cell = |j: usize| match (i * 7 + j * 5) % 9 {
+            0 => String::new(),
+            _ => ((i >> (j % 3)) & 1).to_string(),
+        };
+        let cells: Vec<String> = (0..6).map(cell).collect();
+        format!(
+            "{},{}",
+            cells.join(","),
+            if i % 2 == 0 { "cat" } else { "dog" }
+        )
+    });
+    let rows: Vec<String> = rows.collect();
+    let text = format!("a,b,c,d,e,f,kind\n{}\n", rows.join("\n"));
+    fs::write(bench.path("t.csv"), text).unwrap();
+    let data = "--data t.csv --label kind --missing --no-pictures --force --threads 1";
+    let greedy = "train dbn --layers 5,4 --greedy-epochs 3 --up-down-epochs 0";
+    for (line, has_likelihood) in [
+        ("train boltzmann --hidden 2 --epochs 3", true),
+        ("train boltzmann --epochs 3", true),
+        (
+            "train dbm --layers 5,4 --labels --epochs 3 --pretraining-epochs 3",
+            true,
+        ),
+        (
+            "train dbm --layers 5,4 --epochs 3 --no-pretraining --positive gibbs",
+            true,
+        ),
+        (greedy, false),
+    ] {
+        let told = bench.json(&format!("{line} {data} --json"));
+        let likelihood = told.get("mean_log_likelihood").and_then(|x| x.as_f64());
+        assert_eq!(
+            likelihood.is_some_and(|x| x < 0.0),
+            has_likelihood,
+            "{line}: {told}"
+        );
+    }
+    bench.refused("classify", 1, &["labels"]);
+    bench.refused(
+        "transform --out f.npy",
+        2,
+        &["deep belief network", "missing values"],
+    );
+    let up_down = greedy.replace("--up-down-epochs 0", "--up-down-epochs 1");
+    let words = ["--missing", "up-down", "--up-down-epochs 0"];
+    bench.refused(&format!("{up_down} {data}"), 2, &words);
+    let early = "--early-stopping 2 --validation 10";
+    bench.refused(
+        &format!("{greedy} {early} {data}"),
+        2,
+        &["--early-stopping", "complete"],
+    );
+    bench.refused(
+        &format!("{greedy} {data} ").replace("--missing ", "--missing=absent "),
+        2,
+        &["absent"],
+    );
+    let dbm = "train dbm --layers 5,4 --labels --epochs 3 --pretraining-epochs 3";
+    bench.ok(&format!("{dbm} {data}"));
+    bench.ok("classify --out p.csv");
+    bench.ok("transform --out f.npy");
+    bench.ok("impute --out whole.csv");
+}

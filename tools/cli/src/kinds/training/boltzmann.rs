@@ -229,6 +229,8 @@ impl Trains for BoltzmannArgs {
         let machine = run.model();
         let held_out = watch.validation.as_ref().map(|x| x.head(Watch::FEW));
         let parts = [Some(&watch.train), held_out.as_ref()];
+        // Predictions are of units given all others.
+        let is_whole = watch.train.observed().is_none();
         let is_enumerated = is_enumerated(machine)?;
         let mut figures = vec![Some(gradient(run))];
         let few = match machine.n_hidden() {
@@ -236,7 +238,8 @@ impl Trains for BoltzmannArgs {
             _ => WATCHED_WITH_HIDDEN,
         };
         for part in parts {
-            let some = part.and_then(|x| x.head(few).bits().cloned());
+            let some = part.filter(|_| is_whole);
+            let some = some.and_then(|x| x.head(few).bits().cloned());
             figures.push(some.map(|v| prediction_error(machine, &v)).transpose()?);
         }
         for part in parts {
@@ -244,7 +247,7 @@ impl Trains for BoltzmannArgs {
             figures.push(part.map(|x| log_likelihood(machine, x)).transpose()?);
         }
         for part in parts {
-            let part = part.filter(|_| machine.n_hidden() == 0);
+            let part = part.filter(|_| machine.n_hidden() == 0 && is_whole);
             let pseudo = part.map(|x| pseudo_likelihood(machine, x));
             figures.push(pseudo.transpose()?);
         }
@@ -279,6 +282,9 @@ impl Trains for BoltzmannArgs {
 
     fn score(&self, by: CriterionArg, run: RunRef<'_>, watch: &Watch) -> Outcome<f64> {
         let held_out = watch.held_out()?;
+        if by != CriterionArg::Likelihood {
+            held_out.expect_complete("early stopping by predictions")?;
+        }
         let model = run.result()?;
         let machine = model.boltzmann()?;
         match (by, held_out.bits()) {
@@ -350,6 +356,9 @@ fn gradient(run: &BoltzmannTraining) -> f64 {
 
 /// Mean over examples, by enumeration.
 fn log_likelihood(machine: &BoltzmannMachine, part: &Examples) -> Outcome<f64> {
+    if part.observed().is_some() {
+        return Ok(machine.exact_mean_log_likelihood(part, &mut ())?.mean);
+    }
     let all = machine.exact_log_p_v(part, &mut ())?;
     Ok(all.iter().sum::<f64>() / all.len() as f64)
 }

@@ -2,6 +2,7 @@
 
 use super::{
     Finished, Told, Trains, describe_negative, describe_positive, describe_rbm,
+    network::expect_complete,
     options::{check_chains, check_layers, layers, of_each, of_stage, one_number},
     reading::for_bits,
 };
@@ -131,6 +132,20 @@ impl DbmArgs {
     }
 }
 
+impl DbmArgs {
+    /// Refuses what takes complete examples alone, of data with missing values.
+    fn expect_complete(&self, data: &Data) -> Outcome<()> {
+        let given = [
+            ("--fine-tune", self.fine_tune.fine_tune.is_some()),
+            (
+                "--early-stopping",
+                self.shared.stopping.early_stopping.is_some(),
+            ),
+        ];
+        expect_complete(data, &given)
+    }
+}
+
 impl Trains for DbmArgs {
     fn epochs(&self) -> (&'static str, Option<usize>) {
         ("--epochs", self.epochs)
@@ -154,6 +169,7 @@ impl Trains for DbmArgs {
         let length = Length::new(data.examples(), batch_size, source.are_epochs_said);
         let mut pretraining = self.pretraining(&hidden, length)?;
         let joint = self.joint(&hidden, pretraining.is_some(), length)?;
+        self.expect_complete(data)?;
         let classes = self.labels.then(|| data.classes()).transpose()?;
         if let Some(rbms) = &mut pretraining {
             rbms.classes = classes;

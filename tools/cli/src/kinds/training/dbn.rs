@@ -2,6 +2,7 @@
 
 use super::{
     Finished, Told, Trains, describe_negative, describe_rbm, fantasies,
+    network::expect_complete,
     options::{check_chains, check_layers, layers, of_each, of_stage, one_number},
     reading::for_units,
 };
@@ -152,6 +153,15 @@ impl Trains for DbnArgs {
             ))
             .hint("train such a network greedily alone: --up-down-epochs 0"));
         }
+        let given = [
+            ("the up-down algorithm", up_down.learning.epochs > 0),
+            ("--fine-tune", self.fine_tune.fine_tune.is_some()),
+            (
+                "--early-stopping",
+                self.shared.stopping.early_stopping.is_some(),
+            ),
+        ];
+        expect_complete(data, &given)?;
         let sizes: Vec<usize> = std::iter::once(visible.size()).chain(hidden).collect();
         check_layers(&sizes)?;
         let widest = sizes.iter().copied().max().unwrap_or(1);

@@ -46,6 +46,10 @@ pub const TABLE: Table = Table {
 /// Those of the library.
 pub fn figures(run: RunRef<'_>, watch: &Watch) -> Outcome<Vec<Option<f64>>> {
     let held_out = watch.validation.as_ref();
+    if watch.train.observed().is_some() {
+        // What is not there has no distance from what a machine makes of it.
+        return Ok(vec![None; 5]);
+    }
     Ok(match run {
         RunRef::Backprop(run) => vec![
             None,
@@ -87,6 +91,23 @@ pub fn figures(run: RunRef<'_>, watch: &Watch) -> Outcome<Vec<Option<f64>>> {
             vec![Some(error), wrong, None, None, None]
         }
     })
+}
+
+/// Refuses what is `given` and takes complete examples alone, of data with missing values.
+///
+/// # Errors
+/// The first.
+pub fn expect_complete(data: &Data, given: &[(&str, bool)]) -> Outcome<()> {
+    let first = given.iter().find(|(_, is_given)| *is_given);
+    let Some((what, _)) = first.filter(|_| data.train.observed().is_some()) else {
+        return Ok(());
+    };
+    let hint = match *what {
+        "the up-down algorithm" => "train such a network greedily alone: --up-down-epochs 0",
+        _ => "leave it out, or fill the values in: `harmonium impute`",
+    };
+    let message = format!("--missing: {what} takes complete examples");
+    Err(Failure::usage(message).hint(hint))
 }
 
 /// Mean square of what a stage makes of `examples` and of what they are to it.
@@ -208,6 +229,7 @@ pub fn criterion(asked: Option<CriterionArg>, plan: &Plan) -> Outcome<CriterionA
 /// Those of the library.
 pub fn score(by: CriterionArg, run: RunRef<'_>, watch: &Watch) -> Outcome<f64> {
     let held_out = watch.held_out()?;
+    held_out.expect_complete("early stopping of a deep machine")?;
     Ok(-match (by, run) {
         (CriterionArg::Error, RunRef::Dbm(run)) => {
             error(run.model(), held_out, &run.options().mean_field())?.unwrap_or(1.0)
