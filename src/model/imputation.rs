@@ -57,7 +57,7 @@ pub struct Imputed {
 }
 
 /// The sum over the rows of what `of_row` makes of the number of states that the missing units of
-/// one have: infinity of continuous ones. Rows that miss nothing add nothing.
+/// one have: infinity of continuous ones and of counts. Rows that miss nothing add nothing.
 pub(super) fn states_of_missing(
     visible: &Layer,
     rows: Rows<'_>,
@@ -73,7 +73,7 @@ pub(super) fn states_of_missing(
             Kind::Softmax => s.size as f64,
             kind => {
                 let n = s.range().filter(|&j| !mask.get(i, j)).count();
-                match kind.is_continuous() && n > 0 {
+                match (kind.is_continuous() || kind == Kind::Counts) && n > 0 {
                     true => f64::INFINITY,
                     false => (n as f64).exp2(),
                 }

@@ -40,7 +40,7 @@ fn states_of_own_machines(rbm: &Rbm, rows: Rows<'_>) -> f64 {
             match (s.kind, n) {
                 (_, 0) => 1.0,
                 (Kind::Softmax, n) => n as f64,
-                (kind, _) if kind.is_continuous() => f64::INFINITY,
+                (kind, _) if kind.is_continuous() || kind == Kind::Counts => f64::INFINITY,
                 (_, n) => (n as f64).exp2(),
             }
         });

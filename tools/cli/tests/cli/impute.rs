@@ -346,7 +346,7 @@ fn every_kind_learns_what_was_observed() {
     let rows: Vec<String> = rows.collect();
     let text = format!("a,b,c,d,e,f,kind\n{}\n", rows.join("\n"));
     fs::write(bench.path("t.csv"), text).unwrap();
-    let data = "--data t.csv --label kind --missing --no-pictures --force --threads 1";
+    let data = "--data t.csv --label kind --missing --force --threads 1";
     let greedy = "train dbn --layers 5,4 --greedy-epochs 3 --up-down-epochs 0";
     for (line, has_likelihood) in [
         ("train boltzmann --hidden 2 --epochs 3", true),
