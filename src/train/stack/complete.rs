@@ -14,10 +14,11 @@ use crate::{
 /// Gibbs sweeps of a chain over the missing values of an example.
 const SWEEPS: u64 = 20;
 
-/// The examples with their missing values drawn given what was observed by the lowest RBM, which was
-/// trained by `options`: the states of chains with the observed units held, after 20 sweeps from
-/// missing units that send nothing. What a layer infers of them is a draw of `p(h | v_observed)`, as
-/// of examples that miss nothing. Draws are those of pass number `pass`. Absent units stay at zero.
+/// The examples with their missing values drawn given what was observed by the lowest RBM, which
+/// was trained by `options`: the states of chains with the observed units held, after 20 sweeps
+/// from missing units that send nothing. What a layer infers of them is a draw of `p(h |
+/// v_observed)`, as of examples that miss nothing. Draws are those of pass number `pass`. Absent
+/// units stay at zero.
 pub(super) fn completed(
     rbm: &Rbm,
     options: &RbmOptions,

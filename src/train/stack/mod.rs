@@ -2,8 +2,8 @@
 //! section 4) and the pretraining of deep Boltzmann machines (Salakhutdinov and Hinton 2009).
 //!
 //! One run a layer, on what the layers below infer from the data; these are fixed. The lowest RBM
-//! learns what was observed of examples with missing values, and draws the rest for those above. What differs
-//! between both uses is told by [`Plan`].
+//! learns what was observed of examples with missing values, and draws the rest for those above.
+//! What differs between both uses is told by [`Plan`].
 
 mod complete;
 mod plan;
