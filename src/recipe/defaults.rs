@@ -182,7 +182,7 @@ pub fn hidden(visible: &Units, examples: usize) -> usize {
 /// The learning rate of machines of counts, whose gradients are as large as rows are long: of an
 /// adaptive rule, which does not mind, and of another one.
 pub fn rate_of_counts(rule: Rule) -> Schedule {
-    falling(if rule.is_adaptive() { 0.03 } else { 1e-3 })
+    falling(if rule.is_adaptive() { 0.01 } else { 1e-3 })
 }
 
 /// What the options of an RBM depend on.

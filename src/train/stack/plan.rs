@@ -115,7 +115,10 @@ impl Plan {
             Self::Greedy { plan, .. } if plan.layers.is_empty() => {
                 Err(Error::parameter("layers", "at least one", 0))
             }
-            Self::Greedy { .. } => Ok(()),
+            Self::Greedy { visible, .. } => {
+                let lowest = Layer::new(visible.clone());
+                lowest.refuse_counts("lowest layer of a deep belief network")
+            }
             Self::Pretraining(plan) => plan.check(),
         }
     }

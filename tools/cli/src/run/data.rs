@@ -348,7 +348,7 @@ impl Source {
             ),
             (Error::File { .. }, Some(_)) => Failure::from(error).hint(OTHER_DATA),
             (Error::File { .. }, None) => Failure::from(error).hint(
-                "--visible-units softmax are categories, gaussian (with --standardize) numbers, spin -1 and 1; --scale 255 divides gray values; --label COLUMN are classes; --columns chooses",
+                "--visible-units softmax are categories, gaussian (with --standardize) numbers, counts how often each word comes, spin -1 and 1; --scale 255 divides gray values; --label COLUMN are classes; --columns chooses",
             ),
             _ => error.into(),
         }

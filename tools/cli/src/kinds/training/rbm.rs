@@ -175,15 +175,18 @@ impl Trains for RbmArgs {
         }
     }
 
-    fn describe(&self, plan: &Plan, _data: &Data) -> String {
+    fn describe(&self, plan: &Plan, data: &Data) -> String {
         let learning = plan.learning();
         let method = match plan {
             Plan::Rbm(plan) => describe_rbm(&plan.options),
             _ => String::new(),
         };
         format!(
-            "{method}, batches of {}, learning rate {}, {} epochs",
-            learning.batch_size, learning.learning_rate, learning.epochs
+            "{method}, batches of {}, learning rate {}, {} epochs{}",
+            learning.batch_size,
+            learning.learning_rate,
+            learning.epochs,
+            empty(data)
         )
     }
 
@@ -330,6 +333,19 @@ fn mean_square(mean: &[f64], examples: &Examples) -> f64 {
         units.map(|(&x, m)| (f64::from(x) - m).powi(2)).sum()
     });
     Rows::from(examples).mean(squares).0 / mean.len().max(1) as f64
+}
+
+/// How many rows of counts are empty, if some are.
+fn empty(data: &Data) -> String {
+    if !data.encoding.units().have(Kind::Counts) {
+        return String::new();
+    }
+    let (x, n) = (data.train.input(), data.train.len());
+    let is_empty = |i: &usize| (0..x.columns()).all(|j| x.get(*i, j) == 0.0);
+    match (0..n).filter(is_empty).count() {
+        0 => String::new(),
+        empty => format!("; {empty} of {n} rows have no counts and teach nothing"),
+    }
 }
 
 /// Whether visible units have a conditional each.
