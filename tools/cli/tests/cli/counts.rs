@@ -32,7 +32,7 @@ fn documents(n: usize) -> Vec<Vec<f32>> {
 
 /// A run on `words.csv`.
 fn trained() -> (Bench, Value) {
-    let bench = Bench::new();
+    let bench = Bench::drawing();
     bench.csv("words.csv", documents(300).into_iter());
     let line = "train --data words.csv --visible-units counts --hidden 4 --epochs 60 --batch-size 30 --learning-rate linear:0.03:0";
     let report = bench.json(&format!("{line} --json"));
@@ -172,11 +172,11 @@ fn what_counts_do_not_have_is_refused_in_a_line() {
     );
     bench.refused(
         "train dbn --data words.csv --visible-units counts --out x",
-        1,
+        2,
         &["deep belief network", "counts"],
     );
     fs::write(bench.path("empty.csv"), "1,2,0\n0,0,0\n0,1,3\n").unwrap();
-    let line = "train --data empty.csv --visible-units counts --epochs 1 --no-pictures --out empty";
+    let line = "train --data empty.csv --visible-units counts --epochs 1 --out empty";
     let said = bench.run(line).stderr;
     assert!(said.contains("1 of 3 rows have no counts"), "{said}");
     fs::write(bench.path("half.csv"), "1,2,0\n0,0.5,3\n").unwrap();

@@ -146,6 +146,10 @@ impl Trains for DbnArgs {
         up_down.learning.resample_data = self.is_resampled();
         up_down.learning.seed = self.shared.data.seed.unwrap_or(0);
         self.top_pair(&mut up_down)?;
+        if visible.have(Kind::Counts) {
+            let message = "--visible-units counts: those of an RBM, not of a deep belief network";
+            return Err(Failure::usage(message).hint("name the kind: `harmonium train rbm`"));
+        }
         if !visible.are(Kind::Bernoulli) && up_down.learning.epochs > 0 {
             return Err(Failure::usage(format!(
                 "--visible-units {}: the up-down algorithm is for bernoulli units",
