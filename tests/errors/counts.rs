@@ -6,7 +6,10 @@ use harmonium::{
     dataset::{Asked, Cells, Encoding, Table},
     evaluate::pseudo_likelihood,
     model::{BoltzmannMachine, Clamp, Dbm, Dbn, Directed, Network},
-    train::{Centering, Negative, Objective, RbmOptions, RbmTraining, Reconstruction, Sparsity},
+    train::{
+        Centering, GreedyLayer, GreedyPlan, Negative, Objective, RbmOptions, RbmTraining,
+        Reconstruction, Sparsity, Stack,
+    },
 };
 
 fn message<T>(result: Result<T, Error>) -> String {
@@ -49,6 +52,17 @@ fn counts_are_the_whole_visible_layer_of_an_rbm() {
     let pair = Directed::new(counts(), Layer::bernoulli(2), Matrix::zeros(3, 2), None).unwrap();
     let top = Rbm::bernoulli(&[2, 2]).unwrap();
     assert!(message(Dbn::from_parts(vec![pair], top)).contains("counts"));
+    // Before a layer learns.
+    let layer = |hidden| GreedyLayer {
+        hidden,
+        ..GreedyLayer::default()
+    };
+    let plan = GreedyPlan {
+        layers: vec![layer(3), layer(2)],
+        ..GreedyPlan::default()
+    };
+    let stack = Stack::greedy(plan, Units::of(Kind::Counts, 3), &data(20, 3, 1));
+    assert!(message(stack).contains("deep belief network"));
 }
 
 #[test]
