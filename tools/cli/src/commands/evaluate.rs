@@ -28,6 +28,7 @@ use harmonium::{
     evaluate::{Betas, free_energy_gap},
     recipe::{ENUMERATED_UNITS, Measure},
 };
+use std::path::Path;
 
 /// Training examples of the free-energy gap.
 const GAP_EXAMPLES: usize = 10_000;
@@ -41,9 +42,8 @@ const BOUND_SAMPLES: usize = 5;
 pub fn run(args: &EvaluateArgs) -> Outcome<()> {
     check_names(args)?;
     let (path, checkpoint) = open_model(args.model.as_deref())?;
-    let model = &checkpoint.model;
     let machine = kinds::machine_of(&checkpoint, args.of.reading.missing)?;
-    let machine = &*machine;
+    let (model, machine) = (&checkpoint.model, &*machine);
     if let Model::Network(_) = model {
         return Err(Failure::usage("a model of kind network has no likelihood")
             .hint("`harmonium classify` measures its errors"));
@@ -51,6 +51,9 @@ pub fn run(args: &EvaluateArgs) -> Outcome<()> {
     check_options(args, machine)?;
     if let Some(file) = &args.distribution {
         each::distribution(file, model)?;
+        if machine.kind() != "boltzmann" && !has_data(args, &checkpoint)? {
+            return distribution_alone(args, &path, file);
+        }
     }
     let betas = betas(args)?;
     let (data, source, seed) = load(args, &checkpoint, machine)?;
@@ -81,11 +84,10 @@ pub fn run(args: &EvaluateArgs) -> Outcome<()> {
         ""
     };
     let title = format!("{}: {}{of}{on}", path.display(), machine.name());
-    let encoding = data.as_ref().map(|data| &data.encoding);
-    let classes = found.classes.as_ref().map_or(0, |x| x.confusion.len());
-    let names = class_names(encoding, classes);
-    let confusion = found.classes.as_ref().map(|x| &x.confusion[..]);
-    let confusion = confusion.map(|x| (x, &names[..]));
+    let n_classes = found.classes.as_ref().map_or(0, |x| x.confusion.len());
+    let names = class_names(data.as_ref().map(|data| &data.encoding), n_classes);
+    let confusion = found.classes.as_ref();
+    let confusion = confusion.map(|x| (&x.confusion[..], &names[..]));
     confusion::draw_asked(args.confusion.as_deref(), &title, confusion)?;
     if let Some(missing) = &found.missing {
         let nothing = found.classes.is_none() && args.diagnose.is_none();
@@ -118,6 +120,20 @@ pub fn run(args: &EvaluateArgs) -> Outcome<()> {
         figures.extend(classes.with_confusion(&names));
     }
     figures.print(args.answer.json, &title)
+}
+
+/// Reports that the distribution is written, and no more.
+fn distribution_alone(args: &EvaluateArgs, model: &Path, file: &Path) -> Outcome<()> {
+    let (mut figures, name) = (Figures::default(), file.display().to_string());
+    figures.put("distribution", name.clone());
+    let remark = "nothing says of which data to measure more";
+    figures.row("distribution", name, remark);
+    figures.print(args.answer.json, &model.display().to_string())
+}
+
+/// Whether data are named, on the command line or in the notes of the model.
+fn has_data(args: &EvaluateArgs, checkpoint: &Checkpoint) -> Outcome<bool> {
+    Ok(args.of.data.is_some() || Source::from_notes(checkpoint)?.is_some())
 }
 
 /// Refuses files that are not of the kind that is written.
@@ -226,10 +242,7 @@ fn load(
         row_names: args.scores.is_some(),
         reading: &args.of.reading,
     };
-    if machine.kind() == "boltzmann"
-        && args.of.data.is_none()
-        && Source::from_notes(checkpoint)?.is_none()
-    {
+    if machine.kind() == "boltzmann" && !has_data(args, checkpoint)? {
         let (source, seed) = Source::of_model(checkpoint, None, args.of.binarize, args.seed)?;
         return Ok((None, source, seed));
     }

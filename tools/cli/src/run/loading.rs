@@ -93,12 +93,16 @@ impl Asked<'_> {
         if !self.labels {
             source.labels = None;
         }
-        let data = source.load().map_err(|failure| match self.data {
-            Some(_) => failure,
-            None => {
-                failure.hint("this is what the model was trained on; name other data with --data")
-            }
-        })?;
+        let is_noted = Source::from_notes(checkpoint)?.is_some();
+        let data = source
+            .load()
+            .map_err(|failure| match (self.data, is_noted) {
+                (Some(_), _) => failure,
+                (None, true) => failure
+                    .hint("this is what the model was trained on; name other data with --data"),
+                (None, false) => failure
+                    .hint("nothing says what the model was trained on; name data with --data"),
+            })?;
         note(data.told());
         Ok((data, source, seed))
     }

@@ -59,6 +59,10 @@ fn spins_of_another_program_are_measured_on_bits_and_on_signs() {
             "{data}: {found} for {expected}"
         );
     }
+    // Its distribution needs no data, and none are guessed.
+    let told = bench.json("evaluate spin.safetensors --distribution p.csv --json");
+    assert_eq!(told["distribution"], "p.csv");
+    assert_eq!(table(&bench, "p.csv").1.len(), 64);
     // What is sampled can be read.
     bench.ok("sample spin.safetensors --count 20 --steps 5 --out s.csv");
     measured(&bench, "spin.safetensors", "s.csv");
