@@ -135,7 +135,7 @@ impl Units {
     }
 
     /// Reads one layer's part of a model file's `units`, for a layer of `size` units; one segment
-    /// may leave its size out.
+    /// may leave its size out. `softmax:21*53` are 53 groups of 21 units.
     ///
     /// # Errors
     /// [`Error::Parameter`] for kinds that do not exist or sizes that do not add up.
@@ -144,11 +144,19 @@ impl Units {
         for segment in text.split('+') {
             let (name, n) = match segment.split_once(':') {
                 None => (segment, None),
-                Some((name, n)) => (name, Some(n.parse::<usize>())),
+                Some((name, n)) => (name, Some(n)),
             };
             let kind = Kind::ALL.into_iter().find(|kind| kind.name() == name);
-            match (kind, n.transpose()) {
-                (Some(kind), Ok(n)) if n != Some(0) => parts.push((kind, n)),
+            let (n, times) = match n.and_then(|n| n.split_once('*')) {
+                Some((n, times)) => (Some(n), times.parse::<usize>().unwrap_or(0)),
+                None => (n, 1),
+            };
+            let is_softmax = kind == Some(Kind::Softmax);
+            let is_fit = times == 1 || is_softmax && (1..=size).contains(&times);
+            match (kind, n.map(str::parse::<usize>).transpose()) {
+                (Some(kind), Ok(n)) if n != Some(0) && is_fit => {
+                    parts.extend(std::iter::repeat_n((kind, n), times));
+                }
                 _ => {
                     let names = Kind::ALL.map(Kind::name).join(", ");
                     return Err(Error::parameter(

@@ -11,7 +11,7 @@ use crate::{
     error::{Error, Result},
     model::{Layer, Rbm},
     train::PretrainingPlan,
-    units::{Kind, Units},
+    units::Kind,
 };
 
 fn names(k: usize) -> [String; 3] {
@@ -44,9 +44,12 @@ pub(super) fn read(reader: &Reader<'_>, plan: &PretrainingPlan, count: usize) ->
             let expected = format!("at least {labels} visible units of RBM {k}");
             return Err(Error::file(reader.path, expected, n));
         };
+        let units = plan
+            .units(k, features)
+            .map_err(|e| Error::file(reader.path, "visible units of pretraining", e))?;
         let visible = Layer {
             bias: reader.vector(&visible, n)?,
-            ..Layer::new(Units::of(Kind::Bernoulli, features).and(Kind::Softmax, labels))
+            ..Layer::new(units.and(Kind::Softmax, labels))
         };
         let hidden = Layer {
             bias: reader.vector(&hidden, m)?,

@@ -45,6 +45,8 @@ pub struct DbnPlan {
 pub struct DbmPlan {
     /// Sizes of the hidden layers, lowest first.
     pub hidden: Vec<usize>,
+    /// Visible units, Bernoulli units and softmax groups; bits if there are none.
+    pub visible: Option<Units>,
     /// Classes of the label above them, if the machine learns labels.
     pub classes: Option<usize>,
     /// RBM upon RBM, unless all layers learn together from the start.
@@ -348,8 +350,9 @@ pub(super) fn begun<L: Learner>(
 impl DbmPlan {
     /// The machine without pretraining, all parameters zero.
     fn unconnected(&self, n_visible: usize) -> Result<Dbm> {
-        let sizes = std::iter::once(n_visible).chain(self.hidden.iter().copied());
-        let mut layers: Vec<Layer> = sizes.map(Layer::bernoulli).collect();
+        let bits = || Units::of(Kind::Bernoulli, n_visible);
+        let mut layers = vec![Layer::new(self.visible.clone().unwrap_or_else(bits))];
+        layers.extend(self.hidden.iter().copied().map(Layer::bernoulli));
         let label = |classes| Layer::new(Units::of(Kind::Softmax, classes));
         layers.extend(self.classes.map(label));
         let weights = layers.windows(2);

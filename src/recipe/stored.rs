@@ -5,6 +5,7 @@ use crate::{
     checkpoint::{Checkpoint, SavedRun},
     error::{Error, Result},
     model::{Dbm, Layer},
+    units::{Kind, Units},
 };
 use serde::{Serialize, de::DeserializeOwned};
 use std::collections::BTreeMap;
@@ -48,6 +49,7 @@ impl Plan {
             }),
             Some(SavedRun::Pretraining { plan, .. }) => Self::Dbm(DbmPlan {
                 hidden: plan.hidden.clone(),
+                visible: visible_of(checkpoint.model.dbm()?),
                 classes: plan.classes,
                 pretraining: Some(plan.clone()),
                 joint: needed(notes, JOINT)?,
@@ -57,6 +59,7 @@ impl Plan {
                 let dbm = checkpoint.model.dbm()?;
                 Self::Dbm(DbmPlan {
                     hidden: hidden_of(dbm),
+                    visible: visible_of(dbm),
                     classes: dbm.classes(),
                     pretraining: read(notes, PRETRAINING)?,
                     joint: state.options.clone(),
@@ -101,6 +104,12 @@ impl Plan {
 fn hidden_of(dbm: &Dbm) -> Vec<usize> {
     let hidden = dbm.layers().iter().skip(1).take(dbm.n_hidden_layers());
     hidden.map(Layer::size).collect()
+}
+
+/// The visible units, if they are not bits alone.
+fn visible_of(dbm: &Dbm) -> Option<Units> {
+    let units = &dbm.layer(0).units;
+    (!units.are(Kind::Bernoulli)).then(|| units.clone())
 }
 
 fn put(notes: &mut BTreeMap<String, String>, key: &str, value: &impl Serialize) {

@@ -117,9 +117,13 @@ impl Plan {
                 all
             }
             Self::Dbm(DbmPlan {
-                hidden, classes, ..
+                hidden,
+                visible,
+                classes,
+                ..
             }) => {
-                let layers = std::iter::once(&columns).chain(hidden).map(bernoulli);
+                let visible = visible.clone().unwrap_or_else(|| bernoulli(&columns));
+                let layers = std::iter::once(visible).chain(hidden.iter().map(bernoulli));
                 let label = classes.map(|n| Units::of(Kind::Softmax, n));
                 layers.chain(label).collect()
             }
@@ -205,8 +209,10 @@ mod tests {
         joint.learning.epochs = 2;
         Plan::Dbm(DbmPlan {
             hidden: vec![5, 4],
+            visible: None,
             classes: None,
             pretraining: Some(PretrainingPlan {
+                visible: None,
                 hidden: vec![5, 4],
                 options: vec![defaults::pretraining(length())],
                 classes: None,

@@ -55,6 +55,7 @@ pub fn plan(classes: Option<usize>) -> PretrainingPlan {
         ..first.clone()
     };
     PretrainingPlan {
+        visible: None,
         hidden: vec![8, 6, 5],
         options: vec![first, second, third],
         classes,

@@ -237,6 +237,7 @@ fn dbn_greedy() {
 fn dbm_pretraining() {
     stacks(|data| {
         let plan = PretrainingPlan {
+            visible: None,
             hidden: greedy::HIDDEN.to_vec(),
             options: vec![greedy::options(|x| x.negative = CD)],
             classes: None,

@@ -1,7 +1,7 @@
 //! Plans of stored runs.
 
 use harmonium::{
-    Checkpoint,
+    BitMatrix, Checkpoint, Examples,
     dataset::bars_and_stripes,
     recipe::{
         AnyEvent, AnyRun, DbmPlan, DbnPlan, Plan, RunRef,
@@ -12,7 +12,13 @@ use harmonium::{
 };
 use std::ops::ControlFlow;
 
-fn plans() -> [Plan; 2] {
+/// Three groups of three units.
+fn groups() -> Units {
+    let units = Units::default();
+    (0..3).fold(units, |units, _| units.and(Kind::Softmax, 3))
+}
+
+fn plans() -> [Plan; 3] {
     let length = Length::new(16, Some(8), true);
     let layer = |l| {
         let mut options = defaults::greedy_layer(l, 2, false, length);
@@ -40,8 +46,23 @@ fn plans() -> [Plan; 2] {
         }),
         Plan::Dbm(DbmPlan {
             hidden: vec![5, 4],
+            visible: None,
             classes: None,
             pretraining: Some(PretrainingPlan {
+                visible: None,
+                hidden: vec![5, 4],
+                options: vec![pretraining.clone()],
+                classes: None,
+            }),
+            joint: joint.clone(),
+            fine_tune: None,
+        }),
+        Plan::Dbm(DbmPlan {
+            hidden: vec![5, 4],
+            visible: Some(groups()),
+            classes: None,
+            pretraining: Some(PretrainingPlan {
+                visible: Some(groups().to_string()),
                 hidden: vec![5, 4],
                 options: vec![pretraining],
                 classes: None,
@@ -55,11 +76,17 @@ fn plans() -> [Plan; 2] {
 /// Stage by stage, each read from its file before it goes on.
 #[test]
 fn plans_are_read_from_the_file_of_every_stage() {
-    let data = bars_and_stripes(3);
+    let bits = bars_and_stripes(3);
+    let categories = BitMatrix::from_fn(16, 9, |i, j| (i / (j / 3 + 1)) % 3 == j % 3);
+    let categories = Examples::new(categories).unwrap();
     for mut plan in plans() {
+        let data = match &plan {
+            Plan::Dbm(plan) if plan.visible.is_some() => &categories,
+            _ => &bits,
+        };
         let expected: Vec<String> = plan.stages().into_iter().map(|x| x.name).collect();
         let mut found: Vec<String> = Vec::new();
-        let mut run = plan.start(&data, None).unwrap();
+        let mut run = plan.start(data, None).unwrap();
         loop {
             assert!(!plan.is_done(&run));
             let mut checkpoint = run.running().checkpoint().unwrap();
@@ -68,8 +95,8 @@ fn plans_are_read_from_the_file_of_every_stage() {
             assert_eq!(read, plan);
             // More epochs are those of the stage that is the main one.
             plan.learning_mut().epochs = 3;
-            run = plan.resumed(checkpoint, &data, false).unwrap();
-            let ended = run.run(&data, &mut |event| {
+            run = plan.resumed(checkpoint, data, false).unwrap();
+            let ended = run.run(data, &mut |event| {
                 let (AnyEvent::Update(run) | AnyEvent::Epoch(run) | AnyEvent::Layer(run)) = event;
                 let name = run.running().name();
                 if found.last() != Some(&name) {
@@ -78,7 +105,7 @@ fn plans_are_read_from_the_file_of_every_stage() {
                 ControlFlow::Continue(())
             });
             assert!(ended.unwrap().is_finished());
-            match plan.next(&run, &data, None).unwrap() {
+            match plan.next(&run, data, None).unwrap() {
                 Some(next) => run = next,
                 None => break,
             }

@@ -17,6 +17,11 @@ fn units_of_the_contract() {
     assert_eq!(joint.last_group().unwrap().range(), 5..7);
     let potts = Units::parse("softmax:3+softmax:4", 7).unwrap();
     assert_eq!(potts.segments().len(), 2);
+    let three = Units::parse("bernoulli+softmax:2*3", 7).unwrap();
+    assert_eq!(
+        three.to_string(),
+        "bernoulli:1+softmax:2+softmax:2+softmax:2"
+    );
     for text in ["softmax:7", "spin", "gaussian", "relu", "spin:3+gaussian:4"] {
         assert_eq!(Units::parse(text, 7).unwrap().to_string(), text);
     }
@@ -27,6 +32,11 @@ fn units_of_the_contract() {
         "bernoulli:x",
         "bernoulli:7+softmax:0",
         "bernoulli:3+softmax:5",
+        "softmax:2*3",
+        "softmax:7*0",
+        "softmax:7*x",
+        "softmax:1*18446744073709551615",
+        "bernoulli:1*7",
         "bernoulli+spin",
         "bernoulli:7+spin",
         "bernoulli:18446744073709551615+spin:18446744073709551615",

@@ -88,6 +88,7 @@ fn stacks_go_on_from_a_file() {
         classes: None,
     };
     let pretraining = PretrainingPlan {
+        visible: None,
         hidden: vec![7, 5],
         options: vec![RbmLearner::plain()],
         classes: None,

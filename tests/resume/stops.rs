@@ -235,6 +235,7 @@ fn stacks_stop_in_any_layer_and_go_on_to_the_same_bits() {
             steps: 1,
         };
         let plan = PretrainingPlan {
+            visible: None,
             hidden: vec![7, 5],
             options: vec![options],
             classes: None,

@@ -71,9 +71,23 @@ pub struct PretrainingPlan {
     /// RBM.
     #[serde(default)]
     pub classes: Option<usize>,
+    /// The visible units as text, of which a softmax group is one: bits if there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub visible: Option<String>,
 }
 
 impl PretrainingPlan {
+    /// The units of `features` columns that RBM `l` sees.
+    ///
+    /// # Errors
+    /// [`Error::Parameter`] for visible units that do not exist or are not as many.
+    pub(crate) fn units(&self, l: usize, features: usize) -> Result<Units> {
+        match &self.visible {
+            Some(text) if l == 0 => Units::parse(text, features),
+            _ => Ok(Units::of(Kind::Bernoulli, features)),
+        }
+    }
+
     /// Refuses layers without units and a number of options that is not theirs.
     pub(crate) fn check(&self) -> Result<()> {
         if self.hidden.is_empty() || self.hidden.contains(&0) {
@@ -176,7 +190,8 @@ impl Plan {
             Self::Greedy { visible, plan } if l == 0 => {
                 (visible.clone(), plan.layers[l].options.learning.seed)
             }
-            _ => (Units::of(Kind::Bernoulli, features), self.seed(l)),
+            Self::Greedy { .. } => (Units::of(Kind::Bernoulli, features), self.seed(l)),
+            Self::Pretraining(plan) => (plan.units(l, features)?, self.seed(l)),
         };
         let units = units.and(Kind::Softmax, labels);
         let rbm = Rbm::unconnected(Layer::new(units), Layer::bernoulli(self.hidden(l)))?;

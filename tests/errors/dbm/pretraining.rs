@@ -21,6 +21,7 @@ fn what_does_not_fit_is_refused() {
     let hidden = vec![];
     refused(
         PretrainingPlan {
+            visible: None,
             hidden,
             ..good.clone()
         },
@@ -29,6 +30,7 @@ fn what_does_not_fit_is_refused() {
     let options = good.options[..2].to_vec();
     refused(
         PretrainingPlan {
+            visible: None,
             options,
             ..good.clone()
         },
@@ -36,6 +38,7 @@ fn what_does_not_fit_is_refused() {
     );
     let unlabeled = Examples::new(data.states().clone()).unwrap();
     let of_one = PretrainingPlan {
+        visible: None,
         hidden: vec![4],
         options: good.options[..1].to_vec(),
         classes: Some(3),

@@ -167,6 +167,7 @@ fn of_dbns(data: &Examples) -> Runs {
 fn of_dbms(data: &Examples) -> Runs {
     let mut all = Vec::new();
     let plan = PretrainingPlan {
+        visible: None,
         hidden: vec![3, 5],
         options: vec![of_rbm(PERSISTENT)],
         classes: Some(2),

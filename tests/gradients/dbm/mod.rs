@@ -4,13 +4,16 @@
 mod missing;
 mod phases;
 
-use crate::common::dbm::{bare, bernoulli, close, drawn, field, joint, labeled, probabilities};
+use crate::common::dbm::{
+    bare, bernoulli, close, drawn, field, joint, labeled, probabilities, random,
+};
 use harmonium::{
     bits::BitMatrix,
     dataset::Examples,
-    model::{Dbm, DbmExpectations},
+    model::{Dbm, DbmExpectations, Layer},
     tensor::Tensor,
     train::{Centering, DbmOptions, DbmTraining, Offset},
+    units::{Kind, Units},
 };
 use std::ops::Range;
 
@@ -135,6 +138,45 @@ fn an_update_is_the_enumerated_gradient() {
                 l => vec![0.5; sizes[l]],
             };
             (0..sizes.len()).map(layer).collect()
+        };
+        let gradient = Gradient::new(&dbm, (0..20).map(start), 1..sizes.len());
+        let data = Examples::new(data).unwrap();
+        for offset in [None, Some([0.3, 0.6])] {
+            gradient.assert_step(&data, offset, k as u64);
+        }
+    }
+}
+
+/// Of visible categories, beside bits too, plain and centered.
+#[test]
+fn an_update_is_the_enumerated_gradient_with_categories() {
+    let groups =
+        |k: usize, n: usize| (0..n).fold(Units::default(), |units, _| units.and(Kind::Softmax, k));
+    for (k, visible) in [groups(3, 2), groups(2, 2).and(Kind::Bernoulli, 2)]
+        .into_iter()
+        .enumerate()
+    {
+        let sizes = [6, 4, 3];
+        let layers = vec![
+            Layer::new(visible.clone()),
+            Layer::bernoulli(4),
+            Layer::bernoulli(3),
+        ];
+        let dbm = random(layers, 0.5, 60 + k as u64);
+        // One unit of a group is on, which differs from example to example.
+        let is_on = |i: usize, j: usize| {
+            let segments = visible.segments();
+            let s = segments.iter().find(|s| s.range().contains(&j)).unwrap();
+            match s.kind {
+                Kind::Softmax => (i * (s.first + 2) / 3) % s.size == j - s.first,
+                _ => (i * 5 + j * 3) % 7 < 3,
+            }
+        };
+        let data = BitMatrix::from_fn(20, 6, is_on);
+        dbm.layer(0).check_values(&data).unwrap();
+        let start = |s: usize| -> Vec<Vec<f64>> {
+            let visible = (0..6).map(|i| f64::from(data.get(s, i))).collect();
+            vec![visible, vec![0.5; 4], vec![0.5; 3]]
         };
         let gradient = Gradient::new(&dbm, (0..20).map(start), 1..sizes.len());
         let data = Examples::new(data).unwrap();

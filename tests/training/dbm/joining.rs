@@ -187,6 +187,7 @@ fn pretrained_machines_are_joined() {
     };
     let mut levels = Vec::new();
     let plan = PretrainingPlan {
+        visible: None,
         hidden: vec![8, 6, 5],
         options: vec![options.clone()],
         classes: Some(3),
@@ -221,6 +222,7 @@ fn pretrained_machines_are_joined() {
     // Independent units have -6.24, the best machine -2.599.
     assert!(after > -4.6, "{after}");
     let plan = PretrainingPlan {
+        visible: None,
         hidden: vec![8, 6],
         options: vec![options],
         classes: None,
@@ -255,6 +257,7 @@ fn upper_rbms_start_from_the_means_of_their_data() {
     for learned in 1..3 {
         let options = (0..3).map(|l| options(if l < learned { 40 } else { 0 }));
         let plan = PretrainingPlan {
+            visible: None,
             hidden: vec![12, 10, 8],
             options: options.collect(),
             classes: Some(3),
@@ -302,6 +305,7 @@ fn pretrained_machines_are_joined_with_their_labels() {
         ..RbmOptions::default()
     };
     let plan = PretrainingPlan {
+        visible: None,
         hidden: vec![10, 8],
         options: vec![options],
         classes: Some(2),

@@ -4,6 +4,7 @@
 mod common;
 
 mod boltzmann;
+mod categories;
 mod convert;
 mod counts;
 mod dbm;

@@ -217,6 +217,10 @@ pub struct DbmArgs {
     /// Hidden units of each layer, the lowest first [default: 500,1000].
     #[arg(long, value_name = "N,N,...", value_delimiter = ',', value_parser = positive)]
     pub layers: Option<Vec<usize>>,
+    /// Visible units: softmax, which are categories, or segments such as bernoulli:5+softmax:3*2
+    /// [default: bits].
+    #[arg(long, value_name = "KINDS")]
+    pub visible_units: Option<String>,
     /// Labels join the highest hidden layer.
     #[arg(long, conflicts_with = "stream")]
     pub labels: bool,

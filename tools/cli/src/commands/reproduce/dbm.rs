@@ -243,6 +243,7 @@ impl Machine {
     ) -> Plan {
         Plan::Dbm(DbmPlan {
             hidden: self.sizes(setting),
+            visible: None,
             classes: None,
             pretraining,
             joint,
@@ -302,6 +303,7 @@ impl Machine {
             "classes": classes,
         });
         let plan = PretrainingPlan {
+            visible: None,
             hidden: self.sizes(setting),
             options: all,
             classes,

@@ -15,7 +15,7 @@ use harmonium::{
     dataset::Encoding,
     model::{Dbn, Layer, Rbm},
     recipe::{AnyRun, Plan},
-    units::Units,
+    units::{Kind, Units},
 };
 use std::{collections::BTreeMap, path::PathBuf};
 
@@ -139,6 +139,10 @@ impl Init {
                 let hidden = dbm.layers().iter().skip(1).take(dbm.n_hidden_layers());
                 let hidden = || hidden.map(Layer::size).collect();
                 args.layers.get_or_insert_with(hidden);
+                let units = &dbm.layer(0).units;
+                if !units.are(Kind::Bernoulli) {
+                    args.visible_units.get_or_insert_with(|| units.to_string());
+                }
             }
             (OfKindMut::Boltzmann(args), Model::Boltzmann(machine)) => {
                 args.hidden.get_or_insert(machine.n_hidden());

@@ -108,6 +108,10 @@ fn stored(plan: &Plan, source: &Source) -> Values {
             if plan.joint.learning.resample_data {
                 values.set("binarize", "bits that are drawn at each visit");
             }
+            if let Some(units) = &plan.visible {
+                values.set("visible_units", units.to_string());
+                values.set("visible_units.size", units.size().to_string());
+            }
             if plan.pretraining.is_none() {
                 values.set("no_pretraining", "true");
                 values.set("pretraining.epochs", "0");

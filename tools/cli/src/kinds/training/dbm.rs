@@ -17,13 +17,14 @@ use crate::{
 };
 use harmonium::{
     Binarization, Examples, Rbm,
-    dataset::Encoding,
+    dataset::{Asked, Encoding},
     model::{Dbm, DbmChain, MeanField},
     recipe::{
         DbmPlan, Plan,
         defaults::{self, Length},
     },
     train::{DbmOptions, Learning, Positive, PretrainingPlan, RbmOptions, Schedule},
+    units::Kind,
 };
 use serde_json::json;
 use std::path::Path;
@@ -34,7 +35,34 @@ const SWEEPS: usize = 1000;
 impl DbmArgs {
     /// Gray values are drawn anew at each visit unless they are wanted otherwise.
     fn is_resampled(&self) -> bool {
-        self.resample.resample || self.shared.data.binarize.is_none()
+        let by_default = self.shared.data.binarize.is_none() && self.visible_units.is_none();
+        self.resample.resample || by_default
+    }
+
+    /// The source with the visible units that are asked for.
+    fn of_units(&self, source: Source) -> Outcome<Source> {
+        let Some(units) = &self.visible_units else {
+            return Ok(for_bits(source));
+        };
+        let is_binary = |segment: &str| {
+            let name = segment.split(':').next().unwrap_or_default();
+            Kind::ALL
+                .into_iter()
+                .any(|kind| kind.name() == name && kind.is_binary())
+        };
+        if !units.split('+').all(is_binary) {
+            let message = format!(
+                "--visible-units {units}: a deep Boltzmann machine has bernoulli and softmax units"
+            );
+            return Err(Failure::usage(message).hint("`train rbm` has spins and numbers"));
+        }
+        Ok(Source {
+            asked: Asked {
+                units: Some(units.clone()),
+                ..Asked::default()
+            },
+            ..source
+        })
     }
 
     /// RBM upon RBM, if any has epochs.
@@ -98,6 +126,7 @@ impl DbmArgs {
             }
         }
         Ok(is_wanted.then(|| PretrainingPlan {
+            visible: None,
             hidden: hidden.to_vec(),
             options,
             classes: None,
@@ -159,7 +188,7 @@ impl Trains for DbmArgs {
             are_epochs_said: self.epochs.is_some()
                 || self.pretraining_epochs.is_some()
                 || self.no_pretraining,
-            ..for_bits(source)
+            ..self.of_units(source)?
         })
     }
 
@@ -171,8 +200,11 @@ impl Trains for DbmArgs {
         let joint = self.joint(&hidden, pretraining.is_some(), length)?;
         self.expect_complete(data)?;
         let classes = self.labels.then(|| data.classes()).transpose()?;
+        let units = data.encoding.units();
+        let visible = (!units.are(Kind::Bernoulli)).then(|| units.clone());
         if let Some(rbms) = &mut pretraining {
             rbms.classes = classes;
+            rbms.visible = visible.as_ref().map(ToString::to_string);
         }
         let sizes = std::iter::once(data.train.columns()).chain(hidden.iter().copied());
         let sizes: Vec<usize> = sizes.collect();
@@ -180,6 +212,7 @@ impl Trains for DbmArgs {
         check_chains(joint.negative, sizes.iter().sum())?;
         Ok(Plan::Dbm(DbmPlan {
             hidden,
+            visible,
             classes,
             pretraining,
             joint,
@@ -191,6 +224,7 @@ impl Trains for DbmArgs {
         let of_joint = |name: &str| vec![format!("joint.{name}")];
         match flag {
             "layers" => vec!["hidden".into()],
+            "visible-units" => vec!["visible_units".into()],
             "pretraining-rate" => of_stage("pretraining.", "learning-rate"),
             "mean-field-iterations" => of_joint("mean_field.iterations"),
             "mean-field-tolerance" => of_joint("mean_field.tolerance"),
