@@ -279,7 +279,7 @@ fn early_stopping_by_a_criterion() {
     for (flags, words) in [
         (
             " --visible-units gaussian --early-stopping-by pseudo-likelihood",
-            "continuous",
+            "expected bernoulli, spin or softmax",
         ),
         (
             " --visible-units spin --hidden-units gaussian --early-stopping-by nonsense",

@@ -62,9 +62,10 @@ pub struct ResampleArgs {
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Data")]
 pub struct UnitsArgs {
-    /// Visible units: spin, gaussian, relu, softmax, counts [default: by the data].
+    /// Kinds of visible units, such as gaussian [default: by the data].
     ///
-    /// Or segments such as bernoulli:64+gaussian:10. Spins learn bits as -1 and 1; gaussian and
+    /// Bernoulli, spin, gaussian, relu, softmax or counts, or segments such as
+    /// bernoulli:64+gaussian:10. Spins learn bits as -1 and 1; gaussian and
     /// relu units take any numbers as they are. Counts, such as those of the words of documents,
     /// are all columns: 0, 1, 2, ... that add up to the length of a row.
     #[arg(long, value_name = "KINDS")]
