@@ -78,6 +78,17 @@ impl Kind {
         matches!(self, Self::Bernoulli | Self::Softmax)
     }
 
+    /// States of `n` units, of `softmax` those of one group: infinity of a continuum and of counts,
+    /// whose states have no numbers.
+    pub fn states(self, n: usize) -> f64 {
+        match self {
+            _ if n == 0 => 1.0,
+            Self::Bernoulli | Self::Spin => (n as f64).exp2(),
+            Self::Softmax => n as f64,
+            Self::Gaussian | Self::Relu | Self::Counts => f64::INFINITY,
+        }
+    }
+
     /// Whether states are a continuum, which no enumeration covers.
     pub fn is_continuous(self) -> bool {
         matches!(self, Self::Gaussian | Self::Relu)

@@ -298,17 +298,26 @@ impl Examples {
     /// [`Error::Parameter`] unless `n_second < len` and `n_second > 0`: each part must hold an
     /// example.
     pub fn split(self, n_second: usize, seed: u64) -> Result<(Self, Self)> {
-        if n_second == 0 || n_second >= self.len() {
+        let [first, second] = Self::split_rows(self.len(), n_second, seed)?;
+        Ok((self.take(&first), self.take(&second)))
+    }
+
+    /// The rows of both parts of [`Self::split`], of `len` examples.
+    ///
+    /// # Errors
+    /// As [`Self::split`].
+    pub fn split_rows(len: usize, n_second: usize, seed: u64) -> Result<[Vec<usize>; 2]> {
+        if n_second == 0 || n_second >= len {
             return Err(Error::parameter(
                 "size of the second part",
-                format!("more than 0 and fewer than the {} examples", self.len()),
+                format!("more than 0 and fewer than the {len} examples"),
                 n_second,
             ));
         }
-        let mut order: Vec<usize> = (0..self.len()).collect();
+        let mut order: Vec<usize> = (0..len).collect();
         HostRng::new(seed, Stream::Split).shuffle(&mut order);
-        let (first, second) = order.split_at(self.len() - n_second);
-        Ok((self.take(first), self.take(second)))
+        let second = order.split_off(len - n_second);
+        Ok([order, second])
     }
 
     /// A copy of the examples at `indices`, in that order; an index may come more than once.

@@ -70,7 +70,7 @@ impl Check {
 ///   positive definite, `D_ij = W_ij / (s_i t_j)`, where negative weights between rectified units
 ///   count as 0; of Gaussian units this is also necessary.
 /// - `saturated`: binary hidden units whose input no state of binary layers beside them moves
-///   within [`SATURATED_INPUT`] of 0. They are constants.
+///   within [`SATURATED_INPUT`] of 0, where there are such layers. They are constants.
 /// - `look_up`: how far the weights of fast products are from those of the model, at most, where
 ///   there are such products.
 /// - `data`: as many columns as visible units, and values that are states of them or, of Bernoulli
@@ -140,9 +140,6 @@ fn pairs(model: &Model) -> Vec<(&Layer, &Layer, &crate::Matrix)> {
 /// Hidden units that are constants, of machines of layers.
 fn saturated(model: &Model) -> Option<Check> {
     let pairs = pairs(model);
-    if pairs.is_empty() {
-        return None;
-    }
     let (mut constant, mut units) = (0, 0);
     for (l, (below, above, weights)) in pairs.iter().enumerate() {
         if !above.units.are(Kind::Bernoulli) || !below.units.are_binary() {
@@ -167,6 +164,9 @@ fn saturated(model: &Model) -> Option<Check> {
             }
             constant += usize::from(high <= -SATURATED_INPUT || low >= SATURATED_INPUT);
         }
+    }
+    if units == 0 {
+        return None;
     }
     let told = format!("{constant} of {units} binary hidden units are constant whatever they see");
     let verdict = match constant {

@@ -7,7 +7,6 @@ use crate::{
     error::{Error, Result},
     matrix::Matrix,
     states::Input,
-    units::Kind,
 };
 
 /// How the missing values of an example are inferred from those that were observed.
@@ -68,16 +67,9 @@ pub(super) fn states_of_missing(
     };
     let of_missing = |i: usize| -> f64 {
         let segments = visible.units.segments().iter();
-        let factors = segments.map(|s| match s.kind {
-            Kind::Softmax if mask.get(i, s.first) => 1.0,
-            Kind::Softmax => s.size as f64,
-            kind => {
-                let n = s.range().filter(|&j| !mask.get(i, j)).count();
-                match (kind.is_continuous() || kind == Kind::Counts) && n > 0 {
-                    true => f64::INFINITY,
-                    false => (n as f64).exp2(),
-                }
-            }
+        let factors = segments.map(|s| {
+            let missing = s.range().filter(|&j| !mask.get(i, j));
+            s.kind.states(missing.count())
         });
         factors.product()
     };

@@ -161,8 +161,12 @@ pub fn as_states(layer: &Layer, rows: Matrix) -> States {
 /// `count` states of a discrete layer, drawn from `p` by index.
 pub fn draw_layer_states(layer: &Layer, p: &[f64], count: usize, seed: u64) -> States {
     let mut rng = HostRng::numbered(seed, 96);
-    let all = layer_states(layer);
-    let mut rows = Matrix::zeros(count, layer.size());
+    as_states(layer, draw_rows(&layer_states(layer), p, count, &mut rng))
+}
+
+/// `count` of the rows `all`, drawn from `p`.
+pub fn draw_rows(all: &Matrix, p: &[f64], count: usize, rng: &mut HostRng) -> Matrix {
+    let mut rows = Matrix::zeros(count, all.columns());
     for i in 0..count {
         let mut u = rng.uniform();
         let k = p.iter().position(|p| {
@@ -172,7 +176,7 @@ pub fn draw_layer_states(layer: &Layer, p: &[f64], count: usize, seed: u64) -> S
         rows.row_mut(i)
             .copy_from_slice(all.row(k.unwrap_or(p.len() - 1)));
     }
-    as_states(layer, rows)
+    rows
 }
 
 /// Total variation distance between the rows, states of `layer`, and `p` by index.

@@ -2,7 +2,7 @@
 
 use crate::common::{
     counts::{all_rows, log_z, machine},
-    layer_states, total_variation_floor,
+    draw_rows, layer_states, total_variation_floor,
     units::repeated,
 };
 use harmonium::{Matrix, States, rng::HostRng};
@@ -16,22 +16,6 @@ fn variation(all: &Matrix, rows: &States, p: &[f64]) -> f64 {
         share[k.expect("a row of the length")] += 1.0 / rows.rows() as f64;
     }
     0.5 * share.iter().zip(p).map(|(a, b)| (a - b).abs()).sum::<f64>()
-}
-
-/// `n` of the rows `all` by their probability.
-fn drawn(all: &Matrix, p: &[f64], n: usize) -> Matrix {
-    let mut rng = HostRng::numbered(3, 44);
-    let mut rows = Matrix::zeros(n, all.columns());
-    for i in 0..n {
-        let mut u = rng.uniform();
-        let k = p.iter().position(|p| {
-            u -= p;
-            u < 0.0
-        });
-        rows.row_mut(i)
-            .copy_from_slice(all.row(k.unwrap_or(p.len() - 1)));
-    }
-    rows
 }
 
 #[test]
@@ -81,7 +65,9 @@ fn sweeps_leave_the_distribution_of_a_length_alone() {
             .collect();
         let floor = total_variation_floor(&p, n);
         for machine in [&rbm, &rbm.given_length(length).unwrap()] {
-            let mut chains = machine.chains_from(drawn(&all, &p, n), 6).unwrap();
+            let mut chains = machine
+                .chains_from(draw_rows(&all, &p, n, &mut HostRng::numbered(3, 44)), 6)
+                .unwrap();
             for sweeps in [1, 3, 12] {
                 chains.sweep(machine, sweeps, 1.0).unwrap();
                 let distance = variation(&all, chains.visible(), &p);

@@ -13,10 +13,14 @@ use crate::{
     },
     error::{Error, Result},
     matrix::Matrix,
-    states::States,
+    states::{Input, States},
     threads::{in_pool, prelude::*},
+    units::Kind,
 };
 use std::{borrow::Cow, collections::HashMap};
+
+/// Most that a softmax group of means adds up to beside 1, as [`crate::Layer::check_values`] has it.
+const SUM_TOLERANCE: f32 = 1e-4;
 
 /// Where a column of the encoding stands in a table, and its first unit.
 struct Place<'a> {
@@ -80,12 +84,49 @@ impl Encoding {
                 Code::Bit | Code::Probability | Code::Sign | Code::Category { .. }
             )
         };
-        if places.iter().all(are_bits)
-            && let Some(bits) = self.packed(table, &places)?
-        {
-            return Ok(States::Bits(bits));
+        let packed = match places.iter().all(are_bits) {
+            true => self.packed(table, &places)?,
+            false => None,
+        };
+        let states = match packed {
+            Some(bits) => States::Bits(bits),
+            None => States::Real(self.real(table, &places)?),
+        };
+        self.check_groups(table, &places, states.view())?;
+        Ok(states)
+    }
+
+    /// Refuses rows of which the columns of a softmax group, one a unit, do not add up to 1.
+    fn check_groups(&self, table: &Table, places: &[Place<'_>], states: Input<'_>) -> Result<()> {
+        let groups = self.units.segments().iter();
+        let groups = groups.filter(|s| s.kind == Kind::Softmax).filter_map(|s| {
+            let of = |place: &&Place<'_>| s.range().contains(&place.unit);
+            let columns = places.iter().filter(of).map(|place| place.column);
+            let columns: Vec<usize> = columns.collect();
+            (columns.len() == s.size).then_some((s, columns))
+        });
+        for (group, columns) in groups {
+            for row in 0..states.rows() {
+                let value = |k: usize| states.get(row, group.first + k);
+                let sum: f32 = (0..group.size).map(value).sum();
+                let is_missing = || columns.iter().any(|&j| table.get(row, j).is_nan());
+                if (sum - 1.0).abs() <= SUM_TOLERANCE || is_missing() {
+                    continue;
+                }
+                // The cell that is neither 0 nor 1, else a second 1, else the first of zeros.
+                let odd = (0..group.size).find(|&k| value(k).fract() != 0.0);
+                let second = || (0..group.size).filter(|&k| value(k) == 1.0).nth(1);
+                let k = odd.or_else(second).unwrap_or(0);
+                let (first, last) = (columns[0], columns[group.size - 1]);
+                let expected = format!(
+                    "1 in one of {} to {}, 0 in the others",
+                    table.column_name(first),
+                    table.column_name(last)
+                );
+                return Err(table.refused(row, columns[k], &expected));
+            }
         }
-        self.real(table, &places).map(States::Real)
+        Ok(())
     }
 
     /// The states as numbers, on the calling thread.
@@ -97,13 +138,14 @@ impl Encoding {
             for (i, bytes) in gray.bytes.chunks_exact(n).enumerate() {
                 gray.write(bytes, matrix.row_mut(i));
             }
-            return Ok(matrix);
+        } else {
+            let mut row = vec![0.0; table.columns()];
+            for i in 0..table.len() {
+                table.copy_row_to(i, &mut row);
+                write_row(table, &places, (i, &row), &mut matrix.row_mut(i)[..n])?;
+            }
         }
-        let mut row = vec![0.0; table.columns()];
-        for i in 0..table.len() {
-            table.copy_row_to(i, &mut row);
-            write_row(table, &places, (i, &row), &mut matrix.row_mut(i)[..n])?;
-        }
+        self.check_groups(table, &places, Input::Real(matrix.view()))?;
         Ok(matrix)
     }
 

@@ -6,11 +6,13 @@ mod gibbs;
 mod impute;
 mod inference;
 mod labels;
+mod mean_field;
 mod posterior;
 
 pub use exact::DbmExpectations;
 pub use gibbs::DbmChain;
-pub use posterior::{Convergence, MeanField, Posterior};
+pub use mean_field::{Convergence, MeanField};
+pub use posterior::Posterior;
 
 use super::{Layer, Rbm, layer::draw_weights};
 use crate::{

@@ -1,8 +1,6 @@
 //! Mean field: the factorized posterior `Q(h | v) = prod q` of a deep Boltzmann machine that comes
 //! closest to the true one, and its bound on the likelihood.
 //!
-//! Over 500 lines: starts, steps and convergence of one fixed point, with their derivations.
-//!
 //! ```text
 //! L(Q) = E_Q[-E(v, h)] + H(Q) = ln sum_h e^-E(v, h) - KL(Q || P(h | v)),   ln p(v) >= L(Q) - ln Z
 //! ```
@@ -13,7 +11,7 @@
 //! all odd layers, which do not touch each other, then for all even ones: coordinate ascent, so
 //! without damping `L(Q)` never falls. What `v` sends never changes and is multiplied once.
 
-use super::Dbm;
+use super::{Convergence, Dbm, MeanField};
 use crate::{
     error::{Error, Result},
     matrix::{Matrix, MatrixView, MatrixViewMut},
@@ -23,92 +21,12 @@ use crate::{
     threads::{self, in_pool, prelude::*},
     units::Kind,
 };
-use serde::{Deserialize, Serialize};
 use std::ops::Range;
 
 /// Rows of a task of what is done beside products.
 const ROWS: usize = 16;
 /// Numbers of a row that are compared side by side.
 const LANES: usize = 16;
-
-/// How far mean field goes.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct MeanField {
-    /// Most iterations: updates of all layers, or of a general machine's hidden units one after the
-    /// other.
-    pub iterations: usize,
-    /// Those of a row end when none of its means has changed by more than this; 0 does them all,
-    /// without looking before the last.
-    pub tolerance: f32,
-    /// Share of the old mean that stays at each update, from 0 to below 1.
-    pub damping: f32,
-}
-
-impl Default for MeanField {
-    /// At most 50 iterations, until changes are below 1e-4, without damping.
-    fn default() -> Self {
-        Self {
-            iterations: 50,
-            tolerance: 1e-4,
-            damping: 0.0,
-        }
-    }
-}
-
-impl MeanField {
-    /// Refuses what cannot work.
-    ///
-    /// # Errors
-    /// [`Error::Parameter`] with the name of the option.
-    pub fn check(&self) -> Result<()> {
-        if self.iterations == 0 {
-            return Err(Error::parameter("mean-field iterations", "at least 1", 0));
-        }
-        if !(self.tolerance >= 0.0 && self.tolerance.is_finite()) {
-            let expected = "a finite number of at least 0";
-            return Err(Error::parameter(
-                "mean-field tolerance",
-                expected,
-                self.tolerance,
-            ));
-        }
-        if !(0.0..1.0).contains(&self.damping) {
-            let expected = "at least 0 and below 1";
-            return Err(Error::parameter(
-                "mean-field damping",
-                expected,
-                self.damping,
-            ));
-        }
-        Ok(())
-    }
-}
-
-/// How mean field ended.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Convergence {
-    /// Iterations done, of the row that took most.
-    pub iterations: usize,
-    /// The largest change of a mean in the last of each row.
-    pub change: f32,
-}
-
-impl Convergence {
-    /// Whether the last change was within the tolerance.
-    pub fn is_within(&self, options: &MeanField) -> bool {
-        self.change <= options.tolerance
-    }
-
-    /// The worse of two.
-    #[must_use]
-    pub fn worse(self, other: Self) -> Self {
-        Self {
-            iterations: self.iterations.max(other.iterations),
-            change: self.change.max(other.change),
-        }
-    }
-}
 
 /// The means of all hidden layers for some rows of visible values. Buffers are kept: nothing is
 /// allocated once they have grown.

@@ -93,6 +93,7 @@ impl Rbm {
         if !self.visible.has_lengths_of_rows() {
             return then(tail, buffers);
         }
+        debug_assert!(tail.added.is_none(), "one thing comes on top of products");
         let mut added = buffers.added.take().unwrap_or_default();
         added.reset(v.rows(), self.n_hidden());
         for row in 0..v.rows() {

@@ -7,7 +7,6 @@ use crate::{
     evaluate::{Ais, Base},
     model::{Dbm, Missing, Model, Rbm},
     progress::Progress,
-    units::Kind,
 };
 use std::collections::HashSet;
 
@@ -36,13 +35,8 @@ fn states_of_own_machines(rbm: &Rbm, rows: Rows<'_>) -> f64 {
     let kept: HashSet<Vec<usize>> = (0..mask.rows()).map(|i| mask.ones(i).collect()).collect();
     let of = |units: &Vec<usize>| {
         let part = rbm.visible().units.segments().iter().map(|s| {
-            let n = units.iter().filter(|i| s.range().contains(i)).count();
-            match (s.kind, n) {
-                (_, 0) => 1.0,
-                (Kind::Softmax, n) => n as f64,
-                (kind, _) if kind.is_continuous() || kind == Kind::Counts => f64::INFINITY,
-                (_, n) => (n as f64).exp2(),
-            }
+            let observed = units.iter().filter(|i| s.range().contains(i));
+            s.kind.states(observed.count())
         });
         part.product::<f64>().min(hidden)
     };

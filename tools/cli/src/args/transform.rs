@@ -20,7 +20,7 @@ pub enum PassArg {
 Features of an RBM are E[h | v]; the labels of one that has learned labels are summed out. Of a deep belief network they are means of a layer, each layer \
 inferred from the means of the one below. Of a deep Boltzmann machine they are the means of the mean-field posterior, in which all hidden layers agree. Of a general Boltzmann machine they are mean-field means of its hidden units. With --pass samples they are states drawn given v, layer by layer.
 
-Of examples with missing values (--missing) features of an RBM are E[h | v_observed]: sums over what is missing where these are cheap, else means over Gibbs chains; of a machine of --missing=absent those without the missing units.
+Of examples with missing values (--missing) features of an RBM, a deep and a general Boltzmann machine are E[h | v_observed]: sums over what is missing where these are cheap, else means over Gibbs chains; of a machine of --missing=absent those without the missing units.
 
 JSON: count, split, read (what the columns are), layer, pass, columns, out; of a deep or general Boltzmann machine mean_field_iterations (of the slowest example) and mean_field_change.")]
 pub struct TransformArgs {

@@ -58,9 +58,7 @@ pub fn run(args: &EvaluateArgs) -> Outcome<()> {
     let betas = betas(args)?;
     let (data, source, seed) = load(args, &checkpoint, machine)?;
     let how = measure(args, &checkpoint, betas, seed)?;
-    let on = data.as_ref().map_or(String::new(), |data| {
-        format!(" on {}, binarization {}", data.name, source.binarize)
-    });
+    let on = on(data.as_ref(), &source, machine);
     let beside = match &data {
         Some(data) => mixing(args, (machine, model), data, seed)?,
         None if args.raise || args.diagnose.is_some() => {
@@ -120,6 +118,18 @@ pub fn run(args: &EvaluateArgs) -> Outcome<()> {
         figures.extend(classes.with_confusion(&names));
     }
     figures.print(args.answer.json, &title)
+}
+
+/// What is measured on, as titles say it: of bits also how they are made of gray values.
+fn on(data: Option<&Data>, source: &Source, machine: &dyn Machine) -> String {
+    let Some(data) = data else {
+        return String::new();
+    };
+    let drawn = match machine.layers()[0].units.are_binary() {
+        true => format!(", binarization {}", source.binarize),
+        false => String::new(),
+    };
+    format!(" on {}{drawn}", data.name)
 }
 
 /// Reports that the distribution is written, and no more.

@@ -3,7 +3,7 @@
 pub use super::source::{Source, classes_among_units, resolved};
 use crate::failure::{Failure, Outcome, note, warning};
 use harmonium::{
-    BitMatrix, Error,
+    Error,
     dataset::{Binarization, Dataset, Encoding, ExampleStream, Examples, Reading, Table, Tables},
     recipe::defaults,
     units::Kind,
@@ -272,7 +272,9 @@ impl Source {
                 )));
             }
             if !row_names[0].is_empty() {
-                row_names[0] = self.names_to_train(&row_names[0])?;
+                let names = &row_names[0];
+                let [kept, _] = Examples::split_rows(names.len(), self.validation, self.seed)?;
+                row_names[0] = kept.iter().map(|&i| names[i].clone()).collect();
             }
             let (train, validation) = dataset.train.split(self.validation, self.seed)?;
             (train, Some(validation))
@@ -288,15 +290,6 @@ impl Source {
             is_given: self.is_given,
             row_names,
         })
-    }
-
-    /// The names of the examples that are not held out, in their order.
-    fn names_to_train(&self, names: &[String]) -> Outcome<Vec<String>> {
-        let rows = Examples::new(BitMatrix::zeros(names.len(), 1))?;
-        let rows = rows.with_labels((0..names.len() as u32).collect())?;
-        let (train, _) = rows.split(self.validation, self.seed)?;
-        let kept = train.labels().unwrap_or_default().iter();
-        Ok(kept.map(|&i| names[i as usize].clone()).collect())
     }
 
     /// The tables; where the file tells no width and the machine not its columns, with as many as

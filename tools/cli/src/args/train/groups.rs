@@ -62,12 +62,11 @@ pub struct ResampleArgs {
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Data")]
 pub struct UnitsArgs {
-    /// Kinds of visible units, such as gaussian [default: by the data].
+    /// Units: spin, gaussian, relu, softmax, counts [default: by the data].
     ///
-    /// Bernoulli, spin, gaussian, relu, softmax or counts, or segments such as
-    /// bernoulli:64+gaussian:10. Spins learn bits as -1 and 1; gaussian and
-    /// relu units take any numbers as they are. Counts, such as those of the words of documents,
-    /// are all columns: 0, 1, 2, ... that add up to the length of a row.
+    /// Bernoulli too, or segments such as bernoulli:64+gaussian:10. Spins learn bits as -1 and 1;
+    /// gaussian and relu units take any numbers as they are. Counts, such as those of the words of
+    /// documents, are all columns: 0, 1, 2, ... that add up to the length of a row.
     #[arg(long, value_name = "KINDS")]
     pub visible_units: Option<String>,
     /// Columns to mean 0 and deviation 1, for gaussian visible units.
@@ -419,7 +418,7 @@ pub struct OutputArgs {
     pub resume: bool,
     /// Tell what the run takes of time and memory, and write nothing.
     ///
-    /// Time from a few updates of the first stage, memory as the program has it by then.
+    /// Time from a few updates of every stage, memory as the program has it by then.
     #[arg(long, conflicts_with = "resume")]
     pub dry_run: bool,
     /// Draw nothing: filters, samples and curves are not made.

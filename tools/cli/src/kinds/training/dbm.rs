@@ -165,10 +165,15 @@ impl DbmArgs {
     /// Refuses what takes complete examples alone, of data with missing values.
     fn expect_complete(&self, data: &Data) -> Outcome<()> {
         let given = [
-            ("--fine-tune", self.fine_tune.fine_tune.is_some()),
+            (
+                "--fine-tune",
+                self.fine_tune.fine_tune.is_some(),
+                "leave it out",
+            ),
             (
                 "--early-stopping",
                 self.shared.stopping.early_stopping.is_some(),
+                "leave it out",
             ),
         ];
         expect_complete(data, &given)

@@ -158,11 +158,20 @@ impl Trains for DbnArgs {
             .hint("train such a network greedily alone: --up-down-epochs 0"));
         }
         let given = [
-            ("the up-down algorithm", up_down.learning.epochs > 0),
-            ("--fine-tune", self.fine_tune.fine_tune.is_some()),
+            (
+                "the up-down algorithm",
+                up_down.learning.epochs > 0,
+                "train such a network greedily alone (--up-down-epochs 0)",
+            ),
+            (
+                "--fine-tune",
+                self.fine_tune.fine_tune.is_some(),
+                "leave it out",
+            ),
             (
                 "--early-stopping",
                 self.shared.stopping.early_stopping.is_some(),
+                "leave it out",
             ),
         ];
         expect_complete(data, &given)?;

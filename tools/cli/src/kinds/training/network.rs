@@ -93,19 +93,17 @@ pub fn figures(run: RunRef<'_>, watch: &Watch) -> Outcome<Vec<Option<f64>>> {
     })
 }
 
-/// Refuses what is `given` and takes complete examples alone, of data with missing values.
+/// Refuses what is given and takes complete examples alone, of data with missing values; the last
+/// of each says what to do instead.
 ///
 /// # Errors
 /// The first.
-pub fn expect_complete(data: &Data, given: &[(&str, bool)]) -> Outcome<()> {
-    let first = given.iter().find(|(_, is_given)| *is_given);
-    let Some((what, _)) = first.filter(|_| data.train.observed().is_some()) else {
+pub fn expect_complete(data: &Data, given: &[(&str, bool, &str)]) -> Outcome<()> {
+    let first = given.iter().find(|(_, is_given, _)| *is_given);
+    let Some((what, _, instead)) = first.filter(|_| data.train.observed().is_some()) else {
         return Ok(());
     };
-    let hint = match *what {
-        "the up-down algorithm" => "train such a network greedily alone: --up-down-epochs 0",
-        _ => "leave it out, or fill the values in: `harmonium impute`",
-    };
+    let hint = format!("{instead}, or fill the values in: `harmonium impute`");
     let message = format!("--missing: {what} takes complete examples");
     Err(Failure::usage(message).hint(hint))
 }

@@ -350,7 +350,7 @@ fn empty(data: &Data) -> String {
 
 /// Whether visible units have a conditional each.
 fn has_pseudo_likelihood(rbm: &Rbm) -> bool {
-    rbm.visible().units.are_discrete() && !rbm.visible().are_counts()
+    rbm.visible().states().is_some()
 }
 
 /// Connection updates a second of all epochs, 10^9; what a file claims to have been done beyond
