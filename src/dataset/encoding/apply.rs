@@ -19,7 +19,8 @@ use crate::{
 };
 use std::{borrow::Cow, collections::HashMap};
 
-/// Most that a softmax group of means adds up to beside 1, as [`crate::Layer::check_values`] has it.
+/// Most that a softmax group of means adds up to beside 1, as [`crate::Layer::check_values`] has
+/// it.
 const SUM_TOLERANCE: f32 = 1e-4;
 
 /// Where a column of the encoding stands in a table, and its first unit.
