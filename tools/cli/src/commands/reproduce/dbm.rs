@@ -31,8 +31,8 @@ use harmonium::{
     model::MeanField,
     recipe::{AnyRun, DbmPlan, Plan, RunRef},
     train::{
-        BackpropOptions, Centering, DbmOptions, DbmTraining, Learning, Negative, Positive,
-        PretrainingPlan, RbmOptions, Schedule, Sparsity,
+        BackpropOptions, Centering, DbmOptions, Learning, Negative, Positive, PretrainingPlan,
+        RbmOptions, Schedule, Sparsity,
     },
 };
 use serde_json::{Value, json};
@@ -132,8 +132,9 @@ impl Machine {
             let (dbm, told, seconds) = self.layer_by_layer(setting, &options, &data.train)?;
             let figures = vec![annealing.test_bound(&dbm, None)?];
             parts.push(self.part("layer by layer", figures, told, seconds));
-            let run = DbmTraining::new(dbm, options.clone(), &data.train)?;
-            Ok(AnyRun::Dbm(Box::new(run)))
+            // As published, the joint stage does without the labels.
+            let plan = self.plan(setting, None, options.clone());
+            Ok(plan.start_from(&dbm.into(), &data.train, None)?)
         })?;
         let figures = vec![annealing.test_bound(&dbm, self.bound)?];
         parts.push(self.part("joint learning", figures, json!(options), seconds));
@@ -168,7 +169,7 @@ impl Machine {
         start: impl FnOnce() -> Outcome<AnyRun>,
     ) -> Outcome<(Dbm, f64)> {
         let (mut run, before) = match self.unfinished(setting, options, data)? {
-            Some((run, seconds)) => (AnyRun::Dbm(Box::new(run)), seconds),
+            Some(begun) => begun,
             None => (start()?, 0.0),
         };
         let file = setting.file(self.name);
@@ -205,7 +206,7 @@ impl Machine {
         setting: &Setting,
         options: &DbmOptions,
         data: &Examples,
-    ) -> Outcome<Option<(DbmTraining, f64)>> {
+    ) -> Outcome<Option<(AnyRun, f64)>> {
         let (true, Some(path)) = (setting.resume, setting.file(self.name)) else {
             return Ok(None);
         };
@@ -213,8 +214,9 @@ impl Machine {
         let past = RunFile::resumed(&RunFile::named_after(&path), &checkpoint.notes);
         let source = Source::from_notes(&checkpoint)?;
         let is_same = source.is_some_and(|x| x.is_of(&setting.source(GRAY, 0)));
-        let run: DbmTraining = checkpoint.into_run(data)?;
-        if run.options() != options || !is_same {
+        let run = AnyRun::resumed(checkpoint, data, false)?;
+        let is_of = |run: RunRef<'_>| matches!(run, RunRef::Dbm(run) if run.options() == options);
+        if !is_of(run.get()) || !is_same {
             let message = format!(
                 "--resume: the run in {} has other options or data",
                 path.display()
@@ -222,7 +224,8 @@ impl Machine {
             let hint = "--seed, --quick and --data are those of its start";
             return Err(Failure::usage(message).hint(hint));
         }
-        let (epoch, epochs) = (run.position().epoch, options.learning.epochs);
+        let epoch = run.running().position().epoch;
+        let epochs = options.learning.epochs;
         note(format!(
             "goes on after {epoch} of {epochs} epochs of joint learning"
         ));
@@ -315,7 +318,6 @@ impl Machine {
         let RunRef::Stack(stack) = run.get() else {
             unreachable!("it was begun as a stack")
         };
-        // As published, the joint stage does without the labels.
         Ok((Dbm::joined(&stack.rbms())?, told, seconds))
     }
 

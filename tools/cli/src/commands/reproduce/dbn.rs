@@ -22,12 +22,12 @@ use harmonium::{
     dataset::Binarization,
     evaluate::{Ais, Base, Betas, Bound, Bracket, ReverseStart},
     model::Dbn,
-    recipe::{AnyRun, RunRef},
+    recipe::{DbnPlan, Plan, RunRef},
     train::{
-        Aggregated, Centering, GreedyLayer, GreedyPlan, Learning, RbmOptions, Schedule, Stack,
-        UpDownOptions, UpDownTraining,
+        Aggregated, Centering, GreedyLayer, GreedyPlan, Learning, RbmOptions, Schedule,
+        UpDownOptions,
     },
-    units::Units,
+    units::{Kind, Units},
 };
 use serde_json::{Value, json};
 
@@ -76,7 +76,8 @@ pub(super) fn classifier(setting: &Setting) -> Outcome<Vec<Part>> {
         }
         _ => Ok(String::new()),
     };
-    let learned = greedy(setting, "dbn-2006", classifier_plan(setting), &first, watch)?;
+    let plan = classifier_plan(setting);
+    let learned = greedy(setting, "dbn-2006", plan.clone(), &first, watch)?;
     let mut parts = vec![part("layer by layer", "greedy", 2.49, &learned)?];
 
     let third = UP_DOWN_EPOCHS as f32 / 3.0;
@@ -84,7 +85,7 @@ pub(super) fn classifier(setting: &Setting) -> Outcome<Vec<Part>> {
     let how = (steps, 0.1, UP_DOWN_EPOCHS);
     // The network of the fewest errors on the held-out images.
     let mut best = (share(&learned.0)?, learned.0.clone());
-    let mut learned = up_down(setting, learned.0, how, &first, &mut |run, _, _| {
+    let mut learned = up_down(setting, &plan, learned.0, how, &first, &mut |run, _, _| {
         let dbn = run.result()?.into_dbn()?;
         let found = share(&dbn)?;
         if found < best.0 {
@@ -97,7 +98,7 @@ pub(super) fn classifier(setting: &Setting) -> Outcome<Vec<Part>> {
 
     let all = setting.data(Binarization::None, 0)?.train;
     let how = (Schedule::Constant(10.0), 0.05, LAST_EPOCHS);
-    let learned = up_down(setting, learned.0, how, &all, &mut quiet)?;
+    let learned = up_down(setting, &plan, learned.0, how, &all, &mut quiet)?;
     parts.push(part("all images", "all", 1.25, &learned)?);
     Ok(parts)
 }
@@ -126,6 +127,7 @@ fn classifier_plan(setting: &Setting) -> GreedyPlan {
 /// epochs.
 fn up_down(
     setting: &Setting,
+    greedy: &GreedyPlan,
     dbn: Dbn,
     (steps, rate, epochs): (Schedule, f32, usize),
     data: &Examples,
@@ -144,7 +146,8 @@ fn up_down(
         }),
     };
     let told = json!(options);
-    let mut run = AnyRun::UpDown(Box::new(UpDownTraining::new(dbn, options, data)?));
+    let plan = machine(greedy.clone(), options, data);
+    let mut run = plan.start_from(&dbn.into(), data, None)?;
     let seconds = setting.learn("up-down", &mut run, data, 0.0, watch)?;
     Ok((run.result()?.into_dbn()?, told, seconds))
 }
@@ -167,6 +170,16 @@ fn plan(
     }
 }
 
+/// The network of bits whose layers learn as `greedy` says, and then together.
+fn machine(greedy: GreedyPlan, up_down: UpDownOptions, data: &Examples) -> Plan {
+    Plan::Dbn(DbnPlan {
+        visible: Units::of(Kind::Bernoulli, data.columns()),
+        greedy,
+        up_down,
+        fine_tune: None,
+    })
+}
+
 /// Layer by layer.
 fn greedy(
     setting: &Setting,
@@ -183,8 +196,7 @@ fn greedy(
         "transposed": layers.iter().map(|x| x.transposed).collect::<Vec<_>>(),
         "posterior": plan.posterior,
     });
-    let stack = Stack::greedy(plan, Units::default(), data)?;
-    let mut run = AnyRun::Stack(Box::new(stack));
+    let mut run = machine(plan, UpDownOptions::default(), data).start(data, None)?;
     let seconds = setting.learn(name, &mut run, data, 0.0, watch)?;
     Ok((run.result()?.into_dbn()?, options, seconds))
 }

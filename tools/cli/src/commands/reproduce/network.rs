@@ -23,17 +23,16 @@ use harmonium::{
     Dbn, Examples, Matrix, Network, Rbm,
     dataset::Binarization,
     model::{Directed, Layer},
-    recipe::AnyRun,
+    recipe::{AnyRun, DbnPlan, Plan, RbmPlan},
     rng::{HostRng, Stream},
     train::{
-        BackpropOptions, BackpropTraining, Learning, Negative, RbmOptions, RbmTraining,
-        Reconstruction, Schedule,
+        Aggregated, BackpropOptions, BackpropTraining, GreedyLayer, GreedyPlan, Learning, Negative,
+        RbmOptions, Reconstruction, Schedule, UpDownOptions,
     },
-    units::Kind,
+    units::{Kind, Units},
 };
 use serde_json::{Value, json};
 
-const CLASSES: usize = 10;
 const CLASSIFIER: [usize; 3] = [500, 500, 2000];
 const AUTOENCODER: [usize; 4] = [1000, 500, 250, 30];
 const AUTOENCODER_EPOCHS: usize = 200;
@@ -55,8 +54,11 @@ pub(super) fn classifier(setting: &Setting) -> Outcome<Vec<Part>> {
     let (rbms, greedy) = pretrained(setting, "dbn-backprop", train, &CLASSIFIER, |_| RATE)?;
     let (top, below) = rbms.split_last().expect("three machines");
     let pairs = below.iter().map(Directed::from_rbm);
-    let dbn = Dbn::from_parts(pairs.collect::<Result<_, _>>()?, top.clone())?;
-    let start = Network::classifier_from_dbn(&dbn, CLASSES, setting.seed)?;
+    let dbn = Dbn::from_parts(pairs.collect::<Result<_, _>>()?, top.clone())?.into();
+    let begun = |options: &BackpropOptions| {
+        let visible = Units::of(Kind::Bernoulli, train.columns());
+        classifier_plan(setting, visible, options).network(&dbn, train)
+    };
     let part = |name: &str, figures, seconds, options: &BackpropOptions| Part {
         name: name.into(),
         recipe: json!({
@@ -72,7 +74,8 @@ pub(super) fn classifier(setting: &Setting) -> Outcome<Vec<Part>> {
     if setting.wants(CONJUGATE) {
         let options = BackpropOptions::conjugate_gradients();
         let output_epochs = setting.at_most(options.output_epochs, 1);
-        let mut softmax_alone = start.clone();
+        let run = begun(&options)?;
+        let mut softmax_alone = run.result()?.into_network()?;
         let watch: &mut Watch<'_> = &mut |run, _, _| {
             if run.running().position().epoch == output_epochs {
                 softmax_alone = run.result()?.into_network()?;
@@ -80,7 +83,6 @@ pub(super) fn classifier(setting: &Setting) -> Outcome<Vec<Part>> {
             Ok(String::new())
         };
         let name = format!("dbn-backprop {CONJUGATE}");
-        let run = begun(setting, &start, &options, train)?;
         let (network, seconds) = fine_tuned(setting, &name, None, run, train, watch)?;
         let figures = errors(&softmax_alone, None, test, train)?;
         parts.push(part(
@@ -95,12 +97,33 @@ pub(super) fn classifier(setting: &Setting) -> Outcome<Vec<Part>> {
     if setting.wants(DROPOUT) {
         let options = BackpropOptions::with_dropout();
         let name = format!("dbn-backprop {DROPOUT}");
-        let run = begun(setting, &start, &options, train)?;
+        let run = begun(&options)?;
         let (network, seconds) = fine_tuned(setting, &name, None, run, train, &mut quiet)?;
         let figures = errors(&network, None, test, train)?;
         parts.push(part(DROPOUT, figures, greedy + seconds, &options));
     }
     Ok(parts)
+}
+
+/// Layer by layer on the probabilities of the layer below, then the network; no stage between.
+fn classifier_plan(setting: &Setting, visible: Units, options: &BackpropOptions) -> Plan {
+    let layer = |&hidden: &usize| GreedyLayer {
+        hidden: width(setting, hidden),
+        options: setting.options(rbm_options(RATE)),
+        transposed: false,
+    };
+    let mut up_down = UpDownOptions::default();
+    up_down.learning.epochs = 0;
+    Plan::Dbn(DbnPlan {
+        visible,
+        greedy: GreedyPlan {
+            layers: CLASSIFIER.iter().map(layer).collect(),
+            posterior: Aggregated::Means,
+            classes: None,
+        },
+        up_down,
+        fine_tune: Some(options_of(setting, options)),
+    })
 }
 
 /// Of classes, on both parts of the data.
@@ -160,10 +183,10 @@ pub(super) fn autoencoder(setting: &Setting) -> Outcome<Vec<Part>> {
         })
     };
     let unrolled = part(&start, "layer by layer", None, greedy)?;
-    let (name, run) = (
-        "autoencoder fine-tuned",
-        begun(setting, &start, &options, train)?,
-    );
+    let name = "autoencoder fine-tuned";
+    // No plan has a network that learns the data: it is begun by hand.
+    let run = BackpropTraining::new(start, options_of(setting, &options), train)?;
+    let run = AnyRun::Backprop(Box::new(run));
     let (network, seconds) = fine_tuned(setting, name, None, run, train, &mut quiet)?;
     if let Some(out) = &setting.out {
         let images = test.head(IMAGES);
@@ -198,6 +221,9 @@ fn rbm_options(rate: f32) -> RbmOptions {
 /// RBMs between layers of these sizes, lowest first, each on the hidden probabilities of the one
 /// below, at the `rate` of its layer; the codes of an autoencoder are linear. Returns the machines
 /// and the seconds of training.
+///
+/// Weights begin as published, of a deviation of their own and on visible biases of 0: a stack of a
+/// plan begins with others.
 fn pretrained(
     setting: &Setting,
     name: &str,
@@ -213,13 +239,17 @@ fn pretrained(
             true => Kind::Gaussian,
             false => Kind::Bernoulli,
         };
-        let (n, m) = (examples.columns(), setting.at_most(m, 50));
+        let (n, m) = (examples.columns(), width(setting, m));
         let mut rng = HostRng::new(setting.seed, Stream::Stack(l as u64));
         let weights = Matrix::from_fn(n, m, |_, _| (DEVIATION * rng.normal()) as f32);
         let rbm = Rbm::from_parameters([Layer::bernoulli(n), Layer::of(kind, m)], [weights])?;
         let name = format!("{name} layer {} of {}", l + 1, hidden.len());
-        let run = RbmTraining::new(rbm, setting.options(rbm_options(rate(l))), examples)?;
-        let run = AnyRun::Rbm(Box::new(run));
+        let plan = RbmPlan {
+            visible: rbm.visible().units.clone(),
+            hidden: rbm.hidden().units.clone(),
+            options: setting.options(rbm_options(rate(l))),
+        };
+        let run = Plan::Rbm(plan).start_from(&rbm.into(), examples, None)?;
         let (rbm, spent) = setting.train(&name, run, examples, &mut quiet)?;
         seconds += spent;
         if l + 1 < hidden.len() {
@@ -239,16 +269,9 @@ pub(super) fn options_of(setting: &Setting, options: &BackpropOptions) -> Backpr
     }
 }
 
-/// A run of `network` before it learns.
-fn begun(
-    setting: &Setting,
-    network: &Network,
-    options: &BackpropOptions,
-    data: &Examples,
-) -> Outcome<AnyRun> {
-    let options = options_of(setting, options);
-    let run = BackpropTraining::new(network.clone(), options, data)?;
-    Ok(AnyRun::Backprop(Box::new(run)))
+/// Units of a layer.
+fn width(setting: &Setting, units: usize) -> usize {
+    setting.at_most(units, 50)
 }
 
 /// Trains a network and stores it, with a `note` beside those of its data. Returns it and the

@@ -22,7 +22,7 @@ use harmonium::{
     dataset::{Binarization, Examples},
     evaluate::Betas,
     recipe::{AnyRun, Measure, Plan, RbmPlan},
-    train::{Centering, Learning, Objective, RbmOptions, RbmTraining, Rule, Schedule},
+    train::{Centering, Learning, Objective, RbmOptions, Rule, Schedule},
     units::{Kind, Units},
 };
 use serde_json::{Value, json};
@@ -271,21 +271,18 @@ impl Machine {
             Measured::Annealed(..) => (50, 0),
             Measured::Classes => (100, CLASSES),
         };
-        let options = setting.options(self.options.clone());
-        let plan = RbmPlan {
+        let plan = Plan::Rbm(RbmPlan {
             visible: Units::of(Kind::Bernoulli, pixels).and(Kind::Softmax, classes),
             hidden: Units::of(Kind::Bernoulli, setting.at_most(self.hidden, quick)),
-            options: options.clone(),
-        };
-        let run = Plan::Rbm(plan).start(train, None)?;
+            options: setting.options(self.options.clone()),
+        });
+        let run = plan.start(train, None)?;
         if !matches!(self.measured, Measured::Enumerated { flipped: None }) {
             return Ok(run);
         }
         let mut rbm = run.result()?.into_rbm()?;
         rbm.set_parameter("bias.0", &vec![0.0; pixels])?;
-        Ok(AnyRun::Rbm(Box::new(RbmTraining::new(
-            rbm, options, train,
-        )?)))
+        Ok(plan.start_from(&rbm.into(), train, None)?)
     }
 
     /// What the record has beside the options.
