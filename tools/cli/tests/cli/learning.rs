@@ -329,3 +329,41 @@ fn flags_without_meaning_are_refused() {
         assert!(ran.stderr.contains(words), "{flags}\n{}", ran.stderr);
     }
 }
+
+/// Of one update at a rate of 1 on all rows at once, with the same positive phase, the top pairs
+/// that `exact` and 4000 fresh chains of 200 sweeps make differ by the mean of 4000 draws of
+/// numbers in [0, 1] less its expectation: of a deviation of at most 0.5 / sqrt(4000) = 0.0079. Six
+/// of them are the threshold. One sweep from the data ends much further off, and so do chains of
+/// another machine.
+#[test]
+fn the_exact_phase_of_the_top_pair_is_what_many_chains_tend_to() {
+    let bench = Bench::new();
+    let line = "train dbn --data bars.csv --layers 6,5 --batch-size 16 --greedy-epochs 400 --seed 2 \
+        --up-down-epochs 1 --up-down-rate 1";
+    let learned = |flags: &str| {
+        let ran = bench.run(&format!("{line} {flags} --force"));
+        assert_eq!(ran.code, 0, "{flags}\n{}", ran.stderr);
+        let dbn = bench.model("run/model.safetensors").into_dbn().unwrap();
+        let (top, pair) = (dbn.top(), dbn.directed()[0].clone());
+        let layers = [top.visible(), top.hidden()];
+        let biases = layers.into_iter().flat_map(|x| x.bias.clone());
+        let all: Vec<f32> = top.weights().elements().chain(biases).collect();
+        (all, pair.generative_weights().into_owned(), ran.stderr)
+    };
+    let (exact, below, told) = learned("--up-down-method exact");
+    assert!(told.contains("up-down: 1 epochs, exact gradient"), "{told}");
+    let distance = |other: &[f32]| {
+        let pairs = exact.iter().zip(other);
+        pairs.map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)
+    };
+    let most = 6.0 * 0.5 / 4000f32.sqrt();
+    let (chains, same, _) =
+        learned("--up-down-method mcmc --up-down-chains 4000 --up-down-steps 200");
+    assert_eq!(below, same, "the wake phase is that of both");
+    assert!(distance(&chains) < most, "{}", distance(&chains));
+    let (sweeps, _, _) = learned("--up-down-steps 1");
+    assert!(distance(&sweeps) > 2.0 * most, "{}", distance(&sweeps));
+    let words = ["--up-down-chains", "not to the method of this run"];
+    let flags = "--up-down-method exact --up-down-chains 7";
+    bench.refused(&format!("{line} {flags}"), 2, &words);
+}
