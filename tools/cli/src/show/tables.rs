@@ -1,5 +1,6 @@
 //! Pictures of tables: what each column holds and how columns go together, of data beside samples.
 
+mod bins;
 mod histogram;
 mod part;
 

@@ -1,6 +1,6 @@
 //! How often a column of a table has which values, of data beside samples.
 
-use super::part::Weighted;
+use super::{bins::Bins, part::Weighted};
 use crate::show::canvas::{Anchor, Canvas, FAINT_INK, INK, Rgb, Style, WHITE};
 use harmonium::Result;
 
@@ -9,8 +9,6 @@ const HEIGHT: u32 = 208;
 /// Height of the bars of numbers, and of the name above all.
 const BARS: u32 = 140;
 const TOP: u32 = 30;
-/// Bins of numbers.
-const BINS: usize = 18;
 /// Categories that have bars of their own, and pixels for their names.
 const MOST_CATEGORIES: usize = 8;
 const NAMES: u32 = 96;
@@ -95,31 +93,18 @@ fn largest(all: &[Vec<f64>]) -> f64 {
     if largest > 0.0 { largest } else { 1.0 }
 }
 
-/// Bars of equal widths, those of the parts beside one another.
+/// Bars of equal widths, those of the parts beside one another; the first part are the data.
 fn numbers(canvas: &mut Canvas, columns: &[Weighted<'_>]) {
-    let values = || columns.iter().flat_map(|(column, _)| &column.values);
-    let finite = || values().copied().filter(|x| x.is_finite());
-    let (low, high) = (
-        finite().fold(f64::MAX, f64::min),
-        finite().fold(f64::MIN, f64::max),
-    );
-    if low > high {
+    let all = columns.iter().flat_map(|(column, _)| &column.values);
+    let data = columns.iter().take(1).flat_map(|x| &x.0.values);
+    let Some(bins) = Bins::of(data.copied(), all.copied()) else {
         canvas.text(0.0, TOP, Anchor::Left, LABEL, "no values");
         return;
-    }
-    // A constant has one bar in the middle. Halves, for a difference may overflow.
-    let half = (high / 2.0 - low / 2.0).max(1e-9 * low.abs()).max(1e-280);
-    let (low, half) = match high > low {
-        true => (low, half),
-        false => (low - half, half),
     };
-    let place = |x: f64| {
-        let at = (x / 2.0 - low / 2.0) / half * BINS as f64;
-        x.is_finite().then_some((at as usize).min(BINS - 1))
-    };
-    let all: Vec<Vec<f64>> = columns.iter().map(|x| shares(x, BINS, place)).collect();
+    let of = |x| shares(x, bins.count, |x| bins.place(x));
+    let all: Vec<Vec<f64>> = columns.iter().map(of).collect();
     let (most, parts) = (largest(&all), columns.len() as u32);
-    let step = WIDTH / BINS as u32;
+    let step = WIDTH / bins.count as u32;
     let bar = ((step - 2) / parts).max(1);
     for (k, shares) in all.iter().enumerate() {
         for (b, share) in shares.iter().enumerate() {
@@ -128,22 +113,26 @@ fn numbers(canvas: &mut Canvas, columns: &[Weighted<'_>]) {
             canvas.fill(x, TOP + BARS - height, bar, height, color(k, all.len()));
         }
     }
-    let (below, right) = (TOP + BARS + 1, step * BINS as u32);
+    let (below, right) = (TOP + BARS + 1, step * bins.count as u32);
     canvas.fill(0, TOP + BARS, right, 1, AXIS);
-    let ends = [
-        (0.0, Anchor::Left, low),
-        (right as f32 / 2.0, Anchor::Middle, low + half),
-        (right as f32, Anchor::Right, low + half + half),
-    ];
-    for (x, anchor, value) in ends {
-        canvas.text(x, below, anchor, LABEL, &short(value, half));
+    let [low, high] = bins.ends;
+    let mut told = vec![low, low / 2.0 + high / 2.0, high];
+    told.dedup();
+    for value in told {
+        let text = short(value, bins.half);
+        let width = LABEL.width(&text);
+        let left = right as f32 * bins.share(value) as f32 - width / 2.0;
+        let left = left.min(right as f32 - width).max(0.0);
+        canvas.text(left, below, Anchor::Left, LABEL, &text);
     }
 }
 
 /// A number in digits that tell differences of a hundredth of `scale`.
 fn short(x: f64, scale: f64) -> String {
+    let x = x + 0.0; // no -0
     let text = match x.abs().max(scale) {
         size if !(1e-4..1e6).contains(&size) => format!("{x:.2e}"),
+        _ if x.fract() == 0.0 => format!("{x}"),
         _ => {
             let digits = (1.0 - scale.log10()).ceil().clamp(0.0, 8.0) as usize;
             format!("{x:.digits$}")
@@ -255,6 +244,10 @@ mod tests {
         assert_eq!(short(4.3, 1.8), "4.3");
         assert_eq!(short(-0.025, 0.01), "−0.025");
         assert_eq!(short(1500.0, 700.0), "1500");
+        assert_eq!(
+            (short(-0.0, 3.0), short(2.5, 3.0)),
+            ("0".into(), "2.5".into())
+        );
         assert_eq!(short(1e30, 1e30), "1.00e30");
     }
 }
