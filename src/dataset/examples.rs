@@ -242,7 +242,9 @@ impl Examples {
         &self.states
     }
 
-    /// The states `[len x columns]` as products take them.
+    /// The states `[len x columns]` alone, as products take them: weights and mask stay behind, and
+    /// the units of a missing value are what they are, most often 0. What wants [`Rows`] takes
+    /// examples as they are.
     pub fn input(&self) -> Input<'_> {
         self.states.view()
     }
@@ -347,13 +349,6 @@ impl Examples {
     pub fn head(&self, n: usize) -> Self {
         let indices: Vec<usize> = (0..n.min(self.len())).collect();
         self.take(&indices)
-    }
-}
-
-/// A view of the states alone: labels, weights and mask stay behind.
-impl<'a> From<&'a Examples> for Input<'a> {
-    fn from(x: &'a Examples) -> Self {
-        x.input()
     }
 }
 

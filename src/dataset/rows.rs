@@ -10,7 +10,21 @@ use crate::{
 };
 
 /// States, an example a row, with the weights and the mask of observed values that [`Examples`]
-/// have. Whatever becomes an [`Input`] becomes rows that count once each and miss nothing.
+/// have: `&Examples`, or whatever becomes an [`Input`] (`&States`, `&Matrix`, `&BitMatrix`, one row
+/// `&[f32]`), whose rows count once each and miss nothing.
+///
+/// A mean over rows is weighted. What has no use for missing values refuses them, be it a mean or
+/// a figure of each row.
+///
+/// ```
+/// use harmonium::{BitMatrix, Error, Examples, Rbm};
+/// let rbm = Rbm::bernoulli(&[3, 2])?;
+/// let data = Examples::new([[1.0, 0.0, 1.0]])?;
+/// assert_eq!(rbm.free_energy(&data, 1.0)?, rbm.free_energy(&[1.0, 0.0, 1.0], 1.0)?);
+/// let data = data.with_observed(BitMatrix::from_fn(1, 3, |_, unit| unit != 1))?;
+/// assert!(matches!(rbm.free_energy(&data, 1.0), Err(Error::Parameter { .. })));
+/// # Ok::<(), harmonium::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Rows<'a> {
     input: Input<'a>,
@@ -125,7 +139,9 @@ impl Examples {
 fn missing(what: &str, examples: usize) -> Error {
     Error::parameter(
         format!("examples for {what}"),
-        format!("examples without missing values, which {what} does not support"),
+        format!(
+            "examples without missing values, which {what} does not support; imputation fills them in"
+        ),
         format!("{examples} examples with a mask of observed values"),
     )
 }
@@ -170,3 +186,10 @@ rows_from!(
     &'a [f32],
     &'a Vec<f32>
 );
+
+/// One sample, without a copy.
+impl<'a, const N: usize> From<&'a [f32; N]> for Rows<'a> {
+    fn from(x: &'a [f32; N]) -> Self {
+        Input::from(x).into()
+    }
+}

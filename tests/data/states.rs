@@ -3,7 +3,7 @@
 
 use harmonium::{
     BitMatrix, Dbm, Dbn, Error, Examples, Input, Matrix, Network, Rbm, Result, States,
-    dataset::Binarization,
+    dataset::{Binarization, Rows},
     evaluate::{Base, ReverseStart, reconstruction_error},
     model::BoltzmannMachine,
     states::CHUNK_ROWS,
@@ -155,8 +155,8 @@ fn states_come_from_what_a_user_holds() {
     );
 
     // One function, everything that a user holds.
-    fn count<'a>(x: impl Into<Input<'a>>) -> f32 {
-        x.into().to_matrix().elements().sum()
+    fn count<'a>(x: impl Into<Rows<'a>>) -> f32 {
+        x.into().input().to_matrix().elements().sum()
     }
     let bits = BitMatrix::from_fn(3, 4, bit);
     let matrix = bits.to_matrix();

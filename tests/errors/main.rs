@@ -9,6 +9,7 @@ mod dbm;
 mod dbn;
 mod environment;
 mod likelihood;
+mod missing;
 mod network;
 mod optimizers;
 mod rbm;

@@ -2,21 +2,27 @@
 
 use super::{Code, Encoding};
 use crate::{
-    dataset::table::{Cells, Table},
+    dataset::{
+        Rows,
+        table::{Cells, Table},
+    },
     error::{Error, Result},
     matrix::Matrix,
-    states::Input,
 };
 
 impl Encoding {
     /// The table of states `[n x units]`: what [`Self::encode`] takes back, but that numbers are
     /// those of single precision times the deviation, and a probability is what it was. Of a
-    /// softmax group the unit with the greatest value counts.
+    /// softmax group the unit with the greatest value counts. What examples miss is missing in the
+    /// table, and their weights are its weights; their labels are no column, see
+    /// [`Examples::labels`](crate::Examples::labels) and [`Self::classes`].
     ///
     /// # Errors
     /// [`Error::Shape`] for another number of units, or no states.
-    pub fn decode<'a>(&self, states: impl Into<Input<'a>>) -> Result<Table> {
-        let states = states.into();
+    pub fn decode<'a>(&self, states: impl Into<Rows<'a>>) -> Result<Table> {
+        let rows = states.into();
+        let states = rows.input();
+        let is_missing = |i: usize, j: usize| rows.observed().is_some_and(|mask| !mask.get(i, j));
         self.check_width(states.columns())?;
         let mut cells = Vec::with_capacity(states.rows() * self.columns.len());
         let mut row = vec![0.0; states.columns()];
@@ -25,6 +31,7 @@ impl Encoding {
             let mut unit = 0;
             for code in &self.columns {
                 cells.push(match code {
+                    _ if is_missing(i, unit) => f64::NAN,
                     Code::Category { values } => {
                         let group = &row[unit..unit + values.len()];
                         let best = (0..group.len())
@@ -44,6 +51,7 @@ impl Encoding {
         let n = states.rows();
         let mut table = Table::new("states", Cells::Numbers(cells), n, self.shape.clone())?;
         table.names.clone_from(&self.names);
+        table.weights = rows.weights().map(<[f32]>::to_vec);
         for (j, code) in self.columns.iter().enumerate() {
             if let Code::Category { values } = code
                 && self.are_texts(values)

@@ -5,6 +5,7 @@
 
 use super::Dbm;
 use crate::{
+    dataset::Rows,
     error::{Error, Result},
     matrix::Matrix,
     model::{Rbm, exact::driver::by_block},
@@ -72,17 +73,18 @@ impl Dbm {
     /// Exact expectations under the posterior given row `row` of `v`; layer 0 is `v` itself.
     ///
     /// # Errors
-    /// As [`Self::log_z`]; [`Error::Shape`] unless `v` has the machine's visible units.
+    /// As [`Self::log_z`]; [`Error::Shape`] unless `v` has the machine's visible units;
+    /// [`Error::Parameter`] for missing values, see [`Self::expectations_given_observed`].
     ///
     /// # Panics
     /// Unless `v` has such a row.
     pub fn posterior_expectations<'a>(
         &self,
-        v: impl Into<Input<'a>>,
+        v: impl Into<Rows<'a>>,
         row: usize,
         progress: &mut dyn Progress,
     ) -> Result<DbmExpectations> {
-        let v = v.into();
+        let v = v.into().complete("a posterior")?;
         self.check_visible(v)?;
         let mut of = self.given_visible(v, row)?.expectations(progress)?;
         let mut values = vec![0.0; self.n_visible()];
@@ -108,13 +110,14 @@ impl Dbm {
     /// of hidden layers.
     ///
     /// # Errors
-    /// As [`Self::log_z`]; [`Error::Shape`] unless `v` has the machine's visible units.
+    /// As [`Self::log_z`]; [`Error::Shape`] unless `v` has the machine's visible units;
+    /// [`Error::Parameter`] for missing values, see [`Self::log_sums_over_missing`].
     pub fn log_sums_over_hidden<'a>(
         &self,
-        v: impl Into<Input<'a>>,
+        v: impl Into<Rows<'a>>,
         progress: &mut dyn Progress,
     ) -> Result<Vec<f64>> {
-        let v = v.into();
+        let v = v.into().complete("ln p(v)")?;
         self.check_visible(v)?;
         self.check_finite()?;
         let of_row = |row: u64| {

@@ -2,6 +2,7 @@
 
 use super::{Convergence, Dbm, MeanField, Posterior};
 use crate::{
+    dataset::Rows,
     error::{Error, Result},
     matrix::Matrix,
     progress::Progress,
@@ -17,10 +18,10 @@ impl Dbm {
     /// As [`Posterior::start`] and [`Posterior::iterate`].
     pub fn posterior_means<'a>(
         &self,
-        v: impl Into<Input<'a>>,
+        v: impl Into<Rows<'a>>,
         options: &MeanField,
     ) -> Result<(Vec<Matrix>, Convergence)> {
-        let (v, layers) = (v.into(), 1..self.n_layers());
+        let (v, layers) = (v.into().complete("mean field")?, 1..self.n_layers());
         let zeros = |l: usize| Matrix::zeros(v.rows(), self.layer(l).size());
         let mut all: Vec<Matrix> = layers.map(zeros).collect();
         let worst = self.for_each_posterior(v, options, &mut (), |first, _, posterior| {
@@ -45,11 +46,11 @@ impl Dbm {
     /// As [`Self::posterior_means`]; [`Error::Parameter`] unless `l` is a hidden layer.
     pub fn with_posterior<'a>(
         &self,
-        v: impl Into<Input<'a>>,
+        v: impl Into<Rows<'a>>,
         l: usize,
         options: &MeanField,
     ) -> Result<Matrix> {
-        let v = v.into();
+        let v = v.into().complete("mean field")?;
         if !(1..self.n_layers()).contains(&l) {
             let expected = format!("1 to {}", self.n_layers() - 1);
             return Err(Error::parameter("hidden layer", expected, l));
@@ -75,10 +76,10 @@ impl Dbm {
     /// As [`Self::posterior_means`].
     pub fn mean_field_bounds<'a>(
         &self,
-        v: impl Into<Input<'a>>,
+        v: impl Into<Rows<'a>>,
         options: &MeanField,
     ) -> Result<(Vec<f64>, Convergence)> {
-        let (v, mut all) = (v.into(), Vec::new());
+        let (v, mut all) = (v.into().complete("mean field")?, Vec::new());
         let worst = self.for_each_posterior(v, options, &mut (), |_, v, posterior| {
             all.extend(posterior.bounds(self, v)?);
             Ok(())

@@ -11,12 +11,13 @@
 use super::{Convergence, Dbm, MeanField, Posterior};
 use crate::{
     bits::BitMatrix,
+    dataset::Rows,
     error::{Error, Result},
     kernel::reduce::log_sum_exp,
     matrix::Matrix,
     model::{Layer, Rbm},
     progress::Progress,
-    states::{Input, States},
+    states::States,
     threads::in_pool,
     units::{Kind, Units},
 };
@@ -161,14 +162,14 @@ impl Dbm {
     /// [`Posterior::bounds`].
     ///
     /// # Errors
-    /// [`Error::Parameter`] for a machine without labels and options out of range, [`Error::Shape`]
-    /// unless `v` has the machine's visible units.
+    /// [`Error::Parameter`] for a machine without labels, options out of range and missing values,
+    /// [`Error::Shape`] unless `v` has the machine's visible units.
     pub fn class_bounds<'a>(
         &self,
-        v: impl Into<Input<'a>>,
+        v: impl Into<Rows<'a>>,
         options: &MeanField,
     ) -> Result<(Vec<f64>, Convergence)> {
-        let v = v.into();
+        let v = v.into().complete("classification")?;
         let classes = self.expect_classes()?;
         let mut all = vec![0.0; v.rows() * classes];
         let worst = in_pool(|| {
@@ -199,10 +200,10 @@ impl Dbm {
     /// As [`Self::class_bounds`].
     pub fn log_p_y_from_v<'a>(
         &self,
-        v: impl Into<Input<'a>>,
+        v: impl Into<Rows<'a>>,
         options: &MeanField,
     ) -> Result<Matrix> {
-        let v = v.into();
+        let v = v.into().complete("classification")?;
         let (bounds, _) = self.class_bounds(v, options)?;
         Ok(normalized(&bounds, v.rows(), self.expect_classes()?))
     }
@@ -216,10 +217,10 @@ impl Dbm {
     /// [`Self::log_sums_over_hidden`].
     pub fn exact_class_sums<'a>(
         &self,
-        v: impl Into<Input<'a>>,
+        v: impl Into<Rows<'a>>,
         progress: &mut dyn Progress,
     ) -> Result<Vec<f64>> {
-        let v = v.into();
+        let v = v.into().complete("classification")?;
         let classes = self.expect_classes()?;
         let top = self.n_hidden_layers();
         let mut all = vec![0.0; v.rows() * classes];
@@ -249,10 +250,10 @@ impl Dbm {
     /// As [`Self::exact_class_sums`].
     pub fn exact_log_p_y_from_v<'a>(
         &self,
-        v: impl Into<Input<'a>>,
+        v: impl Into<Rows<'a>>,
         progress: &mut dyn Progress,
     ) -> Result<Matrix> {
-        let v = v.into();
+        let v = v.into().complete("classification")?;
         let sums = self.exact_class_sums(v, progress)?;
         Ok(normalized(&sums, v.rows(), self.expect_classes()?))
     }

@@ -13,6 +13,7 @@
 
 use super::{Convergence, Dbm, MeanField};
 use crate::{
+    dataset::Rows,
     error::{Error, Result},
     matrix::{Matrix, MatrixView, MatrixViewMut},
     model::Layer,
@@ -58,10 +59,10 @@ impl Posterior {
     /// where a hidden layer above is still missing.
     ///
     /// # Errors
-    /// [`Error::Shape`] unless `v` has the machine's visible units; [`Error::NotFinite`] for NaN or
-    /// infinite weights.
-    pub fn start<'a>(&mut self, dbm: &Dbm, v: impl Into<Input<'a>>) -> Result<()> {
-        let v = v.into();
+    /// [`Error::Shape`] unless `v` has the machine's visible units; [`Error::Parameter`] for
+    /// missing values; [`Error::NotFinite`] for NaN or infinite weights.
+    pub fn start<'a>(&mut self, dbm: &Dbm, v: impl Into<Rows<'a>>) -> Result<()> {
+        let v = v.into().complete("mean field")?;
         self.begin(dbm, v, false)?;
         self.up(dbm, v, 1..dbm.n_layers())
     }
@@ -76,10 +77,10 @@ impl Posterior {
     pub fn start_with_labels<'a>(
         &mut self,
         dbm: &Dbm,
-        v: impl Into<Input<'a>>,
+        v: impl Into<Rows<'a>>,
         label: impl Fn(usize) -> usize,
     ) -> Result<()> {
-        let v = v.into();
+        let v = v.into().complete("mean field")?;
         self.begin(dbm, v, false)?;
         self.hold(dbm, label)?;
         let top = dbm.n_hidden_layers();
@@ -343,9 +344,10 @@ impl Posterior {
     /// f64: the error is some 1e-4 for 784-500-1000 units.
     ///
     /// # Errors
-    /// [`Error::Shape`] for another machine or `v` than those of the start.
-    pub fn bounds<'a>(&mut self, dbm: &Dbm, v: impl Into<Input<'a>>) -> Result<Vec<f64>> {
-        let v = v.into();
+    /// [`Error::Shape`] for another machine or `v` than those of the start; [`Error::Parameter`]
+    /// for missing values.
+    pub fn bounds<'a>(&mut self, dbm: &Dbm, v: impl Into<Rows<'a>>) -> Result<Vec<f64>> {
+        let v = v.into().complete("mean field")?;
         let mut states = vec![v];
         states.extend(self.means.iter().skip(1).map(Input::from));
         let rows = dbm.check_states(&states)?;

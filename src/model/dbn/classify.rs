@@ -10,11 +10,11 @@
 use super::Dbn;
 use crate::{
     bits::BitMatrix,
+    dataset::Rows,
     error::{Error, Result},
     matrix::Matrix,
     model::{Clamp, Layer},
     product::{Direction, Propagation, Tail, Term},
-    states::Input,
     units::{Kind, Units},
 };
 
@@ -23,9 +23,9 @@ impl Dbn {
     /// the free energy of every class.
     ///
     /// # Errors
-    /// [`Error::Parameter`] for a network without a label, [`Error::Shape`] for another number of
-    /// columns; so for those that follow.
-    pub fn log_p_y_from_v<'a>(&self, v: impl Into<Input<'a>>) -> Result<Matrix> {
+    /// [`Error::Parameter`] for a network without a label and for missing values,
+    /// [`Error::Shape`] for another number of columns; so for those that follow.
+    pub fn log_p_y_from_v<'a>(&self, v: impl Into<Rows<'a>>) -> Result<Matrix> {
         let features = self.features(v)?;
         self.top().log_p_y_from_v(&features)
     }
@@ -37,11 +37,11 @@ impl Dbn {
     /// As [`Self::log_p_y_from_v`], and [`Error::Parameter`] without passes.
     pub fn averaged_log_p_y_from_v<'a>(
         &self,
-        v: impl Into<Input<'a>>,
+        v: impl Into<Rows<'a>>,
         passes: usize,
         seed: u64,
     ) -> Result<Matrix> {
-        let v = v.into();
+        let v = v.into().complete("classification")?;
         if passes == 0 {
             return Err(Error::parameter("passes", "at least 1", 0));
         }
@@ -74,11 +74,11 @@ impl Dbn {
     /// other than binary units.
     pub fn gibbs_log_p_y_from_v<'a>(
         &self,
-        v: impl Into<Input<'a>>,
+        v: impl Into<Rows<'a>>,
         sweeps: usize,
         seed: u64,
     ) -> Result<Matrix> {
-        let v = v.into();
+        let v = v.into().complete("classification")?;
         if sweeps == 0 {
             return Err(Error::parameter("sweeps", "at least 1", 0));
         }

@@ -8,6 +8,7 @@
 
 use super::{Dbn, Directed};
 use crate::{
+    dataset::Rows,
     error::{Error, Result},
     kernel::{
         reduce::{LogSum, log_sum_exp},
@@ -250,15 +251,16 @@ impl Dbn {
     /// # Errors
     /// [`Error::Parameter`] where two neighboring hidden layers have more than
     /// [`MAX_EXACT_LAYER_PAIR`] units, for a top pair that cannot be enumerated and for classes
-    /// that do not exist; [`Error::Shape`] for another number of columns; [`Error::Stopped`] if
-    /// `progress` breaks; so for those that follow.
+    /// that do not exist, and for missing values; [`Error::Shape`] for another number of columns;
+    /// [`Error::Stopped`] if `progress` breaks; so for those that follow.
     pub fn exact_log_p_v<'a>(
         &self,
-        v: impl Into<Input<'a>>,
+        v: impl Into<Rows<'a>>,
         class: Option<usize>,
         progress: &mut dyn Progress,
     ) -> Result<Vec<f64>> {
-        self.descend(v.into(), class, progress, |pair, rows, log_p| {
+        let v = v.into().complete("ln p(v)")?;
+        self.descend(v, class, progress, |pair, rows, log_p| {
             Generation::new(pair).log_marginal(rows, log_p)
         })
     }
@@ -305,11 +307,12 @@ impl Dbn {
     /// As [`Self::exact_log_p_v`].
     pub fn exact_bound<'a>(
         &self,
-        v: impl Into<Input<'a>>,
+        v: impl Into<Rows<'a>>,
         class: Option<usize>,
         progress: &mut dyn Progress,
     ) -> Result<Vec<f64>> {
-        self.descend(v.into(), class, progress, |pair, rows, bounds| {
+        let v = v.into().complete("a bound of ln p(v)")?;
+        self.descend(v, class, progress, |pair, rows, bounds| {
             let generation = Generation::new(pair);
             let of = |x: &LayerState| {
                 let y = recognition_inputs(pair, x);
@@ -333,10 +336,10 @@ impl Dbn {
     /// As [`Self::exact_log_p_v`]; [`Error::Parameter`] without directed pairs.
     pub fn exact_posterior<'a>(
         &self,
-        v: impl Into<Input<'a>>,
+        v: impl Into<Rows<'a>>,
         progress: &mut dyn Progress,
     ) -> Result<Vec<(Vec<f64>, Vec<f64>)>> {
-        let v = v.into();
+        let v = v.into().complete("a posterior")?;
         let Some(pair) = self.directed().first() else {
             return Err(Error::parameter(
                 "posterior",

@@ -4,6 +4,7 @@
 use super::{Dbn, Directed};
 use crate::{
     bits::BitMatrix,
+    dataset::Rows,
     error::{Error, Result},
     matrix::Matrix,
     model::{Clamp, Layer, RbmChain, rbm::for_each_sent},
@@ -67,9 +68,9 @@ impl Dbn {
     /// label without the top layer, which needs it. The last ones are the features of the data.
     ///
     /// # Errors
-    /// [`Error::Shape`] for another number of columns.
-    pub fn posterior_means<'a>(&self, v: impl Into<Input<'a>>) -> Result<Vec<Matrix>> {
-        let v = v.into();
+    /// [`Error::Shape`] for another number of columns; [`Error::Parameter`] for missing values.
+    pub fn posterior_means<'a>(&self, v: impl Into<Rows<'a>>) -> Result<Vec<Matrix>> {
+        let v = v.into().complete("a recognition pass")?;
         let mut all: Vec<Matrix> = Vec::new();
         for l in 0..self.n_inferred() {
             let below = all.last().map_or(v, Input::from);
@@ -93,7 +94,7 @@ impl Dbn {
     /// As [`Self::posterior_means`]; [`Error::Parameter`] for layers that are not inferred.
     pub fn sample_posterior<'a>(
         &self,
-        v: impl Into<Input<'a>>,
+        v: impl Into<Rows<'a>>,
         layer: usize,
         seed: u64,
         step: u64,
@@ -104,16 +105,16 @@ impl Dbn {
             step,
             mean_last: false,
         };
-        self.inferred(v.into(), 0..layer, way)
+        self.inferred(v.into().complete("a recognition pass")?, 0..layer, way)
     }
 
     /// What the top pair sees of `v` `[samples x n_features]`: the means of the deterministic pass,
     /// or `v` itself without directed pairs.
     ///
     /// # Errors
-    /// [`Error::Shape`] for another number of columns.
-    pub fn features<'a>(&self, v: impl Into<Input<'a>>) -> Result<Matrix> {
-        let v = v.into();
+    /// [`Error::Shape`] for another number of columns; [`Error::Parameter`] for missing values.
+    pub fn features<'a>(&self, v: impl Into<Rows<'a>>) -> Result<Matrix> {
+        let v = v.into().complete("a recognition pass")?;
         let steps = 0..self.directed().len();
         Ok(self.inferred(v, steps, PassKind::Mean)?.into_matrix())
     }
@@ -124,7 +125,7 @@ impl Dbn {
     /// As [`Self::features`].
     pub fn sample_features<'a>(
         &self,
-        v: impl Into<Input<'a>>,
+        v: impl Into<Rows<'a>>,
         seed: u64,
         step: u64,
     ) -> Result<States> {
@@ -133,7 +134,11 @@ impl Dbn {
             step,
             mean_last: false,
         };
-        self.inferred(v.into(), 0..self.directed().len(), way)
+        self.inferred(
+            v.into().complete("a recognition pass")?,
+            0..self.directed().len(),
+            way,
+        )
     }
 
     /// Layer `steps.end` from layer `steps.start`.

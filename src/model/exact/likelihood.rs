@@ -6,7 +6,6 @@ use crate::{
     error::{Error, Result},
     model::{BoltzmannMachine, Dbm, Dbn, Rbm, rbm::for_each_sent},
     progress::Progress,
-    states::Input,
     threads::{in_pool, prelude::*},
 };
 
@@ -41,9 +40,10 @@ impl Rbm {
     /// times that of [`Self::free_energy`].
     ///
     /// # Errors
-    /// [`Error::Shape`] unless `v` has the machine's visible units.
-    pub fn exact_free_energies<'a>(&self, v: impl Into<Input<'a>>) -> Result<Vec<f64>> {
-        let v = v.into();
+    /// [`Error::Shape`] unless `v` has the machine's visible units; [`Error::Parameter`] for
+    /// missing values.
+    pub fn exact_free_energies<'a>(&self, v: impl Into<Rows<'a>>) -> Result<Vec<f64>> {
+        let v = v.into().complete("a free energy")?;
         if v.columns() != self.n_visible() {
             let (expected, found) = (self.n_visible(), v.columns());
             return Err(Error::shape("units of the input", expected, found));

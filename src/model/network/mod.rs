@@ -5,6 +5,7 @@ mod from;
 
 use super::{Layer, MAX_LAYERS};
 use crate::{
+    dataset::Rows,
     error::{Error, Result},
     kernel::reduce::LogSum,
     matrix::Matrix,
@@ -219,24 +220,24 @@ impl Network {
     ///
     /// # Errors
     /// [`Error::Shape`] for another number of columns, [`Error::Parameter`] unless
-    /// `0 < layer < n_layers`.
-    pub fn values<'a>(&self, x: impl Into<Input<'a>>, layer: usize) -> Result<Matrix> {
-        self.inputs_or_values(x.into(), layer, false)
+    /// `0 < layer < n_layers` and for missing values.
+    pub fn values<'a>(&self, x: impl Into<Rows<'a>>, layer: usize) -> Result<Matrix> {
+        self.inputs_or_values(x.into().complete("a network")?, layer, false)
     }
 
     /// The inputs `x_{l-1} W + b` of layer `layer`.
     ///
     /// # Errors
     /// As [`Self::values`].
-    pub fn inputs<'a>(&self, x: impl Into<Input<'a>>, layer: usize) -> Result<Matrix> {
-        self.inputs_or_values(x.into(), layer, true)
+    pub fn inputs<'a>(&self, x: impl Into<Rows<'a>>, layer: usize) -> Result<Matrix> {
+        self.inputs_or_values(x.into().complete("a network")?, layer, true)
     }
 
     /// The values of the output layer.
     ///
     /// # Errors
     /// As [`Self::values`].
-    pub fn output<'a>(&self, x: impl Into<Input<'a>>) -> Result<Matrix> {
+    pub fn output<'a>(&self, x: impl Into<Rows<'a>>) -> Result<Matrix> {
         self.values(x, self.connections.len())
     }
 
@@ -244,7 +245,7 @@ impl Network {
     ///
     /// # Errors
     /// As [`Self::values`]; [`Error::Parameter`] for a network without a hidden layer.
-    pub fn features<'a>(&self, x: impl Into<Input<'a>>) -> Result<Matrix> {
+    pub fn features<'a>(&self, x: impl Into<Rows<'a>>) -> Result<Matrix> {
         self.values(x, self.connections.len() - 1)
     }
 
@@ -252,7 +253,7 @@ impl Network {
     ///
     /// # Errors
     /// As [`Self::values`]; [`Error::Parameter`] unless the output is a softmax layer.
-    pub fn log_p_y_from_v<'a>(&self, x: impl Into<Input<'a>>) -> Result<Matrix> {
+    pub fn log_p_y_from_v<'a>(&self, x: impl Into<Rows<'a>>) -> Result<Matrix> {
         if !self.is_classifier() {
             let output = self.activations[self.connections.len() - 1].kind();
             return Err(Error::parameter("output of a network", "softmax", output));
@@ -269,7 +270,7 @@ impl Network {
     /// # Errors
     /// As [`Self::values`]; [`Error::Parameter`] unless there is an even number of connections and
     /// an output for each input.
-    pub fn codes<'a>(&self, x: impl Into<Input<'a>>) -> Result<Matrix> {
+    pub fn codes<'a>(&self, x: impl Into<Rows<'a>>) -> Result<Matrix> {
         self.expect_autoencoder()?;
         self.values(x, self.connections.len() / 2)
     }
@@ -278,9 +279,9 @@ impl Network {
     ///
     /// # Errors
     /// As [`Self::codes`].
-    pub fn squared_errors<'a>(&self, x: impl Into<Input<'a>>) -> Result<Vec<f64>> {
+    pub fn squared_errors<'a>(&self, x: impl Into<Rows<'a>>) -> Result<Vec<f64>> {
         self.expect_autoencoder()?;
-        let x = x.into();
+        let x = x.into().complete("a network")?;
         let output = self.output(x)?;
         let square = |s: usize, j: usize, y: f32| f64::from(x.get(s, j) - y).powi(2);
         let of = |s: usize| -> f64 {

@@ -9,11 +9,11 @@
 use super::Rbm;
 use crate::{
     bits::WORD_BITS,
+    dataset::Rows,
     error::{Error, Result},
     kernel::{reduce::LogSum, softplus::softplus_sum},
     matrix::{Matrix, MatrixView, MatrixViewMut},
     product::{Propagation, Tail},
-    states::Input,
     threads,
     units::{Kind, Segment},
 };
@@ -50,10 +50,10 @@ impl Rbm {
     /// row. Error: that of the product in f32, some 1e-4 for 784 x 500.
     ///
     /// # Errors
-    /// [`Error::Parameter`] for a machine without a label, [`Error::Shape`] for another number of
-    /// columns.
-    pub fn log_p_y_from_v<'a>(&self, v: impl Into<Input<'a>>) -> Result<Matrix> {
-        let v = v.into();
+    /// [`Error::Parameter`] for a machine without a label and for missing values, which
+    /// [`Self::log_p_y_from_observed`] takes; [`Error::Shape`] for another number of columns.
+    pub fn log_p_y_from_v<'a>(&self, v: impl Into<Rows<'a>>) -> Result<Matrix> {
+        let v = v.into().complete("classification")?;
         let group = self.expect_label_group()?;
         if v.columns() != group.first {
             return Err(Error::shape(

@@ -14,9 +14,9 @@ impl Rbm {
     ///
     /// # Errors
     /// [`Error::Shape`](crate::Error::Shape) unless `v` and `h` are `[n x n_visible]` and `[n x
-    /// n_hidden]`.
-    pub fn energy<'a>(&self, v: impl Into<Input<'a>>, h: impl Into<Input<'a>>) -> Result<Vec<f64>> {
-        let (v, h) = (v.into(), h.into());
+    /// n_hidden]`; [`Error::Parameter`](crate::Error::Parameter) for missing values.
+    pub fn energy<'a>(&self, v: impl Into<Rows<'a>>, h: impl Into<Input<'a>>) -> Result<Vec<f64>> {
+        let (v, h) = (v.into().complete("an energy")?, h.into());
         let found = [(v.rows(), v.columns()), (h.rows(), h.columns())];
         expect_pair("states", found, (self.n_visible(), self.n_hidden()))?;
         let mut sent = vec![0.0; self.n_hidden()];
@@ -43,10 +43,13 @@ impl Rbm {
     ///
     /// # Errors
     /// As [`Self::input_h_from_v`].
-    pub fn free_energy<'a>(&self, v: impl Into<Input<'a>>, beta: f32) -> Result<Vec<f64>> {
-        free_energy(&self.visible, v.into(), beta, |v, tail| {
-            self.hidden_from_visible(v, tail, &mut Propagation::default())
-        })
+    pub fn free_energy<'a>(&self, v: impl Into<Rows<'a>>, beta: f32) -> Result<Vec<f64>> {
+        free_energy(
+            &self.visible,
+            v.into().complete("a free energy")?,
+            beta,
+            |v, tail| self.hidden_from_visible(v, tail, &mut Propagation::default()),
+        )
     }
 
     /// The free energy of hidden states, `-beta c.h - sum_i ln(1 + e^(beta (h W' + b)_i))`.
@@ -65,8 +68,7 @@ impl Rbm {
     /// `weighted mean over the rows of ln p(v) = -F(v) - ln Z`, in nats, for a given `ln Z`.
     ///
     /// # Errors
-    /// As [`Self::input_h_from_v`]; [`Error::Parameter`](crate::Error::Parameter) for missing
-    /// values.
+    /// As [`Self::input_h_from_v`].
     pub fn mean_log_likelihood<'a>(&self, v: impl Into<Rows<'a>>, log_z: f64) -> Result<f64> {
         self.visible.expect_length("a mean of ln p(v)")?;
         let rows = v.into();

@@ -18,7 +18,7 @@ use super::{
     layer::{between, draw_weights, exactly, quadratic::check_normalizable},
 };
 use crate::{
-    dataset::Examples,
+    dataset::{Examples, Rows},
     error::{Error, Result},
     matrix::Matrix,
     product::{Connection, Direction, Exact, Propagation, Tail},
@@ -286,9 +286,10 @@ impl Rbm {
     /// `beta (v W + c)`, `[samples x n_hidden]`.
     ///
     /// # Errors
-    /// [`Error::Shape`] unless `v` has `n_visible` columns; so for all that follow.
-    pub fn input_h_from_v<'a>(&self, v: impl Into<Input<'a>>, beta: f32) -> Result<Matrix> {
-        let v = v.into();
+    /// [`Error::Shape`] unless `v` has `n_visible` columns; [`Error::Parameter`] for examples with
+    /// missing values, see [`Self::impute`]; so for all that follow.
+    pub fn input_h_from_v<'a>(&self, v: impl Into<Rows<'a>>, beta: f32) -> Result<Matrix> {
+        let v = v.into().complete("P(h | v)")?;
         Tail::matrix_of(Exact::Input, (v.rows(), self.n_hidden()), beta, |tail| {
             self.hidden_from_visible(v, tail, &mut Propagation::default())
         })
@@ -310,8 +311,8 @@ impl Rbm {
     ///
     /// # Errors
     /// As [`Self::input_h_from_v`].
-    pub fn mean_h_from_v<'a>(&self, v: impl Into<Input<'a>>, beta: f32) -> Result<Matrix> {
-        let v = v.into();
+    pub fn mean_h_from_v<'a>(&self, v: impl Into<Rows<'a>>, beta: f32) -> Result<Matrix> {
+        let v = v.into().complete("P(h | v)")?;
         Tail::matrix_of(Exact::Mean, (v.rows(), self.n_hidden()), beta, |tail| {
             self.hidden_from_visible(v, tail, &mut Propagation::default())
         })
@@ -336,12 +337,12 @@ impl Rbm {
     /// As [`Self::input_h_from_v`].
     pub fn sample_h_from_v<'a>(
         &self,
-        v: impl Into<Input<'a>>,
+        v: impl Into<Rows<'a>>,
         seed: u64,
         step: u64,
         beta: f32,
     ) -> Result<States> {
-        let v = v.into();
+        let v = v.into().complete("P(h | v)")?;
         let mut out = States::zeros(v.rows(), &self.hidden);
         let tail = out.sampled(
             0..v.rows(),

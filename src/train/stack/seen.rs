@@ -111,7 +111,7 @@ impl Seen {
     fn features_of(&self, examples: &Examples) -> Result<Examples> {
         let features = match &self.below {
             Some(dbn) => {
-                let means = dbn.means_of(examples, dbn.n_layers() - 1)?;
+                let means = dbn.means_of(examples.input(), dbn.n_layers() - 1)?;
                 examples.with_states(States::Real(means))?
             }
             None => {

@@ -75,7 +75,7 @@ impl Machine for BoltzmannMachine {
             let mut hidden = BoltzmannMachine::impute(self, of, how, &mut ())?.hidden;
             return Ok((hidden.swap_remove(0).into(), None));
         }
-        let (mut means, done) = self.posterior_means(of, &MeanField::default())?;
+        let (mut means, done) = self.posterior_means(of.input(), &MeanField::default())?;
         Ok((means.swap_remove(0).into(), Some(done)))
     }
 

@@ -40,7 +40,7 @@ fn general_machines_have_features_means_and_sheets_over_time() {
     let machine = general(&bench, 4);
     let data = bars_and_stripes(3);
     let (means, done) = machine
-        .posterior_means(&data, &MeanField::default())
+        .posterior_means(data.input(), &MeanField::default())
         .unwrap();
     let transform = "transform m.safetensors --data bars.csv --out f.npy";
     let told = bench.json(&format!("{transform} --json"));

@@ -359,7 +359,7 @@ fn log_likelihood(machine: &BoltzmannMachine, part: &Examples) -> Outcome<f64> {
     if part.observed().is_some() {
         return Ok(machine.exact_mean_log_likelihood(part, &mut ())?.mean);
     }
-    let all = machine.exact_log_p_v(part, &mut ())?;
+    let all = machine.exact_log_p_v(part.input(), &mut ())?;
     Ok(all.iter().sum::<f64>() / all.len() as f64)
 }
 
