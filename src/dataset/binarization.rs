@@ -7,7 +7,7 @@ use crate::{
     rng::{Draws, Site, philox4x32},
     threads::{in_pool, prelude::*},
 };
-use std::{fmt, str::FromStr};
+use std::{convert::Infallible, fmt, str::FromStr};
 
 /// Rows that one task of the thread pool binarizes.
 const ROWS_PER_TASK: usize = 256;
@@ -119,8 +119,22 @@ pub(super) fn binarize_row(
 /// Fills each row of a bit matrix from the row of `matrix` by `fill(row, numbers, words)`, in
 /// parallel.
 fn pack(matrix: &Matrix, fill: impl Fn(usize, &[f32], &mut [u64]) + Sync) -> BitMatrix {
-    let mut bits = BitMatrix::zeros(matrix.rows(), matrix.columns());
-    let mut tiles = Vec::with_capacity(matrix.rows().div_ceil(ROWS_PER_TASK));
+    let fill = |(): &mut (), i, words: &mut [u64]| {
+        fill(i, matrix.row(i), words);
+        Ok::<_, Infallible>(())
+    };
+    let Ok(bits) = filled([matrix.rows(), matrix.columns()], || (), fill);
+    bits
+}
+
+/// Fills each row of a bit matrix by `fill(scratch, row, words)`, in parallel.
+pub(super) fn filled<S, E: Send>(
+    [rows, columns]: [usize; 2],
+    scratch: impl Fn() -> S + Sync + Send,
+    fill: impl Fn(&mut S, usize, &mut [u64]) -> std::result::Result<(), E> + Sync,
+) -> std::result::Result<BitMatrix, E> {
+    let mut bits = BitMatrix::zeros(rows, columns);
+    let mut tiles = Vec::with_capacity(rows.div_ceil(ROWS_PER_TASK));
     let mut rest = bits.view_mut();
     while rest.rows() > 0 {
         let n = rest.rows().min(ROWS_PER_TASK);
@@ -130,14 +144,12 @@ fn pack(matrix: &Matrix, fill: impl Fn(usize, &[f32], &mut [u64]) + Sync) -> Bit
     }
     let tiles = tiles.into_par_iter().enumerate();
     in_pool(|| {
-        tiles.for_each(|(task, mut tile)| {
-            for k in 0..tile.rows() {
-                let i = task * ROWS_PER_TASK + k;
-                fill(i, matrix.row(i), tile.row_mut(k));
-            }
-        });
-    });
-    bits
+        tiles.try_for_each_init(scratch, |scratch, (task, mut tile)| {
+            (0..tile.rows())
+                .try_for_each(|k| fill(scratch, task * ROWS_PER_TASK + k, tile.row_mut(k)))
+        })
+    })?;
+    Ok(bits)
 }
 
 /// `bit = x > t` for one row.

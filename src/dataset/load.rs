@@ -215,6 +215,28 @@ impl Dataset {
         })
     }
 
+    /// As [`Self::encoded`] and then [`Self::binarized`], to the bit; of a sparse table in the
+    /// memory of its bits ([`Encoding::encode_binarized`]).
+    ///
+    /// # Errors
+    /// Those of [`Encoding::encode_binarized`].
+    pub fn encoded_binarized(
+        tables: &Tables,
+        encoding: Encoding,
+        how: Binarization,
+        seed: u64,
+    ) -> Result<Self> {
+        let part = |table: &Table, first| encoding.encode_binarized(table, how, seed, first);
+        let train = part(&tables.train, 0)?;
+        let test = tables.test.as_ref().map(|test| part(test, train.len()));
+        Ok(Self {
+            name: tables.name.clone(),
+            test: test.transpose()?,
+            train,
+            encoding,
+        })
+    }
+
     /// MNIST from the four IDX files in memory, as [`Tables::mnist_from_bytes`].
     ///
     /// # Errors

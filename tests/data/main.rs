@@ -8,6 +8,7 @@ mod dataset;
 mod edges;
 mod feeds;
 mod formats;
+mod sparse;
 mod states;
 mod stream;
 mod widths;

@@ -24,8 +24,8 @@ use std::{borrow::Cow, collections::HashMap};
 const SUM_TOLERANCE: f32 = 1e-4;
 
 /// Where a column of the encoding stands in a table, and its first unit.
-struct Place<'a> {
-    column: usize,
+pub(super) struct Place<'a> {
+    pub(super) column: usize,
     unit: usize,
     code: &'a Code,
     /// Of a category, the unit of each value: of numbers by their bits, of a column of text by the
@@ -46,7 +46,11 @@ impl Encoding {
     /// states that are numbers and do not fit into memory: a stream has them by the minibatch.
     pub fn encode(&self, table: &Table) -> Result<Examples> {
         let table = &*self.widened(table)?;
-        let states = self.states(table)?;
+        self.with_sides(table, self.states(table)?)
+    }
+
+    /// States with what the table holds beside them.
+    pub(super) fn with_sides(&self, table: &Table, states: States) -> Result<Examples> {
         let mut examples = Examples::from_states(states);
         if let Some(mask) = self.observed(table)? {
             examples = examples.with_observed(mask)?;
@@ -178,7 +182,7 @@ impl Encoding {
     }
 
     /// The columns of the encoding in `table`.
-    fn places(&self, table: &Table) -> Result<Vec<Place<'_>>> {
+    pub(super) fn places(&self, table: &Table) -> Result<Vec<Place<'_>>> {
         let has_names = !self.names.is_empty() && !table.names.is_empty();
         let n = self.columns.len();
         if !has_names && table.columns() != n {
@@ -388,42 +392,50 @@ fn write_row(
     (i, row): (usize, &[f64]),
     states: &mut [f32],
 ) -> Result<()> {
-    for place in places {
-        let (j, x) = (place.column, row[place.column]);
-        if x.is_nan() {
-            continue;
+    let mut all = places.iter();
+    all.try_for_each(|place| write_cell(table, place, (i, row[place.column]), states))
+}
+
+/// The states of the cell of row `i` in a column, which is `x`.
+#[inline]
+pub(super) fn write_cell(
+    table: &Table,
+    place: &Place<'_>,
+    (i, x): (usize, f64),
+    states: &mut [f32],
+) -> Result<()> {
+    if x.is_nan() {
+        return Ok(());
+    }
+    let j = place.column;
+    let is_text = table.texts.contains_key(&j);
+    let refused = |expected: &str| Err(table.refused(i, j, expected));
+    let to = &mut states[place.unit];
+    match place.code {
+        Code::Category { .. } => {
+            // -0 is 0.
+            match place.category.get(&(x + 0.0).to_bits()) {
+                Some(k) => states[place.unit + k] = 1.0,
+                None => return refused("a category that the machine has learned"),
+            }
         }
-        let is_text = table.texts.contains_key(&j);
-        let refused = |expected: &str| Err(table.refused(i, j, expected));
-        let to = &mut states[place.unit];
-        match place.code {
-            Code::Category { .. } => {
-                // -0 is 0.
-                match place.category.get(&(x + 0.0).to_bits()) {
-                    Some(k) => states[place.unit + k] = 1.0,
-                    None => return refused("a category that the machine has learned"),
-                }
+        _ if is_text => return Err(table.refused(first_text(table, j), j, "a number")),
+        Code::Bit | Code::Probability if (0.0..=1.0).contains(&x) => *to = x as f32,
+        Code::Bit | Code::Probability => return refused("a number in [0, 1]"),
+        Code::Spin { from_bits: true } if x == 0.0 || x == 1.0 => *to = (2.0 * x - 1.0) as f32,
+        Code::Spin { from_bits: true } => return refused("0 or 1, as the machine has learned"),
+        Code::Sign if x.abs() == 1.0 => *to = f32::from(x > 0.0),
+        Code::Sign => return refused("-1 or 1, as the machine has learned"),
+        Code::Spin { from_bits: false } if x.abs() == 1.0 => *to = x as f32,
+        Code::Spin { from_bits: false } => return refused("-1 or 1, as the machine has learned"),
+        Code::Count if is_count(x) => *to = x as f32,
+        Code::Count => return refused("a count: 0, 1, 2, ..."),
+        Code::Number { mean, deviation } => {
+            let state = ((x - mean) / deviation) as f32;
+            if !state.is_finite() {
+                return refused("a number of finite size");
             }
-            _ if is_text => return Err(table.refused(first_text(table, j), j, "a number")),
-            Code::Bit | Code::Probability if (0.0..=1.0).contains(&x) => *to = x as f32,
-            Code::Bit | Code::Probability => return refused("a number in [0, 1]"),
-            Code::Spin { from_bits: true } if x == 0.0 || x == 1.0 => *to = (2.0 * x - 1.0) as f32,
-            Code::Spin { from_bits: true } => return refused("0 or 1, as the machine has learned"),
-            Code::Sign if x.abs() == 1.0 => *to = f32::from(x > 0.0),
-            Code::Sign => return refused("-1 or 1, as the machine has learned"),
-            Code::Spin { from_bits: false } if x.abs() == 1.0 => *to = x as f32,
-            Code::Spin { from_bits: false } => {
-                return refused("-1 or 1, as the machine has learned");
-            }
-            Code::Count if is_count(x) => *to = x as f32,
-            Code::Count => return refused("a count: 0, 1, 2, ..."),
-            Code::Number { mean, deviation } => {
-                let state = ((x - mean) / deviation) as f32;
-                if !state.is_finite() {
-                    return refused("a number of finite size");
-                }
-                *to = state;
-            }
+            *to = state;
         }
     }
     Ok(())

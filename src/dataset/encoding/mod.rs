@@ -3,6 +3,7 @@
 mod apply;
 mod asked;
 mod decode;
+mod drawn;
 mod fit;
 mod stored;
 

@@ -4,7 +4,9 @@ pub use super::source::{Source, classes_among_units, resolved};
 use crate::failure::{Failure, Outcome, note, warning};
 use harmonium::{
     Error,
-    dataset::{Binarization, Dataset, Encoding, ExampleStream, Examples, Reading, Table, Tables},
+    dataset::{
+        Binarization, Cells, Dataset, Encoding, ExampleStream, Examples, Reading, Table, Tables,
+    },
     recipe::defaults,
     units::Kind,
 };
@@ -167,7 +169,9 @@ impl Source {
     /// # Errors
     /// As [`Self::load`].
     pub fn settle(&mut self) -> Outcome<Data> {
-        let data = self.shaped()?;
+        // A run that goes on keeps to what it began with.
+        let data = self.shaped(self.encoding.is_none())?;
+        self.stream = data.stream.is_some();
         self.encoding = Some(data.encoding.clone());
         if defaults::are_real(data.encoding.units()) {
             self.binarize = Binarization::None;
@@ -198,7 +202,7 @@ impl Source {
     /// Those of [`Tables::open`] and of the encoding; a validation part that leaves nothing to
     /// train on.
     pub fn load(&self) -> Outcome<Data> {
-        self.with_labels(self.shaped()?)
+        self.with_labels(self.shaped(false)?)
     }
 
     /// The training table as the file has it, what its columns are as units, and its examples,
@@ -223,9 +227,10 @@ impl Source {
         Ok((tables.train, encoding, examples))
     }
 
-    /// The data without labels among the units, of the shape that is said.
-    fn shaped(&self) -> Outcome<Data> {
-        let mut data = self.without_labels()?;
+    /// The data without labels among the units, of the shape that is said; if they `may_stream`, by
+    /// the minibatch where their numbers do not fit into memory.
+    fn shaped(&self, may_stream: bool) -> Outcome<Data> {
+        let mut data = self.without_labels(may_stream)?;
         if let Some(shape) = self.shape {
             shape.expect(data.encoding.columns().len())?;
             data.encoding = data.encoding.shaped(&shape.dimensions())?;
@@ -233,7 +238,7 @@ impl Source {
         Ok(data)
     }
 
-    fn without_labels(&self) -> Outcome<Data> {
+    fn without_labels(&self, may_stream: bool) -> Outcome<Data> {
         if self.stream {
             return self.sampled();
         }
@@ -248,7 +253,20 @@ impl Source {
             Some(encoding) => encoding.clone(),
             None => self.fit(&tables)?,
         };
-        let dataset = Dataset::encoded(&tables, encoding).map_err(|e| self.advised(e))?;
+        let dataset = match encoding.units().are_binary() {
+            true => Dataset::encoded_binarized(&tables, encoding, self.binarize, self.seed),
+            false => Dataset::encoded(&tables, encoding),
+        };
+        let dataset = match dataset {
+            Err(error) if may_stream && self.streams(&tables, &error) => {
+                note(format!(
+                    "{error}: {} stays sparse and comes by the minibatch, as with --stream",
+                    tables.name
+                ));
+                return self.sampled();
+            }
+            other => other.map_err(|e| self.advised(e))?,
+        };
         for j in dataset.encoding.collapsed(&tables.train) {
             warning(format!(
                 "{}: the values of {} differ too little for their size: numbers of single precision do not tell them apart; --standardize does",
@@ -257,10 +275,6 @@ impl Source {
             ));
         }
         let found = tables.train.found;
-        let dataset = match dataset.encoding.units().are_binary() {
-            true => dataset.binarized(self.binarize, self.seed),
-            false => dataset,
-        };
         let (train, validation) = if self.validation == 0 {
             (dataset.train, None)
         } else {
@@ -290,6 +304,17 @@ impl Source {
             is_given: self.is_given,
             row_names,
         })
+    }
+
+    /// Whether a sparse matrix that does not fit into memory as numbers can be learned by the
+    /// minibatch.
+    fn streams(&self, tables: &Tables, error: &Error) -> bool {
+        let is_of_memory = matches!(error, Error::Parameter { name, .. } if name == "memory");
+        let is_plain = self.labels.is_none() && self.validation == 0 && tables.test.is_none();
+        let beside = &self.reading;
+        let is_alone = !beside.missing && beside.label.is_none() && beside.weight.is_none();
+        let is_sparse = matches!(tables.train.cells(), Cells::Sparse(_));
+        is_of_memory && is_plain && is_alone && is_sparse
     }
 
     /// The tables; where the file tells no width and the machine not its columns, with as many as

@@ -449,27 +449,31 @@ fn sparse_matrices_never_are_dense_as_a_whole() {
     };
     let line = "train --data sparse.svm --hidden 2 --epochs 1 --chains 10 \
                 --batch-size 1000 --threads 2 --json";
-    // In memory they do not fit, which is said before anything is taken.
-    let ran = limited(line);
-    let told = String::from_utf8_lossy(&ran.stderr);
-    assert_eq!(ran.status.code(), Some(1), "{told}");
-    for word in [
-        "1600 MB for the 100000 x 4000",
-        "sparse.svm",
-        "free",
-        "--stream",
-    ] {
-        assert!(told.contains(word), "{told} should tell of {word}");
-    }
-    assert!(!bench.path("run").exists());
-    let ran = limited(&format!("{line} --stream"));
-    assert!(
-        ran.status.success(),
-        "{}",
-        String::from_utf8_lossy(&ran.stderr)
+    // Their bits fit: nothing is said, all examples are in memory.
+    let is_told = |flags: &str, code: i32, words: &[&str]| {
+        let ran = limited(&format!("{line} {flags}"));
+        let told = String::from_utf8_lossy(&ran.stderr);
+        assert_eq!(ran.status.code(), Some(code), "{told}");
+        for word in words {
+            assert!(told.contains(word), "{told} should tell of {word}");
+        }
+        !told.contains("--stream")
+    };
+    assert!(is_told("--dry-run", 0, &["100000 training, 0 validation"]));
+    // Numbers do not, which is said before anything is taken: they come by the minibatch.
+    let big = "1600 MB for the 100000 x 4000";
+    is_told(
+        "--resample --out numbers",
+        0,
+        &[big, "free", "by the minibatch, as with --stream"],
     );
-    let told: serde_json::Value = serde_json::from_slice(&ran.stdout).unwrap();
-    assert_eq!(told["n_visible"], 4000);
+    let file = bench.model("numbers/model.safetensors");
+    assert_eq!(file.notes["stream"], "true");
+    assert_eq!(file.run.unwrap().position().updates, 100);
+    // What no stream can be is refused.
+    let words = [big, "sparse.svm", "free", "--stream"];
+    is_told("--resample --validation 5 --out none", 1, &words);
+    assert!(!bench.path("none").exists());
     let file = concat!(
         env!("CARGO_MANIFEST_DIR"),
         "/../../tests/data/files/csr.npz"
