@@ -29,7 +29,6 @@ use crate::{
     matrix::Matrix,
     rng::{HostRng, Stream},
     states::States,
-    units::Kind,
 };
 use std::{
     fs::File,
@@ -102,28 +101,16 @@ impl ExampleStream {
     }
 
     /// The examples of the file at `path`, as [`super::Dataset::open_as`] would have them, without
-    /// labels, weights and missing values; of an array with all its columns. Softmax units need
-    /// their numbers of categories.
+    /// labels, weights and missing values; of an array with all its columns.
     ///
-    /// Cost: one pass over the file, and two more for a standardization.
+    /// Cost: one pass over the file, two more for a standardization, and two for softmax units: of
+    /// which categories, and whether these are units already.
     ///
     /// # Errors
     /// [`Error::File`] unless the file is one of these and exactly as long as its header says, and
     /// those of [`Encoding::fit`]; [`Error::Io`] if the system refuses to read.
     pub fn open_as(path: impl AsRef<Path>, reading: &Reading, asked: &Asked) -> Result<Self> {
         let mut stream = Self::laid_out(path.as_ref(), reading, None)?;
-        let is_untold = |x: &str| x == Kind::Softmax.name();
-        if asked
-            .units
-            .as_deref()
-            .is_some_and(|x| x.split('+').any(is_untold))
-        {
-            return Err(Error::parameter(
-                "units",
-                "softmax units with their number of categories, for examples stay in their file",
-                Kind::Softmax,
-            ));
-        }
         let facts = stream.scale_as(reading)?;
         let first = stream.table(&mut stream.file()?, 0, BLOCK_ROWS)?;
         let each = |see: &mut dyn FnMut(&Table)| {

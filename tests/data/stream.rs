@@ -92,6 +92,59 @@ fn every_format_streams_what_it_holds() {
 }
 
 #[test]
+fn categories_are_found_in_all_parts_of_a_file() {
+    let directory = Directory::new();
+    let (rows, asked) = (2 * BLOCK_ROWS + 50, |units: &str| Asked {
+        units: Some(units.into()),
+        ..Asked::default()
+    });
+    let both = |name: &str, value: &dyn Fn(usize, usize) -> u8, units: &str| {
+        let bytes: Vec<u8> = (0..rows * 4).map(|k| value(k / 4, k % 4)).collect();
+        let shape = format!("({rows}, 4)");
+        let path = directory.file(name, &npy("|u1", &shape, "False", &bytes));
+        let (reading, asked) = (Reading::default(), asked(units));
+        let whole = Dataset::open_as(&path, &reading, &asked).unwrap();
+        let stream = ExampleStream::open_as(&path, &reading, &asked).unwrap();
+        assert_eq!(stream.encoding(), &whole.encoding, "{name}");
+        let all = stream.range(0, rows).unwrap();
+        assert_eq!(all.states().to_matrix(), whole.train.states().to_matrix());
+        let groups = stream.encoding().units().segments().iter();
+        groups.map(|x| x.size).collect::<Vec<_>>()
+    };
+    // A 9 in the last part alone: 0 to 9 are not most of what comes, so there are those that come.
+    let late = |i: usize, j: usize| match (i, j) {
+        (2080, 2) => 9,
+        _ => ((i + j) % 3) as u8,
+    };
+    assert_eq!(both("late.npy", &late, "softmax"), [4; 4]);
+    assert_eq!(both("told.npy", &late, "softmax:10*4"), [10; 4]);
+    // One group of four units, until the last part has a row of two ones.
+    let one = |i: usize, j: usize| u8::from(i % 4 == j);
+    assert_eq!(both("one.npy", &one, "softmax"), [4]);
+    let two = |i: usize, j: usize| u8::from(i % 4 == j || i == 2090 && j < 2);
+    assert_eq!(both("two.npy", &two, "softmax"), [2; 4]);
+    // More categories than there can be, with the cell of the one too many.
+    let rows = 70_000;
+    let bytes: Vec<u8> = (0..rows as u32).flat_map(u32::to_le_bytes).collect();
+    let path = directory.file(
+        "many.npy",
+        &npy("<u4", &format!("({rows}, 1)"), "False", &bytes),
+    );
+    let (reading, asked) = (Reading::default(), asked("softmax"));
+    let whole = Dataset::open_as(&path, &reading, &asked)
+        .unwrap_err()
+        .to_string();
+    let stream = ExampleStream::open_as(&path, &reading, &asked)
+        .unwrap_err()
+        .to_string();
+    assert_eq!(stream, whole);
+    assert!(
+        stream.contains("categories") && stream.contains("row "),
+        "{stream}"
+    );
+}
+
+#[test]
 fn an_epoch_has_every_row_once_in_an_order_of_its_own() {
     let directory = Directory::new();
     // More than a window, and a last block that is not whole.

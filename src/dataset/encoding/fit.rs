@@ -46,7 +46,10 @@ impl Encoding {
     ) -> Result<Self> {
         let (units, columns) = match &asked.units {
             None => suggested(table, facts)?,
-            Some(text) => fitted(table, facts, &segments(text)?, (text, asked.signs_as_bits))?,
+            Some(text) => {
+                let asked = (text.as_str(), asked.signs_as_bits);
+                fitted((table, facts, each), &segments(text)?, asked)?
+            }
         };
         let are_numbers = |code: &Code| matches!(code, Code::Number { .. });
         let mut encoding = Self {
@@ -200,8 +203,7 @@ fn suggested(table: &Table, facts: &[Facts]) -> Result<(Units, Vec<Code>)> {
 
 /// The columns for segments of units.
 fn fitted(
-    table: &Table,
-    facts: &[Facts],
+    (table, facts, each): (&Table, &[Facts], &Parts<'_>),
     segments: &[Segment],
     (text, signs_as_bits): (&str, bool),
 ) -> Result<(Units, Vec<Code>)> {
@@ -213,7 +215,7 @@ fn fitted(
     let one_hot = possible.next();
     let chosen = match (one_hot, possible.next()) {
         (Some(x), _) if !softmax => Some(x),
-        (Some(x), Some(y)) => match is_one_hot(table, facts, segments, &x.1) {
+        (Some(x), Some(y)) => match is_one_hot(facts, each, segments, &x.1)? {
             true if x.0 == Softmax::OneHot => Some(x),
             _ => Some(y),
         },
@@ -243,7 +245,7 @@ fn fitted(
             }
             Kind::Counts => counts(table, facts, range)?,
             Kind::Softmax if reading == Softmax::OneHot => bits(table, facts, range)?,
-            Kind::Softmax => categories(table, facts, range, segment.size)?,
+            Kind::Softmax => categories((table, facts, each), range, segment.size)?,
         };
         units = match segment.kind {
             Kind::Softmax if reading == Softmax::OneHot => {
@@ -262,20 +264,34 @@ fn fitted(
 
 /// Whether the columns of softmax segments are groups of more than one column, of which one is 1 in
 /// every row.
-fn is_one_hot(table: &Table, facts: &[Facts], segments: &[Segment], widths: &[usize]) -> bool {
-    let mut first = 0;
-    segments.iter().zip(widths).all(|(segment, &width)| {
+fn is_one_hot(
+    facts: &[Facts],
+    each: &Parts<'_>,
+    segments: &[Segment],
+    widths: &[usize],
+) -> Result<bool> {
+    let (mut first, mut groups) = (0, Vec::new());
+    for (segment, &width) in segments.iter().zip(widths) {
         let range = first..first + width;
         first += width;
+        if segment.kind != Kind::Softmax {
+            continue;
+        }
         let size = segment.size.unwrap_or(width);
-        segment.kind != Kind::Softmax
-            || size > 1
-                && range.clone().all(|j| facts[j].holds() == Holds::Bits)
-                && (0..table.len()).all(|i| {
-                    let mut groups = range.clone().step_by(size);
-                    groups.all(|g| (g..g + size).map(|j| table.get(i, j)).sum::<f64>() == 1.0)
-                })
-    })
+        if size <= 1 || range.clone().any(|j| facts[j].holds() != Holds::Bits) {
+            return Ok(false);
+        }
+        groups.extend(range.step_by(size).map(|first| first..first + size));
+    }
+    let mut is_one_hot = true;
+    each(&mut |part| {
+        let is_one = |i, group: &Range<usize>| {
+            let values = group.clone().map(|j| part.get(i, j));
+            values.sum::<f64>() == 1.0
+        };
+        is_one_hot = is_one_hot && (0..part.len()).all(|i| groups.iter().all(|g| is_one(i, g)));
+    })?;
+    Ok(is_one_hot)
 }
 
 fn are_signs(facts: &[Facts], range: Range<usize>) -> bool {
@@ -379,28 +395,33 @@ pub(super) fn is_count(x: f64) -> bool {
 
 /// Columns of categories, of which there are `told` if that is said.
 fn categories(
-    table: &Table,
-    facts: &[Facts],
+    (table, facts, each): (&Table, &[Facts], &Parts<'_>),
     range: Range<usize>,
     told: Option<usize>,
 ) -> Result<Vec<Code>> {
     let are_shared = table.names.is_empty();
-    let mut shared = BTreeSet::new();
-    let mut own = Vec::new();
-    for j in range.clone() {
-        let set = match table.texts.get(&j) {
-            Some(_) => BTreeSet::new(),
-            None if facts[j].are_whole => distinct(table, j)?,
-            None => {
-                let expected = "whole numbers or texts for the categories of softmax units (gaussian units take numbers)";
-                return Err(refuse(table, j..j + 1, expected, |x| {
-                    x.fract() != 0.0 && !x.is_nan()
-                }));
-            }
-        };
-        shared.extend(set.iter().copied());
-        own.push(set);
+    let of_numbers = |j: &usize| !table.texts.contains_key(j);
+    if let Some(j) = range
+        .clone()
+        .filter(of_numbers)
+        .find(|&j| !facts[j].are_whole)
+    {
+        let expected = "whole numbers or texts for the categories of softmax units (gaussian units take numbers)";
+        return Err(refuse(table, j..j + 1, expected, |x| {
+            x.fract() != 0.0 && !x.is_nan()
+        }));
     }
+    let mut own = vec![BTreeSet::new(); range.len()];
+    let mut seen = Ok(());
+    each(&mut |part| {
+        let columns = range.clone().zip(&mut own);
+        let mut columns = columns.filter(|(j, _)| of_numbers(j));
+        if seen.is_ok() {
+            seen = columns.try_for_each(|(j, set)| distinct(part, j, set));
+        }
+    })?;
+    seen?;
+    let shared: BTreeSet<i64> = own.iter().flatten().copied().collect();
     let code = |(j, own): (usize, BTreeSet<i64>)| -> Result<Code> {
         let values: Vec<String> = match table.texts.get(&j) {
             Some(texts) => texts.clone(),
@@ -424,9 +445,8 @@ fn categories(
     range.zip(own).map(code).collect()
 }
 
-/// The different whole numbers of column `j`.
-fn distinct(table: &Table, j: usize) -> Result<BTreeSet<i64>> {
-    let mut set = BTreeSet::new();
+/// Adds the different whole numbers of column `j`.
+fn distinct(table: &Table, j: usize, set: &mut BTreeSet<i64>) -> Result<()> {
     for i in 0..table.len() {
         let x = table.get(i, j);
         if !x.is_nan() {
@@ -437,7 +457,7 @@ fn distinct(table: &Table, j: usize) -> Result<BTreeSet<i64>> {
             return Err(table.refused(i, j, &expected));
         }
     }
-    Ok(set)
+    Ok(())
 }
 
 /// Names of `k` categories that are counted from 0 or from 1, if all numbers are among them.
