@@ -29,7 +29,7 @@
 //! let ais = Ais { chains: 50, betas: Betas::Linear(500), base, seed: 1 };
 //! let log_z = ais.log_z(&rbm, &mut ())?;
 //! let test = data.test.expect("MNIST has a test part");
-//! let likelihood = rbm.mean_log_likelihood(test.bits().expect("binary"), log_z.estimate)?;
+//! let likelihood = rbm.mean_log_likelihood(&test, log_z.estimate)?;
 //! println!("test log-likelihood {likelihood:.2} nats");
 //! println!("ln Z in {:.2} .. {:.2}", log_z.low, log_z.high);
 //! # assert!((-175.0..-140.0).contains(&likelihood), "{likelihood}");
@@ -39,15 +39,20 @@
 //!
 //! # Which machine for which data
 //!
-//! | data, question | machine |
-//! |---|---|
-//! | rows of bits, categories, spins or numbers; a density to be summed or bounded | [`Rbm`] |
-//! | pictures: features layer by layer, classes, ancestral samples | [`Dbn`] |
-//! | the same with inference from above and below, missing parts filled in | [`Dbm`] |
-//! | pairs of units that couple as they like, a lattice, physics | [`BoltzmannMachine`] |
-//! | classes or codes alone, from any of these fine-tuned | [`Network`] |
+//! | data | what is asked | machine |
+//! |---|---|---|
+//! | bits, categories, spins, numbers, counts | a density, features, what is missing | [`Rbm`] |
+//! | the same without counts, most often pictures | features by layers, samples | [`Dbn`] |
+//! | bits, categories | the same, inferred from above and below | [`Dbm`] |
+//! | bits, spins as bits; a lattice, physics | how units couple | [`BoltzmannMachine`] |
+//! | what a machine above has learned | classes or codes alone, fine-tuned | [`Network`] |
 //!
-//! Each is made, started, trained, sampled and stored by the same lines.
+//! [`Rbm`], [`Dbn`] and [`Dbm`] learn labels beside the data and classify. All but [`Dbn`] and
+//! [`Network`] learn from rows with missing values; the lowest layer of a [`Stack`] does too.
+//!
+//! Each is made, started, trained, sampled and stored by the same six lines. What is different: a
+//! [`Dbn`] samples its top pair and goes down from there, chains of a [`BoltzmannMachine`] know
+//! their machine, and a [`Network`] is made of another machine and has no chains.
 //!
 //! ## Restricted Boltzmann machine
 //! ```
@@ -132,7 +137,23 @@
 //!
 //! Any of them is stored by `Checkpoint::from(machine).save(path)?` and comes back by
 //! `Checkpoint::load(path)?.into_rbm()?`, `into_dbn`, `into_dbm`, `into_boltzmann`,
-//! `into_network`; a run by `Checkpoint::from(&run)` and [`Checkpoint::into_run`].
+//! `into_network`; a run by `Checkpoint::from(&run)` and [`Checkpoint::into_run`]. The layers of
+//! deep machines learn one after the other by [`Stack`].
+//!
+//! # Where to find what
+//! - A file of data, its columns as units and back: [`Dataset::open_as`], [`dataset::Encoding`].
+//! - Rows that a program holds, bits, numbers or spins: [`Examples::new`],
+//!   [`Examples::signs_as_bits`]; columns of numbers and texts: [`dataset::Table::from_columns`].
+//! - Labels, weights, missing values: [`Examples::with_labels`], [`Examples::with_weights`],
+//!   [`Examples::with_observed`].
+//! - Units of other kinds than bits: [`Units`], [`Layer`], [`Rbm::unconnected`].
+//! - Figures of one row or many, asked from many threads: [`dataset::Rows`], [`threads`].
+//! - `ln Z` exactly or by annealing: `log_z` of each machine, [`Ais`].
+//! - How far a long call is, and its end before time: [`Progress`], [`Stop`].
+//! - Couplings of an Ising model, in files and as arrays: [`model::EdgeFile`],
+//!   [`BoltzmannMachine::from_edges`], [`BoltzmannMachine::to_ising`].
+//! - Parameters from and to other programs: [`checkpoint`].
+//! - What the command line does: [`recipe`].
 //!
 //! # The way of the data
 //! [`Dataset`] -> minibatch -> layer inputs -> fused [`product`] -> states ([`BitMatrix`]) ->

@@ -5,6 +5,24 @@
 //! called on any other thread            the pool of this process, made when it is first needed
 //! ```
 //!
+//! The pool of the process has the threads that [`set`] asks for, else those of the environment
+//! variable `RAYON_NUM_THREADS`, else one a core. [`with`] and [`Pool`] run work on others, of
+//! which one is a pool too.
+//!
+//! ```
+//! use harmonium::{Rbm, threads};
+//! let rbm = Rbm::bernoulli(&[10, 8])?;
+//! let log_z = rbm.log_z(&mut ())?;
+//! let alone = threads::Pool::new(1)?;
+//! assert_eq!(alone.install(|| rbm.log_z(&mut ()))?, log_z); // the same bits
+//! // Two results: whether the threads start, and what the work returns.
+//! assert_eq!(threads::with(2, || rbm.log_z(&mut ()))??, log_z);
+//! # Ok::<(), harmonium::Error>(())
+//! ```
+//!
+//! A machine is `Send` and `Sync`, and what it tells takes `&self`: a program may ask one machine
+//! from many threads of its own. A few rows are done on the thread that asks.
+//!
 //! The pool belongs to a process: the child of a `fork` makes its own at its first use, where a
 //! pool inherited without its threads would wait for ever. (A thread of a pool must not fork
 //! itself: its child would take itself for one of that pool.) Sums are split by shapes, so a result

@@ -11,6 +11,23 @@
 //! them. Any further metadata is kept as notes.
 //!
 //! What each kind of machine adds is told, written and read in a file of its own.
+//!
+//! # Other programs
+//! They write a file of this contract, or give arrays: machines are made of parameters, tell them
+//! by their names in the file, and [`Checkpoint::import`] reads files of some other programs.
+//!
+//! ```
+//! use harmonium::{Checkpoint, Matrix, Rbm};
+//! // `W` of another program is [n_hidden x n_visible], row by row.
+//! let w = Matrix::from_slice(&[0.5, -0.5, 1.0, 0.0, 0.25, -1.0], 2, 3)?;
+//! let rbm = Rbm::from_parameters([vec![0.1, 0.2, 0.3], vec![0.0, -0.1]], [w.transposed()])?;
+//!
+//! let weights = &rbm.parameters()["weights.0"];
+//! assert_eq!((&weights.shape[..], weights.values[1]), (&[3, 2][..], 0.0));
+//! let bytes = Checkpoint::from(rbm.clone()).to_bytes()?; // those of Checkpoint::save
+//! assert_eq!(Checkpoint::from_bytes(&bytes)?.into_rbm()?, rbm);
+//! # Ok::<(), harmonium::Error>(())
+//! ```
 
 mod atomic;
 mod boltzmann;
@@ -59,6 +76,23 @@ const ENCODING: &str = "encoding";
 pub const ROUNDED: &str = "rounded";
 
 /// A model file in memory.
+///
+/// ```
+/// use harmonium::{Checkpoint, Dataset, Rbm};
+/// let data = Dataset::open("data/mnist")?;
+/// let mut file = Checkpoint::from(Rbm::bernoulli(&[784, 20])?.initialized_from(&data.train, 1)?);
+/// file.encoding = Some(data.encoding); // what the columns are; without it the file does not tell
+/// # let path = std::env::temp_dir().join(format!("harmonium-doc-{}", std::process::id()));
+/// file.save(&path)?;
+///
+/// let file = Checkpoint::load(&path)?;
+/// # std::fs::remove_file(&path).unwrap();
+/// let encoding = file.encoding.clone().expect("it was stored");
+/// let rbm = file.into_rbm()?;
+/// assert_eq!(encoding.shape(), [28, 28]);
+/// # assert_eq!(rbm.n_hidden(), 20);
+/// # Ok::<(), harmonium::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Checkpoint {
     /// The machine.

@@ -1,10 +1,12 @@
 //! From numbers in [0, 1] to bits.
 
+use super::Examples;
 use crate::{
     bits::{BitMatrix, WORD_BITS},
     error::{Error, Result},
     matrix::Matrix,
     rng::{Draws, Site, philox4x32},
+    states::States,
     threads::{in_pool, prelude::*},
 };
 use std::{convert::Infallible, fmt, str::FromStr};
@@ -25,6 +27,68 @@ pub enum Binarization {
     /// `bit = u < x` with `u` the uniform of [`Site::Binarize`], step 0, the example's row and
     /// column: x is the probability of a one.
     Sampled,
+}
+
+impl Examples {
+    /// The examples with real values turned into bits as `how` says; bits stay as they are, and so
+    /// do gray values with [`Binarization::None`] (which does pack values that are all 0 or 1).
+    /// `seed` and `first_row` matter to [`Binarization::Sampled`] alone: example `i` draws as row
+    /// `first_row + i`. The result does not depend on the number of threads.
+    ///
+    /// # Panics
+    /// If sampling would need row 2^32 or beyond.
+    pub fn binarized(self, how: Binarization, seed: u64, first_row: usize) -> Self {
+        self.map_states(|states| match states {
+            States::Real(matrix) => match binarize(&matrix, how, seed, first_row) {
+                Some(bits) => States::Bits(bits),
+                None => States::Real(matrix),
+            },
+            bits => bits,
+        })
+    }
+
+    /// The same examples, as bits if all values are 0 or 1, else as they are.
+    #[must_use]
+    pub fn packed(self) -> Self {
+        self.map_states(States::packed)
+    }
+
+    /// The same examples with -1 and 1 as the bits 0 and 1, for machines of Bernoulli units; bits
+    /// stay as they are, and a missing value may be any number.
+    ///
+    /// ```
+    /// use harmonium::{BoltzmannMachine, Examples};
+    /// let spins = Examples::new([[1.0, -1.0, -1.0], [-1.0, 1.0, 1.0]])?.signs_as_bits()?;
+    /// let machine = BoltzmannMachine::bernoulli(&[3])?.initialized_from(&spins, 1)?;
+    /// # let bits = spins.bits().unwrap();
+    /// # assert!(bits.get(0, 0) && !bits.get(0, 1) && bits.get(1, 2));
+    /// # assert_eq!(machine.n_visible(), 3);
+    /// # Ok::<(), harmonium::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Parameter`], with row and column, at the first other value.
+    pub fn signs_as_bits(self) -> Result<Self> {
+        let States::Real(signs) = self.states() else {
+            return Ok(self);
+        };
+        let mut bits = BitMatrix::zeros(signs.rows(), signs.columns());
+        for i in 0..signs.rows() {
+            for (j, &x) in signs.row(i).iter().enumerate() {
+                let is_missing = self.observed().is_some_and(|mask| !mask.get(i, j));
+                match x {
+                    _ if is_missing => {}
+                    1.0 => bits.set(i, j, true),
+                    -1.0 => {}
+                    _ => {
+                        let place = format!("value in row {i}, column {j}");
+                        return Err(Error::parameter(place, "-1 or 1", x));
+                    }
+                }
+            }
+        }
+        Ok(self.map_states(|_| bits.into()))
+    }
 }
 
 impl fmt::Display for Binarization {

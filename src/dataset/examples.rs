@@ -1,7 +1,6 @@
 //! A set of examples: states, one example a row, and perhaps a label, a weight and an observed mask
 //! for each.
 
-use super::binarization::{Binarization, binarize};
 use crate::{
     bits::{BitMatrix, BitView},
     error::{Error, Result},
@@ -29,13 +28,21 @@ pub struct Examples {
 impl Examples {
     /// Examples from states, or from rows of numbers: a `Vec<Vec<f32>>`, a slice of rows, numbers
     /// one after the other with their width. Numbers stay numbers; zeros and ones learn faster as
-    /// bits, see [`States::packed`]. Cost: one pass over real values.
+    /// bits, see [`Self::packed`], and spins may become bits, see [`Self::signs_as_bits`]. Columns
+    /// of text and numbers to be standardized are a table: [`super::Table::from_columns`]. Cost:
+    /// one pass over real values.
     ///
     /// ```
-    /// use harmonium::Examples;
+    /// use harmonium::{BitMatrix, Examples, States};
     /// let rows = vec![vec![0.3, -1.0], vec![2.5, 0.0]];
     /// assert_eq!(Examples::new(&rows)?.len(), 2);
     /// assert_eq!(Examples::new((&[0.3, -1.0, 2.5, 0.0][..], 2))?, Examples::new(rows)?);
+    ///
+    /// // Bits, however they are held.
+    /// let held = [[true, false], [true, true]];
+    /// let data = Examples::new(BitMatrix::from_fn(2, 2, |row, unit| held[row][unit]))?;
+    /// assert_eq!(data, Examples::new(States::from_bytes(&[1, 0, 1, 1], 2)?)?);
+    /// assert_eq!(data, Examples::new([[1.0, 0.0], [1.0, 1.0]])?.packed());
     /// # Ok::<(), harmonium::Error>(())
     /// ```
     ///
@@ -249,6 +256,14 @@ impl Examples {
         self.states.view()
     }
 
+    /// The same examples with the states that `change` makes of theirs.
+    pub(super) fn map_states(self, change: impl FnOnce(States) -> States) -> Self {
+        Self {
+            states: change(self.states),
+            ..self
+        }
+    }
+
     /// The states `[len x columns]`, without a copy.
     pub fn into_states(self) -> States {
         self.states
@@ -273,24 +288,6 @@ impl Examples {
     /// The states if they are packed bits.
     pub fn bits(&self) -> Option<&BitMatrix> {
         self.states.bits()
-    }
-
-    /// The examples with real values turned into bits as `how` says; bits stay as they are, and so
-    /// do gray values with [`Binarization::None`] (which does pack values that are all 0 or 1).
-    /// `seed` and `first_row` matter to [`Binarization::Sampled`] alone: example `i` draws as row
-    /// `first_row + i`. The result does not depend on the number of threads.
-    ///
-    /// # Panics
-    /// If sampling would need row 2^32 or beyond.
-    pub fn binarized(self, how: Binarization, seed: u64, first_row: usize) -> Self {
-        let states = match self.states {
-            States::Real(matrix) => match binarize(&matrix, how, seed, first_row) {
-                Some(bits) => States::Bits(bits),
-                None => States::Real(matrix),
-            },
-            bits => bits,
-        };
-        Self { states, ..self }
     }
 
     /// Two disjoint parts that together hold every example once: the second has `n_second`
@@ -382,6 +379,7 @@ fn first_not_finite(matrix: &Matrix) -> Option<(usize, usize, f32)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::dataset::Binarization;
 
     fn gray(rows: usize, columns: usize) -> Examples {
         let matrix = Matrix::from_fn(rows, columns, |i, j| ((i * 31 + j * 17) % 11) as f32 / 10.0);

@@ -193,6 +193,19 @@ impl Dataset {
 
     /// What is at `path`, read as `reading` says, for the units that are `asked` for.
     ///
+    /// ```
+    /// use harmonium::{Dataset, Layer, Rbm, dataset::{Asked, Reading}};
+    /// let asked = Asked { units: Some("gaussian".into()), standardize: true, ..Asked::default() };
+    /// let data = Dataset::open_as("data/iris.csv", &Reading::default(), &asked)?;
+    /// let visible = Layer::new(data.encoding.units().clone());
+    /// let rbm = Rbm::unconnected(visible, Layer::bernoulli(8))?.initialized_from(&data.train, 1)?;
+    /// // Samples are centimeters again.
+    /// let samples = data.encoding.decode(rbm.chains(10, 1)?.visible())?;
+    /// println!("{:?}, {} ...", samples.names, samples.text(0, 0));
+    /// # assert_eq!((samples.len(), samples.columns()), (10, 4));
+    /// # Ok::<(), harmonium::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// Those of [`Tables::open`] and [`Encoding::fit`].
     pub fn open_as(path: impl AsRef<Path>, reading: &Reading, asked: &Asked) -> Result<Self> {

@@ -36,4 +36,4 @@ pub(crate) use readers::{
 pub use reading::Reading;
 pub use rows::Rows;
 pub use stream::{BLOCK_ROWS, Batches, ExampleStream, WINDOW_BLOCKS};
-pub use table::{Cells, Facts, Holds, Labels, Sparse, Table};
+pub use table::{Cells, Column, Facts, Holds, Labels, Sparse, Table};

@@ -8,6 +8,7 @@ mod dataset;
 mod edges;
 mod feeds;
 mod formats;
+mod held;
 mod sparse;
 mod states;
 mod stream;

@@ -1,9 +1,10 @@
-//! What the up-down algorithm refuses.
+//! What the up-down algorithm and greedy stacks refuse.
 
 use crate::common::dbn::{labeled_data, normal_dbn};
 use harmonium::{
-    Dbn, Rbm,
-    train::{Learning, Schedule, UpDownOptions, UpDownTraining},
+    Dbn, Rbm, Units,
+    dataset::bars_and_stripes,
+    train::{GreedyLayer, GreedyPlan, Learning, Schedule, Stack, UpDownOptions, UpDownTraining},
 };
 use std::ops::ControlFlow;
 
@@ -90,4 +91,20 @@ fn up_down_refuses_what_cannot_work() {
     };
     let mut run = UpDownTraining::new(good(), options, &data).unwrap();
     assert!(run.run(&data, |_| ControlFlow::Continue(())).is_err());
+}
+
+#[test]
+fn a_stack_has_units_in_every_layer() {
+    let data = bars_and_stripes(2);
+    let layer = |hidden| GreedyLayer {
+        hidden,
+        ..GreedyLayer::default()
+    };
+    let plan = GreedyPlan {
+        layers: vec![layer(3), layer(0)],
+        ..GreedyPlan::default()
+    };
+    let error = Stack::greedy(plan, Units::default(), &data).unwrap_err();
+    let expected = "hidden layers: expected at least one unit in every layer, found [3, 0]";
+    assert_eq!(error.to_string(), expected);
 }

@@ -25,10 +25,12 @@ pub const CONVERTED: &str = "converted_from";
 type Parameters = ([Layer; 2], Matrix);
 
 impl Checkpoint {
-    /// The machine in a file of another program; `None` if it is none of those or no
-    /// file. A file of rbms has
-    /// a machine for each time that it was saved: the last one is taken, or that of
-    /// `FILE:/update_N`.
+    /// The machine in a file of another program; `None` if it is none of those or no file.
+    ///
+    /// Those are: `BernoulliRBM` of scikit-learn as a NumPy archive (`components_`,
+    /// `intercept_hidden_`, `intercept_visible_`; [`Self::to_scikit_learn`] writes it), and HDF5
+    /// files of rbms and of RestrictedBoltzmannMachines.jl. A file of rbms has a machine for each
+    /// time that it was saved: the last one is taken, or that of `FILE:/update_N`.
     ///
     /// # Errors
     /// [`Error::File`] for arrays of shapes that disagree or numbers that are not finite, and for

@@ -14,8 +14,8 @@ pub struct Asked {
     /// `softmax:21*53` are 53 such groups; `softmax` alone takes the categories from the data. If
     /// nothing is asked, the values decide.
     pub units: Option<String>,
-    /// Whether Bernoulli units take columns of -1 and 1, as 0 and 1: of machines that have no
-    /// spins.
+    /// Whether Bernoulli units that are asked for take columns of -1 and 1, as 0 and 1: of machines
+    /// that have no spins. Without units that are asked for, such columns are spins all the same.
     pub signs_as_bits: bool,
     /// Whether columns of numbers are standardized: minus their mean, over their deviation.
     pub standardize: bool,
@@ -71,7 +71,11 @@ pub(super) fn segments(text: &str) -> Result<Vec<Segment>> {
     let segments: Vec<Segment> = text.split('+').map(segment).collect::<Result<_>>()?;
     match segments.iter().filter(|x| x.size.is_none()).count() {
         0 | 1 => Ok(segments),
-        _ => Err(wrong()),
+        _ => Err(Error::parameter(
+            "units",
+            "a number in all segments but one, such as bernoulli:5+gaussian",
+            format!("{text:?}"),
+        )),
     }
 }
 

@@ -1,8 +1,10 @@
 //! A table: what a file holds, before anybody decides which units its columns are.
 
+mod columns;
 mod facts;
 mod select;
 
+pub use columns::Column;
 pub use facts::{Facts, Holds};
 
 use crate::error::{Error, Result};
@@ -86,7 +88,8 @@ pub struct Table {
 }
 
 impl Table {
-    /// A table of `rows` rows whose examples have the shape `shape`.
+    /// A table of `rows` rows whose examples have the shape `shape`; `path` stands for the file in
+    /// errors. Of columns with names and texts see [`Self::from_columns`].
     ///
     /// # Errors
     /// [`Error::File`] for a table without cells; [`Error::Shape`] for another number of cells, and

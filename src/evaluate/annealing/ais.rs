@@ -74,6 +74,7 @@ pub struct Ais {
 }
 
 impl Default for Ais {
+    /// 100 chains, [`Betas::default`], the uniform base, seed 0.
     fn default() -> Self {
         Self {
             chains: 100,

@@ -47,7 +47,7 @@ impl Enumeration {
                 / threads::count() as f64;
             return Err(Error::parameter(
                 "units to enumerate",
-                format!("at most {MAX_EXACT_UNITS}"),
+                format!("at most {MAX_EXACT_UNITS} (annealing estimates ln Z of more)"),
                 format!("{n}: 2^{n} states would take about {}", duration(seconds)),
             ));
         }

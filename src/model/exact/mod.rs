@@ -129,10 +129,10 @@ impl Rbm {
 
     /// Exact `ln Z` at `beta` by enumeration of the states of `side`. Error: rounding of f64,
     /// provably below 2e-8 for inputs below 100 and a thousand units, and in practice below 1e-10
-    /// (derived in `src/model/gray.rs`); the same bits with every instruction set and number of
-    /// threads. Cost: an addition and a multiplication for each unit of the other side and each of
-    /// the `2^n` states; an exponential instead where some input can exceed 700, or the biases of
-    /// the first five units 300.
+    /// (derived in `src/model/exact/gray.rs`); the same bits with every instruction set and number
+    /// of threads. Cost: an addition and a multiplication for each unit of the other side and each
+    /// of the `2^n` states; an exponential instead where some input can exceed 700, or the biases
+    /// of the first five units 300.
     ///
     /// # Errors
     /// [`Error::Parameter`](crate::Error::Parameter) beyond [`MAX_EXACT_UNITS`] units or for a side

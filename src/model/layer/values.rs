@@ -87,12 +87,11 @@ impl Layer {
                     for (k, &x) in v.row(row)[s.range()].iter().enumerate() {
                         if !(least..=most).contains(&x) && is_known(s.first + k) {
                             let column = s.first + k;
-                            return refused(
-                                row,
-                                format!("value of column {column}"),
-                                format!("a number in [{least}, {most}]"),
-                                x,
-                            );
+                            let mut expected = format!("a number in [{least}, {most}]");
+                            if s.kind == Kind::Bernoulli && x == -1.0 {
+                                expected += " (signs_as_bits makes bits of -1 and 1)";
+                            }
+                            return refused(row, format!("value of column {column}"), expected, x);
                         }
                         sum += x;
                     }

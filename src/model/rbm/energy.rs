@@ -65,7 +65,8 @@ impl Rbm {
         })
     }
 
-    /// `weighted mean over the rows of ln p(v) = -F(v) - ln Z`, in nats, for a given `ln Z`.
+    /// Weighted mean over the rows of `ln p(v) = -F(v) - ln Z`, in nats, for a given `ln Z`, as
+    /// [`Self::log_z`] enumerates or [`Ais::log_z`](crate::Ais::log_z) estimates it.
     ///
     /// # Errors
     /// As [`Self::input_h_from_v`].

@@ -119,6 +119,8 @@ pub struct RbmOptions {
 stored_flat!(RbmOptions);
 
 impl Default for RbmOptions {
+    /// 100 persistent chains, a sweep at each update, [`Learning::default`], the ordinary gradient;
+    /// variances are kept.
     fn default() -> Self {
         Self {
             learning: Learning::default(),

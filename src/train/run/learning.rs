@@ -9,6 +9,19 @@ use serde::{Deserialize, Serialize};
 
 /// Options that every family shares. Those of a family hold them as `learning`; a file stores both
 /// flat, side by side.
+///
+/// A family has defaults of its own for them ([`DbmOptions`](crate::DbmOptions) a momentum and a
+/// decay, [`UpDownOptions`](crate::UpDownOptions) 100 epochs). `..Learning::default()` puts others
+/// in their place; who keeps them starts from those of the family.
+///
+/// ```
+/// use harmonium::{DbmOptions, Learning};
+/// let mut options = DbmOptions::default();
+/// options.learning.epochs = 50;
+///
+/// let learning = Learning { epochs: 50, ..DbmOptions::default().learning };
+/// assert_eq!(options, DbmOptions { learning, ..DbmOptions::default() });
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Learning {

@@ -84,7 +84,8 @@ impl Stack {
     /// if these are none.
     ///
     /// # Errors
-    /// [`Error::Parameter`] for a plan without layers and for what [`RbmTraining::new`] refuses.
+    /// [`Error::Parameter`] for a plan without layers or with a layer without units, and for what
+    /// [`RbmTraining::new`] refuses.
     pub fn greedy(plan: GreedyPlan, visible: Units, data: &Examples) -> Result<Self> {
         let visible = match visible.size() {
             0 => Units::of(Kind::Bernoulli, data.columns()),

@@ -129,6 +129,12 @@ impl Plan {
             Self::Greedy { plan, .. } if plan.layers.is_empty() => {
                 Err(Error::parameter("layers", "at least one", 0))
             }
+            Self::Greedy { plan, .. } if plan.layers.iter().any(|layer| layer.hidden == 0) => {
+                let found = plan.layers.iter().map(|layer| layer.hidden);
+                let found = format!("{:?}", found.collect::<Vec<_>>());
+                let expected = "at least one unit in every layer";
+                Err(Error::parameter("hidden layers", expected, found))
+            }
             Self::Greedy { visible, .. } => {
                 let lowest = Layer::new(visible.clone());
                 lowest.refuse_counts("lowest layer of a deep belief network")
