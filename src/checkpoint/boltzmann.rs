@@ -1,5 +1,6 @@
 //! `kind` = `boltzmann`: `visible.weights` (`R`), `bias.0`, and with latent units `weights.0`
-//! (`W`), `hidden.weights` (`S`), `bias.1`. `units` names one layer or two.
+//! (`W`), `hidden.weights` (`S`), `bias.1`. `units` names one layer or two: visible units are
+//! `bernoulli` and `softmax`, hidden ones `bernoulli`.
 //!
 //! `connectivity` `[units x units]` of zeros and ones, optional, tells which pairs learning may
 //! couple.
@@ -14,7 +15,6 @@ use crate::{
     error::{Error, Result},
     matrix::Matrix,
     model::{BoltzmannMachine, Layer},
-    units::Kind,
 };
 
 pub(super) fn write(machine: &BoltzmannMachine, file: &mut Writer<'_>) {
@@ -32,13 +32,17 @@ pub(super) fn read(reader: &Reader<'_>) -> Result<BoltzmannMachine> {
     let units = reader.units()?;
     let visible_weights = reader.matrix("visible.weights", None)?;
     let n = visible_weights.rows();
-    let visible = layer(reader, 0, units[0], n)?;
+    let visible = reader.layer(0, units[0], n)?;
     let (weights, hidden_weights, hidden) = match units[..] {
-        [_] => (Matrix::zeros(n, 0), Matrix::zeros(0, 0), Vec::new()),
+        [_] => (
+            Matrix::zeros(n, 0),
+            Matrix::zeros(0, 0),
+            Layer::bernoulli(0),
+        ),
         [_, hidden] => {
             let weights = reader.matrix("weights.0", None)?;
             let m = weights.columns();
-            let hidden = layer(reader, 1, hidden, m)?;
+            let hidden = reader.layer(1, hidden, m)?;
             (weights, reader.matrix("hidden.weights", None)?, hidden)
         }
         _ => {
@@ -48,18 +52,18 @@ pub(super) fn read(reader: &Reader<'_>) -> Result<BoltzmannMachine> {
     };
     let all = [
         ("visible.weights", &visible_weights, n, n),
-        ("weights.0", &weights, n, hidden.len()),
+        ("weights.0", &weights, n, hidden.size()),
         (
             "hidden.weights",
             &hidden_weights,
-            hidden.len(),
-            hidden.len(),
+            hidden.size(),
+            hidden.size(),
         ),
     ];
     for (name, x, rows, columns) in all {
         reader.expect(name, &[rows, columns], &[x.rows(), x.columns()])?;
     }
-    let total = n + hidden.len();
+    let total = n + hidden.size();
     let machine = BoltzmannMachine::from_parameters(
         [visible, hidden],
         [visible_weights, weights, hidden_weights],
@@ -71,14 +75,4 @@ pub(super) fn read(reader: &Reader<'_>) -> Result<BoltzmannMachine> {
             .with_connectivity(mask)
             .map_err(|e| reader.no_machine(e)),
     }
-}
-
-/// The biases of a layer of Bernoulli units.
-fn layer(reader: &Reader<'_>, l: usize, units: &str, size: usize) -> Result<Vec<f32>> {
-    let Layer { units, bias, .. } = reader.layer(l, units, size)?;
-    if !units.are(Kind::Bernoulli) {
-        let expected = "units bernoulli of a general Boltzmann machine";
-        return Err(Error::file(reader.path, expected, units));
-    }
-    Ok(bias)
 }

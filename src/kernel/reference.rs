@@ -75,6 +75,25 @@ pub fn input((neighbors, values): (&[u32], &[f32]), bias: f32, on: impl Fn(usize
     all.fold(bias, |y, (&j, a)| y + a * f32::from(on(j as usize)))
 }
 
+/// The unit of a group that is on, of the logarithms `y` of their weights: the last one that takes
+/// over from those before it, which `takes(k, p)` says with probability
+/// `p = sigma(y_k - ln sum_{j<k} e^(y_j))`. The first one needs no draw.
+pub fn choice(y: impl Iterator<Item = f64>, takes: impl Fn(usize, f64) -> bool) -> usize {
+    let (mut sum, mut chosen) = (f64::NEG_INFINITY, 0);
+    for (k, y) in y.enumerate() {
+        if k == 0 {
+            sum = y;
+        } else {
+            let x = y - sum;
+            sum += softplus(x);
+            if takes(k, sigmoid(x)) {
+                chosen = k;
+            }
+        }
+    }
+    chosen
+}
+
 /// `sum_i x_i (a_i + sum_{j<i} A_ij x_j)` of the 64 chains of words.
 pub fn negative_energies<'a>(
     of: impl Fn(usize) -> (&'a [u32], &'a [f32]),

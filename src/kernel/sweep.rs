@@ -2,7 +2,10 @@
 //! the input of a unit in 64 chains is a sum of as many vector additions as it has neighbors,
 //! masked by their words. Nothing is multiplied, and one pass over the couplings serves 64 chains.
 
-use super::{activation::inverse_sigmoid_lanes, bernoulli::Uniforms};
+use super::{
+    activation::{inverse_sigmoid_lanes, softplus_lanes},
+    bernoulli::Uniforms,
+};
 use crate::{
     bits::WORD_BITS,
     rng::Draws,
@@ -59,9 +62,20 @@ impl Neighbors {
     }
 }
 
+/// Consecutive units of which exactly one is on, and which are not coupled with one another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Group {
+    pub(crate) first: usize,
+    pub(crate) end: usize,
+}
+
 /// Draws every unit that is not held from `sigma(beta (A_i x + a_i))`, in order. Row = unit,
 /// column = chain of the draws. Inputs have the same bits on every instruction set; their means may
 /// differ by the error of the sigmoid, and so, hardly ever, the draws. On the calling thread.
+///
+/// Of a group one unit is drawn with `P(k) ~ e^(y_k)`, `y = beta (A x + a)`, all held if one is:
+/// unit after unit takes over from those before it with `sigma(y_k - ln sum_{j<k} e^(y_j))`, and
+/// the last one that did is on. That is one pass without a buffer of inputs, and a uniform a unit.
 pub(crate) fn sweep(job: Sweep<'_>) {
     dispatch(job);
 }
@@ -83,6 +97,8 @@ pub(crate) struct Sweep<'a> {
     pub(crate) couplings: Option<&'a Neighbors>,
     /// Whether the units come in the opposite order.
     pub(crate) is_falling: bool,
+    /// Rising.
+    pub(crate) groups: &'a [Group],
     pub(crate) bias: &'a [f32],
     /// `[units]`.
     pub(crate) x: &'a mut [u64],
@@ -112,36 +128,106 @@ impl Operation for Sweep<'_> {
 impl Sweep<'_> {
     /// `V` vectors are 64 floats.
     #[inline(always)]
-    fn sweep<S: Simd, const V: usize>(self, s: S) {
+    fn sweep<S: Simd, const V: usize>(mut self, s: S) {
         let uniforms = Uniforms::new(s, self.draws);
-        let beta = s.splat(self.beta);
         let n = self.x.len();
-        for k in 0..n {
-            let i = if self.is_falling { n - 1 - k } else { k };
+        let mut left = self.groups;
+        let mut done = 0;
+        while done < n {
+            let i = if self.is_falling { n - 1 - done } else { done };
+            if let Some(group) = next_group(&mut left, i, self.is_falling) {
+                self.draw_group::<S, V>(s, &uniforms, group);
+                done += group.end - group.first;
+                continue;
+            }
+            done += 1;
             let held = self.held.get(i).copied().unwrap_or(0);
             if held & self.lanes == self.lanes {
                 continue;
             }
-            let mut y = [s.splat(self.bias[i]); V];
-            if let Some(couplings) = self.couplings {
-                add_couplings(s, couplings.of(i), self.x, &mut y);
-            }
-            let upper = uniforms.is_upper(i);
-            let mut word = 0;
-            for (k, y) in y.chunks_exact(2).enumerate() {
-                let column = self.first_chain + 2 * k * S::LANES;
-                let words = uniforms.of_row(s, i, column);
-                for (v, &y) in y.iter().enumerate() {
-                    let first = column + v * S::LANES;
-                    let inverse = inverse_sigmoid_lanes(s, s.mul(beta, y));
-                    let bits = uniforms
-                        .draw_inverse(s, words[v], upper, inverse, |lane| (i, first + lane));
-                    word |= u64::from(bits) << (first - self.first_chain);
-                }
-            }
+            let y = self.inputs::<S, V>(s, i);
+            let word = self.drawn(s, &uniforms, i, &y);
             self.x[i] = (self.x[i] & held) | (word & !held & self.lanes);
         }
     }
+
+    /// `beta (A_i x + a_i)` of 64 chains.
+    #[inline(always)]
+    fn inputs<S: Simd, const V: usize>(&self, s: S, i: usize) -> [S::F; V] {
+        let beta = s.splat(self.beta);
+        let mut y = [s.splat(self.bias[i]); V];
+        if let Some(couplings) = self.couplings {
+            add_couplings(s, couplings.of(i), self.x, &mut y);
+        }
+        y.map(|y| s.mul(beta, y))
+    }
+
+    /// Ones with probability `sigma(y)`: the draws of unit `i`.
+    #[inline(always)]
+    fn drawn<S: Simd, const V: usize>(
+        &self,
+        s: S,
+        uniforms: &Uniforms<S>,
+        i: usize,
+        y: &[S::F; V],
+    ) -> u64 {
+        let upper = uniforms.is_upper(i);
+        let mut word = 0;
+        for (k, y) in y.chunks_exact(2).enumerate() {
+            let column = self.first_chain + 2 * k * S::LANES;
+            let words = uniforms.of_row(s, i, column);
+            for (v, &y) in y.iter().enumerate() {
+                let first = column + v * S::LANES;
+                let inverse = inverse_sigmoid_lanes(s, y);
+                let bits =
+                    uniforms.draw_inverse(s, words[v], upper, inverse, |lane| (i, first + lane));
+                word |= u64::from(bits) << (first - self.first_chain);
+            }
+        }
+        word
+    }
+
+    #[inline(always)]
+    fn draw_group<S: Simd, const V: usize>(&mut self, s: S, uniforms: &Uniforms<S>, group: Group) {
+        let units = group.first..group.end;
+        let held = self.held.get(units.clone()).unwrap_or(&[]);
+        let held = held.iter().fold(0, |all, held| all | held);
+        if held & self.lanes == self.lanes {
+            return;
+        }
+        let free = !held & self.lanes;
+        let mut sums = self.inputs::<S, V>(s, group.first);
+        self.x[group.first] = (self.x[group.first] & held) | free;
+        for i in group.first + 1..group.end {
+            let mut y = self.inputs::<S, V>(s, i);
+            for (y, sum) in y.iter_mut().zip(&mut sums) {
+                let x = s.sub(*y, *sum);
+                *sum = s.add(*sum, softplus_lanes(s, x));
+                *y = x;
+            }
+            let word = self.drawn(s, uniforms, i, &y);
+            self.x[i] = (self.x[i] & held) | (word & free);
+        }
+        let mut later = 0;
+        for x in self.x[units].iter_mut().rev() {
+            let taken = *x & free;
+            *x &= !(taken & later);
+            later |= taken;
+        }
+    }
+}
+
+/// The first or the last of the groups if unit `i` is in it, which is then taken away.
+#[inline(always)]
+fn next_group(left: &mut &[Group], i: usize, is_falling: bool) -> Option<Group> {
+    let (group, rest) = match is_falling {
+        true => left.split_last()?,
+        false => left.split_first()?,
+    };
+    (group.first..group.end).contains(&i).then(|| {
+        *left = rest;
+        *group
+    })
 }
 
 /// `y += A_i x` in 64 chains, neighbors in order.
@@ -214,11 +300,25 @@ mod tests {
     };
     use proptest::prelude::*;
 
-    /// A ring with chords.
-    fn couplings(n: usize) -> Neighbors {
+    /// Groups of these sizes after so many units by themselves each, as far as there are units.
+    fn groups(sizes: &[(usize, usize)], n: usize) -> Vec<Group> {
+        let mut end = 0;
+        let all = sizes.iter().map(|&(alone, size)| {
+            let first = end + alone;
+            end = first + size;
+            Group { first, end }
+        });
+        all.take_while(|group| group.end <= n).collect()
+    }
+
+    /// A ring with chords, but for pairs within a group.
+    fn couplings(n: usize, groups: &[Group]) -> Neighbors {
         let of = |i: usize| {
+            let group = groups.iter().find(|g| (g.first..g.end).contains(&i));
             let near = move |&j: &usize| {
-                i != j && (i.abs_diff(j) % (n - 1) < 2 || (i + j).is_multiple_of(5))
+                let is_within = group.is_some_and(|g| (g.first..g.end).contains(&j));
+                let is_near = i.abs_diff(j) % (n - 1) < 2 || (i + j).is_multiple_of(5);
+                i != j && !is_within && is_near
             };
             (0..n).filter(near).map(|j| j as u32)
         };
@@ -240,11 +340,13 @@ mod tests {
             beta in 0.0_f32..2.0,
             is_coupled in any::<bool>(),
             is_falling in any::<bool>(),
+            sizes in prop::collection::vec((0_usize..3, 1_usize..6), 0..6),
             seed in any::<u64>(),
         ) {
             let n = words.len();
             let (x, held): (Vec<u64>, Vec<u64>) = words.into_iter().map(|(x, held)| (x & lanes, held)).unzip();
-            let couplings = couplings(n);
+            let groups = groups(&sizes, n);
+            let couplings = couplings(n, &groups);
             let bias: Vec<f32> = (0..n).map(|i| i as f32 % 3.0 / 2.0 - 0.5).collect();
             let draws = Draws::new(seed, Site::Gibbs, 3);
             let of = |i: usize| if is_coupled { couplings.of(i) } else { (&[][..], &[][..]) };
@@ -253,23 +355,32 @@ mod tests {
                 let mut got = x.clone();
                 dispatch_on(isa, Sweep {
                     couplings: is_coupled.then_some(&couplings),
-                    is_falling,
+                    is_falling, groups: &groups,
                     bias: &bias, x: &mut got, held: &held, first_chain, lanes, beta, draws,
                 });
                 // The twin walks the states that the kernel drew, so that one draw within the error
                 // of the sigmoid does not change the next.
                 for (i, chain) in (0..n).flat_map(|i| (0..64).map(move |k| (i, k))) {
                     let bit = |words: &[u64], j: usize| words[j] >> chain & 1 == 1;
-                    let on = |j: usize| bit(if (j < i) != is_falling { &got } else { &x }, j);
-                    if lanes >> chain & 1 == 0 || bit(&held, i) {
+                    let group = groups.iter().find(|g| (g.first..g.end).contains(&i));
+                    let units = group.map_or(i..i + 1, |g| g.first..g.end);
+                    if lanes >> chain & 1 == 0 || units.clone().any(|j| bit(&held, j)) {
                         prop_assert_eq!(bit(&got, i), bit(&x, i));
                         continue;
                     }
-                    let p = reference::sigmoid(f64::from(beta * reference::input(of(i), bias[i], on)));
-                    let draw = |p: f64| draws.bernoulli(i, first_chain + chain, p as f32);
-                    let error = 1e-6;
-                    if draw(p - error) == draw(p + error) {
-                        prop_assert_eq!(bit(&got, i), draw(p), "{} unit {} chain {}", isa, i, chain);
+                    let on = |j: usize| bit(if (j < i) != is_falling { &got } else { &x }, j);
+                    let y = |i: usize| f64::from(beta * reference::input(of(i), bias[i], on));
+                    let draw = |i: usize, p: f64| draws.bernoulli(i, first_chain + chain, p as f32);
+                    let error = 2e-6;
+                    let drawn = |by: f64| match group {
+                        None => draw(i, reference::sigmoid(y(i)) + by),
+                        Some(_) => i == units.start + reference::choice(
+                            units.clone().map(y),
+                            |k, p| draw(units.start + k, p + by),
+                        ),
+                    };
+                    if drawn(-error) == drawn(error) {
+                        prop_assert_eq!(bit(&got, i), drawn(0.0), "{} unit {} chain {}", isa, i, chain);
                     }
                 }
                 let mut out = [1.0; 64];

@@ -62,6 +62,8 @@ pub struct DbmPlan {
 pub struct BoltzmannPlan {
     /// Hidden units.
     pub hidden: usize,
+    /// Visible units, Bernoulli units and softmax groups; bits if there are none.
+    pub visible: Option<Units>,
     /// Which pairs may be coupled and the parameters to start from; small ones by the seed, and
     /// biases of the data, where all of these are 0. All pairs if there is none.
     pub start: Option<BoltzmannMachine>,
@@ -367,7 +369,9 @@ impl BoltzmannPlan {
     fn machine(&self, data: &Examples) -> Result<BoltzmannMachine> {
         let seed = self.options.learning.seed;
         let Some(machine) = &self.start else {
-            let machine = BoltzmannMachine::bernoulli(&[data.columns(), self.hidden])?;
+            let bits = || Units::of(Kind::Bernoulli, data.columns());
+            let visible = Layer::new(self.visible.clone().unwrap_or_else(bits));
+            let machine = BoltzmannMachine::of_visible(visible, self.hidden)?;
             return machine.initialized_from(data, seed);
         };
         let biases = [&machine.visible().bias, &machine.hidden().bias];

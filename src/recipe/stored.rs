@@ -49,7 +49,7 @@ impl Plan {
             }),
             Some(SavedRun::Pretraining { plan, .. }) => Self::Dbm(DbmPlan {
                 hidden: plan.hidden.clone(),
-                visible: visible_of(checkpoint.model.dbm()?),
+                visible: other_than_bits(checkpoint.model.dbm()?.layer(0)),
                 classes: plan.classes,
                 pretraining: Some(plan.clone()),
                 joint: needed(notes, JOINT)?,
@@ -59,18 +59,22 @@ impl Plan {
                 let dbm = checkpoint.model.dbm()?;
                 Self::Dbm(DbmPlan {
                     hidden: hidden_of(dbm),
-                    visible: visible_of(dbm),
+                    visible: other_than_bits(dbm.layer(0)),
                     classes: dbm.classes(),
                     pretraining: read(notes, PRETRAINING)?,
                     joint: state.options.clone(),
                     fine_tune: fine_tune()?,
                 })
             }
-            Some(SavedRun::Boltzmann(state)) => Self::Boltzmann(BoltzmannPlan {
-                hidden: checkpoint.model.boltzmann()?.n_hidden(),
-                start: None,
-                options: state.options.clone(),
-            }),
+            Some(SavedRun::Boltzmann(state)) => {
+                let machine = checkpoint.model.boltzmann()?;
+                Self::Boltzmann(BoltzmannPlan {
+                    hidden: machine.n_hidden(),
+                    visible: other_than_bits(machine.visible()),
+                    start: None,
+                    options: state.options.clone(),
+                })
+            }
             Some(SavedRun::Backprop(_)) | None => {
                 let expected = "a run that could go on";
                 let found = "a machine alone";
@@ -107,8 +111,7 @@ fn hidden_of(dbm: &Dbm) -> Vec<usize> {
 }
 
 /// The visible units, if they are not bits alone.
-fn visible_of(dbm: &Dbm) -> Option<Units> {
-    let units = &dbm.layer(0).units;
+fn other_than_bits(Layer { units, .. }: &Layer) -> Option<Units> {
     (!units.are(Kind::Bernoulli)).then(|| units.clone())
 }
 

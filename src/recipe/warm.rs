@@ -127,8 +127,11 @@ impl Plan {
                 let label = classes.map(|n| Units::of(Kind::Softmax, n));
                 layers.chain(label).collect()
             }
-            Self::Boltzmann(BoltzmannPlan { hidden, .. }) => {
-                [columns, *hidden].iter().map(bernoulli).collect()
+            Self::Boltzmann(BoltzmannPlan {
+                hidden, visible, ..
+            }) => {
+                let visible = visible.clone().unwrap_or_else(|| bernoulli(&columns));
+                vec![visible, bernoulli(hidden)]
             }
         }
     }
@@ -227,6 +230,7 @@ mod tests {
         options.learning.epochs = 2;
         Plan::Boltzmann(BoltzmannPlan {
             hidden: 2,
+            visible: None,
             start: None,
             options,
         })

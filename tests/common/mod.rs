@@ -223,6 +223,58 @@ pub fn normal_boltzmann(
     machine
 }
 
+/// The same with visible `units`, and without couplings between those of a softmax group.
+pub fn normal_potts(
+    units: &str,
+    (n_visible, n_hidden): (usize, usize),
+    deviation: f64,
+    seed: u64,
+) -> BoltzmannMachine {
+    let machine = normal_boltzmann(n_visible, n_hidden, deviation, seed);
+    let units = Units::parse(units, n_visible).unwrap();
+    let group = |i: usize| {
+        let mut all = units.segments().iter();
+        all.position(|s| s.kind == Kind::Softmax && s.range().contains(&i))
+    };
+    let within = Matrix::from_fn(n_visible, n_visible, |i, j| {
+        let is_of_group = group(i).is_some() && group(i) == group(j);
+        if is_of_group {
+            0.0
+        } else {
+            machine.visible_weights().row(i)[j]
+        }
+    });
+    let visible = Layer {
+        units: units.clone(),
+        ..machine.visible().clone()
+    };
+    let weights = [machine.weights(), machine.hidden_weights()].map(Clone::clone);
+    let [between, hidden] = weights;
+    BoltzmannMachine::from_parameters(
+        [visible, machine.hidden().clone()],
+        [within, between, hidden],
+    )
+    .unwrap()
+}
+
+/// `p` of every pattern of on and off of all units, most of which no softmax group has; from the
+/// machine of as many Bernoulli units, given that one unit of each group is on.
+pub fn patterns_of_potts(machine: &BoltzmannMachine, beta: f64) -> Vec<f64> {
+    let units = machine.visible().units.clone();
+    let bits = Units::of(Kind::Bernoulli, units.size());
+    let bits = machine.clone().with_visible_units(bits).unwrap();
+    let mut p = bits.joint_distribution(beta, &mut ()).unwrap();
+    for (state, p) in p.iter_mut().enumerate() {
+        let mut groups = units.segments().iter().filter(|s| s.kind == Kind::Softmax);
+        if !groups.all(|s| s.range().filter(|i| state >> i & 1 == 1).count() == 1) {
+            *p = 0.0;
+        }
+    }
+    let sum: f64 = p.iter().sum();
+    p.iter_mut().for_each(|p| *p /= sum);
+    p
+}
+
 pub fn assert_in_distribution(v: &BitMatrix, p: &[f64], what: &str) {
     let (distance, floor) = (total_variation(v, p), total_variation_floor(p, v.rows()));
     assert!(

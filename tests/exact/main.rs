@@ -10,5 +10,6 @@ mod dbm;
 mod dbn;
 mod missing;
 mod network;
+mod potts;
 mod rbm;
 mod units;

@@ -11,5 +11,6 @@ mod fast_weights;
 mod labels;
 mod missing;
 mod network;
+mod potts;
 mod rbm;
 mod units;

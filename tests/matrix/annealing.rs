@@ -9,7 +9,7 @@
     reason = "indices are those of the formulas"
 )]
 
-use crate::common::{all_states, dbm as deep, normal_boltzmann, normal_machine};
+use crate::common::{all_states, dbm as deep, normal_boltzmann, normal_machine, normal_potts};
 use harmonium::{
     Dbm, Matrix, Rbm,
     bits::BitMatrix,
@@ -285,6 +285,31 @@ fn boltzmann() {
         let v = v.into_bits().unwrap();
         let log_p = machine.exact_log_p_v(&v, &mut ()).unwrap();
         raises(&machine, &v, &log_p, "general");
+    }
+}
+
+/// General machines with softmax groups.
+#[test]
+fn boltzmann_of_groups() {
+    for (units, sizes) in [("softmax:3*2", (6, 2)), ("bernoulli:2+softmax:4", (6, 0))] {
+        let n = sizes.0;
+        let machine = normal_potts(units, sizes, 0.6, 5);
+        let exact = machine.log_z(&mut ()).unwrap();
+        let v = machine.exact_samples(300, 4).unwrap().first_columns(n);
+        let data = Examples::new(v.clone()).unwrap();
+        for base in [Base::Uniform, Base::rate_of(&machine, &data).unwrap()] {
+            holds(&machine, base, &ReverseStart::Exact, exact, units);
+        }
+        let start = ReverseStart::Gibbs {
+            states: v.clone(),
+            burn_in: 100,
+        };
+        holds(&machine, Base::Uniform, &start, exact, units);
+        let mean = machine.expectations(&mut ()).unwrap().means[0];
+        weighs(&machine, mean, units);
+        let v = v.into_bits().unwrap();
+        let log_p = machine.exact_log_p_v(&v, &mut ()).unwrap();
+        raises(&machine, &v, &log_p, units);
     }
 }
 

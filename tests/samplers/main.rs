@@ -9,6 +9,7 @@ mod counts;
 mod dbm;
 mod dbn;
 mod held;
+mod potts;
 mod rbm;
 mod tempering;
 mod trajectories;

@@ -2,9 +2,9 @@
 //!
 //! Free energies are those of the program, up to a constant. Files are those of
 //! **scikit-learn** (`scikit_learn`), **rbms** (`rbms`) and **RestrictedBoltzmannMachines.jl**
-//! (`julia`); **adabmDCA** (text lines `J i j a b x` and `h i a x`) has Potts models. A general
-//! machine has units of two states, so that they are refused.
+//! (`julia`), and of **adabmDCA** (`adabmdca`).
 
+mod adabmdca;
 mod julia;
 mod rbms;
 mod scikit_learn;
@@ -48,12 +48,12 @@ impl Checkpoint {
         file.take(256)
             .read_to_end(&mut head)
             .map_err(|e| Error::io(path, "read the model file", e))?;
-        if is_potts(&head) {
-            return Err(Error::file(
-                path,
-                "a machine of bits or spins (a general machine has no units of more states)",
-                "a Potts model of adabmDCA",
-            ));
+        if adabmdca::recognizes(&head) {
+            let (machine, encoding, from) = adabmdca::read(path)?;
+            let mut checkpoint = Self::from(machine);
+            checkpoint.encoding = Some(encoding);
+            checkpoint.notes.insert(CONVERTED.into(), from);
+            return Ok(Some(checkpoint));
         }
         if hdf5::recognizes(&head) {
             return in_hdf5(path, None).map(Some);
@@ -100,22 +100,6 @@ fn checkpoint(path: &Path, (layers, weights): Parameters, from: String) -> Resul
     Ok(checkpoint)
 }
 
-/// Whether a text begins with a coupling or a field of a Potts model.
-fn is_potts(head: &[u8]) -> bool {
-    let text = String::from_utf8_lossy(head);
-    let mut fields = text.lines().next().unwrap_or("").split_whitespace();
-    let numbers = match fields.next() {
-        Some("J") => 2,
-        Some("h") => 1,
-        _ => return false,
-    };
-    let are_units = fields
-        .by_ref()
-        .take(numbers)
-        .filter(|x| x.parse::<u64>().is_ok());
-    are_units.count() == numbers && fields.count() == numbers + 1
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -129,17 +113,6 @@ mod tests {
             fs::write(&path, text).unwrap();
             Checkpoint::import(&path)
         };
-        for text in [
-            "J 0 1 A - 0.5\nh 0 A 1\n",
-            "h 0 A 0.25\n",
-            "J 0 1 2 3 -1e-3",
-        ] {
-            let error = import(text).unwrap_err().to_string();
-            assert!(
-                error.contains("Potts") && error.contains("adabmDCA"),
-                "{error}"
-            );
-        }
         for text in ["", "0 1 0.5\n", "J 0 1 0.5\n", "h is a letter", "{}"] {
             assert!(import(text).unwrap().is_none(), "{text}");
         }

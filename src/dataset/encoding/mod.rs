@@ -119,6 +119,17 @@ impl Encoding {
         }
     }
 
+    /// `n` columns of categories of the same values.
+    pub(crate) fn of_categories(values: Vec<String>, n: usize) -> Self {
+        let values = Arc::new(values);
+        let units = (0..n).fold(Units::default(), |x, _| x.and(Kind::Softmax, values.len()));
+        Self {
+            units,
+            columns: vec![Code::Category { values }; n],
+            ..Self::bits(&[n])
+        }
+    }
+
     /// `n` columns of the `units` of a machine, each a unit: bits, spins as -1 and 1, numbers.
     ///
     /// # Errors

@@ -13,7 +13,6 @@ use super::{
 use crate::{
     bits::BitMatrix,
     error::Result,
-    kernel::reference::softplus,
     model::{
         BoltzmannMachine, Layer, MeanField,
         boltzmann::{Couplings, UnitChain},
@@ -21,6 +20,7 @@ use crate::{
     },
     rng::Draws,
     states::{Input, States},
+    units::Kind,
 };
 use std::borrow::Cow;
 
@@ -30,7 +30,8 @@ impl Annealed for BoltzmannMachine {
     }
 
     fn kept(&self) -> Cow<'_, Layer> {
-        Cow::Owned(Layer::bernoulli(self.units()))
+        let units = self.visible().units.clone();
+        Cow::Owned(Layer::new(units.and(Kind::Bernoulli, self.n_hidden())))
     }
 
     fn visible_layer(&self) -> &Layer {
@@ -74,8 +75,10 @@ impl Annealed for BoltzmannMachine {
             Start::Base(_) => chain.draw_independent(base, way.draws(seed, 0)),
             Start::At(states) => chain.set_units(0, states.into_bits()?.view()),
         }
+        let base_inputs: Vec<f64> = base.iter().map(|&b| b.into()).collect();
         Ok(Box::new(GeneralChains {
             base,
+            log_z_of_base: self.kept().log_partition(&base_inputs, 1.0),
             bias: own.clone(),
             own,
             way,
@@ -89,6 +92,7 @@ impl Annealed for BoltzmannMachine {
 /// See the module.
 struct GeneralChains<'a> {
     base: &'a [f32],
+    log_z_of_base: f64,
     /// The machine's biases, and those of the current temperature.
     own: Vec<f32>,
     bias: Vec<f32>,
@@ -108,7 +112,7 @@ impl GeneralChains<'_> {
 
 impl Chains for GeneralChains<'_> {
     fn log_z_of_base(&self) -> f64 {
-        self.base.iter().map(|&b| softplus(b.into())).sum()
+        self.log_z_of_base
     }
 
     fn rise(

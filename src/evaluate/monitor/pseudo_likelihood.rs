@@ -188,7 +188,7 @@ impl PseudoLikelihood for BoltzmannMachine {
             let what = "hidden units of a pseudo-likelihood";
             return Err(Error::parameter(what, 0, self.n_hidden()));
         }
-        Ok(self.n_visible())
+        Ok(variables(self.visible().units.segments()).len())
     }
 
     fn mean_log_conditional(
@@ -204,23 +204,38 @@ impl PseudoLikelihood for BoltzmannMachine {
         if x.rows() == 0 {
             return Err(Error::parameter("rows", "at least 1", 0));
         }
+        let all = variables(self.visible().units.segments());
         let mut total = 0.0;
         let mut row = vec![0.0; n];
         for s in 0..x.rows() {
             for (i, to) in row.iter_mut().enumerate() {
                 *to = f64::from(x.get(s, i));
             }
-            let of = |i: usize| {
+            let input = |i: usize| {
                 let weights = self.visible_weights().row(i).iter().zip(&row);
-                let y = f64::from(self.visible().bias[i])
-                    + 2.0 * weights.map(|(&u, x)| f64::from(u) * x).sum::<f64>();
-                row[i] * y - softplus(y)
+                f64::from(self.visible().bias[i])
+                    + 2.0 * weights.map(|(&u, x)| f64::from(u) * x).sum::<f64>()
             };
+            let of = |k: usize| {
+                let (kind, units) = &all[k];
+                if *kind != Kind::Softmax {
+                    let y = input(units.start);
+                    return row[units.start] * y - softplus(y);
+                }
+                let (mut sum, mut own) = (LogSum::default(), 0.0);
+                for i in units.clone() {
+                    let y = input(i);
+                    sum.add(y);
+                    own += row[i] * y;
+                }
+                own - sum.value()
+            };
+            let k = all.len();
             match (rows.weights(), chosen) {
-                (None, None) => (0..n).for_each(|i| total += of(i)),
-                (None, Some(chosen)) => total += n as f64 * of(chosen(s)),
-                (Some(w), None) => total += f64::from(w[s]) * (0..n).map(of).sum::<f64>(),
-                (Some(w), Some(chosen)) => total += f64::from(w[s]) * n as f64 * of(chosen(s)),
+                (None, None) => (0..k).for_each(|i| total += of(i)),
+                (None, Some(chosen)) => total += k as f64 * of(chosen(s)),
+                (Some(w), None) => total += f64::from(w[s]) * (0..k).map(of).sum::<f64>(),
+                (Some(w), Some(chosen)) => total += f64::from(w[s]) * k as f64 * of(chosen(s)),
             }
         }
         Ok(total / weight_of_all(rows))

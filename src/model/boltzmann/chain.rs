@@ -24,11 +24,12 @@ const BLOCKS_FROM_DENSITY: f64 = 0.125;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Sweep {
     /// Blocks where a few classes of units that are not coupled among themselves are coupled
-    /// densely with one another, as in an RBM or a DBM; else units.
+    /// densely with one another, as in an RBM or a DBM; else, and where there are softmax groups,
+    /// units.
     #[default]
     Automatic,
-    /// One unit after the other in order of their number, 64 chains at once through lists of
-    /// neighbors.
+    /// One unit or softmax group after the other in order of their number, 64 chains at once
+    /// through lists of neighbors.
     Units,
     /// One class of a greedy coloring after the other, each a layer drawn from its product with
     /// the others. At most 8 classes.
@@ -57,7 +58,8 @@ enum ChainRoute {
 }
 
 impl BoltzmannMachine {
-    /// `count` chains of fair coins, swept in the order that suits the couplings.
+    /// `count` chains of fair coins and uniform groups, swept in the order that suits the
+    /// couplings.
     ///
     /// # Errors
     /// Those of [`BoltzmannMachine::check`].
@@ -68,14 +70,13 @@ impl BoltzmannMachine {
     /// As [`Self::chains`], swept in the order `sweep`.
     ///
     /// # Errors
-    /// [`Error::Parameter`] if `sweep` asks for blocks and the couplings need more than 8 classes;
-    /// those of [`Self::chains`].
+    /// [`Error::Parameter`] if `sweep` asks for blocks and the couplings need more than 8 classes
+    /// or there are softmax groups; those of [`Self::chains`].
     pub fn chains_by(&self, sweep: Sweep, count: usize, seed: u64) -> Result<BoltzmannChain> {
         let draws = Draws::new(seed, Site::Start, 0);
         let n = self.n_visible();
-        let coin = |i: usize, j: usize| draws.bits(i, j) >> 31 == 1;
-        let v = BitMatrix::from_fn(count, n, coin);
-        let h = BitMatrix::from_fn(count, self.n_hidden(), |i, j| coin(i, n + j));
+        let v = self.visible.coins(count, |i, j| draws.bits(i, j));
+        let h = self.hidden.coins(count, |i, j| draws.bits(i, n + j));
         BoltzmannChain::from_states(self, &v, &h, sweep, seed)
     }
 
@@ -88,9 +89,7 @@ impl BoltzmannMachine {
         let v = v.into();
         v.check_layer("visible states of the chains", self.visible())?;
         let coins = Draws::new(seed, Site::Start, 0);
-        let h = BitMatrix::from_fn(v.rows(), self.n_hidden(), |k, j| {
-            coins.bits(k, j) >> 31 == 1
-        });
+        let h = self.hidden.coins(v.rows(), |k, j| coins.bits(k, j));
         BoltzmannChain::from_states(self, &v.into_bits()?, &h, Sweep::Automatic, seed)
     }
 }
@@ -134,6 +133,14 @@ impl BoltzmannChain {
         let classes = couplings.classes();
         let by_blocks = match sweep {
             Sweep::Units => false,
+            Sweep::Blocks if !couplings.groups().is_empty() => {
+                return Err(Error::parameter(
+                    "sweeps by blocks",
+                    "units without softmax groups",
+                    &machine.visible().units,
+                ));
+            }
+            Sweep::Automatic if !couplings.groups().is_empty() => false,
             Sweep::Blocks if classes.len() > MAX_CLASSES => {
                 return Err(Error::parameter(
                     "sweeps by blocks",

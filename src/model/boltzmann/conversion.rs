@@ -4,7 +4,8 @@ use super::BoltzmannMachine;
 use crate::{
     error::{Error, Result},
     matrix::Matrix,
-    model::{Dbm, Rbm},
+    model::{Dbm, Layer, Rbm},
+    units::Units,
 };
 
 impl TryFrom<&Rbm> for BoltzmannMachine {
@@ -13,10 +14,9 @@ impl TryFrom<&Rbm> for BoltzmannMachine {
     /// The RBM as a general machine with `R = S = 0`: the same energies.
     ///
     /// # Errors
-    /// [`Error::Parameter`] for an RBM of other than Bernoulli units, [`Error::NotFinite`] for
-    /// parameters that are NaN or infinite.
+    /// [`Error::Parameter`] for an RBM of other than Bernoulli units and visible softmax groups,
+    /// [`Error::NotFinite`] for parameters that are NaN or infinite.
     fn try_from(rbm: &Rbm) -> Result<Self> {
-        rbm.expect_bernoulli("conversion to a general Boltzmann machine")?;
         let (n, m) = (rbm.n_visible(), rbm.n_hidden());
         let weights = rbm.weights().clone();
         Self::from_parameters(
@@ -36,10 +36,9 @@ impl TryFrom<&Dbm> for BoltzmannMachine {
     /// keeps to the layers.
     ///
     /// # Errors
-    /// [`Error::Parameter`] for a machine of other than Bernoulli units, [`Error::NotFinite`] for
-    /// parameters that are NaN or infinite.
+    /// [`Error::Parameter`] for a machine of other than Bernoulli units and visible softmax groups,
+    /// [`Error::NotFinite`] for parameters that are NaN or infinite.
     fn try_from(dbm: &Dbm) -> Result<Self> {
-        dbm.expect_bernoulli("conversion to a general Boltzmann machine")?;
         let hidden = &dbm.layers()[1..];
         let (n, m) = (dbm.n_visible(), hidden.iter().map(|x| x.size()).sum());
         let first = dbm.layer(1).size();
@@ -59,9 +58,14 @@ impl TryFrom<&Dbm> for BoltzmannMachine {
             }
             start = above;
         }
-        let bias: Vec<f32> = hidden.iter().flat_map(|x| x.bias.clone()).collect();
+        let segments = hidden.iter().flat_map(|x| x.units.segments());
+        let units = segments.fold(Units::default(), |units, s| units.and(s.kind, s.size));
+        let side_by_side = Layer {
+            bias: hidden.iter().flat_map(|x| x.bias.clone()).collect(),
+            ..Layer::new(units)
+        };
         Self::from_parameters(
-            [dbm.layer(0).clone(), bias.into()],
+            [dbm.layer(0).clone(), side_by_side],
             [Matrix::zeros(n, n), weights, hidden_weights],
         )
     }

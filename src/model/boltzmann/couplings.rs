@@ -2,7 +2,7 @@
 //! neighbors.
 
 use super::BoltzmannMachine;
-use crate::kernel::sweep::Neighbors;
+use crate::kernel::sweep::{Group, Neighbors};
 use std::collections::VecDeque;
 
 /// `A` without its zeros, and `a`.
@@ -10,6 +10,7 @@ use std::collections::VecDeque;
 pub(crate) struct Couplings {
     neighbors: Neighbors,
     pub(super) bias: Vec<f32>,
+    groups: Vec<Group>,
 }
 
 impl Couplings {
@@ -21,6 +22,7 @@ impl Couplings {
         let mut couplings = Self {
             neighbors: Neighbors::new((0..n).map(edges)),
             bias: vec![0.0; n],
+            groups: machine.groups().collect(),
         };
         couplings.refresh(machine);
         couplings
@@ -54,6 +56,11 @@ impl Couplings {
 
     pub(crate) fn units(&self) -> usize {
         self.neighbors.units()
+    }
+
+    /// Softmax groups, rising.
+    pub(super) fn groups(&self) -> &[Group] {
+        &self.groups
     }
 
     /// `A`.

@@ -1,7 +1,10 @@
 //! Couplings as text of spins, the form that [`super::EdgeFile`] reads as `.ising`.
 
 use super::BoltzmannMachine;
-use crate::error::{Error, Result};
+use crate::{
+    error::{Error, Result},
+    units::Kind,
+};
 use std::fmt::Write;
 
 impl BoltzmannMachine {
@@ -16,13 +19,20 @@ impl BoltzmannMachine {
     ///
     /// # Errors
     /// [`Error::Parameter`] for a machine with hidden units, which the file does not tell from
-    /// visible ones.
+    /// visible ones, and for softmax groups, which are no spins.
     pub fn to_ising(&self) -> Result<String> {
         if self.n_hidden() > 0 {
             return Err(Error::parameter(
                 "machine of an .ising file",
                 "visible units alone",
                 format!("{} hidden units", self.n_hidden()),
+            ));
+        }
+        if !self.visible.units.are(Kind::Bernoulli) {
+            return Err(Error::parameter(
+                "machine of an .ising file",
+                "units of two states",
+                &self.visible.units,
             ));
         }
         let n = self.n_visible();

@@ -6,8 +6,13 @@
 //! 20.2). Over all units `x = (v, h)` with `a = (b, c)` this is `-E = sum_{i<j} A_ij x_i x_j + a.x`
 //! with the couplings `A = [2R W; W' 2S]`, which is what enumeration, sampling and learning work
 //! with: `P(x_i = 1 | rest) = sigma(beta (A_i x + a_i))`.
+//!
+//! Visible units may be softmax groups, of which one unit is on: a Potts model. Units of a group
+//! are not coupled with one another, and `P(x_i = 1 | rest)` is the softmax of
+//! `beta (A_i x + a_i)` over the group. Everything else is as for single units.
 
 mod chain;
+mod check;
 mod conversion;
 mod couplings;
 mod edge_file;
@@ -16,12 +21,13 @@ mod impute;
 mod ising;
 mod mean_field;
 mod unit_chain;
+mod walk;
 
 pub use chain::{BoltzmannChain, Sweep};
 pub(crate) use couplings::Couplings;
 pub use edge_file::{EdgeEnergy, EdgeFile};
-pub use exact::BoltzmannExpectations;
 pub(crate) use unit_chain::UnitChain;
+pub use walk::BoltzmannExpectations;
 
 use super::{
     Layer,
@@ -30,17 +36,20 @@ use super::{
 use crate::{
     bits::BitMatrix,
     dataset::Examples,
-    error::{Error, Result, expect_pair},
+    error::{Error, Result},
+    kernel::sweep::Group,
     matrix::Matrix,
     product::{Direction, Exact, Propagation, Tail, Term},
     rng::{HostRng, Stream},
     states::Input,
-    units::Kind,
+    units::{Kind, Segment, Units},
 };
 
 /// A general Boltzmann machine of Bernoulli units, fully visible or with latent units; see the
 /// formulas of its module in `docs/boltzmann.md`: `E(v, h) = -v'Rv - v'Wh - h'Sh - b.v - c.h`,
-/// `P(v_i = 1 | rest) = sigma(2 R_i v + W_i h + b_i)`.
+/// `P(v_i = 1 | rest) = sigma(2 R_i v + W_i h + b_i)`. Visible units may be softmax groups beside
+/// Bernoulli units, which makes it a Potts model: `P(v_i = 1 | rest)` is then the softmax of these
+/// inputs over the group, and units of a group are not coupled with one another.
 ///
 /// `R` is `[n_visible x n_visible]`, `W` `[n_visible x n_hidden]`, `S` `[n_hidden x n_hidden]`.
 /// Units are numbered visible ones first. Parameters are f32, energies, enumeration and bounds f64.
@@ -84,6 +93,17 @@ impl BoltzmannMachine {
         Ok(Self::unconnected(visible, hidden))
     }
 
+    /// A machine of a visible layer of Bernoulli units and softmax groups, and of `n_hidden`
+    /// Bernoulli units, with all weights zero.
+    ///
+    /// # Errors
+    /// [`Error::Parameter`] for other kinds of units.
+    pub fn of_visible(visible: Layer, n_hidden: usize) -> Result<Self> {
+        let machine = Self::unconnected(visible, Layer::bernoulli(n_hidden));
+        machine.check()?;
+        Ok(machine)
+    }
+
     fn unconnected(visible: Layer, hidden: Layer) -> Self {
         let (n, m) = (visible.size(), hidden.size());
         Self {
@@ -96,6 +116,17 @@ impl BoltzmannMachine {
         }
     }
 
+    /// The same machine with these kinds of visible units, of the same biases.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] for units of another number; [`Error::Parameter`] for other kinds than
+    /// `bernoulli` and `softmax`, and where units of a group are coupled.
+    pub fn with_visible_units(mut self, units: Units) -> Result<Self> {
+        self.visible.units = units;
+        self.check()?;
+        Ok(self)
+    }
+
     /// A machine of the layer `b` and the weights `U`, fully visible with
     /// `E(x) = -x'Ux - b.x`, or of the layers `b`, `c` and the weights `R`, `W`, `S`. A vector of
     /// biases stands for a layer.
@@ -103,7 +134,9 @@ impl BoltzmannMachine {
     /// # Errors
     /// [`Error::Shape`] where they disagree or are of other number; [`Error::NotFinite`] where one
     /// is NaN or infinite; [`Error::Parameter`] for `R` or `S` that is not exactly symmetric or not
-    /// zero on the diagonal, and for units that are not Bernoulli units.
+    /// zero on the diagonal, for `R` that couples units of a softmax group with one another, for
+    /// visible units of other kinds than `bernoulli` and `softmax`, and for hidden ones of another
+    /// than `bernoulli`.
     pub fn from_parameters(
         layers: impl IntoIterator<Item = impl Into<Layer>>,
         weights: impl IntoIterator<Item = Matrix>,
@@ -243,9 +276,30 @@ impl BoltzmannMachine {
         ]
     }
 
-    /// Whether learning may couple units `i` and `j`, numbered visible ones first.
+    /// Whether learning may couple units `i` and `j`, numbered visible ones first: never those of
+    /// one softmax group.
     pub fn may_couple(&self, i: usize, j: usize) -> bool {
-        i != j && self.connectivity.as_ref().is_none_or(|x| x.get(i, j))
+        i != j
+            && self.connectivity.as_ref().is_none_or(|x| x.get(i, j))
+            && !self.are_of_one_group(i, j)
+    }
+
+    /// Softmax groups, rising.
+    pub(super) fn groups(&self) -> impl Iterator<Item = Group> {
+        let segments = self.visible.units.segments().iter();
+        let groups = segments.filter(|s| s.kind == Kind::Softmax);
+        groups.map(|s| Group {
+            first: s.first,
+            end: s.range().end,
+        })
+    }
+
+    /// Whether two units are of one softmax group.
+    fn are_of_one_group(&self, i: usize, j: usize) -> bool {
+        let segments = self.visible.units.segments();
+        let is_before = |s: &Segment| s.range().end <= i.min(j);
+        let found = segments.get(segments.partition_point(is_before));
+        found.is_some_and(|s| s.kind == Kind::Softmax && s.range().contains(&i.max(j)))
     }
 
     /// Which pairs may be coupled, `[units x units]`, if not all.
@@ -262,27 +316,6 @@ impl BoltzmannMachine {
         self.check_connectivity(&mask)?;
         self.connectivity = Some(mask);
         Ok(self)
-    }
-
-    pub(super) fn check_connectivity(&self, mask: &BitMatrix) -> Result<()> {
-        let n = self.units();
-        if (mask.rows(), mask.columns()) != (n, n) {
-            let found = format!("{} x {}", mask.rows(), mask.columns());
-            return Err(Error::shape("connectivity", format!("{n} x {n}"), found));
-        }
-        for i in 0..n {
-            for j in 0..n {
-                let (may, is) = (mask.get(i, j), i != j && self.coupling(i, j) != 0.0);
-                if may != mask.get(j, i) || is && !may || may && i == j {
-                    return Err(Error::parameter(
-                        "connectivity",
-                        "every coupled pair, from both sides, and no unit with itself",
-                        format!("{} at ({i}, {j})", u8::from(may)),
-                    ));
-                }
-            }
-        }
-        Ok(())
     }
 
     /// `A_ij`, twice `R` or `S` within a layer.
@@ -323,65 +356,6 @@ impl BoltzmannMachine {
         }
     }
 
-    /// Refuses parameters of shapes that disagree, that are not finite, and `R` or `S` that is not
-    /// symmetric with a zero diagonal.
-    ///
-    /// # Errors
-    /// As [`Self::from_parameters`].
-    pub fn check(&self) -> Result<()> {
-        let (n, m) = (self.n_visible(), self.n_hidden());
-        for (what, x, rows, columns) in [
-            ("visible weights", &self.visible_weights, n, n),
-            ("weights", &self.weights, n, m),
-            ("hidden weights", &self.hidden_weights, m, m),
-        ] {
-            if (x.rows(), x.columns()) != (rows, columns) {
-                return Err(Error::shape(
-                    what,
-                    format!("{rows} x {columns}"),
-                    format!("{} x {}", x.rows(), x.columns()),
-                ));
-            }
-            if !x.is_finite() {
-                return Err(Error::NotFinite { what: what.into() });
-            }
-        }
-        for (name, layer) in [("visible", &self.visible), ("hidden", &self.hidden)] {
-            layer.check(name)?;
-            layer.check_finite(name)?;
-            if !layer.units.are(Kind::Bernoulli) {
-                let what = format!("{name} units of a general machine");
-                return Err(Error::parameter(what, "bernoulli", &layer.units));
-            }
-        }
-        for (what, x) in [
-            ("visible weights", &self.visible_weights),
-            ("hidden weights", &self.hidden_weights),
-        ] {
-            for i in 0..x.rows() {
-                if x.row(i)[i] != 0.0 {
-                    let what = format!("{what}, diagonal element {i}");
-                    return Err(Error::parameter(what, 0, x.row(i)[i]));
-                }
-                for j in 0..i {
-                    let (lower, upper) = (x.row(i)[j], x.row(j)[i]);
-                    if lower != upper {
-                        let what = format!("{what}, element ({i}, {j})");
-                        let expected = format!("{upper}, that of ({j}, {i})");
-                        return Err(Error::parameter(what, expected, lower));
-                    }
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// Refuses states of other widths than the layers.
-    fn check_states(&self, v: Input<'_>, h: Input<'_>) -> Result<()> {
-        let found = [(v.rows(), v.columns()), (h.rows(), h.columns())];
-        expect_pair("states", found, (self.n_visible(), self.n_hidden()))
-    }
-
     /// `E(v, h)` of each pair of rows, in f64; fully visible with an `h` of no columns. Cost:
     /// `units^2` a row.
     ///
@@ -411,7 +385,8 @@ impl BoltzmannMachine {
     }
 
     /// `P(v_i = 1 | v without v_i, h) = sigma(beta (2 R_i v + W_i h + b_i))` of each row,
-    /// `[rows x n_visible]`.
+    /// `[rows x n_visible]`; the softmax of these inputs over the units of a group, given all that
+    /// are not of it.
     ///
     /// # Errors
     /// As [`Self::energy`].

@@ -172,20 +172,23 @@ impl UnitChain {
         );
     }
 
-    /// Every unit of every chain a fair coin: row = unit, column = chain of `draws`.
+    /// Every unit of every chain a fair coin, every group uniform: row = unit, column = chain of
+    /// `draws`.
     pub(crate) fn draw_uniform(&mut self, draws: Draws) {
         let bias = std::mem::take(&mut self.couplings.bias);
         self.run(&bias, 0.0, draws, Order::Independent);
         self.couplings.bias = bias;
     }
 
-    /// Every unit of every chain drawn with probability `sigma(bias)`.
+    /// Every unit of every chain drawn with probability `sigma(bias)`, of a group one with
+    /// `P(k) ~ e^(bias_k)`.
     pub(crate) fn draw_independent(&mut self, bias: &[f32], draws: Draws) {
         self.run(bias, 1.0, draws, Order::Independent);
     }
 
     /// One sweep at inverse temperature `beta`: every unit that is not held is drawn from
-    /// `sigma(beta (A_i x + a_i))`. Row = unit, column = chain of `draws`.
+    /// `sigma(beta (A_i x + a_i))`, of a group one from the softmax of these. Row = unit, column =
+    /// chain of `draws`.
     pub(crate) fn sweep(&mut self, beta: f32, draws: Draws) {
         let bias = std::mem::take(&mut self.couplings.bias);
         self.run(&bias, beta, draws, Order::Rising);
@@ -210,10 +213,12 @@ impl UnitChain {
         }
         let work = self.work();
         let (couplings, held, chains) = (&self.couplings, &self.held, self.chains);
+        let groups = couplings.groups();
         let sweep = |chunk: usize, x: &mut [u64]| {
             sweep(Sweep {
                 couplings: (order != Order::Independent).then_some(couplings.neighbors()),
                 is_falling: order == Order::Falling,
+                groups,
                 bias,
                 x,
                 held: held.get(chunk * n..(chunk + 1) * n).unwrap_or(&[]),

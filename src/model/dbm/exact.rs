@@ -143,14 +143,4 @@ impl Dbm {
         }
         Ok(p)
     }
-
-    /// Refuses machines of other than Bernoulli units for `what`.
-    pub(crate) fn expect_bernoulli(&self, what: &str) -> Result<()> {
-        if self.is_bernoulli() {
-            return Ok(());
-        }
-        let units: Vec<String> = self.layers().iter().map(|x| x.units.to_string()).collect();
-        let expected = "a machine of Bernoulli units";
-        Err(Error::parameter(what, expected, units.join(",")))
-    }
 }

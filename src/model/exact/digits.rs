@@ -6,7 +6,7 @@
 //! Consecutive indices differ in two digits on average, so a state costs some two rows of weights
 //! and one log-partition. Blocks start from scratch and are combined in order.
 
-use super::{Enumerated, MAX_EXACT_UNITS, Side, Sums};
+use super::{Enumerated, MAX_EXACT_UNITS, Side, Sums, driver::Counter};
 use crate::{
     error::{Error, Result},
     kernel::reduce::LogSum,
@@ -85,6 +85,7 @@ pub(super) struct Walk<'a> {
     own: &'a Layer,
     other: &'a Layer,
     digits: Vec<Digit>,
+    bases: Vec<u64>,
     states: u64,
     /// `[own x other]`.
     weights: Vec<f64>,
@@ -93,7 +94,6 @@ pub(super) struct Walk<'a> {
 
 /// Where a walk stands.
 struct State {
-    values: Vec<u64>,
     units: Vec<f64>,
     own: f64,
     input: Vec<f64>,
@@ -125,8 +125,10 @@ impl<'a> Walk<'a> {
         }
         rbm.check()?;
         rbm.visible().expect_length("states to enumerate")?;
+        let digits = digits(own);
         Ok(Self {
-            digits: digits(own),
+            bases: digits.iter().map(|d| d.values).collect(),
+            digits,
             states: states as u64,
             own,
             other,
@@ -144,10 +146,9 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// Sets digit `k` to `value`.
-    fn set(&self, state: &mut State, k: usize, value: u64) {
+    /// Digit `k` becomes `value`.
+    fn set(&self, state: &mut State, k: usize, old: u64, value: u64) {
         let d = self.digits[k];
-        let old = std::mem::replace(&mut state.values[k], value);
         match d.kind {
             Kind::Softmax => {
                 self.change(state, d.first + old as usize, -1.0);
@@ -164,16 +165,12 @@ impl<'a> Walk<'a> {
     fn walk(&self, block: u64, mut visit: impl FnMut(u64, &State)) {
         let start = block * BLOCK;
         let mut state = State {
-            values: Vec::with_capacity(self.digits.len()),
             units: vec![0.0; self.own.size()],
             own: 0.0,
             input: self.other.bias.iter().map(|&b| f64::from(b)).collect(),
         };
-        let mut rest = start;
-        for d in &self.digits {
-            let value = rest % d.values;
-            rest /= d.values;
-            state.values.push(value);
+        let mut counter = Counter::at(&self.bases, start);
+        for (d, &value) in self.digits.iter().zip(&counter.digits) {
             match d.kind {
                 Kind::Softmax => self.change(&mut state, d.first + value as usize, 1.0),
                 Kind::Spin => self.change(&mut state, d.first, 2.0 * value as f64 - 1.0),
@@ -183,13 +180,7 @@ impl<'a> Walk<'a> {
         }
         visit(start, &state);
         for index in start + 1..(start + BLOCK).min(self.states) {
-            let mut k = 0;
-            while state.values[k] + 1 == self.digits[k].values {
-                self.set(&mut state, k, 0);
-                k += 1;
-            }
-            let value = state.values[k] + 1;
-            self.set(&mut state, k, value);
+            counter.advance(|k, old, value| self.set(&mut state, k, old, value));
             visit(index, &state);
         }
     }

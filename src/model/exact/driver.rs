@@ -159,6 +159,41 @@ pub(in crate::model) fn normalized(mut log_p: Vec<f64>) -> Vec<f64> {
     log_p
 }
 
+/// A number with a digit of its own base for each variable, the first one being the lowest.
+#[derive(Clone, Debug)]
+pub(in crate::model) struct Counter<'a> {
+    bases: &'a [u64],
+    /// What it is made of.
+    pub digits: Vec<u64>,
+}
+
+impl<'a> Counter<'a> {
+    /// The number `value`.
+    pub(in crate::model) fn at(bases: &'a [u64], mut value: u64) -> Self {
+        let of = |&base: &u64| {
+            let digit = value % base;
+            value /= base;
+            digit
+        };
+        let digits = bases.iter().map(of).collect();
+        Self { bases, digits }
+    }
+
+    /// Adds one: `change(digit, old, new)` for each digit that becomes another.
+    pub(in crate::model) fn advance(&mut self, mut change: impl FnMut(usize, u64, u64)) {
+        for (k, (digit, &base)) in self.digits.iter_mut().zip(self.bases).enumerate() {
+            let old = *digit;
+            *digit = if old + 1 == base { 0 } else { old + 1 };
+            if *digit != old {
+                change(k, old, *digit);
+            }
+            if *digit > 0 {
+                return;
+            }
+        }
+    }
+}
+
 /// Calls `visit(state, own, input)` for every state of a block of `units` binary units, in
 /// Gray-code order: `own` is `constant` and what `own_change(k, input)` says of every unit `k` that
 /// is on, as `input` was when it was switched on, and `input` is `bias` and the `row(k)` of these

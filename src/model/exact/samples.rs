@@ -98,23 +98,30 @@ impl Dbm {
 impl BoltzmannMachine {
     /// Whether [`Self::exact_samples`] can enumerate the units.
     pub fn has_exact_samples(&self) -> bool {
-        self.units() <= MAX_SAMPLED_UNITS
+        self.states() <= (MAX_SAMPLED_UNITS as f64).exp2()
     }
 
     /// `count` independent states of all units `[count x units]`, visible ones first, by their
     /// enumerated probability. Deterministic in the seed.
     ///
     /// # Errors
-    /// [`Error::Parameter`] beyond [`MAX_SAMPLED_UNITS`] units; those of [`Self::check`].
+    /// [`Error::Parameter`] beyond 2^[`MAX_SAMPLED_UNITS`] states; those of [`Self::check`].
     pub fn exact_samples(&self, count: usize, seed: u64) -> Result<States> {
         if !self.has_exact_samples() {
-            let most = format!("at most {MAX_SAMPLED_UNITS}");
-            let what = "units to enumerate for exact samples";
-            return Err(Error::parameter(what, most, self.units()));
+            let most = format!("at most 2^{MAX_SAMPLED_UNITS}");
+            let what = "states to enumerate for exact samples";
+            let found = format!("2^{:.1}", self.states().log2());
+            return Err(Error::parameter(what, most, found));
         }
         let p = self.joint_distribution(1.0, &mut ())?;
-        let indices = draw_indices(p, count, seed);
-        let bit = |s: usize, i: usize| indices[s] >> i & 1 == 1;
-        Ok(BitMatrix::from_fn(count, self.units(), bit).into())
+        let (n, mut states) = (self.n_visible(), BitMatrix::zeros(count, self.units()));
+        for (s, index) in draw_indices(p, count, seed).into_iter().enumerate() {
+            let (visible, hidden) = self.state(index as u64);
+            for (i, &x) in visible.iter().enumerate() {
+                states.set(s, i, x != 0.0);
+            }
+            (n..self.units()).for_each(|i| states.set(s, i, hidden >> (i - n) & 1 == 1));
+        }
+        Ok(states.into())
     }
 }

@@ -213,6 +213,19 @@ impl Layer {
         }
     }
 
+    /// `[rows x units]` fair coins, the highest of the bits of each place, and of each softmax
+    /// group a unit that those of its first place choose evenly: of a layer whose states are bits.
+    pub(crate) fn coins(&self, rows: usize, bits: impl Fn(usize, usize) -> u32) -> BitMatrix {
+        let mut x = BitMatrix::from_fn(rows, self.size(), |row, i| bits(row, i) >> 31 == 1);
+        for s in self.units.segments() {
+            for row in (0..rows).filter(|_| s.kind == Kind::Softmax) {
+                let on = s.first + ((u64::from(bits(row, s.first)) * s.size as u64) >> 32) as usize;
+                s.range().for_each(|i| x.set(row, i, i == on));
+            }
+        }
+        x
+    }
+
     /// What the states of `row` contribute to `-E` by themselves. Terms in the order of the units,
     /// f64.
     pub(crate) fn own_term(&self, states: Input<'_>, row: usize) -> f64 {

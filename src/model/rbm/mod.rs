@@ -172,19 +172,6 @@ impl Rbm {
         self.visible.units.are(Kind::Bernoulli) && self.hidden.units.are(Kind::Bernoulli)
     }
 
-    /// Refuses machines of other than Bernoulli units for `what`, which is not defined or not
-    /// implemented for them.
-    pub(crate) fn expect_bernoulli(&self, what: &str) -> Result<()> {
-        if self.is_bernoulli() {
-            return Ok(());
-        }
-        Err(Error::parameter(
-            what,
-            "a machine of Bernoulli units",
-            format!("{},{}", self.visible.units, self.hidden.units),
-        ))
-    }
-
     /// After a change of the weights, renews the copies that fast products use, in place. Without
     /// it they are made, in new memory, at the next product that wants them.
     pub fn refresh(&mut self) {

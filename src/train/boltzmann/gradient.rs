@@ -144,8 +144,9 @@ impl PseudoLikelihood {
     }
 
     /// The gradient of the mean over the rows `x`, each times its factor, of `sum_i ln P(x_i |
-    /// rest)`, from the means in `rest`: with `D = X - P`, `(X'D + D'X) / rows` with respect to an
-    /// element of `U`, the mean of `D` with respect to the biases.
+    /// rest)` over single units and softmax groups, from the means in `rest`: with `D = X - P`,
+    /// `(X'D + D'X) / rows` with respect to an element of `U`, the mean of `D` with respect to the
+    /// biases.
     pub(super) fn gradient_into(
         &mut self,
         x: BitView<'_>,

@@ -162,11 +162,13 @@ impl Learner for BoltzmannLearner {
         };
         Ok(Self {
             positive,
-            hidden: BitMatrix::from_fn(stored, m, |i, j| draws.bits(i, j) >> 31 == 1),
+            hidden: machine.hidden().coins(stored, |i, j| draws.bits(i, j)),
             batch_hidden: BitMatrix::zeros(gathered, m),
-            visible: BitMatrix::from_fn(if takes_missing { stored } else { 0 }, n, |i, j| {
-                missing.bits(i, j) >> 31 == 1
-            }),
+            visible: machine
+                .visible()
+                .coins(if takes_missing { stored } else { 0 }, |i, j| {
+                    missing.bits(i, j)
+                }),
             batch_visible: BitMatrix::zeros(if takes_missing { batch } else { 0 }, n),
             all_held: BitMatrix::from_fn(if takes_missing { batch } else { 0 }, n, |_, _| true),
             takes_missing,

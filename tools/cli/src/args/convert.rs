@@ -9,13 +9,14 @@ use std::path::PathBuf;
 Free energies are the same up to a constant. IN is a model file, or one of another program:
   .npz                         the arrays components_, intercept_hidden_ and intercept_visible_ of scikit-learn's BernoulliRBM
   .h5                          a run of rbms, its last machine (FILE:/update_N is another), or what save_rbm of RestrictedBoltzmannMachines.jl writes
+  any text                     the lines J i j a b value and h i a value of adabmDCA, a fully visible general machine of categories
   .txt .edges .ising .coo ...  files of couplings (docs/boltzmann.md), a fully visible general machine
 OUT is, by its name:
   .safetensors                 a model file, without the state of a run
   .npz                         the arrays of scikit-learn, of an RBM of Bernoulli units
   .ising                       couplings and fields of spins, of a fully visible general machine
-`evaluate`, `sample`, `train --init` and all others take files of other programs without converting them first.
-Potts models of adabmDCA are refused: general machines have units of two states.")]
+  .dat                         the lines of adabmDCA, of one whose visible units are categories
+`evaluate`, `sample`, `train --init` and all others take files of other programs without converting them first.")]
 pub struct ConvertArgs {
     /// Model file, or a file of another program.
     #[arg(value_name = "IN")]

@@ -15,10 +15,10 @@ use harmonium::{
 /// Runs the command.
 pub fn run(args: &ConvertArgs) -> Outcome<()> {
     let (from, to) = (&args.from, &args.to);
-    let is_known = ["safetensors", "npz", "ising"];
+    let is_known = ["safetensors", "npz", "ising", "dat"];
     if !is_known.iter().any(|extension| ends_in(to, extension)) {
         return Err(Failure::usage(format!(
-            "{}: expected a file name that ends in .safetensors, .npz or .ising",
+            "{}: expected a file name that ends in .safetensors, .npz, .ising or .dat",
             to.display()
         )));
     }
@@ -42,6 +42,8 @@ pub fn run(args: &ConvertArgs) -> Outcome<()> {
             }
         };
         text.into_bytes()
+    } else if ends_in(to, "dat") {
+        checkpoint.to_adabmdca().map_err(named)?.into_bytes()
     } else {
         checkpoint.to_bytes()?
     };

@@ -14,6 +14,7 @@ use harmonium::{
     BoltzmannMachine, Examples, Progress, States,
     evaluate::Annealed,
     model::{Convergence, Imputation, Imputed, Layer, MeanField},
+    units::Kind,
 };
 
 impl Machine for BoltzmannMachine {
@@ -23,10 +24,19 @@ impl Machine for BoltzmannMachine {
 
     fn name(&self) -> String {
         let (n, m) = (self.n_visible(), self.n_hidden());
-        if m == 0 {
-            return format!("fully visible Boltzmann machine of {n} units");
+        let units = &self.visible().units;
+        let groups = units.segments().iter();
+        let groups = groups.filter(|s| s.kind == Kind::Softmax).count();
+        let among = match groups {
+            0 => String::new(),
+            groups if units.are(Kind::Softmax) => format!(" in {groups} softmax groups"),
+            groups => format!(", {groups} softmax groups among them"),
+        };
+        match (m, groups) {
+            (0, _) => format!("fully visible Boltzmann machine of {n} units{among}"),
+            (m, 0) => format!("Boltzmann machine of {n} visible and {m} hidden units"),
+            (m, _) => format!("Boltzmann machine of {m} hidden and {n} visible units{among}"),
         }
-        format!("Boltzmann machine of {n} visible and {m} hidden units")
     }
 
     fn layers(&self) -> Vec<&Layer> {

@@ -366,7 +366,7 @@ impl Source {
             ),
             (Error::File { .. }, Some(_)) => Failure::from(error).hint(OTHER_DATA),
             (Error::File { .. }, None) if self.asked.signs_as_bits => Failure::from(error).hint(
-                "this machine has units of two states: `train rbm --visible-units softmax` (or dbm) has categories, gaussian of an RBM numbers; --scale 255 divides gray values; --label COLUMN are classes; --columns chooses",
+                "--visible-units softmax are categories, `train rbm --visible-units gaussian` has numbers; --scale 255 divides gray values; --label COLUMN are classes; --columns chooses",
             ),
             (Error::File { .. }, None) => Failure::from(error).hint(
                 "--visible-units softmax are categories, gaussian (with --standardize) numbers, counts how often each word comes, spin -1 and 1; --scale 255 divides gray values; --label COLUMN are classes; --columns chooses",

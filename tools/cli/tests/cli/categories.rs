@@ -64,15 +64,138 @@ fn deep_machines_learn_categories() {
 }
 
 #[test]
-fn general_machines_say_who_has_categories() {
+fn general_machines_learn_categories() {
     let bench = Bench::new();
     codes(&bench);
-    let words = [
-        "codes.csv",
-        "bernoulli",
-        "train rbm --visible-units softmax",
-    ];
+    let words = ["codes.csv", "bernoulli", "--visible-units softmax"];
     bench.refused("train boltzmann --data codes.csv", 1, &words);
-    let line = "train boltzmann --data codes.csv --visible-units softmax";
-    bench.refused(line, 2, &["--visible-units", "train dbm"]);
+    let train = "train boltzmann --data codes.csv --visible-units softmax --epochs 200 --learning-rate linear:0.3:0";
+    for (more, out) in [
+        ("--method exact", "exact"),
+        ("--method pseudo-likelihood", "pseudo"),
+        ("--hidden 3 --chains 200", "latent"),
+    ] {
+        let told = bench.json(&format!("{train} {more} --out {out} --json"));
+        let model = bench.model(&format!("{out}/model.safetensors"));
+        let machine = model.model.boltzmann().unwrap();
+        assert_eq!(machine.visible().units.segments().len(), 5);
+        assert!((0..3).all(|i| !machine.may_couple(3, 3 + i)));
+        // The first and the last column are the same: of 3^5 states 81 come, once each.
+        let likelihood = told["mean_log_likelihood"].as_f64().unwrap();
+        let best = -(81.0_f64.ln());
+        assert!(
+            likelihood > best - 0.3 && likelihood <= best,
+            "{out}: {likelihood}"
+        );
+        let file = format!("{out}/model.safetensors");
+        bench.ok(&format!("sample {file} --count 300 --steps 50 --out s.csv"));
+        let samples = fs::read_to_string(bench.path("s.csv")).unwrap();
+        let mut lines = samples.lines();
+        assert_eq!(lines.next().unwrap(), "p,q,r,s,t");
+        let agree = lines.filter(|line| {
+            let fields: Vec<&str> = line.split(',').collect();
+            assert!(fields.iter().all(|x| ["a", "c", "g"].contains(x)), "{line}");
+            fields[0] == fields[4]
+        });
+        assert!(agree.count() > 240, "{samples}");
+        fs::write(bench.path("held.csv"), "p,q,r,s,t\n,c,,,\n").unwrap();
+        bench.ok(&format!(
+            "sample {file} --count 9 --steps 5 --clamp held.csv --out c.csv"
+        ));
+        let samples = fs::read_to_string(bench.path("c.csv")).unwrap();
+        assert!(
+            samples
+                .lines()
+                .skip(1)
+                .all(|line| line.split(',').nth(1) == Some("c")),
+            "{samples}"
+        );
+        bench.ok(&format!("verify {file} --data codes.csv"));
+        bench.ok(&format!(
+            "train boltzmann --resume --out {out} --epochs 201"
+        ));
+    }
+    let other = "train boltzmann --resume --out exact --visible-units softmax:5*3";
+    bench.refused(other, 2, &["--visible-units"]);
+    let line = "train boltzmann --data codes.csv --visible-units spin";
+    bench.refused(line, 2, &["spin", "bernoulli and softmax"]);
+    // What is missing is inferred, by chains and by enumeration.
+    let text = fs::read_to_string(bench.path("codes.csv")).unwrap();
+    let holes = text.lines().enumerate().map(|(k, line)| {
+        let mut fields: Vec<&str> = line.split(',').collect();
+        if k > 0 && k % 3 == 0 {
+            fields[k % 5] = "";
+        }
+        fields.join(",") + "\n"
+    });
+    fs::write(bench.path("holes.csv"), holes.collect::<String>()).unwrap();
+    bench.ok(
+        "train boltzmann --data holes.csv --visible-units softmax --missing --epochs 100 --out holes",
+    );
+    bench.ok("impute holes/model.safetensors --data holes.csv --missing --out filled.csv");
+    let filled = fs::read_to_string(bench.path("filled.csv")).unwrap();
+    assert_eq!(filled.lines().count(), 82);
+    assert!(
+        filled
+            .lines()
+            .all(|line| !line.contains(",,") && !line.ends_with(','))
+    );
+}
+
+/// A model of adabmDCA measures sequences, and goes back with the same letters.
+#[test]
+fn potts_models_of_other_programs_measure_sequences() {
+    let bench = Bench::new();
+    let letters = "-ACGT";
+    let mut text = String::new();
+    for (i, j) in [(0, 1), (0, 2), (1, 2)] {
+        for (a, x) in letters.chars().enumerate() {
+            for (b, y) in letters.chars().enumerate() {
+                let value = ((i + 2 * a + 3 * b + j) % 7) as f64 / 4.0 - 0.75;
+                text += &format!("J {i} {j} {x} {y} {value}\n");
+            }
+        }
+    }
+    for i in 0..3 {
+        for (a, x) in letters.chars().enumerate() {
+            text += &format!("h {i} {x} {}\n", (i + a) as f64 / 8.0);
+        }
+    }
+    fs::write(bench.path("dca_params.dat"), &text).unwrap();
+    fs::write(bench.path("some.fasta"), ">a\nAC-\n>b\nGTT\n").unwrap();
+    let score = |a: &str| -> f64 {
+        let on = |i: &str, x: &str| &a[i.parse().unwrap()..][..1] == x;
+        let of_line = |line: &str| {
+            let x: Vec<&str> = line.split(' ').collect();
+            let is_on = match x[0] {
+                "J" => on(x[1], x[3]) && on(x[2], x[4]),
+                _ => on(x[1], x[2]),
+            };
+            if is_on {
+                x[x.len() - 1].parse().unwrap()
+            } else {
+                0.0
+            }
+        };
+        text.lines().map(of_line).sum()
+    };
+    let all: Vec<String> = (0..125)
+        .map(|k| [k / 25, k / 5 % 5, k % 5].map(|c| &letters[c..=c]).concat())
+        .collect();
+    let log_z = all.iter().map(|a| score(a).exp()).sum::<f64>().ln();
+    let expected = (score("AC-") + score("GTT")) / 2.0 - log_z;
+    let told = bench.json("evaluate dca_params.dat --data some.fasta --exact --json");
+    let found = told["mean_log_likelihood"].as_f64().unwrap();
+    assert!((found - expected).abs() < 1e-6, "{found} for {expected}");
+    bench.ok("convert dca_params.dat model.safetensors");
+    bench.ok("convert model.safetensors back.dat");
+    let lines = |name: &str| -> Vec<String> {
+        let text = fs::read_to_string(bench.path(name)).unwrap();
+        let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
+        lines.sort();
+        lines
+    };
+    assert_eq!(lines("back.dat"), lines("dca_params.dat"));
+    bench.ok("sample dca_params.dat --count 4 --steps 5 --out s.csv");
+    bench.ok("train boltzmann --data some.fasta --init dca_params.dat --visible-units softmax --epochs 1 --out more");
 }

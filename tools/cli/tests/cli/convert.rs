@@ -91,8 +91,7 @@ fn what_cannot_be_converted_is_refused() {
     bench.ok("train --data bars.csv --hidden 4 --epochs 0 --out rbm");
     bench.ok("train --data bars.csv --visible-units spin --hidden 4 --epochs 0 --out spins");
     bench.ok("train boltzmann --data bars.csv --hidden 2 --epochs 0 --out latent");
-    fs::write(bench.path("potts.dat"), "J 0 1 A C 0.25\nh 0 A 1\n").unwrap();
-    fs::write(bench.path("potts.txt"), "J 0 1 A C 0.25\nh 0 A 1\n").unwrap();
+    fs::write(bench.path("potts.dat"), "J 0 1 A C 0.25\nh 0 A one\n").unwrap();
     for (line, code, words) in [
         (
             "rbm/model.safetensors a.ising",
@@ -102,7 +101,7 @@ fn what_cannot_be_converted_is_refused() {
         (
             "rbm/model.safetensors a.h5",
             2,
-            &[".safetensors, .npz or .ising"],
+            &[".safetensors, .npz, .ising or .dat"],
         ),
         (
             "spins/model.safetensors a.npz",
@@ -118,9 +117,14 @@ fn what_cannot_be_converted_is_refused() {
         (
             "potts.dat a.safetensors",
             1,
-            &["potts.dat", "Potts", "adabmDCA"],
+            &["potts.dat", "adabmDCA", "line 2"],
         ),
-        ("potts.txt a.safetensors", 1, &["potts.txt", "Potts"]),
+        ("rbm/model.safetensors a.dat", 2, &["a.dat", "kind rbm"]),
+        (
+            "latent/model.safetensors a.dat",
+            2,
+            &["a.dat", "softmax groups", "2 hidden"],
+        ),
         ("bars.csv a.safetensors", 1, &["bars.csv", "model file"]),
         ("no.npz a.safetensors", 1, &["no.npz"]),
     ] {

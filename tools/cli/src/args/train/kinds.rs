@@ -285,6 +285,10 @@ pub struct BoltzmannArgs {
     /// Hidden units [default: 0, fully visible].
     #[arg(long, value_name = "N", value_parser = count)]
     pub hidden: Option<usize>,
+    /// Visible units: softmax, which are categories, or segments such as bernoulli:5+softmax:3*2
+    /// [default: bits].
+    #[arg(long, value_name = "KINDS")]
+    pub visible_units: Option<String>,
     /// Which units may be coupled, a text file of pairs [default: all].
     ///
     /// Visible units first: a line `i j weight` for each pair, or of spins `i j J` if the name of

@@ -10,7 +10,7 @@ use crate::{
 };
 use harmonium::{
     BoltzmannMachine, Matrix, States, evaluate::integrated_autocorrelation_time,
-    kernel::reduce::mean_and_standard_error, model::BoltzmannChain,
+    kernel::reduce::mean_and_standard_error, model::BoltzmannChain, units::Kind,
 };
 use std::borrow::Cow;
 
@@ -149,7 +149,8 @@ impl Chains for Observed<'_> {
             ));
             let each = "of each chain and sweep";
             all.push((key, "|magnetization|", of(&self.sizes), each));
-        } else {
+        } else if self.machine.visible().units.are(Kind::Bernoulli) {
+            // Of a softmax group one is on.
             let what = "share of units that are on";
             all.push(("activity", "activity", of(&self.means), what));
         }

@@ -108,23 +108,31 @@ fn stored(plan: &Plan, source: &Source) -> Values {
             if plan.joint.learning.resample_data {
                 values.set("binarize", "bits that are drawn at each visit");
             }
-            if let Some(units) = &plan.visible {
-                values.set("visible_units", units.to_string());
-                values.set("visible_units.size", units.size().to_string());
-            }
+            add_units(&mut values, plan.visible.as_ref());
             if plan.pretraining.is_none() {
                 values.set("no_pretraining", "true");
                 values.set("pretraining.epochs", "0");
             }
             plan.classes.is_some()
         }
-        Plan::Boltzmann(_) => false,
+        Plan::Boltzmann(plan) => {
+            add_units(&mut values, plan.visible.as_ref());
+            false
+        }
     };
     if has_labels {
         values.set("labels", "true");
     }
     add_reading(&mut values, plan.missing(), source);
     values
+}
+
+/// Visible units that are not bits alone.
+fn add_units(values: &mut Values, visible: Option<&Units>) {
+    if let Some(units) = visible {
+        values.set("visible_units", units.to_string());
+        values.set("visible_units.size", units.size().to_string());
+    }
 }
 
 /// What is said of the file and of its columns.

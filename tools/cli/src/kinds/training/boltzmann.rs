@@ -4,7 +4,7 @@ use super::{
     Finished, MOST_ELEMENTS, Told, Trains, Watch, couplings, describe_negative, describe_positive,
     moments,
     options::{check_chains, of_stage, one_number},
-    reading::for_bits,
+    reading::{for_bits, other_than_bits},
     refused,
 };
 use crate::{
@@ -124,7 +124,7 @@ impl Trains for BoltzmannArgs {
         let source = self.shared.data.source(false)?;
         Ok(Source {
             are_epochs_said: self.epochs.is_some(),
-            ..for_bits(source)
+            ..for_bits(source, self.visible_units.as_deref())?
         })
     }
 
@@ -167,9 +167,15 @@ impl Trains for BoltzmannArgs {
             )));
         }
         check_chains(options.negative, units)?;
+        let visible = other_than_bits(data);
+        let start = self.start(n, m)?.map(|machine| match &visible {
+            Some(units) => machine.with_visible_units(units.clone()),
+            None => Ok(machine),
+        });
         Ok(Plan::Boltzmann(BoltzmannPlan {
             hidden: m,
-            start: self.start(n, m)?,
+            visible,
+            start: start.transpose()?,
             options,
         }))
     }
@@ -341,6 +347,7 @@ fn is_enumerated(machine: &BoltzmannMachine) -> Outcome<bool> {
         edges.extend(others.map(|j| (i, j, 1.0)));
     }
     let full = BoltzmannMachine::from_edges(machine.n_visible(), machine.n_hidden(), &edges)?;
+    let full = full.with_visible_units(machine.visible().units.clone())?;
     let (all, hidden) = full.enumerated_units()?;
     Ok(all <= ENUMERATED && hidden <= ENUMERATED_HIDDEN)
 }

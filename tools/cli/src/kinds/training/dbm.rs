@@ -4,7 +4,7 @@ use super::{
     Finished, Told, Trains, describe_negative, describe_positive, describe_rbm,
     network::expect_complete,
     options::{check_chains, check_layers, layers, of_each, of_stage, one_number},
-    reading::for_bits,
+    reading::{for_bits, other_than_bits},
 };
 use crate::{
     args::{DbmArgs, FineTuneArgs},
@@ -17,14 +17,13 @@ use crate::{
 };
 use harmonium::{
     Binarization, Examples, Rbm,
-    dataset::{Asked, Encoding},
+    dataset::Encoding,
     model::{Dbm, DbmChain, MeanField},
     recipe::{
         DbmPlan, Plan,
         defaults::{self, Length},
     },
     train::{DbmOptions, Learning, Positive, PretrainingPlan, RbmOptions, Schedule},
-    units::Kind,
 };
 use serde_json::json;
 use std::path::Path;
@@ -37,32 +36,6 @@ impl DbmArgs {
     fn is_resampled(&self) -> bool {
         let by_default = self.shared.data.binarize.is_none() && self.visible_units.is_none();
         self.resample.resample || by_default
-    }
-
-    /// The source with the visible units that are asked for.
-    fn of_units(&self, source: Source) -> Outcome<Source> {
-        let Some(units) = &self.visible_units else {
-            return Ok(for_bits(source));
-        };
-        let is_binary = |segment: &str| {
-            let name = segment.split(':').next().unwrap_or_default();
-            Kind::ALL
-                .into_iter()
-                .any(|kind| kind.name() == name && kind.is_binary())
-        };
-        if !units.split('+').all(is_binary) {
-            let message = format!(
-                "--visible-units {units}: a deep Boltzmann machine has bernoulli and softmax units"
-            );
-            return Err(Failure::usage(message).hint("`train rbm` has spins and numbers"));
-        }
-        Ok(Source {
-            asked: Asked {
-                units: Some(units.clone()),
-                ..Asked::default()
-            },
-            ..source
-        })
     }
 
     /// RBM upon RBM, if any has epochs.
@@ -193,7 +166,7 @@ impl Trains for DbmArgs {
             are_epochs_said: self.epochs.is_some()
                 || self.pretraining_epochs.is_some()
                 || self.no_pretraining,
-            ..self.of_units(source)?
+            ..for_bits(source, self.visible_units.as_deref())?
         })
     }
 
@@ -205,8 +178,7 @@ impl Trains for DbmArgs {
         let joint = self.joint(&hidden, pretraining.is_some(), length)?;
         self.expect_complete(data)?;
         let classes = self.labels.then(|| data.classes()).transpose()?;
-        let units = data.encoding.units();
-        let visible = (!units.are(Kind::Bernoulli)).then(|| units.clone());
+        let visible = other_than_bits(data);
         if let Some(rbms) = &mut pretraining {
             rbms.classes = classes;
             rbms.visible = visible.as_ref().map(ToString::to_string);

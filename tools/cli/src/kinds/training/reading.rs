@@ -3,11 +3,12 @@
 use crate::{
     args::{DataArgs, ReadingArgs, UnitsArgs},
     failure::{Failure, Outcome},
-    run::data::{Source, resolved},
+    run::data::{Data, Source, resolved},
 };
 use harmonium::{
     dataset::{Asked, Binarization, Reading},
     model::Missing,
+    units::{Kind, Units},
 };
 
 impl ReadingArgs {
@@ -98,14 +99,41 @@ pub fn for_units(
     })
 }
 
-/// The source of a machine whose visible units are bits.
-pub fn for_bits(source: Source) -> Source {
-    Source {
-        asked: Asked {
+/// The source of a machine whose visible units are bits, or of the units that are asked for:
+/// Bernoulli units and softmax groups.
+///
+/// # Errors
+/// Units of other kinds.
+pub fn for_bits(source: Source, units: Option<&str>) -> Outcome<Source> {
+    let Some(units) = units else {
+        let asked = Asked {
             units: Some("bernoulli".into()),
             signs_as_bits: true,
             ..Asked::default()
-        },
-        ..source
+        };
+        return Ok(Source { asked, ..source });
+    };
+    let is_binary = |segment: &str| {
+        let name = segment.split(':').next().unwrap_or_default();
+        Kind::ALL
+            .into_iter()
+            .any(|kind| kind.name() == name && kind.is_binary())
+    };
+    if !units.split('+').all(is_binary) {
+        let message = format!(
+            "--visible-units {units}: deep and general Boltzmann machines have bernoulli and softmax units"
+        );
+        return Err(Failure::usage(message).hint("`train rbm` has spins and numbers"));
     }
+    let asked = Asked {
+        units: Some(units.to_owned()),
+        ..Asked::default()
+    };
+    Ok(Source { asked, ..source })
+}
+
+/// The visible units of data that are not bits alone.
+pub fn other_than_bits(data: &Data) -> Option<Units> {
+    let units = data.encoding.units();
+    (!units.are(Kind::Bernoulli)).then(|| units.clone())
 }
