@@ -37,7 +37,7 @@ fn assert_gradient(
     objective: impl Fn(&BoltzmannMachine) -> f64,
 ) {
     let step = 1.0 / 128.0;
-    for i in 0..machine.n_visible() {
+    for (i, &of_bias) in bias.iter().enumerate().take(machine.n_visible()) {
         for j in 0..=i {
             let is_coupled = machine.may_couple(i, j);
             if i != j && !is_coupled {
@@ -47,7 +47,7 @@ fn assert_gradient(
             let change = [step, -step].map(|step| objective(&moved(machine, i, j, step)));
             let slope = (change[0] - change[1]) / (2.0 * f64::from(step));
             let got = match i == j {
-                true => f64::from(bias[i]),
+                true => f64::from(of_bias),
                 // Both sides of the diagonal.
                 false => 2.0 * f64::from(pairs.row(i)[j]),
             };
