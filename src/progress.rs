@@ -9,7 +9,8 @@ use std::ops::ControlFlow;
 /// Somebody who watches a long call and may stop it. Every long call takes one.
 ///
 /// `()` is silent: `machine.log_z(&mut ())`. A closure `|done: usize, all: usize|` that returns a
-/// [`ControlFlow`] is told and decides, and a [`Stop`] stops the call once it is requested.
+/// [`ControlFlow`] is told and decides, and a [`Stop`] stops the call once it is requested, from
+/// any thread. A closure can look at a `Stop` too.
 ///
 /// ```
 /// use harmonium::{Error, Progress, Rbm, Stop};

@@ -75,8 +75,10 @@ impl<'a> Reader<'a> {
     /// The kinds of units of the layers, as text.
     pub(super) fn units(&self) -> Result<Vec<&str>> {
         let units = self.metadata.get("units");
-        let units =
-            units.ok_or_else(|| Error::file(self.path, "metadata units", "no such entry"))?;
+        let units = units.ok_or_else(|| {
+            let expected = "metadata units, such as \"bernoulli,bernoulli\", a kind a layer";
+            Error::file(self.path, expected, "no such entry")
+        })?;
         Ok(units.split(',').collect())
     }
 

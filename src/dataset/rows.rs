@@ -14,7 +14,8 @@ use crate::{
 /// `&[f32]`), whose rows count once each and miss nothing.
 ///
 /// A mean over rows is weighted. What has no use for missing values refuses them, be it a mean or
-/// a figure of each row.
+/// a figure of each row. Values are taken as they are, NaN too;
+/// [`Layer::check_values`](crate::Layer::check_values) refuses those that units cannot have.
 ///
 /// ```
 /// use harmonium::{BitMatrix, Error, Examples, Rbm};

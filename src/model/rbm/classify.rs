@@ -122,6 +122,22 @@ impl Rbm {
 }
 
 /// The most probable class of each row; the first of equals.
+///
+/// ```
+/// use harmonium::{Kind, Layer, Rbm, RbmOptions, RbmTraining, Units, dataset, model};
+/// let data = dataset::bars_and_stripes(3); // eight bars, then eight stripes
+/// let data = data.with_labels([[0; 8], [1; 8]].concat())?;
+/// // The label is a softmax group behind the other visible units.
+/// let both = data.with_label_units(2)?;
+/// let visible = Units::of(Kind::Bernoulli, 9).and(Kind::Softmax, 2);
+/// let rbm = Rbm::unconnected(Layer::new(visible), Layer::bernoulli(16))?;
+/// let options = RbmOptions::default();
+/// let mut run = RbmTraining::new(rbm.initialized_from(&both, 1)?, options, &both)?;
+/// let _ended = run.run(&both, |_| std::ops::ControlFlow::Continue(()))?;
+/// let classes = model::most_probable(&run.into_result().log_p_y_from_v(&data)?);
+/// assert_eq!(classes.len(), 16);
+/// # Ok::<(), harmonium::Error>(())
+/// ```
 pub fn most_probable(log_p: &Matrix) -> Vec<usize> {
     (0..log_p.rows())
         .map(|s| {
