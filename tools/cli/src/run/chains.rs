@@ -37,12 +37,17 @@ pub trait Chains {
         "free energy"
     }
 
-    /// `E[v | h]`, from which the visible states of the last sweep were drawn; nothing without
-    /// hidden units.
+    /// Means from which the visible states of the last sweep were drawn; nothing without hidden
+    /// units.
     ///
     /// # Errors
     /// Those of the library.
     fn means(&self, beta: f32) -> Outcome<Option<Matrix>>;
+
+    /// Which means these are.
+    fn mean(&self) -> &'static str {
+        "E[v | h]"
+    }
 
     /// Sweeps before those that are observed, unless told otherwise; `None` if nothing is observed.
     fn usual_burn_in(&self, _steps: usize) -> Option<usize> {
@@ -111,8 +116,10 @@ impl Start<'_> {
 pub struct Samples {
     /// The visible states.
     pub visible: States,
-    /// `E[v | h]` with held units at their values, if they are asked for and known.
+    /// Means with held units at their values, if they are asked for and known.
     pub means: Option<Matrix>,
+    /// Which means these are.
+    pub mean: &'static str,
     /// What `--over-time` looked at: the number of sweeps, and means or states.
     pub frames: Vec<(usize, Matrix)>,
     /// For the picture.
@@ -184,6 +191,7 @@ pub fn run(
     Ok(Samples {
         visible: chains.visible()?.into_owned(),
         means: means(chains, burn_in + args.steps)?,
+        mean: chains.mean(),
         frames,
         origin: chains.sweeps(),
     })

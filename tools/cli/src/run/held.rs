@@ -17,6 +17,7 @@ use harmonium::{
     BitMatrix, Checkpoint, Examples, Matrix, States,
     dataset::{Cells, Encoding, Reading, Table, Tables, read_npy},
     model::{Clamp, Layer},
+    units::Segment,
 };
 use std::path::Path;
 
@@ -118,6 +119,14 @@ impl Held {
             );
         };
         let classes = held_classes(args, &class_names(encoding, group.size))?;
+        Self::classes(layer, group, classes).map(Some)
+    }
+
+    /// The label, which is `group` of `layer`, of each chain at its class.
+    ///
+    /// # Errors
+    /// Those of the library.
+    pub fn classes(layer: &Layer, group: Segment, classes: Vec<u32>) -> Outcome<Self> {
         let (count, n) = (classes.len(), layer.size());
         let mask = BitMatrix::from_fn(1, n, |_, j| group.range().contains(&j));
         let one = |i: usize, j: usize| j == group.first + classes[i] as usize;
@@ -126,7 +135,7 @@ impl Held {
             false => Matrix::from_fn(count, n, |i, j| f32::from(one(i, j))).into(),
         };
         let held = Self::new(layer, values, mask)?;
-        Ok(Some(Self { classes, ..held }))
+        Ok(Self { classes, ..held })
     }
 
     /// How many classes are held, 1 but for `--every-label`.

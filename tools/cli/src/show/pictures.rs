@@ -17,9 +17,8 @@ use std::path::Path;
 
 /// Hidden units whose weights are shown.
 const FILTERS: usize = 100;
-/// Fantasies, and the sweeps of the chains that they come from.
+/// Fantasies.
 const FANTASIES: usize = 100;
-const SWEEPS: usize = 1000;
 /// Chains of a table, at most, and states of all of them, about.
 const MOST_CHAINS: usize = 1000;
 const MOST_STATES: usize = 1 << 18;
@@ -116,16 +115,12 @@ pub fn filters(path: &Path, title: &str, rbm: &Rbm, encoding: &Encoding) -> Outc
 
 /// Samples of a machine as training leaves them.
 pub struct Fantasies<'a> {
-    /// Means of the visible units.
-    pub means: Matrix,
+    /// Means of the visible units, if there are other units that they depend on, and which.
+    pub means: Option<(Matrix, &'static str)>,
     /// Their states.
     pub states: &'a States,
-    /// Tiles beside one another.
-    pub per_row: usize,
     /// How they came about.
-    pub caption: &'a str,
-    /// What has learned: a machine or a network.
-    pub of: &'a str,
+    pub how: &'a str,
     /// Whether states are bits.
     pub binary: bool,
 }
@@ -184,7 +179,7 @@ pub fn beside(
             Part::of_examples(encoding, "training examples", train)?,
             Part::of_states(encoding, "samples", fantasies.states)?,
         ];
-        let caption = fantasies.caption.replace("E[v | h]", "states");
+        let caption = format!("states {}", fantasies.how);
         return tables::draw(path, title, &caption, &parts);
     }
     let (n, shape, binary) = (
@@ -192,51 +187,20 @@ pub fn beside(
         Shape::of(encoding),
         fantasies.binary,
     );
-    let tiles = scaled(rows(&fantasies.means), binary, n);
+    let (what, tiles) = match &fantasies.means {
+        Some((means, what)) => (*what, rows(means)),
+        None => ("states", rows(&fantasies.states.to_matrix())),
+    };
+    let tiles = scaled(tiles, binary, n);
     let examples = scaled(first_rows(train, number(EXAMPLES, n)), binary, n);
-    let caption = format!("{}{}", fantasies.caption, shape.remark());
-    let seen = format!("as the {} sees them", fantasies.of);
+    let caption = format!("{what} {}{}", fantasies.how, shape.remark());
+    let seen = "as the machine sees them";
     let pages = [
-        grid(&tiles, shape, fantasies.per_row, Color::Gray)?.headed("fantasies", &caption),
-        grid(&examples, shape, EXAMPLES_PER_ROW, Color::Gray)?.headed("training examples", &seen),
+        grid(&tiles, shape, TILES_PER_ROW, Color::Gray)?.headed("fantasies", &caption),
+        grid(&examples, shape, EXAMPLES_PER_ROW, Color::Gray)?.headed("training examples", seen),
     ];
     Sheet::page(title, &pages)?.write_png(path)?;
     Ok(())
-}
-
-/// Fantasies of an RBM beside training examples. The chains start at the first training examples,
-/// over and over if there are few (gray ones at `x > 0.5`).
-pub fn samples(
-    path: &Path,
-    title: &str,
-    rbm: &Rbm,
-    (train, encoding): (&Examples, &Encoding),
-    seed: u64,
-) -> Outcome<()> {
-    let start = train.states().take(&starts(train, chains(encoding)));
-    let binary = rbm.visible().units.are_binary();
-    let start = match start {
-        States::Real(x) if binary => {
-            harmonium::BitMatrix::from_fn(x.rows(), x.columns(), |i, j| x[(i, j)] > 0.5).into()
-        }
-        start => start,
-    };
-    let mut chains = rbm.chains_from(start, seed)?;
-    chains.sweep(rbm, SWEEPS, 1.0)?;
-    let means = rbm.mean_v_from_h(chains.hidden(), 1.0)?;
-    let caption = format!(
-        "E[v | h] of {} chains after {SWEEPS} Gibbs sweeps from training examples",
-        means.rows()
-    );
-    let fantasies = Fantasies {
-        means,
-        states: chains.visible(),
-        per_row: TILES_PER_ROW,
-        caption: &caption,
-        of: "machine",
-        binary,
-    };
-    beside(path, title, &fantasies, train, encoding)
 }
 
 /// The metrics over the epochs, of each stage.

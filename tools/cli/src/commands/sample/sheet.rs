@@ -128,7 +128,7 @@ fn picture(
         return tables::draw(&args.out, shown.title, &caption, &parts);
     }
     let what = match &samples.means {
-        Some(_) => "E[v | h]",
+        Some(_) => samples.mean,
         None => "States",
     };
     let count = samples.visible.rows();

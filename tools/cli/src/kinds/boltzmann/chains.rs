@@ -104,7 +104,10 @@ impl Chains for Observed<'_> {
         "energy"
     }
 
-    /// Of each unit given all others.
+    fn mean(&self) -> &'static str {
+        "E[v_i | all others]"
+    }
+
     fn means(&self, beta: f32) -> Outcome<Option<Matrix>> {
         if self.machine.n_hidden() == 0 {
             return Ok(None);

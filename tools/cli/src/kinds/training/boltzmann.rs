@@ -2,7 +2,7 @@
 
 use super::{
     Finished, MOST_ELEMENTS, Told, Trains, Watch, couplings, describe_negative, describe_positive,
-    moments,
+    fantasies, moments,
     options::{check_chains, of_stage, one_number},
     reading::{for_bits, other_than_bits},
     refused,
@@ -305,10 +305,9 @@ impl Trains for BoltzmannArgs {
         let machine = finished.model.boltzmann()?;
         let position = finished.run.running().position();
         let title = format!("{}, {} epochs", finished.title, position.epoch);
-        let (files, data, seed) = (finished.files, finished.data, finished.seed());
-        couplings::draw_couplings(&files.couplings, &title, machine, &data.encoding)?;
-        let shown = (&data.train, &data.encoding);
-        couplings::draw_samples(&files.samples, &title, machine, shown, seed)
+        let (path, encoding) = (&finished.files.couplings, &finished.data.encoding);
+        couplings::draw_couplings(path, &title, machine, encoding)?;
+        fantasies::draw(finished, &title)
     }
 
     fn told(&self, finished: &Finished<'_>) -> Told {

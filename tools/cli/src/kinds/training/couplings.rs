@@ -1,16 +1,13 @@
-//! The pictures of a general Boltzmann machine: its couplings, fantasies beside training examples,
-//! curves.
+//! The picture of the couplings of a general Boltzmann machine.
 
 use crate::{
     failure::Outcome,
     run::edges::couplings,
     show::picture::{Color, Sheet, diverging_limit},
-    show::pictures::{self, Fantasies, grid, rows},
+    show::pictures::grid,
     show::shape::{Shape, is_table},
 };
-use harmonium::{
-    BitMatrix, BoltzmannMachine, Examples, Matrix, States, dataset::Encoding, model::BoltzmannChain,
-};
+use harmonium::{BoltzmannMachine, dataset::Encoding};
 use std::path::Path;
 
 /// Units of a machine whose matrix of couplings is shown, at most.
@@ -24,9 +21,6 @@ const TILES: usize = 64;
 const TILES_PER_ROW: usize = 8;
 /// Fewer visible units than this are no picture.
 const PICTURE_UNITS: usize = 9;
-const FANTASIES: usize = 100;
-const SWEEPS: usize = 1000;
-const PER_ROW: usize = 10;
 
 /// The matrix of couplings of a small machine; couplings of units with all visible ones, each at
 /// the place of its unit.
@@ -112,78 +106,4 @@ pub fn draw_couplings(
     }
     Sheet::page(title, &blocks)?.write_png(path)?;
     Ok(())
-}
-
-/// States for a sheet: `E[v_i | all other units]` where there are hidden units, else the states
-/// themselves.
-///
-/// # Errors
-/// Those of the library.
-pub fn tiles(machine: &BoltzmannMachine, v: &States, h: &States) -> Outcome<Vec<Vec<f32>>> {
-    if machine.n_hidden() == 0 {
-        return Ok(rows(&v.to_matrix()));
-    }
-    Ok(rows(&machine.mean_v_from_rest(v, h, 1.0)?))
-}
-
-/// What [`tiles`] shows.
-pub fn shown(machine: &BoltzmannMachine) -> &'static str {
-    if machine.n_hidden() == 0 {
-        "states"
-    } else {
-        "means of each unit given all others"
-    }
-}
-
-/// Chains that start at examples, over and over if there are few, with hidden units at fair coins.
-///
-/// # Errors
-/// Those of the library.
-pub fn chains_from(
-    machine: &BoltzmannMachine,
-    examples: &BitMatrix,
-    count: usize,
-    seed: u64,
-) -> Outcome<BoltzmannChain> {
-    let v = BitMatrix::from_fn(count, examples.columns(), |k, i| {
-        examples.get(k % examples.rows(), i)
-    });
-    Ok(machine.chains_from(v, seed)?)
-}
-
-/// Fantasies beside training examples, at which their chains start.
-///
-/// # Errors
-/// Those of the library; a file that cannot be written.
-pub fn draw_samples(
-    path: &Path,
-    title: &str,
-    machine: &BoltzmannMachine,
-    (train, encoding): (&Examples, &Encoding),
-    seed: u64,
-) -> Outcome<()> {
-    let bits = train.bits().expect("training takes bits alone");
-    let count = match is_table(encoding) {
-        true => pictures::chains(encoding),
-        false => FANTASIES,
-    };
-    let mut chains = chains_from(machine, bits, count, seed)?;
-    chains.sweep(SWEEPS, 1.0)?;
-    let n = machine.n_visible();
-    let means = tiles(machine, chains.visible(), chains.hidden())?;
-    let what = match is_table(encoding) {
-        true => "states",
-        false => shown(machine),
-    };
-    let caption =
-        format!("{what} of {count} chains after {SWEEPS} Gibbs sweeps from training examples");
-    let fantasies = Fantasies {
-        means: Matrix::from_fn(count, n, |i, j| means[i][j]),
-        states: chains.visible(),
-        per_row: PER_ROW,
-        caption: &caption,
-        of: "machine",
-        binary: true,
-    };
-    pictures::beside(path, title, &fantasies, train, encoding)
 }

@@ -1,7 +1,7 @@
 //! `train dbm`: pretraining, then all layers together.
 
 use super::{
-    Finished, Told, Trains, describe_negative, describe_positive, describe_rbm,
+    Finished, Told, Trains, describe_negative, describe_positive, describe_rbm, fantasies,
     network::expect_complete,
     options::{check_chains, check_layers, layers, of_each, of_stage, one_number},
     reading::{for_bits, other_than_bits},
@@ -9,16 +9,12 @@ use super::{
 use crate::{
     args::{DbmArgs, FineTuneArgs},
     failure::{Failure, Outcome},
-    run::{
-        data::{Data, Source},
-        held::PER_CLASS,
-    },
-    show::{pictures, progress::Bar, report},
+    run::data::{Data, Source},
+    show::{pictures, report},
 };
 use harmonium::{
-    Binarization, Examples, Rbm,
-    dataset::Encoding,
-    model::{Dbm, DbmChain, MeanField},
+    Rbm,
+    model::MeanField,
     recipe::{
         DbmPlan, Plan,
         defaults::{self, Length},
@@ -26,10 +22,6 @@ use harmonium::{
     train::{DbmOptions, Learning, Positive, PretrainingPlan, RbmOptions, Schedule},
 };
 use serde_json::json;
-use std::path::Path;
-
-/// Sweeps of the chains of the picture.
-const SWEEPS: usize = 1000;
 
 impl DbmArgs {
     /// Gray values are drawn anew at each visit unless they are wanted otherwise.
@@ -266,8 +258,7 @@ impl Trains for DbmArgs {
             &first,
             encoding,
         )?;
-        let (train, seed) = (&finished.data.train, finished.seed());
-        samples(&files.samples, title, dbm, (train, encoding), seed)
+        fantasies::draw(finished, title)
     }
 
     fn told(&self, finished: &Finished<'_>) -> Told {
@@ -286,51 +277,4 @@ impl Trains for DbmArgs {
             ("joint", report::read(serde_json::to_string(&plan.joint))),
         ]
     }
-}
-
-/// The states of chains, and how they came about.
-fn chains(
-    dbm: &Dbm,
-    (train, encoding): (&Examples, &Encoding),
-    seed: u64,
-) -> Outcome<(DbmChain, &'static str)> {
-    if let Some(classes) = dbm.classes() {
-        let labels = pictures::labels(encoding, train, (classes, PER_CLASS));
-        let chains = dbm.chains(labels.len(), seed)?.with_labels(dbm, &labels)?;
-        return Ok((chains, pictures::labels_held(encoding)));
-    }
-    let start = train.take(&pictures::starts(train, pictures::chains(encoding)));
-    let start = start.binarized(Binarization::Sampled, seed, 0);
-    let Some(start) = start.bits().cloned() else {
-        return Err(Failure::failed("training examples have no bits"));
-    };
-    let chains = dbm.chains_from(start, seed)?;
-    Ok((chains, "from training examples"))
-}
-
-/// Chains, with labels a row a class, beside training examples.
-fn samples(
-    path: &Path,
-    title: &str,
-    dbm: &Dbm,
-    (train, encoding): (&Examples, &Encoding),
-    seed: u64,
-) -> Outcome<()> {
-    let (mut chains, what) = chains(dbm, (train, encoding), seed)?;
-    let bar = Bar::new(SWEEPS as u64, "sampling");
-    for k in 0..SWEEPS {
-        chains.sweep(dbm, 1, 1.0)?;
-        bar.set(k as u64 + 1);
-    }
-    bar.clear();
-    let caption = format!("E[v | h] after {SWEEPS} Gibbs sweeps of all layers {what}");
-    let fantasies = pictures::Fantasies {
-        means: dbm.mean_v_from_h(chains.states()[1].view(), 1.0)?,
-        states: chains.visible(),
-        per_row: PER_CLASS,
-        caption: &caption,
-        of: "machine",
-        binary: true,
-    };
-    pictures::beside(path, title, &fantasies, train, encoding)
 }

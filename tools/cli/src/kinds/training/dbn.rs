@@ -268,8 +268,7 @@ impl Trains for DbnArgs {
                 pictures::filters(&files.filters, &title, &first, encoding)?;
             }
         }
-        let (train, seed) = (&finished.data.train, finished.seed());
-        fantasies::pictures(&files.samples, title, dbn, (train, encoding), seed)
+        fantasies::draw(finished, title)
     }
 
     fn told(&self, finished: &Finished<'_>) -> Told {

@@ -1,7 +1,7 @@
 //! `train rbm`.
 
 use super::{
-    Finished, MOST_ELEMENTS, Told, Trains, Watch, describe_rbm,
+    Finished, MOST_ELEMENTS, Told, Trains, Watch, describe_rbm, fantasies,
     options::{check_chains, of_stage},
     rbm_of,
     reading::for_units,
@@ -274,10 +274,9 @@ impl Trains for RbmArgs {
         let rbm = rbm_of(finished.model)?;
         let position = finished.run.running().position();
         let title = format!("{}, {} epochs", finished.title, position.epoch);
-        let (data, seed) = (finished.data, finished.seed());
-        pictures::filters(&finished.files.filters, &title, rbm, &data.encoding)?;
-        let shown = (&data.train, &data.encoding);
-        pictures::samples(&finished.files.samples, &title, rbm, shown, seed)
+        let (path, encoding) = (&finished.files.filters, &finished.data.encoding);
+        pictures::filters(path, &title, rbm, encoding)?;
+        fantasies::draw(finished, &title)
     }
 
     fn more(&self, finished: &Finished<'_>) -> Outcome<Figures> {
