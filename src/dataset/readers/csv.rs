@@ -3,7 +3,7 @@
 use super::{
     field::{Field, field},
     header::{Below, First},
-    source::{Source, broken_stream},
+    source::Source,
 };
 use crate::{
     dataset::{
@@ -16,7 +16,6 @@ use csv::{ByteRecord, Reader, ReaderBuilder, Trim};
 use std::{
     borrow::Cow,
     collections::{BTreeMap, BTreeSet, HashSet},
-    io::Read,
     path::Path,
 };
 
@@ -34,11 +33,7 @@ const MOST_TEXTS: usize = 1 << 16;
 /// 1 and 0. A column with a field that is none of these is text.
 pub(in crate::dataset) fn table(source: Source<'_>, reading: &Reading) -> Result<Table> {
     let path = source.path().to_owned();
-    let mut text = Vec::new();
-    source
-        .into_reader()
-        .read_to_end(&mut text)
-        .map_err(|e| broken_stream(&path, text.len(), e))?;
+    let text = source.into_bytes()?;
     let text = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&text);
     let (text, delimiter) = delimited(text);
     let file = File {

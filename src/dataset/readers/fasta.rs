@@ -4,7 +4,7 @@
 //! The A2M format of SAM (Hughey, Karplus and Krogh 2003): upper case letters and `-` are match
 //! columns, lower case letters and `.` insertions.
 
-use super::source::{Source, broken_stream};
+use super::source::Source;
 use crate::{
     dataset::{
         reading::Reading,
@@ -12,7 +12,7 @@ use crate::{
     },
     error::{Error, Result},
 };
-use std::{io::Read, path::Path};
+use std::path::Path;
 
 /// Alphabets that are meant if no other letter comes, the smallest first: DNA, RNA, proteins.
 const ALPHABETS: [(&str, &str); 3] = [
@@ -38,11 +38,7 @@ struct Sequence {
 /// [said](Table::found).
 pub(in crate::dataset) fn table(source: Source<'_>, reading: &Reading) -> Result<Table> {
     let path = source.path().to_owned();
-    let mut text = Vec::new();
-    source
-        .into_reader()
-        .read_to_end(&mut text)
-        .map_err(|e| broken_stream(&path, text.len(), e))?;
+    let text = source.into_bytes()?;
     let mut sequences = sequences(&path, &text)?;
     drop(text);
     let mut found = Vec::new();

@@ -3,15 +3,12 @@
 //! # Source
 //! The README of LIBSVM 3.3; `sklearn.datasets.dump_svmlight_file`.
 
-use super::{
-    source::{Source, broken_stream},
-    sparse::Triplets,
-};
+use super::{source::Source, sparse::Triplets};
 use crate::{
     dataset::table::{Labels, Table},
     error::{Error, Result},
 };
-use std::{io::Read, path::Path};
+use std::path::Path;
 
 /// Whether the name is that of such a file, perhaps in gzip.
 pub(in crate::dataset) fn is_named(path: &Path) -> bool {
@@ -27,11 +24,7 @@ pub(in crate::dataset) fn is_named(path: &Path) -> bool {
 /// them is 0, which is [said](Table::found); what follows `#` is passed over, and so is `qid:`.
 pub(in crate::dataset) fn table(source: Source<'_>) -> Result<Table> {
     let path = source.path().to_owned();
-    let mut bytes = Vec::new();
-    source
-        .into_reader()
-        .read_to_end(&mut bytes)
-        .map_err(|e| broken_stream(&path, bytes.len(), e))?;
+    let bytes = source.into_bytes()?;
     let text = String::from_utf8(bytes)
         .map_err(|e| Error::file(&path, "text", format!("other bytes ({e})")))?;
     let mut lines = Vec::new();

@@ -102,6 +102,12 @@ impl<'a> Source<'a> {
     pub(in crate::dataset) fn into_reader(self) -> Box<dyn Read + 'a> {
         self.reader
     }
+
+    /// All bytes that are left.
+    pub(in crate::dataset) fn into_bytes(self) -> Result<Vec<u8>> {
+        let path = self.path.clone();
+        read_at_most(&path, &mut self.into_reader(), usize::MAX)
+    }
 }
 
 /// The next bytes, `n` unless the stream ends before.

@@ -25,6 +25,11 @@ pub struct ExactLikelihood {
 }
 
 impl ExactLikelihood {
+    /// Of the sums `ln sum e^-E` of the rows.
+    fn of_sums(rows: Rows<'_>, sums: Vec<f64>, log_z: f64) -> Self {
+        Self::of(rows, sums.into_iter().map(|x| x - log_z), log_z)
+    }
+
     fn of(rows: Rows<'_>, log_p: impl IntoIterator<Item = f64>, log_z: f64) -> Self {
         let (mean, standard_error) = rows.mean(log_p);
         Self {
@@ -85,8 +90,7 @@ impl Rbm {
             return Ok(ExactLikelihood::of(rows, log_p, mean));
         }
         let log_z = self.log_z(progress)?;
-        let log_p = sums.into_iter().map(|x| x - log_z);
-        Ok(ExactLikelihood::of(rows, log_p, log_z))
+        Ok(ExactLikelihood::of_sums(rows, sums, log_z))
     }
 }
 
@@ -124,11 +128,7 @@ impl Dbm {
         let rows = v.into();
         let log_z = self.log_z(&mut progress.part(0, 1, 2))?;
         let sums = self.log_sums_over_missing(rows, &mut progress.part(1, 1, 2))?;
-        Ok(ExactLikelihood::of(
-            rows,
-            sums.into_iter().map(|x| x - log_z),
-            log_z,
-        ))
+        Ok(ExactLikelihood::of_sums(rows, sums, log_z))
     }
 }
 
@@ -144,10 +144,6 @@ impl BoltzmannMachine {
     ) -> Result<ExactLikelihood> {
         let rows = v.into();
         let (sums, log_z) = (self.log_sums_over_missing(rows)?, self.log_z(progress)?);
-        Ok(ExactLikelihood::of(
-            rows,
-            sums.into_iter().map(|x| x - log_z),
-            log_z,
-        ))
+        Ok(ExactLikelihood::of_sums(rows, sums, log_z))
     }
 }

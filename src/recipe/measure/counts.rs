@@ -15,8 +15,7 @@ impl Measure {
     pub(super) fn counts(
         &self,
         rbm: &Rbm,
-        train: &Examples,
-        examples: &Examples,
+        [train, examples]: [&Examples; 2],
         progress: &mut dyn Progress,
     ) -> Result<Measures> {
         let rows = Rows::from(examples);

@@ -42,10 +42,10 @@ impl Measure {
         progress: &mut dyn Progress,
     ) -> Result<Measures> {
         if rbm.visible().are_counts() {
-            return self.counts(rbm, train, examples, progress);
+            return self.counts(rbm, [train, examples], progress);
         }
         if examples.observed().is_some() {
-            return self.rbm_of_observed(rbm, train, examples, progress);
+            return self.rbm_of_observed(rbm, [train, examples], progress);
         }
         let rows = Rows::from(examples);
         let binary = rbm.hidden().units.are_binary();

@@ -80,8 +80,7 @@ impl Measure {
     pub(super) fn rbm_of_observed(
         &self,
         rbm: &Rbm,
-        train: &Examples,
-        examples: &Examples,
+        [train, examples]: [&Examples; 2],
         progress: &mut dyn Progress,
     ) -> Result<Measures> {
         if self.raise.is_some() {

@@ -40,7 +40,7 @@ fn run(cli: &Cli, matches: &ArgMatches) -> Outcome<()> {
     environment::check()?;
     match &cli.command {
         Command::Train(args) => {
-            let threads = &args.shared().output.threads;
+            let threads = &args.shared().output.answer.threads;
             on_threads(threads, || train::run(args, &args::said(matches)))
         }
         Command::Evaluate(args) => on_threads(&args.answer.threads, || evaluate::run(args)),
@@ -49,7 +49,7 @@ fn run(cli: &Cli, matches: &ArgMatches) -> Outcome<()> {
         Command::Transform(args) => on_threads(&args.answer.threads, || transform::run(args)),
         Command::Impute(args) => on_threads(&args.answer.threads, || impute::run(args)),
         Command::Demo(args) => on_threads(&args.answer.threads, || demo::run(args)),
-        Command::Reproduce(args) => on_threads(&args.threads, || reproduce::run(args)),
+        Command::Reproduce(args) => on_threads(&args.answer.threads, || reproduce::run(args)),
         Command::Verify(args) => on_threads(&args.answer.threads, || verify::run(args)),
         Command::Convert(args) => convert::run(args),
         Command::Inspect(args) => inspect::run(args),

@@ -1,6 +1,6 @@
 //! Options of `harmonium reproduce`.
 
-use super::{Threads, positive};
+use super::{AnswerArgs, positive};
 use clap::Args;
 use std::path::PathBuf;
 
@@ -40,10 +40,7 @@ pub struct ReproduceArgs {
     /// after its last epoch.
     #[arg(long, requires = "out", conflicts_with_all = ["only", "seeds"])]
     pub resume: bool,
-    /// The record on stdout in place of the table.
-    #[arg(long)]
-    pub json: bool,
-    /// Threads of the command.
+    /// The answer.
     #[command(flatten)]
-    pub threads: Threads,
+    pub answer: AnswerArgs,
 }

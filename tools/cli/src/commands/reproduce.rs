@@ -176,7 +176,7 @@ pub fn run(args: &ReproduceArgs) -> Outcome<()> {
         let text = format!("{:#}\n", Value::Object(record.clone()));
         write_atomically(&out.join(format!("{name}.json")), text.as_bytes())?;
     }
-    if args.json {
+    if args.answer.json {
         return report::json(record);
     }
     let quick = if args.quick {

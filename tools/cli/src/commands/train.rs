@@ -63,7 +63,7 @@ pub fn run(args: &TrainArgs, said: &Said) -> Outcome<()> {
             &kind.describe(&begun.plan, &begun.data),
             &begun.data,
         );
-        return estimate::tell(&mut begun, output.json, &title, &interrupt);
+        return estimate::tell(&mut begun, output.answer.json, &title, &interrupt);
     }
     let existing = match output.force {
         true => Existing::IsMoved,
@@ -297,5 +297,5 @@ fn conclude(
     for [name, value, remark] in rows {
         figures.row(&name, value, remark);
     }
-    figures.print(output.json, &session.title(finished))
+    figures.print(output.answer.json, &session.title(finished))
 }

@@ -3,10 +3,9 @@
 pub mod chains;
 
 use crate::{
-    args::PassArg,
-    failure::{Failure, Outcome},
+    failure::Outcome,
     run::chains::{Chains, Start},
-    run::imputation::Filling,
+    run::imputation,
     run::machine::{Act, Machine, Pass},
 };
 use chains::Observed;
@@ -75,18 +74,10 @@ impl Machine for BoltzmannMachine {
     }
 
     fn features(&self, of: &Examples, how: Pass) -> Outcome<(States, Option<Convergence>)> {
-        if how.kind == PassArg::Samples {
-            return Err(Failure::usage(
-                "--pass samples: the hidden units of a general Boltzmann machine depend on each other, and mean field has means alone",
-            ));
-        }
-        if of.observed().is_some() {
-            let how = Filling::of_seed(how.seed).imputation(self, of);
-            let mut hidden = BoltzmannMachine::impute(self, of, how, &mut ())?.hidden;
-            return Ok((hidden.swap_remove(0).into(), None));
-        }
-        let (mut means, done) = self.posterior_means(of.input(), &MeanField::default())?;
-        Ok((means.swap_remove(0).into(), Some(done)))
+        let units = "hidden units of a general Boltzmann machine";
+        imputation::features(self, units, (of, how), || {
+            self.posterior_means(of.input(), &MeanField::default())
+        })
     }
 
     fn states_of_missing(&self, of: &Examples) -> f64 {

@@ -4,10 +4,9 @@ mod chains;
 
 use super::rbm::WAYS;
 use crate::{
-    args::PassArg,
-    failure::{Failure, Outcome},
+    failure::Outcome,
     run::chains::{Chains, Start},
-    run::imputation::Filling,
+    run::imputation::{self, Filling},
     run::machine::{Act, Machine, Pass, Way},
 };
 use chains::Blocks;
@@ -85,19 +84,10 @@ impl Machine for Dbm {
     }
 
     fn features(&self, of: &Examples, how: Pass) -> Outcome<(States, Option<Convergence>)> {
-        let layer = how.layer;
-        if how.kind == PassArg::Samples {
-            return Err(Failure::usage(
-                "--pass samples: the hidden layers of a deep Boltzmann machine depend on each other, and mean field has means alone",
-            ));
-        }
-        if of.observed().is_some() {
-            let how = Filling::of_seed(how.seed).imputation(self, of);
-            let mut hidden = Dbm::impute(self, of, how, &mut ())?.hidden;
-            return Ok((hidden.swap_remove(layer - 1).into(), None));
-        }
-        let (mut means, done) = self.posterior_means(of, &MeanField::default())?;
-        Ok((means.swap_remove(layer - 1).into(), Some(done)))
+        let units = "hidden layers of a deep Boltzmann machine";
+        imputation::features(self, units, (of, how), || {
+            self.posterior_means(of, &MeanField::default())
+        })
     }
 
     fn states_of_missing(&self, of: &Examples) -> f64 {

@@ -3,7 +3,7 @@
 use crate::{
     args::Split,
     failure::{Failure, Outcome, note},
-    run::machine::{Machine, Way},
+    run::machine::Machine,
     show::figures::Figures,
 };
 use harmonium::{Examples, Matrix, model::most_probable};
@@ -42,11 +42,7 @@ impl Classification {
             note("no classes: a deep belief network classifies complete examples");
             return Ok(None);
         }
-        let columns = machine.columns();
-        let log_p = match examples.columns() > columns {
-            true => machine.log_p_y(&examples.first_columns(columns), &Way::default())?,
-            false => machine.log_p_y(examples, &Way::default())?,
-        };
+        let log_p = machine.log_p_of_classes(examples)?;
         Self::of(&log_p, labels, split).map(Some)
     }
 

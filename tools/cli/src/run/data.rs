@@ -98,6 +98,33 @@ impl Data {
 }
 
 impl Data {
+    /// Other examples in the place of these: `of` has a part and the number of examples before it.
+    ///
+    /// # Errors
+    /// Those of `of`.
+    pub fn with_parts<E>(
+        &self,
+        mut of: impl FnMut(&Examples, usize) -> Result<Examples, E>,
+    ) -> Result<Self, E> {
+        let mut before = 0;
+        let mut part = |examples: &Examples| {
+            let of_part = of(examples, before);
+            before += examples.len();
+            of_part
+        };
+        Ok(Self {
+            name: self.name.clone(),
+            train: part(&self.train)?,
+            stream: None,
+            validation: self.validation.as_ref().map(&mut part).transpose()?,
+            test: self.test.as_ref().map(&mut part).transpose()?,
+            encoding: self.encoding.clone(),
+            found: Vec::new(),
+            is_given: self.is_given,
+            row_names: self.row_names.clone(),
+        })
+    }
+
     /// Examples of an epoch.
     pub fn examples(&self) -> usize {
         self.streamed().unwrap_or(self.train.len())

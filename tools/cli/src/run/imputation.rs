@@ -1,7 +1,14 @@
 //! How missing values are inferred: by enumeration where that is cheap, else by chains.
 
-use super::machine::Machine;
-use harmonium::{BitMatrix, Examples, Matrix, model::Imputation};
+use super::machine::{Machine, Pass};
+use crate::{
+    args::PassArg,
+    failure::{Failure, Outcome},
+};
+use harmonium::{
+    BitMatrix, Examples, Matrix, States,
+    model::{Convergence, Imputation},
+};
 
 /// Sweeps of a chain before the first that counts, and those that count, unless told otherwise.
 pub const BURN_IN: usize = 50;
@@ -50,6 +57,35 @@ impl Filling {
             seed: self.seed,
         }
     }
+}
+
+/// What a hidden layer whose `units` depend on each other makes of examples: of complete ones the
+/// `means` of mean field, of others what is inferred.
+///
+/// # Errors
+/// States, which mean field has not; those of the library.
+pub fn features(
+    machine: &dyn Machine,
+    units: &str,
+    (of, how): (&Examples, Pass),
+    means: impl FnOnce() -> harmonium::Result<(Vec<Matrix>, Convergence)>,
+) -> Outcome<(States, Option<Convergence>)> {
+    if how.kind == PassArg::Samples {
+        return Err(Failure::usage(format!(
+            "--pass samples: the {units} depend on each other, and mean field has means alone"
+        )));
+    }
+    let (mut hidden, done) = match of.observed() {
+        Some(_) => {
+            let filling = Filling::of_seed(how.seed).imputation(machine, of);
+            (machine.impute(of, filling, &mut ())?.hidden, None)
+        }
+        None => {
+            let (means, done) = means()?;
+            (means, Some(done))
+        }
+    };
+    Ok((hidden.swap_remove(how.layer - 1).into(), done))
 }
 
 /// The examples as `n` columns, of which those that are not there are missing.

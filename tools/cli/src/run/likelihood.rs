@@ -5,6 +5,7 @@ use harmonium::{
     dataset::{Binarization, Examples},
     model::{Layer, Rbm},
 };
+use std::convert::Infallible;
 
 /// The examples to measure: the test part if it is asked for and there; those of a file that the
 /// machine was not trained on; else the training part, and a note that says so.
@@ -48,24 +49,11 @@ pub fn drawn(visible: &Layer, data: &Data, seed: u64) -> Option<Data> {
     if !visible.units.are_binary() || !is_gray(data) {
         return None;
     }
-    let first_validation = data.train.len();
-    let first_test = first_validation + data.validation.as_ref().map_or(0, Examples::len);
-    let draw =
-        |part: &Examples, first: usize| part.clone().binarized(Binarization::Sampled, seed, first);
-    Some(Data {
-        name: data.name.clone(),
-        stream: None,
-        train: draw(&data.train, 0),
-        validation: data
-            .validation
-            .as_ref()
-            .map(|part| draw(part, first_validation)),
-        test: data.test.as_ref().map(|part| draw(part, first_test)),
-        encoding: data.encoding.clone(),
-        found: Vec::new(),
-        is_given: data.is_given,
-        row_names: data.row_names.clone(),
-    })
+    let Ok(drawn) = data.with_parts(|part, first| {
+        let bits = part.clone().binarized(Binarization::Sampled, seed, first);
+        Ok::<_, Infallible>(bits)
+    });
+    Some(drawn)
 }
 
 /// Whether the examples are gray.

@@ -48,6 +48,18 @@ pub trait Machine {
         self.labels().map(|_| Matrix::default())
     }
 
+    /// The same of examples that may have units of a label, which are left out.
+    ///
+    /// # Errors
+    /// As [`Self::log_p_y`].
+    fn log_p_of_classes(&self, examples: &Examples) -> Outcome<Matrix> {
+        let columns = self.columns();
+        match examples.columns() > columns {
+            true => self.log_p_y(&examples.first_columns(columns), &Way::default()),
+            false => self.log_p_y(examples, &Way::default()),
+        }
+    }
+
     /// The layer whose last units are the label that chains may hold, if there is one.
     fn label_layer(&self) -> Option<&Layer> {
         None

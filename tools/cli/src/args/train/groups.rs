@@ -1,6 +1,6 @@
 //! Options that several kinds of machines share, in groups.
 
-use crate::args::{Choice, ReadingArgs, Threads, count, number, one_of, positive};
+use crate::args::{AnswerArgs, Choice, ReadingArgs, count, number, one_of, positive};
 use crate::show::shape::ShapeArg;
 use clap::{Args, ValueEnum};
 use harmonium::{
@@ -426,12 +426,9 @@ pub struct OutputArgs {
     /// Those of an earlier end of a resumed run are removed.
     #[arg(long, hide_short_help = true)]
     pub no_pictures: bool,
-    /// One JSON object on stdout in place of the table.
-    #[arg(long)]
-    pub json: bool,
-    /// Threads of the command.
+    /// The answer.
     #[command(flatten)]
-    pub threads: Threads,
+    pub answer: AnswerArgs,
 }
 
 /// Sweeps an update: draws are numbered by 48 bits, which is enough for a million of them in 10^8

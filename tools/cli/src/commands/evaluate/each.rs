@@ -2,11 +2,7 @@
 
 use crate::{
     failure::{Failure, Outcome, note},
-    run::{
-        data::class_names,
-        found::Found,
-        machine::{Machine, Way},
-    },
+    run::{data::class_names, found::Found, machine::Machine},
     show::numbers::{write_named, write_table},
 };
 use harmonium::{Examples, Matrix, Model, dataset::Encoding, model::Layer, recipe::Observed};
@@ -85,11 +81,7 @@ fn classes(machine: &dyn Machine, examples: &Examples) -> Outcome<Option<Matrix>
     let Ok((_, Some(_))) = machine.labels() else {
         return Ok(None);
     };
-    let columns = machine.columns();
-    let log_p = match examples.columns() > columns {
-        true => machine.log_p_y(&examples.first_columns(columns), &Way::default())?,
-        false => machine.log_p_y(examples, &Way::default())?,
-    };
+    let log_p = machine.log_p_of_classes(examples)?;
     let p = |i: usize, j: usize| log_p.row(i)[j].exp();
     Ok(Some(Matrix::from_fn(log_p.rows(), log_p.columns(), p)))
 }

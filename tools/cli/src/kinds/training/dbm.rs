@@ -126,25 +126,6 @@ impl DbmArgs {
     }
 }
 
-impl DbmArgs {
-    /// Refuses what takes complete examples alone, of data with missing values.
-    fn expect_complete(&self, data: &Data) -> Outcome<()> {
-        let given = [
-            (
-                "--fine-tune",
-                self.fine_tune.fine_tune.is_some(),
-                "leave it out",
-            ),
-            (
-                "--early-stopping",
-                self.shared.stopping.early_stopping.is_some(),
-                "leave it out",
-            ),
-        ];
-        expect_complete(data, &given)
-    }
-}
-
 impl Trains for DbmArgs {
     fn epochs(&self) -> (&'static str, Option<usize>) {
         ("--epochs", self.epochs)
@@ -168,7 +149,7 @@ impl Trains for DbmArgs {
         let length = Length::new(data.examples(), batch_size, source.are_epochs_said);
         let mut pretraining = self.pretraining(&hidden, length)?;
         let joint = self.joint(&hidden, pretraining.is_some(), length)?;
-        self.expect_complete(data)?;
+        expect_complete(data, false, &self.fine_tune, &self.shared)?;
         let classes = self.labels.then(|| data.classes()).transpose()?;
         let visible = other_than_bits(data);
         if let Some(rbms) = &mut pretraining {

@@ -157,24 +157,8 @@ impl Trains for DbnArgs {
             ))
             .hint("train such a network greedily alone: --up-down-epochs 0"));
         }
-        let given = [
-            (
-                "the up-down algorithm",
-                up_down.learning.epochs > 0,
-                "train such a network greedily alone (--up-down-epochs 0)",
-            ),
-            (
-                "--fine-tune",
-                self.fine_tune.fine_tune.is_some(),
-                "leave it out",
-            ),
-            (
-                "--early-stopping",
-                self.shared.stopping.early_stopping.is_some(),
-                "leave it out",
-            ),
-        ];
-        expect_complete(data, &given)?;
+        let is_together = up_down.learning.epochs > 0;
+        expect_complete(data, is_together, &self.fine_tune, &self.shared)?;
         let sizes: Vec<usize> = std::iter::once(visible.size()).chain(hidden).collect();
         check_layers(&sizes)?;
         let widest = sizes.iter().copied().max().unwrap_or(1);

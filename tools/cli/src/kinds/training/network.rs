@@ -3,7 +3,7 @@
 
 use super::{Watch, refused};
 use crate::{
-    args::{CriterionArg, Split},
+    args::{CriterionArg, FineTuneArgs, SharedArgs, Split},
     failure::{Failure, Outcome},
     run::{classification::Classification, data::Data, files::Files, likelihood, machine::Machine},
     show::metrics::{Column, Digits::Fixed, Table},
@@ -93,12 +93,25 @@ pub fn figures(run: RunRef<'_>, watch: &Watch) -> Outcome<Vec<Option<f64>>> {
     })
 }
 
-/// Refuses what is given and takes complete examples alone, of data with missing values; the last
-/// of each says what to do instead.
+/// Refuses what takes complete examples alone, of data with missing values: a stage together if
+/// there is `up_down`, and what the flags of any deep machine ask for.
 ///
 /// # Errors
 /// The first.
-pub fn expect_complete(data: &Data, given: &[(&str, bool, &str)]) -> Outcome<()> {
+pub fn expect_complete(
+    data: &Data,
+    up_down: bool,
+    fine_tune: &FineTuneArgs,
+    shared: &SharedArgs,
+) -> Outcome<()> {
+    let out = "leave it out";
+    let greedy = "train such a network greedily alone (--up-down-epochs 0)";
+    let stops = shared.stopping.early_stopping.is_some();
+    let given = [
+        ("the up-down algorithm", up_down, greedy),
+        ("--fine-tune", fine_tune.fine_tune.is_some(), out),
+        ("--early-stopping", stops, out),
+    ];
     let first = given.iter().find(|(_, is_given, _)| *is_given);
     let Some((what, _, instead)) = first.filter(|_| data.train.observed().is_some()) else {
         return Ok(());
@@ -249,20 +262,8 @@ pub fn score(by: CriterionArg, run: RunRef<'_>, watch: &Watch) -> Outcome<f64> {
 /// # Errors
 /// Those of the library.
 pub fn seen(machine: &Model, data: &Data) -> Outcome<Data> {
-    let of = |part: &Examples| -> Outcome<Examples> {
-        Ok(Plan::seen_by_network(machine, part).map(Cow::into_owned)?)
-    };
-    Ok(Data {
-        name: data.name.clone(),
-        train: of(&data.train)?,
-        stream: None,
-        validation: data.validation.as_ref().map(of).transpose()?,
-        test: data.test.as_ref().map(of).transpose()?,
-        encoding: data.encoding.clone(),
-        found: Vec::new(),
-        is_given: data.is_given,
-        row_names: data.row_names.clone(),
-    })
+    let seen = |part: &Examples, _| Plan::seen_by_network(machine, part).map(Cow::into_owned);
+    Ok(data.with_parts(seen)?)
 }
 
 /// What the network makes of the test part of `data`.
