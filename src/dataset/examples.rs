@@ -250,8 +250,8 @@ impl Examples {
     }
 
     /// The states `[len x columns]` alone, as products take them: weights and mask stay behind, and
-    /// the units of a missing value are what they are, most often 0. What wants [`Rows`] takes
-    /// examples as they are.
+    /// the units of a missing value are what they are, most often 0. What wants
+    /// [`Rows`](crate::dataset::Rows) takes examples as they are.
     pub fn input(&self) -> Input<'_> {
         self.states.view()
     }

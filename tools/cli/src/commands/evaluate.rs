@@ -27,6 +27,7 @@ use harmonium::{
     checkpoint::Checkpoint,
     evaluate::{Betas, free_energy_gap},
     recipe::{ENUMERATED_UNITS, Measure},
+    units::Kind,
 };
 use std::path::Path;
 
@@ -125,7 +126,7 @@ fn on(data: Option<&Data>, source: &Source, machine: &dyn Machine) -> String {
     let Some(data) = data else {
         return String::new();
     };
-    let drawn = match machine.layers()[0].units.are_binary() {
+    let drawn = match machine.layers()[0].units.have(Kind::Bernoulli) {
         true => format!(", binarization {}", source.binarize),
         false => String::new(),
     };
