@@ -44,7 +44,7 @@
 //! | bits, categories, spins, numbers, counts | a density, features, what is missing | [`Rbm`] |
 //! | the same without counts, most often pictures | features by layers, samples | [`Dbn`] |
 //! | bits, categories | the same, inferred from above and below | [`Dbm`] |
-//! | bits, spins as bits, categories; lattices, sequences | how units couple | [`BoltzmannMachine`] |
+//! | bits, spins as bits, categories; lattices | how units couple | [`BoltzmannMachine`] |
 //! | what a machine above has learned | classes or codes alone, fine-tuned | [`Network`] |
 //!
 //! [`Rbm`], [`Dbn`] and [`Dbm`] learn labels beside the data and classify. All but [`Dbn`] and
