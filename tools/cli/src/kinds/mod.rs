@@ -43,16 +43,27 @@ pub fn missing_of(checkpoint: &Checkpoint, said: Option<Missing>) -> Outcome<Mis
     Ok(said.unwrap_or(learned))
 }
 
+/// The machine of a model, of which nobody tells more than its units do.
+pub fn machine(model: &Model) -> Known<'_> {
+    known(model, true, Missing::Infer)
+}
+
 /// The machine of a model, whose visible units have labels among them or not.
 pub fn known(model: &Model, has_labels: bool, missing: Missing) -> Known<'_> {
-    match model {
-        Model::Rbm(rbm) => Known::Rbm(rbm::Told {
-            rbm,
-            has_labels,
-            missing,
-        }),
-        other => Known::Plain(machine(other)),
-    }
+    Known::Plain(match model {
+        Model::Rbm(rbm) => {
+            return Known::Rbm(rbm::Told {
+                rbm,
+                has_labels,
+                missing,
+            });
+        }
+        Model::Dbn(x) => x,
+        Model::Dbm(x) => x,
+        Model::Boltzmann(x) => x,
+        Model::Network(x) => x,
+        _ => unreachable!("{} has no commands", model.kind()),
+    })
 }
 
 /// A machine with what its file tells of it.
@@ -71,17 +82,5 @@ impl<'a> Deref for Known<'a> {
             Self::Plain(machine) => *machine,
             Self::Rbm(rbm) => rbm,
         }
-    }
-}
-
-/// The machine of a model.
-pub fn machine(model: &Model) -> &dyn Machine {
-    match model {
-        Model::Rbm(x) => x,
-        Model::Dbn(x) => x,
-        Model::Dbm(x) => x,
-        Model::Boltzmann(x) => x,
-        Model::Network(x) => x,
-        _ => unreachable!("{} has no commands", model.kind()),
     }
 }

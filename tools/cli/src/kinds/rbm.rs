@@ -22,74 +22,6 @@ use replicas::Replicas;
 /// Options of classification, which other kinds than a deep belief network do one way.
 pub const WAYS: [&str; 5] = ["--compare", "--way", "--passes", "--sweeps", "--seed"];
 
-impl Machine for Rbm {
-    fn kind(&self) -> &'static str {
-        "rbm"
-    }
-
-    fn name(&self) -> String {
-        let sizes = format!("RBM {}-{}", self.n_visible(), self.n_hidden());
-        if self.is_bernoulli() {
-            return sizes;
-        }
-        let (visible, hidden) = (&self.visible().units, &self.hidden().units);
-        format!("{sizes} ({visible}, {hidden})")
-    }
-
-    fn layers(&self) -> Vec<&Layer> {
-        vec![self.visible(), self.hidden()]
-    }
-
-    fn lacks(&self, act: Act) -> &'static [&'static str] {
-        match act {
-            Act::Evaluate => &["--bound-samples"],
-            Act::Classify => &WAYS,
-            Act::Sample => &["--spins"],
-        }
-    }
-
-    fn columns(&self) -> usize {
-        self.label_group().map_or(self.n_visible(), |x| x.first)
-    }
-
-    fn labels(&self) -> Outcome<(Units, Option<Segment>)> {
-        Told::of(self).labels()
-    }
-
-    fn log_p_y(&self, v: &Examples, way: &Way) -> Outcome<Matrix> {
-        Told::of(self).log_p_y(v, way)
-    }
-
-    fn label_layer(&self) -> Option<&Layer> {
-        Some(self.visible()).filter(|layer| layer.units.last_group().is_some())
-    }
-
-    fn labels_are_visible(&self) -> bool {
-        true
-    }
-
-    fn annealed(&self) -> Option<&dyn Annealed> {
-        Some(self)
-    }
-
-    fn chains<'a>(&'a self, start: &Start<'_>) -> Outcome<Box<dyn Chains + 'a>> {
-        Ok(match start.args {
-            Some(args) if args.tempering.is_some() || !args.trajectory.is_empty() => {
-                Box::new(Replicas::new(self, start, args)?)
-            }
-            _ => Box::new(Gibbs::new(self, start)?),
-        })
-    }
-
-    fn feature_layers(&self) -> (usize, usize) {
-        (1, 1)
-    }
-
-    fn features(&self, of: &Examples, how: Pass) -> Outcome<(States, Option<Convergence>)> {
-        Told::of(self).features(of, how)
-    }
-}
-
 /// An RBM with what its file tells of it.
 pub struct Told<'a> {
     /// The machine.
@@ -100,16 +32,7 @@ pub struct Told<'a> {
     pub missing: Missing,
 }
 
-impl<'a> Told<'a> {
-    /// Where nobody tells.
-    fn of(rbm: &'a Rbm) -> Self {
-        Self {
-            rbm,
-            has_labels: true,
-            missing: Missing::Infer,
-        }
-    }
-
+impl Told<'_> {
     fn label_group(&self) -> Option<Segment> {
         self.rbm.label_group().filter(|_| self.has_labels)
     }
@@ -141,19 +64,29 @@ impl<'a> Told<'a> {
 
 impl Machine for Told<'_> {
     fn kind(&self) -> &'static str {
-        self.rbm.kind()
+        "rbm"
     }
 
     fn name(&self) -> String {
-        self.rbm.name()
+        let rbm = self.rbm;
+        let sizes = format!("RBM {}-{}", rbm.n_visible(), rbm.n_hidden());
+        if rbm.is_bernoulli() {
+            return sizes;
+        }
+        let (visible, hidden) = (&rbm.visible().units, &rbm.hidden().units);
+        format!("{sizes} ({visible}, {hidden})")
     }
 
     fn layers(&self) -> Vec<&Layer> {
-        self.rbm.layers()
+        vec![self.rbm.visible(), self.rbm.hidden()]
     }
 
     fn lacks(&self, act: Act) -> &'static [&'static str] {
-        self.rbm.lacks(act)
+        match act {
+            Act::Evaluate => &["--bound-samples"],
+            Act::Classify => &WAYS,
+            Act::Sample => &["--spins"],
+        }
     }
 
     fn columns(&self) -> usize {
@@ -175,7 +108,8 @@ impl Machine for Told<'_> {
     }
 
     fn label_layer(&self) -> Option<&Layer> {
-        self.rbm.label_layer().filter(|_| self.has_labels)
+        let layer = self.rbm.visible();
+        (self.has_labels && layer.units.last_group().is_some()).then_some(layer)
     }
 
     fn labels_are_visible(&self) -> bool {
@@ -183,11 +117,16 @@ impl Machine for Told<'_> {
     }
 
     fn annealed(&self) -> Option<&dyn Annealed> {
-        self.rbm.annealed()
+        Some(self.rbm)
     }
 
     fn chains<'a>(&'a self, start: &Start<'_>) -> Outcome<Box<dyn Chains + 'a>> {
-        Machine::chains(self.rbm, start)
+        Ok(match start.args {
+            Some(args) if args.tempering.is_some() || !args.trajectory.is_empty() => {
+                Box::new(Replicas::new(self.rbm, start, args)?)
+            }
+            _ => Box::new(Gibbs::new(self.rbm, start)?),
+        })
     }
 
     fn feature_layers(&self) -> (usize, usize) {

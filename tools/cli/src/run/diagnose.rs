@@ -4,7 +4,11 @@ use crate::{
     failure::Outcome,
     run::chains::Start,
     run::machine::Machine,
-    show::{figures::Figures, pictures::first_rows, progress::Bar},
+    show::{
+        figures::Figures,
+        pictures::{first_rows, starts},
+        progress::Bar,
+    },
 };
 use harmonium::{
     BitMatrix, Examples,
@@ -45,7 +49,7 @@ impl Diagnosis {
         (chains, burn_in, sweeps): (usize, usize, usize),
         seed: u64,
     ) -> Outcome<Self> {
-        let starts: Vec<usize> = (0..chains).map(|k| k % examples.len()).collect();
+        let starts = starts(examples, chains);
         let states = examples.states().take(&starts);
         let binary = machine.layers()[0].units.are_binary();
         let templates = binary.then(|| templates(examples));
@@ -231,7 +235,9 @@ mod tests {
             [harmonium::Matrix::zeros(8, 2)],
         )
         .unwrap();
-        let found = Diagnosis::measure(&rbm, &examples, (20, 1, 2000), 3).unwrap();
+        let model = rbm.into();
+        let machine = crate::kinds::machine(&model);
+        let found = Diagnosis::measure(&*machine, &examples, (20, 1, 2000), 3).unwrap();
         let time = found.time.unwrap();
         assert!(
             (time.time - 1.0).abs() < 4.0 * time.standard_error,

@@ -10,11 +10,12 @@ use crate::{
     run::likelihood,
     show::{
         numbers::ends_in,
+        pictures::starts,
         shape::{Shape, ShapeArg},
     },
 };
 use harmonium::{
-    BitMatrix, Checkpoint, Examples, Matrix, States,
+    BitMatrix, Checkpoint, Matrix, States,
     dataset::{Cells, Encoding, Reading, Table, Tables, read_npy},
     model::{Clamp, Layer},
     units::Segment,
@@ -92,7 +93,8 @@ impl Held {
         let data = load(args, checkpoint, layer)?;
         let mask = mask_of((mask, args.shape), &data.encoding, pixels, layer.size())?;
         let (examples, _) = likelihood::examples(&data, Split::Test);
-        let x = first(examples, default_count(args));
+        let some = starts(examples, default_count(args));
+        let x = examples.states().take(&some);
         let mut held = Self::new(layer, x.clone(), mask)?;
         held.examples = Some(x);
         Ok(Some(held))
@@ -251,12 +253,8 @@ pub fn start(
     if let Some(examples) = held.and_then(|held| held.examples.as_ref()) {
         return Ok(examples.clone());
     }
-    Ok(first(&load(args, checkpoint, layer)?.train, count))
-}
-
-fn first(examples: &Examples, count: usize) -> States {
-    let chosen: Vec<usize> = (0..count).map(|k| k % examples.len()).collect();
-    examples.states().take(&chosen)
+    let train = load(args, checkpoint, layer)?.train;
+    Ok(train.states().take(&starts(&train, count)))
 }
 
 /// The data of `--from-data` and `--clamp data`, as bits where the layer is binary.

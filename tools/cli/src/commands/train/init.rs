@@ -199,8 +199,8 @@ impl Init {
     }
 
     fn columns(&self) -> usize {
-        let layers = kinds::machine(&self.checkpoint.model).layers();
-        layers.first().map_or(0, |layer| layer.size())
+        let machine = kinds::machine(&self.checkpoint.model);
+        machine.layers().first().map_or(0, |layer| layer.size())
     }
 
     /// The first stage of the plan, from the parameters of the model.

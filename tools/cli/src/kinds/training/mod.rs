@@ -30,7 +30,6 @@ use crate::{
 };
 use harmonium::{
     Examples, Model,
-    model::Rbm,
     recipe::{AnyRun, Plan, RunRef},
 };
 use serde_json::Value;
@@ -218,9 +217,4 @@ pub fn of(args: &TrainArgs) -> &dyn Trains {
 /// A criterion that a machine does not have.
 fn refused(by: CriterionArg, what: &str) -> Failure {
     Failure::usage(format!("--early-stopping-by {by}: {what}"))
-}
-
-/// The RBM of a plan that is one.
-fn rbm_of(model: &Model) -> Outcome<&Rbm> {
-    Ok(model.rbm()?)
 }

@@ -3,7 +3,6 @@
 use super::{
     Finished, MOST_ELEMENTS, Told, Trains, Watch, describe_rbm, fantasies,
     options::{check_chains, of_stage},
-    rbm_of,
     reading::for_units,
     refused,
 };
@@ -229,7 +228,7 @@ impl Trains for RbmArgs {
         model: &Model,
     ) -> Outcome<CriterionArg> {
         let hint = "choose reconstruction-error or free-energy-gap";
-        let rbm = rbm_of(model)?;
+        let rbm = model.rbm()?;
         let is_generative =
             matches!(plan, Plan::Rbm(x) if x.options.objective == Objective::Generative);
         match asked {
@@ -256,7 +255,7 @@ impl Trains for RbmArgs {
     fn score(&self, by: CriterionArg, run: RunRef<'_>, watch: &Watch) -> Outcome<f64> {
         let held_out = watch.held_out()?;
         let (model, seed) = (run.result()?, run.running().learning().seed);
-        let rbm = rbm_of(&model)?;
+        let rbm = model.rbm()?;
         Ok(match by {
             CriterionArg::PseudoLikelihood => stochastic_pseudo_likelihood(rbm, held_out, seed)?,
             CriterionArg::ReconstructionError => -reconstruction_error(rbm, held_out)?,
@@ -271,7 +270,7 @@ impl Trains for RbmArgs {
     }
 
     fn draw(&self, finished: &Finished<'_>) -> Outcome<()> {
-        let rbm = rbm_of(finished.model)?;
+        let rbm = finished.model.rbm()?;
         let position = finished.run.running().position();
         let title = format!("{}, {} epochs", finished.title, position.epoch);
         let (path, encoding) = (&finished.files.filters, &finished.data.encoding);
@@ -280,7 +279,7 @@ impl Trains for RbmArgs {
     }
 
     fn more(&self, finished: &Finished<'_>) -> Outcome<Figures> {
-        let (rbm, data) = (rbm_of(finished.model)?, finished.data);
+        let (rbm, data) = (finished.model.rbm()?, finished.data);
         let drawn = likelihood::drawn(rbm.visible(), data, finished.seed());
         let drawn = drawn.filter(|_| rbm.is_bernoulli());
         let (examples, split) = likelihood::part(drawn.as_ref().unwrap_or(data), Split::Test);
