@@ -249,7 +249,12 @@ pub(crate) fn on_every_thread(work: impl Fn() + Sync) {
 
 /// Couplings, draws and the like (some nanoseconds each) that one thread does alone: some 20
 /// microseconds, before which another thread would not have begun.
-pub(crate) const LITTLE_WORK: usize = 8192;
+const LITTLE_WORK: usize = 8192;
+
+/// Whether `work` is so little that the calling thread does all of it, on whatever pool.
+pub(crate) fn is_little(work: usize) -> bool {
+    work <= LITTLE_WORK
+}
 
 /// `f(k, chunk k)` of `size` items each, the last perhaps fewer. All `work` of them is done on the
 /// calling thread if it is little; chunks are the same in either case.
@@ -260,7 +265,7 @@ pub(crate) fn for_each_chunk<T: Send>(
     f: impl Fn(usize, &mut [T]) + Send + Sync,
 ) {
     use prelude::*;
-    if work <= LITTLE_WORK {
+    if is_little(work) {
         let chunks = items.chunks_mut(size).enumerate();
         chunks.for_each(|(k, chunk)| f(k, chunk));
     } else {

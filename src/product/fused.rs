@@ -5,9 +5,11 @@ use super::{
     Direction, Term,
     dense::{Operand, multiply, provider},
     expand::expand,
+    few,
     quantize::{BLOCK, WIDTH},
     region::{PANEL_ROWS, Region},
     registers::{self, Indices},
+    tail::Tail,
 };
 use crate::{
     bits::{BitViewMut, WORD_BITS},
@@ -24,115 +26,13 @@ use std::{cell::RefCell, ops::Range};
 /// Columns of a tile: two words of bits.
 const TILE_COLUMNS: usize = 2 * WORD_BITS;
 /// Inputs that are expanded from bits at a time: a multiple of a word.
-const EXPAND_COLUMNS: usize = 4 * WORD_BITS;
-
-/// What becomes of a layer's input `y = sum of products + bias`: `x = beta * y`, and any of the
-/// outputs. An output that is not asked for costs nothing.
-#[derive(Debug, Default)]
-pub struct Tail<'a> {
-    /// Inverse temperature.
-    pub beta: f32,
-    /// That of softmax groups, where it is another.
-    pub group_beta: Option<f32>,
-    /// Whether products must be exact to f32 where a faster way is off by a known step.
-    pub precise: bool,
-    /// Added to the products, `[rows x columns]`: what neighbors send that stay as they are was
-    /// multiplied before.
-    pub added: Option<MatrixView<'a>>,
-    /// Receives `x`.
-    pub input: Option<MatrixViewMut<'a>>,
-    /// The first column whose `x` is wanted; earlier ones may stay as they are.
-    pub input_from: usize,
-    /// Receives `sigma(x)`.
-    pub mean: Option<MatrixViewMut<'a>>,
-    /// Receives bits that are one with probability `sigma(x)`.
-    pub sample: Option<(BitViewMut<'a>, Draws)>,
-    /// Receives the states of a layer of real-valued units; [`propagate`], whose units are binary,
-    /// takes none.
-    pub real_sample: Option<(MatrixViewMut<'a>, Draws)>,
-    /// `[columns]`, overwritten with the sums of `sigma(x)` over the rows.
-    pub column_sums: Option<&'a mut [f32]>,
-    /// `[rows]`, overwritten with `sum_j ln(1 + e^(x_j))`.
-    pub softplus_sums: Option<&'a mut [f64]>,
-    /// With `softplus_sums`: subtract the same sum at this inverse temperature.
-    pub minus_beta: Option<f32>,
-    /// Of units with a continuum of states: inverse temperatures multiply the input alone, and the
-    /// quadratic term of the energy stays, so that 0 is a temperature too.
-    pub linear: bool,
-}
-
-/// What [`Tail::matrix_of`] returns.
-#[derive(Clone, Copy)]
-pub(crate) enum Exact {
-    /// `x`.
-    Input,
-    /// The means.
-    Mean,
-}
-
-impl Tail<'_> {
-    /// No output at `beta`.
-    pub fn new(beta: f32) -> Self {
-        Self {
-            beta,
-            ..Self::default()
-        }
-    }
-
-    /// What is `asked` for, exact to f32, of so many rows and columns, which `compute` writes.
-    pub(crate) fn matrix_of(
-        asked: Exact,
-        (rows, columns): (usize, usize),
-        beta: f32,
-        compute: impl FnOnce(Tail<'_>) -> Result<()>,
-    ) -> Result<Matrix> {
-        let mut out = Matrix::zeros(rows, columns);
-        let (input, mean) = match asked {
-            Exact::Input => (Some(out.view_mut()), None),
-            Exact::Mean => (None, Some(out.view_mut())),
-        };
-        compute(Tail {
-            input,
-            mean,
-            precise: true,
-            ..Tail::new(beta)
-        })?;
-        Ok(out)
-    }
-
-    /// Refuses outputs that are not of `rows` rows and `columns` columns.
-    fn check(&self, rows: usize, columns: usize) -> Result<()> {
-        let shape = |what: &str, r: usize, c: usize| {
-            if (r, c) == (rows, columns) {
-                return Ok(());
-            }
-            Err(Error::shape(
-                what,
-                format!("{rows} x {columns}"),
-                format!("{r} x {c}"),
-            ))
-        };
-        if let Some(x) = &self.added {
-            shape("added inputs", x.rows(), x.columns())?;
-        }
-        if let Some(x) = &self.input {
-            shape("inputs", x.rows(), x.columns())?;
-        }
-        if let Some(x) = &self.mean {
-            shape("means", x.rows(), x.columns())?;
-        }
-        if let Some((x, _)) = &self.sample {
-            shape("samples", x.rows(), x.columns())?;
-        }
-        if let Some(x) = &self.column_sums {
-            shape("column sums", rows, x.len())?;
-        }
-        if let Some(x) = &self.softplus_sums {
-            shape("softplus sums", x.len(), columns)?;
-        }
-        Ok(())
-    }
-}
+const EXPAND_COLUMNS: usize = few::BLOCK_INPUTS;
+/// Products of more rows than this are not little, whatever they are of.
+const FEW_ROWS: usize = 64;
+/// Inputs that cost about as much as the tail of a unit.
+const TAIL_COST: usize = 16;
+/// Multiply-adds in the time of a unit of [`threads::is_little`].
+const MULTIPLY_ADDS: usize = 32;
 
 /// Buffers of [`propagate`] that are kept between calls, so that a call allocates nothing once they
 /// have grown.
@@ -147,6 +47,21 @@ pub struct Propagation {
     pub(crate) scaled: Option<Matrix>,
     /// Biases that count more than once.
     pub(crate) added: Option<Matrix>,
+}
+
+thread_local! {
+    static BUFFERS: RefCell<Propagation> = RefCell::new(Propagation::default());
+}
+
+impl Propagation {
+    /// `work` with the buffers of this thread, which live as long as it does: new ones if they are
+    /// in use further up.
+    pub(crate) fn of_thread<R>(work: impl FnOnce(&mut Self) -> R) -> R {
+        BUFFERS.with(|buffers| match buffers.try_borrow_mut() {
+            Ok(mut buffers) => work(&mut buffers),
+            Err(_) => work(&mut Self::default()),
+        })
+    }
 }
 
 /// Scratch of one thread.
@@ -185,6 +100,8 @@ impl FusedScratch {
 struct Job<'a> {
     terms: &'a [Term<'a>],
     bias: &'a [f32],
+    /// Whether the calling thread does all of it.
+    is_alone: bool,
     beta: f32,
     input_from: usize,
     minus_beta: Option<f32>,
@@ -204,14 +121,36 @@ pub fn propagate(
     tail: Tail<'_>,
     buffers: &mut Propagation,
 ) -> Result<()> {
-    in_pool(|| propagate_in_pool(terms, bias, tail, buffers))
+    match threads::is_little(work(terms, bias.len())) {
+        true => propagate_here(terms, bias, tail, buffers, true),
+        false => in_pool(|| propagate_here(terms, bias, tail, buffers, false)),
+    }
 }
 
-fn propagate_in_pool(
+/// What a product costs, as [`threads::is_little`] counts. Of bits whose weights are added one by
+/// one those that are on count, else all inputs.
+fn work(terms: &[Term<'_>], columns: usize) -> usize {
+    let rows = terms.first().map_or(0, |term| term.input.rows());
+    if rows > FEW_ROWS {
+        return usize::MAX;
+    }
+    let of_term = |term: &Term<'_>| match term.input {
+        Input::Bits(x) if term.fixed.is_some() || few::takes(term, rows).is_some() => {
+            let ones = |row: usize| x.row(row).iter().map(|word| word.count_ones() as usize);
+            (0..rows).flat_map(ones).sum()
+        }
+        x => rows * x.columns(),
+    };
+    let inputs: usize = terms.iter().map(of_term).sum();
+    (inputs + rows * TAIL_COST) * columns / MULTIPLY_ADDS
+}
+
+fn propagate_here(
     terms: &[Term<'_>],
     bias: &[f32],
     tail: Tail<'_>,
     buffers: &mut Propagation,
+    is_alone: bool,
 ) -> Result<()> {
     let columns = bias.len();
     let Some(rows) = terms.first().map(|t| t.input.rows()) else {
@@ -238,6 +177,7 @@ fn propagate_in_pool(
     let job = Job {
         terms,
         bias,
+        is_alone,
         beta: tail.beta,
         input_from: tail.input_from,
         minus_beta: tail.minus_beta,
@@ -308,14 +248,22 @@ impl Job<'_> {
         if columns > most_columns && (columns_first || rows <= most_rows) {
             let tiles = columns.div_ceil(most_columns);
             let (a, b) = region.split_columns(tiles / 2 * most_columns);
-            threads::join(|| self.fill(a), || self.fill(b));
+            self.both(a, b);
         } else if rows > most_rows {
             let tiles = rows.div_ceil(most_rows);
             let (a, b) = region.split_rows(tiles / 2 * (most_rows / PANEL_ROWS));
-            threads::join(|| self.fill(a), || self.fill(b));
+            self.both(a, b);
         } else {
             SCRATCH.with_borrow_mut(|scratch| self.tile(region, scratch));
         }
+    }
+
+    fn both(&self, a: Region<'_>, b: Region<'_>) {
+        if self.is_alone {
+            self.fill(a);
+            return self.fill(b);
+        }
+        threads::join(|| self.fill(a), || self.fill(b));
     }
 
     fn tile(&self, region: Region<'_>, scratch: &mut FusedScratch) {
@@ -433,6 +381,9 @@ fn add_product(
     if let Some((x, fixed)) = term.looked_up() {
         fixed.add_product(term.direction, x, rows, columns, product, stride);
         return;
+    }
+    if let Some(x) = few::takes(term, term.input.rows()) {
+        return few::add(x, rows, term.weights, columns, product, stride);
     }
     let w = term.weights;
     let w = Operand::row_major(w.padded(), w.rows(), w.columns(), w.stride());

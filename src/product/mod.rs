@@ -9,6 +9,7 @@
 //!            registers: many rows, AVX-512
 //!            active: few bits on, or few rows
 //!            lookup: tables in memory, else
+//!     -> few rows of bits upwards: weights of the inputs that are on (few), the bits of native
 //!     -> dense provider: native | matrixmultiply | blas
 //!     -> kernel::epilogue while the tile is in cache
 //! ```
@@ -20,6 +21,7 @@ mod active;
 mod connection;
 mod dense;
 mod expand;
+mod few;
 mod fused;
 mod lookup;
 mod outer;
@@ -29,15 +31,17 @@ mod region;
 mod registers;
 mod samples;
 mod slabs;
+mod tail;
 
 pub use connection::{Connection, Route, route, set_route};
 pub use dense::{Provider, gemm, provider, set_provider};
-pub(crate) use fused::Exact;
-pub use fused::{Propagation, Tail, propagate};
+pub use fused::{Propagation, propagate};
 pub use lookup::{FixedPoint, LARGEST_STEP};
 pub use outer::{Phase, Statistics};
 pub(crate) use outer::{StatisticsTile, for_each_tile};
 pub(crate) use samples::PhaseTables;
+pub(crate) use tail::Exact;
+pub use tail::Tail;
 
 use crate::{
     bits::BitView,

@@ -44,12 +44,31 @@ impl Rbm {
     /// # Errors
     /// As [`Self::input_h_from_v`].
     pub fn free_energy<'a>(&self, v: impl Into<Rows<'a>>, beta: f32) -> Result<Vec<f64>> {
-        free_energy(
-            &self.visible,
-            v.into().complete("a free energy")?,
-            beta,
-            |v, tail| self.hidden_from_visible(v, tail, &mut Propagation::default()),
-        )
+        let rows = v.into();
+        let mut out = vec![0.0; rows.input().rows()];
+        self.free_energy_into(rows, beta, &mut out)?;
+        Ok(out)
+    }
+
+    /// As [`Self::free_energy`], into `out`, a number a row: for calls on a row or a few, which run
+    /// on the calling thread and allocate nothing after the first of a thread. From any number of
+    /// threads at once.
+    ///
+    /// # Errors
+    /// As [`Self::free_energy`]; [`Error::Shape`](crate::Error::Shape) unless `out` has a number
+    /// for each row.
+    pub fn free_energy_into<'a>(
+        &self,
+        v: impl Into<Rows<'a>>,
+        beta: f32,
+        out: &mut [f64],
+    ) -> Result<()> {
+        let v = v.into().complete("a free energy")?;
+        Propagation::of_thread(|buffers| {
+            free_energy(&self.visible, v, (beta, out), |v, tail| {
+                self.hidden_from_visible(v, tail, buffers)
+            })
+        })
     }
 
     /// The free energy of hidden states, `-beta c.h - sum_i ln(1 + e^(beta (h W' + b)_i))`.
@@ -60,9 +79,12 @@ impl Rbm {
     pub fn free_energy_h<'a>(&self, h: impl Into<Input<'a>>, beta: f32) -> Result<Vec<f64>> {
         self.visible
             .expect_length("free energies of hidden states")?;
-        free_energy(&self.hidden, h.into(), beta, |h, tail| {
+        let h = h.into();
+        let mut out = vec![0.0; h.rows()];
+        free_energy(&self.hidden, h, (beta, &mut out), |h, tail| {
             self.visible_from_hidden(h, tail, &mut Propagation::default())
-        })
+        })?;
+        Ok(out)
     }
 
     /// Weighted mean over the rows of `ln p(v) = -F(v) - ln Z`, in nats, for a given `ln Z`, as
@@ -87,12 +109,11 @@ impl Rbm {
 fn free_energy<'a>(
     layer: &Layer,
     x: Input<'a>,
-    beta: f32,
+    (beta, out): (f32, &mut [f64]),
     fill: impl FnOnce(Input<'a>, Tail<'_>) -> Result<()>,
-) -> Result<Vec<f64>> {
-    let mut out = vec![0.0; x.rows()];
+) -> Result<()> {
     let tail = Tail {
-        softplus_sums: Some(&mut out),
+        softplus_sums: Some(out),
         precise: true,
         ..Tail::new(beta)
     };
@@ -100,7 +121,7 @@ fn free_energy<'a>(
     for (s, f) in out.iter_mut().enumerate() {
         *f = -*f - f64::from(beta) * layer.own_term(x, s);
     }
-    Ok(out)
+    Ok(())
 }
 
 /// `f(unit, what its neighbors receive)` of the units of sample `s` that are not zero.

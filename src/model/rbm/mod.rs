@@ -305,6 +305,37 @@ impl Rbm {
         })
     }
 
+    /// As [`Self::mean_h_from_v`], into `out` `[samples x n_hidden]`: for calls on a row or a few,
+    /// which run on the calling thread and allocate nothing after the first of a thread. From any
+    /// number of threads at once.
+    ///
+    /// ```
+    /// use harmonium::{BitMatrix, Matrix, Rbm};
+    /// let rbm = Rbm::bernoulli(&[784, 500])?;
+    /// let v = BitMatrix::from_fn(1, 784, |_, i| i % 8 == 0);
+    /// let mut mean = Matrix::zeros(1, 500);
+    /// rbm.mean_h_from_v_into(&v, 1.0, &mut mean)?;
+    /// assert_eq!(mean.row(0)[3], 0.5);
+    /// # Ok::<(), harmonium::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Self::input_h_from_v`]; [`Error::Shape`] for another `out`.
+    pub fn mean_h_from_v_into<'a>(
+        &self,
+        v: impl Into<Rows<'a>>,
+        beta: f32,
+        out: &mut Matrix,
+    ) -> Result<()> {
+        let v = v.into().complete("P(h | v)")?;
+        let tail = Tail {
+            mean: Some(out.view_mut()),
+            precise: true,
+            ..Tail::new(beta)
+        };
+        Propagation::of_thread(|buffers| self.hidden_from_visible(v, tail, buffers))
+    }
+
     /// `E[v | h]`, of Bernoulli units `P(v = 1 | h) = sigma(beta (h W' + b))`,
     /// `[samples x n_visible]`.
     ///
