@@ -1,7 +1,7 @@
-//! Products of a few rows of bits with weights as they are: the rows of the weights whose inputs
-//! are on, added up, 64 to 128 columns in registers. The same bits as the native dense product:
-//! inputs in order, in the same blocks, and what is off adds nothing. Nothing is packed or
-//! expanded, which a few rows would not pay for.
+//! Products of few or sparse rows of bits with weights as they are: the rows of the weights whose
+//! inputs are on, added up, 64 to 256 columns in registers. The same bits as the native dense
+//! product, so that which of the two computes a tile never shows: inputs in order, in the same
+//! blocks, and what is off adds nothing. Nothing is packed or expanded.
 
 use super::{
     Direction, Term,
@@ -15,21 +15,29 @@ use crate::{
 };
 use std::ops::Range;
 
-/// With more rows packing pays, at any density. Measured on Zen 5.
-const MOST_ROWS: usize = 8;
+/// So few rows are taken at any density: packing would not pay.
+pub(super) const FEW_ROWS: usize = 8;
+/// Of more rows those of at most one active input among so many. Measured on Zen 5.
+const SPARSITY: usize = 5;
 /// Inputs whose products are added up before they join the others: those of the dense product.
 pub(super) const BLOCK_INPUTS: usize = 4 * WORD_BITS;
 
-/// The bits of a product that is to be computed here.
-pub(super) fn takes<'a>(term: &Term<'a>, rows: usize) -> Option<BitView<'a>> {
-    match (term.input, term.fixed, term.direction) {
-        (Input::Bits(x), None, Direction::Up)
-            if rows <= MOST_ROWS && provider() == Provider::Native =>
-        {
-            Some(x)
-        }
-        _ => None,
-    }
+/// The bits of a product whose rows `rows` are to be computed here.
+pub(super) fn takes<'a>(term: &Term<'a>, rows: Range<usize>) -> Option<BitView<'a>> {
+    let (Input::Bits(x), None, Direction::Up, Provider::Native) =
+        (term.input, term.fixed, term.direction, provider())
+    else {
+        return None;
+    };
+    let count = rows.len();
+    let is_taken = count <= FEW_ROWS || ones(x, rows) * SPARSITY <= count * x.columns();
+    is_taken.then_some(x)
+}
+
+/// Bits of some rows that are on.
+pub(super) fn ones(x: BitView<'_>, rows: Range<usize>) -> usize {
+    let of_row = |row: usize| x.row(row).iter().map(|word| word.count_ones() as usize);
+    rows.flat_map(of_row).sum()
 }
 
 /// `product += X[rows] W[.., columns]`, rows of the product `stride` apart; `columns` starts at a
@@ -69,6 +77,7 @@ impl Operation for AddRows<'_> {
         let mut first = 0;
         while first < self.columns.len() {
             first += match (self.columns.len() - first).div_ceil(S::LANES) {
+                16.. if S::LANES == 16 => self.strip::<S, 16>(s, first),
                 8.. => self.strip::<S, 8>(s, first),
                 4..8 => self.strip::<S, 4>(s, first),
                 2..4 => self.strip::<S, 2>(s, first),
@@ -86,12 +95,16 @@ impl AddRows<'_> {
         let (weights, at) = (self.weights.padded(), self.columns.start + first);
         let stride = self.weights.stride();
         assert!(at + width <= stride && first + width <= self.stride);
-        for (row, product) in self.rows.clone().zip(self.product.chunks_mut(self.stride)) {
-            let product = &mut product[first..first + width];
-            let words = self.x.row(row);
-            for (block, words) in words.chunks(BLOCK_INPUTS / WORD_BITS).enumerate() {
+        // What some rows of weights bring into the cache serves all rows of bits.
+        for (block, first_word) in (0..self.x.columns().div_ceil(WORD_BITS))
+            .step_by(BLOCK_INPUTS / WORD_BITS)
+            .enumerate()
+        {
+            let products = self.product.chunks_mut(self.stride);
+            for (row, product) in self.rows.clone().zip(products) {
+                let words = &self.x.row(row)[first_word..];
                 let mut sums = [s.splat(0.0); V];
-                for (k, &word) in words.iter().enumerate() {
+                for (k, &word) in words.iter().take(BLOCK_INPUTS / WORD_BITS).enumerate() {
                     let input = block * BLOCK_INPUTS + k * WORD_BITS;
                     let mut rest = word;
                     while rest != 0 {
@@ -103,6 +116,7 @@ impl AddRows<'_> {
                         }
                     }
                 }
+                let product = &mut product[first..first + width];
                 for (v, &sum) in sums.iter().enumerate() {
                     let to = &mut product[v * S::LANES..];
                     let total = s.add(s.load(to), sum);
@@ -132,7 +146,7 @@ mod tests {
         /// The bits of the native dense product, and what is beyond the columns stays finite.
         #[test]
         fn rows_that_are_on_are_the_dense_product(
-            rows in 1_usize..=MOST_ROWS,
+            rows in 1_usize..20,
             inputs in 1_usize..600,
             columns in 1_usize..300,
             start in 0_usize..2,

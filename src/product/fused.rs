@@ -12,11 +12,10 @@ use super::{
     tail::Tail,
 };
 use crate::{
-    bits::{BitViewMut, WORD_BITS},
+    bits::WORD_BITS,
     error::{Error, Result},
     kernel::epilogue::{Epilogue, SoftplusSums},
-    matrix::{Aligned, Matrix, MatrixView, MatrixViewMut, aligned},
-    rng::Draws,
+    matrix::{Aligned, Matrix, MatrixView, aligned},
     simd::dispatch,
     states::Input,
     threads::{self, in_pool},
@@ -27,12 +26,17 @@ use std::{cell::RefCell, ops::Range};
 const TILE_COLUMNS: usize = 2 * WORD_BITS;
 /// Inputs that are expanded from bits at a time: a multiple of a word.
 const EXPAND_COLUMNS: usize = few::BLOCK_INPUTS;
+/// Those of a tile of few rows, which one thread computes: long pieces of rows of weights.
+const FEW_ROWS_COLUMNS: usize = 8 * TILE_COLUMNS;
 /// Products of more rows than this are not little, whatever they are of.
 const FEW_ROWS: usize = 64;
 /// Inputs that cost about as much as the tail of a unit.
 const TAIL_COST: usize = 16;
+/// How much an input of a dense product of few rows costs beside one that is added: its weights are
+/// packed first.
+const PACKING_COST: usize = 4;
 /// Multiply-adds in the time of a unit of [`threads::is_little`].
-const MULTIPLY_ADDS: usize = 32;
+const MULTIPLY_ADDS: usize = 64;
 
 /// Buffers of [`propagate`] that are kept between calls, so that a call allocates nothing once they
 /// have grown.
@@ -68,7 +72,7 @@ impl Propagation {
 struct FusedScratch {
     product: Aligned<f32>,
     expanded: Aligned<f32>,
-    bias: [f32; TILE_COLUMNS],
+    bias: [f32; FEW_ROWS_COLUMNS],
     registers: registers::Scratch,
 }
 
@@ -76,7 +80,7 @@ thread_local! {
     static SCRATCH: RefCell<FusedScratch> = RefCell::new(FusedScratch {
         product: aligned(0, 0.0),
         expanded: aligned(0, 0.0),
-        bias: [0.0; TILE_COLUMNS],
+        bias: [0.0; FEW_ROWS_COLUMNS],
         registers: registers::Scratch::new(),
     });
 }
@@ -135,11 +139,10 @@ fn work(terms: &[Term<'_>], columns: usize) -> usize {
         return usize::MAX;
     }
     let of_term = |term: &Term<'_>| match term.input {
-        Input::Bits(x) if term.fixed.is_some() || few::takes(term, rows).is_some() => {
-            let ones = |row: usize| x.row(row).iter().map(|word| word.count_ones() as usize);
-            (0..rows).flat_map(ones).sum()
+        Input::Bits(x) if term.fixed.is_some() || few::takes(term, 0..rows).is_some() => {
+            few::ones(x, 0..rows)
         }
-        x => rows * x.columns(),
+        x => PACKING_COST * rows * x.columns(),
     };
     let inputs: usize = terms.iter().map(of_term).sum();
     (inputs + rows * TAIL_COST) * columns / MULTIPLY_ADDS
@@ -242,6 +245,7 @@ impl Job<'_> {
         let (most_rows, most_columns) = match self.indices {
             // Tables of a few outputs meet as many rows as possible.
             Some(_) => (registers::MAX_ROWS, WORD_BITS),
+            None if self.is_alone && rows <= few::FEW_ROWS => (PANEL_ROWS, FEW_ROWS_COLUMNS),
             None => (PANEL_ROWS, TILE_COLUMNS),
         };
         let columns_first = self.indices.is_some();
@@ -382,7 +386,7 @@ fn add_product(
         fixed.add_product(term.direction, x, rows, columns, product, stride);
         return;
     }
-    if let Some(x) = few::takes(term, term.input.rows()) {
+    if let Some(x) = few::takes(term, rows.clone()) {
         return few::add(x, rows, term.weights, columns, product, stride);
     }
     let w = term.weights;

@@ -9,7 +9,7 @@
 //!            registers: many rows, AVX-512
 //!            active: few bits on, or few rows
 //!            lookup: tables in memory, else
-//!     -> few rows of bits upwards: weights of the inputs that are on (few), the bits of native
+//!     -> few or sparse rows of bits upwards: weights of what is on (few), the bits of native
 //!     -> dense provider: native | matrixmultiply | blas
 //!     -> kernel::epilogue while the tile is in cache
 //! ```

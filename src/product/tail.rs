@@ -28,8 +28,8 @@ pub struct Tail<'a> {
     pub mean: Option<MatrixViewMut<'a>>,
     /// Receives bits that are one with probability `sigma(x)`.
     pub sample: Option<(BitViewMut<'a>, Draws)>,
-    /// Receives the states of a layer of real-valued units; [`super::propagate`], whose units are binary,
-    /// takes none.
+    /// Receives the states of a layer of real-valued units; [`super::propagate`], whose units are
+    /// binary, takes none.
     pub real_sample: Option<(MatrixViewMut<'a>, Draws)>,
     /// `[columns]`, overwritten with the sums of `sigma(x)` over the rows.
     pub column_sums: Option<&'a mut [f32]>,

@@ -4,8 +4,9 @@ use super::allocations;
 use harmonium::{
     bits::BitMatrix,
     dataset::Examples,
-    model::{BoltzmannMachine, MeanField},
+    model::{BoltzmannMachine, Layer, MeanField},
     train::{BoltzmannOptions, BoltzmannTraining, Learning, Negative, Positive, Rule},
+    units::Units,
 };
 use rayon::ThreadPool;
 
@@ -46,12 +47,38 @@ pub(super) fn updates(pool: &ThreadPool) {
             },
         };
         let machine = BoltzmannMachine::bernoulli(&[90, n_hidden]).unwrap();
-        let machine = machine.initialized_from(data, 1).unwrap();
-        let mut training = BoltzmannTraining::new(machine, options, data).unwrap();
-        let count = allocations(pool, 30, || {
-            let _ = training.update(data).unwrap();
-        });
-        let threads = pool.current_num_threads();
-        assert_eq!(count, 0, "{positive:?}, {negative:?} on {threads} threads");
+        allocate_nothing(pool, machine, options, data);
     }
+    let units = Units::parse("softmax:9*10", 90).unwrap();
+    let bits = BitMatrix::from_fn(1000, 90, |i, j| j % 9 == (i + j / 9) % 9);
+    let groups = Examples::new(bits).unwrap();
+    for (n_hidden, negative) in [(40, persistent), (0, mcmc), (0, Negative::PseudoLikelihood)] {
+        let options = BoltzmannOptions {
+            positive: gibbs,
+            negative,
+            learning: Learning {
+                batch_size: 96,
+                ..Learning::default()
+            },
+        };
+        let visible = Layer::new(units.clone());
+        let machine = BoltzmannMachine::of_visible(visible, n_hidden).unwrap();
+        allocate_nothing(pool, machine, options, &groups);
+    }
+}
+
+fn allocate_nothing(
+    pool: &ThreadPool,
+    machine: BoltzmannMachine,
+    options: BoltzmannOptions,
+    data: &Examples,
+) {
+    let what = format!("{:?}, {:?}", options.positive, options.negative);
+    let machine = machine.initialized_from(data, 1).unwrap();
+    let mut training = BoltzmannTraining::new(machine, options, data).unwrap();
+    let count = allocations(pool, 30, || {
+        let _ = training.update(data).unwrap();
+    });
+    let threads = pool.current_num_threads();
+    assert_eq!(count, 0, "{what} on {threads} threads");
 }

@@ -6,6 +6,7 @@ mod annealing;
 mod deep;
 mod general;
 mod rbm;
+mod rows;
 
 use harmonium::{
     bits::BitMatrix,
@@ -122,4 +123,5 @@ fn updates_and_temperatures_allocate_nothing_after_the_first() {
         general::updates(pool);
         annealing::general_machine(pool);
     }
+    rows::calls();
 }
