@@ -264,7 +264,7 @@ fn a_deep_machine_is_a_general_one() {
         let sparse = machine.with_present_edges_only();
         assert!(sparse.may_couple(0, n) && !sparse.may_couple(0, 1));
     }
-    let labels = vec![Layer::of(Kind::Softmax, 3), Layer::bernoulli(2)];
+    let labels = vec![Layer::bernoulli(2), Layer::of(Kind::Softmax, 3)];
     let error = BoltzmannMachine::try_from(&random(labels, 1.0, 1)).unwrap_err();
     assert!(error.to_string().contains("softmax"), "{error}");
 }
