@@ -153,16 +153,17 @@ impl Lines {
         Ok(lines)
     }
 
-    /// Letters that are all numbers count up, from the first that is possible.
+    /// Letters that are all numbers count up, from 0, or from 1 if there is no 0.
     fn sort_numbers(&mut self) {
         let numbers: Option<Vec<usize>> = self.letters.iter().map(|x| x.parse().ok()).collect();
         let Some(numbers) = numbers.filter(|x| x.iter().all(|&n| n < MOST_UNITS)) else {
             return;
         };
+        let first = numbers.iter().min().copied().unwrap_or(0).min(1);
         let last = numbers.iter().max().copied().unwrap_or(0);
-        self.letters = (0..=last).map(|n| n.to_string()).collect();
+        self.letters = (first..=last).map(|n| n.to_string()).collect();
         let codes = self.all.iter_mut().flat_map(|x| &mut x.2);
-        codes.for_each(|code| *code = numbers[*code]);
+        codes.for_each(|code| *code = numbers[*code] - first);
     }
 }
 
@@ -303,6 +304,11 @@ mod tests {
         let checkpoint = import(of_numbers).unwrap().unwrap();
         let machine = checkpoint.model.boltzmann().unwrap();
         assert_states(of_numbers, machine, &["0", "1", "2"], 0);
+        // No state 0 that the program does not have.
+        let of_numbers = "J 0 1 1 2 0.5\nJ 1 2 2 2 -1\nh 0 1 0.25\nh 2 2 1\n";
+        let checkpoint = import(of_numbers).unwrap().unwrap();
+        let machine = checkpoint.model.boltzmann().unwrap();
+        assert_states(of_numbers, machine, &["1", "2"], 0);
         let from_1 = "J 1 2 A A 0.5\nJ 2 3 A B -1\nh 1 A 1\nh 3 B 0.5\n";
         let checkpoint = import(from_1).unwrap().unwrap();
         assert_states(

@@ -10,6 +10,7 @@ use crate::{
     },
     threads::prelude::*,
     train::parameters::Parameters,
+    units::Kind,
 };
 
 /// `dL / dA_ij`-like sums `E[x_i x_j]` of one phase minus the other, biases beside them
@@ -91,10 +92,18 @@ impl Parameters {
         for i in 0..self.bias[0].len() {
             let row = self.weights[0].row_mut(i);
             self.bias[0][i] += row[i];
-            for (j, g) in row.iter_mut().enumerate() {
-                if !machine.may_couple(i, j) {
-                    *g = 0.0;
-                }
+            row[i] = 0.0;
+            if let Some(mask) = machine.connectivity() {
+                let pairs = row.iter_mut().enumerate();
+                pairs
+                    .filter(|(j, _)| !mask.get(i, *j))
+                    .for_each(|(_, g)| *g = 0.0);
+            }
+        }
+        let segments = machine.visible().units.segments().iter();
+        for group in segments.filter(|s| s.kind == Kind::Softmax) {
+            for i in group.range() {
+                self.weights[0].row_mut(i)[group.range()].fill(0.0);
             }
         }
     }

@@ -115,6 +115,11 @@ fn general_machines_learn_categories() {
             "train boltzmann --resume --out {out} --epochs 201"
         ));
     }
+    bench.refused(
+        "sample exact/model.safetensors --spins --out spins.npy",
+        2,
+        &["--spins", "softmax"],
+    );
     let other = "train boltzmann --resume --out exact --visible-units softmax:5*3";
     bench.refused(other, 2, &["--visible-units"]);
     let line = "train boltzmann --data codes.csv --visible-units spin";

@@ -58,6 +58,13 @@ impl<'a> Observed<'a> {
         let path = start.args.and_then(|args| args.model.as_deref());
         let of_model = path.map(Energy::of).transpose()?;
         let asked = start.args.is_some_and(|args| args.spins);
+        let units = &machine.visible().units;
+        if asked && !units.are(Kind::Bernoulli) {
+            return Err(Failure::usage(format!(
+                "--spins: expected visible units of two states, found {units}"
+            ))
+            .hint("without it categories are told as the data have them"));
+        }
         let spins = asked || of_model.as_ref().is_some_and(|x| x.of_spins);
         let offset = of_model.map_or(0.0, |x| x.offset);
         Ok(Self {
