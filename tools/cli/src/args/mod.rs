@@ -20,9 +20,7 @@ use clap::{
 use harmonium::{dataset::Binarization, model::Missing};
 use std::path::PathBuf;
 
-pub use bench::BenchArgs;
-#[cfg(test)]
-pub use bench::SECTIONS;
+pub use bench::{BenchArgs, OWN_UNITS, SECTIONS};
 pub use classify::{ClassifyArgs, WayArg};
 pub use convert::ConvertArgs;
 pub use demo::{DemoArgs, DemoName};

@@ -5,9 +5,11 @@
 
 use super::{
     ceiling::Ceiling,
+    graph, latency,
     report::Row,
     size::{DENSITY, Size},
-    timing::median_seconds,
+    small,
+    timing::{median_seconds, taken},
 };
 use harmonium::{
     BitMatrix, Matrix, Rbm, Result,
@@ -33,11 +35,10 @@ const RATE: f32 = 0.01;
 /// Deviation of the initial weights of deep machines.
 const DEVIATION: f64 = 0.01;
 
-/// A section, and what sets a case of it up, measures it and tells its rows.
-pub(super) type Case<'a> = (
-    &'static str,
-    Box<dyn Fn(&Timer<'_>) -> Result<Vec<Row>> + Sync + 'a>,
-);
+/// What sets a case up, measures it and tells its rows.
+pub(super) type Measure<'a> = Box<dyn Fn(&Timer<'_>) -> Result<Vec<Row>> + Sync + 'a>;
+/// A case and its section.
+pub(super) type Case<'a> = (&'static str, Measure<'a>);
 
 /// What a call does.
 enum Work {
@@ -53,11 +54,33 @@ enum Work {
 pub(super) struct Timer<'a> {
     pub(super) section: &'static str,
     pub(super) seconds: f64,
-    /// Of as many threads as the case has.
-    pub(super) ceiling: &'a Ceiling,
+    /// Those that the case has.
+    pub(super) threads: usize,
+    /// Of as many threads; none in sections that compare with none.
+    pub(super) ceiling: Option<&'a Ceiling>,
 }
 
 impl Timer<'_> {
+    fn ceiling(&self) -> &Ceiling {
+        self.ceiling.expect("measured for sections of rates")
+    }
+
+    /// The median of calls and its spread, times `scale`, in `unit`.
+    pub(super) fn in_unit(
+        &self,
+        name: impl Into<String>,
+        (scale, unit): (f64, &'static str),
+        mut call: impl FnMut() -> Result<()>,
+    ) -> Result<Row> {
+        let [taken] = taken(self.seconds, [&mut call])?;
+        Ok(Row {
+            median: Some(scale * taken.median),
+            spread: Some(taken.spread),
+            unit: Some(unit),
+            ..Row::new(self.section, name, self.threads)
+        })
+    }
+
     /// The median of calls.
     fn rows(
         &self,
@@ -68,10 +91,10 @@ impl Timer<'_> {
         let [time] = median_seconds(self.seconds, [&mut call])?;
         let row = Row {
             seconds: Some(time),
-            ..Row::new(self.section, name, self.ceiling.threads)
+            ..Row::new(self.section, name, self.threads)
         };
         Ok(vec![match *work {
-            Work::Updates(n) => self.ceiling.row(self.section, name, time, n as f64),
+            Work::Updates(n) => self.ceiling().row(self.section, name, time, n as f64),
             Work::Elements(n) => Row {
                 nanoseconds_per_element: Some(time * 1e9 / n as f64),
                 ..row
@@ -159,6 +182,9 @@ pub(super) fn cases<'a>(size: &'a Size, data: &'a Examples, rbm: &'a Rbm) -> Vec
     }
     cases.push(("deep", Box::new(|t| deep_sweep(t, size, data))));
     cases.push(("likelihood", Box::new(|t| log_z(t, size))));
+    cases.extend(latency::cases(size).map(|case| ("latency", case)));
+    cases.extend(small::cases(size).map(|case| ("small", case)));
+    cases.extend(graph::cases(size).map(|case| ("graph", case)));
     cases
 }
 
@@ -232,7 +258,7 @@ fn epilogue(t: &Timer<'_>, rbm: &Rbm, n: usize) -> Result<Vec<Row>> {
     let row = |what: &str, time| {
         let name = format!("{n} x {visible} bits to {hidden}: {what}");
         let updates = n * visible * hidden;
-        t.ceiling.row(t.section, &name, time, updates as f64)
+        t.ceiling().row(t.section, &name, time, updates as f64)
     };
     let full = Row {
         nanoseconds_per_element: Some((whole - alone) * 1e9 / (n * hidden) as f64),

@@ -51,17 +51,25 @@ pub struct Row {
     pub of_sgemm: Option<f64>,
     /// What comes after a product, as a share of the product's time.
     pub of_product: Option<f64>,
+    /// Median time in [`Self::unit`], of measurements that have one.
+    pub median: Option<f64>,
+    /// The distance of the quartiles, as a share of the median.
+    pub spread: Option<f64>,
+    /// `us a call`, `us an update`, `ns a spin update`.
+    pub unit: Option<&'static str>,
 }
 
 impl Row {
     /// Names of the figures in JSON and CSV.
-    const KEYS: [&str; 6] = [
+    const KEYS: [&str; 8] = [
         "seconds",
         "gcu_per_second",
         "nanoseconds_per_element",
         "share_of_fma_peak",
         "share_of_best_sgemm",
         "share_of_its_product",
+        "median",
+        "spread",
     ];
 
     /// A row without figures.
@@ -75,7 +83,7 @@ impl Row {
     }
 
     /// The figures in the order of the keys.
-    pub fn values(&self) -> [Option<f64>; 6] {
+    pub fn values(&self) -> [Option<f64>; 8] {
         [
             self.seconds,
             self.gcu,
@@ -83,6 +91,8 @@ impl Row {
             self.of_peak,
             self.of_sgemm,
             self.of_product,
+            self.median,
+            self.spread,
         ]
     }
 }
@@ -104,6 +114,9 @@ impl Report {
                         object[key] = value.into();
                     }
                 }
+                if let Some(unit) = row.unit {
+                    object["unit"] = unit.into();
+                }
                 object
             })
             .collect();
@@ -124,7 +137,7 @@ impl Report {
     /// A line of names, then a line a measurement.
     pub fn csv(&self) -> String {
         let mut text = format!(
-            "cpu,instruction_set,provider,route,section,name,threads,{}\n",
+            "cpu,instruction_set,provider,route,section,name,threads,{},unit\n",
             Row::KEYS.join(",")
         );
         let cpu = self.cpu.replace('"', "\"\"");
@@ -135,17 +148,19 @@ impl Report {
             let values = values.map(Option::unwrap_or_default).join(",");
             let _ = writeln!(
                 text,
-                "\"{cpu}\",{isa},{provider},{route},{section},{name},{threads},{values}"
+                "\"{cpu}\",{isa},{provider},{route},{section},{name},{threads},{values},{}",
+                row.unit.unwrap_or_default()
             );
         }
         text
     }
 
-    /// An aligned table under a line about the machine.
+    /// A line about the machine, then an aligned table of the measurements that compare with the
+    /// ceilings and one of those that have a unit of their own.
     pub fn table(&self) -> String {
         let plural = |n: usize| if n == 1 { "" } else { "s" };
         let mut text = format!(
-            "{}, {} core{}, {}, dense products by {}, of bits {}, {} thread{}\n\n",
+            "{}, {} core{}, {}, dense products by {}, of bits {}, {} thread{}\n",
             self.cpu,
             self.cores,
             plural(self.cores),
@@ -165,11 +180,10 @@ impl Report {
             "of FMA peak",
             "of best sgemm",
             "over its product",
-        ]
-        .map(str::to_owned);
-        let mut lines = vec![heads];
-        lines.extend(self.rows.iter().map(|row| {
-            [
+        ];
+        let rates = self.rows.iter().filter(|row| row.unit.is_none());
+        let cells = rates.map(|row| {
+            let cells = [
                 Some(row.name.clone()),
                 Some(row.threads.to_string()),
                 row.seconds.map(|x| format!("{:.4}", 1e3 * x)),
@@ -178,26 +192,51 @@ impl Report {
                 percent(row.of_peak),
                 percent(row.of_sgemm),
                 percent(row.of_product),
-            ]
-            .map(Option::unwrap_or_default)
-        }));
-        let width = |k: usize| lines.iter().map(|line| line[k].len()).max().unwrap_or(0);
-        let widths: [usize; 8] = std::array::from_fn(width);
-        let mut section = self.rows.first().map(|row| row.section);
-        for (at, cells) in lines.iter().enumerate() {
-            let of = at.checked_sub(1).map(|at| self.rows[at].section);
-            if of.is_some() && of != section {
-                text.push('\n');
-                section = of;
-            }
-            let mut line = format!("{:1$}", cells[0], widths[0]);
-            for (cell, width) in cells.iter().zip(widths).skip(1) {
-                let _ = write!(line, "  {cell:>width$}");
-            }
-            text.push_str(line.trim_end());
+            ];
+            (row.section, cells.map(Option::unwrap_or_default))
+        });
+        aligned(heads, cells, &mut text);
+        let heads = ["", "threads", "median", "", "quartiles apart"];
+        let cells = self.rows.iter().filter_map(|row| {
+            let cells = [
+                row.name.clone(),
+                row.threads.to_string(),
+                format!("{:.3}", row.median?),
+                row.unit?.to_owned(),
+                percent(row.spread)?,
+            ];
+            Some((row.section, cells))
+        });
+        aligned(heads, cells, &mut text);
+        text
+    }
+}
+
+/// Appends the cells of rows below their heads, the first column flush left; sections stand apart.
+/// Nothing at all without rows.
+fn aligned<const N: usize>(
+    heads: [&str; N],
+    rows: impl Iterator<Item = (&'static str, [String; N])>,
+    text: &mut String,
+) {
+    let (sections, rows): (Vec<_>, Vec<_>) = rows.unzip();
+    if rows.is_empty() {
+        return;
+    }
+    let lines: Vec<[String; N]> = [heads.map(str::to_owned)].into_iter().chain(rows).collect();
+    let width = |k: usize| lines.iter().map(|line| line[k].len()).max().unwrap_or(0);
+    let widths: [usize; N] = std::array::from_fn(width);
+    for (at, cells) in lines.iter().enumerate() {
+        // Before the heads, and where a section ends.
+        if at == 0 || at > 1 && sections[at - 1] != sections[at - 2] {
             text.push('\n');
         }
-        text
+        let mut line = format!("{:1$}", cells[0], widths[0]);
+        for (cell, width) in cells.iter().zip(widths).skip(1) {
+            let _ = write!(line, "  {cell:>width$}");
+        }
+        text.push_str(line.trim_end());
+        text.push('\n');
     }
 }
 
@@ -239,6 +278,39 @@ three             2       12.2                    50.0%
     }
 
     #[test]
+    fn measurements_with_a_unit_have_a_table_of_their_own() {
+        let rows = [("latency", "a call", 2.5), ("graph", "longer name", 0.0625)];
+        let rows = rows.map(|(section, name, median)| Row {
+            median: Some(median),
+            spread: Some(0.013),
+            unit: Some("us a call"),
+            ..Row::new(section, name, 2)
+        });
+        let report = Report {
+            cpu: "Odd".into(),
+            rows: rows.to_vec(),
+            ..report()
+        };
+        let expected = "\
+Odd, 4 cores, portable, dense products by native, of bits automatic, 1 thread
+
+             threads  median             quartiles apart
+a call             2   2.500  us a call             1.3%
+
+longer name        2   0.062  us a call             1.3%
+";
+        assert_eq!(report.table(), expected);
+        assert_eq!(report.json()["measurements"][0]["unit"], "us a call");
+        assert!(
+            report
+                .csv()
+                .lines()
+                .skip(1)
+                .all(|l| l.ends_with(",us a call"))
+        );
+    }
+
+    #[test]
     fn json_holds_the_figures_that_there_are() {
         let json = report().json();
         assert_eq!(json["cpu"], "An \"odd\" name");
@@ -256,7 +328,7 @@ three             2       12.2                    50.0%
         let csv = report().csv();
         let mut lines = csv.lines();
         let columns = lines.next().map(|line| line.split(',').count());
-        assert_eq!(columns, Some(13));
+        assert_eq!(columns, Some(16));
         assert_eq!(lines.clone().count(), 3);
         for line in lines {
             assert!(line.starts_with("\"An \"\"odd\"\" name\",portable,native,automatic,"));

@@ -38,6 +38,20 @@ pub struct Size {
     pub exact_hidden: usize,
     /// Numbers that an activation works on: they stay in the first-level cache.
     pub elements: usize,
+    /// Rows of a call.
+    pub calls: [usize; 3],
+    /// Units of both layers of small machines, and examples of an update.
+    pub small: [(usize, usize, usize); 10],
+    /// Side of a torus of spins.
+    pub torus: usize,
+    /// Spins of sparse graphs.
+    pub spins: usize,
+    /// Neighbors that each of them has.
+    pub degrees: [usize; 3],
+    /// Spins that are all coupled.
+    pub dense: [usize; 2],
+    /// Numbers of chains of spins.
+    pub spin_chains: [usize; 2],
 }
 
 impl Size {
@@ -61,6 +75,24 @@ impl Size {
         machine: [784, 500, 1000],
         exact_hidden: 18,
         elements: 4096,
+        calls: [1, 8, 64],
+        small: [
+            (16, 16, 1),
+            (16, 16, 10),
+            (16, 16, 100),
+            (64, 100, 1),
+            (64, 100, 10),
+            (64, 100, 100),
+            (256, 256, 1),
+            (256, 256, 10),
+            (256, 256, 100),
+            (784, 500, 10),
+        ],
+        torus: 64,
+        spins: 4096,
+        degrees: [3, 6, 20],
+        dense: [200, 1000],
+        spin_chains: [64, 1024],
     };
     /// As much of fewer examples.
     pub const QUICK: Self = Self {
@@ -83,6 +115,13 @@ impl Size {
         machine: [70, 20, 30],
         exact_hidden: 10,
         elements: 50,
+        calls: [1, 2, 9],
+        small: [(4, 3, 2); 10],
+        torus: 4,
+        spins: 20,
+        degrees: [1, 3, 4],
+        dense: [2, 9],
+        spin_chains: [3, 70],
     };
 
     /// Random bits of this size, with the density of binarized MNIST.

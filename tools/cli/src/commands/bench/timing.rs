@@ -8,14 +8,34 @@ const LEAST_RUNS: usize = 3;
 /// Runs that the time of a measurement is divided into.
 const RUNS: f64 = 15.0;
 
-/// Median seconds a call of each of `calls`, which run in turns for `seconds` each after a warm-up.
+/// What runs of a call took, in seconds a call.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Taken {
+    /// Their median.
+    pub median: f64,
+    /// The distance of their quartiles, as a share of the median.
+    pub spread: f64,
+}
+
+/// Median seconds a call of each of `calls`; see [`taken`].
 ///
 /// # Errors
 /// Those of the calls.
 pub fn median_seconds<const N: usize>(
     seconds: f64,
-    mut calls: [&mut dyn FnMut() -> Result<()>; N],
+    calls: [&mut dyn FnMut() -> Result<()>; N],
 ) -> Result<[f64; N]> {
+    Ok(taken(seconds, calls)?.map(|taken| taken.median))
+}
+
+/// What each of `calls` took, which run in turns for `seconds` each after a warm-up.
+///
+/// # Errors
+/// Those of the calls.
+pub fn taken<const N: usize>(
+    seconds: f64,
+    mut calls: [&mut dyn FnMut() -> Result<()>; N],
+) -> Result<[Taken; N]> {
     // The warm-up tells how many calls make a run that the clock can measure.
     let mut repeats = [1; N];
     for (call, repeats) in calls.iter_mut().zip(&mut repeats) {
@@ -38,13 +58,22 @@ pub fn median_seconds<const N: usize>(
             times.push(start.elapsed().as_secs_f64() / f64::from(repeats));
         }
     }
-    Ok(times.map(median))
+    Ok(times.map(summary))
 }
 
-fn median(mut x: Vec<f64>) -> f64 {
+fn summary(mut x: Vec<f64>) -> Taken {
     x.sort_by(f64::total_cmp);
-    let (lower, upper) = (x[(x.len() - 1) / 2], x[x.len() / 2]);
-    0.5 * (lower + upper)
+    // The value below which a share of the sorted ones lies, between two of them by a line.
+    let quantile = |share: f64| {
+        let at = share * (x.len() - 1) as f64;
+        let (lower, upper) = (x[at.floor() as usize], x[at.ceil() as usize]);
+        lower + at.fract() * (upper - lower)
+    };
+    let median = quantile(0.5);
+    Taken {
+        median,
+        spread: (quantile(0.75) - quantile(0.25)) / median,
+    }
 }
 
 /// The sum of what `rate` returns on each of `threads` threads that start together.
@@ -74,10 +103,14 @@ mod tests {
     use harmonium::Error;
 
     #[test]
-    fn median_of_odd_and_even_counts() {
-        assert_eq!(median(vec![3.0, 1.0, 2.0]), 2.0);
-        assert_eq!(median(vec![4.0, 1.0, 3.0, 2.0]), 2.5);
-        assert_eq!(median(vec![7.0]), 7.0);
+    fn median_and_quartiles_of_odd_and_even_counts() {
+        let of = |x: &[f64]| {
+            let taken = summary(x.to_vec());
+            (taken.median, taken.spread)
+        };
+        assert_eq!(of(&[3.0, 1.0, 2.0]), (2.0, (2.5 - 1.5) / 2.0));
+        assert_eq!(of(&[4.0, 1.0, 3.0, 2.0]), (2.5, (3.25 - 1.75) / 2.5));
+        assert_eq!(of(&[7.0]), (7.0, 0.0));
     }
 
     #[test]
