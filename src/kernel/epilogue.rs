@@ -9,7 +9,7 @@ use crate::{
     bits::{BitViewMut, WORD_BITS, last_word_mask},
     matrix::MatrixViewMut,
     rng::Draws,
-    simd::{Operation, Simd},
+    simd::{Operation, SUM_LANES, Simd, add_lanes},
 };
 
 /// Row sums of `softplus(beta * y) - softplus(minus_beta * y)`, `y = product + bias`; the second
@@ -52,17 +52,6 @@ fn store_columns<S: Simd>(s: S, row: &mut [f32], column: usize, x: S::F) {
         let n = rest.len();
         rest.copy_from_slice(&buffer[..n]);
     }
-}
-
-/// The sum of the lanes of `x` that have a column, in f64.
-#[inline(always)]
-fn sum_columns<S: Simd>(s: S, x: S::F, columns: usize) -> f64 {
-    let mut buffer = [0.0; 16];
-    s.store(&mut buffer, x);
-    buffer[..S::LANES.min(columns)]
-        .iter()
-        .map(|&x| f64::from(x))
-        .sum()
 }
 
 /// `softplus(x)`, less `softplus(minus_beta * y)` if that is asked for.
@@ -135,7 +124,8 @@ impl Epilogue<'_> {
                 }
                 let product = &self.product[i * self.stride + start..][..WORD_BITS];
                 let mut word = 0_u64;
-                let mut softplus = s.splat(0.0);
+                // Whole pieces of `SUM_LANES` columns lane by lane, the rest in order.
+                let mut softplus = [s.splat(0.0); 2];
                 let mut softplus_last = 0.0_f64;
                 for v in 0..vectors {
                     let at = v * S::LANES;
@@ -149,10 +139,11 @@ impl Epilogue<'_> {
                     }
                     if let Some(softplus_sums) = &self.softplus {
                         let p = softplus_terms(s, x, y, softplus_sums.minus_beta);
-                        if at + S::LANES <= columns {
-                            softplus = s.add(softplus, p);
+                        if at / SUM_LANES < columns / SUM_LANES {
+                            let sum = &mut softplus[at % SUM_LANES / S::LANES];
+                            *sum = s.add(*sum, p);
                         } else {
-                            softplus_last = sum_columns(s, p, columns - at);
+                            softplus_last = add_lanes(s, softplus_last, &[p], columns - at);
                         }
                     }
                     if wants_any {
@@ -180,8 +171,8 @@ impl Epilogue<'_> {
                     bits.row_mut(i)[group] = word & last_word_mask(columns);
                 }
                 if let Some(sums) = &mut self.softplus {
-                    sums.partial[group * self.rows + i] =
-                        sum_columns(s, softplus, S::LANES) + softplus_last;
+                    let whole = add_lanes(s, 0.0, &softplus, SUM_LANES);
+                    sums.partial[group * self.rows + i] = whole + softplus_last;
                 }
             }
             if let Some(out) = &mut self.column_sums {

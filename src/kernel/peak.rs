@@ -42,7 +42,7 @@ fn chains<S: Simd, const N: usize>(s: S, rounds: usize) -> (usize, f32) {
     let mut x: [S::F; N] = std::array::from_fn(|k| s.splat(black_box(k as f32)));
     for _ in 0..rounds {
         for x in &mut x {
-            *x = s.mul_add(*x, factor, term);
+            *x = s.mul_add_fast(*x, factor, term);
         }
     }
     let sum = x.into_iter().fold(s.splat(0.0), |a, b| s.add(a, b));

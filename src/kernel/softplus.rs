@@ -4,7 +4,7 @@ use super::{
     activation::{exp_minus_abs, softplus_lanes},
     reference::softplus,
 };
-use crate::simd::{Operation, Simd, dispatch};
+use crate::simd::{Operation, SUM_LANES, Simd, add_lanes, dispatch};
 
 /// Bound on the relative error of [`softplus_sum`] beside [`MAX_ERROR_OF_UNIT`], and on that of
 /// [`softplus_change`] relative to the sum of its terms without signs: f32 a unit, and within 64
@@ -30,8 +30,8 @@ pub(crate) fn softplus_change(x: &[f32], w: &[f32], by: f32) -> f64 {
 }
 
 /// [`softplus_sum`] as the sum of `max(x, 0)` and the logarithm of the
-/// product of `1 + e^-|x|`: one exponential a unit and one logarithm for 256. Within 64 units f32,
-/// f64 between.
+/// product of `1 + e^-|x|`: one exponential a unit and one logarithm for 256. Within 64 units f32 in
+/// [`SUM_LANES`], f64 between.
 struct SoftplusSum<'a> {
     base: &'a [f32],
     u: &'a [f32],
@@ -43,44 +43,46 @@ impl Operation for SoftplusSum<'_> {
     fn run<S: Simd>(self, s: S) -> f64 {
         let (zero, one) = (s.splat(0.0), s.splat(1.0));
         let mut total = 0.0;
-        let mut lanes = [0.0; 16];
         for (base, u) in self.base.chunks(FACTORS).zip(self.u.chunks(FACTORS)) {
-            let mut product = one;
+            let mut products = [one; 2];
             for (base, u) in base.chunks(64).zip(u.chunks(64)) {
-                let mut sum = zero;
-                let mut add = |x| {
-                    sum = s.add(sum, s.max(x, zero));
-                    product = s.mul(product, s.add(one, exp_minus_abs(s, x)));
+                let mut sums = [zero; 2];
+                let mut add = |k: usize, x| {
+                    sums[k] = s.add(sums[k], s.max(x, zero));
+                    products[k] = s.mul(products[k], s.add(one, exp_minus_abs(s, x)));
                 };
-                let (base, u) = (base.chunks_exact(S::LANES), u.chunks_exact(S::LANES));
+                let (base, u) = (base.chunks_exact(SUM_LANES), u.chunks_exact(SUM_LANES));
                 let rest = [base.remainder(), u.remainder()];
                 for (x, y) in base.zip(u) {
-                    add(s.add(s.load(x), s.load(y)));
+                    let vectors = x.chunks_exact(S::LANES).zip(y.chunks_exact(S::LANES));
+                    for (k, (x, y)) in vectors.enumerate() {
+                        add(k, s.add(s.load(x), s.load(y)));
+                    }
                 }
-                let n = rest[0].len();
-                if n > 0 {
+                if !rest[0].is_empty() {
                     // Units that are not there: no part of the sum, and factors of 1.
-                    let mut x = [-1e4; 16];
+                    let mut x = [-1e4; SUM_LANES];
                     for (x, (base, u)) in x.iter_mut().zip(rest[0].iter().zip(rest[1])) {
                         *x = base + u;
                     }
-                    add(s.load(&x));
+                    for (k, x) in x.chunks_exact(S::LANES).enumerate() {
+                        add(k, s.load(x));
+                    }
                 }
-                s.store(&mut lanes, sum);
-                total += lanes[..S::LANES].iter().map(|&x| f64::from(x)).sum::<f64>();
+                total = add_lanes(s, total, &sums, SUM_LANES);
             }
-            s.store(&mut lanes, product);
-            total += lanes[..S::LANES]
-                .iter()
-                .map(|&x| f64::from(x))
-                .product::<f64>()
-                .ln();
+            let mut lanes = [0.0; SUM_LANES];
+            for (to, product) in lanes.chunks_exact_mut(S::LANES).zip(products) {
+                s.store(to, product);
+            }
+            let product: f64 = lanes.iter().map(|&x| f64::from(x)).product();
+            total += product.ln();
         }
         total
     }
 }
 
-/// [`softplus_change`] as an operation; what fills no vector in f64.
+/// [`softplus_change`] as an operation; what fills no [`SUM_LANES`] in f64.
 struct SoftplusChange<'a> {
     x: &'a [f32],
     w: &'a [f32],
@@ -92,18 +94,19 @@ impl Operation for SoftplusChange<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, s: S) -> f64 {
         let by = s.splat(self.by);
-        let mut sum = s.splat(0.0);
-        let inputs = self.x.chunks_exact(S::LANES);
-        let weights = self.w.chunks_exact(S::LANES);
+        let mut sums = [s.splat(0.0); 2];
+        let inputs = self.x.chunks_exact(SUM_LANES);
+        let weights = self.w.chunks_exact(SUM_LANES);
         let rest = inputs.remainder().iter().zip(weights.remainder());
         for (x, w) in inputs.zip(weights) {
-            let x = s.load(x);
-            let changed = softplus_lanes(s, s.mul_add(by, s.load(w), x));
-            sum = s.add(sum, s.sub(changed, softplus_lanes(s, x)));
+            let vectors = x.chunks_exact(S::LANES).zip(w.chunks_exact(S::LANES));
+            for (sum, (x, w)) in sums.iter_mut().zip(vectors) {
+                let x = s.load(x);
+                let changed = softplus_lanes(s, s.add(x, s.mul(by, s.load(w))));
+                *sum = s.add(*sum, s.sub(changed, softplus_lanes(s, x)));
+            }
         }
-        let mut lanes = [0.0; 16];
-        s.store(&mut lanes, sum);
-        let whole: f64 = lanes.iter().map(|&x| f64::from(x)).sum();
+        let whole = add_lanes(s, 0.0, &sums, SUM_LANES);
         let last: f64 = rest
             .map(|(&x, &w)| {
                 softplus(f64::from(x) + f64::from(self.by) * f64::from(w)) - softplus(f64::from(x))

@@ -70,8 +70,7 @@ pub(crate) struct Group {
 }
 
 /// Draws every unit that is not held from `sigma(beta (A_i x + a_i))`, in order. Row = unit,
-/// column = chain of the draws. Inputs have the same bits on every instruction set; their means may
-/// differ by the error of the sigmoid, and so, hardly ever, the draws. On the calling thread.
+/// column = chain of the draws. The same bits on every instruction set. On the calling thread.
 ///
 /// Of a group one unit is drawn with `P(k) ~ e^(y_k)`, `y = beta (A x + a)`, all held if one is:
 /// unit after unit takes over from those before it with `sigma(y_k - ln sum_{j<k} e^(y_j))`, and
@@ -230,7 +229,8 @@ fn next_group(left: &mut &[Group], i: usize, is_falling: bool) -> Option<Group> 
     })
 }
 
-/// `y += A_i x` in 64 chains, neighbors in order.
+/// `y += A_i x` in 64 chains, neighbors in order. Products by 0 or 1 are exact, so that any
+/// multiply-add gives the same bits.
 #[inline(always)]
 fn add_couplings<S: Simd, const V: usize>(
     s: S,
@@ -241,7 +241,7 @@ fn add_couplings<S: Simd, const V: usize>(
     for (&j, &a) in neighbors.iter().zip(values) {
         let (word, a) = (x[j as usize], s.splat(a));
         for (v, y) in y.iter_mut().enumerate() {
-            *y = s.mul_add(a, s.expand((word >> (v * S::LANES)) as u32), *y);
+            *y = s.mul_add_fast(a, s.expand((word >> (v * S::LANES)) as u32), *y);
         }
     }
 }

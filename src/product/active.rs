@@ -109,7 +109,7 @@ fn add_slabs<S: Simd, const N: usize>(s: S, job: SlabSums<'_>) {
             for (v, sum) in sums.into_iter().enumerate().take(vectors) {
                 for (k, sum) in s.widen(sum).into_iter().enumerate() {
                     let to = &mut product[n * WIDTH + (2 * v + k) * S::LANES..];
-                    let total = s.mul_add(sum, step, s.load(to));
+                    let total = s.add(s.load(to), s.mul(sum, step));
                     s.store(to, total);
                 }
             }

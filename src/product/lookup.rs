@@ -382,7 +382,7 @@ fn gather<S: Simd, const N: usize>(
         for (n, sum) in sums.into_iter().enumerate() {
             let to = &mut product[n * stride + v..][..2 * S::LANES];
             for (sum, to) in s.widen(sum).into_iter().zip(to.chunks_exact_mut(S::LANES)) {
-                let total = s.mul_add(sum, step, s.load(to));
+                let total = s.add(s.load(to), s.mul(sum, step));
                 s.store(to, total);
             }
         }

@@ -2,7 +2,7 @@
 
 use crate::{
     matrix::MatrixView,
-    simd::{Operation, Simd},
+    simd::{Operation, SUM_LANES, Simd},
 };
 
 /// Side of a block of weights with one step.
@@ -109,6 +109,8 @@ impl Operation for QuantizeWeights<'_> {
 fn largest_sum<S: Simd>(s: S, block: &[f32], stride: usize, rows: usize, vectors: usize) -> f32 {
     /// Vectors of a block with the fewest lanes.
     const MOST: usize = BLOCK / 8;
+    /// Sums of a row that are kept apart.
+    const PARTS: usize = SUM_LANES / 2;
     let zero = s.splat(0.0);
     let magnitude = |x| s.max(x, s.sub(zero, x));
     let mut columns = [[zero; 2]; MOST];
@@ -120,25 +122,32 @@ fn largest_sum<S: Simd>(s: S, block: &[f32], stride: usize, rows: usize, vectors
         let mut partial = [[0.0_f32; 16 * 16]; 2];
         for k in 0..S::LANES.min(rows - first) {
             let row = &block[(first + k) * stride..];
-            let (mut sum, mut size) = (zero, zero);
+            let (mut sum, mut size) = ([zero; 2], [zero; 2]);
             for (v, column) in columns.iter_mut().enumerate() {
                 let w = s.load(&row[v * S::LANES..]);
                 let m = magnitude(w);
-                sum = s.add(sum, w);
-                size = s.add(size, m);
+                let part = v % (SUM_LANES / S::LANES);
+                sum[part] = s.add(sum[part], w);
+                size[part] = s.add(size[part], m);
                 column[0] = s.add(column[0], w);
                 column[1] = s.add(column[1], m);
             }
-            s.store(&mut partial[0][k * S::LANES..], sum);
-            s.store(&mut partial[1][k * S::LANES..], size);
+            s.store(&mut partial[0][k * S::LANES..], s.add(sum[0], sum[1]));
+            s.store(&mut partial[1][k * S::LANES..], s.add(size[0], size[1]));
         }
         let mut sums = [zero; 2];
         for (partial, sum) in partial.iter().zip(&mut sums) {
             let mut turned = [0.0_f32; 16 * 16];
             // SAFETY: squares of LANES x LANES floats.
             unsafe { s.transpose(partial.as_ptr(), S::LANES, turned.as_mut_ptr(), S::LANES) };
-            for lane in turned[..S::LANES * S::LANES].chunks_exact(S::LANES) {
-                *sum = s.add(*sum, s.load(lane));
+            let (parts, halves) = turned[..S::LANES * S::LANES].split_at(PARTS * S::LANES);
+            for (k, part) in parts.chunks_exact(S::LANES).enumerate() {
+                let part = s.load(part);
+                let both = match S::LANES {
+                    PARTS => part,
+                    _ => s.add(part, s.load(&halves[k * S::LANES..])),
+                };
+                *sum = s.add(*sum, both);
             }
         }
         all = s.add(all, sums[1]);

@@ -216,8 +216,9 @@ impl Operation for QuantizeStates<'_> {
                     row[..from.len()].copy_from_slice(from);
                     for (v, to) in to.chunks_exact_mut(2 * S::LANES).enumerate() {
                         let at = v * 2 * S::LANES;
-                        let q = [at, at + S::LANES]
-                            .map(|at| s.mul_add(s.load(&row[at..]), scale, s.load(&dither[at..])));
+                        let q = [at, at + S::LANES].map(|at| {
+                            s.add(s.mul(s.load(&row[at..]), scale), s.load(&dither[at..]))
+                        });
                         // SAFETY: the chunk is of 2 * LANES integers.
                         unsafe { s.store_words(to.as_mut_ptr(), s.narrow(q)) };
                     }

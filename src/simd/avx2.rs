@@ -1,6 +1,6 @@
 //! AVX2 with FMA.
 
-use super::{Operation, Simd};
+use super::{EIGHTHS, EIGHTHS_AT, Operation, Simd};
 use core::arch::x86_64::*;
 
 /// Proof that the CPU has AVX2 and FMA.
@@ -80,6 +80,10 @@ impl Simd for Avx2 {
         avx2!(_mm256_fmadd_ps(a, b, c))
     }
     #[inline(always)]
+    fn mul_add_fast(self, a: __m256, b: __m256, c: __m256) -> __m256 {
+        self.mul_add(a, b, c)
+    }
+    #[inline(always)]
     fn min(self, a: __m256, b: __m256) -> __m256 {
         avx2!(_mm256_min_ps(a, b))
     }
@@ -88,10 +92,14 @@ impl Simd for Avx2 {
         avx2!(_mm256_max_ps(a, b))
     }
     #[inline(always)]
-    fn shift_to_exponent(self, x: __m256) -> __m256 {
-        avx2!(_mm256_castsi256_ps(_mm256_slli_epi32::<23>(
-            _mm256_castps_si256(x)
-        )))
+    fn exp2_eighths(self, n: __m256) -> __m256 {
+        avx2!({
+            let n = _mm256_castps_si256(n);
+            let eighths = _mm256_loadu_si256(EIGHTHS.as_ptr().cast());
+            let eighths = _mm256_permutevar8x32_epi32(eighths, n);
+            let shifted = _mm256_slli_epi32::<{ EIGHTHS_AT as i32 }>(n);
+            _mm256_castsi256_ps(_mm256_add_epi32(eighths, shifted))
+        })
     }
     #[inline(always)]
     fn less(self, a: __m256, b: __m256) -> u32 {

@@ -1,6 +1,6 @@
 //! AVX-512 F, BW, DQ and VL, with BMI2.
 
-use super::{Operation, Simd};
+use super::{EIGHTHS, EIGHTHS_AT, Operation, Simd};
 use core::arch::x86_64::*;
 
 /// Proof that the CPU has AVX-512 F, BW, DQ and VL, and BMI2.
@@ -82,6 +82,10 @@ impl Simd for Avx512 {
         avx512!(_mm512_fmadd_ps(a, b, c))
     }
     #[inline(always)]
+    fn mul_add_fast(self, a: __m512, b: __m512, c: __m512) -> __m512 {
+        self.mul_add(a, b, c)
+    }
+    #[inline(always)]
     fn min(self, a: __m512, b: __m512) -> __m512 {
         avx512!(_mm512_min_ps(a, b))
     }
@@ -90,10 +94,14 @@ impl Simd for Avx512 {
         avx512!(_mm512_max_ps(a, b))
     }
     #[inline(always)]
-    fn shift_to_exponent(self, x: __m512) -> __m512 {
-        avx512!(_mm512_castsi512_ps(_mm512_slli_epi32::<23>(
-            _mm512_castps_si512(x)
-        )))
+    fn exp2_eighths(self, n: __m512) -> __m512 {
+        avx512!({
+            let n = _mm512_castps_si512(n);
+            let eighths = _mm512_loadu_si512(EIGHTHS.as_ptr().cast());
+            let eighths = _mm512_permutexvar_epi32(n, eighths);
+            let shifted = _mm512_slli_epi32::<EIGHTHS_AT>(n);
+            _mm512_castsi512_ps(_mm512_add_epi32(eighths, shifted))
+        })
     }
     #[inline(always)]
     fn less(self, a: __m512, b: __m512) -> u32 {

@@ -160,6 +160,47 @@ pub(crate) fn dispatch_on<Op: Operation>(isa: Isa, op: Op) -> Op::Output {
     }
 }
 
+/// Sums over the lanes of vectors are defined as sums over so many lanes, in order: an instruction
+/// set with fewer has several vectors of them.
+pub(crate) const SUM_LANES: usize = 16;
+
+/// The first `lanes` lanes of as many vectors of `x` as that takes, added to `sum` in order.
+#[inline(always)]
+pub(crate) fn add_lanes<S: Simd>(s: S, sum: f64, x: &[S::F], lanes: usize) -> f64 {
+    let mut buffer = [0.0; SUM_LANES];
+    let lanes = lanes.min(SUM_LANES).min(x.len() * S::LANES);
+    for (to, x) in buffer.chunks_exact_mut(S::LANES).zip(x) {
+        s.store(to, *x);
+    }
+    let all = buffer[..lanes].iter();
+    all.fold(sum, |sum, &x| sum + f64::from(x))
+}
+
+/// By `n mod 8`, twice: the bits of `2^(n / 8)` for `n` of 0 to 7, less `n` shifted to where a
+/// float has eighths of powers of two.
+const EIGHTHS: [u32; 16] = {
+    // The bits of 2^(k / 8), rounded.
+    let powers = [
+        0x3F80_0000,
+        0x3F8B_95C2,
+        0x3F98_37F0,
+        0x3FA5_FED7,
+        0x3FB5_04F3,
+        0x3FC5_672A,
+        0x3FD7_44FD,
+        0x3FEA_C0C7,
+    ];
+    let mut out = [0; 16];
+    let mut k = 0;
+    while k < 16 {
+        out[k] = powers[k % 8] - ((k as u32 % 8) << EIGHTHS_AT);
+        k += 1;
+    }
+    out
+};
+/// The lowest bit of the exponent stands at 23, so eighths begin three bits below.
+const EIGHTHS_AT: u32 = 20;
+
 /// Vector operations. `F` holds `LANES` floats; `I` is the same register seen as `LANES` 32-bit or
 /// `LANES / 2` 64-bit integers.
 pub(crate) trait Simd: Copy + Send + Sync + 'static {
@@ -198,14 +239,18 @@ pub(crate) trait Simd: Copy + Send + Sync + 'static {
     fn mul(self, a: Self::F, b: Self::F) -> Self::F;
     /// `a / b`.
     fn div(self, a: Self::F, b: Self::F) -> Self::F;
-    /// `a * b + c`, with one rounding where the CPU can, else with two.
+    /// `a * b + c` with one rounding; slow where the CPU has no such instruction.
     fn mul_add(self, a: Self::F, b: Self::F, c: Self::F) -> Self::F;
+    /// `a * b + c`, with one rounding where the CPU can, else with two: the only operation whose
+    /// bits depend on the instruction set. For the dense product alone.
+    fn mul_add_fast(self, a: Self::F, b: Self::F, c: Self::F) -> Self::F;
     /// The lesser lanes.
     fn min(self, a: Self::F, b: Self::F) -> Self::F;
     /// The greater lanes.
     fn max(self, a: Self::F, b: Self::F) -> Self::F;
-    /// Lanes as 32-bit integers, shifted left by 23: puts a small integer into the exponent.
-    fn shift_to_exponent(self, x: Self::F) -> Self::F;
+    /// `2^(n / 8)`, rounded, of the integer `n` from -1008 to 1016 in the lowest twelve bits of
+    /// each lane: an [`EIGHTHS`] with `n` added to its exponent and what follows it.
+    fn exp2_eighths(self, n: Self::F) -> Self::F;
     /// Bit `k` tells whether lane `k` of `a` is less than that of `b`.
     fn less(self, a: Self::F, b: Self::F) -> u32;
     /// Bits 0 .. 16 of `even` and of `odd` in turns.

@@ -1,7 +1,37 @@
 //! Any CPU, through the crate `wide`.
 
-use super::{Operation, Simd};
+use super::{EIGHTHS, EIGHTHS_AT, Operation, Simd};
 use wide::{f32x8, f64x4, i16x16};
+
+/// Whether `wide` multiplies and adds with one rounding on the compiler's target.
+const IS_FUSED: bool = cfg!(any(
+    target_feature = "fma",
+    all(target_feature = "neon", target_arch = "aarch64")
+));
+
+/// `a * b + c` with one rounding, without an instruction for it: the product is exact in f64, the
+/// sum is rounded to odd there, and a float of twenty-nine bits less is then the nearest one to the
+/// exact sum (S. Boldo and G. Melquiond, Emulation of a FMA and correctly rounded sums, IEEE
+/// Transactions on Computers 57(4), 2008).
+#[inline(always)]
+fn rounded_once(a: f32, b: f32, c: f32) -> f32 {
+    let (product, c) = (f64::from(a) * f64::from(b), f64::from(c));
+    let sum = product + c;
+    // What the sum lacks, exactly (Knuth's two-sum).
+    let from_c = sum - product;
+    let lost = (product - (sum - from_c)) + (c - from_c);
+    let bits = sum.to_bits();
+    let toward_zero = u64::from((lost > 0.0) != (sum > 0.0));
+    let is_even = bits & 1 == 0;
+    // Truncation, with the last bit set where anything was lost.
+    let odd = if is_even {
+        (bits - toward_zero) | 1
+    } else {
+        bits
+    };
+    let is_exact = lost == 0.0 || !lost.is_finite();
+    (if is_exact { sum } else { f64::from_bits(odd) }) as f32
+}
 
 /// Needs no proof.
 #[derive(Clone, Copy)]
@@ -55,6 +85,14 @@ impl Simd for Portable {
     }
     #[inline(always)]
     fn mul_add(self, a: f32x8, b: f32x8, c: f32x8) -> f32x8 {
+        if IS_FUSED {
+            return a.mul_add(b, c);
+        }
+        let [a, b, c] = [a, b, c].map(|x| x.to_array());
+        f32x8::from(std::array::from_fn(|k| rounded_once(a[k], b[k], c[k])))
+    }
+    #[inline(always)]
+    fn mul_add_fast(self, a: f32x8, b: f32x8, c: f32x8) -> f32x8 {
         a.mul_add(b, c)
     }
     #[inline(always)]
@@ -66,11 +104,11 @@ impl Simd for Portable {
         a.fast_max(b)
     }
     #[inline(always)]
-    fn shift_to_exponent(self, x: f32x8) -> f32x8 {
-        f32x8::from(
-            x.to_array()
-                .map(|lane| f32::from_bits(lane.to_bits() << 23)),
-        )
+    fn exp2_eighths(self, n: f32x8) -> f32x8 {
+        f32x8::from(n.to_array().map(|lane| {
+            let n = lane.to_bits();
+            f32::from_bits(EIGHTHS[n as usize % 8].wrapping_add(n << EIGHTHS_AT))
+        }))
     }
     #[inline(always)]
     fn less(self, a: f32x8, b: f32x8) -> u32 {

@@ -26,6 +26,7 @@ impl Operation for Definitions {
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
         floats(s);
+        rounded_once(s);
         masks(s);
         integers(s);
         doubles(s);
@@ -66,12 +67,49 @@ fn floats<S: Simd>(s: S) {
     check(s.min(va, vb), &f32::min);
     check(s.max(va, vb), &f32::max);
     check(s.splat(2.5), &|_, _| 2.5);
-    let exponent: Vec<f32> = (0..S::LANES)
-        .map(|k| f32::from_bits(120 + k as u32))
-        .collect();
-    let powers = lanes(s, s.shift_to_exponent(s.load(&exponent)));
-    for (k, x) in powers.into_iter().enumerate() {
-        assert_eq!(x, 2_f32.powi(k as i32 - 7));
+    for first in (-1008..=1016 - S::LANES as i32).step_by(S::LANES) {
+        let of = |k: usize| first + k as i32;
+        // What is above the lowest twelve bits does not count.
+        let bits = |k: usize| f32::from_bits(0x4B40_0000_u32.wrapping_add(of(k) as u32));
+        let n: Vec<f32> = (0..S::LANES).map(bits).collect();
+        for (k, x) in lanes(s, s.exp2_eighths(s.load(&n))).into_iter().enumerate() {
+            assert_eq!(x, 2_f64.powf(f64::from(of(k)) / 8.0) as f32, "{}", of(k));
+        }
+    }
+}
+
+/// Multiply-adds have one rounding: at sizes that are far apart, at ties, without cancellation and
+/// with, denormals, zeros and infinities included.
+#[inline(always)]
+fn rounded_once<S: Simd>(s: S) {
+    let mut rng = crate::rng::HostRng::numbered(1, 5);
+    let mut x = || {
+        let mantissa = 1.0 + (rng.below(1 << 23) as f64) / f64::from(1 << 23);
+        let few = 1.0 + (rng.below(16) as f64) / 16.0;
+        let special = [0.0, -0.0, f32::INFINITY, f32::MIN_POSITIVE / 8.0, f32::MAX];
+        let size = 2_f64.powi(rng.below(140) as i32 - 70);
+        let near = 2_f64.powi(rng.below(26) as i32);
+        match rng.below(20) {
+            0 => special[rng.below(5)],
+            1..6 => (few * near) as f32,
+            6..10 => -(few * near) as f32,
+            10..15 => (mantissa * size) as f32,
+            15..17 => (mantissa * near) as f32,
+            _ => -(mantissa * near) as f32,
+        }
+    };
+    for _ in 0..20_000 {
+        let [a, b, c] = [0; 3].map(|_| (0..S::LANES).map(|_| x()).collect::<Vec<_>>());
+        let got = lanes(s, s.mul_add(s.load(&a), s.load(&b), s.load(&c)));
+        for (k, got) in got.into_iter().enumerate() {
+            let expected = a[k].mul_add(b[k], c[k]);
+            let same = got.to_bits() == expected.to_bits() || got.is_nan() && expected.is_nan();
+            assert!(
+                same,
+                "{:e} {:e} + {:e}: {got:e} for {expected:e}",
+                a[k], b[k], c[k]
+            );
+        }
     }
 }
 

@@ -211,8 +211,8 @@ impl RegisterTile<'_> {
                 let a = self.a.add(k * self.column_stride);
                 for (m, sum) in sum.iter_mut().enumerate() {
                     let a = s.splat(*a.add(m * self.row_stride));
-                    sum[0] = s.mul_add(a, b[0], sum[0]);
-                    sum[1] = s.mul_add(a, b[1], sum[1]);
+                    sum[0] = s.mul_add_fast(a, b[0], sum[0]);
+                    sum[1] = s.mul_add_fast(a, b[1], sum[1]);
                 }
             }
         }

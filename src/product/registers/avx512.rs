@@ -210,7 +210,8 @@ impl Tables {
                     for (half, &one) in halves.iter().enumerate() {
                         let x = _mm512_cvtepi32_ps(_mm512_madd_epi16(acc, one));
                         let to = sums.add(o * rows + n * LANES + half * 16);
-                        _mm512_storeu_ps(to, _mm512_fmadd_ps(x, step, _mm512_loadu_ps(to)));
+                        let step_x = _mm512_mul_ps(x, step);
+                        _mm512_storeu_ps(to, _mm512_add_ps(_mm512_loadu_ps(to), step_x));
                     }
                 }
             }
