@@ -3,27 +3,28 @@
 use super::activation::sigmoid_lanes;
 use crate::{
     bits::WORD_BITS,
-    simd::{Operation, Simd, dispatch},
+    simd::{Operation, SUM_LANES, Simd, dispatch},
 };
 
 /// Most units of [`add_sigmoids`].
 pub(crate) const TASK_UNITS: usize = 64;
 
-/// `p sigma(base + u)` of up to [`TASK_UNITS`] units, added to `expected` and `sums`; `base` says
-/// how many. Error: that of [`super::activation::sigmoid`] and two roundings. On the calling
-/// thread.
+/// `p sigma(base + u)` of up to [`TASK_UNITS`] units, added to `expected` and, `weight` times, to
+/// `sums`; `base` says how many. Error: that of [`super::activation::sigmoid`] and two roundings,
+/// in `sums` one. On the calling thread.
 pub(crate) fn add_sigmoids(
     base: &[f32],
     u: &[f32; TASK_UNITS],
     p: f32,
     expected: &mut [f32],
-    sums: &mut [f32; TASK_UNITS],
+    (weight, sums): (f64, &mut [f64; TASK_UNITS]),
 ) {
     dispatch(AddSigmoids {
         base,
         u,
         p,
         expected,
+        weight,
         sums,
     });
 }
@@ -61,7 +62,8 @@ struct AddSigmoids<'a> {
     u: &'a [f32; TASK_UNITS],
     p: f32,
     expected: &'a mut [f32],
-    sums: &'a mut [f32; TASK_UNITS],
+    weight: f64,
+    sums: &'a mut [f64; TASK_UNITS],
 }
 
 impl Operation for AddSigmoids<'_> {
@@ -71,7 +73,6 @@ impl Operation for AddSigmoids<'_> {
         let p = s.splat(self.p);
         let n = self.base.len();
         for at in (0..n).step_by(S::LANES) {
-            let sums = &mut self.sums[at..];
             let u = s.load(&self.u[at..]);
             let whole = at + S::LANES <= n;
             let mut buffers = [[0.0; 16]; 2];
@@ -83,7 +84,10 @@ impl Operation for AddSigmoids<'_> {
                 (s.load(&buffers[0]), s.load(&buffers[1]))
             };
             let x = s.mul(p, sigmoid_lanes(s, s.add(base, u)));
-            s.store(sums, s.add(s.load(sums), x));
+            let mut lanes = [0.0; SUM_LANES];
+            s.store(&mut lanes, x);
+            let sums = self.sums[at..].iter_mut().zip(&lanes[..S::LANES]);
+            sums.for_each(|(sum, &x)| *sum += self.weight * f64::from(x));
             let expected = s.add(expected, x);
             if whole {
                 s.store(&mut self.expected[at..], expected);
@@ -189,11 +193,12 @@ mod tests {
             let expected = reference::scaled_sigmoids(&base, &u, p);
             for isa in Isa::available() {
                 let (mut to, mut sums) = (start.clone(), [0.5; TASK_UNITS]);
-                dispatch_on(isa, AddSigmoids { base: &base, u: &u, p, expected: &mut to, sums: &mut sums });
+                dispatch_on(isa, AddSigmoids { base: &base, u: &u, p, expected: &mut to, weight: 2.0, sums: &mut sums });
                 for (k, x) in expected.iter().enumerate() {
                     // The sum `base + u` is off by half a unit in the last place of 29.
-                    let near = |got: f32, start: f32| (f64::from(got) - f64::from(start) - x).abs() < 2e-6;
-                    prop_assert!(near(to[k], start[k]) && near(sums[k], 0.5), "{}: {} {} for {}", isa, to[k], sums[k], x);
+                    let near = |got: f64, start: f64| (got - start - x).abs() < 2e-6;
+                    let sum = 0.5 * (sums[k] + 0.5);
+                    prop_assert!(near(to[k].into(), start[k].into()) && near(sum, 0.5), "{}: {} {} for {}", isa, to[k], sums[k], x);
                 }
             }
         }

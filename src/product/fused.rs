@@ -43,7 +43,7 @@ const MULTIPLY_ADDS: usize = 64;
 #[derive(Clone, Debug, Default)]
 pub struct Propagation {
     softplus: Vec<f64>,
-    columns: Vec<f32>,
+    columns: Vec<f64>,
     indices: Indices,
     /// Inputs of a layer that needs a pass of its own over them.
     pub(crate) input: Option<Matrix>,
@@ -211,14 +211,19 @@ fn propagate_here(
     Ok(())
 }
 
-/// `out` of the partial sums of words of columns, of which the `k`-th is of group `group_of(k)`.
-fn add_columns(out: &mut [f32], partial: &[f32], group_of: impl Fn(usize) -> usize) {
-    out.fill(0.0);
-    for (k, partial) in partial.chunks_exact(WORD_BITS).enumerate() {
-        let group = group_of(k);
-        for (out, x) in out[group * WORD_BITS..].iter_mut().zip(partial) {
-            *out += x;
+/// `out` of the partial sums of words of columns, of which the `k`-th is of group `group_of(k)`: in
+/// f64, rounded once.
+fn add_columns(out: &mut [f32], partial: &[f64], group_of: impl Fn(usize) -> usize) {
+    let (words, _) = partial.as_chunks::<WORD_BITS>();
+    for (group, out) in out.chunks_mut(WORD_BITS).enumerate() {
+        let of_group = |k: &usize| group_of(*k) == group;
+        let mut sums = [0.0; WORD_BITS];
+        for k in (0..words.len()).filter(of_group) {
+            let all = sums.iter_mut().zip(&words[k]);
+            all.for_each(|(sum, x)| *sum += x);
         }
+        let all = out.iter_mut().zip(sums);
+        all.for_each(|(out, sum)| *out = sum as f32);
     }
 }
 

@@ -46,6 +46,7 @@ pub use tail::Tail;
 use crate::{
     bits::BitView,
     error::{Error, Result},
+    kernel::reduce,
     matrix::Matrix,
     rng::Draws,
     states::{Input, States},
@@ -65,11 +66,11 @@ pub(crate) fn warm_up(samples: usize, n_hidden: usize) {
 }
 
 impl Input<'_> {
-    /// `sums[j] += scale * sum over the samples of unit j`.
+    /// `sums[j] += scale * sum over the samples of unit j`: in f64, or counted, and rounded once.
     pub fn add_column_sums(&self, scale: f32, sums: &mut [f32]) {
         match self {
-            Self::Bits(x) => crate::kernel::reduce::add_column_counts(*x, scale, sums),
-            Self::Real(x) => crate::kernel::reduce::add_column_sums(*x, scale, sums),
+            Self::Bits(x) => reduce::add_column_counts(*x, scale, sums),
+            Self::Real(x) => reduce::add_column_sums(*x, scale, sums),
         }
     }
 
@@ -78,14 +79,11 @@ impl Input<'_> {
         let Some(of_rows) = of_rows else {
             return self.add_column_sums(scale, sums);
         };
-        for (s, factor) in of_rows.iter().enumerate() {
-            let weight = scale * factor;
-            match self {
-                Self::Bits(x) => x.ones(s).for_each(|j| sums[j] += weight),
-                Self::Real(x) => {
-                    let all = sums.iter_mut().zip(x.row(s));
-                    all.for_each(|(sum, x)| *sum += weight * x);
-                }
+        match self {
+            Self::Bits(x) => reduce::add_weighted_counts(*x, of_rows, scale, sums),
+            Self::Real(x) => {
+                let weight = |s: usize| Some(f64::from(of_rows[s]));
+                reduce::add_weighted_column_sums(*x, weight, scale, sums);
             }
         }
     }

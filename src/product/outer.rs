@@ -13,6 +13,7 @@ use super::{
 use crate::{
     bits::WORD_BITS,
     error::{Error, Result, expect_pair},
+    kernel::reduce::add_in_pieces,
     matrix::{Aligned, Matrix, MatrixViewMut, aligned},
     states::Input,
     threads,
@@ -196,19 +197,22 @@ impl<'a> Statistics<'a> {
     }
 }
 
+/// Terms and their sums are f64, rounded once.
 fn add_squares(phase: &Phase<'_>, x: Input<'_>, center: &[f32], sums: &mut [f32]) {
-    for s in 0..x.rows() {
-        let weight = phase.weight * phase.of_rows.map_or(1.0, |w| w[s]);
-        let of = |x: f32, center: f32| weight * (x - center) * (x - center);
-        let all = sums.iter_mut().zip(center).enumerate();
+    add_in_pieces(x.rows(), phase.weight, sums, |s, first, sums| {
+        let weight = f64::from(phase.of_rows.map_or(1.0, |w| w[s]));
+        let of = |x: f32, center: f32| weight * (f64::from(x) - f64::from(center)).powi(2);
+        let all = sums.iter_mut().zip(&center[first..]).enumerate();
         match x {
-            Input::Bits(x) => all.for_each(|(i, (sum, c))| *sum += of(f32::from(x.get(s, i)), *c)),
+            Input::Bits(x) => all.for_each(|(k, (sum, c))| {
+                *sum += of(f32::from(x.get(s, first + k)), *c);
+            }),
             Input::Real(x) => {
-                let row = x.row(s);
-                all.for_each(|(i, (sum, c))| *sum += of(row[i], *c));
+                let row = &x.row(s)[first..];
+                all.for_each(|(k, (sum, c))| *sum += of(row[k], *c));
             }
         }
-    }
+    });
 }
 
 /// Scratch of one thread: a tile of statistics, and states expanded from bits.

@@ -19,7 +19,7 @@ pub(super) struct Region<'a> {
     pub(super) sample: Option<(BitViewMut<'a>, Draws)>,
     /// `[panels][groups][WORD_BITS]` where rows are split first, `[groups][panels][WORD_BITS]`
     /// where columns are.
-    pub(super) column_sums: Option<&'a mut [f32]>,
+    pub(super) column_sums: Option<&'a mut [f64]>,
     /// `[panels][groups][rows of the panel]`, or `[groups][rows]`.
     pub(super) softplus: Option<&'a mut [f64]>,
 }

@@ -31,7 +31,7 @@ pub struct Tail<'a> {
     /// Receives the states of a layer of real-valued units; [`super::propagate`], whose units are
     /// binary, takes none.
     pub real_sample: Option<(MatrixViewMut<'a>, Draws)>,
-    /// `[columns]`, overwritten with the sums of `sigma(x)` over the rows.
+    /// `[columns]`, overwritten with the sums of `sigma(x)` over the rows, added in f64.
     pub column_sums: Option<&'a mut [f32]>,
     /// `[rows]`, overwritten with `sum_j ln(1 + e^(x_j))`.
     pub softplus_sums: Option<&'a mut [f64]>,

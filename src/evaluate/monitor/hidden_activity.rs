@@ -20,8 +20,8 @@ pub struct HiddenActivity {
 }
 
 impl HiddenActivity {
-    /// Of `rbm` on the rows of `v`. Precision: sums in f32 over 256 rows, in f64 beyond. Cost: one
-    /// dense product.
+    /// Of `rbm` on the rows of `v`. Precision: sums in f64, rounded to f32 for each 256 rows. Cost:
+    /// one dense product.
     ///
     /// # Errors
     /// [`Error::Shape`] unless `v` has the machine's visible units, [`Error::Parameter`] for hidden

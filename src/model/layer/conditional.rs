@@ -19,7 +19,11 @@ use super::{Layer, words::Words};
 use crate::{
     bits::{BitViewMut, WORD_BITS},
     error::{Error, Result},
-    kernel::{normal, reduce::LogSum, reference},
+    kernel::{
+        normal,
+        reduce::{LogSum, add_in_pieces},
+        reference,
+    },
     matrix::{Matrix, MatrixViewMut},
     product::{Propagation, Tail, Term, propagate},
     rng::Draws,
@@ -190,7 +194,7 @@ impl Layer {
         });
         if let Some(sums) = tail.column_sums {
             for range in groups.map(|s| s.range()) {
-                add_means(input, range, sums);
+                set_sums(input, range, sums);
             }
         }
         Ok(())
@@ -239,7 +243,7 @@ impl Layer {
             log_partition: tail.softplus_sums,
         });
         if let Some(sums) = tail.column_sums {
-            add_means(input, 0..self.size(), sums);
+            set_sums(input, 0..self.size(), sums);
         }
         Ok(())
     }
@@ -255,17 +259,15 @@ fn copy(from: &Matrix, to: Option<MatrixViewMut<'_>>, scale: f32) {
     }
 }
 
-/// Overwrites the sums of `columns` with those of `means`.
-fn add_means(means: &Matrix, columns: std::ops::Range<usize>, sums: &mut [f32]) {
-    sums[columns.clone()].fill(0.0);
-    for i in 0..means.rows() {
-        for (sum, x) in sums[columns.clone()]
-            .iter_mut()
-            .zip(&means.row(i)[columns.clone()])
-        {
-            *sum += x;
-        }
-    }
+/// Overwrites the sums of `columns` with those of `means`, added in f64.
+fn set_sums(means: &Matrix, columns: std::ops::Range<usize>, sums: &mut [f32]) {
+    let sums = &mut sums[columns.clone()];
+    sums.fill(0.0);
+    add_in_pieces(means.rows(), 1.0, sums, |i, first, sums| {
+        let means = &means.row(i)[columns.start + first..];
+        let all = sums.iter_mut().zip(means);
+        all.for_each(|(sum, &x)| *sum += f64::from(x));
+    });
 }
 
 impl LayerPass<'_> {

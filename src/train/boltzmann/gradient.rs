@@ -2,7 +2,10 @@
 
 use crate::{
     bits::{BitView, WORD_BITS},
-    kernel::rows::add_pair_counts,
+    kernel::{
+        reduce::{add_column_sums, add_weighted_column_sums},
+        rows::add_pair_counts,
+    },
     matrix::Matrix,
     model::{
         BoltzmannMachine,
@@ -51,7 +54,8 @@ impl Parameters {
     }
 
     /// `+= weight sum_s x_s x_s'` over rows `(v_s, q_s)`, but for the pairs of visible units; the
-    /// hidden units of a row are independent. A row with a factor counts so many times.
+    /// hidden units of a row are independent. A row with a factor counts so many times. Sums are
+    /// f64, rounded once.
     pub(super) fn add_means(
         &mut self,
         v: BitView<'_>,
@@ -60,15 +64,12 @@ impl Parameters {
         of_rows: Option<&[f32]>,
     ) {
         let (n, m) = (v.columns(), q.columns());
-        let weight = |s: usize| weight * of_rows.map_or(1.0, |w| w[s]);
-        for s in 0..v.rows() {
-            let weight = weight(s);
-            for i in v.ones(s) {
-                let row = &mut self.weights[0].row_mut(i)[n..];
-                row.iter_mut()
-                    .zip(q.row(s))
-                    .for_each(|(g, q)| *g += weight * q);
-            }
+        let q = q.view_rows(0..v.rows());
+        let of_row = |s: usize| of_rows.map_or(1.0, |w| f64::from(w[s]));
+        for i in 0..n {
+            let row = &mut self.weights[0].row_mut(i)[n..];
+            let of_row = |s| v.get(s, i).then(|| of_row(s));
+            add_weighted_column_sums(q, of_row, weight, row);
         }
         for i in 0..n {
             for j in 0..m {
@@ -76,14 +77,13 @@ impl Parameters {
             }
         }
         for j in 0..m {
-            for s in 0..v.rows() {
-                let (weight, own) = (weight(s), q.row(s)[j]);
-                let row = &mut self.weights[0].row_mut(n + j)[n..];
-                for (k, (g, q)) in row.iter_mut().zip(q.row(s)).enumerate() {
-                    // E[h_j^2] is E[h_j].
-                    *g += weight * if k == j { own } else { own * q };
-                }
-            }
+            let own = |s: usize| of_row(s) * f64::from(q.row(s)[j]);
+            let row = &mut self.weights[0].row_mut(n + j)[n..];
+            // E[h_j^2] is E[h_j].
+            let square =
+                f64::from(row[j]) + f64::from(weight) * (0..q.rows()).map(own).sum::<f64>();
+            add_weighted_column_sums(q, |s| Some(own(s)), weight, row);
+            row[j] = square as f32;
         }
     }
 
@@ -110,18 +110,20 @@ impl Parameters {
 }
 
 /// `row_j += weight` times the sum of the factors of the chains that have units `i` and `j` on:
-/// [`add_pair_counts`] of chains that do not weigh the same, in f32.
+/// [`add_pair_counts`] of chains that do not weigh the same, in f64, rounded once.
 fn add_pair_sums(words: &[u64], i: usize, (weight, of_chains): (f32, &[f32]), row: &mut [f32]) {
     let n = row.len();
-    let parts = words.chunks_exact(n).zip(of_chains.chunks(WORD_BITS));
-    for (words, factors) in parts.filter(|(words, _)| words[i] != 0) {
-        for (j, to) in row.iter_mut().enumerate() {
+    for (j, to) in row.iter_mut().enumerate() {
+        let mut sum = 0.0;
+        let parts = words.chunks_exact(n).zip(of_chains.chunks(WORD_BITS));
+        for (words, factors) in parts {
             let mut both = words[i] & words[j];
             while both != 0 {
-                *to += weight * factors[both.trailing_zeros() as usize];
+                sum += f64::from(factors[both.trailing_zeros() as usize]);
                 both &= both - 1;
             }
         }
+        *to = (f64::from(*to) + f64::from(weight) * sum) as f32;
     }
 }
 
@@ -170,11 +172,9 @@ impl PseudoLikelihood {
             if let Some(of_rows) = of_rows {
                 row.iter_mut().for_each(|d| *d *= of_rows[s]);
             }
-            for (bias, d) in gradient.bias[0].iter_mut().zip(row) {
-                *bias += weight * *d;
-            }
         }
-        let rest = &self.rest;
+        let rest = self.rest.view_rows(0..x.rows());
+        add_column_sums(rest, weight, &mut gradient.bias[0]);
         let stride = self.products.stride().max(1);
         self.products
             .padded_mut()
@@ -182,10 +182,8 @@ impl PseudoLikelihood {
             .enumerate()
             .for_each(|(j, to)| {
                 to.fill(0.0);
-                for s in (0..x.rows()).filter(|&s| x.get(s, j)) {
-                    let row = to.iter_mut().zip(rest.row(s));
-                    row.for_each(|(to, d)| *to += weight * d);
-                }
+                let of_row = |s| x.get(s, j).then_some(1.0);
+                add_weighted_column_sums(rest, of_row, weight, &mut to[..x.columns()]);
             });
         for i in 0..self.products.rows() {
             let row = gradient.weights[0].row_mut(i);

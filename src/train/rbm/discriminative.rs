@@ -170,29 +170,21 @@ impl LabelJob<'_> {
             return;
         }
         let mut u = [0.0; TASK_UNITS];
-        let mut sums = [0.0; TASK_UNITS];
         for s in 0..self.base.rows() {
             expected.row_mut(s).fill(0.0);
         }
         for y in 0..self.group.size {
             let row = self.rbm.weights().row(self.group.first + y);
             u[..n].copy_from_slice(&row[first..first + n]);
-            sums.fill(0.0);
+            let mut sums = [0.0; TASK_UNITS];
             for s in 0..self.base.rows() {
                 let base = &self.base.row(s)[first..first + n];
                 let p = self.p.row(s)[y];
-                match self.weights {
-                    None => add_sigmoids(base, &u, p, expected.row_mut(s), &mut sums),
-                    Some(weights) => {
-                        let mut own = [0.0; TASK_UNITS];
-                        add_sigmoids(base, &u, p, expected.row_mut(s), &mut own);
-                        let all = sums.iter_mut().zip(own);
-                        all.for_each(|(sum, x)| *sum += weights[s] * x);
-                    }
-                }
+                let weight = self.weights.map_or(1.0, |weights| f64::from(weights[s]));
+                add_sigmoids(base, &u, p, expected.row_mut(s), (weight, &mut sums));
             }
             for (to, sum) in labels.row_mut(y).iter_mut().zip(&sums) {
-                *to = -self.weight * sum;
+                *to = (-f64::from(self.weight) * sum) as f32;
             }
         }
     }

@@ -1,6 +1,7 @@
 //! What an update learns from: phases of every connection, and what goes beside their statistics.
 
 use crate::{
+    kernel::reduce::add_in_pieces,
     matrix::Matrix,
     model::{DbmExpectations, Expectations, length_of},
     product::{Phase, StatisticsTile},
@@ -158,11 +159,11 @@ impl Evidence<'_> {
         self.each(l, |states, phase| {
             if (phase.weight > 0.0) == positive {
                 states.add_weighted_sums(phase.weight, phase.of_rows, sums);
-                total += phase.weight
-                    * match phase.of_rows {
-                        None => states.rows() as f32,
-                        Some(of_rows) => of_rows.iter().sum(),
-                    };
+                let rows = match phase.of_rows {
+                    None => states.rows() as f64,
+                    Some(of_rows) => of_rows.iter().map(|&w| f64::from(w)).sum(),
+                };
+                total += (f64::from(phase.weight) * rows) as f32;
             }
         });
         if let Some((exact, weight)) = self.exact(l).filter(|_| !positive) {
@@ -178,13 +179,15 @@ impl Evidence<'_> {
     }
 }
 
-/// `+= weight` times the hidden states of each row, as often as its counts add up to.
+/// `+= weight` times the hidden states of each row, as often as its counts add up to; in f64,
+/// rounded once.
 fn add_by_length(phase: &Phase<'_>, sums: &mut [f32]) {
-    for row in 0..phase.hidden.rows() {
-        let weight = phase.weight * phase.of_rows.map_or(1.0, |w| w[row]);
-        let weight = weight * length_of(phase.visible, row) as f32;
-        for (j, sum) in sums.iter_mut().enumerate() {
-            *sum += weight * phase.hidden.get(row, j);
+    let rows = phase.hidden.rows();
+    add_in_pieces(rows, phase.weight, sums, |row, first, sums| {
+        let weight = f64::from(phase.of_rows.map_or(1.0, |w| w[row]));
+        let weight = weight * length_of(phase.visible, row);
+        for (k, sum) in sums.iter_mut().enumerate() {
+            *sum += weight * f64::from(phase.hidden.get(row, first + k));
         }
-    }
+    });
 }
