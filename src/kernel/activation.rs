@@ -116,7 +116,7 @@ mod tests {
     use super::*;
     use crate::{
         kernel::reference,
-        simd::{Isa, dispatch_on},
+        simd::{Isa, bits_of, dispatch_on, same_on_all},
     };
 
     fn ulp(x: f64) -> f64 {
@@ -183,6 +183,12 @@ mod tests {
         for isa in Isa::available() {
             assert_bounds(isa, &inputs);
         }
+        same_on_all(|isa| {
+            let (mut sigmoid, mut softplus) = (inputs.clone(), inputs.clone());
+            dispatch_on(isa, Map::<false>(&mut sigmoid));
+            dispatch_on(isa, Map::<true>(&mut softplus));
+            [bits_of(&sigmoid), bits_of(&softplus)]
+        });
     }
 
     /// `cargo test --release -- --ignored every_f32`

@@ -256,7 +256,7 @@ mod tests {
         kernel::reference,
         matrix::Matrix,
         rng::Site,
-        simd::{Isa, dispatch_on},
+        simd::{Isa, dispatch_on, same_on_all},
     };
     use proptest::prelude::*;
 
@@ -312,6 +312,7 @@ mod tests {
     }
 
     /// All outputs at once.
+    #[derive(Debug, PartialEq)]
     struct Outputs {
         input: Matrix,
         mean: Matrix,
@@ -413,6 +414,7 @@ mod tests {
             for isa in Isa::available() {
                 compare(isa, &tile);
             }
+            same_on_all(|isa| all_outputs(isa, &tile));
         }
     }
 }

@@ -275,7 +275,13 @@ pub fn add_column_counts(x: BitView<'_>, scale: f32, sums: &mut [f32]) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{bits::BitMatrix, kernel::reference};
+    use crate::{
+        bits::BitMatrix,
+        kernel::reference,
+        matrix::Matrix,
+        rng::HostRng,
+        simd::{dispatch_on, same_on_all},
+    };
     use proptest::prelude::*;
 
     proptest! {
@@ -301,6 +307,37 @@ mod tests {
             // At most 100 terms of at most 4, and their sums.
             prop_assert!((f64::from(dot_f32(&x, &y)) - expected).abs() < 1e-3);
             prop_assert!((dot_f64(&x, &y) - expected).abs() < 1e-11);
+        }
+
+        /// Within a rounding of the exact sum, on every instruction set the same, rows of bits as
+        /// rows of zeros and ones.
+        #[test]
+        fn column_sums_are_exact_but_for_one_rounding(
+            rows in prop::sample::select(vec![0_usize, 1, 100, 1000]),
+            columns in 1_usize..140,
+            seed in any::<u64>(),
+        ) {
+            let mut rng = HostRng::numbered(seed, 76);
+            let x = Matrix::from_fn(rows, columns, |_, _| rng.uniform() as f32);
+            let of_rows: Vec<f32> = (0..rows).map(|_| rng.uniform() as f32).collect();
+            let weight = |i: usize| (i % 7 != 3).then(|| f64::from(of_rows[i]));
+            let got = same_on_all(|isa| {
+                let mut sums = vec![1.0; columns];
+                let job = ColumnSums { x: x.view(), weight, scale: 0.3, sums: &mut sums };
+                dispatch_on(isa, job);
+                sums
+            });
+            for (j, got) in got.into_iter().enumerate() {
+                let sum: f64 = (0..rows).map(|i| weight(i).unwrap_or(0.0) * f64::from(x.row(i)[j])).sum();
+                let sum = 1.0 + f64::from(0.3_f32) * sum;
+                prop_assert!((f64::from(got) - sum).abs() <= sum * 2.0_f64.powi(-24) * 1.001);
+            }
+            let bits = BitMatrix::from_fn(rows, columns, |i, j| x.row(i)[j] < 0.4);
+            let [mut a, mut b] = [vec![1.0; columns], vec![1.0; columns]];
+            add_weighted_counts(bits.view(), &of_rows, 0.3, &mut a);
+            let all = |i: usize| Some(f64::from(of_rows[i]));
+            add_weighted_column_sums(bits.to_matrix().view(), all, 0.3, &mut b);
+            prop_assert_eq!(a, b);
         }
 
         #[test]

@@ -176,7 +176,7 @@ mod tests {
     use super::*;
     use crate::{
         kernel::reference,
-        simd::{Isa, dispatch_on},
+        simd::{Isa, bits_of, dispatch_on, same_on_all},
     };
     use proptest::prelude::*;
 
@@ -191,6 +191,11 @@ mod tests {
             let mut u = [0.0; TASK_UNITS];
             u.iter_mut().zip(&all).for_each(|(u, x)| *u = x.1);
             let expected = reference::scaled_sigmoids(&base, &u, p);
+            same_on_all(|isa| {
+                let (mut to, mut sums) = (start.clone(), [0.5; TASK_UNITS]);
+                dispatch_on(isa, AddSigmoids { base: &base, u: &u, p, expected: &mut to, weight: 0.3, sums: &mut sums });
+                (bits_of(&to), sums[..base.len()].to_vec())
+            });
             for isa in Isa::available() {
                 let (mut to, mut sums) = (start.clone(), [0.5; TASK_UNITS]);
                 dispatch_on(isa, AddSigmoids { base: &base, u: &u, p, expected: &mut to, weight: 2.0, sums: &mut sums });

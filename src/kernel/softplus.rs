@@ -121,7 +121,7 @@ mod tests {
     use super::*;
     use crate::{
         kernel::reference,
-        simd::{Isa, dispatch_on},
+        simd::{Isa, dispatch_on, same_on_all},
     };
     use proptest::prelude::*;
 
@@ -135,6 +135,10 @@ mod tests {
             let sum = reference::softplus_sum(&x, &w);
             let change = reference::softplus_change(&x, &w, by);
             let size: f64 = x.iter().map(|&x| softplus(f64::from(x).abs() + 9.0)).sum();
+            same_on_all(|isa| [
+                dispatch_on(isa, SoftplusSum { base: &x, u: &w }).to_bits(),
+                dispatch_on(isa, SoftplusChange { x: &x, w: &w, by }).to_bits(),
+            ]);
             for isa in Isa::available() {
                 let got = dispatch_on(isa, SoftplusSum { base: &x, u: &w });
                 let bound = MAX_ERROR * sum + MAX_ERROR_OF_UNIT * x.len() as f64;

@@ -46,7 +46,7 @@ pub(super) fn add(job: SlabSums<'_>) {
     dispatch(AddActive(job));
 }
 
-struct AddActive<'a>(SlabSums<'a>);
+pub(super) struct AddActive<'a>(pub(super) SlabSums<'a>);
 
 impl Operation for AddActive<'_> {
     type Output = ();

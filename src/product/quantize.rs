@@ -172,10 +172,14 @@ fn largest_sum<S: Simd>(s: S, block: &[f32], stride: usize, rows: usize, vectors
 
 #[cfg(test)]
 mod tests {
+    use super::*;
     use crate::{
         matrix::Matrix,
         product::lookup::{FixedPoint, LARGEST_STEP},
+        rng::HostRng,
+        simd::{bits_of, dispatch_on, same_on_all},
     };
+    use proptest::prelude::*;
 
     #[test]
     fn weights_that_are_not_finite_make_the_step_unusable() {
@@ -184,6 +188,33 @@ mod tests {
                 Matrix::from_fn(140, 3, |i, j| if (i, j) == (130, 1) { bad } else { 1.0 });
             let step = FixedPoint::new(&weights).largest_step();
             assert!(step > LARGEST_STEP, "{bad}: {step}");
+        }
+    }
+
+    proptest! {
+        /// Steps and integers are the same on every instruction set, at widths that fill no vector
+        /// and with sums that round.
+        #[test]
+        fn integers_and_steps_are_the_same_on_every_set(
+            rows in prop::sample::select(vec![1_usize, 7, 15, 16, 33, 127, 128]),
+            columns in prop::sample::select(vec![1_usize, 8, 9, 17, 24, 31, 100, 120, 128, 137, 300]),
+            seed in any::<u64>(),
+        ) {
+            let mut rng = HostRng::numbered(seed, 72);
+            let weights = Matrix::from_fn(rows, columns, |_, _| rng.normal() as f32);
+            let blocks = columns.div_ceil(BLOCK);
+            same_on_all(|isa| {
+                let size = blocks * SLABS * SLAB;
+                let (mut up, mut down) = (vec![1_i16; size], vec![1_i16; size]);
+                let mut steps = vec![0.0; blocks];
+                dispatch_on(isa, QuantizeWeights {
+                    weights: weights.view(),
+                    up: &mut up,
+                    down: &mut down,
+                    steps: &mut steps,
+                });
+                (up, down, bits_of(&steps))
+            });
         }
     }
 }

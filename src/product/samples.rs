@@ -231,11 +231,31 @@ impl Operation for QuantizeStates<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{bits::BitMatrix, kernel::reference, matrix::Matrix, rng::HostRng};
+    use crate::{
+        bits::BitMatrix,
+        kernel::reference,
+        matrix::Matrix,
+        rng::HostRng,
+        simd::{dispatch_on, same_on_all},
+    };
     use proptest::prelude::*;
 
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(40))]
+        #[test]
+        fn integers_are_the_same_on_every_set(rows in 1_usize..=BLOCK, columns in 1_usize..70, seed in any::<u64>()) {
+            let mut rng = HostRng::numbered(seed, 73);
+            let h = Matrix::from_fn(rows, columns, |_, _| rng.uniform() as f32);
+            let scale = (LARGEST_SUM / rows as f32).floor();
+            for first in (0..columns).step_by(WIDTH) {
+                same_on_all(|isa| {
+                    let mut slab = vec![1_i16; BLOCK * WIDTH];
+                    dispatch_on(isa, QuantizeStates { h: (&h).into(), first, scale, slab: &mut slab });
+                    slab
+                });
+            }
+        }
+
         #[test]
         fn outer_products_within_the_bound(
             samples in prop::sample::select(vec![1_usize, 2, 63, 64, 65, 100, 128, 129, 200, 300]),

@@ -338,5 +338,21 @@ pub(crate) trait Simd: Copy + Send + Sync + 'static {
     );
 }
 
+/// What `compute` gives, which must be the same on every instruction set of this CPU.
+#[cfg(test)]
+pub(crate) fn same_on_all<T: PartialEq + fmt::Debug>(compute: impl Fn(Isa) -> T) -> T {
+    let first = compute(Isa::Portable);
+    for isa in Isa::available() {
+        assert_eq!(compute(isa), first, "{isa}, and portable");
+    }
+    first
+}
+
+/// Floats by their bits, so that zeros of either sign differ and NaN equals itself.
+#[cfg(test)]
+pub(crate) fn bits_of(x: &[f32]) -> Vec<u32> {
+    x.iter().map(|x| x.to_bits()).collect()
+}
+
 #[cfg(test)]
 mod tests;

@@ -235,3 +235,50 @@ impl RegisterTile<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        rng::HostRng,
+        simd::{Isa, bits_of, dispatch_on, same_on_all},
+    };
+    use proptest::prelude::*;
+
+    /// Of a kind of left operand, the product by each instruction set of `sets`.
+    fn product(isa: Isa, a: &[f32], b: &[f32], (m, n, k): (usize, usize, usize)) -> Vec<u32> {
+        let mut strip = aligned(K_BLOCK * MAX_STRIP, 0.0);
+        let mut c = vec![0.25; m * n];
+        let job = Multiply {
+            alpha: -0.3,
+            a: Operand::row_major(a, m, k, k),
+            b: Operand::row_major(b, n, k, k).transposed(),
+            c: &mut c,
+            stride: n,
+            strip: &mut strip,
+        };
+        dispatch_on(isa, job);
+        bits_of(&c)
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(40))]
+        /// Zeros and ones on the left: all sets. Anything: those that multiply and add at once.
+        #[test]
+        fn products_are_the_same_on_every_set(
+            m in 1_usize..30,
+            n in 1_usize..70,
+            k in prop::sample::select(vec![1_usize, 7, 16, 100, 255, 256, 257, 600]),
+            seed in any::<u64>(),
+        ) {
+            let mut rng = HostRng::numbered(seed, 75);
+            let mut normal = |n| (0..n).map(|_| rng.normal() as f32).collect::<Vec<_>>();
+            let (a, b) = (normal(m * k), normal(n * k));
+            let ones: Vec<f32> = a.iter().map(|&x| f32::from(x > 0.3)).collect();
+            same_on_all(|isa| product(isa, &ones, &b, (m, n, k)));
+            let fused = Isa::available().filter(|&isa| isa != Isa::Portable);
+            let all: Vec<_> = fused.map(|isa| product(isa, &a, &b, (m, n, k))).collect();
+            prop_assert!(all.windows(2).all(|pair| pair[0] == pair[1]));
+        }
+    }
+}
