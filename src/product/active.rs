@@ -46,7 +46,7 @@ pub(super) fn add(job: SlabSums<'_>) {
     dispatch(AddActive(job));
 }
 
-pub(super) struct AddActive<'a>(pub(super) SlabSums<'a>);
+struct AddActive<'a>(SlabSums<'a>);
 
 impl Operation for AddActive<'_> {
     type Output = ();
@@ -113,6 +113,48 @@ fn add_slabs<S: Simd, const N: usize>(s: S, job: SlabSums<'_>) {
                     s.store(to, total);
                 }
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        bits::BitMatrix,
+        matrix::aligned,
+        product::lookup::{TABLE_SIZE, WithTables},
+        rng::HostRng,
+        simd::{bits_of, dispatch_on, same_on_all},
+    };
+    use proptest::prelude::*;
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(40))]
+        /// Tables in memory and active inputs, on every instruction set.
+        #[test]
+        fn sums_of_either_way_are_the_same_on_every_set(
+            rows in 1_usize..14,
+            inputs in 1_usize..=SLAB / WIDTH,
+            density in 0.0..1.0,
+            step in 1e-6_f32..1e-2,
+            seed in any::<u64>(),
+        ) {
+            let mut rng = HostRng::numbered(seed, 74);
+            let x = BitMatrix::from_fn(rows, inputs, |_, _| rng.uniform() < density);
+            let slab: Vec<i16> = (0..SLAB).map(|_| rng.below(511) as i16 - 255).collect();
+            let start: Vec<f32> = (0..rows * WIDTH).map(|_| rng.normal() as f32).collect();
+            let (words, stride) = x.view().words();
+            let bits = Bits { words, stride, inputs, rows };
+            same_on_all(|isa| {
+                let [mut active, mut tables] = [start.clone(), start.clone()];
+                let job = |product| SlabSums { slabs: &slab, step, bits, product, stride: WIDTH };
+                dispatch_on(isa, AddActive(job(&mut active)));
+                let mut buffer = aligned(TABLE_SIZE, 0);
+                dispatch_on(isa, WithTables { job: job(&mut tables), tables: &mut buffer });
+                assert_eq!(active, tables, "{isa}");
+                bits_of(&tables)
+            });
         }
     }
 }

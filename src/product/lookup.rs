@@ -35,6 +35,8 @@ use std::{cell::RefCell, ops::Range};
 
 /// Inputs that are looked up at once.
 const GROUP: usize = 4;
+/// Integers of the tables of a slab.
+pub(super) const TABLE_SIZE: usize = BLOCK / GROUP * 16 * WIDTH;
 /// Largest step that is taken: weights are then off by at most 2^-9.
 pub const LARGEST_STEP: f32 = 1.0 / 256.0;
 
@@ -246,7 +248,7 @@ pub(super) fn add_block<'a>(
 }
 
 thread_local! {
-    static TABLES: RefCell<Aligned<i16>> = RefCell::new(aligned(BLOCK / GROUP * 16 * WIDTH, 0));
+    static TABLES: RefCell<Aligned<i16>> = RefCell::new(aligned(TABLE_SIZE, 0));
 }
 
 /// Makes this thread's buffers.
@@ -259,9 +261,10 @@ fn look_up(job: SlabSums<'_>) {
     TABLES.with_borrow_mut(|tables| dispatch(WithTables { job, tables }));
 }
 
-struct WithTables<'a> {
-    job: SlabSums<'a>,
-    tables: &'a mut Aligned<i16>,
+pub(super) struct WithTables<'a> {
+    pub(super) job: SlabSums<'a>,
+    /// Of [`TABLE_SIZE`].
+    pub(super) tables: &'a mut Aligned<i16>,
 }
 
 impl Operation for WithTables<'_> {
@@ -393,11 +396,7 @@ fn gather<S: Simd, const N: usize>(
 mod tests {
     use super::*;
     use crate::{
-        bits::BitMatrix,
-        kernel::reference,
-        product::quantize::SMALLEST_SUM,
-        rng::HostRng,
-        simd::{bits_of, dispatch_on, same_on_all},
+        bits::BitMatrix, kernel::reference, product::quantize::SMALLEST_SUM, rng::HostRng,
     };
     use proptest::prelude::*;
 
@@ -451,32 +450,6 @@ mod tests {
 
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(40))]
-        /// Tables in memory and active inputs, on every instruction set.
-        #[test]
-        fn sums_of_either_way_are_the_same_on_every_set(
-            rows in 1_usize..14,
-            inputs in 1_usize..=BLOCK,
-            density in 0.0..1.0,
-            step in 1e-6_f32..1e-2,
-            seed in any::<u64>(),
-        ) {
-            let mut rng = HostRng::numbered(seed, 74);
-            let x = BitMatrix::from_fn(rows, inputs, |_, _| rng.uniform() < density);
-            let slab: Vec<i16> = (0..SLAB).map(|_| rng.below(511) as i16 - 255).collect();
-            let start: Vec<f32> = (0..rows * WIDTH).map(|_| rng.normal() as f32).collect();
-            let (words, stride) = x.view().words();
-            let bits = Bits { words, stride, inputs, rows };
-            same_on_all(|isa| {
-                let [mut active, mut tables] = [start.clone(), start.clone()];
-                let job = |product| SlabSums { slabs: &slab, step, bits, product, stride: WIDTH };
-                dispatch_on(isa, active::AddActive(job(&mut active)));
-                let mut buffer = aligned(BLOCK / GROUP * 16 * WIDTH, 0);
-                dispatch_on(isa, WithTables { job: job(&mut tables), tables: &mut buffer });
-                assert_eq!(active, tables, "{isa}");
-                bits_of(&tables)
-            });
-        }
-
         #[test]
         fn look_ups_are_sums_of_the_fixed_point_weights(
             rows in prop::sample::select(vec![1_usize, 2, 3, 8, 9]),
