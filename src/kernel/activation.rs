@@ -13,9 +13,9 @@ pub const SOFTPLUS_MAX_ULP: f64 = 4.0;
 const EXP_LIMIT: f32 = 87.3;
 
 /// `e^x` for `|x| <= EXP_LIMIT`: `x = n ln 2 / 8 + r`, a power of `2^(1/8)` and a polynomial in `r`
-/// that is off by less than `2^-25`. Every operation rounds for itself, so that all instruction sets
-/// give the same bits; with steps of an eighth three coefficients do where whole powers of two take
-/// six, and nothing is lost by it.
+/// that is off by less than `2^-25`. Every operation rounds for itself, so that all instruction
+/// sets give the same bits; with steps of an eighth three coefficients do where whole powers of two
+/// take six, and nothing is lost by it.
 #[inline(always)]
 fn exp<S: Simd>(s: S, x: S::F) -> S::F {
     // Adding 1.5 * 2^23 rounds to an integer, which then stands in the low bits of the sum.

@@ -29,9 +29,8 @@ pub(crate) fn softplus_change(x: &[f32], w: &[f32], by: f32) -> f64 {
     dispatch(SoftplusChange { x, w, by })
 }
 
-/// [`softplus_sum`] as the sum of `max(x, 0)` and the logarithm of the
-/// product of `1 + e^-|x|`: one exponential a unit and one logarithm for 256. Within 64 units f32 in
-/// [`SUM_LANES`], f64 between.
+/// [`softplus_sum`] as the sum of `max(x, 0)` and the logarithm of the product of `1 + e^-|x|`: one
+/// exponential a unit and one logarithm for 256. Within 64 units f32 in [`SUM_LANES`], f64 between.
 struct SoftplusSum<'a> {
     base: &'a [f32],
     u: &'a [f32],
