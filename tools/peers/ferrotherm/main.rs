@@ -1,4 +1,6 @@
-//! ferrotherm beside harmonium: `ferrotherm-peer FILE.ising sampler|multispin CHAINS SWEEPS SECONDS`.
+//! ferrotherm beside harmonium.
+//!
+//! Usage: `ferrotherm-peer FILE.ising sampler|multispin CHAINS SWEEPS SECONDS`.
 //!
 //! Prints one JSON object: the version, mean energy and magnetization a spin of CHAINS independent
 //! chains after SWEEPS sweeps at inverse temperature 1 with their standard errors, and, where
