@@ -6,12 +6,14 @@
 //! pair learns: its run is `training`), `pretraining` (of a deep Boltzmann machine; the RBMs so far
 //! are `training.pretraining.{weights,visible,hidden}.{k}`, the last one's run is `training`), or
 //! `up_down`, which holds the header of its run itself. `custom`, optional and true, says that the
-//! rate was a function of the program.
+//! rate was a function of the program. `multiply_add`, optional, says how the instruction set
+//! rounds them: `fused` or `separate`.
 
 use super::{limits::Entry, pretraining, reader::Reader, tensor::Writer};
 use crate::{
     error::{Error, Result},
     model::{Layer, Model, Rbm},
+    simd::MultiplyAdd,
     tensor::Saved,
     train::{
         BackpropLearner, BackpropOptions, BoltzmannLearner, BoltzmannOptions, DbmLearner,
@@ -61,6 +63,8 @@ struct RunHeader<O> {
     examples: usize,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     custom: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    multiply_add: Option<MultiplyAdd>,
 }
 
 /// What metadata `stage` hold.
@@ -205,6 +209,20 @@ impl SavedRun {
             Self::Boltzmann(x) => x.custom,
             Self::Backprop(x) => x.custom,
             Self::UpDown(x) => x.custom,
+        }
+    }
+
+    /// How multiply-adds were rounded where the run was stored, if the file says it: elsewhere the
+    /// run may go on to other bits, see [`MultiplyAdd`].
+    pub fn multiply_add(&self) -> Option<MultiplyAdd> {
+        match self {
+            Self::Rbm(x) | Self::Greedy { top: x, .. } | Self::Pretraining { top: x, .. } => {
+                x.multiply_add
+            }
+            Self::Dbm(x) => x.multiply_add,
+            Self::Boltzmann(x) => x.multiply_add,
+            Self::Backprop(x) => x.multiply_add,
+            Self::UpDown(x) => x.multiply_add,
         }
     }
 
@@ -367,6 +385,7 @@ fn header<O: Clone>(state: &RunState<O>) -> RunHeader<O> {
         updates: state.updates,
         examples: state.examples,
         custom: state.custom,
+        multiply_add: state.multiply_add,
     }
 }
 
@@ -407,6 +426,7 @@ where
         updates: header.updates,
         examples: header.examples,
         custom: header.custom,
+        multiply_add: header.multiply_add,
         tensors,
     })
 }

@@ -23,6 +23,7 @@ use crate::{
     choice::{Choice, Chosen},
     error::{Error, Result},
 };
+use serde::{Deserialize, Serialize};
 use std::{fmt, str::FromStr};
 
 /// An instruction set for which the kernels are compiled.
@@ -62,6 +63,14 @@ impl Isa {
         }
     }
 
+    /// How it multiplies and adds: all that its bits depend on.
+    pub fn multiply_add(self) -> MultiplyAdd {
+        match self {
+            Self::Portable if !portable::IS_FUSED => MultiplyAdd::Separate,
+            _ => MultiplyAdd::Fused,
+        }
+    }
+
     /// Those that this CPU has, slowest first.
     pub fn available() -> impl Iterator<Item = Self> {
         Self::ALL.into_iter().filter(|isa| isa.is_available())
@@ -73,6 +82,27 @@ impl Isa {
     /// [`Error::Parameter`] for an unknown name or an instruction set that the CPU lacks.
     pub fn from_environment() -> Result<Self> {
         Self::of_environment()
+    }
+}
+
+/// How often a multiply-add of the dense product is rounded. Instruction sets of one kind give the
+/// same bits in everything. Those of different kinds do too, but for dense products of which
+/// neither side is zeros and ones.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MultiplyAdd {
+    /// Once: AVX2 and AVX-512; the portable set where the compiler's target has the instruction.
+    Fused,
+    /// The product, then the sum: the portable set elsewhere.
+    Separate,
+}
+
+impl fmt::Display for MultiplyAdd {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Fused => "fused",
+            Self::Separate => "separate",
+        })
     }
 }
 
@@ -121,7 +151,8 @@ pub fn isa() -> Isa {
 
 /// Uses `isa` in this process from now on, whatever `HARMONIUM_ISA` says.
 ///
-/// Sets round differently, so the same seed gives the same bits only with the same set: choose it
+/// AVX2 and AVX-512 give the same bits. The portable set rounds multiply-adds of the dense product
+/// differently ([`Isa::multiply_add`]), so there the same seed may give other bits: choose the set
 /// before the first work. A change while other threads compute is safe; each operation ends with
 /// the set that it began with.
 ///

@@ -4,7 +4,7 @@ use super::{EIGHTHS, EIGHTHS_AT, Operation, Simd};
 use wide::{f32x8, f64x4, i16x16};
 
 /// Whether `wide` multiplies and adds with one rounding on the compiler's target.
-const IS_FUSED: bool = cfg!(any(
+pub(super) const IS_FUSED: bool = cfg!(any(
     target_feature = "fma",
     all(target_feature = "neon", target_arch = "aarch64")
 ));

@@ -39,6 +39,7 @@ use crate::{
     model::Layer,
     product::warm_up,
     rng::{Draws, Site},
+    simd::isa,
     tensor::Saved,
     threads::in_pool,
     train::ChainHealth,
@@ -192,6 +193,7 @@ impl<L: Learner> Run<L> {
             updates: self.updates,
             examples: self.examples,
             custom: self.custom,
+            multiply_add: Some(isa().multiply_add()),
             tensors,
         }
     }

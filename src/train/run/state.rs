@@ -1,7 +1,7 @@
 //! What a stored run needs beside its machine.
 
 use super::{Learning, Position};
-use crate::tensor::Saved;
+use crate::{simd::MultiplyAdd, tensor::Saved};
 
 /// What a run needs to go on to the bit, apart from the machine.
 #[derive(Clone, Debug, PartialEq)]
@@ -15,6 +15,8 @@ pub struct RunState<O> {
     /// Whether the rate was a function of the program's ([`super::Run::set_rate`]), which no file
     /// holds: the options then have the last one.
     pub custom: bool,
+    /// How multiply-adds were rounded where the run was stored; none of files that do not say it.
+    pub multiply_add: Option<MultiplyAdd>,
     /// What the learner remembers, by name.
     pub tensors: Saved,
 }

@@ -1,8 +1,9 @@
-//! `run.json`: the command of a run and the seconds that it took, beside its model. The model file
-//! does not hold them, so that the same run gives the same bytes.
+//! `run.json`: the command of a run, the seconds that it took and the instruction set that it was
+//! on last, beside its model. The model file does not hold them, so that the same run gives the
+//! same bytes.
 
 use crate::{failure::note, run::files::Files};
-use harmonium::{Error, checkpoint::write_atomically};
+use harmonium::{Error, checkpoint::write_atomically, simd::isa};
 use serde_json::{Map, Value, json};
 use std::{
     collections::BTreeMap,
@@ -120,6 +121,7 @@ impl RunFile {
         let mut object = Map::new();
         object.insert(COMMAND.into(), json!(self.command));
         object.insert("harmonium".into(), json!(env!("CARGO_PKG_VERSION")));
+        object.insert("instruction_set".into(), json!(isa().name()));
         object.insert(SECONDS.into(), json!(rounded(self.seconds)));
         if !self.stages.is_empty() {
             let stages = self.stages.iter();

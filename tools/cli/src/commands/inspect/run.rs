@@ -48,6 +48,9 @@ pub fn rows(run: &SavedRun, model: &Model) -> Rows {
     };
     rows.push(row("updates", position.updates.to_string()));
     rows.push(row("training examples", run.examples().to_string()));
+    if let Some(how) = run.multiply_add() {
+        rows.push(row("multiply-adds", how.to_string()));
+    }
     if let Some(chains) = run.chains() {
         rows.push(row("stored chains", chains.to_string()));
     }

@@ -19,9 +19,10 @@ use crate::{
 use harmonium::{
     checkpoint::{Checkpoint, SavedRun},
     recipe::{AnyRun, Plan, defaults},
+    simd::{self, MultiplyAdd},
     train::{BackpropOptions, Learning},
 };
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, path::Path};
 
 /// What a run starts from.
 pub enum Before {
@@ -180,7 +181,26 @@ pub fn stored(
             path.display()
         ));
     }
+    tell_of_set(&checkpoint, path);
     Ok(Some(checkpoint))
+}
+
+/// Says that a run was stored on an instruction set of other bits, if it was.
+fn tell_of_set(checkpoint: &Checkpoint, path: &Path) {
+    let (here, then) = (
+        simd::isa(),
+        checkpoint.run.as_ref().and_then(SavedRun::multiply_add),
+    );
+    if then.is_some_and(|then| then != here.multiply_add()) {
+        let [then, now] = match here.multiply_add() {
+            MultiplyAdd::Fused => ["twice", "once"],
+            MultiplyAdd::Separate => ["once", "twice"],
+        };
+        note(format!(
+            "{}: the run was stored where multiply-adds are rounded {then}, {here} rounds them {now}: it may go on to other bits",
+            path.display()
+        ));
+    }
 }
 
 /// The plan of the run in `checkpoint` and what it is on, with the epochs and the fine-tuning of
@@ -252,6 +272,7 @@ fn stored_network(
         ));
     }
     let checkpoint = load_model(&files.network)?;
+    tell_of_set(&checkpoint, &files.network);
     let notes = checkpoint.notes.clone();
     let Some(SavedRun::Backprop(state)) = &checkpoint.run else {
         return Err(Failure::failed(format!(
