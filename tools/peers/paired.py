@@ -5,7 +5,7 @@ harmonium, ends the program where one computes something else, and returns the p
 the name of harmonium's measurement and measure() tells the time in its unit. `VERSIONS` are the packages to name, `agreed` collects a
 line about each comparison, `absent` one about each peer that is not here.
 """
-import importlib, importlib.metadata, json, pathlib, statistics, subprocess, sys, tempfile
+import importlib.metadata, json, pathlib, statistics, subprocess, sys, tempfile
 
 from timing import per_call
 
@@ -52,8 +52,8 @@ def fastest(program, call, options):
     return program if best > 1 else f"{program}, 1 thread", lambda measure: on_threads(best, measure)
 
 
-def compare(group, options):
-    module = importlib.import_module(group)
+def compare(module, options):
+    group = module.__name__
     agreed.clear(), absent.clear()
     results, units = {}, {}
     with tempfile.TemporaryDirectory() as folder:
@@ -70,16 +70,16 @@ def compare(group, options):
                 results.setdefault((row["name"], row["threads"], "harmonium"), []).append(row["median"])
     unknown = {key for key in results if (key[0], key[1], "harmonium") not in results}
     assert not unknown, f"harmonium has no measurement of these names: {unknown}"
-    text = table(group, module, report, results, units, options)
+    text = table(module, report, results, units, options)
     print(text, end="")
     out = pathlib.Path(options.out)
     out.mkdir(parents=True, exist_ok=True)
     (out / f"peers-{group}.txt").write_text(text)
 
 
-def table(group, module, report, results, units, options):
+def table(module, report, results, units, options):
     lines = [
-        f"{group}: {options.threads} threads, medians of {options.rounds} rounds in turns, ratios within a round",
+        f"{module.__name__}: {options.threads} threads, medians of {options.rounds} rounds in turns, ratios within a round",
         f"{report['cpu']}, {report['cores']} cores; harmonium {report['version']}, {report['instruction_set']}",
         f"beside {versions(module.VERSIONS)}{''.join(module.more_versions())}",
         "",

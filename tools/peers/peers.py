@@ -5,7 +5,7 @@ latency, small, graph  calls on single rows beside NumPy and PyTorch, updates of
                        beside dwave-samplers, thrml and ferrotherm: each on the files of `harmonium bench --inputs`, each held against
                        harmonium's results before it is timed (paired.py)
 """
-import argparse, os
+import argparse, importlib, os
 
 arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
 arguments.add_argument("--harmonium", required=True)
@@ -32,4 +32,4 @@ for name in ("latency", "small", "graph"):
     if name in chosen:
         import paired
 
-        paired.compare(name, options)
+        paired.compare(importlib.import_module(name), options)
