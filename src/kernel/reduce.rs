@@ -153,6 +153,8 @@ pub(crate) fn dot_f64(x: &[f32], y: &[f32]) -> f64 {
 
 /// Columns whose sums are kept in f64 at a time.
 const PIECE: usize = WORD_BITS;
+/// Likewise of those that are left.
+const FEW: usize = 16;
 
 /// `sums[j] += scale * sum_i x[i][j]`, rows in order in f64, rounded to f32 once: off by at most
 /// half a unit in the last place of the sum, and by `2^-52` of the sum of magnitudes a row. The
@@ -189,18 +191,53 @@ impl<W: Fn(usize) -> Option<f64>> Operation for ColumnSums<'_, W> {
     type Output = ();
 
     #[inline(always)]
-    fn run<S: Simd>(self, _: S) {
-        let Self {
-            x, weight, scale, ..
-        } = self;
-        add_in_pieces(x.rows(), scale, self.sums, |i, first, sums| {
-            if let Some(weight) = weight(i) {
+    fn run<S: Simd>(mut self, _: S) {
+        let whole = self.sums.len() / PIECE * PIECE;
+        let (sums, rest) = self.sums.split_at_mut(whole);
+        self.sums = sums;
+        self.pieces::<PIECE>(0);
+        let whole_rest = rest.len() / FEW * FEW;
+        let (sums, last) = rest.split_at_mut(whole_rest);
+        self.sums = sums;
+        self.pieces::<FEW>(whole);
+        let (x, first) = (self.x, whole + whole_rest);
+        add_in_pieces(x.rows(), self.scale, last, |i, _, sums| {
+            if let Some(weight) = (self.weight)(i) {
                 let x = &x.row(i)[first..];
                 for (sum, &x) in sums.iter_mut().zip(x) {
                     *sum += weight * f64::from(x);
                 }
             }
         });
+    }
+}
+
+impl<W: Fn(usize) -> Option<f64>> ColumnSums<'_, W> {
+    /// The sums of the columns from `first` on, `N` in registers at a time.
+    #[inline(always)]
+    fn pieces<const N: usize>(&mut self, first: usize) {
+        let (pieces, _) = self.sums.as_chunks_mut::<N>();
+        for (k, sums) in pieces.iter_mut().enumerate() {
+            let mut piece = [0.0; N];
+            for i in 0..self.x.rows() {
+                if let Some(weight) = (self.weight)(i) {
+                    let x = self.x.row(i)[first + k * N..].first_chunk::<N>();
+                    let x = x.expect("a piece of the columns");
+                    for j in 0..N {
+                        piece[j] += weight * f64::from(x[j]);
+                    }
+                }
+            }
+            add_rounded(self.scale, &piece, sums);
+        }
+    }
+}
+
+/// `sums += scale * x`, rounded once.
+#[inline(always)]
+fn add_rounded(scale: f32, x: &[f64], sums: &mut [f32]) {
+    for (sum, x) in sums.iter_mut().zip(x) {
+        *sum = (f64::from(*sum) + f64::from(scale) * x) as f32;
     }
 }
 
@@ -219,9 +256,7 @@ pub(crate) fn add_in_pieces(
         for i in 0..rows {
             add(i, k * PIECE, piece);
         }
-        for (sum, x) in sums.iter_mut().zip(piece) {
-            *sum = (f64::from(*sum) + f64::from(scale) * *x) as f32;
-        }
+        add_rounded(scale, piece, sums);
     }
 }
 
