@@ -274,6 +274,19 @@ pub struct BitView<'a> {
 }
 
 impl<'a> BitView<'a> {
+    /// `rows` rows of as many words as hold `columns`, one after the other; the bits beyond the
+    /// columns must be zero.
+    pub(crate) fn of_words(words: &'a [u64], rows: usize, columns: usize) -> Self {
+        let stride = columns.div_ceil(WORD_BITS);
+        assert!(rows * stride <= words.len());
+        Self {
+            words,
+            rows,
+            columns,
+            stride,
+        }
+    }
+
     /// Number of rows.
     pub fn rows(&self) -> usize {
         self.rows

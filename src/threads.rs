@@ -33,6 +33,7 @@
 use crate::error::{Error, Result};
 use rayon::ThreadPool;
 use std::{
+    cell::Cell,
     fmt, process,
     sync::{
         OnceLock,
@@ -232,11 +233,43 @@ fn alone<R: Send>(work: impl FnOnce() -> R + Send) -> R {
     work()
 }
 
+thread_local! {
+    /// Whether this thread does all of a work by itself.
+    static BY_ITSELF: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Takes back what [`by_itself`] said, also where work panics.
+struct Before(bool);
+
+impl Drop for Before {
+    fn drop(&mut self) {
+        BY_ITSELF.set(self.0);
+    }
+}
+
+/// Runs `work` where it is called if it `is_little`, with all that [`join`] and
+/// [`for_each_chunk`] would share within it; else in the pool. The results are the same.
+pub(crate) fn by_itself<R: Send>(is_little: bool, work: impl FnOnce() -> R + Send) -> R {
+    if !is_little {
+        return in_pool(work);
+    }
+    let _before = Before(BY_ITSELF.replace(true));
+    work()
+}
+
+/// Whether the calling thread does all of a work by itself.
+pub(crate) fn is_by_itself() -> bool {
+    BY_ITSELF.get()
+}
+
 /// `a` and `b`, perhaps at the same time.
 pub(crate) fn join<A: Send, B: Send>(
     a: impl FnOnce() -> A + Send,
     b: impl FnOnce() -> B + Send,
 ) -> (A, B) {
+    if is_by_itself() {
+        return (a(), b());
+    }
     in_pool(|| rayon::join(a, b))
 }
 
@@ -251,9 +284,10 @@ pub(crate) fn on_every_thread(work: impl Fn() + Sync) {
 /// microseconds, before which another thread would not have begun.
 const LITTLE_WORK: usize = 8192;
 
-/// Whether `work` is so little that the calling thread does all of it, on whatever pool.
+/// Whether `work` is so little that the calling thread does all of it, on whatever pool; or does it
+/// within a work that is its own.
 pub(crate) fn is_little(work: usize) -> bool {
-    work <= LITTLE_WORK
+    work <= LITTLE_WORK || is_by_itself()
 }
 
 /// `f(k, chunk k)` of `size` items each, the last perhaps fewer. All `work` of them is done on the
@@ -363,6 +397,23 @@ mod tests {
                 .contains(&thread::current().id());
             assert_eq!(own, work <= LITTLE_WORK);
         }
+    }
+
+    #[test]
+    fn little_work_stays_where_it_is_with_all_that_is_within() {
+        let own = thread::current().id();
+        let (a, b) = by_itself(true, || {
+            let chunk = Mutex::new(None);
+            for_each_chunk(LITTLE_WORK + 1, &mut [0], 1, |_, _| {
+                *chunk.lock().unwrap() = Some(thread::current().id());
+            });
+            assert_eq!(chunk.into_inner().unwrap(), Some(own));
+            join(|| thread::current().id(), || thread::current().id())
+        });
+        assert!(a == own && b == own && !is_by_itself());
+        assert_ne!(by_itself(false, || thread::current().id()), own);
+        let panicked = std::panic::catch_unwind(|| by_itself(true, || panic!("on purpose")));
+        assert!(panicked.is_err() && !is_by_itself());
     }
 
     /// The promise of the head of this file.

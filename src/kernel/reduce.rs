@@ -6,6 +6,26 @@ use crate::{
     simd::{Operation, Simd, dispatch},
 };
 
+/// Whether all of `x` are numbers, neither infinite nor NaN.
+pub(crate) fn are_finite(x: &[f32]) -> bool {
+    dispatch(AreFinite(x))
+}
+
+struct AreFinite<'a>(&'a [f32]);
+
+impl Operation for AreFinite<'_> {
+    type Output = bool;
+
+    #[inline(always)]
+    fn run<S: Simd>(self, _: S) -> bool {
+        // A block at a time without a branch: the exponent of what is no number is all ones.
+        const EXPONENT: u32 = 0x7f80_0000;
+        let is_other = |x: &f32| u32::from(x.to_bits() & EXPONENT == EXPONENT);
+        let others = |block: &[f32]| block.iter().map(is_other).sum::<u32>();
+        self.0.chunks(4096).all(|block| others(block) == 0)
+    }
+}
+
 /// `ln sum_i e^(x_i)`, exact to a few rounding errors of f64; minus infinity for nothing, infinity
 /// or NaN if one is among them.
 pub fn log_sum_exp(x: &[f64]) -> f64 {

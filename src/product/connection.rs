@@ -3,10 +3,12 @@
 use super::{
     Direction, Term,
     lookup::{FixedPoint, LARGEST_STEP},
+    turn::turn,
 };
 use crate::{
     choice::{Choice, Chosen},
     error::{Error, Result},
+    kernel::reduce::are_finite,
     matrix::Matrix,
     states::Input,
 };
@@ -28,6 +30,14 @@ impl Route {
     /// Fewest units of either layer: look-ups are 32 outputs wide, and narrow products cost little
     /// anyway.
     const FEWEST_UNITS: usize = 32;
+    /// Most weights of a small connection, whose products are exact to f32: as fast as look-ups,
+    /// whose tables and copies cost more than they save (see the benchmark `small`).
+    pub const SMALL: usize = 1 << 14;
+
+    /// Whether so many units meet through a small connection.
+    fn is_small(inputs: usize, outputs: usize) -> bool {
+        inputs.saturating_mul(outputs) <= Self::SMALL
+    }
 
     /// The route that `HARMONIUM_PRODUCT` asks for: `automatic` (the default), `dense` or `lookup`.
     ///
@@ -37,16 +47,25 @@ impl Route {
         Self::of_environment()
     }
 
-    /// Whether samples of `inputs` bits meet `outputs` units by look-up: measured to be faster from
-    /// a single sample on (see the benchmark `product`). Which kind of look-up is decided where
-    /// blocks meet, by their rows and density: active inputs, tables in memory, or tables in
+    /// Whether samples of `inputs` bits meet `outputs` units by look-up: of the automatic route
+    /// where both layers have at least 32 units and more than [`Self::SMALL`] weights join them.
+    /// The sizes alone decide, never rows, threads or a timing. Which kind of look-up is decided
+    /// where blocks meet, by their rows and density: active inputs, tables in memory, or tables in
     /// registers; all give the same bits.
     pub fn takes_look_up(self, inputs: usize, outputs: usize) -> bool {
         match self {
             Self::Dense => false,
             Self::LookUp => true,
-            Self::Automatic => inputs.min(outputs) >= Self::FEWEST_UNITS,
+            Self::Automatic => {
+                inputs.min(outputs) >= Self::FEWEST_UNITS && !Self::is_small(inputs, outputs)
+            }
         }
+    }
+
+    /// Whether statistics of so many samples are looked up too, of layers that meet by look-up:
+    /// those of few are added up as they are, which is faster and exact.
+    pub(super) fn looks_up_statistics(self, samples: usize) -> bool {
+        self == Self::LookUp || samples >= Self::FEWEST_UNITS
     }
 }
 
@@ -111,6 +130,10 @@ pub struct Connection {
     fixed: OnceLock<FixedPoint>,
     /// Copies of earlier weights, whose memory the next ones take.
     spare: Option<FixedPoint>,
+    /// The transpose of few weights, for the way down.
+    turned: OnceLock<Matrix>,
+    /// That of earlier weights.
+    spare_turned: Option<Matrix>,
     /// Whether products of bits are looked up on the way up alone.
     one_way: bool,
 }
@@ -148,6 +171,9 @@ impl Connection {
         if let Some(fixed) = self.fixed.take() {
             self.spare = Some(fixed);
         }
+        if let Some(turned) = self.turned.take() {
+            self.spare_turned = Some(turned);
+        }
         self.finite.take();
         &mut self.weights
     }
@@ -158,6 +184,10 @@ impl Connection {
         if let Some(mut fixed) = self.spare.take() {
             fixed.refresh(&self.weights);
             self.fixed = OnceLock::from(fixed);
+        }
+        if let Some(mut turned) = self.spare_turned.take() {
+            turn(&self.weights, &mut turned);
+            self.turned = OnceLock::from(turned);
         }
     }
 
@@ -183,17 +213,35 @@ impl Connection {
             .then(|| self.fixed.get_or_init(copies))
             .filter(|fixed| fixed.largest_step() <= LARGEST_STEP && fixed.walks(direction));
         // Copies of a step below the largest are of finite weights.
-        if !precise && fixed.is_none() && !*self.finite.get_or_init(|| self.weights.is_finite()) {
+        if !precise && fixed.is_none() && !self.is_finite() {
             return Err(Error::NotFinite {
                 what: "weights".into(),
             });
         }
+        let (weights, direction) = match direction {
+            Direction::Down if fixed.is_none() && Route::is_small(n, m) => {
+                // `X W'` is the product of the turned weights upwards, to the bit.
+                (self.turned.get_or_init(|| self.turn()), Direction::Up)
+            }
+            _ => (&self.weights, direction),
+        };
         Ok(Term {
             input,
-            weights: &self.weights,
+            weights,
             direction,
             fixed,
         })
+    }
+
+    fn is_finite(&self) -> bool {
+        let is_finite = || are_finite(self.weights.padded());
+        *self.finite.get_or_init(is_finite)
+    }
+
+    fn turn(&self) -> Matrix {
+        let mut turned = Matrix::default();
+        turn(&self.weights, &mut turned);
+        turned
     }
 
     /// The largest step of the fixed-point weights that products with bits take; none if they take

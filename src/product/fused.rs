@@ -125,7 +125,8 @@ pub fn propagate(
     tail: Tail<'_>,
     buffers: &mut Propagation,
 ) -> Result<()> {
-    match threads::is_little(work(terms, bias.len())) {
+    let is_alone = threads::is_by_itself() || threads::is_little(work(terms, bias.len()));
+    match is_alone {
         true => propagate_here(terms, bias, tail, buffers, true),
         false => in_pool(|| propagate_here(terms, bias, tail, buffers, false)),
     }
@@ -392,7 +393,16 @@ fn add_product(
         return;
     }
     if let Some(x) = few::takes(term, rows.clone()) {
-        return few::add(x, rows, term.weights, columns, product, stride);
+        return few::add(few::AddRows {
+            x,
+            rows,
+            weights: term.weights.padded(),
+            weights_stride: term.weights.stride(),
+            columns,
+            product,
+            stride,
+            adds: true,
+        });
     }
     let w = term.weights;
     let w = Operand::row_major(w.padded(), w.rows(), w.columns(), w.stride());

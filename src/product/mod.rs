@@ -9,7 +9,8 @@
 //!            registers: many rows, AVX-512
 //!            active: few bits on, or few rows
 //!            lookup: tables in memory, else
-//!     -> few or sparse rows of bits upwards: weights of what is on (few), the bits of native
+//!     -> few or sparse rows of bits upwards: weights of what is on (few), the bits of native;
+//!            downwards too where weights are few, of which a Connection keeps the transpose (turn)
 //!     -> dense provider: native | matrixmultiply | blas
 //!     -> kernel::epilogue while the tile is in cache
 //! ```
@@ -31,7 +32,9 @@ mod region;
 mod registers;
 mod samples;
 mod slabs;
+mod summed;
 mod tail;
+mod turn;
 
 pub use connection::{Connection, Route, route, set_route};
 pub use dense::{Provider, gemm, provider, set_provider};

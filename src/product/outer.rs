@@ -4,11 +4,12 @@
 use super::{
     PhaseTables,
     connection::route,
-    dense::{Operand, multiply, provider},
+    dense::{Operand, Provider, multiply, provider},
     expand::expand,
     popcount,
     quantize::WIDTH,
     registers,
+    summed::SummedSamples,
 };
 use crate::{
     bits::WORD_BITS,
@@ -65,6 +66,8 @@ pub struct Statistics<'a> {
     wide: bool,
     /// Whether both layers of every phase are binary, so that pairs are counted.
     counted: bool,
+    /// Whether samples are few and added up one by one.
+    summed: bool,
     n_visible: usize,
     n_hidden: usize,
 }
@@ -90,15 +93,33 @@ impl<'a> Statistics<'a> {
             tables: None,
             wide: false,
             counted: false,
+            summed: false,
             n_visible,
             n_hidden,
         })
     }
 
-    /// Phases of binary visible states by look-up, where that is faster; `tables` are kept between
+    /// Phases of binary visible states the fastest way: by look-up where that `may` be and the
+    /// layers meet by look-up, or sample by sample where these are few. `tables` are kept between
     /// calls.
     #[must_use]
-    pub(crate) fn by_look_up(self, tables: &'a mut PhaseTables) -> Self {
+    pub(crate) fn fastest(self, may_look_up: bool, tables: &'a mut PhaseTables) -> Self {
+        if may_look_up && self.looks_up(tables) {
+            return self.by_look_up(tables);
+        }
+        if !SummedSamples::takes(self.phases) || provider() != Provider::Native {
+            return self;
+        }
+        tables.summed.fill(self.phases, self.n_visible, self.n_hidden);
+        Self {
+            tables: Some(tables),
+            summed: true,
+            ..self
+        }
+    }
+
+    /// Whether look-ups take these phases.
+    fn looks_up(&self, tables: &PhaseTables) -> bool {
         let all_bits = self
             .phases
             .iter()
@@ -111,13 +132,19 @@ impl<'a> Statistics<'a> {
             .unwrap_or(0);
         // The product's inputs are samples, its rows visible units.
         let fits = self.phases.len() <= tables.samples.len() && rows > 0;
-        if !all_bits || !fits || !route().takes_look_up(rows, self.n_hidden) {
-            return self;
-        }
+        let route = route();
+        all_bits
+            && fits
+            && route.takes_look_up(self.n_visible, self.n_hidden)
+            && route.looks_up_statistics(rows)
+    }
+
+    fn by_look_up(self, tables: &'a mut PhaseTables) -> Self {
         let PhaseTables {
             samples,
             indices,
             by_unit,
+            ..
         } = tables;
         if self
             .phases
@@ -387,8 +414,13 @@ fn fill<const N: usize>(
                 ..
             } = scratch;
             let tile = &mut tile[..units.len() * stride];
-            tile.fill(0.0);
-            for (k, phase) in statistics.phases.iter().enumerate() {
+            let summed = statistics.tables.filter(|_| statistics.summed);
+            match summed {
+                Some(tables) => tables.summed.write(units.clone(), tile, stride),
+                None => tile.fill(0.0),
+            }
+            let rest = if summed.is_some() { &[] } else { statistics.phases };
+            for (k, phase) in rest.iter().enumerate() {
                 match (phase.visible, statistics.tables) {
                     (_, Some(tables)) if statistics.counted => {
                         let [v, h] = &tables.by_unit[k];

@@ -11,6 +11,7 @@ use super::{
     quantize::{BLOCK, WIDTH},
     registers::{Indices, Slab},
     slabs::Bits,
+    summed::SummedSamples,
 };
 use crate::{
     bits::{WORD_BITS, transpose_block},
@@ -67,13 +68,15 @@ impl Default for FixedStates {
     }
 }
 
-/// Buffers of statistics by look-up or by counting, kept between calls.
+/// Buffers of statistics by look-up, by counting or by sums, kept between calls.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct PhaseTables {
     pub(super) samples: [FixedStates; 3],
     pub(super) indices: Indices,
     /// Visible and hidden states of each phase by unit, where both are binary.
     pub(super) by_unit: [[ByUnit; 2]; 3],
+    /// Those of few samples.
+    pub(super) summed: SummedSamples,
 }
 
 impl FixedStates {

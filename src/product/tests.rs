@@ -408,7 +408,7 @@ fn statistics_of_many_units_and_few_are_the_same_bits() {
             let mut tables = PhaseTables::default();
             let statistics = Statistics::new(&phases, range.len(), hidden)
                 .unwrap()
-                .by_look_up(&mut tables);
+                .fastest(true, &mut tables);
             let mut out = Matrix::zeros(range.len(), hidden);
             statistics.write_to(&mut out).unwrap();
             let mut dense = Matrix::zeros(range.len(), hidden);
@@ -454,7 +454,7 @@ fn statistics_of_binary_layers_are_counts() {
         let mut tables = PhaseTables::default();
         let statistics = Statistics::new(&phases, units, hidden).unwrap();
         statistics
-            .by_look_up(&mut tables)
+            .fastest(true, &mut tables)
             .write_to(&mut out)
             .unwrap();
         let count = |k: usize, i, j| {

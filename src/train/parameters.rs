@@ -6,12 +6,14 @@ use crate::{
     matrix::Matrix,
     model::Layered,
     tensor::{Saved, Tensor},
-    threads::prelude::*,
+    threads::{self, prelude::*},
 };
 use std::ops::Range;
 
 /// Rows that one task takes at least.
 const ROWS: usize = 64;
+/// Numbers that are read and written in the time of a unit of [`threads::is_little`].
+const IN_A_UNIT: usize = 8;
 
 /// One number for each parameter of a machine.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -284,11 +286,12 @@ impl Parameters {
 
 /// `f(row of to, row of x)`, rows side by side.
 fn by_rows(to: &mut Matrix, x: &Matrix, f: impl Fn(&mut [f32], &[f32]) + Sync) {
-    let stride = to.stride().max(1);
-    let rows = to.padded_mut().par_chunks_mut(stride);
-    rows.zip(x.padded().par_chunks(stride))
-        .with_min_len(ROWS)
-        .for_each(|(to, x)| f(to, x));
+    let (stride, size) = (to.stride().max(1), to.padded().len());
+    threads::for_each_chunk(size / IN_A_UNIT, to.padded_mut(), ROWS * stride, |k, to| {
+        let x = &x.padded()[k * ROWS * stride..];
+        let rows = to.chunks_mut(stride).zip(x.chunks(stride));
+        rows.for_each(|(to, x)| f(to, x));
+    });
 }
 
 /// `to <- to + weight (x - to)`.

@@ -27,7 +27,7 @@ use crate::{
     matrix::{Matrix, MatrixViewMut},
     product::{Propagation, Tail, Term, propagate},
     rng::Draws,
-    threads::{self, in_pool},
+    threads,
     units::Kind,
 };
 
@@ -130,7 +130,7 @@ impl Layer {
         }
         let mut input = buffers.input.take().unwrap_or_default();
         input.reset(rows, n);
-        let done = in_pool(|| {
+        let done = threads::by_itself(threads::is_by_itself(), || {
             if binary {
                 self.binary(terms, tail, buffers, &mut input)
             } else {

@@ -195,7 +195,7 @@ impl Learner for DbmLearner {
     }
 
     fn glance(&self) -> Result<()> {
-        glance(self.dbm.layers().iter().flat_map(|x| &x.bias))
+        glance(self.dbm.layers().iter().map(|x| &x.bias[..]))
     }
 
     fn check(&self) -> Result<()> {

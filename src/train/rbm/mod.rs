@@ -174,6 +174,13 @@ impl Learner for RbmLearner {
         [rows, self.rbm.n_hidden()]
     }
 
+    fn work(&self, batch: usize) -> usize {
+        match self.is_plain() {
+            true => work(&self.rbm, self.options.negative, batch),
+            false => usize::MAX,
+        }
+    }
+
     fn update(&mut self, batch: &Batch<'_>, at: &At, stop: &Stop) -> Result<Done> {
         let rates = Rates {
             variance_rate: self.options.variance_rate,
@@ -257,13 +264,8 @@ impl Learner for RbmLearner {
     }
 
     fn glance(&self) -> Result<()> {
-        glance(
-            self.rbm
-                .visible()
-                .bias
-                .iter()
-                .chain(&self.rbm.hidden().bias),
-        )
+        let layers = [self.rbm.visible(), self.rbm.hidden()];
+        glance(layers.into_iter().map(|x| &x.bias[..]))
     }
 
     fn check(&self) -> Result<()> {
@@ -356,6 +358,22 @@ impl RbmLearner {
         Ok(Done::Updated)
     }
 
+    /// Whether an update is products, draws and a step alone.
+    fn is_plain(&self) -> bool {
+        let options = &self.options;
+        let negative = match options.negative {
+            Negative::Mcmc { .. }
+            | Negative::ContrastiveDivergence { .. }
+            | Negative::Persistent { .. } => true,
+            Negative::Exact
+            | Negative::FastPersistent { .. }
+            | Negative::Tempered { .. }
+            | Negative::Trajectory { .. }
+            | Negative::PseudoLikelihood => false,
+        };
+        negative && options.objective.is_generative() && self.inferred.is_none()
+    }
+
     /// Whether missing values are summed over.
     fn is_enumerated(&self) -> bool {
         enumerates(&self.options)
@@ -368,6 +386,22 @@ fn visible<'a>(inferred: Option<&'a Inferred>, batch: &Batch<'a>) -> Input<'a> {
         Some(inferred) if batch.observed.is_some() => inferred.visible(batch.len()),
         _ => batch.states,
     }
+}
+
+/// What an update costs that is products, draws and a step alone. Its phases come one after the
+/// other, so that it is shared only where each of them is more than a little.
+fn work(rbm: &Rbm, negative: Negative, batch: usize) -> usize {
+    // In the time of a unit of work.
+    const PHASES: usize = 4;
+    const MULTIPLY_ADDS: usize = 256;
+    const STEPS: usize = 8;
+    const DRAWS: usize = 4;
+    let (n, m) = (rbm.n_visible(), rbm.n_hidden());
+    let passes = 2 * batch as u64 + negative.passes(batch, 1);
+    let passes = usize::try_from(passes).unwrap_or(usize::MAX);
+    let products = passes.saturating_mul(n * m) / MULTIPLY_ADDS;
+    let draws = passes.saturating_mul(n.max(m)) / DRAWS;
+    products.saturating_add(draws).saturating_add(n * m / STEPS) / PHASES
 }
 
 /// Whether missing values are summed over.

@@ -5,6 +5,7 @@ use crate::{
     bits::BitView,
     dataset::{Examples, Rows},
     error::{Error, Result},
+    kernel::reduce::are_finite,
     model::{Convergence, Layer},
     states::Input,
     tensor::{Saved, Tensor},
@@ -158,6 +159,14 @@ pub trait Learner: Sized + Clone + Send {
     /// Most rows of its products, and most units of a layer that these go to.
     fn scratch(&self, batch: usize) -> [usize; 2];
 
+    /// What an update on `batch` examples costs, as [`crate::threads`] counts: little work stays on
+    /// the thread that calls, which no iterator of [`crate::threads`] may meet then. More than all
+    /// else if nobody says so.
+    fn work(&self, batch: usize) -> usize {
+        let _ = batch;
+        usize::MAX
+    }
+
     /// One update along `batch`. Allocates nothing after the first.
     ///
     /// # Errors
@@ -205,10 +214,9 @@ pub trait Learner: Sized + Clone + Send {
     fn restore(&mut self, saved: &mut Saved) -> Result<()>;
 }
 
-/// Whether all of `parameters` are numbers, by one sum.
-pub(in crate::train) fn glance<'a>(parameters: impl Iterator<Item = &'a f32>) -> Result<()> {
-    let sum: f32 = parameters.map(|x| x * 0.0).sum();
-    if sum == 0.0 {
+/// Whether all of `parameters` are numbers.
+pub(in crate::train) fn glance<'a>(mut parameters: impl Iterator<Item = &'a [f32]>) -> Result<()> {
+    if parameters.all(are_finite) {
         return Ok(());
     }
     Err(Error::NotFinite {

@@ -41,7 +41,7 @@ use crate::{
     rng::{Draws, Site},
     simd::isa,
     tensor::Saved,
-    threads::in_pool,
+    threads,
     train::ChainHealth,
 };
 use drive::drive;
@@ -343,9 +343,8 @@ impl<L: Learner> Run<L> {
         check_complete(&self.learner, data)?;
         self.learner.check_data(data)?;
         self.check_type(data)?;
-        self.warm_up();
         self.order_epoch();
-        in_pool(|| self.update_in_pool(data, false))
+        self.update_where_it_pays(data, false)
     }
 
     /// One update on all of `minibatch`, in its order: the same, bit for bit, as [`Self::update`]
@@ -371,8 +370,7 @@ impl<L: Learner> Run<L> {
         self.expect_fed()?;
         self.visible.check_values(minibatch)?;
         self.learner.check_data(minibatch)?;
-        self.warm_up();
-        in_pool(|| self.update_in_pool(minibatch, true))
+        self.update_where_it_pays(minibatch, true)
     }
 
     /// Refuses minibatches from outside for a learner that remembers something of each example.
@@ -399,13 +397,17 @@ impl<L: Learner> Run<L> {
         ))
     }
 
-    /// Lets every thread grow its buffers, once.
-    fn warm_up(&mut self) {
-        if !self.warm {
-            let [rows, widest] = self.learner.scratch(self.minibatch.most());
+    /// An update in the pool, or of little work where it is called; the results are the same. Every
+    /// thread of the pool lets its buffers grow, once.
+    fn update_where_it_pays(&mut self, data: &Examples, whole: bool) -> Result<Done> {
+        let most = self.minibatch.most();
+        let is_little = threads::is_little(self.learner.work(most));
+        if !is_little && !self.warm {
+            let [rows, widest] = self.learner.scratch(most);
             warm_up(rows, widest);
             self.warm = true;
         }
+        threads::by_itself(is_little, || self.update_here(data, whole))
     }
 
     /// Orders the examples of the epoch, if that is not done.
@@ -422,7 +424,7 @@ impl<L: Learner> Run<L> {
     }
 
     /// An update on the minibatch of the run's own order, or on all of `data` in its order.
-    fn update_in_pool(&mut self, data: &Examples, whole: bool) -> Result<Done> {
+    fn update_here(&mut self, data: &Examples, whole: bool) -> Result<Done> {
         let (position, learning) = (self.position(), self.learner.learning());
         let mut rates = learning.rates_at(position);
         if let Some(rate) = &self.rate {

@@ -321,10 +321,8 @@ pub(super) fn statistics<'a>(
     // in [0, 1] alone.
     let beside = &evidence.beside;
     let is_exact = beside.exact.is_some() || !beside.covariances.is_empty();
-    if !is_exact && machine.layer(l + 1).units.are_binary() {
-        return Ok(statistics.by_look_up(tables));
-    }
-    Ok(statistics)
+    let may_look_up = !is_exact && machine.layer(l + 1).units.are_binary();
+    Ok(statistics.fastest(may_look_up, tables))
 }
 
 impl Variances {

@@ -367,10 +367,8 @@ impl Optimizer {
     ) -> Result<()> {
         let phases = [phase];
         let Gradient { tables, whole, .. } = gradient;
-        let mut statistics = Statistics::new(&phases, weights.rows(), weights.columns())?;
-        if by_look_up {
-            statistics = statistics.by_look_up(tables);
-        }
+        let statistics = Statistics::new(&phases, weights.rows(), weights.columns())?;
+        let statistics = statistics.fastest(by_look_up, tables);
         let second = self.second.as_mut().map(|x| &mut x.weights[l]);
         let first = &mut self.first.weights[l];
         update_weights(&statistics, None, weights, first, second, None, rates);
