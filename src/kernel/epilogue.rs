@@ -46,11 +46,7 @@ fn store_columns<S: Simd>(s: S, row: &mut [f32], column: usize, x: S::F) {
     if column + S::LANES <= row.len() {
         s.store(&mut row[column..], x);
     } else if column < row.len() {
-        let mut buffer = [0.0; 16];
-        s.store(&mut buffer, x);
-        let rest = &mut row[column..];
-        let n = rest.len();
-        rest.copy_from_slice(&buffer[..n]);
+        s.store_first(&mut row[column..], x);
     }
 }
 

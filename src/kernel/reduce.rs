@@ -17,12 +17,21 @@ impl Operation for AreFinite<'_> {
     type Output = bool;
 
     #[inline(always)]
-    fn run<S: Simd>(self, _: S) -> bool {
-        // A block at a time without a branch: the exponent of what is no number is all ones.
-        const EXPONENT: u32 = 0x7f80_0000;
-        let is_other = |x: &f32| u32::from(x.to_bits() & EXPONENT == EXPONENT);
-        let others = |block: &[f32]| block.iter().map(is_other).sum::<u32>();
-        self.0.chunks(4096).all(|block| others(block) == 0)
+    fn run<S: Simd>(self, s: S) -> bool {
+        // Zero times a number is zero, and NaN for all else.
+        let zero = s.splat(0.0);
+        let mut sums = [zero; 4];
+        let mut blocks = self.0.chunks_exact(4 * S::LANES);
+        for block in &mut blocks {
+            for (v, sum) in sums.iter_mut().enumerate() {
+                *sum = s.add(*sum, s.mul(s.load(&block[v * S::LANES..]), zero));
+            }
+        }
+        let rest = blocks.remainder().iter().all(|x| x.is_finite());
+        let sum = s.add(s.add(sums[0], sums[1]), s.add(sums[2], sums[3]));
+        let mut lanes = [0.0; 16];
+        s.store(&mut lanes, sum);
+        rest && lanes.iter().all(|&x| x == 0.0)
     }
 }
 
@@ -150,6 +159,12 @@ pub(crate) fn dot_f32(x: &[f32], y: &[f32]) -> f32 {
             sums[k] += x[k] * y[k];
         }
     }
+    sum_of_lanes(sums) + rest
+}
+
+/// Of sixteen sums their halves are added, then the halves of these, and so on.
+#[inline(always)]
+pub(crate) fn sum_of_lanes(mut sums: [f32; 16]) -> f32 {
     let mut n = 8;
     while n > 0 {
         for k in 0..n {
@@ -157,7 +172,7 @@ pub(crate) fn dot_f32(x: &[f32], y: &[f32]) -> f32 {
         }
         n /= 2;
     }
-    sums[0] + rest
+    sums[0]
 }
 
 /// `x . y` in sixteen sums of f64, added in order: the same on every instruction set.
@@ -335,9 +350,30 @@ mod tests {
         kernel::reference,
         matrix::Matrix,
         rng::HostRng,
-        simd::{dispatch_on, same_on_all},
+        simd::{Isa, dispatch_on, same_on_all},
     };
     use proptest::prelude::*;
+
+    #[test]
+    fn whatever_is_no_number_is_found_on_every_isa() {
+        for isa in Isa::available() {
+            for n in [0_usize, 1, 15, 16, 17, 4096, 4100, 10_000] {
+                let mut x: Vec<f32> = (0..n).map(|i| (i as f32 - 7.0) * 1e35).collect();
+                x.iter_mut().for_each(|x| *x = x.clamp(f32::MIN, f32::MAX));
+                assert!(dispatch_on(isa, AreFinite(&x)), "{isa}, {n}");
+                for at in [0, n / 2, n.saturating_sub(1)]
+                    .into_iter()
+                    .filter(|_| n > 0)
+                {
+                    for other in [f32::NAN, -f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+                        let before = std::mem::replace(&mut x[at], other);
+                        assert!(!dispatch_on(isa, AreFinite(&x)), "{isa}, {n}, {at}");
+                        x[at] = before;
+                    }
+                }
+            }
+        }
+    }
 
     proptest! {
         #[test]

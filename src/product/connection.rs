@@ -30,9 +30,10 @@ impl Route {
     /// Fewest units of either layer: look-ups are 32 outputs wide, and narrow products cost little
     /// anyway.
     const FEWEST_UNITS: usize = 32;
-    /// Most weights of a small connection, whose products are exact to f32: as fast as look-ups,
-    /// whose tables and copies cost more than they save (see the benchmark `small`).
-    pub const SMALL: usize = 1 << 14;
+    /// Most weights of a small connection, whose products are exact to f32: learning so is faster
+    /// than by look-ups with minibatches of 1 to 100, since their tables and copies cost more than
+    /// they save (see the benchmark `small`).
+    pub const SMALL: usize = 1 << 13;
 
     /// Whether so many units meet through a small connection.
     fn is_small(inputs: usize, outputs: usize) -> bool {
@@ -268,5 +269,116 @@ impl Clone for Connection {
 impl PartialEq for Connection {
     fn eq(&self, other: &Self) -> bool {
         self.weights == other.weights
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        bits::BitMatrix,
+        product::{Propagation, Tail, propagate},
+        rng::HostRng,
+        threads,
+    };
+
+    fn random(rows: usize, columns: usize, seed: u64) -> Matrix {
+        let mut rng = HostRng::numbered(seed, 77);
+        Matrix::from_fn(rows, columns, |_, _| rng.normal() as f32)
+    }
+
+    /// The promise of [`Route::SMALL`]: plain sums in f32, inputs in order in blocks of 256, the
+    /// same bits for any number of rows and of threads, both ways.
+    #[test]
+    fn products_of_small_connections_are_exact() {
+        if route() == Route::LookUp {
+            return; // asked for by the environment
+        }
+        for (n, m) in [(16, 16), (64, 100), (128, 64), (600, 13), (33, 248)] {
+            assert!(n * m <= Route::SMALL && !Route::Automatic.takes_look_up(n, m));
+            let connection = Connection::new(random(n, m, 21));
+            for (direction, inputs, outputs) in [(Direction::Up, n, m), (Direction::Down, m, n)] {
+                let x =
+                    BitMatrix::from_fn(300, inputs, |i, j| (i * i + j * 7 + i * j) % 11 < i % 12);
+                let weight = |i: usize, j: usize| match direction {
+                    Direction::Up => connection.weights().row(i)[j],
+                    Direction::Down => connection.weights().row(j)[i],
+                };
+                let expected = Matrix::from_fn(300, outputs, |s, j| {
+                    let blocks = (0..inputs).step_by(256).map(|first| {
+                        let block = first..(first + 256).min(inputs);
+                        block
+                            .filter(|&i| x.get(s, i))
+                            .fold(0.0, |sum, i| sum + weight(i, j))
+                    });
+                    blocks.fold(0.0, |sum: f32, block: f32| sum + block)
+                });
+                let bias = vec![0.0; outputs];
+                for rows in [
+                    1, 2, 7, 8, 9, 10, 31, 32, 63, 64, 65, 100, 192, 255, 256, 257, 300,
+                ] {
+                    for (precise, threads) in [(false, 1), (false, 3), (true, 2)] {
+                        let mut got = Matrix::zeros(rows, outputs);
+                        let work = || {
+                            let states = x.view_rows(300 - rows..300).into();
+                            let term = connection.term(states, direction, precise).unwrap();
+                            let tail = Tail {
+                                input: Some(got.view_mut()),
+                                ..Tail::new(1.0)
+                            };
+                            propagate(&[term], &bias, tail, &mut Propagation::default()).unwrap();
+                        };
+                        threads::with(threads, work).unwrap();
+                        for s in 0..rows {
+                            let what = format!("{n} x {m}, {direction:?}, row {s} of {rows}");
+                            assert_eq!(got.row(s), expected.row(300 - rows + s), "{what}");
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// The sizes alone decide, and the larger ones are looked up.
+    #[test]
+    fn routes_follow_from_sizes() {
+        for (n, m, looked_up) in [
+            (32, 256, false),
+            (32, 257, true),
+            (31, 5000, false),
+            (784, 500, true),
+        ] {
+            for (n, m) in [(n, m), (m, n)] {
+                assert_eq!(Route::Automatic.takes_look_up(n, m), looked_up, "{n} x {m}");
+                assert!(Route::LookUp.takes_look_up(n, m) && !Route::Dense.takes_look_up(n, m));
+            }
+        }
+    }
+
+    /// After a change of the weights the way down sees the new ones, refreshed or not.
+    #[test]
+    fn turned_weights_follow_the_weights() {
+        let mut connection = Connection::new(random(20, 30, 5));
+        let x = BitMatrix::from_fn(3, 30, |i, j| (i + j) % 3 == 0);
+        let product = |connection: &Connection| {
+            let mut out = Matrix::zeros(3, 20);
+            let term = connection.term((&x).into(), Direction::Down, true).unwrap();
+            let tail = Tail {
+                input: Some(out.view_mut()),
+                ..Tail::new(1.0)
+            };
+            propagate(&[term], &[0.0; 20], tail, &mut Propagation::default()).unwrap();
+            out
+        };
+        let before = product(&connection);
+        for refreshes in [true, false, true] {
+            connection.weights_mut().row_mut(7)[0] += 1.0;
+            if refreshes {
+                connection.refresh();
+            }
+            let fresh = Connection::new(connection.weights().clone());
+            assert_eq!(product(&connection), product(&fresh));
+            assert_ne!(product(&connection), before);
+        }
     }
 }

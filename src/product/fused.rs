@@ -306,10 +306,9 @@ impl Job<'_> {
                 _ => tile.write(product, stride, &mut scratch.registers),
             }
         } else {
-            product.fill(0.0);
-            for term in self.terms {
+            for (k, term) in self.terms.iter().enumerate() {
                 add_product(
-                    term,
+                    (term, k > 0),
                     region.rows.clone(),
                     region.columns.clone(),
                     product,
@@ -379,20 +378,25 @@ impl Job<'_> {
     }
 }
 
-/// `product += X[rows] op(W)[.., columns]`, by look-up or dense.
+/// `product += X[rows] op(W)[.., columns]` if it adds, else `=`; by look-up, by adding or dense.
+/// Whatever stands beyond the columns.
 fn add_product(
-    term: &Term<'_>,
+    (term, adds): (&Term<'_>, bool),
     rows: Range<usize>,
     columns: Range<usize>,
     product: &mut [f32],
     stride: usize,
     expanded: &mut [f32],
 ) {
+    let few = few::takes(term, rows.clone());
+    if !adds && few.is_none() {
+        product.fill(0.0);
+    }
     if let Some((x, fixed)) = term.looked_up() {
         fixed.add_product(term.direction, x, rows, columns, product, stride);
         return;
     }
-    if let Some(x) = few::takes(term, rows.clone()) {
+    if let Some(x) = few {
         return few::add(few::AddRows {
             x,
             rows,
@@ -401,7 +405,7 @@ fn add_product(
             columns,
             product,
             stride,
-            adds: true,
+            adds,
         });
     }
     let w = term.weights;

@@ -110,7 +110,9 @@ impl<'a> Statistics<'a> {
         if !SummedSamples::takes(self.phases) || provider() != Provider::Native {
             return self;
         }
-        tables.summed.fill(self.phases, self.n_visible, self.n_hidden);
+        tables
+            .summed
+            .fill(self.phases, self.n_visible, self.n_hidden);
         Self {
             tables: Some(tables),
             summed: true,
@@ -313,7 +315,7 @@ pub(crate) fn for_each_tile<const N: usize>(
 }
 
 /// Both parts of every target.
-fn split<'a, const N: usize>(
+pub(super) fn split<'a, const N: usize>(
     targets: [MatrixViewMut<'a>; N],
     at: impl Fn(MatrixViewMut<'a>) -> (MatrixViewMut<'a>, MatrixViewMut<'a>),
 ) -> ([MatrixViewMut<'a>; N], [MatrixViewMut<'a>; N]) {
@@ -407,6 +409,10 @@ fn fill<const N: usize>(
             let stride = hidden_stride(statistics.n_hidden);
             let samples = statistics.phases.iter().map(|p| p.visible.rows()).max();
             scratch.grow(samples.unwrap_or(0), stride);
+            if let Some(tables) = statistics.tables.filter(|_| statistics.summed) {
+                let tile = &mut scratch.tile;
+                return tables.summed.hand_on(units, tile, stride, targets, then);
+            }
             let OuterScratch {
                 tile,
                 visible,
@@ -414,13 +420,8 @@ fn fill<const N: usize>(
                 ..
             } = scratch;
             let tile = &mut tile[..units.len() * stride];
-            let summed = statistics.tables.filter(|_| statistics.summed);
-            match summed {
-                Some(tables) => tables.summed.write(units.clone(), tile, stride),
-                None => tile.fill(0.0),
-            }
-            let rest = if summed.is_some() { &[] } else { statistics.phases };
-            for (k, phase) in rest.iter().enumerate() {
+            tile.fill(0.0);
+            for (k, phase) in statistics.phases.iter().enumerate() {
                 match (phase.visible, statistics.tables) {
                     (_, Some(tables)) if statistics.counted => {
                         let [v, h] = &tables.by_unit[k];

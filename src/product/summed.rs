@@ -4,15 +4,18 @@
 
 use super::{
     few::{self, AddRows, BLOCK_INPUTS},
-    outer::Phase,
+    outer::{Phase, StatisticsTile, split},
 };
 use crate::{
     bits::{BitView, WORD_BITS, transpose_block},
-    matrix::{Aligned, ROW_ALIGN_FLOATS, aligned},
+    matrix::{Aligned, MatrixViewMut, ROW_ALIGN_FLOATS, aligned},
     simd::{Operation, Simd, dispatch},
     states::Input,
 };
 use std::ops::Range;
+
+/// Visible units of a tile: it stays in the first cache until it is taken.
+const TILE_UNITS: usize = 16;
 
 /// The samples of all phases; buffers are kept between calls.
 #[derive(Clone, Debug)]
@@ -99,19 +102,40 @@ impl SummedSamples {
         }
     }
 
-    /// Writes the statistics of `units` to `tile`, rows `stride` apart; anything beyond the hidden
-    /// units.
-    pub(super) fn write(&self, units: Range<usize>, tile: &mut [f32], stride: usize) {
-        few::add(AddRows {
-            x: BitView::of_words(&self.words, self.units, self.samples),
-            rows: units,
-            weights: &self.hidden,
-            weights_stride: self.stride,
-            columns: 0..self.n_hidden,
-            product: tile,
-            stride,
-            adds: false,
-        });
+    /// Calls `then(tile, the same rows of each target)` for tiles of `units`, one after the other;
+    /// rows of the tile are `stride` floats apart.
+    pub(super) fn hand_on<const N: usize>(
+        &self,
+        units: Range<usize>,
+        tile: &mut [f32],
+        stride: usize,
+        mut targets: [MatrixViewMut<'_>; N],
+        then: &impl Fn(StatisticsTile<'_>, [MatrixViewMut<'_>; N]),
+    ) {
+        let mut first = units.start;
+        while first < units.end {
+            let n = (units.end - first).min(TILE_UNITS);
+            let tile = &mut tile[..n * stride];
+            few::add(AddRows {
+                x: BitView::of_words(&self.words, self.units, self.samples),
+                rows: first..first + n,
+                weights: &self.hidden,
+                weights_stride: self.stride,
+                columns: 0..self.n_hidden,
+                product: tile,
+                stride,
+                adds: false,
+            });
+            let (own, rest) = split(targets, |x| x.split_at_row(n));
+            targets = rest;
+            let tile = StatisticsTile {
+                at: [first, 0],
+                values: tile,
+                stride,
+            };
+            then(tile, own);
+            first += n;
+        }
     }
 }
 
@@ -158,6 +182,91 @@ impl Operation for Weigh<'_> {
                         let at = k * S::LANES;
                         let bits = words[at / WORD_BITS] >> (at % WORD_BITS);
                         s.store(to, s.mul(s.expand(bits as u32), weight));
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        bits::BitMatrix,
+        matrix::Matrix,
+        product::{PhaseTables, Statistics},
+        rng::HostRng,
+        simd::{Isa, dispatch_on},
+    };
+    use proptest::prelude::*;
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(60))]
+        /// Plain sums over the samples of all phases, in order, to the bit.
+        #[test]
+        fn few_samples_are_plain_sums(
+            samples in [0_usize..90, 0_usize..90, 1_usize..70],
+            units in 1_usize..300,
+            hidden in 1_usize..150,
+            binary in any::<bool>(),
+            weighted in any::<bool>(),
+            seed in any::<u64>(),
+        ) {
+            let mut rng = HostRng::numbered(seed, 74);
+            let v = samples.map(|n| BitMatrix::from_fn(n, units, |_, _| rng.uniform() < 0.4));
+            let h = samples.map(|n| Matrix::from_fn(n, hidden, |_, _| {
+                let p = rng.uniform() as f32;
+                if binary { p.round() } else { p }
+            }));
+            let bits = h.each_ref().map(|h| BitMatrix::from_matrix(h).ok().filter(|_| binary));
+            let factors = samples.map(|n| (0..n).map(|s| 0.5 + (s % 3) as f32).collect::<Vec<_>>());
+            let phases: [Phase<'_>; 3] = std::array::from_fn(|k| {
+                let states = bits[k].as_ref().map_or((&h[k]).into(), Into::into);
+                let of_rows = weighted.then_some(&factors[k][..]);
+                Phase::new((&v[k]).into(), states, [0.1, -0.3, 0.7][k]).weighted(of_rows)
+            });
+            prop_assert!(SummedSamples::takes(&phases));
+            let expected = Matrix::from_fn(units, hidden, |i, j| {
+                let mut sum = 0.0;
+                for (k, phase) in phases.iter().enumerate() {
+                    for s in (0..samples[k]).filter(|&s| v[k].get(s, i)) {
+                        let factor = if weighted { factors[k][s] } else { 1.0 };
+                        sum += h[k].row(s)[j] * (phase.weight * factor);
+                    }
+                }
+                sum
+            });
+            let mut tables = PhaseTables::default();
+            let statistics = Statistics::new(&phases, units, hidden).unwrap();
+            let mut got = Matrix::zeros(units, hidden);
+            statistics.fastest(false, &mut tables).write_to(&mut got).unwrap();
+            prop_assert_eq!(&got, &expected);
+        }
+
+        /// Weighed states are the same bits on every instruction set.
+        #[test]
+        fn states_are_weighed_alike_on_every_isa(
+            rows in 1_usize..5,
+            hidden in 1_usize..150,
+            binary in any::<bool>(),
+        ) {
+            let h = Matrix::from_fn(rows, hidden, |i, j| match (i * 7 + j * 3) % 5 {
+                k if binary => f32::from(k < 2),
+                k => k as f32 / 3.0,
+            });
+            let bits = BitMatrix::from_matrix(&h).ok().filter(|_| binary);
+            let v = BitMatrix::zeros(rows, 1);
+            let states = bits.as_ref().map_or((&h).into(), Into::into);
+            let phase = Phase::new((&v).into(), states, -0.3);
+            let stride = hidden.next_multiple_of(ROW_ALIGN_FLOATS);
+            for isa in Isa::available() {
+                let mut to = vec![f32::NAN; rows * stride];
+                dispatch_on(isa, Weigh { phase: &phase, to: &mut to, stride });
+                for (i, to) in to.chunks(stride).enumerate() {
+                    for (j, to) in to.iter().enumerate() {
+                        let x = h.row(i).get(j).map_or(0.0, |x| x * -0.3);
+                        prop_assert_eq!(*to, x, "{}, ({}, {})", isa, i, j);
                     }
                 }
             }

@@ -39,12 +39,7 @@ impl Operation for Turn<'_> {
                     assert!(target.len() >= (lanes - 1) * to_stride + lanes);
                     // SAFETY: the asserts cover the rows of both squares.
                     unsafe {
-                        s.transpose(
-                            source.as_ptr(),
-                            from_stride,
-                            target.as_mut_ptr(),
-                            to_stride,
-                        );
+                        s.transpose(source.as_ptr(), from_stride, target.as_mut_ptr(), to_stride);
                     }
                     continue;
                 }

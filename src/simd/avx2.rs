@@ -222,26 +222,26 @@ impl Simd for Avx2 {
         to_stride: usize,
     ) {
         avx2!({
-            let r: [__m256; 8] =
-                std::array::from_fn(|i| _mm256_loadu_ps(from.add(i * from_stride)));
+            // Loops, since what a library function calls is not always compiled for this set.
+            let mut r = [_mm256_setzero_ps(); 8];
+            for (i, r) in r.iter_mut().enumerate() {
+                *r = _mm256_loadu_ps(from.add(i * from_stride));
+            }
             // Pairs, then fours within 128 bits, then the two halves.
-            let p: [__m256; 8] = std::array::from_fn(|i| {
-                let (a, b) = (r[i / 2 * 2], r[i / 2 * 2 + 1]);
-                if i % 2 == 0 {
-                    _mm256_unpacklo_ps(a, b)
-                } else {
-                    _mm256_unpackhi_ps(a, b)
+            let mut p = r;
+            for i in 0..4 {
+                let (a, b) = (r[2 * i], r[2 * i + 1]);
+                p[2 * i] = _mm256_unpacklo_ps(a, b);
+                p[2 * i + 1] = _mm256_unpackhi_ps(a, b);
+            }
+            let mut q = p;
+            for g in 0..2 {
+                for half in 0..2 {
+                    let (a, b) = (p[4 * g + half], p[4 * g + half + 2]);
+                    q[4 * g + 2 * half] = _mm256_shuffle_ps::<0b01_00_01_00>(a, b);
+                    q[4 * g + 2 * half + 1] = _mm256_shuffle_ps::<0b11_10_11_10>(a, b);
                 }
-            });
-            let q: [__m256; 8] = std::array::from_fn(|i| {
-                let k = i / 4 * 4 + i % 4 / 2;
-                let (a, b) = (p[k], p[k + 2]);
-                if i % 2 == 0 {
-                    _mm256_shuffle_ps::<0b01_00_01_00>(a, b)
-                } else {
-                    _mm256_shuffle_ps::<0b11_10_11_10>(a, b)
-                }
-            });
+            }
             for i in 0..4 {
                 _mm256_storeu_ps(
                     to.add(i * to_stride),

@@ -58,6 +58,13 @@ impl Simd for Avx512 {
         avx512!(_mm512_storeu_ps(to.as_mut_ptr(), x))
     }
     #[inline(always)]
+    fn store_first(self, to: &mut [f32], x: __m512) {
+        assert!(to.len() <= Self::LANES);
+        let mask = ((1_u32 << to.len()) - 1) as u16;
+        // The mask leaves out what is beyond the end.
+        avx512!(_mm512_mask_storeu_ps(to.as_mut_ptr(), mask, x))
+    }
+    #[inline(always)]
     unsafe fn load_ptr(self, x: *const f32) -> __m512 {
         avx512!(_mm512_loadu_ps(x))
     }
@@ -224,27 +231,27 @@ impl Simd for Avx512 {
         to_stride: usize,
     ) {
         avx512!({
-            let r: [__m512; 16] =
-                std::array::from_fn(|i| _mm512_loadu_ps(from.add(i * from_stride)));
+            // Loops, since what a library function calls is not always compiled for this set.
+            let mut r = [_mm512_setzero_ps(); 16];
+            for (i, r) in r.iter_mut().enumerate() {
+                *r = _mm512_loadu_ps(from.add(i * from_stride));
+            }
             // Pairs, then fours within 128 bits: f[4g + c] holds, in 128-bit lane l, rows 4g..4g+4
             // of column 4l + c.
-            let p: [__m512; 16] = std::array::from_fn(|i| {
-                let (a, b) = (r[i / 2 * 2], r[i / 2 * 2 + 1]);
-                if i % 2 == 0 {
-                    _mm512_unpacklo_ps(a, b)
-                } else {
-                    _mm512_unpackhi_ps(a, b)
+            let mut p = r;
+            for i in 0..8 {
+                let (a, b) = (r[2 * i], r[2 * i + 1]);
+                p[2 * i] = _mm512_unpacklo_ps(a, b);
+                p[2 * i + 1] = _mm512_unpackhi_ps(a, b);
+            }
+            let mut f = p;
+            for g in 0..4 {
+                for half in 0..2 {
+                    let (a, b) = (p[4 * g + half], p[4 * g + half + 2]);
+                    f[4 * g + 2 * half] = _mm512_shuffle_ps::<0b01_00_01_00>(a, b);
+                    f[4 * g + 2 * half + 1] = _mm512_shuffle_ps::<0b11_10_11_10>(a, b);
                 }
-            });
-            let f: [__m512; 16] = std::array::from_fn(|i| {
-                let k = i / 4 * 4 + i % 4 / 2;
-                let (a, b) = (p[k], p[k + 2]);
-                if i % 2 == 0 {
-                    _mm512_shuffle_ps::<0b01_00_01_00>(a, b)
-                } else {
-                    _mm512_shuffle_ps::<0b11_10_11_10>(a, b)
-                }
-            });
+            }
             // Then the 4 x 4 transpose of 128-bit lanes.
             for c in 0..4 {
                 let t0 = _mm512_shuffle_f32x4::<0b10_00_10_00>(f[c], f[4 + c]);

@@ -257,6 +257,14 @@ pub(crate) trait Simd: Copy + Send + Sync + 'static {
     fn load(self, x: &[f32]) -> Self::F;
     /// Writes the first `LANES` floats of `to`.
     fn store(self, to: &mut [f32], x: Self::F);
+    /// Writes the first lanes to all of `to`, at most `LANES` of them.
+    #[inline(always)]
+    fn store_first(self, to: &mut [f32], x: Self::F) {
+        let mut buffer = [0.0; 16];
+        self.store(&mut buffer, x);
+        let all = to.iter_mut().zip(buffer);
+        all.for_each(|(to, x)| *to = x);
+    }
     /// `LANES` floats at `x`.
     ///
     /// # Safety

@@ -67,6 +67,12 @@ fn floats<S: Simd>(s: S) {
     check(s.min(va, vb), &f32::min);
     check(s.max(va, vb), &f32::max);
     check(s.splat(2.5), &|_, _| 2.5);
+    for n in 0..=S::LANES {
+        let mut some = vec![f32::NAN; S::LANES + 1];
+        s.store_first(&mut some[..n], va);
+        assert_eq!(some[..n], a[..n]);
+        assert!(some[n..].iter().all(|x| x.is_nan()), "{n}");
+    }
     for first in (-1008..=1016 - S::LANES as i32).step_by(S::LANES) {
         let of = |k: usize| first + k as i32;
         // What is above the lowest twelve bits does not count.

@@ -104,6 +104,7 @@ fn updates_and_temperatures_allocate_nothing_after_the_first() {
     for pool in &pools {
         rbm::negative_phases(&bits, pool);
         rbm::weights_and_missing(&bits, pool);
+        rbm::small(pool);
         rbm::optimizers(&bits, pool);
         rbm::other_units(&bits, pool);
     }

@@ -162,6 +162,54 @@ pub(super) fn weights_and_missing(bits: &BitMatrix, pool: &ThreadPool) {
     }
 }
 
+/// Of a small machine, whose updates run where they are called: in a pool, and on a thread of none.
+pub(super) fn small(pool: &ThreadPool) {
+    let bits = BitMatrix::from_fn(1000, 64, |i, j| (i * 3 + j * 7) % 5 < 2);
+    let data = Examples::new(bits).unwrap();
+    for (negative, gradient_clip) in [NEGATIVE_PHASES[4], NEGATIVE_PHASES[6], PERSISTENT] {
+        for (batch_size, centering) in [(1, None), (9, None), (9, Some(Centering::default()))] {
+            let options = RbmOptions {
+                negative,
+                centering,
+                learning: Learning {
+                    gradient_clip,
+                    batch_size,
+                    momentum: Schedule::Constant(0.5),
+                    averaging: Some(Averaging::Exponential(0.99)),
+                    ..Learning::default()
+                },
+                ..RbmOptions::default()
+            };
+            let what = format!("small, {negative:?}, batch {batch_size}");
+            let rbm = Rbm::bernoulli(&[64, 100]).unwrap();
+            check(rbm.clone(), options.clone(), &data, pool, &what);
+            let work = || {
+                super::COUNTS.set(true);
+                let mut training = RbmTraining::new(rbm, options, &data).unwrap();
+                let mut updates = |n| {
+                    (0..n).for_each(|_| {
+                        let _ = training.update(&data).unwrap();
+                    })
+                };
+                updates(30);
+                let before = super::counted();
+                updates(200);
+                assert_eq!(super::counted(), before, "{what}");
+            };
+            std::thread::scope(|scope| scope.spawn(work).join().unwrap());
+        }
+    }
+}
+
+/// Chains of a small machine.
+const PERSISTENT: (Negative, Option<f32>) = (
+    Negative::Persistent {
+        chains: 10,
+        steps: 1,
+    },
+    None,
+);
+
 pub(super) fn optimizers(bits: &BitMatrix, pool: &ThreadPool) {
     let data = Examples::new(bits.clone()).unwrap();
     for (optimizer, gradient_clip) in [(Rule::Nesterov, Some(1.0)), (Rule::ADAM, None)] {

@@ -16,9 +16,51 @@ use harmonium::{
     matrix::Matrix,
     model::{Layered as _, Rbm},
     rng::HostRng,
-    train::{Ended, Event, Learning, Negative, RbmOptions, RbmTraining, Reconstruction, Schedule},
+    train::{
+        Centering, Ended, Event, Learning, Negative, RbmOptions, RbmTraining, Reconstruction,
+        Schedule,
+    },
 };
 use std::{ops::ControlFlow, path::Path};
+
+/// Little updates run where they are called, larger ones in the pool: on a thread of no pool, in
+/// pools of one and of two, the models are the same bits.
+#[test]
+fn small_machines_learn_alike_wherever_they_do() {
+    for (batch, hidden) in [(1, 40), (10, 40), (10, 100), (400, 100)] {
+        let data = data(1000, 64);
+        for centering in [None, Some(Centering::default())] {
+            for negative in METHODS.into_iter().filter(|&x| x != Negative::Exact) {
+                let options = RbmOptions {
+                    centering,
+                    learning: Learning {
+                        epochs: 1,
+                        batch_size: batch,
+                        ..options(negative).learning
+                    },
+                    ..options(negative)
+                };
+                let learn = || {
+                    let rbm = Rbm::bernoulli(&[64, hidden]).unwrap();
+                    let rbm = rbm.initialized_from(&data, 1).unwrap();
+                    let mut run = RbmTraining::new(rbm, options.clone(), &data).unwrap();
+                    for _ in 0..25 {
+                        let _ = run.update(&data).unwrap();
+                    }
+                    run.into_result()
+                };
+                let own = learn();
+                for threads in [1, 2] {
+                    let pooled = harmonium::threads::with(threads, learn).unwrap();
+                    assert_eq!(
+                        pooled, own,
+                        "{negative:?}, batch {batch}, {threads} threads"
+                    );
+                }
+            }
+        }
+    }
+}
 
 #[test]
 fn same_seed_same_model_at_any_thread_count() {

@@ -5,6 +5,7 @@ mod discriminative;
 mod missing;
 mod options;
 mod visit;
+mod work;
 
 pub use options::{Doubled, Objective, RbmOptions};
 
@@ -175,8 +176,9 @@ impl Learner for RbmLearner {
     }
 
     fn work(&self, batch: usize) -> usize {
-        match self.is_plain() {
-            true => work(&self.rbm, self.options.negative, batch),
+        let is_plain = work::is_plain(&self.options) && self.inferred.is_none();
+        match is_plain {
+            true => work::of_update(&self.rbm, self.options.negative, batch),
             false => usize::MAX,
         }
     }
@@ -358,22 +360,6 @@ impl RbmLearner {
         Ok(Done::Updated)
     }
 
-    /// Whether an update is products, draws and a step alone.
-    fn is_plain(&self) -> bool {
-        let options = &self.options;
-        let negative = match options.negative {
-            Negative::Mcmc { .. }
-            | Negative::ContrastiveDivergence { .. }
-            | Negative::Persistent { .. } => true,
-            Negative::Exact
-            | Negative::FastPersistent { .. }
-            | Negative::Tempered { .. }
-            | Negative::Trajectory { .. }
-            | Negative::PseudoLikelihood => false,
-        };
-        negative && options.objective.is_generative() && self.inferred.is_none()
-    }
-
     /// Whether missing values are summed over.
     fn is_enumerated(&self) -> bool {
         enumerates(&self.options)
@@ -386,22 +372,6 @@ fn visible<'a>(inferred: Option<&'a Inferred>, batch: &Batch<'a>) -> Input<'a> {
         Some(inferred) if batch.observed.is_some() => inferred.visible(batch.len()),
         _ => batch.states,
     }
-}
-
-/// What an update costs that is products, draws and a step alone. Its phases come one after the
-/// other, so that it is shared only where each of them is more than a little.
-fn work(rbm: &Rbm, negative: Negative, batch: usize) -> usize {
-    // In the time of a unit of work.
-    const PHASES: usize = 4;
-    const MULTIPLY_ADDS: usize = 256;
-    const STEPS: usize = 8;
-    const DRAWS: usize = 4;
-    let (n, m) = (rbm.n_visible(), rbm.n_hidden());
-    let passes = 2 * batch as u64 + negative.passes(batch, 1);
-    let passes = usize::try_from(passes).unwrap_or(usize::MAX);
-    let products = passes.saturating_mul(n * m) / MULTIPLY_ADDS;
-    let draws = passes.saturating_mul(n.max(m)) / DRAWS;
-    products.saturating_add(draws).saturating_add(n * m / STEPS) / PHASES
 }
 
 /// Whether missing values are summed over.

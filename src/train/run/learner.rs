@@ -159,9 +159,9 @@ pub trait Learner: Sized + Clone + Send {
     /// Most rows of its products, and most units of a layer that these go to.
     fn scratch(&self, batch: usize) -> [usize; 2];
 
-    /// What an update on `batch` examples costs, as [`crate::threads`] counts: little work stays on
-    /// the thread that calls, which no iterator of [`crate::threads`] may meet then. More than all
-    /// else if nobody says so.
+    /// What a phase of an update on `batch` examples costs, in units of some nanoseconds: where
+    /// that is little, the update runs on the thread that calls, and then must not iterate in
+    /// parallel. By default it is more than anything, so that updates run in the pool.
     fn work(&self, batch: usize) -> usize {
         let _ = batch;
         usize::MAX

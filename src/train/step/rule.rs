@@ -121,15 +121,18 @@ impl Rates {
     }
 }
 
-/// `1 - decay^t`.
+/// `1 - decay^t`. A call, so that rules without it never compute a power.
+#[cold]
+#[inline(never)]
 fn correction(decay: f32, t: u64) -> f32 {
     let t = i32::try_from(t).unwrap_or(i32::MAX);
     (1.0 - f64::from(decay).powi(t)) as f32
 }
 
 /// The rule on a slice of parameters. Operations round one by one, so every instruction set gives
-/// the same bits. It stands here, beside [`Rule`] and centering, and is a plain loop itself:
-/// compiled for the portable set it is the twin that the tests hold the others against, to the bit.
+/// the same bits. It stands here, beside [`Rule`] and centering. The usual rule has vectors and a
+/// plain twin in the tests; the others are plain loops themselves: compiled for the portable set
+/// these are the twins that the tests hold other sets against, to the bit.
 pub(in crate::train) struct Step<'a> {
     pub(in crate::train) gradient: &'a [f32],
     /// `s`.
@@ -143,7 +146,7 @@ pub(in crate::train) struct Step<'a> {
 impl Operation for Step<'_> {
     type Output = ();
     #[inline(always)]
-    fn run<S: Simd>(self, _: S) {
+    fn run<S: Simd>(self, s: S) {
         let Rates {
             rule,
             learning_rate: rate,
@@ -154,15 +157,12 @@ impl Operation for Step<'_> {
             ..
         } = self.rates;
         let sign = |w: f32| if w == 0.0 { 0.0 } else { w.signum() };
+        if rule == Rule::Momentum && l1 == 0.0 {
+            return self.momentum(s);
+        }
         let all = self.parameter.iter_mut().zip(self.first.iter_mut());
         let all = all.zip(self.gradient);
         match rule {
-            Rule::Momentum if l1 == 0.0 => {
-                for ((w, s), g) in all {
-                    *s = momentum * *s + rate * (g - l2 * *w);
-                    *w += *s;
-                }
-            }
             Rule::Momentum => {
                 for ((w, s), g) in all {
                     *s = momentum * *s + rate * (g - l2 * *w - l1 * sign(*w));
@@ -204,6 +204,36 @@ impl Operation for Step<'_> {
     }
 }
 
+impl Step<'_> {
+    /// `s <- m s + r (g - L2 w)`, `w <- w + s`.
+    #[inline(always)]
+    fn momentum<S: Simd>(self, s: S) {
+        let Rates {
+            learning_rate: rate,
+            momentum,
+            weight_decay: l2,
+            ..
+        } = self.rates;
+        let n = self.parameter.len();
+        let (parameter, first) = (&mut self.parameter[..n], &mut self.first[..n]);
+        let gradient = &self.gradient[..n];
+        let whole = n - n % S::LANES;
+        let [m, r, decay] = [momentum, rate, l2].map(|x| s.splat(x));
+        for at in (0..whole).step_by(S::LANES) {
+            let (w, g) = (s.load(&parameter[at..]), s.load(&gradient[at..]));
+            let d = s.sub(g, s.mul(decay, w));
+            let step = s.add(s.mul(m, s.load(&first[at..])), s.mul(r, d));
+            s.store(&mut first[at..], step);
+            s.store(&mut parameter[at..], s.add(w, step));
+        }
+        for at in whole..n {
+            let (w, s) = (&mut parameter[at], &mut first[at]);
+            *s = momentum * *s + rate * (gradient[at] - l2 * *w);
+            *w += *s;
+        }
+    }
+}
+
 /// The rule on a rectangle of weights, whose gradient is centered first if asked for.
 pub(super) struct StepTile<'a> {
     pub(super) gradient: &'a mut [f32],
@@ -237,11 +267,14 @@ impl Operation for StepTile<'_> {
 impl StepTile<'_> {
     #[inline(always)]
     fn block<S: Simd>(&mut self, s: S, rows: Range<usize>, strip: Range<usize>) {
-        let mut sums = [0.0; STRIP];
+        let mut sums = match &self.center {
+            Some(center) => center.begin(rows.start, strip.clone()),
+            None => [0.0; STRIP],
+        };
         for i in rows.clone() {
             let gradient = &mut self.gradient[i * self.stride..][strip.clone()];
             if let Some(center) = &self.center {
-                center.row(i, strip.clone(), gradient, &mut sums);
+                center.row(s, i, strip.clone(), gradient, &mut sums);
             }
             let step = Step {
                 gradient,
@@ -374,6 +407,14 @@ mod tests {
             let part = |f: fn(&(f32, f32, f32, f32)) -> f32| all.iter().map(f).collect::<Vec<_>>();
             let (w, s, q, g) = (part(|x| x.0), part(|x| x.1), part(|x| x.2), part(|x| x.3));
             let rates = Rates { update, ..rates(rule) };
+            let usual = Rates { l1_decay: 0.0, rule: Rule::Momentum, ..rates };
+            for isa in Isa::available() {
+                let got = stepped(isa, usual, [&w, &s, &q], &g);
+                for i in 0..w.len() {
+                    let step = 0.25 * s[i] + 0.5 * (g[i] - 0.125 * w[i]);
+                    prop_assert_eq!((got[0][i], got[1][i]), (w[i] + step, step), "{}, {}", isa, i);
+                }
+            }
             let bits = |isa| stepped(isa, rates, [&w, &s, &q], &g).map(|x| {
                 x.into_iter().map(f32::to_bits).collect::<Vec<_>>()
             });
