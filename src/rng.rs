@@ -2,20 +2,26 @@
 //! nothing else.
 //!
 //! # Definition
-//! The draw of `column` in `row` is word `column % 4` of Philox4x32-10 with
+//! The word of `column` in `row` is word `column % 4` of Philox4x32-7 with
 //! key = the two halves of the seed (low first) and
 //! counter = `[column / 4, row, low half of step, high half of step (16 bits) + site * 2^16]`.
 //! Thread count, tile size and instruction set cannot change it.
 //!
-//! A Bernoulli draw ([`Draws::bernoulli`]) takes 16 bits first, and more only where those do not
-//! decide, once in 2^16 draws: half `row % 2` (low, high) of word `column % 4` of the block with
-//! `row / 2` in place of the row; where they tie with the probability, the 32 bits of word
-//! `column % 4` of the block whose first counter is `column / 4 + 2^31`. Together a uniform of 48
-//! bits. A column of a use (a [`Site`]) takes either whole words or Bernoulli draws, not both.
+//! A Bernoulli draw ([`Draws::bernoulli`]) takes 8 bits first, and more only where those do not
+//! decide, once in 2^8 draws: byte `row % 4` (the lowest is 0) of word `column % 4` of the block
+//! with `row / 4` in place of the row; where they tie with the probability, the upper 53 of the 64
+//! bits that words `2 (column % 2)` (low) and `2 (column % 2) + 1` make of the block whose first
+//! counter is `column / 2 + 2^31`. Together a uniform of 61 bits. A column of a use (a [`Site`])
+//! takes either whole words or Bernoulli draws, not both.
+//!
+//! # Versions
+//! [`VERSION`] counts the definitions. The first took ten rounds and 16 bits of each word; the
+//! streams of [`HostRng`] have been the same in all.
 //!
 //! # Source
 //! J. K. Salmon, M. A. Moraes, R. O. Dror, D. E. Shaw: Parallel random numbers: as easy as 1, 2, 3,
-//! SC 2011; the tests hold the known-answer vectors of the authors' Random123 library.
+//! SC 2011, in which seven rounds are the fewest that pass all batteries; the tests hold the
+//! known-answer vectors of the authors' Random123 library.
 
 use rand_core::{Rng, SeedableRng};
 use rand_pcg::Pcg64;
@@ -24,15 +30,25 @@ use rand_pcg::Pcg64;
 pub(crate) const PHILOX_MULTIPLIERS: [u32; 2] = [0xD251_1F53, 0xCD9E_8D57];
 /// Weyl increments of the key.
 pub(crate) const PHILOX_WEYL: [u32; 2] = [0x9E37_79B9, 0xBB67_AE85];
-/// Rounds of the generator: ten, the number that its authors recommend.
-pub(crate) const PHILOX_ROUNDS: usize = 10;
+/// Rounds of the generator of draws.
+pub(crate) const PHILOX_ROUNDS: usize = 7;
+/// Rounds of the blocks that seed [`HostRng`].
+const HOST_ROUNDS: usize = 10;
+
+/// The definition of the draws: model files record it as `draws`.
+pub const VERSION: u32 = 2;
 
 /// Largest step of a [`Draws`]: 48 bits.
 pub const MAX_STEP: u64 = (1 << 48) - 1;
 
-/// Philox4x32-10 of one counter: the plain twin of the vector kernel.
-pub fn philox4x32(mut counter: [u32; 4], mut key: [u32; 2]) -> [u32; 4] {
-    for _ in 0..PHILOX_ROUNDS {
+/// Philox4x32-7 of one counter: the plain twin of the vector kernel.
+pub fn philox4x32(counter: [u32; 4], key: [u32; 2]) -> [u32; 4] {
+    philox::<PHILOX_ROUNDS>(counter, key)
+}
+
+/// Philox4x32 of so many rounds.
+fn philox<const ROUNDS: usize>(mut counter: [u32; 4], mut key: [u32; 2]) -> [u32; 4] {
+    for _ in 0..ROUNDS {
         let p0 = u64::from(PHILOX_MULTIPLIERS[0]) * u64::from(counter[0]);
         let p1 = u64::from(PHILOX_MULTIPLIERS[1]) * u64::from(counter[2]);
         counter = [
@@ -120,9 +136,9 @@ impl Draws {
         }
     }
 
-    /// Whether the first row is the first of the two that share words.
-    pub(crate) fn starts_even(&self) -> bool {
-        self.first_row.is_multiple_of(2)
+    /// Whether the first row is the first of the four that share words.
+    pub(crate) fn starts_block(&self) -> bool {
+        self.first_row.is_multiple_of(4)
     }
 
     /// The 32 bits of `row` and `column`.
@@ -132,31 +148,34 @@ impl Draws {
         philox4x32(counter, self.key)[column % 4]
     }
 
-    /// A bit that is one with probability `p`, within 2^-48: whether `u < p` for a uniform multiple
-    /// `u` of 2^-48. See the definition above.
+    /// A bit that is one with probability `p`, within 2^-61: whether `u < p` for a uniform multiple
+    /// `u` of 2^-61. See the definition above.
     pub fn bernoulli(&self, row: usize, column: usize, p: f32) -> bool {
         let row = self.first_row + row as u32;
-        let counter = [(column / 4) as u32, row / 2, self.step[0], self.step[1]];
+        let counter = [(column / 4) as u32, row / 4, self.step[0], self.step[1]];
         let word = philox4x32(counter, self.key)[column % 4];
         self.decide(word, row, column, p)
     }
 
-    /// The Bernoulli draw of the absolute `row`, whose pair of rows has this word.
+    /// The Bernoulli draw of the absolute `row`, whose block of rows has this word.
     pub(crate) fn decide(&self, word: u32, row: u32, column: usize, p: f32) -> bool {
-        let first = f64::from(word >> (16 * (row % 2)) & 0xFFFF);
-        let rest = 65_536.0 * f64::from(p) - first;
+        let first = f64::from(word >> (8 * (row % 4)) & 0xFF);
+        let rest = 256.0 * f64::from(p) - first;
         rest >= 1.0 || rest > 0.0 && self.settles(row, column, rest)
     }
 
-    /// Whether the second uniform, of 32 bits, of the absolute `row` is below `rest`.
+    /// Whether the second uniform, of 53 bits, of the absolute `row` is below `rest`.
     pub(crate) fn settles(&self, row: u32, column: usize, rest: f64) -> bool {
         let counter = [
-            (column / 4) as u32 | 1 << 31,
+            (column / 2) as u32 | 1 << 31,
             row,
             self.step[0],
             self.step[1],
         ];
-        f64::from(philox4x32(counter, self.key)[column % 4]) < rest * 4_294_967_296.0
+        let words = philox4x32(counter, self.key);
+        let half = column % 2 * 2;
+        let word = u64::from(words[half]) | u64::from(words[half + 1]) << 32;
+        ((word >> 11) as f64) < rest * (1_u64 << 53) as f64
     }
 
     /// A uniform number in [0, 1): a multiple of 2^-24.
@@ -243,7 +262,7 @@ impl HostRng {
         let mut bytes = [0; 32];
         for (block, half) in bytes.chunks_exact_mut(16).zip(0..) {
             let counter = [stream as u32, (stream >> 32) as u32, half, u32::MAX];
-            let words = philox4x32(counter, [seed as u32, (seed >> 32) as u32]);
+            let words = philox::<HOST_ROUNDS>(counter, [seed as u32, (seed >> 32) as u32]);
             for (to, word) in block.chunks_exact_mut(4).zip(words) {
                 to.copy_from_slice(&word.to_le_bytes());
             }
@@ -290,27 +309,31 @@ impl HostRng {
 mod tests {
     use super::*;
 
-    /// The philox4x32-10 lines of Random123's kat_vectors.
+    /// The lines of philox4x32 of Random123's kat_vectors: seven rounds, then ten.
     #[test]
     fn philox_known_answers() {
-        for (counter, key, expected) in [
+        for (counter, key, seven, ten) in [
             (
                 [0; 4],
                 [0; 2],
+                [0x5f6fb709, 0x0d893f64, 0x4f121f81, 0x4f730a48],
                 [0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8],
             ),
             (
                 [u32::MAX; 4],
                 [u32::MAX; 2],
+                [0x5207ddc2, 0x45165e59, 0x4d8ee751, 0x8c52f662],
                 [0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd],
             ),
             (
                 [0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344],
                 [0xa4093822, 0x299f31d0],
+                [0x4dfccaba, 0x190a87f0, 0xc47362ba, 0xb6b5242a],
                 [0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1],
             ),
         ] {
-            assert_eq!(philox4x32(counter, key), expected);
+            assert_eq!(philox4x32(counter, key), seven);
+            assert_eq!(philox::<HOST_ROUNDS>(counter, key), ten);
         }
     }
 
@@ -327,40 +350,50 @@ mod tests {
         assert_eq!(x, draws.from_row(3).bits(0, 4));
     }
 
-    /// Frequencies of Bernoulli draws, ties included, and their independence between the two rows
+    /// Frequencies of Bernoulli draws, ties included, and their independence among the four rows
     /// that share a word.
     #[test]
     fn bernoulli_frequencies() {
         let draws = Draws::new(7, Site::Chain, 3);
         let n = 40_000;
-        for p in [0.0, 1e-4, 0.25, 0.5, 0.9, 1.0_f32] {
-            let (mut ones, mut both) = (0, 0);
-            for row in (0..n).step_by(2) {
-                let pair = [row, row + 1].map(|row| draws.bernoulli(row, 5, p));
-                ones += pair.iter().filter(|&&x| x).count();
-                both += usize::from(pair == [true, true]);
+        for p in [0.0, 1e-4, 0.25, 0.3, 0.5, 0.9, 0.9999, 1.0_f32] {
+            let (mut ones, mut pairs, mut all) = (0, [0; 3], 0);
+            for row in (0..n).step_by(4) {
+                let four: [bool; 4] = std::array::from_fn(|k| draws.bernoulli(row + k, 5, p));
+                ones += four.iter().filter(|&&x| x).count();
+                for (k, both) in pairs.iter_mut().enumerate() {
+                    *both += usize::from(four[0] && four[k + 1]);
+                }
+                all += usize::from(four == [true; 4]);
             }
             let p = f64::from(p);
-            // Five standard deviations of binomial counts.
-            let (n, half) = (n as f64, n as f64 / 2.0);
+            // Five standard deviations of binomial counts, and one for the discrete steps.
+            let check = |count: usize, n: f64, q: f64| {
+                let deviation = (count as f64 - n * q).abs();
+                assert!(
+                    deviation <= 1.0 + 5.0 * (n * q * (1.0 - q)).sqrt(),
+                    "{p}: {count}"
+                );
+            };
+            let fours = n as f64 / 4.0;
+            check(ones, n as f64, p);
+            pairs.iter().for_each(|&both| check(both, fours, p * p));
+            check(all, fours, p.powi(4));
+        }
+        // A probability of a part of a step of the first 8 bits is settled by the others, and its
+        // complement too.
+        for (p, what) in [(0.3 / 256.0, true), (1.0 - 0.3 / 256.0, false)] {
+            let n = 400_000;
+            let count = (0..n)
+                .filter(|&row| draws.bernoulli(row, 9, p as f32) == what)
+                .count();
+            // Five standard deviations of a Poisson count.
+            let mean = f64::from(n as u32) * 0.3 / 256.0;
             assert!(
-                (ones as f64 - n * p).abs() <= 5.0 * (n * p * (1.0 - p)).sqrt(),
-                "{p}: {ones}"
-            );
-            let q = p * p;
-            assert!(
-                (both as f64 - half * q).abs() <= 5.0 * (half * q * (1.0 - q)).sqrt(),
-                "{p}: {both}"
+                (count as f64 - mean).abs() < 5.0 * mean.sqrt(),
+                "{p}: {count}"
             );
         }
-        // A probability of half a step of the first 16 bits is settled by the others.
-        let n = 4_000_000;
-        let ones = (0..n)
-            .filter(|&row| draws.bernoulli(row, 9, 0.5 / 65_536.0))
-            .count();
-        // Five standard deviations of a Poisson count.
-        let mean = n as f64 * 0.5 / 65_536.0;
-        assert!((ones as f64 - mean).abs() < 5.0 * mean.sqrt(), "{ones}");
     }
 
     /// Numbers of the first version, first and last of each stream; a changed one is a changelog

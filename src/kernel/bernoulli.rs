@@ -7,8 +7,10 @@ use crate::{
     simd::{Operation, Simd, dispatch},
 };
 
-/// 2^16: the first uniform of a draw is an integer below it.
-const SCALE: f32 = 65_536.0;
+/// 2^8: the first uniform of a draw is an integer below it.
+const SCALE: f32 = 256.0;
+/// Rows that share their words.
+const ROWS: u32 = 4;
 
 /// A prepared source of the draws of one operation.
 #[derive(Clone, Copy)]
@@ -18,8 +20,8 @@ pub(crate) struct Uniforms<S: Simd> {
     step: [S::I; 2],
     /// Block of columns of each counter, relative to the first.
     lane_blocks: S::I,
-    /// Even pairs of rows of each counter, relative to the first; the odd ones follow.
-    lane_pairs: S::I,
+    /// Even fours of rows of each counter, relative to the first; the odd ones follow.
+    lane_fours: S::I,
     draws: Draws,
 }
 
@@ -46,18 +48,30 @@ impl<S: Simd> Uniforms<S> {
             multipliers: PHILOX_MULTIPLIERS.map(|m| s.splat_u64(m.into())),
             step: draws.step.map(|x| s.splat_u64(x.into())),
             lane_blocks: s.load_u64(&blocks),
-            lane_pairs: s.load_u64(&[0, 2, 4, 6, 8, 10, 12, 14]),
+            lane_fours: s.load_u64(&[0, 2, 4, 6, 8, 10, 12, 14]),
             draws,
         }
     }
 
-    /// Whether `row` takes the upper halves of its words.
+    /// The absolute `row`.
     #[inline(always)]
-    pub(crate) fn is_upper(&self, row: usize) -> bool {
-        self.draws.first_row.wrapping_add(row as u32) % 2 == 1
+    fn absolute(&self, row: usize) -> u32 {
+        self.draws.first_row.wrapping_add(row as u32)
     }
 
-    /// Ten rounds on counters whose words live in the lower halves of 64-bit lanes; upper halves
+    /// Whether `row` is the first of those that share its words.
+    #[inline(always)]
+    pub(crate) fn starts_block(&self, row: usize) -> bool {
+        self.absolute(row).is_multiple_of(ROWS)
+    }
+
+    /// Which byte of its words `row` takes.
+    #[inline(always)]
+    pub(crate) fn pick(&self, s: S, row: usize) -> S::Pick {
+        s.pick(self.absolute(row) % ROWS)
+    }
+
+    /// All rounds on counters whose words live in the lower halves of 64-bit lanes; upper halves
     /// are ignored by every multiplication.
     #[inline(always)]
     fn words(&self, s: S, mut x0: S::I, mut x1: S::I) -> [S::I; 4] {
@@ -73,58 +87,55 @@ impl<S: Simd> Uniforms<S> {
         [x0, x1, x2, x3]
     }
 
-    /// The words of `row` and the other row of its pair in columns `column .. column + 2 * LANES`;
-    /// `column` a multiple of 4.
+    /// The words that `row` shares with the others of its four, in columns `column .. column + 2 *
+    /// LANES`; `column` a multiple of 4.
     #[inline(always)]
     pub(crate) fn of_row(&self, s: S, row: usize, column: usize) -> [S::I; 2] {
         debug_assert!(column.is_multiple_of(4));
         let block = s.add_u64(s.splat_u64((column / 4) as u64), self.lane_blocks);
-        let pair = s.splat_u64(u64::from(self.draws.first_row.wrapping_add(row as u32) / 2));
-        let [x0, x1, x2, x3] = self.words(s, block, pair);
+        let four = s.splat_u64(u64::from(self.absolute(row) / ROWS));
+        let [x0, x1, x2, x3] = self.words(s, block, four);
         let (low, high) = (s.pair(x0, x1), s.pair(x2, x3));
         [s.interleave_lower(low, high), s.interleave_upper(low, high)]
     }
 
-    /// The words of columns `column .. column + 4`, a vector each, of `LANES` pairs of rows from
-    /// the even row `row` on.
+    /// The first uniforms of columns `column .. column + 4`, a vector each: the bytes of `4 * LANES`
+    /// rows, in order, from `row` on, which starts a block.
     #[inline(always)]
     pub(crate) fn of_columns(&self, s: S, row: usize, column: usize) -> [S::I; 4] {
-        debug_assert!(column.is_multiple_of(4) && !self.is_upper(row));
+        debug_assert!(column.is_multiple_of(4) && self.starts_block(row));
         let block = s.splat_u64((column / 4) as u64);
-        let first = u64::from(self.draws.first_row.wrapping_add(row as u32) / 2);
-        let even = self.words(s, block, s.add_u64(s.splat_u64(first), self.lane_pairs));
-        let odd = self.words(s, block, s.add_u64(s.splat_u64(first + 1), self.lane_pairs));
+        let first = u64::from(self.absolute(row) / ROWS);
+        let even = self.words(s, block, s.add_u64(s.splat_u64(first), self.lane_fours));
+        let odd = self.words(s, block, s.add_u64(s.splat_u64(first + 1), self.lane_fours));
         std::array::from_fn(|w| s.pair(even[w], odd[w]))
     }
 
-    /// Draws with probabilities `mean` from halves of `words`: bit `k` is one where lane `k` is
+    /// Draws with probabilities `mean` from the first uniforms `u`: bit `k` is one where lane `k` is
     /// drawn. `at(k)` gives the row and column of a lane, for ties.
     #[inline(always)]
-    fn draw(
+    pub(crate) fn draw(
         &self,
         s: S,
-        words: S::I,
-        upper: bool,
+        u: S::F,
         mean: S::F,
         at: impl Fn(usize) -> (usize, usize),
     ) -> u32 {
-        let rest = s.sub(s.mul(mean, s.splat(SCALE)), first_uniform(s, words, upper));
+        let rest = s.sub(s.mul(mean, s.splat(SCALE)), u);
         self.settle(s, rest, s.splat(1.0), at)
     }
 
-    /// Draws with probabilities `1 / inverse`, which saves the division: `u < 2^16 / d` where
-    /// `2^16 - u d > 0`, rounded once.
+    /// Draws with probabilities `1 / inverse`, which saves the division: `u < 2^8 / d` where
+    /// `2^8 - u d > 0`, product and difference rounded.
     #[inline(always)]
     pub(crate) fn draw_inverse(
         &self,
         s: S,
-        words: S::I,
-        upper: bool,
+        u: S::F,
         inverse: S::F,
         at: impl Fn(usize) -> (usize, usize),
     ) -> u32 {
-        let minus = s.sub(s.splat(0.0), inverse);
-        let rest = s.mul_add(first_uniform(s, words, upper), minus, s.splat(SCALE));
+        let rest = s.sub(s.splat(SCALE), s.mul(u, inverse));
         self.settle(s, rest, inverse, at)
     }
 
@@ -153,19 +164,8 @@ impl<S: Simd> Uniforms<S> {
     #[cold]
     #[inline(never)]
     fn settles(&self, row: usize, column: usize, rest: f32, one: f32) -> bool {
-        let row = self.draws.first_row.wrapping_add(row as u32);
-        self.draws
-            .settles(row, column, f64::from(rest) / f64::from(one))
-    }
-}
-
-/// The first 16 bits of the draws.
-#[inline(always)]
-fn first_uniform<S: Simd>(s: S, words: S::I, upper: bool) -> S::F {
-    if upper {
-        s.upper_16_bits(words)
-    } else {
-        s.lower_16_bits(words)
+        let rest = f64::from(rest) / f64::from(one);
+        self.draws.settles(self.absolute(row), column, rest)
     }
 }
 
@@ -204,7 +204,7 @@ fn draw_row_lanes<S: Simd>(s: S, mean: &[f32], draws: Draws, row: usize, words: 
         "one word for 64 columns"
     );
     let uniforms = Uniforms::new(s, draws);
-    let upper = uniforms.is_upper(row);
+    let pick = uniforms.pick(s, row);
     for (w, (word, mean)) in words.iter_mut().zip(mean.chunks(64)).enumerate() {
         // Means of zero beyond the last column draw zeros.
         let mut buffer = [0.0; 64];
@@ -215,9 +215,8 @@ fn draw_row_lanes<S: Simd>(s: S, mean: &[f32], draws: Draws, row: usize, words: 
             let drawn = uniforms.of_row(s, row, w * 64 + at);
             for (v, mean) in pair.chunks_exact(S::LANES).enumerate() {
                 let first = at + v * S::LANES;
-                let bits = uniforms.draw(s, drawn[v], upper, s.load(mean), |lane| {
-                    (row, w * 64 + first + lane)
-                });
+                let u = s.picked_byte(drawn[v], pick);
+                let bits = uniforms.draw(s, u, s.load(mean), |lane| (row, w * 64 + first + lane));
                 *word |= u64::from(bits) << first;
             }
         }
@@ -247,14 +246,15 @@ impl Operation for DropRow<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
         let uniforms = Uniforms::new(s, self.draws);
-        let upper = uniforms.is_upper(self.row);
+        let pick = uniforms.pick(s, self.row);
         let (mean, scale) = (s.splat(self.keep), s.splat(1.0 / self.keep));
         for (k, pair) in self.x.chunks_mut(2 * S::LANES).enumerate() {
             let at = k * 2 * S::LANES;
             let drawn = uniforms.of_row(s, self.row, at);
             for (v, x) in pair.chunks_mut(S::LANES).enumerate() {
                 let first = at + v * S::LANES;
-                let bits = uniforms.draw(s, drawn[v], upper, mean, |lane| (self.row, first + lane));
+                let u = s.picked_byte(drawn[v], pick);
+                let bits = uniforms.draw(s, u, mean, |lane| (self.row, first + lane));
                 let factor = s.mul(s.expand(bits), scale);
                 if x.len() == S::LANES {
                     let y = s.mul(s.load(x), factor);
@@ -317,27 +317,29 @@ mod tests {
             let uniforms = Uniforms::new(s, self.0);
             for row in [0, 1, 99, 4_000_000_000] {
                 for column in [0, 4, 60, 64, 1 << 20] {
-                    // The pair of rows `row / 2` has the words that `bits` gives row `row / 2`.
-                    let check = |x: S::I, at: &dyn Fn(usize) -> (usize, usize)| {
-                        let (mut low, mut high) = ([0.0; 16], [0.0; 16]);
-                        s.store(&mut low, s.lower_16_bits(x));
-                        s.store(&mut high, s.upper_16_bits(x));
-                        for k in 0..S::LANES {
-                            let (pair, column) = at(k);
-                            let word = self.0.bits(pair, column);
-                            assert_eq!(low[k], (word & 0xFFFF) as f32);
-                            assert_eq!(high[k], (word >> 16) as f32);
-                        }
-                    };
+                    // The four rows from `row / 4 * 4` on have the words of row `row / 4`.
+                    let four = row / 4;
                     for (k, x) in uniforms.of_row(s, row, column).into_iter().enumerate() {
-                        check(x, &|l| (row / 2, column + k * S::LANES + l));
+                        for byte in 0..4 {
+                            let mut u = [0.0; 16];
+                            s.store(&mut u, s.picked_byte(x, s.pick(byte)));
+                            for (lane, u) in u.iter().enumerate().take(S::LANES) {
+                                let word = self.0.bits(four, column + k * S::LANES + lane);
+                                assert_eq!(*u, (word >> (8 * byte) & 0xFF) as f32);
+                            }
+                        }
                     }
-                    for (k, x) in uniforms
-                        .of_columns(s, row & !1, column)
-                        .into_iter()
-                        .enumerate()
-                    {
-                        check(x, &|l| (row / 2 + l, column + k));
+                    let columns = uniforms.of_columns(s, four * 4, column);
+                    for (k, x) in columns.into_iter().enumerate() {
+                        for (quarter, x) in s.widen_bytes(x).into_iter().enumerate() {
+                            let mut u = [0.0; 16];
+                            s.store(&mut u, x);
+                            for (lane, u) in u.iter().enumerate().take(S::LANES) {
+                                let row = quarter * S::LANES + lane;
+                                let word = self.0.bits(four + row / 4, column + k);
+                                assert_eq!(*u, (word >> (8 * (row % 4)) & 0xFF) as f32);
+                            }
+                        }
                     }
                 }
             }
@@ -382,14 +384,14 @@ mod tests {
     fn draw_matches_its_twin() {
         let draws = Draws::new(5, Site::Gibbs, 6);
         for (rows, columns) in [(0, 3), (3, 0), (1, 1), (3, 63), (2, 64), (5, 500)] {
-            // Multiples of a tenth, and probabilities that tie with the first 16 bits.
+            // Multiples of a tenth, and probabilities that tie with the first 8 bits.
             let mean = Matrix::from_fn(rows, columns, |i, j| {
                 let k = i * 7 + j;
                 if k % 3 > 0 {
                     (k % 11) as f32 / 10.0
                 } else {
-                    let u = (draws.bits(i / 2, j) >> (16 * (i % 2)) & 0xFFFF) as f32;
-                    (u + (k % 5) as f32 / 4.0) / 65_536.0
+                    let u = (draws.bits(i / 4, j) >> (8 * (i % 4)) & 0xFF) as f32;
+                    (u + (k % 5) as f32 / 4.0) / 256.0
                 }
             });
             let expected = reference::bernoulli(mean.view(), draws);

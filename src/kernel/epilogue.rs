@@ -106,11 +106,14 @@ impl Epilogue<'_> {
             let columns = (self.columns - start).min(WORD_BITS);
             let bias = &self.bias[start..start + WORD_BITS];
             let mut sums = [0.0_f64; WORD_BITS];
-            // Two rows share their random words.
+            // Four rows share their random words.
             let mut words = [[s.splat_u64(0); 2]; 4];
+            let mut pick = s.pick(0);
             for i in 0..self.rows {
-                let upper = uniforms.as_ref().is_some_and(|u| u.is_upper(i));
-                if let Some(uniforms) = uniforms.as_ref().filter(|_| !upper || i == 0) {
+                if let Some(uniforms) = &uniforms {
+                    pick = uniforms.pick(s, i);
+                }
+                if let Some(uniforms) = uniforms.as_ref().filter(|u| i == 0 || u.starts_block(i)) {
                     for (k, words) in words.iter_mut().enumerate() {
                         let at = k * 2 * S::LANES;
                         if at < columns {
@@ -158,9 +161,9 @@ impl Epilogue<'_> {
                         }
                         if let Some(uniforms) = &uniforms {
                             let first = self.first_column + start + at;
-                            let words = words[v / 2][v % 2];
-                            let bits = uniforms
-                                .draw_inverse(s, words, upper, inverse, |lane| (i, first + lane));
+                            let u = s.picked_byte(words[v / 2][v % 2], pick);
+                            let bits =
+                                uniforms.draw_inverse(s, u, inverse, |lane| (i, first + lane));
                             word |= u64::from(bits) << at;
                         }
                     }
@@ -207,11 +210,11 @@ impl<S: Simd> SampledTile<'_, S> {
             let columns = (self.columns - start).min(WORD_BITS);
             let bias = &self.bias[start..start + WORD_BITS];
             let first = self.first_column + start;
-            // Two rows share their random words.
+            // Four rows share their random words.
             let mut words = [[s.splat_u64(0); 2]; 4];
             for i in 0..self.rows {
-                let upper = self.uniforms.is_upper(i);
-                if !upper || i == 0 {
+                let pick = self.uniforms.pick(s, i);
+                if i == 0 || self.uniforms.starts_block(i) {
                     for (k, words) in words
                         .iter_mut()
                         .enumerate()
@@ -229,13 +232,10 @@ impl<S: Simd> SampledTile<'_, S> {
                     if MEAN && let Some(means) = &mut means {
                         store_columns(s, means.row_mut(i), start + at, s.div(one, inverse));
                     }
-                    let drawn = self.uniforms.draw_inverse(
-                        s,
-                        words[v / 2][v % 2],
-                        upper,
-                        inverse,
-                        |lane| (i, first + at + lane),
-                    );
+                    let u = s.picked_byte(words[v / 2][v % 2], pick);
+                    let drawn = self
+                        .uniforms
+                        .draw_inverse(s, u, inverse, |lane| (i, first + at + lane));
                     word |= u64::from(drawn) << at;
                 }
                 bits.row_mut(i)[start / WORD_BITS] = word & last_word_mask(columns);

@@ -289,7 +289,7 @@ impl Job<'_> {
                 slab: |k, block| self.slab(region.columns.start + k * WIDTH, block),
             };
             match region.only_sample() {
-                Some(draws) if draws.starts_even() && self.added.is_none() => {
+                Some(draws) if draws.starts_block() && self.added.is_none() => {
                     let (sample, _) = region.sample.expect("the only output");
                     let bias = &self.bias[region.columns.clone()];
                     let first = region.columns.start;

@@ -32,6 +32,8 @@ impl Simd for Avx2 {
     type I = __m256i;
     type W = __m256i;
     type D = __m256d;
+    type Pick = __m256i;
+    type M = __m256i;
 
     #[inline(always)]
     fn vectorize<Op: Operation>(self, op: Op) -> Op::Output {
@@ -115,6 +117,62 @@ impl Simd for Avx2 {
         })
     }
     #[inline(always)]
+    fn add_where(self, y: __m256, mask: u32, a: __m256) -> __m256 {
+        avx2!({
+            let bits = _mm256_set_epi32(128, 64, 32, 16, 8, 4, 2, 1);
+            let own = _mm256_and_si256(_mm256_set1_epi32(mask as i32), bits);
+            let lanes = _mm256_castsi256_ps(_mm256_cmpeq_epi32(own, bits));
+            _mm256_blendv_ps(y, _mm256_add_ps(y, a), lanes)
+        })
+    }
+    #[inline(always)]
+    fn byte_mask(self, bits: u64) -> __m256i {
+        avx2!({
+            // Byte k gets the byte of the bits that bit k is in.
+            let of_byte = _mm256_set_epi64x(
+                0x0303_0303_0303_0303,
+                0x0202_0202_0202_0202,
+                0x0101_0101_0101_0101,
+                0,
+            );
+            let bytes = _mm256_shuffle_epi8(_mm256_set1_epi32(bits as i32), of_byte);
+            let own = _mm256_set1_epi64x(0x8040_2010_0804_0201_u64 as i64);
+            _mm256_cmpeq_epi8(_mm256_and_si256(bytes, own), own)
+        })
+    }
+    #[inline(always)]
+    fn add_bytes_where(self, x: __m256i, mask: __m256i, y: u8) -> __m256i {
+        avx2!(_mm256_add_epi8(
+            x,
+            _mm256_and_si256(mask, _mm256_set1_epi8(y as i8))
+        ))
+    }
+    #[inline(always)]
+    fn blend_bytes(self, mask: __m256i, off: __m256i, on: __m256i) -> __m256i {
+        avx2!(_mm256_blendv_epi8(off, on, mask))
+    }
+    #[inline(always)]
+    fn look_up_16(self, table: &[u8], index: __m256i) -> __m256i {
+        assert!(table.len() >= 16);
+        avx2!({
+            let table = _mm256_broadcastsi128_si256(_mm_loadu_si128(table.as_ptr().cast()));
+            _mm256_shuffle_epi8(table, index)
+        })
+    }
+    #[inline(always)]
+    fn less_bytes(self, a: __m256i, b: __m256i) -> u64 {
+        avx2!({
+            let at_least = _mm256_cmpeq_epi8(_mm256_max_epu8(a, b), a);
+            u64::from(!(_mm256_movemask_epi8(at_least) as u32))
+        })
+    }
+    #[inline(always)]
+    fn equal_bytes(self, a: __m256i, b: __m256i) -> u64 {
+        avx2!(u64::from(
+            _mm256_movemask_epi8(_mm256_cmpeq_epi8(a, b)) as u32
+        ))
+    }
+    #[inline(always)]
     fn splat_u64(self, x: u64) -> __m256i {
         avx2!(_mm256_set1_epi64x(x as i64))
     }
@@ -155,15 +213,41 @@ impl Simd for Avx2 {
         avx2!(_mm256_unpackhi_epi64(a, b))
     }
     #[inline(always)]
-    fn lower_16_bits(self, x: __m256i) -> __m256 {
-        avx2!(_mm256_cvtepi32_ps(_mm256_and_si256(
-            x,
-            _mm256_set1_epi32(0xFFFF)
-        )))
+    fn pick(self, k: u32) -> __m256i {
+        // Bytes whose index is negative become zero.
+        avx2!({
+            let first = _mm_set_epi32(
+                0x8080_800C_u32 as i32,
+                0x8080_8008_u32 as i32,
+                0x8080_8004_u32 as i32,
+                0x8080_8000_u32 as i32,
+            );
+            let pick = _mm_add_epi8(first, _mm_set1_epi32(k as i32));
+            _mm256_broadcastsi128_si256(pick)
+        })
     }
     #[inline(always)]
-    fn upper_16_bits(self, x: __m256i) -> __m256 {
-        avx2!(_mm256_cvtepi32_ps(_mm256_srli_epi32::<16>(x)))
+    fn picked_byte(self, x: __m256i, pick: __m256i) -> __m256 {
+        avx2!(_mm256_cvtepi32_ps(_mm256_shuffle_epi8(x, pick)))
+    }
+    #[inline(always)]
+    fn widen_bytes(self, x: __m256i) -> [__m256; 4] {
+        avx2!({
+            let (low, high) = (_mm256_castsi256_si128(x), _mm256_extracti128_si256::<1>(x));
+            [
+                _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(low)),
+                _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(_mm_srli_si128::<8>(low))),
+                _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(high)),
+                _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(_mm_srli_si128::<8>(high))),
+            ]
+        })
+    }
+    #[inline(always)]
+    fn even_bytes_first(self, x: __m256i) -> __m256i {
+        avx2!({
+            let order = _mm_set_epi32(0x0F0D_0B09, 0x0705_0301, 0x0E0C_0A08, 0x0604_0200);
+            _mm256_shuffle_epi8(x, _mm256_broadcastsi128_si256(order))
+        })
     }
     #[inline(always)]
     unsafe fn load_words(self, x: *const i16) -> __m256i {

@@ -34,6 +34,8 @@ impl Simd for Avx512 {
     type I = __m512i;
     type W = __m512i;
     type D = __m512d;
+    type Pick = __m512i;
+    type M = u64;
 
     #[inline(always)]
     fn vectorize<Op: Operation>(self, op: Op) -> Op::Output {
@@ -123,6 +125,38 @@ impl Simd for Avx512 {
         avx512!(_mm512_maskz_mov_ps(mask as u16, _mm512_set1_ps(1.0)))
     }
     #[inline(always)]
+    fn add_where(self, y: __m512, mask: u32, a: __m512) -> __m512 {
+        avx512!(_mm512_mask_add_ps(y, mask as u16, y, a))
+    }
+    #[inline(always)]
+    fn byte_mask(self, bits: u64) -> u64 {
+        bits
+    }
+    #[inline(always)]
+    fn add_bytes_where(self, x: __m512i, mask: u64, y: u8) -> __m512i {
+        avx512!(_mm512_mask_add_epi8(x, mask, x, _mm512_set1_epi8(y as i8)))
+    }
+    #[inline(always)]
+    fn blend_bytes(self, mask: u64, off: __m512i, on: __m512i) -> __m512i {
+        avx512!(_mm512_mask_blend_epi8(mask, off, on))
+    }
+    #[inline(always)]
+    fn look_up_16(self, table: &[u8], index: __m512i) -> __m512i {
+        assert!(table.len() >= 16);
+        avx512!({
+            let table = _mm512_broadcast_i32x4(_mm_loadu_si128(table.as_ptr().cast()));
+            _mm512_shuffle_epi8(table, index)
+        })
+    }
+    #[inline(always)]
+    fn less_bytes(self, a: __m512i, b: __m512i) -> u64 {
+        avx512!(_mm512_cmplt_epu8_mask(a, b))
+    }
+    #[inline(always)]
+    fn equal_bytes(self, a: __m512i, b: __m512i) -> u64 {
+        avx512!(_mm512_cmpeq_epu8_mask(a, b))
+    }
+    #[inline(always)]
     fn splat_u64(self, x: u64) -> __m512i {
         avx512!(_mm512_set1_epi64(x as i64))
     }
@@ -164,15 +198,37 @@ impl Simd for Avx512 {
         avx512!(_mm512_unpackhi_epi64(a, b))
     }
     #[inline(always)]
-    fn lower_16_bits(self, x: __m512i) -> __m512 {
-        avx512!(_mm512_cvtepi32_ps(_mm512_and_si512(
-            x,
-            _mm512_set1_epi32(0xFFFF)
-        )))
+    fn pick(self, k: u32) -> __m512i {
+        // Bytes whose index is negative become zero.
+        avx512!(_mm512_add_epi8(
+            _mm512_set4_epi32(
+                0x8080_800C_u32 as i32,
+                0x8080_8008_u32 as i32,
+                0x8080_8004_u32 as i32,
+                0x8080_8000_u32 as i32
+            ),
+            _mm512_set1_epi32(k as i32)
+        ))
     }
     #[inline(always)]
-    fn upper_16_bits(self, x: __m512i) -> __m512 {
-        avx512!(_mm512_cvtepi32_ps(_mm512_srli_epi32::<16>(x)))
+    fn picked_byte(self, x: __m512i, pick: __m512i) -> __m512 {
+        avx512!(_mm512_cvtepi32_ps(_mm512_shuffle_epi8(x, pick)))
+    }
+    #[inline(always)]
+    fn widen_bytes(self, x: __m512i) -> [__m512; 4] {
+        avx512!([
+            _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(_mm512_castsi512_si128(x))),
+            _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(_mm512_extracti32x4_epi32::<1>(x))),
+            _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(_mm512_extracti32x4_epi32::<2>(x))),
+            _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(_mm512_extracti32x4_epi32::<3>(x))),
+        ])
+    }
+    #[inline(always)]
+    fn even_bytes_first(self, x: __m512i) -> __m512i {
+        avx512!({
+            let order = _mm512_set4_epi32(0x0F0D_0B09, 0x0705_0301, 0x0E0C_0A08, 0x0604_0200);
+            _mm512_permutex_epi64::<0b11_01_10_00>(_mm512_shuffle_epi8(x, order))
+        })
     }
     #[inline(always)]
     unsafe fn load_words(self, x: *const i16) -> __m512i {

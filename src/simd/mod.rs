@@ -247,6 +247,10 @@ pub(crate) trait Simd: Copy + Send + Sync + 'static {
     type W: Copy;
     /// `LANES / 2` doubles.
     type D: Copy;
+    /// Which byte of a 32-bit lane.
+    type Pick: Copy;
+    /// Which of `4 * LANES` bytes.
+    type M: Copy;
 
     /// Calls `op.run(self)` compiled for this instruction set.
     fn vectorize<Op: Operation>(self, op: Op) -> Op::Output;
@@ -306,6 +310,22 @@ pub(crate) trait Simd: Copy + Send + Sync + 'static {
     /// Lane `k` is 1 where bit `k` of `mask` is one, else 0.
     fn expand(self, mask: u32) -> Self::F;
 
+    /// `y + a` where the bits of `mask` are ones, else `y`.
+    fn add_where(self, y: Self::F, mask: u32, a: Self::F) -> Self::F;
+
+    /// The first `4 * LANES` bits, a byte each.
+    fn byte_mask(self, bits: u64) -> Self::M;
+    /// `x + y` in the bytes of the mask, else `x`.
+    fn add_bytes_where(self, x: Self::I, mask: Self::M, y: u8) -> Self::I;
+    /// `on` in the bytes of the mask, else `off`.
+    fn blend_bytes(self, mask: Self::M, off: Self::I, on: Self::I) -> Self::I;
+    /// Bytes of the first 16 of `table` at indices below 16.
+    fn look_up_16(self, table: &[u8], index: Self::I) -> Self::I;
+    /// Bit `k` tells whether byte `k` of `a` is less than that of `b`.
+    fn less_bytes(self, a: Self::I, b: Self::I) -> u64;
+    /// Bit `k` tells whether byte `k` of `a` is that of `b`.
+    fn equal_bytes(self, a: Self::I, b: Self::I) -> u64;
+
     /// All 64-bit lanes `x`.
     fn splat_u64(self, x: u64) -> Self::I;
     /// The first `LANES / 2` of `x`.
@@ -324,10 +344,14 @@ pub(crate) trait Simd: Copy + Send + Sync + 'static {
     fn interleave_lower(self, a: Self::I, b: Self::I) -> Self::I;
     /// Per 128 bits, the upper 64-bit lane of `a`, then that of `b`.
     fn interleave_upper(self, a: Self::I, b: Self::I) -> Self::I;
-    /// The lower 16 bits of each 32-bit lane as a float.
-    fn lower_16_bits(self, x: Self::I) -> Self::F;
-    /// The upper 16 bits of each 32-bit lane as a float.
-    fn upper_16_bits(self, x: Self::I) -> Self::F;
+    /// What [`Self::picked_byte`] takes to pick byte `k` of 4, the lowest being 0.
+    fn pick(self, k: u32) -> Self::Pick;
+    /// The picked byte of each 32-bit lane as a float.
+    fn picked_byte(self, x: Self::I, pick: Self::Pick) -> Self::F;
+    /// All `4 * LANES` bytes as floats, in order.
+    fn widen_bytes(self, x: Self::I) -> [Self::F; 4];
+    /// In either half of the bytes, the even ones before the odd ones.
+    fn even_bytes_first(self, x: Self::I) -> Self::I;
 
     /// `2 * LANES` 16-bit integers at `x`.
     ///

@@ -33,6 +33,22 @@ fn rounded_once(a: f32, b: f32, c: f32) -> f32 {
     (if is_exact { sum } else { f64::from_bits(odd) }) as f32
 }
 
+/// A one in every byte.
+const EVERY_BYTE: u64 = 0x0101_0101_0101_0101;
+
+/// Bit `k` is `f` of bytes `k`.
+#[inline(always)]
+fn compare_bytes(a: [u64; 4], b: [u64; 4], f: impl Fn(u8, u8) -> bool) -> u64 {
+    let mut bits = 0;
+    for (k, (a, b)) in a.into_iter().zip(b).enumerate() {
+        let pairs = a.to_le_bytes().into_iter().zip(b.to_le_bytes());
+        for (byte, (a, b)) in pairs.enumerate() {
+            bits |= u64::from(f(a, b)) << (8 * k + byte);
+        }
+    }
+    bits
+}
+
 /// Needs no proof.
 #[derive(Clone, Copy)]
 pub(crate) struct Portable;
@@ -44,6 +60,8 @@ impl Simd for Portable {
     type I = [u64; 4];
     type W = i16x16;
     type D = f64x4;
+    type Pick = u32;
+    type M = [u64; 4];
 
     #[inline(always)]
     fn vectorize<Op: Operation>(self, op: Op) -> Op::Output {
@@ -119,6 +137,47 @@ impl Simd for Portable {
         f32x8::from(std::array::from_fn(|k| (mask >> k & 1) as f32))
     }
     #[inline(always)]
+    fn add_where(self, y: f32x8, mask: u32, a: f32x8) -> f32x8 {
+        // Adding zero changes nothing but the sign of a zero.
+        y + a * self.expand(mask)
+    }
+    #[inline(always)]
+    fn byte_mask(self, bits: u64) -> [u64; 4] {
+        std::array::from_fn(|k| {
+            // Every byte gets its bit, at its own place; then all bits where one is.
+            let byte = bits >> (8 * k) & 0xFF;
+            let own = byte.wrapping_mul(EVERY_BYTE) & 0x8040_2010_0804_0201;
+            ((own + 0x7F * EVERY_BYTE) >> 7 & EVERY_BYTE) * 0xFF
+        })
+    }
+    #[inline(always)]
+    fn add_bytes_where(self, x: [u64; 4], mask: [u64; 4], y: u8) -> [u64; 4] {
+        std::array::from_fn(|k| {
+            let sum = |b: usize| {
+                let [x, m] = [x, mask].map(|a| a[k].to_le_bytes()[b]);
+                x.wrapping_add(y & m)
+            };
+            u64::from_le_bytes(std::array::from_fn(sum))
+        })
+    }
+    #[inline(always)]
+    fn blend_bytes(self, mask: [u64; 4], off: [u64; 4], on: [u64; 4]) -> [u64; 4] {
+        std::array::from_fn(|k| off[k] & !mask[k] | on[k] & mask[k])
+    }
+    #[inline(always)]
+    fn look_up_16(self, table: &[u8], index: [u64; 4]) -> [u64; 4] {
+        let table: &[u8; 16] = table[..16].try_into().expect("sixteen bytes");
+        index.map(|x| u64::from_le_bytes(x.to_le_bytes().map(|i| table[usize::from(i & 15)])))
+    }
+    #[inline(always)]
+    fn less_bytes(self, a: [u64; 4], b: [u64; 4]) -> u64 {
+        compare_bytes(a, b, |a, b| a < b)
+    }
+    #[inline(always)]
+    fn equal_bytes(self, a: [u64; 4], b: [u64; 4]) -> u64 {
+        compare_bytes(a, b, |a, b| a == b)
+    }
+    #[inline(always)]
     fn splat_u64(self, x: u64) -> [u64; 4] {
         [x; 4]
     }
@@ -155,16 +214,28 @@ impl Simd for Portable {
         [a[1], b[1], a[3], b[3]]
     }
     #[inline(always)]
-    fn lower_16_bits(self, x: [u64; 4]) -> f32x8 {
+    fn pick(self, k: u32) -> u32 {
+        8 * k
+    }
+    #[inline(always)]
+    fn picked_byte(self, x: [u64; 4], shift: u32) -> f32x8 {
         f32x8::from(std::array::from_fn(|k| {
-            f32::from((x[k / 2] >> (32 * (k % 2))) as u16)
+            f32::from((x[k / 2] >> (32 * (k as u32 % 2) + shift)) as u8)
         }))
     }
     #[inline(always)]
-    fn upper_16_bits(self, x: [u64; 4]) -> f32x8 {
-        f32x8::from(std::array::from_fn(|k| {
-            f32::from((x[k / 2] >> (32 * (k % 2) + 16)) as u16)
-        }))
+    fn widen_bytes(self, x: [u64; 4]) -> [f32x8; 4] {
+        x.map(|x| f32x8::from(std::array::from_fn(|k| f32::from((x >> (8 * k)) as u8))))
+    }
+    #[inline(always)]
+    fn even_bytes_first(self, x: [u64; 4]) -> [u64; 4] {
+        let bytes = |k: usize| x[k].to_le_bytes();
+        std::array::from_fn(|k| {
+            let first = k / 2 * 2;
+            u64::from_le_bytes(std::array::from_fn(|b| {
+                bytes(first + b / 4)[b % 4 * 2 + k % 2]
+            }))
+        })
     }
     #[inline(always)]
     unsafe fn load_words(self, x: *const i16) -> i16x16 {

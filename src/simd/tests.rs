@@ -147,14 +147,21 @@ fn integers<S: Simd>(s: S) {
     let x = multiples(0x9E37_79B9_7F4A_7C15);
     let y = multiples(0xD1B5_4A32_D192_ED03);
     let (vx, vy) = (s.load_u64(&x), s.load_u64(&y));
-    // A register of integers is read back through the exact upper 24 bits of its halves.
+    // A register of integers is read back byte by byte.
+    let bytes = |v: S::I| s.widen_bytes(v).map(|x| lanes(s, x)).concat();
     let check = |v: S::I, f: &dyn Fn(usize) -> u64| {
-        let low = lanes(s, s.lower_16_bits(v));
-        let high = lanes(s, s.upper_16_bits(v));
-        for (k, (low, high)) in low.into_iter().zip(high).enumerate() {
-            let word = (f(k / 2) >> (32 * (k % 2))) as u32;
-            assert_eq!(low, (word & 0xFFFF) as f32, "word {k}");
-            assert_eq!(high, (word >> 16) as f32, "word {k}");
+        for (k, x) in bytes(v).into_iter().enumerate() {
+            let byte = f(k / 8).to_le_bytes()[k % 8];
+            assert_eq!(x, f32::from(byte), "byte {k}");
+        }
+        let picked = [0, 1, 2, 3].map(|k| lanes(s, s.picked_byte(v, s.pick(k))));
+        for (k, x) in bytes(v).into_iter().enumerate() {
+            assert_eq!(x, picked[k % 4][k / 4], "byte {k}");
+        }
+        let (all, half) = (bytes(v), 2 * S::LANES);
+        for (k, x) in bytes(s.even_bytes_first(v)).into_iter().enumerate() {
+            let (is_odd, place) = (k % half / S::LANES, k % S::LANES);
+            assert_eq!(x, all[k / half * half + 2 * place + is_odd], "byte {k}");
         }
     };
     let low = |x: u64| x & 0xffff_ffff;

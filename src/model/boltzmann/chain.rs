@@ -53,7 +53,7 @@ pub struct BoltzmannChain {
 
 #[derive(Clone, Debug)]
 enum ChainRoute {
-    Units(UnitChain),
+    Units(Box<UnitChain>),
     Blocks(Box<Blocks>),
 }
 
@@ -164,7 +164,7 @@ impl BoltzmannChain {
             let mut units = UnitChain::new(couplings, v.rows());
             units.set_units(0, v.view());
             units.set_units(machine.n_visible(), h.view());
-            ChainRoute::Units(units)
+            ChainRoute::Units(Box::new(units))
         };
         Ok(Self {
             route,

@@ -2,15 +2,30 @@
 //! neighbors.
 
 use super::BoltzmannMachine;
-use crate::kernel::sweep::{Group, Neighbors};
-use std::collections::VecDeque;
+use crate::kernel::sweep::{Group, MOST_NEIGHBORS, Neighbors, Order};
+use std::{
+    collections::VecDeque,
+    sync::atomic::{AtomicU64, Ordering},
+};
+
+/// The next [`Couplings::version`].
+static VERSION: AtomicU64 = AtomicU64::new(1);
+
+fn next_version() -> u64 {
+    VERSION.fetch_add(1, Ordering::Relaxed)
+}
 
 /// `A` without its zeros, and `a`.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Couplings {
     neighbors: Neighbors,
-    pub(super) bias: Vec<f32>,
+    bias: Vec<f32>,
     groups: Vec<Group>,
+    order: Order,
+    /// The most neighbors, as far as a table takes them; none if no unit has so few.
+    tabled: Option<usize>,
+    /// Changes with the parameters: equal versions have equal ones.
+    version: u64,
 }
 
 impl Couplings {
@@ -23,6 +38,18 @@ impl Couplings {
             neighbors: Neighbors::new((0..n).map(edges)),
             bias: vec![0.0; n],
             groups: machine.groups().collect(),
+            ..Self::default()
+        };
+        let degree = |i: usize| couplings.neighbors.degree(i);
+        couplings.tabled = (0..n).map(degree).filter(|&k| k <= MOST_NEIGHBORS).max();
+        couplings.order = if couplings.groups.is_empty() {
+            let mut classes = couplings.classes();
+            // Units of as many neighbors go the same way.
+            let classes_by_degree = classes.iter_mut();
+            classes_by_degree.for_each(|class| class.sort_by_key(|&i| degree(i as usize)));
+            Order::by_classes(&classes)
+        } else {
+            Order::by_number(n)
         };
         couplings.refresh(machine);
         couplings
@@ -40,6 +67,7 @@ impl Couplings {
 
     /// Takes the parameters of `machine`, which has the same edges. Allocates nothing.
     pub(crate) fn refresh(&mut self, machine: &BoltzmannMachine) {
+        self.version = next_version();
         for i in 0..self.units() {
             self.bias[i] = machine.bias(i);
             let (neighbors, values) = self.neighbors.of_mut(i);
@@ -49,9 +77,30 @@ impl Couplings {
         }
     }
 
+    /// `a`.
+    pub(super) fn bias(&self) -> &[f32] {
+        &self.bias
+    }
+
     /// `a`, to be changed.
     pub(crate) fn bias_mut(&mut self) -> &mut [f32] {
+        self.version = next_version();
         &mut self.bias
+    }
+
+    /// The order of a sweep.
+    pub(super) fn order(&self) -> &Order {
+        &self.order
+    }
+
+    /// The most neighbors of a unit that has at most [`MOST_NEIGHBORS`].
+    pub(super) fn tabled(&self) -> Option<usize> {
+        self.tabled
+    }
+
+    /// Changes with the parameters: equal versions have equal ones.
+    pub(super) fn version(&self) -> u64 {
+        self.version
     }
 
     pub(crate) fn units(&self) -> usize {

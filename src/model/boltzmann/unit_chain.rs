@@ -1,32 +1,35 @@
 //! Gibbs sampling unit by unit, 64 chains a word.
 //!
-//! The bits of 64 chains are one word a unit, so that the input of a unit in 64 chains is a sum of
-//! as many vector additions as it has neighbors, masked by their words: nothing is multiplied, and
-//! one pass over the couplings serves 64 chains. Words of different chains never meet: threads
-//! share nothing.
+//! The bits of 64 chains are one word a unit, so that one pass over the couplings serves 64 chains.
+//! Units are drawn class by class (no two of a class are coupled), so that words of chains and parts
+//! of a class go to different threads: whoever draws what, the bits are the same.
 
 use super::{BoltzmannMachine, couplings::Couplings};
 use crate::{
     bits::{BitMatrix, BitView, WORD_BITS, last_word_mask, transpose_block},
-    kernel::sweep::{Sweep, negative_energies, sweep},
+    kernel::sweep::{MOST_NEIGHBORS, Sweep, Tables, negative_energies, shared, sweep},
     rng::Draws,
-    threads,
+    threads::{self, in_pool, prelude::*},
 };
+use std::ops::Range;
 
 /// Couplings that cost about as much as the draw of a unit.
 const DRAW_COST: usize = 32;
+/// Places of a class that one thread draws, if there are fewer words of chains than threads.
+const PART: usize = 512;
 
 /// How the units of a sweep follow one another.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Order {
-    /// By number.
+    /// That of the couplings.
     Rising,
+    /// Its reverse.
     Falling,
     /// None depends on another.
     Independent,
 }
 
-/// Chains whose units are drawn one after the other, in order of their number.
+/// Chains whose units are drawn one after the other, in the order of the couplings.
 #[derive(Clone, Debug)]
 pub(crate) struct UnitChain {
     couplings: Couplings,
@@ -35,6 +38,17 @@ pub(crate) struct UnitChain {
     states: Vec<u64>,
     /// Likewise, ones where a unit of a chain is held; empty if none is.
     held: Vec<u64>,
+    tables: Tables,
+    /// Version of the couplings and inverse temperature that the tables are of.
+    tables_at: Option<(u64, f32)>,
+}
+
+/// What the conditionals are of.
+struct Conditionals<'a> {
+    /// The machine's if there are none.
+    bias: Option<&'a [f32]>,
+    beta: f32,
+    order: Order,
 }
 
 impl UnitChain {
@@ -46,6 +60,8 @@ impl UnitChain {
             chains,
             states: vec![0; words],
             held: Vec::new(),
+            tables: Tables::default(),
+            tables_at: None,
         }
     }
 
@@ -172,64 +188,129 @@ impl UnitChain {
         );
     }
 
-    /// Every unit of every chain a fair coin, every group uniform: row = unit, column = chain of
-    /// `draws`.
+    /// Every unit of every chain a fair coin, every group uniform: row = chain, column = place in
+    /// the order of `draws`, which are from a multiple of four rows on.
     pub(crate) fn draw_uniform(&mut self, draws: Draws) {
-        let bias = std::mem::take(&mut self.couplings.bias);
-        self.run(&bias, 0.0, draws, Order::Independent);
-        self.couplings.bias = bias;
+        let coins = Conditionals {
+            bias: None,
+            beta: 0.0,
+            order: Order::Independent,
+        };
+        self.run(coins, draws);
     }
 
     /// Every unit of every chain drawn with probability `sigma(bias)`, of a group one with
     /// `P(k) ~ e^(bias_k)`.
     pub(crate) fn draw_independent(&mut self, bias: &[f32], draws: Draws) {
-        self.run(bias, 1.0, draws, Order::Independent);
+        let alone = Conditionals {
+            bias: Some(bias),
+            beta: 1.0,
+            order: Order::Independent,
+        };
+        self.run(alone, draws);
     }
 
     /// One sweep at inverse temperature `beta`: every unit that is not held is drawn from
-    /// `sigma(beta (A_i x + a_i))`, of a group one from the softmax of these. Row = unit, column =
-    /// chain of `draws`.
+    /// `sigma(beta (A_i x + a_i))`, of a group one from the softmax of these. Row = chain, column =
+    /// place in the order of `draws`, which are from a multiple of four rows on.
     pub(crate) fn sweep(&mut self, beta: f32, draws: Draws) {
-        let bias = std::mem::take(&mut self.couplings.bias);
-        self.run(&bias, beta, draws, Order::Rising);
-        self.couplings.bias = bias;
+        let order = Order::Rising;
+        let bias = None;
+        self.run(Conditionals { bias, beta, order }, draws);
     }
 
-    /// As [`Self::sweep`] with `bias` in place of the machine's; if `is_back`, by units in the
-    /// opposite order, which is the reverse of the sweep.
+    /// As [`Self::sweep`] with `bias` in place of the machine's; if `is_back`, in the opposite
+    /// order, which is the reverse of the sweep.
     pub(crate) fn sweep_with_bias(&mut self, bias: &[f32], beta: f32, draws: Draws, is_back: bool) {
-        let order = if is_back {
-            Order::Falling
-        } else {
-            Order::Rising
+        let order = match is_back {
+            true => Order::Falling,
+            false => Order::Rising,
         };
-        self.run(bias, beta, draws, order);
+        let bias = Some(bias);
+        self.run(Conditionals { bias, beta, order }, draws);
     }
 
-    fn run(&mut self, bias: &[f32], beta: f32, draws: Draws, order: Order) {
+    /// Tables of the conditionals where they pay: of units whose states of neighbors are no more
+    /// than the chains, or, where parameters and temperature stay from sweep to sweep, of all that
+    /// may have one. Draws are the same with and without.
+    fn prepare(&mut self, of: &Conditionals<'_>) -> bool {
+        let Some(tabled) = self
+            .couplings
+            .tabled()
+            .filter(|_| of.order != Order::Independent)
+        else {
+            return false;
+        };
+        let at = (self.couplings.version(), of.beta);
+        let stays = of.bias.is_none() && self.tables_at == Some(at);
+        let most = match stays {
+            true => MOST_NEIGHBORS,
+            false => self.chains.max(WORD_BITS).ilog2() as usize,
+        };
+        if !(stays && self.tables.has(most.min(tabled))) {
+            let bias = of.bias.unwrap_or(self.couplings.bias());
+            self.tables
+                .fill(self.couplings.neighbors(), bias, of.beta, most);
+        }
+        self.tables_at = of.bias.is_none().then_some(at);
+        true
+    }
+
+    fn run(&mut self, of: Conditionals<'_>, draws: Draws) {
         let n = self.units();
         if n == 0 {
             return;
         }
+        let tables = self.prepare(&of);
         let work = self.work();
         let (couplings, held, chains) = (&self.couplings, &self.held, self.chains);
-        let groups = couplings.groups();
-        let sweep = |chunk: usize, x: &mut [u64]| {
+        let is_coupled = of.order != Order::Independent;
+        let states = shared(&mut self.states);
+        let (tables, bias) = (
+            tables.then_some(&self.tables),
+            of.bias.unwrap_or(couplings.bias()),
+        );
+        let draw = |chunk: usize, places: Range<usize>| {
+            let words = chunk * n..(chunk + 1) * n;
             sweep(Sweep {
-                couplings: (order != Order::Independent).then_some(couplings.neighbors()),
-                is_falling: order == Order::Falling,
-                groups,
+                couplings: is_coupled.then_some(couplings.neighbors()),
+                order: couplings.order(),
+                places,
+                is_falling: of.order == Order::Falling,
+                groups: couplings.groups(),
                 bias,
-                x,
-                held: held.get(chunk * n..(chunk + 1) * n).unwrap_or(&[]),
+                tables,
+                x: &states[words.clone()],
+                held: held.get(words).unwrap_or(&[]),
                 first_chain: chunk * WORD_BITS,
                 lanes: lanes_of(chunk, chains),
-                beta,
+                beta: of.beta,
                 draws,
             });
         };
-        // A whole number of chunks.
-        threads::for_each_chunk(work, &mut self.states, n, sweep);
+        let words = chains.div_ceil(WORD_BITS);
+        if threads::is_little(work) {
+            return (0..words).for_each(|chunk| draw(chunk, 0..n));
+        }
+        in_pool(|| {
+            let order = couplings.order();
+            if words >= threads::count() || order.classes() * PART > n {
+                return (0..words)
+                    .into_par_iter()
+                    .for_each(|chunk| draw(chunk, 0..n));
+            }
+            for k in 0..order.classes() {
+                let class = order.class(match of.order {
+                    Order::Falling => order.classes() - 1 - k,
+                    _ => k,
+                });
+                let parts = class.len().div_ceil(PART);
+                (0..words * parts).into_par_iter().for_each(|at| {
+                    let first = class.start + at % parts * PART;
+                    draw(at / parts, first..class.end.min(first + PART));
+                });
+            }
+        });
     }
 
     /// Couplings and draws of a sweep.
@@ -254,7 +335,7 @@ impl UnitChain {
         let chains = out.len().min(words * WORD_BITS);
         let add = |chunk: usize, out: &mut [f64]| {
             let x = &self.states[chunk * n..][..n];
-            negative_energies(couplings.neighbors(), &couplings.bias, x, out);
+            negative_energies(couplings.neighbors(), couplings.bias(), x, out);
         };
         let work = words * (couplings.len() + DRAW_COST * n);
         threads::for_each_chunk(work, &mut out[..chains], WORD_BITS, add);

@@ -28,7 +28,7 @@ impl Words {
 
     /// `draws.bernoulli(row, column, p)`.
     pub(super) fn bernoulli(&mut self, column: usize, p: f32) -> bool {
-        let word = self.of_block(column, self.row / 2);
+        let word = self.of_block(column, self.row / 4);
         self.draws.decide(word, self.row, column, p)
     }
 

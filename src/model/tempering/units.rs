@@ -54,9 +54,10 @@ impl UnitReplicas {
     fn new(couplings: Vec<Couplings>, betas: Vec<f32>, chains: usize, seed: u64) -> Self {
         let units = couplings[0].units();
         let start = Draws::new(seed, Site::Start, 0);
+        let rows = chains.next_multiple_of(WORD_BITS);
         let levels = (0..betas.len()).map(|k| {
             let mut chain = UnitChain::new(couplings[0].clone(), chains);
-            chain.draw_uniform(start.from_row(k * units));
+            chain.draw_uniform(start.from_row(k * rows));
             chain.exchange(&mut Couplings::default());
             chain
         });
@@ -139,7 +140,10 @@ impl UnitReplicas {
             let own = self.couplings_of(k);
             let chain = &mut self.levels[k];
             chain.exchange(&mut self.couplings[own]);
-            chain.sweep(self.betas[k], draws.from_row(k * self.units));
+            chain.sweep(
+                self.betas[k],
+                draws.from_row(k * self.chains.next_multiple_of(WORD_BITS)),
+            );
             chain.exchange(&mut self.couplings[own]);
         }
         self.swap(number);

@@ -211,7 +211,8 @@ impl<'s, F: Fn(usize, usize) -> Slab<'s>> Tile<'_, F> {
     }
 }
 
-/// Draws the units of four consecutive outputs for all rows, from an even row on.
+/// Draws the units of four consecutive outputs for all rows, from one on that starts a block of
+/// draws.
 struct DrawQuad<'a> {
     sums: &'a [f32],
     bias: [f32; OUTPUTS],
@@ -230,28 +231,29 @@ impl Operation for DrawQuad<'_> {
         let rows = self.sums.len() / OUTPUTS;
         let beta = s.splat(self.beta);
         let uniforms = Uniforms::new(s, self.draws);
-        for row in (0..rows).step_by(2 * S::LANES) {
+        let vector = 2 * S::LANES;
+        for row in (0..rows).step_by(2 * vector) {
             let words = uniforms.of_columns(s, row, self.column);
-            let columns = &mut self.columns[row / WORD_BITS][self.output..][..OUTPUTS];
-            for o in 0..OUTPUTS {
+            for (o, &words) in words.iter().enumerate() {
                 let bias = s.splat(self.bias[o]);
-                let sums = &self.sums[o * rows + row..][..2 * S::LANES];
-                let mut halves = [0; 2];
-                for (half, bits) in halves.iter_mut().enumerate() {
-                    let x = s.mul(beta, s.add(s.load(&sums[half * S::LANES..]), bias));
-                    let at = |lane| (row + 2 * lane + half, self.column + o);
-                    *bits = uniforms.draw_inverse(
-                        s,
-                        words[o],
-                        half == 1,
-                        inverse_sigmoid_lanes(s, x),
-                        at,
-                    );
+                let u = s.widen_bytes(s.even_bytes_first(words));
+                for (k, u) in u.chunks_exact(2).enumerate() {
+                    let row = row + k * vector;
+                    if row >= rows {
+                        break;
+                    }
+                    let sums = &self.sums[o * rows + row..][..vector];
+                    let mut halves = [0; 2];
+                    for (half, bits) in halves.iter_mut().enumerate() {
+                        let x = s.mul(beta, s.add(s.load(&sums[half * S::LANES..]), bias));
+                        let at = |lane| (row + 2 * lane + half, self.column + o);
+                        *bits = uniforms.draw_inverse(s, u[half], inverse_sigmoid_lanes(s, x), at);
+                    }
+                    let bits = u64::from(s.interleave_bits(halves[0], halves[1]));
+                    let column = &mut self.columns[row / WORD_BITS][self.output + o];
+                    let shift = row % WORD_BITS;
+                    *column = *column & !(u64::from(u32::MAX) << shift) | bits << shift;
                 }
-                let bits = s.interleave_bits(halves[0], halves[1]);
-                let shift = row % WORD_BITS;
-                let others = columns[o] & !(u64::from(u32::MAX) << shift);
-                columns[o] = others | u64::from(bits) << shift;
             }
         }
     }

@@ -1,0 +1,296 @@
+//! The draws of a sweep, one unit after the other.
+
+use super::{Group, Sweep, add_couplings, table::MOST_NEIGHBORS, word_of};
+use crate::{
+    kernel::{
+        activation::{sigmoid_lanes, softplus_lanes},
+        bernoulli::Uniforms,
+    },
+    simd::{Operation, Simd},
+};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Columns whose uniforms come at once.
+const BLOCK: usize = 4;
+
+impl Operation for Sweep<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        match S::LANES {
+            16 => Drawing::<S, 4, 1>::new(s, &self).sweep(s),
+            8 => Drawing::<S, 8, 2>::new(s, &self).sweep(s),
+            lanes => unreachable!("{lanes} lanes"),
+        }
+    }
+}
+
+/// A sweep on its way. `V` vectors are 64 floats, `W` vectors 64 bytes.
+struct Drawing<'a, S: Simd, const V: usize, const W: usize> {
+    job: &'a Sweep<'a>,
+    uniforms: Uniforms<S>,
+    /// The uniforms of a block of places, and which.
+    words: [[S::I; W]; BLOCK],
+    block: usize,
+}
+
+impl<'a, S: Simd, const V: usize, const W: usize> Drawing<'a, S, V, W> {
+    #[inline(always)]
+    fn new(s: S, job: &'a Sweep<'a>) -> Self {
+        let n = job.order.len();
+        assert!(job.x.len() == n && job.bias.len() == n && job.places.end <= n);
+        assert!(job.held.is_empty() || job.held.len() == n);
+        assert!(job.couplings.is_none_or(|a| a.units() == n));
+        Self {
+            job,
+            uniforms: Uniforms::new(s, job.draws),
+            words: [[s.splat_u64(0); W]; BLOCK],
+            block: usize::MAX,
+        }
+    }
+
+    /// The first uniforms of the draws of a place.
+    #[inline(always)]
+    fn uniforms_of(&mut self, s: S, place: usize) -> [S::I; W] {
+        if place / BLOCK != self.block {
+            self.block = place / BLOCK;
+            for w in 0..W {
+                let row = self.job.first_chain + w * 4 * S::LANES;
+                let of_columns = self.uniforms.of_columns(s, row, self.block * BLOCK);
+                for (words, of_column) in self.words.iter_mut().zip(of_columns) {
+                    words[w] = of_column;
+                }
+            }
+        }
+        self.words[place % BLOCK]
+    }
+
+    #[inline(always)]
+    fn sweep(mut self, s: S) {
+        let places = self.job.places.clone();
+        if !self.job.groups.is_empty() {
+            return self.sweep_groups(s);
+        }
+        if self.job.is_falling {
+            places.rev().for_each(|place| self.draw_at(s, place));
+        } else {
+            places.for_each(|place| self.draw_at(s, place));
+        }
+    }
+
+    /// With groups, in order of numbers.
+    #[inline(always)]
+    fn sweep_groups(&mut self, s: S) {
+        let (places, is_falling) = (self.job.places.clone(), self.job.is_falling);
+        let mut left = self.job.groups;
+        let mut done = 0;
+        while done < places.len() {
+            let place = match is_falling {
+                true => places.end - 1 - done,
+                false => places.start + done,
+            };
+            if let Some(group) = next_group(&mut left, place, is_falling) {
+                self.draw_group(s, group);
+                done += group.end - group.first;
+            } else {
+                self.draw_at(s, place);
+                done += 1;
+            }
+        }
+    }
+
+    /// Chains of which unit `i` is to be drawn.
+    #[inline(always)]
+    fn free(&self, i: usize) -> u64 {
+        !self.job.held.get(i).copied().unwrap_or(0) & self.job.lanes
+    }
+
+    #[inline(always)]
+    fn draw_at(&mut self, s: S, place: usize) {
+        let i = self.job.order.units()[place] as usize;
+        let free = self.free(i);
+        if free == 0 {
+            return;
+        }
+        let u = self.uniforms_of(s, place);
+        let drawn = match self.table_of(i) {
+            Some(table) => self.by_table(s, place, table, &u, free),
+            None => {
+                let means = self.inputs(s, i).map(|y| sigmoid_lanes(s, y));
+                self.drawn(s, place, &u, &means)
+            }
+        };
+        let x = &self.job.x[i];
+        let kept = x.load(Ordering::Relaxed) & !free;
+        x.store(kept | drawn & free, Ordering::Relaxed);
+    }
+
+    /// `beta (A_i x + a_i)` of 64 chains.
+    #[inline(always)]
+    fn inputs(&self, s: S, i: usize) -> [S::F; V] {
+        let beta = s.splat(self.job.beta);
+        let mut y = [s.splat(self.job.bias[i]); V];
+        if let Some(couplings) = self.job.couplings {
+            add_couplings(s, couplings.of(i), |j| word_of(self.job.x, j), &mut y);
+        }
+        y.map(|y| s.mul(beta, y))
+    }
+
+    /// Ones with these probabilities.
+    #[inline(always)]
+    fn drawn(&self, s: S, place: usize, u: &[S::I; W], means: &[S::F; V]) -> u64 {
+        let mut word = 0;
+        for (w, u) in u.iter().enumerate() {
+            for (k, u) in s.widen_bytes(*u).into_iter().enumerate() {
+                let at = (4 * w + k) * S::LANES;
+                let chain = |lane| (self.job.first_chain + at + lane, place);
+                let bits = self.uniforms.draw(s, u, means[4 * w + k], chain);
+                word |= u64::from(bits) << at;
+            }
+        }
+        word
+    }
+
+    /// Where the means of unit `i` stand in the tables, if they do.
+    #[inline(always)]
+    fn table_of(&self, i: usize) -> Option<(&'a [u8], &'a [f32], &'a [u32])> {
+        let (tables, couplings) = (self.job.tables?, self.job.couplings?);
+        let (thresholds, means) = tables.of(i)?;
+        Some((thresholds, means, couplings.of(i).0))
+    }
+
+    /// The draws of a unit by its table; those of chains that are not free mean nothing.
+    #[inline(always)]
+    fn by_table(
+        &self,
+        s: S,
+        place: usize,
+        (thresholds, means, near): (&[u8], &[f32], &[u32]),
+        u: &[S::I; W],
+        free: u64,
+    ) -> u64 {
+        let t = match near.len() {
+            0 => look_up::<S, W, 0>(s, near, self.job.x, thresholds),
+            1 => look_up::<S, W, 1>(s, near, self.job.x, thresholds),
+            2 => look_up::<S, W, 2>(s, near, self.job.x, thresholds),
+            3 => look_up::<S, W, 3>(s, near, self.job.x, thresholds),
+            4 => look_up::<S, W, 4>(s, near, self.job.x, thresholds),
+            5 => look_up::<S, W, 5>(s, near, self.job.x, thresholds),
+            6 => look_up::<S, W, 6>(s, near, self.job.x, thresholds),
+            7 => look_up::<S, W, 7>(s, near, self.job.x, thresholds),
+            MOST_NEIGHBORS => look_up::<S, W, MOST_NEIGHBORS>(s, near, self.job.x, thresholds),
+            degree => unreachable!("a table of {degree} neighbors"),
+        };
+        let (mut drawn, mut ties) = (0, 0);
+        for (w, (&u, &t)) in u.iter().zip(&t).enumerate() {
+            drawn |= s.less_bytes(u, t) << (w * 4 * S::LANES);
+            ties |= s.equal_bytes(u, t) << (w * 4 * S::LANES);
+        }
+        let mut ties = ties & free;
+        while ties != 0 {
+            let chain = ties.trailing_zeros() as usize;
+            let bit = |(k, &j): (usize, &u32)| {
+                ((word_of(self.job.x, j as usize) >> chain & 1) as usize) << k
+            };
+            let mean = means[near.iter().enumerate().map(bit).sum::<usize>()];
+            if self.settles(chain, place, mean) {
+                drawn |= 1 << chain;
+            }
+            ties &= ties - 1;
+        }
+        drawn
+    }
+
+    /// Whether a draw whose first uniform is the integer part of `256 mean` (255 at most) is one.
+    fn settles(&self, chain: usize, place: usize, mean: f32) -> bool {
+        let steps = 256.0 * f64::from(mean);
+        let rest = steps - steps.floor().min(255.0);
+        let row = self.job.draws.first_row + (self.job.first_chain + chain) as u32;
+        self.job.draws.settles(row, place, rest)
+    }
+
+    #[inline(always)]
+    fn draw_group(&mut self, s: S, group: Group) {
+        let units = group.first..group.end;
+        // Held units of a group are all held.
+        let free = units.clone().fold(u64::MAX, |free, i| free & self.free(i));
+        if free == 0 {
+            return;
+        }
+        let put = |i: usize, word: u64| {
+            let x = &self.job.x[i];
+            x.store(
+                x.load(Ordering::Relaxed) & !free | word & free,
+                Ordering::Relaxed,
+            );
+        };
+        let mut sums = self.inputs(s, group.first);
+        put(group.first, u64::MAX);
+        for i in group.first + 1..group.end {
+            let mut y = self.inputs(s, i);
+            for (y, sum) in y.iter_mut().zip(&mut sums) {
+                let x = s.sub(*y, *sum);
+                *sum = s.add(*sum, softplus_lanes(s, x));
+                *y = x;
+            }
+            let u = self.uniforms_of(s, i);
+            let means = y.map(|y| sigmoid_lanes(s, y));
+            let word = self.drawn(s, i, &u, &means);
+            put(i, word);
+        }
+        let mut later = 0;
+        for i in units.rev() {
+            let taken = word_of(self.job.x, i) & free;
+            put(i, taken & !later);
+            later |= taken;
+        }
+    }
+}
+
+/// The thresholds of 64 chains from a table of `K` neighbors, rows of 16: four of the neighbors'
+/// bits look up a byte in each row, the others choose among the rows.
+#[inline(always)]
+fn look_up<S: Simd, const W: usize, const K: usize>(
+    s: S,
+    near: &[u32],
+    x: &[AtomicU64],
+    table: &[u8],
+) -> [S::I; W] {
+    let near: &[u32; K] = near.try_into().expect("as many neighbors");
+    let words = near.map(|j| word_of(x, j as usize));
+    const ROW: usize = 16;
+    std::array::from_fn(|w| {
+        let mask = |k: usize| s.byte_mask(words[k] >> (w * 4 * S::LANES));
+        let mut index = s.splat_u64(0);
+        for k in 0..K.min(4) {
+            index = s.add_bytes_where(index, mask(k), 1 << k);
+        }
+        let mut rows = 1 << K.saturating_sub(4);
+        let mut t = [s.splat_u64(0); 1 << (MOST_NEIGHBORS - 4)];
+        for (r, t) in t.iter_mut().enumerate().take(rows) {
+            *t = s.look_up_16(&table[ROW * r..], index);
+        }
+        for k in 4..K {
+            let mask = mask(k);
+            rows /= 2;
+            for r in 0..rows {
+                t[r] = s.blend_bytes(mask, t[2 * r], t[2 * r + 1]);
+            }
+        }
+        t[0]
+    })
+}
+
+/// The first or the last of the groups if unit `i` is in it, which is then taken away.
+#[inline(always)]
+fn next_group(left: &mut &[Group], i: usize, is_falling: bool) -> Option<Group> {
+    let (group, rest) = match is_falling {
+        true => left.split_last()?,
+        false => left.split_first()?,
+    };
+    (group.first..group.end).contains(&i).then(|| {
+        *left = rest;
+        *group
+    })
+}
