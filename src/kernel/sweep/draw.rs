@@ -73,9 +73,13 @@ impl<'a, S: Simd, const V: usize, const W: usize> Drawing<'a, S, V, W> {
             return self.sweep_groups(s);
         }
         if self.job.is_falling {
-            places.rev().for_each(|place| self.draw_at(s, place));
+            for place in places.rev() {
+                self.draw_at(s, place);
+            }
         } else {
-            places.for_each(|place| self.draw_at(s, place));
+            for place in places {
+                self.draw_at(s, place);
+            }
         }
     }
 
@@ -117,8 +121,8 @@ impl<'a, S: Simd, const V: usize, const W: usize> Drawing<'a, S, V, W> {
         let drawn = match self.table_of(i) {
             Some(table) => self.by_table(s, place, table, &u, free),
             None => {
-                let means = self.inputs(s, i).map(|y| sigmoid_lanes(s, y));
-                self.drawn(s, place, &u, &means)
+                let inputs = self.inputs(s, i);
+                self.drawn(s, place, &u, &inputs)
             }
         };
         let x = &self.job.x[i];
@@ -134,18 +138,23 @@ impl<'a, S: Simd, const V: usize, const W: usize> Drawing<'a, S, V, W> {
         if let Some(couplings) = self.job.couplings {
             add_couplings(s, couplings.of(i), |j| word_of(self.job.x, j), &mut y);
         }
-        y.map(|y| s.mul(beta, y))
+        for y in &mut y {
+            *y = s.mul(beta, *y);
+        }
+        y
     }
 
-    /// Ones with these probabilities.
+    /// Ones with probability `sigma(y)`.
     #[inline(always)]
-    fn drawn(&self, s: S, place: usize, u: &[S::I; W], means: &[S::F; V]) -> u64 {
+    fn drawn(&self, s: S, place: usize, u: &[S::I; W], y: &[S::F; V]) -> u64 {
         let mut word = 0;
         for (w, u) in u.iter().enumerate() {
-            for (k, u) in s.widen_bytes(*u).into_iter().enumerate() {
+            let u = s.widen_bytes(*u);
+            for (k, &u) in u.iter().enumerate() {
                 let at = (4 * w + k) * S::LANES;
                 let chain = |lane| (self.job.first_chain + at + lane, place);
-                let bits = self.uniforms.draw(s, u, means[4 * w + k], chain);
+                let mean = sigmoid_lanes(s, y[4 * w + k]);
+                let bits = self.uniforms.draw(s, u, mean, chain);
                 word |= u64::from(bits) << at;
             }
         }
@@ -235,8 +244,7 @@ impl<'a, S: Simd, const V: usize, const W: usize> Drawing<'a, S, V, W> {
                 *y = x;
             }
             let u = self.uniforms_of(s, i);
-            let means = y.map(|y| sigmoid_lanes(s, y));
-            let word = self.drawn(s, i, &u, &means);
+            let word = self.drawn(s, i, &u, &y);
             put(i, word);
         }
         let mut later = 0;
@@ -257,29 +265,37 @@ fn look_up<S: Simd, const W: usize, const K: usize>(
     x: &[AtomicU64],
     table: &[u8],
 ) -> [S::I; W] {
-    let near: &[u32; K] = near.try_into().expect("as many neighbors");
-    let words = near.map(|j| word_of(x, j as usize));
     const ROW: usize = 16;
-    std::array::from_fn(|w| {
-        let mask = |k: usize| s.byte_mask(words[k] >> (w * 4 * S::LANES));
+    let near: &[u32; K] = near.try_into().expect("as many neighbors");
+    let mut words = [0; K];
+    for (word, &j) in words.iter_mut().zip(near) {
+        *word = word_of(x, j as usize);
+    }
+    // Loops rather than closures, which would not be compiled for the instruction set.
+    let mut thresholds = [s.splat_u64(0); W];
+    for (w, out) in thresholds.iter_mut().enumerate() {
+        let mut masks = [s.byte_mask(0); K];
+        for (mask, word) in masks.iter_mut().zip(words) {
+            *mask = s.byte_mask(word >> (w * 4 * S::LANES));
+        }
         let mut index = s.splat_u64(0);
-        for k in 0..K.min(4) {
-            index = s.add_bytes_where(index, mask(k), 1 << k);
+        for (k, &mask) in masks.iter().enumerate().take(4) {
+            index = s.add_bytes_where(index, mask, 1 << k);
         }
         let mut rows = 1 << K.saturating_sub(4);
         let mut t = [s.splat_u64(0); 1 << (MOST_NEIGHBORS - 4)];
         for (r, t) in t.iter_mut().enumerate().take(rows) {
             *t = s.look_up_16(&table[ROW * r..], index);
         }
-        for k in 4..K {
-            let mask = mask(k);
+        for &mask in masks.iter().skip(4) {
             rows /= 2;
             for r in 0..rows {
                 t[r] = s.blend_bytes(mask, t[2 * r], t[2 * r + 1]);
             }
         }
-        t[0]
-    })
+        *out = t[0];
+    }
+    thresholds
 }
 
 /// The first or the last of the groups if unit `i` is in it, which is then taken away.
