@@ -119,7 +119,7 @@ impl Simd for Avx2 {
     #[inline(always)]
     fn add_where(self, y: __m256, mask: u32, a: __m256) -> __m256 {
         avx2!({
-            let bits = _mm256_set_epi32(128, 64, 32, 16, 8, 4, 2, 1);
+            let bits = _mm256_setr_epi32(1, 2, 4, 8, 16, 32, 64, 128);
             let own = _mm256_and_si256(_mm256_set1_epi32(mask as i32), bits);
             let lanes = _mm256_castsi256_ps(_mm256_cmpeq_epi32(own, bits));
             _mm256_blendv_ps(y, _mm256_add_ps(y, a), lanes)
@@ -171,6 +171,47 @@ impl Simd for Avx2 {
         avx2!(u64::from(
             _mm256_movemask_epi8(_mm256_cmpeq_epi8(a, b)) as u32
         ))
+    }
+    #[inline(always)]
+    unsafe fn load_u32(self, x: *const u32) -> __m256i {
+        avx2!(_mm256_loadu_si256(x.cast()))
+    }
+    #[inline(always)]
+    fn store_u32(self, to: &mut [u32], x: __m256i) {
+        assert!(to.len() >= Self::LANES);
+        avx2!(_mm256_storeu_si256(to.as_mut_ptr().cast(), x))
+    }
+    #[inline(always)]
+    fn xor_where(self, x: __m256i, mask: u32, bits: u32) -> __m256i {
+        avx2!({
+            let bit = _mm256_setr_epi32(1, 2, 4, 8, 16, 32, 64, 128);
+            let set = _mm256_and_si256(_mm256_set1_epi32(mask as i32), bit);
+            let lanes = _mm256_cmpeq_epi32(set, bit);
+            _mm256_xor_si256(x, _mm256_and_si256(lanes, _mm256_set1_epi32(bits as i32)))
+        })
+    }
+    #[inline(always)]
+    fn shift_down(self, x: __m256i, by: u32) -> __m256i {
+        avx2!(_mm256_srl_epi32(x, _mm_cvtsi32_si128(by as i32)))
+    }
+    #[inline(always)]
+    fn look_up_32(self, table: &[__m256; 4], index: __m256i) -> __m256 {
+        avx2!({
+            // The sign of a lane chooses.
+            let bit_3 = _mm256_castsi256_ps(_mm256_slli_epi32::<28>(index));
+            let bit_4 = _mm256_castsi256_ps(_mm256_slli_epi32::<27>(index));
+            let low = _mm256_blendv_ps(
+                _mm256_permutevar8x32_ps(table[0], index),
+                _mm256_permutevar8x32_ps(table[1], index),
+                bit_3,
+            );
+            let high = _mm256_blendv_ps(
+                _mm256_permutevar8x32_ps(table[2], index),
+                _mm256_permutevar8x32_ps(table[3], index),
+                bit_3,
+            );
+            _mm256_blendv_ps(low, high, bit_4)
+        })
     }
     #[inline(always)]
     fn splat_u64(self, x: u64) -> __m256i {

@@ -157,6 +157,32 @@ impl Simd for Avx512 {
         avx512!(_mm512_cmpeq_epu8_mask(a, b))
     }
     #[inline(always)]
+    unsafe fn load_u32(self, x: *const u32) -> __m512i {
+        avx512!(_mm512_loadu_si512(x.cast()))
+    }
+    #[inline(always)]
+    fn store_u32(self, to: &mut [u32], x: __m512i) {
+        assert!(to.len() >= Self::LANES);
+        avx512!(_mm512_storeu_si512(to.as_mut_ptr().cast(), x))
+    }
+    #[inline(always)]
+    fn xor_where(self, x: __m512i, mask: u32, bits: u32) -> __m512i {
+        avx512!(_mm512_mask_xor_epi32(
+            x,
+            mask as u16,
+            x,
+            _mm512_set1_epi32(bits as i32)
+        ))
+    }
+    #[inline(always)]
+    fn shift_down(self, x: __m512i, by: u32) -> __m512i {
+        avx512!(_mm512_srl_epi32(x, _mm_cvtsi32_si128(by as i32)))
+    }
+    #[inline(always)]
+    fn look_up_32(self, table: &[__m512; 4], index: __m512i) -> __m512 {
+        avx512!(_mm512_permutex2var_ps(table[0], index, table[1]))
+    }
+    #[inline(always)]
     fn splat_u64(self, x: u64) -> __m512i {
         avx512!(_mm512_set1_epi64(x as i64))
     }

@@ -326,6 +326,21 @@ pub(crate) trait Simd: Copy + Send + Sync + 'static {
     /// Bit `k` tells whether byte `k` of `a` is that of `b`.
     fn equal_bytes(self, a: Self::I, b: Self::I) -> u64;
 
+    /// `LANES` integers at `x`.
+    ///
+    /// # Safety
+    /// `x` must be readable for `LANES` integers.
+    unsafe fn load_u32(self, x: *const u32) -> Self::I;
+    /// Writes the first `LANES` integers of `to`.
+    fn store_u32(self, to: &mut [u32], x: Self::I);
+    /// 32-bit lanes, `bits` changed where the bits of `mask` are ones.
+    fn xor_where(self, x: Self::I, mask: u32, bits: u32) -> Self::I;
+    /// 32-bit lanes, shifted to lower bits.
+    fn shift_down(self, x: Self::I, by: u32) -> Self::I;
+    /// Of the 32 floats of the first `32 / LANES` vectors of the table those that the lowest five
+    /// bits of the 32-bit lanes name.
+    fn look_up_32(self, table: &[Self::F; 4], index: Self::I) -> Self::F;
+
     /// All 64-bit lanes `x`.
     fn splat_u64(self, x: u64) -> Self::I;
     /// The first `LANES / 2` of `x`.

@@ -178,6 +178,35 @@ impl Simd for Portable {
         compare_bytes(a, b, |a, b| a == b)
     }
     #[inline(always)]
+    unsafe fn load_u32(self, x: *const u32) -> [u64; 4] {
+        // SAFETY: the caller vouches for eight integers; an array of them has their alignment.
+        let x = unsafe { *x.cast::<[u32; 8]>() };
+        std::array::from_fn(|k| u64::from(x[2 * k]) | u64::from(x[2 * k + 1]) << 32)
+    }
+    #[inline(always)]
+    fn store_u32(self, to: &mut [u32], x: [u64; 4]) {
+        for (to, x) in to[..8].chunks_exact_mut(2).zip(x) {
+            to.copy_from_slice(&[x as u32, (x >> 32) as u32]);
+        }
+    }
+    #[inline(always)]
+    fn xor_where(self, x: [u64; 4], mask: u32, bits: u32) -> [u64; 4] {
+        let of = |lane: usize| u64::from(mask >> lane & 1) * u64::from(bits);
+        std::array::from_fn(|k| x[k] ^ (of(2 * k) | of(2 * k + 1) << 32))
+    }
+    #[inline(always)]
+    fn shift_down(self, x: [u64; 4], by: u32) -> [u64; 4] {
+        x.map(|x| u64::from((x as u32) >> by) | u64::from((x >> 32) as u32 >> by) << 32)
+    }
+    #[inline(always)]
+    fn look_up_32(self, table: &[f32x8; 4], index: [u64; 4]) -> f32x8 {
+        let table = table.map(f32x8::to_array);
+        let all = table.as_flattened();
+        f32x8::from(std::array::from_fn(|k| {
+            all[(index[k / 2] >> (32 * (k % 2))) as usize & 31]
+        }))
+    }
+    #[inline(always)]
     fn splat_u64(self, x: u64) -> [u64; 4] {
         [x; 4]
     }

@@ -4,14 +4,17 @@
 //! A unit of few neighbors has few conditionals: their means are a table ([`Tables`]), in which the
 //! neighbors' bits are the index, made for 64 chains at once by as many masked additions. Of units
 //! with more neighbors the input is a sum of masked vector additions. Either way gives the same
-//! bits: means are those of the same sums in the same order.
+//! bits: means are those of the same sums in the same order. Machines most of whose units are
+//! coupled sum look-ups of five couplings each ([`DenseSweep`]).
 
+mod dense;
 mod draw;
 mod energies;
 mod table;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use dense::{DenseSweep, MOST_WORDS, Rows, dense_sweep};
 pub(crate) use energies::negative_energies;
 pub(crate) use table::{MOST_NEIGHBORS, Tables};
 

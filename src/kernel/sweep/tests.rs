@@ -217,6 +217,89 @@ proptest! {
     }
 }
 
+proptest! {
+    #[test]
+    fn dense_sweeps_are_those_of_their_twins(
+        n in 1_usize..70,
+        words in 1_usize..=MOST_WORDS,
+        is_partial in any::<bool>(),
+        beta in 0.0_f32..2.0,
+        is_falling in any::<bool>(),
+        density in 0.2..1.0,
+        seed in any::<u64>(),
+    ) {
+        let mut rng = crate::rng::HostRng::numbered(seed, 9);
+        let mut couplings = vec![vec![0.0_f32; n]; n];
+        for (i, j) in (0..n).flat_map(|i| (0..i).map(move |j| (i, j))) {
+            if rng.uniform() < density {
+                couplings[i][j] = rng.normal() as f32 * 0.3;
+                couplings[j][i] = couplings[i][j];
+            }
+        }
+        let mut rows = Rows::new(n);
+        for (i, row) in couplings.iter().enumerate() {
+            rows.row_mut(i).copy_from_slice(row);
+        }
+        let bias: Vec<f32> = (0..n).map(|_| rng.normal() as f32).collect();
+        let mut lanes = [u64::MAX; MOST_WORDS];
+        if is_partial {
+            lanes[words - 1] = 0x1F_FFFF;
+        }
+        let x: Vec<u64> = (0..words * n).map(|k| rng.next_u64() & lanes[k / n]).collect();
+        // A quarter is held.
+        let held: Vec<u64> = (0..words * n).map(|_| rng.next_u64() & rng.next_u64()).collect();
+        let mut units: Vec<u32> = (0..n as u32).collect();
+        rng.shuffle(&mut units);
+        let order = Order::by_classes(&units.iter().map(|&i| vec![i]).collect::<Vec<_>>());
+        let draws = Draws::new(seed, Site::Gibbs, 3).from_row(8);
+        for isa in Isa::available() {
+            let mut got = x.clone();
+            dense::dense_sweep_on(isa, DenseSweep {
+                couplings: &rows,
+                order: &order,
+                is_falling,
+                bias: &bias,
+                x: shared(&mut got),
+                held: &held,
+                first_chain: 64,
+                lanes,
+                beta,
+                draws,
+            });
+            for (word, chain) in (0..words).flat_map(|w| (0..64).map(move |c| (w, c))) {
+                let bit = |x: &[u64], i: usize| x[word * n + i] >> chain & 1 == 1;
+                for (place, &i) in units.iter().enumerate() {
+                    let i = i as usize;
+                    if lanes[word] >> chain & 1 == 0 || bit(&held, i) {
+                        prop_assert_eq!(bit(&got, i), bit(&x, i));
+                        continue;
+                    }
+                    // Sums of five, in order.
+                    let is_new = |j: usize| {
+                        let other = units.iter().position(|&k| k as usize == j).unwrap();
+                        (other < place) != is_falling
+                    };
+                    let mut y = bias[i];
+                    for (g, five) in couplings[i].chunks(5).enumerate() {
+                        let on = |k: usize| {
+                            let j = 5 * g + k;
+                            bit(if is_new(j) { &got } else { &x }, j)
+                        };
+                        let terms = five.iter().enumerate().filter(|(k, _)| on(*k));
+                        y += terms.fold(0.0, |sum, (_, a)| sum + a);
+                    }
+                    let p = reference::sigmoid(f64::from(beta * y));
+                    let row = 64 + 64 * word + chain;
+                    let draw = |by: f64| draws.bernoulli(row, place, (p + by) as f32);
+                    if draw(-2e-6) == draw(2e-6) {
+                        prop_assert_eq!(bit(&got, i), draw(0.0), "{} unit {} row {}", isa, i, row);
+                    }
+                }
+            }
+        }
+    }
+}
+
 /// A unit of every degree that has a table meets all states of its neighbors: its table holds the
 /// mean of each.
 #[test]

@@ -2,11 +2,14 @@
 //! neighbors.
 
 use super::BoltzmannMachine;
-use crate::kernel::sweep::{Group, MOST_NEIGHBORS, Neighbors, Order};
+use crate::kernel::sweep::{Group, MOST_NEIGHBORS, Neighbors, Order, Rows};
 use std::{
     collections::VecDeque,
     sync::atomic::{AtomicU64, Ordering},
 };
+
+/// Machines of which at least one in so many pairs of units is coupled are dense.
+const DENSE: usize = 4;
 
 /// The next [`Couplings::version`].
 static VERSION: AtomicU64 = AtomicU64::new(1);
@@ -24,6 +27,8 @@ pub(crate) struct Couplings {
     order: Order,
     /// The most neighbors, as far as a table takes them; none if no unit has so few.
     tabled: Option<usize>,
+    /// All couplings, if most units have so many neighbors that tables of theirs do not pay.
+    rows: Option<Rows>,
     /// Changes with the parameters: equal versions have equal ones.
     version: u64,
 }
@@ -51,6 +56,10 @@ impl Couplings {
         } else {
             Order::by_number(n)
         };
+        let is_dense = couplings.len() * DENSE >= n * n && n > 2 * MOST_NEIGHBORS;
+        if is_dense && couplings.groups.is_empty() {
+            couplings.rows = Some(Rows::new(n));
+        }
         couplings.refresh(machine);
         couplings
     }
@@ -74,6 +83,12 @@ impl Couplings {
             for (value, &j) in values.iter_mut().zip(neighbors) {
                 *value = machine.coupling(i, j as usize);
             }
+            if let Some(rows) = &mut self.rows {
+                let row = rows.row_mut(i);
+                for (&value, &j) in values.iter().zip(neighbors) {
+                    row[j as usize] = value;
+                }
+            }
         }
     }
 
@@ -86,6 +101,12 @@ impl Couplings {
     pub(crate) fn bias_mut(&mut self) -> &mut [f32] {
         self.version = next_version();
         &mut self.bias
+    }
+
+    /// All couplings of a dense machine: at least a quarter of all pairs, no softmax groups, more
+    /// than a few units.
+    pub(super) fn rows(&self) -> Option<&Rows> {
+        self.rows.as_ref()
     }
 
     /// The order of a sweep.

@@ -7,7 +7,10 @@
 use super::{BoltzmannMachine, couplings::Couplings};
 use crate::{
     bits::{BitMatrix, BitView, WORD_BITS, last_word_mask, transpose_block},
-    kernel::sweep::{MOST_NEIGHBORS, Sweep, Tables, negative_energies, shared, sweep},
+    kernel::sweep::{
+        DenseSweep, MOST_NEIGHBORS, MOST_WORDS, Sweep, Tables, dense_sweep, negative_energies,
+        shared, sweep,
+    },
     rng::Draws,
     threads::{self, in_pool, prelude::*},
 };
@@ -257,10 +260,43 @@ impl UnitChain {
     }
 
     fn run(&mut self, of: Conditionals<'_>, draws: Draws) {
-        let n = self.units();
-        if n == 0 {
+        if self.units() == 0 {
             return;
         }
+        match of.order == Order::Independent || self.couplings.rows().is_none() {
+            true => self.run_units(of, draws),
+            false => self.run_dense(of, draws),
+        }
+    }
+
+    /// A sweep of a dense machine.
+    fn run_dense(&mut self, of: Conditionals<'_>, draws: Draws) {
+        let (n, work) = (self.units(), self.work());
+        let (couplings, held, chains) = (&self.couplings, &self.held, self.chains);
+        let rows = couplings.rows().expect("a dense machine");
+        // As many words at a time as leave work for every thread.
+        let at_once = (chains.div_ceil(WORD_BITS) / threads::count()).clamp(1, MOST_WORDS);
+        let draw = |chunk: usize, x: &mut [u64]| {
+            let first = chunk * at_once;
+            let words = first * n..first * n + x.len();
+            dense_sweep(DenseSweep {
+                couplings: rows,
+                order: couplings.order(),
+                is_falling: of.order == Order::Falling,
+                bias: of.bias.unwrap_or(couplings.bias()),
+                x: shared(x),
+                held: held.get(words).unwrap_or(&[]),
+                first_chain: first * WORD_BITS,
+                lanes: std::array::from_fn(|p| lanes_of(first + p, chains)),
+                beta: of.beta,
+                draws,
+            });
+        };
+        threads::for_each_chunk(work, &mut self.states, at_once * n, draw);
+    }
+
+    fn run_units(&mut self, of: Conditionals<'_>, draws: Draws) {
+        let n = self.units();
         let tables = self.prepare(&of);
         let work = self.work();
         let (couplings, held, chains) = (&self.couplings, &self.held, self.chains);
