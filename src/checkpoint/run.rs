@@ -7,7 +7,7 @@
 //! are `training.pretraining.{weights,visible,hidden}.{k}`, the last one's run is `training`), or
 //! `up_down`, which holds the header of its run itself. `custom`, optional and true, says that the
 //! rate was a function of the program. `multiply_add`, optional, says how the instruction set
-//! rounds them: `fused` or `separate`.
+//! rounds them: `fused` or `separate`. `draws` is the [`crate::rng::VERSION`] of the draws, 1 where it is absent.
 
 use super::{limits::Entry, pretraining, reader::Reader, tensor::Writer};
 use crate::{
@@ -65,6 +65,13 @@ struct RunHeader<O> {
     custom: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     multiply_add: Option<MultiplyAdd>,
+    #[serde(default = "first_draws")]
+    draws: u32,
+}
+
+/// The version of the draws in files that do not say it.
+fn first_draws() -> u32 {
+    1
 }
 
 /// What metadata `stage` hold.
@@ -215,14 +222,23 @@ impl SavedRun {
     /// How multiply-adds were rounded where the run was stored, if the file says it: elsewhere the
     /// run may go on to other bits, see [`MultiplyAdd`].
     pub fn multiply_add(&self) -> Option<MultiplyAdd> {
+        self.made_with().0
+    }
+
+    /// The [`crate::rng::VERSION`] of the draws of the run so far: of another one it goes on to other bits.
+    pub fn draws(&self) -> u32 {
+        self.made_with().1
+    }
+
+    fn made_with(&self) -> (Option<MultiplyAdd>, u32) {
         match self {
             Self::Rbm(x) | Self::Greedy { top: x, .. } | Self::Pretraining { top: x, .. } => {
-                x.multiply_add
+                (x.multiply_add, x.draws)
             }
-            Self::Dbm(x) => x.multiply_add,
-            Self::Boltzmann(x) => x.multiply_add,
-            Self::Backprop(x) => x.multiply_add,
-            Self::UpDown(x) => x.multiply_add,
+            Self::Dbm(x) => (x.multiply_add, x.draws),
+            Self::Boltzmann(x) => (x.multiply_add, x.draws),
+            Self::Backprop(x) => (x.multiply_add, x.draws),
+            Self::UpDown(x) => (x.multiply_add, x.draws),
         }
     }
 
@@ -386,6 +402,7 @@ fn header<O: Clone>(state: &RunState<O>) -> RunHeader<O> {
         examples: state.examples,
         custom: state.custom,
         multiply_add: state.multiply_add,
+        draws: state.draws,
     }
 }
 
@@ -427,6 +444,7 @@ where
         examples: header.examples,
         custom: header.custom,
         multiply_add: header.multiply_add,
+        draws: header.draws,
         tensors,
     })
 }

@@ -108,17 +108,13 @@ impl Epilogue<'_> {
             let mut sums = [0.0_f64; WORD_BITS];
             // Four rows share their random words.
             let mut words = [[s.splat_u64(0); 2]; 4];
-            let mut pick = s.pick(0);
             for i in 0..self.rows {
                 if let Some(uniforms) = &uniforms {
-                    pick = uniforms.pick(s, i);
-                }
-                if let Some(uniforms) = uniforms.as_ref().filter(|u| i == 0 || u.starts_block(i)) {
-                    for (k, words) in words.iter_mut().enumerate() {
+                    let is_new = usize::from(i == 0 || uniforms.starts_block(i));
+                    let pairs = is_new * columns.div_ceil(2 * S::LANES);
+                    for (k, words) in words.iter_mut().enumerate().take(pairs) {
                         let at = k * 2 * S::LANES;
-                        if at < columns {
-                            *words = uniforms.of_row(s, i, self.first_column + start + at);
-                        }
+                        *words = uniforms.of_row(s, i, self.first_column + start + at);
                     }
                 }
                 let product = &self.product[i * self.stride + start..][..WORD_BITS];
@@ -161,7 +157,7 @@ impl Epilogue<'_> {
                         }
                         if let Some(uniforms) = &uniforms {
                             let first = self.first_column + start + at;
-                            let u = s.picked_byte(words[v / 2][v % 2], pick);
+                            let u = s.picked_byte(words[v / 2][v % 2], uniforms.pick(s, i));
                             let bits =
                                 uniforms.draw_inverse(s, u, inverse, |lane| (i, first + lane));
                             word |= u64::from(bits) << at;

@@ -219,12 +219,12 @@ impl DenseSweep<'_> {
             for g in 0..PACKED {
                 let table = table_of(s, &span[g * GROUP..(g + 1) * GROUP]);
                 let shift = (g * GROUP) as u32;
-                for p in 0..P {
-                    for v in 0..V {
+                for (p, y) in y.iter_mut().enumerate() {
+                    for (v, y) in y.iter_mut().enumerate() {
                         // SAFETY: a chunk has P words of V vectors each.
                         let index = unsafe { s.load_u32(indices.add((p * V + v) * S::LANES)) };
                         let index = s.shift_down(index, shift);
-                        y[p][v] = s.add(y[p][v], s.look_up_32(&table, index));
+                        *y = s.add(*y, s.look_up_32(&table, index));
                     }
                 }
             }

@@ -38,7 +38,7 @@ use crate::{
     error::{Error, Result},
     model::Layer,
     product::warm_up,
-    rng::{Draws, Site},
+    rng::{self, Draws, Site},
     simd::isa,
     tensor::Saved,
     threads,
@@ -194,6 +194,7 @@ impl<L: Learner> Run<L> {
             examples: self.examples,
             custom: self.custom,
             multiply_add: Some(isa().multiply_add()),
+            draws: rng::VERSION,
             tensors,
         }
     }

@@ -17,6 +17,8 @@ pub struct RunState<O> {
     pub custom: bool,
     /// How multiply-adds were rounded where the run was stored; none of files that do not say it.
     pub multiply_add: Option<MultiplyAdd>,
+    /// The [`crate::rng::VERSION`] of the draws so far.
+    pub draws: u32,
     /// What the learner remembers, by name.
     pub tensors: Saved,
 }

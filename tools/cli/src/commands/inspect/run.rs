@@ -51,6 +51,7 @@ pub fn rows(run: &SavedRun, model: &Model) -> Rows {
     if let Some(how) = run.multiply_add() {
         rows.push(row("multiply-adds", how.to_string()));
     }
+    rows.push(row("version of the draws", run.draws().to_string()));
     if let Some(chains) = run.chains() {
         rows.push(row("stored chains", chains.to_string()));
     }

@@ -19,6 +19,7 @@ use crate::{
 use harmonium::{
     checkpoint::{Checkpoint, SavedRun},
     recipe::{AnyRun, Plan, defaults},
+    rng::VERSION,
     simd::{self, MultiplyAdd},
     train::{BackpropOptions, Learning},
 };
@@ -185,8 +186,16 @@ pub fn stored(
     Ok(Some(checkpoint))
 }
 
-/// Says that a run was stored on an instruction set of other bits, if it was.
+/// Says that a run was stored on an instruction set of other bits, or by a version of other draws,
+/// if it was.
 fn tell_of_set(checkpoint: &Checkpoint, path: &Path) {
+    let draws = checkpoint.run.as_ref().map(SavedRun::draws);
+    if let Some(draws) = draws.filter(|&draws| draws != VERSION) {
+        note(format!(
+            "{}: the run was stored with draws of version {draws}, here they are of version {VERSION}: it goes on to other bits",
+            path.display()
+        ));
+    }
     let (here, then) = (
         simd::isa(),
         checkpoint.run.as_ref().and_then(SavedRun::multiply_add),
