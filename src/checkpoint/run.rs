@@ -7,7 +7,8 @@
 //! are `training.pretraining.{weights,visible,hidden}.{k}`, the last one's run is `training`), or
 //! `up_down`, which holds the header of its run itself. `custom`, optional and true, says that the
 //! rate was a function of the program. `multiply_add`, optional, says how the instruction set
-//! rounds them: `fused` or `separate`. `draws` is the [`crate::rng::VERSION`] of the draws, 1 where it is absent.
+//! rounds them: `fused` or `separate`. `draws` is the [`crate::rng::VERSION`] of the draws, 1 where
+//! it is absent.
 
 use super::{limits::Entry, pretraining, reader::Reader, tensor::Writer};
 use crate::{
@@ -225,7 +226,8 @@ impl SavedRun {
         self.made_with().0
     }
 
-    /// The [`crate::rng::VERSION`] of the draws of the run so far: of another one it goes on to other bits.
+    /// The [`crate::rng::VERSION`] of the draws of the run so far: of another one it goes on to
+    /// other bits.
     pub fn draws(&self) -> u32 {
         self.made_with().1
     }

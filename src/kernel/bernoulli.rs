@@ -99,8 +99,8 @@ impl<S: Simd> Uniforms<S> {
         [s.interleave_lower(low, high), s.interleave_upper(low, high)]
     }
 
-    /// The first uniforms of columns `column .. column + 4`, a vector each: the bytes of `4 * LANES`
-    /// rows, in order, from `row` on, which starts a block.
+    /// The first uniforms of columns `column .. column + 4`, a vector each: the bytes of `4 *
+    /// LANES` rows, in order, from `row` on, which starts a block.
     #[inline(always)]
     pub(crate) fn of_columns(&self, s: S, row: usize, column: usize) -> [S::I; 4] {
         debug_assert!(column.is_multiple_of(4) && self.starts_block(row));
@@ -111,8 +111,8 @@ impl<S: Simd> Uniforms<S> {
         std::array::from_fn(|w| s.pair(even[w], odd[w]))
     }
 
-    /// Draws with probabilities `mean` from the first uniforms `u`: bit `k` is one where lane `k` is
-    /// drawn. `at(k)` gives the row and column of a lane, for ties.
+    /// Draws with probabilities `mean` from the first uniforms `u`: bit `k` is one where lane `k`
+    /// is drawn. `at(k)` gives the row and column of a lane, for ties.
     #[inline(always)]
     pub(crate) fn draw(
         &self,

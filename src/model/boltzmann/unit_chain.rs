@@ -1,8 +1,8 @@
 //! Gibbs sampling unit by unit, 64 chains a word.
 //!
 //! The bits of 64 chains are one word a unit, so that one pass over the couplings serves 64 chains.
-//! Units are drawn class by class (no two of a class are coupled), so that words of chains and parts
-//! of a class go to different threads: whoever draws what, the bits are the same.
+//! Units are drawn class by class (no two of a class are coupled), so that words of chains and
+//! parts of a class go to different threads: whoever draws what, the bits are the same.
 
 use super::{BoltzmannMachine, couplings::Couplings};
 use crate::{
