@@ -108,7 +108,12 @@ impl<S: Simd> Uniforms<S> {
         let first = u64::from(self.absolute(row) / ROWS);
         let even = self.words(s, block, s.add_u64(s.splat_u64(first), self.lane_fours));
         let odd = self.words(s, block, s.add_u64(s.splat_u64(first + 1), self.lane_fours));
-        std::array::from_fn(|w| s.pair(even[w], odd[w]))
+        [
+            s.pair(even[0], odd[0]),
+            s.pair(even[1], odd[1]),
+            s.pair(even[2], odd[2]),
+            s.pair(even[3], odd[3]),
+        ]
     }
 
     /// Draws with probabilities `mean` from the first uniforms `u`: bit `k` is one where lane `k`

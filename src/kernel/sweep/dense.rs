@@ -8,6 +8,11 @@
 //! The input of a unit is its bias, and then the sums of the groups one by one, each the sum of its
 //! couplings one by one, all in f32: the same bits on every instruction set.
 
+#![allow(
+    clippy::needless_range_loop,
+    reason = "iterators over vectors are functions that are not compiled for the instruction set"
+)]
+
 use super::{Order, word_of};
 use crate::{
     bits::WORD_BITS,
@@ -159,12 +164,12 @@ impl DenseSweep<'_> {
             }
             if place / BLOCK != block {
                 block = place / BLOCK;
-                for (p, u) in u.iter_mut().enumerate() {
+                for p in 0..P {
                     for w in 0..W {
                         let row = self.chain(first + p) + w * 4 * S::LANES;
                         let of_columns = uniforms.of_columns(s, row, block * BLOCK);
-                        for (u, of_column) in u.iter_mut().zip(of_columns) {
-                            u[w] = of_column;
+                        for k in 0..BLOCK {
+                            u[p][k][w] = of_columns[k];
                         }
                     }
                 }
@@ -174,11 +179,11 @@ impl DenseSweep<'_> {
                 let mut drawn = 0;
                 for w in 0..W {
                     let u = s.widen_bytes(u[p][place % BLOCK][w]);
-                    for (k, &u) in u.iter().enumerate() {
+                    for k in 0..4 {
                         let at = (4 * w + k) * S::LANES;
                         let chain = |lane| (self.chain(first + p) + at + lane, place);
                         let mean = sigmoid_lanes(s, y[p][4 * w + k]);
-                        drawn |= u64::from(uniforms.draw(s, u, mean, chain)) << at;
+                        drawn |= u64::from(uniforms.draw(s, u[k], mean, chain)) << at;
                     }
                 }
                 let old = word_of(x[p], i);
@@ -219,19 +224,21 @@ impl DenseSweep<'_> {
             for g in 0..PACKED {
                 let table = table_of(s, &span[g * GROUP..(g + 1) * GROUP]);
                 let shift = (g * GROUP) as u32;
-                for (p, y) in y.iter_mut().enumerate() {
-                    for (v, y) in y.iter_mut().enumerate() {
+                for p in 0..P {
+                    for v in 0..V {
                         // SAFETY: a chunk has P words of V vectors each.
                         let index = unsafe { s.load_u32(indices.add((p * V + v) * S::LANES)) };
                         let index = s.shift_down(index, shift);
-                        *y = s.add(*y, s.look_up_32(&table, index));
+                        y[p][v] = s.add(y[p][v], s.look_up_32(&table, index));
                     }
                 }
             }
         }
         let beta = s.splat(self.beta);
-        for y in y.iter_mut().flatten() {
-            *y = s.mul(beta, *y);
+        for p in 0..P {
+            for v in 0..V {
+                y[p][v] = s.mul(beta, y[p][v]);
+            }
         }
         y
     }

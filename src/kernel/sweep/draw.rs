@@ -1,5 +1,10 @@
 //! The draws of a sweep, one unit after the other.
 
+#![allow(
+    clippy::needless_range_loop,
+    reason = "iterators over vectors are functions that are not compiled for the instruction set"
+)]
+
 use super::{Group, Sweep, add_couplings, table::MOST_NEIGHBORS, word_of};
 use crate::{
     kernel::{
@@ -58,8 +63,8 @@ impl<'a, S: Simd, const V: usize, const W: usize> Drawing<'a, S, V, W> {
             for w in 0..W {
                 let row = self.job.first_chain + w * 4 * S::LANES;
                 let of_columns = self.uniforms.of_columns(s, row, self.block * BLOCK);
-                for (words, of_column) in self.words.iter_mut().zip(of_columns) {
-                    words[w] = of_column;
+                for k in 0..BLOCK {
+                    self.words[k][w] = of_columns[k];
                 }
             }
         }
@@ -138,8 +143,8 @@ impl<'a, S: Simd, const V: usize, const W: usize> Drawing<'a, S, V, W> {
         if let Some(couplings) = self.job.couplings {
             add_couplings(s, couplings.of(i), |j| word_of(self.job.x, j), &mut y);
         }
-        for y in &mut y {
-            *y = s.mul(beta, *y);
+        for v in 0..V {
+            y[v] = s.mul(beta, y[v]);
         }
         y
     }
@@ -148,13 +153,13 @@ impl<'a, S: Simd, const V: usize, const W: usize> Drawing<'a, S, V, W> {
     #[inline(always)]
     fn drawn(&self, s: S, place: usize, u: &[S::I; W], y: &[S::F; V]) -> u64 {
         let mut word = 0;
-        for (w, u) in u.iter().enumerate() {
-            let u = s.widen_bytes(*u);
-            for (k, &u) in u.iter().enumerate() {
+        for w in 0..W {
+            let u = s.widen_bytes(u[w]);
+            for k in 0..4 {
                 let at = (4 * w + k) * S::LANES;
                 let chain = |lane| (self.job.first_chain + at + lane, place);
                 let mean = sigmoid_lanes(s, y[4 * w + k]);
-                let bits = self.uniforms.draw(s, u, mean, chain);
+                let bits = self.uniforms.draw(s, u[k], mean, chain);
                 word |= u64::from(bits) << at;
             }
         }
@@ -192,18 +197,35 @@ impl<'a, S: Simd, const V: usize, const W: usize> Drawing<'a, S, V, W> {
             degree => unreachable!("a table of {degree} neighbors"),
         };
         let (mut drawn, mut ties) = (0, 0);
-        for (w, (&u, &t)) in u.iter().zip(&t).enumerate() {
-            drawn |= s.less_bytes(u, t) << (w * 4 * S::LANES);
-            ties |= s.equal_bytes(u, t) << (w * 4 * S::LANES);
+        for w in 0..W {
+            drawn |= s.less_bytes(u[w], t[w]) << (w * 4 * S::LANES);
+            ties |= s.equal_bytes(u[w], t[w]) << (w * 4 * S::LANES);
         }
-        let mut ties = ties & free;
+        let ties = ties & free;
+        match ties {
+            0 => drawn,
+            _ => self.settled(place, near, means, drawn, ties),
+        }
+    }
+
+    /// `drawn` with the chains that tie.
+    #[cold]
+    #[inline(never)]
+    fn settled(
+        &self,
+        place: usize,
+        near: &[u32],
+        means: &[f32],
+        mut drawn: u64,
+        mut ties: u64,
+    ) -> u64 {
         while ties != 0 {
             let chain = ties.trailing_zeros() as usize;
-            let bit = |(k, &j): (usize, &u32)| {
-                ((word_of(self.job.x, j as usize) >> chain & 1) as usize) << k
-            };
-            let mean = means[near.iter().enumerate().map(bit).sum::<usize>()];
-            if self.settles(chain, place, mean) {
+            let mut state = 0;
+            for (k, &j) in near.iter().enumerate() {
+                state |= ((word_of(self.job.x, j as usize) >> chain & 1) as usize) << k;
+            }
+            if self.settles(chain, place, means[state]) {
                 drawn |= 1 << chain;
             }
             ties &= ties - 1;
@@ -238,10 +260,9 @@ impl<'a, S: Simd, const V: usize, const W: usize> Drawing<'a, S, V, W> {
         put(group.first, u64::MAX);
         for i in group.first + 1..group.end {
             let mut y = self.inputs(s, i);
-            for (y, sum) in y.iter_mut().zip(&mut sums) {
-                let x = s.sub(*y, *sum);
-                *sum = s.add(*sum, softplus_lanes(s, x));
-                *y = x;
+            for v in 0..V {
+                y[v] = s.sub(y[v], sums[v]);
+                sums[v] = s.add(sums[v], softplus_lanes(s, y[v]));
             }
             let u = self.uniforms_of(s, i);
             let word = self.drawn(s, i, &u, &y);
@@ -268,32 +289,31 @@ fn look_up<S: Simd, const W: usize, const K: usize>(
     const ROW: usize = 16;
     let near: &[u32; K] = near.try_into().expect("as many neighbors");
     let mut words = [0; K];
-    for (word, &j) in words.iter_mut().zip(near) {
-        *word = word_of(x, j as usize);
+    for k in 0..K {
+        words[k] = word_of(x, near[k] as usize);
     }
-    // Loops rather than closures, which would not be compiled for the instruction set.
     let mut thresholds = [s.splat_u64(0); W];
-    for (w, out) in thresholds.iter_mut().enumerate() {
+    for w in 0..W {
         let mut masks = [s.byte_mask(0); K];
-        for (mask, word) in masks.iter_mut().zip(words) {
-            *mask = s.byte_mask(word >> (w * 4 * S::LANES));
-        }
         let mut index = s.splat_u64(0);
-        for (k, &mask) in masks.iter().enumerate().take(4) {
-            index = s.add_bytes_where(index, mask, 1 << k);
+        for k in 0..K {
+            masks[k] = s.byte_mask(words[k] >> (w * 4 * S::LANES));
+            if k < 4 {
+                index = s.add_bytes_where(index, masks[k], 1 << k);
+            }
         }
         let mut rows = 1 << K.saturating_sub(4);
         let mut t = [s.splat_u64(0); 1 << (MOST_NEIGHBORS - 4)];
-        for (r, t) in t.iter_mut().enumerate().take(rows) {
-            *t = s.look_up_16(&table[ROW * r..], index);
+        for r in 0..rows {
+            t[r] = s.look_up_16(&table[ROW * r..], index);
         }
-        for &mask in masks.iter().skip(4) {
+        for k in 4..K {
             rows /= 2;
             for r in 0..rows {
-                t[r] = s.blend_bytes(mask, t[2 * r], t[2 * r + 1]);
+                t[r] = s.blend_bytes(masks[k], t[2 * r], t[2 * r + 1]);
             }
         }
-        *out = t[0];
+        thresholds[w] = t[0];
     }
     thresholds
 }

@@ -211,8 +211,12 @@ fn add_couplings<S: Simd, const V: usize>(
 ) {
     for (&j, &a) in neighbors.iter().zip(values) {
         let (word, a) = (word_of(j as usize), s.splat(a));
-        for (v, y) in y.iter_mut().enumerate() {
-            *y = s.add_where(*y, (word >> (v * S::LANES)) as u32, a);
+        #[allow(
+            clippy::needless_range_loop,
+            reason = "compiled for the instruction set"
+        )]
+        for v in 0..V {
+            y[v] = s.add_where(y[v], (word >> (v * S::LANES)) as u32, a);
         }
     }
 }
