@@ -165,6 +165,7 @@ impl Draws {
     }
 
     /// Whether the second uniform, of 53 bits, of the absolute `row` is below `rest`.
+    #[inline]
     pub(crate) fn settles(&self, row: u32, column: usize, rest: f64) -> bool {
         let counter = [
             (column / 2) as u32 | 1 << 31,

@@ -5,7 +5,7 @@
     reason = "iterators over vectors are functions that are not compiled for the instruction set"
 )]
 
-use super::{Group, Sweep, add_couplings, table::MOST_NEIGHBORS, word_of};
+use super::{Group, Sweep, add_couplings, table::MOST_NEIGHBORS, word_at, word_of};
 use crate::{
     kernel::{
         activation::{sigmoid_lanes, softplus_lanes},
@@ -17,6 +17,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Columns whose uniforms come at once.
 const BLOCK: usize = 4;
+/// Most units whose ties wait.
+const WAITING: usize = 128;
 
 impl Operation for Sweep<'_> {
     type Output = ();
@@ -38,6 +40,10 @@ struct Drawing<'a, S: Simd, const V: usize, const W: usize> {
     /// The uniforms of a block of places, and which.
     words: [[S::I; W]; BLOCK],
     block: usize,
+    /// Places of the class with chains that tie: whoever waits for what a tie decides is in another
+    /// class, and a branch a unit that nobody foresees would cost as much as all else.
+    waiting: [(u32, u64); WAITING],
+    count: usize,
 }
 
 impl<'a, S: Simd, const V: usize, const W: usize> Drawing<'a, S, V, W> {
@@ -52,6 +58,8 @@ impl<'a, S: Simd, const V: usize, const W: usize> Drawing<'a, S, V, W> {
             uniforms: Uniforms::new(s, job.draws),
             words: [[s.splat_u64(0); W]; BLOCK],
             block: usize::MAX,
+            waiting: [(0, 0); WAITING],
+            count: 0,
         }
     }
 
@@ -77,14 +85,14 @@ impl<'a, S: Simd, const V: usize, const W: usize> Drawing<'a, S, V, W> {
         if !self.job.groups.is_empty() {
             return self.sweep_groups(s);
         }
-        if self.job.is_falling {
-            for place in places.rev() {
-                self.draw_at(s, place);
+        let (order, falls) = (self.job.order, self.job.is_falling);
+        for k in 0..order.classes() {
+            let class = order.class(if falls { order.classes() - 1 - k } else { k });
+            let (start, end) = (class.start.max(places.start), class.end.min(places.end));
+            for at in start..end {
+                self.draw_at(s, if falls { start + end - 1 - at } else { at });
             }
-        } else {
-            for place in places {
-                self.draw_at(s, place);
-            }
+            self.settle();
         }
     }
 
@@ -104,6 +112,7 @@ impl<'a, S: Simd, const V: usize, const W: usize> Drawing<'a, S, V, W> {
                 done += group.end - group.first;
             } else {
                 self.draw_at(s, place);
+                self.settle();
                 done += 1;
             }
         }
@@ -124,7 +133,7 @@ impl<'a, S: Simd, const V: usize, const W: usize> Drawing<'a, S, V, W> {
         }
         let u = self.uniforms_of(s, place);
         let drawn = match self.table_of(i) {
-            Some(table) => self.by_table(s, place, table, &u, free),
+            Some((thresholds, _, near)) => self.by_table(s, place, (thresholds, near), &u, free),
             None => {
                 let inputs = self.inputs(s, i);
                 self.drawn(s, place, &u, &inputs)
@@ -174,13 +183,14 @@ impl<'a, S: Simd, const V: usize, const W: usize> Drawing<'a, S, V, W> {
         Some((thresholds, means, couplings.of(i).0))
     }
 
-    /// The draws of a unit by its table; those of chains that are not free mean nothing.
+    /// The draws of a unit by its table, zeros where they tie; those of chains that are not free mean
+    /// nothing.
     #[inline(always)]
     fn by_table(
-        &self,
+        &mut self,
         s: S,
         place: usize,
-        (thresholds, means, near): (&[u8], &[f32], &[u32]),
+        (thresholds, near): (&[u8], &[u32]),
         u: &[S::I; W],
         free: u64,
     ) -> u64 {
@@ -196,47 +206,45 @@ impl<'a, S: Simd, const V: usize, const W: usize> Drawing<'a, S, V, W> {
             MOST_NEIGHBORS => look_up::<S, W, MOST_NEIGHBORS>(s, near, self.job.x, thresholds),
             degree => unreachable!("a table of {degree} neighbors"),
         };
-        let (mut drawn, mut ties) = (0, 0);
+        let (mut drawn, mut ties) = (0_u64, 0_u64);
         for w in 0..W {
             drawn |= s.less_bytes(u[w], t[w]) << (w * 4 * S::LANES);
             ties |= s.equal_bytes(u[w], t[w]) << (w * 4 * S::LANES);
         }
-        let ties = ties & free;
-        match ties {
-            0 => drawn,
-            _ => self.settled(place, near, means, drawn, ties),
+        if self.count == WAITING {
+            self.settle();
         }
-    }
-
-    /// `drawn` with the chains that tie.
-    #[cold]
-    #[inline(never)]
-    fn settled(
-        &self,
-        place: usize,
-        near: &[u32],
-        means: &[f32],
-        mut drawn: u64,
-        mut ties: u64,
-    ) -> u64 {
-        while ties != 0 {
-            let chain = ties.trailing_zeros() as usize;
-            let mut state = 0;
-            for (k, &j) in near.iter().enumerate() {
-                state |= ((word_of(self.job.x, j as usize) >> chain & 1) as usize) << k;
-            }
-            if self.settles(chain, place, means[state]) {
-                drawn |= 1 << chain;
-            }
-            ties &= ties - 1;
-        }
+        self.waiting[self.count] = (place as u32, ties & free);
+        self.count += usize::from(ties & free != 0);
         drawn
     }
 
+    /// Draws the ties that wait.
+    #[inline(never)]
+    fn settle(&mut self) {
+        for &(place, mut ties) in &self.waiting[..self.count] {
+            let i = self.job.order.units()[place as usize] as usize;
+            let (thresholds, means, near) = self.table_of(i).expect("a table that drew it");
+            let mut drawn = word_of(self.job.x, i);
+            while ties != 0 {
+                let chain = ties.trailing_zeros() as usize;
+                let mut state = 0;
+                for (k, &j) in near.iter().enumerate() {
+                    state |= ((word_of(self.job.x, j as usize) >> chain & 1) as usize) << k;
+                }
+                let is_one = self.settles(chain, place as usize, means[state], thresholds[state]);
+                drawn |= u64::from(is_one) << chain;
+                ties &= ties - 1;
+            }
+            self.job.x[i].store(drawn, Ordering::Relaxed);
+        }
+        self.count = 0;
+    }
+
     /// Whether a draw whose first uniform is the integer part of `256 mean` (255 at most) is one.
-    fn settles(&self, chain: usize, place: usize, mean: f32) -> bool {
-        let steps = 256.0 * f64::from(mean);
-        let rest = steps - steps.floor().min(255.0);
+    #[inline(always)]
+    fn settles(&self, chain: usize, place: usize, mean: f32, first: u8) -> bool {
+        let rest = f64::from(256.0 * mean) - f64::from(first);
         let row = self.job.draws.first_row + (self.job.first_chain + chain) as u32;
         self.job.draws.settles(row, place, rest)
     }
@@ -287,10 +295,13 @@ fn look_up<S: Simd, const W: usize, const K: usize>(
     table: &[u8],
 ) -> [S::I; W] {
     const ROW: usize = 16;
+    let table = &table[..ROW << K.saturating_sub(4)];
     let near: &[u32; K] = near.try_into().expect("as many neighbors");
     let mut words = [0; K];
     for k in 0..K {
-        words[k] = word_of(x, near[k] as usize);
+        // SAFETY: all neighbors are units, of which there are as many as words (asserted where the
+        // sweep begins).
+        words[k] = unsafe { word_at(x, near[k]) };
     }
     let mut thresholds = [s.splat_u64(0); W];
     for w in 0..W {

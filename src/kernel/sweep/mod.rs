@@ -201,6 +201,17 @@ fn word_of(x: &[AtomicU64], j: usize) -> u64 {
     x[j].load(Ordering::Relaxed)
 }
 
+/// The word of unit `j`, unchecked.
+///
+/// # Safety
+/// `j` must be a unit of `x`.
+#[inline(always)]
+unsafe fn word_at(x: &[AtomicU64], j: u32) -> u64 {
+    debug_assert!((j as usize) < x.len());
+    // SAFETY: the caller vouches for `j`.
+    unsafe { x.get_unchecked(j as usize) }.load(Ordering::Relaxed)
+}
+
 /// `y += A_i x` in 64 chains, neighbors in order.
 #[inline(always)]
 fn add_couplings<S: Simd, const V: usize>(
