@@ -5,10 +5,10 @@ import numpy as np
 M64, M128 = (1 << 64) - 1, (1 << 128) - 1
 
 
-def philox(c, k):
-    """Philox4x32-10 (Salmon et al. 2011) of one counter."""
+def philox(c, k, rounds=7):
+    """Philox4x32 (Salmon et al. 2011) of one counter."""
     c, k = list(c), list(k)
-    for _ in range(10):
+    for _ in range(rounds):
         p0, p1 = 0xD2511F53 * c[0], 0xCD9E8D57 * c[2]
         c = [p1 >> 32 ^ c[1] ^ k[0], p1 & 0xFFFFFFFF, p0 >> 32 ^ c[3] ^ k[1], p0 & 0xFFFFFFFF]
         k = [(k[0] + 0x9E3779B9) & 0xFFFFFFFF, (k[1] + 0xBB67AE85) & 0xFFFFFFFF]
@@ -16,21 +16,21 @@ def philox(c, k):
 
 
 def draws(seed, site, step, shape):
-    """The 48-bit uniforms of the Bernoulli draws of rows and columns, as src/rng.rs defines them."""
+    """The uniforms of the Bernoulli draws of rows and columns, as src/rng.rs defines them."""
     u = np.empty(shape)
     block = lambda column, row: philox([column, row, step & 0xFFFFFFFF, step >> 32 | site << 16], [seed & 0xFFFFFFFF, seed >> 32])
     for row in range(shape[0]):
         for column in range(shape[1]):
-            first = block(column // 4, row // 2)[column % 4] >> 16 * (row % 2) & 0xFFFF
-            second = block(column // 4 + 2**31, row)[column % 4]
-            u[row, column] = (first * 2**32 + second) / 2**48
+            first = block(column // 4, row // 4)[column % 4] >> 8 * (row % 4) & 0xFF
+            low, high = block(column // 2 + 2**31, row)[column % 2 * 2 :][:2]
+            u[row, column] = (first + (low + high * 2**32 >> 11) / 2**53) / 2**8
     return u
 
 
 def order(seed, epoch, n):
     """The shuffle of an epoch: PCG XSL RR 128/64 seeded by Philox, Lemire's bounded integers, Fisher-Yates."""
     stream = (1 << 32) + epoch
-    words = [w for half in (0, 1) for w in philox([stream & 0xFFFFFFFF, stream >> 32, half, 0xFFFFFFFF], [seed & 0xFFFFFFFF, seed >> 32])]
+    words = [w for half in (0, 1) for w in philox([stream & 0xFFFFFFFF, stream >> 32, half, 0xFFFFFFFF], [seed & 0xFFFFFFFF, seed >> 32], 10)]
     number = lambda w: sum(x << 32 * i for i, x in enumerate(w))
     mult, inc = 0x2360ED051FC65DA44385DF649FCCF645, number(words[4:]) | 1
     state = ((number(words[:4]) + inc) * mult + inc) & M128

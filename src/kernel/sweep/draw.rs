@@ -183,8 +183,8 @@ impl<'a, S: Simd, const V: usize, const W: usize> Drawing<'a, S, V, W> {
         Some((thresholds, means, couplings.of(i).0))
     }
 
-    /// The draws of a unit by its table, zeros where they tie; those of chains that are not free mean
-    /// nothing.
+    /// The draws of a unit by its table, zeros where they tie; those of chains that are not free
+    /// mean nothing.
     #[inline(always)]
     fn by_table(
         &mut self,

@@ -43,7 +43,7 @@ fn runs_of_the_defaults_are_silent() {
         "train --data bars.csv --hidden 8",
         "train dbn --data bars.csv --layers 8,6",
         &format!("{DEEP} --epochs 200"),
-        "train boltzmann --data bars.csv --hidden 3 --epochs 200",
+        "train boltzmann --data bars.csv --hidden 3 --epochs 200 --seed 1",
     ] {
         let ran = bench.run(&format!("{line} --json"));
         assert_eq!(ran.code, 0, "{line}: {}", ran.stderr);
