@@ -116,6 +116,31 @@ impl<S: Simd> Uniforms<S> {
         ]
     }
 
+    /// The second uniforms, integers below 2^53, of the first `LANES / 2` of these absolute rows and
+    /// columns: those of [`Draws::settles`].
+    #[inline(always)]
+    pub(crate) fn second(&self, s: S, rows: &[u64; 8], columns: &[u64; 8]) -> [u64; 8] {
+        let mut blocks = [0; 8];
+        for lane in 0..8 {
+            blocks[lane] = (columns[lane] / 2) | (1 << 31);
+        }
+        let words = self.words(s, s.load_u64(&blocks), s.load_u64(rows));
+        let mut halves = [[0_u32; 16]; 4];
+        for k in 0..4 {
+            s.store_u32(&mut halves[k], words[k]);
+        }
+        let mut out = [0; 8];
+        for lane in 0..S::LANES / 2 {
+            // The lower halves of 64-bit lanes.
+            let [low, high] = match columns[lane] % 2 {
+                0 => [halves[0][2 * lane], halves[1][2 * lane]],
+                _ => [halves[2][2 * lane], halves[3][2 * lane]],
+            };
+            out[lane] = (u64::from(low) | u64::from(high) << 32) >> 11;
+        }
+        out
+    }
+
     /// Draws with probabilities `mean` from the first uniforms `u`: bit `k` is one where lane `k`
     /// is drawn. `at(k)` gives the row and column of a lane, for ties.
     #[inline(always)]
@@ -333,6 +358,16 @@ mod tests {
                                 assert_eq!(*u, (word >> (8 * byte) & 0xFF) as f32);
                             }
                         }
+                    }
+                    let places = std::array::from_fn(|k| (column + k) as u64);
+                    let rows = std::array::from_fn(|k| row as u64 + 3 * k as u64);
+                    let second = uniforms.second(s, &rows, &places);
+                    for lane in 0..S::LANES / 2 {
+                        let (row, column) = (rows[lane] as u32, places[lane] as usize);
+                        // The least `rest` that is above the uniform, and the uniform itself.
+                        let rest = |u: u64| u as f64 / (1_u64 << 53) as f64;
+                        assert!(self.0.settles(row, column, rest(second[lane] + 1)));
+                        assert!(!self.0.settles(row, column, rest(second[lane])));
                     }
                     let columns = uniforms.of_columns(s, four * 4, column);
                     for (k, x) in columns.into_iter().enumerate() {

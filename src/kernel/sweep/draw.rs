@@ -33,6 +33,19 @@ impl Operation for Sweep<'_> {
     }
 }
 
+/// Draws that tie, before they are decided.
+#[derive(Default)]
+struct Ties {
+    count: usize,
+    /// Unit and chain.
+    units: [(u32, u32); 8],
+    /// Absolute, and places.
+    rows: [u64; 8],
+    columns: [u64; 8],
+    /// Of the second uniforms, integers below 2^53.
+    bounds: [f64; 8],
+}
+
 /// A sweep on its way. `V` vectors are 64 floats, `W` vectors 64 bytes.
 struct Drawing<'a, S: Simd, const V: usize, const W: usize> {
     job: &'a Sweep<'a>,
@@ -92,7 +105,7 @@ impl<'a, S: Simd, const V: usize, const W: usize> Drawing<'a, S, V, W> {
             for at in start..end {
                 self.draw_at(s, if falls { start + end - 1 - at } else { at });
             }
-            self.settle();
+            self.settle(s);
         }
     }
 
@@ -112,7 +125,7 @@ impl<'a, S: Simd, const V: usize, const W: usize> Drawing<'a, S, V, W> {
                 done += group.end - group.first;
             } else {
                 self.draw_at(s, place);
-                self.settle();
+                self.settle(s);
                 done += 1;
             }
         }
@@ -212,41 +225,61 @@ impl<'a, S: Simd, const V: usize, const W: usize> Drawing<'a, S, V, W> {
             ties |= s.equal_bytes(u[w], t[w]) << (w * 4 * S::LANES);
         }
         if self.count == WAITING {
-            self.settle();
+            self.settle(s);
         }
         self.waiting[self.count] = (place as u32, ties & free);
         self.count += usize::from(ties & free != 0);
         drawn
     }
 
-    /// Draws the ties that wait.
-    #[inline(never)]
-    fn settle(&mut self) {
-        for &(place, mut ties) in &self.waiting[..self.count] {
+    /// Draws the ties that wait, as many at a time as a vector has counters.
+    #[inline(always)]
+    fn settle(&mut self, s: S) {
+        if self.count == 0 {
+            return;
+        }
+        let mut ties = Ties::default();
+        for k in 0..self.count {
+            let (place, mut chains) = self.waiting[k];
             let i = self.job.order.units()[place as usize] as usize;
             let (thresholds, means, near) = self.table_of(i).expect("a table that drew it");
-            let mut drawn = word_of(self.job.x, i);
-            while ties != 0 {
-                let chain = ties.trailing_zeros() as usize;
+            while chains != 0 {
+                let chain = chains.trailing_zeros() as usize;
+                chains &= chains - 1;
                 let mut state = 0;
                 for (k, &j) in near.iter().enumerate() {
                     state |= ((word_of(self.job.x, j as usize) >> chain & 1) as usize) << k;
                 }
-                let is_one = self.settles(chain, place as usize, means[state], thresholds[state]);
-                drawn |= u64::from(is_one) << chain;
-                ties &= ties - 1;
+                let at = ties.count;
+                ties.units[at] = (i as u32, chain as u32);
+                let row = self.job.draws.first_row + (self.job.first_chain + chain) as u32;
+                (ties.rows[at], ties.columns[at]) = (u64::from(row), u64::from(place));
+                // The first uniform is the integer part, at most 255.
+                let rest = f64::from(256.0 * means[state]) - f64::from(thresholds[state]);
+                ties.bounds[at] = rest * (1_u64 << 53) as f64;
+                ties.count += 1;
+                if ties.count == S::LANES / 2 {
+                    self.decide(s, &mut ties);
+                }
             }
-            self.job.x[i].store(drawn, Ordering::Relaxed);
         }
+        self.decide(s, &mut ties);
         self.count = 0;
     }
 
-    /// Whether a draw whose first uniform is the integer part of `256 mean` (255 at most) is one.
     #[inline(always)]
-    fn settles(&self, chain: usize, place: usize, mean: f32, first: u8) -> bool {
-        let rest = f64::from(256.0 * mean) - f64::from(first);
-        let row = self.job.draws.first_row + (self.job.first_chain + chain) as u32;
-        self.job.draws.settles(row, place, rest)
+    fn decide(&self, s: S, ties: &mut Ties) {
+        let second = self.uniforms.second(s, &ties.rows, &ties.columns);
+        for k in 0..ties.count {
+            let (i, chain) = ties.units[k];
+            let is_one = (second[k] as f64) < ties.bounds[k];
+            let x = &self.job.x[i as usize];
+            x.store(
+                x.load(Ordering::Relaxed) | u64::from(is_one) << chain,
+                Ordering::Relaxed,
+            );
+        }
+        ties.count = 0;
     }
 
     #[inline(always)]
