@@ -95,9 +95,18 @@ fn tempered_chains_learn_at_a_large_rate() {
     assert!((-2.63..-2.5993).contains(&likelihood), "{likelihood}");
 }
 
+/// What a run said of its chains.
+struct Said {
+    likelihood: f64,
+    /// When it was asked last.
+    last: Vec<ChainWarning>,
+    /// Whenever it was asked.
+    ever: Vec<ChainWarning>,
+}
+
 /// A run of Algorithm 20.1 with so many chains and sweeps, asked of its chains after every tenth of
 /// its epochs.
-fn warned(options: DbmOptions) -> (f64, Vec<ChainWarning>) {
+fn warned(options: DbmOptions) -> Said {
     let data = dataset::bars_and_stripes(3);
     let dbm = Dbm::bernoulli(&[9, 8, 6]).unwrap();
     let dbm = dbm.initialized_from(&data, 1).unwrap();
@@ -111,7 +120,7 @@ fn warned(options: DbmOptions) -> (f64, Vec<ChainWarning>) {
         ..options
     };
     let mut run = DbmTraining::new(dbm, options, &data).unwrap();
-    let (mut before, mut all) = (None, Vec::new());
+    let (mut before, mut last, mut ever) = (None, Vec::new(), Vec::new());
     let ended = run.run(&data, |event| {
         if let Event::Epoch(run) = event
             && run.position().epoch.is_multiple_of(epochs / 10)
@@ -121,7 +130,8 @@ fn warned(options: DbmOptions) -> (f64, Vec<ChainWarning>) {
                 "{:?} {:?} {:?} {:?}",
                 health.energy_gap, health.strain, health.autocorrelation, health.information
             );
-            all = health.warnings();
+            last = health.warnings();
+            ever.extend(last.clone());
             before = Some(health);
         }
         ControlFlow::Continue(())
@@ -133,8 +143,12 @@ fn warned(options: DbmOptions) -> (f64, Vec<ChainWarning>) {
         .exact_mean_log_likelihood(v, &mut ())
         .unwrap()
         .mean;
-    println!("{likelihood} {all:?}");
-    (likelihood, all)
+    println!("{likelihood} {last:?}");
+    Said {
+        likelihood,
+        last,
+        ever,
+    }
 }
 
 /// Algorithm 20.1 at a rate of 0.1 without decay: chains that cannot follow leave a machine worse
@@ -148,11 +162,15 @@ fn chains_that_part_from_the_model_say_so() {
     };
     let mut bad = fast(field, plain, 0.1, 4000);
     bad.learning.learning_rate = 0.1.into();
-    let (likelihood, warnings) = warned(bad);
+    let Said {
+        likelihood, ever, ..
+    } = warned(bad);
     assert!(likelihood < -6.24, "{likelihood}");
     let parted =
         |x: &ChainWarning| matches!(x, ChainWarning::Parted { .. } | ChainWarning::Driven { .. });
-    assert!(warnings.iter().any(parted), "{likelihood}: {warnings:?}");
+    // A machine that has run away moves slowly in the end: which of the questions are answered by a
+    // warning depends on its way there.
+    assert!(ever.iter().any(parted), "{likelihood}: {ever:?}");
     // The good one: no warning of chains.
     let negative = Negative::Tempered {
         chains: 100,
@@ -160,15 +178,15 @@ fn chains_that_part_from_the_model_say_so() {
         temperatures: 5,
         lowest: 0.3,
     };
-    let (likelihood, warnings) = warned(fast(Positive::Gibbs { steps: 2 }, negative, 0.1, 4000));
-    assert!(likelihood > -2.7, "{likelihood}");
-    assert!(warnings.is_empty(), "{warnings:?}");
+    let said = warned(fast(Positive::Gibbs { steps: 2 }, negative, 0.1, 4000));
+    assert!(said.likelihood > -2.7, "{}", said.likelihood);
+    assert!(said.last.is_empty(), "{:?}", said.last);
     // The exact one: both layers in use.
-    let (likelihood, warnings) = warned(fast(Positive::Exact, Negative::Exact, 0.5, 4000));
-    assert!(likelihood > -2.62, "{likelihood}");
-    assert!(warnings.is_empty(), "{warnings:?}");
+    let said = warned(fast(Positive::Exact, Negative::Exact, 0.5, 4000));
+    assert!(said.likelihood > -2.62, "{}", said.likelihood);
+    assert!(said.last.is_empty(), "{:?}", said.last);
     // A layer that nothing has used yet.
     let idle = fast(field, plain, 1e-6, 10);
     let unused = |x: &ChainWarning| matches!(x, ChainWarning::Unused { layer: 2, .. });
-    assert!(warned(idle).1.iter().any(unused));
+    assert!(warned(idle).last.iter().any(unused));
 }
