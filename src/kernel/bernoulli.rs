@@ -116,8 +116,8 @@ impl<S: Simd> Uniforms<S> {
         ]
     }
 
-    /// The second uniforms, integers below 2^53, of the first `LANES / 2` of these absolute rows and
-    /// columns: those of [`Draws::settles`].
+    /// The second uniforms, integers below 2^53, of the first `LANES / 2` of these absolute rows
+    /// and columns: those of [`Draws::settles`].
     #[inline(always)]
     pub(crate) fn second(&self, s: S, rows: &[u64; 8], columns: &[u64; 8]) -> [u64; 8] {
         let mut blocks = [0; 8];
