@@ -5,7 +5,11 @@
     reason = "iterators over vectors are functions that are not compiled for the instruction set"
 )]
 
-use super::{Group, Sweep, add_couplings, table::MOST_NEIGHBORS, word_at, word_of};
+use super::{
+    Group, Sweep, add_couplings,
+    table::{MOST_NEIGHBORS, ROW},
+    word_at, word_of,
+};
 use crate::{
     kernel::{
         activation::{sigmoid_lanes, softplus_lanes},
@@ -327,7 +331,6 @@ fn look_up<S: Simd, const W: usize, const K: usize>(
     x: &[AtomicU64],
     table: &[u8],
 ) -> [S::I; W] {
-    const ROW: usize = 16;
     let table = &table[..ROW << K.saturating_sub(4)];
     let near: &[u32; K] = near.try_into().expect("as many neighbors");
     let mut words = [0; K];

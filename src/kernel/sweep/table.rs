@@ -10,9 +10,7 @@ use crate::{
 /// A unit of more neighbors has no table.
 pub(crate) const MOST_NEIGHBORS: usize = 8;
 /// Fewest entries of a table: a row of a look-up.
-const ROW: usize = 16;
-/// An entry costs about as much as so many units of [`threads::is_little`].
-const ENTRY_COST: usize = 1;
+pub(super) const ROW: usize = 16;
 
 /// `sigma(beta (A_i x + a_i))` for all states `x` of the neighbors of the units of few of them. Bit
 /// `k` of an entry's number is the state of the `k`-th neighbor.
@@ -70,7 +68,7 @@ impl Tables {
             means: &mut self.means,
             thresholds: &mut self.thresholds,
         };
-        match threads::is_little(end * ENTRY_COST) {
+        match threads::is_little(end) {
             true => dispatch_on(isa, part),
             false => threads::in_pool(|| part.split(isa)),
         }
@@ -102,7 +100,7 @@ impl Part<'_> {
     /// Halves until they are little, in parallel.
     fn split(self, isa: Isa) {
         let units = self.starts.len() - 1;
-        if units < 2 || threads::is_little(self.means.len() * ENTRY_COST) {
+        if units < 2 || threads::is_little(self.means.len()) {
             return dispatch_on(isa, self);
         }
         let half = units / 2;
@@ -137,12 +135,12 @@ impl Operation for Part<'_> {
         let begin = self.starts[0];
         for (k, ends) in self.starts.windows(2).enumerate() {
             let range = ends[0] - begin..ends[1] - begin;
-            let (near, values) = self.couplings.of(self.first + k);
+            let (_, values) = self.couplings.of(self.first + k);
             let means = &mut self.means[range.clone()];
             for (at, means) in means.chunks_exact_mut(S::LANES).enumerate() {
                 let number = (at * S::LANES) as u32;
                 let mut y = s.splat(self.bias[self.first + k]);
-                for (j, &a) in values.iter().enumerate().take(near.len()) {
+                for (j, &a) in values.iter().enumerate() {
                     let of_number = if number >> j & 1 == 1 { u32::MAX } else { 0 };
                     let mask = match LANES.get(j).filter(|_| 1 << j < S::LANES) {
                         Some(&lanes) => lanes,
