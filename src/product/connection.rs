@@ -277,7 +277,11 @@ mod tests {
     use super::*;
     use crate::{
         bits::BitMatrix,
-        product::{Propagation, Tail, propagate},
+        product::{
+            Propagation, Tail,
+            dense::{Provider, provider},
+            propagate,
+        },
         rng::HostRng,
         threads,
     };
@@ -291,8 +295,8 @@ mod tests {
     /// same bits for any number of rows and of threads, both ways.
     #[test]
     fn products_of_small_connections_are_exact() {
-        if route() == Route::LookUp {
-            return; // asked for by the environment
+        if route() == Route::LookUp || provider() != Provider::Native {
+            return; // asked for by the environment: rounded weights, or sums in another order
         }
         for (n, m) in [(16, 16), (64, 100), (128, 64), (600, 13), (33, 248)] {
             assert!(n * m <= Route::SMALL && !Route::Automatic.takes_look_up(n, m));
