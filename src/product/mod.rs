@@ -26,6 +26,7 @@ mod few;
 mod fused;
 mod lookup;
 mod outer;
+mod phase;
 mod popcount;
 mod quantize;
 mod region;
@@ -34,17 +35,20 @@ mod samples;
 mod slabs;
 mod summed;
 mod tail;
+mod tile;
 mod turn;
 
 pub use connection::{Connection, Route, route, set_route};
 pub use dense::{Provider, gemm, provider, set_provider};
 pub use fused::{Propagation, propagate};
 pub use lookup::{FixedPoint, LARGEST_STEP};
-pub use outer::{Phase, Statistics};
-pub(crate) use outer::{StatisticsTile, for_each_tile};
+pub use outer::Statistics;
+pub(crate) use outer::for_each_tile;
+pub use phase::Phase;
 pub(crate) use samples::PhaseTables;
 pub(crate) use tail::Exact;
 pub use tail::Tail;
+pub(crate) use tile::StatisticsTile;
 
 use crate::{
     bits::BitView,

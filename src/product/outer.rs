@@ -2,7 +2,7 @@
 //! it is in cache.
 
 use super::{
-    PhaseTables,
+    Phase, PhaseTables, StatisticsTile,
     connection::route,
     dense::{Operand, Provider, multiply, provider},
     expand::expand,
@@ -10,11 +10,11 @@ use super::{
     quantize::WIDTH,
     registers,
     summed::SummedSamples,
+    tile::split,
 };
 use crate::{
     bits::WORD_BITS,
     error::{Error, Result, expect_pair},
-    kernel::reduce::add_in_pieces,
     matrix::{Aligned, Matrix, MatrixViewMut, aligned},
     states::Input,
     threads,
@@ -23,38 +23,6 @@ use std::{cell::RefCell, ops::Range};
 
 /// Visible units of a panel.
 const PANEL_UNITS: usize = 2 * WORD_BITS;
-
-/// One phase of the learning rule: samples of both layers and their weight.
-#[derive(Clone, Copy, Debug)]
-pub struct Phase<'a> {
-    /// `V` `[samples x n_visible]`.
-    pub visible: Input<'a>,
-    /// `H` `[samples x n_hidden]`.
-    pub hidden: Input<'a>,
-    /// The factor of `V' H`: one over the number of samples, negative for the negative phase.
-    pub weight: f32,
-    /// A further factor of every sample `[samples]`, of at least 0; none for 1 each. Phases with
-    /// factors are summed in f32, never by look-up.
-    pub of_rows: Option<&'a [f32]>,
-}
-
-impl<'a> Phase<'a> {
-    /// Samples of both layers, `weight` each.
-    pub fn new(visible: Input<'a>, hidden: Input<'a>, weight: f32) -> Self {
-        Self {
-            visible,
-            hidden,
-            weight,
-            of_rows: None,
-        }
-    }
-
-    /// The same samples with factors.
-    #[must_use]
-    pub fn weighted(self, of_rows: Option<&'a [f32]>) -> Self {
-        Self { of_rows, ..self }
-    }
-}
 
 /// `sum_p weight_p V_p' H_p`, not computed until it is asked for.
 #[derive(Clone, Copy, Debug)]
@@ -193,14 +161,14 @@ impl<'a> Statistics<'a> {
     /// `sums[i] += sum_p weight_p sum over samples of (V_p[.., i] - center[i])^2`.
     pub(crate) fn add_visible_squares(&self, center: &[f32], sums: &mut [f32]) {
         for phase in self.phases {
-            add_squares(phase, phase.visible, center, sums);
+            phase.add_squares(phase.visible, center, sums);
         }
     }
 
     /// `sums[j] += sum_p weight_p sum over samples of (H_p[.., j] - center[j])^2`.
     pub(crate) fn add_hidden_squares(&self, center: &[f32], sums: &mut [f32]) {
         for phase in self.phases {
-            add_squares(phase, phase.hidden, center, sums);
+            phase.add_squares(phase.hidden, center, sums);
         }
     }
 
@@ -224,24 +192,6 @@ impl<'a> Statistics<'a> {
         });
         Ok(())
     }
-}
-
-/// Terms and their sums are f64, rounded once.
-fn add_squares(phase: &Phase<'_>, x: Input<'_>, center: &[f32], sums: &mut [f32]) {
-    add_in_pieces(x.rows(), phase.weight, sums, |s, first, sums| {
-        let weight = f64::from(phase.of_rows.map_or(1.0, |w| w[s]));
-        let of = |x: f32, center: f32| weight * (f64::from(x) - f64::from(center)).powi(2);
-        let all = sums.iter_mut().zip(&center[first..]).enumerate();
-        match x {
-            Input::Bits(x) => all.for_each(|(k, (sum, c))| {
-                *sum += of(f32::from(x.get(s, first + k)), *c);
-            }),
-            Input::Real(x) => {
-                let row = &x.row(s)[first..];
-                all.for_each(|(k, (sum, c))| *sum += of(row[k], *c));
-            }
-        }
-    });
 }
 
 /// Scratch of one thread: a tile of statistics, and states expanded from bits.
@@ -288,16 +238,6 @@ fn hidden_stride(n_hidden: usize) -> usize {
     n_hidden.max(1).next_multiple_of(WORD_BITS)
 }
 
-/// A rectangle of statistics, for the taker to read or to change.
-pub(crate) struct StatisticsTile<'a> {
-    /// First visible and first hidden unit; a function of the shapes and of the route alone.
-    pub(crate) at: [usize; 2],
-    /// The statistics.
-    pub(crate) values: &'a mut [f32],
-    /// Floats between rows.
-    pub(crate) stride: usize,
-}
-
 /// Calls `then(tile, the same rectangle of each target)` for rectangles that cover the targets,
 /// which are `[n_visible x n_hidden]` each: `tile` holds the statistics of the rectangle.
 /// Rectangles run in parallel.
@@ -312,22 +252,6 @@ pub(crate) fn for_each_tile<const N: usize>(
     } else {
         fill(statistics, units, targets, then);
     }
-}
-
-/// Both parts of every target.
-pub(super) fn split<'a, const N: usize>(
-    targets: [MatrixViewMut<'a>; N],
-    at: impl Fn(MatrixViewMut<'a>) -> (MatrixViewMut<'a>, MatrixViewMut<'a>),
-) -> ([MatrixViewMut<'a>; N], [MatrixViewMut<'a>; N]) {
-    let mut second: [Option<MatrixViewMut<'a>>; N] = std::array::from_fn(|_| None);
-    let mut k = 0;
-    let first = targets.map(|x| {
-        let (a, b) = at(x);
-        second[k] = Some(b);
-        k += 1;
-        a
-    });
-    (first, second.map(|x| x.expect("every target was split")))
 }
 
 /// Rectangles of many visible and few hidden units, by look-ups in registers.

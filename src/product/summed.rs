@@ -3,8 +3,9 @@
 //! order: one of the dense product's blocks.
 
 use super::{
+    Phase, StatisticsTile,
     few::{self, AddRows, BLOCK_INPUTS},
-    outer::{Phase, StatisticsTile, split},
+    tile::split,
 };
 use crate::{
     bits::{BitView, WORD_BITS, transpose_block},
