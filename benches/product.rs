@@ -47,10 +47,11 @@ fn propagations(c: &mut Criterion) {
         ] {
             let (bits, real) = states(rows, from);
             // What look-ups see of the weights is what their products must equal.
-            let inputs: [(&str, Input<'_>, _, _); 3] = [
+            let inputs: [(&str, Input<'_>, _, _); 4] = [
                 ("bits", (&bits).into(), None, &weights),
                 ("real", (&real).into(), None, &weights),
                 ("look-up", (&bits).into(), Some(&fixed), &seen),
+                ("integers", (&real).into(), Some(&fixed), &seen),
             ];
             let bias = vec![0.0; to];
             let mut out = Matrix::zeros(rows, to);

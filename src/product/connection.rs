@@ -205,7 +205,7 @@ impl Connection {
         precise: bool,
     ) -> Result<Term<'a>> {
         let (n, m) = (self.weights.rows(), self.weights.columns());
-        let fast = !precise && matches!(input, Input::Bits(_)) && route().takes_look_up(n, m);
+        let fast = !precise && route().takes_look_up(n, m);
         let copies = || match self.one_way {
             false => FixedPoint::new(&self.weights),
             true => FixedPoint::one_way(&self.weights),

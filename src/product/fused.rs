@@ -7,6 +7,7 @@ use super::{
     expand::expand,
     few,
     quantize::{BLOCK, WIDTH},
+    real::Fractions,
     region::{PANEL_ROWS, Region},
     registers::{self, Indices},
     tail::Tail,
@@ -45,6 +46,8 @@ pub struct Propagation {
     softplus: Vec<f64>,
     columns: Vec<f64>,
     indices: Indices,
+    /// Real inputs of each term as integers, where they are taken so.
+    fractions: Vec<Fractions>,
     /// Inputs of a layer that needs a pass of its own over them.
     pub(crate) input: Option<Matrix>,
     /// What neighbors receive of states whose variance is not 1.
@@ -112,6 +115,8 @@ struct Job<'a> {
     added: Option<MatrixView<'a>>,
     /// The inputs of all terms, if they are looked up in registers.
     indices: Option<&'a Indices>,
+    /// The inputs of each term, where they are taken as integers.
+    fractions: &'a [Fractions],
 }
 
 /// Computes a layer from its neighbors: `tail(sum_t X_t op(W_t) + added + bias)`. Cost: one dense
@@ -178,6 +183,7 @@ fn propagate_here(
         let inputs = terms.iter().filter_map(|t| t.looked_up());
         buffers.indices.fill(inputs.map(|(x, _)| x));
     }
+    take_fractions(&mut buffers.fractions, terms, is_alone);
     let job = Job {
         terms,
         bias,
@@ -187,6 +193,7 @@ fn propagate_here(
         minus_beta: tail.minus_beta,
         added: tail.added,
         indices: wide.then_some(&buffers.indices),
+        fractions: &buffers.fractions,
     };
     job.fill(Region {
         rows: 0..rows,
@@ -210,6 +217,19 @@ fn propagate_here(
         add_rows(out, &buffers.softplus, panel.max(1), groups);
     }
     Ok(())
+}
+
+/// Real inputs whose weights have fixed-point copies to integers, if all of a term are in [0, 1].
+fn take_fractions(fractions: &mut Vec<Fractions>, terms: &[Term<'_>], is_alone: bool) {
+    if fractions.len() < terms.len() {
+        fractions.resize_with(terms.len(), Fractions::default);
+    }
+    for (fractions, term) in fractions.iter_mut().zip(terms) {
+        match (term.input, term.fixed) {
+            (Input::Real(x), Some(_)) => fractions.take(x, is_alone),
+            _ => fractions.leave(),
+        }
+    }
 }
 
 /// `out` of the partial sums of words of columns, of which the `k`-th is of group `group_of(k)`: in
@@ -308,7 +328,7 @@ impl Job<'_> {
         } else {
             for (k, term) in self.terms.iter().enumerate() {
                 add_product(
-                    (term, k > 0),
+                    (term, k > 0, &self.fractions[k]),
                     region.rows.clone(),
                     region.columns.clone(),
                     product,
@@ -378,10 +398,11 @@ impl Job<'_> {
     }
 }
 
-/// `product += X[rows] op(W)[.., columns]` if it adds, else `=`; by look-up, by adding or dense.
+/// `product += X[rows] op(W)[.., columns]` if it adds, else `=`; by look-up, in integers, by adding or
+/// dense.
 /// Whatever stands beyond the columns.
 fn add_product(
-    (term, adds): (&Term<'_>, bool),
+    (term, adds, fractions): (&Term<'_>, bool, &Fractions),
     rows: Range<usize>,
     columns: Range<usize>,
     product: &mut [f32],
@@ -394,6 +415,10 @@ fn add_product(
     }
     if let Some((x, fixed)) = term.looked_up() {
         fixed.add_product(term.direction, x, rows, columns, product, stride);
+        return;
+    }
+    if let Some(fixed) = term.fixed.filter(|_| fractions.are_taken()) {
+        fractions.add_product((fixed, term.direction), rows, columns, product, stride);
         return;
     }
     if let Some(x) = few {

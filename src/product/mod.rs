@@ -9,6 +9,7 @@
 //!            registers: many rows, AVX-512
 //!            active: few bits on, or few rows
 //!            lookup: tables in memory, else
+//!     -> integers (real inputs in [0, 1], where a Connection chose look-ups): real
 //!     -> few or sparse rows of bits upwards: weights of what is on (few), the bits of native;
 //!            downwards too where weights are few, of which a Connection keeps the transpose (turn)
 //!     -> dense provider: native | matrixmultiply | blas
@@ -29,6 +30,7 @@ mod outer;
 mod phase;
 mod popcount;
 mod quantize;
+mod real;
 mod region;
 mod registers;
 mod samples;
@@ -67,6 +69,7 @@ pub(crate) fn warm_up(samples: usize, n_hidden: usize) {
     threads::on_every_thread(|| {
         fused::warm_up();
         lookup::warm_up();
+        real::warm_up();
         dense::warm_up();
         outer::warm_up(samples, n_hidden);
     });
@@ -135,7 +138,8 @@ pub struct Term<'a> {
     pub weights: &'a Matrix,
     /// `W` or its transpose.
     pub direction: Direction,
-    /// Fixed-point copies of `W` for a product of bits by look-up; without them it is dense.
+    /// Fixed-point copies of `W` for a product of bits by look-up, or of real inputs in [0, 1] in
+    /// integers; without them, and of other inputs, it is dense.
     pub fixed: Option<&'a FixedPoint>,
 }
 

@@ -317,6 +317,29 @@ impl Simd for Avx2 {
         })
     }
     #[inline(always)]
+    fn interleave_words(self, a: __m256i, b: __m256i) -> [__m256i; 2] {
+        avx2!({
+            // Within 128 bits, then those in order.
+            let (low, high) = (_mm256_unpacklo_epi16(a, b), _mm256_unpackhi_epi16(a, b));
+            [
+                _mm256_permute2x128_si256::<0x20>(low, high),
+                _mm256_permute2x128_si256::<0x31>(low, high),
+            ]
+        })
+    }
+    #[inline(always)]
+    fn splat_pair(self, pair: u32) -> __m256i {
+        avx2!(_mm256_set1_epi32(pair as i32))
+    }
+    #[inline(always)]
+    fn add_pairs(self, sum: __m256i, a: __m256i, b: __m256i) -> __m256i {
+        avx2!(_mm256_add_epi32(sum, _mm256_madd_epi16(a, b)))
+    }
+    #[inline(always)]
+    fn integers_to_floats(self, x: __m256i) -> __m256 {
+        avx2!(_mm256_cvtepi32_ps(x))
+    }
+    #[inline(always)]
     fn splat_f64(self, x: f64) -> __m256d {
         avx2!(_mm256_set1_pd(x))
     }

@@ -283,6 +283,31 @@ impl Simd for Avx512 {
         })
     }
     #[inline(always)]
+    fn interleave_words(self, a: __m512i, b: __m512i) -> [__m512i; 2] {
+        avx512!({
+            // Within 128 bits, then those in order.
+            let (low, high) = (_mm512_unpacklo_epi16(a, b), _mm512_unpackhi_epi16(a, b));
+            let first = _mm512_setr_epi64(0, 1, 8, 9, 2, 3, 10, 11);
+            let second = _mm512_setr_epi64(4, 5, 12, 13, 6, 7, 14, 15);
+            [
+                _mm512_permutex2var_epi64(low, first, high),
+                _mm512_permutex2var_epi64(low, second, high),
+            ]
+        })
+    }
+    #[inline(always)]
+    fn splat_pair(self, pair: u32) -> __m512i {
+        avx512!(_mm512_set1_epi32(pair as i32))
+    }
+    #[inline(always)]
+    fn add_pairs(self, sum: __m512i, a: __m512i, b: __m512i) -> __m512i {
+        avx512!(_mm512_add_epi32(sum, _mm512_madd_epi16(a, b)))
+    }
+    #[inline(always)]
+    fn integers_to_floats(self, x: __m512i) -> __m512 {
+        avx512!(_mm512_cvtepi32_ps(x))
+    }
+    #[inline(always)]
     fn splat_f64(self, x: f64) -> __m512d {
         avx512!(_mm512_set1_pd(x))
     }

@@ -384,6 +384,15 @@ pub(crate) trait Simd: Copy + Send + Sync + 'static {
     fn widen(self, x: Self::W) -> [Self::F; 2];
     /// Floats of magnitude below 2^15, rounded to the nearest integer, ties to even.
     fn narrow(self, x: [Self::F; 2]) -> Self::W;
+    /// 16-bit lanes of `a` and of `b` in turns.
+    fn interleave_words(self, a: Self::W, b: Self::W) -> [Self::W; 2];
+    /// All pairs of 16-bit lanes the lower and the upper half of `pair`.
+    fn splat_pair(self, pair: u32) -> Self::W;
+    /// 32-bit lanes `sum + a0 b0 + a1 b1` of the pairs of signed 16-bit lanes of `a` and `b`, of
+    /// which not all four are `-2^15`; wrapping.
+    fn add_pairs(self, sum: Self::I, a: Self::W, b: Self::W) -> Self::I;
+    /// Signed 32-bit lanes as floats, rounded.
+    fn integers_to_floats(self, x: Self::I) -> Self::F;
 
     /// All lanes `x`.
     fn splat_f64(self, x: f64) -> Self::D;

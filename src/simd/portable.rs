@@ -1,7 +1,7 @@
 //! Any CPU, through the crate `wide`.
 
 use super::{EIGHTHS, EIGHTHS_AT, Operation, Simd};
-use wide::{f32x8, f64x4, i16x16};
+use wide::{f32x8, f64x4, i16x16, i32x8};
 
 /// Whether `wide` multiplies and adds with one rounding on the compiler's target.
 pub(super) const IS_FUSED: bool = cfg!(any(
@@ -47,6 +47,12 @@ fn compare_bytes(a: [u64; 4], b: [u64; 4], f: impl Fn(u8, u8) -> bool) -> u64 {
         }
     }
     bits
+}
+
+/// Signed 32-bit lanes.
+#[inline(always)]
+fn integers(x: [u64; 4]) -> [i32; 8] {
+    std::array::from_fn(|k| (x[k / 2] >> (32 * (k % 2))) as i32)
 }
 
 /// Needs no proof.
@@ -291,6 +297,33 @@ impl Simd for Portable {
         i16x16::new(std::array::from_fn(|k| {
             x[k / 8][k % 8].round_ties_even() as i16
         }))
+    }
+    #[inline(always)]
+    fn interleave_words(self, a: i16x16, b: i16x16) -> [i16x16; 2] {
+        let (a, b) = (a.to_array(), b.to_array());
+        [0, 8].map(|first| {
+            i16x16::new(std::array::from_fn(|k| {
+                let from = if k % 2 == 0 { &a } else { &b };
+                from[first + k / 2]
+            }))
+        })
+    }
+    #[inline(always)]
+    fn splat_pair(self, pair: u32) -> i16x16 {
+        let halves = [pair as i16, (pair >> 16) as i16];
+        i16x16::new(std::array::from_fn(|k| halves[k % 2]))
+    }
+    #[inline(always)]
+    fn add_pairs(self, sum: [u64; 4], a: i16x16, b: i16x16) -> [u64; 4] {
+        let sum = i32x8::new(integers(sum)) + a.dot(b);
+        let sum = sum.to_array();
+        std::array::from_fn(|k| {
+            u64::from(sum[2 * k] as u32) | u64::from(sum[2 * k + 1] as u32) << 32
+        })
+    }
+    #[inline(always)]
+    fn integers_to_floats(self, x: [u64; 4]) -> f32x8 {
+        f32x8::from(integers(x).map(|x| x as f32))
     }
     #[inline(always)]
     fn splat_f64(self, x: f64) -> f64x4 {

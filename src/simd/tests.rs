@@ -31,6 +31,7 @@ impl Operation for Definitions {
         integers(s);
         doubles(s);
         words(s);
+        pairs(s);
         transposed_floats(s);
         transposed_words(s);
     }
@@ -221,6 +222,40 @@ fn words<S: Simd>(s: S) {
         assert_eq!(f32::from(stored[k]), rounded);
         assert_eq!(both[k], rounded);
         assert_eq!(doubled[k], f32::from((rounded as i16).wrapping_mul(2)));
+    }
+}
+
+/// Products of pairs of 16-bit words, the largest included, and sums that wrap.
+#[inline(always)]
+fn pairs<S: Simd>(s: S) {
+    let n = 2 * S::LANES;
+    let a: Vec<i16> = (0..n).map(|k| [i16::MIN, 3, i16::MAX][k % 3]).collect();
+    let b: Vec<i16> = (0..n).map(|k| (k as i16 - 9) * 1400 + 1).collect();
+    let start: Vec<u32> = (0..S::LANES as u32).map(|k| k << 29).collect();
+    let mut stored = vec![0_i16; 2 * n];
+    let mut sums = vec![0_u32; S::LANES];
+    // SAFETY: the buffers hold what is loaded and stored.
+    let sum = unsafe {
+        let [va, vb] = [&a, &b].map(|x| s.load_words(x.as_ptr()));
+        let [low, high] = s.interleave_words(va, vb);
+        s.store_words(stored.as_mut_ptr(), low);
+        s.store_words(stored[n..].as_mut_ptr(), high);
+        s.add_pairs(s.load_u32(start.as_ptr()), va, vb)
+    };
+    let turns = a.iter().zip(&b).flat_map(|(&a, &b)| [a, b]);
+    assert_eq!(stored, turns.collect::<Vec<_>>());
+    s.store_u32(&mut sums, sum);
+    let floats = lanes(s, s.integers_to_floats(sum));
+    for k in 0..S::LANES {
+        let of = |k: usize| i32::from(a[k]) * i32::from(b[k]);
+        let sum = (of(2 * k) + of(2 * k + 1)).wrapping_add(start[k] as i32);
+        assert_eq!((sums[k] as i32, floats[k]), (sum, sum as f32));
+    }
+    let pair = s.splat_pair(0x8001_7FFE);
+    // SAFETY: the buffer holds 2 * LANES integers.
+    unsafe { s.store_words(stored.as_mut_ptr(), pair) };
+    for pair in stored[..n].chunks(2) {
+        assert_eq!(pair, [0x7FFE, -0x7FFF]);
     }
 }
 
