@@ -14,7 +14,19 @@ use crate::{
 };
 use std::{fmt, str::FromStr, sync::OnceLock};
 
-/// Which way a product of bits with weights is computed.
+/// How exact a product must be where a faster way is off by a known step.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Precision {
+    /// f32 whatever the input.
+    Exact,
+    /// f32 of real inputs, and of bits whatever is fastest.
+    ExactReals,
+    /// Whatever is fastest.
+    #[default]
+    Fast,
+}
+
+/// Which way a product of bits, or of real inputs in [0, 1], with weights is computed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Route {
     /// By the rule of [`Route::takes_look_up`].
@@ -192,20 +204,23 @@ impl Connection {
         }
     }
 
-    /// The product of `input` with the weights: exact to f32 if `precise`, else by whatever is
-    /// fastest.
+    /// The product of `input` with the weights, as exact as `precision` says.
     ///
     /// # Errors
-    /// Unless `precise`, [`Error::NotFinite`] for NaN or infinite weights: states must not be drawn
+    /// Unless all is to be exact, [`Error::NotFinite`] for NaN or infinite weights: states must not be drawn
     /// from them.
     pub fn term<'a>(
         &'a self,
         input: Input<'a>,
         direction: Direction,
-        precise: bool,
+        precision: Precision,
     ) -> Result<Term<'a>> {
         let (n, m) = (self.weights.rows(), self.weights.columns());
-        let fast = !precise && route().takes_look_up(n, m);
+        let may_round = match (precision, input) {
+            (Precision::Exact, _) | (Precision::ExactReals, Input::Real(_)) => false,
+            (Precision::ExactReals, Input::Bits(_)) | (Precision::Fast, _) => true,
+        };
+        let fast = may_round && route().takes_look_up(n, m);
         let copies = || match self.one_way {
             false => FixedPoint::new(&self.weights),
             true => FixedPoint::one_way(&self.weights),
@@ -214,7 +229,7 @@ impl Connection {
             .then(|| self.fixed.get_or_init(copies))
             .filter(|fixed| fixed.largest_step() <= LARGEST_STEP && fixed.walks(direction));
         // Copies of a step below the largest are of finite weights.
-        if !precise && fixed.is_none() && !self.is_finite() {
+        if precision != Precision::Exact && fixed.is_none() && !self.is_finite() {
             return Err(Error::NotFinite {
                 what: "weights".into(),
             });
@@ -321,11 +336,15 @@ mod tests {
                 for rows in [
                     1, 2, 7, 8, 9, 10, 31, 32, 63, 64, 65, 100, 192, 255, 256, 257, 300,
                 ] {
-                    for (precise, threads) in [(false, 1), (false, 3), (true, 2)] {
+                    for (precision, threads) in [
+                        (Precision::Fast, 1),
+                        (Precision::Fast, 3),
+                        (Precision::Exact, 2),
+                    ] {
                         let mut got = Matrix::zeros(rows, outputs);
                         let work = || {
                             let states = x.view_rows(300 - rows..300).into();
-                            let term = connection.term(states, direction, precise).unwrap();
+                            let term = connection.term(states, direction, precision).unwrap();
                             let tail = Tail {
                                 input: Some(got.view_mut()),
                                 ..Tail::new(1.0)
@@ -366,7 +385,9 @@ mod tests {
         let x = BitMatrix::from_fn(3, 30, |i, j| (i + j) % 3 == 0);
         let product = |connection: &Connection| {
             let mut out = Matrix::zeros(3, 20);
-            let term = connection.term((&x).into(), Direction::Down, true).unwrap();
+            let term = connection
+                .term((&x).into(), Direction::Down, Precision::Exact)
+                .unwrap();
             let tail = Tail {
                 input: Some(out.view_mut()),
                 ..Tail::new(1.0)

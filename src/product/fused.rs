@@ -221,13 +221,14 @@ fn propagate_here(
 
 /// Real inputs whose weights have fixed-point copies to integers, if all of a term are in [0, 1].
 fn take_fractions(fractions: &mut Vec<Fractions>, terms: &[Term<'_>], is_alone: bool) {
-    if fractions.len() < terms.len() {
-        fractions.resize_with(terms.len(), Fractions::default);
-    }
-    for (fractions, term) in fractions.iter_mut().zip(terms) {
-        match (term.input, term.fixed) {
-            (Input::Real(x), Some(_)) => fractions.take(x, is_alone),
-            _ => fractions.leave(),
+    for (k, term) in terms.iter().enumerate() {
+        if let (Input::Real(x), Some(_)) = (term.input, term.fixed) {
+            if fractions.len() <= k {
+                fractions.resize_with(k + 1, Fractions::default);
+            }
+            fractions[k].take(x, is_alone);
+        } else if let Some(fractions) = fractions.get_mut(k) {
+            fractions.leave();
         }
     }
 }
@@ -328,7 +329,7 @@ impl Job<'_> {
         } else {
             for (k, term) in self.terms.iter().enumerate() {
                 add_product(
-                    (term, k > 0, &self.fractions[k]),
+                    (term, k > 0, self.fractions.get(k)),
                     region.rows.clone(),
                     region.columns.clone(),
                     product,
@@ -402,7 +403,7 @@ impl Job<'_> {
 /// dense.
 /// Whatever stands beyond the columns.
 fn add_product(
-    (term, adds, fractions): (&Term<'_>, bool, &Fractions),
+    (term, adds, fractions): (&Term<'_>, bool, Option<&Fractions>),
     rows: Range<usize>,
     columns: Range<usize>,
     product: &mut [f32],
@@ -417,7 +418,8 @@ fn add_product(
         fixed.add_product(term.direction, x, rows, columns, product, stride);
         return;
     }
-    if let Some(fixed) = term.fixed.filter(|_| fractions.are_taken()) {
+    let fractions = fractions.filter(|x| x.are_taken());
+    if let (Some(fixed), Some(fractions)) = (term.fixed, fractions) {
         fractions.add_product((fixed, term.direction), rows, columns, product, stride);
         return;
     }

@@ -40,7 +40,7 @@ mod tail;
 mod tile;
 mod turn;
 
-pub use connection::{Connection, Route, route, set_route};
+pub use connection::{Connection, Precision, Route, route, set_route};
 pub use dense::{Provider, gemm, provider, set_provider};
 pub use fused::{Propagation, propagate};
 pub use lookup::{FixedPoint, LARGEST_STEP};

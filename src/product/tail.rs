@@ -1,5 +1,6 @@
 //! What becomes of a layer's input.
 
+use super::Precision;
 use crate::{
     bits::BitViewMut,
     error::{Error, Result},
@@ -17,6 +18,8 @@ pub struct Tail<'a> {
     pub group_beta: Option<f32>,
     /// Whether products must be exact to f32 where a faster way is off by a known step.
     pub precise: bool,
+    /// Whether those of real inputs must be, whatever those of bits are.
+    pub exact_reals: bool,
     /// Added to the products, `[rows x columns]`: what neighbors send that stay as they are was
     /// multiplied before.
     pub added: Option<MatrixView<'a>>,
@@ -57,6 +60,15 @@ impl Tail<'_> {
         Self {
             beta,
             ..Self::default()
+        }
+    }
+
+    /// How exact products must be.
+    pub(crate) fn precision(&self) -> Precision {
+        match (self.precise, self.exact_reals) {
+            (true, _) => Precision::Exact,
+            (false, true) => Precision::ExactReals,
+            (false, false) => Precision::Fast,
         }
     }
 

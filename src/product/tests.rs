@@ -123,6 +123,7 @@ fn check_propagation(rows: usize, below: usize, columns: usize, above: usize) {
     let mut buffers = Propagation::default();
     let tail = Tail {
         precise: false,
+        exact_reals: false,
         added: None,
         beta,
         group_beta: None,

@@ -6,7 +6,7 @@ use crate::{
     error::{Error, Result},
     matrix::Matrix,
     model::{Clamp, Layer, layer::exactly},
-    product::{Connection, Direction, Propagation, Tail, Term},
+    product::{Connection, Direction, Precision, Propagation, Tail, Term},
     rng::{Draws, Site},
     states::States,
     threads::in_pool,
@@ -419,7 +419,7 @@ impl Blocks {
                 _ => continue,
             };
             let input = (&self.states[other]).into();
-            terms[count] = Some(connection.term(input, direction, false)?);
+            terms[count] = Some(connection.term(input, direction, Precision::Fast)?);
             count += 1;
         }
         let first = terms[0].expect("a class among several has neighbors");

@@ -19,7 +19,7 @@ use crate::{
     dataset::Examples,
     error::{Error, Result},
     matrix::Matrix,
-    product::{Connection, Direction, Exact, Propagation, Tail},
+    product::{Connection, Direction, Exact, Precision, Propagation, Tail},
     rng::{HostRng, Stream},
     states::Input,
     units::{Kind, Units},
@@ -281,8 +281,8 @@ impl Dbm {
         if above.is_some() && l + 1 == self.n_layers() {
             return missing("a layer above");
         }
-        let from_below = |x| self.connections[l - 1].term(x, Direction::Up, tail.precise);
-        let from_above = |x| self.connections[l].term(x, Direction::Down, tail.precise);
+        let from_below = |x| self.connections[l - 1].term(x, Direction::Up, tail.precision());
+        let from_above = |x| self.connections[l].term(x, Direction::Down, tail.precision());
         match (below, above) {
             (Some(x), Some(y)) => {
                 let terms = [from_below(x)?, from_above(y)?];
@@ -317,7 +317,7 @@ impl Dbm {
         tail: Tail<'_>,
         buffers: &mut Propagation,
     ) -> Result<()> {
-        let term = self.connections[l - 1].term(below, Direction::Up, tail.precise)?;
+        let term = self.connections[l - 1].term(below, Direction::Up, tail.precision())?;
         let terms = [term, term];
         let times = if l < self.n_hidden_layers() { 2 } else { 1 };
         self.layers[l].propagate(&terms[..times], tail, buffers)
@@ -329,15 +329,14 @@ impl Dbm {
         v: Input<'_>,
         out: &mut Matrix,
         zeros: &[f32],
-        precise: bool,
+        precision: Precision,
         buffers: &mut Propagation,
     ) -> Result<()> {
         let tail = Tail {
             input: Some(out.view_mut()),
-            precise,
             ..Tail::new(1.0)
         };
-        let term = self.connections[0].term(v, Direction::Up, precise)?;
+        let term = self.connections[0].term(v, Direction::Up, precision)?;
         crate::product::propagate(&[term], zeros, tail, buffers)
     }
 

@@ -17,7 +17,7 @@ use crate::{
     error::{Error, Result},
     matrix::{Matrix, MatrixView, MatrixViewMut},
     model::Layer,
-    product::{Propagation, Tail},
+    product::{Precision, Propagation, Tail},
     states::Input,
     threads::{self, in_pool, prelude::*},
     units::Kind,
@@ -41,6 +41,8 @@ pub struct Posterior {
     half: bool,
     /// Whether the last layer is a label that is held.
     held: bool,
+    /// Whether products of means may be rounded.
+    rounds: bool,
     /// Whether `v W_0` is precise enough for bounds.
     precise: bool,
     /// Means of the layers that start alike whatever the label.
@@ -55,6 +57,15 @@ pub struct Posterior {
 }
 
 impl Posterior {
+    /// That of learning: products of means with weights are those of rounded ones (see
+    /// [`crate::product::FixedPoint`]), twice as fast; others are exact to f32.
+    pub(crate) fn of_learning() -> Self {
+        Self {
+            rounds: true,
+            ..Self::default()
+        }
+    }
+
     /// Starts at `v` by an up-pass: each layer from the one below alone, whose input counts twice
     /// where a hidden layer above is still missing.
     ///
@@ -182,7 +193,12 @@ impl Posterior {
             self.sent.reset(v.rows(), m);
             self.zeros.resize(m, 0.0);
             let (sent, zeros) = (&mut self.sent, &self.zeros);
-            dbm.visible_product(v, sent, zeros, precise, &mut self.buffers)?;
+            let precision = match (precise, self.rounds) {
+                (true, _) => Precision::Exact,
+                (false, false) => Precision::ExactReals,
+                (false, true) => Precision::Fast,
+            };
+            dbm.visible_product(v, sent, zeros, precision, &mut self.buffers)?;
         }
         Ok(())
     }
@@ -193,6 +209,7 @@ impl Posterior {
             let (lower, rest) = self.means.split_at_mut(l);
             let tail = Tail {
                 mean: Some(rest[0].view_mut()),
+                exact_reals: !self.rounds,
                 ..Tail::new(1.0)
             };
             let below = if l == 1 {
@@ -319,6 +336,7 @@ impl Posterior {
         let tail = Tail {
             mean: Some(out.view_rows_mut(0..left)),
             added: (l == 1).then(|| self.sent.view_rows(0..left)),
+            exact_reals: !self.rounds,
             ..Tail::new(1.0)
         };
         let below = (l > 1).then(|| Input::Real(lower[l - 1].view_rows(0..left)));
@@ -433,3 +451,6 @@ fn entropy(layer: &Layer, q: &[f32]) -> f64 {
     };
     layer.units.segments().iter().map(of).sum()
 }
+
+#[cfg(test)]
+mod tests;

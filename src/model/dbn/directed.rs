@@ -202,7 +202,7 @@ impl Directed {
         buffers: &mut Propagation,
     ) -> Result<()> {
         between(&self.below, x, buffers, |x, buffers| {
-            let term = self.recognition.term(x, Direction::Up, tail.precise)?;
+            let term = self.recognition.term(x, Direction::Up, tail.precision())?;
             self.above.propagate(&[term], tail, buffers)
         })
     }
@@ -218,8 +218,10 @@ impl Directed {
         buffers: &mut Propagation,
     ) -> Result<()> {
         let term = match &self.generative {
-            None => self.recognition.term(h, Direction::Down, tail.precise)?,
-            Some(generative) => generative.term(h, Direction::Up, tail.precise)?,
+            None => self
+                .recognition
+                .term(h, Direction::Down, tail.precision())?,
+            Some(generative) => generative.term(h, Direction::Up, tail.precision())?,
         };
         self.below.propagate(&[term], tail, buffers)
     }

@@ -211,6 +211,7 @@ impl Dbn {
                     }
                     (_, States::Real(to)) => Tail {
                         mean: Some(to.view_rows_mut(range)),
+                        exact_reals: true,
                         ..Tail::new(1.0)
                     },
                     _ => unreachable!("means are reals"),

@@ -160,6 +160,7 @@ impl Layer {
             beta: tail.beta,
             group_beta: None,
             precise: tail.precise,
+            exact_reals: tail.exact_reals,
             added: tail.added,
             input: Some(input.view_mut()),
             input_from: if asked.is_some() { 0 } else { first },
@@ -225,6 +226,7 @@ impl Layer {
     ) -> Result<()> {
         let fused = Tail {
             precise: tail.precise,
+            exact_reals: tail.exact_reals,
             added: tail.added,
             input: Some(input.view_mut()),
             ..Tail::new(1.0)

@@ -368,7 +368,7 @@ impl Network {
         buffers: &mut Propagation,
     ) -> Result<()> {
         let (w, bias) = (&self.connections[l - 1], &self.bias[l - 1]);
-        let term = w.term(below, Direction::Up, tail.precise)?;
+        let term = w.term(below, Direction::Up, tail.precision())?;
         propagate(&[term], bias, tail, buffers)
     }
 

@@ -234,7 +234,7 @@ impl Rbm {
         buffers: &mut Propagation,
     ) -> Result<()> {
         between(&self.visible, v, buffers, |v, buffers| {
-            let term = self.connection.term(v, Direction::Up, tail.precise)?;
+            let term = self.connection.term(v, Direction::Up, tail.precision())?;
             self.with_counted_bias(v, tail, buffers, |tail, buffers| {
                 self.hidden.propagate(&[term], tail, buffers)
             })
@@ -265,7 +265,7 @@ impl Rbm {
         buffers: &mut Propagation,
     ) -> Result<()> {
         between(&self.hidden, h, buffers, |h, buffers| {
-            let term = self.connection.term(h, Direction::Down, tail.precise)?;
+            let term = self.connection.term(h, Direction::Down, tail.precision())?;
             layer.propagate(&[term], tail, buffers)
         })
     }

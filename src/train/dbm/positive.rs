@@ -71,7 +71,7 @@ impl PositivePhase {
         states[0] = States::Bits(BitMatrix::zeros(0, 0));
         let missing = rows(data.observed().is_some(), batch);
         Self {
-            posterior: Posterior::default(),
+            posterior: Posterior::of_learning(),
             convergence: match options.positive {
                 Positive::MeanField(_) => Some(Convergence::default()),
                 _ => None,
