@@ -207,8 +207,8 @@ impl Connection {
     /// The product of `input` with the weights, as exact as `precision` says.
     ///
     /// # Errors
-    /// Unless all is to be exact, [`Error::NotFinite`] for NaN or infinite weights: states must not be drawn
-    /// from them.
+    /// Unless all is to be exact, [`Error::NotFinite`] for NaN or infinite weights: states must not
+    /// be drawn from them.
     pub fn term<'a>(
         &'a self,
         input: Input<'a>,

@@ -399,9 +399,8 @@ impl Job<'_> {
     }
 }
 
-/// `product += X[rows] op(W)[.., columns]` if it adds, else `=`; by look-up, in integers, by adding or
-/// dense.
-/// Whatever stands beyond the columns.
+/// `product += X[rows] op(W)[.., columns]` if it adds, else `=`; by look-up, in integers, by adding
+/// or dense. Whatever stands beyond the columns.
 fn add_product(
     (term, adds, fractions): (&Term<'_>, bool, Option<&Fractions>),
     rows: Range<usize>,

@@ -15,8 +15,8 @@
 //!
 //! # Precision
 //! The weights are those of the look-up, `|w - q step| <= step / 2`, and inputs that are zeros and
-//! ones give the very bits of its product. Of other inputs `|x - 2^-15 X| <= 2^-16 (1 + 2^-10)`, and
-//! magnitudes of `q` add up to less than 2^16 in a block, so that a product is off by at most
+//! ones give the very bits of its product. Of other inputs `|x - 2^-15 X| <= 2^-16 (1 + 2^-10)`,
+//! and magnitudes of `q` add up to less than 2^16 in a block, so that a product is off by at most
 //! `step (sum_i x_i / 2 + 1.01 blocks)` and f32 rounding: a step a block for the inputs, on top of
 //! what the weights are off by.
 //!

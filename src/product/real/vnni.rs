@@ -16,8 +16,8 @@ pub(super) fn is_available() -> bool {
 }
 
 impl RegisterTile<'_> {
-    /// As [`Self::add`], of vectors of 16 floats. Compiled without AVX-512 BW, with which LLVM makes
-    /// two instructions of one.
+    /// As [`Self::add`], of vectors of 16 floats. Compiled without AVX-512 BW, with which LLVM
+    /// makes two instructions of one.
     ///
     /// # Safety
     /// The CPU must have what [`is_available`] looks for.
