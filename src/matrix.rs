@@ -197,6 +197,7 @@ impl Matrix {
             rows: range.len(),
             columns: self.columns,
             stride: self.stride,
+            has_padding: true,
             lifetime: PhantomData,
         }
     }
@@ -317,6 +318,8 @@ pub struct MatrixViewMut<'a> {
     rows: usize,
     columns: usize,
     stride: usize,
+    /// Whether the padding of the matrix's rows belongs to this window.
+    has_padding: bool,
     lifetime: PhantomData<&'a mut [f32]>,
 }
 
@@ -350,6 +353,23 @@ impl<'a> MatrixViewMut<'a> {
         MatrixViewMut { ..*self }
     }
 
+    /// Rows `range` of this window, for a shorter time.
+    pub(crate) fn rows_mut(&mut self, range: Range<usize>) -> MatrixViewMut<'_> {
+        let from_start = self.reborrow().split_at_row(range.end).0;
+        from_start.split_at_row(range.start).1
+    }
+
+    /// Row `i` up to a whole vector: with its padding, where its columns do not fill the last one.
+    pub(crate) fn padded_row(&self, i: usize) -> &[f32] {
+        assert!(
+            i < self.rows && (self.has_padding || self.columns.is_multiple_of(ROW_ALIGN_FLOATS))
+        );
+        let columns = self.columns.next_multiple_of(ROW_ALIGN_FLOATS);
+        // SAFETY: row `i` of the rectangle lies in the matrix, and so does its padding, which no
+        // other window has; `self` is borrowed.
+        unsafe { std::slice::from_raw_parts(self.data.as_ptr().add(i * self.stride), columns) }
+    }
+
     /// The columns before and from `column` on.
     pub fn split_at_column(self, column: usize) -> (MatrixViewMut<'a>, MatrixViewMut<'a>) {
         assert!(column <= self.columns);
@@ -363,6 +383,7 @@ impl<'a> MatrixViewMut<'a> {
         (
             MatrixViewMut {
                 columns: column,
+                has_padding: self.has_padding && column == self.columns,
                 ..self
             },
             right,

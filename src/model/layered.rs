@@ -1,7 +1,7 @@
 //! Machines of layers: their parameters by layer and by connection.
 
 use super::{BoltzmannMachine, Dbm, Layer, Network, Rbm};
-use crate::matrix::Matrix;
+use crate::{matrix::Matrix, product::Connection};
 
 /// A machine whose parameters are those of layers and of connections. Connection `l` joins layer
 /// `l` to `l + 1`, but in a general machine, whose connections are `R`, `W` and `S`.
@@ -32,6 +32,8 @@ pub trait Layered: Send + Sync {
 pub trait Undirected: Layered {
     /// Layer `l`.
     fn layer(&self, l: usize) -> &Layer;
+    /// Connection `l`, to be stepped.
+    fn connection_mut(&mut self, l: usize) -> &mut Connection;
 }
 
 impl Layered for Rbm {
@@ -67,11 +69,17 @@ impl Undirected for Rbm {
     fn layer(&self, l: usize) -> &Layer {
         [self.visible(), self.hidden()][l]
     }
+    fn connection_mut(&mut self, _: usize) -> &mut Connection {
+        self.connection_mut()
+    }
 }
 
 impl Undirected for Dbm {
     fn layer(&self, l: usize) -> &Layer {
         self.layer(l)
+    }
+    fn connection_mut(&mut self, l: usize) -> &mut Connection {
+        self.connection_mut(l)
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::{
     Direction, Term,
+    copies::CopiesMut,
     lookup::{FixedPoint, LARGEST_STEP},
     turn::turn,
 };
@@ -9,7 +10,7 @@ use crate::{
     choice::{Choice, Chosen},
     error::{Error, Result},
     kernel::reduce::are_finite,
-    matrix::Matrix,
+    matrix::{Matrix, MatrixViewMut},
     states::Input,
 };
 use std::{fmt, str::FromStr, sync::OnceLock};
@@ -189,6 +190,20 @@ impl Connection {
         }
         self.finite.take();
         &mut self.weights
+    }
+
+    /// The weights to be changed rectangle by rectangle, and the copies if they are in use, of which
+    /// every rectangle is to be renewed as soon as its weights have changed.
+    pub(crate) fn step_mut(&mut self) -> (MatrixViewMut<'_>, Option<CopiesMut<'_>>) {
+        if let Some(turned) = self.turned.take() {
+            self.spare_turned = Some(turned);
+        }
+        self.finite.take();
+        if let Some(stale) = self.spare.take() {
+            self.fixed = OnceLock::from(stale);
+        }
+        let copies = self.fixed.get_mut().map(FixedPoint::renewable);
+        (self.weights.view_mut(), copies)
     }
 
     /// Makes the copies anew, without an allocation, if they were in use before the weights

@@ -24,12 +24,12 @@ use crate::{
     matrix::{Aligned, Matrix, aligned},
     product::{
         Direction, active,
-        quantize::{BLOCK, QuantizeWeights, SLAB, SLABS, WIDTH},
+        copies::CopiesMut,
+        quantize::{BLOCK, SLAB, SLABS, WIDTH},
         registers::Slab,
         slabs::{Bits, SlabSums},
     },
     simd::{Operation, Simd, dispatch},
-    threads::{in_pool, prelude::*},
 };
 use std::{cell::RefCell, ops::Range};
 
@@ -84,33 +84,17 @@ impl FixedPoint {
     pub fn refresh(&mut self, weights: &Matrix) {
         assert_eq!(self.row_blocks, weights.rows().div_ceil(BLOCK));
         assert_eq!(self.column_blocks, weights.columns().div_ceil(BLOCK));
-        if self.steps.is_empty() {
-            return;
-        }
-        let size = self.column_blocks * SLABS * SLAB;
-        let up = self.up.par_chunks_mut(size);
-        let blocks = up.zip(self.steps.par_chunks_mut(self.column_blocks));
-        let quantize = |block: usize, up: &mut [i16], down: &mut [i16], steps: &mut [f32]| {
-            let rows = block * BLOCK..((block + 1) * BLOCK).min(weights.rows());
-            let weights = weights.view_rows(rows);
-            dispatch(QuantizeWeights {
-                weights,
-                up,
-                down,
-                steps,
-            });
-        };
-        if self.down.is_empty() {
-            let blocks = blocks.enumerate();
-            in_pool(|| {
-                blocks.for_each(|(block, (up, steps))| quantize(block, up, &mut [], steps));
-            });
-        } else {
-            let blocks = blocks.zip(self.down.par_chunks_mut(size)).enumerate();
-            in_pool(|| {
-                blocks.for_each(|(block, ((up, steps), down))| quantize(block, up, down, steps));
-            });
-        }
+        self.renewable().renew_in_parallel(weights, 0);
+    }
+
+    /// All of it, to be renewed block by block.
+    pub(super) fn renewable(&mut self) -> CopiesMut<'_> {
+        CopiesMut::new(
+            &mut self.up,
+            &mut self.down,
+            &mut self.steps,
+            self.column_blocks,
+        )
     }
 
     /// Whether there is a copy for this direction.

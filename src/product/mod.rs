@@ -21,6 +21,7 @@
 
 mod active;
 mod connection;
+mod copies;
 mod dense;
 mod expand;
 mod few;
@@ -41,16 +42,16 @@ mod tile;
 mod turn;
 
 pub use connection::{Connection, Precision, Route, route, set_route};
+pub(crate) use copies::CopiesMut;
 pub use dense::{Provider, gemm, provider, set_provider};
 pub use fused::{Propagation, propagate};
 pub use lookup::{FixedPoint, LARGEST_STEP};
 pub use outer::Statistics;
-pub(crate) use outer::for_each_tile;
 pub use phase::Phase;
 pub(crate) use samples::PhaseTables;
 pub(crate) use tail::Exact;
 pub use tail::Tail;
-pub(crate) use tile::StatisticsTile;
+pub(crate) use tile::{StatisticsTile, Target};
 
 use crate::{
     bits::BitView,

@@ -7,22 +7,26 @@ use super::{
     dense::{Operand, Provider, multiply, provider},
     expand::expand,
     popcount,
-    quantize::WIDTH,
+    quantize::{BLOCK, WIDTH},
     registers,
     summed::SummedSamples,
-    tile::split,
+    tile::Target,
 };
 use crate::{
     bits::WORD_BITS,
     error::{Error, Result, expect_pair},
-    matrix::{Aligned, Matrix, MatrixViewMut, aligned},
+    matrix::{Aligned, Matrix, aligned},
     states::Input,
     threads,
 };
 use std::{cell::RefCell, ops::Range};
 
 /// Visible units of a panel.
-const PANEL_UNITS: usize = 2 * WORD_BITS;
+const PANEL_UNITS: usize = BLOCK;
+/// Hidden units of a tile that is looked up in registers.
+const WIDE_COLUMNS: usize = BLOCK;
+/// Visible units for which tables in registers are built at least, however many threads wait.
+const FEWEST_WIDE_ROWS: usize = 2 * BLOCK;
 
 /// `sum_p weight_p V_p' H_p`, not computed until it is asked for.
 #[derive(Clone, Copy, Debug)]
@@ -184,13 +188,161 @@ impl<'a> Statistics<'a> {
                 format!("{} x {}", out.rows(), out.columns()),
             ));
         }
-        for_each_tile(self, [out.view_mut()], &|tile, [mut out]| {
-            for i in 0..out.rows() {
-                let row = out.row_mut(i);
-                row.copy_from_slice(&tile.values[i * tile.stride..][..row.len()]);
+        self.hand_on(out.view_mut());
+        Ok(())
+    }
+
+    /// Hands every rectangle of the statistics on to its part of the target, which is
+    /// `[n_visible x n_hidden]`. Rectangles run in parallel.
+    pub(crate) fn hand_on(&self, target: impl Target) {
+        if self.wide {
+            let columns = self.n_hidden.div_ceil(WIDE_COLUMNS).max(1);
+            let threads = threads::count();
+            // Tables of few outputs meet as many rows as possible while there is work for all.
+            let rows = (self.n_visible / threads.div_ceil(columns)).next_multiple_of(BLOCK);
+            let most_rows = rows.clamp(FEWEST_WIDE_ROWS, registers::MAX_ROWS);
+            self.fill_wide(0..self.n_visible, 0..self.n_hidden, most_rows, target);
+        } else {
+            self.fill(0..self.n_visible, target);
+        }
+    }
+
+    /// Rectangles of many visible and few hidden units, by look-ups in registers.
+    fn fill_wide(
+        &self,
+        units: Range<usize>,
+        hidden: Range<usize>,
+        most_rows: usize,
+        target: impl Target,
+    ) {
+        let fill = |units, hidden, target| self.fill_wide(units, hidden, most_rows, target);
+        if hidden.len() > WIDE_COLUMNS {
+            let at = hidden.len().div_ceil(WIDE_COLUMNS) / 2 * WIDE_COLUMNS;
+            let middle = hidden.start + at;
+            let (left, right) = target.split_at_column(at);
+            threads::join(
+                || fill(units.clone(), hidden.start..middle, left),
+                || fill(units.clone(), middle..hidden.end, right),
+            );
+        } else if units.len() > most_rows {
+            let at = units.len().div_ceil(most_rows) / 2 * most_rows;
+            let middle = units.start + at;
+            let (upper, lower) = target.split_at_row(at);
+            threads::join(
+                || fill(units.start..middle, hidden.clone(), upper),
+                || fill(middle..units.end, hidden.clone(), lower),
+            );
+        } else if !units.is_empty() && !hidden.is_empty() {
+            self.wide_tile(units, hidden, target);
+        }
+    }
+
+    /// One of them. It is handed on in blocks of rows, each of which is finished before the next.
+    fn wide_tile(&self, units: Range<usize>, hidden: Range<usize>, mut target: impl Target) {
+        SCRATCH.with_borrow_mut(|scratch| {
+            scratch.grow(self.most_samples(), hidden_stride(self.n_hidden));
+            let OuterScratch {
+                tile, registers, ..
+            } = scratch;
+            let tile = &mut tile[..units.len() * WIDE_COLUMNS];
+            let tables = self.tables.expect("wide statistics have tables");
+            let lookup = registers::Tile {
+                indices: &tables.indices,
+                rows: units.clone(),
+                outputs: hidden.len(),
+                slab: |k, mut block| {
+                    for (samples, phase) in tables.samples.iter().zip(self.phases) {
+                        if block < samples.blocks() {
+                            return samples.slab(hidden.start + k * WIDTH, block, phase.weight);
+                        }
+                        block -= samples.blocks();
+                    }
+                    unreachable!("a block of no phase")
+                },
+            };
+            lookup.write(tile, WIDE_COLUMNS, registers);
+            for (k, values) in tile.chunks_mut(BLOCK * WIDE_COLUMNS).enumerate() {
+                let rows = values.len() / WIDE_COLUMNS;
+                let (mut own, rest) = target.split_at_row(rows);
+                target = rest;
+                let tile = StatisticsTile {
+                    at: [units.start + k * BLOCK, hidden.start],
+                    rows,
+                    values,
+                    stride: WIDE_COLUMNS,
+                };
+                own.take(0, tile);
+                own.finish();
             }
         });
-        Ok(())
+    }
+
+    /// Panels of visible units with all hidden ones.
+    fn fill(&self, units: Range<usize>, mut target: impl Target) {
+        if units.len() > PANEL_UNITS {
+            let at = units.len().div_ceil(PANEL_UNITS) / 2 * PANEL_UNITS;
+            let middle = units.start + at;
+            let (upper, lower) = target.split_at_row(at);
+            threads::join(
+                || self.fill(units.start..middle, upper),
+                || self.fill(middle..units.end, lower),
+            );
+        } else if !units.is_empty() {
+            SCRATCH.with_borrow_mut(|scratch| {
+                let stride = hidden_stride(self.n_hidden);
+                scratch.grow(self.most_samples(), stride);
+                if let Some(tables) = self.tables.filter(|_| self.summed) {
+                    let tile = &mut scratch.tile;
+                    return tables.summed.hand_on(units, tile, stride, target);
+                }
+                let rows = units.len();
+                let tile = StatisticsTile {
+                    at: [units.start, 0],
+                    rows,
+                    values: self.panel(units, stride, scratch),
+                    stride,
+                };
+                target.take(0, tile);
+                target.finish();
+            });
+        }
+    }
+
+    /// The statistics of a panel.
+    fn panel<'s>(
+        &self,
+        units: Range<usize>,
+        stride: usize,
+        scratch: &'s mut OuterScratch,
+    ) -> &'s mut [f32] {
+        let OuterScratch {
+            tile,
+            visible,
+            hidden,
+            ..
+        } = scratch;
+        let tile = &mut tile[..units.len() * stride];
+        tile.fill(0.0);
+        for (k, phase) in self.phases.iter().enumerate() {
+            match (phase.visible, self.tables) {
+                (_, Some(tables)) if self.counted => {
+                    let [v, h] = &tables.by_unit[k];
+                    popcount::add_outer(v, h, units.clone(), phase.weight, tile, stride);
+                }
+                (Input::Bits(v), Some(tables)) => {
+                    let samples = &tables.samples[k];
+                    samples.add_outer(v, units.start, units.len(), phase.weight, tile, stride);
+                }
+                _ => add_phase(phase, units.clone(), tile, stride, visible, hidden),
+            }
+        }
+        tile
+    }
+
+    /// Of any phase.
+    fn most_samples(&self) -> usize {
+        let samples = self.phases.iter().map(|p| p.visible.rows());
+        samples.max().unwrap_or(0)
     }
 }
 
@@ -221,7 +373,7 @@ impl OuterScratch {
         for (buffer, size) in [
             (
                 &mut self.tile,
-                (PANEL_UNITS * stride).max(registers::MAX_ROWS * WORD_BITS),
+                (PANEL_UNITS * stride).max(registers::MAX_ROWS * WIDE_COLUMNS),
             ),
             (&mut self.visible, samples * PANEL_UNITS),
             (&mut self.hidden, samples * stride),
@@ -236,136 +388,6 @@ impl OuterScratch {
 /// Floats of a row of a tile.
 fn hidden_stride(n_hidden: usize) -> usize {
     n_hidden.max(1).next_multiple_of(WORD_BITS)
-}
-
-/// Calls `then(tile, the same rectangle of each target)` for rectangles that cover the targets,
-/// which are `[n_visible x n_hidden]` each: `tile` holds the statistics of the rectangle.
-/// Rectangles run in parallel.
-pub(crate) fn for_each_tile<const N: usize>(
-    statistics: &Statistics<'_>,
-    targets: [MatrixViewMut<'_>; N],
-    then: &(impl Fn(StatisticsTile<'_>, [MatrixViewMut<'_>; N]) + Sync),
-) {
-    let (units, hidden) = (0..statistics.n_visible, 0..statistics.n_hidden);
-    if statistics.wide {
-        fill_wide(statistics, units, hidden, targets, then);
-    } else {
-        fill(statistics, units, targets, then);
-    }
-}
-
-/// Rectangles of many visible and few hidden units, by look-ups in registers.
-fn fill_wide<const N: usize>(
-    statistics: &Statistics<'_>,
-    units: Range<usize>,
-    hidden: Range<usize>,
-    targets: [MatrixViewMut<'_>; N],
-    then: &(impl Fn(StatisticsTile<'_>, [MatrixViewMut<'_>; N]) + Sync),
-) {
-    if hidden.len() > WORD_BITS {
-        let at = hidden.len().div_ceil(WORD_BITS) / 2 * WORD_BITS;
-        let middle = hidden.start + at;
-        let (left, right) = split(targets, |x| x.split_at_column(at));
-        threads::join(
-            || fill_wide(statistics, units.clone(), hidden.start..middle, left, then),
-            || fill_wide(statistics, units.clone(), middle..hidden.end, right, then),
-        );
-    } else if units.len() > registers::MAX_ROWS {
-        let at = units.len().div_ceil(registers::MAX_ROWS) / 2 * registers::MAX_ROWS;
-        let middle = units.start + at;
-        let (upper, lower) = split(targets, |x| x.split_at_row(at));
-        threads::join(
-            || fill_wide(statistics, units.start..middle, hidden.clone(), upper, then),
-            || fill_wide(statistics, middle..units.end, hidden.clone(), lower, then),
-        );
-    } else if !units.is_empty() && !hidden.is_empty() {
-        SCRATCH.with_borrow_mut(|scratch| {
-            let samples = statistics.phases.iter().map(|p| p.visible.rows()).max();
-            scratch.grow(samples.unwrap_or(0), hidden_stride(statistics.n_hidden));
-            let OuterScratch {
-                tile, registers, ..
-            } = scratch;
-            let tile = &mut tile[..units.len() * WORD_BITS];
-            let at = [units.start, hidden.start];
-            let tables = statistics.tables.expect("wide statistics have tables");
-            let lookup = registers::Tile {
-                indices: &tables.indices,
-                rows: units,
-                outputs: hidden.len(),
-                slab: |k, mut block| {
-                    for (samples, phase) in tables.samples.iter().zip(statistics.phases) {
-                        if block < samples.blocks() {
-                            return samples.slab(hidden.start + k * WIDTH, block, phase.weight);
-                        }
-                        block -= samples.blocks();
-                    }
-                    unreachable!("a block of no phase")
-                },
-            };
-            lookup.write(tile, WORD_BITS, registers);
-            let tile = StatisticsTile {
-                at,
-                values: tile,
-                stride: WORD_BITS,
-            };
-            then(tile, targets);
-        });
-    }
-}
-
-/// Panels of visible units with all hidden ones.
-fn fill<const N: usize>(
-    statistics: &Statistics<'_>,
-    units: Range<usize>,
-    targets: [MatrixViewMut<'_>; N],
-    then: &(impl Fn(StatisticsTile<'_>, [MatrixViewMut<'_>; N]) + Sync),
-) {
-    if units.len() > PANEL_UNITS {
-        let at = units.len().div_ceil(PANEL_UNITS) / 2 * PANEL_UNITS;
-        let middle = units.start + at;
-        let (upper, lower) = split(targets, |x| x.split_at_row(at));
-        threads::join(
-            || fill(statistics, units.start..middle, upper, then),
-            || fill(statistics, middle..units.end, lower, then),
-        );
-    } else if !units.is_empty() {
-        SCRATCH.with_borrow_mut(|scratch| {
-            let stride = hidden_stride(statistics.n_hidden);
-            let samples = statistics.phases.iter().map(|p| p.visible.rows()).max();
-            scratch.grow(samples.unwrap_or(0), stride);
-            if let Some(tables) = statistics.tables.filter(|_| statistics.summed) {
-                let tile = &mut scratch.tile;
-                return tables.summed.hand_on(units, tile, stride, targets, then);
-            }
-            let OuterScratch {
-                tile,
-                visible,
-                hidden,
-                ..
-            } = scratch;
-            let tile = &mut tile[..units.len() * stride];
-            tile.fill(0.0);
-            for (k, phase) in statistics.phases.iter().enumerate() {
-                match (phase.visible, statistics.tables) {
-                    (_, Some(tables)) if statistics.counted => {
-                        let [v, h] = &tables.by_unit[k];
-                        popcount::add_outer(v, h, units.clone(), phase.weight, tile, stride);
-                    }
-                    (Input::Bits(v), Some(tables)) => {
-                        let samples = &tables.samples[k];
-                        samples.add_outer(v, units.start, units.len(), phase.weight, tile, stride);
-                    }
-                    _ => add_phase(phase, units.clone(), tile, stride, visible, hidden),
-                }
-            }
-            let tile = StatisticsTile {
-                at: [units.start, 0],
-                values: tile,
-                stride,
-            };
-            then(tile, targets);
-        });
-    }
 }
 
 /// `tile += weight V[.., units]' H`, dense; bits are expanded into the buffers.

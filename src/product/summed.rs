@@ -5,11 +5,11 @@
 use super::{
     Phase, StatisticsTile,
     few::{self, AddRows, BLOCK_INPUTS},
-    tile::split,
+    tile::Target,
 };
 use crate::{
     bits::{BitView, WORD_BITS, transpose_block},
-    matrix::{Aligned, MatrixViewMut, ROW_ALIGN_FLOATS, aligned},
+    matrix::{Aligned, ROW_ALIGN_FLOATS, aligned},
     simd::{Operation, Simd, dispatch},
     states::Input,
 };
@@ -103,18 +103,16 @@ impl SummedSamples {
         }
     }
 
-    /// Calls `then(tile, the same rows of each target)` for tiles of `units`, one after the other;
-    /// rows of the tile are `stride` floats apart.
-    pub(super) fn hand_on<const N: usize>(
+    /// Hands tiles of `units`, all of the target, on one after the other; rows of a tile are
+    /// `stride` floats apart.
+    pub(super) fn hand_on(
         &self,
         units: Range<usize>,
         tile: &mut [f32],
         stride: usize,
-        mut targets: [MatrixViewMut<'_>; N],
-        then: &impl Fn(StatisticsTile<'_>, [MatrixViewMut<'_>; N]),
+        mut target: impl Target,
     ) {
-        let mut first = units.start;
-        while first < units.end {
+        for first in units.clone().step_by(TILE_UNITS) {
             let n = (units.end - first).min(TILE_UNITS);
             let tile = &mut tile[..n * stride];
             few::add(AddRows {
@@ -127,16 +125,15 @@ impl SummedSamples {
                 stride,
                 adds: false,
             });
-            let (own, rest) = split(targets, |x| x.split_at_row(n));
-            targets = rest;
             let tile = StatisticsTile {
                 at: [first, 0],
+                rows: n,
                 values: tile,
                 stride,
             };
-            then(tile, own);
-            first += n;
+            target.take(first - units.start, tile);
         }
+        target.finish();
     }
 }
 

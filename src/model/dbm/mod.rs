@@ -218,6 +218,14 @@ impl Dbm {
         self.connections[l].weights_mut()
     }
 
+    /// `W_l` and its copies, to be stepped together.
+    ///
+    /// # Panics
+    /// As [`Self::weights`].
+    pub(crate) fn connection_mut(&mut self, l: usize) -> &mut Connection {
+        &mut self.connections[l]
+    }
+
     /// `b_l` for a learning rule to change.
     ///
     /// # Panics

@@ -190,6 +190,11 @@ impl Network {
         (self.connections[l].weights_mut(), &mut self.bias[l])
     }
 
+    /// The same with the connection that holds the weights.
+    pub(crate) fn connection_mut(&mut self, l: usize) -> (&mut Connection, &mut [f32]) {
+        (&mut self.connections[l], &mut self.bias[l])
+    }
+
     /// Number of classes, if it is a classifier.
     pub fn classes(&self) -> Option<usize> {
         self.is_classifier().then(|| self.n_outputs())

@@ -152,6 +152,11 @@ impl Rbm {
         )
     }
 
+    /// `W` and its copies, to be stepped together.
+    pub(crate) fn connection_mut(&mut self) -> &mut Connection {
+        &mut self.connection
+    }
+
     /// `(b, c)` for a learning rule or an annealing schedule to change; the weights' fast copies
     /// stay.
     pub(crate) fn biases_mut(&mut self) -> (&mut [f32], &mut [f32]) {

@@ -70,10 +70,10 @@ impl LabelGradient {
         own.for_each(|(g, x)| *g += x);
     }
 
-    /// Adds the weights' part to a rectangle of `[rows, columns]`.
-    pub(super) fn add_to_tile(&self, tile: &mut StatisticsTile<'_>, [rows, columns]: [usize; 2]) {
+    /// Adds the weights' part to a rectangle of so many columns.
+    pub(super) fn add_to_tile(&self, tile: &mut StatisticsTile<'_>, columns: usize) {
         let [top, left] = tile.at;
-        let end = (self.first + self.bias.len()).min(top + rows);
+        let end = (self.first + self.bias.len()).min(top + tile.rows);
         for i in self.first.max(top)..end {
             let x = &self.weights.row(i - self.first)[left..left + columns];
             let row = tile.values[(i - top) * tile.stride..].iter_mut();

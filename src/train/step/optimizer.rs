@@ -7,13 +7,13 @@ use super::{
     evidence::Evidence,
     gradient::{Gradient, Whole, statistics},
     rule::{Rates, Rule, Step},
-    weights::update_weights,
+    weights::{How, Stepped},
 };
 use crate::{
     error::Result,
-    matrix::Matrix,
+    matrix::{Matrix, MatrixViewMut},
     model::{Layered, Undirected},
-    product::{Phase, PhaseTables, Statistics},
+    product::{Connection, CopiesMut, Phase, PhaseTables, Statistics},
     simd::dispatch,
     tensor::{Saved, Tensor},
     train::parameters::Parameters,
@@ -300,16 +300,31 @@ impl Optimizer {
     ) -> Result<()> {
         let phases = (evidence.phases)(l);
         let statistics = statistics(machine, l, evidence, &phases, tables)?;
-        update_weights(
-            &statistics,
-            evidence.beside.labels,
-            machine.weights_mut(l),
-            &mut self.first.weights[l],
-            self.second.as_mut().map(|x| &mut x.weights[l]),
+        let how = How {
+            labels: evidence.beside.labels,
             center,
             rates,
-        );
+        };
+        let (weights, copies) = machine.connection_mut(l).step_mut();
+        statistics.hand_on(self.stepped(l, weights, copies, &how));
         Ok(())
+    }
+
+    /// Connection `l` with what is remembered of it.
+    fn stepped<'a>(
+        &'a mut self,
+        l: usize,
+        weights: MatrixViewMut<'a>,
+        copies: Option<CopiesMut<'a>>,
+        how: &'a How<'a>,
+    ) -> Stepped<'a> {
+        Stepped {
+            weights,
+            first: self.first.weights[l].view_mut(),
+            second: self.second.as_mut().map(|x| x.weights[l].view_mut()),
+            copies,
+            how,
+        }
     }
 
     /// Steps the biases and log-variances of every layer.
@@ -359,7 +374,7 @@ impl Optimizer {
     pub(in crate::train) fn step_directed(
         &mut self,
         l: usize,
-        (weights, bias): (&mut Matrix, &mut [f32]),
+        (connection, bias): (&mut Connection, &mut [f32]),
         phase: Phase<'_>,
         by_look_up: bool,
         (rates, shaping): (Rates, Shaping<'_>),
@@ -367,11 +382,16 @@ impl Optimizer {
     ) -> Result<()> {
         let phases = [phase];
         let Gradient { tables, whole, .. } = gradient;
-        let statistics = Statistics::new(&phases, weights.rows(), weights.columns())?;
+        let [n, m] = [connection.weights().rows(), connection.weights().columns()];
+        let statistics = Statistics::new(&phases, n, m)?;
         let statistics = statistics.fastest(by_look_up, tables);
-        let second = self.second.as_mut().map(|x| &mut x.weights[l]);
-        let first = &mut self.first.weights[l];
-        update_weights(&statistics, None, weights, first, second, None, rates);
+        let how = How {
+            labels: None,
+            center: None,
+            rates,
+        };
+        let (stepped, copies) = connection.step_mut();
+        statistics.hand_on(self.stepped(l, stepped, copies, &how));
         let sums = &mut whole.norms;
         sums.clear();
         sums.resize(bias.len(), 0.0);
@@ -380,11 +400,11 @@ impl Optimizer {
             .add_weighted_sums(phase.weight, phase.of_rows, sums);
         self.step_vector(bias, sums, rates, |x| &mut x.bias[l + 1]);
         if let Some(most) = shaping.max_norm {
-            constraint::limit_norms(weights, most, sums);
+            constraint::limit_norms(connection.weights_mut(), most, sums);
         }
         if let (Some(averaging), Some(average)) = (shaping.averaging, &mut self.average) {
             let weight = averaging.weight(rates.update, shaping.updates);
-            average.mix_directed(l, weights, bias, weight);
+            average.mix_directed(l, connection.weights(), bias, weight);
         }
         Ok(())
     }

@@ -1,4 +1,5 @@
-//! The step of the weights of one connection, fused with their statistics.
+//! The step of the weights of one connection, fused with their statistics and with the renewal of
+//! their fixed-point copies: a block of weights is read and written once an update.
 
 use super::{
     centering::TileCenter,
@@ -6,51 +7,101 @@ use super::{
     rule::{Rates, StepTile},
 };
 use crate::{
-    matrix::{Matrix, MatrixViewMut},
-    product::{Statistics, StatisticsTile, for_each_tile},
+    matrix::MatrixViewMut,
+    product::{CopiesMut, StatisticsTile, Target},
     simd::dispatch,
 };
 
-/// Steps the weights rectangle by rectangle; the gradient of those of labels comes on top where
-/// rectangles meet them.
-pub(super) fn update_weights(
-    statistics: &Statistics<'_>,
-    labels: Option<&LabelGradient>,
-    weights: &mut Matrix,
-    first: &mut Matrix,
-    second: Option<&mut Matrix>,
-    center: Option<TileCenter<'_>>,
-    rates: Rates,
-) {
-    let update = |mut tile: StatisticsTile<'_>,
-                  [parameter, first]: [MatrixViewMut<'_>; 2],
-                  second: Option<MatrixViewMut<'_>>| {
+/// How weights are stepped, the same for all of a connection.
+#[derive(Clone, Copy)]
+pub(super) struct How<'a> {
+    /// What comes on top of the gradient of the weights of labels.
+    pub(super) labels: Option<&'a LabelGradient>,
+    /// Placed at any unit.
+    pub(super) center: Option<TileCenter<'a>>,
+    pub(super) rates: Rates,
+}
+
+/// A rectangle of weights with all that is changed beside them.
+pub(super) struct Stepped<'a> {
+    pub(super) weights: MatrixViewMut<'a>,
+    pub(super) first: MatrixViewMut<'a>,
+    pub(super) second: Option<MatrixViewMut<'a>>,
+    pub(super) copies: Option<CopiesMut<'a>>,
+    pub(super) how: &'a How<'a>,
+}
+
+/// Both parts of what there may be.
+fn both<T>(parts: Option<(T, T)>) -> (Option<T>, Option<T>) {
+    match parts {
+        Some((a, b)) => (Some(a), Some(b)),
+        None => (None, None),
+    }
+}
+
+impl<'a> Stepped<'a> {
+    /// Both parts, each split by its own way.
+    fn split(
+        self,
+        matrix: impl Fn(MatrixViewMut<'a>) -> (MatrixViewMut<'a>, MatrixViewMut<'a>),
+        copies: impl Fn(CopiesMut<'a>) -> (CopiesMut<'a>, CopiesMut<'a>),
+    ) -> (Self, Self) {
+        let weights = matrix(self.weights);
+        let first = matrix(self.first);
+        let second = both(self.second.map(matrix));
+        let copies = both(self.copies.map(copies));
+        let part = |weights, first, second, copies| Self {
+            weights,
+            first,
+            second,
+            copies,
+            how: self.how,
+        };
+        (
+            part(weights.0, first.0, second.0, copies.0),
+            part(weights.1, first.1, second.1, copies.1),
+        )
+    }
+}
+
+impl Target for Stepped<'_> {
+    fn split_at_row(self, row: usize) -> (Self, Self) {
+        self.split(|x| x.split_at_row(row), |x| x.split_at_row(row))
+    }
+
+    fn split_at_column(self, column: usize) -> (Self, Self) {
+        self.split(|x| x.split_at_column(column), |x| x.split_at_column(column))
+    }
+
+    fn take(&mut self, first: usize, mut tile: StatisticsTile<'_>) {
+        let How {
+            labels,
+            center,
+            rates,
+        } = *self.how;
         if let Some(labels) = labels {
-            labels.add_to_tile(&mut tile, [parameter.rows(), parameter.columns()]);
+            labels.add_to_tile(&mut tile, self.weights.columns());
         }
+        let rows = first..first + tile.rows;
         dispatch(StepTile {
             gradient: tile.values,
             stride: tile.stride,
-            first,
-            second,
-            parameter,
+            first: self.first.rows_mut(rows.clone()),
+            second: self.second.as_mut().map(|x| x.rows_mut(rows.clone())),
+            parameter: self.weights.rows_mut(rows),
             center: center.map(|center| TileCenter {
                 at: tile.at,
                 ..center
             }),
             rates,
         });
-    };
-    let (weights, first) = (weights.view_mut(), first.view_mut());
-    match second {
-        None => for_each_tile(statistics, [weights, first], &|tile, [w, s]| {
-            update(tile, [w, s], None);
-        }),
-        Some(second) => {
-            let second = second.view_mut();
-            for_each_tile(statistics, [weights, first, second], &|tile, [w, s, q]| {
-                update(tile, [w, s], Some(q));
-            });
+    }
+
+    fn finish(self) {
+        if let Some(copies) = self.copies {
+            let weights = &self.weights;
+            let sizes = [weights.rows(), weights.columns()];
+            copies.renew(sizes, |i| weights.padded_row(i));
         }
     }
 }

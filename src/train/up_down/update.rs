@@ -125,19 +125,15 @@ impl UpDownLearner {
                 let mut phase = weighing.phase(source.view_rows(0..rows).into(), error, is_wake);
                 phase.weight *= factor;
                 let (optimizer, parameters) = match is_wake {
-                    true => (&mut memory.generative, pairs[l].generative_mut()),
-                    false => (&mut memory.recognition, Some(pairs[l].recognition_mut())),
+                    true => (&mut memory.generative, pairs[l].generative_to_step()),
+                    false => (
+                        &mut memory.recognition,
+                        Some(pairs[l].recognition_to_step()),
+                    ),
                 };
                 if let Some(parameters) = parameters {
-                    let gradient = &mut self.gradient;
-                    optimizer.step_directed(
-                        0,
-                        parameters,
-                        phase,
-                        true,
-                        (rates, shaping),
-                        gradient,
-                    )?;
+                    let (how, gradient) = ((rates, shaping), &mut self.gradient);
+                    optimizer.step_directed(0, parameters, phase, true, how, gradient)?;
                 }
             }
             self.dbn.parts_mut().0[l].refresh();
