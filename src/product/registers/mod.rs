@@ -39,6 +39,8 @@ const TRIPLES: usize = GROUPS.div_ceil(PACKED);
 const LANES: usize = 32;
 /// Outputs whose sums are kept at a time.
 const OUTPUTS: usize = 4;
+/// Fours of outputs that are turned to rows at a time: a row's products fill a cache line.
+const TURNED: usize = 4;
 
 /// Whether products of `rows` rows of bits are looked up in registers.
 pub(super) fn takes(rows: usize) -> bool {
@@ -64,7 +66,7 @@ impl Scratch {
             spread: vec![avx512::Spread::default(); 8],
             #[cfg(target_arch = "x86_64")]
             tables: Box::default(),
-            sums: aligned(OUTPUTS * MAX_ROWS, 0.0),
+            sums: aligned(TURNED * OUTPUTS * MAX_ROWS, 0.0),
             columns: vec![[0; WORD_BITS]; MAX_ROWS / WORD_BITS],
         }
     }
@@ -91,11 +93,15 @@ pub(super) struct Tile<'a, F> {
 }
 
 impl<'s, F: Fn(usize, usize) -> Slab<'s>> Tile<'_, F> {
-    /// Computes the tile with AVX-512 and calls `then(output, sums)` for every fourth output, with
-    /// the sums of it and the next three `[OUTPUTS][rows, padded to vectors of 32]`; of each 32
-    /// rows, the 16 even ones come first, as 16-bit lanes widen.
+    /// Computes the tile with AVX-512 and calls `then(output, sums)` after every `FOURS` fours of
+    /// outputs, with the sums of these `[outputs][rows, padded to vectors of 32]`; of each 32 rows,
+    /// the 16 even ones come first, as 16-bit lanes widen.
     #[cfg(target_arch = "x86_64")]
-    fn for_each_quad(self, scratch: &mut Scratch, mut then: impl FnMut(usize, &[f32])) {
+    fn for_each<const FOURS: usize>(
+        self,
+        scratch: &mut Scratch,
+        mut then: impl FnMut(usize, &[f32]),
+    ) {
         let (rows, blocks) = (self.rows.len(), self.indices.blocks);
         let width = self.outputs.next_multiple_of(WIDTH);
         assert!(Isa::Avx512.is_available() && rows <= MAX_ROWS);
@@ -116,19 +122,23 @@ impl<'s, F: Fn(usize, usize) -> Slab<'s>> Tile<'_, F> {
                 // SAFETY: the CPU has AVX-512; the slab is whole.
                 unsafe { spread.fill(slab.weights, slab.inputs.div_ceil(GROUP), slab.step) };
             }
-            for quad in 0..WIDTH / OUTPUTS {
-                let sums = &mut sums[..OUTPUTS * rows.next_multiple_of(LANES)];
+            let of_four = OUTPUTS * rows.next_multiple_of(LANES);
+            for first in (0..WIDTH / OUTPUTS).step_by(FOURS) {
+                let sums = &mut sums[..FOURS * of_four];
                 sums.fill(0.0);
-                for (block, spread) in spread[..blocks].iter().enumerate() {
-                    let at = block * TRIPLES * self.indices.rows + self.rows.start;
-                    // SAFETY: the CPU has AVX-512, and the asserts cover the rows of the indices.
-                    unsafe {
-                        tables.build(spread, quad);
-                        let indices = &self.indices.words[at..];
-                        tables.add(spread, indices, self.indices.rows, sums);
+                for (four, sums) in sums.chunks_exact_mut(of_four).enumerate() {
+                    for (block, spread) in spread[..blocks].iter().enumerate() {
+                        let at = block * TRIPLES * self.indices.rows + self.rows.start;
+                        // SAFETY: the CPU has AVX-512, and the asserts cover the rows of the
+                        // indices.
+                        unsafe {
+                            tables.build(spread, first + four);
+                            let indices = &self.indices.words[at..];
+                            tables.add(spread, indices, self.indices.rows, sums);
+                        }
                     }
                 }
-                then(k * WIDTH + quad * OUTPUTS, sums);
+                then(k * WIDTH + first * OUTPUTS, sums);
             }
         }
     }
@@ -140,11 +150,18 @@ impl<'s, F: Fn(usize, usize) -> Slab<'s>> Tile<'_, F> {
         let rows = self.rows.len();
         let width = self.outputs.next_multiple_of(WIDTH);
         assert!(width <= stride && product.len() >= rows.saturating_sub(1) * stride + width);
-        self.for_each_quad(scratch, |output, sums| {
-            let to = product[output..].as_mut_ptr();
-            // SAFETY: `for_each_quad` calls this where the CPU has AVX-512, and the assert covers
-            // the products.
-            unsafe { avx512::turn_out(sums, to, stride, rows) };
+        self.for_each::<TURNED>(scratch, |output, sums| {
+            let product = &mut product[output..];
+            // The order of the sums is that of these vectors.
+            dispatch_on(
+                Isa::Avx512,
+                TurnOut {
+                    sums,
+                    product,
+                    stride,
+                    rows,
+                },
+            );
         });
     }
 
@@ -164,7 +181,7 @@ impl<'s, F: Fn(usize, usize) -> Slab<'s>> Tile<'_, F> {
         assert!(outputs <= WORD_BITS && (rows, outputs) == (sample.rows(), sample.columns()));
         // Bits by output: `[64 rows][output]`.
         let mut columns = std::mem::take(&mut scratch.columns);
-        self.for_each_quad(scratch, |output, sums| {
+        self.for_each::<1>(scratch, |output, sums| {
             // Whatever is chosen meanwhile: the order of the sums is that of these vectors.
             let draw = DrawQuad {
                 sums,
@@ -208,6 +225,55 @@ impl<'s, F: Fn(usize, usize) -> Slab<'s>> Tile<'_, F> {
         _: &mut Scratch,
     ) {
         unreachable!("look-ups in registers without AVX-512");
+    }
+}
+
+/// Sums `[TURNED * OUTPUTS][rows padded]` become as many columns of `rows` rows of products.
+#[cfg(target_arch = "x86_64")]
+struct TurnOut<'a> {
+    sums: &'a [f32],
+    product: &'a mut [f32],
+    stride: usize,
+    rows: usize,
+}
+
+#[cfg(target_arch = "x86_64")]
+impl Operation for TurnOut<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, s: S) {
+        /// Columns, and rows that are turned at once.
+        const SIDE: usize = TURNED * OUTPUTS;
+        let Self {
+            sums,
+            product,
+            stride,
+            rows,
+        } = self;
+        let padded = sums.len() / SIDE;
+        assert!(S::LANES == SIDE && rows <= padded && padded.is_multiple_of(LANES));
+        assert!(rows == 0 || product.len() >= (rows - 1) * stride + SIDE);
+        for first in (0..padded).step_by(SIDE) {
+            // Even rows of 32, then odd ones.
+            let row = first / LANES * LANES + first % LANES / SIDE;
+            if row + 2 * (SIDE - 1) < rows {
+                // SAFETY: a square of the sums; every second row of so many, which exist.
+                unsafe {
+                    let to = product.as_mut_ptr().add(row * stride);
+                    s.transpose(sums.as_ptr().add(first), padded, to, 2 * stride);
+                }
+                continue;
+            }
+            let mut square = [0.0; SIDE * SIDE];
+            // SAFETY: a square of the sums, and one of the size of the other.
+            unsafe { s.transpose(sums.as_ptr().add(first), padded, square.as_mut_ptr(), SIDE) };
+            for (k, from) in square.chunks_exact(SIDE).enumerate() {
+                if row + 2 * k < rows {
+                    product[(row + 2 * k) * stride..][..SIDE].copy_from_slice(from);
+                }
+            }
+        }
     }
 }
 
