@@ -192,8 +192,8 @@ impl Connection {
         &mut self.weights
     }
 
-    /// The weights to be changed rectangle by rectangle, and the copies if they are in use, of which
-    /// every rectangle is to be renewed as soon as its weights have changed.
+    /// The weights to be changed rectangle by rectangle, and the copies if they are in use, of
+    /// which every rectangle is to be renewed as soon as its weights have changed.
     pub(crate) fn step_mut(&mut self) -> (MatrixViewMut<'_>, Option<CopiesMut<'_>>) {
         if let Some(turned) = self.turned.take() {
             self.spare_turned = Some(turned);
