@@ -13,7 +13,7 @@ use super::{
     tile::Target,
 };
 use crate::{
-    bits::WORD_BITS,
+    bits::{BitView, WORD_BITS},
     error::{Error, Result, expect_pair},
     matrix::{Aligned, Matrix, aligned},
     states::Input,
@@ -71,13 +71,16 @@ impl<'a> Statistics<'a> {
         })
     }
 
-    /// Phases of binary visible states the fastest way: by look-up where that `may` be and the
-    /// layers meet by look-up, or sample by sample where these are few. `tables` are kept between
-    /// calls.
+    /// Phases the fastest way: by look-up, of real visible states in [0, 1] in integers, where that
+    /// `may` be and the layers meet by look-up, or sample by sample where these are few and visible
+    /// states binary. `tables` are kept between calls.
     #[must_use]
     pub(crate) fn fastest(self, may_look_up: bool, tables: &'a mut PhaseTables) -> Self {
         if may_look_up && self.looks_up(tables) {
-            return self.by_look_up(tables);
+            return match self.fills_reals(tables) {
+                true => self.by_look_up(tables),
+                false => self,
+            };
         }
         if !SummedSamples::takes(self.phases) || provider() != Provider::Native {
             return self;
@@ -92,12 +95,18 @@ impl<'a> Statistics<'a> {
         }
     }
 
-    /// Whether look-ups take these phases.
+    /// Takes the phases of real visible states, and tells whether all of these are in [0, 1].
+    fn fills_reals(&self, tables: &mut PhaseTables) -> bool {
+        let mut phases = tables.reals.iter_mut().zip(self.phases);
+        phases.all(|(real, phase)| match phase.visible {
+            Input::Bits(_) => true,
+            Input::Real(v) => real.fill(v, phase.hidden),
+        })
+    }
+
+    /// Whether look-ups, or products of integers, may take these phases.
     fn looks_up(&self, tables: &PhaseTables) -> bool {
-        let all_bits = self
-            .phases
-            .iter()
-            .all(|p| matches!(p.visible, Input::Bits(_)) && p.of_rows.is_none());
+        let all_alike = self.phases.iter().all(|p| p.of_rows.is_none());
         let rows = self
             .phases
             .iter()
@@ -107,7 +116,7 @@ impl<'a> Statistics<'a> {
         // The product's inputs are samples, its rows visible units.
         let fits = self.phases.len() <= tables.samples.len() && rows > 0;
         let route = route();
-        all_bits
+        all_alike
             && fits
             && route.takes_look_up(self.n_visible, self.n_hidden)
             && route.looks_up_statistics(rows)
@@ -120,11 +129,9 @@ impl<'a> Statistics<'a> {
             by_unit,
             ..
         } = tables;
-        if self
-            .phases
-            .iter()
-            .all(|p| matches!(p.hidden, Input::Bits(_)))
-        {
+        let are_bits =
+            |p: &Phase<'_>| matches!((p.visible, p.hidden), (Input::Bits(_), Input::Bits(_)));
+        if self.phases.iter().all(are_bits) {
             for (by_unit, phase) in by_unit.iter_mut().zip(self.phases) {
                 for (by_unit, states) in by_unit.iter_mut().zip([phase.visible, phase.hidden]) {
                     if let Input::Bits(x) = states {
@@ -138,19 +145,16 @@ impl<'a> Statistics<'a> {
                 ..self
             };
         }
-        let wide = registers::takes(self.n_visible);
+        let wide = registers::takes(self.n_visible) && self.phases_of_bits().next().is_some();
         threads::join(
             || {
-                for (samples, phase) in samples.iter_mut().zip(self.phases) {
-                    samples.fill(phase.hidden);
+                for (k, _) in self.phases_of_bits() {
+                    samples[k].fill(self.phases[k].hidden);
                 }
             },
             || {
                 if wide {
-                    let visible = self.phases.iter().filter_map(|p| match p.visible {
-                        Input::Bits(v) => Some(v),
-                        Input::Real(_) => None,
-                    });
+                    let visible = self.phases_of_bits().map(|(_, v)| v);
                     indices.fill_transposed(self.n_visible, visible);
                 }
             },
@@ -159,6 +163,27 @@ impl<'a> Statistics<'a> {
             tables: Some(tables),
             wide,
             ..self
+        }
+    }
+
+    /// Phases of binary visible states, by number.
+    fn phases_of_bits(&self) -> impl Iterator<Item = (usize, BitView<'a>)> + Clone + use<'a> {
+        let phases = self.phases.iter().enumerate();
+        phases.filter_map(|(k, p)| Some((k, p.visible.bits()?)))
+    }
+
+    /// Adds the phases of real visible states, in order, to a tile of these units.
+    fn add_reals(
+        &self,
+        tables: &PhaseTables,
+        (units, hidden): (Range<usize>, Range<usize>),
+        tile: &mut [f32],
+        stride: usize,
+    ) {
+        for (real, phase) in tables.reals.iter().zip(self.phases) {
+            if let Input::Real(_) = phase.visible {
+                real.add_outer(units.clone(), hidden.clone(), phase.weight, tile, stride);
+            }
         }
     }
 
@@ -251,7 +276,8 @@ impl<'a> Statistics<'a> {
                 rows: units.clone(),
                 outputs: hidden.len(),
                 slab: |k, mut block| {
-                    for (samples, phase) in tables.samples.iter().zip(self.phases) {
+                    for (number, _) in self.phases_of_bits() {
+                        let (samples, phase) = (&tables.samples[number], &self.phases[number]);
                         if block < samples.blocks() {
                             return samples.slab(hidden.start + k * WIDTH, block, phase.weight);
                         }
@@ -261,6 +287,8 @@ impl<'a> Statistics<'a> {
                 },
             };
             lookup.write(tile, WIDE_COLUMNS, registers);
+            let all = (units.clone(), hidden.clone());
+            self.add_reals(tables, all, tile, WIDE_COLUMNS);
             for (k, values) in tile.chunks_mut(BLOCK * WIDE_COLUMNS).enumerate() {
                 let rows = values.len() / WIDE_COLUMNS;
                 let (mut own, rest) = target.split_at_row(rows);
@@ -333,8 +361,12 @@ impl<'a> Statistics<'a> {
                     let samples = &tables.samples[k];
                     samples.add_outer(v, units.start, units.len(), phase.weight, tile, stride);
                 }
+                (Input::Real(_), Some(_)) => {}
                 _ => add_phase(phase, units.clone(), tile, stride, visible, hidden),
             }
+        }
+        if let Some(tables) = self.tables {
+            self.add_reals(tables, (units, 0..self.n_hidden), tile, stride);
         }
         tile
     }

@@ -9,6 +9,7 @@ use super::{
     lookup::add_block,
     popcount::ByUnit,
     quantize::{BLOCK, WIDTH},
+    real::RealStates,
     registers::{Indices, Slab},
     slabs::Bits,
     summed::SummedSamples,
@@ -77,11 +78,19 @@ pub(crate) struct PhaseTables {
     pub(super) by_unit: [[ByUnit; 2]; 3],
     /// Those of few samples.
     pub(super) summed: SummedSamples,
+    /// Those of phases of real visible states.
+    pub(super) reals: [RealStates; 3],
 }
 
 impl FixedStates {
     /// Takes the states of a phase; allocates only to grow.
     pub(crate) fn fill(&mut self, h: Input<'_>) {
+        let samples = h.rows().clamp(1, BLOCK);
+        self.fill_to(h, (LARGEST_SUM / samples as f32).floor());
+    }
+
+    /// The same with `one` for a real state of 1.
+    pub(super) fn fill_to(&mut self, h: Input<'_>, one: f32) {
         self.units = h.columns();
         self.samples = h.rows();
         let slabs = self.units.div_ceil(WIDTH);
@@ -92,7 +101,7 @@ impl FixedStates {
         }
         let scale = match h {
             Input::Bits(_) => 1.0,
-            Input::Real(_) => (LARGEST_SUM / self.samples.min(BLOCK) as f32).floor(),
+            Input::Real(_) => one,
         };
         self.step = 1.0 / scale;
         let all = self.slabs[..blocks * slabs * size].par_chunks_mut(size);
@@ -181,11 +190,11 @@ impl FixedStates {
 }
 
 /// One slab: up to `BLOCK` samples of `WIDTH` units from `first` on; zeros where there is none.
-struct QuantizeStates<'a> {
-    h: Input<'a>,
-    first: usize,
-    scale: f32,
-    slab: &'a mut [i16],
+pub(super) struct QuantizeStates<'a> {
+    pub(super) h: Input<'a>,
+    pub(super) first: usize,
+    pub(super) scale: f32,
+    pub(super) slab: &'a mut [i16],
 }
 
 impl Operation for QuantizeStates<'_> {

@@ -24,8 +24,11 @@
 //! The values decide. A term of which any is below 0, above 1 or not a number is left to the dense
 //! product, all its rows.
 
+mod states;
 #[cfg(target_arch = "x86_64")]
 mod vnni;
+
+pub(super) use states::RealStates;
 
 use super::{
     Direction,
@@ -133,7 +136,8 @@ impl Fractions {
                     dispatch(SlabProduct {
                         slab: slab.weights,
                         inputs: slab.inputs,
-                        step: slab.step,
+                        step: slab.step / ONE,
+                        taken: MIDDLE,
                         x: &self.words[rows.start * self.stride + block * BLOCK..],
                         x_stride: self.stride,
                         rows: rows.len(),
@@ -177,11 +181,9 @@ impl Operation for Convert<'_> {
 
     #[inline(always)]
     fn run<S: Simd>(self, s: S) -> bool {
-        let (zero, one, middle) = (s.splat(0.0), s.splat(ONE), s.splat(f32::from(MIDDLE)));
-        let above = s.splat(1.0_f32.next_up());
+        let (one, middle) = (s.splat(ONE), s.splat(f32::from(MIDDLE)));
         let width = 2 * S::LANES;
-        let every = u32::MAX >> (32 - S::LANES);
-        let (mut below_zero, mut up_to_one) = (0, every);
+        let mut all_inside = true;
         for (i, to) in self.words.chunks_exact_mut(self.stride).enumerate() {
             let row = self.x.row(i);
             for (from, to) in row.chunks(width).zip(to.chunks_exact_mut(width)) {
@@ -192,20 +194,29 @@ impl Operation for Convert<'_> {
                 } else {
                     from
                 };
-                let x = [s.load(from), s.load(&from[S::LANES..])];
-                let mut q = x;
-                for (&x, q) in x.iter().zip(&mut q) {
-                    // Nothing is less than NaN, nor NaN than anything.
-                    below_zero |= s.less(x, zero);
-                    up_to_one &= s.less(x, above);
-                    *q = s.sub(s.mul(x, one), middle);
-                }
+                all_inside &= are_inside(s, from);
+                let q = [0, S::LANES].map(|k| s.sub(s.mul(s.load(&from[k..]), one), middle));
                 // SAFETY: the chunk is of 2 * LANES integers.
                 unsafe { s.store_words(to.as_mut_ptr(), s.narrow(q)) };
             }
         }
-        below_zero == 0 && up_to_one == every
+        all_inside
     }
+}
+
+/// Whether all of some vectors are in [0, 1].
+#[inline(always)]
+fn are_inside<S: Simd>(s: S, x: &[f32]) -> bool {
+    let (zero, above) = (s.splat(0.0), s.splat(1.0_f32.next_up()));
+    let every = u32::MAX >> (32 - S::LANES);
+    let (mut below_zero, mut up_to_one) = (0, every);
+    for x in x.chunks_exact(S::LANES) {
+        let x = s.load(x);
+        // Nothing is less than NaN, nor NaN than anything.
+        below_zero |= s.less(x, zero);
+        up_to_one &= s.less(x, above);
+    }
+    below_zero == 0 && up_to_one == every
 }
 
 /// A slab against the rows of a panel.
@@ -214,12 +225,15 @@ struct SlabProduct<'a> {
     slab: &'a [i16],
     /// Inputs that exist.
     inputs: usize,
+    /// That of the products of integers.
     step: f32,
+    /// What was taken from the inputs, which the sums get back.
+    taken: i16,
     /// From the first row's first integer of the block on.
     x: &'a [i16],
     x_stride: usize,
     rows: usize,
-    /// `step 2^-15 *` the sums is added to `WIDTH` floats of each row.
+    /// `step *` the sums is added to `WIDTH` floats of each row.
     product: &'a mut [f32],
     stride: usize,
     /// Of [`PACKED`].
@@ -238,7 +252,8 @@ impl Operation for SlabProduct<'_> {
         let strip = 2 * S::LANES;
         for first in (0..WIDTH).step_by(strip) {
             let mut starts = [0; WIDTH];
-            pack(s, &self.slab[first..], pairs, self.packed, &mut starts);
+            let slab = &self.slab[first..];
+            pack(s, (slab, self.taken), pairs, self.packed, &mut starts);
             let mut row = 0;
             while row < self.rows {
                 let rows = (self.rows - row).min(S::GEMM_ROWS);
@@ -248,7 +263,7 @@ impl Operation for SlabProduct<'_> {
                     pairs,
                     packed: self.packed,
                     starts: &starts,
-                    step: self.step / ONE,
+                    step: self.step,
                     product: &mut self.product[row * self.stride + first..],
                     stride: self.stride,
                 };
@@ -267,14 +282,20 @@ impl Operation for SlabProduct<'_> {
     }
 }
 
-/// Packs `2 LANES` outputs of a slab in pairs of inputs, `[pair][2 vectors]`, and writes `2^14`
+/// Packs `2 LANES` outputs of a slab in pairs of inputs, `[pair][2 vectors]`, and writes `taken`
 /// times the sums of their weights.
 #[inline(always)]
-fn pack<S: Simd>(s: S, slab: &[i16], pairs: usize, packed: &mut [i16], starts: &mut [u32; WIDTH]) {
+fn pack<S: Simd>(
+    s: S,
+    (slab, taken): (&[i16], i16),
+    pairs: usize,
+    packed: &mut [i16],
+    starts: &mut [u32; WIDTH],
+) {
     let vector = 2 * S::LANES;
     assert!(slab.len() >= SLAB - WIDTH + vector && pairs <= BLOCK / 2);
     assert!(packed.len() >= pairs * 2 * vector);
-    let middles = s.splat_pair(u32::from(MIDDLE as u16) * 0x1_0001);
+    let taken = s.splat_pair(u32::from(taken as u16) * 0x1_0001);
     let mut sums = [s.splat_u64(0); 2];
     for pair in 0..pairs {
         // SAFETY: the asserts cover two rows of the slab and two vectors of the packed weights.
@@ -283,7 +304,7 @@ fn pack<S: Simd>(s: S, slab: &[i16], pairs: usize, packed: &mut [i16], starts: &
             let to = packed.as_mut_ptr().add(pair * 2 * vector);
             let both = s.interleave_words(s.load_words(from), s.load_words(from.add(WIDTH)));
             for (k, &words) in both.iter().enumerate() {
-                sums[k] = s.add_pairs(sums[k], words, middles);
+                sums[k] = s.add_pairs(sums[k], words, taken);
                 s.store_words(to.add(k * vector), words);
             }
         }

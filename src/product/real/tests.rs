@@ -103,7 +103,8 @@ proptest! {
                             let job = SlabProduct {
                                 slab: slab.weights,
                                 inputs: slab.inputs,
-                                step: slab.step,
+                                step: slab.step / ONE,
+                                taken: MIDDLE,
                                 x: &fractions.words[block * BLOCK..],
                                 x_stride: fractions.stride,
                                 rows,
