@@ -125,18 +125,14 @@ impl<S: Simd> Uniforms<S> {
             blocks[lane] = (columns[lane] / 2) | (1 << 31);
         }
         let words = self.words(s, s.load_u64(&blocks), s.load_u64(rows));
-        let mut halves = [[0_u32; 16]; 4];
-        for k in 0..4 {
-            s.store_u32(&mut halves[k], words[k]);
-        }
+        // Of even columns, then of odd ones.
+        let mut halves = [[0_u32; 16]; 2];
+        s.store_u32(&mut halves[0], s.pair(words[0], words[1]));
+        s.store_u32(&mut halves[1], s.pair(words[2], words[3]));
         let mut out = [0; 8];
         for lane in 0..S::LANES / 2 {
-            // The lower halves of 64-bit lanes.
-            let [low, high] = match columns[lane] % 2 {
-                0 => [halves[0][2 * lane], halves[1][2 * lane]],
-                _ => [halves[2][2 * lane], halves[3][2 * lane]],
-            };
-            out[lane] = (u64::from(low) | u64::from(high) << 32) >> 11;
+            let of = &halves[(columns[lane] % 2) as usize];
+            out[lane] = (u64::from(of[2 * lane]) | u64::from(of[2 * lane + 1]) << 32) >> 11;
         }
         out
     }

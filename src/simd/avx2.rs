@@ -303,6 +303,45 @@ impl Simd for Avx2 {
         avx2!(_mm256_add_epi16(a, b))
     }
     #[inline(always)]
+    fn as_words(self, x: __m256i) -> __m256i {
+        x
+    }
+    #[inline(always)]
+    fn splat_words(self, x: i16) -> __m256i {
+        avx2!(_mm256_set1_epi16(x))
+    }
+    #[inline(always)]
+    fn add_words_saturating(self, a: __m256i, b: __m256i) -> __m256i {
+        avx2!(_mm256_adds_epi16(a, b))
+    }
+    #[inline(always)]
+    fn add_words_where(self, x: __m256i, mask: u32, y: __m256i) -> __m256i {
+        let lanes: [i16; 16] = std::array::from_fn(|k| -((mask >> k & 1) as i16));
+        avx2!({
+            let lanes = _mm256_loadu_si256(lanes.as_ptr().cast());
+            _mm256_add_epi16(x, _mm256_and_si256(y, lanes))
+        })
+    }
+    #[inline(always)]
+    fn mul_words(self, a: __m256i, b: __m256i) -> __m256i {
+        avx2!(_mm256_mulhrs_epi16(a, b))
+    }
+    #[inline(always)]
+    fn shift_words_down(self, x: __m256i, by: u32) -> __m256i {
+        avx2!(_mm256_srl_epi16(x, _mm_cvtsi32_si128(by as i32)))
+    }
+    #[inline(always)]
+    fn shift_words_up(self, x: __m256i, by: u32) -> __m256i {
+        avx2!(_mm256_sll_epi16(x, _mm_cvtsi32_si128(by as i32)))
+    }
+    #[inline(always)]
+    fn upper_bytes(self, even: __m256i, odd: __m256i) -> __m256i {
+        avx2!({
+            let odd = _mm256_and_si256(odd, _mm256_set1_epi16(-0x100));
+            _mm256_or_si256(odd, _mm256_srli_epi16::<8>(even))
+        })
+    }
+    #[inline(always)]
     fn widen(self, x: __m256i) -> [__m256; 2] {
         avx2!([
             _mm256_cvtepi32_ps(_mm256_cvtepi16_epi32(_mm256_castsi256_si128(x))),

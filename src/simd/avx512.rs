@@ -269,6 +269,47 @@ impl Simd for Avx512 {
         avx512!(_mm512_add_epi16(a, b))
     }
     #[inline(always)]
+    fn as_words(self, x: __m512i) -> __m512i {
+        x
+    }
+    #[inline(always)]
+    fn splat_words(self, x: i16) -> __m512i {
+        avx512!(_mm512_set1_epi16(x))
+    }
+    #[inline(always)]
+    fn add_words_saturating(self, a: __m512i, b: __m512i) -> __m512i {
+        avx512!(_mm512_adds_epi16(a, b))
+    }
+    #[inline(always)]
+    fn add_words_where(self, x: __m512i, mask: u32, y: __m512i) -> __m512i {
+        avx512!(_mm512_mask_add_epi16(x, mask, x, y))
+    }
+    #[inline(always)]
+    fn mul_words(self, a: __m512i, b: __m512i) -> __m512i {
+        avx512!(_mm512_mulhrs_epi16(a, b))
+    }
+    #[inline(always)]
+    fn shift_words_down(self, x: __m512i, by: u32) -> __m512i {
+        avx512!(_mm512_srl_epi16(x, _mm_cvtsi32_si128(by as i32)))
+    }
+    #[inline(always)]
+    fn shift_words_up(self, x: __m512i, by: u32) -> __m512i {
+        avx512!(_mm512_sll_epi16(x, _mm_cvtsi32_si128(by as i32)))
+    }
+    #[inline(always)]
+    fn look_up_words(self, table: &[__m512i; 2], index: __m512i) -> __m512i {
+        avx512!(_mm512_permutexvar_epi16(index, table[0]))
+    }
+    #[inline(always)]
+    fn upper_bytes(self, even: __m512i, odd: __m512i) -> __m512i {
+        // Upper bytes of the odd ones, or what is left of the even ones.
+        const OF_ODD: i32 = 0xEA;
+        avx512!({
+            let (upper, even) = (_mm512_set1_epi16(-0x100), _mm512_srli_epi16::<8>(even));
+            _mm512_ternarylogic_epi64::<OF_ODD>(odd, upper, even)
+        })
+    }
+    #[inline(always)]
     fn widen(self, x: __m512i) -> [__m512; 2] {
         avx512!([
             _mm512_cvtepi32_ps(_mm512_cvtepi16_epi32(_mm512_castsi512_si256(x))),

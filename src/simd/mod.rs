@@ -380,6 +380,37 @@ pub(crate) trait Simd: Copy + Send + Sync + 'static {
     unsafe fn store_words(self, to: *mut i16, x: Self::W);
     /// Sums of 16-bit lanes, wrapping.
     fn add_words(self, a: Self::W, b: Self::W) -> Self::W;
+    /// The register as 16-bit integers.
+    fn as_words(self, x: Self::I) -> Self::W;
+    /// All 16-bit lanes `x`.
+    fn splat_words(self, x: i16) -> Self::W;
+    /// Sums of 16-bit lanes, or the nearest number that a lane holds.
+    fn add_words_saturating(self, a: Self::W, b: Self::W) -> Self::W;
+    /// `x + y` in the 16-bit lanes where the bits of `mask` are ones, else `x`.
+    fn add_words_where(self, x: Self::W, mask: u32, y: Self::W) -> Self::W;
+    /// `a b / 2^15` of 16-bit lanes, rounded, halves up; not both -2^15.
+    fn mul_words(self, a: Self::W, b: Self::W) -> Self::W;
+    /// 16-bit lanes, shifted to lower bits; zeros come in.
+    fn shift_words_down(self, x: Self::W, by: u32) -> Self::W;
+    /// 16-bit lanes, shifted to upper bits.
+    fn shift_words_up(self, x: Self::W, by: u32) -> Self::W;
+    /// Of the 32 integers of the first `16 / LANES` vectors of the table those that the lowest five
+    /// bits of the 16-bit lanes name.
+    #[inline(always)]
+    fn look_up_words(self, table: &[Self::W; 2], index: Self::W) -> Self::W {
+        // One by one, where no instruction does it.
+        let [mut all, mut of] = [[0_i16; 64]; 2];
+        // SAFETY: two vectors are at most 64 integers.
+        unsafe {
+            self.store_words(all.as_mut_ptr(), table[0]);
+            self.store_words(all.as_mut_ptr().add(2 * Self::LANES), table[1]);
+            self.store_words(of.as_mut_ptr(), index);
+            let found = of.map(|k| all[k as usize & 31]);
+            self.load_words(found.as_ptr())
+        }
+    }
+    /// The upper bytes of 16-bit lanes, those of `even` in even bytes and of `odd` in odd ones.
+    fn upper_bytes(self, even: Self::W, odd: Self::W) -> Self::I;
     /// 16-bit lanes as floats, in order.
     fn widen(self, x: Self::W) -> [Self::F; 2];
     /// Floats of magnitude below 2^15, rounded to the nearest integer, ties to even.

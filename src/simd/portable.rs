@@ -287,6 +287,51 @@ impl Simd for Portable {
         a + b
     }
     #[inline(always)]
+    fn as_words(self, x: [u64; 4]) -> i16x16 {
+        i16x16::new(std::array::from_fn(|k| (x[k / 4] >> (16 * (k % 4))) as i16))
+    }
+    #[inline(always)]
+    fn splat_words(self, x: i16) -> i16x16 {
+        i16x16::splat(x)
+    }
+    #[inline(always)]
+    fn add_words_saturating(self, a: i16x16, b: i16x16) -> i16x16 {
+        a.saturating_add(b)
+    }
+    #[inline(always)]
+    fn add_words_where(self, x: i16x16, mask: u32, y: i16x16) -> i16x16 {
+        let (x, y) = (x.to_array(), y.to_array());
+        i16x16::new(std::array::from_fn(|k| {
+            x[k].wrapping_add(y[k] * (mask >> k & 1) as i16)
+        }))
+    }
+    #[inline(always)]
+    fn mul_words(self, a: i16x16, b: i16x16) -> i16x16 {
+        let (a, b) = (a.to_array(), b.to_array());
+        i16x16::new(std::array::from_fn(|k| {
+            ((i32::from(a[k]) * i32::from(b[k]) + (1 << 14)) >> 15) as i16
+        }))
+    }
+    #[inline(always)]
+    fn shift_words_down(self, x: i16x16, by: u32) -> i16x16 {
+        i16x16::new(x.to_array().map(|x| (x as u16 >> by) as i16))
+    }
+    #[inline(always)]
+    fn shift_words_up(self, x: i16x16, by: u32) -> i16x16 {
+        i16x16::new(x.to_array().map(|x| x << by))
+    }
+    #[inline(always)]
+    fn upper_bytes(self, even: i16x16, odd: i16x16) -> [u64; 4] {
+        let (even, odd) = (even.to_array(), odd.to_array());
+        std::array::from_fn(|k| {
+            let of = |place: usize| {
+                let (even, odd) = (even[4 * k + place] as u16, odd[4 * k + place] as u16);
+                u64::from(even >> 8 | odd & 0xFF00) << (16 * place)
+            };
+            of(0) | of(1) | of(2) | of(3)
+        })
+    }
+    #[inline(always)]
     fn widen(self, x: i16x16) -> [f32x8; 2] {
         let x = x.to_array();
         [0, 8].map(|at| f32x8::from(std::array::from_fn(|k| f32::from(x[at + k]))))

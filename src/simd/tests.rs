@@ -32,6 +32,7 @@ impl Operation for Definitions {
         doubles(s);
         words(s);
         pairs(s);
+        sixteen_bits(s);
         transposed_floats(s);
         transposed_words(s);
     }
@@ -256,6 +257,67 @@ fn pairs<S: Simd>(s: S) {
     unsafe { s.store_words(stored.as_mut_ptr(), pair) };
     for pair in stored[..n].chunks(2) {
         assert_eq!(pair, [0x7FFE, -0x7FFF]);
+    }
+}
+
+/// What sums of look-ups take: 16-bit lanes by index, where a mask has ones, at the ends of what
+/// they hold, shifted, multiplied, and their upper bytes.
+#[inline(always)]
+fn sixteen_bits<S: Simd>(s: S) {
+    let n = 2 * S::LANES;
+    let mut rng = crate::rng::HostRng::numbered(2, 5);
+    let mut random = || -> Vec<i16> { (0..n).map(|_| rng.next_u64() as i16).collect() };
+    let load = |x: &[i16]| {
+        assert!(x.len() >= n);
+        // SAFETY: as many integers as a vector has.
+        unsafe { s.load_words(x.as_ptr()) }
+    };
+    let check = |v: S::W, f: &dyn Fn(usize) -> i16| {
+        let mut lanes = vec![0; n];
+        // SAFETY: the buffer is of as many integers as a vector has.
+        unsafe { s.store_words(lanes.as_mut_ptr(), v) };
+        for (k, lane) in lanes.into_iter().enumerate() {
+            assert_eq!(lane, f(k), "lane {k}");
+        }
+    };
+    for _ in 0..50 {
+        let (a, b) = (random(), random());
+        let table: Vec<i16> = [random(), random(), random(), random()].concat();
+        let table = &table[..32];
+        let (va, vb) = (load(&a), load(&b));
+        check(s.splat_words(a[0]), &|_| a[0]);
+        check(s.add_words_saturating(va, vb), &|k| {
+            a[k].saturating_add(b[k])
+        });
+        check(s.mul_words(va, vb), &|k| {
+            ((i32::from(a[k]) * i32::from(b[k]) + (1 << 14)) >> 15) as i16
+        });
+        let mask = a[0] as u32 ^ (b[0] as u32) << 16;
+        check(s.add_words_where(va, mask, vb), &|k| {
+            if mask >> k & 1 == 1 {
+                a[k].wrapping_add(b[k])
+            } else {
+                a[k]
+            }
+        });
+        for by in [1, 5, 8, 11] {
+            check(s.shift_words_down(va, by), &|k| (a[k] as u16 >> by) as i16);
+            check(s.shift_words_up(va, by), &|k| a[k] << by);
+        }
+        let halves = [load(table), load(&table[32 - n..])];
+        check(s.look_up_words(&halves, va), &|k| table[a[k] as usize & 31]);
+        let upper = s
+            .widen_bytes(s.upper_bytes(va, vb))
+            .map(|x| lanes(s, x))
+            .concat();
+        for (k, byte) in upper.into_iter().enumerate() {
+            let of = if k % 2 == 0 { a[k / 2] } else { b[k / 2] };
+            assert_eq!(byte, f32::from((of as u16 >> 8) as u8), "byte {k}");
+        }
+        let longs: Vec<u64> = (0..S::LANES / 2)
+            .map(|k| (0..4).fold(0, |x, j| x | u64::from(a[4 * k + j] as u16) << (16 * j)))
+            .collect();
+        check(s.as_words(s.load_u64(&longs)), &|k| a[k]);
     }
 }
 

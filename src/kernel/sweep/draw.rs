@@ -6,90 +6,164 @@
 )]
 
 use super::{
-    Group, Sweep, add_couplings,
-    table::{MOST_NEIGHBORS, ROW},
+    Group, MOST_WORDS, Sweep, add_couplings, shared,
+    sums::Sum,
+    table::{MOST_NEIGHBORS, ROW, Table},
+    ties::Ties,
     word_at, word_of,
 };
 use crate::{
+    bits::WORD_BITS,
     kernel::{
         activation::{sigmoid_lanes, softplus_lanes},
         bernoulli::Uniforms,
     },
     simd::{Operation, Simd},
 };
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::{
+    hint::black_box,
+    sync::atomic::{AtomicU64, Ordering},
+};
 
 /// Columns whose uniforms come at once.
 const BLOCK: usize = 4;
-/// Most units whose ties wait.
-const WAITING: usize = 128;
 
-impl Operation for Sweep<'_> {
+/// What a thread keeps from sweep to sweep.
+#[derive(Default)]
+pub(super) struct Room {
+    /// States of the words that are drawn at once, unit by unit.
+    states: Vec<u64>,
+    ties: Ties,
+}
+
+/// A sweep, and room for it.
+pub(super) struct InRoom<'a> {
+    pub(super) job: &'a Sweep<'a>,
+    pub(super) room: &'a mut Room,
+}
+
+impl Operation for InRoom<'_> {
     type Output = ();
 
     #[inline(always)]
     fn run<S: Simd>(self, s: S) {
-        match S::LANES {
-            16 => Drawing::<S, 4, 1>::new(s, &self).sweep(s),
-            8 => Drawing::<S, 8, 2>::new(s, &self).sweep(s),
-            lanes => unreachable!("{lanes} lanes"),
+        let Self { job, room } = self;
+        let n = job.order.len();
+        assert!(n > 0 && job.x.len().is_multiple_of(n) && job.bias.len() == n);
+        assert!(job.places.end <= n);
+        assert!(job.held.is_empty() || job.held.len() == job.x.len());
+        assert!(job.couplings.is_none_or(|a| a.units() == n));
+        assert!(job.tables.is_none_or(|tables| tables.units() == n));
+        let words = job.x.len() / n;
+        assert!(words <= MOST_WORDS);
+        // Others may draw other parts of the words.
+        let is_whole = job.groups.is_empty() && job.places.len() == n;
+        let mut done = 0;
+        while done < words {
+            done += match (S::LANES, words - done) {
+                (16, 4..) if is_whole => part::<S, 4, 1, 4>(s, job, done, room),
+                (16, 2..) if is_whole => part::<S, 4, 1, 2>(s, job, done, room),
+                (16, _) => part::<S, 4, 1, 1>(s, job, done, room),
+                (8, _) => part::<S, 8, 2, 1>(s, job, done, room),
+                (lanes, _) => unreachable!("{lanes} lanes"),
+            };
         }
     }
 }
 
-/// Draws that tie, before they are decided.
-#[derive(Default)]
-struct Ties {
-    count: usize,
-    /// Unit and chain.
-    units: [(u32, u32); 8],
-    /// Absolute, and places.
-    rows: [u64; 8],
-    columns: [u64; 8],
-    /// Of the second uniforms, integers below 2^53.
-    bounds: [f64; 8],
+/// `P` words from `first` on; `V` vectors are 64 floats, `W` vectors 64 bytes.
+#[inline(always)]
+fn part<S: Simd, const V: usize, const W: usize, const P: usize>(
+    s: S,
+    job: &Sweep<'_>,
+    first: usize,
+    Room { states, ties }: &mut Room,
+) -> usize {
+    let n = job.order.len();
+    let own = &job.x[first * n..][..P * n];
+    if P == 1 {
+        Drawing::<S, V, W, P>::new(s, job, first, own, ties).sweep(s);
+        return P;
+    }
+    states.resize(P * n, 0);
+    for p in 0..P {
+        let own = &own[p * n..][..n];
+        for i in 0..n {
+            states[i * P + p] = own[i].load(Ordering::Relaxed);
+        }
+    }
+    Drawing::<S, V, W, P>::new(s, job, first, shared(states), ties).sweep(s);
+    for p in 0..P {
+        let own = &own[p * n..][..n];
+        for i in 0..n {
+            own[i].store(states[i * P + p], Ordering::Relaxed);
+        }
+    }
+    P
 }
 
-/// A sweep on its way. `V` vectors are 64 floats, `W` vectors 64 bytes.
-struct Drawing<'a, S: Simd, const V: usize, const W: usize> {
-    job: &'a Sweep<'a>,
-    uniforms: Uniforms<S>,
+/// A sweep of `P` words on its way.
+pub(super) struct Drawing<'a, S: Simd, const V: usize, const W: usize, const P: usize> {
+    pub(super) job: &'a Sweep<'a>,
+    /// The first of the words.
+    first: usize,
+    /// `[units][P]`.
+    pub(super) x: &'a [AtomicU64],
+    /// Ones where there are chains.
+    lanes: [u64; P],
+    pub(super) uniforms: Uniforms<S>,
     /// The uniforms of a block of places, and which.
-    words: [[S::I; W]; BLOCK],
+    words: [[[S::I; W]; P]; BLOCK],
     block: usize,
-    /// Places of the class with chains that tie: whoever waits for what a tie decides is in another
-    /// class, and a branch a unit that nobody foresees would cost as much as all else.
-    waiting: [(u32, u64); WAITING],
-    count: usize,
+    /// One that the compiler does not know.
+    zero: S::I,
+    pub(super) ties: &'a mut Ties,
 }
 
-impl<'a, S: Simd, const V: usize, const W: usize> Drawing<'a, S, V, W> {
+impl<'a, S: Simd, const V: usize, const W: usize, const P: usize> Drawing<'a, S, V, W, P> {
     #[inline(always)]
-    fn new(s: S, job: &'a Sweep<'a>) -> Self {
-        let n = job.order.len();
-        assert!(job.x.len() == n && job.bias.len() == n && job.places.end <= n);
-        assert!(job.held.is_empty() || job.held.len() == n);
-        assert!(job.couplings.is_none_or(|a| a.units() == n));
+    fn new(s: S, job: &'a Sweep<'a>, first: usize, x: &'a [AtomicU64], ties: &'a mut Ties) -> Self {
+        assert!(x.len() == P * job.order.len());
+        ties.clear();
+        let mut lanes = [0; P];
+        lanes.copy_from_slice(&job.lanes[first..first + P]);
         Self {
             job,
+            first,
+            x,
+            lanes,
             uniforms: Uniforms::new(s, job.draws),
-            words: [[s.splat_u64(0); W]; BLOCK],
+            words: [[[s.splat_u64(0); W]; P]; BLOCK],
             block: usize::MAX,
-            waiting: [(0, 0); WAITING],
-            count: 0,
+            zero: s.splat_u64(black_box(0)),
+            ties,
         }
+    }
+
+    /// The absolute row of a chain of a word.
+    #[inline(always)]
+    pub(super) fn row(&self, word: usize, chain: usize) -> u32 {
+        self.job.draws.first_row + (self.chain(word) + chain) as u32
+    }
+
+    /// Row of the first chain of a word.
+    #[inline(always)]
+    fn chain(&self, word: usize) -> usize {
+        self.job.first_chain + (self.first + word) * WORD_BITS
     }
 
     /// The first uniforms of the draws of a place.
     #[inline(always)]
-    fn uniforms_of(&mut self, s: S, place: usize) -> [S::I; W] {
+    fn uniforms_of(&mut self, s: S, place: usize) -> [[S::I; W]; P] {
         if place / BLOCK != self.block {
             self.block = place / BLOCK;
-            for w in 0..W {
-                let row = self.job.first_chain + w * 4 * S::LANES;
-                let of_columns = self.uniforms.of_columns(s, row, self.block * BLOCK);
-                for k in 0..BLOCK {
-                    self.words[k][w] = of_columns[k];
+            for p in 0..P {
+                for w in 0..W {
+                    let row = self.chain(p) + w * 4 * S::LANES;
+                    let of_columns = self.uniforms.of_columns(s, row, self.block * BLOCK);
+                    for k in 0..BLOCK {
+                        self.words[k][p][w] = of_columns[k];
+                    }
                 }
             }
         }
@@ -99,7 +173,7 @@ impl<'a, S: Simd, const V: usize, const W: usize> Drawing<'a, S, V, W> {
     #[inline(always)]
     fn sweep(mut self, s: S) {
         let places = self.job.places.clone();
-        if !self.job.groups.is_empty() {
+        if P == 1 && !self.job.groups.is_empty() {
             return self.sweep_groups(s);
         }
         let (order, falls) = (self.job.order, self.job.is_falling);
@@ -137,37 +211,51 @@ impl<'a, S: Simd, const V: usize, const W: usize> Drawing<'a, S, V, W> {
 
     /// Chains of which unit `i` is to be drawn.
     #[inline(always)]
-    fn free(&self, i: usize) -> u64 {
-        !self.job.held.get(i).copied().unwrap_or(0) & self.job.lanes
+    fn free(&self, i: usize) -> [u64; P] {
+        let mut free = self.lanes;
+        if !self.job.held.is_empty() {
+            for p in 0..P {
+                free[p] &= !self.job.held[(self.first + p) * self.job.order.len() + i];
+            }
+        }
+        free
     }
 
     #[inline(always)]
     fn draw_at(&mut self, s: S, place: usize) {
         let i = self.job.order.units()[place] as usize;
         let free = self.free(i);
-        if free == 0 {
+        if !self.job.held.is_empty() && free == [0; P] {
             return;
         }
         let u = self.uniforms_of(s, place);
-        let drawn = match self.table_of(i) {
-            Some((thresholds, _, near)) => self.by_table(s, place, (thresholds, near), &u, free),
-            None => {
-                let inputs = self.inputs(s, i);
-                self.drawn(s, place, &u, &inputs)
+        let drawn = if let Some((table, near)) = self.table_of(i) {
+            self.by_table(s, place, (table.first, near), &u, &free)
+        } else if let Some((sum, near)) = self.sum_of(i) {
+            self.by_sum(s, place, &sum, near, &u, &free)
+        } else {
+            let mut drawn = [0; P];
+            for p in 0..P {
+                let inputs = self.inputs(s, i, p);
+                drawn[p] = self.drawn(s, place, p, &u[p], &inputs);
             }
+            drawn
         };
-        let x = &self.job.x[i];
-        let kept = x.load(Ordering::Relaxed) & !free;
-        x.store(kept | drawn & free, Ordering::Relaxed);
+        let x = &self.x[i * P..][..P];
+        for p in 0..P {
+            let kept = x[p].load(Ordering::Relaxed) & !free[p];
+            x[p].store(kept | drawn[p] & free[p], Ordering::Relaxed);
+        }
     }
 
-    /// `beta (A_i x + a_i)` of 64 chains.
+    /// `beta (A_i x + a_i)` of the 64 chains of a word.
     #[inline(always)]
-    fn inputs(&self, s: S, i: usize) -> [S::F; V] {
+    fn inputs(&self, s: S, i: usize, word: usize) -> [S::F; V] {
         let beta = s.splat(self.job.beta);
         let mut y = [s.splat(self.job.bias[i]); V];
         if let Some(couplings) = self.job.couplings {
-            add_couplings(s, couplings.of(i), |j| word_of(self.job.x, j), &mut y);
+            let of = |j| word_of(self.x, j * P + word);
+            add_couplings(s, couplings.of(i), of, &mut y);
         }
         for v in 0..V {
             y[v] = s.mul(beta, y[v]);
@@ -177,27 +265,37 @@ impl<'a, S: Simd, const V: usize, const W: usize> Drawing<'a, S, V, W> {
 
     /// Ones with probability `sigma(y)`.
     #[inline(always)]
-    fn drawn(&self, s: S, place: usize, u: &[S::I; W], y: &[S::F; V]) -> u64 {
-        let mut word = 0;
+    fn drawn(&self, s: S, place: usize, word: usize, u: &[S::I; W], y: &[S::F; V]) -> u64 {
+        let mut drawn = 0;
         for w in 0..W {
             let u = s.widen_bytes(u[w]);
             for k in 0..4 {
                 let at = (4 * w + k) * S::LANES;
-                let chain = |lane| (self.job.first_chain + at + lane, place);
+                let chain = |lane| (self.chain(word) + at + lane, place);
                 let mean = sigmoid_lanes(s, y[4 * w + k]);
                 let bits = self.uniforms.draw(s, u[k], mean, chain);
-                word |= u64::from(bits) << at;
+                drawn |= u64::from(bits) << at;
             }
         }
-        word
+        drawn
     }
 
-    /// Where the means of unit `i` stand in the tables, if they do.
+    /// The table of unit `i`, and its neighbors, if it has one.
     #[inline(always)]
-    fn table_of(&self, i: usize) -> Option<(&'a [u8], &'a [f32], &'a [u32])> {
+    pub(super) fn table_of(&self, i: usize) -> Option<(Table<'a>, &'a [u32])> {
         let (tables, couplings) = (self.job.tables?, self.job.couplings?);
-        let (thresholds, means) = tables.of(i)?;
-        Some((thresholds, means, couplings.of(i).0))
+        // SAFETY: both are of as many units as there are (asserted where the sweep begins), of
+        // which an order names no other.
+        unsafe { Some((tables.of_unit(i)?, couplings.of_unit(i).0)) }
+    }
+
+    /// The integers of unit `i`, and its neighbors, if it has any.
+    #[inline(always)]
+    pub(super) fn sum_of(&self, i: usize) -> Option<(Sum<'a>, &'a [u32])> {
+        let (tables, couplings) = (self.job.tables?, self.job.couplings?);
+        // SAFETY: as above.
+        let (near, _) = unsafe { couplings.of_unit(i) };
+        Some((tables.sums.of(i, near.len())?, near))
     }
 
     /// The draws of a unit by its table, zeros where they tie; those of chains that are not free
@@ -208,159 +306,142 @@ impl<'a, S: Simd, const V: usize, const W: usize> Drawing<'a, S, V, W> {
         s: S,
         place: usize,
         (thresholds, near): (&[u8], &[u32]),
-        u: &[S::I; W],
-        free: u64,
-    ) -> u64 {
+        u: &[[S::I; W]; P],
+        free: &[u64; P],
+    ) -> [u64; P] {
+        let zero = self.zero;
         let t = match near.len() {
-            0 => look_up::<S, W, 0>(s, near, self.job.x, thresholds),
-            1 => look_up::<S, W, 1>(s, near, self.job.x, thresholds),
-            2 => look_up::<S, W, 2>(s, near, self.job.x, thresholds),
-            3 => look_up::<S, W, 3>(s, near, self.job.x, thresholds),
-            4 => look_up::<S, W, 4>(s, near, self.job.x, thresholds),
-            5 => look_up::<S, W, 5>(s, near, self.job.x, thresholds),
-            6 => look_up::<S, W, 6>(s, near, self.job.x, thresholds),
-            7 => look_up::<S, W, 7>(s, near, self.job.x, thresholds),
-            MOST_NEIGHBORS => look_up::<S, W, MOST_NEIGHBORS>(s, near, self.job.x, thresholds),
+            0 => look_up::<S, W, P, 0>(s, zero, near, self.x, thresholds),
+            1 => look_up::<S, W, P, 1>(s, zero, near, self.x, thresholds),
+            2 => look_up::<S, W, P, 2>(s, zero, near, self.x, thresholds),
+            3 => look_up::<S, W, P, 3>(s, zero, near, self.x, thresholds),
+            4 => look_up::<S, W, P, 4>(s, zero, near, self.x, thresholds),
+            5 => look_up::<S, W, P, 5>(s, zero, near, self.x, thresholds),
+            6 => look_up::<S, W, P, 6>(s, zero, near, self.x, thresholds),
+            7 => look_up::<S, W, P, 7>(s, zero, near, self.x, thresholds),
+            MOST_NEIGHBORS => look_up::<S, W, P, MOST_NEIGHBORS>(s, zero, near, self.x, thresholds),
             degree => unreachable!("a table of {degree} neighbors"),
         };
-        let (mut drawn, mut ties) = (0_u64, 0_u64);
-        for w in 0..W {
-            drawn |= s.less_bytes(u[w], t[w]) << (w * 4 * S::LANES);
-            ties |= s.equal_bytes(u[w], t[w]) << (w * 4 * S::LANES);
+        let (mut drawn, mut ties) = ([0; P], [0; P]);
+        for p in 0..P {
+            for w in 0..W {
+                drawn[p] |= s.less_bytes(u[p][w], t[p][w]) << (w * 4 * S::LANES);
+                ties[p] |= s.equal_bytes(u[p][w], t[p][w]) << (w * 4 * S::LANES);
+            }
+            ties[p] &= free[p];
         }
-        if self.count == WAITING {
+        if self.ties.are_many(P) {
             self.settle(s);
         }
-        self.waiting[self.count] = (place as u32, ties & free);
-        self.count += usize::from(ties & free != 0);
+        self.ties.push(place, &ties);
         drawn
     }
 
-    /// Draws the ties that wait, as many at a time as a vector has counters.
+    /// The draws of a unit by sums of look-ups, zeros where they are open; those of chains that are
+    /// not free mean nothing.
     #[inline(always)]
-    fn settle(&mut self, s: S) {
-        if self.count == 0 {
-            return;
+    fn by_sum(
+        &mut self,
+        s: S,
+        place: usize,
+        sum: &Sum<'_>,
+        near: &[u32],
+        u: &[[S::I; W]; P],
+        free: &[u64; P],
+    ) -> [u64; P] {
+        let both = sum.draw(s, self.zero, near, self.x, u);
+        if self.ties.are_many(P) {
+            self.settle(s);
         }
-        let mut ties = Ties::default();
-        for k in 0..self.count {
-            let (place, mut chains) = self.waiting[k];
-            let i = self.job.order.units()[place as usize] as usize;
-            let (thresholds, means, near) = self.table_of(i).expect("a table that drew it");
-            while chains != 0 {
-                let chain = chains.trailing_zeros() as usize;
-                chains &= chains - 1;
-                let mut state = 0;
-                for (k, &j) in near.iter().enumerate() {
-                    state |= ((word_of(self.job.x, j as usize) >> chain & 1) as usize) << k;
-                }
-                let at = ties.count;
-                ties.units[at] = (i as u32, chain as u32);
-                let row = self.job.draws.first_row + (self.job.first_chain + chain) as u32;
-                (ties.rows[at], ties.columns[at]) = (u64::from(row), u64::from(place));
-                // The first uniform is the integer part, at most 255.
-                let rest = f64::from(256.0 * means[state]) - f64::from(thresholds[state]);
-                ties.bounds[at] = rest * (1_u64 << 53) as f64;
-                ties.count += 1;
-                if ties.count == S::LANES / 2 {
-                    self.decide(s, &mut ties);
-                }
-            }
+        let (mut drawn, mut ties) = ([0; P], [0; P]);
+        for p in 0..P {
+            drawn[p] = both[p].ones;
+            ties[p] = both[p].open & free[p];
         }
-        self.decide(s, &mut ties);
-        self.count = 0;
-    }
-
-    #[inline(always)]
-    fn decide(&self, s: S, ties: &mut Ties) {
-        let second = self.uniforms.second(s, &ties.rows, &ties.columns);
-        for k in 0..ties.count {
-            let (i, chain) = ties.units[k];
-            let is_one = (second[k] as f64) < ties.bounds[k];
-            let x = &self.job.x[i as usize];
-            x.store(
-                x.load(Ordering::Relaxed) | u64::from(is_one) << chain,
-                Ordering::Relaxed,
-            );
-        }
-        ties.count = 0;
+        self.ties.push_with(s, place, &ties, u, &both);
+        drawn
     }
 
     #[inline(always)]
     fn draw_group(&mut self, s: S, group: Group) {
         let units = group.first..group.end;
         // Held units of a group are all held.
-        let free = units.clone().fold(u64::MAX, |free, i| free & self.free(i));
+        let free = units
+            .clone()
+            .fold(u64::MAX, |free, i| free & self.free(i)[0]);
         if free == 0 {
             return;
         }
         let put = |i: usize, word: u64| {
-            let x = &self.job.x[i];
+            let x = &self.x[i];
             x.store(
                 x.load(Ordering::Relaxed) & !free | word & free,
                 Ordering::Relaxed,
             );
         };
-        let mut sums = self.inputs(s, group.first);
+        let mut sums = self.inputs(s, group.first, 0);
         put(group.first, u64::MAX);
         for i in group.first + 1..group.end {
-            let mut y = self.inputs(s, i);
+            let mut y = self.inputs(s, i, 0);
             for v in 0..V {
                 y[v] = s.sub(y[v], sums[v]);
                 sums[v] = s.add(sums[v], softplus_lanes(s, y[v]));
             }
             let u = self.uniforms_of(s, i);
-            let word = self.drawn(s, i, &u, &y);
+            let word = self.drawn(s, i, 0, &u[0], &y);
             put(i, word);
         }
         let mut later = 0;
         for i in units.rev() {
-            let taken = word_of(self.job.x, i) & free;
+            let taken = word_of(self.x, i) & free;
             put(i, taken & !later);
             later |= taken;
         }
     }
 }
 
-/// The thresholds of 64 chains from a table of `K` neighbors, rows of 16: four of the neighbors'
+/// The thresholds of the chains from a table of `K` neighbors, rows of 16: four of the neighbors'
 /// bits look up a byte in each row, the others choose among the rows.
 #[inline(always)]
-fn look_up<S: Simd, const W: usize, const K: usize>(
+fn look_up<S: Simd, const W: usize, const P: usize, const K: usize>(
     s: S,
+    zero: S::I,
     near: &[u32],
     x: &[AtomicU64],
     table: &[u8],
-) -> [S::I; W] {
+) -> [[S::I; W]; P] {
     let table = &table[..ROW << K.saturating_sub(4)];
     let near: &[u32; K] = near.try_into().expect("as many neighbors");
-    let mut words = [0; K];
-    for k in 0..K {
-        // SAFETY: all neighbors are units, of which there are as many as words (asserted where the
-        // sweep begins).
-        words[k] = unsafe { word_at(x, near[k]) };
-    }
-    let mut thresholds = [s.splat_u64(0); W];
-    for w in 0..W {
-        let mut masks = [s.byte_mask(0); K];
-        let mut index = s.splat_u64(0);
+    let mut thresholds = [[s.splat_u64(0); W]; P];
+    for p in 0..P {
+        let mut words = [0; K];
         for k in 0..K {
-            masks[k] = s.byte_mask(words[k] >> (w * 4 * S::LANES));
-            if k < 4 {
-                index = s.add_bytes_where(index, masks[k], 1 << k);
+            // SAFETY: all neighbors are units, each of which has `P` words (asserted where the
+            // sweep begins).
+            words[k] = unsafe { word_at(x, near[k] as usize * P + p) };
+        }
+        for w in 0..W {
+            let mut masks = [s.byte_mask(0); K];
+            let mut index = zero;
+            for k in 0..K {
+                masks[k] = s.byte_mask(words[k] >> (w * 4 * S::LANES));
+                if k < 4 {
+                    index = s.add_bytes_where(index, masks[k], 1 << k);
+                }
             }
-        }
-        let mut rows = 1 << K.saturating_sub(4);
-        let mut t = [s.splat_u64(0); 1 << (MOST_NEIGHBORS - 4)];
-        for r in 0..rows {
-            t[r] = s.look_up_16(&table[ROW * r..], index);
-        }
-        for k in 4..K {
-            rows /= 2;
+            let mut rows = 1 << K.saturating_sub(4);
+            let mut t = [s.splat_u64(0); 1 << (MOST_NEIGHBORS - 4)];
             for r in 0..rows {
-                t[r] = s.blend_bytes(masks[k], t[2 * r], t[2 * r + 1]);
+                t[r] = s.look_up_16(&table[ROW * r..], index);
             }
+            for k in 4..K {
+                rows /= 2;
+                for r in 0..rows {
+                    t[r] = s.blend_bytes(masks[k], t[2 * r], t[2 * r + 1]);
+                }
+            }
+            thresholds[p][w] = t[0];
         }
-        thresholds[w] = t[0];
     }
     thresholds
 }

@@ -3,16 +3,24 @@
 //!
 //! A unit of few neighbors has few conditionals: their means are a table ([`Tables`]), in which the
 //! neighbors' bits are the index, made for 64 chains at once by as many masked additions. Of units
-//! with more neighbors the input is a sum of masked vector additions. Either way gives the same
-//! bits: means are those of the same sums in the same order. Machines most of whose units are
-//! coupled sum look-ups of five couplings each ([`DenseSweep`]).
+//! with more neighbors the conditionals are bracketed by sums of look-ups in fixed point
+//! ([`sums`]), where an instruction looks up 16 bits; else the input is a sum of masked vector
+//! additions. Every way gives the same bits: means are those of the same sums in the same order,
+//! and what a bracket leaves open is drawn from the mean ([`ties`]). Machines most of whose units
+//! are coupled sum look-ups of five couplings each ([`DenseSweep`]).
+//!
+//! Up to [`MOST_WORDS`] words of chains are drawn at once, so that lists of neighbors, tables and
+//! branches are there once for all of them. Their states lie unit by unit meanwhile: a line of the
+//! cache has all that a neighbor is asked for.
 
 mod dense;
 mod draw;
 mod energies;
+mod sums;
 mod table;
 #[cfg(test)]
 mod tests;
+mod ties;
 
 pub(crate) use dense::{DenseSweep, MOST_WORDS, Rows, dense_sweep};
 pub(crate) use energies::negative_energies;
@@ -20,9 +28,11 @@ pub(crate) use table::{MOST_NEIGHBORS, Tables};
 
 use crate::{
     rng::Draws,
-    simd::{Simd, dispatch},
+    simd::{Isa, Simd, dispatch_on, isa},
 };
+use draw::{InRoom, Room};
 use std::{
+    cell::RefCell,
     ops::Range,
     sync::atomic::{AtomicU64, Ordering},
 };
@@ -75,6 +85,21 @@ impl Neighbors {
     pub(crate) fn of(&self, i: usize) -> (&[u32], &[f32]) {
         let range = self.starts[i]..self.starts[i + 1];
         (&self.units[range.clone()], &self.values[range])
+    }
+
+    /// The same, unchecked.
+    ///
+    /// # Safety
+    /// There must be a unit `i`.
+    #[inline(always)]
+    unsafe fn of_unit(&self, i: usize) -> (&[u32], &[f32]) {
+        debug_assert!(i < self.units());
+        // SAFETY: the caller vouches for `i`; starts rise up to the number of elements.
+        unsafe {
+            let range = *self.starts.get_unchecked(i)..*self.starts.get_unchecked(i + 1);
+            let units = self.units.get_unchecked(range.clone());
+            (units, self.values.get_unchecked(range))
+        }
     }
 
     /// The same, with elements to be changed.
@@ -154,11 +179,24 @@ impl Order {
 /// Of a group one unit is drawn with `P(k) ~ e^(y_k)`, `y = beta (A x + a)`, all held if one is:
 /// unit after unit takes over from those before it with `sigma(y_k - ln sum_{j<k} e^(y_j))`, and
 /// the last one that did is on. That is one pass without a buffer of inputs, and a uniform a unit.
-pub(crate) fn sweep(job: Sweep<'_>) {
-    dispatch(job);
+pub(crate) fn sweep(job: &Sweep<'_>) {
+    sweep_on(isa(), job);
 }
 
-/// One sweep, or a part of it, over the units of up to 64 chains, whose bits are one word a unit.
+/// [`sweep`] on an instruction set. Allocates only as a thread's first.
+fn sweep_on(isa: Isa, job: &Sweep<'_>) {
+    ROOM.with_borrow_mut(|room| {
+        let room = room.get_or_insert_default();
+        dispatch_on(isa, InRoom { job, room });
+    });
+}
+
+thread_local! {
+    static ROOM: RefCell<Option<Box<Room>>> = const { RefCell::new(None) };
+}
+
+/// One sweep, or a part of it, over the units of up to [`MOST_WORDS`] words of 64 chains, whose
+/// bits are one word a unit.
 pub(crate) struct Sweep<'a> {
     /// None: every unit by itself.
     pub(crate) couplings: Option<&'a Neighbors>,
@@ -173,14 +211,14 @@ pub(crate) struct Sweep<'a> {
     pub(crate) bias: &'a [f32],
     /// Of these couplings and biases at this inverse temperature, if there are any.
     pub(crate) tables: Option<&'a Tables>,
-    /// `[units]`.
+    /// `[words][units]`.
     pub(crate) x: &'a [AtomicU64],
     /// Likewise, ones where a unit of a chain is held; empty if none is.
     pub(crate) held: &'a [u64],
     /// Row of the first chain, a multiple of 64.
     pub(crate) first_chain: usize,
-    /// Ones where there are chains.
-    pub(crate) lanes: u64,
+    /// Ones where there are chains, of each word.
+    pub(crate) lanes: [u64; MOST_WORDS],
     pub(crate) beta: f32,
     /// From a multiple of four rows on.
     pub(crate) draws: Draws,
@@ -195,21 +233,21 @@ pub(crate) fn shared(x: &mut [u64]) -> &[AtomicU64] {
 
 const _: () = assert!(align_of::<AtomicU64>() == align_of::<u64>());
 
-/// The word of unit `j`.
+/// Word `j`.
 #[inline(always)]
 fn word_of(x: &[AtomicU64], j: usize) -> u64 {
     x[j].load(Ordering::Relaxed)
 }
 
-/// The word of unit `j`, unchecked.
+/// Word `j`, unchecked.
 ///
 /// # Safety
-/// `j` must be a unit of `x`.
+/// `j` must be a word of `x`.
 #[inline(always)]
-unsafe fn word_at(x: &[AtomicU64], j: u32) -> u64 {
-    debug_assert!((j as usize) < x.len());
+unsafe fn word_at(x: &[AtomicU64], j: usize) -> u64 {
+    debug_assert!(j < x.len());
     // SAFETY: the caller vouches for `j`.
-    unsafe { x.get_unchecked(j as usize) }.load(Ordering::Relaxed)
+    unsafe { x.get_unchecked(j) }.load(Ordering::Relaxed)
 }
 
 /// `y += A_i x` in 64 chains, neighbors in order.

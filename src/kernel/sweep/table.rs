@@ -1,6 +1,9 @@
 //! Conditionals of units of few neighbors.
 
-use super::Neighbors;
+use super::{
+    Neighbors,
+    sums::{self, Sums},
+};
 use crate::{
     kernel::activation::sigmoid_lanes,
     simd::{Isa, Operation, Simd, dispatch_on, isa},
@@ -9,6 +12,8 @@ use crate::{
 
 /// A unit of more neighbors has no table.
 pub(crate) const MOST_NEIGHBORS: usize = 8;
+/// The same where sums are faster.
+const FEWER: usize = 6;
 /// Fewest entries of a table: a row of a look-up.
 pub(super) const ROW: usize = 16;
 
@@ -20,24 +25,44 @@ pub(crate) struct Tables {
     /// neighbors.
     starts: Vec<usize>,
     means: Vec<f32>,
-    /// `floor(256 mean)`, at most 255.
-    thresholds: Vec<u8>,
-    /// Units of at most so many neighbors have one.
+    /// Of each unit the first 8 bits of its means, `floor(256 mean)`, at most 255; then the 8 bits
+    /// that follow, likewise of what is left. So a draw that ties finds them near.
+    bytes: Vec<u8>,
+    /// Units of at most so many neighbors have one, or sums.
     most: usize,
+    /// Of units of more.
+    pub(super) sums: Sums,
 }
 
 impl Tables {
-    /// Whether all units of at most `most` neighbors have one.
+    /// Whether all units of at most `most` neighbors have one, or sums where these are faster.
     pub(crate) fn has(&self, most: usize) -> bool {
         self.most >= most
     }
 
-    /// Computes the entries of all units of at most `most` neighbors. Allocates only to grow.
-    pub(crate) fn fill(&mut self, couplings: &Neighbors, bias: &[f32], beta: f32, most: usize) {
-        self.fill_on(isa(), couplings, bias, beta, most);
+    /// Computes the entries of all units of at most `most` neighbors and, if `has_sums`, the
+    /// integers of the others. Allocates only to grow.
+    pub(crate) fn fill(
+        &mut self,
+        couplings: &Neighbors,
+        bias: &[f32],
+        beta: f32,
+        most: usize,
+        has_sums: bool,
+    ) {
+        let isa = isa();
+        let has_sums = has_sums && sums::pay(isa);
+        let few = most.min(if has_sums { FEWER } else { MOST_NEIGHBORS });
+        self.fill_on(isa, couplings, bias, beta, few);
+        if has_sums {
+            self.sums.fill_on(isa, couplings, bias, beta, few);
+        } else {
+            self.sums.clear();
+        }
+        self.most = most;
     }
 
-    /// [`Self::fill`] on an instruction set.
+    /// The entries alone, on an instruction set.
     pub(super) fn fill_on(
         &mut self,
         isa: Isa,
@@ -58,7 +83,7 @@ impl Tables {
             self.starts.push(end);
         }
         self.means.resize(end, 0.0);
-        self.thresholds.resize(end, 0);
+        self.bytes.resize(2 * end, 0);
         let part = Part {
             couplings,
             bias,
@@ -66,7 +91,7 @@ impl Tables {
             starts: &self.starts,
             first: 0,
             means: &mut self.means,
-            thresholds: &mut self.thresholds,
+            bytes: &mut self.bytes,
         };
         match threads::is_little(end) {
             true => dispatch_on(isa, part),
@@ -75,12 +100,39 @@ impl Tables {
         self.most = most;
     }
 
-    /// Thresholds and means of unit `i`, if it has few neighbors.
-    #[inline(always)]
-    pub(crate) fn of(&self, i: usize) -> Option<(&[u8], &[f32])> {
-        let range = self.starts[i]..self.starts[i + 1];
-        (!range.is_empty()).then(|| (&self.thresholds[range.clone()], &self.means[range]))
+    /// Units.
+    pub(super) fn units(&self) -> usize {
+        self.starts.len().saturating_sub(1)
     }
+
+    /// The table of unit `i`, if it has few neighbors.
+    ///
+    /// # Safety
+    /// There must be a unit `i`.
+    #[inline(always)]
+    pub(super) unsafe fn of_unit(&self, i: usize) -> Option<Table<'_>> {
+        debug_assert!(i < self.units());
+        // SAFETY: the caller vouches for `i`; starts rise up to the number of entries.
+        unsafe {
+            let start = *self.starts.get_unchecked(i);
+            let end = *self.starts.get_unchecked(i + 1);
+            (start < end).then(|| Table {
+                first: self.bytes.get_unchecked(2 * start..start + end),
+                next: self.bytes.get_unchecked(start + end..2 * end),
+                means: self.means.get_unchecked(start..end),
+            })
+        }
+    }
+}
+
+/// The table of a unit.
+#[derive(Clone, Copy)]
+pub(super) struct Table<'a> {
+    /// Thresholds of the first uniform.
+    pub(super) first: &'a [u8],
+    /// Of the upper 8 bits of the second.
+    pub(super) next: &'a [u8],
+    pub(super) means: &'a [f32],
 }
 
 /// The tables of some consecutive units.
@@ -93,7 +145,7 @@ struct Part<'a> {
     /// The first of them.
     first: usize,
     means: &'a mut [f32],
-    thresholds: &'a mut [u8],
+    bytes: &'a mut [u8],
 }
 
 impl Part<'_> {
@@ -106,18 +158,18 @@ impl Part<'_> {
         let half = units / 2;
         let at = self.starts[half] - self.starts[0];
         let (means, other_means) = self.means.split_at_mut(at);
-        let (thresholds, other_thresholds) = self.thresholds.split_at_mut(at);
+        let (bytes, other_bytes) = self.bytes.split_at_mut(2 * at);
         let lower = Part {
             starts: &self.starts[..=half],
             means,
-            thresholds,
+            bytes,
             ..self
         };
         let upper = Part {
             starts: &self.starts[half..],
             first: self.first + half,
             means: other_means,
-            thresholds: other_thresholds,
+            bytes: other_bytes,
             ..self
         };
         threads::join(|| lower.split(isa), || upper.split(isa));
@@ -150,8 +202,12 @@ impl Operation for Part<'_> {
                 }
                 s.store(means, sigmoid_lanes(s, s.mul(beta, y)));
             }
-            let all = self.thresholds[range].iter_mut().zip(means);
-            all.for_each(|(t, mean)| *t = (256.0 * *mean) as u8);
+            let bytes = &mut self.bytes[2 * range.start..2 * range.end];
+            let (first, next) = bytes.split_at_mut(range.len());
+            for ((mean, first), next) in means.iter().zip(first).zip(next) {
+                *first = (256.0 * *mean) as u8;
+                *next = (256.0 * (256.0 * *mean - f32::from(*first))) as u8;
+            }
         }
     }
 }

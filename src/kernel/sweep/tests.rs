@@ -1,5 +1,7 @@
 //! Sweeps against plain loops, on every instruction set.
 
+mod brackets;
+
 use super::{energies::NegativeEnergies, *};
 use crate::{
     kernel::reference,
@@ -76,9 +78,9 @@ impl Case {
     fn swept(&self, isa: Isa, tables: Option<&Tables>, parts: &[Range<usize>]) -> Vec<u64> {
         let mut x = self.x.clone();
         for places in parts {
-            dispatch_on(
+            sweep_on(
                 isa,
-                Sweep {
+                &Sweep {
                     couplings: self.is_coupled.then_some(&self.couplings),
                     order: &self.order,
                     places: places.clone(),
@@ -89,7 +91,7 @@ impl Case {
                     x: shared(&mut x),
                     held: &self.held,
                     first_chain: self.first_chain,
-                    lanes: self.lanes,
+                    lanes: [self.lanes; MOST_WORDS],
                     beta: self.beta,
                     draws: self.draws,
                 },
@@ -320,13 +322,17 @@ fn tables_hold_the_mean_of_every_state() {
         for isa in Isa::available() {
             let mut tables = Tables::default();
             tables.fill_on(isa, &couplings, &bias, 0.7, MOST_NEIGHBORS);
-            let (thresholds, means) = tables.of(0).unwrap();
+            // SAFETY: there is a unit 0.
+            let table = unsafe { tables.of_unit(0) }.unwrap();
             for state in 0..1 << degree {
                 let on = |j: usize| state >> (j - 1) & 1 == 1;
                 let y = 0.7 * reference::input(couplings.of(0), bias[0], on);
                 let p = reference::sigmoid(y.into());
-                assert!((f64::from(means[state]) - p).abs() < 1e-6, "{isa}: {state}");
-                assert_eq!(thresholds[state], (256.0 * means[state]) as u8);
+                let mean = f64::from(table.means[state]);
+                assert!((mean - p).abs() < 1e-6, "{isa}: {state}");
+                assert_eq!(table.first[state], (256.0 * mean) as u8);
+                let rest = 256.0 * mean - f64::from(table.first[state]);
+                assert_eq!(table.next[state], (256.0 * rest) as u8);
             }
         }
     }
@@ -343,9 +349,9 @@ fn means_of_zero_and_one_are_certain() {
             for step in 0..50 {
                 let mut x = [0x0123_4567_89AB_CDEF; 2];
                 let order = Order::by_number(2);
-                dispatch_on(
+                sweep_on(
                     isa,
-                    Sweep {
+                    &Sweep {
                         couplings: Some(&couplings),
                         order: &order,
                         places: 0..2,
@@ -356,7 +362,7 @@ fn means_of_zero_and_one_are_certain() {
                         x: shared(&mut x),
                         held: &[],
                         first_chain: 0,
-                        lanes: u64::MAX,
+                        lanes: [u64::MAX; MOST_WORDS],
                         beta: 1.0,
                         draws: Draws::new(1, Site::Gibbs, step),
                     },

@@ -235,25 +235,23 @@ impl UnitChain {
 
     /// Tables of the conditionals where they pay: of units whose states of neighbors are no more
     /// than the chains, or, where parameters and temperature stay from sweep to sweep, of all that
-    /// may have one. Draws are the same with and without.
+    /// may have one; and what brackets those of the others. Draws are the same with and without.
     fn prepare(&mut self, of: &Conditionals<'_>) -> bool {
-        let Some(tabled) = self
-            .couplings
-            .tabled()
-            .filter(|_| of.order != Order::Independent)
-        else {
+        let has_sums = self.couplings.groups().is_empty();
+        let tabled = self.couplings.tabled();
+        if of.order == Order::Independent || !has_sums && tabled.is_none() {
             return false;
-        };
+        }
         let at = (self.couplings.version(), of.beta);
         let stays = of.bias.is_none() && self.tables_at == Some(at);
         let most = match stays {
             true => MOST_NEIGHBORS,
             false => self.chains.max(WORD_BITS).ilog2() as usize,
         };
-        if !(stays && self.tables.has(most.min(tabled))) {
-            let bias = of.bias.unwrap_or(self.couplings.bias());
-            self.tables
-                .fill(self.couplings.neighbors(), bias, of.beta, most);
+        if !(stays && self.tables.has(most.min(tabled.unwrap_or(0)))) {
+            let (couplings, tables) = (&self.couplings, &mut self.tables);
+            let bias = of.bias.unwrap_or(couplings.bias());
+            tables.fill(couplings.neighbors(), bias, of.beta, most, has_sums);
         }
         self.tables_at = of.bias.is_none().then_some(at);
         true
@@ -274,8 +272,7 @@ impl UnitChain {
         let (n, work) = (self.units(), self.work());
         let (couplings, held, chains) = (&self.couplings, &self.held, self.chains);
         let rows = couplings.rows().expect("a dense machine");
-        // As many words at a time as leave work for every thread.
-        let at_once = (chains.div_ceil(WORD_BITS) / threads::count()).clamp(1, MOST_WORDS);
+        let at_once = words_at_once(chains);
         let draw = |chunk: usize, x: &mut [u64]| {
             let first = chunk * at_once;
             let words = first * n..first * n + x.len();
@@ -306,9 +303,10 @@ impl UnitChain {
             tables.then_some(&self.tables),
             of.bias.unwrap_or(couplings.bias()),
         );
-        let draw = |chunk: usize, places: Range<usize>| {
-            let words = chunk * n..(chunk + 1) * n;
-            sweep(Sweep {
+        // Words `first ..` of chains, at most `MOST_WORDS`.
+        let draw = |first: usize, words: usize, places: Range<usize>| {
+            let all = first * n..(first + words) * n;
+            sweep(&Sweep {
                 couplings: is_coupled.then_some(couplings.neighbors()),
                 order: couplings.order(),
                 places,
@@ -316,24 +314,28 @@ impl UnitChain {
                 groups: couplings.groups(),
                 bias,
                 tables,
-                x: &states[words.clone()],
-                held: held.get(words).unwrap_or(&[]),
-                first_chain: chunk * WORD_BITS,
-                lanes: lanes_of(chunk, chains),
+                x: &states[all.clone()],
+                held: held.get(all).unwrap_or(&[]),
+                first_chain: first * WORD_BITS,
+                lanes: std::array::from_fn(|p| lanes_of(first + p, chains)),
                 beta: of.beta,
                 draws,
             });
         };
         let words = chains.div_ceil(WORD_BITS);
+        let at_once = words_at_once(chains);
+        let draw_chunk = |chunk: usize| {
+            let first = chunk * at_once;
+            draw(first, at_once.min(words - first), 0..n);
+        };
+        let chunks = words.div_ceil(at_once);
         if threads::is_little(work) {
-            return (0..words).for_each(|chunk| draw(chunk, 0..n));
+            return (0..chunks).for_each(draw_chunk);
         }
         in_pool(|| {
             let order = couplings.order();
             if words >= threads::count() || order.classes() * PART > n {
-                return (0..words)
-                    .into_par_iter()
-                    .for_each(|chunk| draw(chunk, 0..n));
+                return (0..chunks).into_par_iter().for_each(draw_chunk);
             }
             for k in 0..order.classes() {
                 let class = order.class(match of.order {
@@ -343,7 +345,7 @@ impl UnitChain {
                 let parts = class.len().div_ceil(PART);
                 (0..words * parts).into_par_iter().for_each(|at| {
                     let first = class.start + at % parts * PART;
-                    draw(at / parts, first..class.end.min(first + PART));
+                    draw(at / parts, 1, first..class.end.min(first + PART));
                 });
             }
         });
@@ -378,9 +380,16 @@ impl UnitChain {
     }
 }
 
+/// As many words of chains at a time as leave work for every thread.
+fn words_at_once(chains: usize) -> usize {
+    (chains.div_ceil(WORD_BITS) / threads::count()).clamp(1, MOST_WORDS)
+}
+
 /// Ones where word `chunk` has chains.
 fn lanes_of(chunk: usize, chains: usize) -> u64 {
-    if (chunk + 1) * WORD_BITS <= chains {
+    if chunk * WORD_BITS >= chains {
+        0
+    } else if (chunk + 1) * WORD_BITS <= chains {
         u64::MAX
     } else {
         last_word_mask(chains)
