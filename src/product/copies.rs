@@ -1,7 +1,11 @@
 //! Parts of the fixed-point copies of weights, to be renewed by whoever changes the weights.
 
 use super::quantize::{BLOCK, QuantizeBlock, SLAB, SLABS};
-use crate::{matrix::Matrix, simd::dispatch, threads};
+use crate::{
+    matrix::Matrix,
+    simd::dispatch,
+    threads::{self, Parts},
+};
 use std::{marker::PhantomData, ptr::NonNull};
 
 /// Integers of a block for one direction.
@@ -112,22 +116,25 @@ impl<'a> CopiesMut<'a> {
         }
     }
 
-    /// Copies all of `weights` from row `first` on anew; rows of blocks run in parallel.
-    pub(super) fn renew_in_parallel(self, weights: &Matrix, first: usize) {
-        let [rows, columns] = self.blocks;
-        if rows > 1 {
-            let at = rows / 2 * BLOCK;
-            let (upper, lower) = self.split_at_row(at);
-            threads::join(
-                || upper.renew_in_parallel(weights, first),
-                || lower.renew_in_parallel(weights, first + at),
-            );
-        } else if rows * columns > 0 {
+    /// Copies all of `weights` anew; rows of blocks run in parallel.
+    pub(super) fn renew_in_parallel(self, weights: &Matrix) {
+        let split = |(first, copies): (usize, CopiesMut<'a>)| match copies.blocks[0] {
+            0 | 1 => Parts::One((first, copies)),
+            n => {
+                let at = n / 2 * BLOCK;
+                let (upper, lower) = copies.split_at_row(at);
+                Parts::Two((first, upper), (first + at, lower))
+            }
+        };
+        let renew = |(first, copies): (usize, CopiesMut<'a>)| {
             let rows = (weights.rows() - first).min(BLOCK);
             let padded = &weights.padded()[first * weights.stride()..];
-            self.renew([rows, weights.columns()], |i| {
+            copies.renew([rows, weights.columns()], |i| {
                 &padded[i * weights.stride()..][..weights.stride()]
             });
+        };
+        if !self.blocks.contains(&0) {
+            threads::divide((0, self), &split, &renew);
         }
     }
 }

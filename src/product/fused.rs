@@ -19,12 +19,14 @@ use crate::{
     matrix::{Aligned, Matrix, MatrixView, aligned},
     simd::dispatch,
     states::Input,
-    threads::{self, in_pool},
+    threads::{self, Parts, in_pool},
 };
 use std::{cell::RefCell, ops::Range};
 
 /// Columns of a tile: two words of bits.
 const TILE_COLUMNS: usize = 2 * WORD_BITS;
+/// Tiles for each thread, where columns can be split for them.
+const TILES_A_THREAD: usize = 2;
 /// Inputs that are expanded from bits at a time: a multiple of a word.
 const EXPAND_COLUMNS: usize = few::BLOCK_INPUTS;
 /// Those of a tile of few rows, which one thread computes: long pieces of rows of weights.
@@ -262,39 +264,72 @@ fn add_rows(out: &mut [f64], partial: &[f64], panel: usize, groups: usize) {
     }
 }
 
-impl Job<'_> {
-    /// Fills a region, halving it between threads until tiles are left.
-    fn fill(&self, region: Region<'_>) {
-        let (rows, columns) = (region.rows.len(), region.columns.len());
-        if rows == 0 || columns == 0 {
-            return;
+/// `leaf` of every part of `whole`, one after the other.
+fn alone<'r>(
+    whole: Region<'r>,
+    split: &impl Fn(Region<'r>) -> Parts<Region<'r>>,
+    leaf: &impl Fn(Region<'r>),
+) {
+    match split(whole) {
+        Parts::One(one) => leaf(one),
+        Parts::Two(a, b) => {
+            alone(a, split, leaf);
+            alone(b, split, leaf);
         }
-        let (most_rows, most_columns) = match self.indices {
+    }
+}
+
+impl Job<'_> {
+    /// Fills a region, tile by tile, in parallel.
+    fn fill(&self, region: Region<'_>) {
+        if !region.rows.is_empty() && !region.columns.is_empty() {
+            let tile = |region| SCRATCH.with_borrow_mut(|scratch| self.tile(region, scratch));
+            let (rows, columns) = self.most(&region);
+            let split = |region| self.split(region, (rows, columns));
+            match self.is_alone {
+                true => alone(region, &split, &tile),
+                false => threads::divide(region, &split, &tile),
+            }
+        }
+    }
+
+    /// Rows and columns of a tile at most. Of few rows tiles are narrow enough for all threads.
+    fn most(&self, region: &Region<'_>) -> (usize, usize) {
+        match self.indices {
             // Tables of a few outputs meet as many rows as possible.
             Some(_) => (registers::MAX_ROWS, WORD_BITS),
-            None if self.is_alone && rows <= few::FEW_ROWS => (PANEL_ROWS, FEW_ROWS_COLUMNS),
-            None => (PANEL_ROWS, TILE_COLUMNS),
-        };
+            None if self.is_alone && region.rows.len() <= few::FEW_ROWS => {
+                (PANEL_ROWS, FEW_ROWS_COLUMNS)
+            }
+            None => {
+                let panels = region.rows.len().div_ceil(PANEL_ROWS);
+                let tiles = panels * region.columns.len().div_ceil(TILE_COLUMNS);
+                let is_few = !self.is_alone && tiles < TILES_A_THREAD * threads::count();
+                let columns = if is_few { WORD_BITS } else { TILE_COLUMNS };
+                (PANEL_ROWS, columns)
+            }
+        }
+    }
+
+    /// Both halves of a region that is more than a tile.
+    fn split<'r>(
+        &self,
+        region: Region<'r>,
+        (most_rows, most_columns): (usize, usize),
+    ) -> Parts<Region<'r>> {
+        let (rows, columns) = (region.rows.len(), region.columns.len());
         let columns_first = self.indices.is_some();
         if columns > most_columns && (columns_first || rows <= most_rows) {
             let tiles = columns.div_ceil(most_columns);
             let (a, b) = region.split_columns(tiles / 2 * most_columns);
-            self.both(a, b);
+            Parts::Two(a, b)
         } else if rows > most_rows {
             let tiles = rows.div_ceil(most_rows);
             let (a, b) = region.split_rows(tiles / 2 * (most_rows / PANEL_ROWS));
-            self.both(a, b);
+            Parts::Two(a, b)
         } else {
-            SCRATCH.with_borrow_mut(|scratch| self.tile(region, scratch));
+            Parts::One(region)
         }
-    }
-
-    fn both(&self, a: Region<'_>, b: Region<'_>) {
-        if self.is_alone {
-            self.fill(a);
-            return self.fill(b);
-        }
-        threads::join(|| self.fill(a), || self.fill(b));
     }
 
     fn tile(&self, region: Region<'_>, scratch: &mut FusedScratch) {

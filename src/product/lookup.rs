@@ -84,7 +84,7 @@ impl FixedPoint {
     pub fn refresh(&mut self, weights: &Matrix) {
         assert_eq!(self.row_blocks, weights.rows().div_ceil(BLOCK));
         assert_eq!(self.column_blocks, weights.columns().div_ceil(BLOCK));
-        self.renewable().renew_in_parallel(weights, 0);
+        self.renewable().renew_in_parallel(weights);
     }
 
     /// All of it, to be renewed block by block.

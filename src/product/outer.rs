@@ -17,7 +17,7 @@ use crate::{
     error::{Error, Result, expect_pair},
     matrix::{Aligned, Matrix, aligned},
     states::Input,
-    threads,
+    threads::{self, Parts},
 };
 use std::{cell::RefCell, ops::Range};
 
@@ -146,19 +146,13 @@ impl<'a> Statistics<'a> {
             };
         }
         let wide = registers::takes(self.n_visible) && self.phases_of_bits().next().is_some();
-        threads::join(
-            || {
-                for (k, _) in self.phases_of_bits() {
-                    samples[k].fill(self.phases[k].hidden);
-                }
-            },
-            || {
-                if wide {
-                    let visible = self.phases_of_bits().map(|(_, v)| v);
-                    indices.fill_transposed(self.n_visible, visible);
-                }
-            },
-        );
+        for (k, _) in self.phases_of_bits() {
+            samples[k].fill(self.phases[k].hidden);
+        }
+        if wide {
+            let visible = self.phases_of_bits().map(|(_, v)| v);
+            indices.fill_transposed(self.n_visible, visible);
+        }
         Self {
             tables: Some(tables),
             wide,
@@ -220,50 +214,53 @@ impl<'a> Statistics<'a> {
     /// Hands every rectangle of the statistics on to its part of the target, which is
     /// `[n_visible x n_hidden]`. Rectangles run in parallel.
     pub(crate) fn hand_on(&self, target: impl Target) {
+        if self.n_visible == 0 || self.n_hidden == 0 {
+            return;
+        }
+        let all = [0..self.n_visible, 0..self.n_hidden];
         if self.wide {
             let columns = self.n_hidden.div_ceil(WIDE_COLUMNS).max(1);
-            let threads = threads::count();
             // Tables of few outputs meet as many rows as possible while there is work for all.
-            let rows = (self.n_visible / threads.div_ceil(columns)).next_multiple_of(BLOCK);
-            let most_rows = rows.clamp(FEWEST_WIDE_ROWS, registers::MAX_ROWS);
-            self.fill_wide(0..self.n_visible, 0..self.n_hidden, most_rows, target);
+            let parts = match threads::count() {
+                1 => 1,
+                n => (4 * n).div_ceil(columns),
+            };
+            let rows = (self.n_visible / parts).next_multiple_of(BLOCK);
+            let rows = rows.clamp(FEWEST_WIDE_ROWS, registers::MAX_ROWS);
+            let split = |rectangle| self.split_wide(rectangle, rows);
+            threads::divide((all, target), &split, &|(at, target)| {
+                self.wide_tile(at, target)
+            });
         } else {
-            self.fill(0..self.n_visible, target);
+            let split = |rectangle| split_rows(rectangle, PANEL_UNITS);
+            threads::divide((all, target), &split, &|([units, _], target)| {
+                self.fill(units, target)
+            });
         }
     }
 
-    /// Rectangles of many visible and few hidden units, by look-ups in registers.
-    fn fill_wide(
+    /// A rectangle of many visible and few hidden units, or both its halves.
+    fn split_wide<T: Target>(
         &self,
-        units: Range<usize>,
-        hidden: Range<usize>,
-        most_rows: usize,
-        target: impl Target,
-    ) {
-        let fill = |units, hidden, target| self.fill_wide(units, hidden, most_rows, target);
+        (at, target): Rectangle<T>,
+        rows: usize,
+    ) -> Parts<Rectangle<T>> {
+        let [units, hidden] = at;
         if hidden.len() > WIDE_COLUMNS {
-            let at = hidden.len().div_ceil(WIDE_COLUMNS) / 2 * WIDE_COLUMNS;
-            let middle = hidden.start + at;
-            let (left, right) = target.split_at_column(at);
-            threads::join(
-                || fill(units.clone(), hidden.start..middle, left),
-                || fill(units.clone(), middle..hidden.end, right),
-            );
-        } else if units.len() > most_rows {
-            let at = units.len().div_ceil(most_rows) / 2 * most_rows;
-            let middle = units.start + at;
-            let (upper, lower) = target.split_at_row(at);
-            threads::join(
-                || fill(units.start..middle, hidden.clone(), upper),
-                || fill(middle..units.end, hidden.clone(), lower),
-            );
-        } else if !units.is_empty() && !hidden.is_empty() {
-            self.wide_tile(units, hidden, target);
+            let n = hidden.len().div_ceil(WIDE_COLUMNS) / 2 * WIDE_COLUMNS;
+            let (left, right) = target.split_at_column(n);
+            let middle = hidden.start + n;
+            Parts::Two(
+                ([units.clone(), hidden.start..middle], left),
+                ([units, middle..hidden.end], right),
+            )
+        } else {
+            split_rows(([units, hidden], target), rows)
         }
     }
 
     /// One of them. It is handed on in blocks of rows, each of which is finished before the next.
-    fn wide_tile(&self, units: Range<usize>, hidden: Range<usize>, mut target: impl Target) {
+    fn wide_tile(&self, [units, hidden]: [Range<usize>; 2], mut target: impl Target) {
         SCRATCH.with_borrow_mut(|scratch| {
             scratch.grow(self.most_samples(), hidden_stride(self.n_hidden));
             let OuterScratch {
@@ -305,35 +302,25 @@ impl<'a> Statistics<'a> {
         });
     }
 
-    /// Panels of visible units with all hidden ones.
+    /// A panel of visible units with all hidden ones.
     fn fill(&self, units: Range<usize>, mut target: impl Target) {
-        if units.len() > PANEL_UNITS {
-            let at = units.len().div_ceil(PANEL_UNITS) / 2 * PANEL_UNITS;
-            let middle = units.start + at;
-            let (upper, lower) = target.split_at_row(at);
-            threads::join(
-                || self.fill(units.start..middle, upper),
-                || self.fill(middle..units.end, lower),
-            );
-        } else if !units.is_empty() {
-            SCRATCH.with_borrow_mut(|scratch| {
-                let stride = hidden_stride(self.n_hidden);
-                scratch.grow(self.most_samples(), stride);
-                if let Some(tables) = self.tables.filter(|_| self.summed) {
-                    let tile = &mut scratch.tile;
-                    return tables.summed.hand_on(units, tile, stride, target);
-                }
-                let rows = units.len();
-                let tile = StatisticsTile {
-                    at: [units.start, 0],
-                    rows,
-                    values: self.panel(units, stride, scratch),
-                    stride,
-                };
-                target.take(0, tile);
-                target.finish();
-            });
-        }
+        SCRATCH.with_borrow_mut(|scratch| {
+            let stride = hidden_stride(self.n_hidden);
+            scratch.grow(self.most_samples(), stride);
+            if let Some(tables) = self.tables.filter(|_| self.summed) {
+                let tile = &mut scratch.tile;
+                return tables.summed.hand_on(units, tile, stride, target);
+            }
+            let rows = units.len();
+            let tile = StatisticsTile {
+                at: [units.start, 0],
+                rows,
+                values: self.panel(units, stride, scratch),
+                stride,
+            };
+            target.take(0, tile);
+            target.finish();
+        });
     }
 
     /// The statistics of a panel.
@@ -420,6 +407,24 @@ impl OuterScratch {
 /// Floats of a row of a tile.
 fn hidden_stride(n_hidden: usize) -> usize {
     n_hidden.max(1).next_multiple_of(WORD_BITS)
+}
+
+/// Visible and hidden units, and the part of the target that is theirs.
+type Rectangle<T> = ([Range<usize>; 2], T);
+
+/// A rectangle of at most so many rows, or both its halves.
+fn split_rows<T: Target>((at, target): Rectangle<T>, rows: usize) -> Parts<Rectangle<T>> {
+    let [units, hidden] = at;
+    if units.len() <= rows {
+        return Parts::One(([units, hidden], target));
+    }
+    let n = units.len().div_ceil(rows) / 2 * rows;
+    let (upper, lower) = target.split_at_row(n);
+    let middle = units.start + n;
+    Parts::Two(
+        ([units.start..middle, hidden.clone()], upper),
+        ([middle..units.end, hidden], lower),
+    )
 }
 
 /// `tile += weight V[.., units]' H`, dense; bits are expanded into the buffers.

@@ -19,7 +19,7 @@ use crate::{
     matrix::{Aligned, aligned},
     simd::{Operation, Simd, dispatch},
     states::Input,
-    threads::{in_pool, prelude::*},
+    threads,
 };
 
 /// Most that the integers of the samples of a block may add up to.
@@ -104,17 +104,15 @@ impl FixedStates {
             Input::Real(_) => one,
         };
         self.step = 1.0 / scale;
-        let all = self.slabs[..blocks * slabs * size].par_chunks_mut(size);
-        in_pool(|| {
-            all.enumerate().for_each(|(at, slab)| {
-                let (block, first) = (at / slabs, at % slabs * WIDTH);
-                let rows = block * BLOCK..((block + 1) * BLOCK).min(h.rows());
-                dispatch(QuantizeStates {
-                    h: h.view_rows(rows),
-                    first,
-                    scale,
-                    slab,
-                });
+        let all = &mut self.slabs[..blocks * slabs * size];
+        threads::for_each(all, size, |at, slab| {
+            let (block, first) = (at / slabs, at % slabs * WIDTH);
+            let rows = block * BLOCK..((block + 1) * BLOCK).min(h.rows());
+            dispatch(QuantizeStates {
+                h: h.view_rows(rows),
+                first,
+                scale,
+                slab,
             });
         });
     }
@@ -223,16 +221,20 @@ impl Operation for QuantizeStates<'_> {
             Input::Real(h) => {
                 let scale = s.splat(scale);
                 for (i, (to, dither)) in used.chunks_exact_mut(WIDTH).zip(&DITHER).enumerate() {
-                    let mut row = [0.0; WIDTH];
-                    let from = &h.row(i)[columns.clone()];
-                    row[..from.len()].copy_from_slice(from);
-                    for (v, to) in to.chunks_exact_mut(2 * S::LANES).enumerate() {
-                        let at = v * 2 * S::LANES;
-                        let q = [at, at + S::LANES].map(|at| {
-                            s.add(s.mul(s.load(&row[at..]), scale), s.load(&dither[at..]))
-                        });
-                        // SAFETY: the chunk is of 2 * LANES integers.
-                        unsafe { s.store_words(to.as_mut_ptr(), s.narrow(q)) };
+                    let mut buffer = [0.0; WIDTH];
+                    let mut row = &h.row(i)[columns.clone()];
+                    if row.len() < WIDTH {
+                        buffer[..row.len()].copy_from_slice(row);
+                        row = &buffer;
+                    }
+                    for at in (0..WIDTH).step_by(2 * S::LANES) {
+                        let high = at + S::LANES;
+                        let low = s.add(s.mul(s.load(&row[at..]), scale), s.load(&dither[at..]));
+                        let rest = s.mul(s.load(&row[high..]), scale);
+                        let words = s.narrow([low, s.add(rest, s.load(&dither[high..]))]);
+                        let to = &mut to[at..at + 2 * S::LANES];
+                        // SAFETY: the slice is of 2 * LANES integers.
+                        unsafe { s.store_words(to.as_mut_ptr(), words) };
                     }
                 }
             }

@@ -7,7 +7,7 @@ use super::{
 use crate::{
     kernel::activation::sigmoid_lanes,
     simd::{Isa, Operation, Simd, dispatch_on, isa},
-    threads,
+    threads::{self, Parts},
 };
 
 /// A unit of more neighbors has no table.
@@ -95,7 +95,7 @@ impl Tables {
         };
         match threads::is_little(end) {
             true => dispatch_on(isa, part),
-            false => threads::in_pool(|| part.split(isa)),
+            false => threads::divide(part, &Part::halves, &|part| dispatch_on(isa, part)),
         }
         self.most = most;
     }
@@ -148,12 +148,12 @@ struct Part<'a> {
     bytes: &'a mut [u8],
 }
 
-impl Part<'_> {
-    /// Halves until they are little, in parallel.
-    fn split(self, isa: Isa) {
+impl<'a> Part<'a> {
+    /// Both halves, until it is little.
+    fn halves(self) -> Parts<Self> {
         let units = self.starts.len() - 1;
         if units < 2 || threads::is_little(self.means.len()) {
-            return dispatch_on(isa, self);
+            return Parts::One(self);
         }
         let half = units / 2;
         let at = self.starts[half] - self.starts[0];
@@ -172,7 +172,7 @@ impl Part<'_> {
             bytes: other_bytes,
             ..self
         };
-        threads::join(|| lower.split(isa), || upper.split(isa));
+        Parts::Two(lower, upper)
     }
 }
 

@@ -9,7 +9,7 @@ use crate::{
     product::{Propagation, Tail},
     rng::{Draws, Site},
     states::{Input, States},
-    threads::in_pool,
+    threads::as_team,
 };
 
 /// Parallel Markov chains over the states of a deep Boltzmann machine, one a row. A sweep draws all
@@ -187,7 +187,7 @@ impl DbmChain {
                 ),
             ));
         }
-        in_pool(|| {
+        as_team(|| {
             for _ in 0..sweeps {
                 self.draw_block(dbm, 1, beta)?;
                 self.draw_block(dbm, 0, beta)?;

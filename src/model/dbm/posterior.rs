@@ -19,7 +19,7 @@ use crate::{
     model::Layer,
     product::{Precision, Propagation, Tail},
     states::Input,
-    threads::{self, in_pool, prelude::*},
+    threads::{self, Parts, in_pool, prelude::*},
     units::Kind,
 };
 use std::ops::Range;
@@ -404,18 +404,31 @@ impl Posterior {
 }
 
 /// `own <- new + damping (own - new)`; raises the change of each row to its largest.
-fn moved(mut own: MatrixViewMut<'_>, new: MatrixView<'_>, damping: f32, changes: &mut [f32]) {
+fn moved(own: MatrixViewMut<'_>, new: MatrixView<'_>, damping: f32, changes: &mut [f32]) {
+    threads::divide((own, new, changes), &halves, &|(own, new, changes)| {
+        moved_rows(own, new, damping, changes);
+    });
+}
+
+/// Old and new means and the changes of some rows.
+type Moved<'a> = (MatrixViewMut<'a>, MatrixView<'a>, &'a mut [f32]);
+
+/// Few rows, or both halves.
+fn halves<'a>((own, new, changes): Moved<'a>) -> Parts<Moved<'a>> {
     let rows = own.rows();
-    if rows > ROWS {
-        let at = rows / 2;
-        let (upper, lower) = own.split_at_row(at);
-        let (first, second) = changes.split_at_mut(at);
-        threads::join(
-            || moved(upper, new.view_rows(0..at), damping, first),
-            || moved(lower, new.view_rows(at..rows), damping, second),
-        );
-        return;
+    if rows <= ROWS {
+        return Parts::One((own, new, changes));
     }
+    let at = rows / 2;
+    let (upper, lower) = own.split_at_row(at);
+    let (first, second) = changes.split_at_mut(at);
+    Parts::Two(
+        (upper, new.view_rows(0..at), first),
+        (lower, new.view_rows(at..rows), second),
+    )
+}
+
+fn moved_rows(mut own: MatrixViewMut<'_>, new: MatrixView<'_>, damping: f32, changes: &mut [f32]) {
     for (i, change) in changes.iter_mut().enumerate() {
         // Maxima of lanes: the compiler makes vectors of them.
         let mut most = [0.0_f32; LANES];

@@ -27,7 +27,7 @@ use crate::{
     matrix::{Matrix, MatrixViewMut},
     product::{Propagation, Tail, Term, propagate},
     rng::Draws,
-    threads,
+    threads::{self, Parts},
     units::Kind,
 };
 
@@ -130,13 +130,14 @@ impl Layer {
         }
         let mut input = buffers.input.take().unwrap_or_default();
         input.reset(rows, n);
-        let done = threads::by_itself(threads::is_by_itself(), || {
-            if binary {
-                self.binary(terms, tail, buffers, &mut input)
-            } else {
-                self.real(terms, tail, buffers, &mut input)
-            }
-        });
+        let pass = |input: &mut Matrix| match binary {
+            true => self.binary(terms, tail, buffers, input),
+            false => self.real(terms, tail, buffers, input),
+        };
+        let done = match threads::is_by_itself() {
+            true => pass(&mut input),
+            false => threads::in_pool(|| pass(&mut input)),
+        };
         buffers.input = Some(input);
         done
     }
@@ -272,35 +273,40 @@ fn set_sums(means: &Matrix, columns: std::ops::Range<usize>, sums: &mut [f32]) {
     });
 }
 
+/// Some rows, or both their halves.
+fn halves(region: RowBlock<'_>) -> Parts<RowBlock<'_>> {
+    let rows = region.input.rows();
+    if rows <= ROWS {
+        return Parts::One(region);
+    }
+    let at = rows.div_ceil(ROWS) / 2 * ROWS;
+    let (input, input2) = region.input.split_at_row(at);
+    let (mean, mean2) = region.mean.map(|x| x.split_at_row(at)).unzip();
+    let (bits, bits2) = region.bits.map(|x| x.split_at_row(at)).unzip();
+    let (real, real2) = region.real.map(|x| x.split_at_row(at)).unzip();
+    let (sums, sums2) = region.log_partition.map(|x| x.split_at_mut(at)).unzip();
+    let upper = RowBlock {
+        first: region.first,
+        input,
+        mean,
+        bits,
+        real,
+        log_partition: sums,
+    };
+    let lower = RowBlock {
+        first: region.first + at,
+        input: input2,
+        mean: mean2,
+        bits: bits2,
+        real: real2,
+        log_partition: sums2,
+    };
+    Parts::Two(upper, lower)
+}
+
 impl LayerPass<'_> {
     fn fill(&self, region: RowBlock<'_>) {
-        let rows = region.input.rows();
-        if rows <= ROWS {
-            return self.rows(region);
-        }
-        let at = rows.div_ceil(ROWS) / 2 * ROWS;
-        let (input, input2) = region.input.split_at_row(at);
-        let (mean, mean2) = region.mean.map(|x| x.split_at_row(at)).unzip();
-        let (bits, bits2) = region.bits.map(|x| x.split_at_row(at)).unzip();
-        let (real, real2) = region.real.map(|x| x.split_at_row(at)).unzip();
-        let (sums, sums2) = region.log_partition.map(|x| x.split_at_mut(at)).unzip();
-        let upper = RowBlock {
-            first: region.first,
-            input,
-            mean,
-            bits,
-            real,
-            log_partition: sums,
-        };
-        let lower = RowBlock {
-            first: region.first + at,
-            input: input2,
-            mean: mean2,
-            bits: bits2,
-            real: real2,
-            log_partition: sums2,
-        };
-        threads::join(|| self.fill(upper), || self.fill(lower));
+        threads::divide(region, &halves, &|region| self.rows(region));
     }
 
     fn rows(&self, mut region: RowBlock<'_>) {

@@ -14,7 +14,7 @@ use crate::{
     kernel::{reduce::LogSum, softplus::softplus_sum},
     matrix::{Matrix, MatrixView, MatrixViewMut},
     product::{Propagation, Tail},
-    threads,
+    threads::{self, Parts},
     units::{Kind, Segment},
 };
 
@@ -81,22 +81,14 @@ impl Rbm {
     }
 
     /// `ln p(y | v)` of rows whose hidden inputs without a label are `base`.
-    pub(crate) fn fill_log_p(
-        &self,
-        group: Segment,
-        base: MatrixView<'_>,
-        mut out: MatrixViewMut<'_>,
-    ) {
+    pub(crate) fn fill_log_p(&self, group: Segment, base: MatrixView<'_>, out: MatrixViewMut<'_>) {
+        threads::divide((base, out), &halves, &|(base, out)| {
+            self.fill_rows(group, base, out);
+        });
+    }
+
+    fn fill_rows(&self, group: Segment, base: MatrixView<'_>, mut out: MatrixViewMut<'_>) {
         let rows = base.rows();
-        if rows > TASK_ROWS {
-            let at = rows / 2;
-            let (upper, lower) = out.split_at_row(at);
-            threads::join(
-                || self.fill_log_p(group, base.view_rows(0..at), upper),
-                || self.fill_log_p(group, base.view_rows(at..rows), lower),
-            );
-            return;
-        }
         for s in 0..rows {
             let out = out.row_mut(s);
             let mut sum = LogSum::default();
@@ -152,4 +144,19 @@ pub(crate) fn clear_group(group: Segment, words: &mut [u64]) {
     for i in group.range() {
         words[i / WORD_BITS] &= !(1 << (i % WORD_BITS));
     }
+}
+/// Inputs and outputs of some rows, or of both halves.
+fn halves<'a>(
+    (base, out): (MatrixView<'a>, MatrixViewMut<'a>),
+) -> Parts<(MatrixView<'a>, MatrixViewMut<'a>)> {
+    let rows = base.rows();
+    if rows <= TASK_ROWS {
+        return Parts::One((base, out));
+    }
+    let at = rows / 2;
+    let (upper, lower) = out.split_at_row(at);
+    Parts::Two(
+        (base.view_rows(0..at), upper),
+        (base.view_rows(at..rows), lower),
+    )
 }

@@ -8,7 +8,7 @@ use crate::{
     product::{Propagation, Tail},
     rng::{Draws, Site},
     states::States,
-    threads::in_pool,
+    threads::as_team,
     units::Kind,
 };
 
@@ -177,10 +177,10 @@ impl RbmChain {
     /// [`crate::Error::Shape`] if the chains belong to a machine of another size.
     pub fn sweep(&mut self, rbm: &Rbm, sweeps: usize, beta: f32) -> Result<()> {
         crate::environment::check()?;
-        in_pool(|| self.sweep_in_pool(rbm, sweeps, beta))
+        as_team(|| self.sweep_in_team(rbm, sweeps, beta))
     }
 
-    fn sweep_in_pool(&mut self, rbm: &Rbm, sweeps: usize, beta: f32) -> Result<()> {
+    fn sweep_in_team(&mut self, rbm: &Rbm, sweeps: usize, beta: f32) -> Result<()> {
         let rows = self.v.rows();
         if self.h.bits().is_some() != rbm.hidden().units.are_binary() {
             self.h = States::zeros(rows, rbm.hidden());

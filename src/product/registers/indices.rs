@@ -6,7 +6,7 @@ use crate::{
     matrix::{Aligned, aligned},
     product::quantize::BLOCK,
     simd::{Operation, Simd, dispatch},
-    threads::{in_pool, prelude::*},
+    threads,
 };
 
 /// The bits of a layer's states as indices of tables: `[block of 128 inputs][triple of
@@ -50,32 +50,30 @@ impl Indices {
         let mut rest = &mut self.words[..self.blocks * size];
         for x in inputs {
             let (words, after) = rest.split_at_mut(blocks(x) * size);
-            let words = words.par_chunks_mut(size.max(1)).enumerate();
-            in_pool(|| words.for_each(|(block, words)| dispatch(Index { x, block, words })));
+            let index = |block, words: &mut [u16]| dispatch(Index { x, block, words });
+            threads::for_each(words, size.max(1), index);
             rest = after;
         }
     }
 
-    /// The same with samples as inputs and units as rows: the bits of each phase transposed. Chunks
-    /// of units run in parallel.
+    /// The same with samples as inputs and units as rows: the bits of each phase transposed.
     pub(in crate::product) fn fill_transposed<'x>(
         &mut self,
         units: usize,
-        phases: impl Iterator<Item = BitView<'x>> + Clone,
+        phases: impl Iterator<Item = BitView<'x>> + Clone + Sync + Send,
     ) {
-        self.reset(
-            units,
-            phases.clone().map(|x| x.rows().div_ceil(BLOCK)).sum(),
-        );
+        let blocks = |x: BitView<'_>| x.rows().div_ceil(BLOCK);
+        self.reset(units, phases.clone().map(blocks).sum());
         let size = TRIPLES * self.rows;
-        let mut rest = &mut self.words[..self.blocks * size];
-        for x in phases {
-            let (words, after) = rest.split_at_mut(x.rows().div_ceil(BLOCK) * size);
-            let words = words.par_chunks_mut(size.max(1)).enumerate();
-            let turn = |(block, words)| dispatch(IndexTransposed { x, block, words });
-            in_pool(|| words.for_each(turn));
-            rest = after;
-        }
+        let words = &mut self.words[..self.blocks * size];
+        threads::for_each(words, size.max(1), |mut block, words| {
+            for x in phases.clone() {
+                if block < blocks(x) {
+                    return dispatch(IndexTransposed { x, block, words });
+                }
+                block -= blocks(x);
+            }
+        });
     }
 }
 

@@ -20,7 +20,7 @@ use crate::{
     model::{Rbm, clear_group},
     product::{Phase, Propagation, Tail},
     states::{Input, States},
-    threads,
+    threads::{self, Parts},
     train::{run::Batch, step::evidence::LabelGradient},
     units::Segment,
 };
@@ -117,7 +117,6 @@ impl Discriminative {
             weight: of_example,
         };
         job.fill(
-            0,
             self.expected.view_rows_mut(0..rows),
             self.labels.weights.view_mut(),
         );
@@ -154,21 +153,37 @@ struct LabelJob<'a> {
     weight: f32,
 }
 
+/// What is written of the hidden units from the first on.
+type OfUnits<'a> = (usize, MatrixViewMut<'a>, MatrixViewMut<'a>);
+
+/// Few units, or both halves.
+fn halves((first, expected, labels): OfUnits<'_>) -> Parts<OfUnits<'_>> {
+    let n = labels.columns();
+    if n <= TASK_UNITS {
+        return Parts::One((first, expected, labels));
+    }
+    let at = n.div_ceil(TASK_UNITS) / 2 * TASK_UNITS;
+    let (expected, expected2) = expected.split_at_column(at);
+    let (labels, labels2) = labels.split_at_column(at);
+    Parts::Two((first, expected, labels), (first + at, expected2, labels2))
+}
+
 impl LabelJob<'_> {
-    /// `S` and the labels' gradient of the hidden units from `first` on; tasks split the units, so
-    /// sums over the examples keep their order.
-    fn fill(&self, first: usize, mut expected: MatrixViewMut<'_>, mut labels: MatrixViewMut<'_>) {
+    /// `S` and the labels' gradient; tasks split the hidden units, so sums over the examples keep
+    /// their order.
+    fn fill(&self, expected: MatrixViewMut<'_>, labels: MatrixViewMut<'_>) {
+        threads::divide((0, expected, labels), &halves, &|(
+            first,
+            expected,
+            labels,
+        )| {
+            self.units(first, expected, labels);
+        });
+    }
+
+    /// Those of the hidden units from `first` on.
+    fn units(&self, first: usize, mut expected: MatrixViewMut<'_>, mut labels: MatrixViewMut<'_>) {
         let n = labels.columns();
-        if n > TASK_UNITS {
-            let at = n.div_ceil(TASK_UNITS) / 2 * TASK_UNITS;
-            let (expected, expected2) = expected.split_at_column(at);
-            let (labels, labels2) = labels.split_at_column(at);
-            threads::join(
-                || self.fill(first, expected, labels),
-                || self.fill(first + at, expected2, labels2),
-            );
-            return;
-        }
         let mut u = [0.0; TASK_UNITS];
         for s in 0..self.base.rows() {
             expected.row_mut(s).fill(0.0);

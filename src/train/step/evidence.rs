@@ -131,12 +131,13 @@ impl Evidence<'_> {
 
     /// `+= sum_p weight_p sum over rows of the states`, layer by layer.
     pub(super) fn add_sums(&self, bias: &mut [Vec<f32>]) {
-        for (l, sums) in bias.iter_mut().enumerate() {
+        crate::threads::for_each(bias, 1, |l, sums| {
+            let sums = &mut sums[0];
             self.each(l, |states, phase| match self.counts && l == 1 {
                 true => add_by_length(phase, sums),
                 false => states.add_weighted_sums(phase.weight, phase.of_rows, sums),
             });
-        }
+        });
     }
 
     /// Expectations under the model of the states of layer `l`, and their weight.

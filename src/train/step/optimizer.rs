@@ -250,21 +250,14 @@ impl Optimizer {
         }
         let last = machine.n_layers() - 1;
         if self.offsets.is_empty() {
-            let mut weights = || {
-                (0..last).try_for_each(|l| {
-                    self.step_connection(machine, l, evidence, None, rates, tables)
-                })
-            };
-            if needs_means {
-                return weights();
-            }
-            let sums = || {
+            if !needs_means {
                 evidence.add_sums(&mut whole.bias);
                 if let Some(labels) = labels {
                     labels.add_bias(&mut whole.bias[0]);
                 }
-            };
-            return crate::threads::join(weights, sums).0;
+            }
+            return (0..last)
+                .try_for_each(|l| self.step_connection(machine, l, evidence, None, rates, tables));
         }
         whole.keep_ordinary();
         let offsets = std::mem::take(&mut self.offsets);
