@@ -296,8 +296,13 @@ impl Job<'_> {
     /// Rows and columns of a tile at most. Of few rows tiles are narrow enough for all threads.
     fn most(&self, region: &Region<'_>) -> (usize, usize) {
         match self.indices {
-            // Tables of a few outputs meet as many rows as possible.
-            Some(_) => (registers::MAX_ROWS, WORD_BITS),
+            // Tables of a few outputs meet as many rows as possible while there is work for all.
+            Some(_) => {
+                let groups = region.columns.len().div_ceil(WORD_BITS);
+                let parts = (TILES_A_THREAD * threads::count()).div_ceil(groups);
+                let rows = (region.rows.len() / parts).next_multiple_of(PANEL_ROWS);
+                (rows.clamp(PANEL_ROWS, registers::MAX_ROWS), WORD_BITS)
+            }
             None if self.is_alone && region.rows.len() <= few::FEW_ROWS => {
                 (PANEL_ROWS, FEW_ROWS_COLUMNS)
             }
