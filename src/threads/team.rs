@@ -11,7 +11,7 @@
 //! part, so a phase does not wait for members that are late. What parts call runs where it is.
 //!
 //! Two threads do without: there the pool's thread is awake most of the time, and that both begin
-//! every phase at once makes them wait for the same memory (4% of a CD-1 epoch, see
+//! every phase at once makes them wait for the same memory (6% of a CD-1 epoch, see
 //! `docs/performance.md`).
 
 use super::little;
