@@ -3,7 +3,7 @@
 
 use super::{
     Direction, Term,
-    dense::{Operand, multiply, provider},
+    dense::{Operand, Provider, multiply, provider},
     expand::expand,
     few,
     quantize::{BLOCK, WIDTH},
@@ -264,31 +264,17 @@ fn add_rows(out: &mut [f64], partial: &[f64], panel: usize, groups: usize) {
     }
 }
 
-/// `leaf` of every part of `whole`, one after the other.
-fn alone<'r>(
-    whole: Region<'r>,
-    split: &impl Fn(Region<'r>) -> Parts<Region<'r>>,
-    leaf: &impl Fn(Region<'r>),
-) {
-    match split(whole) {
-        Parts::One(one) => leaf(one),
-        Parts::Two(a, b) => {
-            alone(a, split, leaf);
-            alone(b, split, leaf);
-        }
-    }
-}
-
 impl Job<'_> {
     /// Fills a region, tile by tile, in parallel.
     fn fill(&self, region: Region<'_>) {
         if !region.rows.is_empty() && !region.columns.is_empty() {
             let tile = |region| SCRATCH.with_borrow_mut(|scratch| self.tile(region, scratch));
-            let (rows, columns) = self.most(&region);
-            let split = |region| self.split(region, (rows, columns));
+            let most = self.most(&region);
+            let split = |region| self.split(region, most);
+            let fill = || threads::divide(region, &split, &tile);
             match self.is_alone {
-                true => alone(region, &split, &tile),
-                false => threads::divide(region, &split, &tile),
+                true => threads::by_itself(true, fill),
+                false => fill(),
             }
         }
     }
@@ -309,9 +295,12 @@ impl Job<'_> {
             None => {
                 let panels = region.rows.len().div_ceil(PANEL_ROWS);
                 let tiles = panels * region.columns.len().div_ceil(TILE_COLUMNS);
-                let is_few = !self.is_alone && tiles < TILES_A_THREAD * threads::count();
-                let columns = if is_few { WORD_BITS } else { TILE_COLUMNS };
-                (PANEL_ROWS, columns)
+                // The sums of other providers depend on the shape of a tile.
+                let narrow = !self.is_alone && provider() == Provider::Native;
+                match narrow && tiles < TILES_A_THREAD * threads::count() {
+                    true => (PANEL_ROWS, WORD_BITS),
+                    false => (PANEL_ROWS, TILE_COLUMNS),
+                }
             }
         }
     }
