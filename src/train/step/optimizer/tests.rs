@@ -127,6 +127,17 @@ fn label_gradients_are_the_same_by_rectangles_and_in_one_piece() {
     }
 }
 
+/// Sums of some hundred terms of order one in f32. Looked up, hidden means are rounded to 11 bits by
+/// a dither: five standard errors of both phases' means, which all visible units share, of which
+/// fewer than half are on.
+fn bound_of_centered(samples: usize, offsets: &[f32]) -> f32 {
+    let rounding = match route() {
+        Route::LookUp => 5.0 * (2.0 / (12.0 * samples as f32)).sqrt() / 2048.0,
+        _ => 0.0,
+    };
+    2e-3 + 0.5 * rounding * offsets.iter().sum::<f32>()
+}
+
 /// Both ways, by rectangles and in one piece, against the definition `sum_p weight_p (V_p -
 /// mu)'(H_p - lambda)` and what follows for biases.
 #[test]
@@ -189,14 +200,7 @@ fn centered_steps_are_those_of_the_definition() {
             optimizer
                 .step(&mut rbm, of(&phases, beside), rates, shaping, gradient)
                 .unwrap();
-            // Sums of some hundred terms of order one in f32. Looked up, hidden means are rounded
-            // to 11 bits by a dither: five standard errors of both phases' means, which all visible
-            // units share, of which fewer than half are on.
-            let rounding = match route() {
-                Route::LookUp => 5.0 * (2.0 / (12.0 * samples as f32)).sqrt() / 2048.0,
-                _ => 0.0,
-            };
-            let bound = 2e-3 + 0.5 * rounding * offsets[0].iter().sum::<f32>();
+            let bound = bound_of_centered(samples, &offsets[0]);
             let close = |a: f32, b: f32| (a - b).abs() < bound;
             let step = &optimizer.first;
             assert!(
