@@ -127,8 +127,8 @@ fn label_gradients_are_the_same_by_rectangles_and_in_one_piece() {
     }
 }
 
-/// Sums of some hundred terms of order one in f32. Looked up, hidden means are rounded to 11 bits by
-/// a dither: five standard errors of both phases' means, which all visible units share, of which
+/// Sums of some hundred terms of order one in f32. Looked up, hidden means are rounded to 11 bits
+/// by a dither: five standard errors of both phases' means, which all visible units share, of which
 /// fewer than half are on.
 fn bound_of_centered(samples: usize, offsets: &[f32]) -> f32 {
     let rounding = match route() {
