@@ -16,6 +16,7 @@
 mod dense;
 mod draw;
 mod energies;
+mod settle;
 mod sums;
 mod table;
 #[cfg(test)]

@@ -428,6 +428,7 @@ fn halves<'a>((own, new, changes): Moved<'a>) -> Parts<Moved<'a>> {
     )
 }
 
+/// The same of few rows.
 fn moved_rows(mut own: MatrixViewMut<'_>, new: MatrixView<'_>, damping: f32, changes: &mut [f32]) {
     for (i, change) in changes.iter_mut().enumerate() {
         // Maxima of lanes: the compiler makes vectors of them.

@@ -191,7 +191,7 @@ impl Network {
     }
 
     /// The same with the connection that holds the weights.
-    pub(crate) fn connection_mut(&mut self, l: usize) -> (&mut Connection, &mut [f32]) {
+    pub(crate) fn connection_to_step(&mut self, l: usize) -> (&mut Connection, &mut [f32]) {
         (&mut self.connections[l], &mut self.bias[l])
     }
 

@@ -87,6 +87,7 @@ impl Rbm {
         });
     }
 
+    /// Those of few rows.
     fn fill_rows(&self, group: Segment, base: MatrixView<'_>, mut out: MatrixViewMut<'_>) {
         let rows = base.rows();
         for s in 0..rows {
@@ -145,6 +146,7 @@ pub(crate) fn clear_group(group: Segment, words: &mut [u64]) {
         words[i / WORD_BITS] &= !(1 << (i % WORD_BITS));
     }
 }
+
 /// Inputs and outputs of some rows, or of both halves.
 fn halves<'a>(
     (base, out): (MatrixView<'a>, MatrixViewMut<'a>),

@@ -242,7 +242,7 @@ impl BackpropLearner {
         };
         for l in learned {
             let phase = Phase::new(pass.sent(l, x), pass.delta(l + 1), weight).weighted(of_rows);
-            let (parameters, gradient) = (network.connection_mut(l), &mut self.gradient);
+            let (parameters, gradient) = (network.connection_to_step(l), &mut self.gradient);
             optimizer.step_directed(l, parameters, phase, false, (rates, shaping), gradient)?;
         }
         Ok(())
