@@ -19,13 +19,14 @@ mod latency;
 mod report;
 mod size;
 mod small;
+mod timer;
 mod timing;
 
 use crate::{
     args::{BenchArgs, OWN_UNITS, SECTIONS},
     failure::Outcome,
 };
-use cases::{Timer, cases};
+use cases::cases;
 use harmonium::{
     Error, Result,
     model::Rbm,
@@ -42,6 +43,7 @@ use std::{
     num::NonZeroUsize,
     thread,
 };
+use timer::Timer;
 
 /// Runs `harmonium bench`.
 ///

@@ -1,7 +1,7 @@
 //! Files of numbers: rows of NPY or CSV.
 
 use crate::failure::{Failure, Outcome};
-use harmonium::{Error, Matrix, States, checkpoint::write_atomically};
+use harmonium::{BitMatrix, Error, Matrix, States, checkpoint::write_atomically};
 use npyz::{AutoSerialize, WriterBuilder};
 use std::{fmt::Display, io, path::Path};
 
@@ -138,4 +138,14 @@ pub fn write_weights(path: &Path, directions: &[&[f64]]) -> Outcome<()> {
     let chains = directions.first().map_or(0, |w| w.len());
     let all = directions.iter().copied().flatten().copied();
     write(path, [directions.len(), chains], all)
+}
+
+/// Writes bits as numbers, a row each.
+///
+/// # Errors
+/// A file that cannot be written.
+pub fn write_bits(path: &Path, bits: &BitMatrix) -> Outcome<()> {
+    let shape = [bits.rows(), bits.columns()];
+    let places = (0..shape[0]).flat_map(|i| (0..shape[1]).map(move |j| (i, j)));
+    write(path, shape, places.map(|(i, j)| u8::from(bits.get(i, j))))
 }

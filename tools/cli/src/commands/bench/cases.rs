@@ -4,12 +4,12 @@
 //! expensive states that look-ups meet.
 
 use super::{
-    ceiling::Ceiling,
     graph, latency,
     report::Row,
     size::{DENSITY, Size},
     small,
-    timing::{median_seconds, taken},
+    timer::{Case, Timer, Work},
+    timing::median_seconds,
 };
 use harmonium::{
     BitMatrix, Matrix, Rbm, Result,
@@ -19,8 +19,8 @@ use harmonium::{
     product::{Propagation, Tail},
     rng::{Draws, HostRng, Site},
     train::{
-        DbmOptions, DbmTraining, Learner, Learning, Negative, Positive, RbmOptions, RbmTraining,
-        Reconstruction, Run, UpDownOptions, UpDownTraining,
+        DbmOptions, DbmTraining, Learning, Negative, Positive, RbmOptions, RbmTraining,
+        Reconstruction, UpDownOptions, UpDownTraining,
     },
     units::{Kind, Units},
 };
@@ -34,88 +34,6 @@ const SWEEPS: usize = 5;
 const RATE: f32 = 0.01;
 /// Deviation of the initial weights of deep machines.
 const DEVIATION: f64 = 0.01;
-
-/// What sets a case up, measures it and tells its rows.
-pub(super) type Measure<'a> = Box<dyn Fn(&Timer<'_>) -> Result<Vec<Row>> + Sync + 'a>;
-/// A case and its section.
-pub(super) type Case<'a> = (&'static str, Measure<'a>);
-
-/// What a call does.
-enum Work {
-    /// Connection updates.
-    Updates(usize),
-    /// Elements that it goes through.
-    Elements(usize),
-    /// It depends.
-    Some,
-}
-
-/// How a case is measured.
-pub(super) struct Timer<'a> {
-    pub(super) section: &'static str,
-    pub(super) seconds: f64,
-    /// Those that the case has.
-    pub(super) threads: usize,
-    /// Of as many threads; none in sections that compare with none.
-    pub(super) ceiling: Option<&'a Ceiling>,
-}
-
-impl Timer<'_> {
-    fn ceiling(&self) -> &Ceiling {
-        self.ceiling.expect("measured for sections of rates")
-    }
-
-    /// The median of calls and its spread, times `scale`, in `unit`.
-    pub(super) fn in_unit(
-        &self,
-        name: impl Into<String>,
-        (scale, unit): (f64, &'static str),
-        mut call: impl FnMut() -> Result<()>,
-    ) -> Result<Row> {
-        let [taken] = taken(self.seconds, [&mut call])?;
-        Ok(Row {
-            median: Some(scale * taken.median),
-            spread: Some(taken.spread),
-            unit: Some(unit),
-            ..Row::new(self.section, name, self.threads)
-        })
-    }
-
-    /// The median of calls.
-    fn rows(
-        &self,
-        name: &str,
-        work: &Work,
-        mut call: impl FnMut() -> Result<()>,
-    ) -> Result<Vec<Row>> {
-        let [time] = median_seconds(self.seconds, [&mut call])?;
-        let row = Row {
-            seconds: Some(time),
-            ..Row::new(self.section, name, self.threads)
-        };
-        Ok(vec![match *work {
-            Work::Updates(n) => self.ceiling().row(self.section, name, time, n as f64),
-            Work::Elements(n) => Row {
-                nanoseconds_per_element: Some(time * 1e9 / n as f64),
-                ..row
-            },
-            Work::Some => row,
-        }])
-    }
-
-    /// The median of epochs.
-    fn epochs<L: Learner>(
-        &self,
-        name: &str,
-        work: &Work,
-        run: &mut Run<L>,
-        data: &Examples,
-    ) -> Result<Vec<Row>> {
-        let batches = run.position().batches;
-        let epoch = || (0..batches).try_for_each(|_| run.update(data).map(drop));
-        self.rows(name, work, epoch)
-    }
-}
 
 /// All cases.
 pub(super) fn cases<'a>(size: &'a Size, data: &'a Examples, rbm: &'a Rbm) -> Vec<Case<'a>> {

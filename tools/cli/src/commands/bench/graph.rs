@@ -2,9 +2,9 @@
 //! where chains forget their start in a few sweeps: a peer's samples can be held against them.
 
 use super::{
-    cases::{Measure, Timer},
     report::Row,
     size::Size,
+    timer::{Measure, Timer},
 };
 use crate::failure::Outcome;
 use harmonium::{BoltzmannMachine, Result, checkpoint::write_atomically, rng::HostRng};

@@ -4,9 +4,8 @@ use super::{graph, latency, size::Size, small};
 use crate::{
     args::OWN_UNITS,
     failure::{Failure, Outcome},
-    show::numbers::write,
 };
-use harmonium::{BitMatrix, Error};
+use harmonium::Error;
 use std::{fs, path::Path};
 
 /// Writes the machines and rows of those three sections that are `wanted`, to a directory that is
@@ -33,14 +32,4 @@ pub fn save(size: &Size, to: &Path, wanted: &dyn Fn(&str) -> bool) -> Outcome<()
         graph::save(size, to)?;
     }
     Ok(())
-}
-
-/// Writes bits as numbers, a row each.
-///
-/// # Errors
-/// A file that cannot be written.
-pub(super) fn write_bits(path: &Path, bits: &BitMatrix) -> Outcome<()> {
-    let shape = [bits.rows(), bits.columns()];
-    let places = (0..shape[0]).flat_map(|i| (0..shape[1]).map(move |j| (i, j)));
-    write(path, shape, places.map(|(i, j)| u8::from(bits.get(i, j))))
 }

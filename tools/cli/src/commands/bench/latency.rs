@@ -1,12 +1,14 @@
 //! Calls on one row of bits or a few, each on other rows: what a service pays.
 
 use super::{
-    cases::{Measure, Timer},
-    inputs::write_bits,
     report::Row,
     size::{DENSITY, Size},
+    timer::{Measure, Timer},
 };
-use crate::{failure::Outcome, show::numbers::write};
+use crate::{
+    failure::Outcome,
+    show::numbers::{write, write_bits},
+};
 use harmonium::{
     BitMatrix, Checkpoint, Matrix, Rbm, Result,
     rng::{Draws, HostRng, Site},

@@ -1,12 +1,11 @@
 //! Updates of small machines, and one of an RBM 784-500 with a small minibatch beside them.
 
 use super::{
-    cases::{Measure, Timer},
-    inputs::write_bits,
     report::Row,
     size::Size,
+    timer::{Measure, Timer},
 };
-use crate::failure::Outcome;
+use crate::{failure::Outcome, show::numbers::write_bits};
 use harmonium::{
     BitMatrix, Rbm, Result,
     dataset::Examples,
