@@ -205,7 +205,8 @@ mod tests {
                         return (false, Vec::new());
                     }
                     let h = Input::from(&v);
-                    dispatch_on(isa, QuantizeStates { h, first, scale: VISIBLE_ONE, slab: &mut slab });
+                    let slab = &mut slab;
+                    dispatch_on(isa, QuantizeStates { h, first, scale: VISIBLE_ONE, slab });
                     for (i, row) in slab.chunks(WIDTH).enumerate() {
                         for (j, x) in row.iter().enumerate() {
                             assert_eq!(by_unit[j * BLOCK + i], *x);
@@ -242,10 +243,13 @@ mod tests {
                     let got = tile[i * stride + j];
                     let expected = (0..samples.div_ceil(BLOCK)).fold(0.5, |sum: f32, block| {
                         let slab = states.hidden.slab(j / WIDTH * WIDTH, block, weight);
-                        let x = &states.visible[(block * states.units + i) * BLOCK..][..slab.inputs];
+                        let at = (block * states.units + i) * BLOCK;
+                        let x = &states.visible[at..][..slab.inputs];
                         let pairs = x.iter().enumerate();
                         let of_block: i64 = pairs
-                            .map(|(s, &x)| i64::from(x) * i64::from(slab.weights[s * WIDTH + j % WIDTH]))
+                            .map(|(s, &x)| {
+                                i64::from(x) * i64::from(slab.weights[s * WIDTH + j % WIDTH])
+                            })
                             .sum();
                         sum + of_block as f32 * (slab.step / VISIBLE_ONE)
                     });

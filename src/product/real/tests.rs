@@ -133,7 +133,8 @@ proptest! {
         columns in 1_usize..70,
         bad in prop::sample::select(vec![
             0.0_f32, -0.0, 1.0, f32::MIN_POSITIVE, 0.5, // not bad
-            -f32::MIN_POSITIVE, 1.0_f32.next_up(), -1.0, 2.0, 1e30, f32::INFINITY, f32::NEG_INFINITY,
+            -f32::MIN_POSITIVE, 1.0_f32.next_up(), -1.0, 2.0, 1e30,
+            f32::INFINITY, f32::NEG_INFINITY,
             f32::NAN, -f32::NAN,
         ]),
         seed in any::<u64>(),
